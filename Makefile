@@ -1,0 +1,78 @@
+# The commands of the project. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+# The same packages and features everywhere, so that no dependency is built twice.
+ALL := --workspace --features nevermisscall/failpoints
+WITH_SERVERS := target/debug/with-servers
+# Set by `make test COVERAGE=1`: tests run instrumented, and the line coverage of src/ must reach this.
+COVERAGE ?=
+COVERAGE_LEAST ?= 85
+# A profile of .config/nextest.toml, and further arguments such as a filter: make test NEXTEST="-E 'test(window)'"
+NEXTEST_PROFILE ?= $(if $(CI),ci,default)
+NEXTEST ?=
+
+.PHONY: help
+help: ## Lists the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
+
+.PHONY: run
+run: servers ## Plays the whole journey visibly on real servers, then stays up
+	$(CARGO) build --workspace --bins
+	target/debug/demo
+
+.PHONY: test
+test: servers $(if $(COVERAGE),,nextest) ## Runs all tests against real servers (COVERAGE=1: instrumented, with the figure)
+	$(CARGO) build $(ALL) --bins --tests
+	$(if $(COVERAGE),$(WITH_SERVERS) --fast -- scripts/coverage $(COVERAGE_LEAST),$(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --profile $(NEXTEST_PROFILE) $(NEXTEST))
+	$(WITH_SERVERS) --fast -- $(CARGO) test --doc $(ALL)
+
+.PHONY: coverage
+coverage: ## As test, instrumented, with the line coverage of src/
+	$(MAKE) test COVERAGE=1
+
+.PHONY: performance
+performance: servers nextest ## Measures the document's absolute bounds
+	$(CARGO) build $(ALL) --bins --tests
+	$(WITH_SERVERS) -- $(CARGO) nextest run $(ALL) --profile $(NEXTEST_PROFILE) --run-ignored only -E 'test(performance_)' --no-capture
+
+.PHONY: test-live
+test-live: servers nextest ## Runs the tests against the real Twilio and DispatchBot (needs test credentials)
+	@for name in TWILIO_TEST_SID TWILIO_TEST_TOKEN DISPATCHBOT_TEST_KEY; do \
+		if [ -z "$${!name:-}" ]; then echo "make test-live: $$name is not set" >&2; missing=1; fi; \
+	done; [ -z "$${missing:-}" ]
+	$(CARGO) build $(ALL) --bins --tests
+	$(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --run-ignored only -E 'test(live)' --no-capture
+
+.PHONY: ci
+ci: ## Runs what CI runs
+	bash .ci/run
+
+.PHONY: fmt
+fmt: ## Formats the source
+	$(CARGO) fmt --all
+
+.PHONY: lint
+lint: ## Checks formatting, and clippy with warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(ALL) --all-targets -- -D warnings
+
+.PHONY: sqlx-prepare
+sqlx-prepare: ## Renews .sqlx/ after a change of a query or a migration
+	scripts/sqlx-prepare
+
+.PHONY: openapi
+openapi: ## Renews openapi/openapi.json
+	mkdir -p openapi
+	$(CARGO) run $(ALL) --quiet --bin nevermisscall -- openapi >openapi/openapi.json.new
+	mv openapi/openapi.json.new openapi/openapi.json
+
+.PHONY: servers
+servers:
+	@scripts/get-servers
+
+.PHONY: nextest
+nextest:
+	@$(CARGO) nextest --version >/dev/null 2>&1 || { echo "installing cargo-nextest (some minutes, once)"; $(CARGO) install --locked cargo-nextest; }

@@ -1,0 +1,191 @@
+//! The application: the parts of a process put together, started, and stopped in order.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::answering::Dispatch;
+use crate::config::Config;
+use crate::conversation::Policy;
+use crate::dispatchbot::DispatchBotClient;
+use crate::edge::{self, Edge};
+use crate::jetstream::JetStream;
+use crate::jetstream::definitions::{self, Mode};
+use crate::pipelines::{self, DeadLetterStream, Parts};
+use crate::secrets::TokenCipher;
+use crate::sending::{Accounts, Deliver};
+use crate::shell::{Directory, Outbox, Shell, sweep};
+use crate::sinks::RedisSink;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+use crate::twilio::TwilioClient;
+use crate::vitals::Vitals;
+
+/// How long Twilio may take to answer a send: its outcome counts as unknown then.
+const TWILIO_TIMEOUT: Duration = Duration::from_secs(10);
+/// The fallback text goes out at most once in this time (docs/design.md, When a part is missing).
+const FALLBACK_EVERY: Duration = Duration::from_secs(30 * 60);
+/// At most one missed-call text per caller in this time.
+const MISSED_CALL_COOLDOWN: Duration = Duration::from_secs(30 * 60);
+/// What is under way when the process is asked to stop has this long to finish.
+const DRAIN: Duration = Duration::from_secs(20);
+/// Between two tries to create the streams while JetStream is away.
+const STREAMS_RETRY: Duration = Duration::from_millis(500);
+
+/// Which parts run in this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Edge and worker.
+    Serve,
+    /// HTTP only.
+    Edge,
+    /// Pipelines only.
+    Worker,
+}
+
+/// A running application.
+pub struct Application {
+    address: Option<SocketAddr>,
+    shutdown: CancellationToken,
+    tasks: JoinSet<&'static str>,
+    jetstream: JetStream,
+    store: Store,
+}
+
+impl Application {
+    /// Puts the parts together and starts them. PostgreSQL, NATS and Redis may be away: they are waited for.
+    ///
+    /// # Errors
+    /// When a URL is none, or the address cannot be bound.
+    pub async fn start(config: Config, role: Role) -> anyhow::Result<Self> {
+        let shutdown = CancellationToken::new();
+        let metrics = Metrics::new();
+        let vitals = Vitals::default();
+        let store = Store::lazy(config.database_url.expose()).context("DATABASE_URL")?;
+        let jetstream = JetStream::connect(&config.nats_url).await.context("NATS_URL")?;
+        let redis = Arc::new(RedisSink::lazy(config.redis_url.expose(), metrics.clone()).context("REDIS_URL")?);
+        let cipher = config.token_key.as_ref().map(|key| TokenCipher::new(*key.expose()));
+        let accounts = Accounts::new(store.clone(), config.twilio.clone(), cipher.clone());
+        let dead = Arc::new(DeadLetterStream::new(jetstream.publisher(), metrics.clone()));
+        let directory = Directory::new(store.clone());
+        let mut tasks = JoinSet::new();
+        spawn(&mut tasks, "streams", create_streams(jetstream.clone(), vitals.clone(), shutdown.clone()));
+        if role != Role::Edge {
+            let outbox = Outbox::new(store.clone(), jetstream.publisher(), metrics.clone());
+            let shell = Shell::new(store.clone(), outbox, directory.clone(), policy(&config), metrics.clone());
+            let http = crate::http_client::build().context("HTTP client")?;
+            let dispatchbot =
+                DispatchBotClient::new(http.clone(), &config.dispatchbot.url, config.dispatchbot.api_key.clone());
+            let parts = Parts {
+                jetstream: jetstream.clone(),
+                dispatch: Arc::new(Dispatch::new(dispatchbot, shell.clone(), metrics.clone())),
+                deliver: Arc::new(Deliver {
+                    twilio: TwilioClient::new(http, config.twilio.api_url.clone(), TWILIO_TIMEOUT),
+                    accounts: accounts.clone(),
+                    shell: shell.clone(),
+                    public_url: config.public_url.clone(),
+                    send_rate: config.send_rate,
+                    reconcile_after: config.reconcile_after,
+                    metrics: metrics.clone(),
+                    vitals: vitals.clone(),
+                }),
+                redis: Arc::clone(&redis),
+                dead: Arc::clone(&dead),
+                metrics: metrics.clone(),
+                shell: shell.clone(),
+            };
+            spawn(&mut tasks, "pipelines", pipelines::run(parts, shutdown.clone()));
+            spawn(&mut tasks, "sweeper", sweep(shell, shutdown.clone()));
+        }
+        let mut address = None;
+        if role != Role::Worker {
+            let edge = Edge::new(&config, store.clone(), jetstream.clone(), redis, directory, accounts, cipher, dead, metrics, vitals);
+            let (bound, serving) = edge::serve(edge, config.bind, shutdown.clone()).await?;
+            tracing::info!(address = %bound, "listening");
+            address = Some(bound);
+            spawn(&mut tasks, "edge", serving);
+        }
+        Ok(Self { address, shutdown, tasks, jetstream, store })
+    }
+
+    /// Where the edge listens, if this process has one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Runs until `asked_to_stop`, or until a part ends that should not.
+    ///
+    /// # Errors
+    /// When a part ended by itself.
+    pub async fn run(mut self, asked_to_stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let ended = tokio::select! {
+            () = asked_to_stop => None,
+            ended = next_ended(&mut self.tasks) => Some(ended),
+        };
+        self.stop().await;
+        match ended {
+            None => Ok(()),
+            Some(part) => anyhow::bail!("{part} ended by itself"),
+        }
+    }
+
+    /// Stops: no new work, what is under way finishes, connections are closed.
+    pub async fn stop(mut self) {
+        self.shutdown.cancel();
+        let drained = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+            tracing::warn!("not everything under way has finished; it will be delivered again");
+        }
+        self.tasks.shutdown().await;
+        self.jetstream.flush().await;
+        self.store.close().await;
+    }
+}
+
+fn spawn(tasks: &mut JoinSet<&'static str>, name: &'static str, part: impl Future<Output = ()> + Send + 'static) {
+    tasks.spawn(async move {
+        part.await;
+        name
+    });
+}
+
+/// The part that ended, other than the one that only sets up.
+async fn next_ended(tasks: &mut JoinSet<&'static str>) -> String {
+    loop {
+        match tasks.join_next().await {
+            Some(Ok("streams")) => {}
+            Some(Ok(name)) => return name.to_owned(),
+            Some(Err(error)) => return format!("a part ({error})"),
+            None => return "everything".to_owned(),
+        }
+    }
+}
+
+/// Creates the streams and consumers that are missing, as soon as JetStream is there.
+async fn create_streams(jetstream: JetStream, vitals: Vitals, shutdown: CancellationToken) {
+    let create = async {
+        while let Err(error) = definitions::reconcile(&jetstream, Mode::CreateMissing).await {
+            tracing::warn!(%error, "the streams cannot be looked at; trying again");
+            tokio::time::sleep(STREAMS_RETRY).await;
+        }
+        vitals.streams_found();
+    };
+    shutdown.run_until_cancelled(create).await;
+}
+
+fn policy(config: &Config) -> Policy {
+    Policy {
+        hold: config.window.hold,
+        quiet: config.window.quiet,
+        max: config.window.max,
+        ai_max_replies: config.ai_max.count as usize,
+        ai_max_period: config.ai_max.per,
+        fallback_every: FALLBACK_EVERY,
+        missed_call_cooldown: MISSED_CALL_COOLDOWN,
+    }
+}

@@ -1,0 +1,93 @@
+//! A business: what the App Server puts, kept as one document (contract, section 3).
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::conversation::{self, Conversation, Templates};
+use crate::phone::PhoneNumber;
+use crate::text_enum;
+
+/// An answer of DispatchBot less sure than this is not sent, unless the business says otherwise (contract, section 3).
+pub const DEFAULT_CONFIDENCE_THRESHOLD: f64 = 0.5;
+
+text_enum! {
+    /// The trades that the service knows.
+    pub enum Trade {
+        /// Plumbers.
+        Plumbing = "plumbing",
+        /// Electricians.
+        Electrical = "electrical",
+        /// Heating, ventilation, air conditioning.
+        Hvac = "hvac",
+        /// Locksmiths.
+        Locksmith = "locksmith",
+        /// Garage doors.
+        GarageDoor = "garage_door",
+    }
+}
+
+/// The public document of a business: everything but secrets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// As the App Server names it.
+    pub id: String,
+    /// What customers know it by.
+    pub name: String,
+    /// Its owner, as the App Server names them.
+    pub user_id: String,
+    /// The numbers that customers call and write to.
+    pub phone_numbers: Vec<PhoneNumber>,
+    /// Where calls are forwarded to.
+    pub forward_to: PhoneNumber,
+    /// IANA name of its time zone.
+    pub timezone: String,
+    /// Its trade.
+    pub trade: Trade,
+    /// Opening hours by day of the week; handed to DispatchBot as they are.
+    pub business_hours: Value,
+    /// What jobs cost; handed to DispatchBot as they are.
+    pub job_estimates: Value,
+    /// The owner's settings; handed to DispatchBot as they are.
+    pub user_settings: Value,
+    /// The owner's calendar; handed to DispatchBot as it is.
+    pub calendar: Value,
+    /// Its own texts.
+    #[serde(default)]
+    pub templates: Templates,
+    /// Who is told of an emergency when the owner does not answer.
+    #[serde(default)]
+    pub emergency_contacts: Vec<PhoneNumber>,
+}
+
+impl Profile {
+    /// What the rules need of it.
+    pub fn for_rules(&self) -> conversation::Business {
+        conversation::Business {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            user_id: self.user_id.clone(),
+            templates: self.templates.clone(),
+            confidence_threshold: self
+                .user_settings
+                .get("confidence_threshold")
+                .and_then(Value::as_f64)
+                .unwrap_or(DEFAULT_CONFIDENCE_THRESHOLD),
+        }
+    }
+
+    /// Whether this number is the business's own side of a talk: its owner, a contact, one of its numbers.
+    pub fn is_own_side(&self, phone: &PhoneNumber) -> bool {
+        self.forward_to == *phone || self.emergency_contacts.contains(phone) || self.phone_numbers.contains(phone)
+    }
+}
+
+/// What the rules are told of a business that was deleted while a conversation was open.
+pub fn forgotten(conversation: &Conversation) -> conversation::Business {
+    conversation::Business {
+        id: conversation.business_id.clone(),
+        name: "our team".to_owned(),
+        user_id: conversation.user_id.clone(),
+        templates: Templates::default(),
+        confidence_threshold: DEFAULT_CONFIDENCE_THRESHOLD,
+    }
+}

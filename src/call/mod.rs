@@ -1,0 +1,13 @@
+//! The call: from ringing to its end, and whether somebody answered.
+//!
+//! Pure code, like [`crate::conversation`], and committed by the same [`crate::shell`]: a missed call and the
+//! conversation that it opens are one transaction.
+
+mod decide;
+mod state;
+
+pub use decide::{CallDecision, CallInput, DialReport, Ringing, decide};
+pub use state::{Call, CallStatus};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! The rules of a call as case tables.

@@ -1,0 +1,244 @@
+//! Parsers of single values: text in, a typed value or the reason why not.
+//!
+//! Fed by [`super::settings`] with trimmed, non-empty text; feed [`super::Config`]. A reason is a fixed text and never
+//! repeats the value, which may be a secret.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use url::Url;
+
+use super::Dialect;
+use super::public_url::{PublicUrl, web_url};
+use super::rate::Rate;
+use super::secret::{Secret, SecretKey};
+
+/// A value, or the reason why the text is not one.
+pub(super) type Parsed<T> = Result<T, String>;
+
+/// Longer durations are taken for mistakes: nothing here waits for more than a day.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Redis and its twin, over TCP, TLS and Unix sockets.
+const REDIS_SCHEMES: &[&str] = &[
+    "redis",
+    "rediss",
+    "valkey",
+    "valkeys",
+    "redis+unix",
+    "valkey+unix",
+    "unix",
+];
+
+const ANY_PADDING: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+
+pub(super) fn socket_address(text: &str) -> Parsed<SocketAddr> {
+    text.parse()
+        .map_err(|_| "not an IP address and port".to_owned())
+}
+
+pub(super) fn public_url(text: &str) -> Parsed<PublicUrl> {
+    text.parse()
+        .map_err(|error: super::PublicUrlError| error.to_string())
+}
+
+/// The base of an API that we call: credentials have variables of their own.
+pub(super) fn api_url(text: &str) -> Parsed<String> {
+    let url = web_url(text).ok_or("not an http or https URL with a host")?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not carry a user or password".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must have neither query nor fragment".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+pub(super) fn postgres_url(text: &str) -> Parsed<Secret> {
+    with_scheme(text, &["postgres", "postgresql"]).ok_or_else(|| "not a postgres URL".to_owned())
+}
+
+pub(super) fn redis_url(text: &str) -> Parsed<Secret> {
+    with_scheme(text, REDIS_SCHEMES).ok_or_else(|| "not a redis URL".to_owned())
+}
+
+/// Comma-separated servers, each `host`, `host:port`, `nats://…` or `tls://…`; given back without blanks.
+pub(super) fn nats_servers(text: &str) -> Parsed<String> {
+    let servers: Vec<&str> = text.split(',').map(str::trim).collect();
+    if servers.iter().all(|server| is_nats_server(server)) {
+        Ok(servers.join(","))
+    } else {
+        Err("not a list of nats:// or tls:// servers, separated by commas".to_owned())
+    }
+}
+
+/// Goes into the path of REST calls, so its characters are limited to harmless ones.
+pub(super) fn account_sid(text: &str) -> Parsed<String> {
+    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if text.starts_with("AC") && text.bytes().all(harmless) {
+        Ok(text.to_owned())
+    } else {
+        Err("not an account SID, which begins with AC".to_owned())
+    }
+}
+
+/// A token that travels in an HTTP header.
+pub(super) fn token(text: &str) -> Parsed<Secret> {
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(Secret::new(text))
+    } else {
+        Err("must consist of visible ASCII characters".to_owned())
+    }
+}
+
+/// Comma-separated tokens; blank ones are skipped.
+pub(super) fn tokens(text: &str) -> Parsed<Vec<Secret>> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|key| !key.is_empty())
+        .map(token)
+        .collect()
+}
+
+pub(super) fn dialect(text: &str) -> Parsed<Dialect> {
+    match text {
+        "v1" => Ok(Dialect::V1),
+        _ => Err("not a dialect that is spoken here; only v1 is".to_owned()),
+    }
+}
+
+pub(super) fn duration(text: &str) -> Parsed<Duration> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        Ok(_) => Err("longer than a day".to_owned()),
+        Err(_) => Err("not a duration: a number with its unit".to_owned()),
+    }
+}
+
+pub(super) fn dial_timeout(text: &str) -> Parsed<Duration> {
+    let timeout = duration(text)?;
+    if timeout.subsec_nanos() == 0 && (5..=600).contains(&timeout.as_secs()) {
+        Ok(timeout)
+    } else {
+        Err("not whole seconds from 5s to 600s".to_owned())
+    }
+}
+
+pub(super) fn rate(text: &str) -> Parsed<Rate> {
+    text.parse()
+        .map_err(|error: super::RateError| error.to_string())
+}
+
+/// 32 bytes in base64, of either alphabet, padded or not.
+pub(super) fn token_key(text: &str) -> Parsed<SecretKey> {
+    let alphabet = if text.contains(['-', '_']) {
+        alphabet::URL_SAFE
+    } else {
+        alphabet::STANDARD
+    };
+    GeneralPurpose::new(&alphabet, ANY_PADDING)
+        .decode(text)
+        .ok()
+        .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
+        .map(SecretKey::new)
+        .ok_or_else(|| "not 32 bytes in base64".to_owned())
+}
+
+fn with_scheme(text: &str, schemes: &[&str]) -> Option<Secret> {
+    let url = Url::parse(text).ok()?;
+    schemes.contains(&url.scheme()).then(|| Secret::new(text))
+}
+
+fn is_nats_server(text: &str) -> bool {
+    let url = match text.split_once("://") {
+        Some(_) => Url::parse(text),
+        None => Url::parse(&format!("nats://{text}")),
+    };
+    url.is_ok_and(|url| {
+        matches!(url.scheme(), "nats" | "tls")
+            && url.host_str().is_some_and(|host| !host.is_empty())
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::one("nats://localhost:4222", "nats://localhost:4222")]
+    #[case::several("nats://a:1, tls://b:2", "nats://a:1,tls://b:2")]
+    #[case::bare_host("nats-1", "nats-1")]
+    #[case::with_credentials("nats://u:p@a", "nats://u:p@a")]
+    fn nats_servers_are_separated_by_commas(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(nats_servers(text).unwrap(), expected);
+    }
+
+    #[rstest]
+    #[case::http("http://localhost:4222")]
+    #[case::empty_member("nats://a,,nats://b")]
+    #[case::no_host("nats://")]
+    fn what_is_no_nats_server_is_refused(#[case] text: &str) {
+        assert!(nats_servers(text).is_err());
+    }
+
+    #[rstest]
+    #[case::over_tcp("redis://:p@localhost:6379/0", true)]
+    #[case::over_tls("rediss://localhost", true)]
+    #[case::over_a_socket("redis+unix:///run/redis.sock", true)]
+    #[case::other_scheme("http://localhost", false)]
+    #[case::no_scheme("localhost", false)]
+    fn a_redis_url_is_known_by_its_scheme(#[case] text: &str, #[case] good: bool) {
+        assert_eq!(redis_url(text).is_ok(), good);
+    }
+
+    #[rstest]
+    #[case::shortest("5s", true)]
+    #[case::longest("10m", true)]
+    #[case::too_short("4s", false)]
+    #[case::too_long("601s", false)]
+    #[case::not_whole("5500ms", false)]
+    #[case::without_unit("20", false)]
+    fn a_dial_timeout_is_whole_seconds_within_bounds(#[case] text: &str, #[case] good: bool) {
+        assert_eq!(dial_timeout(text).is_ok(), good);
+    }
+
+    #[rstest]
+    #[case::standard("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", true)]
+    #[case::unpadded("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", true)]
+    #[case::url_safe("__________________________________________8", true)]
+    #[case::too_short("AAAA", false)]
+    #[case::not_base64("!", false)]
+    fn a_token_key_is_32_bytes_in_base64(#[case] text: &str, #[case] good: bool) {
+        assert_eq!(token_key(text).is_ok(), good);
+    }
+
+    #[rstest]
+    #[case::trailing_slash("https://api.twilio.com/", Some("https://api.twilio.com"))]
+    #[case::path("http://127.0.0.1:9/x", Some("http://127.0.0.1:9/x"))]
+    #[case::credentials("https://key:hush@api.example.com", None)]
+    #[case::query("https://api.example.com?a", None)]
+    #[case::not_a_url("api.example.com", None)]
+    fn an_api_url_is_a_plain_base(#[case] text: &str, #[case] expected: Option<&str>) {
+        assert_eq!(api_url(text).ok().as_deref(), expected);
+    }
+
+    #[test]
+    fn blank_api_keys_are_skipped() {
+        assert_eq!(
+            tokens("a, b,,").unwrap(),
+            [Secret::new("a"), Secret::new("b")]
+        );
+    }
+
+    #[test]
+    fn a_duration_beyond_a_day_is_taken_for_a_mistake() {
+        assert!(duration("24h").is_ok());
+        assert!(duration("25h").is_err());
+    }
+}

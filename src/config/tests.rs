@@ -1,0 +1,142 @@
+//! What a configuration as a whole accepts and reports.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use rstest::rstest;
+
+const COMPLETE: &[(&str, &str)] = &[
+    ("NMC_PUBLIC_URL", "https://calls.example.com/twilio/"),
+    ("DATABASE_URL", "postgres://nmc:hush@db/nmc"),
+    ("NATS_URL", "nats://a:4222, nats://b:4222"),
+    ("REDIS_URL", "redis://cache:6379"),
+    ("TWILIO_ACCOUNT_SID", "AC00000000000000000000000000000000"),
+    ("TWILIO_AUTH_TOKEN", "hush"),
+    ("DISPATCHBOT_URL", "https://ai.example.com/"),
+    ("DISPATCHBOT_API_KEY", "hush"),
+];
+
+fn config(changes: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let pairs = COMPLETE.iter().chain(changes);
+    let env = pairs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::from_settings(&Settings::read(None, env)?)
+}
+
+fn names(error: &ConfigError) -> Vec<&str> {
+    error
+        .problems()
+        .iter()
+        .map(|problem| problem.name.as_str())
+        .collect()
+}
+
+#[test]
+fn what_is_not_required_has_the_documented_default() {
+    let config = config(&[]).unwrap();
+    assert_eq!(config.bind.to_string(), "0.0.0.0:3701");
+    assert_eq!(
+        config.public_url.as_str(),
+        "https://calls.example.com/twilio"
+    );
+    assert_eq!(config.nats_url, "nats://a:4222,nats://b:4222");
+    assert_eq!(config.twilio.api_url, "https://api.twilio.com");
+    assert_eq!(config.twilio.auth_token_next, None);
+    assert_eq!(config.dispatchbot.url, "https://ai.example.com");
+    assert_eq!(config.dispatchbot.dialect, Dialect::V1);
+    assert_eq!(config.api_keys, []);
+    let seconds = Duration::from_secs;
+    assert_eq!(
+        config.window,
+        WindowConfig {
+            hold: seconds(60),
+            quiet: seconds(2),
+            max: seconds(90)
+        }
+    );
+    assert_eq!(config.dial_timeout, seconds(20));
+    assert_eq!(config.send_rate.to_string(), "1/s");
+    assert_eq!(config.ai_max.to_string(), "30/h");
+    assert_eq!(config.rate_limit.to_string(), "1000/min");
+    assert_eq!(config.reconcile_after, seconds(30));
+    assert_eq!(config.token_key, None);
+}
+
+#[test]
+fn every_missing_variable_is_reported_at_once() {
+    let error = Config::from_settings(&Settings::default()).unwrap_err();
+    let expected: Vec<_> = COMPLETE.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names(&error), expected);
+    assert_eq!(error.to_string().lines().count(), expected.len());
+}
+
+#[rstest]
+#[case::bind("NMC_BIND", "localhost")]
+#[case::public_url("NMC_PUBLIC_URL", "calls.example.com")]
+#[case::database("DATABASE_URL", "mysql://db")]
+#[case::nats("NATS_URL", "http://nats")]
+#[case::redis("REDIS_URL", "localhost")]
+#[case::account("TWILIO_ACCOUNT_SID", "../AC1")]
+#[case::auth_token("TWILIO_AUTH_TOKEN", "a b")]
+#[case::next_auth_token("TWILIO_AUTH_TOKEN_NEXT", "a b")]
+#[case::twilio_url("TWILIO_API_URL", "api.twilio.com")]
+#[case::dispatchbot_url("DISPATCHBOT_URL", "ai")]
+#[case::dispatchbot_key("DISPATCHBOT_API_KEY", "a b")]
+#[case::dialect("DISPATCHBOT_DIALECT", "v2")]
+#[case::api_keys("NMC_API_KEYS", "good,b d")]
+#[case::hold("NMC_WINDOW_HOLD", "60")]
+#[case::hold_longer_than_max("NMC_WINDOW_HOLD", "91s")]
+#[case::quiet("NMC_WINDOW_QUIET", "soon")]
+#[case::quiet_longer_than_max("NMC_WINDOW_QUIET", "2m")]
+#[case::max("NMC_WINDOW_MAX", "-1s")]
+#[case::dial_timeout("NMC_DIAL_TIMEOUT", "1s")]
+#[case::send_rate("NMC_SEND_RATE", "1")]
+#[case::ai_max("NMC_AI_MAX", "0/h")]
+#[case::rate_limit("NMC_RATE_LIMIT", "many")]
+#[case::reconcile_after("NMC_RECONCILE_AFTER", "later")]
+#[case::token_key("NMC_TOKEN_KEY", "c2hvcnQ=")]
+fn a_bad_value_is_reported_by_name_and_never_shown(#[case] name: &str, #[case] value: &str) {
+    let error = config(&[(name, value)]).unwrap_err();
+    assert_eq!(names(&error), [name]);
+    let reason = &error.problems()[0].reason;
+    assert!(value.len() < 4 || !reason.contains(value), "{reason}");
+    assert!(error.problems()[0].example.is_some());
+}
+
+#[test]
+fn bad_values_of_different_parts_are_reported_together() {
+    let error = config(&[
+        ("NMC_BIND", "x"),
+        ("TWILIO_API_URL", "x"),
+        ("NMC_SEND_RATE", "x"),
+    ])
+    .unwrap_err();
+    assert_eq!(
+        names(&error),
+        ["NMC_BIND", "TWILIO_API_URL", "NMC_SEND_RATE"]
+    );
+}
+
+#[test]
+fn optional_values_are_taken_when_given() {
+    let config = config(&[
+        ("TWILIO_AUTH_TOKEN_NEXT", "next"),
+        ("NMC_API_KEYS", "one,two"),
+        (
+            "NMC_TOKEN_KEY",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        ),
+        ("NMC_WINDOW_HOLD", "0s"),
+    ])
+    .unwrap();
+    assert_eq!(config.twilio.auth_token_next, Some(Secret::new("next")));
+    assert_eq!(config.api_keys.len(), 2);
+    assert_eq!(config.token_key, Some(SecretKey::new([0; 32])));
+    assert_eq!(config.window.hold, Duration::ZERO);
+}
+
+#[test]
+fn debug_output_shows_no_secret() {
+    let config = config(&[("NATS_URL", "nats://user:hush@a")]).unwrap();
+    let shown = format!("{config:?} {:?} {:?}", config.twilio, config.dispatchbot);
+    assert!(!shown.contains("hush"), "{shown}");
+}

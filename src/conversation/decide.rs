@@ -1,0 +1,42 @@
+//! The one function that every input goes through.
+
+use chrono::{DateTime, Utc};
+
+use super::decision::{Decision, Draft};
+use super::input::{Context, Input};
+use super::rules::{answer, delivery, inbound, missed_call, opening, window};
+use super::state::Conversation;
+
+/// Decides what follows when `input`, known by `input_id`, meets the conversation as it stands at `now`.
+///
+/// `None` as the state means that there is no open conversation: a missed call or a customer's text opens one. Any
+/// other input without a conversation has nothing to change, and the result is `None`.
+///
+/// The same arguments give the same result, ids included.
+pub fn decide(
+    context: Context<'_>,
+    state: Option<&Conversation>,
+    input_id: &str,
+    input: &Input,
+    now: DateTime<Utc>,
+) -> Option<Decision> {
+    let mut draft = match (state, input) {
+        (Some(conversation), _) => Draft::new(conversation.clone(), false, input_id, now),
+        (None, Input::CallMissed(call)) => {
+            opening::open(context, &call.customer, &call.business_phone, Some(call.call_id), input_id, now)
+        }
+        (None, Input::SmsReceived(sms)) => {
+            opening::open(context, &sms.customer, &sms.business_phone, None, input_id, now)
+        }
+        (None, _) => return None,
+    };
+    match input {
+        Input::CallMissed(call) => missed_call::missed(context, &mut draft, call),
+        Input::SmsReceived(sms) => inbound::received(context, &mut draft, sms),
+        Input::WindowDue => window::due(context, &mut draft),
+        Input::AnalysisReady { window_id, answer } => answer::ready(context, &mut draft, *window_id, answer),
+        Input::AnalysisFailed { window_id, reason } => answer::failed(context, &mut draft, *window_id, reason),
+        Input::MessageReported { message, report } => delivery::reported(&mut draft, message, report),
+    }
+    Some(draft.finish())
+}

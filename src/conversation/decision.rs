@@ -1,0 +1,227 @@
+//! What was decided: the conversation as it shall stand, what is to be written with it, and the effects.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::event::{Event, EventType};
+use super::ids::derive_id;
+use super::input::Media;
+use super::state::{Conversation, MessageStatus};
+use crate::text_enum;
+
+/// The outcome of [`super::decide`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// The conversation as it shall stand.
+    pub conversation: Conversation,
+    /// Whether anything is to be written; where not, the effects are only hints (a timer armed again).
+    pub changed: bool,
+    /// Messages that are new.
+    pub messages: Vec<NewMessage>,
+    /// Messages that have moved on.
+    pub message_updates: Vec<MessageUpdate>,
+    /// Windows that were opened or have moved on.
+    pub windows: Vec<WindowRecord>,
+    /// What follows, in order.
+    pub effects: Vec<Effect>,
+}
+
+/// What follows from a decision.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// (Re)arm the conversation's timer.
+    ArmTimer {
+        /// When it is due; in the past: at once.
+        at: DateTime<Utc>,
+    },
+    /// Ask DispatchBot what to answer to a window.
+    Analyze {
+        /// The window.
+        window_id: Uuid,
+        /// When it closed: the fallback's time limit counts from here.
+        closed_at: DateTime<Utc>,
+    },
+    /// Send a message.
+    SendSms {
+        /// Which.
+        message_id: Uuid,
+    },
+    /// Tell the subscribers.
+    Emit(Event),
+}
+
+text_enum! {
+    /// What a message is for.
+    pub enum MessageKind {
+        /// The customer's own.
+        Customer = "customer",
+        /// Tells a caller that the call was missed.
+        MissedCall = "missed_call",
+        /// DispatchBot's answer to a window.
+        Reply = "reply",
+        /// Stands in where DispatchBot has no answer.
+        Fallback = "fallback",
+    }
+}
+
+/// A message to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewMessage {
+    /// Derived.
+    pub id: Uuid,
+    /// What it is for.
+    pub kind: MessageKind,
+    /// The text.
+    pub body: String,
+    /// Attachments.
+    pub media: Vec<Media>,
+    /// Twilio's id, of a customer's message.
+    pub twilio_sid: Option<String>,
+    /// Where it starts.
+    pub status: MessageStatus,
+    /// The window that a customer's message is in.
+    pub window_id: Option<Uuid>,
+    /// The window that our message answers.
+    pub in_reply_to_window: Option<Uuid>,
+    /// What holds it back, if it is ours.
+    pub fence: Option<Fence>,
+    /// Its place in the conversation: the edge's stamp, or the decision's time.
+    pub created_at: DateTime<Utc>,
+    /// Its place among equal stamps.
+    pub stream_sequence: i64,
+}
+
+/// What a message must still meet when its turn to be sent comes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fence {
+    /// The conversation's epoch must still be this one …
+    pub epoch: i64,
+    /// … or this time must have come.
+    pub exempt_at: DateTime<Utc>,
+    /// The conversation's hard epoch must still be this one, whatever the time.
+    pub hard_epoch: i64,
+}
+
+/// A message that moves on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MessageUpdate {
+    /// Which.
+    pub id: Uuid,
+    /// The state that it is expected in; where another one is found, the decision is made again. `None`: where the
+    /// message is no longer queued, it is left alone.
+    pub expected: Option<MessageStatus>,
+    /// Where it goes.
+    pub status: MessageStatus,
+    /// Twilio's id, if it became known.
+    pub twilio_sid: Option<String>,
+    /// Twilio's error code, if there is one.
+    pub error_code: Option<i32>,
+    /// The number of segments, if it became known.
+    pub segments: Option<i32>,
+}
+
+text_enum! {
+    /// Where a window stands.
+    pub enum WindowState {
+        /// Collecting.
+        Open = "open",
+        /// Closed; its answer is under way.
+        Claimed = "claimed",
+        /// Answered. Terminal.
+        Answered = "answered",
+        /// Its answer was overtaken; the newer window answers. Terminal.
+        Superseded = "superseded",
+        /// Given to a person. Terminal.
+        HandedOver = "handed_over",
+        /// It could not be found out whether its answer went out; a person was told. Terminal.
+        Unknown = "unknown",
+    }
+}
+
+/// A window, for the record of what became of the customer's messages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowRecord {
+    /// Which.
+    pub id: Uuid,
+    /// Where it stands.
+    pub state: WindowState,
+    /// When it opened.
+    pub opened_at: DateTime<Utc>,
+    /// Why it got there, in a word.
+    pub because: String,
+}
+
+/// Collects a decision while the rules make it.
+pub(super) struct Draft<'a> {
+    input_id: &'a str,
+    pub now: DateTime<Utc>,
+    ordinal: usize,
+    decision: Decision,
+    before: Option<Conversation>,
+}
+
+impl<'a> Draft<'a> {
+    /// Starts from the conversation as it stands; `is_new` where this very input opens it.
+    pub fn new(conversation: Conversation, is_new: bool, input_id: &'a str, now: DateTime<Utc>) -> Self {
+        let before = (!is_new).then(|| conversation.clone());
+        let decision = Decision {
+            conversation,
+            changed: false,
+            messages: Vec::new(),
+            message_updates: Vec::new(),
+            windows: Vec::new(),
+            effects: Vec::new(),
+        };
+        Self { input_id, now, ordinal: 0, decision, before }
+    }
+
+    /// The conversation, to be changed.
+    pub fn state(&mut self) -> &mut Conversation {
+        &mut self.decision.conversation
+    }
+
+    /// The next derived id for a `what`.
+    pub fn id(&mut self, what: &str) -> Uuid {
+        let id = derive_id(&self.decision.conversation.id.to_string(), self.input_id, what, self.ordinal);
+        self.ordinal += 1;
+        id
+    }
+
+    /// Something is to be told; gets the conversation's next sequence.
+    pub fn emit(&mut self, event_type: EventType, data: Value) {
+        self.decision.conversation.event_sequence += 1;
+        let sequence = self.decision.conversation.event_sequence;
+        self.decision.effects.push(Effect::Emit(Event { event_type, sequence, data }));
+    }
+
+    /// Something is to be done.
+    pub fn effect(&mut self, effect: Effect) {
+        self.decision.effects.push(effect);
+    }
+
+    /// A message is new.
+    pub fn message(&mut self, message: NewMessage) {
+        self.decision.messages.push(message);
+    }
+
+    /// A message moves on.
+    pub fn update_message(&mut self, update: MessageUpdate) {
+        self.decision.message_updates.push(update);
+    }
+
+    /// A window moves on.
+    pub fn window(&mut self, id: Uuid, state: WindowState, opened_at: DateTime<Utc>, because: &str) {
+        self.decision.windows.push(WindowRecord { id, state, opened_at, because: because.to_owned() });
+    }
+
+    /// Finishes: says whether there is anything to write.
+    pub fn finish(mut self) -> Decision {
+        let d = &self.decision;
+        self.decision.changed = self.before.as_ref() != Some(&d.conversation)
+            || !d.messages.is_empty()
+            || !d.message_updates.is_empty()
+            || !d.windows.is_empty();
+        self.decision
+    }
+}

@@ -1,0 +1,131 @@
+//! DispatchBot's answer to a window: sent, held back because something newer came, or replaced by the fallback text.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::texts;
+use crate::conversation::decision::{Draft, Effect, Fence, MessageKind, NewMessage, WindowState};
+use crate::conversation::event::EventType;
+use crate::conversation::input::{Answer, Context, Urgency};
+use crate::conversation::state::{Answering, MessageStatus, Phase, Status};
+
+/// Twilio refuses longer bodies (21617).
+const MAX_BODY_CHARS: usize = 1_600;
+
+/// DispatchBot has answered.
+pub(in crate::conversation) fn ready(context: Context<'_>, draft: &mut Draft<'_>, window_id: Uuid, answer: &Answer) {
+    let Some(answering) = current(draft, window_id) else { return };
+    if let Some(reason) = unfit(context, answer) {
+        stand_in(context, draft, answering, reason);
+        return;
+    }
+    learn(draft, answer);
+    let now = draft.now;
+    draft.state().memory.ai_replies.push(now);
+    say(draft, answering, MessageKind::Reply, answer.text.clone());
+    if let Some(appointment) = &answer.appointment {
+        draft.emit(
+            EventType::AppointmentRequested,
+            json!({ "window_id": window_id, "appointment": appointment, "job_type": answer.job_type, "summary": answer.summary }),
+        );
+    }
+    // Who has written again since has not finished: the newer window decides whether this is the end.
+    if answer.complete && draft.state().window.is_none() {
+        draft.state().status = Status::Completed;
+        draft.state().outcome = answer.outcome.clone();
+        draft.state().summary = answer.summary.clone();
+        draft.emit(
+            EventType::ConversationCompleted,
+            json!({ "outcome": answer.outcome, "summary": answer.summary, "by": "ai" }),
+        );
+    }
+}
+
+/// DispatchBot has not answered, or not in time.
+pub(in crate::conversation) fn failed(context: Context<'_>, draft: &mut Draft<'_>, window_id: Uuid, reason: &str) {
+    let Some(answering) = current(draft, window_id) else { return };
+    stand_in(context, draft, answering, reason);
+}
+
+/// The window under way, if it is this one and its answer is still wanted; a stale one is recorded as superseded.
+fn current(draft: &mut Draft<'_>, window_id: Uuid) -> Option<Answering> {
+    let answering = draft.state().answering.clone()?;
+    if answering.window_id != window_id || answering.phase != Phase::Analyzing {
+        return None;
+    }
+    let (epoch, hard_epoch) = (draft.state().epoch, draft.state().hard_epoch);
+    let overtaken = epoch != answering.epoch && draft.now < answering.exempt_at;
+    if hard_epoch != answering.hard_epoch || overtaken {
+        draft.window(window_id, WindowState::Superseded, answering.opened_at, "overtaken");
+        draft.state().answering = None;
+        return None;
+    }
+    Some(answering)
+}
+
+fn unfit(context: Context<'_>, answer: &Answer) -> Option<&'static str> {
+    if answer.text.trim().is_empty() {
+        Some("empty_answer")
+    } else if answer.text.chars().count() > MAX_BODY_CHARS {
+        Some("answer_too_long")
+    } else if answer.confidence.is_nan() || answer.confidence < context.business.confidence_threshold {
+        Some("low_confidence")
+    } else {
+        None
+    }
+}
+
+fn learn(draft: &mut Draft<'_>, answer: &Answer) {
+    let newly = answer.emergency_detected || answer.urgency == Urgency::Emergency;
+    let before = draft.state().emergency_detected;
+    let state = draft.state();
+    state.job_type = answer.job_type.clone().or_else(|| state.job_type.take());
+    state.urgency_level = Some(answer.urgency.as_str().to_owned());
+    state.emergency_detected |= newly;
+    if newly && !before {
+        draft.emit(
+            EventType::EmergencyDetected,
+            json!({ "by": "dispatchbot", "job_type": answer.job_type, "confidence": answer.confidence }),
+        );
+    }
+}
+
+/// The fallback text once in a while; in between, and in any case, a person is told.
+fn stand_in(context: Context<'_>, draft: &mut Draft<'_>, answering: Answering, reason: &str) {
+    let now = draft.now;
+    let window_id = answering.window_id;
+    let recently = draft.state().memory.fallback_at.is_some_and(|at| now < at + context.policy.fallback_every);
+    if recently {
+        draft.window(window_id, WindowState::HandedOver, answering.opened_at, reason);
+        draft.state().answering = None;
+    } else {
+        draft.state().memory.fallback_at = Some(now);
+        say(draft, answering, MessageKind::Fallback, texts::fallback(context.business));
+    }
+    draft.emit(EventType::NeedsAttention, json!({ "reason": reason, "window_id": window_id }));
+}
+
+fn say(draft: &mut Draft<'_>, answering: Answering, kind: MessageKind, body: String) {
+    let now = draft.now;
+    let id = draft.id("message");
+    draft.message(NewMessage {
+        id,
+        kind,
+        body,
+        media: Vec::new(),
+        twilio_sid: None,
+        status: MessageStatus::Queued,
+        window_id: None,
+        in_reply_to_window: Some(answering.window_id),
+        fence: Some(Fence {
+            epoch: answering.epoch,
+            exempt_at: answering.exempt_at,
+            hard_epoch: answering.hard_epoch,
+        }),
+        created_at: now,
+        stream_sequence: 0,
+    });
+    draft.state().answering = Some(Answering { phase: Phase::Replying { message_id: id }, ..answering });
+    draft.state().last_activity = now;
+    draft.effect(Effect::SendSms { message_id: id });
+}

@@ -1,0 +1,171 @@
+//! What became of a message of ours, from Twilio's answer to the carrier's report.
+
+use serde_json::{Value, json};
+
+use crate::conversation::decision::{Draft, MessageKind, MessageUpdate, WindowState};
+use crate::conversation::event::EventType;
+use crate::conversation::input::{DeliveryStatus, MessageReport, SentMessage};
+use crate::conversation::state::{Answering, MessageStatus, Ownership, Phase, Status};
+
+/// What became of a message, and what follows from it.
+pub(in crate::conversation) fn reported(draft: &mut Draft<'_>, message: &SentMessage, report: &MessageReport) {
+    match report {
+        MessageReport::Accepted { twilio_sid, segments } => accepted(draft, message, twilio_sid, *segments),
+        MessageReport::Rejected { code, why } => give_up(draft, message, *code, "rejected", why),
+        MessageReport::Superseded => superseded(draft, message),
+        // An answer from the past would only confuse.
+        MessageReport::Expired => give_up(draft, message, None, "expired", "it waited too long to be sent"),
+        MessageReport::Unknown => unknown(draft, message),
+        MessageReport::Delivery { twilio_sid, status, error_code } => {
+            delivery(draft, message, twilio_sid, *status, *error_code);
+        }
+    }
+}
+
+/// Twilio has it.
+fn accepted(draft: &mut Draft<'_>, message: &SentMessage, twilio_sid: &str, segments: Option<u32>) {
+    if message.status.is_terminal() || message.status.is_accepted() {
+        return; // a status callback was quicker
+    }
+    advance(draft, message, MessageStatus::Sent, Some(twilio_sid), None, segments);
+    draft.emit(EventType::MessageSent, about(message, Some(twilio_sid)));
+    settle(draft, message, WindowState::Answered, "sent");
+}
+
+/// Nobody can say whether it went out.
+fn unknown(draft: &mut Draft<'_>, message: &SentMessage) {
+    if message.status.is_terminal() || message.status.is_accepted() || message.status == MessageStatus::Unknown {
+        return;
+    }
+    advance(draft, message, MessageStatus::Unknown, None, None, None);
+    draft.emit(EventType::NeedsAttention, json!({ "reason": "send_unknown", "message_id": message.id }));
+    settle(draft, message, WindowState::Unknown, "send_unknown");
+}
+
+/// The fence held it back: a newer window answers, or a person does.
+fn superseded(draft: &mut Draft<'_>, message: &SentMessage) {
+    if message.status != MessageStatus::Queued {
+        return;
+    }
+    advance(draft, message, MessageStatus::Superseded, None, None, None);
+    let Some(answering) = answering(draft, message) else { return };
+    draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, "fence");
+    draft.state().answering = None;
+    let someone_will_answer = draft.state().window.is_some()
+        || draft.state().ownership == Ownership::User
+        || draft.state().status == Status::Completed;
+    if !someone_will_answer {
+        draft.emit(
+            EventType::NeedsAttention,
+            json!({ "reason": "reply_superseded", "message_id": message.id }),
+        );
+    }
+}
+
+/// A status callback: proves acceptance, moves forward only, and stops at a terminal state.
+fn delivery(
+    draft: &mut Draft<'_>,
+    message: &SentMessage,
+    twilio_sid: &str,
+    status: DeliveryStatus,
+    error_code: Option<i32>,
+) {
+    if message.status.is_terminal() {
+        return;
+    }
+    let first_proof = !message.status.is_accepted();
+    let next = match status {
+        DeliveryStatus::Accepted | DeliveryStatus::Sent => MessageStatus::Sent,
+        DeliveryStatus::Delivered => MessageStatus::Delivered,
+        DeliveryStatus::Undelivered => MessageStatus::Undelivered,
+        DeliveryStatus::Failed => MessageStatus::Failed,
+    };
+    if !first_proof && next == MessageStatus::Sent {
+        return;
+    }
+    advance(draft, message, next, Some(twilio_sid), error_code, None);
+    if first_proof {
+        draft.emit(EventType::MessageSent, about(message, Some(twilio_sid)));
+        settle(draft, message, WindowState::Answered, "sent");
+    }
+    match next {
+        MessageStatus::Delivered => draft.emit(EventType::MessageDelivered, about(message, Some(twilio_sid))),
+        MessageStatus::Undelivered | MessageStatus::Failed => {
+            let mut data = about(message, Some(twilio_sid));
+            data["error_code"] = json!(error_code);
+            data["reason"] = json!(next.as_str());
+            draft.emit(EventType::MessageFailed, data);
+            draft.emit(
+                EventType::NeedsAttention,
+                json!({ "reason": "not_delivered", "message_id": message.id, "error_code": error_code }),
+            );
+        }
+        _ => {}
+    }
+}
+
+/// It will not go out: a person has to know, for the customer was told nothing.
+fn give_up(draft: &mut Draft<'_>, message: &SentMessage, code: Option<i32>, reason: &str, why: &str) {
+    if message.status.is_terminal() || message.status.is_accepted() {
+        return;
+    }
+    advance(draft, message, MessageStatus::Failed, None, code, None);
+    let mut data = about(message, None);
+    data["error_code"] = json!(code);
+    data["reason"] = json!(reason);
+    data["why"] = json!(why);
+    draft.emit(EventType::MessageFailed, data);
+    draft.emit(
+        EventType::NeedsAttention,
+        json!({ "reason": format!("message_{reason}"), "message_id": message.id, "error_code": code }),
+    );
+    settle(draft, message, WindowState::HandedOver, reason);
+}
+
+fn advance(
+    draft: &mut Draft<'_>,
+    message: &SentMessage,
+    status: MessageStatus,
+    twilio_sid: Option<&str>,
+    error_code: Option<i32>,
+    segments: Option<u32>,
+) {
+    let now = draft.now;
+    draft.state().last_activity = now;
+    draft.update_message(MessageUpdate {
+        id: message.id,
+        expected: Some(message.status),
+        status,
+        twilio_sid: twilio_sid.map(str::to_owned),
+        error_code,
+        segments: segments.and_then(|n| i32::try_from(n).ok()),
+    });
+}
+
+fn about(message: &SentMessage, twilio_sid: Option<&str>) -> Value {
+    json!({
+        "message_id": message.id,
+        "twilio_sid": twilio_sid.or(message.twilio_sid.as_deref()),
+        "sender_type": if message.kind == MessageKind::Customer { "customer" } else { "ai" },
+        "kind": message.kind,
+        "in_reply_to_window": message.in_reply_to_window,
+    })
+}
+
+/// The answer that this message is, if it is the one under way.
+fn answering(draft: &mut Draft<'_>, message: &SentMessage) -> Option<Answering> {
+    draft.state().answering.clone().filter(|a| a.phase == Phase::Replying { message_id: message.id })
+}
+
+fn settle(draft: &mut Draft<'_>, message: &SentMessage, state: WindowState, because: &str) {
+    if let Some(answering) = answering(draft, message) {
+        draft.window(answering.window_id, state, answering.opened_at, because);
+        draft.state().answering = None;
+    } else if state == WindowState::Answered
+        && let Some(window_id) = message.in_reply_to_window
+    {
+        // Overtaken or given up, and yet it went out: the record says so.
+        let opened_at = draft.now;
+        draft.window(window_id, state, opened_at, "sent after all");
+    }
+}

@@ -1,0 +1,81 @@
+//! A customer's message: kept, put into exactly one window, and the window's deadline moved.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::window::deadline;
+use crate::conversation::decision::{Draft, Effect, MessageKind, NewMessage, WindowState};
+use crate::conversation::event::EventType;
+use crate::conversation::input::{Context, InboundSms};
+use crate::conversation::state::{MessageStatus, OpenWindow};
+
+/// Every reply that was computed without this message is stale from now on: the epoch rises.
+pub(in crate::conversation) fn received(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSms) {
+    let now = draft.now;
+    let message_id = draft.id("message");
+    let seen_at = seen_at(context, sms, now);
+    draft.state().epoch += 1;
+    draft.state().last_activity = draft.state().last_activity.max(seen_at);
+    draft.emit(
+        EventType::MessageReceived,
+        json!({ "message_id": message_id, "twilio_sid": sms.twilio_sid, "body": sms.body, "media": sms.media, "received_at": sms.received_at }),
+    );
+    start_timer(draft, seen_at);
+    let window = join_or_open(context, draft, seen_at);
+    draft.message(NewMessage {
+        id: message_id,
+        kind: MessageKind::Customer,
+        body: sms.body.clone(),
+        media: sms.media.clone(),
+        twilio_sid: Some(sms.twilio_sid.clone()),
+        status: MessageStatus::Received,
+        window_id: Some(window.id),
+        in_reply_to_window: None,
+        fence: None,
+        created_at: sms.received_at,
+        stream_sequence: sms.stream_sequence,
+    });
+    if let Some(at) = window.deadline {
+        draft.effect(Effect::ArmTimer { at });
+    }
+    draft.state().window = Some(window);
+}
+
+/// The moment that the window counts from: the edge's stamp. A message that was held up for longer than a window lasts
+/// (an outage) counts from now, so that a backlog is answered as one burst and not text by text; a stamp from
+/// the future (an edge whose clock is ahead) counts as now.
+fn seen_at(context: Context<'_>, sms: &InboundSms, now: DateTime<Utc>) -> DateTime<Utc> {
+    if sms.received_at + context.policy.max < now { now } else { sms.received_at.min(now) }
+}
+
+fn start_timer(draft: &mut Draft<'_>, seen_at: DateTime<Utc>) {
+    if draft.state().ai_timer_started {
+        return;
+    }
+    draft.state().ai_timer_started = true;
+    draft.state().ai_timer_started_at = Some(seen_at);
+    draft.emit(EventType::AiTimerStarted, json!({ "started_at": seen_at }));
+}
+
+/// Joins the open window, or opens one. One that overtakes an answer under way inherits its opening, so that the
+/// customer waits no longer for it; an answer that goes out in any case leaves the new window its own.
+fn join_or_open(context: Context<'_>, draft: &mut Draft<'_>, seen_at: DateTime<Utc>) -> OpenWindow {
+    let now = draft.now;
+    let mut window = match draft.state().window.take() {
+        Some(mut open) => {
+            open.last_message_at = open.last_message_at.max(seen_at);
+            open
+        }
+        None => {
+            let inherited = draft.state().answering.as_ref().filter(|a| now < a.exempt_at).map(|a| a.opened_at);
+            let opened_at = inherited.unwrap_or(seen_at);
+            let id = draft.id("window");
+            let because = if inherited.is_some() { "overtook an answer" } else { "message" };
+            draft.window(id, WindowState::Open, opened_at, because);
+            OpenWindow { id, opened_at, last_message_at: seen_at, deadline: None }
+        }
+    };
+    let ownership = draft.state().ownership;
+    window.deadline = deadline(context.policy, ownership, &window);
+    window
+}

@@ -1,0 +1,44 @@
+//! A missed call: the caller gets one text, and the call joins the open conversation.
+
+use serde_json::json;
+
+use super::texts;
+use crate::conversation::decision::{Draft, Effect, Fence, MessageKind, NewMessage};
+use crate::conversation::event::EventType;
+use crate::conversation::input::{Context, MissedCall};
+use crate::conversation::state::{MessageStatus, Ownership};
+
+/// The caller is told once within the cool-down, and not at all while a person owns the conversation.
+pub(in crate::conversation) fn missed(context: Context<'_>, draft: &mut Draft<'_>, call: &MissedCall) {
+    let now = draft.now;
+    draft.emit(
+        EventType::CallMissed,
+        json!({ "call_id": call.call_id, "call_sid": call.call_sid, "dial_status": call.dial_status }),
+    );
+    draft.state().last_activity = now;
+    let told = draft.state().memory.missed_call_sms_at;
+    if told.is_some_and(|at| now < at + context.policy.missed_call_cooldown) {
+        return;
+    }
+    if draft.state().ownership == Ownership::User {
+        return;
+    }
+    draft.state().memory.missed_call_sms_at = Some(now);
+    let id = draft.id("message");
+    // A customer who texts meanwhile still wants to hear that the call was seen: only what silences us holds it back.
+    let fence = Fence { epoch: draft.state().epoch, exempt_at: now, hard_epoch: draft.state().hard_epoch };
+    draft.message(NewMessage {
+        id,
+        kind: MessageKind::MissedCall,
+        body: texts::missed_call(context.business),
+        media: Vec::new(),
+        twilio_sid: None,
+        status: MessageStatus::Queued,
+        window_id: None,
+        in_reply_to_window: None,
+        fence: Some(fence),
+        created_at: now,
+        stream_sequence: 0,
+    });
+    draft.effect(Effect::SendSms { message_id: id });
+}

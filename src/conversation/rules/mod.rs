@@ -1,0 +1,9 @@
+//! The rules, one file for each part of a conversation's life.
+
+pub(super) mod answer;
+pub(super) mod delivery;
+pub(super) mod inbound;
+pub(super) mod missed_call;
+pub(super) mod opening;
+pub(super) mod texts;
+pub(super) mod window;

@@ -1,0 +1,57 @@
+//! A conversation is opened: by a missed call, or by a customer who texts without having called.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::conversation::decision::Draft;
+use crate::conversation::event::EventType;
+use crate::conversation::ids::derive_id;
+use crate::conversation::input::Context;
+use crate::conversation::state::{Conversation, Memory, Ownership, Status};
+use crate::phone::PhoneNumber;
+
+/// The draft of a conversation that this input opens, with its first event.
+pub(in crate::conversation) fn open<'a>(
+    context: Context<'_>,
+    customer: &PhoneNumber,
+    business_phone: &PhoneNumber,
+    call_id: Option<Uuid>,
+    input_id: &'a str,
+    now: DateTime<Utc>,
+) -> Draft<'a> {
+    let conversation = Conversation {
+        id: derive_id("conversation", input_id, "conversation", 0),
+        business_id: context.business.id.clone(),
+        user_id: context.business.user_id.clone(),
+        call_id,
+        customer_phone: customer.clone(),
+        business_phone: business_phone.clone(),
+        status: Status::Active,
+        ownership: Ownership::None,
+        ai_timer_started: false,
+        ai_timer_started_at: None,
+        user_takeover_at: None,
+        emergency_detected: false,
+        job_type: None,
+        urgency_level: None,
+        outcome: None,
+        summary: None,
+        opted_out: false,
+        created_at: now,
+        last_activity: now,
+        version: 0,
+        event_sequence: 0,
+        epoch: 0,
+        hard_epoch: 0,
+        window: None,
+        answering: None,
+        memory: Memory::default(),
+    };
+    let mut draft = Draft::new(conversation, true, input_id, now);
+    draft.emit(
+        EventType::ConversationCreated,
+        json!({ "business_phone": business_phone, "call_id": call_id, "opened_by": if call_id.is_some() { "missed_call" } else { "sms" } }),
+    );
+    draft
+}

@@ -1,0 +1,97 @@
+//! A window's deadline, and what happens when it has come.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use crate::conversation::decision::{Draft, Effect, MessageUpdate, WindowState};
+use crate::conversation::event::EventType;
+use crate::conversation::input::{Context, Policy};
+use crate::conversation::state::{Answering, MessageStatus, OpenWindow, Ownership, Phase, Status};
+
+/// `max(last message + quiet, opened + hold)`, never later than `opened + max`. Where the AI owns the conversation, hold
+/// is zero; where a person does, there is no deadline.
+pub(in crate::conversation) fn deadline(
+    policy: &Policy,
+    ownership: Ownership,
+    window: &OpenWindow,
+) -> Option<DateTime<Utc>> {
+    let hold = match ownership {
+        Ownership::None => policy.hold,
+        Ownership::Ai => std::time::Duration::ZERO,
+        Ownership::User => return None,
+    };
+    let wanted = (window.last_message_at + policy.quiet).max(window.opened_at + hold);
+    Some(wanted.min(window.opened_at + policy.max))
+}
+
+/// The timer fired. It is only a hint: not due → armed again; due → claimed; nothing open → nothing.
+pub(in crate::conversation) fn due(context: Context<'_>, draft: &mut Draft<'_>) {
+    let now = draft.now;
+    let Some(window) = draft.state().window.clone() else { return };
+    let Some(deadline) = window.deadline else { return };
+    if now < deadline {
+        draft.effect(Effect::ArmTimer { at: deadline });
+        return;
+    }
+    if let Some(answering) = draft.state().answering.clone() {
+        if now >= answering.exempt_at && window.opened_at > answering.opened_at {
+            // That answer goes out in any case: wait for it, or the customer would get two at once.
+            let at = now + context.policy.quiet;
+            draft.state().window = Some(OpenWindow { deadline: Some(at), ..window });
+            draft.effect(Effect::ArmTimer { at });
+            return;
+        }
+        overtake(draft, &answering);
+    }
+    draft.state().window = None;
+    if replies_too_often(context.policy, draft) {
+        draft.window(window.id, WindowState::HandedOver, window.opened_at, "ai_max");
+        draft.emit(EventType::NeedsAttention, json!({ "reason": "ai_max", "window_id": window.id }));
+        return;
+    }
+    claim(context.policy, draft, &window);
+}
+
+fn claim(policy: &Policy, draft: &mut Draft<'_>, window: &OpenWindow) {
+    let now = draft.now;
+    let (epoch, hard_epoch) = (draft.state().epoch, draft.state().hard_epoch);
+    draft.state().answering = Some(Answering {
+        window_id: window.id,
+        opened_at: window.opened_at,
+        closed_at: now,
+        exempt_at: window.opened_at + policy.max,
+        epoch,
+        hard_epoch,
+        phase: Phase::Analyzing,
+    });
+    draft.window(window.id, WindowState::Claimed, window.opened_at, "deadline");
+    if draft.state().ownership != Ownership::Ai {
+        draft.state().ownership = Ownership::Ai;
+        draft.state().status = Status::AiHandling;
+        draft.emit(EventType::AiTaken, json!({ "window_id": window.id }));
+    }
+    draft.effect(Effect::Analyze { window_id: window.id, closed_at: now });
+}
+
+/// The newer window answers: what the older one was about to say is held back if it has not gone out.
+fn overtake(draft: &mut Draft<'_>, answering: &Answering) {
+    draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, "newer window");
+    if let Phase::Replying { message_id } = answering.phase {
+        draft.update_message(MessageUpdate {
+            id: message_id,
+            expected: None,
+            status: MessageStatus::Superseded,
+            twilio_sid: None,
+            error_code: None,
+            segments: None,
+        });
+    }
+    draft.state().answering = None;
+}
+
+fn replies_too_often(policy: &Policy, draft: &mut Draft<'_>) -> bool {
+    let since = draft.now - policy.ai_max_period;
+    let replies = &mut draft.state().memory.ai_replies;
+    replies.retain(|at| *at > since);
+    replies.len() >= policy.ai_max_replies
+}

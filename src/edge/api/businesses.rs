@@ -1,0 +1,326 @@
+//! `/businesses`: what the App Server keeps here of each business.
+
+use chrono::{DateTime, Utc};
+use poem_openapi::param::{Path, Query};
+use poem_openapi::payload::Json;
+use poem_openapi::{ApiResponse, Object, OpenApi};
+use serde_json::{Map, Value, json};
+
+use super::auth::AppServer;
+use super::failure::Failure;
+use super::validation::{Problems, default_limit};
+use super::{EdgeData, Group};
+use crate::business::{Profile, Trade};
+use crate::conversation;
+use crate::edge::problem::Problem;
+use crate::phone::PhoneNumber;
+use crate::store::{BusinessRecord, BusinessWrite, StoreError};
+
+const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+/// Twilio refuses longer texts.
+const MAX_TEMPLATE: usize = 1_600;
+const MAX_NAME: usize = 200;
+
+/// A business's own texts; each has a default.
+#[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
+struct Templates {
+    /// Sent when a call was missed; by default it begins `Hi! I missed your call`.
+    missed_call: Option<String>,
+    /// Sent when DispatchBot has no answer.
+    fallback: Option<String>,
+    /// Sent in an emergency when DispatchBot has no answer in time.
+    emergency: Option<String>,
+}
+
+/// A business's own Twilio account.
+#[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
+struct TwilioAccount {
+    /// `AC…`.
+    account_sid: String,
+    /// Its auth token: encrypted at rest, never given back. Left out, the one that is there stays.
+    #[oai(write_only)]
+    auth_token: Option<String>,
+}
+
+/// A business, and all that AI and forwarding need of it.
+#[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
+struct Business {
+    /// Its id; in a request the path's, if at all.
+    id: Option<String>,
+    /// What customers know it by.
+    name: String,
+    /// Its owner.
+    user_id: String,
+    /// The numbers that customers call and write to.
+    phone_numbers: Vec<String>,
+    /// Where calls are forwarded to.
+    forward_to: String,
+    /// IANA name of its time zone.
+    timezone: String,
+    /// `plumbing`, `electrical`, `hvac`, `locksmith` or `garage_door`.
+    trade: String,
+    /// By day of the week: `{"monday": {"start": "08:00", "end": "18:00"}, "sunday": null}`.
+    business_hours: Option<Value>,
+    /// What jobs cost; handed to DispatchBot.
+    job_estimates: Option<Vec<Value>>,
+    /// The owner's settings; handed to DispatchBot. `confidence_threshold` (0 to 1, default 0.5) is ours too.
+    user_settings: Option<Value>,
+    /// The owner's calendar; handed to DispatchBot.
+    calendar: Option<Vec<Value>>,
+    /// Its own texts.
+    templates: Option<Templates>,
+    /// Who is told of an emergency when the owner does not answer.
+    emergency_contacts: Option<Vec<String>>,
+    /// Its own Twilio account, where it brings one.
+    twilio: Option<TwilioAccount>,
+    /// When it was first put.
+    #[oai(read_only)]
+    created_at: Option<DateTime<Utc>>,
+    /// When it was last put.
+    #[oai(read_only)]
+    updated_at: Option<DateTime<Utc>>,
+}
+
+/// A page of businesses, by id.
+#[derive(Debug, Object)]
+struct BusinessList {
+    /// The businesses.
+    businesses: Vec<Business>,
+    /// Leads to the next page; none on the last.
+    next_cursor: Option<String>,
+}
+
+/// It is gone.
+#[derive(ApiResponse)]
+enum Deleted {
+    /// It is gone.
+    #[oai(status = 204)]
+    Gone,
+}
+
+pub(super) struct BusinessesApi;
+
+#[OpenApi(tag = "Group::Businesses")]
+impl BusinessesApi {
+    /// Keeps a business, as a whole.
+    #[oai(path = "/businesses/:business_id", method = "put")]
+    async fn put_business(
+        &self,
+        edge: EdgeData<'_>,
+        _key: AppServer,
+        business_id: Path<String>,
+        business: Json<Business>,
+    ) -> Result<Json<Business>, Failure> {
+        let account = business.0.twilio.clone();
+        let profile = validated(&business_id, business.0, edge.cipher.is_some())?;
+        let sealed = account.as_ref().and_then(|a| a.auth_token.as_ref()).zip(edge.cipher.as_ref());
+        let sealed = sealed.map(|(token, cipher)| cipher.seal(token, &business_id));
+        let document = serde_json::to_value(&profile).unwrap_or_default();
+        let write = BusinessWrite {
+            id: &business_id,
+            name: &profile.name,
+            user_id: &profile.user_id,
+            forward_to: &profile.forward_to,
+            phone_numbers: &profile.phone_numbers,
+            profile: &document,
+            twilio_account_sid: account.as_ref().map(|a| a.account_sid.as_str()),
+            twilio_auth_token: sealed.as_deref(),
+        };
+        let record = edge.store.put_business(&write).await?;
+        edge.directory.forget_all();
+        Ok(Json(shown(record)?))
+    }
+
+    /// One business.
+    #[oai(path = "/businesses/:business_id", method = "get")]
+    async fn get_business(
+        &self,
+        edge: EdgeData<'_>,
+        _key: AppServer,
+        business_id: Path<String>,
+    ) -> Result<Json<Business>, Failure> {
+        let record = edge.store.business(&business_id).await?.ok_or_else(|| Problem::not_found("business"))?;
+        Ok(Json(shown(record)?))
+    }
+
+    /// Forgets a business and gives its numbers back; its conversations stay.
+    #[oai(path = "/businesses/:business_id", method = "delete")]
+    async fn delete_business(
+        &self,
+        edge: EdgeData<'_>,
+        _key: AppServer,
+        business_id: Path<String>,
+    ) -> Result<Deleted, Failure> {
+        let deleted = edge.store.delete_business(&business_id).await?;
+        edge.directory.forget_all();
+        if deleted { Ok(Deleted::Gone) } else { Err(Problem::not_found("business").into()) }
+    }
+
+    /// Businesses, by id.
+    #[oai(path = "/businesses", method = "get")]
+    async fn list_businesses(
+        &self,
+        edge: EdgeData<'_>,
+        _key: AppServer,
+        /// How many, at the most.
+        #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "200")))]
+        limit: Query<u32>,
+        /// `next_cursor` of the page before.
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<BusinessList>, Failure> {
+        let found = edge.store.businesses(cursor.0.as_deref(), i64::from(limit.0) + 1).await?;
+        let (found, next_cursor) = super::cursor::page(found, limit.0 as usize, |record| record.id.clone());
+        let businesses = found.into_iter().map(shown).collect::<Result<_, _>>()?;
+        Ok(Json(BusinessList { businesses, next_cursor }))
+    }
+}
+
+fn shown(record: BusinessRecord) -> Result<Business, StoreError> {
+    let profile: Profile =
+        serde_json::from_value(record.profile).map_err(|e| StoreError::corrupt("businesses", &record.id, e))?;
+    let list = |value: Value| value.as_array().cloned();
+    Ok(Business {
+        id: Some(record.id),
+        name: profile.name,
+        user_id: profile.user_id,
+        phone_numbers: profile.phone_numbers.into_iter().map(String::from).collect(),
+        forward_to: profile.forward_to.into(),
+        timezone: profile.timezone,
+        trade: profile.trade.to_string(),
+        business_hours: Some(profile.business_hours),
+        job_estimates: list(profile.job_estimates),
+        user_settings: Some(profile.user_settings),
+        calendar: list(profile.calendar),
+        templates: Some(Templates {
+            missed_call: profile.templates.missed_call,
+            fallback: profile.templates.fallback,
+            emergency: profile.templates.emergency,
+        }),
+        emergency_contacts: Some(profile.emergency_contacts.into_iter().map(String::from).collect()),
+        twilio: record.twilio_account_sid.map(|account_sid| TwilioAccount { account_sid, auth_token: None }),
+        created_at: Some(record.created_at),
+        updated_at: Some(record.updated_at),
+    })
+}
+
+/// The document to keep, or everything that is wrong with the request.
+fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<Profile, Problem> {
+    let mut problems = Problems::default();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if id.is_empty() || id.len() > 64 || !id.chars().all(plain) {
+        problems.add("business_id", "must be 1 to 64 letters, digits, dots, hyphens or underscores");
+    }
+    if business.id.as_deref().is_some_and(|named| named != id) {
+        problems.add("id", "differs from the path's");
+    }
+    problems.text("name", &business.name, MAX_NAME);
+    problems.text("user_id", &business.user_id, MAX_NAME);
+    if business.phone_numbers.is_empty() {
+        problems.add("phone_numbers", "must name at least one number");
+    }
+    let phone_numbers = phones(&mut problems, "phone_numbers", &business.phone_numbers);
+    let contacts = phones(&mut problems, "emergency_contacts", business.emergency_contacts.as_deref().unwrap_or_default());
+    let forward_to: Option<PhoneNumber> = problems.parsed("forward_to", Some(&business.forward_to));
+    if forward_to.as_ref().is_some_and(|to| phone_numbers.contains(to)) {
+        problems.add("forward_to", "is one of phone_numbers: the call would come back for ever");
+    }
+    if business.timezone.parse::<chrono_tz::Tz>().is_err() {
+        problems.add("timezone", "is not an IANA time zone, like America/New_York");
+    }
+    let trade: Option<Trade> = problems.parsed("trade", Some(&business.trade));
+    hours(&mut problems, business.business_hours.as_ref());
+    settings(&mut problems, business.user_settings.as_ref());
+    let templates = templates(&mut problems, business.templates);
+    if let Some(account) = &business.twilio {
+        twilio_account(&mut problems, account, tokens_can_be_kept);
+    }
+    let (Some(forward_to), Some(trade)) = (forward_to, trade) else {
+        problems.none()?;
+        return Err(Problem::invalid([]));
+    };
+    problems.none()?;
+    Ok(Profile {
+        id: id.to_owned(),
+        name: business.name,
+        user_id: business.user_id,
+        phone_numbers,
+        forward_to,
+        timezone: business.timezone,
+        trade,
+        business_hours: business.business_hours.unwrap_or_else(|| json!({})),
+        job_estimates: Value::Array(business.job_estimates.unwrap_or_default()),
+        user_settings: business.user_settings.unwrap_or_else(|| json!({})),
+        calendar: Value::Array(business.calendar.unwrap_or_default()),
+        templates,
+        emergency_contacts: contacts,
+    })
+}
+
+fn phones(problems: &mut Problems, field: &str, texts: &[String]) -> Vec<PhoneNumber> {
+    let read = |(n, text): (usize, &String)| problems.parsed(&format!("{field}[{n}]"), Some(text));
+    texts.iter().enumerate().filter_map(read).collect()
+}
+
+fn hours(problems: &mut Problems, hours: Option<&Value>) {
+    let empty = Map::new();
+    let days = match hours {
+        None => &empty,
+        Some(Value::Object(days)) => days,
+        Some(_) => return problems.add("business_hours", "must be an object of days"),
+    };
+    for (day, span) in days {
+        let field = format!("business_hours.{day}");
+        if !WEEKDAYS.contains(&day.as_str()) {
+            problems.add(field, "is not a day of the week, like monday");
+            continue;
+        }
+        let time = |name: &str| span.get(name).and_then(Value::as_str).filter(|text| is_time(text));
+        match (span, time("start"), time("end")) {
+            (Value::Null, _, _) => {}
+            (Value::Object(_), Some(start), Some(end)) if start < end => {}
+            _ => problems.add(field, "must be null or {\"start\": \"08:00\", \"end\": \"18:00\"}, start before end"),
+        }
+    }
+}
+
+fn is_time(text: &str) -> bool {
+    text.len() == 5 && (text == "24:00" || chrono::NaiveTime::parse_from_str(text, "%H:%M").is_ok())
+}
+
+fn settings(problems: &mut Problems, settings: Option<&Value>) {
+    let Some(settings) = settings else { return };
+    if !settings.is_object() {
+        return problems.add("user_settings", "must be an object");
+    }
+    if let Some(threshold) = settings.get("confidence_threshold")
+        && !threshold.as_f64().is_some_and(|value| (0.0..=1.0).contains(&value))
+    {
+        problems.add("user_settings.confidence_threshold", "must be a number from 0 to 1");
+    }
+}
+
+fn templates(problems: &mut Problems, templates: Option<Templates>) -> conversation::Templates {
+    let Some(own) = templates else { return conversation::Templates::default() };
+    for (name, text) in [("missed_call", &own.missed_call), ("fallback", &own.fallback), ("emergency", &own.emergency)] {
+        if let Some(text) = text {
+            problems.text(&format!("templates.{name}"), text, MAX_TEMPLATE);
+        }
+    }
+    conversation::Templates { missed_call: own.missed_call, fallback: own.fallback, emergency: own.emergency }
+}
+
+fn twilio_account(problems: &mut Problems, account: &TwilioAccount, tokens_can_be_kept: bool) {
+    if !account.account_sid.starts_with("AC") || !account.account_sid.chars().all(|c| c.is_ascii_alphanumeric()) {
+        problems.add("twilio.account_sid", "is not the id of an account, AC and 32 hex digits");
+    }
+    match &account.auth_token {
+        Some(token) if token.trim().is_empty() => problems.add("twilio.auth_token", "must not be empty"),
+        Some(_) if !tokens_can_be_kept => {
+            problems.add("twilio.auth_token", "cannot be kept: the server has no NMC_TOKEN_KEY to encrypt it with");
+        }
+        _ => {}
+    }
+}

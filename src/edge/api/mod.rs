@@ -1,0 +1,73 @@
+//! REST for the App Server (contract, section 3), with its OpenAPI document.
+
+mod auth;
+mod businesses;
+mod calls;
+mod conversations;
+mod cursor;
+mod failure;
+mod health;
+mod limiter;
+mod metrics;
+mod validation;
+
+use poem::web::Data;
+use poem::{EndpointExt, Response, Route, get, handler};
+use poem_openapi::{OpenApiService, Tags};
+
+use super::Edge;
+
+pub use auth::Keys;
+
+/// The groups of the OpenAPI document.
+#[derive(Tags)]
+enum Group {
+    /// Businesses, as the App Server keeps them.
+    Businesses,
+    /// Conversations and their messages.
+    Conversations,
+    /// Call records.
+    Calls,
+    /// How the service fares; no key is needed.
+    Operation,
+}
+
+type Apis = (businesses::BusinessesApi, conversations::ConversationsApi, calls::CallsApi, health::HealthApi, metrics::MetricsApi);
+
+fn service() -> OpenApiService<Apis, ()> {
+    let apis = (
+        businesses::BusinessesApi,
+        conversations::ConversationsApi,
+        calls::CallsApi,
+        health::HealthApi,
+        metrics::MetricsApi,
+    );
+    OpenApiService::new(apis, "NeverMissCall", env!("CARGO_PKG_VERSION")).description(
+        "Turns a missed call into a conversation. Every call but those of the group Operation needs \
+         `Authorization: Bearer <key>`. Times are RFC 3339 in UTC, phone numbers E.164.",
+    )
+}
+
+/// The OpenAPI document, as `openapi/openapi.json` keeps it.
+pub fn openapi() -> String {
+    let mut text = service().spec();
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+/// The REST routes.
+pub fn routes(edge: &Edge) -> Route {
+    let service = service();
+    let docs = service.swagger_ui();
+    Route::new().at("/openapi.json", get(openapi_json)).nest("/docs", docs).nest("/", service.data(edge.clone()))
+}
+
+#[handler]
+fn openapi_json() -> Response {
+    Response::builder().content_type("application/json; charset=utf-8").body(openapi())
+}
+
+/// The edge, as a handler finds it in its request.
+type EdgeData<'a> = Data<&'a Edge>;

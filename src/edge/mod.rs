@@ -1,0 +1,151 @@
+//! The HTTP edge: Twilio's webhooks in, the App Server's REST calls answered.
+//!
+//! Only this module knows poem. A webhook is answered once it is durable in JetStream; everything else follows from there.
+
+pub mod api;
+pub mod problem;
+pub mod twilio;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use poem::listener::{Acceptor, Listener, TcpListener};
+use poem::middleware::CatchPanic;
+use poem::{Endpoint, EndpointExt, IntoResponse, Route, Server};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, PublicUrl};
+use crate::jetstream::{JetStream, Publisher};
+use crate::pipelines::DeadLetterStream;
+use crate::secrets::TokenCipher;
+use crate::sending::Accounts;
+use crate::shell::Directory;
+use crate::sinks::RedisSink;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+use crate::vitals::Vitals;
+
+use problem::Problem;
+
+pub use api::openapi;
+
+/// How long the edge waits for JetStream before it answers 503 (docs/design.md, When a part is missing).
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
+/// Requests under way have this long once the process is asked to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// What the handlers share; clones share everything.
+#[derive(Clone)]
+pub struct Edge {
+    inner: Arc<EdgeParts>,
+}
+
+/// The parts of an edge, for its handlers.
+pub struct EdgeParts {
+    pub(crate) public_url: PublicUrl,
+    pub(crate) dial_timeout: Duration,
+    pub(crate) store: Store,
+    pub(crate) jetstream: JetStream,
+    pub(crate) publisher: Publisher,
+    pub(crate) redis: Arc<RedisSink>,
+    pub(crate) directory: Directory,
+    pub(crate) accounts: Accounts,
+    pub(crate) cipher: Option<TokenCipher>,
+    pub(crate) dead: Arc<DeadLetterStream>,
+    pub(crate) metrics: Metrics,
+    pub(crate) vitals: Vitals,
+    pub(crate) keys: api::Keys,
+    pub(crate) started_at: Instant,
+}
+
+impl std::ops::Deref for Edge {
+    type Target = EdgeParts;
+
+    fn deref(&self) -> &EdgeParts {
+        &self.inner
+    }
+}
+
+impl Edge {
+    /// Puts an edge together.
+    #[expect(clippy::too_many_arguments, reason = "called once, where the parts are put together")]
+    pub fn new(
+        config: &Config,
+        store: Store,
+        jetstream: JetStream,
+        redis: Arc<RedisSink>,
+        directory: Directory,
+        accounts: Accounts,
+        cipher: Option<TokenCipher>,
+        dead: Arc<DeadLetterStream>,
+        metrics: Metrics,
+        vitals: Vitals,
+    ) -> Self {
+        let inner = EdgeParts {
+            public_url: config.public_url.clone(),
+            dial_timeout: config.dial_timeout,
+            publisher: jetstream.publisher().with_timeout(PUBLISH_TIMEOUT),
+            keys: api::Keys::new(&config.api_keys, config.rate_limit, store.clone()),
+            store,
+            jetstream,
+            redis,
+            directory,
+            accounts,
+            cipher,
+            dead,
+            metrics,
+            vitals,
+            started_at: Instant::now(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+}
+
+/// Binds the address and returns it with the future that serves until `shutdown`.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub async fn serve(
+    edge: Edge,
+    bind: SocketAddr,
+    shutdown: CancellationToken,
+) -> anyhow::Result<(SocketAddr, impl Future<Output = ()> + Send)> {
+    let acceptor = TcpListener::bind(bind).into_acceptor().await.with_context(|| format!("NMC_BIND {bind}"))?;
+    let address = acceptor
+        .local_addr()
+        .into_iter()
+        .find_map(|address| address.as_socket_addr().copied())
+        .context("the bound address is not known")?;
+    let server = Server::new_with_acceptor(acceptor);
+    let serving = async move {
+        if let Err(error) = server.run_with_graceful_shutdown(routes(edge), shutdown.cancelled(), Some(DRAIN)).await {
+            tracing::error!(%error, "the HTTP server failed");
+        }
+    };
+    Ok((address, serving))
+}
+
+/// Every route, at the root and below the public URL's path: a proxy may strip that prefix, or not.
+fn routes(edge: Edge) -> impl Endpoint<Output = poem::Response> {
+    let prefix = twilio::path_prefix(&edge.public_url);
+    let mut route = Route::new().nest_no_strip("/", all(edge.clone()));
+    if !prefix.is_empty() {
+        route = route.nest(prefix, all(edge));
+    }
+    route
+        .with(CatchPanic::new().with_handler(|_| Problem::new(problem::Code::Internal, "something went wrong on our side")))
+        .catch_all_error(|error: poem::Error| async move { answer(error) })
+}
+
+fn all(edge: Edge) -> Route {
+    let route = api::routes(&edge);
+    twilio::routes(route, &edge)
+}
+
+/// An error that carries its own answer keeps it; any other gets the one error body.
+fn answer(error: poem::Error) -> poem::Response {
+    if error.is_from_response() { error.into_response() } else { Problem::from_poem(&error).into_response() }
+}

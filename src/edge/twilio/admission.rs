@@ -1,0 +1,167 @@
+//! Admission: whether a webhook is Twilio's, and whether it can be read.
+//!
+//! The signature is judged first, whatever the content type, size or content: before it holds, a request is told nothing
+//! but 401. What was signed is never lost: if it cannot be read, it is kept in NMC_DEAD.
+
+use chrono::{DateTime, Utc};
+use poem::{Body, Request};
+
+use super::form::{Form, FormError, RawParams, body_hash, parse};
+use super::signature::{SignedContent, verify};
+use super::{Answer, path_prefix, twiml};
+use crate::edge::Edge;
+use crate::edge::problem::{Code, Problem};
+use crate::operators::{DeadLetter, DeadReason};
+use crate::shell::{Trace, now};
+use crate::telemetry::WebhookKind;
+
+/// Twilio's forms are small; a larger one is refused once its signature has held.
+const MAX_FORM: usize = 64 * 1024;
+/// Of a larger body not even the signature is judged: it would have to be read to the end.
+const MAX_JUDGED: usize = 4 * 1024 * 1024;
+
+pub(super) const UNDECODABLE: DeadReason = DeadReason::new("undecodable_form");
+pub(super) const MISSING_FIELD: DeadReason = DeadReason::new("missing_field");
+
+/// A webhook that is Twilio's and can be read.
+pub(super) struct Admitted {
+    pub(super) kind: WebhookKind,
+    pub(super) form: Form,
+    pub(super) received_at: DateTime<Utc>,
+    pub(super) trace: Trace,
+}
+
+/// A webhook that goes no further.
+pub(super) enum Refusal {
+    /// Told to whoever sent it.
+    Problem(Problem),
+    /// Signed, but not to be read: kept, and answered as if it were fine, for Twilio to send it again would not help.
+    Dead { reason: DeadReason, detail: String, letter: Letter },
+}
+
+/// What is kept of a webhook that cannot be read.
+pub(super) struct Letter {
+    pub(super) kind: WebhookKind,
+    pub(super) hash: String,
+    pub(super) body: bytes::Bytes,
+    pub(super) received_at: DateTime<Utc>,
+}
+
+impl Refusal {
+    /// Does what is to be done, and says what is to be answered.
+    pub(super) async fn answer(self, edge: &Edge) -> Result<Answer, Problem> {
+        match self {
+            Self::Problem(problem) => Err(problem),
+            Self::Dead { reason, detail, letter } => bury(edge, reason, detail, letter).await,
+        }
+    }
+}
+
+/// Keeps a webhook that cannot be read, and answers it.
+pub(super) async fn bury(
+    edge: &Edge,
+    reason: DeadReason,
+    detail: String,
+    letter: Letter,
+) -> Result<Answer, Problem> {
+    let dead = DeadLetter {
+        subject: format!("nmc.edge.{}", letter.kind),
+        stream_sequence: 0,
+        delivery_count: 1,
+        reason,
+        detail,
+        headers: std::collections::BTreeMap::new(),
+        payload: letter.body,
+        first_seen: letter.received_at,
+    };
+    let id = format!("dead:edge:{}:{}", letter.kind, letter.hash);
+    edge.dead.keep(&dead, id).await.map_err(|error| Problem::unavailable(&error))?;
+    Ok(Answer::Twiml(twiml::empty()))
+}
+
+/// Judges a request.
+pub(super) async fn admit(edge: &Edge, kind: WebhookKind, request: &Request, body: Body) -> Result<Admitted, Refusal> {
+    let received_at = now();
+    let refused = || {
+        edge.metrics.signature_refused(kind);
+        Refusal::Problem(Problem::new(Code::InvalidSignature, "X-Twilio-Signature is missing or does not match"))
+    };
+    let Some(signature) = request.header("x-twilio-signature") else { return Err(refused()) };
+    let body = read(body).await.map_err(Refusal::Problem)?;
+    let params = parse(&body);
+    let is_form = request.content_type().is_none_or(is_form_type);
+    if !is_signed(edge, request, signature, &params, &body, is_form).await.map_err(Refusal::Problem)? {
+        return Err(refused());
+    }
+    if body.len() > MAX_FORM {
+        let message = format!("a form may have {MAX_FORM} bytes, this one has {}", body.len());
+        return Err(Refusal::Problem(Problem::new(Code::PayloadTooLarge, message)));
+    }
+    if !is_form || (request.content_type().is_none() && !body.is_empty()) {
+        let message = "Twilio's webhooks are application/x-www-form-urlencoded";
+        return Err(Refusal::Problem(Problem::new(Code::UnsupportedMediaType, message)));
+    }
+    let hash = body_hash(&params);
+    let form = Form::decode(params).map_err(|error| Refusal::Dead {
+        reason: UNDECODABLE,
+        detail: error.to_string(),
+        letter: Letter { kind, hash, body, received_at },
+    })?;
+    let trace = Trace::from_header(request.header("traceparent"));
+    Ok(Admitted { kind, form, received_at, trace })
+}
+
+impl Admitted {
+    /// A field that the webhook cannot do without, told by one of these names; a webhook without it is kept aside.
+    pub(super) fn missing(&self, error: &FormError) -> (DeadReason, String, Letter) {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(self.form.iter()).finish();
+        let letter = Letter {
+            kind: self.kind,
+            hash: self.form.body_hash(),
+            body: body.into(),
+            received_at: self.received_at,
+        };
+        (MISSING_FIELD, error.to_string(), letter)
+    }
+}
+
+async fn read(body: Body) -> Result<bytes::Bytes, Problem> {
+    use poem::error::ReadBodyError;
+    body.into_bytes_limit(MAX_JUDGED).await.map_err(|error| match error {
+        ReadBodyError::PayloadTooLarge => Problem::new(Code::PayloadTooLarge, "the body is larger than any form of Twilio's"),
+        _ => Problem::new(Code::ValidationFailed, "the body ended too early"),
+    })
+}
+
+fn is_form_type(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// Whether the signature is that of the account that the webhook names. A content type other than a form's is refused in
+/// any case, but only once the signature has held in one of the ways in which Twilio signs.
+async fn is_signed(
+    edge: &Edge,
+    request: &Request,
+    signature: &str,
+    params: &RawParams,
+    body: &[u8],
+    is_form: bool,
+) -> Result<bool, Problem> {
+    let account_sid = params.iter().find(|(name, _)| name == b"AccountSid").map(|(_, value)| String::from_utf8_lossy(value));
+    let tokens = edge.accounts.signing_tokens(account_sid.as_deref().filter(|sid| !sid.is_empty())).await;
+    let tokens = tokens.map_err(|error| Problem::unavailable(&error))?;
+    let tokens: Vec<&str> = tokens.iter().map(|token| token.expose()).collect();
+    let url = public_url_of(edge, request);
+    let holds = |content: SignedContent<'_>| verify(&tokens, &url, content, signature);
+    Ok(holds(SignedContent::Form(params)) || (!is_form && (holds(SignedContent::Raw(body)) || holds(SignedContent::Form(&[])))))
+}
+
+/// The URL that Twilio has called, as it has written it: the public base, and path and query to the letter.
+fn public_url_of(edge: &Edge, request: &Request) -> String {
+    let raw = request.original_uri().path_and_query().map_or("/", |path| path.as_str());
+    let prefix = path_prefix(&edge.public_url);
+    // A proxy may have stripped the prefix, or not.
+    let path = raw.strip_prefix(prefix.as_str()).filter(|rest| !prefix.is_empty() && rest.starts_with('/')).unwrap_or(raw);
+    edge.public_url.join(path)
+}

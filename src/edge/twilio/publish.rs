@@ -1,0 +1,47 @@
+//! Publishing a validated webhook: the answer is sent once JetStream has acknowledged it.
+
+use std::collections::BTreeMap;
+
+use super::admission::Admitted;
+use crate::edge::Edge;
+use crate::edge::problem::Problem;
+use crate::inbound::{Inbound, Webhook};
+use crate::jetstream::Outgoing;
+use crate::subjects;
+
+impl Admitted {
+    /// Makes the webhook durable under `input_id`.
+    ///
+    /// The id of the message holds a hash of the body: the same webhook again is dropped by JetStream, and another body under
+    /// the same id goes through to the inbox, which tells the two apart however far they are.
+    pub(super) async fn publish(self, edge: &Edge, input_id: String, webhook: Webhook) -> Result<(), Problem> {
+        let body_hash = self.form.body_hash();
+        let message_id = format!("{input_id}:{body_hash}");
+        let inbound = Inbound {
+            body_hash,
+            received_at: self.received_at,
+            params: self.form.iter().map(|(name, value)| (storable(name), storable(value))).collect(),
+            input_id: storable(&input_id),
+            webhook,
+        };
+        let outgoing = Outgoing {
+            subject: subjects::inbound(inbound.webhook.kind(), &inbound.webhook.key()),
+            message_id: Some(message_id),
+            headers: BTreeMap::from([("traceparent".to_owned(), self.trace.header().to_owned())]),
+            payload: serde_json::to_vec(&inbound).map_err(|error| Problem::unavailable(&error))?.into(),
+        };
+        edge.publisher.publish(outgoing).await.map_err(|error| Problem::unavailable(&error))?;
+        crate::failpoint::hit("after_publish_ack");
+        Ok(())
+    }
+
+    /// A value of the form as it can be stored.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.form.get(name).map(storable)
+    }
+}
+
+/// PostgreSQL keeps no NUL in text: it becomes the replacement character, as any other that cannot be shown.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}

@@ -1,0 +1,134 @@
+//! The few TwiML documents that we answer with.
+//!
+//! Fed by the call and message webhooks; read by Twilio as `text/xml`. Every document is well-formed whatever the
+//! arguments hold, and no byte comes before its XML declaration.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+const DECLARATION: &str = r#"<?xml version="1.0" encoding="UTF-8"?>"#;
+
+/// Nothing to do: no reply, no further verb.
+pub fn empty() -> String {
+    format!("{DECLARATION}<Response/>")
+}
+
+/// Refuses a call to a number that no business owns.
+pub fn reject() -> String {
+    format!("{DECLARATION}<Response><Reject/></Response>")
+}
+
+/// Rings the number for so long, in whole seconds, and tells the action URL how that ended.
+pub fn dial(number: &str, timeout: Duration, action: &str) -> String {
+    format!(
+        r#"{DECLARATION}<Response><Dial timeout="{}" action="{}" method="POST"><Number>{}</Number></Dial></Response>"#,
+        timeout.as_secs(),
+        escape(action),
+        escape(number),
+    )
+}
+
+/// Escapes for text and attributes alike; what XML 1.0 cannot hold at all is left out.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars().filter(|character| is_xml(*character)) {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&apos;"),
+            // A reader turns these into blanks inside an attribute unless they are references.
+            '\t' | '\n' | '\r' => drop(write!(escaped, "&#{};", u32::from(character))),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+fn is_xml(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    const TIMEOUT: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn the_empty_response_is_a_document_and_not_an_empty_body() {
+        assert_eq!(
+            empty(),
+            r#"<?xml version="1.0" encoding="UTF-8"?><Response/>"#
+        );
+    }
+
+    #[test]
+    fn a_rejected_call_is_told_so() {
+        assert!(reject().ends_with("<Response><Reject/></Response>"));
+    }
+
+    #[test]
+    fn a_dial_rings_the_number_and_reports_to_the_action() {
+        assert_eq!(
+            dial(
+                "+14155550100",
+                TIMEOUT,
+                "https://x.example/status/CA1?a=1&b=2"
+            ),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response>\
+             <Dial timeout=\"20\" action=\"https://x.example/status/CA1?a=1&amp;b=2\" method=\"POST\">\
+             <Number>+14155550100</Number></Dial></Response>"
+        );
+    }
+
+    #[rstest]
+    #[case::markup("<a b=\"c\">&'", "&lt;a b=&quot;c&quot;&gt;&amp;&apos;")]
+    #[case::line_breaks("a\r\n\tb", "a&#13;&#10;&#9;b")]
+    #[case::control_characters("a\u{0}\u{b}\u{fffe}b", "ab")]
+    #[case::unicode("ñ😀", "ñ😀")]
+    fn what_is_markup_is_escaped_and_what_is_no_xml_is_dropped(
+        #[case] text: &str,
+        #[case] expected: &str,
+    ) {
+        assert_eq!(escape(text), expected);
+    }
+
+    /// What a reader makes of escaped text; `None` where it would see markup or a bare ampersand.
+    fn unescape(text: &str) -> Option<String> {
+        let mut parts = text.split('&');
+        let mut read = parts.next()?.to_owned();
+        for part in parts {
+            let (reference, rest) = part.split_once(';')?;
+            read.push(match reference {
+                "amp" => '&',
+                "lt" => '<',
+                "gt" => '>',
+                "quot" => '"',
+                "apos" => '\'',
+                number => char::from_u32(number.strip_prefix('#')?.parse().ok()?)?,
+            });
+            read.push_str(rest);
+        }
+        (!text.contains(['<', '>', '"'])).then_some(read)
+    }
+
+    proptest! {
+        #[test]
+        fn a_dial_is_well_formed_whatever_it_is_given(number in any::<String>(), action in any::<String>()) {
+            let document = dial(&number, TIMEOUT, &action);
+            let inner = document
+                .strip_prefix(r#"<?xml version="1.0" encoding="UTF-8"?><Response><Dial timeout="20" action=""#)
+                .and_then(|rest| rest.strip_suffix("</Number></Dial></Response>"))
+                .and_then(|rest| rest.split_once(r#"" method="POST"><Number>"#));
+            let (attribute, text) = inner.unwrap();
+            let legal = |text: &str| text.chars().filter(|c| is_xml(*c)).collect::<String>();
+            prop_assert_eq!(unescape(attribute), Some(legal(&action)));
+            prop_assert_eq!(unescape(text), Some(legal(&number)));
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Named points at which a test can have the process aborted, as a power cut or kill -9 would.
+//!
+//! Compiled to nothing without the cargo feature `failpoints`. With it, `NMC_FAILPOINT=name` or `NMC_FAILPOINT=name:3`
+//! (the third time) aborts the process there, after writing the point's name to standard error.
+
+/// Every failpoint, in the order in which a message passes them.
+pub const NAMES: &[&str] = &[
+    "after_publish_ack",
+    "before_commit",
+    "after_commit",
+    "before_effect_published",
+    "after_claim",
+    "after_twilio_accepted",
+    "before_ack",
+];
+
+/// Aborts the process if this point was asked for.
+#[cfg(feature = "failpoints")]
+pub fn hit(name: &str) {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    // The one static of the project: an abort is a matter of the whole process, and only tests compile it.
+    static HITS: AtomicU32 = AtomicU32::new(0);
+    debug_assert!(NAMES.contains(&name), "unknown failpoint {name}");
+    let Ok(wanted) = std::env::var("NMC_FAILPOINT") else { return };
+    let (wanted_name, nth) = wanted.split_once(':').unwrap_or((&wanted, "1"));
+    if wanted_name != name {
+        return;
+    }
+    let hits = HITS.fetch_add(1, Ordering::SeqCst) + 1;
+    if nth.parse() == Ok(hits) {
+        eprintln!("failpoint {name} hit");
+        std::process::abort();
+    }
+}
+
+/// Aborts the process if this point was asked for: never, in this build.
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+pub fn hit(_name: &str) {}

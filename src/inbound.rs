@@ -1,0 +1,100 @@
+//! A validated webhook, as it lies in NMC_INBOUND: what the edge writes and the conversations read.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::conversation::Media;
+
+/// A webhook of Twilio whose signature held.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Inbound {
+    /// What makes it the same webhook when it comes again: kind, SID, and status where there are several.
+    pub input_id: String,
+    /// Tells a redelivery from another body under the same id.
+    pub body_hash: String,
+    /// The edge's stamp: the order of a conversation's messages rests on it.
+    pub received_at: DateTime<Utc>,
+    /// What it says.
+    pub webhook: Webhook,
+    /// Every parameter as it came, also those that nothing reads yet.
+    pub params: Vec<(String, String)>,
+}
+
+/// What a webhook says. Phone numbers are kept as Twilio wrote them: judging them is up to the reader.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Webhook {
+    /// `/webhooks/twilio/call`.
+    Call {
+        /// Twilio's id of the call.
+        call_sid: String,
+        /// Who calls.
+        from: String,
+        /// Which number.
+        to: String,
+        /// `CallStatus`; none counts as ringing.
+        call_status: Option<String>,
+    },
+    /// `/webhooks/twilio/call/status/{CallSid}`.
+    CallStatus {
+        /// Twilio's id of the call.
+        call_sid: String,
+        /// Who called, where it is said.
+        from: Option<String>,
+        /// Which number, where it is said.
+        to: Option<String>,
+        /// `DialCallStatus`, or a terminal `CallStatus` where there is none.
+        dial_status: String,
+        /// `DialBridged`, when present.
+        bridged: Option<bool>,
+        /// `DialCallDuration` or `CallDuration`, in seconds.
+        duration_seconds: Option<i32>,
+    },
+    /// `/webhooks/twilio/sms`.
+    Sms {
+        /// Twilio's id of the message.
+        message_sid: String,
+        /// Who wrote.
+        from: String,
+        /// To which number.
+        to: String,
+        /// The text.
+        body: String,
+        /// Attachments.
+        media: Vec<Media>,
+    },
+    /// `/webhooks/twilio/message-status`.
+    MessageStatus {
+        /// Twilio's id of the message.
+        message_sid: String,
+        /// Ours, from the callback's URL.
+        message_id: Option<Uuid>,
+        /// `MessageStatus`.
+        status: String,
+        /// `ErrorCode`.
+        error_code: Option<i32>,
+    },
+}
+
+impl Webhook {
+    /// The token of its subject (contract, section 5).
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Call { .. } => "call",
+            Self::CallStatus { .. } => "call_status",
+            Self::Sms { .. } => "sms",
+            Self::MessageStatus { .. } => "message_status",
+        }
+    }
+
+    /// Which webhooks have to be worked on in order: those of one call, of one customer, of one message.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Call { call_sid, .. } | Self::CallStatus { call_sid, .. } => call_sid.clone(),
+            Self::Sms { from, to, .. } => crate::phone::conversation_key(to, from),
+            Self::MessageStatus { message_id: Some(id), .. } => id.to_string(),
+            Self::MessageStatus { message_sid, .. } => message_sid.clone(),
+        }
+    }
+}

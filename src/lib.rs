@@ -1,0 +1,39 @@
+//! NeverMissCall: turns a missed call into a conversation.
+//!
+//! # Layout, along the way of a message
+//!
+//! - [`edge`]: HTTP in. Twilio's webhooks are validated and published; the App Server's REST calls are answered.
+//! - [`inbound`], [`subjects`], [`jetstream`]: the durable log. What lies in it, under which names, and how it is reached.
+//! - [`operators`]: combinators on streams of deliveries. [`pipelines`]: the chains made of them.
+//! - [`conversation`], [`call`]: the rules, pure code. [`shell`]: load, decide, one transaction, publish.
+//! - [`store`]: PostgreSQL.
+//! - [`answering`] → [`dispatchbot`], [`sending`] → [`twilio`], [`sinks`] → Redis: what leaves the house.
+//! - [`app`], [`cli`], [`config`], [`telemetry`]: the process around it.
+
+pub mod answering;
+pub mod app;
+pub mod business;
+pub mod call;
+pub mod cli;
+pub mod config;
+pub mod conversation;
+pub mod dispatchbot;
+pub mod edge;
+pub mod failpoint;
+pub mod http_client;
+pub mod inbound;
+pub mod jetstream;
+pub mod operators;
+pub mod phone;
+pub mod pipelines;
+pub mod secrets;
+pub mod segments;
+pub mod sending;
+pub mod shell;
+pub mod sinks;
+pub mod store;
+pub mod subjects;
+pub mod telemetry;
+pub mod text_enum;
+pub mod twilio;
+pub mod vitals;

@@ -1,0 +1,90 @@
+//! Receipts that write down how they were settled, for the operators' own tests.
+//!
+//! Fed by the tests of this folder only; guarantees nothing to the rest of the crate.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+
+use super::{Acknowledge, AcknowledgeError, Delivery, Disposition, Metadata, Receipt};
+
+/// Where receipts write down what happened to them.
+#[derive(Clone, Default)]
+pub(super) struct Ledger(Arc<Entries>);
+
+#[derive(Default)]
+struct Entries {
+    settled: Mutex<Vec<(u64, Disposition)>>,
+    heartbeats: AtomicUsize,
+    broken: AtomicBool,
+    latency: Mutex<Duration>,
+}
+
+impl Ledger {
+    /// From now on no settlement or heartbeat is confirmed.
+    pub(super) fn break_down(&self) {
+        self.0.broken.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on a confirmation takes this long.
+    pub(super) fn confirm_after(&self, latency: Duration) {
+        *self.0.latency.lock().unwrap() = latency;
+    }
+
+    pub(super) fn receipt(&self, sequence: u64) -> Receipt {
+        self.receipt_delivered(sequence, 1)
+    }
+
+    pub(super) fn receipt_delivered(&self, sequence: u64, delivery_count: u64) -> Receipt {
+        let metadata = Metadata { stream_sequence: sequence, delivery_count, ..Metadata::new("nmc.test", "{}") };
+        Receipt::new(metadata, Entry { ledger: self.clone(), sequence })
+    }
+
+    pub(super) fn delivery<T>(&self, sequence: u64, item: T) -> Delivery<T> {
+        self.receipt(sequence).with(item)
+    }
+
+    pub(super) fn settled(&self) -> Vec<(u64, Disposition)> {
+        self.0.settled.lock().unwrap().clone()
+    }
+
+    pub(super) fn heartbeats(&self) -> usize {
+        self.0.heartbeats.load(Ordering::SeqCst)
+    }
+
+    fn answer(&self) -> Result<(), AcknowledgeError> {
+        if self.0.broken.load(Ordering::SeqCst) { Err(AcknowledgeError::new("broken")) } else { Ok(()) }
+    }
+}
+
+struct Entry {
+    ledger: Ledger,
+    sequence: u64,
+}
+
+impl Acknowledge for Entry {
+    fn settle(self: Box<Self>, how: Disposition) -> BoxFuture<'static, Result<(), AcknowledgeError>> {
+        Box::pin(async move {
+            let latency = *self.ledger.0.latency.lock().unwrap();
+            if !latency.is_zero() {
+                tokio::time::sleep(latency).await;
+            }
+            self.ledger.answer()?;
+            self.ledger.0.settled.lock().unwrap().push((self.sequence, how));
+            Ok(())
+        })
+    }
+
+    fn in_progress(&self) -> BoxFuture<'_, Result<(), AcknowledgeError>> {
+        self.ledger.0.heartbeats.fetch_add(1, Ordering::SeqCst);
+        Box::pin(std::future::ready(self.ledger.answer()))
+    }
+}

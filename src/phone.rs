@@ -1,0 +1,166 @@
+//! Phone numbers, judged by shape, and the key that stands in for them where they must not appear.
+//!
+//! Fed by webhooks, the REST API and stored rows; used everywhere. A [`PhoneNumber`] is always `+` and 7 to 15 digits, the
+//! first not zero; `Debug` shows it masked, because debug output ends in logs. Whether a number exists is not judged: the
+//! fictitious 555 numbers are good.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// A phone number in E.164 form.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PhoneNumber(String);
+
+/// The text is not `+` and 7 to 15 digits; the text itself is not repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a phone number in E.164 form, like +14155550100")]
+pub struct PhoneNumberError;
+
+impl PhoneNumber {
+    /// The number as Twilio writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The number for logs: only its length and its last two digits can be seen.
+    pub fn masked(&self) -> String {
+        let (hidden, shown) = self.0.split_at(self.0.len().saturating_sub(2));
+        format!("+{}{shown}", "*".repeat(hidden.len().saturating_sub(1)))
+    }
+}
+
+impl FromStr for PhoneNumber {
+    type Err = PhoneNumberError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if has_e164_shape(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(PhoneNumberError)
+        }
+    }
+}
+
+impl TryFrom<String> for PhoneNumber {
+    type Error = PhoneNumberError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if has_e164_shape(&text) {
+            Ok(Self(text))
+        } else {
+            Err(PhoneNumberError)
+        }
+    }
+}
+
+impl From<PhoneNumber> for String {
+    fn from(number: PhoneNumber) -> Self {
+        number.0
+    }
+}
+
+impl AsRef<str> for PhoneNumber {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PhoneNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for PhoneNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PhoneNumber({})", self.masked())
+    }
+}
+
+/// The subject key of what passes between a business and a customer: 32 hex digits that carry no plain number.
+///
+/// The customer is any text, since short codes and alphanumeric senders write too.
+pub fn conversation_key(business: &(impl AsRef<str> + ?Sized), customer: &str) -> String {
+    // A phone number holds no zero byte, so no two pairs run together.
+    let digest = Sha256::new()
+        .chain_update(business.as_ref())
+        .chain_update([0])
+        .chain_update(customer)
+        .finalize();
+    digest
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn has_e164_shape(text: &str) -> bool {
+    match text.as_bytes() {
+        [b'+', b'1'..=b'9', rest @ ..] => {
+            (6..=14).contains(&rest.len()) && rest.iter().all(u8::is_ascii_digit)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::north_american("+14155550100")]
+    #[case::fictitious("+15551234567")]
+    #[case::shortest("+1234567")]
+    #[case::longest("+123456789012345")]
+    fn a_number_of_the_right_shape_is_kept_as_it_is(#[case] text: &str) {
+        assert_eq!(text.parse::<PhoneNumber>().unwrap().to_string(), text);
+    }
+
+    #[rstest]
+    #[case::empty("")]
+    #[case::no_plus("14155550100")]
+    #[case::leading_zero("+04155550100")]
+    #[case::too_short("+123456")]
+    #[case::too_long("+1234567890123456")]
+    #[case::blanks("+1 415 555 0100")]
+    #[case::letters("+1415555HELP")]
+    #[case::withheld("anonymous")]
+    #[case::short_code("12345")]
+    #[case::trailing_newline("+14155550100\n")]
+    #[case::other_digits("+1415555٠١٠٠")]
+    fn anything_else_is_refused(#[case] text: &str) {
+        assert_eq!(text.parse::<PhoneNumber>(), Err(PhoneNumberError));
+    }
+
+    #[test]
+    fn json_holds_the_plain_number_and_is_checked_when_read() {
+        let number: PhoneNumber = serde_json::from_str(r#""+14155550100""#).unwrap();
+        assert_eq!(serde_json::to_string(&number).unwrap(), r#""+14155550100""#);
+        assert!(serde_json::from_str::<PhoneNumber>(r#""555""#).is_err());
+    }
+
+    #[test]
+    fn logs_see_the_last_two_digits_only() {
+        let number: PhoneNumber = "+14155550142".parse().unwrap();
+        assert_eq!(number.masked(), "+*********42");
+        assert_eq!(format!("{number:?}"), "PhoneNumber(+*********42)");
+    }
+
+    #[test]
+    fn a_conversation_key_depends_on_both_sides_and_shows_neither() {
+        let business: PhoneNumber = "+14155550100".parse().unwrap();
+        let other: PhoneNumber = "+14155550101".parse().unwrap();
+        let key = conversation_key(&business, "+15551234567");
+        assert_eq!(key.len(), 32);
+        assert!(key.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        assert_eq!(key, conversation_key(&business, "+15551234567"));
+        assert_ne!(key, conversation_key(&business, "+15551234568"));
+        assert_ne!(key, conversation_key(&other, "+15551234567"));
+    }
+}

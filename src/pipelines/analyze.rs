@@ -1,0 +1,23 @@
+//! Closed windows → DispatchBot → conversations.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Parts, through};
+use crate::jetstream::deliveries;
+use crate::operators::{DeliveryStreamExt, SettleSummary};
+use crate::shell::AnalyzeTask;
+
+const AT_ONCE: usize = 64;
+const MAX_DELIVERIES: u64 = 1_000;
+
+/// Questions to DispatchBot, one at a time for each conversation.
+pub fn analyze(parts: &Parts, shutdown: CancellationToken) -> impl Future<Output = SettleSummary> + Send + use<> {
+    deliveries(&parts.jetstream, "NMC_TASKS", "analyze")
+        .until(shutdown)
+        .decode::<AnalyzeTask>()
+        .keyed(AT_ONCE, |task| task.conversation_id, through(&parts.dispatch))
+        .dead_letter(Arc::clone(&parts.dead), MAX_DELIVERIES)
+        .settle()
+}

@@ -1,0 +1,68 @@
+//! NMC_DEAD: what could not be processed, with its reason, for a person to look at and to replay.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use futures::future::BoxFuture;
+use serde_json::json;
+
+use crate::jetstream::{Outgoing, PublishError, Publisher};
+use crate::operators::{DeadLetter, DeadLetterSink};
+use crate::subjects;
+use crate::telemetry::Metrics;
+
+/// Writes to NMC_DEAD.
+#[derive(Clone)]
+pub struct DeadLetterStream {
+    publisher: Publisher,
+    metrics: Metrics,
+}
+
+impl DeadLetterStream {
+    /// Writes through this publisher.
+    pub fn new(publisher: Publisher, metrics: Metrics) -> Self {
+        Self { publisher, metrics }
+    }
+
+    /// Keeps one letter; the same one is kept once.
+    ///
+    /// # Errors
+    /// When JetStream has not acknowledged it.
+    pub async fn keep(&self, letter: &DeadLetter, message_id: String) -> Result<(), PublishError> {
+        let reason = letter.reason.code();
+        // What can be read is kept readable; what is no text is kept to the byte.
+        let payload = match std::str::from_utf8(&letter.payload) {
+            Ok(text) => json!({ "text": text }),
+            Err(_) => json!({ "base64": STANDARD.encode(&letter.payload) }),
+        };
+        let body = json!({
+            "reason": reason,
+            "detail": letter.detail,
+            "subject": letter.subject,
+            "stream_sequence": letter.stream_sequence,
+            "delivery_count": letter.delivery_count,
+            "first_seen": letter.first_seen,
+            "headers": letter.headers,
+            "payload": payload,
+        });
+        self.publisher
+            .publish(Outgoing {
+                subject: subjects::dead(reason),
+                message_id: Some(message_id),
+                headers: BTreeMap::from([("Nmc-Reason".to_owned(), reason.to_owned())]),
+                payload: body.to_string().into(),
+            })
+            .await?;
+        self.metrics.dead_letter(reason);
+        Ok(())
+    }
+}
+
+impl DeadLetterSink for DeadLetterStream {
+    type Error = PublishError;
+
+    fn bury<'a>(&'a self, letter: &'a DeadLetter) -> BoxFuture<'a, Result<(), PublishError>> {
+        Box::pin(self.keep(letter, format!("dead:{}:{}", letter.subject, letter.stream_sequence)))
+    }
+}

@@ -1,0 +1,83 @@
+//! The pipelines: each a chain of operators from a durable consumer to its settlement, on one screen.
+//!
+//! | pipeline | from | to |
+//! |---|---|---|
+//! | [`webhooks`] | NMC_INBOUND | conversations and calls |
+//! | [`windows`] | NMC_WINDOWS, timers that fired | conversations |
+//! | [`analyze`] | NMC_TASKS | DispatchBot, and its answer to the conversation |
+//! | [`send`] | NMC_TASKS | Twilio, and the outcome to the conversation |
+//! | [`events`] | NMC_EVENTS | Redis |
+//!
+//! What a pipeline does with one item is a [`Stage`]; the operators do the rest. Every pipeline ends when `shutdown` is
+//! cancelled and what it has under way is settled.
+
+mod analyze;
+mod dead_letters;
+mod events;
+mod send;
+mod stage;
+mod webhooks;
+mod windows;
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+use tokio_util::sync::CancellationToken;
+
+pub use analyze::analyze;
+pub use dead_letters::DeadLetterStream;
+pub use events::events;
+pub use send::send;
+pub use stage::{Stage, retry_delay, through};
+pub use webhooks::{Decide, webhooks};
+pub use windows::windows;
+
+use crate::answering::Dispatch;
+use crate::jetstream::JetStream;
+use crate::operators::SettleSummary;
+use crate::sending::Deliver;
+use crate::shell::Shell;
+use crate::sinks::RedisSink;
+use crate::telemetry::Metrics;
+
+/// What the pipelines of a worker are made of.
+#[derive(Clone)]
+pub struct Parts {
+    /// The source of every delivery.
+    pub jetstream: JetStream,
+    /// Where inputs go.
+    pub shell: Shell,
+    /// Asks DispatchBot.
+    pub dispatch: Arc<Dispatch>,
+    /// Sends through Twilio.
+    pub deliver: Arc<Deliver>,
+    /// Forwards events.
+    pub redis: Arc<RedisSink>,
+    /// Keeps what cannot be processed.
+    pub dead: Arc<DeadLetterStream>,
+    /// Counts.
+    pub metrics: Metrics,
+}
+
+/// Runs every pipeline until `shutdown`, and until what is under way is settled.
+pub async fn run(parts: Parts, shutdown: CancellationToken) {
+    let pipelines: [(&str, BoxFuture<'static, SettleSummary>); 5] = [
+        ("webhooks", webhooks(&parts, shutdown.clone()).boxed()),
+        ("windows", windows(&parts, shutdown.clone()).boxed()),
+        ("analyze", analyze(&parts, shutdown.clone()).boxed()),
+        ("send", send(&parts, shutdown.clone()).boxed()),
+        ("events", events(&parts, shutdown.clone()).boxed()),
+    ];
+    let mut running: futures::stream::FuturesUnordered<_> = pipelines
+        .into_iter()
+        // Each on a task of its own: one that is busy does not hold up another.
+        .map(|(name, pipeline)| async move { (name, tokio::spawn(pipeline).await) })
+        .collect();
+    while let Some((name, ended)) = running.next().await {
+        match ended {
+            Ok(summary) => tracing::info!(pipeline = name, acked = summary.acked, retried = summary.retried, "ended"),
+            Err(error) => tracing::error!(pipeline = name, %error, "ended before its time"),
+        }
+    }
+}

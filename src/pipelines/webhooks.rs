@@ -1,0 +1,229 @@
+//! Webhooks → conversations and calls.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Parts, Stage, retry_delay, through};
+use crate::business::Profile;
+use crate::call::{CallInput, DialReport, Ringing};
+use crate::conversation::{DeliveryStatus, InboundSms, Input, MessageReport};
+use crate::inbound::{Inbound, Webhook};
+use crate::jetstream::deliveries;
+use crate::operators::{DeadReason, DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
+use crate::phone::PhoneNumber;
+use crate::shell::{Applied, CallReport, Happening, InputId, Shell, Target, Trace};
+use crate::telemetry::{Metrics, WebhookKind};
+
+/// How many webhooks are worked on at once.
+const AT_ONCE: usize = 48;
+/// A webhook that fails so often is put aside: with the longest delay between tries, that is more than eight hours.
+const MAX_DELIVERIES: u64 = 1_000;
+/// A report that comes before what it reports on is tried this often, for about ten minutes, before it is put aside.
+const MAX_TOO_EARLY: u64 = 25;
+
+const UNKNOWN_NUMBER: DeadReason = DeadReason::new("unknown_number");
+const OWN_NUMBER: DeadReason = DeadReason::new("own_number");
+const NOT_ANSWERABLE: DeadReason = DeadReason::new("sender_not_answerable");
+const OTHER_BODY: DeadReason = DeadReason::new("other_body");
+const UNKNOWN_CALL: DeadReason = DeadReason::new("unknown_call");
+const UNKNOWN_MESSAGE: DeadReason = DeadReason::new("unknown_message");
+const UNKNOWN_STATUS: DeadReason = DeadReason::new("unknown_status");
+
+/// Webhooks, in order for each call, customer and message.
+pub fn webhooks(parts: &Parts, shutdown: CancellationToken) -> impl Future<Output = SettleSummary> + Send + use<> {
+    let decide = Arc::new(Decide { shell: parts.shell.clone(), metrics: parts.metrics.clone() });
+    deliveries(&parts.jetstream, "NMC_INBOUND", "conversations")
+        .until(shutdown)
+        .decode::<Inbound>()
+        .keyed(AT_ONCE, |inbound| inbound.webhook.key(), through(&decide))
+        .dead_letter(Arc::clone(&parts.dead), MAX_DELIVERIES)
+        .settle()
+}
+
+/// Tells the shell what a webhook says.
+pub struct Decide {
+    shell: Shell,
+    metrics: Metrics,
+}
+
+impl Stage<Inbound> for Decide {
+    async fn run(&self, inbound: Inbound, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
+        let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
+        let input = InputId { id: &inbound.input_id, body_hash: Some(&inbound.body_hash), trace };
+        let early = TooEarly { delivery_count: metadata.delivery_count };
+        match &inbound.webhook {
+            Webhook::Call { .. } | Webhook::CallStatus { .. } => self.call(&inbound, &input, early).await,
+            Webhook::Sms { .. } => self.sms(&inbound, &input, &metadata).await,
+            Webhook::MessageStatus { .. } => self.message_status(&inbound, &input, early).await,
+        }
+    }
+}
+
+impl Decide {
+    async fn call(&self, inbound: &Inbound, input: &InputId<'_>, early: TooEarly) -> Result<(), FailureReason> {
+        let report = call_input(inbound).ok_or_else(|| dead(UNKNOWN_NUMBER, "To is not a phone number"))?;
+        let Some(business) = self.business_of_call(&report, early).await? else {
+            self.metrics.unknown_number(WebhookKind::Call);
+            return Ok(()); // the edge has rejected the call, and NMC_INBOUND keeps the webhook
+        };
+        match self.shell.apply_call(&business, input, &report).await.map_err(|e| early.retry(e))? {
+            CallReport::Done => Ok(()),
+            CallReport::Before { same_body } => self.same(same_body, WebhookKind::Call),
+            CallReport::NotYet => Err(early.again(UNKNOWN_CALL, "a report on a call that has no record")),
+        }
+    }
+
+    /// Whose call it is: by the number called, or, where the report does not name it, by the call's record.
+    async fn business_of_call(
+        &self,
+        report: &CallInput,
+        early: TooEarly,
+    ) -> Result<Option<Arc<Profile>>, FailureReason> {
+        let recorded = self.shell.store().call(report.call_sid()).await.map_err(|e| early.retry(e))?;
+        let named = match (report, &recorded) {
+            (_, Some(call)) => return self.profile(&call.business_id, early).await,
+            (CallInput::Ringing(ringing), None) => &ringing.business_phone,
+            (CallInput::Dialled(report), None) => match &report.business_phone {
+                Some(phone) => phone,
+                None => return Err(early.again(UNKNOWN_CALL, "a report on a call that has no record")),
+            },
+        };
+        self.shell.directory().by_phone(named).await.map_err(|e| early.retry(e))
+    }
+
+    async fn profile(&self, id: &str, early: TooEarly) -> Result<Option<Arc<Profile>>, FailureReason> {
+        self.shell.directory().by_id(id).await.map_err(|e| early.retry(e))
+    }
+
+    async fn sms(&self, inbound: &Inbound, input: &InputId<'_>, metadata: &Metadata) -> Result<(), FailureReason> {
+        let Webhook::Sms { message_sid, from, to, body, media } = &inbound.webhook else { return Ok(()) };
+        let early = TooEarly { delivery_count: metadata.delivery_count };
+        let Ok(business_phone) = to.parse::<PhoneNumber>() else {
+            return Err(dead(UNKNOWN_NUMBER, "To is not a phone number"));
+        };
+        let directory = self.shell.directory();
+        let Some(business) = directory.by_phone(&business_phone).await.map_err(|e| early.retry(e))? else {
+            self.metrics.unknown_number(WebhookKind::Sms);
+            return Err(dead(UNKNOWN_NUMBER, "no business owns the number"));
+        };
+        let Ok(customer) = from.parse::<PhoneNumber>() else {
+            return Err(dead(NOT_ANSWERABLE, "a short code or an alphanumeric sender"));
+        };
+        if directory.is_own_side(&business, &customer).await.map_err(|e| early.retry(e))? {
+            return Err(dead(OWN_NUMBER, "the sender is the business itself"));
+        }
+        let happening = Happening::Input(Input::SmsReceived(InboundSms {
+            twilio_sid: message_sid.clone(),
+            customer: customer.clone(),
+            business_phone: business_phone.clone(),
+            body: body.clone(),
+            media: media.clone(),
+            received_at: inbound.received_at,
+            stream_sequence: i64::try_from(metadata.stream_sequence).unwrap_or(i64::MAX),
+        }));
+        let target = Target::Open { business_phone, customer_phone: customer, business };
+        match self.shell.apply(&target, input, &happening).await.map_err(|e| early.retry(e))? {
+            Applied::Before { same_body } => self.same(same_body, WebhookKind::Sms),
+            Applied::Now(_) | Applied::Nothing => Ok(()),
+        }
+    }
+
+    async fn message_status(
+        &self,
+        inbound: &Inbound,
+        input: &InputId<'_>,
+        early: TooEarly,
+    ) -> Result<(), FailureReason> {
+        let Webhook::MessageStatus { message_sid, message_id, status, error_code } = &inbound.webhook else {
+            return Ok(());
+        };
+        self.metrics.delivery(status);
+        let Some(reported) = DeliveryStatus::from_twilio(status) else {
+            return Err(dead(UNKNOWN_STATUS, "a MessageStatus that Twilio has not documented"));
+        };
+        let store = self.shell.store();
+        let by_sid = store.message_by_sid(message_sid).await.map_err(|e| early.retry(e))?;
+        let message = match (by_sid, message_id) {
+            (Some(message), _) => Some(message),
+            (None, Some(id)) => store.message(*id).await.map_err(|e| early.retry(e))?,
+            (None, None) => None,
+        };
+        let Some(message) = message else {
+            return Err(early.again(UNKNOWN_MESSAGE, "a report on a message that is not ours"));
+        };
+        let report =
+            MessageReport::Delivery { twilio_sid: message_sid.clone(), status: reported, error_code: *error_code };
+        let happening = Happening::Message { id: message.id, report };
+        let target = Target::Id(message.conversation_id);
+        match self.shell.apply(&target, input, &happening).await.map_err(|e| early.retry(e))? {
+            Applied::Before { same_body } => self.same(same_body, WebhookKind::MessageStatus),
+            Applied::Now(_) | Applied::Nothing => Ok(()),
+        }
+    }
+
+    /// An input that came before. With another body under the same id, the first one stands and this one is kept aside.
+    fn same(&self, same_body: bool, kind: WebhookKind) -> Result<(), FailureReason> {
+        if same_body {
+            return Ok(());
+        }
+        self.metrics.body_conflict(kind);
+        Err(dead(OTHER_BODY, "came before under the same id with another body"))
+    }
+}
+
+fn dead(reason: DeadReason, detail: &str) -> FailureReason {
+    FailureReason::dead(reason, detail)
+}
+
+/// What is to be done with a webhook that cannot be processed yet.
+#[derive(Clone, Copy)]
+struct TooEarly {
+    delivery_count: u64,
+}
+
+impl TooEarly {
+    /// A part is missing: as often as needed.
+    fn retry(self, error: impl std::error::Error + Send + Sync + 'static) -> FailureReason {
+        FailureReason::retry(retry_delay(self.delivery_count), error)
+    }
+
+    /// What it reports on has not been processed yet: for a while.
+    fn again(self, reason: DeadReason, detail: &'static str) -> FailureReason {
+        if self.delivery_count >= MAX_TOO_EARLY {
+            return dead(reason, detail);
+        }
+        FailureReason::retry(retry_delay(self.delivery_count), detail)
+    }
+}
+
+/// The call's side of a webhook; `None` where the number called is no phone number.
+fn call_input(inbound: &Inbound) -> Option<CallInput> {
+    let received_at = inbound.received_at;
+    match &inbound.webhook {
+        Webhook::Call { call_sid, from, to, call_status } => Some(CallInput::Ringing(Ringing {
+            call_sid: call_sid.clone(),
+            customer: from.parse().ok(),
+            business_phone: to.parse().ok()?,
+            ended_as: call_status.clone().filter(|status| is_terminal(status)),
+            received_at,
+        })),
+        Webhook::CallStatus { call_sid, from, to, dial_status, bridged, duration_seconds } => {
+            Some(CallInput::Dialled(DialReport {
+                call_sid: call_sid.clone(),
+                customer: from.as_deref().and_then(|from| from.parse().ok()),
+                business_phone: to.as_deref().and_then(|to| to.parse().ok()),
+                dial_status: dial_status.clone(),
+                bridged: *bridged,
+                duration_seconds: *duration_seconds,
+                received_at,
+            }))
+        }
+        _ => None,
+    }
+}
+
+/// Twilio's words for a call that is over.
+fn is_terminal(call_status: &str) -> bool {
+    matches!(call_status, "completed" | "busy" | "failed" | "no-answer" | "canceled")
+}

@@ -1,0 +1,56 @@
+//! Timers that fired → conversations.
+//!
+//! A fire is a hint to look, at least once (docs/design.md, Windows): what the window's deadline says is decided by the
+//! rules, on the conversation as it stands then. Not due → armed again; due → claimed, once.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{Parts, Stage, retry_delay, through};
+use crate::conversation::Input;
+use crate::jetstream::deliveries;
+use crate::operators::{DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
+use crate::shell::{Happening, InputId, Shell, Target, Trace};
+
+const AT_ONCE: usize = 48;
+/// A fire is never worth a person's look: the sweeper arms again whatever it was about.
+const MAX_DELIVERIES: u64 = 1_000;
+
+/// The timer's payload, as it was armed.
+#[derive(Debug, Deserialize)]
+struct Fire {
+    conversation_id: Uuid,
+}
+
+/// Fires, in order for each conversation.
+pub fn windows(parts: &Parts, shutdown: CancellationToken) -> impl Future<Output = SettleSummary> + Send + use<> {
+    let debounce = Arc::new(Debounce { shell: parts.shell.clone() });
+    deliveries(&parts.jetstream, "NMC_WINDOWS", "due")
+        .until(shutdown)
+        .decode::<Fire>()
+        .keyed(AT_ONCE, |fire| fire.conversation_id, through(&debounce))
+        .dead_letter(Arc::clone(&parts.dead), MAX_DELIVERIES)
+        .settle()
+}
+
+/// Looks whether a conversation's window is due.
+struct Debounce {
+    shell: Shell,
+}
+
+impl Stage<Fire> for Debounce {
+    async fn run(&self, fire: Fire, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
+        let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
+        // The fire's own place in the stream: two fires are two inputs, and one delivered again is the same.
+        let id = format!("due:{}:{}", fire.conversation_id, metadata.stream_sequence);
+        let input = InputId { id: &id, body_hash: None, trace };
+        let target = Target::Id(fire.conversation_id);
+        match self.shell.apply(&target, &input, &Happening::Input(Input::WindowDue)).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(FailureReason::retry(retry_delay(metadata.delivery_count), error)),
+        }
+    }
+}

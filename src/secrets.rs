@@ -1,0 +1,189 @@
+//! Secrets at rest: auth tokens of businesses, encrypted, and API keys, hashed.
+//!
+//! Fed by the REST API and the key commands on the way in, by stored rows on the way out. A sealed token opens only with
+//! the same key and for the same business, so a row copied to another business is worthless; an API key cannot be had
+//! back from what is stored.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::config::Secret;
+
+/// The first byte of everything sealed here: XChaCha20-Poly1305 with the nonce in front.
+const VERSION: u8 = 1;
+const NONCE_LENGTH: usize = 24;
+
+/// Seals and opens tokens under one key.
+#[derive(Clone)]
+pub struct TokenCipher {
+    cipher: XChaCha20Poly1305,
+}
+
+/// Why something sealed does not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SecretError {
+    /// Cut off, or written by something else.
+    #[error("the sealed token has an unknown form")]
+    Form,
+    /// Another key, another business, or changed since.
+    #[error("the sealed token does not open with this key for this business")]
+    Refused,
+}
+
+impl TokenCipher {
+    /// A cipher with this key.
+    pub fn new(key: [u8; 32]) -> Self {
+        Self {
+            cipher: XChaCha20Poly1305::new(&key.into()),
+        }
+    }
+
+    /// Encrypts a token for one context, the business it belongs to: version, random nonce, ciphertext with tag.
+    pub fn seal(&self, plain: &str, context: &str) -> Vec<u8> {
+        // 192 random bits: no counter to keep, and no collision in any number of tokens that we shall ever see.
+        let mut nonce = [0; NONCE_LENGTH];
+        rand::fill(&mut nonce);
+        let payload = Payload {
+            msg: plain.as_bytes(),
+            aad: context.as_bytes(),
+        };
+        let Ok(sealed) = self.cipher.encrypt(&XNonce::from(nonce), payload) else {
+            unreachable!("only a plaintext beyond 256 GiB cannot be encrypted");
+        };
+        [&[VERSION], &nonce[..], &sealed].concat()
+    }
+
+    /// Decrypts what was sealed for the same context.
+    ///
+    /// # Errors
+    /// When the form is unknown, or key, context or content are not those of the sealing.
+    pub fn open(&self, sealed: &[u8], context: &str) -> Result<Secret, SecretError> {
+        let (version, rest) = sealed.split_first().ok_or(SecretError::Form)?;
+        let (nonce, text) = rest
+            .split_first_chunk::<NONCE_LENGTH>()
+            .ok_or(SecretError::Form)?;
+        if *version != VERSION {
+            return Err(SecretError::Form);
+        }
+        let payload = Payload {
+            msg: text,
+            aad: context.as_bytes(),
+        };
+        let plain = self
+            .cipher
+            .decrypt(&XNonce::from(*nonce), payload)
+            .map_err(|_| SecretError::Refused)?;
+        String::from_utf8(plain)
+            .map(Secret::from)
+            .map_err(|_| SecretError::Form)
+    }
+}
+
+impl std::fmt::Debug for TokenCipher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenCipher([secret])")
+    }
+}
+
+/// A new API key: `nmc_` and 32 random bytes. Shown once to whoever asked for it; only its hash is to be kept.
+pub fn generate_api_key() -> String {
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes);
+    format!("nmc_{}", URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// What is stored of an API key. Plain SHA-256 will do: a key is random, there is no dictionary to try.
+pub fn hash_api_key(key: &str) -> [u8; 32] {
+    Sha256::digest(key.as_bytes()).into()
+}
+
+/// Compares two secrets in a time that depends on their lengths only.
+pub fn constant_time_eq(one: &[u8], other: &[u8]) -> bool {
+    one.ct_eq(other).into()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const KEY: [u8; 32] = [7; 32];
+    const BUSINESS: &str = "b-1";
+
+    #[rstest]
+    #[case::a_token("0123456789abcdef0123456789abcdef")]
+    #[case::nothing("")]
+    #[case::unicode("ñ😀")]
+    fn what_is_sealed_opens_again(#[case] plain: &str) {
+        let cipher = TokenCipher::new(KEY);
+        let sealed = cipher.seal(plain, BUSINESS);
+        assert_eq!(sealed[0], VERSION);
+        assert_eq!(cipher.open(&sealed, BUSINESS), Ok(Secret::new(plain)));
+    }
+
+    #[test]
+    fn the_same_token_never_seals_alike() {
+        let cipher = TokenCipher::new(KEY);
+        assert_ne!(
+            cipher.seal("token", BUSINESS),
+            cipher.seal("token", BUSINESS)
+        );
+    }
+
+    #[test]
+    fn another_key_or_another_business_opens_nothing() {
+        let sealed = TokenCipher::new(KEY).seal("token", BUSINESS);
+        assert_eq!(
+            TokenCipher::new([8; 32]).open(&sealed, BUSINESS),
+            Err(SecretError::Refused)
+        );
+        assert_eq!(
+            TokenCipher::new(KEY).open(&sealed, "b-2"),
+            Err(SecretError::Refused)
+        );
+    }
+
+    #[test]
+    fn no_byte_of_a_sealed_token_can_be_changed_or_cut_off() {
+        let cipher = TokenCipher::new(KEY);
+        let sealed = cipher.seal("token", BUSINESS);
+        for position in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[position] ^= 1;
+            assert!(cipher.open(&changed, BUSINESS).is_err(), "byte {position}");
+            assert!(
+                cipher.open(&sealed[..position], BUSINESS).is_err(),
+                "cut at {position}"
+            );
+        }
+    }
+
+    #[test]
+    fn api_keys_are_random_and_recognisable() {
+        let (one, two) = (generate_api_key(), generate_api_key());
+        assert_ne!(one, two);
+        assert!(one.starts_with("nmc_"));
+        assert_eq!(one.len(), 4 + 43);
+    }
+
+    #[test]
+    fn an_api_key_is_recognised_by_its_hash() {
+        let stored = hash_api_key("nmc_a");
+        assert!(constant_time_eq(&stored, &hash_api_key("nmc_a")));
+        assert!(!constant_time_eq(&stored, &hash_api_key("nmc_b")));
+        assert!(!constant_time_eq(b"short", b"longer"));
+    }
+
+    #[test]
+    fn debug_shows_no_key() {
+        assert_eq!(
+            format!("{:?}", TokenCipher::new(KEY)),
+            "TokenCipher([secret])"
+        );
+    }
+}

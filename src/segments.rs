@@ -1,0 +1,52 @@
+//! How many segments a text is sent in: what carriers count, and what the send rate is measured in.
+//!
+//! A text of the GSM-7 alphabet takes 160 characters in one segment and 153 in each of several; any other text is sent
+//! as UCS-2, with 70 and 67 (3GPP TS 23.038). Characters of GSM-7's extension table count twice.
+
+/// GSM-7's basic alphabet beside the letters and digits.
+const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./:;<=>?¡ÄÖÑÜ§¿äöñüà";
+/// Characters that take an escape before them.
+const EXTENDED: &str = "\u{c}^{}\\[~]|€";
+
+/// The number of segments, at least 1.
+pub fn count(text: &str) -> u32 {
+    let units = gsm7_septets(text).map_or_else(|| (text.encode_utf16().count(), 70, 67), |n| (n, 160, 153));
+    let (length, single, several) = units;
+    if length <= single { 1 } else { u32::try_from(length.div_ceil(several)).unwrap_or(u32::MAX) }
+}
+
+fn gsm7_septets(text: &str) -> Option<usize> {
+    text.chars().try_fold(0, |sum, c| {
+        if c.is_ascii_alphanumeric() || BASIC.contains(c) {
+            Some(sum + 1)
+        } else if EXTENDED.contains(c) {
+            Some(sum + 2)
+        } else {
+            None
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::empty("", 1)]
+    #[case::one_full("a".repeat(160), 1)]
+    #[case::one_too_many("a".repeat(161), 2)]
+    #[case::two_full("a".repeat(306), 2)]
+    #[case::third("a".repeat(307), 3)]
+    #[case::extension_counts_twice("€".repeat(80), 1)]
+    #[case::extension_overflows("€".repeat(81), 2)]
+    #[case::unicode_full("ж".repeat(70), 1)]
+    #[case::unicode_over("ж".repeat(71), 2)]
+    #[case::emoji_are_two_units("🚰".repeat(35), 1)]
+    #[case::emoji_over("🚰".repeat(36), 2)]
+    #[case::spanish_accents_outside_gsm("á".repeat(71), 2)]
+    #[case::spanish_inside_gsm("ñ¿".repeat(80), 1)]
+    fn a_text_takes_as_many_segments_as_carriers_count(#[case] text: impl AsRef<str>, #[case] segments: u32) {
+        assert_eq!(count(text.as_ref()), segments);
+    }
+}

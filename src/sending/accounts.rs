@@ -1,0 +1,79 @@
+//! Which Twilio account a business sends with: its own, where it brings one, else the main account.
+
+use crate::config::{Secret, TwilioConfig};
+use crate::secrets::{SecretError, TokenCipher};
+use crate::store::{Store, StoreError};
+use crate::twilio::Account;
+
+/// An account could not be told.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// The store is away.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The business brings an account, and its token cannot be read.
+    #[error("the auth token of business {business_id} cannot be read: {source}")]
+    Sealed {
+        /// Whose.
+        business_id: String,
+        /// Why.
+        #[source]
+        source: SecretError,
+    },
+    /// The business brings an account, and there is no NMC_TOKEN_KEY to read its token with.
+    #[error("the auth token of business {business_id} is encrypted, and NMC_TOKEN_KEY is not set")]
+    NoKey {
+        /// Whose.
+        business_id: String,
+    },
+}
+
+/// The accounts; clones share nothing that changes.
+#[derive(Clone)]
+pub struct Accounts {
+    store: Store,
+    main: TwilioConfig,
+    cipher: Option<TokenCipher>,
+}
+
+impl Accounts {
+    /// The accounts of the businesses in the store, and the main one.
+    pub fn new(store: Store, main: TwilioConfig, cipher: Option<TokenCipher>) -> Self {
+        Self { store, main, cipher }
+    }
+
+    /// The account that a business sends with.
+    ///
+    /// # Errors
+    /// When the store is away, or the business's own token cannot be read: another account must not step in, for the
+    /// number is not its.
+    pub async fn of(&self, business_id: &str) -> Result<Account, AccountError> {
+        let business = self.store.business(business_id).await?;
+        let own = business.and_then(|b| Some((b.twilio_account_sid?, b.twilio_auth_token?)));
+        let Some((sid, sealed)) = own else {
+            return Ok(Account { sid: self.main.account_sid.clone(), token: self.main.auth_token.clone() });
+        };
+        Ok(Account { sid, token: self.open(business_id, &sealed)? })
+    }
+
+    /// The tokens that a signature of this account may be made with: what a webhook names is looked up in our own table
+    /// only.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn signing_tokens(&self, account_sid: Option<&str>) -> Result<Vec<Secret>, AccountError> {
+        match account_sid {
+            Some(sid) if sid != self.main.account_sid => {
+                let keys = self.store.signing_keys(sid).await?;
+                Ok(keys.iter().filter_map(|key| self.open(&key.business_id, &key.sealed).ok()).collect())
+            }
+            _ => Ok([Some(self.main.auth_token.clone()), self.main.auth_token_next.clone()].into_iter().flatten().collect()),
+        }
+    }
+
+    fn open(&self, business_id: &str, sealed: &[u8]) -> Result<Secret, AccountError> {
+        let business_id = business_id.to_owned();
+        let Some(cipher) = &self.cipher else { return Err(AccountError::NoKey { business_id }) };
+        cipher.open(sealed, &business_id).map_err(|source| AccountError::Sealed { business_id, source })
+    }
+}

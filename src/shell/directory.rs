@@ -1,0 +1,95 @@
+//! The businesses, as the edge and the rules look them up: read through, kept for a few seconds.
+//!
+//! A number that no business owns is never remembered as such, and a look-up that failed is an error and not an unknown
+//! number.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::future::Cache;
+
+use crate::business::Profile;
+use crate::phone::PhoneNumber;
+use crate::store::{BusinessRecord, Store, StoreError};
+
+/// How long another process's change of a business may go unnoticed here.
+const FRESH: Duration = Duration::from_secs(2);
+const CAPACITY: u64 = 20_000;
+
+/// The businesses could not be looked up.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("businesses cannot be looked up: {0}")]
+pub struct DirectoryError(Arc<StoreError>);
+
+impl From<StoreError> for DirectoryError {
+    fn from(error: StoreError) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+/// The directory; clones share it.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    store: Store,
+    by_phone: Cache<PhoneNumber, Arc<Profile>>,
+    by_id: Cache<String, Arc<Profile>>,
+}
+
+impl Directory {
+    /// A directory of what the store holds.
+    pub fn new(store: Store) -> Self {
+        Self {
+            store,
+            by_phone: Cache::builder().max_capacity(CAPACITY).time_to_live(FRESH).build(),
+            by_id: Cache::builder().max_capacity(CAPACITY).time_to_live(FRESH).build(),
+        }
+    }
+
+    /// The business that a number belongs to.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn by_phone(&self, phone: &PhoneNumber) -> Result<Option<Arc<Profile>>, DirectoryError> {
+        if let Some(profile) = self.by_phone.get(phone).await {
+            return Ok(Some(profile));
+        }
+        let Some(record) = self.store.business_by_phone(phone).await? else { return Ok(None) };
+        let profile = parse(record)?;
+        self.by_phone.insert(phone.clone(), Arc::clone(&profile)).await;
+        Ok(Some(profile))
+    }
+
+    /// One business.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn by_id(&self, id: &str) -> Result<Option<Arc<Profile>>, DirectoryError> {
+        if let Some(profile) = self.by_id.get(id).await {
+            return Ok(Some(profile));
+        }
+        let Some(record) = self.store.business(id).await? else { return Ok(None) };
+        let profile = parse(record)?;
+        self.by_id.insert(id.to_owned(), Arc::clone(&profile)).await;
+        Ok(Some(profile))
+    }
+
+    /// Whether a number is on our side of every talk: the business's own people and numbers, or any business's number.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn is_own_side(&self, profile: &Profile, phone: &PhoneNumber) -> Result<bool, DirectoryError> {
+        Ok(profile.is_own_side(phone) || self.store.is_own_number(phone).await?)
+    }
+
+    /// A business was changed here: look again.
+    pub fn forget_all(&self) {
+        self.by_phone.invalidate_all();
+        self.by_id.invalidate_all();
+    }
+}
+
+fn parse(record: BusinessRecord) -> Result<Arc<Profile>, DirectoryError> {
+    serde_json::from_value(record.profile)
+        .map(Arc::new)
+        .map_err(|error| StoreError::corrupt("businesses", record.id, error).into())
+}

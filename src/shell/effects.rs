@@ -1,0 +1,199 @@
+//! Effects as they are published: subjects, ids, headers and payloads, each in one place.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{InputId, event_id};
+use crate::call::Call;
+use crate::conversation::{Business, Conversation, Decision, Effect, Event};
+use crate::store::OutboxRow;
+use crate::subjects;
+
+/// The W3C trace that an input belongs to: `traceparent`, handed on with every effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace(String);
+
+impl Trace {
+    /// The trace of a header, or a new one where there is none that can be read.
+    pub fn from_header(header: Option<&str>) -> Self {
+        match header {
+            Some(text) if is_traceparent(text) => Self(text.to_owned()),
+            _ => Self::start(),
+        }
+    }
+
+    /// A new trace.
+    pub fn start() -> Self {
+        Self(format!("00-{:032x}-{:016x}-01", rand::random::<u128>(), rand::random::<u64>()))
+    }
+
+    /// As a header.
+    pub fn header(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_traceparent(text: &str) -> bool {
+    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
+    lengths == [2, 32, 16, 2] && text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
+}
+
+/// The task to ask DispatchBot.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AnalyzeTask {
+    /// The conversation.
+    pub conversation_id: Uuid,
+    /// The window to answer.
+    pub window_id: Uuid,
+    /// When it closed.
+    pub closed_at: DateTime<Utc>,
+}
+
+/// The task to send a message.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SendTask {
+    /// The conversation.
+    pub conversation_id: Uuid,
+    /// The message.
+    pub message_id: Uuid,
+}
+
+/// The outbox rows of a decision, in order.
+pub(super) fn rows(
+    decision: &Decision,
+    business: &Business,
+    input: &InputId<'_>,
+    now: DateTime<Utc>,
+) -> Vec<OutboxRow> {
+    let conversation = &decision.conversation;
+    decision.effects.iter().map(|effect| row(effect, conversation, business, input, now)).collect()
+}
+
+fn row(
+    effect: &Effect,
+    conversation: &Conversation,
+    business: &Business,
+    input: &InputId<'_>,
+    now: DateTime<Utc>,
+) -> OutboxRow {
+    let conversation_id = conversation.id;
+    match effect {
+        Effect::ArmTimer { at } => arm(conversation_id, *at, &input.trace),
+        Effect::Analyze { window_id, closed_at } => {
+            let task = AnalyzeTask { conversation_id, window_id: *window_id, closed_at: *closed_at };
+            task_row(conversation_id, subjects::analyze(conversation_id), format!("analyze:{window_id}"), &task, &input.trace)
+        }
+        Effect::SendSms { message_id } => {
+            let task = SendTask { conversation_id, message_id: *message_id };
+            task_row(conversation_id, subjects::send_sms(conversation_id), format!("send:{message_id}"), &task, &input.trace)
+        }
+        Effect::Emit(event) => envelope(&About::Conversation(conversation), &business.user_id, event, &input.trace, now),
+    }
+}
+
+/// The outbox rows of a call's own events.
+pub(super) fn call_rows(
+    call: &Call,
+    user_id: &str,
+    events: &[Event],
+    trace: &Trace,
+    now: DateTime<Utc>,
+) -> Vec<OutboxRow> {
+    events.iter().map(|event| envelope(&About::Call(call), user_id, event, trace, now)).collect()
+}
+
+/// A timer: scheduled on the conversation's own subject, where it replaces the one before. It has no id: a re-arm must
+/// not be taken for a duplicate (docs/design.md).
+pub(super) fn arm(conversation_id: Uuid, at: DateTime<Utc>, trace: &Trace) -> OutboxRow {
+    let headers = BTreeMap::from([
+        ("Nats-Schedule".to_owned(), format!("@at {}", at.to_rfc3339_opts(SecondsFormat::Millis, true))),
+        ("Nats-Schedule-Target".to_owned(), subjects::window_due(conversation_id)),
+        ("traceparent".to_owned(), trace.header().to_owned()),
+    ]);
+    OutboxRow {
+        key: conversation_id,
+        subject: subjects::window_arm(conversation_id),
+        message_id: None,
+        headers,
+        payload: json!({ "conversation_id": conversation_id, "due_at": at }),
+    }
+}
+
+fn task_row(key: Uuid, subject: String, message_id: String, task: &impl Serialize, trace: &Trace) -> OutboxRow {
+    OutboxRow {
+        key,
+        subject,
+        message_id: Some(message_id),
+        headers: BTreeMap::from([("traceparent".to_owned(), trace.header().to_owned())]),
+        payload: serde_json::to_value(task).unwrap_or_default(),
+    }
+}
+
+/// What an event is about.
+enum About<'a> {
+    Conversation(&'a Conversation),
+    Call(&'a Call),
+}
+
+/// The envelope of the contract, and the same as CloudEvents attributes in the headers.
+fn envelope(about: &About<'_>, user_id: &str, event: &Event, trace: &Trace, now: DateTime<Utc>) -> OutboxRow {
+    let (scope, business_id, conversation_id, customer_phone) = match about {
+        About::Conversation(c) => (c.id, &c.business_id, Some(c.id), Some(&c.customer_phone)),
+        About::Call(call) => (call.id, &call.business_id, None, call.customer_phone.as_ref()),
+    };
+    let event_id = event_id(scope, event.sequence);
+    let event_type = event.event_type.as_str();
+    let payload = json!({
+        "event_id": event_id,
+        "event_type": event_type,
+        "occurred_at": now,
+        "sequence": event.sequence,
+        "business_id": business_id,
+        "user_id": user_id,
+        "conversation_id": conversation_id,
+        "customer_phone": customer_phone,
+        "data": event.data,
+    });
+    let headers = [
+        ("ce-specversion", "1.0".to_owned()),
+        ("ce-id", event_id.to_string()),
+        ("ce-source", "nevermisscall".to_owned()),
+        ("ce-type", event_type.to_owned()),
+        ("ce-subject", scope.to_string()),
+        ("ce-time", now.to_rfc3339_opts(SecondsFormat::Micros, true)),
+        ("ce-datacontenttype", "application/json".to_owned()),
+        ("content-type", "application/json".to_owned()),
+        ("traceparent", trace.header().to_owned()),
+    ];
+    OutboxRow {
+        key: scope,
+        subject: subjects::event(event_type, conversation_id),
+        message_id: Some(event_id.to_string()),
+        headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        payload,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::good("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", true)]
+    #[case::short("00-4bf9-00f067aa0ba902b7-01", false)]
+    #[case::not_hex("00-4bf92f3577b34da6a3ce929d0e0e473g-00f067aa0ba902b7-01", false)]
+    #[case::nothing("", false)]
+    fn a_trace_is_handed_on_only_if_it_can_be_read(#[case] header: &str, #[case] kept: bool) {
+        assert_eq!(Trace::from_header(Some(header)).header() == header, kept);
+    }
+
+    #[test]
+    fn a_new_trace_can_be_read() {
+        assert!(is_traceparent(Trace::start().header()));
+    }
+}

@@ -1,0 +1,304 @@
+//! The shell around the rules: load, decide, one transaction, publish.
+//!
+//! Fed by the pipelines (webhooks, timers, DispatchBot's answers, Twilio's outcomes); feeds the store and, through the
+//! outbox, JetStream. It guarantees that an input changes a conversation once however often it is repeated, that
+//! nobody's change is overwritten, and that what a committed decision entails is published, in order, before the input
+//! is acknowledged.
+
+mod calls;
+mod directory;
+mod effects;
+mod hot;
+mod outbox;
+mod sweeper;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, SubsecRound, Utc};
+use uuid::Uuid;
+
+use crate::business;
+use crate::call::Call;
+use crate::conversation::{
+    self, Context, Conversation, Decision, Effect, Input, MessageKind, MessageReport, Policy, WindowState, derive_id,
+};
+use crate::phone::PhoneNumber;
+use crate::store::{Commit, Committed, OutboxRow, Store, StoreError};
+use crate::telemetry::{Metrics, WindowEvent};
+
+pub use calls::CallReport;
+pub use directory::{Directory, DirectoryError};
+pub use effects::{AnalyzeTask, SendTask, Trace};
+pub use outbox::{Outbox, OutboxError};
+pub use sweeper::sweep;
+
+use hot::HotConversations;
+
+/// How often a decision is made again when somebody else was quicker, before the input is given back.
+const ATTEMPTS: usize = 16;
+
+/// What can go wrong on the way from an input to its effects. Nothing is lost: the input is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum ShellError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The businesses could not be looked up.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The effects are committed, but not all of them are published yet.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    /// Somebody else was quicker, again and again.
+    #[error("the conversation kept changing under the decision")]
+    Contended,
+}
+
+/// Which conversation an input is for.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// The one that a customer has open with a business number; opened by the input, if there is none.
+    Open {
+        /// The business's side.
+        business_phone: PhoneNumber,
+        /// The customer's.
+        customer_phone: PhoneNumber,
+        /// Whose number it is.
+        business: Arc<business::Profile>,
+    },
+    /// This one.
+    Id(Uuid),
+}
+
+/// What happened, as the shell is told it.
+#[derive(Debug, Clone)]
+pub enum Happening {
+    /// All that the rules need.
+    Input(Input),
+    /// Something became of a message; the shell reads the message's row beside the conversation's.
+    Message {
+        /// The message.
+        id: Uuid,
+        /// What became of it.
+        report: MessageReport,
+    },
+}
+
+/// What became of an input.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Applied {
+    /// It was decided now; here is the conversation as it stands.
+    Now(Box<Conversation>),
+    /// It changed nothing.
+    Nothing,
+    /// It had been decided before.
+    Before {
+        /// Whether it came with the same body then.
+        same_body: bool,
+    },
+}
+
+/// An input's id, and what belongs to it.
+#[derive(Debug, Clone)]
+pub struct InputId<'a> {
+    /// The id: the inbox knows it.
+    pub id: &'a str,
+    /// A hash of its body, where another body may come under the same id.
+    pub body_hash: Option<&'a str>,
+    /// The trace that it belongs to.
+    pub trace: Trace,
+}
+
+/// A call record that changes in the same transaction, with its own effects.
+#[derive(Debug)]
+struct CallPart {
+    call: Call,
+    rows: Vec<OutboxRow>,
+}
+
+/// The shell; clones share everything.
+#[derive(Debug, Clone)]
+pub struct Shell {
+    store: Store,
+    outbox: Outbox,
+    directory: Directory,
+    hot: HotConversations,
+    policy: Arc<Policy>,
+    metrics: Metrics,
+}
+
+impl Shell {
+    /// A shell around the rules of `policy`.
+    pub fn new(store: Store, outbox: Outbox, directory: Directory, policy: Policy, metrics: Metrics) -> Self {
+        Self { store, outbox, directory, hot: HotConversations::new(), policy: Arc::new(policy), metrics }
+    }
+
+    /// The businesses.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The store, for reads that the rules do not take part in.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Decides what follows from an input, commits it and publishes what follows.
+    ///
+    /// # Errors
+    /// When a part is missing: the same input may be applied again, as often as needed.
+    pub async fn apply(
+        &self,
+        target: &Target,
+        input: &InputId<'_>,
+        happening: &Happening,
+    ) -> Result<Applied, ShellError> {
+        self.apply_with_call(target, input, happening, None).await
+    }
+
+    /// The same, with a call record that changes in the same transaction.
+    async fn apply_with_call(
+        &self,
+        target: &Target,
+        input: &InputId<'_>,
+        happening: &Happening,
+        call: Option<&CallPart>,
+    ) -> Result<Applied, ShellError> {
+        if input.body_hash.is_some()
+            && let Some(seen) = self.store.seen(input.id, input.body_hash).await?
+        {
+            return self.seen_before(seen).await;
+        }
+        for _ in 0..ATTEMPTS {
+            let now = now();
+            let (state, cached) = self.load(target).await?;
+            let Some((decision, business)) = self.decide(target, state.as_ref(), input, happening, now).await? else {
+                return Ok(Applied::Nothing);
+            };
+            if !decision.changed {
+                if cached {
+                    // What is no news to the cache may be news to the row.
+                    self.hot.forget(&decision.conversation).await;
+                    continue;
+                }
+                self.arm_only(&decision).await?;
+                return Ok(Applied::Nothing);
+            }
+            let conversation_id = decision.conversation.id;
+            let mut rows = call.map(|part| part.rows.clone()).unwrap_or_default();
+            rows.extend(effects::rows(&decision, &business, input, now));
+            let call = call.map(|part| Call { conversation_id: Some(conversation_id), ..part.call.clone() });
+            let commit = Commit {
+                input_id: input.id,
+                body_hash: input.body_hash,
+                call: call.as_ref(),
+                decision: Some(&decision),
+                outbox: &rows,
+            };
+            match self.store.commit(&commit).await? {
+                Committed::Done => {
+                    self.count(&decision);
+                    let conversation = Conversation { version: decision.conversation.version + 1, ..decision.conversation };
+                    self.hot.keep(&conversation).await;
+                    self.outbox.drain_all(call.map(|call| call.id).into_iter().chain([conversation_id])).await?;
+                    return Ok(Applied::Now(Box::new(conversation)));
+                }
+                Committed::Conflict => {
+                    self.metrics.cas_conflict();
+                    self.hot.forget(&decision.conversation).await;
+                }
+                Committed::CallConflict => return Err(ShellError::Contended),
+                seen @ Committed::Seen { .. } => {
+                    self.hot.forget(&decision.conversation).await;
+                    return self.seen_before(seen).await;
+                }
+            }
+        }
+        Err(ShellError::Contended)
+    }
+
+    async fn decide(
+        &self,
+        target: &Target,
+        state: Option<&Conversation>,
+        input: &InputId<'_>,
+        happening: &Happening,
+        now: DateTime<Utc>,
+    ) -> Result<Option<(Decision, conversation::Business)>, ShellError> {
+        let business = match (target, state) {
+            (Target::Open { business, .. }, _) => business.for_rules(),
+            (Target::Id(_), None) => return Ok(None),
+            (Target::Id(_), Some(conversation)) => match self.directory.by_id(&conversation.business_id).await? {
+                Some(profile) => profile.for_rules(),
+                None => business::forgotten(conversation),
+            },
+        };
+        let context = Context { policy: &self.policy, business: &business };
+        let told = match happening {
+            Happening::Input(told) => told.clone(),
+            Happening::Message { id, report } => match self.store.message(*id).await? {
+                Some(message) => Input::MessageReported { message: message.sent(), report: report.clone() },
+                None => return Ok(None),
+            },
+        };
+        Ok(conversation::decide(context, state, input.id, &told, now).map(|decision| (decision, business)))
+    }
+
+    async fn load(&self, target: &Target) -> Result<(Option<Conversation>, bool), ShellError> {
+        if let Some(hot) = self.hot.find(target).await {
+            self.metrics.cache(true);
+            return Ok((Some(hot), true));
+        }
+        self.metrics.cache(false);
+        let loaded = match target {
+            Target::Id(id) => self.store.conversation(*id).await?,
+            Target::Open { business_phone, customer_phone, .. } => {
+                self.store.open_conversation(business_phone, customer_phone).await?
+            }
+        };
+        Ok((loaded, false))
+    }
+
+    /// An input that came again: what it entailed may still wait to be published.
+    async fn seen_before(&self, seen: Committed) -> Result<Applied, ShellError> {
+        let Committed::Seen { outbox_keys, same_body } = seen else { return Ok(Applied::Nothing) };
+        self.metrics.inbox_duplicate();
+        self.outbox.drain_all(outbox_keys).await?;
+        Ok(Applied::Before { same_body })
+    }
+
+    /// A timer that fired too early is armed again: nothing is written for it.
+    async fn arm_only(&self, decision: &Decision) -> Result<(), ShellError> {
+        for effect in &decision.effects {
+            if let Effect::ArmTimer { at } = effect {
+                self.outbox.arm(decision.conversation.id, *at).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&self, decision: &Decision) {
+        for window in &decision.windows {
+            match window.state {
+                WindowState::Open => self.metrics.window(WindowEvent::Opened),
+                WindowState::Claimed => self.metrics.window(WindowEvent::Claimed),
+                WindowState::Answered => self.metrics.window(WindowEvent::Answered),
+                WindowState::Superseded => self.metrics.window(WindowEvent::Superseded),
+                WindowState::HandedOver | WindowState::Unknown => self.metrics.window(WindowEvent::HandedOver),
+            }
+        }
+        if decision.messages.iter().any(|message| message.kind == MessageKind::Fallback) {
+            self.metrics.window(WindowEvent::Fallback);
+        }
+    }
+}
+
+/// The time, as PostgreSQL keeps it: to the microsecond.
+pub fn now() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(6)
+}
+
+/// The id of an event: stable across redelivery, for it rests on the event's place in its conversation or call.
+fn event_id(scope: Uuid, sequence: i64) -> Uuid {
+    derive_id(&scope.to_string(), "event", "sequence", usize::try_from(sequence).unwrap_or_default())
+}

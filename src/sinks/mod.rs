@@ -1,0 +1,5 @@
+//! Where events go besides JetStream.
+
+mod redis;
+
+pub use self::redis::RedisSink;

@@ -1,0 +1,68 @@
+//! Keys of the App Server: only their hashes are kept.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{Store, StoreError};
+
+/// A key, without what opens the door.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    /// Its id.
+    pub id: Uuid,
+    /// What the operator calls it.
+    pub name: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was revoked, if it was.
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+impl Store {
+    /// Keeps a new key's hash.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn create_api_key(&self, name: &str, hash: &[u8; 32]) -> Result<Uuid, StoreError> {
+        let id = Uuid::now_v7();
+        sqlx::query!("INSERT INTO api_keys (id, name, hash) VALUES ($1, $2, $3)", id, name, &hash[..])
+            .execute(&self.pool)
+            .await?;
+        Ok(id)
+    }
+
+    /// All keys, oldest first.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
+        Ok(sqlx::query_as!(ApiKey, "SELECT id, name, created_at, revoked_at FROM api_keys ORDER BY created_at, id")
+            .fetch_all(&self.pool)
+            .await?)
+    }
+
+    /// Revokes a key; `false` where there is no such key, or it was revoked before.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn revoke_api_key(&self, id: Uuid) -> Result<bool, StoreError> {
+        let result =
+            sqlx::query!("UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", id)
+                .execute(&self.pool)
+                .await?;
+        Ok(result.rows_affected() == 1)
+    }
+
+    /// Whether a key with this hash opens the door.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn api_key_is_valid(&self, hash: &[u8; 32]) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM api_keys WHERE hash = $1 AND revoked_at IS NULL) AS "valid!""#,
+            &hash[..]
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+}

@@ -1,0 +1,191 @@
+//! Messages: rows out. They are written by a commit, and claimed by [`super::sending`].
+
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::{Store, StoreError};
+use crate::conversation::{Media, MessageKind, MessageStatus, SentMessage};
+
+/// A message of a conversation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// Our id of it.
+    pub id: Uuid,
+    /// The conversation that it belongs to.
+    pub conversation_id: Uuid,
+    /// `inbound` or `outbound`.
+    pub direction: String,
+    /// `customer`, `ai` or `user`.
+    pub sender_type: String,
+    /// The person who wrote it, if one did.
+    pub user_id: Option<String>,
+    /// What it is for.
+    pub kind: MessageKind,
+    /// The text.
+    pub body: String,
+    /// Attachments.
+    pub media: Vec<Media>,
+    /// Twilio's id of it.
+    pub twilio_sid: Option<String>,
+    /// Where it stands.
+    pub status: MessageStatus,
+    /// Twilio's error code, if it failed with one.
+    pub error_code: Option<i32>,
+    /// The window that our message answers.
+    pub in_reply_to_window: Option<Uuid>,
+    /// The edge's stamp, or when we decided to send it.
+    pub created_at: DateTime<Utc>,
+}
+
+impl Message {
+    /// What the rules need of it.
+    pub fn sent(&self) -> SentMessage {
+        SentMessage {
+            id: self.id,
+            status: self.status,
+            kind: self.kind,
+            twilio_sid: self.twilio_sid.clone(),
+            in_reply_to_window: self.in_reply_to_window,
+        }
+    }
+}
+
+struct MessageRow {
+    id: Uuid,
+    conversation_id: Uuid,
+    direction: String,
+    sender_type: String,
+    user_id: Option<String>,
+    kind: String,
+    body: String,
+    media: Json<Vec<Media>>,
+    twilio_sid: Option<String>,
+    status: String,
+    error_code: Option<i32>,
+    in_reply_to_window: Option<Uuid>,
+    created_at: DateTime<Utc>,
+}
+
+impl MessageRow {
+    fn parse(self) -> Result<Message, StoreError> {
+        let corrupt = |what: crate::text_enum::UnknownWord| StoreError::corrupt("messages", self.id, what);
+        Ok(Message {
+            kind: self.kind.parse().map_err(corrupt)?,
+            status: self.status.parse().map_err(corrupt)?,
+            id: self.id,
+            conversation_id: self.conversation_id,
+            direction: self.direction,
+            sender_type: self.sender_type,
+            user_id: self.user_id,
+            body: self.body,
+            media: self.media.0,
+            twilio_sid: self.twilio_sid,
+            error_code: self.error_code,
+            in_reply_to_window: self.in_reply_to_window,
+            created_at: self.created_at,
+        })
+    }
+}
+
+impl Store {
+    /// One message.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away, or the row is corrupt.
+    pub async fn message(&self, id: Uuid) -> Result<Option<Message>, StoreError> {
+        sqlx::query_as!(
+            MessageRow,
+            r#"SELECT id, conversation_id, direction, sender_type, user_id, kind, body, media AS "media: Json<Vec<Media>>",
+                 twilio_sid, status, error_code, in_reply_to_window, created_at
+               FROM messages WHERE id = $1"#,
+            id
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .map(MessageRow::parse)
+        .transpose()
+    }
+
+    /// One message, by Twilio's id.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away, or the row is corrupt.
+    pub async fn message_by_sid(&self, twilio_sid: &str) -> Result<Option<Message>, StoreError> {
+        sqlx::query_as!(
+            MessageRow,
+            r#"SELECT id, conversation_id, direction, sender_type, user_id, kind, body, media AS "media: Json<Vec<Media>>",
+                 twilio_sid, status, error_code, in_reply_to_window, created_at
+               FROM messages WHERE twilio_sid = $1"#,
+            twilio_sid
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .map(MessageRow::parse)
+        .transpose()
+    }
+
+    /// Whether the newest answer to a window was the fallback text: DispatchBot had none.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn newest_answer_was_fallback(&self) -> Result<bool, StoreError> {
+        let kind = sqlx::query_scalar!(
+            "SELECT kind FROM messages WHERE kind IN ('reply', 'fallback') ORDER BY created_at DESC, id DESC LIMIT 1"
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(kind.as_deref() == Some(MessageKind::Fallback.as_str()))
+    }
+
+    /// The newest `limit` messages of a conversation before `before` (or of all), oldest of them first: the order in
+    /// which they arrived.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away, or a row is corrupt.
+    pub async fn newest_messages(&self, conversation_id: Uuid, limit: i64) -> Result<Vec<Message>, StoreError> {
+        let mut rows = sqlx::query_as!(
+            MessageRow,
+            r#"SELECT id, conversation_id, direction, sender_type, user_id, kind, body, media AS "media: Json<Vec<Media>>",
+                 twilio_sid, status, error_code, in_reply_to_window, created_at
+               FROM messages WHERE conversation_id = $1
+               ORDER BY created_at DESC, stream_sequence DESC, id DESC LIMIT $2"#,
+            conversation_id,
+            limit
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.reverse();
+        rows.into_iter().map(MessageRow::parse).collect()
+    }
+
+    /// Messages of a conversation in the order in which they arrived, after the message `after`.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away, or a row is corrupt.
+    pub async fn messages(
+        &self,
+        conversation_id: Uuid,
+        after: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<Message>, StoreError> {
+        sqlx::query_as!(
+            MessageRow,
+            r#"SELECT id, conversation_id, direction, sender_type, user_id, kind, body, media AS "media: Json<Vec<Media>>",
+                 twilio_sid, status, error_code, in_reply_to_window, created_at
+               FROM messages
+               WHERE conversation_id = $1
+                 AND ($2::uuid IS NULL OR (created_at, stream_sequence, id) >
+                     (SELECT m.created_at, m.stream_sequence, m.id FROM messages m WHERE m.id = $2))
+               ORDER BY created_at, stream_sequence, id LIMIT $3"#,
+            conversation_id,
+            after,
+            limit
+        )
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .map(MessageRow::parse)
+        .collect()
+    }
+}

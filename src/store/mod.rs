@@ -1,0 +1,109 @@
+//! PostgreSQL: the one place where conversations, calls, messages and the effects on their way are kept.
+//!
+//! Only this module knows sqlx. Fed by [`crate::shell`] (decisions), [`crate::sending`] (claims) and the edge's REST
+//! side (reads); the queries are checked at build time against `.sqlx/`.
+
+mod api_keys;
+mod businesses;
+mod calls;
+mod commit;
+mod conversations;
+mod messages;
+mod outbox;
+mod sending;
+mod sweep;
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, PgPool};
+
+pub use api_keys::ApiKey;
+pub use businesses::{BusinessRecord, BusinessWrite, SigningKey};
+pub use calls::CallFilter;
+pub use commit::{Commit, Committed, OutboxRow};
+pub use conversations::ConversationFilter;
+pub use messages::Message;
+pub use outbox::{Draining, WaitingRow};
+pub use sending::{Claimed, DueMessage};
+pub use sweep::Overdue;
+
+/// Connections that one process holds at the most.
+const MAX_CONNECTIONS: u32 = 24;
+/// How long a request waits for a connection before the store counts as missing.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What can go wrong with the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// PostgreSQL did not answer, or refused.
+    #[error("Database connection failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("migration failed: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A row holds what this version does not understand.
+    #[error("{table} {id}: {what}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The row.
+        id: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// What was to be written is taken by another row.
+    #[error("{0}")]
+    Conflict(String),
+}
+
+impl StoreError {
+    pub(crate) fn corrupt(table: &'static str, id: impl ToString, what: impl ToString) -> Self {
+        Self::Corrupt { table, id: id.to_string(), what: what.to_string() }
+    }
+}
+
+/// A handle to PostgreSQL; clones share one pool.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: PgPool,
+}
+
+impl Store {
+    /// A store that connects when first used, so that the service starts while PostgreSQL is away.
+    ///
+    /// # Errors
+    /// When the URL is not one of PostgreSQL.
+    pub fn lazy(database_url: &str) -> Result<Self, StoreError> {
+        let options: PgConnectOptions = database_url.parse()?;
+        let options = options.application_name("nevermisscall").disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(MAX_CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_lazy_with(options);
+        Ok(Self { pool })
+    }
+
+    /// Brings the schema up to date.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away, or a migration fails.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        sqlx::migrate!("./migrations").run(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Whether PostgreSQL answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query_scalar!("SELECT 1 AS one").fetch_one(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

@@ -1,0 +1,88 @@
+//! The outbox: committed effects on their way to JetStream, drained in order, one drainer per key at a time.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use sqlx::types::Json;
+use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
+
+use super::{Store, StoreError};
+
+/// An effect that waits to be published.
+#[derive(Debug, Clone)]
+pub struct WaitingRow {
+    id: i64,
+    /// The subject.
+    pub subject: String,
+    /// `Nats-Msg-Id`, if it has one.
+    pub message_id: Option<String>,
+    /// Further headers.
+    pub headers: BTreeMap<String, String>,
+    /// The payload.
+    pub payload: Value,
+}
+
+/// A key's waiting rows, locked until they are marked or this is dropped.
+#[derive(Debug)]
+pub struct Draining {
+    tx: Transaction<'static, Postgres>,
+    /// In the order of their commit.
+    pub rows: Vec<WaitingRow>,
+}
+
+impl Draining {
+    /// Records the first `count` rows as published, and lets go of the lock.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away: they will be published again, under the same ids.
+    pub async fn published(mut self, count: usize) -> Result<(), StoreError> {
+        let ids: Vec<i64> = self.rows.iter().take(count).map(|row| row.id).collect();
+        sqlx::query!("UPDATE outbox SET published_at = now() WHERE id = ANY($1)", &ids).execute(&mut *self.tx).await?;
+        self.tx.commit().await?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Locks the waiting rows of a key, waiting for whoever drains it now.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn drain(&self, key: Uuid) -> Result<Draining, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let rows = sqlx::query!(
+            r#"SELECT id, subject, message_id, headers AS "headers: Json<BTreeMap<String, String>>", payload
+               FROM outbox WHERE key = $1 AND published_at IS NULL ORDER BY id FOR UPDATE"#,
+            key
+        )
+        .fetch_all(&mut *tx)
+        .await?
+        .into_iter()
+        .map(|row| WaitingRow {
+            id: row.id,
+            subject: row.subject,
+            message_id: row.message_id,
+            headers: row.headers.0,
+            payload: row.payload,
+        })
+        .collect();
+        Ok(Draining { tx, rows })
+    }
+
+    /// Keys whose oldest waiting row is older than `older_than_seconds`.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn stale_outbox_keys(&self, older_than_seconds: f64, limit: i64) -> Result<Vec<Uuid>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT key FROM outbox
+               WHERE published_at IS NULL AND created_at < now() - make_interval(secs => $1)
+               GROUP BY key ORDER BY min(id) LIMIT $2"#,
+            older_than_seconds,
+            limit
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+}

@@ -1,0 +1,194 @@
+//! Sending: the slot in the sender's rate, the fence and the claim, and what is known of an attempt.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::messages::Message;
+use super::{Store, StoreError};
+use crate::phone::PhoneNumber;
+
+/// A message whose turn to be sent may have come.
+#[derive(Debug, Clone)]
+pub struct DueMessage {
+    /// The message.
+    pub message: Message,
+    /// Whom it goes to.
+    pub customer_phone: PhoneNumber,
+    /// The number that it goes out from.
+    pub business_phone: PhoneNumber,
+    /// Whose it is.
+    pub business_id: String,
+    /// Its slot in the sender's rate, once it has one.
+    pub send_at: Option<DateTime<Utc>>,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// When it was last tried.
+    pub attempted_at: Option<DateTime<Utc>>,
+    /// Whether the claim of whoever tries it now has run out.
+    pub lease_is_over: bool,
+    /// How often Twilio's list was read without finding it, since the last try.
+    pub absent_reads: i32,
+}
+
+/// A claim: the message is ours to send, until the lease is over.
+#[derive(Debug, Clone, Copy)]
+pub struct Claimed {
+    /// Proves that the claim is ours.
+    pub claim: Uuid,
+}
+
+impl Store {
+    /// A message with all that sending it needs.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away, or a row is corrupt.
+    pub async fn due_message(&self, id: Uuid) -> Result<Option<DueMessage>, StoreError> {
+        let Some(message) = self.message(id).await? else { return Ok(None) };
+        let row = sqlx::query!(
+            r#"SELECT c.customer_phone, c.business_phone, c.business_id, m.send_at, m.attempts, m.attempted_at,
+                 coalesce(m.lease_until < clock_timestamp(), true) AS "lease_is_over!", m.absent_reads
+               FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE m.id = $1"#,
+            id
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        let corrupt = |what: String| StoreError::corrupt("conversations", message.conversation_id, what);
+        Ok(Some(DueMessage {
+            customer_phone: super::conversations::phone(&row.customer_phone).map_err(corrupt)?,
+            business_phone: super::conversations::phone(&row.business_phone).map_err(corrupt)?,
+            business_id: row.business_id,
+            send_at: row.send_at,
+            attempts: row.attempts,
+            attempted_at: row.attempted_at,
+            lease_is_over: row.lease_is_over,
+            absent_reads: row.absent_reads,
+            message,
+        }))
+    }
+
+    /// Gives a message its slot: the sender's next free moment, which moves on by `cost`. All workers share it.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn reserve_slot(
+        &self,
+        message_id: Uuid,
+        sender: &PhoneNumber,
+        cost: Duration,
+    ) -> Result<DateTime<Utc>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"WITH slot AS (
+                 INSERT INTO sender_slots AS s (phone, next_free_at)
+                 VALUES ($2, clock_timestamp() + make_interval(secs => $3))
+                 ON CONFLICT (phone) DO UPDATE
+                   SET next_free_at = greatest(s.next_free_at, clock_timestamp()) + make_interval(secs => $3)
+                 RETURNING next_free_at - make_interval(secs => $3) AS at
+               )
+               UPDATE messages m SET send_at = slot.at FROM slot WHERE m.id = $1 RETURNING m.send_at AS "send_at!""#,
+            message_id,
+            sender.as_str(),
+            cost.as_secs_f64()
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    /// The fence and the claim in one statement: passes only where nothing has made the message stale, and makes it ours
+    /// for `lease`. The conversation's row is share-locked: a takeover that has committed is seen, and one that commits
+    /// later sees the claim.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn claim(
+        &self,
+        message_id: Uuid,
+        lease: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Claimed>, StoreError> {
+        let claim = Uuid::new_v4();
+        let result = sqlx::query!(
+            r#"WITH fence AS (
+                 SELECT c.epoch, c.hard_epoch, c.answering_window
+                 FROM conversations c
+                 WHERE c.id = (SELECT conversation_id FROM messages WHERE id = $1)
+                 FOR SHARE
+               )
+               UPDATE messages m
+               SET status = 'sending', claim = $2, lease_until = clock_timestamp() + make_interval(secs => $3),
+                   attempts = m.attempts + 1, attempted_at = clock_timestamp(), absent_reads = 0
+               FROM fence
+               WHERE m.id = $1 AND m.status = 'queued'
+                 AND m.fence_hard_epoch = fence.hard_epoch
+                 AND (m.fence_epoch = fence.epoch
+                      OR (m.fence_exempt_at <= $4
+                          AND (m.in_reply_to_window IS NULL OR m.in_reply_to_window = fence.answering_window)))"#,
+            message_id,
+            claim,
+            lease.as_secs_f64(),
+            now
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok((result.rows_affected() == 1).then_some(Claimed { claim }))
+    }
+
+    /// Puts a claimed message back: Twilio surely has not got it.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away: its outcome is then unknown, and is reconciled.
+    pub async fn release_claim(&self, message_id: Uuid, claimed: Claimed) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE messages SET status = 'queued', claim = NULL, lease_until = NULL, attempts = attempts - 1
+             WHERE id = $1 AND status = 'sending' AND claim = $2",
+            message_id,
+            claimed.claim
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Counts a reading of Twilio's list that has not shown the message; returns how many there were.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn count_absent_read(&self, message_id: Uuid, attempts: i32) -> Result<i32, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "UPDATE messages SET absent_reads = absent_reads + 1 WHERE id = $1 AND attempts = $2 AND status = 'sending'
+             RETURNING absent_reads",
+            message_id,
+            attempts
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .unwrap_or(0))
+    }
+
+    /// Twilio surely has not got it: it may be sent again, through the fence.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn queue_again(&self, message_id: Uuid, attempts: i32) -> Result<bool, StoreError> {
+        let result = sqlx::query!(
+            "UPDATE messages SET status = 'queued', claim = NULL, lease_until = NULL
+             WHERE id = $1 AND attempts = $2 AND status = 'sending'",
+            message_id,
+            attempts
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(result.rows_affected() == 1)
+    }
+
+    /// Which of these Twilio ids belong to messages of ours already.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn adopted(&self, sids: &[String]) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar!(r#"SELECT twilio_sid AS "sid!" FROM messages WHERE twilio_sid = ANY($1)"#, sids)
+            .fetch_all(&self.pool)
+            .await?)
+    }
+}

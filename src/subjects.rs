@@ -1,0 +1,65 @@
+//! The subjects that streams, publishers and consumers agree on (contract, section 5), in one place.
+//!
+//! A subject never carries a phone number: conversations are named by their id, webhooks by a CallSid, a hash of the
+//! two numbers, or our message id.
+
+use uuid::Uuid;
+
+/// Where a timer is armed: a scheduled message, replaced by the next one on the same subject.
+pub fn window_arm(conversation_id: Uuid) -> String {
+    format!("nmc.window.arm.{conversation_id}")
+}
+
+/// Where a timer fires to.
+pub fn window_due(conversation_id: Uuid) -> String {
+    format!("nmc.window.due.{conversation_id}")
+}
+
+/// A question to DispatchBot.
+pub fn analyze(conversation_id: Uuid) -> String {
+    format!("nmc.task.analyze.{conversation_id}")
+}
+
+/// A message to be sent.
+pub fn send_sms(conversation_id: Uuid) -> String {
+    format!("nmc.task.send_sms.{conversation_id}")
+}
+
+/// An event; one without a conversation ends in `_`.
+pub fn event(event_type: &str, conversation_id: Option<Uuid>) -> String {
+    match conversation_id {
+        Some(id) => format!("nmc.event.{event_type}.{id}"),
+        None => format!("nmc.event.{event_type}._"),
+    }
+}
+
+/// A validated webhook. `kind` is `call`, `call_status`, `sms` or `message_status`.
+pub fn inbound(kind: &str, key: &str) -> String {
+    format!("nmc.inbound.{kind}.{}", token(key))
+}
+
+/// What could not be processed.
+pub fn dead(reason: &str) -> String {
+    format!("nmc.dead.{}", token(reason))
+}
+
+/// Twilio's ids are plain, but they come from outside: whatever a subject's token can't hold is replaced.
+fn token(text: &str) -> String {
+    let plain: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' }).take(64).collect();
+    if plain.is_empty() { "_".to_owned() } else { plain }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::a_sid("CA0123", "nmc.inbound.call.CA0123")]
+    #[case::wildcards_and_dots("a.b*>", "nmc.inbound.call.a_b__")]
+    #[case::nothing("", "nmc.inbound.call._")]
+    fn a_key_from_outside_becomes_one_plain_token(#[case] key: &str, #[case] subject: &str) {
+        assert_eq!(inbound("call", key), subject);
+    }
+}

@@ -1,0 +1,232 @@
+//! What is counted and timed, for `/metrics` to tell.
+//!
+//! Fed by the edge, the pipelines and the sweepers through one [`Metrics`] handle, cloned to wherever something is to be
+//! counted; read by the metrics endpoint as Prometheus text or, through the sibling `report`, as JSON. Recording takes no
+//! more than a short lock, never fails, and never holds anything of a customer: only counts, durations and words from
+//! closed sets.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+pub use super::labels::{AiResult, DeliveryStatus, SmsResult, WebhookKind, WindowEvent};
+pub use super::prometheus::CONTENT_TYPE;
+
+use super::labels::{CacheLookup, EventStep};
+use super::prometheus::Totals;
+use super::rolling::Rolling;
+
+/// Tells the time of an observation; a test passes its own.
+type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// A handle to the metrics of this process.
+#[derive(Clone)]
+pub struct Metrics {
+    pub(super) inner: Arc<Inner>,
+}
+
+/// The counters behind every clone of the handle.
+pub(super) struct Inner {
+    clock: Clock,
+    pub(super) totals: Totals,
+    pub(super) calls: Mutex<Rolling>,
+    pub(super) messages: Mutex<Rolling>,
+    pub(super) callbacks: Mutex<Rolling>,
+    pub(super) ai: Mutex<Rolling>,
+    pub(super) sms: Mutex<Rolling>,
+}
+
+impl Metrics {
+    /// Metrics that begin now.
+    pub fn new() -> Self {
+        Self::with_clock(Instant::now)
+    }
+
+    /// Metrics that take the time of each observation from this clock.
+    pub fn with_clock(clock: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
+        let rolling = || Mutex::new(Rolling::new(clock()));
+        let (calls, messages, callbacks, ai, sms) =
+            (rolling(), rolling(), rolling(), rolling(), rolling());
+        let totals = Totals::new();
+        let clock = Arc::new(clock);
+        Self {
+            inner: Arc::new(Inner {
+                clock,
+                totals,
+                calls,
+                messages,
+                callbacks,
+                ai,
+                sms,
+            }),
+        }
+    }
+
+    /// A webhook was answered with this status.
+    ///
+    /// The last hour counts what was processed: a 5xx is its error, while a 4xx was turned away and counts in the totals
+    /// only.
+    pub fn webhook(&self, kind: WebhookKind, status: u16, elapsed: Duration) {
+        self.inner.totals.webhook(kind, status, elapsed);
+        if !(400..500).contains(&status) {
+            let rolling = match kind {
+                WebhookKind::Call => &self.inner.calls,
+                WebhookKind::Sms => &self.inner.messages,
+                WebhookKind::CallStatus | WebhookKind::MessageStatus => &self.inner.callbacks,
+            };
+            self.record(rolling, elapsed, status >= 500);
+        }
+    }
+
+    /// A webhook had no signature or a wrong one.
+    pub fn signature_refused(&self, kind: WebhookKind) {
+        self.inner.totals.signatures_refused.inc(kind.as_str());
+    }
+
+    /// A webhook repeated a SID with another body.
+    pub fn body_conflict(&self, kind: WebhookKind) {
+        self.inner.totals.body_conflicts.inc(kind.as_str());
+    }
+
+    /// A webhook was for a number that no business owns.
+    pub fn unknown_number(&self, kind: WebhookKind) {
+        self.inner.totals.unknown_numbers.inc(kind.as_str());
+    }
+
+    /// An input was given up on. The reason is a fixed word: each becomes a time series.
+    pub fn dead_letter(&self, reason: &'static str) {
+        self.inner.totals.dead_letters.inc(reason);
+    }
+
+    /// An input came that had been processed before.
+    pub fn inbox_duplicate(&self) {
+        self.inner.totals.inbox_duplicates.inc();
+    }
+
+    /// Something happened to a window.
+    pub fn window(&self, event: WindowEvent) {
+        self.inner.totals.windows.inc(event.as_str());
+    }
+
+    /// A call to DispatchBot ended so, after this time. A call that the breaker did not let through has no time and is not
+    /// a failure of the last hour.
+    pub fn ai_call(&self, result: AiResult, elapsed: Duration) {
+        self.inner.totals.ai_calls.inc(result.as_str());
+        if result != AiResult::Rejected {
+            self.inner.totals.ai_time.observe(elapsed.as_secs_f64());
+            self.record(&self.inner.ai, elapsed, result != AiResult::Answered);
+        }
+    }
+
+    /// An attempt to send an SMS ended so.
+    pub fn sms(&self, result: SmsResult) {
+        self.inner.totals.sms.inc(result.as_str());
+    }
+
+    /// Twilio accepted a window's reply this long after the window closed; counted beside [`Metrics::sms`].
+    pub fn sms_accepted_after(&self, since_close: Duration) {
+        self.inner
+            .totals
+            .sms_time
+            .observe(since_close.as_secs_f64());
+        self.record(&self.inner.sms, since_close, false);
+    }
+
+    /// Twilio reported this delivery status; a word that is not known here counts as `other`.
+    pub fn delivery(&self, status: &str) {
+        let status: DeliveryStatus = status.parse().unwrap_or(DeliveryStatus::Other);
+        self.inner.totals.deliveries.inc(status.as_str());
+    }
+
+    /// An event is in JetStream.
+    pub fn event_published(&self) {
+        self.inner.totals.events.inc(EventStep::Published.as_str());
+    }
+
+    /// An event is in Redis.
+    pub fn event_forwarded(&self) {
+        self.inner.totals.events.inc(EventStep::Forwarded.as_str());
+    }
+
+    /// The sweeper published so many effects that had been left behind.
+    pub fn outbox_swept(&self, count: u64) {
+        self.inner.totals.outbox_swept.inc_by(count);
+    }
+
+    /// The sweeper armed so many window timers again.
+    pub fn timers_rearmed(&self, count: u64) {
+        self.inner.totals.timers_rearmed.inc_by(count);
+    }
+
+    /// A decision was repeated because the row had changed under it.
+    pub fn cas_conflict(&self) {
+        self.inner.totals.cas_conflicts.inc();
+    }
+
+    /// A conversation was, or was not, in the cache.
+    pub fn cache(&self, hit: bool) {
+        let lookup = if hit {
+            CacheLookup::Hit
+        } else {
+            CacheLookup::Miss
+        };
+        self.inner.totals.cache.inc(lookup.as_str());
+    }
+
+    /// The Prometheus text, of media type [`CONTENT_TYPE`].
+    ///
+    /// # Errors
+    /// When a metric cannot be written, which none of these can fail at.
+    pub fn prometheus(&self) -> Result<String, std::fmt::Error> {
+        self.inner.totals.text()
+    }
+
+    fn record(&self, rolling: &Mutex<Rolling>, took: Duration, failed: bool) {
+        let now = (self.inner.clock)();
+        rolling
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .record(now, took, failed);
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_count_together() {
+        let metrics = Metrics::new();
+        metrics.clone().window(WindowEvent::Opened);
+        metrics.window(WindowEvent::Opened);
+        let text = metrics.prometheus().unwrap();
+        assert!(
+            text.contains("nmc_windows_total{event=\"opened\"} 2\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_call_that_was_not_made_takes_no_time() {
+        let metrics = Metrics::new();
+        metrics.ai_call(AiResult::Rejected, Duration::ZERO);
+        let text = metrics.prometheus().unwrap();
+        assert!(
+            text.contains("nmc_ai_calls_total{result=\"rejected\"} 1\n"),
+            "{text}"
+        );
+        assert!(text.contains("nmc_ai_call_seconds_count 0\n"), "{text}");
+    }
+}

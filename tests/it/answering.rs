@@ -1,0 +1,178 @@
+//! Windows and answers: what is answered together, what is overtaken, and what stands in for DispatchBot.
+
+use std::time::Duration;
+
+use nmc_testbed::dispatchbot::Fault;
+use nmc_testbed::sim::{Rule, Span};
+use nmc_testbed::twilio::{Fault as TwilioFault, Refusal};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::harness::{App, CUSTOMER, business, eventually, spawn_app, spawn_app_with};
+
+fn bodies(question: &Value) -> Vec<&str> {
+    let messages = question["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    messages.iter().filter_map(|message| message["body"].as_str()).collect()
+}
+
+async fn state_of_dispatchbot(app: &App) -> String {
+    let health = app.rest.get("/health").await;
+    health.body["services"]["dispatchbot_ai"].as_str().unwrap_or_default().to_owned()
+}
+
+async fn needs_attention(app: &App, reason: &str) -> Value {
+    app.events
+        .nth(1, "conversation.needs_attention", |event| event["data"]["reason"] == reason)
+        .await
+}
+
+#[tokio::test]
+async fn a_burst_of_five_texts_gets_one_answer() {
+    let app = spawn_app_with(&[("NMC_WINDOW_HOLD", "2s"), ("NMC_WINDOW_MAX", "10s")]).await;
+    let burst = ["Hi", "my sink is blocked", "the kitchen one", "since yesterday", "can you come?"];
+    for text in burst {
+        app.text(CUSTOMER, text).await;
+    }
+    app.wait_for_event("message.delivered").await;
+    app.settled().await;
+    let asked = app.servers.dispatchbot.requests();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(bodies(&asked[0]), burst);
+    assert_eq!(app.sms_to(CUSTOMER).len(), 1);
+    let messages = app.messages_of(CUSTOMER).await;
+    let order: Vec<_> = messages.iter().take(5).filter_map(|message| message["body"].as_str()).collect();
+    assert_eq!(order, burst);
+    let windows: std::collections::BTreeSet<_> = messages.iter().filter_map(|m| m["in_reply_to_window"].as_str()).collect();
+    assert_eq!(windows.len(), 1);
+}
+
+#[tokio::test]
+async fn a_customer_who_never_called_gets_a_conversation_too() {
+    let app = spawn_app().await;
+    app.text(CUSTOMER, "My drain is clogged").await;
+    app.wait_for_event("message.delivered").await;
+    let conversation = app.conversation_of(CUSTOMER).await;
+    assert_eq!((&conversation["call_id"], &conversation["status"]), (&Value::Null, &json!("ai_handling")));
+}
+
+#[tokio::test]
+async fn a_text_that_overtakes_the_question_is_answered_with_it() {
+    let app = spawn_app_with(&[("NMC_WINDOW_HOLD", "100ms"), ("NMC_WINDOW_MAX", "30s")]).await;
+    let slow = Fault::Delay(Span::exactly(Duration::from_millis(1500)));
+    app.servers.dispatchbot.add_rule(Rule::next(1, slow));
+    app.text(CUSTOMER, "My sink is blocked").await;
+    app.wait_for_questions(1).await;
+    app.text(CUSTOMER, "No, wait: it is the drain").await;
+    app.wait_for_event("message.delivered").await;
+    app.settled().await;
+    let asked = app.servers.dispatchbot.requests();
+    assert_eq!(asked.len(), 2);
+    assert_eq!(bodies(&asked[1]), ["My sink is blocked", "No, wait: it is the drain"]);
+    assert_eq!(app.sms_to(CUSTOMER).len(), 1);
+    let mut sql = app.servers.sql().await;
+    let states: Vec<String> = sqlx::query_scalar("SELECT state FROM windows ORDER BY state").fetch_all(&mut sql).await.unwrap();
+    assert_eq!(states, ["answered", "superseded"]);
+}
+
+#[tokio::test]
+async fn a_reply_that_waits_to_be_sent_is_superseded_by_a_newer_text() {
+    let app = spawn_app_with(&[("NMC_WINDOW_HOLD", "100ms"), ("NMC_WINDOW_MAX", "30s")]).await;
+    app.servers.twilio.add_rule(Rule::next(1, TwilioFault::Respond(Refusal::too_many(2))));
+    app.text(CUSTOMER, "My sink is blocked").await;
+    eventually("a refused SMS", async || app.servers.twilio.requests().get("fault_429").copied()).await;
+    app.text(CUSTOMER, "And the drain, too").await;
+    app.wait_for_event("message.delivered").await;
+    app.settled().await;
+    let messages = app.messages_of(CUSTOMER).await;
+    let mut ours: Vec<_> =
+        messages.iter().filter(|m| m["sender_type"] == "ai").filter_map(|m| m["status"].as_str()).collect();
+    ours.sort_unstable();
+    assert_eq!(ours, ["delivered", "superseded"]);
+    assert_eq!(app.sms_to(CUSTOMER).len(), 1);
+    let asked = app.servers.dispatchbot.requests();
+    assert_eq!(bodies(asked.last().expect("a question")), ["My sink is blocked", "And the drain, too"]);
+}
+
+#[tokio::test]
+async fn without_dispatchbot_the_customer_hears_once_and_health_tells_until_it_answers_again() {
+    let app = spawn_app().await;
+    assert_eq!(state_of_dispatchbot(&app).await, "healthy");
+    app.servers.dispatchbot.down().await;
+    app.text(CUSTOMER, "test message for degradation").await;
+    let sms = app.wait_for_sms(CUSTOMER, 1).await;
+    assert!(sms[0].body.contains("received your message"), "{}", sms[0].body);
+    app.wait_for_event("conversation.needs_attention").await;
+    assert_eq!(state_of_dispatchbot(&app).await, "degraded");
+    assert_eq!(app.rest.get("/health").await.ok()["status"], "degraded");
+    app.text(CUSTOMER, "Hello? Anybody?").await;
+    app.events.nth(2, "conversation.needs_attention", |_| true).await;
+    app.settled().await;
+    assert_eq!(app.sms_to(CUSTOMER).len(), 1, "the fallback text goes out once");
+    app.servers.dispatchbot.up().await.unwrap();
+    app.text(CUSTOMER, "My sink is blocked").await;
+    app.wait_for_sms(CUSTOMER, 2).await;
+    eventually("a healthy DispatchBot", async || {
+        (state_of_dispatchbot(&app).await == "healthy").then_some(())
+    })
+    .await;
+}
+
+#[rstest]
+#[case::an_error(Fault::Respond(500), "rejected")]
+#[case::half_a_document(Fault::InvalidJson, "malformed")]
+#[case::other_types(Fault::WrongTypes, "malformed")]
+#[case::an_empty_text(Fault::EmptyMessage, "malformed")]
+#[case::a_text_too_long(Fault::LongMessage, "answer_too_long")]
+#[case::an_unsure_answer(Fault::LowConfidence, "low_confidence")]
+#[case::a_cut_connection(Fault::Drop, "unreachable")]
+#[case::no_answer(Fault::HoldForever, "timed_out")]
+#[tokio::test]
+async fn an_unusable_answer_is_replaced_by_the_fallback_text(#[case] fault: Fault, #[case] reason: &str) {
+    let app = spawn_app().await;
+    app.servers.dispatchbot.add_rule(Rule::always(fault));
+    app.text(CUSTOMER, "My sink is blocked").await;
+    let sms = app.wait_for_sms(CUSTOMER, 1).await;
+    assert!(sms[0].body.contains("received your message"), "{}", sms[0].body);
+    needs_attention(&app, reason).await;
+    app.settled().await;
+    assert_eq!(app.sms_to(CUSTOMER).len(), 1);
+}
+
+#[tokio::test]
+async fn the_business_may_have_its_own_fallback_text() {
+    let app = spawn_app().await;
+    let mut changed = business();
+    changed["templates"] = json!({ "fallback": "Joe will ring you back." });
+    app.put_business(crate::harness::BUSINESS, &changed).await;
+    app.servers.dispatchbot.add_rule(Rule::always(Fault::Respond(500)));
+    app.text(CUSTOMER, "My sink is blocked").await;
+    assert_eq!(app.wait_for_sms(CUSTOMER, 1).await[0].body, "Joe will ring you back.");
+}
+
+#[tokio::test]
+async fn two_auto_responders_do_not_talk_for_ever() {
+    let app = spawn_app_with(&[("NMC_AI_MAX", "2/h")]).await;
+    for count in 1..=2 {
+        app.text(CUSTOMER, "We are out of office").await;
+        app.wait_for_event_of(CUSTOMER, count, "message.delivered").await;
+    }
+    app.text(CUSTOMER, "We are out of office").await;
+    needs_attention(&app, "ai_max").await;
+    app.settled().await;
+    assert_eq!(app.sms_to(CUSTOMER).len(), 2);
+}
+
+#[tokio::test]
+async fn after_the_end_the_next_text_opens_another_conversation() {
+    let app = spawn_app().await;
+    app.text(CUSTOMER, "My sink is blocked").await;
+    app.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;
+    app.text(CUSTOMER, "Yes, 3pm today works perfectly").await;
+    app.wait_for_event_of(CUSTOMER, 1, "conversation.completed").await;
+    app.wait_for_event_of(CUSTOMER, 2, "message.delivered").await;
+    app.text(CUSTOMER, "And the faucet drips").await;
+    app.wait_for_event_of(CUSTOMER, 3, "message.delivered").await;
+    let conversations = app.conversations_of(CUSTOMER).await;
+    let statuses: Vec<_> = conversations.iter().filter_map(|c| c["status"].as_str()).collect();
+    assert_eq!(statuses, ["ai_handling", "completed"]);
+}

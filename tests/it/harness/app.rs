@@ -1,0 +1,222 @@
+//! The service in this process, with all that surrounds it.
+
+use std::net::SocketAddr;
+
+use nevermisscall::app::{Application, Role};
+use nmc_testbed::twilio::webhooks::WebhookClient;
+use nmc_testbed::twilio::{SentMessage, TwilioOptions, new_call_sid, new_message_sid};
+use serde_json::Value;
+
+use super::people::{BUSINESS, OUR_NUMBER, business};
+use super::rest::{Rest, query};
+use super::servers::{API_KEY, PUBLIC_URL, Servers};
+use super::wait::{PATIENCE, eventually};
+use super::watch::Events;
+use super::{Stored, settled, stored, wait_for_stored};
+
+/// The service in the usual surroundings, with the document's business.
+pub async fn spawn_app() -> App {
+    App::setup().start().await
+}
+
+/// The same with some settings changed.
+pub async fn spawn_app_with(settings: &[(&str, &str)]) -> App {
+    settings.iter().fold(App::setup(), |setup, (name, value)| setup.set(name, value)).start().await
+}
+
+/// What is to be started.
+pub struct Setup {
+    changes: Vec<(String, String)>,
+    roles: Vec<Role>,
+    twilio: TwilioOptions,
+}
+
+impl Setup {
+    /// Changes a setting.
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.changes.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts these processes' worth of service instead of one `Serve`; the first that listens is reached.
+    pub fn roles(self, roles: impl IntoIterator<Item = Role>) -> Self {
+        Self { roles: roles.into_iter().collect(), ..self }
+    }
+
+    /// Makes Twilio know a further account.
+    pub fn subaccount(mut self, sid: &str, token: &str) -> Self {
+        self.twilio.subaccounts.push((sid.to_owned(), token.to_owned()));
+        self
+    }
+
+    /// Starts everything, and puts the document's business.
+    pub async fn start(self) -> App {
+        log_if_asked();
+        let servers = Servers::start(self.twilio).await;
+        let events = Events::subscribe(&servers.redis.url()).await;
+        let mut applications = Vec::new();
+        for role in self.roles {
+            let started = Application::start(servers.config(&self.changes), role).await;
+            applications.push(started.unwrap_or_else(|error| panic!("{error:#}")));
+        }
+        let address = applications.iter().find_map(Application::address).expect("one that listens");
+        let public_url = self.changes.iter().rev().find(|(name, _)| name == "NMC_PUBLIC_URL");
+        let public_url = public_url.map_or(PUBLIC_URL, |(_, value)| value);
+        servers.twilio.set_webhook_url(public_url, Some(&format!("http://{address}")));
+        let rest = Rest::new(format!("http://{address}"), API_KEY);
+        let app = App { applications, servers, events, rest };
+        app.put_business(BUSINESS, &business()).await;
+        app
+    }
+}
+
+/// A running service and its surroundings. All of it goes when it is dropped.
+pub struct App {
+    applications: Vec<Application>,
+    pub events: Events,
+    pub rest: Rest,
+    pub servers: Servers,
+}
+
+impl App {
+    /// The usual surroundings, to be changed.
+    pub fn setup() -> Setup {
+        Setup { changes: Vec::new(), roles: vec![Role::Serve], twilio: TwilioOptions::default() }
+    }
+
+    /// Where those listen that do.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.applications.iter().filter_map(Application::address).collect()
+    }
+
+    /// Drains and ends the service; the surroundings stay.
+    pub async fn stop(&mut self) {
+        for application in self.applications.drain(..) {
+            application.stop().await;
+        }
+    }
+
+    /// Twilio's side: signs with the main account's token.
+    pub fn webhook(&self) -> WebhookClient {
+        self.servers.twilio.webhook_client(None).expect("the main account")
+    }
+
+    /// The same over another public URL or with another token.
+    pub fn webhook_as(&self, public_url: &str, account_sid: &str, token: &str) -> WebhookClient {
+        WebhookClient::new(public_url, account_sid, token).expect("a client").with_target(self.rest.base())
+    }
+
+    /// Puts a business and returns it as it was answered.
+    pub async fn put_business(&self, id: &str, business: &Value) -> Value {
+        self.rest.put(&format!("/businesses/{id}"), business).await.ok()
+    }
+
+    /// A customer calls and nobody answers; the call's SID.
+    pub async fn miss_call(&self, from: &str) -> String {
+        let call_sid = new_call_sid();
+        let ringing = self.webhook().incoming_call(&call_sid, from, OUR_NUMBER, "ringing").await.expect("an answer");
+        assert_eq!(ringing.status, 200, "{}", ringing.body);
+        let ended = self.webhook().call_status(&call_sid, "no-answer", Some(from), Some(OUR_NUMBER), 0).await;
+        assert_eq!(ended.expect("an answer").status, 200);
+        call_sid
+    }
+
+    /// A customer texts; the message's SID.
+    pub async fn text(&self, from: &str, body: &str) -> String {
+        let sid = new_message_sid();
+        let answer = self.webhook().sms(&sid, from, OUR_NUMBER, body).await.expect("an answer");
+        assert_eq!((answer.status, answer.content_type()), (200, "text/xml"), "{}", answer.body);
+        assert!(answer.body.ends_with("<Response/>"), "{}", answer.body);
+        sid
+    }
+
+    /// A customer's conversations, newest activity first.
+    pub async fn conversations_of(&self, customer: &str) -> Vec<Value> {
+        let list = self.rest.get(&query("/conversations", &[("customer_phone", customer)])).await.ok();
+        list["conversations"].as_array().expect("conversations").clone()
+    }
+
+    /// The customer's newest conversation, as soon as there is one.
+    pub async fn conversation_of(&self, customer: &str) -> Value {
+        eventually("a conversation", async || self.conversations_of(customer).await.into_iter().next()).await
+    }
+
+    /// The conversation as it stands.
+    pub async fn conversation(&self, id: &str) -> Value {
+        self.rest.get(&format!("/conversations/{id}")).await.ok()
+    }
+
+    /// The conversation's messages, in their order.
+    pub async fn messages(&self, id: &str) -> Vec<Value> {
+        let list = self.rest.get(&format!("/conversations/{id}/messages")).await.ok();
+        list["messages"].as_array().expect("messages").clone()
+    }
+
+    /// The messages of the customer's newest conversation.
+    pub async fn messages_of(&self, customer: &str) -> Vec<Value> {
+        let conversation = self.conversation_of(customer).await;
+        self.messages(conversation["id"].as_str().expect("an id")).await
+    }
+
+    /// The call record, as soon as there is one.
+    pub async fn call(&self, call_sid: &str) -> Value {
+        let path = format!("/calls/{call_sid}");
+        eventually("a call record", async || {
+            let answer = self.rest.get(&path).await;
+            (answer.status == 200).then_some(answer.body)
+        })
+        .await
+    }
+
+    /// The first event of this type, as soon as it is in Redis.
+    pub async fn wait_for_event(&self, event_type: &str) -> Value {
+        self.events.nth(1, event_type, |_| true).await
+    }
+
+    /// The `count`th event of this type about this customer.
+    pub async fn wait_for_event_of(&self, customer: &str, count: usize, event_type: &str) -> Value {
+        self.events.nth(count, event_type, |event| event["customer_phone"] == customer).await
+    }
+
+    /// What Twilio has accepted for a number, as soon as it is so many.
+    pub async fn wait_for_sms(&self, to: &str, count: usize) -> Vec<SentMessage> {
+        let enough = |all: &[SentMessage]| all.iter().filter(|message| message.to == to).count() >= count;
+        let waited = self.servers.twilio.wait_for(enough, PATIENCE).await;
+        waited.unwrap_or_else(|error| panic!("SMS {count} to {to}: {error}"));
+        self.sms_to(to)
+    }
+
+    /// What Twilio has accepted for a number.
+    pub fn sms_to(&self, to: &str) -> Vec<SentMessage> {
+        self.servers.twilio.messages().into_iter().filter(|message| message.to == to).collect()
+    }
+
+    /// What DispatchBot was asked, as soon as it is so much.
+    pub async fn wait_for_questions(&self, count: usize) -> Vec<Value> {
+        let waited = self.servers.dispatchbot.wait_for(|asked| asked.len() >= count, PATIENCE).await;
+        waited.unwrap_or_else(|error| panic!("question {count} to DispatchBot: {error}"))
+    }
+
+    /// Waits until nothing is under way: what has not happened by then will not happen.
+    pub async fn settled(&self) {
+        settled(&self.servers).await;
+    }
+
+    /// What lies in a stream.
+    pub async fn stored(&self, stream: &str) -> Vec<Stored> {
+        stored(&self.servers, stream).await
+    }
+
+    /// Waits until so much was put aside, and returns it.
+    pub async fn wait_for_dead(&self, count: u64) -> Vec<Stored> {
+        wait_for_stored(&self.servers, "NMC_DEAD", count).await
+    }
+}
+
+/// With `RUST_LOG` set, the service's log goes to the test's output.
+fn log_if_asked() {
+    if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_default_env() {
+        // The second test in a process finds it done.
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+    }
+}

@@ -1,0 +1,99 @@
+//! The program itself, as operators run it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Output, Stdio};
+
+use nmc_testbed::servers::{Signal, send_signal};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::servers::Servers;
+use super::wait::{PATIENCE, eventually};
+
+/// A running `nevermisscall`; killed when dropped.
+pub struct Child {
+    process: tokio::process::Child,
+    address_file: PathBuf,
+    log: PathBuf,
+}
+
+impl Child {
+    /// Starts it; its log and its address go to files of that name in the test's folder.
+    pub fn start(servers: &Servers, name: &str, arguments: &[&str], environment: &[(String, String)]) -> Self {
+        let (address_file, log) = (servers.dir().join(name), servers.dir().join(format!("{name}.log")));
+        let out = File::create(&log).expect("a log");
+        let process = command(arguments, environment)
+            .env("NMC_ADDRESS_FILE", &address_file)
+            .stdout(out.try_clone().expect("a log"))
+            .stderr(out)
+            .spawn()
+            .expect("the program");
+        Self { process, address_file, log }
+    }
+
+    /// `host:port`, once it listens.
+    pub async fn address(&mut self) -> String {
+        let found = eventually("an address", async || self.address_now()).await;
+        found.unwrap_or_else(|| panic!("it ended before it listened:\n{}", self.log()))
+    }
+
+    /// The address if it listens, `Some(None)` if it has ended without.
+    fn address_now(&mut self) -> Option<Option<String>> {
+        let written = std::fs::read_to_string(&self.address_file).unwrap_or_default();
+        if !written.trim().is_empty() {
+            return Some(Some(written.trim().to_owned()));
+        }
+        let ended = self.process.try_wait().expect("its state").is_some();
+        ended.then_some(None)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = self.process.id().expect("running");
+        send_signal(pid, signal).expect("a signal");
+    }
+
+    /// Waits for its end, however long that takes.
+    pub async fn wait(&mut self) -> ExitStatus {
+        self.process.wait().await.expect("its end")
+    }
+
+    /// Waits for its end, which is near.
+    pub async fn end(&mut self) -> ExitStatus {
+        match timeout(PATIENCE, self.process.wait()).await {
+            Ok(status) => status.expect("its end"),
+            Err(_) => panic!("still running after {PATIENCE:?}:\n{}", self.log()),
+        }
+    }
+
+    /// What it wrote.
+    pub fn log(&self) -> String {
+        read(&self.log)
+    }
+}
+
+/// Runs a command of the program to its end.
+pub async fn run(arguments: &[&str], environment: &[(String, String)]) -> Output {
+    let running = command(arguments, environment).stdout(Stdio::piped()).stderr(Stdio::piped()).output();
+    timeout(PATIENCE, running).await.expect("an end").expect("the program")
+}
+
+fn command(arguments: &[&str], environment: &[(String, String)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nevermisscall"));
+    for (name, _) in std::env::vars().filter(|(name, _)| is_setting(name)) {
+        command.env_remove(name);
+    }
+    let pairs = environment.iter().map(|(name, value)| (name, value));
+    command.args(arguments).envs(pairs).stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// Whether the surroundings of the test could change the service by it.
+fn is_setting(name: &str) -> bool {
+    ["NMC_", "TWILIO_", "DISPATCHBOT_", "DATABASE_", "NATS_URL", "REDIS_URL"].iter().any(|of| name.starts_with(of))
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}

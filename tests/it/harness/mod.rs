@@ -1,0 +1,24 @@
+//! What every test stands on: servers of its own, both simulators, the service, and eyes on all that it does.
+//!
+//! [`spawn_app`] gives the usual surroundings, [`App::setup`] others. Waiting is for the thing itself: an event, an SMS at the
+//! simulator, a message in a stream. Where only asking again can tell, [`eventually`] does it, with the one time limit.
+
+mod app;
+mod child;
+mod people;
+mod rest;
+mod servers;
+mod settled;
+mod stored;
+mod wait;
+mod watch;
+
+pub use app::{App, Setup, spawn_app, spawn_app_with};
+pub use child::{Child, run};
+pub use people::{BUSINESS, CUSTOMER, OUR_NUMBER, OWNER, business, customer};
+pub use rest::{Answer, Rest, query};
+pub use servers::{API_KEY, PUBLIC_URL, Servers};
+pub use settled::settled;
+pub use stored::{Stored, stored, wait_for_stored};
+pub use wait::{PATIENCE, eventually};
+pub use watch::Events;

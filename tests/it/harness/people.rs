@@ -1,0 +1,38 @@
+//! Who takes part: the document's customer and business, and as many further customers as a test needs.
+
+use serde_json::{Value, json};
+
+/// The business's id.
+pub const BUSINESS: &str = "joes-plumbing";
+/// The number that customers call and write to.
+pub const OUR_NUMBER: &str = "+15555551111";
+/// Where its calls are forwarded to.
+pub const OWNER: &str = "+15555552222";
+/// The document's customer.
+pub const CUSTOMER: &str = "+12125551234";
+
+/// Another customer.
+pub fn customer(number: u32) -> String {
+    format!("+1212666{number:04}")
+}
+
+/// The business, as the App Server puts it.
+pub fn business() -> Value {
+    let day = json!({ "start": "08:00", "end": "18:00" });
+    json!({
+        "name": "Joe's Plumbing",
+        "user_id": "user-joe",
+        "phone_numbers": [OUR_NUMBER],
+        "forward_to": OWNER,
+        "timezone": "America/New_York",
+        "trade": "plumbing",
+        "business_hours": {
+            "monday": day, "tuesday": day, "wednesday": day, "thursday": day, "friday": day,
+            "saturday": null, "sunday": null,
+        },
+        "job_estimates": [{ "job_type": "drain_cleaning", "min": 120, "max": 250 }],
+        "user_settings": {},
+        "calendar": [],
+        "templates": {},
+    })
+}

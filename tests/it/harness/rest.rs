@@ -1,0 +1,111 @@
+//! The App Server's side: JSON over HTTP with a key.
+
+use nmc_testbed::sim::http_client;
+use reqwest::{Method, header::HeaderMap};
+use serde_json::Value;
+use url::form_urlencoded::Serializer;
+
+use super::wait::PATIENCE;
+
+/// A client of the REST API.
+#[derive(Clone)]
+pub struct Rest {
+    http: reqwest::Client,
+    base: String,
+    key: Option<String>,
+}
+
+/// An HTTP answer; a body that is not JSON is there as a string.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Rest {
+    /// Calls this base URL with this key.
+    pub fn new(base: impl Into<String>, key: &str) -> Self {
+        let http = http_client(PATIENCE).expect("an HTTP client");
+        Self { http, base: base.into(), key: Some(key.to_owned()) }
+    }
+
+    /// The same with another key, or none.
+    pub fn with_key(&self, key: Option<&str>) -> Self {
+        Self { key: key.map(str::to_owned), ..self.clone() }
+    }
+
+    /// Where it calls.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Sends a request; fails where nobody answers.
+    pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        self.try_send(method, path, body).await.unwrap_or_else(|error| panic!("{path}: {error:?}"))
+    }
+
+    /// Sends a request to a service that may be away.
+    pub async fn try_send(&self, method: Method, path: &str, body: Option<&Value>) -> reqwest::Result<Answer> {
+        self.request(method, path, body, None).await
+    }
+
+    /// What is at `path`.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, None).await
+    }
+
+    /// The same, in the form that `accept` asks for.
+    pub async fn get_as(&self, path: &str, accept: &str) -> Answer {
+        self.request(Method::GET, path, None, Some(accept)).await.expect("an answer")
+    }
+
+    /// Puts a document at `path`.
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PUT, path, Some(body)).await
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        accept: Option<&str>,
+    ) -> reqwest::Result<Answer> {
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
+        }
+        if let Some(accept) = accept {
+            request = request.header("accept", accept);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await?;
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Ok(Answer { status, headers, body })
+    }
+}
+
+impl Answer {
+    /// The body of a success.
+    pub fn ok(self) -> Value {
+        assert!((200..300).contains(&self.status), "{} {}", self.status, self.body);
+        self.body
+    }
+
+    /// The code of an error, which has the contract's shape.
+    pub fn error_code(&self) -> &str {
+        let error = &self.body["error"];
+        assert!(error["message"].is_string() && error["request_id"].is_string(), "{} {}", self.status, self.body);
+        error["code"].as_str().unwrap_or_default()
+    }
+}
+
+/// A path with its query, encoded.
+pub fn query(path: &str, pairs: &[(&str, &str)]) -> String {
+    format!("{path}?{}", Serializer::new(String::new()).extend_pairs(pairs).finish())
+}

@@ -1,0 +1,109 @@
+//! Servers and simulators of one test. They go with it.
+
+use std::any::Any;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+use nevermisscall::config::{Config, Settings};
+use nevermisscall::store::Store;
+use nmc_testbed::dispatchbot::{DispatchBotOptions, DispatchBotSim};
+use nmc_testbed::servers::{NatsServer, RedisServer, Shared, TestDatabase};
+use nmc_testbed::twilio::{TwilioOptions, TwilioSim};
+
+/// Where Twilio reaches us; a proxy in between takes the prefix off, and the simulator plays that proxy.
+pub const PUBLIC_URL: &str = "https://calls.example.com/twilio";
+/// The App Server's key.
+pub const API_KEY: &str = "a-key-for-the-app-server";
+
+/// PostgreSQL's database, NATS and Redis, with Twilio and DispatchBot simulated.
+pub struct Servers {
+    pub database: TestDatabase,
+    pub nats: NatsServer,
+    pub redis: RedisServer,
+    pub twilio: TwilioSim,
+    pub dispatchbot: DispatchBotSim,
+    dir: PathBuf,
+    _dir: Box<dyn Any + Send + Sync>,
+}
+
+impl Servers {
+    /// Starts them all, with a migrated database.
+    pub async fn start(twilio: TwilioOptions) -> Self {
+        let shared = Shared::from_env().unwrap_or_else(|error| panic!("{error:#}"));
+        let database = shared.database(&schema_key(), migrate);
+        let (database, nats, redis) = tokio::join!(database, shared.nats(), shared.redis());
+        let dir = shared.dir().expect("a folder");
+        Self {
+            database: database.expect("a database"),
+            nats: nats.expect("a nats-server"),
+            redis: redis.expect("a Redis"),
+            twilio: TwilioSim::start(twilio).await.expect("a Twilio"),
+            dispatchbot: DispatchBotSim::start(DispatchBotOptions::default()).await.expect("a DispatchBot"),
+            dir: dir.path().to_owned(),
+            _dir: Box::new(dir),
+        }
+    }
+
+    /// A folder that goes at the end.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The service's settings, with short windows; `changes` come last.
+    pub fn settings(&self, changes: &[(String, String)]) -> Vec<(String, String)> {
+        let (twilio, dispatchbot) = (TwilioOptions::default(), DispatchBotOptions::default());
+        let settings = [
+            ("NMC_BIND", "127.0.0.1:0".to_owned()),
+            ("NMC_PUBLIC_URL", PUBLIC_URL.to_owned()),
+            ("DATABASE_URL", self.database.url().to_owned()),
+            ("NATS_URL", self.nats.url()),
+            ("REDIS_URL", self.redis.url()),
+            ("TWILIO_ACCOUNT_SID", twilio.account_sid),
+            ("TWILIO_AUTH_TOKEN", twilio.auth_token),
+            ("TWILIO_API_URL", self.twilio.base_url()),
+            ("DISPATCHBOT_URL", self.dispatchbot.base_url()),
+            ("DISPATCHBOT_API_KEY", dispatchbot.api_key),
+            ("NMC_API_KEYS", API_KEY.to_owned()),
+            ("NMC_WINDOW_HOLD", "300ms".to_owned()),
+            ("NMC_WINDOW_QUIET", "100ms".to_owned()),
+            ("NMC_WINDOW_MAX", "1s".to_owned()),
+            ("NMC_SEND_RATE", "1000/s".to_owned()),
+            ("NMC_RATE_LIMIT", "1000000/min".to_owned()),
+            ("NMC_RECONCILE_AFTER", "1s".to_owned()),
+        ];
+        let settings = settings.into_iter().map(|(name, value)| (name.to_owned(), value));
+        settings.chain(changes.iter().cloned()).collect()
+    }
+
+    /// The same, as a service in this process takes it.
+    pub fn config(&self, changes: &[(String, String)]) -> Config {
+        let settings = Settings::read(None, self.settings(changes)).expect("settings");
+        Config::from_settings(&settings).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// A connection to the test's database.
+    pub async fn sql(&self) -> sqlx::PgConnection {
+        sqlx::Connection::connect(self.database.url()).await.expect("a connection to PostgreSQL")
+    }
+}
+
+async fn migrate(url: String) -> anyhow::Result<()> {
+    let store = Store::lazy(&url)?;
+    store.migrate().await?;
+    // A template is copied while nobody is connected to it.
+    store.close().await;
+    Ok(())
+}
+
+/// Names the schema, so that a database made from other migrations is never taken for it.
+fn schema_key() -> String {
+    let mut files: Vec<_> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
+        .expect("migrations")
+        .flatten()
+        .map(|entry| std::fs::read(entry.path()).expect("a migration"))
+        .collect();
+    files.sort();
+    let mut hash = DefaultHasher::new();
+    files.hash(&mut hash);
+    format!("it_{:016x}", hash.finish())
+}

@@ -1,0 +1,63 @@
+//! Knows when nothing is under way any more, so that what has not happened by then will not happen.
+
+use async_nats::jetstream::{self, Context};
+use sqlx::Connection;
+
+use super::servers::Servers;
+use super::wait::eventually;
+
+/// Of `NMC_INBOUND` and `NMC_EVENTS`, how much went through: two looks that agree saw nothing move in between.
+#[derive(PartialEq, Eq)]
+struct Quiet {
+    received: u64,
+    emitted: u64,
+    callbacks: usize,
+}
+
+/// Waits until no webhook, timer, task, effect or event waits anywhere, and no message at Twilio is on its way.
+pub async fn settled(servers: &Servers) {
+    let client = async_nats::connect(servers.nats.url()).await.expect("a connection to NATS");
+    let context = jetstream::new(client);
+    let mut before = None;
+    eventually("nothing under way", async || {
+        let now = quiet(servers, &context).await;
+        let same = now.is_some() && now == before;
+        before = now;
+        same.then_some(())
+    })
+    .await;
+}
+
+async fn quiet(servers: &Servers, context: &Context) -> Option<Quiet> {
+    let on_their_way = servers.twilio.messages().iter().any(|message| matches!(message.status.as_str(), "queued"));
+    if on_their_way {
+        return None;
+    }
+    let callbacks = servers.twilio.callbacks().len();
+    let received = idle(context, "NMC_INBOUND", "conversations").await?;
+    for stream in ["NMC_WINDOWS", "NMC_TASKS"] {
+        let waiting = context.get_stream(stream).await.ok()?.get_info().await.ok()?.state.messages;
+        if waiting > 0 {
+            return None;
+        }
+    }
+    let mut sql = servers.sql().await;
+    let unpublished: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox WHERE published_at IS NULL")
+        .fetch_one(&mut sql)
+        .await
+        .ok()?;
+    sql.close().await.ok()?;
+    if unpublished > 0 {
+        return None;
+    }
+    let emitted = idle(context, "NMC_EVENTS", "redis").await?;
+    Some(Quiet { received, emitted, callbacks })
+}
+
+/// The stream's last sequence, if its consumer has acknowledged all of it.
+async fn idle(context: &Context, stream: &str, consumer: &str) -> Option<u64> {
+    let stream = context.get_stream(stream).await.ok()?;
+    let info = stream.consumer_info(consumer).await.ok()?;
+    let last = stream.get_info().await.ok()?.state.last_sequence;
+    (info.num_pending == 0 && info.num_ack_pending == 0).then_some(last)
+}

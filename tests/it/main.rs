@@ -1,0 +1,23 @@
+//! The integration tests: the service over HTTP on real servers, with Twilio and DispatchBot simulated.
+//!
+//! One binary. `harness` gives each test its own database, nats-server, Redis and simulators, and eyes on all that the
+//! service does; the other modules are the tests, one subject each. `make test` runs them; a server that is missing fails
+//! them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod answering;
+mod bad_input;
+mod calls;
+mod cli;
+#[cfg(feature = "failpoints")]
+mod crash;
+mod document;
+mod harness;
+mod journey;
+mod live;
+mod performance;
+mod rest;
+mod sending;
+mod signatures;
+mod two_workers;

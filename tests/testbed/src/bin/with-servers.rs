@@ -1,0 +1,126 @@
+//! `with-servers [--fast] -- COMMAND…`: runs a command beside a private PostgreSQL, as the tests need it.
+//!
+//! The command finds the servers in its environment, see `nmc_testbed::servers::Shared`; each test starts its own
+//! nats-server and Redis. Signals go on to the command; the cluster and all data go when it ends; its exit status is
+//! ours.
+
+use std::{
+    fs,
+    io::IsTerminal,
+    os::unix::process::ExitStatusExt,
+    path::{Path, PathBuf},
+    process::{ExitCode, ExitStatus},
+};
+
+use anyhow::Context;
+use clap::Parser;
+use nmc_testbed::servers::{
+    Binaries, NATS_SERVER_BIN, PG_BIN_DIR, POSTGRES_URL, PostgresOptions, PostgresServer, REDIS_SERVER_BIN, Signal,
+    TEST_DIR, send_signal, workspace_root,
+};
+use tokio::{
+    process::{Child, Command},
+    signal::unix::{SignalKind, signal},
+};
+
+/// Runs a command beside a private PostgreSQL.
+#[derive(Parser)]
+struct Arguments {
+    /// Gives up on surviving a power cut, for speed.
+    #[arg(long)]
+    fast: bool,
+    /// The command and its arguments.
+    #[arg(required = true, trailing_var_arg = true)]
+    command: Vec<String>,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(status) => ExitCode::from(code(status)),
+        Err(error) => {
+            eprintln!("with-servers: {error:#}");
+            ExitCode::from(125)
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<ExitStatus> {
+    let binaries = Binaries::find()?;
+    let dir = run_dir()?;
+    let options = PostgresOptions::new(&binaries, dir.join("postgres"));
+    let options = if arguments.fast { options.fast() } else { options };
+    let postgres = PostgresServer::start(options).await?;
+
+    let status = beside(&arguments.command, &binaries, &postgres, &dir).await;
+
+    postgres.destroy().await?;
+    fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+    status
+}
+
+async fn beside(
+    command: &[String],
+    binaries: &Binaries,
+    postgres: &PostgresServer,
+    dir: &Path,
+) -> anyhow::Result<ExitStatus> {
+    let (program, arguments) = command.split_first().context("no command")?;
+    let child = Command::new(program)
+        .args(arguments)
+        .env(POSTGRES_URL, postgres.url())
+        .env(TEST_DIR, dir)
+        .env(NATS_SERVER_BIN, &binaries.nats_server)
+        .env(REDIS_SERVER_BIN, &binaries.redis_server)
+        .env(PG_BIN_DIR, &binaries.postgres_dir)
+        .spawn()
+        .with_context(|| format!("cannot start {program}"))?;
+    forwarding_signals(child).await
+}
+
+/// Waits for the command while passing signals on.
+async fn forwarding_signals(mut child: Child) -> anyhow::Result<ExitStatus> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    // A terminal's Ctrl-C reaches the command by itself, and twice means something else to a test runner.
+    let by_terminal = std::io::stdin().is_terminal();
+    loop {
+        let (forward, wanted) = tokio::select! {
+            status = child.wait() => return Ok(status?),
+            _ = interrupt.recv() => (Signal::Int, !by_terminal),
+            _ = terminate.recv() => (Signal::Term, true),
+            _ = hang_up.recv() => (Signal::Hup, !by_terminal),
+        };
+        if let (Some(pid), true) = (child.id(), wanted) {
+            send_signal(pid, forward)?;
+        }
+    }
+}
+
+/// A folder for this run, after removing those of earlier runs that were killed before they could clean up.
+fn run_dir() -> anyhow::Result<PathBuf> {
+    let parent = workspace_root().join(".run");
+    fs::create_dir_all(&parent)?;
+    let parent = parent.canonicalize()?;
+    for entry in fs::read_dir(&parent)?.flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix("test-"));
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            // Another run may be removing it at the same time.
+            fs::remove_dir_all(entry.path()).ok();
+        }
+    }
+    let dir = parent.join(format!("test-{}", std::process::id()));
+    fs::create_dir_all(&dir)?;
+    Ok(dir)
+}
+
+/// As a shell has it: 128 and the signal's number for one that was killed.
+fn code(status: ExitStatus) -> u8 {
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1);
+    u8::try_from(code).unwrap_or(1)
+}

@@ -1,0 +1,38 @@
+//! Ctrl-C and SIGTERM, each of which ends what is going on; a further one ends the ending.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Why something did not come to its own end.
+pub(super) enum Stop {
+    /// Someone asked for it.
+    Interrupted,
+    /// It went wrong.
+    Failed(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Stop {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Listens for as long as the demo lives.
+pub(super) struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    pub(super) fn listen() -> anyhow::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Runs `part` to its end, or drops it at a signal.
+    pub(super) async fn unless<T>(&mut self, part: impl Future<Output = T>) -> Result<T, Stop> {
+        tokio::select! {
+            ended = part => Ok(ended),
+            _ = self.interrupt.recv() => Err(Stop::Interrupted),
+            _ = self.terminate.recv() => Err(Stop::Interrupted),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The demo: everything on private servers, the journey from a missed call to an appointment played visibly, and then
+//! a line to type as the customer.
+//!
+//! Fed by the program `demo` (`make run`). It starts what it needs, plays on it, and ends all that it started and
+//! nothing else: by Ctrl-C, by `/quit`, and (the kernel sees to it) by its own death.
+//!
+//! # Layout
+//!
+//! - [`place`]: the folder, locked and cleaned of earlier runs · [`servers`], [`service`], [`simulators`]: what is started
+//! - [`stage`]: all of that as the players see it · [`phone`]: the customer's end · [`api`]: the App Server's end
+//! - [`watch`]: what happens, printed as it happens · [`journey`]: what is played · [`checks`]: what must have come of it
+//! - [`transcript`], [`addresses`], [`commands`]: what can be looked at and typed afterwards
+//! - [`screen`], [`terminal`], [`keyboard`], [`text`]: how it looks
+
+mod addresses;
+mod api;
+mod business;
+mod checks;
+mod commands;
+mod interrupts;
+mod journey;
+mod keyboard;
+mod phone;
+mod place;
+mod screen;
+mod servers;
+mod service;
+mod settings;
+mod simulators;
+mod stage;
+mod terminal;
+mod text;
+mod transcript;
+mod watch;
+
+use std::process::ExitCode;
+
+use interrupts::{Interrupts, Stop};
+use place::Place;
+use screen::{Screen, Tag};
+use servers::Servers;
+use service::Service;
+use simulators::Simulators;
+use stage::Stage;
+use watch::Watchers;
+
+use crate::servers::workspace_root;
+
+/// As a shell has it for what Ctrl-C has ended.
+const INTERRUPTED: u8 = 130;
+
+/// Plays the journey; unless `once` it then stays up until it is told to end.
+///
+/// Success is a journey of which everything came, or with `once` unset also an orderly end afterwards.
+pub async fn run(once: bool) -> ExitCode {
+    let screen = Screen::new();
+    let result = match Interrupts::listen() {
+        Ok(mut interrupts) => perform(once, &screen, &mut interrupts).await,
+        Err(error) => Err(Stop::Failed(error)),
+    };
+    screen.progress(None);
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(Stop::Interrupted) => ExitCode::from(INTERRUPTED),
+        Err(Stop::Failed(error)) => {
+            screen.line(Tag::Failed, &format!("{error:#}"), "");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn perform(once: bool, screen: &Screen, interrupts: &mut Interrupts) -> Result<bool, Stop> {
+    let place = Place::claim(&workspace_root().join(".run"))?;
+    screen.plain(&format!("NeverMissCall: a missed call, live. Everything it needs runs under {}.\n", place.shown()));
+    let servers = interrupts.unless(Servers::start(&place, screen)).await??;
+    let result = beside(once, screen, interrupts, &place, &servers).await;
+    screen.progress(Some("stopping the servers"));
+    // A second Ctrl-C: they are dropped, and so killed.
+    let stopped = interrupts.unless(servers.stop()).await;
+    place.remove_data();
+    if stopped.is_ok() {
+        screen.line(Tag::Stop, "all that was started has ended", &format!("the service's log: {}", place.shown_log()));
+    }
+    result
+}
+
+/// What happens while the servers run.
+async fn beside(
+    once: bool,
+    screen: &Screen,
+    interrupts: &mut Interrupts,
+    place: &Place,
+    servers: &Servers,
+) -> Result<bool, Stop> {
+    let simulators = Simulators::start(screen).await?;
+    let wiring = settings::Wiring::new(servers, &simulators)?;
+    simulators.twilio.set_webhook_url(wiring.public_url(), None);
+    let mut service = interrupts.unless(Service::start(&wiring, place.log(), screen)).await??;
+    let result =
+        play(once, screen, interrupts, &mut service, &Stage::new(screen, servers, &simulators, &wiring)?).await;
+    screen.progress(Some("stopping the service: it finishes what is under way"));
+    // A second Ctrl-C: it is dropped, and so killed.
+    let stopped = interrupts.unless(service.stop()).await;
+    if let Ok(Ok(status)) = stopped {
+        screen.line(Tag::Stop, &format!("the service has drained and ended ({status})"), "");
+    }
+    simulators.stop().await;
+    result
+}
+
+/// The journey, and then the customer's line.
+async fn play(
+    once: bool,
+    screen: &Screen,
+    interrupts: &mut Interrupts,
+    service: &mut Service,
+    stage: &Stage,
+) -> Result<bool, Stop> {
+    let _watchers = Watchers::start(stage).await?;
+    let complete = interrupts.unless(service.unless_ended(journey::perform(stage))).await???;
+    if once {
+        return Ok(complete);
+    }
+    addresses::print(stage);
+    match interrupts.unless(service.unless_ended(commands::serve(stage))).await {
+        Ok(ended) => ended?,
+        Err(Stop::Interrupted) => {} // the usual end
+        Err(failed) => return Err(failed),
+    }
+    screen.typed(None);
+    Ok(true)
+}

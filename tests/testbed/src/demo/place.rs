@@ -1,0 +1,119 @@
+//! Where a demo keeps its data: `.run/demo`, or `.run/demo-2` and so on while others run.
+//!
+//! The folder is locked as long as this process lives (the kernel unlocks it at a `kill -9` too). Data is made anew for
+//! each run, and what a killed run left is removed by the next; the service's log of the last run stays.
+
+use std::{
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+
+/// So many demos at a time are enough.
+const MOST: u32 = 9;
+/// In a data folder: where PostgreSQL's data really is.
+const POSTGRES_PATH: &str = "postgres.path";
+
+/// A locked folder.
+pub(super) struct Place {
+    name: String,
+    dir: PathBuf,
+    data: PathBuf,
+    _lock: File,
+}
+
+impl Place {
+    /// The first folder below `run` that no living demo has.
+    pub(super) fn claim(run: &Path) -> anyhow::Result<Self> {
+        for number in 1..=MOST {
+            let name = if number == 1 { "demo".to_owned() } else { format!("demo-{number}") };
+            let dir = run.join(&name);
+            fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+            let dir = dir.canonicalize()?;
+            let lock = File::create(dir.join("lock"))?;
+            match lock.try_lock() {
+                Ok(()) => return Self::clean(name, dir, lock),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => {
+                    return Err(error).with_context(|| format!("cannot lock {}", dir.display()));
+                }
+            }
+        }
+        bail!("{MOST} demos run already, in {}", run.display())
+    }
+
+    fn clean(name: String, dir: PathBuf, lock: File) -> anyhow::Result<Self> {
+        for entry in fs::read_dir(&dir)?.flatten() {
+            if entry.file_name().to_string_lossy().starts_with("data-") {
+                remove(&entry.path());
+            }
+        }
+        // A name of its own: servers of a run that was killed this moment may still be writing to theirs.
+        let data = dir.join(format!("data-{}", std::process::id()));
+        fs::create_dir(&data).with_context(|| format!("cannot make {}", data.display()))?;
+        File::create(dir.join("service.log")).context("cannot make the service's log")?;
+        Ok(Self { name, dir, data, _lock: lock })
+    }
+
+    /// The folder as the user knows it.
+    pub(super) fn shown(&self) -> String {
+        format!(".run/{}", self.name)
+    }
+
+    /// The service's log as the user knows it.
+    pub(super) fn shown_log(&self) -> String {
+        format!("{}/service.log", self.shown())
+    }
+
+    /// The service's log.
+    pub(super) fn log(&self) -> PathBuf {
+        self.dir.join("service.log")
+    }
+
+    /// The folder of one server's data.
+    pub(super) fn data(&self, server: &str) -> PathBuf {
+        self.data.join(server)
+    }
+
+    /// PostgreSQL's data may have to be elsewhere: noted, so that the next run can remove it if we cannot.
+    pub(super) fn note_postgres(&self, dir: &Path) -> anyhow::Result<()> {
+        Ok(fs::write(self.data.join(POSTGRES_PATH), dir.display().to_string())?)
+    }
+
+    /// Removes this run's data, as far as that is possible.
+    pub(super) fn remove_data(&self) {
+        remove(&self.data);
+    }
+}
+
+/// Best effort: what cannot be removed now is in nobody's way, and the next run tries again.
+fn remove(data: &Path) {
+    if let Ok(noted) = fs::read_to_string(data.join(POSTGRES_PATH)) {
+        let elsewhere = PathBuf::from(noted);
+        let ours = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("nevermisscall");
+        if elsewhere.parent() == Some(&std::env::temp_dir()) && elsewhere.file_name().is_some_and(ours) {
+            fs::remove_dir_all(elsewhere).ok();
+        }
+    }
+    fs::remove_dir_all(data).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_demo_gets_a_place_of_its_own_and_a_later_one_the_first_place_clean() {
+        let run = tempfile::tempdir().unwrap();
+        let first = Place::claim(run.path()).unwrap();
+        let second = Place::claim(run.path()).unwrap();
+        assert_eq!((first.shown().as_str(), second.shown().as_str()), (".run/demo", ".run/demo-2"));
+        let left = first.dir.join("data-0");
+        fs::create_dir_all(left.join("postgres")).unwrap();
+        drop(first);
+        let third = Place::claim(run.path()).unwrap();
+        assert_eq!(third.shown(), ".run/demo");
+        assert!(!left.exists() && third.data.exists());
+    }
+}

@@ -1,0 +1,222 @@
+//! What is shown: lines with a tag and a time stamp that stay, and below them one live line (progress, the window's
+//! countdown, what is being typed) where there is a terminal.
+//!
+//! Fed by everybody; a line is written whole or not at all. A closed standard output is nobody's problem.
+
+use std::io::{Write, stdout};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use super::terminal::Terminal;
+use super::text::{columns, end, short, wrap};
+use crate::sim::lock;
+
+const STAMP: usize = 7;
+const TAG: usize = 11;
+const INDENT: usize = STAMP + 2 + TAG + 2;
+
+const DIM: &str = "2";
+const BOLD: &str = "1";
+const GREEN: &str = "32";
+
+/// What a line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tag {
+    /// Something was started.
+    Start,
+    /// The customer did something.
+    Customer,
+    /// The App Server called our REST API.
+    Rest,
+    /// Twilio called us.
+    Webhook,
+    /// An SMS left through Twilio.
+    SmsOut,
+    /// DispatchBot was asked.
+    DispatchBot,
+    /// An event.
+    Event,
+    /// The window.
+    Window,
+    /// What should be is.
+    Good,
+    /// What should be is not.
+    Missing,
+    /// Something went wrong.
+    Failed,
+    /// Something was stopped.
+    Stop,
+}
+
+impl Tag {
+    fn look(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Start => ("start", DIM),
+            Self::Customer => ("customer", "1;33"),
+            Self::Rest => ("rest", "37"),
+            Self::Webhook => ("webhook", "36"),
+            Self::SmsOut => ("sms out", "1;32"),
+            Self::DispatchBot => ("dispatchbot", "35"),
+            Self::Event => ("event", "34"),
+            Self::Window => ("window", "33"),
+            Self::Good => ("ok", GREEN),
+            Self::Missing => ("MISSING", "1;31"),
+            Self::Failed => ("FAILED", "1;31"),
+            Self::Stop => ("stop", DIM),
+        }
+    }
+}
+
+/// Shared by all that have something to show.
+#[derive(Clone)]
+pub(super) struct Screen(Arc<Inner>);
+
+struct Inner {
+    terminal: Terminal,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Time stamps count from here.
+    origin: Instant,
+    bottom: Bottom,
+}
+
+/// The live line's parts.
+#[derive(Default)]
+struct Bottom {
+    progress: Option<String>,
+    window: Option<String>,
+    typed: Option<String>,
+}
+
+impl Screen {
+    pub(super) fn new() -> Self {
+        let state = State { origin: Instant::now(), bottom: Bottom::default() };
+        Self(Arc::new(Inner { terminal: Terminal::find(), state: Mutex::new(state) }))
+    }
+
+    /// Whether there is a live line.
+    pub(super) fn is_live(&self) -> bool {
+        self.0.terminal.live
+    }
+
+    /// The terminal's size has changed.
+    pub(super) fn resized(&self) {
+        self.0.terminal.measure();
+        self.change(|_| {});
+    }
+
+    /// Time stamps start again at zero.
+    pub(super) fn restart_clock(&self) {
+        lock(&self.0.state).origin = Instant::now();
+    }
+
+    /// A stamped line, with a remark in the background.
+    pub(super) fn line(&self, tag: Tag, text: &str, note: &str) {
+        let (name, colour) = tag.look();
+        let terminal = &self.0.terminal;
+        self.print(|elapsed| {
+            let stamp = terminal.paint(DIM, &format!("{elapsed:STAMP$.2}"));
+            let tag = terminal.paint(colour, &format!("{name:<TAG$}"));
+            format!("{stamp}  {tag}  {}", self.body(text, note))
+        });
+    }
+
+    /// A heading of the journey.
+    pub(super) fn scene(&self, text: &str) {
+        self.print(|_| format!("\n{}", self.0.terminal.paint(BOLD, &format!("▸ {text}"))));
+    }
+
+    /// Lines below another one that belong to it.
+    pub(super) fn below(&self, text: &str) {
+        let indent = " ".repeat(INDENT);
+        let room = self.0.terminal.width().saturating_sub(INDENT);
+        let lines = wrap(text, room).into_iter().map(|line| format!("{indent}{}", self.0.terminal.paint(DIM, &line)));
+        let text = lines.collect::<Vec<_>>().join("\n");
+        self.print(|_| text);
+    }
+
+    /// Text as it is.
+    pub(super) fn plain(&self, text: &str) {
+        self.print(|_| text.to_owned());
+    }
+
+    /// The same in bold, for headings.
+    pub(super) fn bold(&self, text: &str) -> String {
+        self.0.terminal.paint(BOLD, text)
+    }
+
+    /// What is being waited for; said once where there is no live line.
+    pub(super) fn progress(&self, what: Option<&str>) {
+        if !self.is_live()
+            && let Some(what) = what
+        {
+            self.line(Tag::Start, &format!("{what} …"), "");
+        }
+        self.change(|bottom| bottom.progress = what.map(str::to_owned));
+    }
+
+    /// The window's countdown.
+    pub(super) fn window(&self, countdown: Option<String>) {
+        self.change(|bottom| bottom.window = countdown);
+    }
+
+    /// What has been typed so far; `None`: nobody types.
+    pub(super) fn typed(&self, typed: Option<&str>) {
+        self.change(|bottom| bottom.typed = typed.map(str::to_owned));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Bottom)) {
+        let mut state = lock(&self.0.state);
+        change(&mut state.bottom);
+        if self.is_live() {
+            write(&format!("\r\x1b[K{}", self.draw(&state.bottom)));
+        }
+    }
+
+    fn print(&self, text: impl FnOnce(f64) -> String) {
+        let state = lock(&self.0.state);
+        let text = text(state.origin.elapsed().as_secs_f64());
+        if self.is_live() {
+            write(&format!("\r\x1b[K{text}\n{}", self.draw(&state.bottom)));
+        } else {
+            write(&format!("{text}\n"));
+        }
+    }
+
+    /// The text, wrapped, and the remark behind it or below it.
+    fn body(&self, text: &str, note: &str) -> String {
+        let room = self.0.terminal.width().saturating_sub(INDENT);
+        let mut lines = wrap(text, room);
+        let fits = lines.last().is_some_and(|last| columns(last) + 2 + columns(note) <= room);
+        let painted = self.0.terminal.paint(DIM, note);
+        match lines.last_mut() {
+            _ if note.is_empty() => {}
+            Some(last) if fits => *last = format!("{last}  {painted}"),
+            _ => lines.push(painted),
+        }
+        lines.join(&format!("\n{}", " ".repeat(INDENT)))
+    }
+
+    /// The live line, never wider than the terminal.
+    fn draw(&self, bottom: &Bottom) -> String {
+        let room = self.0.terminal.width().saturating_sub(1);
+        let state = bottom.window.as_deref().or(bottom.progress.as_deref());
+        match (&bottom.typed, state) {
+            (None, None) => String::new(),
+            (None, Some(state)) => self.0.terminal.paint("33", &short(&format!("{:INDENT$}{state}", "…"), room)),
+            (Some(typed), state) => {
+                let state = state.map(|state| format!("[{state}] ")).unwrap_or_default();
+                let prompt = format!("{}> ", short(&state, room / 2));
+                let typed = end(typed, room.saturating_sub(columns(&prompt)));
+                format!("{}{typed}", self.0.terminal.paint(BOLD, &prompt))
+            }
+        }
+    }
+}
+
+fn write(text: &str) {
+    let mut out = stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

@@ -1,0 +1,49 @@
+//! A conversation as the REST API has it, readable.
+
+use anyhow::Context;
+use chrono::{DateTime, Local};
+use serde_json::Value;
+
+use super::stage::Stage;
+use super::text::wrap;
+
+const WIDTH: usize = 76;
+
+/// Prints the customer's newest conversation.
+pub(super) async fn print(stage: &Stage) -> anyhow::Result<()> {
+    let Some(conversation) = stage.api.newest_conversation().await? else {
+        stage.screen.plain("The customer has no conversation yet.");
+        return Ok(());
+    };
+    let id = text(&conversation, "id");
+    let page = stage.api.get(&format!("/conversations/{id}/messages")).await?;
+    let messages = page["messages"].as_array().context("the answer has no messages")?;
+    let lines = messages.iter().map(message).collect::<Vec<_>>().join("\n");
+    stage.screen.plain(&format!("\n{}\n{lines}\n", head(stage, &conversation)));
+    Ok(())
+}
+
+fn head(stage: &Stage, conversation: &Value) -> String {
+    let title = stage.screen.bold(&format!("Conversation {}", text(conversation, "id")));
+    let state = ["status", "ownership", "job_type", "urgency_level", "outcome"]
+        .iter()
+        .filter(|key| !text(conversation, key).is_empty())
+        .map(|key| format!("{key}: {}", text(conversation, key)))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let summary = text(conversation, "summary");
+    let summary = if summary.is_empty() { String::new() } else { format!("\n  summary: {summary}") };
+    format!("{title}\n  {state}{summary}")
+}
+
+fn message(message: &Value) -> String {
+    let at: Option<DateTime<Local>> = text(message, "created_at").parse().ok();
+    let at = at.map_or_else(|| "        ".to_owned(), |at| at.format("%H:%M:%S").to_string());
+    let indent = format!("\n{:21}", "");
+    let body = wrap(text(message, "body"), WIDTH).join(&indent);
+    format!("  {at}  {:<8}  {body}  ({})", text(message, "sender_type"), text(message, "status"))
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}

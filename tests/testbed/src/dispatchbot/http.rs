@@ -1,0 +1,147 @@
+//! The HTTP side: `POST /v1/conversations/analyze`, and `/_sim/…` for shells.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use chrono::{SecondsFormat, Utc};
+use poem::http::{StatusCode, header};
+use poem::web::{Data, Json};
+use poem::{IntoResponse, Request, Response, Route, get, handler, post, put};
+use serde_json::{Value, json};
+
+use super::answer::answer;
+use super::faults::{Fault, Faults};
+use super::request::problems;
+use super::spoil::{error, respond};
+use crate::sim::{Connections, Journal, lock};
+
+pub(super) struct State {
+    pub(super) api_key: String,
+    pub(super) faults: Mutex<Faults>,
+    pub(super) scripted: Mutex<VecDeque<Value>>,
+    pub(super) requests: Journal<Value>,
+}
+
+pub(super) fn routes() -> Route {
+    Route::new()
+        .at("/v1/conversations/analyze", post(analyze))
+        .nest(
+            "/_sim",
+            Route::new()
+                .at("/faults", put(set_faults).get(get_faults))
+                .at("/answers", post(script).delete(forget_answers))
+                .at("/requests", get(requests).delete(clear)),
+        )
+}
+
+#[handler]
+async fn analyze(
+    request: &Request,
+    body: Vec<u8>,
+    Data(state): Data<&Arc<State>>,
+    Data(connections): Data<&Connections>,
+) -> Response {
+    let authorization = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let authorized = authorization.and_then(|value| value.strip_prefix("Bearer "))
+        == Some(state.api_key.as_str());
+    let Ok(asked) = serde_json::from_slice::<Value>(&body) else {
+        record(
+            state,
+            json!({"problems": ["body: not JSON"], "answered_with": 400}),
+        );
+        return error(400, "INVALID_JSON", "The body is not JSON", &[]);
+    };
+    if !authorized {
+        record(state, with_outcome(&asked, 401, &[]));
+        return error(401, "UNAUTHORIZED", "The API key is missing or wrong", &[]);
+    }
+    let problems = problems(&asked);
+    if !problems.is_empty() {
+        record(state, with_outcome(&asked, 422, &problems));
+        return error(
+            422,
+            "VALIDATION_FAILED",
+            "The request is not what the contract says",
+            &problems,
+        );
+    }
+    let number = asked["customer_phone"].as_str().unwrap_or_default();
+    let faults = lock(&state.faults).rules.take(number, |_| true);
+    let scripted = lock(&state.scripted).pop_front();
+    let status = faults.iter().find_map(|fault| match fault {
+        Fault::Respond(status) => Some(*status),
+        Fault::HoldForever | Fault::Drop => Some(0),
+        _ => None,
+    });
+    record(state, with_outcome(&asked, status.unwrap_or(200), &[]));
+    for fault in &faults {
+        match fault {
+            Fault::Delay(span) => tokio::time::sleep(span.pick(rand::random())).await,
+            Fault::HoldForever => std::future::pending().await,
+            Fault::Drop => {
+                connections.cut(request.remote_addr());
+                return StatusCode::OK.into_response(); // never reaches the client
+            }
+            _ => {}
+        }
+    }
+    respond(scripted.unwrap_or_else(|| answer(&asked)), &faults, &asked)
+}
+
+fn with_outcome(asked: &Value, status: u16, problems: &[String]) -> Value {
+    let mut entry = if asked.is_object() {
+        asked.clone()
+    } else {
+        json!({"body": asked})
+    };
+    entry["answered_with"] = json!(status);
+    entry["problems"] = json!(problems);
+    entry
+}
+
+fn record(state: &State, mut entry: Value) {
+    entry["received_at"] = json!(Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true));
+    state.requests.push(entry);
+}
+
+#[handler]
+fn set_faults(Json(faults): Json<Faults>, Data(state): Data<&Arc<State>>) -> StatusCode {
+    *lock(&state.faults) = faults;
+    StatusCode::NO_CONTENT
+}
+
+#[handler]
+fn get_faults(Data(state): Data<&Arc<State>>) -> Json<Faults> {
+    Json(lock(&state.faults).clone())
+}
+
+/// One answer, or an array of them, to be given next.
+#[handler]
+fn script(Json(answers): Json<Value>, Data(state): Data<&Arc<State>>) -> StatusCode {
+    let mut scripted = lock(&state.scripted);
+    match answers {
+        Value::Array(answers) => scripted.extend(answers),
+        answer => scripted.push_back(answer),
+    }
+    StatusCode::NO_CONTENT
+}
+
+#[handler]
+fn forget_answers(Data(state): Data<&Arc<State>>) -> StatusCode {
+    lock(&state.scripted).clear();
+    StatusCode::NO_CONTENT
+}
+
+#[handler]
+fn requests(Data(state): Data<&Arc<State>>) -> Json<Value> {
+    Json(json!({"requests": state.requests.snapshot()}))
+}
+
+#[handler]
+fn clear(Data(state): Data<&Arc<State>>) -> StatusCode {
+    state.requests.clear();
+    StatusCode::NO_CONTENT
+}

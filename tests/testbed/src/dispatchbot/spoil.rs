@@ -1,0 +1,70 @@
+//! Turns a good answer into what a fault says.
+
+use poem::http::StatusCode;
+use poem::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::faults::Fault;
+
+/// Most characters of a message that is far too long.
+const LONG: usize = 2000;
+
+/// The answer as the faults leave it; the last one that changes it wins.
+pub(super) fn respond(mut answer: Value, faults: &[Fault], request: &Value) -> Response {
+    for fault in faults {
+        match fault {
+            Fault::Respond(status) => {
+                return error(*status, "INJECTED", "Injected by the simulator", &[]);
+            }
+            Fault::InvalidJson => {
+                let half = r#"{"success": true, "job_type": "plumb"#;
+                return Response::builder()
+                    .content_type("application/json")
+                    .body(half);
+            }
+            Fault::WrongTypes => {
+                answer = json!({"success": "yes", "job_type": 7, "urgency_level": [], "emergency_detected": "maybe",
+                    "message_to_customer": {"text": "Hi"}, "confidence": "high"});
+            }
+            Fault::EmptyMessage => answer["message_to_customer"] = json!(""),
+            Fault::LongMessage => answer["message_to_customer"] = json!(long(&answer)),
+            Fault::LowConfidence => answer["confidence"] = json!(0.1),
+            Fault::PriceOutOfRange => {
+                let price = highest(&request["job_estimates"]).max(0.0) as u64 * 10 + 9_999;
+                answer["message_to_customer"] =
+                    json!(format!("We can come today. That will be ${price} in all."));
+            }
+            Fault::Delay(_) | Fault::HoldForever | Fault::Drop => {}
+        }
+    }
+    Response::builder()
+        .content_type("application/json")
+        .body(answer.to_string())
+}
+
+/// DispatchBot's error body.
+pub(super) fn error(status: u16, code: &str, message: &str, details: &[String]) -> Response {
+    let body = json!({"error": {"code": code, "message": message, "details": details}}).to_string();
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    body.with_content_type("application/json")
+        .with_status(status)
+        .into_response()
+}
+
+fn long(answer: &Value) -> String {
+    let message = format!(
+        "{} ",
+        answer["message_to_customer"].as_str().unwrap_or("Hello.")
+    );
+    message.chars().cycle().take(LONG).collect()
+}
+
+/// The highest number anywhere in the estimates.
+fn highest(value: &Value) -> f64 {
+    match value {
+        Value::Number(number) => number.as_f64().unwrap_or_default(),
+        Value::Array(items) => items.iter().map(highest).fold(0.0, f64::max),
+        Value::Object(fields) => fields.values().map(highest).fold(0.0, f64::max),
+        _ => 0.0,
+    }
+}

@@ -1,0 +1,152 @@
+//! nats-server with the project's own `nats.conf`; only ports and the store's folder differ from production.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context;
+
+use super::{
+    binaries::{Binaries, workspace_root},
+    ports,
+    process::{Process, Signal, Spec},
+    ready,
+};
+
+const STOP_PATIENCE: Duration = Duration::from_secs(15);
+const PORT_TRIES: usize = 5;
+
+/// What a nats-server needs to start.
+#[derive(Debug, Clone)]
+pub struct NatsOptions {
+    /// The program.
+    pub program: PathBuf,
+    /// Holds the store and the log; made if missing, never removed here.
+    pub dir: PathBuf,
+    /// The configuration, the project's `nats.conf` unless a test needs another.
+    pub config: PathBuf,
+}
+
+impl NatsOptions {
+    /// The project's configuration, with data under `dir`.
+    pub fn new(binaries: &Binaries, dir: impl Into<PathBuf>) -> Self {
+        let program = binaries.nats_server.clone();
+        Self {
+            program,
+            dir: dir.into(),
+            config: workspace_root().join("nats.conf"),
+        }
+    }
+}
+
+/// A running nats-server. Dropping it kills it.
+pub struct NatsServer {
+    options: NatsOptions,
+    port: u16,
+    monitor_port: u16,
+    process: Process,
+    // Outlives the process: fields are dropped in this order.
+    _dir: Option<tempfile::TempDir>,
+}
+
+impl NatsServer {
+    /// Starts a server; it answers its health check when this returns.
+    pub async fn start(options: NatsOptions) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&options.dir)?;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (port, monitor_port) = (ports::free()?, ports::free()?);
+            match launch(&options, port, monitor_port).await {
+                Ok(process) => {
+                    return Ok(Self {
+                        options,
+                        port,
+                        monitor_port,
+                        process,
+                        _dir: None,
+                    });
+                }
+                Err(error) if tries >= PORT_TRIES => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// As [`start`](Self::start), in a folder that goes when the server does.
+    pub(super) async fn start_in(binaries: &Binaries, dir: tempfile::TempDir) -> anyhow::Result<Self> {
+        let mut server = Self::start(NatsOptions::new(binaries, dir.path())).await?;
+        server._dir = Some(dir);
+        Ok(server)
+    }
+
+    /// Where clients connect.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Where `/healthz`, `/varz` and `/jsz` are.
+    pub fn monitor_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.monitor_port)
+    }
+
+    /// The process, for whoever wants to look.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Where data and log are.
+    pub fn dir(&self) -> &Path {
+        &self.options.dir
+    }
+
+    /// Ends it cleanly; `restart` brings it back.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        self.process.end(Signal::Term, STOP_PATIENCE).await
+    }
+
+    /// Kills it as a crash would.
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
+        self.process.end(Signal::Kill, STOP_PATIENCE).await
+    }
+
+    /// Freezes it ([`Signal::Stop`]) or lets it go on ([`Signal::Cont`]).
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        self.process.signal(signal)
+    }
+
+    /// Starts it again (stopping it first if it runs), on the same port with the same data.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        self.stop().await?;
+        self.process = launch(&self.options, self.port, self.monitor_port).await?;
+        Ok(())
+    }
+}
+
+async fn launch(options: &NatsOptions, port: u16, monitor_port: u16) -> anyhow::Result<Process> {
+    let path = |path: &Path| path.display().to_string();
+    let process = Process::spawn(Spec {
+        name: "nats-server",
+        program: options.program.clone(),
+        args: [
+            ["-c", &path(&options.config)],
+            ["-a", "127.0.0.1"],
+            ["-p", &port.to_string()],
+            ["-m", &monitor_port.to_string()],
+            ["-sd", &path(&options.dir)],
+        ]
+        .concat()
+        .into_iter()
+        .map(str::to_owned)
+        .collect(),
+        log: options.dir.join("nats-server.log"),
+        privileges: Vec::new(),
+        last_signal: Signal::Kill,
+    })?;
+    let healthy = async || ready::answers(monitor_port, b"GET /healthz HTTP/1.0\r\n\r\n", b"HTTP/1.0 200").await;
+    ready::wait("nats-server", &process, healthy)
+        .await
+        .with_context(|| format!("nats-server with {}", options.config.display()))?;
+    Ok(process)
+}

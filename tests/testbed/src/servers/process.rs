@@ -1,0 +1,232 @@
+//! One child process that never outlives us.
+//!
+//! The kernel kills it when its parent *thread* ends (`PR_SET_PDEATHSIG`, set by `setpriv`, since `unsafe` hooks are
+//! forbidden here). So each child is started by a thread of its own, which then waits for it: that thread ends when
+//! the child does, or when this process dies.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::Read,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, anyhow};
+use tokio::sync::watch;
+
+/// What can be sent to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Asks for a clean end.
+    Term,
+    /// As Ctrl-C; PostgreSQL's fast shutdown.
+    Int,
+    /// PostgreSQL's immediate shutdown: every process ends at once, and the next start recovers.
+    Quit,
+    /// Hang-up.
+    Hup,
+    /// Cannot be refused: what a crash looks like.
+    Kill,
+    /// Freezes the process: it keeps its connections and answers nothing.
+    Stop,
+    /// Lets a frozen process go on.
+    Cont,
+}
+
+impl Signal {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Term => "TERM",
+            Self::Int => "INT",
+            Self::Quit => "QUIT",
+            Self::Hup => "HUP",
+            Self::Kill => "KILL",
+            Self::Stop => "STOP",
+            Self::Cont => "CONT",
+        }
+    }
+}
+
+/// Sends `signal` to the process `pid`; the shell's own `kill` needs no package and no `unsafe`.
+pub fn send(pid: u32, signal: Signal) -> anyhow::Result<()> {
+    let line = format!("kill -{} {pid}", signal.name());
+    let output = Command::new("sh")
+        .args(["-c", &line])
+        .output()
+        .context("cannot run sh to send a signal")?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(anyhow!("{line}: {}", String::from_utf8_lossy(&output.stderr).trim()))
+}
+
+/// How a child is started and ended.
+pub(super) struct Spec {
+    /// Names it in messages, and names its log.
+    pub name: &'static str,
+    /// The program itself.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Where its output goes, appended.
+    pub log: PathBuf,
+    /// Arguments of `setpriv` that make it run as another user.
+    pub privileges: Vec<String>,
+    /// Ends it when nobody has time for a clean end: on drop, and when this process dies.
+    pub last_signal: Signal,
+}
+
+/// A running (or ended) child. Dropping it ends it.
+pub(super) struct Process {
+    name: &'static str,
+    pid: u32,
+    log: PathBuf,
+    last_signal: Signal,
+    exit: watch::Receiver<Option<ExitStatus>>,
+}
+
+impl Process {
+    /// Starts the child. That it runs does not mean that it is ready, see [`super::ready`].
+    pub(super) fn spawn(spec: Spec) -> anyhow::Result<Self> {
+        let (started, start) = mpsc::channel();
+        let (exited, exit) = watch::channel(None);
+        let Spec {
+            name, log, last_signal, ..
+        } = &spec;
+        let (name, log, last_signal) = (*name, log.clone(), *last_signal);
+        thread::Builder::new().name(format!("keeps {name}")).spawn(move || {
+            let child = command(&spec).and_then(|mut c| c.spawn().with_context(|| format!("cannot start {name}")));
+            keep(child, &started, &exited);
+        })?;
+        let pid = start
+            .recv()
+            .with_context(|| format!("the thread that starts {name} ended"))??;
+        Ok(Self {
+            name,
+            pid,
+            log,
+            last_signal,
+            exit,
+        })
+    }
+
+    /// The process id.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// How it ended, if it has.
+    pub(super) fn status(&self) -> Option<ExitStatus> {
+        *self.exit.borrow()
+    }
+
+    /// Sends a signal; nothing happens to a process that has ended.
+    pub(super) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        if self.status().is_some() {
+            return Ok(());
+        }
+        send(self.pid, signal)
+            .with_context(|| format!("cannot signal {}", self.name))
+            .or_else(|error| if self.status().is_some() { Ok(()) } else { Err(error) })
+    }
+
+    /// Sends `signal` and waits for the end, at most `patience`; then kills.
+    pub(super) async fn end(&mut self, signal: Signal, patience: Duration) -> anyhow::Result<()> {
+        self.signal(signal)?;
+        if self.ended(patience).await {
+            return Ok(());
+        }
+        self.signal(Signal::Kill)?;
+        if self.ended(patience).await {
+            Ok(())
+        } else {
+            Err(anyhow!("{} does not end", self.name))
+        }
+    }
+
+    async fn ended(&mut self, patience: Duration) -> bool {
+        tokio::time::timeout(patience, self.exit.wait_for(Option::is_some))
+            .await
+            .is_ok()
+    }
+
+    /// The last lines of its log, for an error message.
+    pub(super) fn log_tail(&self) -> String {
+        tail(&self.log)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.status().is_some() || self.signal(self.last_signal).is_err() {
+            return;
+        }
+        // Data directories are removed right after this: wait until nobody writes to them any more.
+        for step in 0..400 {
+            if self.status().is_some() {
+                return;
+            }
+            if step == 200 && self.signal(Signal::Kill).is_err() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+fn command(spec: &Spec) -> anyhow::Result<Command> {
+    let log = open_log(&spec.log)?;
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", spec.last_signal.name()])
+        .args(&spec.privileges)
+        .arg("--")
+        .arg(&spec.program)
+        .args(&spec.args)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        // A Ctrl-C in the terminal is for us; we then stop the servers in order.
+        .process_group(0);
+    Ok(command)
+}
+
+fn open_log(path: &Path) -> anyhow::Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .with_context(|| format!("cannot write the log {}", path.display()))
+}
+
+/// Runs in the child's own thread until the child has ended.
+fn keep(
+    child: anyhow::Result<Child>,
+    started: &mpsc::Sender<anyhow::Result<u32>>,
+    exited: &watch::Sender<Option<ExitStatus>>,
+) {
+    let mut child = match child {
+        Ok(child) => child,
+        Err(error) => return drop(started.send(Err(error))),
+    };
+    if started.send(Ok(child.id())).is_err() && child.kill().is_err() {
+        return;
+    }
+    if let Ok(status) = child.wait() {
+        exited.send_replace(Some(status));
+    }
+}
+
+fn tail(path: &Path) -> String {
+    let mut text = String::new();
+    match File::open(path).and_then(|mut file| file.read_to_string(&mut text)) {
+        Ok(_) => {}
+        Err(error) => return format!("({} cannot be read: {error})", path.display()),
+    }
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(12)..].join("\n")
+}

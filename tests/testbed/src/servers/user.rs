@@ -1,0 +1,119 @@
+//! The user that PostgreSQL runs as: it refuses to run as root.
+//!
+//! Where we are root, a user without privileges is lent to it, and its data must be where that user can reach it.
+
+use std::{
+    fs,
+    os::unix::fs::{DirBuilderExt, MetadataExt, chown},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, bail, ensure};
+
+/// Who runs PostgreSQL.
+#[derive(Debug, Clone)]
+pub(super) enum User {
+    /// We ourselves, not being root.
+    Ours,
+    /// Another one, since we are root.
+    Lent { uid: u32, gid: u32 },
+}
+
+impl User {
+    /// Ourselves, or where we are root `postgres`, else `nobody`.
+    pub(super) fn find() -> anyhow::Result<Self> {
+        if our_uid()? != 0 {
+            return Ok(Self::Ours);
+        }
+        let accounts = fs::read_to_string("/etc/passwd").context("cannot read /etc/passwd")?;
+        let Some((uid, gid)) = lookup(&accounts, "postgres").or_else(|| lookup(&accounts, "nobody")) else {
+            bail!("PostgreSQL does not run as root, and neither user postgres nor nobody exists");
+        };
+        Ok(Self::Lent { uid, gid })
+    }
+
+    /// Arguments that make `setpriv` become that user.
+    pub(super) fn privileges(&self) -> Vec<String> {
+        match self {
+            Self::Ours => Vec::new(),
+            Self::Lent { uid, gid } => {
+                vec![
+                    format!("--reuid={uid}"),
+                    format!("--regid={gid}"),
+                    "--clear-groups".to_owned(),
+                ]
+            }
+        }
+    }
+
+    /// Makes a folder that the user owns and reaches: at `wanted`, or where a folder above is closed to the user
+    /// (as `/root` is) under a name made from `wanted` among the temporary files.
+    pub(super) fn own_dir(&self, wanted: &Path) -> anyhow::Result<PathBuf> {
+        fs::create_dir_all(wanted).with_context(|| format!("cannot make {}", wanted.display()))?;
+        let wanted = wanted.canonicalize()?;
+        let Self::Lent { uid, gid } = *self else {
+            return Ok(wanted);
+        };
+        chown(&wanted, Some(uid), Some(gid))?;
+        if self.reaches(&wanted) {
+            return Ok(wanted);
+        }
+        let name = wanted.display().to_string().replace('/', "-");
+        let elsewhere = std::env::temp_dir().join(format!("nevermisscall{name}"));
+        own_temporary(&elsewhere, uid, gid)?;
+        ensure!(
+            self.reaches(&elsewhere),
+            "PostgreSQL's user can reach neither {wanted:?} nor {elsewhere:?}"
+        );
+        Ok(elsewhere)
+    }
+
+    fn reaches(&self, dir: &Path) -> bool {
+        Command::new("setpriv")
+            .args(self.privileges())
+            .args(["--", "test", "-w"])
+            .arg(dir)
+            .stdin(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    }
+}
+
+/// The names of temporary folders can be guessed: one that is already there must be a folder, and ours.
+fn own_temporary(dir: &Path, uid: u32, gid: u32) -> anyhow::Result<()> {
+    match fs::DirBuilder::new().mode(0o700).create(dir) {
+        Ok(()) => Ok(chown(dir, Some(uid), Some(gid))?),
+        Err(_) => {
+            let found = fs::symlink_metadata(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+            ensure!(
+                found.is_dir() && found.uid() == uid,
+                "{} belongs to someone else",
+                dir.display()
+            );
+            Ok(())
+        }
+    }
+}
+
+fn our_uid() -> anyhow::Result<u32> {
+    Ok(fs::metadata("/proc/self").context("cannot look at /proc/self")?.uid())
+}
+
+fn lookup(accounts: &str, name: &str) -> Option<(u32, u32)> {
+    let line = accounts.lines().find(|line| line.split(':').next() == Some(name))?;
+    let mut fields = line.split(':').skip(2);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_found_by_its_whole_name() {
+        let accounts = "root:x:0:0::/root:/bin/sh\nnobody2:x:7:8::/:/bin/sh\nnobody:x:65534:65533::/:/bin/sh\n";
+        assert_eq!(lookup(accounts, "nobody"), Some((65534, 65533)));
+        assert_eq!(lookup(accounts, "postgres"), None);
+    }
+}

@@ -1,0 +1,102 @@
+//! `/_sim/…`: what a test does in-process, for a shell.
+
+use std::sync::Arc;
+
+use poem::http::StatusCode;
+use poem::web::{Data, Json};
+use poem::{Route, get, handler, post, put};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::faults::Faults;
+use super::network::{self, Call, CallResult, Text, TextResult};
+use super::state::{State, WebhookRoute};
+use crate::sim::lock;
+
+/// The routes below `/_sim`.
+pub(super) fn routes() -> Route {
+    Route::new()
+        .at("/faults", put(set_faults).get(get_faults))
+        .at("/messages", get(messages).delete(clear))
+        .at("/callbacks", get(callbacks))
+        .at("/requests", get(requests))
+        .at("/webhook_url", put(set_webhook_url))
+        .at("/sms", post(sms))
+        .at("/call", post(call))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WebhookUrl {
+    webhook_url: String,
+    #[serde(default)]
+    webhook_target: Option<String>,
+}
+
+#[handler]
+fn set_faults(Json(faults): Json<Faults>, Data(state): Data<&Arc<State>>) -> StatusCode {
+    *lock(&state.faults) = faults;
+    StatusCode::NO_CONTENT
+}
+
+#[handler]
+fn get_faults(Data(state): Data<&Arc<State>>) -> Json<Faults> {
+    Json(lock(&state.faults).clone())
+}
+
+#[handler]
+fn messages(Data(state): Data<&Arc<State>>) -> Json<Value> {
+    Json(json!({"messages": state.messages.snapshot()}))
+}
+
+#[handler]
+fn clear(Data(state): Data<&Arc<State>>) -> StatusCode {
+    state.clear();
+    StatusCode::NO_CONTENT
+}
+
+#[handler]
+fn callbacks(Data(state): Data<&Arc<State>>) -> Json<Value> {
+    Json(json!({"callbacks": state.callbacks.snapshot()}))
+}
+
+#[handler]
+fn requests(Data(state): Data<&Arc<State>>) -> Json<Value> {
+    Json(json!({"requests": *lock(&state.outcomes)}))
+}
+
+#[handler]
+fn set_webhook_url(Json(url): Json<WebhookUrl>, Data(state): Data<&Arc<State>>) -> StatusCode {
+    *lock(&state.route) = WebhookRoute {
+        public_url: Some(url.webhook_url),
+        target: url.webhook_target,
+    };
+    StatusCode::NO_CONTENT
+}
+
+#[handler]
+async fn sms(
+    Json(text): Json<Text>,
+    Data(state): Data<&Arc<State>>,
+) -> poem::Result<Json<TextResult>> {
+    network::text(state, text)
+        .await
+        .map(Json)
+        .map_err(unreachable)
+}
+
+#[handler]
+async fn call(
+    Json(call): Json<Call>,
+    Data(state): Data<&Arc<State>>,
+) -> poem::Result<Json<CallResult>> {
+    network::call(state, call)
+        .await
+        .map(Json)
+        .map_err(unreachable)
+}
+
+/// The server under test did not answer, or none is set: said in full, for the person at the shell.
+fn unreachable(error: anyhow::Error) -> poem::Error {
+    poem::Error::from_string(format!("{error:#}\n"), StatusCode::BAD_GATEWAY)
+}

@@ -1,0 +1,229 @@
+//! A Twilio for tests: the REST API for messages, status callbacks, and the phone network that calls and texts.
+//!
+//! Fed by the server under test (REST) and by the test (switches, [`TwilioSim::call`], [`TwilioSim::text`], or HTTP under
+//! `/_sim`); feeds the server's webhooks. It checks what Twilio checks and refuses in Twilio's own shape.
+
+mod callbacks;
+mod check;
+mod control;
+mod create;
+mod error;
+mod faults;
+mod list;
+mod message;
+mod network;
+mod sid;
+mod state;
+#[cfg(test)]
+mod tests;
+pub mod webhooks;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use poem::http::HeaderName;
+use poem::middleware::AddData;
+use poem::{EndpointExt, Request, Route, get};
+
+pub use error::ApiError;
+pub use faults::{Callbacks, Fault, Faults, Refusal};
+pub use message::{SentMessage, segments};
+pub use network::{Call, CallResult, Exchange, Text, TextResult};
+pub use sid::{new_account_sid, new_call_sid, new_message_sid};
+pub use state::CallbackRecord;
+use state::{State, WebhookRoute};
+use webhooks::WebhookClient;
+
+use crate::sim::{Rule, SimServer, lock};
+
+/// How the simulator starts.
+#[derive(Clone, Debug)]
+pub struct TwilioOptions {
+    /// Where it listens; port 0 takes any free one.
+    pub bind: SocketAddr,
+    /// The main account.
+    pub account_sid: String,
+    /// The main account's token.
+    pub auth_token: String,
+    /// Further accounts: SID and token.
+    pub subaccounts: Vec<(String, String)>,
+    /// Makes SIDs and delays repeatable; absent: random.
+    pub seed: Option<u64>,
+    /// The public base URL of the server under test, signed for.
+    pub webhook_url: Option<String>,
+    /// Where that server really listens, if elsewhere: every webhook and callback below `webhook_url` goes there.
+    pub webhook_target: Option<String>,
+}
+
+impl Default for TwilioOptions {
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+            account_sid: "AC00000000000000000000000000000001".to_owned(),
+            auth_token: "a-token-for-tests".to_owned(),
+            subaccounts: Vec::new(),
+            seed: None,
+            webhook_url: None,
+            webhook_target: None,
+        }
+    }
+}
+
+/// A running simulator; stops when dropped.
+pub struct TwilioSim {
+    server: SimServer,
+    state: Arc<State>,
+}
+
+impl TwilioSim {
+    /// Starts it.
+    pub async fn start(options: TwilioOptions) -> anyhow::Result<Self> {
+        let bind = options.bind;
+        let state = Arc::new(State::new(options)?);
+        let server = SimServer::start(bind, |connections| {
+            Route::new()
+                .at(
+                    "/2010-04-01/Accounts/:account/Messages.json",
+                    get(list::list).post(create::create),
+                )
+                .at(
+                    "/2010-04-01/Accounts/:account/Messages/:file",
+                    get(list::fetch),
+                )
+                .nest("/_sim", control::routes())
+                .with(AddData::new(state.clone()))
+                .with(AddData::new(connections))
+        })
+        .await?;
+        Ok(Self { server, state })
+    }
+
+    /// Base URL of the REST API: what `TWILIO_API_URL` is set to.
+    pub fn base_url(&self) -> String {
+        self.server.base_url()
+    }
+
+    /// Refuses connections until [`TwilioSim::up`]; callbacks under way go on.
+    pub async fn down(&self) {
+        self.server.down().await;
+    }
+
+    /// Accepts connections again, on the same port, with all messages kept.
+    pub async fn up(&self) -> anyhow::Result<()> {
+        self.server.up().await
+    }
+
+    /// Stops it and the callbacks under way.
+    pub async fn stop(self) {
+        self.state.life.cancel();
+        self.server.down().await;
+    }
+
+    /// Replaces all switches.
+    pub fn set_faults(&self, faults: Faults) {
+        *lock(&self.state.faults) = faults;
+    }
+
+    /// Changes some switches.
+    pub fn change_faults(&self, change: impl FnOnce(&mut Faults)) {
+        change(&mut lock(&self.state.faults));
+    }
+
+    /// Adds one rule to those there are.
+    pub fn add_rule(&self, rule: Rule<Fault>) {
+        self.change_faults(|faults| faults.rules.push(rule));
+    }
+
+    /// Sets where webhooks go: the URL signed for, and where it is really reached (absent: there).
+    pub fn set_webhook_url(&self, public_url: impl Into<String>, target: Option<&str>) {
+        let route = WebhookRoute {
+            public_url: Some(public_url.into()),
+            target: target.map(str::to_owned),
+        };
+        *lock(&self.state.route) = route;
+    }
+
+    /// All accepted messages, oldest first.
+    pub fn messages(&self) -> Vec<SentMessage> {
+        self.state.messages.snapshot()
+    }
+
+    /// Waits until the accepted messages satisfy `satisfied`; woken by each change, fails after `timeout`.
+    pub async fn wait_for(
+        &self,
+        satisfied: impl FnMut(&[SentMessage]) -> bool,
+        timeout: Duration,
+    ) -> anyhow::Result<Vec<SentMessage>> {
+        self.state.messages.wait_for(satisfied, timeout).await
+    }
+
+    /// Status callbacks that have ended, oldest first.
+    pub fn callbacks(&self) -> Vec<CallbackRecord> {
+        self.state.callbacks.snapshot()
+    }
+
+    /// Waits until the ended status callbacks satisfy `satisfied`.
+    pub async fn wait_for_callbacks(
+        &self,
+        satisfied: impl FnMut(&[CallbackRecord]) -> bool,
+        timeout: Duration,
+    ) -> anyhow::Result<Vec<CallbackRecord>> {
+        self.state.callbacks.wait_for(satisfied, timeout).await
+    }
+
+    /// REST requests by outcome: `accepted`, `dropped_before`, `dropped_after`, `silent_after`, `fault_<status>`,
+    /// `accepted_but_<status>`, `refused_<code>`, `unauthorized`, `listed`, `list_fault_<status>`, `fetched`, `not_found`.
+    pub fn requests(&self) -> BTreeMap<String, u64> {
+        lock(&self.state.outcomes).clone()
+    }
+
+    /// Forgets all messages, callbacks and counts; switches stay.
+    pub fn clear(&self) {
+        self.state.clear();
+    }
+
+    /// A customer texts one of our numbers.
+    pub async fn text(&self, from: &str, to: &str, body: &str) -> anyhow::Result<TextResult> {
+        let text = Text {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            body: body.to_owned(),
+            account_sid: None,
+        };
+        network::text(&self.state, text).await
+    }
+
+    /// A customer calls one of our numbers; the dial ends with `outcome`.
+    pub async fn call(&self, from: &str, to: &str, outcome: &str) -> anyhow::Result<CallResult> {
+        let call = Call {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            outcome: outcome.to_owned(),
+            ..Call::default()
+        };
+        network::call(&self.state, call).await
+    }
+
+    /// A webhook client of an account (absent: the main one) for the webhook URL that is set.
+    pub fn webhook_client(&self, account_sid: Option<&str>) -> anyhow::Result<WebhookClient> {
+        self.state.webhook_client(account_sid)
+    }
+}
+
+impl Drop for TwilioSim {
+    fn drop(&mut self) {
+        self.state.life.cancel();
+    }
+}
+
+/// A request header as text.
+fn header_text(request: &Request, name: HeaderName) -> Option<String> {
+    request
+        .headers()
+        .get(name)?
+        .to_str()
+        .ok()
+        .map(str::to_owned)
+}

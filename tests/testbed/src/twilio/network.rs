@@ -1,0 +1,175 @@
+//! The phone network: customers who call and text, as the server under test sees them through webhooks.
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use super::sid::{new_call_sid, new_message_sid};
+use super::state::State;
+use super::webhooks::{WebhookAnswer, params};
+use crate::sim::lock;
+
+const OPT_OUT: [&str; 8] = [
+    "STOP",
+    "STOPALL",
+    "UNSUBSCRIBE",
+    "CANCEL",
+    "END",
+    "QUIT",
+    "REVOKE",
+    "OPTOUT",
+];
+const OPT_IN: [&str; 3] = ["START", "YES", "UNSTOP"];
+
+/// A customer's text. The JSON of `POST /_sim/sms`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    /// The customer's number.
+    pub from: String,
+    /// The business's number.
+    pub to: String,
+    /// What it says.
+    pub body: String,
+    /// The account that owns `to`; absent: the main one.
+    #[serde(default)]
+    pub account_sid: Option<String>,
+}
+
+/// A customer's call. The JSON of `POST /_sim/call`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// The customer's number.
+    pub from: String,
+    /// The business's number.
+    pub to: String,
+    /// How the dial ends: `no-answer`, `busy`, `failed`, `canceled` or `completed`.
+    pub outcome: String,
+    /// How long they talked, in seconds, where it was answered.
+    #[serde(default)]
+    pub duration_seconds: u32,
+    /// The account that owns `to`; absent: the main one.
+    #[serde(default)]
+    pub account_sid: Option<String>,
+}
+
+/// What the server answered to one webhook.
+#[derive(Clone, Debug, Serialize)]
+pub struct Exchange {
+    /// Where the webhook went (the URL signed for).
+    pub url: String,
+    /// HTTP status.
+    pub status: u16,
+    /// The answer's body.
+    pub twiml: String,
+    /// The error Twilio would have logged: see [`WebhookAnswer::twiml_error`].
+    pub twilio_error: Option<u32>,
+}
+
+impl Exchange {
+    fn new(url: String, answer: WebhookAnswer) -> Self {
+        Self {
+            url,
+            status: answer.status,
+            twilio_error: answer.twiml_error(),
+            twiml: answer.body,
+        }
+    }
+}
+
+/// What came of a text.
+#[derive(Clone, Debug, Serialize)]
+pub struct TextResult {
+    /// `SM…`.
+    pub message_sid: String,
+    /// The webhook and its answer.
+    pub webhook: Exchange,
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, Serialize)]
+pub struct CallResult {
+    /// `CA…`.
+    pub call_sid: String,
+    /// The first webhook and its answer.
+    pub ringing: Exchange,
+    /// The number that the TwiML dials.
+    pub dialled: Option<String>,
+    /// The dial's action and its answer; absent where the TwiML dials nobody.
+    pub action: Option<Exchange>,
+}
+
+/// Delivers a text. STOP and its kin opt the customer out at Twilio, START opts in again.
+pub(super) async fn text(state: &State, text: Text) -> anyhow::Result<TextResult> {
+    let url = webhook_url(state, "sms")?;
+    let client = state.webhook_client(text.account_sid.as_deref())?;
+    let word = text.body.trim().to_uppercase();
+    if OPT_OUT.contains(&word.as_str()) {
+        lock(&state.faults).opted_out.insert(text.from.clone());
+    } else if OPT_IN.contains(&word.as_str()) {
+        lock(&state.faults).opted_out.remove(&text.from);
+    }
+    let message_sid = new_message_sid();
+    let params = params::sms(
+        client.account_sid(),
+        &message_sid,
+        &text.from,
+        &text.to,
+        &text.body,
+    );
+    let answer = client.post_url(&url, &params).await?;
+    Ok(TextResult {
+        message_sid,
+        webhook: Exchange::new(url, answer),
+    })
+}
+
+/// Places a call: rings, follows the `<Dial>`, and reports its outcome to the action.
+pub(super) async fn call(state: &State, call: Call) -> anyhow::Result<CallResult> {
+    let url = webhook_url(state, "call")?;
+    let client = state.webhook_client(call.account_sid.as_deref())?;
+    let account = client.account_sid().to_owned();
+    let call_sid = new_call_sid();
+    let ringing = params::incoming_call(&account, &call_sid, &call.from, &call.to, "ringing");
+    let answer = client.post_url(&url, &ringing).await?;
+    let (action, dialled) = (answer.dial_action(), answer.dial_number());
+    let action = match action {
+        Some(action) => {
+            // Relative to the document that holds it; an absolute one is posted, and signed, byte for byte.
+            let action = if action.contains("://") {
+                action
+            } else {
+                url::Url::parse(&url)?.join(&action)?.into()
+            };
+            let ended = params::dial_result(
+                &account,
+                &call_sid,
+                &new_call_sid(),
+                &call.outcome,
+                Some(&call.from),
+                Some(&call.to),
+                call.duration_seconds,
+            );
+            let answer = client.post_url(&action, &ended).await?;
+            Some(Exchange::new(action, answer))
+        }
+        None => None,
+    };
+    Ok(CallResult {
+        call_sid,
+        ringing: Exchange::new(url, answer),
+        dialled,
+        action,
+    })
+}
+
+fn webhook_url(state: &State, kind: &str) -> anyhow::Result<String> {
+    let base = lock(&state.route)
+        .public_url
+        .clone()
+        .context("no webhook_url is set")?;
+    Ok(format!(
+        "{}/webhooks/twilio/{kind}",
+        base.trim_end_matches('/')
+    ))
+}

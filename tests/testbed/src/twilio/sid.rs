@@ -1,0 +1,20 @@
+//! Twilio's identifiers: two letters and 32 hexadecimal digits.
+
+/// A random call's SID, `CA…`.
+pub fn new_call_sid() -> String {
+    sid("CA", rand::random())
+}
+
+/// A random message's SID, `SM…`.
+pub fn new_message_sid() -> String {
+    sid("SM", rand::random())
+}
+
+/// A random account's SID, `AC…`.
+pub fn new_account_sid() -> String {
+    sid("AC", rand::random())
+}
+
+pub(super) fn sid(prefix: &str, number: u128) -> String {
+    format!("{prefix}{number:032x}")
+}

@@ -1,0 +1,141 @@
+//! What the simulator knows: shared by its handlers, its callbacks and the test that owns it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
+
+use chrono::{DateTime, Utc};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::TwilioOptions;
+use super::faults::{Fault, Faults};
+use super::message::SentMessage;
+use super::webhooks::{WEBHOOK_TIMEOUT, WebhookClient};
+use crate::sim::{Journal, Span, http_client, lock};
+
+/// One status callback, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CallbackRecord {
+    /// The message it was about.
+    pub message_sid: String,
+    /// The status it reported.
+    pub status: String,
+    /// Where it went.
+    pub url: String,
+    /// When it ended.
+    pub at: DateTime<Utc>,
+    /// Number of tries.
+    pub tries: u32,
+    /// The HTTP status of the answer; `None`: nobody answered.
+    pub http_status: Option<u16>,
+}
+
+/// Where webhooks of the phone network go.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WebhookRoute {
+    /// The server's public base URL: signed for.
+    pub(super) public_url: Option<String>,
+    /// Where it really listens, if elsewhere.
+    pub(super) target: Option<String>,
+}
+
+pub(super) struct State {
+    pub(super) main_account: String,
+    /// Auth tokens by AccountSid, subaccounts included.
+    pub(super) accounts: HashMap<String, String>,
+    pub(super) faults: Mutex<Faults>,
+    pub(super) messages: Journal<SentMessage>,
+    pub(super) callbacks: Journal<CallbackRecord>,
+    pub(super) outcomes: Mutex<BTreeMap<String, u64>>,
+    pub(super) route: Mutex<WebhookRoute>,
+    pub(super) random: Mutex<StdRng>,
+    /// Shared by all webhooks and callbacks.
+    http: reqwest::Client,
+    /// Ends the callbacks that are under way.
+    pub(super) life: CancellationToken,
+}
+
+impl State {
+    pub(super) fn new(options: TwilioOptions) -> anyhow::Result<Self> {
+        let accounts = options
+            .subaccounts
+            .into_iter()
+            .chain([(options.account_sid.clone(), options.auth_token)]);
+        Ok(Self {
+            main_account: options.account_sid,
+            accounts: accounts.collect(),
+            faults: Mutex::default(),
+            messages: Journal::default(),
+            callbacks: Journal::default(),
+            outcomes: Mutex::default(),
+            route: Mutex::new(WebhookRoute {
+                public_url: options.webhook_url,
+                target: options.webhook_target,
+            }),
+            random: Mutex::new(StdRng::seed_from_u64(
+                options.seed.unwrap_or_else(rand::random),
+            )),
+            http: http_client(WEBHOOK_TIMEOUT)?,
+            life: CancellationToken::new(),
+        })
+    }
+
+    /// Counts a request under its outcome.
+    pub(super) fn count(&self, outcome: impl Into<String>) {
+        *lock(&self.outcomes).entry(outcome.into()).or_default() += 1;
+    }
+
+    /// Forgets what happened; switches stay.
+    pub(super) fn clear(&self) {
+        self.messages.clear();
+        self.callbacks.clear();
+        lock(&self.outcomes).clear();
+    }
+
+    pub(super) fn take_faults(
+        &self,
+        number: &str,
+        of_interest: impl Fn(&Fault) -> bool,
+    ) -> Vec<Fault> {
+        lock(&self.faults).rules.take(number, of_interest)
+    }
+
+    pub(super) async fn pause(&self, span: Span) {
+        let fraction = lock(&self.random).random::<f64>();
+        tokio::time::sleep(span.pick(fraction)).await;
+    }
+
+    /// Changes a message by its SID; unknown ones (deleted meanwhile) are left alone.
+    pub(super) fn change_message(&self, sid: &str, change: impl FnOnce(&mut SentMessage)) {
+        self.messages.change(|all| {
+            all.iter_mut()
+                .rev()
+                .find(|message| message.sid == sid)
+                .map(change)
+        });
+    }
+
+    /// A client that posts as this account (absent: the main one).
+    pub(super) fn webhook_client(
+        &self,
+        account_sid: Option<&str>,
+    ) -> anyhow::Result<WebhookClient> {
+        let account = account_sid.unwrap_or(&self.main_account);
+        let Some(token) = self.accounts.get(account) else {
+            anyhow::bail!("no account {account}")
+        };
+        let route = lock(&self.route).clone();
+        let client = WebhookClient::over(
+            self.http.clone(),
+            route.public_url.unwrap_or_default(),
+            account,
+            token,
+        );
+        Ok(match route.target {
+            Some(target) => client.with_target(target),
+            None => client,
+        })
+    }
+}
