@@ -104,7 +104,18 @@ impl Application {
         }
         let mut address = None;
         if role != Role::Worker {
-            let edge = Edge::new(&config, store.clone(), jetstream.clone(), redis, directory, accounts, cipher, dead, metrics, vitals);
+            let edge = Edge::new(
+                &config,
+                store.clone(),
+                jetstream.clone(),
+                redis,
+                directory,
+                accounts,
+                cipher,
+                dead,
+                metrics,
+                vitals,
+            );
             let (bound, serving) = edge::serve(edge, config.bind, shutdown.clone()).await?;
             tracing::info!(address = %bound, "listening");
             address = Some(bound);

@@ -37,11 +37,7 @@ impl FromStr for PhoneNumber {
     type Err = PhoneNumberError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if has_e164_shape(text) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(PhoneNumberError)
-        }
+        if has_e164_shape(text) { Ok(Self(text.to_owned())) } else { Err(PhoneNumberError) }
     }
 }
 
@@ -49,11 +45,7 @@ impl TryFrom<String> for PhoneNumber {
     type Error = PhoneNumberError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        if has_e164_shape(&text) {
-            Ok(Self(text))
-        } else {
-            Err(PhoneNumberError)
-        }
+        if has_e164_shape(&text) { Ok(Self(text)) } else { Err(PhoneNumberError) }
     }
 }
 
@@ -86,23 +78,13 @@ impl fmt::Debug for PhoneNumber {
 /// The customer is any text, since short codes and alphanumeric senders write too.
 pub fn conversation_key(business: &(impl AsRef<str> + ?Sized), customer: &str) -> String {
     // A phone number holds no zero byte, so no two pairs run together.
-    let digest = Sha256::new()
-        .chain_update(business.as_ref())
-        .chain_update([0])
-        .chain_update(customer)
-        .finalize();
-    digest
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let digest = Sha256::new().chain_update(business.as_ref()).chain_update([0]).chain_update(customer).finalize();
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn has_e164_shape(text: &str) -> bool {
     match text.as_bytes() {
-        [b'+', b'1'..=b'9', rest @ ..] => {
-            (6..=14).contains(&rest.len()) && rest.iter().all(u8::is_ascii_digit)
-        }
+        [b'+', b'1'..=b'9', rest @ ..] => (6..=14).contains(&rest.len()) && rest.iter().all(u8::is_ascii_digit),
         _ => false,
     }
 }

@@ -37,9 +37,7 @@ pub enum SecretError {
 impl TokenCipher {
     /// A cipher with this key.
     pub fn new(key: [u8; 32]) -> Self {
-        Self {
-            cipher: XChaCha20Poly1305::new(&key.into()),
-        }
+        Self { cipher: XChaCha20Poly1305::new(&key.into()) }
     }
 
     /// Encrypts a token for one context, the business it belongs to: version, random nonce, ciphertext with tag.
@@ -47,10 +45,7 @@ impl TokenCipher {
         // 192 random bits: no counter to keep, and no collision in any number of tokens that we shall ever see.
         let mut nonce = [0; NONCE_LENGTH];
         rand::fill(&mut nonce);
-        let payload = Payload {
-            msg: plain.as_bytes(),
-            aad: context.as_bytes(),
-        };
+        let payload = Payload { msg: plain.as_bytes(), aad: context.as_bytes() };
         let Ok(sealed) = self.cipher.encrypt(&XNonce::from(nonce), payload) else {
             unreachable!("only a plaintext beyond 256 GiB cannot be encrypted");
         };
@@ -63,23 +58,13 @@ impl TokenCipher {
     /// When the form is unknown, or key, context or content are not those of the sealing.
     pub fn open(&self, sealed: &[u8], context: &str) -> Result<Secret, SecretError> {
         let (version, rest) = sealed.split_first().ok_or(SecretError::Form)?;
-        let (nonce, text) = rest
-            .split_first_chunk::<NONCE_LENGTH>()
-            .ok_or(SecretError::Form)?;
+        let (nonce, text) = rest.split_first_chunk::<NONCE_LENGTH>().ok_or(SecretError::Form)?;
         if *version != VERSION {
             return Err(SecretError::Form);
         }
-        let payload = Payload {
-            msg: text,
-            aad: context.as_bytes(),
-        };
-        let plain = self
-            .cipher
-            .decrypt(&XNonce::from(*nonce), payload)
-            .map_err(|_| SecretError::Refused)?;
-        String::from_utf8(plain)
-            .map(Secret::from)
-            .map_err(|_| SecretError::Form)
+        let payload = Payload { msg: text, aad: context.as_bytes() };
+        let plain = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| SecretError::Refused)?;
+        String::from_utf8(plain).map(Secret::from).map_err(|_| SecretError::Form)
     }
 }
 
@@ -129,23 +114,14 @@ mod tests {
     #[test]
     fn the_same_token_never_seals_alike() {
         let cipher = TokenCipher::new(KEY);
-        assert_ne!(
-            cipher.seal("token", BUSINESS),
-            cipher.seal("token", BUSINESS)
-        );
+        assert_ne!(cipher.seal("token", BUSINESS), cipher.seal("token", BUSINESS));
     }
 
     #[test]
     fn another_key_or_another_business_opens_nothing() {
         let sealed = TokenCipher::new(KEY).seal("token", BUSINESS);
-        assert_eq!(
-            TokenCipher::new([8; 32]).open(&sealed, BUSINESS),
-            Err(SecretError::Refused)
-        );
-        assert_eq!(
-            TokenCipher::new(KEY).open(&sealed, "b-2"),
-            Err(SecretError::Refused)
-        );
+        assert_eq!(TokenCipher::new([8; 32]).open(&sealed, BUSINESS), Err(SecretError::Refused));
+        assert_eq!(TokenCipher::new(KEY).open(&sealed, "b-2"), Err(SecretError::Refused));
     }
 
     #[test]
@@ -156,10 +132,7 @@ mod tests {
             let mut changed = sealed.clone();
             changed[position] ^= 1;
             assert!(cipher.open(&changed, BUSINESS).is_err(), "byte {position}");
-            assert!(
-                cipher.open(&sealed[..position], BUSINESS).is_err(),
-                "cut at {position}"
-            );
+            assert!(cipher.open(&sealed[..position], BUSINESS).is_err(), "cut at {position}");
         }
     }
 
@@ -181,9 +154,6 @@ mod tests {
 
     #[test]
     fn debug_shows_no_key() {
-        assert_eq!(
-            format!("{:?}", TokenCipher::new(KEY)),
-            "TokenCipher([secret])"
-        );
+        assert_eq!(format!("{:?}", TokenCipher::new(KEY)), "TokenCipher([secret])");
     }
 }

@@ -45,8 +45,11 @@ pub fn dead(reason: &str) -> String {
 
 /// Twilio's ids are plain, but they come from outside: whatever a subject's token can't hold is replaced.
 fn token(text: &str) -> String {
-    let plain: String =
-        text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' }).take(64).collect();
+    let plain: String = text
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' })
+        .take(64)
+        .collect();
     if plain.is_empty() { "_".to_owned() } else { plain }
 }
 

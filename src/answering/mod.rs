@@ -41,7 +41,8 @@ impl Dispatch {
         let window_id = task.window_id;
         // The row itself, not the cache: a question about a state that has passed is not worth asking.
         let Some(conversation) = self.shell.store().conversation(task.conversation_id).await? else { return Ok(None) };
-        let wanted = conversation.answering.as_ref().filter(|a| a.window_id == window_id && a.phase == Phase::Analyzing);
+        let wanted =
+            conversation.answering.as_ref().filter(|a| a.window_id == window_id && a.phase == Phase::Analyzing);
         let Some(answering) = wanted else { return Ok(None) };
         let failed = |reason: &str| Some(Input::AnalysisFailed { window_id, reason: reason.to_owned() });
         if answering.epoch != conversation.epoch && now() < answering.exempt_at {
@@ -108,7 +109,11 @@ fn answer_of(analysis: Analysis) -> Answer {
         emergency_detected: analysis.emergency_detected,
         text: analysis.message_to_customer,
         confidence: analysis.confidence,
-        appointment: analysis.appointment.map(|a| Appointment { starts_at: a.starts_at, ends_at: a.ends_at, notes: a.notes }),
+        appointment: analysis.appointment.map(|a| Appointment {
+            starts_at: a.starts_at,
+            ends_at: a.ends_at,
+            notes: a.notes,
+        }),
         complete: analysis.conversation_complete.unwrap_or(false),
         outcome: analysis.outcome,
         summary: analysis.summary,

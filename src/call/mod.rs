@@ -10,4 +10,5 @@ pub use decide::{CallDecision, CallInput, DialReport, Ringing, decide};
 pub use state::{Call, CallStatus};
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;

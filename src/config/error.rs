@@ -17,16 +17,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(
-        name: impl Into<String>,
-        reason: impl Into<String>,
-        example: Option<&'static str>,
-    ) -> Self {
-        Self {
-            name: name.into(),
-            reason: reason.into(),
-            example,
-        }
+    pub(super) fn new(name: impl Into<String>, reason: impl Into<String>, example: Option<&'static str>) -> Self {
+        Self { name: name.into(), reason: reason.into(), example }
     }
 }
 

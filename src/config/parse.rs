@@ -23,27 +23,17 @@ pub(super) type Parsed<T> = Result<T, String>;
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Redis and its twin, over TCP, TLS and Unix sockets.
-const REDIS_SCHEMES: &[&str] = &[
-    "redis",
-    "rediss",
-    "valkey",
-    "valkeys",
-    "redis+unix",
-    "valkey+unix",
-    "unix",
-];
+const REDIS_SCHEMES: &[&str] = &["redis", "rediss", "valkey", "valkeys", "redis+unix", "valkey+unix", "unix"];
 
 const ANY_PADDING: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
 pub(super) fn socket_address(text: &str) -> Parsed<SocketAddr> {
-    text.parse()
-        .map_err(|_| "not an IP address and port".to_owned())
+    text.parse().map_err(|_| "not an IP address and port".to_owned())
 }
 
 pub(super) fn public_url(text: &str) -> Parsed<PublicUrl> {
-    text.parse()
-        .map_err(|error: super::PublicUrlError| error.to_string())
+    text.parse().map_err(|error: super::PublicUrlError| error.to_string())
 }
 
 /// The base of an API that we call: credentials have variables of their own.
@@ -97,11 +87,7 @@ pub(super) fn token(text: &str) -> Parsed<Secret> {
 
 /// Comma-separated tokens; blank ones are skipped.
 pub(super) fn tokens(text: &str) -> Parsed<Vec<Secret>> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|key| !key.is_empty())
-        .map(token)
-        .collect()
+    text.split(',').map(str::trim).filter(|key| !key.is_empty()).map(token).collect()
 }
 
 pub(super) fn dialect(text: &str) -> Parsed<Dialect> {
@@ -129,17 +115,12 @@ pub(super) fn dial_timeout(text: &str) -> Parsed<Duration> {
 }
 
 pub(super) fn rate(text: &str) -> Parsed<Rate> {
-    text.parse()
-        .map_err(|error: super::RateError| error.to_string())
+    text.parse().map_err(|error: super::RateError| error.to_string())
 }
 
 /// 32 bytes in base64, of either alphabet, padded or not.
 pub(super) fn token_key(text: &str) -> Parsed<SecretKey> {
-    let alphabet = if text.contains(['-', '_']) {
-        alphabet::URL_SAFE
-    } else {
-        alphabet::STANDARD
-    };
+    let alphabet = if text.contains(['-', '_']) { alphabet::URL_SAFE } else { alphabet::STANDARD };
     GeneralPurpose::new(&alphabet, ANY_PADDING)
         .decode(text)
         .ok()
@@ -158,10 +139,7 @@ fn is_nats_server(text: &str) -> bool {
         Some(_) => Url::parse(text),
         None => Url::parse(&format!("nats://{text}")),
     };
-    url.is_ok_and(|url| {
-        matches!(url.scheme(), "nats" | "tls")
-            && url.host_str().is_some_and(|host| !host.is_empty())
-    })
+    url.is_ok_and(|url| matches!(url.scheme(), "nats" | "tls") && url.host_str().is_some_and(|host| !host.is_empty()))
 }
 
 #[cfg(test)]
@@ -230,10 +208,7 @@ mod tests {
 
     #[test]
     fn blank_api_keys_are_skipped() {
-        assert_eq!(
-            tokens("a, b,,").unwrap(),
-            [Secret::new("a"), Secret::new("b")]
-        );
+        assert_eq!(tokens("a, b,,").unwrap(), [Secret::new("a"), Secret::new("b")]);
     }
 
     #[test]

@@ -56,11 +56,9 @@ impl fmt::Debug for PublicUrl {
         let (scheme, rest) = self.0.split_once("://").unwrap_or(("", &self.0));
         let authority = rest.split('/').next().unwrap_or_default();
         match authority.rsplit_once('@') {
-            Some((user_info, _)) => write!(
-                f,
-                "{scheme}://[secret]{}",
-                rest.strip_prefix(user_info).unwrap_or_default()
-            ),
+            Some((user_info, _)) => {
+                write!(f, "{scheme}://[secret]{}", rest.strip_prefix(user_info).unwrap_or_default())
+            }
             None => f.write_str(&self.0),
         }
     }
@@ -68,9 +66,7 @@ impl fmt::Debug for PublicUrl {
 
 /// Parses a URL as the web knows it; blanks, control and non-ASCII characters are refused, for they would be re-encoded.
 pub(super) fn web_url(text: &str) -> Option<Url> {
-    let plain = text
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     let (_, rest) = text.split_once("://")?;
     let url = Url::parse(text).ok()?;
     let web = matches!(url.scheme(), "http" | "https") && url.has_host() && !rest.starts_with('/');
@@ -86,19 +82,13 @@ mod tests {
     #[rstest]
     #[case::host_only("https://calls.example.com", "https://calls.example.com")]
     #[case::trailing_slash("https://calls.example.com/", "https://calls.example.com")]
-    #[case::path_prefix(
-        "https://calls.example.com/twilio/",
-        "https://calls.example.com/twilio"
-    )]
+    #[case::path_prefix("https://calls.example.com/twilio/", "https://calls.example.com/twilio")]
     #[case::case_is_kept("https://Calls.Example.com/Twilio", "https://Calls.Example.com/Twilio")]
     #[case::default_port_is_kept("https://calls.example.com:443", "https://calls.example.com:443")]
     #[case::user_info_is_kept("https://a:b@calls.example.com", "https://a:b@calls.example.com")]
     #[case::plain_http("http://127.0.0.1:3701", "http://127.0.0.1:3701")]
     #[case::encoding_is_kept("https://x.example/a%2Fb", "https://x.example/a%2Fb")]
-    fn a_web_url_is_kept_as_written_apart_from_the_trailing_slash(
-        #[case] text: &str,
-        #[case] kept: &str,
-    ) {
+    fn a_web_url_is_kept_as_written_apart_from_the_trailing_slash(#[case] text: &str, #[case] kept: &str) {
         assert_eq!(text.parse::<PublicUrl>().unwrap().as_str(), kept);
     }
 

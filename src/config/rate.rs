@@ -82,11 +82,7 @@ mod tests {
     #[case::per_hour_in_full("30/hour", 30, 3_600)]
     #[case::per_day("9/d", 9, 86_400)]
     #[case::with_blanks("3 / s", 3, 1)]
-    fn a_rate_is_read_from_count_and_unit(
-        #[case] text: &str,
-        #[case] count: u32,
-        #[case] seconds: u64,
-    ) {
+    fn a_rate_is_read_from_count_and_unit(#[case] text: &str, #[case] count: u32, #[case] seconds: u64) {
         let per = Duration::from_secs(seconds);
         assert_eq!(text.parse(), Ok(Rate { count, per }));
     }
@@ -107,14 +103,8 @@ mod tests {
 
     #[test]
     fn the_interval_spreads_the_count_evenly() {
-        assert_eq!(
-            "4/s".parse::<Rate>().unwrap().interval(),
-            Duration::from_millis(250)
-        );
-        assert_eq!(
-            "30/h".parse::<Rate>().unwrap().interval(),
-            Duration::from_secs(120)
-        );
+        assert_eq!("4/s".parse::<Rate>().unwrap().interval(), Duration::from_millis(250));
+        assert_eq!("30/h".parse::<Rate>().unwrap().interval(), Duration::from_secs(120));
     }
 
     #[rstest]

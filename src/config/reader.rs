@@ -19,10 +19,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(settings: &'a Settings) -> Self {
-        Self {
-            settings,
-            problems: Vec::new(),
-        }
+        Self { settings, problems: Vec::new() }
     }
 
     pub(super) fn read(mut self) -> Result<Config, ConfigError> {
@@ -41,9 +38,7 @@ impl<'a> Reader<'a> {
         let redis_url = self.take(variables::REDIS_URL, parse::redis_url);
         let twilio = self.twilio();
         let dispatchbot = self.dispatchbot();
-        let api_keys = self
-            .take(variables::API_KEYS, parse::tokens)
-            .unwrap_or_default();
+        let api_keys = self.take(variables::API_KEYS, parse::tokens).unwrap_or_default();
         let window = self.window();
         let dial_timeout = self.take(variables::DIAL_TIMEOUT, parse::dial_timeout);
         let send_rate = self.take(variables::SEND_RATE, parse::rate);
@@ -75,34 +70,21 @@ impl<'a> Reader<'a> {
         let auth_token = self.take(variables::TWILIO_AUTH_TOKEN, parse::token);
         let auth_token_next = self.take(variables::TWILIO_AUTH_TOKEN_NEXT, parse::token);
         let api_url = self.take(variables::TWILIO_API_URL, parse::api_url);
-        Some(TwilioConfig {
-            account_sid: account_sid?,
-            auth_token: auth_token?,
-            auth_token_next,
-            api_url: api_url?,
-        })
+        Some(TwilioConfig { account_sid: account_sid?, auth_token: auth_token?, auth_token_next, api_url: api_url? })
     }
 
     fn dispatchbot(&mut self) -> Option<DispatchBotConfig> {
         let url = self.take(variables::DISPATCHBOT_URL, parse::api_url);
         let api_key = self.take(variables::DISPATCHBOT_API_KEY, parse::token);
         let dialect = self.take(variables::DISPATCHBOT_DIALECT, parse::dialect);
-        Some(DispatchBotConfig {
-            url: url?,
-            api_key: api_key?,
-            dialect: dialect?,
-        })
+        Some(DispatchBotConfig { url: url?, api_key: api_key?, dialect: dialect? })
     }
 
     fn window(&mut self) -> Option<WindowConfig> {
         let hold = self.take(variables::WINDOW_HOLD, parse::duration);
         let quiet = self.take(variables::WINDOW_QUIET, parse::duration);
         let max = self.take(variables::WINDOW_MAX, parse::duration);
-        let window = WindowConfig {
-            hold: hold?,
-            quiet: quiet?,
-            max: max?,
-        };
+        let window = WindowConfig { hold: hold?, quiet: quiet?, max: max? };
         self.at_most(variables::WINDOW_HOLD, window.hold, window.max);
         self.at_most(variables::WINDOW_QUIET, window.quiet, window.max);
         Some(window)
@@ -110,19 +92,16 @@ impl<'a> Reader<'a> {
 
     /// `None` when an optional variable is off, or when there is a problem, which is then on the list.
     fn take<T>(&mut self, variable: Variable, parse: fn(&str) -> Parsed<T>) -> Option<T> {
-        self.settings
-            .value(variable, parse)
-            .unwrap_or_else(|problem| {
-                self.problems.push(problem);
-                None
-            })
+        self.settings.value(variable, parse).unwrap_or_else(|problem| {
+            self.problems.push(problem);
+            None
+        })
     }
 
     fn at_most(&mut self, variable: Variable, value: Duration, max: Duration) {
         if value > max {
             let reason = format!("longer than {}", variables::WINDOW_MAX.name);
-            self.problems
-                .push(Problem::new(variable.name, reason, Some(variable.example)));
+            self.problems.push(Problem::new(variable.name, reason, Some(variable.example)));
         }
     }
 }

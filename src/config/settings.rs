@@ -24,27 +24,19 @@ impl Settings {
     ///
     /// # Errors
     /// When the file cannot be read, is not TOML, or holds a name or a kind of value that no variable has.
-    pub fn read(
-        file: Option<&Path>,
-        env: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, ConfigError> {
+    pub fn read(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         let mut values = match file {
             Some(path) => read_file(path)?,
             None => BTreeMap::new(),
         };
-        let set = env
-            .into_iter()
-            .filter(|(name, value)| is_known(name) && !value.trim().is_empty());
+        let set = env.into_iter().filter(|(name, value)| is_known(name) && !value.trim().is_empty());
         values.extend(set);
         Ok(Self { values })
     }
 
     /// The text of a variable, as it was set; `None` when absent or blank.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.values
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.trim().is_empty())
+        self.values.get(name).map(String::as_str).filter(|value| !value.trim().is_empty())
     }
 
     /// PostgreSQL's address alone.
@@ -80,19 +72,13 @@ impl Settings {
     }
 
     /// Reads one variable; `Ok(None)` only for an optional one that is not set.
-    pub(super) fn value<T>(
-        &self,
-        variable: Variable,
-        parse: fn(&str) -> Parsed<T>,
-    ) -> Result<Option<T>, Problem> {
+    pub(super) fn value<T>(&self, variable: Variable, parse: fn(&str) -> Parsed<T>) -> Result<Option<T>, Problem> {
         let text = match (self.get(variable.name), variable.absent) {
             (Some(text), _) | (None, Absent::Default(text)) => text,
             (None, Absent::Off) => return Ok(None),
             (None, Absent::Missing) => return Err(missing(variable)),
         };
-        parse(text.trim())
-            .map(Some)
-            .map_err(|reason| Problem::new(variable.name, reason, Some(variable.example)))
+        parse(text.trim()).map(Some).map_err(|reason| Problem::new(variable.name, reason, Some(variable.example)))
     }
 
     fn one<T>(&self, variable: Variable, parse: fn(&str) -> Parsed<T>) -> Result<T, ConfigError> {
@@ -113,8 +99,7 @@ impl fmt::Debug for Settings {
 
 /// The environment of this process; a variable that is not Unicode is left out.
 pub fn process_env() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 fn missing(variable: Variable) -> Problem {
@@ -127,34 +112,22 @@ fn is_known(name: &str) -> bool {
 
 fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Problem::new(&name, format!("cannot be read: {error}"), None))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Problem::new(&name, format!("cannot be read: {error}"), None))?;
     // The parser's own display quotes the faulty line, which may hold a secret: only its position is told.
     let table: toml::Table = toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(&text, span.start));
-        Problem::new(
-            &name,
-            format!("not valid TOML in line {line}"),
-            Some(r#"NMC_WINDOW_HOLD = "60s""#),
-        )
+        Problem::new(&name, format!("not valid TOML in line {line}"), Some(r#"NMC_WINDOW_HOLD = "60s""#))
     })?;
-    let (values, problems) = table.into_iter().fold(
-        (BTreeMap::new(), Vec::new()),
-        |(mut values, mut problems), (key, value)| {
+    let (values, problems) =
+        table.into_iter().fold((BTreeMap::new(), Vec::new()), |(mut values, mut problems), (key, value)| {
             match file_value(&key, value) {
                 Ok(text) => drop(values.insert(key, text)),
-                Err(reason) => {
-                    problems.push(Problem::new(key, format!("{reason} in {name}"), None))
-                }
+                Err(reason) => problems.push(Problem::new(key, format!("{reason} in {name}"), None)),
             }
             (values, problems)
-        },
-    );
-    if problems.is_empty() {
-        Ok(values)
-    } else {
-        Err(ConfigError::new(problems))
-    }
+        });
+    if problems.is_empty() { Ok(values) } else { Err(ConfigError::new(problems)) }
 }
 
 fn file_value(key: &str, value: toml::Value) -> Result<String, &'static str> {
@@ -170,11 +143,7 @@ fn file_value(key: &str, value: toml::Value) -> Result<String, &'static str> {
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes()
-        .take(offset)
-        .filter(|byte| *byte == b'\n')
-        .count()
-        + 1
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
 #[cfg(test)]
@@ -185,10 +154,7 @@ mod tests {
     use std::path::PathBuf;
 
     fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs
-            .iter()
-            .map(|(name, value)| ((*name).into(), (*value).into()))
-            .collect()
+        pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
     }
 
     /// A file that is gone when the test ends.
@@ -196,8 +162,7 @@ mod tests {
 
     impl TempFile {
         fn with(name: &str, text: &str) -> Self {
-            let path = std::env::temp_dir()
-                .join(format!("nmc-settings-{}-{name}.toml", std::process::id()));
+            let path = std::env::temp_dir().join(format!("nmc-settings-{}-{name}.toml", std::process::id()));
             std::fs::write(&path, text).unwrap();
             Self(path)
         }
@@ -211,19 +176,10 @@ mod tests {
 
     #[test]
     fn the_environment_wins_over_the_file_unless_it_is_blank() {
-        let file = TempFile::with(
-            "wins",
-            "NMC_BIND = \"1.1.1.1:1\"\nNMC_SEND_RATE = \"2/s\"\nNMC_AI_MAX = 7\n",
-        );
-        let settings = Settings::read(
-            Some(&file.0),
-            env(&[
-                ("NMC_BIND", "2.2.2.2:2"),
-                ("NMC_SEND_RATE", " "),
-                ("PATH", "/bin"),
-            ]),
-        )
-        .unwrap();
+        let file = TempFile::with("wins", "NMC_BIND = \"1.1.1.1:1\"\nNMC_SEND_RATE = \"2/s\"\nNMC_AI_MAX = 7\n");
+        let settings =
+            Settings::read(Some(&file.0), env(&[("NMC_BIND", "2.2.2.2:2"), ("NMC_SEND_RATE", " "), ("PATH", "/bin")]))
+                .unwrap();
         assert_eq!(settings.get("NMC_BIND"), Some("2.2.2.2:2"));
         assert_eq!(settings.get("NMC_SEND_RATE"), Some("2/s"));
         assert_eq!(settings.get("NMC_AI_MAX"), Some("7"));
@@ -232,25 +188,15 @@ mod tests {
 
     #[test]
     fn every_unknown_name_and_unfit_value_of_the_file_is_reported_by_name() {
-        let file = TempFile::with(
-            "unknown",
-            "NMC_BNID = 1\nTWILIO_TOKEN = \"hush\"\nNMC_API_KEYS = [\"hush\"]\n",
-        );
+        let file = TempFile::with("unknown", "NMC_BNID = 1\nTWILIO_TOKEN = \"hush\"\nNMC_API_KEYS = [\"hush\"]\n");
         let error = Settings::read(Some(&file.0), env(&[("NMC_TYPO", "x")])).unwrap_err();
-        let names: Vec<_> = error
-            .problems()
-            .iter()
-            .map(|problem| problem.name.as_str())
-            .collect();
+        let names: Vec<_> = error.problems().iter().map(|problem| problem.name.as_str()).collect();
         assert_eq!(names, ["NMC_API_KEYS", "NMC_BNID", "TWILIO_TOKEN"]);
         assert!(!error.to_string().contains("hush"), "{error}");
     }
 
     #[rstest]
-    #[case::a_line_that_is_not_toml(
-        "NMC_BIND = \"0.0.0.0:1\"\nTWILIO_AUTH_TOKEN = hush\n",
-        "line 2"
-    )]
+    #[case::a_line_that_is_not_toml("NMC_BIND = \"0.0.0.0:1\"\nTWILIO_AUTH_TOKEN = hush\n", "line 2")]
     #[case::a_name_given_twice("REDIS_URL = \"hush\"\nREDIS_URL = \"hush\"\n", "line 2")]
     fn a_broken_file_is_located_without_quoting_it(#[case] text: &str, #[case] expected: &str) {
         let file = TempFile::with(&format!("broken-{}", text.len()), text);
@@ -262,21 +208,13 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_is_an_error() {
         let error = Settings::read(Some(Path::new("/nonexistent/nmc.toml")), []).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("/nonexistent/nmc.toml: cannot be read")
-        );
+        assert!(error.to_string().starts_with("/nonexistent/nmc.toml: cannot be read"));
     }
 
     #[test]
     fn one_address_can_be_had_without_the_others() {
-        let settings =
-            Settings::read(None, env(&[("DATABASE_URL", "postgres://u:p@db/nmc")])).unwrap();
-        assert_eq!(
-            settings.database_url().unwrap().expose(),
-            "postgres://u:p@db/nmc"
-        );
+        let settings = Settings::read(None, env(&[("DATABASE_URL", "postgres://u:p@db/nmc")])).unwrap();
+        assert_eq!(settings.database_url().unwrap().expose(), "postgres://u:p@db/nmc");
         assert_eq!(
             settings.nats_url().unwrap_err().to_string(),
             "NATS_URL: missing; for example: nats://localhost:4222"

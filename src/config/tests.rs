@@ -23,21 +23,14 @@ fn config(changes: &[(&str, &str)]) -> Result<Config, ConfigError> {
 }
 
 fn names(error: &ConfigError) -> Vec<&str> {
-    error
-        .problems()
-        .iter()
-        .map(|problem| problem.name.as_str())
-        .collect()
+    error.problems().iter().map(|problem| problem.name.as_str()).collect()
 }
 
 #[test]
 fn what_is_not_required_has_the_documented_default() {
     let config = config(&[]).unwrap();
     assert_eq!(config.bind.to_string(), "0.0.0.0:3701");
-    assert_eq!(
-        config.public_url.as_str(),
-        "https://calls.example.com/twilio"
-    );
+    assert_eq!(config.public_url.as_str(), "https://calls.example.com/twilio");
     assert_eq!(config.nats_url, "nats://a:4222,nats://b:4222");
     assert_eq!(config.twilio.api_url, "https://api.twilio.com");
     assert_eq!(config.twilio.auth_token_next, None);
@@ -45,14 +38,7 @@ fn what_is_not_required_has_the_documented_default() {
     assert_eq!(config.dispatchbot.dialect, Dialect::V1);
     assert_eq!(config.api_keys, []);
     let seconds = Duration::from_secs;
-    assert_eq!(
-        config.window,
-        WindowConfig {
-            hold: seconds(60),
-            quiet: seconds(2),
-            max: seconds(90)
-        }
-    );
+    assert_eq!(config.window, WindowConfig { hold: seconds(60), quiet: seconds(2), max: seconds(90) });
     assert_eq!(config.dial_timeout, seconds(20));
     assert_eq!(config.send_rate.to_string(), "1/s");
     assert_eq!(config.ai_max.to_string(), "30/h");
@@ -104,16 +90,8 @@ fn a_bad_value_is_reported_by_name_and_never_shown(#[case] name: &str, #[case] v
 
 #[test]
 fn bad_values_of_different_parts_are_reported_together() {
-    let error = config(&[
-        ("NMC_BIND", "x"),
-        ("TWILIO_API_URL", "x"),
-        ("NMC_SEND_RATE", "x"),
-    ])
-    .unwrap_err();
-    assert_eq!(
-        names(&error),
-        ["NMC_BIND", "TWILIO_API_URL", "NMC_SEND_RATE"]
-    );
+    let error = config(&[("NMC_BIND", "x"), ("TWILIO_API_URL", "x"), ("NMC_SEND_RATE", "x")]).unwrap_err();
+    assert_eq!(names(&error), ["NMC_BIND", "TWILIO_API_URL", "NMC_SEND_RATE"]);
 }
 
 #[test]
@@ -121,10 +99,7 @@ fn optional_values_are_taken_when_given() {
     let config = config(&[
         ("TWILIO_AUTH_TOKEN_NEXT", "next"),
         ("NMC_API_KEYS", "one,two"),
-        (
-            "NMC_TOKEN_KEY",
-            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-        ),
+        ("NMC_TOKEN_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
         ("NMC_WINDOW_HOLD", "0s"),
     ])
     .unwrap();

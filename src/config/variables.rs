@@ -23,11 +23,7 @@ pub(super) struct Variable {
 }
 
 const fn variable(name: &'static str, absent: Absent, example: &'static str) -> Variable {
-    Variable {
-        name,
-        absent,
-        example,
-    }
+    Variable { name, absent, example }
 }
 
 const fn required(name: &'static str, example: &'static str) -> Variable {
@@ -44,27 +40,18 @@ const fn default(name: &'static str, value: &'static str) -> Variable {
 }
 
 pub(super) const BIND: Variable = default("NMC_BIND", "0.0.0.0:3701");
-pub(super) const PUBLIC_URL: Variable =
-    required("NMC_PUBLIC_URL", "https://calls.example.com/twilio");
-pub(super) const DATABASE_URL: Variable =
-    required("DATABASE_URL", "postgres://nmc:password@localhost/nmc");
+pub(super) const PUBLIC_URL: Variable = required("NMC_PUBLIC_URL", "https://calls.example.com/twilio");
+pub(super) const DATABASE_URL: Variable = required("DATABASE_URL", "postgres://nmc:password@localhost/nmc");
 pub(super) const NATS_URL: Variable = required("NATS_URL", "nats://localhost:4222");
 pub(super) const REDIS_URL: Variable = required("REDIS_URL", "redis://localhost:6379");
-pub(super) const TWILIO_ACCOUNT_SID: Variable =
-    required("TWILIO_ACCOUNT_SID", "AC followed by 32 hex digits");
-pub(super) const TWILIO_AUTH_TOKEN: Variable = required(
-    "TWILIO_AUTH_TOKEN",
-    "the 32 hex digits that the Twilio console shows",
-);
-pub(super) const TWILIO_AUTH_TOKEN_NEXT: Variable = optional(
-    "TWILIO_AUTH_TOKEN_NEXT",
-    "the secondary token of the Twilio console, during a rotation",
-);
+pub(super) const TWILIO_ACCOUNT_SID: Variable = required("TWILIO_ACCOUNT_SID", "AC followed by 32 hex digits");
+pub(super) const TWILIO_AUTH_TOKEN: Variable =
+    required("TWILIO_AUTH_TOKEN", "the 32 hex digits that the Twilio console shows");
+pub(super) const TWILIO_AUTH_TOKEN_NEXT: Variable =
+    optional("TWILIO_AUTH_TOKEN_NEXT", "the secondary token of the Twilio console, during a rotation");
 pub(super) const TWILIO_API_URL: Variable = default("TWILIO_API_URL", "https://api.twilio.com");
-pub(super) const DISPATCHBOT_URL: Variable =
-    required("DISPATCHBOT_URL", "https://dispatchbot.example.com");
-pub(super) const DISPATCHBOT_API_KEY: Variable =
-    required("DISPATCHBOT_API_KEY", "the key that DispatchBot issued");
+pub(super) const DISPATCHBOT_URL: Variable = required("DISPATCHBOT_URL", "https://dispatchbot.example.com");
+pub(super) const DISPATCHBOT_API_KEY: Variable = required("DISPATCHBOT_API_KEY", "the key that DispatchBot issued");
 pub(super) const DISPATCHBOT_DIALECT: Variable = default("DISPATCHBOT_DIALECT", "v1");
 pub(super) const API_KEYS: Variable = optional("NMC_API_KEYS", "nmc_first,nmc_second");
 pub(super) const WINDOW_HOLD: Variable = default("NMC_WINDOW_HOLD", "60s");
@@ -75,8 +62,7 @@ pub(super) const SEND_RATE: Variable = default("NMC_SEND_RATE", "1/s");
 pub(super) const AI_MAX: Variable = default("NMC_AI_MAX", "30/h");
 pub(super) const RATE_LIMIT: Variable = default("NMC_RATE_LIMIT", "1000/min");
 pub(super) const RECONCILE_AFTER: Variable = default("NMC_RECONCILE_AFTER", "30s");
-pub(super) const TOKEN_KEY: Variable =
-    optional("NMC_TOKEN_KEY", "the output of `openssl rand -base64 32`");
+pub(super) const TOKEN_KEY: Variable = optional("NMC_TOKEN_KEY", "the output of `openssl rand -base64 32`");
 
 /// Every variable there is, in the order in which problems are reported.
 pub(super) const ALL: &[Variable] = &[

@@ -46,6 +46,8 @@ pub enum Effect {
     SendSms {
         /// Which.
         message_id: Uuid,
+        /// What it responds to happened at this time: the window's closing, the missed call.
+        responds_to: DateTime<Utc>,
     },
     /// Tell the subscribers.
     Emit(Event),

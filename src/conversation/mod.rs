@@ -16,18 +16,15 @@ mod rules;
 mod state;
 
 pub use decide::decide;
-pub use decision::{
-    Decision, Effect, Fence, MessageKind, MessageUpdate, NewMessage, WindowRecord, WindowState,
-};
+pub use decision::{Decision, Effect, Fence, MessageKind, MessageUpdate, NewMessage, WindowRecord, WindowState};
 pub use event::{Event, EventType};
 pub use ids::{call_id, derive_id};
 pub use input::{
     Answer, Appointment, Business, Context, DeliveryStatus, InboundSms, Input, Media, MessageReport, MissedCall,
     Policy, SentMessage, Templates, Urgency,
 };
-pub use state::{
-    Answering, Conversation, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status,
-};
+pub use state::{Answering, Conversation, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status};
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests;

@@ -136,7 +136,10 @@ fn routes(edge: Edge) -> impl Endpoint<Output = poem::Response> {
         route = route.nest(prefix, all(edge));
     }
     route
-        .with(CatchPanic::new().with_handler(|_| Problem::new(problem::Code::Internal, "something went wrong on our side")))
+        .with(
+            CatchPanic::new()
+                .with_handler(|_| Problem::new(problem::Code::Internal, "something went wrong on our side")),
+        )
         .catch_all_error(|error: poem::Error| async move { answer(error) })
 }
 

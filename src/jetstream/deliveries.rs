@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use async_nats::jetstream;
 use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::message::{AckKind, Acker};
-use async_nats::jetstream;
 use chrono::DateTime;
 use futures::future::BoxFuture;
 use futures::{Stream, StreamExt};
@@ -94,10 +94,7 @@ fn delivery(message: jetstream::Message) -> Delivery<()> {
             DateTime::from_timestamp(info.published.unix_timestamp(), info.published.nanosecond()).unwrap_or_default();
     }
     metadata.headers = message.headers.as_ref().map_or_else(BTreeMap::new, |headers| {
-        headers
-            .iter()
-            .filter_map(|(name, values)| Some((name.to_string(), values.first()?.to_string())))
-            .collect()
+        headers.iter().filter_map(|(name, values)| Some((name.to_string(), values.first()?.to_string()))).collect()
     });
     let (_, acker) = message.split();
     Receipt::new(metadata, Pending(acker)).with(())

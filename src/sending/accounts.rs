@@ -67,7 +67,10 @@ impl Accounts {
                 let keys = self.store.signing_keys(sid).await?;
                 Ok(keys.iter().filter_map(|key| self.open(&key.business_id, &key.sealed).ok()).collect())
             }
-            _ => Ok([Some(self.main.auth_token.clone()), self.main.auth_token_next.clone()].into_iter().flatten().collect()),
+            _ => Ok([Some(self.main.auth_token.clone()), self.main.auth_token_next.clone()]
+                .into_iter()
+                .flatten()
+                .collect()),
         }
     }
 

@@ -134,6 +134,7 @@ impl Deliver {
             SendOutcome::Accepted { sid, segments, .. } => {
                 crate::failpoint::hit("after_twilio_accepted");
                 self.metrics.sms(SmsResult::Accepted);
+                self.metrics.sms_accepted_after((now() - turn.task.responds_to).to_std().unwrap_or_default());
                 self.report(turn, MessageReport::Accepted { twilio_sid: sid, segments: Some(segments) }).await
             }
             SendOutcome::Rejected { code, http_status, .. } => {
@@ -193,4 +194,3 @@ impl Turn<'_> {
         FailureReason::retry(retry_delay(self.metadata.delivery_count), error)
     }
 }
-

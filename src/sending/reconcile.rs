@@ -50,11 +50,7 @@ impl Deliver {
     }
 
     /// The oldest message on the list that is this one, as far as can be seen, and not known to be another.
-    async fn unclaimed(
-        &self,
-        turn: &Turn<'_>,
-        listed: Vec<ListedMessage>,
-    ) -> Result<Option<String>, FailureReason> {
+    async fn unclaimed(&self, turn: &Turn<'_>, listed: Vec<ListedMessage>) -> Result<Option<String>, FailureReason> {
         let mut alike: Vec<ListedMessage> =
             listed.into_iter().filter(|m| m.body == turn.due.message.body && m.direction != "inbound").collect();
         alike.sort_by_key(|m| m.date_created);

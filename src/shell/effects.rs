@@ -60,6 +60,8 @@ pub struct SendTask {
     pub conversation_id: Uuid,
     /// The message.
     pub message_id: Uuid,
+    /// When what it responds to happened.
+    pub responds_to: DateTime<Utc>,
 }
 
 /// The outbox rows of a decision, in order.
@@ -85,13 +87,27 @@ fn row(
         Effect::ArmTimer { at } => arm(conversation_id, *at, &input.trace),
         Effect::Analyze { window_id, closed_at } => {
             let task = AnalyzeTask { conversation_id, window_id: *window_id, closed_at: *closed_at };
-            task_row(conversation_id, subjects::analyze(conversation_id), format!("analyze:{window_id}"), &task, &input.trace)
+            task_row(
+                conversation_id,
+                subjects::analyze(conversation_id),
+                format!("analyze:{window_id}"),
+                &task,
+                &input.trace,
+            )
         }
-        Effect::SendSms { message_id } => {
-            let task = SendTask { conversation_id, message_id: *message_id };
-            task_row(conversation_id, subjects::send_sms(conversation_id), format!("send:{message_id}"), &task, &input.trace)
+        Effect::SendSms { message_id, responds_to } => {
+            let task = SendTask { conversation_id, message_id: *message_id, responds_to: *responds_to };
+            task_row(
+                conversation_id,
+                subjects::send_sms(conversation_id),
+                format!("send:{message_id}"),
+                &task,
+                &input.trace,
+            )
         }
-        Effect::Emit(event) => envelope(&About::Conversation(conversation), &business.user_id, event, &input.trace, now),
+        Effect::Emit(event) => {
+            envelope(&About::Conversation(conversation), &business.user_id, event, &input.trace, now)
+        }
     }
 }
 

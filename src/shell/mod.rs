@@ -198,7 +198,8 @@ impl Shell {
             match self.store.commit(&commit).await? {
                 Committed::Done => {
                     self.count(&decision);
-                    let conversation = Conversation { version: decision.conversation.version + 1, ..decision.conversation };
+                    let conversation =
+                        Conversation { version: decision.conversation.version + 1, ..decision.conversation };
                     self.hot.keep(&conversation).await;
                     self.outbox.drain_all(call.map(|call| call.id).into_iter().chain([conversation_id])).await?;
                     return Ok(Applied::Now(Box::new(conversation)));

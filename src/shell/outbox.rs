@@ -89,7 +89,8 @@ impl Outbox {
     /// # Errors
     /// When JetStream is away.
     pub async fn arm(&self, conversation_id: Uuid, at: DateTime<Utc>) -> Result<(), OutboxError> {
-        let OutboxRow { subject, message_id, headers, payload, .. } = effects::arm(conversation_id, at, &Trace::start());
+        let OutboxRow { subject, message_id, headers, payload, .. } =
+            effects::arm(conversation_id, at, &Trace::start());
         let payload = payload.to_string().into();
         self.publisher.publish(Outgoing { subject, message_id, headers, payload }).await?;
         Ok(())

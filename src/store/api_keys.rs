@@ -46,10 +46,9 @@ impl Store {
     /// # Errors
     /// When PostgreSQL is away.
     pub async fn revoke_api_key(&self, id: Uuid) -> Result<bool, StoreError> {
-        let result =
-            sqlx::query!("UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", id)
-                .execute(&self.pool)
-                .await?;
+        let result = sqlx::query!("UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", id)
+            .execute(&self.pool)
+            .await?;
         Ok(result.rows_affected() == 1)
     }
 

@@ -86,13 +86,9 @@ impl Store {
         )
         .fetch_one(&mut *tx)
         .await?;
-        sqlx::query!(
-            "DELETE FROM business_numbers WHERE business_id = $1 AND NOT phone = ANY($2)",
-            b.id,
-            &phones
-        )
-        .execute(&mut *tx)
-        .await?;
+        sqlx::query!("DELETE FROM business_numbers WHERE business_id = $1 AND NOT phone = ANY($2)", b.id, &phones)
+            .execute(&mut *tx)
+            .await?;
         sqlx::query!(
             "INSERT INTO business_numbers (phone, business_id) SELECT unnest($1::text[]), $2 ON CONFLICT (phone) DO NOTHING",
             &phones,
@@ -108,7 +104,10 @@ impl Store {
         .fetch_all(&mut *tx)
         .await?;
         if !foreign.is_empty() {
-            return Err(StoreError::Conflict(format!("phone_numbers: {} belong to another business", foreign.join(", "))));
+            return Err(StoreError::Conflict(format!(
+                "phone_numbers: {} belong to another business",
+                foreign.join(", ")
+            )));
         }
         tx.commit().await?;
         Ok(record)

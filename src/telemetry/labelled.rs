@@ -24,11 +24,7 @@ impl Labelled {
         for word in words {
             drop(family.get_or_create(&[(label, word)]));
         }
-        Self {
-            label,
-            family,
-            sum: Counter::default(),
-        }
+        Self { label, family, sum: Counter::default() }
     }
 
     /// The same counters, for registration.

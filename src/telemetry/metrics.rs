@@ -44,21 +44,10 @@ impl Metrics {
     /// Metrics that take the time of each observation from this clock.
     pub fn with_clock(clock: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
         let rolling = || Mutex::new(Rolling::new(clock()));
-        let (calls, messages, callbacks, ai, sms) =
-            (rolling(), rolling(), rolling(), rolling(), rolling());
+        let (calls, messages, callbacks, ai, sms) = (rolling(), rolling(), rolling(), rolling(), rolling());
         let totals = Totals::new();
         let clock = Arc::new(clock);
-        Self {
-            inner: Arc::new(Inner {
-                clock,
-                totals,
-                calls,
-                messages,
-                callbacks,
-                ai,
-                sms,
-            }),
-        }
+        Self { inner: Arc::new(Inner { clock, totals, calls, messages, callbacks, ai, sms }) }
     }
 
     /// A webhook was answered with this status.
@@ -124,10 +113,7 @@ impl Metrics {
 
     /// Twilio accepted a window's reply this long after the window closed; counted beside [`Metrics::sms`].
     pub fn sms_accepted_after(&self, since_close: Duration) {
-        self.inner
-            .totals
-            .sms_time
-            .observe(since_close.as_secs_f64());
+        self.inner.totals.sms_time.observe(since_close.as_secs_f64());
         self.record(&self.inner.sms, since_close, false);
     }
 
@@ -164,11 +150,7 @@ impl Metrics {
 
     /// A conversation was, or was not, in the cache.
     pub fn cache(&self, hit: bool) {
-        let lookup = if hit {
-            CacheLookup::Hit
-        } else {
-            CacheLookup::Miss
-        };
+        let lookup = if hit { CacheLookup::Hit } else { CacheLookup::Miss };
         self.inner.totals.cache.inc(lookup.as_str());
     }
 
@@ -182,10 +164,7 @@ impl Metrics {
 
     fn record(&self, rolling: &Mutex<Rolling>, took: Duration, failed: bool) {
         let now = (self.inner.clock)();
-        rolling
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .record(now, took, failed);
+        rolling.lock().unwrap_or_else(PoisonError::into_inner).record(now, took, failed);
     }
 }
 
@@ -212,10 +191,7 @@ mod tests {
         metrics.clone().window(WindowEvent::Opened);
         metrics.window(WindowEvent::Opened);
         let text = metrics.prometheus().unwrap();
-        assert!(
-            text.contains("nmc_windows_total{event=\"opened\"} 2\n"),
-            "{text}"
-        );
+        assert!(text.contains("nmc_windows_total{event=\"opened\"} 2\n"), "{text}");
     }
 
     #[test]
@@ -223,10 +199,7 @@ mod tests {
         let metrics = Metrics::new();
         metrics.ai_call(AiResult::Rejected, Duration::ZERO);
         let text = metrics.prometheus().unwrap();
-        assert!(
-            text.contains("nmc_ai_calls_total{result=\"rejected\"} 1\n"),
-            "{text}"
-        );
+        assert!(text.contains("nmc_ai_calls_total{result=\"rejected\"} 1\n"), "{text}");
         assert!(text.contains("nmc_ai_call_seconds_count 0\n"), "{text}");
     }
 }

@@ -13,23 +13,17 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::labelled::Labelled;
-use super::labels::{
-    AiResult, CacheLookup, DeliveryStatus, EventStep, SmsResult, WebhookKind, WindowEvent,
-};
+use super::labels::{AiResult, CacheLookup, DeliveryStatus, EventStep, SmsResult, WebhookKind, WindowEvent};
 
 /// Media type of the text: OpenMetrics, which every Prometheus reads.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Within which a webhook should be answered; Twilio gives up after 15 s.
-const WEBHOOK_BOUNDS: &[f64] = &[
-    0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0,
-];
+const WEBHOOK_BOUNDS: &[f64] = &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0];
 /// Two tries of 2 s each.
 const AI_BOUNDS: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0];
 /// A reply is expected within seconds and worthless after half an hour.
-const SMS_BOUNDS: &[f64] = &[
-    0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0,
-];
+const SMS_BOUNDS: &[f64] = &[0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
 
 /// A webhook's kind and the status it was answered with.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -84,12 +78,7 @@ impl Totals {
                 "Time from a webhook's arrival to its answer",
                 Family::new_with_constructor(WebhookHistogram),
             ),
-            ai_time: timed(
-                &mut r,
-                "ai_call",
-                "Time that DispatchBot took",
-                Histogram::new(AI_BOUNDS.iter().copied()),
-            ),
+            ai_time: timed(&mut r, "ai_call", "Time that DispatchBot took", Histogram::new(AI_BOUNDS.iter().copied())),
             sms_time: timed(
                 &mut r,
                 "sms_response",
@@ -117,13 +106,7 @@ impl Totals {
                 "kind",
                 kinds(),
             ),
-            dead_letters: labelled(
-                &mut r,
-                "dead_letters",
-                "Inputs given up on",
-                "reason",
-                std::iter::empty(),
-            ),
+            dead_letters: labelled(&mut r, "dead_letters", "Inputs given up on", "reason", std::iter::empty()),
             windows: labelled(
                 &mut r,
                 "windows",
@@ -138,13 +121,7 @@ impl Totals {
                 "result",
                 words(AiResult::ALL, AiResult::as_str),
             ),
-            sms: labelled(
-                &mut r,
-                "sms",
-                "Attempts to send an SMS",
-                "result",
-                words(SmsResult::ALL, SmsResult::as_str),
-            ),
+            sms: labelled(&mut r, "sms", "Attempts to send an SMS", "result", words(SmsResult::ALL, SmsResult::as_str)),
             deliveries: labelled(
                 &mut r,
                 "sms_deliveries",
@@ -152,13 +129,7 @@ impl Totals {
                 "status",
                 words(DeliveryStatus::ALL, DeliveryStatus::as_str),
             ),
-            events: labelled(
-                &mut r,
-                "events",
-                "Events sent out",
-                "step",
-                words(EventStep::ALL, EventStep::as_str),
-            ),
+            events: labelled(&mut r, "events", "Events sent out", "step", words(EventStep::ALL, EventStep::as_str)),
             cache: labelled(
                 &mut r,
                 "cache_lookups",
@@ -172,12 +143,7 @@ impl Totals {
                 "Inputs that had been processed before",
                 Counter::default(),
             ),
-            outbox_swept: registered(
-                &mut r,
-                "outbox_swept",
-                "Effects published by the sweeper",
-                Counter::default(),
-            ),
+            outbox_swept: registered(&mut r, "outbox_swept", "Effects published by the sweeper", Counter::default()),
             timers_rearmed: registered(
                 &mut r,
                 "timers_rearmed",
@@ -196,12 +162,8 @@ impl Totals {
 
     pub(super) fn webhook(&self, kind: WebhookKind, status: u16, elapsed: Duration) {
         let kind = kind.as_str();
-        self.webhooks
-            .get_or_create(&WebhookLabels { kind, status })
-            .inc();
-        self.webhook_time
-            .get_or_create(&[("kind", kind)])
-            .observe(elapsed.as_secs_f64());
+        self.webhooks.get_or_create(&WebhookLabels { kind, status }).inc();
+        self.webhook_time.get_or_create(&[("kind", kind)]).observe(elapsed.as_secs_f64());
     }
 
     /// # Errors
@@ -213,10 +175,7 @@ impl Totals {
     }
 }
 
-fn words<T: Copy + 'static>(
-    all: &'static [T],
-    word: fn(T) -> &'static str,
-) -> impl Iterator<Item = &'static str> {
+fn words<T: Copy + 'static>(all: &'static [T], word: fn(T) -> &'static str) -> impl Iterator<Item = &'static str> {
     all.iter().copied().map(word)
 }
 

@@ -19,8 +19,7 @@ impl Metrics {
     pub fn json(&self, now: Instant) -> Value {
         let inner = &*self.inner;
         let totals = &inner.totals;
-        let [calls, messages, callbacks] =
-            [&inner.calls, &inner.messages, &inner.callbacks].map(|r| hour(r, now));
+        let [calls, messages, callbacks] = [&inner.calls, &inner.messages, &inner.callbacks].map(|r| hour(r, now));
         let (ai, sms) = (hour(&inner.ai, now), hour(&inner.sms, now));
         let (calls_per_hour, sms_per_hour) = (calls.count, messages.count);
         let webhooks = calls.merge(&messages).merge(&callbacks);
@@ -64,19 +63,12 @@ impl Metrics {
 }
 
 fn hour(rolling: &Mutex<Rolling>, now: Instant) -> Summary {
-    rolling
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .summary(now)
+    rolling.lock().unwrap_or_else(PoisonError::into_inner).summary(now)
 }
 
 fn by_word<T: Copy>(counter: &Labelled, all: &[T], word: fn(T) -> &'static str) -> Value {
     let words = all.iter().map(|value| word(*value));
-    Value::Object(
-        words
-            .map(|word| (word.to_owned(), counter.get(word).into()))
-            .collect::<Map<_, _>>(),
-    )
+    Value::Object(words.map(|word| (word.to_owned(), counter.get(word).into())).collect::<Map<_, _>>())
 }
 
 /// To a microsecond: what is beyond that is noise.
@@ -104,13 +96,8 @@ mod tests {
     fn nothing_recorded_is_zero_and_complete() {
         let (metrics, now) = metrics();
         let json = metrics.json(now);
-        for key in [
-            "calls_per_hour",
-            "sms_per_hour",
-            "avg_processing_time_ms",
-            "p95_processing_time_ms",
-            "error_rate",
-        ] {
+        for key in ["calls_per_hour", "sms_per_hour", "avg_processing_time_ms", "p95_processing_time_ms", "error_rate"]
+        {
             assert_eq!(json["webhook_processing"][key].as_f64(), Some(0.0), "{key}");
         }
         for section in ["ai", "sms", "windows", "events"] {
@@ -184,11 +171,7 @@ mod tests {
             ("/processing/cas_conflicts", 1),
             ("/processing/cache/hit", 1),
         ] {
-            assert_eq!(
-                json.pointer(pointer),
-                Some(&Value::from(expected)),
-                "{pointer}"
-            );
+            assert_eq!(json.pointer(pointer), Some(&Value::from(expected)), "{pointer}");
         }
         assert_eq!(json["sms"]["avg_response_time_ms"], 1_500.0);
         assert_eq!(json["ai"]["error_rate"], 1.0);

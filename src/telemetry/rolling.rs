@@ -42,14 +42,8 @@ pub struct Summary {
 impl Rolling {
     /// An empty hour. No observation may be older than the epoch.
     pub fn new(epoch: Instant) -> Self {
-        let empty = Slot {
-            minute: 0,
-            summary: Summary::default(),
-        };
-        Self {
-            epoch,
-            ring: vec![empty; MINUTES],
-        }
+        let empty = Slot { minute: 0, summary: Summary::default() };
+        Self { epoch, ring: vec![empty; MINUTES] }
     }
 
     /// Adds an observation made at `now`.
@@ -58,10 +52,7 @@ impl Rolling {
         let slot = (minute % MINUTES as u64) as usize;
         if let Some(slot) = self.ring.get_mut(slot) {
             if slot.minute != minute {
-                *slot = Slot {
-                    minute,
-                    summary: Summary::default(),
-                };
+                *slot = Slot { minute, summary: Summary::default() };
             }
             slot.summary.record(took, failed);
         }
@@ -95,20 +86,12 @@ impl Summary {
 
     /// The share of failures, zero when nothing was observed.
     pub fn error_rate(&self) -> f64 {
-        if self.count == 0 {
-            0.0
-        } else {
-            self.errors as f64 / self.count as f64
-        }
+        if self.count == 0 { 0.0 } else { self.errors as f64 / self.count as f64 }
     }
 
     /// The average latency in milliseconds, zero when nothing was observed.
     pub fn avg_ms(&self) -> f64 {
-        if self.count == 0 {
-            0.0
-        } else {
-            self.total.as_secs_f64() * 1e3 / self.count as f64
-        }
+        if self.count == 0 { 0.0 } else { self.total.as_secs_f64() * 1e3 / self.count as f64 }
     }
 
     /// The latency in milliseconds that 95 of 100 stayed within, zero when nothing was observed.
@@ -144,13 +127,7 @@ impl Summary {
 
 impl Default for Summary {
     fn default() -> Self {
-        Self {
-            count: 0,
-            errors: 0,
-            total: Duration::ZERO,
-            longest: Duration::ZERO,
-            buckets: [0; BUCKETS],
-        }
+        Self { count: 0, errors: 0, total: Duration::ZERO, longest: Duration::ZERO, buckets: [0; BUCKETS] }
     }
 }
 
@@ -188,10 +165,7 @@ mod tests {
     fn nothing_observed_is_zero_everywhere() {
         let summary = observed([]);
         assert_eq!((summary.count, summary.errors), (0, 0));
-        assert_eq!(
-            (summary.avg_ms(), summary.p95_ms(), summary.error_rate()),
-            (0.0, 0.0, 0.0)
-        );
+        assert_eq!((summary.avg_ms(), summary.p95_ms(), summary.error_rate()), (0.0, 0.0, 0.0));
     }
 
     #[rstest]

@@ -106,7 +106,7 @@ fn stand_in(context: Context<'_>, draft: &mut Draft<'_>, answering: Answering, r
 }
 
 fn say(draft: &mut Draft<'_>, answering: Answering, kind: MessageKind, body: String) {
-    let now = draft.now;
+    let (now, responds_to) = (draft.now, answering.closed_at);
     let id = draft.id("message");
     draft.message(NewMessage {
         id,
@@ -117,15 +117,11 @@ fn say(draft: &mut Draft<'_>, answering: Answering, kind: MessageKind, body: Str
         status: MessageStatus::Queued,
         window_id: None,
         in_reply_to_window: Some(answering.window_id),
-        fence: Some(Fence {
-            epoch: answering.epoch,
-            exempt_at: answering.exempt_at,
-            hard_epoch: answering.hard_epoch,
-        }),
+        fence: Some(Fence { epoch: answering.epoch, exempt_at: answering.exempt_at, hard_epoch: answering.hard_epoch }),
         created_at: now,
         stream_sequence: 0,
     });
     draft.state().answering = Some(Answering { phase: Phase::Replying { message_id: id }, ..answering });
     draft.state().last_activity = now;
-    draft.effect(Effect::SendSms { message_id: id });
+    draft.effect(Effect::SendSms { message_id: id, responds_to });
 }

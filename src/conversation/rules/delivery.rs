@@ -55,10 +55,7 @@ fn superseded(draft: &mut Draft<'_>, message: &SentMessage) {
         || draft.state().ownership == Ownership::User
         || draft.state().status == Status::Completed;
     if !someone_will_answer {
-        draft.emit(
-            EventType::NeedsAttention,
-            json!({ "reason": "reply_superseded", "message_id": message.id }),
-        );
+        draft.emit(EventType::NeedsAttention, json!({ "reason": "reply_superseded", "message_id": message.id }));
     }
 }
 

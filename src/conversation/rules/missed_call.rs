@@ -40,5 +40,5 @@ pub(in crate::conversation) fn missed(context: Context<'_>, draft: &mut Draft<'_
         created_at: now,
         stream_sequence: 0,
     });
-    draft.effect(Effect::SendSms { message_id: id });
+    draft.effect(Effect::SendSms { message_id: id, responds_to: now });
 }

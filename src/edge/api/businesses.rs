@@ -222,7 +222,8 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
         problems.add("phone_numbers", "must name at least one number");
     }
     let phone_numbers = phones(&mut problems, "phone_numbers", &business.phone_numbers);
-    let contacts = phones(&mut problems, "emergency_contacts", business.emergency_contacts.as_deref().unwrap_or_default());
+    let contacts =
+        phones(&mut problems, "emergency_contacts", business.emergency_contacts.as_deref().unwrap_or_default());
     let forward_to: Option<PhoneNumber> = problems.parsed("forward_to", Some(&business.forward_to));
     if forward_to.as_ref().is_some_and(|to| phone_numbers.contains(to)) {
         problems.add("forward_to", "is one of phone_numbers: the call would come back for ever");
@@ -304,7 +305,8 @@ fn settings(problems: &mut Problems, settings: Option<&Value>) {
 
 fn templates(problems: &mut Problems, templates: Option<Templates>) -> conversation::Templates {
     let Some(own) = templates else { return conversation::Templates::default() };
-    for (name, text) in [("missed_call", &own.missed_call), ("fallback", &own.fallback), ("emergency", &own.emergency)] {
+    for (name, text) in [("missed_call", &own.missed_call), ("fallback", &own.fallback), ("emergency", &own.emergency)]
+    {
         if let Some(text) = text {
             problems.text(&format!("templates.{name}"), text, MAX_TEMPLATE);
         }

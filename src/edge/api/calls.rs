@@ -102,7 +102,8 @@ impl CallsApi {
         let after = cursor.0.as_deref().map(cursor::decode).transpose()?;
         let filter = CallFilter { business_id: business_id.0, customer_phone: customer_phone.0, after };
         let calls = edge.store.calls(&filter, i64::from(limit.0) + 1).await?;
-        let (calls, next_cursor) = cursor::page(calls, limit.0 as usize, |call| cursor::encode(call.created_at, call.id));
+        let (calls, next_cursor) =
+            cursor::page(calls, limit.0 as usize, |call| cursor::encode(call.created_at, call.id));
         Ok(Json(CallList { calls: calls.into_iter().map(Call::from).collect(), next_cursor }))
     }
 }

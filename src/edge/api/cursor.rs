@@ -29,11 +29,7 @@ fn read(cursor: &str) -> Option<(DateTime<Utc>, Uuid)> {
 }
 
 /// The items of a page and the cursor behind them, where one more item than the page holds was read.
-pub(super) fn page<T>(
-    mut items: Vec<T>,
-    limit: usize,
-    cursor_of: impl Fn(&T) -> String,
-) -> (Vec<T>, Option<String>) {
+pub(super) fn page<T>(mut items: Vec<T>, limit: usize, cursor_of: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
     if items.len() <= limit {
         return (items, None);
     }

@@ -82,9 +82,10 @@ impl HealthApi {
     async fn health(&self, edge: EdgeData<'_>) -> HealthAnswer {
         let services = look(&edge).await;
         let accepting = services.nats != DOWN;
-        let all_well = [&services.nats, &services.postgres, &services.redis, &services.twilio, &services.dispatchbot_ai]
-            .into_iter()
-            .all(|state| state == HEALTHY);
+        let all_well =
+            [&services.nats, &services.postgres, &services.redis, &services.twilio, &services.dispatchbot_ai]
+                .into_iter()
+                .all(|state| state == HEALTHY);
         let health = Health {
             status: if !accepting {
                 "unhealthy".to_owned()
@@ -109,7 +110,8 @@ impl HealthApi {
     /// Whether it can take requests: streams are there, PostgreSQL answers.
     #[oai(path = "/health/ready", method = "get")]
     async fn ready(&self, edge: EdgeData<'_>) -> ProbeAnswer {
-        let ready = edge.jetstream.is_connected() && edge.vitals.streams_are_there() && answers(edge.store.ping()).await;
+        let ready =
+            edge.jetstream.is_connected() && edge.vitals.streams_are_there() && answers(edge.store.ping()).await;
         probe(ready)
     }
 }

@@ -32,7 +32,13 @@ enum Group {
     Operation,
 }
 
-type Apis = (businesses::BusinessesApi, conversations::ConversationsApi, calls::CallsApi, health::HealthApi, metrics::MetricsApi);
+type Apis = (
+    businesses::BusinessesApi,
+    conversations::ConversationsApi,
+    calls::CallsApi,
+    health::HealthApi,
+    metrics::MetricsApi,
+);
 
 fn service() -> OpenApiService<Apis, ()> {
     let apis = (

@@ -58,12 +58,7 @@ impl Refusal {
 }
 
 /// Keeps a webhook that cannot be read, and answers it.
-pub(super) async fn bury(
-    edge: &Edge,
-    reason: DeadReason,
-    detail: String,
-    letter: Letter,
-) -> Result<Answer, Problem> {
+pub(super) async fn bury(edge: &Edge, reason: DeadReason, detail: String, letter: Letter) -> Result<Answer, Problem> {
     let dead = DeadLetter {
         subject: format!("nmc.edge.{}", letter.kind),
         stream_sequence: 0,
@@ -115,12 +110,8 @@ impl Admitted {
     /// A field that the webhook cannot do without, told by one of these names; a webhook without it is kept aside.
     pub(super) fn missing(&self, error: &FormError) -> (DeadReason, String, Letter) {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(self.form.iter()).finish();
-        let letter = Letter {
-            kind: self.kind,
-            hash: self.form.body_hash(),
-            body: body.into(),
-            received_at: self.received_at,
-        };
+        let letter =
+            Letter { kind: self.kind, hash: self.form.body_hash(), body: body.into(), received_at: self.received_at };
         (MISSING_FIELD, error.to_string(), letter)
     }
 }
@@ -128,7 +119,9 @@ impl Admitted {
 async fn read(body: Body) -> Result<bytes::Bytes, Problem> {
     use poem::error::ReadBodyError;
     body.into_bytes_limit(MAX_JUDGED).await.map_err(|error| match error {
-        ReadBodyError::PayloadTooLarge => Problem::new(Code::PayloadTooLarge, "the body is larger than any form of Twilio's"),
+        ReadBodyError::PayloadTooLarge => {
+            Problem::new(Code::PayloadTooLarge, "the body is larger than any form of Twilio's")
+        }
         _ => Problem::new(Code::ValidationFailed, "the body ended too early"),
     })
 }
@@ -148,13 +141,15 @@ async fn is_signed(
     body: &[u8],
     is_form: bool,
 ) -> Result<bool, Problem> {
-    let account_sid = params.iter().find(|(name, _)| name == b"AccountSid").map(|(_, value)| String::from_utf8_lossy(value));
+    let account_sid =
+        params.iter().find(|(name, _)| name == b"AccountSid").map(|(_, value)| String::from_utf8_lossy(value));
     let tokens = edge.accounts.signing_tokens(account_sid.as_deref().filter(|sid| !sid.is_empty())).await;
     let tokens = tokens.map_err(|error| Problem::unavailable(&error))?;
     let tokens: Vec<&str> = tokens.iter().map(|token| token.expose()).collect();
     let url = public_url_of(edge, request);
     let holds = |content: SignedContent<'_>| verify(&tokens, &url, content, signature);
-    Ok(holds(SignedContent::Form(params)) || (!is_form && (holds(SignedContent::Raw(body)) || holds(SignedContent::Form(&[])))))
+    Ok(holds(SignedContent::Form(params))
+        || (!is_form && (holds(SignedContent::Raw(body)) || holds(SignedContent::Form(&[])))))
 }
 
 /// The URL that Twilio has called, as it has written it: the public base, and path and query to the letter.
@@ -162,6 +157,7 @@ fn public_url_of(edge: &Edge, request: &Request) -> String {
     let raw = request.original_uri().path_and_query().map_or("/", |path| path.as_str());
     let prefix = path_prefix(&edge.public_url);
     // A proxy may have stripped the prefix, or not.
-    let path = raw.strip_prefix(prefix.as_str()).filter(|rest| !prefix.is_empty() && rest.starts_with('/')).unwrap_or(raw);
+    let path =
+        raw.strip_prefix(prefix.as_str()).filter(|rest| !prefix.is_empty() && rest.starts_with('/')).unwrap_or(raw);
     edge.public_url.join(path)
 }

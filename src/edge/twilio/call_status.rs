@@ -35,7 +35,8 @@ struct Report {
 
 impl Report {
     fn read(admitted: &Admitted, call_sid_in_path: &str) -> Result<Self, FormError> {
-        let call_sid = admitted.text("CallSid").filter(|sid| !sid.is_empty()).unwrap_or_else(|| call_sid_in_path.to_owned());
+        let call_sid =
+            admitted.text("CallSid").filter(|sid| !sid.is_empty()).unwrap_or_else(|| call_sid_in_path.to_owned());
         let bridged = admitted.form.get("DialBridged").and_then(|word| word.parse().ok());
         if let Ok(dial_status) = admitted.form.required("DialCallStatus") {
             return Ok(Self { call_sid, dial_status: dial_status.to_owned(), bridged });

@@ -72,9 +72,7 @@ impl Form {
 
     /// The first value under this name, which may be empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value)
+        self.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
     /// The first value under this name.
@@ -82,43 +80,29 @@ impl Form {
     /// # Errors
     /// When there is none or it is empty.
     pub fn required(&self, name: &str) -> Result<&str, FormError> {
-        self.get(name)
-            .filter(|value| !value.is_empty())
-            .ok_or_else(|| FormError::Missing {
-                name: name.to_owned(),
-            })
+        self.get(name).filter(|value| !value.is_empty()).ok_or_else(|| FormError::Missing { name: name.to_owned() })
     }
 
     /// All parameters, in the order of the body.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.params
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.params.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The same as [`body_hash`] of the raw parameters.
     pub fn body_hash(&self) -> String {
-        hash_pairs(
-            self.iter()
-                .map(|(name, value)| (name.as_bytes(), value.as_bytes())),
-        )
+        hash_pairs(self.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())))
     }
 }
 
 /// Shows the names only: values are message texts and phone numbers.
 impl std::fmt::Debug for Form {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list()
-            .entries(self.iter().map(|(name, _)| name))
-            .finish()
+        f.debug_list().entries(self.iter().map(|(name, _)| name)).finish()
     }
 }
 
 fn unescape(text: &[u8]) -> Vec<u8> {
-    let spaced: Vec<u8> = text
-        .iter()
-        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
-        .collect();
+    let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     match Cow::from(percent_decode(&spaced)) {
         Cow::Borrowed(_) => spaced,
         Cow::Owned(decoded) => decoded,
@@ -134,10 +118,7 @@ fn hash_pairs<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    hash.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -173,17 +154,8 @@ mod tests {
     #[case::in_the_name("%FF=1", "\u{fffd}")]
     fn invalid_utf_8_is_kept_raw_and_refused_as_text(#[case] body: &str, #[case] name: &str) {
         let params = parse(body.as_bytes());
-        assert!(
-            params
-                .iter()
-                .any(|(name, value)| name.contains(&0xff) || value.contains(&0xff))
-        );
-        assert_eq!(
-            Form::decode(params),
-            Err(FormError::InvalidUtf8 {
-                name: name.to_owned()
-            })
-        );
+        assert!(params.iter().any(|(name, value)| name.contains(&0xff) || value.contains(&0xff)));
+        assert_eq!(Form::decode(params), Err(FormError::InvalidUtf8 { name: name.to_owned() }));
     }
 
     #[test]
@@ -196,13 +168,8 @@ mod tests {
     #[case::absent("a=1", None)]
     #[case::empty("MessageSid=", None)]
     #[case::given("MessageSid=SM1", Some("SM1"))]
-    fn a_required_parameter_must_be_there_and_not_empty(
-        #[case] body: &str,
-        #[case] expected: Option<&str>,
-    ) {
-        let missing = FormError::Missing {
-            name: "MessageSid".to_owned(),
-        };
+    fn a_required_parameter_must_be_there_and_not_empty(#[case] body: &str, #[case] expected: Option<&str>) {
+        let missing = FormError::Missing { name: "MessageSid".to_owned() };
         assert_eq!(form(body).required("MessageSid"), expected.ok_or(missing));
     }
 
@@ -214,11 +181,7 @@ mod tests {
     #[case::boundary_moved("ab=c", "a=bc", false)]
     #[case::value_repeated("a=1", "a=1&a=1", false)]
     #[case::value_swapped("a=1&b=2", "a=2&b=1", false)]
-    fn the_hash_sees_parameters_and_not_their_order(
-        #[case] one: &str,
-        #[case] two: &str,
-        #[case] same: bool,
-    ) {
+    fn the_hash_sees_parameters_and_not_their_order(#[case] one: &str, #[case] two: &str, #[case] same: bool) {
         assert_eq!(form(one).body_hash() == form(two).body_hash(), same);
         assert_eq!(form(one).body_hash(), body_hash(&parse(one.as_bytes())));
         assert_eq!(form(one).body_hash().len(), 64);
@@ -226,9 +189,6 @@ mod tests {
 
     #[test]
     fn debug_shows_names_and_no_values() {
-        assert_eq!(
-            format!("{:?}", form("Body=hush&From=%2B1")),
-            r#"["Body", "From"]"#
-        );
+        assert_eq!(format!("{:?}", form("Body=hush&From=%2B1")), r#"["Body", "From"]"#);
     }
 }

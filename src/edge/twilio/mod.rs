@@ -13,8 +13,8 @@ pub mod twiml;
 use std::time::Instant;
 
 use poem::http::StatusCode;
-use poem::{Body, EndpointExt, IntoResponse, Request, Response, Route, handler, post};
 use poem::web::Data;
+use poem::{Body, EndpointExt, IntoResponse, Request, Response, Route, handler, post};
 
 use self::admission::{Admitted, admit};
 use super::Edge;
@@ -33,7 +33,8 @@ pub fn routes(route: Route, edge: &Edge) -> Route {
 
 /// The path of the public URL: what a proxy in front may strip.
 pub fn path_prefix(public_url: &PublicUrl) -> String {
-    url::Url::parse(public_url.as_str()).map_or_else(|_| String::new(), |url| url.path().trim_end_matches('/').to_owned())
+    url::Url::parse(public_url.as_str())
+        .map_or_else(|_| String::new(), |url| url.path().trim_end_matches('/').to_owned())
 }
 
 /// What a webhook is answered with.

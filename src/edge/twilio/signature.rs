@@ -60,16 +60,8 @@ fn url_variants(url: &str) -> Vec<String> {
         None => ("", authority),
     };
     let host = without_port(host_and_port);
-    let scheme_port = if scheme.eq_ignore_ascii_case("https") {
-        443
-    } else {
-        80
-    };
-    let ports = [
-        host_and_port.to_owned(),
-        host.to_owned(),
-        format!("{host}:{scheme_port}"),
-    ];
+    let scheme_port = if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 };
+    let ports = [host_and_port.to_owned(), host.to_owned(), format!("{host}:{scheme_port}")];
     let mut variants = Vec::with_capacity(6);
     for user_info in [user_info, ""] {
         for port in &ports {
@@ -92,10 +84,7 @@ fn without_port(host_and_port: &str) -> &str {
 
 /// Sorted by name, then value, each pair once: this is the order in which they are signed.
 fn sorted(params: &[(Vec<u8>, Vec<u8>)]) -> Vec<(&[u8], &[u8])> {
-    let mut params: Vec<_> = params
-        .iter()
-        .map(|(name, value)| (&name[..], &value[..]))
-        .collect();
+    let mut params: Vec<_> = params.iter().map(|(name, value)| (&name[..], &value[..])).collect();
     params.sort_unstable();
     params.dedup();
     params
@@ -116,16 +105,10 @@ fn sign(token: &str, url: &str, sorted_params: &[(&[u8], &[u8])]) -> [u8; 20] {
 fn hash_in_query_matches(url: &str, body: &[u8]) -> bool {
     let query = url.split_once('?').map_or("", |(_, query)| query);
     let query = query.split_once('#').map_or(query, |(query, _)| query);
-    let Some(claimed) = query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix(BODY_HASH_PARAM))
-    else {
+    let Some(claimed) = query.split('&').find_map(|pair| pair.strip_prefix(BODY_HASH_PARAM)) else {
         return false;
     };
-    let actual: String = Sha256::digest(body)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let actual: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
     actual.as_bytes().ct_eq(claimed.as_bytes()).into()
 }
 

@@ -61,10 +61,7 @@ mod tests {
 
     #[test]
     fn the_empty_response_is_a_document_and_not_an_empty_body() {
-        assert_eq!(
-            empty(),
-            r#"<?xml version="1.0" encoding="UTF-8"?><Response/>"#
-        );
+        assert_eq!(empty(), r#"<?xml version="1.0" encoding="UTF-8"?><Response/>"#);
     }
 
     #[test]
@@ -75,11 +72,7 @@ mod tests {
     #[test]
     fn a_dial_rings_the_number_and_reports_to_the_action() {
         assert_eq!(
-            dial(
-                "+14155550100",
-                TIMEOUT,
-                "https://x.example/status/CA1?a=1&b=2"
-            ),
+            dial("+14155550100", TIMEOUT, "https://x.example/status/CA1?a=1&b=2"),
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response>\
              <Dial timeout=\"20\" action=\"https://x.example/status/CA1?a=1&amp;b=2\" method=\"POST\">\
              <Number>+14155550100</Number></Dial></Response>"
@@ -91,10 +84,7 @@ mod tests {
     #[case::line_breaks("a\r\n\tb", "a&#13;&#10;&#9;b")]
     #[case::control_characters("a\u{0}\u{b}\u{fffe}b", "ab")]
     #[case::unicode("ñ😀", "ñ😀")]
-    fn what_is_markup_is_escaped_and_what_is_no_xml_is_dropped(
-        #[case] text: &str,
-        #[case] expected: &str,
-    ) {
+    fn what_is_markup_is_escaped_and_what_is_no_xml_is_dropped(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(escape(text), expected);
     }
 
