@@ -6,7 +6,7 @@
 //! - [`inbound`], [`subjects`], [`jetstream`]: the durable log. What lies in it, under which names, and how it is reached.
 //! - [`operators`]: combinators on streams of deliveries. [`pipelines`]: the chains made of them.
 //! - [`conversation`], [`call`]: the rules, pure code. [`shell`]: load, decide, one transaction, publish.
-//! - [`store`]: PostgreSQL.
+//! - PostgreSQL, and only there: [`store`].
 //! - [`answering`] → [`dispatchbot`], [`sending`] → [`twilio`], [`sinks`] → Redis: what leaves the house.
 //! - [`app`], [`cli`], [`config`], [`telemetry`]: the process around it.
 

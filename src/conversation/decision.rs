@@ -10,7 +10,7 @@ use super::input::Media;
 use super::state::{Conversation, MessageStatus};
 use crate::text_enum;
 
-/// The outcome of [`super::decide`].
+/// The outcome of [`super::decide()`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
     /// The conversation as it shall stand.

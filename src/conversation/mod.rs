@@ -1,6 +1,6 @@
 //! The conversation: the rules of who says what to whom, and when.
 //!
-//! Pure code. [`decide`] takes the conversation as it stands, one [`Input`] and the time, and returns a
+//! Pure code. [`decide()`] takes the conversation as it stands, one [`Input`] and the time, and returns a
 //! [`Decision`]: the conversation as it shall stand, and the effects that follow. No clock, no I/O and no
 //! randomness in here, so that a decision can be repeated, replayed and explained.
 //!

@@ -137,10 +137,10 @@ async fn consumer(jetstream: &JetStream, definition: &Definition, mode: Mode) ->
         Err(error) => return Err(error),
     };
     let finding = compare(format!("{stream}.{name}"), &wanted, found.as_ref());
-    let change = match (&finding, mode) {
-        (Finding::Missing { .. }, Mode::Apply | Mode::CreateMissing) | (Finding::Different { .. }, Mode::Apply) => true,
-        _ => false,
-    };
+    let change = matches!(
+        (&finding, mode),
+        (Finding::Missing { .. }, Mode::Apply | Mode::CreateMissing) | (Finding::Different { .. }, Mode::Apply)
+    );
     if change {
         let filter = wanted.get("filter_subject").and_then(Value::as_str).unwrap_or(">").to_owned();
         let request = json!({ "stream_name": stream, "config": wanted });

@@ -1,7 +1,7 @@
 //! JetStream: the durable log between the edge, the conversations and what leaves the house.
 //!
 //! Only this module knows async-nats. It offers three things: [`definitions`] (the streams and consumers of
-//! `streams/`, applied and compared), [`Publisher`] (publish and wait for the acknowledgement) and [`deliveries`] (a
+//! `streams/`, applied and compared), [`Publisher`] (publish and wait for the acknowledgement) and [`deliveries()`] (a
 //! durable consumer as a stream of [`crate::operators::Delivery`]).
 
 pub mod definitions;

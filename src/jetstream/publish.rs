@@ -82,11 +82,15 @@ impl Publisher {
 fn headers(message: &Outgoing) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in &message.headers {
-        // A header is one line: what came from outside must not start another.
-        headers.insert(name.as_str(), value.replace(['\r', '\n'], " "));
+        headers.insert(name.as_str(), one_line(value));
     }
     if let Some(id) = &message.message_id {
-        headers.insert(async_nats::header::NATS_MESSAGE_ID, id.as_str());
+        headers.insert(async_nats::header::NATS_MESSAGE_ID, one_line(id));
     }
     headers
+}
+
+/// A header is one line: what came from outside must not start another.
+fn one_line(value: &str) -> String {
+    value.replace(['\r', '\n'], " ")
 }

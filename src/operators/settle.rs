@@ -63,6 +63,10 @@ async fn settle_one<T>(step: Step<T>) -> Result<Disposition, AcknowledgeError> {
 fn delay_after(failure: &Failure) -> Duration {
     let metadata = failure.receipt.metadata();
     let delay = match &failure.reason {
+        FailureReason::Wait { delay, until } => {
+            tracing::debug!(nats.stream_sequence = metadata.stream_sequence, until, "waits for its time");
+            return *delay;
+        }
         FailureReason::Retry { delay, .. } => *delay,
         FailureReason::Dead { .. } => AFTER_NO_BURIAL,
     };
@@ -98,6 +102,9 @@ mod tests {
     fn to_be_retried(ledger: &Ledger) -> Step<()> {
         Err(Failure::retry(ledger.receipt(1), Duration::from_secs(4), "no connection"))
     }
+    fn before_its_time(ledger: &Ledger) -> Step<()> {
+        Err(ledger.receipt(1).fail(FailureReason::wait(Duration::from_secs(7), "its slot has come")))
+    }
     fn dead_but_not_buried(ledger: &Ledger) -> Step<()> {
         Err(Failure::dead(ledger.receipt(1), DeadReason::UNDECODABLE, ""))
     }
@@ -105,6 +112,7 @@ mod tests {
     #[rstest]
     #[case::a_success_is_acknowledged(succeeded, ACK, SettleSummary { acked: 1, ..SettleSummary::default() })]
     #[case::a_retry_waits_its_delay(to_be_retried, nak(4), SettleSummary { retried: 1, ..SettleSummary::default() })]
+    #[case::one_before_its_time_waits(before_its_time, nak(7), SettleSummary { retried: 1, ..SettleSummary::default() })]
     #[case::a_dead_one_is_kept(dead_but_not_buried, nak(30), SettleSummary { retried: 1, ..SettleSummary::default() })]
     #[tokio::test]
     async fn the_server_learns_what_became_of_a_delivery(

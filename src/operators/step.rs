@@ -49,6 +49,14 @@ pub enum FailureReason {
         #[source]
         source: BoxError,
     },
+    /// Nothing went wrong, its time has only not come: never put aside, and no warning.
+    #[error("waits {delay:?} until {until}")]
+    Wait {
+        /// How long to wait before the next delivery.
+        delay: Duration,
+        /// What it waits for.
+        until: &'static str,
+    },
     /// It cannot work, however often it is tried.
     #[error("cannot be processed: {reason}")]
     Dead {
@@ -60,6 +68,11 @@ pub enum FailureReason {
 }
 
 impl FailureReason {
+    /// Nothing went wrong: its time has not come.
+    pub fn wait(delay: Duration, until: &'static str) -> Self {
+        Self::Wait { delay, until }
+    }
+
     /// It may work later.
     pub fn retry(delay: Duration, source: impl Into<BoxError>) -> Self {
         Self::Retry { delay, source: source.into() }

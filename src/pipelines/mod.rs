@@ -2,11 +2,11 @@
 //!
 //! | pipeline | from | to |
 //! |---|---|---|
-//! | [`webhooks`] | NMC_INBOUND | conversations and calls |
-//! | [`windows`] | NMC_WINDOWS, timers that fired | conversations |
-//! | [`analyze`] | NMC_TASKS | DispatchBot, and its answer to the conversation |
-//! | [`send`] | NMC_TASKS | Twilio, and the outcome to the conversation |
-//! | [`events`] | NMC_EVENTS | Redis |
+//! | [`webhooks()`] | NMC_INBOUND | conversations and calls |
+//! | [`windows()`] | NMC_WINDOWS, timers that fired | conversations |
+//! | [`analyze()`] | NMC_TASKS | DispatchBot, and its answer to the conversation |
+//! | [`send()`] | NMC_TASKS | Twilio, and the outcome to the conversation |
+//! | [`events()`] | NMC_EVENTS | Redis |
 //!
 //! What a pipeline does with one item is a [`Stage`]; the operators do the rest. Every pipeline ends when `shutdown` is
 //! cancelled and what it has under way is settled.

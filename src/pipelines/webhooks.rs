@@ -64,8 +64,7 @@ impl Decide {
     async fn call(&self, inbound: &Inbound, input: &InputId<'_>, early: TooEarly) -> Result<(), FailureReason> {
         let report = call_input(inbound).ok_or_else(|| dead(UNKNOWN_NUMBER, "To is not a phone number"))?;
         let Some(business) = self.business_of_call(&report, early).await? else {
-            self.metrics.unknown_number(WebhookKind::Call);
-            return Ok(()); // the edge has rejected the call, and NMC_INBOUND keeps the webhook
+            return Ok(()); // the edge has rejected the call and counted it, and NMC_INBOUND keeps the webhook
         };
         match self.shell.apply_call(&business, input, &report).await.map_err(|e| early.retry(e))? {
             CallReport::Done => Ok(()),

@@ -1,7 +1,7 @@
 //! Sending: a message's turn, the fence and the claim, Twilio, and what became of it.
 //!
 //! Fed by NMC_TASKS; feeds Twilio and the shell. It guarantees that a message goes to Twilio once: before the POST it is
-//! claimed in the row, and where the answer is lost, [`find_out`](reconcile) comes before anything is tried again.
+//! claimed in the row, and where the answer is lost, `reconcile` finds it out before anything is tried again.
 
 mod accounts;
 mod reconcile;
@@ -109,7 +109,7 @@ impl Deliver {
         match (at - now()).to_std() {
             Ok(wait) if !wait.is_zero() => {
                 self.metrics.sms(SmsResult::RateLimited);
-                Err(FailureReason::retry(wait, "its slot in the sender's rate has not come"))
+                Err(FailureReason::wait(wait, "its slot in the sender's rate has come"))
             }
             _ => Ok(()),
         }

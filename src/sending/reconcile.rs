@@ -76,7 +76,7 @@ impl Deliver {
             return self.give_up(turn).await;
         }
         store.queue_again(id, attempts).await.map_err(|e| turn.retry(e))?;
-        Err(FailureReason::retry(Duration::ZERO, "Twilio has not got it: sent again, through the fence"))
+        Err(FailureReason::wait(Duration::ZERO, "it is sent again, for Twilio has not got it"))
     }
 
     async fn give_up(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {

@@ -182,6 +182,8 @@ impl Shell {
                     continue;
                 }
                 self.arm_only(&decision).await?;
+                // No news may mean that it was decided before, by somebody who died before publishing what followed.
+                self.outbox.drain(decision.conversation.id).await?;
                 return Ok(Applied::Nothing);
             }
             let conversation_id = decision.conversation.id;

@@ -57,7 +57,20 @@ pub enum StoreError {
     Conflict(String),
 }
 
+/// PostgreSQL's codes for text that it cannot keep: NUL, in text and in JSON.
+const UNSTORABLE: [&str; 2] = ["22021", "22P05"];
+
 impl StoreError {
+    /// Whether what was to be written or looked for holds a character that PostgreSQL cannot keep.
+    pub fn is_unstorable_text(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| UNSTORABLE.contains(&code.as_ref()))
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) fn corrupt(table: &'static str, id: impl ToString, what: impl ToString) -> Self {
         Self::Corrupt { table, id: id.to_string(), what: what.to_string() }
     }

@@ -92,6 +92,9 @@ impl From<crate::store::StoreError> for Failure {
     fn from(error: crate::store::StoreError) -> Self {
         match error {
             crate::store::StoreError::Conflict(what) => Problem::new(Code::Conflict, what).into(),
+            error if error.is_unstorable_text() => {
+                Problem::invalid([("request".to_owned(), "must not contain NUL".to_owned())]).into()
+            }
             error => Problem::unavailable(&error).into(),
         }
     }

@@ -20,8 +20,9 @@ const MAX_FORM: usize = 64 * 1024;
 /// Of a larger body not even the signature is judged: it would have to be read to the end.
 const MAX_JUDGED: usize = 4 * 1024 * 1024;
 
-pub(super) const UNDECODABLE: DeadReason = DeadReason::new("undecodable_form");
-pub(super) const MISSING_FIELD: DeadReason = DeadReason::new("missing_field");
+const UNDECODABLE: DeadReason = DeadReason::new("undecodable_form");
+const MISSING_FIELD: DeadReason = DeadReason::new("missing_field");
+const MALFORMED_FIELD: DeadReason = DeadReason::new("malformed_field");
 
 /// A webhook that is Twilio's and can be read.
 pub(super) struct Admitted {
@@ -107,12 +108,13 @@ pub(super) async fn admit(edge: &Edge, kind: WebhookKind, request: &Request, bod
 }
 
 impl Admitted {
-    /// A field that the webhook cannot do without, told by one of these names; a webhook without it is kept aside.
-    pub(super) fn missing(&self, error: &FormError) -> (DeadReason, String, Letter) {
+    /// What is kept of a webhook that lacks a field which it cannot do without, or has nonsense in it.
+    pub(super) fn unusable(&self, error: &FormError) -> (DeadReason, String, Letter) {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(self.form.iter()).finish();
         let letter =
             Letter { kind: self.kind, hash: self.form.body_hash(), body: body.into(), received_at: self.received_at };
-        (MISSING_FIELD, error.to_string(), letter)
+        let reason = if matches!(error, FormError::Malformed { .. }) { MALFORMED_FIELD } else { MISSING_FIELD };
+        (reason, error.to_string(), letter)
     }
 }
 

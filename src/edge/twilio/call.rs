@@ -1,6 +1,7 @@
 //! `/webhooks/twilio/call`: a call rings. It is forwarded to the owner's phone, and Twilio tells how that ended.
 
 use super::admission::{Admitted, bury};
+use super::form::FormError;
 use super::{Answer, twiml};
 use crate::edge::Edge;
 use crate::edge::problem::Problem;
@@ -9,19 +10,14 @@ use crate::phone::PhoneNumber;
 use crate::telemetry::WebhookKind;
 
 pub(super) async fn ringing(edge: &Edge, admitted: Admitted) -> Result<Answer, Problem> {
-    let found = admitted.form.required("CallSid").and_then(|_| admitted.form.required("To"));
-    // A withheld caller's From may be blank or a word, but Twilio always sends one.
-    let found = found.and_then(|_| match admitted.form.get("From") {
-        Some(_) => Ok(()),
-        None => admitted.form.required("From").map(drop),
-    });
-    if let Err(error) = found {
-        let (reason, detail, letter) = admitted.missing(&error);
-        return bury(edge, reason, detail, letter).await;
-    }
-    let call_sid = admitted.text("CallSid").unwrap_or_default();
+    let (call_sid, call_status) = match required_fields(&admitted) {
+        Ok(fields) => fields,
+        Err(error) => {
+            let (reason, detail, letter) = admitted.unusable(&error);
+            return bury(edge, reason, detail, letter).await;
+        }
+    };
     let to = admitted.text("To").unwrap_or_default();
-    let call_status = admitted.text("CallStatus").filter(|status| !status.is_empty());
     let business = match to.parse::<PhoneNumber>() {
         Ok(phone) => edge.directory.by_phone(&phone).await.map_err(|error| Problem::unavailable(&error))?,
         Err(_) => None,
@@ -41,11 +37,18 @@ pub(super) async fn ringing(edge: &Edge, admitted: Admitted) -> Result<Answer, P
     if status != "ringing" {
         return Ok(Answer::Twiml(twiml::empty()));
     }
-    let action = edge.public_url.join(&format!("/webhooks/twilio/call/status/{}", path_segment(&call_sid)));
+    let action = edge.public_url.join(&format!("/webhooks/twilio/call/status/{call_sid}"));
     Ok(Answer::Twiml(twiml::dial(business.forward_to.as_str(), edge.dial_timeout, &action)))
 }
 
-/// Twilio's ids are plain, but this one comes from outside.
-fn path_segment(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+/// The call's id, and its status where there is one.
+fn required_fields(admitted: &Admitted) -> Result<(String, Option<String>), FormError> {
+    let call_sid = admitted.word("CallSid")?;
+    admitted.form.required("To")?;
+    // A withheld caller's From may be blank or a word, but Twilio always sends one.
+    if admitted.form.get("From").is_none() {
+        admitted.form.required("From")?;
+    }
+    let has_status = admitted.form.required("CallStatus").is_ok();
+    Ok((call_sid, if has_status { Some(admitted.word("CallStatus")?) } else { None }))
 }

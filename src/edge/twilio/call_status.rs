@@ -11,7 +11,7 @@ pub(super) async fn ended(edge: &Edge, admitted: Admitted, call_sid_in_path: &st
     let report = match Report::read(&admitted, call_sid_in_path) {
         Ok(report) => report,
         Err(error) => {
-            let (reason, detail, letter) = admitted.missing(&error);
+            let (reason, detail, letter) = admitted.unusable(&error);
             return bury(edge, reason, detail, letter).await;
         }
     };
@@ -35,22 +35,21 @@ struct Report {
 
 impl Report {
     fn read(admitted: &Admitted, call_sid_in_path: &str) -> Result<Self, FormError> {
-        let call_sid =
-            admitted.text("CallSid").filter(|sid| !sid.is_empty()).unwrap_or_else(|| call_sid_in_path.to_owned());
+        // Both are signed; the form's is Twilio's own word.
+        let call_sid = match admitted.word("CallSid") {
+            Err(FormError::Missing { .. }) => call_sid_in_path.to_owned(),
+            word => word?,
+        };
         let bridged = admitted.form.get("DialBridged").and_then(|word| word.parse().ok());
-        if let Ok(dial_status) = admitted.form.required("DialCallStatus") {
-            return Ok(Self { call_sid, dial_status: dial_status.to_owned(), bridged });
+        match admitted.word("DialCallStatus") {
+            Ok(dial_status) => Ok(Self { call_sid, dial_status, bridged }),
+            // Without a Dial result nobody has answered, whatever Twilio calls the end of the call (contract, section 2).
+            Err(missing @ FormError::Missing { .. }) => match admitted.word("CallStatus") {
+                Ok(dial_status) => Ok(Self { call_sid, dial_status, bridged: Some(false) }),
+                Err(_) => Err(missing),
+            },
+            Err(error) => Err(error),
         }
-        // Without a Dial result nobody has answered, whatever Twilio calls the end of the call (contract, section 2).
-        let call_status = admitted.form.required("CallStatus").map_err(|_| missing_dial_status(admitted))?;
-        Ok(Self { call_sid, dial_status: call_status.to_owned(), bridged: Some(false) })
-    }
-}
-
-fn missing_dial_status(admitted: &Admitted) -> FormError {
-    match admitted.form.required("DialCallStatus") {
-        Err(error) => error,
-        Ok(_) => FormError::Missing { name: "DialCallStatus".to_owned() },
     }
 }
 

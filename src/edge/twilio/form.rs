@@ -21,6 +21,12 @@ pub enum FormError {
         /// The parameter, as far as it can be read.
         name: String,
     },
+    /// The parameter is not what Twilio writes there.
+    #[error("parameter {name} is not a plain word of at most 64 characters")]
+    Malformed {
+        /// The parameter.
+        name: String,
+    },
     /// The parameter is absent or empty.
     #[error("parameter {name} is missing")]
     Missing {

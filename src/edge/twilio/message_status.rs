@@ -20,7 +20,7 @@ pub(super) async fn reported(edge: &Edge, admitted: Admitted, message_id: Option
     let (message_sid, status) = match required_fields(&admitted) {
         Ok(fields) => fields,
         Err(error) => {
-            let (reason, detail, letter) = admitted.missing(&error);
+            let (reason, detail, letter) = admitted.unusable(&error);
             return bury(edge, reason, detail, letter).await;
         }
     };
@@ -35,9 +35,5 @@ pub(super) async fn reported(edge: &Edge, admitted: Admitted, message_id: Option
 }
 
 fn required_fields(admitted: &Admitted) -> Result<(String, String), FormError> {
-    let either = |names: [&str; 2]| match names.iter().find_map(|name| admitted.text(name).filter(|t| !t.is_empty())) {
-        Some(text) => Ok(text),
-        None => admitted.form.required(names[0]).map(str::to_owned),
-    };
-    Ok((either(["MessageSid", "SmsSid"])?, either(["MessageStatus", "SmsStatus"])?))
+    Ok((admitted.word_of(&["MessageSid", "SmsSid"])?, admitted.word_of(&["MessageStatus", "SmsStatus"])?))
 }

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::admission::Admitted;
+use super::form::FormError;
 use crate::edge::Edge;
 use crate::edge::problem::Problem;
 use crate::inbound::{Inbound, Webhook};
 use crate::jetstream::Outgoing;
 use crate::subjects;
+
+/// Twilio's ids have 34 characters, its statuses fewer.
+const MAX_WORD: usize = 64;
 
 impl Admitted {
     /// Makes the webhook durable under `input_id`.
@@ -21,7 +25,7 @@ impl Admitted {
             body_hash,
             received_at: self.received_at,
             params: self.form.iter().map(|(name, value)| (storable(name), storable(value))).collect(),
-            input_id: storable(&input_id),
+            input_id,
             webhook,
         };
         let outgoing = Outgoing {
@@ -33,6 +37,24 @@ impl Admitted {
         edge.publisher.publish(outgoing).await.map_err(|error| Problem::unavailable(&error))?;
         crate::failpoint::hit("after_publish_ack");
         Ok(())
+    }
+
+    /// An id or a status: becomes part of subjects, message ids and keys, so it has to be the plain word that Twilio
+    /// writes.
+    pub(super) fn word(&self, name: &str) -> Result<String, FormError> {
+        let word = self.form.required(name)?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if word.len() <= MAX_WORD && word.chars().all(plain) {
+            Ok(word.to_owned())
+        } else {
+            Err(FormError::Malformed { name: name.to_owned() })
+        }
+    }
+
+    /// The first of several names under which the form has a plain word; the error names the first of them.
+    pub(super) fn word_of(&self, names: &[&str]) -> Result<String, FormError> {
+        let present = names.iter().find(|name| self.form.required(name).is_ok());
+        self.word(present.or(names.first()).copied().unwrap_or_default())
     }
 
     /// A value of the form as it can be stored.

@@ -17,7 +17,7 @@ pub(super) async fn received(edge: &Edge, admitted: Admitted) -> Result<Answer, 
     let message_sid = match required_fields(&admitted) {
         Ok(sid) => sid,
         Err(error) => {
-            let (reason, detail, letter) = admitted.missing(&error);
+            let (reason, detail, letter) = admitted.unusable(&error);
             return bury(edge, reason, detail, letter).await;
         }
     };
@@ -39,10 +39,7 @@ fn required_fields(admitted: &Admitted) -> Result<String, FormError> {
     if admitted.form.get("Body").is_none() && media(admitted).is_empty() {
         admitted.form.required("Body")?;
     }
-    match SID_NAMES.iter().find_map(|name| admitted.text(name).filter(|sid| !sid.is_empty())) {
-        Some(sid) => Ok(sid),
-        None => admitted.form.required(SID_NAMES[0]).map(str::to_owned),
-    }
+    admitted.word_of(&SID_NAMES)
 }
 
 fn media(admitted: &Admitted) -> Vec<Media> {
