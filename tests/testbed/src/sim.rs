@@ -26,11 +26,7 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub fn http_client(timeout: Duration) -> reqwest::Result<reqwest::Client> {
     // The second call in a process is refused, and that is what we want.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(timeout)
-        .build()
+    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(timeout).build()
 }
 
 /// Waits for Ctrl-C or SIGTERM: the end of a simulator that runs as a program.

@@ -21,15 +21,9 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let api_key = arguments
-        .api_key
-        .or_else(|| std::env::var("DISPATCHBOT_API_KEY").ok());
+    let api_key = arguments.api_key.or_else(|| std::env::var("DISPATCHBOT_API_KEY").ok());
     let api_key = api_key.context("DISPATCHBOT_API_KEY is not set")?;
-    let sim = DispatchBotSim::start(DispatchBotOptions {
-        bind: arguments.bind,
-        api_key,
-    })
-    .await?;
+    let sim = DispatchBotSim::start(DispatchBotOptions { bind: arguments.bind, api_key }).await?;
     println!("dispatchbot-sim: {}", sim.base_url());
     until_signal().await?;
     sim.stop().await;

@@ -31,9 +31,7 @@ struct Arguments {
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let or_env = |given: Option<String>, name: &str| {
-        given
-            .or_else(|| std::env::var(name).ok())
-            .with_context(|| format!("{name} is not set"))
+        given.or_else(|| std::env::var(name).ok()).with_context(|| format!("{name} is not set"))
     };
     let sim = TwilioSim::start(TwilioOptions {
         bind: arguments.bind,

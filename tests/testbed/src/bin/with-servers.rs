@@ -118,9 +118,6 @@ fn run_dir() -> anyhow::Result<PathBuf> {
 
 /// As a shell has it: 128 and the signal's number for one that was killed.
 fn code(status: ExitStatus) -> u8 {
-    let code = status
-        .code()
-        .or_else(|| status.signal().map(|signal| 128 + signal))
-        .unwrap_or(1);
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     u8::try_from(code).unwrap_or(1)
 }

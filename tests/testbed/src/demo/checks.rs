@@ -86,10 +86,13 @@ fn questions(stage: &Stage, findings: &mut Findings) {
 }
 
 fn events(all: &[Seen], findings: &mut Findings) {
-    for (event_type, expected) in EVENTS {
-        let count = all.iter().filter(|seen| is(seen, event_type)).count();
-        findings.add(&format!("{event_type}: {expected}"), count == expected, count);
-    }
+    let count = |event_type| all.iter().filter(|seen| is(seen, event_type)).count();
+    let listed = |counts: Vec<(&str, usize)>| {
+        counts.into_iter().map(|(event_type, count)| format!("{event_type} {count}")).collect::<Vec<_>>().join(", ")
+    };
+    let counted = EVENTS.map(|(event_type, _)| (event_type, count(event_type)));
+    let what = format!("events as often as they should be: {}", listed(EVENTS.to_vec()));
+    findings.add(&what, counted == EVENTS, listed(counted.to_vec()));
     let odd: Vec<_> = all.iter().filter(|seen| seen.jetstream.len() != 1 || seen.redis.len() != 1).collect();
     findings.add("each event once in JetStream and once in Redis", odd.is_empty(), format!("{odd:?}"));
     let about = |seen: &&Seen| !seen.envelope["conversation_id"].is_null();

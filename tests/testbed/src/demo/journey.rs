@@ -83,16 +83,16 @@ async fn sms(stage: &Stage, number: usize, what: &str) -> anyhow::Result<String>
     Ok(all.get(number - 1).map(|sms| sms.body.clone()).unwrap_or_default())
 }
 
-/// Waits until so many events of a type were seen.
+/// Waits until so many events of a type are on the screen.
 async fn event(stage: &Stage, event_type: &str, number: usize) -> anyhow::Result<()> {
-    let enough = |all: &[Seen]| all.iter().filter(|seen| is(seen, event_type)).count() >= number;
+    let enough = |all: &[Seen]| all.iter().filter(|seen| seen.shown && is(seen, event_type)).count() >= number;
     let seen = stage.events.wait_for(enough, PATIENCE).await;
     seen.map(drop).with_context(|| format!("{event_type} number {number} is not seen"))
 }
 
-/// Waits until each event was seen in both places.
+/// Waits until each event was seen in both places, and is on the screen.
 async fn everywhere(stage: &Stage) -> anyhow::Result<()> {
-    let both = |all: &[Seen]| all.iter().all(|seen| !seen.jetstream.is_empty() && !seen.redis.is_empty());
+    let both = |all: &[Seen]| all.iter().all(|seen| seen.shown && !seen.jetstream.is_empty() && !seen.redis.is_empty());
     let seen = stage.events.wait_for(both, PATIENCE).await;
     seen.map(drop).context("an event is not in both JetStream and Redis")
 }

@@ -6,11 +6,11 @@
 //!
 //! # Layout
 //!
-//! - [`place`]: the folder, locked and cleaned of earlier runs · [`servers`], [`service`], [`simulators`]: what is started
-//! - [`stage`]: all of that as the players see it · [`phone`]: the customer's end · [`api`]: the App Server's end
-//! - [`watch`]: what happens, printed as it happens · [`journey`]: what is played · [`checks`]: what must have come of it
-//! - [`transcript`], [`addresses`], [`commands`]: what can be looked at and typed afterwards
-//! - [`screen`], [`terminal`], [`keyboard`], [`text`]: how it looks
+//! - `place`: the folder, locked and cleaned of earlier runs · `servers`, `service`, `simulators`: what is started
+//! - `stage`: all of that as the players see it · `phone`: the customer's end · `api`: the App Server's end
+//! - `watch`: what happens, printed as it happens · `journey`: what is played · `checks`: what must have come of it
+//! - `transcript`, `addresses`, `commands`: what can be looked at and typed afterwards
+//! - `screen`, `terminal`, `keyboard`, `text`: how it looks
 
 mod addresses;
 mod api;
@@ -75,12 +75,14 @@ async fn perform(once: bool, screen: &Screen, interrupts: &mut Interrupts) -> Re
     screen.plain(&format!("NeverMissCall: a missed call, live. Everything it needs runs under {}.\n", place.shown()));
     let servers = interrupts.unless(Servers::start(&place, screen)).await??;
     let result = beside(once, screen, interrupts, &place, &servers).await;
-    screen.progress(Some("stopping the servers"));
+    screen.announce(Tag::Stop, "stopping the servers");
     // A second Ctrl-C: they are dropped, and so killed.
     let stopped = interrupts.unless(servers.stop()).await;
     place.remove_data();
-    if stopped.is_ok() {
-        screen.line(Tag::Stop, "all that was started has ended", &format!("the service's log: {}", place.shown_log()));
+    match stopped {
+        Ok(Ok(())) => screen.line(Tag::Stop, "all that was started has ended", &place.shown_log()),
+        Ok(Err(error)) => screen.line(Tag::Failed, &format!("{error:#}"), ""),
+        Err(_) => screen.line(Tag::Stop, "the servers were killed", ""),
     }
     result
 }
@@ -94,16 +96,19 @@ async fn beside(
     servers: &Servers,
 ) -> Result<bool, Stop> {
     let simulators = Simulators::start(screen).await?;
-    let wiring = settings::Wiring::new(servers, &simulators)?;
+    let wiring = settings::Wiring::new(place, servers, &simulators)?;
     simulators.twilio.set_webhook_url(wiring.public_url(), None);
     let mut service = interrupts.unless(Service::start(&wiring, place.log(), screen)).await??;
     let result =
         play(once, screen, interrupts, &mut service, &Stage::new(screen, servers, &simulators, &wiring)?).await;
-    screen.progress(Some("stopping the service: it finishes what is under way"));
-    // A second Ctrl-C: it is dropped, and so killed.
-    let stopped = interrupts.unless(service.stop()).await;
-    if let Ok(Ok(status)) = stopped {
-        screen.line(Tag::Stop, &format!("the service has drained and ended ({status})"), "");
+    if service.runs() {
+        screen.announce(Tag::Stop, "stopping the service: it finishes what is under way");
+        // A second Ctrl-C: it is dropped, and so killed.
+        match interrupts.unless(service.stop()).await {
+            Ok(Ok(status)) => screen.line(Tag::Stop, &format!("the service has drained and ended ({status})"), ""),
+            Ok(Err(error)) => screen.line(Tag::Failed, &format!("{error:#}"), ""),
+            Err(_) => screen.line(Tag::Stop, "the service was killed", ""),
+        }
     }
     simulators.stop().await;
     result

@@ -17,7 +17,7 @@ const POSTGRES_PATH: &str = "postgres.path";
 
 /// A locked folder.
 pub(super) struct Place {
-    name: String,
+    number: u32,
     dir: PathBuf,
     data: PathBuf,
     _lock: File,
@@ -27,13 +27,12 @@ impl Place {
     /// The first folder below `run` that no living demo has.
     pub(super) fn claim(run: &Path) -> anyhow::Result<Self> {
         for number in 1..=MOST {
-            let name = if number == 1 { "demo".to_owned() } else { format!("demo-{number}") };
-            let dir = run.join(&name);
+            let dir = run.join(name(number));
             fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
             let dir = dir.canonicalize()?;
             let lock = File::create(dir.join("lock"))?;
             match lock.try_lock() {
-                Ok(()) => return Self::clean(name, dir, lock),
+                Ok(()) => return Self::clean(number, dir, lock),
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => {
                     return Err(error).with_context(|| format!("cannot lock {}", dir.display()));
@@ -43,7 +42,7 @@ impl Place {
         bail!("{MOST} demos run already, in {}", run.display())
     }
 
-    fn clean(name: String, dir: PathBuf, lock: File) -> anyhow::Result<Self> {
+    fn clean(number: u32, dir: PathBuf, lock: File) -> anyhow::Result<Self> {
         for entry in fs::read_dir(&dir)?.flatten() {
             if entry.file_name().to_string_lossy().starts_with("data-") {
                 remove(&entry.path());
@@ -53,12 +52,17 @@ impl Place {
         let data = dir.join(format!("data-{}", std::process::id()));
         fs::create_dir(&data).with_context(|| format!("cannot make {}", data.display()))?;
         File::create(dir.join("service.log")).context("cannot make the service's log")?;
-        Ok(Self { name, dir, data, _lock: lock })
+        Ok(Self { number, dir, data, _lock: lock })
+    }
+
+    /// Whether no other demo runs: it may have what only one can have.
+    pub(super) fn is_first(&self) -> bool {
+        self.number == 1
     }
 
     /// The folder as the user knows it.
     pub(super) fn shown(&self) -> String {
-        format!(".run/{}", self.name)
+        format!(".run/{}", name(self.number))
     }
 
     /// The service's log as the user knows it.
@@ -85,6 +89,10 @@ impl Place {
     pub(super) fn remove_data(&self) {
         remove(&self.data);
     }
+}
+
+fn name(number: u32) -> String {
+    if number == 1 { "demo".to_owned() } else { format!("demo-{number}") }
 }
 
 /// Best effort: what cannot be removed now is in nobody's way, and the next run tries again.

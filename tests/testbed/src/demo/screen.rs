@@ -147,14 +147,18 @@ impl Screen {
         self.0.terminal.paint(BOLD, text)
     }
 
-    /// What is being waited for; said once where there is no live line.
+    /// What is being waited for.
     pub(super) fn progress(&self, what: Option<&str>) {
-        if !self.is_live()
-            && let Some(what) = what
-        {
-            self.line(Tag::Start, &format!("{what} …"), "");
-        }
         self.change(|bottom| bottom.progress = what.map(str::to_owned));
+    }
+
+    /// The same for what may take long: said where there is no live line.
+    pub(super) fn announce(&self, tag: Tag, what: &str) {
+        if self.is_live() {
+            self.progress(Some(what));
+        } else {
+            self.line(tag, &format!("{what} …"), "");
+        }
     }
 
     /// The window's countdown.

@@ -23,7 +23,7 @@ pub(super) struct Servers {
 impl Servers {
     pub(super) async fn start(place: &Place, screen: &Screen) -> anyhow::Result<Self> {
         let binaries = Binaries::find()?;
-        screen.progress(Some("starting nats-server, PostgreSQL (a new cluster) and Redis"));
+        screen.announce(Tag::Start, "starting nats-server, PostgreSQL (a new cluster) and Redis");
         let nats = NatsOptions::new(&binaries, place.data("nats"));
         let redis = RedisOptions::new(&binaries, place.data("redis"));
         let postgres = PostgresOptions::new(&binaries, place.data("postgres"));

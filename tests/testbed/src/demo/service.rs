@@ -57,6 +57,11 @@ impl Service {
         }
     }
 
+    /// Whether it has not been seen to end.
+    pub(super) fn runs(&self) -> bool {
+        self.child.id().is_some()
+    }
+
     /// Asks it to drain, waits for its end, and kills it if that takes too long.
     pub(super) async fn stop(mut self) -> anyhow::Result<ExitStatus> {
         if let Some(pid) = self.child.id() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use super::place::Place;
 use super::servers::Servers;
 use super::simulators::Simulators;
 
@@ -36,8 +37,8 @@ pub(super) struct Wiring {
 }
 
 impl Wiring {
-    pub(super) fn new(servers: &Servers, simulators: &Simulators) -> anyhow::Result<Self> {
-        let address = format!("127.0.0.1:{}", free_port()?);
+    pub(super) fn new(place: &Place, servers: &Servers, simulators: &Simulators) -> anyhow::Result<Self> {
+        let address = format!("127.0.0.1:{}", free_port(place.is_first())?);
         let variables = vec![
             ("NMC_BIND", address.clone()),
             ("NMC_PUBLIC_URL", format!("http://{address}")),
@@ -76,10 +77,13 @@ impl Wiring {
     }
 }
 
-fn free_port() -> anyhow::Result<u16> {
+/// The usual port goes to the first demo only: two that start together would both find it free.
+fn free_port(first: bool) -> anyhow::Result<u16> {
     // Otherwise from below the ephemeral range, as the other servers.
     let others = std::iter::repeat_with(|| rand::random_range(11_000..=31_999)).take(100);
-    std::iter::once(USUAL_PORT)
+    first
+        .then_some(USUAL_PORT)
+        .into_iter()
         .chain(others)
         .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
         .context("no free loopback port for the service")

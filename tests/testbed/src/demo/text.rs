@@ -1,21 +1,44 @@
 //! Text to fit a line.
 
-/// Breaks at spaces so that no line has more than `width` characters, except for words longer than that.
+/// Breaks at spaces, and within words that are longer than a line, so that no line has more than `width` columns.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.lines() {
         let mut line = String::new();
-        for word in paragraph.split(' ') {
-            if !line.is_empty() && columns(&line) + 1 + columns(word) > width {
+        let mut used = 0;
+        for word in paragraph.split(' ').flat_map(|word| pieces(word, width)) {
+            let (piece, continues) = word;
+            let space = usize::from(!continues && !line.is_empty());
+            if !line.is_empty() && used + space + columns(piece) > width {
                 lines.push(std::mem::take(&mut line));
-            } else if !line.is_empty() {
+                used = 0;
+            } else if space == 1 {
                 line.push(' ');
+                used += 1;
             }
-            line.push_str(word);
+            line.push_str(piece);
+            used += columns(piece);
         }
         lines.push(line);
     }
     lines
+}
+
+/// A word in parts of at most `width` columns, and whether each continues the one before.
+fn pieces(word: &str, width: usize) -> impl Iterator<Item = (&str, bool)> {
+    let mut rest = Some(word);
+    let mut continues = false;
+    std::iter::from_fn(move || {
+        let word = rest?;
+        let mut used = 0;
+        let cut = word.char_indices().find(|(at, character)| {
+            used += cell(*character);
+            used > width && *at > 0
+        });
+        let (piece, left) = cut.map_or((word, None), |(at, _)| (&word[..at], Some(&word[at..])));
+        rest = left;
+        Some((piece, std::mem::replace(&mut continues, true)))
+    })
 }
 
 /// The text, cut to `most` characters.
@@ -58,9 +81,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_breaks_at_spaces_and_keeps_long_words_whole() {
+    fn text_breaks_at_spaces_and_a_long_word_where_it_must() {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrap("incomprehensible a b", 5), ["incomprehensible", "a b"]);
+        assert_eq!(wrap("ab comprehend a b", 5), ["ab", "compr", "ehend", "a b"]);
+        assert_eq!(wrap("", 5), [""; 0]);
         assert_eq!(wrap("first\nsecond", 20), ["first", "second"]);
     }
 

@@ -7,7 +7,10 @@ use serde_json::Value;
 use super::stage::Stage;
 use super::text::wrap;
 
-const WIDTH: usize = 76;
+/// Of a message's text.
+const WIDTH: usize = 56;
+/// Of the lines above.
+const HEAD_WIDTH: usize = 76;
 
 /// Prints the customer's newest conversation.
 pub(super) async fn print(stage: &Stage) -> anyhow::Result<()> {
@@ -31,17 +34,22 @@ fn head(stage: &Stage, conversation: &Value) -> String {
         .map(|key| format!("{key}: {}", text(conversation, key)))
         .collect::<Vec<_>>()
         .join(", ");
+    let state = indented(&state);
     let summary = text(conversation, "summary");
-    let summary = if summary.is_empty() { String::new() } else { format!("\n  summary: {summary}") };
-    format!("{title}\n  {state}{summary}")
+    let summary = if summary.is_empty() { String::new() } else { indented(&format!("summary: {summary}")) };
+    format!("{title}{state}{summary}")
+}
+
+fn indented(text: &str) -> String {
+    wrap(text, HEAD_WIDTH).into_iter().map(|line| format!("\n  {line}")).collect()
 }
 
 fn message(message: &Value) -> String {
     let at: Option<DateTime<Local>> = text(message, "created_at").parse().ok();
     let at = at.map_or_else(|| "        ".to_owned(), |at| at.format("%H:%M:%S").to_string());
-    let indent = format!("\n{:21}", "");
-    let body = wrap(text(message, "body"), WIDTH).join(&indent);
-    format!("  {at}  {:<8}  {body}  ({})", text(message, "sender_type"), text(message, "status"))
+    let indent = format!("\n{:22}", "");
+    let body = wrap(&format!("{} ({})", text(message, "body"), text(message, "status")), WIDTH).join(&indent);
+    format!("  {at}  {:<8}  {body}", text(message, "sender_type"))
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {

@@ -22,35 +22,19 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     fn of(request: &'a Value) -> Self {
-        let messages = request["messages"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let messages = request["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
         let from_customer = |message: &Value| message["sender_type"] == "customer";
         let replied = messages.iter().rposition(|message| !from_customer(message));
         let body = |message: &'a Value| message["body"].as_str().unwrap_or_default();
-        let newest: Vec<_> = messages[replied.map_or(0, |at| at + 1)..]
-            .iter()
-            .map(body)
-            .collect();
-        let sent_at = messages
-            .last()
-            .and_then(|message| message["sent_at"].as_str())
-            .unwrap_or_default();
+        let newest: Vec<_> = messages[replied.map_or(0, |at| at + 1)..].iter().map(body).collect();
+        let sent_at = messages.last().and_then(|message| message["sent_at"].as_str()).unwrap_or_default();
         Self {
             trade: request["business"]["trade"].as_str().unwrap_or_default(),
             name: request["business"]["name"].as_str().unwrap_or_default(),
             newest: newest.join("\n"),
-            said: messages
-                .iter()
-                .rev()
-                .filter(|message| from_customer(message))
-                .map(body)
-                .collect(),
+            said: messages.iter().rev().filter(|message| from_customer(message)).map(body).collect(),
             last_reply: replied.map_or("", |at| body(&messages[at])),
-            now: DateTime::parse_from_rfc3339(sent_at)
-                .map(|time| time.to_utc())
-                .unwrap_or_default(),
+            now: DateTime::parse_from_rfc3339(sent_at).map(|time| time.to_utc()).unwrap_or_default(),
             clock: Clock {
                 timezone: request["business"]["timezone"].as_str().unwrap_or_default(),
                 hours: &request["business_hours"],
@@ -102,13 +86,11 @@ pub(super) fn answer(request: &Value) -> Value {
             });
             answer["conversation_complete"] = json!(true);
             answer["outcome"] = json!("appointment_requested");
-            answer["summary"] = json!(format!(
-                "Customer needs help with {spoken} ({job_type}); appointment requested for {when}."
-            ));
+            answer["summary"] =
+                json!(format!("Customer needs help with {spoken} ({job_type}); appointment requested for {when}."));
         }
         None => {
-            answer["message_to_customer"] =
-                json!(proposal(&reading, request, &job_type, spoken, emergency));
+            answer["message_to_customer"] = json!(proposal(&reading, request, &job_type, spoken, emergency));
             let known = !job_type.ends_with("_service");
             answer["confidence"] = json!(if emergency {
                 0.96
@@ -123,10 +105,7 @@ pub(super) fn answer(request: &Value) -> Value {
 }
 
 fn job(reading: &Reading<'_>, emergency: bool) -> (String, &'static str) {
-    let found = reading
-        .said
-        .iter()
-        .find_map(|text| words::job(reading.trade, text));
+    let found = reading.said.iter().find_map(|text| words::job(reading.trade, text));
     let spoken = found.map_or("this", |(_, spoken)| spoken);
     let ever = emergency || reading.said.iter().any(|text| words::is_emergency(text));
     match found {
@@ -136,13 +115,7 @@ fn job(reading: &Reading<'_>, emergency: bool) -> (String, &'static str) {
     }
 }
 
-fn proposal(
-    reading: &Reading<'_>,
-    request: &Value,
-    job_type: &str,
-    spoken: &str,
-    emergency: bool,
-) -> String {
+fn proposal(reading: &Reading<'_>, request: &Value, job_type: &str, spoken: &str, emergency: bool) -> String {
     let slot = reading.clock.named(&reading.newest, reading.now);
     let slot = slot.unwrap_or_else(|| reading.clock.next_slot(reading.now, emergency));
     let when = speak(slot, reading.clock.local(reading.now));
@@ -165,26 +138,16 @@ fn proposal(
 
 /// The range of the estimate for this job; estimates come as `{job_type, min, max}` or kin.
 pub(super) fn price_range(estimates: &Value, job_type: &str) -> Option<(u64, u64)> {
-    let number =
-        |estimate: &Value, keys: &[&str]| keys.iter().find_map(|key| estimate[*key].as_f64());
+    let number = |estimate: &Value, keys: &[&str]| keys.iter().find_map(|key| estimate[*key].as_f64());
     let range = |estimate: &Value| {
-        let low = number(
-            estimate,
-            &["min", "min_price", "price_min", "low", "estimate_min"],
-        )?;
-        let high = number(
-            estimate,
-            &["max", "max_price", "price_max", "high", "estimate_max"],
-        )?;
+        let low = number(estimate, &["min", "min_price", "price_min", "low", "estimate_min"])?;
+        let high = number(estimate, &["max", "max_price", "price_max", "high", "estimate_max"])?;
         // Whole dollars that lie inside the range.
         let (low, high) = (low.ceil(), high.floor());
         (0.0 <= low && low <= high).then_some((low as u64, high as u64))
     };
     let estimates = estimates.as_array()?;
-    let named = estimates.iter().find(|estimate| {
-        ["job_type", "type", "name"]
-            .iter()
-            .any(|key| estimate[*key] == job_type)
-    });
+    let named =
+        estimates.iter().find(|estimate| ["job_type", "type", "name"].iter().any(|key| estimate[*key] == job_type));
     named.and_then(range)
 }

@@ -1,8 +1,7 @@
 //! Times as customers and businesses speak of them: "3pm today", business hours, time zones of the United States.
 
 use chrono::{
-    DateTime, Datelike, Days, FixedOffset, NaiveDate, NaiveTime, TimeDelta, TimeZone, Timelike,
-    Utc, Weekday,
+    DateTime, Datelike, Days, FixedOffset, NaiveDate, NaiveTime, TimeDelta, TimeZone, Timelike, Utc, Weekday,
 };
 use serde_json::Value;
 
@@ -25,9 +24,7 @@ impl Clock<'_> {
             "Pacific/Honolulu" => -10,
             _ => 0,
         };
-        let summer = !matches!(standard, 0 | -10)
-            && self.timezone != "America/Phoenix"
-            && is_summer(time, standard);
+        let summer = !matches!(standard, 0 | -10) && self.timezone != "America/Phoenix" && is_summer(time, standard);
         offset(time, standard + i32::from(summer))
     }
 
@@ -36,16 +33,8 @@ impl Clock<'_> {
         let time = time_of_day(text)?;
         let local = self.local(now);
         let days = u64::from(text.to_lowercase().contains("tomorrow"));
-        let moment = self.at(
-            local.date_naive().checked_add_days(Days::new(days))?,
-            time,
-            local,
-        )?;
-        if moment < local {
-            self.at(moment.date_naive().succ_opt()?, time, local)
-        } else {
-            Some(moment)
-        }
+        let moment = self.at(local.date_naive().checked_add_days(Days::new(days))?, time, local)?;
+        if moment < local { self.at(moment.date_naive().succ_opt()?, time, local) } else { Some(moment) }
     }
 
     /// The next full hour, two hours ahead at least (in an emergency one), within business hours and free in the calendar.
@@ -53,29 +42,15 @@ impl Clock<'_> {
         let ahead = if emergency { 1 } else { 2 };
         let earliest = now + TimeDelta::hours(ahead) + TimeDelta::minutes(59);
         let first = earliest
-            - TimeDelta::nanoseconds(
-                earliest
-                    .timestamp_nanos_opt()
-                    .unwrap_or_default()
-                    .rem_euclid(HOUR_NANOS),
-            );
+            - TimeDelta::nanoseconds(earliest.timestamp_nanos_opt().unwrap_or_default().rem_euclid(HOUR_NANOS));
         let hours = (0..24 * 14).map(|hour| self.local(first + TimeDelta::hours(hour)));
-        let good =
-            |slot: &DateTime<FixedOffset>| emergency || (self.is_open(slot) && self.is_free(slot));
+        let good = |slot: &DateTime<FixedOffset>| emergency || (self.is_open(slot) && self.is_free(slot));
         let mut hours = hours.filter(good);
         hours.next().unwrap_or_else(|| self.local(first))
     }
 
-    fn at(
-        &self,
-        date: NaiveDate,
-        time: NaiveTime,
-        near: DateTime<FixedOffset>,
-    ) -> Option<DateTime<FixedOffset>> {
-        let guess = near
-            .offset()
-            .from_local_datetime(&date.and_time(time))
-            .single()?;
+    fn at(&self, date: NaiveDate, time: NaiveTime, near: DateTime<FixedOffset>) -> Option<DateTime<FixedOffset>> {
+        let guess = near.offset().from_local_datetime(&date.and_time(time)).single()?;
         let offset = *self.local(guess.to_utc()).offset(); // the clocks may change in between
         offset.from_local_datetime(&date.and_time(time)).single()
     }
@@ -90,15 +65,11 @@ impl Clock<'_> {
             Weekday::Sat => "saturday",
             Weekday::Sun => "sunday",
         };
-        let named =
-            |key: &str| NaiveTime::parse_from_str(self.hours[day][key].as_str()?, "%H:%M").ok();
+        let named = |key: &str| NaiveTime::parse_from_str(self.hours[day][key].as_str()?, "%H:%M").ok();
         match (named("start"), named("end")) {
             (Some(start), Some(end)) => start <= slot.time() && APPOINTMENT <= end - slot.time(),
             // No hours at all: what tradespeople usually keep.
-            _ => {
-                self.hours.as_object().is_none_or(serde_json::Map::is_empty)
-                    && (8..16).contains(&slot.hour())
-            }
+            _ => self.hours.as_object().is_none_or(serde_json::Map::is_empty) && (8..16).contains(&slot.hour()),
         }
     }
 
@@ -108,10 +79,7 @@ impl Clock<'_> {
             DateTime::parse_from_rfc3339(text).ok()
         };
         self.calendar.as_array().into_iter().flatten().all(|entry| {
-            match (
-                time(entry, ["starts_at", "start"]),
-                time(entry, ["ends_at", "end"]),
-            ) {
+            match (time(entry, ["starts_at", "start"]), time(entry, ["ends_at", "end"])) {
                 (Some(start), Some(end)) => *slot + APPOINTMENT <= start || end <= *slot,
                 _ => true,
             }
@@ -136,20 +104,12 @@ pub(super) fn speak(slot: DateTime<FixedOffset>, now: DateTime<FixedOffset>) -> 
 
 /// The first "3pm", "3:30 PM" or "11 a.m." of a text.
 pub(super) fn time_of_day(text: &str) -> Option<NaiveTime> {
-    let text = text
-        .to_lowercase()
-        .replace("a.m", "am")
-        .replace("p.m", "pm");
+    let text = text.to_lowercase().replace("a.m", "am").replace("p.m", "pm");
     let starts = text.char_indices().filter(|(at, digit)| {
-        digit.is_ascii_digit()
-            && !text[..*at].ends_with(|before: char| before.is_ascii_digit() || before == ':')
+        digit.is_ascii_digit() && !text[..*at].ends_with(|before: char| before.is_ascii_digit() || before == ':')
     });
     starts.map(|(at, _)| at).find_map(|at| {
-        let number = |text: &str| {
-            text.chars()
-                .take_while(char::is_ascii_digit)
-                .collect::<String>()
-        };
+        let number = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
         let hour = number(&text[at..]);
         let mut rest = &text[at + hour.len()..];
         let mut minute = String::from("0");
@@ -162,10 +122,7 @@ pub(super) fn time_of_day(text: &str) -> Option<NaiveTime> {
             half if half.starts_with("am") => 0,
             _ => return None,
         };
-        let hour = hour
-            .parse::<u32>()
-            .ok()
-            .filter(|hour| (1..=12).contains(hour))?;
+        let hour = hour.parse::<u32>().ok().filter(|hour| (1..=12).contains(hour))?;
         NaiveTime::from_hms_opt(hour % 12 + afternoon, minute.parse().ok()?, 0)
     })
 }
@@ -173,8 +130,7 @@ pub(super) fn time_of_day(text: &str) -> Option<NaiveTime> {
 /// Second Sunday of March to first Sunday of November, at two in the morning.
 fn is_summer(time: DateTime<Utc>, standard: i32) -> bool {
     let local = offset(time, standard).naive_local();
-    let sunday =
-        |month, nth| NaiveDate::from_weekday_of_month_opt(local.year(), month, Weekday::Sun, nth);
+    let sunday = |month, nth| NaiveDate::from_weekday_of_month_opt(local.year(), month, Weekday::Sun, nth);
     let (Some(start), Some(end)) = (sunday(3, 2), sunday(11, 1)) else {
         return false;
     };
@@ -183,8 +139,7 @@ fn is_summer(time: DateTime<Utc>, standard: i32) -> bool {
 }
 
 fn offset(time: DateTime<Utc>, hours: i32) -> DateTime<FixedOffset> {
-    FixedOffset::east_opt(hours * 3600)
-        .map_or_else(|| time.fixed_offset(), |offset| time.with_timezone(&offset))
+    FixedOffset::east_opt(hours * 3600).map_or_else(|| time.fixed_offset(), |offset| time.with_timezone(&offset))
 }
 
 #[cfg(test)]
@@ -192,11 +147,7 @@ mod tests {
     use super::*;
 
     fn clock<'a>(hours: &'a Value, calendar: &'a Value) -> Clock<'a> {
-        Clock {
-            timezone: "America/New_York",
-            hours,
-            calendar,
-        }
+        Clock { timezone: "America/New_York", hours, calendar }
     }
 
     #[test]
@@ -205,47 +156,25 @@ mod tests {
         let clock = clock(&none, &none);
         let now: DateTime<Utc> = "2026-07-01T15:00:00Z".parse()?;
         let named = |text, now| clock.named(text, now).map(|time| time.to_rfc3339());
-        assert_eq!(
-            named("Yes, 3pm today works", now).as_deref(),
-            Some("2026-07-01T15:00:00-04:00")
-        );
-        assert_eq!(
-            named("tomorrow 9:30 a.m. please", now).as_deref(),
-            Some("2026-07-02T09:30:00-04:00")
-        );
-        assert_eq!(
-            named("10am", now).as_deref(),
-            Some("2026-07-02T10:00:00-04:00")
-        );
+        assert_eq!(named("Yes, 3pm today works", now).as_deref(), Some("2026-07-01T15:00:00-04:00"));
+        assert_eq!(named("tomorrow 9:30 a.m. please", now).as_deref(), Some("2026-07-02T09:30:00-04:00"));
+        assert_eq!(named("10am", now).as_deref(), Some("2026-07-02T10:00:00-04:00"));
         assert_eq!(named("no time in 2 rooms", now), None);
         let winter: DateTime<Utc> = "2026-12-01T15:00:00Z".parse()?;
-        assert_eq!(
-            named("12pm", winter).as_deref(),
-            Some("2026-12-01T12:00:00-05:00")
-        );
+        assert_eq!(named("12pm", winter).as_deref(), Some("2026-12-01T12:00:00-05:00"));
         Ok(())
     }
 
     #[test]
     fn slots_keep_to_business_hours_and_calendar() -> anyhow::Result<()> {
         let hours = serde_json::json!({"wednesday": {"start": "08:00", "end": "18:00"}, "thursday": {"start": "08:00", "end": "18:00"}});
-        let calendar = serde_json::json!([{"starts_at": "2026-07-01T13:00:00-04:00", "ends_at": "2026-07-01T15:30:00-04:00"}]);
+        let calendar =
+            serde_json::json!([{"starts_at": "2026-07-01T13:00:00-04:00", "ends_at": "2026-07-01T15:30:00-04:00"}]);
         let clock = clock(&hours, &calendar);
-        let slot = |now: &str, emergency| {
-            anyhow::Ok(clock.next_slot(now.parse()?, emergency).to_rfc3339())
-        };
-        assert_eq!(
-            slot("2026-07-01T14:59:00Z", false)?,
-            "2026-07-01T16:00:00-04:00"
-        );
-        assert_eq!(
-            slot("2026-07-01T21:30:00Z", false)?,
-            "2026-07-02T08:00:00-04:00"
-        );
-        assert_eq!(
-            slot("2026-07-01T21:30:00Z", true)?,
-            "2026-07-01T19:00:00-04:00"
-        );
+        let slot = |now: &str, emergency| anyhow::Ok(clock.next_slot(now.parse()?, emergency).to_rfc3339());
+        assert_eq!(slot("2026-07-01T14:59:00Z", false)?, "2026-07-01T16:00:00-04:00");
+        assert_eq!(slot("2026-07-01T21:30:00Z", false)?, "2026-07-02T08:00:00-04:00");
+        assert_eq!(slot("2026-07-01T21:30:00Z", true)?, "2026-07-01T19:00:00-04:00");
         Ok(())
     }
 }

@@ -23,15 +23,13 @@ pub(super) struct State {
 }
 
 pub(super) fn routes() -> Route {
-    Route::new()
-        .at("/v1/conversations/analyze", post(analyze))
-        .nest(
-            "/_sim",
-            Route::new()
-                .at("/faults", put(set_faults).get(get_faults))
-                .at("/answers", post(script).delete(forget_answers))
-                .at("/requests", get(requests).delete(clear)),
-        )
+    Route::new().at("/v1/conversations/analyze", post(analyze)).nest(
+        "/_sim",
+        Route::new()
+            .at("/faults", put(set_faults).get(get_faults))
+            .at("/answers", post(script).delete(forget_answers))
+            .at("/requests", get(requests).delete(clear)),
+    )
 }
 
 #[handler]
@@ -41,17 +39,10 @@ async fn analyze(
     Data(state): Data<&Arc<State>>,
     Data(connections): Data<&Connections>,
 ) -> Response {
-    let authorization = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    let authorized = authorization.and_then(|value| value.strip_prefix("Bearer "))
-        == Some(state.api_key.as_str());
+    let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let authorized = authorization.and_then(|value| value.strip_prefix("Bearer ")) == Some(state.api_key.as_str());
     let Ok(asked) = serde_json::from_slice::<Value>(&body) else {
-        record(
-            state,
-            json!({"problems": ["body: not JSON"], "answered_with": 400}),
-        );
+        record(state, json!({"problems": ["body: not JSON"], "answered_with": 400}));
         return error(400, "INVALID_JSON", "The body is not JSON", &[]);
     };
     if !authorized {
@@ -61,12 +52,7 @@ async fn analyze(
     let problems = problems(&asked);
     if !problems.is_empty() {
         record(state, with_outcome(&asked, 422, &problems));
-        return error(
-            422,
-            "VALIDATION_FAILED",
-            "The request is not what the contract says",
-            &problems,
-        );
+        return error(422, "VALIDATION_FAILED", "The request is not what the contract says", &problems);
     }
     let number = asked["customer_phone"].as_str().unwrap_or_default();
     let faults = lock(&state.faults).rules.take(number, |_| true);
@@ -92,11 +78,7 @@ async fn analyze(
 }
 
 fn with_outcome(asked: &Value, status: u16, problems: &[String]) -> Value {
-    let mut entry = if asked.is_object() {
-        asked.clone()
-    } else {
-        json!({"body": asked})
-    };
+    let mut entry = if asked.is_object() { asked.clone() } else { json!({"body": asked}) };
     entry["answered_with"] = json!(status);
     entry["problems"] = json!(problems);
     entry

@@ -38,10 +38,7 @@ pub struct DispatchBotOptions {
 
 impl Default for DispatchBotOptions {
     fn default() -> Self {
-        Self {
-            bind: SocketAddr::from(([127, 0, 0, 1], 0)),
-            api_key: "a-key-for-tests".to_owned(),
-        }
+        Self { bind: SocketAddr::from(([127, 0, 0, 1], 0)), api_key: "a-key-for-tests".to_owned() }
     }
 }
 
@@ -61,9 +58,7 @@ impl DispatchBotSim {
             requests: Journal::default(),
         });
         let server = SimServer::start(options.bind, |connections| {
-            http::routes()
-                .with(AddData::new(state.clone()))
-                .with(AddData::new(connections))
+            http::routes().with(AddData::new(state.clone())).with(AddData::new(connections))
         })
         .await?;
         Ok(Self { server, state })

@@ -18,9 +18,7 @@ pub(super) fn respond(mut answer: Value, faults: &[Fault], request: &Value) -> R
             }
             Fault::InvalidJson => {
                 let half = r#"{"success": true, "job_type": "plumb"#;
-                return Response::builder()
-                    .content_type("application/json")
-                    .body(half);
+                return Response::builder().content_type("application/json").body(half);
             }
             Fault::WrongTypes => {
                 answer = json!({"success": "yes", "job_type": 7, "urgency_level": [], "emergency_detected": "maybe",
@@ -31,31 +29,23 @@ pub(super) fn respond(mut answer: Value, faults: &[Fault], request: &Value) -> R
             Fault::LowConfidence => answer["confidence"] = json!(0.1),
             Fault::PriceOutOfRange => {
                 let price = highest(&request["job_estimates"]).max(0.0) as u64 * 10 + 9_999;
-                answer["message_to_customer"] =
-                    json!(format!("We can come today. That will be ${price} in all."));
+                answer["message_to_customer"] = json!(format!("We can come today. That will be ${price} in all."));
             }
             Fault::Delay(_) | Fault::HoldForever | Fault::Drop => {}
         }
     }
-    Response::builder()
-        .content_type("application/json")
-        .body(answer.to_string())
+    Response::builder().content_type("application/json").body(answer.to_string())
 }
 
 /// DispatchBot's error body.
 pub(super) fn error(status: u16, code: &str, message: &str, details: &[String]) -> Response {
     let body = json!({"error": {"code": code, "message": message, "details": details}}).to_string();
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    body.with_content_type("application/json")
-        .with_status(status)
-        .into_response()
+    body.with_content_type("application/json").with_status(status).into_response()
 }
 
 fn long(answer: &Value) -> String {
-    let message = format!(
-        "{} ",
-        answer["message_to_customer"].as_str().unwrap_or("Hello.")
-    );
+    let message = format!("{} ", answer["message_to_customer"].as_str().unwrap_or("Hello."));
     message.chars().cycle().take(LONG).collect()
 }
 

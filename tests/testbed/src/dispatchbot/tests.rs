@@ -33,27 +33,14 @@ async fn post(sim: &DispatchBotSim, body: &Value) -> reqwest::Result<reqwest::Re
     post_within(sim, body, LONG).await
 }
 
-async fn post_within(
-    sim: &DispatchBotSim,
-    body: &Value,
-    timeout: Duration,
-) -> reqwest::Result<reqwest::Response> {
-    let request =
-        http_client(timeout)?.post(format!("{}/v1/conversations/analyze", sim.base_url()));
-    request
-        .bearer_auth("a-key-for-tests")
-        .json(body)
-        .send()
-        .await
+async fn post_within(sim: &DispatchBotSim, body: &Value, timeout: Duration) -> reqwest::Result<reqwest::Response> {
+    let request = http_client(timeout)?.post(format!("{}/v1/conversations/analyze", sim.base_url()));
+    request.bearer_auth("a-key-for-tests").json(body).send().await
 }
 
 async fn ask(trade: &str, messages: &[(&str, &str)]) -> anyhow::Result<Value> {
     let sim = DispatchBotSim::start(DispatchBotOptions::default()).await?;
-    Ok(post(&sim, &request(trade, messages))
-        .await?
-        .error_for_status()?
-        .json()
-        .await?)
+    Ok(post(&sim, &request(trade, messages)).await?.error_for_status()?.json().await?)
 }
 
 fn text(answer: &Value) -> &str {
@@ -63,94 +50,50 @@ fn text(answer: &Value) -> &str {
 #[tokio::test]
 async fn the_documents_emergency_is_answered_as_the_document_wants() -> anyhow::Result<()> {
     let missed = ("ai", "Hi! I missed your call. How can I help?");
-    let answer = ask(
-        "plumbing",
-        &[missed, ("customer", "Water heater burst in basement!")],
-    )
-    .await?;
+    let answer = ask("plumbing", &[missed, ("customer", "Water heater burst in basement!")]).await?;
     assert_eq!(answer["success"], true);
     assert_eq!(answer["job_type"], "plumbing_emergency");
     assert_eq!(answer["urgency_level"], "emergency");
     assert!(text(&answer).contains("emergency") && text(&answer).contains("plumbing"));
-    assert!(
-        answer["confidence"]
-            .as_f64()
-            .is_some_and(|confidence| confidence > 0.9)
-    );
+    assert!(answer["confidence"].as_f64().is_some_and(|confidence| confidence > 0.9));
     Ok(())
 }
 
 #[tokio::test]
 async fn a_blocked_sink_becomes_an_appointment() -> anyhow::Result<()> {
     let sink = "Yes, kitchen sink is completely blocked. Need help today!";
-    let mut messages = vec![
-        ("ai", "Hi! I missed your call. How can I help?"),
-        ("customer", sink),
-    ];
+    let mut messages = vec![("ai", "Hi! I missed your call. How can I help?"), ("customer", sink)];
     let first = ask("plumbing", &messages).await?;
-    assert_eq!(
-        (&first["job_type"], &first["urgency_level"]),
-        (&json!("drain_cleaning"), &json!("urgent"))
-    );
-    assert!(
-        text(&first).contains("plumbing") && text(&first).contains("$120 to $250"),
-        "{first}"
-    );
+    assert_eq!((&first["job_type"], &first["urgency_level"]), (&json!("drain_cleaning"), &json!("urgent")));
+    assert!(text(&first).contains("plumbing") && text(&first).contains("$120 to $250"), "{first}");
     assert_eq!(first.get("appointment"), None);
     assert_eq!(first, ask("plumbing", &messages).await?);
 
-    messages.extend([
-        ("ai", text(&first)),
-        ("customer", "Yes, 3pm today works perfectly"),
-    ]);
+    messages.extend([("ai", text(&first)), ("customer", "Yes, 3pm today works perfectly")]);
     let second = ask("plumbing", &messages).await?;
-    assert_eq!(
-        second["appointment"]["starts_at"],
-        "2026-07-01T15:00:00-04:00"
-    );
+    assert_eq!(second["appointment"]["starts_at"], "2026-07-01T15:00:00-04:00");
     assert_eq!(second["conversation_complete"], true);
     assert_eq!(second["outcome"], "appointment_requested");
 
     messages.truncate(3);
     messages.push(("customer", "ok"));
     let offered = ask("plumbing", &messages).await?;
-    assert_eq!(
-        offered["appointment"]["starts_at"],
-        "2026-07-01T13:00:00-04:00"
-    );
+    assert_eq!(offered["appointment"]["starts_at"], "2026-07-01T13:00:00-04:00");
     Ok(())
 }
 
 #[tokio::test]
 async fn each_trade_speaks_of_itself() -> anyhow::Result<()> {
     for (trade, said, job, word) in [
-        (
-            "electrical",
-            "electrical fire in kitchen",
-            "electrical_emergency",
-            "electrical",
-        ),
-        (
-            "hvac",
-            "the furnace makes noise",
-            "furnace_repair",
-            "heating",
-        ),
+        ("electrical", "electrical fire in kitchen", "electrical_emergency", "electrical"),
+        ("hvac", "the furnace makes noise", "furnace_repair", "heating"),
         ("locksmith", "I am locked out", "lockout", "locksmith"),
-        (
-            "garage_door",
-            "broken spring",
-            "spring_replacement",
-            "garage door",
-        ),
+        ("garage_door", "broken spring", "spring_replacement", "garage door"),
         ("plumbing", "hello?", "plumbing_service", "plumbing"),
     ] {
         let answer = ask(trade, &[("customer", said)]).await?;
         assert_eq!(answer["job_type"], job);
-        assert!(
-            text(&answer).contains(word) && text(&answer).len() <= 320,
-            "{answer}"
-        );
+        assert!(text(&answer).contains(word) && text(&answer).len() <= 320, "{answer}");
     }
     Ok(())
 }
@@ -163,9 +106,7 @@ async fn a_request_that_breaks_the_contract_is_told_all_that_is_wrong() -> anyho
     wrong["messages"][0]["sent_at"] = json!("yesterday");
     wrong["business"]["trade"] = json!("bakery");
     wrong["surprise"] = json!(1);
-    wrong
-        .as_object_mut()
-        .map(|fields| fields.remove("window_id"));
+    wrong.as_object_mut().map(|fields| fields.remove("window_id"));
     let response = post(&sim, &wrong).await?;
     assert_eq!(response.status(), 422);
     let body: Value = response.json().await?;
@@ -180,9 +121,7 @@ async fn a_request_that_breaks_the_contract_is_told_all_that_is_wrong() -> anyho
         ])
     );
     assert_eq!(sim.requests()[0]["answered_with"], 422);
-    let keyless = http_client(LONG)?
-        .post(format!("{}/v1/conversations/analyze", sim.base_url()))
-        .json(&wrong);
+    let keyless = http_client(LONG)?.post(format!("{}/v1/conversations/analyze", sim.base_url())).json(&wrong);
     assert_eq!(keyless.send().await?.status(), 401);
     Ok(())
 }
@@ -191,60 +130,30 @@ async fn a_request_that_breaks_the_contract_is_told_all_that_is_wrong() -> anyho
 async fn it_fails_as_told() -> anyhow::Result<()> {
     let sim = DispatchBotSim::start(DispatchBotOptions::default()).await?;
     let good = request("plumbing", &[("customer", "The drain is slow")]);
-    let with =
-        |fault| sim.set_faults(Faults::default().rule(Rule::next(1, fault).to("+12125551234")));
+    let with = |fault| sim.set_faults(Faults::default().rule(Rule::next(1, fault).to("+12125551234")));
 
     with(Fault::Respond(503));
     assert_eq!(post(&sim, &good).await?.status(), 503);
     with(Fault::HoldForever);
-    assert!(
-        post_within(&sim, &good, SHORT)
-            .await
-            .is_err_and(|error| error.is_timeout())
-    );
+    assert!(post_within(&sim, &good, SHORT).await.is_err_and(|error| error.is_timeout()));
     with(Fault::Delay(Span::exactly(Duration::from_secs(2))));
-    assert!(
-        post_within(&sim, &good, SHORT)
-            .await
-            .is_err_and(|error| error.is_timeout())
-    );
+    assert!(post_within(&sim, &good, SHORT).await.is_err_and(|error| error.is_timeout()));
     with(Fault::Drop);
-    assert!(
-        post(&sim, &good)
-            .await
-            .is_err_and(|error| !error.is_timeout())
-    );
+    assert!(post(&sim, &good).await.is_err_and(|error| !error.is_timeout()));
     with(Fault::InvalidJson);
     assert!(post(&sim, &good).await?.json::<Value>().await.is_err());
     with(Fault::WrongTypes);
-    assert_eq!(
-        post(&sim, &good).await?.json::<Value>().await?["job_type"],
-        7
-    );
+    assert_eq!(post(&sim, &good).await?.json::<Value>().await?["job_type"], 7);
     with(Fault::EmptyMessage);
     assert_eq!(text(&post(&sim, &good).await?.json().await?), "");
     with(Fault::LongMessage);
-    assert_eq!(
-        text(&post(&sim, &good).await?.json().await?)
-            .chars()
-            .count(),
-        2000
-    );
+    assert_eq!(text(&post(&sim, &good).await?.json().await?).chars().count(), 2000);
     with(Fault::LowConfidence);
-    assert_eq!(
-        post(&sim, &good).await?.json::<Value>().await?["confidence"],
-        0.1
-    );
+    assert_eq!(post(&sim, &good).await?.json::<Value>().await?["confidence"], 0.1);
     with(Fault::PriceOutOfRange);
     assert!(text(&post(&sim, &good).await?.json().await?).contains("$12499"));
-    assert_eq!(
-        post(&sim, &good).await?.json::<Value>().await?["job_type"],
-        "drain_cleaning"
-    );
-    assert_eq!(
-        sim.wait_for(|all| all.len() == 11, LONG).await?[1]["answered_with"],
-        0
-    );
+    assert_eq!(post(&sim, &good).await?.json::<Value>().await?["job_type"], "drain_cleaning");
+    assert_eq!(sim.wait_for(|all| all.len() == 11, LONG).await?[1]["answered_with"], 0);
     Ok(())
 }
 
@@ -254,21 +163,10 @@ async fn scripted_answers_come_first_and_switches_are_set_over_http() -> anyhow:
     let good = request("plumbing", &[("customer", "The drain is slow")]);
     let http = http_client(LONG)?;
     let control = |path: &str| format!("{}/_sim/{path}", sim.base_url());
-    http.post(control("answers"))
-        .json(&json!([{"success": false}]))
-        .send()
-        .await?
-        .error_for_status()?;
+    http.post(control("answers")).json(&json!([{"success": false}])).send().await?.error_for_status()?;
     let faults = json!({"rules": [{"when": {"next": 1}, "fault": {"respond": 500}}]});
-    assert_eq!(
-        post(&sim, &good).await?.json::<Value>().await?,
-        json!({"success": false})
-    );
-    http.put(control("faults"))
-        .json(&faults)
-        .send()
-        .await?
-        .error_for_status()?;
+    assert_eq!(post(&sim, &good).await?.json::<Value>().await?, json!({"success": false}));
+    http.put(control("faults")).json(&faults).send().await?.error_for_status()?;
     assert_eq!(post(&sim, &good).await?.status(), 500);
     let seen: Value = http.get(control("requests")).send().await?.json().await?;
     assert_eq!(seen["requests"].as_array().map(Vec::len), Some(2));

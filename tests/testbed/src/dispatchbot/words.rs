@@ -72,39 +72,16 @@ const AGREEMENT: [&str; 15] = [
     "deal",
 ];
 
-const REFUSAL: [&str; 7] = [
-    "no,",
-    "not ",
-    "can't",
-    "cannot",
-    "doesn't work",
-    "won't",
-    "another time",
-];
+const REFUSAL: [&str; 7] = ["no,", "not ", "can't", "cannot", "doesn't work", "won't", "another time"];
 
 /// Kinds of job by trade: a word, the kind, how it is spoken of.
 const JOBS: [(&str, &str, &str, &str); 29] = [
-    (
-        "plumbing",
-        "water heater",
-        "water_heater_repair",
-        "the water heater",
-    ),
-    (
-        "plumbing",
-        "hot water",
-        "water_heater_repair",
-        "the hot water",
-    ),
+    ("plumbing", "water heater", "water_heater_repair", "the water heater"),
+    ("plumbing", "hot water", "water_heater_repair", "the hot water"),
     ("plumbing", "clog", "drain_cleaning", "the blocked drain"),
     ("plumbing", "block", "drain_cleaning", "the blocked drain"),
     ("plumbing", "drain", "drain_cleaning", "the drain"),
-    (
-        "plumbing",
-        "disposal",
-        "garbage_disposal_repair",
-        "the garbage disposal",
-    ),
+    ("plumbing", "disposal", "garbage_disposal_repair", "the garbage disposal"),
     ("plumbing", "toilet", "toilet_repair", "the toilet"),
     ("plumbing", "faucet", "faucet_repair", "the faucet"),
     ("plumbing", "pipe", "pipe_repair", "the pipes"),
@@ -132,9 +109,7 @@ const JOBS: [(&str, &str, &str, &str); 29] = [
 
 /// Whether it tells of an emergency.
 pub(super) fn is_emergency(text: &str) -> bool {
-    let text = HARMLESS
-        .iter()
-        .fold(text.to_lowercase(), |text, phrase| text.replace(phrase, ""));
+    let text = HARMLESS.iter().fold(text.to_lowercase(), |text, phrase| text.replace(phrase, ""));
     EMERGENCY.iter().any(|word| text.contains(word))
 }
 
@@ -147,15 +122,9 @@ pub(super) fn is_urgent(text: &str) -> bool {
 /// Whether it agrees to something.
 pub(super) fn agrees(text: &str) -> bool {
     let text = text.to_lowercase();
-    let words: Vec<_> = text
-        .split(|character: char| !character.is_alphanumeric() && character != '\'')
-        .collect();
+    let words: Vec<_> = text.split(|character: char| !character.is_alphanumeric() && character != '\'').collect();
     let said = |phrase: &&str| {
-        if phrase.contains(' ') {
-            text.contains(phrase)
-        } else {
-            words.contains(phrase)
-        }
+        if phrase.contains(' ') { text.contains(phrase) } else { words.contains(phrase) }
     };
     AGREEMENT.iter().any(said) && !REFUSAL.iter().any(|phrase| text.contains(phrase))
 }
@@ -163,9 +132,7 @@ pub(super) fn agrees(text: &str) -> bool {
 /// The kind of job and how it is spoken of, where a word gives it away.
 pub(super) fn job(trade: &str, text: &str) -> Option<(&'static str, &'static str)> {
     let text = text.to_lowercase();
-    JOBS.iter()
-        .find(|(of, word, ..)| *of == trade && text.contains(word))
-        .map(|(.., kind, spoken)| (*kind, *spoken))
+    JOBS.iter().find(|(of, word, ..)| *of == trade && text.contains(word)).map(|(.., kind, spoken)| (*kind, *spoken))
 }
 
 /// How the trade is spoken of.
@@ -189,9 +156,7 @@ pub(super) fn safety(trade: &str, text: &str) -> &'static str {
     } else {
         match trade {
             "plumbing" => "Please shut off the main water valve if you can.",
-            "electrical" => {
-                "Please keep away from it and switch off the main breaker if that is safe."
-            }
+            "electrical" => "Please keep away from it and switch off the main breaker if that is safe.",
             "hvac" => "Please switch the system off.",
             _ => "If anyone is in danger, call 911.",
         }
@@ -214,11 +179,7 @@ mod tests {
         ] {
             assert!(is_emergency(text), "{text}");
         }
-        for text in [
-            "kitchen sink clogged need help",
-            "bathroom faucet dripping",
-            "It is not an emergency",
-        ] {
+        for text in ["kitchen sink clogged need help", "bathroom faucet dripping", "It is not an emergency"] {
             assert!(!is_emergency(text), "{text}");
         }
     }

@@ -28,9 +28,7 @@ impl Binaries {
     /// Finds all three, or says which is missing and what gets it.
     pub fn find() -> anyhow::Result<Self> {
         let file = workspace_root().join(".run/servers.env");
-        let known = std::fs::read_to_string(&file)
-            .map(|text| parse(&text))
-            .unwrap_or_default();
+        let known = std::fs::read_to_string(&file).map(|text| parse(&text)).unwrap_or_default();
         let path = |name: &str| -> anyhow::Result<PathBuf> {
             env::var(name)
                 .ok()
@@ -51,11 +49,7 @@ impl Binaries {
 pub fn workspace_root() -> PathBuf {
     let built_at = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = built_at.ancestors().nth(2).unwrap_or(built_at).to_path_buf();
-    if root.join("nats.conf").is_file() {
-        root
-    } else {
-        PathBuf::from(".")
-    }
+    if root.join("nats.conf").is_file() { root } else { PathBuf::from(".") }
 }
 
 fn parse(text: &str) -> HashMap<String, String> {

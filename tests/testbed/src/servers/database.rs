@@ -12,18 +12,14 @@ pub async fn create_database(admin_url: &str, name: &str, template: Option<&str>
     if let Some(template) = template {
         sql.push_str(&format!(" TEMPLATE {}", quoted(template)?));
     }
-    run(admin_url, sql)
-        .await
-        .with_context(|| format!("cannot create the database {name}"))?;
+    run(admin_url, sql).await.with_context(|| format!("cannot create the database {name}"))?;
     url_of(admin_url, name)
 }
 
 /// Removes the database `name` if it is there, ending its connections.
 pub async fn drop_database(admin_url: &str, name: &str) -> anyhow::Result<()> {
     let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name)?);
-    run(admin_url, sql)
-        .await
-        .with_context(|| format!("cannot drop the database {name}"))
+    run(admin_url, sql).await.with_context(|| format!("cannot drop the database {name}"))
 }
 
 /// The name of a template database for `key`, which `migrate` is given the URL of, once: whoever asks first makes it,
@@ -38,17 +34,11 @@ where
     let mut admin = connect(admin_url).await?;
     if !is_complete(&mut admin, &name).await? {
         // Held until this connection ends, with this function.
-        sqlx::query("SELECT pg_advisory_lock(hashtextextended($1, 0))")
-            .bind(&name)
-            .execute(&mut admin)
-            .await?;
+        sqlx::query("SELECT pg_advisory_lock(hashtextextended($1, 0))").bind(&name).execute(&mut admin).await?;
         if !is_complete(&mut admin, &name).await? {
             drop_database(admin_url, &name).await?;
             migrate(create_database(admin_url, &name, None).await?).await?;
-            let sql = format!(
-                "ALTER DATABASE {} IS_TEMPLATE true ALLOW_CONNECTIONS false",
-                quoted(&name)?
-            );
+            let sql = format!("ALTER DATABASE {} IS_TEMPLATE true ALLOW_CONNECTIONS false", quoted(&name)?);
             sqlx::query(AssertSqlSafe(sql)).execute(&mut admin).await?;
         }
     }
@@ -69,11 +59,7 @@ impl TestDatabase {
     pub async fn create(admin_url: &str, template: Option<&str>) -> anyhow::Result<Self> {
         let name = format!("nmc_test_{}", uuid::Uuid::new_v4().simple());
         let url = create_database(admin_url, &name, template).await?;
-        Ok(Self {
-            admin_url: admin_url.to_owned(),
-            name,
-            url,
-        })
+        Ok(Self { admin_url: admin_url.to_owned(), name, url })
     }
 
     /// Where the service or the test connects.
@@ -110,9 +96,7 @@ pub(super) fn url_of(admin_url: &str, name: &str) -> anyhow::Result<String> {
 }
 
 async fn connect(url: &str) -> anyhow::Result<PgConnection> {
-    PgConnection::connect(url)
-        .await
-        .with_context(|| format!("cannot connect to PostgreSQL at {url}"))
+    PgConnection::connect(url).await.with_context(|| format!("cannot connect to PostgreSQL at {url}"))
 }
 
 async fn run(admin_url: &str, sql: String) -> anyhow::Result<()> {

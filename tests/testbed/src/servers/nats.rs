@@ -32,11 +32,7 @@ impl NatsOptions {
     /// The project's configuration, with data under `dir`.
     pub fn new(binaries: &Binaries, dir: impl Into<PathBuf>) -> Self {
         let program = binaries.nats_server.clone();
-        Self {
-            program,
-            dir: dir.into(),
-            config: workspace_root().join("nats.conf"),
-        }
+        Self { program, dir: dir.into(), config: workspace_root().join("nats.conf") }
     }
 }
 
@@ -60,13 +56,7 @@ impl NatsServer {
             let (port, monitor_port) = (ports::free()?, ports::free()?);
             match launch(&options, port, monitor_port).await {
                 Ok(process) => {
-                    return Ok(Self {
-                        options,
-                        port,
-                        monitor_port,
-                        process,
-                        _dir: None,
-                    });
+                    return Ok(Self { options, port, monitor_port, process, _dir: None });
                 }
                 Err(error) if tries >= PORT_TRIES => return Err(error),
                 Err(_) => {}

@@ -36,11 +36,7 @@ pub struct PostgresOptions {
 impl PostgresOptions {
     /// A durable one with data under `dir`.
     pub fn new(binaries: &Binaries, dir: impl Into<PathBuf>) -> Self {
-        Self {
-            bin_dir: binaries.postgres_dir.clone(),
-            dir: dir.into(),
-            fast: false,
-        }
+        Self { bin_dir: binaries.postgres_dir.clone(), dir: dir.into(), fast: false }
     }
 
     /// The same, made fast for tests.
@@ -72,13 +68,7 @@ impl PostgresServer {
             let port = ports::free()?;
             match launch(&options, &user, &dir, port).await {
                 Ok(process) => {
-                    return Ok(Self {
-                        options,
-                        user,
-                        dir,
-                        port,
-                        process,
-                    });
+                    return Ok(Self { options, user, dir, port, process });
                 }
                 Err(error) if tries >= PORT_TRIES => return Err(error),
                 Err(_) => {}
@@ -164,27 +154,14 @@ fn initdb(options: &PostgresOptions, user: &User, dir: &Path) -> anyhow::Result<
         std::fs::remove_dir_all(&data)?;
     }
     let mut command = Command::new("setpriv");
-    command
-        .args(user.privileges())
-        .arg("--")
-        .arg(options.bin_dir.join("initdb"));
-    command
-        .args(["-U", "postgres", "-E", "UTF8", "--locale=C", "-A", "trust", "-D"])
-        .arg(&data);
+    command.args(user.privileges()).arg("--").arg(options.bin_dir.join("initdb"));
+    command.args(["-U", "postgres", "-E", "UTF8", "--locale=C", "-A", "trust", "-D"]).arg(&data);
     if options.fast {
         command.arg("--no-sync");
     }
-    let output = command
-        .current_dir(dir)
-        .stdin(Stdio::null())
-        .output()
-        .context("cannot run initdb")?;
+    let output = command.current_dir(dir).stdin(Stdio::null()).output().context("cannot run initdb")?;
     if !output.status.success() {
-        bail!(
-            "initdb failed ({}):\n{}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
-        );
+        bail!("initdb failed ({}):\n{}", output.status, String::from_utf8_lossy(&output.stderr));
     }
     Ok(())
 }
@@ -199,11 +176,9 @@ async fn launch(options: &PostgresOptions, user: &User, dir: &Path, port: u16) -
         last_signal: Signal::Quit,
     })?;
     let url = url(port);
-    ready::wait("PostgreSQL", &process, async || {
-        match PgConnection::connect(&url).await {
-            Ok(connection) => connection.close().await.is_ok(),
-            Err(_) => false,
-        }
+    ready::wait("PostgreSQL", &process, async || match PgConnection::connect(&url).await {
+        Ok(connection) => connection.close().await.is_ok(),
+        Err(_) => false,
     })
     .await?;
     Ok(process)
@@ -226,7 +201,5 @@ fn arguments(dir: &Path, port: u16, fast: bool) -> Vec<String> {
         settings.extend(["fsync=off", "full_page_writes=off", "autovacuum=off"].map(str::to_owned));
     }
     let data = ["-D".to_owned(), dir.join("data").display().to_string()];
-    data.into_iter()
-        .chain(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]))
-        .collect()
+    data.into_iter().chain(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting])).collect()
 }

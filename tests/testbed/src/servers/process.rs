@@ -54,10 +54,7 @@ impl Signal {
 /// Sends `signal` to the process `pid`; the shell's own `kill` needs no package and no `unsafe`.
 pub fn send(pid: u32, signal: Signal) -> anyhow::Result<()> {
     let line = format!("kill -{} {pid}", signal.name());
-    let output = Command::new("sh")
-        .args(["-c", &line])
-        .output()
-        .context("cannot run sh to send a signal")?;
+    let output = Command::new("sh").args(["-c", &line]).output().context("cannot run sh to send a signal")?;
     if output.status.success() {
         return Ok(());
     }
@@ -94,24 +91,14 @@ impl Process {
     pub(super) fn spawn(spec: Spec) -> anyhow::Result<Self> {
         let (started, start) = mpsc::channel();
         let (exited, exit) = watch::channel(None);
-        let Spec {
-            name, log, last_signal, ..
-        } = &spec;
+        let Spec { name, log, last_signal, .. } = &spec;
         let (name, log, last_signal) = (*name, log.clone(), *last_signal);
         thread::Builder::new().name(format!("keeps {name}")).spawn(move || {
             let child = command(&spec).and_then(|mut c| c.spawn().with_context(|| format!("cannot start {name}")));
             keep(child, &started, &exited);
         })?;
-        let pid = start
-            .recv()
-            .with_context(|| format!("the thread that starts {name} ended"))??;
-        Ok(Self {
-            name,
-            pid,
-            log,
-            last_signal,
-            exit,
-        })
+        let pid = start.recv().with_context(|| format!("the thread that starts {name} ended"))??;
+        Ok(Self { name, pid, log, last_signal, exit })
     }
 
     /// The process id.
@@ -141,17 +128,11 @@ impl Process {
             return Ok(());
         }
         self.signal(Signal::Kill)?;
-        if self.ended(patience).await {
-            Ok(())
-        } else {
-            Err(anyhow!("{} does not end", self.name))
-        }
+        if self.ended(patience).await { Ok(()) } else { Err(anyhow!("{} does not end", self.name)) }
     }
 
     async fn ended(&mut self, patience: Duration) -> bool {
-        tokio::time::timeout(patience, self.exit.wait_for(Option::is_some))
-            .await
-            .is_ok()
+        tokio::time::timeout(patience, self.exit.wait_for(Option::is_some)).await.is_ok()
     }
 
     /// The last lines of its log, for an error message.

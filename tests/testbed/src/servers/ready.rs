@@ -33,9 +33,7 @@ pub(super) async fn wait(what: &str, process: &Process, ask: impl AsyncFn() -> b
 
 /// Sends a few bytes and tells whether the answer starts with `expected`.
 pub(super) async fn answers(port: u16, request: &[u8], expected: &[u8]) -> bool {
-    exchange(port, request, expected.len())
-        .await
-        .is_ok_and(|answer| answer == expected)
+    exchange(port, request, expected.len()).await.is_ok_and(|answer| answer == expected)
 }
 
 async fn exchange(port: u16, request: &[u8], length: usize) -> std::io::Result<Vec<u8>> {

@@ -29,11 +29,7 @@ pub struct RedisOptions {
 impl RedisOptions {
     /// A Redis that forgets at its end.
     pub fn new(binaries: &Binaries, dir: impl Into<PathBuf>) -> Self {
-        Self {
-            program: binaries.redis_server.clone(),
-            dir: dir.into(),
-            durable: false,
-        }
+        Self { program: binaries.redis_server.clone(), dir: dir.into(), durable: false }
     }
 }
 
@@ -56,12 +52,7 @@ impl RedisServer {
             let port = ports::free()?;
             match launch(&options, port).await {
                 Ok(process) => {
-                    return Ok(Self {
-                        options,
-                        port,
-                        process,
-                        _dir: None,
-                    });
+                    return Ok(Self { options, port, process, _dir: None });
                 }
                 Err(error) if tries >= PORT_TRIES => return Err(error),
                 Err(_) => {}
@@ -134,9 +125,6 @@ async fn launch(options: &RedisOptions, port: u16) -> anyhow::Result<Process> {
         privileges: Vec::new(),
         last_signal: Signal::Kill,
     })?;
-    ready::wait("redis-server", &process, async || {
-        ready::answers(port, b"PING\r\n", b"+PONG").await
-    })
-    .await?;
+    ready::wait("redis-server", &process, async || ready::answers(port, b"PING\r\n", b"+PONG").await).await?;
     Ok(process)
 }

@@ -39,11 +39,7 @@ impl Shared {
         let admin_url = env::var(POSTGRES_URL)
             .map_err(|_| anyhow!("{POSTGRES_URL} is not set: tests run by `make test`, which starts the servers"))?;
         let dir = env::var_os(TEST_DIR).map_or_else(env::temp_dir, PathBuf::from);
-        Ok(Self {
-            admin_url,
-            binaries: Binaries::find()?,
-            dir,
-        })
+        Ok(Self { admin_url, binaries: Binaries::find()?, dir })
     }
 
     /// The superuser's URL of the shared cluster.

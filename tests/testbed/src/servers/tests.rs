@@ -16,41 +16,26 @@ fn runs(pid: u32) -> bool {
 
 async fn store(nats: &NatsServer) -> async_nats::jetstream::kv::Store {
     let client = async_nats::connect(nats.url()).await.unwrap();
-    let bucket = async_nats::jetstream::kv::Config {
-        bucket: "kept".to_owned(),
-        ..Default::default()
-    };
-    async_nats::jetstream::new(client)
-        .create_or_update_key_value(bucket)
-        .await
-        .unwrap()
+    let bucket = async_nats::jetstream::kv::Config { bucket: "kept".to_owned(), ..Default::default() };
+    async_nats::jetstream::new(client).create_or_update_key_value(bucket).await.unwrap()
 }
 
 async fn ask_redis(redis: &RedisServer, command: &[&str]) -> String {
     let client = ::redis::Client::open(redis.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    ::redis::cmd(command[0])
-        .arg(&command[1..])
-        .query_async(&mut connection)
-        .await
-        .unwrap()
+    ::redis::cmd(command[0]).arg(&command[1..]).query_async(&mut connection).await.unwrap()
 }
 
 async fn count(url: &str) -> i64 {
     use sqlx::Connection;
     let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
-    sqlx::query_scalar("SELECT count(*) FROM kept")
-        .fetch_one(&mut connection)
-        .await
-        .unwrap()
+    sqlx::query_scalar("SELECT count(*) FROM kept").fetch_one(&mut connection).await.unwrap()
 }
 
 async fn make_table(url: String) -> anyhow::Result<()> {
     use sqlx::Connection;
     let mut connection = sqlx::PgConnection::connect(&url).await?;
-    sqlx::query("CREATE TABLE kept AS SELECT 1 AS one")
-        .execute(&mut connection)
-        .await?;
+    sqlx::query("CREATE TABLE kept AS SELECT 1 AS one").execute(&mut connection).await?;
     Ok(connection.close().await?)
 }
 
@@ -78,10 +63,7 @@ async fn a_dropped_server_is_gone_with_its_folder() {
 async fn a_durable_redis_keeps_its_data_over_a_restart() {
     let shared = shared();
     let dir = shared.dir().unwrap();
-    let options = RedisOptions {
-        durable: true,
-        ..RedisOptions::new(shared.binaries(), dir.path())
-    };
+    let options = RedisOptions { durable: true, ..RedisOptions::new(shared.binaries(), dir.path()) };
     let mut redis = RedisServer::start(options).await.unwrap();
     assert_eq!(ask_redis(&redis, &["SET", "key", "value"]).await, "OK");
     redis.stop().await.unwrap();
@@ -155,10 +137,7 @@ async fn a_server_that_cannot_start_says_why() {
     let dir = shared.dir().unwrap();
     let config = dir.path().join("bad.conf");
     std::fs::write(&config, "no_such_setting: 1").unwrap();
-    let options = NatsOptions {
-        config,
-        ..NatsOptions::new(shared.binaries(), dir.path())
-    };
+    let options = NatsOptions { config, ..NatsOptions::new(shared.binaries(), dir.path()) };
     let error = format!("{:#}", NatsServer::start(options).await.err().unwrap());
     assert!(error.contains("no_such_setting"), "{error}");
 }

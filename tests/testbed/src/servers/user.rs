@@ -38,11 +38,7 @@ impl User {
         match self {
             Self::Ours => Vec::new(),
             Self::Lent { uid, gid } => {
-                vec![
-                    format!("--reuid={uid}"),
-                    format!("--regid={gid}"),
-                    "--clear-groups".to_owned(),
-                ]
+                vec![format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".to_owned()]
             }
         }
     }
@@ -62,10 +58,7 @@ impl User {
         let name = wanted.display().to_string().replace('/', "-");
         let elsewhere = std::env::temp_dir().join(format!("nevermisscall{name}"));
         own_temporary(&elsewhere, uid, gid)?;
-        ensure!(
-            self.reaches(&elsewhere),
-            "PostgreSQL's user can reach neither {wanted:?} nor {elsewhere:?}"
-        );
+        ensure!(self.reaches(&elsewhere), "PostgreSQL's user can reach neither {wanted:?} nor {elsewhere:?}");
         Ok(elsewhere)
     }
 
@@ -86,11 +79,7 @@ fn own_temporary(dir: &Path, uid: u32, gid: u32) -> anyhow::Result<()> {
         Ok(()) => Ok(chown(dir, Some(uid), Some(gid))?),
         Err(_) => {
             let found = fs::symlink_metadata(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-            ensure!(
-                found.is_dir() && found.uid() == uid,
-                "{} belongs to someone else",
-                dir.display()
-            );
+            ensure!(found.is_dir() && found.uid() == uid, "{} belongs to someone else", dir.display());
             Ok(())
         }
     }

@@ -28,10 +28,7 @@ pub struct Connections {
 impl Connections {
     /// Closes the connection this request came on; nothing is written to it any more.
     pub fn cut(&self, peer: &RemoteAddr) {
-        if let Some(token) = peer
-            .as_socket_addr()
-            .and_then(|addr| lock(&self.open).get(addr).cloned())
-        {
+        if let Some(token) = peer.as_socket_addr().and_then(|addr| lock(&self.open).get(addr).cloned()) {
             token.cancel();
         }
     }
@@ -47,11 +44,7 @@ impl Acceptor for CuttingAcceptor {
     type Io = CutStream;
 
     fn local_addr(&self) -> Vec<LocalAddr> {
-        self.listener
-            .local_addr()
-            .map(|addr| LocalAddr(addr.into()))
-            .into_iter()
-            .collect()
+        self.listener.local_addr().map(|addr| LocalAddr(addr.into())).into_iter().collect()
     }
 
     async fn accept(&mut self) -> io::Result<(CutStream, LocalAddr, RemoteAddr, Scheme)> {
@@ -67,12 +60,7 @@ impl Acceptor for CuttingAcceptor {
             token,
             connections: self.connections.clone(),
         };
-        Ok((
-            stream,
-            LocalAddr(local.into()),
-            RemoteAddr(peer.into()),
-            Scheme::HTTP,
-        ))
+        Ok((stream, LocalAddr(local.into()), RemoteAddr(peer.into()), Scheme::HTTP))
     }
 }
 
@@ -87,11 +75,7 @@ pub(super) struct CutStream {
 
 impl CutStream {
     fn alive(&self) -> io::Result<()> {
-        if self.token.is_cancelled() {
-            Err(io::ErrorKind::ConnectionAborted.into())
-        } else {
-            Ok(())
-        }
+        if self.token.is_cancelled() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
     }
 }
 
@@ -102,11 +86,7 @@ impl Drop for CutStream {
 }
 
 impl AsyncRead for CutStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.cut.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
@@ -115,11 +95,7 @@ impl AsyncRead for CutStream {
 }
 
 impl AsyncWrite for CutStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.alive()?;
         Pin::new(&mut self.inner).poll_write(cx, buf)
     }

@@ -33,29 +33,18 @@ pub struct Rule<F> {
 impl<F> Rule<F> {
     /// Every request meets the fault.
     pub fn always(fault: F) -> Self {
-        Self {
-            when: When::Always,
-            number: None,
-            fault,
-        }
+        Self { when: When::Always, number: None, fault }
     }
 
     /// The next `count` requests meet the fault.
     pub fn next(count: u32, fault: F) -> Self {
-        Self {
-            when: When::Next(count),
-            number: None,
-            fault,
-        }
+        Self { when: When::Next(count), number: None, fault }
     }
 
     /// Narrows the rule to one customer's number.
     #[must_use]
     pub fn to(self, number: impl Into<String>) -> Self {
-        Self {
-            number: Some(number.into()),
-            ..self
-        }
+        Self { number: Some(number.into()), ..self }
     }
 }
 
@@ -80,12 +69,7 @@ impl<F: Clone> Rules<F> {
     pub fn take(&mut self, number: &str, of_interest: impl Fn(&F) -> bool) -> Vec<F> {
         let mut met = Vec::new();
         for rule in &mut self.0 {
-            if rule
-                .number
-                .as_deref()
-                .is_some_and(|wanted| wanted != number)
-                || !of_interest(&rule.fault)
-            {
+            if rule.number.as_deref().is_some_and(|wanted| wanted != number) || !of_interest(&rule.fault) {
                 continue;
             }
             match &mut rule.when {
@@ -113,10 +97,7 @@ pub struct Span {
 impl Span {
     /// Always exactly this long.
     pub fn exactly(time: Duration) -> Self {
-        Self {
-            min: time,
-            max: time,
-        }
+        Self { min: time, max: time }
     }
 
     /// Somewhere between the two.
@@ -126,11 +107,7 @@ impl Span {
 
     /// Draws a time; `fraction` is between 0 and 1.
     pub fn pick(&self, fraction: f64) -> Duration {
-        self.min
-            + self
-                .max
-                .saturating_sub(self.min)
-                .mul_f64(fraction.clamp(0.0, 1.0))
+        self.min + self.max.saturating_sub(self.min).mul_f64(fraction.clamp(0.0, 1.0))
     }
 }
 

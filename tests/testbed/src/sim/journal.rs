@@ -17,10 +17,7 @@ pub struct Journal<T> {
 
 impl<T> Default for Journal<T> {
     fn default() -> Self {
-        Self {
-            entries: Mutex::default(),
-            version: watch::Sender::new(0),
-        }
+        Self { entries: Mutex::default(), version: watch::Sender::new(0) }
     }
 }
 
@@ -48,17 +45,12 @@ impl<T: Clone> Journal<T> {
     /// Changes the entries and wakes the waiters.
     pub fn change<R>(&self, change: impl FnOnce(&mut Vec<T>) -> R) -> R {
         let result = change(Arc::make_mut(&mut lock(&self.entries)));
-        self.version
-            .send_modify(|version| *version = version.wrapping_add(1));
+        self.version.send_modify(|version| *version = version.wrapping_add(1));
         result
     }
 
     /// Waits until the entries satisfy `satisfied` and returns them; fails after `timeout`, naming how many there were.
-    pub async fn wait_for(
-        &self,
-        mut satisfied: impl FnMut(&[T]) -> bool,
-        timeout: Duration,
-    ) -> anyhow::Result<Vec<T>> {
+    pub async fn wait_for(&self, mut satisfied: impl FnMut(&[T]) -> bool, timeout: Duration) -> anyhow::Result<Vec<T>> {
         let mut changes = self.version.subscribe();
         let waiting = async {
             loop {
@@ -74,10 +66,7 @@ impl<T: Clone> Journal<T> {
         };
         match tokio::time::timeout(timeout, waiting).await {
             Ok(entries) => Ok(entries),
-            Err(_) => bail!(
-                "not satisfied after {timeout:?} by {} entries",
-                self.shared().len()
-            ),
+            Err(_) => bail!("not satisfied after {timeout:?} by {} entries", self.shared().len()),
         }
     }
 }

@@ -29,17 +29,12 @@ struct Running {
 
 impl SimServer {
     /// Binds `bind` (port 0: any free one) and serves what `app` builds; its handlers cut connections with the argument.
-    pub async fn start<E>(
-        bind: SocketAddr,
-        app: impl FnOnce(Connections) -> E,
-    ) -> anyhow::Result<Self>
+    pub async fn start<E>(bind: SocketAddr, app: impl FnOnce(Connections) -> E) -> anyhow::Result<Self>
     where
         E: IntoEndpoint,
         E::Endpoint: 'static,
     {
-        let listener = TcpListener::bind(bind)
-            .await
-            .with_context(|| format!("cannot listen on {bind}"))?;
+        let listener = TcpListener::bind(bind).await.with_context(|| format!("cannot listen on {bind}"))?;
         let connections = Connections::default();
         let server = Self {
             address: listener.local_addr()?,
@@ -81,10 +76,7 @@ impl SimServer {
 
     fn serve(&self, listener: TcpListener) {
         let stop = CancellationToken::new();
-        let acceptor = CuttingAcceptor {
-            listener,
-            connections: self.connections.clone(),
-        };
+        let acceptor = CuttingAcceptor { listener, connections: self.connections.clone() };
         let (signal, endpoint) = (stop.clone().cancelled_owned(), self.endpoint.clone());
         let task = tokio::spawn(async move {
             let served = Server::new_with_acceptor(acceptor)

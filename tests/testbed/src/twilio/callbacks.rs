@@ -18,28 +18,16 @@ struct Step {
 /// Starts the message on its way; ends early when the simulator stops.
 pub(super) fn start(state: Arc<State>, message: SentMessage, faults: &[Fault]) {
     let last = faults.iter().rev().find_map(|fault| match fault {
-        Fault::Deliver { status, error_code } => Some(Step {
-            status: status.clone(),
-            error_code: *error_code,
-        }),
+        Fault::Deliver { status, error_code } => Some(Step { status: status.clone(), error_code: *error_code }),
         _ => None,
     });
-    let last = last.unwrap_or_else(|| Step {
-        status: "delivered".to_owned(),
-        error_code: None,
-    });
-    let mut steps = vec![Step {
-        status: "sent".to_owned(),
-        error_code: None,
-    }];
+    let last = last.unwrap_or_else(|| Step { status: "delivered".to_owned(), error_code: None });
+    let mut steps = vec![Step { status: "sent".to_owned(), error_code: None }];
     if last.status != "sent" {
         steps.push(last);
     }
     let life = state.life.clone();
-    tokio::spawn(async move {
-        life.run_until_cancelled(advance(&state, &message, steps))
-            .await
-    });
+    tokio::spawn(async move { life.run_until_cancelled(advance(&state, &message, steps)).await });
 }
 
 async fn advance(state: &State, message: &SentMessage, mut steps: Vec<Step>) {
@@ -59,11 +47,7 @@ async fn advance(state: &State, message: &SentMessage, mut steps: Vec<Step>) {
                 message.error_code = step.error_code;
             }
         });
-        if let Some(url) = message
-            .status_callback
-            .as_deref()
-            .filter(|_| callbacks.enabled)
-        {
+        if let Some(url) = message.status_callback.as_deref().filter(|_| callbacks.enabled) {
             for _ in 0..=u8::from(callbacks.duplicated) {
                 report(state, message, url, &step, &callbacks).await;
             }
@@ -71,13 +55,7 @@ async fn advance(state: &State, message: &SentMessage, mut steps: Vec<Step>) {
     }
 }
 
-async fn report(
-    state: &State,
-    message: &SentMessage,
-    url: &str,
-    step: &Step,
-    callbacks: &Callbacks,
-) {
+async fn report(state: &State, message: &SentMessage, url: &str, step: &Step, callbacks: &Callbacks) {
     let params = params::message_status(
         &message.account_sid,
         &message.sid,

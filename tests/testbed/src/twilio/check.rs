@@ -32,9 +32,7 @@ impl Form {
                 "Body" => form.body = value,
                 "MediaUrl" => form.media_urls.push(value),
                 "MessagingServiceSid" => form.service = Some(value).filter(|sid| !sid.is_empty()),
-                "StatusCallback" => {
-                    form.status_callback = Some(value).filter(|url| !url.is_empty())
-                }
+                "StatusCallback" => form.status_callback = Some(value).filter(|url| !url.is_empty()),
                 _ => {}
             }
         }
@@ -54,19 +52,13 @@ impl Form {
             return refuse(21602, "Message body is required.".to_owned());
         }
         if self.body.chars().count() > MAX_BODY {
-            return refuse(
-                21617,
-                format!("The concatenated message body exceeds the {MAX_BODY} character limit"),
-            );
+            return refuse(21617, format!("The concatenated message body exceeds the {MAX_BODY} character limit"));
         }
         let (to, from) = (&self.to, &self.from);
         match from.as_str() {
             "+15005550001" => return refuse(21212, format!("Invalid From Number: {from}")),
             "+15005550007" => {
-                return refuse(
-                    21606,
-                    format!("The 'From' phone number {from} is not SMS capable"),
-                );
+                return refuse(21606, format!("The 'From' phone number {from} is not SMS capable"));
             }
             "+15005550008" => return refuse(21611, format!("The queue of {from} is full")),
             number if self.service.is_none() && !is_e164(number) => {
@@ -80,22 +72,13 @@ impl Form {
                 return refuse(21612, format!("'To' {to} is not reachable from {from}"));
             }
             "+15005550003" => {
-                return refuse(
-                    21408,
-                    format!("Permission to send to the region of {to} is not enabled"),
-                );
+                return refuse(21408, format!("Permission to send to the region of {to} is not enabled"));
             }
             "+15005550004" => {
-                return refuse(
-                    21610,
-                    "Attempt to send to unsubscribed recipient".to_owned(),
-                );
+                return refuse(21610, "Attempt to send to unsubscribed recipient".to_owned());
             }
             "+15005550009" => {
-                return refuse(
-                    21614,
-                    format!("'To' number {to} is not a valid mobile number"),
-                );
+                return refuse(21614, format!("'To' number {to} is not a valid mobile number"));
             }
             number if !is_e164(number) => {
                 return refuse(21211, format!("Invalid 'To' Phone Number: {to}"));
@@ -103,31 +86,17 @@ impl Form {
             _ => {}
         }
         if opted_out.contains(to) {
-            return refuse(
-                21610,
-                "Attempt to send to unsubscribed recipient".to_owned(),
-            );
+            return refuse(21610, "Attempt to send to unsubscribed recipient".to_owned());
         }
-        if self
-            .status_callback
-            .as_deref()
-            .is_some_and(|url| !is_http(url))
-        {
-            return refuse(
-                21609,
-                "The 'StatusCallback' URL is not a valid URL".to_owned(),
-            );
+        if self.status_callback.as_deref().is_some_and(|url| !is_http(url)) {
+            return refuse(21609, "The 'StatusCallback' URL is not a valid URL".to_owned());
         }
         Ok(())
     }
 }
 
 /// Whether the Basic credentials open this account: its own, or the main account's.
-pub(super) fn authorize(
-    state: &State,
-    account: &str,
-    authorization: Option<&str>,
-) -> Result<(), ApiError> {
+pub(super) fn authorize(state: &State, account: &str, authorization: Option<&str>) -> Result<(), ApiError> {
     let credentials = authorization
         .and_then(|value| value.strip_prefix("Basic "))
         .and_then(|encoded| STANDARD.decode(encoded).ok())
@@ -137,9 +106,7 @@ pub(super) fn authorize(
     };
     let own = user == account || user == state.main_account;
     match state.accounts.get(user) {
-        Some(expected) if own && expected == token && state.accounts.contains_key(account) => {
-            Ok(())
-        }
+        Some(expected) if own && expected == token && state.accounts.contains_key(account) => Ok(()),
         _ => Err(ApiError::unauthorized()),
     }
 }
@@ -148,14 +115,11 @@ pub(super) fn is_e164(number: &str) -> bool {
     let Some(digits) = number.strip_prefix('+') else {
         return false;
     };
-    (7..=15).contains(&digits.len())
-        && !digits.starts_with('0')
-        && digits.bytes().all(|byte| byte.is_ascii_digit())
+    (7..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_http(text: &str) -> bool {
-    url::Url::parse(text)
-        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
 #[cfg(test)]
@@ -163,9 +127,7 @@ mod tests {
     use super::*;
 
     fn code(form: &Form) -> Option<u32> {
-        form.check(&BTreeSet::from(["+12125559999".to_owned()]))
-            .err()
-            .map(|error| error.code)
+        form.check(&BTreeSet::from(["+12125559999".to_owned()])).err().map(|error| error.code)
     }
 
     #[test]
@@ -177,48 +139,12 @@ mod tests {
             ..Form::default()
         };
         assert_eq!(code(&good), None);
-        assert_eq!(
-            code(&Form {
-                body: "x".repeat(1600),
-                ..good.clone()
-            }),
-            None
-        );
-        assert_eq!(
-            code(&Form {
-                body: "x".repeat(1601),
-                ..good.clone()
-            }),
-            Some(21617)
-        );
-        assert_eq!(
-            code(&Form {
-                body: String::new(),
-                ..good.clone()
-            }),
-            Some(21602)
-        );
-        assert_eq!(
-            code(&Form {
-                from: String::new(),
-                ..good.clone()
-            }),
-            Some(21603)
-        );
-        assert_eq!(
-            code(&Form {
-                from: "12125551234".to_owned(),
-                ..good.clone()
-            }),
-            Some(21212)
-        );
-        assert_eq!(
-            code(&Form {
-                status_callback: Some("/relative".to_owned()),
-                ..good.clone()
-            }),
-            Some(21609)
-        );
+        assert_eq!(code(&Form { body: "x".repeat(1600), ..good.clone() }), None);
+        assert_eq!(code(&Form { body: "x".repeat(1601), ..good.clone() }), Some(21617));
+        assert_eq!(code(&Form { body: String::new(), ..good.clone() }), Some(21602));
+        assert_eq!(code(&Form { from: String::new(), ..good.clone() }), Some(21603));
+        assert_eq!(code(&Form { from: "12125551234".to_owned(), ..good.clone() }), Some(21212));
+        assert_eq!(code(&Form { status_callback: Some("/relative".to_owned()), ..good.clone() }), Some(21609));
         for (to, expected) in [
             ("", 21604),
             ("2125551234", 21211),
@@ -229,14 +155,7 @@ mod tests {
             ("+15005550009", 21614),
             ("+12125559999", 21610),
         ] {
-            assert_eq!(
-                code(&Form {
-                    to: to.to_owned(),
-                    ..good.clone()
-                }),
-                Some(expected),
-                "{to}"
-            );
+            assert_eq!(code(&Form { to: to.to_owned(), ..good.clone() }), Some(expected), "{to}");
         }
     }
 }

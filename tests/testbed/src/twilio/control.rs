@@ -67,33 +67,18 @@ fn requests(Data(state): Data<&Arc<State>>) -> Json<Value> {
 
 #[handler]
 fn set_webhook_url(Json(url): Json<WebhookUrl>, Data(state): Data<&Arc<State>>) -> StatusCode {
-    *lock(&state.route) = WebhookRoute {
-        public_url: Some(url.webhook_url),
-        target: url.webhook_target,
-    };
+    *lock(&state.route) = WebhookRoute { public_url: Some(url.webhook_url), target: url.webhook_target };
     StatusCode::NO_CONTENT
 }
 
 #[handler]
-async fn sms(
-    Json(text): Json<Text>,
-    Data(state): Data<&Arc<State>>,
-) -> poem::Result<Json<TextResult>> {
-    network::text(state, text)
-        .await
-        .map(Json)
-        .map_err(unreachable)
+async fn sms(Json(text): Json<Text>, Data(state): Data<&Arc<State>>) -> poem::Result<Json<TextResult>> {
+    network::text(state, text).await.map(Json).map_err(unreachable)
 }
 
 #[handler]
-async fn call(
-    Json(call): Json<Call>,
-    Data(state): Data<&Arc<State>>,
-) -> poem::Result<Json<CallResult>> {
-    network::call(state, call)
-        .await
-        .map(Json)
-        .map_err(unreachable)
+async fn call(Json(call): Json<Call>, Data(state): Data<&Arc<State>>) -> poem::Result<Json<CallResult>> {
+    network::call(state, call).await.map(Json).map_err(unreachable)
 }
 
 /// The server under test did not answer, or none is set: said in full, for the person at the shell.

@@ -23,10 +23,7 @@ use crate::sim::{Connections, Span, lock};
 enum Outcome {
     Refused(ApiError),
     Cut,
-    Accepted {
-        message: Box<SentMessage>,
-        ending: Ending,
-    },
+    Accepted { message: Box<SentMessage>, ending: Ending },
 }
 
 /// How an accepted one is answered.
@@ -45,12 +42,7 @@ pub(super) async fn create(
     Data(state): Data<&Arc<State>>,
     Data(connections): Data<&Connections>,
 ) -> Response {
-    let accepting = accept(
-        state.clone(),
-        account,
-        header_text(request, header::AUTHORIZATION),
-        Form::parse(&body),
-    );
+    let accepting = accept(state.clone(), account, header_text(request, header::AUTHORIZATION), Form::parse(&body));
     let cut = || {
         connections.cut(request.remote_addr());
         StatusCode::OK.into_response() // never reaches the client
@@ -62,9 +54,7 @@ pub(super) async fn create(
             Ending::Answer(hold) => {
                 state.pause(hold).await;
                 state.change_message(&message.sid, |message| message.answered = true);
-                let created = Response::builder()
-                    .status(StatusCode::CREATED)
-                    .content_type("application/json");
+                let created = Response::builder().status(StatusCode::CREATED).content_type("application/json");
                 created.body(message.resource().to_string())
             }
             Ending::Cut => cut(),
@@ -74,12 +64,7 @@ pub(super) async fn create(
     }
 }
 
-async fn accept(
-    state: Arc<State>,
-    account: String,
-    authorization: Option<String>,
-    form: Form,
-) -> Outcome {
+async fn accept(state: Arc<State>, account: String, authorization: Option<String>, form: Form) -> Outcome {
     if let Err(error) = authorize(&state, &account, authorization.as_deref()) {
         state.count("unauthorized");
         return Outcome::Refused(error);
@@ -106,10 +91,7 @@ async fn accept(
     }
     let message = store(&state, account, form, &faults);
     callbacks::start(state.clone(), message.clone(), &faults);
-    Outcome::Accepted {
-        message: Box::new(message),
-        ending: ending(&state, &faults),
-    }
+    Outcome::Accepted { message: Box::new(message), ending: ending(&state, &faults) }
 }
 
 fn store(state: &State, account_sid: String, form: Form, faults: &[Fault]) -> SentMessage {

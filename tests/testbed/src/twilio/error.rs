@@ -20,33 +20,18 @@ pub struct ApiError {
 impl ApiError {
     /// An error 400 with Twilio's code.
     pub fn bad_request(code: u32, message: impl Into<String>) -> Self {
-        Self {
-            status: 400,
-            code,
-            message: message.into(),
-            retry_after_seconds: None,
-        }
+        Self { status: 400, code, message: message.into(), retry_after_seconds: None }
     }
 
     /// Wrong or missing credentials.
     pub fn unauthorized() -> Self {
-        Self {
-            status: 401,
-            code: 20003,
-            message: "Authenticate".to_owned(),
-            retry_after_seconds: None,
-        }
+        Self { status: 401, code: 20003, message: "Authenticate".to_owned(), retry_after_seconds: None }
     }
 
     /// No such resource.
     pub fn not_found(uri: &str) -> Self {
         let message = format!("The requested resource {uri} was not found");
-        Self {
-            status: 404,
-            code: 20404,
-            message,
-            retry_after_seconds: None,
-        }
+        Self { status: 404, code: 20404, message, retry_after_seconds: None }
     }
 }
 

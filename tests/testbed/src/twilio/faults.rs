@@ -76,29 +76,17 @@ pub struct Refusal {
 impl Refusal {
     /// An HTTP status with its usual code.
     pub fn status(status: u16) -> Self {
-        Self {
-            status,
-            code: None,
-            retry_after_seconds: None,
-        }
+        Self { status, code: None, retry_after_seconds: None }
     }
 
     /// An error 400 with this code.
     pub fn code(code: u32) -> Self {
-        Self {
-            status: 400,
-            code: Some(code),
-            retry_after_seconds: None,
-        }
+        Self { status: 400, code: Some(code), retry_after_seconds: None }
     }
 
     /// 429 (20429), to be tried again after so many seconds.
     pub fn too_many(retry_after_seconds: u64) -> Self {
-        Self {
-            status: 429,
-            code: None,
-            retry_after_seconds: Some(retry_after_seconds),
-        }
+        Self { status: 429, code: None, retry_after_seconds: Some(retry_after_seconds) }
     }
 }
 

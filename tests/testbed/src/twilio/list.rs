@@ -36,10 +36,7 @@ struct Query {
 impl Query {
     fn parse(query: &str) -> Self {
         let mut parsed = Self::default();
-        for (key, value) in parse(query.as_bytes())
-            .into_owned()
-            .filter(|(_, value)| !value.is_empty())
-        {
+        for (key, value) in parse(query.as_bytes()).into_owned().filter(|(_, value)| !value.is_empty()) {
             match key.as_str() {
                 "To" => parsed.to = Some(value),
                 "From" => parsed.from = Some(value),
@@ -56,18 +53,12 @@ impl Query {
     }
 
     fn page_size(&self) -> usize {
-        self.page_size
-            .unwrap_or(DEFAULT_PAGE_SIZE)
-            .clamp(1, MAX_PAGE_SIZE)
+        self.page_size.unwrap_or(DEFAULT_PAGE_SIZE).clamp(1, MAX_PAGE_SIZE)
     }
 
     fn matches(&self, message: &SentMessage) -> bool {
-        let sent = message
-            .sent_at
-            .unwrap_or(message.accepted_at)
-            .trunc_subsecs(0);
-        let equal =
-            |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
+        let sent = message.sent_at.unwrap_or(message.accepted_at).trunc_subsecs(0);
+        let equal = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
         let from = |bound: &Option<String>| first_moment(bound).is_none_or(|bound| sent >= bound);
         let until = |bound: &Option<String>| last_moment(bound).is_none_or(|bound| sent <= bound);
         equal(&self.to, &message.to)
@@ -84,9 +75,7 @@ fn first_moment(bound: &Option<String>) -> Option<DateTime<Utc>> {
     let bound = bound.as_deref()?;
     match bound.parse::<NaiveDate>() {
         Ok(date) => Some(date.and_time(chrono::NaiveTime::MIN).and_utc()),
-        Err(_) => DateTime::parse_from_rfc3339(bound)
-            .ok()
-            .map(|time| time.to_utc().trunc_subsecs(0)),
+        Err(_) => DateTime::parse_from_rfc3339(bound).ok().map(|time| time.to_utc().trunc_subsecs(0)),
     }
 }
 
@@ -94,11 +83,7 @@ fn first_moment(bound: &Option<String>) -> Option<DateTime<Utc>> {
 fn last_moment(bound: &Option<String>) -> Option<DateTime<Utc>> {
     let first = first_moment(bound)?;
     let whole_day = bound.as_deref()?.parse::<NaiveDate>().is_ok();
-    if whole_day {
-        Some(first.checked_add_days(Days::new(1))? - chrono::TimeDelta::seconds(1))
-    } else {
-        Some(first)
-    }
+    if whole_day { Some(first.checked_add_days(Days::new(1))? - chrono::TimeDelta::seconds(1)) } else { Some(first) }
 }
 
 #[handler]
@@ -107,50 +92,32 @@ pub(super) async fn list(
     Path(account): Path<String>,
     Data(state): Data<&Arc<State>>,
 ) -> Result<Json<Value>, ApiError> {
-    authorize(
-        state,
-        &account,
-        header_text(request, header::AUTHORIZATION).as_deref(),
-    )?;
+    authorize(state, &account, header_text(request, header::AUTHORIZATION).as_deref())?;
     let query = request.uri().query().unwrap_or_default();
     let parsed = Query::parse(query);
     let number = parsed.to.clone().unwrap_or_default();
     let refused = |fault: &Fault| matches!(fault, Fault::RespondToList(_));
-    if let Some(Fault::RespondToList(refusal)) =
-        state.take_faults(&number, refused).into_iter().next()
-    {
+    if let Some(Fault::RespondToList(refusal)) = state.take_faults(&number, refused).into_iter().next() {
         state.count(format!("list_fault_{}", refusal.status));
         return Err(refusal.into());
     }
     state.count("listed");
-    Ok(Json(page(
-        &state.messages.shared(),
-        &account,
-        query,
-        &parsed,
-    )))
+    Ok(Json(page(&state.messages.shared(), &account, query, &parsed)))
 }
 
 fn page(messages: &[SentMessage], account: &str, raw: &str, query: &Query) -> Value {
     let now = Utc::now();
-    let shown = messages
-        .iter()
-        .rev()
-        .filter(|message| message.account_sid == account && message.listed_from <= now);
+    let shown = messages.iter().rev().filter(|message| message.account_sid == account && message.listed_from <= now);
     let mut found: Vec<_> = shown.filter(|message| query.matches(message)).collect();
     let size = query.page_size();
     let start = match &query.after {
-        Some(after) => found
-            .iter()
-            .position(|message| message.sid == *after)
-            .map_or(found.len(), |at| at + 1),
+        Some(after) => found.iter().position(|message| message.sid == *after).map_or(found.len(), |at| at + 1),
         None => query.page * size,
     };
     let rest = found.split_off(start.min(found.len()));
     let shown = &rest[..size.min(rest.len())];
     let uri = |page: usize, after: Option<&str>| page_uri(account, raw, size, page, after);
-    let next = (rest.len() > shown.len())
-        .then(|| uri(query.page + 1, shown.last().map(|last| last.sid.as_str())));
+    let next = (rest.len() > shown.len()).then(|| uri(query.page + 1, shown.last().map(|last| last.sid.as_str())));
     json!({
         "end": (query.page * size + shown.len()).saturating_sub(1),
         "first_page_uri": uri(0, None),
@@ -166,20 +133,12 @@ fn page(messages: &[SentMessage], account: &str, raw: &str, query: &Query) -> Va
 
 fn page_uri(account: &str, raw: &str, size: usize, page: usize, after: Option<&str>) -> String {
     let mut query = Serializer::new(String::new());
-    query.extend_pairs(
-        parse(raw.as_bytes())
-            .filter(|(key, _)| !matches!(&**key, "Page" | "PageSize" | "PageToken")),
-    );
-    query
-        .append_pair("PageSize", &size.to_string())
-        .append_pair("Page", &page.to_string());
+    query.extend_pairs(parse(raw.as_bytes()).filter(|(key, _)| !matches!(&**key, "Page" | "PageSize" | "PageToken")));
+    query.append_pair("PageSize", &size.to_string()).append_pair("Page", &page.to_string());
     if let Some(after) = after {
         query.append_pair("PageToken", &format!("PA{after}"));
     }
-    format!(
-        "/2010-04-01/Accounts/{account}/Messages.json?{}",
-        query.finish()
-    )
+    format!("/2010-04-01/Accounts/{account}/Messages.json?{}", query.finish())
 }
 
 #[handler]
@@ -188,22 +147,10 @@ pub(super) async fn fetch(
     Path((account, file)): Path<(String, String)>,
     Data(state): Data<&Arc<State>>,
 ) -> Result<Json<Value>, ApiError> {
-    authorize(
-        state,
-        &account,
-        header_text(request, header::AUTHORIZATION).as_deref(),
-    )?;
+    authorize(state, &account, header_text(request, header::AUTHORIZATION).as_deref())?;
     let sid = file.strip_suffix(".json").unwrap_or(&file);
     let messages = state.messages.shared();
-    let found = messages
-        .iter()
-        .find(|message| message.sid == sid && message.account_sid == account);
-    state.count(if found.is_some() {
-        "fetched"
-    } else {
-        "not_found"
-    });
-    found
-        .map(|message| Json(message.resource()))
-        .ok_or_else(|| ApiError::not_found(request.uri().path()))
+    let found = messages.iter().find(|message| message.sid == sid && message.account_sid == account);
+    state.count(if found.is_some() { "fetched" } else { "not_found" });
+    found.map(|message| Json(message.resource())).ok_or_else(|| ApiError::not_found(request.uri().path()))
 }

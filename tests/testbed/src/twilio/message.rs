@@ -66,10 +66,7 @@ impl SentMessage {
     }
 
     fn uri(&self) -> String {
-        format!(
-            "/2010-04-01/Accounts/{}/Messages/{}.json",
-            self.account_sid, self.sid
-        )
+        format!("/2010-04-01/Accounts/{}/Messages/{}.json", self.account_sid, self.sid)
     }
 }
 
@@ -91,11 +88,7 @@ pub fn segments(body: &str) -> usize {
         Some(septets) => (septets, 160, 153),
         None => (body.encode_utf16().count(), 70, 67),
     };
-    if units <= single {
-        1
-    } else {
-        units.div_ceil(each)
-    }
+    if units <= single { 1 } else { units.div_ceil(each) }
 }
 
 #[cfg(test)]

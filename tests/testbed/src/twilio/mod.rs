@@ -84,14 +84,8 @@ impl TwilioSim {
         let state = Arc::new(State::new(options)?);
         let server = SimServer::start(bind, |connections| {
             Route::new()
-                .at(
-                    "/2010-04-01/Accounts/:account/Messages.json",
-                    get(list::list).post(create::create),
-                )
-                .at(
-                    "/2010-04-01/Accounts/:account/Messages/:file",
-                    get(list::fetch),
-                )
+                .at("/2010-04-01/Accounts/:account/Messages.json", get(list::list).post(create::create))
+                .at("/2010-04-01/Accounts/:account/Messages/:file", get(list::fetch))
                 .nest("/_sim", control::routes())
                 .with(AddData::new(state.clone()))
                 .with(AddData::new(connections))
@@ -138,10 +132,7 @@ impl TwilioSim {
 
     /// Sets where webhooks go: the URL signed for, and where it is really reached (absent: there).
     pub fn set_webhook_url(&self, public_url: impl Into<String>, target: Option<&str>) {
-        let route = WebhookRoute {
-            public_url: Some(public_url.into()),
-            target: target.map(str::to_owned),
-        };
+        let route = WebhookRoute { public_url: Some(public_url.into()), target: target.map(str::to_owned) };
         *lock(&self.state.route) = route;
     }
 
@@ -186,23 +177,13 @@ impl TwilioSim {
 
     /// A customer texts one of our numbers.
     pub async fn text(&self, from: &str, to: &str, body: &str) -> anyhow::Result<TextResult> {
-        let text = Text {
-            from: from.to_owned(),
-            to: to.to_owned(),
-            body: body.to_owned(),
-            account_sid: None,
-        };
+        let text = Text { from: from.to_owned(), to: to.to_owned(), body: body.to_owned(), account_sid: None };
         network::text(&self.state, text).await
     }
 
     /// A customer calls one of our numbers; the dial ends with `outcome`.
     pub async fn call(&self, from: &str, to: &str, outcome: &str) -> anyhow::Result<CallResult> {
-        let call = Call {
-            from: from.to_owned(),
-            to: to.to_owned(),
-            outcome: outcome.to_owned(),
-            ..Call::default()
-        };
+        let call = Call { from: from.to_owned(), to: to.to_owned(), outcome: outcome.to_owned(), ..Call::default() };
         network::call(&self.state, call).await
     }
 
@@ -220,10 +201,5 @@ impl Drop for TwilioSim {
 
 /// A request header as text.
 fn header_text(request: &Request, name: HeaderName) -> Option<String> {
-    request
-        .headers()
-        .get(name)?
-        .to_str()
-        .ok()
-        .map(str::to_owned)
+    request.headers().get(name)?.to_str().ok().map(str::to_owned)
 }

@@ -8,16 +8,7 @@ use super::state::State;
 use super::webhooks::{WebhookAnswer, params};
 use crate::sim::lock;
 
-const OPT_OUT: [&str; 8] = [
-    "STOP",
-    "STOPALL",
-    "UNSUBSCRIBE",
-    "CANCEL",
-    "END",
-    "QUIT",
-    "REVOKE",
-    "OPTOUT",
-];
+const OPT_OUT: [&str; 8] = ["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"];
 const OPT_IN: [&str; 3] = ["START", "YES", "UNSTOP"];
 
 /// A customer's text. The JSON of `POST /_sim/sms`.
@@ -68,12 +59,7 @@ pub struct Exchange {
 
 impl Exchange {
     fn new(url: String, answer: WebhookAnswer) -> Self {
-        Self {
-            url,
-            status: answer.status,
-            twilio_error: answer.twiml_error(),
-            twiml: answer.body,
-        }
+        Self { url, status: answer.status, twilio_error: answer.twiml_error(), twiml: answer.body }
     }
 }
 
@@ -110,18 +96,9 @@ pub(super) async fn text(state: &State, text: Text) -> anyhow::Result<TextResult
         lock(&state.faults).opted_out.remove(&text.from);
     }
     let message_sid = new_message_sid();
-    let params = params::sms(
-        client.account_sid(),
-        &message_sid,
-        &text.from,
-        &text.to,
-        &text.body,
-    );
+    let params = params::sms(client.account_sid(), &message_sid, &text.from, &text.to, &text.body);
     let answer = client.post_url(&url, &params).await?;
-    Ok(TextResult {
-        message_sid,
-        webhook: Exchange::new(url, answer),
-    })
+    Ok(TextResult { message_sid, webhook: Exchange::new(url, answer) })
 }
 
 /// Places a call: rings, follows the `<Dial>`, and reports its outcome to the action.
@@ -136,11 +113,7 @@ pub(super) async fn call(state: &State, call: Call) -> anyhow::Result<CallResult
     let action = match action {
         Some(action) => {
             // Relative to the document that holds it; an absolute one is posted, and signed, byte for byte.
-            let action = if action.contains("://") {
-                action
-            } else {
-                url::Url::parse(&url)?.join(&action)?.into()
-            };
+            let action = if action.contains("://") { action } else { url::Url::parse(&url)?.join(&action)?.into() };
             let ended = params::dial_result(
                 &account,
                 &call_sid,
@@ -155,21 +128,10 @@ pub(super) async fn call(state: &State, call: Call) -> anyhow::Result<CallResult
         }
         None => None,
     };
-    Ok(CallResult {
-        call_sid,
-        ringing: Exchange::new(url, answer),
-        dialled,
-        action,
-    })
+    Ok(CallResult { call_sid, ringing: Exchange::new(url, answer), dialled, action })
 }
 
 fn webhook_url(state: &State, kind: &str) -> anyhow::Result<String> {
-    let base = lock(&state.route)
-        .public_url
-        .clone()
-        .context("no webhook_url is set")?;
-    Ok(format!(
-        "{}/webhooks/twilio/{kind}",
-        base.trim_end_matches('/')
-    ))
+    let base = lock(&state.route).public_url.clone().context("no webhook_url is set")?;
+    Ok(format!("{}/webhooks/twilio/{kind}", base.trim_end_matches('/')))
 }

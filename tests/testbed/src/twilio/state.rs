@@ -59,10 +59,7 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(options: TwilioOptions) -> anyhow::Result<Self> {
-        let accounts = options
-            .subaccounts
-            .into_iter()
-            .chain([(options.account_sid.clone(), options.auth_token)]);
+        let accounts = options.subaccounts.into_iter().chain([(options.account_sid.clone(), options.auth_token)]);
         Ok(Self {
             main_account: options.account_sid,
             accounts: accounts.collect(),
@@ -70,13 +67,8 @@ impl State {
             messages: Journal::default(),
             callbacks: Journal::default(),
             outcomes: Mutex::default(),
-            route: Mutex::new(WebhookRoute {
-                public_url: options.webhook_url,
-                target: options.webhook_target,
-            }),
-            random: Mutex::new(StdRng::seed_from_u64(
-                options.seed.unwrap_or_else(rand::random),
-            )),
+            route: Mutex::new(WebhookRoute { public_url: options.webhook_url, target: options.webhook_target }),
+            random: Mutex::new(StdRng::seed_from_u64(options.seed.unwrap_or_else(rand::random))),
             http: http_client(WEBHOOK_TIMEOUT)?,
             life: CancellationToken::new(),
         })
@@ -94,11 +86,7 @@ impl State {
         lock(&self.outcomes).clear();
     }
 
-    pub(super) fn take_faults(
-        &self,
-        number: &str,
-        of_interest: impl Fn(&Fault) -> bool,
-    ) -> Vec<Fault> {
+    pub(super) fn take_faults(&self, number: &str, of_interest: impl Fn(&Fault) -> bool) -> Vec<Fault> {
         lock(&self.faults).rules.take(number, of_interest)
     }
 
@@ -109,30 +97,15 @@ impl State {
 
     /// Changes a message by its SID; unknown ones (deleted meanwhile) are left alone.
     pub(super) fn change_message(&self, sid: &str, change: impl FnOnce(&mut SentMessage)) {
-        self.messages.change(|all| {
-            all.iter_mut()
-                .rev()
-                .find(|message| message.sid == sid)
-                .map(change)
-        });
+        self.messages.change(|all| all.iter_mut().rev().find(|message| message.sid == sid).map(change));
     }
 
     /// A client that posts as this account (absent: the main one).
-    pub(super) fn webhook_client(
-        &self,
-        account_sid: Option<&str>,
-    ) -> anyhow::Result<WebhookClient> {
+    pub(super) fn webhook_client(&self, account_sid: Option<&str>) -> anyhow::Result<WebhookClient> {
         let account = account_sid.unwrap_or(&self.main_account);
-        let Some(token) = self.accounts.get(account) else {
-            anyhow::bail!("no account {account}")
-        };
+        let Some(token) = self.accounts.get(account) else { anyhow::bail!("no account {account}") };
         let route = lock(&self.route).clone();
-        let client = WebhookClient::over(
-            self.http.clone(),
-            route.public_url.unwrap_or_default(),
-            account,
-            token,
-        );
+        let client = WebhookClient::over(self.http.clone(), route.public_url.unwrap_or_default(), account, token);
         Ok(match route.target {
             Some(target) => client.with_target(target),
             None => client,

@@ -28,6 +28,8 @@ pub(in crate::demo) struct Seen {
     pub(in crate::demo) jetstream: Vec<i64>,
     /// When it came from the Redis channel, likewise.
     pub(in crate::demo) redis: Vec<i64>,
+    /// Whether it is on the screen.
+    pub(in crate::demo) shown: bool,
 }
 
 /// Whether it is of this type.
@@ -53,7 +55,7 @@ pub(super) fn record(events: &Events, source: Source, payload: &[u8]) -> anyhow:
     events.change(|all| {
         let known = all.iter().rposition(|seen| seen.envelope["event_id"] == envelope["event_id"]);
         let at = known.unwrap_or_else(|| {
-            all.push(Seen { envelope, jetstream: Vec::new(), redis: Vec::new() });
+            all.push(Seen { envelope, jetstream: Vec::new(), redis: Vec::new(), shown: false });
             all.len() - 1
         });
         match source {
@@ -74,6 +76,7 @@ pub(super) async fn print(screen: Screen, events: Arc<Events>) {
         let _ = events.wait_for(both, TOGETHER).await; // the line says what is missing
         let seen = &events.shared()[index];
         screen.line(Tag::Event, &describe(&seen.envelope), &places(seen));
+        events.change(|all| all[index].shown = true);
     }
 }
 

@@ -20,45 +20,18 @@ async fn faults_meet_the_requests_they_name() -> anyhow::Result<()> {
     assert_eq!(response.json::<Value>().await?["code"], 20429);
 
     sim.set_faults(Faults::default().rule(Rule::next(1, Fault::DropBefore)));
-    assert!(
-        send(&sim, &form)
-            .await
-            .is_err_and(|error| !error.is_timeout())
-    );
+    assert!(send(&sim, &form).await.is_err_and(|error| !error.is_timeout()));
     assert!(sim.messages().is_empty());
 
     sim.set_faults(Faults::default().rule(Rule::next(1, Fault::DropAfter)));
-    assert!(
-        send(&sim, &form)
-            .await
-            .is_err_and(|error| !error.is_timeout())
-    );
+    assert!(send(&sim, &form).await.is_err_and(|error| !error.is_timeout()));
     sim.set_faults(Faults::default().rule(Rule::next(1, Fault::SilentAfter)));
-    assert!(
-        send_within(&sim, &form, SHORT)
-            .await
-            .is_err_and(|error| error.is_timeout())
-    );
-    sim.set_faults(
-        Faults::default().rule(Rule::next(1, Fault::RespondAfter(Refusal::status(503)))),
-    );
+    assert!(send_within(&sim, &form, SHORT).await.is_err_and(|error| error.is_timeout()));
+    sim.set_faults(Faults::default().rule(Rule::next(1, Fault::RespondAfter(Refusal::status(503)))));
     assert_eq!(send(&sim, &form).await?.status(), 503);
-    sim.set_faults(Faults::default().rule(Rule::next(
-        1,
-        Fault::Hold(Span::exactly(Duration::from_secs(2))),
-    )));
-    assert!(
-        send_within(&sim, &form, SHORT)
-            .await
-            .is_err_and(|error| error.is_timeout())
-    );
-    assert_eq!(
-        sim.messages()
-            .iter()
-            .map(|one| one.answered)
-            .collect::<Vec<_>>(),
-        [false; 4]
-    );
+    sim.set_faults(Faults::default().rule(Rule::next(1, Fault::Hold(Span::exactly(Duration::from_secs(2))))));
+    assert!(send_within(&sim, &form, SHORT).await.is_err_and(|error| error.is_timeout()));
+    assert_eq!(sim.messages().iter().map(|one| one.answered).collect::<Vec<_>>(), [false; 4]);
 
     assert_eq!(send(&sim, &form).await?.status(), 201);
     assert!(sim.messages().last().is_some_and(|one| one.answered));
@@ -71,11 +44,7 @@ async fn a_simulator_that_is_down_refuses_and_comes_back_with_its_messages() -> 
     let form = [("To", TO), ("From", FROM), ("Body", "Hi")];
     send(&sim, &form).await?;
     sim.down().await;
-    assert!(
-        send(&sim, &form)
-            .await
-            .is_err_and(|error| error.is_connect())
-    );
+    assert!(send(&sim, &form).await.is_err_and(|error| error.is_connect()));
     sim.up().await?;
     assert_eq!(send(&sim, &form).await?.status(), 201);
     assert_eq!(sim.messages().len(), 2);
@@ -95,42 +64,12 @@ async fn switches_are_set_over_http() -> anyhow::Result<()> {
         "opted_out": ["+12125550000"],
     });
     let http = http_client(LONG)?;
-    http.put(format!("{}/_sim/faults", sim.base_url()))
-        .json(&faults)
-        .send()
-        .await?
-        .error_for_status()?;
-    assert_eq!(
-        send(&sim, &[("To", TO), ("From", FROM), ("Body", "x")])
-            .await?
-            .status(),
-        503
-    );
-    assert_eq!(
-        send(
-            &sim,
-            &[("To", "+12125550000"), ("From", FROM), ("Body", "x")]
-        )
-        .await?
-        .status(),
-        400
-    );
-    let left: Value = http
-        .get(format!("{}/_sim/faults", sim.base_url()))
-        .send()
-        .await?
-        .json()
-        .await?;
+    http.put(format!("{}/_sim/faults", sim.base_url())).json(&faults).send().await?.error_for_status()?;
+    assert_eq!(send(&sim, &[("To", TO), ("From", FROM), ("Body", "x")]).await?.status(), 503);
+    assert_eq!(send(&sim, &[("To", "+12125550000"), ("From", FROM), ("Body", "x")]).await?.status(), 400);
+    let left: Value = http.get(format!("{}/_sim/faults", sim.base_url())).send().await?.json().await?;
     assert_eq!(left["rules"][0]["when"], json!({"next": 1}));
-    let counts: Value = http
-        .get(format!("{}/_sim/requests", sim.base_url()))
-        .send()
-        .await?
-        .json()
-        .await?;
-    assert_eq!(
-        counts["requests"],
-        json!({"fault_503": 1, "refused_21610": 1})
-    );
+    let counts: Value = http.get(format!("{}/_sim/requests", sim.base_url())).send().await?.json().await?;
+    assert_eq!(counts["requests"], json!({"fault_503": 1, "refused_21610": 1}));
     Ok(())
 }

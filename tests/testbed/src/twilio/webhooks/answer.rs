@@ -29,11 +29,7 @@ impl WebhookAnswer {
 
     /// The content type without its parameters, empty where there is none.
     pub fn content_type(&self) -> &str {
-        let value = self
-            .headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
+        let value = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         value.split(';').next().unwrap_or_default().trim()
     }
 
@@ -65,14 +61,7 @@ impl WebhookAnswer {
 
     /// The number that `<Dial>` or its `<Number>` names.
     pub fn dial_number(&self) -> Option<String> {
-        let inside = self
-            .body
-            .split_once("<Dial")?
-            .1
-            .split_once('>')?
-            .1
-            .split_once("</Dial>")?
-            .0;
+        let inside = self.body.split_once("<Dial")?.1.split_once('>')?.1.split_once("</Dial>")?.0;
         let number = match inside.split_once("<Number") {
             Some((_, number)) => number.split_once('>')?.1.split_once('<')?.0,
             None => inside,
@@ -89,25 +78,14 @@ fn tag<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
 
 fn attribute(tag: &str, name: &str) -> Option<String> {
     let rest = tag.split_once(&format!(" {name}="))?.1;
-    let quote = rest
-        .chars()
-        .next()
-        .filter(|quote| matches!(quote, '"' | '\''))?;
+    let quote = rest.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
     Some(unescape(rest[1..].split_once(quote)?.0))
 }
 
 fn unescape(text: &str) -> String {
-    [
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&apos;", "'"),
-        ("&amp;", "&"),
-    ]
-    .iter()
-    .fold(text.to_owned(), |text, (entity, character)| {
-        text.replace(entity, character)
-    })
+    [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")]
+        .iter()
+        .fold(text.to_owned(), |text, (entity, character)| text.replace(entity, character))
 }
 
 #[cfg(test)]
@@ -116,15 +94,8 @@ mod tests {
 
     fn twiml(body: &str) -> WebhookAnswer {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            CONTENT_TYPE,
-            reqwest::header::HeaderValue::from_static("text/xml; charset=utf-8"),
-        );
-        WebhookAnswer {
-            status: 200,
-            headers,
-            body: body.to_owned(),
-        }
+        headers.insert(CONTENT_TYPE, reqwest::header::HeaderValue::from_static("text/xml; charset=utf-8"));
+        WebhookAnswer { status: 200, headers, body: body.to_owned() }
     }
 
     #[test]
@@ -136,9 +107,7 @@ mod tests {
         assert_eq!(answer.dial_number().as_deref(), Some("+15555552222"));
         assert_eq!(answer.twiml_error(), None);
         assert_eq!(
-            twiml("<Response><Dial>+15555552222</Dial></Response>")
-                .dial_number()
-                .as_deref(),
+            twiml("<Response><Dial>+15555552222</Dial></Response>").dial_number().as_deref(),
             Some("+15555552222")
         );
     }
@@ -147,13 +116,6 @@ mod tests {
     fn an_empty_answer_is_an_error_to_twilio() {
         assert_eq!(twiml("").twiml_error(), Some(11200));
         assert_eq!(twiml(" <Response/>").twiml_error(), Some(12100));
-        assert_eq!(
-            WebhookAnswer {
-                status: 429,
-                ..twiml("<Response/>")
-            }
-            .twiml_error(),
-            Some(11217)
-        );
+        assert_eq!(WebhookAnswer { status: 429, ..twiml("<Response/>") }.twiml_error(), Some(11217));
     }
 }

@@ -41,12 +41,7 @@ impl WebhookClient {
         account_sid: impl Into<String>,
         auth_token: impl Into<String>,
     ) -> anyhow::Result<Self> {
-        Ok(Self::over(
-            http_client(WEBHOOK_TIMEOUT)?,
-            public_url,
-            account_sid,
-            auth_token,
-        ))
+        Ok(Self::over(http_client(WEBHOOK_TIMEOUT)?, public_url, account_sid, auth_token))
     }
 
     /// The same, over connections that others use too.
@@ -120,32 +115,13 @@ impl WebhookClient {
         duration_seconds: u32,
     ) -> anyhow::Result<WebhookAnswer> {
         let leg = new_call_sid();
-        let params = params::dial_result(
-            &self.account_sid,
-            call_sid,
-            &leg,
-            dial_status,
-            from,
-            to,
-            duration_seconds,
-        );
-        self.post(&format!("/webhooks/twilio/call/status/{call_sid}"), &params)
-            .await
+        let params = params::dial_result(&self.account_sid, call_sid, &leg, dial_status, from, to, duration_seconds);
+        self.post(&format!("/webhooks/twilio/call/status/{call_sid}"), &params).await
     }
 
     /// `POST /webhooks/twilio/sms`: a customer has texted one of our numbers.
-    pub async fn sms(
-        &self,
-        message_sid: &str,
-        from: &str,
-        to: &str,
-        body: &str,
-    ) -> anyhow::Result<WebhookAnswer> {
-        self.post(
-            "/webhooks/twilio/sms",
-            &params::sms(&self.account_sid, message_sid, from, to, body),
-        )
-        .await
+    pub async fn sms(&self, message_sid: &str, from: &str, to: &str, body: &str) -> anyhow::Result<WebhookAnswer> {
+        self.post("/webhooks/twilio/sms", &params::sms(&self.account_sid, message_sid, from, to, body)).await
     }
 
     /// `POST /webhooks/twilio/message-status?message_id=…`: the delivery status of a message that we sent.
@@ -156,14 +132,9 @@ impl WebhookClient {
         status: &str,
     ) -> anyhow::Result<WebhookAnswer> {
         let code = matches!(status, "undelivered" | "failed").then_some(30003);
-        let mut params =
-            params::message_status(&self.account_sid, message_sid, "", "", status, code);
+        let mut params = params::message_status(&self.account_sid, message_sid, "", "", status, code);
         params.retain(|(key, _)| key != "From" && key != "To");
-        self.post(
-            &format!("/webhooks/twilio/message-status?message_id={message_id}"),
-            &params,
-        )
-        .await
+        self.post(&format!("/webhooks/twilio/message-status?message_id={message_id}"), &params).await
     }
 
     /// Posts any parameters to a path (query included) below the public URL.
@@ -172,8 +143,7 @@ impl WebhookClient {
         path_and_query: &str,
         params: &[(K, V)],
     ) -> anyhow::Result<WebhookAnswer> {
-        self.post_url(&format!("{}{path_and_query}", self.public_url), params)
-            .await
+        self.post_url(&format!("{}{path_and_query}", self.public_url), params).await
     }
 
     /// Posts to an absolute URL, signed for exactly that; where it lies below the public URL it goes to the target.
@@ -184,8 +154,7 @@ impl WebhookClient {
     ) -> anyhow::Result<WebhookAnswer> {
         let signed = url.split('#').next().unwrap_or_default(); // the fragment is Twilio's own connection override
         let body = Serializer::new(String::new()).extend_pairs(params).finish();
-        self.send(signed, &self.sign(signed, params), body.into_bytes())
-            .await
+        self.send(signed, &self.sign(signed, params), body.into_bytes()).await
     }
 
     /// Posts any bytes below the public URL under a signature of the caller's choice.
@@ -195,33 +164,14 @@ impl WebhookClient {
         signature: &str,
         body: impl Into<Vec<u8>>,
     ) -> anyhow::Result<WebhookAnswer> {
-        self.send(
-            &format!("{}{path_and_query}", self.public_url),
-            signature,
-            body.into(),
-        )
-        .await
+        self.send(&format!("{}{path_and_query}", self.public_url), signature, body.into()).await
     }
 
-    async fn send(
-        &self,
-        url: &str,
-        signature: &str,
-        body: Vec<u8>,
-    ) -> anyhow::Result<WebhookAnswer> {
+    async fn send(&self, url: &str, signature: &str, body: Vec<u8>) -> anyhow::Result<WebhookAnswer> {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/x-www-form-urlencoded; charset=UTF-8"),
-        );
-        headers.insert(
-            HeaderName::from_static(SIGNATURE_HEADER),
-            HeaderValue::from_str(signature)?,
-        );
-        headers.insert(
-            reqwest::header::USER_AGENT,
-            HeaderValue::from_static("TwilioProxy/1.1"),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded; charset=UTF-8"));
+        headers.insert(HeaderName::from_static(SIGNATURE_HEADER), HeaderValue::from_str(signature)?);
+        headers.insert(reqwest::header::USER_AGENT, HeaderValue::from_static("TwilioProxy/1.1"));
         for (name, value) in &self.headers {
             let name: HeaderName = name.parse()?;
             match value {
@@ -229,15 +179,8 @@ impl WebhookClient {
                 None => headers.remove(name),
             };
         }
-        let request = self
-            .http
-            .post(self.reached(url))
-            .headers(headers)
-            .body(body);
-        let response = request
-            .send()
-            .await
-            .with_context(|| format!("webhook {url}"))?;
+        let request = self.http.post(self.reached(url)).headers(headers).body(body);
+        let response = request.send().await.with_context(|| format!("webhook {url}"))?;
         Ok(WebhookAnswer::read(response).await?)
     }
 

@@ -4,33 +4,19 @@
 pub type Params = Vec<(String, String)>;
 
 fn owned(pairs: &[(&str, &str)]) -> Params {
-    pairs
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect()
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 fn places(params: &mut Params, sides: &[&str]) {
     for side in sides {
-        for (what, value) in [
-            ("City", "NEW YORK"),
-            ("State", "NY"),
-            ("Zip", "10001"),
-            ("Country", "US"),
-        ] {
+        for (what, value) in [("City", "NEW YORK"), ("State", "NY"), ("Zip", "10001"), ("Country", "US")] {
             params.push((format!("{side}{what}"), value.to_owned()));
         }
     }
 }
 
 /// A call that reaches one of our numbers, in state `status` (normally `ringing`).
-pub fn incoming_call(
-    account_sid: &str,
-    call_sid: &str,
-    from: &str,
-    to: &str,
-    status: &str,
-) -> Params {
+pub fn incoming_call(account_sid: &str, call_sid: &str, from: &str, to: &str, status: &str) -> Params {
     let mut params = owned(&[
         ("AccountSid", account_sid),
         ("ApiVersion", "2010-04-01"),
@@ -58,11 +44,7 @@ pub fn dial_result(
 ) -> Params {
     let answered = matches!(dial_status, "completed" | "answered");
     // Only a caller who has hung up has a completed call at this point.
-    let call_status = if dial_status == "canceled" {
-        "completed"
-    } else {
-        "in-progress"
-    };
+    let call_status = if dial_status == "canceled" { "completed" } else { "in-progress" };
     let mut params = owned(&[
         ("AccountSid", account_sid),
         ("ApiVersion", "2010-04-01"),
