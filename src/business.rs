@@ -57,6 +57,9 @@ pub struct Profile {
     /// Who is told of an emergency when the owner does not answer.
     #[serde(default)]
     pub emergency_contacts: Vec<PhoneNumber>,
+    /// Its own Twilio account, where it brings one: kept in a column beside the document.
+    #[serde(skip)]
+    pub twilio_account_sid: Option<String>,
 }
 
 impl Profile {
@@ -73,6 +76,12 @@ impl Profile {
                 .and_then(Value::as_f64)
                 .unwrap_or(DEFAULT_CONFIDENCE_THRESHOLD),
         }
+    }
+
+    /// Whether a webhook that `account_sid` has signed (none: the main account) may speak for this business. An account
+    /// that one business brings has no say in the numbers of another.
+    pub fn is_spoken_for_by(&self, account_sid: Option<&str>) -> bool {
+        account_sid.is_none() || account_sid == self.twilio_account_sid.as_deref()
     }
 
     /// Whether this number is the business's own side of a talk: its owner, a contact, one of its numbers.

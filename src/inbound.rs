@@ -15,6 +15,9 @@ pub struct Inbound {
     pub body_hash: String,
     /// The edge's stamp: the order of a conversation's messages rests on it.
     pub received_at: DateTime<Utc>,
+    /// The business's own Twilio account that signed it; none where the main account did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_sid: Option<String>,
     /// What it says.
     pub webhook: Webhook,
     /// Every parameter as it came, also those that nothing reads yet.

@@ -13,6 +13,7 @@ use crate::jetstream::deliveries;
 use crate::operators::{DeadReason, DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
 use crate::phone::PhoneNumber;
 use crate::shell::{Applied, CallReport, Happening, InputId, Shell, Target, Trace};
+use crate::store::Message;
 use crate::telemetry::{Metrics, WebhookKind};
 
 /// How many webhooks are worked on at once.
@@ -63,7 +64,8 @@ impl Stage<Inbound> for Decide {
 impl Decide {
     async fn call(&self, inbound: &Inbound, input: &InputId<'_>, early: TooEarly) -> Result<(), FailureReason> {
         let report = call_input(inbound).ok_or_else(|| dead(UNKNOWN_NUMBER, "To is not a phone number"))?;
-        let Some(business) = self.business_of_call(&report, early).await? else {
+        let business = self.business_of_call(&report, early).await?;
+        let Some(business) = business.filter(|b| b.is_spoken_for_by(inbound.account_sid.as_deref())) else {
             return Ok(()); // the edge has rejected the call and counted it, and NMC_INBOUND keeps the webhook
         };
         match self.shell.apply_call(&business, input, &report).await.map_err(|e| early.retry(e))? {
@@ -102,7 +104,8 @@ impl Decide {
             return Err(dead(UNKNOWN_NUMBER, "To is not a phone number"));
         };
         let directory = self.shell.directory();
-        let Some(business) = directory.by_phone(&business_phone).await.map_err(|e| early.retry(e))? else {
+        let business = directory.by_phone(&business_phone).await.map_err(|e| early.retry(e))?;
+        let Some(business) = business.filter(|b| b.is_spoken_for_by(inbound.account_sid.as_deref())) else {
             self.metrics.unknown_number(WebhookKind::Sms);
             return Err(dead(UNKNOWN_NUMBER, "no business owns the number"));
         };
@@ -151,6 +154,9 @@ impl Decide {
         let Some(message) = message else {
             return Err(early.again(UNKNOWN_MESSAGE, "a report on a message that is not ours"));
         };
+        if !self.may_report(inbound, &message, early).await? {
+            return Err(dead(UNKNOWN_MESSAGE, "signed by an account that the message was not sent with"));
+        }
         let report =
             MessageReport::Delivery { twilio_sid: message_sid.clone(), status: reported, error_code: *error_code };
         let happening = Happening::Message { id: message.id, report };
@@ -159,6 +165,16 @@ impl Decide {
             Applied::Before { same_body } => self.same(same_body, WebhookKind::MessageStatus),
             Applied::Now(_) | Applied::Nothing => Ok(()),
         }
+    }
+
+    /// Whether the account that signed a report is one that the message's business is spoken for by.
+    async fn may_report(&self, inbound: &Inbound, message: &Message, early: TooEarly) -> Result<bool, FailureReason> {
+        let Some(account_sid) = inbound.account_sid.as_deref() else { return Ok(true) };
+        let conversation =
+            self.shell.store().conversation(message.conversation_id).await.map_err(|e| early.retry(e))?;
+        let Some(conversation) = conversation else { return Ok(false) };
+        let business = self.profile(&conversation.business_id, early).await?;
+        Ok(business.is_some_and(|business| business.is_spoken_for_by(Some(account_sid))))
     }
 
     /// An input that came before. With another body under the same id, the first one stands and this one is kept aside.

@@ -56,18 +56,23 @@ impl Accounts {
         Ok(Account { sid, token: self.open(business_id, &sealed)? })
     }
 
-    /// The tokens that a signature of this account may be made with: what a webhook names is looked up in our own table
-    /// only.
+    /// Whether this is the main account.
+    pub fn is_main(&self, account_sid: &str) -> bool {
+        account_sid == self.main.account_sid
+    }
+
+    /// The tokens that a signature of a business's own account, or of the main one, may be made with: what a webhook names
+    /// is looked up in our own table only.
     ///
     /// # Errors
     /// When the store is away.
-    pub async fn signing_tokens(&self, account_sid: Option<&str>) -> Result<Vec<Secret>, AccountError> {
-        match account_sid {
-            Some(sid) if sid != self.main.account_sid => {
+    pub async fn signing_tokens(&self, own_account: Option<&str>) -> Result<Vec<Secret>, AccountError> {
+        match own_account {
+            Some(sid) => {
                 let keys = self.store.signing_keys(sid).await?;
                 Ok(keys.iter().filter_map(|key| self.open(&key.business_id, &key.sealed).ok()).collect())
             }
-            _ => Ok([Some(self.main.auth_token.clone()), self.main.auth_token_next.clone()]
+            None => Ok([Some(self.main.auth_token.clone()), self.main.auth_token_next.clone()]
                 .into_iter()
                 .flatten()
                 .collect()),

@@ -30,8 +30,8 @@ const NOT_PROVABLE: TimeDelta = TimeDelta::minutes(30);
 impl Deliver {
     /// A message that was claimed and whose outcome nobody has told.
     pub(super) async fn find_out(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {
-        if !turn.due.lease_is_over {
-            return Err(FailureReason::retry(Duration::from_millis(500), "somebody may be sending it"));
+        if !turn.due.lease_left.is_zero() {
+            return Err(FailureReason::wait(turn.due.lease_left, "whoever may be sending it has had the time to"));
         }
         let attempted_at = turn.due.attempted_at.unwrap_or(turn.due.message.created_at);
         let age = now() - attempted_at;
@@ -40,7 +40,7 @@ impl Deliver {
         let listed = match self.twilio.list_sent(&account, to, from, attempted_at - CLOCK_SKEW).await {
             Ok(listed) => listed,
             Err(_) if age > NOT_PROVABLE => return self.give_up(turn).await,
-            Err(error) => return Err(turn.retry(error)),
+            Err(error) => return Err(FailureReason::retry(BETWEEN_READS, error)),
         };
         if let Some(sid) = self.unclaimed(turn, listed).await? {
             self.metrics.sms(SmsResult::Accepted);

@@ -89,7 +89,7 @@ impl Directory {
 }
 
 fn parse(record: BusinessRecord) -> Result<Arc<Profile>, DirectoryError> {
-    serde_json::from_value(record.profile)
-        .map(Arc::new)
-        .map_err(|error| StoreError::corrupt("businesses", record.id, error).into())
+    let profile: Profile =
+        serde_json::from_value(record.profile).map_err(|error| StoreError::corrupt("businesses", record.id, error))?;
+    Ok(Arc::new(Profile { twilio_account_sid: record.twilio_account_sid, ..profile }))
 }

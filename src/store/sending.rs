@@ -26,8 +26,8 @@ pub struct DueMessage {
     pub attempts: i32,
     /// When it was last tried.
     pub attempted_at: Option<DateTime<Utc>>,
-    /// Whether the claim of whoever tries it now has run out.
-    pub lease_is_over: bool,
+    /// How long the claim of whoever tries it now still holds; zero once it has run out.
+    pub lease_left: Duration,
     /// How often Twilio's list was read without finding it, since the last try.
     pub absent_reads: i32,
 }
@@ -48,7 +48,8 @@ impl Store {
         let Some(message) = self.message(id).await? else { return Ok(None) };
         let row = sqlx::query!(
             r#"SELECT c.customer_phone, c.business_phone, c.business_id, m.send_at, m.attempts, m.attempted_at,
-                 coalesce(m.lease_until < clock_timestamp(), true) AS "lease_is_over!", m.absent_reads
+                 greatest(extract(epoch FROM m.lease_until - clock_timestamp()), 0)::float8 AS lease_left_seconds,
+                 m.absent_reads
                FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE m.id = $1"#,
             id
         )
@@ -62,7 +63,7 @@ impl Store {
             send_at: row.send_at,
             attempts: row.attempts,
             attempted_at: row.attempted_at,
-            lease_is_over: row.lease_is_over,
+            lease_left: row.lease_left_seconds.map_or(Duration::ZERO, Duration::from_secs_f64),
             absent_reads: row.absent_reads,
             message,
         }))

@@ -257,6 +257,7 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
         calendar: Value::Array(business.calendar.unwrap_or_default()),
         templates,
         emergency_contacts: contacts,
+        twilio_account_sid: business.twilio.map(|account| account.account_sid),
     })
 }
 

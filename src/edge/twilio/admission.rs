@@ -30,6 +30,8 @@ pub(super) struct Admitted {
     pub(super) form: Form,
     pub(super) received_at: DateTime<Utc>,
     pub(super) trace: Trace,
+    /// The business's own Twilio account that signed it; none where the main account did.
+    pub(super) own_account: Option<String>,
 }
 
 /// A webhook that goes no further.
@@ -86,7 +88,9 @@ pub(super) async fn admit(edge: &Edge, kind: WebhookKind, request: &Request, bod
     let body = read(body).await.map_err(Refusal::Problem)?;
     let params = parse(&body);
     let is_form = request.content_type().is_none_or(is_form_type);
-    if !is_signed(edge, request, signature, &params, &body, is_form).await.map_err(Refusal::Problem)? {
+    let own_account = own_account(edge, &params);
+    let posted = Posted { request, params: &params, body: &body, is_form, own_account: own_account.as_deref() };
+    if !posted.is_signed(edge, signature).await.map_err(Refusal::Problem)? {
         return Err(refused());
     }
     if body.len() > MAX_FORM {
@@ -104,7 +108,7 @@ pub(super) async fn admit(edge: &Edge, kind: WebhookKind, request: &Request, bod
         letter: Letter { kind, hash, body, received_at },
     })?;
     let trace = Trace::from_header(request.header("traceparent"));
-    Ok(Admitted { kind, form, received_at, trace })
+    Ok(Admitted { kind, form, received_at, trace, own_account })
 }
 
 impl Admitted {
@@ -133,25 +137,35 @@ fn is_form_type(content_type: &str) -> bool {
     essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-/// Whether the signature is that of the account that the webhook names. A content type other than a form's is refused in
-/// any case, but only once the signature has held in one of the ways in which Twilio signs.
-async fn is_signed(
-    edge: &Edge,
-    request: &Request,
-    signature: &str,
-    params: &RawParams,
-    body: &[u8],
+/// The account that the webhook names, where it is another than the main one. Nothing is believed of it until the
+/// signature has held.
+fn own_account(edge: &Edge, params: &RawParams) -> Option<String> {
+    let (_, sid) = params.iter().find(|(name, _)| name == b"AccountSid")?;
+    let sid = String::from_utf8_lossy(sid).into_owned();
+    (!sid.is_empty() && !edge.accounts.is_main(&sid)).then_some(sid)
+}
+
+/// What was posted, while its signature is judged.
+struct Posted<'a> {
+    request: &'a Request,
+    params: &'a RawParams,
+    body: &'a [u8],
     is_form: bool,
-) -> Result<bool, Problem> {
-    let account_sid =
-        params.iter().find(|(name, _)| name == b"AccountSid").map(|(_, value)| String::from_utf8_lossy(value));
-    let tokens = edge.accounts.signing_tokens(account_sid.as_deref().filter(|sid| !sid.is_empty())).await;
-    let tokens = tokens.map_err(|error| Problem::unavailable(&error))?;
-    let tokens: Vec<&str> = tokens.iter().map(|token| token.expose()).collect();
-    let url = public_url_of(edge, request);
-    let holds = |content: SignedContent<'_>| verify(&tokens, &url, content, signature);
-    Ok(holds(SignedContent::Form(params))
-        || (!is_form && (holds(SignedContent::Raw(body)) || holds(SignedContent::Form(&[])))))
+    own_account: Option<&'a str>,
+}
+
+impl Posted<'_> {
+    /// Whether the signature is that of the account that the webhook names. A content type other than a form's is refused
+    /// in any case, but only once the signature has held in one of the ways in which Twilio signs.
+    async fn is_signed(&self, edge: &Edge, signature: &str) -> Result<bool, Problem> {
+        let tokens = edge.accounts.signing_tokens(self.own_account).await;
+        let tokens = tokens.map_err(|error| Problem::unavailable(&error))?;
+        let tokens: Vec<&str> = tokens.iter().map(|token| token.expose()).collect();
+        let url = public_url_of(edge, self.request);
+        let holds = |content: SignedContent<'_>| verify(&tokens, &url, content, signature);
+        Ok(holds(SignedContent::Form(self.params))
+            || (!self.is_form && (holds(SignedContent::Raw(self.body)) || holds(SignedContent::Form(&[])))))
+    }
 }
 
 /// The URL that Twilio has called, as it has written it: the public base, and path and query to the letter.

@@ -22,6 +22,7 @@ pub(super) async fn ringing(edge: &Edge, admitted: Admitted) -> Result<Answer, P
         Ok(phone) => edge.directory.by_phone(&phone).await.map_err(|error| Problem::unavailable(&error))?,
         Err(_) => None,
     };
+    let business = business.filter(|business| business.is_spoken_for_by(admitted.own_account.as_deref()));
     let webhook = Webhook::Call {
         call_sid: call_sid.clone(),
         from: admitted.text("From").unwrap_or_default(),

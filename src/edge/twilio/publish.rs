@@ -24,6 +24,7 @@ impl Admitted {
         let inbound = Inbound {
             body_hash,
             received_at: self.received_at,
+            account_sid: self.own_account,
             params: self.form.iter().map(|(name, value)| (storable(name), storable(value))).collect(),
             input_id,
             webhook,
