@@ -119,6 +119,9 @@ CREATE INDEX messages_of_conversation ON messages (conversation_id, created_at, 
 -- The newest answer tells how DispatchBot fares.
 CREATE INDEX messages_answers ON messages (created_at DESC, id DESC) WHERE kind IN ('reply', 'fallback');
 
+-- Tried, and not gone out yet: tells how Twilio fares.
+CREATE INDEX messages_under_way ON messages (attempted_at) WHERE status IN ('queued', 'sending');
+
 -- What became of each window of customer messages.
 CREATE TABLE windows (
     id              uuid PRIMARY KEY,

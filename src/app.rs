@@ -92,7 +92,6 @@ impl Application {
                     send_rate: config.send_rate,
                     reconcile_after: config.reconcile_after,
                     metrics: metrics.clone(),
-                    vitals: vitals.clone(),
                 }),
                 redis: Arc::clone(&redis),
                 dead: Arc::clone(&dead),

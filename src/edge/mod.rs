@@ -34,6 +34,8 @@ pub use api::openapi;
 
 /// How long the edge waits for JetStream before it answers 503 (docs/design.md, When a part is missing).
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a webhook waits for what it has to look up.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
 /// Requests under way have this long once the process is asked to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -66,6 +68,19 @@ impl std::ops::Deref for Edge {
 
     fn deref(&self) -> &EdgeParts {
         &self.inner
+    }
+}
+
+impl EdgeParts {
+    /// Waits for an answer of the store no longer than Twilio should be kept waiting: a caller hears silence meanwhile.
+    pub(crate) async fn patiently<T, E: std::error::Error + 'static>(
+        &self,
+        asked: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Problem> {
+        match tokio::time::timeout(LOOK_UP_TIMEOUT, asked).await {
+            Ok(answer) => answer.map_err(|error| Problem::unavailable(&error)),
+            Err(late) => Err(Problem::unavailable(&late)),
+        }
     }
 }
 

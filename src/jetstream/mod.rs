@@ -19,6 +19,8 @@ pub use replay::ReplayError;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer of the JetStream API may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a process that ends waits for its last words to be sent.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What can go wrong with JetStream itself.
 #[derive(Debug, thiserror::Error)]
@@ -104,8 +106,11 @@ impl JetStream {
 
     /// Sends what is still buffered.
     pub async fn flush(&self) {
-        if let Err(error) = self.client.flush().await {
-            tracing::warn!(%error, "what was buffered for NATS could not be flushed");
+        // Without a connection it would wait for one.
+        match tokio::time::timeout(FLUSH_TIMEOUT, self.client.flush()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "what was buffered for NATS could not be flushed"),
+            Err(_) => tracing::warn!("NATS is away: what was buffered for it is dropped, and will be published again"),
         }
     }
 }

@@ -20,7 +20,6 @@ use crate::shell::{Happening, InputId, SendTask, Shell, Target, Trace, now};
 use crate::store::{Claimed, DueMessage};
 use crate::telemetry::{Metrics, SmsResult};
 use crate::twilio::{OutgoingSms, SendOutcome, TwilioClient};
-use crate::vitals::Vitals;
 
 pub use accounts::Accounts;
 
@@ -49,8 +48,6 @@ pub struct Deliver {
     pub reconcile_after: Duration,
     /// Counts.
     pub metrics: Metrics,
-    /// What `/health` says of Twilio.
-    pub vitals: Vitals,
 }
 
 /// One delivery of one task.
@@ -128,8 +125,6 @@ impl Deliver {
     }
 
     async fn settle(&self, turn: &Turn<'_>, claimed: Claimed, outcome: SendOutcome) -> Result<(), FailureReason> {
-        let answered = matches!(outcome, SendOutcome::Accepted { .. } | SendOutcome::Rejected { .. });
-        self.vitals.twilio(answered);
         match outcome {
             SendOutcome::Accepted { sid, segments, .. } => {
                 crate::failpoint::hit("after_twilio_accepted");

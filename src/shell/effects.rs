@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
@@ -126,7 +126,10 @@ pub(super) fn call_rows(
 /// not be taken for a duplicate (docs/design.md).
 pub(super) fn arm(conversation_id: Uuid, at: DateTime<Utc>, trace: &Trace) -> OutboxRow {
     let headers = BTreeMap::from([
-        ("Nats-Schedule".to_owned(), format!("@at {}", at.to_rfc3339_opts(SecondsFormat::Millis, true))),
+        (
+            "Nats-Schedule".to_owned(),
+            format!("@at {}", whole_millisecond(at).to_rfc3339_opts(SecondsFormat::Millis, true)),
+        ),
         ("Nats-Schedule-Target".to_owned(), subjects::window_due(conversation_id)),
         ("traceparent".to_owned(), trace.header().to_owned()),
     ]);
@@ -137,6 +140,13 @@ pub(super) fn arm(conversation_id: Uuid, at: DateTime<Utc>, trace: &Trace) -> Ou
         headers,
         payload: json!({ "conversation_id": conversation_id, "due_at": at }),
     }
+}
+
+/// The first whole millisecond that is not before `at`: a timer that fires just before its deadline would only be armed
+/// again.
+fn whole_millisecond(at: DateTime<Utc>) -> DateTime<Utc> {
+    let cut = at.trunc_subsecs(3);
+    if cut < at { cut + TimeDelta::milliseconds(1) } else { cut }
 }
 
 fn task_row(key: Uuid, subject: String, message_id: String, task: &impl Serialize, trace: &Trace) -> OutboxRow {

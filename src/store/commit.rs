@@ -126,7 +126,10 @@ async fn write(tx: &mut Transaction<'_, Postgres>, commit: &Commit<'_>) -> Resul
             return Ok(Committed::Conflict);
         }
         for message in &decision.messages {
-            insert_message(tx, &decision.conversation, message).await?;
+            if !insert_message(tx, &decision.conversation, message).await? {
+                // The inbox has forgotten it, the messages have not: a dead letter that was replayed very late.
+                return Ok(Committed::Seen { outbox_keys: vec![decision.conversation.id], same_body: false });
+            }
         }
         for update in &decision.message_updates {
             if !update_message(tx, update).await? {
@@ -233,20 +236,22 @@ async fn write_conversation(tx: &mut PgConnection, c: &Conversation) -> Result<b
     Ok(result.rows_affected() == 1)
 }
 
+/// Inserts a message; `false` where there is one with the same Twilio id already.
 async fn insert_message(
     tx: &mut PgConnection,
     conversation: &Conversation,
     message: &NewMessage,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let (direction, sender_type) = match message.kind {
         MessageKind::Customer => ("inbound", "customer"),
         MessageKind::MissedCall | MessageKind::Reply | MessageKind::Fallback => ("outbound", "ai"),
     };
-    sqlx::query!(
+    let result = sqlx::query!(
         r#"INSERT INTO messages (id, conversation_id, direction, sender_type, kind, body, media, twilio_sid, status,
              window_id, in_reply_to_window, created_at, stream_sequence, fence_epoch, fence_hard_epoch, fence_exempt_at,
              segments)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"#,
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+           ON CONFLICT (twilio_sid) DO NOTHING"#,
         message.id,
         conversation.id,
         direction,
@@ -267,7 +272,7 @@ async fn insert_message(
     )
     .execute(tx)
     .await?;
-    Ok(())
+    Ok(result.rows_affected() == 1)
 }
 
 /// Moves a message on. One that is only to be held back may have gone out already: that is no conflict.

@@ -138,6 +138,21 @@ impl Store {
         Ok(kind.as_deref() == Some(MessageKind::Fallback.as_str()))
     }
 
+    /// Whether messages that were given to Twilio a while ago have not gone out: it does not answer, or does not take them.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn sends_are_stuck(&self) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT EXISTS (
+                 SELECT 1 FROM messages
+                 WHERE status IN ('queued', 'sending') AND attempted_at < clock_timestamp() - interval '3 seconds'
+               ) AS "stuck!""#
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
     /// The newest `limit` messages of a conversation before `before` (or of all), oldest of them first: the order in
     /// which they arrived.
     ///

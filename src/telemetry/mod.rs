@@ -9,6 +9,8 @@ mod prometheus;
 mod report;
 mod rolling;
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 pub use metrics::{AiResult, Metrics, SmsResult, WebhookKind, WindowEvent};
@@ -17,7 +19,10 @@ pub use metrics::{AiResult, Metrics, SmsResult, WebhookKind, WindowEvent};
 /// without it, everything from info on.
 pub fn init_logs() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,async_nats=warn"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     // A second initialisation, in a test, changes nothing.
     let _ = if std::env::var("NMC_LOG").is_ok_and(|format| format == "json") {
         logs.json().try_init()

@@ -21,9 +21,7 @@ async fn state_of_dispatchbot(app: &App) -> String {
 }
 
 async fn needs_attention(app: &App, reason: &str) -> Value {
-    app.events
-        .nth(1, "conversation.needs_attention", |event| event["data"]["reason"] == reason)
-        .await
+    app.events.nth(1, "conversation.needs_attention", |event| event["data"]["reason"] == reason).await
 }
 
 #[tokio::test]
@@ -42,7 +40,8 @@ async fn a_burst_of_five_texts_gets_one_answer() {
     let messages = app.messages_of(CUSTOMER).await;
     let order: Vec<_> = messages.iter().take(5).filter_map(|message| message["body"].as_str()).collect();
     assert_eq!(order, burst);
-    let windows: std::collections::BTreeSet<_> = messages.iter().filter_map(|m| m["in_reply_to_window"].as_str()).collect();
+    let windows: std::collections::BTreeSet<_> =
+        messages.iter().filter_map(|m| m["in_reply_to_window"].as_str()).collect();
     assert_eq!(windows.len(), 1);
 }
 
@@ -70,7 +69,8 @@ async fn a_text_that_overtakes_the_question_is_answered_with_it() {
     assert_eq!(bodies(&asked[1]), ["My sink is blocked", "No, wait: it is the drain"]);
     assert_eq!(app.sms_to(CUSTOMER).len(), 1);
     let mut sql = app.servers.sql().await;
-    let states: Vec<String> = sqlx::query_scalar("SELECT state FROM windows ORDER BY state").fetch_all(&mut sql).await.unwrap();
+    let states: Vec<String> =
+        sqlx::query_scalar("SELECT state FROM windows ORDER BY state").fetch_all(&mut sql).await.unwrap();
     assert_eq!(states, ["answered", "superseded"]);
 }
 
@@ -111,10 +111,7 @@ async fn without_dispatchbot_the_customer_hears_once_and_health_tells_until_it_a
     app.servers.dispatchbot.up().await.unwrap();
     app.text(CUSTOMER, "My sink is blocked").await;
     app.wait_for_sms(CUSTOMER, 2).await;
-    eventually("a healthy DispatchBot", async || {
-        (state_of_dispatchbot(&app).await == "healthy").then_some(())
-    })
-    .await;
+    eventually("a healthy DispatchBot", async || (state_of_dispatchbot(&app).await == "healthy").then_some(())).await;
 }
 
 #[rstest]

@@ -1,15 +1,13 @@
 //! The process is killed at each of its failpoints, started again, and the journey goes on: the same conversation, every
 //! SMS once, every event once.
 
-use std::sync::Arc;
+use std::cell::RefCell;
 
 use nevermisscall::failpoint::NAMES;
 use nmc_testbed::twilio::webhooks::{WebhookAnswer, WebhookClient};
 use nmc_testbed::twilio::{TwilioOptions, new_call_sid, new_message_sid};
 use rstest::rstest;
 use serde_json::{Value, json};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use crate::harness::{
     API_KEY, BUSINESS, CUSTOMER, Child, Events, OUR_NUMBER, OWNER, PUBLIC_URL, Rest, Servers, business, eventually,
@@ -19,41 +17,36 @@ use crate::journey::EVENTS;
 
 /// The service as a supervisor keeps it: started again when it ends, then without its failpoint.
 struct Supervised {
-    servers: Arc<Servers>,
-    address: watch::Receiver<Option<String>>,
-    crashes: watch::Receiver<Vec<String>>,
-    supervisor: JoinHandle<()>,
+    servers: Servers,
+    address: RefCell<Option<String>>,
+    crashes: RefCell<Vec<String>>,
 }
 
 impl Supervised {
-    fn start(servers: Arc<Servers>, failpoint: Option<&str>) -> Self {
-        let (address_now, address) = watch::channel(None);
-        let (crashed, crashes) = watch::channel(Vec::new());
-        let mut settings = servers.settings(&[]);
+    async fn new() -> Self {
+        let servers = Servers::start(TwilioOptions::default()).await;
+        Self { servers, address: RefCell::default(), crashes: RefCell::default() }
+    }
+
+    /// Keeps it running, for as long as this is polled.
+    async fn keep(&self, failpoint: Option<&str>) {
+        let mut settings = self.servers.settings(&[]);
         settings.extend(failpoint.map(|failpoint| ("NMC_FAILPOINT".to_owned(), failpoint.to_owned())));
-        let seen = Arc::clone(&servers);
-        let supervisor = tokio::spawn(async move {
-            for start in 0.. {
-                let mut child = Child::start(&seen, &format!("service-{start}"), &["serve"], &settings);
-                let address = child.address().await;
-                seen.twilio.set_webhook_url(PUBLIC_URL, Some(&format!("http://{address}")));
-                address_now.send_replace(Some(address));
-                let status = child.wait().await;
-                address_now.send_replace(None);
-                crashed.send_modify(|crashes| crashes.push(format!("{status}\n{}", child.log())));
-                settings.retain(|(name, _)| name != "NMC_FAILPOINT");
-            }
-        });
-        Self { servers, address, crashes, supervisor }
+        for start in 0.. {
+            let mut child = Child::start(&self.servers, &format!("service-{start}"), &["serve"], &settings);
+            let address = child.address().await;
+            self.servers.twilio.set_webhook_url(PUBLIC_URL, Some(&format!("http://{address}")));
+            self.address.replace(Some(address));
+            let status = child.wait().await;
+            self.address.replace(None);
+            self.crashes.borrow_mut().push(format!("{status}\n{}", child.log()));
+            settings.retain(|(name, _)| name != "NMC_FAILPOINT");
+        }
     }
 
     fn rest(&self) -> Option<Rest> {
         let address = self.address.borrow().clone()?;
         Some(Rest::new(format!("http://{address}"), API_KEY))
-    }
-
-    fn crashes(&self) -> Vec<String> {
-        self.crashes.borrow().clone()
     }
 
     async fn get(&self, path: &str) -> Value {
@@ -81,12 +74,6 @@ impl Supervised {
             (answer.status == 200).then_some(answer)
         })
         .await
-    }
-}
-
-impl Drop for Supervised {
-    fn drop(&mut self) {
-        self.supervisor.abort();
     }
 }
 
@@ -120,7 +107,8 @@ const AGREED: &str = "Yes, 3pm today works perfectly";
 
 /// Ours by what they begin with; whatever is sent twice, or is something else, shows.
 fn which(body: &str) -> String {
-    let known = [("Hi! I missed your call", "1"), ("Thanks for reaching", "2"), ("Perfect, your plumbing appointment", "3")];
+    let known =
+        [("Hi! I missed your call", "1"), ("Thanks for reaching", "2"), ("Perfect, your plumbing appointment", "3")];
     known.iter().find(|(begins, _)| body.starts_with(begins)).map_or(body, |(_, name)| name).to_owned()
 }
 
@@ -128,9 +116,8 @@ async fn journey(service: &Supervised, events: &Events) -> Outcome {
     service.put_business().await;
     let call_sid = new_call_sid();
     let of_customer = |event: &Value| event["customer_phone"] == CUSTOMER;
-    let ringing = service
-        .post(async |client| client.incoming_call(&call_sid, CUSTOMER, OUR_NUMBER, "ringing").await)
-        .await;
+    let ringing =
+        service.post(async |client| client.incoming_call(&call_sid, CUSTOMER, OUR_NUMBER, "ringing").await).await;
     assert_eq!(ringing.dial_number().as_deref(), Some(OWNER));
     service
         .post(async |client| client.call_status(&call_sid, "no-answer", Some(CUSTOMER), Some(OUR_NUMBER), 0).await)
@@ -153,7 +140,9 @@ async fn outcome(service: &Supervised, events: &Events, call_sid: &str) -> Outco
     };
     let id = conversation["id"].as_str().expect("an id");
     let messages = service.get(&format!("/conversations/{id}/messages")).await;
-    let shape = |m: &Value| json!([m["sender_type"], m["direction"], m["status"], which(m["body"].as_str().unwrap_or_default())]);
+    let shape = |m: &Value| {
+        json!([m["sender_type"], m["direction"], m["status"], which(m["body"].as_str().unwrap_or_default())])
+    };
     let call = service.get(&format!("/calls/{call_sid}")).await;
     let log = events.log().await;
     let told: Vec<_> = log.iter().filter(|event| event["conversation_id"] == id).collect();
@@ -169,11 +158,13 @@ async fn outcome(service: &Supervised, events: &Events, call_sid: &str) -> Outco
 }
 
 async fn play(failpoint: Option<&str>) -> (Outcome, Vec<String>) {
-    let servers = Arc::new(Servers::start(TwilioOptions::default()).await);
-    let events = Events::subscribe(&servers.redis.url()).await;
-    let service = Supervised::start(servers, failpoint);
-    let outcome = journey(&service, &events).await;
-    (outcome, service.crashes())
+    let service = Supervised::new().await;
+    let events = Events::subscribe(&service.servers.redis.url()).await;
+    let outcome = tokio::select! {
+        outcome = journey(&service, &events) => outcome,
+        () = service.keep(failpoint) => unreachable!("it is kept for ever"),
+    };
+    (outcome, service.crashes.take())
 }
 
 #[tokio::test]
@@ -197,13 +188,54 @@ fn no_failpoint_is_left_out() {
     assert_eq!(NAMES, crashed_at);
 }
 
-/// A failpoint, and which passing of it: the journey passes each of them so often at least.
+/// Plays the journey with an abort at the `nth` passing of a failpoint.
+async fn survives(failpoint: &str, nth: u32) {
+    let (outcome, crashes) = play(Some(&format!("{failpoint}:{nth}"))).await;
+    assert_eq!(crashes.len(), 1, "it was to be hit once: {crashes:?}");
+    assert!(crashes[0].contains(&format!("failpoint {failpoint} hit")), "{}", crashes[0]);
+    assert_eq!(outcome, expected());
+}
+
 #[rstest]
-#[case::after_publish_ack("after_publish_ack", &[1, 2, 3, 5])]
-#[case::before_commit("before_commit", &[1, 2, 3, 5, 6, 7, 8])]
-#[case::after_commit("after_commit", &[1, 2, 3, 5, 6, 7, 8])]
-#[case::before_effect_published("before_effect_published", &[1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 15, 18, 19])]
-#[case::after_claim("after_claim", &[1, 2, 3])]
-#[case::after_twilio_accepted("after_twilio_accepted", &[1, 2, 3])]
-#[case::before_ack("before_ack", &[1, 2, 3, 5, 8, 10])]
-fn placeholder(#[case] _name: &str, #[case] _nth: &[u32]) {}
+#[tokio::test]
+async fn a_crash_at_failpoint_after_publish_ack_changes_nothing(#[values(1, 2, 3, 5)] nth: u32) {
+    survives("after_publish_ack", nth).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_crash_at_failpoint_before_commit_changes_nothing(#[values(1, 2, 5, 7)] nth: u32) {
+    survives("before_commit", nth).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_crash_at_failpoint_after_commit_changes_nothing(#[values(1, 2, 5, 7)] nth: u32) {
+    survives("after_commit", nth).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_crash_at_failpoint_before_effect_published_changes_nothing(
+    #[values(1, 2, 3, 4, 6, 8, 9, 12, 15, 18)] nth: u32,
+) {
+    survives("before_effect_published", nth).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_crash_at_failpoint_after_claim_changes_nothing(#[values(1, 2, 3)] nth: u32) {
+    survives("after_claim", nth).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_crash_at_failpoint_after_twilio_accepted_changes_nothing(#[values(1, 2, 3)] nth: u32) {
+    survives("after_twilio_accepted", nth).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_crash_at_failpoint_before_ack_changes_nothing(#[values(1, 2, 5, 8)] nth: u32) {
+    survives("before_ack", nth).await;
+}

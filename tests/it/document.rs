@@ -46,12 +46,8 @@ async fn document_test_3_should_send_auto_sms_when_call_is_not_answered() {
     let app = spawn_app().await;
     let ringing = app.webhook().incoming_call(CALL, CUSTOMER, OUR_NUMBER, "ringing").await.unwrap();
     assert_eq!(ringing.status, 200);
-    let status = [
-        ("CallSid", CALL),
-        ("CallStatus", "completed"),
-        ("DialCallStatus", "no-answer"),
-        ("CallDuration", "0"),
-    ];
+    let status =
+        [("CallSid", CALL), ("CallStatus", "completed"), ("DialCallStatus", "no-answer"), ("CallDuration", "0")];
     let answer = app.webhook().post(&format!("/webhooks/twilio/call/status/{CALL}"), &status).await.unwrap();
     assert_eq!(answer.status, 200);
     let sms = &app.wait_for_sms("+12125551234", 1).await[0];

@@ -163,3 +163,17 @@ async fn a_list_can_be_narrowed() {
         assert_eq!(list["conversations"].as_array().map(Vec::len), Some(count), "{pairs:?}");
     }
 }
+
+#[tokio::test]
+async fn a_key_that_asks_too_much_is_told_to_wait_and_no_other() {
+    let keys = format!("{},another-key", crate::harness::API_KEY);
+    let app = App::setup().set("NMC_API_KEYS", &keys).set("NMC_RATE_LIMIT", "20/min").start().await;
+    let other = app.rest.with_key(Some("another-key"));
+    for _ in 0..20 {
+        assert_eq!(other.get("/conversations?limit=1").await.status, 200);
+    }
+    let refused = other.get("/conversations?limit=1").await;
+    assert_eq!((refused.status, refused.error_code()), (429, "RATE_LIMITED"));
+    assert!(refused.headers.contains_key("retry-after"));
+    assert_eq!(app.rest.get("/conversations?limit=1").await.status, 200);
+}

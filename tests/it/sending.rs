@@ -53,17 +53,29 @@ async fn without_a_callback_the_message_list_proves_it(#[case] fault: Fault) {
 }
 
 #[tokio::test]
-async fn a_list_that_lags_or_fails_proves_nothing() {
-    let app = spawn_app_with(&[("NMC_RECONCILE_AFTER", "6s")]).await;
+async fn a_list_that_lags_proves_nothing_until_some_time_has_passed() {
+    let app = spawn_app_with(&[("NMC_RECONCILE_AFTER", "8s")]).await;
     no_callbacks(&app);
     app.servers.twilio.add_rule(Rule::next(1, Fault::DropAfter));
     app.servers.twilio.add_rule(Rule::next(1, Fault::HideFromList(Duration::from_secs(4))));
-    app.servers.twilio.add_rule(Rule::next(1, Fault::RespondToList(Refusal::status(503))));
     app.miss_call(CUSTOMER).await;
     app.wait_for_event("message.sent").await;
     app.settled().await;
     assert_eq!(app.sms_to(CUSTOMER).len(), 1);
     assert!(app.servers.twilio.requests()["listed"] >= 2);
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_read_proves_nothing() {
+    let app = spawn_app().await;
+    no_callbacks(&app);
+    app.servers.twilio.add_rule(Rule::next(1, Fault::DropAfter));
+    app.servers.twilio.add_rule(Rule::next(2, Fault::RespondToList(Refusal::status(503))));
+    app.miss_call(CUSTOMER).await;
+    app.wait_for_event("message.sent").await;
+    app.settled().await;
+    assert_eq!(app.sms_to(CUSTOMER).len(), 1);
+    assert_eq!(app.servers.twilio.requests().get("list_fault_503"), Some(&2));
 }
 
 #[tokio::test]

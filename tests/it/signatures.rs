@@ -35,6 +35,15 @@ async fn the_url_signed_for_is_the_public_one(#[case] configured: &str, #[case] 
 }
 
 #[tokio::test]
+async fn a_proxy_may_leave_the_prefix_on() {
+    let app = spawn_app().await;
+    let client = app.webhook().with_target(format!("{}/twilio", app.rest.base()));
+    let answer = client.sms(&new_message_sid(), CUSTOMER, OUR_NUMBER, "Hello").await.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    app.wait_for_event("message.received").await;
+}
+
+#[tokio::test]
 async fn during_a_rotation_the_next_token_is_good_too() {
     let app = spawn_app_with(&[("TWILIO_AUTH_TOKEN_NEXT", "the-token-of-tomorrow")]).await;
     let main = TwilioOptions::default();
@@ -111,6 +120,30 @@ async fn an_accounts_signature_does_not_speak_for_the_numbers_of_others() {
     client.sms(&new_message_sid(), CUSTOMER, OUR_NUMBER, "Forged").await.unwrap();
     app.settled().await;
     assert!(app.conversations_of(CUSTOMER).await.is_empty(), "one business wrote into the conversations of another");
+}
+
+#[tokio::test]
+async fn an_accounts_signature_does_not_speak_for_the_calls_and_messages_of_others() {
+    let sid = new_account_sid();
+    let (app, _) = app_with_own_account(&sid).await;
+    let forger = app.webhook_as(PUBLIC_URL, &sid, OWN_TOKEN);
+    let forged = forger.incoming_call("CA1", CUSTOMER, OUR_NUMBER, "ringing").await.unwrap();
+    assert!(forged.body.ends_with("<Response><Reject/></Response>"), "it would dial: {}", forged.body);
+    // A call that rings at the other business, and a message that it has sent.
+    app.webhook().incoming_call("CA2", CUSTOMER, OUR_NUMBER, "ringing").await.unwrap();
+    app.wait_for_event("call.received").await;
+    forger.call_status("CA2", "no-answer", Some(CUSTOMER), Some(OUR_NUMBER), 0).await.unwrap();
+    app.settled().await;
+    assert_eq!((&app.call("CA2").await["status"], app.servers.twilio.messages().len()), (&json!("ringing"), 0));
+    app.webhook().call_status("CA2", "no-answer", Some(CUSTOMER), Some(OUR_NUMBER), 0).await.unwrap();
+    app.wait_for_event("message.delivered").await;
+    app.text(CUSTOMER, "My sink is blocked").await;
+    app.wait_for_event_of(CUSTOMER, 2, "message.delivered").await;
+    let messages = app.messages_of(CUSTOMER).await;
+    let id = messages[0]["id"].as_str().expect("an id");
+    forger.message_status(id, messages[0]["twilio_sid"].as_str().expect("a SID"), "failed").await.unwrap();
+    app.settled().await;
+    assert_eq!(app.messages_of(CUSTOMER).await, messages);
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ async fn burst(app: &App, number: u32) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn however_many_work_each_burst_gets_one_answer_in_order(#[case] roles: Vec<Role>) {
     // Long enough for all bursts to arrive on a busy machine.
-    let setup = App::setup().set("NMC_WINDOW_HOLD", "4s").set("NMC_WINDOW_MAX", "20s").roles(roles);
+    let setup = App::setup().set("NMC_WINDOW_HOLD", "10s").set("NMC_WINDOW_MAX", "40s").roles(roles);
     let app = setup.start().await;
     assert_eq!(app.webhook().sign(PUBLIC_URL, &[("", "")]).len(), 28);
     join_all((0..CONVERSATIONS).map(|number| burst(&app, number))).await;

@@ -7,6 +7,7 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 use serde_json::{Map, Value, json};
 
 use super::auth::AppServer;
+use super::body::Body;
 use super::failure::Failure;
 use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group};
@@ -112,7 +113,7 @@ impl BusinessesApi {
         edge: EdgeData<'_>,
         _key: AppServer,
         business_id: Path<String>,
-        business: Json<Business>,
+        business: Body<Business>,
     ) -> Result<Json<Business>, Failure> {
         let account = business.0.twilio.clone();
         let profile = validated(&business_id, business.0, edge.cipher.is_some())?;

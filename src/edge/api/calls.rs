@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::auth::AppServer;
 use super::failure::Failure;
+use super::validation::Problems;
 use super::{EdgeData, Group, cursor};
 use crate::call;
 use crate::edge::problem::Problem;
@@ -100,7 +101,10 @@ impl CallsApi {
         cursor: Query<Option<String>>,
     ) -> Result<Json<CallList>, Failure> {
         let after = cursor.0.as_deref().map(cursor::decode).transpose()?;
-        let filter = CallFilter { business_id: business_id.0, customer_phone: customer_phone.0, after };
+        let mut problems = Problems::default();
+        let customer_phone = problems.phone("customer_phone", customer_phone.0);
+        problems.none()?;
+        let filter = CallFilter { business_id: business_id.0, customer_phone, after };
         let calls = edge.store.calls(&filter, i64::from(limit.0) + 1).await?;
         let (calls, next_cursor) =
             cursor::page(calls, limit.0 as usize, |call| cursor::encode(call.created_at, call.id));

@@ -188,7 +188,7 @@ impl ConversationsApi {
         let mut problems = Problems::default();
         let filter = ConversationFilter {
             business_id: business_id.0,
-            customer_phone: customer_phone.0,
+            customer_phone: problems.phone("customer_phone", customer_phone.0),
             status: problems.parsed("status", status.0.as_deref()),
             ownership: problems.parsed("ownership", ownership.0.as_deref()),
             since: since.0,

@@ -125,14 +125,18 @@ fn probe(yes: bool) -> ProbeAnswer {
 }
 
 async fn look(edge: &Edge) -> Services {
-    let (postgres, redis, fell_back) =
-        tokio::join!(answers(edge.store.ping()), answers(edge.redis.ping()), fell_back(edge));
+    let (postgres, redis, stuck, fell_back) = tokio::join!(
+        answers(edge.store.ping()),
+        answers(edge.redis.ping()),
+        holds(edge.store.sends_are_stuck()),
+        holds(edge.store.newest_answer_was_fallback()),
+    );
     let or = |well: bool, otherwise: &str| if well { HEALTHY.to_owned() } else { otherwise.to_owned() };
     Services {
         nats: or(edge.jetstream.is_connected(), DOWN),
         postgres: or(postgres, DOWN),
         redis: or(redis, DOWN),
-        twilio: or(edge.vitals.twilio_answers(), DEGRADED),
+        twilio: or(!stuck, DEGRADED),
         dispatchbot_ai: or(!fell_back, DEGRADED),
     }
 }
@@ -141,7 +145,7 @@ async fn answers<T, E>(asked: impl Future<Output = Result<T, E>>) -> bool {
     matches!(tokio::time::timeout(PATIENCE, asked).await, Ok(Ok(_)))
 }
 
-/// Whether the newest window that was answered got the fallback text: whichever worker answered it, the table knows.
-async fn fell_back(edge: &Edge) -> bool {
-    matches!(tokio::time::timeout(PATIENCE, edge.store.newest_answer_was_fallback()).await, Ok(Ok(true)))
+/// Whether the tables say so: whichever worker it happened to, every edge sees it there.
+async fn holds<E>(asked: impl Future<Output = Result<bool, E>>) -> bool {
+    matches!(tokio::time::timeout(PATIENCE, asked).await, Ok(Ok(true)))
 }

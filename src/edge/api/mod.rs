@@ -1,6 +1,7 @@
 //! REST for the App Server (contract, section 3), with its OpenAPI document.
 
 mod auth;
+mod body;
 mod businesses;
 mod calls;
 mod conversations;

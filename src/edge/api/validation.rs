@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use crate::edge::problem::Problem;
+use crate::phone::PhoneNumber;
 
 /// How many items a page holds unless the request says otherwise (contract, section 3).
 pub(super) fn default_limit() -> u32 {
@@ -35,6 +36,11 @@ impl Problems {
                 None
             }
         }
+    }
+
+    /// A phone number to look for; one that is none is not looked for, but told.
+    pub(super) fn phone(&mut self, field: &str, text: Option<String>) -> Option<String> {
+        self.parsed::<PhoneNumber>(field, text.as_deref()).map(String::from)
     }
 
     /// That text has to say something, and not too much.

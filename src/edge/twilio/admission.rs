@@ -158,8 +158,7 @@ impl Posted<'_> {
     /// Whether the signature is that of the account that the webhook names. A content type other than a form's is refused
     /// in any case, but only once the signature has held in one of the ways in which Twilio signs.
     async fn is_signed(&self, edge: &Edge, signature: &str) -> Result<bool, Problem> {
-        let tokens = edge.accounts.signing_tokens(self.own_account).await;
-        let tokens = tokens.map_err(|error| Problem::unavailable(&error))?;
+        let tokens = edge.patiently(edge.accounts.signing_tokens(self.own_account)).await?;
         let tokens: Vec<&str> = tokens.iter().map(|token| token.expose()).collect();
         let url = public_url_of(edge, self.request);
         let holds = |content: SignedContent<'_>| verify(&tokens, &url, content, signature);

@@ -19,7 +19,7 @@ pub(super) async fn ringing(edge: &Edge, admitted: Admitted) -> Result<Answer, P
     };
     let to = admitted.text("To").unwrap_or_default();
     let business = match to.parse::<PhoneNumber>() {
-        Ok(phone) => edge.directory.by_phone(&phone).await.map_err(|error| Problem::unavailable(&error))?,
+        Ok(phone) => edge.patiently(edge.directory.by_phone(&phone)).await?,
         Err(_) => None,
     };
     let business = business.filter(|business| business.is_spoken_for_by(admitted.own_account.as_deref()));

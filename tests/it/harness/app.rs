@@ -65,6 +65,9 @@ impl Setup {
         servers.twilio.set_webhook_url(public_url, Some(&format!("http://{address}")));
         let rest = Rest::new(format!("http://{address}"), API_KEY);
         let app = App { applications, servers, events, rest };
+        for address in app.addresses() {
+            Rest::new(format!("http://{address}"), API_KEY).ready().await;
+        }
         app.put_business(BUSINESS, &business()).await;
         app
     }

@@ -5,7 +5,7 @@ use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
-use super::wait::PATIENCE;
+use super::wait::{PATIENCE, eventually};
 
 /// A client of the REST API.
 #[derive(Clone)]
@@ -38,6 +38,15 @@ impl Rest {
     /// Where it calls.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// Waits until the service says that it can take webhooks.
+    pub async fn ready(&self) {
+        eventually("readiness", async || {
+            let answer = self.try_send(Method::GET, "/health/ready", None).await.ok()?;
+            (answer.status == 200).then_some(())
+        })
+        .await;
     }
 
     /// Sends a request; fails where nobody answers.
@@ -99,6 +108,8 @@ impl Answer {
 
     /// The code of an error, which has the contract's shape.
     pub fn error_code(&self) -> &str {
+        let content_type = self.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        assert!(content_type.starts_with("application/json"), "{content_type}: {}", self.body);
         let error = &self.body["error"];
         assert!(error["message"].is_string() && error["request_id"].is_string(), "{} {}", self.status, self.body);
         error["code"].as_str().unwrap_or_default()

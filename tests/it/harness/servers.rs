@@ -9,6 +9,7 @@ use nevermisscall::store::Store;
 use nmc_testbed::dispatchbot::{DispatchBotOptions, DispatchBotSim};
 use nmc_testbed::servers::{NatsServer, RedisServer, Shared, TestDatabase};
 use nmc_testbed::twilio::{TwilioOptions, TwilioSim};
+use sqlx::{Connection, PgConnection};
 
 /// Where Twilio reaches us; a proxy in between takes the prefix off, and the simulator plays that proxy.
 pub const PUBLIC_URL: &str = "https://calls.example.com/twilio";
@@ -30,8 +31,8 @@ impl Servers {
     /// Starts them all, with a migrated database.
     pub async fn start(twilio: TwilioOptions) -> Self {
         let shared = Shared::from_env().unwrap_or_else(|error| panic!("{error:#}"));
-        let database = shared.database(&schema_key(), migrate);
-        let (database, nats, redis) = tokio::join!(database, shared.nats(), shared.redis());
+        let schema = schema_key();
+        let (database, nats, redis) = tokio::join!(shared.database(&schema, migrate), shared.nats(), shared.redis());
         let dir = shared.dir().expect("a folder");
         Self {
             database: database.expect("a database"),
@@ -82,8 +83,8 @@ impl Servers {
     }
 
     /// A connection to the test's database.
-    pub async fn sql(&self) -> sqlx::PgConnection {
-        sqlx::Connection::connect(self.database.url()).await.expect("a connection to PostgreSQL")
+    pub async fn sql(&self) -> PgConnection {
+        PgConnection::connect(self.database.url()).await.expect("a connection to PostgreSQL")
     }
 }
 

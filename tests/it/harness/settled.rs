@@ -42,10 +42,8 @@ async fn quiet(servers: &Servers, context: &Context) -> Option<Quiet> {
         }
     }
     let mut sql = servers.sql().await;
-    let unpublished: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox WHERE published_at IS NULL")
-        .fetch_one(&mut sql)
-        .await
-        .ok()?;
+    let unpublished: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM outbox WHERE published_at IS NULL").fetch_one(&mut sql).await.ok()?;
     sql.close().await.ok()?;
     if unpublished > 0 {
         return None;

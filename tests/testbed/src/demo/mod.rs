@@ -62,7 +62,10 @@ pub async fn run(once: bool) -> ExitCode {
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(Stop::Interrupted) => ExitCode::from(INTERRUPTED),
+        Err(Stop::Interrupted) => {
+            screen.line(Tag::Stop, "interrupted", "");
+            ExitCode::from(INTERRUPTED)
+        }
         Err(Stop::Failed(error)) => {
             screen.line(Tag::Failed, &format!("{error:#}"), "");
             ExitCode::FAILURE
@@ -73,12 +76,11 @@ pub async fn run(once: bool) -> ExitCode {
 async fn perform(once: bool, screen: &Screen, interrupts: &mut Interrupts) -> Result<bool, Stop> {
     let place = Place::claim(&workspace_root().join(".run"))?;
     screen.plain(&format!("NeverMissCall: a missed call, live. Everything it needs runs under {}.\n", place.shown()));
-    let servers = interrupts.unless(Servers::start(&place, screen)).await??;
+    let servers = interrupts.unless_failing(Servers::start(&place, screen)).await?;
     let result = beside(once, screen, interrupts, &place, &servers).await;
     screen.announce(Tag::Stop, "stopping the servers");
     // A second Ctrl-C: they are dropped, and so killed.
     let stopped = interrupts.unless(servers.stop()).await;
-    place.remove_data();
     match stopped {
         Ok(Ok(())) => screen.line(Tag::Stop, "all that was started has ended", &place.shown_log()),
         Ok(Err(error)) => screen.line(Tag::Failed, &format!("{error:#}"), ""),

@@ -15,7 +15,7 @@ const MOST: u32 = 9;
 /// In a data folder: where PostgreSQL's data really is.
 const POSTGRES_PATH: &str = "postgres.path";
 
-/// A locked folder.
+/// A locked folder. Dropping it removes the data in it.
 pub(super) struct Place {
     number: u32,
     dir: PathBuf,
@@ -84,9 +84,11 @@ impl Place {
     pub(super) fn note_postgres(&self, dir: &Path) -> anyhow::Result<()> {
         Ok(fs::write(self.data.join(POSTGRES_PATH), dir.display().to_string())?)
     }
+}
 
-    /// Removes this run's data, as far as that is possible.
-    pub(super) fn remove_data(&self) {
+/// The servers have ended before: they are dropped earlier.
+impl Drop for Place {
+    fn drop(&mut self) {
         remove(&self.data);
     }
 }

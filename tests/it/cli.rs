@@ -1,0 +1,192 @@
+//! The command line, as operators use it.
+
+use nmc_testbed::servers::Signal;
+use nmc_testbed::twilio::TwilioOptions;
+use sqlx::Connection;
+
+use crate::harness::{CUSTOMER, Child, OUR_NUMBER, PUBLIC_URL, Rest, Servers, eventually, run, spawn_app};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Streams may be changed behind our back, as an operator can with any client.
+async fn change_events_stream(servers: &Servers) {
+    let client = async_nats::connect(servers.nats.url()).await.unwrap();
+    let context = async_nats::jetstream::new(client);
+    let mut config = context.get_stream("NMC_EVENTS").await.unwrap().cached_info().config.clone();
+    config.max_age = std::time::Duration::from_secs(3600);
+    // The server wants no longer deduplication than it keeps messages.
+    config.duplicate_window = std::time::Duration::from_secs(60);
+    context.update_stream(config).await.unwrap();
+}
+
+#[tokio::test]
+async fn missing_configuration_is_reported_all_at_once_by_name() {
+    let output = run(&["serve"], &[]).await;
+    assert_eq!(output.status.code(), Some(2));
+    let told = text(&output.stderr);
+    for name in [
+        "NMC_PUBLIC_URL",
+        "DATABASE_URL",
+        "NATS_URL",
+        "REDIS_URL",
+        "TWILIO_ACCOUNT_SID",
+        "TWILIO_AUTH_TOKEN",
+        "DISPATCHBOT_URL",
+        "DISPATCHBOT_API_KEY",
+    ] {
+        assert!(told.lines().any(|line| line.contains(&format!("{name}: missing"))), "{name} in:\n{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_value_is_named_and_never_shown() {
+    let pairs = [("NMC_WINDOW_HOLD", "soon"), ("DATABASE_URL", "mysql://root:hush@db/nmc")];
+    let output = run(&["worker"], &pairs.map(|(name, value)| (name.to_owned(), value.to_owned()))).await;
+    assert_eq!(output.status.code(), Some(2));
+    let told = text(&output.stderr) + &text(&output.stdout);
+    assert!(told.contains("NMC_WINDOW_HOLD") && told.contains("DATABASE_URL"), "{told}");
+    assert!(!told.contains("hush"), "{told}");
+}
+
+#[tokio::test]
+async fn settings_may_come_from_a_file() {
+    let servers = Servers::start(TwilioOptions::default()).await;
+    let file = servers.dir().join("nevermisscall.toml");
+    let lines = servers.settings(&[]).into_iter().map(|(name, value)| format!("{name} = {value:?}\n"));
+    std::fs::write(&file, lines.collect::<String>()).unwrap();
+    let file = file.display().to_string();
+    let mut child = Child::start(&servers, "service", &["--config", &file, "serve"], &[]);
+    let rest = Rest::new(format!("http://{}", child.address().await), "none");
+    assert_eq!(rest.get("/health/live").await.status, 200);
+}
+
+#[tokio::test]
+async fn migrate_brings_an_empty_database_up_to_date_and_may_be_repeated() {
+    let servers = Servers::start(TwilioOptions::default()).await;
+    let mut sql = servers.sql().await;
+    sqlx::raw_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public").execute(&mut sql).await.unwrap();
+    for _ in 0..2 {
+        let output = run(&["migrate"], &servers.settings(&[])).await;
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    let tables = "SELECT count(*) FROM pg_tables WHERE tablename IN ('conversations', 'calls', 'messages')";
+    let found: i64 = sqlx::query_scalar(tables).fetch_one(&mut sql).await.unwrap();
+    assert_eq!(found, 3);
+    sql.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn streams_are_applied_and_checked() {
+    let servers = Servers::start(TwilioOptions::default()).await;
+    let settings = servers.settings(&[]);
+    let missing = run(&["streams", "check"], &settings).await;
+    assert!(!missing.status.success() && text(&missing.stdout).contains("missing"), "{}", text(&missing.stdout));
+    let applied = run(&["streams", "apply"], &settings).await;
+    assert!(applied.status.success(), "{}", text(&applied.stderr));
+    let checked = run(&["streams", "check"], &settings).await;
+    assert!(checked.status.success(), "{}", text(&checked.stdout));
+    change_events_stream(&servers).await;
+    let changed = run(&["streams", "check"], &settings).await;
+    let told = text(&changed.stdout) + &text(&changed.stderr);
+    assert!(!changed.status.success());
+    assert!(told.lines().any(|line| line.contains("NMC_EVENTS") && line.contains("max_age")), "{told}");
+    assert!(run(&["streams", "apply"], &settings).await.status.success());
+    let mended = run(&["streams", "check"], &settings).await;
+    assert!(mended.status.success(), "{}", text(&mended.stdout));
+}
+
+#[tokio::test]
+async fn keys_are_made_listed_and_revoked() {
+    let app = spawn_app().await;
+    let settings = app.servers.settings(&[]);
+    let made = run(&["keys", "create", "--name", "app-server"], &settings).await;
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let told = text(&made.stdout);
+    let (line, key) = told.trim().split_once('\n').expect("its id, and the key");
+    let id = line.split_whitespace().next().expect("an id");
+    assert_eq!(app.rest.with_key(Some(key.trim())).get("/conversations").await.status, 200);
+    let listed = text(&run(&["keys", "list"], &settings).await.stdout);
+    assert!(listed.contains("app-server") && listed.contains(id) && !listed.contains(key.trim()), "{listed}");
+    assert!(run(&["keys", "revoke", id], &settings).await.status.success());
+    eventually("the key to be refused", async || {
+        let answer = app.rest.with_key(Some(key.trim())).get("/conversations").await;
+        (answer.status == 401).then_some(())
+    })
+    .await;
+    assert!(!run(&["keys", "revoke", id], &settings).await.status.success(), "it is revoked already");
+}
+
+#[tokio::test]
+async fn what_was_put_aside_can_be_replayed() {
+    let app = spawn_app().await;
+    let answer = app.webhook().sms("SM1", CUSTOMER, "+15555559999", "Is anybody there?").await.unwrap();
+    assert_eq!(answer.status, 200);
+    app.wait_for_dead(1).await;
+    let mut newcomer = crate::harness::business();
+    newcomer["phone_numbers"] = serde_json::json!(["+15555559999"]);
+    app.put_business("newcomer", &newcomer).await;
+    let replayed = run(&["replay", "1"], &app.servers.settings(&[])).await;
+    assert!(replayed.status.success(), "{}", text(&replayed.stderr));
+    let received = app.wait_for_event("message.received").await;
+    assert_eq!(received["data"]["body"], "Is anybody there?");
+    let nothing = run(&["replay", "404"], &app.servers.settings(&[])).await;
+    assert!(!nothing.status.success());
+}
+
+#[tokio::test]
+async fn openapi_prints_the_document_that_is_kept() {
+    let printed = run(&["openapi"], &[]).await;
+    assert!(printed.status.success());
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/openapi.json");
+    let kept = std::fs::read_to_string(kept).expect("openapi/openapi.json, which `make openapi` writes");
+    assert_eq!(text(&printed.stdout), kept, "`make openapi` renews it");
+}
+
+#[tokio::test]
+async fn sigterm_drains_and_ends_with_0() {
+    let servers = Servers::start(TwilioOptions::default()).await;
+    let settings = servers.settings(&[]);
+    let mut child = Child::start(&servers, "service", &["serve"], &settings);
+    let address = format!("http://{}", child.address().await);
+    let rest = Rest::new(&address, crate::harness::API_KEY);
+    rest.ready().await;
+    rest.put("/businesses/joe", &crate::harness::business()).await.ok();
+    servers.twilio.set_webhook_url(PUBLIC_URL, Some(&address));
+    let answered = servers.twilio.text(CUSTOMER, OUR_NUMBER, "My sink is blocked").await.unwrap();
+    assert_eq!(answered.webhook.status, 200);
+    child.signal(Signal::Term);
+    let status = child.end().await;
+    assert_eq!(status.code(), Some(0), "{}", child.log());
+    // What was acknowledged is worked on by the next process.
+    let mut next = Child::start(&servers, "next", &["serve"], &settings);
+    let address = format!("http://{}", next.address().await);
+    servers.twilio.set_webhook_url(PUBLIC_URL, Some(&address));
+    let sent = servers.twilio.wait_for(|all| all.len() == 1, crate::harness::PATIENCE).await;
+    assert_eq!(sent.unwrap()[0].to, CUSTOMER);
+    next.signal(Signal::Int);
+    assert_eq!(next.end().await.code(), Some(0), "{}", next.log());
+}
+
+#[tokio::test]
+async fn no_log_line_shows_a_number_a_text_or_a_token() {
+    let servers = Servers::start(TwilioOptions::default()).await;
+    let mut child = Child::start(&servers, "service", &["serve"], &servers.settings(&[]));
+    let address = format!("http://{}", child.address().await);
+    let rest = Rest::new(&address, crate::harness::API_KEY);
+    rest.ready().await;
+    rest.put("/businesses/joe", &crate::harness::business()).await.ok();
+    servers.twilio.set_webhook_url(PUBLIC_URL, Some(&address));
+    servers.twilio.call(CUSTOMER, OUR_NUMBER, "no-answer").await.unwrap();
+    servers.twilio.text(CUSTOMER, OUR_NUMBER, "My sink is blocked").await.unwrap();
+    servers.twilio.text("+15005550001", OUR_NUMBER, "My sink is blocked").await.unwrap();
+    servers.twilio.wait_for(|all| all.len() == 2, crate::harness::PATIENCE).await.unwrap();
+    child.signal(Signal::Term);
+    child.end().await;
+    let log = child.log();
+    for secret in ["2125551234", "5005550001", "sink", "missed your call", "a-token-for-tests", crate::harness::API_KEY]
+    {
+        assert!(!log.contains(secret), "{secret} in:\n{log}");
+    }
+}
