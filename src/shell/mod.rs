@@ -187,6 +187,7 @@ impl Shell {
                 return Ok(Applied::Nothing);
             }
             let conversation_id = decision.conversation.id;
+            tracing::Span::current().record("conversation.id", tracing::field::display(conversation_id));
             let mut rows = call.map(|part| part.rows.clone()).unwrap_or_default();
             rows.extend(effects::rows(&decision, &business, input, now));
             let call = call.map(|part| Call { conversation_id: Some(conversation_id), ..part.call.clone() });

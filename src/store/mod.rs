@@ -89,7 +89,11 @@ impl Store {
     /// When the URL is not one of PostgreSQL.
     pub fn lazy(database_url: &str) -> Result<Self, StoreError> {
         let options: PgConnectOptions = database_url.parse()?;
-        let options = options.application_name("nevermisscall").disable_statement_logging();
+        // A commit that was answered is on disk: guarantee 1 rests on it, so no server default may weaken it.
+        let options = options
+            .application_name("nevermisscall")
+            .options([("synchronous_commit", "on")])
+            .disable_statement_logging();
         let pool = PgPoolOptions::new()
             .max_connections(MAX_CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)

@@ -1,6 +1,6 @@
 //! Where to look while it stays up.
 
-use super::settings::API_KEY;
+use super::settings::{API_KEY, AUTH_TOKEN};
 use super::stage::Stage;
 
 /// Prints all addresses, and what can be typed.
@@ -13,6 +13,7 @@ pub(super) fn print(stage: &Stage) {
         ("REST API", format!("{url}/docs   {url}/openapi.json")),
         ("health", format!("{url}/health   {url}/metrics")),
         ("API key", API_KEY.to_owned()),
+        ("Twilio key", AUTH_TOKEN.to_owned()),
         ("try", format!("curl -H 'Authorization: Bearer {API_KEY}' {url}/conversations")),
         ("NATS", format!("nats --server {} sub 'nmc.event.>'", at.nats)),
         ("", format!("curl {}/jsz?streams=1", at.nats_monitor)),
