@@ -75,9 +75,9 @@ impl Application {
         let directory = Directory::new(store.clone());
         let mut tasks = JoinSet::new();
         spawn(&mut tasks, "streams", create_streams(jetstream.clone(), vitals.clone(), shutdown.clone()));
+        let outbox = Outbox::new(store.clone(), jetstream.publisher(), metrics.clone());
+        let shell = Shell::new(store.clone(), outbox, directory, policy(&config), metrics.clone());
         if role != Role::Edge {
-            let outbox = Outbox::new(store.clone(), jetstream.publisher(), metrics.clone());
-            let shell = Shell::new(store.clone(), outbox, directory.clone(), policy(&config), metrics.clone());
             let http = crate::http_client::build().context("HTTP client")?;
             let dispatchbot =
                 DispatchBotClient::new(http.clone(), &config.dispatchbot.url, config.dispatchbot.api_key.clone());
@@ -99,22 +99,11 @@ impl Application {
                 shell: shell.clone(),
             };
             spawn(&mut tasks, "pipelines", pipelines::run(parts, shutdown.clone()));
-            spawn(&mut tasks, "sweeper", sweep(shell, shutdown.clone()));
+            spawn(&mut tasks, "sweeper", sweep(shell.clone(), shutdown.clone()));
         }
         let mut address = None;
         if role != Role::Worker {
-            let edge = Edge::new(
-                &config,
-                store.clone(),
-                jetstream.clone(),
-                redis,
-                directory,
-                accounts,
-                cipher,
-                dead,
-                metrics,
-                vitals,
-            );
+            let edge = Edge::new(&config, jetstream.clone(), redis, shell, accounts, cipher, dead, metrics, vitals);
             let (bound, serving) = edge::serve(edge, config.bind, shutdown.clone()).await?;
             tracing::info!(address = %bound, "listening");
             address = Some(bound);

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::decision::{Decision, Draft};
 use super::input::{Context, Input};
-use super::rules::{answer, delivery, inbound, missed_call, opening, window};
+use super::rules::{answer, delivery, inbound, missed_call, opening, ownership, window};
 use super::state::Conversation;
 
 /// Decides what follows when `input`, known by `input_id`, meets the conversation as it stands at `now`.
@@ -36,6 +36,12 @@ pub fn decide(
         Input::WindowDue => window::due(context, &mut draft),
         Input::AnalysisReady { window_id, answer } => answer::ready(context, &mut draft, *window_id, answer),
         Input::AnalysisFailed { window_id, reason } => answer::failed(context, &mut draft, *window_id, reason),
+        Input::UserTookOver { user_id, reason } => ownership::taken_over(&mut draft, user_id, reason),
+        Input::UserReplied { user_id, body } => ownership::replied(&mut draft, user_id, body),
+        Input::Released { user_id } => ownership::released(context, &mut draft, user_id),
+        Input::Completed { user_id, outcome, summary } => {
+            ownership::completed(&mut draft, user_id, outcome, summary.as_deref());
+        }
         Input::MessageReported { message, report } => delivery::reported(&mut draft, message, report),
     }
     Some(draft.finish())

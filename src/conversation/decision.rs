@@ -64,6 +64,19 @@ text_enum! {
         Reply = "reply",
         /// Stands in where DispatchBot has no answer.
         Fallback = "fallback",
+        /// A person's own words.
+        User = "user",
+    }
+}
+
+impl MessageKind {
+    /// Who speaks in it: every automatic text is the AI's (contract, section 3).
+    pub fn sender_type(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::User => "user",
+            Self::MissedCall | Self::Reply | Self::Fallback => "ai",
+        }
     }
 }
 
@@ -74,6 +87,8 @@ pub struct NewMessage {
     pub id: Uuid,
     /// What it is for.
     pub kind: MessageKind,
+    /// The person who wrote it, if one of ours did.
+    pub user_id: Option<String>,
     /// The text.
     pub body: String,
     /// Attachments.
@@ -121,6 +136,14 @@ pub struct MessageUpdate {
     pub error_code: Option<i32>,
     /// The number of segments, if it became known.
     pub segments: Option<i32>,
+}
+
+impl MessageUpdate {
+    /// Holds back a message of ours, unless it is on its way already.
+    pub(super) fn hold_back(id: Uuid) -> Self {
+        let status = MessageStatus::Superseded;
+        Self { id, expected: None, status, twilio_sid: None, error_code: None, segments: None }
+    }
 }
 
 text_enum! {

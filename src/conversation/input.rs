@@ -34,6 +34,34 @@ pub enum Input {
         /// One word for events and metrics.
         reason: String,
     },
+    /// A person takes over.
+    UserTookOver {
+        /// Who, as the App Server names them.
+        user_id: String,
+        /// Why, in the App Server's words.
+        reason: String,
+    },
+    /// A person writes to the customer.
+    UserReplied {
+        /// Who, as the App Server names them.
+        user_id: String,
+        /// What.
+        body: String,
+    },
+    /// A person gives the conversation back to the AI.
+    Released {
+        /// Who, as the App Server names them.
+        user_id: String,
+    },
+    /// A person ends the conversation.
+    Completed {
+        /// Who, as the App Server names them.
+        user_id: String,
+        /// How it ended.
+        outcome: String,
+        /// In short.
+        summary: Option<String>,
+    },
     /// Something became of a message of ours.
     MessageReported {
         /// The message, as the row has it.

@@ -22,7 +22,7 @@ use crate::jetstream::{JetStream, Publisher};
 use crate::pipelines::DeadLetterStream;
 use crate::secrets::TokenCipher;
 use crate::sending::Accounts;
-use crate::shell::Directory;
+use crate::shell::{Directory, Shell};
 use crate::sinks::RedisSink;
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -49,6 +49,7 @@ pub struct Edge {
 pub struct EdgeParts {
     pub(crate) public_url: PublicUrl,
     pub(crate) dial_timeout: Duration,
+    pub(crate) shell: Shell,
     pub(crate) store: Store,
     pub(crate) jetstream: JetStream,
     pub(crate) publisher: Publisher,
@@ -89,10 +90,9 @@ impl Edge {
     #[expect(clippy::too_many_arguments, reason = "called once, where the parts are put together")]
     pub fn new(
         config: &Config,
-        store: Store,
         jetstream: JetStream,
         redis: Arc<RedisSink>,
-        directory: Directory,
+        shell: Shell,
         accounts: Accounts,
         cipher: Option<TokenCipher>,
         dead: Arc<DeadLetterStream>,
@@ -103,11 +103,12 @@ impl Edge {
             public_url: config.public_url.clone(),
             dial_timeout: config.dial_timeout,
             publisher: jetstream.publisher().with_timeout(PUBLISH_TIMEOUT),
-            keys: api::Keys::new(&config.api_keys, config.rate_limit, store.clone()),
-            store,
+            keys: api::Keys::new(&config.api_keys, config.rate_limit, shell.store().clone()),
+            store: shell.store().clone(),
+            directory: shell.directory().clone(),
+            shell,
             jetstream,
             redis,
-            directory,
             accounts,
             cipher,
             dead,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Applied, CallPart, Happening, InputId, Shell, ShellError, Target, effects, now};
+use super::{Applied, CallPart, Happening, InputId, Shell, ShellError, Target, Until, effects, now};
 use crate::business::Profile;
 use crate::call::{self, CallInput};
 use crate::conversation::Input;
@@ -58,7 +58,7 @@ impl Shell {
             business: Arc::clone(business),
         };
         let happening = Happening::Input(Input::CallMissed(missed));
-        self.apply_with_call(&target, input, &happening, Some(&part)).await.map(CallReport::from)
+        self.apply_with_call(&target, input, &happening, Some(&part), Until::Published).await.map(CallReport::from)
     }
 
     /// A call that concerns no conversation.

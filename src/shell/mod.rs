@@ -87,8 +87,8 @@ pub enum Happening {
 /// What became of an input.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Applied {
-    /// It was decided now; here is the conversation as it stands.
-    Now(Box<Conversation>),
+    /// It was decided now.
+    Now(Box<Change>),
     /// It changed nothing.
     Nothing,
     /// It had been decided before.
@@ -96,6 +96,24 @@ pub enum Applied {
         /// Whether it came with the same body then.
         same_body: bool,
     },
+}
+
+/// What an input has changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The conversation as it stands.
+    pub conversation: Conversation,
+    /// The messages that are new.
+    pub messages: Vec<Uuid>,
+}
+
+/// When an input counts as applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// Once its effects are published: it is acknowledged then, and comes again otherwise.
+    Published,
+    /// Once it is committed: nobody brings it again, and the sweeper publishes what could not be at once.
+    Committed,
 }
 
 /// An input's id, and what belongs to it.
@@ -153,7 +171,17 @@ impl Shell {
         input: &InputId<'_>,
         happening: &Happening,
     ) -> Result<Applied, ShellError> {
-        self.apply_with_call(target, input, happening, None).await
+        self.apply_with_call(target, input, happening, None, Until::Published).await
+    }
+
+    /// The same for a command of a person, who waits for the answer: it has been carried out once it is committed.
+    ///
+    /// # Errors
+    /// When a part is missing, and nothing was changed.
+    pub async fn command(&self, conversation_id: Uuid, input_id: &str, command: Input) -> Result<Applied, ShellError> {
+        let input = InputId { id: input_id, body_hash: None, trace: Trace::start() };
+        let happening = Happening::Input(command);
+        self.apply_with_call(&Target::Id(conversation_id), &input, &happening, None, Until::Committed).await
     }
 
     /// The same, with a call record that changes in the same transaction.
@@ -163,6 +191,7 @@ impl Shell {
         input: &InputId<'_>,
         happening: &Happening,
         call: Option<&CallPart>,
+        until: Until,
     ) -> Result<Applied, ShellError> {
         if input.body_hash.is_some()
             && let Some(seen) = self.store.seen(input.id, input.body_hash).await?
@@ -204,8 +233,16 @@ impl Shell {
                     let conversation =
                         Conversation { version: decision.conversation.version + 1, ..decision.conversation };
                     self.hot.keep(&conversation).await;
-                    self.outbox.drain_all(call.map(|call| call.id).into_iter().chain([conversation_id])).await?;
-                    return Ok(Applied::Now(Box::new(conversation)));
+                    let drained =
+                        self.outbox.drain_all(call.map(|call| call.id).into_iter().chain([conversation_id])).await;
+                    match drained {
+                        Err(error) if until == Until::Committed => {
+                            tracing::warn!(%error, "committed, and published by the sweeper");
+                        }
+                        drained => drained?,
+                    }
+                    let messages = decision.messages.iter().map(|message| message.id).collect();
+                    return Ok(Applied::Now(Box::new(Change { conversation, messages })));
                 }
                 Committed::Conflict => {
                     self.metrics.cas_conflict();

@@ -242,20 +242,18 @@ async fn insert_message(
     conversation: &Conversation,
     message: &NewMessage,
 ) -> Result<bool, StoreError> {
-    let (direction, sender_type) = match message.kind {
-        MessageKind::Customer => ("inbound", "customer"),
-        MessageKind::MissedCall | MessageKind::Reply | MessageKind::Fallback => ("outbound", "ai"),
-    };
+    let direction = if message.kind == MessageKind::Customer { "inbound" } else { "outbound" };
     let result = sqlx::query!(
-        r#"INSERT INTO messages (id, conversation_id, direction, sender_type, kind, body, media, twilio_sid, status,
+        r#"INSERT INTO messages (id, conversation_id, direction, sender_type, user_id, kind, body, media, twilio_sid, status,
              window_id, in_reply_to_window, created_at, stream_sequence, fence_epoch, fence_hard_epoch, fence_exempt_at,
              segments)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
            ON CONFLICT (twilio_sid) DO NOTHING"#,
         message.id,
         conversation.id,
         direction,
-        sender_type,
+        message.kind.sender_type(),
+        message.user_id,
         message.kind.as_str(),
         message.body,
         Json(&message.media) as _,

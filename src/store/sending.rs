@@ -121,10 +121,12 @@ impl Store {
                    attempts = m.attempts + 1, attempted_at = clock_timestamp(), absent_reads = 0
                FROM fence
                WHERE m.id = $1 AND m.status = 'queued'
-                 AND m.fence_hard_epoch = fence.hard_epoch
-                 AND (m.fence_epoch = fence.epoch
-                      OR (m.fence_exempt_at <= $4
-                          AND (m.in_reply_to_window IS NULL OR m.in_reply_to_window = fence.answering_window)))"#,
+                 AND (m.fence_hard_epoch IS NULL -- what a person wrote has no fence
+                      OR (m.fence_hard_epoch = fence.hard_epoch
+                          AND (m.fence_epoch = fence.epoch
+                               OR (m.fence_exempt_at <= $4
+                                   AND (m.in_reply_to_window IS NULL
+                                        OR m.in_reply_to_window = fence.answering_window)))))"#,
             message_id,
             claim,
             lease.as_secs_f64(),
@@ -149,6 +151,20 @@ impl Store {
         .execute(&self.pool)
         .await?;
         Ok(())
+    }
+
+    /// How many messages of the AI in a conversation are claimed: at Twilio, or about to be.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn ai_messages_under_way(&self, conversation_id: Uuid) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM messages
+               WHERE conversation_id = $1 AND sender_type = 'ai' AND status = 'sending'"#,
+            conversation_id
+        )
+        .fetch_one(&self.pool)
+        .await?)
     }
 
     /// Counts a reading of Twilio's list that has not shown the message; returns how many there were.

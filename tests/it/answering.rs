@@ -114,6 +114,32 @@ async fn without_dispatchbot_the_customer_hears_once_and_health_tells_until_it_a
     eventually("a healthy DispatchBot", async || (state_of_dispatchbot(&app).await == "healthy").then_some(())).await;
 }
 
+#[tokio::test]
+async fn a_steady_texter_is_not_left_in_silence() {
+    let app = spawn_app_with(&[("NMC_WINDOW_QUIET", "500ms"), ("NMC_WINDOW_MAX", "2s")]).await;
+    // Always another text before the quiet period is over.
+    let mut ticks = tokio::time::interval(Duration::from_millis(150));
+    let mut texts = 0;
+    while app.sms_to(CUSTOMER).is_empty() {
+        ticks.tick().await;
+        texts += 1;
+        assert!(texts < 100, "no answer while the customer went on");
+        app.text(CUSTOMER, &format!("and another thing, number {texts}")).await;
+    }
+    app.settled().await;
+    let mut sql = app.servers.sql().await;
+    let without: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM messages m LEFT JOIN windows w ON w.id = m.window_id
+         WHERE m.sender_type = 'customer' AND (w.state IS NULL OR w.state NOT IN ('answered', 'superseded'))",
+    )
+    .fetch_one(&mut sql)
+    .await
+    .unwrap();
+    assert_eq!(without, 0, "every text is in a window that was answered, or overtaken by one that was");
+    let asked = app.servers.dispatchbot.requests();
+    assert_eq!(bodies(asked.last().expect("a question")).iter().filter(|body| body.contains("another")).count(), texts);
+}
+
 #[rstest]
 #[case::an_error(Fault::Respond(500), "rejected")]
 #[case::half_a_document(Fault::InvalidJson, "malformed")]

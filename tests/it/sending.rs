@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nmc_testbed::sim::Rule;
+use nmc_testbed::sim::{Rule, Span};
 use nmc_testbed::twilio::{Callbacks, Fault, Refusal};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -191,4 +191,49 @@ async fn a_number_sends_no_faster_than_its_rate() {
     assert!(sent.iter().all(|sms| sms.from == OUR_NUMBER));
     let took = sent[3].accepted_at - sent[0].accepted_at;
     assert!(took >= chrono::TimeDelta::milliseconds(1200), "four messages within {took}");
+}
+
+#[tokio::test]
+async fn whatever_twilio_does_each_sms_goes_out_once() {
+    let app = spawn_app().await;
+    let customers: Vec<_> = (0..18).map(crate::harness::customer).collect();
+    for (number, who) in customers.iter().enumerate() {
+        let fault = match number % 6 {
+            0 => Fault::DropAfter,
+            1 => Fault::DropBefore,
+            2 => Fault::RespondAfter(Refusal::status(500)),
+            3 => Fault::Respond(Refusal::too_many(1)),
+            4 => Fault::Respond(Refusal::status(503)),
+            _ => Fault::Delay(Span::between(Duration::ZERO, Duration::from_secs(1))),
+        };
+        app.servers.twilio.add_rule(Rule::next(1, fault).to(who.as_str()));
+        app.miss_call(who).await;
+    }
+    for who in &customers {
+        app.wait_for_event_of(who, 1, "message.delivered").await;
+        app.text(who, "My sink is blocked").await;
+    }
+    for who in &customers {
+        app.wait_for_event_of(who, 2, "message.delivered").await;
+    }
+    app.settled().await;
+    for who in &customers {
+        let sent = app.sms_to(who);
+        assert_eq!(sent.len(), 2, "{sent:?}");
+        let known: Vec<_> = app.messages_of(who).await;
+        let sids: Vec<_> = known.iter().filter_map(|message| message["twilio_sid"].as_str()).collect();
+        assert!(sent.iter().all(|sms| sids.contains(&sms.sid.as_str())), "{known:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_does_not_hold_back_the_sms_of_the_missed_call() {
+    let app = spawn_app().await;
+    app.servers.twilio.add_rule(Rule::next(1, Fault::Respond(Refusal::too_many(1))));
+    app.miss_call(CUSTOMER).await;
+    eventually("a refused SMS", async || app.servers.twilio.requests().get("fault_429").copied()).await;
+    app.text(CUSTOMER, "My sink is blocked").await;
+    app.wait_for_event_of(CUSTOMER, 2, "message.delivered").await;
+    let sent = app.sms_to(CUSTOMER);
+    assert!(sent.iter().any(|sms| sms.body.starts_with("Hi! I missed your call")), "{sent:?}");
 }

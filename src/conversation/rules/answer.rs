@@ -111,6 +111,7 @@ fn say(draft: &mut Draft<'_>, answering: Answering, kind: MessageKind, body: Str
     draft.message(NewMessage {
         id,
         kind,
+        user_id: None,
         body,
         media: Vec::new(),
         twilio_sid: None,

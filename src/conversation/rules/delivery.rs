@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::conversation::decision::{Draft, MessageKind, MessageUpdate, WindowState};
+use crate::conversation::decision::{Draft, MessageUpdate, WindowState};
 use crate::conversation::event::EventType;
 use crate::conversation::input::{DeliveryStatus, MessageReport, SentMessage};
 use crate::conversation::state::{Answering, MessageStatus, Ownership, Phase, Status};
@@ -143,7 +143,7 @@ fn about(message: &SentMessage, twilio_sid: Option<&str>) -> Value {
     json!({
         "message_id": message.id,
         "twilio_sid": twilio_sid.or(message.twilio_sid.as_deref()),
-        "sender_type": if message.kind == MessageKind::Customer { "customer" } else { "ai" },
+        "sender_type": message.kind.sender_type(),
         "kind": message.kind,
         "in_reply_to_window": message.in_reply_to_window,
     })

@@ -25,6 +25,7 @@ pub(in crate::conversation) fn received(context: Context<'_>, draft: &mut Draft<
     draft.message(NewMessage {
         id: message_id,
         kind: MessageKind::Customer,
+        user_id: None,
         body: sms.body.clone(),
         media: sms.media.clone(),
         twilio_sid: Some(sms.twilio_sid.clone()),

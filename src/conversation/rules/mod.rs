@@ -5,5 +5,6 @@ pub(super) mod delivery;
 pub(super) mod inbound;
 pub(super) mod missed_call;
 pub(super) mod opening;
+pub(super) mod ownership;
 pub(super) mod texts;
 pub(super) mod window;

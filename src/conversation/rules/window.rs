@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::conversation::decision::{Draft, Effect, MessageUpdate, WindowState};
 use crate::conversation::event::EventType;
 use crate::conversation::input::{Context, Policy};
-use crate::conversation::state::{Answering, MessageStatus, OpenWindow, Ownership, Phase, Status};
+use crate::conversation::state::{Answering, OpenWindow, Ownership, Phase, Status};
 
 /// `max(last message + quiet, opened + hold)`, never later than `opened + max`. Where the AI owns the conversation, hold
 /// is zero; where a person does, there is no deadline.
@@ -77,14 +77,7 @@ fn claim(policy: &Policy, draft: &mut Draft<'_>, window: &OpenWindow) {
 fn overtake(draft: &mut Draft<'_>, answering: &Answering) {
     draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, "newer window");
     if let Phase::Replying { message_id } = answering.phase {
-        draft.update_message(MessageUpdate {
-            id: message_id,
-            expected: None,
-            status: MessageStatus::Superseded,
-            twilio_sid: None,
-            error_code: None,
-            segments: None,
-        });
+        draft.update_message(MessageUpdate::hold_back(message_id));
     }
     draft.state().answering = None;
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod deliveries;
 mod openings;
+mod ownership;
 mod windows;
 
 use std::time::Duration;

@@ -16,7 +16,7 @@ use crate::store::{self, ConversationFilter};
 
 /// A conversation between a customer and a business.
 #[derive(Debug, Object)]
-struct Conversation {
+pub(super) struct Conversation {
     /// Its id.
     id: Uuid,
     /// The business.
@@ -103,7 +103,7 @@ struct Media {
 
 /// A message of a conversation.
 #[derive(Debug, Object)]
-struct Message {
+pub(super) struct Message {
     /// Its id.
     id: Uuid,
     /// The conversation.
@@ -253,6 +253,6 @@ impl ConversationsApi {
 }
 
 /// An id of the wrong shape is the id of nothing.
-fn conversation_id(text: &str) -> Result<Uuid, Problem> {
+pub(super) fn conversation_id(text: &str) -> Result<Uuid, Problem> {
     text.parse().map_err(|_| Problem::not_found("conversation"))
 }

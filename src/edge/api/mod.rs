@@ -4,6 +4,7 @@ mod auth;
 mod body;
 mod businesses;
 mod calls;
+mod commands;
 mod conversations;
 mod cursor;
 mod failure;
@@ -36,6 +37,7 @@ enum Group {
 type Apis = (
     businesses::BusinessesApi,
     conversations::ConversationsApi,
+    commands::CommandsApi,
     calls::CallsApi,
     health::HealthApi,
     metrics::MetricsApi,
@@ -45,6 +47,7 @@ fn service() -> OpenApiService<Apis, ()> {
     let apis = (
         businesses::BusinessesApi,
         conversations::ConversationsApi,
+        commands::CommandsApi,
         calls::CallsApi,
         health::HealthApi,
         metrics::MetricsApi,

@@ -1,0 +1,117 @@
+//! Who may speak: a person takes over, replies, gives the conversation back to the AI, or ends it.
+//!
+//! Whatever a person does here raises both epochs: no answer of the AI that was computed before it goes out any more.
+
+use serde_json::json;
+
+use super::window::deadline;
+use crate::conversation::decision::{Draft, Effect, MessageKind, MessageUpdate, NewMessage, WindowState};
+use crate::conversation::event::EventType;
+use crate::conversation::input::Context;
+use crate::conversation::state::{MessageStatus, Ownership, Phase, Status};
+
+/// A person takes over. Taking over twice changes nothing.
+pub(in crate::conversation) fn taken_over(draft: &mut Draft<'_>, user_id: &str, reason: &str) {
+    if draft.state().status == Status::Completed || draft.state().ownership == Ownership::User {
+        return;
+    }
+    let now = draft.now;
+    silence_the_ai(draft, "takeover");
+    draft.state().ownership = Ownership::User;
+    draft.state().status = Status::UserHandling;
+    draft.state().user_takeover_at = Some(now);
+    draft.state().last_activity = now;
+    // Messages collect without a deadline while a person owns the conversation.
+    if let Some(window) = draft.state().window.as_mut() {
+        window.deadline = None;
+    }
+    draft.emit(EventType::UserTaken, json!({ "by": user_id, "reason": reason }));
+}
+
+/// A person writes, which takes over where they had not yet. It answers what has been collected.
+pub(in crate::conversation) fn replied(draft: &mut Draft<'_>, user_id: &str, body: &str) {
+    if draft.state().status == Status::Completed || draft.state().opted_out {
+        return;
+    }
+    taken_over(draft, user_id, "reply");
+    raise_epochs(draft);
+    hand_over_window(draft, "answered by a person");
+    let now = draft.now;
+    let id = draft.id("message");
+    draft.message(NewMessage {
+        id,
+        kind: MessageKind::User,
+        user_id: Some(user_id.to_owned()),
+        body: body.to_owned(),
+        media: Vec::new(),
+        twilio_sid: None,
+        status: MessageStatus::Queued,
+        window_id: None,
+        in_reply_to_window: None,
+        // What a person has written is theirs to send: nothing that happens meanwhile holds it back.
+        fence: None,
+        created_at: now,
+        stream_sequence: 0,
+    });
+    draft.state().last_activity = now;
+    draft.effect(Effect::SendSms { message_id: id, responds_to: now });
+}
+
+/// A person gives the conversation back. What the customer wrote and nobody answered gets its window.
+pub(in crate::conversation) fn released(context: Context<'_>, draft: &mut Draft<'_>, user_id: &str) {
+    if draft.state().status == Status::Completed || draft.state().ownership != Ownership::User {
+        return;
+    }
+    let now = draft.now;
+    draft.state().ownership = Ownership::Ai;
+    draft.state().status = Status::AiHandling;
+    draft.state().last_activity = now;
+    draft.emit(EventType::Released, json!({ "by": user_id }));
+    if let Some(mut window) = draft.state().window.take() {
+        // Its time with the person does not count: the AI has as long as for a window that opens now.
+        window.opened_at = now;
+        window.deadline = deadline(context.policy, Ownership::Ai, &window);
+        let at = window.deadline.unwrap_or(now);
+        draft.state().window = Some(window);
+        draft.effect(Effect::ArmTimer { at });
+    }
+}
+
+/// A person ends the conversation; what is unanswered is theirs.
+pub(in crate::conversation) fn completed(draft: &mut Draft<'_>, user_id: &str, outcome: &str, summary: Option<&str>) {
+    if draft.state().status == Status::Completed {
+        return;
+    }
+    let now = draft.now;
+    silence_the_ai(draft, "completed");
+    hand_over_window(draft, "completed");
+    draft.state().status = Status::Completed;
+    draft.state().outcome = Some(outcome.to_owned());
+    draft.state().summary = summary.map(str::to_owned);
+    draft.state().last_activity = now;
+    draft.emit(
+        EventType::ConversationCompleted,
+        json!({ "outcome": outcome, "summary": summary, "by": "user", "user_id": user_id }),
+    );
+}
+
+/// No answer of the AI under way is wanted any more: not one that DispatchBot works on, nor one that waits to be sent.
+fn silence_the_ai(draft: &mut Draft<'_>, because: &str) {
+    raise_epochs(draft);
+    let Some(answering) = draft.state().answering.take() else { return };
+    draft.window(answering.window_id, WindowState::HandedOver, answering.opened_at, because);
+    if let Phase::Replying { message_id } = answering.phase {
+        draft.update_message(MessageUpdate::hold_back(message_id));
+    }
+}
+
+fn raise_epochs(draft: &mut Draft<'_>) {
+    draft.state().epoch += 1;
+    draft.state().hard_epoch += 1;
+}
+
+fn hand_over_window(draft: &mut Draft<'_>, because: &str) {
+    if let Some(window) = draft.state().window.take() {
+        draft.window(window.id, WindowState::HandedOver, window.opened_at, because);
+    }
+}

@@ -1,0 +1,215 @@
+//! What a person does with a conversation: take it over, write in it, give it back, end it.
+//!
+//! Commands go through the same shell as every other input. From the moment that one of the first two has answered, no
+//! message of the AI goes out in the conversation: it commits first, and then waits until what was already claimed has
+//! settled (docs/design.md, Fence and claim).
+
+use std::time::{Duration, Instant};
+
+use poem_openapi::param::Path;
+use poem_openapi::payload::Json;
+use poem_openapi::{ApiResponse, Object, OpenApi};
+use uuid::Uuid;
+
+use super::auth::AppServer;
+use super::body::Body;
+use super::conversations::{Conversation, Message, conversation_id};
+use super::failure::Failure;
+use super::validation::Problems;
+use super::{EdgeData, Group};
+use crate::conversation::{self, Input, Status};
+use crate::edge::Edge;
+use crate::edge::problem::{Code, Problem};
+use crate::shell::{Applied, Change};
+
+/// How long a takeover waits for a message that is already at Twilio (docs/design.md, Fence and claim).
+const SETTLING: Duration = Duration::from_secs(30);
+/// How often it looks.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Twilio refuses longer bodies (21617).
+const MAX_BODY: usize = 1_600;
+const MAX_WORDS: usize = 200;
+const MAX_SUMMARY: usize = 2_000;
+
+/// Who takes over, and why.
+#[derive(Debug, Object)]
+struct Takeover {
+    /// Who, as the App Server names them.
+    user_id: String,
+    /// Why, for the event and the record.
+    reason: String,
+}
+
+/// What became of a takeover.
+#[derive(Debug, Object)]
+struct TakenOver {
+    /// Whether it was this call that changed the ownership.
+    ownership_changed: bool,
+    /// Whether a message of the AI was at Twilio and has not settled in time: it may still arrive.
+    in_flight: bool,
+    /// The conversation as it stands.
+    conversation: Conversation,
+}
+
+/// A message of a person.
+#[derive(Debug, Object)]
+struct NewMessage {
+    /// Who writes, as the App Server names them.
+    user_id: String,
+    /// The text, 1,600 characters at the most.
+    body: String,
+}
+
+/// Who gives the conversation back.
+#[derive(Debug, Object)]
+struct Release {
+    /// Who, as the App Server names them.
+    user_id: String,
+}
+
+/// Who ends the conversation, and how.
+#[derive(Debug, Object)]
+struct Completion {
+    /// Who, as the App Server names them.
+    user_id: String,
+    /// How it ended, in a word of the App Server's.
+    outcome: String,
+    /// In short.
+    summary: Option<String>,
+}
+
+/// It is on its way.
+#[derive(ApiResponse)]
+enum Sent {
+    /// The message, on its way.
+    #[oai(status = 201)]
+    Created(Json<Message>),
+}
+
+pub(super) struct CommandsApi;
+
+#[OpenApi(tag = "Group::Conversations")]
+impl CommandsApi {
+    /// Takes a conversation over: from the answer on, the AI is silent in it until it is released. Taking over twice
+    /// changes nothing.
+    #[oai(path = "/conversations/:id/takeover", method = "post")]
+    async fn take_over(
+        &self,
+        edge: EdgeData<'_>,
+        _key: AppServer,
+        id: Path<String>,
+        request: Body<Takeover>,
+    ) -> Result<Json<TakenOver>, Failure> {
+        let id = conversation_id(&id)?;
+        let Takeover { user_id, reason } = request.0;
+        let mut problems = Problems::default();
+        problems.text("user_id", &user_id, MAX_WORDS);
+        problems.text("reason", &reason, MAX_WORDS);
+        problems.none()?;
+        let change = carry_out(&edge, id, "takeover", Input::UserTookOver { user_id, reason }).await?;
+        let in_flight = !settled(&edge, id).await?;
+        let conversation = as_it_stands(&edge, id).await?;
+        Ok(Json(TakenOver { ownership_changed: change.is_some(), in_flight, conversation: conversation.into() }))
+    }
+
+    /// Writes to the customer as a person, which takes over where nobody had yet.
+    #[oai(path = "/conversations/:id/messages", method = "post")]
+    async fn send_message(
+        &self,
+        edge: EdgeData<'_>,
+        _key: AppServer,
+        id: Path<String>,
+        request: Body<NewMessage>,
+    ) -> Result<Sent, Failure> {
+        let id = conversation_id(&id)?;
+        let NewMessage { user_id, body } = request.0;
+        let mut problems = Problems::default();
+        problems.text("user_id", &user_id, MAX_WORDS);
+        problems.text("body", &body, MAX_BODY);
+        problems.none()?;
+        let change = carry_out(&edge, id, "reply", Input::UserReplied { user_id, body }).await?;
+        let Some(message_id) = change.and_then(|change| change.messages.first().copied()) else {
+            return Err(Problem::new(Code::OptedOut, "the customer has opted out of texts").into());
+        };
+        settled(&edge, id).await?;
+        let message = edge.store.message(message_id).await?.ok_or_else(|| Problem::not_found("message"))?;
+        Ok(Sent::Created(Json(message.into())))
+    }
+
+    /// Gives a conversation back to the AI, which answers what has not been answered.
+    #[oai(path = "/conversations/:id/release", method = "post")]
+    async fn release(
+        &self,
+        edge: EdgeData<'_>,
+        _key: AppServer,
+        id: Path<String>,
+        request: Body<Release>,
+    ) -> Result<Json<Conversation>, Failure> {
+        let id = conversation_id(&id)?;
+        let mut problems = Problems::default();
+        problems.text("user_id", &request.0.user_id, MAX_WORDS);
+        problems.none()?;
+        carry_out(&edge, id, "release", Input::Released { user_id: request.0.user_id }).await?;
+        Ok(Json(as_it_stands(&edge, id).await?.into()))
+    }
+
+    /// Ends a conversation.
+    #[oai(path = "/conversations/:id/complete", method = "post")]
+    async fn complete(
+        &self,
+        edge: EdgeData<'_>,
+        _key: AppServer,
+        id: Path<String>,
+        request: Body<Completion>,
+    ) -> Result<Json<Conversation>, Failure> {
+        let id = conversation_id(&id)?;
+        let Completion { user_id, outcome, summary } = request.0;
+        let mut problems = Problems::default();
+        problems.text("user_id", &user_id, MAX_WORDS);
+        problems.text("outcome", &outcome, MAX_WORDS);
+        if let Some(summary) = &summary {
+            problems.text("summary", summary, MAX_SUMMARY);
+        }
+        problems.none()?;
+        carry_out(&edge, id, "complete", Input::Completed { user_id, outcome, summary }).await?;
+        Ok(Json(as_it_stands(&edge, id).await?.into()))
+    }
+}
+
+/// Carries a command out; `None` where it changed nothing. A conversation that is over takes none.
+async fn carry_out(edge: &Edge, id: Uuid, name: &str, command: Input) -> Result<Option<Change>, Failure> {
+    let before = as_it_stands(edge, id).await?;
+    if before.status == Status::Completed {
+        return Err(over());
+    }
+    let input_id = format!("{name}:{id}:{}", Uuid::now_v7());
+    match edge.shell.command(id, &input_id, command).await {
+        Ok(Applied::Now(change)) => Ok(Some(*change)),
+        // It may have been ended while the command was under way.
+        Ok(_) if as_it_stands(edge, id).await?.status == Status::Completed => Err(over()),
+        Ok(_) => Ok(None),
+        Err(error) => Err(Problem::unavailable(&error).into()),
+    }
+}
+
+fn over() -> Failure {
+    Problem::new(Code::Conflict, "the conversation is completed").into()
+}
+
+async fn as_it_stands(edge: &Edge, id: Uuid) -> Result<conversation::Conversation, Failure> {
+    Ok(edge.store.conversation(id).await?.ok_or_else(|| Problem::not_found("conversation"))?)
+}
+
+/// Waits until no message of the AI is claimed any more; `false` where one has not settled in time.
+async fn settled(edge: &Edge, id: Uuid) -> Result<bool, Failure> {
+    let asked_at = Instant::now();
+    loop {
+        if edge.store.ai_messages_under_way(id).await? == 0 {
+            return Ok(true);
+        }
+        if asked_at.elapsed() >= SETTLING {
+            return Ok(false);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
