@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use futures::FutureExt;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +37,8 @@ const MISSED_CALL_COOLDOWN: Duration = Duration::from_secs(30 * 60);
 const DRAIN: Duration = Duration::from_secs(20);
 /// Between two tries to create the streams while JetStream is away.
 const STREAMS_RETRY: Duration = Duration::from_millis(500);
+/// How long the start waits for the streams.
+const STREAMS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Which parts run in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +77,11 @@ impl Application {
         let dead = Arc::new(DeadLetterStream::new(jetstream.publisher(), metrics.clone()));
         let directory = Directory::new(store.clone());
         let mut tasks = JoinSet::new();
-        spawn(&mut tasks, "streams", create_streams(jetstream.clone(), vitals.clone(), shutdown.clone()));
+        let mut creating = create_streams(jetstream.clone(), vitals.clone(), shutdown.clone()).boxed();
+        // Where NATS is there, the first webhook finds its stream; where it is not, everything else starts without it.
+        if tokio::time::timeout(STREAMS_PATIENCE, &mut creating).await.is_err() {
+            spawn(&mut tasks, "streams", creating);
+        }
         let outbox = Outbox::new(store.clone(), jetstream.publisher(), metrics.clone());
         let shell = Shell::new(store.clone(), outbox, directory, policy(&config), metrics.clone());
         if role != Role::Edge {

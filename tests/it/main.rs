@@ -23,4 +23,5 @@ mod performance;
 mod rest;
 mod sending;
 mod signatures;
+mod takeover;
 mod two_workers;

@@ -4,6 +4,7 @@
 //! but 401. What was signed is never lost: if it cannot be read, it is kept in NMC_DEAD.
 
 use chrono::{DateTime, Utc};
+use poem::error::ReadBodyError;
 use poem::{Body, Request};
 
 use super::form::{Form, FormError, RawParams, body_hash, parse};
@@ -17,7 +18,7 @@ use crate::telemetry::WebhookKind;
 
 /// Twilio's forms are small; a larger one is refused once its signature has held.
 const MAX_FORM: usize = 64 * 1024;
-/// Of a larger body not even the signature is judged: it would have to be read to the end.
+/// A larger body is not read to the end, which its signature would take.
 const MAX_JUDGED: usize = 4 * 1024 * 1024;
 
 const UNDECODABLE: DeadReason = DeadReason::new("undecodable_form");
@@ -85,7 +86,8 @@ pub(super) async fn admit(edge: &Edge, kind: WebhookKind, request: &Request, bod
         Refusal::Problem(Problem::new(Code::InvalidSignature, "X-Twilio-Signature is missing or does not match"))
     };
     let Some(signature) = request.header("x-twilio-signature") else { return Err(refused()) };
-    let body = read(body).await.map_err(Refusal::Problem)?;
+    // What is too large to be judged is not known to be signed.
+    let Some(body) = read(body).await.map_err(Refusal::Problem)? else { return Err(refused()) };
     let params = parse(&body);
     let is_form = request.content_type().is_none_or(is_form_type);
     let own_account = own_account(edge, &params);
@@ -122,14 +124,13 @@ impl Admitted {
     }
 }
 
-async fn read(body: Body) -> Result<bytes::Bytes, Problem> {
-    use poem::error::ReadBodyError;
-    body.into_bytes_limit(MAX_JUDGED).await.map_err(|error| match error {
-        ReadBodyError::PayloadTooLarge => {
-            Problem::new(Code::PayloadTooLarge, "the body is larger than any form of Twilio's")
-        }
-        _ => Problem::new(Code::ValidationFailed, "the body ended too early"),
-    })
+/// The body; `None` where it is too large for its signature to be judged.
+async fn read(body: Body) -> Result<Option<bytes::Bytes>, Problem> {
+    match body.into_bytes_limit(MAX_JUDGED).await {
+        Ok(body) => Ok(Some(body)),
+        Err(ReadBodyError::PayloadTooLarge) => Ok(None),
+        Err(_) => Err(Problem::new(Code::ValidationFailed, "the body ended too early")),
+    }
 }
 
 fn is_form_type(content_type: &str) -> bool {

@@ -16,7 +16,7 @@ mod watch;
 pub use app::{App, spawn_app, spawn_app_with};
 pub use child::{Child, run};
 pub use people::{BUSINESS, CUSTOMER, OUR_NUMBER, OWNER, business, customer};
-pub use rest::{Rest, query};
+pub use rest::{Answer, Rest, query};
 pub use servers::{API_KEY, PUBLIC_URL, Servers};
 pub use settled::settled;
 pub use stored::{Stored, stored, wait_for_stored};
