@@ -66,6 +66,9 @@ pub enum Webhook {
         body: String,
         /// Attachments.
         media: Vec<Media>,
+        /// Twilio's `OptOutType`, where Advanced Opt-Out is on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        opt_out_type: Option<String>,
     },
     /// `/webhooks/twilio/message-status`.
     MessageStatus {

@@ -37,12 +37,12 @@ pub fn decide(
         Input::AnalysisReady { window_id, answer } => answer::ready(context, &mut draft, *window_id, answer),
         Input::AnalysisFailed { window_id, reason } => answer::failed(context, &mut draft, *window_id, reason),
         Input::UserTookOver { user_id, reason } => ownership::taken_over(&mut draft, user_id, reason),
-        Input::UserReplied { user_id, body } => ownership::replied(&mut draft, user_id, body),
+        Input::UserReplied { user_id, body } => ownership::replied(context, &mut draft, user_id, body),
         Input::Released { user_id } => ownership::released(context, &mut draft, user_id),
         Input::Completed { user_id, outcome, summary } => {
             ownership::completed(&mut draft, user_id, outcome, summary.as_deref());
         }
-        Input::MessageReported { message, report } => delivery::reported(&mut draft, message, report),
+        Input::MessageReported { message, report } => delivery::reported(context, &mut draft, message, report),
     }
     Some(draft.finish())
 }

@@ -23,8 +23,22 @@ pub struct Decision {
     pub message_updates: Vec<MessageUpdate>,
     /// Windows that were opened or have moved on.
     pub windows: Vec<WindowRecord>,
+    /// What changes in the ledger of who wants no texts.
+    pub ledger: Option<LedgerChange>,
     /// What follows, in order.
     pub effects: Vec<Effect>,
+}
+
+/// A change of the ledger of who wants no texts of a business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerChange {
+    /// No more texts.
+    Out {
+        /// How we know: `word`, `sentence`, `twilio` or `carrier`.
+        by: String,
+    },
+    /// Texts again.
+    In,
 }
 
 /// What follows from a decision.
@@ -196,6 +210,7 @@ impl<'a> Draft<'a> {
             messages: Vec::new(),
             message_updates: Vec::new(),
             windows: Vec::new(),
+            ledger: None,
             effects: Vec::new(),
         };
         Self { input_id, now, ordinal: 0, decision, before }
@@ -240,13 +255,19 @@ impl<'a> Draft<'a> {
         self.decision.windows.push(WindowRecord { id, state, opened_at, because: because.to_owned() });
     }
 
+    /// The ledger changes.
+    pub fn ledger(&mut self, change: LedgerChange) {
+        self.decision.ledger = Some(change);
+    }
+
     /// Finishes: says whether there is anything to write.
     pub fn finish(mut self) -> Decision {
         let d = &self.decision;
         self.decision.changed = self.before.as_ref() != Some(&d.conversation)
             || !d.messages.is_empty()
             || !d.message_updates.is_empty()
-            || !d.windows.is_empty();
+            || !d.windows.is_empty()
+            || d.ledger.is_some();
         self.decision
     }
 }

@@ -133,6 +133,8 @@ pub struct InboundSms {
     pub body: String,
     /// Pictures and other attachments.
     pub media: Vec<Media>,
+    /// Twilio's OptOutType, where Advanced Opt-Out is on.
+    pub opt_out_type: Option<String>,
     /// The edge's stamp: the order of messages rests on it.
     pub received_at: DateTime<Utc>,
     /// The sequence in the inbound stream: the order among equal stamps.
@@ -248,6 +250,8 @@ pub struct Context<'a> {
     pub policy: &'a Policy,
     /// The business that the conversation belongs to.
     pub business: &'a Business,
+    /// Whether the ledger says that the customer wants no texts of this business.
+    pub opted_out: bool,
 }
 
 /// How the service is configured, as far as the rules need it.

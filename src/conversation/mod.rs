@@ -14,9 +14,12 @@ mod ids;
 mod input;
 mod rules;
 mod state;
+pub mod words;
 
 pub use decide::decide;
-pub use decision::{Decision, Effect, Fence, MessageKind, MessageUpdate, NewMessage, WindowRecord, WindowState};
+pub use decision::{
+    Decision, Effect, Fence, LedgerChange, MessageKind, MessageUpdate, NewMessage, WindowRecord, WindowState,
+};
 pub use event::{Event, EventType};
 pub use ids::{call_id, derive_id};
 pub use input::{

@@ -98,7 +98,7 @@ impl Decide {
     }
 
     async fn sms(&self, inbound: &Inbound, input: &InputId<'_>, metadata: &Metadata) -> Result<(), FailureReason> {
-        let Webhook::Sms { message_sid, from, to, body, media } = &inbound.webhook else { return Ok(()) };
+        let Webhook::Sms { message_sid, from, to, body, media, opt_out_type } = &inbound.webhook else { return Ok(()) };
         let early = TooEarly { delivery_count: metadata.delivery_count };
         let Ok(business_phone) = to.parse::<PhoneNumber>() else {
             return Err(dead(UNKNOWN_NUMBER, "To is not a phone number"));
@@ -121,6 +121,7 @@ impl Decide {
             business_phone: business_phone.clone(),
             body: body.clone(),
             media: media.clone(),
+            opt_out_type: opt_out_type.clone(),
             received_at: inbound.received_at,
             stream_sequence: i64::try_from(metadata.stream_sequence).unwrap_or(i64::MAX),
         }));

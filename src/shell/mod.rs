@@ -274,7 +274,16 @@ impl Shell {
                 None => business::forgotten(conversation),
             },
         };
-        let context = Context { policy: &self.policy, business: &business };
+        let customer = match (target, state) {
+            (_, Some(conversation)) => Some(&conversation.customer_phone),
+            (Target::Open { customer_phone, .. }, None) => Some(customer_phone),
+            (Target::Id(_), None) => None,
+        };
+        let opted_out = match customer {
+            Some(customer) => self.store.is_opted_out(&business.id, customer).await?,
+            None => false,
+        };
+        let context = Context { policy: &self.policy, business: &business, opted_out };
         let told = match happening {
             Happening::Input(told) => told.clone(),
             Happening::Message { id, report } => match self.store.message(*id).await? {

@@ -136,6 +136,9 @@ async fn write(tx: &mut Transaction<'_, Postgres>, commit: &Commit<'_>) -> Resul
                 return Ok(Committed::Conflict);
             }
         }
+        if let Some(change) = &decision.ledger {
+            super::opt_outs::write(tx, &decision.conversation, change).await?;
+        }
         for window in &decision.windows {
             record_window(tx, decision.conversation.id, window).await?;
         }

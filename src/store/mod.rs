@@ -9,6 +9,7 @@ mod calls;
 mod commit;
 mod conversations;
 mod messages;
+mod opt_outs;
 mod outbox;
 mod sending;
 mod sweep;

@@ -111,7 +111,7 @@ impl Store {
         let claim = Uuid::new_v4();
         let result = sqlx::query!(
             r#"WITH fence AS (
-                 SELECT c.epoch, c.hard_epoch, c.answering_window
+                 SELECT c.epoch, c.hard_epoch, c.answering_window, c.business_id, c.customer_phone
                  FROM conversations c
                  WHERE c.id = (SELECT conversation_id FROM messages WHERE id = $1)
                  FOR SHARE
@@ -121,6 +121,8 @@ impl Store {
                    attempts = m.attempts + 1, attempted_at = clock_timestamp(), absent_reads = 0
                FROM fence
                WHERE m.id = $1 AND m.status = 'queued'
+                 AND NOT EXISTS (SELECT 1 FROM opt_outs o
+                                 WHERE o.business_id = fence.business_id AND o.customer_phone = fence.customer_phone)
                  AND (m.fence_hard_epoch IS NULL -- what a person wrote has no fence
                       OR (m.fence_hard_epoch = fence.hard_epoch
                           AND (m.fence_epoch = fence.epoch

@@ -19,6 +19,7 @@ mod document;
 mod harness;
 mod journey;
 mod live;
+mod opting;
 mod performance;
 mod rest;
 mod sending;

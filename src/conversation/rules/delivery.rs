@@ -2,16 +2,30 @@
 
 use serde_json::{Value, json};
 
+use super::opting;
 use crate::conversation::decision::{Draft, MessageUpdate, WindowState};
 use crate::conversation::event::EventType;
-use crate::conversation::input::{DeliveryStatus, MessageReport, SentMessage};
+use crate::conversation::input::{Context, DeliveryStatus, MessageReport, SentMessage};
 use crate::conversation::state::{Answering, MessageStatus, Ownership, Phase, Status};
 
+/// Twilio's error for a recipient who has opted out: it knows of a STOP that we have not seen.
+const OPTED_OUT: i32 = 21_610;
+
 /// What became of a message, and what follows from it.
-pub(in crate::conversation) fn reported(draft: &mut Draft<'_>, message: &SentMessage, report: &MessageReport) {
+pub(in crate::conversation) fn reported(
+    context: Context<'_>,
+    draft: &mut Draft<'_>,
+    message: &SentMessage,
+    report: &MessageReport,
+) {
     match report {
         MessageReport::Accepted { twilio_sid, segments } => accepted(draft, message, twilio_sid, *segments),
-        MessageReport::Rejected { code, why } => give_up(draft, message, *code, "rejected", why),
+        MessageReport::Rejected { code, why } => {
+            give_up(draft, message, *code, "rejected", why);
+            if *code == Some(OPTED_OUT) {
+                opting::out(draft, "carrier", context.opted_out);
+            }
+        }
         MessageReport::Superseded => superseded(draft, message),
         // An answer from the past would only confuse.
         MessageReport::Expired => give_up(draft, message, None, "expired", "it waited too long to be sent"),

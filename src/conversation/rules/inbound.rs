@@ -2,26 +2,38 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
+use uuid::Uuid;
 
+use super::opting;
 use super::window::deadline;
 use crate::conversation::decision::{Draft, Effect, MessageKind, NewMessage, WindowState};
 use crate::conversation::event::EventType;
 use crate::conversation::input::{Context, InboundSms};
 use crate::conversation::state::{MessageStatus, OpenWindow};
+use crate::conversation::words::opt_word;
 
-/// Every reply that was computed without this message is stale from now on: the epoch rises.
+/// A text that wants an answer joins a window; one that opts out or in, or asks Twilio for help, is only kept.
 pub(in crate::conversation) fn received(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSms) {
     let now = draft.now;
     let message_id = draft.id("message");
     let seen_at = seen_at(context, sms, now);
-    draft.state().epoch += 1;
     draft.state().last_activity = draft.state().last_activity.max(seen_at);
     draft.emit(
         EventType::MessageReceived,
         json!({ "message_id": message_id, "twilio_sid": sms.twilio_sid, "body": sms.body, "media": sms.media, "received_at": sms.received_at }),
     );
-    start_timer(draft, seen_at);
-    let window = join_or_open(context, draft, seen_at);
+    let window_id = match opt_word(&sms.body, sms.opt_out_type.as_deref(), context.opted_out) {
+        Some(word) => {
+            opting::said(draft, word, context.opted_out);
+            None
+        }
+        None if context.opted_out => {
+            // We must not answer, so a person has to know.
+            draft.emit(EventType::NeedsAttention, json!({ "reason": "opted_out", "message_id": message_id }));
+            None
+        }
+        None => Some(wants_an_answer(context, draft, seen_at)),
+    };
     draft.message(NewMessage {
         id: message_id,
         kind: MessageKind::Customer,
@@ -30,16 +42,25 @@ pub(in crate::conversation) fn received(context: Context<'_>, draft: &mut Draft<
         media: sms.media.clone(),
         twilio_sid: Some(sms.twilio_sid.clone()),
         status: MessageStatus::Received,
-        window_id: Some(window.id),
+        window_id,
         in_reply_to_window: None,
         fence: None,
         created_at: sms.received_at,
         stream_sequence: sms.stream_sequence,
     });
+}
+
+/// Every reply that was computed without this message is stale from now on: the epoch rises.
+fn wants_an_answer(context: Context<'_>, draft: &mut Draft<'_>, seen_at: DateTime<Utc>) -> Uuid {
+    draft.state().epoch += 1;
+    start_timer(draft, seen_at);
+    let window = join_or_open(context, draft, seen_at);
+    let id = window.id;
     if let Some(at) = window.deadline {
         draft.effect(Effect::ArmTimer { at });
     }
     draft.state().window = Some(window);
+    id
 }
 
 /// The moment that the window counts from: the edge's stamp. A message that was held up for longer than a window lasts

@@ -5,6 +5,7 @@ pub(super) mod delivery;
 pub(super) mod inbound;
 pub(super) mod missed_call;
 pub(super) mod opening;
+pub(super) mod opting;
 pub(super) mod ownership;
 pub(super) mod texts;
 pub(super) mod window;

@@ -37,7 +37,7 @@ pub(in crate::conversation) fn open<'a>(
         urgency_level: None,
         outcome: None,
         summary: None,
-        opted_out: false,
+        opted_out: context.opted_out,
         created_at: now,
         last_activity: now,
         version: 0,

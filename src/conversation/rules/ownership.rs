@@ -29,8 +29,8 @@ pub(in crate::conversation) fn taken_over(draft: &mut Draft<'_>, user_id: &str, 
 }
 
 /// A person writes, which takes over where they had not yet. It answers what has been collected.
-pub(in crate::conversation) fn replied(draft: &mut Draft<'_>, user_id: &str, body: &str) {
-    if draft.state().status == Status::Completed || draft.state().opted_out {
+pub(in crate::conversation) fn replied(context: Context<'_>, draft: &mut Draft<'_>, user_id: &str, body: &str) {
+    if draft.state().status == Status::Completed || context.opted_out {
         return;
     }
     taken_over(draft, user_id, "reply");
@@ -96,7 +96,7 @@ pub(in crate::conversation) fn completed(draft: &mut Draft<'_>, user_id: &str, o
 }
 
 /// No answer of the AI under way is wanted any more: not one that DispatchBot works on, nor one that waits to be sent.
-fn silence_the_ai(draft: &mut Draft<'_>, because: &str) {
+pub(super) fn silence_the_ai(draft: &mut Draft<'_>, because: &str) {
     raise_epochs(draft);
     let Some(answering) = draft.state().answering.take() else { return };
     draft.window(answering.window_id, WindowState::HandedOver, answering.opened_at, because);
@@ -110,7 +110,7 @@ fn raise_epochs(draft: &mut Draft<'_>) {
     draft.state().hard_epoch += 1;
 }
 
-fn hand_over_window(draft: &mut Draft<'_>, because: &str) {
+pub(super) fn hand_over_window(draft: &mut Draft<'_>, because: &str) {
     if let Some(window) = draft.state().window.take() {
         draft.window(window.id, WindowState::HandedOver, window.opened_at, because);
     }

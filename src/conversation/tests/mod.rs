@@ -3,6 +3,7 @@
 mod answers;
 mod deliveries;
 mod openings;
+mod opting;
 mod ownership;
 mod windows;
 
@@ -20,6 +21,8 @@ struct Talk {
     business: Business,
     state: Option<Conversation>,
     now: DateTime<Utc>,
+    /// What the ledger says.
+    opted_out: bool,
     inputs: u32,
     /// The newest decision.
     last: Option<Decision>,
@@ -49,6 +52,7 @@ impl Talk {
             },
             state: None,
             now: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
+            opted_out: false,
             inputs: 0,
             last: None,
             sent: Vec::new(),
@@ -64,7 +68,7 @@ impl Talk {
     fn apply(&mut self, input: &Input) -> &Decision {
         self.inputs += 1;
         let id = format!("input-{}", self.inputs);
-        let context = Context { policy: &self.policy, business: &self.business };
+        let context = Context { policy: &self.policy, business: &self.business, opted_out: self.opted_out };
         let decision = decide(context, self.state.as_ref(), &id, input, self.now).unwrap();
         assert_eq!(Some(&decision), decide(context, self.state.as_ref(), &id, input, self.now).as_ref(), "not pure");
         for message in decision.messages.iter().filter(|m| m.kind != MessageKind::Customer) {
@@ -83,6 +87,11 @@ impl Talk {
             {
                 row.status = update.status;
             }
+        }
+        match &decision.ledger {
+            Some(LedgerChange::Out { .. }) => self.opted_out = true,
+            Some(LedgerChange::In) => self.opted_out = false,
+            None => {}
         }
         let mut state = decision.conversation.clone();
         state.version += i64::from(decision.changed);
@@ -114,6 +123,7 @@ impl Talk {
             business_phone: business(),
             body: body.into(),
             media: Vec::new(),
+            opt_out_type: None,
             received_at,
             stream_sequence: i64::from(self.inputs),
         };

@@ -28,6 +28,7 @@ pub(super) async fn received(edge: &Edge, admitted: Admitted) -> Result<Answer, 
         // A picture may come without a word.
         body: admitted.text("Body").unwrap_or_default(),
         media: media(&admitted),
+        opt_out_type: admitted.text("OptOutType").filter(|word| !word.is_empty()),
     };
     admitted.publish(edge, format!("sms:{message_sid}"), webhook).await?;
     Ok(Answer::Twiml(twiml::empty()))

@@ -1,0 +1,107 @@
+//! Opting out of texts, and back in.
+
+use rstest::rstest;
+
+use super::*;
+
+#[test]
+fn a_stop_is_kept_entered_and_never_answered() {
+    let mut talk = Talk::new();
+    talk.text("my sink is blocked");
+    let decision = talk.later(1.0).text("STOP").clone();
+    assert_eq!(events(&decision), ["message.received", "conversation.opted_out"]);
+    assert_eq!(decision.ledger, Some(LedgerChange::Out { by: "word".into() }));
+    assert_eq!(windows(&decision), [(WindowState::HandedOver, "opted_out")]);
+    assert_eq!((decision.messages.len(), decision.messages[0].window_id), (1, None));
+    assert!(talk.state().opted_out && talk.state().window.is_none());
+    assert!(!talk.later(100.0).due().changed);
+}
+
+#[test]
+fn a_stop_drops_the_answer_under_way() {
+    let mut talk = Talk::new();
+    talk.text("my sink is blocked");
+    let window = talk.close_window();
+    talk.text("stop");
+    assert!(!talk.later(500.0).answered(window, "We can help.").changed);
+}
+
+#[test]
+fn a_stop_holds_back_the_reply_that_waits() {
+    let mut talk = Talk::new();
+    talk.text("my sink is blocked");
+    let window = talk.close_window();
+    talk.answered(window, "We can help.");
+    talk.text("please stop texting me");
+    assert_eq!(talk.sent[0].status, MessageStatus::Superseded);
+}
+
+#[test]
+fn a_second_stop_is_kept_and_told_no_more() {
+    let mut talk = Talk::new();
+    talk.text("STOP");
+    let decision = talk.text("STOP").clone();
+    assert_eq!(events(&decision), ["message.received"]);
+    assert_eq!(decision.ledger, None);
+}
+
+#[test]
+fn what_one_writes_who_is_out_goes_to_a_person() {
+    let mut talk = Talk::new();
+    talk.text("STOP");
+    let decision = talk.text("actually, what would it cost?").clone();
+    assert_eq!(events(&decision), ["message.received", "conversation.needs_attention"]);
+    assert_eq!(event_data(&decision, EventType::NeedsAttention)["reason"], "opted_out");
+    assert!(talk.state().window.is_none());
+}
+
+#[rstest]
+#[case::start("START")]
+#[case::unstop("UNSTOP")]
+#[case::yes("yes")]
+fn one_who_is_out_gets_back_in_without_an_answer(#[case] word: &str) {
+    let mut talk = Talk::new();
+    talk.text("STOP");
+    let decision = talk.text(word).clone();
+    assert_eq!(events(&decision), ["message.received", "conversation.opted_in"]);
+    assert_eq!(decision.ledger, Some(LedgerChange::In));
+    assert!(!talk.state().opted_out && talk.state().window.is_none());
+    talk.text("my sink is blocked");
+    assert!(talk.deadline().is_some(), "and is answered again");
+}
+
+#[test]
+fn yes_is_an_everyday_answer_of_one_who_is_not_out() {
+    let mut talk = Talk::new();
+    talk.text("yes");
+    assert!(talk.state().window.is_some());
+}
+
+#[test]
+fn help_is_twilios_to_answer_and_leaves_an_answer_under_way_alone() {
+    let mut talk = Talk::new();
+    talk.text("my sink is blocked");
+    let window = talk.close_window();
+    let decision = talk.text("HELP").clone();
+    assert_eq!((events(&decision), decision.messages[0].window_id), (vec!["message.received"], None));
+    assert!(is_sent(talk.answered(window, "We can help.")));
+}
+
+#[test]
+fn a_conversation_of_one_who_is_out_begins_knowing_it() {
+    let mut talk = Talk::new();
+    talk.opted_out = true;
+    let decision = talk.call_missed().clone();
+    assert!(!is_sent(&decision));
+    assert!(talk.state().opted_out);
+    assert!(!talk.apply(&Input::UserReplied { user_id: "u1".into(), body: "hi".into() }).changed);
+}
+
+#[test]
+fn a_carriers_refusal_enters_the_ledger() {
+    let mut talk = Talk::new();
+    talk.call_missed();
+    let decision = talk.report(0, MessageReport::Rejected { code: Some(21610), why: "opted out".into() }).clone();
+    assert_eq!(events(&decision), ["message.failed", "conversation.needs_attention", "conversation.opted_out"]);
+    assert_eq!(decision.ledger, Some(LedgerChange::Out { by: "carrier".into() }));
+}
