@@ -5,7 +5,7 @@
 //! - [`edge`]: HTTP in. Twilio's webhooks are validated and published; the App Server's REST calls are answered.
 //! - [`inbound`], [`subjects`], [`jetstream`]: the durable log. What lies in it, under which names, and how it is reached.
 //! - [`operators`]: combinators on streams of deliveries. [`pipelines`]: the chains made of them.
-//! - [`conversation`], [`call`]: the rules, pure code. [`shell`]: load, decide, one transaction, publish.
+//! - [`conversation`], [`call`], [`emergency`]: the rules, pure code. [`shell`]: load, decide, one transaction, publish.
 //! - PostgreSQL, and only there: [`store`].
 //! - [`answering`] → [`dispatchbot`], [`sending`] → [`twilio`], [`sinks`] → Redis: what leaves the house.
 //! - [`app`], [`cli`], [`config`], [`telemetry`]: the process around it.
@@ -19,6 +19,7 @@ pub mod config;
 pub mod conversation;
 pub mod dispatchbot;
 pub mod edge;
+pub mod emergency;
 pub mod failpoint;
 pub mod http_client;
 pub mod inbound;

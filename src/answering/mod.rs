@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::business::Profile;
-use crate::conversation::{Answer, Appointment, Conversation, Input, Phase, Urgency};
+use crate::conversation::{Answer, Appointment, Conversation, Input, Phase, Urgency, Urgent};
 use crate::dispatchbot::{Analysis, AnalyzeError, DispatchBotClient, UrgencyLevel};
 use crate::operators::{FailureReason, Metadata};
 use crate::pipelines::{Stage, retry_delay};
@@ -19,6 +19,8 @@ use crate::telemetry::{AiResult, Metrics};
 
 /// DispatchBot has so long from the window's closing; what is left of the 4 s is for sending the fallback text.
 const BUDGET: Duration = Duration::from_millis(3_400);
+/// In an emergency it has so long: the emergency text goes out within 2 s.
+const EMERGENCY_BUDGET: Duration = Duration::from_millis(1_600);
 /// A question that comes late, after a crash, still gets a fair chance.
 const LEAST: Duration = Duration::from_millis(1_000);
 /// How much of a conversation DispatchBot is shown.
@@ -67,9 +69,12 @@ impl Dispatch {
         task: &AnalyzeTask,
     ) -> Result<Result<Analysis, AnalyzeError>, ShellError> {
         let messages = self.shell.store().newest_messages(conversation.id, MESSAGES).await?;
-        let request = package::request(conversation, business, &messages, task.window_id);
+        let request = package::request(conversation, business, &messages, task);
         let spent = (now() - task.closed_at).to_std().unwrap_or_default();
-        let budget = BUDGET.saturating_sub(spent).max(LEAST);
+        let budget = match task.urgent {
+            Urgent::Normal => BUDGET.saturating_sub(spent).max(LEAST),
+            Urgent::Emergency => EMERGENCY_BUDGET.saturating_sub(spent).max(LEAST),
+        };
         let asked_at = Instant::now();
         let result = self.client.analyze(&request, budget).await;
         let outcome = match &result {

@@ -1,10 +1,9 @@
 //! The conversation as DispatchBot is shown it (contract, section 4).
 
-use uuid::Uuid;
-
 use crate::business::Profile;
-use crate::conversation::{Conversation, MessageStatus};
+use crate::conversation::{Conversation, MessageStatus, Urgent};
 use crate::dispatchbot::{AnalyzeRequest, BusinessProfile, Media, Priority, SenderType, WindowMessage};
+use crate::shell::AnalyzeTask;
 use crate::store::Message;
 
 /// The request for a window. Messages that never went out are left out: the customer has not read them.
@@ -12,13 +11,14 @@ pub(super) fn request(
     conversation: &Conversation,
     business: &Profile,
     messages: &[Message],
-    window_id: Uuid,
+    task: &AnalyzeTask,
 ) -> AnalyzeRequest {
+    let emergency = task.urgent == Urgent::Emergency;
     AnalyzeRequest {
         conversation_id: conversation.id,
-        window_id,
-        priority: Priority::Normal,
-        bypass_timer: false,
+        window_id: task.window_id,
+        priority: if emergency { Priority::Emergency } else { Priority::Normal },
+        bypass_timer: emergency,
         messages: messages.iter().filter(|m| was_said(m)).map(shown).collect(),
         customer_phone: conversation.customer_phone.to_string(),
         business: BusinessProfile {

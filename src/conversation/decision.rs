@@ -55,6 +55,8 @@ pub enum Effect {
         window_id: Uuid,
         /// When it closed: the fallback's time limit counts from here.
         closed_at: DateTime<Utc>,
+        /// How much it hurries.
+        urgent: Urgent,
     },
     /// Send a message.
     SendSms {
@@ -68,6 +70,16 @@ pub enum Effect {
 }
 
 text_enum! {
+    /// How much an answer hurries.
+    pub enum Urgent {
+        /// In its turn.
+        Normal = "normal",
+        /// An emergency: at once.
+        Emergency = "emergency",
+    }
+}
+
+text_enum! {
     /// What a message is for.
     pub enum MessageKind {
         /// The customer's own.
@@ -78,6 +90,8 @@ text_enum! {
         Reply = "reply",
         /// Stands in where DispatchBot has no answer.
         Fallback = "fallback",
+        /// Stands in for it in an emergency.
+        Emergency = "emergency",
         /// A person's own words.
         User = "user",
     }
@@ -89,7 +103,7 @@ impl MessageKind {
         match self {
             Self::Customer => "customer",
             Self::User => "user",
-            Self::MissedCall | Self::Reply | Self::Fallback => "ai",
+            Self::MissedCall | Self::Reply | Self::Fallback | Self::Emergency => "ai",
         }
     }
 }

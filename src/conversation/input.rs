@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::decision::MessageKind;
 use super::state::MessageStatus;
+use crate::emergency::Verdict;
 use crate::phone::PhoneNumber;
 use crate::text_enum;
 
@@ -135,6 +136,8 @@ pub struct InboundSms {
     pub media: Vec<Media>,
     /// Twilio's OptOutType, where Advanced Opt-Out is on.
     pub opt_out_type: Option<String>,
+    /// Whether the words tell of an emergency.
+    pub emergency: Option<Verdict>,
     /// The edge's stamp: the order of messages rests on it.
     pub received_at: DateTime<Utc>,
     /// The sequence in the inbound stream: the order among equal stamps.

@@ -18,7 +18,7 @@ pub mod words;
 
 pub use decide::decide;
 pub use decision::{
-    Decision, Effect, Fence, LedgerChange, MessageKind, MessageUpdate, NewMessage, WindowRecord, WindowState,
+    Decision, Effect, Fence, LedgerChange, MessageKind, MessageUpdate, NewMessage, Urgent, WindowRecord, WindowState,
 };
 pub use event::{Event, EventType};
 pub use ids::{call_id, derive_id};

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::decision::Urgent;
 use crate::phone::PhoneNumber;
 use crate::text_enum;
 
@@ -155,8 +156,15 @@ pub struct Answering {
     pub epoch: i64,
     /// [`Conversation::hard_epoch`] when it was claimed.
     pub hard_epoch: i64,
+    /// How much it hurries.
+    #[serde(default = "in_its_turn")]
+    pub urgent: Urgent,
     /// How far the answer is.
     pub phase: Phase,
+}
+
+fn in_its_turn() -> Urgent {
+    Urgent::Normal
 }
 
 /// How far the answer to a window is.

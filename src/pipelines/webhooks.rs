@@ -8,6 +8,7 @@ use super::{Parts, Stage, retry_delay, through};
 use crate::business::Profile;
 use crate::call::{CallInput, DialReport, Ringing};
 use crate::conversation::{DeliveryStatus, InboundSms, Input, MessageReport};
+use crate::emergency;
 use crate::inbound::{Inbound, Webhook};
 use crate::jetstream::deliveries;
 use crate::operators::{DeadReason, DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
@@ -122,6 +123,7 @@ impl Decide {
             body: body.clone(),
             media: media.clone(),
             opt_out_type: opt_out_type.clone(),
+            emergency: emergency::detect(body),
             received_at: inbound.received_at,
             stream_sequence: i64::try_from(metadata.stream_sequence).unwrap_or(i64::MAX),
         }));

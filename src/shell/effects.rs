@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{InputId, event_id};
 use crate::call::Call;
-use crate::conversation::{Business, Conversation, Decision, Effect, Event};
+use crate::conversation::{Business, Conversation, Decision, Effect, Event, Urgent};
 use crate::store::OutboxRow;
 use crate::subjects;
 
@@ -51,6 +51,8 @@ pub struct AnalyzeTask {
     pub window_id: Uuid,
     /// When it closed.
     pub closed_at: DateTime<Utc>,
+    /// How much it hurries.
+    pub urgent: Urgent,
 }
 
 /// The task to send a message.
@@ -85,8 +87,8 @@ fn row(
     let conversation_id = conversation.id;
     match effect {
         Effect::ArmTimer { at } => arm(conversation_id, *at, &input.trace),
-        Effect::Analyze { window_id, closed_at } => {
-            let task = AnalyzeTask { conversation_id, window_id: *window_id, closed_at: *closed_at };
+        Effect::Analyze { window_id, closed_at, urgent } => {
+            let task = AnalyzeTask { conversation_id, window_id: *window_id, closed_at: *closed_at, urgent: *urgent };
             task_row(
                 conversation_id,
                 subjects::analyze(conversation_id),

@@ -3,8 +3,8 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::texts;
-use crate::conversation::decision::{Draft, Effect, Fence, MessageKind, NewMessage, WindowState};
+use super::{emergency, texts};
+use crate::conversation::decision::{Draft, Effect, Fence, MessageKind, NewMessage, Urgent, WindowState};
 use crate::conversation::event::EventType;
 use crate::conversation::input::{Answer, Context, Urgency};
 use crate::conversation::state::{Answering, MessageStatus, Phase, Status};
@@ -76,17 +76,12 @@ fn unfit(context: Context<'_>, answer: &Answer) -> Option<&'static str> {
 }
 
 fn learn(draft: &mut Draft<'_>, answer: &Answer) {
-    let newly = answer.emergency_detected || answer.urgency == Urgency::Emergency;
-    let before = draft.state().emergency_detected;
     let state = draft.state();
     state.job_type = answer.job_type.clone().or_else(|| state.job_type.take());
     state.urgency_level = Some(answer.urgency.as_str().to_owned());
-    state.emergency_detected |= newly;
-    if newly && !before {
-        draft.emit(
-            EventType::EmergencyDetected,
-            json!({ "by": "dispatchbot", "job_type": answer.job_type, "confidence": answer.confidence }),
-        );
+    if answer.emergency_detected || answer.urgency == Urgency::Emergency {
+        let why = json!({ "by": "dispatchbot", "job_type": answer.job_type, "confidence": answer.confidence });
+        emergency::seen(draft, why);
     }
 }
 
@@ -94,6 +89,11 @@ fn learn(draft: &mut Draft<'_>, answer: &Answer) {
 fn stand_in(context: Context<'_>, draft: &mut Draft<'_>, answering: Answering, reason: &str) {
     let now = draft.now;
     let window_id = answering.window_id;
+    if answering.urgent == Urgent::Emergency {
+        say(draft, answering, MessageKind::Emergency, texts::emergency(context.business));
+        draft.emit(EventType::NeedsAttention, json!({ "reason": reason, "window_id": window_id }));
+        return;
+    }
     let recently = draft.state().memory.fallback_at.is_some_and(|at| now < at + context.policy.fallback_every);
     if recently {
         draft.window(window_id, WindowState::HandedOver, answering.opened_at, reason);

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::opting;
 use super::window::deadline;
+use super::{emergency, opting};
 use crate::conversation::decision::{Draft, Effect, MessageKind, NewMessage, WindowState};
 use crate::conversation::event::EventType;
 use crate::conversation::input::{Context, InboundSms};
@@ -32,7 +32,7 @@ pub(in crate::conversation) fn received(context: Context<'_>, draft: &mut Draft<
             draft.emit(EventType::NeedsAttention, json!({ "reason": "opted_out", "message_id": message_id }));
             None
         }
-        None => Some(wants_an_answer(context, draft, seen_at)),
+        None => Some(wants_an_answer(context, draft, sms, seen_at)),
     };
     draft.message(NewMessage {
         id: message_id,
@@ -51,15 +51,19 @@ pub(in crate::conversation) fn received(context: Context<'_>, draft: &mut Draft<
 }
 
 /// Every reply that was computed without this message is stale from now on: the epoch rises.
-fn wants_an_answer(context: Context<'_>, draft: &mut Draft<'_>, seen_at: DateTime<Utc>) -> Uuid {
+fn wants_an_answer(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSms, seen_at: DateTime<Utc>) -> Uuid {
     draft.state().epoch += 1;
     start_timer(draft, seen_at);
     let window = join_or_open(context, draft, seen_at);
     let id = window.id;
-    if let Some(at) = window.deadline {
+    let open = match &sms.emergency {
+        Some(verdict) => emergency::told(context, draft, window, emergency::by_words(&verdict.rule, &verdict.words)),
+        None => Some(window),
+    };
+    if let Some(at) = open.as_ref().and_then(|window| window.deadline) {
         draft.effect(Effect::ArmTimer { at });
     }
-    draft.state().window = Some(window);
+    draft.state().window = open;
     id
 }
 

@@ -2,6 +2,7 @@
 
 pub(super) mod answer;
 pub(super) mod delivery;
+pub(super) mod emergency;
 pub(super) mod inbound;
 pub(super) mod missed_call;
 pub(super) mod opening;

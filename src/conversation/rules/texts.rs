@@ -18,3 +18,13 @@ pub(in crate::conversation) fn fallback(business: &Business) -> String {
         format!("Thanks, we received your message. Someone from {} will get back to you shortly.", business.name)
     })
 }
+
+/// Stands in for DispatchBot's answer in an emergency, unless the business has its own.
+pub(in crate::conversation) fn emergency(business: &Business) -> String {
+    business.templates.emergency.clone().unwrap_or_else(|| {
+        format!(
+            "We see that this is an emergency, and {} is being told now. If anyone is in danger, get out and call 911.",
+            business.name
+        )
+    })
+}

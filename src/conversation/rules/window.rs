@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use crate::conversation::decision::{Draft, Effect, MessageUpdate, WindowState};
+use crate::conversation::decision::{Draft, Effect, MessageUpdate, Urgent, WindowState};
 use crate::conversation::event::EventType;
 use crate::conversation::input::{Context, Policy};
 use crate::conversation::state::{Answering, OpenWindow, Ownership, Phase, Status};
@@ -49,32 +49,38 @@ pub(in crate::conversation) fn due(context: Context<'_>, draft: &mut Draft<'_>) 
         draft.emit(EventType::NeedsAttention, json!({ "reason": "ai_max", "window_id": window.id }));
         return;
     }
-    claim(context.policy, draft, &window);
+    claim(context.policy, draft, &window, Urgent::Normal);
 }
 
-fn claim(policy: &Policy, draft: &mut Draft<'_>, window: &OpenWindow) {
+/// Closes a window and has DispatchBot asked. An emergency's answer goes out even if newer texts come meanwhile.
+pub(super) fn claim(policy: &Policy, draft: &mut Draft<'_>, window: &OpenWindow, urgent: Urgent) {
     let now = draft.now;
+    let (exempt_at, because) = match urgent {
+        Urgent::Normal => (window.opened_at + policy.max, "deadline"),
+        Urgent::Emergency => (now, "emergency"),
+    };
     let (epoch, hard_epoch) = (draft.state().epoch, draft.state().hard_epoch);
     draft.state().answering = Some(Answering {
         window_id: window.id,
         opened_at: window.opened_at,
         closed_at: now,
-        exempt_at: window.opened_at + policy.max,
+        exempt_at,
         epoch,
         hard_epoch,
+        urgent,
         phase: Phase::Analyzing,
     });
-    draft.window(window.id, WindowState::Claimed, window.opened_at, "deadline");
+    draft.window(window.id, WindowState::Claimed, window.opened_at, because);
     if draft.state().ownership != Ownership::Ai {
         draft.state().ownership = Ownership::Ai;
         draft.state().status = Status::AiHandling;
         draft.emit(EventType::AiTaken, json!({ "window_id": window.id }));
     }
-    draft.effect(Effect::Analyze { window_id: window.id, closed_at: now });
+    draft.effect(Effect::Analyze { window_id: window.id, closed_at: now, urgent });
 }
 
 /// The newer window answers: what the older one was about to say is held back if it has not gone out.
-fn overtake(draft: &mut Draft<'_>, answering: &Answering) {
+pub(super) fn overtake(draft: &mut Draft<'_>, answering: &Answering) {
     draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, "newer window");
     if let Phase::Replying { message_id } = answering.phase {
         draft.update_message(MessageUpdate::hold_back(message_id));

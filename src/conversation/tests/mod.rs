@@ -2,6 +2,7 @@
 
 mod answers;
 mod deliveries;
+mod emergencies;
 mod openings;
 mod opting;
 mod ownership;
@@ -124,6 +125,7 @@ impl Talk {
             body: body.into(),
             media: Vec::new(),
             opt_out_type: None,
+            emergency: crate::emergency::detect(body),
             received_at,
             stream_sequence: i64::from(self.inputs),
         };
