@@ -117,7 +117,7 @@ CREATE TABLE messages (
 CREATE INDEX messages_of_conversation ON messages (conversation_id, created_at, stream_sequence, id);
 
 -- The newest answer tells how DispatchBot fares.
-CREATE INDEX messages_answers ON messages (created_at DESC, id DESC) WHERE kind IN ('reply', 'fallback');
+CREATE INDEX messages_answers ON messages (created_at DESC, id DESC) WHERE kind IN ('reply', 'fallback', 'emergency');
 
 -- Tried, and not gone out yet: tells how Twilio fares.
 CREATE INDEX messages_under_way ON messages (attempted_at) WHERE status IN ('queued', 'sending');

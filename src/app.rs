@@ -193,5 +193,6 @@ fn policy(config: &Config) -> Policy {
         ai_max_period: config.ai_max.per,
         fallback_every: FALLBACK_EVERY,
         missed_call_cooldown: MISSED_CALL_COOLDOWN,
+        alert_every: config.alert_every,
     }
 }

@@ -75,7 +75,14 @@ impl Profile {
                 .get("confidence_threshold")
                 .and_then(Value::as_f64)
                 .unwrap_or(DEFAULT_CONFIDENCE_THRESHOLD),
+            alert_numbers: self.alert_numbers(),
         }
+    }
+
+    /// Who is told of an emergency: the owner, then the contacts in their order, nobody twice.
+    fn alert_numbers(&self) -> Vec<PhoneNumber> {
+        let contacts = self.emergency_contacts.iter().filter(|contact| **contact != self.forward_to);
+        std::iter::once(&self.forward_to).chain(contacts).cloned().collect()
     }
 
     /// Whether a webhook that `account_sid` has signed (none: the main account) may speak for this business. An account
@@ -98,5 +105,6 @@ pub fn forgotten(conversation: &Conversation) -> conversation::Business {
         user_id: conversation.user_id.clone(),
         templates: Templates::default(),
         confidence_threshold: DEFAULT_CONFIDENCE_THRESHOLD,
+        alert_numbers: Vec::new(),
     }
 }

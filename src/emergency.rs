@@ -1,8 +1,8 @@
 //! Whether a text tells of an emergency: a first lexicon, local and pure.
 //!
 //! Fed by the webhook pipeline, before any rule sees the text; its verdict travels with the message. Small on purpose: it
-//! knows danger and damage by a few words, and lets go where the text says that there is none. DispatchBot's verdict
-//! joins it.
+//! knows danger and damage by a few words, and lets go where the text says that there is none. The word emergency alone is
+//! none: many a customer asks for an "emergency plumber". DispatchBot's verdict joins it.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,6 @@ const RULES: &[Rule] = &[
     Rule { name: "water", any_of: &[&["flood"], &["pipe", "burst"], &["burst", "basement"], &["sewage", "up"]] },
     Rule { name: "frost", any_of: &[&["pipes", "frozen"], &["no", "heat", "freezing"]] },
     Rule { name: "locked_out", any_of: &[&["locked", "out", "baby"], &["locked", "out", "kid"]] },
-    Rule { name: "said_so", any_of: &[&["emergency"], &["emergencia"]] },
 ];
 
 /// Words right before a rule's word that turn it into its opposite.
@@ -85,7 +84,6 @@ mod tests {
     #[case::the_documents_timer("Emergency: basement flooding!", "water")]
     #[case::the_documents_heater("Water heater burst in basement!", "water")]
     #[case::shouted("I SMELL GAS", "gas")]
-    #[case::spanish("es una emergencia", "said_so")]
     fn an_emergency_is_known_and_says_why(#[case] text: &str, #[case] rule: &str) {
         assert_eq!(detect(text).map(|verdict| verdict.rule), Some(rule.to_owned()));
     }
@@ -97,6 +95,7 @@ mod tests {
     #[case::denied("not an emergency, the sink just drips")]
     #[case::no_emergency("no emergency, whenever you have time")]
     #[case::no_flooding("there's no flooding, just a slow drain")]
+    #[case::the_word_alone("Yes, I need emergency plumbing help!")]
     #[case::a_gas_range("can you install a gas range")]
     #[case::firm_words("is that a firm price")]
     #[case::nothing("")]

@@ -56,6 +56,8 @@ pub struct Config {
     pub rate_limit: Rate,
     /// How long after an attempt with unknown outcome the message list may prove that nothing was sent.
     pub reconcile_after: Duration,
+    /// How long each of those who are told of an emergency has to take over, before the next one is told.
+    pub alert_every: Duration,
     /// Encrypts the auth tokens of businesses at rest; without it none can be stored.
     pub token_key: Option<SecretKey>,
 }

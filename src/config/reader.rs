@@ -44,6 +44,7 @@ impl<'a> Reader<'a> {
         let send_rate = self.take(variables::SEND_RATE, parse::rate);
         let ai_max = self.take(variables::AI_MAX, parse::rate);
         let rate_limit = self.take(variables::RATE_LIMIT, parse::rate);
+        let alert_every = self.take(variables::ALERT_EVERY, parse::duration);
         let reconcile_after = self.take(variables::RECONCILE_AFTER, parse::duration);
         let token_key = self.take(variables::TOKEN_KEY, parse::token_key);
         Some(Config {
@@ -61,6 +62,7 @@ impl<'a> Reader<'a> {
             ai_max: ai_max?,
             rate_limit: rate_limit?,
             reconcile_after: reconcile_after?,
+            alert_every: alert_every?,
             token_key,
         })
     }

@@ -44,6 +44,7 @@ fn what_is_not_required_has_the_documented_default() {
     assert_eq!(config.ai_max.to_string(), "30/h");
     assert_eq!(config.rate_limit.to_string(), "1000/min");
     assert_eq!(config.reconcile_after, seconds(30));
+    assert_eq!(config.alert_every, seconds(60));
     assert_eq!(config.token_key, None);
 }
 

@@ -61,6 +61,7 @@ pub(super) const DIAL_TIMEOUT: Variable = default("NMC_DIAL_TIMEOUT", "20s");
 pub(super) const SEND_RATE: Variable = default("NMC_SEND_RATE", "1/s");
 pub(super) const AI_MAX: Variable = default("NMC_AI_MAX", "30/h");
 pub(super) const RATE_LIMIT: Variable = default("NMC_RATE_LIMIT", "1000/min");
+pub(super) const ALERT_EVERY: Variable = default("NMC_ALERT_EVERY", "60s");
 pub(super) const RECONCILE_AFTER: Variable = default("NMC_RECONCILE_AFTER", "30s");
 pub(super) const TOKEN_KEY: Variable = optional("NMC_TOKEN_KEY", "the output of `openssl rand -base64 32`");
 
@@ -87,5 +88,6 @@ pub(super) const ALL: &[Variable] = &[
     AI_MAX,
     RATE_LIMIT,
     RECONCILE_AFTER,
+    ALERT_EVERY,
     TOKEN_KEY,
 ];

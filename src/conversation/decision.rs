@@ -8,6 +8,7 @@ use super::event::{Event, EventType};
 use super::ids::derive_id;
 use super::input::Media;
 use super::state::{Conversation, MessageStatus};
+use crate::phone::PhoneNumber;
 use crate::text_enum;
 
 /// The outcome of [`super::decide()`].
@@ -94,6 +95,8 @@ text_enum! {
         Emergency = "emergency",
         /// A person's own words.
         User = "user",
+        /// Tells the owner or a contact of an emergency; not a message of the conversation.
+        Alert = "alert",
     }
 }
 
@@ -103,7 +106,7 @@ impl MessageKind {
         match self {
             Self::Customer => "customer",
             Self::User => "user",
-            Self::MissedCall | Self::Reply | Self::Fallback | Self::Emergency => "ai",
+            Self::MissedCall | Self::Reply | Self::Fallback | Self::Emergency | Self::Alert => "ai",
         }
     }
 }
@@ -117,6 +120,8 @@ pub struct NewMessage {
     pub kind: MessageKind,
     /// The person who wrote it, if one of ours did.
     pub user_id: Option<String>,
+    /// Whom it goes to, where that is not the customer.
+    pub recipient: Option<PhoneNumber>,
     /// The text.
     pub body: String,
     /// Attachments.
@@ -210,6 +215,7 @@ pub(super) struct Draft<'a> {
     input_id: &'a str,
     pub now: DateTime<Utc>,
     ordinal: usize,
+    rearm: bool,
     decision: Decision,
     before: Option<Conversation>,
 }
@@ -227,7 +233,7 @@ impl<'a> Draft<'a> {
             ledger: None,
             effects: Vec::new(),
         };
-        Self { input_id, now, ordinal: 0, decision, before }
+        Self { input_id, now, ordinal: 0, rearm: false, decision, before }
     }
 
     /// The conversation, to be changed.
@@ -269,6 +275,11 @@ impl<'a> Draft<'a> {
         self.decision.windows.push(WindowRecord { id, state, opened_at, because: because.to_owned() });
     }
 
+    /// The moment of the next look has changed, or a timer has fired too early: it is armed once all is decided.
+    pub fn rearm(&mut self) {
+        self.rearm = true;
+    }
+
     /// The ledger changes.
     pub fn ledger(&mut self, change: LedgerChange) {
         self.decision.ledger = Some(change);
@@ -276,6 +287,11 @@ impl<'a> Draft<'a> {
 
     /// Finishes: says whether there is anything to write.
     pub fn finish(mut self) -> Decision {
+        if self.rearm
+            && let Some(at) = self.decision.conversation.next_look()
+        {
+            self.decision.effects.push(Effect::ArmTimer { at });
+        }
         let d = &self.decision;
         self.decision.changed = self.before.as_ref() != Some(&d.conversation)
             || !d.messages.is_empty()

@@ -274,6 +274,8 @@ pub struct Policy {
     pub fallback_every: Duration,
     /// At most one missed-call text per caller in this time.
     pub missed_call_cooldown: Duration,
+    /// How long each of those who are told of an emergency has to take over, before the next one is told.
+    pub alert_every: Duration,
 }
 
 /// What the rules need of a business.
@@ -289,6 +291,8 @@ pub struct Business {
     pub templates: Templates,
     /// An answer less sure than this is not sent.
     pub confidence_threshold: f64,
+    /// Who is told of an emergency: the owner, then the contacts in their order.
+    pub alert_numbers: Vec<PhoneNumber>,
 }
 
 /// A business's own texts; each has a default.

@@ -192,4 +192,28 @@ pub struct Memory {
     /// When the missed-call text last went out.
     #[serde(default)]
     pub missed_call_sms_at: Option<DateTime<Utc>>,
+    /// Who is to be told next of an emergency.
+    #[serde(default)]
+    pub alerting: Option<Alerting>,
+}
+
+/// An emergency that nobody has taken over yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alerting {
+    /// Which of the business's numbers is next.
+    pub next: usize,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What they are told.
+    pub text: String,
+}
+
+impl Conversation {
+    /// When the conversation has to be looked at again without anybody writing: its window is due, or somebody is to be
+    /// told of an emergency. Its one timer is armed for this moment.
+    pub fn next_look(&self) -> Option<DateTime<Utc>> {
+        let window = self.window.as_ref().and_then(|window| window.deadline);
+        let alert = self.memory.alerting.as_ref().map(|alerting| alerting.at);
+        window.into_iter().chain(alert).min()
+    }
 }

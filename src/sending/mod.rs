@@ -114,7 +114,7 @@ impl Deliver {
 
     fn sms(&self, turn: &Turn<'_>) -> OutgoingSms {
         OutgoingSms {
-            to: turn.due.customer_phone.to_string(),
+            to: turn.due.to.to_string(),
             from: turn.due.business_phone.to_string(),
             body: turn.due.message.body.clone(),
             // With the id in it, the callback itself proves the send, should the answer be lost.

@@ -36,7 +36,7 @@ impl Deliver {
         let attempted_at = turn.due.attempted_at.unwrap_or(turn.due.message.created_at);
         let age = now() - attempted_at;
         let account = self.accounts.of(&turn.due.business_id).await.map_err(|e| turn.retry(e))?;
-        let (to, from) = (turn.due.customer_phone.as_str(), turn.due.business_phone.as_str());
+        let (to, from) = (turn.due.to.as_str(), turn.due.business_phone.as_str());
         let listed = match self.twilio.list_sent(&account, to, from, attempted_at - CLOCK_SKEW).await {
             Ok(listed) => listed,
             Err(_) if age > NOT_PROVABLE => return self.give_up(turn).await,

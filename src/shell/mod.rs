@@ -337,7 +337,11 @@ impl Shell {
                 WindowState::HandedOver | WindowState::Unknown => self.metrics.window(WindowEvent::HandedOver),
             }
         }
-        if decision.messages.iter().any(|message| message.kind == MessageKind::Fallback) {
+        if decision
+            .messages
+            .iter()
+            .any(|message| matches!(message.kind, MessageKind::Fallback | MessageKind::Emergency))
+        {
             self.metrics.window(WindowEvent::Fallback);
         }
     }

@@ -166,7 +166,7 @@ async fn write(tx: &mut Transaction<'_, Postgres>, commit: &Commit<'_>) -> Resul
 /// Inserts a conversation of version 0, or updates one whose version is still the one that was read.
 async fn write_conversation(tx: &mut PgConnection, c: &Conversation) -> Result<bool, StoreError> {
     let answering = c.answering.as_ref().map(|a| a.window_id);
-    let deadline = c.window.as_ref().and_then(|w| w.deadline);
+    let next_look = c.next_look();
     let core = Json(Core::of(c));
     let result = if c.version == 0 {
         sqlx::query!(
@@ -200,7 +200,7 @@ async fn write_conversation(tx: &mut PgConnection, c: &Conversation) -> Result<b
             c.epoch,
             c.hard_epoch,
             answering,
-            deadline,
+            next_look,
             core as _
         )
         .execute(tx)
@@ -230,7 +230,7 @@ async fn write_conversation(tx: &mut PgConnection, c: &Conversation) -> Result<b
             c.epoch,
             c.hard_epoch,
             answering,
-            deadline,
+            next_look,
             core as _
         )
         .execute(tx)
@@ -247,13 +247,16 @@ async fn insert_message(
 ) -> Result<bool, StoreError> {
     let direction = if message.kind == MessageKind::Customer { "inbound" } else { "outbound" };
     let result = sqlx::query!(
-        r#"INSERT INTO messages (id, conversation_id, direction, sender_type, user_id, kind, body, media, twilio_sid, status,
+        r#"INSERT INTO messages (id, conversation_id, about, recipient, direction, sender_type, user_id, kind, body, media, twilio_sid, status,
              window_id, in_reply_to_window, created_at, stream_sequence, fence_epoch, fence_hard_epoch, fence_exempt_at,
              segments)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
            ON CONFLICT (twilio_sid) DO NOTHING"#,
         message.id,
+        // What goes to somebody else than the customer is about the conversation, and not in it.
+        message.recipient.is_none().then_some(conversation.id),
         conversation.id,
+        message.recipient.as_ref().map(|phone| phone.as_str()),
         direction,
         message.kind.sender_type(),
         message.user_id,

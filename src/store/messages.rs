@@ -96,7 +96,7 @@ impl Store {
     pub async fn message(&self, id: Uuid) -> Result<Option<Message>, StoreError> {
         sqlx::query_as!(
             MessageRow,
-            r#"SELECT id, conversation_id, direction, sender_type, user_id, kind, body, media AS "media: Json<Vec<Media>>",
+            r#"SELECT id, about AS conversation_id, direction, sender_type, user_id, kind, body, media AS "media: Json<Vec<Media>>",
                  twilio_sid, status, error_code, in_reply_to_window, created_at
                FROM messages WHERE id = $1"#,
             id
@@ -114,7 +114,7 @@ impl Store {
     pub async fn message_by_sid(&self, twilio_sid: &str) -> Result<Option<Message>, StoreError> {
         sqlx::query_as!(
             MessageRow,
-            r#"SELECT id, conversation_id, direction, sender_type, user_id, kind, body, media AS "media: Json<Vec<Media>>",
+            r#"SELECT id, about AS conversation_id, direction, sender_type, user_id, kind, body, media AS "media: Json<Vec<Media>>",
                  twilio_sid, status, error_code, in_reply_to_window, created_at
                FROM messages WHERE twilio_sid = $1"#,
             twilio_sid
@@ -131,11 +131,11 @@ impl Store {
     /// When PostgreSQL is away.
     pub async fn newest_answer_was_fallback(&self) -> Result<bool, StoreError> {
         let kind = sqlx::query_scalar!(
-            "SELECT kind FROM messages WHERE kind IN ('reply', 'fallback') ORDER BY created_at DESC, id DESC LIMIT 1"
+            "SELECT kind FROM messages WHERE kind IN ('reply', 'fallback', 'emergency') ORDER BY created_at DESC, id DESC LIMIT 1"
         )
         .fetch_optional(&self.pool)
         .await?;
-        Ok(kind.as_deref() == Some(MessageKind::Fallback.as_str()))
+        Ok(kind.is_some_and(|kind| kind != MessageKind::Reply.as_str()))
     }
 
     /// Whether messages that were given to Twilio a while ago have not gone out: it does not answer, or does not take them.
@@ -161,7 +161,7 @@ impl Store {
     pub async fn newest_messages(&self, conversation_id: Uuid, limit: i64) -> Result<Vec<Message>, StoreError> {
         let mut rows = sqlx::query_as!(
             MessageRow,
-            r#"SELECT id, conversation_id, direction, sender_type, user_id, kind, body, media AS "media: Json<Vec<Media>>",
+            r#"SELECT id, about AS conversation_id, direction, sender_type, user_id, kind, body, media AS "media: Json<Vec<Media>>",
                  twilio_sid, status, error_code, in_reply_to_window, created_at
                FROM messages WHERE conversation_id = $1
                ORDER BY created_at DESC, stream_sequence DESC, id DESC LIMIT $2"#,
@@ -186,7 +186,7 @@ impl Store {
     ) -> Result<Vec<Message>, StoreError> {
         sqlx::query_as!(
             MessageRow,
-            r#"SELECT id, conversation_id, direction, sender_type, user_id, kind, body, media AS "media: Json<Vec<Media>>",
+            r#"SELECT id, about AS conversation_id, direction, sender_type, user_id, kind, body, media AS "media: Json<Vec<Media>>",
                  twilio_sid, status, error_code, in_reply_to_window, created_at
                FROM messages
                WHERE conversation_id = $1

@@ -15,7 +15,7 @@ pub struct DueMessage {
     /// The message.
     pub message: Message,
     /// Whom it goes to.
-    pub customer_phone: PhoneNumber,
+    pub to: PhoneNumber,
     /// The number that it goes out from.
     pub business_phone: PhoneNumber,
     /// Whose it is.
@@ -47,17 +47,17 @@ impl Store {
     pub async fn due_message(&self, id: Uuid) -> Result<Option<DueMessage>, StoreError> {
         let Some(message) = self.message(id).await? else { return Ok(None) };
         let row = sqlx::query!(
-            r#"SELECT c.customer_phone, c.business_phone, c.business_id, m.send_at, m.attempts, m.attempted_at,
+            r#"SELECT coalesce(m.recipient, c.customer_phone) AS "to!", c.business_phone, c.business_id, m.send_at, m.attempts, m.attempted_at,
                  greatest(extract(epoch FROM m.lease_until - clock_timestamp()), 0)::float8 AS lease_left_seconds,
                  m.absent_reads
-               FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE m.id = $1"#,
+               FROM messages m JOIN conversations c ON c.id = m.about WHERE m.id = $1"#,
             id
         )
         .fetch_one(&self.pool)
         .await?;
         let corrupt = |what: String| StoreError::corrupt("conversations", message.conversation_id, what);
         Ok(Some(DueMessage {
-            customer_phone: super::conversations::phone(&row.customer_phone).map_err(corrupt)?,
+            to: super::conversations::phone(&row.to).map_err(corrupt)?,
             business_phone: super::conversations::phone(&row.business_phone).map_err(corrupt)?,
             business_id: row.business_id,
             send_at: row.send_at,
@@ -113,7 +113,7 @@ impl Store {
             r#"WITH fence AS (
                  SELECT c.epoch, c.hard_epoch, c.answering_window, c.business_id, c.customer_phone
                  FROM conversations c
-                 WHERE c.id = (SELECT conversation_id FROM messages WHERE id = $1)
+                 WHERE c.id = (SELECT about FROM messages WHERE id = $1)
                  FOR SHARE
                )
                UPDATE messages m
@@ -121,8 +121,9 @@ impl Store {
                    attempts = m.attempts + 1, attempted_at = clock_timestamp(), absent_reads = 0
                FROM fence
                WHERE m.id = $1 AND m.status = 'queued'
-                 AND NOT EXISTS (SELECT 1 FROM opt_outs o
-                                 WHERE o.business_id = fence.business_id AND o.customer_phone = fence.customer_phone)
+                 AND (m.recipient IS NOT NULL
+                      OR NOT EXISTS (SELECT 1 FROM opt_outs o WHERE o.business_id = fence.business_id
+                                                                AND o.customer_phone = fence.customer_phone))
                  AND (m.fence_hard_epoch IS NULL -- what a person wrote has no fence
                       OR (m.fence_hard_epoch = fence.hard_epoch
                           AND (m.fence_epoch = fence.epoch

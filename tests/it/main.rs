@@ -16,6 +16,7 @@ mod cli;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod document;
+mod emergencies;
 mod harness;
 mod journey;
 mod live;

@@ -3,7 +3,7 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{emergency, texts};
+use super::{alerts, texts};
 use crate::conversation::decision::{Draft, Effect, Fence, MessageKind, NewMessage, Urgent, WindowState};
 use crate::conversation::event::EventType;
 use crate::conversation::input::{Answer, Context, Urgency};
@@ -19,7 +19,7 @@ pub(in crate::conversation) fn ready(context: Context<'_>, draft: &mut Draft<'_>
         stand_in(context, draft, answering, reason);
         return;
     }
-    learn(draft, answer);
+    learn(context, draft, answer);
     let now = draft.now;
     draft.state().memory.ai_replies.push(now);
     say(draft, answering, MessageKind::Reply, answer.text.clone());
@@ -75,13 +75,13 @@ fn unfit(context: Context<'_>, answer: &Answer) -> Option<&'static str> {
     }
 }
 
-fn learn(draft: &mut Draft<'_>, answer: &Answer) {
+fn learn(context: Context<'_>, draft: &mut Draft<'_>, answer: &Answer) {
     let state = draft.state();
     state.job_type = answer.job_type.clone().or_else(|| state.job_type.take());
     state.urgency_level = Some(answer.urgency.as_str().to_owned());
     if answer.emergency_detected || answer.urgency == Urgency::Emergency {
         let why = json!({ "by": "dispatchbot", "job_type": answer.job_type, "confidence": answer.confidence });
-        emergency::seen(draft, why);
+        alerts::emergency_seen(context, draft, why, None);
     }
 }
 
@@ -111,6 +111,7 @@ fn say(draft: &mut Draft<'_>, answering: Answering, kind: MessageKind, body: Str
     draft.message(NewMessage {
         id,
         kind,
+        recipient: None,
         user_id: None,
         body,
         media: Vec::new(),

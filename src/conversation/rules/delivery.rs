@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::opting;
-use crate::conversation::decision::{Draft, MessageUpdate, WindowState};
+use super::{alerts, opting};
+use crate::conversation::decision::{Draft, MessageKind, MessageUpdate, WindowState};
 use crate::conversation::event::EventType;
 use crate::conversation::input::{Context, DeliveryStatus, MessageReport, SentMessage};
 use crate::conversation::state::{Answering, MessageStatus, Ownership, Phase, Status};
@@ -18,6 +18,9 @@ pub(in crate::conversation) fn reported(
     message: &SentMessage,
     report: &MessageReport,
 ) {
+    if message.kind == MessageKind::Alert {
+        return alert_reported(draft, message, report);
+    }
     match report {
         MessageReport::Accepted { twilio_sid, segments } => accepted(draft, message, twilio_sid, *segments),
         MessageReport::Rejected { code, why } => {
@@ -33,6 +36,41 @@ pub(in crate::conversation) fn reported(
         MessageReport::Delivery { twilio_sid, status, error_code } => {
             delivery(draft, message, twilio_sid, *status, *error_code);
         }
+    }
+}
+
+/// An alert is no message of the conversation: its row is kept, and only its failing is told.
+fn alert_reported(draft: &mut Draft<'_>, message: &SentMessage, report: &MessageReport) {
+    if message.status.is_terminal() {
+        return;
+    }
+    let (status, sid, code) = match report {
+        MessageReport::Accepted { .. } if message.status.is_accepted() => return, // a status callback was quicker
+        MessageReport::Accepted { twilio_sid, .. } => (MessageStatus::Sent, Some(twilio_sid), None),
+        MessageReport::Rejected { code, .. } => (MessageStatus::Failed, None, *code),
+        MessageReport::Superseded => (MessageStatus::Superseded, None, None),
+        MessageReport::Expired => (MessageStatus::Failed, None, None),
+        MessageReport::Unknown => (MessageStatus::Unknown, None, None),
+        MessageReport::Delivery { twilio_sid, status, error_code } => {
+            (after_report(*status), Some(twilio_sid), *error_code)
+        }
+    };
+    if status == message.status {
+        return;
+    }
+    advance(draft, message, status, sid.map(String::as_str), code, None);
+    if matches!(status, MessageStatus::Failed | MessageStatus::Undelivered | MessageStatus::Unknown) {
+        alerts::failed(draft, code);
+    }
+}
+
+/// Where a report of Twilio's takes a message.
+fn after_report(status: DeliveryStatus) -> MessageStatus {
+    match status {
+        DeliveryStatus::Accepted | DeliveryStatus::Sent => MessageStatus::Sent,
+        DeliveryStatus::Delivered => MessageStatus::Delivered,
+        DeliveryStatus::Undelivered => MessageStatus::Undelivered,
+        DeliveryStatus::Failed => MessageStatus::Failed,
     }
 }
 
@@ -85,12 +123,7 @@ fn delivery(
         return;
     }
     let first_proof = !message.status.is_accepted();
-    let next = match status {
-        DeliveryStatus::Accepted | DeliveryStatus::Sent => MessageStatus::Sent,
-        DeliveryStatus::Delivered => MessageStatus::Delivered,
-        DeliveryStatus::Undelivered => MessageStatus::Undelivered,
-        DeliveryStatus::Failed => MessageStatus::Failed,
-    };
+    let next = after_report(status);
     if !first_proof && next == MessageStatus::Sent {
         return;
     }

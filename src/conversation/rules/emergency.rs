@@ -1,37 +1,28 @@
-//! An emergency: nobody waits for a window. DispatchBot is asked at once, and where it does not answer in time, the
-//! business's emergency text goes out.
+//! An emergency told in words: nobody waits for a window. DispatchBot is asked at once, and where it does not answer in
+//! time, the business's emergency text goes out.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::alerts;
 use super::window::{claim, overtake};
 use crate::conversation::decision::{Draft, Urgent};
-use crate::conversation::event::EventType;
 use crate::conversation::input::Context;
 use crate::conversation::state::{OpenWindow, Ownership};
+use crate::emergency::Verdict;
 
-/// An emergency was seen, in the customer's words or by DispatchBot. It is told once in a conversation; `true` where this
-/// was the time.
-pub(in crate::conversation) fn seen(draft: &mut Draft<'_>, why: Value) -> bool {
-    draft.state().urgency_level = Some("emergency".to_owned());
-    if draft.state().emergency_detected {
-        return false;
-    }
-    draft.state().emergency_detected = true;
-    draft.emit(EventType::EmergencyDetected, why);
-    true
-}
-
-/// The customer's words tell of an emergency: the first such text closes its window at once, whoever was expected to
-/// answer, unless a person owns the conversation. `true` where the window was claimed; it is handed back otherwise.
+/// The first text that tells of an emergency closes its window at once, unless a person owns the conversation. What is
+/// returned is the window where it stays open.
 pub(in crate::conversation) fn told(
     context: Context<'_>,
     draft: &mut Draft<'_>,
     window: OpenWindow,
-    why: Value,
+    verdict: &Verdict,
+    said: &str,
 ) -> Option<OpenWindow> {
     // What was computed before is an answer to something else.
     draft.state().hard_epoch += 1;
-    let first = seen(draft, why);
+    let why = json!({ "by": "words", "rule": verdict.rule, "words": verdict.words });
+    let first = alerts::emergency_seen(context, draft, why, Some(said));
     if !first || draft.state().ownership == Ownership::User {
         return Some(window);
     }
@@ -40,9 +31,4 @@ pub(in crate::conversation) fn told(
     }
     claim(context.policy, draft, &window, Urgent::Emergency);
     None
-}
-
-/// Why the words were taken for an emergency, for the event.
-pub(in crate::conversation) fn by_words(rule: &str, words: &[String]) -> Value {
-    json!({ "by": "words", "rule": rule, "words": words })
 }

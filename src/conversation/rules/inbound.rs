@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::window::deadline;
 use super::{emergency, opting};
-use crate::conversation::decision::{Draft, Effect, MessageKind, NewMessage, WindowState};
+use crate::conversation::decision::{Draft, MessageKind, NewMessage, WindowState};
 use crate::conversation::event::EventType;
 use crate::conversation::input::{Context, InboundSms};
 use crate::conversation::state::{MessageStatus, OpenWindow};
@@ -37,6 +37,7 @@ pub(in crate::conversation) fn received(context: Context<'_>, draft: &mut Draft<
     draft.message(NewMessage {
         id: message_id,
         kind: MessageKind::Customer,
+        recipient: None,
         user_id: None,
         body: sms.body.clone(),
         media: sms.media.clone(),
@@ -57,13 +58,11 @@ fn wants_an_answer(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSms
     let window = join_or_open(context, draft, seen_at);
     let id = window.id;
     let open = match &sms.emergency {
-        Some(verdict) => emergency::told(context, draft, window, emergency::by_words(&verdict.rule, &verdict.words)),
+        Some(verdict) => emergency::told(context, draft, window, verdict, &sms.body),
         None => Some(window),
     };
-    if let Some(at) = open.as_ref().and_then(|window| window.deadline) {
-        draft.effect(Effect::ArmTimer { at });
-    }
     draft.state().window = open;
+    draft.rearm();
     id
 }
 

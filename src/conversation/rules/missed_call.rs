@@ -30,6 +30,7 @@ pub(in crate::conversation) fn missed(context: Context<'_>, draft: &mut Draft<'_
     draft.message(NewMessage {
         id,
         kind: MessageKind::MissedCall,
+        recipient: None,
         user_id: None,
         body: texts::missed_call(context.business),
         media: Vec::new(),

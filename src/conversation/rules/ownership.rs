@@ -4,6 +4,7 @@
 
 use serde_json::json;
 
+use super::alerts;
 use super::window::deadline;
 use crate::conversation::decision::{Draft, Effect, MessageKind, MessageUpdate, NewMessage, WindowState};
 use crate::conversation::event::EventType;
@@ -41,6 +42,7 @@ pub(in crate::conversation) fn replied(context: Context<'_>, draft: &mut Draft<'
     draft.message(NewMessage {
         id,
         kind: MessageKind::User,
+        recipient: None,
         user_id: Some(user_id.to_owned()),
         body: body.to_owned(),
         media: Vec::new(),
@@ -71,9 +73,8 @@ pub(in crate::conversation) fn released(context: Context<'_>, draft: &mut Draft<
         // Its time with the person does not count: the AI has as long as for a window that opens now.
         window.opened_at = now;
         window.deadline = deadline(context.policy, Ownership::Ai, &window);
-        let at = window.deadline.unwrap_or(now);
         draft.state().window = Some(window);
-        draft.effect(Effect::ArmTimer { at });
+        draft.rearm();
     }
 }
 
@@ -98,6 +99,7 @@ pub(in crate::conversation) fn completed(draft: &mut Draft<'_>, user_id: &str, o
 /// No answer of the AI under way is wanted any more: not one that DispatchBot works on, nor one that waits to be sent.
 pub(super) fn silence_the_ai(draft: &mut Draft<'_>, because: &str) {
     raise_epochs(draft);
+    alerts::stop(draft);
     let Some(answering) = draft.state().answering.take() else { return };
     draft.window(answering.window_id, WindowState::HandedOver, answering.opened_at, because);
     if let Phase::Replying { message_id } = answering.phase {

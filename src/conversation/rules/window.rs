@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
+use super::alerts;
 use crate::conversation::decision::{Draft, Effect, MessageUpdate, Urgent, WindowState};
 use crate::conversation::event::EventType;
 use crate::conversation::input::{Context, Policy};
@@ -25,12 +26,14 @@ pub(in crate::conversation) fn deadline(
 }
 
 /// The timer fired. It is only a hint: not due → armed again; due → claimed; nothing open → nothing.
+/// The same timer serves the alerts of an emergency.
 pub(in crate::conversation) fn due(context: Context<'_>, draft: &mut Draft<'_>) {
     let now = draft.now;
+    alerts::escalate(context, draft);
+    draft.rearm();
     let Some(window) = draft.state().window.clone() else { return };
     let Some(deadline) = window.deadline else { return };
     if now < deadline {
-        draft.effect(Effect::ArmTimer { at: deadline });
         return;
     }
     if let Some(answering) = draft.state().answering.clone() {
@@ -38,7 +41,6 @@ pub(in crate::conversation) fn due(context: Context<'_>, draft: &mut Draft<'_>) 
             // That answer goes out in any case: wait for it, or the customer would get two at once.
             let at = now + context.policy.quiet;
             draft.state().window = Some(OpenWindow { deadline: Some(at), ..window });
-            draft.effect(Effect::ArmTimer { at });
             return;
         }
         overtake(draft, &answering);

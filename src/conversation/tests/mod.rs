@@ -1,5 +1,6 @@
 //! The rules as case tables, on a conversation that is driven by hand with its time passed in.
 
+mod alerts;
 mod answers;
 mod deliveries;
 mod emergencies;
@@ -43,6 +44,7 @@ impl Talk {
                 ai_max_period: Duration::from_secs(3600),
                 fallback_every: Duration::from_secs(1800),
                 missed_call_cooldown: Duration::from_secs(1800),
+                alert_every: Duration::from_secs(60),
             },
             business: Business {
                 id: "b1".into(),
@@ -50,6 +52,7 @@ impl Talk {
                 user_id: "u1".into(),
                 templates: Templates::default(),
                 confidence_threshold: 0.5,
+                alert_numbers: Vec::new(),
             },
             state: None,
             now: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),

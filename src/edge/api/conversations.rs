@@ -10,7 +10,7 @@ use super::auth::AppServer;
 use super::failure::Failure;
 use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group, cursor};
-use crate::conversation;
+use crate::conversation::{self, MessageKind};
 use crate::edge::problem::Problem;
 use crate::store::{self, ConversationFilter};
 
@@ -247,7 +247,7 @@ impl ConversationsApi {
         /// `SM…` or `MM…`.
         twilio_sid: Query<String>,
     ) -> Result<Json<Message>, Failure> {
-        let found = edge.store.message_by_sid(&twilio_sid).await?;
+        let found = edge.store.message_by_sid(&twilio_sid).await?.filter(|message| message.kind != MessageKind::Alert);
         Ok(Json(found.ok_or_else(|| Problem::not_found("message"))?.into()))
     }
 }

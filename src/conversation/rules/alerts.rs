@@ -1,0 +1,90 @@
+//! Alerts: in an emergency the owner gets an SMS at once, and then, one after the other, each of the business's contacts,
+//! until somebody takes over.
+
+use serde_json::{Value, json};
+
+use crate::conversation::decision::{Draft, Effect, MessageKind, NewMessage};
+use crate::conversation::event::EventType;
+use crate::conversation::input::Context;
+use crate::conversation::state::{Alerting, MessageStatus, Ownership};
+use crate::phone::PhoneNumber;
+
+/// How much of the customer's words an alert quotes.
+const QUOTED_CHARS: usize = 300;
+
+/// An emergency was seen, in the customer's words or by DispatchBot. It is told once in a conversation; `true` where this
+/// was the time.
+pub(in crate::conversation) fn emergency_seen(
+    context: Context<'_>,
+    draft: &mut Draft<'_>,
+    why: Value,
+    said: Option<&str>,
+) -> bool {
+    draft.state().urgency_level = Some("emergency".to_owned());
+    if draft.state().emergency_detected {
+        return false;
+    }
+    draft.state().emergency_detected = true;
+    draft.emit(EventType::EmergencyDetected, why);
+    let text = text(context, draft, said);
+    // The owner hears of it at once, also while they have the conversation; nobody else is woken then.
+    draft.state().memory.alerting = Some(Alerting { next: 0, at: draft.now, text });
+    escalate(context, draft);
+    true
+}
+
+/// Tells whoever is next, if it is time.
+pub(in crate::conversation) fn escalate(context: Context<'_>, draft: &mut Draft<'_>) {
+    let now = draft.now;
+    let Some(alerting) = draft.state().memory.alerting.clone().filter(|alerting| alerting.at <= now) else { return };
+    let numbers = &context.business.alert_numbers;
+    let next = alerting.next + 1;
+    let goes_on = next < numbers.len() && draft.state().ownership != Ownership::User;
+    if let Some(number) = numbers.get(alerting.next) {
+        alert(draft, number, &alerting.text);
+    }
+    draft.state().memory.alerting =
+        goes_on.then(|| Alerting { next, at: now + context.policy.alert_every, text: alerting.text });
+    draft.rearm();
+}
+
+/// Somebody has it: nobody else has to be told.
+pub(in crate::conversation) fn stop(draft: &mut Draft<'_>) {
+    draft.state().memory.alerting = None;
+}
+
+fn alert(draft: &mut Draft<'_>, number: &PhoneNumber, text: &str) {
+    let now = draft.now;
+    let id = draft.id("alert");
+    draft.message(NewMessage {
+        id,
+        kind: MessageKind::Alert,
+        recipient: Some(number.clone()),
+        user_id: None,
+        body: text.to_owned(),
+        media: Vec::new(),
+        twilio_sid: None,
+        status: MessageStatus::Queued,
+        window_id: None,
+        in_reply_to_window: None,
+        fence: None,
+        created_at: now,
+        stream_sequence: 0,
+    });
+    draft.effect(Effect::SendSms { message_id: id, responds_to: now });
+}
+
+fn text(context: Context<'_>, draft: &mut Draft<'_>, said: Option<&str>) -> String {
+    let customer = draft.state().customer_phone.to_string();
+    let about = match (said, &draft.state().job_type) {
+        (Some(said), _) => format!("wrote: \"{}\"", said.chars().take(QUOTED_CHARS).collect::<String>()),
+        (None, Some(job_type)) => format!("has an emergency ({job_type})."),
+        (None, None) => "has an emergency.".to_owned(),
+    };
+    format!("EMERGENCY for {}: {customer} {about} Call them, or take the conversation over.", context.business.name)
+}
+
+/// What is told where an alert could not be sent.
+pub(in crate::conversation) fn failed(draft: &mut Draft<'_>, code: Option<i32>) {
+    draft.emit(EventType::NeedsAttention, json!({ "reason": "alert_failed", "error_code": code }));
+}

@@ -1,0 +1,111 @@
+//! Who is told of an emergency, and when.
+
+use rstest::rstest;
+
+use super::*;
+
+fn talk_with_contacts() -> Talk {
+    let mut talk = Talk::new();
+    talk.business.alert_numbers =
+        ["+15555552222", "+15555553333", "+15555554444"].iter().map(|number| number.parse().unwrap()).collect();
+    talk
+}
+
+/// Whom a decision tells.
+fn told(decision: &Decision) -> Vec<String> {
+    decision.messages.iter().filter_map(|message| message.recipient.as_ref().map(ToString::to_string)).collect()
+}
+
+#[test]
+fn the_owner_is_told_at_once_in_the_customers_words() {
+    let mut talk = talk_with_contacts();
+    let decision = talk.text("Gas leak in house!").clone();
+    assert_eq!(told(&decision), ["+15555552222"]);
+    let alert = decision.messages.iter().find(|message| message.kind == MessageKind::Alert).unwrap();
+    assert!(alert.body.contains("Gas leak in house!") && alert.body.contains("+12125551234"), "{}", alert.body);
+    assert_eq!((alert.fence, alert.in_reply_to_window), (None, None));
+}
+
+#[test]
+fn the_contacts_are_told_one_after_the_other_until_there_are_no_more() {
+    let mut talk = talk_with_contacts();
+    talk.text("Gas leak in house!");
+    let window = talk.state().answering.clone().unwrap().window_id;
+    talk.answered(window, "Get out.");
+    assert!(told(talk.later(59.0).due()).is_empty());
+    assert_eq!(told(talk.later(1.0).due()), ["+15555553333"]);
+    assert!(told(talk.due()).is_empty(), "once each");
+    assert_eq!(told(talk.later(60.0).due()), ["+15555554444"]);
+    assert!(told(talk.later(60.0).due()).is_empty());
+    assert_eq!(talk.state().next_look(), None);
+}
+
+#[rstest]
+#[case::taking_over(Input::UserTookOver { user_id: "u1".into(), reason: "mine".into() })]
+#[case::writing(Input::UserReplied { user_id: "u1".into(), body: "On my way.".into() })]
+#[case::ending_it(Input::Completed { user_id: "u1".into(), outcome: "done".into(), summary: None })]
+fn whoever_acts_stops_the_alerts(#[case] input: Input) {
+    let mut talk = talk_with_contacts();
+    talk.text("Gas leak in house!");
+    talk.apply(&input);
+    assert!(told(talk.later(60.0).due()).is_empty());
+}
+
+#[test]
+fn an_owner_who_has_the_conversation_is_told_and_nobody_else() {
+    let mut talk = talk_with_contacts();
+    talk.text("my sink is blocked");
+    talk.apply(&Input::UserTookOver { user_id: "u1".into(), reason: "mine".into() });
+    let decision = talk.text("basement is flooding").clone();
+    assert_eq!(told(&decision), ["+15555552222"]);
+    assert!(told(talk.later(60.0).due()).is_empty());
+}
+
+#[test]
+fn an_emergency_that_only_dispatchbot_sees_is_told_too() {
+    let mut talk = talk_with_contacts();
+    talk.text("it is all over the floor");
+    let window_id = talk.close_window();
+    let answer = Answer { emergency_detected: true, ..answer("Shut the main valve.") };
+    let decision = talk.apply(&Input::AnalysisReady { window_id, answer }).clone();
+    assert_eq!(told(&decision), ["+15555552222"]);
+    assert!(decision.effects.iter().any(|effect| matches!(effect, Effect::ArmTimer { .. })));
+}
+
+#[test]
+fn one_timer_serves_the_window_and_the_alerts() {
+    let mut talk = talk_with_contacts();
+    talk.text("Gas leak in house!");
+    let alert_at = talk.now + TimeDelta::seconds(60);
+    let window = talk.state().answering.clone().unwrap().window_id;
+    talk.answered(window, "Get out.");
+    talk.report(1, accepted());
+    let decision = talk.later(1.0).text("ok").clone();
+    assert_eq!(decision.effects.last(), Some(&Effect::ArmTimer { at: talk.now + TimeDelta::seconds(2) }));
+    talk.close_window();
+    assert_eq!(talk.last.as_ref().unwrap().effects.last(), Some(&Effect::ArmTimer { at: alert_at }));
+}
+
+#[rstest]
+#[case::accepted(accepted(), MessageStatus::Sent, &[])]
+#[case::refused(MessageReport::Rejected { code: Some(21211), why: "no".into() }, MessageStatus::Failed, &["conversation.needs_attention"])]
+#[case::unknown(MessageReport::Unknown, MessageStatus::Unknown, &["conversation.needs_attention"])]
+fn an_alert_is_no_message_of_the_conversation(
+    #[case] report: MessageReport,
+    #[case] status: MessageStatus,
+    #[case] told: &[&str],
+) {
+    let mut talk = talk_with_contacts();
+    talk.text("Gas leak in house!");
+    let decision = talk.report(0, report).clone();
+    assert_eq!(events(&decision), told);
+    assert_eq!(talk.sent[0].status, status);
+    assert!(decision.windows.is_empty());
+}
+
+#[test]
+fn without_numbers_nobody_is_told() {
+    let mut talk = Talk::new();
+    assert!(told(talk.text("Gas leak in house!")).is_empty());
+    assert_eq!(talk.state().next_look(), None);
+}
