@@ -31,8 +31,6 @@ use crate::vitals::Vitals;
 const TWILIO_TIMEOUT: Duration = Duration::from_secs(10);
 /// The fallback text goes out at most once in this time (docs/design.md, When a part is missing).
 const FALLBACK_EVERY: Duration = Duration::from_secs(30 * 60);
-/// At most one missed-call text per caller in this time.
-const MISSED_CALL_COOLDOWN: Duration = Duration::from_secs(30 * 60);
 /// What is under way when the process is asked to stop has this long to finish.
 const DRAIN: Duration = Duration::from_secs(20);
 /// Between two tries to create the streams while JetStream is away.
@@ -192,7 +190,8 @@ fn policy(config: &Config) -> Policy {
         ai_max_replies: config.ai_max.count as usize,
         ai_max_period: config.ai_max.per,
         fallback_every: FALLBACK_EVERY,
-        missed_call_cooldown: MISSED_CALL_COOLDOWN,
+        missed_call_cooldown: config.missed_call_cooldown,
+        reopen_within: config.reopen_within,
         alert_every: config.alert_every,
     }
 }

@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use crate::conversation::{self, Conversation, Templates};
 use crate::phone::PhoneNumber;
+use crate::prices::PriceRange;
+use crate::quiet::QuietHours;
 use crate::text_enum;
 
 /// An answer of DispatchBot less sure than this is not sent, unless the business says otherwise (contract, section 3).
@@ -75,6 +77,9 @@ impl Profile {
                 .get("confidence_threshold")
                 .and_then(Value::as_f64)
                 .unwrap_or(DEFAULT_CONFIDENCE_THRESHOLD),
+            price_ranges: PriceRange::of_estimates(&self.job_estimates),
+            // Checked when the business was put.
+            quiet_hours: QuietHours::of_settings(&self.user_settings, &self.timezone).unwrap_or_default(),
             alert_numbers: self.alert_numbers(),
         }
     }
@@ -105,6 +110,8 @@ pub fn forgotten(conversation: &Conversation) -> conversation::Business {
         user_id: conversation.user_id.clone(),
         templates: Templates::default(),
         confidence_threshold: DEFAULT_CONFIDENCE_THRESHOLD,
+        price_ranges: Vec::new(),
+        quiet_hours: None,
         alert_numbers: Vec::new(),
     }
 }

@@ -5,7 +5,7 @@
 //! - [`edge`]: HTTP in. Twilio's webhooks are validated and published; the App Server's REST calls are answered.
 //! - [`inbound`], [`subjects`], [`jetstream`]: the durable log. What lies in it, under which names, and how it is reached.
 //! - [`operators`]: combinators on streams of deliveries. [`pipelines`]: the chains made of them.
-//! - [`conversation`], [`call`], [`emergency`]: the rules, pure code. [`shell`]: load, decide, one transaction, publish.
+//! - [`conversation`], [`call`], [`emergency`], [`prices`], [`quiet`]: the rules, pure code. [`shell`]: load, decide, one transaction, publish.
 //! - PostgreSQL, and only there: [`store`].
 //! - [`answering`] → [`dispatchbot`], [`sending`] → [`twilio`], [`sinks`] → Redis: what leaves the house.
 //! - [`app`], [`cli`], [`config`], [`telemetry`]: the process around it.
@@ -27,6 +27,8 @@ pub mod jetstream;
 pub mod operators;
 pub mod phone;
 pub mod pipelines;
+pub mod prices;
+pub mod quiet;
 pub mod secrets;
 pub mod segments;
 pub mod sending;

@@ -58,6 +58,10 @@ pub struct Config {
     pub reconcile_after: Duration,
     /// How long each of those who are told of an emergency has to take over, before the next one is told.
     pub alert_every: Duration,
+    /// At most one missed-call text per caller and business in this time.
+    pub missed_call_cooldown: Duration,
+    /// A text after the end opens the conversation again within this time.
+    pub reopen_within: Duration,
     /// Encrypts the auth tokens of businesses at rest; without it none can be stored.
     pub token_key: Option<SecretKey>,
 }

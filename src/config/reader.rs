@@ -45,6 +45,8 @@ impl<'a> Reader<'a> {
         let ai_max = self.take(variables::AI_MAX, parse::rate);
         let rate_limit = self.take(variables::RATE_LIMIT, parse::rate);
         let alert_every = self.take(variables::ALERT_EVERY, parse::duration);
+        let missed_call_cooldown = self.take(variables::MISSED_CALL_COOLDOWN, parse::duration);
+        let reopen_within = self.take(variables::REOPEN_WITHIN, parse::duration);
         let reconcile_after = self.take(variables::RECONCILE_AFTER, parse::duration);
         let token_key = self.take(variables::TOKEN_KEY, parse::token_key);
         Some(Config {
@@ -63,6 +65,8 @@ impl<'a> Reader<'a> {
             rate_limit: rate_limit?,
             reconcile_after: reconcile_after?,
             alert_every: alert_every?,
+            missed_call_cooldown: missed_call_cooldown?,
+            reopen_within: reopen_within?,
             token_key,
         })
     }

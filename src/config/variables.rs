@@ -62,6 +62,8 @@ pub(super) const SEND_RATE: Variable = default("NMC_SEND_RATE", "1/s");
 pub(super) const AI_MAX: Variable = default("NMC_AI_MAX", "30/h");
 pub(super) const RATE_LIMIT: Variable = default("NMC_RATE_LIMIT", "1000/min");
 pub(super) const ALERT_EVERY: Variable = default("NMC_ALERT_EVERY", "60s");
+pub(super) const MISSED_CALL_COOLDOWN: Variable = default("NMC_MISSED_CALL_COOLDOWN", "30m");
+pub(super) const REOPEN_WITHIN: Variable = default("NMC_REOPEN_WITHIN", "24h");
 pub(super) const RECONCILE_AFTER: Variable = default("NMC_RECONCILE_AFTER", "30s");
 pub(super) const TOKEN_KEY: Variable = optional("NMC_TOKEN_KEY", "the output of `openssl rand -base64 32`");
 
@@ -89,5 +91,7 @@ pub(super) const ALL: &[Variable] = &[
     RATE_LIMIT,
     RECONCILE_AFTER,
     ALERT_EVERY,
+    MISSED_CALL_COOLDOWN,
+    REOPEN_WITHIN,
     TOKEN_KEY,
 ];

@@ -5,12 +5,12 @@ use chrono::{DateTime, Utc};
 use super::decision::{Decision, Draft};
 use super::input::{Context, Input};
 use super::rules::{answer, delivery, inbound, missed_call, opening, ownership, window};
-use super::state::Conversation;
+use super::state::{Conversation, Status};
 
 /// Decides what follows when `input`, known by `input_id`, meets the conversation as it stands at `now`.
 ///
-/// `None` as the state means that there is no open conversation: a missed call or a customer's text opens one. Any
-/// other input without a conversation has nothing to change, and the result is `None`.
+/// Where the customer has no open conversation, `state` is their last one that ended, or `None`: a missed call or a
+/// customer's text opens one, or the text opens the last one again. Any other input without a conversation has nothing to change, and the result is `None`.
 ///
 /// The same arguments give the same result, ids included.
 pub fn decide(
@@ -20,14 +20,18 @@ pub fn decide(
     input: &Input,
     now: DateTime<Utc>,
 ) -> Option<Decision> {
+    let over = |conversation: &&Conversation| conversation.status == Status::Completed;
     let mut draft = match (state, input) {
+        (Some(ended), Input::SmsReceived(_)) if over(&ended) && opening::may_reopen(context, ended, now) => {
+            opening::reopen(ended, input_id, now)
+        }
+        (ended, Input::SmsReceived(sms)) if ended.is_none_or(|ended| over(&ended)) => {
+            opening::open(context, &sms.customer, &sms.business_phone, None, ended, input_id, now)
+        }
+        (ended, Input::CallMissed(call)) if ended.is_none_or(|ended| over(&ended)) => {
+            opening::open(context, &call.customer, &call.business_phone, Some(call.call_id), ended, input_id, now)
+        }
         (Some(conversation), _) => Draft::new(conversation.clone(), false, input_id, now),
-        (None, Input::CallMissed(call)) => {
-            opening::open(context, &call.customer, &call.business_phone, Some(call.call_id), input_id, now)
-        }
-        (None, Input::SmsReceived(sms)) => {
-            opening::open(context, &sms.customer, &sms.business_phone, None, input_id, now)
-        }
         (None, _) => return None,
     };
     match input {

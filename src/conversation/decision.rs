@@ -136,6 +136,8 @@ pub struct NewMessage {
     pub in_reply_to_window: Option<Uuid>,
     /// What holds it back, if it is ours.
     pub fence: Option<Fence>,
+    /// It is not sent before this time.
+    pub not_before: Option<DateTime<Utc>>,
     /// Its place in the conversation: the edge's stamp, or the decision's time.
     pub created_at: DateTime<Utc>,
     /// Its place among equal stamps.

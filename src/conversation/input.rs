@@ -10,6 +10,8 @@ use super::decision::MessageKind;
 use super::state::MessageStatus;
 use crate::emergency::Verdict;
 use crate::phone::PhoneNumber;
+use crate::prices::PriceRange;
+use crate::quiet::QuietHours;
 use crate::text_enum;
 
 /// What may happen to a conversation.
@@ -274,6 +276,8 @@ pub struct Policy {
     pub fallback_every: Duration,
     /// At most one missed-call text per caller in this time.
     pub missed_call_cooldown: Duration,
+    /// A text after the end opens the conversation again within this time.
+    pub reopen_within: Duration,
     /// How long each of those who are told of an emergency has to take over, before the next one is told.
     pub alert_every: Duration,
 }
@@ -291,6 +295,10 @@ pub struct Business {
     pub templates: Templates,
     /// An answer less sure than this is not sent.
     pub confidence_threshold: f64,
+    /// What its jobs may cost.
+    pub price_ranges: Vec<PriceRange>,
+    /// When it does not want to start a talk by itself.
+    pub quiet_hours: Option<QuietHours>,
     /// Who is told of an emergency: the owner, then the contacts in their order.
     pub alert_numbers: Vec<PhoneNumber>,
 }

@@ -192,6 +192,9 @@ pub struct Memory {
     /// When the missed-call text last went out.
     #[serde(default)]
     pub missed_call_sms_at: Option<DateTime<Utc>>,
+    /// When the conversation ended.
+    #[serde(default)]
+    pub completed_at: Option<DateTime<Utc>>,
     /// Who is to be told next of an emergency.
     #[serde(default)]
     pub alerting: Option<Alerting>,

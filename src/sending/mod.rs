@@ -73,7 +73,9 @@ impl Stage<SendTask> for Deliver {
 
 impl Deliver {
     async fn try_to_send(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {
-        if now() - turn.due.message.created_at > TOO_OLD {
+        // What had to wait for the end of quiet hours is as old as that.
+        let since = turn.due.send_at.map_or(turn.due.message.created_at, |at| at.max(turn.due.message.created_at));
+        if now() - since > TOO_OLD {
             self.metrics.sms(SmsResult::Expired);
             return self.report(turn, MessageReport::Expired).await;
         }

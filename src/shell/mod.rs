@@ -303,7 +303,10 @@ impl Shell {
         let loaded = match target {
             Target::Id(id) => self.store.conversation(*id).await?,
             Target::Open { business_phone, customer_phone, .. } => {
-                self.store.open_conversation(business_phone, customer_phone).await?
+                match self.store.open_conversation(business_phone, customer_phone).await? {
+                    Some(open) => Some(open),
+                    None => self.store.last_ended_conversation(business_phone, customer_phone).await?,
+                }
             }
         };
         Ok((loaded, false))

@@ -204,7 +204,7 @@ async fn write_conversation(tx: &mut PgConnection, c: &Conversation) -> Result<b
             core as _
         )
         .execute(tx)
-        .await?
+        .await
     } else {
         sqlx::query!(
             r#"UPDATE conversations SET status = $3, ownership = $4, ai_timer_started = $5, ai_timer_started_at = $6,
@@ -234,9 +234,19 @@ async fn write_conversation(tx: &mut PgConnection, c: &Conversation) -> Result<b
             core as _
         )
         .execute(tx)
-        .await?
+        .await
     };
-    Ok(result.rows_affected() == 1)
+    let result = lost_the_race(result)?;
+    Ok(result.is_some_and(|result| result.rows_affected() == 1))
+}
+
+/// A conversation that is opened again, where somebody else has opened a new one meanwhile: no error, but a conflict.
+fn lost_the_race<T>(result: Result<T, sqlx::Error>) -> Result<Option<T>, StoreError> {
+    match result {
+        Ok(result) => Ok(Some(result)),
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Inserts a message; `false` where there is one with the same Twilio id already.
@@ -248,9 +258,9 @@ async fn insert_message(
     let direction = if message.kind == MessageKind::Customer { "inbound" } else { "outbound" };
     let result = sqlx::query!(
         r#"INSERT INTO messages (id, conversation_id, about, recipient, direction, sender_type, user_id, kind, body, media, twilio_sid, status,
-             window_id, in_reply_to_window, created_at, stream_sequence, fence_epoch, fence_hard_epoch, fence_exempt_at,
+             window_id, in_reply_to_window, created_at, stream_sequence, send_at, fence_epoch, fence_hard_epoch, fence_exempt_at,
              segments)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
            ON CONFLICT (twilio_sid) DO NOTHING"#,
         message.id,
         // What goes to somebody else than the customer is about the conversation, and not in it.
@@ -269,6 +279,7 @@ async fn insert_message(
         message.in_reply_to_window,
         message.created_at,
         message.stream_sequence,
+        message.not_before,
         message.fence.map(|f| f.epoch),
         message.fence.map(|f| f.hard_epoch),
         message.fence.map(|f| f.exempt_at),

@@ -162,6 +162,33 @@ impl Store {
         .transpose()
     }
 
+    /// The newest conversation of a customer with a business number that has ended.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away, or the row is corrupt.
+    pub async fn last_ended_conversation(
+        &self,
+        business_phone: &PhoneNumber,
+        customer_phone: &PhoneNumber,
+    ) -> Result<Option<Conversation>, StoreError> {
+        sqlx::query_as!(
+            ConversationRow,
+            r#"SELECT id, business_id, user_id, call_id, customer_phone, business_phone, status, ownership,
+                 ai_timer_started, ai_timer_started_at, user_takeover_at, emergency_detected, job_type, urgency_level,
+                 outcome, summary, opted_out, created_at, last_activity, version, event_sequence, epoch, hard_epoch,
+                 answering_window, window_deadline, core AS "core: Json<Core>"
+               FROM conversations
+               WHERE business_phone = $1 AND customer_phone = $2 AND status = 'completed'
+               ORDER BY last_activity DESC, id DESC LIMIT 1"#,
+            business_phone.as_str(),
+            customer_phone.as_str()
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .map(ConversationRow::parse)
+        .transpose()
+    }
+
     /// Conversations, newest activity first.
     ///
     /// # Errors

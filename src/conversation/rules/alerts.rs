@@ -68,6 +68,7 @@ fn alert(draft: &mut Draft<'_>, number: &PhoneNumber, text: &str) {
         window_id: None,
         in_reply_to_window: None,
         fence: None,
+        not_before: None,
         created_at: now,
         stream_sequence: 0,
     });

@@ -8,6 +8,7 @@ use crate::conversation::decision::{Draft, Effect, Fence, MessageKind, NewMessag
 use crate::conversation::event::EventType;
 use crate::conversation::input::{Answer, Context, Urgency};
 use crate::conversation::state::{Answering, MessageStatus, Phase, Status};
+use crate::prices;
 
 /// Twilio refuses longer bodies (21617).
 const MAX_BODY_CHARS: usize = 1_600;
@@ -32,6 +33,8 @@ pub(in crate::conversation) fn ready(context: Context<'_>, draft: &mut Draft<'_>
     // Who has written again since has not finished: the newer window decides whether this is the end.
     if answer.complete && draft.state().window.is_none() {
         draft.state().status = Status::Completed;
+        draft.state().memory.completed_at = Some(now);
+        alerts::stop(draft);
         draft.state().outcome = answer.outcome.clone();
         draft.state().summary = answer.summary.clone();
         draft.emit(
@@ -70,6 +73,8 @@ fn unfit(context: Context<'_>, answer: &Answer) -> Option<&'static str> {
         Some("answer_too_long")
     } else if answer.confidence.is_nan() || answer.confidence < context.business.confidence_threshold {
         Some("low_confidence")
+    } else if !prices::are_estimated(&answer.text, &context.business.price_ranges) {
+        Some("price_out_of_range")
     } else {
         None
     }
@@ -120,6 +125,7 @@ fn say(draft: &mut Draft<'_>, answering: Answering, kind: MessageKind, body: Str
         window_id: None,
         in_reply_to_window: Some(answering.window_id),
         fence: Some(Fence { epoch: answering.epoch, exempt_at: answering.exempt_at, hard_epoch: answering.hard_epoch }),
+        not_before: None,
         created_at: now,
         stream_sequence: 0,
     });

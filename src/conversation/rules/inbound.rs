@@ -46,6 +46,7 @@ pub(in crate::conversation) fn received(context: Context<'_>, draft: &mut Draft<
         window_id,
         in_reply_to_window: None,
         fence: None,
+        not_before: None,
         created_at: sms.received_at,
         stream_sequence: sms.stream_sequence,
     });

@@ -24,6 +24,8 @@ pub(in crate::conversation) fn missed(context: Context<'_>, draft: &mut Draft<'_
         return;
     }
     draft.state().memory.missed_call_sms_at = Some(now);
+    let quiet = context.business.quiet_hours.filter(|quiet| quiet.missed_call);
+    let not_before = quiet.and_then(|quiet| quiet.over_at(now));
     let id = draft.id("message");
     // A customer who texts meanwhile still wants to hear that the call was seen: only what silences us holds it back.
     let fence = Fence { epoch: draft.state().epoch, exempt_at: now, hard_epoch: draft.state().hard_epoch };
@@ -39,6 +41,7 @@ pub(in crate::conversation) fn missed(context: Context<'_>, draft: &mut Draft<'_
         window_id: None,
         in_reply_to_window: None,
         fence: Some(fence),
+        not_before,
         created_at: now,
         stream_sequence: 0,
     });

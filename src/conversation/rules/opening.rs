@@ -17,6 +17,7 @@ pub(in crate::conversation) fn open<'a>(
     customer: &PhoneNumber,
     business_phone: &PhoneNumber,
     call_id: Option<Uuid>,
+    last: Option<&Conversation>,
     input_id: &'a str,
     now: DateTime<Utc>,
 ) -> Draft<'a> {
@@ -46,12 +47,38 @@ pub(in crate::conversation) fn open<'a>(
         hard_epoch: 0,
         window: None,
         answering: None,
-        memory: Memory::default(),
+        // The caller has been told a while ago, though that was another conversation.
+        memory: Memory {
+            missed_call_sms_at: last.and_then(|last| last.memory.missed_call_sms_at),
+            ..Memory::default()
+        },
     };
     let mut draft = Draft::new(conversation, true, input_id, now);
     draft.emit(
         EventType::ConversationCreated,
         json!({ "business_phone": business_phone, "call_id": call_id, "opened_by": if call_id.is_some() { "missed_call" } else { "sms" } }),
     );
+    draft
+}
+
+/// Whether a text comes soon enough after the end to open the conversation again.
+pub(in crate::conversation) fn may_reopen(context: Context<'_>, ended: &Conversation, now: DateTime<Utc>) -> bool {
+    let ended_at = ended.memory.completed_at.unwrap_or(ended.last_activity);
+    now < ended_at + context.policy.reopen_within
+}
+
+/// The draft of a conversation that a text opens again: it starts as a new one does, and remembers what was said.
+pub(in crate::conversation) fn reopen<'a>(ended: &Conversation, input_id: &'a str, now: DateTime<Utc>) -> Draft<'a> {
+    let mut draft = Draft::new(ended.clone(), false, input_id, now);
+    let state = draft.state();
+    state.status = Status::Active;
+    state.ownership = Ownership::None;
+    state.ai_timer_started = false;
+    state.ai_timer_started_at = None;
+    state.emergency_detected = false;
+    state.urgency_level = None;
+    state.outcome = None;
+    state.summary = None;
+    state.memory.completed_at = None;
     draft
 }

@@ -52,6 +52,7 @@ pub(in crate::conversation) fn replied(context: Context<'_>, draft: &mut Draft<'
         in_reply_to_window: None,
         // What a person has written is theirs to send: nothing that happens meanwhile holds it back.
         fence: None,
+        not_before: None,
         created_at: now,
         stream_sequence: 0,
     });
@@ -87,6 +88,7 @@ pub(in crate::conversation) fn completed(draft: &mut Draft<'_>, user_id: &str, o
     silence_the_ai(draft, "completed");
     hand_over_window(draft, "completed");
     draft.state().status = Status::Completed;
+    draft.state().memory.completed_at = Some(now);
     draft.state().outcome = Some(outcome.to_owned());
     draft.state().summary = summary.map(str::to_owned);
     draft.state().last_activity = now;

@@ -4,6 +4,7 @@ mod alerts;
 mod answers;
 mod deliveries;
 mod emergencies;
+mod endings;
 mod openings;
 mod opting;
 mod ownership;
@@ -44,6 +45,7 @@ impl Talk {
                 ai_max_period: Duration::from_secs(3600),
                 fallback_every: Duration::from_secs(1800),
                 missed_call_cooldown: Duration::from_secs(1800),
+                reopen_within: Duration::from_secs(24 * 3600),
                 alert_every: Duration::from_secs(60),
             },
             business: Business {
@@ -52,6 +54,8 @@ impl Talk {
                 user_id: "u1".into(),
                 templates: Templates::default(),
                 confidence_threshold: 0.5,
+                price_ranges: Vec::new(),
+                quiet_hours: None,
                 alert_numbers: Vec::new(),
             },
             state: None,

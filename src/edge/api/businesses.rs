@@ -15,6 +15,7 @@ use crate::business::{Profile, Trade};
 use crate::conversation;
 use crate::edge::problem::Problem;
 use crate::phone::PhoneNumber;
+use crate::quiet::QuietHours;
 use crate::store::{BusinessRecord, BusinessWrite, StoreError};
 
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
@@ -63,11 +64,13 @@ struct Business {
     timezone: String,
     /// `plumbing`, `electrical`, `hvac`, `locksmith` or `garage_door`.
     trade: String,
-    /// By day of the week: `{"monday": {"start": "08:00", "end": "18:00"}, "sunday": null}`.
+    /// By day of the week: `{"monday": {"start": "08:00", "end": "18:00"}, "sunday": null}`; several spans as a list. Under
+    /// `holidays` by date: `{"2026-12-25": null}`. Handed to DispatchBot.
     business_hours: Option<Value>,
     /// What jobs cost; handed to DispatchBot.
     job_estimates: Option<Vec<Value>>,
-    /// The owner's settings; handed to DispatchBot. `confidence_threshold` (0 to 1, default 0.5) is ours too.
+    /// The owner's settings; handed to DispatchBot. `confidence_threshold` (0 to 1, default 0.5) and `quiet_hours`
+    /// (`{"start": "21:00", "end": "08:00", "missed_call": true}`, default none) are ours too.
     user_settings: Option<Value>,
     /// The owner's calendar; handed to DispatchBot.
     calendar: Option<Vec<Value>>,
@@ -234,7 +237,7 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
     }
     let trade: Option<Trade> = problems.parsed("trade", Some(&business.trade));
     hours(&mut problems, business.business_hours.as_ref());
-    settings(&mut problems, business.user_settings.as_ref());
+    settings(&mut problems, business.user_settings.as_ref(), &business.timezone);
     let templates = templates(&mut problems, business.templates);
     if let Some(account) = &business.twilio {
         twilio_account(&mut problems, account, tokens_can_be_kept);
@@ -267,6 +270,7 @@ fn phones(problems: &mut Problems, field: &str, texts: &[String]) -> Vec<PhoneNu
     texts.iter().enumerate().filter_map(read).collect()
 }
 
+/// By day of the week, and by date for holidays: null, one span, or several.
 fn hours(problems: &mut Problems, hours: Option<&Value>) {
     let empty = Map::new();
     let days = match hours {
@@ -274,18 +278,38 @@ fn hours(problems: &mut Problems, hours: Option<&Value>) {
         Some(Value::Object(days)) => days,
         Some(_) => return problems.add("business_hours", "must be an object of days"),
     };
-    for (day, span) in days {
+    for (day, spans) in days {
         let field = format!("business_hours.{day}");
-        if !WEEKDAYS.contains(&day.as_str()) {
-            problems.add(field, "is not a day of the week, like monday");
-            continue;
+        match spans {
+            Value::Object(dates) if day == "holidays" => {
+                for (date, spans) in dates {
+                    if date.parse::<chrono::NaiveDate>().is_err() {
+                        problems.add(format!("{field}.{date}"), "is not a date like 2026-12-25");
+                    } else if !are_spans(spans) {
+                        problems.add(format!("{field}.{date}"), SPANS);
+                    }
+                }
+            }
+            _ if day == "holidays" => problems.add(field, "must be an object of dates"),
+            _ if !WEEKDAYS.contains(&day.as_str()) => problems.add(field, "is not a day of the week, like monday"),
+            spans if !are_spans(spans) => problems.add(field, SPANS),
+            _ => {}
         }
-        let time = |name: &str| span.get(name).and_then(Value::as_str).filter(|text| is_time(text));
-        match (span, time("start"), time("end")) {
-            (Value::Null, _, _) => {}
-            (Value::Object(_), Some(start), Some(end)) if start < end => {}
-            _ => problems.add(field, "must be null or {\"start\": \"08:00\", \"end\": \"18:00\"}, start before end"),
-        }
+    }
+}
+
+const SPANS: &str =
+    "must be null, {\"start\": \"08:00\", \"end\": \"18:00\"}, or a list of such spans; start before end";
+
+fn are_spans(spans: &Value) -> bool {
+    let time =
+        |span: &Value, name: &str| span.get(name).and_then(Value::as_str).filter(|t| is_time(t)).map(str::to_owned);
+    let is_span =
+        |span: &Value| matches!((time(span, "start"), time(span, "end")), (Some(start), Some(end)) if start < end);
+    match spans {
+        Value::Null => true,
+        Value::Array(spans) => spans.iter().all(is_span),
+        span => is_span(span),
     }
 }
 
@@ -293,10 +317,13 @@ fn is_time(text: &str) -> bool {
     text.len() == 5 && (text == "24:00" || chrono::NaiveTime::parse_from_str(text, "%H:%M").is_ok())
 }
 
-fn settings(problems: &mut Problems, settings: Option<&Value>) {
+fn settings(problems: &mut Problems, settings: Option<&Value>, timezone: &str) {
     let Some(settings) = settings else { return };
     if !settings.is_object() {
         return problems.add("user_settings", "must be an object");
+    }
+    if let Err(reason) = QuietHours::of_settings(settings, timezone) {
+        problems.add("user_settings.quiet_hours", reason);
     }
     if let Some(threshold) = settings.get("confidence_threshold")
         && !threshold.as_f64().is_some_and(|value| (0.0..=1.0).contains(&value))

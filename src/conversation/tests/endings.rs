@@ -1,0 +1,95 @@
+//! After the end: a text opens the conversation again for a while, a call opens another.
+
+use rstest::rstest;
+use serde_json::json;
+
+use super::*;
+use crate::prices::PriceRange;
+use crate::quiet::QuietHours;
+
+fn ended() -> Talk {
+    let mut talk = Talk::new();
+    talk.call_missed();
+    talk.text("my sink is blocked");
+    talk.apply(&Input::Completed { user_id: "u1".into(), outcome: "booked".into(), summary: Some("Friday".into()) });
+    talk
+}
+
+#[rstest]
+#[case::at_once(0.0, true)]
+#[case::just_in_time(86_399.0, true)]
+#[case::too_late(86_400.0, false)]
+fn a_text_opens_a_conversation_again_for_a_day(#[case] later: f64, #[case] again: bool) {
+    let mut talk = ended();
+    let before = talk.state().clone();
+    let decision = talk.later(later).text("one more thing").clone();
+    let state = talk.state();
+    assert_eq!(state.id == before.id, again);
+    assert_eq!(events(&decision).contains(&"conversation.created"), !again);
+    assert_eq!((state.status, state.ownership), (Status::Active, Ownership::None));
+    assert_eq!((&state.outcome, &state.summary), (&None, &None));
+    assert_eq!(state.ai_timer_started_at, Some(talk.now));
+    assert!(state.window.is_some());
+    if again {
+        assert!(state.event_sequence > before.event_sequence, "its events go on");
+    }
+}
+
+#[test]
+fn a_reopened_conversation_can_be_an_emergency_again() {
+    let mut talk = Talk::new();
+    talk.text("the pipe burst");
+    talk.apply(&Input::Completed { user_id: "u1".into(), outcome: "mended".into(), summary: None });
+    assert!(is_analyzed(talk.later(3600.0).text("basement is flooding again")));
+}
+
+#[rstest]
+#[case::within_the_cool_down(1799.0, false)]
+#[case::after_it(1800.0, true)]
+fn a_call_after_the_end_opens_another_conversation_and_keeps_the_cool_down(#[case] later: f64, #[case] texted: bool) {
+    let mut talk = ended();
+    let before = talk.state().id;
+    let decision = talk.later(later).call_missed().clone();
+    assert_ne!(talk.state().id, before);
+    assert_eq!(events(&decision), ["conversation.created", "call.missed"]);
+    assert_eq!(is_sent(&decision), texted);
+}
+
+#[rstest]
+#[case::within(&[(100.0, 350.0)], "That is $150.", MessageKind::Reply)]
+#[case::outside(&[(100.0, 350.0)], "That is $90.", MessageKind::Fallback)]
+#[case::never_estimated(&[], "That is $150.", MessageKind::Fallback)]
+#[case::no_price(&[], "We can come at 3.", MessageKind::Reply)]
+fn an_answer_names_no_price_that_the_business_has_not_estimated(
+    #[case] ranges: &[(f64, f64)],
+    #[case] text: &str,
+    #[case] kind: MessageKind,
+) {
+    let mut talk = Talk::new();
+    talk.business.price_ranges = ranges.iter().map(|(min, max)| PriceRange { min: *min, max: *max }).collect();
+    talk.text("what would it cost?");
+    let window = talk.close_window();
+    let decision = talk.answered(window, text).clone();
+    assert_eq!(decision.messages[0].kind, kind);
+    if kind == MessageKind::Fallback {
+        assert_eq!(event_data(&decision, EventType::NeedsAttention)["reason"], "price_out_of_range");
+    }
+}
+
+#[rstest]
+#[case::unless_the_business_says_so(false, None)]
+#[case::where_it_does(true, Some(8 * 3600))]
+fn the_missed_call_text_heeds_quiet_hours_only_where_the_business_says_so(
+    #[case] missed_call: bool,
+    #[case] waits_seconds: Option<i64>,
+) {
+    let mut talk = Talk::new();
+    // The talk starts at 08:00 UTC.
+    let settings = json!({ "quiet_hours": { "start": "07:00", "end": "16:00", "missed_call": missed_call } });
+    talk.business.quiet_hours = QuietHours::of_settings(&settings, "Etc/UTC").unwrap();
+    let not_before = talk.call_missed().messages[0].not_before;
+    assert_eq!(not_before.map(|at| (at - talk.now).num_seconds()), waits_seconds);
+    talk.text("the pipe burst");
+    let window = talk.state().answering.clone().unwrap().window_id;
+    assert_eq!(talk.answered(window, "On our way.").messages[0].not_before, None, "an answer never waits");
+}

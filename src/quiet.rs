@@ -1,0 +1,106 @@
+//! Quiet hours: when a business does not want to start a talk by itself. Answers are never held up by them.
+
+use chrono::{DateTime, Days, NaiveTime, TimeZone, Utc};
+use chrono_tz::Tz;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Quiet hours in the business's time zone; over midnight where the end is before the start.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct QuietHours {
+    start: NaiveTime,
+    end: NaiveTime,
+    zone: Tz,
+    /// Whether the missed-call text waits, too: it does not unless the business says so (contract, section 3).
+    pub missed_call: bool,
+}
+
+/// As a business writes them into its `user_settings`.
+#[derive(Deserialize)]
+struct Written {
+    start: String,
+    end: String,
+    #[serde(default)]
+    missed_call: bool,
+}
+
+impl QuietHours {
+    /// The `quiet_hours` of a business's settings: `{"start": "21:00", "end": "08:00", "missed_call": true}`.
+    ///
+    /// # Errors
+    /// What is wrong with them, in words; no quiet hours at all are none.
+    pub fn of_settings(settings: &Value, timezone: &str) -> Result<Option<Self>, String> {
+        let written = match settings.get("quiet_hours") {
+            None | Some(Value::Null) => return Ok(None),
+            Some(written) => Written::deserialize(written).map_err(|error| error.to_string())?,
+        };
+        let time = |text: &str| {
+            NaiveTime::parse_from_str(text, "%H:%M").map_err(|_| format!("`{text}` is not a time like 21:00"))
+        };
+        let zone = timezone.parse().map_err(|_| "the time zone is unknown".to_owned())?;
+        let (start, end) = (time(&written.start)?, time(&written.end)?);
+        Ok(Some(Self { start, end, zone, missed_call: written.missed_call }))
+    }
+
+    /// When the quiet hours that hold at `now` are over; `None` where none hold.
+    pub fn over_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let local = now.with_timezone(&self.zone);
+        let (today, time) = (local.date_naive(), local.time());
+        let over_midnight = self.end <= self.start;
+        let day = if over_midnight {
+            match (time >= self.start, time < self.end) {
+                (true, _) => today.checked_add_days(Days::new(1))?,
+                (_, true) => today,
+                _ => return None,
+            }
+        } else if (self.start..self.end).contains(&time) {
+            today
+        } else {
+            return None;
+        };
+        // Where the clocks skip that very moment, the next one that there is.
+        (0..4)
+            .filter_map(|hours| day.and_time(self.end).checked_add_signed(chrono::TimeDelta::hours(hours)))
+            .find_map(|end| self.zone.from_local_datetime(&end).earliest())
+            .map(|end| end.to_utc())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use serde_json::json;
+
+    fn over_at(start: &str, end: &str, now: &str) -> Option<String> {
+        let settings = json!({ "quiet_hours": { "start": start, "end": end } });
+        let quiet = QuietHours::of_settings(&settings, "America/New_York").unwrap().unwrap();
+        quiet.over_at(now.parse().unwrap()).map(|end| end.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
+    }
+
+    #[rstest]
+    #[case::in_the_evening("21:00", "08:00", "2026-11-24T03:30:00Z", Some("2026-11-24T13:00:00Z"))]
+    #[case::in_the_morning("21:00", "08:00", "2026-11-24T12:59:00Z", Some("2026-11-24T13:00:00Z"))]
+    #[case::at_their_end("21:00", "08:00", "2026-11-24T13:00:00Z", None)]
+    #[case::at_noon("21:00", "08:00", "2026-11-24T17:00:00Z", None)]
+    #[case::within_a_day("12:00", "13:00", "2026-11-24T17:15:00Z", Some("2026-11-24T18:00:00Z"))]
+    #[case::where_the_clock_goes_forward("22:00", "02:30", "2026-03-08T05:00:00Z", Some("2026-03-08T07:30:00Z"))]
+    fn quiet_hours_end_in_the_businesss_own_time(
+        #[case] start: &str,
+        #[case] end: &str,
+        #[case] now: &str,
+        #[case] over: Option<&str>,
+    ) {
+        assert_eq!(over_at(start, end, now).as_deref(), over);
+    }
+
+    #[rstest]
+    #[case::none(json!({}), true)]
+    #[case::switched_off(json!({ "quiet_hours": null }), true)]
+    #[case::no_end(json!({ "quiet_hours": { "start": "21:00" } }), false)]
+    #[case::no_time(json!({ "quiet_hours": { "start": "9 pm", "end": "08:00" } }), false)]
+    fn settings_that_cannot_be_read_are_told(#[case] settings: Value, #[case] fine: bool) {
+        assert_eq!(QuietHours::of_settings(&settings, "America/New_York").is_ok(), fine);
+    }
+}
