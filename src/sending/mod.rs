@@ -100,8 +100,12 @@ impl Deliver {
             Some(at) => at,
             None => {
                 let cost = self.send_rate.interval() * segments::count(&turn.due.message.body);
-                let store = self.shell.store();
-                let reserved = store.reserve_slot(turn.task.message_id, &turn.due.business_phone, cost).await;
+                let (store, id, sender) = (self.shell.store(), turn.task.message_id, &turn.due.business_phone);
+                let reserved = if turn.due.goes_ahead {
+                    store.reserve_slot_ahead(id, sender, cost).await
+                } else {
+                    store.reserve_slot(id, sender, cost).await
+                };
                 reserved.map_err(|e| turn.retry(e))?
             }
         };

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::messages::Message;
 use super::{Store, StoreError};
+use crate::conversation::MessageKind;
 use crate::phone::PhoneNumber;
 
 /// A message whose turn to be sent may have come.
@@ -26,6 +27,8 @@ pub struct DueMessage {
     pub attempts: i32,
     /// When it was last tried.
     pub attempted_at: Option<DateTime<Utc>>,
+    /// Whether it goes ahead of what the AI says in its turn: what a person wrote, and whatever an emergency needs.
+    pub goes_ahead: bool,
     /// How long the claim of whoever tries it now still holds; zero once it has run out.
     pub lease_left: Duration,
     /// How often Twilio's list was read without finding it, since the last try.
@@ -49,7 +52,7 @@ impl Store {
         let row = sqlx::query!(
             r#"SELECT coalesce(m.recipient, c.customer_phone) AS "to!", c.business_phone, c.business_id, m.send_at, m.attempts, m.attempted_at,
                  greatest(extract(epoch FROM m.lease_until - clock_timestamp()), 0)::float8 AS lease_left_seconds,
-                 m.absent_reads
+                 m.absent_reads, c.emergency_detected
                FROM messages m JOIN conversations c ON c.id = m.about WHERE m.id = $1"#,
             id
         )
@@ -63,6 +66,8 @@ impl Store {
             send_at: row.send_at,
             attempts: row.attempts,
             attempted_at: row.attempted_at,
+            goes_ahead: row.emergency_detected
+                || matches!(message.kind, MessageKind::User | MessageKind::Alert | MessageKind::Emergency),
             lease_left: row.lease_left_seconds.map_or(Duration::ZERO, Duration::from_secs_f64),
             absent_reads: row.absent_reads,
             message,
@@ -88,6 +93,42 @@ impl Store {
                  RETURNING next_free_at - make_interval(secs => $3) AS at
                )
                UPDATE messages m SET send_at = slot.at FROM slot WHERE m.id = $1 RETURNING m.send_at AS "send_at!""#,
+            message_id,
+            sender.as_str(),
+            cost.as_secs_f64()
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    /// The same for a message that goes ahead: it takes the slot of the first one that waits in its turn, and those move
+    /// back by `cost`.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn reserve_slot_ahead(
+        &self,
+        message_id: Uuid,
+        sender: &PhoneNumber,
+        cost: Duration,
+    ) -> Result<DateTime<Utc>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"WITH sender AS (
+                 INSERT INTO sender_slots AS s (phone, next_free_at)
+                 VALUES ($2, clock_timestamp() + make_interval(secs => $3))
+                 ON CONFLICT (phone) DO UPDATE
+                   SET next_free_at = greatest(s.next_free_at, clock_timestamp()) + make_interval(secs => $3)
+                 RETURNING next_free_at - make_interval(secs => $3) AS last
+               ), waiting AS (
+                 SELECT m.id, m.send_at FROM messages m JOIN conversations c ON c.id = m.about
+                 WHERE c.business_phone = $2 AND m.status = 'queued' AND m.send_at > clock_timestamp()
+                   AND NOT c.emergency_detected AND m.kind NOT IN ('user', 'alert', 'emergency')
+               ), moved AS (
+                 UPDATE messages m SET send_at = m.send_at + make_interval(secs => $3) FROM waiting WHERE m.id = waiting.id
+               )
+               UPDATE messages m
+               SET send_at = least(sender.last, coalesce((SELECT min(send_at) FROM waiting), sender.last))
+               FROM sender WHERE m.id = $1 RETURNING m.send_at AS "send_at!""#,
             message_id,
             sender.as_str(),
             cost.as_secs_f64()

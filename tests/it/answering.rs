@@ -185,9 +185,8 @@ async fn two_auto_responders_do_not_talk_for_ever() {
     assert_eq!(app.sms_to(CUSTOMER).len(), 2);
 }
 
-#[tokio::test]
-async fn after_the_end_the_next_text_opens_another_conversation() {
-    let app = spawn_app().await;
+/// A conversation that has come to its end, and the customer who writes again.
+async fn a_text_after_the_end(app: &App) -> Vec<String> {
     app.text(CUSTOMER, "My sink is blocked").await;
     app.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;
     app.text(CUSTOMER, "Yes, 3pm today works perfectly").await;
@@ -196,6 +195,18 @@ async fn after_the_end_the_next_text_opens_another_conversation() {
     app.text(CUSTOMER, "And the faucet drips").await;
     app.wait_for_event_of(CUSTOMER, 3, "message.delivered").await;
     let conversations = app.conversations_of(CUSTOMER).await;
-    let statuses: Vec<_> = conversations.iter().filter_map(|c| c["status"].as_str()).collect();
-    assert_eq!(statuses, ["ai_handling", "completed"]);
+    conversations.iter().filter_map(|c| c["status"].as_str().map(str::to_owned)).collect()
+}
+
+#[tokio::test]
+async fn soon_after_the_end_the_next_text_opens_the_conversation_again() {
+    let app = spawn_app().await;
+    assert_eq!(a_text_after_the_end(&app).await, ["ai_handling"]);
+    assert_eq!(app.messages_of(CUSTOMER).await.len(), 6);
+}
+
+#[tokio::test]
+async fn later_after_the_end_the_next_text_opens_another_conversation() {
+    let app = spawn_app_with(&[("NMC_REOPEN_WITHIN", "1ms")]).await;
+    assert_eq!(a_text_after_the_end(&app).await, ["ai_handling", "completed"]);
 }

@@ -160,3 +160,26 @@ async fn a_command_for_no_conversation_is_404(#[case] id: &str) {
     let answer = command(&app, id, "takeover", json!({ "user_id": "u1", "reason": "r" })).await;
     assert_eq!((answer.status, answer.error_code()), (404, "NOT_FOUND"));
 }
+
+#[tokio::test]
+async fn what_a_person_writes_goes_ahead_of_the_ai() {
+    // Each message takes its seconds: the missed-call texts of others wait for theirs.
+    let app = spawn_app_with(&[("NMC_SEND_RATE", "1/s"), ("NMC_WINDOW_HOLD", "60s"), ("NMC_WINDOW_MAX", "90s")]).await;
+    let id = texted(&app).await;
+    let others = 6;
+    for number in 0..others {
+        app.miss_call(&crate::harness::customer(number)).await;
+    }
+    for number in 0..others {
+        app.wait_for_event_of(&crate::harness::customer(number), 1, "conversation.created").await;
+    }
+    let reply = json!({ "user_id": "u1", "body": "Joe here." });
+    assert_eq!(command(&app, &id, "messages", reply).await.status, 201);
+    app.wait_for_sms(CUSTOMER, 1).await;
+    for number in 0..others {
+        app.wait_for_sms(&crate::harness::customer(number), 1).await;
+    }
+    let order: Vec<String> = app.servers.twilio.messages().into_iter().map(|message| message.to).collect();
+    let place = order.iter().position(|to| to == CUSTOMER).unwrap();
+    assert!(place < others as usize, "the person's came last: {order:?}");
+}
