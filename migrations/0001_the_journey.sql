@@ -52,7 +52,8 @@ CREATE TABLE conversations (
     hard_epoch          bigint NOT NULL,
     -- The window whose answer is under way: only its reply may pass the fence late.
     answering_window    uuid,
-    -- The open window's deadline: the sweeper finds a stuck timer by it.
+    -- When the conversation has to be looked at again: its window's deadline or an alert. The sweeper finds a stuck timer by
+    -- it.
     window_deadline     timestamptz,
     -- What only the rules read: the open window, the answer under way, what they remember.
     core                jsonb NOT NULL

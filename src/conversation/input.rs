@@ -274,7 +274,7 @@ pub struct Policy {
     pub ai_max_period: Duration,
     /// The fallback text goes out at most once in this time.
     pub fallback_every: Duration,
-    /// At most one missed-call text per caller in this time.
+    /// At most one missed-call text per caller and business number in this time.
     pub missed_call_cooldown: Duration,
     /// A text after the end opens the conversation again within this time.
     pub reopen_within: Duration,

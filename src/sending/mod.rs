@@ -25,7 +25,7 @@ pub use accounts::Accounts;
 
 /// The POST starts within this time of the claim, by the monotonic clock (docs/design.md, Fence and claim).
 const LEASE: Duration = Duration::from_secs(2);
-/// An older message is not sent any more: an answer from the past would only confuse.
+/// A message that could not be sent for so long is not sent any more: an answer from the past would only confuse.
 const TOO_OLD: TimeDelta = TimeDelta::minutes(30);
 /// How soon an unknown outcome is looked into: the status callback may tell by then.
 const FIRST_LOOK: Duration = Duration::from_millis(500);
@@ -73,9 +73,11 @@ impl Stage<SendTask> for Deliver {
 
 impl Deliver {
     async fn try_to_send(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {
-        // What had to wait for the end of quiet hours is as old as that.
-        let since = turn.due.send_at.map_or(turn.due.message.created_at, |at| at.max(turn.due.message.created_at));
-        if now() - since > TOO_OLD {
+        let ready_at = turn.due.not_before.unwrap_or(turn.due.message.created_at);
+        if let Ok(wait) = (ready_at - now()).to_std() {
+            return Err(FailureReason::wait(wait, "the quiet hours are over"));
+        }
+        if now() - ready_at > TOO_OLD {
             self.metrics.sms(SmsResult::Expired);
             return self.report(turn, MessageReport::Expired).await;
         }

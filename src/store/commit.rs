@@ -258,7 +258,7 @@ async fn insert_message(
     let direction = if message.kind == MessageKind::Customer { "inbound" } else { "outbound" };
     let result = sqlx::query!(
         r#"INSERT INTO messages (id, conversation_id, about, recipient, direction, sender_type, user_id, kind, body, media, twilio_sid, status,
-             window_id, in_reply_to_window, created_at, stream_sequence, send_at, fence_epoch, fence_hard_epoch, fence_exempt_at,
+             window_id, in_reply_to_window, created_at, stream_sequence, not_before, fence_epoch, fence_hard_epoch, fence_exempt_at,
              segments)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
            ON CONFLICT (twilio_sid) DO NOTHING"#,

@@ -162,7 +162,8 @@ impl Store {
         .transpose()
     }
 
-    /// The newest conversation of a customer with a business number that has ended.
+    /// The newest conversation of a customer with a business number that has ended. Newest by its beginning: a late
+    /// report on a message is activity of an older one.
     ///
     /// # Errors
     /// When PostgreSQL is away, or the row is corrupt.
@@ -179,7 +180,7 @@ impl Store {
                  answering_window, window_deadline, core AS "core: Json<Core>"
                FROM conversations
                WHERE business_phone = $1 AND customer_phone = $2 AND status = 'completed'
-               ORDER BY last_activity DESC, id DESC LIMIT 1"#,
+               ORDER BY created_at DESC, id DESC LIMIT 1"#,
             business_phone.as_str(),
             customer_phone.as_str()
         )

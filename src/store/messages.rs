@@ -12,7 +12,7 @@ use crate::conversation::{Media, MessageKind, MessageStatus, SentMessage};
 pub struct Message {
     /// Our id of it.
     pub id: Uuid,
-    /// The conversation that it belongs to.
+    /// The conversation that it belongs to or, an alert, is about.
     pub conversation_id: Uuid,
     /// `inbound` or `outbound`.
     pub direction: String,
@@ -125,7 +125,7 @@ impl Store {
         .transpose()
     }
 
-    /// Whether the newest answer to a window was the fallback text: DispatchBot had none.
+    /// Whether the newest answer to a window was the fallback or the emergency text: DispatchBot had none.
     ///
     /// # Errors
     /// When PostgreSQL is away.

@@ -21,6 +21,8 @@ pub struct DueMessage {
     pub business_phone: PhoneNumber,
     /// Whose it is.
     pub business_id: String,
+    /// It is not sent before this time.
+    pub not_before: Option<DateTime<Utc>>,
     /// Its slot in the sender's rate, once it has one.
     pub send_at: Option<DateTime<Utc>>,
     /// How often it was tried.
@@ -50,7 +52,7 @@ impl Store {
     pub async fn due_message(&self, id: Uuid) -> Result<Option<DueMessage>, StoreError> {
         let Some(message) = self.message(id).await? else { return Ok(None) };
         let row = sqlx::query!(
-            r#"SELECT coalesce(m.recipient, c.customer_phone) AS "to!", c.business_phone, c.business_id, m.send_at, m.attempts, m.attempted_at,
+            r#"SELECT coalesce(m.recipient, c.customer_phone) AS "to!", c.business_phone, c.business_id, m.not_before, m.send_at, m.attempts, m.attempted_at,
                  greatest(extract(epoch FROM m.lease_until - clock_timestamp()), 0)::float8 AS lease_left_seconds,
                  m.absent_reads, c.emergency_detected
                FROM messages m JOIN conversations c ON c.id = m.about WHERE m.id = $1"#,
@@ -63,6 +65,7 @@ impl Store {
             to: super::conversations::phone(&row.to).map_err(corrupt)?,
             business_phone: super::conversations::phone(&row.business_phone).map_err(corrupt)?,
             business_id: row.business_id,
+            not_before: row.not_before,
             send_at: row.send_at,
             attempts: row.attempts,
             attempted_at: row.attempted_at,
@@ -152,7 +155,7 @@ impl Store {
         let claim = Uuid::new_v4();
         let result = sqlx::query!(
             r#"WITH fence AS (
-                 SELECT c.epoch, c.hard_epoch, c.answering_window, c.business_id, c.customer_phone
+                 SELECT c.epoch, c.hard_epoch, c.answering_window, c.business_id, c.customer_phone, c.opted_out
                  FROM conversations c
                  WHERE c.id = (SELECT about FROM messages WHERE id = $1)
                  FOR SHARE
@@ -163,7 +166,7 @@ impl Store {
                FROM fence
                WHERE m.id = $1 AND m.status = 'queued'
                  AND (m.recipient IS NOT NULL
-                      OR NOT EXISTS (SELECT 1 FROM opt_outs o WHERE o.business_id = fence.business_id
+                      OR NOT fence.opted_out AND NOT EXISTS (SELECT 1 FROM opt_outs o WHERE o.business_id = fence.business_id
                                                                 AND o.customer_phone = fence.customer_phone))
                  AND (m.fence_hard_epoch IS NULL -- what a person wrote has no fence
                       OR (m.fence_hard_epoch = fence.hard_epoch

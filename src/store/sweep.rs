@@ -5,12 +5,12 @@ use uuid::Uuid;
 
 use super::{Store, StoreError};
 
-/// A conversation whose timer should have fired.
+/// A conversation whose timer, for its window or for an alert, should have fired.
 #[derive(Debug, Clone, Copy)]
 pub struct Overdue {
     /// The conversation.
     pub conversation_id: Uuid,
-    /// When its window was to close.
+    /// When it was to be looked at again.
     pub deadline: DateTime<Utc>,
 }
 

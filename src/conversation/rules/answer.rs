@@ -15,12 +15,18 @@ const MAX_BODY_CHARS: usize = 1_600;
 
 /// DispatchBot has answered.
 pub(in crate::conversation) fn ready(context: Context<'_>, draft: &mut Draft<'_>, window_id: Uuid, answer: &Answer) {
-    let Some(answering) = current(draft, window_id) else { return };
+    let Some(mut answering) = current(draft, window_id) else { return };
+    if answer.emergency_detected || answer.urgency == Urgency::Emergency {
+        // True whatever else is wrong with the answer: people are told, and what stands in for it says so.
+        let why = json!({ "by": "dispatchbot", "job_type": answer.job_type, "confidence": answer.confidence });
+        alerts::emergency_seen(context, draft, why, None);
+        answering.urgent = Urgent::Emergency;
+    }
     if let Some(reason) = unfit(context, answer) {
         stand_in(context, draft, answering, reason);
         return;
     }
-    learn(context, draft, answer);
+    learn(draft, answer);
     let now = draft.now;
     draft.state().memory.ai_replies.push(now);
     say(draft, answering, MessageKind::Reply, answer.text.clone());
@@ -34,7 +40,6 @@ pub(in crate::conversation) fn ready(context: Context<'_>, draft: &mut Draft<'_>
     if answer.complete && draft.state().window.is_none() {
         draft.state().status = Status::Completed;
         draft.state().memory.completed_at = Some(now);
-        alerts::stop(draft);
         draft.state().outcome = answer.outcome.clone();
         draft.state().summary = answer.summary.clone();
         draft.emit(
@@ -80,14 +85,10 @@ fn unfit(context: Context<'_>, answer: &Answer) -> Option<&'static str> {
     }
 }
 
-fn learn(context: Context<'_>, draft: &mut Draft<'_>, answer: &Answer) {
+fn learn(draft: &mut Draft<'_>, answer: &Answer) {
     let state = draft.state();
     state.job_type = answer.job_type.clone().or_else(|| state.job_type.take());
     state.urgency_level = Some(answer.urgency.as_str().to_owned());
-    if answer.emergency_detected || answer.urgency == Urgency::Emergency {
-        let why = json!({ "by": "dispatchbot", "job_type": answer.job_type, "confidence": answer.confidence });
-        alerts::emergency_seen(context, draft, why, None);
-    }
 }
 
 /// The fallback text once in a while; in between, and in any case, a person is told.

@@ -1,7 +1,7 @@
 //! An emergency told in words: nobody waits for a window. DispatchBot is asked at once, and where it does not answer in
 //! time, the business's emergency text goes out.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::alerts;
 use super::window::{claim, overtake};
@@ -19,11 +19,12 @@ pub(in crate::conversation) fn told(
     verdict: &Verdict,
     said: &str,
 ) -> Option<OpenWindow> {
+    if !alerts::emergency_seen(context, draft, why(verdict), Some(said)) {
+        return Some(window); // it was told before: what is under way is its answer
+    }
     // What was computed before is an answer to something else.
     draft.state().hard_epoch += 1;
-    let why = json!({ "by": "words", "rule": verdict.rule, "words": verdict.words });
-    let first = alerts::emergency_seen(context, draft, why, Some(said));
-    if !first || draft.state().ownership == Ownership::User {
+    if draft.state().ownership == Ownership::User {
         return Some(window);
     }
     if let Some(answering) = draft.state().answering.clone() {
@@ -31,4 +32,9 @@ pub(in crate::conversation) fn told(
     }
     claim(context.policy, draft, &window, Urgent::Emergency);
     None
+}
+
+/// Why the words were taken for an emergency, for the event.
+pub(in crate::conversation) fn why(verdict: &Verdict) -> Value {
+    json!({ "by": "words", "rule": verdict.rule, "words": verdict.words })
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::window::deadline;
-use super::{emergency, opting};
+use super::{alerts, emergency, opting};
 use crate::conversation::decision::{Draft, MessageKind, NewMessage, WindowState};
 use crate::conversation::event::EventType;
 use crate::conversation::input::{Context, InboundSms};
@@ -30,6 +30,9 @@ pub(in crate::conversation) fn received(context: Context<'_>, draft: &mut Draft<
         None if context.opted_out => {
             // We must not answer, so a person has to know.
             draft.emit(EventType::NeedsAttention, json!({ "reason": "opted_out", "message_id": message_id }));
+            if let Some(verdict) = &sms.emergency {
+                alerts::emergency_seen(context, draft, emergency::why(verdict), Some(&sms.body));
+            }
             None
         }
         None => Some(wants_an_answer(context, draft, sms, seen_at)),

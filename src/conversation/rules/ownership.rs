@@ -18,6 +18,7 @@ pub(in crate::conversation) fn taken_over(draft: &mut Draft<'_>, user_id: &str, 
     }
     let now = draft.now;
     silence_the_ai(draft, "takeover");
+    alerts::stop(draft);
     draft.state().ownership = Ownership::User;
     draft.state().status = Status::UserHandling;
     draft.state().user_takeover_at = Some(now);
@@ -86,6 +87,7 @@ pub(in crate::conversation) fn completed(draft: &mut Draft<'_>, user_id: &str, o
     }
     let now = draft.now;
     silence_the_ai(draft, "completed");
+    alerts::stop(draft);
     hand_over_window(draft, "completed");
     draft.state().status = Status::Completed;
     draft.state().memory.completed_at = Some(now);
@@ -101,7 +103,6 @@ pub(in crate::conversation) fn completed(draft: &mut Draft<'_>, user_id: &str, o
 /// No answer of the AI under way is wanted any more: not one that DispatchBot works on, nor one that waits to be sent.
 pub(super) fn silence_the_ai(draft: &mut Draft<'_>, because: &str) {
     raise_epochs(draft);
-    alerts::stop(draft);
     let Some(answering) = draft.state().answering.take() else { return };
     draft.window(answering.window_id, WindowState::HandedOver, answering.opened_at, because);
     if let Phase::Replying { message_id } = answering.phase {

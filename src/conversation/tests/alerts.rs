@@ -109,3 +109,14 @@ fn without_numbers_nobody_is_told() {
     assert!(told(talk.text("Gas leak in house!")).is_empty());
     assert_eq!(talk.state().next_look(), None);
 }
+
+#[test]
+fn an_opt_out_stops_no_alert_and_an_emergency_of_one_who_is_out_starts_them() {
+    let mut talk = talk_with_contacts();
+    talk.text("Gas leak in house!");
+    talk.text("STOP");
+    assert_eq!(told(talk.later(60.0).due()), ["+15555553333"]);
+    let mut out = talk_with_contacts();
+    out.text("STOP");
+    assert_eq!(told(out.text("basement is flooding")), ["+15555552222"]);
+}

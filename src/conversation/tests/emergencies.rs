@@ -103,3 +103,25 @@ fn who_has_opted_out_is_not_answered_in_an_emergency_either() {
     assert!(!is_analyzed(&decision));
     assert_eq!(event_data(&decision, EventType::NeedsAttention)["reason"], "opted_out");
 }
+
+#[test]
+fn a_second_emergency_text_leaves_the_answer_to_the_first_alone() {
+    let mut talk = Talk::new();
+    talk.text("Gas leak in house!");
+    let window = talk.state().answering.clone().unwrap().window_id;
+    talk.later(0.5).text("GAS LEAK!!! hurry");
+    let decision = talk.answered(window, "Get out and call 911.").clone();
+    assert!(is_sent(&decision));
+    assert_eq!(decision.messages[0].fence.unwrap().hard_epoch, talk.state().hard_epoch);
+}
+
+#[test]
+fn dispatchbots_verdict_counts_though_its_answer_is_unfit() {
+    let mut talk = Talk::new();
+    talk.text("it is all over the floor");
+    let window_id = talk.close_window();
+    let answer = Answer { emergency_detected: true, confidence: 0.1, ..answer("Hm.") };
+    let decision = talk.apply(&Input::AnalysisReady { window_id, answer }).clone();
+    assert!(events(&decision).contains(&"emergency.detected"));
+    assert_eq!(decision.messages.last().unwrap().kind, MessageKind::Emergency);
+}

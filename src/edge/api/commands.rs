@@ -2,7 +2,7 @@
 //!
 //! Commands go through the same shell as every other input. From the moment that one of the first two has answered, no
 //! message of the AI goes out in the conversation: it commits first, and then waits until what was already claimed has
-//! settled (docs/design.md, Fence and claim).
+//! settled, for half a minute at the most; `in_flight` names the exception (docs/design.md, Fence and claim).
 
 use std::time::{Duration, Instant};
 
