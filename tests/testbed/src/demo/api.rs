@@ -6,7 +6,6 @@ use anyhow::Context;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::business::CUSTOMER_PHONE;
 use super::screen::{Screen, Tag};
 use super::settings::API_KEY;
 use crate::sim::http_client;
@@ -51,9 +50,9 @@ impl Api {
         Ok(answer.body)
     }
 
-    /// The customer's conversation that was active last, if there is one.
-    pub(super) async fn newest_conversation(&self) -> anyhow::Result<Option<Value>> {
-        let customer = CUSTOMER_PHONE.replace('+', "%2B");
+    /// A customer's conversation that was active last, if there is one.
+    pub(super) async fn newest_conversation(&self, customer: &str) -> anyhow::Result<Option<Value>> {
+        let customer = customer.replace('+', "%2B");
         let page = self.get(&format!("/conversations?customer_phone={customer}&limit=1")).await?;
         Ok(page["conversations"].get(0).cloned())
     }

@@ -11,6 +11,8 @@ pub(super) const USER_ID: &str = "user-joe";
 pub(super) const PHONE: &str = "+15555551111";
 /// The owner's own phone.
 pub(super) const OWNER_PHONE: &str = "+15555552222";
+/// Who is told of an emergency after the owner, in this order.
+pub(super) const CONTACTS: [&str; 2] = ["+15555553333", "+15555554444"];
 /// The customer.
 pub(super) const CUSTOMER_PHONE: &str = "+12125551234";
 
@@ -43,6 +45,6 @@ pub(super) fn document() -> Value {
             {"title": "Water heater, 12 Elm Street", "starts_at": soon(0), "ends_at": soon(2)},
         ],
         "templates": {},
-        "emergency_contacts": [],
+        "emergency_contacts": CONTACTS,
     })
 }

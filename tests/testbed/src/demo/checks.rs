@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::business::{CUSTOMER_PHONE, ID, OWNER_PHONE, PHONE};
+use super::findings::Findings;
 use super::journey::{FIRST, SECOND};
-use super::screen::Tag;
 use super::stage::Stage;
 use super::watch::{Seen, is};
 
@@ -23,17 +23,6 @@ const EVENTS: [(&str, usize); 11] = [
     ("conversation.needs_attention", 0),
 ];
 
-/// What was found, line by line.
-#[derive(Default)]
-struct Findings(Vec<(bool, String, String)>);
-
-impl Findings {
-    /// `what` is so if `good`; `saw` is told where it is not.
-    fn add(&mut self, what: &str, good: bool, saw: impl ToString) {
-        self.0.push((good, what.to_owned(), saw.to_string()));
-    }
-}
-
 /// Looks, prints, and tells whether all is there.
 pub(super) async fn print(stage: &Stage) -> bool {
     let mut findings = Findings::default();
@@ -44,11 +33,7 @@ pub(super) async fn print(stage: &Stage) -> bool {
     if let Err(error) = rest(stage, &mut findings).await {
         findings.add("the REST API answers", false, format!("{error:#}"));
     }
-    for (good, what, saw) in &findings.0 {
-        let (tag, note) = if *good { (Tag::Good, String::new()) } else { (Tag::Missing, format!("saw: {saw}")) };
-        stage.screen.line(tag, what, &note);
-    }
-    findings.0.iter().all(|(good, ..)| *good)
+    findings.print(&stage.screen)
 }
 
 fn call(stage: &Stage, findings: &mut Findings) {
@@ -102,7 +87,7 @@ fn events(all: &[Seen], findings: &mut Findings) {
 }
 
 async fn rest(stage: &Stage, findings: &mut Findings) -> anyhow::Result<()> {
-    let conversation = stage.api.newest_conversation().await?.unwrap_or_default();
+    let conversation = stage.api.newest_conversation(CUSTOMER_PHONE).await?.unwrap_or_default();
     let fields = [("status", "completed"), ("ownership", "ai"), ("business_id", ID)];
     for (field, expected) in fields {
         findings.add(

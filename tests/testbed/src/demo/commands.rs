@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::business::USER_ID;
+use super::business::{CUSTOMER_PHONE, USER_ID};
 use super::keyboard::Keyboard;
 use super::screen::Tag;
 use super::stage::Stage;
@@ -76,7 +76,7 @@ async fn perform(stage: &Stage, command: Command) -> anyhow::Result<()> {
 
 /// The owner acts on the customer's newest conversation.
 async fn owner(stage: &Stage, act: &str, body: Value) -> anyhow::Result<()> {
-    let Some(conversation) = stage.api.newest_conversation().await? else {
+    let Some(conversation) = stage.api.newest_conversation(CUSTOMER_PHONE).await? else {
         stage.screen.plain("The customer has no conversation yet.");
         return Ok(());
     };

@@ -8,15 +8,18 @@
 //!
 //! - `place`: the folder, locked and cleaned of earlier runs · `servers`, `service`, `simulators`: what is started
 //! - `stage`: all of that as the players see it · `phone`: the customer's end · `api`: the App Server's end
-//! - `watch`: what happens, printed as it happens · `journey`: what is played · `checks`: what must have come of it
+//! - `watch`: what happens, printed as it happens · `journey`: what is played · `checks`, `findings`: what must
+//!   have come of it · `acts`: what else there is to see, with other customers
 //! - `transcript`, `addresses`, `commands`: what can be looked at and typed afterwards
 //! - `screen`, `terminal`, `keyboard`, `text`: how it looks
 
+mod acts;
 mod addresses;
 mod api;
 mod business;
 mod checks;
 mod commands;
+mod findings;
 mod interrupts;
 mod journey;
 mod keyboard;
@@ -116,7 +119,14 @@ async fn beside(
     result
 }
 
-/// The journey, and then the customer's line.
+/// All that is played by itself; tells whether all of it came.
+async fn everything(stage: &Stage) -> anyhow::Result<bool> {
+    let journey = journey::perform(stage).await?;
+    let acts = acts::perform(stage).await;
+    Ok(journey && acts)
+}
+
+/// The journey and the acts, and then the customer's line.
 async fn play(
     once: bool,
     screen: &Screen,
@@ -125,7 +135,7 @@ async fn play(
     stage: &Stage,
 ) -> Result<bool, Stop> {
     let _watchers = Watchers::start(stage).await?;
-    let complete = interrupts.unless(service.unless_ended(journey::perform(stage))).await???;
+    let complete = interrupts.unless(service.unless_ended(everything(stage))).await???;
     if once {
         return Ok(complete);
     }

@@ -73,9 +73,19 @@ impl Phone {
     /// Texts the business.
     pub(super) async fn text(&self, body: &str) -> anyhow::Result<()> {
         self.screen.line(Tag::Customer, &format!("“{body}”"), "");
+        self.send(CUSTOMER_PHONE, body).await
+    }
+
+    /// Another customer texts the business.
+    pub(super) async fn text_from(&self, customer: &str, body: &str) -> anyhow::Result<()> {
+        self.screen.line(Tag::Customer, &format!("“{body}”"), customer);
+        self.send(customer, body).await
+    }
+
+    async fn send(&self, customer: &str, body: &str) -> anyhow::Result<()> {
         let client = self.twilio.webhook_client(None)?;
         let sid = new_message_sid();
-        let params = params::sms(client.account_sid(), &sid, CUSTOMER_PHONE, PHONE, body);
+        let params = params::sms(client.account_sid(), &sid, customer, PHONE, body);
         self.post(&client, SMS, &params, &format!("MessageSid={}", short(&sid, 9))).await?;
         Ok(())
     }

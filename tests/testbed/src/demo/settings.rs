@@ -25,6 +25,9 @@ pub(super) const QUIET: Duration = Duration::from_millis(1500);
 /// The longest window.
 pub(super) const MAX: Duration = Duration::from_secs(15);
 
+/// From one alert of an emergency to the next.
+pub(super) const ALERT_EVERY: Duration = Duration::from_secs(3);
+
 /// The service's own port where that is free, for addresses that can be remembered.
 const USUAL_PORT: u16 = 3701;
 /// Variables of these names come from us or not at all.
@@ -54,6 +57,7 @@ impl Wiring {
             ("NMC_WINDOW_HOLD", format!("{}ms", HOLD.as_millis())),
             ("NMC_WINDOW_QUIET", format!("{}ms", QUIET.as_millis())),
             ("NMC_WINDOW_MAX", format!("{}ms", MAX.as_millis())),
+            ("NMC_ALERT_EVERY", format!("{}ms", ALERT_EVERY.as_millis())),
             ("NMC_SEND_RATE", "10/s".to_owned()),
             ("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned())),
             ("NO_COLOR", "1".to_owned()), // its output is a file

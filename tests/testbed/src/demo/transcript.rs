@@ -4,6 +4,7 @@ use anyhow::Context;
 use chrono::{DateTime, Local};
 use serde_json::Value;
 
+use super::business::CUSTOMER_PHONE;
 use super::stage::Stage;
 use super::text::wrap;
 
@@ -14,7 +15,7 @@ const HEAD_WIDTH: usize = 76;
 
 /// Prints the customer's newest conversation.
 pub(super) async fn print(stage: &Stage) -> anyhow::Result<()> {
-    let Some(conversation) = stage.api.newest_conversation().await? else {
+    let Some(conversation) = stage.api.newest_conversation(CUSTOMER_PHONE).await? else {
         stage.screen.plain("The customer has no conversation yet.");
         return Ok(());
     };

@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use crate::demo::settings::{HOLD, MAX, QUIET};
 
+/// What opts out or in; it wants no answer, so no window takes it.
+const OPT_WORDS: [&str; 2] = ["STOP", "START"];
+
 /// Who may speak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Owner {
@@ -40,10 +43,15 @@ impl Onlooker {
             *self = Self { conversation: conversation.clone(), ..Self::default() };
         }
         match envelope["event_type"].as_str()? {
+            "message.received" if is_opt_word(&envelope["data"]["body"]) => None,
             "message.received" => Some(self.message(time(&envelope["data"]["received_at"], envelope)?)),
             "conversation.ai_taken" => self.owned_by(Owner::Ai),
             "conversation.user_taken" => self.owned_by(Owner::Person),
             "conversation.released" => self.owned_by(Owner::Ai),
+            "emergency.detected" if envelope["data"]["by"] == "words" && self.owner != Owner::Person => {
+                self.open.take().map(|_| "closed at once: an emergency waits for nobody".to_owned())
+            }
+            "conversation.opted_out" => self.open.take().map(|_| "dropped: the customer wants no texts".to_owned()),
             "conversation.completed" => {
                 self.open = None;
                 None
@@ -104,6 +112,10 @@ pub(super) fn seconds(time: TimeDelta) -> f64 {
     time.as_seconds_f64()
 }
 
+fn is_opt_word(body: &Value) -> bool {
+    body.as_str().is_some_and(|body| OPT_WORDS.contains(&body))
+}
+
 fn messages(count: usize) -> String {
     if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
 }
@@ -132,6 +144,18 @@ mod tests {
         assert_eq!(closed, "closed after 6.0 s with 2 messages: the AI is to answer");
         onlooker.event(&message(start));
         assert_eq!(onlooker.left(start), TimeDelta::from_std(QUIET).ok());
+    }
+
+    #[test]
+    fn an_emergency_and_a_stop_end_the_window() {
+        let ends = [("emergency.detected", "words"), ("conversation.opted_out", "word")];
+        for (event_type, by) in ends {
+            let (mut onlooker, start) = (Onlooker::default(), Utc::now());
+            onlooker.event(&message(start));
+            let end = json!({"event_type": event_type, "conversation_id": "c", "data": {"by": by}});
+            assert!(onlooker.event(&end).is_some());
+            assert_eq!(onlooker.left(start), None);
+        }
     }
 
     #[test]
