@@ -26,4 +26,5 @@ mod rest;
 mod sending;
 mod signatures;
 mod takeover;
+mod takeover_race;
 mod two_workers;

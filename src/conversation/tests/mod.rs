@@ -8,6 +8,7 @@ mod endings;
 mod openings;
 mod opting;
 mod ownership;
+mod property;
 mod windows;
 
 use std::time::Duration;

@@ -59,6 +59,8 @@ impl<T: Clone> Journal<T> {
                 if satisfied(&entries) {
                     return entries.to_vec();
                 }
+                // A copy that is kept while waiting would make every push copy all of them.
+                drop(entries);
                 if changes.changed().await.is_err() {
                     std::future::pending::<()>().await;
                 }

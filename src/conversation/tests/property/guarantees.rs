@@ -1,0 +1,360 @@
+//! What must hold (docs/design.md, Guarantees), looked at from outside the rules: by what people did and what reached
+//! Twilio, and not by the fields that the rules keep for it.
+
+use super::world::World;
+use super::*;
+use crate::conversation::words::{OptWord, opt_word};
+
+/// What does not hold.
+pub type Broken = String;
+
+/// What is slow at the most where all is well: a lost timer until the sweeper, DispatchBot's time, the send.
+const SLACK: TimeDelta = TimeDelta::milliseconds(4_600 + 3_400 + 1_500 + 500);
+/// An emergency's answer, by what DispatchBot has of it and the send.
+const EMERGENCY_SLACK: TimeDelta = TimeDelta::milliseconds(1_600 + 1_500 + 500);
+
+/// The record of a window, and its past.
+pub struct WindowHistory {
+    pub id: Uuid,
+    conversation: usize,
+    state: WindowState,
+    opened_at: DateTime<Utc>,
+    /// When it was claimed, by the clock and by the place among the inputs.
+    claimed_at: DateTime<Utc>,
+    claimed: u32,
+    emergency: bool,
+    settled_at: DateTime<Utc>,
+    successor: Option<Uuid>,
+    /// A person has it, was told of it, or the customer wants no answer.
+    excused: bool,
+    /// How many texts of ours in answer to it Twilio has taken.
+    taken: u32,
+}
+
+/// What a conversation has been through.
+#[derive(Default)]
+pub struct ConversationRecord {
+    events: i64,
+    /// A person owns it: by what people did.
+    owned: bool,
+    /// The place among the inputs of the last one that silences the AI.
+    silenced: u32,
+    /// Of the last text that wants an answer.
+    wanted: u32,
+    replies: Vec<DateTime<Utc>>,
+    fallback_at: Option<DateTime<Utc>>,
+    alerted: Vec<PhoneNumber>,
+    emergency: bool,
+    /// A person has taken it in hand, in this life of the conversation.
+    in_hand: bool,
+}
+
+fn holds(condition: bool, otherwise: impl FnOnce() -> Broken) -> Result<(), Broken> {
+    if condition { Ok(()) } else { Err(otherwise()) }
+}
+
+fn tells(decision: &Decision, event_type: EventType) -> bool {
+    decision.effects.iter().any(|effect| matches!(effect, Effect::Emit(event) if event.event_type == event_type))
+}
+
+impl World<'_> {
+    /// What the input means to people, before it is known what the rules make of it.
+    pub fn before_commit(&mut self, at: usize, input: &Input, decision: &Decision) -> Result<(), Broken> {
+        let before = self.conversations.get(at);
+        let completed = before.is_some_and(|conversation| conversation.status == Status::Completed);
+        let (ledger, place) = (self.ledger, self.inputs);
+        let record = &mut self.records[at];
+        let mut silence = |owned: bool| {
+            record.silenced = place;
+            record.owned = owned;
+            record.in_hand |= owned;
+        };
+        match input {
+            Input::UserTookOver { .. } if !completed => silence(true),
+            Input::UserReplied { .. } if !completed && !ledger => silence(true),
+            Input::Completed { .. } if !completed => {
+                record.silenced = place;
+                record.in_hand = true;
+            }
+            Input::Released { .. } if !completed => record.owned = false,
+            Input::MessageReported { report: MessageReport::Rejected { code: Some(21_610), .. }, message }
+                if message.kind != MessageKind::Alert =>
+            {
+                record.silenced = place;
+            }
+            Input::SmsReceived(sms) => {
+                holds(self.kept.insert(sms.twilio_sid.clone()), || format!("{} is kept twice", sms.twilio_sid))?;
+                if completed {
+                    // Opened again, or another one: a new life.
+                    (record.owned, record.in_hand, record.emergency) = (false, false, false);
+                }
+                let word = opt_word(&sms.body, None, ledger);
+                if matches!(word, Some(OptWord::Out { .. })) {
+                    record.silenced = place;
+                }
+                if word.is_none() && !ledger {
+                    record.wanted = place;
+                }
+                return self.is_kept(sms, word.is_some(), decision);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A text that wants an answer is in one window, and any other in none; one that must not be answered is told of.
+    fn is_kept(&self, sms: &InboundSms, is_word: bool, decision: &Decision) -> Result<(), Broken> {
+        let [message] = decision.messages.iter().filter(|m| m.kind == MessageKind::Customer).collect::<Vec<_>>()[..]
+        else {
+            return Err(format!("{:?} is not one message", sms.body));
+        };
+        let has_window = message.window_id.is_some();
+        holds(has_window != (is_word || self.ledger), || format!("{:?} in a window: {has_window}", sms.body))?;
+        if !is_word && self.ledger {
+            holds(tells(decision, EventType::NeedsAttention), || "nobody is told of who has opted out".into())?;
+        }
+        let open = decision.conversation.window.as_ref().map(|window| window.id);
+        let answering = decision.conversation.answering.as_ref().map(|answering| answering.window_id);
+        holds(!has_window || message.window_id == open || message.window_id == answering, || {
+            "a message is in a window that is neither open nor being answered".into()
+        })
+    }
+
+    /// What holds after every decision.
+    pub fn after_commit(&mut self, at: usize, input: &Input, decision: &Decision) -> Result<(), Broken> {
+        for effect in &decision.effects {
+            let Effect::Emit(event) = effect else { continue };
+            self.records[at].events += 1;
+            holds(event.sequence == self.records[at].events, || format!("event {} is out of place", event.sequence))?;
+        }
+        let owned =
+            decision.conversation.ownership == Ownership::User && decision.conversation.status != Status::Completed;
+        holds(decision.conversation.status == Status::Completed || owned == self.records[at].owned, || {
+            format!("owned by a person: {owned}, after {input:?}")
+        })?;
+        for record in &decision.windows {
+            self.window_moves(at, record, decision)?;
+        }
+        self.windows_are_where_the_conversation_says(at)?;
+        if tells(decision, EventType::EmergencyDetected) {
+            let record = &mut self.records[at];
+            holds(!std::mem::replace(&mut record.emergency, true), || "an emergency is told of twice".into())?;
+            record.alerted.clear();
+        }
+        for message in &decision.messages {
+            self.may_be_written(at, message)?;
+        }
+        Ok(())
+    }
+
+    fn window_moves(&mut self, at: usize, record: &WindowRecord, decision: &Decision) -> Result<(), Broken> {
+        let now = self.now();
+        let Some(place) = self.windows.iter().position(|window| window.id == record.id) else {
+            holds(record.state == WindowState::Open, || format!("a window begins {}", record.state))?;
+            self.windows.push(WindowHistory {
+                id: record.id,
+                conversation: at,
+                state: record.state,
+                opened_at: record.opened_at,
+                claimed_at: now,
+                claimed: 0,
+                emergency: false,
+                settled_at: now,
+                successor: None,
+                excused: false,
+                taken: 0,
+            });
+            return Ok(());
+        };
+        let person = self.records[at].in_hand && self.records[at].silenced >= self.windows[place].claimed
+            || self.records[at].owned;
+        let silenced = self.records[at].silenced == self.inputs || self.ledger;
+        let told = tells(decision, EventType::NeedsAttention);
+        let window = &mut self.windows[place];
+        let was = window.state;
+        match record.state {
+            WindowState::Open => return Err("a window opens twice".into()),
+            WindowState::Claimed => {
+                holds(was == WindowState::Open, || format!("a window is claimed that is {was}"))?;
+                window.opened_at = record.opened_at; // a release counts anew
+                window.claimed_at = now;
+                window.claimed = self.inputs;
+                window.emergency = decision
+                    .effects
+                    .iter()
+                    .any(|effect| matches!(effect, Effect::Analyze { urgent: Urgent::Emergency, .. }));
+            }
+            WindowState::Answered => {
+                holds(was != WindowState::Open, || "a window is answered that was never claimed".into())?;
+                holds(window.taken == 1, || format!("a window is answered, and Twilio has {} of it", window.taken))?;
+            }
+            WindowState::Superseded => {
+                holds(was == WindowState::Claimed, || format!("a window is superseded that is {was}"))?;
+                let state = &decision.conversation;
+                window.successor = state.window.as_ref().map(|open| open.id).or_else(|| {
+                    state.answering.as_ref().map(|a| a.window_id).filter(|answering| *answering != record.id)
+                });
+                window.excused = person || silenced || told;
+                holds(window.successor.is_some() || window.excused, || {
+                    format!("a window is superseded ({}), and nobody answers", record.because)
+                })?;
+            }
+            WindowState::HandedOver | WindowState::Unknown => {
+                window.excused = true;
+                holds(person || silenced || told, || format!("handed over ({}), and nobody knows", record.because))?;
+            }
+        }
+        window.state = record.state;
+        window.settled_at = now;
+        Ok(())
+    }
+
+    /// None is left open or claimed that the conversation does not know of.
+    fn windows_are_where_the_conversation_says(&self, at: usize) -> Result<(), Broken> {
+        let state = &self.conversations[at];
+        let open = state.window.as_ref().map(|window| window.id);
+        let answering = state.answering.as_ref().map(|answering| answering.window_id);
+        for window in self.windows.iter().filter(|window| window.conversation == at) {
+            let (is_open, is_claimed) = (window.state == WindowState::Open, window.state == WindowState::Claimed);
+            holds(is_open == (open == Some(window.id)) && is_claimed == (answering == Some(window.id)), || {
+                format!("a window is {}, and the conversation knows of {open:?} and {answering:?}", window.state)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// How often we say something by ourselves.
+    fn may_be_written(&mut self, at: usize, message: &NewMessage) -> Result<(), Broken> {
+        let (now, policy, stepped) = (self.now(), &self.settings.policy, self.stepped);
+        let emergency = message
+            .in_reply_to_window
+            .and_then(|id| self.windows.iter().find(|window| window.id == id))
+            .is_some_and(|window| window.emergency);
+        let record = &mut self.records[at];
+        match message.kind {
+            // An emergency is answered however much was said before.
+            MessageKind::Reply if !emergency => {
+                record.replies.retain(|at| *at > now - policy.ai_max_period);
+                record.replies.push(now);
+                holds(stepped || record.replies.len() <= policy.ai_max_replies, || "AI_MAX is exceeded".into())
+            }
+            MessageKind::Fallback => {
+                let before = record.fallback_at.replace(now);
+                holds(stepped || before.is_none_or(|at| now >= at + policy.fallback_every), || {
+                    "two fallback texts".into()
+                })
+            }
+            MessageKind::MissedCall => {
+                let before = self.missed_call_texts.last().copied();
+                self.missed_call_texts.push(now);
+                holds(stepped || before.is_none_or(|at| now >= at + policy.missed_call_cooldown), || {
+                    "two missed-call texts within the cool-down".into()
+                })
+            }
+            MessageKind::Alert => {
+                let Some(number) = &message.recipient else { return Err("an alert to nobody".into()) };
+                holds(!record.alerted.contains(number), || format!("{number} is told twice"))?;
+                let first = record.alerted.is_empty();
+                record.alerted.push(number.clone());
+                holds(first || !record.owned, || format!("{number} is told after somebody took over"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What has to hold when a message of ours is claimed: from here on it may be at Twilio.
+    pub fn may_be_claimed(&self, message: usize) -> Result<(), Broken> {
+        let row = &self.rows[message];
+        let about = || format!("the {} {}", row.kind, row.id);
+        if row.kind == MessageKind::Alert {
+            return Ok(());
+        }
+        holds(!self.ledger, || format!("{} goes to one who has opted out", about()))?;
+        if row.kind == MessageKind::User {
+            return Ok(());
+        }
+        let record = &self.records[row.conversation];
+        holds(!record.owned, || format!("{} goes out while a person owns the conversation", about()))?;
+        holds(record.silenced <= row.since, || format!("{} goes out though the AI was silenced since", about()))?;
+        let Some(id) = row.in_reply_to_window else { return Ok(()) };
+        let Some(window) = self.windows.iter().find(|window| window.id == id) else {
+            return Err(format!("{} answers no window", about()));
+        };
+        holds(window.state == WindowState::Claimed, || {
+            format!("{} answers a window that is {}", about(), window.state)
+        })?;
+        let exempt_at = window.opened_at + self.settings.policy.max;
+        let blind = record.wanted > window.claimed && !window.emergency && self.now() < exempt_at;
+        holds(!blind, || format!("{} was computed without the newest text", about()))
+    }
+
+    /// Twilio takes a message.
+    pub fn taken_by_twilio(&mut self, message: usize) -> Result<(), Broken> {
+        let now = self.now();
+        let row = &mut self.rows[message];
+        row.taken += 1;
+        holds(row.taken == 1, || format!("the {} {} goes out twice", row.kind, row.id))?;
+        let Some(id) = row.in_reply_to_window else { return Ok(()) };
+        let Some(window) = self.windows.iter_mut().find(|window| window.id == id) else { return Ok(()) };
+        window.taken += 1;
+        holds(window.taken == 1, || format!("window {id} is answered twice"))?;
+        let limit = window.opened_at + self.settings.policy.max + SLACK;
+        holds(!self.punctual || now <= limit, || format!("window {id} is answered {} late", now - limit))
+    }
+
+    /// What holds when all that was under way has come to its end.
+    pub fn all_is_settled(&self) -> Result<(), Broken> {
+        holds(self.kept.len() == self.texts as usize, || "a text was lost".into())?;
+        for row in &self.rows {
+            let under_way = matches!(row.status, MessageStatus::Queued | MessageStatus::Sending);
+            holds(!under_way, || format!("the {} {} is {} for ever", row.kind, row.id, row.status))?;
+            let sent = row.status.is_accepted();
+            let customer = row.kind == MessageKind::Customer;
+            holds(!sent || customer || row.taken == 1, || {
+                format!("{} is {}, and Twilio has none", row.id, row.status)
+            })?;
+        }
+        for window in &self.windows {
+            self.was_not_left_in_silence(window)?;
+        }
+        for record in &self.records {
+            let all_told = record.alerted.len() == self.settings.business.alert_numbers.len();
+            holds(!record.emergency || record.in_hand || all_told, || {
+                format!("an emergency that nobody took in hand, and only {} were told", record.alerted.len())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Follows a window to the one that answered for it.
+    fn was_not_left_in_silence(&self, window: &WindowHistory) -> Result<(), Broken> {
+        let owned = self.records[window.conversation].owned;
+        let mut last = window;
+        while let (WindowState::Superseded, Some(successor)) = (last.state, last.successor) {
+            let Some(next) = self.windows.iter().find(|window| window.id == successor) else {
+                return Err(format!("{successor} was to answer, and there is no such window"));
+            };
+            last = next;
+        }
+        let settled = match last.state {
+            WindowState::Answered | WindowState::HandedOver | WindowState::Unknown => true,
+            WindowState::Superseded => last.excused,
+            WindowState::Open => owned,
+            WindowState::Claimed => false,
+        };
+        holds(settled, || format!("a window ends {} ", last.state))?;
+        if !self.punctual || last.state != WindowState::Answered {
+            return Ok(());
+        }
+        let limit = window.opened_at + self.settings.policy.max + SLACK;
+        holds(last.settled_at <= limit || self.records[window.conversation].in_hand, || {
+            format!("a customer who wrote at {} was answered at {}", window.opened_at, last.settled_at)
+        })?;
+        holds(
+            std::env::var("NOEM").is_ok()
+                || !window.emergency
+                || last.settled_at <= window.claimed_at + EMERGENCY_SLACK,
+            || format!("an emergency of {} was answered at {}", window.claimed_at, last.settled_at),
+        )
+    }
+}

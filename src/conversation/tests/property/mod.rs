@@ -1,0 +1,221 @@
+//! Random sequences of all that may happen to a conversation, played through the rules in a model of the world around
+//! them; the guarantees of docs/design.md are looked at after every step and at the end, silence included.
+//!
+//! `NMC_PROPERTY_CASES` is the number of sequences over all families, `NMC_PROPERTY_SEED` repeats a run. A failure prints
+//! the seed and the shrunk sequence. A million of them, without nextest's time limit:
+//! `NMC_PROPERTY_CASES=1000000 cargo test -p nevermisscall --lib property::`
+
+mod guarantees;
+mod scenario;
+mod sending;
+mod world;
+
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
+
+use super::*;
+use scenario::{Bot, Happens, Kind, Profile, Says, Scenario, Step};
+use world::{Planted, Settings, World};
+
+/// Over all families together.
+const CASES: u32 = 100_000;
+
+/// Everything at once, evenly.
+const MIXED: Profile = Profile {
+    name: "mixed",
+    share: 30,
+    weights: &[
+        (30, Kind::Text),
+        (4, Kind::Emergency),
+        (6, Kind::Word),
+        (6, Kind::MissedCall),
+        (8, Kind::TakeOver),
+        (6, Kind::Reply),
+        (8, Kind::Release),
+        (4, Kind::Complete),
+        (6, Kind::Again),
+        (4, Kind::Fires),
+        (4, Kind::TimerLost),
+        (2, Kind::ClockStep),
+        (1, Kind::TakeOverOlder),
+    ],
+    punctual: false,
+    steady: false,
+    steps: 40,
+};
+/// Texts that meet answers under way.
+const RACES: Profile = Profile {
+    name: "races",
+    share: 25,
+    weights: &[
+        (60, Kind::Text),
+        (4, Kind::Emergency),
+        (6, Kind::TakeOver),
+        (6, Kind::Release),
+        (6, Kind::Fires),
+        (4, Kind::TimerLost),
+    ],
+    punctual: false,
+    steady: true,
+    steps: 40,
+};
+/// Who may speak changes all the time.
+const OWNERSHIP: Profile = Profile {
+    name: "ownership",
+    share: 20,
+    weights: &[
+        (24, Kind::Text),
+        (12, Kind::TakeOver),
+        (8, Kind::Reply),
+        (16, Kind::Release),
+        (4, Kind::Complete),
+        (4, Kind::MissedCall),
+        (2, Kind::Again),
+    ],
+    punctual: false,
+    steady: false,
+    steps: 30,
+};
+/// In and out of the ledger, through more than one conversation, with calls and emergencies between.
+const LEDGER: Profile = Profile {
+    name: "ledger",
+    share: 15,
+    weights: &[
+        (20, Kind::Text),
+        (16, Kind::Word),
+        (8, Kind::MissedCall),
+        (4, Kind::Emergency),
+        (4, Kind::Reply),
+        (4, Kind::Release),
+        (6, Kind::Complete),
+        (2, Kind::Again),
+    ],
+    punctual: false,
+    steady: false,
+    steps: 30,
+};
+/// One who writes on and on, while all else is well: here the time limits hold too.
+const STEADY: Profile = Profile {
+    name: "steady",
+    share: 10,
+    weights: &[(30, Kind::Text), (10, Kind::Emergency), (1, Kind::MissedCall), (1, Kind::Again)],
+    punctual: true,
+    steady: true,
+    steps: 60,
+};
+
+fn cases(profile: Profile) -> u32 {
+    let all = std::env::var("NMC_PROPERTY_CASES").map_or(CASES, |n| n.parse().expect("NMC_PROPERTY_CASES"));
+    (all / 100).max(1) * profile.share
+}
+
+/// The same sequences every time, unless another seed, or `random`, is asked for: a change is not blamed for what others
+/// did.
+fn seed() -> u64 {
+    match std::env::var("NMC_PROPERTY_SEED").as_deref() {
+        Ok("random") => rand::random(),
+        Ok(n) => n.parse().expect("NMC_PROPERTY_SEED"),
+        Err(_) => 20_261_123,
+    }
+}
+
+fn run(profile: Profile, cases: u32, seed: u64, planted: Planted) -> Result<(), Box<TestError<Scenario>>> {
+    let settings = Settings::new();
+    let config = Config {
+        cases,
+        rng_seed: RngSeed::Fixed(seed),
+        failure_persistence: None, // the seed is printed
+        max_shrink_iters: 20_000,
+        ..Config::default()
+    };
+    let result = TestRunner::new(config).run(&profile.scenarios(), |scenario| {
+        World::new(&settings, &scenario, profile.punctual, planted).play().map_err(TestCaseError::fail)
+    });
+    result.map_err(Box::new)
+}
+
+fn guarantees_hold(profile: Profile) {
+    let (cases, seed) = (cases(profile), seed());
+    println!("{}: {cases} sequences, NMC_PROPERTY_SEED={seed}", profile.name);
+    match run(profile, cases, seed, Planted::Nothing).map_err(|error| *error) {
+        Ok(()) => {}
+        Err(TestError::Fail(why, scenario)) => {
+            panic!("{}, NMC_PROPERTY_SEED={seed}: {why}{scenario:?}", profile.name);
+        }
+        Err(error) => panic!("{}: {error}", profile.name),
+    }
+}
+
+#[test]
+fn guarantees_hold_whatever_happens() {
+    guarantees_hold(MIXED);
+}
+
+#[test]
+fn guarantees_hold_when_texts_race_with_answers() {
+    guarantees_hold(RACES);
+}
+
+#[test]
+fn guarantees_hold_while_the_owner_changes() {
+    guarantees_hold(OWNERSHIP);
+}
+
+#[test]
+fn guarantees_hold_for_who_opts_out_and_in() {
+    guarantees_hold(LEDGER);
+}
+
+#[test]
+fn time_limits_hold_for_a_steady_texter() {
+    guarantees_hold(STEADY);
+}
+
+/// Sequences that the rules have failed on, written down: what is drawn may not come by here again.
+#[rstest::rstest]
+#[case::an_emergency_is_told_twice(emergencies(2, 1_000), true)]
+#[case::an_emergency_is_told_on_and_on(emergencies(60, 3_000), true)]
+#[case::an_older_conversation_hears_of_its_message_later(calls_after_the_end(), false)]
+fn a_found_sequence_holds(#[case] scenario: Scenario, #[case] punctual: bool) {
+    let played = World::new(&Settings::new(), &scenario, punctual, Planted::Nothing).play();
+    assert_eq!(played, Ok(()), "{scenario:?}");
+}
+
+fn emergencies(times: usize, after_ms: i64) -> Scenario {
+    let what = Happens::Emergency { held_up_ms: 0, copy_after_ms: None };
+    Scenario {
+        steps: vec![Step { after_ms, what }; times],
+        bot: vec![Bot { after_ms: 1_500, says: Says::Answer }; times],
+        ..Scenario::default()
+    }
+}
+
+fn calls_after_the_end() -> Scenario {
+    let text = Happens::Text { held_up_ms: 0, copy_after_ms: None };
+    let steps = [
+        (0, text),
+        (61_200, Happens::Complete),
+        (0, Happens::MissedCall),
+        (0, Happens::Complete),
+        (5_000, Happens::MissedCall),
+    ];
+    Scenario { steps: steps.map(|(after_ms, what)| Step { after_ms, what }).to_vec(), ..Scenario::default() }
+}
+
+#[test]
+fn the_families_share_all_sequences() {
+    assert_eq!([MIXED, RACES, OWNERSHIP, LEDGER, STEADY].iter().map(|profile| profile.share).sum::<u32>(), 100);
+}
+
+/// What would slip through a test that notices nothing.
+#[rstest::rstest]
+#[case::takeovers_do_not_fence(Planted::NoHardFence, OWNERSHIP)]
+#[case::newer_texts_do_not_fence(Planted::NoFence, RACES)]
+#[case::the_ledger_is_not_asked(Planted::NoLedger, LEDGER)]
+#[case::an_early_timer_is_not_armed_again(Planted::NoRearm, MIXED)]
+#[case::an_input_is_applied_twice(Planted::NoInbox, MIXED)]
+#[case::a_lost_answer_counts_as_a_refusal(Planted::NoReconciling, MIXED)]
+fn a_planted_mistake_is_noticed(#[case] planted: Planted, #[case] profile: Profile) {
+    let seed = seed();
+    let result = run(profile, 2_000, seed, planted).map_err(|error| *error);
+    assert!(matches!(result, Err(TestError::Fail(..))), "{planted:?} is not noticed, NMC_PROPERTY_SEED={seed}");
+}

@@ -1,0 +1,548 @@
+//! Takeovers at every moment of an answer's way, by the thousand: once one has answered, Twilio accepts nothing of the AI
+//! in that conversation any more.
+//!
+//! Each conversation has a plan, drawn from one seed before the race: when the customer texts, how long DispatchBot thinks,
+//! whether Twilio lets the POST wait before or after it accepts, and when the takeover comes. Some hundreds run at once, on
+//! two processes. What came of it is read off the simulators and the tables, and judged by [`History::breaches`].
+//!
+//! `NMC_RACE_TAKEOVERS` says how many (2,000), `NMC_RACE_SEED` repeats the plans of an earlier race.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::StreamExt;
+use nevermisscall::app::Role;
+use nmc_testbed::dispatchbot::Fault as BotFault;
+use nmc_testbed::sim::{Rule, Span};
+use nmc_testbed::twilio::{Callbacks, Fault, new_message_sid};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use reqwest::Method;
+use rstest::rstest;
+use serde_json::{Value, json};
+use sqlx::Connection;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use uuid::Uuid;
+
+use crate::harness::{API_KEY, App, OUR_NUMBER, PATIENCE, Rest, query};
+
+const TAKEOVERS: u32 = 300;
+/// Conversations under way at the same time.
+const AT_ONCE: usize = 120;
+/// The least share of takeovers that have to meet an answer under way.
+const SHARE: f64 = 0.2;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn takeover_race_nothing_of_the_ai_is_accepted_once_a_takeover_has_answered() {
+    let takeovers = setting("NMC_RACE_TAKEOVERS").unwrap_or(TAKEOVERS);
+    let seed = setting("NMC_RACE_SEED").unwrap_or_else(rand::random);
+    println!("{takeovers} takeovers: NMC_RACE_SEED={seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let plans: Vec<_> = (0..takeovers).map(|number| Arc::new(Plan::draw(number, &mut random))).collect();
+
+    let begun = Instant::now();
+    let histories = run(plans).await;
+    let took = begun.elapsed();
+
+    let mut met = BTreeMap::<Met, Vec<TimeDelta>>::new();
+    histories.iter().for_each(|history| met.entry(history.met()).or_default().push(history.takeover.took()));
+    let share = |count: usize| count as f64 / histories.len() as f64;
+    for (what, waits) in &mut met {
+        waits.sort_unstable();
+        let (half, most) = (waits[waits.len() / 2].num_milliseconds(), waits[waits.len() - 1].num_milliseconds());
+        let percent = 100.0 * share(waits.len());
+        println!("{:6} ({percent:4.1} %) {what:?}: took {half} ms at the median, {most} ms at the most", waits.len());
+    }
+    println!("{} SMS accepted; all in {took:?}", histories.iter().map(|history| history.replies.len()).sum::<usize>());
+
+    let breaches: Vec<_> = histories.iter().flat_map(History::breaches).collect();
+    assert!(breaches.is_empty(), "{} breaches with NMC_RACE_SEED={seed}: {breaches:#?}", breaches.len());
+    let under_way = met.iter().filter(|(met, _)| met.is_under_way()).map(|(_, waits)| waits.len()).sum();
+    assert!(share(under_way) >= SHARE, "only {under_way} of {takeovers} takeovers met an answer under way");
+    for kind in [Met::Thinking, Met::Queued, Met::Posting] {
+        assert!(met.contains_key(&kind) || takeovers < TAKEOVERS, "no takeover met an answer that was {kind:?}");
+    }
+}
+
+fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}: {text:?}")))
+}
+
+/// All that chance decides about one conversation.
+struct Plan {
+    number: u32,
+    customer: String,
+    /// Spreads the first ones; the others start when one has ended.
+    starts_after: Duration,
+    /// Some text twice: in the first window, or when it has closed.
+    again_after: Option<Duration>,
+    /// How long DispatchBot takes.
+    thinks: Duration,
+    /// How long Twilio waits before it accepts …
+    delays: Duration,
+    /// … or holds its answer, once it has.
+    holds: Duration,
+    takes_over: Moment,
+}
+
+/// When a takeover comes.
+enum Moment {
+    /// So long after the customer's first text, whatever the service does.
+    AfterText(Duration),
+    /// So long after DispatchBot was asked.
+    AfterQuestion(Duration),
+}
+
+impl Plan {
+    fn draw(number: u32, random: &mut StdRng) -> Self {
+        let mut ms = |from: u64, to: u64| Duration::from_millis(random.random_range(from..=to));
+        let (starts_after, thinks, at_twilio) = (ms(0, 2_000), ms(0, 600), ms(0, 3_000));
+        let (again_after, about_the_close) = (ms(0, 2_500), ms(700, 1_500));
+        let (as_it_is_written, later) = (ms(0, 150), ms(0, 4_000));
+        let takes_over = match random.random_range(0..100) {
+            0..25 => Moment::AfterText(about_the_close),
+            // Written, committed, queued, claimed, posted.
+            25..60 => Moment::AfterQuestion(thinks + as_it_is_written),
+            // Before Twilio accepts it, before Twilio answers, after that.
+            _ => Moment::AfterQuestion(thinks + later),
+        };
+        let before = random.random();
+        Self {
+            number,
+            customer: format!("+1212{:07}", 2_000_000 + number),
+            starts_after: if (number as usize) < AT_ONCE { starts_after } else { Duration::ZERO },
+            again_after: random.random_bool(0.3).then_some(again_after),
+            thinks,
+            delays: if before { at_twilio } else { Duration::ZERO },
+            holds: if before { Duration::ZERO } else { at_twilio },
+            takes_over,
+        }
+    }
+}
+
+/// Runs the race to its end, and tells each conversation's history.
+async fn run(plans: Vec<Arc<Plan>>) -> Vec<History> {
+    let race = Arc::new(Race::start(&plans).await);
+    let (mut asked, mut to_play) = (HashMap::new(), Vec::new());
+    for plan in &plans {
+        let (sender, receiver) = oneshot::channel();
+        asked.insert(plan.customer.clone(), sender);
+        to_play.push((Arc::clone(plan), receiver));
+    }
+    // Each on a task of its own, so that none waits for another's turn to look at the clock.
+    let playing = futures::stream::iter(to_play).map(|(plan, asked)| {
+        let race = Arc::clone(&race);
+        tokio::spawn(async move {
+            let played = race.play(&plan, asked).await;
+            (plan, played)
+        })
+    });
+    let played = playing.buffer_unordered(AT_ONCE).map(|played| played.expect("no panic")).collect::<Vec<_>>();
+    let played = tokio::select! {
+        played = played => played,
+        () = race.announce_questions(asked) => unreachable!("it only ends with the race"),
+    };
+    race.app.settled().await;
+    race.histories(played).await
+}
+
+struct Race {
+    app: App,
+    edges: Vec<Rest>,
+}
+
+/// What the race itself knows of a conversation.
+struct Played {
+    texts: Vec<DateTime<Utc>>,
+    takeover: Takeover,
+}
+
+impl Race {
+    async fn start(plans: &[Arc<Plan>]) -> Self {
+        let setup = App::setup()
+            .roles([Role::Serve, Role::Serve])
+            .set("NMC_WINDOW_HOLD", "1s")
+            .set("NMC_WINDOW_QUIET", "200ms")
+            .set("NMC_WINDOW_MAX", "5s")
+            .set("NMC_SEND_RATE", "100000/s")
+            .set("NMC_RATE_LIMIT", "100000000/min")
+            // As long as usual: a POST that Twilio lets wait is not to be taken for absent meanwhile.
+            .set("NMC_RECONCILE_AFTER", "30s");
+        let app = setup.start().await;
+        let edges = app.addresses().iter().map(|address| Rest::new(format!("http://{address}"), API_KEY)).collect();
+        for plan in plans {
+            let thinks = BotFault::Delay(Span::exactly(plan.thinks));
+            app.servers.dispatchbot.add_rule(Rule::always(thinks).to(&plan.customer));
+            for waits in [Fault::Delay(Span::exactly(plan.delays)), Fault::Hold(Span::exactly(plan.holds))] {
+                app.servers.twilio.add_rule(Rule::always(waits).to(&plan.customer));
+            }
+        }
+        // A status callback proves the send as well as Twilio's answer does: now this one comes first, now that one.
+        let delay = Span::between(Duration::ZERO, Duration::from_secs(2));
+        app.servers.twilio.change_faults(|faults| faults.callbacks = Callbacks { delay, ..Callbacks::default() });
+        Self { app, edges }
+    }
+
+    /// Tells each conversation when DispatchBot is first asked about it.
+    async fn announce_questions(&self, mut waiting: HashMap<String, oneshot::Sender<()>>) {
+        let mut seen = 0;
+        let announce = |all: &[Value]| {
+            for question in &all[seen..] {
+                let customer = question["customer_phone"].as_str().unwrap_or_default();
+                // Who does not wait for it has dropped the other end.
+                waiting.remove(customer).map(|sender| sender.send(()).ok());
+            }
+            seen = all.len();
+            false
+        };
+        let for_ever = Duration::from_secs(24 * 60 * 60);
+        self.app.servers.dispatchbot.wait_for(announce, for_ever).await.expect("an end of the race");
+    }
+
+    async fn play(&self, plan: &Plan, asked: oneshot::Receiver<()>) -> Played {
+        sleep(plan.starts_after).await;
+        let (texted_at, first) = (Instant::now(), Utc::now());
+        self.text(plan, 0).await;
+        let again = async {
+            sleep_until(texted_at + plan.again_after?).await;
+            let at = Utc::now();
+            self.text(plan, 1).await;
+            Some(at)
+        };
+        let takeover = async {
+            let id = timeout(PATIENCE, self.conversation_of(plan)).await.expect("a conversation");
+            match plan.takes_over {
+                Moment::AfterText(after) => sleep_until(texted_at + after).await,
+                Moment::AfterQuestion(after) => {
+                    asked.await.expect("the race goes on");
+                    sleep(after).await;
+                }
+            }
+            self.take_over(plan, &id).await
+        };
+        let (again, takeover) = tokio::join!(again, takeover);
+        Played { texts: [Some(first), again].into_iter().flatten().collect(), takeover }
+    }
+
+    async fn text(&self, plan: &Plan, turn: usize) {
+        let client = self.app.webhook().with_target(self.edge(plan, turn).base());
+        let text = ["My kitchen sink is blocked", "The one in the kitchen"][turn];
+        let sid = new_message_sid();
+        loop {
+            let answer = client.sms(&sid, &plan.customer, OUR_NUMBER, text).await.expect("an answer");
+            match answer.status {
+                200 => return,
+                503 => {} // it could not be kept: Twilio brings it to the fallback URL
+                status => panic!("{status} {}", answer.body),
+            }
+        }
+    }
+
+    /// Its id, as soon as there is one. (The harness's own wait cannot go on a task.)
+    async fn conversation_of(&self, plan: &Plan) -> String {
+        let path = query("/conversations", &[("customer_phone", &plan.customer)]);
+        loop {
+            sleep(Duration::from_millis(150)).await;
+            let list = self.edge(plan, 0).get(&path).await.ok();
+            if let Some(id) = list["conversations"][0]["id"].as_str() {
+                return id.to_owned();
+            }
+        }
+    }
+
+    async fn take_over(&self, plan: &Plan, id: &str) -> Takeover {
+        let body = json!({ "user_id": "u1", "reason": "race" });
+        let path = format!("/conversations/{id}/takeover");
+        let asked_at = Utc::now();
+        let mut tries = 0;
+        let (answer, answered_at) = loop {
+            let answer = self.edge(plan, 1).send(Method::POST, &path, Some(&body)).await;
+            let answered_at = Utc::now();
+            tries += 1;
+            // A machine that is too busy may say to try again; it may have been carried out all the same.
+            if answer.status != 503 {
+                break (answer.ok(), answered_at);
+            }
+        };
+        let says = |field: &str| answer[field].as_bool().expect("a boolean");
+        let changed = says("ownership_changed") || tries > 1;
+        Takeover { asked_at, answered_at, changed, in_flight: says("in_flight") }
+    }
+
+    /// Now one process, now the other.
+    fn edge(&self, plan: &Plan, turn: usize) -> &Rest {
+        &self.edges[(plan.number as usize + turn) % self.edges.len()]
+    }
+
+    async fn histories(&self, played: Vec<(Arc<Plan>, Played)>) -> Vec<History> {
+        let tables = Tables::read(&self.app).await;
+        let (mut questions, mut replies) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
+        for question in self.app.servers.dispatchbot.requests() {
+            assert_eq!((&question["problems"], &question["answered_with"]), (&json!([]), &json!(200)));
+            let text = |field: &str| question[field].as_str().expect("a text").to_owned();
+            let asked = Question {
+                at: text("received_at").parse().expect("a time"),
+                window: text("window_id").parse().expect("an id"),
+            };
+            questions.entry(text("customer_phone")).or_default().push(asked);
+        }
+        for sms in self.app.servers.twilio.messages() {
+            let window = tables.window_of.get(&sms.sid).copied();
+            replies.entry(sms.to).or_default().push(Reply { accepted_at: sms.accepted_at, window });
+        }
+        let history = |(plan, played): (Arc<Plan>, Played)| History {
+            customer: plan.customer.clone(),
+            texts: played.texts,
+            questions: questions.remove(&plan.customer).unwrap_or_default(),
+            superseded: tables.superseded.clone(),
+            replies: replies.remove(&plan.customer).unwrap_or_default(),
+            held: plan.holds,
+            takeover: played.takeover,
+            ownership: tables.ownership[&plan.customer].clone(),
+        };
+        let histories: Vec<_> = played.into_iter().map(history).collect();
+        assert!(questions.is_empty() && replies.is_empty(), "strangers: {:?}", replies.keys());
+        histories
+    }
+}
+
+/// What the tables say at the end.
+struct Tables {
+    /// The window that each accepted message answers, by Twilio's id of the message.
+    window_of: HashMap<String, Uuid>,
+    /// The windows whose answer was held back.
+    superseded: Arc<HashSet<Uuid>>,
+    ownership: HashMap<String, String>,
+}
+
+impl Tables {
+    async fn read(app: &App) -> Self {
+        let mut sql = app.servers.sql().await;
+        let ownership = sqlx::query_as("SELECT customer_phone, ownership FROM conversations").fetch_all(&mut sql).await;
+        let replies: Vec<(Option<String>, Option<Uuid>, String)> =
+            sqlx::query_as("SELECT twilio_sid, in_reply_to_window, status FROM messages WHERE sender_type = 'ai'")
+                .fetch_all(&mut sql)
+                .await
+                .expect("the messages");
+        sql.close().await.expect("closed");
+        let held_back = replies.iter().filter(|(_, _, status)| status == "superseded");
+        Self {
+            superseded: Arc::new(held_back.filter_map(|(_, window, _)| *window).collect()),
+            window_of: replies.into_iter().filter_map(|(sid, window, _)| Some((sid?, window?))).collect(),
+            ownership: ownership.expect("the conversations").into_iter().collect(),
+        }
+    }
+}
+
+/// What happened in one conversation, as far as it is judged.
+#[derive(Debug)]
+struct History {
+    customer: String,
+    texts: Vec<DateTime<Utc>>,
+    questions: Vec<Question>,
+    /// The windows whose answer was ready and held back.
+    superseded: Arc<HashSet<Uuid>>,
+    replies: Vec<Reply>,
+    /// How long Twilio held its answers to our POSTs.
+    held: Duration,
+    takeover: Takeover,
+    ownership: String,
+}
+
+/// DispatchBot is asked about a window.
+#[derive(Debug)]
+struct Question {
+    at: DateTime<Utc>,
+    window: Uuid,
+}
+
+/// Twilio accepts a message of ours.
+#[derive(Debug)]
+struct Reply {
+    accepted_at: DateTime<Utc>,
+    /// The window that it answers, by the message's row; none where no row knows it.
+    window: Option<Uuid>,
+}
+
+/// A takeover, from the request to when its answer had been read.
+#[derive(Debug)]
+struct Takeover {
+    asked_at: DateTime<Utc>,
+    answered_at: DateTime<Utc>,
+    changed: bool,
+    in_flight: bool,
+}
+
+impl Takeover {
+    fn took(&self) -> TimeDelta {
+        self.answered_at - self.asked_at
+    }
+}
+
+/// How far the AI's answer was when the takeover came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Met {
+    /// Nobody had asked DispatchBot yet.
+    Collecting,
+    /// DispatchBot had been asked, and what it said was not made a message any more.
+    Thinking,
+    /// DispatchBot had been asked, and its answer became a message that was held back.
+    Queued,
+    /// It was accepted by Twilio between the takeover's request and its answer.
+    Posting,
+    /// It had been accepted, and Twilio had not answered the POST yet.
+    Held,
+    /// It was over.
+    Answered,
+}
+
+impl Met {
+    fn is_under_way(self) -> bool {
+        matches!(self, Self::Thinking | Self::Queued | Self::Posting | Self::Held)
+    }
+}
+
+/// What must not be.
+#[derive(Debug, PartialEq)]
+enum Breach {
+    /// A message of the AI, accepted so much after the takeover had answered.
+    AcceptedAfter { customer: String, by_ms: i64, takeover_took_ms: i64 },
+    /// The takeover said that it could not wait for a message at Twilio, which took three seconds at the most.
+    InFlight { customer: String },
+    /// It was the first takeover, and said that it had changed nothing.
+    ChangedNothing { customer: String },
+    /// In the end it is not the person's.
+    OwnedBy { customer: String, owner: String },
+    /// Two messages for what was written in one window.
+    AnsweredTwice { customer: String, window: Uuid },
+    /// Twilio has a message that no row of ours knows.
+    Unrecorded { customer: String },
+}
+
+impl History {
+    fn breaches(&self) -> Vec<Breach> {
+        let customer = || self.customer.clone();
+        let mut found = Vec::new();
+        let mut answered = HashSet::new();
+        for reply in &self.replies {
+            let by = reply.accepted_at - self.takeover.answered_at;
+            if by > TimeDelta::zero() {
+                found.push(Breach::AcceptedAfter {
+                    customer: customer(),
+                    by_ms: by.num_milliseconds(),
+                    takeover_took_ms: self.takeover.took().num_milliseconds(),
+                });
+            }
+            match reply.window {
+                None => found.push(Breach::Unrecorded { customer: customer() }),
+                Some(window) if !answered.insert(window) => {
+                    found.push(Breach::AnsweredTwice { customer: customer(), window });
+                }
+                Some(_) => {}
+            }
+        }
+        if self.takeover.in_flight {
+            found.push(Breach::InFlight { customer: customer() });
+        }
+        if !self.takeover.changed {
+            found.push(Breach::ChangedNothing { customer: customer() });
+        }
+        if self.ownership != "user" {
+            found.push(Breach::OwnedBy { customer: customer(), owner: self.ownership.clone() });
+        }
+        found
+    }
+
+    /// How far the newest answer was; one that a second text had overtaken already does not count as under way.
+    fn met(&self) -> Met {
+        let Takeover { asked_at, answered_at, .. } = self.takeover;
+        let accepted = |from: DateTime<Utc>, to: DateTime<Utc>| {
+            self.replies.iter().any(|reply| (from..=to).contains(&reply.accepted_at))
+        };
+        if accepted(asked_at, answered_at) {
+            return Met::Posting;
+        }
+        let before = |at: &&DateTime<Utc>| **at < asked_at;
+        let last_text = self.texts.iter().filter(before).max();
+        let Some(question) = self.questions.iter().rfind(|question| question.at < asked_at) else {
+            return Met::Collecting;
+        };
+        let is_answered = self.replies.iter().any(|reply| reply.window == Some(question.window));
+        if is_answered {
+            return if accepted(asked_at - self.held, asked_at) { Met::Held } else { Met::Answered };
+        }
+        match last_text {
+            Some(text) if *text > question.at => Met::Collecting,
+            _ if self.superseded.contains(&question.window) => Met::Queued,
+            _ => Met::Thinking,
+        }
+    }
+}
+
+/// The judge's own proof: a conversation where all is well, and each kind of breach made up.
+#[rstest]
+#[case::all_is_well(|_: &mut History| {}, "")]
+#[case::accepted_before_the_takeover_answered(|h: &mut History| h.replies[0].accepted_at = at(1_600), "")]
+#[case::accepted_after(|h: &mut History| h.replies[0].accepted_at = at(1_601), "AcceptedAfter")]
+#[case::another_accepted_long_after(|h: &mut History| h.replies.push(reply(9_000, 2)), "AcceptedAfter")]
+#[case::two_answers_to_one_window(|h: &mut History| h.replies.push(reply(1_550, 1)), "AnsweredTwice")]
+#[case::two_windows_have_an_answer_each(|h: &mut History| h.replies.push(reply(1_550, 2)), "")]
+#[case::a_message_without_a_row(|h: &mut History| h.replies[0].window = None, "Unrecorded")]
+#[case::in_flight(|h: &mut History| h.takeover.in_flight = true, "InFlight")]
+#[case::no_change(|h: &mut History| h.takeover.changed = false, "ChangedNothing")]
+#[case::still_the_ai_s(|h: &mut History| h.ownership = "ai".to_owned(), "OwnedBy")]
+fn takeover_race_the_judge_sees_a_breach(#[case] spoil: fn(&mut History), #[case] expected: &str) {
+    let mut history = made_up();
+    spoil(&mut history);
+    let told: Vec<_> = history.breaches().iter().map(|breach| format!("{breach:?}")).collect();
+    let kinds: Vec<_> = told.iter().filter_map(|breach| breach.split([' ', '{']).next()).collect();
+    assert_eq!(kinds.join(", "), expected, "{told:?}");
+}
+
+#[rstest]
+#[case::before_the_question(900, |_: &mut History| {}, Met::Collecting)]
+#[case::before_acceptance(1_400, |_: &mut History| {}, Met::Posting)]
+#[case::while_twilio_holds_its_answer(1_550, |_: &mut History| {}, Met::Held)]
+#[case::when_all_is_over(1_900, |_: &mut History| {}, Met::Answered)]
+#[case::while_dispatchbot_thinks(1_400, |h: &mut History| h.replies.clear(), Met::Thinking)]
+#[case::while_it_is_queued(1_400, |h: &mut History| { h.replies.clear(); h.superseded = Arc::new([window(1)].into()); }, Met::Queued)]
+#[case::when_a_second_text_has_overtaken_it(1_400, |h: &mut History| { h.replies.clear(); h.texts.push(at(1_300)); }, Met::Collecting)]
+fn takeover_race_what_a_takeover_met_is_told_from_its_history(
+    #[case] asked_at: i64,
+    #[case] change: fn(&mut History),
+    #[case] expected: Met,
+) {
+    let mut history = made_up();
+    history.takeover = Takeover { asked_at: at(asked_at), answered_at: at(asked_at + 150), ..history.takeover };
+    change(&mut history);
+    assert_eq!(history.met(), expected);
+}
+
+fn made_up() -> History {
+    History {
+        customer: "+12125551234".to_owned(),
+        texts: vec![at(0)],
+        questions: vec![Question { at: at(1_000), window: window(1) }],
+        superseded: Arc::default(),
+        replies: vec![reply(1_500, 1)],
+        held: Duration::from_millis(300),
+        takeover: Takeover { asked_at: at(1_400), answered_at: at(1_600), changed: true, in_flight: false },
+        ownership: "user".to_owned(),
+    }
+}
+
+fn at(ms: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(1_700_000_000_000 + ms).expect("a time")
+}
+
+fn window(number: u128) -> Uuid {
+    Uuid::from_u128(number)
+}
+
+fn reply(ms: i64, of: u128) -> Reply {
+    Reply { accepted_at: at(ms), window: Some(window(of)) }
+}
