@@ -144,6 +144,28 @@ pub struct NewMessage {
     pub stream_sequence: i64,
 }
 
+impl NewMessage {
+    /// A message of ours that waits to be sent: to the customer, at once, without a fence, unless it is said otherwise.
+    pub(super) fn ours(id: Uuid, kind: MessageKind, body: String, now: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            kind,
+            user_id: None,
+            recipient: None,
+            body,
+            media: Vec::new(),
+            twilio_sid: None,
+            status: MessageStatus::Queued,
+            window_id: None,
+            in_reply_to_window: None,
+            fence: None,
+            not_before: None,
+            created_at: now,
+            stream_sequence: 0,
+        }
+    }
+}
+
 /// What a message must still meet when its turn to be sent comes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fence {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::conversation::decision::{Draft, Effect, MessageKind, NewMessage};
 use crate::conversation::event::EventType;
 use crate::conversation::input::Context;
-use crate::conversation::state::{Alerting, MessageStatus, Ownership};
+use crate::conversation::state::{Alerting, Ownership};
 use crate::phone::PhoneNumber;
 
 /// How much of the customer's words an alert quotes.
@@ -57,20 +57,8 @@ fn alert(draft: &mut Draft<'_>, number: &PhoneNumber, text: &str) {
     let now = draft.now;
     let id = draft.id("alert");
     draft.message(NewMessage {
-        id,
-        kind: MessageKind::Alert,
         recipient: Some(number.clone()),
-        user_id: None,
-        body: text.to_owned(),
-        media: Vec::new(),
-        twilio_sid: None,
-        status: MessageStatus::Queued,
-        window_id: None,
-        in_reply_to_window: None,
-        fence: None,
-        not_before: None,
-        created_at: now,
-        stream_sequence: 0,
+        ..NewMessage::ours(id, MessageKind::Alert, text.to_owned(), now)
     });
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
 }

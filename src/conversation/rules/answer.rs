@@ -7,7 +7,7 @@ use super::{alerts, texts};
 use crate::conversation::decision::{Draft, Effect, Fence, MessageKind, NewMessage, Urgent, WindowState};
 use crate::conversation::event::EventType;
 use crate::conversation::input::{Answer, Context, Urgency};
-use crate::conversation::state::{Answering, MessageStatus, Phase, Status};
+use crate::conversation::state::{Answering, Phase, Status};
 use crate::prices;
 
 /// Twilio refuses longer bodies (21617).
@@ -115,20 +115,9 @@ fn say(draft: &mut Draft<'_>, answering: Answering, kind: MessageKind, body: Str
     let (now, responds_to) = (draft.now, answering.closed_at);
     let id = draft.id("message");
     draft.message(NewMessage {
-        id,
-        kind,
-        recipient: None,
-        user_id: None,
-        body,
-        media: Vec::new(),
-        twilio_sid: None,
-        status: MessageStatus::Queued,
-        window_id: None,
         in_reply_to_window: Some(answering.window_id),
         fence: Some(Fence { epoch: answering.epoch, exempt_at: answering.exempt_at, hard_epoch: answering.hard_epoch }),
-        not_before: None,
-        created_at: now,
-        stream_sequence: 0,
+        ..NewMessage::ours(id, kind, body, now)
     });
     draft.state().answering = Some(Answering { phase: Phase::Replying { message_id: id }, ..answering });
     draft.state().last_activity = now;

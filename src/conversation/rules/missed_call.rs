@@ -6,7 +6,7 @@ use super::texts;
 use crate::conversation::decision::{Draft, Effect, Fence, MessageKind, NewMessage};
 use crate::conversation::event::EventType;
 use crate::conversation::input::{Context, MissedCall};
-use crate::conversation::state::{MessageStatus, Ownership};
+use crate::conversation::state::Ownership;
 
 /// The caller is told once within the cool-down, and not at all while a person owns the conversation.
 pub(in crate::conversation) fn missed(context: Context<'_>, draft: &mut Draft<'_>, call: &MissedCall) {
@@ -30,20 +30,9 @@ pub(in crate::conversation) fn missed(context: Context<'_>, draft: &mut Draft<'_
     // A customer who texts meanwhile still wants to hear that the call was seen: only what silences us holds it back.
     let fence = Fence { epoch: draft.state().epoch, exempt_at: now, hard_epoch: draft.state().hard_epoch };
     draft.message(NewMessage {
-        id,
-        kind: MessageKind::MissedCall,
-        recipient: None,
-        user_id: None,
-        body: texts::missed_call(context.business),
-        media: Vec::new(),
-        twilio_sid: None,
-        status: MessageStatus::Queued,
-        window_id: None,
-        in_reply_to_window: None,
         fence: Some(fence),
         not_before,
-        created_at: now,
-        stream_sequence: 0,
+        ..NewMessage::ours(id, MessageKind::MissedCall, texts::missed_call(context.business), now)
     });
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
 }

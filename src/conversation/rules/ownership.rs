@@ -9,7 +9,7 @@ use super::window::deadline;
 use crate::conversation::decision::{Draft, Effect, MessageKind, MessageUpdate, NewMessage, WindowState};
 use crate::conversation::event::EventType;
 use crate::conversation::input::Context;
-use crate::conversation::state::{MessageStatus, Ownership, Phase, Status};
+use crate::conversation::state::{Ownership, Phase, Status};
 
 /// A person takes over. Taking over twice changes nothing.
 pub(in crate::conversation) fn taken_over(draft: &mut Draft<'_>, user_id: &str, reason: &str) {
@@ -41,21 +41,9 @@ pub(in crate::conversation) fn replied(context: Context<'_>, draft: &mut Draft<'
     let now = draft.now;
     let id = draft.id("message");
     draft.message(NewMessage {
-        id,
-        kind: MessageKind::User,
-        recipient: None,
         user_id: Some(user_id.to_owned()),
-        body: body.to_owned(),
-        media: Vec::new(),
-        twilio_sid: None,
-        status: MessageStatus::Queued,
-        window_id: None,
-        in_reply_to_window: None,
-        // What a person has written is theirs to send: nothing that happens meanwhile holds it back.
-        fence: None,
-        not_before: None,
-        created_at: now,
-        stream_sequence: 0,
+        // What a person has written is theirs to send: it has no fence, so nothing that happens meanwhile holds it back.
+        ..NewMessage::ours(id, MessageKind::User, body.to_owned(), now)
     });
     draft.state().last_activity = now;
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
