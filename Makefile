@@ -38,6 +38,15 @@ performance: servers nextest ## Measures the document's absolute bounds
 	$(CARGO) build $(ALL) --bins --tests
 	$(WITH_SERVERS) -- $(CARGO) nextest run $(ALL) --profile $(NEXTEST_PROFILE) --run-ignored only -E 'test(performance_)' --no-capture
 
+.PHONY: race
+race: servers nextest ## Takeovers at random moments against two processes, thousands of them (NMC_RACE_TAKEOVERS, NMC_RACE_SEED)
+	$(CARGO) build $(ALL) --bins --tests
+	NMC_RACE_TAKEOVERS=$${NMC_RACE_TAKEOVERS:-3000} $(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --profile $(NEXTEST_PROFILE) -E 'test(takeover_race_nothing)' --no-capture
+
+.PHONY: property
+property: ## The rules under a million random sequences, other ones every time (NMC_PROPERTY_CASES, NMC_PROPERTY_SEED)
+	NMC_PROPERTY_CASES=$${NMC_PROPERTY_CASES:-1000000} NMC_PROPERTY_SEED=$${NMC_PROPERTY_SEED:-random} $(CARGO) test $(ALL) --package nevermisscall --lib property:: -- --nocapture
+
 .PHONY: test-live
 test-live: servers nextest ## Runs the tests against the real Twilio and DispatchBot (needs test credentials)
 	@for name in TWILIO_TEST_SID TWILIO_TEST_TOKEN DISPATCHBOT_TEST_KEY; do \

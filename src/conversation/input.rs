@@ -105,6 +105,8 @@ pub enum MessageReport {
         status: DeliveryStatus,
         /// Twilio's error code, where one came along.
         error_code: Option<i32>,
+        /// What that code means, in words.
+        why: Option<String>,
     },
 }
 

@@ -139,6 +139,10 @@ pub struct OpenWindow {
     pub last_message_at: DateTime<Utc>,
     /// When it closes; none while a person owns the conversation.
     pub deadline: Option<DateTime<Utc>>,
+    /// The window whose answer a takeover stopped, where this one holds nothing but that one's messages: should it turn
+    /// out that the answer had gone out, nothing is left to answer.
+    #[serde(default)]
+    pub resumes: Option<Uuid>,
 }
 
 /// A closed window whose answer is not settled yet.
@@ -156,6 +160,9 @@ pub struct Answering {
     pub epoch: i64,
     /// [`Conversation::hard_epoch`] when it was claimed.
     pub hard_epoch: i64,
+    /// As in [`OpenWindow`].
+    #[serde(default)]
+    pub resumes: Option<Uuid>,
     /// How much it hurries.
     #[serde(default = "in_its_turn")]
     pub urgent: Urgent,
@@ -198,6 +205,9 @@ pub struct Memory {
     /// Who is to be told next of an emergency.
     #[serde(default)]
     pub alerting: Option<Alerting>,
+    /// When the owner was last told of one.
+    #[serde(default)]
+    pub emergency_at: Option<DateTime<Utc>>,
 }
 
 /// An emergency that nobody has taken over yet.

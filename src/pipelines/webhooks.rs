@@ -16,6 +16,7 @@ use crate::phone::PhoneNumber;
 use crate::shell::{Applied, CallReport, Happening, InputId, Shell, Target, Trace};
 use crate::store::Message;
 use crate::telemetry::{Metrics, WebhookKind};
+use crate::twilio;
 
 /// How many webhooks are worked on at once.
 const AT_ONCE: usize = 48;
@@ -160,8 +161,12 @@ impl Decide {
         if !self.may_report(inbound, &message, early).await? {
             return Err(dead(UNKNOWN_MESSAGE, "signed by an account that the message was not sent with"));
         }
-        let report =
-            MessageReport::Delivery { twilio_sid: message_sid.clone(), status: reported, error_code: *error_code };
+        let report = MessageReport::Delivery {
+            twilio_sid: message_sid.clone(),
+            status: reported,
+            error_code: *error_code,
+            why: error_code.and_then(twilio::explain).map(str::to_owned),
+        };
         let happening = Happening::Message { id: message.id, report };
         let target = Target::Id(message.conversation_id);
         match self.shell.apply(&target, input, &happening).await.map_err(|e| early.retry(e))? {

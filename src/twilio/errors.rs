@@ -50,8 +50,8 @@ fn find(code: u32) -> Option<&'static (u32, Again, &'static str)> {
 }
 
 /// What the code means, for a person.
-pub fn explain(code: u32) -> Option<&'static str> {
-    find(code).map(|(_, _, words)| *words)
+pub fn explain(code: impl Into<i64>) -> Option<&'static str> {
+    find(u32::try_from(code.into()).ok()?).map(|(_, _, words)| *words)
 }
 
 /// Whether sending the same message again is pointless. An unknown code is not permanent.

@@ -1,10 +1,10 @@
-//! The user's document's own tests 1–6, its call flow and its customer journey, by their titles.
+//! The user's document's own tests 1–7 (8 and 9 are in takeover.rs and emergencies.rs), its call flow and its customer journey, by their titles.
 
 use chrono::DateTime;
 use nmc_testbed::twilio::webhooks::params;
 use serde_json::{Value, json};
 
-use crate::harness::{App, CUSTOMER, OUR_NUMBER, OWNER, spawn_app};
+use crate::harness::{App, BUSINESS, CUSTOMER, OUR_NUMBER, OWNER, business, spawn_app};
 
 const CALL: &str = "CA123456789";
 const TEXT: &str = "SM123456789";
@@ -124,6 +124,35 @@ async fn document_test_6_should_publish_conversation_events_to_redis() {
     assert_eq!(event["conversation_id"], conversation["id"]);
     assert_eq!(event["user_id"], conversation["user_id"]);
     assert_eq!(event["customer_phone"], conversation["customer_phone"]);
+}
+
+#[tokio::test]
+async fn document_test_7_should_send_conversation_context_to_dispatchbot() {
+    let app = spawn_app().await;
+    let mut ours = business();
+    ours["templates"] = json!({ "missed_call": "Hi! I missed your call. How can I help?" });
+    ours["user_settings"] = json!({ "tone": "friendly" });
+    ours["job_estimates"] = json!([{ "job_type": "plumbing_emergency", "min": 300, "max": 1200 }]);
+    ours["calendar"] = json!([{ "starts_at": "2026-12-01T09:00:00-05:00", "title": "Boiler at the school" }]);
+    app.put_business(BUSINESS, &ours).await;
+    let conversation = create_test_conversation(&app).await;
+    app.text(CUSTOMER, "Water heater burst in basement!").await;
+    let asked = app.wait_for_questions(1).await[0].clone();
+    assert_eq!(asked["conversation_id"], conversation["id"]);
+    let said = |at: usize| (asked["messages"][at]["sender_type"].clone(), asked["messages"][at]["body"].clone());
+    assert_eq!(said(0), (json!("ai"), json!("Hi! I missed your call. How can I help?")));
+    assert_eq!(said(1), (json!("customer"), json!("Water heater burst in basement!")));
+    assert_eq!(asked["messages"].as_array().map(Vec::len), Some(2));
+    for field in ["user_settings", "business_hours", "job_estimates", "calendar"] {
+        assert_eq!(asked[field], ours[field], "{field}");
+    }
+    assert_eq!(asked["business_settings"], ours["user_settings"]);
+    // What DispatchBot says of it is what becomes of it.
+    let sms = app.wait_for_sms(CUSTOMER, 2).await;
+    assert!(sms[1].body.contains("emergency"), "{}", sms[1].body);
+    app.wait_for_event_of(CUSTOMER, 2, "message.delivered").await;
+    let updated = app.conversation(id(&conversation)).await;
+    assert_eq!((&updated["job_type"], &updated["urgency_level"]), (&json!("plumbing_emergency"), &json!("emergency")));
 }
 
 #[tokio::test]

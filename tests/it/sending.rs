@@ -158,6 +158,7 @@ async fn an_undelivered_sms_is_known_with_its_reason() {
     app.wait_for_event("conversation.needs_attention").await;
     let ours = first_message_of(&app, CUSTOMER).await;
     assert_eq!((&ours["status"], &ours["error_code"]), (&json!("undelivered"), &json!(30003)));
+    assert_eq!(ours["error_message"], "The customer's phone is off or out of reach.");
 }
 
 #[rstest]

@@ -113,8 +113,24 @@ async fn after_a_release_the_ai_answers_what_nobody_has() {
 }
 
 #[tokio::test]
+async fn after_a_release_the_ai_answers_what_the_takeover_had_stopped() {
+    let app = spawn_app().await;
+    app.servers.dispatchbot.add_rule(Rule::next(1, BotFault::Delay(Span::exactly(Duration::from_millis(1500)))));
+    let id = texted(&app).await;
+    app.wait_for_questions(1).await;
+    take_over(&app, &id).await;
+    app.settled().await;
+    assert!(app.sms_to(CUSTOMER).is_empty());
+    command(&app, &id, "release", json!({ "user_id": "u1" })).await.ok();
+    app.wait_for_sms(CUSTOMER, 1).await;
+    app.wait_for_event("message.delivered").await;
+    app.settled().await;
+    assert_eq!(app.sms_to(CUSTOMER).len(), 1);
+}
+
+#[tokio::test]
 async fn a_person_completes_and_nothing_follows() {
-    let app = spawn_app_with(&[("NMC_WINDOW_HOLD", "60s"), ("NMC_WINDOW_MAX", "90s")]).await;
+    let app = spawn_app_with(&[("NMC_WINDOW_HOLD", "8s"), ("NMC_WINDOW_MAX", "90s")]).await;
     let id = texted(&app).await;
     let body = json!({ "user_id": "u1", "outcome": "booked", "summary": "Friday at nine" });
     let completed = command(&app, &id, "complete", body.clone()).await.ok();

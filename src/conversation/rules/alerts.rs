@@ -1,6 +1,7 @@
 //! Alerts: in an emergency the owner gets an SMS at once, and then, one after the other, each of the business's contacts,
 //! until somebody takes over.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::conversation::decision::{Draft, Effect, MessageKind, NewMessage};
@@ -9,11 +10,13 @@ use crate::conversation::input::Context;
 use crate::conversation::state::{Alerting, Ownership};
 use crate::phone::PhoneNumber;
 
+/// What is told within this time of an emergency is the same one; later, it is another: the first has been seen to, or
+/// it is time to say it again.
+const SAME_EMERGENCY: TimeDelta = TimeDelta::minutes(30);
 /// How much of the customer's words an alert quotes.
 const QUOTED_CHARS: usize = 300;
 
-/// An emergency was seen, in the customer's words or by DispatchBot. It is told once in a conversation; `true` where this
-/// was the time.
+/// An emergency was seen, in the customer's words or by DispatchBot. It is told once; `true` where this was the time.
 pub(in crate::conversation) fn emergency_seen(
     context: Context<'_>,
     draft: &mut Draft<'_>,
@@ -21,14 +24,17 @@ pub(in crate::conversation) fn emergency_seen(
     said: Option<&str>,
 ) -> bool {
     draft.state().urgency_level = Some("emergency".to_owned());
-    if draft.state().emergency_detected {
+    let now = draft.now;
+    let told = draft.state().memory.emergency_at.filter(|_| draft.state().emergency_detected);
+    if told.is_some_and(|at| now < at + SAME_EMERGENCY) {
         return false;
     }
     draft.state().emergency_detected = true;
+    draft.state().memory.emergency_at = Some(now);
     draft.emit(EventType::EmergencyDetected, why);
     let text = text(context, draft, said);
     // The owner hears of it at once, also while they have the conversation; nobody else is woken then.
-    draft.state().memory.alerting = Some(Alerting { next: 0, at: draft.now, text });
+    draft.state().memory.alerting = Some(Alerting { next: 0, at: now, text });
     escalate(context, draft);
     true
 }

@@ -36,8 +36,9 @@ pub(in crate::conversation) fn ready(context: Context<'_>, draft: &mut Draft<'_>
             json!({ "window_id": window_id, "appointment": appointment, "job_type": answer.job_type, "summary": answer.summary }),
         );
     }
-    // Who has written again since has not finished: the newer window decides whether this is the end.
-    if answer.complete && draft.state().window.is_none() {
+    // Who has written again since has not finished: the newer window decides whether this is the end. An emergency that
+    // people are still being told of is theirs to end: what is over could not be taken over.
+    if answer.complete && draft.state().window.is_none() && draft.state().memory.alerting.is_none() {
         draft.state().status = Status::Completed;
         draft.state().memory.completed_at = Some(now);
         draft.state().outcome = answer.outcome.clone();

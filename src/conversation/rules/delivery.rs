@@ -1,7 +1,10 @@
 //! What became of a message of ours, from Twilio's answer to the carrier's report.
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
+use super::ownership::raise_epochs;
+use super::window::overtake;
 use super::{alerts, opting};
 use crate::conversation::decision::{Draft, MessageKind, MessageUpdate, WindowState};
 use crate::conversation::event::EventType;
@@ -33,8 +36,9 @@ pub(in crate::conversation) fn reported(
         // An answer from the past would only confuse.
         MessageReport::Expired => give_up(draft, message, None, "expired", "it waited too long to be sent"),
         MessageReport::Unknown => unknown(draft, message),
-        MessageReport::Delivery { twilio_sid, status, error_code } => {
-            delivery(draft, message, twilio_sid, *status, *error_code);
+        MessageReport::Delivery { twilio_sid, status, error_code, why } => {
+            let problem = Problem { code: *error_code, why: why.as_deref() };
+            delivery(draft, message, twilio_sid, *status, problem);
         }
     }
 }
@@ -51,7 +55,7 @@ fn alert_reported(draft: &mut Draft<'_>, message: &SentMessage, report: &Message
         MessageReport::Superseded => (MessageStatus::Superseded, None, None),
         MessageReport::Expired => (MessageStatus::Failed, None, None),
         MessageReport::Unknown => (MessageStatus::Unknown, None, None),
-        MessageReport::Delivery { twilio_sid, status, error_code } => {
+        MessageReport::Delivery { twilio_sid, status, error_code, .. } => {
             (after_report(*status), Some(twilio_sid), *error_code)
         }
     };
@@ -99,6 +103,10 @@ fn superseded(draft: &mut Draft<'_>, message: &SentMessage) {
     if message.status != MessageStatus::Queued {
         return;
     }
+    if message.kind == MessageKind::User {
+        // It has no fence: only the ledger holds it back, and who wrote it has to know.
+        return give_up(draft, message, None, "opted_out", "the customer has opted out of texts meanwhile");
+    }
     advance(draft, message, MessageStatus::Superseded, None, None, None);
     let Some(answering) = answering(draft, message) else { return };
     draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, "fence");
@@ -111,13 +119,20 @@ fn superseded(draft: &mut Draft<'_>, message: &SentMessage) {
     }
 }
 
+/// What the carrier says is wrong.
+#[derive(Clone, Copy)]
+struct Problem<'a> {
+    code: Option<i32>,
+    why: Option<&'a str>,
+}
+
 /// A status callback: proves acceptance, moves forward only, and stops at a terminal state.
 fn delivery(
     draft: &mut Draft<'_>,
     message: &SentMessage,
     twilio_sid: &str,
     status: DeliveryStatus,
-    error_code: Option<i32>,
+    problem: Problem<'_>,
 ) {
     if message.status.is_terminal() {
         return;
@@ -127,7 +142,7 @@ fn delivery(
     if !first_proof && next == MessageStatus::Sent {
         return;
     }
-    advance(draft, message, next, Some(twilio_sid), error_code, None);
+    advance(draft, message, next, Some(twilio_sid), problem.code, None);
     if first_proof {
         draft.emit(EventType::MessageSent, about(message, Some(twilio_sid)));
         settle(draft, message, WindowState::Answered, "sent");
@@ -136,12 +151,13 @@ fn delivery(
         MessageStatus::Delivered => draft.emit(EventType::MessageDelivered, about(message, Some(twilio_sid))),
         MessageStatus::Undelivered | MessageStatus::Failed => {
             let mut data = about(message, Some(twilio_sid));
-            data["error_code"] = json!(error_code);
             data["reason"] = json!(next.as_str());
+            data["error_code"] = json!(problem.code);
+            data["why"] = json!(problem.why);
             draft.emit(EventType::MessageFailed, data);
             draft.emit(
                 EventType::NeedsAttention,
-                json!({ "reason": "not_delivered", "message_id": message.id, "error_code": error_code }),
+                json!({ "reason": "not_delivered", "message_id": message.id, "error_code": problem.code, "why": problem.why }),
             );
         }
         _ => {}
@@ -161,7 +177,7 @@ fn give_up(draft: &mut Draft<'_>, message: &SentMessage, code: Option<i32>, reas
     draft.emit(EventType::MessageFailed, data);
     draft.emit(
         EventType::NeedsAttention,
-        json!({ "reason": format!("message_{reason}"), "message_id": message.id, "error_code": code }),
+        json!({ "reason": format!("message_{reason}"), "message_id": message.id, "error_code": code, "why": why }),
     );
     settle(draft, message, WindowState::HandedOver, reason);
 }
@@ -211,5 +227,18 @@ fn settle(draft: &mut Draft<'_>, message: &SentMessage, state: WindowState, beca
         // Overtaken or given up, and yet it went out: the record says so.
         let opened_at = draft.now;
         draft.window(window_id, state, opened_at, "sent after all");
+        nothing_left_of(draft, window_id);
+    }
+}
+
+/// A takeover had stopped this window's answer, too late: what waits for an answer in its place has it.
+fn nothing_left_of(draft: &mut Draft<'_>, window_id: Uuid) {
+    if let Some(window) = draft.state().window.take_if(|open| open.resumes == Some(window_id)) {
+        draft.window(window.id, WindowState::Superseded, window.opened_at, "sent after all");
+    }
+    if let Some(answering) = draft.state().answering.clone().filter(|a| a.resumes == Some(window_id)) {
+        overtake(draft, &answering, "sent after all");
+        // It may be claimed already, and come back to be sent again: the fence has to hold it then.
+        raise_epochs(draft);
     }
 }

@@ -28,7 +28,7 @@ pub(in crate::conversation) fn told(
         return Some(window);
     }
     if let Some(answering) = draft.state().answering.clone() {
-        overtake(draft, &answering);
+        overtake(draft, &answering, "newer window");
     }
     claim(context.policy, draft, &window, Urgent::Emergency);
     None

@@ -93,6 +93,7 @@ fn join_or_open(context: Context<'_>, draft: &mut Draft<'_>, seen_at: DateTime<U
     let mut window = match draft.state().window.take() {
         Some(mut open) => {
             open.last_message_at = open.last_message_at.max(seen_at);
+            open.resumes = None;
             open
         }
         None => {
@@ -101,7 +102,7 @@ fn join_or_open(context: Context<'_>, draft: &mut Draft<'_>, seen_at: DateTime<U
             let id = draft.id("window");
             let because = if inherited.is_some() { "overtook an answer" } else { "message" };
             draft.window(id, WindowState::Open, opened_at, because);
-            OpenWindow { id, opened_at, last_message_at: seen_at, deadline: None }
+            OpenWindow { id, opened_at, last_message_at: seen_at, deadline: None, resumes: None }
         }
     };
     let ownership = draft.state().ownership;

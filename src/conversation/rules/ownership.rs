@@ -5,11 +5,11 @@
 use serde_json::json;
 
 use super::alerts;
-use super::window::deadline;
+use super::window::{deadline, overtake};
 use crate::conversation::decision::{Draft, Effect, MessageKind, MessageUpdate, NewMessage, WindowState};
 use crate::conversation::event::EventType;
 use crate::conversation::input::Context;
-use crate::conversation::state::{Ownership, Phase, Status};
+use crate::conversation::state::{OpenWindow, Ownership, Phase, Status};
 
 /// A person takes over. Taking over twice changes nothing.
 pub(in crate::conversation) fn taken_over(draft: &mut Draft<'_>, user_id: &str, reason: &str) {
@@ -17,7 +17,8 @@ pub(in crate::conversation) fn taken_over(draft: &mut Draft<'_>, user_id: &str, 
         return;
     }
     let now = draft.now;
-    silence_the_ai(draft, "takeover");
+    raise_epochs(draft);
+    stop_the_answer(draft);
     alerts::stop(draft);
     draft.state().ownership = Ownership::User;
     draft.state().status = Status::UserHandling;
@@ -28,6 +29,24 @@ pub(in crate::conversation) fn taken_over(draft: &mut Draft<'_>, user_id: &str, 
         window.deadline = None;
     }
     draft.emit(EventType::UserTaken, json!({ "by": user_id, "reason": reason }));
+}
+
+/// The answer under way is not wanted any more, but what it would have answered still is unanswered: it collects with
+/// whatever else comes until the person answers it, or gives it back with the conversation.
+fn stop_the_answer(draft: &mut Draft<'_>) {
+    let Some(answering) = draft.state().answering.clone() else { return };
+    if draft.state().window.is_none() {
+        let id = draft.id("window");
+        draft.window(id, WindowState::Open, answering.opened_at, "takeover");
+        draft.state().window = Some(OpenWindow {
+            id,
+            opened_at: answering.opened_at,
+            last_message_at: answering.closed_at,
+            deadline: None,
+            resumes: Some(answering.resumes.unwrap_or(answering.window_id)),
+        });
+    }
+    overtake(draft, &answering, "takeover");
 }
 
 /// A person writes, which takes over where they had not yet. It answers what has been collected.
@@ -98,7 +117,7 @@ pub(super) fn silence_the_ai(draft: &mut Draft<'_>, because: &str) {
     }
 }
 
-fn raise_epochs(draft: &mut Draft<'_>) {
+pub(super) fn raise_epochs(draft: &mut Draft<'_>) {
     draft.state().epoch += 1;
     draft.state().hard_epoch += 1;
 }

@@ -43,7 +43,7 @@ pub(in crate::conversation) fn due(context: Context<'_>, draft: &mut Draft<'_>) 
             draft.state().window = Some(OpenWindow { deadline: Some(at), ..window });
             return;
         }
-        overtake(draft, &answering);
+        overtake(draft, &answering, "newer window");
     }
     draft.state().window = None;
     if replies_too_often(context.policy, draft) {
@@ -69,6 +69,7 @@ pub(super) fn claim(policy: &Policy, draft: &mut Draft<'_>, window: &OpenWindow,
         exempt_at,
         epoch,
         hard_epoch,
+        resumes: window.resumes,
         urgent,
         phase: Phase::Analyzing,
     });
@@ -82,8 +83,8 @@ pub(super) fn claim(policy: &Policy, draft: &mut Draft<'_>, window: &OpenWindow,
 }
 
 /// The newer window answers: what the older one was about to say is held back if it has not gone out.
-pub(super) fn overtake(draft: &mut Draft<'_>, answering: &Answering) {
-    draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, "newer window");
+pub(super) fn overtake(draft: &mut Draft<'_>, answering: &Answering, because: &str) {
+    draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, because);
     if let Phase::Replying { message_id } = answering.phase {
         draft.update_message(MessageUpdate::hold_back(message_id));
     }

@@ -61,6 +61,40 @@ fn an_owner_who_has_the_conversation_is_told_and_nobody_else() {
     assert!(told(talk.later(60.0).due()).is_empty());
 }
 
+#[rstest]
+#[case::the_same_one(1_799.0, &[])]
+#[case::another_one(1_800.0, &["+15555552222"])]
+fn half_an_hour_later_it_is_another_emergency(#[case] later: f64, #[case] expected: &[&str]) {
+    let mut talk = talk_with_contacts();
+    talk.text("basement is flooding");
+    talk.apply(&Input::UserTookOver { user_id: "u1".into(), reason: "mine".into() });
+    talk.apply(&Input::Released { user_id: "u1".into() });
+    let decision = talk.later(later).text("Gas leak in house!").clone();
+    assert_eq!(told(&decision), expected);
+    assert_eq!(is_analyzed(&decision), !expected.is_empty(), "and nobody waits for a window");
+}
+
+/// What is over cannot be taken over, and the alerts ask for just that.
+#[rstest]
+#[case::while_people_are_told(1.0, Status::AiHandling)]
+#[case::when_all_were_told(120.0, Status::Completed)]
+fn the_ai_ends_no_emergency_that_people_are_still_told_of(#[case] later: f64, #[case] status: Status) {
+    let mut talk = talk_with_contacts();
+    talk.text("Gas leak in house!");
+    let first = talk.state().answering.clone().unwrap().window_id;
+    talk.answered(first, "Get out.");
+    let sent = talk.sent.len() - 1;
+    talk.report(sent, accepted());
+    for _ in 0..2 {
+        talk.later(later / 2.0).due();
+    }
+    talk.text("ok");
+    let window_id = talk.close_window();
+    let answer = Answer { complete: true, ..answer("We are on our way.") };
+    talk.apply(&Input::AnalysisReady { window_id, answer });
+    assert_eq!(talk.state().status, status);
+}
+
 #[test]
 fn an_emergency_that_only_dispatchbot_sees_is_told_too() {
     let mut talk = talk_with_contacts();

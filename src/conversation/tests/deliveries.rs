@@ -14,7 +14,7 @@ fn replying() -> Talk {
 }
 
 fn delivery(status: DeliveryStatus) -> MessageReport {
-    MessageReport::Delivery { twilio_sid: "SMx".into(), status, error_code: None }
+    MessageReport::Delivery { twilio_sid: "SMx".into(), status, error_code: None, why: None }
 }
 
 #[test]
@@ -89,10 +89,25 @@ fn a_message_that_does_not_arrive_is_given_to_a_person() {
         twilio_sid: "SMx".into(),
         status: DeliveryStatus::Undelivered,
         error_code: Some(30003),
+        why: Some("off or out of reach".into()),
     };
     let decision = talk.report(0, report).clone();
     assert_eq!(events(&decision), ["message.failed", "conversation.needs_attention"]);
     assert_eq!(event_data(&decision, EventType::MessageFailed)["error_code"], 30003);
+    assert_eq!(event_data(&decision, EventType::MessageFailed)["why"], "off or out of reach");
+    assert_eq!(event_data(&decision, EventType::NeedsAttention)["why"], "off or out of reach");
+}
+
+#[test]
+fn who_wrote_to_a_customer_that_opts_out_meanwhile_is_told() {
+    let mut talk = Talk::new();
+    talk.text("my sink is blocked");
+    talk.apply(&Input::UserReplied { user_id: "u1".into(), body: "On my way.".into() });
+    talk.text("STOP");
+    let decision = talk.report(0, MessageReport::Superseded).clone();
+    assert_eq!(event_data(&decision, EventType::MessageFailed)["reason"], "opted_out");
+    assert_eq!(event_data(&decision, EventType::NeedsAttention)["reason"], "message_opted_out");
+    assert_eq!(talk.sent[0].status, MessageStatus::Failed);
 }
 
 #[test]

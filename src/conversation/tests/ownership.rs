@@ -85,7 +85,7 @@ fn a_takeover_drops_the_answer_that_dispatchbot_works_on() {
     let mut talk = talk_at(&At::Analyzing);
     let window = talk.state().answering.clone().unwrap().window_id;
     let decision = talk.apply(&take_over()).clone();
-    assert_eq!(windows(&decision), [(WindowState::HandedOver, "takeover")]);
+    assert_eq!(windows(&decision), [(WindowState::Open, "takeover"), (WindowState::Superseded, "takeover")]);
     assert!(!talk.answered(window, "We can help.").changed);
     assert!(!talk.later(500.0).answered(window, "We can help.").changed, "nor ever");
 }
@@ -146,6 +146,71 @@ fn a_release_gives_what_is_unanswered_its_window() {
     assert_eq!(events(&decision), ["conversation.released"]);
     assert_eq!((talk.state().ownership, talk.state().status), (Ownership::Ai, Status::AiHandling));
     assert!(decision.effects.iter().any(|effect| matches!(effect, Effect::ArmTimer { .. })));
+    talk.close_window();
+    assert!(is_analyzed(talk.last.as_ref().unwrap()));
+}
+
+#[rstest]
+#[case::while_dispatchbot_is_asked(At::Analyzing)]
+#[case::while_the_reply_waits(At::Replying)]
+fn what_a_takeover_left_without_its_answer_is_answered_after_a_release(#[case] at: At) {
+    let mut talk = talk_at(&at);
+    talk.apply(&take_over());
+    talk.later(500.0).apply(&release());
+    talk.close_window();
+    assert!(is_analyzed(talk.last.as_ref().unwrap()));
+}
+
+#[test]
+fn what_a_takeover_left_without_its_answer_is_answered_by_the_persons_reply() {
+    let mut talk = talk_at(&At::Analyzing);
+    talk.apply(&take_over());
+    let decision = talk.later(5.0).apply(&reply("I am on my way.")).clone();
+    assert_eq!(windows(&decision), [(WindowState::HandedOver, "answered by a person")]);
+    talk.apply(&release());
+    assert_eq!(talk.state().window, None);
+}
+
+/// An answer that was at Twilio when the takeover came, and its proof only after it.
+#[rstest]
+#[case::still_the_persons(false)]
+#[case::given_back(true)]
+fn an_answer_that_had_gone_out_is_not_given_again_after_a_release(#[case] given_back: bool) {
+    let mut talk = talk_at(&At::Replying);
+    talk.sent[1].status = MessageStatus::Sending;
+    talk.apply(&take_over());
+    if given_back {
+        talk.apply(&release());
+        talk.close_window();
+    }
+    let decision = talk.report(1, accepted()).clone();
+    let after_all = "sent after all";
+    assert_eq!(windows(&decision), [(WindowState::Answered, after_all), (WindowState::Superseded, after_all)]);
+    assert_eq!((&talk.state().window, &talk.state().answering), (&None, &None));
+}
+
+#[test]
+fn an_answer_that_is_not_wanted_any_more_is_fenced_though_it_was_claimed() {
+    let mut talk = talk_at(&At::Replying);
+    talk.sent[1].status = MessageStatus::Sending;
+    talk.apply(&take_over());
+    talk.apply(&release());
+    let window = talk.close_window();
+    talk.answered(window, "We can help.");
+    talk.sent[2].status = MessageStatus::Sending; // Twilio is busy, and it will be queued again
+    let before = talk.state().hard_epoch;
+    talk.report(1, accepted());
+    assert!(talk.state().hard_epoch > before);
+}
+
+#[test]
+fn a_newer_text_is_answered_though_the_older_answer_had_gone_out() {
+    let mut talk = talk_at(&At::Replying);
+    talk.sent[1].status = MessageStatus::Sending;
+    talk.apply(&take_over());
+    talk.later(1.0).text("hello?");
+    assert_eq!(windows(talk.report(1, accepted())), [(WindowState::Answered, "sent after all")]);
+    talk.apply(&release());
     talk.close_window();
     assert!(is_analyzed(talk.last.as_ref().unwrap()));
 }

@@ -13,6 +13,7 @@ use super::{EdgeData, Group, cursor};
 use crate::conversation::{self, MessageKind};
 use crate::edge::problem::Problem;
 use crate::store::{self, ConversationFilter};
+use crate::twilio;
 
 /// A conversation between a customer and a business.
 #[derive(Debug, Object)]
@@ -124,6 +125,8 @@ pub(super) struct Message {
     status: String,
     /// Twilio's error code, if it failed with one.
     error_code: Option<i32>,
+    /// What that code means, in words, where it is a known one.
+    error_message: Option<String>,
     /// The window that it answers.
     in_reply_to_window: Option<Uuid>,
     /// When it arrived at the edge, or when it was decided to send it.
@@ -143,6 +146,7 @@ impl From<store::Message> for Message {
             twilio_sid: m.twilio_sid,
             status: m.status.to_string(),
             error_code: m.error_code,
+            error_message: m.error_code.and_then(twilio::explain).map(str::to_owned),
             in_reply_to_window: m.in_reply_to_window,
             created_at: m.created_at,
         }

@@ -10,6 +10,8 @@ pub type Broken = String;
 
 /// What is slow at the most where all is well: a lost timer until the sweeper, DispatchBot's time, the send.
 const SLACK: TimeDelta = TimeDelta::milliseconds(4_600 + 3_400 + 1_500 + 500);
+/// Another emergency text within this time is of the same one.
+const SAME_EMERGENCY: TimeDelta = TimeDelta::minutes(30);
 /// An emergency's answer, by what DispatchBot has of it and the send.
 const EMERGENCY_SLACK: TimeDelta = TimeDelta::milliseconds(1_600 + 1_500 + 500);
 
@@ -44,7 +46,10 @@ pub struct ConversationRecord {
     replies: Vec<DateTime<Utc>>,
     fallback_at: Option<DateTime<Utc>>,
     alerted: Vec<PhoneNumber>,
-    emergency: bool,
+    /// When an emergency was last told, in this life of the conversation.
+    emergency_at: Option<DateTime<Utc>>,
+    /// A person has seen to that one.
+    seen_to: bool,
     /// A person has taken it in hand, in this life of the conversation.
     in_hand: bool,
 }
@@ -68,13 +73,14 @@ impl World<'_> {
             record.silenced = place;
             record.owned = owned;
             record.in_hand |= owned;
+            record.seen_to |= owned;
         };
         match input {
             Input::UserTookOver { .. } if !completed => silence(true),
             Input::UserReplied { .. } if !completed && !ledger => silence(true),
             Input::Completed { .. } if !completed => {
                 record.silenced = place;
-                record.in_hand = true;
+                (record.in_hand, record.seen_to) = (true, true);
             }
             Input::Released { .. } if !completed => record.owned = false,
             Input::MessageReported { report: MessageReport::Rejected { code: Some(21_610), .. }, message }
@@ -86,7 +92,7 @@ impl World<'_> {
                 holds(self.kept.insert(sms.twilio_sid.clone()), || format!("{} is kept twice", sms.twilio_sid))?;
                 if completed {
                     // Opened again, or another one: a new life.
-                    (record.owned, record.in_hand, record.emergency) = (false, false, false);
+                    (record.owned, record.in_hand, record.emergency_at) = (false, false, None);
                 }
                 let word = opt_word(&sms.body, None, ledger);
                 if matches!(word, Some(OptWord::Out { .. })) {
@@ -137,9 +143,14 @@ impl World<'_> {
         }
         self.windows_are_where_the_conversation_says(at)?;
         if tells(decision, EventType::EmergencyDetected) {
+            let (now, stepped) = (self.now(), self.stepped);
             let record = &mut self.records[at];
-            holds(!std::mem::replace(&mut record.emergency, true), || "an emergency is told of twice".into())?;
+            let before = record.emergency_at.replace(now);
+            holds(stepped || before.is_none_or(|at| now >= at + SAME_EMERGENCY), || {
+                "an emergency is told of twice".into()
+            })?;
             record.alerted.clear();
+            record.seen_to = record.owned;
         }
         for message in &decision.messages {
             self.may_be_written(at, message)?;
@@ -189,12 +200,17 @@ impl World<'_> {
                 holds(window.taken == 1, || format!("a window is answered, and Twilio has {} of it", window.taken))?;
             }
             WindowState::Superseded => {
-                holds(was == WindowState::Claimed, || format!("a window is superseded that is {was}"))?;
+                // It stood for another window's messages only, and that one's answer has gone out.
+                let had_its_answer = record.because == "sent after all"
+                    && decision.windows.iter().any(|other| other.state == WindowState::Answered);
+                holds(was == WindowState::Claimed || (was == WindowState::Open && had_its_answer), || {
+                    format!("a window is superseded that is {was}")
+                })?;
                 let state = &decision.conversation;
                 window.successor = state.window.as_ref().map(|open| open.id).or_else(|| {
                     state.answering.as_ref().map(|a| a.window_id).filter(|answering| *answering != record.id)
                 });
-                window.excused = person || silenced || told;
+                window.excused = person || silenced || told || had_its_answer;
                 holds(window.successor.is_some() || window.excused, || {
                     format!("a window is superseded ({}), and nobody answers", record.because)
                 })?;
@@ -319,7 +335,7 @@ impl World<'_> {
         }
         for record in &self.records {
             let all_told = record.alerted.len() == self.settings.business.alert_numbers.len();
-            holds(!record.emergency || record.in_hand || all_told, || {
+            holds(record.emergency_at.is_none() || record.seen_to || all_told, || {
                 format!("an emergency that nobody took in hand, and only {} were told", record.alerted.len())
             })?;
         }
@@ -350,11 +366,8 @@ impl World<'_> {
         holds(last.settled_at <= limit || self.records[window.conversation].in_hand, || {
             format!("a customer who wrote at {} was answered at {}", window.opened_at, last.settled_at)
         })?;
-        holds(
-            std::env::var("NOEM").is_ok()
-                || !window.emergency
-                || last.settled_at <= window.claimed_at + EMERGENCY_SLACK,
-            || format!("an emergency of {} was answered at {}", window.claimed_at, last.settled_at),
-        )
+        holds(!window.emergency || last.settled_at <= window.claimed_at + EMERGENCY_SLACK, || {
+            format!("an emergency of {} was answered at {}", window.claimed_at, last.settled_at)
+        })
     }
 }

@@ -264,7 +264,7 @@ impl World<'_> {
     pub fn called_back(&mut self, message: usize, sid: String, status: DeliveryStatus) -> Result<(), Broken> {
         let id = format!("status:{sid}:{status}");
         let target = Target::Conversation(self.rows[message].conversation);
-        let report = MessageReport::Delivery { twilio_sid: sid, status, error_code: None };
+        let report = MessageReport::Delivery { twilio_sid: sid, status, error_code: None, why: None };
         self.hear(target, id, Told::Report { message, report }).map(drop)
     }
 }

@@ -5,7 +5,10 @@
 //! whether Twilio lets the POST wait before or after it accepts, and when the takeover comes. Some hundreds run at once, on
 //! two processes. What came of it is read off the simulators and the tables, and judged by [`History::breaches`].
 //!
-//! `NMC_RACE_TAKEOVERS` says how many (2,000), `NMC_RACE_SEED` repeats the plans of an earlier race.
+//! `NMC_RACE_TAKEOVERS` says how many (`make race` plays thousands), `NMC_RACE_SEED` repeats the plans of an earlier race.
+
+mod history;
+mod plan;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -17,10 +20,9 @@ use nevermisscall::app::Role;
 use nmc_testbed::dispatchbot::Fault as BotFault;
 use nmc_testbed::sim::{Rule, Span};
 use nmc_testbed::twilio::{Callbacks, Fault, new_message_sid};
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use reqwest::Method;
-use rstest::rstest;
 use serde_json::{Value, json};
 use sqlx::Connection;
 use tokio::sync::oneshot;
@@ -28,6 +30,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use uuid::Uuid;
 
 use crate::harness::{API_KEY, App, OUR_NUMBER, PATIENCE, Rest, query};
+
+use history::{History, Met, Question, Reply, Takeover};
+use plan::{Moment, Plan};
 
 const TAKEOVERS: u32 = 300;
 /// Conversations under way at the same time.
@@ -70,58 +75,6 @@ async fn takeover_race_nothing_of_the_ai_is_accepted_once_a_takeover_has_answere
 fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name}: {text:?}")))
-}
-
-/// All that chance decides about one conversation.
-struct Plan {
-    number: u32,
-    customer: String,
-    /// Spreads the first ones; the others start when one has ended.
-    starts_after: Duration,
-    /// Some text twice: in the first window, or when it has closed.
-    again_after: Option<Duration>,
-    /// How long DispatchBot takes.
-    thinks: Duration,
-    /// How long Twilio waits before it accepts …
-    delays: Duration,
-    /// … or holds its answer, once it has.
-    holds: Duration,
-    takes_over: Moment,
-}
-
-/// When a takeover comes.
-enum Moment {
-    /// So long after the customer's first text, whatever the service does.
-    AfterText(Duration),
-    /// So long after DispatchBot was asked.
-    AfterQuestion(Duration),
-}
-
-impl Plan {
-    fn draw(number: u32, random: &mut StdRng) -> Self {
-        let mut ms = |from: u64, to: u64| Duration::from_millis(random.random_range(from..=to));
-        let (starts_after, thinks, at_twilio) = (ms(0, 2_000), ms(0, 600), ms(0, 3_000));
-        let (again_after, about_the_close) = (ms(0, 2_500), ms(700, 1_500));
-        let (as_it_is_written, later) = (ms(0, 150), ms(0, 4_000));
-        let takes_over = match random.random_range(0..100) {
-            0..25 => Moment::AfterText(about_the_close),
-            // Written, committed, queued, claimed, posted.
-            25..60 => Moment::AfterQuestion(thinks + as_it_is_written),
-            // Before Twilio accepts it, before Twilio answers, after that.
-            _ => Moment::AfterQuestion(thinks + later),
-        };
-        let before = random.random();
-        Self {
-            number,
-            customer: format!("+1212{:07}", 2_000_000 + number),
-            starts_after: if (number as usize) < AT_ONCE { starts_after } else { Duration::ZERO },
-            again_after: random.random_bool(0.3).then_some(again_after),
-            thinks,
-            delays: if before { at_twilio } else { Duration::ZERO },
-            holds: if before { Duration::ZERO } else { at_twilio },
-            takes_over,
-        }
-    }
 }
 
 /// Runs the race to its end, and tells each conversation's history.
@@ -336,213 +289,4 @@ impl Tables {
             ownership: ownership.expect("the conversations").into_iter().collect(),
         }
     }
-}
-
-/// What happened in one conversation, as far as it is judged.
-#[derive(Debug)]
-struct History {
-    customer: String,
-    texts: Vec<DateTime<Utc>>,
-    questions: Vec<Question>,
-    /// The windows whose answer was ready and held back.
-    superseded: Arc<HashSet<Uuid>>,
-    replies: Vec<Reply>,
-    /// How long Twilio held its answers to our POSTs.
-    held: Duration,
-    takeover: Takeover,
-    ownership: String,
-}
-
-/// DispatchBot is asked about a window.
-#[derive(Debug)]
-struct Question {
-    at: DateTime<Utc>,
-    window: Uuid,
-}
-
-/// Twilio accepts a message of ours.
-#[derive(Debug)]
-struct Reply {
-    accepted_at: DateTime<Utc>,
-    /// The window that it answers, by the message's row; none where no row knows it.
-    window: Option<Uuid>,
-}
-
-/// A takeover, from the request to when its answer had been read.
-#[derive(Debug)]
-struct Takeover {
-    asked_at: DateTime<Utc>,
-    answered_at: DateTime<Utc>,
-    changed: bool,
-    in_flight: bool,
-}
-
-impl Takeover {
-    fn took(&self) -> TimeDelta {
-        self.answered_at - self.asked_at
-    }
-}
-
-/// How far the AI's answer was when the takeover came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Met {
-    /// Nobody had asked DispatchBot yet.
-    Collecting,
-    /// DispatchBot had been asked, and what it said was not made a message any more.
-    Thinking,
-    /// DispatchBot had been asked, and its answer became a message that was held back.
-    Queued,
-    /// It was accepted by Twilio between the takeover's request and its answer.
-    Posting,
-    /// It had been accepted, and Twilio had not answered the POST yet.
-    Held,
-    /// It was over.
-    Answered,
-}
-
-impl Met {
-    fn is_under_way(self) -> bool {
-        matches!(self, Self::Thinking | Self::Queued | Self::Posting | Self::Held)
-    }
-}
-
-/// What must not be.
-#[derive(Debug, PartialEq)]
-enum Breach {
-    /// A message of the AI, accepted so much after the takeover had answered.
-    AcceptedAfter { customer: String, by_ms: i64, takeover_took_ms: i64 },
-    /// The takeover said that it could not wait for a message at Twilio, which took three seconds at the most.
-    InFlight { customer: String },
-    /// It was the first takeover, and said that it had changed nothing.
-    ChangedNothing { customer: String },
-    /// In the end it is not the person's.
-    OwnedBy { customer: String, owner: String },
-    /// Two messages for what was written in one window.
-    AnsweredTwice { customer: String, window: Uuid },
-    /// Twilio has a message that no row of ours knows.
-    Unrecorded { customer: String },
-}
-
-impl History {
-    fn breaches(&self) -> Vec<Breach> {
-        let customer = || self.customer.clone();
-        let mut found = Vec::new();
-        let mut answered = HashSet::new();
-        for reply in &self.replies {
-            let by = reply.accepted_at - self.takeover.answered_at;
-            if by > TimeDelta::zero() {
-                found.push(Breach::AcceptedAfter {
-                    customer: customer(),
-                    by_ms: by.num_milliseconds(),
-                    takeover_took_ms: self.takeover.took().num_milliseconds(),
-                });
-            }
-            match reply.window {
-                None => found.push(Breach::Unrecorded { customer: customer() }),
-                Some(window) if !answered.insert(window) => {
-                    found.push(Breach::AnsweredTwice { customer: customer(), window });
-                }
-                Some(_) => {}
-            }
-        }
-        if self.takeover.in_flight {
-            found.push(Breach::InFlight { customer: customer() });
-        }
-        if !self.takeover.changed {
-            found.push(Breach::ChangedNothing { customer: customer() });
-        }
-        if self.ownership != "user" {
-            found.push(Breach::OwnedBy { customer: customer(), owner: self.ownership.clone() });
-        }
-        found
-    }
-
-    /// How far the newest answer was; one that a second text had overtaken already does not count as under way.
-    fn met(&self) -> Met {
-        let Takeover { asked_at, answered_at, .. } = self.takeover;
-        let accepted = |from: DateTime<Utc>, to: DateTime<Utc>| {
-            self.replies.iter().any(|reply| (from..=to).contains(&reply.accepted_at))
-        };
-        if accepted(asked_at, answered_at) {
-            return Met::Posting;
-        }
-        let before = |at: &&DateTime<Utc>| **at < asked_at;
-        let last_text = self.texts.iter().filter(before).max();
-        let Some(question) = self.questions.iter().rfind(|question| question.at < asked_at) else {
-            return Met::Collecting;
-        };
-        let is_answered = self.replies.iter().any(|reply| reply.window == Some(question.window));
-        if is_answered {
-            return if accepted(asked_at - self.held, asked_at) { Met::Held } else { Met::Answered };
-        }
-        match last_text {
-            Some(text) if *text > question.at => Met::Collecting,
-            _ if self.superseded.contains(&question.window) => Met::Queued,
-            _ => Met::Thinking,
-        }
-    }
-}
-
-/// The judge's own proof: a conversation where all is well, and each kind of breach made up.
-#[rstest]
-#[case::all_is_well(|_: &mut History| {}, "")]
-#[case::accepted_before_the_takeover_answered(|h: &mut History| h.replies[0].accepted_at = at(1_600), "")]
-#[case::accepted_after(|h: &mut History| h.replies[0].accepted_at = at(1_601), "AcceptedAfter")]
-#[case::another_accepted_long_after(|h: &mut History| h.replies.push(reply(9_000, 2)), "AcceptedAfter")]
-#[case::two_answers_to_one_window(|h: &mut History| h.replies.push(reply(1_550, 1)), "AnsweredTwice")]
-#[case::two_windows_have_an_answer_each(|h: &mut History| h.replies.push(reply(1_550, 2)), "")]
-#[case::a_message_without_a_row(|h: &mut History| h.replies[0].window = None, "Unrecorded")]
-#[case::in_flight(|h: &mut History| h.takeover.in_flight = true, "InFlight")]
-#[case::no_change(|h: &mut History| h.takeover.changed = false, "ChangedNothing")]
-#[case::still_the_ai_s(|h: &mut History| h.ownership = "ai".to_owned(), "OwnedBy")]
-fn takeover_race_the_judge_sees_a_breach(#[case] spoil: fn(&mut History), #[case] expected: &str) {
-    let mut history = made_up();
-    spoil(&mut history);
-    let told: Vec<_> = history.breaches().iter().map(|breach| format!("{breach:?}")).collect();
-    let kinds: Vec<_> = told.iter().filter_map(|breach| breach.split([' ', '{']).next()).collect();
-    assert_eq!(kinds.join(", "), expected, "{told:?}");
-}
-
-#[rstest]
-#[case::before_the_question(900, |_: &mut History| {}, Met::Collecting)]
-#[case::before_acceptance(1_400, |_: &mut History| {}, Met::Posting)]
-#[case::while_twilio_holds_its_answer(1_550, |_: &mut History| {}, Met::Held)]
-#[case::when_all_is_over(1_900, |_: &mut History| {}, Met::Answered)]
-#[case::while_dispatchbot_thinks(1_400, |h: &mut History| h.replies.clear(), Met::Thinking)]
-#[case::while_it_is_queued(1_400, |h: &mut History| { h.replies.clear(); h.superseded = Arc::new([window(1)].into()); }, Met::Queued)]
-#[case::when_a_second_text_has_overtaken_it(1_400, |h: &mut History| { h.replies.clear(); h.texts.push(at(1_300)); }, Met::Collecting)]
-fn takeover_race_what_a_takeover_met_is_told_from_its_history(
-    #[case] asked_at: i64,
-    #[case] change: fn(&mut History),
-    #[case] expected: Met,
-) {
-    let mut history = made_up();
-    history.takeover = Takeover { asked_at: at(asked_at), answered_at: at(asked_at + 150), ..history.takeover };
-    change(&mut history);
-    assert_eq!(history.met(), expected);
-}
-
-fn made_up() -> History {
-    History {
-        customer: "+12125551234".to_owned(),
-        texts: vec![at(0)],
-        questions: vec![Question { at: at(1_000), window: window(1) }],
-        superseded: Arc::default(),
-        replies: vec![reply(1_500, 1)],
-        held: Duration::from_millis(300),
-        takeover: Takeover { asked_at: at(1_400), answered_at: at(1_600), changed: true, in_flight: false },
-        ownership: "user".to_owned(),
-    }
-}
-
-fn at(ms: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp_millis(1_700_000_000_000 + ms).expect("a time")
-}
-
-fn window(number: u128) -> Uuid {
-    Uuid::from_u128(number)
-}
-
-fn reply(ms: i64, of: u128) -> Reply {
-    Reply { accepted_at: at(ms), window: Some(window(of)) }
 }
