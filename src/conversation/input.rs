@@ -259,6 +259,9 @@ pub struct Context<'a> {
     pub business: &'a Business,
     /// Whether the ledger says that the customer wants no texts of this business.
     pub opted_out: bool,
+    /// When this business last sent the caller a missed-call text, whichever of its numbers was called; asked for a
+    /// missed call only.
+    pub missed_call_sms_at: Option<DateTime<Utc>>,
 }
 
 /// How the service is configured, as far as the rules need it.

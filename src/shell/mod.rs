@@ -283,7 +283,13 @@ impl Shell {
             Some(customer) => self.store.is_opted_out(&business.id, customer).await?,
             None => false,
         };
-        let context = Context { policy: &self.policy, business: &business, opted_out };
+        let missed_call_sms_at = match (customer, happening) {
+            (Some(customer), Happening::Input(Input::CallMissed(_))) => {
+                self.store.missed_call_sms_at(&business.id, customer).await?
+            }
+            _ => None,
+        };
+        let context = Context { policy: &self.policy, business: &business, opted_out, missed_call_sms_at };
         let told = match happening {
             Happening::Input(told) => told.clone(),
             Happening::Message { id, report } => match self.store.message(*id).await? {

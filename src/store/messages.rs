@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{Store, StoreError};
 use crate::conversation::{Media, MessageKind, MessageStatus, SentMessage};
+use crate::phone::PhoneNumber;
 
 /// A message of a conversation.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +49,27 @@ impl Message {
             twilio_sid: self.twilio_sid.clone(),
             in_reply_to_window: self.in_reply_to_window,
         }
+    }
+}
+
+impl Store {
+    /// When this business last sent a caller a missed-call text, from whichever of its numbers.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn missed_call_sms_at(
+        &self,
+        business_id: &str,
+        customer: &PhoneNumber,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "SELECT max(m.created_at) FROM conversations c JOIN messages m ON m.conversation_id = c.id
+             WHERE c.customer_phone = $2 AND c.business_id = $1 AND m.kind = 'missed_call'",
+            business_id,
+            customer.as_str()
+        )
+        .fetch_one(&self.pool)
+        .await?)
     }
 }
 

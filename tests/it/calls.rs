@@ -4,7 +4,7 @@ use nmc_testbed::twilio::new_call_sid;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::harness::{App, CUSTOMER, OUR_NUMBER, business, spawn_app};
+use crate::harness::{App, BUSINESS, CUSTOMER, OUR_NUMBER, business, spawn_app};
 
 async fn status(app: &App, call_sid: &str, params: &[(&str, &str)]) {
     let path = format!("/webhooks/twilio/call/status/{call_sid}");
@@ -51,6 +51,21 @@ async fn a_call_that_ends_without_a_dial_result_is_missed_too() {
     assert!(ended.body.ends_with("<Response/>"), "{}", ended.body);
     app.wait_for_sms(CUSTOMER, 1).await;
     assert_eq!(app.call(&sid).await["status"], "missed");
+}
+
+#[tokio::test]
+async fn who_misses_a_business_at_its_second_number_too_is_texted_once() {
+    let app = spawn_app().await;
+    let mut with_two = business();
+    with_two["phone_numbers"] = json!([OUR_NUMBER, "+15555551199"]);
+    app.put_business(BUSINESS, &with_two).await;
+    app.miss_call(CUSTOMER).await;
+    app.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;
+    app.servers.twilio.call(CUSTOMER, "+15555551199", "no-answer").await.unwrap();
+    app.wait_for_event_of(CUSTOMER, 2, "call.missed").await;
+    app.settled().await;
+    assert_eq!(app.sms_to(CUSTOMER).len(), 1);
+    assert_eq!(app.conversations_of(CUSTOMER).await.len(), 2, "a conversation for each number");
 }
 
 #[tokio::test]

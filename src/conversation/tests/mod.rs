@@ -27,6 +27,8 @@ struct Talk {
     now: DateTime<Utc>,
     /// What the ledger says.
     opted_out: bool,
+    /// As sent from any number of the business.
+    missed_call_sms_at: Option<DateTime<Utc>>,
     inputs: u32,
     /// The newest decision.
     last: Option<Decision>,
@@ -62,6 +64,7 @@ impl Talk {
             state: None,
             now: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
             opted_out: false,
+            missed_call_sms_at: None,
             inputs: 0,
             last: None,
             sent: Vec::new(),
@@ -77,7 +80,12 @@ impl Talk {
     fn apply(&mut self, input: &Input) -> &Decision {
         self.inputs += 1;
         let id = format!("input-{}", self.inputs);
-        let context = Context { policy: &self.policy, business: &self.business, opted_out: self.opted_out };
+        let context = Context {
+            policy: &self.policy,
+            business: &self.business,
+            opted_out: self.opted_out,
+            missed_call_sms_at: self.missed_call_sms_at,
+        };
         let decision = decide(context, self.state.as_ref(), &id, input, self.now).unwrap();
         assert_eq!(Some(&decision), decide(context, self.state.as_ref(), &id, input, self.now).as_ref(), "not pure");
         for message in decision.messages.iter().filter(|m| m.kind != MessageKind::Customer) {

@@ -45,6 +45,15 @@ fn a_caller_is_texted_once_within_the_cool_down(#[case] later: f64, #[case] text
     assert_eq!(is_sent(&decision), texted);
 }
 
+#[rstest]
+#[case::just_within_the_cool_down(1799, false)]
+#[case::after_it(1800, true)]
+fn the_cool_down_counts_from_the_text_of_any_number_of_the_business(#[case] ago: i64, #[case] texted: bool) {
+    let mut talk = Talk::new();
+    talk.missed_call_sms_at = Some(talk.now - TimeDelta::seconds(ago));
+    assert_eq!(is_sent(talk.call_missed()), texted);
+}
+
 #[test]
 fn a_missed_call_is_not_texted_while_a_person_owns_the_conversation() {
     let mut talk = Talk::new();
@@ -58,7 +67,8 @@ fn a_missed_call_is_not_texted_while_a_person_owns_the_conversation() {
 #[case::late_answer(Input::AnalysisReady { window_id: Uuid::nil(), answer: answer("late") })]
 fn without_a_conversation_only_a_customer_opens_one(#[case] input: Input) {
     let talk = Talk::new();
-    let context = Context { policy: &talk.policy, business: &talk.business, opted_out: false };
+    let context =
+        Context { policy: &talk.policy, business: &talk.business, opted_out: false, missed_call_sms_at: None };
     assert_eq!(decide(context, None, "input", &input, talk.now), None);
 }
 

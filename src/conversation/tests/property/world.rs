@@ -367,8 +367,12 @@ impl<'a> World<'a> {
                 &report
             }
         };
-        let context =
-            Context { policy: &self.settings.policy, business: &self.settings.business, opted_out: self.ledger };
+        let context = Context {
+            policy: &self.settings.policy,
+            business: &self.settings.business,
+            opted_out: self.ledger,
+            missed_call_sms_at: self.missed_call_texts.last().copied(),
+        };
         let (state, now) = (at.map(|n| &self.conversations[n]), self.now());
         let Some(decision) = decide(context, state, &heard.id, input, now) else { return Ok(()) };
         self.inputs += 1;
