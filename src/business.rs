@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::conversation::{self, Conversation, Templates};
+use crate::emergency;
 use crate::phone::PhoneNumber;
 use crate::prices::PriceRange;
 use crate::quiet::QuietHours;
@@ -81,7 +82,13 @@ impl Profile {
             // Checked when the business was put.
             quiet_hours: QuietHours::of_settings(&self.user_settings, &self.timezone).unwrap_or_default(),
             alert_numbers: self.alert_numbers(),
+            accepts_emergencies: self.emergencies().accepted,
         }
+    }
+
+    /// What it says of emergencies; checked when the business was put.
+    pub fn emergencies(&self) -> emergency::Settings {
+        emergency::Settings::of_settings(&self.user_settings).unwrap_or_default()
     }
 
     /// Who is told of an emergency: the owner, then the contacts in their order, nobody twice.
@@ -113,5 +120,6 @@ pub fn forgotten(conversation: &Conversation) -> conversation::Business {
         price_ranges: Vec::new(),
         quiet_hours: None,
         alert_numbers: Vec::new(),
+        accepts_emergencies: true,
     }
 }

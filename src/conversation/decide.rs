@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::decision::{Decision, Draft};
 use super::input::{Context, Input};
-use super::rules::{answer, delivery, inbound, missed_call, opening, ownership, window};
+use super::rules::{answer, delivery, emergency, inbound, missed_call, opening, ownership, window};
 use super::state::{Conversation, Status};
 
 /// Decides what follows when `input`, known by `input_id`, meets the conversation as it stands at `now`.
@@ -46,6 +46,7 @@ pub fn decide(
         Input::Completed { user_id, outcome, summary } => {
             ownership::completed(&mut draft, user_id, outcome, summary.as_deref());
         }
+        Input::FalseAlarm { user_id } => emergency::false_alarm(&mut draft, user_id),
         Input::MessageReported { message, report } => delivery::reported(context, &mut draft, message, report),
     }
     Some(draft.finish())

@@ -8,6 +8,7 @@ use super::event::{Event, EventType};
 use super::ids::derive_id;
 use super::input::Media;
 use super::state::{Conversation, MessageStatus};
+use crate::emergency::Verdict;
 use crate::phone::PhoneNumber;
 use crate::text_enum;
 
@@ -26,6 +27,10 @@ pub struct Decision {
     pub windows: Vec<WindowRecord>,
     /// What changes in the ledger of who wants no texts.
     pub ledger: Option<LedgerChange>,
+    /// Who says that the emergencies of the conversation were none.
+    pub false_alarm: Option<String>,
+    /// Who alone saw an emergency, where the words and DispatchBot disagree.
+    pub disagreement: Option<Seer>,
     /// What follows, in order.
     pub effects: Vec<Effect>,
 }
@@ -40,6 +45,25 @@ pub enum LedgerChange {
     },
     /// Texts again.
     In,
+}
+
+text_enum! {
+    /// Who sees an emergency in what a customer wrote.
+    pub enum Seer {
+        /// The rules on words.
+        Words = "words",
+        /// DispatchBot.
+        DispatchBot = "dispatchbot",
+    }
+}
+
+/// A verdict on a customer's words, to be kept with the message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeptVerdict {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Whether it is treated as an emergency: the business may take none.
+    pub accepted: bool,
 }
 
 /// What follows from a decision.
@@ -95,6 +119,8 @@ text_enum! {
         Emergency = "emergency",
         /// A person's own words.
         User = "user",
+        /// Tells a customer in danger how to get safe; beside the answer to the window.
+        Notice = "notice",
         /// Tells the owner or a contact of an emergency; not a message of the conversation.
         Alert = "alert",
     }
@@ -106,7 +132,7 @@ impl MessageKind {
         match self {
             Self::Customer => "customer",
             Self::User => "user",
-            Self::MissedCall | Self::Reply | Self::Fallback | Self::Emergency | Self::Alert => "ai",
+            Self::MissedCall | Self::Reply | Self::Fallback | Self::Emergency | Self::Notice | Self::Alert => "ai",
         }
     }
 }
@@ -138,6 +164,8 @@ pub struct NewMessage {
     pub fence: Option<Fence>,
     /// It is not sent before this time.
     pub not_before: Option<DateTime<Utc>>,
+    /// What a customer's words were taken for.
+    pub verdict: Option<KeptVerdict>,
     /// Its place in the conversation: the edge's stamp, or the decision's time.
     pub created_at: DateTime<Utc>,
     /// Its place among equal stamps.
@@ -160,6 +188,7 @@ impl NewMessage {
             in_reply_to_window: None,
             fence: None,
             not_before: None,
+            verdict: None,
             created_at: now,
             stream_sequence: 0,
         }
@@ -255,6 +284,8 @@ impl<'a> Draft<'a> {
             message_updates: Vec::new(),
             windows: Vec::new(),
             ledger: None,
+            false_alarm: None,
+            disagreement: None,
             effects: Vec::new(),
         };
         Self { input_id, now, ordinal: 0, rearm: false, decision, before }
@@ -309,6 +340,16 @@ impl<'a> Draft<'a> {
         self.decision.ledger = Some(change);
     }
 
+    /// What was taken for an emergency is none.
+    pub fn false_alarm(&mut self, by: &str) {
+        self.decision.false_alarm = Some(by.to_owned());
+    }
+
+    /// Only one of two sees an emergency.
+    pub fn disagreement(&mut self, seen_by: Seer) {
+        self.decision.disagreement = Some(seen_by);
+    }
+
     /// Finishes: says whether there is anything to write.
     pub fn finish(mut self) -> Decision {
         if self.rearm
@@ -321,7 +362,8 @@ impl<'a> Draft<'a> {
             || !d.messages.is_empty()
             || !d.message_updates.is_empty()
             || !d.windows.is_empty()
-            || d.ledger.is_some();
+            || d.ledger.is_some()
+            || d.false_alarm.is_some();
         self.decision
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::decision::MessageKind;
 use super::state::MessageStatus;
-use crate::emergency::Verdict;
+use crate::emergency::Reading;
 use crate::phone::PhoneNumber;
 use crate::prices::PriceRange;
 use crate::quiet::QuietHours;
@@ -64,6 +64,11 @@ pub enum Input {
         outcome: String,
         /// In short.
         summary: Option<String>,
+    },
+    /// A person says that what was taken for an emergency is none.
+    FalseAlarm {
+        /// Who, as the App Server names them.
+        user_id: String,
     },
     /// Something became of a message of ours.
     MessageReported {
@@ -140,8 +145,8 @@ pub struct InboundSms {
     pub media: Vec<Media>,
     /// Twilio's OptOutType, where Advanced Opt-Out is on.
     pub opt_out_type: Option<String>,
-    /// Whether the words tell of an emergency.
-    pub emergency: Option<Verdict>,
+    /// What the words tell of an emergency.
+    pub reading: Reading,
     /// The edge's stamp: the order of messages rests on it.
     pub received_at: DateTime<Utc>,
     /// The sequence in the inbound stream: the order among equal stamps.
@@ -306,6 +311,8 @@ pub struct Business {
     pub quiet_hours: Option<QuietHours>,
     /// Who is told of an emergency: the owner, then the contacts in their order.
     pub alert_numbers: Vec<PhoneNumber>,
+    /// Whether it takes emergencies; where not, only danger to life is treated as one.
+    pub accepts_emergencies: bool,
 }
 
 /// A business's own texts; each has a default.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::decision::Urgent;
+use crate::emergency::{LifeSafety, Reading};
 use crate::phone::PhoneNumber;
 use crate::text_enum;
 
@@ -143,6 +144,9 @@ pub struct OpenWindow {
     /// out that the answer had gone out, nothing is left to answer.
     #[serde(default)]
     pub resumes: Option<Uuid>,
+    /// What its messages tell of an emergency, taken together.
+    #[serde(default)]
+    pub reading: Reading,
 }
 
 /// A closed window whose answer is not settled yet.
@@ -163,6 +167,9 @@ pub struct Answering {
     /// As in [`OpenWindow`].
     #[serde(default)]
     pub resumes: Option<Uuid>,
+    /// The rule by which its words were taken for an emergency.
+    #[serde(default)]
+    pub emergency_rule: Option<String>,
     /// How much it hurries.
     #[serde(default = "in_its_turn")]
     pub urgent: Urgent,
@@ -208,6 +215,9 @@ pub struct Memory {
     /// When the owner was last told of one.
     #[serde(default)]
     pub emergency_at: Option<DateTime<Utc>>,
+    /// The dangers to life that were told of in it.
+    #[serde(default)]
+    pub dangers: Vec<LifeSafety>,
 }
 
 /// An emergency that nobody has taken over yet.

@@ -13,6 +13,7 @@
 
 mod analyze;
 mod dead_letters;
+mod detect_emergency;
 mod events;
 mod send;
 mod stage;

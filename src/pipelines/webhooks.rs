@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::detect_emergency::{Heard, detect_emergency};
 use super::{Parts, Stage, retry_delay, through};
 use crate::business::Profile;
 use crate::call::{CallInput, DialReport, Ringing};
 use crate::conversation::{DeliveryStatus, InboundSms, Input, MessageReport};
-use crate::emergency;
+use crate::emergency::Reading;
 use crate::inbound::{Inbound, Webhook};
 use crate::jetstream::deliveries;
 use crate::operators::{DeadReason, DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
@@ -35,11 +36,16 @@ const UNKNOWN_STATUS: DeadReason = DeadReason::new("unknown_status");
 
 /// Webhooks, in order for each call, customer and message.
 pub fn webhooks(parts: &Parts, shutdown: CancellationToken) -> impl Future<Output = SettleSummary> + Send + use<> {
-    let decide = Arc::new(Decide { shell: parts.shell.clone(), metrics: parts.metrics.clone() });
+    let directory = parts.shell.directory().clone();
+    let decide = Arc::new(through(&Arc::new(Decide { shell: parts.shell.clone(), metrics: parts.metrics.clone() })));
+    let hear = move |inbound| {
+        let (directory, decide) = (directory.clone(), Arc::clone(&decide));
+        async move { decide(detect_emergency(&directory, inbound).await?).await }
+    };
     deliveries(&parts.jetstream, "NMC_INBOUND", "conversations")
         .until(shutdown)
         .decode::<Inbound>()
-        .keyed(AT_ONCE, |inbound| inbound.webhook.key(), through(&decide))
+        .keyed(AT_ONCE, |inbound| inbound.webhook.key(), hear)
         .dead_letter(Arc::clone(&parts.dead), MAX_DELIVERIES)
         .settle()
 }
@@ -50,14 +56,15 @@ pub struct Decide {
     metrics: Metrics,
 }
 
-impl Stage<Inbound> for Decide {
-    async fn run(&self, inbound: Inbound, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
+impl Stage<Heard> for Decide {
+    async fn run(&self, heard: Heard, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
+        let Heard { inbound, reading } = heard;
         let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
         let input = InputId { id: &inbound.input_id, body_hash: Some(&inbound.body_hash), trace };
         let early = TooEarly { delivery_count: metadata.delivery_count };
         match &inbound.webhook {
             Webhook::Call { .. } | Webhook::CallStatus { .. } => self.call(&inbound, &input, early).await,
-            Webhook::Sms { .. } => self.sms(&inbound, &input, &metadata).await,
+            Webhook::Sms { .. } => self.sms(&inbound, reading, &input, &metadata).await,
             Webhook::MessageStatus { .. } => self.message_status(&inbound, &input, early).await,
         }
     }
@@ -99,7 +106,13 @@ impl Decide {
         self.shell.directory().by_id(id).await.map_err(|e| early.retry(e))
     }
 
-    async fn sms(&self, inbound: &Inbound, input: &InputId<'_>, metadata: &Metadata) -> Result<(), FailureReason> {
+    async fn sms(
+        &self,
+        inbound: &Inbound,
+        reading: Reading,
+        input: &InputId<'_>,
+        metadata: &Metadata,
+    ) -> Result<(), FailureReason> {
         let Webhook::Sms { message_sid, from, to, body, media, opt_out_type } = &inbound.webhook else { return Ok(()) };
         let early = TooEarly { delivery_count: metadata.delivery_count };
         let Ok(business_phone) = to.parse::<PhoneNumber>() else {
@@ -124,7 +137,7 @@ impl Decide {
             body: body.clone(),
             media: media.clone(),
             opt_out_type: opt_out_type.clone(),
-            emergency: emergency::detect(body),
+            reading,
             received_at: inbound.received_at,
             stream_sequence: i64::try_from(metadata.stream_sequence).unwrap_or(i64::MAX),
         }));

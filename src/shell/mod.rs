@@ -353,6 +353,15 @@ impl Shell {
         {
             self.metrics.window(WindowEvent::Fallback);
         }
+        for kept in decision.messages.iter().filter_map(|message| message.verdict.as_ref()) {
+            self.metrics.emergency_verdict(&kept.verdict.rule);
+        }
+        if let Some(seen_by) = decision.disagreement {
+            self.metrics.emergency_disagreement(seen_by);
+        }
+        if decision.false_alarm.is_some() {
+            self.metrics.emergency_false_alarm();
+        }
     }
 }
 

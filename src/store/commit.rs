@@ -130,6 +130,10 @@ async fn write(tx: &mut Transaction<'_, Postgres>, commit: &Commit<'_>) -> Resul
                 // The inbox has forgotten it, the messages have not: a dead letter that was replayed very late.
                 return Ok(Committed::Seen { outbox_keys: vec![decision.conversation.id], same_body: false });
             }
+            if let Some(verdict) = &message.verdict {
+                let at = message.created_at;
+                super::emergency_verdicts::write(tx, &decision.conversation, message.id, verdict, at).await?;
+            }
         }
         for update in &decision.message_updates {
             if !update_message(tx, update).await? {
@@ -138,6 +142,9 @@ async fn write(tx: &mut Transaction<'_, Postgres>, commit: &Commit<'_>) -> Resul
         }
         if let Some(change) = &decision.ledger {
             super::opt_outs::write(tx, &decision.conversation, change).await?;
+        }
+        if let Some(by) = &decision.false_alarm {
+            super::emergency_verdicts::mark_false_alarm(tx, &decision.conversation, by).await?;
         }
         for window in &decision.windows {
             record_window(tx, decision.conversation.id, window).await?;

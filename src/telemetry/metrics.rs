@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 pub use super::labels::{AiResult, DeliveryStatus, SmsResult, WebhookKind, WindowEvent};
 pub use super::prometheus::CONTENT_TYPE;
 
+use crate::conversation::Seer;
+use crate::emergency;
+
 use super::labels::{CacheLookup, EventStep};
 use super::prometheus::Totals;
 use super::rolling::Rolling;
@@ -141,6 +144,22 @@ impl Metrics {
     /// The sweeper armed so many window timers again.
     pub fn timers_rearmed(&self, count: u64) {
         self.inner.totals.timers_rearmed.inc_by(count);
+    }
+
+    /// A rule on words has taken a text for an emergency, as the strongest.
+    pub fn emergency_verdict(&self, rule: &str) {
+        let known = emergency::rules().find(|known| *known == rule);
+        self.inner.totals.emergency_verdicts.inc(known.unwrap_or("other"));
+    }
+
+    /// Only one of two, `words` or `dispatchbot`, saw an emergency.
+    pub fn emergency_disagreement(&self, seen_by: Seer) {
+        self.inner.totals.emergency_disagreements.inc(seen_by.as_str());
+    }
+
+    /// A person said that an emergency was none.
+    pub fn emergency_false_alarm(&self) {
+        self.inner.totals.emergency_false_alarms.inc();
     }
 
     /// A decision was repeated because the row had changed under it.

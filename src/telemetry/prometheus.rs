@@ -12,6 +12,9 @@ use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::conversation::Seer;
+use crate::emergency;
+
 use super::labelled::Labelled;
 use super::labels::{AiResult, CacheLookup, DeliveryStatus, EventStep, SmsResult, WebhookKind, WindowEvent};
 
@@ -64,6 +67,9 @@ pub(super) struct Totals {
     pub(super) outbox_swept: Counter,
     pub(super) timers_rearmed: Counter,
     pub(super) cas_conflicts: Counter,
+    pub(super) emergency_verdicts: Labelled,
+    pub(super) emergency_disagreements: Labelled,
+    pub(super) emergency_false_alarms: Counter,
 }
 
 impl Totals {
@@ -154,6 +160,26 @@ impl Totals {
                 &mut r,
                 "cas_conflicts",
                 "Decisions repeated because the row had changed",
+                Counter::default(),
+            ),
+            emergency_verdicts: labelled(
+                &mut r,
+                "emergency_verdicts",
+                "Texts taken for an emergency by their words",
+                "rule",
+                emergency::rules(),
+            ),
+            emergency_disagreements: labelled(
+                &mut r,
+                "emergency_disagreements",
+                "Emergencies that only the words, or only DispatchBot, told of",
+                "seen_by",
+                words(Seer::ALL, Seer::as_str),
+            ),
+            emergency_false_alarms: registered(
+                &mut r,
+                "emergency_false_alarms",
+                "Emergencies that a person has called none",
                 Counter::default(),
             ),
             registry: r,

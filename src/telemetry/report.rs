@@ -8,6 +8,8 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
+use crate::conversation::Seer;
+
 use super::labelled::Labelled;
 use super::labels::{AiResult, CacheLookup, DeliveryStatus, EventStep, SmsResult, WindowEvent};
 use super::metrics::Metrics;
@@ -50,6 +52,11 @@ impl Metrics {
             },
             "windows": by_word(&totals.windows, WindowEvent::ALL, WindowEvent::as_str),
             "events": by_word(&totals.events, EventStep::ALL, EventStep::as_str),
+            "emergencies": {
+                "verdicts": totals.emergency_verdicts.sum(),
+                "disagreements": by_word(&totals.emergency_disagreements, Seer::ALL, Seer::as_str),
+                "false_alarms": totals.emergency_false_alarms.get(),
+            },
             "processing": {
                 "inbox_duplicates": totals.inbox_duplicates.get(),
                 "dead_letters": totals.dead_letters.sum(),

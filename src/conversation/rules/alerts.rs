@@ -4,10 +4,12 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
+use super::texts;
 use crate::conversation::decision::{Draft, Effect, MessageKind, NewMessage};
 use crate::conversation::event::EventType;
 use crate::conversation::input::Context;
 use crate::conversation::state::{Alerting, Ownership};
+use crate::emergency::LifeSafety;
 use crate::phone::PhoneNumber;
 
 /// What is told within this time of an emergency is the same one; later, it is another: the first has been seen to, or
@@ -16,23 +18,41 @@ const SAME_EMERGENCY: TimeDelta = TimeDelta::minutes(30);
 /// How much of the customer's words an alert quotes.
 const QUOTED_CHARS: usize = 300;
 
-/// An emergency was seen, in the customer's words or by DispatchBot. It is told once; `true` where this was the time.
+/// What was seen, in the customer's words or by DispatchBot.
+pub(in crate::conversation) struct Sighting<'a> {
+    /// How it is known, for the event.
+    pub why: Value,
+    /// What the customer wrote.
+    pub said: Option<&'a str>,
+    /// A danger to life.
+    pub danger: Option<LifeSafety>,
+    /// Whether we tell the customer how to get safe; where not, it is up to who gets the alert.
+    pub customer_is_told: bool,
+}
+
+/// An emergency was seen. It is told once, and again with each danger to life that is new; `true` where this was the time.
 pub(in crate::conversation) fn emergency_seen(
     context: Context<'_>,
     draft: &mut Draft<'_>,
-    why: Value,
-    said: Option<&str>,
+    sighting: Sighting<'_>,
 ) -> bool {
     draft.state().urgency_level = Some("emergency".to_owned());
     let now = draft.now;
     let told = draft.state().memory.emergency_at.filter(|_| draft.state().emergency_detected);
-    if told.is_some_and(|at| now < at + SAME_EMERGENCY) {
+    let is_same = told.is_some_and(|at| now < at + SAME_EMERGENCY);
+    let dangers = &mut draft.state().memory.dangers;
+    if !is_same {
+        dangers.clear();
+    }
+    let new_danger = sighting.danger.filter(|danger| !dangers.contains(danger));
+    dangers.extend(new_danger);
+    if is_same && new_danger.is_none() {
         return false;
     }
     draft.state().emergency_detected = true;
     draft.state().memory.emergency_at = Some(now);
-    draft.emit(EventType::EmergencyDetected, why);
-    let text = text(context, draft, said);
+    draft.emit(EventType::EmergencyDetected, sighting.why.clone());
+    let text = text(context, draft, &sighting);
     // The owner hears of it at once, also while they have the conversation; nobody else is woken then.
     draft.state().memory.alerting = Some(Alerting { next: 0, at: now, text });
     escalate(context, draft);
@@ -69,14 +89,18 @@ fn alert(draft: &mut Draft<'_>, number: &PhoneNumber, text: &str) {
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
 }
 
-fn text(context: Context<'_>, draft: &mut Draft<'_>, said: Option<&str>) -> String {
+fn text(context: Context<'_>, draft: &mut Draft<'_>, sighting: &Sighting<'_>) -> String {
     let customer = draft.state().customer_phone.to_string();
-    let about = match (said, &draft.state().job_type) {
+    let about = match (sighting.said, &draft.state().job_type) {
         (Some(said), _) => format!("wrote: \"{}\"", said.chars().take(QUOTED_CHARS).collect::<String>()),
         (None, Some(job_type)) => format!("has an emergency ({job_type})."),
         (None, None) => "has an emergency.".to_owned(),
     };
-    format!("EMERGENCY for {}: {customer} {about} Call them, or take the conversation over.", context.business.name)
+    let to_do = match sighting.danger {
+        Some(danger) if !sighting.customer_is_told => texts::tell_them(danger),
+        _ => "Call them, or take the conversation over.",
+    };
+    format!("EMERGENCY for {}: {customer} {about} {to_do}", context.business.name)
 }
 
 /// What is told where an alert could not be sent.

@@ -3,8 +3,9 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{alerts, texts};
-use crate::conversation::decision::{Draft, Effect, Fence, MessageKind, NewMessage, Urgent, WindowState};
+use super::alerts::{self, Sighting};
+use super::texts;
+use crate::conversation::decision::{Draft, Effect, Fence, MessageKind, NewMessage, Seer, Urgent, WindowState};
 use crate::conversation::event::EventType;
 use crate::conversation::input::{Answer, Context, Urgency};
 use crate::conversation::state::{Answering, Phase, Status};
@@ -16,12 +17,7 @@ const MAX_BODY_CHARS: usize = 1_600;
 /// DispatchBot has answered.
 pub(in crate::conversation) fn ready(context: Context<'_>, draft: &mut Draft<'_>, window_id: Uuid, answer: &Answer) {
     let Some(mut answering) = current(draft, window_id) else { return };
-    if answer.emergency_detected || answer.urgency == Urgency::Emergency {
-        // True whatever else is wrong with the answer: people are told, and what stands in for it says so.
-        let why = json!({ "by": "dispatchbot", "job_type": answer.job_type, "confidence": answer.confidence });
-        alerts::emergency_seen(context, draft, why, None);
-        answering.urgent = Urgent::Emergency;
-    }
+    join_verdicts(context, draft, &mut answering, answer);
     if let Some(reason) = unfit(context, answer) {
         stand_in(context, draft, answering, reason);
         return;
@@ -70,6 +66,35 @@ fn current(draft: &mut Draft<'_>, window_id: Uuid) -> Option<Answering> {
         return None;
     }
     Some(answering)
+}
+
+/// Either says emergency: it is one, whatever else is wrong with the answer. People are told, and what stands in for the
+/// answer says so. Where only one says it, that is told, too.
+fn join_verdicts(context: Context<'_>, draft: &mut Draft<'_>, answering: &mut Answering, answer: &Answer) {
+    let seen = answer.emergency_detected || answer.urgency == Urgency::Emergency;
+    match (seen, answering.emergency_rule.clone()) {
+        (true, by_words) if context.business.accepts_emergencies => {
+            let why = json!({
+                "by": "dispatchbot", "job_type": answer.job_type, "confidence": answer.confidence,
+                "rule": by_words, "disagreement": by_words.is_none(),
+            });
+            if by_words.is_none() {
+                draft.disagreement(Seer::DispatchBot);
+            }
+            let sighting = Sighting { why, said: None, danger: None, customer_is_told: true };
+            alerts::emergency_seen(context, draft, sighting);
+            answering.urgent = Urgent::Emergency;
+        }
+        (false, Some(rule)) if answering.urgent == Urgent::Emergency => {
+            draft.disagreement(Seer::Words);
+            draft.emit(
+                EventType::NeedsAttention,
+                json!({ "reason": "emergency_disagreement", "window_id": answering.window_id, "disagreement": true,
+                        "rule": rule, "by": "words", "confidence": answer.confidence }),
+            );
+        }
+        _ => {}
+    }
 }
 
 fn unfit(context: Context<'_>, answer: &Answer) -> Option<&'static str> {

@@ -1,14 +1,35 @@
 //! An emergency told in words: nobody waits for a window. DispatchBot is asked at once, and where it does not answer in
-//! time, the business's emergency text goes out.
+//! time, the business's emergency text goes out. Who is in danger of life is told how to get safe, beside that.
 
 use serde_json::{Value, json};
 
-use super::alerts;
+use super::alerts::{self, Sighting};
+use super::texts;
 use super::window::{claim, overtake};
-use crate::conversation::decision::{Draft, Urgent};
+use crate::conversation::decision::{Draft, Effect, Fence, KeptVerdict, MessageKind, NewMessage, Urgent};
 use crate::conversation::input::Context;
 use crate::conversation::state::{OpenWindow, Ownership};
-use crate::emergency::Verdict;
+use crate::emergency::{Reading, Verdict};
+
+/// What the texts of a window tell together, the newest one last; the verdict on it, where it is this text that tells of
+/// an emergency, or completes one.
+pub(in crate::conversation) fn add_up(
+    context: Context<'_>,
+    window: &mut OpenWindow,
+    reading: &Reading,
+) -> Option<KeptVerdict> {
+    let together = reading.after(&window.reading);
+    let told_before = window.reading.verdict().is_some();
+    let verdict = if told_before { reading.verdict() } else { together.verdict() };
+    window.reading = together;
+    verdict.map(|verdict| kept(context, verdict))
+}
+
+/// A verdict as it is kept. A business may take no emergencies, but danger to life cannot be turned down.
+pub(in crate::conversation) fn kept(context: Context<'_>, verdict: Verdict) -> KeptVerdict {
+    let accepted = context.business.accepts_emergencies || verdict.life_safety.is_some();
+    KeptVerdict { verdict, accepted }
+}
 
 /// The first text that tells of an emergency closes its window at once, unless a person owns the conversation. What is
 /// returned is the window where it stays open.
@@ -19,14 +40,16 @@ pub(in crate::conversation) fn told(
     verdict: &Verdict,
     said: &str,
 ) -> Option<OpenWindow> {
-    if !alerts::emergency_seen(context, draft, why(verdict), Some(said)) {
+    let owned = draft.state().ownership == Ownership::User;
+    if !alerts::emergency_seen(context, draft, sighting(verdict, said, !owned)) {
         return Some(window); // it was told before: what is under way is its answer
     }
     // What was computed before is an answer to something else.
     draft.state().hard_epoch += 1;
-    if draft.state().ownership == Ownership::User {
+    if owned {
         return Some(window);
     }
+    notify(context, draft, verdict);
     if let Some(answering) = draft.state().answering.clone() {
         overtake(draft, &answering, "newer window");
     }
@@ -34,7 +57,53 @@ pub(in crate::conversation) fn told(
     None
 }
 
+/// Nothing may be sent to the customer, so people are told, and that the customer was not.
+pub(in crate::conversation) fn told_by_one_who_is_out(
+    context: Context<'_>,
+    draft: &mut Draft<'_>,
+    kept: Option<&KeptVerdict>,
+    said: &str,
+) {
+    if let Some(KeptVerdict { verdict, accepted: true }) = kept {
+        alerts::emergency_seen(context, draft, sighting(verdict, said, false));
+    }
+}
+
+fn sighting<'a>(verdict: &Verdict, said: &'a str, customer_is_told: bool) -> Sighting<'a> {
+    Sighting { why: why(verdict), said: Some(said), danger: verdict.life_safety, customer_is_told }
+}
+
+/// Tells the customer how to get safe. It is no answer: only what silences the AI holds it back.
+fn notify(context: Context<'_>, draft: &mut Draft<'_>, verdict: &Verdict) {
+    let Some(danger) = verdict.life_safety else { return };
+    let now = draft.now;
+    let id = draft.id("notice");
+    let fence = Fence { epoch: draft.state().epoch, exempt_at: now, hard_epoch: draft.state().hard_epoch };
+    let text = texts::get_safe(context.business, danger, verdict.language);
+    draft.message(NewMessage { fence: Some(fence), ..NewMessage::ours(id, MessageKind::Notice, text, now) });
+    draft.effect(Effect::SendSms { message_id: id, responds_to: now });
+}
+
+/// A person says that it was none: nobody else is told, and the rules that took it for one hear of it.
+pub(in crate::conversation) fn false_alarm(draft: &mut Draft<'_>, user_id: &str) {
+    if !draft.state().emergency_detected {
+        return;
+    }
+    alerts::stop(draft);
+    draft.state().emergency_detected = false;
+    draft.state().urgency_level = Some("normal".to_owned());
+    draft.false_alarm(user_id);
+}
+
 /// Why the words were taken for an emergency, for the event.
-pub(in crate::conversation) fn why(verdict: &Verdict) -> Value {
-    json!({ "by": "words", "rule": verdict.rule, "words": verdict.words })
+fn why(verdict: &Verdict) -> Value {
+    let strongest = verdict.reasons.first().map(|reason| reason.words.clone()).unwrap_or_default();
+    json!({
+        "by": "words",
+        "rule": verdict.rule,
+        "words": strongest,
+        "reasons": verdict.reasons,
+        "life_safety": verdict.life_safety,
+        "language": verdict.language,
+    })
 }

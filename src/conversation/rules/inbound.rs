@@ -5,12 +5,13 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::window::deadline;
-use super::{alerts, emergency, opting};
-use crate::conversation::decision::{Draft, MessageKind, NewMessage, WindowState};
+use super::{emergency, opting};
+use crate::conversation::decision::{Draft, KeptVerdict, MessageKind, NewMessage, WindowState};
 use crate::conversation::event::EventType;
 use crate::conversation::input::{Context, InboundSms};
 use crate::conversation::state::{MessageStatus, OpenWindow};
 use crate::conversation::words::opt_word;
+use crate::emergency::Reading;
 
 /// A text that wants an answer joins a window; one that opts out or in, or asks Twilio for help, is only kept.
 pub(in crate::conversation) fn received(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSms) {
@@ -22,20 +23,22 @@ pub(in crate::conversation) fn received(context: Context<'_>, draft: &mut Draft<
         EventType::MessageReceived,
         json!({ "message_id": message_id, "twilio_sid": sms.twilio_sid, "body": sms.body, "media": sms.media, "received_at": sms.received_at }),
     );
-    let window_id = match opt_word(&sms.body, sms.opt_out_type.as_deref(), context.opted_out) {
+    let (window_id, verdict) = match opt_word(&sms.body, sms.opt_out_type.as_deref(), context.opted_out) {
         Some(word) => {
             opting::said(draft, word, context.opted_out);
-            None
+            (None, None)
         }
         None if context.opted_out => {
             // We must not answer, so a person has to know.
             draft.emit(EventType::NeedsAttention, json!({ "reason": "opted_out", "message_id": message_id }));
-            if let Some(verdict) = &sms.emergency {
-                alerts::emergency_seen(context, draft, emergency::why(verdict), Some(&sms.body));
-            }
-            None
+            let verdict = sms.reading.verdict().map(|verdict| emergency::kept(context, verdict));
+            emergency::told_by_one_who_is_out(context, draft, verdict.as_ref(), &sms.body);
+            (None, verdict)
         }
-        None => Some(wants_an_answer(context, draft, sms, seen_at)),
+        None => {
+            let (window_id, verdict) = wants_an_answer(context, draft, sms, seen_at);
+            (Some(window_id), verdict)
+        }
     };
     draft.message(NewMessage {
         id: message_id,
@@ -50,24 +53,30 @@ pub(in crate::conversation) fn received(context: Context<'_>, draft: &mut Draft<
         in_reply_to_window: None,
         fence: None,
         not_before: None,
+        verdict,
         created_at: sms.received_at,
         stream_sequence: sms.stream_sequence,
     });
 }
 
 /// Every reply that was computed without this message is stale from now on: the epoch rises.
-fn wants_an_answer(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSms, seen_at: DateTime<Utc>) -> Uuid {
+fn wants_an_answer(
+    context: Context<'_>,
+    draft: &mut Draft<'_>,
+    sms: &InboundSms,
+    seen_at: DateTime<Utc>,
+) -> (Uuid, Option<KeptVerdict>) {
     draft.state().epoch += 1;
     start_timer(draft, seen_at);
-    let window = join_or_open(context, draft, seen_at);
+    let mut window = join_or_open(context, draft, seen_at);
     let id = window.id;
-    let open = match &sms.emergency {
-        Some(verdict) => emergency::told(context, draft, window, verdict, &sms.body),
-        None => Some(window),
+    let verdict = emergency::add_up(context, &mut window, &sms.reading);
+    draft.state().window = match &verdict {
+        Some(kept) if kept.accepted => emergency::told(context, draft, window, &kept.verdict, &sms.body),
+        _ => Some(window),
     };
-    draft.state().window = open;
     draft.rearm();
-    id
+    (id, verdict)
 }
 
 /// The moment that the window counts from: the edge's stamp. A message that was held up for longer than a window lasts
@@ -102,7 +111,14 @@ fn join_or_open(context: Context<'_>, draft: &mut Draft<'_>, seen_at: DateTime<U
             let id = draft.id("window");
             let because = if inherited.is_some() { "overtook an answer" } else { "message" };
             draft.window(id, WindowState::Open, opened_at, because);
-            OpenWindow { id, opened_at, last_message_at: seen_at, deadline: None, resumes: None }
+            OpenWindow {
+                id,
+                opened_at,
+                last_message_at: seen_at,
+                deadline: None,
+                resumes: None,
+                reading: Reading::default(),
+            }
         }
     };
     let ownership = draft.state().ownership;

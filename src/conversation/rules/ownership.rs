@@ -10,6 +10,7 @@ use crate::conversation::decision::{Draft, Effect, MessageKind, MessageUpdate, N
 use crate::conversation::event::EventType;
 use crate::conversation::input::Context;
 use crate::conversation::state::{OpenWindow, Ownership, Phase, Status};
+use crate::emergency::Reading;
 
 /// A person takes over. Taking over twice changes nothing.
 pub(in crate::conversation) fn taken_over(draft: &mut Draft<'_>, user_id: &str, reason: &str) {
@@ -44,6 +45,7 @@ fn stop_the_answer(draft: &mut Draft<'_>) {
             last_message_at: answering.closed_at,
             deadline: None,
             resumes: Some(answering.resumes.unwrap_or(answering.window_id)),
+            reading: Reading::default(),
         });
     }
     overtake(draft, &answering, "takeover");

@@ -1,6 +1,7 @@
 //! What we say where the business has no text of its own. The contract fixes how two of them read.
 
 use crate::conversation::input::Business;
+use crate::emergency::{Language, LifeSafety};
 
 /// Begins `Hi! I missed your call` unless the business has its own (contract, section 3).
 pub(in crate::conversation) fn missed_call(business: &Business) -> String {
@@ -27,4 +28,44 @@ pub(in crate::conversation) fn emergency(business: &Business) -> String {
             business.name
         )
     })
+}
+
+/// How to get safe, in the customer's language. A business cannot change it.
+pub(in crate::conversation) fn get_safe(business: &Business, danger: LifeSafety, language: Language) -> String {
+    let what_to_do = match (danger, language) {
+        (LifeSafety::Gas, Language::En) => {
+            "If you smell gas: get everyone out now. Do not touch switches, flames or phones inside. Call 911 from outside."
+        }
+        (LifeSafety::Gas, Language::Es) => {
+            "Si huele a gas: salgan todos ahora. No toquen interruptores, llamas ni celulares adentro. Llamen al 911 desde afuera."
+        }
+        (LifeSafety::CarbonMonoxide, Language::En) => {
+            "This may be carbon monoxide: get everyone out into fresh air now, and call 911 from outside."
+        }
+        (LifeSafety::CarbonMonoxide, Language::Es) => {
+            "Puede ser monóxido de carbono: salgan todos al aire libre ahora y llamen al 911 desde afuera."
+        }
+        (LifeSafety::Fire, Language::En) => {
+            "If there is fire or smoke: get everyone out now, stay out, and call 911 from outside."
+        }
+        (LifeSafety::Fire, Language::Es) => {
+            "Si hay fuego o humo: salgan todos ahora, no vuelvan a entrar y llamen al 911 desde afuera."
+        }
+    };
+    let by = match language {
+        Language::En => "Automatic safety notice",
+        Language::Es => "Aviso automático de seguridad",
+    };
+    format!("{what_to_do} ({by}, {})", business.name)
+}
+
+/// What whoever gets the alert has to do where we may not speak to the customer.
+pub(in crate::conversation) fn tell_them(danger: LifeSafety) -> &'static str {
+    match danger {
+        LifeSafety::Gas => "We did NOT tell them to get out: call them now. Gas: everyone out, then 911.",
+        LifeSafety::CarbonMonoxide => {
+            "We did NOT tell them to get out: call them now. Carbon monoxide: everyone out, then 911."
+        }
+        LifeSafety::Fire => "We did NOT tell them to get out: call them now. Fire: everyone out, then 911.",
+    }
 }

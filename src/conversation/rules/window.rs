@@ -70,6 +70,7 @@ pub(super) fn claim(policy: &Policy, draft: &mut Draft<'_>, window: &OpenWindow,
         epoch,
         hard_epoch,
         resumes: window.resumes,
+        emergency_rule: window.reading.verdict().map(|verdict| verdict.rule),
         urgent,
         phase: Phase::Analyzing,
     });

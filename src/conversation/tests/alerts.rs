@@ -69,7 +69,7 @@ fn half_an_hour_later_it_is_another_emergency(#[case] later: f64, #[case] expect
     talk.text("basement is flooding");
     talk.apply(&Input::UserTookOver { user_id: "u1".into(), reason: "mine".into() });
     talk.apply(&Input::Released { user_id: "u1".into() });
-    let decision = talk.later(later).text("Gas leak in house!").clone();
+    let decision = talk.later(later).text("the pipe burst").clone();
     assert_eq!(told(&decision), expected);
     assert_eq!(is_analyzed(&decision), !expected.is_empty(), "and nobody waits for a window");
 }
@@ -109,7 +109,7 @@ fn an_emergency_that_only_dispatchbot_sees_is_told_too() {
 #[test]
 fn one_timer_serves_the_window_and_the_alerts() {
     let mut talk = talk_with_contacts();
-    talk.text("Gas leak in house!");
+    talk.text("basement is flooding");
     let alert_at = talk.now + TimeDelta::seconds(60);
     let window = talk.state().answering.clone().unwrap().window_id;
     talk.answered(window, "Get out.");

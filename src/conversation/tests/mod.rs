@@ -60,6 +60,7 @@ impl Talk {
                 price_ranges: Vec::new(),
                 quiet_hours: None,
                 alert_numbers: Vec::new(),
+                accepts_emergencies: true,
             },
             state: None,
             now: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
@@ -141,7 +142,7 @@ impl Talk {
             body: body.into(),
             media: Vec::new(),
             opt_out_type: None,
-            emergency: crate::emergency::detect(body),
+            reading: crate::emergency::read(body, None, &crate::emergency::OwnPhrases::default()),
             received_at,
             stream_sequence: i64::from(self.inputs),
         };

@@ -14,6 +14,7 @@ use super::{EdgeData, Group};
 use crate::business::{Profile, Trade};
 use crate::conversation;
 use crate::edge::problem::Problem;
+use crate::emergency;
 use crate::phone::PhoneNumber;
 use crate::quiet::QuietHours;
 use crate::store::{BusinessRecord, BusinessWrite, StoreError};
@@ -69,8 +70,10 @@ struct Business {
     business_hours: Option<Value>,
     /// What jobs cost; handed to DispatchBot.
     job_estimates: Option<Vec<Value>>,
-    /// The owner's settings; handed to DispatchBot. `confidence_threshold` (0 to 1, default 0.5) and `quiet_hours`
-    /// (`{"start": "21:00", "end": "08:00", "missed_call": true}`, default none) are ours too.
+    /// The owner's settings; handed to DispatchBot. `confidence_threshold` (0 to 1, default 0.5), `quiet_hours`
+    /// (`{"start": "21:00", "end": "08:00", "missed_call": true}`, default none) and `emergencies` (`{"accepted": true,
+    /// "added": ["pump is off"], "muted": ["flood lights"]}`: whether it takes any, and phrases of its own that count, or
+    /// do not) are ours too. Danger to life is always an emergency.
     user_settings: Option<Value>,
     /// The owner's calendar; handed to DispatchBot.
     calendar: Option<Vec<Value>>,
@@ -324,6 +327,9 @@ fn settings(problems: &mut Problems, settings: Option<&Value>, timezone: &str) {
     }
     if let Err(reason) = QuietHours::of_settings(settings, timezone) {
         problems.add("user_settings.quiet_hours", reason);
+    }
+    if let Err(reason) = emergency::Settings::of_settings(settings) {
+        problems.add("user_settings.emergencies", reason);
     }
     if let Some(threshold) = settings.get("confidence_threshold")
         && !threshold.as_f64().is_some_and(|value| (0.0..=1.0).contains(&value))

@@ -196,7 +196,7 @@ fn over() -> Failure {
     Problem::new(Code::Conflict, "the conversation is completed").into()
 }
 
-async fn as_it_stands(edge: &Edge, id: Uuid) -> Result<conversation::Conversation, Failure> {
+pub(super) async fn as_it_stands(edge: &Edge, id: Uuid) -> Result<conversation::Conversation, Failure> {
     Ok(edge.store.conversation(id).await?.ok_or_else(|| Problem::not_found("conversation"))?)
 }
 

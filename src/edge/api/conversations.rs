@@ -1,5 +1,7 @@
 //! `/conversations` and `/messages`: what was said, and where it stands.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
@@ -7,10 +9,12 @@ use poem_openapi::{Object, OpenApi};
 use uuid::Uuid;
 
 use super::auth::AppServer;
+use super::emergencies::EmergencyVerdict;
 use super::failure::Failure;
 use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group, cursor};
 use crate::conversation::{self, MessageKind};
+use crate::edge::Edge;
 use crate::edge::problem::Problem;
 use crate::store::{self, ConversationFilter};
 use crate::twilio;
@@ -129,6 +133,8 @@ pub(super) struct Message {
     error_message: Option<String>,
     /// The window that it answers.
     in_reply_to_window: Option<Uuid>,
+    /// Why a customer's words were taken for an emergency, if they were.
+    emergency: Option<EmergencyVerdict>,
     /// When it arrived at the edge, or when it was decided to send it.
     created_at: DateTime<Utc>,
 }
@@ -148,6 +154,7 @@ impl From<store::Message> for Message {
             error_code: m.error_code,
             error_message: m.error_code.and_then(twilio::explain).map(str::to_owned),
             in_reply_to_window: m.in_reply_to_window,
+            emergency: None,
             created_at: m.created_at,
         }
     }
@@ -239,7 +246,7 @@ impl ConversationsApi {
         }
         let found = edge.store.messages(id, after, i64::from(limit.0) + 1).await?;
         let (found, next_cursor) = cursor::page(found, limit.0 as usize, |message| message.id.to_string());
-        Ok(Json(MessageList { messages: found.into_iter().map(Message::from).collect(), next_cursor }))
+        Ok(Json(MessageList { messages: with_verdicts(&edge, found).await?, next_cursor }))
     }
 
     /// One message, by Twilio's id.
@@ -252,8 +259,21 @@ impl ConversationsApi {
         twilio_sid: Query<String>,
     ) -> Result<Json<Message>, Failure> {
         let found = edge.store.message_by_sid(&twilio_sid).await?.filter(|message| message.kind != MessageKind::Alert);
-        Ok(Json(found.ok_or_else(|| Problem::not_found("message"))?.into()))
+        let found = found.ok_or_else(|| Problem::not_found("message"))?;
+        Ok(Json(with_verdicts(&edge, vec![found]).await?.remove(0)))
     }
+}
+
+/// The messages, each with the verdict on its words.
+async fn with_verdicts(edge: &Edge, found: Vec<store::Message>) -> Result<Vec<Message>, Failure> {
+    let ids: Vec<Uuid> = found.iter().map(|message| message.id).collect();
+    let verdicts = edge.store.verdicts(&ids).await?.into_iter();
+    let mut verdicts: HashMap<_, _> = verdicts.map(|verdict| (verdict.message_id, verdict)).collect();
+    let shown = found.into_iter().map(|message| {
+        let emergency = verdicts.remove(&message.id).map(EmergencyVerdict::from);
+        Message { emergency, ..message.into() }
+    });
+    Ok(shown.collect())
 }
 
 /// An id of the wrong shape is the id of nothing.

@@ -7,6 +7,7 @@ mod calls;
 mod commands;
 mod conversations;
 mod cursor;
+mod emergencies;
 mod failure;
 mod health;
 mod limiter;
@@ -38,6 +39,7 @@ type Apis = (
     businesses::BusinessesApi,
     conversations::ConversationsApi,
     commands::CommandsApi,
+    emergencies::EmergenciesApi,
     calls::CallsApi,
     health::HealthApi,
     metrics::MetricsApi,
@@ -48,6 +50,7 @@ fn service() -> OpenApiService<Apis, ()> {
         businesses::BusinessesApi,
         conversations::ConversationsApi,
         commands::CommandsApi,
+        emergencies::EmergenciesApi,
         calls::CallsApi,
         health::HealthApi,
         metrics::MetricsApi,

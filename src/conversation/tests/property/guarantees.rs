@@ -48,6 +48,10 @@ pub struct ConversationRecord {
     alerted: Vec<PhoneNumber>,
     /// When an emergency was last told, in this life of the conversation.
     emergency_at: Option<DateTime<Utc>>,
+    /// When the customer was last told how to get safe, in this life of the conversation.
+    notice_at: Option<DateTime<Utc>>,
+    /// Gas was told of in it.
+    gas: bool,
     /// A person has seen to that one.
     seen_to: bool,
     /// A person has taken it in hand, in this life of the conversation.
@@ -83,6 +87,8 @@ impl World<'_> {
                 (record.in_hand, record.seen_to) = (true, true);
             }
             Input::Released { .. } if !completed => record.owned = false,
+            // The next one is another emergency, and nobody has to be told of this one any more.
+            Input::FalseAlarm { .. } => (record.emergency_at, record.notice_at) = (None, None),
             Input::MessageReported { report: MessageReport::Rejected { code: Some(21_610), .. }, message }
                 if message.kind != MessageKind::Alert =>
             {
@@ -92,7 +98,8 @@ impl World<'_> {
                 holds(self.kept.insert(sms.twilio_sid.clone()), || format!("{} is kept twice", sms.twilio_sid))?;
                 if completed {
                     // Opened again, or another one: a new life.
-                    (record.owned, record.in_hand, record.emergency_at) = (false, false, None);
+                    (record.owned, record.in_hand) = (false, false);
+                    (record.emergency_at, record.notice_at) = (None, None);
                 }
                 let word = opt_word(&sms.body, None, ledger);
                 if matches!(word, Some(OptWord::Out { .. })) {
@@ -145,10 +152,14 @@ impl World<'_> {
         if tells(decision, EventType::EmergencyDetected) {
             let (now, stepped) = (self.now(), self.stepped);
             let record = &mut self.records[at];
-            let before = record.emergency_at.replace(now);
-            holds(stepped || before.is_none_or(|at| now >= at + SAME_EMERGENCY), || {
-                "an emergency is told of twice".into()
-            })?;
+            let gas = decision.effects.iter().any(|effect| {
+                matches!(effect, Effect::Emit(event)
+                    if event.event_type == EventType::EmergencyDetected && event.data["life_safety"] == "gas")
+            });
+            let is_new = record.emergency_at.replace(now).is_none_or(|at| now >= at + SAME_EMERGENCY);
+            let gas_before = record.gas;
+            record.gas = gas || (gas_before && !is_new);
+            holds(stepped || is_new || (gas && !gas_before), || "an emergency is told of twice".into())?;
             record.alerted.clear();
             record.seen_to = record.owned;
         }
@@ -266,6 +277,11 @@ impl World<'_> {
                 holds(stepped || before.is_none_or(|at| now >= at + policy.missed_call_cooldown), || {
                     "two missed-call texts within the cool-down".into()
                 })
+            }
+            MessageKind::Notice => {
+                let before = record.notice_at.replace(now);
+                holds(!record.owned, || "a notice while a person owns the conversation".into())?;
+                holds(stepped || before.is_none_or(|at| now >= at + SAME_EMERGENCY), || "two notices".into())
             }
             MessageKind::Alert => {
                 let Some(number) = &message.recipient else { return Err("an alert to nobody".into()) };

@@ -49,6 +49,7 @@ pub enum Happens {
     TakeOver,
     Reply,
     Release,
+    FalseAlarm,
     Complete,
     /// An input that came before comes again.
     Again(usize),
@@ -174,6 +175,7 @@ pub enum Kind {
     TakeOver,
     Reply,
     Release,
+    FalseAlarm,
     Complete,
     Again,
     Fires,
@@ -234,6 +236,7 @@ impl Profile {
             Kind::TakeOver => Happens::TakeOver,
             Kind::Reply => Happens::Reply,
             Kind::Release => Happens::Release,
+            Kind::FalseAlarm => Happens::FalseAlarm,
             Kind::Complete => Happens::Complete,
             Kind::Again => Happens::Again(usize::from(n)),
             Kind::Fires => Happens::Fires,

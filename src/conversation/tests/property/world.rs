@@ -243,7 +243,8 @@ impl<'a> World<'a> {
                 return self.text("my sink is blocked", held_up_ms, copy_after_ms);
             }
             Happens::Emergency { held_up_ms, copy_after_ms } => {
-                return self.text("the basement is flooding", held_up_ms, copy_after_ms);
+                let told = if self.texts.is_multiple_of(2) { "the basement is flooding" } else { "I smell gas" };
+                return self.text(told, held_up_ms, copy_after_ms);
             }
             Happens::Word(word) => return self.text(word, 0, None),
             Happens::MissedCall => Some((Target::Open, self.missed_call())),
@@ -256,6 +257,7 @@ impl<'a> World<'a> {
                 command(Input::UserReplied { user_id, body })
             }
             Happens::Release => command(Input::Released { user_id }),
+            Happens::FalseAlarm => command(Input::FalseAlarm { user_id }),
             Happens::Complete => command(Input::Completed { user_id, outcome: "done".into(), summary: None }),
             Happens::Again(n) => {
                 let again = n.checked_rem(self.heard.len()).map(|n| Rc::clone(&self.heard[n]));
@@ -290,7 +292,7 @@ impl<'a> World<'a> {
             body: body.into(),
             media: Vec::new(),
             opt_out_type: None,
-            emergency: crate::emergency::detect(body),
+            reading: crate::emergency::read(body, None, &crate::emergency::OwnPhrases::default()),
             received_at: self.now() - TimeDelta::milliseconds(held_up_ms),
             stream_sequence: i64::from(self.texts),
         };

@@ -1,0 +1,67 @@
+//! Whether a text tells of an emergency: known at once, here, without asking anybody.
+//!
+//! Fed by the webhook pipeline, before any rule of the conversation sees the text; its verdict travels with the message.
+//! It works on concepts, not on sentences: word lists in `rules.toml` name what may be told of ("water", "everywhere",
+//! "not any more"), hazards combine them, and cancellers take back what is denied, over, supposed, somebody else's or the
+//! name of a product, each as far as its thought reaches. The word emergency alone is none: many a customer asks for an
+//! "emergency plumber".
+//!
+//! Guarantees: no text makes it panic; its time grows with the text's length; it keeps no state.
+//!
+//! # Layout
+//!
+//! `text` cuts and folds words → `lexicon` (with `spelling`) looks each up → `scan` finds phrases and scopes → `weigh`
+//! completes combinations → `reading` gives the verdict, also over several messages. `book` compiles `rules.toml` (shape in
+//! `data`, notation in `notation`) once; `own` holds a business's own phrases.
+
+mod bits;
+mod book;
+mod data;
+mod lexicon;
+mod names;
+mod notation;
+mod own;
+mod reading;
+mod scan;
+mod settings;
+mod spelling;
+mod text;
+mod weigh;
+
+#[cfg(test)]
+mod tests;
+
+pub use data::RulesError;
+pub use own::OwnPhrases;
+pub use reading::{Language, LifeSafety, Reading, Reason, Verdict};
+pub use settings::Settings;
+
+/// The trades there are rules for.
+pub const TRADES: [&str; 5] = ["plumbing", "electrical", "hvac", "locksmith", "garage_door"];
+
+/// Reads a text alone. The trade, by its slug, says what "the unit" or "the door" may be.
+pub fn read(text: &str, trade: Option<&str>, own: &OwnPhrases) -> Reading {
+    let book = &*book::BOOK;
+    let mut scan = scan::Scan::of(text, book, own);
+    if let Some(concept) = trade.and_then(|trade| book.trade(trade)) {
+        scan.alive.add(concept);
+    }
+    weigh::weigh(text, &scan, book)
+}
+
+/// Compiles the rules ahead of the first text, which would otherwise wait for it; tells of a mistake in them.
+pub fn warm_up() -> Result<(), RulesError> {
+    book::Book::compile(book::RULES, book::KNOWN_WORDS).map(drop)
+}
+
+/// The names of all rules, as they are shown to owners and counted.
+pub fn rules() -> impl Iterator<Item = &'static str> {
+    book::BOOK.hazards.iter().map(|hazard| hazard.id.as_str())
+}
+
+/// What each word was taken for.
+#[doc(hidden)]
+pub fn explain(text: &str) -> String {
+    let book = &*book::BOOK;
+    scan::Scan::of(text, book, &OwnPhrases::default()).explain(text, book)
+}

@@ -1,0 +1,51 @@
+//! The operator that reads each text for an emergency, before any rule of the conversation sees it.
+//!
+//! Fed by decoded webhooks; feeds the stage that decides. It asks nobody: what it needs of the business is at hand, or is
+//! read once every few seconds.
+
+use crate::emergency::{self, OwnPhrases, Reading};
+use crate::inbound::{Inbound, Webhook};
+use crate::operators::{Delivery, FailureReason, Step};
+use crate::phone::PhoneNumber;
+use crate::shell::{Directory, DirectoryError};
+
+use super::retry_delay;
+
+/// A webhook, and what its text tells.
+#[derive(Debug)]
+pub struct Heard {
+    /// The webhook.
+    pub inbound: Inbound,
+    /// What its text tells of an emergency; nothing, where it has no text.
+    pub reading: Reading,
+}
+
+/// Reads the text of a delivery by the rules and by the phrases of the business that it was sent to.
+///
+/// # Errors
+/// Where the business cannot be looked up: to be tried again.
+pub async fn detect_emergency(directory: &Directory, delivery: Delivery<Inbound>) -> Step<Heard> {
+    let (inbound, receipt) = delivery.split();
+    match read(directory, &inbound).await {
+        Ok(reading) => Ok(receipt.with(Heard { inbound, reading })),
+        Err(error) => {
+            let delay = retry_delay(receipt.metadata().delivery_count);
+            Err(receipt.fail(FailureReason::retry(delay, error)))
+        }
+    }
+}
+
+async fn read(directory: &Directory, inbound: &Inbound) -> Result<Reading, DirectoryError> {
+    let Webhook::Sms { to, body, .. } = &inbound.webhook else { return Ok(Reading::default()) };
+    let business = match to.parse::<PhoneNumber>() {
+        Ok(phone) => directory.by_phone(&phone).await?,
+        Err(_) => None, // nobody's; it is put aside by the next stage
+    };
+    Ok(match business {
+        Some(business) => {
+            let own = business.emergencies();
+            emergency::read(body, Some(business.trade.as_str()), &own.phrases)
+        }
+        None => emergency::read(body, None, &OwnPhrases::default()),
+    })
+}
