@@ -382,8 +382,10 @@ impl World<'_> {
         holds(last.settled_at <= limit || self.records[window.conversation].in_hand, || {
             format!("a customer who wrote at {} was answered at {}", window.opened_at, last.settled_at)
         })?;
-        holds(!window.emergency || last.settled_at <= window.claimed_at + EMERGENCY_SLACK, || {
-            format!("an emergency of {} was answered at {}", window.claimed_at, last.settled_at)
+        // A danger that is new overtakes the answer to what was told before it, and counts from its own text.
+        let claimed_at = if last.emergency { last.claimed_at } else { window.claimed_at };
+        holds(!window.emergency || last.settled_at <= claimed_at + EMERGENCY_SLACK, || {
+            format!("an emergency of {claimed_at} was answered at {}", last.settled_at)
         })
     }
 }
