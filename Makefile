@@ -38,6 +38,10 @@ performance: servers nextest ## Measures the document's absolute bounds
 	$(CARGO) build $(ALL) --bins --tests
 	$(WITH_SERVERS) -- $(CARGO) nextest run $(ALL) --profile $(NEXTEST_PROFILE) --run-ignored only -E 'test(performance_)' --no-capture
 
+.PHONY: bench
+bench: ## Measures what a core reads for emergencies in a second (an optimised build, some minutes)
+	$(CARGO) bench --package nevermisscall --bench emergency
+
 .PHONY: race
 race: servers nextest ## Takeovers at random moments against two processes, thousands of them (NMC_RACE_TAKEOVERS, NMC_RACE_SEED)
 	$(CARGO) build $(ALL) --bins --tests

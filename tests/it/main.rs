@@ -17,6 +17,7 @@ mod cli;
 mod crash;
 mod document;
 mod emergencies;
+mod emergency_corpus;
 mod harness;
 mod journey;
 mod live;

@@ -1,0 +1,53 @@
+//! How many texts a core reads for emergencies in a second: `make bench`.
+//!
+//! The texts are the corpus's own, cut to one SMS segment (160 characters) or to the longest text that Twilio brings
+//! (1,600), so that rules and cancellers meet what they meet in earnest.
+
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+use nevermisscall::emergency::{self, OwnPhrases, Reading};
+use serde::Deserialize;
+
+fn main() {
+    emergency::warm_up().expect("the rules");
+    divan::main();
+}
+
+#[derive(Deserialize)]
+struct Labelled {
+    text: String,
+}
+
+/// Two hundred texts of so many characters each.
+fn texts(chars: usize) -> Vec<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/emergencies/development.jsonl");
+    let corpus = std::fs::read_to_string(path).expect("the corpus");
+    let all: Vec<String> = corpus
+        .lines()
+        .map(|line| serde_json::from_str::<Labelled>(line).expect("a labelled text").text)
+        .collect();
+    (0..200).map(|n| all.iter().cycle().skip(n * 3).flat_map(|text| text.chars().chain([' '])).take(chars).collect()).collect()
+}
+
+/// Verdicts per second on one core: the figure is the items' throughput.
+#[divan::bench(args = [160, 1_600])]
+fn verdicts(bencher: Bencher, chars: usize) {
+    let (texts, own) = (texts(chars), OwnPhrases::default());
+    bencher.counter(ItemsCount::new(texts.len())).bench_local(|| {
+        for text in &texts {
+            black_box(emergency::read(black_box(text), Some("plumbing"), &own).verdict());
+        }
+    });
+}
+
+/// The same texts, each read after another of its window.
+#[divan::bench(args = [160])]
+fn joined_verdicts(bencher: Bencher, chars: usize) {
+    let own = OwnPhrases::default();
+    let readings: Vec<Reading> = texts(chars).iter().map(|text| emergency::read(text, None, &own)).collect();
+    bencher.counter(ItemsCount::new(readings.len() - 1)).bench_local(|| {
+        for pair in readings.windows(2) {
+            black_box(pair[1].after(black_box(&pair[0])).verdict());
+        }
+    });
+}

@@ -1,0 +1,99 @@
+//! How well emergencies are told from what only sounds like one: precision and recall over the corpus, for each trade and
+//! language. What the figures mean, and who wrote the texts: `tests/corpus/emergencies/README.md`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use nevermisscall::emergency::{self, OwnPhrases};
+use rstest::rstest;
+use serde::Deserialize;
+
+/// Neither half may fall below this.
+const LEAST: f64 = 0.97;
+
+#[derive(Deserialize)]
+struct Labelled {
+    text: String,
+    trade: String,
+    language: String,
+    emergency: bool,
+}
+
+/// How verdicts and labels agree.
+#[derive(Default)]
+struct Score {
+    right_alarms: u32,
+    false_alarms: u32,
+    missed: u32,
+    left_alone: u32,
+}
+
+impl Score {
+    fn add(&mut self, labelled: bool, verdict: bool) {
+        *match (labelled, verdict) {
+            (true, true) => &mut self.right_alarms,
+            (false, true) => &mut self.false_alarms,
+            (true, false) => &mut self.missed,
+            (false, false) => &mut self.left_alone,
+        } += 1;
+    }
+
+    fn precision(&self) -> f64 {
+        ratio(self.right_alarms, self.false_alarms)
+    }
+
+    fn recall(&self) -> f64 {
+        ratio(self.right_alarms, self.missed)
+    }
+}
+
+fn ratio(right: u32, wrong: u32) -> f64 {
+    if right + wrong == 0 { 1.0 } else { f64::from(right) / f64::from(right + wrong) }
+}
+
+impl fmt::Display for Score {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { right_alarms, false_alarms, missed, left_alone } = self;
+        write!(f, "precision {:.3}  recall {:.3}  ", self.precision(), self.recall())?;
+        write!(f, "({right_alarms} right, {false_alarms} false alarms, {missed} missed, {left_alone} left alone)")
+    }
+}
+
+fn texts(half: &str) -> Vec<Labelled> {
+    let path = format!("{}/tests/corpus/emergencies/{half}.jsonl", env!("CARGO_MANIFEST_DIR"));
+    let lines = std::fs::read_to_string(&path).expect("the corpus");
+    lines.lines().map(|line| serde_json::from_str(line).expect("a labelled text")).collect()
+}
+
+/// The measured half is for measuring: its misses are not printed, so that no rule is ever made after them.
+#[rstest]
+#[case::that_rules_are_made_after("development")]
+#[case::that_no_rule_has_seen("measured")]
+fn emergency_corpus(#[case] half: &str) {
+    let texts = texts(half);
+    assert!(texts.len() >= 360, "{half}: {} texts", texts.len());
+    let (mut all, mut parts) = (Score::default(), BTreeMap::<String, Score>::new());
+    for text in &texts {
+        let verdict = emergency::read(&text.text, Some(&text.trade), &OwnPhrases::default()).verdict().is_some();
+        all.add(text.emergency, verdict);
+        for part in [format!("{} {}", text.trade, text.language), text.trade.clone(), format!("all {}", text.language)]
+        {
+            parts.entry(part).or_default().add(text.emergency, verdict);
+        }
+    }
+    println!("{half}, {} texts: {all}", texts.len());
+    for (part, score) in &parts {
+        println!("  {part:16} {score}");
+    }
+    assert!(all.precision() >= LEAST && all.recall() >= LEAST, "{half}: {all}");
+}
+
+#[test]
+fn emergency_corpus_precision_and_recall_are_what_they_are_called() {
+    let mut score = Score::default();
+    for (labelled, verdict) in [(true, true), (true, true), (true, true), (false, true), (true, false), (false, false)]
+    {
+        score.add(labelled, verdict);
+    }
+    assert_eq!(score.to_string(), "precision 0.750  recall 0.750  (3 right, 1 false alarms, 1 missed, 1 left alone)");
+}
