@@ -22,11 +22,11 @@ struct Labelled {
 fn texts(chars: usize) -> Vec<String> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/emergencies/development.jsonl");
     let corpus = std::fs::read_to_string(path).expect("the corpus");
-    let all: Vec<String> = corpus
-        .lines()
-        .map(|line| serde_json::from_str::<Labelled>(line).expect("a labelled text").text)
-        .collect();
-    (0..200).map(|n| all.iter().cycle().skip(n * 3).flat_map(|text| text.chars().chain([' '])).take(chars).collect()).collect()
+    let all: Vec<String> =
+        corpus.lines().map(|line| serde_json::from_str::<Labelled>(line).expect("a labelled text").text).collect();
+    (0..200)
+        .map(|n| all.iter().cycle().skip(n * 3).flat_map(|text| text.chars().chain([' '])).take(chars).collect())
+        .collect()
 }
 
 /// Verdicts per second on one core: the figure is the items' throughput.

@@ -11,7 +11,7 @@ use crate::app::{Application, Role};
 use crate::config::{Config, ConfigError, Settings, process_env};
 use crate::jetstream::JetStream;
 use crate::jetstream::definitions::{self, Finding, Mode};
-use crate::store::Store;
+use crate::store::{KeyScope, Store};
 use crate::{edge, secrets, telemetry};
 
 /// Exit status of a configuration that cannot be used.
@@ -73,6 +73,12 @@ enum KeysCommand {
         /// What to call it.
         #[arg(long)]
         name: String,
+        /// Only for this business; may be repeated. Without it, for all.
+        #[arg(long = "business", value_name = "ID")]
+        businesses: Vec<String>,
+        /// It may read, and change nothing.
+        #[arg(long)]
+        read_only: bool,
     },
     /// List the keys; they themselves are not shown again.
     List,
@@ -188,16 +194,20 @@ async fn streams(nats_url: &str, command: StreamsCommand) -> anyhow::Result<Exit
 async fn keys(database_url: &str, command: KeysCommand) -> anyhow::Result<ExitCode> {
     let store = Store::lazy(database_url)?;
     match command {
-        KeysCommand::Create { name } => {
+        KeysCommand::Create { name, businesses, read_only } => {
             let key = secrets::generate_api_key();
-            let id = store.create_api_key(&name, &secrets::hash_api_key(&key)).await?;
+            let business_ids = (!businesses.is_empty()).then_some(businesses);
+            let scope = KeyScope { business_ids, may_write: !read_only };
+            let id = store.create_api_key(&name, &secrets::hash_api_key(&key), &scope).await?;
             println!("{id}  {name}");
             println!("{key}");
         }
         KeysCommand::List => {
             for key in store.api_keys().await? {
                 let state = key.revoked_at.map_or("valid".to_owned(), |at| format!("revoked {at}"));
-                println!("{}  {}  made {}  {state}", key.id, key.name, key.created_at);
+                let businesses = key.business_ids.map_or("all businesses".to_owned(), |ids| ids.join(", "));
+                let may = if key.may_write { "reads and writes" } else { "reads" };
+                println!("{}  {}  made {}  {state}  {may}  {businesses}", key.id, key.name, key.created_at);
             }
         }
         KeysCommand::Revoke { id } => {

@@ -165,6 +165,6 @@ fn all(edge: Edge) -> Route {
 }
 
 /// An error that carries its own answer keeps it; any other gets the one error body.
-fn answer(error: poem::Error) -> poem::Response {
+pub(crate) fn answer(error: poem::Error) -> poem::Response {
     if error.is_from_response() { error.into_response() } else { Problem::from_poem(&error).into_response() }
 }

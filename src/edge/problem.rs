@@ -65,13 +65,21 @@ pub struct Problem {
     request_id: Uuid,
     fields: Vec<(String, String)>,
     retry_after_seconds: Option<u64>,
+    forbidden: bool,
 }
 
 impl Problem {
     /// A problem of this code, in these words.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let request_id = Uuid::now_v7();
-        Self { code, message: message.into(), request_id, fields: Vec::new(), retry_after_seconds: None }
+        Self {
+            code,
+            message: message.into(),
+            request_id,
+            fields: Vec::new(),
+            retry_after_seconds: None,
+            forbidden: false,
+        }
     }
 
     /// There is no such thing.
@@ -119,6 +127,13 @@ impl Problem {
         self
     }
 
+    /// The key is good, and not for this: 403.
+    #[must_use]
+    pub fn forbidden(mut self) -> Self {
+        self.forbidden = true;
+        self
+    }
+
     /// What is made of an error that poem raised itself: a path or method that there is not, a body that cannot be read.
     pub fn from_poem(error: &poem::Error) -> Self {
         let status = error.status();
@@ -159,7 +174,7 @@ impl IntoResponse for Problem {
             "details": details,
         } });
         let mut response = Response::builder()
-            .status(self.code.status())
+            .status(if self.forbidden { StatusCode::FORBIDDEN } else { self.code.status() })
             .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
             .header("x-request-id", self.request_id.to_string());
         if let Some(seconds) = self.retry_after_seconds {

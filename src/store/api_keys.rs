@@ -16,6 +16,24 @@ pub struct ApiKey {
     pub created_at: DateTime<Utc>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// The businesses that it is for; `None`: all.
+    pub business_ids: Option<Vec<String>>,
+    /// Whether it may change anything.
+    pub may_write: bool,
+}
+
+/// What a key is good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyScope {
+    /// The businesses that it is for; `None`: all.
+    pub business_ids: Option<Vec<String>>,
+    /// Whether it may change anything.
+    pub may_write: bool,
+}
+
+impl KeyScope {
+    /// Everything.
+    pub const ALL: Self = Self { business_ids: None, may_write: true };
 }
 
 impl Store {
@@ -23,11 +41,18 @@ impl Store {
     ///
     /// # Errors
     /// When PostgreSQL is away.
-    pub async fn create_api_key(&self, name: &str, hash: &[u8; 32]) -> Result<Uuid, StoreError> {
+    pub async fn create_api_key(&self, name: &str, hash: &[u8; 32], scope: &KeyScope) -> Result<Uuid, StoreError> {
         let id = Uuid::now_v7();
-        sqlx::query!("INSERT INTO api_keys (id, name, hash) VALUES ($1, $2, $3)", id, name, &hash[..])
-            .execute(&self.pool)
-            .await?;
+        sqlx::query!(
+            "INSERT INTO api_keys (id, name, hash, business_ids, may_write) VALUES ($1, $2, $3, $4, $5)",
+            id,
+            name,
+            &hash[..],
+            scope.business_ids.as_deref(),
+            scope.may_write
+        )
+        .execute(&self.pool)
+        .await?;
         Ok(id)
     }
 
@@ -36,9 +61,12 @@ impl Store {
     /// # Errors
     /// When PostgreSQL is away.
     pub async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
-        Ok(sqlx::query_as!(ApiKey, "SELECT id, name, created_at, revoked_at FROM api_keys ORDER BY created_at, id")
-            .fetch_all(&self.pool)
-            .await?)
+        Ok(sqlx::query_as!(
+            ApiKey,
+            "SELECT id, name, created_at, revoked_at, business_ids, may_write FROM api_keys ORDER BY created_at, id"
+        )
+        .fetch_all(&self.pool)
+        .await?)
     }
 
     /// Revokes a key; `false` where there is no such key, or it was revoked before.
@@ -52,16 +80,17 @@ impl Store {
         Ok(result.rows_affected() == 1)
     }
 
-    /// Whether a key with this hash opens the door.
+    /// What a key with this hash is good for; `None` where it is unknown or revoked.
     ///
     /// # Errors
     /// When PostgreSQL is away.
-    pub async fn api_key_is_valid(&self, hash: &[u8; 32]) -> Result<bool, StoreError> {
-        Ok(sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM api_keys WHERE hash = $1 AND revoked_at IS NULL) AS "valid!""#,
+    pub async fn api_key_scope(&self, hash: &[u8; 32]) -> Result<Option<KeyScope>, StoreError> {
+        Ok(sqlx::query_as!(
+            KeyScope,
+            "SELECT business_ids, may_write FROM api_keys WHERE hash = $1 AND revoked_at IS NULL",
             &hash[..]
         )
-        .fetch_one(&self.pool)
+        .fetch_optional(&self.pool)
         .await?)
     }
 }

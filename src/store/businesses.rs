@@ -142,17 +142,23 @@ impl Store {
         .await?)
     }
 
-    /// Businesses in the order of their ids, after `after`.
+    /// Businesses in the order of their ids, after `after`; of these only, where `among` names any.
     ///
     /// # Errors
     /// When PostgreSQL is away.
-    pub async fn businesses(&self, after: Option<&str>, limit: i64) -> Result<Vec<BusinessRecord>, StoreError> {
+    pub async fn businesses(
+        &self,
+        among: Option<&[String]>,
+        after: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<BusinessRecord>, StoreError> {
         Ok(sqlx::query_as!(
             BusinessRecord,
             r#"SELECT id, profile, twilio_account_sid, twilio_auth_token, created_at, updated_at FROM businesses
-               WHERE ($1::text IS NULL OR id > $1) ORDER BY id LIMIT $2"#,
+               WHERE ($1::text IS NULL OR id > $1) AND ($3::text[] IS NULL OR id = ANY($3)) ORDER BY id LIMIT $2"#,
             after,
-            limit
+            limit,
+            among
         )
         .fetch_all(&self.pool)
         .await?)

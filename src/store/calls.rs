@@ -47,6 +47,8 @@ impl CallRow {
 /// Which calls a list holds.
 #[derive(Debug, Clone, Default)]
 pub struct CallFilter {
+    /// Only calls to one of these businesses.
+    pub business_ids: Option<Vec<String>>,
     /// Only calls to this business.
     pub business_id: Option<String>,
     /// Only this caller's.
@@ -80,13 +82,15 @@ impl Store {
                WHERE ($1::text IS NULL OR business_id = $1)
                  AND ($2::text IS NULL OR customer_phone = $2)
                  AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4::uuid))
+                 AND ($6::text[] IS NULL OR business_id = ANY($6))
                ORDER BY created_at DESC, id DESC
                LIMIT $5"#,
             filter.business_id,
             filter.customer_phone,
             after_at,
             after_id,
-            limit
+            limit,
+            filter.business_ids.as_deref()
         )
         .fetch_all(&self.pool)
         .await?

@@ -101,6 +101,8 @@ pub(super) fn phone(text: &str) -> Result<PhoneNumber, String> {
 /// Which conversations a list holds.
 #[derive(Debug, Clone, Default)]
 pub struct ConversationFilter {
+    /// Only those of one of these businesses.
+    pub business_ids: Option<Vec<String>>,
     /// Only this business's.
     pub business_id: Option<String>,
     /// Only this customer's.
@@ -213,6 +215,7 @@ impl Store {
                  AND ($4::text IS NULL OR ownership = $4)
                  AND ($5::timestamptz IS NULL OR last_activity >= $5)
                  AND ($6::timestamptz IS NULL OR (last_activity, id) < ($6, $7::uuid))
+                 AND ($9::text[] IS NULL OR business_id = ANY($9))
                ORDER BY last_activity DESC, id DESC
                LIMIT $8"#,
             filter.business_id,
@@ -222,7 +225,8 @@ impl Store {
             filter.since,
             after_at,
             after_id,
-            limit
+            limit,
+            filter.business_ids.as_deref()
         )
         .fetch_all(&self.pool)
         .await?

@@ -20,7 +20,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgPool};
 
-pub use api_keys::ApiKey;
+pub use api_keys::{ApiKey, KeyScope};
 pub use businesses::{BusinessRecord, BusinessWrite, SigningKey};
 pub use calls::CallFilter;
 pub use commit::{Commit, Committed, OutboxRow};

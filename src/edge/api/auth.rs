@@ -1,29 +1,65 @@
-//! Who may call: the keys of the configuration, and those made with `nevermisscall keys`.
+//! Who may call: the keys of the configuration, and those made with `nevermisscall keys`; and what each may do.
 
 use poem::Request;
 use poem_openapi::SecurityScheme;
 use poem_openapi::auth::Bearer;
 
 use super::limiter::{Limiter, Verdict};
+use super::quota::Quota;
 use crate::config::{Rate, Secret};
 use crate::edge::Edge;
 use crate::edge::problem::{Code, Problem};
 use crate::secrets::{constant_time_eq, hash_api_key};
-use crate::store::Store;
+use crate::store::{KeyScope, Store};
 
-/// The App Server, by its key.
+/// Whoever may read, by their key.
 #[derive(SecurityScheme)]
-#[oai(ty = "bearer", checker = "check")]
-pub(super) struct AppServer(Caller);
+#[oai(rename = "AppServer", ty = "bearer", checker = "reads")]
+pub(super) struct Reader(pub(super) Caller);
 
-/// Whoever holds a valid key.
-pub(super) struct Caller;
+/// Whoever may change things, by their key.
+#[derive(SecurityScheme)]
+#[oai(rename = "AppServer", ty = "bearer", checker = "writes")]
+pub(super) struct Writer(pub(super) Caller);
 
-async fn check(request: &Request, bearer: Bearer) -> poem::Result<Caller> {
+/// Whoever holds a valid key, and what it is good for.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    scope: KeyScope,
+    /// The key's hash: what it did before is known by it.
+    pub(super) key: [u8; 32],
+}
+
+impl Caller {
+    /// Fails as if there were no such thing, where it belongs to a business that the key is not for: a key of one business
+    /// sees nothing of another.
+    pub(super) fn sees(&self, business_id: &str, what: &str) -> Result<(), Problem> {
+        match &self.scope.business_ids {
+            Some(own) if !own.iter().any(|id| id == business_id) => Err(Problem::not_found(what)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The businesses that a list is narrowed to; `None`: all.
+    pub(super) fn businesses(&self) -> Option<&[String]> {
+        self.scope.business_ids.as_deref()
+    }
+}
+
+async fn reads(request: &Request, bearer: Bearer) -> poem::Result<Caller> {
     let Some(edge) = request.data::<Edge>() else {
         return Err(Problem::new(Code::Internal, "something went wrong on our side").into());
     };
-    edge.keys.admit(&bearer.token).await.map_err(poem::Error::from)
+    edge.keys.admit(&bearer.token, request.extensions().get()).await.map_err(poem::Error::from)
+}
+
+async fn writes(request: &Request, bearer: Bearer) -> poem::Result<Caller> {
+    let caller = reads(request, bearer).await?;
+    if caller.scope.may_write {
+        Ok(caller)
+    } else {
+        Err(Problem::new(Code::Unauthorized, "this key may only read").forbidden().into())
+    }
 }
 
 /// The keys that open the door, and how often each may knock.
@@ -40,13 +76,17 @@ impl Keys {
         Self { bootstrap, store, limiter: Limiter::new(rate) }
     }
 
-    async fn admit(&self, key: &str) -> Result<Caller, Problem> {
-        let hash = hash_api_key(key);
-        if !self.is_valid(&hash).await? {
+    async fn admit(&self, token: &str, quota: Option<&Quota>) -> Result<Caller, Problem> {
+        let key = hash_api_key(token);
+        let Some(scope) = self.scope(&key).await? else {
             return Err(Problem::new(Code::Unauthorized, "the key is unknown or revoked"));
+        };
+        let verdict = self.limiter.accept(key, std::time::Instant::now());
+        if let Some(quota) = quota {
+            quota.set(self.limiter.rate(), verdict);
         }
-        match self.limiter.accept(hash, std::time::Instant::now()) {
-            Verdict::Accepted => Ok(Caller),
+        match verdict {
+            Verdict::Accepted { .. } => Ok(Caller { scope, key }),
             Verdict::Refused { retry_after } => {
                 let seconds = retry_after.as_secs() + 1;
                 Err(Problem::new(Code::RateLimited, "too many requests with this key").retry_after(seconds))
@@ -54,12 +94,13 @@ impl Keys {
         }
     }
 
-    async fn is_valid(&self, hash: &[u8; 32]) -> Result<bool, Problem> {
+    /// What a key is good for; `None` where it is unknown or revoked. Asked each time, so a revocation holds at once.
+    async fn scope(&self, hash: &[u8; 32]) -> Result<Option<KeyScope>, Problem> {
         // Every key is looked at: how long it takes says nothing of which one it was.
         let known = self.bootstrap.iter().fold(false, |known, key| known | constant_time_eq(key, hash));
         if known {
-            return Ok(true);
+            return Ok(Some(KeyScope::ALL));
         }
-        self.store.api_key_is_valid(hash).await.map_err(|error| Problem::unavailable(&error))
+        self.store.api_key_scope(hash).await.map_err(|error| Problem::unavailable(&error))
     }
 }

@@ -6,7 +6,7 @@ use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use serde_json::{Map, Value, json};
 
-use super::auth::AppServer;
+use super::auth::{Reader, Writer};
 use super::body::Body;
 use super::failure::Failure;
 use super::validation::{Problems, default_limit};
@@ -117,10 +117,11 @@ impl BusinessesApi {
     async fn put_business(
         &self,
         edge: EdgeData<'_>,
-        _key: AppServer,
+        key: Writer,
         business_id: Path<String>,
         business: Body<Business>,
     ) -> Result<Json<Business>, Failure> {
+        key.0.sees(&business_id, "business")?;
         let account = business.0.twilio.clone();
         let profile = validated(&business_id, business.0, edge.cipher.is_some())?;
         let sealed = account.as_ref().and_then(|a| a.auth_token.as_ref()).zip(edge.cipher.as_ref());
@@ -146,9 +147,10 @@ impl BusinessesApi {
     async fn get_business(
         &self,
         edge: EdgeData<'_>,
-        _key: AppServer,
+        key: Reader,
         business_id: Path<String>,
     ) -> Result<Json<Business>, Failure> {
+        key.0.sees(&business_id, "business")?;
         let record = edge.store.business(&business_id).await?.ok_or_else(|| Problem::not_found("business"))?;
         Ok(Json(shown(record)?))
     }
@@ -158,9 +160,10 @@ impl BusinessesApi {
     async fn delete_business(
         &self,
         edge: EdgeData<'_>,
-        _key: AppServer,
+        key: Writer,
         business_id: Path<String>,
     ) -> Result<Deleted, Failure> {
+        key.0.sees(&business_id, "business")?;
         let deleted = edge.store.delete_business(&business_id).await?;
         edge.directory.forget_all();
         if deleted { Ok(Deleted::Gone) } else { Err(Problem::not_found("business").into()) }
@@ -171,14 +174,14 @@ impl BusinessesApi {
     async fn list_businesses(
         &self,
         edge: EdgeData<'_>,
-        _key: AppServer,
+        key: Reader,
         /// How many, at the most.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "200")))]
         limit: Query<u32>,
         /// `next_cursor` of the page before.
         cursor: Query<Option<String>>,
     ) -> Result<Json<BusinessList>, Failure> {
-        let found = edge.store.businesses(cursor.0.as_deref(), i64::from(limit.0) + 1).await?;
+        let found = edge.store.businesses(key.0.businesses(), cursor.0.as_deref(), i64::from(limit.0) + 1).await?;
         let (found, next_cursor) = super::cursor::page(found, limit.0 as usize, |record| record.id.clone());
         let businesses = found.into_iter().map(shown).collect::<Result<_, _>>()?;
         Ok(Json(BusinessList { businesses, next_cursor }))

@@ -6,7 +6,7 @@ use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 use uuid::Uuid;
 
-use super::auth::AppServer;
+use super::auth::Reader;
 use super::failure::Failure;
 use super::validation::Problems;
 use super::{EdgeData, Group, cursor};
@@ -74,13 +74,9 @@ pub(super) struct CallsApi;
 impl CallsApi {
     /// One call, by Twilio's id.
     #[oai(path = "/calls/:call_sid", method = "get")]
-    async fn get_call(
-        &self,
-        edge: EdgeData<'_>,
-        _key: AppServer,
-        call_sid: Path<String>,
-    ) -> Result<Json<Call>, Failure> {
+    async fn get_call(&self, edge: EdgeData<'_>, key: Reader, call_sid: Path<String>) -> Result<Json<Call>, Failure> {
         let call = edge.store.call(&call_sid).await?.ok_or_else(|| Problem::not_found("call"))?;
+        key.0.sees(&call.business_id, "call")?;
         Ok(Json(call.into()))
     }
 
@@ -89,7 +85,7 @@ impl CallsApi {
     async fn list_calls(
         &self,
         edge: EdgeData<'_>,
-        _key: AppServer,
+        key: Reader,
         /// Only calls to this business.
         business_id: Query<Option<String>>,
         /// Only this caller's.
@@ -104,7 +100,12 @@ impl CallsApi {
         let mut problems = Problems::default();
         let customer_phone = problems.phone("customer_phone", customer_phone.0);
         problems.none()?;
-        let filter = CallFilter { business_id: business_id.0, customer_phone, after };
+        let filter = CallFilter {
+            business_ids: key.0.businesses().map(<[_]>::to_vec),
+            business_id: business_id.0,
+            customer_phone,
+            after,
+        };
         let calls = edge.store.calls(&filter, i64::from(limit.0) + 1).await?;
         let (calls, next_cursor) =
             cursor::page(calls, limit.0 as usize, |call| cursor::encode(call.created_at, call.id));

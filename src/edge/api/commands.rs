@@ -11,9 +11,9 @@ use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use uuid::Uuid;
 
-use super::auth::AppServer;
+use super::auth::Writer;
 use super::body::Body;
-use super::conversations::{Conversation, Message, conversation_id};
+use super::conversations::{Conversation, Message, conversation_id, seen_by};
 use super::failure::Failure;
 use super::validation::Problems;
 use super::{EdgeData, Group};
@@ -96,11 +96,11 @@ impl CommandsApi {
     async fn take_over(
         &self,
         edge: EdgeData<'_>,
-        _key: AppServer,
+        key: Writer,
         id: Path<String>,
         request: Body<Takeover>,
     ) -> Result<Json<TakenOver>, Failure> {
-        let id = conversation_id(&id)?;
+        let id = seen_by(&key.0, &edge, conversation_id(&id)?).await?.id;
         let Takeover { user_id, reason } = request.0;
         let mut problems = Problems::default();
         problems.text("user_id", &user_id, MAX_WORDS);
@@ -117,11 +117,11 @@ impl CommandsApi {
     async fn send_message(
         &self,
         edge: EdgeData<'_>,
-        _key: AppServer,
+        key: Writer,
         id: Path<String>,
         request: Body<NewMessage>,
     ) -> Result<Sent, Failure> {
-        let id = conversation_id(&id)?;
+        let id = seen_by(&key.0, &edge, conversation_id(&id)?).await?.id;
         let NewMessage { user_id, body } = request.0;
         let mut problems = Problems::default();
         problems.text("user_id", &user_id, MAX_WORDS);
@@ -141,11 +141,11 @@ impl CommandsApi {
     async fn release(
         &self,
         edge: EdgeData<'_>,
-        _key: AppServer,
+        key: Writer,
         id: Path<String>,
         request: Body<Release>,
     ) -> Result<Json<Conversation>, Failure> {
-        let id = conversation_id(&id)?;
+        let id = seen_by(&key.0, &edge, conversation_id(&id)?).await?.id;
         let mut problems = Problems::default();
         problems.text("user_id", &request.0.user_id, MAX_WORDS);
         problems.none()?;
@@ -158,11 +158,11 @@ impl CommandsApi {
     async fn complete(
         &self,
         edge: EdgeData<'_>,
-        _key: AppServer,
+        key: Writer,
         id: Path<String>,
         request: Body<Completion>,
     ) -> Result<Json<Conversation>, Failure> {
-        let id = conversation_id(&id)?;
+        let id = seen_by(&key.0, &edge, conversation_id(&id)?).await?.id;
         let Completion { user_id, outcome, summary } = request.0;
         let mut problems = Problems::default();
         problems.text("user_id", &user_id, MAX_WORDS);

@@ -8,7 +8,7 @@ use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 use uuid::Uuid;
 
-use super::auth::AppServer;
+use super::auth::{Caller, Reader};
 use super::emergencies::EmergencyVerdict;
 use super::failure::Failure;
 use super::validation::{Problems, default_limit};
@@ -179,7 +179,7 @@ impl ConversationsApi {
     async fn list_conversations(
         &self,
         edge: EdgeData<'_>,
-        _key: AppServer,
+        key: Reader,
         /// Only this business's.
         business_id: Query<Option<String>>,
         /// Only this customer's.
@@ -198,6 +198,7 @@ impl ConversationsApi {
     ) -> Result<Json<ConversationList>, Failure> {
         let mut problems = Problems::default();
         let filter = ConversationFilter {
+            business_ids: key.0.businesses().map(<[_]>::to_vec),
             business_id: business_id.0,
             customer_phone: problems.phone("customer_phone", customer_phone.0),
             status: problems.parsed("status", status.0.as_deref()),
@@ -216,11 +217,10 @@ impl ConversationsApi {
     async fn get_conversation(
         &self,
         edge: EdgeData<'_>,
-        _key: AppServer,
+        key: Reader,
         id: Path<String>,
     ) -> Result<Json<Conversation>, Failure> {
-        let found = edge.store.conversation(conversation_id(&id)?).await?;
-        Ok(Json(found.ok_or_else(|| Problem::not_found("conversation"))?.into()))
+        Ok(Json(seen_by(&key.0, &edge, conversation_id(&id)?).await?.into()))
     }
 
     /// The messages of a conversation, in the order in which they arrived.
@@ -228,7 +228,7 @@ impl ConversationsApi {
     async fn list_messages(
         &self,
         edge: EdgeData<'_>,
-        _key: AppServer,
+        key: Reader,
         id: Path<String>,
         /// How many, at the most.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "200")))]
@@ -241,9 +241,7 @@ impl ConversationsApi {
             Some(cursor) => Some(cursor.parse::<Uuid>().map_err(|_| cursor::unusable("cursor"))?),
             None => None,
         };
-        if edge.store.conversation(id).await?.is_none() {
-            return Err(Problem::not_found("conversation").into());
-        }
+        seen_by(&key.0, &edge, id).await?;
         let found = edge.store.messages(id, after, i64::from(limit.0) + 1).await?;
         let (found, next_cursor) = cursor::page(found, limit.0 as usize, |message| message.id.to_string());
         Ok(Json(MessageList { messages: with_verdicts(&edge, found).await?, next_cursor }))
@@ -254,12 +252,15 @@ impl ConversationsApi {
     async fn get_message(
         &self,
         edge: EdgeData<'_>,
-        _key: AppServer,
+        key: Reader,
         /// `SM…` or `MM…`.
         twilio_sid: Query<String>,
     ) -> Result<Json<Message>, Failure> {
         let found = edge.store.message_by_sid(&twilio_sid).await?.filter(|message| message.kind != MessageKind::Alert);
         let found = found.ok_or_else(|| Problem::not_found("message"))?;
+        if seen_by(&key.0, &edge, found.conversation_id).await.is_err() {
+            return Err(Problem::not_found("message").into());
+        }
         Ok(Json(with_verdicts(&edge, vec![found]).await?.remove(0)))
     }
 }
@@ -274,6 +275,13 @@ async fn with_verdicts(edge: &Edge, found: Vec<store::Message>) -> Result<Vec<Me
         Message { emergency, ..message.into() }
     });
     Ok(shown.collect())
+}
+
+/// A conversation, if there is one that the caller may see.
+pub(super) async fn seen_by(caller: &Caller, edge: &Edge, id: Uuid) -> Result<conversation::Conversation, Failure> {
+    let found = edge.store.conversation(id).await?.ok_or_else(|| Problem::not_found("conversation"))?;
+    caller.sees(&found.business_id, "conversation")?;
+    Ok(found)
 }
 
 /// An id of the wrong shape is the id of nothing.

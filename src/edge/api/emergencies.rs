@@ -5,10 +5,10 @@ use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
-use super::auth::AppServer;
+use super::auth::{Reader, Writer};
 use super::body::Body;
 use super::commands::as_it_stands;
-use super::conversations::{Conversation, conversation_id};
+use super::conversations::{Conversation, conversation_id, seen_by};
 use super::failure::Failure;
 use super::validation::Problems;
 use super::{EdgeData, Group};
@@ -98,11 +98,11 @@ impl EmergenciesApi {
     async fn false_alarm(
         &self,
         edge: EdgeData<'_>,
-        _key: AppServer,
+        key: Writer,
         id: Path<String>,
         request: Body<FalseAlarm>,
     ) -> Result<Json<Conversation>, Failure> {
-        let id = conversation_id(&id)?;
+        let id = seen_by(&key.0, &edge, conversation_id(&id)?).await?.id;
         let user_id = request.0.user_id;
         let mut problems = Problems::default();
         problems.text("user_id", &user_id, MAX_WORDS);
@@ -121,9 +121,10 @@ impl EmergenciesApi {
     async fn list_emergency_rules(
         &self,
         edge: EdgeData<'_>,
-        _key: AppServer,
+        key: Reader,
         business_id: Path<String>,
     ) -> Result<Json<EmergencyRules>, Failure> {
+        key.0.sees(&business_id, "business")?;
         edge.store.business(&business_id).await?.ok_or_else(|| Problem::not_found("business"))?;
         let counts = edge.store.rule_counts(&business_id).await?;
         Ok(Json(EmergencyRules { rules: counts.into_iter().map(EmergencyRule::from).collect() }))

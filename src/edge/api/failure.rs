@@ -43,6 +43,10 @@ pub(super) enum Failure {
     /// The key is missing, unknown or revoked: `UNAUTHORIZED`.
     #[oai(status = 401)]
     Unauthorized(Json<ErrorBody>),
+    /// The key may only read: `UNAUTHORIZED`.
+    #[oai(status = 403)]
+    #[expect(dead_code, reason = "answered where keys are looked at, told here for the OpenAPI document")]
+    Forbidden(Json<ErrorBody>),
     /// There is no such thing: `NOT_FOUND`.
     #[oai(status = 404)]
     NotFound(Json<ErrorBody>),

@@ -10,7 +10,12 @@ use crate::config::Rate;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Within the limit, and counted.
-    Accepted,
+    Accepted {
+        /// How many more are.
+        remaining: u32,
+        /// How long until there is one more than that.
+        reset: Duration,
+    },
     /// Beyond it, and not counted.
     Refused {
         /// How long until one more is accepted.
@@ -36,15 +41,19 @@ impl Limiter {
         while times.front().is_some_and(|at| now.duration_since(*at) >= self.rate.per) {
             times.pop_front();
         }
-        match times.front() {
-            Some(oldest) if times.len() >= self.rate.count as usize => {
-                Verdict::Refused { retry_after: self.rate.per.saturating_sub(now.duration_since(*oldest)) }
-            }
-            _ => {
-                times.push_back(now);
-                Verdict::Accepted
-            }
+        let oldest = times.front().copied().unwrap_or(now);
+        let reset = self.rate.per.saturating_sub(now.duration_since(oldest));
+        if times.len() >= self.rate.count as usize {
+            return Verdict::Refused { retry_after: reset };
         }
+        times.push_back(now);
+        let used = u32::try_from(times.len()).unwrap_or(u32::MAX);
+        Verdict::Accepted { remaining: self.rate.count.saturating_sub(used), reset }
+    }
+
+    /// How often each key may call.
+    pub(super) fn rate(&self) -> Rate {
+        self.rate
     }
 }
 
@@ -61,11 +70,13 @@ mod tests {
     #[test]
     fn the_limit_holds_in_every_rolling_minute() {
         let (limiter, start) = (limiter(), Instant::now());
-        for at in [0, 20, 40] {
-            assert_eq!(limiter.accept([1; 32], start + at * SECOND), Verdict::Accepted);
+        for (at, remaining, reset) in [(0, 2, 60), (20, 1, 40), (40, 0, 20)] {
+            let accepted = Verdict::Accepted { remaining, reset: reset * SECOND };
+            assert_eq!(limiter.accept([1; 32], start + at * SECOND), accepted);
         }
         assert_eq!(limiter.accept([1; 32], start + 59 * SECOND), Verdict::Refused { retry_after: SECOND });
-        assert_eq!(limiter.accept([1; 32], start + 60 * SECOND), Verdict::Accepted);
+        let accepted = Verdict::Accepted { remaining: 0, reset: 20 * SECOND };
+        assert_eq!(limiter.accept([1; 32], start + 60 * SECOND), accepted);
         assert_eq!(limiter.accept([1; 32], start + 61 * SECOND), Verdict::Refused { retry_after: 19 * SECOND });
     }
 
@@ -73,9 +84,9 @@ mod tests {
     fn one_keys_calls_are_not_counted_against_another() {
         let (limiter, start) = (limiter(), Instant::now());
         for _ in 0..3 {
-            assert_eq!(limiter.accept([1; 32], start), Verdict::Accepted);
+            assert!(matches!(limiter.accept([1; 32], start), Verdict::Accepted { .. }));
         }
-        assert_eq!(limiter.accept([2; 32], start), Verdict::Accepted);
+        assert!(matches!(limiter.accept([2; 32], start), Verdict::Accepted { .. }));
     }
 
     #[test]
@@ -84,6 +95,6 @@ mod tests {
         for _ in 0..10 {
             limiter.accept([1; 32], start);
         }
-        assert_eq!(limiter.accept([1; 32], start + 60 * SECOND), Verdict::Accepted);
+        assert!(matches!(limiter.accept([1; 32], start + 60 * SECOND), Verdict::Accepted { .. }));
     }
 }

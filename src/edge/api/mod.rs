@@ -12,6 +12,7 @@ mod failure;
 mod health;
 mod limiter;
 mod metrics;
+mod quota;
 mod validation;
 
 use poem::web::Data;
@@ -74,7 +75,10 @@ pub fn openapi() -> String {
 pub fn routes(edge: &Edge) -> Route {
     let service = service();
     let docs = service.swagger_ui();
-    Route::new().at("/openapi.json", get(openapi_json)).nest("/docs", docs).nest("/", service.data(edge.clone()))
+    Route::new()
+        .at("/openapi.json", get(openapi_json))
+        .nest("/docs", docs)
+        .nest("/", service.data(edge.clone()).around(quota::told))
 }
 
 #[handler]
