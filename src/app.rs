@@ -108,7 +108,18 @@ impl Application {
         }
         let mut address = None;
         if role != Role::Worker {
-            let edge = Edge::new(&config, jetstream.clone(), redis, shell, accounts, cipher, dead, metrics, vitals);
+            let edge = Edge::new(
+                &config,
+                jetstream.clone(),
+                redis,
+                shell,
+                accounts,
+                cipher,
+                dead,
+                metrics,
+                vitals,
+                shutdown.clone(),
+            );
             let (bound, serving) = edge::serve(edge, config.bind, shutdown.clone()).await?;
             tracing::info!(address = %bound, "listening");
             address = Some(bound);

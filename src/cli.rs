@@ -172,7 +172,7 @@ fn write_whole(file: &Path, text: &str) -> std::io::Result<()> {
 }
 
 async fn migrate(database_url: &str) -> anyhow::Result<ExitCode> {
-    Store::lazy(database_url)?.migrate().await?;
+    Store::owner(database_url)?.migrate().await?;
     println!("the database is up to date");
     Ok(ExitCode::SUCCESS)
 }

@@ -20,6 +20,7 @@ pub mod conversation;
 pub mod dispatchbot;
 pub mod edge;
 pub mod emergency;
+pub mod explain;
 pub mod failpoint;
 pub mod http_client;
 pub mod inbound;

@@ -29,6 +29,8 @@ pub struct Decision {
     pub ledger: Option<LedgerChange>,
     /// Who says that the emergencies of the conversation were none.
     pub false_alarm: Option<String>,
+    /// What DispatchBot made of a window, for the record.
+    pub analysis: Option<AnalysisRecord>,
     /// Who alone saw an emergency, where the words and DispatchBot disagree.
     pub disagreement: Option<Seer>,
     /// What follows, in order.
@@ -263,6 +265,17 @@ pub struct WindowRecord {
     pub because: String,
 }
 
+/// What DispatchBot made of a window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnalysisRecord {
+    /// The window.
+    pub window_id: Uuid,
+    /// What it said, or why it said nothing.
+    pub said: Value,
+    /// Why it was not sent, in a word; `None` where it was.
+    pub dropped_because: Option<String>,
+}
+
 /// Collects a decision while the rules make it.
 pub(super) struct Draft<'a> {
     input_id: &'a str,
@@ -286,6 +299,7 @@ impl<'a> Draft<'a> {
             ledger: None,
             false_alarm: None,
             disagreement: None,
+            analysis: None,
             effects: Vec::new(),
         };
         Self { input_id, now, ordinal: 0, rearm: false, decision, before }
@@ -345,6 +359,12 @@ impl<'a> Draft<'a> {
         self.decision.false_alarm = Some(by.to_owned());
     }
 
+    /// What DispatchBot said, and whether that is sent.
+    pub fn analysis(&mut self, window_id: Uuid, said: Value, dropped_because: Option<&str>) {
+        let dropped_because = dropped_because.map(str::to_owned);
+        self.decision.analysis = Some(AnalysisRecord { window_id, said, dropped_because });
+    }
+
     /// Only one of two sees an emergency.
     pub fn disagreement(&mut self, seen_by: Seer) {
         self.decision.disagreement = Some(seen_by);
@@ -363,7 +383,8 @@ impl<'a> Draft<'a> {
             || !d.message_updates.is_empty()
             || !d.windows.is_empty()
             || d.ledger.is_some()
-            || d.false_alarm.is_some();
+            || d.false_alarm.is_some()
+            || d.analysis.is_some();
         self.decision
     }
 }

@@ -220,7 +220,7 @@ text_enum! {
 }
 
 /// What DispatchBot said.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Answer {
     /// The kind of job.
     pub job_type: Option<String>,

@@ -18,8 +18,8 @@ pub mod words;
 
 pub use decide::decide;
 pub use decision::{
-    Decision, Effect, Fence, KeptVerdict, LedgerChange, MessageKind, MessageUpdate, NewMessage, Seer, Urgent,
-    WindowRecord, WindowState,
+    AnalysisRecord, Decision, Effect, Fence, KeptVerdict, LedgerChange, MessageKind, MessageUpdate, NewMessage, Seer,
+    Urgent, WindowRecord, WindowState,
 };
 pub use event::{Event, EventType};
 pub use ids::{call_id, derive_id};

@@ -62,6 +62,8 @@ pub struct EdgeParts {
     pub(crate) vitals: Vitals,
     pub(crate) keys: api::Keys,
     pub(crate) started_at: Instant,
+    /// Cancelled when the process is asked to stop: what would go on for ever ends then.
+    pub(crate) shutdown: CancellationToken,
 }
 
 impl std::ops::Deref for Edge {
@@ -98,6 +100,7 @@ impl Edge {
         dead: Arc<DeadLetterStream>,
         metrics: Metrics,
         vitals: Vitals,
+        shutdown: CancellationToken,
     ) -> Self {
         let inner = EdgeParts {
             public_url: config.public_url.clone(),
@@ -115,6 +118,7 @@ impl Edge {
             metrics,
             vitals,
             started_at: Instant::now(),
+            shutdown,
         };
         Self { inner: Arc::new(inner) }
     }

@@ -6,12 +6,14 @@
 
 pub mod definitions;
 mod deliveries;
+mod follow;
 mod publish;
 mod replay;
 
 use std::time::Duration;
 
 pub use deliveries::deliveries;
+pub use follow::{FollowError, Followed};
 pub use publish::{Outgoing, PublishError, Published, Publisher};
 pub use replay::ReplayError;
 

@@ -68,6 +68,8 @@ impl Shell {
             body_hash: input.body_hash,
             call: Some(&part.call),
             decision: None,
+            audit: None,
+            at: super::now(),
             outbox: &part.rows,
         };
         match self.store.commit(&commit).await? {

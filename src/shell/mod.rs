@@ -5,6 +5,7 @@
 //! nobody's change is overwritten, and that what a committed decision entails is published, in order, before the input
 //! is acknowledged.
 
+mod audit;
 mod calls;
 mod directory;
 mod effects;
@@ -23,7 +24,7 @@ use crate::conversation::{
     self, Context, Conversation, Decision, Effect, Input, MessageKind, MessageReport, Policy, WindowState, derive_id,
 };
 use crate::phone::PhoneNumber;
-use crate::store::{Commit, Committed, OutboxRow, Store, StoreError};
+use crate::store::{AuditEntry, Commit, Committed, OutboxRow, Store, StoreError};
 use crate::telemetry::{Metrics, WindowEvent};
 
 pub use calls::CallReport;
@@ -201,7 +202,8 @@ impl Shell {
         for _ in 0..ATTEMPTS {
             let now = now();
             let (state, cached) = self.load(target).await?;
-            let Some((decision, business)) = self.decide(target, state.as_ref(), input, happening, now).await? else {
+            let Some((decision, business, audit)) = self.decide(target, state.as_ref(), input, happening, now).await?
+            else {
                 return Ok(Applied::Nothing);
             };
             if !decision.changed {
@@ -225,6 +227,8 @@ impl Shell {
                 body_hash: input.body_hash,
                 call: call.as_ref(),
                 decision: Some(&decision),
+                audit: Some(&audit),
+                at: now,
                 outbox: &rows,
             };
             match self.store.commit(&commit).await? {
@@ -265,7 +269,7 @@ impl Shell {
         input: &InputId<'_>,
         happening: &Happening,
         now: DateTime<Utc>,
-    ) -> Result<Option<(Decision, conversation::Business)>, ShellError> {
+    ) -> Result<Option<(Decision, conversation::Business, AuditEntry)>, ShellError> {
         let business = match (target, state) {
             (Target::Open { business, .. }, _) => business.for_rules(),
             (Target::Id(_), None) => return Ok(None),
@@ -297,7 +301,10 @@ impl Shell {
                 None => return Ok(None),
             },
         };
-        Ok(conversation::decide(context, state, input.id, &told, now).map(|decision| (decision, business)))
+        Ok(conversation::decide(context, state, input.id, &told, now).map(|decision| {
+            let audit = audit::entry(&told, &decision);
+            (decision, business, audit)
+        }))
     }
 
     async fn load(&self, target: &Target) -> Result<(Option<Conversation>, bool), ShellError> {

@@ -45,6 +45,7 @@ impl Shell {
         }
         if prune {
             self.store.prune(INBOX_DAYS).await?;
+            self.store.prune_idempotency().await?;
         }
         Ok(())
     }

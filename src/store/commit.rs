@@ -5,12 +5,14 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::types::Json;
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::conversations::Core;
+use super::record::AuditEntry;
 use super::{Store, StoreError};
 use crate::call::Call;
 use crate::conversation::{Conversation, Decision, MessageKind, MessageUpdate, NewMessage, WindowRecord};
@@ -26,6 +28,10 @@ pub struct Commit<'a> {
     pub call: Option<&'a Call>,
     /// The conversation's decision, if there is one.
     pub decision: Option<&'a Decision>,
+    /// Who did what, where there is a decision.
+    pub audit: Option<&'a AuditEntry>,
+    /// When it was decided.
+    pub at: DateTime<Utc>,
     /// The effects, in order.
     pub outbox: &'a [OutboxRow],
 }
@@ -147,7 +153,13 @@ async fn write(tx: &mut Transaction<'_, Postgres>, commit: &Commit<'_>) -> Resul
             super::emergency_verdicts::mark_false_alarm(tx, &decision.conversation, by).await?;
         }
         for window in &decision.windows {
-            record_window(tx, decision.conversation.id, window).await?;
+            record_window(tx, decision.conversation.id, window, commit.at).await?;
+        }
+        if let Some(analysis) = &decision.analysis {
+            super::record::write_analysis(tx, decision.conversation.id, analysis, commit.at).await?;
+        }
+        if let Some(entry) = commit.audit {
+            super::record::write_audit(tx, &decision.conversation, entry, commit.at).await?;
         }
     }
     if let Some(call) = commit.call
@@ -315,7 +327,12 @@ async fn update_message(tx: &mut PgConnection, update: &MessageUpdate) -> Result
     Ok(result.rows_affected() == 1 || update.expected.is_none())
 }
 
-async fn record_window(tx: &mut PgConnection, conversation_id: Uuid, window: &WindowRecord) -> Result<(), StoreError> {
+async fn record_window(
+    tx: &mut PgConnection,
+    conversation_id: Uuid,
+    window: &WindowRecord,
+    at: DateTime<Utc>,
+) -> Result<(), StoreError> {
     sqlx::query!(
         r#"INSERT INTO windows (id, conversation_id, state, opened_at, because) VALUES ($1, $2, $3, $4, $5)
            ON CONFLICT (id) DO UPDATE SET state = excluded.state, because = excluded.because, updated_at = now()"#,
@@ -325,9 +342,9 @@ async fn record_window(tx: &mut PgConnection, conversation_id: Uuid, window: &Wi
         window.opened_at,
         window.because
     )
-    .execute(tx)
+    .execute(&mut *tx)
     .await?;
-    Ok(())
+    super::record::write_step(tx, conversation_id, window, at).await
 }
 
 async fn write_call(tx: &mut PgConnection, call: &Call) -> Result<bool, StoreError> {

@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
-use crate::conversation::{Media, MessageKind, MessageStatus, SentMessage};
+use crate::conversation::{Media, MessageKind, MessageStatus, SentMessage, derive_id};
 use crate::phone::PhoneNumber;
 
 /// A message of a conversation.
@@ -127,6 +127,21 @@ impl Store {
         .await?
         .map(MessageRow::parse)
         .transpose()
+    }
+
+    /// The message that a person's input has brought about, if it did.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away, or the row is corrupt.
+    pub async fn message_of_input(&self, conversation_id: Uuid, input_id: &str) -> Result<Option<Message>, StoreError> {
+        // Its place among the ids that the input derives depends on what else the input did.
+        for ordinal in 0..3 {
+            let id = derive_id(&conversation_id.to_string(), input_id, "message", ordinal);
+            if let Some(message) = self.message(id).await? {
+                return Ok(Some(message));
+            }
+        }
+        Ok(None)
     }
 
     /// One message, by Twilio's id.

@@ -9,9 +9,11 @@ mod calls;
 mod commit;
 mod conversations;
 mod emergency_verdicts;
+mod idempotency;
 mod messages;
 mod opt_outs;
 mod outbox;
+mod record;
 mod sending;
 mod sweep;
 
@@ -26,11 +28,15 @@ pub use calls::CallFilter;
 pub use commit::{Commit, Committed, OutboxRow};
 pub use conversations::ConversationFilter;
 pub use emergency_verdicts::{MessageVerdict, RuleCount};
+pub use idempotency::Once;
 pub use messages::Message;
 pub use outbox::{Draining, WaitingRow};
+pub use record::{AnalysisRow, AuditEntry, AuditRow, WindowMessage, WindowStep};
 pub use sending::{Claimed, DueMessage};
 pub use sweep::Overdue;
 
+/// The role that the service works as.
+const SERVICE_ROLE: &str = "nevermisscall_service";
 /// Connections that one process holds at the most.
 const MAX_CONNECTIONS: u32 = 24;
 /// How long a request waits for a connection before the store counts as missing.
@@ -86,16 +92,30 @@ pub struct Store {
 }
 
 impl Store {
-    /// A store that connects when first used, so that the service starts while PostgreSQL is away.
+    /// A store that connects when first used, so that the service starts while PostgreSQL is away. It works as a role that
+    /// owns nothing (migration 8).
     ///
     /// # Errors
     /// When the URL is not one of PostgreSQL.
     pub fn lazy(database_url: &str) -> Result<Self, StoreError> {
+        Self::connecting(database_url, &[("role", SERVICE_ROLE)])
+    }
+
+    /// A store for migrations, which works as whoever the URL names.
+    ///
+    /// # Errors
+    /// When the URL is not one of PostgreSQL.
+    pub fn owner(database_url: &str) -> Result<Self, StoreError> {
+        Self::connecting(database_url, &[])
+    }
+
+    fn connecting(database_url: &str, settings: &[(&str, &str)]) -> Result<Self, StoreError> {
         let options: PgConnectOptions = database_url.parse()?;
         // A commit that was answered is on disk: guarantee 1 rests on it, so no server default may weaken it.
         let options = options
             .application_name("nevermisscall")
             .options([("synchronous_commit", "on")])
+            .options(settings.iter().copied())
             .disable_statement_logging();
         let pool = PgPoolOptions::new()
             .max_connections(MAX_CONNECTIONS)

@@ -16,7 +16,11 @@ const MAX_BODY_CHARS: usize = 1_600;
 
 /// DispatchBot has answered.
 pub(in crate::conversation) fn ready(context: Context<'_>, draft: &mut Draft<'_>, window_id: Uuid, answer: &Answer) {
-    let Some(mut answering) = current(draft, window_id) else { return };
+    let said = serde_json::to_value(answer).unwrap_or_default();
+    let Some(mut answering) = current(draft, window_id) else {
+        return draft.analysis(window_id, said, Some("overtaken"));
+    };
+    draft.analysis(window_id, said, unfit(context, answer));
     join_verdicts(context, draft, &mut answering, answer);
     if let Some(reason) = unfit(context, answer) {
         stand_in(context, draft, answering, reason);
@@ -49,6 +53,7 @@ pub(in crate::conversation) fn ready(context: Context<'_>, draft: &mut Draft<'_>
 /// DispatchBot has not answered, or not in time.
 pub(in crate::conversation) fn failed(context: Context<'_>, draft: &mut Draft<'_>, window_id: Uuid, reason: &str) {
     let Some(answering) = current(draft, window_id) else { return };
+    draft.analysis(window_id, json!({ "failed": reason }), Some(reason));
     stand_in(context, draft, answering, reason);
 }
 

@@ -1,8 +1,12 @@
 //! Who may call: the keys of the configuration, and those made with `nevermisscall keys`; and what each may do.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use poem::Request;
 use poem_openapi::SecurityScheme;
 use poem_openapi::auth::Bearer;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::limiter::{Limiter, Verdict};
 use super::quota::Quota;
@@ -11,6 +15,9 @@ use crate::edge::Edge;
 use crate::edge::problem::{Code, Problem};
 use crate::secrets::{constant_time_eq, hash_api_key};
 use crate::store::{KeyScope, Store};
+
+/// Event streams that a key may read at once.
+const EVENT_STREAMS: usize = 16;
 
 /// Whoever may read, by their key.
 #[derive(SecurityScheme)]
@@ -67,16 +74,17 @@ pub struct Keys {
     bootstrap: Vec<[u8; 32]>,
     store: Store,
     limiter: Limiter,
+    seats: Mutex<HashMap<[u8; 32], Arc<Semaphore>>>,
 }
 
 impl Keys {
     /// The keys of the configuration beside those in the store.
     pub fn new(bootstrap: &[Secret], rate: Rate, store: Store) -> Self {
         let bootstrap = bootstrap.iter().map(|key| hash_api_key(key.expose())).collect();
-        Self { bootstrap, store, limiter: Limiter::new(rate) }
+        Self { bootstrap, store, limiter: Limiter::new(rate), seats: Mutex::default() }
     }
 
-    async fn admit(&self, token: &str, quota: Option<&Quota>) -> Result<Caller, Problem> {
+    pub(super) async fn admit(&self, token: &str, quota: Option<&Quota>) -> Result<Caller, Problem> {
         let key = hash_api_key(token);
         let Some(scope) = self.scope(&key).await? else {
             return Err(Problem::new(Code::Unauthorized, "the key is unknown or revoked"));
@@ -94,8 +102,15 @@ impl Keys {
         }
     }
 
+    /// A seat for one who reads events; `None` where the key has no more of them.
+    pub(super) fn seat(&self, caller: &Caller) -> Option<OwnedSemaphorePermit> {
+        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_key = seats.entry(caller.key).or_insert_with(|| Arc::new(Semaphore::new(EVENT_STREAMS)));
+        Arc::clone(of_key).try_acquire_owned().ok()
+    }
+
     /// What a key is good for; `None` where it is unknown or revoked. Asked each time, so a revocation holds at once.
-    async fn scope(&self, hash: &[u8; 32]) -> Result<Option<KeyScope>, Problem> {
+    pub(super) async fn scope(&self, hash: &[u8; 32]) -> Result<Option<KeyScope>, Problem> {
         // Every key is looked at: how long it takes says nothing of which one it was.
         let known = self.bootstrap.iter().fold(false, |known, key| known | constant_time_eq(key, hash));
         if known {

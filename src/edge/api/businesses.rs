@@ -1,7 +1,7 @@
 //! `/businesses`: what the App Server keeps here of each business.
 
 use chrono::{DateTime, Utc};
-use poem_openapi::param::{Path, Query};
+use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use serde_json::{Map, Value, json};
@@ -118,6 +118,9 @@ impl BusinessesApi {
         &self,
         edge: EdgeData<'_>,
         key: Writer,
+        /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
         business_id: Path<String>,
         business: Body<Business>,
     ) -> Result<Json<Business>, Failure> {
@@ -161,6 +164,9 @@ impl BusinessesApi {
         &self,
         edge: EdgeData<'_>,
         key: Writer,
+        /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
         business_id: Path<String>,
     ) -> Result<Deleted, Failure> {
         key.0.sees(&business_id, "business")?;

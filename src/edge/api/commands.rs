@@ -6,7 +6,8 @@
 
 use std::time::{Duration, Instant};
 
-use poem_openapi::param::Path;
+use poem::web::Data;
+use poem_openapi::param::{Header, Path};
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use uuid::Uuid;
@@ -15,6 +16,7 @@ use super::auth::Writer;
 use super::body::Body;
 use super::conversations::{Conversation, Message, conversation_id, seen_by};
 use super::failure::Failure;
+use super::once::Once;
 use super::validation::Problems;
 use super::{EdgeData, Group};
 use crate::conversation::{self, Input, Status};
@@ -96,7 +98,11 @@ impl CommandsApi {
     async fn take_over(
         &self,
         edge: EdgeData<'_>,
+        once: Data<&Once>,
         key: Writer,
+        /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
         id: Path<String>,
         request: Body<Takeover>,
     ) -> Result<Json<TakenOver>, Failure> {
@@ -106,7 +112,8 @@ impl CommandsApi {
         problems.text("user_id", &user_id, MAX_WORDS);
         problems.text("reason", &reason, MAX_WORDS);
         problems.none()?;
-        let change = carry_out(&edge, id, "takeover", Input::UserTookOver { user_id, reason }).await?;
+        let change =
+            carry_out(&edge, id, &format!("takeover:{id}:{}", once.0), Input::UserTookOver { user_id, reason }).await?;
         let in_flight = !settled(&edge, id).await?;
         let conversation = as_it_stands(&edge, id).await?;
         Ok(Json(TakenOver { ownership_changed: change.is_some(), in_flight, conversation: conversation.into() }))
@@ -117,7 +124,11 @@ impl CommandsApi {
     async fn send_message(
         &self,
         edge: EdgeData<'_>,
+        once: Data<&Once>,
         key: Writer,
+        /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
         id: Path<String>,
         request: Body<NewMessage>,
     ) -> Result<Sent, Failure> {
@@ -127,12 +138,15 @@ impl CommandsApi {
         problems.text("user_id", &user_id, MAX_WORDS);
         problems.text("body", &body, MAX_BODY);
         problems.none()?;
-        let change = carry_out(&edge, id, "reply", Input::UserReplied { user_id, body }).await?;
-        let Some(message_id) = change.and_then(|change| change.messages.first().copied()) else {
-            return Err(Problem::new(Code::OptedOut, "the customer has opted out of texts").into());
-        };
+        let input_id = format!("reply:{id}:{}", once.0);
+        let change = carry_out(&edge, id, &input_id, Input::UserReplied { user_id, body }).await?;
         settled(&edge, id).await?;
-        let message = edge.store.message(message_id).await?.ok_or_else(|| Problem::not_found("message"))?;
+        let message = match change.and_then(|change| change.messages.first().copied()) {
+            Some(message_id) => edge.store.message(message_id).await?,
+            // It was carried out before, by a process that died before it had answered; or it was not.
+            None => edge.store.message_of_input(id, &input_id).await?,
+        };
+        let message = message.ok_or_else(|| Problem::new(Code::OptedOut, "the customer has opted out of texts"))?;
         Ok(Sent::Created(Json(message.into())))
     }
 
@@ -141,7 +155,11 @@ impl CommandsApi {
     async fn release(
         &self,
         edge: EdgeData<'_>,
+        once: Data<&Once>,
         key: Writer,
+        /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
         id: Path<String>,
         request: Body<Release>,
     ) -> Result<Json<Conversation>, Failure> {
@@ -149,7 +167,8 @@ impl CommandsApi {
         let mut problems = Problems::default();
         problems.text("user_id", &request.0.user_id, MAX_WORDS);
         problems.none()?;
-        carry_out(&edge, id, "release", Input::Released { user_id: request.0.user_id }).await?;
+        carry_out(&edge, id, &format!("release:{id}:{}", once.0), Input::Released { user_id: request.0.user_id })
+            .await?;
         Ok(Json(as_it_stands(&edge, id).await?.into()))
     }
 
@@ -158,7 +177,11 @@ impl CommandsApi {
     async fn complete(
         &self,
         edge: EdgeData<'_>,
+        once: Data<&Once>,
         key: Writer,
+        /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
         id: Path<String>,
         request: Body<Completion>,
     ) -> Result<Json<Conversation>, Failure> {
@@ -171,19 +194,19 @@ impl CommandsApi {
             problems.text("summary", summary, MAX_SUMMARY);
         }
         problems.none()?;
-        carry_out(&edge, id, "complete", Input::Completed { user_id, outcome, summary }).await?;
+        carry_out(&edge, id, &format!("complete:{id}:{}", once.0), Input::Completed { user_id, outcome, summary })
+            .await?;
         Ok(Json(as_it_stands(&edge, id).await?.into()))
     }
 }
 
 /// Carries a command out; `None` where it changed nothing. A conversation that is over takes none.
-async fn carry_out(edge: &Edge, id: Uuid, name: &str, command: Input) -> Result<Option<Change>, Failure> {
+async fn carry_out(edge: &Edge, id: Uuid, input_id: &str, command: Input) -> Result<Option<Change>, Failure> {
     let before = as_it_stands(edge, id).await?;
     if before.status == Status::Completed {
         return Err(over());
     }
-    let input_id = format!("{name}:{id}:{}", Uuid::now_v7());
-    match edge.shell.command(id, &input_id, command).await {
+    match edge.shell.command(id, input_id, command).await {
         Ok(Applied::Now(change)) => Ok(Some(*change)),
         // It may have been ended while the command was under way.
         Ok(_) if as_it_stands(edge, id).await?.status == Status::Completed => Err(over()),

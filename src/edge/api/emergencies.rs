@@ -1,7 +1,8 @@
 //! Emergencies: what customers' words were taken for, and what a person says of it.
 
 use chrono::{DateTime, Utc};
-use poem_openapi::param::Path;
+use poem::web::Data;
+use poem_openapi::param::{Header, Path};
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
@@ -10,6 +11,7 @@ use super::body::Body;
 use super::commands::as_it_stands;
 use super::conversations::{Conversation, conversation_id, seen_by};
 use super::failure::Failure;
+use super::once::Once;
 use super::validation::Problems;
 use super::{EdgeData, Group};
 use crate::conversation::Input;
@@ -98,7 +100,11 @@ impl EmergenciesApi {
     async fn false_alarm(
         &self,
         edge: EdgeData<'_>,
+        once: Data<&Once>,
         key: Writer,
+        /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
         id: Path<String>,
         request: Body<FalseAlarm>,
     ) -> Result<Json<Conversation>, Failure> {
@@ -110,7 +116,7 @@ impl EmergenciesApi {
         if !as_it_stands(&edge, id).await?.emergency_detected {
             return Err(Problem::new(Code::Conflict, "no emergency was seen in the conversation").into());
         }
-        let input_id = format!("false-alarm:{id}:{}", uuid::Uuid::now_v7());
+        let input_id = format!("false-alarm:{id}:{}", once.0);
         let told = edge.shell.command(id, &input_id, Input::FalseAlarm { user_id }).await;
         told.map_err(|error| Problem::unavailable(&error))?;
         Ok(Json(as_it_stands(&edge, id).await?.into()))

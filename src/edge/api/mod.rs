@@ -8,11 +8,14 @@ mod commands;
 mod conversations;
 mod cursor;
 mod emergencies;
+mod events;
 mod failure;
 mod health;
 mod limiter;
 mod metrics;
+mod once;
 mod quota;
+mod record;
 mod validation;
 
 use poem::web::Data;
@@ -32,6 +35,8 @@ enum Group {
     Conversations,
     /// Call records.
     Calls,
+    /// What happens, as it happens.
+    Events,
     /// How the service fares; no key is needed.
     Operation,
 }
@@ -41,6 +46,8 @@ type Apis = (
     conversations::ConversationsApi,
     commands::CommandsApi,
     emergencies::EmergenciesApi,
+    record::RecordApi,
+    events::EventsApi,
     calls::CallsApi,
     health::HealthApi,
     metrics::MetricsApi,
@@ -52,6 +59,8 @@ fn service() -> OpenApiService<Apis, ()> {
         conversations::ConversationsApi,
         commands::CommandsApi,
         emergencies::EmergenciesApi,
+        record::RecordApi,
+        events::EventsApi,
         calls::CallsApi,
         health::HealthApi,
         metrics::MetricsApi,
@@ -78,7 +87,7 @@ pub fn routes(edge: &Edge) -> Route {
     Route::new()
         .at("/openapi.json", get(openapi_json))
         .nest("/docs", docs)
-        .nest("/", service.data(edge.clone()).around(quota::told))
+        .nest("/", service.around(once::answered).data(edge.clone()).around(quota::told))
 }
 
 #[handler]

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 
 use nevermisscall::app::{Application, Role};
+use nevermisscall::secrets;
+use nevermisscall::store::{KeyScope, Store};
 use nmc_testbed::twilio::webhooks::WebhookClient;
 use nmc_testbed::twilio::{SentMessage, TwilioOptions, new_call_sid, new_message_sid};
 use serde_json::Value;
@@ -122,6 +124,16 @@ impl App {
         let ended = self.webhook().call_status(&call_sid, "no-answer", Some(from), Some(OUR_NUMBER), 0).await;
         assert_eq!(ended.expect("an answer").status, 200);
         call_sid
+    }
+
+    /// A key for these businesses (none: all), and what it opens.
+    pub async fn key(&self, business_ids: Option<&[&str]>, may_write: bool) -> (uuid::Uuid, Rest) {
+        let store = Store::owner(self.servers.database_url()).expect("a store");
+        let business_ids = business_ids.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
+        let key = secrets::generate_api_key();
+        let scope = KeyScope { business_ids, may_write };
+        let id = store.create_api_key("test", &secrets::hash_api_key(&key), &scope).await.expect("a key");
+        (id, self.rest.with_key(Some(&key)))
     }
 
     /// A customer texts; the message's SID.

@@ -74,6 +74,21 @@ impl Rest {
         self.send(Method::PUT, path, Some(body)).await
     }
 
+    /// Sends a request with one header more.
+    pub async fn send_with(&self, method: Method, path: &str, body: &Value, header: (&str, &str)) -> Answer {
+        let request = self.http.request(method, format!("{}{path}", self.base)).header(header.0, header.1).json(body);
+        let request = self.key.iter().fold(request, |request, key| request.bearer_auth(key));
+        answer(request.send().await.expect("an answer")).await.expect("a body")
+    }
+
+    /// Begins to read Server-Sent Events; the answer once its headers are there.
+    pub async fn follow(&self, path: &str, last_event_id: Option<&str>) -> reqwest::Response {
+        let request = self.http.get(format!("{}{path}", self.base));
+        let request = self.key.iter().fold(request, |request, key| request.bearer_auth(key));
+        let request = last_event_id.iter().fold(request, |request, id| request.header("last-event-id", *id));
+        request.send().await.expect("an answer")
+    }
+
     async fn request(
         &self,
         method: Method,
@@ -91,12 +106,15 @@ impl Rest {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await?;
-        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Ok(Answer { status, headers, body })
+        answer(request.send().await?).await
     }
+}
+
+async fn answer(response: reqwest::Response) -> reqwest::Result<Answer> {
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let text = response.text().await?;
+    let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    Ok(Answer { status, headers, body })
 }
 
 impl Answer {

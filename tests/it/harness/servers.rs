@@ -82,6 +82,11 @@ impl Servers {
         Config::from_settings(&settings).unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// Where the test's database is.
+    pub fn database_url(&self) -> &str {
+        self.database.url()
+    }
+
     /// A connection to the test's database.
     pub async fn sql(&self) -> PgConnection {
         PgConnection::connect(self.database.url()).await.expect("a connection to PostgreSQL")
@@ -89,7 +94,7 @@ impl Servers {
 }
 
 async fn migrate(url: String) -> anyhow::Result<()> {
-    let store = Store::lazy(&url)?;
+    let store = Store::owner(&url)?;
     store.migrate().await?;
     // A template is copied while nobody is connected to it.
     store.close().await;

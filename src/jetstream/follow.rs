@@ -1,0 +1,64 @@
+//! The events as they come, for one who follows them: from a place in the stream, or from now on.
+
+use async_nats::jetstream::consumer::{DeliverPolicy, pull};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, future};
+use uuid::Uuid;
+
+use super::JetStream;
+
+const STREAM: &str = "NMC_EVENTS";
+/// How many events wait here for a reader that is slow: the rest stays in JetStream.
+const BATCH: i64 = 64;
+
+/// An event in its stream.
+#[derive(Debug, Clone)]
+pub struct Followed {
+    /// Its place.
+    pub sequence: u64,
+    /// Its envelope.
+    pub payload: Bytes,
+}
+
+/// Events cannot be followed now.
+#[derive(Debug, thiserror::Error)]
+#[error("events cannot be followed: {0}")]
+pub struct FollowError(String);
+
+impl JetStream {
+    /// The events after `after`, or from now on; of one conversation, where it is named. The stream ends where JetStream
+    /// cannot be read any more: whoever follows comes again, with the place they have got to.
+    ///
+    /// # Errors
+    /// When JetStream is away.
+    pub async fn follow_events(
+        &self,
+        conversation_id: Option<Uuid>,
+        after: Option<u64>,
+    ) -> Result<impl Stream<Item = Followed> + Send + use<>, FollowError> {
+        let failed = |error: &dyn std::fmt::Display| FollowError(error.to_string());
+        let stream = self.context.get_stream_no_info(STREAM).await.map_err(|error| failed(&error))?;
+        let filter_subject = match conversation_id {
+            // An event type has two words.
+            Some(id) => format!("nmc.event.*.*.{id}"),
+            None => "nmc.event.>".to_owned(),
+        };
+        let deliver_policy = match after {
+            Some(sequence) => DeliverPolicy::ByStartSequence { start_sequence: sequence.saturating_add(1) },
+            None => DeliverPolicy::New,
+        };
+        let config =
+            pull::OrderedConfig { filter_subject, deliver_policy, max_batch: BATCH, ..pull::OrderedConfig::default() };
+        let consumer = stream.create_consumer(config).await.map_err(|error| failed(&error))?;
+        let messages = consumer.messages().await.map_err(|error| failed(&error))?;
+        let events = messages.scan((), |(), message| {
+            let read = message.inspect_err(|error| tracing::warn!(%error, "a reader of events is cut off")).ok();
+            let event = read.and_then(|message| {
+                let sequence = message.info().ok()?.stream_sequence;
+                Some(Followed { sequence, payload: message.message.payload })
+            });
+            future::ready(event)
+        });
+        Ok(events)
+    }
+}
