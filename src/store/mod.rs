@@ -115,6 +115,8 @@ impl Store {
         let options = options
             .application_name("nevermisscall")
             .options([("synchronous_commit", "on")])
+            // A list's filters are optional: a plan made for none of them would be slow for each of them.
+            .options([("plan_cache_mode", "force_custom_plan")])
             .options(settings.iter().copied())
             .disable_statement_logging();
         let pool = PgPoolOptions::new()

@@ -25,6 +25,7 @@ mod keys;
 mod live;
 mod once;
 mod opting;
+mod paging;
 mod performance;
 mod record;
 mod rest;
