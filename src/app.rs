@@ -20,7 +20,7 @@ use crate::jetstream::definitions::{self, Mode};
 use crate::pipelines::{self, DeadLetterStream, Parts};
 use crate::secrets::TokenCipher;
 use crate::sending::{Accounts, Deliver};
-use crate::shell::{Directory, Outbox, Shell, sweep};
+use crate::shell::{Directory, Mirror, Outbox, Shell, keep_mirror, sweep};
 use crate::sinks::RedisSink;
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -71,9 +71,10 @@ impl Application {
         let jetstream = JetStream::connect(&config.nats_url).await.context("NATS_URL")?;
         let redis = Arc::new(RedisSink::lazy(config.redis_url.expose(), metrics.clone()).context("REDIS_URL")?);
         let cipher = config.token_key.as_ref().map(|key| TokenCipher::new(*key.expose()));
-        let accounts = Accounts::new(store.clone(), config.twilio.clone(), cipher.clone());
+        let mirror = Mirror::default();
+        let accounts = Accounts::new(store.clone(), mirror.clone(), config.twilio.clone(), cipher.clone());
         let dead = Arc::new(DeadLetterStream::new(jetstream.publisher(), metrics.clone()));
-        let directory = Directory::new(store.clone());
+        let directory = Directory::new(store.clone(), mirror.clone());
         let mut tasks = JoinSet::new();
         let mut creating = create_streams(jetstream.clone(), vitals.clone(), shutdown.clone()).boxed();
         // Where NATS is there, the first webhook finds its stream; where it is not, everything else starts without it.
@@ -108,6 +109,8 @@ impl Application {
         }
         let mut address = None;
         if role != Role::Worker {
+            let kept = keep_mirror(mirror, store.clone(), jetstream.clone(), shutdown.clone());
+            spawn(&mut tasks, "mirror", kept);
             let edge = Edge::new(
                 &config,
                 jetstream.clone(),

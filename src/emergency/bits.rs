@@ -22,15 +22,6 @@ impl Bits {
     pub(super) fn has(&self, concept: u16) -> bool {
         self.0.get(usize::from(concept) / 64).is_some_and(|word| word & (1 << (concept % 64)) != 0)
     }
-
-    #[inline]
-    pub(super) fn meets(&self, other: &Self) -> bool {
-        self.0.iter().zip(&other.0).any(|(a, b)| a & b != 0)
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = u16> + '_ {
-        (0..CONCEPTS as u16).filter(|concept| self.has(*concept))
-    }
 }
 
 impl BitOr for Bits {

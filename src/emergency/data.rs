@@ -69,6 +69,10 @@ pub(super) enum Role {
     Starter,
     /// It is going on now, whatever was before.
     Now,
+    /// The same, and it goes on although something was done about it.
+    Still,
+    /// Joins what follows to what was before: no new thought begins right after it.
+    Joins,
     /// Adds to the weight of the text, or takes from it.
     Tilt,
     /// The same, but for nothing where the text goes on to say that it still goes on.

@@ -12,6 +12,8 @@ pub(super) struct Entry {
     singles: (u32, u32),
     atoms: (u32, u32),
     starts: (u32, u32),
+    /// One of 128 bits for each of its atoms: tells quickly what it does not fit.
+    signature: u128,
     pub(super) language: WordLanguage,
 }
 
@@ -30,7 +32,22 @@ pub(super) enum WordLanguage {
 pub(super) struct Meaning {
     pub(super) singles: Vec<u16>,
     pub(super) atoms: Vec<u16>,
-    pub(super) starts: Vec<u32>,
+    pub(super) starts: Vec<Start>,
+}
+
+/// The beginning of a phrase: which, and what has to follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Start {
+    pub(super) phrase: u32,
+    /// How many words may be skipped before the second, and what the second is.
+    pub(super) skip: u8,
+    pub(super) second: u16,
+}
+
+/// The bit of an atom in a signature.
+#[inline]
+pub(super) fn bit(atom: u16) -> u128 {
+    1 << (atom % 128)
 }
 
 /// The number of an entry. The first one is that of the words nobody knows.
@@ -46,7 +63,7 @@ pub(super) struct Lexicon {
     entries: Vec<Entry>,
     singles: Vec<u16>,
     atoms: Vec<u16>,
-    starts: Vec<u32>,
+    starts: Vec<Start>,
 }
 
 const NUMBERS: [&str; 7] = ["#cold", "#mild", "#hot", "#n", "#coldf", "#hotf", "#clock"];
@@ -76,7 +93,9 @@ impl Lexicon {
     }
 
     fn entry(&mut self, meaning: Meaning, language: WordLanguage) -> EntryId {
+        let signature = meaning.atoms.iter().fold(0, |signature, atom| signature | bit(*atom));
         let entry = Entry {
+            signature,
             singles: pooled(&mut self.singles, meaning.singles),
             atoms: pooled(&mut self.atoms, meaning.atoms),
             starts: pooled(&mut self.starts, meaning.starts),
@@ -135,8 +154,13 @@ impl Lexicon {
 
     /// The phrases that may begin with it.
     #[inline]
-    pub(super) fn starts(&self, entry: EntryId) -> &[u32] {
+    pub(super) fn starts(&self, entry: EntryId) -> &[Start] {
         self.slice(&self.starts, entry, |entry| entry.starts)
+    }
+
+    #[inline]
+    pub(super) fn signature(&self, entry: EntryId) -> u128 {
+        self.entries.get(entry as usize).map_or(0, |entry| entry.signature)
     }
 
     /// Whether it fits a place in a phrase.

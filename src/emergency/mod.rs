@@ -10,8 +10,8 @@
 //!
 //! # Layout
 //!
-//! `text` cuts and folds words → `lexicon` (with `spelling`) looks each up → `scan` finds phrases and scopes → `weigh`
-//! completes combinations → `reading` gives the verdict, also over several messages. `book` compiles `rules.toml` (shape in
+//! `text` cuts and folds words → `lexicon` (with `spelling`) looks each up → `scan` finds phrases, `scopes` what takes them back → `weigh`
+//! completes combinations → `reading` gives the verdict, also over several messages. `book` (with `words`) compiles `rules.toml` (shape in
 //! `data`, notation in `notation`) once; `own` holds a business's own phrases.
 
 mod bits;
@@ -23,10 +23,12 @@ mod notation;
 mod own;
 mod reading;
 mod scan;
+mod scopes;
 mod settings;
 mod spelling;
 mod text;
 mod weigh;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -51,17 +53,13 @@ pub fn read(text: &str, trade: Option<&str>, own: &OwnPhrases) -> Reading {
 
 /// Compiles the rules ahead of the first text, which would otherwise wait for it; tells of a mistake in them.
 pub fn warm_up() -> Result<(), RulesError> {
-    book::Book::compile(book::RULES, book::KNOWN_WORDS).map(drop)
+    if book::BOOK.hazards.is_empty() {
+        return book::Book::compile(book::RULES, book::KNOWN_WORDS).map(drop);
+    }
+    Ok(())
 }
 
 /// The names of all rules, as they are shown to owners and counted.
 pub fn rules() -> impl Iterator<Item = &'static str> {
     book::BOOK.hazards.iter().map(|hazard| hazard.id.as_str())
-}
-
-/// What each word was taken for.
-#[doc(hidden)]
-pub fn explain(text: &str) -> String {
-    let book = &*book::BOOK;
-    scan::Scan::of(text, book, &OwnPhrases::default()).explain(text, book)
 }

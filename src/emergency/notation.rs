@@ -95,8 +95,17 @@ pub(super) enum Near {
     Text,
     /// `!`: must not be in the same sentence or not far off.
     Absent,
+    /// `!~`: must not be within a few words.
+    AbsentClose,
     /// `!!`: must not be anywhere in the text.
     Nowhere,
+}
+
+impl Near {
+    /// Whether it says what must not be there.
+    pub(super) fn is_absence(self) -> bool {
+        matches!(self, Self::Absent | Self::AbsentClose | Self::Nowhere)
+    }
 }
 
 /// A combination: the first concept, and the others with their nearness. Each is a choice of names.
@@ -114,6 +123,7 @@ pub(super) fn combination(written: &str, place: &str, field: &'static str) -> Re
             "+" => Some(Near::Sentence),
             "&" => Some(Near::Text),
             "!" => Some(Near::Absent),
+            "!~" => Some(Near::AbsentClose),
             "!!" => Some(Near::Nowhere),
             "|" => {
                 wants_name = true;
@@ -123,8 +133,12 @@ pub(super) fn combination(written: &str, place: &str, field: &'static str) -> Re
         };
         match sign {
             Some(sign) if !wants_name => (near, wants_name) = (Some(sign), true),
-            Some(_) => return Err(wrong(format!("`{written}`: `{part}` stands where a concept should"))),
-            None if !wants_name => return Err(wrong(format!("`{written}`: no sign before `{part}`"))),
+            Some(_) => {
+                return Err(wrong(format!("`{written}`: `{part}` stands where a concept should")));
+            }
+            None if !wants_name => {
+                return Err(wrong(format!("`{written}`: no sign before `{part}`")));
+            }
             None => {
                 match (near.take(), groups.last_mut()) {
                     (None, Some((_, names))) => names.push(part.to_owned()),

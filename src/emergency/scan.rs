@@ -1,16 +1,13 @@
-//! Finds the concepts in a text and how far each denial, past, supposition or elsewhere reaches.
+//! Finds the concepts in a text, single words and phrases.
 
 use super::{
     bits::Bits,
     book::{Book, OWN},
-    data::{Reach, Role},
-    lexicon::{EntryId, WordLanguage},
+    data::Role,
+    lexicon::{EntryId, WordLanguage, bit},
     own::OwnPhrases,
     text::{self, Gap, Place},
 };
-
-/// How many words a denial reaches over.
-const DENIAL: usize = 5;
 
 /// What may be said of a word.
 pub(super) mod flag {
@@ -19,14 +16,14 @@ pub(super) mod flag {
     pub(crate) const SUPPOSED: u16 = 4;
     pub(crate) const ELSEWHERE: u16 = 8;
     pub(crate) const NOW: u16 = 16;
-    /// Part of a longer phrase of the rules, so no canceller by itself.
-    pub(crate) const TAKEN: u16 = 32;
     /// Begins a new thought.
     pub(crate) const BREAK: u16 = 64;
     /// Covered by a muted phrase of the business.
     pub(crate) const MUTED: u16 = 128;
     /// It is said not to be so, or not to be possible.
     pub(crate) const UNABLE: u16 = 512;
+    /// It goes on although something was done about it.
+    pub(crate) const STILL: u16 = 1024;
     /// What follows is what is supposed.
     pub(crate) const SUPPOSES: u16 = 256;
 }
@@ -36,11 +33,15 @@ pub(super) mod flag {
 pub(super) struct Token {
     pub(super) place: Place,
     pub(super) key: u64,
-    entry: EntryId,
+    pub(super) entry: EntryId,
     pub(super) flags: u16,
     /// How many words the product or idiom has that covers this one.
-    cover: u8,
-    clause: u32,
+    pub(super) cover: u8,
+    /// How many words the longest phrase has that takes this one in; a shorter canceller is no canceller by itself.
+    pub(super) phrase: u8,
+    /// The same of the phrases of cancellers alone.
+    pub(super) canceller: u8,
+    pub(super) clause: u32,
     pub(super) sentence: u32,
 }
 
@@ -50,8 +51,10 @@ pub(super) struct Hit {
     pub(super) concept: u16,
     pub(super) first: u32,
     /// Which of the words from the first on are its own.
-    words: u32,
+    pub(super) words: u32,
     pub(super) alive: bool,
+    /// Neither over nor supposed nor elsewhere, which a mere circumstance may well be.
+    pub(super) told: bool,
     pub(super) muted: bool,
 }
 
@@ -60,8 +63,13 @@ impl Hit {
         self.first + self.words.checked_ilog2().unwrap_or(0)
     }
 
-    fn tokens(self) -> impl Iterator<Item = usize> {
-        (0..u32::BITS).filter(move |at| self.words & (1 << at) != 0).map(move |at| (self.first + at) as usize)
+    pub(super) fn tokens(self) -> impl Iterator<Item = usize> {
+        let mut left = self.words;
+        std::iter::from_fn(move || {
+            let at = left.trailing_zeros();
+            left &= left.wrapping_sub(1);
+            (at < u32::BITS).then_some((self.first + at) as usize)
+        })
     }
 }
 
@@ -74,9 +82,9 @@ pub(super) struct Scan {
     pub(super) alive: Bits,
     pub(super) english: u16,
     pub(super) spanish: u16,
-    clause_flags: Vec<u16>,
-    sentence_flags: Vec<u16>,
-    text_flags: u16,
+    pub(super) clause_flags: Vec<u16>,
+    pub(super) sentence_flags: Vec<u16>,
+    pub(super) text_flags: u16,
 }
 
 impl Scan {
@@ -105,27 +113,48 @@ impl Scan {
                 WordLanguage::Spanish => spanish += 1,
                 WordLanguage::Either => {}
             }
-            tokens.push(Token { place, key, entry, flags: 0, cover: 0, clause: 0, sentence: 0 });
+            tokens.push(Token {
+                place,
+                key,
+                entry,
+                flags: 0,
+                cover: 0,
+                phrase: 0,
+                canceller: 0,
+                clause: 0,
+                sentence: 0,
+            });
         });
         (self.english, self.spanish) = (english, spanish);
     }
 
     fn find_phrases(&mut self, book: &Book) {
+        let signatures: Vec<u128> = self.tokens.iter().map(|token| book.lexicon.signature(token.entry)).collect();
         for at in 0..self.tokens.len() {
             let entry = self.tokens[at].entry;
             if entry == 0 {
                 continue;
             }
             let first = at as u32;
-            let hit = |concept, words| Hit { concept, first, words, alive: false, muted: false };
+            let hit = |concept, words| Hit { concept, first, words, alive: false, told: false, muted: false };
             for concept in book.lexicon.singles(entry) {
                 self.hits.push(hit(*concept, 1));
             }
-            for number in book.lexicon.starts(entry) {
-                if let Some(phrase) = book.phrases.get(*number as usize)
+            let starts = book.lexicon.starts(entry);
+            let next = if starts.is_empty() { [0; 8] } else { together(signatures.get(at + 1..).unwrap_or_default()) };
+            for start in starts {
+                // Most phrases are ruled out here, by what the next words are not.
+                let may_follow = next.get(usize::from(start.skip)).copied().unwrap_or(u128::MAX);
+                if may_follow & bit(start.second) != 0
+                    && let Some(phrase) = book.phrases.get(start.phrase as usize)
                     && let Some(words) = self.fits(book, &phrase.rest, at + 1, 1, 1)
                 {
-                    self.hits.push(hit(phrase.concept, words));
+                    let new = hit(phrase.concept, words);
+                    let variant =
+                        |last: &Hit| (last.concept, last.first, last.words) == (new.concept, new.first, new.words);
+                    if !self.hits.last().is_some_and(variant) {
+                        self.hits.push(new);
+                    }
                 }
             }
         }
@@ -133,7 +162,9 @@ impl Scan {
 
     /// The words of the rest of a phrase, from `at` on.
     fn fits(&self, book: &Book, rest: &[(u8, u16)], at: usize, offset: u32, words: u32) -> Option<u32> {
-        let Some(((skip, atom), rest)) = rest.split_first() else { return Some(words) };
+        let Some(((skip, atom), rest)) = rest.split_first() else {
+            return Some(words);
+        };
         for skipped in 0..=usize::from(*skip) {
             let token = self.tokens.get(at + skipped)?;
             let wall = if *skip > 0 { Gap::Comma } else { Gap::Stop };
@@ -158,170 +189,10 @@ impl Scan {
             let muted = own.muted_at(keys());
             if added > 0 {
                 let words = u32::MAX >> (u32::BITS - added.min(32) as u32);
-                self.hits.push(Hit { concept: OWN, first: at as u32, words, alive: false, muted: false });
+                self.hits.push(Hit { concept: OWN, first: at as u32, words, alive: false, told: false, muted: false });
             }
             self.tokens.iter_mut().skip(at).take(muted).for_each(|token| token.flags |= flag::MUTED);
         }
-    }
-
-    /// Products and idioms cover their words; phrases take in the cancellers that are part of them.
-    fn cover(&mut self, book: &Book) {
-        for hit in &self.hits {
-            let long = hit.words.count_ones();
-            let role = role(book, hit.concept);
-            if role == Role::Cover {
-                for at in hit.tokens() {
-                    self.tokens[at].cover = self.tokens[at].cover.max(long as u8);
-                }
-            } else if long > 1 && role != Role::Starter {
-                hit.tokens().for_each(|at| self.tokens[at].flags |= flag::TAKEN);
-            }
-        }
-    }
-
-    fn hidden(&self, hit: Hit) -> bool {
-        let long = hit.words.count_ones() as u8;
-        hit.tokens().any(|at| self.tokens[at].cover >= long.max(1) && self.tokens[at].cover > 0)
-    }
-
-    fn taken(&self, hit: Hit) -> bool {
-        hit.words == 1 && self.tokens[hit.first as usize].flags & flag::TAKEN != 0
-    }
-
-    /// Parts the text into sentences and these into thoughts.
-    fn part(&mut self, book: &Book) {
-        for at in 0..self.hits.len() {
-            let hit = self.hits[at];
-            let last = hit.last() as usize;
-            if role(book, hit.concept) == Role::Supposed && !self.hidden(hit) {
-                self.tokens[last].flags |= flag::SUPPOSES;
-            }
-        }
-        for at in 0..self.hits.len() {
-            let hit = self.hits[at];
-            let first = hit.first as usize;
-            // "If there is a leak": the thought is the supposition itself.
-            if first > 0 && self.tokens[first - 1].flags & flag::SUPPOSES != 0 {
-                continue;
-            }
-            match role(book, hit.concept) {
-                Role::Break if !self.hidden(hit) => self.tokens[first].flags |= flag::BREAK,
-                Role::Starter if self.tokens[first].place.gap == Gap::Comma => self.tokens[first].flags |= flag::BREAK,
-                _ => {}
-            }
-        }
-        let (mut clause, mut sentence) = (0, 0);
-        for (at, token) in self.tokens.iter_mut().enumerate() {
-            if at > 0 && token.place.gap >= Gap::Stop {
-                sentence += 1;
-                clause += 1;
-            } else if token.flags & flag::BREAK != 0 {
-                clause += 1;
-            }
-            (token.clause, token.sentence) = (clause, sentence);
-        }
-        self.clause_flags = vec![0; clause as usize + 1];
-        self.sentence_flags = vec![0; sentence as usize + 1];
-    }
-
-    fn reach(&mut self, book: &Book) {
-        for at in 0..self.hits.len() {
-            let hit = self.hits[at];
-            let Some(concept) = book.concepts.get(usize::from(hit.concept)) else { continue };
-            let said = match concept.role {
-                Role::Not => flag::DENIED,
-                Role::Over => flag::OVER,
-                Role::Supposed => flag::SUPPOSED,
-                Role::Elsewhere => flag::ELSEWHERE,
-                Role::Now => flag::NOW,
-                Role::Unable => flag::UNABLE,
-                _ => continue,
-            };
-            if concept.role == Role::Unable {
-                self.reach_over(hit.last() as usize + 1, said);
-                continue;
-            }
-            if self.hidden(hit) || self.taken(hit) {
-                continue;
-            }
-            let token = self.tokens[hit.first as usize];
-            match (concept.role, concept.reach) {
-                (Role::Not, Reach::Forward) => self.reach_over(hit.last() as usize + 1, said),
-                (Role::Now, _) | (_, Reach::Clause) => self.clause_flags[token.clause as usize] |= said,
-                (_, Reach::Sentence) => self.sentence_flags[token.sentence as usize] |= said,
-                (_, Reach::Text) => self.text_flags |= said,
-                (_, Reach::Forward) => self.forward(hit.first as usize, said),
-            }
-        }
-    }
-
-    /// Over the next few words of the thought.
-    fn reach_over(&mut self, from: usize, said: u16) {
-        let clause = from.checked_sub(1).and_then(|at| self.tokens.get(at)).map(|token| token.clause);
-        for at in from..(from + DENIAL).min(self.tokens.len()) {
-            if Some(self.tokens[at].clause) != clause || self.tokens[at].place.gap >= Gap::Comma {
-                break;
-            }
-            self.tokens[at].flags |= said;
-        }
-    }
-
-    fn forward(&mut self, from: usize, said: u16) {
-        let clause = self.tokens[from].clause;
-        for token in self.tokens[from..].iter_mut() {
-            if token.clause != clause || token.flags & said != 0 {
-                break;
-            }
-            token.flags |= said;
-        }
-    }
-
-    /// Decides which hits count.
-    fn settle(&mut self, book: &Book) {
-        for at in 0..self.hits.len() {
-            let hit = self.hits[at];
-            let against = match role(book, hit.concept) {
-                Role::Sign => flag::DENIED | flag::OVER | flag::SUPPOSED | flag::ELSEWHERE,
-                Role::Detail | Role::Tilt | Role::Contained => flag::DENIED,
-                _ => continue,
-            };
-            if role(book, hit.concept) == Role::Contained && self.tokens[hit.first as usize].flags & flag::UNABLE != 0 {
-                continue;
-            }
-            let weightless = hit.words == 1 && matches!(role(book, hit.concept), Role::Tilt | Role::Contained);
-            let alive = (self.flags(hit) & against == 0) && !self.hidden(hit) && !(weightless && self.taken(hit));
-            self.hits[at].alive = alive;
-            self.hits[at].muted = hit.tokens().any(|at| self.tokens[at].flags & flag::MUTED != 0);
-            if alive {
-                self.alive.add(hit.concept);
-            }
-        }
-    }
-
-    fn flags(&self, hit: Hit) -> u16 {
-        let of = |at: u32| {
-            let token = self.tokens[at as usize];
-            let around = self.clause_flags[token.clause as usize] | self.sentence_flags[token.sentence as usize];
-            let all = token.flags | around;
-            if all & flag::NOW != 0 { all & !flag::OVER } else { all }
-        };
-        of(hit.first) | of(hit.last()) | self.text_flags
-    }
-
-    pub(super) fn explain(&self, text: &str, book: &Book) -> String {
-        let mut out = String::new();
-        for hit in &self.hits {
-            let span = |at: u32| self.tokens[at as usize].place;
-            let (a, b) = (span(hit.first).start as usize, span(hit.last()).end as usize);
-            out += &format!(
-                "{} {:?} `{}` flags={} \n",
-                if hit.alive { "*" } else { " " },
-                book.concepts[usize::from(hit.concept)].name,
-                &text[a..b],
-                self.flags(*hit)
-            );
-        }
-        out
     }
 
     /// Whether any word stands for a concept, or only the trade does.
@@ -332,10 +203,22 @@ impl Scan {
     /// Whether the text says after a hit that it still goes on.
     pub(super) fn goes_on_after(&self, hit: Hit) -> bool {
         let clause = self.tokens[hit.first as usize].clause as usize;
-        self.clause_flags.iter().skip(clause).any(|flags| flags & flag::NOW != 0)
+        self.clause_flags.iter().skip(clause).any(|flags| flags & flag::STILL != 0)
     }
 }
 
-fn role(book: &Book, concept: u16) -> Role {
-    book.concepts.get(usize::from(concept)).map(|concept| concept.role).unwrap_or_default()
+/// What the next words together fit: one, two, three and so on.
+#[inline]
+fn together(next: &[u128]) -> [u128; 8] {
+    let mut all = 0;
+    let mut together = [0; 8];
+    for (at, slot) in together.iter_mut().enumerate() {
+        all |= next.get(at).copied().unwrap_or(0);
+        *slot = all;
+    }
+    together
+}
+
+pub(super) fn role(book: &Book, concept: u16) -> Role {
+    book.roles.get(usize::from(concept)).copied().unwrap_or_default()
 }

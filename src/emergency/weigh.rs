@@ -11,6 +11,8 @@ use super::{
 /// `~` reaches over so many words, `+` over so many where a sentence ends between.
 const CLOSE: u32 = 7;
 const SENTENCE: u32 = 9;
+/// `!~` over so many.
+const BESIDE: u32 = 4;
 
 /// What the text tells.
 pub(super) fn weigh(text: &str, scan: &Scan, book: &Book) -> Reading {
@@ -33,14 +35,16 @@ fn tell(reading: &mut Reading, text: &str, scan: &Scan, book: &Book, wanted: &Co
         let alive = concepts.iter().any(|concept| scan.alive.has(*concept));
         match near {
             Near::Nowhere => !alive,
-            Near::Absent => true,
+            Near::Absent | Near::AbsentClose => true,
             _ => alive,
         }
     };
     if !wanted.others.iter().all(may_be) {
         return;
     }
-    let Some(hazard) = book.hazards.get(usize::from(wanted.hazard)) else { return };
+    let Some(hazard) = book.hazards.get(usize::from(wanted.hazard)) else {
+        return;
+    };
     let weight = wanted.weight + tilt.without(&hazard.despite);
     let told = reading.told.iter().position(|told| told.rule == hazard.id);
     if weight <= 0 || told.is_some_and(|at| reading.told[at].weight >= weight) {
@@ -48,7 +52,7 @@ fn tell(reading: &mut Reading, text: &str, scan: &Scan, book: &Book, wanted: &Co
     }
     let mutable = hazard.life_safety.is_none();
     let counts = |hit: &Hit| hit.alive && !(mutable && hit.muted);
-    if !counts(&hit) {
+    if !counts(&hit) || (wanted.plain && !hit.told) {
         return;
     }
     let mut words = vec![slice(text, scan, hit)];
@@ -56,8 +60,8 @@ fn tell(reading: &mut Reading, text: &str, scan: &Scan, book: &Book, wanted: &Co
         let mut met = scan.hits.iter().filter(|other| concepts.contains(&other.concept) && counts(other));
         let met = met.find(|other| is_near(scan, hit, **other, *near));
         match (near, met) {
-            (Near::Absent, Some(_)) => return,
-            (Near::Absent | Near::Nowhere, None) => {}
+            (Near::Absent | Near::AbsentClose, Some(_)) => return,
+            (Near::Absent | Near::AbsentClose | Near::Nowhere, None) => {}
             // The trade is told by nobody's words.
             (Near::Text, None)
                 if concepts.iter().any(|concept| scan.alive.has(*concept) && !scan.told_by_words(*concept)) => {}
@@ -81,6 +85,7 @@ fn is_near(scan: &Scan, hit: Hit, other: Hit, near: Near) -> bool {
     let same = sentence(hit) == sentence(other);
     match near {
         Near::Close => same && apart <= CLOSE,
+        Near::AbsentClose => same && apart <= BESIDE,
         Near::Sentence | Near::Absent => same || apart <= SENTENCE,
         Near::Text => true,
         Near::Nowhere => false,
@@ -110,8 +115,12 @@ pub(super) fn join(earlier: &Reading, later: &Reading, book: &Book) -> Vec<Told>
     let mut joined = Vec::new();
     for fragment in later.fragments.iter().chain(&earlier.fragments) {
         for number in book.anchored.get(usize::from(fragment.concept)).into_iter().flatten() {
-            let Some(wanted) = book.combinations.get(*number as usize) else { continue };
-            let Some(hazard) = book.hazards.get(usize::from(wanted.hazard)) else { continue };
+            let Some(wanted) = book.combinations.get(*number as usize) else {
+                continue;
+            };
+            let Some(hazard) = book.hazards.get(usize::from(wanted.hazard)) else {
+                continue;
+            };
             let mut words = vec![fragment.words.to_string()];
             let mut ends = [false, false];
             let of = |reading: &Reading, concepts: &[u16]| {
@@ -125,7 +134,7 @@ pub(super) fn join(earlier: &Reading, later: &Reading, book: &Book) -> Vec<Told>
             let complete = wanted.others.iter().all(|(near, concepts)| {
                 let (before, after) = (of(earlier, concepts), of(later, concepts));
                 let met = before.is_some() || after.is_some();
-                if matches!(near, Near::Absent | Near::Nowhere) {
+                if near.is_absence() {
                     return !met;
                 }
                 ends[usize::from(after.is_some())] = true;

@@ -22,6 +22,7 @@ const STREAMS: &[Definition] = &[
     definition!("NMC_TASKS.json"),
     definition!("NMC_EVENTS.json"),
     definition!("NMC_DEAD.json"),
+    definition!("KV_NMC_BUSINESSES.json"),
 ];
 
 /// Named `STREAM.consumer.json`.

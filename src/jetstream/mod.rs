@@ -4,6 +4,7 @@
 //! `streams/`, applied and compared), [`Publisher`] (publish and wait for the acknowledgement) and [`deliveries()`] (a
 //! durable consumer as a stream of [`crate::operators::Delivery`]).
 
+mod bucket;
 pub mod definitions;
 mod deliveries;
 mod follow;
@@ -12,6 +13,7 @@ mod replay;
 
 use std::time::Duration;
 
+pub use bucket::BucketError;
 pub use deliveries::deliveries;
 pub use follow::{FollowError, Followed};
 pub use publish::{Outgoing, PublishError, Published, Publisher};

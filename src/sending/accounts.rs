@@ -2,6 +2,7 @@
 
 use crate::config::{Secret, TwilioConfig};
 use crate::secrets::{SecretError, TokenCipher};
+use crate::shell::Mirror;
 use crate::store::{Store, StoreError};
 use crate::twilio::Account;
 
@@ -32,14 +33,15 @@ pub enum AccountError {
 #[derive(Clone)]
 pub struct Accounts {
     store: Store,
+    mirror: Mirror,
     main: TwilioConfig,
     cipher: Option<TokenCipher>,
 }
 
 impl Accounts {
     /// The accounts of the businesses in the store, and the main one.
-    pub fn new(store: Store, main: TwilioConfig, cipher: Option<TokenCipher>) -> Self {
-        Self { store, main, cipher }
+    pub fn new(store: Store, mirror: Mirror, main: TwilioConfig, cipher: Option<TokenCipher>) -> Self {
+        Self { store, mirror, main, cipher }
     }
 
     /// The account that a business sends with.
@@ -69,7 +71,8 @@ impl Accounts {
     pub async fn signing_tokens(&self, own_account: Option<&str>) -> Result<Vec<Secret>, AccountError> {
         match own_account {
             Some(sid) => {
-                let keys = self.store.signing_keys(sid).await?;
+                let table = self.store.signing_keys(sid);
+                let keys = self.mirror.instead_of(table, |mirror| mirror.signing_keys(sid)).await?;
                 Ok(keys.iter().filter_map(|key| self.open(&key.business_id, &key.sealed).ok()).collect())
             }
             None => Ok([Some(self.main.auth_token.clone()), self.main.auth_token_next.clone()]

@@ -12,6 +12,8 @@ use crate::business::Profile;
 use crate::phone::PhoneNumber;
 use crate::store::{BusinessRecord, Store, StoreError};
 
+use super::Mirror;
+
 /// How long another process's change of a business may go unnoticed here.
 const FRESH: Duration = Duration::from_secs(2);
 const CAPACITY: u64 = 20_000;
@@ -31,15 +33,17 @@ impl From<StoreError> for DirectoryError {
 #[derive(Debug, Clone)]
 pub struct Directory {
     store: Store,
+    mirror: Mirror,
     by_phone: Cache<PhoneNumber, Arc<Profile>>,
     by_id: Cache<String, Arc<Profile>>,
 }
 
 impl Directory {
-    /// A directory of what the store holds.
-    pub fn new(store: Store) -> Self {
+    /// A directory of what the store holds, or of its mirror while the store is away.
+    pub fn new(store: Store, mirror: Mirror) -> Self {
         Self {
             store,
+            mirror,
             by_phone: Cache::builder().max_capacity(CAPACITY).time_to_live(FRESH).build(),
             by_id: Cache::builder().max_capacity(CAPACITY).time_to_live(FRESH).build(),
         }
@@ -53,8 +57,9 @@ impl Directory {
         if let Some(profile) = self.by_phone.get(phone).await {
             return Ok(Some(profile));
         }
-        let Some(record) = self.store.business_by_phone(phone).await? else { return Ok(None) };
-        let profile = parse(record)?;
+        let table = async { self.store.business_by_phone(phone).await?.map(parse).transpose() };
+        let found = self.mirror.instead_of(table, |mirror| mirror.by_phone(phone).map(Some)).await?;
+        let Some(profile) = found else { return Ok(None) };
         self.by_phone.insert(phone.clone(), Arc::clone(&profile)).await;
         Ok(Some(profile))
     }
@@ -67,8 +72,9 @@ impl Directory {
         if let Some(profile) = self.by_id.get(id).await {
             return Ok(Some(profile));
         }
-        let Some(record) = self.store.business(id).await? else { return Ok(None) };
-        let profile = parse(record)?;
+        let table = async { self.store.business(id).await?.map(parse).transpose() };
+        let found = self.mirror.instead_of(table, |mirror| mirror.by_id(id).map(Some)).await?;
+        let Some(profile) = found else { return Ok(None) };
         self.by_id.insert(id.to_owned(), Arc::clone(&profile)).await;
         Ok(Some(profile))
     }
@@ -85,10 +91,11 @@ impl Directory {
     pub fn forget_all(&self) {
         self.by_phone.invalidate_all();
         self.by_id.invalidate_all();
+        self.mirror.look_again();
     }
 }
 
-fn parse(record: BusinessRecord) -> Result<Arc<Profile>, DirectoryError> {
+fn parse(record: BusinessRecord) -> Result<Arc<Profile>, StoreError> {
     let profile: Profile =
         serde_json::from_value(record.profile).map_err(|error| StoreError::corrupt("businesses", record.id, error))?;
     Ok(Arc::new(Profile { twilio_account_sid: record.twilio_account_sid, ..profile }))

@@ -10,6 +10,7 @@ mod calls;
 mod directory;
 mod effects;
 mod hot;
+mod mirror;
 mod outbox;
 mod sweeper;
 
@@ -30,6 +31,7 @@ use crate::telemetry::{Metrics, WindowEvent};
 pub use calls::CallReport;
 pub use directory::{Directory, DirectoryError};
 pub use effects::{AnalyzeTask, SendTask, Trace};
+pub use mirror::{Mirror, keep_mirror};
 pub use outbox::{Outbox, OutboxError};
 pub use sweeper::sweep;
 

@@ -164,6 +164,19 @@ impl Store {
         .await?)
     }
 
+    /// All businesses.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn all_businesses(&self) -> Result<Vec<BusinessRecord>, StoreError> {
+        Ok(sqlx::query_as!(
+            BusinessRecord,
+            "SELECT id, profile, twilio_account_sid, twilio_auth_token, created_at, updated_at FROM businesses ORDER BY id"
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
     /// Forgets a business and gives its numbers back; its conversations stay. `false` where there is none.
     ///
     /// # Errors

@@ -1,10 +1,18 @@
-//! The user's document's own tests 1–7 (8 and 9 are in takeover.rs and emergencies.rs), its call flow and its customer journey, by their titles.
+//! The user's document's own tests 1–7, 11 and 12 (8 and 9 are in takeover.rs and emergencies.rs, 10 in performance.rs, and
+//! the rate limit of 12 in keys.rs), its call flow and its customer journey, by their titles.
 
 use chrono::DateTime;
+use nmc_testbed::dispatchbot::Fault;
+use nmc_testbed::servers::Signal;
+use nmc_testbed::sim::Rule;
+use nmc_testbed::twilio::TwilioOptions;
 use nmc_testbed::twilio::webhooks::params;
 use serde_json::{Value, json};
 
-use crate::harness::{App, BUSINESS, CUSTOMER, OUR_NUMBER, OWNER, business, spawn_app};
+use crate::harness::{
+    API_KEY, App, BUSINESS, CUSTOMER, Child, OUR_NUMBER, OWNER, PATIENCE, PUBLIC_URL, Rest, Servers, business, eventually,
+    query, spawn_app, wait_for_stored,
+};
 
 const CALL: &str = "CA123456789";
 const TEXT: &str = "SM123456789";
@@ -205,4 +213,85 @@ async fn document_system_integration_should_handle_complete_missed_call_to_appoi
         event["event_type"] == "appointment.requested" && event["conversation_id"] == conversation["id"]
     };
     assert_eq!(app.events.log().await.iter().filter(|event| of_it(event)).count(), 1);
+}
+
+#[tokio::test]
+async fn document_test_11_should_track_webhook_processing_metrics() {
+    let app = spawn_app().await;
+    app.webhook().incoming_call(CALL, CUSTOMER, OUR_NUMBER, "ringing").await.unwrap();
+    let metrics = app.rest.get("/metrics").await.ok();
+    let processing = &metrics["webhook_processing"];
+    assert!(processing["calls_per_hour"].as_f64().is_some_and(|calls| calls > 0.0), "{processing}");
+    assert!(processing["avg_processing_time_ms"].as_f64().is_some_and(|ms| ms > 0.0 && ms < 500.0), "{processing}");
+}
+
+#[tokio::test]
+async fn document_test_11_should_detect_and_alert_on_service_degradation() {
+    let app = spawn_app().await;
+    app.servers.dispatchbot.add_rule(Rule::always(Fault::RespondStatus(503)));
+    app.text(CUSTOMER, "test message for degradation").await;
+    let sms = app.wait_for_sms(CUSTOMER, 1).await;
+    assert!(sms[0].body.contains("received your message"), "{}", sms[0].body);
+    app.wait_for_event("conversation.needs_attention").await;
+    assert_eq!(app.rest.get("/health").await.ok()["services"]["dispatchbot_ai"], "degraded");
+}
+
+#[tokio::test]
+async fn document_test_12_should_validate_all_webhook_signatures() {
+    let app = spawn_app().await;
+    let invalid = app.webhook().with_header("x-twilio-signature", "invalid-signature");
+    for path in ["call", "call/status/CA123456789", "sms", "message-status"] {
+        let answer = invalid.post(&format!("/webhooks/twilio/{path}"), &[("CallSid", CALL)]).await.unwrap();
+        assert_eq!((answer.status, &answer.json()["error"]["code"]), (401, &json!("INVALID_SIGNATURE")), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn document_test_12_should_handle_database_failures_gracefully() {
+    let servers = Servers::start(TwilioOptions::default()).await;
+    let mut service = Child::start(&servers, "service", &["serve"], &servers.settings(&[]));
+    let address = format!("http://{}", service.address().await);
+    let rest = Rest::new(&address, API_KEY);
+    rest.ready().await;
+    rest.put("/businesses/joe", &business()).await.ok();
+    wait_for_stored(&servers, "KV_NMC_BUSINESSES", 1).await;
+    servers.twilio.set_webhook_url(PUBLIC_URL, Some(&address));
+
+    servers.database.take_away().await.unwrap();
+    let call = servers.twilio.call(CUSTOMER, OUR_NUMBER, "no-answer").await.unwrap();
+    assert_eq!((call.ringing.status, call.ringing.dial_number().as_deref()), (200, Some(OWNER)), "still forwarded");
+    servers.twilio.text(CUSTOMER, OUR_NUMBER, "My sink is blocked").await.unwrap();
+    let log = service.log();
+    assert!(log.contains("Database connection failed") && log.contains("ERROR"), "{log}");
+    assert!(!log.contains("postgres://"), "{log}");
+
+    servers.database.give_back().await.unwrap();
+    let path = query("/conversations", &[("customer_phone", CUSTOMER)]);
+    eventually("what came meanwhile", async || {
+        let list = rest.try_send(reqwest::Method::GET, &path, None).await.ok()?;
+        (list.body["conversations"].as_array()?.len() == 1).then_some(())
+    })
+    .await;
+    let sent = servers.twilio.wait_for(|all| all.len() == 2, PATIENCE).await.unwrap();
+    assert!(sent.iter().all(|sms| sms.to == CUSTOMER), "the missed-call text and an answer: {sent:?}");
+    service.signal(Signal::Term);
+    service.end().await;
+}
+
+/// A process that starts while PostgreSQL is away knows the businesses from the bucket.
+#[tokio::test]
+async fn a_call_is_forwarded_by_an_edge_that_starts_while_postgresql_is_away() {
+    let mut app = spawn_app().await;
+    wait_for_stored(&app.servers, "KV_NMC_BUSINESSES", 1).await;
+    app.stop().await;
+    app.servers.database.take_away().await.unwrap();
+    let mut edge = Child::start(&app.servers, "edge", &["edge"], &app.servers.settings(&[]));
+    let address = format!("http://{}", edge.address().await);
+    app.servers.twilio.set_webhook_url(PUBLIC_URL, Some(&address));
+    eventually("the mirror", async || {
+        let call = app.servers.twilio.call(CUSTOMER, OUR_NUMBER, "no-answer").await.ok()?;
+        (call.ringing.dial_number().as_deref() == Some(OWNER)).then_some(())
+    })
+    .await;
+    app.servers.database.give_back().await.unwrap();
 }

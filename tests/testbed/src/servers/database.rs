@@ -55,6 +55,21 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
+    /// Nobody is connected to it any more, and nobody can be: for its users the server is away.
+    pub async fn take_away(&self) -> anyhow::Result<()> {
+        let name = quoted(&self.name)?;
+        run(&self.admin_url, format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await?;
+        let mut admin = connect(&self.admin_url).await?;
+        let ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
+        sqlx::query(ended).bind(&self.name).execute(&mut admin).await?;
+        Ok(admin.close().await?)
+    }
+
+    /// It is there again.
+    pub async fn give_back(&self) -> anyhow::Result<()> {
+        run(&self.admin_url, format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", quoted(&self.name)?)).await
+    }
+
     /// Makes a database with a name of its own, a copy of `template` if one is named.
     pub async fn create(admin_url: &str, template: Option<&str>) -> anyhow::Result<Self> {
         let name = format!("nmc_test_{}", uuid::Uuid::new_v4().simple());

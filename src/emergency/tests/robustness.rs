@@ -1,0 +1,57 @@
+//! No text breaks the reader.
+
+use std::time::{Duration, Instant};
+
+use super::alone;
+
+/// A small generator of its own, so that a failure can be had again.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u32) -> u32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as u32) % sides
+    }
+
+    fn character(&mut self) -> char {
+        let ranges =
+            [(0x20, 95), (0xA0, 600), (0x300, 112), (0x2000, 112), (0xFF00, 240), (0x1F300, 1500), (0, 0x11_0000)];
+        let (start, len) = ranges[self.roll(ranges.len() as u32) as usize];
+        char::from_u32(start + self.roll(len)).unwrap_or('\u{FFFD}')
+    }
+}
+
+#[test]
+fn any_characters_are_read() {
+    let mut dice = Dice(42);
+    for _ in 0..3_000 {
+        let len = dice.roll(120);
+        let text: String = (0..len).map(|_| dice.character()).collect();
+        let reading = alone(&text);
+        for words in reading.verdict().into_iter().flat_map(|verdict| verdict.reasons).flat_map(|reason| reason.words) {
+            assert!(text.contains(&words), "{words:?} is not of {text:?}");
+        }
+    }
+}
+
+#[test]
+fn any_order_of_the_rules_own_words_is_read() {
+    let words: Vec<&str> = super::super::book::RULES.split_whitespace().collect();
+    let mut dice = Dice(7);
+    for _ in 0..500 {
+        let text: Vec<&str> = (0..60).map(|_| words[dice.roll(words.len() as u32) as usize]).collect();
+        let reading = alone(&text.join(" "));
+        let _ = reading.after(&reading).verdict();
+    }
+}
+
+#[test]
+fn a_long_text_takes_time_as_its_length() {
+    for word in ["a", "flood ", "no ", "if water ", "éé", "🔥", "aaaaaaaa", "\u{200B}", "no water . "] {
+        let text = word.repeat(10_000 / word.chars().count());
+        let start = Instant::now();
+        let _ = alone(&text).verdict();
+        // Far above what it takes, far below what a square of the length would.
+        assert!(start.elapsed() < Duration::from_secs(2), "{word:?}: {:?}", start.elapsed());
+    }
+}
