@@ -21,6 +21,7 @@ mod emergency_corpus;
 mod harness;
 mod journey;
 mod live;
+mod media;
 mod opting;
 mod performance;
 mod rest;

@@ -11,6 +11,7 @@ mod emergencies;
 mod failure;
 mod health;
 mod limiter;
+mod media;
 mod metrics;
 mod quota;
 mod validation;
@@ -41,6 +42,7 @@ type Apis = (
     conversations::ConversationsApi,
     commands::CommandsApi,
     emergencies::EmergenciesApi,
+    media::MediaApi,
     calls::CallsApi,
     health::HealthApi,
     metrics::MetricsApi,
@@ -52,6 +54,7 @@ fn service() -> OpenApiService<Apis, ()> {
         conversations::ConversationsApi,
         commands::CommandsApi,
         emergencies::EmergenciesApi,
+        media::MediaApi,
         calls::CallsApi,
         health::HealthApi,
         metrics::MetricsApi,
