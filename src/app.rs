@@ -24,10 +24,10 @@ use crate::shell::{Directory, Mirror, Outbox, Shell, keep_mirror, sweep};
 use crate::sinks::RedisSink;
 use crate::store::Store;
 use crate::telemetry::Metrics;
-use crate::twilio::TwilioClient;
+use crate::twilio::{MediaClient, TwilioClient};
 use crate::vitals::Vitals;
 
-/// How long Twilio may take to answer a send: its outcome counts as unknown then.
+/// How long Twilio may take to answer a send, whose outcome counts as unknown then; and to give an attachment.
 const TWILIO_TIMEOUT: Duration = Duration::from_secs(10);
 /// The fallback text goes out at most once in this time (docs/design.md, When a part is missing).
 const FALLBACK_EVERY: Duration = Duration::from_secs(30 * 60);
@@ -83,15 +83,15 @@ impl Application {
         }
         let outbox = Outbox::new(store.clone(), jetstream.publisher(), metrics.clone());
         let shell = Shell::new(store.clone(), outbox, directory, policy(&config), metrics.clone());
+        let http = crate::http_client::build().context("HTTP client")?;
         if role != Role::Edge {
-            let http = crate::http_client::build().context("HTTP client")?;
             let dispatchbot =
                 DispatchBotClient::new(http.clone(), &config.dispatchbot.url, config.dispatchbot.api_key.clone());
             let parts = Parts {
                 jetstream: jetstream.clone(),
                 dispatch: Arc::new(Dispatch::new(dispatchbot, shell.clone(), metrics.clone())),
                 deliver: Arc::new(Deliver {
-                    twilio: TwilioClient::new(http, config.twilio.api_url.clone(), TWILIO_TIMEOUT),
+                    twilio: TwilioClient::new(http.clone(), config.twilio.api_url.clone(), TWILIO_TIMEOUT),
                     accounts: accounts.clone(),
                     shell: shell.clone(),
                     public_url: config.public_url.clone(),
@@ -109,6 +109,7 @@ impl Application {
         }
         let mut address = None;
         if role != Role::Worker {
+            let media = MediaClient::new(http, &config.twilio.api_url, TWILIO_TIMEOUT).context("TWILIO_API_URL")?;
             let kept = keep_mirror(mirror, store.clone(), jetstream.clone(), shutdown.clone());
             spawn(&mut tasks, "mirror", kept);
             let edge = Edge::new(
@@ -117,6 +118,7 @@ impl Application {
                 redis,
                 shell,
                 accounts,
+                media,
                 cipher,
                 dead,
                 metrics,

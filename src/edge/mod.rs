@@ -26,6 +26,7 @@ use crate::shell::{Directory, Shell};
 use crate::sinks::RedisSink;
 use crate::store::Store;
 use crate::telemetry::Metrics;
+use crate::twilio::MediaClient;
 use crate::vitals::Vitals;
 
 use problem::Problem;
@@ -56,6 +57,7 @@ pub struct EdgeParts {
     pub(crate) redis: Arc<RedisSink>,
     pub(crate) directory: Directory,
     pub(crate) accounts: Accounts,
+    pub(crate) media: MediaClient,
     pub(crate) cipher: Option<TokenCipher>,
     pub(crate) dead: Arc<DeadLetterStream>,
     pub(crate) metrics: Metrics,
@@ -96,6 +98,7 @@ impl Edge {
         redis: Arc<RedisSink>,
         shell: Shell,
         accounts: Accounts,
+        media: MediaClient,
         cipher: Option<TokenCipher>,
         dead: Arc<DeadLetterStream>,
         metrics: Metrics,
@@ -113,6 +116,7 @@ impl Edge {
             jetstream,
             redis,
             accounts,
+            media,
             cipher,
             dead,
             metrics,

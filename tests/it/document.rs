@@ -10,8 +10,8 @@ use nmc_testbed::twilio::webhooks::params;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    API_KEY, App, BUSINESS, CUSTOMER, Child, OUR_NUMBER, OWNER, PATIENCE, PUBLIC_URL, Rest, Servers, business, eventually,
-    query, spawn_app, wait_for_stored,
+    API_KEY, App, BUSINESS, CUSTOMER, Child, OUR_NUMBER, OWNER, PATIENCE, PUBLIC_URL, Rest, Servers, business,
+    eventually, query, spawn_app, wait_for_stored,
 };
 
 const CALL: &str = "CA123456789";
@@ -228,7 +228,7 @@ async fn document_test_11_should_track_webhook_processing_metrics() {
 #[tokio::test]
 async fn document_test_11_should_detect_and_alert_on_service_degradation() {
     let app = spawn_app().await;
-    app.servers.dispatchbot.add_rule(Rule::always(Fault::RespondStatus(503)));
+    app.servers.dispatchbot.add_rule(Rule::always(Fault::Respond(503)));
     app.text(CUSTOMER, "test message for degradation").await;
     let sms = app.wait_for_sms(CUSTOMER, 1).await;
     assert!(sms[0].body.contains("received your message"), "{}", sms[0].body);
@@ -259,7 +259,7 @@ async fn document_test_12_should_handle_database_failures_gracefully() {
 
     servers.database.take_away().await.unwrap();
     let call = servers.twilio.call(CUSTOMER, OUR_NUMBER, "no-answer").await.unwrap();
-    assert_eq!((call.ringing.status, call.ringing.dial_number().as_deref()), (200, Some(OWNER)), "still forwarded");
+    assert_eq!((call.ringing.status, call.dialled.as_deref()), (200, Some(OWNER)), "still forwarded");
     servers.twilio.text(CUSTOMER, OUR_NUMBER, "My sink is blocked").await.unwrap();
     let log = service.log();
     assert!(log.contains("Database connection failed") && log.contains("ERROR"), "{log}");
@@ -290,7 +290,7 @@ async fn a_call_is_forwarded_by_an_edge_that_starts_while_postgresql_is_away() {
     app.servers.twilio.set_webhook_url(PUBLIC_URL, Some(&address));
     eventually("the mirror", async || {
         let call = app.servers.twilio.call(CUSTOMER, OUR_NUMBER, "no-answer").await.ok()?;
-        (call.ringing.dial_number().as_deref() == Some(OWNER)).then_some(())
+        (call.dialled.as_deref() == Some(OWNER)).then_some(())
     })
     .await;
     app.servers.database.give_back().await.unwrap();

@@ -23,6 +23,7 @@ mod harness;
 mod journey;
 mod keys;
 mod live;
+mod media;
 mod once;
 mod opting;
 mod paging;

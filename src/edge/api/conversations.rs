@@ -100,7 +100,7 @@ struct ConversationList {
 /// An attachment.
 #[derive(Debug, Object)]
 struct Media {
-    /// Where Twilio keeps it.
+    /// Where Twilio keeps it, which asks for its account's token; `…/media/{n}` fetches it without.
     url: String,
     /// Its MIME type.
     content_type: String,

@@ -12,6 +12,7 @@ mod events;
 mod failure;
 mod health;
 mod limiter;
+mod media;
 mod metrics;
 mod once;
 mod quota;
@@ -48,6 +49,7 @@ type Apis = (
     emergencies::EmergenciesApi,
     record::RecordApi,
     events::EventsApi,
+    media::MediaApi,
     calls::CallsApi,
     health::HealthApi,
     metrics::MetricsApi,
@@ -61,6 +63,7 @@ fn service() -> OpenApiService<Apis, ()> {
         emergencies::EmergenciesApi,
         record::RecordApi,
         events::EventsApi,
+        media::MediaApi,
         calls::CallsApi,
         health::HealthApi,
         metrics::MetricsApi,

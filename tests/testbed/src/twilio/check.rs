@@ -97,18 +97,21 @@ impl Form {
 
 /// Whether the Basic credentials open this account: its own, or the main account's.
 pub(super) fn authorize(state: &State, account: &str, authorization: Option<&str>) -> Result<(), ApiError> {
-    let credentials = authorization
-        .and_then(|value| value.strip_prefix("Basic "))
-        .and_then(|encoded| STANDARD.decode(encoded).ok())
-        .and_then(|bytes| String::from_utf8(bytes).ok());
-    let Some((user, token)) = credentials.as_deref().and_then(|pair| pair.split_once(':')) else {
+    let Some((user, token)) = authorization.and_then(credentials) else {
         return Err(ApiError::unauthorized());
     };
     let own = user == account || user == state.main_account;
-    match state.accounts.get(user) {
-        Some(expected) if own && expected == token && state.accounts.contains_key(account) => Ok(()),
+    match state.accounts.get(&user) {
+        Some(expected) if own && *expected == token && state.accounts.contains_key(account) => Ok(()),
         _ => Err(ApiError::unauthorized()),
     }
+}
+
+/// User and password of Basic credentials.
+pub(super) fn credentials(authorization: &str) -> Option<(String, String)> {
+    let decoded = STANDARD.decode(authorization.strip_prefix("Basic ")?).ok()?;
+    let pair = String::from_utf8(decoded).ok()?;
+    pair.split_once(':').map(|(user, token)| (user.to_owned(), token.to_owned()))
 }
 
 pub(super) fn is_e164(number: &str) -> bool {

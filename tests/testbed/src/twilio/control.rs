@@ -20,6 +20,7 @@ pub(super) fn routes() -> Route {
         .at("/messages", get(messages).delete(clear))
         .at("/callbacks", get(callbacks))
         .at("/requests", get(requests))
+        .at("/media_requests", get(media_requests))
         .at("/webhook_url", put(set_webhook_url))
         .at("/sms", post(sms))
         .at("/call", post(call))
@@ -63,6 +64,11 @@ fn callbacks(Data(state): Data<&Arc<State>>) -> Json<Value> {
 #[handler]
 fn requests(Data(state): Data<&Arc<State>>) -> Json<Value> {
     Json(json!({"requests": *lock(&state.outcomes)}))
+}
+
+#[handler]
+fn media_requests(Data(state): Data<&Arc<State>>) -> Json<Value> {
+    Json(json!({"media_requests": state.media_requests.snapshot()}))
 }
 
 #[handler]

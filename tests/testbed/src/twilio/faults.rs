@@ -58,6 +58,8 @@ pub enum Fault {
     },
     /// The message list answers an error. A rule's number is the `To` filter.
     RespondToList(Refusal),
+    /// The API answers an error where an attachment is asked for. Only rules without a number.
+    RespondToMedia(Refusal),
 }
 
 /// An error answer.

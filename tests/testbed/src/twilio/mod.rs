@@ -1,4 +1,5 @@
-//! A Twilio for tests: the REST API for messages, status callbacks, and the phone network that calls and texts.
+//! A Twilio for tests: the REST API for messages and their attachments, status callbacks, and the phone network that calls
+//! and texts.
 //!
 //! Fed by the server under test (REST) and by the test (switches, [`TwilioSim::call`], [`TwilioSim::text`], or HTTP under
 //! `/_sim`); feeds the server's webhooks. It checks what Twilio checks and refuses in Twilio's own shape.
@@ -10,6 +11,7 @@ mod create;
 mod error;
 mod faults;
 mod list;
+mod media;
 mod message;
 mod network;
 mod sid;
@@ -29,9 +31,10 @@ use poem::{EndpointExt, Request, Route, get};
 
 pub use error::ApiError;
 pub use faults::{Callbacks, Fault, Faults, Refusal};
+pub use media::{Media, MediaRequest};
 pub use message::{SentMessage, segments};
 pub use network::{Call, CallResult, Exchange, Text, TextResult};
-pub use sid::{new_account_sid, new_call_sid, new_message_sid};
+pub use sid::{new_account_sid, new_call_sid, new_message_sid, new_mms_sid};
 pub use state::CallbackRecord;
 use state::{State, WebhookRoute};
 use webhooks::WebhookClient;
@@ -86,11 +89,14 @@ impl TwilioSim {
             Route::new()
                 .at("/2010-04-01/Accounts/:account/Messages.json", get(list::list).post(create::create))
                 .at("/2010-04-01/Accounts/:account/Messages/:file", get(list::fetch))
+                .at("/2010-04-01/Accounts/:account/Messages/:file/Media/:sid", get(media::lead))
+                .at("/_cdn/:sid", get(media::give))
                 .nest("/_sim", control::routes())
                 .with(AddData::new(state.clone()))
                 .with(AddData::new(connections))
         })
         .await?;
+        let _ = state.base_url.set(server.base_url()); // it is new, so nobody has set it
         Ok(Self { server, state })
     }
 
@@ -170,14 +176,24 @@ impl TwilioSim {
         lock(&self.state.outcomes).clone()
     }
 
-    /// Forgets all messages, callbacks and counts; switches stay.
+    /// Requests for attachments, oldest first, those of the content network among them.
+    pub fn media_requests(&self) -> Vec<MediaRequest> {
+        self.state.media_requests.snapshot()
+    }
+
+    /// Forgets all messages, attachments, callbacks and counts; switches stay.
     pub fn clear(&self) {
         self.state.clear();
     }
 
     /// A customer texts one of our numbers.
     pub async fn text(&self, from: &str, to: &str, body: &str) -> anyhow::Result<TextResult> {
-        let text = Text { from: from.to_owned(), to: to.to_owned(), body: body.to_owned(), account_sid: None };
+        let text = Text { from: from.to_owned(), to: to.to_owned(), body: body.to_owned(), ..Text::default() };
+        self.deliver(text).await
+    }
+
+    /// The same, with all that a text may have.
+    pub async fn deliver(&self, text: Text) -> anyhow::Result<TextResult> {
         network::text(&self.state, text).await
     }
 

@@ -3,7 +3,8 @@
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-use super::sid::{new_call_sid, new_message_sid};
+use super::media::{self, Media};
+use super::sid::{new_call_sid, new_message_sid, new_mms_sid};
 use super::state::State;
 use super::webhooks::{WebhookAnswer, params};
 use crate::sim::lock;
@@ -21,6 +22,9 @@ pub struct Text {
     pub to: String,
     /// What it says.
     pub body: String,
+    /// What is attached.
+    #[serde(default)]
+    pub media: Vec<Media>,
     /// The account that owns `to`; absent: the main one.
     #[serde(default)]
     pub account_sid: Option<String>,
@@ -66,8 +70,10 @@ impl Exchange {
 /// What came of a text.
 #[derive(Clone, Debug, Serialize)]
 pub struct TextResult {
-    /// `SM…`.
+    /// `SM…`, or `MM…` with attachments.
     pub message_sid: String,
+    /// Where its attachments are kept.
+    pub media_urls: Vec<String>,
     /// The webhook and its answer.
     pub webhook: Exchange,
 }
@@ -95,10 +101,18 @@ pub(super) async fn text(state: &State, text: Text) -> anyhow::Result<TextResult
     } else if OPT_IN.contains(&word.as_str()) {
         lock(&state.faults).opted_out.remove(&text.from);
     }
-    let message_sid = new_message_sid();
-    let params = params::sms(client.account_sid(), &message_sid, &text.from, &text.to, &text.body);
+    let message_sid = if text.media.is_empty() { new_message_sid() } else { new_mms_sid() };
+    let account = client.account_sid();
+    let mut params = params::sms(account, &message_sid, &text.from, &text.to, &text.body);
+    let kept = text.media.into_iter().map(|one| {
+        let content_type = one.content_type.clone();
+        (media::keep(state, account, &message_sid, one), content_type)
+    });
+    let kept: Vec<_> = kept.collect();
+    params::attach(&mut params, &kept);
     let answer = client.post_url(&url, &params).await?;
-    Ok(TextResult { message_sid, webhook: Exchange::new(url, answer) })
+    let media_urls = kept.into_iter().map(|(url, _)| url).collect();
+    Ok(TextResult { message_sid, media_urls, webhook: Exchange::new(url, answer) })
 }
 
 /// Places a call: rings, follows the `<Dial>`, and reports its outcome to the action.

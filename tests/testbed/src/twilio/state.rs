@@ -1,7 +1,7 @@
 //! What the simulator knows: shared by its handlers, its callbacks and the test that owns it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use chrono::{DateTime, Utc};
 use rand::rngs::StdRng;
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::TwilioOptions;
 use super::faults::{Fault, Faults};
+use super::media::{Media, MediaRequest};
 use super::message::SentMessage;
 use super::webhooks::{WEBHOOK_TIMEOUT, WebhookClient};
 use crate::sim::{Journal, Span, http_client, lock};
@@ -49,6 +50,11 @@ pub(super) struct State {
     pub(super) messages: Journal<SentMessage>,
     pub(super) callbacks: Journal<CallbackRecord>,
     pub(super) outcomes: Mutex<BTreeMap<String, u64>>,
+    /// Attachments by their SID.
+    pub(super) media: Mutex<HashMap<String, Media>>,
+    pub(super) media_requests: Journal<MediaRequest>,
+    /// Our own; known once the server listens.
+    pub(super) base_url: OnceLock<String>,
     pub(super) route: Mutex<WebhookRoute>,
     pub(super) random: Mutex<StdRng>,
     /// Shared by all webhooks and callbacks.
@@ -67,6 +73,9 @@ impl State {
             messages: Journal::default(),
             callbacks: Journal::default(),
             outcomes: Mutex::default(),
+            media: Mutex::default(),
+            media_requests: Journal::default(),
+            base_url: OnceLock::new(),
             route: Mutex::new(WebhookRoute { public_url: options.webhook_url, target: options.webhook_target }),
             random: Mutex::new(StdRng::seed_from_u64(options.seed.unwrap_or_else(rand::random))),
             http: http_client(WEBHOOK_TIMEOUT)?,
@@ -83,6 +92,8 @@ impl State {
     pub(super) fn clear(&self) {
         self.messages.clear();
         self.callbacks.clear();
+        self.media_requests.clear();
+        lock(&self.media).clear();
         lock(&self.outcomes).clear();
     }
 

@@ -45,6 +45,34 @@ async fn with_stand_in() -> anyhow::Result<(SimServer, Seen, TwilioSim)> {
 }
 
 #[tokio::test]
+async fn an_attachment_is_behind_credentials_and_a_redirect() -> anyhow::Result<()> {
+    let (_server, seen, sim) = with_stand_in().await?;
+    let http = http_client(LONG)?;
+    let media = json!([{"content_type": "image/png", "body": "iVBORw0KGgo="}, {"content_type": "text/plain"}]);
+    let text = json!({"from": TO, "to": FROM, "body": "", "media": media});
+    let response = http.post(format!("{}/_sim/sms", sim.base_url())).json(&text).send().await?;
+    let result: Value = response.error_for_status()?.json().await?;
+    let form: std::collections::HashMap<_, _> = lock(&seen)[0].1.iter().cloned().collect();
+    assert_eq!((form["NumMedia"].as_str(), form["MediaContentType1"].as_str()), ("2", "text/plain"));
+    assert!(form["MessageSid"].starts_with("MM"), "{form:?}");
+    let url = &form["MediaUrl0"];
+    assert_eq!(result["media_urls"][0], *url);
+
+    assert_eq!(http.get(url).send().await?.status(), 401);
+    let options = TwilioOptions::default();
+    let led = http.get(url).basic_auth(&options.account_sid, Some(options.auth_token)).send().await?;
+    assert_eq!(led.status(), 307);
+    let location = led.headers()["location"].to_str()?;
+    assert!(location.starts_with("http://localhost:"), "{location}");
+    let given = http.get(location).send().await?;
+    assert_eq!(given.headers()["content-type"], "image/png");
+    assert_eq!(&given.bytes().await?[..4], b"\x89PNG");
+    let users: Vec<_> = sim.media_requests().into_iter().map(|request| request.account_sid).collect();
+    assert_eq!(users, [None, Some(options.account_sid), None]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_phone_network_calls_follows_the_dial_and_texts() -> anyhow::Result<()> {
     let (_server, seen, sim) = with_stand_in().await?;
     let call = json!({"from": TO, "to": FROM, "outcome": "no-answer"});

@@ -86,6 +86,16 @@ pub fn sms(account_sid: &str, message_sid: &str, from: &str, to: &str, body: &st
     params
 }
 
+/// Attaches media to an SMS, each with its URL and content type.
+pub fn attach(params: &mut Params, media: &[(String, String)]) {
+    params.retain(|(key, _)| key != "NumMedia");
+    params.push(("NumMedia".to_owned(), media.len().to_string()));
+    for (n, (url, content_type)) in media.iter().enumerate() {
+        params.push((format!("MediaUrl{n}"), url.clone()));
+        params.push((format!("MediaContentType{n}"), content_type.clone()));
+    }
+}
+
 /// The delivery status of a message that we sent; `error_code` with `undelivered` and `failed`.
 pub fn message_status(
     account_sid: &str,
