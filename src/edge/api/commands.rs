@@ -92,11 +92,12 @@ pub(super) struct CommandsApi;
 impl CommandsApi {
     /// Takes a conversation over: from the answer on, the AI is silent in it until it is released. Taking over twice
     /// changes nothing.
-    #[oai(path = "/conversations/:id/takeover", method = "post")]
+    #[oai(path = "/conversations/:id/takeover", method = "post", operation_id = "take_over")]
     async fn take_over(
         &self,
         edge: EdgeData<'_>,
         key: Writer,
+        /// The conversation's id.
         id: Path<String>,
         request: Body<Takeover>,
     ) -> Result<Json<TakenOver>, Failure> {
@@ -113,11 +114,12 @@ impl CommandsApi {
     }
 
     /// Writes to the customer as a person, which takes over where nobody had yet.
-    #[oai(path = "/conversations/:id/messages", method = "post")]
+    #[oai(path = "/conversations/:id/messages", method = "post", operation_id = "send_message")]
     async fn send_message(
         &self,
         edge: EdgeData<'_>,
         key: Writer,
+        /// The conversation's id.
         id: Path<String>,
         request: Body<NewMessage>,
     ) -> Result<Sent, Failure> {
@@ -137,11 +139,12 @@ impl CommandsApi {
     }
 
     /// Gives a conversation back to the AI, which answers what has not been answered.
-    #[oai(path = "/conversations/:id/release", method = "post")]
+    #[oai(path = "/conversations/:id/release", method = "post", operation_id = "release")]
     async fn release(
         &self,
         edge: EdgeData<'_>,
         key: Writer,
+        /// The conversation's id.
         id: Path<String>,
         request: Body<Release>,
     ) -> Result<Json<Conversation>, Failure> {
@@ -154,11 +157,12 @@ impl CommandsApi {
     }
 
     /// Ends a conversation.
-    #[oai(path = "/conversations/:id/complete", method = "post")]
+    #[oai(path = "/conversations/:id/complete", method = "post", operation_id = "complete")]
     async fn complete(
         &self,
         edge: EdgeData<'_>,
         key: Writer,
+        /// The conversation's id.
         id: Path<String>,
         request: Body<Completion>,
     ) -> Result<Json<Conversation>, Failure> {
