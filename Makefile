@@ -28,6 +28,12 @@ test: servers $(if $(COVERAGE),,nextest) ## Runs all tests against real servers 
 	$(CARGO) build $(ALL) --bins --tests
 	$(if $(COVERAGE),$(WITH_SERVERS) --fast -- scripts/coverage $(COVERAGE_LEAST),$(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --profile $(NEXTEST_PROFILE) $(NEXTEST))
 	$(WITH_SERVERS) --fast -- $(CARGO) test --doc $(ALL)
+	$(if $(NEXTEST),,scripts/api-check)
+
+.PHONY: api
+api: servers ## Holds the running service to its OpenAPI document: schemathesis, and a generated client
+	$(CARGO) build $(ALL) --bins
+	scripts/api-check
 
 .PHONY: coverage
 coverage: ## As test, instrumented, with the line coverage of src/

@@ -177,6 +177,9 @@ impl IntoResponse for Problem {
             .status(if self.forbidden { StatusCode::FORBIDDEN } else { self.code.status() })
             .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
             .header("x-request-id", self.request_id.to_string());
+        if self.code == Code::Unauthorized && !self.forbidden {
+            response = response.header(header::WWW_AUTHENTICATE, "Bearer");
+        }
         if let Some(seconds) = self.retry_after_seconds {
             response = response.header(header::RETRY_AFTER, seconds);
         }

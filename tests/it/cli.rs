@@ -145,6 +145,18 @@ async fn openapi_prints_the_document_that_is_kept() {
 }
 
 #[tokio::test]
+async fn the_changelog_of_the_api_names_every_operation() {
+    let document: serde_json::Value = serde_json::from_str(&text(&run(&["openapi"], &[]).await.stdout)).unwrap();
+    let changelog = include_str!("../../docs/api-changelog.md");
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for method in operations.as_object().unwrap().keys() {
+            let operation = format!("`{} {path}`", method.to_uppercase());
+            assert!(changelog.contains(&operation), "docs/api-changelog.md says nothing of {operation}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn sigterm_drains_and_ends_with_0() {
     let servers = Servers::start(TwilioOptions::default()).await;
     let settings = servers.settings(&[]);

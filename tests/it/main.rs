@@ -10,6 +10,7 @@
 
 mod again;
 mod answering;
+mod api_story;
 mod bad_input;
 mod calls;
 mod cli;

@@ -103,6 +103,32 @@ async fn a_body_that_is_not_json_is_refused_in_the_common_shape() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_too_large_is_refused_in_the_common_shape() {
+    let app = spawn_app().await;
+    let answer = app.rest.put("/businesses/large", &json!({ "name": "x".repeat(1 << 20) })).await;
+    assert_eq!((answer.status, answer.error_code()), (413, "PAYLOAD_TOO_LARGE"), "{}", answer.body);
+}
+
+#[rstest]
+#[case::read_only("/businesses", Method::POST, "GET, HEAD")]
+#[case::a_command("/conversations/1/takeover", Method::GET, "POST")]
+#[case::two_groups_share_it("/conversations/1/messages", Method::DELETE, "GET, HEAD, POST")]
+#[case::no_key_needed("/health", Method::PATCH, "GET, HEAD")]
+#[tokio::test]
+async fn a_method_that_a_path_does_not_take_is_told_which_it_takes(
+    #[case] path: &str,
+    #[case] method: Method,
+    #[case] takes: &str,
+) {
+    let app = spawn_app().await;
+    let answer = app.rest.send(method, path, None).await;
+    assert_eq!((answer.status, answer.error_code()), (405, "METHOD_NOT_ALLOWED"), "{}", answer.body);
+    assert_eq!(answer.headers["allow"], takes);
+    let head = app.rest.send(Method::HEAD, "/health", None).await;
+    assert_eq!((head.status, head.body), (200, json!("")));
+}
+
+#[tokio::test]
 async fn a_list_is_read_page_by_page_newest_activity_first() {
     let app = App::setup().set("NMC_WINDOW_HOLD", "60s").set("NMC_WINDOW_MAX", "90s").start().await;
     for number in 0..5 {

@@ -113,7 +113,7 @@ pub(super) struct BusinessesApi;
 #[OpenApi(tag = "Group::Businesses")]
 impl BusinessesApi {
     /// Keeps a business, as a whole.
-    #[oai(path = "/businesses/:business_id", method = "put")]
+    #[oai(path = "/businesses/:business_id", method = "put", operation_id = "put_business")]
     async fn put_business(
         &self,
         edge: EdgeData<'_>,
@@ -121,6 +121,7 @@ impl BusinessesApi {
         /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
+        /// The business's id, as the App Server has chosen it.
         business_id: Path<String>,
         business: Body<Business>,
     ) -> Result<Json<Business>, Failure> {
@@ -146,11 +147,12 @@ impl BusinessesApi {
     }
 
     /// One business.
-    #[oai(path = "/businesses/:business_id", method = "get")]
+    #[oai(path = "/businesses/:business_id", method = "get", operation_id = "get_business")]
     async fn get_business(
         &self,
         edge: EdgeData<'_>,
         key: Reader,
+        /// The business's id, as the App Server has chosen it.
         business_id: Path<String>,
     ) -> Result<Json<Business>, Failure> {
         key.0.sees(&business_id, "business")?;
@@ -159,7 +161,7 @@ impl BusinessesApi {
     }
 
     /// Forgets a business and gives its numbers back; its conversations stay.
-    #[oai(path = "/businesses/:business_id", method = "delete")]
+    #[oai(path = "/businesses/:business_id", method = "delete", operation_id = "delete_business")]
     async fn delete_business(
         &self,
         edge: EdgeData<'_>,
@@ -167,6 +169,7 @@ impl BusinessesApi {
         /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
+        /// The business's id, as the App Server has chosen it.
         business_id: Path<String>,
     ) -> Result<Deleted, Failure> {
         key.0.sees(&business_id, "business")?;
@@ -176,7 +179,7 @@ impl BusinessesApi {
     }
 
     /// Businesses, by id.
-    #[oai(path = "/businesses", method = "get")]
+    #[oai(path = "/businesses", method = "get", operation_id = "list_businesses")]
     async fn list_businesses(
         &self,
         edge: EdgeData<'_>,

@@ -73,15 +73,21 @@ pub(super) struct CallsApi;
 #[OpenApi(tag = "Group::Calls")]
 impl CallsApi {
     /// One call, by Twilio's id.
-    #[oai(path = "/calls/:call_sid", method = "get")]
-    async fn get_call(&self, edge: EdgeData<'_>, key: Reader, call_sid: Path<String>) -> Result<Json<Call>, Failure> {
+    #[oai(path = "/calls/:call_sid", method = "get", operation_id = "get_call")]
+    async fn get_call(
+        &self,
+        edge: EdgeData<'_>,
+        key: Reader,
+        /// `CA…`.
+        call_sid: Path<String>,
+    ) -> Result<Json<Call>, Failure> {
         let call = edge.store.call(&call_sid).await?.ok_or_else(|| Problem::not_found("call"))?;
         key.0.sees(&call.business_id, "call")?;
         Ok(Json(call.into()))
     }
 
     /// Calls, newest first.
-    #[oai(path = "/calls", method = "get")]
+    #[oai(path = "/calls", method = "get", operation_id = "list_calls")]
     async fn list_calls(
         &self,
         edge: EdgeData<'_>,

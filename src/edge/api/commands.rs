@@ -94,7 +94,7 @@ pub(super) struct CommandsApi;
 impl CommandsApi {
     /// Takes a conversation over: from the answer on, the AI is silent in it until it is released. Taking over twice
     /// changes nothing.
-    #[oai(path = "/conversations/:id/takeover", method = "post")]
+    #[oai(path = "/conversations/:id/takeover", method = "post", operation_id = "take_over")]
     async fn take_over(
         &self,
         edge: EdgeData<'_>,
@@ -103,6 +103,7 @@ impl CommandsApi {
         /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
+        /// The conversation's id.
         id: Path<String>,
         request: Body<Takeover>,
     ) -> Result<Json<TakenOver>, Failure> {
@@ -120,7 +121,7 @@ impl CommandsApi {
     }
 
     /// Writes to the customer as a person, which takes over where nobody had yet.
-    #[oai(path = "/conversations/:id/messages", method = "post")]
+    #[oai(path = "/conversations/:id/messages", method = "post", operation_id = "send_message")]
     async fn send_message(
         &self,
         edge: EdgeData<'_>,
@@ -129,6 +130,7 @@ impl CommandsApi {
         /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
+        /// The conversation's id.
         id: Path<String>,
         request: Body<NewMessage>,
     ) -> Result<Sent, Failure> {
@@ -151,7 +153,7 @@ impl CommandsApi {
     }
 
     /// Gives a conversation back to the AI, which answers what has not been answered.
-    #[oai(path = "/conversations/:id/release", method = "post")]
+    #[oai(path = "/conversations/:id/release", method = "post", operation_id = "release")]
     async fn release(
         &self,
         edge: EdgeData<'_>,
@@ -160,6 +162,7 @@ impl CommandsApi {
         /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
+        /// The conversation's id.
         id: Path<String>,
         request: Body<Release>,
     ) -> Result<Json<Conversation>, Failure> {
@@ -173,7 +176,7 @@ impl CommandsApi {
     }
 
     /// Ends a conversation.
-    #[oai(path = "/conversations/:id/complete", method = "post")]
+    #[oai(path = "/conversations/:id/complete", method = "post", operation_id = "complete")]
     async fn complete(
         &self,
         edge: EdgeData<'_>,
@@ -182,6 +185,7 @@ impl CommandsApi {
         /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
+        /// The conversation's id.
         id: Path<String>,
         request: Body<Completion>,
     ) -> Result<Json<Conversation>, Failure> {

@@ -174,7 +174,7 @@ pub(super) struct ConversationsApi;
 #[OpenApi(tag = "Group::Conversations")]
 impl ConversationsApi {
     /// Conversations, newest activity first.
-    #[oai(path = "/conversations", method = "get")]
+    #[oai(path = "/conversations", method = "get", operation_id = "list_conversations")]
     #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
     async fn list_conversations(
         &self,
@@ -213,22 +213,24 @@ impl ConversationsApi {
     }
 
     /// One conversation.
-    #[oai(path = "/conversations/:id", method = "get")]
+    #[oai(path = "/conversations/:id", method = "get", operation_id = "get_conversation")]
     async fn get_conversation(
         &self,
         edge: EdgeData<'_>,
         key: Reader,
+        /// The conversation's id.
         id: Path<String>,
     ) -> Result<Json<Conversation>, Failure> {
         Ok(Json(seen_by(&key.0, &edge, conversation_id(&id)?).await?.into()))
     }
 
     /// The messages of a conversation, in the order in which they arrived.
-    #[oai(path = "/conversations/:id/messages", method = "get")]
+    #[oai(path = "/conversations/:id/messages", method = "get", operation_id = "list_messages")]
     async fn list_messages(
         &self,
         edge: EdgeData<'_>,
         key: Reader,
+        /// The conversation's id.
         id: Path<String>,
         /// How many, at the most.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "200")))]
@@ -248,7 +250,7 @@ impl ConversationsApi {
     }
 
     /// One message, by Twilio's id.
-    #[oai(path = "/messages", method = "get")]
+    #[oai(path = "/messages", method = "get", operation_id = "get_message")]
     async fn get_message(
         &self,
         edge: EdgeData<'_>,

@@ -96,7 +96,7 @@ pub(super) struct EmergenciesApi;
 impl EmergenciesApi {
     /// Says that what was taken for an emergency is none: nobody else is alerted, and it counts against the rules that
     /// were met. Also once the conversation is completed. 409 where no emergency was seen in it.
-    #[oai(path = "/conversations/:id/false-alarm", method = "post")]
+    #[oai(path = "/conversations/:id/false-alarm", method = "post", operation_id = "false_alarm")]
     async fn false_alarm(
         &self,
         edge: EdgeData<'_>,
@@ -105,6 +105,7 @@ impl EmergenciesApi {
         /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
+        /// The conversation's id.
         id: Path<String>,
         request: Body<FalseAlarm>,
     ) -> Result<Json<Conversation>, Failure> {
@@ -123,11 +124,12 @@ impl EmergenciesApi {
     }
 
     /// How often each rule on words has taken a text to a business for an emergency, and how often wrongly.
-    #[oai(path = "/businesses/:business_id/emergency-rules", method = "get")]
+    #[oai(path = "/businesses/:business_id/emergency-rules", method = "get", operation_id = "list_emergency_rules")]
     async fn list_emergency_rules(
         &self,
         edge: EdgeData<'_>,
         key: Reader,
+        /// The business's id, as the App Server has chosen it.
         business_id: Path<String>,
     ) -> Result<Json<EmergencyRules>, Failure> {
         key.0.sees(&business_id, "business")?;

@@ -67,7 +67,7 @@ pub(super) struct EventsApi;
 #[OpenApi(tag = "Group::Events")]
 impl EventsApi {
     /// The events as they come, as Server-Sent Events: from now on, or after `Last-Event-ID`, for as long as they are kept.
-    #[oai(path = "/events", method = "get")]
+    #[oai(path = "/events", method = "get", operation_id = "read_events")]
     async fn events(
         &self,
         edge: EdgeData<'_>,

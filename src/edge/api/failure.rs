@@ -18,7 +18,8 @@ pub(super) struct FieldError {
 /// What went wrong.
 #[derive(Debug, Object)]
 pub(super) struct ErrorDetail {
-    /// One of the codes of the contract.
+    /// `UNAUTHORIZED`, `NOT_FOUND`, `VALIDATION_FAILED`, `CONFLICT`, `OPTED_OUT`, `RATE_LIMITED`, `PAYLOAD_TOO_LARGE`,
+    /// `METHOD_NOT_ALLOWED`, `UNSUPPORTED_MEDIA_TYPE`, `UNAVAILABLE` or `INTERNAL`.
     code: String,
     /// In words.
     message: String,
@@ -31,6 +32,7 @@ pub(super) struct ErrorDetail {
 /// The body of every error.
 #[derive(Debug, Object)]
 pub(super) struct ErrorBody {
+    /// What went wrong.
     error: ErrorDetail,
 }
 
@@ -50,9 +52,15 @@ pub(super) enum Failure {
     /// There is no such thing: `NOT_FOUND`.
     #[oai(status = 404)]
     NotFound(Json<ErrorBody>),
-    /// It contradicts what is there: `CONFLICT`.
+    /// It contradicts what is there: `CONFLICT`. Or the customer wants no texts: `OPTED_OUT`.
     #[oai(status = 409)]
     Conflict(Json<ErrorBody>),
+    /// The body is larger than 1 MiB: `PAYLOAD_TOO_LARGE`.
+    #[oai(status = 413)]
+    TooLarge(Json<ErrorBody>),
+    /// The body is not `application/json`: `UNSUPPORTED_MEDIA_TYPE`.
+    #[oai(status = 415)]
+    UnsupportedMediaType(Json<ErrorBody>),
     /// More requests than the key may make in a minute: `RATE_LIMITED`.
     #[oai(status = 429)]
     RateLimited(Json<ErrorBody>),
@@ -64,24 +72,27 @@ pub(super) enum Failure {
     Unavailable(Json<ErrorBody>),
 }
 
+/// A problem in the common shape.
+pub(super) fn body(problem: &Problem) -> Json<ErrorBody> {
+    let told = |(field, reason): (&str, &str)| FieldError { field: field.to_owned(), reason: reason.to_owned() };
+    Json(ErrorBody {
+        error: ErrorDetail {
+            code: problem.code().to_string(),
+            message: problem.message().to_owned(),
+            request_id: problem.request_id(),
+            details: problem.fields().map(told).collect(),
+        },
+    })
+}
+
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        let code = problem.code();
-        let body = Json(ErrorBody {
-            error: ErrorDetail {
-                code: code.to_string(),
-                message: problem.message().to_owned(),
-                request_id: problem.request_id(),
-                details: problem
-                    .fields()
-                    .map(|(field, reason)| FieldError { field: field.to_owned(), reason: reason.to_owned() })
-                    .collect(),
-            },
-        });
-        match code {
-            Code::ValidationFailed | Code::PayloadTooLarge | Code::MethodNotAllowed | Code::UnsupportedMediaType => {
-                Self::Invalid(body)
-            }
+        let body = body(&problem);
+        match problem.code() {
+            // A method is refused before an operation is found.
+            Code::ValidationFailed | Code::MethodNotAllowed => Self::Invalid(body),
+            Code::PayloadTooLarge => Self::TooLarge(body),
+            Code::UnsupportedMediaType => Self::UnsupportedMediaType(body),
             Code::InvalidSignature | Code::Unauthorized => Self::Unauthorized(body),
             Code::NotFound => Self::NotFound(body),
             Code::Conflict | Code::OptedOut => Self::Conflict(body),

@@ -78,7 +78,7 @@ pub(super) struct HealthApi;
 #[OpenApi(tag = "Group::Operation")]
 impl HealthApi {
     /// How the service and its parts fare.
-    #[oai(path = "/health", method = "get")]
+    #[oai(path = "/health", method = "get", operation_id = "health")]
     async fn health(&self, edge: EdgeData<'_>) -> HealthAnswer {
         let services = look(&edge).await;
         let accepting = services.nats != DOWN;
@@ -102,13 +102,13 @@ impl HealthApi {
     }
 
     /// Whether the process is alive: restart it if not.
-    #[oai(path = "/health/live", method = "get")]
+    #[oai(path = "/health/live", method = "get", operation_id = "live")]
     async fn live(&self) -> ProbeAnswer {
         probe(true)
     }
 
     /// Whether it can take requests: streams are there, PostgreSQL answers.
-    #[oai(path = "/health/ready", method = "get")]
+    #[oai(path = "/health/ready", method = "get", operation_id = "ready")]
     async fn ready(&self, edge: EdgeData<'_>) -> ProbeAnswer {
         let ready =
             edge.jetstream.is_connected() && edge.vitals.streams_are_there() && answers(edge.store.ping()).await;

@@ -34,7 +34,7 @@ impl MediaApi {
     /// Pictures, sounds, videos, and the documents that Twilio carries, of 16 MiB at the most. 404 where there is none, where
     /// Twilio does not have it any more, and where its host, content type or size is none that is let through: the message
     /// tells which. 503 where Twilio does not give it within 10 seconds; another try may fare better.
-    #[oai(path = "/conversations/:id/messages/:message_id/media/:n", method = "get")]
+    #[oai(path = "/conversations/:id/messages/:message_id/media/:n", method = "get", operation_id = "get_media")]
     async fn get_media(
         &self,
         edge: EdgeData<'_>,

@@ -5,24 +5,31 @@ use std::time::Instant;
 use poem::Request;
 use poem::http::header;
 use poem_openapi::payload::{Json, PlainText};
-use poem_openapi::{ApiResponse, OpenApi};
+use poem_openapi::{ApiResponse, OpenApi, ResponseContent};
 use serde_json::Value;
 
+use super::failure::{self, ErrorBody};
 use super::{EdgeData, Group};
-use crate::telemetry::metrics::CONTENT_TYPE;
+use crate::edge::problem::{Code, Problem};
+
+/// The metrics, as JSON or as text.
+#[derive(ResponseContent)]
+enum Shown {
+    Json(Json<Value>),
+    // The same as `telemetry::metrics::CONTENT_TYPE`: a derive reads no constant.
+    #[oai(content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")]
+    Prometheus(PlainText<String>),
+}
 
 /// The metrics of this process.
 #[derive(ApiResponse)]
 enum MetricsAnswer {
-    /// As JSON.
+    /// The metrics: JSON, or Prometheus text where `Accept` asks for `text/plain` or OpenMetrics.
     #[oai(status = 200)]
-    Json(Json<Value>),
-    /// As Prometheus text, where `Accept` asks for `text/plain` or OpenMetrics.
-    #[oai(status = 200)]
-    Prometheus(PlainText<String>, #[oai(header = "content-type")] String),
-    /// They could not be written.
+    Shown(Shown),
+    /// Our fault: `INTERNAL`.
     #[oai(status = 500)]
-    Failed(PlainText<String>),
+    Failed(Json<ErrorBody>),
 }
 
 pub(super) struct MetricsApi;
@@ -30,15 +37,32 @@ pub(super) struct MetricsApi;
 #[OpenApi(tag = "Group::Operation")]
 impl MetricsApi {
     /// The metrics of this process: JSON, or Prometheus text where `Accept` asks for it.
-    #[oai(path = "/metrics", method = "get")]
+    #[oai(path = "/metrics", method = "get", operation_id = "metrics")]
     async fn metrics(&self, edge: EdgeData<'_>, request: &Request) -> MetricsAnswer {
         let accept = request.header(header::ACCEPT).unwrap_or_default();
         if !(accept.contains("text/plain") || accept.contains("openmetrics")) {
-            return MetricsAnswer::Json(Json(edge.metrics.json(Instant::now())));
+            return MetricsAnswer::Shown(Shown::Json(Json(edge.metrics.json(Instant::now()))));
         }
         match edge.metrics.prometheus() {
-            Ok(text) => MetricsAnswer::Prometheus(PlainText(text), CONTENT_TYPE.to_owned()),
-            Err(_) => MetricsAnswer::Failed(PlainText("the metrics could not be written".to_owned())),
+            Ok(text) => MetricsAnswer::Shown(Shown::Prometheus(PlainText(text))),
+            Err(_) => {
+                let problem = Problem::new(Code::Internal, "the metrics could not be written");
+                MetricsAnswer::Failed(failure::body(&problem))
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use poem::IntoResponse;
+
+    use super::*;
+    use crate::telemetry::metrics::CONTENT_TYPE;
+
+    #[test]
+    fn the_text_has_its_media_type() {
+        let response = Shown::Prometheus(PlainText(String::new())).into_response();
+        assert_eq!(response.content_type(), Some(CONTENT_TYPE));
     }
 }

@@ -7,6 +7,7 @@ mod calls;
 mod commands;
 mod conversations;
 mod cursor;
+mod document;
 mod emergencies;
 mod events;
 mod failure;
@@ -55,7 +56,7 @@ type Apis = (
     metrics::MetricsApi,
 );
 
-fn service() -> OpenApiService<Apis, ()> {
+fn service() -> OpenApiService<document::Told<Apis>, ()> {
     let apis = (
         businesses::BusinessesApi,
         conversations::ConversationsApi,
@@ -68,7 +69,7 @@ fn service() -> OpenApiService<Apis, ()> {
         health::HealthApi,
         metrics::MetricsApi,
     );
-    OpenApiService::new(apis, "NeverMissCall", env!("CARGO_PKG_VERSION")).description(
+    OpenApiService::new(document::Told(apis), "NeverMissCall", env!("CARGO_PKG_VERSION")).description(
         "Turns a missed call into a conversation. Every call but those of the group Operation needs \
          `Authorization: Bearer <key>`. Times are RFC 3339 in UTC, phone numbers E.164.",
     )

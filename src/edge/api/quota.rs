@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use poem::http::{HeaderName, HeaderValue};
+use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{Endpoint, IntoResponse, Request, Response};
 
 use super::limiter::Verdict;
@@ -43,6 +43,10 @@ pub(super) async fn told<E: Endpoint>(endpoint: Arc<E>, mut request: Request) ->
         Ok(answer) => answer.into_response(),
         Err(error) => crate::edge::answer(error),
     };
+    let asks_to_wait = matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    if asks_to_wait && !response.headers().contains_key(header::RETRY_AFTER) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     if let Some(left) = quota.0.get() {
         // Whole seconds, never too few.
         let reset = left.reset.as_secs() + u64::from(left.reset.subsec_nanos() > 0);

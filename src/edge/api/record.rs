@@ -123,7 +123,7 @@ pub(super) struct RecordApi;
 impl RecordApi {
     /// Why a conversation went as it did: for each window what opened and joined it, why it closed, what DispatchBot said,
     /// what was sent, and what was dropped and why; as data, and in words.
-    #[oai(path = "/conversations/:id/explain", method = "get")]
+    #[oai(path = "/conversations/:id/explain", method = "get", operation_id = "explain_conversation")]
     async fn explain(&self, edge: EdgeData<'_>, key: Reader, id: Path<String>) -> Result<Json<Explanation>, Failure> {
         let conversation_id = seen_by(&key.0, &edge, conversation_id(&id)?).await?.id;
         let steps = edge.store.window_steps(conversation_id, STEPS).await?;
@@ -137,11 +137,12 @@ impl RecordApi {
     }
 
     /// Who did what in a conversation, in order. The record is only ever added to.
-    #[oai(path = "/conversations/:id/audit", method = "get")]
+    #[oai(path = "/conversations/:id/audit", method = "get", operation_id = "list_audit")]
     async fn audit(
         &self,
         edge: EdgeData<'_>,
         key: Reader,
+        /// The conversation's id.
         id: Path<String>,
         /// How many, at the most.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "200")))]

@@ -1,0 +1,83 @@
+"""Lets schemathesis hit what is there (the seed of `with-service`) in most of its requests.
+
+What is put in a request is decided by the value that schemathesis made up, not by chance, so that a run can be repeated.
+"""
+
+import json
+import os
+
+import schemathesis
+
+with open(os.environ["NMC_SEED"], encoding="utf-8") as file:
+    SEED = json.load(file)
+
+THERE = {
+    "business_id": SEED["businesses"],
+    "id": SEED["conversations"],
+    "call_sid": SEED["calls"],
+    "twilio_sid": SEED["messages"],
+    "customer_phone": SEED["customers"],
+}
+# The seed's businesses stay as they are: these are put and deleted.
+SHORT_LIVED = ["short-lived", "another"]
+ANSWERS = open(os.environ["NMC_ANSWERS"], "a", encoding="utf-8", buffering=1)  # noqa: SIM115: open to the end
+# What is over takes no commands: only these conversations are completed. The first is `client.py`'s, the others are
+# emergencies.
+TO_COMPLETE, OTHERS = SEED["conversations"][1:3], SEED["conversations"][3:]
+# What no random text is.
+GOOD = {"forward_to": "+15555552222", "timezone": "America/New_York", "trade": "plumbing"}
+
+
+def pick(value):
+    return sum(value.encode("utf-8", "surrogatepass"))
+
+
+def choice(name, operation):
+    """What a parameter of this operation may name."""
+    if name == "business_id" and operation.method in ("put", "delete"):
+        return SHORT_LIVED
+    if name == "id" and operation.method == "post":
+        return TO_COMPLETE if operation.path.endswith("/complete") else OTHERS
+    return THERE[name]
+
+
+def known(parameters, operation):
+    """The parameters, with three in four of the values that should name something naming something."""
+    if isinstance(parameters, dict):
+        for name in THERE.keys() & parameters.keys():
+            value = parameters[name]
+            if isinstance(value, str) and pick(value) % 4:
+                there = choice(name, operation)
+                parameters[name] = there[pick(value) // 4 % len(there)]
+    return parameters
+
+
+@schemathesis.hook
+def map_path_parameters(context, path_parameters):
+    return known(path_parameters, context.operation)
+
+
+@schemathesis.hook
+def map_query(context, query):
+    return known(query, context.operation)
+
+
+@schemathesis.hook
+def map_body(context, body):
+    """Half of the businesses become ones that can be kept, if what schemathesis varied in them allows it."""
+    if context.operation.method == "put" and isinstance(body, dict) and isinstance(body.get("name"), str):
+        if pick(body["name"]) % 2:
+            body.pop("id", None)
+            for name, good in GOOD.items():
+                if isinstance(body.get(name), str):
+                    body[name] = good
+            for name in ("phone_numbers", "emergency_contacts"):
+                if isinstance(body.get(name), list):
+                    body[name] = [f"+1555666{n:04}" if isinstance(of, str) else of for n, of in enumerate(body[name])]
+    return body
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    """Notes what was answered, for `answered.py`."""
+    ANSWERS.write(json.dumps([case.operation.label, response.status_code]) + "\n")

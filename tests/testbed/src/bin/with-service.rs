@@ -1,0 +1,246 @@
+//! `with-service -- COMMAND…`: runs a command beside the running service, with something in it to be asked for.
+//!
+//! Runs below `with-servers`, with a database, nats-server and Redis of its own and both simulators. Before the command
+//! starts there are two businesses, conversations that signed webhooks have made (some of them emergencies), calls and
+//! messages. The command finds in its environment:
+//!
+//! - `NMC`: the service's URL; `KEY`: a key that may do everything; `READ_KEY`: one that may read
+//! - `NMC_SEED`: a JSON file that names what is there: `businesses`, `conversations`, `calls`, `messages`
+//!
+//! Everything ends with the command; its exit status is ours. Where it fails, the end of the service's log is shown.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use clap::Parser;
+use nmc_testbed::dispatchbot::{DispatchBotOptions, DispatchBotSim};
+use nmc_testbed::servers::{Shared, Signal, send_signal};
+use nmc_testbed::sim::http_client;
+use nmc_testbed::twilio::{TwilioOptions, TwilioSim};
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const BETWEEN: Duration = Duration::from_millis(50);
+const KEY: &str = "a-key-for-everything";
+const BUSINESS: &str = "joes-plumbing";
+const OUR_NUMBER: &str = "+15555551111";
+/// What the customers write, one conversation each; the last three are emergencies.
+const TEXTS: [&str; 6] = [
+    "My sink is blocked",
+    "Do you mend boilers?",
+    "How much is a new tap?",
+    "The basement is flooding!",
+    "A pipe burst in the kitchen!",
+    "Water is pouring through the ceiling!",
+];
+/// Lines of the service's log that are shown after a failure.
+const TAIL: usize = 30;
+
+/// Runs a command beside the running service.
+#[derive(Parser)]
+struct Arguments {
+    /// The command and its arguments.
+    #[arg(required = true, trailing_var_arg = true)]
+    command: Vec<String>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse().command).await {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("with-service: {error:#}");
+            ExitCode::from(125)
+        }
+    }
+}
+
+async fn run(command: Vec<String>) -> anyhow::Result<u8> {
+    let shared = Shared::from_env()?;
+    let dir = shared.dir()?;
+    let (database, nats, redis) = tokio::try_join!(shared.empty_database(), shared.nats(), shared.redis())?;
+    let twilio = TwilioSim::start(TwilioOptions::default()).await?;
+    let dispatchbot = DispatchBotSim::start(DispatchBotOptions::default()).await?;
+    let (account, bot) = (TwilioOptions::default(), DispatchBotOptions::default());
+    let address_file = dir.path().join("address");
+    let service = Service {
+        log: dir.path().join("service.log"),
+        variables: BTreeMap::from([
+            ("NMC_BIND", "127.0.0.1:0".to_owned()),
+            ("NMC_ADDRESS_FILE", address_file.display().to_string()),
+            ("NMC_PUBLIC_URL", "https://calls.example.com/twilio".to_owned()),
+            ("DATABASE_URL", database.url().to_owned()),
+            ("NATS_URL", nats.url()),
+            ("REDIS_URL", redis.url()),
+            ("TWILIO_ACCOUNT_SID", account.account_sid),
+            ("TWILIO_AUTH_TOKEN", account.auth_token),
+            ("TWILIO_API_URL", twilio.base_url()),
+            ("DISPATCHBOT_URL", dispatchbot.base_url()),
+            ("DISPATCHBOT_API_KEY", bot.api_key),
+            ("NMC_API_KEYS", KEY.to_owned()),
+            ("NMC_TOKEN_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned()),
+            ("NMC_WINDOW_HOLD", "300ms".to_owned()),
+            ("NMC_WINDOW_QUIET", "100ms".to_owned()),
+            ("NMC_WINDOW_MAX", "1s".to_owned()),
+            ("NMC_SEND_RATE", "1000/s".to_owned()),
+            ("NMC_RATE_LIMIT", "1000000/min".to_owned()),
+            ("RUST_LOG", "warn".to_owned()),
+            ("NO_COLOR", "1".to_owned()),
+        ]),
+    };
+    service.finish(&["migrate"]).await?;
+    let read_key = service.finish(&["keys", "create", "--name", "reader", "--read-only"]).await?;
+    let read_key = read_key.lines().last().context("no key was made")?.trim().to_owned();
+    let mut running = service.command(&["serve"])?.spawn().context("cannot start the service")?;
+    let url = format!("http://{}", address(&mut running, &address_file, &service.log).await?);
+    twilio.set_webhook_url("https://calls.example.com/twilio", Some(&url));
+    let seed = Seed::sow(&url, &twilio).await.with_context(|| service.tail())?;
+    let seed_file = dir.path().join("seed.json");
+    fs::write(&seed_file, seed.to_string())?;
+
+    let (program, arguments) = command.split_first().context("no command")?;
+    let status = Command::new(program)
+        .args(arguments)
+        .env("NMC", &url)
+        .env("KEY", KEY)
+        .env("READ_KEY", read_key)
+        .env("NMC_SEED", seed_file)
+        .status()
+        .await
+        .with_context(|| format!("cannot start {program}"))?;
+    if !status.success() {
+        eprintln!("{}", service.tail());
+    }
+    ensure!(running.try_wait()?.is_none(), "the service has ended by itself\n{}", service.tail());
+    end(running).await?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}
+
+/// The program, and how it is set up.
+struct Service {
+    log: PathBuf,
+    variables: BTreeMap<&'static str, String>,
+}
+
+impl Service {
+    fn command(&self, arguments: &[&str]) -> anyhow::Result<Command> {
+        let program = std::env::current_exe()?.with_file_name("nevermisscall");
+        let log = File::options().append(true).create(true).open(&self.log)?;
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]).arg(program).args(arguments);
+        for (name, _) in std::env::vars() {
+            if ["NMC_", "TWILIO_", "DISPATCHBOT_"].iter().any(|of| name.starts_with(of)) {
+                command.env_remove(name);
+            }
+        }
+        command.envs(&self.variables).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
+        Ok(command)
+    }
+
+    /// Runs one of its commands to its end; what it printed.
+    async fn finish(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = self.command(arguments)?.stdout(Stdio::piped()).output().await?;
+        ensure!(output.status.success(), "nevermisscall {} failed\n{}", arguments.join(" "), self.tail());
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    fn tail(&self) -> String {
+        tail(&self.log)
+    }
+}
+
+fn tail(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    format!("the end of the service's log:\n{}", lines[lines.len().saturating_sub(TAIL)..].join("\n"))
+}
+
+async fn address(service: &mut Child, file: &Path, log: &Path) -> anyhow::Result<String> {
+    let begun = Instant::now();
+    loop {
+        let written = fs::read_to_string(file).unwrap_or_default();
+        if !written.trim().is_empty() {
+            return Ok(written.trim().to_owned());
+        }
+        ensure!(service.try_wait()?.is_none(), "the service ended before it listened\n{}", tail(log));
+        ensure!(begun.elapsed() < PATIENCE, "the service does not listen\n{}", tail(log));
+        tokio::time::sleep(BETWEEN).await;
+    }
+}
+
+async fn end(mut service: Child) -> anyhow::Result<()> {
+    if let Some(pid) = service.id() {
+        send_signal(pid, Signal::Term)?;
+    }
+    tokio::time::timeout(PATIENCE, service.wait()).await.context("the service does not end")??;
+    Ok(())
+}
+
+/// What is there before the command starts.
+struct Seed {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl Seed {
+    async fn sow(url: &str, twilio: &TwilioSim) -> anyhow::Result<Value> {
+        let seed = Self { http: http_client(PATIENCE)?, url: url.to_owned() };
+        seed.until("readiness", "/health/ready", |_| true).await?;
+        seed.put(BUSINESS, OUR_NUMBER).await?;
+        seed.put("anns-pipes", "+15555557777").await?;
+        let customers: Vec<String> = (0..TEXTS.len()).map(|n| format!("+1212555{:04}", 1000 + n)).collect();
+        let mut calls = Vec::new();
+        for (customer, text) in customers.iter().zip(TEXTS) {
+            calls.push(twilio.call(customer, OUR_NUMBER, "no-answer").await?.call_sid);
+            twilio.text(customer, OUR_NUMBER, text).await?;
+        }
+        let (mut conversations, mut messages) = (Vec::new(), Vec::new());
+        for customer in &customers {
+            let path = format!("/conversations?customer_phone=%2B{}", &customer[1..]);
+            let list = seed.until("a conversation", &path, |list| list["conversations"][0].is_object()).await?;
+            let id = list["conversations"][0]["id"].as_str().context("no id")?.to_owned();
+            // The missed-call text, the customer's, and an answer.
+            let answered = |list: &Value| list["messages"].as_array().is_some_and(|all| all.len() >= 3);
+            let list = seed.until("an answer", &format!("/conversations/{id}/messages"), answered).await?;
+            messages.push(list["messages"][1]["twilio_sid"].clone());
+            conversations.push(id);
+        }
+        Ok(json!({
+            "businesses": [BUSINESS, "anns-pipes"], "conversations": conversations, "calls": calls, "messages": messages,
+            "customers": customers,
+        }))
+    }
+
+    async fn put(&self, id: &str, number: &str) -> anyhow::Result<()> {
+        let business = json!({
+            "name": "Joe's Plumbing", "user_id": "user-joe", "phone_numbers": [number], "forward_to": "+15555552222",
+            "timezone": "America/New_York", "trade": "plumbing",
+        });
+        let answer = self.http.put(format!("{}/businesses/{id}", self.url)).bearer_auth(KEY).json(&business).send();
+        let answer = answer.await?;
+        ensure!(answer.status().is_success(), "PUT {id}: {}", answer.text().await?);
+        Ok(())
+    }
+
+    /// Asks until the answer is a success that satisfies.
+    async fn until(&self, what: &str, path: &str, satisfied: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
+        let begun = Instant::now();
+        loop {
+            let answer = self.http.get(format!("{}{path}", self.url)).bearer_auth(KEY).send().await?;
+            let good = answer.status().is_success();
+            let body: Value = serde_json::from_str(&answer.text().await?).unwrap_or_default();
+            if good && satisfied(&body) {
+                return Ok(body);
+            }
+            if begun.elapsed() > PATIENCE {
+                bail!("not seen within {PATIENCE:?}: {what}: {body}");
+            }
+            tokio::time::sleep(BETWEEN).await;
+        }
+    }
+}
