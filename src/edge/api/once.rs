@@ -35,13 +35,12 @@ impl std::fmt::Display for Once {
 
 /// Answers as the endpoint does, once.
 pub(super) async fn answered<E: Endpoint>(endpoint: Arc<E>, mut request: Request) -> poem::Result<Response> {
-    let given = request.headers().get(IDEMPOTENCY_KEY).cloned();
-    let (Some(given), true) = (given, changes(request.method())) else {
+    let given = request.headers().get(IDEMPOTENCY_KEY).filter(|_| takes_a_key(&request)).cloned();
+    let (edge, token) = (request.data::<Edge>().cloned(), bearer(&request));
+    // Without a bearer it is turned away where keys are looked at.
+    let (Some(given), Some(edge), Some(token)) = (given, edge, token) else {
         request.extensions_mut().insert(Once(Uuid::now_v7().to_string()));
         return endpoint.call(request).await.map(IntoResponse::into_response);
-    };
-    let (Some(edge), Some(token)) = (request.data::<Edge>().cloned(), bearer(&request)) else {
-        return endpoint.call(request).await.map(IntoResponse::into_response); // turned away where keys are looked at
     };
     let key = scoped(&token, &given)?;
     let body = request.take_body().into_bytes_limit(MAX_BODY).await?;
@@ -81,8 +80,15 @@ pub(super) async fn answered<E: Endpoint>(endpoint: Arc<E>, mut request: Request
     Ok(response)
 }
 
-fn changes(method: &Method) -> bool {
-    matches!(*method, Method::POST | Method::PUT | Method::DELETE | Method::PATCH)
+/// Whether it changes something; any other request is answered as if it carried no key.
+fn takes_a_key(request: &Request) -> bool {
+    const COMMANDS: [&str; 5] = ["takeover", "messages", "release", "complete", "false-alarm"];
+    let path: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
+    match (request.method(), &path[..]) {
+        (&Method::PUT | &Method::DELETE, ["businesses", _]) => true,
+        (&Method::POST, ["conversations", _, command]) => COMMANDS.contains(command),
+        _ => false,
+    }
 }
 
 /// Whether the same request again would get the same: not where it was turned away at the door, or failed on our side.

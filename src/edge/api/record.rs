@@ -124,7 +124,13 @@ impl RecordApi {
     /// Why a conversation went as it did: for each window what opened and joined it, why it closed, what DispatchBot said,
     /// what was sent, and what was dropped and why; as data, and in words.
     #[oai(path = "/conversations/:id/explain", method = "get", operation_id = "explain_conversation")]
-    async fn explain(&self, edge: EdgeData<'_>, key: Reader, id: Path<String>) -> Result<Json<Explanation>, Failure> {
+    async fn explain(
+        &self,
+        edge: EdgeData<'_>,
+        key: Reader,
+        /// The conversation's id.
+        id: Path<String>,
+    ) -> Result<Json<Explanation>, Failure> {
         let conversation_id = seen_by(&key.0, &edge, conversation_id(&id)?).await?.id;
         let steps = edge.store.window_steps(conversation_id, STEPS).await?;
         let mut ids: Vec<Uuid> = steps.iter().map(|step| step.window_id).collect();
