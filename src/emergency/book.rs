@@ -31,7 +31,9 @@ pub(super) const ENOUGH: i16 = 10;
 
 /// The concept of a business's own phrases.
 pub(super) const OWN: u16 = 0;
-const OWN_NAME: &str = "own_phrase";
+pub(super) const OWN_NAME: &str = "own_phrase";
+/// What a verdict is called that rests on no rule, but on what was learned.
+pub(super) const LEARNED: &str = "learned";
 
 /// A concept, by its number.
 #[derive(Debug, Clone)]
@@ -134,7 +136,11 @@ impl Book {
         let place = format!("hazard `{}`", data.id);
         let slug = |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
         let field = |field, wrong: String| Err(RulesError::Field { place: place.clone(), field, wrong });
-        if !slug(&data.id) || data.id == OWN_NAME || self.hazards.iter().any(|hazard| hazard.id == data.id) {
+        if !slug(&data.id)
+            || data.id == OWN_NAME
+            || data.id == LEARNED
+            || self.hazards.iter().any(|hazard| hazard.id == data.id)
+        {
             return field("id", "has to be a slug of its own, of small letters and underscores".to_owned());
         }
         if !slug(&data.category) {

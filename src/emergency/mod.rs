@@ -17,6 +17,8 @@
 mod bits;
 mod book;
 mod data;
+mod features;
+mod learned;
 mod lexicon;
 mod names;
 mod notation;
@@ -48,7 +50,9 @@ pub fn read(text: &str, trade: Option<&str>, own: &OwnPhrases) -> Reading {
     if let Some(concept) = trade.and_then(|trade| book.trade(trade)) {
         scan.alive.add(concept);
     }
-    weigh::weigh(text, &scan, book)
+    let mut reading = weigh::weigh(text, &scan, book);
+    learned::judge(&mut reading, text, &scan, book, trade);
+    reading
 }
 
 /// Compiles the rules ahead of the first text, which would otherwise wait for it; tells of a mistake in them.
@@ -61,5 +65,20 @@ pub fn warm_up() -> Result<(), RulesError> {
 
 /// The names of all rules, as they are shown to owners and counted.
 pub fn rules() -> impl Iterator<Item = &'static str> {
-    book::BOOK.hazards.iter().map(|hazard| hazard.id.as_str())
+    book::BOOK.hazards.iter().map(|hazard| hazard.id.as_str()).chain([book::LEARNED])
+}
+
+/// The places of a text's features, each once: what `scripts/train-emergencies` learns from.
+pub fn features(text: &str, trade: Option<&str>) -> Vec<u32> {
+    let book = &*book::BOOK;
+    let mut scan = scan::Scan::of(text, book, &OwnPhrases::default());
+    if let Some(concept) = trade.and_then(|trade| book.trade(trade)) {
+        scan.alive.add(concept);
+    }
+    let mut places = Vec::new();
+    let reading = weigh::weigh(text, &scan, book);
+    features::features(text, &scan, &reading.told, book, trade, false, |place, _, _| places.push(place));
+    places.sort_unstable();
+    places.dedup();
+    places
 }

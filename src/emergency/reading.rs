@@ -99,6 +99,13 @@ impl Reading {
         })
     }
 
+    /// How much the strongest rule weighs, with half of the next.
+    pub(super) fn weight(&self) -> i16 {
+        let mut weights: Vec<i16> = self.told.iter().map(|told| told.weight).collect();
+        weights.sort_unstable_by(|a, b| b.cmp(a));
+        weights.first().copied().unwrap_or(0) + weights.get(1).map_or(0, |second| second / 2)
+    }
+
     /// The language of what was read.
     pub fn language(&self) -> Language {
         if self.spanish > self.english { Language::Es } else { Language::En }

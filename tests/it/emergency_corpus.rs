@@ -16,6 +16,9 @@ struct Labelled {
     text: String,
     trade: String,
     language: String,
+    /// Who wrote it, by number; the measured half has one author.
+    #[serde(default)]
+    author: String,
     emergency: bool,
 }
 
@@ -86,6 +89,22 @@ fn emergency_corpus(#[case] half: &str) {
         println!("  {part:16} {score}");
     }
     assert!(all.precision() >= LEAST && all.recall() >= LEAST, "{half}: {all}");
+}
+
+/// Writes what `scripts/train-emergencies` learns from: of each text of the development half its label, and the places of its
+/// features.
+#[test]
+#[ignore = "a part of scripts/train-emergencies"]
+fn emergency_corpus_features() {
+    let path = std::env::var("NMC_FEATURES").expect("NMC_FEATURES, the file to write");
+    let lines: String = texts("development")
+        .iter()
+        .map(|text| {
+            let places = emergency::features(&text.text, Some(&text.trade));
+            format!("{}\n", serde_json::json!({ "author": text.author, "emergency": text.emergency, "places": places }))
+        })
+        .collect();
+    std::fs::write(&path, lines).expect("written");
 }
 
 #[test]

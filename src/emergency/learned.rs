@@ -1,0 +1,125 @@
+//! The learned part: how much a text is like those that people call emergencies, by its words, their neighbours and parts,
+//! and the concepts that the rules find in it.
+//!
+//! It has the last word on a single text: it takes back what the rules take for an emergency and people would not, and adds
+//! what no rule has words for. `learned.bin` is made by `scripts/train-emergencies` from the development half of the corpus.
+
+use super::book::{Book, ENOUGH, LEARNED, OWN_NAME};
+use super::features::{PLACES, features};
+use super::reading::{Reading, Told};
+use super::scan::{Scan, Token, flag};
+
+/// The bias and what one unit of a weight is worth, each as a little-endian `f32`; then the weights as `i16`.
+static WEIGHTS: &[u8] = include_bytes!("learned.bin");
+const HEADER: usize = 8;
+/// A rule that was taken back still is a hint, for another text of the window to complete.
+const HINTED: i16 = ENOUGH - 1;
+/// How many words tell why.
+const MOST_REASONS: usize = 3;
+
+/// How much the score has to be where no rule has found an emergency; where one has, and where that is about life. A rule
+/// about life is taken back only where the text is clearly none.
+const WITHOUT_A_RULE: f32 = 0.4;
+const WITH_A_RULE: f32 = -0.2;
+const ABOUT_LIFE: f32 = -0.8;
+
+/// Joins what the rules have found with what was learned.
+pub(super) fn judge(reading: &mut Reading, text: &str, scan: &Scan, book: &Book, trade: Option<&str>) {
+    let strong = |told: &&Told| told.weight >= ENOUGH;
+    if reading.told.iter().filter(strong).any(|told| told.rule == OWN_NAME) {
+        return; // the business knows its own words
+    }
+    let about_life = reading.told.iter().filter(strong).any(|told| told.life_safety.is_some());
+    let by_rules = reading.weight() >= ENOUGH;
+    let without_muted = !about_life && scan.tokens.iter().any(|token| token.flags & flag::MUTED != 0);
+    let look = Look { text, scan, told: &reading.told, book, trade, without_muted };
+    let score = look.score();
+    let needed = match (by_rules, about_life) {
+        (_, true) => ABOUT_LIFE,
+        (true, false) => WITH_A_RULE,
+        (false, false) => WITHOUT_A_RULE,
+    };
+    if by_rules && score < needed {
+        take_back(&mut reading.told);
+    } else if !by_rules && score >= needed {
+        let words = look.reasons();
+        reading.told.push(Told { rule: LEARNED.to_owned(), words, weight: ENOUGH, life_safety: None });
+    }
+}
+
+/// The strongest is left, as a hint for another text of the window to complete.
+fn take_back(told: &mut Vec<Told>) {
+    told.sort_by_key(|told| std::cmp::Reverse(told.weight));
+    told.truncate(1);
+    told.iter_mut().for_each(|told| told.weight = told.weight.min(HINTED));
+}
+
+/// A text as it is looked at.
+struct Look<'a> {
+    text: &'a str,
+    scan: &'a Scan,
+    told: &'a [Told],
+    book: &'a Book,
+    trade: Option<&'a str>,
+    without_muted: bool,
+}
+
+impl Look<'_> {
+    fn features(&self, each: impl FnMut(u32, usize, usize)) {
+        features(self.text, self.scan, self.told, self.book, self.trade, self.without_muted, each);
+    }
+
+    /// The higher, the more it is like an emergency. Each feature counts once, and long texts no more than short ones.
+    fn score(&self) -> f32 {
+        let mut seen = [0u64; PLACES / 64];
+        let (mut sum, mut count) = (0i32, 0u16);
+        self.features(|place, _, _| {
+            let bit = 1u64 << (place % 64);
+            if let Some(word) = seen.get_mut(place as usize / 64).filter(|word| **word & bit == 0) {
+                *word |= bit;
+                sum += i32::from(weight(place));
+                count = count.saturating_add(1);
+            }
+        });
+        header(0) + header(4) * sum as f32 / f32::from(count.max(1)).sqrt()
+    }
+
+    /// The words that weigh most, with their neighbours where these weigh as well.
+    fn reasons(&self) -> Vec<String> {
+        let mut weights = vec![0i32; self.scan.tokens.len()];
+        self.features(|place, first, end| {
+            let share = i32::from(weight(place)) / i32::try_from((end - first).max(1)).unwrap_or(1);
+            weights.iter_mut().take(end).skip(first).for_each(|weight| *weight += share);
+        });
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        for _ in 0..MOST_REASONS {
+            let free = |at: usize| !found.iter().any(|(first, end)| (*first..*end).contains(&at));
+            let best = (0..weights.len()).filter(|at| free(*at)).max_by_key(|at| weights[*at]);
+            let Some(at) = best.filter(|at| weights[*at] > 0) else { break };
+            let weighs = |other: &usize| weights[*other] > weights[at] / 3 && free(*other);
+            let first = (0..at).rev().take_while(weighs).last().unwrap_or(at);
+            let last = (at + 1..weights.len()).take_while(weighs).last().unwrap_or(at);
+            found.push((first, last + 1));
+        }
+        found.sort_unstable();
+        found.into_iter().filter_map(|(first, end)| slice(self.text, &self.scan.tokens, first, end)).collect()
+    }
+}
+
+fn header(at: usize) -> f32 {
+    WEIGHTS.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0.0, f32::from_le_bytes)
+}
+
+#[inline]
+fn weight(place: u32) -> i16 {
+    let at = HEADER + 2 * place as usize;
+    match WEIGHTS.get(at..at + 2) {
+        Some([low, high]) => i16::from_le_bytes([*low, *high]),
+        _ => 0,
+    }
+}
+
+fn slice(text: &str, tokens: &[Token], first: usize, end: usize) -> Option<String> {
+    let (start, stop) = (tokens.get(first)?.place.start, tokens.get(end.checked_sub(1)?)?.place.end);
+    text.get(start as usize..stop as usize).map(str::to_owned)
+}
