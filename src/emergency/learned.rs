@@ -20,6 +20,10 @@ const MOST_REASONS: usize = 3;
 /// How much the score has to be where no rule has found an emergency; where one has, and where that is about life. A rule
 /// about life is taken back only where the text is clearly none.
 const WITHOUT_A_RULE: f32 = 0.4;
+/// A few words alone say little ("in the basement" answers a question), and one or two are the rules' business.
+const FEW_WORDS: usize = 4;
+const OF_FEW_WORDS: f32 = 1.0;
+const TOO_FEW: usize = 3;
 const WITH_A_RULE: f32 = -0.2;
 const ABOUT_LIFE: f32 = -0.8;
 
@@ -31,12 +35,16 @@ pub(super) fn judge(reading: &mut Reading, text: &str, scan: &Scan, book: &Book,
     }
     let about_life = reading.told.iter().filter(strong).any(|told| told.life_safety.is_some());
     let by_rules = reading.weight() >= ENOUGH;
+    if !by_rules && scan.tokens.len() < TOO_FEW {
+        return;
+    }
     let without_muted = !about_life && scan.tokens.iter().any(|token| token.flags & flag::MUTED != 0);
     let look = Look { text, scan, told: &reading.told, book, trade, without_muted };
     let score = look.score();
     let needed = match (by_rules, about_life) {
         (_, true) => ABOUT_LIFE,
         (true, false) => WITH_A_RULE,
+        (false, false) if scan.tokens.len() < FEW_WORDS => OF_FEW_WORDS,
         (false, false) => WITHOUT_A_RULE,
     };
     if by_rules && score < needed {

@@ -98,7 +98,7 @@ fn the_ai_ends_no_emergency_that_people_are_still_told_of(#[case] later: f64, #[
 #[test]
 fn an_emergency_that_only_dispatchbot_sees_is_told_too() {
     let mut talk = talk_with_contacts();
-    talk.text("it is all over the floor");
+    talk.text("can you come and look at the heater");
     let window_id = talk.close_window();
     let answer = Answer { emergency_detected: true, ..answer("Shut the main valve.") };
     let decision = talk.apply(&Input::AnalysisReady { window_id, answer }).clone();

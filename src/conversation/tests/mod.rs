@@ -246,3 +246,9 @@ fn is_analyzed(decision: &Decision) -> bool {
 fn windows(decision: &Decision) -> Vec<(WindowState, &str)> {
     decision.windows.iter().map(|window| (window.state, window.because.as_str())).collect()
 }
+
+/// Whether a decision does nothing but put on record what DispatchBot said.
+fn is_dropped(decision: &Decision) -> bool {
+    let analysis = decision.analysis.as_ref().is_some_and(|analysis| analysis.dropped_because.is_some());
+    analysis && decision.messages.is_empty() && decision.windows.is_empty() && decision.effects.is_empty()
+}

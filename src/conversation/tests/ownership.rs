@@ -86,8 +86,8 @@ fn a_takeover_drops_the_answer_that_dispatchbot_works_on() {
     let window = talk.state().answering.clone().unwrap().window_id;
     let decision = talk.apply(&take_over()).clone();
     assert_eq!(windows(&decision), [(WindowState::Open, "takeover"), (WindowState::Superseded, "takeover")]);
-    assert!(!talk.answered(window, "We can help.").changed);
-    assert!(!talk.later(500.0).answered(window, "We can help.").changed, "nor ever");
+    assert!(is_dropped(talk.answered(window, "We can help.")));
+    assert!(is_dropped(talk.later(500.0).answered(window, "We can help.")), "nor ever");
 }
 
 #[test]

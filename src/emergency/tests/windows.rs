@@ -5,7 +5,7 @@ use crate::emergency::{OwnPhrases, Reading, read};
 
 #[test]
 fn severity_adds_up_over_messages() {
-    let (first, second) = (alone("water heater"), alone("its all over the floor"));
+    let (first, second) = (alone("its the water heater"), alone("all over the place"));
     assert_eq!((first.verdict(), second.verdict()), (None, None));
     let verdict = second.after(&first).verdict().expect("together they tell of one");
     assert!(verdict.reasons[0].words.iter().any(|word| word.contains("all over")), "{verdict:?}");
