@@ -3,6 +3,8 @@
 //! The texts are the corpus's own, cut to one SMS segment (160 characters) or to the longest text that Twilio brings
 //! (1,600), so that rules and cancellers meet what they meet in earnest.
 
+#![allow(clippy::expect_used, reason = "without its corpus and its rules there is nothing to measure")]
+
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use nevermisscall::emergency::{self, OwnPhrases, Reading};

@@ -215,6 +215,9 @@ pub struct Memory {
     /// When the owner was last told of one.
     #[serde(default)]
     pub emergency_at: Option<DateTime<Utc>>,
+    /// When a person last said that it was none.
+    #[serde(default)]
+    pub false_alarm_at: Option<DateTime<Utc>>,
     /// The dangers to life that were told of in it.
     #[serde(default)]
     pub dangers: Vec<LifeSafety>,

@@ -77,6 +77,10 @@ fn current(draft: &mut Draft<'_>, window_id: Uuid) -> Option<Answering> {
 /// answer says so. Where only one says it, that is told, too.
 fn join_verdicts(context: Context<'_>, draft: &mut Draft<'_>, answering: &mut Answering, answer: &Answer) {
     let seen = answer.emergency_detected || answer.urgency == Urgency::Emergency;
+    // A person has looked at these very words meanwhile, and knows better.
+    if draft.state().memory.false_alarm_at.is_some_and(|at| at >= answering.closed_at) {
+        return;
+    }
     match (seen, answering.emergency_rule.clone()) {
         (true, by_words) if context.business.accepts_emergencies => {
             let why = json!({

@@ -92,6 +92,8 @@ pub(in crate::conversation) fn false_alarm(draft: &mut Draft<'_>, user_id: &str)
     alerts::stop(draft);
     draft.state().emergency_detected = false;
     draft.state().urgency_level = Some("normal".to_owned());
+    let now = draft.now;
+    draft.state().memory.false_alarm_at = Some(now);
     draft.false_alarm(user_id);
 }
 

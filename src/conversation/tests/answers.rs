@@ -44,7 +44,7 @@ fn an_answer_to_another_window_changes_nothing() {
 #[test]
 fn an_answer_that_a_newer_text_overtook_is_dropped_and_the_newer_window_inherits_the_opening() {
     let (mut talk, window) = asked();
-    talk.later(1.0).text("and it smells");
+    talk.later(1.0).text("the one in the kitchen");
     let newer = talk.state().window.clone().unwrap();
     assert_eq!(newer.opened_at, talk.start());
     assert_eq!(talk.deadline(), Some(63.0));
@@ -60,7 +60,7 @@ fn an_answer_that_a_newer_text_overtook_is_dropped_and_the_newer_window_inherits
 fn a_waiting_reply_is_held_back_when_the_newer_window_closes() {
     let (mut talk, window) = asked();
     talk.answered(window, "We can help.");
-    talk.later(1.0).text("and it smells");
+    talk.later(1.0).text("the one in the kitchen");
     talk.close_window();
     assert_eq!(windows(talk.last.as_ref().unwrap())[0], (WindowState::Superseded, "newer window"));
     assert_eq!(talk.sent[0].status, MessageStatus::Superseded);

@@ -113,7 +113,7 @@ fn who_wrote_to_a_customer_that_opts_out_meanwhile_is_told() {
 #[test]
 fn a_reply_held_back_by_the_fence_leaves_the_window_to_the_newer_one() {
     let mut talk = replying();
-    talk.later(1.0).text("and it smells");
+    talk.later(1.0).text("the one in the kitchen");
     let decision = talk.report(0, MessageReport::Superseded).clone();
     assert_eq!(windows(&decision), [(WindowState::Superseded, "fence")]);
     assert!(events(&decision).is_empty(), "the newer window answers");

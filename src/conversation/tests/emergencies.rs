@@ -276,6 +276,18 @@ fn a_false_alarm_stops_the_alerts_and_the_next_emergency_is_told_again() {
 }
 
 #[test]
+fn dispatchbot_does_not_contradict_who_called_it_a_false_alarm() {
+    let mut talk = Talk::new();
+    talk.text("basement is flooding");
+    let window_id = talk.state().answering.clone().unwrap().window_id;
+    talk.later(0.5).apply(&Input::FalseAlarm { user_id: "u1".into() });
+    let answer = Answer { emergency_detected: true, ..answer("We are on our way.") };
+    let decision = talk.later(0.5).apply(&Input::AnalysisReady { window_id, answer }).clone();
+    assert!(is_sent(&decision) && !events(&decision).contains(&"emergency.detected"));
+    assert!(!talk.state().emergency_detected);
+}
+
+#[test]
 fn without_an_emergency_there_is_no_false_alarm() {
     let mut talk = Talk::new();
     talk.text("my sink is blocked");
