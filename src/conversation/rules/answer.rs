@@ -123,7 +123,10 @@ fn unfit(context: Context<'_>, answer: &Answer) -> Option<&'static str> {
 fn learn(draft: &mut Draft<'_>, answer: &Answer) {
     let state = draft.state();
     state.job_type = answer.job_type.clone().or_else(|| state.job_type.take());
-    state.urgency_level = Some(answer.urgency.as_str().to_owned());
+    let contradicted = state.memory.false_alarm_at.is_some() && !state.emergency_detected;
+    if !(contradicted && answer.urgency == Urgency::Emergency) {
+        state.urgency_level = Some(answer.urgency.as_str().to_owned());
+    }
 }
 
 /// The fallback text once in a while; in between, and in any case, a person is told.
