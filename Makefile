@@ -28,6 +28,8 @@ test: servers $(if $(COVERAGE),,nextest) ## Runs all tests against real servers 
 	$(CARGO) build $(ALL) --bins --tests
 	$(if $(COVERAGE),$(WITH_SERVERS) --fast -- scripts/coverage $(COVERAGE_LEAST),$(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --profile $(NEXTEST_PROFILE) $(NEXTEST))
 	$(WITH_SERVERS) --fast -- $(CARGO) test --doc $(ALL)
+	@echo "how right the emergencies are (tests/corpus/emergencies/README.md):"
+	$(CARGO) test $(ALL) --test it --quiet emergency_corpus -- --nocapture
 	$(if $(NEXTEST),,scripts/api-check)
 
 .PHONY: api
