@@ -125,7 +125,11 @@ fn analysis_in_words(analysis: &AnalysisRow) -> String {
     }
     let said = analysis.said.get("text").and_then(Value::as_str).unwrap_or_default();
     let sure = analysis.said.get("confidence").and_then(Value::as_f64).map_or(0.0, |c| c * 100.0);
-    let urgency = analysis.said.get("urgency").and_then(Value::as_str).unwrap_or("normal");
+    let urgency = match analysis.said.get("urgency").and_then(Value::as_str) {
+        Some("emergency") => "an emergency",
+        Some("urgent") => "urgent",
+        _ => "an ordinary job",
+    };
     let mut words = format!("DispatchBot took it for {urgency} and proposed, {sure:.0} % sure: \"{said}\".");
     if let Some(because) = &analysis.dropped_because {
         words.push_str(&format!(" It was not used: {}.", reason_in_words(because)));
