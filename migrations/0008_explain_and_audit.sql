@@ -43,30 +43,38 @@ $$;
 CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
     FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only();
 
--- The role that the service works as (`SET ROLE`, src/store/mod.rs): it owns nothing, so it can neither drop that trigger
--- nor change what is in `audit`. Roles belong to the whole cluster, and others may be making it at this very moment.
+-- The role that the service works as, where it can (src/store/mod.rs): it owns nothing, so it can neither drop that trigger
+-- nor change what is in `audit`. Roles belong to the whole cluster, and others may be making it at this very moment. Whoever
+-- may not make roles goes without; the trigger holds all the same.
 DO $$
 BEGIN
     CREATE ROLE nevermisscall_service NOLOGIN;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN
-    NULL;
+EXCEPTION
+    WHEN duplicate_object OR unique_violation THEN NULL;
+    WHEN insufficient_privilege THEN
+        RAISE WARNING 'the role nevermisscall_service cannot be made: the service works as whoever it connects as';
 END
 $$;
 DO $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'nevermisscall_service') THEN
+        RETURN;
+    END IF;
     FOR attempt IN 1..20 LOOP
         BEGIN
             EXECUTE format('GRANT nevermisscall_service TO %I', current_user);
             EXIT;
-        EXCEPTION WHEN internal_error OR unique_violation OR object_in_use THEN -- "tuple concurrently updated"
-            PERFORM pg_sleep(0.05 * attempt);
+        EXCEPTION
+            WHEN insufficient_privilege THEN EXIT; -- made by somebody else, who may grant it
+            WHEN internal_error OR unique_violation OR object_in_use THEN -- "tuple concurrently updated"
+                PERFORM pg_sleep(0.05 * attempt);
         END;
     END LOOP;
+    GRANT USAGE ON SCHEMA public TO nevermisscall_service;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO nevermisscall_service;
+    GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO nevermisscall_service;
+    REVOKE UPDATE, DELETE, TRUNCATE ON audit FROM nevermisscall_service;
+    ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO nevermisscall_service;
+    ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO nevermisscall_service;
 END
 $$;
-GRANT USAGE ON SCHEMA public TO nevermisscall_service;
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO nevermisscall_service;
-GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO nevermisscall_service;
-REVOKE UPDATE, DELETE, TRUNCATE ON audit FROM nevermisscall_service;
-ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO nevermisscall_service;
-ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO nevermisscall_service;

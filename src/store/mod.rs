@@ -20,7 +20,7 @@ mod sweep;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgPool};
+use sqlx::{ConnectOptions, Executor, PgPool};
 
 pub use api_keys::{ApiKey, KeyScope};
 pub use businesses::{BusinessRecord, BusinessWrite, SigningKey};
@@ -35,8 +35,9 @@ pub use record::{AnalysisRow, AuditEntry, AuditRow, WindowMessage, WindowStep};
 pub use sending::{Claimed, DueMessage};
 pub use sweep::Overdue;
 
-/// The role that the service works as.
-const SERVICE_ROLE: &str = "nevermisscall_service";
+/// Works on as the service's role, if there is one and it may be taken.
+const TAKE_SERVICE_ROLE: &str = "SELECT set_config('role', rolname, false) FROM pg_roles
+    WHERE rolname = 'nevermisscall_service' AND pg_has_role(current_user, oid, 'MEMBER')";
 /// Connections that one process holds at the most.
 const MAX_CONNECTIONS: u32 = 24;
 /// How long a request waits for a connection before the store counts as missing.
@@ -93,12 +94,12 @@ pub struct Store {
 
 impl Store {
     /// A store that connects when first used, so that the service starts while PostgreSQL is away. It works as a role that
-    /// owns nothing (migration 8).
+    /// owns nothing, where that role is there and may be taken (migration 8).
     ///
     /// # Errors
     /// When the URL is not one of PostgreSQL.
     pub fn lazy(database_url: &str) -> Result<Self, StoreError> {
-        Self::connecting(database_url, &[("role", SERVICE_ROLE)])
+        Self::connecting(database_url, true)
     }
 
     /// A store for migrations, which works as whoever the URL names.
@@ -106,10 +107,10 @@ impl Store {
     /// # Errors
     /// When the URL is not one of PostgreSQL.
     pub fn owner(database_url: &str) -> Result<Self, StoreError> {
-        Self::connecting(database_url, &[])
+        Self::connecting(database_url, false)
     }
 
-    fn connecting(database_url: &str, settings: &[(&str, &str)]) -> Result<Self, StoreError> {
+    fn connecting(database_url: &str, as_service: bool) -> Result<Self, StoreError> {
         let options: PgConnectOptions = database_url.parse()?;
         // A commit that was answered is on disk: guarantee 1 rests on it, so no server default may weaken it.
         let options = options
@@ -117,11 +118,18 @@ impl Store {
             .options([("synchronous_commit", "on")])
             // A list's filters are optional: a plan made for none of them would be slow for each of them.
             .options([("plan_cache_mode", "force_custom_plan")])
-            .options(settings.iter().copied())
             .disable_statement_logging();
         let pool = PgPoolOptions::new()
             .max_connections(MAX_CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    if as_service {
+                        connection.execute(TAKE_SERVICE_ROLE).await?;
+                    }
+                    Ok(())
+                })
+            })
             .connect_lazy_with(options);
         Ok(Self { pool })
     }

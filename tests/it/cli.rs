@@ -77,6 +77,32 @@ async fn migrate_brings_an_empty_database_up_to_date_and_may_be_repeated() {
     sql.close().await.unwrap();
 }
 
+/// A managed PostgreSQL gives out roles that own a database and may make no others.
+#[tokio::test]
+async fn whoever_may_make_no_roles_can_migrate_and_serve() {
+    let servers = Servers::start(TwilioOptions::default()).await;
+    let mut sql = servers.sql().await;
+    let role = format!("plain_{}", uuid::Uuid::new_v4().simple());
+    let plain = format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'plain'; DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION {role}"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(plain)).execute(&mut sql).await.unwrap();
+    let mut url = url::Url::parse(servers.database_url()).unwrap();
+    url.set_username(&role).unwrap();
+    url.set_password(Some("plain")).unwrap();
+    let settings = servers.settings(&[("DATABASE_URL".to_owned(), url.to_string())]);
+    let output = run(&["migrate"], &settings).await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let mut child = Child::start(&servers, "service", &["serve"], &settings);
+    let rest = Rest::new(format!("http://{}", child.address().await), crate::harness::API_KEY);
+    rest.ready().await;
+    rest.put("/businesses/joe", &crate::harness::business()).await.ok();
+    child.signal(Signal::Term);
+    child.end().await;
+    let gone = format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(gone)).execute(&mut sql).await.unwrap();
+}
+
 #[tokio::test]
 async fn streams_are_applied_and_checked() {
     let servers = Servers::start(TwilioOptions::default()).await;
