@@ -284,7 +284,7 @@ pub struct Policy {
     pub ai_max_period: Duration,
     /// The fallback text goes out at most once in this time.
     pub fallback_every: Duration,
-    /// At most one missed-call text per caller and business number in this time.
+    /// At most one missed-call text per caller and business in this time, whichever of its numbers is called.
     pub missed_call_cooldown: Duration,
     /// A text after the end opens the conversation again within this time.
     pub reopen_within: Duration,

@@ -30,7 +30,8 @@ const SETTLING: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Twilio refuses longer bodies (21617).
 const MAX_BODY: usize = 1_600;
-const MAX_WORDS: usize = 200;
+/// Longer names and reasons are refused.
+pub(super) const MAX_WORDS: usize = 200;
 const MAX_SUMMARY: usize = 2_000;
 
 /// Who takes over, and why.
@@ -107,14 +108,16 @@ impl CommandsApi {
         id: Path<String>,
         request: Body<Takeover>,
     ) -> Result<Json<TakenOver>, Failure> {
-        let id = seen_by(&key.0, &edge, conversation_id(&id)?).await?.id;
+        let before = seen_by(&key.0, &edge, conversation_id(&id)?).await?;
+        let id = before.id;
         let Takeover { user_id, reason } = request.0;
         let mut problems = Problems::default();
         problems.text("user_id", &user_id, MAX_WORDS);
         problems.text("reason", &reason, MAX_WORDS);
         problems.none()?;
         let change =
-            carry_out(&edge, id, &format!("takeover:{id}:{}", once.0), Input::UserTookOver { user_id, reason }).await?;
+            carry_out(&edge, &before, &format!("takeover:{id}:{}", once.0), Input::UserTookOver { user_id, reason })
+                .await?;
         let in_flight = !settled(&edge, id).await?;
         let conversation = as_it_stands(&edge, id).await?;
         Ok(Json(TakenOver { ownership_changed: change.is_some(), in_flight, conversation: conversation.into() }))
@@ -134,14 +137,15 @@ impl CommandsApi {
         id: Path<String>,
         request: Body<NewMessage>,
     ) -> Result<Sent, Failure> {
-        let id = seen_by(&key.0, &edge, conversation_id(&id)?).await?.id;
+        let before = seen_by(&key.0, &edge, conversation_id(&id)?).await?;
+        let id = before.id;
         let NewMessage { user_id, body } = request.0;
         let mut problems = Problems::default();
         problems.text("user_id", &user_id, MAX_WORDS);
         problems.text("body", &body, MAX_BODY);
         problems.none()?;
         let input_id = format!("reply:{id}:{}", once.0);
-        let change = carry_out(&edge, id, &input_id, Input::UserReplied { user_id, body }).await?;
+        let change = carry_out(&edge, &before, &input_id, Input::UserReplied { user_id, body }).await?;
         settled(&edge, id).await?;
         let message = match change.and_then(|change| change.messages.first().copied()) {
             Some(message_id) => edge.store.message(message_id).await?,
@@ -166,11 +170,12 @@ impl CommandsApi {
         id: Path<String>,
         request: Body<Release>,
     ) -> Result<Json<Conversation>, Failure> {
-        let id = seen_by(&key.0, &edge, conversation_id(&id)?).await?.id;
+        let before = seen_by(&key.0, &edge, conversation_id(&id)?).await?;
+        let id = before.id;
         let mut problems = Problems::default();
         problems.text("user_id", &request.0.user_id, MAX_WORDS);
         problems.none()?;
-        carry_out(&edge, id, &format!("release:{id}:{}", once.0), Input::Released { user_id: request.0.user_id })
+        carry_out(&edge, &before, &format!("release:{id}:{}", once.0), Input::Released { user_id: request.0.user_id })
             .await?;
         Ok(Json(as_it_stands(&edge, id).await?.into()))
     }
@@ -189,7 +194,8 @@ impl CommandsApi {
         id: Path<String>,
         request: Body<Completion>,
     ) -> Result<Json<Conversation>, Failure> {
-        let id = seen_by(&key.0, &edge, conversation_id(&id)?).await?.id;
+        let before = seen_by(&key.0, &edge, conversation_id(&id)?).await?;
+        let id = before.id;
         let Completion { user_id, outcome, summary } = request.0;
         let mut problems = Problems::default();
         problems.text("user_id", &user_id, MAX_WORDS);
@@ -198,15 +204,20 @@ impl CommandsApi {
             problems.text("summary", summary, MAX_SUMMARY);
         }
         problems.none()?;
-        carry_out(&edge, id, &format!("complete:{id}:{}", once.0), Input::Completed { user_id, outcome, summary })
+        carry_out(&edge, &before, &format!("complete:{id}:{}", once.0), Input::Completed { user_id, outcome, summary })
             .await?;
         Ok(Json(as_it_stands(&edge, id).await?.into()))
     }
 }
 
 /// Carries a command out; `None` where it changed nothing. A conversation that is over takes none.
-async fn carry_out(edge: &Edge, id: Uuid, input_id: &str, command: Input) -> Result<Option<Change>, Failure> {
-    let before = as_it_stands(edge, id).await?;
+async fn carry_out(
+    edge: &Edge,
+    before: &conversation::Conversation,
+    input_id: &str,
+    command: Input,
+) -> Result<Option<Change>, Failure> {
+    let id = before.id;
     if before.status == Status::Completed {
         return Err(over());
     }

@@ -260,9 +260,9 @@ impl ConversationsApi {
     ) -> Result<Json<Message>, Failure> {
         let found = edge.store.message_by_sid(&twilio_sid).await?.filter(|message| message.kind != MessageKind::Alert);
         let found = found.ok_or_else(|| Problem::not_found("message"))?;
-        if seen_by(&key.0, &edge, found.conversation_id).await.is_err() {
-            return Err(Problem::not_found("message").into());
-        }
+        let conversation = edge.store.conversation(found.conversation_id).await?;
+        let conversation = conversation.ok_or_else(|| Problem::not_found("message"))?;
+        key.0.sees(&conversation.business_id, "message")?;
         Ok(Json(with_verdicts(&edge, vec![found]).await?.remove(0)))
     }
 }

@@ -8,7 +8,7 @@ use poem_openapi::{Object, OpenApi};
 
 use super::auth::{Reader, Writer};
 use super::body::Body;
-use super::commands::as_it_stands;
+use super::commands::{MAX_WORDS, as_it_stands};
 use super::conversations::{Conversation, conversation_id, seen_by};
 use super::failure::Failure;
 use super::once::Once;
@@ -17,8 +17,6 @@ use super::{EdgeData, Group};
 use crate::conversation::Input;
 use crate::edge::problem::{Code, Problem};
 use crate::store::{MessageVerdict, RuleCount};
-
-const MAX_WORDS: usize = 200;
 
 /// Why a customer's words were taken for an emergency.
 #[derive(Debug, Object)]
@@ -109,12 +107,13 @@ impl EmergenciesApi {
         id: Path<String>,
         request: Body<FalseAlarm>,
     ) -> Result<Json<Conversation>, Failure> {
-        let id = seen_by(&key.0, &edge, conversation_id(&id)?).await?.id;
+        let before = seen_by(&key.0, &edge, conversation_id(&id)?).await?;
+        let id = before.id;
         let user_id = request.0.user_id;
         let mut problems = Problems::default();
         problems.text("user_id", &user_id, MAX_WORDS);
         problems.none()?;
-        if !as_it_stands(&edge, id).await?.emergency_detected {
+        if !before.emergency_detected {
             return Err(Problem::new(Code::Conflict, "no emergency was seen in the conversation").into());
         }
         let input_id = format!("false-alarm:{id}:{}", once.0);
