@@ -12,6 +12,7 @@ use super::{
     reading::LifeSafety,
     words::Words,
 };
+use crate::business::Trade;
 
 /// The rules that come with the program.
 pub(super) static BOOK: LazyLock<Book> = LazyLock::new(|| {
@@ -107,8 +108,8 @@ impl Book {
 
     /// The concept that stands for a trade.
     pub(super) fn trade(&self, slug: &str) -> Option<u16> {
-        let trade = super::TRADES.iter().position(|trade| *trade == slug)?;
-        self.trades.get(trade).copied().flatten()
+        let trade: Trade = slug.parse().ok()?;
+        self.trades.get(trade as usize).copied().flatten()
     }
 
     fn name_concepts(&mut self, concepts: &BTreeMap<String, ConceptData>) -> Result<(), RulesError> {
@@ -126,8 +127,9 @@ impl Book {
         if self.concepts.len() > super::bits::CONCEPTS {
             return Err(RulesError::Shape(format!("more than {} concepts", super::bits::CONCEPTS)));
         }
-        let trade = |trade: &&str| concepts.keys().position(|name| name.strip_prefix("trade_") == Some(*trade));
-        self.trades = super::TRADES.iter().map(|slug| Some(trade(slug)? as u16 + 1)).collect();
+        let trade =
+            |trade: &Trade| concepts.keys().position(|name| name.strip_prefix("trade_") == Some(trade.as_str()));
+        self.trades = Trade::ALL.iter().map(|of| Some(trade(of)? as u16 + 1)).collect();
         self.names = self.concepts.iter().enumerate().map(|(at, concept)| (concept.name.clone(), at as u16)).collect();
         Ok(())
     }
@@ -146,7 +148,7 @@ impl Book {
         if !slug(&data.category) {
             return field("category", format!("`{}` is no slug", data.category));
         }
-        if let Some(trade) = data.trades.iter().find(|trade| !super::TRADES.contains(&trade.as_str())) {
+        if let Some(trade) = data.trades.iter().find(|trade| trade.parse::<Trade>().is_err()) {
             return field("trades", format!("`{trade}` is no trade"));
         }
         let named = |field, names: &[String]| -> Result<Vec<u16>, RulesError> {

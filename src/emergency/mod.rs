@@ -20,7 +20,6 @@ mod data;
 mod features;
 mod learned;
 mod lexicon;
-mod names;
 mod notation;
 mod own;
 mod reading;
@@ -40,19 +39,21 @@ pub use own::OwnPhrases;
 pub use reading::{Language, LifeSafety, Reading, Reason, Verdict};
 pub use settings::Settings;
 
-/// The trades there are rules for.
-pub const TRADES: [&str; 5] = ["plumbing", "electrical", "hvac", "locksmith", "garage_door"];
-
 /// Reads a text alone. The trade, by its slug, says what "the unit" or "the door" may be.
 pub fn read(text: &str, trade: Option<&str>, own: &OwnPhrases) -> Reading {
     let book = &*book::BOOK;
+    let scan = look_through(text, book, trade, own);
+    let mut reading = weigh::weigh(text, &scan, book);
+    learned::judge(&mut reading, text, &scan, book, trade);
+    reading
+}
+
+fn look_through(text: &str, book: &book::Book, trade: Option<&str>, own: &OwnPhrases) -> scan::Scan {
     let mut scan = scan::Scan::of(text, book, own);
     if let Some(concept) = trade.and_then(|trade| book.trade(trade)) {
         scan.alive.add(concept);
     }
-    let mut reading = weigh::weigh(text, &scan, book);
-    learned::judge(&mut reading, text, &scan, book, trade);
-    reading
+    scan
 }
 
 /// Compiles the rules ahead of the first text, which would otherwise wait for it; tells of a mistake in them.
@@ -71,10 +72,7 @@ pub fn rules() -> impl Iterator<Item = &'static str> {
 /// The places of a text's features, each once: what `scripts/train-emergencies` learns from.
 pub fn features(text: &str, trade: Option<&str>) -> Vec<u32> {
     let book = &*book::BOOK;
-    let mut scan = scan::Scan::of(text, book, &OwnPhrases::default());
-    if let Some(concept) = trade.and_then(|trade| book.trade(trade)) {
-        scan.alive.add(concept);
-    }
+    let scan = look_through(text, book, trade, &OwnPhrases::default());
     let mut places = Vec::new();
     let reading = weigh::weigh(text, &scan, book);
     features::features(text, &scan, &reading.told, book, trade, false, |place, _, _| places.push(place));

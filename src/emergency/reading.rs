@@ -6,28 +6,28 @@ use super::{
     book::{BOOK, ENOUGH},
     weigh,
 };
+use crate::text_enum;
 
-/// Dangers where the customer is told at once how to get safe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LifeSafety {
-    /// A smell or leak of gas.
-    Gas,
-    /// An alarm or signs of carbon monoxide.
-    CarbonMonoxide,
-    /// Fire, smoke, burning.
-    Fire,
+text_enum! {
+    /// Dangers where the customer is told at once how to get safe.
+    pub enum LifeSafety {
+        /// A smell or leak of gas.
+        Gas = "gas",
+        /// An alarm or signs of carbon monoxide.
+        CarbonMonoxide = "carbon_monoxide",
+        /// Fire, smoke, burning.
+        Fire = "fire",
+    }
 }
 
-/// The language a text is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Language {
-    /// English, and what cannot be told.
-    #[default]
-    En,
-    /// Spanish.
-    Es,
+text_enum! {
+    /// The language a text is written in, by its ISO 639-1 code.
+    pub enum Language {
+        /// English, and what cannot be told.
+        En = "en",
+        /// Spanish.
+        Es = "es",
+    }
 }
 
 /// A rule that was met, and the words that met it as the customer wrote them.

@@ -10,31 +10,23 @@ const MOST_PHRASES: usize = 200;
 /// A phrase is a few words.
 const LONGEST_PHRASE: usize = 100;
 
-/// What a business says of emergencies.
-#[derive(Debug, Clone)]
+/// What a business says of emergencies, as it writes it into its `user_settings`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Whether it takes emergencies. Where not, one is an ordinary text, unless it is about life.
-    pub accepted: bool,
-    /// Its own phrases.
-    pub phrases: OwnPhrases,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { accepted: true, phrases: OwnPhrases::default() }
-    }
-}
-
-/// As a business writes them into its `user_settings`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
     #[serde(default = "yes")]
-    accepted: bool,
+    pub accepted: bool,
     #[serde(default)]
     added: Vec<String>,
     #[serde(default)]
     muted: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { accepted: true, added: Vec::new(), muted: Vec::new() }
+    }
 }
 
 fn yes() -> bool {
@@ -49,7 +41,7 @@ impl Settings {
     pub fn of_settings(settings: &Value) -> Result<Self, String> {
         let written = match settings.get("emergencies") {
             None | Some(Value::Null) => return Ok(Self::default()),
-            Some(written) => Written::deserialize(written).map_err(|error| error.to_string())?,
+            Some(written) => Self::deserialize(written).map_err(|error| error.to_string())?,
         };
         for (name, phrases) in [("added", &written.added), ("muted", &written.muted)] {
             if phrases.len() > MOST_PHRASES {
@@ -63,8 +55,12 @@ impl Settings {
                 }
             }
         }
-        let Written { accepted, added, muted } = written;
-        Ok(Self { accepted, phrases: OwnPhrases::new(added, muted) })
+        Ok(written)
+    }
+
+    /// Its own phrases, folded as texts are.
+    pub fn phrases(&self) -> OwnPhrases {
+        OwnPhrases::new(&self.added, &self.muted)
     }
 }
 

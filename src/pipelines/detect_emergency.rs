@@ -43,8 +43,8 @@ async fn read(directory: &Directory, inbound: &Inbound) -> Result<Reading, Direc
     };
     Ok(match business {
         Some(business) => {
-            let own = business.emergencies();
-            emergency::read(body, Some(business.trade.as_str()), &own.phrases)
+            let own = business.emergencies().phrases();
+            emergency::read(body, Some(business.trade.as_str()), &own)
         }
         None => emergency::read(body, None, &OwnPhrases::default()),
     })

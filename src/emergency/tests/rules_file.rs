@@ -2,8 +2,9 @@
 
 use rstest::rstest;
 
+use crate::business::Trade;
 use crate::emergency::{
-    RulesError, TRADES,
+    RulesError,
     book::{Book, KNOWN_WORDS, RULES},
     rules,
 };
@@ -14,7 +15,7 @@ const SOUND: &str = "[concept.gas]\nen = \"gas\"\n[[hazard]]\nid = \"gas\"\ncate
 #[test]
 fn the_rules_compile() {
     let book = Book::compile(RULES, KNOWN_WORDS).expect("the rules are sound");
-    assert!(TRADES.iter().all(|trade| book.trade(trade).is_some()));
+    assert!(Trade::ALL.iter().all(|trade| book.trade(trade.as_str()).is_some()));
     assert!(rules().count() > 20);
 }
 
