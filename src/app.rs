@@ -20,6 +20,7 @@ use crate::jetstream::definitions::{self, Mode};
 use crate::pipelines::{self, DeadLetterStream, Parts};
 use crate::secrets::TokenCipher;
 use crate::sending::{Accounts, Deliver};
+use crate::services::{self, Probes};
 use crate::shell::{Directory, Mirror, Outbox, Shell, keep_mirror, sweep};
 use crate::sinks::RedisSink;
 use crate::store::Store;
@@ -107,6 +108,9 @@ impl Application {
             spawn(&mut tasks, "pipelines", pipelines::run(parts, shutdown.clone()));
             spawn(&mut tasks, "sweeper", sweep(shell.clone(), shutdown.clone()));
         }
+        let probes = Probes::new(jetstream.clone(), store.clone(), Arc::clone(&redis));
+        spawn(&mut tasks, "services", services::watch(probes, jetstream.clone(), shutdown.clone()));
+        spawn(&mut tasks, "waiting", edge::publish_waiting(jetstream.clone(), store.clone(), shutdown.clone()));
         let mut address = None;
         if role != Role::Worker {
             let media = MediaClient::new(http, &config.twilio.api_url, TWILIO_TIMEOUT).context("TWILIO_API_URL")?;
@@ -120,11 +124,12 @@ impl Application {
                 accounts,
                 media,
                 cipher,
-                dead,
                 metrics,
                 vitals,
                 shutdown.clone(),
             );
+            let measured = edge::measure(Arc::clone(edge.intake()), jetstream.clone(), store.clone(), shutdown.clone());
+            spawn(&mut tasks, "intake", measured);
             let (bound, serving) = edge::serve(edge, config.bind, shutdown.clone()).await?;
             tracing::info!(address = %bound, "listening");
             address = Some(bound);

@@ -8,6 +8,7 @@
 //! - [`conversation`], [`call`], [`emergency`], [`prices`], [`quiet`]: the rules, pure code. [`shell`]: load, decide, one transaction, publish.
 //! - PostgreSQL, and only there: [`store`].
 //! - [`answering`] → [`dispatchbot`], [`sending`] → [`twilio`], [`sinks`] → Redis: what leaves the house.
+//! - [`services`]: how each of the others fares, and what is told of it.
 //! - [`app`], [`cli`], [`config`], [`telemetry`]: the process around it.
 
 pub mod answering;
@@ -33,6 +34,7 @@ pub mod quiet;
 pub mod secrets;
 pub mod segments;
 pub mod sending;
+pub mod services;
 pub mod shell;
 pub mod sinks;
 pub mod store;

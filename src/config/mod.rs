@@ -62,6 +62,8 @@ pub struct Config {
     pub missed_call_cooldown: Duration,
     /// A text after the end opens the conversation again within this time.
     pub reopen_within: Duration,
+    /// How many webhooks may wait to be processed before further ones are answered 503.
+    pub max_backlog: u64,
     /// Encrypts the auth tokens of businesses at rest; without it none can be stored.
     pub token_key: Option<SecretKey>,
 }

@@ -35,6 +35,11 @@ pub struct Published {
 #[error("not acknowledged by JetStream: {0}")]
 pub struct PublishError(#[from] context::PublishError);
 
+/// Whether an error says that JetStream has not taken what was published.
+pub fn says_away(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<PublishError>() || error.is::<context::PublishError>()
+}
+
 /// Publishes and waits for the acknowledgement; clones share one connection.
 #[derive(Debug, Clone)]
 pub struct Publisher {

@@ -30,32 +30,35 @@ impl DeadLetterStream {
     /// # Errors
     /// When JetStream has not acknowledged it.
     pub async fn keep(&self, letter: &DeadLetter, message_id: String) -> Result<(), PublishError> {
-        let reason = letter.reason.code();
-        // What can be read is kept readable; what is no text is kept to the byte.
-        let payload = match std::str::from_utf8(&letter.payload) {
-            Ok(text) => json!({ "text": text }),
-            Err(_) => json!({ "base64": STANDARD.encode(&letter.payload) }),
-        };
-        let body = json!({
-            "reason": reason,
-            "detail": letter.detail,
-            "subject": letter.subject,
-            "stream_sequence": letter.stream_sequence,
-            "delivery_count": letter.delivery_count,
-            "first_seen": letter.first_seen,
-            "headers": letter.headers,
-            "payload": payload,
-        });
-        self.publisher
-            .publish(Outgoing {
-                subject: subjects::dead(reason),
-                message_id: Some(message_id),
-                headers: BTreeMap::from([("Nmc-Reason".to_owned(), reason.to_owned())]),
-                payload: body.to_string().into(),
-            })
-            .await?;
-        self.metrics.dead_letter(reason);
+        self.publisher.publish(dead_letter(letter, message_id)).await?;
+        self.metrics.dead_letter(letter.reason.code());
         Ok(())
+    }
+}
+
+/// A letter as it lies in NMC_DEAD.
+pub fn dead_letter(letter: &DeadLetter, message_id: String) -> Outgoing {
+    let reason = letter.reason.code();
+    // What can be read is kept readable; what is no text is kept to the byte.
+    let payload = match std::str::from_utf8(&letter.payload) {
+        Ok(text) => json!({ "text": text }),
+        Err(_) => json!({ "base64": STANDARD.encode(&letter.payload) }),
+    };
+    let body = json!({
+        "reason": reason,
+        "detail": letter.detail,
+        "subject": letter.subject,
+        "stream_sequence": letter.stream_sequence,
+        "delivery_count": letter.delivery_count,
+        "first_seen": letter.first_seen,
+        "headers": letter.headers,
+        "payload": payload,
+    });
+    Outgoing {
+        subject: subjects::dead(reason),
+        message_id: Some(message_id),
+        headers: BTreeMap::from([("Nmc-Reason".to_owned(), reason.to_owned())]),
+        payload: body.to_string().into(),
     }
 }
 

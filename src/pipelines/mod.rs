@@ -27,7 +27,7 @@ use futures::{FutureExt, StreamExt};
 use tokio_util::sync::CancellationToken;
 
 pub use analyze::analyze;
-pub use dead_letters::DeadLetterStream;
+pub use dead_letters::{DeadLetterStream, dead_letter};
 pub use events::events;
 pub use send::send;
 pub use stage::{Stage, retry_delay, through};

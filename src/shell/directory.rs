@@ -21,7 +21,7 @@ const CAPACITY: u64 = 20_000;
 /// The businesses could not be looked up.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("businesses cannot be looked up: {0}")]
-pub struct DirectoryError(Arc<StoreError>);
+pub struct DirectoryError(#[source] Arc<StoreError>);
 
 impl From<StoreError> for DirectoryError {
     fn from(error: StoreError) -> Self {

@@ -60,7 +60,7 @@ impl Mirror {
         mirror: impl FnOnce(&Self) -> Option<T>,
     ) -> Result<T, StoreError> {
         let error = if self.is_away() {
-            StoreError::Database(sqlx::Error::PoolTimedOut)
+            StoreError::away()
         } else {
             match tokio::time::timeout(PATIENCE, table).await {
                 Ok(Ok(found)) => {
@@ -69,7 +69,7 @@ impl Mirror {
                 }
                 Ok(Err(error @ StoreError::Database(_))) => error,
                 Ok(Err(other)) => return Err(other),
-                Err(_late) => StoreError::Database(sqlx::Error::PoolTimedOut),
+                Err(_late) => StoreError::away(),
             }
         };
         self.went_away(&error);

@@ -30,13 +30,20 @@ pub(super) async fn ringing(edge: &Edge, admitted: Admitted) -> Result<Answer, P
         call_status: call_status.clone(),
     };
     let status = call_status.as_deref().unwrap_or("ringing");
-    admitted.publish(edge, format!("call:{call_sid}:{status}"), webhook).await?;
+    let published = admitted.publish(edge, format!("call:{call_sid}:{status}"), webhook).await;
     let Some(business) = business else {
+        published?;
         edge.metrics.unknown_number(WebhookKind::Call);
         return Ok(Answer::Twiml(twiml::reject()));
     };
     if status != "ringing" {
+        published?;
         return Ok(Answer::Twiml(twiml::empty()));
+    }
+    // Whoever calls is put through even where the call can be recorded nowhere: what becomes of it, its status callback will
+    // tell (docs/design.md, When a part is missing).
+    if published.is_err() {
+        edge.metrics.call_unrecorded();
     }
     let action = edge.public_url.join(&format!("/webhooks/twilio/call/status/{call_sid}"));
     Ok(Answer::Twiml(twiml::dial(business.forward_to.as_str(), edge.dial_timeout, &action)))
