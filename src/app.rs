@@ -88,7 +88,7 @@ impl Application {
         if role != Role::Edge {
             let dispatchbot =
                 DispatchBotClient::new(http.clone(), &config.dispatchbot.url, config.dispatchbot.api_key.clone());
-            let parts = Parts {
+            let parts: Parts = Parts {
                 jetstream: jetstream.clone(),
                 dispatch: Arc::new(Dispatch::new(dispatchbot, shell.clone(), metrics.clone())),
                 deliver: Arc::new(Deliver {

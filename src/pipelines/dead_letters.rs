@@ -9,19 +9,20 @@ use serde_json::json;
 
 use crate::jetstream::{Outgoing, PublishError, Publisher};
 use crate::operators::{DeadLetter, DeadLetterSink};
+use crate::shell::Publish;
 use crate::subjects;
 use crate::telemetry::Metrics;
 
 /// Writes to NMC_DEAD.
 #[derive(Clone)]
-pub struct DeadLetterStream {
-    publisher: Publisher,
+pub struct DeadLetterStream<P = Publisher> {
+    publisher: P,
     metrics: Metrics,
 }
 
-impl DeadLetterStream {
+impl<P: Publish> DeadLetterStream<P> {
     /// Writes through this publisher.
-    pub fn new(publisher: Publisher, metrics: Metrics) -> Self {
+    pub fn new(publisher: P, metrics: Metrics) -> Self {
         Self { publisher, metrics }
     }
 
@@ -62,7 +63,7 @@ pub fn dead_letter(letter: &DeadLetter, message_id: String) -> Outgoing {
     }
 }
 
-impl DeadLetterSink for DeadLetterStream {
+impl<P: Publish> DeadLetterSink for DeadLetterStream<P> {
     type Error = PublishError;
 
     fn bury<'a>(&'a self, letter: &'a DeadLetter) -> BoxFuture<'a, Result<(), PublishError>> {

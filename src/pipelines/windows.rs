@@ -9,11 +9,10 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Parts, Stage, retry_delay, through};
+use super::{Neighbours, Parts, Source, Stage, retry_delay, through};
 use crate::conversation::Input;
-use crate::jetstream::deliveries;
 use crate::operators::{DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
-use crate::shell::{Happening, InputId, Shell, Target, Trace};
+use crate::shell::{Happening, InputId, Publish, Records, Shell, Target, Trace};
 
 const AT_ONCE: usize = 48;
 /// A fire is never worth a person's look: the sweeper arms again whatever it was about.
@@ -26,9 +25,14 @@ struct Fire {
 }
 
 /// Fires, in order for each conversation.
-pub fn windows(parts: &Parts, shutdown: CancellationToken) -> impl Future<Output = SettleSummary> + Send + use<> {
+pub fn windows<N: Neighbours>(
+    parts: &Parts<N>,
+    shutdown: CancellationToken,
+) -> impl Future<Output = SettleSummary> + Send + use<N> {
     let debounce = Arc::new(Debounce { shell: parts.shell.clone() });
-    deliveries(&parts.jetstream, "NMC_WINDOWS", "due")
+    parts
+        .jetstream
+        .deliveries("NMC_WINDOWS", "due")
         .until(shutdown)
         .decode::<Fire>()
         .keyed(AT_ONCE, |fire| fire.conversation_id, through(&debounce))
@@ -37,11 +41,11 @@ pub fn windows(parts: &Parts, shutdown: CancellationToken) -> impl Future<Output
 }
 
 /// Looks whether a conversation's window is due.
-struct Debounce {
-    shell: Shell,
+struct Debounce<R, P> {
+    shell: Shell<R, P>,
 }
 
-impl Stage<Fire> for Debounce {
+impl<R: Records, P: Publish> Stage<Fire> for Debounce<R, P> {
     async fn run(&self, fire: Fire, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
         let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
         // The fire's own place in the stream: two fires are two inputs, and one delivered again is the same.
