@@ -10,7 +10,7 @@ use futures::FutureExt;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::answering::Dispatch;
+use crate::answering::{Dispatch, Guarded};
 use crate::config::Config;
 use crate::conversation::Policy;
 use crate::dispatchbot::DispatchBotClient;
@@ -90,7 +90,7 @@ impl Application {
                 DispatchBotClient::new(http.clone(), &config.dispatchbot.url, config.dispatchbot.api_key.clone());
             let parts: Parts = Parts {
                 jetstream: jetstream.clone(),
-                dispatch: Arc::new(Dispatch::new(dispatchbot, shell.clone(), metrics.clone())),
+                dispatch: Arc::new(Dispatch::new(Guarded::new(dispatchbot), shell.clone(), metrics.clone())),
                 deliver: Arc::new(Deliver {
                     twilio: TwilioClient::new(http.clone(), config.twilio.api_url.clone(), TWILIO_TIMEOUT),
                     accounts: accounts.clone(),

@@ -114,6 +114,8 @@ fn reason_in_words(because: &str) -> &str {
         "answer_too_long" => "DispatchBot's answer was too long for a text",
         "price_out_of_range" => "DispatchBot's answer named a price outside of the business's estimates",
         "timed_out" => "DispatchBot did not answer in time",
+        "not_asked" => "DispatchBot had been failing and was not asked",
+        "unreachable" => "DispatchBot could not be reached",
         "business_gone" => "the business had been deleted",
         other => other,
     }

@@ -94,6 +94,15 @@ impl Webhook {
         }
     }
 
+    /// The number of the business, where it is said.
+    pub fn business_phone(&self) -> Option<&str> {
+        match self {
+            Self::Call { to, .. } | Self::Sms { to, .. } => Some(to),
+            Self::CallStatus { to, .. } => to.as_deref(),
+            Self::MessageStatus { .. } => None,
+        }
+    }
+
     /// Which webhooks have to be worked on in order: those of one call, of one customer, of one message.
     pub fn key(&self) -> String {
         match self {

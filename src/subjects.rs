@@ -15,14 +15,19 @@ pub fn window_due(conversation_id: Uuid) -> String {
     format!("nmc.window.due.{conversation_id}")
 }
 
-/// A question to DispatchBot.
-pub fn analyze(conversation_id: Uuid) -> String {
-    format!("nmc.task.analyze.{conversation_id}")
+/// A question to DispatchBot; those that hurry have a queue of their own.
+pub fn analyze(conversation_id: Uuid, hurries: bool) -> String {
+    format!("nmc.task.analyze{}.{conversation_id}", if hurries { "_urgent" } else { "" })
 }
 
-/// A message to be sent.
-pub fn send_sms(conversation_id: Uuid) -> String {
-    format!("nmc.task.send_sms.{conversation_id}")
+/// A message to be sent; those that hurry have a queue of their own.
+pub fn send_sms(conversation_id: Uuid, hurries: bool) -> String {
+    format!("nmc.task.send_sms{}.{conversation_id}", if hurries { "_urgent" } else { "" })
+}
+
+/// A webhook once more, for those that do not wait in the queue: the express lane.
+pub fn express(kind: &str, key: &str) -> String {
+    format!("nmc.task.express.{kind}.{}", token(key))
 }
 
 /// An event; one without a conversation ends in `_`.

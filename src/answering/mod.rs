@@ -4,6 +4,7 @@
 //! Fed by NMC_TASKS; feeds the shell. Whatever comes of it, the shell is told in time for the fallback text to go out
 //! within 4 s of the window's closing (contract, section 4).
 
+mod breaker;
 mod package;
 mod ports;
 
@@ -17,11 +18,12 @@ use crate::conversation::{Answer, Appointment, Conversation, Input, Phase, Urgen
 use crate::dispatchbot::{Analysis, AnalyzeError, DispatchBotClient, UrgencyLevel};
 use crate::jetstream::Publisher;
 use crate::operators::{FailureReason, Metadata};
-use crate::pipelines::{Stage, retry_delay};
+use crate::pipelines::{Stage, given_back};
 use crate::shell::{AnalyzeTask, Happening, InputId, Publish, Shell, ShellError, Target, Trace};
 use crate::store::Store;
 use crate::telemetry::{AiResult, Metrics};
 
+pub use breaker::Guarded;
 pub use ports::{Analyst, Transcript};
 
 /// DispatchBot has so long from the window's closing; what is left of the 4 s is for sending the fallback text.
@@ -34,7 +36,7 @@ const LEAST: Duration = Duration::from_millis(1_000);
 const MESSAGES: i64 = 200;
 
 /// Asks DispatchBot.
-pub struct Dispatch<R = Store, P = Publisher, B = DispatchBotClient> {
+pub struct Dispatch<R = Store, P = Publisher, B = Guarded<DispatchBotClient>> {
     client: B,
     shell: Shell<R, P>,
     metrics: Metrics,
@@ -87,6 +89,7 @@ impl<R: Transcript, P: Publish, B: Analyst> Dispatch<R, P, B> {
         let outcome = match &result {
             Ok(_) => AiResult::Answered,
             Err(AnalyzeError::TimedOut) => AiResult::Timeout,
+            Err(AnalyzeError::NotAsked) => AiResult::Rejected,
             Err(_) => AiResult::Failed,
         };
         self.metrics.ai_call(outcome, asked_at.elapsed());
@@ -96,7 +99,7 @@ impl<R: Transcript, P: Publish, B: Analyst> Dispatch<R, P, B> {
 
 impl<R: Transcript, P: Publish, B: Analyst> Stage<AnalyzeTask> for Dispatch<R, P, B> {
     async fn run(&self, task: AnalyzeTask, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
-        let retry = |error: ShellError| FailureReason::retry(retry_delay(metadata.delivery_count), error);
+        let retry = |error: ShellError| given_back(metadata.delivery_count, error);
         let Some(input) = self.answer(&task).await.map_err(retry)? else { return Ok(()) };
         let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
         let id = format!("analysis:{}", task.window_id);

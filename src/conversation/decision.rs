@@ -129,6 +129,11 @@ text_enum! {
 }
 
 impl MessageKind {
+    /// Whether it goes ahead of what the AI says in its turn.
+    pub fn goes_ahead(self) -> bool {
+        matches!(self, Self::User | Self::Alert | Self::Emergency)
+    }
+
     /// Who speaks in it: every automatic text is the AI's (contract, section 3).
     pub fn sender_type(self) -> &'static str {
         match self {

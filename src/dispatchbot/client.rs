@@ -51,6 +51,9 @@ pub enum AnalyzeError {
     /// DispatchBot says that it could not do it.
     #[error("DispatchBot could not analyze the window")]
     NotSuccessful,
+    /// It was not asked: it has been failing, and is spared for a while.
+    #[error("DispatchBot has been failing and is not asked for a while")]
+    NotAsked,
 }
 
 impl AnalyzeError {
@@ -62,15 +65,16 @@ impl AnalyzeError {
             Self::Rejected { .. } => "rejected",
             Self::Malformed { .. } => "malformed",
             Self::NotSuccessful => "not_successful",
+            Self::NotAsked => "not_asked",
         }
     }
 
-    /// Whether a second try may do better.
-    fn is_transient(&self) -> bool {
+    /// Whether a second try may do better: then it is DispatchBot that fails, and not the question.
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::TimedOut | Self::Unreachable { .. } | Self::Malformed { .. } => true,
             Self::Rejected { status } => *status >= 500 || *status == StatusCode::TOO_MANY_REQUESTS,
-            Self::NotSuccessful => false,
+            Self::NotSuccessful | Self::NotAsked => false,
         }
     }
 }

@@ -67,6 +67,14 @@ impl Durable {
             Err(_late) => Err(NotDurable(StoreError::away())),
         }
     }
+
+    /// Sends something that need not be durable, and waits for no acknowledgement.
+    ///
+    /// # Errors
+    /// When it could not be sent.
+    pub async fn send(&self, outgoing: Outgoing) -> Result<(), PublishError> {
+        self.publisher.send(outgoing).await.map(drop)
+    }
 }
 
 /// Publishes what waits in PostgreSQL, as soon as JetStream is back, until `shutdown`.

@@ -31,7 +31,10 @@ const CONSUMERS: &[Definition] = &[
     definition!("consumers/NMC_INBOUND.conversations.json"),
     definition!("consumers/NMC_WINDOWS.due.json"),
     definition!("consumers/NMC_TASKS.analyze.json"),
+    definition!("consumers/NMC_TASKS.analyze_urgent.json"),
     definition!("consumers/NMC_TASKS.send_sms.json"),
+    definition!("consumers/NMC_TASKS.send_sms_urgent.json"),
+    definition!("consumers/NMC_TASKS.express.json"),
     definition!("consumers/NMC_EVENTS.redis.json"),
 ];
 

@@ -4,22 +4,29 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_nats::jetstream;
-use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::consumer::{PullConsumer, pull};
 use async_nats::jetstream::message::{AckKind, Acker};
 use chrono::DateTime;
 use futures::future::BoxFuture;
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
+use tokio::task::coop::unconstrained;
+use tokio_util::sync::CancellationToken;
 
-use super::{JetStream, JetStreamError};
+use super::JetStream;
 use crate::operators::{Acknowledge, AcknowledgeError, Delivery, Disposition, Metadata, Receipt};
 
 /// How many messages one pull asks for: a worker that dies leaves at most so many to be redelivered.
 const BATCH: usize = 128;
+/// How long a pull waits to be full.
+const EXPIRES: Duration = Duration::from_secs(10);
+/// How often the server says that it has not forgotten a pull.
+const HEARTBEAT: Duration = Duration::from_secs(3);
 /// How long to wait before a consumer that cannot be read is asked again.
 const RETRY: Duration = Duration::from_millis(250);
 
-/// The deliveries of a durable consumer, without end: where the consumer cannot be read (NATS is away, the consumer is
-/// not there yet), it is asked again until it can. End it with [`crate::operators::DeliveryStreamExt::until`].
+/// The deliveries of a durable consumer: where it cannot be read (NATS is away, the consumer is not there yet), it is asked
+/// again until it can. Once `shutdown` is cancelled nothing more is fetched; what has been fetched is still handed out, for
+/// whoever works on it to give it back at once, and then the stream ends.
 ///
 /// # Acknowledgement
 /// Each delivery carries its own. Unsettled ones come again after the consumer's `ack_wait`, here or elsewhere.
@@ -27,62 +34,80 @@ pub fn deliveries(
     jetstream: &JetStream,
     stream: &'static str,
     consumer: &'static str,
+    shutdown: CancellationToken,
 ) -> impl Stream<Item = Delivery<()>> + Send + use<> {
-    let jetstream = jetstream.clone();
-    futures::stream::unfold(None::<pull::Stream>, move |messages| {
-        let jetstream = jetstream.clone();
-        async move { Some(next_delivery(&jetstream, stream, consumer, messages).await) }
-    })
+    let puller = Puller { jetstream: jetstream.clone(), stream, consumer, shutdown, handle: None, batch: None };
+    futures::stream::unfold(puller, |mut puller| async move { Some((puller.next().await?, puller)) })
 }
 
-async fn next_delivery(
-    jetstream: &JetStream,
+/// Fetches one batch after the other.
+struct Puller {
+    jetstream: JetStream,
     stream: &'static str,
     consumer: &'static str,
-    mut messages: Option<pull::Stream>,
-) -> (Delivery<()>, Option<pull::Stream>) {
-    loop {
-        let mut source = match messages.take() {
-            Some(source) => source,
-            None => match open(jetstream, stream, consumer).await {
-                Ok(source) => source,
-                Err(error) => {
-                    tracing::warn!(stream, consumer, %error, "the consumer cannot be read; trying again");
-                    tokio::time::sleep(RETRY).await;
-                    continue;
+    shutdown: CancellationToken,
+    handle: Option<PullConsumer>,
+    /// What is being fetched: it ends when it is full or has waited long enough.
+    batch: Option<pull::Batch>,
+}
+
+impl Puller {
+    async fn next(&mut self) -> Option<Delivery<()>> {
+        let shutdown = self.shutdown.clone();
+        loop {
+            let Some(next) = shutdown.run_until_cancelled(self.fetched()).await else { return self.at_hand().await };
+            match next {
+                Some(Ok(message)) => return Some(delivery(message)),
+                Some(Err(why)) => {
+                    let (stream, consumer) = (self.stream, self.consumer);
+                    tracing::debug!(stream, consumer, why, "the consumer cannot be read; trying again");
+                    (self.handle, self.batch) = (None, None);
+                    shutdown.run_until_cancelled(tokio::time::sleep(RETRY)).await;
                 }
-            },
-        };
-        match source.next().await {
-            Some(Ok(message)) => return (delivery(message), Some(source)),
-            Some(Err(error)) => {
-                tracing::warn!(stream, consumer, %error, "reading was interrupted; trying again");
-                tokio::time::sleep(RETRY).await;
+                None => self.batch = None,
             }
-            None => tokio::time::sleep(RETRY).await,
         }
     }
-}
 
-async fn open(
-    jetstream: &JetStream,
-    stream: &'static str,
-    consumer: &'static str,
-) -> Result<pull::Stream, JetStreamError> {
-    let failed = |why: String| JetStreamError::Consume { stream, consumer, why };
-    let consumer: jetstream::consumer::Consumer<pull::Config> = jetstream
-        .context
-        .get_consumer_from_stream(consumer, stream)
-        .await
-        .map_err(|error| failed(error.to_string()))?;
-    consumer
-        .stream()
-        .max_messages_per_batch(BATCH)
-        .expires(Duration::from_secs(10))
-        .heartbeat(Duration::from_secs(3))
-        .messages()
-        .await
-        .map_err(|error| failed(error.to_string()))
+    /// The next message of the batch, which is asked for where there is none; nothing at its end.
+    async fn fetched(&mut self) -> Option<Result<jetstream::Message, String>> {
+        if self.batch.is_none() {
+            match self.ask().await {
+                Ok(batch) => self.batch = Some(batch),
+                Err(why) => return Some(Err(why)),
+            }
+        }
+        let next = self.batch.as_mut()?.next().await?;
+        Some(next.map_err(|error| error.to_string()))
+    }
+
+    async fn ask(&mut self) -> Result<pull::Batch, String> {
+        let handle = match &self.handle {
+            Some(handle) => handle,
+            None => {
+                let found = self.jetstream.context.get_consumer_from_stream(self.consumer, self.stream).await;
+                self.handle.insert(found.map_err(|error| error.to_string())?)
+            }
+        };
+        let batch = handle.batch().max_messages(BATCH).expires(EXPIRES).heartbeat(HEARTBEAT);
+        batch.messages().await.map_err(|error| error.to_string())
+    }
+
+    /// What was fetched and not handed out yet; nothing when that is all.
+    async fn at_hand(&mut self) -> Option<Delivery<()>> {
+        // Twice: what the server has sent before it answers to the flush has come by then.
+        for flushed in [false, true] {
+            let next = unconstrained(self.batch.as_mut()?.next()).now_or_never();
+            if let Some(Some(Ok(message))) = next {
+                return Some(delivery(message));
+            }
+            if !flushed {
+                self.jetstream.flush().await;
+            }
+        }
+        self.batch = None;
+        None
+    }
 }
 
 fn delivery(message: jetstream::Message) -> Delivery<()> {

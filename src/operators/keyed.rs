@@ -47,7 +47,7 @@ const WAITING_PER_HANDLER: usize = 4;
 ///
 /// # Shutdown
 ///
-/// End the upstream, with [`until`](super::DeliveryStreamExt::until), and poll on: what runs and waits is finished.
+/// End the upstream, and poll on: what runs and waits is finished.
 /// Dropping the stream cancels the handlers, and the server delivers again.
 ///
 /// ```

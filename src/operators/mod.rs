@@ -11,7 +11,6 @@
 //! # use futures::{future::BoxFuture, stream};
 //! use nevermisscall::operators::{Delivery, DeliveryStreamExt, FailureReason};
 //! # use nevermisscall::operators::{DeadLetter, DeadLetterSink, Metadata, Receipt};
-//! # use tokio_util::sync::CancellationToken;
 //! # struct Shelf;
 //! # impl DeadLetterSink for Shelf {
 //! #     type Error = Infallible;
@@ -29,12 +28,11 @@
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
-//! # let (shelf, shutdown) = (Arc::new(Shelf), CancellationToken::new());
+//! # let shelf = Arc::new(Shelf);
 //! # let payloads = [r#"{"from":"a"}"#, r#"{"from":"b"}"#, "not JSON"];
 //! # let message = |payload| Receipt::detached(Metadata::new("nmc.test", payload)).with(());
 //! # let messages = stream::iter(payloads.map(message));
 //! let summary = messages
-//!     .until(shutdown)
 //!     .decode::<Sms>()
 //!     .keyed(64, |sms| sms.from.clone(), |sms| sms.keep_alive(Duration::from_secs(10), |sms, _| store(sms)))
 //!     .dead_letter(shelf, 5)
@@ -56,13 +54,11 @@ mod settle;
 mod step;
 #[cfg(test)]
 mod testing;
-mod until;
 
 use std::{hash::Hash, sync::Arc};
 
 use futures::Stream;
 use serde::de::DeserializeOwned;
-use tokio_util::sync::CancellationToken;
 
 pub use self::{
     dead_letter::{DeadLetter, DeadLetterSink, DeadLetters, Handled},
@@ -71,16 +67,10 @@ pub use self::{
     keyed::Keyed,
     settle::SettleSummary,
     step::{DeadReason, Failure, FailureReason, Step},
-    until::Until,
 };
 
 /// The operators, as methods of every stream whose items suit them.
 pub trait DeliveryStreamExt: Stream + Sized {
-    /// Ends the stream when `shutdown` is cancelled; see [`Until`].
-    fn until(self, shutdown: CancellationToken) -> Until<Self> {
-        Until::new(self, shutdown)
-    }
-
     /// Decodes JSON payloads; see [`Decode`].
     fn decode<T>(self) -> Decode<Self, T>
     where
@@ -136,7 +126,7 @@ pub trait DeliveryStreamExt: Stream + Sized {
     ///
     /// # Shutdown
     ///
-    /// Resolves when the stream ends, so it drains what [`until`](Self::until) cut off at the source. Whoever awaits it
+    /// Resolves when the stream ends, so it drains what the source has handed out. Whoever awaits it
     /// bounds the draining, with a time-out: what is dropped then is delivered again.
     ///
     /// ```

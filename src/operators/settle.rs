@@ -154,7 +154,7 @@ mod tests {
                 Some((Ok(delivery), sequence + 1))
             }
         });
-        let pipeline = one_per_second.until(shutdown.clone()).keyed(
+        let pipeline = one_per_second.take_until(shutdown.clone().cancelled_owned()).boxed().keyed(
             8,
             |sequence| *sequence,
             async |delivery| {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Neighbours, Parts, Source, through};
+use super::{Lane, Neighbours, Parts, Source, through};
 use crate::operators::{DeliveryStreamExt, SettleSummary};
 use crate::shell::AnalyzeTask;
 
@@ -14,14 +14,18 @@ const MAX_DELIVERIES: u64 = 1_000;
 /// Questions to DispatchBot, one at a time for each conversation.
 pub fn analyze<N: Neighbours>(
     parts: &Parts<N>,
+    lane: Lane,
     shutdown: CancellationToken,
 ) -> impl Future<Output = SettleSummary> + Send + use<N> {
+    let consumer = match lane {
+        Lane::Usual => "analyze",
+        Lane::Urgent => "analyze_urgent",
+    };
     parts
         .jetstream
-        .deliveries("NMC_TASKS", "analyze")
-        .until(shutdown)
+        .deliveries("NMC_TASKS", consumer, shutdown.clone())
         .decode::<AnalyzeTask>()
-        .keyed(AT_ONCE, |task| task.conversation_id, through(&parts.dispatch))
+        .keyed(AT_ONCE, |task| task.conversation_id, through(&parts.dispatch, shutdown))
         .dead_letter(Arc::clone(&parts.dead), MAX_DELIVERIES)
         .settle()
 }

@@ -5,11 +5,11 @@
 
 use crate::emergency::{self, OwnPhrases, Reading};
 use crate::inbound::{Inbound, Webhook};
-use crate::operators::{Delivery, FailureReason, Step};
+use crate::operators::{Delivery, Step};
 use crate::phone::PhoneNumber;
 use crate::shell::{Businesses, Directory, DirectoryError};
 
-use super::retry_delay;
+use super::given_back;
 
 /// A webhook, and what its text tells.
 #[derive(Debug)]
@@ -29,8 +29,8 @@ pub async fn detect_emergency<R: Businesses>(directory: &Directory<R>, delivery:
     match read(directory, &inbound).await {
         Ok(reading) => Ok(receipt.with(Heard { inbound, reading })),
         Err(error) => {
-            let delay = retry_delay(receipt.metadata().delivery_count);
-            Err(receipt.fail(FailureReason::retry(delay, error)))
+            let reason = given_back(receipt.metadata().delivery_count, error);
+            Err(receipt.fail(reason))
         }
     }
 }

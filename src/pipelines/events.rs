@@ -21,10 +21,9 @@ pub fn events<N: Neighbours>(
 ) -> impl Future<Output = SettleSummary> + Send + use<N> {
     parts
         .jetstream
-        .deliveries("NMC_EVENTS", "redis")
-        .until(shutdown)
+        .deliveries("NMC_EVENTS", "redis", shutdown.clone())
         .decode::<Value>()
-        .keyed(AT_ONCE, |_| (), through(&parts.redis))
+        .keyed(AT_ONCE, |_| (), through(&parts.redis, shutdown))
         .dead_letter(Arc::clone(&parts.dead), MAX_DELIVERIES)
         .settle()
 }

@@ -3,6 +3,7 @@
 //! | pipeline | from | to |
 //! |---|---|---|
 //! | [`webhooks()`] | NMC_INBOUND | conversations and calls |
+//! | [`express()`] | NMC_TASKS, webhooks past a long queue | conversations and calls |
 //! | [`windows()`] | NMC_WINDOWS, timers that fired | conversations |
 //! | [`analyze()`] | NMC_TASKS | DispatchBot, and its answer to the conversation |
 //! | [`send()`] | NMC_TASKS | Twilio, and the outcome to the conversation |
@@ -12,9 +13,11 @@
 //! cancelled and what it has under way is settled.
 
 mod analyze;
+mod calm;
 mod dead_letters;
 mod detect_emergency;
 mod events;
+mod express;
 mod ports;
 mod send;
 mod stage;
@@ -30,9 +33,10 @@ use tokio_util::sync::CancellationToken;
 pub use analyze::analyze;
 pub use dead_letters::{DeadLetterStream, dead_letter};
 pub use events::events;
+pub use express::express;
 pub use ports::{Neighbours, Real, Source};
 pub use send::send;
-pub use stage::{Stage, retry_delay, through};
+pub use stage::{Stage, given_back, retry_delay, through};
 pub use webhooks::{Decide, webhooks};
 pub use windows::windows;
 
@@ -41,6 +45,15 @@ use crate::operators::SettleSummary;
 use crate::sending::Deliver;
 use crate::shell::Shell;
 use crate::telemetry::Metrics;
+
+/// Which queue: those that hurry have one of their own, so that an emergency waits behind no flood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Everything else.
+    Usual,
+    /// What people write, and what an emergency needs.
+    Urgent,
+}
 
 /// What the pipelines of a worker are made of.
 #[derive(Clone)]
@@ -63,11 +76,14 @@ pub struct Parts<N: Neighbours = Real> {
 
 /// Runs every pipeline until `shutdown`, and until what is under way is settled.
 pub async fn run<N: Neighbours>(parts: Parts<N>, shutdown: CancellationToken) {
-    let pipelines: [(&str, BoxFuture<'static, SettleSummary>); 5] = [
+    let pipelines: [(&str, BoxFuture<'static, SettleSummary>); 8] = [
         ("webhooks", webhooks(&parts, shutdown.clone()).boxed()),
+        ("express", express(&parts, shutdown.clone()).boxed()),
         ("windows", windows(&parts, shutdown.clone()).boxed()),
-        ("analyze", analyze(&parts, shutdown.clone()).boxed()),
-        ("send", send(&parts, shutdown.clone()).boxed()),
+        ("analyze", analyze(&parts, Lane::Usual, shutdown.clone()).boxed()),
+        ("urgent analyze", analyze(&parts, Lane::Urgent, shutdown.clone()).boxed()),
+        ("send", send(&parts, Lane::Usual, shutdown.clone()).boxed()),
+        ("urgent send", send(&parts, Lane::Urgent, shutdown.clone()).boxed()),
         ("events", events(&parts, shutdown.clone()).boxed()),
     ];
     let mut running: futures::stream::FuturesUnordered<_> = pipelines

@@ -2,9 +2,10 @@
 
 use futures::Stream;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::Stage;
-use crate::answering::{Analyst, Transcript};
+use crate::answering::{Analyst, Guarded, Transcript};
 use crate::dispatchbot::DispatchBotClient;
 use crate::jetstream::{self, JetStream, Publisher};
 use crate::operators::Delivery;
@@ -17,11 +18,13 @@ use crate::twilio::TwilioClient;
 /// Where deliveries come from. Each message that was published comes at least once, until it is acknowledged, to one of
 /// those who share the consumer at a time.
 pub trait Source: Clone + Send + Sync + 'static {
-    /// The deliveries of a durable consumer, without end; see [`jetstream::deliveries`].
+    /// The deliveries of a durable consumer. It ends once `shutdown` is cancelled and all that was fetched is handed out:
+    /// whoever works on it then gives it back. See [`jetstream::deliveries`].
     fn deliveries(
         &self,
         stream: &'static str,
         consumer: &'static str,
+        shutdown: CancellationToken,
     ) -> impl Stream<Item = Delivery<()>> + Send + 'static + use<Self>;
 }
 
@@ -30,8 +33,9 @@ impl Source for JetStream {
         &self,
         stream: &'static str,
         consumer: &'static str,
+        shutdown: CancellationToken,
     ) -> impl Stream<Item = Delivery<()>> + Send + 'static + use<> {
-        jetstream::deliveries(self, stream, consumer)
+        jetstream::deliveries(self, stream, consumer, shutdown)
     }
 }
 
@@ -59,7 +63,7 @@ impl Neighbours for Real {
     type Source = JetStream;
     type Store = Store;
     type Publisher = Publisher;
-    type Analyst = DispatchBotClient;
+    type Analyst = Guarded<DispatchBotClient>;
     type Carrier = TwilioClient;
     type Events = RedisSink;
 }

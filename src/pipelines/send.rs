@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Neighbours, Parts, Source, through};
+use super::{Lane, Neighbours, Parts, Source, through};
 use crate::operators::{DeliveryStreamExt, SettleSummary};
 use crate::shell::SendTask;
 
@@ -15,14 +15,18 @@ const MAX_DELIVERIES: u64 = u64::MAX;
 /// Messages to be sent, one at a time for each conversation.
 pub fn send<N: Neighbours>(
     parts: &Parts<N>,
+    lane: Lane,
     shutdown: CancellationToken,
 ) -> impl Future<Output = SettleSummary> + Send + use<N> {
+    let consumer = match lane {
+        Lane::Usual => "send_sms",
+        Lane::Urgent => "send_sms_urgent",
+    };
     parts
         .jetstream
-        .deliveries("NMC_TASKS", "send_sms")
-        .until(shutdown)
+        .deliveries("NMC_TASKS", consumer, shutdown.clone())
         .decode::<SendTask>()
-        .keyed(AT_ONCE, |task| task.conversation_id, through(&parts.deliver))
+        .keyed(AT_ONCE, |task| task.conversation_id, through(&parts.deliver, shutdown))
         .dead_letter(Arc::clone(&parts.dead), MAX_DELIVERIES)
         .settle()
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
 
 use crate::operators::{Delivery, FailureReason, Metadata, Step};
+use crate::services;
 
 /// How often the server is told that work on an item goes on: a third of the consumers' `ack_wait`.
 const HEARTBEAT: Duration = Duration::from_secs(3);
@@ -14,15 +16,20 @@ const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// … up to here.
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
+/// What waits for a service to come back looks at least this often.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
 /// What a pipeline does with one item.
 pub trait Stage<T>: Send + Sync + 'static {
     /// Does it. Every stage may be given the same item again, at any time, and must then change nothing more.
     fn run(&self, item: T, metadata: Arc<Metadata>) -> impl Future<Output = Result<(), FailureReason>> + Send;
 }
 
-/// A stage as the handler of `keyed`: in the delivery's span, with its acknowledgement kept alive.
+/// A stage as the handler of `keyed`: in the delivery's span, with its acknowledgement kept alive. What it has not begun when
+/// `shutdown` is cancelled is given back at once.
 pub fn through<T, S>(
     stage: &Arc<S>,
+    shutdown: CancellationToken,
 ) -> impl Fn(Delivery<T>) -> BoxFuture<'static, Step<()>> + Send + Sync + 'static + use<T, S>
 where
     T: Send + 'static,
@@ -30,10 +37,23 @@ where
 {
     let stage = Arc::clone(stage);
     move |delivery| {
-        let stage = Arc::clone(&stage);
+        let (stage, stopping) = (Arc::clone(&stage), shutdown.is_cancelled());
         Box::pin(async move {
+            if stopping {
+                return Err(delivery.split().1.fail(FailureReason::wait(Duration::ZERO, "another process takes it")));
+            }
             delivery.keep_alive(HEARTBEAT, |item, metadata| async move { stage.run(item, metadata).await }).await
         })
+    }
+}
+
+/// How an item is given back after an error. One that is only held up, because a service is missing, waits for it however
+/// long that takes; anything else is tried a number of times.
+pub fn given_back(delivery_count: u64, error: impl std::error::Error + Send + Sync + 'static) -> FailureReason {
+    let delay = retry_delay(delivery_count);
+    match services::missing(&error) {
+        Some(service) => FailureReason::wait(delay.min(LONGEST_WAIT), service.until_it_is_back()),
+        None => FailureReason::retry(delay, error),
     }
 }
 
@@ -46,7 +66,43 @@ pub fn retry_delay(delivery_count: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operators::{DeliveryStreamExt, Receipt};
+    use crate::shell::ShellError;
+    use crate::store::StoreError;
+    use futures::{StreamExt, stream};
     use rstest::rstest;
+
+    #[test]
+    fn what_a_missing_service_holds_up_waits_and_is_no_failure() {
+        let away = ShellError::from(StoreError::away());
+        assert!(matches!(given_back(9, away), FailureReason::Wait { delay, .. } if delay == LONGEST_WAIT));
+        let contended = ShellError::Contended;
+        assert!(matches!(given_back(9, contended), FailureReason::Retry { .. }));
+    }
+
+    /// Asks to stop while it works on its first item.
+    struct StopsAtOnce(CancellationToken);
+
+    impl Stage<u32> for StopsAtOnce {
+        async fn run(&self, _item: u32, _metadata: Arc<Metadata>) -> Result<(), FailureReason> {
+            self.0.cancel();
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_under_way_is_finished_and_the_rest_is_given_back_at_once() {
+        let shutdown = CancellationToken::new();
+        let stage = Arc::new(StopsAtOnce(shutdown.clone()));
+        let items = ["1", "2", "3"].map(|n| Receipt::detached(Metadata::new("nmc.test", n)).with(()));
+        let steps: Vec<Step<()>> =
+            stream::iter(items).decode::<u32>().keyed(1, |_| (), through(&stage, shutdown)).collect().await;
+        let at_once = |step: &Step<()>| match step {
+            Err(failure) => matches!(failure.reason, FailureReason::Wait { delay: Duration::ZERO, .. }),
+            Ok(_) => false,
+        };
+        assert_eq!(steps.iter().map(at_once).collect::<Vec<_>>(), [false, true, true]);
+    }
 
     #[rstest]
     #[case::first(1, 250)]

@@ -1,11 +1,13 @@
 //! Webhooks → conversations and calls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::calm::Calm;
 use super::detect_emergency::{Heard, detect_emergency};
-use super::{Neighbours, Parts, Source, Stage, retry_delay, through};
+use super::{Neighbours, Parts, Source, Stage, given_back, retry_delay, through};
 use crate::business::Profile;
 use crate::call::{CallInput, DialReport, Ringing};
 use crate::conversation::{DeliveryStatus, InboundSms, Input, MessageReport};
@@ -14,6 +16,7 @@ use crate::inbound::{Inbound, Webhook};
 use crate::jetstream::Publisher;
 use crate::operators::{DeadReason, DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
 use crate::phone::PhoneNumber;
+use crate::services;
 use crate::shell::{Applied, CallReport, Happening, InputId, Publish, Records, Shell, Target, Trace};
 use crate::store::{Message, Store};
 use crate::telemetry::{Metrics, WebhookKind};
@@ -25,6 +28,9 @@ const AT_ONCE: usize = 48;
 const MAX_DELIVERIES: u64 = 1_000;
 /// A report that comes before what it reports on is tried this often, for about ten minutes, before it is put aside.
 const MAX_TOO_EARLY: u64 = 25;
+
+/// … and nothing was missing for so long meanwhile.
+const LONG_ENOUGH: Duration = Duration::from_secs(5 * 60);
 
 const UNKNOWN_NUMBER: DeadReason = DeadReason::new("unknown_number");
 const OWN_NUMBER: DeadReason = DeadReason::new("own_number");
@@ -40,15 +46,14 @@ pub fn webhooks<N: Neighbours>(
     shutdown: CancellationToken,
 ) -> impl Future<Output = SettleSummary> + Send + use<N> {
     let directory = parts.shell.directory().clone();
-    let decide = Arc::new(through(&Arc::new(Decide { shell: parts.shell.clone(), metrics: parts.metrics.clone() })));
+    let decide = Arc::new(through(&Arc::new(Decide::new(parts)), shutdown.clone()));
     let hear = move |inbound| {
         let (directory, decide) = (directory.clone(), Arc::clone(&decide));
         async move { decide(detect_emergency(&directory, inbound).await?).await }
     };
     parts
         .jetstream
-        .deliveries("NMC_INBOUND", "conversations")
-        .until(shutdown)
+        .deliveries("NMC_INBOUND", "conversations", shutdown)
         .decode::<Inbound>()
         .keyed(AT_ONCE, |inbound| inbound.webhook.key(), hear)
         .dead_letter(Arc::clone(&parts.dead), MAX_DELIVERIES)
@@ -59,6 +64,18 @@ pub fn webhooks<N: Neighbours>(
 pub struct Decide<R = Store, P = Publisher> {
     shell: Shell<R, P>,
     metrics: Metrics,
+    calm: Calm,
+}
+
+impl<R: Records, P: Publish> Decide<R, P> {
+    /// Tells the shell of these parts.
+    pub fn new<N: Neighbours<Store = R, Publisher = P>>(parts: &Parts<N>) -> Self {
+        Self { shell: parts.shell.clone(), metrics: parts.metrics.clone(), calm: Calm::new() }
+    }
+
+    fn too_early(&self, metadata: &Metadata) -> TooEarly<'_> {
+        TooEarly { delivery_count: metadata.delivery_count, calm: &self.calm }
+    }
 }
 
 impl<R: Records, P: Publish> Stage<Heard> for Decide<R, P> {
@@ -66,7 +83,7 @@ impl<R: Records, P: Publish> Stage<Heard> for Decide<R, P> {
         let Heard { inbound, reading } = heard;
         let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
         let input = InputId { id: &inbound.input_id, body_hash: Some(&inbound.body_hash), trace };
-        let early = TooEarly { delivery_count: metadata.delivery_count };
+        let early = self.too_early(&metadata);
         match &inbound.webhook {
             Webhook::Call { .. } | Webhook::CallStatus { .. } => self.call(&inbound, &input, early).await,
             Webhook::Sms { .. } => self.sms(&inbound, reading, &input, &metadata).await,
@@ -76,7 +93,7 @@ impl<R: Records, P: Publish> Stage<Heard> for Decide<R, P> {
 }
 
 impl<R: Records, P: Publish> Decide<R, P> {
-    async fn call(&self, inbound: &Inbound, input: &InputId<'_>, early: TooEarly) -> Result<(), FailureReason> {
+    async fn call(&self, inbound: &Inbound, input: &InputId<'_>, early: TooEarly<'_>) -> Result<(), FailureReason> {
         let report = call_input(inbound).ok_or_else(|| dead(UNKNOWN_NUMBER, "To is not a phone number"))?;
         let business = self.business_of_call(&report, early).await?;
         let Some(business) = business.filter(|b| b.is_spoken_for_by(inbound.account_sid.as_deref())) else {
@@ -93,7 +110,7 @@ impl<R: Records, P: Publish> Decide<R, P> {
     async fn business_of_call(
         &self,
         report: &CallInput,
-        early: TooEarly,
+        early: TooEarly<'_>,
     ) -> Result<Option<Arc<Profile>>, FailureReason> {
         let recorded = self.shell.store().call(report.call_sid()).await.map_err(|e| early.retry(e))?;
         let named = match (report, &recorded) {
@@ -107,7 +124,7 @@ impl<R: Records, P: Publish> Decide<R, P> {
         self.shell.directory().by_phone(named).await.map_err(|e| early.retry(e))
     }
 
-    async fn profile(&self, id: &str, early: TooEarly) -> Result<Option<Arc<Profile>>, FailureReason> {
+    async fn profile(&self, id: &str, early: TooEarly<'_>) -> Result<Option<Arc<Profile>>, FailureReason> {
         self.shell.directory().by_id(id).await.map_err(|e| early.retry(e))
     }
 
@@ -119,7 +136,7 @@ impl<R: Records, P: Publish> Decide<R, P> {
         metadata: &Metadata,
     ) -> Result<(), FailureReason> {
         let Webhook::Sms { message_sid, from, to, body, media, opt_out_type } = &inbound.webhook else { return Ok(()) };
-        let early = TooEarly { delivery_count: metadata.delivery_count };
+        let early = self.too_early(metadata);
         let Ok(business_phone) = to.parse::<PhoneNumber>() else {
             return Err(dead(UNKNOWN_NUMBER, "To is not a phone number"));
         };
@@ -157,7 +174,7 @@ impl<R: Records, P: Publish> Decide<R, P> {
         &self,
         inbound: &Inbound,
         input: &InputId<'_>,
-        early: TooEarly,
+        early: TooEarly<'_>,
     ) -> Result<(), FailureReason> {
         let Webhook::MessageStatus { message_sid, message_id, status, error_code } = &inbound.webhook else {
             return Ok(());
@@ -194,7 +211,12 @@ impl<R: Records, P: Publish> Decide<R, P> {
     }
 
     /// Whether the account that signed a report is one that the message's business is spoken for by.
-    async fn may_report(&self, inbound: &Inbound, message: &Message, early: TooEarly) -> Result<bool, FailureReason> {
+    async fn may_report(
+        &self,
+        inbound: &Inbound,
+        message: &Message,
+        early: TooEarly<'_>,
+    ) -> Result<bool, FailureReason> {
         let Some(account_sid) = inbound.account_sid.as_deref() else { return Ok(true) };
         let conversation =
             self.shell.store().conversation(message.conversation_id).await.map_err(|e| early.retry(e))?;
@@ -219,19 +241,24 @@ fn dead(reason: DeadReason, detail: &str) -> FailureReason {
 
 /// What is to be done with a webhook that cannot be processed yet.
 #[derive(Clone, Copy)]
-struct TooEarly {
+struct TooEarly<'a> {
     delivery_count: u64,
+    calm: &'a Calm,
 }
 
-impl TooEarly {
+impl TooEarly<'_> {
     /// A part is missing: as often as needed.
     fn retry(self, error: impl std::error::Error + Send + Sync + 'static) -> FailureReason {
-        FailureReason::retry(retry_delay(self.delivery_count), error)
+        if services::missing(&error).is_some() {
+            self.calm.disturb();
+        }
+        given_back(self.delivery_count, error)
     }
 
-    /// What it reports on has not been processed yet: for a while.
+    /// What it reports on has not been processed yet: for a while. The while of an outage does not count: what it reports on
+    /// has waited through it, too.
     fn again(self, reason: DeadReason, detail: &'static str) -> FailureReason {
-        if self.delivery_count >= MAX_TOO_EARLY {
+        if self.delivery_count >= MAX_TOO_EARLY && self.calm.lasts() >= LONG_ENOUGH {
             return dead(reason, detail);
         }
         FailureReason::retry(retry_delay(self.delivery_count), detail)
@@ -267,4 +294,22 @@ fn call_input(inbound: &Inbound) -> Option<CallInput> {
 /// Twilio's words for a call that is over.
 fn is_terminal(call_status: &str) -> bool {
     matches!(call_status, "completed" | "busy" | "failed" | "no-answer" | "canceled")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreError;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_does_not_make_a_report_too_old_to_wait() {
+        let calm = Calm::new();
+        let early = TooEarly { delivery_count: MAX_TOO_EARLY, calm: &calm };
+        let is_dead = || matches!(early.again(UNKNOWN_CALL, "no record"), FailureReason::Dead { .. });
+        assert!(!is_dead());
+        tokio::time::advance(LONG_ENOUGH).await;
+        assert!(is_dead());
+        early.retry(StoreError::away());
+        assert!(!is_dead());
+    }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Neighbours, Parts, Source, Stage, retry_delay, through};
+use super::{Neighbours, Parts, Source, Stage, given_back, through};
 use crate::conversation::Input;
 use crate::operators::{DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
 use crate::shell::{Happening, InputId, Publish, Records, Shell, Target, Trace};
@@ -32,10 +32,9 @@ pub fn windows<N: Neighbours>(
     let debounce = Arc::new(Debounce { shell: parts.shell.clone() });
     parts
         .jetstream
-        .deliveries("NMC_WINDOWS", "due")
-        .until(shutdown)
+        .deliveries("NMC_WINDOWS", "due", shutdown.clone())
         .decode::<Fire>()
-        .keyed(AT_ONCE, |fire| fire.conversation_id, through(&debounce))
+        .keyed(AT_ONCE, |fire| fire.conversation_id, through(&debounce, shutdown))
         .dead_letter(Arc::clone(&parts.dead), MAX_DELIVERIES)
         .settle()
 }
@@ -54,7 +53,7 @@ impl<R: Records, P: Publish> Stage<Fire> for Debounce<R, P> {
         let target = Target::Id(fire.conversation_id);
         match self.shell.apply(&target, &input, &Happening::Input(Input::WindowDue)).await {
             Ok(_) => Ok(()),
-            Err(error) => Err(FailureReason::retry(retry_delay(metadata.delivery_count), error)),
+            Err(error) => Err(given_back(metadata.delivery_count, error)),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::config::{PublicUrl, Rate};
 use crate::conversation::{MessageReport, MessageStatus};
 use crate::jetstream::Publisher;
 use crate::operators::{DeadReason, FailureReason, Metadata};
-use crate::pipelines::{Stage, retry_delay};
+use crate::pipelines::{Stage, given_back, retry_delay};
 use crate::segments;
 use crate::shell::{Happening, InputId, Publish, SendTask, Shell, Target, Trace};
 use crate::store::{Claimed, DueMessage, Store};
@@ -66,7 +66,7 @@ struct Turn<'a> {
 impl<R: Claims, P: Publish, T: Carrier> Stage<SendTask> for Deliver<R, P, T> {
     async fn run(&self, task: SendTask, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
         let due = self.shell.store().due_message(task.message_id).await;
-        let due = due.map_err(|e| FailureReason::retry(retry_delay(metadata.delivery_count), e))?;
+        let due = due.map_err(|e| given_back(metadata.delivery_count, e))?;
         let Some(due) = due else { return Err(FailureReason::dead(GONE, "the message is not in the store")) };
         let turn = Turn { task: &task, metadata: &metadata, due };
         match turn.due.message.status {
@@ -201,6 +201,6 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
 
 impl Turn<'_> {
     fn retry(&self, error: impl std::error::Error + Send + Sync + 'static) -> FailureReason {
-        FailureReason::retry(retry_delay(self.metadata.delivery_count), error)
+        given_back(self.metadata.delivery_count, error)
     }
 }

@@ -73,17 +73,17 @@ pub(super) fn rows(
     input: &InputId<'_>,
     now: DateTime<Utc>,
 ) -> Vec<OutboxRow> {
-    let conversation = &decision.conversation;
-    decision.effects.iter().map(|effect| row(effect, conversation, business, input, now)).collect()
+    decision.effects.iter().map(|effect| row(effect, decision, business, input, now)).collect()
 }
 
 fn row(
     effect: &Effect,
-    conversation: &Conversation,
+    decision: &Decision,
     business: &Business,
     input: &InputId<'_>,
     now: DateTime<Utc>,
 ) -> OutboxRow {
+    let conversation = &decision.conversation;
     let conversation_id = conversation.id;
     match effect {
         Effect::ArmTimer { at } => arm(conversation_id, *at, &input.trace),
@@ -91,7 +91,7 @@ fn row(
             let task = AnalyzeTask { conversation_id, window_id: *window_id, closed_at: *closed_at, urgent: *urgent };
             task_row(
                 conversation_id,
-                subjects::analyze(conversation_id),
+                subjects::analyze(conversation_id, *urgent == Urgent::Emergency),
                 format!("analyze:{window_id}"),
                 &task,
                 &input.trace,
@@ -101,7 +101,7 @@ fn row(
             let task = SendTask { conversation_id, message_id: *message_id, responds_to: *responds_to };
             task_row(
                 conversation_id,
-                subjects::send_sms(conversation_id),
+                subjects::send_sms(conversation_id, hurries(decision, *message_id)),
                 format!("send:{message_id}"),
                 &task,
                 &input.trace,
@@ -111,6 +111,12 @@ fn row(
             envelope(&About::Conversation(conversation), &business.user_id, event, &input.trace, now)
         }
     }
+}
+
+/// Whether a message goes by the queue of those that hurry: what a person wrote, and whatever an emergency needs.
+fn hurries(decision: &Decision, message_id: Uuid) -> bool {
+    let written = decision.messages.iter().find(|message| message.id == message_id);
+    decision.conversation.emergency_detected || written.is_some_and(|message| message.kind.goes_ahead())
 }
 
 /// The outbox rows of a call's own events.

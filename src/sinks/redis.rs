@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::operators::{FailureReason, Metadata};
 use crate::pipelines::Stage;
+use crate::services::{self, Service};
 use crate::telemetry::Metrics;
 
 /// The channel.
@@ -83,6 +84,9 @@ impl Stage<Value> for RedisSink {
             Ok(_) => {
                 self.metrics.event_forwarded();
                 Ok(())
+            }
+            Err(error) if services::missing(&error) == Some(Service::Redis) => {
+                Err(FailureReason::wait(RETRY, Service::Redis.until_it_is_back()))
             }
             Err(error) => Err(FailureReason::retry(RETRY, error)),
         }

@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use super::messages::Message;
 use super::{Store, StoreError};
-use crate::conversation::MessageKind;
 use crate::phone::PhoneNumber;
 
 /// A message whose turn to be sent may have come.
@@ -69,8 +68,7 @@ impl Store {
             send_at: row.send_at,
             attempts: row.attempts,
             attempted_at: row.attempted_at,
-            goes_ahead: row.emergency_detected
-                || matches!(message.kind, MessageKind::User | MessageKind::Alert | MessageKind::Emergency),
+            goes_ahead: row.emergency_detected || message.kind.goes_ahead(),
             lease_left: row.lease_left_seconds.map_or(Duration::ZERO, Duration::from_secs_f64),
             absent_reads: row.absent_reads,
             message,

@@ -1,4 +1,5 @@
-//! Publishing a validated webhook: the answer is sent once it is durable.
+//! Publishing a validated webhook: the answer is sent once it is durable. While the queue is long, some are published a second
+//! time, to be worked on sooner.
 
 use std::collections::BTreeMap;
 
@@ -37,8 +38,12 @@ impl Admitted {
             headers: BTreeMap::from([("traceparent".to_owned(), self.trace.header().to_owned())]),
             payload: serde_json::to_vec(&inbound).map_err(|error| Problem::unavailable(&error))?.into(),
         };
+        let express = Express::of(edge, &inbound.webhook, &outgoing).await;
         edge.durable.make(outgoing).await.map_err(|error| Problem::unavailable(&error))?;
         crate::failpoint::hit("after_publish_ack");
+        if let Some(express) = express {
+            express.send(edge).await;
+        }
         Ok(())
     }
 
@@ -63,6 +68,34 @@ impl Admitted {
     /// A value of the form as it can be stored.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         self.form.get(name).map(storable)
+    }
+}
+
+/// A webhook's copy for the express lane.
+struct Express(Outgoing);
+
+impl Express {
+    /// The copy, where the queue is long and the webhook is an emergency or within its business's share.
+    async fn of(edge: &Edge, webhook: &Webhook, outgoing: &Outgoing) -> Option<Self> {
+        if !edge.intake.express_is_open() {
+            return None;
+        }
+        if !is_emergency(webhook) {
+            let business = edge.directory.by_phone(&webhook.business_phone()?.parse().ok()?).await.ok()??;
+            if !edge.intake.within_share(&business.id) {
+                return None;
+            }
+        }
+        let subject = subjects::express(webhook.kind(), &webhook.key());
+        let message_id = outgoing.message_id.as_ref().map(|id| format!("express:{id}"));
+        Some(Self(Outgoing { subject, message_id, ..outgoing.clone() }))
+    }
+
+    /// Sends it without waiting for its acknowledgement: the webhook itself is durable.
+    async fn send(self, edge: &Edge) {
+        if let Err(error) = edge.durable.send(self.0).await {
+            tracing::debug!(%error, "it waits in the queue");
+        }
     }
 }
 
