@@ -109,7 +109,7 @@ impl Application {
             spawn(&mut tasks, "sweeper", sweep(shell.clone(), shutdown.clone()));
         }
         let probes = Probes::new(jetstream.clone(), store.clone(), Arc::clone(&redis));
-        spawn(&mut tasks, "services", services::watch(probes, jetstream.clone(), shutdown.clone()));
+        spawn(&mut tasks, "services", services::watch(probes, jetstream.clone(), metrics.clone(), shutdown.clone()));
         spawn(&mut tasks, "waiting", edge::publish_waiting(jetstream.clone(), store.clone(), shutdown.clone()));
         let mut address = None;
         if role != Role::Worker {
@@ -195,7 +195,7 @@ async fn next_ended(tasks: &mut JoinSet<&'static str>) -> String {
 async fn create_streams(jetstream: JetStream, vitals: Vitals, shutdown: CancellationToken) {
     let create = async {
         while let Err(error) = definitions::reconcile(&jetstream, Mode::CreateMissing).await {
-            tracing::warn!(%error, "the streams cannot be looked at; trying again");
+            tracing::debug!(%error, "the streams cannot be looked at; trying again");
             tokio::time::sleep(STREAMS_RETRY).await;
         }
         vitals.streams_found();

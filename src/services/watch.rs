@@ -9,6 +9,7 @@ use super::announce::{Change, announce};
 use super::{Look, Probes, Service, State};
 use crate::jetstream::JetStream;
 use crate::shell::now;
+use crate::telemetry::Metrics;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -33,13 +34,14 @@ struct Watch {
 }
 
 /// Watches until `shutdown`.
-pub async fn watch(probes: Probes, jetstream: JetStream, shutdown: CancellationToken) {
+pub async fn watch(probes: Probes, jetstream: JetStream, metrics: Metrics, shutdown: CancellationToken) {
     let mut watch = Watch::default();
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
         let Some(look) = shutdown.run_until_cancelled(probes.look()).await else { return };
         watch.note(&look);
+        watch.show(&metrics);
         if look.state(Service::Nats) == State::Healthy {
             shutdown.run_until_cancelled(watch.tell(&jetstream)).await;
         }
@@ -56,6 +58,14 @@ impl Watch {
                 self.untold.pop_front();
             }
             self.untold.push_back(Change { service, state: change, at: now() });
+        }
+    }
+
+    fn show(&self, metrics: &Metrics) {
+        for (known, service) in self.known.iter().zip(Service::ALL) {
+            if let Some(state) = known.state {
+                metrics.service(*service, state == State::Healthy);
+            }
         }
     }
 

@@ -87,11 +87,10 @@ impl Mirror {
         away.is_some_and(|since| since.elapsed() < TRY_AGAIN)
     }
 
-    /// Logged once, however many ask.
     fn went_away(&self, error: &StoreError) {
         let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
         if away.is_none() {
-            tracing::error!(%error, "businesses are looked up in their mirror until PostgreSQL is back");
+            tracing::debug!(%error, "businesses are looked up in their mirror until PostgreSQL is back");
         }
         if away.is_none_or(|since| since.elapsed() >= TRY_AGAIN) {
             *away = Some(Instant::now());
@@ -100,7 +99,7 @@ impl Mirror {
 
     fn is_back(&self) {
         if self.away.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
-            tracing::info!("PostgreSQL is back");
+            tracing::debug!("businesses are looked up in their table again");
         }
     }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::services;
+
 use super::{Publish, Records, Shell, ShellError};
 
 /// How often it looks.
@@ -27,7 +29,10 @@ pub async fn sweep<R: Records, P: Publish>(shell: Shell<R, P>, shutdown: Cancell
     let mut round = 0_u32;
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
         if let Err(error) = shell.sweep_once(round.is_multiple_of(PRUNE_EVERY)).await {
-            tracing::warn!(%error, "the sweeper could not look; it will again");
+            match services::missing(&error) {
+                Some(service) => tracing::debug!(%service, "the sweeper waits"),
+                None => tracing::warn!(%error, "the sweeper could not look; it will again"),
+            }
         }
         round = round.wrapping_add(1);
     }

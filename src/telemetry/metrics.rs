@@ -13,6 +13,7 @@ pub use super::prometheus::CONTENT_TYPE;
 
 use crate::conversation::Seer;
 use crate::emergency;
+use crate::services::Service;
 
 use super::labels::{CacheLookup, EventStep};
 use super::prometheus::Totals;
@@ -102,6 +103,11 @@ impl Metrics {
     /// A call was forwarded that could be recorded nowhere.
     pub fn call_unrecorded(&self) {
         self.inner.totals.calls_unrecorded.inc();
+    }
+
+    /// The watch has found a service as it should be, or not.
+    pub fn service(&self, service: Service, up: bool) {
+        self.inner.totals.service(service, up);
     }
 
     /// An input was given up on. The reason is a fixed word: each becomes a time series.

@@ -15,6 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::conversation::Seer;
 use crate::emergency;
+use crate::services::Service;
 
 use super::labelled::Labelled;
 use super::labels::{AiResult, CacheLookup, DeliveryStatus, EventStep, SmsResult, WebhookKind, WindowEvent};
@@ -61,6 +62,7 @@ pub(super) struct Totals {
     pub(super) webhooks_kept: Counter,
     pub(super) webhooks_waiting: Gauge,
     pub(super) calls_unrecorded: Counter,
+    services: Family<[(&'static str, &'static str); 1], Gauge>,
     pub(super) dead_letters: Labelled,
     pub(super) windows: Labelled,
     pub(super) ai_calls: Labelled,
@@ -142,6 +144,12 @@ impl Totals {
                 "Calls forwarded that could be recorded nowhere",
                 Counter::default(),
             ),
+            services: registered(
+                &mut r,
+                "service_up",
+                "Whether a service that ours rests on is as it should be, as the watch has found it",
+                Family::default(),
+            ),
             dead_letters: labelled(&mut r, "dead_letters", "Inputs given up on", "reason", std::iter::empty()),
             windows: labelled(
                 &mut r,
@@ -214,6 +222,15 @@ impl Totals {
             ),
             registry: r,
         }
+    }
+
+    pub(super) fn service(&self, service: Service, up: bool) {
+        self.services.get_or_create(&[("service", service.as_str())]).set(up.into());
+    }
+
+    /// 1, 0, or nothing where it has not been looked at long enough.
+    pub(super) fn service_up(&self, service: Service) -> Option<i64> {
+        self.services.get(&[("service", service.as_str())]).map(|up| up.get())
     }
 
     pub(super) fn webhook(&self, kind: WebhookKind, status: u16, elapsed: Duration) {

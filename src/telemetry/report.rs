@@ -9,10 +9,12 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 
 use crate::conversation::Seer;
+use crate::services::Service;
 
 use super::labelled::Labelled;
 use super::labels::{AiResult, CacheLookup, DeliveryStatus, EventStep, SmsResult, WindowEvent};
 use super::metrics::Metrics;
+use super::prometheus::Totals;
 use super::rolling::{Rolling, Summary};
 
 impl Metrics {
@@ -61,6 +63,7 @@ impl Metrics {
                 "disagreements": by_word(&totals.emergency_disagreements, Seer::ALL, Seer::as_str),
                 "false_alarms": totals.emergency_false_alarms.get(),
             },
+            "services": services_up(totals),
             "processing": {
                 "inbox_duplicates": totals.inbox_duplicates.get(),
                 "dead_letters": totals.dead_letters.sum(),
@@ -71,6 +74,12 @@ impl Metrics {
             },
         })
     }
+}
+
+/// 1 or 0 for each service, as the watch has found it.
+fn services_up(totals: &Totals) -> Value {
+    let up = |service: &Service| Some((service.to_string(), totals.service_up(*service)?.into()));
+    Value::Object(Service::ALL.iter().filter_map(up).collect::<Map<_, _>>())
 }
 
 fn hour(rolling: &Mutex<Rolling>, now: Instant) -> Summary {

@@ -17,6 +17,7 @@ mod cli;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod document;
+mod drain;
 mod emergencies;
 mod emergency_corpus;
 mod event_stream;
@@ -25,8 +26,10 @@ mod journey;
 mod keys;
 mod live;
 mod media;
+mod missing;
 mod once;
 mod opting;
+mod overload;
 mod paging;
 mod performance;
 mod record;

@@ -1,6 +1,6 @@
 //! No text breaks the reader.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::alone;
 

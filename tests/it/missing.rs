@@ -1,0 +1,290 @@
+//! When a part is missing: each row of the table in docs/design.md, with the real server taken away and given back.
+
+use nevermisscall::app::{Application, Role};
+use nmc_testbed::servers::Signal;
+use nmc_testbed::twilio::new_message_sid;
+use nmc_testbed::twilio::{TwilioOptions, new_call_sid};
+use reqwest::Method;
+use rstest::rstest;
+use serde_json::json;
+
+use crate::harness::{
+    API_KEY, App, BUSINESS, CUSTOMER, OUR_NUMBER, OWNER, PATIENCE, PUBLIC_URL, Rest, Servers, business, customer,
+    eventually, spawn_app, wait_for_stored,
+};
+
+/// How `/health` judges a service, as soon as that is so.
+async fn wait_for_health(app: &App, service: &str, state: &str) {
+    eventually(&format!("{service} {state}"), async || {
+        let health = app.rest.try_send(Method::GET, "/health", None).await.ok()?;
+        (health.body["services"][service] == state).then_some(())
+    })
+    .await;
+}
+
+/// Waits until the watch has noticed.
+async fn wait_until_noticed(app: &App, service: &str, up: u64) {
+    eventually(&format!("{service} is noticed"), async || {
+        (app.rest.get("/metrics").await.ok()["services"][service] == up).then_some(())
+    })
+    .await;
+}
+
+/// What was told of a service, in order, as soon as it is so much.
+async fn told_of(app: &App, service: &str, count: usize) -> Vec<String> {
+    eventually(&format!("{count} changes of {service}"), async || {
+        let events: Vec<_> = app.stored("NMC_EVENTS").await.iter().map(crate::harness::Stored::json).collect();
+        let of_service = events.iter().filter(|event| event["data"]["service"] == service);
+        let told: Vec<String> =
+            of_service.filter_map(|event| event["event_type"].as_str()).map(str::to_owned).collect();
+        (told.len() >= count).then_some(told)
+    })
+    .await
+}
+
+const GONE_AND_BACK: [&str; 2] = ["service.degraded", "service.restored"];
+
+/// The customer has this one conversation, with these texts in this order, each once.
+async fn assert_texts(app: &App, who: &str, texts: &[&str]) {
+    let conversations = app.conversations_of(who).await;
+    assert_eq!(conversations.len(), 1, "{conversations:?}");
+    let messages = app.messages(conversations[0]["id"].as_str().unwrap()).await;
+    let bodies: Vec<_> =
+        messages.iter().filter(|m| m["sender_type"] == "customer").filter_map(|m| m["body"].as_str()).collect();
+    assert_eq!(bodies, texts);
+}
+
+#[tokio::test]
+async fn without_dispatchbot_customers_get_the_fallback_and_it_is_spared() {
+    let app = spawn_app().await;
+    app.servers.dispatchbot.down().await;
+    for number in 0..8 {
+        app.text(&customer(number), "My sink is blocked").await;
+        let sms = app.wait_for_sms(&customer(number), 1).await;
+        assert!(sms[0].body.contains("received your message"), "{}", sms[0].body);
+    }
+    let metrics = app.rest.get("/metrics").await.ok();
+    assert!(metrics["ai"]["results"]["rejected"].as_u64() > Some(0), "the breaker is open: {metrics}");
+    wait_for_health(&app, "dispatchbot_ai", "degraded").await;
+    app.wait_for_event("conversation.needs_attention").await;
+    assert_eq!(told_of(&app, "dispatchbot_ai", 1).await, ["service.degraded"]);
+
+    app.servers.dispatchbot.up().await.unwrap();
+    let mut number = 8;
+    eventually("an answer, once the breaker lets a question through", async || {
+        number += 1;
+        app.text(&customer(number), "My sink is blocked").await;
+        let sms = app.wait_for_sms(&customer(number), 1).await;
+        (!sms[0].body.contains("received your message")).then_some(())
+    })
+    .await;
+    wait_for_health(&app, "dispatchbot_ai", "healthy").await;
+    assert_eq!(told_of(&app, "dispatchbot_ai", 2).await, GONE_AND_BACK);
+}
+
+#[tokio::test]
+async fn without_twilio_messages_wait_and_each_goes_out_once() {
+    let app = spawn_app().await;
+    app.servers.twilio.down().await;
+    for number in 0..5 {
+        app.text(&customer(number), "My sink is blocked").await;
+        app.wait_for_event_of(&customer(number), 1, "conversation.ai_taken").await;
+    }
+    app.servers.twilio.up().await.unwrap();
+    for number in 0..5 {
+        app.wait_for_event_of(&customer(number), 1, "message.delivered").await;
+    }
+    app.settled().await;
+    assert_eq!(app.servers.twilio.messages().len(), 5);
+}
+
+#[tokio::test]
+async fn without_postgresql_webhooks_and_calls_are_taken_and_processed_later() {
+    let app = spawn_app().await;
+    wait_for_stored(&app.servers, "KV_NMC_BUSINESSES", 1).await;
+    app.servers.database.take_away().await.unwrap();
+    let call = app.servers.twilio.call(&customer(1), OUR_NUMBER, "no-answer").await.unwrap();
+    assert_eq!((call.ringing.status, call.dialled.as_deref()), (200, Some(OWNER)));
+    app.text(CUSTOMER, "one").await;
+    app.text(CUSTOMER, "two").await;
+    wait_for_health(&app, "postgres", "down").await;
+    assert_eq!(app.rest.get("/health").await.ok()["status"], "degraded");
+    assert_eq!(app.rest.get("/health/ready").await.status, 200, "it takes webhooks");
+    let list = app.rest.get("/conversations").await;
+    assert_eq!((list.status, list.error_code()), (503, "UNAVAILABLE"));
+    assert_eq!(told_of(&app, "postgres", 1).await, ["service.degraded"]);
+
+    app.servers.database.give_back().await.unwrap();
+    app.wait_for_sms(&customer(1), 1).await;
+    app.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;
+    assert_eq!(told_of(&app, "postgres", 2).await, GONE_AND_BACK);
+    assert_texts(&app, CUSTOMER, &["one", "two"]).await;
+}
+
+#[tokio::test]
+async fn without_jetstream_webhooks_wait_in_postgresql_and_keep_their_order() {
+    let mut app = spawn_app().await;
+    app.text(CUSTOMER, "before").await;
+    let id = app.conversation_of(CUSTOMER).await["id"].as_str().unwrap().to_owned();
+    app.settled().await;
+    app.servers.nats.kill().await.unwrap();
+    wait_for_health(&app, "nats", "down").await;
+    let call = app.servers.twilio.call(&customer(1), OUR_NUMBER, "no-answer").await.unwrap();
+    assert_eq!((call.ringing.status, call.dialled.as_deref()), (200, Some(OWNER)));
+    let sid = app.text(CUSTOMER, "one").await;
+    app.text(CUSTOMER, "two").await;
+    app.webhook().sms(&sid, CUSTOMER, OUR_NUMBER, "one").await.unwrap(); // Twilio brings it again
+    let health = app.rest.get("/health").await;
+    assert_eq!((health.status, &health.body["status"]), (200, &json!("degraded")), "webhooks are taken");
+    let taken = app
+        .rest
+        .send(
+            Method::POST,
+            &format!("/conversations/{id}/takeover"),
+            Some(&json!({ "user_id": "joe", "reason": "mine" })),
+        )
+        .await
+        .ok();
+    assert_eq!(taken["ownership_changed"], true);
+    let kept = app.rest.get("/metrics").await.ok()["webhook_processing"]["kept_in_postgres"].as_u64();
+    assert!(kept >= Some(4), "{kept:?}");
+    wait_until_noticed(&app, "nats", 0).await;
+
+    app.servers.nats.restart().await.unwrap();
+    app.wait_for_sms(&customer(1), 1).await;
+    app.settled().await;
+    assert_texts(&app, CUSTOMER, &["before", "one", "two"]).await;
+    assert_eq!(told_of(&app, "nats", 2).await, GONE_AND_BACK);
+    assert_eq!(app.sms_to(CUSTOMER).len(), 1, "answered before; a person has it since");
+    let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM waiting_webhooks")
+        .fetch_one(&mut app.servers.sql().await)
+        .await
+        .unwrap();
+    assert_eq!(waiting, 0);
+}
+
+/// Stopped rather than gone: the connection stands, and nothing is acknowledged.
+#[tokio::test]
+async fn where_jetstream_hangs_a_webhook_is_kept_within_two_seconds() {
+    let app = spawn_app().await;
+    app.servers.nats.signal(Signal::Stop).unwrap();
+    app.text(CUSTOMER, "one").await;
+    let kept = app.rest.get("/metrics").await.ok()["webhook_processing"]["kept_in_postgres"].as_u64();
+    assert_eq!(kept, Some(1));
+    app.servers.nats.signal(Signal::Cont).unwrap();
+    app.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;
+    app.settled().await;
+    assert_texts(&app, CUSTOMER, &["one"]).await;
+    assert_eq!(app.sms_to(CUSTOMER).len(), 1);
+}
+
+#[tokio::test]
+async fn without_both_twilio_is_told_so_and_a_call_is_still_put_through() {
+    let mut app = spawn_app().await;
+    wait_for_stored(&app.servers, "KV_NMC_BUSINESSES", 1).await;
+    app.servers.nats.kill().await.unwrap();
+    app.servers.database.take_away().await.unwrap();
+    wait_for_health(&app, "nats", "down").await;
+    wait_for_health(&app, "postgres", "down").await;
+    let health = app.rest.get("/health").await;
+    assert_eq!((health.status, &health.body["status"]), (503, &json!("unhealthy")));
+    let sms = app.webhook().sms(&new_message_sid(), CUSTOMER, OUR_NUMBER, "one").await.unwrap();
+    assert_eq!((sms.status, &sms.json()["error"]["code"]), (503, &json!("UNAVAILABLE")));
+    let call_sid = new_call_sid();
+    let ringing = app.webhook().incoming_call(&call_sid, CUSTOMER, OUR_NUMBER, "ringing").await.unwrap();
+    assert_eq!((ringing.status, ringing.dial_number().as_deref()), (200, Some(OWNER)));
+    let ended = app.webhook().call_status(&call_sid, "no-answer", Some(CUSTOMER), Some(OUR_NUMBER), 0).await.unwrap();
+    assert_eq!(ended.status, 503, "its status callback is an acknowledgement, and there is none");
+    assert_eq!(app.rest.get("/metrics").await.ok()["webhook_processing"]["calls_unrecorded"], 1);
+
+    app.servers.nats.restart().await.unwrap();
+    app.servers.database.give_back().await.unwrap();
+    wait_for_health(&app, "postgres", "healthy").await;
+    wait_for_health(&app, "nats", "healthy").await;
+    let ended = app.webhook().call_status(&call_sid, "no-answer", Some(CUSTOMER), Some(OUR_NUMBER), 0).await.unwrap();
+    assert_eq!(ended.status, 200);
+    app.wait_for_sms(CUSTOMER, 1).await;
+}
+
+#[tokio::test]
+async fn without_redis_events_wait_and_nothing_else_notices() {
+    let mut app = spawn_app().await;
+    app.servers.redis.kill().await.unwrap();
+    wait_for_health(&app, "redis", "down").await;
+    app.text(CUSTOMER, "one").await;
+    app.wait_for_sms(CUSTOMER, 1).await;
+    eventually("the callback", async || {
+        let messages = app.messages_of(CUSTOMER).await;
+        messages.iter().any(|message| message["status"] == "delivered").then_some(())
+    })
+    .await;
+    assert_eq!(told_of(&app, "redis", 1).await, ["service.degraded"]);
+    app.servers.redis.restart().await.unwrap();
+    app.settled().await;
+    assert_eq!(told_of(&app, "redis", 2).await, GONE_AND_BACK);
+    let log = eventually("the log", async || {
+        let log = app.events.log().await;
+        log.iter().any(|event| event["event_type"] == "service.restored").then_some(log)
+    })
+    .await;
+    let of_customer: Vec<_> = log.iter().filter(|event| event["customer_phone"] == CUSTOMER).collect();
+    let sequences: Vec<_> = of_customer.iter().filter_map(|event| event["sequence"].as_u64()).collect();
+    assert_eq!(sequences, (1..=of_customer.len() as u64).collect::<Vec<_>>(), "each once, in order");
+    assert!(of_customer.iter().any(|event| event["event_type"] == "message.delivered"));
+}
+
+/// What two processes notice is told once.
+#[tokio::test]
+async fn an_outage_is_told_once_however_many_notice() {
+    let mut app = App::setup().roles([Role::Serve, Role::Edge, Role::Worker, Role::Worker]).start().await;
+    wait_until_noticed(&app, "redis", 1).await;
+    for round in 1..=2 {
+        app.servers.redis.kill().await.unwrap();
+        told_of(&app, "redis", 2 * round - 1).await;
+        for edge in app.addresses() {
+            let metrics = async || Rest::new(format!("http://{edge}"), API_KEY).get("/metrics").await.ok();
+            eventually("each edge has noticed", async || (metrics().await["services"]["redis"] == 0).then_some(()))
+                .await;
+        }
+        app.servers.redis.restart().await.unwrap();
+        told_of(&app, "redis", 2 * round).await;
+        for edge in app.addresses() {
+            let metrics = async || Rest::new(format!("http://{edge}"), API_KEY).get("/metrics").await.ok();
+            eventually("and the end of it", async || (metrics().await["services"]["redis"] == 1).then_some(())).await;
+        }
+    }
+    app.settled().await;
+    assert_eq!(told_of(&app, "redis", 4).await, [GONE_AND_BACK, GONE_AND_BACK].concat());
+}
+
+/// Everything may be started in any order: what is not there yet is waited for.
+#[rstest]
+#[case::the_service_first(["nats", "postgres", "redis"])]
+#[case::postgresql_last(["redis", "nats", "postgres"])]
+#[case::redis_first_jetstream_last(["redis", "postgres", "nats"])]
+#[tokio::test]
+async fn the_service_starts_before_what_it_rests_on(#[case] order: [&str; 3]) {
+    let mut servers = Servers::start(TwilioOptions::default()).await;
+    servers.nats.stop().await.unwrap();
+    servers.redis.stop().await.unwrap();
+    servers.database.take_away().await.unwrap();
+    let service = Application::start(servers.config(&[]), Role::Serve).await.unwrap();
+    let address = format!("http://{}", service.address().unwrap());
+    let rest = Rest::new(&address, API_KEY);
+    assert_eq!(rest.get("/health/live").await.status, 200);
+    assert_eq!(rest.get("/health").await.status, 503);
+    for part in order {
+        match part {
+            "nats" => servers.nats.restart().await.unwrap(),
+            "redis" => servers.redis.restart().await.unwrap(),
+            _ => servers.database.give_back().await.unwrap(),
+        }
+    }
+    rest.ready().await;
+    rest.put(&format!("/businesses/{BUSINESS}"), &business()).await.ok();
+    servers.twilio.set_webhook_url(PUBLIC_URL, Some(&address));
+    servers.twilio.text(CUSTOMER, OUR_NUMBER, "My sink is blocked").await.unwrap();
+    let sent = servers.twilio.wait_for(|all| !all.is_empty(), PATIENCE).await.unwrap();
+    assert_eq!(sent[0].to, CUSTOMER);
+    service.stop().await;
+}
