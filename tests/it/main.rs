@@ -29,6 +29,7 @@ mod once;
 mod opting;
 mod paging;
 mod performance;
+mod power_cut;
 mod record;
 mod rest;
 mod sending;
