@@ -34,9 +34,9 @@ impl Trace {
         let before = || self.calls().iter().filter(|call| call.ended < place && call.is_about(&file));
         let synced = before().filter(|call| is_sync(call)).map(|call| call.begun).max().unwrap_or(0);
         let holds = |until: usize| {
-            let mut found = Bytes::new(footprint);
+            let mut found = Stretch::new(footprint);
             before().filter(|call| call.ended < until).for_each(|call| found.take_in(call));
-            found.are_all_there()
+            found.is_as_wanted()
         };
         match (holds(synced), holds(place)) {
             (true, _) => Kept::Synced,
@@ -51,14 +51,16 @@ fn is_sync(call: &Call) -> bool {
 }
 
 /// A stretch of a file, as far as the trace tells of it.
-struct Bytes<'a> {
+struct Stretch<'a> {
     wanted: &'a Footprint,
-    found: Vec<Option<u8>>,
+    found: Vec<u8>,
+    is_known: Vec<bool>,
 }
 
-impl<'a> Bytes<'a> {
+impl<'a> Stretch<'a> {
     fn new(wanted: &'a Footprint) -> Self {
-        Self { wanted, found: vec![None; wanted.bytes.len()] }
+        let length = wanted.bytes.len();
+        Self { wanted, found: vec![0; length], is_known: vec![false; length] }
     }
 
     fn take_in(&mut self, write: &Call) {
@@ -67,13 +69,19 @@ impl<'a> Bytes<'a> {
         };
         // How much of one begins before the other.
         let skipped = usize::try_from(self.wanted.offset.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let begins = usize::try_from(offset.saturating_sub(self.wanted.offset)).unwrap_or(usize::MAX);
-        let written = write.data.iter().skip(skipped);
-        self.found.iter_mut().skip(begins).zip(written).for_each(|(found, byte)| *found = Some(*byte));
+        let begin = usize::try_from(offset.saturating_sub(self.wanted.offset)).unwrap_or(usize::MAX);
+        let written = write.data.get(skipped..).unwrap_or_default();
+        let end = begin.saturating_add(written.len()).min(self.found.len());
+        // None where they do not meet.
+        let (Some(found), Some(is_known)) = (self.found.get_mut(begin..end), self.is_known.get_mut(begin..end)) else {
+            return;
+        };
+        found.copy_from_slice(&written[..found.len()]);
+        is_known.fill(true);
     }
 
-    fn are_all_there(&self) -> bool {
-        self.found.iter().zip(&self.wanted.bytes).all(|(found, wanted)| *found == Some(*wanted))
+    fn is_as_wanted(&self) -> bool {
+        self.found == self.wanted.bytes && self.is_known.iter().all(|known| *known)
     }
 }
 
@@ -121,6 +129,7 @@ mod tests {
         assert_eq!(after(&[&piece(r"\x62", 11), SYNC, &piece(r"\x63", 12)]), Kept::Written);
         assert_eq!(after(&[&piece(r"\x62", 11), &piece(r"\x63", 12), SYNC]), Kept::Synced);
         assert_eq!(after(&[WRITE, &piece(r"\x7a", 12), SYNC]), Kept::NotWritten, "overwritten");
+        assert_eq!(after(&[WRITE, &piece(r"\x7a", 10), &piece(r"\x7a", 13), SYNC]), Kept::Synced, "beside it");
         assert_eq!(after(&[r#"1 write(3<\x2f\x61>, "\x62\x63", 2) = 2"#, SYNC]), Kept::NotWritten, "somewhere");
     }
 }

@@ -15,6 +15,8 @@ use crate::servers::{Signal, send_signal};
 const CALLS: &str = "trace=recvfrom,recvmsg,write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,fsync,fdatasync";
 /// Longer data would be shortened, which [`Trace::parse`] refuses: above any message of nats-server and any write of WAL.
 const MOST_BYTES: &str = "4194304";
+const OUTPUT: &str = "strace.out";
+const LOG: &str = "strace.log";
 /// For `strace` to reach every thread, and to let go of them again.
 const PATIENCE: Duration = Duration::from_secs(5);
 const BETWEEN: Duration = Duration::from_millis(5);
@@ -39,12 +41,13 @@ impl Tracer {
                 return Ok(tracer);
             }
         }
-        bail!("strace did not reach every thread of {pids:?}, {TRIES} times")
+        let log = fs::read_to_string(dir.join(LOG)).unwrap_or_default();
+        bail!("strace did not reach every thread of {pids:?}, {TRIES} times; at last:\n{}", log.trim())
     }
 
     /// `None` if a thread was missed.
     async fn try_attach(pids: &[u32], dir: &Path) -> anyhow::Result<Option<Self>> {
-        let (output, log) = (dir.join("strace.out"), dir.join("strace.log"));
+        let (output, log) = (dir.join(OUTPUT), dir.join(LOG));
         let mut command = Command::new("strace");
         command.args(["-f", "-y", "-xx", "-s", MOST_BYTES, "-e", CALLS, "-e", "signal=none", "-o"]).arg(&output);
         for pid in pids.iter().flat_map(|pid| with_children(*pid)) {
@@ -128,4 +131,35 @@ fn field(path: &str, name: &str) -> Option<u32> {
 fn value(status: &str, name: &str) -> Option<u32> {
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     line.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_running_process_writes_is_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut cat = Command::new("cat");
+        cat.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut cat = cat.spawn().unwrap();
+        let tracer = Tracer::attach(&[cat.id().unwrap()], dir.path()).await.unwrap();
+        cat.stdin.as_mut().unwrap().write_all(b"hello").await.unwrap();
+        let mut back = [0; 5];
+        cat.stdout.as_mut().unwrap().read_exact(&mut back).await.unwrap();
+        let trace = tracer.stop().await.unwrap();
+        let written: Vec<_> = trace.calls().iter().map(|call| (call.name.as_str(), call.data.as_slice())).collect();
+        assert_eq!(written, [("write", &b"hello"[..])]);
+        assert!(cat.try_wait().unwrap().is_none(), "it runs on");
+    }
+
+    #[tokio::test]
+    async fn a_process_that_may_not_be_followed_is_an_error_that_says_what_helps() {
+        let dir = tempfile::tempdir().unwrap();
+        // There is no such process; where ptrace is refused, strace ends just so.
+        let error = Tracer::attach(&[u32::MAX >> 1], dir.path()).await.err().unwrap();
+        assert!(error.to_string().contains("kernel.yama.ptrace_scope"), "{error:#}");
+    }
 }
