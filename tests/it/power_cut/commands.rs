@@ -1,19 +1,17 @@
 //! Commands of the App Server, which are kept in PostgreSQL.
 
 use futures::future::join_all;
-use nmc_testbed::syscalls::{Exchange, Footprint, Kept, Trace, Tracer};
+use nmc_testbed::syscalls::{Exchange, Kept, Trace};
 use nmc_testbed::twilio::{TwilioOptions, new_message_sid};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
-use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::answered::{Operation, kept_at_the_answers, lost};
-use super::commits::Durable;
-use crate::harness::{
-    API_KEY, BUSINESS, Child, OUR_NUMBER, PUBLIC_URL, Rest, Servers, business, customer, eventually, query,
-};
+use super::commits::{AUDIT_ROW, BUSINESS_ROW, Durable, Row};
+use super::surroundings::{follow, start_service};
+use crate::harness::{OUR_NUMBER, Rest, Servers, business, customer, eventually, query};
 
 /// Conversations that are worked in at the same time.
 const CONVERSATIONS: u32 = 6;
@@ -21,6 +19,7 @@ const CONVERSATIONS: u32 = 6;
 const ANSWERS: usize = 5 * CONVERSATIONS as usize;
 /// Commits of a session that does not ask for durability.
 const CARELESS: usize = 10;
+const CARELESS_ROW: Row = "SELECT xmin::text::bigint FROM careless WHERE marker = $1";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answered_command_is_synced_before_its_answer() {
@@ -69,35 +68,21 @@ async fn follow_commands(durable: &Durable) -> Followed {
     // Nobody but people answers meanwhile.
     let changes =
         [("DATABASE_URL", durable.database_url.as_str()), ("NMC_WINDOW_HOLD", "60s"), ("NMC_WINDOW_MAX", "90s")];
-    let settings = servers.settings(&changes.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    let mut service = Child::start(&servers, "service", &["serve"], &settings);
-    let base = format!("http://{}", service.address().await);
-    servers.twilio.set_webhook_url(PUBLIC_URL, Some(&base));
-    let rest = Rest::new(base, API_KEY);
-    rest.ready().await;
-    rest.put(&format!("/businesses/{BUSINESS}"), &business()).await.ok();
+    let (service, rest) = start_service(&servers, &changes).await;
     let conversations = join_all((0..CONVERSATIONS).map(|number| open(&servers, &rest, customer(number)))).await;
     let mut session = durable.session().await;
     sqlx::query("CREATE TABLE careless (marker text)").execute(&mut session).await.unwrap();
     durable.turn_the_page().await;
 
-    let tracer = Tracer::attach(&[durable.postgres.pid(), service.pid()], servers.dir()).await;
-    let tracer = tracer.unwrap_or_else(|error| panic!("{error:#}"));
+    let tracer = follow(&servers, &[durable.postgres.pid(), service.pid()]).await;
     let since = durable.end_of_log().await;
     let done = join_all((0..).zip(&conversations).map(|(number, id)| work_in(&rest, id, other_number(number)))).await;
     let careless = commit_carelessly(&mut session).await;
     let trace = tracer.stop().await.unwrap_or_else(|error| panic!("{error:#}"));
 
-    let commits = durable.commits(&since).await;
-    let mut commands = Vec::new();
-    for (table, marker) in done.into_iter().flatten() {
-        commands.push(operation(&mut session, table, marker, &commits).await);
-    }
-    let mut of_session = Vec::new();
-    for marker in careless {
-        of_session.push(operation(&mut session, CARELESS_TABLE, marker, &commits).await);
-    }
-    Followed { trace, commands, careless: of_session }
+    let commands = durable.operations(&since, done.into_iter().flatten().collect()).await;
+    let careless = durable.operations(&since, careless).await;
+    Followed { trace, commands, careless }
 }
 
 /// A conversation, by its customer's first text.
@@ -112,14 +97,8 @@ async fn open(servers: &Servers, rest: &Rest, from: String) -> String {
     .await
 }
 
-/// Finds the transaction that has written the row with a marker. These rows are never written again.
-type Table = &'static str;
-const BUSINESSES: Table = "SELECT xmin::text::bigint FROM businesses WHERE id = $1";
-const AUDIT: Table = "SELECT xmin::text::bigint FROM audit WHERE actor_id = $1";
-const CARELESS_TABLE: Table = "SELECT xmin::text::bigint FROM careless WHERE marker = $1";
-
 /// Does with a conversation what people do, each command under another name, and puts a business.
-async fn work_in(rest: &Rest, id: &str, phone: String) -> Vec<(Table, String)> {
+async fn work_in(rest: &Rest, id: &str, phone: String) -> Vec<(Row, String)> {
     let commands: [(&str, Value); 4] = [
         ("takeover", json!({ "reason": "I am there" })),
         ("messages", json!({ "body": "I can come at three" })),
@@ -131,13 +110,13 @@ async fn work_in(rest: &Rest, id: &str, phone: String) -> Vec<(Table, String)> {
         let marker = format!("{command}-{}", Uuid::new_v4());
         body["user_id"] = json!(marker);
         rest.send(Method::POST, &format!("/conversations/{id}/{command}"), Some(&body)).await.ok();
-        done.push((AUDIT, marker));
+        done.push((AUDIT_ROW, marker));
     }
     let marker = format!("business-{}", Uuid::new_v4());
     let mut other = business();
     other["phone_numbers"] = json!([phone]);
     rest.put(&format!("/businesses/{marker}"), &other).await.ok();
-    done.push((BUSINESSES, marker));
+    done.push((BUSINESS_ROW, marker));
     done
 }
 
@@ -146,25 +125,13 @@ fn other_number(number: u32) -> String {
     format!("+1313666{number:04}")
 }
 
-async fn commit_carelessly(session: &mut PgConnection) -> Vec<String> {
+async fn commit_carelessly(session: &mut PgConnection) -> Vec<(Row, String)> {
     let mut markers = Vec::new();
     for _ in 0..CARELESS {
         let marker = format!("careless-{}", Uuid::new_v4());
         let sql = format!("INSERT INTO careless VALUES ('{marker}')");
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *session).await.unwrap();
-        markers.push(marker);
+        markers.push((CARELESS_ROW, marker));
     }
     markers
-}
-
-async fn operation(
-    sql: &mut PgConnection,
-    table: Table,
-    marker: String,
-    commits: &HashMap<i64, Footprint>,
-) -> Operation {
-    let transaction: i64 = sqlx::query_scalar(table).bind(&marker).fetch_one(sql).await.unwrap();
-    let footprint =
-        commits.get(&transaction).unwrap_or_else(|| panic!("no commit of {transaction} ({marker})")).clone();
-    Operation { marker, footprint }
 }

@@ -9,9 +9,18 @@ use nmc_testbed::servers::{PostgresServer, Shared};
 use nmc_testbed::syscalls::Footprint;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
+use super::answered::Operation;
+
 /// PostgreSQL's usual page, and what the log puts at its beginning.
 const PAGE: usize = 8192;
 const PAGE_HEADER: usize = 24;
+
+/// Finds the transaction that has written the row with a marker. These rows are not written again.
+pub type Row = &'static str;
+pub const BUSINESS_ROW: Row = "SELECT xmin::text::bigint FROM businesses WHERE id = $1";
+pub const AUDIT_ROW: Row = "SELECT xmin::text::bigint FROM audit WHERE actor_id = $1";
+pub const WAITING_WEBHOOK: Row =
+    "SELECT xmin::text::bigint FROM waiting_webhooks WHERE position(convert_to($1, 'UTF8') IN payload) > 0";
 
 /// A PostgreSQL of the test's own: the one that tests share runs with `fsync=off`.
 pub struct Durable {
@@ -62,9 +71,22 @@ impl Durable {
         self.position(&lsn).await
     }
 
+    /// What has written these rows, with the log that it has left behind since then.
+    pub async fn operations(&self, since: &Position, rows: Vec<(Row, String)>) -> Vec<Operation> {
+        let commits = self.commits(since).await;
+        let mut session = self.session().await;
+        let mut operations = Vec::new();
+        for (row, marker) in rows {
+            let transaction: i64 = sqlx::query_scalar(row).bind(&marker).fetch_one(&mut session).await.unwrap();
+            let footprint = commits.get(&transaction).unwrap_or_else(|| panic!("no commit of {transaction}, {marker}"));
+            operations.push(Operation { footprint: footprint.clone(), marker });
+        }
+        operations
+    }
+
     /// The log from `since` to the end of a transaction's commit, by transaction: a commit counts after a power cut if all of
     /// that is on disk.
-    pub async fn commits(&self, since: &Position) -> HashMap<i64, Footprint> {
+    async fn commits(&self, since: &Position) -> HashMap<i64, Footprint> {
         let until = self.end_of_log().await;
         let log = self.postgres.dir().join("data/pg_wal").canonicalize().unwrap();
         let mut pg_waldump = Command::new(&self.pg_waldump);

@@ -6,4 +6,5 @@
 mod answered;
 mod commands;
 mod commits;
+mod surroundings;
 mod webhooks;

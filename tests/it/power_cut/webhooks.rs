@@ -1,27 +1,39 @@
-//! Webhooks, which are kept in `NMC_INBOUND`.
+//! Webhooks, which are kept in `NMC_INBOUND`, or in PostgreSQL while JetStream is away.
 
 use std::fs;
 use std::path::PathBuf;
 
-use futures::future::join_all;
 use nmc_testbed::servers::{NatsOptions, NatsServer, Shared, workspace_root};
-use nmc_testbed::syscalls::{Exchange, Footprint, Kept, Tracer};
-use nmc_testbed::twilio::webhooks::{WebhookAnswer, WebhookClient};
-use nmc_testbed::twilio::{TwilioOptions, new_call_sid, new_message_sid};
-use uuid::Uuid;
+use nmc_testbed::syscalls::{Exchange, Footprint, Kept};
+use nmc_testbed::twilio::TwilioOptions;
 
 use super::answered::{Operation, kept_at_the_answers, lost};
-use crate::harness::{API_KEY, BUSINESS, Child, OUR_NUMBER, PUBLIC_URL, Rest, Servers, business, customer};
-
-/// Customers who text and call at the same time.
-const CUSTOMERS: u32 = 8;
-/// Of each: a text that Twilio posts twice, a call, its end, and a delivery report.
-const ANSWERS: usize = 5 * CUSTOMERS as usize;
+use super::commits::{Durable, WAITING_WEBHOOK};
+use super::surroundings::{ANSWERS, follow, post_webhooks, start_service};
+use crate::harness::Servers;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_acknowledged_webhook_is_synced_before_its_answer() {
     let servers = Servers::start(TwilioOptions::default()).await;
     let kept = acknowledge_webhooks(&servers).await;
+    assert_eq!(kept.len(), ANSWERS);
+    assert_eq!(lost(&kept), Vec::<&(String, Kept)>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_webhook_acknowledged_without_jetstream_is_synced_before_its_answer() {
+    let durable = Durable::start().await;
+    let mut servers = Servers::start(TwilioOptions::default()).await;
+    let (service, _rest) = start_service(&servers, &[("DATABASE_URL", &durable.database_url)]).await;
+    durable.turn_the_page().await;
+    servers.nats.stop().await.unwrap();
+    let tracer = follow(&servers, &[durable.postgres.pid(), service.pid()]).await;
+    let since = durable.end_of_log().await;
+    let markers = post_webhooks(&servers).await;
+    let trace = tracer.stop().await.unwrap_or_else(|error| panic!("{error:#}"));
+    let rows = markers.into_iter().map(|marker| (WAITING_WEBHOOK, marker)).collect();
+    let operations = durable.operations(&since, rows).await;
+    let kept = kept_at_the_answers(&trace, &operations, Exchange::is_http_success);
     assert_eq!(kept.len(), ANSWERS);
     assert_eq!(lost(&kept), Vec::<&(String, Kept)>::new());
 }
@@ -50,43 +62,13 @@ fn without_sync_interval(servers: &Servers) -> PathBuf {
 
 /// Posts webhooks of every kind, many at a time, and judges all answers.
 async fn acknowledge_webhooks(servers: &Servers) -> Vec<(String, Kept)> {
-    let mut service = Child::start(servers, "service", &["serve"], &servers.settings(&[]));
-    let base = format!("http://{}", service.address().await);
-    servers.twilio.set_webhook_url(PUBLIC_URL, Some(&base));
-    let rest = Rest::new(base, API_KEY);
-    rest.ready().await;
-    rest.put(&format!("/businesses/{BUSINESS}"), &business()).await.ok();
-
-    let tracer = Tracer::attach(&[servers.nats.pid(), service.pid()], servers.dir()).await;
-    let tracer = tracer.unwrap_or_else(|error| panic!("{error:#}"));
-    let client = servers.twilio.webhook_client(None).unwrap();
-    let markers = join_all((0..CUSTOMERS).map(|number| post_one_of_each(&client, customer(number)))).await;
+    let (service, _rest) = start_service(servers, &[]).await;
+    let tracer = follow(servers, &[servers.nats.pid(), service.pid()]).await;
+    let markers = post_webhooks(servers).await;
     let trace = tracer.stop().await.unwrap_or_else(|error| panic!("{error:#}"));
-
     let operation = |marker: String| Operation { footprint: in_the_stream(servers, &marker), marker };
-    let operations: Vec<_> = markers.into_iter().flatten().map(operation).collect();
+    let operations: Vec<_> = markers.into_iter().map(operation).collect();
     kept_at_the_answers(&trace, &operations, Exchange::is_http_success)
-}
-
-/// The SIDs of what was posted.
-async fn post_one_of_each(client: &WebhookClient, from: String) -> [String; 4] {
-    let [text, report] = [new_message_sid(), new_message_sid()];
-    let [call, ended] = [new_call_sid(), new_call_sid()];
-    let message_id = Uuid::new_v4().to_string();
-    let answers = tokio::join!(
-        client.sms(&text, &from, OUR_NUMBER, "My sink is blocked"),
-        // Twilio's second try may come while we are at the first: its answer is a promise too.
-        client.sms(&text, &from, OUR_NUMBER, "My sink is blocked"),
-        client.incoming_call(&call, &from, OUR_NUMBER, "ringing"),
-        client.call_status(&ended, "no-answer", Some(&from), Some(OUR_NUMBER), 0),
-        client.message_status(&message_id, &report, "delivered"),
-    );
-    let good = |answer: anyhow::Result<WebhookAnswer>| {
-        let answer = answer.unwrap();
-        assert!((200..300).contains(&answer.status), "{} {}", answer.status, answer.body);
-    };
-    [answers.0, answers.1, answers.2, answers.3, answers.4].into_iter().for_each(good);
-    [text, call, ended, report]
 }
 
 /// The message of `NMC_INBOUND` that holds the marker, with all that lies before it in its file: after a power cut

@@ -11,22 +11,22 @@ pub struct Descriptor {
     pub target: String,
 }
 
-/// A system call that has returned.
+/// A system call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// Its name.
     pub name: String,
     /// The descriptor that it is about, where that is its first argument.
     pub descriptor: Option<Descriptor>,
-    /// What was really written or read, from all buffers.
+    /// What was really written or read, from all buffers; what was to be written while it is under way.
     pub data: Vec<u8>,
     /// Where in the file, for the calls that say so.
     pub offset: Option<u64>,
-    /// What it returned; negative where it failed.
-    pub result: i64,
+    /// What it returned; negative where it failed, none where it was under way when `strace` let go.
+    pub result: Option<i64>,
     /// Its place in the trace when it began.
     pub begun: usize,
-    /// Its place in the trace when it returned.
+    /// Its place in the trace when it returned; after all others if that was not seen.
     pub ended: usize,
 }
 
@@ -45,11 +45,24 @@ impl Call {
             return Ok(None);
         }
         let result: i64 = result.parse().with_context(|| format!("not a result: {result:?}"))?;
-        let mut data = buffers(arguments).with_context(|| format!("{name} returned {result}"))?;
-        data.truncate(usize::try_from(result).unwrap_or(0));
-        let name = name.to_owned();
-        let (descriptor, offset) = (descriptor(arguments)?, offset(&name, arguments)?);
-        Ok(Some(Self { name, descriptor, data, offset, result, begun, ended }))
+        let mut call = Self::under_way(name, arguments, begun)?;
+        call.data.truncate(usize::try_from(result).unwrap_or(0));
+        Ok(Some(Self { result: Some(result), ended, ..call }))
+    }
+
+    /// Reads `name(arguments`, which nobody has seen return.
+    ///
+    /// # Errors
+    /// When the text is something else, or `strace` has shortened the data.
+    pub fn parse_under_way(text: &str, begun: usize) -> anyhow::Result<Self> {
+        let (name, arguments) = text.split_once('(').context("no call")?;
+        Self::under_way(name, arguments.trim_end_matches([' ', ',', ')']), begun)
+    }
+
+    fn under_way(name: &str, arguments: &str, begun: usize) -> anyhow::Result<Self> {
+        let (descriptor, offset) = (descriptor(arguments)?, offset(name, arguments)?);
+        let data = buffers(arguments)?;
+        Ok(Self { name: name.to_owned(), descriptor, data, offset, result: None, begun, ended: usize::MAX })
     }
 
     /// Whether its descriptor leads to `target`.
@@ -133,7 +146,7 @@ mod tests {
     fn a_positioned_write_has_its_file_its_data_and_its_offset() {
         let call = parsed(r#"pwrite64(11<\x2f\x73\x2f\x31\x2e\x62\x6c\x6b>, "\x60\x00\x22\x2c", 4, 96) = 4"#);
         assert_eq!((call.name.as_str(), call.descriptor.clone()), ("pwrite64", about(11, "/s/1.blk")));
-        assert_eq!((call.data, call.offset, call.result), (b"\x60\x00\",".to_vec(), Some(96), 4));
+        assert_eq!((call.data, call.offset, call.result), (b"\x60\x00\",".to_vec(), Some(96), Some(4)));
         assert_eq!((call.begun, call.ended), (1, 2));
     }
 
@@ -159,8 +172,8 @@ mod tests {
     fn what_failed_has_moved_nothing() {
         let text =
             r"recvfrom(9<socket:[7]>, 0x7f00, 8192, 0, NULL, NULL) = -1 EAGAIN (Resource temporarily unavailable)";
-        assert_eq!((parsed(text).result, parsed(text).data), (-1, Vec::new()));
-        assert_eq!(parsed(r"fsync(11<\x2f\x61>) = -1 EIO (Input/output error)").result, -1);
+        assert_eq!((parsed(text).result, parsed(text).data), (Some(-1), Vec::new()));
+        assert_eq!(parsed(r"fsync(11<\x2f\x61>) = -1 EIO (Input/output error)").result, Some(-1));
     }
 
     #[test]
@@ -169,9 +182,17 @@ mod tests {
     }
 
     #[test]
+    fn of_a_call_under_way_it_is_known_what_it_is_to_do() {
+        let call = Call::parse_under_way(r#"sendto(9<socket:[7]>, "\x6f\x6b", 2, MSG_NOSIGNAL, NULL, 0 "#, 4).unwrap();
+        assert_eq!((call.data.as_slice(), call.result, call.begun, call.ended), (&b"ok"[..], None, 4, usize::MAX));
+        let call = Call::parse_under_way(r"recvfrom(9<socket:[7]>, ", 4).unwrap();
+        assert!(call.data.is_empty() && call.is_about("socket:[7]"));
+    }
+
+    #[test]
     fn a_result_may_be_told_of_at_length() {
         let call = parsed(r"openat(AT_FDCWD</tmp>, 0x1, O_RDONLY) = 12<\x2f\x61>");
-        assert_eq!((call.result, call.descriptor), (12, None));
+        assert_eq!((call.result, call.descriptor), (Some(12), None));
     }
 
     #[test]

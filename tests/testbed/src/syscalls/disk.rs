@@ -47,7 +47,7 @@ impl Trace {
 }
 
 fn is_sync(call: &Call) -> bool {
-    matches!(call.name.as_str(), "fsync" | "fdatasync") && call.result == 0
+    matches!(call.name.as_str(), "fsync" | "fdatasync") && call.result == Some(0)
 }
 
 /// A stretch of a file, as far as the trace tells of it.
@@ -113,6 +113,7 @@ mod tests {
         assert_eq!(after(&[WRITE, r"1 fsync(4<\x2f\x62>) = 0"]), Kept::Written, "another file");
         assert_eq!(after(&[WRITE, r"1 sync_file_range(3<\x2f\x61>, 0, 0, SYNC_FILE_RANGE_WRITE) = 0"]), Kept::Written);
         assert_eq!(after(&[WRITE, r"1 fsync(3<\x2f\x61> <unfinished ...>"]), Kept::Written, "not yet");
+        assert_eq!(after(&[WRITE, r"1 fsync(3<\x2f\x61> <detached ...>"]), Kept::Written, "perhaps");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::call::Call;
 
-/// All calls that returned while `strace` looked, in the order in which they returned.
+/// All calls while `strace` looked, in the order in which they returned; last, what was under way when it let go.
 #[derive(Debug, Default)]
 pub struct Trace {
     calls: Vec<Call>,
@@ -29,7 +29,7 @@ impl Trace {
         Ok(Self { calls })
     }
 
-    /// The calls, in the order in which they returned.
+    /// The calls, in their order.
     pub fn calls(&self) -> &[Call] {
         &self.calls
     }
@@ -48,6 +48,18 @@ fn line_of<'a>(line: &'a str, place: usize, unfinished: &mut Unfinished<'a>) -> 
     if let Some(beginning) = text.strip_suffix("<unfinished ...>") {
         unfinished.insert(thread, (place, beginning.trim_end()));
         return Ok(None);
+    }
+    // It was under way when `strace` let go: an answer may have been read before it was seen to have been sent.
+    if let Some(beginning) = text.strip_suffix("<detached ...>") {
+        let (begun, beginning) = match text.starts_with("<... ") {
+            true => match unfinished.remove(thread) {
+                Some(begun) => begun,
+                // It had begun before we looked.
+                None => return Ok(None),
+            },
+            false => (place, beginning),
+        };
+        return Call::parse_under_way(beginning, begun).map(Some);
     }
     let Some(resumed) = text.strip_prefix("<... ") else {
         return Call::parse(text, place, place);
@@ -79,6 +91,9 @@ mod tests {
 23763 fsync(11<\x2f\x61>)               = 0
 101   sendto(9<socket:[7]>, "\x6f\x6b", 2, MSG_NOSIGNAL, NULL, 0) = 2
 23763 futex(0xc0 <unfinished ...>
+102   sendto(9<socket:[7]>, "\x6f\x6b", 2, MSG_NOSIGNAL, NULL, 0 <detached ...>
+23763 <... futex resumed> <detached ...>
+23759 <... epoll_wait resumed> <detached ...>
 23763 +++ exited with 0 +++
 "#;
 
@@ -90,8 +105,15 @@ mod tests {
             .iter()
             .map(|call| (call.name.as_str(), call.data.as_slice(), call.begun, call.ended))
             .collect();
-        let expected =
-            [("recvfrom", &b"PUT"[..], 1, 4), ("pwrite64", b"hi", 3, 5), ("fsync", b"", 6, 6), ("sendto", b"ok", 7, 7)];
+        const NEVER: usize = usize::MAX;
+        let expected = [
+            ("recvfrom", &b"PUT"[..], 1, 4),
+            ("pwrite64", b"hi", 3, 5),
+            ("fsync", b"", 6, 6),
+            ("sendto", b"ok", 7, 7),
+            ("sendto", b"ok", 9, NEVER),
+            ("futex", b"", 8, NEVER),
+        ];
         assert_eq!(short, expected);
         assert_eq!(trace.calls()[1].offset, Some(0));
     }

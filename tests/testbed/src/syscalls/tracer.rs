@@ -61,14 +61,19 @@ impl Tracer {
             if tracer.strace.try_wait()?.is_some() {
                 return Err(refused(&fs::read_to_string(&log)?));
             }
-            let tracer_pid = tracer.strace.id();
-            if pids.iter().flat_map(|pid| with_children(*pid)).flat_map(threads).all(|thread| thread == tracer_pid) {
+            if pids.iter().all(|pid| tracer.follows(*pid)) {
                 return Ok(Some(tracer));
             }
             tokio::time::sleep(BETWEEN).await;
         }
         tracer.end().await?;
         Ok(None)
+    }
+
+    /// Whether every thread of the process and of its children is followed. One that has ended is not.
+    fn follows(&self, pid: u32) -> bool {
+        let ours = |thread: Option<u32>| thread == self.strace.id();
+        !threads(pid).is_empty() && with_children(pid).into_iter().flat_map(threads).all(ours)
     }
 
     /// Lets go of the processes, and reads what they have done.
