@@ -32,6 +32,7 @@ mod opting;
 mod overload;
 mod paging;
 mod performance;
+mod power_cut;
 mod record;
 mod rest;
 mod sending;

@@ -48,10 +48,14 @@ impl Child {
         ended.then_some(None)
     }
 
+    /// The process, for whoever wants to look.
+    pub fn pid(&self) -> u32 {
+        self.process.id().expect("running")
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
-        let pid = self.process.id().expect("running");
-        send_signal(pid, signal).expect("a signal");
+        send_signal(self.pid(), signal).expect("a signal");
     }
 
     /// Waits for its end, however long that takes.

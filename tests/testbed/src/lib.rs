@@ -7,6 +7,7 @@
 //! - [`servers`]: nats-server, PostgreSQL and Redis as private child processes; `with-servers` runs a command beside them
 //! - [`twilio`]: a Twilio that sends signed webhooks and takes REST calls, with faults to switch on; also `twilio-sim`
 //! - [`dispatchbot`]: a DispatchBot that answers plausibly, with faults to switch on; also `dispatchbot-sim`
+//! - [`syscalls`]: what a server asks of the kernel, followed by `strace`: is it on disk before it is answered?
 //! - [`sim`]: what both simulators are made of
 //! - [`demo`]: all of it together, playing the journey from a missed call to an appointment; `make run`
 
@@ -14,4 +15,5 @@ pub mod demo;
 pub mod dispatchbot;
 pub mod servers;
 pub mod sim;
+pub mod syscalls;
 pub mod twilio;

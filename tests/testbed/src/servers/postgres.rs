@@ -52,6 +52,8 @@ pub struct PostgresServer {
     dir: PathBuf,
     port: u16,
     process: Process,
+    // Outlives the process: fields are dropped in this order.
+    _dir: Option<tempfile::TempDir>,
 }
 
 impl PostgresServer {
@@ -68,12 +70,21 @@ impl PostgresServer {
             let port = ports::free()?;
             match launch(&options, &user, &dir, port).await {
                 Ok(process) => {
-                    return Ok(Self { options, user, dir, port, process });
+                    return Ok(Self { options, user, dir, port, process, _dir: None });
                 }
                 Err(error) if tries >= PORT_TRIES => return Err(error),
                 Err(_) => {}
             }
         }
+    }
+
+    /// As [`start`](Self::start), durable, in a folder that goes when the server does: among the temporary files, where any
+    /// user reaches it.
+    pub(super) async fn start_temporary(binaries: &Binaries) -> anyhow::Result<Self> {
+        let dir = tempfile::tempdir().context("cannot make a folder among the temporary files")?;
+        let mut server = Self::start(PostgresOptions::new(binaries, dir.path())).await?;
+        server._dir = Some(dir);
+        Ok(server)
     }
 
     /// The maintenance database, as superuser.

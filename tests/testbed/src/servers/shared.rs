@@ -11,6 +11,7 @@ use super::{
     binaries::Binaries,
     database::{TestDatabase, template_database},
     nats::NatsServer,
+    postgres::PostgresServer,
     redis::RedisServer,
 };
 
@@ -70,6 +71,12 @@ impl Shared {
     /// An empty database of the caller's own.
     pub async fn empty_database(&self) -> anyhow::Result<TestDatabase> {
         TestDatabase::create(&self.admin_url, None).await
+    }
+
+    /// A PostgreSQL of the caller's own that survives a power cut, which the shared one may have given up on. Takes
+    /// seconds to start.
+    pub async fn durable_postgres(&self) -> anyhow::Result<PostgresServer> {
+        PostgresServer::start_temporary(&self.binaries).await
     }
 
     /// A nats-server of the caller's own, with an empty store.

@@ -1,0 +1,64 @@
+//! What these tests follow, and what they ask of it.
+
+use futures::future::join_all;
+use nmc_testbed::syscalls::Tracer;
+use nmc_testbed::twilio::webhooks::{WebhookAnswer, WebhookClient};
+use nmc_testbed::twilio::{new_call_sid, new_message_sid};
+use uuid::Uuid;
+
+use crate::harness::{API_KEY, BUSINESS, Child, OUR_NUMBER, PUBLIC_URL, Rest, Servers, business, customer, eventually};
+
+/// Customers who text and call at the same time.
+const CUSTOMERS: u32 = 8;
+/// Of each: a text that Twilio posts twice, a call, its end, and a delivery report.
+pub const ANSWERS: usize = 5 * CUSTOMERS as usize;
+
+/// The program itself, edge and worker, with the document's business.
+pub async fn start_service(servers: &Servers, changes: &[(&str, &str)]) -> (Child, Rest) {
+    let changes: Vec<_> = changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let mut service = Child::start(servers, "service", &["serve"], &servers.settings(&changes));
+    let base = format!("http://{}", service.address().await);
+    servers.twilio.set_webhook_url(PUBLIC_URL, Some(&base));
+    let rest = Rest::new(base, API_KEY);
+    rest.ready().await;
+    rest.put(&format!("/businesses/{BUSINESS}"), &business()).await.ok();
+    (service, rest)
+}
+
+/// Follows these processes from now on.
+pub async fn follow(servers: &Servers, pids: &[u32]) -> Tracer {
+    Tracer::attach(pids, servers.dir()).await.unwrap_or_else(|error| panic!("{error:#}"))
+}
+
+/// Posts webhooks of every kind, all at a time; all are answered with a success. The SIDs that they are known by.
+pub async fn post_webhooks(servers: &Servers) -> Vec<String> {
+    let client = servers.twilio.webhook_client(None).unwrap();
+    let posted = join_all((0..CUSTOMERS).map(|number| post_one_of_each(&client, customer(number)))).await;
+    posted.into_iter().flatten().collect()
+}
+
+async fn post_one_of_each(client: &WebhookClient, from: String) -> [String; 4] {
+    let [text, report] = [new_message_sid(), new_message_sid()];
+    let [call, ended] = [new_call_sid(), new_call_sid()];
+    let message_id = Uuid::new_v4().to_string();
+    tokio::join!(
+        until_taken(async || client.sms(&text, &from, OUR_NUMBER, "My sink is blocked").await),
+        // Twilio's second try may come while we are at the first: its answer is a promise too.
+        until_taken(async || client.sms(&text, &from, OUR_NUMBER, "My sink is blocked").await),
+        until_taken(async || client.incoming_call(&call, &from, OUR_NUMBER, "ringing").await),
+        until_taken(async || client.call_status(&ended, "no-answer", Some(&from), Some(OUR_NUMBER), 0).await),
+        until_taken(async || client.message_status(&message_id, &report, "delivered").await),
+    );
+    [text, call, ended, report]
+}
+
+/// Posts until it is taken: a followed server is slow, and 503 promises nothing.
+async fn until_taken(post: impl AsyncFn() -> anyhow::Result<WebhookAnswer>) {
+    eventually("a webhook that is taken", async || {
+        let answer = post().await.unwrap();
+        let taken = (200..300).contains(&answer.status);
+        assert!(taken || answer.status == 503, "{} {}", answer.status, answer.body);
+        taken.then_some(())
+    })
+    .await;
+}

@@ -1,0 +1,94 @@
+//! Webhooks, which are kept in `NMC_INBOUND`, or in PostgreSQL while JetStream is away.
+
+use std::fs;
+use std::path::PathBuf;
+
+use nmc_testbed::servers::{NatsOptions, NatsServer, Shared, workspace_root};
+use nmc_testbed::syscalls::{Exchange, Footprint, Kept};
+use nmc_testbed::twilio::TwilioOptions;
+
+use super::answered::{Operation, kept_at_the_answers, lost};
+use super::commits::{Durable, WAITING_WEBHOOK};
+use super::surroundings::{ANSWERS, follow, post_webhooks, start_service};
+use crate::harness::Servers;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_acknowledged_webhook_is_synced_before_its_answer() {
+    let servers = Servers::start(TwilioOptions::default()).await;
+    let kept = acknowledge_webhooks(&servers).await;
+    assert_eq!(kept.len(), ANSWERS);
+    assert_eq!(lost(&kept), Vec::<&(String, Kept)>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_webhook_acknowledged_without_jetstream_is_synced_before_its_answer() {
+    let durable = Durable::start().await;
+    let mut servers = Servers::start(TwilioOptions::default()).await;
+    let (service, _rest) = start_service(&servers, &[("DATABASE_URL", &durable.database_url)]).await;
+    durable.turn_the_page().await;
+    servers.nats.stop().await.unwrap();
+    let tracer = follow(&servers, &[durable.postgres.pid(), service.pid()]).await;
+    let since = durable.end_of_log().await;
+    let markers = post_webhooks(&servers).await;
+    let trace = tracer.stop().await.unwrap_or_else(|error| panic!("{error:#}"));
+    let rows = markers.into_iter().map(|marker| (WAITING_WEBHOOK, marker)).collect();
+    let operations = durable.operations(&since, rows).await;
+    let kept = kept_at_the_answers(&trace, &operations, Exchange::is_http_success);
+    assert_eq!(kept.len(), ANSWERS);
+    assert_eq!(lost(&kept), Vec::<&(String, Kept)>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_default_sync_interval_would_lose_acknowledged_webhooks() {
+    let mut servers = Servers::start(TwilioOptions::default()).await;
+    let binaries = Shared::from_env().unwrap().binaries().clone();
+    let config = without_sync_interval(&servers);
+    let options = NatsOptions { config, ..NatsOptions::new(&binaries, servers.dir().join("nats")) };
+    servers.nats = NatsServer::start(options).await.unwrap();
+    let kept = acknowledge_webhooks(&servers).await;
+    assert_eq!(kept.len(), ANSWERS);
+    assert!(kept.iter().all(|(_, kept)| *kept == Kept::Written), "{kept:?}");
+}
+
+/// The project's configuration, but for the one line.
+fn without_sync_interval(servers: &Servers) -> PathBuf {
+    let ours = fs::read_to_string(workspace_root().join("nats.conf")).unwrap();
+    let (sync, others): (Vec<_>, Vec<_>) = ours.lines().partition(|line| line.trim() == "sync_interval: always");
+    assert_eq!(sync.len(), 1, "nats.conf says it once");
+    let config = servers.dir().join("default-sync-interval.conf");
+    fs::write(&config, others.join("\n")).unwrap();
+    config
+}
+
+/// Posts webhooks of every kind, many at a time, and judges all answers.
+async fn acknowledge_webhooks(servers: &Servers) -> Vec<(String, Kept)> {
+    let (service, _rest) = start_service(servers, &[]).await;
+    let tracer = follow(servers, &[servers.nats.pid(), service.pid()]).await;
+    let markers = post_webhooks(servers).await;
+    let trace = tracer.stop().await.unwrap_or_else(|error| panic!("{error:#}"));
+    let operation = |marker: String| Operation { footprint: in_the_stream(servers, &marker), marker };
+    let operations: Vec<_> = markers.into_iter().map(operation).collect();
+    kept_at_the_answers(&trace, &operations, Exchange::is_http_success)
+}
+
+/// The message of `NMC_INBOUND` that holds the marker, with all that lies before it in its file: after a power cut
+/// nats-server reads a file up to the first message that is not whole.
+fn in_the_stream(servers: &Servers, marker: &str) -> Footprint {
+    let folder = servers.nats.dir().join("jetstream/$G/streams/NMC_INBOUND/msgs").canonicalize().unwrap();
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    for file in files.filter(|file| file.extension().is_some_and(|extension| extension == "blk")) {
+        let bytes = fs::read(&file).unwrap();
+        let mut end = 0;
+        while let Some(length) = bytes.get(end..end + 4) {
+            // Of the length, the highest bit says whether there are headers.
+            let length = u32::from_le_bytes(length.try_into().unwrap()) & !(1 << 31);
+            let begin = end;
+            end += length as usize;
+            let record = bytes.get(begin..end).filter(|_| length > 0).expect("whole messages");
+            if record.windows(marker.len()).any(|part| part == marker.as_bytes()) {
+                return Footprint { file, offset: 0, bytes: bytes[..end].to_vec() };
+            }
+        }
+    }
+    panic!("{marker} is not in NMC_INBOUND");
+}
