@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::jetstream::{Outgoing, PublishError, Publisher};
 use crate::operators::{DeadLetter, DeadLetterSink};
@@ -31,32 +31,36 @@ impl DeadLetterStream {
     /// When JetStream has not acknowledged it.
     pub async fn keep(&self, letter: &DeadLetter, message_id: String) -> Result<(), PublishError> {
         let reason = letter.reason.code();
-        // What can be read is kept readable; what is no text is kept to the byte.
-        let payload = match std::str::from_utf8(&letter.payload) {
-            Ok(text) => json!({ "text": text }),
-            Err(_) => json!({ "base64": STANDARD.encode(&letter.payload) }),
-        };
-        let body = json!({
-            "reason": reason,
-            "detail": letter.detail,
-            "subject": letter.subject,
-            "stream_sequence": letter.stream_sequence,
-            "delivery_count": letter.delivery_count,
-            "first_seen": letter.first_seen,
-            "headers": letter.headers,
-            "payload": payload,
-        });
         self.publisher
             .publish(Outgoing {
                 subject: subjects::dead(reason),
                 message_id: Some(message_id),
                 headers: BTreeMap::from([("Nmc-Reason".to_owned(), reason.to_owned())]),
-                payload: body.to_string().into(),
+                payload: written(letter).to_string().into(),
             })
             .await?;
         self.metrics.dead_letter(reason);
         Ok(())
     }
+}
+
+/// A letter as it lies in NMC_DEAD; [`crate::jetstream::Letter`] reads it.
+pub fn written(letter: &DeadLetter) -> Value {
+    // What can be read is kept readable; what is no text is kept to the byte.
+    let payload = match std::str::from_utf8(&letter.payload) {
+        Ok(text) => json!({ "text": text }),
+        Err(_) => json!({ "base64": STANDARD.encode(&letter.payload) }),
+    };
+    json!({
+        "reason": letter.reason.code(),
+        "detail": letter.detail,
+        "subject": letter.subject,
+        "stream_sequence": letter.stream_sequence,
+        "delivery_count": letter.delivery_count,
+        "first_seen": letter.first_seen,
+        "headers": letter.headers,
+        "payload": payload,
+    })
 }
 
 impl DeadLetterSink for DeadLetterStream {

@@ -27,12 +27,12 @@ use futures::{FutureExt, StreamExt};
 use tokio_util::sync::CancellationToken;
 
 pub use analyze::analyze;
-pub use dead_letters::DeadLetterStream;
+pub use dead_letters::{DeadLetterStream, written};
 pub use events::events;
 pub use send::send;
 pub use stage::{Stage, retry_delay, through};
 pub use webhooks::{Decide, webhooks};
-pub use windows::windows;
+pub use windows::{Fire, windows};
 
 use crate::answering::Dispatch;
 use crate::jetstream::JetStream;
