@@ -20,6 +20,7 @@ mod document;
 mod emergencies;
 mod emergency_corpus;
 mod event_stream;
+mod fuzz_corpus;
 mod harness;
 mod journey;
 mod keys;
