@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::alone;
+use crate::emergency::warm_up;
 
 /// A small generator of its own, so that a failure can be had again.
 struct Dice(u64);
@@ -47,6 +48,8 @@ fn any_order_of_the_rules_own_words_is_read() {
 
 #[test]
 fn a_long_text_takes_time_as_its_length() {
+    // The rules are compiled once, which is no part of what a text takes.
+    warm_up().expect("the rules compile");
     for word in ["a", "flood ", "no ", "if water ", "éé", "🔥", "aaaaaaaa", "\u{200B}", "no water . "] {
         let text = word.repeat(10_000 / word.chars().count());
         let start = Instant::now();
