@@ -13,6 +13,8 @@ COVERAGE_LEAST ?= 85
 # A profile of .config/nextest.toml, and further arguments such as a filter: make test NEXTEST="-E 'test(window)'"
 NEXTEST_PROFILE ?= $(if $(CI),ci,default)
 NEXTEST ?=
+# Targets of fuzz/; all, unless told.
+FUZZ ?=
 
 .PHONY: help
 help: ## Lists the commands
@@ -59,6 +61,10 @@ race: servers nextest ## Takeovers at random moments against two processes, thou
 property: ## The rules under a million random sequences, other ones every time (NMC_PROPERTY_CASES, NMC_PROPERTY_SEED)
 	NMC_PROPERTY_CASES=$${NMC_PROPERTY_CASES:-1000000} NMC_PROPERTY_SEED=$${NMC_PROPERTY_SEED:-random} $(CARGO) test $(ALL) --package nevermisscall --lib property:: -- --nocapture
 
+.PHONY: fuzz
+fuzz: ## Bad input by machine: libFuzzer on each target of fuzz/, a minute each (NMC_FUZZ_SECONDS, FUZZ="form twiml")
+	scripts/fuzz $(FUZZ)
+
 .PHONY: test-live
 test-live: servers nextest ## Runs the tests against the real Twilio and DispatchBot (needs test credentials)
 	@for name in TWILIO_TEST_SID TWILIO_TEST_TOKEN DISPATCHBOT_TEST_KEY; do \
@@ -74,10 +80,12 @@ ci: ## Runs what CI runs
 .PHONY: fmt
 fmt: ## Formats the source
 	$(CARGO) fmt --all
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 
 .PHONY: lint
 lint: ## Checks formatting, and clippy with warnings denied
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy $(ALL) --all-targets -- -D warnings
 
 .PHONY: sqlx-prepare

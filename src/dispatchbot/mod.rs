@@ -10,6 +10,6 @@ pub use self::{
     client::{AnalyzeError, DispatchBotClient},
     wire::{
         Analysis, AnalyzeRequest, Appointment, BusinessProfile, Media, Priority, SenderType, UrgencyLevel,
-        WindowMessage,
+        WindowMessage, read_answer,
     },
 };

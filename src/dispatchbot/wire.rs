@@ -166,7 +166,10 @@ struct Verdict {
 }
 
 /// Reads the body of a successful answer.
-pub(super) fn read_answer(body: &[u8]) -> Result<Analysis, AnalyzeError> {
+///
+/// # Errors
+/// When it is no answer, or one that lacks what the conversation's rules need.
+pub fn read_answer(body: &[u8]) -> Result<Analysis, AnalyzeError> {
     let malformed = |error: serde_json::Error| AnalyzeError::Malformed { why: error.to_string() };
     let Verdict { success } = serde_json::from_slice(body).map_err(malformed)?;
     if !success {

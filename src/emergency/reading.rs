@@ -88,7 +88,7 @@ impl Reading {
         let strongest = told.first()?;
         // Two hints of different kinds are more than one.
         let more = told.get(1).map_or(0, |second| second.weight / 2);
-        if strongest.weight + more < ENOUGH {
+        if strongest.weight.saturating_add(more) < ENOUGH {
             return None;
         }
         Some(Verdict {
@@ -103,7 +103,7 @@ impl Reading {
     pub(super) fn weight(&self) -> i16 {
         let mut weights: Vec<i16> = self.told.iter().map(|told| told.weight).collect();
         weights.sort_unstable_by(|a, b| b.cmp(a));
-        weights.first().copied().unwrap_or(0) + weights.get(1).map_or(0, |second| second / 2)
+        weights.first().copied().unwrap_or(0).saturating_add(weights.get(1).map_or(0, |second| second / 2))
     }
 
     /// The language of what was read.

@@ -111,7 +111,7 @@ fn keep(reading: &mut Reading, text: &str, scan: &Scan, book: &Book, hit: Hit) {
 
 /// Combinations that only two messages together complete.
 pub(super) fn join(earlier: &Reading, later: &Reading, book: &Book) -> Vec<Told> {
-    let tilt = later.tilt.min(0) + earlier.tilt.max(0).max(later.tilt);
+    let tilt = later.tilt.min(0).saturating_add(earlier.tilt.max(0).max(later.tilt));
     let mut joined = Vec::new();
     for fragment in later.fragments.iter().chain(&earlier.fragments) {
         for number in book.anchored.get(usize::from(fragment.concept)).into_iter().flatten() {
@@ -141,7 +141,7 @@ pub(super) fn join(earlier: &Reading, later: &Reading, book: &Book) -> Vec<Told>
                 words.extend(after.or(before));
                 met
             });
-            let weight = wanted.weight + tilt.max(-HINT);
+            let weight = wanted.weight.saturating_add(tilt.max(-HINT));
             if complete && ends == [true, true] && weight > 0 {
                 words.dedup();
                 joined.push(Told { rule: hazard.id.clone(), words, weight, life_safety: hazard.life_safety });

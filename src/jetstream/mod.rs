@@ -17,7 +17,7 @@ pub use bucket::BucketError;
 pub use deliveries::deliveries;
 pub use follow::{FollowError, Followed};
 pub use publish::{Outgoing, PublishError, Published, Publisher, says_away};
-pub use replay::ReplayError;
+pub use replay::{Letter, ReplayError};
 
 /// How long the first connection may take before the client reports it as failed; it goes on trying.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

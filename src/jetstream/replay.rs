@@ -31,8 +31,16 @@ pub enum ReplayError {
     Publish(#[from] PublishError),
 }
 
+/// What is needed of a dead letter to put it back.
+pub struct Letter {
+    /// Where it came from.
+    pub subject: String,
+    /// What it held, to the byte.
+    pub payload: Vec<u8>,
+}
+
 #[derive(Deserialize)]
-struct Letter {
+struct Written {
     subject: String,
     payload: Payload,
 }
@@ -42,6 +50,24 @@ struct Letter {
 enum Payload {
     Text(String),
     Base64(String),
+}
+
+impl Letter {
+    /// Reads a letter as it lies in NMC_DEAD.
+    ///
+    /// # Errors
+    /// Why it cannot be put back.
+    pub fn read(written: &[u8]) -> Result<Self, String> {
+        let Written { subject, payload } = serde_json::from_slice(written).map_err(|error| error.to_string())?;
+        if subject.starts_with("nmc.edge.") {
+            return Err("it never became a webhook that can be processed".to_owned());
+        }
+        let payload = match payload {
+            Payload::Text(text) => text.into_bytes(),
+            Payload::Base64(text) => STANDARD.decode(text).map_err(|error| error.to_string())?,
+        };
+        Ok(Self { subject, payload })
+    }
 }
 
 impl JetStream {
@@ -55,19 +81,12 @@ impl JetStream {
         let unusable = |why: String| ReplayError::Unusable { sequence, why };
         let stream = self.context.get_stream("NMC_DEAD").await.map_err(|e| missing(e.to_string()))?;
         let message = stream.get_raw_message(sequence).await.map_err(|e| missing(e.to_string()))?;
-        let letter: Letter = serde_json::from_slice(&message.payload).map_err(|e| unusable(e.to_string()))?;
-        if letter.subject.starts_with("nmc.edge.") {
-            return Err(unusable("it never became a webhook that can be processed".to_owned()));
-        }
-        let payload = match letter.payload {
-            Payload::Text(text) => text.into_bytes(),
-            Payload::Base64(text) => STANDARD.decode(text).map_err(|e| unusable(e.to_string()))?,
-        };
+        let letter = Letter::read(&message.payload).map_err(unusable)?;
         self.publisher()
             .publish(Outgoing {
                 subject: letter.subject.clone(),
                 message_id: Some(format!("replay:{}", Uuid::new_v4())),
-                payload: payload.into(),
+                payload: letter.payload.into(),
                 ..Outgoing::default()
             })
             .await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::jetstream::{Outgoing, PublishError, Publisher};
 use crate::operators::{DeadLetter, DeadLetterSink};
@@ -37,7 +37,7 @@ impl<P: Publish> DeadLetterStream<P> {
     }
 }
 
-/// A letter as it lies in NMC_DEAD.
+/// A letter as it lies in NMC_DEAD; [`crate::jetstream::Letter`] reads it.
 pub fn dead_letter(letter: &DeadLetter, message_id: String) -> Outgoing {
     let reason = letter.reason.code();
     // What can be read is kept readable; what is no text is kept to the byte.

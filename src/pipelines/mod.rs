@@ -38,7 +38,7 @@ pub use ports::{Neighbours, Real, Source};
 pub use send::send;
 pub use stage::{Stage, given_back, retry_delay, through};
 pub use webhooks::{Decide, webhooks};
-pub use windows::windows;
+pub use windows::{Fire, windows};
 
 use crate::answering::Dispatch;
 use crate::operators::SettleSummary;

@@ -20,8 +20,9 @@ const MAX_DELIVERIES: u64 = 1_000;
 
 /// The timer's payload, as it was armed.
 #[derive(Debug, Deserialize)]
-struct Fire {
-    conversation_id: Uuid,
+pub struct Fire {
+    /// Whose window it is.
+    pub conversation_id: Uuid,
 }
 
 /// Fires, in order for each conversation.

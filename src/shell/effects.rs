@@ -37,9 +37,13 @@ impl Trace {
     }
 }
 
+/// Whether this is what W3C's Trace Context allows: lower-case hex, and neither a version nor an id that stands for none.
 fn is_traceparent(text: &str) -> bool {
-    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
-    lengths == [2, 32, 16, 2] && text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
+    let hex = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let parts: Vec<&str> = text.split('-').collect();
+    let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+    let none = |part: &&str| *part == "ff" || (part.len() > 2 && part.bytes().all(|byte| byte == b'0'));
+    lengths == [2, 32, 16, 2] && parts.iter().all(|part| hex(part)) && !parts.iter().take(3).any(none)
 }
 
 /// The task to ask DispatchBot.
@@ -221,6 +225,10 @@ mod tests {
     #[case::good("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", true)]
     #[case::short("00-4bf9-00f067aa0ba902b7-01", false)]
     #[case::not_hex("00-4bf92f3577b34da6a3ce929d0e0e473g-00f067aa0ba902b7-01", false)]
+    #[case::upper_case("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", false)]
+    #[case::no_trace("00-00000000000000000000000000000000-00f067aa0ba902b7-01", false)]
+    #[case::no_parent("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", false)]
+    #[case::no_version("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", false)]
     #[case::nothing("", false)]
     fn a_trace_is_handed_on_only_if_it_can_be_read(#[case] header: &str, #[case] kept: bool) {
         assert_eq!(Trace::from_header(Some(header)).header() == header, kept);

@@ -12,5 +12,5 @@ pub use self::{
     client::{Account, ListError, OutgoingSms, SendOutcome, TwilioClient},
     errors::{explain, is_opt_out, is_permanent},
     media::{FetchedMedia, MediaClient, MediaError},
-    wire::ListedMessage,
+    wire::{ListedMessage, Page, read_created, read_page},
 };

@@ -32,9 +32,11 @@ struct Problem {
 
 /// One page of the list of messages.
 #[derive(Deserialize)]
-pub(super) struct Page {
-    pub(super) messages: Vec<ListedMessage>,
-    pub(super) next_page_uri: Option<String>,
+pub struct Page {
+    /// The messages, the newest first.
+    pub messages: Vec<ListedMessage>,
+    /// Where the list goes on, below the API's own address.
+    pub next_page_uri: Option<String>,
 }
 
 /// A message in Twilio's list.
@@ -91,7 +93,7 @@ fn is_message_sid(sid: &str) -> bool {
 }
 
 /// What the answer to a create request says about the message.
-pub(super) fn read_created(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> SendOutcome {
+pub fn read_created(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> SendOutcome {
     if status.is_success() {
         return match serde_json::from_slice::<Created>(body) {
             Ok(created) if is_message_sid(&created.sid) => SendOutcome::Accepted {
@@ -117,7 +119,10 @@ pub(super) fn read_created(status: StatusCode, retry_after: Option<Duration>, bo
 }
 
 /// What the answer to a list request says.
-pub(super) fn read_page(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Result<Page, ListError> {
+///
+/// # Errors
+/// When it is no list.
+pub fn read_page(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Result<Page, ListError> {
     if status == StatusCode::TOO_MANY_REQUESTS {
         return Err(ListError::TooManyRequests { retry_after });
     }

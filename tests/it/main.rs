@@ -21,6 +21,7 @@ mod drain;
 mod emergencies;
 mod emergency_corpus;
 mod event_stream;
+mod fuzz_corpus;
 mod harness;
 mod journey;
 mod keys;

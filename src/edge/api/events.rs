@@ -29,7 +29,7 @@ const STILL_VALID: Duration = Duration::from_secs(1);
 
 /// What happened: the envelope that JetStream and Redis subscribers get, too.
 #[derive(Debug, Object, Deserialize)]
-struct Envelope {
+pub struct Envelope {
     /// The same however often it is delivered.
     event_id: String,
     /// Like `message.received`.

@@ -26,6 +26,7 @@ use poem_openapi::{OpenApiService, Tags};
 use super::Edge;
 
 pub use auth::Keys;
+pub use events::Envelope;
 
 /// The groups of the OpenAPI document.
 #[derive(Tags)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::alone;
+use crate::emergency::warm_up;
 
 /// A small generator of its own, so that a failure can be had again.
 struct Dice(u64);
@@ -53,6 +54,8 @@ fn time_spent() -> Duration {
 
 #[test]
 fn a_long_text_takes_time_as_its_length() {
+    // The rules are compiled once, which is no part of what a text takes.
+    warm_up().expect("the rules compile");
     for word in ["a", "flood ", "no ", "if water ", "éé", "🔥", "aaaaaaaa", "\u{200B}", "no water . "] {
         let _ = alone(word).verdict(); // the rules are compiled by the first text
         let took = |chars: usize| {

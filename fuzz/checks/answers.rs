@@ -1,0 +1,55 @@
+//! The answers of DispatchBot and Twilio: a body, read as either and under every kind of status.
+
+use std::time::Duration;
+
+use nevermisscall::dispatchbot::{Analysis, read_answer};
+use nevermisscall::prices::{PriceRange, are_estimated};
+use nevermisscall::twilio::{SendOutcome, read_created, read_page};
+use reqwest::StatusCode;
+
+/// Nothing panics; an answer that passes is one that the rules can use, and what is not clear is unknown.
+pub fn check(data: &[u8]) {
+    dispatchbot(data);
+    for status in [200, 201, 202, 204, 302, 400, 401, 404, 408, 429, 499, 500, 503] {
+        twilio(StatusCode::from_u16(status).expect("a status"), data);
+    }
+}
+
+/// Whether DispatchBot's answer could be read.
+pub fn dispatchbot(data: &[u8]) -> bool {
+    let Ok(analysis) = read_answer(data) else { return false };
+    assert!(!analysis.message_to_customer.trim().is_empty(), "a blank message");
+    assert!((0.0..=1.0).contains(&analysis.confidence), "confidence {}", analysis.confidence);
+    let again: Analysis = serde_json::from_slice(&serde_json::to_vec(&analysis).expect("encoded")).expect("decoded");
+    // serde_json reads numbers to within the last digit.
+    assert!((again.confidence - analysis.confidence).abs() <= f64::EPSILON);
+    assert!(Analysis { confidence: analysis.confidence, ..again } == analysis, "another answer is read again");
+    let ranges = [PriceRange { min: 0.0, max: f64::INFINITY }];
+    assert!(are_estimated(&analysis.message_to_customer, &ranges), "a price outside of all there are");
+    true
+}
+
+/// Whether Twilio's answer is that of a message which was accepted, or a list of messages.
+pub fn twilio(status: StatusCode, data: &[u8]) -> bool {
+    let asked_to_wait = Some(Duration::from_secs(3));
+    let outcome = read_created(status, asked_to_wait, data);
+    let accepted = matches!(outcome, SendOutcome::Accepted { .. });
+    match (&outcome, status.as_u16()) {
+        (SendOutcome::Accepted { sid, segments, .. }, 200..300) => {
+            let (kind, digits) = sid.split_at(2);
+            assert!(matches!(kind, "SM" | "MM") && digits.len() == 32, "no id of a message: {sid}");
+            assert!(u128::from_str_radix(digits, 16).is_ok() && !digits.starts_with('+'), "no id of a message: {sid}");
+            assert!(*segments >= 1, "a message without a segment");
+        }
+        (SendOutcome::NotProcessed { retry_after, .. }, 400..500) => assert_eq!(*retry_after, asked_to_wait),
+        (SendOutcome::Rejected { http_status, .. }, 400..500) => {
+            assert!(*http_status == status.as_u16() && *http_status != 429);
+        }
+        // Everything else may have been accepted: taken for refused, it would be sent again.
+        (SendOutcome::Unknown { .. }, _) => assert_ne!(status, StatusCode::TOO_MANY_REQUESTS),
+        (other, status) => panic!("{other:?} under {status}"),
+    }
+    let listed = read_page(status, asked_to_wait, data);
+    assert!(listed.is_err() || status.is_success(), "a list under {status}");
+    accepted || listed.is_ok()
+}

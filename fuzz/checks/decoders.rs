@@ -1,0 +1,113 @@
+//! What is read from streams and buckets: a payload, which every decoder tries.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::{FutureExt, StreamExt, stream};
+use nevermisscall::business::Profile;
+use nevermisscall::edge::api::Envelope;
+use nevermisscall::emergency::{self, Reading};
+use nevermisscall::inbound::Inbound;
+use nevermisscall::jetstream::Letter;
+use nevermisscall::operators::{DeadLetter, DeadReason, DeliveryStreamExt, FailureReason, Metadata, Receipt};
+use nevermisscall::pipelines::{Fire, dead_letter};
+use nevermisscall::shell::{AnalyzeTask, SendTask};
+use nevermisscall::subjects;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A decoder, and whether it could read the payload.
+pub type Decoder = (&'static str, fn(&[u8]) -> bool);
+
+/// Whatever reads a payload.
+pub const DECODERS: [Decoder; 8] = [
+    ("inbound", inbound),
+    ("analyze task", task::<AnalyzeTask>),
+    ("send task", task::<SendTask>),
+    ("timer", |data| decoded::<Fire>(data).is_some()),
+    ("event", |data| decoded::<Envelope>(data).is_some()),
+    ("dead letter", |data| Letter::read(data).is_ok()),
+    ("mirrored business", business),
+    ("reading", reading),
+];
+
+/// Nothing panics; what was decoded is decoded again from what it is encoded to; a dead letter gives back its payload.
+pub fn check(data: &[u8]) {
+    for (_, decoder) in DECODERS {
+        decoder(data);
+    }
+    buried(data);
+}
+
+/// Through the operator that every pipeline begins with.
+fn decoded<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
+    let raw = Receipt::detached(Metadata::new("nmc.fuzz", payload.to_vec())).with(());
+    let step = stream::iter([raw]).decode::<T>().next().now_or_never().flatten().expect("one in, one out");
+    match step {
+        Ok(delivery) => Some(delivery.split().0),
+        Err(failure) => {
+            assert_eq!(failure.receipt.metadata().payload, payload, "a dead message without its payload");
+            assert!(matches!(failure.reason, FailureReason::Dead { reason: DeadReason::UNDECODABLE, .. }));
+            None
+        }
+    }
+}
+
+fn encoded(item: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(item).expect("what was decoded can be encoded")
+}
+
+fn inbound(data: &[u8]) -> bool {
+    let Some(inbound) = decoded::<Inbound>(data) else { return false };
+    assert_eq!(decoded::<Inbound>(&encoded(&inbound)).as_ref(), Some(&inbound));
+    let subject = subjects::inbound(inbound.webhook.kind(), &inbound.webhook.key());
+    assert_eq!(subject.split('.').count(), 4, "{subject}");
+    assert!(subject.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)), "{subject}");
+    true
+}
+
+fn task<T: Serialize + DeserializeOwned>(data: &[u8]) -> bool {
+    let Some(task) = decoded::<T>(data) else { return false };
+    let again = decoded::<T>(&encoded(&task)).expect("what was encoded can be decoded");
+    assert_eq!(encoded(&again), encoded(&task));
+    true
+}
+
+/// A business, and all that the rules make of it.
+fn business(data: &[u8]) -> bool {
+    let Some(profile) = decoded::<Profile>(data) else { return false };
+    let rules = profile.for_rules();
+    let year = (0..366 * 24).step_by(7).map(|hour| DateTime::<Utc>::UNIX_EPOCH + TimeDelta::hours(hour));
+    for (quiet, now) in rules.quiet_hours.iter().flat_map(|quiet| year.clone().map(move |now| (quiet, now))) {
+        assert!(quiet.over_at(now).is_none_or(|over| over > now), "quiet hours that are over before they are");
+    }
+    emergency::read(&profile.name, Some(profile.trade.as_str()), &profile.emergencies().phrases());
+    true
+}
+
+/// What a text told, as it is kept with its message: older rules may have written it.
+fn reading(data: &[u8]) -> bool {
+    let Some(reading) = decoded::<Reading>(data) else { return false };
+    assert_eq!(decoded::<Reading>(&encoded(&reading)).as_ref(), Some(&reading));
+    let other = emergency::read("there is water everywhere", None, &emergency::OwnPhrases::default());
+    for together in [reading.after(&other), other.after(&reading), reading.after(&reading)] {
+        together.verdict();
+    }
+    assert!(other.after(&reading).verdict().is_some() || other.verdict().is_none(), "what was told is told no more");
+    true
+}
+
+fn buried(data: &[u8]) {
+    let letter = DeadLetter {
+        subject: "nmc.inbound.sms.0123456789abcdef".to_owned(),
+        stream_sequence: 1,
+        delivery_count: 1,
+        reason: DeadReason::UNDECODABLE,
+        detail: super::text(data),
+        headers: BTreeMap::from([("traceparent".to_owned(), super::text(data))]),
+        payload: data.to_vec().into(),
+        first_seen: DateTime::UNIX_EPOCH,
+    };
+    let read = Letter::read(&dead_letter(&letter, String::new()).payload).expect("what was buried can be dug out");
+    assert_eq!((&read.subject, &read.payload[..]), (&letter.subject, data), "another message is dug out");
+}

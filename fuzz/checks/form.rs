@@ -1,0 +1,42 @@
+//! Forms: the body of a webhook.
+
+use nevermisscall::edge::twilio::form::{Form, RawParams, body_hash, parse};
+use url::form_urlencoded;
+
+/// Nothing panics; the parameters are those that the URL standard reads, and survive being written again.
+pub fn check(data: &[u8]) {
+    let params = parse(data);
+    assert_eq!(parse(&written(&params)), params, "what was read is not what is read again");
+
+    let lossy = params.iter().map(|(name, value)| (super::text(name), super::text(value)));
+    let standard = form_urlencoded::parse(data).map(|(name, value)| (name.into_owned(), value.into_owned()));
+    assert!(lossy.eq(standard), "not what the URL standard reads");
+
+    let reversed: RawParams = params.iter().rev().cloned().collect();
+    assert_eq!(body_hash(&reversed), body_hash(&params), "the order counts");
+    if let Some((_, rest)) = params.split_first() {
+        assert_ne!(body_hash(rest), body_hash(&params), "a parameter less hashes alike");
+    }
+
+    let is_text =
+        params.iter().all(|(name, value)| std::str::from_utf8(name).is_ok() && std::str::from_utf8(value).is_ok());
+    let Ok(form) = Form::decode(params.clone()) else {
+        assert!(!is_text, "a form of text is refused");
+        return;
+    };
+    assert!(is_text, "a form that is no text is taken for one");
+    let bytes = form.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    assert!(bytes.eq(params.iter().map(|(name, value)| (&name[..], &value[..]))), "a parameter has got lost");
+    assert_eq!(form.body_hash(), body_hash(&params));
+    for (name, _) in form.iter() {
+        let first = form.iter().find(|(other, _)| *other == name).map(|(_, value)| value);
+        assert_eq!(form.get(name), first);
+        assert_eq!(form.required(name).ok(), first.filter(|value| !value.is_empty()));
+    }
+}
+
+fn written(params: &RawParams) -> Vec<u8> {
+    let escaped = |bytes: &[u8]| form_urlencoded::byte_serialize(bytes).collect::<String>();
+    let pairs: Vec<_> = params.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+    pairs.join("&").into_bytes()
+}

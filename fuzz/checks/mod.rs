@@ -1,0 +1,40 @@
+//! What must hold of any input whatsoever, one module for each fuzz target; each says how its input is laid out.
+//!
+//! `fuzz_targets/` calls them with what libFuzzer makes up, `tests/it/fuzz_corpus.rs` with what is kept in `corpus/` and
+//! `regressions/`: the same properties, written once. A check panics where one does not hold.
+
+pub mod answers;
+pub mod decoders;
+pub mod emergency;
+pub mod form;
+pub mod phone;
+pub mod segments;
+pub mod signature;
+pub mod traceparent;
+pub mod twiml;
+
+/// A fuzz target: its name, as of its binary and its folders, and its check.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All fuzz targets.
+pub const TARGETS: [Target; 9] = [
+    ("answers", answers::check),
+    ("decoders", decoders::check),
+    ("emergency", emergency::check),
+    ("form", form::check),
+    ("phone", phone::check),
+    ("segments", segments::check),
+    ("signature", signature::check),
+    ("traceparent", traceparent::check),
+    ("twiml", twiml::check),
+];
+
+/// The input as text; what is not UTF-8 becomes U+FFFD.
+fn text(data: &[u8]) -> String {
+    String::from_utf8_lossy(data).into_owned()
+}
+
+/// A number that depends on the whole input, to choose by without spending a byte of it.
+fn choice(data: &[u8]) -> usize {
+    data.iter().fold(data.len(), |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)))
+}

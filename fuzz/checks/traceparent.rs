@@ -1,0 +1,25 @@
+//! Traces: the value of a `traceparent` header, which anybody may send.
+
+use nevermisscall::shell::Trace;
+
+/// Nothing panics; what W3C's grammar allows is handed on as it is, and anything else begins a new trace that it allows.
+pub fn check(data: &[u8]) {
+    let text = super::text(data);
+    let trace = Trace::from_header(Some(&text));
+    assert!(is_allowed(trace.header()), "{:?} is handed on", trace.header());
+    assert_eq!(trace.header() == text, is_allowed(&text), "{text:?}");
+    assert_eq!(Trace::from_header(Some(trace.header())), trace);
+}
+
+/// Version 00 of W3C's Trace Context: lower-case hex, no field of zeros only.
+fn is_allowed(text: &str) -> bool {
+    let hex =
+        |part: &str, length| part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let id = |part: &str, length| hex(part, length) && part.bytes().any(|byte| byte != b'0');
+    match text.split('-').collect::<Vec<_>>()[..] {
+        [version, trace, parent, flags] => {
+            hex(version, 2) && version != "ff" && id(trace, 32) && id(parent, 16) && hex(flags, 2)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,49 @@
+//! TwiML: a number and an action URL, with a zero byte between them.
+
+use std::time::Duration;
+
+use nevermisscall::edge::twilio::twiml;
+use roxmltree::Document;
+
+/// Twilio refuses longer documents.
+const LONGEST: usize = 64_000;
+
+/// Whatever goes in, the document is well-formed XML, and what is read back is what went in.
+pub fn check(data: &[u8]) {
+    let mut parts = data.splitn(2, |byte| *byte == 0).map(super::text);
+    let (number, action) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let timeout = Duration::from_millis(super::choice(data) as u64);
+
+    let document = twiml::dial(&number, timeout, &action);
+    assert!(document.starts_with("<?xml "), "something comes before the declaration");
+    let document = Document::parse(&document).unwrap_or_else(|error| panic!("{error} in {document}"));
+    let response = document.root_element();
+    assert_eq!(response.tag_name().name(), "Response");
+    let [dial] = elements(response)[..] else { panic!("{response:?} has another verb") };
+    assert_eq!(dial.tag_name().name(), "Dial");
+    assert_eq!(dial.attributes().len(), 3);
+    assert_eq!(dial.attribute("timeout"), Some(timeout.as_secs().to_string().as_str()));
+    assert_eq!(dial.attribute("method"), Some("POST"));
+    assert_eq!(dial.attribute("action"), Some(legal(&action).as_str()));
+    let [noun] = elements(dial)[..] else { panic!("{dial:?} has another noun") };
+    assert_eq!((noun.tag_name().name(), noun.attributes().len()), ("Number", 0));
+    assert_eq!(noun.text().unwrap_or_default(), legal(&number));
+    assert!(noun.descendants().skip(1).all(|node| node.is_text()), "{noun:?} holds more than text");
+
+    for (fixed, verbs) in [(twiml::empty(), 0), (twiml::reject(), 1)] {
+        assert!(fixed.len() < LONGEST);
+        let document = Document::parse(&fixed).expect("well-formed");
+        assert_eq!(elements(document.root_element()).len(), verbs);
+    }
+}
+
+fn elements<'a, 'input>(node: roxmltree::Node<'a, 'input>) -> Vec<roxmltree::Node<'a, 'input>> {
+    node.children().inspect(|child| assert!(child.is_element(), "{child:?} stands beside the elements")).collect()
+}
+
+/// The characters of XML 1.0, as its grammar has them; the others cannot be written, not even as references.
+fn legal(text: &str) -> String {
+    let is_char =
+        |c: &char| matches!(u32::from(*c), 0x9 | 0xA | 0xD | 0x20..=0xD7FF | 0xE000..=0xFFFD | 0x1_0000..=0x10_FFFF);
+    text.chars().filter(is_char).collect()
+}

@@ -1,0 +1,4 @@
+//! See `checks/emergency.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| nevermisscall_fuzz::emergency::check(data));

@@ -1,0 +1,4 @@
+//! See `checks/form.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| nevermisscall_fuzz::form::check(data));

@@ -1,0 +1,4 @@
+//! See `checks/phone.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| nevermisscall_fuzz::phone::check(data));

@@ -1,0 +1,4 @@
+//! See `checks/traceparent.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| nevermisscall_fuzz::traceparent::check(data));
