@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::answering::Dispatch;
 use crate::config::Config;
 use crate::conversation::Policy;
+use crate::dead_letters::{Attribution, DeadLetters, replay_queued};
 use crate::dispatchbot::DispatchBotClient;
 use crate::edge::{self, Edge};
 use crate::jetstream::JetStream;
@@ -73,8 +74,9 @@ impl Application {
         let cipher = config.token_key.as_ref().map(|key| TokenCipher::new(*key.expose()));
         let mirror = Mirror::default();
         let accounts = Accounts::new(store.clone(), mirror.clone(), config.twilio.clone(), cipher.clone());
-        let dead = Arc::new(DeadLetterStream::new(jetstream.publisher(), metrics.clone()));
         let directory = Directory::new(store.clone(), mirror.clone());
+        let attribution = Attribution::new(directory.clone(), store.clone());
+        let dead = Arc::new(DeadLetterStream::new(jetstream.publisher(), attribution, metrics.clone()));
         let mut tasks = JoinSet::new();
         let mut creating = create_streams(jetstream.clone(), vitals.clone(), shutdown.clone()).boxed();
         // Where NATS is there, the first webhook finds its stream; where it is not, everything else starts without it.
@@ -101,11 +103,14 @@ impl Application {
                 }),
                 redis: Arc::clone(&redis),
                 dead: Arc::clone(&dead),
+                max_deliveries: config.max_deliveries,
                 metrics: metrics.clone(),
                 shell: shell.clone(),
             };
             spawn(&mut tasks, "pipelines", pipelines::run(parts, shutdown.clone()));
             spawn(&mut tasks, "sweeper", sweep(shell.clone(), shutdown.clone()));
+            let letters = DeadLetters::new(jetstream.clone(), store.clone());
+            spawn(&mut tasks, "replays", replay_queued(letters, config.replay_rate, shutdown.clone()));
         }
         let mut address = None;
         if role != Role::Worker {

@@ -6,6 +6,7 @@
 //! - [`inbound`], [`subjects`], [`jetstream`]: the durable log. What lies in it, under which names, and how it is reached.
 //! - [`operators`]: combinators on streams of deliveries. [`pipelines`]: the chains made of them.
 //! - [`conversation`], [`call`], [`emergency`], [`prices`], [`quiet`]: the rules, pure code. [`shell`]: load, decide, one transaction, publish.
+//! - [`dead_letters`]: what could not be processed, listed and put back.
 //! - PostgreSQL, and only there: [`store`].
 //! - [`answering`] → [`dispatchbot`], [`sending`] → [`twilio`], [`sinks`] → Redis: what leaves the house.
 //! - [`app`], [`cli`], [`config`], [`telemetry`]: the process around it.
@@ -17,6 +18,7 @@ pub mod call;
 pub mod cli;
 pub mod config;
 pub mod conversation;
+pub mod dead_letters;
 pub mod dispatchbot;
 pub mod edge;
 pub mod emergency;

@@ -62,6 +62,10 @@ pub struct Config {
     pub missed_call_cooldown: Duration,
     /// A text after the end opens the conversation again within this time.
     pub reopen_within: Duration,
+    /// What fails so often is put aside as a dead letter.
+    pub max_deliveries: u64,
+    /// Queued dead letters that are put back, by all processes together.
+    pub replay_rate: Rate,
     /// Encrypts the auth tokens of businesses at rest; without it none can be stored.
     pub token_key: Option<SecretKey>,
 }

@@ -114,6 +114,10 @@ pub(super) fn dial_timeout(text: &str) -> Parsed<Duration> {
     }
 }
 
+pub(super) fn count(text: &str) -> Parsed<u64> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "not a whole number from 1 on".to_owned())
+}
+
 pub(super) fn rate(text: &str) -> Parsed<Rate> {
     text.parse().map_err(|error: super::RateError| error.to_string())
 }

@@ -17,7 +17,8 @@ use poem::middleware::CatchPanic;
 use poem::{Endpoint, EndpointExt, IntoResponse, Route, Server};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, PublicUrl};
+use crate::config::{Config, PublicUrl, Rate};
+use crate::dead_letters::DeadLetters;
 use crate::jetstream::{JetStream, Publisher};
 use crate::pipelines::DeadLetterStream;
 use crate::secrets::TokenCipher;
@@ -60,6 +61,8 @@ pub struct EdgeParts {
     pub(crate) media: MediaClient,
     pub(crate) cipher: Option<TokenCipher>,
     pub(crate) dead: Arc<DeadLetterStream>,
+    pub(crate) letters: DeadLetters,
+    pub(crate) replay_rate: Rate,
     pub(crate) metrics: Metrics,
     pub(crate) vitals: Vitals,
     pub(crate) keys: api::Keys,
@@ -108,10 +111,12 @@ impl Edge {
         let inner = EdgeParts {
             public_url: config.public_url.clone(),
             dial_timeout: config.dial_timeout,
+            replay_rate: config.replay_rate,
             publisher: jetstream.publisher().with_timeout(PUBLISH_TIMEOUT),
             keys: api::Keys::new(&config.api_keys, config.rate_limit, shell.store().clone()),
             store: shell.store().clone(),
             directory: shell.directory().clone(),
+            letters: DeadLetters::new(jetstream.clone(), shell.store().clone()),
             shell,
             jetstream,
             redis,

@@ -35,6 +35,13 @@ pub struct Published {
 #[error("not acknowledged by JetStream: {0}")]
 pub struct PublishError(#[from] context::PublishError);
 
+impl PublishError {
+    /// It could not even be written down.
+    pub fn unwritable(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self(context::PublishError::with_source(context::PublishErrorKind::Other, error))
+    }
+}
+
 /// Publishes and waits for the acknowledgement; clones share one connection.
 #[derive(Debug, Clone)]
 pub struct Publisher {

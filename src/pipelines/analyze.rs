@@ -10,7 +10,6 @@ use crate::operators::{DeliveryStreamExt, SettleSummary};
 use crate::shell::AnalyzeTask;
 
 const AT_ONCE: usize = 64;
-const MAX_DELIVERIES: u64 = 1_000;
 
 /// Questions to DispatchBot, one at a time for each conversation.
 pub fn analyze(parts: &Parts, shutdown: CancellationToken) -> impl Future<Output = SettleSummary> + Send + use<> {
@@ -18,6 +17,6 @@ pub fn analyze(parts: &Parts, shutdown: CancellationToken) -> impl Future<Output
         .until(shutdown)
         .decode::<AnalyzeTask>()
         .keyed(AT_ONCE, |task| task.conversation_id, through(&parts.dispatch))
-        .dead_letter(Arc::clone(&parts.dead), MAX_DELIVERIES)
+        .dead_letter(Arc::clone(&parts.dead), parts.max_deliveries)
         .settle()
 }

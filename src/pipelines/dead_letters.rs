@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
-use serde_json::json;
 
+use crate::dead_letters::{Attribution, DeadLetterBody};
 use crate::jetstream::{Outgoing, PublishError, Publisher};
 use crate::operators::{DeadLetter, DeadLetterSink};
 use crate::subjects;
@@ -16,13 +14,14 @@ use crate::telemetry::Metrics;
 #[derive(Clone)]
 pub struct DeadLetterStream {
     publisher: Publisher,
+    attribution: Attribution,
     metrics: Metrics,
 }
 
 impl DeadLetterStream {
     /// Writes through this publisher.
-    pub fn new(publisher: Publisher, metrics: Metrics) -> Self {
-        Self { publisher, metrics }
+    pub fn new(publisher: Publisher, attribution: Attribution, metrics: Metrics) -> Self {
+        Self { publisher, attribution, metrics }
     }
 
     /// Keeps one letter; the same one is kept once.
@@ -31,27 +30,13 @@ impl DeadLetterStream {
     /// When JetStream has not acknowledged it.
     pub async fn keep(&self, letter: &DeadLetter, message_id: String) -> Result<(), PublishError> {
         let reason = letter.reason.code();
-        // What can be read is kept readable; what is no text is kept to the byte.
-        let payload = match std::str::from_utf8(&letter.payload) {
-            Ok(text) => json!({ "text": text }),
-            Err(_) => json!({ "base64": STANDARD.encode(&letter.payload) }),
-        };
-        let body = json!({
-            "reason": reason,
-            "detail": letter.detail,
-            "subject": letter.subject,
-            "stream_sequence": letter.stream_sequence,
-            "delivery_count": letter.delivery_count,
-            "first_seen": letter.first_seen,
-            "headers": letter.headers,
-            "payload": payload,
-        });
+        let body = DeadLetterBody::of(letter, self.attribution.business_of(letter).await);
         self.publisher
             .publish(Outgoing {
                 subject: subjects::dead(reason),
                 message_id: Some(message_id),
                 headers: BTreeMap::from([("Nmc-Reason".to_owned(), reason.to_owned())]),
-                payload: body.to_string().into(),
+                payload: serde_json::to_vec(&body).map_err(PublishError::unwritable)?.into(),
             })
             .await?;
         self.metrics.dead_letter(reason);

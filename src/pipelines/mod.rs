@@ -57,6 +57,8 @@ pub struct Parts {
     pub redis: Arc<RedisSink>,
     /// Keeps what cannot be processed.
     pub dead: Arc<DeadLetterStream>,
+    /// What fails so often is kept there: with the longest delay between tries, a thousand are more than eight hours.
+    pub max_deliveries: u64,
     /// Counts.
     pub metrics: Metrics,
 }

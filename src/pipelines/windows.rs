@@ -16,8 +16,6 @@ use crate::operators::{DeliveryStreamExt, FailureReason, Metadata, SettleSummary
 use crate::shell::{Happening, InputId, Shell, Target, Trace};
 
 const AT_ONCE: usize = 48;
-/// A fire is never worth a person's look: the sweeper arms again whatever it was about.
-const MAX_DELIVERIES: u64 = 1_000;
 
 /// The timer's payload, as it was armed.
 #[derive(Debug, Deserialize)]
@@ -32,7 +30,7 @@ pub fn windows(parts: &Parts, shutdown: CancellationToken) -> impl Future<Output
         .until(shutdown)
         .decode::<Fire>()
         .keyed(AT_ONCE, |fire| fire.conversation_id, through(&debounce))
-        .dead_letter(Arc::clone(&parts.dead), MAX_DELIVERIES)
+        .dead_letter(Arc::clone(&parts.dead), parts.max_deliveries)
         .settle()
 }
 

@@ -46,6 +46,7 @@ impl Shell {
         if prune {
             self.store.prune(INBOX_DAYS).await?;
             self.store.prune_idempotency().await?;
+            self.store.prune_letter_replays().await?;
         }
         Ok(())
     }

@@ -36,6 +36,8 @@ def choice(name, operation):
     """What a parameter of this operation may name."""
     if name == "business_id" and operation.method in ("put", "delete"):
         return SHORT_LIVED
+    if name == "id" and operation.path.startswith("/dead-letters"):
+        return [str(letter) for letter in SEED["dead_letters"]]
     if name == "id" and operation.method == "post":
         return TO_COMPLETE if operation.path.endswith("/complete") else OTHERS
     return THERE[name]

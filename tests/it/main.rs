@@ -16,6 +16,7 @@ mod calls;
 mod cli;
 #[cfg(feature = "failpoints")]
 mod crash;
+mod dead_letters;
 mod document;
 mod emergencies;
 mod emergency_corpus;

@@ -7,6 +7,7 @@ mod calls;
 mod commands;
 mod conversations;
 mod cursor;
+mod dead_letters;
 mod document;
 mod emergencies;
 mod events;
@@ -37,6 +38,9 @@ enum Group {
     Conversations,
     /// Call records.
     Calls,
+    /// What could not be processed.
+    #[oai(rename = "Dead letters")]
+    DeadLetters,
     /// What happens, as it happens.
     Events,
     /// How the service fares; no key is needed.
@@ -52,6 +56,7 @@ type Apis = (
     events::EventsApi,
     media::MediaApi,
     calls::CallsApi,
+    dead_letters::DeadLettersApi,
     health::HealthApi,
     metrics::MetricsApi,
 );
@@ -66,6 +71,7 @@ fn service() -> OpenApiService<document::Told<Apis>, ()> {
         events::EventsApi,
         media::MediaApi,
         calls::CallsApi,
+        dead_letters::DeadLettersApi,
         health::HealthApi,
         metrics::MetricsApi,
     );

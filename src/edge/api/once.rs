@@ -87,6 +87,7 @@ fn takes_a_key(request: &Request) -> bool {
     match (request.method(), &path[..]) {
         (&Method::PUT | &Method::DELETE, ["businesses", _]) => true,
         (&Method::POST, ["conversations", _, command]) => COMMANDS.contains(command),
+        (&Method::POST, ["dead-letters", "replay"] | ["dead-letters", _, "replay"]) => true,
         _ => false,
     }
 }
