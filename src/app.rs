@@ -21,6 +21,7 @@ use crate::jetstream::definitions::{self, Mode};
 use crate::pipelines::{self, DeadLetterStream, Parts};
 use crate::secrets::TokenCipher;
 use crate::sending::{Accounts, Deliver};
+use crate::services::{self, Probes};
 use crate::shell::{Directory, Mirror, Outbox, Shell, keep_mirror, sweep};
 use crate::sinks::RedisSink;
 use crate::store::Store;
@@ -75,8 +76,9 @@ impl Application {
         let mirror = Mirror::default();
         let accounts = Accounts::new(store.clone(), mirror.clone(), config.twilio.clone(), cipher.clone());
         let directory = Directory::new(store.clone(), mirror.clone());
-        let attribution = Attribution::new(directory.clone(), store.clone());
-        let dead = Arc::new(DeadLetterStream::new(jetstream.publisher(), attribution, metrics.clone()));
+        let dead = DeadLetterStream::new(jetstream.publisher(), metrics.clone())
+            .attributed(Attribution::new(directory.clone(), store.clone()))
+            .after_deliveries(config.max_deliveries);
         let mut tasks = JoinSet::new();
         let mut creating = create_streams(jetstream.clone(), vitals.clone(), shutdown.clone()).boxed();
         // Where NATS is there, the first webhook finds its stream; where it is not, everything else starts without it.
@@ -89,7 +91,7 @@ impl Application {
         if role != Role::Edge {
             let dispatchbot =
                 DispatchBotClient::new(http.clone(), &config.dispatchbot.url, config.dispatchbot.api_key.clone());
-            let parts = Parts {
+            let parts: Parts = Parts {
                 jetstream: jetstream.clone(),
                 dispatch: Arc::new(Dispatch::new(dispatchbot, shell.clone(), metrics.clone())),
                 deliver: Arc::new(Deliver {
@@ -102,8 +104,7 @@ impl Application {
                     metrics: metrics.clone(),
                 }),
                 redis: Arc::clone(&redis),
-                dead: Arc::clone(&dead),
-                max_deliveries: config.max_deliveries,
+                dead: Arc::new(dead),
                 metrics: metrics.clone(),
                 shell: shell.clone(),
             };
@@ -112,6 +113,9 @@ impl Application {
             let letters = DeadLetters::new(jetstream.clone(), store.clone());
             spawn(&mut tasks, "replays", replay_queued(letters, config.replay_rate, shutdown.clone()));
         }
+        let probes = Probes::new(jetstream.clone(), store.clone(), Arc::clone(&redis));
+        spawn(&mut tasks, "services", services::watch(probes, jetstream.clone(), shutdown.clone()));
+        spawn(&mut tasks, "waiting", edge::publish_waiting(jetstream.clone(), store.clone(), shutdown.clone()));
         let mut address = None;
         if role != Role::Worker {
             let media = MediaClient::new(http, &config.twilio.api_url, TWILIO_TIMEOUT).context("TWILIO_API_URL")?;
@@ -125,11 +129,12 @@ impl Application {
                 accounts,
                 media,
                 cipher,
-                dead,
                 metrics,
                 vitals,
                 shutdown.clone(),
             );
+            let measured = edge::measure(Arc::clone(edge.intake()), jetstream.clone(), store.clone(), shutdown.clone());
+            spawn(&mut tasks, "intake", measured);
             let (bound, serving) = edge::serve(edge, config.bind, shutdown.clone()).await?;
             tracing::info!(address = %bound, "listening");
             address = Some(bound);

@@ -9,6 +9,7 @@
 //! - [`dead_letters`]: what could not be processed, listed and put back.
 //! - PostgreSQL, and only there: [`store`].
 //! - [`answering`] → [`dispatchbot`], [`sending`] → [`twilio`], [`sinks`] → Redis: what leaves the house.
+//! - [`services`]: how each of the others fares, and what is told of it.
 //! - [`app`], [`cli`], [`config`], [`telemetry`]: the process around it.
 
 pub mod answering;
@@ -35,6 +36,7 @@ pub mod quiet;
 pub mod secrets;
 pub mod segments;
 pub mod sending;
+pub mod services;
 pub mod shell;
 pub mod sinks;
 pub mod store;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug, Clone, Default)]
 pub struct Vitals {
     streams_are_there: Arc<AtomicBool>,
+    everything_was_there: Arc<AtomicBool>,
 }
 
 impl Vitals {
@@ -18,5 +19,15 @@ impl Vitals {
     /// Whether streams and consumers are there.
     pub fn streams_are_there(&self) -> bool {
         self.streams_are_there.load(Ordering::Relaxed)
+    }
+
+    /// Streams, JetStream and PostgreSQL were all there at once.
+    pub fn everything_found(&self) {
+        self.everything_was_there.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether they ever were.
+    pub fn everything_was_there(&self) -> bool {
+        self.everything_was_there.load(Ordering::Relaxed)
     }
 }

@@ -5,17 +5,24 @@
 //! within 4 s of the window's closing (contract, section 4).
 
 mod package;
+mod ports;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::business::Profile;
 use crate::conversation::{Answer, Appointment, Conversation, Input, Phase, Urgency, Urgent};
 use crate::dispatchbot::{Analysis, AnalyzeError, DispatchBotClient, UrgencyLevel};
+use crate::jetstream::Publisher;
 use crate::operators::{FailureReason, Metadata};
 use crate::pipelines::{Stage, retry_delay};
-use crate::shell::{AnalyzeTask, Happening, InputId, Shell, ShellError, Target, Trace, now};
+use crate::shell::{AnalyzeTask, Happening, InputId, Publish, Shell, ShellError, Target, Trace};
+use crate::store::Store;
 use crate::telemetry::{AiResult, Metrics};
+
+pub use ports::{Analyst, Transcript};
 
 /// DispatchBot has so long from the window's closing; what is left of the 4 s is for sending the fallback text.
 const BUDGET: Duration = Duration::from_millis(3_400);
@@ -27,15 +34,15 @@ const LEAST: Duration = Duration::from_millis(1_000);
 const MESSAGES: i64 = 200;
 
 /// Asks DispatchBot.
-pub struct Dispatch {
-    client: DispatchBotClient,
-    shell: Shell,
+pub struct Dispatch<R = Store, P = Publisher, B = DispatchBotClient> {
+    client: B,
+    shell: Shell<R, P>,
     metrics: Metrics,
 }
 
-impl Dispatch {
+impl<R: Transcript, P: Publish, B: Analyst> Dispatch<R, P, B> {
     /// Asks through this client, tells this shell.
-    pub fn new(client: DispatchBotClient, shell: Shell, metrics: Metrics) -> Self {
+    pub fn new(client: B, shell: Shell<R, P>, metrics: Metrics) -> Self {
         Self { client, shell, metrics }
     }
 
@@ -47,7 +54,7 @@ impl Dispatch {
             conversation.answering.as_ref().filter(|a| a.window_id == window_id && a.phase == Phase::Analyzing);
         let Some(answering) = wanted else { return Ok(None) };
         let failed = |reason: &str| Some(Input::AnalysisFailed { window_id, reason: reason.to_owned() });
-        if answering.epoch != conversation.epoch && now() < answering.exempt_at {
+        if answering.epoch != conversation.epoch && self.shell.now() < answering.exempt_at {
             return Ok(failed("overtaken")); // the rules record it as superseded
         }
         let Some(business) = self.shell.directory().by_id(&conversation.business_id).await? else {
@@ -70,7 +77,7 @@ impl Dispatch {
     ) -> Result<Result<Analysis, AnalyzeError>, ShellError> {
         let messages = self.shell.store().newest_messages(conversation.id, MESSAGES).await?;
         let request = package::request(conversation, business, &messages, task);
-        let spent = (now() - task.closed_at).to_std().unwrap_or_default();
+        let spent = (self.shell.now() - task.closed_at).to_std().unwrap_or_default();
         let budget = match task.urgent {
             Urgent::Normal => BUDGET.saturating_sub(spent).max(LEAST),
             Urgent::Emergency => EMERGENCY_BUDGET.saturating_sub(spent).max(LEAST),
@@ -87,7 +94,7 @@ impl Dispatch {
     }
 }
 
-impl Stage<AnalyzeTask> for Dispatch {
+impl<R: Transcript, P: Publish, B: Analyst> Stage<AnalyzeTask> for Dispatch<R, P, B> {
     async fn run(&self, task: AnalyzeTask, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
         let retry = |error: ShellError| FailureReason::retry(retry_delay(metadata.delivery_count), error);
         let Some(input) = self.answer(&task).await.map_err(retry)? else { return Ok(()) };

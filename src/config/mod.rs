@@ -66,6 +66,8 @@ pub struct Config {
     pub max_deliveries: u64,
     /// Queued dead letters that are put back, by all processes together.
     pub replay_rate: Rate,
+    /// How many webhooks may wait to be processed before further ones are answered 503.
+    pub max_backlog: u64,
     /// Encrypts the auth tokens of businesses at rest; without it none can be stored.
     pub token_key: Option<SecretKey>,
 }

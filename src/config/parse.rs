@@ -114,15 +114,15 @@ pub(super) fn dial_timeout(text: &str) -> Parsed<Duration> {
     }
 }
 
-pub(super) fn count(text: &str) -> Parsed<u64> {
-    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "not a whole number from 1 on".to_owned())
-}
-
 pub(super) fn rate(text: &str) -> Parsed<Rate> {
     text.parse().map_err(|error: super::RateError| error.to_string())
 }
 
 /// 32 bytes in base64, of either alphabet, padded or not.
+pub(super) fn count(text: &str) -> Parsed<u64> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "not a whole number above zero".to_owned())
+}
+
 pub(super) fn token_key(text: &str) -> Parsed<SecretKey> {
     let alphabet = if text.contains(['-', '_']) { alphabet::URL_SAFE } else { alphabet::STANDARD };
     GeneralPurpose::new(&alphabet, ANY_PADDING)

@@ -50,6 +50,7 @@ impl<'a> Reader<'a> {
         let reconcile_after = self.take(variables::RECONCILE_AFTER, parse::duration);
         let max_deliveries = self.take(variables::MAX_DELIVERIES, parse::count);
         let replay_rate = self.take(variables::REPLAY_RATE, parse::rate);
+        let max_backlog = self.take(variables::MAX_BACKLOG, parse::count);
         let token_key = self.take(variables::TOKEN_KEY, parse::token_key);
         Some(Config {
             bind: bind?,
@@ -71,6 +72,7 @@ impl<'a> Reader<'a> {
             reopen_within: reopen_within?,
             max_deliveries: max_deliveries?,
             replay_rate: replay_rate?,
+            max_backlog: max_backlog?,
             token_key,
         })
     }

@@ -67,6 +67,7 @@ pub(super) const REOPEN_WITHIN: Variable = default("NMC_REOPEN_WITHIN", "24h");
 pub(super) const RECONCILE_AFTER: Variable = default("NMC_RECONCILE_AFTER", "30s");
 pub(super) const MAX_DELIVERIES: Variable = default("NMC_MAX_DELIVERIES", "1000");
 pub(super) const REPLAY_RATE: Variable = default("NMC_REPLAY_RATE", "10/s");
+pub(super) const MAX_BACKLOG: Variable = default("NMC_MAX_BACKLOG", "100000");
 pub(super) const TOKEN_KEY: Variable = optional("NMC_TOKEN_KEY", "the output of `openssl rand -base64 32`");
 
 /// Every variable there is, in the order in which problems are reported.
@@ -97,5 +98,6 @@ pub(super) const ALL: &[Variable] = &[
     REOPEN_WITHIN,
     MAX_DELIVERIES,
     REPLAY_RATE,
+    MAX_BACKLOG,
     TOKEN_KEY,
 ];

@@ -88,6 +88,14 @@ impl DeadLetterBody {
     }
 }
 
+impl DeadLetterBody {
+    /// As it is written.
+    pub fn json(&self) -> String {
+        // Texts, numbers and times: there is none of them that JSON cannot hold.
+        serde_json::to_value(self).unwrap_or_default().to_string()
+    }
+}
+
 /// Leaves out what may hold a customer's words.
 impl std::fmt::Debug for DeadLetterBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

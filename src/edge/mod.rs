@@ -3,6 +3,9 @@
 //! Only this module knows poem. A webhook is answered once it is durable in JetStream; everything else follows from there.
 
 pub mod api;
+mod durable;
+mod intake;
+mod limiter;
 pub mod problem;
 pub mod twilio;
 
@@ -18,14 +21,14 @@ use poem::{Endpoint, EndpointExt, IntoResponse, Route, Server};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, PublicUrl, Rate};
-use crate::dead_letters::DeadLetters;
-use crate::jetstream::{JetStream, Publisher};
-use crate::pipelines::DeadLetterStream;
+use crate::dead_letters::{Attribution, DeadLetters};
+use crate::jetstream::JetStream;
 use crate::secrets::TokenCipher;
 use crate::sending::Accounts;
+use crate::services::Probes;
 use crate::shell::{Directory, Shell};
 use crate::sinks::RedisSink;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::twilio::MediaClient;
 use crate::vitals::Vitals;
@@ -33,9 +36,9 @@ use crate::vitals::Vitals;
 use problem::Problem;
 
 pub use api::openapi;
+pub use durable::{Durable, publish_waiting};
+pub use intake::{Intake, measure};
 
-/// How long the edge waits for JetStream before it answers 503 (docs/design.md, When a part is missing).
-const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a webhook waits for what it has to look up.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
 /// Requests under way have this long once the process is asked to stop.
@@ -54,14 +57,15 @@ pub struct EdgeParts {
     pub(crate) shell: Shell,
     pub(crate) store: Store,
     pub(crate) jetstream: JetStream,
-    pub(crate) publisher: Publisher,
-    pub(crate) redis: Arc<RedisSink>,
+    pub(crate) durable: Durable,
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) probes: Probes,
     pub(crate) directory: Directory,
     pub(crate) accounts: Accounts,
     pub(crate) media: MediaClient,
     pub(crate) cipher: Option<TokenCipher>,
-    pub(crate) dead: Arc<DeadLetterStream>,
     pub(crate) letters: DeadLetters,
+    pub(crate) attribution: Attribution,
     pub(crate) replay_rate: Rate,
     pub(crate) metrics: Metrics,
     pub(crate) vitals: Vitals,
@@ -87,7 +91,7 @@ impl EdgeParts {
     ) -> Result<T, Problem> {
         match tokio::time::timeout(LOOK_UP_TIMEOUT, asked).await {
             Ok(answer) => answer.map_err(|error| Problem::unavailable(&error)),
-            Err(late) => Err(Problem::unavailable(&late)),
+            Err(_late) => Err(Problem::unavailable(&StoreError::away())),
         }
     }
 }
@@ -103,7 +107,6 @@ impl Edge {
         accounts: Accounts,
         media: MediaClient,
         cipher: Option<TokenCipher>,
-        dead: Arc<DeadLetterStream>,
         metrics: Metrics,
         vitals: Vitals,
         shutdown: CancellationToken,
@@ -112,24 +115,30 @@ impl Edge {
             public_url: config.public_url.clone(),
             dial_timeout: config.dial_timeout,
             replay_rate: config.replay_rate,
-            publisher: jetstream.publisher().with_timeout(PUBLISH_TIMEOUT),
+            intake: Arc::new(Intake::new(config.max_backlog, metrics.clone())),
+            durable: Durable::new(&jetstream, shell.store().clone(), metrics.clone()),
+            probes: Probes::new(jetstream.clone(), shell.store().clone(), redis),
             keys: api::Keys::new(&config.api_keys, config.rate_limit, shell.store().clone()),
             store: shell.store().clone(),
             directory: shell.directory().clone(),
             letters: DeadLetters::new(jetstream.clone(), shell.store().clone()),
+            attribution: Attribution::new(shell.directory().clone(), shell.store().clone()),
             shell,
             jetstream,
-            redis,
             accounts,
             media,
             cipher,
-            dead,
             metrics,
             vitals,
             started_at: Instant::now(),
             shutdown,
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// How much may come in.
+    pub fn intake(&self) -> &Arc<Intake> {
+        &self.inner.intake
     }
 }
 

@@ -8,7 +8,7 @@ use poem::{IntoResponse, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::text_enum;
+use crate::{services, text_enum};
 
 text_enum! {
     /// The codes of the contract.
@@ -93,10 +93,14 @@ impl Problem {
         Self { fields, ..Self::new(Code::ValidationFailed, "the request cannot be used as it is") }
     }
 
-    /// A part is missing: logged here, once, and told without its name.
+    /// A part is missing: told without its name. An outage is logged once ([`crate::services`]), not for each request.
     pub fn unavailable(error: &(dyn std::error::Error + 'static)) -> Self {
         let problem = Self::new(Code::Unavailable, "a part of the service is missing; please try again");
-        tracing::error!(request_id = %problem.request_id, error = %error, "a request could not be answered");
+        let request_id = problem.request_id;
+        match services::missing(error) {
+            Some(service) => tracing::debug!(%request_id, %service, %error, "a request could not be answered"),
+            None => tracing::error!(%request_id, %error, "a request could not be answered"),
+        }
         problem
     }
 

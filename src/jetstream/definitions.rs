@@ -23,6 +23,7 @@ const STREAMS: &[Definition] = &[
     definition!("NMC_EVENTS.json"),
     definition!("NMC_DEAD.json"),
     definition!("KV_NMC_BUSINESSES.json"),
+    definition!("KV_NMC_SERVICES.json"),
 ];
 
 /// Named `STREAM.consumer.json`.

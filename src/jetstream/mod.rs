@@ -17,7 +17,7 @@ pub use bucket::BucketError;
 pub use deliveries::deliveries;
 pub use follow::{FollowError, Followed};
 pub use letters::{LetterError, StoredLetter};
-pub use publish::{Outgoing, PublishError, Published, Publisher};
+pub use publish::{Outgoing, PublishError, Published, Publisher, says_away};
 
 /// How long the first connection may take before the client reports it as failed; it goes on trying.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -106,6 +106,18 @@ impl JetStream {
     /// Whether the connection stands.
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == async_nats::connection::State::Connected
+    }
+
+    /// How many messages a consumer still has to deliver, or to hear of.
+    ///
+    /// # Errors
+    /// When JetStream is away, or has no such consumer.
+    pub async fn waiting(&self, stream: &'static str, consumer: &'static str) -> Result<u64, JetStreamError> {
+        let failed = |why: String| JetStreamError::Consume { stream, consumer, why };
+        let mut found: async_nats::jetstream::consumer::PullConsumer =
+            self.context.get_consumer_from_stream(consumer, stream).await.map_err(|error| failed(error.to_string()))?;
+        let info = found.info().await.map_err(|error| failed(error.to_string()))?;
+        Ok(info.num_pending + info.num_ack_pending as u64)
     }
 
     /// Sends what is still buffered.

@@ -35,11 +35,9 @@ pub struct Published {
 #[error("not acknowledged by JetStream: {0}")]
 pub struct PublishError(#[from] context::PublishError);
 
-impl PublishError {
-    /// It could not even be written down.
-    pub fn unwritable(error: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self(context::PublishError::with_source(context::PublishErrorKind::Other, error))
-    }
+/// Whether an error says that JetStream has not taken what was published.
+pub fn says_away(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<PublishError>() || error.is::<context::PublishError>()
 }
 
 /// Publishes and waits for the acknowledgement; clones share one connection.

@@ -4,19 +4,23 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Parts, through};
-use crate::jetstream::deliveries;
+use super::{Neighbours, Parts, Source, through};
 use crate::operators::{DeliveryStreamExt, SettleSummary};
 use crate::shell::AnalyzeTask;
 
 const AT_ONCE: usize = 64;
 
 /// Questions to DispatchBot, one at a time for each conversation.
-pub fn analyze(parts: &Parts, shutdown: CancellationToken) -> impl Future<Output = SettleSummary> + Send + use<> {
-    deliveries(&parts.jetstream, "NMC_TASKS", "analyze")
+pub fn analyze<N: Neighbours>(
+    parts: &Parts<N>,
+    shutdown: CancellationToken,
+) -> impl Future<Output = SettleSummary> + Send + use<N> {
+    parts
+        .jetstream
+        .deliveries("NMC_TASKS", "analyze")
         .until(shutdown)
         .decode::<AnalyzeTask>()
         .keyed(AT_ONCE, |task| task.conversation_id, through(&parts.dispatch))
-        .dead_letter(Arc::clone(&parts.dead), parts.max_deliveries)
+        .dead_letter(Arc::clone(&parts.dead), parts.dead.max_deliveries())
         .settle()
 }

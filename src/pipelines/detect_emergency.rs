@@ -7,7 +7,7 @@ use crate::emergency::{self, OwnPhrases, Reading};
 use crate::inbound::{Inbound, Webhook};
 use crate::operators::{Delivery, FailureReason, Step};
 use crate::phone::PhoneNumber;
-use crate::shell::{Directory, DirectoryError};
+use crate::shell::{Businesses, Directory, DirectoryError};
 
 use super::retry_delay;
 
@@ -24,7 +24,7 @@ pub struct Heard {
 ///
 /// # Errors
 /// Where the business cannot be looked up: to be tried again.
-pub async fn detect_emergency(directory: &Directory, delivery: Delivery<Inbound>) -> Step<Heard> {
+pub async fn detect_emergency<R: Businesses>(directory: &Directory<R>, delivery: Delivery<Inbound>) -> Step<Heard> {
     let (inbound, receipt) = delivery.split();
     match read(directory, &inbound).await {
         Ok(reading) => Ok(receipt.with(Heard { inbound, reading })),
@@ -35,7 +35,7 @@ pub async fn detect_emergency(directory: &Directory, delivery: Delivery<Inbound>
     }
 }
 
-async fn read(directory: &Directory, inbound: &Inbound) -> Result<Reading, DirectoryError> {
+async fn read<R: Businesses>(directory: &Directory<R>, inbound: &Inbound) -> Result<Reading, DirectoryError> {
     let Webhook::Sms { to, body, .. } = &inbound.webhook else { return Ok(Reading::default()) };
     let business = match to.parse::<PhoneNumber>() {
         Ok(phone) => directory.by_phone(&phone).await?,

@@ -15,6 +15,7 @@ mod analyze;
 mod dead_letters;
 mod detect_emergency;
 mod events;
+mod ports;
 mod send;
 mod stage;
 mod webhooks;
@@ -27,44 +28,41 @@ use futures::{FutureExt, StreamExt};
 use tokio_util::sync::CancellationToken;
 
 pub use analyze::analyze;
-pub use dead_letters::DeadLetterStream;
+pub use dead_letters::{DeadLetterStream, dead_letter};
 pub use events::events;
+pub use ports::{Neighbours, Real, Source};
 pub use send::send;
 pub use stage::{Stage, retry_delay, through};
 pub use webhooks::{Decide, webhooks};
 pub use windows::windows;
 
 use crate::answering::Dispatch;
-use crate::jetstream::JetStream;
 use crate::operators::SettleSummary;
 use crate::sending::Deliver;
 use crate::shell::Shell;
-use crate::sinks::RedisSink;
 use crate::telemetry::Metrics;
 
 /// What the pipelines of a worker are made of.
 #[derive(Clone)]
-pub struct Parts {
+pub struct Parts<N: Neighbours = Real> {
     /// The source of every delivery.
-    pub jetstream: JetStream,
+    pub jetstream: N::Source,
     /// Where inputs go.
-    pub shell: Shell,
+    pub shell: Shell<N::Store, N::Publisher>,
     /// Asks DispatchBot.
-    pub dispatch: Arc<Dispatch>,
+    pub dispatch: Arc<Dispatch<N::Store, N::Publisher, N::Analyst>>,
     /// Sends through Twilio.
-    pub deliver: Arc<Deliver>,
+    pub deliver: Arc<Deliver<N::Store, N::Publisher, N::Carrier>>,
     /// Forwards events.
-    pub redis: Arc<RedisSink>,
+    pub redis: Arc<N::Events>,
     /// Keeps what cannot be processed.
-    pub dead: Arc<DeadLetterStream>,
-    /// What fails so often is kept there: with the longest delay between tries, a thousand are more than eight hours.
-    pub max_deliveries: u64,
+    pub dead: Arc<DeadLetterStream<N::Publisher>>,
     /// Counts.
     pub metrics: Metrics,
 }
 
 /// Runs every pipeline until `shutdown`, and until what is under way is settled.
-pub async fn run(parts: Parts, shutdown: CancellationToken) {
+pub async fn run<N: Neighbours>(parts: Parts<N>, shutdown: CancellationToken) {
     let pipelines: [(&str, BoxFuture<'static, SettleSummary>); 5] = [
         ("webhooks", webhooks(&parts, shutdown.clone()).boxed()),
         ("windows", windows(&parts, shutdown.clone()).boxed()),

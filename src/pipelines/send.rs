@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Parts, through};
-use crate::jetstream::deliveries;
+use super::{Neighbours, Parts, Source, through};
 use crate::operators::{DeliveryStreamExt, SettleSummary};
 use crate::shell::SendTask;
 
@@ -14,8 +13,13 @@ const AT_ONCE: usize = 64;
 const MAX_DELIVERIES: u64 = u64::MAX;
 
 /// Messages to be sent, one at a time for each conversation.
-pub fn send(parts: &Parts, shutdown: CancellationToken) -> impl Future<Output = SettleSummary> + Send + use<> {
-    deliveries(&parts.jetstream, "NMC_TASKS", "send_sms")
+pub fn send<N: Neighbours>(
+    parts: &Parts<N>,
+    shutdown: CancellationToken,
+) -> impl Future<Output = SettleSummary> + Send + use<N> {
+    parts
+        .jetstream
+        .deliveries("NMC_TASKS", "send_sms")
         .until(shutdown)
         .decode::<SendTask>()
         .keyed(AT_ONCE, |task| task.conversation_id, through(&parts.deliver))

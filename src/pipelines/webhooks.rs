@@ -5,17 +5,17 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::detect_emergency::{Heard, detect_emergency};
-use super::{Parts, Stage, retry_delay, through};
+use super::{Neighbours, Parts, Source, Stage, retry_delay, through};
 use crate::business::Profile;
 use crate::call::{CallInput, DialReport, Ringing};
 use crate::conversation::{DeliveryStatus, InboundSms, Input, MessageReport};
 use crate::emergency::Reading;
 use crate::inbound::{Inbound, Webhook};
-use crate::jetstream::deliveries;
+use crate::jetstream::Publisher;
 use crate::operators::{DeadReason, DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
 use crate::phone::PhoneNumber;
-use crate::shell::{Applied, CallReport, Happening, InputId, Shell, Target, Trace};
-use crate::store::Message;
+use crate::shell::{Applied, CallReport, Happening, InputId, Publish, Records, Shell, Target, Trace};
+use crate::store::{Message, Store};
 use crate::telemetry::{Metrics, WebhookKind};
 use crate::twilio;
 
@@ -33,28 +33,33 @@ const UNKNOWN_MESSAGE: DeadReason = DeadReason::new("unknown_message");
 const UNKNOWN_STATUS: DeadReason = DeadReason::new("unknown_status");
 
 /// Webhooks, in order for each call, customer and message.
-pub fn webhooks(parts: &Parts, shutdown: CancellationToken) -> impl Future<Output = SettleSummary> + Send + use<> {
+pub fn webhooks<N: Neighbours>(
+    parts: &Parts<N>,
+    shutdown: CancellationToken,
+) -> impl Future<Output = SettleSummary> + Send + use<N> {
     let directory = parts.shell.directory().clone();
     let decide = Arc::new(through(&Arc::new(Decide { shell: parts.shell.clone(), metrics: parts.metrics.clone() })));
     let hear = move |inbound| {
         let (directory, decide) = (directory.clone(), Arc::clone(&decide));
         async move { decide(detect_emergency(&directory, inbound).await?).await }
     };
-    deliveries(&parts.jetstream, "NMC_INBOUND", "conversations")
+    parts
+        .jetstream
+        .deliveries("NMC_INBOUND", "conversations")
         .until(shutdown)
         .decode::<Inbound>()
         .keyed(AT_ONCE, |inbound| inbound.webhook.key(), hear)
-        .dead_letter(Arc::clone(&parts.dead), parts.max_deliveries)
+        .dead_letter(Arc::clone(&parts.dead), parts.dead.max_deliveries())
         .settle()
 }
 
 /// Tells the shell what a webhook says.
-pub struct Decide {
-    shell: Shell,
+pub struct Decide<R = Store, P = Publisher> {
+    shell: Shell<R, P>,
     metrics: Metrics,
 }
 
-impl Stage<Heard> for Decide {
+impl<R: Records, P: Publish> Stage<Heard> for Decide<R, P> {
     async fn run(&self, heard: Heard, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
         let Heard { inbound, reading } = heard;
         let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
@@ -68,7 +73,7 @@ impl Stage<Heard> for Decide {
     }
 }
 
-impl Decide {
+impl<R: Records, P: Publish> Decide<R, P> {
     async fn call(&self, inbound: &Inbound, input: &InputId<'_>, early: TooEarly) -> Result<(), FailureReason> {
         let report = call_input(inbound).ok_or_else(|| dead(UNKNOWN_NUMBER, "To is not a phone number"))?;
         let business = self.business_of_call(&report, early).await?;

@@ -9,11 +9,10 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Parts, Stage, retry_delay, through};
+use super::{Neighbours, Parts, Source, Stage, retry_delay, through};
 use crate::conversation::Input;
-use crate::jetstream::deliveries;
 use crate::operators::{DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
-use crate::shell::{Happening, InputId, Shell, Target, Trace};
+use crate::shell::{Happening, InputId, Publish, Records, Shell, Target, Trace};
 
 const AT_ONCE: usize = 48;
 
@@ -24,22 +23,27 @@ struct Fire {
 }
 
 /// Fires, in order for each conversation.
-pub fn windows(parts: &Parts, shutdown: CancellationToken) -> impl Future<Output = SettleSummary> + Send + use<> {
+pub fn windows<N: Neighbours>(
+    parts: &Parts<N>,
+    shutdown: CancellationToken,
+) -> impl Future<Output = SettleSummary> + Send + use<N> {
     let debounce = Arc::new(Debounce { shell: parts.shell.clone() });
-    deliveries(&parts.jetstream, "NMC_WINDOWS", "due")
+    parts
+        .jetstream
+        .deliveries("NMC_WINDOWS", "due")
         .until(shutdown)
         .decode::<Fire>()
         .keyed(AT_ONCE, |fire| fire.conversation_id, through(&debounce))
-        .dead_letter(Arc::clone(&parts.dead), parts.max_deliveries)
+        .dead_letter(Arc::clone(&parts.dead), parts.dead.max_deliveries())
         .settle()
 }
 
 /// Looks whether a conversation's window is due.
-struct Debounce {
-    shell: Shell,
+struct Debounce<R, P> {
+    shell: Shell<R, P>,
 }
 
-impl Stage<Fire> for Debounce {
+impl<R: Records, P: Publish> Stage<Fire> for Debounce<R, P> {
     async fn run(&self, fire: Fire, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
         let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
         // The fire's own place in the stream: two fires are two inputs, and one delivered again is the same.

@@ -2,7 +2,7 @@
 
 use crate::config::{Secret, TwilioConfig};
 use crate::secrets::{SecretError, TokenCipher};
-use crate::shell::Mirror;
+use crate::shell::{Businesses, Mirror};
 use crate::store::{Store, StoreError};
 use crate::twilio::Account;
 
@@ -31,16 +31,16 @@ pub enum AccountError {
 
 /// The accounts; clones share nothing that changes.
 #[derive(Clone)]
-pub struct Accounts {
-    store: Store,
+pub struct Accounts<R = Store> {
+    store: R,
     mirror: Mirror,
     main: TwilioConfig,
     cipher: Option<TokenCipher>,
 }
 
-impl Accounts {
+impl<R: Businesses> Accounts<R> {
     /// The accounts of the businesses in the store, and the main one.
-    pub fn new(store: Store, mirror: Mirror, main: TwilioConfig, cipher: Option<TokenCipher>) -> Self {
+    pub fn new(store: R, mirror: Mirror, main: TwilioConfig, cipher: Option<TokenCipher>) -> Self {
         Self { store, mirror, main, cipher }
     }
 
@@ -63,6 +63,14 @@ impl Accounts {
         account_sid == self.main.account_sid
     }
 
+    fn open(&self, business_id: &str, sealed: &[u8]) -> Result<Secret, AccountError> {
+        let business_id = business_id.to_owned();
+        let Some(cipher) = &self.cipher else { return Err(AccountError::NoKey { business_id }) };
+        cipher.open(sealed, &business_id).map_err(|source| AccountError::Sealed { business_id, source })
+    }
+}
+
+impl Accounts {
     /// The tokens that a signature of a business's own account, or of the main one, may be made with: what a webhook names
     /// is looked up in our own table only.
     ///
@@ -80,11 +88,5 @@ impl Accounts {
                 .flatten()
                 .collect()),
         }
-    }
-
-    fn open(&self, business_id: &str, sealed: &[u8]) -> Result<Secret, AccountError> {
-        let business_id = business_id.to_owned();
-        let Some(cipher) = &self.cipher else { return Err(AccountError::NoKey { business_id }) };
-        cipher.open(sealed, &business_id).map_err(|source| AccountError::Sealed { business_id, source })
     }
 }

@@ -4,24 +4,30 @@
 //! claimed in the row, and where the answer is lost, `reconcile` finds it out before anything is tried again.
 
 mod accounts;
+mod ports;
 mod reconcile;
+mod settled;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::TimeDelta;
+use tokio::time::Instant;
 
 use crate::config::{PublicUrl, Rate};
 use crate::conversation::{MessageReport, MessageStatus};
+use crate::jetstream::Publisher;
 use crate::operators::{DeadReason, FailureReason, Metadata};
 use crate::pipelines::{Stage, retry_delay};
 use crate::segments;
-use crate::shell::{Happening, InputId, SendTask, Shell, Target, Trace, now};
-use crate::store::{Claimed, DueMessage};
+use crate::shell::{Happening, InputId, Publish, SendTask, Shell, Target, Trace};
+use crate::store::{Claimed, DueMessage, Store};
 use crate::telemetry::{Metrics, SmsResult};
 use crate::twilio::{OutgoingSms, SendOutcome, TwilioClient};
 
 pub use accounts::Accounts;
+pub use ports::{Carrier, Claims};
+pub use settled::settled;
 
 /// The POST starts within this time of the claim, by the monotonic clock (docs/design.md, Fence and claim).
 const LEASE: Duration = Duration::from_secs(2);
@@ -33,13 +39,13 @@ const FIRST_LOOK: Duration = Duration::from_millis(500);
 const GONE: DeadReason = DeadReason::new("message_gone");
 
 /// Sends messages through Twilio.
-pub struct Deliver {
+pub struct Deliver<R = Store, P = Publisher, T = TwilioClient> {
     /// Twilio's REST API.
-    pub twilio: TwilioClient,
+    pub twilio: T,
     /// Whose number is whose account's.
-    pub accounts: Accounts,
+    pub accounts: Accounts<R>,
     /// Where outcomes go.
-    pub shell: Shell,
+    pub shell: Shell<R, P>,
     /// Status callbacks come back here.
     pub public_url: PublicUrl,
     /// Segments per sender number.
@@ -57,7 +63,7 @@ struct Turn<'a> {
     due: DueMessage,
 }
 
-impl Stage<SendTask> for Deliver {
+impl<R: Claims, P: Publish, T: Carrier> Stage<SendTask> for Deliver<R, P, T> {
     async fn run(&self, task: SendTask, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
         let due = self.shell.store().due_message(task.message_id).await;
         let due = due.map_err(|e| FailureReason::retry(retry_delay(metadata.delivery_count), e))?;
@@ -71,13 +77,13 @@ impl Stage<SendTask> for Deliver {
     }
 }
 
-impl Deliver {
+impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
     async fn try_to_send(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {
         let ready_at = turn.due.not_before.unwrap_or(turn.due.message.created_at);
-        if let Ok(wait) = (ready_at - now()).to_std() {
+        if let Ok(wait) = (ready_at - self.shell.now()).to_std() {
             return Err(FailureReason::wait(wait, "the quiet hours are over"));
         }
-        if now() - ready_at > TOO_OLD {
+        if self.shell.now() - ready_at > TOO_OLD {
             self.metrics.sms(SmsResult::Expired);
             return self.report(turn, MessageReport::Expired).await;
         }
@@ -85,7 +91,7 @@ impl Deliver {
         let account = self.accounts.of(&turn.due.business_id).await.map_err(|e| turn.retry(e))?;
         let before_claim = Instant::now();
         let id = turn.task.message_id;
-        let claimed = self.shell.store().claim(id, LEASE, now()).await.map_err(|e| turn.retry(e))?;
+        let claimed = self.shell.store().claim(id, LEASE, self.shell.now()).await.map_err(|e| turn.retry(e))?;
         let Some(claimed) = claimed else { return self.held_back(turn).await };
         crate::failpoint::hit("after_claim");
         if before_claim.elapsed() >= LEASE {
@@ -111,7 +117,7 @@ impl Deliver {
                 reserved.map_err(|e| turn.retry(e))?
             }
         };
-        match (at - now()).to_std() {
+        match (at - self.shell.now()).to_std() {
             Ok(wait) if !wait.is_zero() => {
                 self.metrics.sms(SmsResult::RateLimited);
                 Err(FailureReason::wait(wait, "its slot in the sender's rate has come"))
@@ -137,7 +143,8 @@ impl Deliver {
             SendOutcome::Accepted { sid, segments, .. } => {
                 crate::failpoint::hit("after_twilio_accepted");
                 self.metrics.sms(SmsResult::Accepted);
-                self.metrics.sms_accepted_after((now() - turn.task.responds_to).to_std().unwrap_or_default());
+                let after = self.shell.now() - turn.task.responds_to;
+                self.metrics.sms_accepted_after(after.to_std().unwrap_or_default());
                 self.report(turn, MessageReport::Accepted { twilio_sid: sid, segments: Some(segments) }).await
             }
             SendOutcome::Rejected { code, http_status, .. } => {

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::{Deliver, Turn};
+use super::{Carrier, Claims, Deliver, Turn};
 use crate::conversation::MessageReport;
 use crate::operators::FailureReason;
-use crate::shell::now;
+use crate::shell::Publish;
 use crate::telemetry::SmsResult;
 use crate::twilio::ListedMessage;
 
@@ -27,14 +27,14 @@ const MAX_ATTEMPTS: i32 = 2;
 /// Twilio's list has been out of reach for so long that nothing can be proven any more.
 const NOT_PROVABLE: TimeDelta = TimeDelta::minutes(30);
 
-impl Deliver {
+impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
     /// A message that was claimed and whose outcome nobody has told.
     pub(super) async fn find_out(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {
         if !turn.due.lease_left.is_zero() {
             return Err(FailureReason::wait(turn.due.lease_left, "whoever may be sending it has had the time to"));
         }
         let attempted_at = turn.due.attempted_at.unwrap_or(turn.due.message.created_at);
-        let age = now() - attempted_at;
+        let age = self.shell.now() - attempted_at;
         let account = self.accounts.of(&turn.due.business_id).await.map_err(|e| turn.retry(e))?;
         let (to, from) = (turn.due.to.as_str(), turn.due.business_phone.as_str());
         let listed = match self.twilio.list_sent(&account, to, from, attempted_at - CLOCK_SKEW).await {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Applied, CallPart, Happening, InputId, Shell, ShellError, Target, Until, effects, now};
+use super::{Applied, CallPart, Happening, InputId, Publish, Records, Shell, ShellError, Target, Until, effects};
 use crate::business::Profile;
 use crate::call::{self, CallInput};
 use crate::conversation::Input;
@@ -22,7 +22,7 @@ pub enum CallReport {
     NotYet,
 }
 
-impl Shell {
+impl<R: Records, P: Publish> Shell<R, P> {
     /// Decides what a report means for the call, and for the caller's conversation if the call was missed.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ impl Shell {
             Some(phone) => !self.directory.is_own_side(business, phone).await?,
             None => false,
         };
-        let now = now();
+        let now = self.now();
         let Some(decision) = call::decide(&business.id, state.as_ref(), report, may_text, now) else {
             return Ok(CallReport::NotYet);
         };
@@ -69,7 +69,7 @@ impl Shell {
             call: Some(&part.call),
             decision: None,
             audit: None,
-            at: super::now(),
+            at: self.now(),
             outbox: &part.rows,
         };
         match self.store.commit(&commit).await? {

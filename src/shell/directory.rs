@@ -12,7 +12,7 @@ use crate::business::Profile;
 use crate::phone::PhoneNumber;
 use crate::store::{BusinessRecord, Store, StoreError};
 
-use super::Mirror;
+use super::{Businesses, Mirror};
 
 /// How long another process's change of a business may go unnoticed here.
 const FRESH: Duration = Duration::from_secs(2);
@@ -21,7 +21,7 @@ const CAPACITY: u64 = 20_000;
 /// The businesses could not be looked up.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("businesses cannot be looked up: {0}")]
-pub struct DirectoryError(Arc<StoreError>);
+pub struct DirectoryError(#[source] Arc<StoreError>);
 
 impl From<StoreError> for DirectoryError {
     fn from(error: StoreError) -> Self {
@@ -31,16 +31,16 @@ impl From<StoreError> for DirectoryError {
 
 /// The directory; clones share it.
 #[derive(Debug, Clone)]
-pub struct Directory {
-    store: Store,
+pub struct Directory<R = Store> {
+    store: R,
     mirror: Mirror,
     by_phone: Cache<PhoneNumber, Arc<Profile>>,
     by_id: Cache<String, Arc<Profile>>,
 }
 
-impl Directory {
+impl<R: Businesses> Directory<R> {
     /// A directory of what the store holds, or of its mirror while the store is away.
-    pub fn new(store: Store, mirror: Mirror) -> Self {
+    pub fn new(store: R, mirror: Mirror) -> Self {
         Self {
             store,
             mirror,

@@ -6,11 +6,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::business::Profile;
@@ -60,7 +61,7 @@ impl Mirror {
         mirror: impl FnOnce(&Self) -> Option<T>,
     ) -> Result<T, StoreError> {
         let error = if self.is_away() {
-            StoreError::Database(sqlx::Error::PoolTimedOut)
+            StoreError::away()
         } else {
             match tokio::time::timeout(PATIENCE, table).await {
                 Ok(Ok(found)) => {
@@ -69,7 +70,7 @@ impl Mirror {
                 }
                 Ok(Err(error @ StoreError::Database(_))) => error,
                 Ok(Err(other)) => return Err(other),
-                Err(_late) => StoreError::Database(sqlx::Error::PoolTimedOut),
+                Err(_late) => StoreError::away(),
             }
         };
         self.went_away(&error);

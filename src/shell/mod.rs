@@ -7,16 +7,18 @@
 
 mod audit;
 mod calls;
+mod clock;
 mod directory;
 mod effects;
 mod hot;
 mod mirror;
 mod outbox;
+mod ports;
 mod sweeper;
 
 use std::sync::Arc;
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::business;
@@ -24,15 +26,18 @@ use crate::call::Call;
 use crate::conversation::{
     self, Context, Conversation, Decision, Effect, Input, MessageKind, MessageReport, Policy, WindowState, derive_id,
 };
+use crate::jetstream::Publisher;
 use crate::phone::PhoneNumber;
 use crate::store::{AuditEntry, Commit, Committed, OutboxRow, Store, StoreError};
 use crate::telemetry::{Metrics, WindowEvent};
 
 pub use calls::CallReport;
+pub use clock::{Clock, now};
 pub use directory::{Directory, DirectoryError};
 pub use effects::{AnalyzeTask, SendTask, Trace};
 pub use mirror::{Mirror, keep_mirror};
 pub use outbox::{Outbox, OutboxError};
+pub use ports::{Businesses, Publish, Records, WaitingEffects};
 pub use sweeper::sweep;
 
 use hot::HotConversations;
@@ -139,28 +144,41 @@ struct CallPart {
 
 /// The shell; clones share everything.
 #[derive(Debug, Clone)]
-pub struct Shell {
-    store: Store,
-    outbox: Outbox,
-    directory: Directory,
+pub struct Shell<R = Store, P = Publisher> {
+    store: R,
+    outbox: Outbox<R, P>,
+    directory: Directory<R>,
     hot: HotConversations,
     policy: Arc<Policy>,
+    clock: Clock,
     metrics: Metrics,
 }
 
-impl Shell {
-    /// A shell around the rules of `policy`.
-    pub fn new(store: Store, outbox: Outbox, directory: Directory, policy: Policy, metrics: Metrics) -> Self {
-        Self { store, outbox, directory, hot: HotConversations::new(), policy: Arc::new(policy), metrics }
+impl<R: Records, P: Publish> Shell<R, P> {
+    /// A shell around the rules of `policy`, with the system's time.
+    pub fn new(store: R, outbox: Outbox<R, P>, directory: Directory<R>, policy: Policy, metrics: Metrics) -> Self {
+        let (hot, policy) = (HotConversations::new(), Arc::new(policy));
+        Self { store, outbox, directory, hot, policy, clock: Clock::default(), metrics }
+    }
+
+    /// The same with another time.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// The time that decisions are made at.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     /// The businesses.
-    pub fn directory(&self) -> &Directory {
+    pub fn directory(&self) -> &Directory<R> {
         &self.directory
     }
 
     /// The store, for reads that the rules do not take part in.
-    pub fn store(&self) -> &Store {
+    pub fn store(&self) -> &R {
         &self.store
     }
 
@@ -202,7 +220,7 @@ impl Shell {
             return self.seen_before(seen).await;
         }
         for _ in 0..ATTEMPTS {
-            let now = now();
+            let now = self.now();
             let (state, cached) = self.load(target).await?;
             let Some((decision, business, audit)) = self.decide(target, state.as_ref(), input, happening, now).await?
             else {
@@ -372,11 +390,6 @@ impl Shell {
             self.metrics.emergency_false_alarm();
         }
     }
-}
-
-/// The time, as PostgreSQL keeps it: to the microsecond.
-pub fn now() -> DateTime<Utc> {
-    Utc::now().trunc_subsecs(6)
 }
 
 /// The id of an event: stable across redelivery, for it rests on the event's place in its conversation or call.

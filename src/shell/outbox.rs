@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::effects::{self, Trace};
+use super::{Publish, Records, WaitingEffects};
 use crate::jetstream::{Outgoing, PublishError, Publisher};
 use crate::store::{OutboxRow, Store, StoreError, WaitingRow};
 use crate::telemetry::Metrics;
@@ -24,15 +25,15 @@ pub enum OutboxError {
 
 /// The outbox; clones share it.
 #[derive(Debug, Clone)]
-pub struct Outbox {
-    store: Store,
-    publisher: Publisher,
+pub struct Outbox<R = Store, P = Publisher> {
+    store: R,
+    publisher: P,
     metrics: Metrics,
 }
 
-impl Outbox {
+impl<R: Records, P: Publish> Outbox<R, P> {
     /// An outbox that publishes here.
-    pub fn new(store: Store, publisher: Publisher, metrics: Metrics) -> Self {
+    pub fn new(store: R, publisher: P, metrics: Metrics) -> Self {
         Self { store, publisher, metrics }
     }
 
@@ -53,12 +54,12 @@ impl Outbox {
     /// When a part is missing: what was published until then is marked.
     pub async fn drain(&self, key: Uuid) -> Result<usize, OutboxError> {
         let draining = self.store.drain(key).await?;
-        if draining.rows.is_empty() {
+        if draining.rows().is_empty() {
             return Ok(0);
         }
-        let mut on_their_way = Vec::with_capacity(draining.rows.len());
+        let mut on_their_way = Vec::with_capacity(draining.rows().len());
         let mut failure = None;
-        for row in &draining.rows {
+        for row in draining.rows() {
             crate::failpoint::hit("before_effect_published");
             match self.publisher.send(outgoing(row)).await {
                 Ok(ack) => on_their_way.push(ack),
@@ -78,7 +79,7 @@ impl Outbox {
                 }
             }
         }
-        let events = draining.rows.iter().take(published).filter(|row| row.subject.starts_with("nmc.event.")).count();
+        let events = draining.rows().iter().take(published).filter(|row| row.subject.starts_with("nmc.event.")).count();
         draining.published(published).await?;
         (0..events).for_each(|_| self.metrics.event_published());
         failure.map_or(Ok(published), |error| Err(error.into()))

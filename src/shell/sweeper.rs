@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Shell, ShellError};
+use super::{Publish, Records, Shell, ShellError};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ const PRUNE_EVERY: u32 = 600;
 const INBOX_DAYS: i32 = 8;
 
 /// Sweeps until `shutdown`.
-pub async fn sweep(shell: Shell, shutdown: CancellationToken) {
+pub async fn sweep<R: Records, P: Publish>(shell: Shell<R, P>, shutdown: CancellationToken) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut round = 0_u32;
@@ -33,7 +33,7 @@ pub async fn sweep(shell: Shell, shutdown: CancellationToken) {
     }
 }
 
-impl Shell {
+impl<R: Records, P: Publish> Shell<R, P> {
     async fn sweep_once(&self, prune: bool) -> Result<(), ShellError> {
         for key in self.store.stale_outbox_keys(OUTBOX_STALE_SECONDS, BATCH).await? {
             let published = self.outbox.drain(key).await?;
@@ -46,7 +46,6 @@ impl Shell {
         if prune {
             self.store.prune(INBOX_DAYS).await?;
             self.store.prune_idempotency().await?;
-            self.store.prune_letter_replays().await?;
         }
         Ok(())
     }

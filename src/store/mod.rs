@@ -17,6 +17,7 @@ mod outbox;
 mod record;
 mod sending;
 mod sweep;
+mod waiting_webhooks;
 
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub use outbox::{Draining, WaitingRow};
 pub use record::{AnalysisRow, AuditEntry, AuditRow, WindowMessage, WindowStep};
 pub use sending::{Claimed, DueMessage};
 pub use sweep::Overdue;
+pub use waiting_webhooks::{WaitingBatch, WaitingWebhook};
 
 /// Works on as the service's role, if there is one and it may be taken.
 const TAKE_SERVICE_ROLE: &str = "SELECT set_config('role', rolname, false) FROM pg_roles
@@ -69,10 +71,38 @@ pub enum StoreError {
     Conflict(String),
 }
 
+/// Classes of PostgreSQL's codes that say that it is not there to be worked with: no connection, a login that is refused, no
+/// resources, read-only, shut down by an operator or starting, its database closed or not there.
+const AWAY: [&str; 8] = ["08", "25006", "28", "53", "57P", "58", "55000", "3D000"];
+
+/// Whether an error says that PostgreSQL is away, as opposed to what was asked of it.
+pub fn says_away(error: &(dyn std::error::Error + 'static)) -> bool {
+    match error.downcast_ref::<sqlx::Error>() {
+        Some(sqlx::Error::Database(error)) => {
+            error.code().is_some_and(|code| AWAY.iter().any(|class| code.starts_with(class)))
+        }
+        Some(error) => matches!(
+            error,
+            sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+        ),
+        None => false,
+    }
+}
+
 /// PostgreSQL's codes for text that it cannot keep: NUL, in text and in JSON.
 const UNSTORABLE: [&str; 2] = ["22021", "22P05"];
 
 impl StoreError {
+    /// PostgreSQL has not answered in time.
+    pub fn away() -> Self {
+        Self::Database(sqlx::Error::PoolTimedOut)
+    }
+
     /// Whether what was to be written or looked for holds a character that PostgreSQL cannot keep.
     pub fn is_unstorable_text(&self) -> bool {
         match self {

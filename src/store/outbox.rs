@@ -12,7 +12,7 @@ use super::{Store, StoreError};
 /// An effect that waits to be published.
 #[derive(Debug, Clone)]
 pub struct WaitingRow {
-    id: i64,
+    pub(crate) id: i64,
     /// The subject.
     pub subject: String,
     /// `Nats-Msg-Id`, if it has one.

@@ -84,6 +84,26 @@ impl Metrics {
         self.inner.totals.unknown_numbers.inc(kind.as_str());
     }
 
+    /// A webhook was turned away because too much waits.
+    pub fn webhook_shed(&self, kind: WebhookKind) {
+        self.inner.totals.webhooks_shed.inc(kind.as_str());
+    }
+
+    /// So many webhooks wait to be processed.
+    pub fn backlog(&self, waiting: u64) {
+        self.inner.totals.webhooks_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    /// A webhook was kept in PostgreSQL, for JetStream is away.
+    pub fn webhook_kept(&self) {
+        self.inner.totals.webhooks_kept.inc();
+    }
+
+    /// A call was forwarded that could be recorded nowhere.
+    pub fn call_unrecorded(&self) {
+        self.inner.totals.calls_unrecorded.inc();
+    }
+
     /// An input was given up on. The reason is a fixed word: each becomes a time series.
     pub fn dead_letter(&self, reason: &'static str) {
         self.inner.totals.dead_letters.inc(reason);

@@ -9,6 +9,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
@@ -56,6 +57,10 @@ pub(super) struct Totals {
     pub(super) signatures_refused: Labelled,
     pub(super) body_conflicts: Labelled,
     pub(super) unknown_numbers: Labelled,
+    pub(super) webhooks_shed: Labelled,
+    pub(super) webhooks_kept: Counter,
+    pub(super) webhooks_waiting: Gauge,
+    pub(super) calls_unrecorded: Counter,
     pub(super) dead_letters: Labelled,
     pub(super) windows: Labelled,
     pub(super) ai_calls: Labelled,
@@ -111,6 +116,31 @@ impl Totals {
                 "Webhooks for a number that no business owns",
                 "kind",
                 kinds(),
+            ),
+            webhooks_shed: labelled(
+                &mut r,
+                "webhooks_shed",
+                "Webhooks turned away because too much waits",
+                "kind",
+                kinds(),
+            ),
+            webhooks_kept: registered(
+                &mut r,
+                "webhooks_kept",
+                "Webhooks kept in PostgreSQL while JetStream was away",
+                Counter::default(),
+            ),
+            webhooks_waiting: registered(
+                &mut r,
+                "webhooks_waiting",
+                "Webhooks that wait to be processed",
+                Gauge::default(),
+            ),
+            calls_unrecorded: registered(
+                &mut r,
+                "calls_unrecorded",
+                "Calls forwarded that could be recorded nowhere",
+                Counter::default(),
             ),
             dead_letters: labelled(&mut r, "dead_letters", "Inputs given up on", "reason", std::iter::empty()),
             windows: labelled(

@@ -35,6 +35,10 @@ impl Metrics {
                 "signatures_refused": totals.signatures_refused.sum(),
                 "body_conflicts": totals.body_conflicts.sum(),
                 "unknown_numbers": totals.unknown_numbers.sum(),
+                "waiting": totals.webhooks_waiting.get(),
+                "shed": totals.webhooks_shed.sum(),
+                "kept_in_postgres": totals.webhooks_kept.get(),
+                "calls_unrecorded": totals.calls_unrecorded.get(),
             },
             "ai": {
                 "calls_per_hour": ai.count,

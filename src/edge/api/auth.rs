@@ -8,10 +8,10 @@ use poem_openapi::SecurityScheme;
 use poem_openapi::auth::Bearer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::limiter::{Limiter, Verdict};
 use super::quota::Quota;
 use crate::config::{Rate, Secret};
 use crate::edge::Edge;
+use crate::edge::limiter::{Limiter, Verdict};
 use crate::edge::problem::{Code, Problem};
 use crate::secrets::{constant_time_eq, hash_api_key};
 use crate::store::{KeyScope, Store};
@@ -79,7 +79,7 @@ async fn writes(request: &Request, bearer: Bearer) -> poem::Result<Caller> {
 pub struct Keys {
     bootstrap: Vec<[u8; 32]>,
     store: Store,
-    limiter: Limiter,
+    limiter: Limiter<[u8; 32]>,
     seats: Mutex<HashMap<[u8; 32], Arc<Semaphore>>>,
 }
 

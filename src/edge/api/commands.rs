@@ -4,8 +4,6 @@
 //! message of the AI goes out in the conversation: it commits first, and then waits until what was already claimed has
 //! settled, for half a minute at the most; `in_flight` names the exception (docs/design.md, Fence and claim).
 
-use std::time::{Duration, Instant};
-
 use poem::web::Data;
 use poem_openapi::param::{Header, Path};
 use poem_openapi::payload::Json;
@@ -22,12 +20,9 @@ use super::{EdgeData, Group};
 use crate::conversation::{self, Input, Status};
 use crate::edge::Edge;
 use crate::edge::problem::{Code, Problem};
+use crate::sending;
 use crate::shell::{Applied, Change};
 
-/// How long a takeover waits for a message that is already at Twilio (docs/design.md, Fence and claim).
-const SETTLING: Duration = Duration::from_secs(30);
-/// How often it looks.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Twilio refuses longer bodies (21617).
 const MAX_BODY: usize = 1_600;
 /// Longer names and reasons are refused.
@@ -118,7 +113,7 @@ impl CommandsApi {
         let change =
             carry_out(&edge, &before, &format!("takeover:{id}:{}", once.0), Input::UserTookOver { user_id, reason })
                 .await?;
-        let in_flight = !settled(&edge, id).await?;
+        let in_flight = !sending::settled(&edge.store, id).await?;
         let conversation = as_it_stands(&edge, id).await?;
         Ok(Json(TakenOver { ownership_changed: change.is_some(), in_flight, conversation: conversation.into() }))
     }
@@ -146,7 +141,7 @@ impl CommandsApi {
         problems.none()?;
         let input_id = format!("reply:{id}:{}", once.0);
         let change = carry_out(&edge, &before, &input_id, Input::UserReplied { user_id, body }).await?;
-        settled(&edge, id).await?;
+        sending::settled(&edge.store, id).await?;
         let message = match change.and_then(|change| change.messages.first().copied()) {
             Some(message_id) => edge.store.message(message_id).await?,
             // It was carried out before, by a process that died before it had answered; or it was not.
@@ -236,18 +231,4 @@ fn over() -> Failure {
 
 pub(super) async fn as_it_stands(edge: &Edge, id: Uuid) -> Result<conversation::Conversation, Failure> {
     Ok(edge.store.conversation(id).await?.ok_or_else(|| Problem::not_found("conversation"))?)
-}
-
-/// Waits until no message of the AI is claimed any more; `false` where one has not settled in time.
-async fn settled(edge: &Edge, id: Uuid) -> Result<bool, Failure> {
-    let asked_at = Instant::now();
-    loop {
-        if edge.store.ai_messages_under_way(id).await? == 0 {
-            return Ok(true);
-        }
-        if asked_at.elapsed() >= SETTLING {
-            return Ok(false);
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
 }

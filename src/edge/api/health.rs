@@ -1,20 +1,12 @@
 //! `/health`: whether the service can do its work (contract, section 6).
 
-use std::future::Future;
-use std::time::Duration;
-
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::{EdgeData, Group};
-use crate::edge::Edge;
+use crate::services::{Look, Service, State};
 
-/// A part that does not answer within this time is down.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-const HEALTHY: &str = "healthy";
-const DEGRADED: &str = "degraded";
-const DOWN: &str = "down";
+const UNHEALTHY: &str = "unhealthy";
 
 /// The parts, each `healthy`, `degraded` or `down`.
 #[derive(Debug, Clone, Object)]
@@ -29,6 +21,19 @@ struct Services {
     twilio: String,
     /// DispatchBot, judged from real calls: `degraded` from the first window that fell back until the next success.
     dispatchbot_ai: String,
+}
+
+impl Services {
+    fn of(look: &Look) -> Self {
+        let state = |service| look.state(service).to_string();
+        Self {
+            nats: state(Service::Nats),
+            postgres: state(Service::Postgres),
+            redis: state(Service::Redis),
+            twilio: state(Service::Twilio),
+            dispatchbot_ai: state(Service::DispatchBot),
+        }
+    }
 }
 
 /// How the service fares.
@@ -80,19 +85,15 @@ impl HealthApi {
     /// How the service and its parts fare.
     #[oai(path = "/health", method = "get", operation_id = "health")]
     async fn health(&self, edge: EdgeData<'_>) -> HealthAnswer {
-        let services = look(&edge).await;
-        let accepting = services.nats != DOWN;
-        let all_well =
-            [&services.nats, &services.postgres, &services.redis, &services.twilio, &services.dispatchbot_ai]
-                .into_iter()
-                .all(|state| state == HEALTHY);
+        let look = edge.probes.look().await;
+        let accepting = look.can_accept();
+        let all_well = Service::ALL.iter().all(|service| look.state(*service) == State::Healthy);
+        let services = Services::of(&look);
         let health = Health {
-            status: if !accepting {
-                "unhealthy".to_owned()
-            } else if all_well {
-                HEALTHY.to_owned()
-            } else {
-                DEGRADED.to_owned()
+            status: match (accepting, all_well) {
+                (false, _) => UNHEALTHY.to_owned(),
+                (true, true) => State::Healthy.to_string(),
+                (true, false) => State::Degraded.to_string(),
             },
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_seconds: edge.started_at.elapsed().as_secs(),
@@ -107,45 +108,23 @@ impl HealthApi {
         probe(true)
     }
 
-    /// Whether it can take requests: streams are there, PostgreSQL answers.
+    /// Whether it can take requests: once streams are there and PostgreSQL has answered, as long as a webhook can be kept in
+    /// one of the two.
     #[oai(path = "/health/ready", method = "get", operation_id = "ready")]
     async fn ready(&self, edge: EdgeData<'_>) -> ProbeAnswer {
-        let ready =
-            edge.jetstream.is_connected() && edge.vitals.streams_are_there() && answers(edge.store.ping()).await;
-        probe(ready)
+        let look = edge.probes.look().await;
+        let well = |service| look.state(service) == State::Healthy;
+        if edge.vitals.streams_are_there() && well(Service::Nats) && well(Service::Postgres) {
+            edge.vitals.everything_found();
+        }
+        probe(edge.vitals.everything_was_there() && look.can_accept())
     }
 }
 
 fn probe(yes: bool) -> ProbeAnswer {
     if yes {
-        ProbeAnswer::Yes(Json(Probe { status: HEALTHY.to_owned() }))
+        ProbeAnswer::Yes(Json(Probe { status: State::Healthy.to_string() }))
     } else {
-        ProbeAnswer::No(Json(Probe { status: "unhealthy".to_owned() }))
+        ProbeAnswer::No(Json(Probe { status: UNHEALTHY.to_owned() }))
     }
-}
-
-async fn look(edge: &Edge) -> Services {
-    let (postgres, redis, stuck, fell_back) = tokio::join!(
-        answers(edge.store.ping()),
-        answers(edge.redis.ping()),
-        holds(edge.store.sends_are_stuck()),
-        holds(edge.store.newest_answer_was_fallback()),
-    );
-    let or = |well: bool, otherwise: &str| if well { HEALTHY.to_owned() } else { otherwise.to_owned() };
-    Services {
-        nats: or(edge.jetstream.is_connected(), DOWN),
-        postgres: or(postgres, DOWN),
-        redis: or(redis, DOWN),
-        twilio: or(!stuck, DEGRADED),
-        dispatchbot_ai: or(!fell_back, DEGRADED),
-    }
-}
-
-async fn answers<T, E>(asked: impl Future<Output = Result<T, E>>) -> bool {
-    matches!(tokio::time::timeout(PATIENCE, asked).await, Ok(Ok(_)))
-}
-
-/// Whether the tables say so: whichever worker it happened to, every edge sees it there.
-async fn holds<E>(asked: impl Future<Output = Result<bool, E>>) -> bool {
-    matches!(tokio::time::timeout(PATIENCE, asked).await, Ok(Ok(true)))
 }

@@ -13,7 +13,6 @@ mod emergencies;
 mod events;
 mod failure;
 mod health;
-mod limiter;
 mod media;
 mod metrics;
 mod once;

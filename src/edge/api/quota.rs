@@ -6,8 +6,8 @@ use std::time::Duration;
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{Endpoint, IntoResponse, Request, Response};
 
-use super::limiter::Verdict;
 use crate::config::Rate;
+use crate::edge::limiter::Verdict;
 
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");

@@ -15,6 +15,7 @@ use super::{Answer, path_prefix, twiml};
 use crate::edge::Edge;
 use crate::edge::problem::{Code, Problem};
 use crate::operators::{DeadLetter, DeadReason};
+use crate::pipelines::dead_letter;
 use crate::shell::{Trace, now};
 use crate::telemetry::WebhookKind;
 
@@ -96,7 +97,9 @@ pub(super) async fn bury(edge: &Edge, reason: DeadReason, detail: String, letter
         first_seen: letter.received_at,
     };
     let id = format!("dead:edge:{}:{}", letter.kind, letter.hash);
-    edge.dead.keep(&dead, id).await.map_err(|error| Problem::unavailable(&error))?;
+    let business_id = edge.attribution.business_of(&dead).await;
+    edge.durable.make(dead_letter(&dead, business_id, id)).await.map_err(|error| Problem::unavailable(&error))?;
+    edge.metrics.dead_letter(reason.code());
     Ok(Answer::Twiml(twiml::empty()))
 }
 

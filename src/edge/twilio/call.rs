@@ -25,13 +25,20 @@ pub(super) async fn ringing(edge: &Edge, admitted: Admitted) -> Result<Answer, P
     let action = edge.public_url.join(&format!("/webhooks/twilio/call/status/{}", call.call_sid));
     let rings = call.status() == "ringing";
     let (input_id, webhook) = call.told();
-    admitted.publish(edge, input_id, webhook).await?;
+    let published = admitted.publish(edge, input_id, webhook).await;
     let Some(business) = business else {
+        published?;
         edge.metrics.unknown_number(WebhookKind::Call);
         return Ok(Answer::Twiml(twiml::reject()));
     };
     if !rings {
+        published?;
         return Ok(Answer::Twiml(twiml::empty()));
+    }
+    // Whoever calls is put through even where the call can be recorded nowhere: what becomes of it, its status callback will
+    // tell (docs/design.md, When a part is missing).
+    if published.is_err() {
+        edge.metrics.call_unrecorded();
     }
     Ok(Answer::Twiml(twiml::dial(business.forward_to.as_str(), edge.dial_timeout, &action)))
 }

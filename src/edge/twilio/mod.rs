@@ -90,9 +90,12 @@ async fn timed(
     handle: impl AsyncFnOnce(Admitted) -> Result<Answer, Problem>,
 ) -> Response {
     let began = Instant::now();
-    let answer = match admit(edge, kind, request, body).await {
-        Ok(admitted) => handle(admitted).await,
-        Err(refusal) => refusal.answer(edge).await,
+    let answer = match edge.intake.place(kind) {
+        Err(problem) => Err(problem),
+        Ok(_place) => match admit(edge, kind, request, body).await {
+            Ok(admitted) => handle(admitted).await,
+            Err(refusal) => refusal.answer(edge).await,
+        },
     };
     let response = answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response);
     edge.metrics.webhook(kind, response.status().as_u16(), began.elapsed());

@@ -1,4 +1,4 @@
-//! Publishing a validated webhook: the answer is sent once JetStream has acknowledged it.
+//! Publishing a validated webhook: the answer is sent once it is durable.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use super::admission::Admitted;
 use super::form::FormError;
 use crate::edge::Edge;
 use crate::edge::problem::Problem;
+use crate::emergency::{self, OwnPhrases};
 use crate::inbound::{Inbound, Webhook};
 use crate::jetstream::Outgoing;
 use crate::subjects;
@@ -19,6 +20,7 @@ impl Admitted {
     /// The id of the message holds a hash of the body: the same webhook again is dropped by JetStream, and another body under
     /// the same id goes through to the inbox, which tells the two apart however far they are.
     pub(super) async fn publish(self, edge: &Edge, input_id: String, webhook: Webhook) -> Result<(), Problem> {
+        edge.intake.admit(self.kind, || is_emergency(&webhook))?;
         let inbound = self.inbound(input_id, webhook);
         let message_id = format!("{}:{}", inbound.input_id, inbound.body_hash);
         let outgoing = Outgoing {
@@ -27,7 +29,7 @@ impl Admitted {
             headers: BTreeMap::from([("traceparent".to_owned(), self.trace.header().to_owned())]),
             payload: serde_json::to_vec(&inbound).map_err(|error| Problem::unavailable(&error))?.into(),
         };
-        edge.publisher.publish(outgoing).await.map_err(|error| Problem::unavailable(&error))?;
+        edge.durable.make(outgoing).await.map_err(|error| Problem::unavailable(&error))?;
         crate::failpoint::hit("after_publish_ack");
         Ok(())
     }
@@ -65,6 +67,14 @@ impl Admitted {
     /// A value of the form as it can be stored.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         self.form.get(name).map(storable)
+    }
+}
+
+/// Whether a text tells of an emergency by itself: the phrases of a business and earlier texts are not looked at here.
+fn is_emergency(webhook: &Webhook) -> bool {
+    match webhook {
+        Webhook::Sms { body, .. } => emergency::read(body, None, &OwnPhrases::default()).verdict().is_some(),
+        _ => false,
     }
 }
 

@@ -1,6 +1,7 @@
-//! How often each key may call: at most so many accepted in any rolling period.
+//! How often each key, or business, may call: at most so many accepted in any rolling period.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,18 +25,18 @@ pub(super) enum Verdict {
 }
 
 /// Keeps when each key's calls were accepted, no longer than the period.
-pub(super) struct Limiter {
+pub(super) struct Limiter<K> {
     rate: Rate,
-    accepted: Mutex<HashMap<[u8; 32], VecDeque<Instant>>>,
+    accepted: Mutex<HashMap<K, VecDeque<Instant>>>,
 }
 
-impl Limiter {
+impl<K: Hash + Eq> Limiter<K> {
     pub(super) fn new(rate: Rate) -> Self {
         Self { rate, accepted: Mutex::new(HashMap::new()) }
     }
 
-    /// Counts a call of `key` at `now`. Only valid keys come here, so there are as many entries as keys.
-    pub(super) fn accept(&self, key: [u8; 32], now: Instant) -> Verdict {
+    /// Counts a call of `key` at `now`. Only what is known comes here, API keys and businesses, so there are as many entries.
+    pub(super) fn accept(&self, key: K, now: Instant) -> Verdict {
         let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
         let times = accepted.entry(key).or_default();
         while times.front().is_some_and(|at| now.duration_since(*at) >= self.rate.per) {
@@ -63,7 +64,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn limiter() -> Limiter {
+    fn limiter() -> Limiter<[u8; 32]> {
         Limiter::new(Rate { count: 3, per: 60 * SECOND })
     }
 

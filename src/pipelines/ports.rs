@@ -1,0 +1,65 @@
+//! What a pipeline is laid between: the neighbours of a worker, taken together.
+
+use futures::Stream;
+use serde_json::Value;
+
+use super::Stage;
+use crate::answering::{Analyst, Transcript};
+use crate::dispatchbot::DispatchBotClient;
+use crate::jetstream::{self, JetStream, Publisher};
+use crate::operators::Delivery;
+use crate::sending::{Carrier, Claims};
+use crate::shell::Publish;
+use crate::sinks::RedisSink;
+use crate::store::Store;
+use crate::twilio::TwilioClient;
+
+/// Where deliveries come from. Each message that was published comes at least once, until it is acknowledged, to one of
+/// those who share the consumer at a time.
+pub trait Source: Clone + Send + Sync + 'static {
+    /// The deliveries of a durable consumer, without end; see [`jetstream::deliveries`].
+    fn deliveries(
+        &self,
+        stream: &'static str,
+        consumer: &'static str,
+    ) -> impl Stream<Item = Delivery<()>> + Send + 'static + use<Self>;
+}
+
+impl Source for JetStream {
+    fn deliveries(
+        &self,
+        stream: &'static str,
+        consumer: &'static str,
+    ) -> impl Stream<Item = Delivery<()>> + Send + 'static + use<> {
+        jetstream::deliveries(self, stream, consumer)
+    }
+}
+
+/// The neighbours of a worker, each with its kind.
+pub trait Neighbours: Clone + 'static {
+    /// Where deliveries come from.
+    type Source: Source;
+    /// Where what was decided is kept.
+    type Store: Claims + Transcript;
+    /// Where effects are published.
+    type Publisher: Publish;
+    /// Who knows what to answer.
+    type Analyst: Analyst;
+    /// Who takes messages to the customer.
+    type Carrier: Carrier;
+    /// Who hears of events.
+    type Events: Stage<Value>;
+}
+
+/// JetStream, PostgreSQL, DispatchBot, Twilio and Redis.
+#[derive(Debug, Clone, Copy)]
+pub struct Real;
+
+impl Neighbours for Real {
+    type Source = JetStream;
+    type Store = Store;
+    type Publisher = Publisher;
+    type Analyst = DispatchBotClient;
+    type Carrier = TwilioClient;
+    type Events = RedisSink;
+}

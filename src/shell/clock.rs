@@ -1,0 +1,36 @@
+//! The time that decisions are made at.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, SubsecRound, Utc};
+
+/// Tells the time, as PostgreSQL keeps it: to the microsecond. The system's, unless another one is given.
+#[derive(Clone, Default)]
+pub struct Clock(Option<Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>>);
+
+impl Clock {
+    /// A clock that tells what `tell` says.
+    pub fn new(tell: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(tell)))
+    }
+
+    /// The time.
+    pub fn now(&self) -> DateTime<Utc> {
+        match &self.0 {
+            Some(tell) => tell().trunc_subsecs(6),
+            None => now(),
+        }
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Clock(given)" } else { "Clock(system)" })
+    }
+}
+
+/// The system's time, as PostgreSQL keeps it: to the microsecond.
+pub fn now() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(6)
+}

@@ -1,0 +1,97 @@
+//! Webhooks that were taken while JetStream was away, on their way to it.
+
+use std::collections::BTreeMap;
+
+use sqlx::types::Json;
+use sqlx::{Postgres, Transaction};
+
+use super::{Store, StoreError};
+
+/// A webhook as it is to be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingWebhook {
+    /// `Nats-Msg-Id`: what makes it the same when it comes again.
+    pub message_id: String,
+    /// The subject.
+    pub subject: String,
+    /// Further headers.
+    pub headers: BTreeMap<String, String>,
+    /// The payload.
+    pub payload: Vec<u8>,
+}
+
+/// The oldest ones, locked until they are taken out or this is dropped.
+#[derive(Debug)]
+pub struct WaitingBatch {
+    tx: Transaction<'static, Postgres>,
+    ids: Vec<i64>,
+    /// In the order in which they came.
+    pub webhooks: Vec<WaitingWebhook>,
+}
+
+impl WaitingBatch {
+    /// Takes out the first `count`, which are published, and lets go of the others.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away: they are published again, under the same ids.
+    pub async fn published(mut self, count: usize) -> Result<(), StoreError> {
+        let ids: Vec<i64> = self.ids.iter().take(count).copied().collect();
+        sqlx::query!("DELETE FROM waiting_webhooks WHERE id = ANY($1)", &ids).execute(&mut *self.tx).await?;
+        self.tx.commit().await?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Keeps a webhook; one that is kept already is kept once.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn keep_webhook(&self, webhook: &WaitingWebhook) -> Result<(), StoreError> {
+        sqlx::query!(
+            "INSERT INTO waiting_webhooks (message_id, subject, headers, payload) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (message_id) DO NOTHING",
+            webhook.message_id,
+            webhook.subject,
+            Json(&webhook.headers) as _,
+            webhook.payload
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Locks the oldest webhooks that nobody else is publishing, at most `limit`.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn waiting_webhooks(&self, limit: i64) -> Result<WaitingBatch, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let rows = sqlx::query!(
+            r#"SELECT id, message_id, subject, headers AS "headers: Json<BTreeMap<String, String>>", payload
+               FROM waiting_webhooks ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED"#,
+            limit
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        let ids = rows.iter().map(|row| row.id).collect();
+        let webhooks = rows
+            .into_iter()
+            .map(|row| WaitingWebhook {
+                message_id: row.message_id,
+                subject: row.subject,
+                headers: row.headers.0,
+                payload: row.payload,
+            })
+            .collect();
+        Ok(WaitingBatch { tx, ids, webhooks })
+    }
+
+    /// How many webhooks wait for JetStream.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn count_waiting_webhooks(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM waiting_webhooks"#).fetch_one(&self.pool).await?)
+    }
+}
