@@ -19,6 +19,7 @@ use crate::edge::{self, Edge};
 use crate::jetstream::JetStream;
 use crate::jetstream::definitions::{self, Mode};
 use crate::pipelines::{self, DeadLetterStream, Parts};
+use crate::retention::keep_for;
 use crate::secrets::TokenCipher;
 use crate::sending::{Accounts, Deliver};
 use crate::services::{self, Probes};
@@ -110,6 +111,8 @@ impl Application {
             };
             spawn(&mut tasks, "pipelines", pipelines::run(parts, shutdown.clone()));
             spawn(&mut tasks, "sweeper", sweep(shell.clone(), shutdown.clone()));
+            let kept = keep_for(config.keep, store.clone(), Arc::clone(&redis), shutdown.clone());
+            spawn(&mut tasks, "retention", kept);
             let letters = DeadLetters::new(jetstream.clone(), store.clone());
             spawn(&mut tasks, "replays", replay_queued(letters, config.replay_rate, shutdown.clone()));
         }

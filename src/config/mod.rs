@@ -62,6 +62,8 @@ pub struct Config {
     pub missed_call_cooldown: Duration,
     /// A text after the end opens the conversation again within this time.
     pub reopen_within: Duration,
+    /// Conversations in which nothing has happened for so long are deleted.
+    pub keep: Duration,
     /// What fails so often is put aside as a dead letter.
     pub max_deliveries: u64,
     /// Queued dead letters that are put back, by all processes together.

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::operators::DeadLetter;
+use crate::phone::PhoneNumber;
 
 /// A letter, as it is written and read.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -96,6 +97,21 @@ impl DeadLetterBody {
     }
 }
 
+impl DeadLetterBody {
+    /// Whether it tells of a phone number, in plain or as a form writes it.
+    pub fn mentions(&self, phone: &PhoneNumber) -> bool {
+        let payload = self.payload.bytes().unwrap_or_default();
+        let (payload, digits) = (String::from_utf8_lossy(&payload), phone.as_str().trim_start_matches('+'));
+        [payload.as_ref(), &self.detail].into_iter().any(|text| {
+            text.match_indices(digits).any(|(at, _)| {
+                let (before, after) = (&text[..at], &text[at + digits.len()..]);
+                let begins = before.ends_with('+') || before.to_ascii_lowercase().ends_with("%2b");
+                begins && !after.starts_with(|c: char| c.is_ascii_digit())
+            })
+        })
+    }
+}
+
 /// Leaves out what may hold a customer's words.
 impl std::fmt::Debug for DeadLetterBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -128,6 +144,27 @@ mod tests {
         let kept = Kept::of(&Bytes::from_static(bytes));
         assert_eq!(serde_json::to_string(&kept).unwrap(), json);
         assert_eq!(kept.bytes().unwrap(), bytes);
+    }
+
+    #[rstest]
+    #[case::as_json(r#"{"from":"+12125551234"}"#, true)]
+    #[case::as_a_form("From=%2B12125551234&To=%2B1", true)]
+    #[case::a_longer_number("+121255512345", false)]
+    #[case::digits_of_something_else("SM12125551234", false)]
+    #[case::another_number("+12125551235", false)]
+    fn a_number_is_found_in_whatever_it_is_written(#[case] text: &str, #[case] found: bool) {
+        let body = DeadLetterBody {
+            reason: String::new(),
+            detail: String::new(),
+            subject: String::new(),
+            business_id: None,
+            stream_sequence: 0,
+            delivery_count: 0,
+            first_seen: DateTime::default(),
+            headers: BTreeMap::new(),
+            payload: Kept::Text(text.to_owned()),
+        };
+        assert_eq!(body.mentions(&"+12125551234".parse().unwrap()), found);
     }
 
     #[test]

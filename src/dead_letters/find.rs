@@ -121,6 +121,30 @@ impl DeadLetters {
         Ok(LetterPage { letters, next: None })
     }
 
+    /// Deletes the letters that meet the filter and the condition, for good; returns how many.
+    ///
+    /// # Errors
+    /// When JetStream or the store is away: those until then are deleted.
+    pub async fn delete_where(
+        &self,
+        filter: &LetterFilter,
+        condition: impl Fn(&Letter) -> bool,
+    ) -> Result<u64, DeadLettersError> {
+        let (mut deleted, mut after) = (0, None);
+        loop {
+            let page =
+                self.find(filter, Order::OldestFirst, after, usize::try_from(BLOCK).unwrap_or(usize::MAX)).await?;
+            for letter in page.letters.iter().filter(|letter| condition(letter)) {
+                self.jetstream.delete_letter(letter.id).await?;
+                deleted += 1;
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(deleted);
+            }
+        }
+    }
+
     /// What lies there, with what became of it. What no version of ours has written is passed over.
     pub(super) async fn with_replays(&self, stored: Vec<StoredLetter>) -> Result<Vec<Letter>, DeadLettersError> {
         let mut letters: Vec<Letter> = stored.into_iter().filter_map(read).collect();

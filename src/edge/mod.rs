@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, PublicUrl, Rate};
 use crate::dead_letters::{Attribution, DeadLetters};
+use crate::erasure::Eraser;
 use crate::jetstream::JetStream;
 use crate::secrets::TokenCipher;
 use crate::sending::Accounts;
@@ -65,6 +66,7 @@ pub struct EdgeParts {
     pub(crate) media: MediaClient,
     pub(crate) cipher: Option<TokenCipher>,
     pub(crate) letters: DeadLetters,
+    pub(crate) eraser: Eraser,
     pub(crate) attribution: Attribution,
     pub(crate) replay_rate: Rate,
     pub(crate) metrics: Metrics,
@@ -111,7 +113,9 @@ impl Edge {
         vitals: Vitals,
         shutdown: CancellationToken,
     ) -> Self {
+        let letters = DeadLetters::new(jetstream.clone(), shell.store().clone());
         let inner = EdgeParts {
+            eraser: Eraser::new(shell.clone(), letters.clone(), Arc::clone(&redis)),
             public_url: config.public_url.clone(),
             dial_timeout: config.dial_timeout,
             replay_rate: config.replay_rate,
@@ -121,7 +125,7 @@ impl Edge {
             keys: api::Keys::new(&config.api_keys, config.rate_limit, shell.store().clone()),
             store: shell.store().clone(),
             directory: shell.directory().clone(),
-            letters: DeadLetters::new(jetstream.clone(), shell.store().clone()),
+            letters,
             attribution: Attribution::new(shell.directory().clone(), shell.store().clone()),
             shell,
             jetstream,

@@ -54,6 +54,15 @@ impl JetStream {
         Ok(self.letters(sequence..=sequence).await?.pop())
     }
 
+    /// Deletes a letter, and overwrites what it held.
+    ///
+    /// # Errors
+    /// When JetStream is away.
+    pub async fn delete_letter(&self, sequence: u64) -> Result<(), LetterError> {
+        let stream = self.context.get_stream_no_info(STREAM).await.map_err(LetterError::of)?;
+        stream.delete_message(sequence).await.map(drop).map_err(LetterError::of)
+    }
+
     /// The letters of a range, in order.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod calls;
 mod commands;
 mod conversations;
 mod cursor;
+mod customers;
 mod dead_letters;
 mod document;
 mod emergencies;
@@ -37,6 +38,8 @@ enum Group {
     Conversations,
     /// Call records.
     Calls,
+    /// Customers, as they are forgotten.
+    Customers,
     /// What could not be processed.
     #[oai(rename = "Dead letters")]
     DeadLetters,
@@ -56,6 +59,7 @@ type Apis = (
     media::MediaApi,
     calls::CallsApi,
     dead_letters::DeadLettersApi,
+    customers::CustomersApi,
     health::HealthApi,
     metrics::MetricsApi,
 );
@@ -71,6 +75,7 @@ fn service() -> OpenApiService<document::Told<Apis>, ()> {
         media::MediaApi,
         calls::CallsApi,
         dead_letters::DeadLettersApi,
+        customers::CustomersApi,
         health::HealthApi,
         metrics::MetricsApi,
     );
