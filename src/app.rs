@@ -13,11 +13,13 @@ use tokio_util::sync::CancellationToken;
 use crate::answering::{Dispatch, Guarded};
 use crate::config::Config;
 use crate::conversation::Policy;
+use crate::dead_letters::{Attribution, DeadLetters, replay_queued};
 use crate::dispatchbot::DispatchBotClient;
 use crate::edge::{self, Edge};
 use crate::jetstream::JetStream;
 use crate::jetstream::definitions::{self, Mode};
 use crate::pipelines::{self, DeadLetterStream, Parts};
+use crate::retention::keep_for;
 use crate::secrets::TokenCipher;
 use crate::sending::{Accounts, Deliver};
 use crate::services::{self, Probes};
@@ -74,8 +76,10 @@ impl Application {
         let cipher = config.token_key.as_ref().map(|key| TokenCipher::new(*key.expose()));
         let mirror = Mirror::default();
         let accounts = Accounts::new(store.clone(), mirror.clone(), config.twilio.clone(), cipher.clone());
-        let dead = Arc::new(DeadLetterStream::new(jetstream.publisher(), metrics.clone()));
         let directory = Directory::new(store.clone(), mirror.clone());
+        let dead = DeadLetterStream::new(jetstream.publisher(), metrics.clone())
+            .attributed(Attribution::new(directory.clone(), store.clone()))
+            .after_deliveries(config.max_deliveries);
         let mut tasks = JoinSet::new();
         let mut creating = create_streams(jetstream.clone(), vitals.clone(), shutdown.clone()).boxed();
         // Where NATS is there, the first webhook finds its stream; where it is not, everything else starts without it.
@@ -101,12 +105,16 @@ impl Application {
                     metrics: metrics.clone(),
                 }),
                 redis: Arc::clone(&redis),
-                dead: Arc::clone(&dead),
+                dead: Arc::new(dead),
                 metrics: metrics.clone(),
                 shell: shell.clone(),
             };
             spawn(&mut tasks, "pipelines", pipelines::run(parts, shutdown.clone()));
             spawn(&mut tasks, "sweeper", sweep(shell.clone(), shutdown.clone()));
+            let kept = keep_for(config.keep, store.clone(), Arc::clone(&redis), shutdown.clone());
+            spawn(&mut tasks, "retention", kept);
+            let letters = DeadLetters::new(jetstream.clone(), store.clone());
+            spawn(&mut tasks, "replays", replay_queued(letters, config.replay_rate, shutdown.clone()));
         }
         let probes = Probes::new(jetstream.clone(), store.clone(), Arc::clone(&redis));
         spawn(&mut tasks, "services", services::watch(probes, jetstream.clone(), metrics.clone(), shutdown.clone()));

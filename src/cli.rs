@@ -1,5 +1,7 @@
 //! The command line (contract, section 7).
 
+mod dead_letters;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -13,6 +15,8 @@ use crate::jetstream::JetStream;
 use crate::jetstream::definitions::{self, Finding, Mode};
 use crate::store::{KeyScope, Store};
 use crate::{edge, secrets, telemetry};
+
+use dead_letters::DeadLettersCommand;
 
 /// Exit status of a configuration that cannot be used.
 const BAD_CONFIGURATION: u8 = 2;
@@ -50,7 +54,12 @@ enum Command {
     },
     /// Print the OpenAPI document.
     Openapi,
-    /// Put messages of NMC_DEAD back to where they came from.
+    /// What could not be processed, and again.
+    DeadLetters {
+        #[command(subcommand)]
+        command: DeadLettersCommand,
+    },
+    /// The same as `dead-letters replay ID…`.
     Replay {
         /// Their sequences in NMC_DEAD.
         #[arg(required = true, value_name = "SEQUENCE")]
@@ -117,8 +126,12 @@ pub async fn run() -> ExitCode {
             Ok(url) => streams(&url, command).await,
             Err(error) => return bad_configuration(&error),
         },
-        Command::Replay { sequences } => match settings.nats_url() {
-            Ok(url) => replay(&url, &sequences).await,
+        Command::DeadLetters { command } => match dead_letters::Addresses::of(&settings) {
+            Ok(addresses) => dead_letters::run(&addresses, command).await,
+            Err(error) => return bad_configuration(&error),
+        },
+        Command::Replay { sequences } => match dead_letters::Addresses::of(&settings) {
+            Ok(addresses) => dead_letters::run(&addresses, DeadLettersCommand::replay(sequences)).await,
             Err(error) => return bad_configuration(&error),
         },
     };
@@ -214,15 +227,6 @@ async fn keys(database_url: &str, command: KeysCommand) -> anyhow::Result<ExitCo
             anyhow::ensure!(store.revoke_api_key(id).await?, "there is no valid key {id}");
             println!("{id} is revoked");
         }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn replay(nats_url: &str, sequences: &[u64]) -> anyhow::Result<ExitCode> {
-    let jetstream = JetStream::connect(nats_url).await?;
-    for sequence in sequences {
-        let subject = jetstream.replay(*sequence).await?;
-        println!("{sequence}: put back to {subject}");
     }
     Ok(ExitCode::SUCCESS)
 }

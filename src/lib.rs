@@ -6,6 +6,8 @@
 //! - [`inbound`], [`subjects`], [`jetstream`]: the durable log. What lies in it, under which names, and how it is reached.
 //! - [`operators`]: combinators on streams of deliveries. [`pipelines`]: the chains made of them.
 //! - [`conversation`], [`call`], [`emergency`], [`prices`], [`quiet`]: the rules, pure code. [`shell`]: load, decide, one transaction, publish.
+//! - [`dead_letters`]: what could not be processed, listed and put back.
+//! - [`retention`], [`erasure`]: what goes, by its age or because a customer is to be forgotten.
 //! - PostgreSQL, and only there: [`store`].
 //! - [`answering`] → [`dispatchbot`], [`sending`] → [`twilio`], [`sinks`] → Redis: what leaves the house.
 //! - [`services`]: how each of the others fares, and what is told of it.
@@ -18,9 +20,11 @@ pub mod call;
 pub mod cli;
 pub mod config;
 pub mod conversation;
+pub mod dead_letters;
 pub mod dispatchbot;
 pub mod edge;
 pub mod emergency;
+pub mod erasure;
 pub mod explain;
 pub mod failpoint;
 pub mod http_client;
@@ -31,6 +35,7 @@ pub mod phone;
 pub mod pipelines;
 pub mod prices;
 pub mod quiet;
+pub mod retention;
 pub mod secrets;
 pub mod segments;
 pub mod sending;

@@ -62,6 +62,12 @@ pub struct Config {
     pub missed_call_cooldown: Duration,
     /// A text after the end opens the conversation again within this time.
     pub reopen_within: Duration,
+    /// Conversations in which nothing has happened for so long are deleted.
+    pub keep: Duration,
+    /// What fails so often is put aside as a dead letter.
+    pub max_deliveries: u64,
+    /// Queued dead letters that are put back, by all processes together.
+    pub replay_rate: Rate,
     /// How many webhooks may wait to be processed before further ones are answered 503.
     pub max_backlog: u64,
     /// Encrypts the auth tokens of businesses at rest; without it none can be stored.

@@ -21,6 +21,8 @@ pub(super) type Parsed<T> = Result<T, String>;
 
 /// Longer durations are taken for mistakes: nothing here waits for more than a day.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const SHORTEST_KEPT: Duration = Duration::from_secs(100 * 24 * 60 * 60);
+const LONGEST_KEPT: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
 
 /// Redis and its twin, over TCP, TLS and Unix sockets.
 const REDIS_SCHEMES: &[&str] = &["redis", "rediss", "valkey", "valkeys", "redis+unix", "valkey+unix", "unix"];
@@ -101,6 +103,15 @@ pub(super) fn duration(text: &str) -> Parsed<Duration> {
     match humantime::parse_duration(text) {
         Ok(duration) if duration <= LONGEST => Ok(duration),
         Ok(_) => Err("longer than a day".to_owned()),
+        Err(_) => Err("not a duration: a number with its unit".to_owned()),
+    }
+}
+
+/// How long conversations are kept. Dead letters may be put back for 90 days, and must find what was processed then.
+pub(super) fn keep(text: &str) -> Parsed<Duration> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if (SHORTEST_KEPT..=LONGEST_KEPT).contains(&duration) => Ok(duration),
+        Ok(_) => Err("not from 100d to 36500d".to_owned()),
         Err(_) => Err("not a duration: a number with its unit".to_owned()),
     }
 }

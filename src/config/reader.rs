@@ -48,6 +48,9 @@ impl<'a> Reader<'a> {
         let missed_call_cooldown = self.take(variables::MISSED_CALL_COOLDOWN, parse::duration);
         let reopen_within = self.take(variables::REOPEN_WITHIN, parse::duration);
         let reconcile_after = self.take(variables::RECONCILE_AFTER, parse::duration);
+        let keep = self.take(variables::KEEP, parse::keep);
+        let max_deliveries = self.take(variables::MAX_DELIVERIES, parse::count);
+        let replay_rate = self.take(variables::REPLAY_RATE, parse::rate);
         let max_backlog = self.take(variables::MAX_BACKLOG, parse::count);
         let token_key = self.take(variables::TOKEN_KEY, parse::token_key);
         Some(Config {
@@ -68,6 +71,9 @@ impl<'a> Reader<'a> {
             alert_every: alert_every?,
             missed_call_cooldown: missed_call_cooldown?,
             reopen_within: reopen_within?,
+            keep: keep?,
+            max_deliveries: max_deliveries?,
+            replay_rate: replay_rate?,
             max_backlog: max_backlog?,
             token_key,
         })

@@ -63,6 +63,14 @@ impl Settings {
         self.one(variables::REDIS_URL, parse::redis_url)
     }
 
+    /// The rate of replays alone.
+    ///
+    /// # Errors
+    /// When it is set and not a rate.
+    pub fn replay_rate(&self) -> Result<super::Rate, ConfigError> {
+        self.one(variables::REPLAY_RATE, parse::rate)
+    }
+
     /// The address of the HTTP edge alone.
     ///
     /// # Errors

@@ -65,6 +65,9 @@ pub(super) const ALERT_EVERY: Variable = default("NMC_ALERT_EVERY", "60s");
 pub(super) const MISSED_CALL_COOLDOWN: Variable = default("NMC_MISSED_CALL_COOLDOWN", "30m");
 pub(super) const REOPEN_WITHIN: Variable = default("NMC_REOPEN_WITHIN", "24h");
 pub(super) const RECONCILE_AFTER: Variable = default("NMC_RECONCILE_AFTER", "30s");
+pub(super) const KEEP: Variable = default("NMC_KEEP", "730d");
+pub(super) const MAX_DELIVERIES: Variable = default("NMC_MAX_DELIVERIES", "1000");
+pub(super) const REPLAY_RATE: Variable = default("NMC_REPLAY_RATE", "10/s");
 pub(super) const MAX_BACKLOG: Variable = default("NMC_MAX_BACKLOG", "100000");
 pub(super) const TOKEN_KEY: Variable = optional("NMC_TOKEN_KEY", "the output of `openssl rand -base64 32`");
 
@@ -94,6 +97,9 @@ pub(super) const ALL: &[Variable] = &[
     ALERT_EVERY,
     MISSED_CALL_COOLDOWN,
     REOPEN_WITHIN,
+    KEEP,
+    MAX_DELIVERIES,
+    REPLAY_RATE,
     MAX_BACKLOG,
     TOKEN_KEY,
 ];

@@ -20,7 +20,9 @@ use poem::middleware::CatchPanic;
 use poem::{Endpoint, EndpointExt, IntoResponse, Route, Server};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, PublicUrl};
+use crate::config::{Config, PublicUrl, Rate};
+use crate::dead_letters::{Attribution, DeadLetters};
+use crate::erasure::Eraser;
 use crate::jetstream::JetStream;
 use crate::secrets::TokenCipher;
 use crate::sending::Accounts;
@@ -63,6 +65,10 @@ pub struct EdgeParts {
     pub(crate) accounts: Accounts,
     pub(crate) media: MediaClient,
     pub(crate) cipher: Option<TokenCipher>,
+    pub(crate) letters: DeadLetters,
+    pub(crate) eraser: Eraser,
+    pub(crate) attribution: Attribution,
+    pub(crate) replay_rate: Rate,
     pub(crate) metrics: Metrics,
     pub(crate) vitals: Vitals,
     pub(crate) keys: api::Keys,
@@ -107,15 +113,20 @@ impl Edge {
         vitals: Vitals,
         shutdown: CancellationToken,
     ) -> Self {
+        let letters = DeadLetters::new(jetstream.clone(), shell.store().clone());
         let inner = EdgeParts {
+            eraser: Eraser::new(shell.clone(), letters.clone(), Arc::clone(&redis)),
             public_url: config.public_url.clone(),
             dial_timeout: config.dial_timeout,
+            replay_rate: config.replay_rate,
             intake: Arc::new(Intake::new(config.max_backlog, metrics.clone())),
             durable: Durable::new(&jetstream, shell.store().clone(), metrics.clone()),
             probes: Probes::new(jetstream.clone(), shell.store().clone(), redis),
             keys: api::Keys::new(&config.api_keys, config.rate_limit, shell.store().clone()),
             store: shell.store().clone(),
             directory: shell.directory().clone(),
+            letters,
+            attribution: Attribution::new(shell.directory().clone(), shell.store().clone()),
             shell,
             jetstream,
             accounts,

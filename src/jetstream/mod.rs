@@ -8,16 +8,16 @@ mod bucket;
 pub mod definitions;
 mod deliveries;
 mod follow;
+mod letters;
 mod publish;
-mod replay;
 
 use std::time::Duration;
 
 pub use bucket::BucketError;
 pub use deliveries::deliveries;
 pub use follow::{FollowError, Followed};
+pub use letters::{LetterError, StoredLetter};
 pub use publish::{Outgoing, PublishError, Published, Publisher, says_away};
-pub use replay::{Letter, ReplayError};
 
 /// How long the first connection may take before the client reports it as failed; it goes on trying.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

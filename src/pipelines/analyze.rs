@@ -9,7 +9,6 @@ use crate::operators::{DeliveryStreamExt, SettleSummary};
 use crate::shell::AnalyzeTask;
 
 const AT_ONCE: usize = 64;
-const MAX_DELIVERIES: u64 = 1_000;
 
 /// Questions to DispatchBot, one at a time for each conversation.
 pub fn analyze<N: Neighbours>(
@@ -26,6 +25,6 @@ pub fn analyze<N: Neighbours>(
         .deliveries("NMC_TASKS", consumer, shutdown.clone())
         .decode::<AnalyzeTask>()
         .keyed(AT_ONCE, |task| task.conversation_id, through(&parts.dispatch, shutdown))
-        .dead_letter(Arc::clone(&parts.dead), MAX_DELIVERIES)
+        .dead_letter(Arc::clone(&parts.dead), parts.dead.max_deliveries())
         .settle()
 }

@@ -2,28 +2,49 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
-use serde_json::{Value, json};
 
+use crate::dead_letters::{Attribution, DeadLetterBody};
 use crate::jetstream::{Outgoing, PublishError, Publisher};
 use crate::operators::{DeadLetter, DeadLetterSink};
 use crate::shell::Publish;
 use crate::subjects;
 use crate::telemetry::Metrics;
 
+/// What fails so often is put aside, unless said otherwise: with the longest delay between tries, that is more than eight
+/// hours.
+const MAX_DELIVERIES: u64 = 1_000;
+
 /// Writes to NMC_DEAD.
 #[derive(Clone)]
 pub struct DeadLetterStream<P = Publisher> {
     publisher: P,
+    attribution: Option<Attribution>,
+    max_deliveries: u64,
     metrics: Metrics,
 }
 
 impl<P: Publish> DeadLetterStream<P> {
     /// Writes through this publisher.
     pub fn new(publisher: P, metrics: Metrics) -> Self {
-        Self { publisher, metrics }
+        Self { publisher, attribution: None, max_deliveries: MAX_DELIVERIES, metrics }
+    }
+
+    /// The same with letters that name the business that they belong to.
+    #[must_use]
+    pub fn attributed(self, attribution: Attribution) -> Self {
+        Self { attribution: Some(attribution), ..self }
+    }
+
+    /// The same for what has failed so often.
+    #[must_use]
+    pub fn after_deliveries(self, max_deliveries: u64) -> Self {
+        Self { max_deliveries, ..self }
+    }
+
+    /// What fails so often belongs here.
+    pub fn max_deliveries(&self) -> u64 {
+        self.max_deliveries
     }
 
     /// Keeps one letter; the same one is kept once.
@@ -31,35 +52,24 @@ impl<P: Publish> DeadLetterStream<P> {
     /// # Errors
     /// When JetStream has not acknowledged it.
     pub async fn keep(&self, letter: &DeadLetter, message_id: String) -> Result<(), PublishError> {
-        self.publisher.publish(dead_letter(letter, message_id)).await?;
+        let business_id = match &self.attribution {
+            Some(attribution) => attribution.business_of(letter).await,
+            None => None,
+        };
+        self.publisher.publish(dead_letter(letter, business_id, message_id)).await?;
         self.metrics.dead_letter(letter.reason.code());
         Ok(())
     }
 }
 
-/// A letter as it lies in NMC_DEAD; [`crate::jetstream::Letter`] reads it.
-pub fn dead_letter(letter: &DeadLetter, message_id: String) -> Outgoing {
+/// A letter as it lies in NMC_DEAD.
+pub fn dead_letter(letter: &DeadLetter, business_id: Option<String>, message_id: String) -> Outgoing {
     let reason = letter.reason.code();
-    // What can be read is kept readable; what is no text is kept to the byte.
-    let payload = match std::str::from_utf8(&letter.payload) {
-        Ok(text) => json!({ "text": text }),
-        Err(_) => json!({ "base64": STANDARD.encode(&letter.payload) }),
-    };
-    let body = json!({
-        "reason": reason,
-        "detail": letter.detail,
-        "subject": letter.subject,
-        "stream_sequence": letter.stream_sequence,
-        "delivery_count": letter.delivery_count,
-        "first_seen": letter.first_seen,
-        "headers": letter.headers,
-        "payload": payload,
-    });
     Outgoing {
         subject: subjects::dead(reason),
         message_id: Some(message_id),
         headers: BTreeMap::from([("Nmc-Reason".to_owned(), reason.to_owned())]),
-        payload: body.to_string().into(),
+        payload: DeadLetterBody::of(letter, business_id).json().into(),
     }
 }
 

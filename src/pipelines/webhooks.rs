@@ -24,8 +24,6 @@ use crate::twilio;
 
 /// How many webhooks are worked on at once.
 const AT_ONCE: usize = 48;
-/// A webhook that fails so often is put aside: with the longest delay between tries, that is more than eight hours.
-const MAX_DELIVERIES: u64 = 1_000;
 /// A report that comes before what it reports on is tried this often, for about ten minutes, before it is put aside.
 const MAX_TOO_EARLY: u64 = 25;
 
@@ -56,7 +54,7 @@ pub fn webhooks<N: Neighbours>(
         .deliveries("NMC_INBOUND", "conversations", shutdown)
         .decode::<Inbound>()
         .keyed(AT_ONCE, |inbound| inbound.webhook.key(), hear)
-        .dead_letter(Arc::clone(&parts.dead), MAX_DELIVERIES)
+        .dead_letter(Arc::clone(&parts.dead), parts.dead.max_deliveries())
         .settle()
 }
 

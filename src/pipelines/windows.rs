@@ -15,8 +15,6 @@ use crate::operators::{DeliveryStreamExt, FailureReason, Metadata, SettleSummary
 use crate::shell::{Happening, InputId, Publish, Records, Shell, Target, Trace};
 
 const AT_ONCE: usize = 48;
-/// A fire is never worth a person's look: the sweeper arms again whatever it was about.
-const MAX_DELIVERIES: u64 = 1_000;
 
 /// The timer's payload, as it was armed.
 #[derive(Debug, Deserialize)]
@@ -36,7 +34,7 @@ pub fn windows<N: Neighbours>(
         .deliveries("NMC_WINDOWS", "due", shutdown.clone())
         .decode::<Fire>()
         .keyed(AT_ONCE, |fire| fire.conversation_id, through(&debounce, shutdown))
-        .dead_letter(Arc::clone(&parts.dead), MAX_DELIVERIES)
+        .dead_letter(Arc::clone(&parts.dead), parts.dead.max_deliveries())
         .settle()
 }
 

@@ -80,6 +80,16 @@ impl Store {
         Ok(result.rows_affected() == 1)
     }
 
+    /// What the operator calls the key with this hash; `None` where it is none of ours.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn api_key_name(&self, hash: &[u8; 32]) -> Result<Option<String>, StoreError> {
+        Ok(sqlx::query_scalar!("SELECT name FROM api_keys WHERE hash = $1", &hash[..])
+            .fetch_optional(&self.pool)
+            .await?)
+    }
+
     /// What a key with this hash is good for; `None` where it is unknown or revoked.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
-//! The ledger of who wants no texts: per business and customer, whichever of its numbers they wrote to.
+//! The ledger of who wants no texts: per business and customer, whichever of its numbers they wrote to. Customers who were
+//! erased are in it by a hash.
 
 use sqlx::PgConnection;
 
@@ -13,7 +14,8 @@ impl Store {
     /// When PostgreSQL is away.
     pub async fn is_opted_out(&self, business_id: &str, customer: &PhoneNumber) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM opt_outs WHERE business_id = $1 AND customer_phone = $2) AS "out!""#,
+            r#"SELECT EXISTS (SELECT 1 FROM opt_outs WHERE business_id = $1 AND customer_phone = $2)
+                 OR EXISTS (SELECT 1 FROM erased_opt_outs WHERE business_id = $1 AND customer = customer_hash($1, $2)) AS "out!""#,
             business_id,
             customer.as_str()
         )
@@ -42,8 +44,15 @@ pub(super) async fn write(
         }
         LedgerChange::In => {
             sqlx::query!("DELETE FROM opt_outs WHERE business_id = $1 AND customer_phone = $2", business_id, customer)
-                .execute(tx)
+                .execute(&mut *tx)
                 .await?;
+            sqlx::query!(
+                "DELETE FROM erased_opt_outs WHERE business_id = $1 AND customer = customer_hash($1, $2)",
+                business_id,
+                customer
+            )
+            .execute(tx)
+            .await?;
         }
     }
     Ok(())

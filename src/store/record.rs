@@ -186,7 +186,10 @@ pub(super) async fn write_analysis(
     at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "INSERT INTO analyses (window_id, conversation_id, said, dropped_because, at) VALUES ($1, $2, $3, $4, $5)",
+        // What was still being said of a customer who was erased meanwhile is not kept.
+        r#"INSERT INTO analyses (window_id, conversation_id, said, dropped_because, at)
+           SELECT $1, id, CASE WHEN erased_at IS NULL THEN $3::jsonb ELSE '{"erased": true}' END, $4, $5
+           FROM conversations WHERE id = $2"#,
         analysis.window_id,
         conversation_id,
         analysis.said,

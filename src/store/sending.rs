@@ -165,7 +165,9 @@ impl Store {
                WHERE m.id = $1 AND m.status = 'queued'
                  AND (m.recipient IS NOT NULL
                       OR NOT fence.opted_out AND NOT EXISTS (SELECT 1 FROM opt_outs o WHERE o.business_id = fence.business_id
-                                                                AND o.customer_phone = fence.customer_phone))
+                                                                AND o.customer_phone = fence.customer_phone)
+                          AND NOT EXISTS (SELECT 1 FROM erased_opt_outs o WHERE o.business_id = fence.business_id
+                                            AND o.customer = customer_hash(fence.business_id, fence.customer_phone)))
                  AND (m.fence_hard_epoch IS NULL -- what a person wrote has no fence
                       OR (m.fence_hard_epoch = fence.hard_epoch
                           AND (m.fence_epoch = fence.epoch

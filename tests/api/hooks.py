@@ -17,7 +17,10 @@ THERE = {
     "call_sid": SEED["calls"],
     "twilio_sid": SEED["messages"],
     "customer_phone": SEED["customers"],
+    "phone": FORGOTTEN,
 }
+# Erased again and again; the seed's customers stay.
+FORGOTTEN = ["+12125553000", "+12125553001"]
 # The seed's businesses stay as they are: these are put and deleted.
 SHORT_LIVED = ["short-lived", "another"]
 ANSWERS = open(os.environ["NMC_ANSWERS"], "a", encoding="utf-8", buffering=1)  # noqa: SIM115: open to the end
@@ -36,6 +39,8 @@ def choice(name, operation):
     """What a parameter of this operation may name."""
     if name == "business_id" and operation.method in ("put", "delete"):
         return SHORT_LIVED
+    if name == "id" and operation.path.startswith("/dead-letters"):
+        return [str(letter) for letter in SEED["dead_letters"]]
     if name == "id" and operation.method == "post":
         return TO_COMPLETE if operation.path.endswith("/complete") else OTHERS
     return THERE[name]

@@ -47,6 +47,12 @@ impl Caller {
         }
     }
 
+    /// The key, as the record names it.
+    pub(super) async fn name(&self, edge: &Edge) -> Result<String, Problem> {
+        let name = edge.store.api_key_name(&self.key).await.map_err(|error| Problem::unavailable(&error))?;
+        Ok(name.map_or_else(|| "a key of NMC_API_KEYS".to_owned(), |name| format!("key {name}")))
+    }
+
     /// The businesses that a list is narrowed to; `None`: all.
     pub(super) fn businesses(&self) -> Option<&[String]> {
         self.scope.business_ids.as_deref()

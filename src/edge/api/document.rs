@@ -38,7 +38,7 @@ impl<T: OpenApi> OpenApi for Told<T> {
         }
         for path in &mut paths {
             for operation in &mut path.operations {
-                complete(operation, path.path.contains('{'), &examples);
+                complete(operation, &path.path, &examples);
             }
         }
         vec![MetaApi { paths }]
@@ -81,7 +81,9 @@ fn property(schema: MetaSchemaRef, optional: bool, example: Option<Value>) -> Me
     }
 }
 
-fn complete(operation: &mut MetaOperation, of_one_thing: bool, examples: &Examples) {
+fn complete(operation: &mut MetaOperation, path: &str, examples: &Examples) {
+    let of_one_thing = path.contains('{');
+    let group = path.trim_start_matches('/').split('/').next().unwrap_or_default();
     let secured = !operation.security.is_empty();
     let (body, method) = (operation.request.is_some(), operation.method.clone());
     let looks_one_up = of_one_thing || !operation.params.iter().any(|param| param.name == "limit");
@@ -96,7 +98,7 @@ fn complete(operation: &mut MetaOperation, of_one_thing: bool, examples: &Exampl
     });
     for param in &mut operation.params {
         if let MetaSchemaRef::Inline(schema) = &mut param.schema {
-            schema.example = schema.example.take().or_else(|| examples.of("parameters", &param.name));
+            schema.example = schema.example.take().or_else(|| examples.of_parameter(group, &param.name));
         }
     }
     for response in &mut operation.responses.responses {
@@ -157,6 +159,11 @@ struct Examples(Value);
 impl Examples {
     fn read() -> Self {
         Self(serde_json::from_str(EXAMPLES).unwrap_or_default())
+    }
+
+    /// A name may mean one thing everywhere, and another in one group of paths.
+    fn of_parameter(&self, group: &str, name: &str) -> Option<Value> {
+        self.of("parameters", &format!("{group}.{name}")).or_else(|| self.of("parameters", name))
     }
 
     fn of(&self, kind: &str, name: &str) -> Option<Value> {

@@ -7,6 +7,8 @@ mod calls;
 mod commands;
 mod conversations;
 mod cursor;
+mod customers;
+mod dead_letters;
 mod document;
 mod emergencies;
 mod events;
@@ -37,6 +39,11 @@ enum Group {
     Conversations,
     /// Call records.
     Calls,
+    /// Customers, as they are forgotten.
+    Customers,
+    /// What could not be processed.
+    #[oai(rename = "Dead letters")]
+    DeadLetters,
     /// What happens, as it happens.
     Events,
     /// How the service fares; no key is needed.
@@ -52,6 +59,8 @@ type Apis = (
     events::EventsApi,
     media::MediaApi,
     calls::CallsApi,
+    dead_letters::DeadLettersApi,
+    customers::CustomersApi,
     health::HealthApi,
     metrics::MetricsApi,
 );
@@ -66,6 +75,8 @@ fn service() -> OpenApiService<document::Told<Apis>, ()> {
         events::EventsApi,
         media::MediaApi,
         calls::CallsApi,
+        dead_letters::DeadLettersApi,
+        customers::CustomersApi,
         health::HealthApi,
         metrics::MetricsApi,
     );

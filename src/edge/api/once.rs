@@ -85,8 +85,9 @@ fn takes_a_key(request: &Request) -> bool {
     const COMMANDS: [&str; 5] = ["takeover", "messages", "release", "complete", "false-alarm"];
     let path: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
     match (request.method(), &path[..]) {
-        (&Method::PUT | &Method::DELETE, ["businesses", _]) => true,
+        (&Method::PUT | &Method::DELETE, ["businesses", _]) | (&Method::DELETE, ["customers", _]) => true,
         (&Method::POST, ["conversations", _, command]) => COMMANDS.contains(command),
+        (&Method::POST, ["dead-letters", "replay"] | ["dead-letters", _, "replay"]) => true,
         _ => false,
     }
 }

@@ -3,6 +3,8 @@
 //! The signature is judged first, whatever the content type, size or content: before it holds, a request is told nothing
 //! but 401. What was signed is never lost: if it cannot be read, it is kept in NMC_DEAD.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use poem::error::ReadBodyError;
 use poem::{Body, Request};
@@ -22,6 +24,13 @@ const MAX_FORM: usize = 64 * 1024;
 /// A larger body is not read to the end, which its signature would take.
 const MAX_JUDGED: usize = 4 * 1024 * 1024;
 
+/// Subjects of letters that the edge has written; the webhook's kind follows.
+pub const EDGE_SUBJECT: &str = "nmc.edge.";
+/// Header of such a letter: path and query under which the webhook came.
+pub(super) const HEADER_PATH: &str = "Nmc-Path";
+/// The same: the business's own Twilio account that signed it.
+pub const HEADER_ACCOUNT: &str = "Nmc-Account-Sid";
+
 const UNDECODABLE: DeadReason = DeadReason::new("undecodable_form");
 const MISSING_FIELD: DeadReason = DeadReason::new("missing_field");
 const MALFORMED_FIELD: DeadReason = DeadReason::new("malformed_field");
@@ -34,6 +43,8 @@ pub(super) struct Admitted {
     pub(super) trace: Trace,
     /// The business's own Twilio account that signed it; none where the main account did.
     pub(super) own_account: Option<String>,
+    /// Path and query under which it came.
+    pub(super) path: String,
 }
 
 /// A webhook that goes no further.
@@ -50,6 +61,17 @@ pub(super) struct Letter {
     pub(super) hash: String,
     pub(super) body: bytes::Bytes,
     pub(super) received_at: DateTime<Utc>,
+    pub(super) path: String,
+    pub(super) own_account: Option<String>,
+}
+
+impl Letter {
+    /// What reading it again needs beside its body.
+    fn headers(&self) -> BTreeMap<String, String> {
+        let path = Some((HEADER_PATH.to_owned(), self.path.clone()));
+        let account = self.own_account.clone().map(|sid| (HEADER_ACCOUNT.to_owned(), sid));
+        path.into_iter().chain(account).collect()
+    }
 }
 
 impl Refusal {
@@ -65,17 +87,18 @@ impl Refusal {
 /// Keeps a webhook that cannot be read, and answers it.
 pub(super) async fn bury(edge: &Edge, reason: DeadReason, detail: String, letter: Letter) -> Result<Answer, Problem> {
     let dead = DeadLetter {
-        subject: format!("nmc.edge.{}", letter.kind),
+        subject: format!("{EDGE_SUBJECT}{}", letter.kind),
         stream_sequence: 0,
         delivery_count: 1,
         reason,
         detail,
-        headers: std::collections::BTreeMap::new(),
+        headers: letter.headers(),
         payload: letter.body,
         first_seen: letter.received_at,
     };
     let id = format!("dead:edge:{}:{}", letter.kind, letter.hash);
-    edge.durable.make(dead_letter(&dead, id)).await.map_err(|error| Problem::unavailable(&error))?;
+    let business_id = edge.attribution.business_of(&dead).await;
+    edge.durable.make(dead_letter(&dead, business_id, id)).await.map_err(|error| Problem::unavailable(&error))?;
     edge.metrics.dead_letter(reason.code());
     Ok(Answer::Twiml(twiml::empty()))
 }
@@ -106,21 +129,28 @@ pub(super) async fn admit(edge: &Edge, kind: WebhookKind, request: &Request, bod
         return Err(Refusal::Problem(Problem::new(Code::UnsupportedMediaType, message)));
     }
     let hash = body_hash(&params);
+    let path = request.original_uri().path_and_query().map_or_else(String::new, ToString::to_string);
     let form = Form::decode(params).map_err(|error| Refusal::Dead {
         reason: UNDECODABLE,
         detail: error.to_string(),
-        letter: Letter { kind, hash, body, received_at },
+        letter: Letter { kind, hash, body, received_at, path: path.clone(), own_account: own_account.clone() },
     })?;
     let trace = Trace::from_header(request.header("traceparent"));
-    Ok(Admitted { kind, form, received_at, trace, own_account })
+    Ok(Admitted { kind, form, received_at, trace, own_account, path })
 }
 
 impl Admitted {
     /// What is kept of a webhook that lacks a field which it cannot do without, or has nonsense in it.
     pub(super) fn unusable(&self, error: &FormError) -> (DeadReason, String, Letter) {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(self.form.iter()).finish();
-        let letter =
-            Letter { kind: self.kind, hash: self.form.body_hash(), body: body.into(), received_at: self.received_at };
+        let letter = Letter {
+            kind: self.kind,
+            hash: self.form.body_hash(),
+            body: body.into(),
+            received_at: self.received_at,
+            path: self.path.clone(),
+            own_account: self.own_account.clone(),
+        };
         let reason = if matches!(error, FormError::Malformed { .. }) { MALFORMED_FIELD } else { MISSING_FIELD };
         (reason, error.to_string(), letter)
     }

@@ -10,33 +10,28 @@ use crate::phone::PhoneNumber;
 use crate::telemetry::WebhookKind;
 
 pub(super) async fn ringing(edge: &Edge, admitted: Admitted) -> Result<Answer, Problem> {
-    let (call_sid, call_status) = match required_fields(&admitted) {
-        Ok(fields) => fields,
+    let call = match Call::read(&admitted) {
+        Ok(call) => call,
         Err(error) => {
             let (reason, detail, letter) = admitted.unusable(&error);
             return bury(edge, reason, detail, letter).await;
         }
     };
-    let to = admitted.text("To").unwrap_or_default();
-    let business = match to.parse::<PhoneNumber>() {
+    let business = match call.to.parse::<PhoneNumber>() {
         Ok(phone) => edge.patiently(edge.directory.by_phone(&phone)).await?,
         Err(_) => None,
     };
     let business = business.filter(|business| business.is_spoken_for_by(admitted.own_account.as_deref()));
-    let webhook = Webhook::Call {
-        call_sid: call_sid.clone(),
-        from: admitted.text("From").unwrap_or_default(),
-        to,
-        call_status: call_status.clone(),
-    };
-    let status = call_status.as_deref().unwrap_or("ringing");
-    let published = admitted.publish(edge, format!("call:{call_sid}:{status}"), webhook).await;
+    let action = edge.public_url.join(&format!("/webhooks/twilio/call/status/{}", call.call_sid));
+    let rings = call.status() == "ringing";
+    let (input_id, webhook) = call.told();
+    let published = admitted.publish(edge, input_id, webhook).await;
     let Some(business) = business else {
         published?;
         edge.metrics.unknown_number(WebhookKind::Call);
         return Ok(Answer::Twiml(twiml::reject()));
     };
-    if status != "ringing" {
+    if !rings {
         published?;
         return Ok(Answer::Twiml(twiml::empty()));
     }
@@ -45,18 +40,42 @@ pub(super) async fn ringing(edge: &Edge, admitted: Admitted) -> Result<Answer, P
     if published.is_err() {
         edge.metrics.call_unrecorded();
     }
-    let action = edge.public_url.join(&format!("/webhooks/twilio/call/status/{call_sid}"));
     Ok(Answer::Twiml(twiml::dial(business.forward_to.as_str(), edge.dial_timeout, &action)))
 }
 
-/// The call's id, and its status where there is one.
-fn required_fields(admitted: &Admitted) -> Result<(String, Option<String>), FormError> {
-    let call_sid = admitted.word("CallSid")?;
-    admitted.form.required("To")?;
-    // A withheld caller's From may be blank or a word, but Twilio always sends one.
-    if admitted.form.get("From").is_none() {
-        admitted.form.required("From")?;
+/// What a webhook says of a call.
+pub(super) struct Call {
+    call_sid: String,
+    from: String,
+    to: String,
+    call_status: Option<String>,
+}
+
+impl Call {
+    pub(super) fn read(admitted: &Admitted) -> Result<Self, FormError> {
+        let call_sid = admitted.word("CallSid")?;
+        admitted.form.required("To")?;
+        // A withheld caller's From may be blank or a word, but Twilio always sends one.
+        if admitted.form.get("From").is_none() {
+            admitted.form.required("From")?;
+        }
+        let has_status = admitted.form.required("CallStatus").is_ok();
+        Ok(Self {
+            call_sid,
+            from: admitted.text("From").unwrap_or_default(),
+            to: admitted.text("To").unwrap_or_default(),
+            call_status: if has_status { Some(admitted.word("CallStatus")?) } else { None },
+        })
     }
-    let has_status = admitted.form.required("CallStatus").is_ok();
-    Ok((call_sid, if has_status { Some(admitted.word("CallStatus")?) } else { None }))
+
+    fn status(&self) -> &str {
+        self.call_status.as_deref().unwrap_or("ringing")
+    }
+
+    /// As it is published, and under which id.
+    pub(super) fn told(self) -> (String, Webhook) {
+        let input_id = format!("call:{}:{}", self.call_sid, self.status());
+        let Self { call_sid, from, to, call_status } = self;
+        (input_id, Webhook::Call { call_sid, from, to, call_status })
+    }
 }

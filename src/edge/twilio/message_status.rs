@@ -17,21 +17,23 @@ pub(super) fn id_in(query: &str) -> Option<Uuid> {
 }
 
 pub(super) async fn reported(edge: &Edge, admitted: Admitted, message_id: Option<Uuid>) -> Result<Answer, Problem> {
-    let (message_sid, status) = match required_fields(&admitted) {
-        Ok(fields) => fields,
+    let (input_id, webhook) = match read(&admitted, message_id) {
+        Ok(read) => read,
         Err(error) => {
             let (reason, detail, letter) = admitted.unusable(&error);
             return bury(edge, reason, detail, letter).await;
         }
     };
-    let webhook = Webhook::MessageStatus {
-        message_sid: message_sid.clone(),
-        message_id,
-        status: status.clone(),
-        error_code: admitted.form.get("ErrorCode").and_then(|code| code.parse().ok()),
-    };
-    admitted.publish(edge, format!("message_status:{message_sid}:{status}"), webhook).await?;
+    admitted.publish(edge, input_id, webhook).await?;
     Ok(Answer::NoContent)
+}
+
+/// What it says, and under which id it is published.
+pub(super) fn read(admitted: &Admitted, message_id: Option<Uuid>) -> Result<(String, Webhook), FormError> {
+    let (message_sid, status) = required_fields(admitted)?;
+    let input_id = format!("message_status:{message_sid}:{status}");
+    let error_code = admitted.form.get("ErrorCode").and_then(|code| code.parse().ok());
+    Ok((input_id, Webhook::MessageStatus { message_sid, message_id, status, error_code }))
 }
 
 fn required_fields(admitted: &Admitted) -> Result<(String, String), FormError> {

@@ -1,6 +1,7 @@
 //! Twilio's webhooks: validated, made durable, answered (contract, section 2).
 
 mod admission;
+mod again;
 mod call;
 mod call_status;
 pub mod form;
@@ -17,6 +18,8 @@ use poem::web::Data;
 use poem::{Body, EndpointExt, IntoResponse, Request, Response, Route, handler, post};
 
 use self::admission::{Admitted, admit};
+pub use self::admission::{EDGE_SUBJECT, HEADER_ACCOUNT};
+pub use self::again::read_again;
 use super::Edge;
 use super::problem::Problem;
 use crate::config::PublicUrl;

@@ -22,16 +22,8 @@ impl Admitted {
     /// the same id goes through to the inbox, which tells the two apart however far they are.
     pub(super) async fn publish(self, edge: &Edge, input_id: String, webhook: Webhook) -> Result<(), Problem> {
         edge.intake.admit(self.kind, || is_emergency(&webhook))?;
-        let body_hash = self.form.body_hash();
-        let message_id = format!("{input_id}:{body_hash}");
-        let inbound = Inbound {
-            body_hash,
-            received_at: self.received_at,
-            account_sid: self.own_account,
-            params: self.form.iter().map(|(name, value)| (storable(name), storable(value))).collect(),
-            input_id,
-            webhook,
-        };
+        let inbound = self.inbound(input_id, webhook);
+        let message_id = format!("{}:{}", inbound.input_id, inbound.body_hash);
         let outgoing = Outgoing {
             subject: subjects::inbound(inbound.webhook.kind(), &inbound.webhook.key()),
             message_id: Some(message_id),
@@ -45,6 +37,18 @@ impl Admitted {
             express.send(edge).await;
         }
         Ok(())
+    }
+
+    /// The webhook as it lies in NMC_INBOUND.
+    pub(super) fn inbound(&self, input_id: String, webhook: Webhook) -> Inbound {
+        Inbound {
+            body_hash: self.form.body_hash(),
+            received_at: self.received_at,
+            account_sid: self.own_account.clone(),
+            params: self.form.iter().map(|(name, value)| (storable(name), storable(value))).collect(),
+            input_id,
+            webhook,
+        }
     }
 
     /// An id or a status: becomes part of subjects, message ids and keys, so it has to be the plain word that Twilio

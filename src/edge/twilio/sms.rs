@@ -14,24 +14,30 @@ const MAX_MEDIA: usize = 10;
 const SID_NAMES: [&str; 3] = ["MessageSid", "SmsMessageSid", "SmsSid"];
 
 pub(super) async fn received(edge: &Edge, admitted: Admitted) -> Result<Answer, Problem> {
-    let message_sid = match required_fields(&admitted) {
-        Ok(sid) => sid,
+    let (input_id, webhook) = match read(&admitted) {
+        Ok(read) => read,
         Err(error) => {
             let (reason, detail, letter) = admitted.unusable(&error);
             return bury(edge, reason, detail, letter).await;
         }
     };
+    admitted.publish(edge, input_id, webhook).await?;
+    Ok(Answer::Twiml(twiml::empty()))
+}
+
+/// What it says, and under which id it is published.
+pub(super) fn read(admitted: &Admitted) -> Result<(String, Webhook), FormError> {
+    let message_sid = required_fields(admitted)?;
     let webhook = Webhook::Sms {
         message_sid: message_sid.clone(),
         from: admitted.text("From").unwrap_or_default(),
         to: admitted.text("To").unwrap_or_default(),
         // A picture may come without a word.
         body: admitted.text("Body").unwrap_or_default(),
-        media: media(&admitted),
+        media: media(admitted),
         opt_out_type: admitted.text("OptOutType").filter(|word| !word.is_empty()),
     };
-    admitted.publish(edge, format!("sms:{message_sid}"), webhook).await?;
-    Ok(Answer::Twiml(twiml::empty()))
+    Ok((format!("sms:{message_sid}"), webhook))
 }
 
 fn required_fields(admitted: &Admitted) -> Result<String, FormError> {

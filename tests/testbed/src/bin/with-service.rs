@@ -5,7 +5,8 @@
 //! messages. The command finds in its environment:
 //!
 //! - `NMC`: the service's URL; `KEY`: a key that may do everything; `READ_KEY`: one that may read
-//! - `NMC_SEED`: a JSON file that names what is there: `businesses`, `conversations`, `calls`, `messages`
+//! - `NMC_SEED`: a JSON file that names what is there: `businesses`, `conversations`, `calls`, `messages`,
+//!   `customers`, `dead_letters`
 //!
 //! Everything ends with the command; its exit status is ours. Where it fails, the end of the service's log is shown.
 
@@ -29,6 +30,9 @@ const BETWEEN: Duration = Duration::from_millis(50);
 const KEY: &str = "a-key-for-everything";
 const BUSINESS: &str = "joes-plumbing";
 const OUR_NUMBER: &str = "+15555551111";
+/// A number that nobody owns: texts to it become dead letters.
+const NOBODYS: &str = "+15555559999";
+const DEAD_LETTERS: usize = 5;
 /// What the customers write, one conversation each; the last three are emergencies.
 const TEXTS: [&str; 6] = [
     "My sink is blocked",
@@ -210,7 +214,15 @@ impl Seed {
             messages.push(list["messages"][1]["twilio_sid"].clone());
             conversations.push(id);
         }
+        for n in 0..DEAD_LETTERS {
+            twilio.text(&format!("+1212555{:04}", 2000 + n), NOBODYS, "Is anybody there?").await?;
+        }
+        let all = |list: &Value| list["dead_letters"].as_array().is_some_and(|all| all.len() == DEAD_LETTERS);
+        let list = seed.until("dead letters", "/dead-letters", all).await?;
+        let dead_letters: Vec<&Value> =
+            list["dead_letters"].as_array().into_iter().flatten().map(|letter| &letter["id"]).collect();
         Ok(json!({
+            "dead_letters": dead_letters,
             "businesses": [BUSINESS, "anns-pipes"], "conversations": conversations, "calls": calls, "messages": messages,
             "customers": customers,
         }))

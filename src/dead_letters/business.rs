@@ -1,0 +1,121 @@
+//! Whose a letter is: keys of one business see its letters only.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::edge::twilio::{EDGE_SUBJECT, form};
+use crate::inbound::{Inbound, Webhook};
+use crate::operators::DeadLetter;
+use crate::phone::PhoneNumber;
+use crate::shell::{Directory, DirectoryError};
+use crate::store::{Store, StoreError};
+
+/// A letter is kept without its business where that takes longer to find out.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Finds out whose letters are.
+#[derive(Debug, Clone)]
+pub struct Attribution {
+    directory: Directory,
+    store: Store,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum LookUpError {
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Attribution {
+    /// Looks here.
+    pub fn new(directory: Directory, store: Store) -> Self {
+        Self { directory, store }
+    }
+
+    /// The business that a letter belongs to; `None` where there is none, or it cannot be found out now.
+    pub async fn business_of(&self, letter: &DeadLetter) -> Option<String> {
+        match tokio::time::timeout(PATIENCE, self.look_up(letter)).await {
+            Ok(Ok(business_id)) => business_id,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "a dead letter is kept without its business");
+                None
+            }
+            Err(_) => {
+                tracing::warn!("a dead letter is kept without its business: looking it up takes too long");
+                None
+            }
+        }
+    }
+
+    async fn look_up(&self, letter: &DeadLetter) -> Result<Option<String>, LookUpError> {
+        if letter.subject.starts_with(EDGE_SUBJECT) {
+            let params = form::parse(&letter.payload);
+            let value = |wanted: &[u8]| {
+                let (_, value) = params.iter().find(|(name, _)| name == wanted)?;
+                String::from_utf8(value.clone()).ok()
+            };
+            let account = letter.headers.get(crate::edge::twilio::HEADER_ACCOUNT).map(String::as_str);
+            return self.by_number(value(b"To"), account).await;
+        }
+        if letter.subject.starts_with("nmc.inbound.") {
+            return match serde_json::from_slice::<Inbound>(&letter.payload) {
+                Ok(inbound) => self.of_webhook(inbound).await,
+                Err(_) => Ok(None),
+            };
+        }
+        // Timers, tasks and events end in their conversation.
+        match letter.subject.rsplit('.').next().and_then(|token| token.parse().ok()) {
+            Some(conversation_id) => self.by_conversation(conversation_id, None).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn of_webhook(&self, inbound: Inbound) -> Result<Option<String>, LookUpError> {
+        let account = inbound.account_sid.as_deref();
+        match inbound.webhook {
+            Webhook::Sms { to, .. } | Webhook::Call { to, .. } | Webhook::CallStatus { to: Some(to), .. } => {
+                self.by_number(Some(to), account).await
+            }
+            Webhook::CallStatus { call_sid, to: None, .. } => match self.store.call(&call_sid).await? {
+                Some(call) => self.spoken_for(&call.business_id, account).await,
+                None => Ok(None),
+            },
+            Webhook::MessageStatus { message_sid, message_id, .. } => {
+                let by_sid = self.store.message_by_sid(&message_sid).await?;
+                let message = match (by_sid, message_id) {
+                    (None, Some(id)) => self.store.message(id).await?,
+                    (by_sid, _) => by_sid,
+                };
+                match message {
+                    Some(message) => self.by_conversation(message.conversation_id, account).await,
+                    None => Ok(None),
+                }
+            }
+        }
+    }
+
+    async fn by_number(&self, to: Option<String>, account: Option<&str>) -> Result<Option<String>, LookUpError> {
+        let Some(phone) = to.and_then(|to| to.parse::<PhoneNumber>().ok()) else { return Ok(None) };
+        let business = self.directory.by_phone(&phone).await?;
+        Ok(business.filter(|business| business.is_spoken_for_by(account)).map(|business| business.id.clone()))
+    }
+
+    async fn by_conversation(&self, id: Uuid, account: Option<&str>) -> Result<Option<String>, LookUpError> {
+        match self.store.conversation(id).await? {
+            Some(conversation) => self.spoken_for(&conversation.business_id, account).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The business, unless another one's account has signed what the letter holds.
+    async fn spoken_for(&self, business_id: &str, account: Option<&str>) -> Result<Option<String>, LookUpError> {
+        if account.is_none() {
+            return Ok(Some(business_id.to_owned()));
+        }
+        let business = self.directory.by_id(business_id).await?;
+        Ok(business.filter(|business| business.is_spoken_for_by(account)).map(|business| business.id.clone()))
+    }
+}

@@ -1,0 +1,108 @@
+//! Many letters, in their turn: no faster than the rate, so that what comes in now is not pushed aside.
+//!
+//! The queue is in the store: a process that dies loses nothing of it, and all processes together keep to the rate.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::replay::outgoing;
+use super::{DeadLetters, DeadLettersError, LetterFilter, Order, Status};
+use crate::config::Rate;
+
+/// How often the queue is looked at.
+const EVERY: Duration = Duration::from_millis(500);
+/// How many are put back in one transaction.
+const BATCH: u32 = 100;
+/// How many letters are read at once to be queued.
+const PAGE: usize = 500;
+
+/// Puts back what is queued until `shutdown`.
+pub async fn replay_queued(letters: DeadLetters, rate: Rate, shutdown: CancellationToken) {
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+        if let Err(error) = drain(&letters, rate).await {
+            tracing::warn!(%error, "queued dead letters could not be put back; they will be");
+        }
+    }
+}
+
+/// Puts back as many queued letters as the rate allows now; returns how many are done with.
+///
+/// # Errors
+/// When a part is missing: what is not done stays in the queue.
+pub async fn drain(letters: &DeadLetters, rate: Rate) -> Result<usize, DeadLettersError> {
+    let Some(mut queue) = letters.store.begin_queue(rate.count, rate.per, BATCH).await? else { return Ok(0) };
+    let mut done = 0;
+    let mut failure = None;
+    for row in std::mem::take(&mut queue.rows) {
+        let letter = match letters.get(row.letter).await {
+            Ok(letter) => letter.filter(|letter| letter.dead_since == row.dead_since),
+            Err(error) => {
+                failure = Some(error);
+                break;
+            }
+        };
+        let outgoing = match letter.as_ref().map(outgoing) {
+            Some(Ok(outgoing)) => outgoing,
+            Some(Err(why)) => {
+                queue.unusable(row.id, &why).await?;
+                done += 1;
+                continue;
+            }
+            None => {
+                queue.unusable(row.id, "NMC_DEAD does not hold it any more").await?;
+                done += 1;
+                continue;
+            }
+        };
+        let subject = outgoing.subject.clone();
+        if let Err(error) = letters.jetstream.publisher().publish(outgoing).await {
+            failure = Some(error.into());
+            break;
+        }
+        queue.put_back(row.id, &subject).await?;
+        done += 1;
+    }
+    queue.commit().await?;
+    failure.map_or(Ok(done), Err)
+}
+
+impl DeadLetters {
+    /// Queues the letters of the filter that wait, oldest first, `most` at the most; returns how many there were. Those that
+    /// come while it looks are not among them: what fails again is not put back again by the same word.
+    ///
+    /// # Errors
+    /// When JetStream or the store is away: those queued until then are.
+    pub async fn queue(&self, filter: &LetterFilter, most: usize, asked_by: &str) -> Result<u64, DeadLettersError> {
+        let waiting = LetterFilter { status: Some(Status::Waiting), ..filter.clone() };
+        let newest = self.newest().await?;
+        let (mut queued, mut left, mut after) = (0, most, None);
+        while left > 0 {
+            let page = self.find(&waiting, Order::OldestFirst, after, left.min(PAGE)).await?;
+            let keys: Vec<_> = page.letters.iter().filter(|l| l.id <= newest).map(|l| (l.id, l.dead_since)).collect();
+            queued += self.store.queue_letters(&keys, asked_by).await?;
+            left -= keys.len();
+            after = page.next.filter(|next| *next < newest);
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(queued)
+    }
+
+    /// Queues these letters, as far as they wait and meet the filter; returns how many there were.
+    ///
+    /// # Errors
+    /// When JetStream or the store is away.
+    pub async fn queue_these(&self, ids: &[u64], filter: &LetterFilter, by: &str) -> Result<u64, DeadLettersError> {
+        let mut keys = Vec::new();
+        for id in ids {
+            if let Some(letter) = self.get(*id).await?.filter(|letter| filter.meets(letter)) {
+                keys.push((letter.id, letter.dead_since));
+            }
+        }
+        Ok(self.store.queue_letters(&keys, by).await?)
+    }
+}

@@ -1,0 +1,41 @@
+//! Webhooks that could not be read when they came, read once more: the code may have learned it since.
+
+use super::admission::{Admitted, EDGE_SUBJECT, HEADER_ACCOUNT, HEADER_PATH};
+use super::form::{Form, FormError, parse};
+use super::{call, call_status, message_status, sms};
+use crate::dead_letters::DeadLetterBody;
+use crate::inbound::Inbound;
+use crate::shell::Trace;
+use crate::telemetry::WebhookKind;
+
+/// Reads a letter that the edge has written once more, as the edge reads webhooks today.
+///
+/// # Errors
+/// In words, where it still cannot be read.
+pub fn read_again(letter: &DeadLetterBody) -> Result<Inbound, String> {
+    let kind: WebhookKind = letter
+        .subject
+        .strip_prefix(EDGE_SUBJECT)
+        .and_then(|kind| kind.parse().ok())
+        .ok_or_else(|| "it is no webhook that the edge knows".to_owned())?;
+    let path = letter.headers.get(HEADER_PATH).ok_or_else(|| "it does not say under which path it came".to_owned())?;
+    let body = letter.payload.bytes().map_err(|error| error.to_string())?;
+    let in_words = |error: FormError| error.to_string();
+    let admitted = Admitted {
+        kind,
+        form: Form::decode(parse(&body)).map_err(in_words)?,
+        received_at: letter.first_seen,
+        trace: Trace::start(),
+        own_account: letter.headers.get(HEADER_ACCOUNT).cloned(),
+        path: path.clone(),
+    };
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let (input_id, webhook) = match kind {
+        WebhookKind::Call => call::Call::read(&admitted).map(call::Call::told),
+        WebhookKind::CallStatus => call_status::read(&admitted, path.rsplit('/').next().unwrap_or_default()),
+        WebhookKind::Sms => sms::read(&admitted),
+        WebhookKind::MessageStatus => message_status::read(&admitted, message_status::id_in(query)),
+    }
+    .map_err(in_words)?;
+    Ok(admitted.inbound(input_id, webhook))
+}
