@@ -8,8 +8,10 @@
 //! - [`twilio`]: a Twilio that sends signed webhooks and takes REST calls, with faults to switch on; also `twilio-sim`
 //! - [`dispatchbot`]: a DispatchBot that answers plausibly, with faults to switch on; also `dispatchbot-sim`
 //! - [`sim`]: what both simulators are made of
+//! - [`chaos`]: all of it under load, killed at random, with a ledger that has to balance; `make chaos`
 //! - [`demo`]: all of it together, playing the journey from a missed call to an appointment; `make run`
 
+pub mod chaos;
 pub mod demo;
 pub mod dispatchbot;
 pub mod servers;
