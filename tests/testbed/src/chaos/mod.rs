@@ -35,6 +35,9 @@ use surroundings::Surroundings;
 const BUSINESSES: [(&str, &str); 3] =
     [("joes-plumbing", "+15555551111"), ("anns-pipes", "+15555551112"), ("bobs-boilers", "+15555551113")];
 
+/// How often a run that goes on says so.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
 /// How a run is made.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -116,6 +119,18 @@ async fn under_load(
         stopping.cancel();
         killed.map(|killed| (killed, begun.elapsed()))
     };
-    let (killed, (), ()) = tokio::join!(killing, load.run(enough), surroundings.stir(stirring));
+    let telling = enough.child_token().run_until_cancelled_owned(tell(load));
+    let (killed, (), (), _) = tokio::join!(killing, load.run(enough), surroundings.stir(stirring), telling);
     killed
+}
+
+/// Says now and then that the run goes on.
+async fn tell(load: &Load) {
+    let begun = Instant::now();
+    loop {
+        tokio::time::sleep(TELL_EVERY).await;
+        let (count, posted, asked) = load.journal().read();
+        let (seconds, conversations) = (begun.elapsed().as_secs(), count.conversations.wanted);
+        println!("{seconds:5} s: {conversations} conversations, {} webhooks, {} commands", posted.len(), asked.len());
+    }
 }

@@ -38,6 +38,8 @@ pub(in crate::chaos) struct Figures {
     pub commands: BTreeMap<String, usize>,
     /// Takeovers that told of a message in flight.
     pub in_flight: usize,
+    /// Commands that got no answer.
+    pub unanswered_commands: usize,
     /// Conversations.
     pub conversations: usize,
     /// Events that Redis was told.
@@ -68,6 +70,7 @@ impl Figures {
             accepted: evidence.accepted.len(),
             conversations: evidence.conversations.len(),
             events: evidence.events.len(),
+            unanswered_commands: evidence.asked.iter().filter(|asked| asked.end == End::NoAnswer).count(),
             ..Self::default()
         };
         for text in evidence.texts() {

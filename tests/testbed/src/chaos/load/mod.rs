@@ -15,6 +15,8 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 pub(super) use app_server::AppServer;
+#[cfg(test)]
+pub(super) use journal::Both;
 pub(super) use journal::{Asked, Count, End, Journal, Outcome, Posted, What};
 
 use super::plan::{self, ConversationPlan};
@@ -79,5 +81,5 @@ impl Load {
     }
 }
 
-/// How long a person tries to get a command through: longer than an edge's death keeps an `Idempotency-Key`.
-const PATIENCE: Duration = Duration::from_secs(100);
+/// How long a person tries to get a command through; a request that has begun by then is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
