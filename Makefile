@@ -15,6 +15,8 @@ NEXTEST_PROFILE ?= $(if $(CI),ci,default)
 NEXTEST ?=
 # Targets of fuzz/; all, unless told.
 FUZZ ?=
+# The short chaos run of `make test`: every part dies at least once.
+CHAOS_KILLS ?= 18
 
 .PHONY: help
 help: ## Lists the commands
@@ -33,6 +35,7 @@ test: servers $(if $(COVERAGE),,nextest) ## Runs all tests against real servers 
 	@echo "how right the emergencies are (tests/corpus/emergencies/README.md):"
 	$(CARGO) test $(ALL) --test it --quiet emergency_corpus -- --nocapture
 	$(if $(NEXTEST),,scripts/api-check)
+	$(if $(NEXTEST),,target/debug/chaos --kills $(CHAOS_KILLS) --every-ms 1500 --rate 3)
 
 .PHONY: api
 api: servers ## Holds the running service to its OpenAPI document: schemathesis, and a generated client
@@ -56,6 +59,16 @@ bench: ## Measures what a core reads for emergencies in a second (an optimised b
 race: servers nextest ## Takeovers at random moments against two processes, thousands of them (NMC_RACE_TAKEOVERS, NMC_RACE_SEED)
 	$(CARGO) build $(ALL) --bins --tests
 	NMC_RACE_TAKEOVERS=$${NMC_RACE_TAKEOVERS:-3000} $(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --profile $(NEXTEST_PROFILE) -E 'test(takeover_race_nothing)' --no-capture
+
+.PHONY: chaos
+chaos: servers ## Kills the service and its servers at random under load, 1,000 times (NMC_CHAOS_KILLS, NMC_CHAOS_EVERY_MS, NMC_CHAOS_SEED)
+	$(CARGO) build $(ALL) --bins
+	target/debug/chaos --kills $${NMC_CHAOS_KILLS:-1000} --every-ms $${NMC_CHAOS_EVERY_MS:-2000} --seed $${NMC_CHAOS_SEED:-random}
+
+.PHONY: chaos-cluster
+chaos-cluster: servers ## The same on three nats-servers, whose leaders are killed (40 kills, most of them leaders)
+	$(CARGO) build $(ALL) --bins
+	target/debug/chaos --cluster --kills $${NMC_CHAOS_KILLS:-40} --every-ms $${NMC_CHAOS_EVERY_MS:-5000} --seed $${NMC_CHAOS_SEED:-random}
 
 .PHONY: property
 property: ## The rules under a million random sequences, other ones every time (NMC_PROPERTY_CASES, NMC_PROPERTY_SEED)

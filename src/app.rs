@@ -81,7 +81,8 @@ impl Application {
             .attributed(Attribution::new(directory.clone(), store.clone()))
             .after_deliveries(config.max_deliveries);
         let mut tasks = JoinSet::new();
-        let mut creating = create_streams(jetstream.clone(), vitals.clone(), shutdown.clone()).boxed();
+        let mut creating =
+            create_streams(jetstream.clone(), config.nats_replicas, vitals.clone(), shutdown.clone()).boxed();
         // Where NATS is there, the first webhook finds its stream; where it is not, everything else starts without it.
         if tokio::time::timeout(STREAMS_PATIENCE, &mut creating).await.is_err() {
             spawn(&mut tasks, "streams", creating);
@@ -200,9 +201,9 @@ async fn next_ended(tasks: &mut JoinSet<&'static str>) -> String {
 }
 
 /// Creates the streams and consumers that are missing, as soon as JetStream is there.
-async fn create_streams(jetstream: JetStream, vitals: Vitals, shutdown: CancellationToken) {
+async fn create_streams(jetstream: JetStream, replicas: u8, vitals: Vitals, shutdown: CancellationToken) {
     let create = async {
-        while let Err(error) = definitions::reconcile(&jetstream, Mode::CreateMissing).await {
+        while let Err(error) = definitions::reconcile(&jetstream, replicas, Mode::CreateMissing).await {
             tracing::debug!(%error, "the streams cannot be looked at; trying again");
             tokio::time::sleep(STREAMS_RETRY).await;
         }

@@ -122,10 +122,12 @@ pub async fn run() -> ExitCode {
             Ok(url) => keys(url.expose(), command).await,
             Err(error) => return bad_configuration(&error),
         },
-        Command::Streams { command } => match settings.nats_url() {
-            Ok(url) => streams(&url, command).await,
-            Err(error) => return bad_configuration(&error),
-        },
+        Command::Streams { command } => {
+            match settings.nats_url().and_then(|url| Ok((url, settings.nats_replicas()?))) {
+                Ok((url, replicas)) => streams(&url, replicas, command).await,
+                Err(error) => return bad_configuration(&error),
+            }
+        }
         Command::DeadLetters { command } => match dead_letters::Addresses::of(&settings) {
             Ok(addresses) => dead_letters::run(&addresses, command).await,
             Err(error) => return bad_configuration(&error),
@@ -190,13 +192,13 @@ async fn migrate(database_url: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn streams(nats_url: &str, command: StreamsCommand) -> anyhow::Result<ExitCode> {
+async fn streams(nats_url: &str, replicas: u8, command: StreamsCommand) -> anyhow::Result<ExitCode> {
     let jetstream = JetStream::connect(nats_url).await?;
     let mode = match command {
         StreamsCommand::Apply => Mode::Apply,
         StreamsCommand::Check => Mode::Check,
     };
-    let findings = definitions::reconcile(&jetstream, mode).await?;
+    let findings = definitions::reconcile(&jetstream, replicas, mode).await?;
     for finding in &findings {
         println!("{finding}{}", if mode == Mode::Apply { finding.mended() } else { "" });
     }

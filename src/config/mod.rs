@@ -36,6 +36,8 @@ pub struct Config {
     pub database_url: Secret,
     /// One or several NATS servers, separated by commas; may carry credentials, so never logged.
     pub nats_url: String,
+    /// How many nodes of the cluster each stream is kept on.
+    pub nats_replicas: u8,
     /// Redis, with its password.
     pub redis_url: Secret,
     /// The main Twilio account.

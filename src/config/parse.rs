@@ -125,6 +125,10 @@ pub(super) fn dial_timeout(text: &str) -> Parsed<Duration> {
     }
 }
 
+pub(super) fn replicas(text: &str) -> Parsed<u8> {
+    text.parse().ok().filter(|count| (1..=5).contains(count)).ok_or_else(|| "not a whole number from 1 to 5".to_owned())
+}
+
 pub(super) fn rate(text: &str) -> Parsed<Rate> {
     text.parse().map_err(|error: super::RateError| error.to_string())
 }

@@ -35,6 +35,7 @@ impl<'a> Reader<'a> {
         let public_url = self.take(variables::PUBLIC_URL, parse::public_url);
         let database_url = self.take(variables::DATABASE_URL, parse::postgres_url);
         let nats_url = self.take(variables::NATS_URL, parse::nats_servers);
+        let nats_replicas = self.take(variables::NATS_REPLICAS, parse::replicas);
         let redis_url = self.take(variables::REDIS_URL, parse::redis_url);
         let twilio = self.twilio();
         let dispatchbot = self.dispatchbot();
@@ -58,6 +59,7 @@ impl<'a> Reader<'a> {
             public_url: public_url?,
             database_url: database_url?,
             nats_url: nats_url?,
+            nats_replicas: nats_replicas?,
             redis_url: redis_url?,
             twilio: twilio?,
             dispatchbot: dispatchbot?,

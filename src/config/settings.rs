@@ -55,6 +55,14 @@ impl Settings {
         self.one(variables::NATS_URL, parse::nats_servers)
     }
 
+    /// How many nodes each stream is kept on, alone.
+    ///
+    /// # Errors
+    /// When it is set and not such a number.
+    pub fn nats_replicas(&self) -> Result<u8, ConfigError> {
+        self.one(variables::NATS_REPLICAS, parse::replicas)
+    }
+
     /// Redis's address alone.
     ///
     /// # Errors

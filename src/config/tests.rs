@@ -32,6 +32,7 @@ fn what_is_not_required_has_the_documented_default() {
     assert_eq!(config.bind.to_string(), "0.0.0.0:3701");
     assert_eq!(config.public_url.as_str(), "https://calls.example.com/twilio");
     assert_eq!(config.nats_url, "nats://a:4222,nats://b:4222");
+    assert_eq!(config.nats_replicas, 1);
     assert_eq!(config.twilio.api_url, "https://api.twilio.com");
     assert_eq!(config.twilio.auth_token_next, None);
     assert_eq!(config.dispatchbot.url, "https://ai.example.com");
@@ -61,6 +62,7 @@ fn every_missing_variable_is_reported_at_once() {
 #[case::public_url("NMC_PUBLIC_URL", "calls.example.com")]
 #[case::database("DATABASE_URL", "mysql://db")]
 #[case::nats("NATS_URL", "http://nats")]
+#[case::nats_replicas("NMC_NATS_REPLICAS", "none")]
 #[case::redis("REDIS_URL", "localhost")]
 #[case::account("TWILIO_ACCOUNT_SID", "../AC1")]
 #[case::auth_token("TWILIO_AUTH_TOKEN", "a b")]

@@ -43,6 +43,7 @@ pub(super) const BIND: Variable = default("NMC_BIND", "0.0.0.0:3701");
 pub(super) const PUBLIC_URL: Variable = required("NMC_PUBLIC_URL", "https://calls.example.com/twilio");
 pub(super) const DATABASE_URL: Variable = required("DATABASE_URL", "postgres://nmc:password@localhost/nmc");
 pub(super) const NATS_URL: Variable = required("NATS_URL", "nats://localhost:4222");
+pub(super) const NATS_REPLICAS: Variable = default("NMC_NATS_REPLICAS", "1");
 pub(super) const REDIS_URL: Variable = required("REDIS_URL", "redis://localhost:6379");
 pub(super) const TWILIO_ACCOUNT_SID: Variable = required("TWILIO_ACCOUNT_SID", "AC followed by 32 hex digits");
 pub(super) const TWILIO_AUTH_TOKEN: Variable =
@@ -77,6 +78,7 @@ pub(super) const ALL: &[Variable] = &[
     PUBLIC_URL,
     DATABASE_URL,
     NATS_URL,
+    NATS_REPLICAS,
     REDIS_URL,
     TWILIO_ACCOUNT_SID,
     TWILIO_AUTH_TOKEN,

@@ -96,14 +96,14 @@ pub enum Mode {
     Apply,
 }
 
-/// Holds the server against the definitions.
+/// Holds the server against the definitions, each stream being kept on `replicas` nodes of a cluster.
 ///
 /// # Errors
 /// When JetStream is away, or refuses a change.
-pub async fn reconcile(jetstream: &JetStream, mode: Mode) -> Result<Vec<Finding>, JetStreamError> {
+pub async fn reconcile(jetstream: &JetStream, replicas: u8, mode: Mode) -> Result<Vec<Finding>, JetStreamError> {
     let mut findings = Vec::new();
     for definition in STREAMS {
-        findings.push(stream(jetstream, definition, mode).await?);
+        findings.push(stream(jetstream, definition, replicas, mode).await?);
     }
     for definition in CONSUMERS {
         findings.push(consumer(jetstream, definition, mode).await?);
@@ -111,8 +111,13 @@ pub async fn reconcile(jetstream: &JetStream, mode: Mode) -> Result<Vec<Finding>
     Ok(findings)
 }
 
-async fn stream(jetstream: &JetStream, definition: &Definition, mode: Mode) -> Result<Finding, JetStreamError> {
-    let wanted = definition.parse()?;
+async fn stream(
+    jetstream: &JetStream,
+    definition: &Definition,
+    replicas: u8,
+    mode: Mode,
+) -> Result<Finding, JetStreamError> {
+    let wanted = replicated(definition.parse()?, replicas);
     let name = definition.name("name", &wanted)?;
     let found = match jetstream.api(&format!("STREAM.INFO.{name}"), &json!({})).await {
         Ok(info) => Some(info),
@@ -130,6 +135,15 @@ async fn stream(jetstream: &JetStream, definition: &Definition, mode: Mode) -> R
         _ => {}
     }
     Ok(finding)
+}
+
+/// The same on several nodes. JetStream refuses `persist_mode` there: what has it is fsynced like the others then.
+fn replicated(mut config: Map<String, Value>, replicas: u8) -> Map<String, Value> {
+    if replicas > 1 {
+        config.insert("num_replicas".to_owned(), json!(replicas));
+        config.remove("persist_mode");
+    }
+    config
 }
 
 async fn consumer(jetstream: &JetStream, definition: &Definition, mode: Mode) -> Result<Finding, JetStreamError> {
@@ -231,6 +245,19 @@ mod tests {
         let wanted: Map<String, Value> = serde_json::from_str(r#"{"max_age":0,"subjects":["a"]}"#).unwrap();
         let found = json!({ "config": { "subjects": ["a"], "storage": "file" } });
         assert_eq!(compare("S".into(), &wanted, Some(&found)), Finding::Same { name: "S".into() });
+    }
+
+    #[test]
+    fn on_several_nodes_only_the_number_of_replicas_and_the_persist_mode_are_others() {
+        for definition in STREAMS {
+            let defined = definition.parse().unwrap();
+            assert_eq!(replicated(defined.clone(), 1), defined);
+            let three = replicated(defined.clone(), 3);
+            assert_eq!(three["num_replicas"], 3);
+            let others = |(key, _): &(&String, &Value)| !matches!(key.as_str(), "num_replicas" | "persist_mode");
+            assert!(three.iter().filter(others).eq(defined.iter().filter(others)));
+            assert!(!three.contains_key("persist_mode"));
+        }
     }
 
     #[test]

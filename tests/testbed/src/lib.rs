@@ -9,8 +9,10 @@
 //! - [`dispatchbot`]: a DispatchBot that answers plausibly, with faults to switch on; also `dispatchbot-sim`
 //! - [`syscalls`]: what a server asks of the kernel, followed by `strace`: is it on disk before it is answered?
 //! - [`sim`]: what both simulators are made of
+//! - [`chaos`]: all of it under load, killed at random, with a ledger that has to balance; `make chaos`
 //! - [`demo`]: all of it together, playing the journey from a missed call to an appointment; `make run`
 
+pub mod chaos;
 pub mod demo;
 pub mod dispatchbot;
 pub mod servers;

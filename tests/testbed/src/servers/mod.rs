@@ -9,6 +9,7 @@
 //! death of this process, `kill -9` included.
 
 mod binaries;
+mod cluster;
 mod database;
 mod nats;
 mod ports;
@@ -22,9 +23,12 @@ mod tests;
 mod user;
 
 pub use binaries::{Binaries, workspace_root};
+pub use cluster::{NatsCluster, meta_leader, stream_leader};
 pub use database::{TestDatabase, create_database, drop_database, template_database};
-pub use nats::{NatsOptions, NatsServer};
+pub use nats::{Member, NatsOptions, NatsServer};
+pub(crate) use ports::free as free_port;
 pub use postgres::{PostgresOptions, PostgresServer};
+pub(crate) use process::{Process, Spec};
 pub use process::{Signal, send as send_signal};
 pub use redis::{RedisOptions, RedisServer};
 pub use shared::{NATS_SERVER_BIN, PG_BIN_DIR, POSTGRES_URL, REDIS_SERVER_BIN, Shared, TEST_DIR};

@@ -26,13 +26,26 @@ pub struct NatsOptions {
     pub dir: PathBuf,
     /// The configuration, the project's `nats.conf` unless a test needs another.
     pub config: PathBuf,
+    /// Makes it a node of a cluster.
+    pub member: Option<Member>,
+}
+
+/// What a node of a cluster needs to know beside.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// The node's own name.
+    pub name: String,
+    /// Where it listens for the other nodes.
+    pub port: u16,
+    /// Where all nodes do.
+    pub ports: Vec<u16>,
 }
 
 impl NatsOptions {
     /// The project's configuration, with data under `dir`.
     pub fn new(binaries: &Binaries, dir: impl Into<PathBuf>) -> Self {
         let program = binaries.nats_server.clone();
-        Self { program, dir: dir.into(), config: workspace_root().join("nats.conf") }
+        Self { program, dir: dir.into(), config: workspace_root().join("nats.conf"), member: None }
     }
 }
 
@@ -86,6 +99,11 @@ impl NatsServer {
         self.process.pid()
     }
 
+    /// Its name among the nodes of a cluster.
+    pub fn name(&self) -> Option<&str> {
+        self.options.member.as_ref().map(|member| member.name.as_str())
+    }
+
     /// Where data and log are.
     pub fn dir(&self) -> &Path {
         &self.options.dir
@@ -101,6 +119,11 @@ impl NatsServer {
         self.process.end(Signal::Kill, STOP_PATIENCE).await
     }
 
+    /// Whether it has ended, by us or by itself.
+    pub fn has_ended(&self) -> bool {
+        self.process.status().is_some()
+    }
+
     /// Freezes it ([`Signal::Stop`]) or lets it go on ([`Signal::Cont`]).
     pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         self.process.signal(signal)
@@ -111,6 +134,21 @@ impl NatsServer {
         self.stop().await?;
         self.process = launch(&self.options, self.port, self.monitor_port).await?;
         Ok(())
+    }
+}
+
+impl Member {
+    fn arguments(&self) -> Vec<String> {
+        let route = |port: &u16| format!("nats-route://127.0.0.1:{port}");
+        let routes: Vec<String> = self.ports.iter().map(route).collect();
+        let listen = format!("nats://127.0.0.1:{}", self.port);
+        let pairs = [
+            ["--name", &self.name],
+            ["--cluster_name", "nevermisscall"],
+            ["--cluster", &listen],
+            ["--routes", &routes.join(",")],
+        ];
+        pairs.concat().into_iter().map(str::to_owned).collect()
     }
 }
 
@@ -129,7 +167,9 @@ async fn launch(options: &NatsOptions, port: u16, monitor_port: u16) -> anyhow::
         .concat()
         .into_iter()
         .map(str::to_owned)
+        .chain(options.member.iter().flat_map(Member::arguments))
         .collect(),
+        environment: Vec::new(),
         log: options.dir.join("nats-server.log"),
         privileges: Vec::new(),
         last_signal: Signal::Kill,

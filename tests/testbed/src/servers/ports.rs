@@ -13,7 +13,7 @@ const LAST: u16 = 31_999;
 const TRIES: usize = 200;
 
 /// A port that nobody listens on right now. Someone may take it before its user does, so starting a server retries.
-pub(super) fn free() -> anyhow::Result<u16> {
+pub(crate) fn free() -> anyhow::Result<u16> {
     for _ in 0..TRIES {
         let port = rand::random_range(FIRST..=LAST);
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {

@@ -122,9 +122,14 @@ impl PostgresServer {
         self.process.end(Signal::Int, STOP_PATIENCE).await
     }
 
-    /// Kills it as a crash would. Its backends see that and end a moment later.
+    /// Kills it as a crash would, its backends with it.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
-        self.process.end(Signal::Kill, STOP_PATIENCE).await
+        self.process.kill_with_children(STOP_PATIENCE).await
+    }
+
+    /// Whether it has ended, by us or by itself.
+    pub fn has_ended(&self) -> bool {
+        self.process.status().is_some()
     }
 
     /// Freezes it ([`Signal::Stop`]) or lets it go on ([`Signal::Cont`]): new connections wait, open ones do not.
@@ -182,6 +187,7 @@ async fn launch(options: &PostgresOptions, user: &User, dir: &Path, port: u16) -
         name: "PostgreSQL",
         program: options.bin_dir.join("postgres"),
         args: arguments(dir, port, options.fast),
+        environment: Vec::new(),
         log: dir.join("postgres.log"),
         privileges: user.privileges(),
         last_signal: Signal::Quit,

@@ -62,13 +62,15 @@ pub fn send(pid: u32, signal: Signal) -> anyhow::Result<()> {
 }
 
 /// How a child is started and ended.
-pub(super) struct Spec {
-    /// Names it in messages, and names its log.
+pub(crate) struct Spec {
+    /// Names it in messages.
     pub name: &'static str,
     /// The program itself.
     pub program: PathBuf,
     /// Its arguments.
     pub args: Vec<String>,
+    /// What it finds in its environment beside ours.
+    pub environment: Vec<(String, String)>,
     /// Where its output goes, appended.
     pub log: PathBuf,
     /// Arguments of `setpriv` that make it run as another user.
@@ -78,7 +80,7 @@ pub(super) struct Spec {
 }
 
 /// A running (or ended) child. Dropping it ends it.
-pub(super) struct Process {
+pub(crate) struct Process {
     name: &'static str,
     pid: u32,
     log: PathBuf,
@@ -88,7 +90,7 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts the child. That it runs does not mean that it is ready, see [`super::ready`].
-    pub(super) fn spawn(spec: Spec) -> anyhow::Result<Self> {
+    pub(crate) fn spawn(spec: Spec) -> anyhow::Result<Self> {
         let (started, start) = mpsc::channel();
         let (exited, exit) = watch::channel(None);
         let Spec { name, log, last_signal, .. } = &spec;
@@ -102,17 +104,17 @@ impl Process {
     }
 
     /// The process id.
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.pid
     }
 
     /// How it ended, if it has.
-    pub(super) fn status(&self) -> Option<ExitStatus> {
+    pub(crate) fn status(&self) -> Option<ExitStatus> {
         *self.exit.borrow()
     }
 
     /// Sends a signal; nothing happens to a process that has ended.
-    pub(super) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+    pub(crate) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         if self.status().is_some() {
             return Ok(());
         }
@@ -122,21 +124,43 @@ impl Process {
     }
 
     /// Sends `signal` and waits for the end, at most `patience`; then kills.
-    pub(super) async fn end(&mut self, signal: Signal, patience: Duration) -> anyhow::Result<()> {
+    pub(crate) async fn end(&mut self, signal: Signal, patience: Duration) -> anyhow::Result<()> {
         self.signal(signal)?;
-        if self.ended(patience).await {
+        if self.ended(patience).await.is_some() {
             return Ok(());
         }
         self.signal(Signal::Kill)?;
-        if self.ended(patience).await { Ok(()) } else { Err(anyhow!("{} does not end", self.name)) }
+        if self.ended(patience).await.is_some() { Ok(()) } else { Err(anyhow!("{} does not end", self.name)) }
     }
 
-    async fn ended(&mut self, patience: Duration) -> bool {
-        tokio::time::timeout(patience, self.exit.wait_for(Option::is_some)).await.is_ok()
+    /// Kills it together with its children, as the death of a machine would; returns when all of them are gone.
+    pub(crate) async fn kill_with_children(&mut self, patience: Duration) -> anyhow::Result<()> {
+        if self.status().is_some() {
+            return Ok(());
+        }
+        let children = children(self.pid);
+        // It goes first, so that it does not see a child's death and act on it.
+        let all: Vec<String> = [self.pid].iter().chain(&children).map(u32::to_string).collect();
+        // One that has just ended by itself makes this fail, and is no loss.
+        Command::new("sh").args(["-c", &format!("kill -KILL {}", all.join(" "))]).output().context("cannot run sh")?;
+        self.end(Signal::Kill, patience).await?;
+        let gone = async {
+            while children.iter().any(|child| is_alive(*child)) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let name = self.name;
+        tokio::time::timeout(patience, gone).await.map_err(|_| anyhow!("children of {name} do not end"))
+    }
+
+    /// How it ended, waiting for that at most `patience`.
+    pub(crate) async fn ended(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let ended = tokio::time::timeout(patience, self.exit.wait_for(Option::is_some)).await;
+        ended.ok().and_then(|status| status.ok().and_then(|status| *status))
     }
 
     /// The last lines of its log, for an error message.
-    pub(super) fn log_tail(&self) -> String {
+    pub(crate) fn log_tail(&self) -> String {
         tail(&self.log)
     }
 }
@@ -162,12 +186,18 @@ impl Drop for Process {
 fn command(spec: &Spec) -> anyhow::Result<Command> {
     let log = open_log(&spec.log)?;
     let mut command = Command::new("setpriv");
+    // What is set for us, or for the tests, is not meant for a program that we start.
+    let ours = |name: &str| ["NMC_", "TWILIO_", "DISPATCHBOT_"].iter().any(|of| name.starts_with(of));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(ours)) {
+        command.env_remove(name);
+    }
     command
         .args(["--pdeathsig", spec.last_signal.name()])
         .args(&spec.privileges)
         .arg("--")
         .arg(&spec.program)
         .args(&spec.args)
+        .envs(spec.environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
@@ -200,6 +230,26 @@ fn keep(
     if let Ok(status) = child.wait() {
         exited.send_replace(Some(status));
     }
+}
+
+/// The processes whose parent this is.
+fn children(parent: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| stat(*pid).is_some_and(|(_, its_parent)| its_parent == parent)).collect()
+}
+
+/// Whether a process runs; one that has ended and that nobody has taken note of does not.
+fn is_alive(pid: u32) -> bool {
+    stat(pid).is_some_and(|(state, _)| state != "Z" && state != "X")
+}
+
+/// A process's state and its parent.
+fn stat(pid: u32) -> Option<(String, u32)> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name before it is in brackets, and may hold anything.
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+    Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
 }
 
 fn tail(path: &Path) -> String {

@@ -92,6 +92,11 @@ impl RedisServer {
         self.process.end(Signal::Kill, STOP_PATIENCE).await
     }
 
+    /// Whether it has ended, by us or by itself.
+    pub fn has_ended(&self) -> bool {
+        self.process.status().is_some()
+    }
+
     /// Freezes it ([`Signal::Stop`]) or lets it go on ([`Signal::Cont`]).
     pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         self.process.signal(signal)
@@ -115,12 +120,15 @@ async fn launch(options: &RedisOptions, port: u16) -> anyhow::Result<Process> {
             ["--dir", &options.dir.display().to_string()],
             ["--save", ""],
             ["--appendonly", if options.durable { "yes" } else { "no" }],
+            // What was answered is in the file: by default up to two seconds of it may not even have been written.
+            ["--appendfsync", "always"],
             ["--daemonize", "no"],
         ]
         .concat()
         .into_iter()
         .map(str::to_owned)
         .collect(),
+        environment: Vec::new(),
         log: options.dir.join("redis-server.log"),
         privileges: Vec::new(),
         last_signal: Signal::Kill,

@@ -1,0 +1,105 @@
+//! The customer's side: what Twilio posts when somebody calls or writes.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{Load, Outcome, Posted, What};
+use crate::chaos::BUSINESSES;
+use crate::chaos::plan::{ConversationPlan, Planned, Say};
+use crate::twilio::webhooks::{Params, WebhookAnswer, params};
+
+/// Twilio asks once more where no connection came about.
+const CONNECTION_TRIES: usize = 2;
+
+impl Load {
+    /// Sends a webhook when its time has come, and again where the plan says so.
+    pub(super) async fn say(&self, plan: &ConversationPlan, said: &Planned, begun: Instant) {
+        let mut copies = FuturesUnordered::new();
+        copies.push(self.copy(plan, said, said.edge, begun + said.at));
+        for (later, edge) in &said.again {
+            copies.push(self.copy(plan, said, *edge, begun + said.at + *later));
+        }
+        while copies.next().await.is_some() {}
+    }
+
+    async fn copy(&self, plan: &ConversationPlan, said: &Planned, edge: usize, at: Instant) {
+        sleep_until(at).await;
+        match &said.say {
+            Say::Call { outcome, rings } => self.call(plan, said, edge, outcome, *rings).await,
+            Say::Text { body, stop } => self.text(plan, said, edge, body, *stop).await,
+        }
+        self.journal.sent();
+    }
+
+    /// A call rings; only where the answer dials is there an end of the dial to be told.
+    async fn call(&self, plan: &ConversationPlan, said: &Planned, edge: usize, dial: &'static str, rings: Duration) {
+        let (sid, from, to) = (said.sid.as_str(), plan.customer.as_str(), BUSINESSES[plan.business].1);
+        let ringing = params::incoming_call(self.account(), sid, from, to, "ringing");
+        let request = Request { what: What::Call, sid, path: "/webhooks/twilio/call".to_owned(), params: ringing };
+        let answer = self.post(plan, request, edge).await;
+        if answer.is_none_or(|answer| answer.dial_action().is_none()) {
+            return;
+        }
+        sleep(rings).await;
+        // The same call dials once: its end is the same, however often it is told.
+        let leg = sid.replacen("CA", "CB", 1);
+        let ended = params::dial_result(self.account(), sid, &leg, dial, Some(from), Some(to), 0);
+        let path = format!("/webhooks/twilio/call/status/{sid}");
+        self.post(plan, Request { what: What::CallStatus(dial), sid, path, params: ended }, edge).await;
+    }
+
+    async fn text(&self, plan: &ConversationPlan, said: &Planned, edge: usize, body: &'static str, stop: bool) {
+        if stop {
+            // Twilio knows before it tells us.
+            let customer = plan.customer.clone();
+            self.surroundings.twilio.change_faults(|faults| {
+                faults.opted_out.insert(customer);
+            });
+        }
+        let (sid, to) = (said.sid.as_str(), BUSINESSES[plan.business].1);
+        let params = params::sms(self.account(), sid, &plan.customer, to, body);
+        let request = Request { what: What::Text { stop }, sid, path: "/webhooks/twilio/sms".to_owned(), params };
+        self.post(plan, request, edge).await;
+    }
+
+    /// One webhook; what was answered, if it was acknowledged.
+    async fn post(&self, plan: &ConversationPlan, request: Request<'_>, edge: usize) -> Option<WebhookAnswer> {
+        for turn in 0..CONNECTION_TRIES {
+            let sent_at = Utc::now();
+            self.journal.begins();
+            // What stands before the edges sends it to the other one.
+            let answer = self.surroundings.webhooks(edge + turn).post(&request.path, &request.params).await;
+            let outcome = match &answer {
+                Ok(answer) => Outcome::Answered(answer.status),
+                Err(error) if is_refused(error) => Outcome::Refused,
+                Err(_) => Outcome::Broken,
+            };
+            let (what, sid, customer) = (request.what.clone(), request.sid.to_owned(), plan.customer.clone());
+            self.journal.posted(Posted { what, sid, customer, sent_at, ended_at: Utc::now(), outcome });
+            if outcome != Outcome::Refused {
+                return answer.ok().filter(|_| outcome.is_acknowledged());
+            }
+        }
+        None
+    }
+
+    fn account(&self) -> &str {
+        self.surroundings.webhooks(0).account_sid()
+    }
+}
+
+/// A webhook as it is posted.
+struct Request<'a> {
+    what: What,
+    sid: &'a str,
+    path: String,
+    params: Params,
+}
+
+fn is_refused(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<reqwest::Error>()).any(reqwest::Error::is_connect)
+}

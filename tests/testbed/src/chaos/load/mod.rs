@@ -1,0 +1,85 @@
+//! The load: customers who call and write, people who take over, and a journal of every request and what came of it.
+//!
+//! A webhook is sent as Twilio sends it: once, and once more where no connection came about. Nothing else is tried again,
+//! except what the plan says comes twice. Only what was answered with a 2xx counts as acknowledged.
+
+mod app_server;
+mod customer;
+mod journal;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+pub(super) use app_server::AppServer;
+#[cfg(test)]
+pub(super) use journal::Both;
+pub(super) use journal::{Asked, Count, End, Journal, Outcome, Posted, What};
+
+use super::plan::{self, ConversationPlan};
+use super::surroundings::Surroundings;
+use crate::sim::Rule;
+
+/// Everything that makes load.
+pub(super) struct Load {
+    seed: u64,
+    rate: f64,
+    surroundings: Arc<Surroundings>,
+    app_server: AppServer,
+    journal: Arc<Journal>,
+}
+
+impl Load {
+    /// A load of about `rate` new conversations in a second.
+    pub(super) fn new(seed: u64, rate: f64, surroundings: Arc<Surroundings>, app_server: AppServer) -> Self {
+        Self { seed, rate, surroundings, app_server, journal: Arc::default() }
+    }
+
+    /// What was sent and what came of it.
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Begins conversations until `enough`, and returns when the last one's plan is over.
+    pub(super) async fn run(self: &Arc<Self>, enough: CancellationToken) {
+        let mut playing = JoinSet::new();
+        let mut next = Instant::now();
+        for number in 0.. {
+            let plan = plan::conversation(self.seed, number, self.rate);
+            next += plan.after;
+            if enough.run_until_cancelled(sleep_until(next)).await.is_none() {
+                break;
+            }
+            self.journal.planned(&plan);
+            let load = Arc::clone(self);
+            playing.spawn(async move { load.play(&plan).await });
+        }
+        while let Some(played) = playing.join_next().await {
+            if played.is_err() {
+                self.journal.lost_a_task();
+            }
+        }
+    }
+
+    async fn play(&self, plan: &ConversationPlan) {
+        if let Some((times, fault)) = &plan.fault {
+            self.surroundings.twilio.add_rule(Rule::next(*times, fault.clone()).to(&plan.customer));
+        }
+        let begun = Instant::now();
+        let said = futures::future::join_all(plan.said.iter().map(|said| self.say(plan, said, begun)));
+        let done = async {
+            for (number, deed) in plan.deeds.iter().enumerate() {
+                sleep_until(begun + deed.at).await;
+                self.app_server.carry_out(&self.journal, plan, number, deed.command).await;
+            }
+        };
+        tokio::join!(said, done);
+        self.journal.finished();
+    }
+}
+
+/// How long a person tries to get a command through; a request that has begun by then is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,0 +1,106 @@
+//! What a run came to, in figures and in one word.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use super::killer::Killed;
+use super::ledger::{Breach, Figures, Kind};
+
+/// So many breaches of a kind are shown.
+const SHOWN: usize = 10;
+
+/// The judgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything adds up.
+    Held,
+    /// Something does not.
+    Broken,
+    /// The run says nothing, whatever it looks like.
+    Void,
+}
+
+/// A run, to be shown.
+pub struct Report {
+    pub(super) seed: u64,
+    pub(super) killing: Duration,
+    pub(super) took: Duration,
+    pub(super) settling: Duration,
+    pub(super) killed: Killed,
+    pub(super) figures: Figures,
+    pub(super) twilio: BTreeMap<String, u64>,
+    pub(super) breaches: Vec<Breach>,
+    pub(super) void: Vec<String>,
+}
+
+impl Report {
+    /// What it comes to: a run that says nothing is void, whatever else it shows.
+    pub fn verdict(&self) -> Verdict {
+        match (self.void.is_empty(), self.breaches.is_empty()) {
+            (false, _) => Verdict::Void,
+            (true, false) => Verdict::Broken,
+            (true, true) => Verdict::Held,
+        }
+    }
+
+    fn breaches(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = BTreeMap::<Kind, usize>::new();
+        for breach in &self.breaches {
+            let count = shown.entry(breach.kind).or_default();
+            *count += 1;
+            if *count <= SHOWN {
+                writeln!(f, "  BREACH  {breach}")?;
+            }
+        }
+        for (kind, count) in shown.iter().filter(|(_, count)| **count > SHOWN) {
+            writeln!(f, "  BREACH  {kind:?}: {} more", count - SHOWN)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let figures = &self.figures;
+        let [killing, took, settling] = [self.killing, self.took, self.settling].map(|time| time.as_secs());
+        writeln!(f, "seed {}: killing for {killing} s, load for {took} s, settled {settling} s later", self.seed)?;
+        writeln!(f, "  killed          {:6}  {}", self.killed.values().sum::<usize>(), list(&self.killed))?;
+        writeln!(f, "  conversations   {:6}  {} texts in them", figures.conversations, figures.texts)?;
+        writeln!(
+            f,
+            "  webhooks        {:6}  {} acknowledged, {} refused, {} without an answer",
+            figures.requests, figures.acknowledged, figures.refused, figures.unanswered
+        )?;
+        writeln!(
+            f,
+            "  texts           {:6}  {} acknowledged, {} taken without that; {} in no window (STOP, and after it)",
+            figures.texts, figures.texts_acknowledged, figures.texts_taken_anyway, figures.without_window
+        )?;
+        writeln!(f, "  sent            {:6}  = {} ({})", figures.sent, figures.ended(), list(&figures.by_end))?;
+        writeln!(f, "  windows         {:6}  {}", figures.windows.values().sum::<usize>(), list(&figures.windows))?;
+        writeln!(f, "  SMS accepted    {:6}  of requests: {}", figures.accepted, list(&self.twilio))?;
+        writeln!(
+            f,
+            "  commands        {:6}  {}; {} with a message in flight, {} without an answer",
+            figures.commands.values().sum::<usize>(),
+            list(&figures.commands),
+            figures.in_flight,
+            figures.unanswered_commands
+        )?;
+        writeln!(f, "  events          {:6}", figures.events)?;
+        self.breaches(f)?;
+        for reason in &self.void {
+            writeln!(f, "  VOID  {reason}")?;
+        }
+        match self.verdict() {
+            Verdict::Held => write!(f, "nothing lost, nothing doubled"),
+            Verdict::Broken => write!(f, "{} breaches", self.breaches.len()),
+            Verdict::Void => write!(f, "void: this run says nothing"),
+        }
+    }
+}
+
+fn list<K: fmt::Display, V: fmt::Display>(counts: &BTreeMap<K, V>) -> String {
+    counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,303 @@
+//! Everything that can die: edges, workers, nats-server (one, or a cluster of three), PostgreSQL, Redis and DispatchBot,
+//! each a child process at an address of its own that it keeps.
+//!
+//! A part that has ended without having been killed is told of: nothing but us may end it.
+
+mod program;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::sleep;
+
+use super::BUSINESSES;
+use super::plan::{Led, Part};
+use super::surroundings::{API_KEY, PUBLIC_URL};
+use crate::dispatchbot::DispatchBotOptions;
+use crate::servers::{
+    Binaries, NatsCluster, NatsOptions, NatsServer, PostgresOptions, PostgresServer, RedisOptions, RedisServer,
+    free_port, meta_leader, stream_leader,
+};
+use crate::sim::{http_client, lock};
+use crate::twilio::TwilioOptions;
+use program::Program;
+
+const DATABASE: &str = "chaos";
+/// Edges, and as many workers.
+const EACH: usize = 2;
+const READY_PATIENCE: Duration = Duration::from_secs(60);
+const BETWEEN: Duration = Duration::from_millis(50);
+const ONE_LOOK: Duration = Duration::from_secs(5);
+/// How long a cluster may be without a leader.
+const ELECTION: Duration = Duration::from_secs(60);
+
+/// All parts, each behind a lock: who kills one holds it until it is back.
+pub(super) struct Servers {
+    edges: Vec<Mutex<Program>>,
+    workers: Vec<Mutex<Program>>,
+    nats: Vec<Mutex<NatsServer>>,
+    postgres: Mutex<PostgresServer>,
+    redis: Mutex<RedisServer>,
+    dispatchbot: Mutex<Program>,
+    addresses: Addresses,
+    ended: std::sync::Mutex<Vec<String>>,
+}
+
+/// Where everything is; none of it changes in a run.
+#[derive(Debug, Clone)]
+pub(super) struct Addresses {
+    /// The edges' URLs.
+    pub edges: Vec<String>,
+    /// The database's URL.
+    pub database: String,
+    /// NATS's, one or several.
+    pub nats: String,
+    /// The monitors of its nodes.
+    pub monitors: Vec<String>,
+    /// Redis's.
+    pub redis: String,
+}
+
+/// The databases and brokers, before the service is there.
+pub(super) struct Stores {
+    dir: PathBuf,
+    nats: Vec<NatsServer>,
+    postgres: PostgresServer,
+    redis: RedisServer,
+    addresses: Addresses,
+    edge_ports: Vec<u16>,
+}
+
+impl Stores {
+    /// Starts them with their data under `dir`.
+    pub(super) async fn start(dir: &Path, clustered: bool) -> anyhow::Result<Self> {
+        let binaries = Binaries::find()?;
+        let redis = RedisOptions { durable: true, ..RedisOptions::new(&binaries, dir.join("redis")) };
+        let postgres = PostgresOptions::new(&binaries, dir.join("postgres"));
+        let nats = async {
+            if clustered {
+                return Ok(NatsCluster::start(&binaries, &dir.join("nats")).await?.into_nodes());
+            }
+            Ok(vec![NatsServer::start(NatsOptions::new(&binaries, dir.join("nats"))).await?])
+        };
+        let (nats, redis, postgres) =
+            tokio::try_join!(nats, RedisServer::start(redis), PostgresServer::start(postgres))?;
+        let edge_ports = (0..EACH).map(|_| free_port()).collect::<anyhow::Result<Vec<u16>>>()?;
+        let addresses = Addresses {
+            edges: edge_ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect(),
+            database: postgres.create_database(DATABASE, None).await?,
+            nats: nats.iter().map(NatsServer::url).collect::<Vec<_>>().join(","),
+            monitors: nats.iter().map(NatsServer::monitor_url).collect(),
+            redis: redis.url(),
+        };
+        Ok(Self { dir: dir.to_owned(), nats, postgres, redis, addresses, edge_ports })
+    }
+
+    /// Where everything is.
+    pub(super) fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Migrates, and starts the service beside DispatchBot; it is ready when this returns.
+    pub(super) async fn serve(self, twilio_url: &str) -> anyhow::Result<Servers> {
+        let bot_port = free_port()?;
+        let bind = format!("127.0.0.1:{bot_port}");
+        let bot = Program::new(&self.dir, "dispatchbot", "dispatchbot-sim", &["--bind", &bind], &bot_settings())?;
+        let settings = settings(&self.addresses, self.nats.len(), twilio_url, &format!("http://{bind}"));
+        let service = |name: &str, role: &str, more: &[(&str, String)]| {
+            let more = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+            let settings: Vec<_> = settings.iter().cloned().chain(more).collect();
+            Program::new(&self.dir, name, "nevermisscall", &[role], &settings)
+        };
+        service("migrate", "migrate", &[])?.finish().await?;
+        let (mut edges, mut workers) = (Vec::new(), Vec::new());
+        for (number, port) in self.edge_ports.iter().enumerate() {
+            let bind = ("NMC_BIND", format!("127.0.0.1:{port}"));
+            edges.push(Mutex::new(service(&format!("edge-{number}"), "edge", &[bind])?));
+            workers.push(Mutex::new(service(&format!("worker-{number}"), "worker", &[])?));
+        }
+        let servers = Servers {
+            edges,
+            workers,
+            nats: self.nats.into_iter().map(Mutex::new).collect(),
+            postgres: Mutex::new(self.postgres),
+            redis: Mutex::new(self.redis),
+            dispatchbot: Mutex::new(bot),
+            addresses: self.addresses,
+            ended: std::sync::Mutex::default(),
+        };
+        servers.ready().await?;
+        Ok(servers)
+    }
+}
+
+impl Servers {
+    /// Where everything is.
+    pub(super) fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Kills a part, waits, and starts it again; tells what was killed. A part that is just coming back is waited for.
+    pub(super) async fn kill(&self, part: Part, down: Duration) -> anyhow::Result<()> {
+        match part {
+            Part::Edge(number) => self.kill_program(&self.edges[number % EACH], down).await,
+            Part::Worker(number) => self.kill_program(&self.workers[number % EACH], down).await,
+            Part::DispatchBot => self.kill_program(&self.dispatchbot, down).await,
+            Part::Nats => self.kill_node(self.nats[0].lock().await, down).await,
+            Part::Leader(led) => self.kill_leader(led, down).await,
+            Part::Postgres => {
+                let mut postgres = self.postgres.lock().await;
+                self.note_if(postgres.has_ended(), "PostgreSQL");
+                postgres.kill().await?;
+                sleep(down).await;
+                postgres.restart().await
+            }
+            Part::Redis => {
+                let mut redis = self.redis.lock().await;
+                self.note_if(redis.has_ended(), "Redis");
+                redis.kill().await?;
+                sleep(down).await;
+                redis.restart().await
+            }
+        }
+    }
+
+    /// What has ended without having been killed.
+    pub(super) async fn ended_by_themselves(&self) -> Vec<String> {
+        for program in self.edges.iter().chain(&self.workers).chain([&self.dispatchbot]) {
+            let program = program.lock().await;
+            self.note_if(program.has_ended(), program.name());
+        }
+        for node in &self.nats {
+            self.note_if(node.lock().await.has_ended(), "nats-server");
+        }
+        self.note_if(self.postgres.lock().await.has_ended(), "PostgreSQL");
+        self.note_if(self.redis.lock().await.has_ended(), "Redis");
+        lock(&self.ended).clone()
+    }
+
+    /// Ends everything; PostgreSQL's data goes, too, wherever it is.
+    pub(super) async fn stop(self, keep: bool) -> anyhow::Result<()> {
+        drop((self.edges, self.workers, self.dispatchbot));
+        let mut postgres = self.postgres.into_inner();
+        if keep { postgres.stop().await } else { postgres.destroy().await }
+    }
+
+    /// Waits until both edges say that they are ready.
+    pub(super) async fn ready(&self) -> anyhow::Result<()> {
+        let http = http_client(ONE_LOOK)?;
+        let all = async {
+            for edge in &self.addresses.edges {
+                loop {
+                    let answer = http.get(format!("{edge}/health/ready")).send().await;
+                    if answer.is_ok_and(|answer| answer.status().is_success()) {
+                        break;
+                    }
+                    sleep(BETWEEN).await;
+                }
+            }
+        };
+        tokio::time::timeout(READY_PATIENCE, all).await.context("the service is not ready")
+    }
+
+    async fn kill_program(&self, program: &Mutex<Program>, down: Duration) -> anyhow::Result<()> {
+        let mut program = program.lock().await;
+        self.note_if(program.has_ended(), program.name());
+        program.kill().await?;
+        sleep(down).await;
+        program.restart()
+    }
+
+    async fn kill_node(&self, mut node: MutexGuard<'_, NatsServer>, down: Duration) -> anyhow::Result<()> {
+        self.note_if(node.has_ended(), "nats-server");
+        node.kill().await?;
+        sleep(down).await;
+        node.restart().await
+    }
+
+    /// All nodes are held meanwhile, so that there are never two away: that would be no cluster any more.
+    async fn kill_leader(&self, led: Led, down: Duration) -> anyhow::Result<()> {
+        let mut nodes = Vec::new();
+        for node in &self.nats {
+            nodes.push(node.lock().await);
+        }
+        let leader = tokio::time::timeout(ELECTION, async {
+            loop {
+                if let Ok(leader) = self.leader(led).await {
+                    return leader;
+                }
+                sleep(BETWEEN).await;
+            }
+        });
+        let leader = leader.await.with_context(|| format!("there is no {}", Part::Leader(led)))?;
+        match nodes.into_iter().find(|node| node.name() == Some(&leader)) {
+            Some(node) => self.kill_node(node, down).await,
+            None => bail!("{leader} leads, and is not one of ours"),
+        }
+    }
+
+    async fn leader(&self, led: Led) -> anyhow::Result<String> {
+        match led {
+            Led::Meta => meta_leader(self.addresses.monitors.first().context("no node")?).await,
+            Led::Inbound => {
+                let servers: Vec<&str> = self.addresses.nats.split(',').collect();
+                stream_leader(&async_nats::jetstream::new(async_nats::connect(servers).await?), "NMC_INBOUND").await
+            }
+        }
+    }
+
+    fn note_if(&self, ended: bool, name: &str) {
+        let noted = &mut *lock(&self.ended);
+        if ended && !noted.iter().any(|known| known == name) {
+            noted.push(name.to_owned());
+        }
+    }
+}
+
+fn bot_settings() -> Vec<(String, String)> {
+    vec![("DISPATCHBOT_API_KEY".to_owned(), DispatchBotOptions::default().api_key)]
+}
+
+/// Short windows, so that much happens between two kills. How long absence takes to be proven is short as well; the
+/// simulator accepts what it accepts within half of it.
+fn settings(addresses: &Addresses, nodes: usize, twilio_url: &str, bot_url: &str) -> Vec<(String, String)> {
+    let (twilio, bot) = (TwilioOptions::default(), DispatchBotOptions::default());
+    let settings = [
+        ("NMC_PUBLIC_URL", PUBLIC_URL.to_owned()),
+        ("DATABASE_URL", addresses.database.clone()),
+        ("NATS_URL", addresses.nats.clone()),
+        ("NMC_NATS_REPLICAS", nodes.to_string()),
+        ("REDIS_URL", addresses.redis.clone()),
+        ("TWILIO_ACCOUNT_SID", twilio.account_sid),
+        ("TWILIO_AUTH_TOKEN", twilio.auth_token),
+        ("TWILIO_API_URL", twilio_url.to_owned()),
+        ("DISPATCHBOT_URL", bot_url.to_owned()),
+        ("DISPATCHBOT_API_KEY", bot.api_key),
+        ("NMC_API_KEYS", API_KEY.to_owned()),
+        ("NMC_WINDOW_HOLD", "1500ms".to_owned()),
+        ("NMC_WINDOW_QUIET", "300ms".to_owned()),
+        ("NMC_WINDOW_MAX", "4s".to_owned()),
+        ("NMC_SEND_RATE", "1000/s".to_owned()),
+        ("NMC_RATE_LIMIT", "1000000/min".to_owned()),
+        ("NMC_RECONCILE_AFTER", "2s".to_owned()),
+        ("NMC_ALERT_EVERY", "3s".to_owned()),
+        ("RUST_LOG", "warn".to_owned()),
+        ("NO_COLOR", "1".to_owned()),
+    ];
+    settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The businesses' documents, as the App Server puts them.
+pub(super) fn businesses() -> Vec<(&'static str, serde_json::Value)> {
+    let business = |number: usize| {
+        serde_json::json!({
+            "name": format!("Joe's Plumbing {number}"), "user_id": "user-joe", "phone_numbers": [BUSINESSES[number].1],
+            "forward_to": format!("+1555555222{number}"), "timezone": "America/New_York", "trade": "plumbing",
+            "job_estimates": [{ "job_type": "drain_cleaning", "min": 120, "max": 250 }],
+            "emergency_contacts": [format!("+1555555333{number}")],
+        })
+    };
+    BUSINESSES.iter().enumerate().map(|(number, (id, _))| (*id, business(number))).collect()
+}

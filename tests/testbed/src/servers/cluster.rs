@@ -1,0 +1,55 @@
+//! Three nats-servers that are one: what NMC_INBOUND acknowledges is on two of them at least.
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+use super::{Binaries, NatsOptions, NatsServer, nats::Member, ports};
+use crate::sim::http_client;
+
+const NODES: usize = 3;
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// A running cluster. Dropping it kills all nodes.
+pub struct NatsCluster {
+    nodes: Vec<NatsServer>,
+}
+
+impl NatsCluster {
+    /// Starts three nodes, which are one cluster when this returns.
+    pub async fn start(binaries: &Binaries, dir: &std::path::Path) -> anyhow::Result<Self> {
+        let ports = (0..NODES).map(|_| ports::free()).collect::<anyhow::Result<Vec<u16>>>()?;
+        let nodes = ports.iter().enumerate().map(|(number, port)| {
+            let name = format!("node-{number}");
+            let options = NatsOptions::new(binaries, dir.join(&name));
+            let member = Member { name, port: *port, ports: ports.clone() };
+            // None is healthy before it has found another.
+            NatsServer::start(NatsOptions { member: Some(member), ..options })
+        });
+        Ok(Self { nodes: futures::future::try_join_all(nodes).await? })
+    }
+
+    /// Where clients connect: all nodes, separated by commas.
+    pub fn url(&self) -> String {
+        self.nodes.iter().map(NatsServer::url).collect::<Vec<_>>().join(",")
+    }
+
+    /// The nodes, each a server of its own.
+    pub fn into_nodes(self) -> Vec<NatsServer> {
+        self.nodes
+    }
+}
+
+/// The name of the node that leads the cluster itself, as one of its nodes sees it (by its monitor's URL).
+pub async fn meta_leader(monitor_url: &str) -> anyhow::Result<String> {
+    let jsz: Value = http_client(PATIENCE)?.get(format!("{monitor_url}/jsz")).send().await?.json().await?;
+    match jsz["meta_cluster"]["leader"].as_str() {
+        Some(leader) if !leader.is_empty() => Ok(leader.to_owned()),
+        _ => bail!("the cluster has no leader"),
+    }
+}
+
+/// The name of the node that leads a stream.
+pub async fn stream_leader(context: &async_nats::jetstream::Context, stream: &str) -> anyhow::Result<String> {
+    let info = context.get_stream(stream).await?.get_info().await?;
+    info.cluster.and_then(|cluster| cluster.leader).context("the stream has no leader")
+}
