@@ -103,7 +103,7 @@ impl Store {
         }
         let mut erased = ErasedRows::default();
         for business_id in businesses(&mut tx, of).await? {
-            erased.add(of_business(&mut tx, of, &business_id).await?);
+            erased.add(of_business(&mut tx, of, &business_id, &ids).await?);
         }
         forget_answers(&mut tx, of, &ids).await?;
         tx.commit().await?;
@@ -139,8 +139,10 @@ async fn of_business(
     tx: &mut Transaction<'_, Postgres>,
     of: &ErasureOf<'_>,
     business_id: &str,
+    ended: &[Uuid],
 ) -> Result<ErasedRows, StoreError> {
     let (customer, nobody) = (of.customer.as_str(), nobody());
+    // Only those that were locked: the customer may be opening another one at this very moment, as a stranger.
     // Words that the rules and DispatchBot write stay, for they are counted; sentences may tell of the customer.
     let ids = sqlx::query_scalar!(
         r#"UPDATE conversations SET customer_phone = $3, summary = NULL, erased_at = now(),
@@ -148,10 +150,11 @@ async fn of_business(
              job_type = CASE WHEN job_type ~ '^[a-z0-9_]{1,40}$' THEN job_type END,
              core = '{"window": null, "answering": null}', answering_window = NULL, window_deadline = NULL,
              version = version + 1, epoch = epoch + 1, hard_epoch = hard_epoch + 1
-           WHERE business_id = $1 AND customer_phone = $2 RETURNING id"#,
+           WHERE business_id = $1 AND customer_phone = $2 AND id = ANY($4) RETURNING id"#,
         business_id,
         customer,
-        nobody
+        nobody,
+        ended
     )
     .fetch_all(&mut **tx)
     .await?;

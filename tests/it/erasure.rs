@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::future::join_all;
 use nmc_testbed::dispatchbot::Fault as BotFault;
 use nmc_testbed::sim::{Rule, Span};
 use nmc_testbed::twilio::{Fault, new_call_sid, new_message_sid};
@@ -245,6 +246,34 @@ async fn a_call_that_rings_while_its_caller_is_erased_brings_nobody_a_text() {
     assert!(app.servers.twilio.messages().is_empty());
     let call = app.call(&sid).await;
     assert_eq!((&call["status"], &call["customer_phone"]), (&json!("missed"), &Value::Null));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_while_a_customer_is_erased_is_a_strangers_and_answered_to_nobody_else() {
+    const TEXTS: usize = 20;
+    let app = spawn_app().await;
+    let texts =
+        join_all((0..TEXTS).map(|n| app.text(CUSTOMER, if n % 2 == 0 { "My sink is blocked" } else { "Hello?" })));
+    let erasures = async {
+        for _ in 0..6 {
+            erase(&app).await;
+        }
+    };
+    tokio::join!(texts, erasures);
+    app.settled().await;
+    let mut sql = app.servers.sql().await;
+    let one = async |sql: &mut sqlx::PgConnection, query: &'static str| -> i64 {
+        sqlx::query_scalar(query).fetch_one(sql).await.unwrap()
+    };
+    let received = one(&mut sql, "SELECT count(*) FROM messages WHERE direction = 'inbound'").await;
+    assert_eq!(received, TEXTS as i64, "none is lost");
+    let open = "SELECT count(*) FROM conversations WHERE customer_phone LIKE '+999%' AND status <> 'completed'";
+    assert_eq!(one(&mut sql, open).await, 0);
+    let said = "SELECT count(*) FROM messages m JOIN conversations c ON c.id = m.about
+                WHERE c.customer_phone LIKE '+999%' AND m.body <> ''";
+    assert_eq!(one(&mut sql, said).await, 0);
+    sql.close().await.unwrap();
+    assert!(app.servers.twilio.messages().iter().all(|message| !message.to.starts_with("+999")));
 }
 
 #[tokio::test]
