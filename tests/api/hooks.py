@@ -11,6 +11,8 @@ import schemathesis
 with open(os.environ["NMC_SEED"], encoding="utf-8") as file:
     SEED = json.load(file)
 
+# Erased again and again; the seed's customers stay.
+FORGOTTEN = ["+12125553000", "+12125553001"]
 THERE = {
     "business_id": SEED["businesses"],
     "id": SEED["conversations"],
@@ -19,8 +21,6 @@ THERE = {
     "customer_phone": SEED["customers"],
     "phone": FORGOTTEN,
 }
-# Erased again and again; the seed's customers stay.
-FORGOTTEN = ["+12125553000", "+12125553001"]
 # The seed's businesses stay as they are: these are put and deleted.
 SHORT_LIVED = ["short-lived", "another"]
 ANSWERS = open(os.environ["NMC_ANSWERS"], "a", encoding="utf-8", buffering=1)  # noqa: SIM115: open to the end
