@@ -4,10 +4,10 @@
 //!
 //! # Layout
 //!
-//! - [`plan`]: all that chance decides, from one seed
-//! - [`servers`]: the processes that die; [`killer`]: kills them by the plan
-//! - [`surroundings`]: Twilio, which does not die, with its faults; [`load`]: customers and people, and their journal
-//! - [`settle`]: waits until all is over; [`gather`]: the evidence; [`ledger`]: what it shows; [`report`]: in words
+//! - `plan`: all that chance decides, from one seed
+//! - `servers`: the processes that die; `killer`: kills them by the plan
+//! - `surroundings`: Twilio, which does not die, with its faults; `load`: customers and people, and their journal
+//! - `settle`: waits until all is over; `gather`: the evidence; `ledger`: what it shows; `report`: in words
 
 mod gather;
 mod killer;

@@ -4,25 +4,24 @@
 //! A part that has ended without having been killed is told of: nothing but us may end it.
 
 mod program;
+mod settings;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
+use async_nats::jetstream::{self, stream::Stream};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::sleep;
 
-use super::BUSINESSES;
 use super::plan::{Led, Part};
-use super::surroundings::{API_KEY, PUBLIC_URL};
-use crate::dispatchbot::DispatchBotOptions;
 use crate::servers::{
     Binaries, NatsCluster, NatsOptions, NatsServer, PostgresOptions, PostgresServer, RedisOptions, RedisServer,
     free_port, meta_leader, stream_leader,
 };
 use crate::sim::{http_client, lock};
-use crate::twilio::TwilioOptions;
 use program::Program;
+pub(super) use settings::businesses;
 
 const DATABASE: &str = "chaos";
 /// Edges, and as many workers.
@@ -104,8 +103,10 @@ impl Stores {
     pub(super) async fn serve(self, twilio_url: &str) -> anyhow::Result<Servers> {
         let bot_port = free_port()?;
         let bind = format!("127.0.0.1:{bot_port}");
-        let bot = Program::new(&self.dir, "dispatchbot", "dispatchbot-sim", &["--bind", &bind], &bot_settings())?;
-        let settings = settings(&self.addresses, self.nats.len(), twilio_url, &format!("http://{bind}"));
+        let bot =
+            Program::new(&self.dir, "dispatchbot", "dispatchbot-sim", &["--bind", &bind], &settings::of_dispatchbot())?;
+        let settings =
+            settings::of_the_service(&self.addresses, self.nats.len(), twilio_url, &format!("http://{bind}"));
         let service = |name: &str, role: &str, more: &[(&str, String)]| {
             let more = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
             let settings: Vec<_> = settings.iter().cloned().chain(more).collect();
@@ -129,6 +130,7 @@ impl Stores {
             ended: std::sync::Mutex::default(),
         };
         servers.ready().await?;
+        servers.is_replicated().await?;
         Ok(servers)
     }
 }
@@ -202,6 +204,18 @@ impl Servers {
         tokio::time::timeout(READY_PATIENCE, all).await.context("the service is not ready")
     }
 
+    /// A cluster that keeps everything on one node would prove nothing.
+    async fn is_replicated(&self) -> anyhow::Result<()> {
+        let replicas = self.inbound().await?.get_info().await?.config.num_replicas;
+        ensure!(replicas == self.nats.len(), "NMC_INBOUND is kept on {replicas} of {} nodes", self.nats.len());
+        Ok(())
+    }
+
+    async fn inbound(&self) -> anyhow::Result<Stream> {
+        let servers: Vec<&str> = self.addresses.nats.split(',').collect();
+        Ok(jetstream::new(async_nats::connect(servers).await?).get_stream("NMC_INBOUND").await?)
+    }
+
     async fn kill_program(&self, program: &Mutex<Program>, down: Duration) -> anyhow::Result<()> {
         let mut program = program.lock().await;
         self.note_if(program.has_ended(), program.name());
@@ -241,10 +255,7 @@ impl Servers {
     async fn leader(&self, led: Led) -> anyhow::Result<String> {
         match led {
             Led::Meta => meta_leader(self.addresses.monitors.first().context("no node")?).await,
-            Led::Inbound => {
-                let servers: Vec<&str> = self.addresses.nats.split(',').collect();
-                stream_leader(&async_nats::jetstream::new(async_nats::connect(servers).await?), "NMC_INBOUND").await
-            }
+            Led::Inbound => stream_leader(&self.inbound().await?).await,
         }
     }
 
@@ -254,50 +265,4 @@ impl Servers {
             noted.push(name.to_owned());
         }
     }
-}
-
-fn bot_settings() -> Vec<(String, String)> {
-    vec![("DISPATCHBOT_API_KEY".to_owned(), DispatchBotOptions::default().api_key)]
-}
-
-/// Short windows, so that much happens between two kills. How long absence takes to be proven is short as well; the
-/// simulator accepts what it accepts within half of it.
-fn settings(addresses: &Addresses, nodes: usize, twilio_url: &str, bot_url: &str) -> Vec<(String, String)> {
-    let (twilio, bot) = (TwilioOptions::default(), DispatchBotOptions::default());
-    let settings = [
-        ("NMC_PUBLIC_URL", PUBLIC_URL.to_owned()),
-        ("DATABASE_URL", addresses.database.clone()),
-        ("NATS_URL", addresses.nats.clone()),
-        ("NMC_NATS_REPLICAS", nodes.to_string()),
-        ("REDIS_URL", addresses.redis.clone()),
-        ("TWILIO_ACCOUNT_SID", twilio.account_sid),
-        ("TWILIO_AUTH_TOKEN", twilio.auth_token),
-        ("TWILIO_API_URL", twilio_url.to_owned()),
-        ("DISPATCHBOT_URL", bot_url.to_owned()),
-        ("DISPATCHBOT_API_KEY", bot.api_key),
-        ("NMC_API_KEYS", API_KEY.to_owned()),
-        ("NMC_WINDOW_HOLD", "1500ms".to_owned()),
-        ("NMC_WINDOW_QUIET", "300ms".to_owned()),
-        ("NMC_WINDOW_MAX", "4s".to_owned()),
-        ("NMC_SEND_RATE", "1000/s".to_owned()),
-        ("NMC_RATE_LIMIT", "1000000/min".to_owned()),
-        ("NMC_RECONCILE_AFTER", "2s".to_owned()),
-        ("NMC_ALERT_EVERY", "3s".to_owned()),
-        ("RUST_LOG", "warn".to_owned()),
-        ("NO_COLOR", "1".to_owned()),
-    ];
-    settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-/// The businesses' documents, as the App Server puts them.
-pub(super) fn businesses() -> Vec<(&'static str, serde_json::Value)> {
-    let business = |number: usize| {
-        serde_json::json!({
-            "name": format!("Joe's Plumbing {number}"), "user_id": "user-joe", "phone_numbers": [BUSINESSES[number].1],
-            "forward_to": format!("+1555555222{number}"), "timezone": "America/New_York", "trade": "plumbing",
-            "job_estimates": [{ "job_type": "drain_cleaning", "min": 120, "max": 250 }],
-            "emergency_contacts": [format!("+1555555333{number}")],
-        })
-    };
-    BUSINESSES.iter().enumerate().map(|(number, (id, _))| (*id, business(number))).collect()
 }

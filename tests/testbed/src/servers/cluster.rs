@@ -49,7 +49,7 @@ pub async fn meta_leader(monitor_url: &str) -> anyhow::Result<String> {
 }
 
 /// The name of the node that leads a stream.
-pub async fn stream_leader(context: &async_nats::jetstream::Context, stream: &str) -> anyhow::Result<String> {
-    let info = context.get_stream(stream).await?.get_info().await?;
+pub async fn stream_leader(stream: &async_nats::jetstream::stream::Stream) -> anyhow::Result<String> {
+    let info = stream.get_info().await?;
     info.cluster.and_then(|cluster| cluster.leader).context("the stream has no leader")
 }

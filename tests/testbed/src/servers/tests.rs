@@ -151,3 +151,24 @@ async fn a_frozen_server_answers_when_it_goes_on() {
     redis.signal(Signal::Cont).unwrap();
     assert_eq!(ask_redis(&redis, &["PING"]).await, "PONG");
 }
+
+#[tokio::test]
+async fn a_cluster_keeps_what_it_acknowledged_when_the_node_that_leads_is_killed() {
+    let shared = shared();
+    let dir = shared.dir().unwrap();
+    let cluster = NatsCluster::start(shared.binaries(), dir.path()).await.unwrap();
+    let url = cluster.url();
+    let servers: Vec<&str> = url.split(',').collect();
+    let context = async_nats::jetstream::new(async_nats::connect(&servers[..]).await.unwrap());
+    let bucket = async_nats::jetstream::kv::Config { bucket: "kept".to_owned(), num_replicas: 3, ..Default::default() };
+    let store = context.create_or_update_key_value(bucket).await.unwrap();
+    store.put("key", "value".into()).await.unwrap();
+    let mut nodes = cluster.into_nodes();
+    let leader = stream_leader(&store.stream).await.unwrap();
+    assert!(meta_leader(&nodes[0].monitor_url()).await.unwrap().starts_with("node-"));
+    let node = nodes.iter_mut().find(|node| node.name() == Some(&leader)).unwrap();
+    node.kill().await.unwrap();
+    // It is healthy again only as a part of the cluster.
+    node.restart().await.unwrap();
+    assert_eq!(store.get("key").await.unwrap().unwrap(), "value");
+}
