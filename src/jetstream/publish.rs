@@ -35,6 +35,14 @@ pub struct Published {
 #[error("not acknowledged by JetStream: {0}")]
 pub struct PublishError(#[from] context::PublishError);
 
+#[cfg(test)]
+impl PublishError {
+    /// No acknowledgement came.
+    pub(crate) fn timed_out() -> Self {
+        Self(context::PublishError::new(context::PublishErrorKind::TimedOut))
+    }
+}
+
 /// Publishes and waits for the acknowledgement; clones share one connection.
 #[derive(Debug, Clone)]
 pub struct Publisher {
