@@ -34,6 +34,8 @@ pub mod secrets;
 pub mod segments;
 pub mod sending;
 pub mod shell;
+#[cfg(test)]
+mod simulation;
 pub mod sinks;
 pub mod store;
 pub mod subjects;
