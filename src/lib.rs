@@ -41,6 +41,8 @@ pub mod segments;
 pub mod sending;
 pub mod services;
 pub mod shell;
+#[cfg(test)]
+mod simulation;
 pub mod sinks;
 pub mod store;
 pub mod subjects;

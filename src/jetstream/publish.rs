@@ -40,6 +40,14 @@ pub fn says_away(error: &(dyn std::error::Error + 'static)) -> bool {
     error.is::<PublishError>() || error.is::<context::PublishError>()
 }
 
+#[cfg(test)]
+impl PublishError {
+    /// No acknowledgement came.
+    pub(crate) fn timed_out() -> Self {
+        Self(context::PublishError::new(context::PublishErrorKind::TimedOut))
+    }
+}
+
 /// Publishes and waits for the acknowledgement; clones share one connection.
 #[derive(Debug, Clone)]
 pub struct Publisher {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache;
+use tokio::time::Instant;
 
 use crate::business::Profile;
 use crate::phone::PhoneNumber;
@@ -29,24 +30,36 @@ impl From<StoreError> for DirectoryError {
     }
 }
 
+/// A business, and when it was looked up: by tokio's clock, which a test may pause.
+#[derive(Debug, Clone)]
+struct LookedUp {
+    profile: Arc<Profile>,
+    at: Instant,
+}
+
+impl LookedUp {
+    fn now(profile: &Arc<Profile>) -> Self {
+        Self { profile: Arc::clone(profile), at: Instant::now() }
+    }
+
+    fn if_fresh(self) -> Option<Arc<Profile>> {
+        (self.at.elapsed() < FRESH).then_some(self.profile)
+    }
+}
+
 /// The directory; clones share it.
 #[derive(Debug, Clone)]
 pub struct Directory<R = Store> {
     store: R,
     mirror: Mirror,
-    by_phone: Cache<PhoneNumber, Arc<Profile>>,
-    by_id: Cache<String, Arc<Profile>>,
+    by_phone: Cache<PhoneNumber, LookedUp>,
+    by_id: Cache<String, LookedUp>,
 }
 
 impl<R: Businesses> Directory<R> {
     /// A directory of what the store holds, or of its mirror while the store is away.
     pub fn new(store: R, mirror: Mirror) -> Self {
-        Self {
-            store,
-            mirror,
-            by_phone: Cache::builder().max_capacity(CAPACITY).time_to_live(FRESH).build(),
-            by_id: Cache::builder().max_capacity(CAPACITY).time_to_live(FRESH).build(),
-        }
+        Self { store, mirror, by_phone: Cache::new(CAPACITY), by_id: Cache::new(CAPACITY) }
     }
 
     /// The business that a number belongs to.
@@ -54,13 +67,13 @@ impl<R: Businesses> Directory<R> {
     /// # Errors
     /// When the store is away.
     pub async fn by_phone(&self, phone: &PhoneNumber) -> Result<Option<Arc<Profile>>, DirectoryError> {
-        if let Some(profile) = self.by_phone.get(phone).await {
+        if let Some(profile) = self.by_phone.get(phone).await.and_then(LookedUp::if_fresh) {
             return Ok(Some(profile));
         }
         let table = async { self.store.business_by_phone(phone).await?.map(parse).transpose() };
         let found = self.mirror.instead_of(table, |mirror| mirror.by_phone(phone).map(Some)).await?;
         let Some(profile) = found else { return Ok(None) };
-        self.by_phone.insert(phone.clone(), Arc::clone(&profile)).await;
+        self.by_phone.insert(phone.clone(), LookedUp::now(&profile)).await;
         Ok(Some(profile))
     }
 
@@ -69,13 +82,13 @@ impl<R: Businesses> Directory<R> {
     /// # Errors
     /// When the store is away.
     pub async fn by_id(&self, id: &str) -> Result<Option<Arc<Profile>>, DirectoryError> {
-        if let Some(profile) = self.by_id.get(id).await {
+        if let Some(profile) = self.by_id.get(id).await.and_then(LookedUp::if_fresh) {
             return Ok(Some(profile));
         }
         let table = async { self.store.business(id).await?.map(parse).transpose() };
         let found = self.mirror.instead_of(table, |mirror| mirror.by_id(id).map(Some)).await?;
         let Some(profile) = found else { return Ok(None) };
-        self.by_id.insert(id.to_owned(), Arc::clone(&profile)).await;
+        self.by_id.insert(id.to_owned(), LookedUp::now(&profile)).await;
         Ok(Some(profile))
     }
 

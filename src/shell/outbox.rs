@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::effects::{self, Trace};
 use super::{Publish, Records, WaitingEffects};
-use crate::jetstream::{Outgoing, PublishError, Publisher};
+use crate::jetstream::{Outgoing, PublishError, Published, Publisher};
 use crate::store::{OutboxRow, Store, StoreError, WaitingRow};
 use crate::telemetry::Metrics;
 
@@ -57,9 +57,26 @@ impl<R: Records, P: Publish> Outbox<R, P> {
         if draining.rows().is_empty() {
             return Ok(0);
         }
-        let mut on_their_way = Vec::with_capacity(draining.rows().len());
-        let mut failure = None;
-        for row in draining.rows() {
+        let (published, failure) = self.publish_in_order(draining.rows()).await;
+        let events = draining.rows().iter().take(published).filter(|row| is_event(row)).count();
+        draining.published(published).await?;
+        (0..events).for_each(|_| self.metrics.event_published());
+        failure.map_or(Ok(published), |error| Err(error.into()))
+    }
+
+    /// Publishes one row after the other; how many of them are acknowledged, and what stopped the rest.
+    ///
+    /// Acknowledgements are waited for together, but an event follows only once all before it are stored: what is lost on
+    /// its way (the connection breaks between two of them) must not come in behind it.
+    async fn publish_in_order(&self, rows: &[WaitingRow]) -> (usize, Option<PublishError>) {
+        let mut on_their_way = Vec::with_capacity(rows.len());
+        let (mut published, mut failure) = (0, None);
+        for row in rows {
+            if is_event(row)
+                && let Err(error) = acknowledged(&mut on_their_way, &mut published).await
+            {
+                return (published, Some(error));
+            }
             crate::failpoint::hit("before_effect_published");
             match self.publisher.send(outgoing(row)).await {
                 Ok(ack) => on_their_way.push(ack),
@@ -69,20 +86,10 @@ impl<R: Records, P: Publish> Outbox<R, P> {
                 }
             }
         }
-        let mut published = 0;
-        for ack in on_their_way {
-            match ack.await {
-                Ok(_) => published += 1,
-                Err(error) => {
-                    failure = Some(error);
-                    break;
-                }
-            }
+        match acknowledged(&mut on_their_way, &mut published).await {
+            Ok(()) => (published, failure),
+            Err(error) => (published, Some(error)),
         }
-        let events = draining.rows().iter().take(published).filter(|row| row.subject.starts_with("nmc.event.")).count();
-        draining.published(published).await?;
-        (0..events).for_each(|_| self.metrics.event_published());
-        failure.map_or(Ok(published), |error| Err(error.into()))
     }
 
     /// Arms a conversation's timer; nothing is written for it.
@@ -98,11 +105,83 @@ impl<R: Records, P: Publish> Outbox<R, P> {
     }
 }
 
+/// Waits for acknowledgements in their order, and counts them.
+async fn acknowledged<A>(on_their_way: &mut Vec<A>, published: &mut usize) -> Result<(), PublishError>
+where
+    A: Future<Output = Result<Published, PublishError>>,
+{
+    for ack in on_their_way.drain(..) {
+        ack.await?;
+        *published += 1;
+    }
+    Ok(())
+}
+
+fn is_event(row: &WaitingRow) -> bool {
+    row.subject.starts_with("nmc.event.")
+}
+
 fn outgoing(row: &WaitingRow) -> Outgoing {
     Outgoing {
         subject: row.subject.clone(),
         message_id: row.message_id.clone(),
         headers: row.headers.clone(),
         payload: row.payload.to_string().into(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Loses the first message that it is given, as a connection does that breaks; what comes after arrives.
+    #[derive(Clone, Default)]
+    struct Breaks {
+        given: Arc<Mutex<usize>>,
+        arrived: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl Publish for Breaks {
+        async fn publish(&self, message: Outgoing) -> Result<Published, PublishError> {
+            self.send(message).await?.await
+        }
+
+        async fn send(
+            &self,
+            message: Outgoing,
+        ) -> Result<impl Future<Output = Result<Published, PublishError>> + Send + use<>, PublishError> {
+            let mut given = self.given.lock().unwrap();
+            *given += 1;
+            let lost = *given == 1;
+            if !lost {
+                self.arrived.lock().unwrap().push(message.subject);
+            }
+            Ok(async move {
+                if lost {
+                    return Err(PublishError::timed_out());
+                }
+                Ok(Published { sequence: 1, duplicate: false })
+            })
+        }
+    }
+
+    fn row(id: i64, subject: &str) -> WaitingRow {
+        let subject = subject.to_owned();
+        WaitingRow { id, subject, message_id: None, headers: Default::default(), payload: Default::default() }
+    }
+
+    #[tokio::test]
+    async fn an_event_is_not_overtaken_by_a_later_one_where_it_is_lost_on_its_way() {
+        let (store, publisher) = (Store::lazy("postgres://nowhere").unwrap(), Breaks::default());
+        let outbox = Outbox::new(store, publisher.clone(), Metrics::new());
+        let rows = [row(1, "nmc.event.message.received.c"), row(2, "nmc.event.message.sent.c")];
+        let (published, failure) = outbox.publish_in_order(&rows).await;
+        assert!(published == 0 && failure.is_some());
+        assert_eq!(*publisher.arrived.lock().unwrap(), [""; 0], "the second one would be stored before the first");
+        assert_eq!(outbox.publish_in_order(&rows).await.0, 2);
+        assert_eq!(publisher.arrived.lock().unwrap().len(), 2);
     }
 }

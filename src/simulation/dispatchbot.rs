@@ -1,0 +1,62 @@
+//! DispatchBot: answers, is slow, is unsure, says nothing, sees an emergency, or is away.
+
+use std::time::Duration;
+
+use super::scheduler::Group;
+use super::weather::Fault;
+use super::world::World;
+use crate::answering::Analyst;
+use crate::dispatchbot::{Analysis, AnalyzeError, AnalyzeRequest, UrgencyLevel};
+
+/// What DispatchBot makes of a window, and when.
+#[derive(Clone, Copy)]
+pub struct Answering {
+    at_ms: u64,
+    fault: Option<u64>,
+    ends: bool,
+}
+
+/// A process's client of DispatchBot.
+#[derive(Clone)]
+pub struct SimDispatchBot {
+    pub world: World,
+    pub group: Group,
+}
+
+impl Analyst for SimDispatchBot {
+    async fn analyze(&self, request: &AnalyzeRequest, budget: Duration) -> Result<Analysis, AnalyzeError> {
+        self.world.pause(self.group).await;
+        let now = self.world.ms();
+        let answering = {
+            let mut state = self.world.lock();
+            let weather = &mut state.weather;
+            let fault = weather.strikes(Fault::Analysis).then(|| weather.below(5));
+            let mine = Answering { at_ms: now + 20 + weather.below(1_500), fault, ends: weather.chance(8) };
+            // The window's id is the idempotency key: who asks twice gets one answer, at one time.
+            *state.answering.entry(request.window_id).or_insert(mine)
+        };
+        let Answering { at_ms, fault, ends } = answering;
+        let after = Duration::from_millis(at_ms.saturating_sub(now));
+        if fault == Some(0) || after > budget {
+            tokio::time::sleep(budget).await;
+            return Err(AnalyzeError::TimedOut);
+        }
+        tokio::time::sleep(after).await;
+        if fault == Some(1) {
+            return Err(AnalyzeError::Rejected { status: 503 });
+        }
+        let emergency = fault == Some(2);
+        Ok(Analysis {
+            job_type: Some("drain_cleaning".to_owned()),
+            urgency_level: if emergency { UrgencyLevel::Emergency } else { UrgencyLevel::Normal },
+            emergency_detected: emergency,
+            // Often the same words, as a person would say them: one message must not be taken for another.
+            message_to_customer: format!("We will see to it. Anything else? {}", request.messages.len() / 4),
+            confidence: if fault == Some(3) { 0.1 } else { 0.9 },
+            appointment: None,
+            conversation_complete: Some(ends || fault == Some(4)),
+            outcome: None,
+            summary: None,
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! The edges: Twilio's webhooks on their way into the log. Twilio tries again until it has an answer; a webhook may come
+//! twice, or once more with another body under the same id.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::jetstream::SimPublisher;
+use super::scheduler::WORLD;
+use super::weather::Fault;
+use super::world::World;
+use crate::inbound::{Inbound, Webhook};
+use crate::jetstream::Outgoing;
+use crate::shell::Publish;
+use crate::subjects;
+
+/// The edges' clocks are wrong by no more than this.
+const CLOCKS_MS: u64 = 40;
+
+/// Brings a webhook into the log, and is done once it was acknowledged, and so were its copies.
+pub async fn webhook(world: &World, input_id: String, webhook: Webhook) {
+    let copy = {
+        let mut state = world.lock();
+        let doubled = state.weather.strikes(Fault::WebhookDoubled);
+        doubled.then(|| (state.weather.between(0, 6_000), state.weather.below(4)))
+    };
+    bring(world, &input_id, "first", &format!("{input_id}:first"), &webhook).await;
+    world.lock().ledger.webhook_acknowledged(&input_id, &webhook);
+    let Some((after, kind)) = copy else { return };
+    let world_of_copy = world.clone();
+    world.later(after, async move {
+        match kind {
+            // Another body under the same id; a report on a message has none of its own.
+            0 if matches!(webhook, Webhook::Sms { .. }) => {
+                let other = with_other_words(&webhook);
+                world_of_copy.lock().ledger.other_bodies += 1;
+                bring(&world_of_copy, &input_id, "other", &format!("{input_id}:other"), &other).await;
+            }
+            // So late that JetStream has forgotten it, or put back by hand.
+            1 => bring(&world_of_copy, &input_id, "first", &format!("replay:{input_id}"), &webhook).await,
+            _ => bring(&world_of_copy, &input_id, "first", &format!("{input_id}:first"), &webhook).await,
+        }
+    });
+}
+
+async fn bring(world: &World, input_id: &str, body_hash: &str, message_id: &str, webhook: &Webhook) {
+    let publisher = SimPublisher { world: world.clone(), group: WORLD };
+    loop {
+        let received_at = stamp(world);
+        if matches!(webhook, Webhook::Sms { .. }) {
+            world.lock().ledger.stamped(input_id, received_at);
+        }
+        let inbound = Inbound {
+            input_id: input_id.to_owned(),
+            body_hash: body_hash.to_owned(),
+            received_at,
+            account_sid: None,
+            webhook: webhook.clone(),
+            params: Vec::new(),
+        };
+        let outgoing = Outgoing {
+            subject: subjects::inbound(webhook.kind(), &webhook.key()),
+            message_id: Some(message_id.to_owned()),
+            headers: BTreeMap::from([("traceparent".to_owned(), TRACE.to_owned())]),
+            payload: serde_json::to_vec(&inbound).unwrap().into(),
+        };
+        if publisher.publish(outgoing).await.is_ok() {
+            return;
+        }
+        let again = world.lock().weather.between(50, 1_000);
+        tokio::time::sleep(again).await;
+    }
+}
+
+/// A trace of its own would be drawn at random.
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+/// What the clock of whichever edge took it shows.
+fn stamp(world: &World) -> DateTime<Utc> {
+    let now = world.now();
+    let wrong_by = i64::try_from(world.lock().weather.below(2 * CLOCKS_MS)).unwrap();
+    now + TimeDelta::milliseconds(wrong_by - i64::try_from(CLOCKS_MS).unwrap())
+}
+
+fn with_other_words(webhook: &Webhook) -> Webhook {
+    let mut other = webhook.clone();
+    if let Webhook::Sms { body, .. } = &mut other {
+        body.push_str(" (or so)");
+    }
+    other
+}

@@ -1,0 +1,209 @@
+//! JetStream as the service sees it: streams that know an id once, durable consumers that several share, and scheduled
+//! messages with the oddities that were measured (docs/design.md, Windows).
+
+mod consume;
+mod publish;
+mod timers;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+pub use consume::SimJetStream;
+pub use publish::SimPublisher;
+pub use timers::keep_time;
+
+use super::weather::{Fault, Weather};
+use crate::jetstream::Outgoing;
+
+/// An unacknowledged message comes again after this (`streams/consumers/`).
+const ACK_WAIT_MS: u64 = 10_000;
+
+/// Everything that the server keeps.
+#[derive(Default)]
+pub struct Streams {
+    streams: BTreeMap<&'static str, Log>,
+    consumers: BTreeMap<&'static str, Consumer>,
+    /// Timers by their subject.
+    timers: BTreeMap<String, Timer>,
+    /// Targets of timers that have been picked, and whose fire is not stored yet.
+    firing: Vec<String>,
+}
+
+/// A stream.
+#[derive(Default)]
+struct Log {
+    messages: Vec<Stored>,
+    /// By `Nats-Msg-Id`: the sequence. A run is shorter than the deduplication window.
+    ids: BTreeMap<String, u64>,
+}
+
+/// A message in a stream.
+#[derive(Clone)]
+pub struct Stored {
+    pub subject: String,
+    pub headers: BTreeMap<String, String>,
+    pub payload: Bytes,
+    pub at_ms: u64,
+}
+
+/// A durable consumer.
+#[derive(Default)]
+struct Consumer {
+    /// How many messages of the stream it has looked at.
+    seen: u64,
+    /// Passed over, to be handed out later.
+    skipped: BTreeSet<u64>,
+    /// Handed out and not acknowledged.
+    pending: BTreeMap<u64, Pending>,
+}
+
+#[derive(Clone, Copy)]
+struct Pending {
+    due_ms: u64,
+    count: u64,
+}
+
+/// A scheduled message.
+struct Timer {
+    /// Tells it from the one before it on its subject.
+    number: u64,
+    fires_at_ms: u64,
+    target: String,
+    headers: BTreeMap<String, String>,
+    payload: Bytes,
+    is_stuck: bool,
+}
+
+/// Every consumer.
+const CONSUMERS: [&str; 8] =
+    ["conversations", "express", "due", "analyze", "analyze_urgent", "send_sms", "send_sms_urgent", "redis"];
+
+/// What each consumer reads: its stream, the beginning of its subjects, and how many may be under way.
+fn filter(consumer: &str) -> (&'static str, &'static str, usize) {
+    match consumer {
+        "conversations" => ("NMC_INBOUND", "nmc.inbound.", 20_000),
+        "due" => ("NMC_WINDOWS", "nmc.window.due.", 20_000),
+        "analyze" => ("NMC_TASKS", "nmc.task.analyze.", 20_000),
+        "analyze_urgent" => ("NMC_TASKS", "nmc.task.analyze_urgent.", 20_000),
+        "send_sms" => ("NMC_TASKS", "nmc.task.send_sms.", 20_000),
+        "send_sms_urgent" => ("NMC_TASKS", "nmc.task.send_sms_urgent.", 20_000),
+        "express" => ("NMC_TASKS", "nmc.task.express.", 20_000),
+        "redis" => ("NMC_EVENTS", "nmc.event.", 1),
+        other => panic!("no consumer {other}"),
+    }
+}
+
+/// The stream that takes a subject.
+fn stream_of(subject: &str) -> &'static str {
+    match subject.split('.').nth(1) {
+        Some("inbound") => "NMC_INBOUND",
+        Some("window") => "NMC_WINDOWS",
+        Some("task") => "NMC_TASKS",
+        Some("event") => "NMC_EVENTS",
+        Some("dead") => "NMC_DEAD",
+        _ => panic!("no stream takes {subject}"),
+    }
+}
+
+impl Streams {
+    /// Stores a message; its sequence, and whether it had been stored before.
+    fn store(&mut self, message: Outgoing, now_ms: u64) -> (u64, bool) {
+        let log = self.streams.entry(stream_of(&message.subject)).or_default();
+        if let Some(sequence) = message.message_id.as_ref().and_then(|id| log.ids.get(id)) {
+            return (*sequence, true);
+        }
+        let Outgoing { subject, message_id, headers, payload } = message;
+        log.messages.push(Stored { subject, headers, payload, at_ms: now_ms });
+        let sequence = log.messages.len() as u64;
+        if let Some(id) = message_id {
+            log.ids.insert(id, sequence);
+        }
+        (sequence, false)
+    }
+
+    /// Everything that a stream holds.
+    pub fn messages(&self, stream: &str) -> &[Stored] {
+        self.streams.get(stream).map_or(&[], |log| &log.messages)
+    }
+
+    /// The next message of a consumer: its sequence, and how often it was handed out, this time included.
+    fn hand_out(&mut self, name: &'static str, now_ms: u64, weather: &mut Weather) -> Option<(u64, u64)> {
+        let (stream, subjects, most) = filter(name);
+        let log = self.streams.entry(stream).or_default();
+        let consumer = self.consumers.entry(name).or_default();
+        let again =
+            consumer.pending.iter().find(|(_, pending)| pending.due_ms <= now_ms).map(|(sequence, _)| *sequence);
+        let sequence = match again {
+            Some(sequence) => sequence,
+            None if consumer.pending.len() >= most => return None,
+            None => {
+                let fresh = |log: &Log, consumer: &mut Consumer| {
+                    while let Some(message) = log.messages.get(usize::try_from(consumer.seen).unwrap()) {
+                        consumer.seen += 1;
+                        if message.subject.starts_with(subjects) {
+                            return Some(consumer.seen);
+                        }
+                    }
+                    None
+                };
+                let first = consumer.skipped.pop_first().or_else(|| fresh(log, consumer))?;
+                // Where one consumer serves several, a later message may arrive before an earlier one.
+                match weather.strikes(Fault::DeliveryReordered).then(|| fresh(log, consumer)).flatten() {
+                    Some(second) if most > 1 => {
+                        consumer.skipped.insert(first);
+                        second
+                    }
+                    Some(second) => {
+                        consumer.skipped.insert(second);
+                        first
+                    }
+                    None => first,
+                }
+            }
+        };
+        let doubled = most > 1 && weather.strikes(Fault::DeliveryDoubled);
+        let count = consumer.pending.get(&sequence).map_or(0, |pending| pending.count) + 1;
+        let due_ms = if doubled { now_ms } else { now_ms + ACK_WAIT_MS };
+        consumer.pending.insert(sequence, Pending { due_ms, count });
+        Some((sequence, count))
+    }
+
+    /// When something is to be handed out again.
+    fn next_redelivery(&self, consumer: &str) -> Option<u64> {
+        self.consumers.get(consumer)?.pending.values().map(|pending| pending.due_ms).min()
+    }
+
+    /// Whether a conversation will be looked at: its timer is armed, or a fire is on its way.
+    pub fn will_look_at(&self, conversation_id: Uuid) -> bool {
+        let due = crate::subjects::window_due(conversation_id);
+        let on_its_way = || {
+            let Some(consumer) = self.consumers.get("due") else { return false };
+            let fires = self.messages("NMC_WINDOWS").iter().zip(1_u64..).filter(|(message, _)| message.subject == due);
+            fires.into_iter().any(|(_, sequence)| {
+                sequence > consumer.seen
+                    || consumer.skipped.contains(&sequence)
+                    || consumer.pending.contains_key(&sequence)
+            })
+        };
+        self.timers.contains_key(&crate::subjects::window_arm(conversation_id))
+            || self.firing.contains(&due)
+            || on_its_way()
+    }
+
+    /// What is still to be done.
+    pub fn under_way(&self) -> Option<String> {
+        for name in CONSUMERS {
+            let (stream, ..) = filter(name);
+            let Some(consumer) = self.consumers.get(name) else { continue };
+            let unread = self.messages(stream).len() as u64 > consumer.seen || !consumer.skipped.is_empty();
+            if unread || !consumer.pending.is_empty() {
+                return Some(format!("{name} has messages"));
+            }
+        }
+        // A timer that is stuck, and that nobody waits for, stays.
+        let armed = self.timers.values().any(|timer| !timer.is_stuck) || !self.firing.is_empty();
+        armed.then(|| "timers are armed".to_owned())
+    }
+}

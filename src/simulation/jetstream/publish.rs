@@ -1,0 +1,69 @@
+//! Publishing: what is sent arrives in order, or not at all; its acknowledgement may be lost.
+
+use super::timers;
+use crate::jetstream::{Outgoing, PublishError, Published};
+use crate::shell::Publish;
+use crate::simulation::scheduler::Group;
+use crate::simulation::weather::Fault;
+use crate::simulation::world::World;
+
+/// A process's connection, as far as it publishes.
+#[derive(Clone)]
+pub struct SimPublisher {
+    pub world: World,
+    pub group: Group,
+}
+
+impl SimPublisher {
+    /// The server takes a message.
+    fn arrive(&self, message: Outgoing) -> Published {
+        let ms = self.world.ms();
+        let mut state = self.world.lock();
+        let state = &mut *state;
+        let subject = message.subject.clone();
+        let (sequence, duplicate) = if message.headers.contains_key("Nats-Schedule") {
+            timers::arm(state, message, ms);
+            (0, false)
+        } else {
+            let stored = state.streams.store(message, ms);
+            if !stored.1 && subject.starts_with("nmc.event.") {
+                state.ledger.event_stored(&state.streams, stored.0);
+            }
+            stored
+        };
+        state.trace.note(ms, self.group, "stored", sequence, || format!("{subject} {sequence} duplicate {duplicate}"));
+        self.world.changed.notify_waiters();
+        Published { sequence, duplicate }
+    }
+}
+
+impl Publish for SimPublisher {
+    async fn publish(&self, message: Outgoing) -> Result<Published, PublishError> {
+        self.send(message).await?.await
+    }
+
+    async fn send(
+        &self,
+        message: Outgoing,
+    ) -> Result<impl Future<Output = Result<Published, PublishError>> + Send + use<>, PublishError> {
+        self.world.pause(self.group).await;
+        let lost = self.world.lock().weather.strikes(Fault::RequestLost);
+        let published = (!lost).then(|| self.arrive(message));
+        let this = self.clone();
+        Ok(async move {
+            this.world.pause(this.group).await;
+            let (silent, patience) = {
+                let mut state = this.world.lock();
+                (state.weather.strikes(Fault::AnswerLost), state.weather.between(200, 5_000))
+            };
+            match published {
+                Some(published) if !silent => Ok(published),
+                _ => {
+                    this.world.note(this.group, "not acknowledged", 0, String::new);
+                    tokio::time::sleep(patience).await;
+                    Err(PublishError::timed_out())
+                }
+            }
+        })
+    }
+}

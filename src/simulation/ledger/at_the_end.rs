@@ -1,0 +1,128 @@
+//! What holds when all that was under way has come to its end.
+
+use super::Ledger;
+use crate::conversation::{MessageKind, MessageStatus, Ownership, Status, WindowState};
+use crate::inbound::Webhook;
+use crate::simulation::jetstream::Streams;
+use crate::simulation::store::Tables;
+
+impl Ledger {
+    /// Closes the books.
+    pub fn close(&mut self, db: &Tables, streams: &Streams) {
+        let found = [
+            self.every_webhook_was_decided(db),
+            self.nothing_was_put_aside(streams),
+            self.every_message_has_come_to_its_end(db),
+            self.nobody_was_left_in_silence(db),
+            self.texts_are_in_order(db),
+            self.every_event_was_told(db),
+        ];
+        for broken in found.into_iter().filter_map(Result::err) {
+            self.breach(|| broken);
+        }
+    }
+
+    fn every_webhook_was_decided(&self, db: &Tables) -> Result<(), String> {
+        for (input_id, webhook) in &self.webhooks {
+            let is_in = match webhook {
+                Webhook::Sms { message_sid, .. } => {
+                    let kept = |row: &&crate::simulation::store::MessageRow| {
+                        row.message.twilio_sid.as_ref() == Some(message_sid)
+                    };
+                    db.messages.iter().filter(kept).count() == 1
+                }
+                Webhook::Call { call_sid, .. } => db.calls.iter().any(|call| call.call_sid == *call_sid),
+                Webhook::CallStatus { call_sid, .. } => {
+                    db.calls.iter().any(|call| call.call_sid == *call_sid && call.ended_at.is_some())
+                }
+                Webhook::MessageStatus { message_id, status, .. } => {
+                    let row = message_id.and_then(|id| db.message(id));
+                    row.is_some_and(|row| {
+                        row.message.status.is_terminal()
+                            || (status == "sent" && row.message.status == MessageStatus::Sent)
+                    })
+                }
+            };
+            if !is_in {
+                return Err(format!("{input_id} was acknowledged, and is lost"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Only what came with another body under a known id.
+    fn nothing_was_put_aside(&self, streams: &Streams) -> Result<(), String> {
+        let letters = streams.messages("NMC_DEAD");
+        match letters.iter().find(|letter| letter.subject != "nmc.dead.other_body") {
+            Some(letter) => Err(format!("a message was put aside: {}", letter.subject)),
+            None if letters.len() > self.other_bodies => Err("a webhook counts as another than it is".to_owned()),
+            None => Ok(()),
+        }
+    }
+
+    fn every_message_has_come_to_its_end(&self, db: &Tables) -> Result<(), String> {
+        for row in db.messages.iter().filter(|row| row.message.kind != MessageKind::Customer) {
+            let (id, status) = (row.message.id, row.message.status);
+            let taken = self.taken.get(&id).copied().unwrap_or_default();
+            let fits = match status {
+                MessageStatus::Queued | MessageStatus::Sending | MessageStatus::Received => false,
+                MessageStatus::Sent | MessageStatus::Delivered | MessageStatus::Undelivered => taken == 1,
+                MessageStatus::Failed | MessageStatus::Superseded => taken == 0,
+                MessageStatus::Unknown => true,
+            };
+            if !fits {
+                return Err(format!(
+                    "the {} {id} is {status}, and Twilio has taken it {taken} times",
+                    row.message.kind
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn nobody_was_left_in_silence(&self, db: &Tables) -> Result<(), String> {
+        let owned = |id| {
+            let conversation = db.conversation(id);
+            conversation.is_some_and(|c| c.ownership == Ownership::User && c.status != Status::Completed)
+        };
+        for (id, window) in &self.windows {
+            self.was_not_left_in_silence(*id, owned)?;
+            if db.windows.get(id) != Some(&window.state) {
+                return Err(format!("window {id} is {} by its record", window.state));
+            }
+            if window.state == WindowState::Answered && window.taken != 1 {
+                return Err(format!("window {id} is answered, and Twilio has {} of it", window.taken));
+            }
+        }
+        for row in db.messages.iter().filter_map(|row| row.window_id) {
+            if !self.windows.contains_key(&row) {
+                return Err("a text is in a window that never was".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn texts_are_in_order(&self, db: &Tables) -> Result<(), String> {
+        for row in db.messages.iter().filter(|row| row.message.kind == MessageKind::Customer) {
+            let sid = row.message.twilio_sid.clone().unwrap_or_default();
+            let stamps = self.stamps.get(&format!("sms:{sid}"));
+            if !stamps.is_some_and(|stamps| stamps.contains(&row.message.created_at)) {
+                return Err(format!("{sid} is not at the place that an edge has given it"));
+            }
+        }
+        Ok(())
+    }
+
+    fn every_event_was_told(&self, db: &Tables) -> Result<(), String> {
+        let of_conversations = db.conversations.iter().map(|c| (c.id, c.event_sequence));
+        let of_calls = db.calls.iter().map(|call| (call.id, call.event_sequence));
+        for (scope, events) in of_conversations.chain(of_calls).filter(|(_, events)| *events > 0) {
+            let streamed = self.streamed.get(&scope).copied().unwrap_or_default();
+            let forwarded = self.forwarded.get(&scope).copied().unwrap_or_default();
+            if streamed != events || forwarded != events {
+                return Err(format!("{scope} has {events} events, {streamed} in the stream, {forwarded} at Redis"));
+            }
+        }
+        Ok(())
+    }
+}

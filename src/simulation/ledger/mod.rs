@@ -1,0 +1,188 @@
+//! What must hold (docs/design.md, Guarantees), looked at from outside the service: by what people did, what Twilio took,
+//! and what was committed.
+
+mod at_the_end;
+mod windows;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::jetstream::Streams;
+use super::store::{MessageRow, Tables};
+use crate::conversation::words::opt_word;
+use crate::conversation::{Decision, MessageKind, MessageStatus, NewMessage};
+use crate::inbound::Webhook;
+use windows::WindowHistory;
+
+/// By how much a process's clock may be ahead when it judges a limit.
+const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(3);
+
+/// The ledger of a run.
+#[derive(Default)]
+pub struct Ledger {
+    /// The first promise that was broken.
+    pub broken: Option<String>,
+    /// How often an input was decided.
+    decided: BTreeMap<String, u32>,
+    /// The number of the newest decision.
+    decisions: u64,
+    /// By conversation: the decision that took in the newest text that wants an answer.
+    wanted: BTreeMap<Uuid, u64>,
+    windows: BTreeMap<Uuid, WindowHistory>,
+    /// How often Twilio has taken a message.
+    taken: BTreeMap<Uuid, u32>,
+    /// Conversations that a person has, by what they were answered, with what was at Twilio then.
+    silenced: BTreeMap<Uuid, BTreeSet<Uuid>>,
+    /// Webhooks that were answered.
+    webhooks: BTreeMap<String, Webhook>,
+    /// The edges' stamps of a text.
+    stamps: BTreeMap<String, Vec<DateTime<Utc>>>,
+    /// The last event of a conversation or call in NMC_EVENTS, and at Redis.
+    streamed: BTreeMap<Uuid, i64>,
+    forwarded: BTreeMap<Uuid, i64>,
+    forwarded_ids: BTreeSet<String>,
+    /// How many webhooks came with another body under an id that was known.
+    pub other_bodies: usize,
+}
+
+impl Ledger {
+    /// Something does not hold; the first finding counts.
+    pub fn breach(&mut self, what: impl FnOnce() -> String) {
+        if self.broken.is_none() {
+            self.broken = Some(what());
+        }
+    }
+
+    fn holds(&mut self, condition: bool, otherwise: impl FnOnce() -> String) {
+        if !condition {
+            self.breach(otherwise);
+        }
+    }
+
+    /// An input has changed something: it may do so once.
+    pub fn counted(&mut self, input_id: &str) {
+        let count = self.decided.entry(input_id.to_owned()).or_default();
+        *count += 1;
+        let once = *count == 1;
+        self.holds(once, || format!("{input_id} is decided twice"));
+    }
+
+    /// A decision is about to be written; `db` is as it was before.
+    pub fn decided(&mut self, db: &Tables, input_id: &str, decision: &Decision) {
+        self.counted(input_id);
+        self.decisions += 1;
+        let out = db.opt_outs.contains(&decision.conversation.customer_phone);
+        for message in decision.messages.iter().filter(|message| message.kind == MessageKind::Customer) {
+            self.kept(decision, message, out);
+        }
+        self.windows_move(decision);
+    }
+
+    /// A text that wants an answer is in one window, and any other in none.
+    fn kept(&mut self, decision: &Decision, message: &NewMessage, out: bool) {
+        let is_word = opt_word(&message.body, None, out).is_some();
+        let conversation = &decision.conversation;
+        self.holds(message.window_id.is_some() != (is_word || out), || {
+            format!("{:?} in a window: {:?}", message.body, message.window_id)
+        });
+        let Some(window) = message.window_id else { return };
+        self.wanted.insert(conversation.id, self.decisions);
+        let open = conversation.window.as_ref().map(|window| window.id);
+        let answering = conversation.answering.as_ref().map(|answering| answering.window_id);
+        self.holds(open == Some(window) || answering == Some(window), || {
+            "a text is in a window that is neither open nor being answered".to_owned()
+        });
+    }
+
+    /// A message is claimed: from here on it may be at Twilio.
+    pub fn claimed(&mut self, db: &Tables, row: &MessageRow, now: DateTime<Utc>) {
+        if row.recipient.is_some() {
+            return;
+        }
+        let about = || format!("the {} {}", row.message.kind, row.message.id);
+        let out = db.conversation(row.message.conversation_id).map(|c| db.opt_outs.contains(&c.customer_phone));
+        self.holds(out == Some(false), || format!("{} goes to one who has opted out", about()));
+        if row.message.kind == MessageKind::User {
+            return;
+        }
+        let silenced = self.silenced.contains_key(&row.message.conversation_id);
+        self.holds(!silenced, || format!("{} is claimed after a takeover has answered", about()));
+        let Some(window) = row.message.in_reply_to_window.and_then(|id| self.windows.get(&id)) else { return };
+        let wanted = self.wanted.get(&row.message.conversation_id).copied().unwrap_or_default();
+        let blind = wanted > window.claimed && !window.emergency && now + CLOCK_SKEW < window.exempt_at;
+        self.holds(!blind, || format!("{} was computed without the newest text", about()));
+    }
+
+    /// Twilio takes a message.
+    pub fn accepted(&mut self, db: &Tables, message_id: Uuid) {
+        let taken = self.taken.entry(message_id).or_default();
+        *taken += 1;
+        let once = *taken == 1;
+        self.holds(once, || format!("{message_id} goes out twice"));
+        let Some(row) = db.message(message_id) else { return self.breach(|| "a message that is not ours".to_owned()) };
+        let by_ai = row.message.sender_type == "ai" && row.recipient.is_none();
+        let at_twilio = self.silenced.get(&row.message.conversation_id);
+        let excepted = at_twilio.is_none_or(|at_twilio| at_twilio.contains(&message_id));
+        self.holds(!by_ai || excepted, || format!("{message_id} goes out after a takeover has answered"));
+        if let Some(window) = row.message.in_reply_to_window.and_then(|id| self.windows.get_mut(&id)) {
+            window.taken += 1;
+            let once = window.taken == 1;
+            self.holds(once, || "a window is answered twice".to_owned());
+        }
+    }
+
+    /// A takeover has answered: the AI is silent from now on, but for what `in_flight` names.
+    pub fn taken_over(&mut self, db: &Tables, conversation_id: Uuid, in_flight: bool) {
+        let rows = db.messages.iter().filter(|row| row.message.conversation_id == conversation_id);
+        let at_twilio = rows.filter(|row| in_flight && row.message.status == MessageStatus::Sending);
+        self.silenced.insert(conversation_id, at_twilio.map(|row| row.message.id).collect());
+    }
+
+    /// A person is about to give a conversation back, or to end it.
+    pub fn given_back(&mut self, conversation_id: Uuid) {
+        self.silenced.remove(&conversation_id);
+    }
+
+    /// A webhook was answered: it may not be lost any more.
+    pub fn webhook_acknowledged(&mut self, input_id: &str, webhook: &Webhook) {
+        self.webhooks.insert(input_id.to_owned(), webhook.clone());
+    }
+
+    /// An edge has stamped a text.
+    pub fn stamped(&mut self, input_id: &str, at: DateTime<Utc>) {
+        self.stamps.entry(input_id.to_owned()).or_default().push(at);
+    }
+
+    /// An event was stored: a conversation's come in their sequence.
+    pub fn event_stored(&mut self, streams: &Streams, sequence: u64) {
+        let stored = &streams.messages("NMC_EVENTS")[usize::try_from(sequence).unwrap() - 1];
+        let scope = stored.headers["ce-subject"].parse().unwrap();
+        let place = serde_json::from_slice::<Value>(&stored.payload).unwrap()["sequence"].as_i64().unwrap();
+        let before = self.streamed.insert(scope, place).unwrap_or_default();
+        self.holds(place == before + 1, || format!("event {place} of {scope} is stored after event {before}"));
+    }
+
+    /// Redis is told of an event.
+    pub fn event_forwarded(&mut self, scope: Uuid, event: &Value) {
+        if !self.forwarded_ids.insert(event["event_id"].to_string()) {
+            return; // it remembers the id
+        }
+        let place = event["sequence"].as_i64().unwrap();
+        let before = self.forwarded.insert(scope, place).unwrap_or_default();
+        self.holds(place == before + 1, || format!("event {place} of {scope} is told after event {before}"));
+    }
+
+    /// A timer's fire is done with: whoever waits for another look still gets one.
+    pub fn fire_acknowledged(&mut self, db: &Tables, streams: &Streams, conversation_id: Uuid) {
+        let Some(conversation) = db.conversation(conversation_id) else { return };
+        let arm = crate::subjects::window_arm(conversation_id);
+        let will_be_armed = || db.outbox.iter().any(|effect| !effect.is_published && effect.row.subject == arm);
+        let looked_at = conversation.next_look().is_none() || streams.will_look_at(conversation_id) || will_be_armed();
+        self.holds(looked_at, || {
+            format!("a fire is acknowledged, and nothing will look at {conversation_id}, which waits for its deadline")
+        });
+    }
+}

@@ -1,0 +1,99 @@
+//! The life of each window, from decision to decision: nobody is left in silence.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::Ledger;
+use crate::conversation::{Decision, Effect, EventType, Ownership, Status, WindowRecord, WindowState};
+use crate::simulation::policy;
+
+/// A window, and its past.
+pub(super) struct WindowHistory {
+    pub(super) state: WindowState,
+    pub(super) conversation_id: Uuid,
+    /// The decision that claimed it.
+    pub(super) claimed: u64,
+    pub(super) emergency: bool,
+    pub(super) exempt_at: DateTime<Utc>,
+    /// Who answers in its place.
+    pub(super) successor: Option<Uuid>,
+    /// A person has it, or was told of it, or the customer wants no answer.
+    pub(super) excused: bool,
+    /// How many answers to it Twilio has taken.
+    pub(super) taken: u32,
+}
+
+impl Ledger {
+    pub(super) fn windows_move(&mut self, decision: &Decision) {
+        for record in &decision.windows {
+            self.window_moves(decision, record);
+        }
+    }
+
+    fn window_moves(&mut self, decision: &Decision, record: &WindowRecord) {
+        let conversation = &decision.conversation;
+        let decisions = self.decisions;
+        let window = self.windows.entry(record.id).or_insert(WindowHistory {
+            state: WindowState::Open,
+            conversation_id: conversation.id,
+            claimed: 0,
+            emergency: false,
+            exempt_at: record.opened_at + policy().max,
+            successor: None,
+            excused: false,
+            taken: 0,
+        });
+        let person = conversation.ownership == Ownership::User || conversation.status == Status::Completed;
+        let told = decision.effects.iter().any(|effect| {
+            matches!(effect, Effect::Emit(event)
+                if matches!(event.event_type, EventType::NeedsAttention | EventType::OptedOut))
+        });
+        let excused = person || told || conversation.opted_out;
+        let was = std::mem::replace(&mut window.state, record.state);
+        let mut fault = None;
+        match record.state {
+            WindowState::Open => {}
+            WindowState::Claimed => {
+                window.claimed = decisions;
+                window.emergency = record.because == "emergency";
+                // A released window counts from its release.
+                window.exempt_at = record.opened_at + policy().max;
+                fault = (was != WindowState::Open).then(|| format!("a window is claimed that is {was}"));
+            }
+            WindowState::Answered => {}
+            WindowState::Superseded => {
+                let had_its_answer = record.because == "sent after all"
+                    && decision.windows.iter().any(|other| other.state == WindowState::Answered);
+                let open = conversation.window.as_ref().map(|open| open.id);
+                let answering = conversation.answering.as_ref().map(|answering| answering.window_id);
+                window.successor = open.or(answering.filter(|answering| *answering != record.id));
+                window.excused = excused || had_its_answer;
+                fault = (window.successor.is_none() && !window.excused)
+                    .then(|| format!("a window is superseded ({}), and nobody answers", record.because));
+            }
+            WindowState::HandedOver | WindowState::Unknown => {
+                window.excused = true;
+                fault = (!excused).then(|| format!("handed over ({}), and nobody knows", record.because));
+            }
+        }
+        if let Some(fault) = fault {
+            self.breach(|| fault);
+        }
+    }
+
+    /// Whether a window's texts were answered, by it or by the one in its place, or a person has them.
+    pub(super) fn was_not_left_in_silence(&self, id: Uuid, owned: impl Fn(Uuid) -> bool) -> Result<(), String> {
+        let mut last = (id, &self.windows[&id]);
+        while let (WindowState::Superseded, Some(successor)) = (last.1.state, last.1.successor) {
+            let next = self.windows.get(&successor).ok_or("a window was to answer, and there is none such")?;
+            last = (successor, next);
+        }
+        let settled = match last.1.state {
+            WindowState::Answered | WindowState::HandedOver | WindowState::Unknown => true,
+            WindowState::Superseded => last.1.excused,
+            WindowState::Open => owned(last.1.conversation_id),
+            WindowState::Claimed => false,
+        };
+        if settled { Ok(()) } else { Err(format!("window {id} ends {} as {}: silence", last.1.state, last.0)) }
+    }
+}

@@ -1,0 +1,145 @@
+//! The service in a simulated world: the real pipelines, shell, rules, sending, answering and sweeper of several workers,
+//! over tables, streams, a Twilio and a DispatchBot in memory, with everything going wrong that can; every choice is
+//! drawn from a seed, which replays the run exactly (docs/simulation.md).
+//!
+//! `NMC_SIM_SEEDS` is how many seeds are run, `NMC_SIM_FIRST` the first of them; `NMC_SIM_SEED` runs one and prints what
+//! happened.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
+
+mod dispatchbot;
+mod edge;
+mod jetstream;
+mod ledger;
+mod people;
+mod planted;
+mod scheduler;
+mod store;
+mod tests;
+mod trace;
+mod twilio;
+mod weather;
+mod worker;
+mod world;
+
+use std::time::Duration;
+
+use crate::conversation::Policy;
+use crate::telemetry::Metrics;
+use planted::Planted;
+use scheduler::WORLD;
+use world::World;
+
+/// After this, nothing goes wrong any more.
+const FOUL: Duration = Duration::from_secs(60);
+/// Whatever is under way has come to its end by then.
+const SETTLED: Duration = Duration::from_secs(600);
+/// A process's clock is wrong by no more than this.
+const CLOCKS_MS: u64 = 2_000;
+
+/// The rules' time limits, shorter than in earnest, so that a run sees more of them.
+fn policy() -> Policy {
+    Policy {
+        hold: Duration::from_secs(8),
+        quiet: Duration::from_secs(2),
+        max: Duration::from_secs(14),
+        ai_max_replies: 30,
+        ai_max_period: Duration::from_secs(3_600),
+        fallback_every: Duration::from_secs(30),
+        missed_call_cooldown: Duration::from_secs(20),
+        reopen_within: Duration::from_secs(30),
+        alert_every: Duration::from_secs(6),
+    }
+}
+
+/// What became of a run.
+struct Outcome {
+    /// The promise that was broken.
+    broken: Option<String>,
+    /// The same for the same run.
+    hash: u64,
+    /// What happened, where it was asked for.
+    lines: Vec<String>,
+    /// How much happened.
+    events: u64,
+    /// How long it took in its own time.
+    ms: u64,
+}
+
+/// Plays the run of a seed.
+fn play(seed: u64, planted: Planted, traced: bool, metrics: &Metrics) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let world = World::new(seed, planted, traced);
+        let spawner = world.spawner.clone();
+        spawner.run(seed, take_its_course(&world, metrics)).await;
+        let ms = world.ms();
+        let mut state = world.lock();
+        let state = &mut *state;
+        Outcome {
+            broken: state.ledger.broken.take(),
+            hash: state.trace.hash(),
+            lines: state.trace.lines.take().unwrap_or_default(),
+            events: state.trace.events,
+            ms,
+        }
+    })
+}
+
+async fn take_its_course(world: &World, metrics: &Metrics) {
+    people::open_business(world);
+    world.spawner.spawn(WORLD, jetstream::keep_time(world.clone()));
+    world.spawner.spawn(WORLD, worker::supervise(world.clone(), metrics.clone(), 2));
+    world.spawner.spawn(WORLD, set_clocks(world.clone()));
+    people::begin(world, metrics);
+    tokio::time::sleep(FOUL).await;
+    world.lock().weather.clear_up();
+    world.note(WORLD, "the weather clears up", 0, String::new);
+    while let Some(under_way) = under_way(world) {
+        if world.lock().ledger.broken.is_some() {
+            return;
+        }
+        if world.ms() > u64::try_from(SETTLED.as_millis()).unwrap() {
+            return world.breach(|| format!("it never comes to its end: {under_way}"));
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let mut state = world.lock();
+    let state = &mut *state;
+    state.ledger.close(&state.db, &state.streams);
+}
+
+/// The clocks of processes are set, forwards and backwards.
+async fn set_clocks(world: World) {
+    if world.lock().weather.chance(60) {
+        return;
+    }
+    while world.lock().weather.is_foul() {
+        {
+            let mut state = world.lock();
+            let state = &mut *state;
+            let group = 1 + u32::try_from(state.weather.below(6)).unwrap();
+            let wrong_by = i64::try_from(state.weather.below(2 * CLOCKS_MS)).unwrap() - CLOCKS_MS as i64;
+            state.clocks.retain(|clock| clock.0 != group);
+            state.clocks.push((group, wrong_by));
+        }
+        let next = world.lock().weather.between(1_000, 20_000);
+        tokio::time::sleep(next).await;
+    }
+}
+
+/// What has not come to its end.
+fn under_way(world: &World) -> Option<String> {
+    let state = world.lock();
+    if state.under_way > 0 {
+        return Some(format!("{} things outside", state.under_way));
+    }
+    let waits = state.db.conversations.iter().find(|c| c.next_look().is_some() || c.answering.is_some());
+    if let Some(conversation) = waits {
+        return Some(format!("{} waits: {:?} {:?}", conversation.id, conversation.window, conversation.answering));
+    }
+    if state.db.outbox.iter().any(|effect| !effect.is_published) {
+        return Some("effects are not published".to_owned());
+    }
+    state.streams.under_way()
+}

@@ -1,0 +1,243 @@
+//! Customers and the owner: what they do, and when, is the seed's.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::edge;
+use super::scheduler::WORLD;
+use super::store::SimStore;
+use super::worker;
+use super::world::World;
+use crate::business::{Profile, Trade};
+use crate::conversation::{Conversation, Input, Status};
+use crate::inbound::Webhook;
+use crate::sending::settled;
+use crate::store::BusinessRecord;
+use crate::telemetry::Metrics;
+
+/// How long people do things.
+pub const ACTS_MS: u64 = 40_000;
+const BUSINESS_PHONE: &str = "+15555551111";
+const OWNER: &str = "+15555550001";
+const CONTACT: &str = "+15555550002";
+
+/// Puts the business into the tables.
+pub fn open_business(world: &World) {
+    let profile = Profile {
+        id: "b1".to_owned(),
+        name: "Joe's Plumbing".to_owned(),
+        user_id: "u1".to_owned(),
+        phone_numbers: vec![BUSINESS_PHONE.parse().unwrap()],
+        forward_to: OWNER.parse().unwrap(),
+        timezone: "America/New_York".to_owned(),
+        trade: Trade::Plumbing,
+        business_hours: serde_json::json!({}),
+        job_estimates: serde_json::json!([]),
+        user_settings: serde_json::json!({}),
+        calendar: serde_json::json!([]),
+        templates: Default::default(),
+        emergency_contacts: vec![CONTACT.parse().unwrap()],
+        twilio_account_sid: None,
+    };
+    let now = world.now();
+    let mut state = world.lock();
+    state.db.numbers = profile.phone_numbers.clone();
+    state.db.business = Some(BusinessRecord {
+        id: profile.id.clone(),
+        profile: serde_json::to_value(&profile).unwrap(),
+        twilio_account_sid: None,
+        twilio_auth_token: None,
+        created_at: now,
+        updated_at: now,
+    });
+}
+
+/// Lets customers and the owner do what they will.
+pub fn begin(world: &World, metrics: &Metrics) {
+    let customers = if world.lock().weather.chance(70) { 1 } else { 2 };
+    for customer in 0..customers {
+        let phone = format!("+1212555{:04}", 1_000 + customer);
+        let (acts, commands) = {
+            let mut state = world.lock();
+            (1 + state.weather.below(6), state.weather.below(5))
+        };
+        let mut at = Duration::ZERO;
+        for act in 0..acts {
+            // In bursts, as people write.
+            at = {
+                let mut state = world.lock();
+                let in_a_row = act > 0 && state.weather.chance(60);
+                if in_a_row { at + state.weather.between(0, 3_000) } else { state.weather.between(0, ACTS_MS) }
+            };
+            let after = at;
+            let (there, phone) = (world.clone(), phone.clone());
+            world.later(after, async move { customer_acts(&there, &phone, customer * 100 + act).await });
+        }
+        let (there, metrics) = (world.clone(), metrics.clone());
+        world.later(Duration::ZERO, async move { owner_acts(&there, &phone, commands, &metrics).await });
+    }
+}
+
+async fn customer_acts(world: &World, phone: &str, number: u64) {
+    let kind = world.lock().weather.below(20);
+    match kind {
+        0..3 => misses_a_call(world, phone, number).await,
+        3 => writes(world, phone, number, "The basement is flooding!").await,
+        4 => writes(world, phone, number, "I smell gas").await,
+        5 => writes(world, phone, number, "STOP").await,
+        6 => writes(world, phone, number, "START").await,
+        _ => {
+            let words = format!("My sink is blocked, {number}");
+            writes(world, phone, number, &words).await;
+        }
+    }
+}
+
+async fn writes(world: &World, phone: &str, number: u64, body: &str) {
+    let message_sid = format!("SMin{number}");
+    world.note(WORLD, "a customer writes", number, || body.to_owned());
+    let webhook = Webhook::Sms {
+        message_sid: message_sid.clone(),
+        from: phone.to_owned(),
+        to: BUSINESS_PHONE.to_owned(),
+        body: body.to_owned(),
+        media: Vec::new(),
+        opt_out_type: None,
+    };
+    edge::webhook(world, format!("sms:{message_sid}"), webhook).await;
+}
+
+/// The two webhooks of a call may arrive in any order.
+async fn misses_a_call(world: &World, phone: &str, number: u64) {
+    let call_sid = format!("CA{number}");
+    world.note(WORLD, "a customer calls", number, String::new);
+    let rings = Webhook::Call {
+        call_sid: call_sid.clone(),
+        from: phone.to_owned(),
+        to: BUSINESS_PHONE.to_owned(),
+        call_status: Some("ringing".to_owned()),
+    };
+    let names_numbers = world.lock().weather.chance(50);
+    let ends = Webhook::CallStatus {
+        call_sid: call_sid.clone(),
+        from: names_numbers.then(|| phone.to_owned()),
+        to: names_numbers.then(|| BUSINESS_PHONE.to_owned()),
+        dial_status: "no-answer".to_owned(),
+        bridged: None,
+        duration_seconds: None,
+    };
+    let (first, second) = {
+        let mut state = world.lock();
+        (state.weather.between(0, 1_000), state.weather.between(0, 1_500))
+    };
+    let there = world.clone();
+    let id = format!("call:{call_sid}:ringing");
+    world.later(first, async move { edge::webhook(&there, id, rings).await });
+    let there = world.clone();
+    world.later(second, async move { edge::webhook(&there, format!("call_status:{call_sid}"), ends).await });
+}
+
+/// What the owner does: one thing after the other.
+async fn owner_acts(world: &World, phone: &str, commands: u64, metrics: &Metrics) {
+    for number in 0..commands {
+        let after = world.lock().weather.between(500, 2 * ACTS_MS / (commands + 1));
+        tokio::time::sleep(after).await;
+        let Some(conversation) = newest(world, phone) else { continue };
+        let command = {
+            let owned = conversation.ownership == crate::conversation::Ownership::User;
+            let mut state = world.lock();
+            match state.weather.below(if owned { 10 } else { 6 }) {
+                0..3 => Command::TakeOver,
+                3 => Command::Reply,
+                4 => Command::Complete,
+                5 => Command::FalseAlarm,
+                _ => Command::Release,
+            }
+        };
+        carry_out(world, conversation.id, command, number, metrics).await;
+    }
+}
+
+fn newest(world: &World, phone: &str) -> Option<Conversation> {
+    let state = world.lock();
+    let theirs = state.db.conversations.iter().filter(|c| c.customer_phone.as_str() == phone);
+    theirs.max_by_key(|c| (c.status != Status::Completed, c.created_at)).cloned()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Command {
+    TakeOver,
+    Reply,
+    Release,
+    Complete,
+    FalseAlarm,
+}
+
+impl Command {
+    fn input(self) -> Input {
+        let user_id = "joe".to_owned();
+        match self {
+            Self::TakeOver => Input::UserTookOver { user_id, reason: "I know her".to_owned() },
+            Self::Reply => Input::UserReplied { user_id, body: "I will come by.".to_owned() },
+            Self::Release => Input::Released { user_id },
+            Self::Complete => Input::Completed { user_id, outcome: "done".to_owned(), summary: None },
+            Self::FalseAlarm => Input::FalseAlarm { user_id },
+        }
+    }
+}
+
+/// A command through an edge: where it does not answer, or not soon, it is asked again under the same key.
+async fn carry_out(world: &World, id: Uuid, command: Command, number: u64, metrics: &Metrics) {
+    if matches!(command, Command::Release | Command::Complete) {
+        world.lock().ledger.given_back(id);
+    }
+    let input_id = format!("{command:?}:{id}:{number}");
+    for _ in 0..8 {
+        world.note(WORLD, "the owner", number, || format!("{command:?} {id}"));
+        let (tell, told) = oneshot::channel();
+        // A process of its own each time: with a cold cache, as after a start, or as where another one is asked.
+        let group = world.group();
+        let (there, input_id, metrics) = (world.clone(), input_id.clone(), metrics.clone());
+        world.spawner.spawn(group, async move {
+            let shell = worker::shell(&there, group, &metrics);
+            let Ok(_) = shell.command(id, &input_id, command.input()).await else { return drop(tell) };
+            let in_flight = match command {
+                Command::TakeOver | Command::Reply => {
+                    let store = SimStore { world: there.clone(), group };
+                    let Ok(settled) = settled(&store, id).await else { return drop(tell) };
+                    !settled
+                }
+                _ => false,
+            };
+            // Nobody may wait any more.
+            let _ = tell.send(in_flight);
+        });
+        let patience = {
+            let mut state = world.lock();
+            if state.weather.chance(30) { state.weather.between(5, 500) } else { state.weather.between(2_000, 40_000) }
+        };
+        if let Ok(Ok(in_flight)) = tokio::time::timeout(patience, told).await {
+            answered(world, id, command, number, in_flight);
+            return;
+        }
+        let again = world.lock().weather.between(50, 1_000);
+        tokio::time::sleep(again).await;
+    }
+}
+
+fn answered(world: &World, id: Uuid, command: Command, number: u64, in_flight: bool) {
+    let ms = world.ms();
+    let mut state = world.lock();
+    let state = &mut *state;
+    state.trace.note(ms, WORLD, "the owner is answered", number, || format!("{command:?}, in flight {in_flight}"));
+    let owned = state.db.conversation(id).is_some_and(|c| c.status != Status::Completed);
+    let out = state.db.conversation(id).is_some_and(|c| state.db.opt_outs.contains(&c.customer_phone));
+    match command {
+        Command::TakeOver if owned => state.ledger.taken_over(&state.db, id, in_flight),
+        // Where nothing may be sent, a reply is refused, and takes nothing over.
+        Command::Reply if owned && !out => state.ledger.taken_over(&state.db, id, in_flight),
+        _ => {}
+    }
+}

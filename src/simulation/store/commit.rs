@@ -1,0 +1,215 @@
+//! The one transaction: twin of `write` in `src/store/commit.rs`, statement by statement.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{Effect, MessageRow, SimStore, Tables};
+use crate::call::Call;
+use crate::conversation::{
+    Conversation, Decision, LedgerChange, MessageKind, MessageStatus, MessageUpdate, NewMessage, Status,
+};
+use crate::simulation::planted::Planted;
+use crate::simulation::world::State;
+use crate::store::{Commit, Committed, Message, OutboxRow, StoreError, WaitingRow};
+
+/// What a transaction writes, all at once, after everything in it was found to pass.
+pub(super) async fn commit(store: &SimStore, commit: &Commit<'_>) -> Result<Committed, StoreError> {
+    let outside = store.world.lock().planted == Planted::InboxOutside;
+    // A webhook is looked for by the shell, too.
+    if outside
+        && commit.body_hash.is_none()
+        && let Some(seen) = store.ask("inbox", |state, _| seen(&state.db, commit.input_id, None)).await?
+    {
+        return Ok(seen);
+    }
+    let group = store.group;
+    let outcome = store.ask("transaction", move |state, now| {
+        if !outside && let Some(seen) = seen(&state.db, commit.input_id, commit.body_hash) {
+            return Ok(seen);
+        }
+        match passes(&state.db, commit) {
+            Ok(Ok(())) => {}
+            Ok(Err(refused)) => return Ok(refused),
+            Err(error) => {
+                state.ledger.breach(|| format!("{} is written twice: {error}", commit.input_id));
+                return Err(error);
+            }
+        }
+        if let Some(decision) = commit.decision {
+            state.ledger.decided(&state.db, commit.input_id, decision);
+        } else {
+            state.ledger.counted(commit.input_id);
+        }
+        write(state, commit, now);
+        let number = commit.decision.map_or(0, |decision| decision.conversation.version as u64 + 1);
+        let at_ms = (now - super::super::world::at(0)).num_milliseconds() as u64;
+        state.trace.note(at_ms, group, "commit", number, || {
+            let what = commit.decision.map(|d| {
+                let windows: Vec<String> = d
+                    .windows
+                    .iter()
+                    .map(|w| format!("{} {} ({})", &w.id.to_string()[..8], w.state, w.because))
+                    .collect();
+                let messages: Vec<String> =
+                    d.messages.iter().map(|m| format!("{} {}", m.kind, &m.id.to_string()[..8])).collect();
+                format!("{} {windows:?} {messages:?}", d.conversation.ownership)
+            });
+            format!("{} v{number} {}", commit.input_id, what.unwrap_or_default())
+        });
+        Ok(Committed::Done)
+    });
+    outcome.await?
+}
+
+/// What the inbox knows of an input.
+pub(super) fn seen(db: &Tables, input_id: &str, body_hash: Option<&str>) -> Option<Committed> {
+    let (hash, outbox_keys) = db.inbox.get(input_id)?;
+    Some(Committed::Seen { outbox_keys: outbox_keys.clone(), same_body: hash.as_deref() == body_hash })
+}
+
+/// Whether the transaction goes through; otherwise what it is rolled back with. A violated key is an error.
+fn passes(db: &Tables, commit: &Commit<'_>) -> Result<Result<(), Committed>, StoreError> {
+    if let Some(decision) = commit.decision {
+        if !conversation_passes(db, &decision.conversation) {
+            return Ok(Err(Committed::Conflict));
+        }
+        for message in &decision.messages {
+            let sid = message.twilio_sid.as_ref();
+            if sid.is_some() && db.messages.iter().any(|row| row.message.twilio_sid.as_ref() == sid) {
+                let outbox_keys = vec![decision.conversation.id];
+                return Ok(Err(Committed::Seen { outbox_keys, same_body: false }));
+            }
+            if db.message(message.id).is_some() {
+                return Err(StoreError::Database(sqlx::Error::Protocol("messages_pkey".into())));
+            }
+        }
+        if !updates_pass(db, &decision.message_updates)? {
+            return Ok(Err(Committed::Conflict));
+        }
+    }
+    if commit.call.is_some_and(|call| !call_passes(db, call)) {
+        return Ok(Err(Committed::CallConflict));
+    }
+    Ok(Ok(()))
+}
+
+fn conversation_passes(db: &Tables, new: &Conversation) -> bool {
+    let taken = new.status != Status::Completed
+        && db.conversations.iter().any(|c| {
+            c.id != new.id
+                && c.status != Status::Completed
+                && c.customer_phone == new.customer_phone
+                && c.business_phone == new.business_phone
+        });
+    let fits = match db.conversation(new.id) {
+        Some(row) => new.version != 0 && row.version == new.version,
+        None => new.version == 0,
+    };
+    fits && !taken
+}
+
+fn updates_pass(db: &Tables, updates: &[MessageUpdate]) -> Result<bool, StoreError> {
+    let mut moved: Vec<(Uuid, MessageStatus)> = Vec::new();
+    for update in updates {
+        let now = moved.iter().rfind(|moved| moved.0 == update.id).map(|moved| moved.1);
+        let status = now.or_else(|| db.message(update.id).map(|row| row.message.status));
+        if status != Some(update.expected.unwrap_or(MessageStatus::Queued)) {
+            if update.expected.is_some() {
+                return Ok(false);
+            }
+            continue;
+        }
+        let taken = update.twilio_sid.is_some()
+            && db.messages.iter().any(|row| row.message.id != update.id && row.message.twilio_sid == update.twilio_sid);
+        if taken {
+            return Err(StoreError::Database(sqlx::Error::Protocol("messages_twilio_sid_key".into())));
+        }
+        moved.push((update.id, update.status));
+    }
+    Ok(true)
+}
+
+fn call_passes(db: &Tables, new: &Call) -> bool {
+    match db.calls.iter().find(|call| call.call_sid == new.call_sid) {
+        Some(row) => new.version != 0 && row.version == new.version,
+        None => new.version == 0,
+    }
+}
+
+fn write(state: &mut State, commit: &Commit<'_>, now: DateTime<Utc>) {
+    let db = &mut state.db;
+    let conversation = commit.decision.map(|decision| decision.conversation.id);
+    let outbox_keys = commit.call.map(|call| call.id).into_iter().chain(conversation).collect();
+    db.inbox.entry(commit.input_id.to_owned()).or_insert((commit.body_hash.map(str::to_owned), outbox_keys));
+    if let Some(decision) = commit.decision {
+        write_decision(db, decision);
+    }
+    if let Some(call) = commit.call {
+        db.calls.retain(|row| row.call_sid != call.call_sid);
+        db.calls.push(Call { version: call.version + 1, ..call.clone() });
+    }
+    for row in commit.outbox {
+        let OutboxRow { key, subject, message_id, headers, payload } = row.clone();
+        let id = i64::try_from(db.outbox.len()).unwrap();
+        let row = WaitingRow { id, subject, message_id, headers, payload };
+        db.outbox.push(Effect { key, row, created_at: now, is_published: false });
+    }
+}
+
+fn write_decision(db: &mut Tables, decision: &Decision) {
+    let conversation = &decision.conversation;
+    let row = Conversation { version: conversation.version + 1, ..conversation.clone() };
+    match db.conversations.iter_mut().find(|row| row.id == conversation.id) {
+        Some(old) => *old = row,
+        None => db.conversations.push(row),
+    }
+    db.messages.extend(decision.messages.iter().map(|message| new_row(conversation, message)));
+    for update in &decision.message_updates {
+        let Some(row) = db.message_mut(update.id) else { continue };
+        if row.message.status == update.expected.unwrap_or(MessageStatus::Queued) {
+            row.message.status = update.status;
+            row.message.twilio_sid = update.twilio_sid.clone().or_else(|| row.message.twilio_sid.take());
+            row.message.error_code = update.error_code.or(row.message.error_code);
+            (row.claim, row.lease_until) = (None, None);
+        }
+    }
+    match decision.ledger {
+        Some(LedgerChange::Out { .. }) => drop(db.opt_outs.insert(conversation.customer_phone.clone())),
+        Some(LedgerChange::In) => drop(db.opt_outs.remove(&conversation.customer_phone)),
+        None => {}
+    }
+    db.windows.extend(decision.windows.iter().map(|window| (window.id, window.state)));
+}
+
+fn new_row(conversation: &Conversation, new: &NewMessage) -> MessageRow {
+    let message = Message {
+        id: new.id,
+        conversation_id: conversation.id,
+        direction: if new.kind == MessageKind::Customer { "inbound" } else { "outbound" }.to_owned(),
+        sender_type: new.kind.sender_type().to_owned(),
+        user_id: new.user_id.clone(),
+        kind: new.kind,
+        body: new.body.clone(),
+        media: new.media.clone(),
+        twilio_sid: new.twilio_sid.clone(),
+        status: new.status,
+        error_code: None,
+        in_reply_to_window: new.in_reply_to_window,
+        created_at: new.created_at,
+    };
+    MessageRow {
+        message,
+        recipient: new.recipient.clone(),
+        window_id: new.window_id,
+        stream_sequence: new.stream_sequence,
+        fence: new.fence,
+        not_before: new.not_before,
+        send_at: None,
+        claim: None,
+        lease_until: None,
+        attempts: 0,
+        attempted_at: None,
+        absent_reads: 0,
+        is_resent: false,
+    }
+}

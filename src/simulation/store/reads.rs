@@ -1,0 +1,158 @@
+//! What is read, and what the shell and the answering ask for: twins of the queries in `src/store/`.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::{SimDraining, SimStore, commit, outbox};
+use crate::answering::Transcript;
+use crate::call::Call;
+use crate::conversation::{Conversation, MessageKind, Status};
+use crate::phone::PhoneNumber;
+use crate::shell::Records;
+use crate::store::{Commit, Committed, Message, Overdue, StoreError};
+
+fn seconds(seconds: f64) -> TimeDelta {
+    TimeDelta::milliseconds((seconds * 1_000.0) as i64)
+}
+
+impl Records for SimStore {
+    type Draining = SimDraining;
+
+    async fn commit(&self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
+        commit::commit(self, commit).await
+    }
+
+    async fn seen(&self, input_id: &str, body_hash: Option<&str>) -> Result<Option<Committed>, StoreError> {
+        self.ask("read inbox", |state, _| commit::seen(&state.db, input_id, body_hash)).await
+    }
+
+    async fn conversation(&self, id: Uuid) -> Result<Option<Conversation>, StoreError> {
+        self.ask("read conversation", |state, _| state.db.conversation(id).cloned()).await
+    }
+
+    async fn open_conversation(
+        &self,
+        business_phone: &PhoneNumber,
+        customer_phone: &PhoneNumber,
+    ) -> Result<Option<Conversation>, StoreError> {
+        self.ask("read open conversation", |state, _| {
+            let mut of_pair = state
+                .db
+                .conversations
+                .iter()
+                .filter(|c| c.business_phone == *business_phone && c.customer_phone == *customer_phone);
+            of_pair.find(|c| c.status != Status::Completed).cloned()
+        })
+        .await
+    }
+
+    async fn last_ended_conversation(
+        &self,
+        business_phone: &PhoneNumber,
+        customer_phone: &PhoneNumber,
+    ) -> Result<Option<Conversation>, StoreError> {
+        self.ask("read ended conversation", |state, _| {
+            let ended = state.db.conversations.iter().filter(|c| {
+                c.business_phone == *business_phone
+                    && c.customer_phone == *customer_phone
+                    && c.status == Status::Completed
+            });
+            ended.max_by_key(|c| (c.created_at, c.id)).cloned()
+        })
+        .await
+    }
+
+    async fn message(&self, id: Uuid) -> Result<Option<Message>, StoreError> {
+        self.ask("read message", |state, _| state.db.message(id).map(|row| row.message.clone())).await
+    }
+
+    async fn message_by_sid(&self, twilio_sid: &str) -> Result<Option<Message>, StoreError> {
+        self.ask("read message", |state, _| {
+            let mut rows = state.db.messages.iter();
+            rows.find(|row| row.message.twilio_sid.as_deref() == Some(twilio_sid)).map(|row| row.message.clone())
+        })
+        .await
+    }
+
+    async fn call(&self, call_sid: &str) -> Result<Option<Call>, StoreError> {
+        self.ask("read call", |state, _| state.db.calls.iter().find(|call| call.call_sid == call_sid).cloned()).await
+    }
+
+    async fn is_opted_out(&self, _business_id: &str, customer: &PhoneNumber) -> Result<bool, StoreError> {
+        self.ask("read ledger", |state, _| state.db.opt_outs.contains(customer)).await
+    }
+
+    async fn missed_call_sms_at(
+        &self,
+        _business_id: &str,
+        customer: &PhoneNumber,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        self.ask("read missed-call texts", |state, _| {
+            let db = &state.db;
+            let texts = db.messages.iter().filter(|row| row.message.kind == MessageKind::MissedCall);
+            let to_them = texts.filter(|row| {
+                db.conversation(row.message.conversation_id).is_some_and(|c| c.customer_phone == *customer)
+            });
+            to_them.map(|row| row.message.created_at).max()
+        })
+        .await
+    }
+
+    async fn drain(&self, key: Uuid) -> Result<SimDraining, StoreError> {
+        outbox::drain(self, key).await
+    }
+
+    async fn stale_outbox_keys(&self, older_than_seconds: f64, limit: i64) -> Result<Vec<Uuid>, StoreError> {
+        self.ask("sweep outbox", |state, now| {
+            let before = now - seconds(older_than_seconds);
+            let mut keys = Vec::new();
+            for effect in state.db.outbox.iter().filter(|e| !e.is_published && e.created_at < before) {
+                if !keys.contains(&effect.key) {
+                    keys.push(effect.key);
+                }
+            }
+            keys.truncate(usize::try_from(limit).unwrap());
+            keys
+        })
+        .await
+    }
+
+    async fn overdue_windows(&self, by_seconds: f64, limit: i64) -> Result<Vec<Overdue>, StoreError> {
+        self.ask("sweep windows", |state, now| {
+            let before = now - seconds(by_seconds);
+            let looks = state.db.conversations.iter().filter_map(|c| Some((c.id, c.next_look()?)));
+            let overdue = looks.filter(|(_, deadline)| *deadline < before);
+            overdue
+                .map(|(conversation_id, deadline)| Overdue { conversation_id, deadline })
+                .take(usize::try_from(limit).unwrap())
+                .collect()
+        })
+        .await
+    }
+
+    /// A run is shorter than a day.
+    async fn prune(&self, _inbox_days: i32) -> Result<u64, StoreError> {
+        self.ask("prune", |_, _| 0).await
+    }
+
+    async fn prune_idempotency(&self) -> Result<u64, StoreError> {
+        self.ask("prune", |_, _| 0).await
+    }
+}
+
+impl Transcript for SimStore {
+    async fn newest_messages(&self, conversation_id: Uuid, limit: i64) -> Result<Vec<Message>, StoreError> {
+        self.ask("read messages", |state, _| {
+            let mut rows: Vec<_> = state
+                .db
+                .messages
+                .iter()
+                .filter(|row| row.recipient.is_none() && row.message.conversation_id == conversation_id)
+                .collect();
+            rows.sort_by_key(|row| (row.message.created_at, row.stream_sequence, row.message.id));
+            let skipped = rows.len().saturating_sub(usize::try_from(limit).unwrap());
+            rows.into_iter().skip(skipped).map(|row| row.message.clone()).collect()
+        })
+        .await
+    }
+}

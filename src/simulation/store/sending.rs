@@ -1,0 +1,204 @@
+//! Sending: twins of the statements in `src/store/sending.rs`, condition by condition.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::{MessageRow, SimStore, Tables};
+use crate::conversation::{MessageKind, MessageStatus};
+use crate::phone::PhoneNumber;
+use crate::sending::Claims;
+use crate::simulation::planted::Planted;
+use crate::store::{Claimed, DueMessage, StoreError};
+
+/// The condition of `Store::claim`, line by line.
+fn passes(db: &Tables, row: &MessageRow, now: DateTime<Utc>) -> bool {
+    let Some(conversation) = db.conversation(row.message.conversation_id) else { return false };
+    let answering = conversation.answering.as_ref().map(|answering| answering.window_id);
+    let out = conversation.opted_out || db.opt_outs.contains(&conversation.customer_phone);
+    row.message.status == MessageStatus::Queued
+        && (row.recipient.is_some() || !out)
+        && row.fence.is_none_or(|fence| {
+            fence.hard_epoch == conversation.hard_epoch
+                && (fence.epoch == conversation.epoch
+                    || (fence.exempt_at <= now
+                        && (row.message.in_reply_to_window.is_none() || row.message.in_reply_to_window == answering)))
+        })
+}
+
+fn goes_ahead(db: &Tables, row: &MessageRow) -> bool {
+    let emergency = db.conversation(row.message.conversation_id).is_some_and(|c| c.emergency_detected);
+    emergency || matches!(row.message.kind, MessageKind::User | MessageKind::Alert | MessageKind::Emergency)
+}
+
+fn cost_of(cost: Duration) -> TimeDelta {
+    TimeDelta::from_std(cost).unwrap()
+}
+
+/// The sender's next free moment, which moves on.
+fn next_free(db: &mut Tables, sender: &PhoneNumber, cost: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
+    let at = db.slots.get(sender).copied().map_or(now, |free| free.max(now));
+    db.slots.insert(sender.clone(), at + cost_of(cost));
+    at
+}
+
+fn due(db: &Tables, id: Uuid, now: DateTime<Utc>) -> Option<DueMessage> {
+    let row = db.message(id)?;
+    let conversation = db.conversation(row.message.conversation_id)?;
+    let lease_left = row.lease_until.and_then(|until| (until - now).to_std().ok()).unwrap_or_default();
+    Some(DueMessage {
+        message: row.message.clone(),
+        to: row.recipient.clone().unwrap_or_else(|| conversation.customer_phone.clone()),
+        business_phone: conversation.business_phone.clone(),
+        business_id: conversation.business_id.clone(),
+        not_before: row.not_before,
+        send_at: row.send_at,
+        attempts: row.attempts,
+        attempted_at: row.attempted_at,
+        goes_ahead: goes_ahead(db, row),
+        lease_left,
+        absent_reads: row.absent_reads,
+    })
+}
+
+impl Claims for SimStore {
+    async fn due_message(&self, id: Uuid) -> Result<Option<DueMessage>, StoreError> {
+        self.ask("read due message", |state, now| due(&state.db, id, now)).await
+    }
+
+    async fn reserve_slot(
+        &self,
+        message_id: Uuid,
+        sender: &PhoneNumber,
+        cost: Duration,
+    ) -> Result<DateTime<Utc>, StoreError> {
+        self.ask("reserve slot", |state, now| {
+            let at = next_free(&mut state.db, sender, cost, now);
+            if let Some(row) = state.db.message_mut(message_id) {
+                row.send_at = Some(at);
+            }
+            at
+        })
+        .await
+    }
+
+    async fn reserve_slot_ahead(
+        &self,
+        message_id: Uuid,
+        sender: &PhoneNumber,
+        cost: Duration,
+    ) -> Result<DateTime<Utc>, StoreError> {
+        self.ask("reserve slot ahead", |state, now| {
+            let db = &mut state.db;
+            let last = next_free(db, sender, cost, now);
+            let waits = |row: &MessageRow| {
+                let from_here =
+                    db.conversation(row.message.conversation_id).is_some_and(|c| c.business_phone == *sender);
+                from_here
+                    && row.message.status == MessageStatus::Queued
+                    && row.send_at > Some(now)
+                    && !goes_ahead(db, row)
+            };
+            let waiting: Vec<usize> = (0..db.messages.len()).filter(|at| waits(&db.messages[*at])).collect();
+            let first = waiting.iter().filter_map(|at| db.messages[*at].send_at).min();
+            for at in waiting {
+                db.messages[at].send_at = db.messages[at].send_at.map(|send_at| send_at + cost_of(cost));
+            }
+            let at = first.map_or(last, |first| first.min(last));
+            if let Some(row) = db.message_mut(message_id) {
+                row.send_at = Some(at);
+            }
+            at
+        })
+        .await
+    }
+
+    async fn claim(
+        &self,
+        message_id: Uuid,
+        lease: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Claimed>, StoreError> {
+        self.ask("claim", |state, db_now| {
+            let row = state.db.message(message_id)?;
+            let unfenced = state.planted == Planted::NoFenceOnResend
+                && row.is_resent
+                && row.message.status == MessageStatus::Queued;
+            if !unfenced && !passes(&state.db, row, now) {
+                return None;
+            }
+            state.ledger.claimed(&state.db, row, db_now);
+            let claim = state.weather.id();
+            let row = state.db.message_mut(message_id)?;
+            row.message.status = MessageStatus::Sending;
+            row.claim = Some(claim);
+            row.lease_until = Some(db_now + cost_of(lease));
+            row.attempts += 1;
+            row.attempted_at = Some(db_now);
+            row.absent_reads = 0;
+            Some(Claimed { claim })
+        })
+        .await
+    }
+
+    async fn release_claim(&self, message_id: Uuid, claimed: Claimed) -> Result<(), StoreError> {
+        self.ask("release claim", |state, _| {
+            let Some(row) = state.db.message_mut(message_id) else { return };
+            if row.message.status == MessageStatus::Sending && row.claim == Some(claimed.claim) {
+                row.message.status = MessageStatus::Queued;
+                (row.claim, row.lease_until) = (None, None);
+                row.attempts -= 1;
+            }
+        })
+        .await
+    }
+
+    async fn ai_messages_under_way(&self, conversation_id: Uuid) -> Result<i64, StoreError> {
+        self.ask("count claims", |state, _| {
+            let claimed = state.db.messages.iter().filter(|row| {
+                row.recipient.is_none()
+                    && row.message.conversation_id == conversation_id
+                    && row.message.sender_type == "ai"
+                    && row.message.status == MessageStatus::Sending
+            });
+            i64::try_from(claimed.count()).unwrap()
+        })
+        .await
+    }
+
+    async fn count_absent_read(&self, message_id: Uuid, attempts: i32) -> Result<i32, StoreError> {
+        self.ask("count absent read", |state, _| {
+            let Some(row) = state.db.message_mut(message_id) else { return 0 };
+            if row.attempts != attempts || row.message.status != MessageStatus::Sending {
+                return 0;
+            }
+            row.absent_reads += 1;
+            row.absent_reads
+        })
+        .await
+    }
+
+    async fn queue_again(&self, message_id: Uuid, attempts: i32) -> Result<bool, StoreError> {
+        self.ask("queue again", |state, _| {
+            let Some(row) = state.db.message_mut(message_id) else { return false };
+            if row.attempts != attempts || row.message.status != MessageStatus::Sending {
+                return false;
+            }
+            row.message.status = MessageStatus::Queued;
+            (row.claim, row.lease_until) = (None, None);
+            row.is_resent = true;
+            true
+        })
+        .await
+    }
+
+    async fn adopted(&self, sids: &[String]) -> Result<Vec<String>, StoreError> {
+        self.ask("read adopted", |state, _| {
+            let known =
+                |sid: &&String| state.db.messages.iter().any(|row| row.message.twilio_sid.as_ref() == Some(*sid));
+            sids.iter().filter(known).cloned().collect()
+        })
+        .await
+    }
+}

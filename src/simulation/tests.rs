@@ -1,0 +1,90 @@
+//! Many seeds, each of them; and the tests of the test.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::planted::Planted;
+use super::play;
+use crate::telemetry::Metrics;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number")))
+}
+
+/// The first seed of these that breaks a promise, and which.
+fn search(seeds: std::ops::Range<u64>, planted: Planted) -> Option<(u64, String)> {
+    let next = AtomicU64::new(seeds.start);
+    let found = Mutex::new(None::<(u64, String)>);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let metrics = Metrics::new();
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    if let Some(broken) = play(seed, planted, false, &metrics).broken {
+                        next.store(seeds.end, Ordering::Relaxed);
+                        let mut found = found.lock().unwrap();
+                        if found.as_ref().is_none_or(|before| before.0 > seed) {
+                            *found = Some((seed, broken));
+                        }
+                    }
+                }
+            });
+        }
+    });
+    found.into_inner().unwrap()
+}
+
+fn replay(seed: u64) -> Option<String> {
+    let outcome = play(seed, Planted::Nothing, true, &Metrics::new());
+    for line in &outcome.lines {
+        println!("{line}");
+    }
+    println!("seed {seed}: {} events in {} ms, hash {:016x}", outcome.events, outcome.ms, outcome.hash);
+    outcome.broken
+}
+
+#[test]
+fn guarantees_hold_for_every_seed() {
+    if let Some(seed) = number("NMC_SIM_SEED") {
+        let broken = replay(seed);
+        assert_eq!(broken, None, "seed {seed}");
+        return;
+    }
+    let planted = Planted::Nothing;
+    let first = number("NMC_SIM_FIRST").unwrap_or(0);
+    let seeds = number("NMC_SIM_SEEDS").unwrap_or(1_000);
+    let began = Instant::now();
+    if let Some((seed, broken)) = search(first..first + seeds, planted) {
+        replay(seed);
+        panic!("seed {seed}: {broken}\nagain: NMC_SIM_SEED={seed} make simulate");
+    }
+    println!("{seeds} seeds from {first} on in {:.1} s", began.elapsed().as_secs_f64());
+}
+
+#[test]
+fn a_seed_replays_its_run_exactly() {
+    let metrics = Metrics::new();
+    for seed in 0..100 {
+        let [first, second] = [(); 2].map(|()| play(seed, Planted::Nothing, false, &metrics));
+        assert_eq!((first.hash, first.events, first.ms), (second.hash, second.events, second.ms), "seed {seed}");
+    }
+}
+
+/// What would slip through a test that notices nothing.
+#[rstest::rstest]
+#[case::ack_before_commit(Planted::AckBeforeCommit, 200, "")]
+#[case::a_stale_fire_is_dropped(Planted::StaleFireDropped, 200, "")]
+#[case::no_fence_on_what_is_sent_again(Planted::NoFenceOnResend, 2_000, "")]
+#[case::retry_after_a_time_out(Planted::RetryAfterTimeout, 200, "")]
+#[case::the_inbox_is_asked_outside_the_transaction(Planted::InboxOutside, 2_000, "")]
+fn a_planted_bug_is_caught(#[case] planted: Planted, #[case] within: u64, #[case] by: &str) {
+    let (seed, broken) = search(0..within, planted).unwrap_or_else(|| panic!("{planted:?} is not noticed"));
+    println!("{planted:?}: seed {seed}: {broken}");
+    assert!(broken.contains(by), "{broken}");
+}

@@ -1,0 +1,188 @@
+//! Twilio and the network to it: accepts, refuses, is busy, hangs, or takes a message and never says so; lists what it
+//! has a little late; and reports on it in any order, twice, or not at all.
+
+use std::time::Duration;
+
+use chrono::{DateTime, SubsecRound, Utc};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::edge;
+use super::planted::Planted;
+use super::scheduler::{Group, WORLD};
+use super::weather::Fault;
+use super::world::World;
+use crate::inbound::Webhook;
+use crate::sending::Carrier;
+use crate::twilio::{Account, ListError, ListedMessage, OutgoingSms, SendOutcome};
+
+/// How long the client waits for an answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// A request may hang so long before it is carried out, and what was accepted may be missing in the list for so long. Both
+/// together stay below the 30 s after which absence counts as proven.
+const HANGS_MS: u64 = 8_000;
+const LISTED_AFTER_MS: u64 = 8_000;
+
+/// What Twilio knows.
+#[derive(Default)]
+pub struct Network {
+    pub accepted: Vec<Accepted>,
+}
+
+/// A message that Twilio has taken.
+pub struct Accepted {
+    sid: String,
+    to: String,
+    from: String,
+    body: String,
+    at: DateTime<Utc>,
+    listed_from_ms: u64,
+}
+
+/// What Twilio will do with a request.
+#[derive(Clone, Copy)]
+enum Fate {
+    Accept { after_ms: u64, answered: bool },
+    Refuse { code: u32 },
+    Busy { retry_after: Option<Duration> },
+    Vanish,
+}
+
+/// A process's client of Twilio.
+#[derive(Clone)]
+pub struct SimTwilio {
+    pub world: World,
+    pub group: Group,
+}
+
+impl SimTwilio {
+    fn fate(&self) -> Fate {
+        let mut state = self.world.lock();
+        let weather = &mut state.weather;
+        let after_ms = 5 + weather.below(60);
+        if !weather.strikes(Fault::Send) {
+            return Fate::Accept { after_ms, answered: true };
+        }
+        match weather.below(10) {
+            0..3 => Fate::Accept { after_ms, answered: false },
+            3..5 => Fate::Accept { after_ms: weather.below(HANGS_MS), answered: weather.chance(50) },
+            5..7 => Fate::Vanish,
+            7 => Fate::Busy { retry_after: weather.chance(50).then(|| weather.between(100, 3_000)) },
+            8 => Fate::Busy { retry_after: None },
+            _ => Fate::Refuse { code: weather.one_of(&[21_610, 21_614, 30_007]) },
+        }
+    }
+
+    /// Twilio takes the message, whoever still waits for the answer.
+    fn accept(&self, sms: &OutgoingSms) -> String {
+        let (now, ms) = (self.world.now(), self.world.ms());
+        let message_id: Uuid = sms.status_callback.rsplit('=').next().unwrap().parse().unwrap();
+        let mut state = self.world.lock();
+        let state = &mut *state;
+        let sid = format!("SM{:032x}", state.network.accepted.len() + 1);
+        let listed_from_ms = if state.weather.is_foul() { ms + state.weather.below(LISTED_AFTER_MS) } else { ms };
+        state.network.accepted.push(Accepted {
+            sid: sid.clone(),
+            to: sms.to.clone(),
+            from: sms.from.clone(),
+            body: sms.body.clone(),
+            at: now,
+            listed_from_ms,
+        });
+        state.trace.note(ms, WORLD, "Twilio accepts", state.network.accepted.len() as u64, || message_id.to_string());
+        state.ledger.accepted(&state.db, message_id);
+        let last = if state.weather.chance(10) { ("undelivered", Some(30_003)) } else { ("delivered", None) };
+        for (status, error_code) in [("sent", None), last] {
+            // A callback may never come.
+            if !state.weather.is_foul() || !state.weather.chance(15) {
+                let after = state.weather.between(10, 3_000);
+                state.under_way += 1;
+                self.report(after, &sid, message_id, status, error_code);
+            }
+        }
+        sid
+    }
+
+    /// A status callback, in its own time.
+    fn report(&self, after: Duration, sid: &str, message_id: Uuid, status: &str, error_code: Option<i32>) {
+        let input_id = format!("message_status:{sid}:{status}");
+        let (message_sid, status) = (sid.to_owned(), status.to_owned());
+        let webhook = Webhook::MessageStatus { message_sid, message_id: Some(message_id), status, error_code };
+        let world = self.world.clone();
+        self.world.spawner.spawn(WORLD, async move {
+            tokio::time::sleep(after).await;
+            edge::webhook(&world, input_id, webhook).await;
+            world.lock().under_way -= 1;
+        });
+    }
+}
+
+impl Carrier for SimTwilio {
+    async fn send(&self, _account: &Account, sms: &OutgoingSms) -> SendOutcome {
+        self.world.pause(self.group).await;
+        let fate = self.fate();
+        let silent = || {
+            if self.world.lock().planted == Planted::RetryAfterTimeout {
+                return SendOutcome::NotProcessed { retry_after: None, reason: "no answer".to_owned() };
+            }
+            SendOutcome::Unknown { reason: "no answer".to_owned() }
+        };
+        match fate {
+            Fate::Accept { after_ms, answered } => {
+                let (tell, told) = oneshot::channel();
+                let (this, sms) = (self.clone(), sms.clone());
+                // The request is on its way, whatever becomes of the process.
+                self.world.later(Duration::from_millis(after_ms), async move {
+                    let sid = this.accept(&sms);
+                    if answered {
+                        drop(tell.send(sid));
+                    }
+                });
+                match tokio::time::timeout(TIMEOUT, told).await {
+                    Ok(Ok(sid)) => SendOutcome::Accepted { sid, segments: 1, status: "queued".to_owned() },
+                    _ => silent(),
+                }
+            }
+            Fate::Vanish => {
+                self.world.pause(self.group).await;
+                silent()
+            }
+            Fate::Busy { retry_after } => SendOutcome::NotProcessed { retry_after, reason: "busy".to_owned() },
+            Fate::Refuse { code } => {
+                SendOutcome::Rejected { code: Some(code), message: String::new(), http_status: 400 }
+            }
+        }
+    }
+
+    async fn list_sent(
+        &self,
+        _account: &Account,
+        to: &str,
+        from: &str,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<ListedMessage>, ListError> {
+        let ms = self.world.ms();
+        let since = since.trunc_subsecs(0);
+        let listed = self.world.ask(self.group, "list messages", move |state, _| {
+            let between = state.network.accepted.iter().filter(|message| message.to == to && message.from == from);
+            between
+                .filter(|message| message.at.trunc_subsecs(0) >= since && message.listed_from_ms <= ms)
+                .map(listed)
+                .collect()
+        });
+        listed.await.ok_or_else(|| ListError::Unreachable("no answer".to_owned()))
+    }
+}
+
+fn listed(message: &Accepted) -> ListedMessage {
+    ListedMessage {
+        sid: message.sid.clone(),
+        body: message.body.clone(),
+        to: message.to.clone(),
+        from: message.from.clone(),
+        status: "sent".to_owned(),
+        direction: "outbound-api".to_owned(),
+        date_created: message.at.trunc_subsecs(0),
+        date_sent: None,
+    }
+}

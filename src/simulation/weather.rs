@@ -1,0 +1,108 @@
+//! What goes wrong in a run, and how often: drawn from the seed, so that some runs are calm, some lose much of one kind,
+//! and some lose a little of everything.
+
+use std::time::Duration;
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+/// Something that may go wrong where a process talks to a neighbour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The process dies, here.
+    Crash,
+    /// The request never gets there.
+    RequestLost,
+    /// It was carried out, and the answer is lost.
+    AnswerLost,
+    /// A message is handed out, and does not arrive.
+    DeliveryLost,
+    /// A message is handed out to two at once.
+    DeliveryDoubled,
+    /// A later message is handed out first.
+    DeliveryReordered,
+    /// A timer does not fire, until it is armed again.
+    TimerStuck,
+    /// A timer fires twice.
+    TimerDoubled,
+    /// A fire is stored late, and takes a newer arm with it.
+    TimerSlow,
+    /// A webhook comes twice.
+    WebhookDoubled,
+    /// Everything takes long.
+    Slow,
+    /// Twilio's answer to a send is none, or not the usual one.
+    Send,
+    /// DispatchBot has none.
+    Analysis,
+}
+
+const KINDS: usize = 13;
+/// In a storm, each of these may be so frequent at the most, in 10,000: in the order of [`Fault`].
+const WORST: [u32; KINDS] = [40, 300, 300, 500, 1_500, 2_000, 2_500, 2_500, 5_000, 3_000, 400, 4_500, 5_000];
+
+/// The faults of a run, and all else that is drawn.
+pub struct Weather {
+    rng: SmallRng,
+    /// In 10,000.
+    rates: [u32; KINDS],
+    fair: bool,
+}
+
+impl Weather {
+    /// The weather of a seed.
+    pub fn of(seed: u64) -> Self {
+        let mut rng = SmallRng::seed_from_u64(seed ^ 0x5eed_0f_a11_7e_a9e);
+        let rates = WORST.map(|worst| if rng.random_bool(0.5) { 0 } else { rng.random_range(0..=worst) });
+        Self { rng, rates, fair: false }
+    }
+
+    /// From now on nothing goes wrong.
+    pub fn clear_up(&mut self) {
+        self.fair = true;
+    }
+
+    /// Whether it still storms.
+    pub fn is_foul(&self) -> bool {
+        !self.fair
+    }
+
+    /// Whether this goes wrong now.
+    pub fn strikes(&mut self, fault: Fault) -> bool {
+        let rate = self.rates[fault as usize];
+        !self.fair && rate > 0 && self.rng.random_range(0..10_000) < rate
+    }
+
+    /// A number below `limit`.
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.rng.random_range(0..limit.max(1))
+    }
+
+    /// True so often in a hundred.
+    pub fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    /// One of these.
+    pub fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len() as u64) as usize]
+    }
+
+    /// A time between two, in milliseconds.
+    pub fn between(&mut self, least_ms: u64, most_ms: u64) -> Duration {
+        Duration::from_millis(least_ms + self.below(most_ms - least_ms + 1))
+    }
+
+    /// How long a step takes; nothing: it only lets others go first.
+    pub fn step(&mut self) -> Duration {
+        if self.strikes(Fault::Slow) {
+            return self.between(50, 4_000);
+        }
+        if self.fair || self.chance(70) { Duration::ZERO } else { self.between(1, 12) }
+    }
+
+    /// An id that nobody derives.
+    pub fn id(&mut self) -> uuid::Uuid {
+        uuid::Uuid::from_u128(self.rng.random())
+    }
+}

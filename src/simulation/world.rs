@@ -1,0 +1,197 @@
+//! The world of a run: everything outside the processes, behind one lock that nobody holds while they wait.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::dispatchbot::Answering;
+use super::jetstream::Streams;
+use super::ledger::Ledger;
+use super::planted::Planted;
+use super::scheduler::{Group, Spawner};
+use super::store::Tables;
+use super::trace::Trace;
+use super::twilio::Network;
+use super::weather::{Fault, Weather};
+
+/// The world; clones share it.
+#[derive(Clone)]
+pub struct World {
+    state: Arc<Mutex<State>>,
+    /// Starts and ends tasks.
+    pub spawner: Spawner,
+    /// Somebody waits for a message or a timer.
+    pub changed: Arc<Notify>,
+    /// Somebody waits for a lock in the database.
+    pub unlocked: Arc<Notify>,
+    began: Instant,
+}
+
+/// All that the world knows.
+pub struct State {
+    pub weather: Weather,
+    pub planted: Planted,
+    pub trace: Trace,
+    pub db: Tables,
+    pub streams: Streams,
+    pub network: Network,
+    /// By window.
+    pub answering: BTreeMap<Uuid, Answering>,
+    pub ledger: Ledger,
+    /// By how much each process's clock is wrong, in milliseconds, by its group.
+    pub clocks: Vec<(Group, i64)>,
+    /// Groups that have crashed since somebody looked.
+    pub crashed: Vec<Group>,
+    /// What people and the network still have to do.
+    pub under_way: usize,
+    last_group: Group,
+}
+
+impl World {
+    pub fn new(seed: u64, planted: Planted, traced: bool) -> Self {
+        let state = State {
+            weather: Weather::of(seed),
+            planted,
+            trace: Trace::new(traced),
+            db: Tables::default(),
+            streams: Streams::default(),
+            network: Network::default(),
+            answering: BTreeMap::new(),
+            ledger: Ledger::default(),
+            clocks: Vec::new(),
+            crashed: Vec::new(),
+            under_way: 0,
+            last_group: 0,
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            spawner: Spawner::default(),
+            changed: Arc::default(),
+            unlocked: Arc::default(),
+            began: Instant::now(),
+        }
+    }
+
+    /// The state, for a moment.
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Milliseconds since the run began.
+    pub fn ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap()
+    }
+
+    /// The true time.
+    pub fn now(&self) -> DateTime<Utc> {
+        at(self.ms())
+    }
+
+    /// What the clock of a process shows.
+    pub fn clock_of(&self, group: Group) -> DateTime<Utc> {
+        let wrong_by = self.lock().clocks.iter().find(|clock| clock.0 == group).map_or(0, |clock| clock.1);
+        self.now() + TimeDelta::milliseconds(wrong_by)
+    }
+
+    /// A new process.
+    pub fn group(&self) -> Group {
+        let mut state = self.lock();
+        state.last_group += 1;
+        state.last_group
+    }
+
+    /// Something happened.
+    pub fn note(&self, who: Group, what: &'static str, number: u64, text: impl FnOnce() -> String) {
+        let ms = self.ms();
+        self.lock().trace.note(ms, who, what, number, text);
+    }
+
+    /// A promise was broken.
+    pub fn breach(&self, what: impl FnOnce() -> String) {
+        self.lock().ledger.breach(what);
+    }
+
+    /// A moment in which others may go on, time may pass, and the process may die.
+    pub async fn pause(&self, who: Group) {
+        let step = {
+            let mut state = self.lock();
+            if who != super::scheduler::WORLD && state.weather.strikes(Fault::Crash) {
+                state.crashed.push(who);
+                None
+            } else {
+                Some(state.weather.step())
+            }
+        };
+        match step {
+            Some(Duration::ZERO) => yield_now().await,
+            Some(time) => tokio::time::sleep(time).await,
+            None => {
+                self.note(who, "crash", 0, String::new);
+                self.spawner.end(who);
+                self.changed.notify_waiters();
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// What a process asks of a neighbour: carried out in one step, or not at all; `None` where there is no answer, of
+    /// which nothing can be concluded.
+    pub async fn ask<T: Send>(
+        &self,
+        who: Group,
+        what: &'static str,
+        effect: impl FnOnce(&mut State, DateTime<Utc>) -> T + Send,
+    ) -> Option<T> {
+        self.pause(who).await;
+        if self.lock().weather.strikes(Fault::RequestLost) {
+            self.note(who, "request lost", 0, || what.to_owned());
+            return None;
+        }
+        let (now, ms) = (self.now(), self.ms());
+        let answer = {
+            let mut state = self.lock();
+            state.trace.note(ms, who, what, 0, String::new);
+            effect(&mut state, now)
+        };
+        self.pause(who).await;
+        if self.lock().weather.strikes(Fault::AnswerLost) {
+            self.note(who, "answer lost", 0, || what.to_owned());
+            return None;
+        }
+        Some(answer)
+    }
+
+    /// Something outside the processes takes its time, and then happens.
+    pub fn later(&self, after: Duration, what: impl Future<Output = ()> + Send + 'static) {
+        self.lock().under_way += 1;
+        let world = self.clone();
+        self.spawner.spawn(super::scheduler::WORLD, async move {
+            tokio::time::sleep(after).await;
+            what.await;
+            world.lock().under_way -= 1;
+        });
+    }
+}
+
+/// The time so many milliseconds after the beginning.
+pub fn at(ms: u64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::milliseconds(i64::try_from(ms).unwrap())
+}
+
+/// Lets others go first.
+pub async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return std::task::Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}
