@@ -82,11 +82,11 @@ impl fmt::Display for Report {
         writeln!(f, "  SMS accepted    {:6}  of requests: {}", figures.accepted, list(&self.twilio))?;
         writeln!(
             f,
-            "  commands        {:6}  {}; {} with a message in flight, {} without an answer",
+            "  commands        {:6}  {}; {} with a message in flight; not carried out: {}",
             figures.commands.values().sum::<usize>(),
             list(&figures.commands),
             figures.in_flight,
-            figures.unanswered_commands
+            list(&figures.not_carried_out)
         )?;
         writeln!(f, "  events          {:6}", figures.events)?;
         self.breaches(f)?;

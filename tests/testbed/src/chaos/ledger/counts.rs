@@ -38,8 +38,8 @@ pub(in crate::chaos) struct Figures {
     pub commands: BTreeMap<String, usize>,
     /// Takeovers that told of a message in flight.
     pub in_flight: usize,
-    /// Commands that got no answer.
-    pub unanswered_commands: usize,
+    /// Commands that were not carried out, by why.
+    pub not_carried_out: BTreeMap<String, usize>,
     /// Conversations.
     pub conversations: usize,
     /// Events that Redis was told.
@@ -70,7 +70,6 @@ impl Figures {
             accepted: evidence.accepted.len(),
             conversations: evidence.conversations.len(),
             events: evidence.events.len(),
-            unanswered_commands: evidence.asked.iter().filter(|asked| asked.end == End::NoAnswer).count(),
             ..Self::default()
         };
         for text in evidence.texts() {
@@ -82,10 +81,17 @@ impl Figures {
             *figures.windows.entry(window.state.clone()).or_default() += 1;
         }
         for asked in &evidence.asked {
-            if let End::Done { in_flight } = asked.end {
-                *figures.commands.entry(format!("{:?}", asked.command)).or_default() += 1;
-                figures.in_flight += usize::from(in_flight);
-            }
+            let why = match &asked.end {
+                End::Done { in_flight } => {
+                    *figures.commands.entry(format!("{:?}", asked.command)).or_default() += 1;
+                    figures.in_flight += usize::from(*in_flight);
+                    continue;
+                }
+                End::Refused(code) => code.clone(),
+                End::NoAnswer => "no answer".to_owned(),
+                End::NoConversation => "no conversation yet".to_owned(),
+            };
+            *figures.not_carried_out.entry(why).or_default() += 1;
         }
         figures
     }
