@@ -59,6 +59,10 @@ race: servers nextest ## Takeovers at random moments against two processes, thou
 property: ## The rules under a million random sequences, other ones every time (NMC_PROPERTY_CASES, NMC_PROPERTY_SEED)
 	NMC_PROPERTY_CASES=$${NMC_PROPERTY_CASES:-1000000} NMC_PROPERTY_SEED=$${NMC_PROPERTY_SEED:-random} $(CARGO) test $(ALL) --package nevermisscall --lib property:: -- --nocapture
 
+.PHONY: simulate
+simulate: ## The service in a simulated world: a million seeds, optimised (NMC_SIM_SEEDS, NMC_SIM_FIRST); NMC_SIM_SEED=n replays one
+	NMC_SIM_SEEDS=$${NMC_SIM_SEEDS:-1000000} $(CARGO) test --package nevermisscall --lib --profile simulate simulation::tests::guarantees -- --nocapture
+
 .PHONY: test-live
 test-live: servers nextest ## Runs the tests against the real Twilio and DispatchBot (needs test credentials)
 	@for name in TWILIO_TEST_SID TWILIO_TEST_TOKEN DISPATCHBOT_TEST_KEY; do \
