@@ -78,6 +78,10 @@ property: ## The rules under a million random sequences, other ones every time (
 fuzz: ## Bad input by machine: libFuzzer on each target of fuzz/, a minute each (NMC_FUZZ_SECONDS, FUZZ="form twiml")
 	scripts/fuzz $(FUZZ)
 
+.PHONY: simulate
+simulate: ## The service in a simulated world: a million seeds, optimised (NMC_SIM_SEEDS, NMC_SIM_FIRST); NMC_SIM_SEED=n replays one
+	NMC_SIM_SEEDS=$${NMC_SIM_SEEDS:-1000000} $(CARGO) test --package nevermisscall --lib --profile simulate simulation::tests::guarantees -- --nocapture
+
 .PHONY: test-live
 test-live: servers nextest ## Runs the tests against the real Twilio and DispatchBot (needs test credentials)
 	@for name in TWILIO_TEST_SID TWILIO_TEST_TOKEN DISPATCHBOT_TEST_KEY; do \

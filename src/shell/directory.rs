@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use moka::future::Cache;
+use moka::sync::Cache;
 use tokio::time::Instant;
 
 use crate::business::Profile;
@@ -67,13 +67,13 @@ impl<R: Businesses> Directory<R> {
     /// # Errors
     /// When the store is away.
     pub async fn by_phone(&self, phone: &PhoneNumber) -> Result<Option<Arc<Profile>>, DirectoryError> {
-        if let Some(profile) = self.by_phone.get(phone).await.and_then(LookedUp::if_fresh) {
+        if let Some(profile) = self.by_phone.get(phone).and_then(LookedUp::if_fresh) {
             return Ok(Some(profile));
         }
         let table = async { self.store.business_by_phone(phone).await?.map(parse).transpose() };
         let found = self.mirror.instead_of(table, |mirror| mirror.by_phone(phone).map(Some)).await?;
         let Some(profile) = found else { return Ok(None) };
-        self.by_phone.insert(phone.clone(), LookedUp::now(&profile)).await;
+        self.by_phone.insert(phone.clone(), LookedUp::now(&profile));
         Ok(Some(profile))
     }
 
@@ -82,13 +82,13 @@ impl<R: Businesses> Directory<R> {
     /// # Errors
     /// When the store is away.
     pub async fn by_id(&self, id: &str) -> Result<Option<Arc<Profile>>, DirectoryError> {
-        if let Some(profile) = self.by_id.get(id).await.and_then(LookedUp::if_fresh) {
+        if let Some(profile) = self.by_id.get(id).and_then(LookedUp::if_fresh) {
             return Ok(Some(profile));
         }
         let table = async { self.store.business(id).await?.map(parse).transpose() };
         let found = self.mirror.instead_of(table, |mirror| mirror.by_id(id).map(Some)).await?;
         let Some(profile) = found else { return Ok(None) };
-        self.by_id.insert(id.to_owned(), LookedUp::now(&profile)).await;
+        self.by_id.insert(id.to_owned(), LookedUp::now(&profile));
         Ok(Some(profile))
     }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use moka::future::Cache;
+use moka::sync::Cache;
 use uuid::Uuid;
 
 use super::Target;
@@ -34,30 +34,30 @@ impl HotConversations {
     }
 
     /// The conversation, if it is hot.
-    pub(super) async fn find(&self, target: &Target) -> Option<Conversation> {
+    pub(super) fn find(&self, target: &Target) -> Option<Conversation> {
         let id = match target {
             Target::Id(id) => *id,
             Target::Open { business_phone, customer_phone, .. } => {
-                self.open.get(&(business_phone.to_string(), customer_phone.to_string())).await?
+                self.open.get(&(business_phone.to_string(), customer_phone.to_string()))?
             }
         };
-        self.by_id.get(&id).await.map(|hot| (*hot).clone())
+        self.by_id.get(&id).map(|hot| (*hot).clone())
     }
 
     /// Keeps the conversation as it was just committed.
-    pub(super) async fn keep(&self, conversation: &Conversation) {
+    pub(super) fn keep(&self, conversation: &Conversation) {
         if conversation.status == Status::Completed {
-            self.forget(conversation).await;
+            self.forget(conversation);
         } else {
-            self.open.insert(numbers(conversation), conversation.id).await;
-            self.by_id.insert(conversation.id, Arc::new(conversation.clone())).await;
+            self.open.insert(numbers(conversation), conversation.id);
+            self.by_id.insert(conversation.id, Arc::new(conversation.clone()));
         }
     }
 
     /// Somebody else has changed it.
-    pub(super) async fn forget(&self, conversation: &Conversation) {
-        self.open.invalidate(&numbers(conversation)).await;
-        self.by_id.invalidate(&conversation.id).await;
+    pub(super) fn forget(&self, conversation: &Conversation) {
+        self.open.invalidate(&numbers(conversation));
+        self.by_id.invalidate(&conversation.id);
     }
 }
 

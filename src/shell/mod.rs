@@ -229,7 +229,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
             if !decision.changed {
                 if cached {
                     // What is no news to the cache may be news to the row.
-                    self.hot.forget(&decision.conversation).await;
+                    self.hot.forget(&decision.conversation);
                     continue;
                 }
                 self.arm_only(&decision).await?;
@@ -256,7 +256,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
                     self.count(&decision);
                     let conversation =
                         Conversation { version: decision.conversation.version + 1, ..decision.conversation };
-                    self.hot.keep(&conversation).await;
+                    self.hot.keep(&conversation);
                     let drained =
                         self.outbox.drain_all(call.map(|call| call.id).into_iter().chain([conversation_id])).await;
                     match drained {
@@ -270,11 +270,11 @@ impl<R: Records, P: Publish> Shell<R, P> {
                 }
                 Committed::Conflict => {
                     self.metrics.cas_conflict();
-                    self.hot.forget(&decision.conversation).await;
+                    self.hot.forget(&decision.conversation);
                 }
                 Committed::CallConflict => return Err(ShellError::Contended),
                 seen @ Committed::Seen { .. } => {
-                    self.hot.forget(&decision.conversation).await;
+                    self.hot.forget(&decision.conversation);
                     return self.seen_before(seen).await;
                 }
             }
@@ -328,7 +328,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
     }
 
     async fn load(&self, target: &Target) -> Result<(Option<Conversation>, bool), ShellError> {
-        if let Some(hot) = self.hot.find(target).await {
+        if let Some(hot) = self.hot.find(target) {
             self.metrics.cache(true);
             return Ok((Some(hot), true));
         }

@@ -56,11 +56,10 @@ fn guarantees_hold_for_every_seed() {
         assert_eq!(broken, None, "seed {seed}");
         return;
     }
-    let planted = Planted::Nothing;
     let first = number("NMC_SIM_FIRST").unwrap_or(0);
     let seeds = number("NMC_SIM_SEEDS").unwrap_or(1_000);
     let began = Instant::now();
-    if let Some((seed, broken)) = search(first..first + seeds, planted) {
+    if let Some((seed, broken)) = search(first..first + seeds, Planted::Nothing) {
         replay(seed);
         panic!("seed {seed}: {broken}\nagain: NMC_SIM_SEED={seed} make simulate");
     }
@@ -71,20 +70,33 @@ fn guarantees_hold_for_every_seed() {
 fn a_seed_replays_its_run_exactly() {
     let metrics = Metrics::new();
     for seed in 0..100 {
-        let [first, second] = [(); 2].map(|()| play(seed, Planted::Nothing, false, &metrics));
+        let [first, second] = [(); 2].map(|()| play(seed, Planted::Nothing, true, &metrics));
+        let differs = first.lines.iter().zip(&second.lines).position(|(one, other)| one != other);
+        if let Some(at) = differs {
+            let both = [first, second].map(|run| run.lines[at.saturating_sub(12)..=at].join("\n"));
+            panic!("seed {seed} has two runs:\n{}\n--\n{}", both[0], both[1]);
+        }
         assert_eq!((first.hash, first.events, first.ms), (second.hash, second.events, second.ms), "seed {seed}");
     }
 }
 
-/// What would slip through a test that notices nothing.
+/// What would slip through a test that notices nothing; each has to be caught for what it does.
 #[rstest::rstest]
-#[case::ack_before_commit(Planted::AckBeforeCommit, 200, "")]
-#[case::a_stale_fire_is_dropped(Planted::StaleFireDropped, 200, "")]
-#[case::no_fence_on_what_is_sent_again(Planted::NoFenceOnResend, 2_000, "")]
-#[case::retry_after_a_time_out(Planted::RetryAfterTimeout, 200, "")]
-#[case::the_inbox_is_asked_outside_the_transaction(Planted::InboxOutside, 2_000, "")]
-fn a_planted_bug_is_caught(#[case] planted: Planted, #[case] within: u64, #[case] by: &str) {
+#[case::ack_before_commit(Planted::AckBeforeCommit, 300, &["was acknowledged, and is lost"])]
+#[case::a_stale_fire_is_dropped(Planted::StaleFireDropped, 1_000, &["nothing will look at"])]
+#[case::no_fence_on_what_is_sent_again(
+    Planted::NoFenceOnResend,
+    1_000,
+    &["goes to one who has opted out", "after a takeover has answered", "without the newest text"],
+)]
+#[case::retry_after_a_time_out(Planted::RetryAfterTimeout, 300, &["goes out twice"])]
+#[case::the_inbox_is_asked_outside_the_transaction(
+    Planted::InboxOutside,
+    1_000,
+    &["is decided twice", "is written twice", "counts as another than it is"],
+)]
+fn a_planted_bug_is_caught(#[case] planted: Planted, #[case] within: u64, #[case] by: &[&str]) {
     let (seed, broken) = search(0..within, planted).unwrap_or_else(|| panic!("{planted:?} is not noticed"));
     println!("{planted:?}: seed {seed}: {broken}");
-    assert!(broken.contains(by), "{broken}");
+    assert!(by.iter().any(|by| broken.contains(by)), "{planted:?} was caught by chance: {broken}");
 }

@@ -52,7 +52,7 @@ pub struct Weather {
 impl Weather {
     /// The weather of a seed.
     pub fn of(seed: u64) -> Self {
-        let mut rng = SmallRng::seed_from_u64(seed ^ 0x5eed_0f_a11_7e_a9e);
+        let mut rng = SmallRng::seed_from_u64(seed ^ 0x005e_ed0f_a117_ea9e);
         let rates = WORST.map(|worst| if rng.random_bool(0.5) { 0 } else { rng.random_range(0..=worst) });
         Self { rng, rates, fair: false }
     }

@@ -73,12 +73,15 @@ impl SimJetStream {
         state.trace.note(now_ms, self.group, "handed out", sequence, || {
             format!("{} {sequence}, time {count}, lost {lost}", message.subject)
         });
-        if state.planted == Planted::AckBeforeCommit
-            || (state.planted == Planted::StaleFireDropped && looks_stale(state, &message, now_ms))
-        {
-            let is_dropped = state.planted == Planted::StaleFireDropped;
-            settle(state, consumer, sequence, Disposition::Ack, now_ms);
-            return Some((!is_dropped && !lost).then_some((message, sequence, count)));
+        match state.planted {
+            Planted::AckBeforeCommit if consumer == "conversations" => {
+                settle(state, consumer, sequence, Disposition::Ack, now_ms);
+            }
+            Planted::StaleFireDropped if looks_stale(state, &message, now_ms) => {
+                settle(state, consumer, sequence, Disposition::Ack, now_ms);
+                return Some(None);
+            }
+            _ => {}
         }
         Some((!lost).then_some((message, sequence, count)))
     }
