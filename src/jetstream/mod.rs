@@ -100,7 +100,7 @@ impl JetStream {
 
     /// A publisher on this connection.
     pub fn publisher(&self) -> Publisher {
-        Publisher::new(self.context.clone())
+        Publisher::new(self.client.clone(), self.context.clone())
     }
 
     /// Whether the connection stands.

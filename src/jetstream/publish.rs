@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::future::IntoFuture;
 use std::time::Duration;
 
-use async_nats::HeaderMap;
+use async_nats::connection::State;
 use async_nats::jetstream::{Context, context};
+use async_nats::{Client, HeaderMap};
 use bytes::Bytes;
 
 /// A message to be published.
@@ -51,12 +52,13 @@ impl PublishError {
 /// Publishes and waits for the acknowledgement; clones share one connection.
 #[derive(Debug, Clone)]
 pub struct Publisher {
+    client: Client,
     context: Context,
 }
 
 impl Publisher {
-    pub(super) fn new(context: Context) -> Self {
-        Self { context }
+    pub(super) fn new(client: Client, context: Context) -> Self {
+        Self { client, context }
     }
 
     /// Whoever waits at most `timeout` for an acknowledgement.
@@ -78,11 +80,14 @@ impl Publisher {
     /// are stored in that order, so several can be on their way at once.
     ///
     /// # Errors
-    /// When it could not be sent.
+    /// When it could not be sent; at once, where the connection is known to be gone: whoever publishes may hold a lock.
     pub async fn send(
         &self,
         message: Outgoing,
     ) -> Result<impl Future<Output = Result<Published, PublishError>> + Send + use<>, PublishError> {
+        if self.client.connection_state() == State::Disconnected {
+            return Err(context::PublishError::new(context::PublishErrorKind::BrokenPipe).into());
+        }
         let headers = headers(&message);
         let ack = self.context.publish_with_headers(message.subject, headers, message.payload).await?;
         Ok(async move {

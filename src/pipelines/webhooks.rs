@@ -163,7 +163,13 @@ impl<R: Records, P: Publish> Decide<R, P> {
         }));
         let target = Target::Open { business_phone, customer_phone: customer, business };
         match self.shell.apply(&target, input, &happening).await.map_err(|e| early.retry(e))? {
-            Applied::Before { same_body } => self.same(same_body, WebhookKind::Sms),
+            Applied::Before { same_body } => {
+                if same_body {
+                    let arrived = self.shell.store().had_arrived(message_sid, inbound.received_at);
+                    arrived.await.map_err(|e| early.retry(e))?;
+                }
+                self.same(same_body, WebhookKind::Sms)
+            }
             Applied::Now(_) | Applied::Nothing => Ok(()),
         }
     }

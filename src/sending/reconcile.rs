@@ -25,7 +25,7 @@ const PROOF: i32 = 2;
 /// A message is sent twice at the most.
 const MAX_ATTEMPTS: i32 = 2;
 /// Twilio's list has been out of reach for so long that nothing can be proven any more.
-const NOT_PROVABLE: TimeDelta = TimeDelta::minutes(30);
+const NOT_PROVABLE: Duration = Duration::from_secs(30 * 60);
 
 impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
     /// A message that was claimed and whose outcome nobody has told.
@@ -34,7 +34,7 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
             return Err(FailureReason::wait(turn.due.lease_left, "whoever may be sending it has had the time to"));
         }
         let attempted_at = turn.due.attempted_at.unwrap_or(turn.due.message.created_at);
-        let age = self.shell.now() - attempted_at;
+        let age = turn.due.attempt_age.unwrap_or_default();
         let account = self.accounts.of(&turn.due.business_id).await.map_err(|e| turn.retry(e))?;
         let (to, from) = (turn.due.to.as_str(), turn.due.business_phone.as_str());
         let listed = match self.twilio.list_sent(&account, to, from, attempted_at - CLOCK_SKEW).await {
@@ -59,8 +59,8 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
         Ok(sids.into_iter().find(|sid| !adopted.contains(sid)))
     }
 
-    async fn absent(&self, turn: &Turn<'_>, age: TimeDelta) -> Result<(), FailureReason> {
-        let waiting = self.reconcile_after.saturating_sub(age.to_std().unwrap_or_default());
+    async fn absent(&self, turn: &Turn<'_>, age: Duration) -> Result<(), FailureReason> {
+        let waiting = self.reconcile_after.saturating_sub(age);
         if !waiting.is_zero() {
             // Not on the list yet proves nothing: look again, at the latest when it does.
             return Err(FailureReason::retry(waiting.min(BETWEEN_READS), "Twilio's answer was lost"));

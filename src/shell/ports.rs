@@ -53,6 +53,8 @@ pub trait Records: Businesses {
     fn message(&self, id: Uuid) -> impl Future<Output = Stored<Option<Message>>> + Send;
     /// One message, by Twilio's id; see [`Store::message_by_sid`].
     fn message_by_sid(&self, twilio_sid: &str) -> impl Future<Output = Stored<Option<Message>>> + Send;
+    /// A customer's message had arrived by this time; see [`Store::had_arrived`].
+    fn had_arrived(&self, twilio_sid: &str, at: DateTime<Utc>) -> impl Future<Output = Stored<()>> + Send;
     /// One call, by Twilio's id; see [`Store::call`].
     fn call(&self, call_sid: &str) -> impl Future<Output = Stored<Option<Call>>> + Send;
     /// What the ledger says of a customer; see [`Store::is_opted_out`].
@@ -141,6 +143,9 @@ impl Records for Store {
     }
     async fn message_by_sid(&self, twilio_sid: &str) -> Stored<Option<Message>> {
         self.message_by_sid(twilio_sid).await
+    }
+    async fn had_arrived(&self, twilio_sid: &str, at: DateTime<Utc>) -> Stored<()> {
+        self.had_arrived(twilio_sid, at).await
     }
     async fn call(&self, call_sid: &str) -> Stored<Option<Call>> {
         self.call(call_sid).await

@@ -53,6 +53,22 @@ impl Message {
 }
 
 impl Store {
+    /// A customer's message had arrived by this time: what is recorded later is corrected. Its copy of an earlier arrival may be
+    /// processed after it, where that one had to wait in PostgreSQL.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn had_arrived(&self, twilio_sid: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE messages SET created_at = $2 WHERE twilio_sid = $1 AND sender_type = 'customer' AND created_at > $2",
+            twilio_sid,
+            at
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     /// When this business last sent a caller a missed-call text, from whichever of its numbers.
     ///
     /// # Errors

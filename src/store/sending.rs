@@ -28,6 +28,8 @@ pub struct DueMessage {
     pub attempts: i32,
     /// When it was last tried.
     pub attempted_at: Option<DateTime<Utc>>,
+    /// How long ago that is, by the one clock that tells it: the database's.
+    pub attempt_age: Option<Duration>,
     /// Whether it goes ahead of what the AI says in its turn: what a person wrote, and whatever an emergency needs.
     pub goes_ahead: bool,
     /// How long the claim of whoever tries it now still holds; zero once it has run out.
@@ -53,6 +55,7 @@ impl Store {
         let row = sqlx::query!(
             r#"SELECT coalesce(m.recipient, c.customer_phone) AS "to!", c.business_phone, c.business_id, m.not_before, m.send_at, m.attempts, m.attempted_at,
                  greatest(extract(epoch FROM m.lease_until - clock_timestamp()), 0)::float8 AS lease_left_seconds,
+                 extract(epoch FROM clock_timestamp() - m.attempted_at)::float8 AS attempt_age_seconds,
                  m.absent_reads, c.emergency_detected
                FROM messages m JOIN conversations c ON c.id = m.about WHERE m.id = $1"#,
             id
@@ -68,6 +71,7 @@ impl Store {
             send_at: row.send_at,
             attempts: row.attempts,
             attempted_at: row.attempted_at,
+            attempt_age: row.attempt_age_seconds.map(|seconds| Duration::from_secs_f64(seconds.max(0.0))),
             goes_ahead: row.emergency_detected || message.kind.goes_ahead(),
             lease_left: row.lease_left_seconds.map_or(Duration::ZERO, Duration::from_secs_f64),
             absent_reads: row.absent_reads,

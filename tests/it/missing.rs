@@ -288,3 +288,36 @@ async fn the_service_starts_before_what_it_rests_on(#[case] order: [&str; 3]) {
     assert_eq!(sent[0].to, CUSTOMER);
     service.stop().await;
 }
+
+/// Twilio brings a webhook twice while JetStream comes back, and the second copy overtakes the first, which waits in
+/// PostgreSQL: the text stands where the first one has put it.
+#[tokio::test]
+async fn a_copy_that_overtakes_its_original_does_not_move_the_text() {
+    let app = spawn_app().await;
+    let copy = |received_at: &str| {
+        json!({
+            "input_id": "sms:SM1", "body_hash": "one", "received_at": received_at, "params": [],
+            "webhook": {
+                "kind": "sms", "message_sid": "SM1", "from": CUSTOMER, "to": OUR_NUMBER, "body": "first", "media": [],
+            },
+        })
+    };
+    let client = async_nats::connect(app.servers.nats.url()).await.unwrap();
+    let context = async_nats::jetstream::new(client);
+    let publish = async |received_at: &str| {
+        let payload = copy(received_at).to_string().into();
+        context.publish("nmc.inbound.sms.key", payload).await.unwrap().await.unwrap();
+    };
+    app.text(CUSTOMER, "second").await;
+    app.wait_for_event_of(CUSTOMER, 1, "message.received").await;
+    publish("2100-01-01T00:00:00Z").await;
+    app.wait_for_event_of(CUSTOMER, 2, "message.received").await;
+    assert_texts(&app, CUSTOMER, &["second", "first"]).await;
+    publish("2020-01-01T00:00:00Z").await;
+    eventually("the text in its place", async || {
+        let messages = app.messages_of(CUSTOMER).await;
+        (messages[0]["body"] == "first").then_some(())
+    })
+    .await;
+    assert_texts(&app, CUSTOMER, &["first", "second"]).await;
+}

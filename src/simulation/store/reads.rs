@@ -74,6 +74,15 @@ impl Records for SimStore {
         .await
     }
 
+    async fn had_arrived(&self, twilio_sid: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
+        self.ask("write arrival", |state, _| {
+            let copies =
+                state.db.messages.iter_mut().filter(|row| row.message.twilio_sid.as_deref() == Some(twilio_sid));
+            copies.for_each(|row| row.message.created_at = row.message.created_at.min(at));
+        })
+        .await
+    }
+
     async fn call(&self, call_sid: &str) -> Result<Option<Call>, StoreError> {
         self.ask("read call", |state, _| state.db.calls.iter().find(|call| call.call_sid == call_sid).cloned()).await
     }

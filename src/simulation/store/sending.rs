@@ -56,6 +56,7 @@ fn due(db: &Tables, id: Uuid, now: DateTime<Utc>) -> Option<DueMessage> {
         send_at: row.send_at,
         attempts: row.attempts,
         attempted_at: row.attempted_at,
+        attempt_age: row.attempted_at.map(|at| (now - at).to_std().unwrap_or_default()),
         goes_ahead: goes_ahead(db, row),
         lease_left,
         absent_reads: row.absent_reads,

@@ -32,6 +32,11 @@ impl Connections {
             token.cancel();
         }
     }
+
+    /// Closes them all.
+    pub(super) fn cut_all(&self) {
+        lock(&self.open).values().for_each(CancellationToken::cancel);
+    }
 }
 
 /// Accepts TCP connections and enters them in [`Connections`].

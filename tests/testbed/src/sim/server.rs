@@ -62,6 +62,8 @@ impl SimServer {
         if let Some(running) = running {
             running.stop.cancel();
             let _ = running.task.await;
+            // The server lets go of its connections in its own time; a request on one of them would still be answered.
+            self.connections.cut_all();
         }
     }
 
