@@ -1,7 +1,7 @@
 //! The services that ours rests on: how each fares, and what is told of it.
 //!
-//! Looked at once a second in every process ([`watch`]), and whenever `/health` is asked. A change is logged once, and told
-//! to everybody as `service.degraded` or `service.restored`. What an error says of them is in [`missing`].
+//! Looked at once a second in every process ([`watch()`]), and whenever `/health` is asked. A change is logged once, and told
+//! to everybody as `service.degraded` or `service.restored`. What an error says of them is in [`missing()`].
 
 mod announce;
 mod look;
