@@ -17,10 +17,11 @@ use crate::operators::{Acknowledge, AcknowledgeError, Delivery, Disposition, Met
 
 /// How many messages one pull asks for: a worker that dies leaves at most so many to be redelivered.
 const BATCH: usize = 128;
-/// How long a pull waits to be full.
-const EXPIRES: Duration = Duration::from_secs(10);
-/// How often the server says that it has not forgotten a pull.
-const HEARTBEAT: Duration = Duration::from_secs(3);
+/// How long a pull waits to be full. Short, for a pull that the server has forgotten (its leader has changed) is waited for
+/// a little longer than that. There is no heartbeat: async-nats 0.51 is not woken by what comes after one in a batch.
+const EXPIRES: Duration = Duration::from_secs(3);
+/// How often the connection is looked at while a pull waits.
+const LOOK: Duration = Duration::from_millis(200);
 /// How long to wait before a consumer that cannot be read is asked again.
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -36,7 +37,8 @@ pub fn deliveries(
     consumer: &'static str,
     shutdown: CancellationToken,
 ) -> impl Stream<Item = Delivery<()>> + Send + use<> {
-    let puller = Puller { jetstream: jetstream.clone(), stream, consumer, shutdown, handle: None, batch: None };
+    let puller =
+        Puller { jetstream: jetstream.clone(), stream, consumer, shutdown, handle: None, asked_on: 0, batch: None };
     futures::stream::unfold(puller, |mut puller| async move { Some((puller.next().await?, puller)) })
 }
 
@@ -47,6 +49,8 @@ struct Puller {
     consumer: &'static str,
     shutdown: CancellationToken,
     handle: Option<PullConsumer>,
+    /// Which connection the batch was asked for on.
+    asked_on: u64,
     /// What is being fetched: it ends when it is full or has waited long enough.
     batch: Option<pull::Batch>,
 }
@@ -69,15 +73,21 @@ impl Puller {
         }
     }
 
-    /// The next message of the batch, which is asked for where there is none; nothing at its end.
+    /// The next message of the batch, which is asked for where there is none; nothing at its end. A server that was gone
+    /// meanwhile has forgotten what was asked of it.
     async fn fetched(&mut self) -> Option<Result<jetstream::Message, String>> {
         if self.batch.is_none() {
+            self.asked_on = self.jetstream.connections();
             match self.ask().await {
                 Ok(batch) => self.batch = Some(batch),
                 Err(why) => return Some(Err(why)),
             }
         }
-        let next = self.batch.as_mut()?.next().await?;
+        let next = tokio::select! {
+            biased;
+            next = self.batch.as_mut()?.next() => next?,
+            () = reconnected(&self.jetstream, self.asked_on) => return None,
+        };
         Some(next.map_err(|error| error.to_string()))
     }
 
@@ -89,7 +99,7 @@ impl Puller {
                 self.handle.insert(found.map_err(|error| error.to_string())?)
             }
         };
-        let batch = handle.batch().max_messages(BATCH).expires(EXPIRES).heartbeat(HEARTBEAT);
+        let batch = handle.batch().max_messages(BATCH).expires(EXPIRES);
         batch.messages().await.map_err(|error| error.to_string())
     }
 
@@ -107,6 +117,13 @@ impl Puller {
         }
         self.batch = None;
         None
+    }
+}
+
+/// Resolves once there has been a further connection than `connection`.
+async fn reconnected(jetstream: &JetStream, connection: u64) {
+    while jetstream.connections() == connection {
+        tokio::time::sleep(LOOK).await;
     }
 }
 

@@ -108,6 +108,11 @@ impl JetStream {
         self.client.connection_state() == async_nats::connection::State::Connected
     }
 
+    /// How many connections there have been.
+    fn connections(&self) -> u64 {
+        self.client.statistics().connects.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     /// How many messages a consumer still has to deliver, or to hear of.
     ///
     /// # Errors

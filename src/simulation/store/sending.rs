@@ -194,6 +194,24 @@ impl Claims for SimStore {
         .await
     }
 
+    async fn has_twin_under_way(&self, message_id: Uuid) -> Result<bool, StoreError> {
+        self.ask("read twin", |state, _| {
+            let to = |row: &MessageRow| {
+                let conversation = state.db.conversation(row.message.conversation_id)?;
+                let to = row.recipient.clone().unwrap_or_else(|| conversation.customer_phone.clone());
+                Some((to, conversation.business_phone.clone()))
+            };
+            let Some(row) = state.db.message(message_id) else { return false };
+            state.db.messages.iter().any(|twin| {
+                twin.message.id != message_id
+                    && twin.message.status == MessageStatus::Sending
+                    && twin.message.body == row.message.body
+                    && to(twin) == to(row)
+            })
+        })
+        .await
+    }
+
     async fn adopted(&self, sids: &[String]) -> Result<Vec<String>, StoreError> {
         self.ask("read adopted", |state, _| {
             let known =
