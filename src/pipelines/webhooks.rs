@@ -170,7 +170,7 @@ impl<R: Records, P: Publish> Decide<R, P> {
                 }
                 self.same(same_body, WebhookKind::Sms)
             }
-            Applied::Now(_) | Applied::Nothing => Ok(()),
+            Applied::Now(_) | Applied::Nothing { .. } => Ok(()),
         }
     }
 
@@ -210,7 +210,7 @@ impl<R: Records, P: Publish> Decide<R, P> {
         let target = Target::Id(message.conversation_id);
         match self.shell.apply(&target, input, &happening).await.map_err(|e| early.retry(e))? {
             Applied::Before { same_body } => self.same(same_body, WebhookKind::MessageStatus),
-            Applied::Now(_) | Applied::Nothing => Ok(()),
+            Applied::Now(_) | Applied::Nothing { .. } => Ok(()),
         }
     }
 

@@ -87,7 +87,7 @@ impl From<Applied> for CallReport {
     fn from(applied: Applied) -> Self {
         match applied {
             Applied::Before { same_body } => Self::Before { same_body },
-            Applied::Now(_) | Applied::Nothing => Self::Done,
+            Applied::Now(_) | Applied::Nothing { .. } => Self::Done,
         }
     }
 }

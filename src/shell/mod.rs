@@ -24,7 +24,8 @@ use uuid::Uuid;
 use crate::business;
 use crate::call::Call;
 use crate::conversation::{
-    self, Context, Conversation, Decision, Effect, Input, MessageKind, MessageReport, Policy, WindowState, derive_id,
+    self, Context, Conversation, Decision, Effect, Input, MessageKind, MessageReport, Policy, Status, WindowState,
+    derive_id,
 };
 use crate::jetstream::Publisher;
 use crate::phone::PhoneNumber;
@@ -98,7 +99,10 @@ pub enum Applied {
     /// It was decided now.
     Now(Box<Change>),
     /// It changed nothing.
-    Nothing,
+    Nothing {
+        /// Where the conversation stood when that was decided; none where there is none. Since then it may stand elsewhere.
+        status: Option<Status>,
+    },
     /// It had been decided before.
     Before {
         /// Whether it came with the same body then.
@@ -224,7 +228,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
             let (state, cached) = self.load(target).await?;
             let Some((decision, business, audit)) = self.decide(target, state.as_ref(), input, happening, now).await?
             else {
-                return Ok(Applied::Nothing);
+                return Ok(Applied::Nothing { status: None });
             };
             if !decision.changed {
                 if cached {
@@ -235,7 +239,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
                 self.arm_only(&decision).await?;
                 // No news may mean that it was decided before, by somebody who died before publishing what followed.
                 self.outbox.drain(decision.conversation.id).await?;
-                return Ok(Applied::Nothing);
+                return Ok(Applied::Nothing { status: Some(decision.conversation.status) });
             }
             let conversation_id = decision.conversation.id;
             tracing::Span::current().record("conversation.id", tracing::field::display(conversation_id));
@@ -347,7 +351,9 @@ impl<R: Records, P: Publish> Shell<R, P> {
 
     /// An input that came again: what it entailed may still wait to be published.
     async fn seen_before(&self, seen: Committed) -> Result<Applied, ShellError> {
-        let Committed::Seen { outbox_keys, same_body } = seen else { return Ok(Applied::Nothing) };
+        let Committed::Seen { outbox_keys, same_body } = seen else {
+            return Ok(Applied::Nothing { status: None });
+        };
         self.metrics.inbox_duplicate();
         self.outbox.drain_all(outbox_keys).await?;
         Ok(Applied::Before { same_body })

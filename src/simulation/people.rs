@@ -14,6 +14,7 @@ use crate::business::{Profile, Trade};
 use crate::conversation::{Conversation, Input, Status};
 use crate::inbound::Webhook;
 use crate::sending::settled;
+use crate::shell::Applied;
 use crate::store::BusinessRecord;
 use crate::telemetry::Metrics;
 
@@ -202,7 +203,11 @@ async fn carry_out(world: &World, id: Uuid, command: Command, number: u64, metri
         let (there, input_id, metrics) = (world.clone(), input_id.clone(), metrics.clone());
         world.spawner.spawn(group, async move {
             let shell = worker::shell(&there, group, &metrics);
-            let Ok(_) = shell.command(id, &input_id, command.input()).await else { return drop(tell) };
+            let Ok(applied) = shell.command(id, &input_id, command.input()).await else { return drop(tell) };
+            if applied == (Applied::Nothing { status: Some(Status::Completed) }) {
+                let _ = tell.send(None); // a conflict
+                return;
+            }
             let in_flight = match command {
                 Command::TakeOver | Command::Reply => {
                     let store = SimStore { world: there.clone(), group };
@@ -212,14 +217,16 @@ async fn carry_out(world: &World, id: Uuid, command: Command, number: u64, metri
                 _ => false,
             };
             // Nobody may wait any more.
-            let _ = tell.send(in_flight);
+            let _ = tell.send(Some(in_flight));
         });
         let patience = {
             let mut state = world.lock();
             if state.weather.chance(30) { state.weather.between(5, 500) } else { state.weather.between(2_000, 40_000) }
         };
-        if let Ok(Ok(in_flight)) = tokio::time::timeout(patience, told).await {
-            answered(world, id, command, number, in_flight);
+        if let Ok(Ok(answer)) = tokio::time::timeout(patience, told).await {
+            if let Some(in_flight) = answer {
+                answered(world, id, command, number, in_flight);
+            }
             return;
         }
         let again = world.lock().weather.between(50, 1_000);

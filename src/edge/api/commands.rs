@@ -218,8 +218,10 @@ async fn carry_out(
     }
     match edge.shell.command(id, input_id, command).await {
         Ok(Applied::Now(change)) => Ok(Some(*change)),
-        // It may have been ended while the command was under way.
-        Ok(_) if as_it_stands(edge, id).await?.status == Status::Completed => Err(over()),
+        // It may have been ended while the command was under way. What it was decided on counts: by now a customer's text may
+        // have opened it again, and nobody has taken it over.
+        Ok(Applied::Nothing { status: Some(Status::Completed) }) => Err(over()),
+        Ok(Applied::Before { .. }) if as_it_stands(edge, id).await?.status == Status::Completed => Err(over()),
         Ok(_) => Ok(None),
         Err(error) => Err(Problem::unavailable(&error).into()),
     }
