@@ -47,8 +47,8 @@ pub trait Claims: Records {
     fn count_absent_read(&self, message_id: Uuid, attempts: i32) -> impl Future<Output = Stored<i32>> + Send;
     /// Puts a message back that Twilio surely has not got; see [`Store::queue_again`].
     fn queue_again(&self, message_id: Uuid, attempts: i32) -> impl Future<Output = Stored<bool>> + Send;
-    /// Whether another one with the same words is on its way to the same number; see [`Store::has_twin_under_way`].
-    fn has_twin_under_way(&self, message_id: Uuid) -> impl Future<Output = Stored<bool>> + Send;
+    /// Whether the outcome of another one, with the same words to the same number, is not known either; see [`Store::has_unknown_twin`].
+    fn has_unknown_twin(&self, message_id: Uuid) -> impl Future<Output = Stored<bool>> + Send;
     /// Which of these Twilio ids are known to be our messages'; see [`Store::adopted`].
     fn adopted(&self, sids: &[String]) -> impl Future<Output = Stored<Vec<String>>> + Send;
 }
@@ -97,8 +97,8 @@ impl Claims for Store {
     async fn queue_again(&self, message_id: Uuid, attempts: i32) -> Stored<bool> {
         self.queue_again(message_id, attempts).await
     }
-    async fn has_twin_under_way(&self, message_id: Uuid) -> Stored<bool> {
-        self.has_twin_under_way(message_id).await
+    async fn has_unknown_twin(&self, message_id: Uuid) -> Stored<bool> {
+        self.has_unknown_twin(message_id).await
     }
     async fn adopted(&self, sids: &[String]) -> Stored<Vec<String>> {
         self.adopted(sids).await

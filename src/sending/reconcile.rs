@@ -18,7 +18,7 @@ use crate::twilio::ListedMessage;
 
 /// How far Twilio's clock may be behind ours.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(10);
-/// Two messages with the same words have been told apart by then, or are not.
+/// Two messages with the same words have been told apart by then, or never are.
 const TOLD_APART: Duration = Duration::from_secs(120);
 /// Between two reads of the list.
 const BETWEEN_READS: Duration = Duration::from_secs(3);
@@ -45,9 +45,13 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
             Err(error) => return Err(FailureReason::retry(BETWEEN_READS, error)),
         };
         if let Some(sid) = self.unclaimed(turn, listed).await? {
-            // It may be the twin's. The status callback says whose it is, and comes sooner or later.
+            // It may be the twin's. The status callback says whose it is, and comes sooner or later; where it does not, nobody
+            // can say, and neither is sent again.
             let id = turn.task.message_id;
-            if age < TOLD_APART && self.shell.store().has_twin_under_way(id).await.map_err(|e| turn.retry(e))? {
+            if self.shell.store().has_unknown_twin(id).await.map_err(|e| turn.retry(e))? {
+                if age >= TOLD_APART {
+                    return self.give_up(turn).await;
+                }
                 return Err(FailureReason::retry(BETWEEN_READS, "two messages with the same words are on their way"));
             }
             self.metrics.sms(SmsResult::Accepted);

@@ -204,8 +204,15 @@ async fn carry_out(world: &World, id: Uuid, command: Command, number: u64, metri
         world.spawner.spawn(group, async move {
             let shell = worker::shell(&there, group, &metrics);
             let Ok(applied) = shell.command(id, &input_id, command.input()).await else { return drop(tell) };
-            if applied == (Applied::Nothing { status: Some(Status::Completed) }) {
-                let _ = tell.send(None); // a conflict
+            let refused = match applied {
+                // It is over.
+                Applied::Nothing { status: Some(Status::Completed) } => true,
+                // The customer wants no texts.
+                Applied::Nothing { .. } => command == Command::Reply,
+                Applied::Now(_) | Applied::Before { .. } => false,
+            };
+            if refused {
+                let _ = tell.send(None);
                 return;
             }
             let in_flight = match command {

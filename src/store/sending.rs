@@ -250,15 +250,16 @@ impl Store {
         Ok(result.rows_affected() == 1)
     }
 
-    /// Whether another message with these words is on its way to the same number, its outcome unknown, too.
+    /// Whether the outcome of another message, with the same words to the same number, is not known either.
     ///
     /// # Errors
     /// When PostgreSQL is away.
-    pub async fn has_twin_under_way(&self, message_id: Uuid) -> Result<bool, StoreError> {
+    pub async fn has_unknown_twin(&self, message_id: Uuid) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar!(
             r#"SELECT EXISTS (
                  SELECT 1 FROM messages m JOIN conversations c ON c.id = m.about
-                   JOIN messages twin ON twin.status = 'sending' AND twin.id <> m.id AND twin.body = m.body
+                   JOIN messages twin ON twin.status IN ('sending', 'unknown') AND twin.id <> m.id AND twin.body = m.body
+                     AND twin.attempted_at > clock_timestamp() - interval '1 hour'
                    JOIN conversations t ON t.id = twin.about AND t.business_phone = c.business_phone
                  WHERE m.id = $1 AND coalesce(twin.recipient, t.customer_phone) = coalesce(m.recipient, c.customer_phone)
                ) AS "exists!""#,

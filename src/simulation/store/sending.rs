@@ -194,7 +194,7 @@ impl Claims for SimStore {
         .await
     }
 
-    async fn has_twin_under_way(&self, message_id: Uuid) -> Result<bool, StoreError> {
+    async fn has_unknown_twin(&self, message_id: Uuid) -> Result<bool, StoreError> {
         self.ask("read twin", |state, _| {
             let to = |row: &MessageRow| {
                 let conversation = state.db.conversation(row.message.conversation_id)?;
@@ -204,7 +204,7 @@ impl Claims for SimStore {
             let Some(row) = state.db.message(message_id) else { return false };
             state.db.messages.iter().any(|twin| {
                 twin.message.id != message_id
-                    && twin.message.status == MessageStatus::Sending
+                    && matches!(twin.message.status, MessageStatus::Sending | MessageStatus::Unknown)
                     && twin.message.body == row.message.body
                     && to(twin) == to(row)
             })
