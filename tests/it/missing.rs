@@ -321,3 +321,26 @@ async fn a_copy_that_overtakes_its_original_does_not_move_the_text() {
     .await;
     assert_texts(&app, CUSTOMER, &["first", "second"]).await;
 }
+
+/// The same by the way that it takes: the copy is in JetStream, the original still in PostgreSQL.
+#[tokio::test]
+async fn what_waited_is_told_though_its_copy_was_quicker() {
+    let app = spawn_app().await;
+    app.text(CUSTOMER, "second").await;
+    app.wait_for_event_of(CUSTOMER, 1, "message.received").await;
+    app.text(CUSTOMER, "first").await;
+    app.wait_for_event_of(CUSTOMER, 2, "message.received").await;
+    assert_texts(&app, CUSTOMER, &["second", "first"]).await;
+    let copy = app.stored("NMC_INBOUND").await.pop().unwrap();
+    let mut original = copy.json();
+    original["received_at"] = json!("2020-01-01T00:00:00Z");
+    let kept = "INSERT INTO waiting_webhooks (message_id, subject, headers, payload) VALUES ($1, $2, '{}', $3)";
+    let kept = sqlx::query(kept).bind(&copy.headers["Nats-Msg-Id"]).bind(&copy.subject);
+    kept.bind(original.to_string().into_bytes()).execute(&mut app.servers.sql().await).await.unwrap();
+    eventually("the text in its place", async || {
+        let messages = app.messages_of(CUSTOMER).await;
+        (messages[0]["body"] == "first").then_some(())
+    })
+    .await;
+    assert_texts(&app, CUSTOMER, &["first", "second"]).await;
+}
