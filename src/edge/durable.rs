@@ -116,17 +116,16 @@ async fn publish_some(publisher: &Publisher, store: &Store) -> Result<usize, Wai
         return Ok(0);
     }
     let mut on_their_way = Vec::with_capacity(batch.webhooks.len());
-    for webhook in batch.webhooks.iter().cloned() {
-        let WaitingWebhook { message_id, subject, headers, payload } = webhook;
-        let outgoing = Outgoing { subject, message_id: Some(message_id), headers, payload: payload.into() };
-        on_their_way.push(publisher.send(outgoing).await?);
+    for webhook in &batch.webhooks {
+        on_their_way.push(publisher.send(outgoing(webhook, "")).await?);
     }
     let mut published = 0;
     let mut failure = None;
     for (ack, webhook) in on_their_way.into_iter().zip(&batch.webhooks) {
         let told = async {
-            // Its copy was quicker, and has a later stamp: the inbox is told of this one, too, for the order.
-            if ack.await?.duplicate { publisher.publish(once_more(webhook)).await.map(drop) } else { Ok(()) }
+            // Its copy was quicker, and has a later stamp: the inbox is told of this one, too, for the order. Another
+            // `Nats-Msg-Id` has JetStream store it; its input id is the same, so it counts once.
+            if ack.await?.duplicate { publisher.publish(outgoing(webhook, ":waited")).await.map(drop) } else { Ok(()) }
         };
         match told.await {
             Ok(()) => published += 1,
@@ -140,9 +139,7 @@ async fn publish_some(publisher: &Publisher, store: &Store) -> Result<usize, Wai
     failure.map_or(Ok(published), |error| Err(error.into()))
 }
 
-/// The same webhook under another `Nats-Msg-Id`, so that JetStream stores it. Its input id is the same: it counts once.
-fn once_more(webhook: &WaitingWebhook) -> Outgoing {
+fn outgoing(webhook: &WaitingWebhook, suffix: &str) -> Outgoing {
     let WaitingWebhook { message_id, subject, headers, payload } = webhook.clone();
-    let message_id = Some(format!("{message_id}:waited"));
-    Outgoing { subject, message_id, headers, payload: payload.into() }
+    Outgoing { subject, message_id: Some(message_id + suffix), headers, payload: payload.into() }
 }

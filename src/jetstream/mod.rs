@@ -119,9 +119,9 @@ impl JetStream {
     /// When JetStream is away, or has no such consumer.
     pub async fn waiting(&self, stream: &'static str, consumer: &'static str) -> Result<u64, JetStreamError> {
         let failed = |why: String| JetStreamError::Consume { stream, consumer, why };
-        let mut found: async_nats::jetstream::consumer::PullConsumer =
+        let found: async_nats::jetstream::consumer::PullConsumer =
             self.context.get_consumer_from_stream(consumer, stream).await.map_err(|error| failed(error.to_string()))?;
-        let info = found.info().await.map_err(|error| failed(error.to_string()))?;
+        let info = found.cached_info(); // as it was found just now
         Ok(info.num_pending + info.num_ack_pending as u64)
     }
 

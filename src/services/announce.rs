@@ -4,9 +4,7 @@
 //! id that rests on the entry's revision, and then moves the entry on: two that do so at once publish one event, and one that
 //! dies in between is followed by another that publishes it again under the same id.
 
-use std::collections::BTreeMap;
-
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
@@ -14,7 +12,7 @@ use uuid::Uuid;
 use super::{Service, State};
 use crate::conversation::derive_id;
 use crate::jetstream::{BucketError, JetStream, Outgoing, PublishError};
-use crate::shell::Trace;
+use crate::shell::{Trace, cloud_event};
 use crate::subjects;
 
 /// A change could not be told; it is told later.
@@ -85,21 +83,10 @@ fn event(change: &Change, revision: u64) -> Outgoing {
         "customer_phone": null,
         "data": { "service": service, "state": change.state },
     });
-    let headers = [
-        ("ce-specversion", "1.0".to_owned()),
-        ("ce-id", event_id.to_string()),
-        ("ce-source", "nevermisscall".to_owned()),
-        ("ce-type", event_type.to_owned()),
-        ("ce-subject", service.to_owned()),
-        ("ce-time", change.at.to_rfc3339_opts(SecondsFormat::Micros, true)),
-        ("ce-datacontenttype", "application/json".to_owned()),
-        ("content-type", "application/json".to_owned()),
-        ("traceparent", Trace::start().header().to_owned()),
-    ];
     Outgoing {
         subject: subjects::event(event_type, None),
         message_id: Some(event_id.to_string()),
-        headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<BTreeMap<_, _>>(),
+        headers: cloud_event(event_id, event_type, service, change.at, &Trace::start()),
         payload: payload.to_string().into(),
     }
 }

@@ -196,24 +196,35 @@ fn envelope(about: &About<'_>, user_id: &str, event: &Event, trace: &Trace, now:
         "customer_phone": customer_phone,
         "data": event.data,
     });
+    OutboxRow {
+        key: scope,
+        subject: subjects::event(event_type, conversation_id),
+        message_id: Some(event_id.to_string()),
+        headers: cloud_event(event_id, event_type, &scope.to_string(), now, trace),
+        payload,
+    }
+}
+
+/// The headers of an event: its CloudEvents attributes, and the trace that it belongs to.
+pub(crate) fn cloud_event(
+    event_id: Uuid,
+    event_type: &str,
+    subject: &str,
+    at: DateTime<Utc>,
+    trace: &Trace,
+) -> BTreeMap<String, String> {
     let headers = [
         ("ce-specversion", "1.0".to_owned()),
         ("ce-id", event_id.to_string()),
         ("ce-source", "nevermisscall".to_owned()),
         ("ce-type", event_type.to_owned()),
-        ("ce-subject", scope.to_string()),
-        ("ce-time", now.to_rfc3339_opts(SecondsFormat::Micros, true)),
+        ("ce-subject", subject.to_owned()),
+        ("ce-time", at.to_rfc3339_opts(SecondsFormat::Micros, true)),
         ("ce-datacontenttype", "application/json".to_owned()),
         ("content-type", "application/json".to_owned()),
         ("traceparent", trace.header().to_owned()),
     ];
-    OutboxRow {
-        key: scope,
-        subject: subjects::event(event_type, conversation_id),
-        message_id: Some(event_id.to_string()),
-        headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-        payload,
-    }
+    headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ use crate::telemetry::{Metrics, WindowEvent};
 pub use calls::CallReport;
 pub use clock::{Clock, now};
 pub use directory::{Directory, DirectoryError};
+pub(crate) use effects::cloud_event;
 pub use effects::{AnalyzeTask, SendTask, Trace};
 pub use mirror::{Mirror, keep_mirror};
 pub use outbox::{Outbox, OutboxError};

@@ -145,10 +145,6 @@ mod tests {
     }
 
     impl Publish for Breaks {
-        async fn publish(&self, message: Outgoing) -> Result<Published, PublishError> {
-            self.send(message).await?.await
-        }
-
         async fn send(
             &self,
             message: Outgoing,

@@ -88,8 +88,10 @@ pub trait WaitingEffects: Send {
 /// Where effects are published. What was acknowledged is stored; what was not may be stored all the same. Of several
 /// with one id within the stream's deduplication window, one is stored.
 pub trait Publish: Clone + Send + Sync + 'static {
-    /// Publishes one message; see [`Publisher::publish`].
-    fn publish(&self, message: Outgoing) -> impl Future<Output = Result<Published, PublishError>> + Send;
+    /// Publishes one message, and waits for its acknowledgement; see [`Publisher::publish`].
+    fn publish(&self, message: Outgoing) -> impl Future<Output = Result<Published, PublishError>> + Send {
+        async { self.send(message).await?.await }
+    }
     /// Sends one message, and returns the wait for its acknowledgement. What is sent one after the other is stored in
     /// that order; see [`Publisher::send`].
     fn send(
@@ -183,9 +185,6 @@ impl WaitingEffects for Draining {
 }
 
 impl Publish for Publisher {
-    async fn publish(&self, message: Outgoing) -> Result<Published, PublishError> {
-        self.publish(message).await
-    }
     async fn send(
         &self,
         message: Outgoing,

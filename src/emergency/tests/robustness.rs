@@ -57,14 +57,18 @@ fn a_long_text_takes_time_as_its_length() {
     // The rules are compiled once, which is no part of what a text takes.
     warm_up().expect("the rules compile");
     for word in ["a", "flood ", "no ", "if water ", "éé", "🔥", "aaaaaaaa", "\u{200B}", "no water . "] {
-        let took = |chars: usize| {
-            let text = word.repeat(chars / word.chars().count());
+        // The same length in one text and in sixteen: each takes long enough for the kernel's count of it, which is kept in
+        // ticks of some milliseconds.
+        let took = |texts: usize| {
+            let text = word.repeat(32_000 / texts / word.chars().count());
             let before = time_spent();
-            let _ = alone(&text).verdict();
+            for _ in 0..texts {
+                let _ = alone(&text).verdict();
+            }
             time_spent() - before
         };
-        let (short, long) = (took(2_000), took(32_000));
-        // Sixteen times the length: sixteen times as long, where the square of it would be 256 times.
-        assert!(long < short * 64 + Duration::from_millis(20), "{word:?}: {short:?}, {long:?}");
+        let (sixteen, one) = (took(16), took(1));
+        // As its length: one takes as long as the sixteen. As the square of it: sixteen times as long.
+        assert!(one < sixteen * 4 + Duration::from_millis(20), "{word:?}: {sixteen:?}, {one:?}");
     }
 }

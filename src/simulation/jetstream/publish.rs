@@ -38,10 +38,6 @@ impl SimPublisher {
 }
 
 impl Publish for SimPublisher {
-    async fn publish(&self, message: Outgoing) -> Result<Published, PublishError> {
-        self.send(message).await?.await
-    }
-
     async fn send(
         &self,
         message: Outgoing,
