@@ -138,19 +138,26 @@ impl Process {
         if self.status().is_some() {
             return Ok(());
         }
+        // Frozen first: one that it forks after they were counted would live on (and PostgreSQL's might wait for ever for a
+        // lock of a dead one, in shared memory that then refuses a start). Nor does it see a child's death and act on it.
+        self.signal(Signal::Stop)?;
+        self.until(patience, "freeze", || !is_running(self.pid)).await?;
         let children = children(self.pid);
-        // It goes first, so that it does not see a child's death and act on it.
         let all: Vec<String> = [self.pid].iter().chain(&children).map(u32::to_string).collect();
         // One that has just ended by itself makes this fail, and is no loss.
         Command::new("sh").args(["-c", &format!("kill -KILL {}", all.join(" "))]).output().context("cannot run sh")?;
         self.end(Signal::Kill, patience).await?;
-        let gone = async {
-            while children.iter().any(|child| is_alive(*child)) {
+        self.until(patience, "end with its children", || !children.iter().any(|child| is_alive(*child))).await
+    }
+
+    /// Looks until `reached`; fails, saying what the process does not do, when it is not in time.
+    async fn until(&self, patience: Duration, what: &str, reached: impl Fn() -> bool) -> anyhow::Result<()> {
+        let looking = async {
+            while !reached() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        let name = self.name;
-        tokio::time::timeout(patience, gone).await.map_err(|_| anyhow!("children of {name} do not end"))
+        tokio::time::timeout(patience, looking).await.map_err(|_| anyhow!("{} does not {what}", self.name))
     }
 
     /// How it ended, waiting for that at most `patience`.
@@ -242,6 +249,11 @@ fn children(parent: u32) -> Vec<u32> {
 /// Whether a process runs; one that has ended and that nobody has taken note of does not.
 fn is_alive(pid: u32) -> bool {
     stat(pid).is_some_and(|(state, _)| state != "Z" && state != "X")
+}
+
+/// Whether a process may still do something: it is neither frozen nor gone.
+fn is_running(pid: u32) -> bool {
+    is_alive(pid) && stat(pid).is_some_and(|(state, _)| state != "T")
 }
 
 /// A process's state and its parent.
