@@ -19,11 +19,14 @@ const BETWEEN: Duration = Duration::from_secs(1);
 /// So many looks in a row have to find nothing under way, and nothing moved.
 const LOOKS: u32 = 3;
 /// All of them have to have had all that there is for them.
-const CONSUMERS: [(&str, &str); 5] = [
+const CONSUMERS: [(&str, &str); 8] = [
     ("NMC_INBOUND", "conversations"),
     ("NMC_WINDOWS", "due"),
+    ("NMC_TASKS", "express"),
     ("NMC_TASKS", "analyze"),
+    ("NMC_TASKS", "analyze_urgent"),
     ("NMC_TASKS", "send_sms"),
+    ("NMC_TASKS", "send_sms_urgent"),
     ("NMC_EVENTS", "redis"),
 ];
 /// Timers that have not fired. (One that has may stay behind: see docs/reliability.md.)
@@ -107,6 +110,7 @@ async fn under_way(
         WithAPerson::MayNot => "SELECT count(*) FROM windows WHERE state IN ('open', 'claimed')",
     };
     let counts = [
+        ("webhooks that wait in PostgreSQL", "SELECT count(*) FROM waiting_webhooks"),
         ("effects that are not published", "SELECT count(*) FROM outbox WHERE published_at IS NULL"),
         ("messages on their way to Twilio", "SELECT count(*) FROM messages WHERE status IN ('queued', 'sending')"),
         ("windows without an end", windows),
