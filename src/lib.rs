@@ -12,6 +12,7 @@
 //! - [`answering`] → [`dispatchbot`], [`sending`] → [`twilio`], [`sinks`] → Redis: what leaves the house.
 //! - [`services`]: how each of the others fares, and what is told of it.
 //! - [`app`], [`cli`], [`config`], [`telemetry`]: the process around it.
+//! - `simulation`, in tests only: all neighbours in memory, from a seed.
 
 pub mod answering;
 pub mod app;

@@ -22,11 +22,16 @@ pub fn init_logs() {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+        .with_ansi(std::io::stderr().is_terminal() && !colours_refused());
     // A second initialisation, in a test, changes nothing.
     let _ = if std::env::var("NMC_LOG").is_ok_and(|format| format == "json") {
         logs.json().try_init()
     } else {
         logs.try_init()
     };
+}
+
+/// <https://no-color.org>: set, and not empty.
+fn colours_refused() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

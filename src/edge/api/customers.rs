@@ -51,7 +51,7 @@ pub(super) struct CustomersApi;
 impl CustomersApi {
     /// Erases a customer: their conversations are ended, and texts, attachments and their number go from every table at
     /// once. What is counted stays; who has opted out stays opted out; whoever writes again is a stranger. The streams keep
-    /// what was said for as long as they keep anything: 30 days at the most. At Twilio nothing is erased.
+    /// what was said for as long as they keep anything: 30 days at the most, dead letters that could not be deleted 90. At Twilio nothing is erased.
     #[oai(path = "/customers/:phone", method = "delete", operation_id = "erase_customer")]
     async fn erase_customer(
         &self,

@@ -84,7 +84,7 @@ async fn owner(stage: &Stage, act: &str, body: Value) -> anyhow::Result<()> {
     let answer = stage.api.call(Method::POST, &format!("/conversations/{id}/{act}"), Some(&body)).await?;
     match answer.status {
         404 => stage.screen.plain(&format!("The service does not know {act} (yet).")),
-        409 => stage.screen.plain("That conversation is completed: text something first, and a new one opens."),
+        409 => stage.screen.plain("That conversation is completed: text something first, and it is opened again."),
         _ => {}
     }
     Ok(())
