@@ -40,10 +40,12 @@ pub struct Decision {
 /// A change of the ledger of who wants no texts of a business.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LedgerChange {
-    /// No more texts.
+    /// No more texts; where that is known already, it is known of a later moment now.
     Out {
         /// How we know: `word`, `sentence`, `twilio` or `carrier`.
         by: String,
+        /// When the customer said so; of a carrier's refusal, when the message was made that it refused.
+        at: DateTime<Utc>,
     },
     /// Texts again.
     In,

@@ -175,6 +175,8 @@ pub struct SentMessage {
     pub twilio_sid: Option<String>,
     /// The window that it answers.
     pub in_reply_to_window: Option<Uuid>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
 }
 
 text_enum! {
@@ -262,11 +264,18 @@ pub struct Context<'a> {
     pub policy: &'a Policy,
     /// The business that the conversation belongs to.
     pub business: &'a Business,
-    /// Whether the ledger says that the customer wants no texts of this business.
-    pub opted_out: bool,
+    /// Since when the customer wants no texts of this business, as the ledger has it: the stamp of the text that said so.
+    pub opted_out_at: Option<DateTime<Utc>>,
     /// When this business last sent the caller a missed-call text, whichever of its numbers was called; asked for a
     /// missed call only.
     pub missed_call_sms_at: Option<DateTime<Utc>>,
+}
+
+impl Context<'_> {
+    /// Whether the customer wants no texts of this business.
+    pub fn opted_out(&self) -> bool {
+        self.opted_out_at.is_some()
+    }
 }
 
 /// How the service is configured, as far as the rules need it.

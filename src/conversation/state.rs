@@ -206,6 +206,10 @@ pub struct Memory {
     /// When the missed-call text last went out.
     #[serde(default)]
     pub missed_call_sms_at: Option<DateTime<Utc>>,
+    /// When the customer last said that they want texts again: a word against them that is older, and comes late, changes
+    /// nothing any more.
+    #[serde(default)]
+    pub opted_in_at: Option<DateTime<Utc>>,
     /// When the conversation ended.
     #[serde(default)]
     pub completed_at: Option<DateTime<Utc>>,

@@ -56,8 +56,8 @@ const SENTENCES: &[&str] = &[
 /// What turns such a sentence into its opposite when it comes right before.
 const NOT: &[&str] = &["dont", "do not", "never", "didnt", "wont", "no"];
 
-/// Reads a text. `said_by_twilio` is Twilio's OptOutType, where Advanced Opt-Out is on; `is_out` whether the customer has
-/// opted out before.
+/// Reads a text. `said_by_twilio` is Twilio's OptOutType, where Advanced Opt-Out is on; `is_out` whether the customer had
+/// opted out when it was sent.
 pub fn opt_word(body: &str, said_by_twilio: Option<&str>, is_out: bool) -> Option<OptWord> {
     match said_by_twilio {
         Some("STOP") => return Some(OptWord::Out { by: "twilio" }),

@@ -20,7 +20,7 @@ use crate::jetstream::Publisher;
 use crate::operators::{DeadReason, FailureReason, Metadata};
 use crate::pipelines::{Stage, given_back, retry_delay};
 use crate::segments;
-use crate::shell::{Happening, InputId, Publish, SendTask, Shell, Target, Trace};
+use crate::shell::{Applied, Happening, InputId, Publish, SendTask, Shell, Target, Trace};
 use crate::store::{Claimed, DueMessage, Store};
 use crate::telemetry::{Metrics, SmsResult};
 use crate::twilio::{OutgoingSms, SendOutcome, TwilioClient};
@@ -195,7 +195,22 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
         let input = InputId { id: &id, body_hash: None, trace };
         let happening = Happening::Message { id: turn.task.message_id, report };
         let target = Target::Id(turn.task.conversation_id);
-        self.shell.apply(&target, &input, &happening).await.map(drop).map_err(|e| turn.retry(e))
+        match self.shell.apply(&target, &input, &happening).await.map_err(|e| turn.retry(e))? {
+            Applied::Now(_) => Ok(()),
+            Applied::Nothing { .. } | Applied::Before { .. } => self.known(turn).await,
+        }
+    }
+
+    /// A task is done only once its message's outcome is known. Where a report changed nothing, it may be that another worker
+    /// has claimed the message since it was judged; should that one die, this task is all that remembers it.
+    async fn known(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {
+        let message = self.shell.store().message(turn.task.message_id).await.map_err(|e| turn.retry(e))?;
+        match message.map(|message| message.status) {
+            Some(MessageStatus::Queued | MessageStatus::Sending) => {
+                Err(FailureReason::retry(FIRST_LOOK, "somebody else is sending it"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -308,9 +308,9 @@ impl<R: Records, P: Publish> Shell<R, P> {
             (Target::Open { customer_phone, .. }, None) => Some(customer_phone),
             (Target::Id(_), None) => None,
         };
-        let opted_out = match customer {
-            Some(customer) => self.store.is_opted_out(&business.id, customer).await?,
-            None => false,
+        let opted_out_at = match customer {
+            Some(customer) => self.store.opted_out_at(&business.id, customer).await?,
+            None => None,
         };
         let missed_call_sms_at = match (customer, happening) {
             (Some(customer), Happening::Input(Input::CallMissed(_))) => {
@@ -318,7 +318,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
             }
             _ => None,
         };
-        let context = Context { policy: &self.policy, business: &business, opted_out, missed_call_sms_at };
+        let context = Context { policy: &self.policy, business: &business, opted_out_at, missed_call_sms_at };
         let told = match happening {
             Happening::Input(told) => told.clone(),
             Happening::Message { id, report } => match self.store.message(*id).await? {

@@ -57,8 +57,12 @@ pub trait Records: Businesses {
     fn had_arrived(&self, twilio_sid: &str, at: DateTime<Utc>) -> impl Future<Output = Stored<()>> + Send;
     /// One call, by Twilio's id; see [`Store::call`].
     fn call(&self, call_sid: &str) -> impl Future<Output = Stored<Option<Call>>> + Send;
-    /// What the ledger says of a customer; see [`Store::is_opted_out`].
-    fn is_opted_out(&self, business_id: &str, customer: &PhoneNumber) -> impl Future<Output = Stored<bool>> + Send;
+    /// What the ledger says of a customer; see [`Store::opted_out_at`].
+    fn opted_out_at(
+        &self,
+        business_id: &str,
+        customer: &PhoneNumber,
+    ) -> impl Future<Output = Stored<Option<DateTime<Utc>>>> + Send;
     /// When a caller last got a missed-call text; see [`Store::missed_call_sms_at`].
     fn missed_call_sms_at(
         &self,
@@ -152,8 +156,8 @@ impl Records for Store {
     async fn call(&self, call_sid: &str) -> Stored<Option<Call>> {
         self.call(call_sid).await
     }
-    async fn is_opted_out(&self, business_id: &str, customer: &PhoneNumber) -> Stored<bool> {
-        self.is_opted_out(business_id, customer).await
+    async fn opted_out_at(&self, business_id: &str, customer: &PhoneNumber) -> Stored<Option<DateTime<Utc>>> {
+        self.opted_out_at(business_id, customer).await
     }
     async fn missed_call_sms_at(&self, business_id: &str, customer: &PhoneNumber) -> Stored<Option<DateTime<Utc>>> {
         self.missed_call_sms_at(business_id, customer).await

@@ -247,7 +247,7 @@ fn answered(world: &World, id: Uuid, command: Command, number: u64, in_flight: b
     let state = &mut *state;
     state.trace.note(ms, WORLD, "the owner is answered", number, || format!("{command:?}, in flight {in_flight}"));
     let owned = state.db.conversation(id).is_some_and(|c| c.status != Status::Completed);
-    let out = state.db.conversation(id).is_some_and(|c| state.db.opt_outs.contains(&c.customer_phone));
+    let out = state.db.conversation(id).is_some_and(|c| state.db.opt_outs.contains_key(&c.customer_phone));
     match command {
         Command::TakeOver if owned => state.ledger.taken_over(&state.db, id, in_flight),
         // Where nothing may be sent, a reply is refused, and takes nothing over.

@@ -48,6 +48,7 @@ impl Message {
             kind: self.kind,
             twilio_sid: self.twilio_sid.clone(),
             in_reply_to_window: self.in_reply_to_window,
+            created_at: self.created_at,
         }
     }
 }

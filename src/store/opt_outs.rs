@@ -1,6 +1,7 @@
 //! The ledger of who wants no texts: per business and customer, whichever of its numbers they wrote to. Customers who were
 //! erased are in it by a hash.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{Store, StoreError};
@@ -8,14 +9,20 @@ use crate::conversation::{Conversation, LedgerChange};
 use crate::phone::PhoneNumber;
 
 impl Store {
-    /// Whether a customer wants no texts of a business.
+    /// Since when a customer wants no texts of a business; `None` if they want them.
     ///
     /// # Errors
     /// When PostgreSQL is away.
-    pub async fn is_opted_out(&self, business_id: &str, customer: &PhoneNumber) -> Result<bool, StoreError> {
+    pub async fn opted_out_at(
+        &self,
+        business_id: &str,
+        customer: &PhoneNumber,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
         Ok(sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM opt_outs WHERE business_id = $1 AND customer_phone = $2)
-                 OR EXISTS (SELECT 1 FROM erased_opt_outs WHERE business_id = $1 AND customer = customer_hash($1, $2)) AS "out!""#,
+            r#"SELECT greatest(
+                 (SELECT opted_out_at FROM opt_outs WHERE business_id = $1 AND customer_phone = $2),
+                 (SELECT opted_out_at FROM erased_opt_outs WHERE business_id = $1 AND customer = customer_hash($1, $2))
+               ) AS since"#,
             business_id,
             customer.as_str()
         )
@@ -32,12 +39,15 @@ pub(super) async fn write(
 ) -> Result<(), StoreError> {
     let (business_id, customer) = (&conversation.business_id, conversation.customer_phone.as_str());
     match change {
-        LedgerChange::Out { by } => {
+        LedgerChange::Out { by, at } => {
             sqlx::query!(
-                "INSERT INTO opt_outs (business_id, customer_phone, by) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                "INSERT INTO opt_outs (business_id, customer_phone, by, opted_out_at) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (business_id, customer_phone)
+                 DO UPDATE SET opted_out_at = greatest(opt_outs.opted_out_at, excluded.opted_out_at)",
                 business_id,
                 customer,
-                by
+                by,
+                at
             )
             .execute(tx)
             .await?;

@@ -21,6 +21,10 @@ pub(in crate::conversation) fn reported(
     message: &SentMessage,
     report: &MessageReport,
 ) {
+    // Of a message that waits. Meanwhile another worker may have begun to send it, and then its outcome is Twilio's to tell.
+    if matches!(report, MessageReport::Superseded | MessageReport::Expired) && message.status != MessageStatus::Queued {
+        return;
+    }
     if message.kind == MessageKind::Alert {
         return alert_reported(draft, message, report);
     }
@@ -29,7 +33,7 @@ pub(in crate::conversation) fn reported(
         MessageReport::Rejected { code, why } => {
             give_up(draft, message, *code, "rejected", why);
             if *code == Some(OPTED_OUT) {
-                opting::out(draft, "carrier", context.opted_out);
+                opting::out(context, draft, "carrier", message.created_at);
             }
         }
         MessageReport::Superseded => superseded(draft, message),
@@ -100,9 +104,6 @@ fn unknown(draft: &mut Draft<'_>, message: &SentMessage) {
 
 /// The fence held it back: a newer window answers, or a person does.
 fn superseded(draft: &mut Draft<'_>, message: &SentMessage) {
-    if message.status != MessageStatus::Queued {
-        return;
-    }
     if message.kind == MessageKind::User {
         // It has no fence: only the ledger holds it back, and who wrote it has to know.
         return give_up(draft, message, None, "opted_out", "the customer has opted out of texts meanwhile");

@@ -23,12 +23,14 @@ pub(in crate::conversation) fn received(context: Context<'_>, draft: &mut Draft<
         EventType::MessageReceived,
         json!({ "message_id": message_id, "twilio_sid": sms.twilio_sid, "body": sms.body, "media": sms.media, "received_at": sms.received_at }),
     );
-    let (window_id, verdict) = match opt_word(&sms.body, sms.opt_out_type.as_deref(), context.opted_out) {
+    // Texts do not always come in their order: what a word means is decided by when it was sent.
+    let was_out = context.opted_out_at.is_some_and(|at| at <= sms.received_at);
+    let (window_id, verdict) = match opt_word(&sms.body, sms.opt_out_type.as_deref(), was_out) {
         Some(word) => {
-            opting::said(draft, word, context.opted_out);
+            opting::said(context, draft, word, sms.received_at);
             (None, None)
         }
-        None if context.opted_out => {
+        None if context.opted_out() => {
             // We must not answer, so a person has to know.
             draft.emit(EventType::NeedsAttention, json!({ "reason": "opted_out", "message_id": message_id }));
             let verdict = sms.reading.verdict().map(|verdict| emergency::kept(context, verdict));

@@ -20,7 +20,7 @@ pub(in crate::conversation) fn missed(context: Context<'_>, draft: &mut Draft<'_
     if told.is_some_and(|at| now < at + context.policy.missed_call_cooldown) {
         return;
     }
-    if draft.state().ownership == Ownership::User || context.opted_out {
+    if draft.state().ownership == Ownership::User || context.opted_out() {
         return;
     }
     draft.state().memory.missed_call_sms_at = Some(now);

@@ -38,7 +38,7 @@ pub(in crate::conversation) fn open<'a>(
         urgency_level: None,
         outcome: None,
         summary: None,
-        opted_out: context.opted_out,
+        opted_out: context.opted_out(),
         created_at: now,
         last_activity: now,
         version: 0,
@@ -47,9 +47,10 @@ pub(in crate::conversation) fn open<'a>(
         hard_epoch: 0,
         window: None,
         answering: None,
-        // The caller has been told a while ago, though that was another conversation.
+        // The caller has been told a while ago, or has said START, though that was another conversation.
         memory: Memory {
             missed_call_sms_at: last.and_then(|last| last.memory.missed_call_sms_at),
+            opted_in_at: last.and_then(|last| last.memory.opted_in_at),
             ..Memory::default()
         },
     };

@@ -53,7 +53,7 @@ fn stop_the_answer(draft: &mut Draft<'_>) {
 
 /// A person writes, which takes over where they had not yet. It answers what has been collected.
 pub(in crate::conversation) fn replied(context: Context<'_>, draft: &mut Draft<'_>, user_id: &str, body: &str) {
-    if draft.state().status == Status::Completed || context.opted_out {
+    if draft.state().status == Status::Completed || context.opted_out() {
         return;
     }
     taken_over(draft, user_id, "reply");

@@ -64,6 +64,16 @@ fn a_callback_resolves_an_unknown_outcome() {
     assert_eq!(windows(&proof), [(WindowState::Answered, "sent after all")]);
 }
 
+/// Judged while it waited; since then another worker has begun to send it.
+#[rstest]
+#[case::too_old(MessageReport::Expired)]
+#[case::held_back(MessageReport::Superseded)]
+fn what_is_being_sent_is_not_given_up(#[case] report: MessageReport) {
+    let mut talk = replying();
+    talk.sent[0].status = MessageStatus::Sending;
+    assert!(!talk.report(0, report).changed);
+}
+
 #[rstest]
 #[case::refused(MessageReport::Rejected { code: Some(21211), why: "the number is not valid".into() }, "message_rejected", Some(21211))]
 #[case::too_old(MessageReport::Expired, "message_expired", None)]

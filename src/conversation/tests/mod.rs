@@ -26,7 +26,7 @@ struct Talk {
     state: Option<Conversation>,
     now: DateTime<Utc>,
     /// What the ledger says.
-    opted_out: bool,
+    opted_out_at: Option<DateTime<Utc>>,
     /// As sent from any number of the business.
     missed_call_sms_at: Option<DateTime<Utc>>,
     inputs: u32,
@@ -64,7 +64,7 @@ impl Talk {
             },
             state: None,
             now: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
-            opted_out: false,
+            opted_out_at: None,
             missed_call_sms_at: None,
             inputs: 0,
             last: None,
@@ -84,7 +84,7 @@ impl Talk {
         let context = Context {
             policy: &self.policy,
             business: &self.business,
-            opted_out: self.opted_out,
+            opted_out_at: self.opted_out_at,
             missed_call_sms_at: self.missed_call_sms_at,
         };
         let decision = decide(context, self.state.as_ref(), &id, input, self.now).unwrap();
@@ -96,6 +96,7 @@ impl Talk {
                 kind: message.kind,
                 twilio_sid: None,
                 in_reply_to_window: message.in_reply_to_window,
+                created_at: message.created_at,
             });
         }
         for update in &decision.message_updates {
@@ -107,8 +108,8 @@ impl Talk {
             }
         }
         match &decision.ledger {
-            Some(LedgerChange::Out { .. }) => self.opted_out = true,
-            Some(LedgerChange::In) => self.opted_out = false,
+            Some(LedgerChange::Out { at, .. }) => self.opted_out_at = self.opted_out_at.max(Some(*at)),
+            Some(LedgerChange::In) => self.opted_out_at = None,
             None => {}
         }
         let mut state = decision.conversation.clone();

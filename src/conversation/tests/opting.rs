@@ -10,7 +10,7 @@ fn a_stop_is_kept_entered_and_never_answered() {
     talk.text("my sink is blocked");
     let decision = talk.later(1.0).text("STOP").clone();
     assert_eq!(events(&decision), ["message.received", "conversation.opted_out"]);
-    assert_eq!(decision.ledger, Some(LedgerChange::Out { by: "word".into() }));
+    assert_eq!(decision.ledger, Some(LedgerChange::Out { by: "word".into(), at: talk.now }));
     assert_eq!(windows(&decision), [(WindowState::HandedOver, "opted_out")]);
     assert_eq!((decision.messages.len(), decision.messages[0].window_id), (1, None));
     assert!(talk.state().opted_out && talk.state().window.is_none());
@@ -70,6 +70,40 @@ fn one_who_is_out_gets_back_in_without_an_answer(#[case] word: &str) {
     assert!(talk.deadline().is_some(), "and is answered again");
 }
 
+#[rstest]
+#[case::start("START", &["message.received"])]
+#[case::yes_which_was_an_answer_then("yes", &["message.received", "conversation.needs_attention"])]
+fn a_word_that_comes_late_does_not_undo_a_newer_stop(#[case] word: &str, #[case] told: &[&str]) {
+    let mut talk = Talk::new();
+    let before = talk.now;
+    talk.later(5.0).text("please stop texting me");
+    let decision = talk.later(1.0).text_stamped(word, before).clone();
+    assert_eq!((events(&decision), &decision.ledger), (told.to_vec(), &None));
+    assert!(talk.state().opted_out && talk.state().window.is_none());
+    assert_eq!(talk.later(1.0).text("START").ledger, Some(LedgerChange::In));
+}
+
+#[test]
+fn a_stop_that_comes_late_does_not_undo_a_newer_start() {
+    let mut talk = Talk::new();
+    let before = talk.now;
+    talk.later(5.0).text("START");
+    let decision = talk.later(1.0).text_stamped("STOP", before).clone();
+    assert_eq!((events(&decision), &decision.ledger), (vec!["message.received"], &None));
+    assert!(!talk.state().opted_out);
+}
+
+#[test]
+fn a_second_stop_counts_from_its_own_moment() {
+    let mut talk = Talk::new();
+    talk.text("STOP");
+    let between = talk.later(5.0).now;
+    let decision = talk.later(5.0).text("STOP").clone();
+    assert_eq!(decision.ledger, Some(LedgerChange::Out { by: "word".into(), at: talk.now }));
+    assert_eq!(events(&decision), ["message.received"]);
+    assert_eq!(talk.text_stamped("START", between).ledger, None);
+}
+
 #[test]
 fn yes_is_an_everyday_answer_of_one_who_is_not_out() {
     let mut talk = Talk::new();
@@ -90,7 +124,7 @@ fn help_is_twilios_to_answer_and_leaves_an_answer_under_way_alone() {
 #[test]
 fn a_conversation_of_one_who_is_out_begins_knowing_it() {
     let mut talk = Talk::new();
-    talk.opted_out = true;
+    talk.opted_out_at = Some(talk.now);
     let decision = talk.call_missed().clone();
     assert!(!is_sent(&decision));
     assert!(talk.state().opted_out);
@@ -103,5 +137,5 @@ fn a_carriers_refusal_enters_the_ledger() {
     talk.call_missed();
     let decision = talk.report(0, MessageReport::Rejected { code: Some(21610), why: "opted out".into() }).clone();
     assert_eq!(events(&decision), ["message.failed", "conversation.needs_attention", "conversation.opted_out"]);
-    assert_eq!(decision.ledger, Some(LedgerChange::Out { by: "carrier".into() }));
+    assert_eq!(decision.ledger, Some(LedgerChange::Out { by: "carrier".into(), at: talk.sent[0].created_at }));
 }

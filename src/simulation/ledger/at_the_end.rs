@@ -15,6 +15,7 @@ impl Ledger {
             self.every_message_has_come_to_its_end(db),
             self.nobody_was_left_in_silence(db),
             self.texts_are_in_order(db),
+            self.the_newest_word_counts(db),
             self.every_event_was_told(db),
         ];
         for broken in found.into_iter().filter_map(Result::err) {

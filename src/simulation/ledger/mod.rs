@@ -2,6 +2,7 @@
 //! and what was committed.
 
 mod at_the_end;
+mod opting;
 mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,8 @@ use super::store::{MessageRow, Tables};
 use crate::conversation::words::opt_word;
 use crate::conversation::{Decision, MessageKind, MessageStatus, NewMessage};
 use crate::inbound::Webhook;
+use crate::phone::PhoneNumber;
+use opting::Words;
 use windows::WindowHistory;
 
 /// By how much a process's clock may be ahead when it judges a limit.
@@ -32,6 +35,8 @@ pub struct Ledger {
     /// By conversation: the decision that took in the newest text that wants an answer.
     wanted: BTreeMap<Uuid, u64>,
     windows: BTreeMap<Uuid, WindowHistory>,
+    /// What customers said of texts.
+    words: BTreeMap<PhoneNumber, Words>,
     /// How often Twilio has taken a message.
     taken: BTreeMap<Uuid, u32>,
     /// Conversations that a person has, by what they were answered, with what was at Twilio then.
@@ -71,18 +76,20 @@ impl Ledger {
     }
 
     /// A decision is about to be written; `db` is as it was before.
-    pub fn decided(&mut self, db: &Tables, input_id: &str, decision: &Decision) {
+    pub fn decided(&mut self, db: &Tables, input_id: &str, decision: &Decision, now: DateTime<Utc>) {
         self.counted(input_id);
         self.decisions += 1;
-        let out = db.opt_outs.contains(&decision.conversation.customer_phone);
+        let out = db.opt_outs.contains_key(&decision.conversation.customer_phone);
         for message in decision.messages.iter().filter(|message| message.kind == MessageKind::Customer) {
             self.kept(decision, message, out);
         }
+        self.hears(db, decision, now);
         self.windows_move(decision);
     }
 
     /// A text that wants an answer is in one window, and any other in none.
     fn kept(&mut self, decision: &Decision, message: &NewMessage, out: bool) {
+        // Nobody says "yes" here, so it does not matter when they were out.
         let is_word = opt_word(&message.body, None, out).is_some();
         let conversation = &decision.conversation;
         self.holds(message.window_id.is_some() != (is_word || out), || {
@@ -103,7 +110,7 @@ impl Ledger {
             return;
         }
         let about = || format!("the {} {}", row.message.kind, row.message.id);
-        let out = db.conversation(row.message.conversation_id).map(|c| db.opt_outs.contains(&c.customer_phone));
+        let out = db.conversation(row.message.conversation_id).map(|c| db.opt_outs.contains_key(&c.customer_phone));
         self.holds(out == Some(false), || format!("{} goes to one who has opted out", about()));
         if row.message.kind == MessageKind::User {
             return;

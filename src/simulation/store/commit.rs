@@ -36,7 +36,7 @@ pub(super) async fn commit(store: &SimStore, commit: &Commit<'_>) -> Result<Comm
             }
         }
         if let Some(decision) = commit.decision {
-            state.ledger.decided(&state.db, commit.input_id, decision);
+            state.ledger.decided(&state.db, commit.input_id, decision, commit.at);
         } else {
             state.ledger.counted(commit.input_id);
         }
@@ -174,7 +174,10 @@ fn write_decision(db: &mut Tables, decision: &Decision) {
         }
     }
     match decision.ledger {
-        Some(LedgerChange::Out { .. }) => drop(db.opt_outs.insert(conversation.customer_phone.clone())),
+        Some(LedgerChange::Out { at, .. }) => {
+            let since = db.opt_outs.entry(conversation.customer_phone.clone()).or_insert(at);
+            *since = (*since).max(at);
+        }
         Some(LedgerChange::In) => drop(db.opt_outs.remove(&conversation.customer_phone)),
         None => {}
     }

@@ -33,7 +33,7 @@ pub struct Tables {
     /// By input: the hash of its body, and where its effects are kept.
     pub inbox: BTreeMap<String, (Option<String>, Vec<Uuid>)>,
     pub outbox: Vec<Effect>,
-    pub opt_outs: BTreeSet<PhoneNumber>,
+    pub opt_outs: BTreeMap<PhoneNumber, DateTime<Utc>>,
     pub slots: BTreeMap<PhoneNumber, DateTime<Utc>>,
     /// Keys whose waiting rows are locked.
     pub draining: BTreeSet<Uuid>,

@@ -87,8 +87,12 @@ impl Records for SimStore {
         self.ask("read call", |state, _| state.db.calls.iter().find(|call| call.call_sid == call_sid).cloned()).await
     }
 
-    async fn is_opted_out(&self, _business_id: &str, customer: &PhoneNumber) -> Result<bool, StoreError> {
-        self.ask("read ledger", |state, _| state.db.opt_outs.contains(customer)).await
+    async fn opted_out_at(
+        &self,
+        _business_id: &str,
+        customer: &PhoneNumber,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        self.ask("read ledger", |state, _| state.db.opt_outs.get(customer).copied()).await
     }
 
     async fn missed_call_sms_at(

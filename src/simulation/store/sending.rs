@@ -16,7 +16,7 @@ use crate::store::{Claimed, DueMessage, StoreError};
 fn passes(db: &Tables, row: &MessageRow, now: DateTime<Utc>) -> bool {
     let Some(conversation) = db.conversation(row.message.conversation_id) else { return false };
     let answering = conversation.answering.as_ref().map(|answering| answering.window_id);
-    let out = conversation.opted_out || db.opt_outs.contains(&conversation.customer_phone);
+    let out = conversation.opted_out || db.opt_outs.contains_key(&conversation.customer_phone);
     row.message.status == MessageStatus::Queued
         && (row.recipient.is_some() || !out)
         && row.fence.is_none_or(|fence| {

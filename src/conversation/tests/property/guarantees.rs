@@ -71,7 +71,7 @@ impl World<'_> {
     pub fn before_commit(&mut self, at: usize, input: &Input, decision: &Decision) -> Result<(), Broken> {
         let before = self.conversations.get(at);
         let completed = before.is_some_and(|conversation| conversation.status == Status::Completed);
-        let (ledger, place) = (self.ledger, self.inputs);
+        let (ledger, place, now) = (self.ledger, self.inputs, self.now());
         let record = &mut self.records[at];
         let mut silence = |owned: bool| {
             record.silenced = place;
@@ -81,7 +81,7 @@ impl World<'_> {
         };
         match input {
             Input::UserTookOver { .. } if !completed => silence(true),
-            Input::UserReplied { .. } if !completed && !ledger => silence(true),
+            Input::UserReplied { .. } if !completed && ledger.is_none() => silence(true),
             Input::Completed { .. } if !completed => {
                 record.silenced = place;
                 (record.in_hand, record.seen_to) = (true, true);
@@ -92,7 +92,10 @@ impl World<'_> {
             Input::MessageReported { report: MessageReport::Rejected { code: Some(21_610), .. }, message }
                 if message.kind != MessageKind::Alert =>
             {
-                record.silenced = place;
+                if self.newest_in <= Some(message.created_at) {
+                    record.silenced = place;
+                }
+                self.newest_out = self.newest_out.max(Some(message.created_at));
             }
             Input::SmsReceived(sms) => {
                 holds(self.kept.insert(sms.twilio_sid.clone()), || format!("{} is kept twice", sms.twilio_sid))?;
@@ -101,11 +104,20 @@ impl World<'_> {
                     (record.owned, record.in_hand) = (false, false);
                     (record.emergency_at, record.notice_at) = (None, None);
                 }
-                let word = opt_word(&sms.body, None, ledger);
-                if matches!(word, Some(OptWord::Out { .. })) {
-                    record.silenced = place;
+                let was_out = ledger.is_some_and(|at| at <= sms.received_at);
+                let word = opt_word(&sms.body, None, was_out);
+                let said_at = Some(sms.received_at.min(now));
+                match word {
+                    Some(OptWord::Out { .. }) => {
+                        if self.newest_in <= said_at {
+                            record.silenced = place;
+                        }
+                        self.newest_out = self.newest_out.max(said_at);
+                    }
+                    Some(OptWord::In) => self.newest_in = self.newest_in.max(said_at),
+                    _ => {}
                 }
-                if word.is_none() && !ledger {
+                if word.is_none() && ledger.is_none() {
                     record.wanted = place;
                 }
                 return self.is_kept(sms, word.is_some(), decision);
@@ -122,8 +134,10 @@ impl World<'_> {
             return Err(format!("{:?} is not one message", sms.body));
         };
         let has_window = message.window_id.is_some();
-        holds(has_window != (is_word || self.ledger), || format!("{:?} in a window: {has_window}", sms.body))?;
-        if !is_word && self.ledger {
+        holds(has_window != (is_word || self.ledger.is_some()), || {
+            format!("{:?} in a window: {has_window}", sms.body)
+        })?;
+        if !is_word && self.ledger.is_some() {
             holds(tells(decision, EventType::NeedsAttention), || "nobody is told of who has opted out".into())?;
         }
         let open = decision.conversation.window.as_ref().map(|window| window.id);
@@ -147,6 +161,11 @@ impl World<'_> {
         })?;
         for record in &decision.windows {
             self.window_moves(at, record, decision)?;
+        }
+        // The customer's newest word counts, whichever came first.
+        if self.newest_in != self.newest_out {
+            let out = self.newest_out > self.newest_in;
+            holds(self.ledger.is_some() == out, || format!("wants no texts: {out}, by the ledger: {:?}", self.ledger))?;
         }
         self.windows_are_where_the_conversation_says(at)?;
         if tells(decision, EventType::EmergencyDetected) {
@@ -190,7 +209,7 @@ impl World<'_> {
         };
         let person = self.records[at].in_hand && self.records[at].silenced >= self.windows[place].claimed
             || self.records[at].owned;
-        let silenced = self.records[at].silenced == self.inputs || self.ledger;
+        let silenced = self.records[at].silenced == self.inputs || self.ledger.is_some();
         let told = tells(decision, EventType::NeedsAttention);
         let window = &mut self.windows[place];
         let was = window.state;
@@ -301,7 +320,7 @@ impl World<'_> {
         if row.kind == MessageKind::Alert {
             return Ok(());
         }
-        holds(!self.ledger, || format!("{} goes to one who has opted out", about()))?;
+        holds(self.ledger.is_none(), || format!("{} goes to one who has opted out", about()))?;
         if row.kind == MessageKind::User {
             return Ok(());
         }

@@ -43,7 +43,10 @@ pub enum Happens {
         copy_after_ms: Option<i64>,
     },
     /// A word for the ledger, or one that Twilio answers.
-    Word(&'static str),
+    Word {
+        word: &'static str,
+        held_up_ms: i64,
+    },
     /// A call that nobody answers.
     MissedCall,
     TakeOver,
@@ -231,7 +234,7 @@ impl Profile {
         let what = match chosen {
             Kind::Text => Happens::Text { held_up_ms, copy_after_ms },
             Kind::Emergency => Happens::Emergency { held_up_ms, copy_after_ms },
-            Kind::Word => Happens::Word(WORDS[usize::from(n) % WORDS.len()]),
+            Kind::Word => Happens::Word { word: WORDS[usize::from(n) % WORDS.len()], held_up_ms },
             Kind::MissedCall => Happens::MissedCall,
             Kind::TakeOver => Happens::TakeOver,
             Kind::Reply => Happens::Reply,

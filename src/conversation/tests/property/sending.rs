@@ -78,6 +78,7 @@ impl Row {
             kind: self.kind,
             twilio_sid: self.twilio_sid.clone(),
             in_reply_to_window: self.in_reply_to_window,
+            created_at: self.created_at,
         }
     }
 
@@ -133,7 +134,7 @@ impl World<'_> {
             return self.tell(message, "expired", MessageReport::Expired);
         }
         let conversation = &self.conversations[row.conversation];
-        if !passes(row, conversation, self.ledger, self.now(), self.planted) {
+        if !passes(row, conversation, self.ledger.is_some(), self.now(), self.planted) {
             self.later(15, Job::HeldBack { message });
             return Ok(());
         }

@@ -141,7 +141,10 @@ pub struct World<'a> {
     heard: Vec<Rc<Heard>>,
     pub conversations: Vec<Conversation>,
     timers: Vec<Armed>,
-    pub ledger: bool,
+    pub ledger: Option<DateTime<Utc>>,
+    /// The newest word for texts, and the newest against them, by when they were sent.
+    pub newest_in: Option<DateTime<Utc>>,
+    pub newest_out: Option<DateTime<Utc>>,
     pub rows: Vec<Row>,
     pub listed: Vec<Listed>,
     pub windows: Vec<WindowHistory>,
@@ -171,7 +174,9 @@ impl<'a> World<'a> {
             heard: Vec::new(),
             conversations: Vec::new(),
             timers: Vec::new(),
-            ledger: false,
+            ledger: None,
+            newest_in: None,
+            newest_out: None,
             rows: Vec::new(),
             listed: Vec::new(),
             windows: Vec::new(),
@@ -246,7 +251,7 @@ impl<'a> World<'a> {
                 let told = if self.texts.is_multiple_of(2) { "the basement is flooding" } else { "I smell gas" };
                 return self.text(told, held_up_ms, copy_after_ms);
             }
-            Happens::Word(word) => return self.text(word, 0, None),
+            Happens::Word { word, held_up_ms } => return self.text(word, held_up_ms, None),
             Happens::MissedCall => Some((Target::Open, self.missed_call())),
             Happens::TakeOver => command(Input::UserTookOver { user_id, reason: "mine".into() }),
             Happens::TakeOverOlder => newest
@@ -372,7 +377,7 @@ impl<'a> World<'a> {
         let context = Context {
             policy: &self.settings.policy,
             business: &self.settings.business,
-            opted_out: self.ledger,
+            opted_out_at: self.ledger,
             missed_call_sms_at: self.missed_call_texts.last().copied(),
         };
         let (state, now) = (at.map(|n| &self.conversations[n]), self.now());
@@ -428,8 +433,8 @@ impl<'a> World<'a> {
             row.update(update)?;
         }
         match &decision.ledger {
-            Some(LedgerChange::Out { .. }) => self.ledger = true,
-            Some(LedgerChange::In) => self.ledger = false,
+            Some(LedgerChange::Out { at, .. }) => self.ledger = self.ledger.max(Some(*at)),
+            Some(LedgerChange::In) => self.ledger = None,
             None => {}
         }
         Ok(())

@@ -120,7 +120,8 @@ impl Process {
         }
         send(self.pid, signal)
             .with_context(|| format!("cannot signal {}", self.name))
-            .or_else(|error| if self.status().is_some() { Ok(()) } else { Err(error) })
+            // It may be gone a moment before its keeper has told its status.
+            .or_else(|error| if is_alive(self.pid) { Err(error) } else { Ok(()) })
     }
 
     /// Sends `signal` and waits for the end, at most `patience`; then kills.
@@ -146,7 +147,7 @@ impl Process {
         let all: Vec<String> = [self.pid].iter().chain(&children).map(u32::to_string).collect();
         // One that has just ended by itself makes this fail, and is no loss.
         Command::new("sh").args(["-c", &format!("kill -KILL {}", all.join(" "))]).output().context("cannot run sh")?;
-        self.end(Signal::Kill, patience).await?;
+        self.ended(patience).await.with_context(|| format!("{} does not end", self.name))?;
         self.until(patience, "end with its children", || !children.iter().any(|child| is_alive(*child))).await
     }
 

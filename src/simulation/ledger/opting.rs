@@ -1,0 +1,46 @@
+//! Who wants texts: what customers said last, in whichever order it was processed.
+
+use chrono::{DateTime, Utc};
+
+use super::Ledger;
+use crate::conversation::words::{OptWord, opt_word};
+use crate::conversation::{Decision, LedgerChange, MessageKind};
+use crate::simulation::store::Tables;
+
+/// The newest of each, by when they were sent.
+#[derive(Default)]
+pub(super) struct Words {
+    for_texts: Option<DateTime<Utc>>,
+    against: Option<DateTime<Utc>>,
+}
+
+impl Ledger {
+    pub(super) fn hears(&mut self, db: &Tables, decision: &Decision, now: DateTime<Utc>) {
+        let conversation = &decision.conversation;
+        let out = db.opt_outs.get(&conversation.customer_phone);
+        let words = self.words.entry(conversation.customer_phone.clone()).or_default();
+        for text in decision.messages.iter().filter(|message| message.kind == MessageKind::Customer) {
+            let was_out = out.is_some_and(|at| *at <= text.created_at);
+            // A stamp from the future counts as now.
+            let said_at = Some(text.created_at.min(now));
+            match opt_word(&text.body, None, was_out) {
+                Some(OptWord::In) => words.for_texts = words.for_texts.max(said_at),
+                Some(OptWord::Out { .. }) => words.against = words.against.max(said_at),
+                Some(OptWord::Help) | None => {}
+            }
+        }
+        if let Some(LedgerChange::Out { at, .. }) = &decision.ledger {
+            words.against = words.against.max(Some(*at)); // a carrier's refusal, too
+        }
+    }
+
+    pub(super) fn the_newest_word_counts(&self, db: &Tables) -> Result<(), String> {
+        for (customer, Words { for_texts, against }) in self.words.iter().filter(|(_, w)| w.for_texts != w.against) {
+            let said = if against > for_texts { "STOP" } else { "START" };
+            if db.opt_outs.contains_key(customer) != (against > for_texts) {
+                return Err(format!("{customer} has said {said} last, and is not heard"));
+            }
+        }
+        Ok(())
+    }
+}
