@@ -36,6 +36,8 @@ const TWILIO_TIMEOUT: Duration = Duration::from_secs(10);
 const FALLBACK_EVERY: Duration = Duration::from_secs(30 * 60);
 /// What is under way when the process is asked to stop has this long to finish.
 const DRAIN: Duration = Duration::from_secs(20);
+/// Connections have this long to be closed: one whose query is not answered would keep the process for ever.
+const CLOSING: Duration = Duration::from_secs(3);
 /// Between two tries to create the streams while JetStream is away.
 const STREAMS_RETRY: Duration = Duration::from_millis(500);
 /// How long the start waits for the streams.
@@ -176,8 +178,13 @@ impl Application {
             tracing::warn!("not everything under way has finished; it will be delivered again");
         }
         self.tasks.shutdown().await;
-        self.jetstream.flush().await;
-        self.store.close().await;
+        let closed = async {
+            self.jetstream.flush().await;
+            self.store.close().await;
+        };
+        if tokio::time::timeout(CLOSING, closed).await.is_err() {
+            tracing::warn!("not every connection could be closed in time");
+        }
     }
 }
 

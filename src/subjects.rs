@@ -43,6 +43,11 @@ pub fn inbound(kind: &str, key: &str) -> String {
     format!("nmc.inbound.{kind}.{}", token(key))
 }
 
+/// Whether this is the subject of a validated webhook.
+pub fn is_inbound(subject: &str) -> bool {
+    subject.starts_with("nmc.inbound.")
+}
+
 /// What could not be processed.
 pub fn dead(reason: &str) -> String {
     format!("nmc.dead.{}", token(reason))

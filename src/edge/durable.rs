@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::jetstream::{JetStream, Outgoing, PublishError, Publisher};
 use crate::store::{Store, StoreError, WaitingWebhook};
+use crate::subjects;
 use crate::telemetry::Metrics;
 
 /// How long JetStream may take before PostgreSQL is asked.
@@ -125,7 +126,9 @@ async fn publish_some(publisher: &Publisher, store: &Store) -> Result<usize, Wai
         let told = async {
             // Its copy was quicker, and has a later stamp: the inbox is told of this one, too, for the order. Another
             // `Nats-Msg-Id` has JetStream store it; its input id is the same, so it counts once.
-            if ack.await?.duplicate { publisher.publish(outgoing(webhook, ":waited")).await.map(drop) } else { Ok(()) }
+            // (A dead letter has no inbox behind it, and no order.)
+            let again = ack.await?.duplicate && subjects::is_inbound(&webhook.subject);
+            if again { publisher.publish(outgoing(webhook, ":waited")).await.map(drop) } else { Ok(()) }
         };
         match told.await {
             Ok(()) => published += 1,

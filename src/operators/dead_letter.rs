@@ -19,6 +19,7 @@ use futures::{
     future::BoxFuture,
     stream::{Fuse, FuturesUnordered},
 };
+use tokio::time::Instant;
 
 use super::{
     delivery::{Metadata, Receipt},
@@ -27,6 +28,10 @@ use super::{
 
 /// How many letters may be on their way to the sink before the upstream has to wait.
 const BURIALS_AT_ONCE: usize = 32;
+
+/// For how long nothing may have waited before a message counts as exhausted: an outage adds to the deliveries of all that
+/// it holds up, and whatever fails first after it is not to blame for them.
+const AFTER_A_WAIT: Duration = Duration::from_secs(5 * 60);
 
 /// How long a message waits that could neither be processed nor put aside.
 const AFTER_FAILED_BURIAL: Duration = Duration::from_secs(5);
@@ -100,7 +105,8 @@ pub enum Handled<T> {
 /// Stream of [`dead_letter`](super::DeliveryStreamExt::dead_letter).
 ///
 /// Gives to the sink every failure that is dead, and every one to be tried again whose message was already delivered
-/// `max_deliveries` times. What the sink has kept goes on as [`Handled::Buried`]; if it could not keep it, the message
+/// `max_deliveries` times; but none of these within five minutes after anything on this stream only waited
+/// ([`FailureReason::Wait`]), for an outage makes deliveries too. What the sink has kept goes on as [`Handled::Buried`]; if it could not keep it, the message
 /// is to be tried again 5 s later. Everything else passes. Let `max_deliveries` be less than the consumer's
 /// `max_deliver`, or the server gives up first. At most 32 letters are on their way at once; more hold up the upstream.
 /// Ends when the upstream has ended and every letter has been answered for.
@@ -149,6 +155,7 @@ pub struct DeadLetters<S, T, D: ?Sized> {
     upstream: Fuse<Pin<Box<S>>>,
     sink: Arc<D>,
     max_deliveries: u64,
+    waited_at: Option<Instant>,
     burials: FuturesUnordered<BoxFuture<'static, Step<Handled<T>>>>,
 }
 
@@ -159,19 +166,32 @@ where
     D: DeadLetterSink + ?Sized + 'static,
 {
     pub(super) fn new(upstream: S, sink: Arc<D>, max_deliveries: u64) -> Self {
-        Self { upstream: Box::pin(upstream).fuse(), sink, max_deliveries, burials: FuturesUnordered::new() }
+        Self {
+            upstream: Box::pin(upstream).fuse(),
+            sink,
+            max_deliveries,
+            waited_at: None,
+            burials: FuturesUnordered::new(),
+        }
     }
 
     /// What passes at once, or nothing where a burial was begun.
-    fn pass(&self, step: Step<T>) -> Option<Step<Handled<T>>> {
+    fn pass(&mut self, step: Step<T>) -> Option<Step<Handled<T>>> {
         let Failure { receipt, reason } = match step {
             Ok(delivery) => return Some(Ok(delivery.map(Handled::Done))),
             Err(failure) => failure,
         };
         let (reason, detail) = match reason {
             FailureReason::Dead { reason, detail } => (reason, detail),
-            FailureReason::Retry { source, .. } if receipt.metadata().delivery_count >= self.max_deliveries => {
+            FailureReason::Retry { source, .. }
+                if receipt.metadata().delivery_count >= self.max_deliveries
+                    && self.waited_at.is_none_or(|at| at.elapsed() >= AFTER_A_WAIT) =>
+            {
                 (DeadReason::EXHAUSTED, chain(source.as_ref()))
+            }
+            wait @ FailureReason::Wait { .. } => {
+                self.waited_at = Some(Instant::now());
+                return Some(Err(receipt.fail(wait)));
             }
             retry => return Some(Err(receipt.fail(retry))),
         };

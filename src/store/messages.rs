@@ -192,7 +192,7 @@ impl Store {
         Ok(kind.is_some_and(|kind| kind != MessageKind::Reply.as_str()))
     }
 
-    /// Whether messages that were given to Twilio a while ago have not gone out: it does not answer, or does not take them.
+    /// Whether messages that were first given to Twilio a while ago have not gone out: it does not answer, or does not take them.
     ///
     /// # Errors
     /// When PostgreSQL is away.
@@ -200,7 +200,7 @@ impl Store {
         Ok(sqlx::query_scalar!(
             r#"SELECT EXISTS (
                  SELECT 1 FROM messages
-                 WHERE status IN ('queued', 'sending') AND attempted_at < clock_timestamp() - interval '3 seconds'
+                 WHERE status IN ('queued', 'sending') AND first_attempted_at < clock_timestamp() - interval '3 seconds'
                ) AS "stuck!""#
         )
         .fetch_one(&self.pool)

@@ -47,6 +47,8 @@ const TAKE_SERVICE_ROLE: &str = "SELECT set_config('role', rolname, false) FROM 
     WHERE rolname = 'nevermisscall_service' AND pg_has_role(current_user, oid, 'MEMBER')";
 /// Connections that one process holds at the most.
 const MAX_CONNECTIONS: u32 = 24;
+/// Beside these: for what must not queue behind all else, the webhooks that are kept here and the look whether we are there.
+const RESERVED_CONNECTIONS: u32 = 4;
 /// How long a request waits for a connection before the store counts as missing.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -121,10 +123,13 @@ impl StoreError {
     }
 }
 
-/// A handle to PostgreSQL; clones share one pool.
+/// A handle to PostgreSQL; clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: PgPool,
+    /// Where JetStream hangs, every connection of the pool may be held by an effect that waits for it. That is when webhooks
+    /// have to be kept.
+    reserved: PgPool,
 }
 
 impl Store {
@@ -154,19 +159,21 @@ impl Store {
             // A list's filters are optional: a plan made for none of them would be slow for each of them.
             .options([("plan_cache_mode", "force_custom_plan")])
             .disable_statement_logging();
-        let pool = PgPoolOptions::new()
-            .max_connections(MAX_CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    if as_service {
-                        connection.execute(TAKE_SERVICE_ROLE).await?;
-                    }
-                    Ok(())
+        let pool = |connections| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .after_connect(move |connection, _| {
+                    Box::pin(async move {
+                        if as_service {
+                            connection.execute(TAKE_SERVICE_ROLE).await?;
+                        }
+                        Ok(())
+                    })
                 })
-            })
-            .connect_lazy_with(options);
-        Ok(Self { pool })
+                .connect_lazy_with(options.clone())
+        };
+        Ok(Self { pool: pool(MAX_CONNECTIONS), reserved: pool(RESERVED_CONNECTIONS) })
     }
 
     /// Brings the schema up to date.
@@ -183,12 +190,12 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query_scalar!("SELECT 1 AS one").fetch_one(&self.pool).await?;
+        sqlx::query_scalar!("SELECT 1 AS one").fetch_one(&self.reserved).await?;
         Ok(())
     }
 
-    /// Closes every connection.
+    /// Closes every connection, once what is under way has given its own back.
     pub async fn close(&self) {
-        self.pool.close().await;
+        tokio::join!(self.pool.close(), self.reserved.close());
     }
 }

@@ -164,7 +164,8 @@ impl Store {
                )
                UPDATE messages m
                SET status = 'sending', claim = $2, lease_until = clock_timestamp() + make_interval(secs => $3),
-                   attempts = m.attempts + 1, attempted_at = clock_timestamp(), absent_reads = 0
+                   attempts = m.attempts + 1, attempted_at = clock_timestamp(), absent_reads = 0,
+                   first_attempted_at = coalesce(m.first_attempted_at, clock_timestamp())
                FROM fence
                WHERE m.id = $1 AND m.status = 'queued'
                  AND (m.recipient IS NOT NULL

@@ -56,7 +56,7 @@ impl Store {
             Json(&webhook.headers) as _,
             webhook.payload
         )
-        .execute(&self.pool)
+        .execute(&self.reserved)
         .await?;
         Ok(())
     }

@@ -124,6 +124,17 @@ async fn a_key_of_one_business_hears_of_no_other() {
 }
 
 #[tokio::test]
+async fn every_key_hears_of_an_outage() {
+    let mut app = spawn_app().await;
+    let (_, scoped) = app.key(Some(&["other"]), false).await;
+    let mut reader = Reader::of(scoped.follow("/events", None).await);
+    app.servers.redis.kill().await.unwrap();
+    let told = reader.next().await.unwrap();
+    assert_eq!((told.event.as_str(), &told.data["data"]["service"]), ("service.degraded", &"redis".into()));
+    assert_eq!((&told.data["business_id"], &told.data["user_id"]), (&Value::Null, &Value::Null));
+}
+
+#[tokio::test]
 async fn a_drain_ends_the_stream_cleanly() {
     let mut app = spawn_app().await;
     let mut reader = Reader::open(&app, "/events", None).await;

@@ -30,6 +30,7 @@ mod keys;
 mod live;
 mod media;
 mod missing;
+mod missing_postgres;
 mod once;
 mod opting;
 mod overload;

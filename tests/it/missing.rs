@@ -1,5 +1,8 @@
 //! When a part is missing: each row of the table in docs/design.md, with the real server taken away and given back.
 
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
 use nevermisscall::app::{Application, Role};
 use nmc_testbed::servers::Signal;
 use nmc_testbed::twilio::new_message_sid;
@@ -42,6 +45,8 @@ async fn told_of(app: &App, service: &str, count: usize) -> Vec<String> {
     .await
 }
 
+/// What a busy machine may add to a bound.
+const SLACK: Duration = Duration::from_secs(3);
 const GONE_AND_BACK: [&str; 2] = ["service.degraded", "service.restored"];
 
 /// The customer has this one conversation, with these texts in this order, each once.
@@ -96,6 +101,31 @@ async fn without_twilio_messages_wait_and_each_goes_out_once() {
     }
     app.settled().await;
     assert_eq!(app.servers.twilio.messages().len(), 5);
+}
+
+#[tokio::test]
+async fn an_outage_of_twilio_is_one_however_often_a_message_is_tried() {
+    let app = spawn_app().await;
+    app.servers.twilio.down().await;
+    app.text(CUSTOMER, "My sink is blocked").await;
+    wait_for_health(&app, "twilio", "degraded").await;
+    // Each try begins anew, the outage does not. Between these two, it was there for longer than it takes to be noticed.
+    let mut last = None::<DateTime<Utc>>;
+    eventually("a try long after the one before", async || {
+        let newest = "SELECT max(attempted_at) FROM messages WHERE status IN ('queued', 'sending')";
+        let at: Option<DateTime<Utc>> =
+            sqlx::query_scalar(newest).fetch_one(&mut app.servers.sql().await).await.unwrap();
+        let gap = at.zip(last).map_or(TimeDelta::zero(), |(at, last)| at - last);
+        last = at;
+        (gap > TimeDelta::seconds(7)).then_some(())
+    })
+    .await;
+    wait_for_health(&app, "twilio", "degraded").await;
+    assert_eq!(told_of(&app, "twilio", 1).await, ["service.degraded"]);
+
+    app.servers.twilio.up().await.unwrap();
+    app.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;
+    assert_eq!(told_of(&app, "twilio", 2).await, GONE_AND_BACK);
 }
 
 #[tokio::test]
@@ -168,7 +198,10 @@ async fn without_jetstream_webhooks_wait_in_postgresql_and_keep_their_order() {
 async fn where_jetstream_hangs_a_webhook_is_kept_within_two_seconds() {
     let app = spawn_app().await;
     app.servers.nats.signal(Signal::Stop).unwrap();
+    let asked = Instant::now();
     app.text(CUSTOMER, "one").await;
+    // One for JetStream, at most one for PostgreSQL.
+    assert!(asked.elapsed() < Duration::from_secs(2) + SLACK, "{:?}", asked.elapsed());
     let kept = app.rest.get("/metrics").await.ok()["webhook_processing"]["kept_in_postgres"].as_u64();
     assert_eq!(kept, Some(1));
     app.servers.nats.signal(Signal::Cont).unwrap();
@@ -176,6 +209,31 @@ async fn where_jetstream_hangs_a_webhook_is_kept_within_two_seconds() {
     app.settled().await;
     assert_texts(&app, CUSTOMER, &["one"]).await;
     assert_eq!(app.sms_to(CUSTOMER).len(), 1);
+}
+
+/// What the worker has committed waits for JetStream, each with a connection. The webhooks that have to be kept then do not
+/// stand behind it.
+#[tokio::test]
+async fn where_jetstream_hangs_what_is_under_way_keeps_no_webhook_out_of_postgresql() {
+    const UNDER_WAY: u32 = 200;
+    let app = App::setup().roles([Role::Edge]).start().await;
+    for number in 0..UNDER_WAY {
+        app.text(&customer(number), "My sink is blocked").await;
+    }
+    let worker = Application::start(app.servers.config(&[]), Role::Serve).await.unwrap();
+    app.wait_for_event("message.received").await;
+    app.servers.nats.signal(Signal::Stop).unwrap();
+    let webhook = app.webhook().with_target(format!("http://{}", worker.address().unwrap()));
+    for number in 0..5 {
+        let sid = new_message_sid();
+        let answer = webhook.sms(&sid, &customer(UNDER_WAY + number), OUR_NUMBER, "My sink is blocked").await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    app.servers.nats.signal(Signal::Cont).unwrap();
+    for number in 0..UNDER_WAY + 5 {
+        app.wait_for_event_of(&customer(number), 1, "message.received").await;
+    }
+    worker.stop().await;
 }
 
 #[tokio::test]

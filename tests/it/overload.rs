@@ -33,7 +33,8 @@ async fn beyond_the_backlog_webhooks_are_shed_and_emergencies_later_than_the_res
 
 #[tokio::test]
 async fn an_emergency_and_another_business_do_not_wait_behind_a_flood() {
-    const FLOOD: usize = 300;
+    // Past what a worker holds of one key: what stands behind that comes after all of the rest.
+    const FLOOD: usize = 600;
     let app = App::setup().set("NMC_WINDOW_HOLD", "5s").set("NMC_WINDOW_MAX", "10s").roles([Role::Edge]).start().await;
     let other_number = "+15550009000";
     let other = json!({ "phone_numbers": [other_number], "name": "Another" });

@@ -38,10 +38,10 @@ pub struct Envelope {
     occurred_at: String,
     /// Rises within a conversation.
     sequence: i64,
-    /// The business.
-    business_id: String,
+    /// The business; none in what is told of a service that ours rests on.
+    business_id: Option<String>,
     /// Its owner.
-    user_id: String,
+    user_id: Option<String>,
     /// The conversation, if it belongs to one.
     conversation_id: Option<String>,
     /// The customer, if it is about one.
@@ -111,7 +111,9 @@ fn as_sent(
         }
     };
     let seen = events.filter_map(move |followed| {
-        let envelope = readable(&followed).filter(|event| caller.sees(&event.business_id, "event").is_ok());
+        // What is told of no business is for everybody.
+        let seen = |event: &Envelope| event.business_id.as_ref().is_none_or(|id| caller.sees(id, "event").is_ok());
+        let envelope = readable(&followed).filter(seen);
         future::ready(envelope)
     });
     let seated = seen.take_until(over).inspect(move |_| {

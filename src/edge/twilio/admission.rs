@@ -4,6 +4,7 @@
 //! but 401. What was signed is never lost: if it cannot be read, it is kept in NMC_DEAD.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use poem::error::ReadBodyError;
@@ -21,6 +22,8 @@ use crate::telemetry::WebhookKind;
 
 /// Twilio's forms are small; a larger one is refused once its signature has held.
 const MAX_FORM: usize = 64 * 1024;
+/// A webhook holds a place while its body comes, and nobody has shown yet that it is Twilio's.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A larger body is not read to the end, which its signature would take.
 const MAX_JUDGED: usize = 4 * 1024 * 1024;
 
@@ -158,7 +161,8 @@ impl Admitted {
 
 /// The body; `None` where it is too large for its signature to be judged.
 async fn read(body: Body) -> Result<Option<bytes::Bytes>, Problem> {
-    match body.into_bytes_limit(MAX_JUDGED).await {
+    let read = tokio::time::timeout(BODY_TIMEOUT, body.into_bytes_limit(MAX_JUDGED)).await;
+    match read.map_err(|_late| Problem::new(Code::ValidationFailed, "the body did not come in time"))? {
         Ok(body) => Ok(Some(body)),
         Err(ReadBodyError::PayloadTooLarge) => Ok(None),
         Err(_) => Err(Problem::new(Code::ValidationFailed, "the body ended too early")),
@@ -208,4 +212,19 @@ fn public_url_of(edge: &Edge, request: &Request) -> String {
     let path =
         raw.strip_prefix(prefix.as_str()).filter(|rest| !prefix.is_empty() && rest.starts_with('/')).unwrap_or(raw);
     edge.public_url.join(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nobody has shown yet that it is Twilio's, and it holds a place.
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let (unfinished, _sender) = tokio::io::duplex(1);
+        let began = tokio::time::Instant::now();
+        let problem = read(Body::from_async_read(unfinished)).await;
+        assert_eq!(problem.err().map(|problem| problem.code()), Some(Code::ValidationFailed));
+        assert_eq!(began.elapsed(), BODY_TIMEOUT);
+    }
 }

@@ -89,6 +89,28 @@ async fn dead_and_exhausted_messages_are_buried_and_others_tried_again(
     }
 }
 
+/// An outage has made deliveries: what fails first after it is tried on, until things have been quiet for a while.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_exhausted_soon_after_something_has_waited() {
+    let shelf = Shelf::new(false, 10);
+    let (steps, upstream) = futures::channel::mpsc::unbounded();
+    let mut stream = upstream.dead_letter(Arc::clone(&shelf), MAX_DELIVERIES);
+    let mut given = async |step| {
+        steps.unbounded_send(step).unwrap();
+        stream.next().await.unwrap().is_ok()
+    };
+    let ledger = Ledger::default();
+    let delivered = || ledger.receipt_delivered(1, MAX_DELIVERIES);
+    let waits = Err(delivered().fail(FailureReason::wait(DELAY, "PostgreSQL is back")));
+    assert!(!given(waits).await);
+    assert!(!given(retry(delivered())).await, "tried again");
+    tokio::time::advance(AFTER_A_WAIT - Duration::from_secs(1)).await;
+    assert!(!given(retry(delivered())).await, "and again");
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert!(given(retry(delivered())).await, "put aside");
+    assert_eq!(shelf.letters.lock().unwrap()[0].reason, DeadReason::EXHAUSTED);
+}
+
 #[tokio::test]
 async fn a_success_passes() {
     let delivery = Ledger::default().delivery(1, "item");

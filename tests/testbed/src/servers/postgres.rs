@@ -132,9 +132,9 @@ impl PostgresServer {
         self.process.status().is_some()
     }
 
-    /// Freezes it ([`Signal::Stop`]) or lets it go on ([`Signal::Cont`]): new connections wait, open ones do not.
+    /// Freezes it ([`Signal::Stop`]) or lets it go on ([`Signal::Cont`]), its backends too: nothing is answered or refused.
     pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
-        self.process.signal(signal)
+        self.process.signal_with_children(signal)
     }
 
     /// Starts it again (stopping it first if it runs), on the same port with the same data.

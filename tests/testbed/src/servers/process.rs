@@ -134,6 +134,15 @@ impl Process {
         if self.ended(patience).await.is_some() { Ok(()) } else { Err(anyhow!("{} does not end", self.name)) }
     }
 
+    /// Sends a signal to it and its children, as they are now.
+    pub(crate) fn signal_with_children(&self, signal: Signal) -> anyhow::Result<()> {
+        self.signal(signal)?;
+        // One that has ended meanwhile is no loss.
+        children(self.pid).into_iter().try_for_each(|child| {
+            send(child, signal).or_else(|error| if is_alive(child) { Err(error) } else { Ok(()) })
+        })
+    }
+
     /// Kills it together with its children, as the death of a machine would; returns when all of them are gone.
     pub(crate) async fn kill_with_children(&mut self, patience: Duration) -> anyhow::Result<()> {
         if self.status().is_some() {

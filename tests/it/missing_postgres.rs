@@ -1,0 +1,98 @@
+//! PostgreSQL killed, and frozen: one of the test's own, for a server that is gone refuses connections and one that hangs
+//! answers nothing, where a database that is only closed says so at once.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use nevermisscall::store::Store;
+use nmc_testbed::servers::{PostgresServer, Shared, Signal};
+use nmc_testbed::twilio::new_message_sid;
+use reqwest::Method;
+
+use crate::harness::{App, CUSTOMER, OUR_NUMBER, OWNER, customer, eventually, wait_for_stored};
+
+/// The longest that Twilio may wait for an answer meanwhile; it would give up after 15 s.
+const PATIENCE_OF_A_CALLER: Duration = Duration::from_secs(5);
+/// The drain's 20 s, and what it takes to close connections.
+const BOUND_OF_A_STOP: Duration = Duration::from_secs(26);
+
+async fn start() -> (PostgresServer, App) {
+    let postgres = Shared::from_env().unwrap().durable_postgres().await.unwrap();
+    let url = postgres.create_database("nmc", None).await.unwrap();
+    let store = Store::owner(&url).unwrap();
+    store.migrate().await.unwrap();
+    store.close().await;
+    let app = App::setup().set("DATABASE_URL", &url).start().await;
+    wait_for_stored(&app.servers, "KV_NMC_BUSINESSES", 1).await;
+    (postgres, app)
+}
+
+async fn wait_for_postgres(app: &App, state: &str) {
+    eventually(&format!("PostgreSQL {state}"), async || {
+        let health = app.rest.try_send(Method::GET, "/health", None).await.ok()?;
+        (health.body["services"]["postgres"] == state).then_some(())
+    })
+    .await;
+}
+
+/// A webhook is taken and a call put through, each before a caller hangs up; REST says that it cannot answer.
+async fn assert_goes_on(app: &App, text: &str) {
+    let asked = Instant::now();
+    app.text(CUSTOMER, text).await;
+    assert!(asked.elapsed() < PATIENCE_OF_A_CALLER, "a text: {:?}", asked.elapsed());
+    let asked = Instant::now();
+    let call = app.servers.twilio.call(&customer(1), OUR_NUMBER, "completed").await.unwrap();
+    assert_eq!((call.ringing.status, call.dialled.as_deref()), (200, Some(OWNER)));
+    assert!(asked.elapsed() < PATIENCE_OF_A_CALLER, "a call: {:?}", asked.elapsed());
+    let list = app.rest.get("/conversations").await;
+    assert_eq!((list.status, list.error_code()), (503, "UNAVAILABLE"));
+}
+
+async fn assert_texts(app: &App, texts: &[&str]) {
+    app.wait_for_event_of(CUSTOMER, texts.len(), "message.received").await;
+    let messages = app.messages_of(CUSTOMER).await;
+    let bodies: Vec<_> =
+        messages.iter().filter(|m| m["sender_type"] == "customer").filter_map(|m| m["body"].as_str()).collect();
+    assert_eq!(bodies, texts);
+}
+
+#[tokio::test]
+async fn killed_it_is_waited_for() {
+    let (mut postgres, app) = start().await;
+    postgres.kill().await.unwrap();
+    assert_goes_on(&app, "one").await;
+    wait_for_postgres(&app, "down").await;
+    assert_goes_on(&app, "two").await;
+    postgres.restart().await.unwrap();
+    wait_for_postgres(&app, "healthy").await;
+    assert_texts(&app, &["one", "two"]).await;
+}
+
+#[tokio::test]
+async fn frozen_it_is_waited_for() {
+    let (postgres, app) = start().await;
+    postgres.signal(Signal::Stop).unwrap();
+    assert_goes_on(&app, "one").await;
+    wait_for_postgres(&app, "down").await;
+    assert_goes_on(&app, "two").await;
+    postgres.signal(Signal::Cont).unwrap();
+    wait_for_postgres(&app, "healthy").await;
+    assert_texts(&app, &["one", "two"]).await;
+}
+
+/// What is under way waits for an answer that does not come, and holds its connection.
+#[tokio::test]
+async fn frozen_it_does_not_keep_a_process_from_ending() {
+    let (postgres, mut app) = start().await;
+    let texts = join_all((0..100).map(|number| {
+        let webhook = app.webhook();
+        async move { webhook.sms(&new_message_sid(), &customer(number), OUR_NUMBER, "one").await.unwrap().status }
+    }));
+    assert_eq!(texts.await, [200; 100]);
+    postgres.signal(Signal::Stop).unwrap();
+    let asked = Instant::now();
+    app.stop().await;
+    assert!(asked.elapsed() < BOUND_OF_A_STOP, "{:?}", asked.elapsed());
+    println!("stopped in {:?}", asked.elapsed());
+    postgres.signal(Signal::Cont).unwrap();
+}
