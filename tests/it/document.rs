@@ -280,6 +280,9 @@ async fn document_test_12_should_handle_database_failures_gracefully() {
     assert!(sent.iter().all(|sms| sms.to == CUSTOMER), "the missed-call text and an answer: {sent:?}");
     service.signal(Signal::Term);
     service.end().await;
+    let log = service.log();
+    let told: Vec<_> = log.lines().filter(|line| line.contains("Database connection failed")).collect();
+    assert_eq!(told.len(), 1, "once for the outage, at any level: {told:#?}");
 }
 
 /// A process that starts while PostgreSQL is away knows the businesses from the bucket.

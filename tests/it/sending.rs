@@ -1,6 +1,6 @@
 //! Sending: every SMS once, also where Twilio's answer is lost, and a person is told where it cannot be helped.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nmc_testbed::sim::{Rule, Span};
 use nmc_testbed::twilio::{Callbacks, Fault, Refusal};
@@ -107,9 +107,11 @@ async fn what_cannot_be_found_out_is_unknown_and_a_person_is_told() {
 #[tokio::test]
 async fn too_many_requests_are_tried_again() {
     let app = spawn_app().await;
-    app.servers.twilio.add_rule(Rule::next(2, Fault::Respond(Refusal::too_many(1))));
+    app.servers.twilio.add_rule(Rule::next(2, Fault::Respond(Refusal::too_many(2))));
+    let asked = Instant::now();
     app.miss_call(CUSTOMER).await;
     app.wait_for_event("message.delivered").await;
+    assert!(asked.elapsed() >= Duration::from_secs(4), "twice as long as Twilio has said: {:?}", asked.elapsed());
     app.settled().await;
     assert_eq!(app.sms_to(CUSTOMER).len(), 1);
     assert_eq!(app.servers.twilio.requests().get("fault_429"), Some(&2));
