@@ -19,6 +19,7 @@ use crate::dispatchbot::{Analysis, AnalyzeError, DispatchBotClient, UrgencyLevel
 use crate::jetstream::Publisher;
 use crate::operators::{FailureReason, Metadata};
 use crate::pipelines::{Stage, given_back};
+use crate::services;
 use crate::shell::{AnalyzeTask, Happening, InputId, Publish, Shell, ShellError, Target, Trace};
 use crate::store::Store;
 use crate::telemetry::{AiResult, Metrics};
@@ -32,6 +33,8 @@ const BUDGET: Duration = Duration::from_millis(3_400);
 const EMERGENCY_BUDGET: Duration = Duration::from_millis(1_600);
 /// A question that comes late, after a crash, still gets a fair chance.
 const LEAST: Duration = Duration::from_millis(1_000);
+/// So often an answer is tried to be processed, where nothing is missing, before the window gets the fallback text.
+const MAX_TRIES: u64 = 8;
 /// How much of a conversation DispatchBot is shown.
 const MESSAGES: i64 = 200;
 
@@ -99,16 +102,30 @@ impl<R: Transcript, P: Publish, B: Analyst> Dispatch<R, P, B> {
 
 impl<R: Transcript, P: Publish, B: Analyst> Stage<AnalyzeTask> for Dispatch<R, P, B> {
     async fn run(&self, task: AnalyzeTask, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
-        let retry = |error: ShellError| given_back(metadata.delivery_count, error);
-        let Some(input) = self.answer(&task).await.map_err(retry)? else { return Ok(()) };
+        let Err(error) = self.answered(&task, &metadata).await else { return Ok(()) };
+        if metadata.delivery_count < MAX_TRIES || services::missing(&error).is_some() {
+            return Err(given_back(metadata.delivery_count, error));
+        }
+        // Whatever it is that cannot be processed, the customer gets the fallback text, and a person is told.
+        tracing::warn!(conversation.id = %task.conversation_id, %error, "an answer cannot be processed");
+        let failed = Input::AnalysisFailed { window_id: task.window_id, reason: "not_processed".to_owned() };
+        self.tell(&task, &metadata, failed).await.map_err(|error| given_back(metadata.delivery_count, error))
+    }
+}
+
+impl<R: Transcript, P: Publish, B: Analyst> Dispatch<R, P, B> {
+    async fn answered(&self, task: &AnalyzeTask, metadata: &Metadata) -> Result<(), ShellError> {
+        match self.answer(task).await? {
+            Some(input) => self.tell(task, metadata, input).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn tell(&self, task: &AnalyzeTask, metadata: &Metadata, input: Input) -> Result<(), ShellError> {
         let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
         let id = format!("analysis:{}", task.window_id);
         let input_id = InputId { id: &id, body_hash: None, trace };
-        self.shell
-            .apply(&Target::Id(task.conversation_id), &input_id, &Happening::Input(input))
-            .await
-            .map(drop)
-            .map_err(retry)
+        self.shell.apply(&Target::Id(task.conversation_id), &input_id, &Happening::Input(input)).await.map(drop)
     }
 }
 

@@ -118,8 +118,8 @@ pub struct Conversation {
     pub event_sequence: i64,
     /// Raised by everything that makes a reply stale, a customer's message among it.
     pub epoch: i64,
-    /// Raised by what silences the AI whatever the time: takeover, a user's reply, an opt-out, a user's completion,
-    /// an emergency told in words. Any other message of a customer does not raise it.
+    /// Raised by what silences the AI whatever the time: takeover, a user's reply, an opt-out, a user's completion.
+    /// A message of a customer does not raise it.
     pub hard_epoch: i64,
     /// The window that collects the customer's messages now.
     pub window: Option<OpenWindow>,

@@ -160,6 +160,22 @@ pub struct Appointment {
     pub notes: Option<String>,
 }
 
+/// An answer is a few sentences; what is made of it goes through streams that take a megabyte.
+const MAX_ANSWER: usize = 256 * 1024;
+
+impl Analysis {
+    /// PostgreSQL keeps no NUL, and an answer that cannot be kept would never be heard of.
+    fn make_storable(&mut self) {
+        let notes = self.appointment.as_mut().and_then(|appointment| appointment.notes.as_mut());
+        let optional = [self.job_type.as_mut(), self.outcome.as_mut(), self.summary.as_mut(), notes];
+        for text in optional.into_iter().flatten().chain([&mut self.message_to_customer]) {
+            if text.contains('\0') {
+                *text = text.replace('\0', "\u{fffd}");
+            }
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Verdict {
     success: bool,
@@ -171,11 +187,15 @@ struct Verdict {
 /// When it is no answer, or one that lacks what the conversation's rules need.
 pub fn read_answer(body: &[u8]) -> Result<Analysis, AnalyzeError> {
     let malformed = |error: serde_json::Error| AnalyzeError::Malformed { why: error.to_string() };
+    if body.len() > MAX_ANSWER {
+        return Err(AnalyzeError::Malformed { why: format!("{} bytes, where {MAX_ANSWER} are enough", body.len()) });
+    }
     let Verdict { success } = serde_json::from_slice(body).map_err(malformed)?;
     if !success {
         return Err(AnalyzeError::NotSuccessful);
     }
-    let analysis: Analysis = serde_json::from_slice(body).map_err(malformed)?;
+    let mut analysis: Analysis = serde_json::from_slice(body).map_err(malformed)?;
+    analysis.make_storable();
     if analysis.message_to_customer.trim().is_empty() {
         return Err(AnalyzeError::Malformed { why: "message_to_customer is blank".to_owned() });
     }
@@ -226,6 +246,24 @@ mod tests {
         let analysis = read(&answer).unwrap();
         assert_eq!(analysis.urgency_level, UrgencyLevel::Urgent);
         assert_eq!((analysis.appointment, analysis.conversation_complete), (None, None));
+    }
+
+    /// Else the answer would never be heard of, and the customer hear nothing.
+    #[rstest]
+    #[case("job_type", json!("a\u{0}b"))]
+    #[case("message_to_customer", json!("a\u{0}b"))]
+    #[case("outcome", json!("a\u{0}b"))]
+    #[case("summary", json!("a\u{0}b"))]
+    #[case("appointment", json!({"starts_at": "2026-01-05T14:00:00Z", "notes": "a\u{0}b"}))]
+    fn what_postgresql_cannot_keep_is_replaced(#[case] field: &str, #[case] value: Value) {
+        let analysis = serde_json::to_string(&read(&with(field, value)).unwrap()).unwrap();
+        assert!(analysis.contains("a\u{fffd}b") && !analysis.contains("u0000"), "{analysis}");
+    }
+
+    #[test]
+    fn an_answer_beyond_all_measure_is_none() {
+        let error = read(&with("summary", json!("so ".repeat(100_000)))).unwrap_err();
+        assert!(error.to_string().contains("bytes"), "{error}");
     }
 
     #[rstest]

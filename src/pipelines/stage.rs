@@ -11,6 +11,8 @@ use crate::services;
 
 /// How often the server is told that work on an item goes on: a third of the consumers' `ack_wait`.
 const HEARTBEAT: Duration = Duration::from_secs(3);
+/// No work on one item takes so long, whatever it waits for.
+const LONGEST_RUN: Duration = Duration::from_secs(60);
 /// Retries wait twice as long each time, from here …
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// … up to here.
@@ -42,9 +44,17 @@ where
             if stopping {
                 return Err(delivery.split().1.fail(FailureReason::wait(Duration::ZERO, "another process takes it")));
             }
-            delivery.keep_alive(HEARTBEAT, |item, metadata| async move { stage.run(item, metadata).await }).await
+            delivery.keep_alive(HEARTBEAT, |item, metadata| async move { bounded(&*stage, item, metadata).await }).await
         })
     }
+}
+
+/// Nobody else is given an item while its acknowledgement is kept alive, so what waits for an answer that never comes (of a
+/// machine that is gone, without a farewell) has to end.
+async fn bounded<T, S: Stage<T>>(stage: &S, item: T, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
+    let delay = retry_delay(metadata.delivery_count);
+    let ran = tokio::time::timeout(LONGEST_RUN, stage.run(item, metadata)).await;
+    ran.unwrap_or_else(|late| Err(FailureReason::retry(delay, late)))
 }
 
 /// How an item is given back after an error. One that is only held up, because a service is missing, waits for it however
@@ -102,6 +112,23 @@ mod tests {
             Ok(_) => false,
         };
         assert_eq!(steps.iter().map(at_once).collect::<Vec<_>>(), [false, true, true]);
+    }
+
+    /// Waits for an answer that never comes.
+    struct Hangs;
+
+    impl Stage<u32> for Hangs {
+        async fn run(&self, _item: u32, _metadata: Arc<Metadata>) -> Result<(), FailureReason> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_hangs_is_given_back() {
+        let items = [Receipt::detached(Metadata::new("nmc.test", "1")).with(())];
+        let handler = through(&Arc::new(Hangs), CancellationToken::new());
+        let steps: Vec<Step<()>> = stream::iter(items).decode::<u32>().keyed(1, |_| (), handler).collect().await;
+        assert!(matches!(&steps[0], Err(failure) if matches!(failure.reason, FailureReason::Retry { .. })));
     }
 
     #[rstest]

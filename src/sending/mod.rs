@@ -21,7 +21,7 @@ use crate::operators::{DeadReason, FailureReason, Metadata};
 use crate::pipelines::{Stage, given_back, retry_delay};
 use crate::segments;
 use crate::shell::{Applied, Happening, InputId, Publish, SendTask, Shell, Target, Trace};
-use crate::store::{Claimed, DueMessage, Store};
+use crate::store::{Claim, Claimed, DueMessage, Store};
 use crate::telemetry::{Metrics, SmsResult};
 use crate::twilio::{OutgoingSms, SendOutcome, TwilioClient};
 
@@ -92,7 +92,14 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
         let before_claim = Instant::now();
         let id = turn.task.message_id;
         let claimed = self.shell.store().claim(id, LEASE, self.shell.now()).await.map_err(|e| turn.retry(e))?;
-        let Some(claimed) = claimed else { return self.held_back(turn).await };
+        let claimed = match claimed {
+            Claim::Ours(claimed) => claimed,
+            Claim::Stale => {
+                self.metrics.sms(SmsResult::Superseded);
+                return self.report(turn, MessageReport::Superseded).await;
+            }
+            Claim::Taken => return Err(FailureReason::retry(FIRST_LOOK, "somebody else is sending it")),
+        };
         crate::failpoint::hit("after_claim");
         if before_claim.elapsed() >= LEASE {
             self.release(turn, claimed).await?;
@@ -164,16 +171,6 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
                 Err(FailureReason::retry(FIRST_LOOK, reason))
             }
         }
-    }
-
-    /// The claim did not pass: the fence holds the message back, or somebody else has it.
-    async fn held_back(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {
-        let message = self.shell.store().message(turn.task.message_id).await.map_err(|e| turn.retry(e))?;
-        if message.is_some_and(|message| message.status == MessageStatus::Queued) {
-            self.metrics.sms(SmsResult::Superseded);
-            return self.report(turn, MessageReport::Superseded).await;
-        }
-        Err(FailureReason::retry(FIRST_LOOK, "somebody else is sending it"))
     }
 
     async fn release(&self, turn: &Turn<'_>, claimed: Claimed) -> Result<(), FailureReason> {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::phone::PhoneNumber;
 use crate::shell::Records;
-use crate::store::{Claimed, DueMessage, Store, StoreError};
+use crate::store::{Claim, Claimed, DueMessage, Store, StoreError};
 use crate::twilio::{Account, ListError, ListedMessage, OutgoingSms, SendOutcome, TwilioClient};
 
 /// A result that is waited for.
@@ -38,7 +38,7 @@ pub trait Claims: Records {
         message_id: Uuid,
         lease: Duration,
         now: DateTime<Utc>,
-    ) -> impl Future<Output = Stored<Option<Claimed>>> + Send;
+    ) -> impl Future<Output = Stored<Claim>> + Send;
     /// Puts a claimed message back, if it still is claimed so; see [`Store::release_claim`].
     fn release_claim(&self, message_id: Uuid, claimed: Claimed) -> impl Future<Output = Stored<()>> + Send;
     /// How many messages of the AI are claimed in a conversation; see [`Store::ai_messages_under_way`].
@@ -82,7 +82,7 @@ impl Claims for Store {
     ) -> Stored<DateTime<Utc>> {
         self.reserve_slot_ahead(message_id, sender, cost).await
     }
-    async fn claim(&self, message_id: Uuid, lease: Duration, now: DateTime<Utc>) -> Stored<Option<Claimed>> {
+    async fn claim(&self, message_id: Uuid, lease: Duration, now: DateTime<Utc>) -> Stored<Claim> {
         self.claim(message_id, lease, now).await
     }
     async fn release_claim(&self, message_id: Uuid, claimed: Claimed) -> Stored<()> {

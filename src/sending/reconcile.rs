@@ -12,6 +12,7 @@ use chrono::TimeDelta;
 use super::{Carrier, Claims, Deliver, Turn};
 use crate::conversation::MessageReport;
 use crate::operators::FailureReason;
+use crate::services;
 use crate::shell::Publish;
 use crate::telemetry::SmsResult;
 use crate::twilio::ListedMessage;
@@ -37,7 +38,12 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
         }
         let attempted_at = turn.due.attempted_at.unwrap_or(turn.due.message.created_at);
         let age = turn.due.attempt_age.unwrap_or_default();
-        let account = self.accounts.of(&turn.due.business_id).await.map_err(|e| turn.retry(e))?;
+        let account = match self.accounts.of(&turn.due.business_id).await {
+            Ok(account) => account,
+            // Its token cannot be read (another NMC_TOKEN_KEY), so nothing can be asked.
+            Err(error) if age > NOT_PROVABLE && services::missing(&error).is_none() => return self.give_up(turn).await,
+            Err(error) => return Err(turn.retry(error)),
+        };
         let (to, from) = (turn.due.to.as_str(), turn.due.business_phone.as_str());
         let listed = match self.twilio.list_sent(&account, to, from, attempted_at - CLOCK_SKEW).await {
             Ok(listed) => listed,

@@ -85,9 +85,13 @@ pub async fn sweep<R: Records, P: Publish>(shell: Shell<R, P>, shutdown: Cancell
 
 impl<R: Records, P: Publish> Shell<R, P> {
     async fn sweep_once(&self, rearmed: &mut Rearmed, prune: bool) -> Result<(), ShellError> {
+        // One that cannot be published holds up nothing but its own conversation.
+        let mut failure = None;
         for key in self.store.stale_outbox_keys(OUTBOX_STALE_SECONDS, BATCH).await? {
-            let published = self.outbox.drain(key).await?;
-            self.metrics.outbox_swept(published as u64);
+            match self.outbox.drain(key).await {
+                Ok(published) => self.metrics.outbox_swept(published as u64),
+                Err(error) => failure = Some(error),
+            }
         }
         let overdue = self.store.overdue_windows(TIMER_OVERDUE_SECONDS, BATCH).await?;
         for overdue in rearmed.wanted(overdue, Instant::now()) {
@@ -98,7 +102,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
             self.store.prune(INBOX_DAYS).await?;
             self.store.prune_idempotency().await?;
         }
-        Ok(())
+        failure.map_or(Ok(()), |error| Err(error.into()))
     }
 }
 

@@ -38,6 +38,17 @@ pub struct DueMessage {
     pub absent_reads: i32,
 }
 
+/// What came of a claim.
+#[derive(Debug, Clone, Copy)]
+pub enum Claim {
+    /// The message is ours to send.
+    Ours(Claimed),
+    /// The fence holds it back: for good, since what made it stale never goes back.
+    Stale,
+    /// It did not wait: somebody else has it, or its outcome is known.
+    Taken,
+}
+
 /// A claim: the message is ours to send, until the lease is over.
 #[derive(Debug, Clone, Copy)]
 pub struct Claimed {
@@ -142,51 +153,60 @@ impl Store {
         .await?)
     }
 
-    /// The fence and the claim in one statement: passes only where nothing has made the message stale, and makes it ours
-    /// for `lease`. The conversation's row is share-locked: a takeover that has committed is seen, and one that commits
+    /// The fence and the claim in one statement: passes only where nothing has made the message stale, and makes one that
+    /// waits ours for `lease`. Which of the two was the reason is told by the same look, for a message that somebody else had
+    /// for a moment may wait again in the next. The conversation's row is share-locked: a takeover that has committed is seen, and one that commits
     /// later sees the claim.
     ///
     /// # Errors
     /// When PostgreSQL is away.
-    pub async fn claim(
-        &self,
-        message_id: Uuid,
-        lease: Duration,
-        now: DateTime<Utc>,
-    ) -> Result<Option<Claimed>, StoreError> {
+    pub async fn claim(&self, message_id: Uuid, lease: Duration, now: DateTime<Utc>) -> Result<Claim, StoreError> {
         let claim = Uuid::new_v4();
-        let result = sqlx::query!(
+        let judged = sqlx::query!(
             r#"WITH fence AS (
                  SELECT c.epoch, c.hard_epoch, c.answering_window, c.business_id, c.customer_phone, c.opted_out
                  FROM conversations c
                  WHERE c.id = (SELECT about FROM messages WHERE id = $1)
                  FOR SHARE
+               ),
+               -- What a message is judged by never changes in it.
+               judged AS (
+                 SELECT m.id, coalesce(
+                   (m.recipient IS NOT NULL
+                    OR NOT fence.opted_out AND NOT EXISTS (SELECT 1 FROM opt_outs o WHERE o.business_id = fence.business_id
+                                                              AND o.customer_phone = fence.customer_phone)
+                        AND NOT EXISTS (SELECT 1 FROM erased_opt_outs o WHERE o.business_id = fence.business_id
+                                          AND o.customer = customer_hash(fence.business_id, fence.customer_phone)))
+                   AND (m.fence_hard_epoch IS NULL -- what a person wrote has no fence
+                        OR (m.fence_hard_epoch = fence.hard_epoch
+                            AND (m.fence_epoch = fence.epoch
+                                 OR (m.fence_exempt_at <= $4
+                                     AND (m.in_reply_to_window IS NULL
+                                          OR m.in_reply_to_window = fence.answering_window))))), false) AS passes
+                 FROM messages m, fence WHERE m.id = $1
+               ),
+               claimed AS (
+                 UPDATE messages m
+                 SET status = 'sending', claim = $2, lease_until = clock_timestamp() + make_interval(secs => $3),
+                     attempts = m.attempts + 1, attempted_at = clock_timestamp(), absent_reads = 0,
+                     first_attempted_at = coalesce(m.first_attempted_at, clock_timestamp())
+                 FROM judged
+                 WHERE m.id = judged.id AND m.status = 'queued' AND judged.passes
+                 RETURNING m.id
                )
-               UPDATE messages m
-               SET status = 'sending', claim = $2, lease_until = clock_timestamp() + make_interval(secs => $3),
-                   attempts = m.attempts + 1, attempted_at = clock_timestamp(), absent_reads = 0,
-                   first_attempted_at = coalesce(m.first_attempted_at, clock_timestamp())
-               FROM fence
-               WHERE m.id = $1 AND m.status = 'queued'
-                 AND (m.recipient IS NOT NULL
-                      OR NOT fence.opted_out AND NOT EXISTS (SELECT 1 FROM opt_outs o WHERE o.business_id = fence.business_id
-                                                                AND o.customer_phone = fence.customer_phone)
-                          AND NOT EXISTS (SELECT 1 FROM erased_opt_outs o WHERE o.business_id = fence.business_id
-                                            AND o.customer = customer_hash(fence.business_id, fence.customer_phone)))
-                 AND (m.fence_hard_epoch IS NULL -- what a person wrote has no fence
-                      OR (m.fence_hard_epoch = fence.hard_epoch
-                          AND (m.fence_epoch = fence.epoch
-                               OR (m.fence_exempt_at <= $4
-                                   AND (m.in_reply_to_window IS NULL
-                                        OR m.in_reply_to_window = fence.answering_window)))))"#,
+               SELECT judged.passes AS "passes!", EXISTS (SELECT 1 FROM claimed) AS "claimed!" FROM judged"#,
             message_id,
             claim,
             lease.as_secs_f64(),
             now
         )
-        .execute(&self.pool)
+        .fetch_optional(&self.pool)
         .await?;
-        Ok((result.rows_affected() == 1).then_some(Claimed { claim }))
+        Ok(match judged {
+            Some(judged) if judged.claimed => Claim::Ours(Claimed { claim }),
+            Some(judged) if !judged.passes => Claim::Stale,
+            _ => Claim::Taken,
+        })
     }
 
     /// Puts a claimed message back: Twilio surely has not got it.

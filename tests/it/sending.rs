@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::Utc;
+use nevermisscall::store::{Claim, Store};
 use nmc_testbed::sim::{Rule, Span};
 use nmc_testbed::twilio::{Callbacks, Fault, Refusal};
 use rstest::rstest;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::harness::{App, CUSTOMER, OUR_NUMBER, eventually, spawn_app, spawn_app_with};
 
@@ -115,6 +118,29 @@ async fn too_many_requests_are_tried_again() {
     app.settled().await;
     assert_eq!(app.sms_to(CUSTOMER).len(), 1);
     assert_eq!(app.servers.twilio.requests().get("fault_429"), Some(&2));
+}
+
+/// Two workers may have the same task: one whose claim fails has to know whether the fence holds the message back, or only
+/// the other one had it for a moment.
+#[tokio::test]
+async fn a_claim_that_fails_says_why() {
+    const LEASE: Duration = Duration::from_secs(3);
+    let mut app = spawn_app().await;
+    app.servers.twilio.down().await;
+    app.miss_call(CUSTOMER).await;
+    let id = first_message_of(&app, CUSTOMER).await["id"].as_str().unwrap().parse::<Uuid>().unwrap();
+    app.stop().await;
+    let store = Store::owner(app.servers.database_url()).unwrap();
+    let claim = async || store.claim(id, LEASE, Utc::now()).await.unwrap();
+    let Claim::Ours(claimed) = claim().await else { panic!("it waits") };
+    assert!(matches!(claim().await, Claim::Taken));
+    store.release_claim(id, claimed).await.unwrap();
+    let Claim::Ours(claimed) = claim().await else { panic!("it waits again") };
+    let silenced = "UPDATE conversations SET hard_epoch = hard_epoch + 1";
+    sqlx::query(silenced).execute(&mut app.servers.sql().await).await.unwrap();
+    assert!(matches!(claim().await, Claim::Stale));
+    store.release_claim(id, claimed).await.unwrap();
+    assert!(matches!(claim().await, Claim::Stale));
 }
 
 #[tokio::test]

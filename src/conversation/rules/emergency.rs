@@ -44,12 +44,12 @@ pub(in crate::conversation) fn told(
     if !alerts::emergency_seen(context, draft, sighting(verdict, said, !owned)) {
         return Some(window); // it was told before: what is under way is its answer
     }
-    // What was computed before is an answer to something else.
-    draft.state().hard_epoch += 1;
     if owned {
         return Some(window);
     }
     notify(context, draft, verdict);
+    // What was computed before is an answer to something else. It is held back by its window; not by `hard_epoch`, for that
+    // would hold back a notice of another danger, too.
     if let Some(answering) = draft.state().answering.clone() {
         overtake(draft, &answering, "newer window");
     }

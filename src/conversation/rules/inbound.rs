@@ -17,6 +17,8 @@ use crate::emergency::Reading;
 pub(in crate::conversation) fn received(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSms) {
     let now = draft.now;
     let message_id = draft.id("message");
+    // The ledger is the business's: they may have said it to another of its numbers.
+    draft.state().opted_out = context.opted_out();
     let seen_at = seen_at(context, sms, now);
     draft.state().last_activity = draft.state().last_activity.max(seen_at);
     draft.emit(

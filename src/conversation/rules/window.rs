@@ -37,7 +37,9 @@ pub(in crate::conversation) fn due(context: Context<'_>, draft: &mut Draft<'_>) 
         return;
     }
     if let Some(answering) = draft.state().answering.clone() {
-        if now >= answering.exempt_at && window.opened_at > answering.opened_at {
+        // One that is not there after so long is not worth waiting for any more: whatever keeps it may never end.
+        let may_come = answering.phase != Phase::Analyzing || now < answering.closed_at + context.policy.max;
+        if now >= answering.exempt_at && window.opened_at > answering.opened_at && may_come {
             // That answer goes out in any case: wait for it, or the customer would get two at once.
             let at = now + context.policy.quiet;
             draft.state().window = Some(OpenWindow { deadline: Some(at), ..window });

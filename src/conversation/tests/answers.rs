@@ -89,6 +89,17 @@ fn the_newer_window_waits_for_an_answer_that_goes_out_anyway() {
 }
 
 #[test]
+fn an_answer_that_never_comes_is_waited_for_no_longer_than_a_window_may_last() {
+    let (mut talk, window) = asked();
+    talk.later(31.0).text("still there?");
+    assert!(!is_analyzed(talk.later(10.0).due()));
+    let decision = talk.later(90.0).due().clone();
+    assert!(is_analyzed(&decision));
+    assert!(windows(&decision).contains(&(WindowState::Superseded, "newer window")), "{:?}", windows(&decision));
+    assert!(is_dropped(talk.answered(window, "We can help.")));
+}
+
+#[test]
 fn what_silences_the_ai_drops_an_answer_whatever_the_time() {
     let (mut talk, window) = asked();
     talk.state.as_mut().unwrap().hard_epoch += 1;

@@ -165,6 +165,16 @@ fn a_takeover_holds_a_notice_back_and_another_text_does_not() {
 }
 
 #[test]
+fn a_notice_that_waits_is_not_held_back_by_another_danger() {
+    let mut talk = Talk::new();
+    talk.text("I smell gas in the kitchen");
+    let fence = talk.last.as_ref().unwrap().messages[0].fence.unwrap();
+    let decision = talk.later(0.5).text("now there is smoke and fire").clone();
+    assert_eq!(notices(&decision).len(), 1, "the other danger has its own");
+    assert!(fence.hard_epoch == talk.state().hard_epoch && fence.exempt_at <= talk.now);
+}
+
+#[test]
 fn who_may_not_be_written_to_is_told_through_the_alert() {
     let alert = |talk: &mut Talk| {
         talk.business.alert_numbers = vec!["+15555552222".parse().unwrap()];

@@ -94,6 +94,15 @@ fn a_stop_that_comes_late_does_not_undo_a_newer_start() {
 }
 
 #[test]
+fn who_opts_in_by_another_number_of_the_business_is_answered_by_this_one() {
+    let mut talk = Talk::new();
+    talk.text("STOP");
+    talk.opted_out_at = None; // START went to the other number
+    talk.text("my sink is blocked");
+    assert!(!talk.state().opted_out && talk.deadline().is_some());
+}
+
+#[test]
 fn a_second_stop_counts_from_its_own_moment() {
     let mut talk = Talk::new();
     talk.text("STOP");

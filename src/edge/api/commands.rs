@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::once::Once;
 use super::validation::Problems;
 use super::{EdgeData, Group};
-use crate::conversation::{self, Input, Status};
+use crate::conversation::{self, Input, Ownership, Status};
 use crate::edge::Edge;
 use crate::edge::problem::{Code, Problem};
 use crate::sending;
@@ -115,6 +115,12 @@ impl CommandsApi {
                 .await?;
         let in_flight = !sending::settled(&edge.store, id).await?;
         let conversation = as_it_stands(&edge, id).await?;
+        // Carried out before, under this very key, and given back or ended since: nobody may think that it is theirs.
+        if change.is_none() && conversation.ownership != Ownership::User {
+            return Err(
+                Problem::new(Code::Conflict, "it was taken over, and has been given back or ended since").into()
+            );
+        }
         Ok(Json(TakenOver { ownership_changed: change.is_some(), in_flight, conversation: conversation.into() }))
     }
 

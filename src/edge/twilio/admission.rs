@@ -25,7 +25,9 @@ const MAX_FORM: usize = 64 * 1024;
 /// A webhook holds a place while its body comes, and nobody has shown yet that it is Twilio's.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A larger body is not read to the end, which its signature would take.
-const MAX_JUDGED: usize = 4 * 1024 * 1024;
+const MAX_JUDGED: usize = 2 * 1024 * 1024;
+/// Nor is one of more parameters taken apart, which needs many times its size.
+const MAX_PARAMETERS: usize = 2_000;
 
 /// Subjects of letters that the edge has written; the webhook's kind follows.
 pub const EDGE_SUBJECT: &str = "nmc.edge.";
@@ -159,11 +161,11 @@ impl Admitted {
     }
 }
 
-/// The body; `None` where it is too large for its signature to be judged.
+/// The body; `None` where it is too large, or of too many parts, for its signature to be judged.
 async fn read(body: Body) -> Result<Option<bytes::Bytes>, Problem> {
     let read = tokio::time::timeout(BODY_TIMEOUT, body.into_bytes_limit(MAX_JUDGED)).await;
     match read.map_err(|_late| Problem::new(Code::ValidationFailed, "the body did not come in time"))? {
-        Ok(body) => Ok(Some(body)),
+        Ok(body) => Ok((body.iter().filter(|byte| **byte == b'&').count() < MAX_PARAMETERS).then_some(body)),
         Err(ReadBodyError::PayloadTooLarge) => Ok(None),
         Err(_) => Err(Problem::new(Code::ValidationFailed, "the body ended too early")),
     }
@@ -216,7 +218,17 @@ fn public_url_of(edge: &Edge, request: &Request) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
+
+    #[rstest]
+    #[case::too_long("a".repeat(MAX_JUDGED + 1))]
+    #[case::too_many_parts("&".repeat(MAX_PARAMETERS))]
+    #[tokio::test]
+    async fn what_cannot_be_twilios_is_not_judged(#[case] body: String) {
+        assert_eq!(read(Body::from_string(body)).await.ok(), Some(None));
+    }
 
     /// Nobody has shown yet that it is Twilio's, and it holds a place.
     #[tokio::test(start_paused = true)]

@@ -10,15 +10,14 @@ use crate::conversation::{MessageKind, MessageStatus};
 use crate::phone::PhoneNumber;
 use crate::sending::Claims;
 use crate::simulation::planted::Planted;
-use crate::store::{Claimed, DueMessage, StoreError};
+use crate::store::{Claim, Claimed, DueMessage, StoreError};
 
-/// The condition of `Store::claim`, line by line.
+/// What `Store::claim` judges by, line by line.
 fn passes(db: &Tables, row: &MessageRow, now: DateTime<Utc>) -> bool {
     let Some(conversation) = db.conversation(row.message.conversation_id) else { return false };
     let answering = conversation.answering.as_ref().map(|answering| answering.window_id);
     let out = conversation.opted_out || db.opt_outs.contains_key(&conversation.customer_phone);
-    row.message.status == MessageStatus::Queued
-        && (row.recipient.is_some() || !out)
+    (row.recipient.is_some() || !out)
         && row.fence.is_none_or(|fence| {
             fence.hard_epoch == conversation.hard_epoch
                 && (fence.epoch == conversation.epoch
@@ -115,30 +114,27 @@ impl Claims for SimStore {
         .await
     }
 
-    async fn claim(
-        &self,
-        message_id: Uuid,
-        lease: Duration,
-        now: DateTime<Utc>,
-    ) -> Result<Option<Claimed>, StoreError> {
+    async fn claim(&self, message_id: Uuid, lease: Duration, now: DateTime<Utc>) -> Result<Claim, StoreError> {
         self.ask("claim", |state, db_now| {
-            let row = state.db.message(message_id)?;
-            let unfenced = state.planted == Planted::NoFenceOnResend
-                && row.is_resent
-                && row.message.status == MessageStatus::Queued;
+            let Some(row) = state.db.message(message_id) else { return Claim::Taken };
+            let unfenced = state.planted == Planted::NoFenceOnResend && row.is_resent;
             if !unfenced && !passes(&state.db, row, now) {
-                return None;
+                return Claim::Stale;
+            }
+            if row.message.status != MessageStatus::Queued {
+                return Claim::Taken;
             }
             state.ledger.claimed(&state.db, row, db_now);
             let claim = state.weather.id();
-            let row = state.db.message_mut(message_id)?;
-            row.message.status = MessageStatus::Sending;
-            row.claim = Some(claim);
-            row.lease_until = Some(db_now + cost_of(lease));
-            row.attempts += 1;
-            row.attempted_at = Some(db_now);
-            row.absent_reads = 0;
-            Some(Claimed { claim })
+            if let Some(row) = state.db.message_mut(message_id) {
+                row.message.status = MessageStatus::Sending;
+                row.claim = Some(claim);
+                row.lease_until = Some(db_now + cost_of(lease));
+                row.attempts += 1;
+                row.attempted_at = Some(db_now);
+                row.absent_reads = 0;
+            }
+            Claim::Ours(Claimed { claim })
         })
         .await
     }
