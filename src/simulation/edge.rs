@@ -2,6 +2,7 @@
 //! twice, or once more with another body under the same id.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -24,7 +25,11 @@ pub async fn webhook(world: &World, input_id: String, webhook: Webhook) {
         let doubled = state.weather.strikes(Fault::WebhookDoubled);
         doubled.then(|| (state.weather.between(0, 6_000), state.weather.below(4)))
     };
-    bring(world, &input_id, "first", &format!("{input_id}:first"), &webhook).await;
+    if world.lock().weather.strikes(Fault::Kept) {
+        keep(world, &input_id, &webhook);
+    } else {
+        bring(world, &input_id, "first", &format!("{input_id}:first"), &webhook).await;
+    }
     world.lock().ledger.webhook_acknowledged(&input_id, &webhook);
     let Some((after, kind)) = copy else { return };
     let world_of_copy = world.clone();
@@ -44,31 +49,69 @@ pub async fn webhook(world: &World, input_id: String, webhook: Webhook) {
 }
 
 async fn bring(world: &World, input_id: &str, body_hash: &str, message_id: &str, webhook: &Webhook) {
-    let publisher = SimPublisher { world: world.clone(), group: WORLD };
     loop {
-        let received_at = stamp(world);
-        if matches!(webhook, Webhook::Sms { .. }) {
-            world.lock().ledger.stamped(input_id, received_at);
+        let outgoing = outgoing(world, input_id, body_hash, message_id, webhook);
+        if world.lock().weather.strikes(Fault::Express) {
+            // Not waited for: the webhook itself is durable.
+            let copy = Outgoing {
+                subject: subjects::express(webhook.kind(), &webhook.key()),
+                message_id: Some(format!("express:{message_id}")),
+                ..outgoing.clone()
+            };
+            let there = world.clone();
+            world.later(Duration::ZERO, async move { drop(publisher(&there).publish(copy).await) });
         }
-        let inbound = Inbound {
-            input_id: input_id.to_owned(),
-            body_hash: body_hash.to_owned(),
-            received_at,
-            account_sid: None,
-            webhook: webhook.clone(),
-            params: Vec::new(),
-        };
-        let outgoing = Outgoing {
-            subject: subjects::inbound(webhook.kind(), &webhook.key()),
-            message_id: Some(message_id.to_owned()),
-            headers: BTreeMap::from([("traceparent".to_owned(), TRACE.to_owned())]),
-            payload: serde_json::to_vec(&inbound).unwrap().into(),
-        };
-        if publisher.publish(outgoing).await.is_ok() {
+        if publisher(world).publish(outgoing).await.is_ok() {
             return;
         }
-        let again = world.lock().weather.between(50, 1_000);
-        tokio::time::sleep(again).await;
+        again(world).await;
+    }
+}
+
+/// JetStream is away for this edge: the webhook waits in PostgreSQL, and comes with the stamp of its arrival. Twin of
+/// `publish_waiting` in `src/edge/durable.rs`.
+fn keep(world: &World, input_id: &str, webhook: &Webhook) {
+    let kept = outgoing(world, input_id, "first", &format!("{input_id}:first"), webhook);
+    let (there, after) = (world.clone(), world.lock().weather.between(500, 10_000));
+    world.later(after, async move {
+        let id = kept.message_id.clone().unwrap();
+        let mut copy = kept;
+        loop {
+            match publisher(&there).publish(copy.clone()).await {
+                Ok(published) if published.duplicate && copy.message_id.as_ref() == Some(&id) => {
+                    copy.message_id = Some(format!("{id}:waited"));
+                }
+                Ok(_) => return,
+                Err(_) => again(&there).await,
+            }
+        }
+    });
+}
+
+fn publisher(world: &World) -> SimPublisher {
+    SimPublisher { world: world.clone(), group: WORLD }
+}
+
+async fn again(world: &World) {
+    let again = world.lock().weather.between(50, 1_000);
+    tokio::time::sleep(again).await;
+}
+
+/// What an edge makes of a webhook now.
+fn outgoing(world: &World, input_id: &str, body_hash: &str, message_id: &str, webhook: &Webhook) -> Outgoing {
+    let inbound = Inbound {
+        input_id: input_id.to_owned(),
+        body_hash: body_hash.to_owned(),
+        received_at: stamp(world),
+        account_sid: None,
+        webhook: webhook.clone(),
+        params: Vec::new(),
+    };
+    Outgoing {
+        subject: subjects::inbound(webhook.kind(), &webhook.key()),
+        message_id: Some(message_id.to_owned()),
+        headers: BTreeMap::from([("traceparent".to_owned(), TRACE.to_owned())]),
+        payload: serde_json::to_vec(&inbound).unwrap().into(),
     }
 }
 

@@ -16,4 +16,8 @@ pub enum Planted {
     RetryAfterTimeout,
     /// Whether an input was seen before is asked before the transaction, and not in it.
     InboxOutside,
+    /// A takeover answers without a wait for what is at Twilio.
+    TakeoverDoesNotWait,
+    /// A webhook that was overtaken by its copy does not move its text to its place.
+    ArrivalForgotten,
 }

@@ -104,6 +104,8 @@ fn a_seed_replays_its_run_exactly() {
     1_000,
     &["is decided twice", "is written twice", "counts as another than it is"],
 )]
+#[case::a_takeover_that_does_not_wait(Planted::TakeoverDoesNotWait, 3_000, &["after a takeover has answered"])]
+#[case::an_arrival_that_is_forgotten(Planted::ArrivalForgotten, 3_000, &["stands at"])]
 fn a_planted_bug_is_caught(#[case] planted: Planted, #[case] within: u64, #[case] by: &[&str]) {
     let (seed, broken) = search(0..within, planted).unwrap_or_else(|| panic!("{planted:?} is not noticed"));
     println!("{planted:?}: seed {seed}: {broken}");

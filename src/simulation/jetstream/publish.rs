@@ -1,11 +1,15 @@
 //! Publishing: what is sent arrives in order, or not at all; its acknowledgement may be lost.
 
+use chrono::{DateTime, Utc};
+
 use super::timers;
+use crate::inbound::{Inbound, Webhook};
 use crate::jetstream::{Outgoing, PublishError, Published};
 use crate::shell::Publish;
 use crate::simulation::scheduler::Group;
 use crate::simulation::weather::Fault;
 use crate::simulation::world::World;
+use crate::subjects;
 
 /// A process's connection, as far as it publishes.
 #[derive(Clone)]
@@ -21,6 +25,7 @@ impl SimPublisher {
         let mut state = self.world.lock();
         let state = &mut *state;
         let subject = message.subject.clone();
+        let text = text_of(&message);
         let (sequence, duplicate) = if message.headers.contains_key("Nats-Schedule") {
             timers::arm(state, message, ms);
             (0, false)
@@ -29,11 +34,26 @@ impl SimPublisher {
             if !stored.1 && subject.starts_with("nmc.event.") {
                 state.ledger.event_stored(&state.streams, stored.0);
             }
+            if let (false, Some((input_id, body, at))) = (stored.1, text) {
+                state.ledger.stamped(&input_id, &body, at, !subjects::is_inbound(&subject));
+            }
             stored
         };
         state.trace.note(ms, self.group, "stored", sequence, || format!("{subject} {sequence} duplicate {duplicate}"));
         self.world.changed.notify_waiters();
         Published { sequence, duplicate }
+    }
+}
+
+/// A text on its way into the log or the express lane: its input, its body, and its stamp.
+fn text_of(message: &Outgoing) -> Option<(String, String, DateTime<Utc>)> {
+    let is_webhook = subjects::is_inbound(&message.subject) || message.subject.starts_with("nmc.task.express.");
+    let inbound = is_webhook.then(|| serde_json::from_slice(&message.payload))?;
+    match inbound.unwrap() {
+        Inbound { input_id, received_at, webhook: Webhook::Sms { body, .. }, .. } => {
+            Some((input_id, body, received_at))
+        }
+        _ => None,
     }
 }
 

@@ -4,7 +4,7 @@ use super::Ledger;
 use crate::conversation::{MessageKind, MessageStatus, Ownership, Status, WindowState};
 use crate::inbound::Webhook;
 use crate::simulation::jetstream::Streams;
-use crate::simulation::store::Tables;
+use crate::simulation::store::{MessageRow, Tables};
 
 impl Ledger {
     /// Closes the books.
@@ -27,9 +27,7 @@ impl Ledger {
         for (input_id, webhook) in &self.webhooks {
             let is_in = match webhook {
                 Webhook::Sms { message_sid, .. } => {
-                    let kept = |row: &&crate::simulation::store::MessageRow| {
-                        row.message.twilio_sid.as_ref() == Some(message_sid)
-                    };
+                    let kept = |row: &&MessageRow| row.message.twilio_sid.as_ref() == Some(message_sid);
                     db.messages.iter().filter(kept).count() == 1
                 }
                 Webhook::Call { call_sid, .. } => db.calls.iter().any(|call| call.call_sid == *call_sid),
@@ -69,7 +67,13 @@ impl Ledger {
                 MessageStatus::Queued | MessageStatus::Sending | MessageStatus::Received => false,
                 MessageStatus::Sent | MessageStatus::Delivered | MessageStatus::Undelivered => taken == 1,
                 MessageStatus::Failed | MessageStatus::Superseded => taken == 0,
-                MessageStatus::Unknown => true,
+                // Only once it has been tried again, or where another with the same words cannot be told from it.
+                MessageStatus::Unknown => {
+                    let alike = |other: &&MessageRow| {
+                        other.message.body == row.message.body && other.message.id != id && other.attempts > 0
+                    };
+                    row.attempts >= 2 || db.messages.iter().any(|other| alike(&other))
+                }
             };
             if !fits {
                 return Err(format!(
@@ -106,9 +110,11 @@ impl Ledger {
     fn texts_are_in_order(&self, db: &Tables) -> Result<(), String> {
         for row in db.messages.iter().filter(|row| row.message.kind == MessageKind::Customer) {
             let sid = row.message.twilio_sid.clone().unwrap_or_default();
-            let stamps = self.stamps.get(&format!("sms:{sid}"));
-            if !stamps.is_some_and(|stamps| stamps.contains(&row.message.created_at)) {
-                return Err(format!("{sid} is not at the place that an edge has given it"));
+            let text = (format!("sms:{sid}"), row.message.body.clone());
+            let (at, earliest) = (row.message.created_at, self.stamps.get(&text).copied());
+            let by_express = self.express.get(&text).is_some_and(|stamps| stamps.contains(&at));
+            if earliest != Some(at) && !(by_express && Some(at) < earliest) {
+                return Err(format!("{sid} stands at {at}, and came at {earliest:?}"));
             }
         }
         Ok(())

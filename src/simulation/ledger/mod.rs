@@ -43,8 +43,10 @@ pub struct Ledger {
     silenced: BTreeMap<Uuid, BTreeSet<Uuid>>,
     /// Webhooks that were answered.
     webhooks: BTreeMap<String, Webhook>,
-    /// The edges' stamps of a text.
-    stamps: BTreeMap<String, Vec<DateTime<Utc>>>,
+    /// The earliest stamp under which a text lies in the log, by its input and its body.
+    stamps: BTreeMap<(String, String), DateTime<Utc>>,
+    /// The stamps of its copies in the express lane, of which each may count, and none has to.
+    express: BTreeMap<(String, String), Vec<DateTime<Utc>>>,
     /// The last event of a conversation or call in NMC_EVENTS, and at Redis.
     streamed: BTreeMap<Uuid, i64>,
     forwarded: BTreeMap<Uuid, i64>,
@@ -158,9 +160,15 @@ impl Ledger {
         self.webhooks.insert(input_id.to_owned(), webhook.clone());
     }
 
-    /// An edge has stamped a text.
-    pub fn stamped(&mut self, input_id: &str, at: DateTime<Utc>) {
-        self.stamps.entry(input_id.to_owned()).or_default().push(at);
+    /// A text lies in the log under this stamp, or in the express lane.
+    pub fn stamped(&mut self, input_id: &str, body: &str, at: DateTime<Utc>, express: bool) {
+        let text = (input_id.to_owned(), body.to_owned());
+        if express {
+            self.express.entry(text).or_default().push(at);
+        } else {
+            let earliest = self.stamps.entry(text).or_insert(at);
+            *earliest = at.min(*earliest);
+        }
     }
 
     /// An event was stored: a conversation's come in their sequence.

@@ -153,6 +153,9 @@ impl Claims for SimStore {
 
     async fn ai_messages_under_way(&self, conversation_id: Uuid) -> Result<i64, StoreError> {
         self.ask("count claims", |state, _| {
+            if state.planted == Planted::TakeoverDoesNotWait {
+                return 0;
+            }
             let claimed = state.db.messages.iter().filter(|row| {
                 row.recipient.is_none()
                     && row.message.conversation_id == conversation_id

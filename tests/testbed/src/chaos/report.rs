@@ -35,9 +35,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// What it comes to: a run that says nothing is void, whatever else it shows.
+    /// What it comes to. Some breaches are seen by themselves; for all others the generator's books have to be complete, and
+    /// without them the run says nothing.
     pub fn verdict(&self) -> Verdict {
+        let plain = |breach: &Breach| matches!(breach.kind, Kind::SentTwice | Kind::EndedByItself);
         match (self.void.is_empty(), self.breaches.is_empty()) {
+            _ if self.breaches.iter().any(plain) => Verdict::Broken,
             (false, _) => Verdict::Void,
             (true, false) => Verdict::Broken,
             (true, true) => Verdict::Held,

@@ -206,14 +206,20 @@ impl Servers {
 
     /// A cluster that keeps everything on one node would prove nothing.
     async fn is_replicated(&self) -> anyhow::Result<()> {
-        let replicas = self.inbound().await?.get_info().await?.config.num_replicas;
-        ensure!(replicas == self.nats.len(), "NMC_INBOUND is kept on {replicas} of {} nodes", self.nats.len());
+        for name in ["NMC_INBOUND", "NMC_WINDOWS", "NMC_TASKS", "NMC_EVENTS", "NMC_DEAD"] {
+            let replicas = self.stream(name).await?.get_info().await?.config.num_replicas;
+            ensure!(replicas == self.nats.len(), "{name} is kept on {replicas} of {} nodes", self.nats.len());
+        }
         Ok(())
     }
 
     async fn inbound(&self) -> anyhow::Result<Stream> {
+        self.stream("NMC_INBOUND").await
+    }
+
+    async fn stream(&self, name: &str) -> anyhow::Result<Stream> {
         let servers: Vec<&str> = self.addresses.nats.split(',').collect();
-        Ok(jetstream::new(async_nats::connect(servers).await?).get_stream("NMC_INBOUND").await?)
+        Ok(jetstream::new(async_nats::connect(servers).await?).get_stream(name).await?)
     }
 
     async fn kill_program(&self, program: &Mutex<Program>, down: Duration) -> anyhow::Result<()> {

@@ -131,6 +131,7 @@ pub(super) fn void(evidence: &Evidence) -> Vec<String> {
     unless(tasks_lost == 0, format!("{tasks_lost} tasks of the generator died"));
     let (posted, asked) = (evidence.posted.len() as u64, evidence.asked.len() as u64);
     unless(requests.done == posted && commands.done == asked, "the journal lost entries".to_owned());
+    unless(!evidence.reports.is_empty(), "no status callback was acknowledged".to_owned());
     unless(!evidence.events_trimmed, "Redis's log does not reach back to the beginning".to_owned());
     for part in &evidence.spared {
         unless(false, format!("{part} was never killed"));

@@ -289,13 +289,14 @@ fn what_is_put_aside_or_under_way_or_ended_by_itself_is_a_breach() {
 
 #[test]
 fn a_generator_that_lost_count_makes_the_run_void() {
-    let spoils: [fn(&mut Evidence); 9] = [
+    let spoils: [fn(&mut Evidence); 10] = [
         |evidence| evidence.count.requests.wanted += 1,
         |evidence| evidence.count.webhooks.done -= 1,
         |evidence| evidence.count.conversations.done = 0,
         |evidence| evidence.count.commands.wanted += 1,
         |evidence| evidence.count.tasks_lost = 1,
         |evidence| drop(evidence.posted.pop()),
+        |evidence| evidence.reports.clear(),
         |evidence| evidence.events_trimmed = true,
         |evidence| evidence.spared.push("Redis".to_owned()),
         |evidence| evidence.asked.iter_mut().for_each(|asked| asked.end = End::NoAnswer),
