@@ -118,8 +118,10 @@ async fn set_clocks(world: World) {
         {
             let mut state = world.lock();
             let state = &mut *state;
-            let group = 1 + u32::try_from(state.weather.below(6)).unwrap();
+            let drawn = usize::try_from(state.weather.below(6)).unwrap();
             let wrong_by = i64::try_from(state.weather.below(2 * CLOCKS_MS)).unwrap() - CLOCKS_MS as i64;
+            // A worker's, or that of the command that the owner gives next.
+            let group = state.workers.get(drawn).copied().unwrap_or(state.last_group + 1);
             state.clocks.retain(|clock| clock.0 != group);
             state.clocks.push((group, wrong_by));
         }

@@ -114,22 +114,26 @@ async fn drop_summary<T>(pipeline: impl Future<Output = T>) {
 
 /// Keeps so many workers running, for ever: one that has died is started again a while later.
 pub async fn supervise(world: World, metrics: Metrics, workers: usize) {
-    let mut running: Vec<Group> = (0..workers).map(|_| start(&world, &metrics)).collect();
+    for _ in 0..workers {
+        let group = start(&world, &metrics);
+        world.lock().workers.push(group);
+    }
     loop {
         let mut changed = pin!(world.changed.notified());
         changed.as_mut().enable();
         let died = {
             let mut state = world.lock();
-            let at = state.crashed.iter().position(|group| running.contains(group));
+            let at = state.crashed.iter().position(|group| state.workers.contains(group));
             at.map(|at| (state.crashed.swap_remove(at), state.weather.between(100, 5_000)))
         };
         let Some((died, after)) = died else {
             changed.await;
             continue;
         };
-        running.retain(|group| *group != died);
+        world.lock().workers.retain(|group| *group != died);
         tokio::time::sleep(after).await;
-        running.push(start(&world, &metrics));
+        let group = start(&world, &metrics);
+        world.lock().workers.push(group);
         world.note(WORLD, "started again", u64::from(died), String::new);
     }
 }

@@ -45,11 +45,13 @@ pub struct State {
     pub ledger: Ledger,
     /// By how much each process's clock is wrong, in milliseconds, by its group.
     pub clocks: Vec<(Group, i64)>,
+    /// The workers that run.
+    pub workers: Vec<Group>,
     /// Groups that have crashed since somebody looked.
     pub crashed: Vec<Group>,
     /// What people and the network still have to do.
     pub under_way: usize,
-    last_group: Group,
+    pub last_group: Group,
 }
 
 impl World {
@@ -64,6 +66,7 @@ impl World {
             answering: BTreeMap::new(),
             ledger: Ledger::default(),
             clocks: Vec::new(),
+            workers: Vec::new(),
             crashed: Vec::new(),
             under_way: 0,
             last_group: 0,
