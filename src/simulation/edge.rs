@@ -79,6 +79,8 @@ fn keep(world: &World, input_id: &str, webhook: &Webhook) {
         loop {
             match publisher(&there).publish(copy.clone()).await {
                 Ok(published) if published.duplicate && copy.message_id.as_ref() == Some(&id) => {
+                    // It may be its own copy, whose acknowledgement was lost: where another body was quicker, both are put aside.
+                    there.lock().ledger.other_bodies += 1;
                     copy.message_id = Some(format!("{id}:waited"));
                 }
                 Ok(_) => return,
