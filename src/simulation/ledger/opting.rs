@@ -12,6 +12,8 @@ use crate::simulation::store::Tables;
 pub(super) struct Words {
     for_texts: Option<DateTime<Utc>>,
     against: Option<DateTime<Utc>>,
+    /// A carrier has refused a message because they are out.
+    refused: bool,
 }
 
 impl Ledger {
@@ -29,15 +31,15 @@ impl Ledger {
                 Some(OptWord::Help) | None => {}
             }
         }
-        if let Some(LedgerChange::Out { at, .. }) = &decision.ledger {
-            words.against = words.against.max(Some(*at)); // a carrier's refusal, too
-        }
+        words.refused |= matches!(&decision.ledger, Some(LedgerChange::Out { by, .. }) if by == "carrier");
     }
 
     pub(super) fn the_newest_word_counts(&self, db: &Tables) -> Result<(), String> {
-        for (customer, Words { for_texts, against }) in self.words.iter().filter(|(_, w)| w.for_texts != w.against) {
+        let decided = self.words.iter().filter(|(_, words)| words.for_texts != words.against);
+        for (customer, Words { for_texts, against, refused }) in decided {
             let said = if against > for_texts { "STOP" } else { "START" };
-            if db.opt_outs.contains_key(customer) != (against > for_texts) {
+            let out = db.opt_outs.contains_key(customer);
+            if out != (against > for_texts) && !(out && *refused) {
                 return Err(format!("{customer} has said {said} last, and is not heard"));
             }
         }

@@ -92,10 +92,10 @@ impl World<'_> {
             Input::MessageReported { report: MessageReport::Rejected { code: Some(21_610), .. }, message }
                 if message.kind != MessageKind::Alert =>
             {
-                if self.newest_in <= Some(message.created_at) {
+                if before.is_none_or(|before| before.memory.opted_in_at <= Some(message.created_at)) {
                     record.silenced = place;
                 }
-                self.newest_out = self.newest_out.max(Some(message.created_at));
+                self.refused = true;
             }
             Input::SmsReceived(sms) => {
                 holds(self.kept.insert(sms.twilio_sid.clone()), || format!("{} is kept twice", sms.twilio_sid))?;
@@ -162,10 +162,11 @@ impl World<'_> {
         for record in &decision.windows {
             self.window_moves(at, record, decision)?;
         }
-        // The customer's newest word counts, whichever came first.
+        // The customer's newest word counts, whichever came first; a carrier's refusal stands beside them.
         if self.newest_in != self.newest_out {
             let out = self.newest_out > self.newest_in;
-            holds(self.ledger.is_some() == out, || format!("wants no texts: {out}, by the ledger: {:?}", self.ledger))?;
+            let heard = self.ledger.is_some() == out || (self.refused && !out);
+            holds(heard, || format!("wants no texts: {out}, by the ledger: {:?}", self.ledger))?;
         }
         self.windows_are_where_the_conversation_says(at)?;
         if tells(decision, EventType::EmergencyDetected) {

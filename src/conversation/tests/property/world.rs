@@ -145,6 +145,8 @@ pub struct World<'a> {
     /// The newest word for texts, and the newest against them, by when they were sent.
     pub newest_in: Option<DateTime<Utc>>,
     pub newest_out: Option<DateTime<Utc>>,
+    /// A carrier has refused a message because they are out.
+    pub refused: bool,
     pub rows: Vec<Row>,
     pub listed: Vec<Listed>,
     pub windows: Vec<WindowHistory>,
@@ -177,6 +179,7 @@ impl<'a> World<'a> {
             ledger: None,
             newest_in: None,
             newest_out: None,
+            refused: false,
             rows: Vec::new(),
             listed: Vec::new(),
             windows: Vec::new(),
