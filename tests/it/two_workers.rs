@@ -6,7 +6,7 @@ use nmc_testbed::twilio::new_message_sid;
 use rstest::rstest;
 use serde_json::Value;
 
-use crate::harness::{App, OUR_NUMBER, PUBLIC_URL, customer};
+use crate::harness::{App, OUR_NUMBER, PUBLIC_URL, customer, spawn_app, wait_for_stored};
 
 const CONVERSATIONS: u32 = 30;
 const BURST: [&str; 3] = ["My sink is blocked", "the kitchen one", "can you come?"];
@@ -73,4 +73,17 @@ async fn a_worker_that_stops_leaves_nothing_undone() {
         app.wait_for_sms(&customer(number), 1).await;
     }
     other.stop().await;
+}
+
+/// What cannot be published (it is larger than JetStream takes) keeps the sweeper from nothing else.
+#[tokio::test]
+async fn an_effect_that_cannot_be_published_holds_up_only_its_own_conversation() {
+    let app = spawn_app().await;
+    // The oldest comes first.
+    let left_behind = "INSERT INTO outbox (key, subject, message_id, headers, payload, created_at) VALUES
+         (gen_random_uuid(), 'nmc.event.too.large', 'large', '{}', to_jsonb(repeat('x', 2000000)), now() - interval '1 hour'),
+         (gen_random_uuid(), 'nmc.event.in.order', 'small', '{}', '{}', now() - interval '1 minute')";
+    sqlx::query(left_behind).execute(&mut app.servers.sql().await).await.unwrap();
+    let stored = wait_for_stored(&app.servers, "NMC_EVENTS", 1).await;
+    assert_eq!(stored[0].subject, "nmc.event.in.order");
 }

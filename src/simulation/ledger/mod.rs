@@ -94,7 +94,10 @@ impl Ledger {
         // Nobody says "yes" here, so it does not matter when they were out.
         let is_word = opt_word(&message.body, None, out).is_some();
         let conversation = &decision.conversation;
-        self.holds(message.window_id.is_some() != (is_word || out), || {
+        // The ledger of who is out is read before the transaction. One who said so in another conversation meanwhile is not
+        // answered even so: the claim looks again.
+        let was_out = if message.window_id.is_some() { conversation.opted_out } else { out };
+        self.holds(message.window_id.is_some() != (is_word || was_out), || {
             format!("{:?} in a window: {:?}", message.body, message.window_id)
         });
         let Some(window) = message.window_id else { return };
