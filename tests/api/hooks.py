@@ -26,7 +26,9 @@ SHORT_LIVED = ["short-lived", "another"]
 ANSWERS = open(os.environ["NMC_ANSWERS"], "a", encoding="utf-8", buffering=1)  # noqa: SIM115: open to the end
 # What is over takes no commands: only these conversations are completed. The first is `client.py`'s, the others are
 # emergencies.
-TO_COMPLETE, OTHERS = SEED["conversations"][1:3], SEED["conversations"][3:]
+TO_COMPLETE, OTHERS = SEED["conversations"][1:3], SEED["conversations"][3:-1]
+# Once an emergency was none, the AI may end its conversation, at a time of its own.
+FALSE_ALARMS = SEED["conversations"][-1:]
 # What no random text is.
 GOOD = {"forward_to": "+15555552222", "timezone": "America/New_York", "trade": "plumbing"}
 
@@ -42,6 +44,8 @@ def choice(name, operation):
     if name == "id" and operation.path.startswith("/dead-letters"):
         return [str(letter) for letter in SEED["dead_letters"]]
     if name == "id" and operation.method == "post":
+        if operation.path.endswith("/false-alarm"):
+            return FALSE_ALARMS
         return TO_COMPLETE if operation.path.endswith("/complete") else OTHERS
     return THERE[name]
 
