@@ -98,22 +98,7 @@ impl<R: Transcript, P: Publish, B: Analyst> Dispatch<R, P, B> {
         self.metrics.ai_call(outcome, asked_at.elapsed());
         Ok(result)
     }
-}
 
-impl<R: Transcript, P: Publish, B: Analyst> Stage<AnalyzeTask> for Dispatch<R, P, B> {
-    async fn run(&self, task: AnalyzeTask, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
-        let Err(error) = self.answered(&task, &metadata).await else { return Ok(()) };
-        if metadata.delivery_count < MAX_TRIES || services::missing(&error).is_some() {
-            return Err(given_back(metadata.delivery_count, error));
-        }
-        // Whatever it is that cannot be processed, the customer gets the fallback text, and a person is told.
-        tracing::warn!(conversation.id = %task.conversation_id, %error, "an answer cannot be processed");
-        let failed = Input::AnalysisFailed { window_id: task.window_id, reason: "not_processed".to_owned() };
-        self.tell(&task, &metadata, failed).await.map_err(|error| given_back(metadata.delivery_count, error))
-    }
-}
-
-impl<R: Transcript, P: Publish, B: Analyst> Dispatch<R, P, B> {
     async fn answered(&self, task: &AnalyzeTask, metadata: &Metadata) -> Result<(), ShellError> {
         match self.answer(task).await? {
             Some(input) => self.tell(task, metadata, input).await,
@@ -126,6 +111,19 @@ impl<R: Transcript, P: Publish, B: Analyst> Dispatch<R, P, B> {
         let id = format!("analysis:{}", task.window_id);
         let input_id = InputId { id: &id, body_hash: None, trace };
         self.shell.apply(&Target::Id(task.conversation_id), &input_id, &Happening::Input(input)).await.map(drop)
+    }
+}
+
+impl<R: Transcript, P: Publish, B: Analyst> Stage<AnalyzeTask> for Dispatch<R, P, B> {
+    async fn run(&self, task: AnalyzeTask, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
+        let Err(error) = self.answered(&task, &metadata).await else { return Ok(()) };
+        if metadata.delivery_count < MAX_TRIES || services::missing(&error).is_some() {
+            return Err(given_back(metadata.delivery_count, error));
+        }
+        // Whatever it is that cannot be processed, the customer gets the fallback text, and a person is told.
+        tracing::warn!(conversation.id = %task.conversation_id, %error, "an answer cannot be processed");
+        let failed = Input::AnalysisFailed { window_id: task.window_id, reason: "not_processed".to_owned() };
+        self.tell(&task, &metadata, failed).await.map_err(|error| given_back(metadata.delivery_count, error))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::harness::{
 };
 
 /// How `/health` judges a service, as soon as that is so.
-async fn wait_for_health(app: &App, service: &str, state: &str) {
+pub async fn wait_for_health(app: &App, service: &str, state: &str) {
     eventually(&format!("{service} {state}"), async || {
         let health = app.rest.try_send(Method::GET, "/health", None).await.ok()?;
         (health.body["services"][service] == state).then_some(())
@@ -50,7 +50,7 @@ const SLACK: Duration = Duration::from_secs(3);
 const GONE_AND_BACK: [&str; 2] = ["service.degraded", "service.restored"];
 
 /// The customer has this one conversation, with these texts in this order, each once.
-async fn assert_texts(app: &App, who: &str, texts: &[&str]) {
+pub async fn assert_texts(app: &App, who: &str, texts: &[&str]) {
     let conversations = app.conversations_of(who).await;
     assert_eq!(conversations.len(), 1, "{conversations:?}");
     let messages = app.messages(conversations[0]["id"].as_str().unwrap()).await;

@@ -7,9 +7,9 @@ use futures::future::join_all;
 use nevermisscall::store::Store;
 use nmc_testbed::servers::{PostgresServer, Shared, Signal};
 use nmc_testbed::twilio::new_message_sid;
-use reqwest::Method;
 
-use crate::harness::{App, CUSTOMER, OUR_NUMBER, OWNER, customer, eventually, wait_for_stored};
+use crate::harness::{App, CUSTOMER, OUR_NUMBER, OWNER, customer, wait_for_stored};
+use crate::missing::{assert_texts, wait_for_health};
 
 /// The longest that Twilio may wait for an answer meanwhile; it would give up after 15 s.
 const PATIENCE_OF_A_CALLER: Duration = Duration::from_secs(5);
@@ -27,14 +27,6 @@ async fn start() -> (PostgresServer, App) {
     (postgres, app)
 }
 
-async fn wait_for_postgres(app: &App, state: &str) {
-    eventually(&format!("PostgreSQL {state}"), async || {
-        let health = app.rest.try_send(Method::GET, "/health", None).await.ok()?;
-        (health.body["services"]["postgres"] == state).then_some(())
-    })
-    .await;
-}
-
 /// A webhook is taken and a call put through, each before a caller hangs up; REST says that it cannot answer.
 async fn assert_goes_on(app: &App, text: &str) {
     let asked = Instant::now();
@@ -48,24 +40,17 @@ async fn assert_goes_on(app: &App, text: &str) {
     assert_eq!((list.status, list.error_code()), (503, "UNAVAILABLE"));
 }
 
-async fn assert_texts(app: &App, texts: &[&str]) {
-    app.wait_for_event_of(CUSTOMER, texts.len(), "message.received").await;
-    let messages = app.messages_of(CUSTOMER).await;
-    let bodies: Vec<_> =
-        messages.iter().filter(|m| m["sender_type"] == "customer").filter_map(|m| m["body"].as_str()).collect();
-    assert_eq!(bodies, texts);
-}
-
 #[tokio::test]
 async fn killed_it_is_waited_for() {
     let (mut postgres, app) = start().await;
     postgres.kill().await.unwrap();
     assert_goes_on(&app, "one").await;
-    wait_for_postgres(&app, "down").await;
+    wait_for_health(&app, "postgres", "down").await;
     assert_goes_on(&app, "two").await;
     postgres.restart().await.unwrap();
-    wait_for_postgres(&app, "healthy").await;
-    assert_texts(&app, &["one", "two"]).await;
+    wait_for_health(&app, "postgres", "healthy").await;
+    app.wait_for_event_of(CUSTOMER, 2, "message.received").await;
+    assert_texts(&app, CUSTOMER, &["one", "two"]).await;
 }
 
 #[tokio::test]
@@ -73,11 +58,12 @@ async fn frozen_it_is_waited_for() {
     let (postgres, app) = start().await;
     postgres.signal(Signal::Stop).unwrap();
     assert_goes_on(&app, "one").await;
-    wait_for_postgres(&app, "down").await;
+    wait_for_health(&app, "postgres", "down").await;
     assert_goes_on(&app, "two").await;
     postgres.signal(Signal::Cont).unwrap();
-    wait_for_postgres(&app, "healthy").await;
-    assert_texts(&app, &["one", "two"]).await;
+    wait_for_health(&app, "postgres", "healthy").await;
+    app.wait_for_event_of(CUSTOMER, 2, "message.received").await;
+    assert_texts(&app, CUSTOMER, &["one", "two"]).await;
 }
 
 /// What is under way waits for an answer that does not come, and holds its connection.
@@ -93,6 +79,5 @@ async fn frozen_it_does_not_keep_a_process_from_ending() {
     let asked = Instant::now();
     app.stop().await;
     assert!(asked.elapsed() < BOUND_OF_A_STOP, "{:?}", asked.elapsed());
-    println!("stopped in {:?}", asked.elapsed());
     postgres.signal(Signal::Cont).unwrap();
 }
