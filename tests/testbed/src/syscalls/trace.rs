@@ -26,6 +26,13 @@ impl Trace {
             let call = understood.with_context(|| format!("line {}: {}", place + 1, beginning(line)))?;
             calls.extend(call);
         }
+        // `strace` says `<detached ...>` of the last line only: of other calls that were under way nothing more is heard.
+        let mut under_way: Vec<_> = unfinished.into_values().collect();
+        under_way.sort_unstable();
+        for (place, text) in under_way {
+            let call = Call::parse_under_way(text, place);
+            calls.push(call.with_context(|| format!("line {}: {}", place + 1, beginning(text)))?);
+        }
         Ok(Self { calls })
     }
 
@@ -91,6 +98,7 @@ mod tests {
 23763 fsync(11<\x2f\x61>)               = 0
 101   sendto(9<socket:[7]>, "\x6f\x6b", 2, MSG_NOSIGNAL, NULL, 0) = 2
 23763 futex(0xc0 <unfinished ...>
+103   sendto(8<socket:[6]>, "\x6f\x6b", 2, MSG_NOSIGNAL, NULL, 0 <unfinished ...>
 102   sendto(9<socket:[7]>, "\x6f\x6b", 2, MSG_NOSIGNAL, NULL, 0 <detached ...>
 23763 <... futex resumed> <detached ...>
 23759 <... epoll_wait resumed> <detached ...>
@@ -111,8 +119,9 @@ mod tests {
             ("pwrite64", b"hi", 3, 5),
             ("fsync", b"", 6, 6),
             ("sendto", b"ok", 7, 7),
-            ("sendto", b"ok", 9, NEVER),
+            ("sendto", b"ok", 10, NEVER),
             ("futex", b"", 8, NEVER),
+            ("sendto", b"ok", 9, NEVER),
         ];
         assert_eq!(short, expected);
         assert_eq!(trace.calls()[1].offset, Some(0));
