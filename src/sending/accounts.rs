@@ -21,6 +21,14 @@ pub enum AccountError {
         #[source]
         source: SecretError,
     },
+    /// The business has brought another account since, and the token of the one before is not kept.
+    #[error("business {business_id} does not use account {account_sid} any more")]
+    Replaced {
+        /// Whose.
+        business_id: String,
+        /// The account that it used.
+        account_sid: String,
+    },
     /// The business brings an account, and there is no NMC_TOKEN_KEY to read its token with.
     #[error("the auth token of business {business_id} is encrypted, and NMC_TOKEN_KEY is not set")]
     NoKey {
@@ -53,14 +61,36 @@ impl<R: Businesses> Accounts<R> {
         let business = self.store.business(business_id).await?;
         let own = business.and_then(|b| Some((b.twilio_account_sid?, b.twilio_auth_token?)));
         let Some((sid, sealed)) = own else {
-            return Ok(Account { sid: self.main.account_sid.clone(), token: self.main.auth_token.clone() });
+            return Ok(self.main());
         };
         Ok(Account { sid, token: self.open(business_id, &sealed)? })
+    }
+
+    /// The account that a message was tried with (none: it is not known, and taken for the one of now), which its business
+    /// need not use any more.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of); and when that account was the business's own, and is replaced.
+    pub async fn tried(&self, business_id: &str, account_sid: Option<&str>) -> Result<Account, AccountError> {
+        if account_sid.is_some_and(|sid| self.is_main(sid)) {
+            return Ok(self.main());
+        }
+        let account = self.of(business_id).await?;
+        match account_sid {
+            Some(sid) if sid != account.sid => {
+                Err(AccountError::Replaced { business_id: business_id.to_owned(), account_sid: sid.to_owned() })
+            }
+            _ => Ok(account),
+        }
     }
 
     /// Whether this is the main account.
     pub fn is_main(&self, account_sid: &str) -> bool {
         account_sid == self.main.account_sid
+    }
+
+    fn main(&self) -> Account {
+        Account { sid: self.main.account_sid.clone(), token: self.main.auth_token.clone() }
     }
 
     fn open(&self, business_id: &str, sealed: &[u8]) -> Result<Secret, AccountError> {

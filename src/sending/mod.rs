@@ -91,7 +91,8 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
         let account = self.accounts.of(&turn.due.business_id).await.map_err(|e| turn.retry(e))?;
         let before_claim = Instant::now();
         let id = turn.task.message_id;
-        let claimed = self.shell.store().claim(id, LEASE, self.shell.now()).await.map_err(|e| turn.retry(e))?;
+        let claimed = self.shell.store().claim(id, &account.sid, LEASE, self.shell.now()).await;
+        let claimed = claimed.map_err(|e| turn.retry(e))?;
         let claimed = match claimed {
             Claim::Ours(claimed) => claimed,
             Claim::Stale => {

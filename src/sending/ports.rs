@@ -31,11 +31,12 @@ pub trait Claims: Records {
         sender: &PhoneNumber,
         cost: Duration,
     ) -> impl Future<Output = Stored<DateTime<Utc>>> + Send;
-    /// The fence and the claim in one: whoever gets a claim may send until `lease` is over, and nothing that was
+    /// The fence and the claim in one: whoever gets a claim may send with this account until `lease` is over, and nothing that was
     /// committed before has made the message stale; see [`Store::claim`].
     fn claim(
         &self,
         message_id: Uuid,
+        account_sid: &str,
         lease: Duration,
         now: DateTime<Utc>,
     ) -> impl Future<Output = Stored<Claim>> + Send;
@@ -82,8 +83,8 @@ impl Claims for Store {
     ) -> Stored<DateTime<Utc>> {
         self.reserve_slot_ahead(message_id, sender, cost).await
     }
-    async fn claim(&self, message_id: Uuid, lease: Duration, now: DateTime<Utc>) -> Stored<Claim> {
-        self.claim(message_id, lease, now).await
+    async fn claim(&self, message_id: Uuid, account_sid: &str, lease: Duration, now: DateTime<Utc>) -> Stored<Claim> {
+        self.claim(message_id, account_sid, lease, now).await
     }
     async fn release_claim(&self, message_id: Uuid, claimed: Claimed) -> Stored<()> {
         self.release_claim(message_id, claimed).await

@@ -38,9 +38,10 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
         }
         let attempted_at = turn.due.attempted_at.unwrap_or(turn.due.message.created_at);
         let age = turn.due.attempt_age.unwrap_or_default();
-        let account = match self.accounts.of(&turn.due.business_id).await {
+        // Absence from the list of another account would prove nothing.
+        let account = match self.accounts.tried(&turn.due.business_id, turn.due.account_sid.as_deref()).await {
             Ok(account) => account,
-            // Its token cannot be read (another NMC_TOKEN_KEY), so nothing can be asked.
+            // Its token cannot be read (another NMC_TOKEN_KEY) or is not kept any more, so nothing can be asked.
             Err(error) if age > NOT_PROVABLE && services::missing(&error).is_none() => return self.give_up(turn).await,
             Err(error) => return Err(turn.retry(error)),
         };

@@ -34,6 +34,8 @@ pub struct DueMessage {
     pub goes_ahead: bool,
     /// How long the claim of whoever tries it now still holds; zero once it has run out.
     pub lease_left: Duration,
+    /// The Twilio account that it was last tried with; none where that was before accounts were kept.
+    pub account_sid: Option<String>,
     /// How often Twilio's list was read without finding it, since the last try.
     pub absent_reads: i32,
 }
@@ -67,7 +69,7 @@ impl Store {
             r#"SELECT coalesce(m.recipient, c.customer_phone) AS "to!", c.business_phone, c.business_id, m.not_before, m.send_at, m.attempts, m.attempted_at,
                  greatest(extract(epoch FROM m.lease_until - clock_timestamp()), 0)::float8 AS lease_left_seconds,
                  extract(epoch FROM clock_timestamp() - m.attempted_at)::float8 AS attempt_age_seconds,
-                 m.absent_reads, c.emergency_detected
+                 m.account_sid, m.absent_reads, c.emergency_detected
                FROM messages m JOIN conversations c ON c.id = m.about WHERE m.id = $1"#,
             id
         )
@@ -85,6 +87,7 @@ impl Store {
             attempt_age: row.attempt_age_seconds.map(|seconds| Duration::from_secs_f64(seconds.max(0.0))),
             goes_ahead: row.emergency_detected || message.kind.goes_ahead(),
             lease_left: row.lease_left_seconds.map_or(Duration::ZERO, Duration::from_secs_f64),
+            account_sid: row.account_sid,
             absent_reads: row.absent_reads,
             message,
         }))
@@ -154,13 +157,19 @@ impl Store {
     }
 
     /// The fence and the claim in one statement: passes only where nothing has made the message stale, and makes one that
-    /// waits ours for `lease`. Which of the two was the reason is told by the same look, for a message that somebody else had
+    /// waits ours for `lease`, to be sent with this account. Which of the two was the reason is told by the same look, for a message that somebody else had
     /// for a moment may wait again in the next. The conversation's row is share-locked: a takeover that has committed is seen,
     /// and one that commits later sees the claim.
     ///
     /// # Errors
     /// When PostgreSQL is away.
-    pub async fn claim(&self, message_id: Uuid, lease: Duration, now: DateTime<Utc>) -> Result<Claim, StoreError> {
+    pub async fn claim(
+        &self,
+        message_id: Uuid,
+        account_sid: &str,
+        lease: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<Claim, StoreError> {
         let claim = Uuid::new_v4();
         let judged = sqlx::query!(
             r#"WITH fence AS (
@@ -189,6 +198,7 @@ impl Store {
                  UPDATE messages m
                  SET status = 'sending', claim = $2, lease_until = clock_timestamp() + make_interval(secs => $3),
                      attempts = m.attempts + 1, attempted_at = clock_timestamp(), absent_reads = 0,
+                     account_sid = $5,
                      first_attempted_at = coalesce(m.first_attempted_at, clock_timestamp())
                  FROM judged
                  WHERE m.id = judged.id AND m.status = 'queued' AND judged.passes
@@ -198,7 +208,8 @@ impl Store {
             message_id,
             claim,
             lease.as_secs_f64(),
-            now
+            now,
+            account_sid
         )
         .fetch_optional(&self.pool)
         .await?;

@@ -8,6 +8,7 @@
 // Without the failpoints, what only the crash tests use is idle.
 #![cfg_attr(not(feature = "failpoints"), allow(dead_code, unused_imports))]
 
+mod accounts;
 mod again;
 mod answering;
 mod api_story;

@@ -131,7 +131,7 @@ async fn a_claim_that_fails_says_why() {
     let id = first_message_of(&app, CUSTOMER).await["id"].as_str().unwrap().parse::<Uuid>().unwrap();
     app.stop().await;
     let store = Store::owner(app.servers.database_url()).unwrap();
-    let claim = async || store.claim(id, LEASE, Utc::now()).await.unwrap();
+    let claim = async || store.claim(id, "AC1", LEASE, Utc::now()).await.unwrap();
     let Claim::Ours(claimed) = claim().await else { panic!("it waits") };
     assert!(matches!(claim().await, Claim::Taken));
     store.release_claim(id, claimed).await.unwrap();

@@ -217,6 +217,7 @@ fn new_row(conversation: &Conversation, new: &NewMessage) -> MessageRow {
         lease_until: None,
         attempts: 0,
         attempted_at: None,
+        account_sid: None,
         absent_reads: 0,
         is_resent: false,
     }

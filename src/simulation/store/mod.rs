@@ -52,6 +52,7 @@ pub struct MessageRow {
     pub lease_until: Option<DateTime<Utc>>,
     pub attempts: i32,
     pub attempted_at: Option<DateTime<Utc>>,
+    pub account_sid: Option<String>,
     pub absent_reads: i32,
     /// Whether it was put back to be sent again: no column, but what a planted bug goes by.
     pub is_resent: bool,

@@ -58,6 +58,7 @@ fn due(db: &Tables, id: Uuid, now: DateTime<Utc>) -> Option<DueMessage> {
         attempt_age: row.attempted_at.map(|at| (now - at).to_std().unwrap_or_default()),
         goes_ahead: goes_ahead(db, row),
         lease_left,
+        account_sid: row.account_sid.clone(),
         absent_reads: row.absent_reads,
     })
 }
@@ -114,7 +115,14 @@ impl Claims for SimStore {
         .await
     }
 
-    async fn claim(&self, message_id: Uuid, lease: Duration, now: DateTime<Utc>) -> Result<Claim, StoreError> {
+    async fn claim(
+        &self,
+        message_id: Uuid,
+        account_sid: &str,
+        lease: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<Claim, StoreError> {
+        let account_sid = account_sid.to_owned();
         self.ask("claim", |state, db_now| {
             let Some(row) = state.db.message(message_id) else { return Claim::Taken };
             let unfenced = state.planted == Planted::NoFenceOnResend && row.is_resent;
@@ -132,6 +140,7 @@ impl Claims for SimStore {
                 row.lease_until = Some(db_now + cost_of(lease));
                 row.attempts += 1;
                 row.attempted_at = Some(db_now);
+                row.account_sid = Some(account_sid);
                 row.absent_reads = 0;
             }
             Claim::Ours(Claimed { claim })
