@@ -27,6 +27,7 @@ pub(super) async fn gather(
 ) -> anyhow::Result<Evidence> {
     let (count, posted, asked) = journal.read();
     let mut evidence = Evidence { count, posted, asked, ..Evidence::default() };
+    evidence.twilio = surroundings.twilio.requests();
     evidence.accepted = surroundings.twilio.messages().iter().map(accepted).collect();
     let callbacks = surroundings.twilio.callbacks();
     let acknowledged = callbacks.into_iter().filter(|callback| callback.http_status.is_some_and(|s| s < 300));
@@ -60,7 +61,7 @@ async fn tables(addresses: &Addresses, evidence: &mut Evidence) -> anyhow::Resul
     evidence.windows = rows(sql, "SELECT id, conversation_id, state FROM windows").await?;
     evidence.steps =
         rows(sql, "SELECT window_id, conversation_id, state, because FROM window_steps ORDER BY id").await?;
-    evidence.calls = rows(sql, "SELECT call_sid, dial_status FROM calls").await?;
+    evidence.calls = rows(sql, "SELECT id, call_sid, event_sequence, dial_status FROM calls").await?;
     Ok(())
 }
 
@@ -111,10 +112,13 @@ async fn information(connection: &mut redis::aio::MultiplexedConnection, name: &
 
 fn event(envelope: &Value) -> anyhow::Result<Event> {
     let text = |name: &str| envelope[name].as_str().map(str::to_owned);
+    let id = |value: &Value| value.as_str().and_then(|id| id.parse().ok());
     Ok(Event {
         id: text("event_id").context("an event without an id")?,
         event_type: text("event_type").unwrap_or_default(),
-        conversation: text("conversation_id").and_then(|id| id.parse().ok()),
+        // What belongs to a conversation tells events of its own; a call's belong to the call.
+        about: id(&envelope["conversation_id"]).or_else(|| id(&envelope["data"]["call_id"])),
+        message: id(&envelope["data"]["message_id"]),
         sequence: envelope["sequence"].as_i64().unwrap_or_default(),
     })
 }

@@ -89,9 +89,9 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
         settling: begun.elapsed() - took,
         killed,
         figures: ledger::Figures::of(&evidence),
-        twilio: surroundings.twilio.requests(),
         breaches: ledger::breaches(&evidence),
         void: ledger::void(&evidence),
+        twilio: evidence.twilio,
     };
     let held = report.verdict() == Verdict::Held;
     let servers: Servers = Arc::into_inner(servers).ok_or_else(|| anyhow!("somebody still holds the servers"))?;

@@ -132,6 +132,8 @@ pub(super) fn void(evidence: &Evidence) -> Vec<String> {
     let (posted, asked) = (evidence.posted.len() as u64, evidence.asked.len() as u64);
     unless(requests.done == posted && commands.done == asked, "the journal lost entries".to_owned());
     unless(!evidence.reports.is_empty(), "no status callback was acknowledged".to_owned());
+    let lost = ["dropped_after", "accepted_but_500"].iter().any(|outcome| evidence.twilio.contains_key(*outcome));
+    unless(lost, "Twilio has withheld no answer to what it had accepted".to_owned());
     unless(!evidence.events_trimmed, "Redis's log does not reach back to the beginning".to_owned());
     for part in &evidence.spared {
         unless(false, format!("{part} was never killed"));

@@ -1,5 +1,7 @@
 //! The evidence: plain data from four sources, gathered when all is over.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -14,6 +16,8 @@ pub(in crate::chaos) struct Evidence {
     pub posted: Vec<Posted>,
     /// Commands, and what came of them.
     pub asked: Vec<Asked>,
+    /// Requests that Twilio got, by what it made of them.
+    pub twilio: BTreeMap<String, u64>,
     /// What Twilio accepted.
     pub accepted: Vec<Accepted>,
     /// Status callbacks that Twilio made, and that were acknowledged.
@@ -127,8 +131,12 @@ pub(in crate::chaos) struct Step {
 /// A row of `calls`.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(in crate::chaos) struct Call {
+    /// Its id.
+    pub id: Uuid,
     /// Twilio's id.
     pub call_sid: String,
+    /// The sequence of the last event that was emitted.
+    pub event_sequence: i64,
     /// How the dial ended.
     pub dial_status: Option<String>,
 }
@@ -140,9 +148,11 @@ pub(in crate::chaos) struct Event {
     pub id: String,
     /// What kind.
     pub event_type: String,
-    /// Whose it is.
-    pub conversation: Option<Uuid>,
-    /// Its place there.
+    /// The conversation or the call that it is about; none for the service itself.
+    pub about: Option<Uuid>,
+    /// The message that it is about, if any.
+    pub message: Option<Uuid>,
+    /// Its place among those of the conversation or the call.
     pub sequence: i64,
 }
 

@@ -1,4 +1,4 @@
-//! Redis was told each event once, a conversation's in their sequence, and none is missing.
+//! Redis was told each event once, those of a conversation or a call in their sequence, and none is missing.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,19 +11,19 @@ pub(super) fn check(evidence: &Evidence, findings: &mut Findings) {
         findings.must(seen.insert(event.id.as_str()), Kind::Events, || {
             format!("{} {} is told twice", event.event_type, event.id)
         });
-        let Some(conversation) = event.conversation else { continue };
-        let before = last.insert(conversation, event.sequence).unwrap_or_default();
+        let Some(about) = event.about else { continue };
+        let before = last.insert(about, event.sequence).unwrap_or_default();
         findings.must(event.sequence == before + 1, Kind::Events, || {
-            format!("{} of {conversation}: {} is told after {before}", event.event_type, event.sequence)
+            format!("{} of {about}: {} is told after {before}", event.event_type, event.sequence)
         });
     }
-    for conversation in &evidence.conversations {
-        let told = last.get(&conversation.id).copied().unwrap_or_default();
-        findings.must(told == conversation.event_sequence, Kind::Events, || {
-            format!(
-                "{} has had {} events, and the last one told is {told}",
-                conversation.id, conversation.event_sequence
-            )
+    let conversations =
+        evidence.conversations.iter().map(|conversation| (conversation.id, conversation.event_sequence));
+    let calls = evidence.calls.iter().map(|call| (call.id, call.event_sequence));
+    for (id, events) in conversations.chain(calls) {
+        let told = last.get(&id).copied().unwrap_or_default();
+        findings.must(told == events, Kind::Events, || {
+            format!("{id} has had {events} events, and the last one told is {told}")
         });
     }
 }

@@ -3,7 +3,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Evidence, Findings, Kind, Step};
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{Evidence, Findings, Kind, Message, Step};
 use crate::chaos::load::What;
 
 pub(super) fn check(evidence: &Evidence, findings: &mut Findings) {
@@ -12,25 +15,63 @@ pub(super) fn check(evidence: &Evidence, findings: &mut Findings) {
     successors(evidence, findings);
 }
 
-/// Only an opt-out, and what follows one, is in no window.
+/// Only an opt-out, and what follows one, is in no window: what was received after it, or processed after it in the same
+/// conversation.
 fn messages(evidence: &Evidence, findings: &mut Findings) {
     let windows: HashMap<_, _> = evidence.windows.iter().map(|window| (window.id, window.conversation_id)).collect();
-    let stops = evidence.posted.iter().filter(|posted| posted.what == What::Text { stop: true });
-    let out: HashSet<_> = stops.map(|posted| posted.customer.as_str()).collect();
-    let customers: HashMap<_, _> = evidence
-        .conversations
-        .iter()
-        .map(|conversation| (conversation.id, conversation.customer_phone.as_str()))
-        .collect();
+    let opt_outs = OptOuts::of(evidence);
     for text in evidence.texts() {
-        let customer = text.conversation_id.and_then(|id| customers.get(&id).copied()).unwrap_or("nobody");
         let is_in_its_own = match text.window_id {
             Some(window) => windows.get(&window).copied() == text.conversation_id,
-            None => out.contains(customer),
+            None => opt_outs.precede(text),
         };
         findings.must(is_in_its_own, Kind::WindowOfMessage, || {
-            format!("message {} of {customer} is in window {:?}", text.id, text.window_id)
+            format!("message {} of {:?} is in window {:?}", text.id, text.conversation_id, text.window_id)
         });
+    }
+}
+
+/// Who has opted out, and when.
+struct OptOuts<'a> {
+    customers: HashMap<Uuid, &'a str>,
+    /// Of each customer, when the first STOP was received.
+    received: HashMap<&'a str, DateTime<Utc>>,
+    /// Of each conversation, the place of its first `conversation.opted_out`.
+    told: HashMap<Uuid, i64>,
+    /// Of each text, the place of its `message.received`.
+    texts: HashMap<Uuid, i64>,
+}
+
+impl<'a> OptOuts<'a> {
+    fn of(evidence: &'a Evidence) -> Self {
+        let conversations = evidence.conversations.iter();
+        let customers: HashMap<_, _> = conversations.map(|c| (c.id, c.customer_phone.as_str())).collect();
+        let stops = evidence.posted.iter().filter(|posted| posted.what == What::Text { stop: true });
+        let stops: HashSet<_> = stops.map(|posted| posted.sid.as_str()).collect();
+        let mut received = HashMap::new();
+        for text in evidence.texts().filter(|text| text.twilio_sid.as_deref().is_some_and(|sid| stops.contains(sid))) {
+            if let Some(customer) = text.conversation_id.and_then(|id| customers.get(&id)) {
+                let first = received.entry(*customer).or_insert(text.created_at);
+                *first = text.created_at.min(*first);
+            }
+        }
+        let (mut told, mut texts) = (HashMap::new(), HashMap::new());
+        for event in &evidence.events {
+            match (event.event_type.as_str(), event.about, event.message) {
+                ("conversation.opted_out", Some(about), _) => drop(told.entry(about).or_insert(event.sequence)),
+                ("message.received", _, Some(message)) => drop(texts.insert(message, event.sequence)),
+                _ => {}
+            }
+        }
+        Self { customers, received, told, texts }
+    }
+
+    fn precede(&self, text: &Message) -> bool {
+        let Some(conversation) = text.conversation_id else { return false };
+        let received = self.customers.get(&conversation).and_then(|customer| self.received.get(customer));
+        let processed = (self.told.get(&conversation), self.texts.get(&text.id));
+        received.is_some_and(|stop| *stop <= text.created_at)
+            || matches!(processed, (Some(out), Some(place)) if out < place)
     }
 }
 
@@ -62,8 +103,8 @@ fn ends(evidence: &Evidence, findings: &mut Findings) {
     }
 }
 
-/// A superseded window leaves nobody in silence: a later step in its conversation answers, supersedes or hands over another
-/// window, unless the answer that was taken for stopped had gone out.
+/// A superseded window leaves nobody in silence: another one of its conversation was there at that moment and ended after
+/// it (superseded in its turn, it has one of its own), unless the answer that was taken for stopped had gone out.
 fn successors(evidence: &Evidence, findings: &mut Findings) {
     let mut lives = HashMap::<_, Vec<&Step>>::new();
     for step in &evidence.steps {
@@ -73,10 +114,10 @@ fn successors(evidence: &Evidence, findings: &mut Findings) {
         let life = lives.get(&window.conversation_id).map(Vec::as_slice).unwrap_or_default();
         let last = life.iter().rposition(|step| step.window_id == window.id);
         let followed = last.is_some_and(|at| {
-            life[at].because == "sent after all"
-                || life[at + 1..].iter().any(|step| step.window_id != window.id && is_an_end(&step.state))
-                // The one that ends in its place may be written by the same decision, before it.
-                || life[..at].iter().rev().take(1).any(|step| step.state == "answered")
+            let (before, after) = (&life[..at], &life[at + 1..]);
+            let ends = |id| after.iter().any(|step| step.window_id == id && is_an_end(&step.state));
+            let mut others = before.iter().map(|step| step.window_id).filter(|id| *id != window.id);
+            life[at].because == "sent after all" || others.any(ends)
         });
         findings.must(followed, Kind::WindowEnd, || {
             format!("window {} of {} is superseded, and nobody answers", window.id, window.conversation_id)

@@ -40,7 +40,7 @@ impl Load {
         let (sid, from, to) = (said.sid.as_str(), plan.customer.as_str(), BUSINESSES[plan.business].1);
         let ringing = params::incoming_call(self.account(), sid, from, to, "ringing");
         let request = Request { what: What::Call, sid, path: "/webhooks/twilio/call".to_owned(), params: ringing };
-        let answer = self.post(plan, request, edge).await;
+        let answer = self.post(request, edge).await;
         if answer.is_none_or(|answer| answer.dial_action().is_none()) {
             return;
         }
@@ -49,7 +49,7 @@ impl Load {
         let leg = sid.replacen("CA", "CB", 1);
         let ended = params::dial_result(self.account(), sid, &leg, dial, Some(from), Some(to), 0);
         let path = format!("/webhooks/twilio/call/status/{sid}");
-        self.post(plan, Request { what: What::CallStatus(dial), sid, path, params: ended }, edge).await;
+        self.post(Request { what: What::CallStatus(dial), sid, path, params: ended }, edge).await;
     }
 
     async fn text(&self, plan: &ConversationPlan, said: &Planned, edge: usize, body: &'static str, stop: bool) {
@@ -63,11 +63,11 @@ impl Load {
         let (sid, to) = (said.sid.as_str(), BUSINESSES[plan.business].1);
         let params = params::sms(self.account(), sid, &plan.customer, to, body);
         let request = Request { what: What::Text { stop }, sid, path: "/webhooks/twilio/sms".to_owned(), params };
-        self.post(plan, request, edge).await;
+        self.post(request, edge).await;
     }
 
     /// One webhook; what was answered, if it was acknowledged.
-    async fn post(&self, plan: &ConversationPlan, request: Request<'_>, edge: usize) -> Option<WebhookAnswer> {
+    async fn post(&self, request: Request<'_>, edge: usize) -> Option<WebhookAnswer> {
         for turn in 0..CONNECTION_TRIES {
             let sent_at = Utc::now();
             self.journal.begins();
@@ -78,8 +78,8 @@ impl Load {
                 Err(error) if is_refused(error) => Outcome::Refused,
                 Err(_) => Outcome::Broken,
             };
-            let (what, sid, customer) = (request.what.clone(), request.sid.to_owned(), plan.customer.clone());
-            self.journal.posted(Posted { what, sid, customer, sent_at, ended_at: Utc::now(), outcome });
+            let (what, sid) = (request.what.clone(), request.sid.to_owned());
+            self.journal.posted(Posted { what, sid, sent_at, ended_at: Utc::now(), outcome });
             if outcome != Outcome::Refused {
                 return answer.ok().filter(|_| outcome.is_acknowledged());
             }

@@ -46,8 +46,6 @@ pub(in crate::chaos) struct Posted {
     pub what: What,
     /// Twilio's id.
     pub sid: String,
-    /// Who calls or writes.
-    pub customer: String,
     /// When it was sent.
     pub sent_at: DateTime<Utc>,
     /// When the outcome was known.
