@@ -117,7 +117,9 @@ async fn stream(
     replicas: u8,
     mode: Mode,
 ) -> Result<Finding, JetStreamError> {
-    let wanted = replicated(definition.parse()?, replicas);
+    let defined = definition.parse()?;
+    let can_be_lost = is_async(defined.get("persist_mode"));
+    let wanted = replicated(defined, replicas);
     let name = definition.name("name", &wanted)?;
     let found = match jetstream.api(&format!("STREAM.INFO.{name}"), &json!({})).await {
         Ok(info) => Some(info),
@@ -127,6 +129,10 @@ async fn stream(
     let finding = compare(name.clone(), &wanted, found.as_ref());
     match (&finding, mode) {
         (Finding::Missing { .. }, Mode::Apply | Mode::CreateMissing) => {
+            jetstream.api(&format!("STREAM.CREATE.{name}"), &Value::Object(wanted)).await?;
+        }
+        (Finding::Different { .. }, Mode::Apply) if can_be_lost && is_kept_otherwise(&wanted, found.as_ref()) => {
+            jetstream.api(&format!("STREAM.DELETE.{name}"), &json!({})).await?;
             jetstream.api(&format!("STREAM.CREATE.{name}"), &Value::Object(wanted)).await?;
         }
         (Finding::Different { .. }, Mode::Apply) => {
@@ -144,6 +150,17 @@ fn replicated(mut config: Map<String, Value>, replicas: u8) -> Map<String, Value
         config.remove("persist_mode");
     }
     config
+}
+
+/// Whether the server writes it in another way than is wanted, as between one node and several. JetStream cannot change that:
+/// what can be lost (timers, which the sweeper arms again) is made anew.
+fn is_kept_otherwise(wanted: &Map<String, Value>, found: Option<&Value>) -> bool {
+    let found = found.and_then(|info| info.get("config")?.get("persist_mode"));
+    is_async(found) != is_async(wanted.get("persist_mode"))
+}
+
+fn is_async(persist_mode: Option<&Value>) -> bool {
+    persist_mode.is_some_and(|mode| mode == "async")
 }
 
 async fn consumer(jetstream: &JetStream, definition: &Definition, mode: Mode) -> Result<Finding, JetStreamError> {

@@ -160,3 +160,21 @@ async fn a_window_is_answered_also_where_its_timer_is_lost() {
     app.wait_for_event("message.delivered").await;
     assert_eq!(app.sms_to(CUSTOMER).len(), 1);
 }
+
+/// `streams apply` makes it anew where one node becomes several; the workers run on meanwhile.
+#[tokio::test]
+async fn a_window_is_answered_also_where_the_stream_of_timers_is_made_anew() {
+    let app = crate::harness::spawn_app_with(&[("NMC_WINDOW_HOLD", "1500ms"), ("NMC_WINDOW_MAX", "5s")]).await;
+    app.text(CUSTOMER, "My sink is blocked").await;
+    app.wait_for_event("message.received").await;
+    let context = jetstream_of(&app).await;
+    context.delete_stream("NMC_WINDOWS").await.unwrap();
+    let applied = crate::harness::run(&["streams", "apply"], &app.servers.settings(&[])).await;
+    assert!(applied.status.success());
+    app.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;
+    app.settled().await;
+    app.text("+12125550177", "My sink is blocked, too").await;
+    app.wait_for_sms("+12125550177", 1).await;
+    app.settled().await;
+    assert_eq!((app.sms_to(CUSTOMER).len(), app.sms_to("+12125550177").len()), (1, 1));
+}

@@ -1,6 +1,6 @@
 //! The command line, as operators use it.
 
-use nmc_testbed::servers::Signal;
+use nmc_testbed::servers::{NatsCluster, Shared, Signal};
 use nmc_testbed::twilio::TwilioOptions;
 use sqlx::Connection;
 
@@ -121,6 +121,42 @@ async fn streams_are_applied_and_checked() {
     assert!(run(&["streams", "apply"], &settings).await.status.success());
     let mended = run(&["streams", "check"], &settings).await;
     assert!(mended.status.success(), "{}", text(&mended.stdout));
+}
+
+/// One server grows into a cluster, and what it holds comes along; but for the timers, which the sweeper arms again.
+/// Whatever is asked of a cluster may fail while it elects a leader, of its own or of a stream, and is asked again.
+#[tokio::test]
+async fn streams_of_one_node_are_brought_to_three() {
+    let servers = Servers::start(TwilioOptions::default()).await;
+    let cluster = NatsCluster::start(Shared::from_env().unwrap().binaries(), &servers.dir().join("cluster")).await;
+    let cluster = cluster.unwrap();
+    let on = |replicas: &str| {
+        let changes = [("NATS_URL", cluster.url()), ("NMC_NATS_REPLICAS", replicas.to_owned())];
+        servers.settings(&changes.map(|(name, value)| (name.to_owned(), value)))
+    };
+    let (one, three) = (on("1"), on("3"));
+    let streams = async |command: &str, settings: &[(String, String)]| run(&["streams", command], settings).await;
+    let applied = async |settings: &[(String, String)]| {
+        let output = streams("apply", settings).await;
+        eprintln!("{}", text(&output.stderr));
+        output.status.success().then_some(())
+    };
+    eventually("streams on one node", async || applied(&one).await).await;
+    let nodes: Vec<_> = cluster.url().split(',').map(str::to_owned).collect();
+    let context = async_nats::jetstream::new(async_nats::connect(nodes).await.unwrap());
+    for subject in ["nmc.inbound.sms.key", "nmc.window.due.key", "nmc.task.send_sms.key"] {
+        let keep = async || context.publish(subject, "kept".into()).await.unwrap().await.ok();
+        eventually("an acknowledgement", keep).await;
+    }
+    assert!(!streams("check", &three).await.status.success());
+    eventually("streams on three nodes", async || applied(&three).await).await;
+    let checked = async || streams("check", &three).await.status.success().then_some(());
+    eventually("streams that are as defined", checked).await;
+    for (stream, kept) in [("NMC_INBOUND", 1), ("NMC_WINDOWS", 0), ("NMC_TASKS", 1)] {
+        let info = async || context.get_stream(stream).await.ok()?.get_info().await.ok();
+        let info = eventually("what the stream holds", info).await;
+        assert_eq!((stream, info.config.num_replicas, info.state.messages), (stream, 3, kept));
+    }
 }
 
 #[tokio::test]
