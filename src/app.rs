@@ -114,7 +114,7 @@ impl Application {
             };
             spawn(&mut tasks, "pipelines", pipelines::run(parts, shutdown.clone()));
             spawn(&mut tasks, "sweeper", sweep(shell.clone(), shutdown.clone()));
-            let kept = keep_for(config.keep, store.clone(), Arc::clone(&redis), shutdown.clone());
+            let kept = keep_for(config.keep, store.clone(), jetstream.clone(), Arc::clone(&redis), shutdown.clone());
             spawn(&mut tasks, "retention", kept);
             let letters = DeadLetters::new(jetstream.clone(), store.clone());
             spawn(&mut tasks, "replays", replay_queued(letters, config.replay_rate, shutdown.clone()));

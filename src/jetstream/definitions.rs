@@ -223,7 +223,8 @@ impl Definition {
 }
 
 impl JetStream {
-    async fn api(&self, call: &str, request: &Value) -> Result<Value, JetStreamError> {
+    /// One request to the JetStream API.
+    pub(super) async fn api(&self, call: &str, request: &Value) -> Result<Value, JetStreamError> {
         let answer: Value = self
             .context
             .request(call.to_owned(), request)

@@ -10,6 +10,7 @@ mod deliveries;
 mod follow;
 mod letters;
 mod publish;
+mod timers;
 
 use std::time::Duration;
 

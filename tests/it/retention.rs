@@ -1,5 +1,7 @@
 //! Retention: what was kept long enough goes with all that belongs to it, and nothing else does.
 
+use chrono::DateTime;
+use nevermisscall::jetstream::JetStream;
 use nmc_testbed::servers::Signal;
 use nmc_testbed::twilio::{TwilioOptions, new_call_sid};
 use serde_json::Value;
@@ -132,6 +134,31 @@ async fn the_log_in_redis_keeps_events_for_thirty_days() {
     .await;
     worker.signal(Signal::Term);
     worker.end().await;
+}
+
+/// What a kill of nats-server brings back lies in NMC_WINDOWS, which has no `max_age`.
+#[tokio::test]
+async fn timers_are_removed_when_they_are_old_and_no_others() {
+    let servers = Servers::start(TwilioOptions::default()).await;
+    let applied = run(&["streams", "apply"], &servers.settings(&[])).await;
+    assert!(applied.status.success());
+    let jetstream = JetStream::connect(&servers.nats.url()).await.unwrap();
+    let context = async_nats::jetstream::new(async_nats::connect(servers.nats.url()).await.unwrap());
+    let store = async |key: &str| {
+        let stored = context.publish(format!("nmc.window.due.{key}"), "{}".into()).await.unwrap().await.unwrap();
+        let stream = context.get_stream("NMC_WINDOWS").await.unwrap();
+        let message = stream.get_raw_message(stored.sequence).await.unwrap();
+        DateTime::from_timestamp_nanos(i64::try_from(message.time.unix_timestamp_nanos()).unwrap())
+    };
+    for key in ["a", "b", "c"] {
+        store(key).await;
+    }
+    let young = store("d").await;
+    assert_eq!(jetstream.remove_old_timers(young, 2).await.unwrap(), 2, "no more than are asked for");
+    assert_eq!(jetstream.remove_old_timers(young, 1_000).await.unwrap(), 1);
+    assert_eq!(jetstream.remove_old_timers(young, 1_000).await.unwrap(), 0);
+    let left = context.get_stream("NMC_WINDOWS").await.unwrap().get_info().await.unwrap().state;
+    assert_eq!((left.messages, left.first_sequence), (1, 4));
 }
 
 #[tokio::test]
