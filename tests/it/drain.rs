@@ -1,12 +1,16 @@
 //! Asked to stop: what is under way is finished, the rest is given back.
 
-use async_nats::jetstream::{self, AckKind, consumer::PullConsumer};
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{FromConsumer, PullConsumer, pull};
+use async_nats::jetstream::{self, AckKind, Context};
 use futures::TryStreamExt;
 use nevermisscall::app::{Application, Role};
 
-use crate::harness::{App, customer};
+use crate::harness::{App, customer, eventually};
 
-/// A worker that is asked to stop gives back at once what it has fetched: nobody waits for the time-out of 10 s.
+/// A worker that is asked to stop gives back at once what it has fetched: nobody waits for the time-out, which comes in an
+/// hour here.
 #[tokio::test]
 async fn a_worker_that_stops_gives_back_what_it_has_not_begun() {
     const TEXTS: u32 = 250;
@@ -14,20 +18,22 @@ async fn a_worker_that_stops_gives_back_what_it_has_not_begun() {
     for number in 0..TEXTS {
         app.text(&customer(number), "My sink is blocked").await;
     }
+    let client = async_nats::connect(app.servers.nats.url()).await.unwrap();
+    let mut consumer = with_time_out(&jetstream::new(client.clone()), Duration::from_secs(3_600)).await;
     let first = Application::start(app.servers.config(&[]), Role::Worker).await.unwrap();
     app.wait_for_event("message.received").await;
     first.stop().await;
 
-    let client = async_nats::connect(app.servers.nats.url()).await.unwrap();
-    let context = jetstream::new(client.clone());
-    let mut consumer: PullConsumer = context.get_consumer_from_stream("conversations", "NMC_INBOUND").await.unwrap();
     let info = consumer.info().await.unwrap();
     let left = usize::try_from(info.num_pending).unwrap() + info.num_ack_pending;
     assert!(left > 0, "there was something left to give back");
-    // What waits for its time-out is not handed out to whoever asks now.
-    let at_hand: Vec<_> =
-        consumer.fetch().max_messages(TEXTS as usize).messages().await.unwrap().try_collect().await.unwrap();
-    assert_eq!(at_hand.len(), left, "of {left} left, so many can be had at once");
+    let mut at_hand = Vec::new();
+    eventually("all that is left", async || {
+        let messages = consumer.fetch().max_messages(TEXTS as usize).messages().await.unwrap();
+        at_hand.extend(messages.try_collect::<Vec<_>>().await.unwrap());
+        (at_hand.len() >= left).then_some(())
+    })
+    .await;
     for message in at_hand {
         message.ack_with(AckKind::Nak(None)).await.unwrap();
     }
@@ -38,4 +44,12 @@ async fn a_worker_that_stops_gives_back_what_it_has_not_begun() {
         app.wait_for_event_of(&customer(number), 1, "message.received").await;
     }
     second.stop().await;
+}
+
+/// The webhooks' consumer, with another time-out for what was handed out and is not acknowledged.
+async fn with_time_out(context: &Context, time_out: Duration) -> PullConsumer {
+    let stream = context.get_stream("NMC_INBOUND").await.unwrap();
+    let info = stream.consumer_info("conversations").await.unwrap();
+    let config = pull::Config::try_from_consumer_config(info.config).unwrap();
+    stream.update_consumer(pull::Config { ack_wait: time_out, ..config }).await.unwrap()
 }
