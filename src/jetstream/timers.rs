@@ -45,7 +45,8 @@ mod tests {
 
     #[test]
     fn an_empty_stream_has_no_oldest_message() {
-        let state = |messages: u64| json!({ "state": { "messages": messages, "first_seq": 7, "first_ts": "2026-11-23T14:05:06.123456789Z" } });
+        let first_ts = "2026-11-23T14:05:06.123456789Z";
+        let state = |messages: u64| json!({ "state": { "messages": messages, "first_seq": 7, "first_ts": first_ts } });
         assert!(oldest(&state(0)).is_none());
         assert!(oldest(&json!({})).is_none());
         let found = oldest(&state(1)).unwrap();

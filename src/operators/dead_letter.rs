@@ -111,8 +111,8 @@ pub enum Handled<T> {
 /// Gives to the sink every failure that is dead, and every one to be tried again whose message was already delivered
 /// `max_deliveries` times; but none of these within five minutes after anything on this stream only waited
 /// ([`FailureReason::Wait`]), for an outage makes deliveries too, nor soon after the stream has begun (300 ms for each of
-/// `max_deliveries`, five minutes at the most), for the outage may have been before. What the sink has kept goes on as [`Handled::Buried`]; if it could not keep it, the message
-/// is to be tried again 5 s later. Everything else passes. Let `max_deliveries` be less than the consumer's
+/// `max_deliveries`, five minutes at the most), for the outage may have been before. What the sink has kept goes on as
+/// [`Handled::Buried`]; if it could not keep it, the message is to be tried again 5 s later. Everything else passes. Let `max_deliveries` be less than the consumer's
 /// `max_deliver`, or the server gives up first. At most 32 letters are on their way at once; more hold up the upstream.
 /// Ends when the upstream has ended and every letter has been answered for.
 ///

@@ -31,8 +31,8 @@ pub trait Claims: Records {
         sender: &PhoneNumber,
         cost: Duration,
     ) -> impl Future<Output = Stored<DateTime<Utc>>> + Send;
-    /// The fence and the claim in one: whoever gets a claim may send with this account until `lease` is over, and nothing that was
-    /// committed before has made the message stale; see [`Store::claim`].
+    /// The fence and the claim in one: whoever gets a claim may send with this account until `lease` is over, and nothing
+    /// that was committed before has made the message stale; see [`Store::claim`].
     fn claim(
         &self,
         message_id: Uuid,

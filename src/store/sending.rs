@@ -156,10 +156,10 @@ impl Store {
         .await?)
     }
 
-    /// The fence and the claim in one statement: passes only where nothing has made the message stale, and makes one that
-    /// waits ours for `lease`, to be sent with this account. Which of the two was the reason is told by the same look, for a message that somebody else had
-    /// for a moment may wait again in the next. The conversation's row is share-locked: a takeover that has committed is seen,
-    /// and one that commits later sees the claim.
+    /// The fence and the claim in one statement: passes only where nothing has made the message stale, and makes one
+    /// that waits ours for `lease`, to be sent with this account. Which of the two was the reason is told by the same
+    /// look, for a message that somebody else had for a moment may wait again in the next. The conversation's row is
+    /// share-locked: a takeover that has committed is seen, and one that commits later sees the claim.
     ///
     /// # Errors
     /// When PostgreSQL is away.
