@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use nmc_testbed::sim::{Rule, Rules};
-use nmc_testbed::twilio::{Callbacks, Fault, Refusal, new_account_sid};
+use nmc_testbed::twilio::{Fault, Refusal, new_account_sid};
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::harness::{App, BUSINESS, CUSTOMER, business, eventually};
-
-const OWN_TOKEN: &str = "the token of their own account";
-const TOKEN_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+use crate::sending::no_callbacks;
+use crate::signatures::{OWN_TOKEN, TOKEN_KEY};
 
 fn with_account(sid: &str) -> Value {
     let mut business = business();
@@ -28,8 +27,8 @@ async fn account_changed(from: &Value, to: &Value, own_sid: &str) -> App {
         .start()
         .await;
     app.put_business(BUSINESS, from).await;
+    no_callbacks(&app);
     let twilio = &app.servers.twilio;
-    twilio.change_faults(|faults| faults.callbacks = Callbacks { enabled: false, ..Callbacks::default() });
     twilio.add_rule(Rule::next(1, Fault::DropAfter));
     twilio.add_rule(Rule::always(Fault::RespondToList(Refusal::status(503))));
     app.miss_call(CUSTOMER).await;

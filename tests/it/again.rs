@@ -4,7 +4,7 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::{self, Context};
 use serde_json::Value;
 
-use crate::harness::{App, CUSTOMER, OUR_NUMBER, Stored, eventually, spawn_app};
+use crate::harness::{App, CUSTOMER, OUR_NUMBER, Stored, eventually, run, spawn_app, spawn_app_with};
 
 /// All that anybody can see of a journey.
 #[derive(Debug, PartialEq)]
@@ -148,12 +148,18 @@ async fn after_a_restart_of_nats_everything_goes_on() {
     assert_eq!(app.sms_to(CUSTOMER).len(), 2);
 }
 
-#[tokio::test]
-async fn a_window_is_answered_also_where_its_timer_is_lost() {
-    let app = crate::harness::spawn_app_with(&[("NMC_WINDOW_HOLD", "1500ms"), ("NMC_WINDOW_MAX", "5s")]).await;
+/// A service where a customer has just texted, and a timer is to be armed.
+async fn with_a_timer() -> (App, Context) {
+    let app = spawn_app_with(&[("NMC_WINDOW_HOLD", "1500ms"), ("NMC_WINDOW_MAX", "5s")]).await;
     app.text(CUSTOMER, "My sink is blocked").await;
     app.wait_for_event("message.received").await;
     let context = jetstream_of(&app).await;
+    (app, context)
+}
+
+#[tokio::test]
+async fn a_window_is_answered_also_where_its_timer_is_lost() {
+    let (app, context) = with_a_timer().await;
     let windows = context.get_stream("NMC_WINDOWS").await.unwrap();
     eventually("the timer to be armed and purged", async || (windows.purge().await.ok()?.purged > 0).then_some(()))
         .await;
@@ -164,12 +170,9 @@ async fn a_window_is_answered_also_where_its_timer_is_lost() {
 /// `streams apply` makes it anew where one node becomes several; the workers run on meanwhile.
 #[tokio::test]
 async fn a_window_is_answered_also_where_the_stream_of_timers_is_made_anew() {
-    let app = crate::harness::spawn_app_with(&[("NMC_WINDOW_HOLD", "1500ms"), ("NMC_WINDOW_MAX", "5s")]).await;
-    app.text(CUSTOMER, "My sink is blocked").await;
-    app.wait_for_event("message.received").await;
-    let context = jetstream_of(&app).await;
+    let (app, context) = with_a_timer().await;
     context.delete_stream("NMC_WINDOWS").await.unwrap();
-    let applied = crate::harness::run(&["streams", "apply"], &app.servers.settings(&[])).await;
+    let applied = run(&["streams", "apply"], &app.servers.settings(&[])).await;
     assert!(applied.status.success());
     app.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;
     app.settled().await;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::harness::{App, CUSTOMER, OUR_NUMBER, eventually, spawn_app, spawn_app_with};
 
 /// Of Twilio's side: the message goes on, and nobody is told.
-fn no_callbacks(app: &App) {
+pub fn no_callbacks(app: &App) {
     app.servers.twilio.change_faults(|faults| faults.callbacks = Callbacks { enabled: false, ..Callbacks::default() });
 }
 

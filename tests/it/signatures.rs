@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::harness::{App, CUSTOMER, OUR_NUMBER, PUBLIC_URL, business, spawn_app, spawn_app_with};
 
 const OWN_NUMBER: &str = "+15555558888";
-const OWN_TOKEN: &str = "the token of their own account";
-const TOKEN_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub const OWN_TOKEN: &str = "the token of their own account";
+pub const TOKEN_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 async fn answers(app: &App, public_url: &str, token: &str, account: &str) -> u16 {
     let client = app.webhook_as(public_url, account, token);
