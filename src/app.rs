@@ -21,7 +21,7 @@ use crate::jetstream::definitions::{self, Mode};
 use crate::pipelines::{self, DeadLetterStream, Parts};
 use crate::retention::keep_for;
 use crate::secrets::TokenCipher;
-use crate::sending::{Accounts, Deliver};
+use crate::sending::{Accounts, Deliver, prove_accounts};
 use crate::services::{self, Probes};
 use crate::shell::{Directory, Mirror, Outbox, Shell, keep_mirror, sweep};
 use crate::sinks::RedisSink;
@@ -117,6 +117,14 @@ impl Application {
             let kept = keep_for(config.keep, store.clone(), jetstream.clone(), Arc::clone(&redis), shutdown.clone());
             spawn(&mut tasks, "retention", kept);
             let letters = DeadLetters::new(jetstream.clone(), store.clone());
+            let proven = prove_accounts(
+                store.clone(),
+                accounts.clone(),
+                TwilioClient::new(http.clone(), config.twilio.api_url.clone(), TWILIO_TIMEOUT),
+                shell.directory().clone(),
+                shutdown.clone(),
+            );
+            spawn(&mut tasks, "accounts", proven);
             spawn(&mut tasks, "replays", replay_queued(letters, config.replay_rate, shutdown.clone()));
         }
         let probes = Probes::new(jetstream.clone(), store.clone(), Arc::clone(&redis));
@@ -124,15 +132,18 @@ impl Application {
         spawn(&mut tasks, "waiting", edge::publish_waiting(jetstream.clone(), store.clone(), shutdown.clone()));
         let mut address = None;
         if role != Role::Worker {
-            let media = MediaClient::new(http, &config.twilio.api_url, TWILIO_TIMEOUT).context("TWILIO_API_URL")?;
+            let media =
+                MediaClient::new(http.clone(), &config.twilio.api_url, TWILIO_TIMEOUT).context("TWILIO_API_URL")?;
             let kept = keep_mirror(mirror, store.clone(), jetstream.clone(), shutdown.clone());
             spawn(&mut tasks, "mirror", kept);
+            let twilio = TwilioClient::new(http.clone(), config.twilio.api_url.clone(), TWILIO_TIMEOUT);
             let edge = Edge::new(
                 &config,
                 jetstream.clone(),
                 redis,
                 shell,
                 accounts,
+                twilio,
                 media,
                 cipher,
                 metrics,

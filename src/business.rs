@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::conversation::{self, Conversation, Templates};
 use crate::emergency;
+use crate::inbound::Signer;
 use crate::phone::PhoneNumber;
 use crate::prices::PriceRange;
 use crate::quiet::QuietHours;
@@ -60,7 +61,7 @@ pub struct Profile {
     /// Who is told of an emergency when the owner does not answer.
     #[serde(default)]
     pub emergency_contacts: Vec<PhoneNumber>,
-    /// Its own Twilio account, where it brings one: kept in a column beside the document.
+    /// Its own Twilio account, where it brings one whose token Twilio has confirmed: kept in a column beside the document.
     #[serde(skip)]
     pub twilio_account_sid: Option<String>,
 }
@@ -97,10 +98,26 @@ impl Profile {
         std::iter::once(&self.forward_to).chain(contacts).cloned().collect()
     }
 
-    /// Whether a webhook that `account_sid` has signed (none: the main account) may speak for this business. An account
-    /// that one business brings has no say in the numbers of another.
-    pub fn is_spoken_for_by(&self, account_sid: Option<&str>) -> bool {
-        account_sid.is_none() || account_sid == self.twilio_account_sid.as_deref()
+    /// Whether a webhook of this signer may speak for this business. The token of an account speaks for the business that
+    /// stored it, whatever account another one names.
+    pub fn is_spoken_for_by(&self, signer: &Signer) -> bool {
+        match &signer.own_account {
+            None => true,
+            Some(account) if signer.signed_for.is_empty() => self.twilio_account_sid.as_ref() == Some(account),
+            Some(_) => signer.signed_for.contains(&self.id),
+        }
+    }
+
+    /// Whether this is one of its numbers.
+    pub fn has_number(&self, phone: &PhoneNumber) -> bool {
+        self.phone_numbers.contains(phone)
+    }
+
+    /// Whether it may write in a conversation: from a number that is still its own, and not with the main account where the
+    /// customer was reached under an account of its own.
+    pub fn may_write_in(&self, conversation: &Conversation) -> bool {
+        self.has_number(&conversation.business_phone)
+            && (conversation.own_account.is_none() || self.twilio_account_sid.is_some())
     }
 
     /// Whether this number is the business's own side of a talk: its owner, a contact, one of its numbers.

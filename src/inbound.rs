@@ -15,13 +15,30 @@ pub struct Inbound {
     pub body_hash: String,
     /// The edge's stamp: the order of a conversation's messages rests on it.
     pub received_at: DateTime<Utc>,
-    /// The business's own Twilio account that signed it; none where the main account did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account_sid: Option<String>,
+    /// Who signed it.
+    #[serde(flatten)]
+    pub signer: Signer,
     /// What it says.
     pub webhook: Webhook,
     /// Every parameter as it came, also those that nothing reads yet.
     pub params: Vec<(String, String)>,
+}
+
+/// The Twilio account whose token signed a webhook, and for whom that token may speak.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signer {
+    /// A business's own account; none where the main account signed.
+    #[serde(default, rename = "account_sid", skip_serializing_if = "Option::is_none")]
+    pub own_account: Option<String>,
+    /// The businesses that had stored this account with this very token when the signature was judged. Empty beside an own
+    /// account only where a version that did not record them has judged it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signed_for: Vec<String>,
+}
+
+impl Signer {
+    /// The main account, which the operator holds: it speaks for every business.
+    pub const MAIN: Self = Self { own_account: None, signed_for: Vec::new() };
 }
 
 /// What a webhook says. Phone numbers are kept as Twilio wrote them: judging them is up to the reader.

@@ -25,6 +25,14 @@ impl CallInput {
         }
     }
 
+    /// The business's own Twilio account that the call came in under; none: the main account.
+    fn own_account(&self) -> Option<&String> {
+        match self {
+            Self::Ringing(ringing) => ringing.own_account.as_ref(),
+            Self::Dialled(report) => report.own_account.as_ref(),
+        }
+    }
+
     /// Who calls, where it is said.
     pub fn customer(&self) -> Option<&PhoneNumber> {
         match self {
@@ -45,6 +53,8 @@ pub struct Ringing {
     pub business_phone: PhoneNumber,
     /// The terminal `CallStatus`, if the call is over already without a Dial result.
     pub ended_as: Option<String>,
+    /// The business's own Twilio account that the call came in under; none: the main account.
+    pub own_account: Option<String>,
     /// The edge's stamp.
     pub received_at: DateTime<Utc>,
 }
@@ -64,6 +74,8 @@ pub struct DialReport {
     pub bridged: Option<bool>,
     /// How long the two talked, in seconds.
     pub duration_seconds: Option<i32>,
+    /// The business's own Twilio account that the call came in under; none: the main account.
+    pub own_account: Option<String>,
     /// The edge's stamp.
     pub received_at: DateTime<Utc>,
 }
@@ -109,6 +121,9 @@ pub fn decide(
         }
         CallInput::Dialled(report) if report.answered() => answered(&mut decision, report),
         CallInput::Dialled(report) => missed(&mut decision, &report.dial_status, may_text, report.received_at),
+    }
+    if let Some(missed) = decision.missed.as_mut() {
+        missed.own_account = input.own_account().cloned();
     }
     decision.changed = state != Some(&decision.call) || !decision.events.is_empty();
     Some(decision)
@@ -172,6 +187,7 @@ fn missed(decision: &mut CallDecision, dial_status: &str, may_text: bool, at: Da
                 dial_status: dial_status.to_owned(),
                 customer,
                 business_phone: decision.call.business_phone.clone(),
+                own_account: None,
             });
         }
         None => emit(decision, EventType::CallMissed),

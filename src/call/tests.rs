@@ -16,6 +16,7 @@ fn ringing(ended_as: Option<&str>) -> CallInput {
         customer: Some("+12125551234".parse().unwrap()),
         business_phone: "+15555551111".parse().unwrap(),
         ended_as: ended_as.map(str::to_owned),
+        own_account: Some("AC2".into()),
         received_at: at(0),
     })
 }
@@ -28,6 +29,7 @@ fn dialled(dial_status: &str, bridged: Option<bool>) -> CallInput {
         dial_status: dial_status.into(),
         bridged,
         duration_seconds: Some(42),
+        own_account: Some("AC2".into()),
         received_at: at(20),
     })
 }

@@ -46,6 +46,7 @@ pub fn decide(
         Input::Completed { user_id, outcome, summary } => {
             ownership::completed(&mut draft, user_id, outcome, summary.as_deref());
         }
+        Input::NumberReleased => ownership::number_released(&mut draft),
         Input::FalseAlarm { user_id } => emergency::false_alarm(&mut draft, user_id),
         Input::MessageReported { message, report } => delivery::reported(context, &mut draft, message, report),
     }

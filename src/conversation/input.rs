@@ -65,6 +65,8 @@ pub enum Input {
         /// In short.
         summary: Option<String>,
     },
+    /// The business has given up the number: another one may have it by now.
+    NumberReleased,
     /// A person says that what was taken for an emergency is none.
     FalseAlarm {
         /// Who, as the App Server names them.
@@ -128,6 +130,8 @@ pub struct MissedCall {
     pub customer: PhoneNumber,
     /// Which number was called.
     pub business_phone: PhoneNumber,
+    /// The business's own Twilio account that the call came in under; none: the main account.
+    pub own_account: Option<String>,
 }
 
 /// A text from a customer.
@@ -139,6 +143,8 @@ pub struct InboundSms {
     pub customer: PhoneNumber,
     /// To which number.
     pub business_phone: PhoneNumber,
+    /// The business's own Twilio account that it came in under; none: the main account.
+    pub own_account: Option<String>,
     /// The text; may be empty when there is media.
     pub body: String,
     /// Pictures and other attachments.
@@ -269,6 +275,9 @@ pub struct Context<'a> {
     /// When this business last sent the caller a missed-call text, whichever of its numbers was called; asked for a
     /// missed call only.
     pub missed_call_sms_at: Option<DateTime<Utc>>,
+    /// Whether the business may write in the conversation: it still has its number and, where the customer was reached under
+    /// an account of its own, still brings one. What the claim asks again when a message's turn comes.
+    pub may_write: bool,
 }
 
 impl Context<'_> {

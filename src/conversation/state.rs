@@ -86,6 +86,9 @@ pub struct Conversation {
     pub customer_phone: PhoneNumber,
     /// The number that the customer called or wrote to; every answer goes out from it.
     pub business_phone: PhoneNumber,
+    /// The business's own Twilio account under which the customer last reached it; none: the main account. The main account
+    /// writes to nobody who was reached under another one.
+    pub own_account: Option<String>,
     /// Where it stands.
     pub status: Status,
     /// Who may speak.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::edge::twilio::{EDGE_SUBJECT, form};
-use crate::inbound::{Inbound, Webhook};
+use crate::edge::twilio::{EDGE_SUBJECT, form, signer_in};
+use crate::inbound::{Inbound, Signer, Webhook};
 use crate::operators::DeadLetter;
 use crate::phone::PhoneNumber;
 use crate::shell::{Directory, DirectoryError};
@@ -57,8 +57,7 @@ impl Attribution {
                 let (_, value) = params.iter().find(|(name, _)| name == wanted)?;
                 String::from_utf8(value.clone()).ok()
             };
-            let account = letter.headers.get(crate::edge::twilio::HEADER_ACCOUNT).map(String::as_str);
-            return self.by_number(value(b"To"), account).await;
+            return self.by_number(value(b"To"), &signer_in(&letter.headers)).await;
         }
         if letter.subject.starts_with("nmc.inbound.") {
             return match serde_json::from_slice::<Inbound>(&letter.payload) {
@@ -68,19 +67,19 @@ impl Attribution {
         }
         // Timers, tasks and events end in their conversation.
         match letter.subject.rsplit('.').next().and_then(|token| token.parse().ok()) {
-            Some(conversation_id) => self.by_conversation(conversation_id, None).await,
+            Some(conversation_id) => self.by_conversation(conversation_id, &Signer::MAIN).await,
             None => Ok(None),
         }
     }
 
     async fn of_webhook(&self, inbound: Inbound) -> Result<Option<String>, LookUpError> {
-        let account = inbound.account_sid.as_deref();
+        let signer = &inbound.signer;
         match inbound.webhook {
             Webhook::Sms { to, .. } | Webhook::Call { to, .. } | Webhook::CallStatus { to: Some(to), .. } => {
-                self.by_number(Some(to), account).await
+                self.by_number(Some(to), signer).await
             }
             Webhook::CallStatus { call_sid, to: None, .. } => match self.store.call(&call_sid).await? {
-                Some(call) => self.spoken_for(&call.business_id, account).await,
+                Some(call) => self.spoken_for(&call.business_id, signer).await,
                 None => Ok(None),
             },
             Webhook::MessageStatus { message_sid, message_id, .. } => {
@@ -90,32 +89,32 @@ impl Attribution {
                     (by_sid, _) => by_sid,
                 };
                 match message {
-                    Some(message) => self.by_conversation(message.conversation_id, account).await,
+                    Some(message) => self.by_conversation(message.conversation_id, signer).await,
                     None => Ok(None),
                 }
             }
         }
     }
 
-    async fn by_number(&self, to: Option<String>, account: Option<&str>) -> Result<Option<String>, LookUpError> {
+    async fn by_number(&self, to: Option<String>, signer: &Signer) -> Result<Option<String>, LookUpError> {
         let Some(phone) = to.and_then(|to| to.parse::<PhoneNumber>().ok()) else { return Ok(None) };
         let business = self.directory.by_phone(&phone).await?;
-        Ok(business.filter(|business| business.is_spoken_for_by(account)).map(|business| business.id.clone()))
+        Ok(business.filter(|business| business.is_spoken_for_by(signer)).map(|business| business.id.clone()))
     }
 
-    async fn by_conversation(&self, id: Uuid, account: Option<&str>) -> Result<Option<String>, LookUpError> {
+    async fn by_conversation(&self, id: Uuid, signer: &Signer) -> Result<Option<String>, LookUpError> {
         match self.store.conversation(id).await? {
-            Some(conversation) => self.spoken_for(&conversation.business_id, account).await,
+            Some(conversation) => self.spoken_for(&conversation.business_id, signer).await,
             None => Ok(None),
         }
     }
 
     /// The business, unless another one's account has signed what the letter holds.
-    async fn spoken_for(&self, business_id: &str, account: Option<&str>) -> Result<Option<String>, LookUpError> {
-        if account.is_none() {
+    async fn spoken_for(&self, business_id: &str, signer: &Signer) -> Result<Option<String>, LookUpError> {
+        if signer.own_account.is_none() {
             return Ok(Some(business_id.to_owned()));
         }
         let business = self.directory.by_id(business_id).await?;
-        Ok(business.filter(|business| business.is_spoken_for_by(account)).map(|business| business.id.clone()))
+        Ok(business.filter(|business| business.is_spoken_for_by(signer)).map(|business| business.id.clone()))
     }
 }

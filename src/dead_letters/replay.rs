@@ -115,7 +115,7 @@ mod tests {
         let letter = letter("nmc.edge.sms", &headers, form);
         let outgoing = outgoing(&letter).unwrap();
         let inbound: crate::inbound::Inbound = serde_json::from_slice(&outgoing.payload).unwrap();
-        assert_eq!((inbound.input_id.as_str(), inbound.account_sid.as_deref()), ("sms:SM1", Some("AC2")));
+        assert_eq!((inbound.input_id.as_str(), inbound.signer.own_account.as_deref()), ("sms:SM1", Some("AC2")));
         assert_eq!(inbound.received_at, letter.body.first_seen, "its place in the conversation is that of its arrival");
         assert!(outgoing.subject.starts_with("nmc.inbound.sms."), "{}", outgoing.subject);
     }

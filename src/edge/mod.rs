@@ -31,7 +31,7 @@ use crate::shell::{Directory, Shell};
 use crate::sinks::RedisSink;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
-use crate::twilio::MediaClient;
+use crate::twilio::{MediaClient, TwilioClient};
 use crate::vitals::Vitals;
 
 use problem::Problem;
@@ -63,6 +63,7 @@ pub struct EdgeParts {
     pub(crate) probes: Probes,
     pub(crate) directory: Directory,
     pub(crate) accounts: Accounts,
+    pub(crate) twilio: TwilioClient,
     pub(crate) media: MediaClient,
     pub(crate) cipher: Option<TokenCipher>,
     pub(crate) letters: DeadLetters,
@@ -107,6 +108,7 @@ impl Edge {
         redis: Arc<RedisSink>,
         shell: Shell,
         accounts: Accounts,
+        twilio: TwilioClient,
         media: MediaClient,
         cipher: Option<TokenCipher>,
         metrics: Metrics,
@@ -130,6 +132,7 @@ impl Edge {
             shell,
             jetstream,
             accounts,
+            twilio,
             media,
             cipher,
             metrics,

@@ -94,7 +94,7 @@ impl<R: Records, P: Publish> Decide<R, P> {
     async fn call(&self, inbound: &Inbound, input: &InputId<'_>, early: TooEarly<'_>) -> Result<(), FailureReason> {
         let report = call_input(inbound).ok_or_else(|| dead(UNKNOWN_NUMBER, "To is not a phone number"))?;
         let business = self.business_of_call(&report, early).await?;
-        let Some(business) = business.filter(|b| b.is_spoken_for_by(inbound.account_sid.as_deref())) else {
+        let Some(business) = business.filter(|b| b.is_spoken_for_by(&inbound.signer)) else {
             return Ok(()); // the edge has rejected the call and counted it, and NMC_INBOUND keeps the webhook
         };
         match self.shell.apply_call(&business, input, &report).await.map_err(|e| early.retry(e))? {
@@ -140,7 +140,7 @@ impl<R: Records, P: Publish> Decide<R, P> {
         };
         let directory = self.shell.directory();
         let business = directory.by_phone(&business_phone).await.map_err(|e| early.retry(e))?;
-        let Some(business) = business.filter(|b| b.is_spoken_for_by(inbound.account_sid.as_deref())) else {
+        let Some(business) = business.filter(|b| b.is_spoken_for_by(&inbound.signer)) else {
             self.metrics.unknown_number(WebhookKind::Sms);
             return Err(dead(UNKNOWN_NUMBER, "no business owns the number"));
         };
@@ -154,6 +154,7 @@ impl<R: Records, P: Publish> Decide<R, P> {
             twilio_sid: message_sid.clone(),
             customer: customer.clone(),
             business_phone: business_phone.clone(),
+            own_account: inbound.signer.own_account.clone(),
             body: body.clone(),
             media: media.clone(),
             opt_out_type: opt_out_type.clone(),
@@ -221,12 +222,14 @@ impl<R: Records, P: Publish> Decide<R, P> {
         message: &Message,
         early: TooEarly<'_>,
     ) -> Result<bool, FailureReason> {
-        let Some(account_sid) = inbound.account_sid.as_deref() else { return Ok(true) };
+        if inbound.signer.own_account.is_none() {
+            return Ok(true);
+        }
         let conversation =
             self.shell.store().conversation(message.conversation_id).await.map_err(|e| early.retry(e))?;
         let Some(conversation) = conversation else { return Ok(false) };
         let business = self.profile(&conversation.business_id, early).await?;
-        Ok(business.is_some_and(|business| business.is_spoken_for_by(Some(account_sid))))
+        Ok(business.is_some_and(|business| business.is_spoken_for_by(&inbound.signer)))
     }
 
     /// An input that came before. With another body under the same id, the first one stands and this one is kept aside.
@@ -278,6 +281,7 @@ fn call_input(inbound: &Inbound) -> Option<CallInput> {
             customer: from.parse().ok(),
             business_phone: to.parse().ok()?,
             ended_as: call_status.clone().filter(|status| is_terminal(status)),
+            own_account: inbound.signer.own_account.clone(),
             received_at,
         })),
         Webhook::CallStatus { call_sid, from, to, dial_status, bridged, duration_seconds } => {
@@ -288,6 +292,7 @@ fn call_input(inbound: &Inbound) -> Option<CallInput> {
                 dial_status: dial_status.clone(),
                 bridged: *bridged,
                 duration_seconds: *duration_seconds,
+                own_account: inbound.signer.own_account.clone(),
                 received_at,
             }))
         }

@@ -100,23 +100,48 @@ impl<R: Businesses> Accounts<R> {
     }
 }
 
+/// A token that a signature may be made with.
+#[derive(Debug, Clone)]
+pub struct SigningToken {
+    /// The business that stored it, and that it speaks for; none: one of the main account's, which speak for all.
+    pub business_id: Option<String>,
+    /// The token.
+    pub token: Secret,
+}
+
 impl Accounts {
     /// The tokens that a signature of a business's own account, or of the main one, may be made with: what a webhook names
-    /// is looked up in our own table only.
+    /// is looked up in our own table only, and only what Twilio has confirmed counts.
     ///
     /// # Errors
     /// When the store is away.
-    pub async fn signing_tokens(&self, own_account: Option<&str>) -> Result<Vec<Secret>, AccountError> {
-        match own_account {
-            Some(sid) => {
-                let table = self.store.signing_keys(sid);
-                let keys = self.mirror.instead_of(table, |mirror| mirror.signing_keys(sid)).await?;
-                Ok(keys.iter().filter_map(|key| self.open(&key.business_id, &key.sealed).ok()).collect())
-            }
-            None => Ok([Some(self.main.auth_token.clone()), self.main.auth_token_next.clone()]
-                .into_iter()
-                .flatten()
-                .collect()),
-        }
+    pub async fn signing_tokens(&self, own_account: Option<&str>) -> Result<Vec<SigningToken>, AccountError> {
+        let Some(sid) = own_account else { return Ok(self.main_tokens().map(SigningToken::main).collect()) };
+        let table = self.store.signing_keys(sid);
+        let keys = self.mirror.instead_of(table, |mirror| mirror.signing_keys(sid)).await?;
+        let opened = keys.into_iter().filter_map(|key| {
+            let token = self.open(&key.business_id, &key.sealed).ok()?;
+            Some(SigningToken { business_id: Some(key.business_id), token })
+        });
+        Ok(opened.collect())
+    }
+
+    /// The main account's tokens: the one in use and, during a rotation, the next.
+    pub fn main_tokens(&self) -> impl Iterator<Item = Secret> {
+        [Some(self.main.auth_token.clone()), self.main.auth_token_next.clone()].into_iter().flatten()
+    }
+
+    /// The token that a business has stored, in the clear.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn token(&self, business_id: &str, sealed: &[u8]) -> Result<Secret, AccountError> {
+        self.open(business_id, sealed)
+    }
+}
+
+impl SigningToken {
+    fn main(token: Secret) -> Self {
+        Self { business_id: None, token }
     }
 }

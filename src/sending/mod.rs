@@ -5,6 +5,7 @@
 
 mod accounts;
 mod ports;
+mod prove;
 mod reconcile;
 mod settled;
 
@@ -21,12 +22,13 @@ use crate::operators::{DeadReason, FailureReason, Metadata};
 use crate::pipelines::{Stage, given_back, retry_delay};
 use crate::segments;
 use crate::shell::{Applied, Happening, InputId, Publish, SendTask, Shell, Target, Trace};
-use crate::store::{Claim, Claimed, DueMessage, Store};
+use crate::store::{Claim, Claimed, DueMessage, SendingAccount, Store};
 use crate::telemetry::{Metrics, SmsResult};
 use crate::twilio::{OutgoingSms, SendOutcome, TwilioClient};
 
 pub use accounts::Accounts;
 pub use ports::{Carrier, Claims};
+pub use prove::prove_accounts;
 pub use settled::settled;
 
 /// The POST starts within this time of the claim, by the monotonic clock (docs/design.md, Fence and claim).
@@ -91,7 +93,8 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
         let account = self.accounts.of(&turn.due.business_id).await.map_err(|e| turn.retry(e))?;
         let before_claim = Instant::now();
         let id = turn.task.message_id;
-        let claimed = self.shell.store().claim(id, &account.sid, LEASE, self.shell.now()).await;
+        let sender = SendingAccount { sid: &account.sid, is_main: self.accounts.is_main(&account.sid) };
+        let claimed = self.shell.store().claim(id, sender, LEASE, self.shell.now()).await;
         let claimed = claimed.map_err(|e| turn.retry(e))?;
         let claimed = match claimed {
             Claim::Ours(claimed) => claimed,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::phone::PhoneNumber;
 use crate::shell::Records;
-use crate::store::{Claim, Claimed, DueMessage, Store, StoreError};
+use crate::store::{Claim, Claimed, DueMessage, SendingAccount, Store, StoreError};
 use crate::twilio::{Account, ListError, ListedMessage, OutgoingSms, SendOutcome, TwilioClient};
 
 /// A result that is waited for.
@@ -36,7 +36,7 @@ pub trait Claims: Records {
     fn claim(
         &self,
         message_id: Uuid,
-        account_sid: &str,
+        account: SendingAccount<'_>,
         lease: Duration,
         now: DateTime<Utc>,
     ) -> impl Future<Output = Stored<Claim>> + Send;
@@ -83,8 +83,14 @@ impl Claims for Store {
     ) -> Stored<DateTime<Utc>> {
         self.reserve_slot_ahead(message_id, sender, cost).await
     }
-    async fn claim(&self, message_id: Uuid, account_sid: &str, lease: Duration, now: DateTime<Utc>) -> Stored<Claim> {
-        self.claim(message_id, account_sid, lease, now).await
+    async fn claim(
+        &self,
+        message_id: Uuid,
+        account: SendingAccount<'_>,
+        lease: Duration,
+        now: DateTime<Utc>,
+    ) -> Stored<Claim> {
+        self.claim(message_id, account, lease, now).await
     }
     async fn release_claim(&self, message_id: Uuid, claimed: Claimed) -> Stored<()> {
         self.release_claim(message_id, claimed).await

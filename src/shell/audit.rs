@@ -35,6 +35,7 @@ fn who_did_what(told: &Input) -> (&'static str, Option<&str>, &'static str, Valu
         Input::UserReplied { user_id, .. } => ("user", Some(user_id), "wrote", json!({})),
         Input::Released { user_id } => ("user", Some(user_id), "released", json!({})),
         Input::Completed { user_id, .. } => ("user", Some(user_id), "completed", json!({})),
+        Input::NumberReleased => ("service", None, "released_the_number", json!({})),
         Input::FalseAlarm { user_id } => ("user", Some(user_id), "called_it_a_false_alarm", json!({})),
         Input::MessageReported { message, report } => {
             ("twilio", None, "reported", json!({ "message_id": message.id, "report": reported(report) }))

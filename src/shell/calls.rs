@@ -42,6 +42,8 @@ impl<R: Records, P: Publish> Shell<R, P> {
             Some(phone) => !self.directory.is_own_side(business, phone).await?,
             None => false,
         };
+        // A number that moved on while the call rang is another business's to text from.
+        let may_text = may_text && state.as_ref().is_none_or(|call| business.has_number(&call.business_phone));
         let now = self.now();
         let Some(decision) = call::decide(&business.id, state.as_ref(), report, may_text, now) else {
             return Ok(CallReport::NotYet);
@@ -67,6 +69,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
             input_id: input.id,
             body_hash: input.body_hash,
             call: Some(&part.call),
+            number_of: None,
             decision: None,
             audit: None,
             at: self.now(),
@@ -77,7 +80,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
                 self.outbox.drain(part.call.id).await?;
                 Ok(CallReport::Done)
             }
-            Committed::Conflict | Committed::CallConflict => Err(ShellError::Contended),
+            Committed::Conflict | Committed::CallConflict | Committed::NumberMoved => Err(ShellError::Contended),
             seen @ Committed::Seen { .. } => self.seen_before(seen).await.map(CallReport::from),
         }
     }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::Target;
 use crate::conversation::{Conversation, Status};
+use crate::phone::PhoneNumber;
 
 /// How many conversations are kept.
 const CAPACITY: u64 = 10_000;
@@ -21,8 +22,8 @@ const IDLE: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone)]
 pub(super) struct HotConversations {
     by_id: Cache<Uuid, Arc<Conversation>>,
-    /// Business number and customer number.
-    open: Cache<(String, String), Uuid>,
+    /// By whose it is: a number may move on to another business.
+    open: Cache<Parties, Uuid>,
 }
 
 impl HotConversations {
@@ -37,8 +38,8 @@ impl HotConversations {
     pub(super) fn find(&self, target: &Target) -> Option<Conversation> {
         let id = match target {
             Target::Id(id) => *id,
-            Target::Open { business_phone, customer_phone, .. } => {
-                self.open.get(&(business_phone.to_string(), customer_phone.to_string()))?
+            Target::Open { business_phone, customer_phone, business } => {
+                self.open.get(&parties(&business.id, business_phone, customer_phone))?
             }
         };
         self.by_id.get(&id).map(|hot| (*hot).clone())
@@ -49,18 +50,25 @@ impl HotConversations {
         if conversation.status == Status::Completed {
             self.forget(conversation);
         } else {
-            self.open.insert(numbers(conversation), conversation.id);
+            self.open.insert(parties_of(conversation), conversation.id);
             self.by_id.insert(conversation.id, Arc::new(conversation.clone()));
         }
     }
 
     /// Somebody else has changed it.
     pub(super) fn forget(&self, conversation: &Conversation) {
-        self.open.invalidate(&numbers(conversation));
+        self.open.invalidate(&parties_of(conversation));
         self.by_id.invalidate(&conversation.id);
     }
 }
 
-fn numbers(conversation: &Conversation) -> (String, String) {
-    (conversation.business_phone.to_string(), conversation.customer_phone.to_string())
+/// The business, its number and the customer's.
+type Parties = (String, String, String);
+
+fn parties(business_id: &str, business_phone: &PhoneNumber, customer_phone: &PhoneNumber) -> Parties {
+    (business_id.to_owned(), business_phone.to_string(), customer_phone.to_string())
+}
+
+fn parties_of(conversation: &Conversation) -> Parties {
+    parties(&conversation.business_id, &conversation.business_phone, &conversation.customer_phone)
 }

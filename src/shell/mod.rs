@@ -62,6 +62,9 @@ pub enum ShellError {
     /// Somebody else was quicker, again and again.
     #[error("the conversation kept changing under the decision")]
     Contended,
+    /// The number has moved on to another business, or to none, since it was looked up: whose it is has to be asked again.
+    #[error("the number does not belong to the business any more")]
+    NumberMoved,
 }
 
 /// Which conversation an input is for.
@@ -78,6 +81,16 @@ pub enum Target {
     },
     /// This one.
     Id(Uuid),
+}
+
+impl Target {
+    /// The business whose number the customer was looked up by: it has to be still its own when that is committed.
+    fn business_id(&self) -> Option<&str> {
+        match self {
+            Self::Open { business, .. } => Some(&business.id),
+            Self::Id(_) => None,
+        }
+    }
 }
 
 /// What happened, as the shell is told it.
@@ -251,6 +264,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
                 input_id: input.id,
                 body_hash: input.body_hash,
                 call: call.as_ref(),
+                number_of: target.business_id(),
                 decision: Some(&decision),
                 audit: Some(&audit),
                 at: now,
@@ -278,6 +292,10 @@ impl<R: Records, P: Publish> Shell<R, P> {
                     self.hot.forget(&decision.conversation);
                 }
                 Committed::CallConflict => return Err(ShellError::Contended),
+                Committed::NumberMoved => {
+                    self.directory.forget_all();
+                    return Err(ShellError::NumberMoved);
+                }
                 seen @ Committed::Seen { .. } => {
                     self.hot.forget(&decision.conversation);
                     return self.seen_before(seen).await;
@@ -295,12 +313,12 @@ impl<R: Records, P: Publish> Shell<R, P> {
         happening: &Happening,
         now: DateTime<Utc>,
     ) -> Result<Option<(Decision, conversation::Business, AuditEntry)>, ShellError> {
-        let business = match (target, state) {
-            (Target::Open { business, .. }, _) => business.for_rules(),
+        let (business, may_write) = match (target, state) {
+            (Target::Open { business, .. }, _) => (business.for_rules(), true),
             (Target::Id(_), None) => return Ok(None),
             (Target::Id(_), Some(conversation)) => match self.directory.by_id(&conversation.business_id).await? {
-                Some(profile) => profile.for_rules(),
-                None => business::forgotten(conversation),
+                Some(profile) => (profile.for_rules(), profile.may_write_in(conversation)),
+                None => (business::forgotten(conversation), false),
             },
         };
         let customer = match (target, state) {
@@ -318,7 +336,8 @@ impl<R: Records, P: Publish> Shell<R, P> {
             }
             _ => None,
         };
-        let context = Context { policy: &self.policy, business: &business, opted_out_at, missed_call_sms_at };
+        let context =
+            Context { policy: &self.policy, business: &business, opted_out_at, missed_call_sms_at, may_write };
         let told = match happening {
             Happening::Input(told) => told.clone(),
             Happening::Message { id, report } => match self.store.message(*id).await? {
@@ -340,10 +359,10 @@ impl<R: Records, P: Publish> Shell<R, P> {
         self.metrics.cache(false);
         let loaded = match target {
             Target::Id(id) => self.store.conversation(*id).await?,
-            Target::Open { business_phone, customer_phone, .. } => {
-                match self.store.open_conversation(business_phone, customer_phone).await? {
+            Target::Open { business_phone, customer_phone, business } => {
+                match self.store.open_conversation(&business.id, business_phone, customer_phone).await? {
                     Some(open) => Some(open),
-                    None => self.store.last_ended_conversation(business_phone, customer_phone).await?,
+                    None => self.store.last_ended_conversation(&business.id, business_phone, customer_phone).await?,
                 }
             }
         };

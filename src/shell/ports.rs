@@ -9,7 +9,9 @@ use crate::call::Call;
 use crate::conversation::Conversation;
 use crate::jetstream::{Outgoing, PublishError, Published, Publisher};
 use crate::phone::PhoneNumber;
-use crate::store::{BusinessRecord, Commit, Committed, Draining, Message, Overdue, Store, StoreError, WaitingRow};
+use crate::store::{
+    BusinessRecord, Commit, Committed, Draining, Message, Overdue, ReleasedConversation, Store, StoreError, WaitingRow,
+};
 
 /// A result that is waited for.
 type Stored<T> = Result<T, StoreError>;
@@ -31,7 +33,8 @@ pub trait Records: Businesses {
     type Draining: WaitingEffects;
 
     /// All of it or nothing: the inbox, which takes an input's id once; the conversation and the call, each
-    /// compare-and-set on its version; one open conversation for each pair of numbers; see [`Store::commit`].
+    /// compare-and-set on its version; one open conversation for each business, number and customer; the
+    /// number still the business's, where that is asked for; see [`Store::commit`].
     fn commit(&self, commit: &Commit<'_>) -> impl Future<Output = Stored<Committed>> + Send;
     /// What the inbox knows of an input; see [`Store::seen`].
     fn seen(&self, input_id: &str, body_hash: Option<&str>) -> impl Future<Output = Stored<Option<Committed>>> + Send;
@@ -40,12 +43,14 @@ pub trait Records: Businesses {
     /// The open conversation of two numbers; see [`Store::open_conversation`].
     fn open_conversation(
         &self,
+        business_id: &str,
         business_phone: &PhoneNumber,
         customer_phone: &PhoneNumber,
     ) -> impl Future<Output = Stored<Option<Conversation>>> + Send;
     /// The newest one of two numbers that has ended; see [`Store::last_ended_conversation`].
     fn last_ended_conversation(
         &self,
+        business_id: &str,
         business_phone: &PhoneNumber,
         customer_phone: &PhoneNumber,
     ) -> impl Future<Output = Stored<Option<Conversation>>> + Send;
@@ -75,6 +80,13 @@ pub trait Records: Businesses {
     fn stale_outbox_keys(&self, older_than_seconds: f64, limit: i64) -> impl Future<Output = Stored<Vec<Uuid>>> + Send;
     /// Conversations whose timer should have fired; see [`Store::overdue_windows`].
     fn overdue_windows(&self, by_seconds: f64, limit: i64) -> impl Future<Output = Stored<Vec<Overdue>>> + Send;
+    /// Open conversations of numbers that their business has given up; see [`Store::conversations_of_released_numbers`].
+    fn conversations_of_released_numbers(
+        &self,
+        limit: i64,
+    ) -> impl Future<Output = Stored<Vec<ReleasedConversation>>> + Send;
+    /// Forgets released numbers under which nothing is open; see [`Store::forget_released_numbers`].
+    fn forget_released_numbers(&self) -> impl Future<Output = Stored<u64>> + Send;
     /// Deletes what has done its duty; see [`Store::prune`].
     fn prune(&self, inbox_days: i32) -> impl Future<Output = Stored<u64>> + Send;
     /// Forgets answers to requests that were asked twice; see [`Store::prune_idempotency`].
@@ -132,17 +144,19 @@ impl Records for Store {
     }
     async fn open_conversation(
         &self,
+        business_id: &str,
         business_phone: &PhoneNumber,
         customer_phone: &PhoneNumber,
     ) -> Stored<Option<Conversation>> {
-        self.open_conversation(business_phone, customer_phone).await
+        self.open_conversation(business_id, business_phone, customer_phone).await
     }
     async fn last_ended_conversation(
         &self,
+        business_id: &str,
         business_phone: &PhoneNumber,
         customer_phone: &PhoneNumber,
     ) -> Stored<Option<Conversation>> {
-        self.last_ended_conversation(business_phone, customer_phone).await
+        self.last_ended_conversation(business_id, business_phone, customer_phone).await
     }
     async fn message(&self, id: Uuid) -> Stored<Option<Message>> {
         self.message(id).await
@@ -170,6 +184,12 @@ impl Records for Store {
     }
     async fn overdue_windows(&self, by_seconds: f64, limit: i64) -> Stored<Vec<Overdue>> {
         self.overdue_windows(by_seconds, limit).await
+    }
+    async fn conversations_of_released_numbers(&self, limit: i64) -> Stored<Vec<ReleasedConversation>> {
+        self.conversations_of_released_numbers(limit).await
+    }
+    async fn forget_released_numbers(&self) -> Stored<u64> {
+        self.forget_released_numbers().await
     }
     async fn prune(&self, inbox_days: i32) -> Stored<u64> {
         self.prune(inbox_days).await

@@ -9,9 +9,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Publish, Records, Shell, ShellError};
+use super::{Happening, InputId, Publish, Records, Shell, ShellError, Target, Trace};
+use crate::conversation::Input;
 use crate::services;
-use crate::store::Overdue;
+use crate::store::{Overdue, ReleasedConversation};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -86,11 +87,11 @@ pub async fn sweep<R: Records, P: Publish>(shell: Shell<R, P>, shutdown: Cancell
 impl<R: Records, P: Publish> Shell<R, P> {
     async fn sweep_once(&self, rearmed: &mut Rearmed, prune: bool) -> Result<(), ShellError> {
         // One that cannot be published holds up nothing but its own conversation.
-        let mut failure = None;
+        let mut failure: Option<ShellError> = None;
         for key in self.store.stale_outbox_keys(OUTBOX_STALE_SECONDS, BATCH).await? {
             match self.outbox.drain(key).await {
                 Ok(published) => self.metrics.outbox_swept(published as u64),
-                Err(error) => failure = Some(error),
+                Err(error) => failure = Some(error.into()),
             }
         }
         let overdue = self.store.overdue_windows(TIMER_OVERDUE_SECONDS, BATCH).await?;
@@ -98,11 +99,24 @@ impl<R: Records, P: Publish> Shell<R, P> {
             self.outbox.arm(overdue.conversation_id, overdue.deadline).await?;
             self.metrics.timers_rearmed(1);
         }
+        for released in self.store.conversations_of_released_numbers(BATCH).await? {
+            failure = self.end_released(released).await.err().or(failure);
+        }
         if prune {
+            self.store.forget_released_numbers().await?;
             self.store.prune(INBOX_DAYS).await?;
             self.store.prune_idempotency().await?;
         }
-        failure.map_or(Ok(()), |error| Err(error.into()))
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Ends a conversation of a number that its business has given up.
+    async fn end_released(&self, released: ReleasedConversation) -> Result<(), ShellError> {
+        let ReleasedConversation { conversation_id, released_at } = released;
+        let id = format!("number_released:{conversation_id}:{}", released_at.timestamp_micros());
+        let input = InputId { id: &id, body_hash: None, trace: Trace::start() };
+        let happening = Happening::Input(Input::NumberReleased);
+        self.apply(&Target::Id(conversation_id), &input, &happening).await.map(drop)
     }
 }
 

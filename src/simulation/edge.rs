@@ -10,7 +10,7 @@ use super::jetstream::SimPublisher;
 use super::scheduler::WORLD;
 use super::weather::Fault;
 use super::world::World;
-use crate::inbound::{Inbound, Webhook};
+use crate::inbound::{Inbound, Signer, Webhook};
 use crate::jetstream::Outgoing;
 use crate::shell::Publish;
 use crate::subjects;
@@ -105,7 +105,7 @@ fn outgoing(world: &World, input_id: &str, body_hash: &str, message_id: &str, we
         input_id: input_id.to_owned(),
         body_hash: body_hash.to_owned(),
         received_at: stamp(world),
-        account_sid: None,
+        signer: Signer::MAIN,
         webhook: webhook.clone(),
         params: Vec::new(),
     };

@@ -50,6 +50,9 @@ pub fn open_business(world: &World) {
         profile: serde_json::to_value(&profile).unwrap(),
         twilio_account_sid: None,
         twilio_auth_token: None,
+        pending_account_sid: None,
+        pending_auth_token: None,
+        refused_at: None,
         created_at: now,
         updated_at: now,
     });

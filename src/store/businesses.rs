@@ -13,14 +13,65 @@ pub struct BusinessRecord {
     pub id: String,
     /// Its whole public document (contract, section 3), without any auth token.
     pub profile: Value,
-    /// Its own Twilio account, if it brings one.
+    /// Its own Twilio account, if it brings one whose token Twilio has confirmed.
     pub twilio_account_sid: Option<String>,
     /// That account's token, encrypted.
     pub twilio_auth_token: Option<Vec<u8>>,
+    /// The account that was put, where it does not count: Twilio has not confirmed its token.
+    pub pending_account_sid: Option<String>,
+    /// That account's token, encrypted.
+    pub pending_auth_token: Option<Vec<u8>>,
+    /// When Twilio refused that token; none where it could not be asked yet.
+    pub refused_at: Option<DateTime<Utc>>,
     /// When it was first put.
     pub created_at: DateTime<Utc>,
     /// When it was last put.
     pub updated_at: DateTime<Utc>,
+}
+
+/// Selects businesses, of the row `b`. An account whose token is not proven is one that was put and does not count, whichever
+/// version of the service has put it.
+macro_rules! select_businesses {
+    ($tail:tt $(, $argument:expr)*) => {
+        sqlx::query_as!(
+            BusinessRecord,
+            r#"SELECT b.id, b.profile,
+                 CASE WHEN b.twilio_proven_token = b.twilio_auth_token THEN b.twilio_account_sid END AS twilio_account_sid,
+                 CASE WHEN b.twilio_proven_token = b.twilio_auth_token THEN b.twilio_auth_token END AS twilio_auth_token,
+                 CASE WHEN b.twilio_pending_auth_token IS NOT NULL THEN b.twilio_pending_account_sid
+                      WHEN b.twilio_proven_token IS DISTINCT FROM b.twilio_auth_token THEN b.twilio_account_sid
+                 END AS pending_account_sid,
+                 CASE WHEN b.twilio_pending_auth_token IS NOT NULL THEN b.twilio_pending_auth_token
+                      WHEN b.twilio_proven_token IS DISTINCT FROM b.twilio_auth_token THEN b.twilio_auth_token
+                 END AS pending_auth_token,
+                 b.twilio_refused_at AS refused_at, b.created_at, b.updated_at "# + $tail
+            $(, $argument)*
+        )
+    };
+}
+pub(super) use select_businesses;
+
+/// The Twilio account that a business is put with.
+#[derive(Debug, Clone, Copy)]
+pub enum AccountWrite<'a> {
+    /// None of its own: the main account.
+    Main,
+    /// The one that counts, as it is; nothing else is pending.
+    Unchanged,
+    /// This one, whose token Twilio has confirmed.
+    Proven {
+        /// `AC…`.
+        account_sid: &'a str,
+        /// The token, encrypted.
+        sealed: &'a [u8],
+    },
+    /// This one, once Twilio has confirmed its token; until then what counts goes on.
+    Pending {
+        /// `AC…`.
+        account_sid: &'a str,
+        /// The token, encrypted.
+        sealed: &'a [u8],
+    },
 }
 
 /// A business to be kept.
@@ -38,19 +89,8 @@ pub struct BusinessWrite<'a> {
     pub phone_numbers: &'a [PhoneNumber],
     /// Its whole public document.
     pub profile: &'a Value,
-    /// Its own Twilio account, if it brings one.
-    pub twilio_account_sid: Option<&'a str>,
-    /// That account's token, encrypted; none keeps the one that is there, as long as the account is the same.
-    pub twilio_auth_token: Option<&'a [u8]>,
-}
-
-/// A token that a signature of a Twilio account may be made with.
-#[derive(Debug, Clone)]
-pub struct SigningKey {
-    /// The business: the context of the encryption.
-    pub business_id: String,
-    /// The token, encrypted.
-    pub sealed: Vec<u8>,
+    /// Its Twilio account.
+    pub account: AccountWrite<'a>,
 }
 
 impl Store {
@@ -61,31 +101,19 @@ impl Store {
     pub async fn put_business(&self, b: &BusinessWrite<'_>) -> Result<BusinessRecord, StoreError> {
         let mut tx = self.pool.begin().await?;
         let phones: Vec<String> = b.phone_numbers.iter().map(|p| p.as_str().to_owned()).collect();
-        let record = sqlx::query_as!(
-            BusinessRecord,
-            r#"INSERT INTO businesses AS old
-                 (id, name, user_id, forward_to, profile, twilio_account_sid, twilio_auth_token)
-               VALUES ($1, $2, $3, $4, $5, $6, $7)
+        sqlx::query!(
+            r#"INSERT INTO businesses (id, name, user_id, forward_to, profile) VALUES ($1, $2, $3, $4, $5)
                ON CONFLICT (id) DO UPDATE SET name = excluded.name, user_id = excluded.user_id,
-                 forward_to = excluded.forward_to, profile = excluded.profile,
-                 twilio_account_sid = excluded.twilio_account_sid,
-                 twilio_auth_token = CASE
-                   WHEN excluded.twilio_account_sid IS NULL THEN NULL
-                   WHEN excluded.twilio_auth_token IS NOT NULL THEN excluded.twilio_auth_token
-                   WHEN excluded.twilio_account_sid = old.twilio_account_sid THEN old.twilio_auth_token
-                 END,
-                 updated_at = now()
-               RETURNING id, profile, twilio_account_sid, twilio_auth_token, created_at, updated_at"#,
+                 forward_to = excluded.forward_to, profile = excluded.profile, updated_at = now()"#,
             b.id,
             b.name,
             b.user_id,
             b.forward_to.as_str(),
-            b.profile,
-            b.twilio_account_sid,
-            b.twilio_auth_token
+            b.profile
         )
-        .fetch_one(&mut *tx)
+        .execute(&mut *tx)
         .await?;
+        super::twilio_accounts::write(&mut tx, b.id, b.account).await?;
         sqlx::query!("DELETE FROM business_numbers WHERE business_id = $1 AND NOT phone = ANY($2)", b.id, &phones)
             .execute(&mut *tx)
             .await?;
@@ -109,6 +137,7 @@ impl Store {
                 foreign.join(", ")
             )));
         }
+        let record = select_businesses!("FROM businesses b WHERE b.id = $1", b.id).fetch_one(&mut *tx).await?;
         tx.commit().await?;
         Ok(record)
     }
@@ -118,13 +147,7 @@ impl Store {
     /// # Errors
     /// When PostgreSQL is away.
     pub async fn business(&self, id: &str) -> Result<Option<BusinessRecord>, StoreError> {
-        Ok(sqlx::query_as!(
-            BusinessRecord,
-            "SELECT id, profile, twilio_account_sid, twilio_auth_token, created_at, updated_at FROM businesses WHERE id = $1",
-            id
-        )
-        .fetch_optional(&self.pool)
-        .await?)
+        Ok(select_businesses!("FROM businesses b WHERE b.id = $1", id).fetch_optional(&self.pool).await?)
     }
 
     /// The business that a number belongs to.
@@ -132,10 +155,8 @@ impl Store {
     /// # Errors
     /// When PostgreSQL is away.
     pub async fn business_by_phone(&self, phone: &PhoneNumber) -> Result<Option<BusinessRecord>, StoreError> {
-        Ok(sqlx::query_as!(
-            BusinessRecord,
-            r#"SELECT b.id, b.profile, b.twilio_account_sid, b.twilio_auth_token, b.created_at, b.updated_at
-               FROM business_numbers n JOIN businesses b ON b.id = n.business_id WHERE n.phone = $1"#,
+        Ok(select_businesses!(
+            "FROM business_numbers n JOIN businesses b ON b.id = n.business_id WHERE n.phone = $1",
             phone.as_str()
         )
         .fetch_optional(&self.pool)
@@ -152,10 +173,9 @@ impl Store {
         after: Option<&str>,
         limit: i64,
     ) -> Result<Vec<BusinessRecord>, StoreError> {
-        Ok(sqlx::query_as!(
-            BusinessRecord,
-            r#"SELECT id, profile, twilio_account_sid, twilio_auth_token, created_at, updated_at FROM businesses
-               WHERE ($1::text IS NULL OR id > $1) AND ($3::text[] IS NULL OR id = ANY($3)) ORDER BY id LIMIT $2"#,
+        Ok(select_businesses!(
+            "FROM businesses b WHERE ($1::text IS NULL OR b.id > $1) AND ($3::text[] IS NULL OR b.id = ANY($3))
+             ORDER BY b.id LIMIT $2",
             after,
             limit,
             among
@@ -169,12 +189,7 @@ impl Store {
     /// # Errors
     /// When PostgreSQL is away.
     pub async fn all_businesses(&self) -> Result<Vec<BusinessRecord>, StoreError> {
-        Ok(sqlx::query_as!(
-            BusinessRecord,
-            "SELECT id, profile, twilio_account_sid, twilio_auth_token, created_at, updated_at FROM businesses ORDER BY id"
-        )
-        .fetch_all(&self.pool)
-        .await?)
+        Ok(select_businesses!("FROM businesses b ORDER BY b.id").fetch_all(&self.pool).await?)
     }
 
     /// Forgets a business and gives its numbers back; its conversations stay. `false` where there is none.
@@ -186,18 +201,17 @@ impl Store {
         Ok(result.rows_affected() == 1)
     }
 
-    /// The tokens that businesses have left for a Twilio account.
+    /// Whether a business has this number now.
     ///
     /// # Errors
     /// When PostgreSQL is away.
-    pub async fn signing_keys(&self, account_sid: &str) -> Result<Vec<SigningKey>, StoreError> {
-        Ok(sqlx::query_as!(
-            SigningKey,
-            r#"SELECT id AS business_id, twilio_auth_token AS "sealed!" FROM businesses
-               WHERE twilio_account_sid = $1 AND twilio_auth_token IS NOT NULL"#,
-            account_sid
+    pub async fn has_number(&self, business_id: &str, phone: &PhoneNumber) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM business_numbers WHERE phone = $1 AND business_id = $2) AS "has!""#,
+            phone.as_str(),
+            business_id
         )
-        .fetch_all(&self.pool)
+        .fetch_one(&self.pool)
         .await?)
     }
 

@@ -26,6 +26,8 @@ pub struct Commit<'a> {
     pub body_hash: Option<&'a str>,
     /// The call, if it has changed.
     pub call: Option<&'a Call>,
+    /// The business that has to have the conversation's number still; none where that does not matter to the input.
+    pub number_of: Option<&'a str>,
     /// The conversation's decision, if there is one.
     pub decision: Option<&'a Decision>,
     /// Who did what, where there is a decision.
@@ -75,6 +77,8 @@ pub enum Committed {
     Conflict,
     /// Somebody else was quicker with the call.
     CallConflict,
+    /// The number belongs to another business by now, or to none: look it up again, decide again.
+    NumberMoved,
 }
 
 impl Store {
@@ -128,8 +132,8 @@ async fn write(tx: &mut Transaction<'_, Postgres>, commit: &Commit<'_>) -> Resul
         return Ok(Committed::Seen { outbox_keys: row.outbox_keys, same_body });
     }
     if let Some(decision) = commit.decision {
-        if !write_conversation(tx, &decision.conversation).await? {
-            return Ok(Committed::Conflict);
+        if !write_conversation(tx, &decision.conversation, commit.number_of).await? {
+            return not_written(tx, &decision.conversation, commit.number_of).await;
         }
         for message in &decision.messages {
             if !insert_message(tx, &decision.conversation, message).await? {
@@ -182,8 +186,30 @@ async fn write(tx: &mut Transaction<'_, Postgres>, commit: &Commit<'_>) -> Resul
     Ok(Committed::Done)
 }
 
-/// Inserts a conversation of version 0, or updates one whose version is still the one that was read.
-async fn write_conversation(tx: &mut PgConnection, c: &Conversation) -> Result<bool, StoreError> {
+/// Why a conversation was not written. Asked only then, so that the usual way costs nothing more.
+async fn not_written(
+    tx: &mut PgConnection,
+    c: &Conversation,
+    number_of: Option<&str>,
+) -> Result<Committed, StoreError> {
+    let Some(business_id) = number_of else { return Ok(Committed::Conflict) };
+    let still_its_own = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM business_numbers WHERE phone = $1 AND business_id = $2) AS "own!""#,
+        c.business_phone.as_str(),
+        business_id
+    )
+    .fetch_one(tx)
+    .await?;
+    Ok(if still_its_own { Committed::Conflict } else { Committed::NumberMoved })
+}
+
+/// Inserts a conversation of version 0, or updates one whose version is still the one that was read; neither where its number
+/// has to be this business's and is not.
+async fn write_conversation(
+    tx: &mut PgConnection,
+    c: &Conversation,
+    number_of: Option<&str>,
+) -> Result<bool, StoreError> {
     let answering = c.answering.as_ref().map(|a| a.window_id);
     let next_look = c.next_look();
     let core = Json(Core::of(c));
@@ -192,9 +218,13 @@ async fn write_conversation(tx: &mut PgConnection, c: &Conversation) -> Result<b
             r#"INSERT INTO conversations (id, business_id, user_id, call_id, customer_phone, business_phone, status,
                  ownership, ai_timer_started, ai_timer_started_at, user_takeover_at, emergency_detected, job_type,
                  urgency_level, outcome, summary, opted_out, created_at, last_activity, version, event_sequence, epoch,
-                 hard_epoch, answering_window, window_deadline, core)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 1, $20,
-                 $21, $22, $23, $24, $25)
+                 hard_epoch, answering_window, window_deadline, core, own_account)
+               SELECT $1::uuid, $2::text, $3::text, $4::uuid, $5::text, $6::text, $7::text, $8::text, $9::boolean,
+                 $10::timestamptz, $11::timestamptz, $12::boolean, $13::text, $14::text, $15::text, $16::text,
+                 $17::boolean, $18::timestamptz, $19::timestamptz, 1, $20::bigint, $21::bigint, $22::bigint, $23::uuid,
+                 $24::timestamptz, $25::jsonb, $26::text
+               WHERE $27::text IS NULL
+                  OR EXISTS (SELECT 1 FROM business_numbers WHERE phone = $6 AND business_id = $27)
                ON CONFLICT DO NOTHING"#,
             c.id,
             c.business_id,
@@ -220,7 +250,9 @@ async fn write_conversation(tx: &mut PgConnection, c: &Conversation) -> Result<b
             c.hard_epoch,
             answering,
             next_look,
-            core as _
+            core as _,
+            c.own_account,
+            number_of
         )
         .execute(tx)
         .await
@@ -229,8 +261,12 @@ async fn write_conversation(tx: &mut PgConnection, c: &Conversation) -> Result<b
             r#"UPDATE conversations SET status = $3, ownership = $4, ai_timer_started = $5, ai_timer_started_at = $6,
                  user_takeover_at = $7, emergency_detected = $8, job_type = $9, urgency_level = $10, outcome = $11,
                  summary = $12, opted_out = $13, last_activity = $14, event_sequence = $15, epoch = $16,
-                 hard_epoch = $17, answering_window = $18, window_deadline = $19, core = $20, version = version + 1
-               WHERE id = $1 AND version = $2"#,
+                 hard_epoch = $17, answering_window = $18, window_deadline = $19, core = $20, own_account = $21,
+                 version = version + 1
+               WHERE id = $1 AND version = $2
+                 AND ($22::text IS NULL
+                      OR EXISTS (SELECT 1 FROM business_numbers n WHERE n.phone = conversations.business_phone
+                                                                    AND n.business_id = $22))"#,
             c.id,
             c.version,
             c.status.as_str(),
@@ -250,7 +286,9 @@ async fn write_conversation(tx: &mut PgConnection, c: &Conversation) -> Result<b
             c.hard_epoch,
             answering,
             next_look,
-            core as _
+            core as _,
+            c.own_account,
+            number_of
         )
         .execute(tx)
         .await

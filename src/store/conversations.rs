@@ -57,6 +57,7 @@ pub(super) struct ConversationRow {
     answering_window: Option<Uuid>,
     #[expect(dead_code, reason = "written for the sweeper, read in SQL only")]
     window_deadline: Option<DateTime<Utc>>,
+    own_account: Option<String>,
     core: Json<Core>,
 }
 
@@ -72,6 +73,7 @@ impl ConversationRow {
             business_id: self.business_id,
             user_id: self.user_id,
             call_id: self.call_id,
+            own_account: self.own_account,
             ai_timer_started: self.ai_timer_started,
             ai_timer_started_at: self.ai_timer_started_at,
             user_takeover_at: self.user_takeover_at,
@@ -128,7 +130,7 @@ impl Store {
             r#"SELECT id, business_id, user_id, call_id, customer_phone, business_phone, status, ownership,
                  ai_timer_started, ai_timer_started_at, user_takeover_at, emergency_detected, job_type, urgency_level,
                  outcome, summary, opted_out, created_at, last_activity, version, event_sequence, epoch, hard_epoch,
-                 answering_window, window_deadline, core AS "core: Json<Core>"
+                 answering_window, window_deadline, own_account, core AS "core: Json<Core>"
                FROM conversations WHERE id = $1"#,
             id
         )
@@ -138,12 +140,13 @@ impl Store {
         .transpose()
     }
 
-    /// The open conversation of a customer with a business number.
+    /// The open conversation of a customer with a number of a business.
     ///
     /// # Errors
     /// When PostgreSQL is away, or the row is corrupt.
     pub async fn open_conversation(
         &self,
+        business_id: &str,
         business_phone: &PhoneNumber,
         customer_phone: &PhoneNumber,
     ) -> Result<Option<Conversation>, StoreError> {
@@ -152,9 +155,10 @@ impl Store {
             r#"SELECT id, business_id, user_id, call_id, customer_phone, business_phone, status, ownership,
                  ai_timer_started, ai_timer_started_at, user_takeover_at, emergency_detected, job_type, urgency_level,
                  outcome, summary, opted_out, created_at, last_activity, version, event_sequence, epoch, hard_epoch,
-                 answering_window, window_deadline, core AS "core: Json<Core>"
+                 answering_window, window_deadline, own_account, core AS "core: Json<Core>"
                FROM conversations
-               WHERE business_phone = $1 AND customer_phone = $2 AND status <> 'completed'"#,
+               WHERE business_id = $1 AND business_phone = $2 AND customer_phone = $3 AND status <> 'completed'"#,
+            business_id,
             business_phone.as_str(),
             customer_phone.as_str()
         )
@@ -164,13 +168,14 @@ impl Store {
         .transpose()
     }
 
-    /// The newest conversation of a customer with a business number that has ended. Newest by its beginning: a late
+    /// The newest conversation of a customer with a number of a business that has ended. Newest by its beginning: a late
     /// report on a message is activity of an older one.
     ///
     /// # Errors
     /// When PostgreSQL is away, or the row is corrupt.
     pub async fn last_ended_conversation(
         &self,
+        business_id: &str,
         business_phone: &PhoneNumber,
         customer_phone: &PhoneNumber,
     ) -> Result<Option<Conversation>, StoreError> {
@@ -179,10 +184,11 @@ impl Store {
             r#"SELECT id, business_id, user_id, call_id, customer_phone, business_phone, status, ownership,
                  ai_timer_started, ai_timer_started_at, user_takeover_at, emergency_detected, job_type, urgency_level,
                  outcome, summary, opted_out, created_at, last_activity, version, event_sequence, epoch, hard_epoch,
-                 answering_window, window_deadline, core AS "core: Json<Core>"
+                 answering_window, window_deadline, own_account, core AS "core: Json<Core>"
                FROM conversations
-               WHERE business_phone = $1 AND customer_phone = $2 AND status = 'completed'
+               WHERE business_id = $1 AND business_phone = $2 AND customer_phone = $3 AND status = 'completed'
                ORDER BY created_at DESC, id DESC LIMIT 1"#,
+            business_id,
             business_phone.as_str(),
             customer_phone.as_str()
         )
@@ -207,7 +213,7 @@ impl Store {
             r#"SELECT id, business_id, user_id, call_id, customer_phone, business_phone, status, ownership,
                  ai_timer_started, ai_timer_started_at, user_takeover_at, emergency_detected, job_type, urgency_level,
                  outcome, summary, opted_out, created_at, last_activity, version, event_sequence, epoch, hard_epoch,
-                 answering_window, window_deadline, core AS "core: Json<Core>"
+                 answering_window, window_deadline, own_account, core AS "core: Json<Core>"
                FROM conversations
                WHERE ($1::text IS NULL OR business_id = $1)
                  AND ($2::text IS NULL OR customer_phone = $2)

@@ -19,6 +19,7 @@ mod record;
 mod retention;
 mod sending;
 mod sweep;
+mod twilio_accounts;
 mod waiting_webhooks;
 
 use std::time::Duration;
@@ -27,7 +28,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Executor, PgPool};
 
 pub use api_keys::{ApiKey, KeyScope};
-pub use businesses::{BusinessRecord, BusinessWrite, SigningKey};
+pub use businesses::{AccountWrite, BusinessRecord, BusinessWrite};
 pub use calls::CallFilter;
 pub use commit::{Commit, Committed, OutboxRow};
 pub use conversations::ConversationFilter;
@@ -38,8 +39,9 @@ pub use idempotency::Once;
 pub use messages::Message;
 pub use outbox::{Draining, WaitingRow};
 pub use record::{AnalysisRow, AuditEntry, AuditRow, WindowMessage, WindowStep};
-pub use sending::{Claim, Claimed, DueMessage};
-pub use sweep::Overdue;
+pub use sending::{Claim, Claimed, DueMessage, SendingAccount};
+pub use sweep::{Overdue, ReleasedConversation};
+pub use twilio_accounts::{SigningKey, UnprovenAccount};
 pub use waiting_webhooks::{WaitingBatch, WaitingWebhook};
 
 /// Works on as the service's role, if there is one and it may be taken.

@@ -40,6 +40,15 @@ pub struct DueMessage {
     pub absent_reads: i32,
 }
 
+/// The Twilio account that a message is to be sent with.
+#[derive(Debug, Clone, Copy)]
+pub struct SendingAccount<'a> {
+    /// `AC…`.
+    pub sid: &'a str,
+    /// Whether it is the main account, and not one that the business brings.
+    pub is_main: bool,
+}
+
 /// What came of a claim.
 #[derive(Debug, Clone, Copy)]
 pub enum Claim {
@@ -157,7 +166,8 @@ impl Store {
     }
 
     /// The fence and the claim in one statement: passes only where nothing has made the message stale, and makes one
-    /// that waits ours for `lease`, to be sent with this account. Which of the two was the reason is told by the same
+    /// that waits ours for `lease`, to be sent with this account. The business has to have the number still, and the main
+    /// account sends to nobody who was reached under another one. Which of the two was the reason is told by the same
     /// look, for a message that somebody else had for a moment may wait again in the next. The conversation's row is
     /// share-locked: a takeover that has committed is seen, and one that commits later sees the claim.
     ///
@@ -166,14 +176,15 @@ impl Store {
     pub async fn claim(
         &self,
         message_id: Uuid,
-        account_sid: &str,
+        account: SendingAccount<'_>,
         lease: Duration,
         now: DateTime<Utc>,
     ) -> Result<Claim, StoreError> {
         let claim = Uuid::new_v4();
         let judged = sqlx::query!(
             r#"WITH fence AS (
-                 SELECT c.epoch, c.hard_epoch, c.answering_window, c.business_id, c.customer_phone, c.opted_out
+                 SELECT c.epoch, c.hard_epoch, c.answering_window, c.business_id, c.business_phone, c.customer_phone,
+                   c.opted_out, c.own_account
                  FROM conversations c
                  WHERE c.id = (SELECT about FROM messages WHERE id = $1)
                  FOR SHARE
@@ -186,6 +197,9 @@ impl Store {
                                                               AND o.customer_phone = fence.customer_phone)
                         AND NOT EXISTS (SELECT 1 FROM erased_opt_outs o WHERE o.business_id = fence.business_id
                                           AND o.customer = customer_hash(fence.business_id, fence.customer_phone)))
+                   AND EXISTS (SELECT 1 FROM business_numbers n WHERE n.phone = fence.business_phone
+                                                                  AND n.business_id = fence.business_id)
+                   AND NOT ($6 AND fence.own_account IS NOT NULL)
                    AND (m.fence_hard_epoch IS NULL -- what a person wrote has no fence
                         OR (m.fence_hard_epoch = fence.hard_epoch
                             AND (m.fence_epoch = fence.epoch
@@ -209,7 +223,8 @@ impl Store {
             claim,
             lease.as_secs_f64(),
             now,
-            account_sid
+            account.sid,
+            account.is_main
         )
         .fetch_optional(&self.pool)
         .await?;

@@ -14,7 +14,51 @@ pub struct Overdue {
     pub deadline: DateTime<Utc>,
 }
 
+/// An open conversation of a number that its business has given up.
+#[derive(Debug, Clone, Copy)]
+pub struct ReleasedConversation {
+    /// The conversation.
+    pub conversation_id: Uuid,
+    /// When the number was given up.
+    pub released_at: DateTime<Utc>,
+}
+
 impl Store {
+    /// Open conversations of numbers that their business has given up, and has not taken back since.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn conversations_of_released_numbers(&self, limit: i64) -> Result<Vec<ReleasedConversation>, StoreError> {
+        Ok(sqlx::query_as!(
+            ReleasedConversation,
+            "SELECT c.id AS conversation_id, r.released_at
+             FROM released_numbers r JOIN conversations c ON c.business_id = r.business_id AND c.business_phone = r.phone
+             WHERE c.status <> 'completed'
+               AND NOT EXISTS (SELECT 1 FROM business_numbers n WHERE n.phone = r.phone AND n.business_id = r.business_id)
+             ORDER BY c.id LIMIT $1",
+            limit
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Forgets numbers that were given up a minute ago or more and have no open conversation, or are their business's again.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn forget_released_numbers(&self) -> Result<u64, StoreError> {
+        let deleted = sqlx::query!(
+            "DELETE FROM released_numbers r
+             WHERE r.released_at < now() - interval '1 minute'
+               AND (NOT EXISTS (SELECT 1 FROM conversations c WHERE c.business_id = r.business_id
+                                  AND c.business_phone = r.phone AND c.status <> 'completed')
+                    OR EXISTS (SELECT 1 FROM business_numbers n WHERE n.phone = r.phone AND n.business_id = r.business_id))"
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(deleted.rows_affected())
+    }
+
     /// Conversations whose open window should have closed `by_seconds` ago.
     ///
     /// # Errors

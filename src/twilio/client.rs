@@ -146,8 +146,8 @@ impl ListError {
 /// A client of Twilio's REST API.
 #[derive(Debug, Clone)]
 pub struct TwilioClient {
-    http: reqwest::Client,
-    api_url: String,
+    pub(super) http: reqwest::Client,
+    pub(super) api_url: String,
     timeout: Duration,
 }
 
@@ -216,7 +216,7 @@ impl TwilioClient {
         format!("{}/2010-04-01/Accounts/{sid}/Messages.json", self.api_url)
     }
 
-    async fn exchange(
+    pub(super) async fn exchange(
         &self,
         account: &Account,
         request: RequestBuilder,

@@ -19,13 +19,10 @@ fn with_account(sid: &str) -> Value {
 
 /// A service whose business has sent an SMS with one account and uses another since; Twilio has taken the SMS, its answer
 /// and the callback were lost, and its list was out of reach until now.
-async fn account_changed(from: &Value, to: &Value, own_sid: &str) -> App {
-    let app = App::setup()
-        .set("NMC_TOKEN_KEY", TOKEN_KEY)
-        .set("NMC_RECONCILE_AFTER", "1s")
-        .subaccount(own_sid, OWN_TOKEN)
-        .start()
-        .await;
+async fn account_changed(from: &Value, to: &Value) -> App {
+    let setup = App::setup().set("NMC_TOKEN_KEY", TOKEN_KEY).set("NMC_RECONCILE_AFTER", "1s");
+    let accounts = [from, to].into_iter().filter_map(|business| business["twilio"]["account_sid"].as_str());
+    let app = accounts.fold(setup, |setup, sid| setup.subaccount(sid, OWN_TOKEN)).start().await;
     app.put_business(BUSINESS, from).await;
     no_callbacks(&app);
     let twilio = &app.servers.twilio;
@@ -41,7 +38,7 @@ async fn account_changed(from: &Value, to: &Value, own_sid: &str) -> App {
 #[tokio::test]
 async fn what_became_of_an_sms_is_looked_up_in_the_account_that_it_was_sent_with() {
     let own = new_account_sid();
-    let app = account_changed(&business(), &with_account(&own), &own).await;
+    let app = account_changed(&business(), &with_account(&own)).await;
     let told = app.wait_for_event("message.sent").await;
     app.settled().await;
     let at_twilio = app.sms_to(CUSTOMER);
@@ -57,7 +54,7 @@ async fn what_became_of_an_sms_is_looked_up_in_the_account_that_it_was_sent_with
 async fn an_account_that_is_not_used_any_more_cannot_be_asked_and_a_person_is_told(#[case] another: bool) {
     let own = new_account_sid();
     let next = if another { with_account(&new_account_sid()) } else { business() };
-    let app = account_changed(&with_account(&own), &next, &own).await;
+    let app = account_changed(&with_account(&own), &next).await;
     let mut sql = app.servers.sql().await;
     let half_an_hour_passes = "UPDATE messages SET attempted_at = attempted_at - $1::interval WHERE status = 'sending'";
     let aged = sqlx::query(half_an_hour_passes).bind(Duration::from_secs(31 * 60)).execute(&mut sql).await.unwrap();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use nevermisscall::store::{Claim, Store};
+use nevermisscall::store::{Claim, SendingAccount, Store};
 use nmc_testbed::sim::{Rule, Span};
 use nmc_testbed::twilio::{Callbacks, Fault, Refusal};
 use rstest::rstest;
@@ -131,7 +131,8 @@ async fn a_claim_that_fails_says_why() {
     let id = first_message_of(&app, CUSTOMER).await["id"].as_str().unwrap().parse::<Uuid>().unwrap();
     app.stop().await;
     let store = Store::owner(app.servers.database_url()).unwrap();
-    let claim = async || store.claim(id, "AC1", LEASE, Utc::now()).await.unwrap();
+    let main = SendingAccount { sid: "AC1", is_main: true };
+    let claim = async || store.claim(id, main, LEASE, Utc::now()).await.unwrap();
     let Claim::Ours(claimed) = claim().await else { panic!("it waits") };
     assert!(matches!(claim().await, Claim::Taken));
     store.release_claim(id, claimed).await.unwrap();

@@ -36,7 +36,7 @@ pub(in crate::conversation) fn reported(
                 opting::out(context, draft, "carrier", message.created_at);
             }
         }
-        MessageReport::Superseded => superseded(draft, message),
+        MessageReport::Superseded => superseded(context, draft, message),
         // An answer from the past would only confuse.
         MessageReport::Expired => give_up(draft, message, None, "expired", "it waited too long to be sent"),
         MessageReport::Unknown => unknown(draft, message),
@@ -67,7 +67,11 @@ fn alert_reported(draft: &mut Draft<'_>, message: &SentMessage, report: &Message
         return;
     }
     advance(draft, message, status, sid.map(String::as_str), code, None);
-    if matches!(status, MessageStatus::Failed | MessageStatus::Undelivered | MessageStatus::Unknown) {
+    let is_lost = matches!(
+        status,
+        MessageStatus::Failed | MessageStatus::Undelivered | MessageStatus::Unknown | MessageStatus::Superseded
+    );
+    if is_lost {
         alerts::failed(draft, code);
     }
 }
@@ -103,12 +107,15 @@ fn unknown(draft: &mut Draft<'_>, message: &SentMessage) {
 }
 
 /// The fence held it back: a newer window answers, or a person does.
-fn superseded(draft: &mut Draft<'_>, message: &SentMessage) {
-    if message.kind == MessageKind::User {
+fn superseded(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage) {
+    if message.kind == MessageKind::User && context.opted_out() {
         // It has no fence: only the ledger holds it back, and who wrote it has to know.
         return give_up(draft, message, None, "opted_out", "the customer has opted out of texts meanwhile");
     }
     advance(draft, message, MessageStatus::Superseded, None, None, None);
+    if message.kind == MessageKind::User {
+        draft.emit(EventType::NeedsAttention, json!({ "reason": "may_not_write", "message_id": message.id }));
+    }
     let Some(answering) = answering(draft, message) else { return };
     draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, "fence");
     draft.state().answering = None;

@@ -19,6 +19,7 @@ pub(in crate::conversation) fn received(context: Context<'_>, draft: &mut Draft<
     let message_id = draft.id("message");
     // The ledger is the business's: they may have said it to another of its numbers.
     draft.state().opted_out = context.opted_out();
+    draft.state().own_account = sms.own_account.clone();
     let seen_at = seen_at(context, sms, now);
     draft.state().last_activity = draft.state().last_activity.max(seen_at);
     draft.emit(

@@ -16,6 +16,7 @@ pub(in crate::conversation) fn missed(context: Context<'_>, draft: &mut Draft<'_
         json!({ "call_id": call.call_id, "call_sid": call.call_sid, "dial_status": call.dial_status }),
     );
     draft.state().last_activity = now;
+    draft.state().own_account = call.own_account.clone();
     let told = draft.state().memory.missed_call_sms_at.max(context.missed_call_sms_at);
     if told.is_some_and(|at| now < at + context.policy.missed_call_cooldown) {
         return;

@@ -28,6 +28,7 @@ pub(in crate::conversation) fn open<'a>(
         call_id,
         customer_phone: customer.clone(),
         business_phone: business_phone.clone(),
+        own_account: None, // the input that opens it says which
         status: Status::Active,
         ownership: Ownership::None,
         ai_timer_started: false,

@@ -12,6 +12,9 @@ use crate::conversation::input::Context;
 use crate::conversation::state::{OpenWindow, Ownership, Phase, Status};
 use crate::emergency::Reading;
 
+/// The outcome of a conversation whose number its business has given up.
+const NUMBER_RELEASED: &str = "number_released";
+
 /// A person takes over. Taking over twice changes nothing.
 pub(in crate::conversation) fn taken_over(draft: &mut Draft<'_>, user_id: &str, reason: &str) {
     if draft.state().status == Status::Completed || draft.state().ownership == Ownership::User {
@@ -53,7 +56,7 @@ fn stop_the_answer(draft: &mut Draft<'_>) {
 
 /// A person writes, which takes over where they had not yet. It answers what has been collected.
 pub(in crate::conversation) fn replied(context: Context<'_>, draft: &mut Draft<'_>, user_id: &str, body: &str) {
-    if draft.state().status == Status::Completed || context.opted_out() {
+    if draft.state().status == Status::Completed || context.opted_out() || !context.may_write {
         return;
     }
     taken_over(draft, user_id, "reply");
@@ -72,7 +75,7 @@ pub(in crate::conversation) fn replied(context: Context<'_>, draft: &mut Draft<'
 
 /// A person gives the conversation back. What the customer wrote and nobody answered gets its window.
 pub(in crate::conversation) fn released(context: Context<'_>, draft: &mut Draft<'_>, user_id: &str) {
-    if draft.state().status == Status::Completed || draft.state().ownership != Ownership::User {
+    if draft.state().status == Status::Completed || draft.state().ownership != Ownership::User || !context.may_write {
         return;
     }
     let now = draft.now;
@@ -94,19 +97,42 @@ pub(in crate::conversation) fn completed(draft: &mut Draft<'_>, user_id: &str, o
     if draft.state().status == Status::Completed {
         return;
     }
-    let now = draft.now;
-    silence_the_ai(draft, "completed");
-    alerts::stop(draft);
-    hand_over_window(draft, "completed");
-    draft.state().status = Status::Completed;
-    draft.state().memory.completed_at = Some(now);
-    draft.state().outcome = Some(outcome.to_owned());
+    end(draft, "completed", outcome);
     draft.state().summary = summary.map(str::to_owned);
-    draft.state().last_activity = now;
     draft.emit(
         EventType::ConversationCompleted,
         json!({ "outcome": outcome, "summary": summary, "by": "user", "user_id": user_id }),
     );
+}
+
+/// The business has given up the number that the conversation is held with: nothing can be said in it any more. What waits
+/// for an answer is a person's, and so is an emergency that others were still to be told of.
+pub(in crate::conversation) fn number_released(draft: &mut Draft<'_>) {
+    if draft.state().status == Status::Completed {
+        return;
+    }
+    let unanswered = draft.state().window.is_some() || draft.state().answering.is_some();
+    let emergency = draft.state().memory.alerting.is_some();
+    end(draft, NUMBER_RELEASED, NUMBER_RELEASED);
+    if unanswered || emergency {
+        draft.emit(EventType::NeedsAttention, json!({ "reason": NUMBER_RELEASED, "emergency": emergency }));
+    }
+    draft.emit(
+        EventType::ConversationCompleted,
+        json!({ "outcome": NUMBER_RELEASED, "summary": null, "by": "service" }),
+    );
+}
+
+fn end(draft: &mut Draft<'_>, because: &str, outcome: &str) {
+    let now = draft.now;
+    silence_the_ai(draft, because);
+    alerts::stop(draft);
+    hand_over_window(draft, because);
+    draft.state().status = Status::Completed;
+    draft.state().memory.completed_at = Some(now);
+    draft.state().outcome = Some(outcome.to_owned());
+    draft.state().summary = None;
+    draft.state().last_activity = now;
 }
 
 /// No answer of the AI under way is wanted any more: not one that DispatchBot works on, nor one that waits to be sent.

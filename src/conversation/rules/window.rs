@@ -48,6 +48,11 @@ pub(in crate::conversation) fn due(context: Context<'_>, draft: &mut Draft<'_>) 
         overtake(draft, &answering, "newer window");
     }
     draft.state().window = None;
+    if !context.may_write {
+        draft.window(window.id, WindowState::HandedOver, window.opened_at, "may_not_write");
+        draft.emit(EventType::NeedsAttention, json!({ "reason": "may_not_write", "window_id": window.id }));
+        return;
+    }
     if replies_too_often(context.policy, draft) {
         draft.window(window.id, WindowState::HandedOver, window.opened_at, "ai_max");
         draft.emit(EventType::NeedsAttention, json!({ "reason": "ai_max", "window_id": window.id }));

@@ -93,3 +93,51 @@ fn the_missed_call_text_heeds_quiet_hours_only_where_the_business_says_so(
     let window = talk.state().answering.clone().unwrap().window_id;
     assert_eq!(talk.answered(window, "On our way.").messages[0].not_before, None, "an answer never waits");
 }
+
+#[test]
+fn a_released_number_ends_the_conversation_and_hands_over_what_waits() {
+    let mut talk = Talk::new();
+    talk.text("My sink is blocked");
+    talk.may_write = false;
+    let decision = talk.apply(&Input::NumberReleased);
+    let conversation = &decision.conversation;
+    assert_eq!((conversation.status, conversation.outcome.as_deref()), (Status::Completed, Some("number_released")));
+    assert_eq!(decision.windows[0].state, WindowState::HandedOver);
+    assert_eq!(events(decision), ["conversation.needs_attention", "conversation.completed"]);
+}
+
+#[test]
+fn a_released_number_holds_back_the_answer_under_way_and_raises_the_fence() {
+    let mut talk = Talk::new();
+    talk.text("My sink is blocked");
+    let window = talk.close_window();
+    talk.answered(window, "We can help.");
+    let before = talk.state.clone().unwrap();
+    let decision = talk.apply(&Input::NumberReleased);
+    assert_eq!(decision.message_updates[0].status, MessageStatus::Superseded);
+    assert!(decision.conversation.hard_epoch > before.hard_epoch);
+    let again = talk.apply(&Input::NumberReleased);
+    assert!(!again.changed, "it is over already");
+}
+
+#[test]
+fn what_the_business_may_not_write_is_not_asked_of_dispatchbot_but_handed_over() {
+    let mut talk = Talk::new();
+    talk.text("My sink is blocked");
+    talk.may_write = false;
+    let decision = talk.later(61.0).due();
+    assert_eq!(windows(decision), [(WindowState::HandedOver, "may_not_write")]);
+    assert_eq!(events(decision), ["conversation.needs_attention"]);
+    assert!(!is_analyzed(decision));
+}
+
+#[test]
+fn a_person_may_take_over_what_may_not_be_written_to_but_not_reply_nor_release() {
+    let mut talk = Talk::new();
+    talk.text("My sink is blocked");
+    talk.may_write = false;
+    let user_id = || "u1".to_owned();
+    assert!(!talk.apply(&Input::UserReplied { user_id: user_id(), body: "Hello".into() }).changed);
+    assert!(talk.apply(&Input::UserTookOver { user_id: user_id(), reason: "mine".into() }).changed);
+    assert!(!talk.apply(&Input::Released { user_id: user_id() }).changed);
+}

@@ -29,6 +29,8 @@ struct Talk {
     opted_out_at: Option<DateTime<Utc>>,
     /// As sent from any number of the business.
     missed_call_sms_at: Option<DateTime<Utc>>,
+    /// Whether the business may write to the customer.
+    may_write: bool,
     inputs: u32,
     /// The newest decision.
     last: Option<Decision>,
@@ -66,6 +68,7 @@ impl Talk {
             now: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
             opted_out_at: None,
             missed_call_sms_at: None,
+            may_write: true,
             inputs: 0,
             last: None,
             sent: Vec::new(),
@@ -86,6 +89,7 @@ impl Talk {
             business: &self.business,
             opted_out_at: self.opted_out_at,
             missed_call_sms_at: self.missed_call_sms_at,
+            may_write: self.may_write,
         };
         let decision = decide(context, self.state.as_ref(), &id, input, self.now).unwrap();
         assert_eq!(Some(&decision), decide(context, self.state.as_ref(), &id, input, self.now).as_ref(), "not pure");
@@ -126,6 +130,7 @@ impl Talk {
             dial_status: "no-answer".into(),
             customer: customer(),
             business_phone: business(),
+            own_account: None,
         };
         self.apply(&Input::CallMissed(call))
     }
@@ -140,6 +145,7 @@ impl Talk {
             twilio_sid: format!("SM{}", self.inputs),
             customer: customer(),
             business_phone: business(),
+            own_account: None,
             body: body.into(),
             media: Vec::new(),
             opt_out_type: None,

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::auth::{Reader, Writer};
 use super::body::Body;
 use super::failure::Failure;
+use super::twilio_account::{self, TwilioAccount};
 use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group};
 use crate::business::{Profile, Trade};
@@ -34,17 +35,6 @@ struct Templates {
     fallback: Option<String>,
     /// Sent in an emergency when DispatchBot has no answer in time.
     emergency: Option<String>,
-}
-
-/// A business's own Twilio account.
-#[derive(Debug, Clone, Object)]
-#[oai(skip_serializing_if_is_none)]
-struct TwilioAccount {
-    /// `AC…`.
-    account_sid: String,
-    /// Its auth token: encrypted at rest, never given back. Left out, the one that is there stays.
-    #[oai(write_only)]
-    auth_token: Option<String>,
 }
 
 /// A business, and all that AI and forwarding need of it.
@@ -128,8 +118,7 @@ impl BusinessesApi {
         key.0.sees(&business_id, "business")?;
         let account = business.0.twilio.clone();
         let profile = validated(&business_id, business.0, edge.cipher.is_some())?;
-        let sealed = account.as_ref().and_then(|a| a.auth_token.as_ref()).zip(edge.cipher.as_ref());
-        let sealed = sealed.map(|(token, cipher)| cipher.seal(token, &business_id));
+        let account = twilio_account::choose(&edge, &business_id, account.as_ref()).await?;
         let document = serde_json::to_value(&profile).unwrap_or_default();
         let write = BusinessWrite {
             id: &business_id,
@@ -138,8 +127,7 @@ impl BusinessesApi {
             forward_to: &profile.forward_to,
             phone_numbers: &profile.phone_numbers,
             profile: &document,
-            twilio_account_sid: account.as_ref().map(|a| a.account_sid.as_str()),
-            twilio_auth_token: sealed.as_deref(),
+            account: account.write(),
         };
         let record = edge.store.put_business(&write).await?;
         edge.directory.forget_all();
@@ -198,6 +186,7 @@ impl BusinessesApi {
 }
 
 fn shown(record: BusinessRecord) -> Result<Business, StoreError> {
+    let twilio = TwilioAccount::shown(&record);
     let profile: Profile =
         serde_json::from_value(record.profile).map_err(|e| StoreError::corrupt("businesses", &record.id, e))?;
     let list = |value: Value| value.as_array().cloned();
@@ -219,7 +208,7 @@ fn shown(record: BusinessRecord) -> Result<Business, StoreError> {
             emergency: profile.templates.emergency,
         }),
         emergency_contacts: Some(profile.emergency_contacts.into_iter().map(String::from).collect()),
-        twilio: record.twilio_account_sid.map(|account_sid| TwilioAccount { account_sid, auth_token: None }),
+        twilio,
         created_at: Some(record.created_at),
         updated_at: Some(record.updated_at),
     })
@@ -255,7 +244,7 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
     settings(&mut problems, business.user_settings.as_ref(), &business.timezone);
     let templates = templates(&mut problems, business.templates);
     if let Some(account) = &business.twilio {
-        twilio_account(&mut problems, account, tokens_can_be_kept);
+        account.validate(&mut problems, tokens_can_be_kept);
     }
     let (Some(forward_to), Some(trade)) = (forward_to, trade) else {
         problems.none()?;
@@ -276,7 +265,7 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
         calendar: Value::Array(business.calendar.unwrap_or_default()),
         templates,
         emergency_contacts: contacts,
-        twilio_account_sid: business.twilio.map(|account| account.account_sid),
+        twilio_account_sid: None, // kept in columns of its own
     })
 }
 
@@ -359,17 +348,4 @@ fn templates(problems: &mut Problems, templates: Option<Templates>) -> conversat
         }
     }
     conversation::Templates { missed_call: own.missed_call, fallback: own.fallback, emergency: own.emergency }
-}
-
-fn twilio_account(problems: &mut Problems, account: &TwilioAccount, tokens_can_be_kept: bool) {
-    if !account.account_sid.starts_with("AC") || !account.account_sid.chars().all(|c| c.is_ascii_alphanumeric()) {
-        problems.add("twilio.account_sid", "is not the id of an account, AC and 32 hex digits");
-    }
-    match &account.auth_token {
-        Some(token) if token.trim().is_empty() => problems.add("twilio.auth_token", "must not be empty"),
-        Some(_) if !tokens_can_be_kept => {
-            problems.add("twilio.auth_token", "cannot be kept: the server has no NMC_TOKEN_KEY to encrypt it with");
-        }
-        _ => {}
-    }
 }

@@ -222,6 +222,17 @@ async fn carry_out(
     if before.status == Status::Completed {
         return Err(over());
     }
+    if !edge.store.has_number(&before.business_id, &before.business_phone).await? {
+        return Err(conflict("the business does not have the number of this conversation any more"));
+    }
+    if matches!(command, Input::UserReplied { .. } | Input::Released { .. }) && before.own_account.is_some() {
+        let account = edge.accounts.of(&before.business_id).await.map_err(|error| Problem::unavailable(&error))?;
+        if edge.accounts.is_main(&account.sid) {
+            return Err(conflict(
+                "the customer was reached under a Twilio account that the business does not bring any more",
+            ));
+        }
+    }
     match edge.shell.command(id, input_id, command).await {
         Ok(Applied::Now(change)) => Ok(Some(*change)),
         // It may have been ended while the command was under way. What it was decided on counts: by now a customer's text may
@@ -234,7 +245,11 @@ async fn carry_out(
 }
 
 fn over() -> Failure {
-    Problem::new(Code::Conflict, "the conversation is completed").into()
+    conflict("the conversation is completed")
+}
+
+fn conflict(why: &str) -> Failure {
+    Problem::new(Code::Conflict, why).into()
 }
 
 pub(super) async fn as_it_stands(edge: &Edge, id: Uuid) -> Result<conversation::Conversation, Failure> {

@@ -54,6 +54,13 @@ impl MediaApi {
         let media = message.media.get(n.0 as usize).ok_or_else(|| Problem::not_found("media"))?;
         let account =
             edge.accounts.of(&conversation.business_id).await.map_err(|error| Problem::unavailable(&error))?;
+        // The token of one account opens nothing of another.
+        if conversation.own_account.is_some() && edge.accounts.is_main(&account.sid) {
+            return Err(Problem::not_found(
+                "media: it is at a Twilio account that the business does not bring any more",
+            )
+            .into());
+        }
         let fetched = edge.media.fetch(&account, &media.url, &media.content_type).await;
         Ok(answer(fetched.map_err(|error| problem(message_id, error))?, message_id))
     }

@@ -19,6 +19,7 @@ mod metrics;
 mod once;
 mod quota;
 mod record;
+mod twilio_account;
 mod validation;
 
 use poem::web::Data;

@@ -15,6 +15,7 @@ use super::signature::{SignedContent, verify};
 use super::{Answer, path_prefix, twiml};
 use crate::edge::Edge;
 use crate::edge::problem::{Code, Problem};
+use crate::inbound::Signer;
 use crate::operators::{DeadLetter, DeadReason};
 use crate::pipelines::dead_letter;
 use crate::shell::{Trace, now};
@@ -34,7 +35,18 @@ pub const EDGE_SUBJECT: &str = "nmc.edge.";
 /// Header of such a letter: path and query under which the webhook came.
 pub(super) const HEADER_PATH: &str = "Nmc-Path";
 /// The same: the business's own Twilio account that signed it.
-pub const HEADER_ACCOUNT: &str = "Nmc-Account-Sid";
+const HEADER_ACCOUNT: &str = "Nmc-Account-Sid";
+/// The same: the businesses that this account's token speaks for, separated by commas, which no id has in it.
+const HEADER_SIGNED_FOR: &str = "Nmc-Signed-For";
+
+/// Who signed the webhook that a letter of the edge holds.
+pub fn signer_in(headers: &BTreeMap<String, String>) -> Signer {
+    let ids = headers.get(HEADER_SIGNED_FOR).map(String::as_str).unwrap_or_default();
+    Signer {
+        own_account: headers.get(HEADER_ACCOUNT).cloned(),
+        signed_for: ids.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect(),
+    }
+}
 
 const UNDECODABLE: DeadReason = DeadReason::new("undecodable_form");
 const MISSING_FIELD: DeadReason = DeadReason::new("missing_field");
@@ -46,8 +58,7 @@ pub(super) struct Admitted {
     pub(super) form: Form,
     pub(super) received_at: DateTime<Utc>,
     pub(super) trace: Trace,
-    /// The business's own Twilio account that signed it; none where the main account did.
-    pub(super) own_account: Option<String>,
+    pub(super) signer: Signer,
     /// Path and query under which it came.
     pub(super) path: String,
 }
@@ -67,15 +78,16 @@ pub(super) struct Letter {
     pub(super) body: bytes::Bytes,
     pub(super) received_at: DateTime<Utc>,
     pub(super) path: String,
-    pub(super) own_account: Option<String>,
+    pub(super) signer: Signer,
 }
 
 impl Letter {
     /// What reading it again needs beside its body.
     fn headers(&self) -> BTreeMap<String, String> {
         let path = Some((HEADER_PATH.to_owned(), self.path.clone()));
-        let account = self.own_account.clone().map(|sid| (HEADER_ACCOUNT.to_owned(), sid));
-        path.into_iter().chain(account).collect()
+        let account = self.signer.own_account.clone().map(|sid| (HEADER_ACCOUNT.to_owned(), sid));
+        let signed_for = account.is_some().then(|| (HEADER_SIGNED_FOR.to_owned(), self.signer.signed_for.join(",")));
+        path.into_iter().chain(account).chain(signed_for).collect()
     }
 }
 
@@ -122,9 +134,9 @@ pub(super) async fn admit(edge: &Edge, kind: WebhookKind, request: &Request, bod
     let is_form = request.content_type().is_none_or(is_form_type);
     let own_account = own_account(edge, &params);
     let posted = Posted { request, params: &params, body: &body, is_form, own_account: own_account.as_deref() };
-    if !posted.is_signed(edge, signature).await.map_err(Refusal::Problem)? {
+    let Some(signer) = posted.signer(edge, signature).await.map_err(Refusal::Problem)? else {
         return Err(refused());
-    }
+    };
     if body.len() > MAX_FORM {
         let message = format!("a form may have {MAX_FORM} bytes, this one has {}", body.len());
         return Err(Refusal::Problem(Problem::new(Code::PayloadTooLarge, message)));
@@ -138,10 +150,10 @@ pub(super) async fn admit(edge: &Edge, kind: WebhookKind, request: &Request, bod
     let form = Form::decode(params).map_err(|error| Refusal::Dead {
         reason: UNDECODABLE,
         detail: error.to_string(),
-        letter: Letter { kind, hash, body, received_at, path: path.clone(), own_account: own_account.clone() },
+        letter: Letter { kind, hash, body, received_at, path: path.clone(), signer: signer.clone() },
     })?;
     let trace = Trace::from_header(request.header("traceparent"));
-    Ok(Admitted { kind, form, received_at, trace, own_account, path })
+    Ok(Admitted { kind, form, received_at, trace, signer, path })
 }
 
 impl Admitted {
@@ -154,7 +166,7 @@ impl Admitted {
             body: body.into(),
             received_at: self.received_at,
             path: self.path.clone(),
-            own_account: self.own_account.clone(),
+            signer: self.signer.clone(),
         };
         let reason = if matches!(error, FormError::Malformed { .. }) { MALFORMED_FIELD } else { MISSING_FIELD };
         (reason, error.to_string(), letter)
@@ -194,15 +206,21 @@ struct Posted<'a> {
 }
 
 impl Posted<'_> {
-    /// Whether the signature is that of the account that the webhook names. A content type other than a form's is refused
-    /// in any case, but only once the signature has held in one of the ways in which Twilio signs.
-    async fn is_signed(&self, edge: &Edge, signature: &str) -> Result<bool, Problem> {
+    /// Who signed it, where the signature is that of the account that the webhook names: all whose token it is. A content
+    /// type other than a form's is refused in any case, but only once the signature has held in one of the ways in which
+    /// Twilio signs.
+    async fn signer(&self, edge: &Edge, signature: &str) -> Result<Option<Signer>, Problem> {
         let tokens = edge.patiently(edge.accounts.signing_tokens(self.own_account)).await?;
-        let tokens: Vec<&str> = tokens.iter().map(|token| token.expose()).collect();
         let url = public_url_of(edge, self.request);
-        let holds = |content: SignedContent<'_>| verify(&tokens, &url, content, signature);
-        Ok(holds(SignedContent::Form(self.params))
-            || (!self.is_form && (holds(SignedContent::Raw(self.body)) || holds(SignedContent::Form(&[])))))
+        let holds = |token: &str| {
+            let holds = |content: SignedContent<'_>| verify(&[token], &url, content, signature);
+            holds(SignedContent::Form(self.params))
+                || (!self.is_form && (holds(SignedContent::Raw(self.body)) || holds(SignedContent::Form(&[]))))
+        };
+        let held: Vec<_> = tokens.into_iter().filter(|signing| holds(signing.token.expose())).collect();
+        let is_signed = !held.is_empty();
+        let signed_for = held.into_iter().filter_map(|signing| signing.business_id).collect();
+        Ok(is_signed.then(|| Signer { own_account: self.own_account.map(str::to_owned), signed_for }))
     }
 }
 

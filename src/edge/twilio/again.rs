@@ -1,6 +1,6 @@
 //! Webhooks that could not be read when they came, read once more: the code may have learned it since.
 
-use super::admission::{Admitted, EDGE_SUBJECT, HEADER_ACCOUNT, HEADER_PATH};
+use super::admission::{Admitted, EDGE_SUBJECT, HEADER_PATH, signer_in};
 use super::form::{Form, FormError, parse};
 use super::{call, call_status, message_status, sms};
 use crate::dead_letters::DeadLetterBody;
@@ -26,7 +26,7 @@ pub fn read_again(letter: &DeadLetterBody) -> Result<Inbound, String> {
         form: Form::decode(parse(&body)).map_err(in_words)?,
         received_at: letter.first_seen,
         trace: Trace::start(),
-        own_account: letter.headers.get(HEADER_ACCOUNT).cloned(),
+        signer: signer_in(&letter.headers),
         path: path.clone(),
     };
     let (path, query) = path.split_once('?').unwrap_or((path, ""));

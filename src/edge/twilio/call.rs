@@ -21,7 +21,7 @@ pub(super) async fn ringing(edge: &Edge, admitted: Admitted) -> Result<Answer, P
         Ok(phone) => edge.patiently(edge.directory.by_phone(&phone)).await?,
         Err(_) => None,
     };
-    let business = business.filter(|business| business.is_spoken_for_by(admitted.own_account.as_deref()));
+    let business = business.filter(|business| business.is_spoken_for_by(&admitted.signer));
     let action = edge.public_url.join(&format!("/webhooks/twilio/call/status/{}", call.call_sid));
     let rings = call.status() == "ringing";
     let (input_id, webhook) = call.told();

@@ -18,7 +18,7 @@ use poem::web::Data;
 use poem::{Body, EndpointExt, IntoResponse, Request, Response, Route, handler, post};
 
 use self::admission::{Admitted, admit};
-pub use self::admission::{EDGE_SUBJECT, HEADER_ACCOUNT};
+pub use self::admission::{EDGE_SUBJECT, signer_in};
 pub use self::again::read_again;
 use super::Edge;
 use super::problem::Problem;

@@ -44,7 +44,7 @@ impl Admitted {
         Inbound {
             body_hash: self.form.body_hash(),
             received_at: self.received_at,
-            account_sid: self.own_account.clone(),
+            signer: self.signer.clone(),
             params: self.form.iter().map(|(name, value)| (storable(name), storable(value))).collect(),
             input_id,
             webhook,

@@ -75,6 +75,10 @@ pub(super) fn seen(db: &Tables, input_id: &str, body_hash: Option<&str>) -> Opti
 /// Whether the transaction goes through; otherwise what it is rolled back with. A violated key is an error.
 fn passes(db: &Tables, commit: &Commit<'_>) -> Result<Result<(), Committed>, StoreError> {
     if let Some(decision) = commit.decision {
+        let number = &decision.conversation.business_phone;
+        if commit.number_of.is_some_and(|business_id| !db.has_number(business_id, number)) {
+            return Ok(Err(Committed::NumberMoved));
+        }
         if !conversation_passes(db, &decision.conversation) {
             return Ok(Err(Committed::Conflict));
         }
@@ -103,6 +107,7 @@ fn conversation_passes(db: &Tables, new: &Conversation) -> bool {
         && db.conversations.iter().any(|c| {
             c.id != new.id
                 && c.status != Status::Completed
+                && c.business_id == new.business_id
                 && c.customer_phone == new.customer_phone
                 && c.business_phone == new.business_phone
         });

@@ -26,6 +26,8 @@ pub use outbox::SimDraining;
 pub struct Tables {
     pub business: Option<BusinessRecord>,
     pub numbers: Vec<PhoneNumber>,
+    /// When the business gave its number up, if it did.
+    pub released_at: Option<DateTime<Utc>>,
     pub conversations: Vec<Conversation>,
     pub calls: Vec<Call>,
     pub messages: Vec<MessageRow>,
@@ -69,6 +71,10 @@ pub struct Effect {
 impl Tables {
     pub fn conversation(&self, id: Uuid) -> Option<&Conversation> {
         self.conversations.iter().find(|conversation| conversation.id == id)
+    }
+
+    pub fn has_number(&self, business_id: &str, phone: &PhoneNumber) -> bool {
+        self.business.as_ref().is_some_and(|business| business.id == business_id) && self.numbers.contains(phone)
     }
 
     pub fn message(&self, id: Uuid) -> Option<&MessageRow> {

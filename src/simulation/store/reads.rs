@@ -10,7 +10,7 @@ use crate::conversation::{Conversation, MessageKind, Status};
 use crate::phone::PhoneNumber;
 use crate::shell::Records;
 use crate::simulation::planted::Planted;
-use crate::store::{Commit, Committed, Message, Overdue, StoreError};
+use crate::store::{Commit, Committed, Message, Overdue, ReleasedConversation, StoreError};
 
 fn seconds(seconds: f64) -> TimeDelta {
     TimeDelta::milliseconds((seconds * 1_000.0) as i64)
@@ -33,28 +33,31 @@ impl Records for SimStore {
 
     async fn open_conversation(
         &self,
+        business_id: &str,
         business_phone: &PhoneNumber,
         customer_phone: &PhoneNumber,
     ) -> Result<Option<Conversation>, StoreError> {
         self.ask("read open conversation", |state, _| {
-            let mut of_pair = state
-                .db
-                .conversations
-                .iter()
-                .filter(|c| c.business_phone == *business_phone && c.customer_phone == *customer_phone);
-            of_pair.find(|c| c.status != Status::Completed).cloned()
+            let mut of_theirs = state.db.conversations.iter().filter(|c| {
+                c.business_id == business_id
+                    && c.business_phone == *business_phone
+                    && c.customer_phone == *customer_phone
+            });
+            of_theirs.find(|c| c.status != Status::Completed).cloned()
         })
         .await
     }
 
     async fn last_ended_conversation(
         &self,
+        business_id: &str,
         business_phone: &PhoneNumber,
         customer_phone: &PhoneNumber,
     ) -> Result<Option<Conversation>, StoreError> {
         self.ask("read ended conversation", |state, _| {
             let ended = state.db.conversations.iter().filter(|c| {
-                c.business_phone == *business_phone
+                c.business_id == business_id
+                    && c.business_phone == *business_phone
                     && c.customer_phone == *customer_phone
                     && c.status == Status::Completed
             });
@@ -145,6 +148,24 @@ impl Records for SimStore {
                 .collect()
         })
         .await
+    }
+
+    async fn conversations_of_released_numbers(&self, limit: i64) -> Result<Vec<ReleasedConversation>, StoreError> {
+        self.ask("sweep released numbers", |state, _| {
+            let Some(released_at) = state.db.released_at else { return Vec::new() };
+            let db = &state.db;
+            let open = db.conversations.iter().filter(|c| c.status != Status::Completed);
+            let released = open.filter(|c| !db.has_number(&c.business_id, &c.business_phone));
+            released
+                .map(|c| ReleasedConversation { conversation_id: c.id, released_at })
+                .take(usize::try_from(limit).unwrap())
+                .collect()
+        })
+        .await
+    }
+
+    async fn forget_released_numbers(&self) -> Result<u64, StoreError> {
+        self.ask("forget released numbers", |_, _| 0).await
     }
 
     /// A run is shorter than a day.

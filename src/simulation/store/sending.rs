@@ -10,14 +10,16 @@ use crate::conversation::{MessageKind, MessageStatus};
 use crate::phone::PhoneNumber;
 use crate::sending::Claims;
 use crate::simulation::planted::Planted;
-use crate::store::{Claim, Claimed, DueMessage, StoreError};
+use crate::store::{Claim, Claimed, DueMessage, SendingAccount, StoreError};
 
 /// What `Store::claim` judges by, line by line.
-fn passes(db: &Tables, row: &MessageRow, now: DateTime<Utc>) -> bool {
+fn passes(db: &Tables, row: &MessageRow, with_main: bool, now: DateTime<Utc>) -> bool {
     let Some(conversation) = db.conversation(row.message.conversation_id) else { return false };
     let answering = conversation.answering.as_ref().map(|answering| answering.window_id);
     let out = conversation.opted_out || db.opt_outs.contains_key(&conversation.customer_phone);
     (row.recipient.is_some() || !out)
+        && db.has_number(&conversation.business_id, &conversation.business_phone)
+        && !(with_main && conversation.own_account.is_some())
         && row.fence.is_none_or(|fence| {
             fence.hard_epoch == conversation.hard_epoch
                 && (fence.epoch == conversation.epoch
@@ -118,15 +120,15 @@ impl Claims for SimStore {
     async fn claim(
         &self,
         message_id: Uuid,
-        account_sid: &str,
+        account: SendingAccount<'_>,
         lease: Duration,
         now: DateTime<Utc>,
     ) -> Result<Claim, StoreError> {
-        let account_sid = account_sid.to_owned();
+        let (account_sid, is_main) = (account.sid.to_owned(), account.is_main);
         self.ask("claim", |state, db_now| {
             let Some(row) = state.db.message(message_id) else { return Claim::Taken };
             let unfenced = state.planted == Planted::NoFenceOnResend && row.is_resent;
-            if !unfenced && !passes(&state.db, row, now) {
+            if !unfenced && !passes(&state.db, row, is_main, now) {
                 return Claim::Stale;
             }
             if row.message.status != MessageStatus::Queued {

@@ -28,14 +28,14 @@ impl Hosts {
         Ok(Self { api: Url::parse(api_url)? })
     }
 
-    /// Who keeps what a message names; nobody whom we ask, if `None`.
-    pub(super) fn keeper(&self, url: &Url) -> Option<Keeper> {
+    /// Who keeps what a message of this account names; nobody whom we ask, if `None`.
+    pub(super) fn keeper(&self, url: &Url, account_sid: &str) -> Option<Keeper> {
         if names_a_user(url) {
             return None;
         }
         if let Some(path) = self.path_of_api(url) {
             // The token opens the whole account: it is for attachments only that a webhook may have it used.
-            return is_media(path).then_some(Keeper::Api);
+            return is_media_of(account_sid, path).then_some(Keeper::Api);
         }
         https_host(url).is_some_and(is_twilios).then_some(Keeper::Cdn)
     }
@@ -107,12 +107,13 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// `/2010-04-01/Accounts/AC…/Messages/MM…/Media/ME…`, with which an attachment itself is meant and not what is known of it.
-fn is_media(path: &str) -> bool {
+/// `/2010-04-01/Accounts/AC…/Messages/MM…/Media/ME…`, with which an attachment itself is meant and not what is known of it; of
+/// this account, for its token may open others, too.
+fn is_media_of(account_sid: &str, path: &str) -> bool {
     let segments: Vec<&str> = path.split('/').collect();
     let is_sid = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     matches!(segments[..], ["", "2010-04-01", "Accounts", account, "Messages", message, "Media", media]
-        if is_sid(account) && is_sid(message) && is_sid(media))
+        if account == account_sid && is_sid(message) && is_sid(media))
 }
 
 #[cfg(test)]
@@ -127,7 +128,7 @@ mod tests {
 
     fn keeper(api: &str, url: &str) -> Option<Keeper> {
         let url = Url::parse(&url.replace("{media}", "2010-04-01/Accounts/AC1/Messages/MM1/Media/ME1")).unwrap();
-        Hosts::new(api).unwrap().keeper(&url)
+        Hosts::new(api).unwrap().keeper(&url, "AC1")
     }
 
     fn led(api: &str, url: &str) -> bool {

@@ -102,7 +102,7 @@ impl MediaClient {
     /// The answer at the end of the redirects.
     async fn follow(&self, account: &Account, url: &str) -> Result<Response, MediaError> {
         let url = Url::parse(url).map_err(|_| MediaError::Foreign)?;
-        let keeper = self.hosts.keeper(&url).ok_or(MediaError::Foreign)?;
+        let keeper = self.hosts.keeper(&url, &account.sid).ok_or(MediaError::Foreign)?;
         let mut request = self.http.get(url);
         if keeper == Keeper::Api {
             request = request.basic_auth(&account.sid, Some(account.token.expose()));

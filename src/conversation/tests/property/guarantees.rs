@@ -86,6 +86,11 @@ impl World<'_> {
                 record.silenced = place;
                 (record.in_hand, record.seen_to) = (true, true);
             }
+            // Nobody can say anything any more: what waits is a person's, by the event.
+            Input::NumberReleased if !completed => {
+                record.silenced = place;
+                record.seen_to = true;
+            }
             Input::Released { .. } if !completed => record.owned = false,
             // The next one is another emergency, and nobody has to be told of this one any more.
             Input::FalseAlarm { .. } => (record.emergency_at, record.notice_at) = (None, None),
@@ -318,6 +323,7 @@ impl World<'_> {
     pub fn may_be_claimed(&self, message: usize) -> Result<(), Broken> {
         let row = &self.rows[message];
         let about = || format!("the {} {}", row.kind, row.id);
+        holds(self.has_number, || format!("{} goes out from a number that the business has given up", about()))?;
         if row.kind == MessageKind::Alert {
             return Ok(());
         }

@@ -73,6 +73,8 @@ const OWNERSHIP: Profile = Profile {
         (4, Kind::Complete),
         (4, Kind::MissedCall),
         (2, Kind::Again),
+        (2, Kind::NumberLeaves),
+        (3, Kind::NumberReturns),
     ],
     punctual: false,
     steady: false,
@@ -214,6 +216,7 @@ fn the_families_share_all_sequences() {
 #[case::takeovers_do_not_fence(Planted::NoHardFence, OWNERSHIP)]
 #[case::newer_texts_do_not_fence(Planted::NoFence, RACES)]
 #[case::the_ledger_is_not_asked(Planted::NoLedger, LEDGER)]
+#[case::whose_number_it_is_is_not_asked(Planted::NoOwner, OWNERSHIP)]
 #[case::an_early_timer_is_not_armed_again(Planted::NoRearm, MIXED)]
 #[case::an_input_is_applied_twice(Planted::NoInbox, MIXED)]
 #[case::a_lost_answer_counts_as_a_refusal(Planted::NoReconciling, MIXED)]

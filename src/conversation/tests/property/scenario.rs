@@ -66,6 +66,12 @@ pub enum Happens {
     },
     /// A person or an input meets a conversation other than the newest.
     TakeOverOlder,
+    /// The business gives its number up; the sweeper notices so much later.
+    NumberLeaves {
+        noticed_after_ms: i64,
+    },
+    /// It has its number again.
+    NumberReturns,
 }
 
 /// How a task is delivered.
@@ -185,6 +191,8 @@ pub enum Kind {
     TimerLost,
     ClockStep,
     TakeOverOlder,
+    NumberLeaves,
+    NumberReturns,
 }
 
 const WORDS: &[&str] = &["STOP", "please stop texting me", "START", "HELP", "yes"];
@@ -246,6 +254,8 @@ impl Profile {
             Kind::TimerLost => Happens::TimerLost,
             Kind::ClockStep => Happens::ClockStep { ms: i64::from(n) * 6 - 3_000 },
             Kind::TakeOverOlder => Happens::TakeOverOlder,
+            Kind::NumberLeaves => Happens::NumberLeaves { noticed_after_ms: i64::from(n) * 3 },
+            Kind::NumberReturns => Happens::NumberReturns,
         };
         Step { after_ms, what }
     }

@@ -134,7 +134,8 @@ impl World<'_> {
             return self.tell(message, "expired", MessageReport::Expired);
         }
         let conversation = &self.conversations[row.conversation];
-        if !passes(row, conversation, self.ledger.is_some(), self.now(), self.planted) {
+        let its_own = self.has_number || self.planted == Planted::NoOwner;
+        if !its_own || !passes(row, conversation, self.ledger.is_some(), self.now(), self.planted) {
             self.later(15, Job::HeldBack { message });
             return Ok(());
         }

@@ -30,6 +30,8 @@ pub enum Planted {
     NoFence,
     /// The claim does not look into the ledger.
     NoLedger,
+    /// The claim does not look whose number it is.
+    NoOwner,
     /// A timer that fires too early is not armed again, and nobody sweeps.
     NoRearm,
     /// An input that comes again is applied again.
@@ -147,6 +149,8 @@ pub struct World<'a> {
     pub newest_out: Option<DateTime<Utc>>,
     /// A carrier has refused a message because they are out.
     pub refused: bool,
+    /// Whether the business has its number; while it has not, what customers write and call is another one's.
+    pub has_number: bool,
     pub rows: Vec<Row>,
     pub listed: Vec<Listed>,
     pub windows: Vec<WindowHistory>,
@@ -180,6 +184,7 @@ impl<'a> World<'a> {
             newest_in: None,
             newest_out: None,
             refused: false,
+            has_number: true,
             rows: Vec::new(),
             listed: Vec::new(),
             windows: Vec::new(),
@@ -247,6 +252,19 @@ impl<'a> World<'a> {
         let command = |input| newest.map(|n| (Target::Conversation(n), input));
         let user_id = "u1".to_owned();
         let told = match step.what {
+            Happens::Text { .. } | Happens::Emergency { .. } | Happens::Word { .. } | Happens::MissedCall
+                if !self.has_number =>
+            {
+                None
+            }
+            Happens::NumberLeaves { noticed_after_ms } => {
+                self.number_leaves(noticed_after_ms);
+                None
+            }
+            Happens::NumberReturns => {
+                self.has_number = true;
+                None
+            }
             Happens::Text { held_up_ms, copy_after_ms } => {
                 return self.text("my sink is blocked", held_up_ms, copy_after_ms);
             }
@@ -297,6 +315,7 @@ impl<'a> World<'a> {
             twilio_sid: sid.clone(),
             customer: customer(),
             business_phone: business(),
+            own_account: None,
             body: body.into(),
             media: Vec::new(),
             opt_out_type: None,
@@ -311,6 +330,18 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    /// Twin of the sweeper's look at released numbers.
+    fn number_leaves(&mut self, noticed_after_ms: i64) {
+        self.has_number = false;
+        for n in 0..self.conversations.len() {
+            if self.conversations[n].status != Status::Completed {
+                let (target, id) = (Target::Conversation(n), format!("released-{n}-{}", self.inputs));
+                let heard = Heard { target, id, told: Told::Input(Input::NumberReleased) };
+                self.later(noticed_after_ms, Job::Tell(Rc::new(heard)));
+            }
+        }
+    }
+
     fn missed_call(&self) -> Input {
         let call_sid = format!("CA{}", self.inputs);
         Input::CallMissed(MissedCall {
@@ -319,6 +350,7 @@ impl<'a> World<'a> {
             dial_status: "no-answer".into(),
             customer: customer(),
             business_phone: business(),
+            own_account: None,
         })
     }
 
@@ -382,6 +414,7 @@ impl<'a> World<'a> {
             business: &self.settings.business,
             opted_out_at: self.ledger,
             missed_call_sms_at: self.missed_call_texts.last().copied(),
+            may_write: self.has_number || matches!(heard.target, Target::Open),
         };
         let (state, now) = (at.map(|n| &self.conversations[n]), self.now());
         let Some(decision) = decide(context, state, &heard.id, input, now) else { return Ok(()) };

@@ -101,8 +101,9 @@ pub(super) fn authorize(state: &State, account: &str, authorization: Option<&str
         return Err(ApiError::unauthorized());
     };
     let own = user == account || user == state.main_account;
-    match state.accounts.get(&user) {
-        Some(expected) if own && *expected == token && state.accounts.contains_key(account) => Ok(()),
+    let accounts = crate::sim::lock(&state.accounts);
+    match accounts.get(&user) {
+        Some(expected) if own && *expected == token && accounts.contains_key(account) => Ok(()),
         _ => Err(ApiError::unauthorized()),
     }
 }

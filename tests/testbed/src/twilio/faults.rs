@@ -60,6 +60,8 @@ pub enum Fault {
     RespondToList(Refusal),
     /// The API answers an error where an attachment is asked for. Only rules without a number.
     RespondToMedia(Refusal),
+    /// The API answers an error where an account is asked for. Only rules without a number.
+    RespondToAccount(Refusal),
 }
 
 /// An error answer.

@@ -4,6 +4,7 @@
 //! Fed by the server under test (REST) and by the test (switches, [`TwilioSim::call`], [`TwilioSim::text`], or HTTP under
 //! `/_sim`); feeds the server's webhooks. It checks what Twilio checks and refuses in Twilio's own shape.
 
+mod account;
 mod callbacks;
 mod check;
 mod control;
@@ -87,6 +88,7 @@ impl TwilioSim {
         let state = Arc::new(State::new(options)?);
         let server = SimServer::start(bind, |connections| {
             Route::new()
+                .at("/2010-04-01/Accounts/:file", get(account::fetch))
                 .at("/2010-04-01/Accounts/:account/Messages.json", get(list::list).post(create::create))
                 .at("/2010-04-01/Accounts/:account/Messages/:file", get(list::fetch))
                 .at("/2010-04-01/Accounts/:account/Messages/:file/Media/:sid", get(media::lead))
@@ -136,6 +138,11 @@ impl TwilioSim {
         self.change_faults(|faults| faults.rules.push(rule));
     }
 
+    /// Opens an account, or gives one another token.
+    pub fn set_account(&self, sid: &str, token: &str) {
+        lock(&self.state.accounts).insert(sid.to_owned(), token.to_owned());
+    }
+
     /// Sets where webhooks go: the URL signed for, and where it is really reached (absent: there).
     pub fn set_webhook_url(&self, public_url: impl Into<String>, target: Option<&str>) {
         let route = WebhookRoute { public_url: Some(public_url.into()), target: target.map(str::to_owned) };
@@ -171,7 +178,8 @@ impl TwilioSim {
     }
 
     /// REST requests by outcome: `accepted`, `dropped_before`, `dropped_after`, `silent_after`, `fault_<status>`,
-    /// `accepted_but_<status>`, `refused_<code>`, `unauthorized`, `listed`, `list_fault_<status>`, `fetched`, `not_found`.
+    /// `accepted_but_<status>`, `refused_<code>`, `unauthorized`, `listed`, `list_fault_<status>`, `fetched`,
+    /// `account_confirmed`, `account_refused`, `account_fault_<status>`, `not_found`.
     pub fn requests(&self) -> BTreeMap<String, u64> {
         lock(&self.state.outcomes).clone()
     }

@@ -45,7 +45,7 @@ pub(super) struct WebhookRoute {
 pub(super) struct State {
     pub(super) main_account: String,
     /// Auth tokens by AccountSid, subaccounts included.
-    pub(super) accounts: HashMap<String, String>,
+    pub(super) accounts: Mutex<HashMap<String, String>>,
     pub(super) faults: Mutex<Faults>,
     pub(super) messages: Journal<SentMessage>,
     pub(super) callbacks: Journal<CallbackRecord>,
@@ -68,7 +68,7 @@ impl State {
         let accounts = options.subaccounts.into_iter().chain([(options.account_sid.clone(), options.auth_token)]);
         Ok(Self {
             main_account: options.account_sid,
-            accounts: accounts.collect(),
+            accounts: Mutex::new(accounts.collect()),
             faults: Mutex::default(),
             messages: Journal::default(),
             callbacks: Journal::default(),
@@ -114,9 +114,9 @@ impl State {
     /// A client that posts as this account (absent: the main one).
     pub(super) fn webhook_client(&self, account_sid: Option<&str>) -> anyhow::Result<WebhookClient> {
         let account = account_sid.unwrap_or(&self.main_account);
-        let Some(token) = self.accounts.get(account) else { anyhow::bail!("no account {account}") };
+        let Some(token) = lock(&self.accounts).get(account).cloned() else { anyhow::bail!("no account {account}") };
         let route = lock(&self.route).clone();
-        let client = WebhookClient::over(self.http.clone(), route.public_url.unwrap_or_default(), account, token);
+        let client = WebhookClient::over(self.http.clone(), route.public_url.unwrap_or_default(), account, &token);
         Ok(match route.target {
             Some(target) => client.with_target(target),
             None => client,

@@ -1,0 +1,183 @@
+//! The Twilio accounts that businesses bring: whose token counts, and what Twilio still has to be asked about
+//! (migration 16).
+
+use sqlx::PgConnection;
+
+use super::businesses::{AccountWrite, BusinessRecord, select_businesses};
+use super::{Store, StoreError};
+
+/// A token that a signature of a Twilio account may be made with.
+#[derive(Debug, Clone)]
+pub struct SigningKey {
+    /// The business that stored it: the context of the encryption, and the one that the token speaks for.
+    pub business_id: String,
+    /// The token, encrypted.
+    pub sealed: Vec<u8>,
+}
+
+/// An account that Twilio has to be asked about.
+#[derive(Debug, Clone)]
+pub struct UnprovenAccount {
+    /// The business that brings it.
+    pub business_id: String,
+    /// `AC…`.
+    pub account_sid: String,
+    /// Its token, encrypted.
+    pub sealed: Vec<u8>,
+}
+
+/// Keeps the account that a business is put with.
+pub(super) async fn write(
+    tx: &mut PgConnection,
+    business_id: &str,
+    account: AccountWrite<'_>,
+) -> Result<(), StoreError> {
+    let written = match account {
+        AccountWrite::Main => {
+            sqlx::query!(
+                "UPDATE businesses SET twilio_account_sid = NULL, twilio_auth_token = NULL, twilio_proven_token = NULL,
+                   twilio_checked_at = NULL, twilio_pending_account_sid = NULL, twilio_pending_auth_token = NULL,
+                   twilio_refused_at = NULL
+                 WHERE id = $1",
+                business_id
+            )
+            .execute(tx)
+            .await
+        }
+        AccountWrite::Unchanged => {
+            sqlx::query!(
+                "UPDATE businesses SET twilio_pending_account_sid = NULL, twilio_pending_auth_token = NULL,
+                   twilio_refused_at = NULL
+                 WHERE id = $1",
+                business_id
+            )
+            .execute(tx)
+            .await
+        }
+        AccountWrite::Proven { account_sid, sealed } => {
+            sqlx::query!(
+                "UPDATE businesses SET twilio_account_sid = $2, twilio_auth_token = $3, twilio_proven_token = $3,
+                   twilio_checked_at = now(), twilio_pending_account_sid = NULL, twilio_pending_auth_token = NULL,
+                   twilio_refused_at = NULL
+                 WHERE id = $1",
+                business_id,
+                account_sid,
+                sealed
+            )
+            .execute(tx)
+            .await
+        }
+        AccountWrite::Pending { account_sid, sealed } => {
+            sqlx::query!(
+                "UPDATE businesses SET twilio_pending_account_sid = $2, twilio_pending_auth_token = $3,
+                   twilio_refused_at = NULL
+                 WHERE id = $1",
+                business_id,
+                account_sid,
+                sealed
+            )
+            .execute(tx)
+            .await
+        }
+    };
+    written?;
+    Ok(())
+}
+
+impl Store {
+    /// The tokens of a Twilio account that Twilio has confirmed, each with the business that stored it.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn signing_keys(&self, account_sid: &str) -> Result<Vec<SigningKey>, StoreError> {
+        Ok(sqlx::query_as!(
+            SigningKey,
+            r#"SELECT id AS business_id, twilio_auth_token AS "sealed!" FROM businesses
+               WHERE twilio_account_sid = $1 AND twilio_proven_token = twilio_auth_token ORDER BY id"#,
+            account_sid
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Businesses other than `business_id` that bring this account, its token confirmed.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn others_with_account(
+        &self,
+        business_id: &str,
+        account_sid: &str,
+    ) -> Result<Vec<BusinessRecord>, StoreError> {
+        Ok(select_businesses!(
+            "FROM businesses b WHERE b.twilio_account_sid = $1 AND b.id <> $2
+               AND b.twilio_proven_token = b.twilio_auth_token ORDER BY b.id",
+            account_sid,
+            business_id
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Accounts that Twilio has to be asked about.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn unproven_accounts(&self, limit: i64) -> Result<Vec<UnprovenAccount>, StoreError> {
+        Ok(sqlx::query_as!(
+            UnprovenAccount,
+            r#"SELECT id AS business_id,
+                 coalesce(twilio_pending_account_sid, twilio_account_sid) AS "account_sid!",
+                 coalesce(twilio_pending_auth_token, twilio_auth_token) AS "sealed!"
+               FROM businesses
+               WHERE (twilio_pending_auth_token IS NOT NULL AND twilio_refused_at IS NULL)
+                  OR (twilio_auth_token IS NOT NULL
+                      AND (twilio_checked_at IS NULL OR twilio_proven_token IS DISTINCT FROM twilio_auth_token))
+               ORDER BY id LIMIT $1"#,
+            limit
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Twilio has confirmed this token: the account counts from now on. `false` where another one was put meanwhile.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn account_is_proven(&self, account: &UnprovenAccount) -> Result<bool, StoreError> {
+        let updated = sqlx::query!(
+            "UPDATE businesses SET twilio_account_sid = $2, twilio_auth_token = $3, twilio_proven_token = $3,
+               twilio_checked_at = now(), twilio_pending_account_sid = NULL, twilio_pending_auth_token = NULL,
+               twilio_refused_at = NULL
+             WHERE id = $1 AND coalesce(twilio_pending_auth_token, twilio_auth_token) = $3",
+            account.business_id,
+            account.account_sid,
+            account.sealed
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(updated.rows_affected() == 1)
+    }
+
+    /// Twilio has refused this token: the account does not count, whether it did before or not. `false` where another one was
+    /// put meanwhile.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn account_is_refused(&self, account: &UnprovenAccount) -> Result<bool, StoreError> {
+        let updated = sqlx::query!(
+            "UPDATE businesses SET
+               twilio_pending_account_sid = $2, twilio_pending_auth_token = $3, twilio_refused_at = now(),
+               twilio_account_sid = CASE WHEN twilio_auth_token = $3 THEN NULL ELSE twilio_account_sid END,
+               twilio_proven_token = CASE WHEN twilio_auth_token = $3 THEN NULL ELSE twilio_proven_token END,
+               twilio_auth_token = CASE WHEN twilio_auth_token = $3 THEN NULL ELSE twilio_auth_token END
+             WHERE id = $1 AND $3 IN (twilio_pending_auth_token, twilio_auth_token)",
+            account.business_id,
+            account.account_sid,
+            account.sealed
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(updated.rows_affected() == 1)
+    }
+}

@@ -1,0 +1,6 @@
+//! Attacks, each played as the attacker would: what one tenant, or somebody outside, must not be able to do
+//! (docs/threat-model.md).
+
+mod main_account;
+mod moved_numbers;
+mod tokens;

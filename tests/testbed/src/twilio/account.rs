@@ -1,0 +1,42 @@
+//! `GET /Accounts/{Sid}.json`: an account, for who has its token.
+
+use std::sync::Arc;
+
+use poem::http::header;
+use poem::web::{Data, Json, Path};
+use poem::{Request, handler};
+use serde_json::{Value, json};
+
+use super::check::authorize;
+use super::error::ApiError;
+use super::faults::Fault;
+use super::header_text;
+use super::state::State;
+
+#[handler]
+pub(super) async fn fetch(
+    request: &Request,
+    Path(file): Path<String>,
+    Data(state): Data<&Arc<State>>,
+) -> Result<Json<Value>, ApiError> {
+    let sid = file.strip_suffix(".json").ok_or_else(|| ApiError::not_found(request.uri().path()))?;
+    let refused = |fault: &Fault| matches!(fault, Fault::RespondToAccount(_));
+    if let Some(Fault::RespondToAccount(refusal)) = state.take_faults("", refused).into_iter().next() {
+        state.count(format!("account_fault_{}", refusal.status));
+        return Err(refusal.into());
+    }
+    let authorized = authorize(state, sid, header_text(request, header::AUTHORIZATION).as_deref());
+    state.count(if authorized.is_ok() { "account_confirmed" } else { "account_refused" });
+    authorized?;
+    Ok(Json(json!({
+        "sid": sid,
+        "friendly_name": "An account of the simulator",
+        "owner_account_sid": state.main_account,
+        "status": "active",
+        "type": "Full",
+        "date_created": "Mon, 05 Jan 2026 12:00:00 +0000",
+        "date_updated": "Mon, 05 Jan 2026 12:00:00 +0000",
+        "uri": format!("/2010-04-01/Accounts/{sid}.json"),
+        "subresource_uris": { "messages": format!("/2010-04-01/Accounts/{sid}/Messages.json") },
+    })))
+}
