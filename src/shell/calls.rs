@@ -38,10 +38,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
         }
         let state = self.store.call(report.call_sid()).await?;
         let caller = state.as_ref().map_or_else(|| report.customer(), |call| call.customer_phone.as_ref());
-        let may_text = match caller {
-            Some(phone) => !self.directory.is_own_side(business, phone).await?,
-            None => false,
-        };
+        let may_text = caller.is_some_and(|phone| !business.is_own_side(phone));
         let now = self.now();
         let Some(decision) = call::decide(&business.id, state.as_ref(), report, may_text, now) else {
             return Ok(CallReport::NotYet);

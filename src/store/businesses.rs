@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use super::business_changes::BusinessChange;
 use super::{Store, StoreError};
 use crate::phone::PhoneNumber;
 
@@ -36,6 +37,11 @@ pub struct BusinessWrite<'a> {
     pub forward_to: &'a PhoneNumber,
     /// Its numbers.
     pub phone_numbers: &'a [PhoneNumber],
+    /// Who is told of an emergency when the owner does not answer.
+    pub emergency_contacts: &'a [PhoneNumber],
+    /// Whether whoever puts it may add numbers or an account, and whether phones that are new count at once: the scope
+    /// `numbers`.
+    pub may_manage_numbers: bool,
     /// Its whole public document.
     pub profile: &'a Value,
     /// Its own Twilio account, if it brings one.
@@ -57,9 +63,12 @@ impl Store {
     /// Keeps a business, and takes its numbers.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] where a number belongs to another business; otherwise when PostgreSQL is away.
+    /// [`StoreError::Conflict`] where a number belongs to another business, [`StoreError::Forbidden`] where it says more
+    /// than whoever puts it may, [`StoreError::Invalid`] where it has too many numbers or calls would never arrive;
+    /// otherwise when PostgreSQL is away.
     pub async fn put_business(&self, b: &BusinessWrite<'_>) -> Result<BusinessRecord, StoreError> {
         let mut tx = self.pool.begin().await?;
+        let put = BusinessChange::judged(&mut tx, b).await?;
         let phones: Vec<String> = b.phone_numbers.iter().map(|p| p.as_str().to_owned()).collect();
         let record = sqlx::query_as!(
             BusinessRecord,
@@ -79,8 +88,8 @@ impl Store {
             b.id,
             b.name,
             b.user_id,
-            b.forward_to.as_str(),
-            b.profile,
+            put.forward_to,
+            put.profile,
             b.twilio_account_sid,
             b.twilio_auth_token
         )
@@ -109,6 +118,7 @@ impl Store {
                 foreign.join(", ")
             )));
         }
+        put.settled(&mut tx, b, record.updated_at).await?;
         tx.commit().await?;
         Ok(record)
     }
@@ -198,19 +208,6 @@ impl Store {
             account_sid
         )
         .fetch_all(&self.pool)
-        .await?)
-    }
-
-    /// Whether a phone number is one of ours: any business's own number.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
-    pub async fn is_own_number(&self, phone: &PhoneNumber) -> Result<bool, StoreError> {
-        Ok(sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM business_numbers WHERE phone = $1) AS "own!""#,
-            phone.as_str()
-        )
-        .fetch_one(&self.pool)
         .await?)
     }
 }

@@ -6,11 +6,13 @@
 mod client;
 mod errors;
 mod media;
+mod numbers;
 mod wire;
 
 pub use self::{
     client::{Account, ListError, OutgoingSms, SendOutcome, TwilioClient},
     errors::{explain, is_opt_out, is_permanent},
     media::{FetchedMedia, MediaClient, MediaError},
+    numbers::NumberFound,
     wire::{ListedMessage, Page, read_created, read_page},
 };

@@ -7,6 +7,7 @@ mod emergencies;
 mod endings;
 mod openings;
 mod opting;
+mod other_business;
 mod ownership;
 mod property;
 mod windows;
@@ -29,6 +30,8 @@ struct Talk {
     opted_out_at: Option<DateTime<Utc>>,
     /// As sent from any number of the business.
     missed_call_sms_at: Option<DateTime<Utc>>,
+    /// Where the customer is another business's number.
+    other_business: Option<OtherBusiness>,
     inputs: u32,
     /// The newest decision.
     last: Option<Decision>,
@@ -66,6 +69,7 @@ impl Talk {
             now: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
             opted_out_at: None,
             missed_call_sms_at: None,
+            other_business: None,
             inputs: 0,
             last: None,
             sent: Vec::new(),
@@ -86,6 +90,7 @@ impl Talk {
             business: &self.business,
             opted_out_at: self.opted_out_at,
             missed_call_sms_at: self.missed_call_sms_at,
+            other_business: self.other_business,
         };
         let decision = decide(context, self.state.as_ref(), &id, input, self.now).unwrap();
         assert_eq!(Some(&decision), decide(context, self.state.as_ref(), &id, input, self.now).as_ref(), "not pure");

@@ -14,6 +14,7 @@ mod list;
 mod media;
 mod message;
 mod network;
+mod numbers;
 mod sid;
 mod state;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use faults::{Callbacks, Fault, Faults, Refusal};
 pub use media::{Media, MediaRequest};
 pub use message::{SentMessage, segments};
 pub use network::{Call, CallResult, Exchange, Text, TextResult};
+pub use numbers::Numbers;
 pub use sid::{new_account_sid, new_call_sid, new_message_sid, new_mms_sid};
 pub use state::CallbackRecord;
 use state::{State, WebhookRoute};
@@ -90,6 +92,7 @@ impl TwilioSim {
                 .at("/2010-04-01/Accounts/:account/Messages.json", get(list::list).post(create::create))
                 .at("/2010-04-01/Accounts/:account/Messages/:file", get(list::fetch))
                 .at("/2010-04-01/Accounts/:account/Messages/:file/Media/:sid", get(media::lead))
+                .at("/2010-04-01/Accounts/:account/IncomingPhoneNumbers.json", get(numbers::list))
                 .at("/_cdn/:sid", get(media::give))
                 .nest("/_sim", control::routes())
                 .with(AddData::new(state.clone()))
@@ -136,6 +139,11 @@ impl TwilioSim {
         self.change_faults(|faults| faults.rules.push(rule));
     }
 
+    /// Changes which account has which numbers.
+    pub fn change_numbers(&self, change: impl FnOnce(&mut Numbers)) {
+        change(&mut lock(&self.state.numbers));
+    }
+
     /// Sets where webhooks go: the URL signed for, and where it is really reached (absent: there).
     pub fn set_webhook_url(&self, public_url: impl Into<String>, target: Option<&str>) {
         let route = WebhookRoute { public_url: Some(public_url.into()), target: target.map(str::to_owned) };
@@ -171,7 +179,8 @@ impl TwilioSim {
     }
 
     /// REST requests by outcome: `accepted`, `dropped_before`, `dropped_after`, `silent_after`, `fault_<status>`,
-    /// `accepted_but_<status>`, `refused_<code>`, `unauthorized`, `listed`, `list_fault_<status>`, `fetched`, `not_found`.
+    /// `accepted_but_<status>`, `refused_<code>`, `unauthorized`, `listed`, `list_fault_<status>`, `fetched`, `not_found`,
+    /// `numbers_listed`, `numbers_unauthorized`, `numbers_fault_<status>`.
     pub fn requests(&self) -> BTreeMap<String, u64> {
         lock(&self.state.outcomes).clone()
     }
