@@ -18,6 +18,7 @@ use crate::dispatchbot::DispatchBotClient;
 use crate::edge::{self, Edge};
 use crate::jetstream::JetStream;
 use crate::jetstream::definitions::{self, Mode};
+use crate::numbers::{self, CodeSender, Verifier};
 use crate::pipelines::{self, DeadLetterStream, Parts};
 use crate::retention::keep_for;
 use crate::secrets::TokenCipher;
@@ -112,6 +113,23 @@ impl Application {
                 metrics: metrics.clone(),
                 shell: shell.clone(),
             };
+            let twilio = || TwilioClient::new(http.clone(), config.twilio.api_url.clone(), TWILIO_TIMEOUT);
+            let verifier = Verifier {
+                store: store.clone(),
+                accounts: accounts.clone(),
+                twilio: twilio(),
+                outbox: Outbox::new(store.clone(), jetstream.publisher(), metrics.clone()),
+                metrics: metrics.clone(),
+                asks: config.verify_numbers,
+            };
+            spawn(&mut tasks, "numbers", numbers::verify(verifier, shutdown.clone()));
+            let sender = CodeSender {
+                store: store.clone(),
+                accounts: accounts.clone(),
+                twilio: twilio(),
+                send_rate: config.send_rate,
+            };
+            spawn(&mut tasks, "codes", numbers::send_codes(sender, shutdown.clone()));
             spawn(&mut tasks, "pipelines", pipelines::run(parts, shutdown.clone()));
             spawn(&mut tasks, "sweeper", sweep(shell.clone(), shutdown.clone()));
             let kept = keep_for(config.keep, store.clone(), jetstream.clone(), Arc::clone(&redis), shutdown.clone());

@@ -120,7 +120,8 @@ impl Profile {
             && (conversation.own_account.is_none() || self.twilio_account_sid.is_some())
     }
 
-    /// Whether this number is the business's own side of a talk: its owner, a contact, one of its numbers.
+    /// Whether this number is the business's own side of a talk: its owner, a contact, one of its numbers. Those of other
+    /// businesses are customers like any other.
     pub fn is_own_side(&self, phone: &PhoneNumber) -> bool {
         self.forward_to == *phone || self.emergency_contacts.contains(phone) || self.phone_numbers.contains(phone)
     }

@@ -88,6 +88,10 @@ enum KeysCommand {
         /// It may read, and change nothing.
         #[arg(long)]
         read_only: bool,
+        /// It may add phone numbers to its businesses, and Twilio accounts; and phones that it puts count at once. A key for
+        /// all businesses may in any case.
+        #[arg(long, conflicts_with = "read_only")]
+        numbers: bool,
     },
     /// List the keys; they themselves are not shown again.
     List,
@@ -209,10 +213,10 @@ async fn streams(nats_url: &str, replicas: u8, command: StreamsCommand) -> anyho
 async fn keys(database_url: &str, command: KeysCommand) -> anyhow::Result<ExitCode> {
     let store = Store::lazy(database_url)?;
     match command {
-        KeysCommand::Create { name, businesses, read_only } => {
+        KeysCommand::Create { name, businesses, read_only, numbers } => {
             let key = secrets::generate_api_key();
             let business_ids = (!businesses.is_empty()).then_some(businesses);
-            let scope = KeyScope { business_ids, may_write: !read_only };
+            let scope = KeyScope { business_ids, may_write: !read_only, may_manage_numbers: numbers };
             let id = store.create_api_key(&name, &secrets::hash_api_key(&key), &scope).await?;
             println!("{id}  {name}");
             println!("{key}");
@@ -220,8 +224,12 @@ async fn keys(database_url: &str, command: KeysCommand) -> anyhow::Result<ExitCo
         KeysCommand::List => {
             for key in store.api_keys().await? {
                 let state = key.revoked_at.map_or("valid".to_owned(), |at| format!("revoked {at}"));
+                let may = match (key.may_write, key.may_manage_numbers || key.business_ids.is_none()) {
+                    (true, true) => "reads, writes and manages numbers",
+                    (true, false) => "reads and writes",
+                    (false, _) => "reads",
+                };
                 let businesses = key.business_ids.map_or("all businesses".to_owned(), |ids| ids.join(", "));
-                let may = if key.may_write { "reads and writes" } else { "reads" };
                 println!("{}  {}  made {}  {state}  {may}  {businesses}", key.id, key.name, key.created_at);
             }
         }

@@ -106,6 +106,7 @@ fn reason_in_words(because: &str) -> &str {
         "opted_out" => "the customer wants no more texts",
         "answered by a person" => "a person wrote to the customer",
         "ai_max" => "the AI had replied as often as it may",
+        "other_business" => "the number is another business's, and gets one answer of the AI in a day",
         "sent after all" => "its answer had gone out already",
         "rejected" => "Twilio refused the answer",
         "expired" => "the answer waited too long to be sent",

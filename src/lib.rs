@@ -6,6 +6,7 @@
 //! - [`inbound`], [`subjects`], [`jetstream`]: the durable log. What lies in it, under which names, and how it is reached.
 //! - [`operators`]: combinators on streams of deliveries. [`pipelines`]: the chains made of them.
 //! - [`conversation`], [`call`], [`emergency`], [`prices`], [`quiet`]: the rules, pure code. [`shell`]: load, decide, one transaction, publish.
+//! - [`numbers`]: whose number it is, and whether a phone is willing.
 //! - [`dead_letters`]: what could not be processed, listed and put back.
 //! - [`retention`], [`erasure`]: what goes, by its age or because a customer is to be forgotten.
 //! - PostgreSQL, and only there: [`store`].
@@ -31,6 +32,7 @@ pub mod failpoint;
 pub mod http_client;
 pub mod inbound;
 pub mod jetstream;
+pub mod numbers;
 pub mod operators;
 pub mod phone;
 pub mod pipelines;

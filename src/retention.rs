@@ -58,5 +58,6 @@ async fn prune(keep: Duration, store: &Store) -> Result<u64, StoreError> {
         }
     }
     store.prune_letter_replays().await?;
+    store.prune_phone_codes().await?;
     Ok(pruned)
 }

@@ -72,6 +72,8 @@ pub struct Config {
     pub replay_rate: Rate,
     /// How many webhooks may wait to be processed before further ones are answered 503.
     pub max_backlog: u64,
+    /// Whether Twilio is asked if the numbers of businesses are in their accounts.
+    pub verify_numbers: bool,
     /// Encrypts the auth tokens of businesses at rest; without it none can be stored.
     pub token_key: Option<SecretKey>,
 }

@@ -53,6 +53,7 @@ impl<'a> Reader<'a> {
         let max_deliveries = self.take(variables::MAX_DELIVERIES, parse::count);
         let replay_rate = self.take(variables::REPLAY_RATE, parse::rate);
         let max_backlog = self.take(variables::MAX_BACKLOG, parse::count);
+        let verify_numbers = self.take(variables::VERIFY_NUMBERS, parse::switch);
         let token_key = self.take(variables::TOKEN_KEY, parse::token_key);
         Some(Config {
             bind: bind?,
@@ -77,6 +78,7 @@ impl<'a> Reader<'a> {
             max_deliveries: max_deliveries?,
             replay_rate: replay_rate?,
             max_backlog: max_backlog?,
+            verify_numbers: verify_numbers?,
             token_key,
         })
     }

@@ -70,6 +70,7 @@ pub(super) const KEEP: Variable = default("NMC_KEEP", "730d");
 pub(super) const MAX_DELIVERIES: Variable = default("NMC_MAX_DELIVERIES", "1000");
 pub(super) const REPLAY_RATE: Variable = default("NMC_REPLAY_RATE", "10/s");
 pub(super) const MAX_BACKLOG: Variable = default("NMC_MAX_BACKLOG", "100000");
+pub(super) const VERIFY_NUMBERS: Variable = default("NMC_VERIFY_NUMBERS", "on");
 pub(super) const TOKEN_KEY: Variable = optional("NMC_TOKEN_KEY", "the output of `openssl rand -base64 32`");
 
 /// Every variable there is, in the order in which problems are reported.
@@ -103,5 +104,6 @@ pub(super) const ALL: &[Variable] = &[
     MAX_DELIVERIES,
     REPLAY_RATE,
     MAX_BACKLOG,
+    VERIFY_NUMBERS,
     TOKEN_KEY,
 ];

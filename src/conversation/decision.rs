@@ -136,6 +136,11 @@ impl MessageKind {
         matches!(self, Self::User | Self::Alert | Self::Emergency)
     }
 
+    /// Whether it answers what the customer wrote, without a person.
+    pub fn answers(self) -> bool {
+        matches!(self, Self::Reply | Self::Fallback | Self::Emergency)
+    }
+
     /// Who speaks in it: every automatic text is the AI's (contract, section 3).
     pub fn sender_type(self) -> &'static str {
         match self {

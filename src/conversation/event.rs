@@ -43,6 +43,8 @@ text_enum! {
         EmergencyDetected = "emergency.detected",
         /// The customer agreed to an appointment.
         AppointmentRequested = "appointment.requested",
+        /// Twilio says something else than before of a number of a business.
+        NumberVerified = "business.number_verified",
         /// A part of the service is missing.
         ServiceDegraded = "service.degraded",
         /// It is back.

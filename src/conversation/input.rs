@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -278,9 +278,28 @@ pub struct Context<'a> {
     /// Whether the business may write in the conversation: it still has its number and, where the customer was reached under
     /// an account of its own, still brings one. What the claim asks again when a message's turn comes.
     pub may_write: bool,
+    /// Where the customer's number is one of another business's; asked where an answer may follow.
+    pub other_business: Option<OtherBusiness>,
+}
+
+/// Two businesses whose servers answer each other would do so for ever: one of them gets one answer of the AI in this time.
+const ANSWER_TO_A_BUSINESS_EVERY: TimeDelta = TimeDelta::hours(24);
+
+/// The customer's number is one of another business's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OtherBusiness {
+    /// When the AI of this business last answered that number, from whichever of its own numbers. What was held back, or
+    /// may still be held back by what is decided now, is no answer.
+    pub answered_at: Option<DateTime<Utc>>,
 }
 
 impl Context<'_> {
+    /// Whether the AI may answer the customer: not again within a day, where that is another business's number.
+    pub fn may_answer(&self, now: DateTime<Utc>) -> bool {
+        let answered_at = self.other_business.and_then(|other| other.answered_at);
+        answered_at.is_none_or(|at| now >= at + ANSWER_TO_A_BUSINESS_EVERY)
+    }
+
     /// Whether the customer wants no texts of this business.
     pub fn opted_out(&self) -> bool {
         self.opted_out_at.is_some()

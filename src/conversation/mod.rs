@@ -25,7 +25,7 @@ pub use event::{Event, EventType};
 pub use ids::{call_id, derive_id};
 pub use input::{
     Answer, Appointment, Business, Context, DeliveryStatus, InboundSms, Input, Media, MessageReport, MissedCall,
-    Policy, SentMessage, Templates, Urgency,
+    OtherBusiness, Policy, SentMessage, Templates, Urgency,
 };
 pub use state::{Alerting, Answering, Conversation, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status};
 

@@ -138,6 +138,11 @@ impl Problem {
         self
     }
 
+    /// Whether the key is good, and not for this.
+    pub fn is_forbidden(&self) -> bool {
+        self.forbidden
+    }
+
     /// What is made of an error that poem raised itself: a path or method that there is not, a body that cannot be read.
     pub fn from_poem(error: &poem::Error) -> Self {
         let status = error.status();

@@ -14,6 +14,7 @@
 
 mod analyze;
 mod calm;
+mod code_text;
 mod dead_letters;
 mod detect_emergency;
 mod events;

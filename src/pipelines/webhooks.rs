@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::calm::Calm;
+use super::code_text::{CodeText, Taken};
 use super::detect_emergency::{Heard, detect_emergency};
 use super::{Neighbours, Parts, Source, Stage, given_back, retry_delay, through};
 use crate::business::Profile;
@@ -147,7 +148,12 @@ impl<R: Records, P: Publish> Decide<R, P> {
         let Ok(customer) = from.parse::<PhoneNumber>() else {
             return Err(dead(NOT_ANSWERABLE, "a short code or an alphanumeric sender"));
         };
-        if directory.is_own_side(&business, &customer).await.map_err(|e| early.retry(e))? {
+        let text = CodeText { business: &business, customer: &customer, message_sid, body, opt_out_type };
+        let taken = text.taken(&self.shell, &reading).await.map_err(|e| early.retry(e))?;
+        if taken == Taken::AsAnswer {
+            return Ok(());
+        }
+        if taken == Taken::No && business.is_own_side(&customer) {
             return Err(dead(OWN_NUMBER, "the sender is the business itself"));
         }
         let happening = Happening::Input(Input::SmsReceived(InboundSms {

@@ -38,12 +38,9 @@ impl<R: Records, P: Publish> Shell<R, P> {
         }
         let state = self.store.call(report.call_sid()).await?;
         let caller = state.as_ref().map_or_else(|| report.customer(), |call| call.customer_phone.as_ref());
-        let may_text = match caller {
-            Some(phone) => !self.directory.is_own_side(business, phone).await?,
-            None => false,
-        };
         // A number that moved on while the call rang is another business's to text from.
-        let may_text = may_text && state.as_ref().is_none_or(|call| business.has_number(&call.business_phone));
+        let is_its_own = state.as_ref().is_none_or(|call| business.has_number(&call.business_phone));
+        let may_text = is_its_own && caller.is_some_and(|phone| !business.is_own_side(phone));
         let now = self.now();
         let Some(decision) = call::decide(&business.id, state.as_ref(), report, may_text, now) else {
             return Ok(CallReport::NotYet);

@@ -92,14 +92,6 @@ impl<R: Businesses> Directory<R> {
         Ok(Some(profile))
     }
 
-    /// Whether a number is on our side of every talk: the business's own people and numbers, or any business's number.
-    ///
-    /// # Errors
-    /// When the store is away.
-    pub async fn is_own_side(&self, profile: &Profile, phone: &PhoneNumber) -> Result<bool, DirectoryError> {
-        Ok(profile.is_own_side(phone) || self.store.is_own_number(phone).await?)
-    }
-
     /// A business was changed here: look again.
     pub fn forget_all(&self) {
         self.by_phone.invalidate_all();

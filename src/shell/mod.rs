@@ -27,6 +27,7 @@ use crate::conversation::{
     self, Context, Conversation, Decision, Effect, Input, MessageKind, MessageReport, Policy, Status, WindowState,
     derive_id,
 };
+use crate::emergency::Reading;
 use crate::jetstream::Publisher;
 use crate::phone::PhoneNumber;
 use crate::store::{AuditEntry, Commit, Committed, OutboxRow, Store, StoreError};
@@ -336,8 +337,18 @@ impl<R: Records, P: Publish> Shell<R, P> {
             }
             _ => None,
         };
-        let context =
-            Context { policy: &self.policy, business: &business, opted_out_at, missed_call_sms_at, may_write };
+        let other_business = match customer.filter(|_| may_be_answered(happening)) {
+            Some(customer) => self.store.other_business(&business.id, customer, state.map(|c| c.id)).await?,
+            None => None,
+        };
+        let context = Context {
+            policy: &self.policy,
+            business: &business,
+            opted_out_at,
+            missed_call_sms_at,
+            may_write,
+            other_business,
+        };
         let told = match happening {
             Happening::Input(told) => told.clone(),
             Happening::Message { id, report } => match self.store.message(*id).await? {
@@ -415,6 +426,17 @@ impl<R: Records, P: Publish> Shell<R, P> {
         if decision.false_alarm.is_some() {
             self.metrics.emergency_false_alarm();
         }
+    }
+}
+
+/// Whether an answer of the AI may follow: it is asked for, or decided on.
+fn may_be_answered(happening: &Happening) -> bool {
+    match happening {
+        Happening::Input(Input::SmsReceived(sms)) => sms.reading != Reading::default(),
+        Happening::Input(told) => {
+            matches!(told, Input::WindowDue | Input::AnalysisReady { .. } | Input::AnalysisFailed { .. })
+        }
+        Happening::Message { .. } => false,
     }
 }
 

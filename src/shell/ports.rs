@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::call::Call;
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, OtherBusiness};
 use crate::jetstream::{Outgoing, PublishError, Published, Publisher};
 use crate::phone::PhoneNumber;
 use crate::store::{
-    BusinessRecord, Commit, Committed, Draining, Message, Overdue, ReleasedConversation, Store, StoreError, WaitingRow,
+    BusinessRecord, CodeAnswer, Commit, Committed, Draining, Message, Overdue, PhoneAnswer, ReleasedConversation, Store,
+    StoreError, WaitingRow,
 };
 
 /// A result that is waited for.
@@ -22,8 +23,6 @@ pub trait Businesses: Clone + Send + Sync + 'static {
     fn business(&self, id: &str) -> impl Future<Output = Stored<Option<BusinessRecord>>> + Send;
     /// The business of a number; see [`Store::business_by_phone`].
     fn business_by_phone(&self, phone: &PhoneNumber) -> impl Future<Output = Stored<Option<BusinessRecord>>> + Send;
-    /// Whether a number is any business's own; see [`Store::is_own_number`].
-    fn is_own_number(&self, phone: &PhoneNumber) -> impl Future<Output = Stored<bool>> + Send;
 }
 
 /// Conversations, calls, messages and the effects on their way. Reads see what was committed last. An error may hide a
@@ -74,6 +73,15 @@ pub trait Records: Businesses {
         business_id: &str,
         customer: &PhoneNumber,
     ) -> impl Future<Output = Stored<Option<DateTime<Utc>>>> + Send;
+    /// What is known of a customer who is another business's number; see [`Store::other_business`].
+    fn other_business(
+        &self,
+        business_id: &str,
+        customer: &PhoneNumber,
+        conversation_id: Option<Uuid>,
+    ) -> impl Future<Output = Stored<Option<OtherBusiness>>> + Send;
+    /// Takes a text for the answer to a code, if the phone was asked for one; see [`Store::phone_answered`].
+    fn phone_answered(&self, answer: &CodeAnswer<'_>) -> impl Future<Output = Stored<PhoneAnswer>> + Send;
     /// Waits for whoever drains the key now, and locks what waits under it; see [`Store::drain`].
     fn drain(&self, key: Uuid) -> impl Future<Output = Stored<Self::Draining>> + Send;
     /// Keys whose effects were left behind; see [`Store::stale_outbox_keys`].
@@ -125,9 +133,6 @@ impl Businesses for Store {
     async fn business_by_phone(&self, phone: &PhoneNumber) -> Stored<Option<BusinessRecord>> {
         self.business_by_phone(phone).await
     }
-    async fn is_own_number(&self, phone: &PhoneNumber) -> Stored<bool> {
-        self.is_own_number(phone).await
-    }
 }
 
 impl Records for Store {
@@ -175,6 +180,17 @@ impl Records for Store {
     }
     async fn missed_call_sms_at(&self, business_id: &str, customer: &PhoneNumber) -> Stored<Option<DateTime<Utc>>> {
         self.missed_call_sms_at(business_id, customer).await
+    }
+    async fn other_business(
+        &self,
+        business_id: &str,
+        customer: &PhoneNumber,
+        conversation_id: Option<Uuid>,
+    ) -> Stored<Option<OtherBusiness>> {
+        self.other_business(business_id, customer, conversation_id).await
+    }
+    async fn phone_answered(&self, answer: &CodeAnswer<'_>) -> Stored<PhoneAnswer> {
+        self.phone_answered(answer).await
     }
     async fn drain(&self, key: Uuid) -> Stored<Draining> {
         self.drain(key).await

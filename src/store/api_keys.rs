@@ -20,6 +20,9 @@ pub struct ApiKey {
     pub business_ids: Option<Vec<String>>,
     /// Whether it may change anything.
     pub may_write: bool,
+    /// Whether it may add numbers to its businesses, and Twilio accounts: the scope `numbers`. See
+    /// [`KeyScope::manages_numbers`].
+    pub may_manage_numbers: bool,
 }
 
 /// What a key is good for.
@@ -29,11 +32,19 @@ pub struct KeyScope {
     pub business_ids: Option<Vec<String>>,
     /// Whether it may change anything.
     pub may_write: bool,
+    /// Whether it may add numbers to its businesses, and Twilio accounts: the scope `numbers`. See
+    /// [`KeyScope::manages_numbers`].
+    pub may_manage_numbers: bool,
 }
 
 impl KeyScope {
     /// Everything.
-    pub const ALL: Self = Self { business_ids: None, may_write: true };
+    pub const ALL: Self = Self { business_ids: None, may_write: true, may_manage_numbers: true };
+
+    /// Whether it has the scope `numbers`: as every key for all businesses has that may write.
+    pub fn manages_numbers(&self) -> bool {
+        self.may_write && (self.may_manage_numbers || self.business_ids.is_none())
+    }
 }
 
 impl Store {
@@ -44,12 +55,14 @@ impl Store {
     pub async fn create_api_key(&self, name: &str, hash: &[u8; 32], scope: &KeyScope) -> Result<Uuid, StoreError> {
         let id = Uuid::now_v7();
         sqlx::query!(
-            "INSERT INTO api_keys (id, name, hash, business_ids, may_write) VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO api_keys (id, name, hash, business_ids, may_write, may_manage_numbers)
+             VALUES ($1, $2, $3, $4, $5, $6)",
             id,
             name,
             &hash[..],
             scope.business_ids.as_deref(),
-            scope.may_write
+            scope.may_write,
+            scope.may_manage_numbers
         )
         .execute(&self.pool)
         .await?;
@@ -63,7 +76,8 @@ impl Store {
     pub async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
         Ok(sqlx::query_as!(
             ApiKey,
-            "SELECT id, name, created_at, revoked_at, business_ids, may_write FROM api_keys ORDER BY created_at, id"
+            "SELECT id, name, created_at, revoked_at, business_ids, may_write, may_manage_numbers
+             FROM api_keys ORDER BY created_at, id"
         )
         .fetch_all(&self.pool)
         .await?)
@@ -97,7 +111,7 @@ impl Store {
     pub async fn api_key_scope(&self, hash: &[u8; 32]) -> Result<Option<KeyScope>, StoreError> {
         Ok(sqlx::query_as!(
             KeyScope,
-            "SELECT business_ids, may_write FROM api_keys WHERE hash = $1 AND revoked_at IS NULL",
+            "SELECT business_ids, may_write, may_manage_numbers FROM api_keys WHERE hash = $1 AND revoked_at IS NULL",
             &hash[..]
         )
         .fetch_optional(&self.pool)

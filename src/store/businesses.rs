@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use super::business_changes::BusinessChange;
 use super::{Store, StoreError};
 use crate::phone::PhoneNumber;
 
@@ -74,6 +75,16 @@ pub enum AccountWrite<'a> {
     },
 }
 
+impl<'a> AccountWrite<'a> {
+    /// The account, where it is one that is put anew.
+    pub fn account_sid(self) -> Option<&'a str> {
+        match self {
+            Self::Main | Self::Unchanged => None,
+            Self::Proven { account_sid, .. } | Self::Pending { account_sid, .. } => Some(account_sid),
+        }
+    }
+}
+
 /// A business to be kept.
 #[derive(Debug)]
 pub struct BusinessWrite<'a> {
@@ -87,6 +98,11 @@ pub struct BusinessWrite<'a> {
     pub forward_to: &'a PhoneNumber,
     /// Its numbers.
     pub phone_numbers: &'a [PhoneNumber],
+    /// Who is told of an emergency when the owner does not answer.
+    pub emergency_contacts: &'a [PhoneNumber],
+    /// Whether whoever puts it may add numbers or an account, and whether phones that are new count at once: the scope
+    /// `numbers`.
+    pub may_manage_numbers: bool,
     /// Its whole public document.
     pub profile: &'a Value,
     /// Its Twilio account.
@@ -97,9 +113,12 @@ impl Store {
     /// Keeps a business, and takes its numbers.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] where a number belongs to another business; otherwise when PostgreSQL is away.
+    /// [`StoreError::Conflict`] where a number belongs to another business, [`StoreError::Forbidden`] where it says more
+    /// than whoever puts it may, [`StoreError::Invalid`] where it has too many numbers or calls would never arrive;
+    /// otherwise when PostgreSQL is away.
     pub async fn put_business(&self, b: &BusinessWrite<'_>) -> Result<BusinessRecord, StoreError> {
         let mut tx = self.pool.begin().await?;
+        let put = BusinessChange::judged(&mut tx, b).await?;
         let phones: Vec<String> = b.phone_numbers.iter().map(|p| p.as_str().to_owned()).collect();
         sqlx::query!(
             r#"INSERT INTO businesses (id, name, user_id, forward_to, profile) VALUES ($1, $2, $3, $4, $5)
@@ -108,8 +127,8 @@ impl Store {
             b.id,
             b.name,
             b.user_id,
-            b.forward_to.as_str(),
-            b.profile
+            put.forward_to,
+            put.profile
         )
         .execute(&mut *tx)
         .await?;
@@ -138,6 +157,7 @@ impl Store {
             )));
         }
         let record = select_businesses!("FROM businesses b WHERE b.id = $1", b.id).fetch_one(&mut *tx).await?;
+        put.settled(&mut tx, b, record.updated_at).await?;
         tx.commit().await?;
         Ok(record)
     }
@@ -210,19 +230,6 @@ impl Store {
             r#"SELECT EXISTS (SELECT 1 FROM business_numbers WHERE phone = $1 AND business_id = $2) AS "has!""#,
             phone.as_str(),
             business_id
-        )
-        .fetch_one(&self.pool)
-        .await?)
-    }
-
-    /// Whether a phone number is one of ours: any business's own number.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
-    pub async fn is_own_number(&self, phone: &PhoneNumber) -> Result<bool, StoreError> {
-        Ok(sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM business_numbers WHERE phone = $1) AS "own!""#,
-            phone.as_str()
         )
         .fetch_one(&self.pool)
         .await?)

@@ -106,6 +106,7 @@ impl Store {
             erased.add(of_business(&mut tx, of, &business_id, &ids).await?);
         }
         forget_answers(&mut tx, of, &ids).await?;
+        super::phone_codes::forget(&mut tx, of).await?;
         tx.commit().await?;
         Ok(Erasure::Done(erased))
     }

@@ -4,6 +4,8 @@
 //! side (reads); the queries are checked at build time against `.sqlx/`.
 
 mod api_keys;
+mod business_changes;
+mod business_numbers;
 mod businesses;
 mod calls;
 mod commit;
@@ -11,10 +13,12 @@ mod conversations;
 mod dead_letters;
 mod emergency_verdicts;
 mod erasure;
+mod forwarding;
 mod idempotency;
 mod messages;
 mod opt_outs;
 mod outbox;
+mod phone_codes;
 mod record;
 mod retention;
 mod sending;
@@ -28,6 +32,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Executor, PgPool};
 
 pub use api_keys::{ApiKey, KeyScope};
+pub use business_numbers::{NumberLook, NumberRow, Verified};
 pub use businesses::{AccountWrite, BusinessRecord, BusinessWrite};
 pub use calls::CallFilter;
 pub use commit::{Commit, Committed, OutboxRow};
@@ -38,6 +43,7 @@ pub use erasure::{ErasedRows, Erasure, ErasureOf};
 pub use idempotency::Once;
 pub use messages::Message;
 pub use outbox::{Draining, WaitingRow};
+pub use phone_codes::{CodeAnswer, CodeOutcome, CodeState, CodeToSend, PendingPhone, PhoneAnswer};
 pub use record::{AnalysisRow, AuditEntry, AuditRow, WindowMessage, WindowStep};
 pub use sending::{Claim, Claimed, DueMessage, SendingAccount};
 pub use sweep::{Overdue, ReleasedConversation};
@@ -85,6 +91,17 @@ pub enum StoreError {
     /// What was to be written is taken by another row.
     #[error("{0}")]
     Conflict(String),
+    /// Whoever writes it may not.
+    #[error("{0}")]
+    Forbidden(String),
+    /// What was to be written contradicts what is there, and can be put right by whoever writes it.
+    #[error("{field}: {reason}")]
+    Invalid {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 /// Classes of PostgreSQL's codes that say that it is not there to be worked with: no connection, a login that is refused, no

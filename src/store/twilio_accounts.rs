@@ -145,6 +145,7 @@ impl Store {
     /// # Errors
     /// When PostgreSQL is away.
     pub async fn account_is_proven(&self, account: &UnprovenAccount) -> Result<bool, StoreError> {
+        let mut tx = self.pool.begin().await?;
         let updated = sqlx::query!(
             "UPDATE businesses SET twilio_account_sid = $2, twilio_auth_token = $3, twilio_proven_token = $3,
                twilio_checked_at = now(), twilio_pending_account_sid = NULL, twilio_pending_auth_token = NULL,
@@ -154,9 +155,14 @@ impl Store {
             account.account_sid,
             account.sealed
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
-        Ok(updated.rows_affected() == 1)
+        let is_current = updated.rows_affected() == 1;
+        if is_current {
+            super::business_numbers::of_another_account(&mut tx, &account.business_id).await?;
+        }
+        tx.commit().await?;
+        Ok(is_current)
     }
 
     /// Twilio has refused this token: the account does not count, whether it did before or not. `false` where another one was

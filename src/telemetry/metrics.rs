@@ -14,6 +14,7 @@ pub use super::prometheus::CONTENT_TYPE;
 use crate::conversation::Seer;
 use crate::emergency;
 use crate::services::Service;
+use crate::store::Verified;
 
 use super::labels::{CacheLookup, EventStep};
 use super::prometheus::Totals;
@@ -103,6 +104,11 @@ impl Metrics {
     /// A call was forwarded that could be recorded nowhere.
     pub fn call_unrecorded(&self) {
         self.inner.totals.calls_unrecorded.inc();
+    }
+
+    /// How many numbers of businesses there are of which Twilio has said so.
+    pub fn business_numbers(&self, verified: Verified, count: i64) {
+        self.inner.totals.business_numbers(verified, count);
     }
 
     /// The watch has found a service as it should be, or not.

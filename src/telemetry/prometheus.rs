@@ -16,6 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::conversation::Seer;
 use crate::emergency;
 use crate::services::Service;
+use crate::store::Verified;
 
 use super::labelled::Labelled;
 use super::labels::{AiResult, CacheLookup, DeliveryStatus, EventStep, SmsResult, WebhookKind, WindowEvent};
@@ -63,6 +64,7 @@ pub(super) struct Totals {
     pub(super) webhooks_waiting: Gauge,
     pub(super) calls_unrecorded: Counter,
     services: Family<[(&'static str, &'static str); 1], Gauge>,
+    business_numbers: Family<[(&'static str, &'static str); 1], Gauge>,
     pub(super) dead_letters: Labelled,
     pub(super) windows: Labelled,
     pub(super) ai_calls: Labelled,
@@ -150,6 +152,12 @@ impl Totals {
                 "Whether a service that ours rests on is as it should be, as the watch has found it",
                 Family::default(),
             ),
+            business_numbers: registered(
+                &mut r,
+                "business_numbers",
+                "Numbers of businesses, by whether Twilio says that they are in their accounts",
+                Family::default(),
+            ),
             dead_letters: labelled(&mut r, "dead_letters", "Inputs given up on", "reason", std::iter::empty()),
             windows: labelled(
                 &mut r,
@@ -222,6 +230,10 @@ impl Totals {
             ),
             registry: r,
         }
+    }
+
+    pub(super) fn business_numbers(&self, verified: Verified, count: i64) {
+        self.business_numbers.get_or_create(&[("verified", verified.as_str())]).set(count);
     }
 
     pub(super) fn service(&self, service: Service, up: bool) {

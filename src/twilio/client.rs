@@ -41,6 +41,7 @@ pub struct OutgoingSms {
     /// The text.
     pub body: String,
     /// Where Twilio reports what becomes of it; carries our message id, which identifies it where the answer is lost.
+    /// Empty: nowhere.
     pub status_callback: String,
 }
 
@@ -165,6 +166,8 @@ impl TwilioClient {
     pub async fn send(&self, account: &Account, sms: &OutgoingSms) -> SendOutcome {
         let form =
             [("To", &sms.to), ("From", &sms.from), ("Body", &sms.body), ("StatusCallback", &sms.status_callback)];
+        let form: Vec<_> =
+            form.into_iter().filter(|(name, text)| *name != "StatusCallback" || !text.is_empty()).collect();
         let request = self.http.post(self.messages_url(account)).form(&form);
         match self.exchange(account, request).await {
             Ok((status, retry_after, body)) => read_created(status, retry_after, &body),
@@ -211,11 +214,24 @@ impl TwilioClient {
         Err(ListError::TooManyPages)
     }
 
+    /// Asks the account for a list below `/Accounts/{sid}`, once.
+    pub(super) async fn get(
+        &self,
+        account: &Account,
+        list: &str,
+        query: &str,
+    ) -> Result<(StatusCode, Option<Duration>, Vec<u8>), reqwest::Error> {
+        let sid = utf8_percent_encode(&account.sid, NON_ALPHANUMERIC);
+        let url = format!("{}/2010-04-01/Accounts/{sid}/{list}?{query}", self.api_url);
+        self.exchange(account, self.http.get(url)).await
+    }
+
     fn messages_url(&self, account: &Account) -> String {
         let sid = utf8_percent_encode(&account.sid, NON_ALPHANUMERIC);
         format!("{}/2010-04-01/Accounts/{sid}/Messages.json", self.api_url)
     }
 
+    /// One request with the account's credentials: status, `Retry-After`, body.
     pub(super) async fn exchange(
         &self,
         account: &Account,

@@ -7,6 +7,7 @@ mod client;
 mod errors;
 mod media;
 mod proof;
+mod numbers;
 mod wire;
 
 pub use self::{
@@ -14,5 +15,6 @@ pub use self::{
     errors::{explain, is_opt_out, is_permanent},
     media::{FetchedMedia, MediaClient, MediaError},
     proof::Proof,
+    numbers::NumberFound,
     wire::{ListedMessage, Page, read_created, read_page},
 };

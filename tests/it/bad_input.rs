@@ -243,7 +243,6 @@ async fn a_sender_that_is_no_phone_number_is_kept_and_never_answered(#[case] fro
 #[case::an_emergency_contact("+15555553333")]
 #[case::its_own_number(OUR_NUMBER)]
 #[case::its_other_number("+15555554444")]
-#[case::another_business("+15555555555")]
 #[tokio::test]
 async fn our_own_side_never_becomes_a_customer(#[case] from: &str) {
     let app = spawn_app().await;
@@ -251,9 +250,6 @@ async fn our_own_side_never_becomes_a_customer(#[case] from: &str) {
     ours["phone_numbers"] = json!([OUR_NUMBER, "+15555554444"]);
     ours["emergency_contacts"] = json!(["+15555553333"]);
     app.put_business(BUSINESS, &ours).await;
-    let mut other = business();
-    (other["phone_numbers"], other["forward_to"]) = (json!(["+15555555555"]), json!("+15555556666"));
-    app.put_business("another", &other).await;
     app.miss_call(from).await;
     let answer = app.webhook().sms(&new_message_sid(), from, OUR_NUMBER, "Is anybody there?").await.unwrap();
     assert_empty_twiml(&answer);

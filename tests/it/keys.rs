@@ -4,7 +4,7 @@ use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::harness::{App, BUSINESS, CUSTOMER, Rest, business, query, spawn_app, spawn_app_with};
+use crate::harness::{App, BUSINESS, CUSTOMER, Rest, business, query, run, spawn_app, spawn_app_with};
 
 /// Another business beside the usual one, each with a conversation of its own.
 async fn two_businesses() -> (App, String, String) {
@@ -122,4 +122,22 @@ async fn every_answer_says_how_much_is_left(#[case] path: &str, #[case] status: 
     let of_nobody = app.rest.with_key(Some("wrong")).get(path).await;
     assert!(of_nobody.headers.get("ratelimit-limit").is_none());
     assert_eq!(rest.get(&query(path, &[("limit", "0")])).await.headers["ratelimit-remaining"], "7");
+}
+
+#[tokio::test]
+async fn the_scope_numbers_is_given_by_an_option_and_told_in_the_list() {
+    let app = spawn_app().await;
+    let env = [("DATABASE_URL".to_owned(), app.servers.database_url().to_owned())];
+    for args in [
+        &["keys", "create", "--name", "plain", "--business", BUSINESS][..],
+        &["keys", "create", "--name", "trusted", "--business", BUSINESS, "--numbers"],
+        &["keys", "create", "--name", "whole"],
+    ] {
+        assert!(run(args, &env).await.status.success(), "{args:?}");
+    }
+    let both = run(&["keys", "create", "--name", "odd", "--read-only", "--numbers"], &env).await;
+    assert!(!both.status.success(), "who may only read manages no numbers");
+    let listed = String::from_utf8(run(&["keys", "list"], &env).await.stdout).unwrap();
+    let manages: Vec<bool> = listed.lines().map(|line| line.contains("manages numbers")).collect();
+    assert_eq!(manages, [false, true, true], "{listed}");
 }

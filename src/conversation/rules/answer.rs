@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::alerts::{self, Sighting};
 use super::texts;
+use super::window::{OTHER_BUSINESS, hand_over};
 use crate::conversation::decision::{Draft, Effect, Fence, MessageKind, NewMessage, Seer, Urgent, WindowState};
 use crate::conversation::event::EventType;
 use crate::conversation::input::{Answer, Context, Urgency};
@@ -20,8 +21,13 @@ pub(in crate::conversation) fn ready(context: Context<'_>, draft: &mut Draft<'_>
     let Some(mut answering) = current(draft, window_id) else {
         return draft.analysis(window_id, said, Some("overtaken"));
     };
-    draft.analysis(window_id, said, unfit(context, answer));
+    let held = (!context.may_answer(draft.now)).then_some(OTHER_BUSINESS);
+    draft.analysis(window_id, said, held.or_else(|| unfit(context, answer)));
     join_verdicts(context, draft, &mut answering, answer);
+    if held.is_some() {
+        draft.state().answering = None;
+        return hand_over(draft, window_id, answering.opened_at);
+    }
     if let Some(reason) = unfit(context, answer) {
         stand_in(context, draft, answering, reason);
         return;
@@ -54,6 +60,10 @@ pub(in crate::conversation) fn ready(context: Context<'_>, draft: &mut Draft<'_>
 pub(in crate::conversation) fn failed(context: Context<'_>, draft: &mut Draft<'_>, window_id: Uuid, reason: &str) {
     let Some(answering) = current(draft, window_id) else { return };
     draft.analysis(window_id, json!({ "failed": reason }), Some(reason));
+    if !context.may_answer(draft.now) {
+        draft.state().answering = None;
+        return hand_over(draft, window_id, answering.opened_at);
+    }
     stand_in(context, draft, answering, reason);
 }
 

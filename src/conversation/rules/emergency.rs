@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::alerts::{self, Sighting};
 use super::texts;
-use super::window::{claim, overtake};
+use super::window::{claim, hand_over, overtake};
 use crate::conversation::decision::{Draft, Effect, Fence, KeptVerdict, MessageKind, NewMessage, Urgent};
 use crate::conversation::input::Context;
 use crate::conversation::state::{OpenWindow, Ownership};
@@ -53,7 +53,12 @@ pub(in crate::conversation) fn told(
     if let Some(answering) = draft.state().answering.clone() {
         overtake(draft, &answering, "newer window");
     }
-    claim(context.policy, draft, &window, Urgent::Emergency);
+    if context.may_answer(draft.now) {
+        claim(context.policy, draft, &window, Urgent::Emergency);
+    } else {
+        // People are told and, in danger, the customer is: that is no answer, and nothing holds it back.
+        hand_over(draft, window.id, window.opened_at);
+    }
     None
 }
 

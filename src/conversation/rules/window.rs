@@ -2,12 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::alerts;
 use crate::conversation::decision::{Draft, Effect, MessageUpdate, Urgent, WindowState};
 use crate::conversation::event::EventType;
 use crate::conversation::input::{Context, Policy};
 use crate::conversation::state::{Answering, OpenWindow, Ownership, Phase, Status};
+
+/// Why a window is a person's where the customer is another business's number.
+pub(super) const OTHER_BUSINESS: &str = "other_business";
 
 /// `max(last message + quiet, opened + hold)`, never later than `opened + max`. Where the AI owns the conversation, hold
 /// is zero; where a person does, there is no deadline.
@@ -58,7 +62,16 @@ pub(in crate::conversation) fn due(context: Context<'_>, draft: &mut Draft<'_>) 
         draft.emit(EventType::NeedsAttention, json!({ "reason": "ai_max", "window_id": window.id }));
         return;
     }
+    if !context.may_answer(now) {
+        return hand_over(draft, window.id, window.opened_at);
+    }
     claim(context.policy, draft, &window, Urgent::Normal);
+}
+
+/// The customer is another business's number, and the AI has answered it: a person has the window.
+pub(super) fn hand_over(draft: &mut Draft<'_>, window_id: Uuid, opened_at: DateTime<Utc>) {
+    draft.window(window_id, WindowState::HandedOver, opened_at, OTHER_BUSINESS);
+    draft.emit(EventType::NeedsAttention, json!({ "reason": OTHER_BUSINESS, "window_id": window_id }));
 }
 
 /// Closes a window and has DispatchBot asked. An emergency's answer goes out even if newer texts come meanwhile.

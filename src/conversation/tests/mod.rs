@@ -7,6 +7,7 @@ mod emergencies;
 mod endings;
 mod openings;
 mod opting;
+mod other_business;
 mod ownership;
 mod property;
 mod windows;
@@ -31,6 +32,8 @@ struct Talk {
     missed_call_sms_at: Option<DateTime<Utc>>,
     /// Whether the business may write to the customer.
     may_write: bool,
+    /// Where the customer is another business's number.
+    other_business: Option<OtherBusiness>,
     inputs: u32,
     /// The newest decision.
     last: Option<Decision>,
@@ -69,6 +72,7 @@ impl Talk {
             opted_out_at: None,
             missed_call_sms_at: None,
             may_write: true,
+            other_business: None,
             inputs: 0,
             last: None,
             sent: Vec::new(),
@@ -90,6 +94,7 @@ impl Talk {
             opted_out_at: self.opted_out_at,
             missed_call_sms_at: self.missed_call_sms_at,
             may_write: self.may_write,
+            other_business: self.other_business,
         };
         let decision = decide(context, self.state.as_ref(), &id, input, self.now).unwrap();
         assert_eq!(Some(&decision), decide(context, self.state.as_ref(), &id, input, self.now).as_ref(), "not pure");

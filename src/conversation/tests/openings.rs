@@ -73,6 +73,7 @@ fn without_a_conversation_only_a_customer_opens_one(#[case] input: Input) {
         opted_out_at: None,
         missed_call_sms_at: None,
         may_write: true,
+        other_business: None,
     };
     assert_eq!(decide(context, None, "input", &input, talk.now), None);
 }

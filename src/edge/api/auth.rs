@@ -47,6 +47,11 @@ impl Caller {
         }
     }
 
+    /// Whether it has the scope `numbers`.
+    pub(super) fn manages_numbers(&self) -> bool {
+        self.scope.manages_numbers()
+    }
+
     /// The key, as the record names it.
     pub(super) async fn name(&self, edge: &Edge) -> Result<String, Problem> {
         let name = edge.store.api_key_name(&self.key).await.map_err(|error| Problem::unavailable(&error))?;

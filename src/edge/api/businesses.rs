@@ -10,6 +10,7 @@ use super::auth::{Reader, Writer};
 use super::body::Body;
 use super::failure::Failure;
 use super::twilio_account::{self, TwilioAccount};
+use super::phones::{self, Beside, NumberState, PendingPhone, ordinary};
 use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group};
 use crate::business::{Profile, Trade};
@@ -47,9 +48,10 @@ struct Business {
     name: String,
     /// Its owner.
     user_id: String,
-    /// The numbers that customers call and write to.
+    /// The numbers that customers call and write to, 100 at most. A key without the scope `numbers` may leave some out, and
+    /// adds none.
     phone_numbers: Vec<String>,
-    /// Where calls are forwarded to.
+    /// Where calls are forwarded to. Not a number from which they would come back, and none that costs more than a call.
     forward_to: String,
     /// IANA name of its time zone.
     timezone: String,
@@ -73,6 +75,13 @@ struct Business {
     emergency_contacts: Option<Vec<String>>,
     /// Its own Twilio account, where it brings one.
     twilio: Option<TwilioAccount>,
+    /// Its numbers, each with what Twilio says of it.
+    #[oai(read_only)]
+    numbers: Option<Vec<NumberState>>,
+    /// Phones that a key without the scope `numbers` has put as `forward_to` or among `emergency_contacts`. They count once
+    /// they have answered a code by SMS; until then the document has what counts.
+    #[oai(read_only)]
+    pending_phones: Option<Vec<PendingPhone>>,
     /// When it was first put.
     #[oai(read_only)]
     created_at: Option<DateTime<Utc>>,
@@ -118,6 +127,10 @@ impl BusinessesApi {
         key.0.sees(&business_id, "business")?;
         let account = business.0.twilio.clone();
         let profile = validated(&business_id, business.0, edge.cipher.is_some())?;
+        let may_manage_numbers = key.0.manages_numbers();
+        if !may_manage_numbers {
+            phones::within_scope(&edge, &profile, account.as_ref()).await?;
+        }
         let account = twilio_account::choose(&edge, &business_id, account.as_ref()).await?;
         let document = serde_json::to_value(&profile).unwrap_or_default();
         let write = BusinessWrite {
@@ -126,12 +139,15 @@ impl BusinessesApi {
             user_id: &profile.user_id,
             forward_to: &profile.forward_to,
             phone_numbers: &profile.phone_numbers,
+            emergency_contacts: &profile.emergency_contacts,
+            may_manage_numbers,
             profile: &document,
             account: account.write(),
         };
         let record = edge.store.put_business(&write).await?;
         edge.directory.forget_all();
-        Ok(Json(shown(record)?))
+        let mut beside = Beside::read(&edge, [&record]).await?;
+        Ok(Json(shown(record, &mut beside)?))
     }
 
     /// One business.
@@ -145,7 +161,8 @@ impl BusinessesApi {
     ) -> Result<Json<Business>, Failure> {
         key.0.sees(&business_id, "business")?;
         let record = edge.store.business(&business_id).await?.ok_or_else(|| Problem::not_found("business"))?;
-        Ok(Json(shown(record)?))
+        let mut beside = Beside::read(&edge, [&record]).await?;
+        Ok(Json(shown(record, &mut beside)?))
     }
 
     /// Forgets a business and gives its numbers back; its conversations stay.
@@ -180,17 +197,21 @@ impl BusinessesApi {
     ) -> Result<Json<BusinessList>, Failure> {
         let found = edge.store.businesses(key.0.businesses(), cursor.0.as_deref(), i64::from(limit.0) + 1).await?;
         let (found, next_cursor) = super::cursor::page(found, limit.0 as usize, |record| record.id.clone());
-        let businesses = found.into_iter().map(shown).collect::<Result<_, _>>()?;
+        let mut beside = Beside::read(&edge, &found).await?;
+        let businesses = found.into_iter().map(|record| shown(record, &mut beside)).collect::<Result<_, _>>()?;
         Ok(Json(BusinessList { businesses, next_cursor }))
     }
 }
 
-fn shown(record: BusinessRecord) -> Result<Business, StoreError> {
+fn shown(record: BusinessRecord, beside: &mut Beside) -> Result<Business, StoreError> {
     let twilio = TwilioAccount::shown(&record);
     let profile: Profile =
         serde_json::from_value(record.profile).map_err(|e| StoreError::corrupt("businesses", &record.id, e))?;
     let list = |value: Value| value.as_array().cloned();
+    let (numbers, pending_phones) = beside.of(&record.id);
     Ok(Business {
+        numbers: Some(numbers),
+        pending_phones: Some(pending_phones),
         id: Some(record.id),
         name: profile.name,
         user_id: profile.user_id,
@@ -232,7 +253,9 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
     let phone_numbers = phones(&mut problems, "phone_numbers", &business.phone_numbers);
     let contacts =
         phones(&mut problems, "emergency_contacts", business.emergency_contacts.as_deref().unwrap_or_default());
+    ordinary(&mut problems, "emergency_contacts", &contacts);
     let forward_to: Option<PhoneNumber> = problems.parsed("forward_to", Some(&business.forward_to));
+    ordinary(&mut problems, "forward_to", forward_to.as_slice());
     if forward_to.as_ref().is_some_and(|to| phone_numbers.contains(to)) {
         problems.add("forward_to", "is one of phone_numbers: the call would come back for ever");
     }

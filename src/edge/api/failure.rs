@@ -45,9 +45,8 @@ pub(super) enum Failure {
     /// The key is missing, unknown or revoked: `UNAUTHORIZED`.
     #[oai(status = 401)]
     Unauthorized(Json<ErrorBody>),
-    /// The key may only read: `UNAUTHORIZED`.
+    /// The key may only read, or has not the scope `numbers` that this takes: `UNAUTHORIZED`.
     #[oai(status = 403)]
-    #[expect(dead_code, reason = "answered where keys are looked at, told here for the OpenAPI document")]
     Forbidden(Json<ErrorBody>),
     /// There is no such thing: `NOT_FOUND`.
     #[oai(status = 404)]
@@ -93,6 +92,7 @@ impl From<Problem> for Failure {
             Code::ValidationFailed | Code::MethodNotAllowed => Self::Invalid(body),
             Code::PayloadTooLarge => Self::TooLarge(body),
             Code::UnsupportedMediaType => Self::UnsupportedMediaType(body),
+            Code::Unauthorized if problem.is_forbidden() => Self::Forbidden(body),
             Code::InvalidSignature | Code::Unauthorized => Self::Unauthorized(body),
             Code::NotFound => Self::NotFound(body),
             Code::Conflict | Code::OptedOut => Self::Conflict(body),
@@ -107,6 +107,10 @@ impl From<crate::store::StoreError> for Failure {
     fn from(error: crate::store::StoreError) -> Self {
         match error {
             crate::store::StoreError::Conflict(what) => Problem::new(Code::Conflict, what).into(),
+            crate::store::StoreError::Forbidden(why) => Problem::new(Code::Unauthorized, why).forbidden().into(),
+            crate::store::StoreError::Invalid { field, reason } => {
+                Problem::invalid([(field.to_owned(), reason)]).into()
+            }
             error if error.is_unstorable_text() => {
                 Problem::invalid([("request".to_owned(), "must not contain NUL".to_owned())]).into()
             }

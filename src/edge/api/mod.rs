@@ -17,6 +17,7 @@ mod health;
 mod media;
 mod metrics;
 mod once;
+mod phones;
 mod quota;
 mod record;
 mod twilio_account;

@@ -113,8 +113,4 @@ impl Businesses for SimStore {
         self.ask("read business", |state, _| state.db.business.clone().filter(|_| state.db.numbers.contains(phone)))
             .await
     }
-
-    async fn is_own_number(&self, phone: &PhoneNumber) -> Result<bool, StoreError> {
-        self.ask("read own numbers", |state, _| state.db.numbers.contains(phone)).await
-    }
 }

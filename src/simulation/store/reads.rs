@@ -6,11 +6,11 @@ use uuid::Uuid;
 use super::{SimDraining, SimStore, commit, outbox};
 use crate::answering::Transcript;
 use crate::call::Call;
-use crate::conversation::{Conversation, MessageKind, Status};
+use crate::conversation::{Conversation, MessageKind, OtherBusiness, Status};
 use crate::phone::PhoneNumber;
 use crate::shell::Records;
 use crate::simulation::planted::Planted;
-use crate::store::{Commit, Committed, Message, Overdue, ReleasedConversation, StoreError};
+use crate::store::{CodeAnswer, Commit, Committed, Message, Overdue, PhoneAnswer, ReleasedConversation, StoreError};
 
 fn seconds(seconds: f64) -> TimeDelta {
     TimeDelta::milliseconds((seconds * 1_000.0) as i64)
@@ -116,6 +116,21 @@ impl Records for SimStore {
             to_them.map(|row| row.message.created_at).max()
         })
         .await
+    }
+
+    /// There is one business, and no customer has a number of another.
+    async fn other_business(
+        &self,
+        _business_id: &str,
+        _customer: &PhoneNumber,
+        _conversation_id: Option<Uuid>,
+    ) -> Result<Option<OtherBusiness>, StoreError> {
+        self.ask("read other businesses", |_, _| None).await
+    }
+
+    /// Nobody puts a phone.
+    async fn phone_answered(&self, _answer: &CodeAnswer<'_>) -> Result<PhoneAnswer, StoreError> {
+        self.ask("read codes", |_, _| PhoneAnswer::NotAsked).await
     }
 
     async fn drain(&self, key: Uuid) -> Result<SimDraining, StoreError> {

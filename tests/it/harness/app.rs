@@ -128,10 +128,15 @@ impl App {
 
     /// A key for these businesses (none: all), and what it opens.
     pub async fn key(&self, business_ids: Option<&[&str]>, may_write: bool) -> (uuid::Uuid, Rest) {
+        self.key_with(business_ids, may_write, false).await
+    }
+
+    /// The same, with the scope `numbers`, or without it.
+    pub async fn key_with(&self, business_ids: Option<&[&str]>, may_write: bool, numbers: bool) -> (uuid::Uuid, Rest) {
         let store = Store::owner(self.servers.database_url()).expect("a store");
         let business_ids = business_ids.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
         let key = secrets::generate_api_key();
-        let scope = KeyScope { business_ids, may_write };
+        let scope = KeyScope { business_ids, may_write, may_manage_numbers: numbers };
         let id = store.create_api_key("test", &secrets::hash_api_key(&key), &scope).await.expect("a key");
         (id, self.rest.with_key(Some(&key)))
     }

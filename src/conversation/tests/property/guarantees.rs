@@ -147,8 +147,12 @@ impl World<'_> {
         }
         let open = decision.conversation.window.as_ref().map(|window| window.id);
         let answering = decision.conversation.answering.as_ref().map(|answering| answering.window_id);
-        holds(!has_window || message.window_id == open || message.window_id == answering, || {
-            "a message is in a window that is neither open nor being answered".into()
+        let handed_over = decision
+            .windows
+            .iter()
+            .any(|window| Some(window.id) == message.window_id && window.state == WindowState::HandedOver);
+        holds(!has_window || message.window_id == open || message.window_id == answering || handed_over, || {
+            "a message is in a window that is neither open nor being answered, nor a person's".into()
         })
     }
 
@@ -346,9 +350,21 @@ impl World<'_> {
         holds(!blind, || format!("{} was computed without the newest text", about()))
     }
 
+    /// Another business's number gets one answer in a day.
+    fn may_be_answered_again(&self, message: usize) -> Result<(), Broken> {
+        let row = &self.rows[message];
+        if self.stepped || !self.settings.other_business || !row.kind.answers() {
+            return Ok(());
+        }
+        let mut others = self.rows.iter().filter(|other| other.id != row.id && other.taken > 0 && other.kind.answers());
+        let again = others.any(|other| (row.created_at - other.created_at).abs() < TimeDelta::hours(24));
+        holds(!again, || format!("another business's number gets the {} {} as well", row.kind, row.id))
+    }
+
     /// Twilio takes a message.
     pub fn taken_by_twilio(&mut self, message: usize) -> Result<(), Broken> {
         let now = self.now();
+        self.may_be_answered_again(message)?;
         let row = &mut self.rows[message];
         row.taken += 1;
         holds(row.taken == 1, || format!("the {} {} goes out twice", row.kind, row.id))?;

@@ -124,7 +124,16 @@ fn seed() -> u64 {
 }
 
 fn run(profile: Profile, cases: u32, seed: u64, planted: Planted) -> Result<(), Box<TestError<Scenario>>> {
-    let settings = Settings::new();
+    run_with(&Settings::new(), profile, cases, seed, planted)
+}
+
+fn run_with(
+    settings: &Settings,
+    profile: Profile,
+    cases: u32,
+    seed: u64,
+    planted: Planted,
+) -> Result<(), Box<TestError<Scenario>>> {
     let config = Config {
         cases,
         rng_seed: RngSeed::Fixed(seed),
@@ -133,15 +142,19 @@ fn run(profile: Profile, cases: u32, seed: u64, planted: Planted) -> Result<(), 
         ..Config::default()
     };
     let result = TestRunner::new(config).run(&profile.scenarios(), |scenario| {
-        World::new(&settings, &scenario, profile.punctual, planted).play().map_err(TestCaseError::fail)
+        World::new(settings, &scenario, profile.punctual, planted).play().map_err(TestCaseError::fail)
     });
     result.map_err(Box::new)
 }
 
 fn guarantees_hold(profile: Profile) {
+    guarantees_hold_with(&Settings::new(), profile);
+}
+
+fn guarantees_hold_with(settings: &Settings, profile: Profile) {
     let (cases, seed) = (cases(profile), seed());
     println!("{}: {cases} sequences, NMC_PROPERTY_SEED={seed}", profile.name);
-    match run(profile, cases, seed, Planted::Nothing).map_err(|error| *error) {
+    match run_with(settings, profile, cases, seed, Planted::Nothing).map_err(|error| *error) {
         Ok(()) => {}
         Err(TestError::Fail(why, scenario)) => {
             panic!("{}, NMC_PROPERTY_SEED={seed}: {why}{scenario:?}", profile.name);
@@ -173,6 +186,14 @@ fn guarantees_hold_for_who_opts_out_and_in() {
 #[test]
 fn time_limits_hold_for_a_steady_texter() {
     guarantees_hold(STEADY);
+}
+
+/// Beside the families: the same sequences, and the customer is another business.
+#[test]
+fn guarantees_hold_towards_another_business() {
+    let settings = Settings { other_business: true, ..Settings::new() };
+    guarantees_hold_with(&settings, Profile { share: 5, ..MIXED });
+    guarantees_hold_with(&settings, Profile { share: 5, punctual: false, ..STEADY });
 }
 
 /// Sequences that the rules have failed on, written down: what is drawn may not come by here again.

@@ -109,6 +109,8 @@ struct Armed {
 pub struct Settings {
     pub policy: Policy,
     pub business: crate::conversation::Business,
+    /// Whether the customer's number is another business's.
+    pub other_business: bool,
 }
 
 impl Settings {
@@ -119,7 +121,7 @@ impl Settings {
         talk.policy.ai_max_period = Duration::from_secs(600);
         talk.business.alert_numbers =
             ["+12125550001", "+12125550002", "+12125550003"].map(|number| number.parse().unwrap()).to_vec();
-        Self { policy: talk.policy, business: talk.business }
+        Self { policy: talk.policy, business: talk.business, other_business: false }
     }
 }
 
@@ -415,6 +417,7 @@ impl<'a> World<'a> {
             opted_out_at: self.ledger,
             missed_call_sms_at: self.missed_call_texts.last().copied(),
             may_write: self.has_number || matches!(heard.target, Target::Open),
+            other_business: self.settings.other_business.then(|| self.other_business(at)),
         };
         let (state, now) = (at.map(|n| &self.conversations[n]), self.now());
         let Some(decision) = decide(context, state, &heard.id, input, now) else { return Ok(()) };
@@ -441,6 +444,17 @@ impl<'a> World<'a> {
         self.after_commit(conversation, input, &decision)?;
         self.publish(conversation, &decision);
         Ok(())
+    }
+
+    /// Twin of `Store::other_business`.
+    fn other_business(&self, at: Option<usize>) -> OtherBusiness {
+        let answers = self.rows.iter().filter(|row| match row.status {
+            MessageStatus::Queued => at != Some(row.conversation),
+            MessageStatus::Failed | MessageStatus::Superseded | MessageStatus::Received => false,
+            _ => true,
+        });
+        let at = answers.filter(|row| row.kind.answers()).map(|row| row.created_at).max();
+        OtherBusiness { answered_at: at }
     }
 
     /// The conversation that a text or a call meets: the open one, or else the newest. Twin of `Shell::load`.

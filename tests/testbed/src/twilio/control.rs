@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::faults::Faults;
 use super::network::{self, Call, CallResult, Text, TextResult};
+use super::numbers::Numbers;
 use super::state::{State, WebhookRoute};
 use crate::sim::lock;
 
@@ -17,6 +18,7 @@ use crate::sim::lock;
 pub(super) fn routes() -> Route {
     Route::new()
         .at("/faults", put(set_faults).get(get_faults))
+        .at("/numbers", put(set_numbers))
         .at("/messages", get(messages).delete(clear))
         .at("/callbacks", get(callbacks))
         .at("/requests", get(requests))
@@ -43,6 +45,12 @@ fn set_faults(Json(faults): Json<Faults>, Data(state): Data<&Arc<State>>) -> Sta
 #[handler]
 fn get_faults(Data(state): Data<&Arc<State>>) -> Json<Faults> {
     Json(lock(&state.faults).clone())
+}
+
+#[handler]
+fn set_numbers(Json(numbers): Json<Numbers>, Data(state): Data<&Arc<State>>) -> StatusCode {
+    *lock(&state.numbers) = numbers;
+    StatusCode::NO_CONTENT
 }
 
 #[handler]

@@ -58,6 +58,8 @@ pub enum Fault {
     },
     /// The message list answers an error. A rule's number is the `To` filter.
     RespondToList(Refusal),
+    /// The API answers an error where it is asked for a number of an account. A rule's number is the one asked for.
+    RespondToNumbers(Refusal),
     /// The API answers an error where an attachment is asked for. Only rules without a number.
     RespondToMedia(Refusal),
     /// The API answers an error where an account is asked for. Only rules without a number.

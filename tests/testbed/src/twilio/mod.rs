@@ -15,6 +15,7 @@ mod list;
 mod media;
 mod message;
 mod network;
+mod numbers;
 mod sid;
 mod state;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use faults::{Callbacks, Fault, Faults, Refusal};
 pub use media::{Media, MediaRequest};
 pub use message::{SentMessage, segments};
 pub use network::{Call, CallResult, Exchange, Text, TextResult};
+pub use numbers::Numbers;
 pub use sid::{new_account_sid, new_call_sid, new_message_sid, new_mms_sid};
 pub use state::CallbackRecord;
 use state::{State, WebhookRoute};
@@ -92,6 +94,7 @@ impl TwilioSim {
                 .at("/2010-04-01/Accounts/:account/Messages.json", get(list::list).post(create::create))
                 .at("/2010-04-01/Accounts/:account/Messages/:file", get(list::fetch))
                 .at("/2010-04-01/Accounts/:account/Messages/:file/Media/:sid", get(media::lead))
+                .at("/2010-04-01/Accounts/:account/IncomingPhoneNumbers.json", get(numbers::list))
                 .at("/_cdn/:sid", get(media::give))
                 .nest("/_sim", control::routes())
                 .with(AddData::new(state.clone()))
@@ -143,6 +146,11 @@ impl TwilioSim {
         lock(&self.state.accounts).insert(sid.to_owned(), token.to_owned());
     }
 
+    /// Changes which account has which numbers.
+    pub fn change_numbers(&self, change: impl FnOnce(&mut Numbers)) {
+        change(&mut lock(&self.state.numbers));
+    }
+
     /// Sets where webhooks go: the URL signed for, and where it is really reached (absent: there).
     pub fn set_webhook_url(&self, public_url: impl Into<String>, target: Option<&str>) {
         let route = WebhookRoute { public_url: Some(public_url.into()), target: target.map(str::to_owned) };
@@ -179,7 +187,8 @@ impl TwilioSim {
 
     /// REST requests by outcome: `accepted`, `dropped_before`, `dropped_after`, `silent_after`, `fault_<status>`,
     /// `accepted_but_<status>`, `refused_<code>`, `unauthorized`, `listed`, `list_fault_<status>`, `fetched`,
-    /// `account_confirmed`, `account_refused`, `account_fault_<status>`, `not_found`.
+    /// `account_confirmed`, `account_refused`, `account_fault_<status>`, `not_found`, `numbers_listed`, `numbers_unauthorized`,
+    /// `numbers_fault_<status>`.
     pub fn requests(&self) -> BTreeMap<String, u64> {
         lock(&self.state.outcomes).clone()
     }

@@ -13,6 +13,7 @@ use super::TwilioOptions;
 use super::faults::{Fault, Faults};
 use super::media::{Media, MediaRequest};
 use super::message::SentMessage;
+use super::numbers::Numbers;
 use super::webhooks::{WEBHOOK_TIMEOUT, WebhookClient};
 use crate::sim::{Journal, Span, http_client, lock};
 
@@ -47,6 +48,7 @@ pub(super) struct State {
     /// Auth tokens by AccountSid, subaccounts included.
     pub(super) accounts: Mutex<HashMap<String, String>>,
     pub(super) faults: Mutex<Faults>,
+    pub(super) numbers: Mutex<Numbers>,
     pub(super) messages: Journal<SentMessage>,
     pub(super) callbacks: Journal<CallbackRecord>,
     pub(super) outcomes: Mutex<BTreeMap<String, u64>>,
@@ -70,6 +72,7 @@ impl State {
             main_account: options.account_sid,
             accounts: Mutex::new(accounts.collect()),
             faults: Mutex::default(),
+            numbers: Mutex::default(),
             messages: Journal::default(),
             callbacks: Journal::default(),
             outcomes: Mutex::default(),

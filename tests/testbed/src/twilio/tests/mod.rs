@@ -1,6 +1,7 @@
 //! The simulator over HTTP, as the service and a shell use it.
 
 mod network;
+mod numbers;
 mod rest;
 mod switches;
 

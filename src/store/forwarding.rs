@@ -1,0 +1,64 @@
+//! Where calls end up that are forwarded from business to business: they must not come back.
+
+use sqlx::PgConnection;
+
+use super::StoreError;
+
+/// How often a call may be forwarded.
+const MOST_HOPS: i32 = 10;
+/// Whoever changes where calls go does it alone: two changes that close a loop together would each see the other's past.
+const ONE_AT_A_TIME: i64 = 0x6e6d_6366_6f72_7764;
+
+/// Waits for whoever changes numbers and forwarding now, and has all others wait for the end of this transaction.
+pub(super) async fn lock(tx: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", ONE_AT_A_TIME).execute(tx).await?;
+    Ok(())
+}
+
+/// Why calls to a business with these numbers cannot be forwarded to `forward_to`; `None` where they arrive.
+///
+/// Each business forwards to one number, so a loop that a business closes is one that it is part of.
+pub(super) async fn why_not(
+    tx: &mut PgConnection,
+    business_id: &str,
+    numbers: &[String],
+    forward_to: &str,
+) -> Result<Option<String>, StoreError> {
+    let way = sqlx::query!(
+        r#"WITH RECURSIVE way (phone, hops) AS (
+             SELECT $1::text, 1
+             UNION ALL
+             SELECT b.forward_to, way.hops + 1 FROM way
+               JOIN business_numbers n ON n.phone = way.phone JOIN businesses b ON b.id = n.business_id
+             WHERE way.hops <= $2 AND n.business_id <> $3 AND NOT way.phone = ANY($4)
+           ) SELECT phone AS "phone!", hops AS "hops!" FROM way"#,
+        forward_to,
+        MOST_HOPS,
+        business_id,
+        numbers
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    if way.iter().any(|step| numbers.contains(&step.phone)) {
+        return Ok(Some(
+            "calls would come back for ever: this number's calls end up at this business again".to_owned(),
+        ));
+    }
+    let before = sqlx::query_scalar!(
+        r#"WITH RECURSIVE up (business_id, hops) AS (
+             SELECT id, 1 FROM businesses WHERE forward_to = ANY($1) AND id <> $2
+             UNION
+             SELECT b.id, up.hops + 1 FROM up
+               JOIN business_numbers n ON n.business_id = up.business_id JOIN businesses b ON b.forward_to = n.phone
+             WHERE up.hops <= $3 AND b.id <> $2
+           ) SELECT coalesce(max(hops), 0) AS "hops!" FROM up"#,
+        numbers,
+        business_id,
+        MOST_HOPS
+    )
+    .fetch_one(tx)
+    .await?;
+    let after = way.iter().map(|step| step.hops).max().unwrap_or_default();
+    let too_long = before + after > MOST_HOPS;
+    Ok(too_long.then(|| format!("calls would be forwarded more than {MOST_HOPS} times, from business to business")))
+}
