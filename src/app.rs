@@ -16,6 +16,7 @@ use crate::conversation::Policy;
 use crate::dead_letters::{Attribution, DeadLetters, replay_queued};
 use crate::dispatchbot::DispatchBotClient;
 use crate::edge::{self, Edge};
+use crate::emergency;
 use crate::jetstream::JetStream;
 use crate::jetstream::definitions::{self, Mode};
 use crate::pipelines::{self, DeadLetterStream, Parts};
@@ -67,8 +68,10 @@ impl Application {
     /// Puts the parts together and starts them. PostgreSQL, NATS and Redis may be away: they are waited for.
     ///
     /// # Errors
-    /// When a URL is none, or the address cannot be bound.
+    /// When a URL is none, the address cannot be bound, or the rules on emergencies are broken or empty.
     pub async fn start(config: Config, role: Role) -> anyhow::Result<Self> {
+        // Before anything is accepted: without them, an emergency would be an ordinary text.
+        let rules = emergency::load().context("the rules on emergencies cannot be used, so nothing is started")?;
         let shutdown = CancellationToken::new();
         let metrics = Metrics::new();
         let vitals = Vitals::default();
@@ -111,6 +114,7 @@ impl Application {
                 dead: Arc::new(dead),
                 metrics: metrics.clone(),
                 shell: shell.clone(),
+                rules,
             };
             spawn(&mut tasks, "pipelines", pipelines::run(parts, shutdown.clone()));
             spawn(&mut tasks, "sweeper", sweep(shell.clone(), shutdown.clone()));
@@ -137,6 +141,7 @@ impl Application {
                 cipher,
                 metrics,
                 vitals,
+                rules,
                 shutdown.clone(),
             );
             let measured = edge::measure(Arc::clone(edge.intake()), jetstream.clone(), store.clone(), shutdown.clone());

@@ -3,6 +3,7 @@
 //! Only this module knows sqlx. Fed by [`crate::shell`] (decisions), [`crate::sending`] (claims) and the edge's REST
 //! side (reads); the queries are checked at build time against `.sqlx/`.
 
+mod alerts;
 mod api_keys;
 mod businesses;
 mod calls;
@@ -26,9 +27,10 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Executor, PgPool};
 
+pub use alerts::UnreachedAlerts;
 pub use api_keys::{ApiKey, KeyScope};
 pub use businesses::{BusinessRecord, BusinessWrite, SigningKey};
-pub use calls::CallFilter;
+pub use calls::{CallFilter, RecentCall};
 pub use commit::{Commit, Committed, OutboxRow};
 pub use conversations::ConversationFilter;
 pub use dead_letters::{LetterClaim, LetterQueue, QueuedLetter, ReplayRow};

@@ -9,6 +9,7 @@ mod openings;
 mod opting;
 mod ownership;
 mod property;
+mod silence;
 mod windows;
 
 use std::time::Duration;
