@@ -5,8 +5,8 @@
 
 use std::{error::Error, time::Duration};
 
-use chrono::{DateTime, Utc};
 use bytes::{Bytes, BytesMut};
+use chrono::{DateTime, Utc};
 use reqwest::{
     Client, ClientBuilder, Response,
     header::{HeaderMap, RETRY_AFTER},

@@ -103,7 +103,9 @@ impl Store {
         let parse = |status: String, sid: &str| {
             status.parse::<CallStatus>().map_err(|error| StoreError::corrupt("calls", sid, error))
         };
-        rows.into_iter().map(|row| Ok(RecentCall { status: parse(row.status, &row.call_sid)?, call_sid: row.call_sid })).collect()
+        rows.into_iter()
+            .map(|row| Ok(RecentCall { status: parse(row.status, &row.call_sid)?, call_sid: row.call_sid }))
+            .collect()
     }
 
     /// Calls, newest first.

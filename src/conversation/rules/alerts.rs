@@ -70,8 +70,7 @@ pub(in crate::conversation) fn emergency_seen(
     draft.emit(EventType::EmergencyDetected, sighting.why.clone());
     let text = text(context, draft, &sighting);
     // The owner hears of it at once, also while they have the conversation; nobody else is woken then.
-    draft.state().memory.alerting =
-        Some(Alerting { next: 0, at: now, text, told: Vec::new(), unreached: Vec::new() });
+    draft.state().memory.alerting = Some(Alerting { next: 0, at: now, text, told: Vec::new(), unreached: Vec::new() });
     escalate(context, draft);
     true
 }
@@ -79,7 +78,9 @@ pub(in crate::conversation) fn emergency_seen(
 /// Tells whoever is next, if it is time.
 pub(in crate::conversation) fn escalate(context: Context<'_>, draft: &mut Draft<'_>) {
     let now = draft.now;
-    let Some(mut alerting) = draft.state().memory.alerting.clone().filter(|alerting| alerting.at <= now) else { return };
+    let Some(mut alerting) = draft.state().memory.alerting.clone().filter(|alerting| alerting.at <= now) else {
+        return;
+    };
     let numbers = &context.business.alert_numbers;
     if let Some(number) = numbers.get(alerting.next) {
         let text = format!("{}{}", alerting.text, unreached(&alerting));
@@ -108,7 +109,8 @@ pub(in crate::conversation) fn customer_is_out(draft: &mut Draft<'_>) {
     if let Some(alerting) = draft.state().memory.alerting.as_mut()
         && !alerting.text.contains(texts::WANTS_NO_TEXTS)
     {
-        alerting.text = format!("{} {} We do NOT answer them any more: call them.", alerting.text, texts::WANTS_NO_TEXTS);
+        alerting.text =
+            format!("{} {} We do NOT answer them any more: call them.", alerting.text, texts::WANTS_NO_TEXTS);
     }
 }
 

@@ -56,9 +56,10 @@ fn notice_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMe
         MessageReport::Delivery { status, .. } => {
             matches!(status, DeliveryStatus::Undelivered | DeliveryStatus::Failed) && !message.status.is_terminal()
         }
-        MessageReport::Rejected { .. } | MessageReport::Superseded | MessageReport::Expired | MessageReport::Unknown => {
-            !message.status.is_terminal() && !message.status.is_accepted()
-        }
+        MessageReport::Rejected { .. }
+        | MessageReport::Superseded
+        | MessageReport::Expired
+        | MessageReport::Unknown => !message.status.is_terminal() && !message.status.is_accepted(),
     };
     let with_a_person = draft.state().ownership == Ownership::User || draft.state().status == Status::Completed;
     if message.kind == MessageKind::Notice && may_not_have_it && !with_a_person {

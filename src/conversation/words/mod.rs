@@ -120,7 +120,17 @@ mod tests {
     #[rstest]
     fn the_words_of_the_law_opt_out_however_they_are_written(
         #[values("stop", "quit", "end", "revoke", "opt out", "cancel", "unsubscribe")] word: &str,
-        #[values("{}", "{}.", "{}!!", "\"{}\"", "please {}", "{}, thank you", "Hi. {}. Thanks!", "{}\n\nSent from my iPhone", "  {} \u{1F6D1}")]
+        #[values(
+            "{}",
+            "{}.",
+            "{}!!",
+            "\"{}\"",
+            "please {}",
+            "{}, thank you",
+            "Hi. {}. Thanks!",
+            "{}\n\nSent from my iPhone",
+            "  {} \u{1F6D1}"
+        )]
         around: &str,
         #[values(false, true)] shouted: bool,
     ) {

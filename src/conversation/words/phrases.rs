@@ -27,7 +27,9 @@ impl Phrase {
 
     #[cfg(test)]
     pub(super) fn is_whole(&self) -> bool {
-        !self.0.is_empty() && self.0.iter().all(|place| !place.fits.is_empty()) && self.0.iter().any(|place| !place.optional)
+        !self.0.is_empty()
+            && self.0.iter().all(|place| !place.fits.is_empty())
+            && self.0.iter().any(|place| !place.optional)
     }
 }
 

@@ -368,15 +368,41 @@ mod tests {
     fn the_tables_are_whole() {
         let all = tables::PHRASES.iter().map(|(_, written)| *written);
         let lists = [
-            tables::ALONE, tables::ALONE_IN_A_SENTENCE, tables::BETWEEN, tables::COURTESY, tables::YES_OR_NO, tables::REASONS,
-            tables::DOUBTFUL_WHOLE, tables::DOUBTFUL_COURTESY, tables::NEW_THOUGHT, tables::AFTER_A_WORD, tables::NEUTRAL,
-            tables::NEUTRAL_AFTER_STOP, tables::CONDITIONS_BEFORE, tables::CONDITIONS_AFTER, tables::OPPOSITE,
-            tables::BETWEEN_OPPOSITE, tables::SPEECH, tables::DENIALS, tables::MYSELF, tables::ASKS_ABOUT, tables::MAY_ASK_FOR,
-            tables::GOES_ON, tables::HOW_TO, tables::I_WILL, tables::SUBJECTS, tables::ARTICLES, tables::HAVE, tables::JOKES,
+            tables::ALONE,
+            tables::ALONE_IN_A_SENTENCE,
+            tables::BETWEEN,
+            tables::COURTESY,
+            tables::YES_OR_NO,
+            tables::REASONS,
+            tables::DOUBTFUL_WHOLE,
+            tables::DOUBTFUL_COURTESY,
+            tables::NEW_THOUGHT,
+            tables::AFTER_A_WORD,
+            tables::NEUTRAL,
+            tables::NEUTRAL_AFTER_STOP,
+            tables::CONDITIONS_BEFORE,
+            tables::CONDITIONS_AFTER,
+            tables::OPPOSITE,
+            tables::BETWEEN_OPPOSITE,
+            tables::SPEECH,
+            tables::DENIALS,
+            tables::MYSELF,
+            tables::ASKS_ABOUT,
+            tables::MAY_ASK_FOR,
+            tables::GOES_ON,
+            tables::HOW_TO,
+            tables::I_WILL,
+            tables::SUBJECTS,
+            tables::ARTICLES,
+            tables::HAVE,
+            tables::JOKES,
             tables::WANTS_TEXTS,
         ];
         for written in all.chain(lists.into_iter().flatten().copied()) {
-            assert!(Phrase::new(written).is_whole(), "`{written}` names a list that is not there, or may be nothing at all");
+            assert!(
+                Phrase::new(written).is_whole(),
+                "`{written}` names a list that is not there, or may be nothing at all"
+            );
             assert_eq!(written, written.to_lowercase(), "plain words are lower case");
             assert!(!written.contains('\''), "`{written}`: apostrophes are taken away before");
         }

@@ -38,7 +38,10 @@ pub(super) const LISTS: &[(&str, &str)] = &[
     ("mandar", "mandar/mandarme/mandarnos/enviar/enviarme/enviarnos"),
     ("deja", "deja/deje/dejen/dejes/para/pare/paren/pares"),
     ("mensajes", "mensajes/mensaje/textos/texto/sms/msjs/mensajitos"),
-    ("quita", "quitenme/quiteme/quitame/borrenme/borreme/borrame/eliminenme/elimineme/eliminame/saquenme/saqueme/sacame"),
+    (
+        "quita",
+        "quitenme/quiteme/quitame/borrenme/borreme/borrame/eliminenme/elimineme/eliminame/saquenme/saqueme/sacame",
+    ),
     ("borra", "borren/borre/borra/eliminen/elimine/elimina/quiten/quite/quita/saquen/saque"),
     ("dar", "dar/darme/darnos/deme/denme/dame"),
     ("lista", "lista/listas/contactos/sistema/registros"),
@@ -220,7 +223,8 @@ pub(super) const SUBJECTS: &[&str] = &[
 pub(super) const ARTICLES: &[&str] = &["the/an/your/this/that/a"];
 
 /// What there is or was no more of: nothing is asked for.
-pub(super) const HAVE: &[&str] = &["got/get/getting/received/have/has/had/there/see/are/is/were/was/with/recibi/hay/tengo"];
+pub(super) const HAVE: &[&str] =
+    &["got/get/getting/received/have/has/had/there/see/are/is/were/was/with/recibi/hay/tengo"];
 
 /// Whoever says so did not mean it.
 pub(super) const JOKES: &[&str] = &["just kidding", "jk/kidding/nevermind/nvm", "never mind", "es broma"];
@@ -242,7 +246,10 @@ pub(super) const PHRASES: &[(Means, &str)] = &[
     (Means::Out, "@stop calling/emailing and/or @texting"),
     (Means::Out, "@stop calling/emailing me/us and/or @texting"),
     (Means::Out, "@stop writing ?to me/us"),
-    (Means::Out, "@stop ?sending ?me/us ?with ?all ?of ?@these ?more/automated/automatic/annoying/stupid/damn ?text @texts"),
+    (
+        Means::Out,
+        "@stop ?sending ?me/us ?with ?all ?of ?@these ?more/automated/automatic/annoying/stupid/damn ?text @texts",
+    ),
     (Means::Out, "@stop sending ?me/us ?so many ?text @texts"),
     (Means::Out, "@stop receiving ?any/these/your ?more ?text @texts"),
     (Means::Out, "end/cancel/disable ?all ?of ?@these ?text @texts"),
@@ -278,8 +285,14 @@ pub(super) const PHRASES: &[(Means, &str)] = &[
     (Means::Out, "withdraw/withdrawing/revoke/revoking ?all ?my/any consent/permission"),
     (Means::Out, "leave me/us ?the ?hell/fuck/heck alone"),
     // Off the list.
-    (Means::Out, "remove/take/delete/drop/get/keep me/us from/off/of ?of ?your/the/this/all/any/that ?of ?your ?@kind @list"),
-    (Means::Out, "remove/take/delete/erase/drop/lose/forget my/this ?phone/cell number/# ?out ?from/off/of ?of ?your/the/this/all ?@kind ?@list"),
+    (
+        Means::Out,
+        "remove/take/delete/drop/get/keep me/us from/off/of ?of ?your/the/this/all/any/that ?of ?your ?@kind @list",
+    ),
+    (
+        Means::Out,
+        "remove/take/delete/erase/drop/lose/forget my/this ?phone/cell number/# ?out ?from/off/of ?of ?your/the/this/all ?@kind ?@list",
+    ),
     (Means::Out, "be/been removed/taken/deleted from/off ?of ?your/the/this/all/any ?@kind @list"),
     (Means::Out, "unsubscribe ?me/us"),
     (Means::Out, "opt/opting ?me/us out"),
@@ -316,7 +329,10 @@ pub(super) const PHRASES: &[(Means, &str)] = &[
     (Means::Doubt, "do not bother/harass me/us"),
     (Means::Doubt, "blowing up my phone"),
     (Means::DoubtAtTheEnd, "@stop sending ?me/us"),
-    (Means::Doubt, "@stop sending ?me/us ?so ?many this/that/these/those/stuff/it/crap/emails/email/links/pictures/photos/anything"),
+    (
+        Means::Doubt,
+        "@stop sending ?me/us ?so ?many this/that/these/those/stuff/it/crap/emails/email/links/pictures/photos/anything",
+    ),
     (Means::Doubt, "@stop asking/replying/responding/answering/emailing/talking ?to ?me/us ?questions"),
     (Means::Doubt, "stop/quit ?with/being ?a/the/this/your robot/bot/chatbot/conversation/chat/thread/ai"),
     (Means::Doubt, "end ?the/this/our conversation/chat/thread"),

@@ -20,8 +20,18 @@ const MOST_WORDS: usize = 400;
 const SENT_FROM: &[&str] =
     &["sent from ", "sent via ", "sent with ", "get outlook for", "enviado desde ", "enviado con ", "obtener outlook"];
 /// What people write before their name.
-const CLOSINGS: &[&str] =
-    &["thanks", "thank you", "best", "best regards", "regards", "kind regards", "cheers", "sincerely", "gracias", "saludos"];
+const CLOSINGS: &[&str] = &[
+    "thanks",
+    "thank you",
+    "best",
+    "best regards",
+    "regards",
+    "kind regards",
+    "cheers",
+    "sincerely",
+    "gracias",
+    "saludos",
+];
 /// Signs that say stop by themselves.
 const STOP_SIGNS: &[char] = &['🛑', '✋', '⛔', '🚫'];
 
@@ -81,7 +91,8 @@ fn is_signature(line: &str) -> bool {
     let words: Vec<&str> = name.split_whitespace().collect();
     let is_name = |word: &&str| {
         let mut letters = word.chars().filter(|c| c.is_alphabetic());
-        letters.next().is_some_and(char::is_uppercase) && (letters.next().is_none_or(char::is_lowercase) || word.len() <= 3)
+        letters.next().is_some_and(char::is_uppercase)
+            && (letters.next().is_none_or(char::is_lowercase) || word.len() <= 3)
     };
     let names = (1..=4).contains(&words.len()) && words.iter().all(is_name);
     let digits = line.chars().filter(char::is_ascii_digit).count();
@@ -100,12 +111,16 @@ fn cut_words(text: &str) -> Sentences {
         match *c {
             c if is_combining_mark(c) || is_invisible(c) => {}
             '\'' | '’' | '‘' | '`' | '´' | 'ʼ' | '′' => {}
-            c if c.is_alphanumeric() => c.to_lowercase().filter(|c| !is_combining_mark(*c)).for_each(|c| cutter.letter(c)),
+            c if c.is_alphanumeric() => {
+                c.to_lowercase().filter(|c| !is_combining_mark(*c)).for_each(|c| cutter.letter(c))
+            }
             '#' => cutter.letter('#'),
             '.' | ',' if before.is_some_and(char::is_ascii_digit) && after.is_some_and(char::is_ascii_digit) => {
                 cutter.letter('.');
             }
-            '.' | '!' | '?' | ';' | '\n' | '\r' | '…' | '¿' | '¡' | '\u{2028}' | '\u{2029}' => cutter.end_of_sentence(),
+            '.' | '!' | '?' | ';' | '\n' | '\r' | '…' | '¿' | '¡' | '\u{2028}' | '\u{2029}' => {
+                cutter.end_of_sentence()
+            }
             ',' | ':' | '(' | ')' | '"' | '“' | '”' | '—' | '–' | '*' | '|' | '/' => cutter.comma(),
             '-' if before.is_none_or(|c| c.is_whitespace()) || after == Some(&'-') => cutter.comma(),
             _ => {

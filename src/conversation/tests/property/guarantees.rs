@@ -96,8 +96,7 @@ impl World<'_> {
                     MessageReport::Rejected { code: Some(21_610), .. }
                     | MessageReport::Delivery { error_code: Some(21_610), .. },
                 message,
-            } if message.kind != MessageKind::Alert && !message.status.is_terminal() =>
-            {
+            } if message.kind != MessageKind::Alert && !message.status.is_terminal() => {
                 if before.is_none_or(|before| before.memory.opted_in_at <= Some(message.created_at)) {
                     record.silenced = place;
                 }
@@ -147,7 +146,8 @@ impl World<'_> {
         holds(has_window != (is_word || self.ledger.is_some()), || {
             format!("{:?} in a window: {has_window}", sms.body)
         })?;
-        let unanswered = (!is_word && self.ledger.is_some()) || doubtful || word == Some(OptWord::Out { by: "sentence" });
+        let unanswered =
+            (!is_word && self.ledger.is_some()) || doubtful || word == Some(OptWord::Out { by: "sentence" });
         // A word that comes late changes nothing any more.
         let counts = word.is_none() || doubtful || self.newest_in <= Some(sms.received_at.min(self.now()));
         if unanswered && counts {
@@ -161,15 +161,16 @@ impl World<'_> {
             let life = verdict.life_safety.is_none_or(|danger| memory.dangers.contains(&danger));
             holds(is_told || (known && life), || format!("{:?}, and nobody is told", sms.body))?;
             let alert = decision.messages.iter().find(|message| message.kind == MessageKind::Alert);
-            let out = decision.conversation.opted_out;
-            holds(alert.is_none_or(|alert| !(out || doubtful) || alert.body.contains("NOT")), || {
+            // Where a person has the conversation, it is theirs to say.
+            let owned = decision.conversation.ownership == Ownership::User;
+            let silent = decision.conversation.opted_out || (doubtful && !owned);
+            holds(alert.is_none_or(|alert| !silent || alert.body.contains("NOT")), || {
                 format!("{:?}, and the alert does not say what the customer was not told", sms.body)
             })?;
         }
         if doubtful && self.ledger.is_none() {
-            let handed_over = |record: &WindowRecord| {
-                Some(record.id) == message.window_id && record.state == WindowState::HandedOver
-            };
+            let handed_over =
+                |record: &WindowRecord| Some(record.id) == message.window_id && record.state == WindowState::HandedOver;
             holds(decision.ledger.is_none(), || format!("{:?} is entered into the ledger", sms.body))?;
             return holds(decision.windows.iter().any(handed_over), || format!("{:?} is left open", sms.body));
         }
