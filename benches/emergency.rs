@@ -11,7 +11,7 @@ use nevermisscall::emergency::{self, OwnPhrases, Reading};
 use serde::Deserialize;
 
 fn main() {
-    emergency::warm_up().expect("the rules");
+    let _loaded = emergency::load().expect("the rules");
     divan::main();
 }
 

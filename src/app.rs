@@ -16,6 +16,7 @@ use crate::conversation::Policy;
 use crate::dead_letters::{Attribution, DeadLetters, replay_queued};
 use crate::dispatchbot::DispatchBotClient;
 use crate::edge::{self, Edge};
+use crate::emergency;
 use crate::jetstream::JetStream;
 use crate::jetstream::definitions::{self, Mode};
 use crate::numbers::{self, CodeSender, Verifier};
@@ -68,8 +69,10 @@ impl Application {
     /// Puts the parts together and starts them. PostgreSQL, NATS and Redis may be away: they are waited for.
     ///
     /// # Errors
-    /// When a URL is none, or the address cannot be bound.
+    /// When a URL is none, the address cannot be bound, or the rules on emergencies are broken or empty.
     pub async fn start(config: Config, role: Role) -> anyhow::Result<Self> {
+        // Before anything is accepted: without them, an emergency would be an ordinary text.
+        let rules = emergency::load().context("the rules on emergencies cannot be used, so nothing is started")?;
         let shutdown = CancellationToken::new();
         let metrics = Metrics::new();
         let vitals = Vitals::default();
@@ -112,6 +115,7 @@ impl Application {
                 dead: Arc::new(dead),
                 metrics: metrics.clone(),
                 shell: shell.clone(),
+                rules,
             };
             let twilio = || TwilioClient::new(http.clone(), config.twilio.api_url.clone(), TWILIO_TIMEOUT);
             let verifier = Verifier {
@@ -166,6 +170,7 @@ impl Application {
                 cipher,
                 metrics,
                 vitals,
+                rules,
                 shutdown.clone(),
             );
             let measured = edge::measure(Arc::clone(edge.intake()), jetstream.clone(), store.clone(), shutdown.clone());

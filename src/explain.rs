@@ -104,6 +104,7 @@ fn reason_in_words(because: &str) -> &str {
         "takeover" => "a person took over",
         "completed" => "a person ended the conversation",
         "opted_out" => "the customer wants no more texts",
+        "possible_opt_out" => "the customer may want no more texts, and it is not clear that they do",
         "answered by a person" => "a person wrote to the customer",
         "ai_max" => "the AI had replied as often as it may",
         "other_business" => "the number is another business's, and gets one answer of the AI in a day",

@@ -3,6 +3,9 @@
 //! Compiled to nothing without the cargo feature `failpoints`. With it, `NMC_FAILPOINT=name` or `NMC_FAILPOINT=name:3`
 //! (the third time) aborts the process there, after writing the point's name to standard error.
 
+/// States that a test can put a process into, by the same variable.
+pub const STATES: &[&str] = &["no_emergency_rules"];
+
 /// Every failpoint, in the order in which a message passes them.
 pub const NAMES: &[&str] = &[
     "after_publish_ack",
@@ -37,3 +40,17 @@ pub fn hit(name: &str) {
 #[cfg(not(feature = "failpoints"))]
 #[inline]
 pub fn hit(_name: &str) {}
+
+/// Whether a test has put the process into this state.
+#[cfg(feature = "failpoints")]
+pub fn is_set(name: &str) -> bool {
+    debug_assert!(STATES.contains(&name), "unknown state {name}");
+    std::env::var("NMC_FAILPOINT").is_ok_and(|wanted| wanted == name)
+}
+
+/// Whether a test has put the process into this state: never, in this build.
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+pub fn is_set(_name: &str) -> bool {
+    false
+}

@@ -5,9 +5,10 @@
 
 use std::{error::Error, time::Duration};
 
+use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use reqwest::{
-    Client, ClientBuilder,
+    Client, ClientBuilder, Response,
     header::{HeaderMap, RETRY_AFTER},
     redirect, retry,
 };
@@ -68,10 +69,67 @@ pub(crate) fn describe(error: reqwest::Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
+/// Why a body could not be read.
+#[derive(Debug)]
+pub(crate) enum BodyError {
+    /// It has more bytes than are read of it. The connection is closed.
+    TooLarge,
+    /// The connection broke, or the time was up.
+    Transport(reqwest::Error),
+}
+
+/// The body of an answer, of at most `limit` bytes. A larger one is given up as soon as that is known: by the length that it
+/// tells, or by what has come; the rest is not read, and its connection is closed.
+///
+/// # Errors
+///
+/// Where it is larger, or does not come whole.
+pub(crate) async fn read_body(mut answer: Response, limit: usize) -> Result<Bytes, BodyError> {
+    let too_large = |length: u64| usize::try_from(length).is_ok_and(|length| length > limit);
+    let told = answer.content_length();
+    if told.is_some_and(too_large) {
+        return Err(BodyError::TooLarge);
+    }
+    let told = told.and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+    let mut body = BytesMut::with_capacity(told.min(limit));
+    while let Some(piece) = answer.chunk().await.map_err(BodyError::Transport)? {
+        if body.len() + piece.len() > limit {
+            return Err(BodyError::TooLarge);
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body.freeze())
+}
+
+/// What is wrong with an answer that is no JSON, or not of the agreed shape: the kind of mistake and its place, and the name of
+/// a field of ours that is missing. Serde's own words quote what was answered, and what was answered may be a customer's words.
+pub(crate) fn describe_json(error: &serde_json::Error, fields: &[&'static str]) -> String {
+    use serde_json::error::Category;
+    let what = match error.classify() {
+        Category::Io | Category::Eof => "it ends too early",
+        Category::Syntax => "it is not JSON",
+        Category::Data => {
+            // Serde begins with these words only where it names a field of ours; what an answer says comes later.
+            let written = error.to_string();
+            let missing = written.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+            match missing.and_then(|name| fields.iter().find(|field| **field == name)) {
+                Some(field) => return format!("it has no `{field}`"),
+                None => "a value in it is not of the agreed kind",
+            }
+        }
+    };
+    format!("{what} (line {}, column {})", error.line(), error.column())
+}
+
 /// A server for the clients' tests: answers each connection as told, in order.
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 pub(crate) mod loopback {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
     use tokio::{
         io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
         net::{TcpListener, TcpStream},
@@ -88,6 +146,9 @@ pub(crate) mod loopback {
         Close,
         /// Begin an answer with this status, then close.
         Break(u16),
+        /// Answer with this status and a body that goes on for as long as anybody reads it; its length is told as this, or not
+        /// told.
+        Endless(u16, Option<u64>),
     }
 
     /// A request as it arrived: its head, and its body.
@@ -106,6 +167,7 @@ pub(crate) mod loopback {
     pub(crate) struct Loopback {
         pub(crate) url: String,
         requests: mpsc::UnboundedReceiver<Received>,
+        poured: Arc<AtomicUsize>,
     }
 
     impl Loopback {
@@ -113,8 +175,14 @@ pub(crate) mod loopback {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = format!("http://{}", listener.local_addr().unwrap());
             let (sender, requests) = mpsc::unbounded_channel();
-            tokio::spawn(serve(listener, replies.into_iter().collect(), sender));
-            Self { url, requests }
+            let poured = Arc::new(AtomicUsize::new(0));
+            tokio::spawn(serve(listener, replies.into_iter().collect(), sender, Arc::clone(&poured)));
+            Self { url, requests, poured }
+        }
+
+        /// How many bytes of endless answers were written.
+        pub(crate) fn poured(&self) -> usize {
+            self.poured.load(Ordering::SeqCst)
         }
 
         /// The requests so far that were read to their end.
@@ -129,7 +197,12 @@ pub(crate) mod loopback {
         format!("http://{}", listener.local_addr().unwrap())
     }
 
-    async fn serve(listener: TcpListener, replies: Vec<Reply>, requests: mpsc::UnboundedSender<Received>) {
+    async fn serve(
+        listener: TcpListener,
+        replies: Vec<Reply>,
+        requests: mpsc::UnboundedSender<Received>,
+        poured: Arc<AtomicUsize>,
+    ) {
         let mut hanging = Vec::new();
         for reply in replies {
             let mut stream = BufReader::new(listener.accept().await.unwrap().0);
@@ -140,6 +213,10 @@ pub(crate) mod loopback {
                 Reply::Close => continue,
                 Reply::Hang => {
                     hanging.push(stream);
+                    continue;
+                }
+                Reply::Endless(status, length) => {
+                    tokio::spawn(pour(stream, status, length, Arc::clone(&poured)));
                     continue;
                 }
                 Reply::Break(status) => format!("HTTP/1.1 {status} -\r\ncontent-length: 100\r\n\r\n{{"),
@@ -153,6 +230,17 @@ pub(crate) mod loopback {
             stream.write_all(answer.as_bytes()).await.ok();
         }
         std::future::pending().await
+    }
+
+    /// Writes until the reader goes away.
+    async fn pour(mut stream: BufReader<TcpStream>, status: u16, length: Option<u64>, poured: Arc<AtomicUsize>) {
+        let length = length.map(|length| format!("content-length: {length}\r\n")).unwrap_or_default();
+        let head = format!("HTTP/1.1 {status} -\r\nconnection: close\r\n{length}\r\n");
+        let mut written = stream.write_all(head.as_bytes()).await;
+        while written.is_ok() {
+            written = stream.write_all(&[b' '; 8 * 1024]).await;
+            poured.fetch_add(8 * 1024, Ordering::SeqCst);
+        }
     }
 
     /// The request, or nothing where it is none, such as a TLS greeting.
@@ -216,5 +304,56 @@ mod tests {
         let error = build().unwrap().get(url).send().await.unwrap_err();
         let description = describe(error);
         assert!(description.contains("onnect") && !description.contains("1555"), "{description}");
+    }
+
+    #[rstest]
+    #[case::told_to_be(Some(400_000_000))]
+    #[case::told_to_be_just_larger(Some(100_001))]
+    #[case::without_a_length(None)]
+    #[tokio::test]
+    async fn of_a_body_without_end_no_more_is_read_than_the_limit(#[case] length: Option<u64>) {
+        let server = Loopback::start([Reply::Endless(200, length)]).await;
+        let answer = build().unwrap().get(&server.url).send().await.unwrap();
+        assert!(matches!(read_body(answer, 100_000).await, Err(BodyError::TooLarge)));
+        // Beside what was read, the sockets' buffers may hold some.
+        assert!(server.poured() < 16_000_000, "{}", server.poured());
+    }
+
+    #[rstest]
+    #[case::at_the_limit(5, true)]
+    #[case::beyond_it(4, false)]
+    #[tokio::test]
+    async fn a_body_is_read_whole_or_not_at_all(#[case] limit: usize, #[case] read: bool) {
+        let server = Loopback::start([Reply::Answer(200, "", "hello".into())]).await;
+        let answer = build().unwrap().get(&server.url).send().await.unwrap();
+        assert_eq!(read_body(answer, limit).await.ok().as_deref(), read.then_some(b"hello".as_slice()));
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[allow(dead_code)]
+    struct Shape {
+        kind: Kind,
+        count: u8,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Kind {
+        One,
+    }
+
+    #[rstest]
+    #[case::an_unknown_word(r#"{"kind": "+12125551234 my sink leaks", "count": 1}"#, "not of the agreed kind")]
+    #[case::a_text_for_a_number(r#"{"kind": "one", "count": "+12125551234 my sink leaks"}"#, "not of the agreed kind")]
+    #[case::a_number_too_large(r#"{"kind": "one", "count": 12125551234}"#, "not of the agreed kind")]
+    #[case::a_missing_field(r#"{"kind": "one"}"#, "`count`")]
+    #[case::a_missing_field_in_its_words(r#"{"kind": "missing field `count` 2125551234"}"#, "not of the agreed kind")]
+    #[case::half_of_it(r#"{"kind": "+12125551234 my sink"#, "ends too early")]
+    #[case::no_json("+12125551234 my sink leaks", "not JSON")]
+    fn a_mistake_in_json_is_told_without_quoting_it(#[case] body: &str, #[case] told: &str) {
+        let error = serde_json::from_str::<Shape>(body).unwrap_err();
+        let described = describe_json(&error, &["kind", "count"]);
+        assert!(described.contains(told), "{described}");
+        assert!(!described.contains("2125551234") && !described.contains("sink"), "{described}");
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::conversation::Media;
+use crate::text_enum;
 
 /// A webhook of Twilio whose signature held.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +42,16 @@ impl Signer {
     pub const MAIN: Self = Self { own_account: None, signed_for: Vec::new() };
 }
 
+text_enum! {
+    /// Why a call is not put through to the owner's phone: it came from there.
+    pub enum NotDialled {
+        /// The owner's phone has forwarded it to us: it was not answered there.
+        ForwardedByOwner = "forwarded_by_owner",
+        /// The same caller for the third time while our own dialling of the others goes on: our dialling comes back to us.
+        Loop = "loop",
+    }
+}
+
 /// What a webhook says. Phone numbers are kept as Twilio wrote them: judging them is up to the reader.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -55,6 +66,12 @@ pub enum Webhook {
         to: String,
         /// `CallStatus`; none counts as ringing.
         call_status: Option<String>,
+        /// `ForwardedFrom`, as the carrier writes it: whose phone has forwarded the call to us.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forwarded_from: Option<String>,
+        /// Why the edge has not had it dialled; none where it has.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_dialled: Option<NotDialled>,
     },
     /// `/webhooks/twilio/call/status/{CallSid}`.
     CallStatus {
@@ -128,5 +145,37 @@ impl Webhook {
             Self::MessageStatus { message_id: Some(id), .. } => id.to_string(),
             Self::MessageStatus { message_sid, .. } => message_sid.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// As it lies in NMC_INBOUND from before there were these fields, and as an older worker reads it.
+    #[test]
+    fn a_call_of_an_older_edge_can_be_read() {
+        let old = json!({ "kind": "call", "call_sid": "CA1", "from": "+1", "to": "+2", "call_status": "ringing" });
+        let read: Webhook = serde_json::from_value(old.clone()).unwrap();
+        assert!(matches!(&read, Webhook::Call { forwarded_from: None, not_dialled: None, .. }));
+        assert_eq!(serde_json::to_value(&read).unwrap(), old);
+    }
+
+    #[test]
+    fn why_a_call_was_not_dialled_travels_with_it() {
+        let call = Webhook::Call {
+            call_sid: "CA1".into(),
+            from: "+1".into(),
+            to: "+2".into(),
+            call_status: None,
+            forwarded_from: Some("+3".into()),
+            not_dialled: Some(NotDialled::Loop),
+        };
+        let written = serde_json::to_value(&call).unwrap();
+        assert_eq!(written["not_dialled"], "loop");
+        assert_eq!(serde_json::from_value::<Webhook>(written).unwrap(), call);
     }
 }

@@ -33,6 +33,43 @@ impl PhoneNumber {
     }
 }
 
+/// What stands for a caller who withholds the number, where a carrier can say so in digits only: words, spelt on a keypad
+/// (Twilio's documentation of withheld callers names the first five).
+const WITHHELD: [(&str, &str); 6] = [
+    ("266696687", "ANONYMOUS"),
+    ("7378742833", "RESTRICTED"),
+    ("2562533", "BLOCKED"),
+    ("8656696", "UNKNOWN"),
+    ("86282452253", "UNAVAILABLE"),
+    ("7748283", "PRIVATE"),
+];
+
+/// Who calls or writes, as Twilio tells it in `From`: `None` where the number is withheld, in words or in digits, and for a
+/// short code or a name. Nobody can be called back or written to there.
+pub fn caller(from: &str) -> Option<PhoneNumber> {
+    let digits = from.strip_prefix('+').unwrap_or(from);
+    if WITHHELD.iter().any(|(withheld, _)| *withheld == digits) {
+        return None;
+    }
+    from.parse().ok()
+}
+
+/// Whether a number as a carrier writes it (`+15555552222`, `5555552222`, `tel:+1-555-555-2222`, a SIP address) is this one.
+pub fn is_same_number(number: &PhoneNumber, written: &str) -> bool {
+    let lower = written.trim().to_ascii_lowercase();
+    let address = ["tel:", "sips:", "sip:"].iter().find_map(|scheme| lower.strip_prefix(scheme)).unwrap_or(&lower);
+    let user = address.split(['@', ';', '?']).next().unwrap_or_default();
+    if user.chars().any(|c| !(c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | ' ' | '(' | ')'))) {
+        return false;
+    }
+    let digits: String = user.chars().filter(char::is_ascii_digit).collect();
+    let ours = number.as_str().trim_start_matches('+');
+    // Without the country code, or with the prefix for calls abroad before it.
+    let national = ours.strip_prefix('1').filter(|national| national.len() == 10);
+    let abroad = ["011", "00"].iter().find_map(|prefix| digits.strip_prefix(prefix));
+    !digits.is_empty() && (digits == ours || national == Some(digits.as_str()) || abroad == Some(ours))
+}
+
 impl FromStr for PhoneNumber {
     type Err = PhoneNumberError;
 
@@ -118,6 +155,66 @@ mod tests {
     #[case::other_digits("+1415555٠١٠٠")]
     fn anything_else_is_refused(#[case] text: &str) {
         assert_eq!(text.parse::<PhoneNumber>(), Err(PhoneNumberError));
+    }
+
+    #[test]
+    fn withheld_numbers_are_words_on_a_keypad() {
+        let key = |letter: char| match letter {
+            'A'..='C' => '2',
+            'D'..='F' => '3',
+            'G'..='I' => '4',
+            'J'..='L' => '5',
+            'M'..='O' => '6',
+            'P'..='S' => '7',
+            'T'..='V' => '8',
+            _ => '9',
+        };
+        for (digits, word) in WITHHELD {
+            assert_eq!(word.chars().map(key).collect::<String>(), digits, "{word}");
+        }
+    }
+
+    #[rstest]
+    #[case::anonymous("+266696687")]
+    #[case::restricted("+7378742833")]
+    #[case::blocked("+2562533")]
+    #[case::unknown("+8656696")]
+    #[case::unavailable("+86282452253")]
+    #[case::private("+7748283")]
+    #[case::without_a_plus("266696687")]
+    #[case::in_words("anonymous")]
+    #[case::in_other_words("Restricted")]
+    #[case::nothing("")]
+    #[case::a_short_code("12345")]
+    fn who_withholds_the_number_is_nobody_to_write_to(#[case] from: &str) {
+        assert_eq!(caller(from), None);
+    }
+
+    #[rstest]
+    #[case::a_customer("+12125551234")]
+    #[case::one_digit_more("+2666966870")]
+    #[case::the_same_digits_in_texas("+17378742833")]
+    fn a_number_that_is_one_is_somebodys(#[case] from: &str) {
+        assert_eq!(caller(from).map(String::from).as_deref(), Some(from));
+    }
+
+    #[rstest]
+    #[case::as_twilio_writes_it("+15555552222", true)]
+    #[case::without_a_plus("15555552222", true)]
+    #[case::without_the_country("5555552222", true)]
+    #[case::a_plus_that_was_not_escaped(" 15555552222", true)]
+    #[case::as_people_write_it("(555) 555-2222", true)]
+    #[case::a_tel_address("tel:+1-555-555-2222;phone-context=example.com", true)]
+    #[case::a_sip_address("sip:+15555552222@carrier.example;user=phone", true)]
+    #[case::from_abroad("01115555552222", true)]
+    #[case::another("+15555552223", false)]
+    #[case::its_end("5552222", false)]
+    #[case::another_country("+445555552222", false)]
+    #[case::digits_in_a_name("sip:joe15555552222@carrier.example", false)]
+    #[case::nothing("", false)]
+    #[case::a_word("anonymous", false)]
+    fn a_number_is_known_in_the_ways_carriers_write_it(#[case] written: &str, #[case] same: bool) {
+        assert_eq!(is_same_number(&"+15555552222".parse().unwrap(), written), same);
     }
 
     #[test]

@@ -122,3 +122,19 @@ fn a_report_before_its_call_is_taken_if_it_names_the_numbers_and_waits_otherwise
     assert_eq!(event_types(&decision), ["call.received"]);
     assert!(decision.missed.is_some());
 }
+
+/// The edge has not had it dialled; whatever Twilio says of the call's end later, it is missed once.
+#[rstest]
+#[case::nothing_more(None)]
+#[case::busy(Some("busy"))]
+#[case::completed(Some("completed"))]
+fn a_call_that_was_not_dialled_is_missed_at_once_and_once(#[case] later: Option<&str>) {
+    let decision = decide("b1", None, &ringing(Some("forwarded_by_owner")), true, at(0)).unwrap();
+    assert_eq!(decision.call.status, CallStatus::Missed);
+    assert_eq!(decision.missed.as_ref().map(|missed| missed.dial_status.as_str()), Some("forwarded_by_owner"));
+    let Some(word) = later else { return };
+    for report in [dialled(word, None), ringing(Some(word))] {
+        let again = decide("b1", Some(&decision.call), &report, true, at(5)).unwrap();
+        assert!(!again.changed && again.missed.is_none());
+    }
+}

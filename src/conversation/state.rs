@@ -228,6 +228,9 @@ pub struct Memory {
     /// The dangers to life that were told of in it.
     #[serde(default)]
     pub dangers: Vec<LifeSafety>,
+    /// When the owner was last told that the customer had not got the safety notice.
+    #[serde(default)]
+    pub not_told_at: Option<DateTime<Utc>>,
 }
 
 /// An emergency that nobody has taken over yet.
@@ -239,6 +242,12 @@ pub struct Alerting {
     pub at: DateTime<Utc>,
     /// What they are told.
     pub text: String,
+    /// The alerts so far, in the order of the numbers.
+    #[serde(default)]
+    pub told: Vec<Uuid>,
+    /// Which of the numbers an alert did not reach, or may not have.
+    #[serde(default)]
+    pub unreached: Vec<usize>,
 }
 
 impl Conversation {

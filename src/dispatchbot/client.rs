@@ -9,10 +9,10 @@ use chrono::Utc;
 use reqwest::StatusCode;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::wire::{Analysis, AnalyzeRequest, read_answer};
+use super::wire::{Analysis, AnalyzeRequest, MAX_ANSWER, read_answer};
 use crate::{
     config::Secret,
-    http_client::{describe, retry_after},
+    http_client::{BodyError, describe, read_body, retry_after},
 };
 
 const TRIES: u32 = 2;
@@ -45,7 +45,7 @@ pub enum AnalyzeError {
     /// A good answer that cannot be used.
     #[error("DispatchBot's answer is malformed: {why}")]
     Malformed {
-        /// What is wrong with it; may quote the answer.
+        /// What is wrong with it. It never quotes the answer, since it ends in logs.
         why: String,
     },
     /// DispatchBot says that it could not do it.
@@ -144,7 +144,13 @@ impl DispatchBotClient {
             let pause = retry_after(answer.headers(), Utc::now()).unwrap_or(PAUSE);
             return Err(Failed { error: AnalyzeError::Rejected { status: status.as_u16() }, pause });
         }
-        let body = answer.bytes().await.map_err(unreachable)?;
+        let body = read_body(answer, MAX_ANSWER).await.map_err(|error| match error {
+            BodyError::Transport(error) => unreachable(error),
+            BodyError::TooLarge => {
+                let why = format!("it has more than {MAX_ANSWER} bytes");
+                Failed { error: AnalyzeError::Malformed { why }, pause: PAUSE }
+            }
+        })?;
         read_answer(&body).map_err(|error| Failed { error, pause: PAUSE })
     }
 }
@@ -257,6 +263,17 @@ mod tests {
             server.received().iter().map(|request| request.header("idempotency-key").map(str::to_owned)).collect();
         assert_eq!(keys.len(), 2);
         assert_eq!(keys[0], keys[1]);
+    }
+
+    #[rstest]
+    #[case::told_to_be(Some(400_000_000))]
+    #[case::without_a_length(None)]
+    #[tokio::test]
+    async fn an_answer_without_end_is_malformed_and_not_kept_in_memory(#[case] length: Option<u64>) {
+        let server = Loopback::start([Reply::Endless(200, length), Reply::Endless(200, length)]).await;
+        let error = client(&server.url, LONG).analyze(&request(), LONG).await.unwrap_err();
+        assert_eq!(error.label(), "malformed");
+        assert!(server.poured() < 32_000_000, "{}", server.poured());
     }
 
     #[rstest]

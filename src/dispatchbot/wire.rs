@@ -9,6 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::client::AnalyzeError;
+use crate::http_client::describe_json;
 
 /// A closed window, with all that is needed to answer it.
 #[derive(Clone, PartialEq, Serialize)]
@@ -136,11 +137,10 @@ pub struct Analysis {
     pub summary: Option<String>,
 }
 
-/// Leaves out what is told to, or about, the customer.
+/// Leaves out what is told to, or about, the customer: every text, since DispatchBot may put anything into any of them.
 impl std::fmt::Debug for Analysis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Analysis")
-            .field("job_type", &self.job_type)
             .field("urgency_level", &self.urgency_level)
             .field("confidence", &self.confidence)
             .finish_non_exhaustive()
@@ -160,8 +160,8 @@ pub struct Appointment {
     pub notes: Option<String>,
 }
 
-/// An answer is a few sentences; what is made of it goes through streams that take a megabyte.
-const MAX_ANSWER: usize = 256 * 1024;
+/// An answer is a few sentences; what is made of it goes through streams that take a megabyte. Of a larger one nothing is read.
+pub(super) const MAX_ANSWER: usize = 256 * 1024;
 
 impl Analysis {
     /// PostgreSQL keeps no NUL, and an answer that cannot be kept would never be heard of.
@@ -181,12 +181,16 @@ struct Verdict {
     success: bool,
 }
 
+/// What an answer has to have: named where it is missing.
+const NEEDED: &[&str] =
+    &["success", "urgency_level", "emergency_detected", "message_to_customer", "confidence", "starts_at"];
+
 /// Reads the body of a successful answer.
 ///
 /// # Errors
 /// When it is no answer, or one that lacks what the conversation's rules need.
 pub fn read_answer(body: &[u8]) -> Result<Analysis, AnalyzeError> {
-    let malformed = |error: serde_json::Error| AnalyzeError::Malformed { why: error.to_string() };
+    let malformed = |error: serde_json::Error| AnalyzeError::Malformed { why: describe_json(&error, NEEDED) };
     if body.len() > MAX_ANSWER {
         return Err(AnalyzeError::Malformed { why: format!("{} bytes, where {MAX_ANSWER} are enough", body.len()) });
     }
@@ -200,7 +204,7 @@ pub fn read_answer(body: &[u8]) -> Result<Analysis, AnalyzeError> {
         return Err(AnalyzeError::Malformed { why: "message_to_customer is blank".to_owned() });
     }
     if !(0.0..=1.0).contains(&analysis.confidence) {
-        return Err(AnalyzeError::Malformed { why: format!("confidence is {}", analysis.confidence) });
+        return Err(AnalyzeError::Malformed { why: "confidence is not between 0 and 1".to_owned() });
     }
     Ok(analysis)
 }
@@ -267,12 +271,12 @@ mod tests {
     }
 
     #[rstest]
-    #[case::an_unknown_urgency(with("urgency_level", json!("whenever")), "whenever")]
+    #[case::an_unknown_urgency(with("urgency_level", json!("whenever")), "kind")]
     #[case::no_urgency(without("urgency_level"), "urgency_level")]
     #[case::no_message(without("message_to_customer"), "message_to_customer")]
     #[case::a_blank_message(with("message_to_customer", json!(" \n")), "blank")]
-    #[case::more_than_sure(with("confidence", json!(1.1)), "1.1")]
-    #[case::less_than_unsure(with("confidence", json!(-0.1)), "-0.1")]
+    #[case::more_than_sure(with("confidence", json!(1.1)), "confidence")]
+    #[case::less_than_unsure(with("confidence", json!(-0.1)), "confidence")]
     #[case::a_time_without_a_zone(with("appointment", json!({"starts_at": "2026-01-05T14:00:00"})), "")]
     #[case::no_success(without("success"), "success")]
     #[case::no_object(json!([]), "")]
@@ -280,6 +284,20 @@ mod tests {
         let error = read(&answer).unwrap_err();
         assert_eq!(error.label(), "malformed");
         assert!(error.to_string().contains(named), "{error}");
+    }
+
+    /// It ends in logs.
+    #[rstest]
+    #[case::for_a_word(with("urgency_level", json!("call 2125551234")))]
+    #[case::for_a_truth(with("emergency_detected", json!("call 2125551234")))]
+    #[case::for_a_date(with("appointment", json!({"starts_at": "call 2125551234"})))]
+    #[case::for_a_number(with("confidence", json!(2_125_551_234_u64)))]
+    #[case::for_everything(json!("call 2125551234"))]
+    fn what_is_wrong_with_an_answer_is_told_without_quoting_it(#[case] answer: Value) {
+        let error = read(&answer).unwrap_err();
+        let (told, shown) = (error.to_string(), format!("{error:?}"));
+        assert!(!told.contains("2125551234") && !told.contains("call"), "{told}");
+        assert!(!shown.contains("2125551234"), "{shown}");
     }
 
     #[test]

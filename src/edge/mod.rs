@@ -7,6 +7,7 @@ mod durable;
 mod intake;
 mod limiter;
 pub mod problem;
+mod ringing;
 pub mod twilio;
 
 use std::future::Future;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, PublicUrl, Rate};
 use crate::dead_letters::{Attribution, DeadLetters};
+use crate::emergency;
 use crate::erasure::Eraser;
 use crate::jetstream::JetStream;
 use crate::secrets::TokenCipher;
@@ -60,6 +62,7 @@ pub struct EdgeParts {
     pub(crate) jetstream: JetStream,
     pub(crate) durable: Durable,
     pub(crate) intake: Arc<Intake>,
+    pub(crate) ringing: ringing::Ringing,
     pub(crate) probes: Probes,
     pub(crate) directory: Directory,
     pub(crate) accounts: Accounts,
@@ -113,6 +116,8 @@ impl Edge {
         cipher: Option<TokenCipher>,
         metrics: Metrics,
         vitals: Vitals,
+        // They are read through functions; this says that they are there.
+        _rules: emergency::Loaded,
         shutdown: CancellationToken,
     ) -> Self {
         let letters = DeadLetters::new(jetstream.clone(), shell.store().clone());
@@ -122,6 +127,7 @@ impl Edge {
             dial_timeout: config.dial_timeout,
             replay_rate: config.replay_rate,
             intake: Arc::new(Intake::new(config.max_backlog, metrics.clone())),
+            ringing: ringing::Ringing::default(),
             durable: Durable::new(&jetstream, shell.store().clone(), metrics.clone()),
             probes: Probes::new(jetstream.clone(), shell.store().clone(), redis),
             keys: api::Keys::new(&config.api_keys, config.rate_limit, shell.store().clone()),

@@ -14,10 +14,14 @@ use super::{
 };
 use crate::business::Trade;
 
-/// The rules that come with the program.
-pub(super) static BOOK: LazyLock<Book> = LazyLock::new(|| {
-    // A test compiles the same files: a mistake in them never leaves the workshop.
-    Book::compile(RULES, KNOWN_WORDS).unwrap_or_default()
+/// The rules that come with the program, or the mistake in them: with that, no process starts ([`super::load`]).
+pub(super) static COMPILED: LazyLock<Result<Book, RulesError>> = LazyLock::new(|| Book::compile(RULES, KNOWN_WORDS));
+
+/// The same for reading. A mistake in the rules is told where they are loaded; whoever reads without having loaded them, a
+/// tool, finds an empty book.
+pub(super) static BOOK: LazyLock<&'static Book> = LazyLock::new(|| match &*COMPILED {
+    Ok(book) => book,
+    Err(_) => Box::leak(Box::default()),
 });
 
 pub(super) const RULES: &str = include_str!("rules.toml");
@@ -98,8 +102,21 @@ impl Book {
         book.name_concepts(&file.concept)?;
         Words::of(&book, &file.concept)?.into_lexicon(&mut book, &known);
         file.hazard.iter().try_for_each(|hazard| book.add_hazard(hazard))?;
+        book.is_not_empty()?;
         book.index();
         Ok(book)
+    }
+
+    /// A book by which no emergency would be seen is a mistake, however well-formed it is: half a file, for example.
+    fn is_not_empty(&self) -> Result<(), RulesError> {
+        let about_life = |danger| self.hazards.iter().any(|hazard| hazard.life_safety == Some(danger));
+        let missing = if self.hazards.is_empty() {
+            Some("no hazard".to_owned())
+        } else {
+            let danger = LifeSafety::ALL.iter().find(|danger| !about_life(**danger));
+            danger.map(|danger| format!("no hazard about `{danger}`, which is about life"))
+        };
+        missing.map_or(Ok(()), |what| Err(RulesError::Empty(what)))
     }
 
     pub(super) fn concept(&self, name: &str) -> Option<u16> {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::reading::LifeSafety;
 
 /// A mistake in the rules, with the place to look at.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum RulesError {
     /// Not TOML, or not of the shape described at the top of the file.
     #[error("rules: {0}")]
@@ -32,6 +32,12 @@ pub enum RulesError {
         /// What is wrong with it.
         wrong: String,
     },
+    /// By these rules, no emergency, or not every danger to life, would be seen.
+    #[error("rules: there is {0} in them")]
+    Empty(String),
+    /// The learned weights are not what `scripts/train-emergencies` writes.
+    #[error("learned.bin: {0}")]
+    Weights(String),
 }
 
 /// All of `rules.toml`.

@@ -5,12 +5,13 @@
 //! what no rule has words for. `learned.bin` is made by `scripts/train-emergencies` from the development half of the corpus.
 
 use super::book::{Book, ENOUGH, LEARNED, OWN_NAME};
+use super::data::RulesError;
 use super::features::{PLACES, features};
 use super::reading::{Reading, Told};
 use super::scan::{Scan, Token, flag};
 
 /// The bias and what one unit of a weight is worth, each as a little-endian `f32`; then the weights as `i16`.
-static WEIGHTS: &[u8] = include_bytes!("learned.bin");
+pub(super) static WEIGHTS: &[u8] = include_bytes!("learned.bin");
 const HEADER: usize = 8;
 /// A rule that was taken back still is a hint, for another text of the window to complete.
 const HINTED: i16 = ENOUGH - 1;
@@ -26,6 +27,25 @@ const OF_FEW_WORDS: f32 = 1.0;
 const TOO_FEW: usize = 3;
 const WITH_A_RULE: f32 = -0.2;
 const ABOUT_LIFE: f32 = -0.8;
+
+/// Whether these are weights as `scripts/train-emergencies` writes them, and not a part of them, nor nothing but zeros.
+pub(super) fn check(weights: &[u8]) -> Result<(), RulesError> {
+    let wrong = |what: String| Err(RulesError::Weights(what));
+    let needed = HEADER + 2 * PLACES;
+    if weights.len() != needed {
+        return wrong(format!("it has {} bytes and not {needed}", weights.len()));
+    }
+    let (header, rest) = weights.split_at(HEADER);
+    let number = |at: usize| header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(f32::from_le_bytes);
+    let (bias, unit) = (number(0).unwrap_or(f32::NAN), number(4).unwrap_or(f32::NAN));
+    if !bias.is_finite() || !unit.is_normal() || unit < 0.0 {
+        return wrong("its bias or its unit is no number that it could have".to_owned());
+    }
+    if rest.iter().all(|byte| *byte == 0) {
+        return wrong("all of its weights are zero".to_owned());
+    }
+    Ok(())
+}
 
 /// Joins what the rules have found with what was learned.
 pub(super) fn judge(reading: &mut Reading, text: &str, scan: &Scan, book: &Book, trade: Option<&str>) {

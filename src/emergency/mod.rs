@@ -41,7 +41,7 @@ pub use settings::Settings;
 
 /// Reads a text alone. The trade, by its slug, says what "the unit" or "the door" may be.
 pub fn read(text: &str, trade: Option<&str>, own: &OwnPhrases) -> Reading {
-    let book = &*book::BOOK;
+    let book = *book::BOOK;
     let scan = look_through(text, book, trade, own);
     let mut reading = weigh::weigh(text, &scan, book);
     learned::judge(&mut reading, text, &scan, book, trade);
@@ -56,12 +56,32 @@ fn look_through(text: &str, book: &book::Book, trade: Option<&str>, own: &OwnPhr
     scan
 }
 
-/// Compiles the rules ahead of the first text, which would otherwise wait for it; tells of a mistake in them.
-pub fn warm_up() -> Result<(), RulesError> {
-    if book::BOOK.hazards.is_empty() {
-        return book::Book::compile(book::RULES, book::KNOWN_WORDS).map(drop);
+/// The rules are there, whole and compiled: nothing else gives this, and no edge or worker is put together without it.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub struct Loaded(());
+
+/// Compiles the rules that come with the program, ahead of the first text, and looks at the learned weights.
+///
+/// # Errors
+/// Where there is a mistake in either, or nothing in them. A service that would go on without them would take every emergency
+/// for an ordinary text, and nobody would notice.
+pub fn load() -> Result<Loaded, RulesError> {
+    if crate::failpoint::is_set("no_emergency_rules") {
+        check("", book::KNOWN_WORDS, learned::WEIGHTS)?;
     }
-    Ok(())
+    book::COMPILED.as_ref().map_err(Clone::clone)?;
+    learned::check(learned::WEIGHTS)?;
+    Ok(Loaded(()))
+}
+
+/// Whether these could be the rules, the known words and the learned weights of a service.
+///
+/// # Errors
+/// What is wrong with the first of them that cannot.
+pub fn check(rules: &str, known_words: &str, weights: &[u8]) -> Result<(), RulesError> {
+    book::Book::compile(rules, known_words)?;
+    learned::check(weights)
 }
 
 /// The names of all rules, as they are shown to owners and counted.
@@ -71,7 +91,7 @@ pub fn rules() -> impl Iterator<Item = &'static str> {
 
 /// The places of a text's features, each once: what `scripts/train-emergencies` learns from.
 pub fn features(text: &str, trade: Option<&str>) -> Vec<u32> {
-    let book = &*book::BOOK;
+    let book = *book::BOOK;
     let scan = look_through(text, book, trade, &OwnPhrases::default());
     let mut places = Vec::new();
     let reading = weigh::weigh(text, &scan, book);

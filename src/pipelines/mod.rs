@@ -42,6 +42,7 @@ pub use webhooks::{Decide, webhooks};
 pub use windows::{Fire, windows};
 
 use crate::answering::Dispatch;
+use crate::emergency;
 use crate::operators::SettleSummary;
 use crate::sending::Deliver;
 use crate::shell::Shell;
@@ -73,6 +74,8 @@ pub struct Parts<N: Neighbours = Real> {
     pub dead: Arc<DeadLetterStream<N::Publisher>>,
     /// Counts.
     pub metrics: Metrics,
+    /// The rules on emergencies are there: without them, no text is read.
+    pub rules: emergency::Loaded,
 }
 
 /// Runs every pipeline until `shutdown`, and until what is under way is settled.

@@ -16,7 +16,7 @@ use crate::emergency::Reading;
 use crate::inbound::{Inbound, Webhook};
 use crate::jetstream::Publisher;
 use crate::operators::{DeadReason, DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
-use crate::phone::PhoneNumber;
+use crate::phone::{self, PhoneNumber};
 use crate::services;
 use crate::shell::{Applied, CallReport, Happening, InputId, Publish, Records, Shell, Target, Trace};
 use crate::store::{Message, Store};
@@ -145,8 +145,8 @@ impl<R: Records, P: Publish> Decide<R, P> {
             self.metrics.unknown_number(WebhookKind::Sms);
             return Err(dead(UNKNOWN_NUMBER, "no business owns the number"));
         };
-        let Ok(customer) = from.parse::<PhoneNumber>() else {
-            return Err(dead(NOT_ANSWERABLE, "a short code or an alphanumeric sender"));
+        let Some(customer) = phone::caller(from) else {
+            return Err(dead(NOT_ANSWERABLE, "a short code, an alphanumeric sender, or one who withholds the number"));
         };
         let text = CodeText { business: &business, customer: &customer, message_sid, body, opt_out_type };
         let taken = text.taken(&self.shell, &reading).await.map_err(|e| early.retry(e))?;
@@ -282,18 +282,20 @@ impl TooEarly<'_> {
 fn call_input(inbound: &Inbound) -> Option<CallInput> {
     let received_at = inbound.received_at;
     match &inbound.webhook {
-        Webhook::Call { call_sid, from, to, call_status } => Some(CallInput::Ringing(Ringing {
+        Webhook::Call { call_sid, from, to, call_status, not_dialled, .. } => Some(CallInput::Ringing(Ringing {
             call_sid: call_sid.clone(),
-            customer: from.parse().ok(),
+            customer: phone::caller(from),
             business_phone: to.parse().ok()?,
-            ended_as: call_status.clone().filter(|status| is_terminal(status)),
+            // What the edge did not dial is over, and it alone can say so: no dialling will end.
+            ended_as: (not_dialled.map(|why| why.as_str().to_owned()))
+                .or_else(|| call_status.clone().filter(|status| is_terminal(status))),
             own_account: inbound.signer.own_account.clone(),
             received_at,
         })),
         Webhook::CallStatus { call_sid, from, to, dial_status, bridged, duration_seconds } => {
             Some(CallInput::Dialled(DialReport {
                 call_sid: call_sid.clone(),
-                customer: from.as_deref().and_then(|from| from.parse().ok()),
+                customer: from.as_deref().and_then(phone::caller),
                 business_phone: to.as_deref().and_then(|to| to.parse().ok()),
                 dial_status: dial_status.clone(),
                 bridged: *bridged,

@@ -92,6 +92,8 @@ async fn customer_acts(world: &World, phone: &str, number: u64) {
         4 => writes(world, phone, number, "I smell gas").await,
         5 => writes(world, phone, number, "STOP").await,
         6 => writes(world, phone, number, "START").await,
+        7 => writes(world, phone, number, "stop it").await,
+        8 => writes(world, phone, number, "I smell gas, don't text me, call me").await,
         _ => {
             let words = format!("My sink is blocked, {number}");
             writes(world, phone, number, &words).await;
@@ -122,6 +124,8 @@ async fn misses_a_call(world: &World, phone: &str, number: u64) {
         from: phone.to_owned(),
         to: BUSINESS_PHONE.to_owned(),
         call_status: Some("ringing".to_owned()),
+        forwarded_from: None,
+        not_dialled: None,
     };
     let names_numbers = world.lock().weather.chance(50);
     let ends = Webhook::CallStatus {

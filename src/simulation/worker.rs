@@ -93,6 +93,7 @@ pub fn start(world: &World, metrics: &Metrics) -> Group {
         redis: Arc::new(SimRedis { world: world.clone(), group }),
         dead: Arc::new(DeadLetterStream::new(SimPublisher { world: world.clone(), group }, metrics.clone())),
         metrics: metrics.clone(),
+        rules: crate::emergency::load().unwrap(),
     };
     let never = CancellationToken::new();
     let spawner = &world.spawner;

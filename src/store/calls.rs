@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::conversations::phone;
 use super::{Store, StoreError};
 use crate::call::{Call, CallStatus};
+use crate::phone::PhoneNumber;
 
 struct CallRow {
     id: Uuid,
@@ -44,6 +45,15 @@ impl CallRow {
     }
 }
 
+/// A call as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecentCall {
+    /// Twilio's id.
+    pub call_sid: String,
+    /// Where it stands.
+    pub status: CallStatus,
+}
+
 /// Which calls a list holds.
 #[derive(Debug, Clone, Default)]
 pub struct CallFilter {
@@ -68,6 +78,34 @@ impl Store {
             .await?
             .map(CallRow::parse)
             .transpose()
+    }
+
+    /// The calls of one caller to one number that first rang after `since`, newest first.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away, or a row is corrupt.
+    pub async fn recent_calls(
+        &self,
+        business_phone: &PhoneNumber,
+        caller: &PhoneNumber,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<RecentCall>, StoreError> {
+        let rows = sqlx::query!(
+            "SELECT call_sid, status FROM calls
+             WHERE customer_phone = $1 AND business_phone = $2 AND created_at > $3
+             ORDER BY created_at DESC, id DESC LIMIT 20",
+            caller.as_str(),
+            business_phone.as_str(),
+            since
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let parse = |status: String, sid: &str| {
+            status.parse::<CallStatus>().map_err(|error| StoreError::corrupt("calls", sid, error))
+        };
+        rows.into_iter()
+            .map(|row| Ok(RecentCall { status: parse(row.status, &row.call_sid)?, call_sid: row.call_sid }))
+            .collect()
     }
 
     /// Calls, newest first.

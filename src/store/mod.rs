@@ -3,6 +3,7 @@
 //! Only this module knows sqlx. Fed by [`crate::shell`] (decisions), [`crate::sending`] (claims) and the edge's REST
 //! side (reads); the queries are checked at build time against `.sqlx/`.
 
+mod alerts;
 mod api_keys;
 mod business_changes;
 mod business_numbers;
@@ -31,10 +32,11 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Executor, PgPool};
 
+pub use alerts::UnreachedAlerts;
 pub use api_keys::{ApiKey, KeyScope};
 pub use business_numbers::{NumberLook, NumberRow, Verified};
 pub use businesses::{AccountWrite, BusinessRecord, BusinessWrite};
-pub use calls::CallFilter;
+pub use calls::{CallFilter, RecentCall};
 pub use commit::{Commit, Committed, OutboxRow};
 pub use conversations::ConversationFilter;
 pub use dead_letters::{LetterClaim, LetterQueue, QueuedLetter, ReplayRow};

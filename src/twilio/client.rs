@@ -5,6 +5,7 @@
 
 use std::{collections::HashSet, fmt, time::Duration};
 
+use bytes::Bytes;
 use chrono::{DateTime, SubsecRound, Utc};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{RequestBuilder, StatusCode};
@@ -13,14 +14,18 @@ use url::form_urlencoded;
 use super::wire::{ListedMessage, read_created, read_page};
 use crate::{
     config::Secret,
-    http_client::{describe, retry_after},
+    http_client::{BodyError, describe, read_body, retry_after},
 };
 
-/// The most that Twilio lists at once.
-const PAGE_SIZE: &str = "1000";
+/// Of an answer no more than this is read.
+const MAX_ANSWER: usize = 1024 * 1024;
 
-/// How many pages of one pair of numbers are read; more are not, and absence is not concluded.
-const MAX_PAGES: usize = 5;
+/// How many messages Twilio is asked to list at once. One has about a kilobyte beside its text, and a text of 1,600 characters
+/// has up to 9,600 bytes where each is escaped: a page of the longest ones still is within [`MAX_ANSWER`].
+const PAGE_SIZE: &str = "80";
+
+/// How many pages of one pair of numbers are read, 5,000 messages; more are not, and absence is not concluded.
+const MAX_PAGES: usize = 63;
 
 /// Whose message it is.
 #[derive(Clone, Debug)]
@@ -53,7 +58,7 @@ impl fmt::Debug for OutgoingSms {
 }
 
 /// What came of sending a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum SendOutcome {
     /// Twilio has it and will report on it.
     Accepted {
@@ -85,6 +90,23 @@ pub enum SendOutcome {
         /// What happened.
         reason: String,
     },
+}
+
+/// Leaves out Twilio's own words.
+impl fmt::Debug for SendOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct(self.label());
+        match self {
+            Self::Accepted { sid, segments, .. } => shown.field("sid", sid).field("segments", segments).finish(),
+            Self::Rejected { code, http_status, .. } => {
+                shown.field("code", code).field("http_status", http_status).finish()
+            }
+            Self::NotProcessed { retry_after, reason } => {
+                shown.field("retry_after", retry_after).field("reason", reason).finish()
+            }
+            Self::Unknown { reason } => shown.field("reason", reason).finish(),
+        }
+    }
 }
 
 impl SendOutcome {
@@ -119,9 +141,12 @@ pub enum ListError {
         /// The status of the answer.
         http_status: u16,
     },
-    /// A list that cannot be read.
-    #[error("the list cannot be read")]
-    Malformed(#[source] serde_json::Error),
+    /// A list that cannot be read; why, without quoting it, since it ends in logs.
+    #[error("the list cannot be read: {0}")]
+    Malformed(String),
+    /// More than is read of an answer.
+    #[error("the list has more than {MAX_ANSWER} bytes")]
+    TooLarge,
     /// A next page that is somewhere else than on Twilio.
     #[error("the next page is not on the same server")]
     ForeignPage,
@@ -138,6 +163,7 @@ impl ListError {
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::Refused { .. } => "refused",
             Self::Malformed(_) => "malformed",
+            Self::TooLarge => "too_large",
             Self::ForeignPage => "foreign_page",
             Self::TooManyPages => "too_many_pages",
         }
@@ -170,7 +196,8 @@ impl TwilioClient {
             form.into_iter().filter(|(name, text)| *name != "StatusCallback" || !text.is_empty()).collect();
         let request = self.http.post(self.messages_url(account)).form(&form);
         match self.exchange(account, request).await {
-            Ok((status, retry_after, body)) => read_created(status, retry_after, &body),
+            // A success whose body is too large says nothing of a message, so it is unknown; a refusal needs no body to be one.
+            Ok((status, retry_after, body)) => read_created(status, retry_after, &body.unwrap_or_default()),
             Err(error) if error.is_connect() || error.is_builder() => {
                 SendOutcome::NotProcessed { retry_after: None, reason: describe(error) }
             }
@@ -202,6 +229,11 @@ impl TwilioClient {
         for _ in 0..MAX_PAGES {
             let answer = self.exchange(account, self.http.get(url)).await;
             let (status, retry_after, body) = answer.map_err(|error| ListError::Unreachable(describe(error)))?;
+            let body = match body {
+                Some(body) => body,
+                None if status.is_success() => return Err(ListError::TooLarge),
+                None => Bytes::new(),
+            };
             let page = read_page(status, retry_after, &body)?;
             let recent = page.messages.into_iter().filter(|message| message.date_created >= since);
             found.extend(recent.filter(|message| seen.insert(message.sid.clone())));
@@ -220,7 +252,7 @@ impl TwilioClient {
         account: &Account,
         list: &str,
         query: &str,
-    ) -> Result<(StatusCode, Option<Duration>, Vec<u8>), reqwest::Error> {
+    ) -> Result<(StatusCode, Option<Duration>, Option<Bytes>), reqwest::Error> {
         let sid = utf8_percent_encode(&account.sid, NON_ALPHANUMERIC);
         let url = format!("{}/2010-04-01/Accounts/{sid}/{list}?{query}", self.api_url);
         self.exchange(account, self.http.get(url)).await
@@ -231,16 +263,22 @@ impl TwilioClient {
         format!("{}/2010-04-01/Accounts/{sid}/Messages.json", self.api_url)
     }
 
-    /// One request with the account's credentials: status, `Retry-After`, body.
+    /// One request and its answer: the status, how long Twilio asks us to wait, and the body, `None` where that is larger than
+    /// anything that is read.
     pub(super) async fn exchange(
         &self,
         account: &Account,
         request: RequestBuilder,
-    ) -> Result<(StatusCode, Option<Duration>, Vec<u8>), reqwest::Error> {
+    ) -> Result<(StatusCode, Option<Duration>, Option<Bytes>), reqwest::Error> {
         let request = request.basic_auth(&account.sid, Some(account.token.expose())).timeout(self.timeout);
         let answer = request.send().await?;
         let (status, retry_after) = (answer.status(), retry_after(answer.headers(), Utc::now()));
-        Ok((status, retry_after, answer.bytes().await?.into()))
+        let body = match read_body(answer, MAX_ANSWER).await {
+            Ok(body) => Some(body),
+            Err(BodyError::TooLarge) => None,
+            Err(BodyError::Transport(error)) => return Err(error),
+        };
+        Ok((status, retry_after, body))
     }
 }
 

@@ -42,7 +42,7 @@ impl TwilioClient {
     pub async fn find_number(&self, account: &Account, phone: &str) -> NumberFound {
         let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("PhoneNumber", phone).finish();
         match self.get(account, "IncomingPhoneNumbers.json", &query).await {
-            Ok((status, retry_after, body)) => read(phone, status, retry_after, &body),
+            Ok((status, retry_after, body)) => read(phone, status, retry_after, &body.unwrap_or_default()),
             Err(error) => NumberFound::Unanswered { retry_after: None, reason: describe(error.without_url()) },
         }
     }

@@ -42,7 +42,7 @@ impl TwilioClient {
         };
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Proof::Refused,
-            StatusCode::OK => match serde_json::from_slice::<AccountResource>(&body) {
+            StatusCode::OK => match serde_json::from_slice::<AccountResource>(&body.unwrap_or_default()) {
                 Ok(resource) if resource.sid == account.sid => Proof::Confirmed,
                 Ok(_another) => Proof::Refused,
                 Err(_) => Proof::Away { reason: "an answer that is no account".to_owned() },

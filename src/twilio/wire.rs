@@ -10,6 +10,10 @@ use reqwest::StatusCode;
 use serde::{Deserialize, Deserializer, de::Error};
 
 use super::client::{ListError, SendOutcome};
+use crate::http_client::describe_json;
+
+/// What a list has to have: named where it is missing.
+const NEEDED: &[&str] = &["messages", "sid", "status", "direction", "date_created"];
 
 /// Concurrency limit: refused before anything was done.
 const TOO_MANY_REQUESTS: u32 = 20429;
@@ -130,7 +134,7 @@ pub fn read_page(status: StatusCode, retry_after: Option<Duration>, body: &[u8])
         let code = serde_json::from_slice::<Problem>(body).ok().and_then(|problem| problem.code);
         return Err(ListError::Refused { code, http_status: status.as_u16() });
     }
-    serde_json::from_slice(body).map_err(ListError::Malformed)
+    serde_json::from_slice(body).map_err(|error| ListError::Malformed(describe_json(&error, NEEDED)))
 }
 
 #[cfg(test)]
@@ -205,6 +209,20 @@ mod tests {
         assert_eq!(page.messages[0].date_created.to_rfc3339(), "2023-08-24T05:01:45+00:00");
         assert_eq!((page.messages[0].date_sent, page.messages[0].body.as_str()), (None, ""));
         assert_eq!(page.next_page_uri, None);
+    }
+
+    /// It ends in logs.
+    #[rstest]
+    #[case::for_a_date(
+        r#"{"messages":[{"sid":"SM1","status":"sent","direction":"x","date_created":"call 2125551234"}]}"#
+    )]
+    #[case::for_a_list(r#"{"messages":"call 2125551234"}"#)]
+    #[case::for_a_text(r#"{"messages":[{"sid":2125551234}]}"#)]
+    #[case::for_everything("call 2125551234")]
+    fn what_is_wrong_with_a_list_is_told_without_quoting_it(#[case] body: &str) {
+        let Err(error) = read_page(StatusCode::OK, None, body.as_bytes()) else { panic!() };
+        let told = format!("{error} {error:?}");
+        assert!(!told.contains("2125551234") && !told.contains("call"), "{told}");
     }
 
     #[rstest]

@@ -3,6 +3,7 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::texts;
 use crate::conversation::decision::{Draft, Effect, MessageKind, NewMessage};
@@ -18,6 +19,21 @@ const SAME_EMERGENCY: TimeDelta = TimeDelta::minutes(30);
 /// How much of the customer's words an alert quotes.
 const QUOTED_CHARS: usize = 300;
 
+/// What the customer hears from us, as far as whoever gets an alert has to know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::conversation) enum Customer {
+    /// They are answered, and told how to get safe.
+    Answered,
+    /// A person has the conversation: it is up to them.
+    WithAPerson,
+    /// Nothing: they want no texts.
+    Out,
+    /// Nothing but how to get safe: they may want no texts.
+    PerhapsOut,
+    /// Nothing but how to get safe: their word is Twilio's to answer.
+    OfTwilio,
+}
+
 /// What was seen, in the customer's words or by DispatchBot.
 pub(in crate::conversation) struct Sighting<'a> {
     /// How it is known, for the event.
@@ -26,8 +42,8 @@ pub(in crate::conversation) struct Sighting<'a> {
     pub said: Option<&'a str>,
     /// A danger to life.
     pub danger: Option<LifeSafety>,
-    /// Whether we tell the customer how to get safe; where not, it is up to who gets the alert.
-    pub customer_is_told: bool,
+    /// What the customer hears from us; where that is not all, the rest is up to who gets the alert.
+    pub customer: Customer,
 }
 
 /// An emergency was seen. It is told once, and again with each danger to life that is new; `true` where this was the time.
@@ -54,7 +70,7 @@ pub(in crate::conversation) fn emergency_seen(
     draft.emit(EventType::EmergencyDetected, sighting.why.clone());
     let text = text(context, draft, &sighting);
     // The owner hears of it at once, also while they have the conversation; nobody else is woken then.
-    draft.state().memory.alerting = Some(Alerting { next: 0, at: now, text });
+    draft.state().memory.alerting = Some(Alerting { next: 0, at: now, text, told: Vec::new(), unreached: Vec::new() });
     escalate(context, draft);
     true
 }
@@ -62,16 +78,68 @@ pub(in crate::conversation) fn emergency_seen(
 /// Tells whoever is next, if it is time.
 pub(in crate::conversation) fn escalate(context: Context<'_>, draft: &mut Draft<'_>) {
     let now = draft.now;
-    let Some(alerting) = draft.state().memory.alerting.clone().filter(|alerting| alerting.at <= now) else { return };
+    let Some(mut alerting) = draft.state().memory.alerting.clone().filter(|alerting| alerting.at <= now) else {
+        return;
+    };
     let numbers = &context.business.alert_numbers;
-    let next = alerting.next + 1;
-    let goes_on = next < numbers.len() && draft.state().ownership != Ownership::User;
     if let Some(number) = numbers.get(alerting.next) {
-        alert(draft, number, &alerting.text);
+        let text = format!("{}{}", alerting.text, unreached(&alerting));
+        alerting.told.push(alert(draft, number, &text));
     }
-    draft.state().memory.alerting =
-        goes_on.then(|| Alerting { next, at: now + context.policy.alert_every, text: alerting.text });
+    alerting.next += 1;
+    alerting.at = now + context.policy.alert_every;
+    let goes_on = alerting.next < numbers.len() && draft.state().ownership != Ownership::User;
+    draft.state().memory.alerting = goes_on.then_some(alerting);
     draft.rearm();
+}
+
+/// Who was to be told before, and was not reached: whoever is next may be the first to hear of it.
+fn unreached(alerting: &Alerting) -> String {
+    let others = alerting.unreached.iter().filter(|place| **place > 0).count();
+    match (alerting.unreached.contains(&0), others) {
+        (false, 0) => String::new(),
+        (true, 0) => " We could not reach the owner by SMS.".to_owned(),
+        (true, others) => format!(" We could not reach the owner, nor {others} of those told before you, by SMS."),
+        (false, others) => format!(" We could not reach {others} of those told before you by SMS."),
+    }
+}
+
+/// The customer has opted out since: whoever is told after that has to know that we do not answer them any more.
+pub(in crate::conversation) fn customer_is_out(draft: &mut Draft<'_>) {
+    if let Some(alerting) = draft.state().memory.alerting.as_mut()
+        && !alerting.text.contains(texts::WANTS_NO_TEXTS)
+    {
+        alerting.text =
+            format!("{} {} We do NOT answer them any more: call them.", alerting.text, texts::WANTS_NO_TEXTS);
+    }
+}
+
+/// The safety notice has not reached the customer, or may not have, and whoever was told of the emergency takes them for
+/// warned: the owner is told that they are not, once, and so are all who come after.
+pub(in crate::conversation) fn customer_was_not_told(context: Context<'_>, draft: &mut Draft<'_>) {
+    let now = draft.now;
+    let state = draft.state();
+    let Some(danger) = state.memory.dangers.last().copied().filter(|_| state.emergency_detected) else { return };
+    if state.memory.not_told_at.is_some_and(|at| Some(at) >= state.memory.emergency_at) {
+        return;
+    }
+    state.memory.not_told_at = Some(now);
+    let what = format!("Our safety notice did not reach them. {}", texts::tell_them(danger));
+    if let Some(alerting) = state.memory.alerting.as_mut() {
+        alerting.text = format!("{} {what}", alerting.text);
+    }
+    let customer = state.customer_phone.to_string();
+    if let Some(owner) = context.business.alert_numbers.first() {
+        alert(draft, owner, &format!("EMERGENCY for {}: {customer} is in danger. {what}", context.business.name));
+    }
+}
+
+/// Whether a danger to life was told of just now, and not taken back: the customer is being told how to get safe.
+pub(in crate::conversation) fn is_about_life(draft: &mut Draft<'_>) -> bool {
+    let now = draft.now;
+    let state = draft.state();
+    let told = state.memory.emergency_at.filter(|_| state.emergency_detected && !state.memory.dangers.is_empty());
+    told.is_some_and(|at| now < at + SAME_EMERGENCY)
 }
 
 /// Somebody has it: nobody else has to be told.
@@ -79,7 +147,7 @@ pub(in crate::conversation) fn stop(draft: &mut Draft<'_>) {
     draft.state().memory.alerting = None;
 }
 
-fn alert(draft: &mut Draft<'_>, number: &PhoneNumber, text: &str) {
+fn alert(draft: &mut Draft<'_>, number: &PhoneNumber, text: &str) -> Uuid {
     let now = draft.now;
     let id = draft.id("alert");
     draft.message(NewMessage {
@@ -87,6 +155,7 @@ fn alert(draft: &mut Draft<'_>, number: &PhoneNumber, text: &str) {
         ..NewMessage::ours(id, MessageKind::Alert, text.to_owned(), now)
     });
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
+    id
 }
 
 fn text(context: Context<'_>, draft: &mut Draft<'_>, sighting: &Sighting<'_>) -> String {
@@ -96,14 +165,37 @@ fn text(context: Context<'_>, draft: &mut Draft<'_>, sighting: &Sighting<'_>) ->
         (None, Some(job_type)) => format!("has an emergency ({job_type})."),
         (None, None) => "has an emergency.".to_owned(),
     };
-    let to_do = match sighting.danger {
-        Some(danger) if !sighting.customer_is_told => texts::tell_them(danger),
-        _ => "Call them, or take the conversation over.",
-    };
+    let to_do = to_do(sighting.danger, sighting.customer);
     format!("EMERGENCY for {}: {customer} {about} {to_do}", context.business.name)
 }
 
-/// What is told where an alert could not be sent.
-pub(in crate::conversation) fn failed(draft: &mut Draft<'_>, code: Option<i32>) {
+fn to_do(danger: Option<LifeSafety>, customer: Customer) -> String {
+    match (danger, customer) {
+        (_, Customer::Answered) | (None, Customer::WithAPerson) => {
+            "Call them, or take the conversation over.".to_owned()
+        }
+        (Some(danger), Customer::WithAPerson) => texts::tell_them(danger).to_owned(),
+        (Some(danger), Customer::Out) => format!("{} {}", texts::WANTS_NO_TEXTS, texts::tell_them(danger)),
+        (None, Customer::Out) => format!("{} {}", texts::WANTS_NO_TEXTS, texts::NOT_ANSWERED),
+        (Some(_), Customer::PerhapsOut) => format!("{} {}", texts::MAY_WANT_NO_TEXTS, texts::NOTICE_ONLY),
+        (None, Customer::PerhapsOut) => format!("{} {}", texts::MAY_WANT_NO_TEXTS, texts::NOT_ANSWERED),
+        (Some(_), Customer::OfTwilio) => texts::NOTICE_ONLY.to_owned(),
+        (None, Customer::OfTwilio) => texts::NOT_ANSWERED.to_owned(),
+    }
+}
+
+/// An alert did not arrive, or may not have: it is told, and whoever is next hears of the emergency at once.
+pub(in crate::conversation) fn failed(context: Context<'_>, draft: &mut Draft<'_>, alert: Uuid, code: Option<i32>) {
     draft.emit(EventType::NeedsAttention, json!({ "reason": "alert_failed", "error_code": code }));
+    let now = draft.now;
+    let Some(alerting) = draft.state().memory.alerting.as_mut() else { return };
+    let Some(place) = alerting.told.iter().position(|told| *told == alert) else { return };
+    if !alerting.unreached.contains(&place) {
+        alerting.unreached.push(place);
+    }
+    // Somebody after them has been told already otherwise, and has their time.
+    if alerting.told.len() == place + 1 {
+        alerting.at = now;
+        escalate(context, draft);
+    }
 }

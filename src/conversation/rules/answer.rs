@@ -3,7 +3,7 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::alerts::{self, Sighting};
+use super::alerts::{self, Customer, Sighting};
 use super::texts;
 use super::window::{OTHER_BUSINESS, hand_over};
 use crate::conversation::decision::{Draft, Effect, Fence, MessageKind, NewMessage, Seer, Urgent, WindowState};
@@ -100,7 +100,7 @@ fn join_verdicts(context: Context<'_>, draft: &mut Draft<'_>, answering: &mut An
             if by_words.is_none() {
                 draft.disagreement(Seer::DispatchBot);
             }
-            let sighting = Sighting { why, said: None, danger: None, customer_is_told: true };
+            let sighting = Sighting { why, said: None, danger: None, customer: Customer::Answered };
             alerts::emergency_seen(context, draft, sighting);
             answering.urgent = Urgent::Emergency;
         }

@@ -26,7 +26,7 @@ pub(in crate::conversation) fn reported(
         return;
     }
     if message.kind == MessageKind::Alert {
-        return alert_reported(draft, message, report);
+        return alert_reported(context, draft, message, report);
     }
     match report {
         MessageReport::Accepted { twilio_sid, segments } => accepted(draft, message, twilio_sid, *segments),
@@ -42,13 +42,36 @@ pub(in crate::conversation) fn reported(
         MessageReport::Unknown => unknown(draft, message),
         MessageReport::Delivery { twilio_sid, status, error_code, why } => {
             let problem = Problem { code: *error_code, why: why.as_deref() };
-            delivery(draft, message, twilio_sid, *status, problem);
+            delivery(context, draft, message, twilio_sid, *status, problem);
         }
+    }
+    notice_reported(context, draft, message, report);
+}
+
+/// Where the safety notice does not reach the customer, they are in danger, and everybody takes them for warned. A person who
+/// has the conversation knows what was said in it.
+fn notice_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage, report: &MessageReport) {
+    let may_not_have_it = match report {
+        MessageReport::Accepted { .. } => false,
+        MessageReport::Delivery { status, .. } => {
+            matches!(status, DeliveryStatus::Undelivered | DeliveryStatus::Failed) && !message.status.is_terminal()
+        }
+        MessageReport::Rejected { .. }
+        | MessageReport::Superseded
+        | MessageReport::Expired
+        | MessageReport::Unknown => !message.status.is_terminal() && !message.status.is_accepted(),
+    };
+    let with_a_person = draft.state().ownership == Ownership::User || draft.state().status == Status::Completed;
+    if message.kind == MessageKind::Notice && may_not_have_it && !with_a_person {
+        alerts::customer_was_not_told(context, draft);
     }
 }
 
 /// An alert is no message of the conversation: its row is kept, and only its failing is told.
-fn alert_reported(draft: &mut Draft<'_>, message: &SentMessage, report: &MessageReport) {
+///
+/// A refusal with 21610 among them: whoever is to be told has opted out of the number's texts at Twilio. That is nothing of the
+/// customer's, so it never reaches the ledger.
+fn alert_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage, report: &MessageReport) {
     if message.status.is_terminal() {
         return;
     }
@@ -72,7 +95,7 @@ fn alert_reported(draft: &mut Draft<'_>, message: &SentMessage, report: &Message
         MessageStatus::Failed | MessageStatus::Undelivered | MessageStatus::Unknown | MessageStatus::Superseded
     );
     if is_lost {
-        alerts::failed(draft, code);
+        alerts::failed(context, draft, message.id, code);
     }
 }
 
@@ -116,6 +139,9 @@ fn superseded(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage
     if message.kind == MessageKind::User {
         draft.emit(EventType::NeedsAttention, json!({ "reason": "may_not_write", "message_id": message.id }));
     }
+    if message.kind == MessageKind::Notice && context.opted_out() {
+        draft.emit(EventType::NeedsAttention, json!({ "reason": "notice_not_sent", "message_id": message.id }));
+    }
     let Some(answering) = answering(draft, message) else { return };
     draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, "fence");
     draft.state().answering = None;
@@ -136,6 +162,7 @@ struct Problem<'a> {
 
 /// A status callback: proves acceptance, moves forward only, and stops at a terminal state.
 fn delivery(
+    context: Context<'_>,
     draft: &mut Draft<'_>,
     message: &SentMessage,
     twilio_sid: &str,
@@ -167,6 +194,10 @@ fn delivery(
                 EventType::NeedsAttention,
                 json!({ "reason": "not_delivered", "message_id": message.id, "error_code": problem.code, "why": problem.why }),
             );
+            // The same as where Twilio refuses it at once: the customer has told Twilio, or their carrier.
+            if problem.code == Some(OPTED_OUT) {
+                opting::out(context, draft, "carrier", message.created_at);
+            }
         }
         _ => {}
     }

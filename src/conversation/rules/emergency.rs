@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::alerts::{self, Sighting};
+use super::alerts::{self, Customer, Sighting};
 use super::texts;
 use super::window::{claim, hand_over, overtake};
 use crate::conversation::decision::{Draft, Effect, Fence, KeptVerdict, MessageKind, NewMessage, Urgent};
@@ -25,6 +25,18 @@ pub(in crate::conversation) fn add_up(
     verdict.map(|verdict| kept(context, verdict))
 }
 
+/// The same for a text that joins no window: what it tells together with the window that is open, which is left as it is.
+pub(in crate::conversation) fn beside(
+    context: Context<'_>,
+    window: Option<&OpenWindow>,
+    reading: &Reading,
+) -> Option<KeptVerdict> {
+    match window {
+        Some(window) => add_up(context, &mut window.clone(), reading),
+        None => reading.verdict().map(|verdict| kept(context, verdict)),
+    }
+}
+
 /// A verdict as it is kept. A business may take no emergencies, but danger to life cannot be turned down.
 pub(in crate::conversation) fn kept(context: Context<'_>, verdict: Verdict) -> KeptVerdict {
     let accepted = context.business.accepts_emergencies || verdict.life_safety.is_some();
@@ -41,7 +53,8 @@ pub(in crate::conversation) fn told(
     said: &str,
 ) -> Option<OpenWindow> {
     let owned = draft.state().ownership == Ownership::User;
-    if !alerts::emergency_seen(context, draft, sighting(verdict, said, !owned)) {
+    let customer = if owned { Customer::WithAPerson } else { Customer::Answered };
+    if !alerts::emergency_seen(context, draft, sighting(verdict, said, customer)) {
         return Some(window); // it was told before: what is under way is its answer
     }
     if owned {
@@ -62,20 +75,26 @@ pub(in crate::conversation) fn told(
     None
 }
 
-/// Nothing may be sent to the customer, so people are told, and that the customer was not.
-pub(in crate::conversation) fn told_by_one_who_is_out(
+/// A text that is not answered tells of an emergency: people are told, and what the customer was not told. Who has not opted
+/// out for certain is told how to get safe: their life outweighs the doubt.
+pub(in crate::conversation) fn told_without_an_answer(
     context: Context<'_>,
     draft: &mut Draft<'_>,
     kept: Option<&KeptVerdict>,
     said: &str,
+    customer: Customer,
 ) {
-    if let Some(KeptVerdict { verdict, accepted: true }) = kept {
-        alerts::emergency_seen(context, draft, sighting(verdict, said, false));
+    let Some(KeptVerdict { verdict, accepted: true }) = kept else { return };
+    let owned = draft.state().ownership == Ownership::User;
+    let customer = if owned && customer != Customer::Out { Customer::WithAPerson } else { customer };
+    let is_told = alerts::emergency_seen(context, draft, sighting(verdict, said, customer));
+    if is_told && matches!(customer, Customer::PerhapsOut | Customer::OfTwilio) {
+        notify(context, draft, verdict);
     }
 }
 
-fn sighting<'a>(verdict: &Verdict, said: &'a str, customer_is_told: bool) -> Sighting<'a> {
-    Sighting { why: why(verdict), said: Some(said), danger: verdict.life_safety, customer_is_told }
+fn sighting<'a>(verdict: &Verdict, said: &'a str, customer: Customer) -> Sighting<'a> {
+    Sighting { why: why(verdict), said: Some(said), danger: verdict.life_safety, customer }
 }
 
 /// Tells the customer how to get safe. It is no answer: only what silences the AI holds it back.

@@ -4,16 +4,22 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::window::deadline;
+use super::alerts::{self, Customer};
+use super::ownership::{hand_over_window, silence_the_ai};
+use super::window::{deadline, overtake};
 use super::{emergency, opting};
 use crate::conversation::decision::{Draft, KeptVerdict, MessageKind, NewMessage, WindowState};
 use crate::conversation::event::EventType;
 use crate::conversation::input::{Context, InboundSms};
 use crate::conversation::state::{MessageStatus, OpenWindow};
-use crate::conversation::words::opt_word;
+use crate::conversation::words::{OptWord, opt_word};
 use crate::emergency::Reading;
 
-/// A text that wants an answer joins a window; one that opts out or in, or asks Twilio for help, is only kept.
+/// Why a window is handed over whose customer may want no texts, for the record and for events.
+const POSSIBLE_OPT_OUT: &str = "possible_opt_out";
+
+/// A text is read three times, and no reading has a say in another: what it says of our texts, what it tells of an emergency,
+/// and what it wants answered.
 pub(in crate::conversation) fn received(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSms) {
     let now = draft.now;
     let message_id = draft.id("message");
@@ -29,16 +35,20 @@ pub(in crate::conversation) fn received(context: Context<'_>, draft: &mut Draft<
     // Texts do not always come in their order: what a word means is decided by when it was sent.
     let was_out = context.opted_out_at.is_some_and(|at| at <= sms.received_at);
     let (window_id, verdict) = match opt_word(&sms.body, sms.opt_out_type.as_deref(), was_out) {
-        Some(word) => {
-            opting::said(context, draft, word, sms.received_at);
-            (None, None)
+        Some(word @ (OptWord::Out { .. } | OptWord::In | OptWord::Help)) => {
+            (None, says_a_word(context, draft, sms, word, message_id))
         }
-        None if context.opted_out() => {
+        // Who is out is not in doubt.
+        None | Some(OptWord::Doubtful) if context.opted_out() => {
             // We must not answer, so a person has to know.
             draft.emit(EventType::NeedsAttention, json!({ "reason": "opted_out", "message_id": message_id }));
             let verdict = sms.reading.verdict().map(|verdict| emergency::kept(context, verdict));
-            emergency::told_by_one_who_is_out(context, draft, verdict.as_ref(), &sms.body);
+            emergency::told_without_an_answer(context, draft, verdict.as_ref(), &sms.body, Customer::Out);
             (None, verdict)
+        }
+        Some(OptWord::Doubtful) => {
+            let (window_id, verdict) = may_want_no_texts(context, draft, sms, seen_at, message_id);
+            (Some(window_id), verdict)
         }
         None => {
             let (window_id, verdict) = wants_an_answer(context, draft, sms, seen_at);
@@ -62,6 +72,59 @@ pub(in crate::conversation) fn received(context: Context<'_>, draft: &mut Draft<
         created_at: sms.received_at,
         stream_sequence: sms.stream_sequence,
     });
+}
+
+/// In or out of the ledger, or Twilio's to answer: never an answer of ours to that. An emergency in the same text is told of
+/// nevertheless, also one that the text completes.
+fn says_a_word(
+    context: Context<'_>,
+    draft: &mut Draft<'_>,
+    sms: &InboundSms,
+    word: OptWord,
+    message_id: Uuid,
+) -> Option<KeptVerdict> {
+    let verdict = emergency::beside(context, draft.state().window.as_ref(), &sms.reading);
+    opting::said(context, draft, word, sms.received_at);
+    let customer = if draft.state().opted_out { Customer::Out } else { Customer::OfTwilio };
+    if word == (OptWord::Out { by: "sentence" }) && customer == Customer::Out {
+        // Twilio does not answer a sentence, so nobody has told the customer that they were heard.
+        draft.emit(EventType::NeedsAttention, json!({ "reason": "opted_out_call_them", "message_id": message_id }));
+    }
+    emergency::told_without_an_answer(context, draft, verdict.as_ref(), &sms.body, customer);
+    verdict
+}
+
+/// It may be meant for our texts, and may not: nothing is entered, nothing is answered, and a person has what was unanswered.
+/// What is about life goes out nevertheless.
+fn may_want_no_texts(
+    context: Context<'_>,
+    draft: &mut Draft<'_>,
+    sms: &InboundSms,
+    seen_at: DateTime<Utc>,
+    message_id: Uuid,
+) -> (Uuid, Option<KeptVerdict>) {
+    let under_way = draft.state().answering.clone().filter(|_| alerts::is_about_life(draft));
+    if let Some(answering) = under_way {
+        // Not by the hard epoch: a safety notice that waits to be sent would be held back, too.
+        draft.state().epoch += 1;
+        overtake(draft, &answering, POSSIBLE_OPT_OUT);
+    } else if alerts::is_about_life(draft) {
+        draft.state().epoch += 1;
+    } else {
+        silence_the_ai(draft, POSSIBLE_OPT_OUT);
+    }
+    let mut window = join_or_open(context, draft, seen_at);
+    let id = window.id;
+    let verdict = emergency::add_up(context, &mut window, &sms.reading);
+    draft.state().window = Some(window);
+    hand_over_window(draft, POSSIBLE_OPT_OUT);
+    draft.emit(
+        EventType::NeedsAttention,
+        json!({ "reason": POSSIBLE_OPT_OUT, "message_id": message_id, "window_id": id }),
+    );
+    emergency::told_without_an_answer(context, draft, verdict.as_ref(), &sms.body, Customer::PerhapsOut);
+    draft.rearm();
+    (id, verdict)
 }
 
 /// Every reply that was computed without this message is stale from now on: the epoch rises.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
+use super::alerts;
 use super::ownership::{hand_over_window, silence_the_ai};
 use crate::conversation::decision::{Draft, LedgerChange};
 use crate::conversation::event::EventType;
@@ -30,7 +31,7 @@ pub(in crate::conversation) fn said(
                 draft.emit(EventType::OptedIn, json!({}));
             }
         }
-        OptWord::Help => {}
+        OptWord::Help | OptWord::Doubtful => {}
     }
 }
 
@@ -43,6 +44,7 @@ pub(in crate::conversation) fn out(context: Context<'_>, draft: &mut Draft<'_>, 
     silence_the_ai(draft, "opted_out");
     hand_over_window(draft, "opted_out");
     draft.state().opted_out = true;
+    alerts::customer_is_out(draft);
     if context.opted_out_at < Some(at) {
         draft.ledger(LedgerChange::Out { by: by.to_owned(), at });
     }

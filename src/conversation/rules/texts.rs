@@ -59,6 +59,19 @@ pub(in crate::conversation) fn get_safe(business: &Business, danger: LifeSafety,
     format!("{what_to_do} ({by}, {})", business.name)
 }
 
+/// What whoever gets the alert has to know of an emergency that is not about life, where we may not speak to the customer.
+pub(in crate::conversation) const NOT_ANSWERED: &str = "We did NOT answer them: call them.";
+
+/// Why we do not speak to who has opted out.
+pub(in crate::conversation) const WANTS_NO_TEXTS: &str = "They want no texts.";
+
+/// Why we say no more to who may have opted out.
+pub(in crate::conversation) const MAY_WANT_NO_TEXTS: &str = "They may want no texts.";
+
+/// What whoever gets the alert has to know where a danger to life was told of, and the customer got the safety notice only.
+pub(in crate::conversation) const NOTICE_ONLY: &str =
+    "We told them how to get safe, and did NOT answer them otherwise: call them.";
+
 /// What whoever gets the alert has to do where we may not speak to the customer.
 pub(in crate::conversation) fn tell_them(danger: LifeSafety) -> &'static str {
     match danger {

@@ -154,3 +154,55 @@ fn an_opt_out_stops_no_alert_and_an_emergency_of_one_who_is_out_starts_them() {
     out.text("STOP");
     assert_eq!(told(out.text("basement is flooding")), ["+15555552222"]);
 }
+
+/// At create, in a callback, or nobody knows: whoever is next does not wait for their turn.
+#[rstest]
+#[case::refused(MessageReport::Rejected { code: Some(21610), why: "opted out".into() })]
+#[case::failed(MessageReport::Delivery { twilio_sid: "SMx".into(), status: DeliveryStatus::Failed, error_code: Some(21610), why: None })]
+#[case::undelivered(MessageReport::Delivery { twilio_sid: "SMx".into(), status: DeliveryStatus::Undelivered, error_code: Some(30003), why: None })]
+#[case::unknown(MessageReport::Unknown)]
+fn an_alert_that_does_not_arrive_is_seen_by_the_next_contact_at_once(#[case] report: MessageReport) {
+    let mut talk = talk_with_contacts();
+    talk.text("basement is flooding");
+    let decision = talk.later(1.0).report(0, report.clone()).clone();
+    assert_eq!(told(&decision), ["+15555553333"]);
+    let alert = decision.messages.iter().find(|message| message.kind == MessageKind::Alert).unwrap();
+    assert!(alert.body.contains("could not reach the owner"), "{}", alert.body);
+    assert_eq!(event_data(&decision, EventType::NeedsAttention)["reason"], "alert_failed");
+    assert_eq!(decision.ledger, None, "what is about the owner's phone is nothing of the customer's");
+    assert!(!talk.state().opted_out);
+    let second = talk.sent.len() - 1;
+    let third = talk.later(1.0).report(second, report).clone();
+    assert_eq!(told(&third), ["+15555554444"]);
+    let alert = third.messages.iter().find(|message| message.kind == MessageKind::Alert).unwrap();
+    assert!(alert.body.contains("the owner, nor 1 of those"), "{}", alert.body);
+    assert_eq!(talk.state().next_look(), None, "there is nobody else");
+}
+
+#[test]
+fn an_alert_that_fails_late_hurries_nobody_and_is_still_said() {
+    let mut talk = talk_with_contacts();
+    talk.text("basement is flooding");
+    talk.report(0, accepted());
+    talk.later(60.0).due();
+    let report = MessageReport::Delivery {
+        twilio_sid: "SMx".into(),
+        status: DeliveryStatus::Undelivered,
+        error_code: Some(30003),
+        why: None,
+    };
+    assert!(told(talk.later(1.0).report(0, report)).is_empty());
+    let third = talk.later(59.0).due().clone();
+    let alert = third.messages.iter().find(|message| message.kind == MessageKind::Alert).unwrap();
+    assert!(alert.body.contains("could not reach the owner"), "{}", alert.body);
+}
+
+#[test]
+fn an_alert_that_fails_once_somebody_has_it_wakes_nobody() {
+    let mut talk = talk_with_contacts();
+    talk.text("basement is flooding");
+    talk.apply(&Input::UserTookOver { user_id: "u1".into(), reason: "mine".into() });
+    let decision = talk.report(0, MessageReport::Unknown).clone();
+    assert!(told(&decision).is_empty());
+    assert_eq!(event_data(&decision, EventType::NeedsAttention)["reason"], "alert_failed");
+}

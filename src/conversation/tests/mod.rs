@@ -10,6 +10,7 @@ mod opting;
 mod other_business;
 mod ownership;
 mod property;
+mod silence;
 mod windows;
 
 use std::time::Duration;

@@ -148,3 +148,41 @@ fn a_carriers_refusal_enters_the_ledger() {
     assert_eq!(events(&decision), ["message.failed", "conversation.needs_attention", "conversation.opted_out"]);
     assert_eq!(decision.ledger, Some(LedgerChange::Out { by: "carrier".into(), at: talk.sent[0].created_at }));
 }
+
+#[rstest]
+#[case::failed(DeliveryStatus::Failed)]
+#[case::undelivered(DeliveryStatus::Undelivered)]
+fn a_carriers_refusal_that_comes_late_enters_the_ledger_too(#[case] status: DeliveryStatus) {
+    let mut talk = Talk::new();
+    talk.call_missed();
+    talk.report(0, accepted());
+    let report = MessageReport::Delivery { twilio_sid: "SMx".into(), status, error_code: Some(21610), why: None };
+    let decision = talk.later(5.0).report(0, report.clone()).clone();
+    assert_eq!(events(&decision), ["message.failed", "conversation.needs_attention", "conversation.opted_out"]);
+    assert_eq!(decision.ledger, Some(LedgerChange::Out { by: "carrier".into(), at: talk.sent[0].created_at }));
+    assert!(talk.state().opted_out);
+    assert!(!talk.report(0, report).changed, "once");
+}
+
+#[test]
+fn a_carriers_refusal_of_before_a_start_undoes_nothing() {
+    let mut talk = Talk::new();
+    talk.call_missed();
+    talk.report(0, accepted());
+    talk.later(5.0).text("START");
+    let (status, error_code) = (DeliveryStatus::Failed, Some(21610));
+    let report = MessageReport::Delivery { twilio_sid: "SMx".into(), status, error_code, why: None };
+    assert_eq!(talk.later(5.0).report(0, report).ledger, None);
+}
+
+#[test]
+fn a_sentence_tells_a_person_for_nobody_else_answers_it() {
+    let mut talk = Talk::new();
+    let decision = talk.text("don't text me, call me").clone();
+    assert!(events(&decision).ends_with(&[
+        "message.received",
+        "conversation.opted_out",
+        "conversation.needs_attention"
+    ]));
+    assert_eq!(event_data(&decision, EventType::NeedsAttention)["reason"], "opted_out_call_them");
+}

@@ -130,7 +130,8 @@ fn readable(followed: &Followed) -> Option<Envelope> {
     match serde_json::from_slice::<Envelope>(&followed.payload) {
         Ok(envelope) => Some(Envelope { place: followed.sequence, ..envelope }),
         Err(error) => {
-            tracing::warn!(sequence = followed.sequence, %error, "an event cannot be read");
+            // Its words would quote the event.
+            tracing::warn!(sequence = followed.sequence, line = error.line(), "an event cannot be read");
             None
         }
     }

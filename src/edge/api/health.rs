@@ -1,12 +1,17 @@
 //! `/health`: whether the service can do its work (contract, section 6).
 
+use std::time::Duration;
+
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::{EdgeData, Group};
+use crate::edge::Edge;
 use crate::services::{Look, Service, State};
 
 const UNHEALTHY: &str = "unhealthy";
+/// As long as the parts are looked at.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The parts, each `healthy`, `degraded` or `down`.
 #[derive(Debug, Clone, Object)]
@@ -36,6 +41,23 @@ impl Services {
     }
 }
 
+/// Alerts of emergencies, as far as they did not arrive.
+#[derive(Debug, Object)]
+struct Alerts {
+    /// How many owners and contacts the newest alert to them did not reach, within 30 days.
+    unreachable: u64,
+    /// How many of these have opted out of the business's texts: they have to text START to the number that alerts them.
+    opted_out: u64,
+}
+
+/// What a person should know, though all parts are well.
+#[derive(Debug, Object)]
+struct Details {
+    /// Alerts that did not arrive; null while PostgreSQL is away.
+    #[oai(skip_serializing_if_is_none = false)]
+    alerts: Option<Alerts>,
+}
+
 /// How the service fares.
 #[derive(Debug, Object)]
 struct Health {
@@ -47,6 +69,8 @@ struct Health {
     uptime_seconds: u64,
     /// The parts.
     services: Services,
+    /// What a person should know, though all parts are well: it has no say in `status`.
+    details: Details,
 }
 
 /// An answer about health.
@@ -85,7 +109,7 @@ impl HealthApi {
     /// How the service and its parts fare.
     #[oai(path = "/health", method = "get", operation_id = "health")]
     async fn health(&self, edge: EdgeData<'_>) -> HealthAnswer {
-        let look = edge.probes.look().await;
+        let (look, alerts) = tokio::join!(edge.probes.look(), unreached_alerts(&edge));
         let accepting = look.can_accept();
         let all_well = Service::ALL.iter().all(|service| look.state(*service) == State::Healthy);
         let services = Services::of(&look);
@@ -98,6 +122,7 @@ impl HealthApi {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_seconds: edge.started_at.elapsed().as_secs(),
             services,
+            details: Details { alerts },
         };
         if accepting { HealthAnswer::Accepting(Json(health)) } else { HealthAnswer::Unhealthy(Json(health)) }
     }
@@ -119,6 +144,13 @@ impl HealthApi {
         }
         probe(edge.vitals.everything_was_there() && look.can_accept())
     }
+}
+
+/// No longer than the parts are looked at; nothing where PostgreSQL does not answer.
+async fn unreached_alerts(edge: &Edge) -> Option<Alerts> {
+    let found = tokio::time::timeout(PATIENCE, edge.store.unreached_alerts()).await.ok()?.ok()?;
+    let count = |count: i64| u64::try_from(count).unwrap_or_default();
+    Some(Alerts { unreachable: count(found.unreachable), opted_out: count(found.opted_out) })
 }
 
 fn probe(yes: bool) -> ProbeAnswer {

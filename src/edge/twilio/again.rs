@@ -31,7 +31,7 @@ pub fn read_again(letter: &DeadLetterBody) -> Result<Inbound, String> {
     };
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let (input_id, webhook) = match kind {
-        WebhookKind::Call => call::Call::read(&admitted).map(call::Call::told),
+        WebhookKind::Call => call::Call::read(&admitted).map(|call| call.told(None)),
         WebhookKind::CallStatus => call_status::read(&admitted, path.rsplit('/').next().unwrap_or_default()),
         WebhookKind::Sms => sms::read(&admitted),
         WebhookKind::MessageStatus => message_status::read(&admitted, message_status::id_in(query)),

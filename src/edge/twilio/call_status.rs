@@ -15,6 +15,9 @@ pub(super) async fn ended(edge: &Edge, admitted: Admitted, call_sid_in_path: &st
             return bury(edge, reason, detail, letter).await;
         }
     };
+    if let Webhook::CallStatus { call_sid, .. } = &webhook {
+        edge.ringing.ended(call_sid);
+    }
     admitted.publish(edge, input_id, webhook).await?;
     Ok(Answer::Twiml(twiml::empty()))
 }

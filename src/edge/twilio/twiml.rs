@@ -18,6 +18,12 @@ pub fn reject() -> String {
     format!("{DECLARATION}<Response><Reject/></Response>")
 }
 
+/// Ends a call that is not put through: the caller hears that the line is busy. Without a reason they would hear that the
+/// number is not in service.
+pub fn busy() -> String {
+    format!(r#"{DECLARATION}<Response><Reject reason="busy"/></Response>"#)
+}
+
 /// Rings the number for so long, in whole seconds, and tells the action URL how that ended.
 pub fn dial(number: &str, timeout: Duration, action: &str) -> String {
     format!(
@@ -67,6 +73,11 @@ mod tests {
     #[test]
     fn a_rejected_call_is_told_so() {
         assert!(reject().ends_with("<Response><Reject/></Response>"));
+    }
+
+    #[test]
+    fn a_call_that_is_not_put_through_hears_that_the_line_is_busy() {
+        assert!(busy().ends_with(r#"<Response><Reject reason="busy"/></Response>"#));
     }
 
     #[test]

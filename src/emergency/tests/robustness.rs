@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::alone;
-use crate::emergency::warm_up;
+use crate::emergency::load;
 
 /// A small generator of its own, so that a failure can be had again.
 struct Dice(u64);
@@ -55,7 +55,7 @@ fn time_spent() -> Duration {
 #[test]
 fn a_long_text_takes_time_as_its_length() {
     // The rules are compiled once, which is no part of what a text takes.
-    warm_up().expect("the rules compile");
+    let _loaded = load().expect("the rules compile");
     for word in ["a", "flood ", "no ", "if water ", "éé", "🔥", "aaaaaaaa", "\u{200B}", "no water . "] {
         // The same length in one text and in sixteen: each takes long enough for the kernel's count of it, which is kept in
         // ticks of some milliseconds.

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use super::jetstream::Streams;
 use super::store::{MessageRow, Tables};
-use crate::conversation::words::opt_word;
-use crate::conversation::{Decision, MessageKind, MessageStatus, NewMessage};
+use crate::conversation::words::{OptWord, opt_word};
+use crate::conversation::{Decision, MessageKind, MessageStatus, NewMessage, WindowState};
 use crate::inbound::Webhook;
 use crate::phone::PhoneNumber;
 use opting::Words;
@@ -92,7 +92,9 @@ impl Ledger {
     /// A text that wants an answer is in one window, and any other in none.
     fn kept(&mut self, decision: &Decision, message: &NewMessage, out: bool) {
         // Nobody says "yes" here, so it does not matter when they were out.
-        let is_word = opt_word(&message.body, None, out).is_some();
+        let word = opt_word(&message.body, None, out);
+        let doubtful = word == Some(OptWord::Doubtful);
+        let is_word = word.is_some() && !doubtful;
         let conversation = &decision.conversation;
         // The ledger of who is out is read before the transaction. One who said so in another conversation meanwhile is not
         // answered even so: the claim looks again.
@@ -101,6 +103,10 @@ impl Ledger {
             format!("{:?} in a window: {:?}", message.body, message.window_id)
         });
         let Some(window) = message.window_id else { return };
+        if doubtful {
+            let handed_over = decision.windows.iter().any(|w| w.id == window && w.state == WindowState::HandedOver);
+            return self.holds(handed_over, || format!("{:?} may want no texts, and is left open", message.body));
+        }
         self.wanted.insert(conversation.id, self.decisions);
         let open = conversation.window.as_ref().map(|window| window.id);
         let answering = conversation.answering.as_ref().map(|answering| answering.window_id);

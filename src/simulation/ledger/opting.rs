@@ -28,7 +28,7 @@ impl Ledger {
             match opt_word(&text.body, None, was_out) {
                 Some(OptWord::In) => words.for_texts = words.for_texts.max(said_at),
                 Some(OptWord::Out { .. }) => words.against = words.against.max(said_at),
-                Some(OptWord::Help) | None => {}
+                Some(OptWord::Help | OptWord::Doubtful) | None => {}
             }
         }
         words.refused |= matches!(&decision.ledger, Some(LedgerChange::Out { by, .. }) if by == "carrier");

@@ -65,6 +65,27 @@ async fn a_rejection_carries_twilios_code() {
     assert_eq!(outcome, SendOutcome::Rejected { code: Some(21610), message: "unsubscribed".into(), http_status: 400 });
 }
 
+/// Its status says all that has to be known.
+#[tokio::test]
+async fn a_refusal_without_end_is_a_refusal() {
+    let (outcome, server) = send_to([Reply::Endless(400, None)], LONG).await;
+    assert_eq!(outcome.label(), "rejected", "{outcome:?}");
+    assert!(server.poured() < 16_000_000, "{}", server.poured());
+}
+
+#[tokio::test]
+async fn a_page_of_the_longest_messages_can_be_read() {
+    let longest = format!(
+        r#"{{"sid":"{SM1}","body":"{}","to":"+1","from":"+2","status":"sent","direction":"outbound-api","uri":"{}",
+            "date_created":"Thu, 24 Aug 2023 05:01:59 +0000","date_sent":null}}"#,
+        r"\ud83d".repeat(1_600),
+        "u".repeat(1_000)
+    );
+    let longest = longest.replace(r"\ud83d\ud83d", r"\ud83d\ude00");
+    let (found, _) = list(vec![page(&vec![longest; PAGE_SIZE.parse().unwrap()], None)]).await;
+    assert_eq!(found.unwrap(), [SM1]);
+}
+
 #[tokio::test]
 async fn a_429_says_how_long_to_wait() {
     let (outcome, _) = send_to([Reply::Answer(429, "Retry-After: 12\r\n", String::new())], LONG).await;
@@ -79,6 +100,8 @@ async fn a_429_says_how_long_to_wait() {
 #[case::a_server_error(Reply::Answer(500, "", String::new()), LONG)]
 #[case::a_redirect(Reply::Answer(307, "location: /elsewhere\r\n", String::new()), LONG)]
 #[case::garbage(Reply::Answer(201, "", "<html>".into()), LONG)]
+#[case::an_answer_told_to_be_too_large(Reply::Endless(201, Some(400_000_000)), LONG)]
+#[case::an_answer_without_end(Reply::Endless(201, None), LONG)]
 #[tokio::test]
 async fn what_may_have_been_accepted_is_unknown_and_not_tried_again(#[case] reply: Reply, #[case] timeout: Duration) {
     let (outcome, mut server) = send_to([reply, accepted()], timeout).await;
@@ -139,7 +162,7 @@ async fn every_page_is_read_and_only_what_was_created_since_is_returned() {
     assert_eq!(
         lines,
         [
-            "GET /2010-04-01/Accounts/AC1/Messages.json?To=%2B15550001111&From=%2B15552223333&PageSize=1000 HTTP/1.1",
+            "GET /2010-04-01/Accounts/AC1/Messages.json?To=%2B15550001111&From=%2B15552223333&PageSize=80 HTTP/1.1",
             "GET /2010-04-01/Accounts/AC1/Messages.json?PageToken=PA1 HTTP/1.1",
         ]
     );
@@ -150,7 +173,10 @@ async fn every_page_is_read_and_only_what_was_created_since_is_returned() {
 #[case::half_a_page(vec![Reply::Break(200)], "unreachable")]
 #[case::a_page_elsewhere(vec![page(&[], Some("https://elsewhere.example/"))], "foreign_page")]
 #[case::a_page_elsewhere_in_disguise(vec![page(&[], Some("//elsewhere.example/"))], "foreign_page")]
-#[case::pages_without_end((0..9).map(|_| page(&[], Some("/next"))).collect(), "too_many_pages")]
+#[case::pages_without_end((0..=MAX_PAGES).map(|_| page(&[], Some("/next"))).collect(), "too_many_pages")]
+#[case::a_page_told_to_be_too_large(vec![Reply::Endless(200, Some(400_000_000))], "too_large")]
+#[case::a_page_without_end(vec![Reply::Endless(200, None)], "too_large")]
+#[case::an_error_without_end(vec![Reply::Endless(503, None)], "refused")]
 #[case::too_many_requests(vec![Reply::Answer(429, "", String::new())], "too_many_requests")]
 #[case::bad_credentials(vec![Reply::Answer(401, "", String::new())], "refused")]
 #[tokio::test]

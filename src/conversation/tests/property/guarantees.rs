@@ -43,6 +43,8 @@ pub struct ConversationRecord {
     silenced: u32,
     /// Of the last text that wants an answer.
     wanted: u32,
+    /// Of the last text that may have asked for silence.
+    doubted: u32,
     replies: Vec<DateTime<Utc>>,
     fallback_at: Option<DateTime<Utc>>,
     alerted: Vec<PhoneNumber>,
@@ -94,9 +96,12 @@ impl World<'_> {
             Input::Released { .. } if !completed => record.owned = false,
             // The next one is another emergency, and nobody has to be told of this one any more.
             Input::FalseAlarm { .. } => (record.emergency_at, record.notice_at) = (None, None),
-            Input::MessageReported { report: MessageReport::Rejected { code: Some(21_610), .. }, message }
-                if message.kind != MessageKind::Alert =>
-            {
+            Input::MessageReported {
+                report:
+                    MessageReport::Rejected { code: Some(21_610), .. }
+                    | MessageReport::Delivery { error_code: Some(21_610), .. },
+                message,
+            } if message.kind != MessageKind::Alert && !message.status.is_terminal() => {
                 if before.is_none_or(|before| before.memory.opted_in_at <= Some(message.created_at)) {
                     record.silenced = place;
                 }
@@ -120,20 +125,24 @@ impl World<'_> {
                         self.newest_out = self.newest_out.max(said_at);
                     }
                     Some(OptWord::In) => self.newest_in = self.newest_in.max(said_at),
+                    Some(OptWord::Doubtful) if ledger.is_none() => record.doubted = place,
                     _ => {}
                 }
                 if word.is_none() && ledger.is_none() {
                     record.wanted = place;
                 }
-                return self.is_kept(sms, word.is_some(), decision);
+                return self.is_kept(sms, word, decision);
             }
             _ => {}
         }
         Ok(())
     }
 
-    /// A text that wants an answer is in one window, and any other in none; one that must not be answered is told of.
-    fn is_kept(&self, sms: &InboundSms, is_word: bool, decision: &Decision) -> Result<(), Broken> {
+    /// A text that wants an answer is in one window, and any other in none; one that must not be answered is told of. What it
+    /// says of our texts hides no emergency in it.
+    fn is_kept(&self, sms: &InboundSms, word: Option<OptWord>, decision: &Decision) -> Result<(), Broken> {
+        let doubtful = word == Some(OptWord::Doubtful);
+        let is_word = word.is_some() && !doubtful;
         let [message] = decision.messages.iter().filter(|m| m.kind == MessageKind::Customer).collect::<Vec<_>>()[..]
         else {
             return Err(format!("{:?} is not one message", sms.body));
@@ -142,8 +151,33 @@ impl World<'_> {
         holds(has_window != (is_word || self.ledger.is_some()), || {
             format!("{:?} in a window: {has_window}", sms.body)
         })?;
-        if !is_word && self.ledger.is_some() {
+        let unanswered =
+            (!is_word && self.ledger.is_some()) || doubtful || word == Some(OptWord::Out { by: "sentence" });
+        // A word that comes late changes nothing any more.
+        let counts = word.is_none() || doubtful || self.newest_in <= Some(sms.received_at.min(self.now()));
+        if unanswered && counts {
             holds(tells(decision, EventType::NeedsAttention), || "nobody is told of who has opted out".into())?;
+        }
+        if let Some(verdict) = sms.reading.verdict() {
+            let now = self.now();
+            let memory = &decision.conversation.memory;
+            let known = memory.emergency_at.is_some_and(|at| at == now || now < at + SAME_EMERGENCY);
+            let is_told = tells(decision, EventType::EmergencyDetected);
+            let life = verdict.life_safety.is_none_or(|danger| memory.dangers.contains(&danger));
+            holds(is_told || (known && life), || format!("{:?}, and nobody is told", sms.body))?;
+            let alert = decision.messages.iter().find(|message| message.kind == MessageKind::Alert);
+            // Where a person has the conversation, it is theirs to say.
+            let owned = decision.conversation.ownership == Ownership::User;
+            let silent = decision.conversation.opted_out || (doubtful && !owned);
+            holds(alert.is_none_or(|alert| !silent || alert.body.contains("NOT")), || {
+                format!("{:?}, and the alert does not say what the customer was not told", sms.body)
+            })?;
+        }
+        if doubtful && self.ledger.is_none() {
+            let handed_over =
+                |record: &WindowRecord| Some(record.id) == message.window_id && record.state == WindowState::HandedOver;
+            holds(decision.ledger.is_none(), || format!("{:?} is entered into the ledger", sms.body))?;
+            return holds(decision.windows.iter().any(handed_over), || format!("{:?} is left open", sms.body));
         }
         let open = decision.conversation.window.as_ref().map(|window| window.id);
         let answering = decision.conversation.answering.as_ref().map(|answering| answering.window_id);
@@ -192,8 +226,13 @@ impl World<'_> {
             record.alerted.clear();
             record.seen_to = record.owned;
         }
+        let about_the_notice =
+            matches!(input, Input::MessageReported { message, .. } if message.kind == MessageKind::Notice);
         for message in &decision.messages {
-            self.may_be_written(at, message)?;
+            // That the customer did not get the notice is told to who was told of the emergency.
+            if !(about_the_notice && message.kind == MessageKind::Alert) {
+                self.may_be_written(at, message)?;
+            }
         }
         Ok(())
     }
@@ -345,6 +384,7 @@ impl World<'_> {
         holds(window.state == WindowState::Claimed, || {
             format!("{} answers a window that is {}", about(), window.state)
         })?;
+        holds(window.claimed >= record.doubted, || format!("{} goes to one who may want no texts", about()))?;
         let exempt_at = window.opened_at + self.settings.policy.max;
         let blind = record.wanted > window.claimed && !window.emergency && self.now() < exempt_at;
         holds(!blind, || format!("{} was computed without the newest text", about()))

@@ -195,7 +195,18 @@ pub enum Kind {
     NumberReturns,
 }
 
-const WORDS: &[&str] = &["STOP", "please stop texting me", "START", "HELP", "yes"];
+const WORDS: &[&str] = &[
+    "STOP",
+    "please stop texting me",
+    "START",
+    "HELP",
+    "yes",
+    "stop it",
+    "don't text me, call me, the basement is flooding",
+    "I smell gas, don't text me, call me",
+    "Stop! The basement is flooding",
+    "STOP!! I smell gas",
+];
 
 impl Profile {
     /// The runs of this family.

@@ -266,7 +266,9 @@ impl World<'_> {
     pub fn called_back(&mut self, message: usize, sid: String, status: DeliveryStatus) -> Result<(), Broken> {
         let id = format!("status:{sid}:{status}");
         let target = Target::Conversation(self.rows[message].conversation);
-        let report = MessageReport::Delivery { twilio_sid: sid, status, error_code: None, why: None };
+        // Whom Twilio knows to be out is found out late, too.
+        let error_code = (status == DeliveryStatus::Failed).then_some(21_610);
+        let report = MessageReport::Delivery { twilio_sid: sid, status, error_code, why: None };
         self.hear(target, id, Told::Report { message, report }).map(drop)
     }
 }

@@ -1,0 +1,411 @@
+//! What a text says of our texts to whoever sent it, by the tables.
+//!
+//! The whole text first: a word of the law, alone or with courtesy around it. Then each sentence: phrases, and around each what
+//! may turn it: that it is told of, denied, asked about, depends on something, or is about somebody else. In doubt it is
+//! doubtful: neither entered into the ledger nor answered, and a person looks at it.
+
+use std::sync::LazyLock;
+
+use super::phrases::{Phrase, Phrases};
+use super::tables::{self, Means};
+use super::text::{Sentences, Word, is_a_stop_sign, sentences};
+
+/// What was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Found {
+    /// Nothing.
+    Nothing,
+    /// Something that may be meant so.
+    Doubt,
+    /// No more texts.
+    Out,
+}
+
+static TABLES: LazyLock<Tables> = LazyLock::new(Tables::new);
+
+struct Tables {
+    alone: Phrases,
+    alone_in_a_sentence: Phrases,
+    between: Phrases,
+    courtesy: Phrases,
+    yes_or_no: Phrases,
+    reasons: Phrases,
+    doubtful_whole: Phrases,
+    doubtful_courtesy: Phrases,
+    new_thought: Phrases,
+    after_a_word: Phrases,
+    neutral: Phrases,
+    neutral_after_stop: Phrases,
+    conditions_before: Phrases,
+    conditions_after: Phrases,
+    opposite: Phrases,
+    between_opposite: Phrases,
+    speech: Phrases,
+    denials: Phrases,
+    myself: Phrases,
+    asks_about: Phrases,
+    may_ask_for: Phrases,
+    goes_on: Phrases,
+    how_to: Phrases,
+    i_will: Phrases,
+    subjects: Phrases,
+    articles: Phrases,
+    have: Phrases,
+    jokes: Phrases,
+    wants_texts: Phrases,
+    phrases: Vec<(Means, Phrase)>,
+}
+
+impl Tables {
+    fn new() -> Self {
+        Self {
+            alone: Phrases::new(tables::ALONE),
+            alone_in_a_sentence: Phrases::new(tables::ALONE_IN_A_SENTENCE),
+            between: Phrases::new(tables::BETWEEN),
+            courtesy: Phrases::new(tables::COURTESY),
+            yes_or_no: Phrases::new(tables::YES_OR_NO),
+            reasons: Phrases::new(tables::REASONS),
+            doubtful_whole: Phrases::new(tables::DOUBTFUL_WHOLE),
+            doubtful_courtesy: Phrases::new(tables::DOUBTFUL_COURTESY),
+            new_thought: Phrases::new(tables::NEW_THOUGHT),
+            after_a_word: Phrases::new(tables::AFTER_A_WORD),
+            neutral: Phrases::new(tables::NEUTRAL),
+            neutral_after_stop: Phrases::new(tables::NEUTRAL_AFTER_STOP),
+            conditions_before: Phrases::new(tables::CONDITIONS_BEFORE),
+            conditions_after: Phrases::new(tables::CONDITIONS_AFTER),
+            opposite: Phrases::new(tables::OPPOSITE),
+            between_opposite: Phrases::new(tables::BETWEEN_OPPOSITE),
+            speech: Phrases::new(tables::SPEECH),
+            denials: Phrases::new(tables::DENIALS),
+            myself: Phrases::new(tables::MYSELF),
+            asks_about: Phrases::new(tables::ASKS_ABOUT),
+            may_ask_for: Phrases::new(tables::MAY_ASK_FOR),
+            goes_on: Phrases::new(tables::GOES_ON),
+            how_to: Phrases::new(tables::HOW_TO),
+            i_will: Phrases::new(tables::I_WILL),
+            subjects: Phrases::new(tables::SUBJECTS),
+            articles: Phrases::new(tables::ARTICLES),
+            have: Phrases::new(tables::HAVE),
+            jokes: Phrases::new(tables::JOKES),
+            wants_texts: Phrases::new(tables::WANTS_TEXTS),
+            phrases: tables::PHRASES.iter().map(|(means, written)| (*means, Phrase::new(written))).collect(),
+        }
+    }
+}
+
+/// Reads a text. No text makes it panic, and its time grows with the text's length.
+pub(super) fn read(body: &str) -> Found {
+    if is_a_stop_sign(body) {
+        return Found::Doubt;
+    }
+    TABLES.read(&sentences(body))
+}
+
+impl Tables {
+    fn read(&self, sentences: &Sentences) -> Found {
+        let whole = self.whole(sentences);
+        if whole != Found::Nothing {
+            return whole;
+        }
+        let said = sentences.iter().map(|sentence| self.sentence(sentence)).max().unwrap_or(Found::Nothing);
+        let said = said.max(self.stands_alone(sentences));
+        let calls = || sentences.iter().any(|sentence| self.is_about_calls(sentence));
+        match said {
+            Found::Out if sentences.iter().any(|sentence| self.jokes.are_in(sentence)) => Found::Doubt,
+            Found::Nothing if calls() && !self.asks_for_texts(sentences) => Found::Doubt,
+            said => said,
+        }
+    }
+
+    /// A text that is nothing but what opts out, or what may.
+    fn whole(&self, sentences: &Sentences) -> Found {
+        let some: Vec<&Vec<Word>> = sentences.iter().filter(|sentence| !self.yes_or_no.are(sentence)).collect();
+        let words: Vec<Word> = some.into_iter().flatten().cloned().collect();
+        let rest = self.without_courtesy(&words);
+        if self.are_all(&self.alone, &rest) {
+            return Found::Out;
+        }
+        let all: Vec<Word> = sentences.iter().flatten().cloned().collect();
+        let doubtful = self.doubtful_whole.are(&rest)
+            || self.doubtful_whole.are(&joined(&self.without_courtesy(&all)))
+            || self.doubtful_whole.are(&joined(&all))
+            || (rest.is_empty() && self.doubtful_courtesy.are(&all));
+        if doubtful { Found::Doubt } else { Found::Nothing }
+    }
+
+    /// Whether the words are such phrases one after the other, and nothing else.
+    fn are_all(&self, phrases: &Phrases, words: &[Word]) -> bool {
+        let words = joined(words);
+        let mut at = 0;
+        let mut any = false;
+        while at < words.len() {
+            let rest = &words[at..];
+            let (length, between) = (phrases.length_at(rest), self.between.length_at(rest));
+            any |= length > 0;
+            match length.max(if any { between } else { 0 }) {
+                0 => return false,
+                taken => at += taken,
+            }
+        }
+        any
+    }
+
+    fn without_courtesy(&self, words: &[Word]) -> Vec<Word> {
+        let mut rest = Vec::new();
+        let mut at = 0;
+        while at < words.len() {
+            match self.courtesy.length_at(&words[at..]) {
+                0 => {
+                    rest.push(words[at].clone());
+                    at += 1;
+                }
+                taken => at += taken,
+            }
+        }
+        rest
+    }
+
+    /// A word of the law that stands by itself among other sentences: meant for us, or for what they are about.
+    fn stands_alone(&self, sentences: &Sentences) -> Found {
+        let mut found = Found::Nothing;
+        let mut others_are_reasons = true;
+        for part in sentences.iter().flat_map(|sentence| parts(sentence)) {
+            let rest = self.without_courtesy(part);
+            if self.are_all(&self.alone_in_a_sentence, &rest) {
+                found = Found::Doubt;
+            } else if !(rest.is_empty() || self.yes_or_no.are(&rest) || self.reasons.are(&rest)) {
+                others_are_reasons = false;
+            }
+        }
+        if found == Found::Doubt && others_are_reasons {
+            return Found::Out;
+        }
+        let first = sentences.first().map(|sentence| self.without_courtesy(sentence)).unwrap_or_default();
+        let is_word = |word: &&Word| matches!(word.text.as_str(), "stop" | "unsubscribe" | "stopall");
+        let words = first.iter().take_while(is_word).count();
+        let begins = words > 0 && first.get(words..).is_some_and(|after| self.after_a_word.begin(after));
+        if begins { found.max(Found::Doubt) } else { found }
+    }
+
+    fn sentence(&self, words: &[Word]) -> Found {
+        let mut found = Found::Nothing;
+        let mut at = 0;
+        while at < words.len() {
+            let Some((means, end)) = self.phrase_at(words, at) else {
+                at += 1;
+                continue;
+            };
+            found = found.max(self.judge(words, at, end, means));
+            at = end;
+        }
+        found
+    }
+
+    /// The longest phrase that begins here, and where it ends.
+    fn phrase_at(&self, words: &[Word], at: usize) -> Option<(Means, usize)> {
+        let rest = &words[at..];
+        let fits = self.phrases.iter().filter_map(|(means, phrase)| Some((*means, at + phrase.length_at(rest)?)));
+        let fits = fits.filter(|(means, end)| {
+            let needs_the_end = matches!(means, Means::OutAtTheEnd | Means::DoubtAtTheEnd);
+            !needs_the_end || self.is_at_the_end(words, *end)
+        });
+        // The first of two that are as long.
+        fits.reduce(|one, other| if other.1 > one.1 { other } else { one })
+    }
+
+    /// Whether the thought ends here, or nothing follows in it that changes anything.
+    fn is_at_the_end(&self, words: &[Word], end: usize) -> bool {
+        let mut rest = clause_after(words, end);
+        while let taken @ 1.. = self.neutral.length_at(rest).max(self.courtesy.length_at(rest)) {
+            rest = &rest[taken..];
+        }
+        rest.is_empty() || self.new_thought.begin(rest)
+    }
+
+    fn judge(&self, words: &[Word], at: usize, end: usize, means: Means) -> Found {
+        match means {
+            Means::Ordinary | Means::Calls => Found::Nothing,
+            Means::Doubt | Means::DoubtAtTheEnd => Found::Doubt,
+            Means::Out | Means::OutAtTheEnd | Means::Not => {
+                self.before(words, at, means).min(self.after(words, end, means))
+            }
+        }
+    }
+
+    /// What stands before a phrase in its sentence.
+    fn before(&self, words: &[Word], at: usize, means: Means) -> Found {
+        let (before, phrase) = (&words[..at], &words[at..]);
+        let near = &before[clause_start(words, at)..];
+        let begins_with = phrase.first().map(|word| word.text.as_str()).unwrap_or_default();
+        let denies_itself = means == Means::Not || matches!(begins_with, "no" | "dont" | "do" | "leave");
+        if means == Means::Not && self.subjects.end(near) {
+            return Found::Nothing;
+        }
+        if !denies_itself && self.is_turned_round(near) {
+            return Found::Nothing;
+        }
+        if begins_with == "no" && self.have.end(near) {
+            return Found::Nothing;
+        }
+        if matches!(begins_with, "unsubscribe" | "opt" | "opting") && self.articles.end(near) {
+            return Found::Nothing;
+        }
+        if let Some(told) = (0..at).rev().find(|at| self.speech.begin(&words[*at..=*at])) {
+            if self.denials.are_in(&words[..told]) {
+                return Found::Nothing;
+            }
+            if !words[..told].iter().all(|word| self.myself.begin(std::slice::from_ref(word))) {
+                return Found::Doubt;
+            }
+        } else if begins_with == "said" {
+            if self.denials.are_in(before) {
+                return Found::Nothing;
+            }
+            if !before.iter().all(|word| self.myself.begin(std::slice::from_ref(word))) {
+                return Found::Doubt;
+            }
+        }
+        if !denies_itself && self.i_will.end(near) {
+            return Found::Nothing;
+        }
+        if self.conditions_before.are_in(before) {
+            return Found::Doubt;
+        }
+        let clause = self.without_courtesy(near);
+        if self.asks_about.begin(&clause) {
+            return if self.goes_on.are_in(&clause) { Found::Doubt } else { Found::Nothing };
+        }
+        if self.may_ask_for.begin(&clause) && !self.how_to.begin(&clause) {
+            return Found::Doubt;
+        }
+        Found::Out
+    }
+
+    /// Whether what stands right before makes the opposite of a phrase: "don't", "I never want to".
+    fn is_turned_round(&self, near: &[Word]) -> bool {
+        let mut before = near;
+        while let Some((last, rest)) = before.split_last() {
+            let last = std::slice::from_ref(last);
+            if self.opposite.begin(last) {
+                return true;
+            }
+            if !self.between_opposite.begin(last) {
+                return false;
+            }
+            before = rest;
+        }
+        false
+    }
+
+    /// What stands behind a phrase in its sentence.
+    fn after(&self, words: &[Word], end: usize, means: Means) -> Found {
+        let mut rest = clause_after(words, end);
+        let behind = words.get(end + rest.len()..).unwrap_or_default();
+        loop {
+            let neutral = self.neutral.length_at(rest);
+            let now = if means == Means::Not { 0 } else { self.neutral_after_stop.length_at(rest) };
+            match neutral.max(now) {
+                0 => break,
+                taken => rest = &rest[taken..],
+            }
+        }
+        if !rest.is_empty() && !self.new_thought.begin(rest) {
+            return Found::Doubt;
+        }
+        if self.new_thought.begin(rest) && matches!(rest.first().map(|word| word.text.as_str()), Some("or")) {
+            return Found::Doubt;
+        }
+        if self.conditions_after.begin(behind) { Found::Doubt } else { Found::Out }
+    }
+
+    fn is_about_calls(&self, words: &[Word]) -> bool {
+        (0..words.len()).any(|at| {
+            let Some((Means::Calls, end)) = self.phrase_at(words, at) else { return false };
+            let near = &words[clause_start(words, at)..at];
+            let turned = self.is_turned_round(near) || self.subjects.end(near) || self.i_will.end(near);
+            let asked = self.asks_about.begin(near) || self.conditions_before.begin(near);
+            !turned && !asked && self.is_at_the_end(words, end)
+        })
+    }
+
+    fn asks_for_texts(&self, sentences: &Sentences) -> bool {
+        sentences.iter().any(|words| {
+            (0..words.len()).any(|at| {
+                let near = &words[clause_start(words, at)..at];
+                self.wants_texts.begin(&words[at..]) && !self.is_turned_round(near)
+            })
+        })
+    }
+}
+
+/// The same words without their commas.
+fn joined(words: &[Word]) -> Vec<Word> {
+    words.iter().map(|word| Word { text: word.text.clone(), after_comma: false }).collect()
+}
+
+/// The parts of a sentence between its commas.
+fn parts(sentence: &[Word]) -> impl Iterator<Item = &[Word]> {
+    sentence.chunk_by(|_, next| !next.after_comma)
+}
+
+/// Where the part begins that holds this word.
+fn clause_start(words: &[Word], at: usize) -> usize {
+    (1..=at).rev().find(|at| words.get(*at).is_some_and(|word| word.after_comma)).unwrap_or_default()
+}
+
+/// What follows up to the next comma.
+fn clause_after(words: &[Word], end: usize) -> &[Word] {
+    let rest = words.get(end..).unwrap_or_default();
+    let comma = rest.iter().position(|word| word.after_comma).unwrap_or(rest.len());
+    &rest[..comma]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_are_whole() {
+        let all = tables::PHRASES.iter().map(|(_, written)| *written);
+        let lists = [
+            tables::ALONE,
+            tables::ALONE_IN_A_SENTENCE,
+            tables::BETWEEN,
+            tables::COURTESY,
+            tables::YES_OR_NO,
+            tables::REASONS,
+            tables::DOUBTFUL_WHOLE,
+            tables::DOUBTFUL_COURTESY,
+            tables::NEW_THOUGHT,
+            tables::AFTER_A_WORD,
+            tables::NEUTRAL,
+            tables::NEUTRAL_AFTER_STOP,
+            tables::CONDITIONS_BEFORE,
+            tables::CONDITIONS_AFTER,
+            tables::OPPOSITE,
+            tables::BETWEEN_OPPOSITE,
+            tables::SPEECH,
+            tables::DENIALS,
+            tables::MYSELF,
+            tables::ASKS_ABOUT,
+            tables::MAY_ASK_FOR,
+            tables::GOES_ON,
+            tables::HOW_TO,
+            tables::I_WILL,
+            tables::SUBJECTS,
+            tables::ARTICLES,
+            tables::HAVE,
+            tables::JOKES,
+            tables::WANTS_TEXTS,
+        ];
+        for written in all.chain(lists.into_iter().flatten().copied()) {
+            assert!(
+                Phrase::new(written).is_whole(),
+                "`{written}` names a list that is not there, or may be nothing at all"
+            );
+            assert_eq!(written, written.to_lowercase(), "plain words are lower case");
+            assert!(!written.contains('\''), "`{written}`: apostrophes are taken away before");
+        }
+        assert!(!TABLES.alone.all().is_empty());
+    }
+}
