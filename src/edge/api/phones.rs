@@ -86,7 +86,7 @@ pub(super) fn ordinary(problems: &mut Problems, field: &str, phones: &[PhoneNumb
 pub(super) async fn within_scope(edge: &Edge, put: &Profile, puts_token: bool) -> Result<(), Problem> {
     let unavailable = |error: StoreError| Problem::unavailable(&error);
     let before = edge.store.business(&put.id).await.map_err(unavailable)?;
-    let numbers = edge.store.numbers_of(&[put.id.clone()]).await.map_err(unavailable)?;
+    let numbers = edge.store.numbers_of(std::slice::from_ref(&put.id)).await.map_err(unavailable)?;
     let numbers: Vec<String> = numbers.into_iter().map(|row| row.phone).collect();
     let account_sid = before.and_then(|before| before.twilio_account_sid);
     let put_account_sid = put.twilio_account_sid.as_deref();
