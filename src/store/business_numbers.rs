@@ -81,6 +81,7 @@ impl Store {
             r#"SELECT (SELECT max(m.created_at) FROM conversations c JOIN messages m ON m.conversation_id = c.id
                  WHERE c.customer_phone = $2 AND c.business_id = $1 AND m.kind IN ('reply', 'fallback', 'emergency')
                    AND (m.status IN ('sending', 'sent', 'delivered', 'undelivered', 'unknown')
+                        OR (m.status = 'failed' AND m.twilio_sid IS NOT NULL)
                         OR (m.status = 'queued' AND c.id IS DISTINCT FROM $3::uuid))) AS answered_at
                FROM business_numbers n WHERE n.phone = $2 AND n.business_id <> $1 AND n.verified <> 'no'"#,
             business_id,

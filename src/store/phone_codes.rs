@@ -1,9 +1,8 @@
 //! Phones that were put by a key without the scope `numbers`, and the codes that they have to answer before they count.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -79,39 +78,6 @@ pub struct PendingPhone {
     pub state: CodeState,
     /// Until when it may answer.
     pub expires_at: Option<DateTime<Utc>>,
-}
-
-/// A code that is to be sent now, once, by whoever holds this.
-#[derive(Debug, Clone)]
-pub struct CodeToSend {
-    /// Which.
-    pub id: Uuid,
-    /// For whom.
-    pub business_id: String,
-    /// What customers know it by.
-    pub business_name: String,
-    /// To whom.
-    pub phone: String,
-    /// From which number of the business.
-    pub sender: String,
-    /// The phone wants no texts of this business.
-    pub opted_out: bool,
-}
-
-/// What came of sending a code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CodeOutcome {
-    /// Twilio has it.
-    Sent,
-    /// Nobody knows.
-    Unknown,
-    /// It will not be sent.
-    NotSent,
-    /// Twilio has not looked at it: it is tried again.
-    Again {
-        /// After this time.
-        after: Duration,
-    },
 }
 
 /// Phones that have answered a code of this business lately: they need no other.
@@ -347,84 +313,6 @@ impl Store {
             (row.phone, (state, may_answer.then_some(row.expires_at)))
         });
         Ok(row.collect())
-    }
-
-    /// Gives a code that waits the next slot of a number of its business, if one waits for that.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
-    pub async fn reserve_code_slot(&self, cost: Duration) -> Result<bool, StoreError> {
-        let reserved = sqlx::query!(
-            "WITH next AS (
-               SELECT p.id, n.phone AS sender FROM phone_codes p
-                 JOIN LATERAL (SELECT phone FROM business_numbers WHERE business_id = p.business_id
-                   ORDER BY verified = 'yes' DESC, verified = 'unknown' DESC, phone LIMIT 1) n ON true
-               WHERE p.state = 'waiting' AND p.send_at IS NULL AND p.expires_at > now()
-               ORDER BY p.asked_at LIMIT 1 FOR UPDATE OF p SKIP LOCKED
-             ), slot AS (
-               INSERT INTO sender_slots AS s (phone, next_free_at)
-               SELECT sender, clock_timestamp() + make_interval(secs => $1) FROM next
-               ON CONFLICT (phone) DO UPDATE
-                 SET next_free_at = greatest(s.next_free_at, clock_timestamp()) + make_interval(secs => $1)
-               RETURNING phone, next_free_at - make_interval(secs => $1) AS at
-             )
-             UPDATE phone_codes p SET sender = slot.phone, send_at = slot.at FROM next, slot WHERE p.id = next.id",
-            cost.as_secs_f64()
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(reserved.rows_affected() > 0)
-    }
-
-    /// A code whose slot has come, if there is one: it is claimed, this once, and is `code` from now on.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
-    pub async fn code_to_send(&self, code: &str) -> Result<Option<CodeToSend>, StoreError> {
-        Ok(sqlx::query_as!(
-            CodeToSend,
-            r#"UPDATE phone_codes p SET state = 'sending', expires_at = now() + interval '30 minutes',
-                 code_hash = sha256(customer_hash(p.business_id, p.phone) || uuid_send(p.id) || convert_to($1, 'UTF8'))
-               FROM businesses b
-               WHERE b.id = p.business_id AND p.id = (
-                 SELECT c.id FROM phone_codes c
-                   JOIN business_numbers n ON n.phone = c.sender AND n.business_id = c.business_id
-                 WHERE c.state = 'waiting' AND c.send_at <= now() AND c.expires_at > now()
-                 ORDER BY c.send_at LIMIT 1 FOR UPDATE OF c SKIP LOCKED)
-               RETURNING p.id, p.business_id, b.name AS business_name, p.phone, p.sender AS "sender!",
-                 (EXISTS (SELECT 1 FROM opt_outs o WHERE o.business_id = p.business_id AND o.customer_phone = p.phone)
-                  OR EXISTS (SELECT 1 FROM erased_opt_outs e
-                     WHERE e.business_id = p.business_id AND e.customer = customer_hash(p.business_id, p.phone))) AS "opted_out!""#,
-            code
-        )
-        .fetch_optional(&self.pool)
-        .await?)
-    }
-
-    /// Keeps what came of sending a code, unless it was cancelled or answered meanwhile.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away: it counts as possibly sent then.
-    pub async fn code_sent(&self, id: Uuid, outcome: CodeOutcome) -> Result<(), StoreError> {
-        let (state, again) = match outcome {
-            CodeOutcome::Sent => ("sent", None),
-            CodeOutcome::Unknown => ("unknown", None),
-            CodeOutcome::NotSent => ("not_sent", None),
-            CodeOutcome::Again { after } => ("waiting", TimeDelta::from_std(after).ok()),
-        };
-        let send_at = again.map(|after| Utc::now() + after);
-        sqlx::query!(
-            "UPDATE phone_codes SET state = $2, send_at = coalesce($3, send_at), settled_at = now(),
-               expires_at = CASE WHEN $2 = 'waiting' THEN asked_at + interval '30 minutes' ELSE expires_at END,
-               code_hash = CASE WHEN $2 IN ('waiting', 'not_sent') THEN NULL ELSE code_hash END
-             WHERE id = $1 AND state = 'sending'",
-            id,
-            state,
-            send_at
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(())
     }
 
     /// Forgets codes of more than 30 days ago.

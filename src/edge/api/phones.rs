@@ -91,7 +91,7 @@ pub(super) async fn within_scope(
 ) -> Result<(), Problem> {
     let unavailable = |error: StoreError| Problem::unavailable(&error);
     let before = edge.store.business(&put.id).await.map_err(unavailable)?;
-    let numbers = edge.store.numbers_of(&[put.id.clone()]).await.map_err(unavailable)?;
+    let numbers = edge.store.numbers_of(std::slice::from_ref(&put.id)).await.map_err(unavailable)?;
     let numbers: Vec<String> = numbers.into_iter().map(|row| row.phone).collect();
     let before = before.as_ref();
     let account_sids = [

@@ -450,7 +450,9 @@ impl<'a> World<'a> {
     fn other_business(&self, at: Option<usize>) -> OtherBusiness {
         let answers = self.rows.iter().filter(|row| match row.status {
             MessageStatus::Queued => at != Some(row.conversation),
-            MessageStatus::Failed | MessageStatus::Superseded | MessageStatus::Received => false,
+            // Refused by Twilio; with an id it was taken, and failed on its way.
+            MessageStatus::Failed => row.twilio_sid.is_some(),
+            MessageStatus::Superseded | MessageStatus::Received => false,
             _ => true,
         });
         let at = answers.filter(|row| row.kind.answers()).map(|row| row.created_at).max();
