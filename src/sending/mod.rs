@@ -25,7 +25,7 @@ use crate::store::{Claim, Claimed, DueMessage, Store};
 use crate::telemetry::{Metrics, SmsResult};
 use crate::twilio::{OutgoingSms, SendOutcome, TwilioClient};
 
-pub use accounts::Accounts;
+pub use accounts::{AccountError, Accounts};
 pub use ports::{Carrier, Claims};
 pub use settled::settled;
 
