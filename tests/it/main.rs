@@ -12,6 +12,7 @@ mod accounts;
 mod again;
 mod answering;
 mod api_story;
+mod attacks;
 mod bad_input;
 mod calls;
 mod cli;
