@@ -30,6 +30,10 @@ use reader::Reader;
 pub struct Config {
     /// Address of the HTTP edge.
     pub bind: SocketAddr,
+    /// How many connections the edge holds at once; none: as many as descriptors allow, 1,500 at the most.
+    pub max_connections: Option<usize>,
+    /// Whether `/docs` is shown.
+    pub docs: bool,
     /// Base URL under which Twilio reaches the edge.
     pub public_url: PublicUrl,
     /// PostgreSQL, with its password.

@@ -141,11 +141,25 @@ pub(super) fn rate(text: &str) -> Parsed<Rate> {
     text.parse().map_err(|error: super::RateError| error.to_string())
 }
 
-/// 32 bytes in base64, of either alphabet, padded or not.
+/// Fewer than these would be taken by a proxy and a few event streams.
+pub(super) fn connections(text: &str) -> Parsed<usize> {
+    text.parse().ok().filter(|count| *count >= 16).ok_or_else(|| "not a whole number of 16 or more".to_owned())
+}
+
+/// As words, or as TOML's booleans.
+pub(super) fn on_or_off(text: &str) -> Parsed<bool> {
+    match text {
+        "on" | "true" => Ok(true),
+        "off" | "false" => Ok(false),
+        _ => Err("neither on nor off".to_owned()),
+    }
+}
+
 pub(super) fn count(text: &str) -> Parsed<u64> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "not a whole number above zero".to_owned())
 }
 
+/// 32 bytes in base64, of either alphabet, padded or not.
 pub(super) fn token_key(text: &str) -> Parsed<SecretKey> {
     let alphabet = if text.contains(['-', '_']) { alphabet::URL_SAFE } else { alphabet::STANDARD };
     GeneralPurpose::new(&alphabet, ANY_PADDING)

@@ -32,6 +32,8 @@ impl<'a> Reader<'a> {
     /// Reads all variables before giving up on any, so that every problem is found.
     fn config(&mut self) -> Option<Config> {
         let bind = self.take(variables::BIND, parse::socket_address);
+        let max_connections = self.take(variables::MAX_CONNECTIONS, parse::connections);
+        let docs = self.take(variables::DOCS, parse::on_or_off);
         let public_url = self.take(variables::PUBLIC_URL, parse::public_url);
         let database_url = self.take(variables::DATABASE_URL, parse::postgres_url);
         let nats_url = self.take(variables::NATS_URL, parse::nats_servers);
@@ -57,6 +59,8 @@ impl<'a> Reader<'a> {
         let token_key = self.take(variables::TOKEN_KEY, parse::token_key);
         Some(Config {
             bind: bind?,
+            max_connections,
+            docs: docs?,
             public_url: public_url?,
             database_url: database_url?,
             nats_url: nats_url?,

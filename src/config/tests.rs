@@ -30,6 +30,7 @@ fn names(error: &ConfigError) -> Vec<&str> {
 fn what_is_not_required_has_the_documented_default() {
     let config = config(&[]).unwrap();
     assert_eq!(config.bind.to_string(), "0.0.0.0:3701");
+    assert_eq!((config.max_connections, config.docs), (None, true));
     assert_eq!(config.public_url.as_str(), "https://calls.example.com/twilio");
     assert_eq!(config.nats_url, "nats://a:4222,nats://b:4222");
     assert_eq!(config.nats_replicas, 1);
@@ -59,6 +60,8 @@ fn every_missing_variable_is_reported_at_once() {
 
 #[rstest]
 #[case::bind("NMC_BIND", "localhost")]
+#[case::max_connections("NMC_MAX_CONNECTIONS", "15")]
+#[case::docs("NMC_DOCS", "yes")]
 #[case::public_url("NMC_PUBLIC_URL", "calls.example.com")]
 #[case::database("DATABASE_URL", "mysql://db")]
 #[case::nats("NATS_URL", "http://nats")]

@@ -40,6 +40,8 @@ const fn default(name: &'static str, value: &'static str) -> Variable {
 }
 
 pub(super) const BIND: Variable = default("NMC_BIND", "0.0.0.0:3701");
+pub(super) const MAX_CONNECTIONS: Variable = optional("NMC_MAX_CONNECTIONS", "2000");
+pub(super) const DOCS: Variable = default("NMC_DOCS", "on");
 pub(super) const PUBLIC_URL: Variable = required("NMC_PUBLIC_URL", "https://calls.example.com/twilio");
 pub(super) const DATABASE_URL: Variable = required("DATABASE_URL", "postgres://nmc:password@localhost/nmc");
 pub(super) const NATS_URL: Variable = required("NATS_URL", "nats://localhost:4222");
@@ -76,6 +78,8 @@ pub(super) const TOKEN_KEY: Variable = optional("NMC_TOKEN_KEY", "the output of 
 /// Every variable there is, in the order in which problems are reported.
 pub(super) const ALL: &[Variable] = &[
     BIND,
+    MAX_CONNECTIONS,
+    DOCS,
     PUBLIC_URL,
     DATABASE_URL,
     NATS_URL,

@@ -3,9 +3,11 @@
 //! Only this module knows poem. A webhook is answered once it is durable in JetStream; everything else follows from there.
 
 pub mod api;
+mod connections;
 mod durable;
 mod intake;
 mod limiter;
+mod look_ups;
 pub mod problem;
 mod ringing;
 pub mod twilio;
@@ -16,9 +18,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use poem::listener::{Acceptor, Listener, TcpListener};
 use poem::middleware::CatchPanic;
-use poem::{Endpoint, EndpointExt, IntoResponse, Route, Server};
+use poem::{Endpoint, EndpointExt, IntoResponse, Route};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, PublicUrl, Rate};
@@ -36,6 +37,7 @@ use crate::telemetry::Metrics;
 use crate::twilio::{MediaClient, TwilioClient};
 use crate::vitals::Vitals;
 
+use connections::Door;
 use problem::Problem;
 
 pub use api::openapi;
@@ -44,8 +46,6 @@ pub use intake::{Intake, measure};
 
 /// How long a webhook waits for what it has to look up.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
-/// Requests under way have this long once the process is asked to stop.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// What the handlers share; clones share everything.
 #[derive(Clone)]
@@ -67,6 +67,7 @@ pub struct EdgeParts {
     pub(crate) directory: Directory,
     pub(crate) accounts: Accounts,
     pub(crate) twilio: TwilioClient,
+    signers: twilio::Signers,
     pub(crate) media: MediaClient,
     pub(crate) cipher: Option<TokenCipher>,
     pub(crate) letters: DeadLetters,
@@ -76,6 +77,8 @@ pub struct EdgeParts {
     pub(crate) metrics: Metrics,
     pub(crate) vitals: Vitals,
     pub(crate) keys: api::Keys,
+    shows_docs: bool,
+    max_connections: Option<usize>,
     pub(crate) started_at: Instant,
     /// Cancelled when the process is asked to stop: what would go on for ever ends then.
     pub(crate) shutdown: CancellationToken,
@@ -131,6 +134,9 @@ impl Edge {
             durable: Durable::new(&jetstream, shell.store().clone(), metrics.clone()),
             probes: Probes::new(jetstream.clone(), shell.store().clone(), redis),
             keys: api::Keys::new(&config.api_keys, config.rate_limit, shell.store().clone()),
+            signers: twilio::Signers::new(),
+            shows_docs: config.docs,
+            max_connections: config.max_connections,
             store: shell.store().clone(),
             directory: shell.directory().clone(),
             letters,
@@ -164,19 +170,9 @@ pub async fn serve(
     bind: SocketAddr,
     shutdown: CancellationToken,
 ) -> anyhow::Result<(SocketAddr, impl Future<Output = ()> + Send)> {
-    let acceptor = TcpListener::bind(bind).into_acceptor().await.with_context(|| format!("NMC_BIND {bind}"))?;
-    let address = acceptor
-        .local_addr()
-        .into_iter()
-        .find_map(|address| address.as_socket_addr().copied())
-        .context("the bound address is not known")?;
-    let server = Server::new_with_acceptor(acceptor);
-    let serving = async move {
-        if let Err(error) = server.run_with_graceful_shutdown(routes(edge), shutdown.cancelled(), Some(DRAIN)).await {
-            tracing::error!(%error, "the HTTP server failed");
-        }
-    };
-    Ok((address, serving))
+    let door =
+        Door::open(bind, edge.max_connections, edge.metrics.clone()).with_context(|| format!("NMC_BIND {bind}"))?;
+    Ok((door.address(), door.serve(routes(edge), shutdown)))
 }
 
 /// Every route, at the root and below the public URL's path: a proxy may strip that prefix, or not.

@@ -89,6 +89,12 @@ impl<R: Businesses> Accounts<R> {
         account_sid == self.main.account_sid
     }
 
+    /// Whether a business brings this account, as the mirror last saw it. Looked up in memory: for what must not be
+    /// believed, and may go first.
+    pub fn is_known(&self, account_sid: &str) -> bool {
+        self.mirror.knows_account(account_sid)
+    }
+
     fn main(&self) -> Account {
         Account { sid: self.main.account_sid.clone(), token: self.main.auth_token.clone() }
     }

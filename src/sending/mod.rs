@@ -26,7 +26,7 @@ use crate::store::{Claim, Claimed, DueMessage, SendingAccount, Store};
 use crate::telemetry::{Metrics, SmsResult};
 use crate::twilio::{OutgoingSms, SendOutcome, TwilioClient};
 
-pub use accounts::Accounts;
+pub use accounts::{AccountError, Accounts, SigningToken};
 pub use ports::{Carrier, Claims};
 pub use prove::prove_accounts;
 pub use settled::settled;

@@ -4,6 +4,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
 use super::{Service, State};
 use crate::jetstream::JetStream;
 use crate::sinks::RedisSink;
@@ -12,12 +15,16 @@ use crate::store::{Store, StoreError};
 /// A service that does not answer within this time is down.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Whoever asks so soon after a look gets what it found: `/health` needs no key, and asks the tables.
+const FRESH: Duration = Duration::from_millis(250);
+
 /// What the services are looked at with; clones share it.
 #[derive(Clone)]
 pub struct Probes {
     jetstream: JetStream,
     store: Store,
     redis: Arc<RedisSink>,
+    last: Arc<Mutex<Option<(Instant, Look)>>>,
 }
 
 /// How the services were found.
@@ -45,11 +52,23 @@ impl Look {
 impl Probes {
     /// Looks through these.
     pub fn new(jetstream: JetStream, store: Store, redis: Arc<RedisSink>) -> Self {
-        Self { jetstream, store, redis }
+        Self { jetstream, store, redis, last: Arc::default() }
     }
 
-    /// Looks at all of them.
+    /// How all of them are: one look at a time, however many ask.
     pub async fn look(&self) -> Look {
+        let mut last = self.last.lock().await;
+        if let Some((at, look)) = last.as_ref()
+            && at.elapsed() < FRESH
+        {
+            return look.clone();
+        }
+        let look = self.look_now().await;
+        *last = Some((Instant::now(), look.clone()));
+        look
+    }
+
+    async fn look_now(&self) -> Look {
         let (postgres, redis, stuck, fell_back) = tokio::join!(
             tokio::time::timeout(PATIENCE, self.store.ping()),
             tokio::time::timeout(PATIENCE, self.redis.ping()),

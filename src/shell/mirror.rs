@@ -4,7 +4,7 @@
 //! Fed from the table, every few seconds; feeds [`super::Directory`] and the accounts' signatures. It is asked only where
 //! the table does not answer. Auth tokens stay encrypted in it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -39,6 +39,7 @@ struct Mirrored {
 struct Image {
     by_id: HashMap<String, Mirrored>,
     by_phone: HashMap<PhoneNumber, Arc<Profile>>,
+    accounts: HashSet<String>,
 }
 
 /// The mirror; clones share it.
@@ -126,6 +127,11 @@ impl Mirror {
         (!keys.is_empty()).then_some(keys)
     }
 
+    /// Whether a business brings this Twilio account.
+    pub fn knows_account(&self, account_sid: &str) -> bool {
+        self.read(|image| image.accounts.contains(account_sid))
+    }
+
     fn read<T>(&self, look: impl FnOnce(&Image) -> T) -> T {
         look(&self.image.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -135,6 +141,7 @@ impl Mirror {
         for business in businesses {
             let shown = Arc::new(business.shown());
             image.by_phone.extend(shown.phone_numbers.iter().map(|phone| (phone.clone(), Arc::clone(&shown))));
+            image.accounts.extend(shown.twilio_account_sid.clone());
             image.by_id.insert(shown.id.clone(), business);
         }
         *self.image.write().unwrap_or_else(PoisonError::into_inner) = image;

@@ -15,6 +15,28 @@ crate::text_enum! {
 }
 
 crate::text_enum! {
+    /// How a connection to the edge ended.
+    pub enum ConnectionEnd {
+        /// Its requests were answered, or the other side went.
+        Done = "done",
+        /// No request came.
+        Quiet = "quiet",
+        /// A head did not come to its end.
+        Head = "head",
+        /// An answer was not taken.
+        Write = "write",
+        /// There were too many.
+        Bound = "bound",
+        /// The process had no descriptors left.
+        Descriptors = "descriptors",
+        /// Bodies that had not come to their end held too much memory.
+        Memory = "memory",
+        /// It was not done when the process stopped.
+        Shutdown = "shutdown",
+    }
+}
+
+crate::text_enum! {
     /// What happens to a window of customer messages.
     pub enum WindowEvent {
         /// The first message came.

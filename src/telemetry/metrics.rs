@@ -8,7 +8,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use super::labels::{AiResult, DeliveryStatus, SmsResult, WebhookKind, WindowEvent};
+pub use super::labels::{AiResult, ConnectionEnd, DeliveryStatus, SmsResult, WebhookKind, WindowEvent};
 pub use super::prometheus::CONTENT_TYPE;
 
 use crate::conversation::Seer;
@@ -94,6 +94,16 @@ impl Metrics {
     /// So many webhooks wait to be processed.
     pub fn backlog(&self, waiting: u64) {
         self.inner.totals.webhooks_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    /// So many connections to the edge are open.
+    pub fn http_connections(&self, open: usize) {
+        self.inner.totals.http_connections.set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    /// A connection to the edge has ended.
+    pub fn http_connection_closed(&self, how: ConnectionEnd) {
+        self.inner.totals.http_connections_closed.inc(how.as_str());
     }
 
     /// A webhook was kept in PostgreSQL, for JetStream is away.

@@ -19,7 +19,9 @@ use crate::services::Service;
 use crate::store::Verified;
 
 use super::labelled::Labelled;
-use super::labels::{AiResult, CacheLookup, DeliveryStatus, EventStep, SmsResult, WebhookKind, WindowEvent};
+use super::labels::{
+    AiResult, CacheLookup, ConnectionEnd, DeliveryStatus, EventStep, SmsResult, WebhookKind, WindowEvent,
+};
 
 /// Media type of the text: OpenMetrics, which every Prometheus reads.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -62,6 +64,8 @@ pub(super) struct Totals {
     pub(super) webhooks_shed: Labelled,
     pub(super) webhooks_kept: Counter,
     pub(super) webhooks_waiting: Gauge,
+    pub(super) http_connections: Gauge,
+    pub(super) http_connections_closed: Labelled,
     pub(super) calls_unrecorded: Counter,
     services: Family<[(&'static str, &'static str); 1], Gauge>,
     business_numbers: Family<[(&'static str, &'static str); 1], Gauge>,
@@ -139,6 +143,19 @@ impl Totals {
                 "webhooks_waiting",
                 "Webhooks that wait to be processed",
                 Gauge::default(),
+            ),
+            http_connections: registered(
+                &mut r,
+                "http_connections",
+                "Connections to the edge that are open",
+                Gauge::default(),
+            ),
+            http_connections_closed: labelled(
+                &mut r,
+                "http_connections_closed",
+                "Connections to the edge that have ended",
+                "reason",
+                words(ConnectionEnd::ALL, ConnectionEnd::as_str),
             ),
             calls_unrecorded: registered(
                 &mut r,

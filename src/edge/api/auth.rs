@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use moka::sync::Cache;
 use poem::Request;
 use poem_openapi::SecurityScheme;
 use poem_openapi::auth::Bearer;
@@ -11,13 +13,21 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::quota::Quota;
 use crate::config::{Rate, Secret};
 use crate::edge::Edge;
+use crate::edge::connections;
 use crate::edge::limiter::{Limiter, Verdict};
+use crate::edge::look_ups::LookUps;
 use crate::edge::problem::{Code, Problem};
 use crate::secrets::{constant_time_eq, hash_api_key};
-use crate::store::{KeyScope, Store};
+use crate::store::{KeyScope, Store, StoreError};
 
 /// Event streams that a key may read at once.
 const EVENT_STREAMS: usize = 16;
+
+/// How long a key may take to be looked up.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(5);
+/// So long after it was last good, a key's look-up does not stand behind those of keys that nobody knows.
+const KNOWN_FOR: Duration = Duration::from_secs(60 * 60);
+const CAPACITY: u64 = 10_000;
 
 /// Whoever may read, by their key.
 #[derive(SecurityScheme)]
@@ -68,7 +78,9 @@ async fn reads(request: &Request, bearer: Bearer) -> poem::Result<Caller> {
     let Some(edge) = request.data::<Edge>() else {
         return Err(Problem::new(Code::Internal, "something went wrong on our side").into());
     };
-    edge.keys.admit(&bearer.token, request.extensions().get()).await.map_err(poem::Error::from)
+    let caller = edge.keys.admit(&bearer.token, request.extensions().get()).await?;
+    connections::has_shown_itself(request);
+    Ok(caller)
 }
 
 async fn writes(request: &Request, bearer: Bearer) -> poem::Result<Caller> {
@@ -86,13 +98,23 @@ pub struct Keys {
     store: Store,
     limiter: Limiter<[u8; 32]>,
     seats: Mutex<HashMap<[u8; 32], Arc<Semaphore>>>,
+    look_ups: LookUps<[u8; 32], Result<Option<KeyScope>, Arc<StoreError>>>,
+    /// Those that were good lately: which lane they take, and nothing else.
+    known: Cache<[u8; 32], ()>,
 }
 
 impl Keys {
     /// The keys of the configuration beside those in the store.
     pub fn new(bootstrap: &[Secret], rate: Rate, store: Store) -> Self {
         let bootstrap = bootstrap.iter().map(|key| hash_api_key(key.expose())).collect();
-        Self { bootstrap, store, limiter: Limiter::new(rate), seats: Mutex::default() }
+        Self {
+            bootstrap,
+            store,
+            limiter: Limiter::new(rate),
+            seats: Mutex::default(),
+            look_ups: LookUps::new(),
+            known: Cache::builder().max_capacity(CAPACITY).time_to_idle(KNOWN_FOR).build(),
+        }
     }
 
     pub(super) async fn admit(&self, token: &str, quota: Option<&Quota>) -> Result<Caller, Problem> {
@@ -127,6 +149,18 @@ impl Keys {
         if known {
             return Ok(Some(KeyScope::ALL));
         }
-        self.store.api_key_scope(hash).await.map_err(|error| Problem::unavailable(&error))
+        let (store, asked) = (self.store.clone(), *hash);
+        let look_up = async move { store.api_key_scope(&asked).await.map_err(Arc::new) };
+        let found = self.look_ups.ask(*hash, self.known.contains_key(hash), look_up);
+        let found = match tokio::time::timeout(LOOK_UP_TIMEOUT, found).await {
+            Ok(found) => found.map_err(|error| Problem::unavailable(&error))?,
+            Err(_late) => return Err(Problem::unavailable(&StoreError::away())),
+        };
+        if found.is_some() {
+            self.known.insert(*hash, ());
+        } else {
+            self.known.invalidate(hash);
+        }
+        Ok(found)
     }
 }

@@ -7,10 +7,13 @@ use poem::http::header;
 use poem_openapi::payload::{Json, PlainText};
 use poem_openapi::{ApiResponse, OpenApi, ResponseContent};
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 use super::failure::{self, ErrorBody};
 use super::{EdgeData, Group};
 use crate::edge::problem::{Code, Problem};
+
+static WRITING: Mutex<()> = Mutex::const_new(());
 
 /// The metrics, as JSON or as text.
 #[derive(ResponseContent)]
@@ -39,6 +42,8 @@ impl MetricsApi {
     /// The metrics of this process: JSON, or Prometheus text where `Accept` asks for it.
     #[oai(path = "/metrics", method = "get", operation_id = "metrics")]
     async fn metrics(&self, edge: EdgeData<'_>, request: &Request) -> MetricsAnswer {
+        // Written for one after the other: whoever asks for it without end keeps one core busy, not all.
+        let _turn = WRITING.lock().await;
         let accept = request.header(header::ACCEPT).unwrap_or_default();
         if !(accept.contains("text/plain") || accept.contains("openmetrics")) {
             return MetricsAnswer::Shown(Shown::Json(Json(edge.metrics.json(Instant::now()))));

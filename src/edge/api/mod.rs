@@ -9,6 +9,7 @@ mod conversations;
 mod cursor;
 mod customers;
 mod dead_letters;
+mod docs;
 mod document;
 mod emergencies;
 mod events;
@@ -24,7 +25,7 @@ mod twilio_account;
 mod validation;
 
 use poem::web::Data;
-use poem::{EndpointExt, Response, Route, get, handler};
+use poem::{EndpointExt, Route};
 use poem_openapi::{OpenApiService, Tags};
 
 use super::Edge;
@@ -100,16 +101,8 @@ pub fn openapi() -> String {
 /// The REST routes.
 pub fn routes(edge: &Edge) -> Route {
     let service = service();
-    let docs = service.swagger_ui();
-    Route::new()
-        .at("/openapi.json", get(openapi_json))
-        .nest("/docs", docs)
+    docs::routes(Route::new(), edge.shows_docs)
         .nest("/", service.around(once::answered).data(edge.clone()).around(quota::told))
-}
-
-#[handler]
-fn openapi_json() -> Response {
-    Response::builder().content_type("application/json; charset=utf-8").body(openapi())
 }
 
 /// The edge, as a handler finds it in its request.

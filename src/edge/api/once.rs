@@ -10,8 +10,8 @@ use poem::{Body, Endpoint, IntoResponse, Request, Response};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::edge::Edge;
 use crate::edge::problem::{Code, Problem};
+use crate::edge::{Edge, connections};
 use crate::secrets::hash_api_key;
 use crate::store;
 
@@ -42,6 +42,12 @@ pub(super) async fn answered<E: Endpoint>(endpoint: Arc<E>, mut request: Request
         request.extensions_mut().insert(Once(Uuid::now_v7().to_string()));
         return endpoint.call(request).await.map(IntoResponse::into_response);
     };
+    // Nothing is read or written for a key that opens no door.
+    if edge.keys.scope(&hash_api_key(&token)).await?.is_none() {
+        request.extensions_mut().insert(Once(Uuid::now_v7().to_string()));
+        return endpoint.call(request).await.map(IntoResponse::into_response);
+    }
+    connections::has_shown_itself(&request);
     let key = scoped(&token, &given)?;
     let body = request.take_body().into_bytes_limit(MAX_BODY).await?;
     let fingerprint = fingerprint(&request, &body);

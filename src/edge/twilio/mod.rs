@@ -8,6 +8,7 @@ pub mod form;
 mod message_status;
 mod publish;
 pub mod signature;
+mod signers;
 mod sms;
 pub mod twiml;
 
@@ -17,9 +18,10 @@ use poem::http::StatusCode;
 use poem::web::Data;
 use poem::{Body, EndpointExt, IntoResponse, Request, Response, Route, handler, post};
 
-use self::admission::{Admitted, admit};
+use self::admission::{Admitted, Refusal, admit};
 pub use self::admission::{EDGE_SUBJECT, signer_in};
 pub use self::again::read_again;
+pub(super) use self::signers::Signers;
 use super::Edge;
 use super::problem::Problem;
 use crate::config::PublicUrl;
@@ -90,11 +92,14 @@ async fn timed(
     handle: impl AsyncFnOnce(Admitted) -> Result<Answer, Problem>,
 ) -> Response {
     let began = Instant::now();
-    let answer = match edge.intake.place(kind) {
-        Err(problem) => Err(problem),
-        Ok(_place) => match admit(edge, kind, request, body).await {
-            Ok(admitted) => handle(admitted).await,
-            Err(refusal) => refusal.answer(edge).await,
+    let answer = match admit(edge, kind, request, body).await {
+        // Whoever has shown no signature takes nobody's place.
+        Err(Refusal::Problem(problem)) => Err(problem),
+        signed => match (edge.intake.place(kind), signed) {
+            (Err(problem), _) => Err(problem),
+            // On the heap: whoever is still being judged needs no room for it.
+            (Ok(_place), Ok(admitted)) => Box::pin(handle(admitted)).await,
+            (Ok(_place), Err(refusal)) => refusal.answer(edge).await,
         },
     };
     let response = answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response);

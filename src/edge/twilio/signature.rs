@@ -23,6 +23,11 @@ pub enum SignedContent<'a> {
     Raw(&'a [u8]),
 }
 
+/// Whether a header can be a signature at all: 20 bytes in base64.
+pub fn is_well_formed(header: &str) -> bool {
+    STANDARD.decode(header).is_ok_and(|given| given.len() == 20)
+}
+
 /// Whether one of the tokens signed this URL, in one of its variants, and this content.
 pub fn verify(tokens: &[&str], url: &str, content: SignedContent<'_>, header: &str) -> bool {
     let Ok(given) = STANDARD.decode(header) else {

@@ -11,6 +11,8 @@ use tokio::time::timeout;
 use super::servers::Servers;
 use super::wait::{PATIENCE, eventually};
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_nevermisscall");
+
 /// A running `nevermisscall`; killed when dropped.
 pub struct Child {
     process: tokio::process::Child,
@@ -21,9 +23,27 @@ pub struct Child {
 impl Child {
     /// Starts it; its log and its address go to files of that name in the test's folder.
     pub fn start(servers: &Servers, name: &str, arguments: &[&str], environment: &[(String, String)]) -> Self {
+        Self::spawn(servers, name, command(arguments, environment))
+    }
+
+    /// The same where the process may have no more than so many descriptors.
+    pub fn start_with(
+        descriptors: u32,
+        servers: &Servers,
+        name: &str,
+        arguments: &[&str],
+        environment: &[(String, String)],
+    ) -> Self {
+        let script = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
+        let mut shell = vec!["-c", &script, PROGRAM];
+        shell.extend(arguments);
+        Self::spawn(servers, name, in_surroundings("sh", &shell, environment))
+    }
+
+    fn spawn(servers: &Servers, name: &str, mut command: Command) -> Self {
         let (address_file, log) = (servers.dir().join(name), servers.dir().join(format!("{name}.log")));
         let out = File::create(&log).expect("a log");
-        let process = command(arguments, environment)
+        let process = command
             .env("NMC_ADDRESS_FILE", &address_file)
             .stdout(out.try_clone().expect("a log"))
             .stderr(out)
@@ -84,7 +104,11 @@ pub async fn run(arguments: &[&str], environment: &[(String, String)]) -> Output
 }
 
 fn command(arguments: &[&str], environment: &[(String, String)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_nevermisscall"));
+    in_surroundings(PROGRAM, arguments, environment)
+}
+
+fn in_surroundings(program: &str, arguments: &[&str], environment: &[(String, String)]) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars().filter(|(name, _)| is_setting(name)) {
         command.env_remove(name);
     }

@@ -1,0 +1,174 @@
+//! The program under attack: its memory is its own, and calls keep coming in.
+
+use std::time::{Duration, Instant};
+
+use nmc_testbed::twilio::webhooks::WebhookClient;
+use nmc_testbed::twilio::{TwilioOptions, new_call_sid};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::harness::{API_KEY, BUSINESS, CUSTOMER, Child, OUR_NUMBER, OWNER, PUBLIC_URL, Rest, Servers, business};
+
+/// Within which a call is answered, whatever else goes on.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// What the process may take, whatever else goes on.
+const MEMORY: u64 = 150;
+/// How long an attack goes on while calls come in.
+const LASTS: Duration = Duration::from_secs(4);
+/// How soon one whose connection was closed comes again.
+const AGAIN: Duration = Duration::from_millis(200);
+/// A header that can be a signature, and is none of ours.
+pub const FORGED: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+/// The running program.
+pub struct Door {
+    pub servers: Servers,
+    pub child: Child,
+    pub address: String,
+    pub rest: Rest,
+    http: reqwest::Client,
+}
+
+impl Door {
+    /// Starts it with the document's business, and these settings changed.
+    pub async fn open(descriptors: Option<u32>, settings: &[(&str, &str)], twilio: TwilioOptions) -> Self {
+        many_descriptors();
+        let servers = Servers::start(twilio).await;
+        let changes: Vec<_> = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let environment = servers.settings(&changes);
+        let mut child = match descriptors {
+            Some(most) => Child::start_with(most, &servers, "door", &["serve"], &environment),
+            None => Child::start(&servers, "door", &["serve"], &environment),
+        };
+        let address = child.address().await;
+        let rest = Rest::new(format!("http://{address}"), API_KEY);
+        rest.ready().await;
+        // Each request on a connection of its own: none profits from what another has shown.
+        let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(10 * AT_ONCE);
+        let door = Self { servers, child, address, rest, http: http.build().expect("an HTTP client") };
+        door.put(BUSINESS, &business()).await;
+        door.called().await;
+        door
+    }
+
+    /// Puts a business.
+    pub async fn put(&self, id: &str, business: &Value) {
+        self.rest.put(&format!("/businesses/{id}"), business).await.ok();
+    }
+
+    /// Twilio's side, with a connection for each request.
+    pub fn webhook(&self, account_sid: &str, token: &str) -> WebhookClient {
+        WebhookClient::over(self.http.clone(), PUBLIC_URL, account_sid, token)
+            .with_target(format!("http://{}", self.address))
+    }
+
+    /// A call comes in, and is put through at once.
+    pub async fn called(&self) {
+        let main = TwilioOptions::default();
+        self.called_with(&self.webhook(&main.account_sid, &main.auth_token), OUR_NUMBER).await;
+    }
+
+    /// The same for a number of another account.
+    pub async fn called_with(&self, client: &WebhookClient, number: &str) {
+        let begun = Instant::now();
+        let answer = client.incoming_call(&new_call_sid(), CUSTOMER, number, "ringing").await;
+        let took = begun.elapsed();
+        let answer = answer.unwrap_or_else(|error| panic!("no answer after {took:?}: {error:#}\n{}", self.child.log()));
+        assert_eq!((answer.status, answer.dial_number().as_deref()), (200, Some(OWNER)), "{}", answer.body);
+        assert!(took < AT_ONCE, "a call was answered after {took:?}");
+    }
+
+    /// Calls come in for some seconds, one after the other; each is put through at once.
+    pub async fn stays_open(&self) {
+        let begun = Instant::now();
+        while begun.elapsed() < LASTS {
+            self.called().await;
+            sleep(Duration::from_millis(100)).await;
+        }
+        self.is_small();
+    }
+
+    /// The process has never taken too much memory.
+    pub fn is_small(&self) {
+        let peak = self.memory();
+        println!("{peak} MB at the most");
+        assert!(peak < MEMORY, "{peak} MB");
+    }
+
+    /// The most that the process has taken, in MB.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.pid())).expect("a process");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+        peak.trim().trim_end_matches(" kB").parse::<u64>().expect("kB") * 1024 / 1_000_000
+    }
+
+    /// A figure of the metrics.
+    pub async fn metric(&self, name: &str) -> u64 {
+        let metrics = self.rest.get_as("/metrics", "text/plain").await.body;
+        let text = metrics.as_str().expect("text");
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{text}"));
+        line.trim().parse().expect("a number")
+    }
+
+    /// One who connects, sends this and then nothing more, and comes again when the connection is closed; so many of
+    /// them, until the answer is dropped. With `reads`, what comes back is read.
+    pub fn besieged(&self, by: usize, sends: &[u8], reads: bool) -> JoinSet<()> {
+        let mut all = JoinSet::new();
+        for _ in 0..by {
+            let (address, sends) = (self.address.clone(), sends.to_vec());
+            all.spawn(async move {
+                loop {
+                    if let Ok(mut stream) = TcpStream::connect(&address).await {
+                        let _ = stream.write_all(&sends).await;
+                        if reads {
+                            let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+                        } else {
+                            closed(&stream).await;
+                        }
+                    }
+                    sleep(AGAIN).await;
+                }
+            });
+        }
+        all
+    }
+
+    /// A connection on which this was sent.
+    pub async fn sent(&self, bytes: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.address).await.expect("a connection");
+        stream.write_all(bytes).await.expect("sent");
+        stream
+    }
+}
+
+/// Waits until the other side has closed, without reading anything.
+async fn closed(stream: &TcpStream) {
+    let mut byte = [0];
+    loop {
+        match stream.peek(&mut byte).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {
+                if stream.ready(tokio::io::Interest::ERROR).await.is_ok_and(|ready| ready.is_error()) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// What still comes on a connection until it is closed, and after how long that is.
+pub async fn rest_of(stream: &mut TcpStream) -> (String, Duration) {
+    let (begun, mut rest) = (Instant::now(), Vec::new());
+    let _reset_or_not = stream.read_to_end(&mut rest).await;
+    (String::from_utf8_lossy(&rest).into_owned(), begun.elapsed())
+}
+
+/// The test itself plays thousands of clients.
+fn many_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).expect("descriptors");
+}
