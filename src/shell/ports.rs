@@ -10,8 +10,8 @@ use crate::conversation::{Conversation, OtherBusiness};
 use crate::jetstream::{Outgoing, PublishError, Published, Publisher};
 use crate::phone::PhoneNumber;
 use crate::store::{
-    BusinessRecord, CodeAnswer, Commit, Committed, Draining, Message, Overdue, PhoneAnswer, ReleasedConversation, Store,
-    StoreError, WaitingRow,
+    BusinessRecord, CodeAnswer, Commit, Committed, Draining, Message, Overdue, PhoneAnswer, ReleasedConversation,
+    Store, StoreError, WaitingRow,
 };
 
 /// A result that is waited for.

@@ -6,15 +6,15 @@
 mod client;
 mod errors;
 mod media;
-mod proof;
 mod numbers;
+mod proof;
 mod wire;
 
 pub use self::{
     client::{Account, ListError, OutgoingSms, SendOutcome, TwilioClient},
     errors::{explain, is_opt_out, is_permanent},
     media::{FetchedMedia, MediaClient, MediaError},
-    proof::Proof,
     numbers::NumberFound,
+    proof::Proof,
     wire::{ListedMessage, Page, read_created, read_page},
 };

@@ -77,6 +77,7 @@ fn what_twilio_calls_a_word_hides_no_emergency(#[case] said: &str, #[case] told:
         twilio_sid: "SM1".into(),
         customer: customer(),
         business_phone: business(),
+        own_account: None,
         body: body.into(),
         media: Vec::new(),
         opt_out_type: Some(said.into()),

@@ -84,11 +84,7 @@ pub(super) fn ordinary(problems: &mut Problems, field: &str, phones: &[PhoneNumb
 
 /// Refuses what a key without the scope `numbers` must not put, before anything else is done for it. The transaction that
 /// keeps the business looks once more.
-pub(super) async fn within_scope(
-    edge: &Edge,
-    put: &Profile,
-    account: Option<&TwilioAccount>,
-) -> Result<(), Problem> {
+pub(super) async fn within_scope(edge: &Edge, put: &Profile, account: Option<&TwilioAccount>) -> Result<(), Problem> {
     let unavailable = |error: StoreError| Problem::unavailable(&error);
     let before = edge.store.business(&put.id).await.map_err(unavailable)?;
     let numbers = edge.store.numbers_of(std::slice::from_ref(&put.id)).await.map_err(unavailable)?;
