@@ -118,6 +118,10 @@ fn reason_in_words(because: &str) -> &str {
         "timed_out" => "DispatchBot did not answer in time",
         "not_asked" => "DispatchBot had been failing and was not asked",
         "unreachable" => "DispatchBot could not be reached",
+        "may_not_write" => {
+            "the business cannot write to them: it has not the number, or not the Twilio account, that they were reached under"
+        }
+        "number_released" => "the business gave up the number",
         "business_gone" => "the business had been deleted",
         other => other,
     }

@@ -145,9 +145,8 @@ fn superseded(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage
     let Some(answering) = answering(draft, message) else { return };
     draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, "fence");
     draft.state().answering = None;
-    let someone_will_answer = draft.state().window.is_some()
-        || draft.state().ownership == Ownership::User
-        || draft.state().status == Status::Completed;
+    // Where the AI has ended the conversation with this very message, nobody will.
+    let someone_will_answer = draft.state().window.is_some() || draft.state().ownership == Ownership::User;
     if !someone_will_answer {
         draft.emit(EventType::NeedsAttention, json!({ "reason": "reply_superseded", "message_id": message.id }));
     }

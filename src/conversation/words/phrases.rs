@@ -1,5 +1,7 @@
 //! Phrases of the tables, compiled once, and found in words.
 
+use rustc_hash::FxHashMap;
+
 use super::tables::LISTS;
 use super::text::Word;
 
@@ -23,6 +25,15 @@ impl Phrase {
     /// How many of these words it is at most, from the first on. Nobody makes a phrase across a comma.
     pub(super) fn length_at(&self, words: &[Word]) -> Option<usize> {
         fit(&self.0, words, 0)
+    }
+
+    /// The words that it may begin with: those of its first place, and of what follows places that may be left out.
+    fn first_words(&self) -> Vec<&'static str> {
+        let left_out = self.0.iter().take_while(|place| place.optional).count();
+        let mut words: Vec<_> = self.0.iter().take(left_out + 1).flat_map(|place| place.fits.iter().copied()).collect();
+        words.sort_unstable();
+        words.dedup();
+        words
     }
 
     #[cfg(test)]
@@ -59,18 +70,44 @@ fn fit(places: &[Place], words: &[Word], taken: usize) -> Option<usize> {
     with.max(without)
 }
 
-/// A list of phrases.
+/// A list of phrases, each with what `T` says of it.
 #[derive(Debug)]
-pub(super) struct Phrases(Vec<Phrase>);
+pub(super) struct Phrases<T = ()> {
+    all: Vec<(T, Phrase)>,
+    /// By the words that they may begin with, in the order of the list: few of hundreds have to be looked at for a word.
+    by_first_word: FxHashMap<&'static str, Vec<usize>>,
+}
 
 impl Phrases {
     pub(super) fn new(written: &'static [&'static str]) -> Self {
-        Self(written.iter().map(|written| Phrase::new(written)).collect())
+        Self::with(written.iter().map(|written| ((), *written)))
+    }
+}
+
+impl<T> Phrases<T> {
+    pub(super) fn with(written: impl IntoIterator<Item = (T, &'static str)>) -> Self {
+        let all: Vec<_> = written.into_iter().map(|(what, written)| (what, Phrase::new(written))).collect();
+        let mut by_first_word: FxHashMap<&'static str, Vec<usize>> = FxHashMap::default();
+        for (place, (_, phrase)) in all.iter().enumerate() {
+            for word in phrase.first_words() {
+                by_first_word.entry(word).or_default().push(place);
+            }
+        }
+        Self { all, by_first_word }
+    }
+
+    /// Those that begin here, in the order of the list, and how many words each is.
+    pub(super) fn beginning<'a>(&'a self, words: &'a [Word]) -> impl Iterator<Item = (&'a T, usize)> {
+        let places = words.first().and_then(|word| self.by_first_word.get(word.text.as_str()));
+        places.into_iter().flatten().filter_map(|place| {
+            let (what, phrase) = self.all.get(*place)?;
+            Some((what, phrase.length_at(words)?))
+        })
     }
 
     /// How many words the longest of them is that begins here; 0 where none does.
     pub(super) fn length_at(&self, words: &[Word]) -> usize {
-        self.0.iter().filter_map(|phrase| phrase.length_at(words)).max().unwrap_or_default()
+        self.beginning(words).map(|(_, length)| length).max().unwrap_or_default()
     }
 
     /// Whether the words begin with one of them.
@@ -85,16 +122,16 @@ impl Phrases {
 
     /// Whether one of them stands right at the end of the words.
     pub(super) fn end(&self, words: &[Word]) -> bool {
-        (0..words.len()).any(|at| self.0.iter().any(|phrase| phrase.length_at(&words[at..]) == Some(words.len() - at)))
+        (0..words.len()).any(|at| self.are(&words[at..]))
     }
 
     /// Whether the words are one of them and nothing else.
     pub(super) fn are(&self, words: &[Word]) -> bool {
-        !words.is_empty() && self.0.iter().any(|phrase| phrase.length_at(words) == Some(words.len()))
+        self.beginning(words).any(|(_, length)| length == words.len())
     }
 
     #[cfg(test)]
-    pub(super) fn all(&self) -> &[Phrase] {
-        &self.0
+    pub(super) fn all(&self) -> impl Iterator<Item = &Phrase> {
+        self.all.iter().map(|(_, phrase)| phrase)
     }
 }

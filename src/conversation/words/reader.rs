@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use super::phrases::{Phrase, Phrases};
+use super::phrases::Phrases;
 use super::tables::{self, Means};
 use super::text::{Sentences, Word, is_a_stop_sign, sentences};
 
@@ -53,7 +53,7 @@ struct Tables {
     have: Phrases,
     jokes: Phrases,
     wants_texts: Phrases,
-    phrases: Vec<(Means, Phrase)>,
+    phrases: Phrases<Means>,
 }
 
 impl Tables {
@@ -88,7 +88,7 @@ impl Tables {
             have: Phrases::new(tables::HAVE),
             jokes: Phrases::new(tables::JOKES),
             wants_texts: Phrases::new(tables::WANTS_TEXTS),
-            phrases: tables::PHRASES.iter().map(|(means, written)| (*means, Phrase::new(written))).collect(),
+            phrases: Phrases::with(tables::PHRASES.iter().copied()),
         }
     }
 }
@@ -204,7 +204,7 @@ impl Tables {
     /// The longest phrase that begins here, and where it ends.
     fn phrase_at(&self, words: &[Word], at: usize) -> Option<(Means, usize)> {
         let rest = &words[at..];
-        let fits = self.phrases.iter().filter_map(|(means, phrase)| Some((*means, at + phrase.length_at(rest)?)));
+        let fits = self.phrases.beginning(rest).map(|(means, length)| (*means, at + length));
         let fits = fits.filter(|(means, end)| {
             let needs_the_end = matches!(means, Means::OutAtTheEnd | Means::DoubtAtTheEnd);
             !needs_the_end || self.is_at_the_end(words, *end)
@@ -362,6 +362,7 @@ fn clause_after(words: &[Word], end: usize) -> &[Word] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::phrases::Phrase;
     use super::*;
 
     #[test]
@@ -406,6 +407,6 @@ mod tests {
             assert_eq!(written, written.to_lowercase(), "plain words are lower case");
             assert!(!written.contains('\''), "`{written}`: apostrophes are taken away before");
         }
-        assert!(!TABLES.alone.all().is_empty());
+        assert!(TABLES.alone.all().next().is_some());
     }
 }

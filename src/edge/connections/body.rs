@@ -40,6 +40,9 @@ impl Body for Arriving {
                 if let Some(bytes) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
                     self.connection.hold(bytes.len());
                 }
+                if self.has_waited && (frame.is_none() || self.inner.is_end_stream()) {
+                    self.connection.is_whole();
+                }
                 Poll::Ready(frame)
             }
             // What is there is read; what is not there by then is not waited for, however it drips.

@@ -2,8 +2,9 @@
 //! is no room.
 //!
 //! Never the newest: it may be the call that rings. Of the others first the oldest that has shown nothing, once it has had
-//! the time to; then, among those that have, whoever has been without a request longest; then the oldest. A proxy's
-//! connections carry everybody's requests: they count as shown from the first good one on.
+//! the time to; then, among those that have, whoever has been without a request longest; then whose request is here as a whole
+//! and being judged, which takes moments; then the oldest. A proxy's connections carry everybody's requests: they count as
+//! shown from the first good one on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,6 +45,8 @@ struct Entry {
     has_shown_itself: bool,
     /// A request is worked on.
     busy: bool,
+    /// All of a request is here, and it is for us to say what it is worth.
+    is_judged: bool,
     /// When it was first looked at.
     since: Option<Instant>,
     /// When it last began to wait for a request, on the register's own count.
@@ -72,6 +75,8 @@ impl Entry {
 struct Staying {
     /// They have shown nothing.
     nothing: BTreeSet<u64>,
+    /// They have shown nothing yet, and are being judged.
+    judged: BTreeSet<u64>,
     /// They have shown themselves, and wait for a request: since when, and who.
     waits: BTreeSet<(u64, u64)>,
     /// They have shown themselves, and are worked on.
@@ -82,11 +87,12 @@ struct Staying {
 
 impl Staying {
     fn len(&self) -> usize {
-        self.nothing.len() + self.waits.len() + self.works.len()
+        self.nothing.len() + self.judged.len() + self.waits.len() + self.works.len()
     }
 
     fn insert(&mut self, number: u64, entry: &Entry) {
         match (entry.has_shown_itself, entry.busy) {
+            (false, _) if entry.is_judged => self.judged.insert(number),
             (false, _) => self.nothing.insert(number),
             (true, false) => self.waits.insert((entry.quiet_since, number)),
             (true, true) => self.works.insert(number),
@@ -98,6 +104,7 @@ impl Staying {
 
     fn remove(&mut self, number: u64, entry: &Entry) {
         self.nothing.remove(&number);
+        self.judged.remove(&number);
         self.waits.remove(&(entry.quiet_since, number));
         self.works.remove(&number);
         self.holds.remove(&number);
@@ -136,6 +143,7 @@ impl Open {
             .filter(|number| !is_new(number))
             .or_else(waits)
             .or(nothing)
+            .or_else(|| self.staying.judged.first().copied().filter(|number| Some(*number) != newest))
             .or_else(|| self.staying.works.first().copied())
     }
 
@@ -198,6 +206,7 @@ impl Register {
             close: Some(close),
             has_shown_itself: false,
             busy: false,
+            is_judged: false,
             since: None,
             quiet_since: number,
             held: 0,
@@ -296,19 +305,25 @@ impl Connection {
 
     /// A request is worked on.
     pub(super) fn begun(&self) {
-        self.change(|entry| entry.busy = true);
+        self.change(|entry| (entry.busy, entry.is_judged) = (true, true));
     }
 
     /// A request was answered.
     pub(super) fn answered(&self) {
         let mut open = self.register.open();
         let now = open.tick();
-        open.change(self.number, |entry| (entry.busy, entry.quiet_since) = (false, now));
+        open.change(self.number, |entry| (entry.busy, entry.is_judged, entry.quiet_since) = (false, false, now));
     }
 
     /// A request's body is not there at once.
     pub(super) fn waits(&self) {
+        self.change(|entry| entry.is_judged = false);
         self.hold(ALWAYS + WAITING);
+    }
+
+    /// The request's body has come to its end.
+    pub(super) fn is_whole(&self) {
+        self.change(|entry| entry.is_judged = entry.busy);
     }
 
     /// So many more bytes of a request's body are in memory. Where that is too much for all together, one of those that
@@ -318,15 +333,17 @@ impl Connection {
         open.change(self.number, |entry| entry.held = entry.held.saturating_add(bytes));
         while open.held > BODIES || open.held_by_anybody > BODIES_OF_ANYBODY {
             let holds = &open.staying.holds;
-            let nothing = holds.iter().find(|number| open.staying.nothing.contains(number));
+            let nothing = holds
+                .iter()
+                .find(|number| open.staying.nothing.contains(number) || open.staying.judged.contains(number));
             let Some(first) = nothing.or(holds.first()).copied() else { return };
             open.close(first, ConnectionEnd::Memory);
         }
     }
 
-    /// The request's body is not needed any more.
+    /// The request is answered for our part: its body is not needed any more, and the answer has to be taken.
     pub(super) fn release(&self) {
-        self.change(|entry| entry.held = 0);
+        self.change(|entry| (entry.held, entry.is_judged) = (0, false));
     }
 
     fn change(&self, change: impl FnOnce(&mut Entry)) {
@@ -447,6 +464,25 @@ mod tests {
         entered.push(register.enter());
         let all: Vec<_> = entered.iter_mut().map(told).collect();
         assert_eq!(all, [Some(ConnectionEnd::Bound), None, None]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_being_judged_goes_after_those_that_keep_us_waiting() {
+        let register = register(3);
+        let mut entered: Vec<Entered> = (0..3).map(|_| register.enter()).collect();
+        had_their_time(&entered).await;
+        entered[0].0.connection().begun();
+        entered[1].0.connection().begun();
+        entered[1].0.connection().waits(); // for the rest of its body
+        entered.push(register.enter());
+        entered[3].0.connection().started();
+        entered.push(register.enter());
+        let all: Vec<_> = entered.iter_mut().map(told).collect();
+        assert_eq!(all, [None, Some(ConnectionEnd::Bound), Some(ConnectionEnd::Bound), None, None]);
+        // It was answered, and does not take the answer.
+        entered[0].0.connection().release();
+        entered.push(register.enter());
+        assert_eq!(told(&mut entered[0]), Some(ConnectionEnd::Bound));
     }
 
     #[test]

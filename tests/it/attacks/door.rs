@@ -1,5 +1,6 @@
 //! The program under attack: its memory is its own, and calls keep coming in.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use nmc_testbed::twilio::webhooks::WebhookClient;
@@ -11,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::harness::{API_KEY, BUSINESS, CUSTOMER, Child, OUR_NUMBER, OWNER, PUBLIC_URL, Rest, Servers, business};
+use crate::harness::{API_KEY, BUSINESS, Child, OUR_NUMBER, OWNER, PUBLIC_URL, Rest, Servers, business, customer};
 
 /// Within which a call is answered, whatever else goes on.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -21,6 +22,8 @@ const MEMORY: u64 = 150;
 const LASTS: Duration = Duration::from_secs(4);
 /// How soon one whose connection was closed comes again.
 const AGAIN: Duration = Duration::from_millis(200);
+/// How many calls this process has made.
+static CALLS: AtomicU32 = AtomicU32::new(0);
 /// A header that can be a signature, and is none of ours.
 pub const FORGED: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
@@ -74,8 +77,10 @@ impl Door {
 
     /// The same for a number of another account.
     pub async fn called_with(&self, client: &WebhookClient, number: &str) {
+        // Another customer each time: one who calls again and again would be taken for a loop.
+        let caller = customer(CALLS.fetch_add(1, Ordering::Relaxed));
         let begun = Instant::now();
-        let answer = client.incoming_call(&new_call_sid(), CUSTOMER, number, "ringing").await;
+        let answer = client.incoming_call(&new_call_sid(), &caller, number, "ringing").await;
         let took = begun.elapsed();
         let answer = answer.unwrap_or_else(|error| panic!("no answer after {took:?}: {error:#}\n{}", self.child.log()));
         assert_eq!((answer.status, answer.dial_number().as_deref()), (200, Some(OWNER)), "{}", answer.body);

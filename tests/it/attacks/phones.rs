@@ -1,12 +1,16 @@
 //! Phones that a key without the scope `numbers` puts count once they have answered a code.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use nevermisscall::store::{CodeAnswer, PhoneAnswer, Store};
 use nmc_testbed::sim::Rule;
 use nmc_testbed::twilio::{Fault, Refusal, SentMessage, new_call_sid};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::harness::{App, BUSINESS, CUSTOMER, OUR_NUMBER, OWNER, PATIENCE, Rest, business, eventually, spawn_app};
+use crate::harness::{
+    App, BUSINESS, CUSTOMER, OUR_NUMBER, OWNER, PATIENCE, Rest, business, customer, eventually, spawn_app,
+};
 
 const NEW_PHONE: &str = "+15555554444";
 const PATH: &str = "/businesses/joes-plumbing";
@@ -43,10 +47,12 @@ async fn forward_to(app: &App) -> Value {
     app.rest.get(PATH).await.ok()["forward_to"].clone()
 }
 
-/// Waits until calls go there, as a caller finds it.
+/// Waits until calls go there, as callers find it: another one each time, or it would be taken for a loop.
 async fn calls_go_to(app: &App, phone: &str) {
+    let callers = AtomicU32::new(0);
     eventually("calls go there", async || {
-        let answer = app.webhook().incoming_call(&new_call_sid(), CUSTOMER, OUR_NUMBER, "ringing").await.unwrap();
+        let caller = customer(callers.fetch_add(1, Ordering::Relaxed));
+        let answer = app.webhook().incoming_call(&new_call_sid(), &caller, OUR_NUMBER, "ringing").await.unwrap();
         answer.body.contains(phone).then_some(())
     })
     .await;

@@ -1,9 +1,10 @@
 //! What must hold (docs/design.md, Guarantees), looked at from outside the rules: by what people did and what reached
 //! Twilio, and not by the fields that the rules keep for it.
 
+use super::readings;
 use super::world::World;
 use super::*;
-use crate::conversation::words::{OptWord, opt_word};
+use crate::conversation::words::OptWord;
 
 /// What does not hold.
 pub type Broken = String;
@@ -115,7 +116,7 @@ impl World<'_> {
                     (record.emergency_at, record.notice_at) = (None, None);
                 }
                 let was_out = ledger.is_some_and(|at| at <= sms.received_at);
-                let word = opt_word(&sms.body, None, was_out);
+                let word = readings::word(&sms.body, was_out);
                 let said_at = Some(sms.received_at.min(now));
                 match word {
                     Some(OptWord::Out { .. }) => {

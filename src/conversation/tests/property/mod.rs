@@ -6,6 +6,7 @@
 //! `NMC_PROPERTY_CASES=1000000 cargo test -p nevermisscall --lib property::`
 
 mod guarantees;
+mod readings;
 mod scenario;
 mod sending;
 mod world;

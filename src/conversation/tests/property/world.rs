@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::super::{answer, business, customer};
 use super::guarantees::{Broken, ConversationRecord, WindowHistory};
+use super::readings;
 use super::scenario::{Bot, Happens, Post, Says, Scenario, Step, Task, Timer};
 use super::sending::{Listed, Row};
 use super::*;
@@ -321,7 +322,7 @@ impl<'a> World<'a> {
             body: body.into(),
             media: Vec::new(),
             opt_out_type: None,
-            reading: crate::emergency::read(body, None, &crate::emergency::OwnPhrases::default()),
+            reading: readings::emergency(body),
             received_at: self.now() - TimeDelta::milliseconds(held_up_ms),
             stream_sequence: i64::from(self.texts),
         };
