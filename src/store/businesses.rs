@@ -20,7 +20,7 @@ pub struct BusinessRecord {
     pub twilio_auth_token: Option<Vec<u8>>,
     /// The account that was put, where it does not count: Twilio has not confirmed its token.
     pub pending_account_sid: Option<String>,
-    /// That account's token, encrypted.
+    /// That account's token, encrypted; none where it was put without one.
     pub pending_auth_token: Option<Vec<u8>>,
     /// When Twilio refused that token; none where it could not be asked yet.
     pub refused_at: Option<DateTime<Utc>>,
@@ -39,9 +39,9 @@ macro_rules! select_businesses {
             r#"SELECT b.id, b.profile,
                  CASE WHEN b.twilio_proven_token = b.twilio_auth_token THEN b.twilio_account_sid END AS twilio_account_sid,
                  CASE WHEN b.twilio_proven_token = b.twilio_auth_token THEN b.twilio_auth_token END AS twilio_auth_token,
-                 CASE WHEN b.twilio_pending_auth_token IS NOT NULL THEN b.twilio_pending_account_sid
-                      WHEN b.twilio_proven_token IS DISTINCT FROM b.twilio_auth_token THEN b.twilio_account_sid
-                 END AS pending_account_sid,
+                 coalesce(b.twilio_pending_account_sid,
+                          CASE WHEN b.twilio_proven_token = b.twilio_auth_token THEN NULL ELSE b.twilio_account_sid END)
+                   AS pending_account_sid,
                  CASE WHEN b.twilio_pending_auth_token IS NOT NULL THEN b.twilio_pending_auth_token
                       WHEN b.twilio_proven_token IS DISTINCT FROM b.twilio_auth_token THEN b.twilio_auth_token
                  END AS pending_auth_token,
@@ -70,8 +70,8 @@ pub enum AccountWrite<'a> {
     Pending {
         /// `AC…`.
         account_sid: &'a str,
-        /// The token, encrypted.
-        sealed: &'a [u8],
+        /// The token, encrypted; none where it is yet to be put.
+        sealed: Option<&'a [u8]>,
     },
 }
 

@@ -127,7 +127,8 @@ impl Store {
         Ok(sqlx::query_as!(
             UnprovenAccount,
             r#"SELECT id AS business_id,
-                 coalesce(twilio_pending_account_sid, twilio_account_sid) AS "account_sid!",
+                 CASE WHEN twilio_pending_auth_token IS NULL THEN twilio_account_sid ELSE twilio_pending_account_sid END
+                   AS "account_sid!",
                  coalesce(twilio_pending_auth_token, twilio_auth_token) AS "sealed!"
                FROM businesses
                WHERE (twilio_pending_auth_token IS NOT NULL AND twilio_refused_at IS NULL)
@@ -148,8 +149,9 @@ impl Store {
         let mut tx = self.pool.begin().await?;
         let updated = sqlx::query!(
             "UPDATE businesses SET twilio_account_sid = $2, twilio_auth_token = $3, twilio_proven_token = $3,
-               twilio_checked_at = now(), twilio_pending_account_sid = NULL, twilio_pending_auth_token = NULL,
-               twilio_refused_at = NULL
+               twilio_checked_at = now(), twilio_pending_auth_token = NULL, twilio_refused_at = NULL,
+               twilio_pending_account_sid =
+                 CASE WHEN twilio_pending_auth_token IS NULL THEN twilio_pending_account_sid END
              WHERE id = $1 AND coalesce(twilio_pending_auth_token, twilio_auth_token) = $3",
             account.business_id,
             account.account_sid,

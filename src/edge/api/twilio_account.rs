@@ -27,8 +27,9 @@ pub(super) struct TwilioAccount {
     /// is the account's: 400 where Twilio says no; 409 where another business has this account with another token.
     #[oai(write_only)]
     pub(super) auth_token: Option<String>,
-    /// `proven`: Twilio has confirmed the token, and the account counts. `pending`: Twilio could not be asked yet; until it
-    /// has confirmed the token, the business goes on with the account that it had. `refused`: Twilio has said no since.
+    /// `proven`: Twilio has confirmed the token, and the account counts. `pending`: Twilio could not be asked yet, or no token
+    /// was put; until Twilio has confirmed it, the business goes on with the account that it had. `refused`: Twilio has said
+    /// no since.
     #[oai(read_only)]
     pub(super) status: Option<String>,
 }
@@ -69,6 +70,8 @@ pub(super) enum AccountChoice {
     Proven(Sealed),
     /// One that Twilio could not be asked about.
     Pending(Sealed),
+    /// One whose token is yet to be put.
+    WithoutToken(String),
 }
 
 /// An account with its token encrypted.
@@ -83,7 +86,8 @@ impl AccountChoice {
             Self::Main => AccountWrite::Main,
             Self::Unchanged => AccountWrite::Unchanged,
             Self::Proven(Sealed { account_sid, token }) => AccountWrite::Proven { account_sid, sealed: token },
-            Self::Pending(Sealed { account_sid, token }) => AccountWrite::Pending { account_sid, sealed: token },
+            Self::Pending(Sealed { account_sid, token }) => AccountWrite::Pending { account_sid, sealed: Some(token) },
+            Self::WithoutToken(account_sid) => AccountWrite::Pending { account_sid, sealed: None },
         }
     }
 }
@@ -112,7 +116,8 @@ pub(super) async fn choose(
     prove(edge, business_id, &account.account_sid, Secret::new(token)).await
 }
 
-/// The account is put without its token: it may be pending, with the token that was put before.
+/// The account is put without its token: it may be pending, with the token that was put before. Without any it has no effect
+/// until one is put.
 async fn prove_stored(
     edge: &Edge,
     business_id: &str,
@@ -123,7 +128,7 @@ async fn prove_stored(
     let stored = pending.and_then(|record| record.pending_auth_token.as_deref());
     match stored.and_then(|sealed| edge.accounts.token(business_id, sealed).ok()) {
         Some(token) => prove(edge, business_id, &account.account_sid, token).await,
-        None => Err(invalid("auth_token", "is missing, and none is stored for this account")),
+        None => Ok(AccountChoice::WithoutToken(account.account_sid.clone())),
     }
 }
 

@@ -27,8 +27,8 @@ const WAITING: usize = 24 * 1024;
 /// Accepting waits for that, where there is nobody else.
 const GRACE: Duration = Duration::from_millis(100);
 /// Where few connections may be open, it is only so long for each of them, or those that wait to be accepted would wait a
-/// second in all: some 3,000 are let in within a second.
-const GRACE_OF_EACH: Duration = Duration::from_micros(350);
+/// second in all: some 1,800 are let in within a second.
+const GRACE_OF_EACH: Duration = Duration::from_micros(550);
 /// So many more than the bound may be on their way out before further ones are let in.
 const LEAVING: usize = 32;
 /// How often it is looked at whether one that is worked on is done.

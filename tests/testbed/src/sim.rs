@@ -26,7 +26,13 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub fn http_client(timeout: Duration) -> reqwest::Result<reqwest::Client> {
     // The second call in a process is refused, and that is what we want.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(timeout).build()
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        // The service closes what is idle for 30 s: a client lets go before, or a request meets the closing.
+        .pool_idle_timeout(Duration::from_secs(20))
+        .timeout(timeout)
+        .build()
 }
 
 /// Waits for Ctrl-C or SIGTERM: the end of a simulator that runs as a program.
