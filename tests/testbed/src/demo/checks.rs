@@ -45,6 +45,9 @@ fn call(stage: &Stage, findings: &mut Findings) {
     findings.add("Twilio is content with both answers to the call", content, format!("{call:?}"));
 }
 
+/// What the simulator answers with success: an SMS, and a look at the account's numbers.
+const TAKEN: [&str; 2] = ["accepted", "numbers_listed"];
+
 fn texts(stage: &Stage, findings: &mut Findings) {
     let messages = stage.twilio.messages();
     findings.add("three SMS went out, each once", messages.len() == 3, messages.len());
@@ -52,7 +55,8 @@ fn texts(stage: &Stage, findings: &mut Findings) {
     findings.add("the first begins “Hi! I missed your call”", first.starts_with("Hi! I missed your call"), first);
     let routed = messages.iter().all(|sms| sms.from == PHONE && sms.to == CUSTOMER_PHONE);
     findings.add("all from the number that the customer called", routed, "another number");
-    let refused = stage.twilio.requests().into_iter().filter(|(outcome, _)| outcome != "accepted").collect::<Vec<_>>();
+    let refused = stage.twilio.requests().into_iter().filter(|(outcome, _)| !TAKEN.contains(&outcome.as_str()));
+    let refused = refused.collect::<Vec<_>>();
     findings.add("Twilio refused nothing", refused.is_empty(), format!("{refused:?}"));
     let reports = stage.twilio.callbacks();
     let taken = reports.len() == 6 && reports.iter().all(|report| report.http_status == Some(204));
