@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::check::authorize;
 use super::error::ApiError;
-use super::faults::Fault;
+use super::faults::Endpoint;
 use super::header_text;
 use super::state::State;
 
@@ -20,8 +20,7 @@ pub(super) async fn fetch(
     Data(state): Data<&Arc<State>>,
 ) -> Result<Json<Value>, ApiError> {
     let sid = file.strip_suffix(".json").ok_or_else(|| ApiError::not_found(request.uri().path()))?;
-    let refused = |fault: &Fault| matches!(fault, Fault::RespondToAccount(_));
-    if let Some(Fault::RespondToAccount(refusal)) = state.take_faults("", refused).into_iter().next() {
+    if let Some(refusal) = state.take_refusal(Endpoint::Account, "") {
         state.count(format!("account_fault_{}", refusal.status));
         return Err(refusal.into());
     }

@@ -69,8 +69,7 @@ async fn accept(state: Arc<State>, account: String, authorization: Option<String
         state.count("unauthorized");
         return Outcome::Refused(error);
     }
-    let faults =
-        state.take_faults(&form.to, |fault| !matches!(fault, Fault::RespondToList(_) | Fault::RespondToNumbers(_)));
+    let faults = state.take_faults(&form.to, |fault| fault.refusal().is_none());
     for fault in &faults {
         match fault {
             Fault::Delay(span) => state.pause(*span).await,

@@ -66,6 +66,36 @@ pub enum Fault {
     RespondToAccount(Refusal),
 }
 
+/// What is asked beside the creation of an SMS, and may be answered with an error of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    List,
+    Numbers,
+    Media,
+    Account,
+}
+
+impl Fault {
+    /// Which endpoint answers which error; none: it is a fault of an SMS that is created.
+    pub(super) fn refusal(&self) -> Option<(Endpoint, &Refusal)> {
+        match self {
+            Self::RespondToList(refusal) => Some((Endpoint::List, refusal)),
+            Self::RespondToNumbers(refusal) => Some((Endpoint::Numbers, refusal)),
+            Self::RespondToMedia(refusal) => Some((Endpoint::Media, refusal)),
+            Self::RespondToAccount(refusal) => Some((Endpoint::Account, refusal)),
+            Self::Delay(_)
+            | Self::Respond(_)
+            | Self::DropBefore
+            | Self::Hold(_)
+            | Self::DropAfter
+            | Self::SilentAfter
+            | Self::RespondAfter(_)
+            | Self::HideFromList(_)
+            | Self::Deliver { .. } => None,
+        }
+    }
+}
+
 /// An error answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {

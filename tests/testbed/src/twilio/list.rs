@@ -11,7 +11,7 @@ use url::form_urlencoded::{Serializer, parse};
 
 use super::check::authorize;
 use super::error::ApiError;
-use super::faults::Fault;
+use super::faults::Endpoint;
 use super::header_text;
 use super::message::SentMessage;
 use super::state::State;
@@ -96,8 +96,7 @@ pub(super) async fn list(
     let query = request.uri().query().unwrap_or_default();
     let parsed = Query::parse(query);
     let number = parsed.to.clone().unwrap_or_default();
-    let refused = |fault: &Fault| matches!(fault, Fault::RespondToList(_));
-    if let Some(Fault::RespondToList(refusal)) = state.take_faults(&number, refused).into_iter().next() {
+    if let Some(refusal) = state.take_refusal(Endpoint::List, &number) {
         state.count(format!("list_fault_{}", refusal.status));
         return Err(refusal.into());
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 use super::check::{authorize, credentials};
 use super::error::ApiError;
-use super::faults::Fault;
+use super::faults::Endpoint;
 use super::header_text;
 use super::sid::new_media_sid;
 use super::state::State;
@@ -90,8 +90,7 @@ pub(super) async fn lead(
     let asked = MediaRequest::of(request);
     state.media_requests.push(asked.clone());
     authorize(state, &account, header_text(request, header::AUTHORIZATION).as_deref())?;
-    let refused = |fault: &Fault| matches!(fault, Fault::RespondToMedia(_));
-    if let Some(Fault::RespondToMedia(refusal)) = state.take_faults("", refused).into_iter().next() {
+    if let Some(refusal) = state.take_refusal(Endpoint::Media, "") {
         return Err(refusal.into());
     }
     let media = lock(&state.media).get(&sid).cloned().ok_or_else(|| ApiError::not_found(&asked.path))?;

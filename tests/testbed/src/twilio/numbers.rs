@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::check::authorize;
 use super::error::ApiError;
-use super::faults::Fault;
+use super::faults::Endpoint;
 use super::header_text;
 use super::state::State;
 use crate::sim::lock;
@@ -46,9 +46,7 @@ pub(super) async fn list(
     let query = request.uri().query().unwrap_or_default();
     let asked = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "PhoneNumber");
     let asked = asked.map(|(_, number)| number.into_owned());
-    let of_interest = |fault: &Fault| matches!(fault, Fault::RespondToNumbers(_));
-    let faults = state.take_faults(asked.as_deref().unwrap_or_default(), of_interest);
-    if let Some(Fault::RespondToNumbers(refusal)) = faults.into_iter().next() {
+    if let Some(refusal) = state.take_refusal(Endpoint::Numbers, asked.as_deref().unwrap_or_default()) {
         state.count(format!("numbers_fault_{}", refusal.status));
         return Err(refusal.into());
     }

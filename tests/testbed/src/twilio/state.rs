@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::TwilioOptions;
-use super::faults::{Fault, Faults};
+use super::faults::{Endpoint, Fault, Faults, Refusal};
 use super::media::{Media, MediaRequest};
 use super::message::SentMessage;
 use super::numbers::Numbers;
@@ -102,6 +102,12 @@ impl State {
 
     pub(super) fn take_faults(&self, number: &str, of_interest: impl Fn(&Fault) -> bool) -> Vec<Fault> {
         lock(&self.faults).rules.take(number, of_interest)
+    }
+
+    /// The error that this endpoint answers now, if a rule says so.
+    pub(super) fn take_refusal(&self, endpoint: Endpoint, number: &str) -> Option<Refusal> {
+        let of_interest = |fault: &Fault| fault.refusal().is_some_and(|(of, _)| of == endpoint);
+        self.take_faults(number, of_interest).first()?.refusal().map(|(_, refusal)| refusal.clone())
     }
 
     pub(super) async fn pause(&self, span: Span) {

@@ -52,6 +52,22 @@ async fn a_simulator_that_is_down_refuses_and_comes_back_with_its_messages() -> 
 }
 
 #[tokio::test]
+async fn an_sms_does_not_use_up_an_error_of_another_endpoint() -> anyhow::Result<()> {
+    let sim = quiet_sim().await?;
+    let http = http_client(LONG)?;
+    let next = |fault: &str| json!({ "when": {"next": 1}, "fault": {fault: {"status": 503}} });
+    let faults = ["respond_to_list", "respond_to_numbers", "respond_to_media", "respond_to_account"];
+    let rules: Vec<Value> = faults.into_iter().map(next).collect();
+    let faults = json!({ "rules": rules });
+    http.put(format!("{}/_sim/faults", sim.base_url())).json(&faults).send().await?.error_for_status()?;
+    assert_eq!(send(&sim, &[("To", TO), ("From", FROM), ("Body", "x")]).await?.status(), 201);
+    let left: Value = http.get(format!("{}/_sim/faults", sim.base_url())).send().await?.json().await?;
+    let whens: Vec<&Value> = left["rules"].as_array().into_iter().flatten().map(|rule| &rule["when"]).collect();
+    assert_eq!(whens, vec![&json!({"next": 1}); 4]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn switches_are_set_over_http() -> anyhow::Result<()> {
     let sim = quiet_sim().await?;
     let faults = json!({
