@@ -10,12 +10,12 @@ use tokio::time::Instant;
 use super::{Service, State};
 use crate::jetstream::JetStream;
 use crate::sinks::RedisSink;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, UnreachedAlerts};
 
 /// A service that does not answer within this time is down.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Whoever asks so soon after a look gets what it found: `/health` needs no key, and asks the tables.
+/// A question asked so soon after the same one gets its answer: `/health` needs no key, and asks the tables.
 const FRESH: Duration = Duration::from_millis(250);
 
 /// What the services are looked at with; clones share it.
@@ -24,7 +24,33 @@ pub struct Probes {
     jetstream: JetStream,
     store: Store,
     redis: Arc<RedisSink>,
-    last: Arc<Mutex<Option<(Instant, Look)>>>,
+    last_look: Recent<Look>,
+    last_alerts: Recent<Option<UnreachedAlerts>>,
+}
+
+/// The last answer to a question, as long as it is fresh. Clones share it.
+#[derive(Clone)]
+struct Recent<T>(Arc<Mutex<Option<(Instant, T)>>>);
+
+impl<T> Default for Recent<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T: Clone> Recent<T> {
+    /// The last answer, or else a new one: it is asked for once at a time, however many want it.
+    async fn or_ask(&self, ask: impl Future<Output = T>) -> T {
+        let mut last = self.0.lock().await;
+        if let Some((at, answer)) = last.as_ref()
+            && at.elapsed() < FRESH
+        {
+            return answer.clone();
+        }
+        let answer = ask.await;
+        *last = Some((Instant::now(), answer.clone()));
+        answer
+    }
 }
 
 /// How the services were found.
@@ -52,20 +78,17 @@ impl Look {
 impl Probes {
     /// Looks through these.
     pub fn new(jetstream: JetStream, store: Store, redis: Arc<RedisSink>) -> Self {
-        Self { jetstream, store, redis, last: Arc::default() }
+        Self { jetstream, store, redis, last_look: Recent::default(), last_alerts: Recent::default() }
     }
 
     /// How all of them are: one look at a time, however many ask.
     pub async fn look(&self) -> Look {
-        let mut last = self.last.lock().await;
-        if let Some((at, look)) = last.as_ref()
-            && at.elapsed() < FRESH
-        {
-            return look.clone();
-        }
-        let look = self.look_now().await;
-        *last = Some((Instant::now(), look.clone()));
-        look
+        self.last_look.or_ask(self.look_now()).await
+    }
+
+    /// Whom no alert reaches, asked no more often than [`look`](Self::look) looks; none where PostgreSQL does not answer.
+    pub async fn unreached_alerts(&self) -> Option<UnreachedAlerts> {
+        self.last_alerts.or_ask(told(self.store.unreached_alerts())).await
     }
 
     async fn look_now(&self) -> Look {
@@ -93,6 +116,6 @@ impl Probes {
 }
 
 /// What the tables say: whichever worker it happened to, every process sees it there.
-async fn told<E>(asked: impl Future<Output = Result<bool, E>>) -> Option<bool> {
+async fn told<T, E>(asked: impl Future<Output = Result<T, E>>) -> Option<T> {
     tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()
 }

@@ -1,17 +1,13 @@
 //! `/health`: whether the service can do its work (contract, section 6).
 
-use std::time::Duration;
-
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::{EdgeData, Group};
-use crate::edge::Edge;
 use crate::services::{Look, Service, State};
+use crate::store::UnreachedAlerts;
 
 const UNHEALTHY: &str = "unhealthy";
-/// As long as the parts are looked at.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The parts, each `healthy`, `degraded` or `down`.
 #[derive(Debug, Clone, Object)]
@@ -48,6 +44,13 @@ struct Alerts {
     unreachable: u64,
     /// How many of these have opted out of the business's texts: they have to text START to the number that alerts them.
     opted_out: u64,
+}
+
+impl Alerts {
+    fn of(found: UnreachedAlerts) -> Self {
+        let count = |count: i64| u64::try_from(count).unwrap_or_default();
+        Self { unreachable: count(found.unreachable), opted_out: count(found.opted_out) }
+    }
 }
 
 /// What a person should know, though all parts are well.
@@ -109,7 +112,7 @@ impl HealthApi {
     /// How the service and its parts fare.
     #[oai(path = "/health", method = "get", operation_id = "health")]
     async fn health(&self, edge: EdgeData<'_>) -> HealthAnswer {
-        let (look, alerts) = tokio::join!(edge.probes.look(), unreached_alerts(&edge));
+        let (look, alerts) = tokio::join!(edge.probes.look(), edge.probes.unreached_alerts());
         let accepting = look.can_accept();
         let all_well = Service::ALL.iter().all(|service| look.state(*service) == State::Healthy);
         let services = Services::of(&look);
@@ -122,7 +125,7 @@ impl HealthApi {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_seconds: edge.started_at.elapsed().as_secs(),
             services,
-            details: Details { alerts },
+            details: Details { alerts: alerts.map(Alerts::of) },
         };
         if accepting { HealthAnswer::Accepting(Json(health)) } else { HealthAnswer::Unhealthy(Json(health)) }
     }
@@ -144,13 +147,6 @@ impl HealthApi {
         }
         probe(edge.vitals.everything_was_there() && look.can_accept())
     }
-}
-
-/// No longer than the parts are looked at; nothing where PostgreSQL does not answer.
-async fn unreached_alerts(edge: &Edge) -> Option<Alerts> {
-    let found = tokio::time::timeout(PATIENCE, edge.store.unreached_alerts()).await.ok()?.ok()?;
-    let count = |count: i64| u64::try_from(count).unwrap_or_default();
-    Some(Alerts { unreachable: count(found.unreachable), opted_out: count(found.opted_out) })
 }
 
 fn probe(yes: bool) -> ProbeAnswer {
