@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::PgConnection;
-use sqlx::types::Json;
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::{OutboxRow, Store, StoreError};
@@ -49,6 +48,21 @@ pub struct NumberLook {
     pub unanswered_looks: i32,
     /// How often what is known has changed.
     pub changes: i64,
+}
+
+/// Whether a business has this number now.
+pub(super) async fn has(
+    executor: impl PgExecutor<'_>,
+    business_id: &str,
+    phone: &PhoneNumber,
+) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM business_numbers WHERE phone = $1 AND business_id = $2) AS "has!""#,
+        phone.as_str(),
+        business_id
+    )
+    .fetch_one(executor)
+    .await?)
 }
 
 /// The numbers of a business are looked up at another account from now on: nothing is known of them there.
@@ -179,16 +193,7 @@ impl Store {
             return Ok(false);
         }
         if let Some(row) = told {
-            sqlx::query!(
-                "INSERT INTO outbox (key, subject, message_id, headers, payload) VALUES ($1, $2, $3, $4, $5)",
-                row.key,
-                row.subject,
-                row.message_id,
-                Json(&row.headers) as _,
-                row.payload
-            )
-            .execute(&mut *tx)
-            .await?;
+            super::outbox::write(&mut tx, row).await?;
         }
         tx.commit().await?;
         Ok(true)

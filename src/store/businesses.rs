@@ -226,12 +226,6 @@ impl Store {
     /// # Errors
     /// When PostgreSQL is away.
     pub async fn has_number(&self, business_id: &str, phone: &PhoneNumber) -> Result<bool, StoreError> {
-        Ok(sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM business_numbers WHERE phone = $1 AND business_id = $2) AS "has!""#,
-            phone.as_str(),
-            business_id
-        )
-        .fetch_one(&self.pool)
-        .await?)
+        super::business_numbers::has(&self.pool, business_id, phone).await
     }
 }

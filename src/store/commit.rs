@@ -172,16 +172,7 @@ async fn write(tx: &mut Transaction<'_, Postgres>, commit: &Commit<'_>) -> Resul
         return Ok(Committed::CallConflict);
     }
     for row in commit.outbox {
-        sqlx::query!(
-            "INSERT INTO outbox (key, subject, message_id, headers, payload) VALUES ($1, $2, $3, $4, $5)",
-            row.key,
-            row.subject,
-            row.message_id,
-            Json(&row.headers) as _,
-            row.payload
-        )
-        .execute(&mut **tx)
-        .await?;
+        super::outbox::write(tx, row).await?;
     }
     Ok(Committed::Done)
 }
@@ -193,13 +184,7 @@ async fn not_written(
     number_of: Option<&str>,
 ) -> Result<Committed, StoreError> {
     let Some(business_id) = number_of else { return Ok(Committed::Conflict) };
-    let still_its_own = sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT 1 FROM business_numbers WHERE phone = $1 AND business_id = $2) AS "own!""#,
-        c.business_phone.as_str(),
-        business_id
-    )
-    .fetch_one(tx)
-    .await?;
+    let still_its_own = super::business_numbers::has(tx, business_id, &c.business_phone).await?;
     Ok(if still_its_own { Committed::Conflict } else { Committed::NumberMoved })
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use sqlx::types::Json;
-use sqlx::{Postgres, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{OutboxRow, Store, StoreError};
 
 /// An effect that waits to be published.
 #[derive(Debug, Clone)]
@@ -21,6 +21,21 @@ pub struct WaitingRow {
     pub headers: BTreeMap<String, String>,
     /// The payload.
     pub payload: Value,
+}
+
+/// Has an effect wait to be published, from the end of this transaction on.
+pub(super) async fn write(tx: &mut PgConnection, row: &OutboxRow) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO outbox (key, subject, message_id, headers, payload) VALUES ($1, $2, $3, $4, $5)",
+        row.key,
+        row.subject,
+        row.message_id,
+        Json(&row.headers) as _,
+        row.payload
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// A key's waiting rows, locked until they are marked or this is dropped.
