@@ -23,74 +23,59 @@ pub(super) enum Found {
 
 static TABLES: LazyLock<Tables> = LazyLock::new(Tables::new);
 
-struct Tables {
-    alone: Phrases,
-    alone_in_a_sentence: Phrases,
-    between: Phrases,
-    courtesy: Phrases,
-    yes_or_no: Phrases,
-    reasons: Phrases,
-    doubtful_whole: Phrases,
-    doubtful_courtesy: Phrases,
-    new_thought: Phrases,
-    after_a_word: Phrases,
-    neutral: Phrases,
-    neutral_after_stop: Phrases,
-    conditions_before: Phrases,
-    conditions_after: Phrases,
-    opposite: Phrases,
-    between_opposite: Phrases,
-    speech: Phrases,
-    denials: Phrases,
-    myself: Phrases,
-    asks_about: Phrases,
-    may_ask_for: Phrases,
-    goes_on: Phrases,
-    how_to: Phrases,
-    i_will: Phrases,
-    subjects: Phrases,
-    articles: Phrases,
-    have: Phrases,
-    jokes: Phrases,
-    wants_texts: Phrases,
-    phrases: Phrases<Means>,
+/// The tables, compiled: a field for each list of phrases, and the one of what the phrases mean.
+macro_rules! tables {
+    ($($field:ident: $list:ident,)+) => {
+        struct Tables {
+            $($field: Phrases,)+
+            phrases: Phrases<Means>,
+        }
+
+        impl Tables {
+            /// The lists as they are written.
+            #[cfg(test)]
+            const LISTS: &[&[&str]] = &[$(tables::$list),+];
+
+            fn new() -> Self {
+                Self {
+                    $($field: Phrases::new(tables::$list),)+
+                    phrases: Phrases::with(tables::PHRASES.iter().copied()),
+                }
+            }
+        }
+    };
 }
 
-impl Tables {
-    fn new() -> Self {
-        Self {
-            alone: Phrases::new(tables::ALONE),
-            alone_in_a_sentence: Phrases::new(tables::ALONE_IN_A_SENTENCE),
-            between: Phrases::new(tables::BETWEEN),
-            courtesy: Phrases::new(tables::COURTESY),
-            yes_or_no: Phrases::new(tables::YES_OR_NO),
-            reasons: Phrases::new(tables::REASONS),
-            doubtful_whole: Phrases::new(tables::DOUBTFUL_WHOLE),
-            doubtful_courtesy: Phrases::new(tables::DOUBTFUL_COURTESY),
-            new_thought: Phrases::new(tables::NEW_THOUGHT),
-            after_a_word: Phrases::new(tables::AFTER_A_WORD),
-            neutral: Phrases::new(tables::NEUTRAL),
-            neutral_after_stop: Phrases::new(tables::NEUTRAL_AFTER_STOP),
-            conditions_before: Phrases::new(tables::CONDITIONS_BEFORE),
-            conditions_after: Phrases::new(tables::CONDITIONS_AFTER),
-            opposite: Phrases::new(tables::OPPOSITE),
-            between_opposite: Phrases::new(tables::BETWEEN_OPPOSITE),
-            speech: Phrases::new(tables::SPEECH),
-            denials: Phrases::new(tables::DENIALS),
-            myself: Phrases::new(tables::MYSELF),
-            asks_about: Phrases::new(tables::ASKS_ABOUT),
-            may_ask_for: Phrases::new(tables::MAY_ASK_FOR),
-            goes_on: Phrases::new(tables::GOES_ON),
-            how_to: Phrases::new(tables::HOW_TO),
-            i_will: Phrases::new(tables::I_WILL),
-            subjects: Phrases::new(tables::SUBJECTS),
-            articles: Phrases::new(tables::ARTICLES),
-            have: Phrases::new(tables::HAVE),
-            jokes: Phrases::new(tables::JOKES),
-            wants_texts: Phrases::new(tables::WANTS_TEXTS),
-            phrases: Phrases::with(tables::PHRASES.iter().copied()),
-        }
-    }
+tables! {
+    alone: ALONE,
+    alone_in_a_sentence: ALONE_IN_A_SENTENCE,
+    between: BETWEEN,
+    courtesy: COURTESY,
+    yes_or_no: YES_OR_NO,
+    reasons: REASONS,
+    doubtful_whole: DOUBTFUL_WHOLE,
+    doubtful_courtesy: DOUBTFUL_COURTESY,
+    new_thought: NEW_THOUGHT,
+    after_a_word: AFTER_A_WORD,
+    neutral: NEUTRAL,
+    neutral_after_stop: NEUTRAL_AFTER_STOP,
+    conditions_before: CONDITIONS_BEFORE,
+    conditions_after: CONDITIONS_AFTER,
+    opposite: OPPOSITE,
+    between_opposite: BETWEEN_OPPOSITE,
+    speech: SPEECH,
+    denials: DENIALS,
+    myself: MYSELF,
+    asks_about: ASKS_ABOUT,
+    may_ask_for: MAY_ASK_FOR,
+    goes_on: GOES_ON,
+    how_to: HOW_TO,
+    i_will: I_WILL,
+    subjects: SUBJECTS,
+    articles: ARTICLES,
+    have: HAVE,
+    jokes: JOKES,
+    wants_texts: WANTS_TEXTS,
 }
 
 /// Reads a text. No text makes it panic, and its time grows with the text's length.
@@ -368,38 +353,7 @@ mod tests {
     #[test]
     fn the_tables_are_whole() {
         let all = tables::PHRASES.iter().map(|(_, written)| *written);
-        let lists = [
-            tables::ALONE,
-            tables::ALONE_IN_A_SENTENCE,
-            tables::BETWEEN,
-            tables::COURTESY,
-            tables::YES_OR_NO,
-            tables::REASONS,
-            tables::DOUBTFUL_WHOLE,
-            tables::DOUBTFUL_COURTESY,
-            tables::NEW_THOUGHT,
-            tables::AFTER_A_WORD,
-            tables::NEUTRAL,
-            tables::NEUTRAL_AFTER_STOP,
-            tables::CONDITIONS_BEFORE,
-            tables::CONDITIONS_AFTER,
-            tables::OPPOSITE,
-            tables::BETWEEN_OPPOSITE,
-            tables::SPEECH,
-            tables::DENIALS,
-            tables::MYSELF,
-            tables::ASKS_ABOUT,
-            tables::MAY_ASK_FOR,
-            tables::GOES_ON,
-            tables::HOW_TO,
-            tables::I_WILL,
-            tables::SUBJECTS,
-            tables::ARTICLES,
-            tables::HAVE,
-            tables::JOKES,
-            tables::WANTS_TEXTS,
-        ];
-        for written in all.chain(lists.into_iter().flatten().copied()) {
+        for written in all.chain(Tables::LISTS.iter().copied().flatten().copied()) {
             assert!(
                 Phrase::new(written).is_whole(),
                 "`{written}` names a list that is not there, or may be nothing at all"
