@@ -333,9 +333,8 @@ impl Connection {
         open.change(self.number, |entry| entry.held = entry.held.saturating_add(bytes));
         while open.held > BODIES || open.held_by_anybody > BODIES_OF_ANYBODY {
             let holds = &open.staying.holds;
-            let nothing = holds
-                .iter()
-                .find(|number| open.staying.nothing.contains(number) || open.staying.judged.contains(number));
+            let nothing =
+                holds.iter().find(|number| open.by_number.get(number).is_some_and(|entry| !entry.has_shown_itself));
             let Some(first) = nothing.or(holds.first()).copied() else { return };
             open.close(first, ConnectionEnd::Memory);
         }
