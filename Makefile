@@ -28,9 +28,9 @@ run: servers ## Plays the whole journey visibly on real servers, then stays up
 	target/debug/demo
 
 .PHONY: test
-test: servers $(if $(COVERAGE),,nextest) ## Runs all tests against real servers (COVERAGE=1: instrumented, with the figure)
+test: servers nextest ## Runs all tests against real servers (COVERAGE=1: instrumented, with the figure)
 	$(CARGO) build $(ALL) --bins --tests
-	$(if $(COVERAGE),$(WITH_SERVERS) --fast -- scripts/coverage $(COVERAGE_LEAST),$(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --profile $(NEXTEST_PROFILE) $(NEXTEST))
+	$(if $(COVERAGE),$(WITH_SERVERS) --fast -- env NEXTEST_PROFILE=$(NEXTEST_PROFILE) scripts/coverage $(COVERAGE_LEAST),$(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --profile $(NEXTEST_PROFILE) $(NEXTEST))
 	$(WITH_SERVERS) --fast -- $(CARGO) test --doc $(ALL)
 	@echo "how right the emergencies are (tests/corpus/emergencies/README.md):"
 	$(CARGO) test $(ALL) --test it --quiet emergency_corpus -- --nocapture

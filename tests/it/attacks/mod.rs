@@ -2,17 +2,13 @@
 //! (docs/threat-model.md).
 
 mod answers;
-mod connections;
 mod door;
 mod forwarding;
-mod http2;
 mod loops;
 mod main_account;
 mod moved_numbers;
 mod numbers;
-mod patience;
 mod phones;
-mod places;
 mod rule_book;
 mod scope;
 mod silence;

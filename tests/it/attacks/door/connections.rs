@@ -8,7 +8,7 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::door::{Door, FORGED, rest_of};
+use super::{Door, FORGED, rest_of};
 use crate::harness::{API_KEY, eventually};
 
 const THOUSAND: usize = 1_000;

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use url::form_urlencoded::Serializer;
 
-use super::door::{Door, FORGED};
+use super::{Door, FORGED};
 use crate::harness::{CUSTOMER, OUR_NUMBER, business};
 use crate::signatures::{OWN_TOKEN, TOKEN_KEY};
 

@@ -1,4 +1,13 @@
-//! The program under attack: its memory is its own, and calls keep coming in.
+//! At the door: thousands of connections or requests at once, during which every call is answered within a second and
+//! the process stays small.
+//!
+//! The bounds hold for the program as it is built, with the machine to itself: these tests run alone
+//! (`.config/nextest.toml`), and not instrumented for coverage (`scripts/coverage`).
+
+mod connections;
+mod http2;
+mod patience;
+mod places;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nmc_testbed::twilio::TwilioOptions;
 use tokio::time::timeout;
 
-use super::door::{Door, rest_of};
+use super::{Door, rest_of};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HEADERS: u8 = 1;

@@ -6,7 +6,7 @@ use nmc_testbed::twilio::TwilioOptions;
 use tokio::time::timeout;
 
 use super::connections::call;
-use super::door::{Door, rest_of};
+use super::{Door, rest_of};
 use crate::harness::API_KEY;
 
 /// What is not asked for in time is closed, each after its own time. All at once, for each takes its time.
