@@ -1,5 +1,5 @@
-"""Learns the weights of src/emergency/learned.bin (scripts/train-emergencies): a logistic regression over the places of
-features, which src/emergency/features.rs hands out. Each feature counts once, shared among the root of their number."""
+"""Learns the weights of src/domain/emergency/learned.bin (scripts/train-emergencies): a logistic regression over the places of
+features, which src/domain/emergency/features.rs hands out. Each feature counts once, shared among the root of their number."""
 
 import json
 import struct

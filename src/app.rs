@@ -10,27 +10,31 @@ use futures::FutureExt;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::answering::{Dispatch, Guarded};
+use crate::adapters::dispatchbot::DispatchBotClient;
+use crate::adapters::jetstream::JetStream;
+use crate::adapters::jetstream::definitions::{self, Mode};
+use crate::adapters::postgres::Store;
+use crate::adapters::redis::RedisSink;
+use crate::adapters::twilio::{MediaClient, TwilioClient};
+use crate::businesses::Accounts;
+use crate::businesses::{Directory, Mirror, keep_mirror};
 use crate::config::Config;
-use crate::conversation::Policy;
+use crate::dead_letters::DeadLetterStream;
 use crate::dead_letters::{Attribution, DeadLetters, replay_queued};
-use crate::dispatchbot::DispatchBotClient;
-use crate::edge::{self, Edge};
-use crate::emergency;
-use crate::jetstream::JetStream;
-use crate::jetstream::definitions::{self, Mode};
-use crate::numbers::{self, CodeSender, Verifier};
-use crate::pipelines::{self, DeadLetterStream, Parts};
-use crate::retention::keep_for;
+use crate::domain::conversation::Policy;
+use crate::domain::emergency;
+use crate::engine::{Outbox, Shell, sweep};
+use crate::health::Vitals;
+use crate::health::{self, Probes};
+use crate::http::{self, Edge};
+use crate::lifecycle::keep_for;
 use crate::secrets::TokenCipher;
-use crate::sending::{Accounts, Deliver, prove_accounts};
-use crate::services::{self, Probes};
-use crate::shell::{Directory, Mirror, Outbox, Shell, keep_mirror, sweep};
-use crate::sinks::RedisSink;
-use crate::store::Store;
 use crate::telemetry::Metrics;
-use crate::twilio::{MediaClient, TwilioClient};
-use crate::vitals::Vitals;
+use crate::worker::analyze::{Dispatch, Guarded};
+use crate::worker::send::Deliver;
+use crate::worker::{self, Parts};
+use crate::worker::{CodeSender, Verifier};
+use crate::worker::{ForwardEvent, prove_accounts};
 
 /// How long Twilio may take to answer a send, whose outcome counts as unknown then; and to give an attachment.
 const TWILIO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -78,7 +82,7 @@ impl Application {
         let vitals = Vitals::default();
         let store = Store::lazy(config.database_url.expose()).context("DATABASE_URL")?;
         let jetstream = JetStream::connect(&config.nats_url).await.context("NATS_URL")?;
-        let redis = Arc::new(RedisSink::lazy(config.redis_url.expose(), metrics.clone()).context("REDIS_URL")?);
+        let redis = Arc::new(RedisSink::lazy(config.redis_url.expose()).context("REDIS_URL")?);
         let cipher = config.token_key.as_ref().map(|key| TokenCipher::new(*key.expose()));
         let mirror = Mirror::default();
         let accounts = Accounts::new(store.clone(), mirror.clone(), config.twilio.clone(), cipher.clone());
@@ -95,7 +99,7 @@ impl Application {
         }
         let outbox = Outbox::new(store.clone(), jetstream.publisher(), metrics.clone());
         let shell = Shell::new(store.clone(), outbox, directory, policy(&config), metrics.clone());
-        let http = crate::http_client::build().context("HTTP client")?;
+        let http = crate::adapters::http_client::build().context("HTTP client")?;
         if role != Role::Edge {
             let dispatchbot =
                 DispatchBotClient::new(http.clone(), &config.dispatchbot.url, config.dispatchbot.api_key.clone());
@@ -111,7 +115,7 @@ impl Application {
                     reconcile_after: config.reconcile_after,
                     metrics: metrics.clone(),
                 }),
-                redis: Arc::clone(&redis),
+                redis: Arc::new(ForwardEvent { redis: Arc::clone(&redis), metrics: metrics.clone() }),
                 dead: Arc::new(dead),
                 metrics: metrics.clone(),
                 shell: shell.clone(),
@@ -126,15 +130,15 @@ impl Application {
                 metrics: metrics.clone(),
                 asks: config.verify_numbers,
             };
-            spawn(&mut tasks, "numbers", numbers::verify(verifier, shutdown.clone()));
+            spawn(&mut tasks, "numbers", worker::verify(verifier, shutdown.clone()));
             let sender = CodeSender {
                 store: store.clone(),
                 accounts: accounts.clone(),
                 twilio: twilio(),
                 send_rate: config.send_rate,
             };
-            spawn(&mut tasks, "codes", numbers::send_codes(sender, shutdown.clone()));
-            spawn(&mut tasks, "pipelines", pipelines::run(parts, shutdown.clone()));
+            spawn(&mut tasks, "codes", worker::send_codes(sender, shutdown.clone()));
+            spawn(&mut tasks, "pipelines", worker::run(parts, shutdown.clone()));
             spawn(&mut tasks, "sweeper", sweep(shell.clone(), shutdown.clone()));
             let kept = keep_for(config.keep, store.clone(), jetstream.clone(), Arc::clone(&redis), shutdown.clone());
             spawn(&mut tasks, "retention", kept);
@@ -150,8 +154,8 @@ impl Application {
             spawn(&mut tasks, "replays", replay_queued(letters, config.replay_rate, shutdown.clone()));
         }
         let probes = Probes::new(jetstream.clone(), store.clone(), Arc::clone(&redis));
-        spawn(&mut tasks, "services", services::watch(probes, jetstream.clone(), metrics.clone(), shutdown.clone()));
-        spawn(&mut tasks, "waiting", edge::publish_waiting(jetstream.clone(), store.clone(), shutdown.clone()));
+        spawn(&mut tasks, "services", health::watch(probes, jetstream.clone(), metrics.clone(), shutdown.clone()));
+        spawn(&mut tasks, "waiting", http::publish_waiting(jetstream.clone(), store.clone(), shutdown.clone()));
         let mut address = None;
         if role != Role::Worker {
             let media =
@@ -173,9 +177,9 @@ impl Application {
                 rules,
                 shutdown.clone(),
             );
-            let measured = edge::measure(Arc::clone(edge.intake()), jetstream.clone(), store.clone(), shutdown.clone());
+            let measured = http::measure(Arc::clone(edge.intake()), jetstream.clone(), store.clone(), shutdown.clone());
             spawn(&mut tasks, "intake", measured);
-            let (bound, serving) = edge::serve(edge, config.bind, shutdown.clone()).await?;
+            let (bound, serving) = http::serve(edge, config.bind, shutdown.clone()).await?;
             tracing::info!(address = %bound, "listening");
             address = Some(bound);
             spawn(&mut tasks, "edge", serving);

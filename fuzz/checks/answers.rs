@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use nevermisscall::dispatchbot::{Analysis, read_answer};
-use nevermisscall::prices::{PriceRange, are_estimated};
-use nevermisscall::twilio::{SendOutcome, read_created, read_page};
+use nevermisscall::adapters::dispatchbot::{Analysis, read_answer};
+use nevermisscall::adapters::twilio::{SendOutcome, read_created, read_page};
+use nevermisscall::domain::price_check::{PriceRange, are_estimated};
 use reqwest::StatusCode;
 
 /// Nothing panics; an answer that passes is one that the rules can use, and what is not clear is unknown.

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{FutureExt, StreamExt, stream};
-use nevermisscall::business::Profile;
+use nevermisscall::adapters::jetstream::subjects;
 use nevermisscall::dead_letters::DeadLetterBody;
-use nevermisscall::edge::api::Envelope;
-use nevermisscall::emergency::{self, Reading};
-use nevermisscall::inbound::Inbound;
-use nevermisscall::operators::{DeadLetter, DeadReason, DeliveryStreamExt, FailureReason, Metadata, Receipt};
-use nevermisscall::pipelines::{Fire, dead_letter};
-use nevermisscall::shell::{AnalyzeTask, SendTask};
-use nevermisscall::subjects;
+use nevermisscall::dead_letters::dead_letter;
+use nevermisscall::domain::business::Profile;
+use nevermisscall::domain::emergency::{self, Reading};
+use nevermisscall::engine::{AnalyzeTask, SendTask};
+use nevermisscall::http::api::Envelope;
+use nevermisscall::stream::{DeadLetter, DeadReason, DeliveryStreamExt, FailureReason, Metadata, Receipt};
+use nevermisscall::webhook::Inbound;
+use nevermisscall::worker::Fire;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
-use nevermisscall::edge::twilio::form::{RawParams, parse};
-use nevermisscall::edge::twilio::signature::{SignedContent, compute, verify};
+use nevermisscall::http::twilio::signature::{SignedContent, compute, verify};
+use nevermisscall::webhook::form::{RawParams, parse};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nevermisscall::edge::twilio::twiml;
+use nevermisscall::http::twilio::twiml;
 use roxmltree::Document;
 
 /// Twilio refuses longer documents.

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::adapters::jetstream::JetStream;
+use crate::adapters::postgres::Store;
 use crate::config::{ConfigError, Rate, Secret, Settings};
 use crate::dead_letters::{DeadLetters, Letter, LetterFilter, Order, Replayed, Status};
-use crate::jetstream::JetStream;
-use crate::store::Store;
 
 /// Who put a letter back, as it is noted.
 const ASKED_BY: &str = "the command line";

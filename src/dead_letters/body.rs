@@ -8,8 +8,8 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::operators::DeadLetter;
-use crate::phone::PhoneNumber;
+use crate::domain::phone::PhoneNumber;
+use crate::stream::DeadLetter;
 
 /// A letter, as it is written and read.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::edge::twilio::{EDGE_SUBJECT, form, signer_in};
-use crate::inbound::{Inbound, Signer, Webhook};
-use crate::operators::DeadLetter;
-use crate::phone::PhoneNumber;
-use crate::shell::{Directory, DirectoryError};
-use crate::store::{Store, StoreError};
+use crate::adapters::postgres::{Store, StoreError};
+use crate::businesses::{Directory, DirectoryError};
+use crate::domain::business::Signer;
+use crate::domain::phone::PhoneNumber;
+use crate::stream::DeadLetter;
+use crate::webhook::{EDGE_SUBJECT, Inbound, Webhook, form, signer_in};
 
 /// A letter is kept without its business where that takes longer to find out.
 const PATIENCE: Duration = Duration::from_millis(500);

@@ -1,6 +1,6 @@
 //! Looking through NMC_DEAD, block by block: newest first for who reads, oldest first for who puts back.
 
-use crate::jetstream::StoredLetter;
+use crate::adapters::jetstream::StoredLetter;
 use crate::text_enum;
 
 use super::{DeadLetterBody, DeadLetters, DeadLettersError, Letter};

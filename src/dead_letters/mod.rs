@@ -1,6 +1,6 @@
 //! Dead letters: what could not be processed, listed, and put back once its cause is mended.
 //!
-//! Fed by the pipelines and the edge, which write letters to NMC_DEAD ([`crate::pipelines::DeadLetterStream`]); read and
+//! Fed by the pipelines and the edge, which write letters to NMC_DEAD ([`DeadLetterStream`]); read and
 //! replayed by the REST API and the command line. A replay publishes what the letter holds where it came from, under an id
 //! of its own and with the input's old one: the inbox knows what was decided before, so it changes nothing twice. Each letter
 //! is put back once; what fails again comes back as a new letter that names the one before.
@@ -9,18 +9,21 @@ mod body;
 mod business;
 mod find;
 mod queue;
+mod reparse;
 mod replay;
+mod stream;
 
 use chrono::{DateTime, Utc};
 
-use crate::jetstream::{JetStream, LetterError};
-use crate::store::{ReplayRow, Store, StoreError};
+use crate::adapters::jetstream::{JetStream, LetterError};
+use crate::adapters::postgres::{ReplayRow, Store, StoreError};
 
 pub use body::{DeadLetterBody, Kept, KeptError};
 pub use business::Attribution;
 pub use find::{LetterFilter, LetterPage, Order, Status};
 pub use queue::{drain, replay_queued};
 pub use replay::Replayed;
+pub use stream::{DeadLetterStream, dead_letter};
 
 /// Header of a webhook or task that was put back: the letter that it was.
 pub const REPLAY_OF: &str = "Nmc-Replay-Of";
@@ -38,7 +41,7 @@ pub enum DeadLettersError {
     Store(#[from] StoreError),
     /// JetStream has not acknowledged what was put back: it may be tried again.
     #[error(transparent)]
-    Publish(#[from] crate::jetstream::PublishError),
+    Publish(#[from] crate::adapters::jetstream::PublishError),
 }
 
 /// A letter of NMC_DEAD, and what became of it.

@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::replay::outgoing;
 use super::{DeadLetters, DeadLettersError, LetterFilter, Order, Status};
+use crate::adapters::outage;
 use crate::config::Rate;
-use crate::services;
 
 /// How often the queue is looked at.
 const EVERY: Duration = Duration::from_millis(500);
@@ -25,7 +25,7 @@ pub async fn replay_queued(letters: DeadLetters, rate: Rate, shutdown: Cancellat
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
         if let Err(error) = drain(&letters, rate).await {
             // An outage is told once, by whoever watches the services.
-            match services::missing(&error) {
+            match outage::missing(&error) {
                 Some(service) => tracing::debug!(%error, %service, "queued dead letters wait"),
                 None => tracing::warn!(%error, "queued dead letters could not be put back; they will be"),
             }

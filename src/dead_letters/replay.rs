@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::reparse::read_again;
 use super::{DeadLetterBody, DeadLetters, DeadLettersError, Letter, REPLAY_OF};
-use crate::edge::twilio;
-use crate::jetstream::Outgoing;
-use crate::subjects;
+use crate::adapters::jetstream::Outgoing;
+use crate::adapters::jetstream::subjects;
+use crate::webhook::EDGE_SUBJECT;
 
 /// What became of a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +63,8 @@ pub(super) fn outgoing(letter: &Letter) -> Result<Outgoing, String> {
 }
 
 fn content(body: &DeadLetterBody) -> Result<(String, Bytes), String> {
-    if body.subject.starts_with(twilio::EDGE_SUBJECT) {
-        let inbound = twilio::read_again(body)?;
+    if body.subject.starts_with(EDGE_SUBJECT) {
+        let inbound = read_again(body)?;
         let payload = serde_json::to_vec(&inbound).map_err(|error| error.to_string())?;
         return Ok((subjects::inbound(inbound.webhook.kind(), &inbound.webhook.key()), payload.into()));
     }
@@ -114,7 +115,7 @@ mod tests {
         let headers = [("Nmc-Path", "/webhooks/twilio/sms"), ("Nmc-Account-Sid", "AC2")];
         let letter = letter("nmc.edge.sms", &headers, form);
         let outgoing = outgoing(&letter).unwrap();
-        let inbound: crate::inbound::Inbound = serde_json::from_slice(&outgoing.payload).unwrap();
+        let inbound: crate::webhook::Inbound = serde_json::from_slice(&outgoing.payload).unwrap();
         assert_eq!((inbound.input_id.as_str(), inbound.signer.own_account.as_deref()), ("sms:SM1", Some("AC2")));
         assert_eq!(inbound.received_at, letter.body.first_seen, "its place in the conversation is that of its arrival");
         assert!(outgoing.subject.starts_with("nmc.inbound.sms."), "{}", outgoing.subject);

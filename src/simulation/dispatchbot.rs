@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::scheduler::Group;
 use super::weather::Fault;
 use super::world::World;
-use crate::answering::Analyst;
-use crate::dispatchbot::{Analysis, AnalyzeError, AnalyzeRequest, UrgencyLevel};
+use crate::adapters::dispatchbot::{Analysis, AnalyzeError, AnalyzeRequest, UrgencyLevel};
+use crate::worker::analyze::Analyst;
 
 /// What DispatchBot makes of a window, and when.
 #[derive(Clone, Copy)]

@@ -10,10 +10,11 @@ use super::jetstream::SimPublisher;
 use super::scheduler::WORLD;
 use super::weather::Fault;
 use super::world::World;
-use crate::inbound::{Inbound, Signer, Webhook};
-use crate::jetstream::Outgoing;
-use crate::shell::Publish;
-use crate::subjects;
+use crate::adapters::jetstream::Outgoing;
+use crate::adapters::jetstream::subjects;
+use crate::domain::business::Signer;
+use crate::engine::Publish;
+use crate::webhook::{Inbound, Webhook};
 
 /// The edges' clocks are wrong by no more than this.
 const CLOCKS_MS: u64 = 40;
@@ -69,7 +70,7 @@ async fn bring(world: &World, input_id: &str, body_hash: &str, message_id: &str,
 }
 
 /// JetStream is away for this edge: the webhook waits in PostgreSQL, and comes with the stamp of its arrival. Twin of
-/// `publish_waiting` in `src/edge/durable.rs`.
+/// `publish_waiting` in `src/http/durable.rs`.
 fn keep(world: &World, input_id: &str, webhook: &Webhook) {
     let kept = outgoing(world, input_id, "first", &format!("{input_id}:first"), webhook);
     let (there, after) = (world.clone(), world.lock().weather.between(500, 10_000));

@@ -24,7 +24,7 @@ mod world;
 
 use std::time::Duration;
 
-use crate::conversation::Policy;
+use crate::domain::conversation::Policy;
 use crate::telemetry::Metrics;
 use planted::Planted;
 use scheduler::WORLD;

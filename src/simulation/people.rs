@@ -10,13 +10,13 @@ use super::scheduler::WORLD;
 use super::store::SimStore;
 use super::worker;
 use super::world::World;
-use crate::business::{Profile, Trade};
-use crate::conversation::{Conversation, Input, Status};
-use crate::inbound::Webhook;
-use crate::sending::settled;
-use crate::shell::Applied;
-use crate::store::BusinessRecord;
+use crate::adapters::postgres::BusinessRecord;
+use crate::domain::business::{Profile, Trade};
+use crate::domain::conversation::{Conversation, Input, Status};
+use crate::engine::Applied;
+use crate::engine::settled;
 use crate::telemetry::Metrics;
+use crate::webhook::Webhook;
 
 /// How long people do things.
 pub const ACTS_MS: u64 = 40_000;
@@ -154,7 +154,7 @@ async fn owner_acts(world: &World, phone: &str, commands: u64, metrics: &Metrics
         tokio::time::sleep(after).await;
         let Some(conversation) = newest(world, phone) else { continue };
         let command = {
-            let owned = conversation.ownership == crate::conversation::Ownership::User;
+            let owned = conversation.ownership == crate::domain::conversation::Ownership::User;
             let mut state = world.lock();
             match state.weather.below(if owned { 10 } else { 6 }) {
                 0..3 => Command::TakeOver,

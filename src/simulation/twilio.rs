@@ -12,9 +12,9 @@ use super::planted::Planted;
 use super::scheduler::{Group, WORLD};
 use super::weather::Fault;
 use super::world::World;
-use crate::inbound::Webhook;
-use crate::sending::Carrier;
-use crate::twilio::{Account, ListError, ListedMessage, OutgoingSms, SendOutcome};
+use crate::adapters::twilio::{Account, ListError, ListedMessage, OutgoingSms, SendOutcome};
+use crate::webhook::Webhook;
+use crate::worker::send::Carrier;
 
 /// How long the client waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(10);

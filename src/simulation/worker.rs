@@ -15,13 +15,17 @@ use super::scheduler::{Group, WORLD};
 use super::store::SimStore;
 use super::twilio::SimTwilio;
 use super::world::World;
-use crate::answering::Dispatch;
+use crate::businesses::Accounts;
+use crate::businesses::{Directory, Mirror};
+use crate::clock::Clock;
 use crate::config::{Rate, TwilioConfig};
-use crate::operators::{FailureReason, Metadata};
-use crate::pipelines::{self, DeadLetterStream, Lane, Neighbours, Parts, Stage};
-use crate::sending::{Accounts, Deliver};
-use crate::shell::{Clock, Directory, Mirror, Outbox, Shell, sweep};
+use crate::dead_letters::DeadLetterStream;
+use crate::engine::{Outbox, Shell, sweep};
+use crate::stream::{FailureReason, Metadata};
 use crate::telemetry::Metrics;
+use crate::worker::analyze::Dispatch;
+use crate::worker::send::Deliver;
+use crate::worker::{self, Lane, Neighbours, Parts, Stage};
 
 /// The shell of a simulated process.
 pub type SimShell = Shell<SimStore, SimPublisher>;
@@ -93,18 +97,18 @@ pub fn start(world: &World, metrics: &Metrics) -> Group {
         redis: Arc::new(SimRedis { world: world.clone(), group }),
         dead: Arc::new(DeadLetterStream::new(SimPublisher { world: world.clone(), group }, metrics.clone())),
         metrics: metrics.clone(),
-        rules: crate::emergency::load().unwrap(),
+        rules: crate::domain::emergency::load().unwrap(),
     };
     let never = CancellationToken::new();
     let spawner = &world.spawner;
-    spawner.spawn(group, drop_summary(pipelines::webhooks(&parts, never.clone())));
-    spawner.spawn(group, drop_summary(pipelines::windows(&parts, never.clone())));
-    spawner.spawn(group, drop_summary(pipelines::express(&parts, never.clone())));
+    spawner.spawn(group, drop_summary(worker::webhooks(&parts, never.clone())));
+    spawner.spawn(group, drop_summary(worker::windows(&parts, never.clone())));
+    spawner.spawn(group, drop_summary(worker::express(&parts, never.clone())));
     for lane in [Lane::Usual, Lane::Urgent] {
-        spawner.spawn(group, drop_summary(pipelines::analyze(&parts, lane, never.clone())));
-        spawner.spawn(group, drop_summary(pipelines::send(&parts, lane, never.clone())));
+        spawner.spawn(group, drop_summary(worker::analyze(&parts, lane, never.clone())));
+        spawner.spawn(group, drop_summary(worker::send(&parts, lane, never.clone())));
     }
-    spawner.spawn(group, drop_summary(pipelines::events(&parts, never.clone())));
+    spawner.spawn(group, drop_summary(worker::events(&parts, never.clone())));
     spawner.spawn(group, sweep(shell, never));
     group
 }

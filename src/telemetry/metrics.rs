@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 pub use super::labels::{AiResult, ConnectionEnd, DeliveryStatus, SmsResult, WebhookKind, WindowEvent};
 pub use super::prometheus::CONTENT_TYPE;
 
-use crate::conversation::Seer;
-use crate::emergency;
-use crate::services::Service;
-use crate::store::Verified;
+use crate::domain::conversation::Seer;
+use crate::domain::emergency;
+use crate::domain::phones::Verified;
+use crate::outage::Service;
 
 use super::labels::{CacheLookup, EventStep};
 use super::prometheus::Totals;

@@ -13,10 +13,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::conversation::Seer;
-use crate::emergency;
-use crate::services::Service;
-use crate::store::Verified;
+use crate::domain::conversation::Seer;
+use crate::domain::emergency;
+use crate::domain::phones::Verified;
+use crate::outage::Service;
 
 use super::labelled::Labelled;
 use super::labels::{

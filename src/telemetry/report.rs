@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use crate::conversation::Seer;
-use crate::services::Service;
+use crate::domain::conversation::Seer;
+use crate::outage::Service;
 
 use super::labelled::Labelled;
 use super::labels::{AiResult, CacheLookup, DeliveryStatus, EventStep, SmsResult, WindowEvent};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use nevermisscall::emergency::{self, OwnPhrases};
+use nevermisscall::domain::emergency::{self, OwnPhrases};
 use rstest::rstest;
 use serde::Deserialize;
 

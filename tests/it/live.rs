@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use nevermisscall::config::Secret;
-use nevermisscall::dispatchbot::{
+use nevermisscall::adapters::dispatchbot::{
     AnalyzeRequest, BusinessProfile, DispatchBotClient, Priority, SenderType, WindowMessage,
 };
-use nevermisscall::http_client;
-use nevermisscall::twilio::{Account, OutgoingSms, SendOutcome, TwilioClient};
+use nevermisscall::adapters::http_client;
+use nevermisscall::adapters::twilio::{Account, OutgoingSms, SendOutcome, TwilioClient};
+use nevermisscall::config::Secret;
 use serde_json::json;
 use uuid::Uuid;
 

@@ -29,6 +29,7 @@ mod fuzz_corpus;
 mod harness;
 mod journey;
 mod keys;
+mod layers;
 mod live;
 mod media;
 mod missing;

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use nevermisscall::store::Store;
+use nevermisscall::adapters::postgres::Store;
 use nmc_testbed::servers::{PostgresServer, Shared, Signal};
 use nmc_testbed::twilio::new_message_sid;
 

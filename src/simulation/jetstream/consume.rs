@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{ACK_WAIT_MS, Stored, filter};
-use crate::operators::{Acknowledge, AcknowledgeError, Delivery, Disposition, Metadata, Receipt};
-use crate::pipelines::Source;
 use crate::simulation::planted::Planted;
 use crate::simulation::scheduler::Group;
 use crate::simulation::weather::Fault;
 use crate::simulation::world::{State, World, at};
+use crate::stream::{Acknowledge, AcknowledgeError, Delivery, Disposition, Metadata, Receipt};
+use crate::worker::Source;
 
 /// A process's connection, as far as it consumes.
 #[derive(Clone)]

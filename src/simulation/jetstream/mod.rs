@@ -15,7 +15,7 @@ pub use publish::SimPublisher;
 pub use timers::keep_time;
 
 use super::weather::{Fault, Weather};
-use crate::jetstream::Outgoing;
+use crate::adapters::jetstream::Outgoing;
 
 /// An unacknowledged message comes again after this (`streams/consumers/`).
 const ACK_WAIT_MS: u64 = 10_000;
@@ -177,7 +177,7 @@ impl Streams {
 
     /// Whether a conversation will be looked at: its timer is armed, or a fire is on its way.
     pub fn will_look_at(&self, conversation_id: Uuid) -> bool {
-        let due = crate::subjects::window_due(conversation_id);
+        let due = crate::adapters::jetstream::subjects::window_due(conversation_id);
         let on_its_way = || {
             let Some(consumer) = self.consumers.get("due") else { return false };
             let fires = self.messages("NMC_WINDOWS").iter().zip(1_u64..).filter(|(message, _)| message.subject == due);
@@ -187,7 +187,7 @@ impl Streams {
                     || consumer.pending.contains_key(&sequence)
             })
         };
-        self.timers.contains_key(&crate::subjects::window_arm(conversation_id))
+        self.timers.contains_key(&crate::adapters::jetstream::subjects::window_arm(conversation_id))
             || self.firing.contains(&due)
             || on_its_way()
     }

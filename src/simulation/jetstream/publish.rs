@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 
 use super::timers;
-use crate::inbound::{Inbound, Webhook};
-use crate::jetstream::{Outgoing, PublishError, Published};
-use crate::shell::Publish;
+use crate::adapters::jetstream::subjects;
+use crate::adapters::jetstream::{Outgoing, PublishError, Published};
+use crate::engine::Publish;
 use crate::simulation::scheduler::Group;
 use crate::simulation::weather::Fault;
 use crate::simulation::world::World;
-use crate::subjects;
+use crate::webhook::{Inbound, Webhook};
 
 /// A process's connection, as far as it publishes.
 #[derive(Clone)]

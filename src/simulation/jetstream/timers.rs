@@ -8,7 +8,7 @@ use chrono::DateTime;
 use tokio::time::{Duration, Instant, timeout_at};
 
 use super::{Stored, Timer, stream_of};
-use crate::jetstream::Outgoing;
+use crate::adapters::jetstream::Outgoing;
 use crate::simulation::scheduler::WORLD;
 use crate::simulation::weather::Fault;
 use crate::simulation::world::{State, World, at};

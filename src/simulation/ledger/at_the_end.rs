@@ -1,10 +1,10 @@
 //! What holds when all that was under way has come to its end.
 
 use super::Ledger;
-use crate::conversation::{MessageKind, MessageStatus, Ownership, Status, WindowState};
-use crate::inbound::Webhook;
+use crate::domain::conversation::{MessageKind, MessageStatus, Ownership, Status, WindowState};
 use crate::simulation::jetstream::Streams;
 use crate::simulation::store::{MessageRow, Tables};
+use crate::webhook::Webhook;
 
 impl Ledger {
     /// Closes the books.

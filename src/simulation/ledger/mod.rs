@@ -13,10 +13,10 @@ use uuid::Uuid;
 
 use super::jetstream::Streams;
 use super::store::{MessageRow, Tables};
-use crate::conversation::words::{OptWord, opt_word};
-use crate::conversation::{Decision, MessageKind, MessageStatus, NewMessage, WindowState};
-use crate::inbound::Webhook;
-use crate::phone::PhoneNumber;
+use crate::domain::conversation::words::{OptWord, opt_word};
+use crate::domain::conversation::{Decision, MessageKind, MessageStatus, NewMessage, WindowState};
+use crate::domain::phone::PhoneNumber;
+use crate::webhook::Webhook;
 use opting::Words;
 use windows::WindowHistory;
 
@@ -202,7 +202,7 @@ impl Ledger {
     /// A timer's fire is done with: whoever waits for another look still gets one.
     pub fn fire_acknowledged(&mut self, db: &Tables, streams: &Streams, conversation_id: Uuid) {
         let Some(conversation) = db.conversation(conversation_id) else { return };
-        let arm = crate::subjects::window_arm(conversation_id);
+        let arm = crate::adapters::jetstream::subjects::window_arm(conversation_id);
         let will_be_armed = || db.outbox.iter().any(|effect| !effect.is_published && effect.row.subject == arm);
         let looked_at = conversation.next_look().is_none() || streams.will_look_at(conversation_id) || will_be_armed();
         self.holds(looked_at, || {

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::Ledger;
-use crate::conversation::words::{OptWord, opt_word};
-use crate::conversation::{Decision, LedgerChange, MessageKind};
+use crate::domain::conversation::words::{OptWord, opt_word};
+use crate::domain::conversation::{Decision, LedgerChange, MessageKind};
 use crate::simulation::store::Tables;
 
 /// The newest of each, by when they were sent.

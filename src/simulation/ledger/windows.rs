@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::Ledger;
-use crate::conversation::{Decision, Effect, EventType, Ownership, Status, WindowRecord, WindowState};
+use crate::domain::conversation::{Decision, Effect, EventType, Ownership, Status, WindowRecord, WindowState};
 use crate::simulation::policy;
 
 /// A window, and its past.

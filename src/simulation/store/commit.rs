@@ -1,16 +1,16 @@
-//! The one transaction: twin of `write` in `src/store/commit.rs`, statement by statement.
+//! The one transaction: twin of `write` in `src/adapters/postgres/commit.rs`, statement by statement.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Effect, MessageRow, SimStore, Tables};
-use crate::call::Call;
-use crate::conversation::{
+use crate::adapters::postgres::{Commit, Committed, Message, OutboxRow, StoreError, WaitingRow};
+use crate::domain::call::Call;
+use crate::domain::conversation::{
     Conversation, Decision, LedgerChange, MessageKind, MessageStatus, MessageUpdate, NewMessage, Status,
 };
 use crate::simulation::planted::Planted;
 use crate::simulation::world::State;
-use crate::store::{Commit, Committed, Message, OutboxRow, StoreError, WaitingRow};
 
 /// PostgreSQL's name for one of Twilio's ids that stands with another message.
 const SID_TAKEN: &str = "messages_twilio_sid_key";

@@ -1,5 +1,5 @@
 //! PostgreSQL as the service sees it: tables in memory, each statement and each transaction one step. Twin of the
-//! statements in `src/store/`.
+//! statements in `src/adapters/postgres/`.
 
 mod commit;
 mod outbox;
@@ -13,11 +13,11 @@ use uuid::Uuid;
 
 use super::scheduler::Group;
 use super::world::{State, World};
-use crate::call::Call;
-use crate::conversation::{Conversation, Fence, WindowState};
-use crate::phone::PhoneNumber;
-use crate::shell::Businesses;
-use crate::store::{BusinessRecord, Message, StoreError, WaitingRow};
+use crate::adapters::postgres::{BusinessRecord, Message, StoreError, WaitingRow};
+use crate::businesses::Businesses;
+use crate::domain::call::Call;
+use crate::domain::conversation::{Conversation, Fence, WindowState};
+use crate::domain::phone::PhoneNumber;
 
 pub use outbox::SimDraining;
 

@@ -1,13 +1,13 @@
 //! The outbox: a key's waiting rows, locked until they are marked or the connection is gone. Twin of
-//! `src/store/outbox.rs`.
+//! `src/adapters/postgres/outbox.rs`.
 
 use std::pin::pin;
 
 use uuid::Uuid;
 
 use super::SimStore;
-use crate::shell::WaitingEffects;
-use crate::store::{StoreError, WaitingRow};
+use crate::adapters::postgres::{StoreError, WaitingRow};
+use crate::engine::WaitingEffects;
 
 /// A key's waiting rows, locked.
 pub struct SimDraining {

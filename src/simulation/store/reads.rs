@@ -1,16 +1,19 @@
-//! What is read, and what the shell and the answering ask for: twins of the queries in `src/store/`.
+//! What is read, and what the shell and the answering ask for: twins of the queries in `src/adapters/postgres/`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{SimDraining, SimStore, commit, outbox};
-use crate::answering::Transcript;
-use crate::call::Call;
-use crate::conversation::{Conversation, MessageKind, OtherBusiness, Status};
-use crate::phone::PhoneNumber;
-use crate::shell::Records;
+use crate::adapters::postgres::{
+    CodeAnswer, Commit, Committed, Message, Overdue, PhoneAnswer, ReleasedConversation, StoreError,
+};
+use crate::domain::call::Call;
+use crate::domain::conversation::MessageStatus;
+use crate::domain::conversation::{Conversation, MessageKind, OtherBusiness, Status};
+use crate::domain::phone::PhoneNumber;
+use crate::engine::Records;
 use crate::simulation::planted::Planted;
-use crate::store::{CodeAnswer, Commit, Committed, Message, Overdue, PhoneAnswer, ReleasedConversation, StoreError};
+use crate::worker::analyze::Transcript;
 
 fn seconds(seconds: f64) -> TimeDelta {
     TimeDelta::milliseconds((seconds * 1_000.0) as i64)
@@ -137,6 +140,21 @@ impl Records for SimStore {
         outbox::drain(self, key).await
     }
 
+    async fn ai_messages_under_way(&self, conversation_id: Uuid) -> Result<i64, StoreError> {
+        self.ask("count claims", |state, _| {
+            if state.planted == Planted::TakeoverDoesNotWait {
+                return 0;
+            }
+            let claimed = state.db.messages.iter().filter(|row| {
+                row.recipient.is_none()
+                    && row.message.conversation_id == conversation_id
+                    && row.message.sender_type == "ai"
+                    && row.message.status == MessageStatus::Sending
+            });
+            i64::try_from(claimed.count()).unwrap()
+        })
+        .await
+    }
     async fn stale_outbox_keys(&self, older_than_seconds: f64, limit: i64) -> Result<Vec<Uuid>, StoreError> {
         self.ask("sweep outbox", |state, now| {
             let before = now - seconds(older_than_seconds);

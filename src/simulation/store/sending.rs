@@ -1,4 +1,4 @@
-//! Sending: twins of the statements in `src/store/sending.rs`, condition by condition.
+//! Sending: twins of the statements in `src/adapters/postgres/sending.rs`, condition by condition.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{MessageRow, SimStore, Tables};
-use crate::conversation::{MessageKind, MessageStatus};
-use crate::phone::PhoneNumber;
-use crate::sending::Claims;
+use crate::adapters::postgres::{Claim, Claimed, DueMessage, SendingAccount, StoreError};
+use crate::domain::conversation::{MessageKind, MessageStatus};
+use crate::domain::phone::PhoneNumber;
 use crate::simulation::planted::Planted;
-use crate::store::{Claim, Claimed, DueMessage, SendingAccount, StoreError};
+use crate::worker::send::Claims;
 
 /// What `Store::claim` judges by, line by line.
 fn passes(db: &Tables, row: &MessageRow, with_main: bool, now: DateTime<Utc>) -> bool {
@@ -158,22 +158,6 @@ impl Claims for SimStore {
                 (row.claim, row.lease_until) = (None, None);
                 row.attempts -= 1;
             }
-        })
-        .await
-    }
-
-    async fn ai_messages_under_way(&self, conversation_id: Uuid) -> Result<i64, StoreError> {
-        self.ask("count claims", |state, _| {
-            if state.planted == Planted::TakeoverDoesNotWait {
-                return 0;
-            }
-            let claimed = state.db.messages.iter().filter(|row| {
-                row.recipient.is_none()
-                    && row.message.conversation_id == conversation_id
-                    && row.message.sender_type == "ai"
-                    && row.message.status == MessageStatus::Sending
-            });
-            i64::try_from(claimed.count()).unwrap()
         })
         .await
     }

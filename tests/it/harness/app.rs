@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
+use nevermisscall::adapters::postgres::{KeyScope, Store};
 use nevermisscall::app::{Application, Role};
 use nevermisscall::secrets;
-use nevermisscall::store::{KeyScope, Store};
 use nmc_testbed::twilio::webhooks::WebhookClient;
 use nmc_testbed::twilio::{SentMessage, TwilioOptions, new_call_sid, new_message_sid};
 use serde_json::Value;

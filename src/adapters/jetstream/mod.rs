@@ -1,0 +1,139 @@
+//! JetStream: the durable log between the edge, the conversations and what leaves the house.
+//!
+//! Only this module knows async-nats. It offers three things: [`definitions`] (the streams and consumers of
+//! `streams/`, applied and compared), [`Publisher`] (publish and wait for the acknowledgement) and [`deliveries()`] (a
+//! durable consumer as a stream of [`crate::stream::Delivery`]).
+
+mod bucket;
+pub mod definitions;
+mod deliveries;
+mod follow;
+mod letters;
+mod publish;
+pub mod subjects;
+mod timers;
+
+use std::time::Duration;
+
+pub use bucket::BucketError;
+pub use deliveries::deliveries;
+pub use follow::{FollowError, Followed};
+pub use letters::{LetterError, StoredLetter};
+pub use publish::{Outgoing, PublishError, Published, Publisher, says_away};
+
+/// How long the first connection may take before the client reports it as failed; it goes on trying.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an answer of the JetStream API may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a process that ends waits for its last words to be sent.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What can go wrong with JetStream itself.
+#[derive(Debug, thiserror::Error)]
+pub enum JetStreamError {
+    /// No connection.
+    #[error("NATS connection failed: {0}")]
+    Connect(#[from] async_nats::ConnectError),
+    /// A request to the API was not answered.
+    #[error("JetStream did not answer on {subject}: {source}")]
+    Request {
+        /// The API subject.
+        subject: String,
+        /// Why.
+        #[source]
+        source: async_nats::jetstream::context::RequestError,
+    },
+    /// The API refused.
+    #[error("JetStream refused {subject}: {description} ({code})")]
+    Refused {
+        /// The API subject.
+        subject: String,
+        /// JetStream's error code.
+        code: u64,
+        /// In its words.
+        description: String,
+    },
+    /// A definition in `streams/` is not what it should be.
+    #[error("streams/{file}: {what}")]
+    Definition {
+        /// The file.
+        file: &'static str,
+        /// What is wrong.
+        what: String,
+    },
+    /// A consumer could not be read from.
+    #[error("consumer {consumer} of {stream}: {why}")]
+    Consume {
+        /// The stream.
+        stream: &'static str,
+        /// The consumer.
+        consumer: &'static str,
+        /// Why.
+        why: String,
+    },
+}
+
+/// A connection to NATS with its JetStream context; clones share it.
+#[derive(Debug, Clone)]
+pub struct JetStream {
+    client: async_nats::Client,
+    context: async_nats::jetstream::Context,
+}
+
+impl JetStream {
+    /// Connects, and keeps reconnecting for ever: NATS may come later than we do.
+    ///
+    /// # Errors
+    /// When the URL is not one of NATS.
+    pub async fn connect(urls: &str) -> Result<Self, JetStreamError> {
+        let servers: Vec<&str> = urls.split(',').map(str::trim).filter(|url| !url.is_empty()).collect();
+        let client = async_nats::ConnectOptions::new()
+            .name("nevermisscall")
+            .retry_on_initial_connect()
+            .connection_timeout(CONNECT_TIMEOUT)
+            .max_reconnects(None)
+            .reconnect_delay_callback(|attempt| Duration::from_millis((50 * attempt as u64).min(1_000)))
+            .connect(servers)
+            .await?;
+        let mut context = async_nats::jetstream::new(client.clone());
+        context.set_timeout(REQUEST_TIMEOUT);
+        Ok(Self { client, context })
+    }
+
+    /// A publisher on this connection.
+    pub fn publisher(&self) -> Publisher {
+        Publisher::new(self.client.clone(), self.context.clone())
+    }
+
+    /// Whether the connection stands.
+    pub fn is_connected(&self) -> bool {
+        self.client.connection_state() == async_nats::connection::State::Connected
+    }
+
+    /// How many connections there have been.
+    fn connections(&self) -> u64 {
+        self.client.statistics().connects.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// How many messages a consumer still has to deliver, or to hear of.
+    ///
+    /// # Errors
+    /// When JetStream is away, or has no such consumer.
+    pub async fn waiting(&self, stream: &'static str, consumer: &'static str) -> Result<u64, JetStreamError> {
+        let failed = |why: String| JetStreamError::Consume { stream, consumer, why };
+        let found: async_nats::jetstream::consumer::PullConsumer =
+            self.context.get_consumer_from_stream(consumer, stream).await.map_err(|error| failed(error.to_string()))?;
+        let info = found.cached_info(); // as it was found just now
+        Ok(info.num_pending + info.num_ack_pending as u64)
+    }
+
+    /// Sends what is still buffered.
+    pub async fn flush(&self) {
+        // Without a connection it would wait for one.
+        match tokio::time::timeout(FLUSH_TIMEOUT, self.client.flush()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "what was buffered for NATS could not be flushed"),
+            Err(_) => tracing::warn!("NATS is away: what was buffered for it is dropped, and will be published again"),
+        }
+    }
+}

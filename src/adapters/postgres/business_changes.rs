@@ -1,0 +1,128 @@
+//! What a PUT of a business may change, judged in its transaction: whose numbers, how many, which phones count, and where
+//! calls end up.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use super::businesses::{AccountWrite, BusinessWrite};
+use super::{StoreError, forwarding, phone_codes};
+use crate::domain::phone::PhoneNumber;
+use crate::domain::phones::{MAX_NUMBERS, Phones, beyond_scope, scope};
+
+/// A PUT as it takes effect.
+pub(super) struct BusinessChange {
+    /// The document, with the phones that count.
+    pub(super) profile: Value,
+    /// Where calls go.
+    pub(super) forward_to: String,
+    /// The phones that were put, where not all of them count yet.
+    wanted: Option<Phones>,
+    /// Those that do not.
+    missing: Vec<String>,
+    /// Its numbers are another account's from now on.
+    is_other_account: bool,
+}
+
+impl BusinessChange {
+    /// Judges a PUT. From here on until the end of the transaction nobody else changes numbers or forwarding.
+    pub(super) async fn judged(tx: &mut PgConnection, b: &BusinessWrite<'_>) -> Result<Self, StoreError> {
+        forwarding::lock(tx).await?;
+        let before = sqlx::query!(
+            "SELECT profile, forward_to, twilio_account_sid, twilio_pending_account_sid FROM businesses WHERE id = $1
+             FOR UPDATE",
+            b.id
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let numbers = sqlx::query_scalar!("SELECT phone FROM business_numbers WHERE business_id = $1", b.id)
+            .fetch_all(&mut *tx)
+            .await?;
+        let account_sid = before.as_ref().and_then(|before| before.twilio_account_sid.as_deref());
+        if !b.may_manage_numbers {
+            let pending_sid = before.as_ref().and_then(|before| before.twilio_pending_account_sid.as_deref());
+            let beyond =
+                beyond_scope(&numbers, &[account_sid, pending_sid], b.phone_numbers, b.account.account_sid(), false);
+            if !beyond.is_empty() {
+                return Err(StoreError::Forbidden(scope::why(&beyond)));
+            }
+        }
+        let adds = b.phone_numbers.iter().any(|phone| !numbers.iter().any(|number| number == phone.as_str()));
+        let listed = before.as_ref().and_then(|before| before.profile.get("phone_numbers")?.as_array().map(Vec::len));
+        let grows = adds || b.phone_numbers.len() > listed.unwrap_or_default();
+        if b.phone_numbers.len() > MAX_NUMBERS && grows {
+            return Err(invalid("phone_numbers", format!("must not be more than {MAX_NUMBERS}")));
+        }
+        let is_other_account = before.is_some()
+            && match b.account {
+                AccountWrite::Main => account_sid.is_some(),
+                AccountWrite::Proven { account_sid: proven, .. } => account_sid != Some(proven),
+                AccountWrite::Unchanged | AccountWrite::Pending { .. } => false,
+            };
+        let put = Phones { forward_to: b.forward_to.to_string(), contacts: texts(b.emergency_contacts) };
+        let before = before.map(|before| Phones {
+            contacts: serde_json::from_value(before.profile["emergency_contacts"].clone()).unwrap_or_default(),
+            forward_to: before.forward_to,
+        });
+        let moves = before.as_ref().is_none_or(|before| before.forward_to != put.forward_to);
+        if moves || adds {
+            let not = forwarding::why_not(tx, b.id, &texts(b.phone_numbers), &put.forward_to).await?;
+            if let Some(reason) = not {
+                return Err(invalid(if moves { "forward_to" } else { "phone_numbers" }, reason));
+            }
+        }
+        let counts = match &before {
+            Some(before) if !b.may_manage_numbers => {
+                let willing = phone_codes::willing(tx, b.id).await?;
+                before.with(&put, |phone| willing.iter().any(|other| other == phone))
+            }
+            _ => put.clone(),
+        };
+        let missing = counts.missing(&put);
+        Ok(Self {
+            profile: with_phones(b.profile.clone(), &counts),
+            forward_to: counts.forward_to,
+            wanted: (!missing.is_empty()).then_some(put),
+            missing,
+            is_other_account,
+        })
+    }
+
+    /// What goes with it, once the business is written: phones that do not count yet are asked for a code, codes that are
+    /// not wanted any more count no more, and the numbers are looked up.
+    pub(super) async fn settled(
+        &self,
+        tx: &mut PgConnection,
+        b: &BusinessWrite<'_>,
+        put_at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        phone_codes::want(tx, b.id, self.wanted.as_ref(), put_at).await?;
+        phone_codes::ask(tx, b.id, &self.missing).await?;
+        if self.is_other_account {
+            super::business_numbers::of_another_account(tx, b.id).await?;
+        } else if matches!(b.account, AccountWrite::Proven { .. }) {
+            sqlx::query!(
+                "UPDATE business_numbers SET look_at = now(), unanswered_looks = 0 WHERE business_id = $1",
+                b.id
+            )
+            .execute(tx)
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+/// A document with other phones.
+pub(super) fn with_phones(mut profile: Value, phones: &Phones) -> Value {
+    profile["forward_to"] = json!(phones.forward_to);
+    profile["emergency_contacts"] = json!(phones.contacts);
+    profile
+}
+
+fn texts(phones: &[PhoneNumber]) -> Vec<String> {
+    phones.iter().map(|phone| phone.as_str().to_owned()).collect()
+}
+
+fn invalid(field: &'static str, reason: String) -> StoreError {
+    StoreError::Invalid { field, reason }
+}

@@ -1,0 +1,413 @@
+//! The one transaction: the input's id, the call, the conversation, its messages and windows, and the effects.
+//!
+//! Guarantees: all of it or nothing; an input that was committed before changes nothing; a conversation or call that
+//! somebody else has changed meanwhile is not overwritten.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::types::Json;
+use sqlx::{PgConnection, Postgres, Transaction};
+use uuid::Uuid;
+
+use super::conversations::Core;
+use super::record::AuditEntry;
+use super::{Store, StoreError};
+use crate::domain::call::Call;
+use crate::domain::conversation::{Conversation, Decision, MessageKind, MessageUpdate, NewMessage, WindowRecord};
+
+/// What is to be committed.
+#[derive(Debug)]
+pub struct Commit<'a> {
+    /// The input's id.
+    pub input_id: &'a str,
+    /// A hash of the input's body, where another body may come under the same id.
+    pub body_hash: Option<&'a str>,
+    /// The call, if it has changed.
+    pub call: Option<&'a Call>,
+    /// The business that has to have the conversation's number still; none where that does not matter to the input.
+    pub number_of: Option<&'a str>,
+    /// The conversation's decision, if there is one.
+    pub decision: Option<&'a Decision>,
+    /// Who did what, where there is a decision.
+    pub audit: Option<&'a AuditEntry>,
+    /// When it was decided.
+    pub at: DateTime<Utc>,
+    /// The effects, in order.
+    pub outbox: &'a [OutboxRow],
+}
+
+impl Commit<'_> {
+    /// The conversation and the call, as far as they take part.
+    fn outbox_keys(&self) -> Vec<Uuid> {
+        let conversation = self.decision.map(|decision| decision.conversation.id);
+        self.call.map(|call| call.id).into_iter().chain(conversation).collect()
+    }
+}
+
+/// An effect as it will be published.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutboxRow {
+    /// The conversation or call that it belongs to: published in order with others of the same key.
+    pub key: Uuid,
+    /// The subject.
+    pub subject: String,
+    /// `Nats-Msg-Id`; none for a timer, whose re-arm must not be taken for a duplicate.
+    pub message_id: Option<String>,
+    /// Further headers.
+    pub headers: BTreeMap<String, String>,
+    /// The payload.
+    pub payload: Value,
+}
+
+/// What became of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Committed {
+    /// It is in.
+    Done,
+    /// The input had been committed before.
+    Seen {
+        /// Where its effects were kept.
+        outbox_keys: Vec<Uuid>,
+        /// Whether it came with the same body then.
+        same_body: bool,
+    },
+    /// Somebody else was quicker with the conversation: load again, decide again.
+    Conflict,
+    /// Somebody else was quicker with the call.
+    CallConflict,
+    /// The number belongs to another business by now, or to none: look it up again, decide again.
+    NumberMoved,
+}
+
+impl Store {
+    /// Commits.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away; nothing is written then.
+    pub async fn commit(&self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let outcome = write(&mut tx, commit).await?;
+        match outcome {
+            Committed::Done => {
+                crate::failpoint::hit("before_commit");
+                tx.commit().await?;
+                crate::failpoint::hit("after_commit");
+            }
+            _ => tx.rollback().await?,
+        }
+        Ok(outcome)
+    }
+
+    /// What the inbox knows of an input.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn seen(&self, input_id: &str, body_hash: Option<&str>) -> Result<Option<Committed>, StoreError> {
+        let row = sqlx::query!("SELECT body_hash, outbox_keys FROM inbox WHERE id = $1", input_id)
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.map(|row| Committed::Seen {
+            outbox_keys: row.outbox_keys,
+            same_body: row.body_hash.as_deref() == body_hash,
+        }))
+    }
+}
+
+async fn write(tx: &mut Transaction<'_, Postgres>, commit: &Commit<'_>) -> Result<Committed, StoreError> {
+    let inserted = sqlx::query!(
+        "INSERT INTO inbox (id, body_hash, outbox_keys) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
+        commit.input_id,
+        commit.body_hash,
+        &commit.outbox_keys()
+    )
+    .execute(&mut **tx)
+    .await?;
+    if inserted.rows_affected() == 0 {
+        let row = sqlx::query!("SELECT body_hash, outbox_keys FROM inbox WHERE id = $1", commit.input_id)
+            .fetch_one(&mut **tx)
+            .await?;
+        let same_body = row.body_hash.as_deref() == commit.body_hash;
+        return Ok(Committed::Seen { outbox_keys: row.outbox_keys, same_body });
+    }
+    if let Some(decision) = commit.decision {
+        if !write_conversation(tx, &decision.conversation, commit.number_of).await? {
+            return not_written(tx, &decision.conversation, commit.number_of).await;
+        }
+        for message in &decision.messages {
+            if !insert_message(tx, &decision.conversation, message).await? {
+                // The inbox has forgotten it, the messages have not: a dead letter that was replayed very late.
+                return Ok(Committed::Seen { outbox_keys: vec![decision.conversation.id], same_body: false });
+            }
+            if let Some(verdict) = &message.verdict {
+                let at = message.created_at;
+                super::emergency_verdicts::write(tx, &decision.conversation, message.id, verdict, at).await?;
+            }
+        }
+        for update in &decision.message_updates {
+            if !update_message(tx, update).await? {
+                return Ok(Committed::Conflict);
+            }
+        }
+        if let Some(change) = &decision.ledger {
+            super::opt_outs::write(tx, &decision.conversation, change).await?;
+        }
+        if let Some(by) = &decision.false_alarm {
+            super::emergency_verdicts::mark_false_alarm(tx, &decision.conversation, by).await?;
+        }
+        for window in &decision.windows {
+            record_window(tx, decision.conversation.id, window, commit.at).await?;
+        }
+        if let Some(analysis) = &decision.analysis {
+            super::record::write_analysis(tx, decision.conversation.id, analysis, commit.at).await?;
+        }
+        if let Some(entry) = commit.audit {
+            super::record::write_audit(tx, &decision.conversation, entry, commit.at).await?;
+        }
+    }
+    if let Some(call) = commit.call
+        && !write_call(tx, call).await?
+    {
+        return Ok(Committed::CallConflict);
+    }
+    for row in commit.outbox {
+        super::outbox::write(tx, row).await?;
+    }
+    Ok(Committed::Done)
+}
+
+/// Why a conversation was not written. Asked only then, so that the usual way costs nothing more.
+async fn not_written(
+    tx: &mut PgConnection,
+    c: &Conversation,
+    number_of: Option<&str>,
+) -> Result<Committed, StoreError> {
+    let Some(business_id) = number_of else { return Ok(Committed::Conflict) };
+    let still_its_own = super::business_numbers::has(tx, business_id, &c.business_phone).await?;
+    Ok(if still_its_own { Committed::Conflict } else { Committed::NumberMoved })
+}
+
+/// Inserts a conversation of version 0, or updates one whose version is still the one that was read; neither where its number
+/// has to be this business's and is not.
+async fn write_conversation(
+    tx: &mut PgConnection,
+    c: &Conversation,
+    number_of: Option<&str>,
+) -> Result<bool, StoreError> {
+    let answering = c.answering.as_ref().map(|a| a.window_id);
+    let next_look = c.next_look();
+    let core = Json(Core::of(c));
+    let result = if c.version == 0 {
+        sqlx::query!(
+            r#"INSERT INTO conversations (id, business_id, user_id, call_id, customer_phone, business_phone, status,
+                 ownership, ai_timer_started, ai_timer_started_at, user_takeover_at, emergency_detected, job_type,
+                 urgency_level, outcome, summary, opted_out, created_at, last_activity, version, event_sequence, epoch,
+                 hard_epoch, answering_window, window_deadline, core, own_account)
+               SELECT $1::uuid, $2::text, $3::text, $4::uuid, $5::text, $6::text, $7::text, $8::text, $9::boolean,
+                 $10::timestamptz, $11::timestamptz, $12::boolean, $13::text, $14::text, $15::text, $16::text,
+                 $17::boolean, $18::timestamptz, $19::timestamptz, 1, $20::bigint, $21::bigint, $22::bigint, $23::uuid,
+                 $24::timestamptz, $25::jsonb, $26::text
+               WHERE $27::text IS NULL
+                  OR EXISTS (SELECT 1 FROM business_numbers WHERE phone = $6 AND business_id = $27)
+               ON CONFLICT DO NOTHING"#,
+            c.id,
+            c.business_id,
+            c.user_id,
+            c.call_id,
+            c.customer_phone.as_str(),
+            c.business_phone.as_str(),
+            c.status.as_str(),
+            c.ownership.as_str(),
+            c.ai_timer_started,
+            c.ai_timer_started_at,
+            c.user_takeover_at,
+            c.emergency_detected,
+            c.job_type,
+            c.urgency_level,
+            c.outcome,
+            c.summary,
+            c.opted_out,
+            c.created_at,
+            c.last_activity,
+            c.event_sequence,
+            c.epoch,
+            c.hard_epoch,
+            answering,
+            next_look,
+            core as _,
+            c.own_account,
+            number_of
+        )
+        .execute(tx)
+        .await
+    } else {
+        sqlx::query!(
+            r#"UPDATE conversations SET status = $3, ownership = $4, ai_timer_started = $5, ai_timer_started_at = $6,
+                 user_takeover_at = $7, emergency_detected = $8, job_type = $9, urgency_level = $10, outcome = $11,
+                 summary = $12, opted_out = $13, last_activity = $14, event_sequence = $15, epoch = $16,
+                 hard_epoch = $17, answering_window = $18, window_deadline = $19, core = $20, own_account = $21,
+                 version = version + 1
+               WHERE id = $1 AND version = $2
+                 AND ($22::text IS NULL
+                      OR EXISTS (SELECT 1 FROM business_numbers n WHERE n.phone = conversations.business_phone
+                                                                    AND n.business_id = $22))"#,
+            c.id,
+            c.version,
+            c.status.as_str(),
+            c.ownership.as_str(),
+            c.ai_timer_started,
+            c.ai_timer_started_at,
+            c.user_takeover_at,
+            c.emergency_detected,
+            c.job_type,
+            c.urgency_level,
+            c.outcome,
+            c.summary,
+            c.opted_out,
+            c.last_activity,
+            c.event_sequence,
+            c.epoch,
+            c.hard_epoch,
+            answering,
+            next_look,
+            core as _,
+            c.own_account,
+            number_of
+        )
+        .execute(tx)
+        .await
+    };
+    let result = lost_the_race(result)?;
+    Ok(result.is_some_and(|result| result.rows_affected() == 1))
+}
+
+/// A conversation that is opened again, where somebody else has opened a new one meanwhile: no error, but a conflict.
+fn lost_the_race<T>(result: Result<T, sqlx::Error>) -> Result<Option<T>, StoreError> {
+    match result {
+        Ok(result) => Ok(Some(result)),
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Inserts a message; `false` where there is one with the same Twilio id already.
+async fn insert_message(
+    tx: &mut PgConnection,
+    conversation: &Conversation,
+    message: &NewMessage,
+) -> Result<bool, StoreError> {
+    let direction = if message.kind == MessageKind::Customer { "inbound" } else { "outbound" };
+    let result = sqlx::query!(
+        r#"INSERT INTO messages (id, conversation_id, about, recipient, direction, sender_type, user_id, kind, body, media, twilio_sid, status,
+             window_id, in_reply_to_window, created_at, stream_sequence, not_before, fence_epoch, fence_hard_epoch, fence_exempt_at,
+             segments)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+           ON CONFLICT (twilio_sid) DO NOTHING"#,
+        message.id,
+        // What goes to somebody else than the customer is about the conversation, and not in it.
+        message.recipient.is_none().then_some(conversation.id),
+        conversation.id,
+        message.recipient.as_ref().map(|phone| phone.as_str()),
+        direction,
+        message.kind.sender_type(),
+        message.user_id,
+        message.kind.as_str(),
+        message.body,
+        Json(&message.media) as _,
+        message.twilio_sid,
+        message.status.as_str(),
+        message.window_id,
+        message.in_reply_to_window,
+        message.created_at,
+        message.stream_sequence,
+        message.not_before,
+        message.fence.map(|f| f.epoch),
+        message.fence.map(|f| f.hard_epoch),
+        message.fence.map(|f| f.exempt_at),
+        i32::try_from(crate::domain::sms_segments::count(&message.body)).ok()
+    )
+    .execute(tx)
+    .await?;
+    Ok(result.rows_affected() == 1)
+}
+
+/// Moves a message on. One that is only to be held back may have gone out already: that is no conflict.
+async fn update_message(tx: &mut PgConnection, update: &MessageUpdate) -> Result<bool, StoreError> {
+    let result = sqlx::query!(
+        r#"UPDATE messages SET status = $2, twilio_sid = coalesce($3, twilio_sid), error_code = coalesce($4, error_code),
+             segments = coalesce($5, segments), claim = NULL, lease_until = NULL
+           WHERE id = $1 AND status = $6"#,
+        update.id,
+        update.status.as_str(),
+        update.twilio_sid,
+        update.error_code,
+        update.segments,
+        update.expected.map_or("queued", |s| s.as_str())
+    )
+    .execute(tx)
+    .await?;
+    Ok(result.rows_affected() == 1 || update.expected.is_none())
+}
+
+async fn record_window(
+    tx: &mut PgConnection,
+    conversation_id: Uuid,
+    window: &WindowRecord,
+    at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"INSERT INTO windows (id, conversation_id, state, opened_at, because) VALUES ($1, $2, $3, $4, $5)
+           ON CONFLICT (id) DO UPDATE SET state = excluded.state, because = excluded.because, updated_at = now()"#,
+        window.id,
+        conversation_id,
+        window.state.as_str(),
+        window.opened_at,
+        window.because
+    )
+    .execute(&mut *tx)
+    .await?;
+    super::record::write_step(tx, conversation_id, window, at).await
+}
+
+async fn write_call(tx: &mut PgConnection, call: &Call) -> Result<bool, StoreError> {
+    let result = if call.version == 0 {
+        sqlx::query!(
+            r#"INSERT INTO calls (id, call_sid, business_id, conversation_id, customer_phone, business_phone, status,
+                 dial_status, duration_seconds, created_at, ended_at, version, event_sequence)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12)
+               ON CONFLICT DO NOTHING"#,
+            call.id,
+            call.call_sid,
+            call.business_id,
+            call.conversation_id,
+            call.customer_phone.as_ref().map(|p| p.as_str()),
+            call.business_phone.as_str(),
+            call.status.as_str(),
+            call.dial_status,
+            call.duration_seconds,
+            call.created_at,
+            call.ended_at,
+            call.event_sequence
+        )
+        .execute(tx)
+        .await?
+    } else {
+        sqlx::query!(
+            r#"UPDATE calls SET conversation_id = $3, status = $4, dial_status = $5, duration_seconds = $6, ended_at = $7,
+                 event_sequence = $8, version = version + 1
+               WHERE id = $1 AND version = $2"#,
+            call.id,
+            call.version,
+            call.conversation_id,
+            call.status.as_str(),
+            call.dial_status,
+            call.duration_seconds,
+            call.ended_at,
+            call.event_sequence
+        )
+        .execute(tx)
+        .await?
+    };
+    Ok(result.rows_affected() == 1)
+}

@@ -1,0 +1,243 @@
+//! Conversations: rows in and out.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::{Store, StoreError};
+use crate::domain::conversation::{Answering, Conversation, Memory, OpenWindow, Ownership, Status};
+use crate::domain::phone::PhoneNumber;
+
+/// The part of a conversation that only the rules read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Core {
+    window: Option<OpenWindow>,
+    answering: Option<Answering>,
+    #[serde(default)]
+    memory: Memory,
+}
+
+impl Core {
+    pub(super) fn of(conversation: &Conversation) -> Self {
+        Self {
+            window: conversation.window.clone(),
+            answering: conversation.answering.clone(),
+            memory: conversation.memory.clone(),
+        }
+    }
+}
+
+/// A row of `conversations`.
+pub(super) struct ConversationRow {
+    id: Uuid,
+    business_id: String,
+    user_id: String,
+    call_id: Option<Uuid>,
+    customer_phone: String,
+    business_phone: String,
+    status: String,
+    ownership: String,
+    ai_timer_started: bool,
+    ai_timer_started_at: Option<DateTime<Utc>>,
+    user_takeover_at: Option<DateTime<Utc>>,
+    emergency_detected: bool,
+    job_type: Option<String>,
+    urgency_level: Option<String>,
+    outcome: Option<String>,
+    summary: Option<String>,
+    opted_out: bool,
+    created_at: DateTime<Utc>,
+    last_activity: DateTime<Utc>,
+    version: i64,
+    event_sequence: i64,
+    epoch: i64,
+    hard_epoch: i64,
+    #[expect(dead_code, reason = "written for the fence, read in SQL only")]
+    answering_window: Option<Uuid>,
+    #[expect(dead_code, reason = "written for the sweeper, read in SQL only")]
+    window_deadline: Option<DateTime<Utc>>,
+    own_account: Option<String>,
+    core: Json<Core>,
+}
+
+impl ConversationRow {
+    fn parse(self) -> Result<Conversation, StoreError> {
+        let corrupt = |what: String| StoreError::corrupt("conversations", self.id, what);
+        Ok(Conversation {
+            customer_phone: phone(&self.customer_phone).map_err(corrupt)?,
+            business_phone: phone(&self.business_phone).map_err(corrupt)?,
+            status: self.status.parse::<Status>().map_err(|e| corrupt(e.to_string()))?,
+            ownership: self.ownership.parse::<Ownership>().map_err(|e| corrupt(e.to_string()))?,
+            id: self.id,
+            business_id: self.business_id,
+            user_id: self.user_id,
+            call_id: self.call_id,
+            own_account: self.own_account,
+            ai_timer_started: self.ai_timer_started,
+            ai_timer_started_at: self.ai_timer_started_at,
+            user_takeover_at: self.user_takeover_at,
+            emergency_detected: self.emergency_detected,
+            job_type: self.job_type,
+            urgency_level: self.urgency_level,
+            outcome: self.outcome,
+            summary: self.summary,
+            opted_out: self.opted_out,
+            created_at: self.created_at,
+            last_activity: self.last_activity,
+            version: self.version,
+            event_sequence: self.event_sequence,
+            epoch: self.epoch,
+            hard_epoch: self.hard_epoch,
+            window: self.core.0.window,
+            answering: self.core.0.answering,
+            memory: self.core.0.memory,
+        })
+    }
+}
+
+pub(super) fn phone(text: &str) -> Result<PhoneNumber, String> {
+    text.parse().map_err(|_| "a phone number that is not E.164".to_owned())
+}
+
+/// Which conversations a list holds.
+#[derive(Debug, Clone, Default)]
+pub struct ConversationFilter {
+    /// Only those of one of these businesses.
+    pub business_ids: Option<Vec<String>>,
+    /// Only this business's.
+    pub business_id: Option<String>,
+    /// Only this customer's.
+    pub customer_phone: Option<String>,
+    /// Only those that stand here.
+    pub status: Option<Status>,
+    /// Only those owned so.
+    pub ownership: Option<Ownership>,
+    /// Only those with activity at or after this time.
+    pub since: Option<DateTime<Utc>>,
+    /// Only those that come after this one in the list: its `last_activity` and id.
+    pub after: Option<(DateTime<Utc>, Uuid)>,
+}
+
+impl Store {
+    /// One conversation.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away, or the row is corrupt.
+    pub async fn conversation(&self, id: Uuid) -> Result<Option<Conversation>, StoreError> {
+        sqlx::query_as!(
+            ConversationRow,
+            r#"SELECT id, business_id, user_id, call_id, customer_phone, business_phone, status, ownership,
+                 ai_timer_started, ai_timer_started_at, user_takeover_at, emergency_detected, job_type, urgency_level,
+                 outcome, summary, opted_out, created_at, last_activity, version, event_sequence, epoch, hard_epoch,
+                 answering_window, window_deadline, own_account, core AS "core: Json<Core>"
+               FROM conversations WHERE id = $1"#,
+            id
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .map(ConversationRow::parse)
+        .transpose()
+    }
+
+    /// The open conversation of a customer with a number of a business.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away, or the row is corrupt.
+    pub async fn open_conversation(
+        &self,
+        business_id: &str,
+        business_phone: &PhoneNumber,
+        customer_phone: &PhoneNumber,
+    ) -> Result<Option<Conversation>, StoreError> {
+        sqlx::query_as!(
+            ConversationRow,
+            r#"SELECT id, business_id, user_id, call_id, customer_phone, business_phone, status, ownership,
+                 ai_timer_started, ai_timer_started_at, user_takeover_at, emergency_detected, job_type, urgency_level,
+                 outcome, summary, opted_out, created_at, last_activity, version, event_sequence, epoch, hard_epoch,
+                 answering_window, window_deadline, own_account, core AS "core: Json<Core>"
+               FROM conversations
+               WHERE business_id = $1 AND business_phone = $2 AND customer_phone = $3 AND status <> 'completed'"#,
+            business_id,
+            business_phone.as_str(),
+            customer_phone.as_str()
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .map(ConversationRow::parse)
+        .transpose()
+    }
+
+    /// The newest conversation of a customer with a number of a business that has ended. Newest by its beginning: a late
+    /// report on a message is activity of an older one.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away, or the row is corrupt.
+    pub async fn last_ended_conversation(
+        &self,
+        business_id: &str,
+        business_phone: &PhoneNumber,
+        customer_phone: &PhoneNumber,
+    ) -> Result<Option<Conversation>, StoreError> {
+        sqlx::query_as!(
+            ConversationRow,
+            r#"SELECT id, business_id, user_id, call_id, customer_phone, business_phone, status, ownership,
+                 ai_timer_started, ai_timer_started_at, user_takeover_at, emergency_detected, job_type, urgency_level,
+                 outcome, summary, opted_out, created_at, last_activity, version, event_sequence, epoch, hard_epoch,
+                 answering_window, window_deadline, own_account, core AS "core: Json<Core>"
+               FROM conversations
+               WHERE business_id = $1 AND business_phone = $2 AND customer_phone = $3 AND status = 'completed'
+               ORDER BY created_at DESC, id DESC LIMIT 1"#,
+            business_id,
+            business_phone.as_str(),
+            customer_phone.as_str()
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .map(ConversationRow::parse)
+        .transpose()
+    }
+
+    /// Conversations, newest activity first.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away, or a row is corrupt.
+    pub async fn conversations(
+        &self,
+        filter: &ConversationFilter,
+        limit: i64,
+    ) -> Result<Vec<Conversation>, StoreError> {
+        let (after_at, after_id) = filter.after.unzip();
+        sqlx::query_as!(
+            ConversationRow,
+            r#"SELECT id, business_id, user_id, call_id, customer_phone, business_phone, status, ownership,
+                 ai_timer_started, ai_timer_started_at, user_takeover_at, emergency_detected, job_type, urgency_level,
+                 outcome, summary, opted_out, created_at, last_activity, version, event_sequence, epoch, hard_epoch,
+                 answering_window, window_deadline, own_account, core AS "core: Json<Core>"
+               FROM conversations
+               WHERE ($1::text IS NULL OR business_id = $1)
+                 AND ($2::text IS NULL OR customer_phone = $2)
+                 AND ($3::text IS NULL OR status = $3)
+                 AND ($4::text IS NULL OR ownership = $4)
+                 AND ($5::timestamptz IS NULL OR last_activity >= $5)
+                 AND ($6::timestamptz IS NULL OR (last_activity, id) < ($6, $7::uuid))
+                 AND ($9::text[] IS NULL OR business_id = ANY($9))
+               ORDER BY last_activity DESC, id DESC
+               LIMIT $8"#,
+            filter.business_id,
+            filter.customer_phone,
+            filter.status.map(Status::as_str),
+            filter.ownership.map(Ownership::as_str),
+            filter.since,
+            after_at,
+            after_id,
+            limit,
+            filter.business_ids.as_deref()
+        )
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .map(ConversationRow::parse)
+        .collect()
+    }
+}

@@ -1,0 +1,292 @@
+//! Erasure of a customer: what they said and who they are goes, at once and in one transaction; that there was something
+//! stays, so that counts stay.
+
+use serde_json::json;
+use sqlx::{PgConnection, Postgres, Transaction};
+use uuid::Uuid;
+
+use super::{Store, StoreError};
+use crate::domain::phone::PhoneNumber;
+
+/// How much of a customer was erased.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ErasedRows {
+    /// Conversations whose customer is not told any more.
+    pub conversations: u64,
+    /// Messages without their texts and attachments.
+    pub messages: u64,
+    /// Calls without their caller.
+    pub calls: u64,
+    /// Opt-outs that are known by a hash only.
+    pub opt_outs: u64,
+}
+
+/// What became of an erasure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Erasure {
+    /// It is done.
+    Done(ErasedRows),
+    /// A conversation is open, again perhaps: it has to be ended first.
+    Open,
+    /// A message is at Twilio, and its outcome not known yet.
+    Sending,
+}
+
+/// Whom an erasure is about, and who wants it.
+#[derive(Debug, Clone, Copy)]
+pub struct ErasureOf<'a> {
+    /// The customer.
+    pub customer: &'a PhoneNumber,
+    /// With these businesses; `None`: with all.
+    pub business_ids: Option<&'a [String]>,
+    /// Whoever asked, for the record.
+    pub asked_by: &'a str,
+}
+
+impl Store {
+    /// A customer's conversations that are not over.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn open_conversations_of(&self, of: &ErasureOf<'_>) -> Result<Vec<Uuid>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "SELECT id FROM conversations
+             WHERE customer_phone = $1 AND ($2::text[] IS NULL OR business_id = ANY($2)) AND status <> 'completed'",
+            of.customer.as_str(),
+            of.business_ids
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Whether a webhook that may tell of a customer waits for JetStream.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn webhooks_wait_for(&self, customer: &PhoneNumber) -> Result<bool, StoreError> {
+        let digits = customer.as_str().trim_start_matches('+');
+        Ok(sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM waiting_webhooks WHERE position(convert_to($1, 'UTF8') IN payload) > 0) AS "any!""#,
+            digits
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    /// Erases a customer. With `whatever_is_sent`, a message whose outcome is not known yet counts as `unknown`.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away; nothing is erased then.
+    pub async fn erase(&self, of: &ErasureOf<'_>, whatever_is_sent: bool) -> Result<Erasure, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        // From here on no message of these conversations is claimed, and none of them is changed.
+        let conversations = sqlx::query!(
+            "SELECT id, status FROM conversations
+             WHERE customer_phone = $1 AND ($2::text[] IS NULL OR business_id = ANY($2)) ORDER BY id FOR UPDATE",
+            of.customer.as_str(),
+            of.business_ids
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        if conversations.iter().any(|row| row.status != "completed") {
+            return Ok(Erasure::Open);
+        }
+        let ids: Vec<Uuid> = conversations.iter().map(|row| row.id).collect();
+        let sending = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM messages WHERE about = ANY($1) AND status = 'sending') AS "any!""#,
+            &ids
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        if sending && !whatever_is_sent {
+            return Ok(Erasure::Sending);
+        }
+        let mut erased = ErasedRows::default();
+        for business_id in businesses(&mut tx, of).await? {
+            erased.add(of_business(&mut tx, of, &business_id, &ids).await?);
+        }
+        forget_answers(&mut tx, of, &ids).await?;
+        super::phone_codes::forget(&mut tx, of).await?;
+        tx.commit().await?;
+        Ok(Erasure::Done(erased))
+    }
+}
+
+impl ErasedRows {
+    fn add(&mut self, more: Self) {
+        self.conversations += more.conversations;
+        self.messages += more.messages;
+        self.calls += more.calls;
+        self.opt_outs += more.opt_outs;
+    }
+}
+
+/// The businesses that know the customer.
+async fn businesses(tx: &mut PgConnection, of: &ErasureOf<'_>) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT business_id AS "business_id!" FROM (
+             SELECT business_id FROM conversations WHERE customer_phone = $1
+             UNION SELECT business_id FROM calls WHERE customer_phone = $1
+             UNION SELECT business_id FROM opt_outs WHERE customer_phone = $1
+           ) AS known WHERE $2::text[] IS NULL OR business_id = ANY($2)"#,
+        of.customer.as_str(),
+        of.business_ids
+    )
+    .fetch_all(tx)
+    .await?)
+}
+
+async fn of_business(
+    tx: &mut Transaction<'_, Postgres>,
+    of: &ErasureOf<'_>,
+    business_id: &str,
+    ended: &[Uuid],
+) -> Result<ErasedRows, StoreError> {
+    let (customer, nobody) = (of.customer.as_str(), nobody());
+    // Only those that were locked: the customer may be opening another one at this very moment, as a stranger.
+    // Words that the rules and DispatchBot write stay, for they are counted; sentences may tell of the customer.
+    let ids = sqlx::query_scalar!(
+        r#"UPDATE conversations SET customer_phone = $3, summary = NULL, erased_at = now(),
+             outcome = CASE WHEN outcome ~ '^[a-z0-9_]{1,40}$' THEN outcome END,
+             job_type = CASE WHEN job_type ~ '^[a-z0-9_]{1,40}$' THEN job_type END,
+             core = '{"window": null, "answering": null}', answering_window = NULL, window_deadline = NULL,
+             version = version + 1, epoch = epoch + 1, hard_epoch = hard_epoch + 1
+           WHERE business_id = $1 AND customer_phone = $2 AND id = ANY($4) RETURNING id"#,
+        business_id,
+        customer,
+        nobody,
+        ended
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let messages = sqlx::query!(
+        "UPDATE messages SET body = '', media = '[]', claim = NULL, lease_until = NULL,
+           status = CASE status WHEN 'queued' THEN 'superseded' WHEN 'sending' THEN 'unknown' ELSE status END
+         WHERE about = ANY($1)",
+        &ids
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(r#"UPDATE analyses SET said = '{"erased": true}' WHERE conversation_id = ANY($1)"#, &ids)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query!(
+        "UPDATE emergency_verdicts SET reasons =
+           (SELECT coalesce(jsonb_agg(jsonb_set(reason, '{words}', '[]')), '[]') FROM jsonb_array_elements(reasons) AS reason)
+         WHERE conversation_id = ANY($1)",
+        &ids
+    )
+    .execute(&mut **tx)
+    .await?;
+    // A call that is not over yet has no caller from now on, so that nobody is texted for it.
+    let calls = sqlx::query_scalar!(
+        "UPDATE calls SET customer_phone = CASE WHEN status <> 'ringing' THEN $3 END, version = version + 1
+         WHERE business_id = $1 AND customer_phone = $2 RETURNING id",
+        business_id,
+        customer,
+        nobody
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    forget_effects(tx, &ids, &calls, &nobody).await?;
+    let opt_outs = keep_opt_out(tx, business_id, customer).await?;
+    let erased = ErasedRows {
+        conversations: ids.len() as u64,
+        messages: messages.rows_affected(),
+        calls: calls.len() as u64,
+        opt_outs,
+    };
+    record(tx, of, business_id, &ids, erased).await?;
+    Ok(erased)
+}
+
+/// A number in place of the customer's: nobody's, since the country code 999 is given to no country, and not to be read back,
+/// since it is random.
+fn nobody() -> String {
+    format!("+999{:012}", rand::random_range(0..1_000_000_000_000_u64))
+}
+
+/// Effects that were published have done their duty; events that still wait are told without the customer.
+async fn forget_effects(tx: &mut PgConnection, ids: &[Uuid], calls: &[Uuid], nobody: &str) -> Result<(), StoreError> {
+    let keys = [ids, calls].concat();
+    sqlx::query!("DELETE FROM outbox WHERE key = ANY($1) AND published_at IS NOT NULL", &keys)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query!(
+        "UPDATE outbox SET payload = payload || jsonb_build_object('customer_phone', $2::text, 'data', '{}'::jsonb)
+         WHERE key = ANY($1) AND subject LIKE 'nmc.event.%'",
+        &keys,
+        nobody
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Who wants no texts gets none, erased or not: the ledger knows them by a hash.
+async fn keep_opt_out(tx: &mut PgConnection, business_id: &str, customer: &str) -> Result<u64, StoreError> {
+    sqlx::query!(
+        "INSERT INTO erased_opt_outs (business_id, customer, by, opted_out_at)
+         SELECT business_id, customer_hash(business_id, customer_phone), by, opted_out_at FROM opt_outs
+         WHERE business_id = $1 AND customer_phone = $2 ON CONFLICT DO NOTHING",
+        business_id,
+        customer
+    )
+    .execute(&mut *tx)
+    .await?;
+    let gone =
+        sqlx::query!("DELETE FROM opt_outs WHERE business_id = $1 AND customer_phone = $2", business_id, customer)
+            .execute(tx)
+            .await?;
+    Ok(gone.rows_affected())
+}
+
+/// Answers that were kept for the same request again and tell of the customer: by their number, or of their conversations.
+async fn forget_answers(tx: &mut PgConnection, of: &ErasureOf<'_>, ids: &[Uuid]) -> Result<(), StoreError> {
+    let digits = of.customer.as_str().trim_start_matches('+');
+    let told: Vec<String> = ids.iter().map(ToString::to_string).chain([digits.to_owned()]).collect();
+    sqlx::query!(
+        "DELETE FROM idempotency WHERE EXISTS (SELECT 1 FROM unnest($1::text[]) AS told WHERE position(told IN body) > 0)",
+        &told
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// That it was done, when and at whose word, without the number: in the record of each conversation, and of the business.
+async fn record(
+    tx: &mut PgConnection,
+    of: &ErasureOf<'_>,
+    business_id: &str,
+    ids: &[Uuid],
+    erased: ErasedRows,
+) -> Result<(), StoreError> {
+    let ErasedRows { conversations, messages, calls, opt_outs } = erased;
+    let counts = json!({ "conversations": conversations, "messages": messages, "calls": calls, "opt_outs": opt_outs });
+    sqlx::query!(
+        "INSERT INTO audit (conversation_id, business_id, at, actor, actor_id, action, data)
+         SELECT id, $2, now(), 'user', $3, 'erased_the_customer', '{}'::jsonb FROM unnest($1::uuid[]) AS id
+         UNION ALL SELECT NULL, $2, now(), 'user', $3, 'erased_the_customer', $4::jsonb",
+        ids,
+        business_id,
+        of.asked_by,
+        counts
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_has_a_number_that_can_be_read_as_one() {
+        let (one, other) = (nobody(), nobody());
+        assert!(one.parse::<PhoneNumber>().is_ok() && one.starts_with("+999") && one.len() == 16, "{one}");
+        assert_ne!(one, other);
+    }
+}

@@ -1,0 +1,260 @@
+//! Messages: rows out. They are written by a commit, and claimed by [`super::sending`].
+
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::{Store, StoreError};
+use crate::domain::conversation::{Media, MessageKind, MessageStatus, SentMessage, derive_id};
+use crate::domain::phone::PhoneNumber;
+
+/// A message of a conversation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// Our id of it.
+    pub id: Uuid,
+    /// The conversation that it belongs to or, an alert, is about.
+    pub conversation_id: Uuid,
+    /// `inbound` or `outbound`.
+    pub direction: String,
+    /// `customer`, `ai` or `user`.
+    pub sender_type: String,
+    /// The person who wrote it, if one did.
+    pub user_id: Option<String>,
+    /// What it is for.
+    pub kind: MessageKind,
+    /// The text.
+    pub body: String,
+    /// Attachments.
+    pub media: Vec<Media>,
+    /// Twilio's id of it.
+    pub twilio_sid: Option<String>,
+    /// Where it stands.
+    pub status: MessageStatus,
+    /// Twilio's error code, if it failed with one.
+    pub error_code: Option<i32>,
+    /// The window that our message answers.
+    pub in_reply_to_window: Option<Uuid>,
+    /// The edge's stamp, or when we decided to send it.
+    pub created_at: DateTime<Utc>,
+}
+
+impl Message {
+    /// What the rules need of it.
+    pub fn sent(&self) -> SentMessage {
+        SentMessage {
+            id: self.id,
+            status: self.status,
+            kind: self.kind,
+            twilio_sid: self.twilio_sid.clone(),
+            in_reply_to_window: self.in_reply_to_window,
+            created_at: self.created_at,
+        }
+    }
+}
+
+impl Store {
+    /// A customer's message had arrived by this time: what is recorded later is corrected. Its copy of an earlier arrival may be
+    /// processed after it, where that one had to wait in PostgreSQL.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn had_arrived(&self, twilio_sid: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE messages SET created_at = $2 WHERE twilio_sid = $1 AND sender_type = 'customer' AND created_at > $2",
+            twilio_sid,
+            at
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// When this business last sent a caller a missed-call text, from whichever of its numbers.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn missed_call_sms_at(
+        &self,
+        business_id: &str,
+        customer: &PhoneNumber,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "SELECT max(m.created_at) FROM conversations c JOIN messages m ON m.conversation_id = c.id
+             WHERE c.customer_phone = $2 AND c.business_id = $1 AND m.kind = 'missed_call'",
+            business_id,
+            customer.as_str()
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+}
+
+struct MessageRow {
+    id: Uuid,
+    conversation_id: Uuid,
+    direction: String,
+    sender_type: String,
+    user_id: Option<String>,
+    kind: String,
+    body: String,
+    media: Json<Vec<Media>>,
+    twilio_sid: Option<String>,
+    status: String,
+    error_code: Option<i32>,
+    in_reply_to_window: Option<Uuid>,
+    created_at: DateTime<Utc>,
+}
+
+impl MessageRow {
+    fn parse(self) -> Result<Message, StoreError> {
+        let corrupt = |what: crate::domain::text_enum::UnknownWord| StoreError::corrupt("messages", self.id, what);
+        Ok(Message {
+            kind: self.kind.parse().map_err(corrupt)?,
+            status: self.status.parse().map_err(corrupt)?,
+            id: self.id,
+            conversation_id: self.conversation_id,
+            direction: self.direction,
+            sender_type: self.sender_type,
+            user_id: self.user_id,
+            body: self.body,
+            media: self.media.0,
+            twilio_sid: self.twilio_sid,
+            error_code: self.error_code,
+            in_reply_to_window: self.in_reply_to_window,
+            created_at: self.created_at,
+        })
+    }
+}
+
+impl Store {
+    /// One message.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away, or the row is corrupt.
+    pub async fn message(&self, id: Uuid) -> Result<Option<Message>, StoreError> {
+        sqlx::query_as!(
+            MessageRow,
+            r#"SELECT id, about AS conversation_id, direction, sender_type, user_id, kind, body, media AS "media: Json<Vec<Media>>",
+                 twilio_sid, status, error_code, in_reply_to_window, created_at
+               FROM messages WHERE id = $1"#,
+            id
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .map(MessageRow::parse)
+        .transpose()
+    }
+
+    /// The message that a person's input has brought about, if it did.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away, or the row is corrupt.
+    pub async fn message_of_input(&self, conversation_id: Uuid, input_id: &str) -> Result<Option<Message>, StoreError> {
+        // Its place among the ids that the input derives depends on what else the input did.
+        for ordinal in 0..3 {
+            let id = derive_id(&conversation_id.to_string(), input_id, "message", ordinal);
+            if let Some(message) = self.message(id).await? {
+                return Ok(Some(message));
+            }
+        }
+        Ok(None)
+    }
+
+    /// One message, by Twilio's id.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away, or the row is corrupt.
+    pub async fn message_by_sid(&self, twilio_sid: &str) -> Result<Option<Message>, StoreError> {
+        sqlx::query_as!(
+            MessageRow,
+            r#"SELECT id, about AS conversation_id, direction, sender_type, user_id, kind, body, media AS "media: Json<Vec<Media>>",
+                 twilio_sid, status, error_code, in_reply_to_window, created_at
+               FROM messages WHERE twilio_sid = $1"#,
+            twilio_sid
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .map(MessageRow::parse)
+        .transpose()
+    }
+
+    /// Whether the newest answer to a window was the fallback or the emergency text: DispatchBot had none.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn newest_answer_was_fallback(&self) -> Result<bool, StoreError> {
+        let kind = sqlx::query_scalar!(
+            "SELECT kind FROM messages WHERE kind IN ('reply', 'fallback', 'emergency') ORDER BY created_at DESC, id DESC LIMIT 1"
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(kind.is_some_and(|kind| kind != MessageKind::Reply.as_str()))
+    }
+
+    /// Whether messages that were first given to Twilio a while ago have not gone out: it does not answer, or does not take them.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn sends_are_stuck(&self) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT EXISTS (
+                 SELECT 1 FROM messages
+                 WHERE status IN ('queued', 'sending') AND first_attempted_at < clock_timestamp() - interval '3 seconds'
+               ) AS "stuck!""#
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    /// The newest `limit` messages of a conversation before `before` (or of all), oldest of them first: the order in
+    /// which they arrived.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away, or a row is corrupt.
+    pub async fn newest_messages(&self, conversation_id: Uuid, limit: i64) -> Result<Vec<Message>, StoreError> {
+        let mut rows = sqlx::query_as!(
+            MessageRow,
+            r#"SELECT id, about AS conversation_id, direction, sender_type, user_id, kind, body, media AS "media: Json<Vec<Media>>",
+                 twilio_sid, status, error_code, in_reply_to_window, created_at
+               FROM messages WHERE conversation_id = $1
+               ORDER BY created_at DESC, stream_sequence DESC, id DESC LIMIT $2"#,
+            conversation_id,
+            limit
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.reverse();
+        rows.into_iter().map(MessageRow::parse).collect()
+    }
+
+    /// Messages of a conversation in the order in which they arrived, after the message `after`.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away, or a row is corrupt.
+    pub async fn messages(
+        &self,
+        conversation_id: Uuid,
+        after: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<Message>, StoreError> {
+        sqlx::query_as!(
+            MessageRow,
+            r#"SELECT id, about AS conversation_id, direction, sender_type, user_id, kind, body, media AS "media: Json<Vec<Media>>",
+                 twilio_sid, status, error_code, in_reply_to_window, created_at
+               FROM messages
+               WHERE conversation_id = $1
+                 AND ($2::uuid IS NULL OR (created_at, stream_sequence, id) >
+                     (SELECT m.created_at, m.stream_sequence, m.id FROM messages m WHERE m.id = $2))
+               ORDER BY created_at, stream_sequence, id LIMIT $3"#,
+            conversation_id,
+            after,
+            limit
+        )
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .map(MessageRow::parse)
+        .collect()
+    }
+}

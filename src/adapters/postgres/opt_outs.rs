@@ -1,0 +1,69 @@
+//! The ledger of who wants no texts: per business and customer, whichever of its numbers they wrote to. Customers who were
+//! erased are in it by a hash.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::{Store, StoreError};
+use crate::domain::conversation::{Conversation, LedgerChange};
+use crate::domain::phone::PhoneNumber;
+
+impl Store {
+    /// Since when a customer wants no texts of a business; `None` if they want them.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn opted_out_at(
+        &self,
+        business_id: &str,
+        customer: &PhoneNumber,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT greatest(
+                 (SELECT opted_out_at FROM opt_outs WHERE business_id = $1 AND customer_phone = $2),
+                 (SELECT opted_out_at FROM erased_opt_outs WHERE business_id = $1 AND customer = customer_hash($1, $2))
+               ) AS since"#,
+            business_id,
+            customer.as_str()
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+}
+
+/// Keeps a change of the ledger, in the transaction of the decision that made it.
+pub(super) async fn write(
+    tx: &mut PgConnection,
+    conversation: &Conversation,
+    change: &LedgerChange,
+) -> Result<(), StoreError> {
+    let (business_id, customer) = (&conversation.business_id, conversation.customer_phone.as_str());
+    match change {
+        LedgerChange::Out { by, at } => {
+            sqlx::query!(
+                "INSERT INTO opt_outs (business_id, customer_phone, by, opted_out_at) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (business_id, customer_phone)
+                 DO UPDATE SET opted_out_at = greatest(opt_outs.opted_out_at, excluded.opted_out_at)",
+                business_id,
+                customer,
+                by,
+                at
+            )
+            .execute(tx)
+            .await?;
+        }
+        LedgerChange::In => {
+            sqlx::query!("DELETE FROM opt_outs WHERE business_id = $1 AND customer_phone = $2", business_id, customer)
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query!(
+                "DELETE FROM erased_opt_outs WHERE business_id = $1 AND customer = customer_hash($1, $2)",
+                business_id,
+                customer
+            )
+            .execute(tx)
+            .await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,397 @@
+//! Phones that were put by a key without the scope `numbers`, and the codes that they have to answer before they count.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::business_changes::with_phones;
+use super::erasure::ErasureOf;
+use super::{Store, StoreError, forwarding};
+use crate::domain::phone::PhoneNumber;
+use crate::domain::phones::Phones;
+use crate::secrets::constant_time_eq;
+use crate::text_enum;
+
+/// So many codes go to one phone in a day, whoever asks for them: each is a text that nobody there wants, perhaps.
+const CODES_PER_PHONE: i64 = 5;
+/// So many codes one business has sent in a day.
+const CODES_PER_BUSINESS: i64 = 20;
+/// So many wrong answers, and a code counts no more.
+const WRONG_ANSWERS: usize = 5;
+
+/// A text that may be the answer to a code.
+#[derive(Debug, Clone, Copy)]
+pub struct CodeAnswer<'a> {
+    /// The business that it was sent to.
+    pub business_id: &'a str,
+    /// Who sent it.
+    pub phone: &'a PhoneNumber,
+    /// Twilio's id of it: it counts once.
+    pub message_sid: &'a str,
+    /// The code that it holds.
+    pub code: &'a str,
+}
+
+/// What the answer to a code came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PhoneAnswer {
+    /// There is no code that this phone could answer.
+    NotAsked,
+    /// The phone is willing.
+    Right {
+        /// It was found out now; otherwise the same text has come again.
+        now: bool,
+    },
+    /// It is another code.
+    Wrong,
+}
+
+text_enum! {
+    /// How far a phone is that does not count yet.
+    pub enum CodeState {
+        /// Its code waits to be sent.
+        Waiting = "waiting",
+        /// It has its code.
+        Sent = "sent",
+        /// It could not be found out whether it has its code. It is not sent again by itself.
+        Unknown = "unknown",
+        /// Twilio would not send it, or the phone wants no texts of this business.
+        NotSent = "not_sent",
+        /// It has not answered in time, or too often wrongly.
+        Expired = "expired",
+        /// It has had too many codes today, or the business has.
+        TooMany = "too_many",
+    }
+}
+
+/// A phone that was put and does not count yet.
+#[derive(Debug, Clone)]
+pub struct PendingPhone {
+    /// `forward_to` or `emergency_contacts`.
+    pub field: &'static str,
+    /// The phone.
+    pub phone: String,
+    /// How far it is.
+    pub state: CodeState,
+    /// Until when it may answer.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Phones that have answered a code of this business lately: they need no other.
+pub(super) async fn willing(tx: &mut PgConnection, business_id: &str) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar!(
+        "SELECT DISTINCT phone FROM phone_codes
+         WHERE business_id = $1 AND state = 'confirmed' AND settled_at > now() - interval '30 days'",
+        business_id
+    )
+    .fetch_all(tx)
+    .await?)
+}
+
+/// Keeps what was put and does not count yet, in place of what was kept before.
+pub(super) async fn want(
+    tx: &mut PgConnection,
+    business_id: &str,
+    wanted: Option<&Phones>,
+    put_at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let Some(wanted) = wanted else {
+        sqlx::query!("DELETE FROM wanted_phones WHERE business_id = $1", business_id).execute(tx).await?;
+        return Ok(());
+    };
+    sqlx::query!(
+        "INSERT INTO wanted_phones (business_id, forward_to, emergency_contacts, put_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (business_id) DO UPDATE SET forward_to = excluded.forward_to,
+           emergency_contacts = excluded.emergency_contacts, put_at = excluded.put_at",
+        business_id,
+        wanted.forward_to,
+        &wanted.contacts,
+        put_at
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Has each of these phones asked for a code, unless it is being asked already; codes of others count no more.
+pub(super) async fn ask(tx: &mut PgConnection, business_id: &str, phones: &[String]) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE phone_codes SET state = 'cancelled', settled_at = now()
+         WHERE business_id = $1 AND NOT phone = ANY($2) AND state IN ('waiting', 'sending', 'sent', 'unknown')",
+        business_id,
+        phones
+    )
+    .execute(&mut *tx)
+    .await?;
+    for phone in phones {
+        let asked = sqlx::query_scalar!(
+            "INSERT INTO phone_codes (id, business_id, phone, state, expires_at)
+             SELECT $1, $2, $3, 'waiting', now() + interval '30 minutes'
+             WHERE NOT EXISTS (SELECT 1 FROM phone_codes
+                 WHERE business_id = $2 AND phone = $3 AND expires_at > now() AND cardinality(answers) < $4
+                   AND (state IN ('waiting', 'sent') OR (state = 'sending' AND expires_at > now() + interval '29 minutes')))
+               AND (SELECT count(*) FROM phone_codes WHERE phone = $3 AND asked_at > now() - interval '1 day') < $5
+               AND (SELECT count(*) FROM phone_codes WHERE business_id = $2 AND asked_at > now() - interval '1 day') < $6
+             RETURNING id",
+            Uuid::now_v7(),
+            business_id,
+            phone,
+            i32::try_from(WRONG_ANSWERS).unwrap_or(i32::MAX),
+            CODES_PER_PHONE,
+            CODES_PER_BUSINESS
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        if let Some(id) = asked {
+            sqlx::query!(
+                "UPDATE phone_codes SET state = 'cancelled', settled_at = now()
+                 WHERE business_id = $1 AND phone = $2 AND id <> $3 AND state IN ('waiting', 'sending', 'sent', 'unknown')",
+                business_id,
+                phone,
+                id
+            )
+            .execute(&mut *tx)
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+/// A customer who is such a phone is forgotten: codes, and what was put of them and does not count.
+pub(super) async fn forget(tx: &mut PgConnection, of: &ErasureOf<'_>) -> Result<(), StoreError> {
+    forwarding::lock(tx).await?;
+    let (phone, business_ids) = (of.customer.as_str(), of.business_ids);
+    sqlx::query!(
+        "DELETE FROM phone_codes WHERE phone = $1 AND ($2::text[] IS NULL OR business_id = ANY($2))",
+        phone,
+        business_ids
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "UPDATE wanted_phones SET forward_to = nullif(forward_to, $1), emergency_contacts = array_remove(emergency_contacts, $1)
+         WHERE (forward_to = $1 OR $1 = ANY(emergency_contacts)) AND ($2::text[] IS NULL OR business_id = ANY($2))",
+        phone,
+        business_ids
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+impl Store {
+    /// Takes a text for the answer to a code. A phone that gives the right one counts from then on, as far as calls still
+    /// arrive.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away; nothing has changed then, and the same text may be taken again.
+    pub async fn phone_answered(&self, answer: &CodeAnswer<'_>) -> Result<PhoneAnswer, StoreError> {
+        let (business_id, phone) = (answer.business_id, answer.phone.as_str());
+        let asked = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM phone_codes WHERE business_id = $1 AND phone = $2) AS "asked!""#,
+            business_id,
+            phone
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        if !asked {
+            return Ok(PhoneAnswer::NotAsked);
+        }
+        let mut tx = self.pool.begin().await?;
+        forwarding::lock(&mut tx).await?;
+        let before = sqlx::query_scalar!(
+            "SELECT state FROM phone_codes WHERE business_id = $1 AND phone = $2 AND $3 = ANY(answers)
+             ORDER BY (state = 'confirmed' AND answers[cardinality(answers)] = $3) DESC LIMIT 1",
+            business_id,
+            phone,
+            answer.message_sid
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        if let Some(state) = before {
+            let right = state == "confirmed" && is_last(&mut tx, answer).await?;
+            return Ok(if right { PhoneAnswer::Right { now: false } } else { PhoneAnswer::Wrong });
+        }
+        let code = sqlx::query!(
+            r#"SELECT id, code_hash AS "expected!",
+                 sha256(customer_hash(business_id, phone) || uuid_send(id) || convert_to($3, 'UTF8')) AS "given!"
+               FROM phone_codes
+               WHERE business_id = $1 AND phone = $2 AND state IN ('sending', 'sent', 'unknown') AND code_hash IS NOT NULL
+                 AND expires_at > now() AND cardinality(answers) < $4
+               ORDER BY asked_at DESC LIMIT 1 FOR UPDATE"#,
+            business_id,
+            phone,
+            answer.code,
+            i32::try_from(WRONG_ANSWERS).unwrap_or(i32::MAX)
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(code) = code else { return Ok(PhoneAnswer::NotAsked) };
+        let right = constant_time_eq(&code.expected, &code.given);
+        sqlx::query!(
+            "UPDATE phone_codes SET answers = answers || $2, state = CASE WHEN $3 THEN 'confirmed' ELSE state END,
+               settled_at = CASE WHEN $3 THEN now() ELSE settled_at END
+             WHERE id = $1",
+            code.id,
+            &[answer.message_sid.to_owned()][..],
+            right
+        )
+        .execute(&mut *tx)
+        .await?;
+        if right {
+            counts_now(&mut tx, business_id).await?;
+        }
+        tx.commit().await?;
+        Ok(if right { PhoneAnswer::Right { now: true } } else { PhoneAnswer::Wrong })
+    }
+
+    /// The phones of these businesses that were put and do not count yet, by business.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn pending_phones(
+        &self,
+        business_ids: &[String],
+    ) -> Result<HashMap<String, Vec<PendingPhone>>, StoreError> {
+        let wanted = sqlx::query!(
+            r#"SELECT w.business_id, w.forward_to, w.emergency_contacts, b.forward_to AS effective,
+                 b.profile -> 'emergency_contacts' AS contacts
+               FROM wanted_phones w JOIN businesses b ON b.id = w.business_id AND b.updated_at = w.put_at
+               WHERE w.business_id = ANY($1)"#,
+            business_ids
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let mut pending = HashMap::new();
+        for row in wanted {
+            let contacts = row.contacts.and_then(|list| serde_json::from_value(list).ok()).unwrap_or_default();
+            let counts = Phones { forward_to: row.effective, contacts };
+            let wanted = Phones {
+                forward_to: row.forward_to.unwrap_or_else(|| counts.forward_to.clone()),
+                contacts: row.emergency_contacts.unwrap_or_else(|| counts.contacts.clone()),
+            };
+            let codes = self.newest_codes(&row.business_id).await?;
+            let of = |field, phone: &String| {
+                let (state, expires_at) = codes.get(phone).copied().unwrap_or((CodeState::TooMany, None));
+                PendingPhone { field, phone: phone.clone(), state, expires_at }
+            };
+            let forward_to = (wanted.forward_to != counts.forward_to).then(|| of("forward_to", &wanted.forward_to));
+            let new = Phones { forward_to: counts.forward_to.clone(), ..wanted };
+            let contacts: Vec<_> = counts.missing(&new).iter().map(|p| of("emergency_contacts", p)).collect();
+            pending.insert(row.business_id, forward_to.into_iter().chain(contacts).collect());
+        }
+        Ok(pending)
+    }
+
+    async fn newest_codes(
+        &self,
+        business_id: &str,
+    ) -> Result<HashMap<String, (CodeState, Option<DateTime<Utc>>)>, StoreError> {
+        let rows = sqlx::query!(
+            r#"SELECT DISTINCT ON (phone) phone, state, expires_at, expires_at <= now() AS "is_over!",
+                 cardinality(answers) AS "answers!"
+               FROM phone_codes WHERE business_id = $1 AND asked_at > now() - interval '1 day'
+                 AND state NOT IN ('cancelled', 'confirmed')
+               ORDER BY phone, asked_at DESC"#,
+            business_id
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let row = rows.into_iter().map(|row| {
+            let wrong = usize::try_from(row.answers).unwrap_or_default() >= WRONG_ANSWERS;
+            let state = match row.state.as_str() {
+                "not_sent" => CodeState::NotSent,
+                _ if row.is_over || wrong => CodeState::Expired,
+                "waiting" => CodeState::Waiting,
+                "unknown" => CodeState::Unknown,
+                _ => CodeState::Sent,
+            };
+            let may_answer = !matches!(state, CodeState::NotSent | CodeState::Expired);
+            (row.phone, (state, may_answer.then_some(row.expires_at)))
+        });
+        Ok(row.collect())
+    }
+
+    /// Forgets codes of more than 30 days ago.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn prune_phone_codes(&self) -> Result<u64, StoreError> {
+        let pruned = sqlx::query!("DELETE FROM phone_codes WHERE asked_at < now() - interval '31 days'")
+            .execute(&self.pool)
+            .await?;
+        Ok(pruned.rows_affected())
+    }
+}
+
+/// Whether this very text was the right answer.
+async fn is_last(tx: &mut PgConnection, answer: &CodeAnswer<'_>) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM phone_codes WHERE business_id = $1 AND phone = $2 AND state = 'confirmed'
+             AND answers[cardinality(answers)] = $3) AS "last!""#,
+        answer.business_id,
+        answer.phone.as_str(),
+        answer.message_sid
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+/// A phone is willing: what was put counts as far as its phones are.
+async fn counts_now(tx: &mut PgConnection, business_id: &str) -> Result<(), StoreError> {
+    let row = sqlx::query!(
+        "SELECT w.forward_to, w.emergency_contacts, b.forward_to AS effective, b.profile
+         FROM wanted_phones w JOIN businesses b ON b.id = w.business_id AND b.updated_at = w.put_at
+         WHERE w.business_id = $1 FOR UPDATE",
+        business_id
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(row) = row else { return Ok(()) };
+    let contacts = serde_json::from_value(row.profile["emergency_contacts"].clone()).unwrap_or_default();
+    let before = Phones { forward_to: row.effective, contacts };
+    let mut wanted = Phones {
+        forward_to: row.forward_to.unwrap_or_else(|| before.forward_to.clone()),
+        contacts: row.emergency_contacts.unwrap_or_else(|| before.contacts.clone()),
+    };
+    let willing = willing(tx, business_id).await?;
+    let mut counts = before.with(&wanted, |phone| willing.iter().any(|other| other == phone));
+    if counts.forward_to != before.forward_to {
+        let numbers = sqlx::query_scalar!("SELECT phone FROM business_numbers WHERE business_id = $1", business_id)
+            .fetch_all(&mut *tx)
+            .await?;
+        if forwarding::why_not(tx, business_id, &numbers, &counts.forward_to).await?.is_some() {
+            tracing::warn!(business_id, "a phone has answered its code, and calls to it would come back by now");
+            (counts.forward_to, wanted.forward_to) = (before.forward_to.clone(), before.forward_to.clone());
+        }
+    }
+    sqlx::query!(
+        "UPDATE businesses SET forward_to = $2, profile = $3 WHERE id = $1",
+        business_id,
+        counts.forward_to,
+        with_phones(row.profile, &counts)
+    )
+    .execute(&mut *tx)
+    .await?;
+    if counts.missing(&wanted).is_empty() {
+        sqlx::query!("DELETE FROM wanted_phones WHERE business_id = $1", business_id).execute(&mut *tx).await?;
+    } else {
+        sqlx::query!("UPDATE wanted_phones SET forward_to = $2 WHERE business_id = $1", business_id, wanted.forward_to)
+            .execute(&mut *tx)
+            .await?;
+    }
+    let data = json!({ "forward_to": counts.forward_to != before.forward_to,
+                       "emergency_contacts": counts.contacts != before.contacts });
+    sqlx::query!(
+        "INSERT INTO audit (conversation_id, business_id, at, actor, actor_id, action, data)
+         VALUES (NULL, $1, now(), 'phone', NULL, 'answered_a_code', $2)",
+        business_id,
+        data
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}

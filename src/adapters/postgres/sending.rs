@@ -1,0 +1,328 @@
+//! Sending: the slot in the sender's rate, the fence and the claim, and what is known of an attempt.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::messages::Message;
+use super::{Store, StoreError};
+use crate::domain::phone::PhoneNumber;
+
+/// A message whose turn to be sent may have come.
+#[derive(Debug, Clone)]
+pub struct DueMessage {
+    /// The message.
+    pub message: Message,
+    /// Whom it goes to.
+    pub to: PhoneNumber,
+    /// The number that it goes out from.
+    pub business_phone: PhoneNumber,
+    /// Whose it is.
+    pub business_id: String,
+    /// It is not sent before this time.
+    pub not_before: Option<DateTime<Utc>>,
+    /// Its slot in the sender's rate, once it has one.
+    pub send_at: Option<DateTime<Utc>>,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// When it was last tried.
+    pub attempted_at: Option<DateTime<Utc>>,
+    /// How long ago that is, by the one clock that tells it: the database's.
+    pub attempt_age: Option<Duration>,
+    /// Whether it goes ahead of what the AI says in its turn: what a person wrote, and whatever an emergency needs.
+    pub goes_ahead: bool,
+    /// How long the claim of whoever tries it now still holds; zero once it has run out.
+    pub lease_left: Duration,
+    /// The Twilio account that it was last tried with; none where that was before accounts were kept.
+    pub account_sid: Option<String>,
+    /// How often Twilio's list was read without finding it, since the last try.
+    pub absent_reads: i32,
+}
+
+/// The Twilio account that a message is to be sent with.
+#[derive(Debug, Clone, Copy)]
+pub struct SendingAccount<'a> {
+    /// `AC…`.
+    pub sid: &'a str,
+    /// Whether it is the main account, and not one that the business brings.
+    pub is_main: bool,
+}
+
+/// What came of a claim.
+#[derive(Debug, Clone, Copy)]
+pub enum Claim {
+    /// The message is ours to send.
+    Ours(Claimed),
+    /// The fence holds it back: for good, since what made it stale never goes back.
+    Stale,
+    /// It did not wait: somebody else has it, or its outcome is known.
+    Taken,
+}
+
+/// A claim: the message is ours to send, until the lease is over.
+#[derive(Debug, Clone, Copy)]
+pub struct Claimed {
+    /// Proves that the claim is ours.
+    pub claim: Uuid,
+}
+
+impl Store {
+    /// A message with all that sending it needs.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away, or a row is corrupt.
+    pub async fn due_message(&self, id: Uuid) -> Result<Option<DueMessage>, StoreError> {
+        let Some(message) = self.message(id).await? else { return Ok(None) };
+        let row = sqlx::query!(
+            r#"SELECT coalesce(m.recipient, c.customer_phone) AS "to!", c.business_phone, c.business_id, m.not_before, m.send_at, m.attempts, m.attempted_at,
+                 greatest(extract(epoch FROM m.lease_until - clock_timestamp()), 0)::float8 AS lease_left_seconds,
+                 extract(epoch FROM clock_timestamp() - m.attempted_at)::float8 AS attempt_age_seconds,
+                 m.account_sid, m.absent_reads, c.emergency_detected
+               FROM messages m JOIN conversations c ON c.id = m.about WHERE m.id = $1"#,
+            id
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        let corrupt = |what: String| StoreError::corrupt("conversations", message.conversation_id, what);
+        Ok(Some(DueMessage {
+            to: super::conversations::phone(&row.to).map_err(corrupt)?,
+            business_phone: super::conversations::phone(&row.business_phone).map_err(corrupt)?,
+            business_id: row.business_id,
+            not_before: row.not_before,
+            send_at: row.send_at,
+            attempts: row.attempts,
+            attempted_at: row.attempted_at,
+            attempt_age: row.attempt_age_seconds.map(|seconds| Duration::from_secs_f64(seconds.max(0.0))),
+            goes_ahead: row.emergency_detected || message.kind.goes_ahead(),
+            lease_left: row.lease_left_seconds.map_or(Duration::ZERO, Duration::from_secs_f64),
+            account_sid: row.account_sid,
+            absent_reads: row.absent_reads,
+            message,
+        }))
+    }
+
+    /// Gives a message its slot: the sender's next free moment, which moves on by `cost`. All workers share it.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn reserve_slot(
+        &self,
+        message_id: Uuid,
+        sender: &PhoneNumber,
+        cost: Duration,
+    ) -> Result<DateTime<Utc>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"WITH slot AS (
+                 INSERT INTO sender_slots AS s (phone, next_free_at)
+                 VALUES ($2, clock_timestamp() + make_interval(secs => $3))
+                 ON CONFLICT (phone) DO UPDATE
+                   SET next_free_at = greatest(s.next_free_at, clock_timestamp()) + make_interval(secs => $3)
+                 RETURNING next_free_at - make_interval(secs => $3) AS at
+               )
+               UPDATE messages m SET send_at = slot.at FROM slot WHERE m.id = $1 RETURNING m.send_at AS "send_at!""#,
+            message_id,
+            sender.as_str(),
+            cost.as_secs_f64()
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    /// The same for a message that goes ahead: it takes the slot of the first one that waits in its turn, and those move
+    /// back by `cost`.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn reserve_slot_ahead(
+        &self,
+        message_id: Uuid,
+        sender: &PhoneNumber,
+        cost: Duration,
+    ) -> Result<DateTime<Utc>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"WITH sender AS (
+                 INSERT INTO sender_slots AS s (phone, next_free_at)
+                 VALUES ($2, clock_timestamp() + make_interval(secs => $3))
+                 ON CONFLICT (phone) DO UPDATE
+                   SET next_free_at = greatest(s.next_free_at, clock_timestamp()) + make_interval(secs => $3)
+                 RETURNING next_free_at - make_interval(secs => $3) AS last
+               ), waiting AS (
+                 SELECT m.id, m.send_at FROM messages m JOIN conversations c ON c.id = m.about
+                 WHERE c.business_phone = $2 AND m.status = 'queued' AND m.send_at > clock_timestamp()
+                   AND NOT c.emergency_detected AND m.kind NOT IN ('user', 'alert', 'emergency')
+               ), moved AS (
+                 UPDATE messages m SET send_at = m.send_at + make_interval(secs => $3) FROM waiting WHERE m.id = waiting.id
+               )
+               UPDATE messages m
+               SET send_at = least(sender.last, coalesce((SELECT min(send_at) FROM waiting), sender.last))
+               FROM sender WHERE m.id = $1 RETURNING m.send_at AS "send_at!""#,
+            message_id,
+            sender.as_str(),
+            cost.as_secs_f64()
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    /// The fence and the claim in one statement: passes only where nothing has made the message stale, and makes one
+    /// that waits ours for `lease`, to be sent with this account. The business has to have the number still, and the main
+    /// account sends to nobody who was reached under another one. Which of the two was the reason is told by the same
+    /// look, for a message that somebody else had for a moment may wait again in the next. The conversation's row is
+    /// share-locked: a takeover that has committed is seen, and one that commits later sees the claim.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn claim(
+        &self,
+        message_id: Uuid,
+        account: SendingAccount<'_>,
+        lease: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<Claim, StoreError> {
+        let claim = Uuid::new_v4();
+        let judged = sqlx::query!(
+            r#"WITH fence AS (
+                 SELECT c.epoch, c.hard_epoch, c.answering_window, c.business_id, c.business_phone, c.customer_phone,
+                   c.opted_out, c.own_account
+                 FROM conversations c
+                 WHERE c.id = (SELECT about FROM messages WHERE id = $1)
+                 FOR SHARE
+               ),
+               -- What a message is judged by never changes in it.
+               judged AS (
+                 SELECT m.id, coalesce(
+                   (m.recipient IS NOT NULL
+                    OR NOT fence.opted_out AND NOT EXISTS (SELECT 1 FROM opt_outs o WHERE o.business_id = fence.business_id
+                                                              AND o.customer_phone = fence.customer_phone)
+                        AND NOT EXISTS (SELECT 1 FROM erased_opt_outs o WHERE o.business_id = fence.business_id
+                                          AND o.customer = customer_hash(fence.business_id, fence.customer_phone)))
+                   AND EXISTS (SELECT 1 FROM business_numbers n WHERE n.phone = fence.business_phone
+                                                                  AND n.business_id = fence.business_id)
+                   AND NOT ($6 AND fence.own_account IS NOT NULL)
+                   AND (m.fence_hard_epoch IS NULL -- what a person wrote has no fence
+                        OR (m.fence_hard_epoch = fence.hard_epoch
+                            AND (m.fence_epoch = fence.epoch
+                                 OR (m.fence_exempt_at <= $4
+                                     AND (m.in_reply_to_window IS NULL
+                                          OR m.in_reply_to_window = fence.answering_window))))), false) AS passes
+                 FROM messages m, fence WHERE m.id = $1
+               ),
+               claimed AS (
+                 UPDATE messages m
+                 SET status = 'sending', claim = $2, lease_until = clock_timestamp() + make_interval(secs => $3),
+                     attempts = m.attempts + 1, attempted_at = clock_timestamp(), absent_reads = 0,
+                     account_sid = $5,
+                     first_attempted_at = coalesce(m.first_attempted_at, clock_timestamp())
+                 FROM judged
+                 WHERE m.id = judged.id AND m.status = 'queued' AND judged.passes
+                 RETURNING m.id
+               )
+               SELECT judged.passes AS "passes!", EXISTS (SELECT 1 FROM claimed) AS "claimed!" FROM judged"#,
+            message_id,
+            claim,
+            lease.as_secs_f64(),
+            now,
+            account.sid,
+            account.is_main
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(match judged {
+            Some(judged) if judged.claimed => Claim::Ours(Claimed { claim }),
+            Some(judged) if !judged.passes => Claim::Stale,
+            _ => Claim::Taken,
+        })
+    }
+
+    /// Puts a claimed message back: Twilio surely has not got it.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away: its outcome is then unknown, and is reconciled.
+    pub async fn release_claim(&self, message_id: Uuid, claimed: Claimed) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE messages SET status = 'queued', claim = NULL, lease_until = NULL, attempts = attempts - 1
+             WHERE id = $1 AND status = 'sending' AND claim = $2",
+            message_id,
+            claimed.claim
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// How many messages of the AI in a conversation are claimed: at Twilio, or about to be.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn ai_messages_under_way(&self, conversation_id: Uuid) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM messages
+               WHERE conversation_id = $1 AND sender_type = 'ai' AND status = 'sending'"#,
+            conversation_id
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    /// Counts a reading of Twilio's list that has not shown the message; returns how many there were.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn count_absent_read(&self, message_id: Uuid, attempts: i32) -> Result<i32, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "UPDATE messages SET absent_reads = absent_reads + 1 WHERE id = $1 AND attempts = $2 AND status = 'sending'
+             RETURNING absent_reads",
+            message_id,
+            attempts
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .unwrap_or(0))
+    }
+
+    /// Twilio surely has not got it: it may be sent again, through the fence.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn queue_again(&self, message_id: Uuid, attempts: i32) -> Result<bool, StoreError> {
+        let result = sqlx::query!(
+            "UPDATE messages SET status = 'queued', claim = NULL, lease_until = NULL
+             WHERE id = $1 AND attempts = $2 AND status = 'sending'",
+            message_id,
+            attempts
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(result.rows_affected() == 1)
+    }
+
+    /// Whether the outcome of another message, with the same words to the same number, is not known either.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn has_unknown_twin(&self, message_id: Uuid) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT EXISTS (
+                 SELECT 1 FROM messages m JOIN conversations c ON c.id = m.about
+                   JOIN messages twin ON twin.status IN ('sending', 'unknown') AND twin.id <> m.id AND twin.body = m.body
+                     AND twin.attempted_at > clock_timestamp() - interval '1 hour'
+                   JOIN conversations t ON t.id = twin.about AND t.business_phone = c.business_phone
+                 WHERE m.id = $1 AND coalesce(twin.recipient, t.customer_phone) = coalesce(m.recipient, c.customer_phone)
+               ) AS "exists!""#,
+            message_id
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    /// Which of these Twilio ids belong to messages of ours already.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn adopted(&self, sids: &[String]) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar!(r#"SELECT twilio_sid AS "sid!" FROM messages WHERE twilio_sid = ANY($1)"#, sids)
+            .fetch_all(&self.pool)
+            .await?)
+    }
+}

@@ -1,0 +1,125 @@
+//! Redis: a channel for who listens now, and a log for who was away (contract, section 5).
+//!
+//! One script does both, and remembers the event's id: an event that is delivered again is told once.
+
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::streams::StreamRangeReply;
+use redis::{AsyncCommands, Script};
+use serde_json::Value;
+
+use crate::domain::phone::PhoneNumber;
+
+/// The channel.
+const CHANNEL: &str = "conversation.events";
+/// The log stream.
+const LOG: &str = "conversation.events:log";
+/// About how many events the log keeps.
+const LOG_LENGTH: u64 = 100_000;
+/// How long it keeps them, as NMC_EVENTS does.
+const LOG_KEEPS: TimeDelta = TimeDelta::days(30);
+/// How many of its entries are read at once.
+const PAGE: usize = 1_000;
+/// How long an event's id is remembered: longer than it can be delivered again.
+const REMEMBERED: Duration = Duration::from_secs(2 * 24 * 3600);
+/// How long Redis may take before it counts as away.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+const FORWARD: &str = r"
+if not redis.call('SET', KEYS[2], '1', 'NX', 'EX', ARGV[4]) then return 0 end
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'event_id', ARGV[1], 'event', ARGV[2])
+redis.call('PUBLISH', ARGV[5], ARGV[2])
+return 1
+";
+
+/// Forwards events to Redis.
+pub struct RedisSink {
+    connection: ConnectionManager,
+    script: Script,
+}
+
+impl RedisSink {
+    /// A sink that connects when first used.
+    ///
+    /// # Errors
+    /// When the URL is not one of Redis.
+    pub fn lazy(url: &str) -> Result<Self, redis::RedisError> {
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(TIMEOUT))
+            .set_response_timeout(Some(TIMEOUT))
+            .set_number_of_retries(0);
+        let connection = ConnectionManager::new_lazy_with_config(redis::Client::open(url)?, config)?;
+        Ok(Self { connection, script: Script::new(FORWARD) })
+    }
+
+    /// Whether Redis answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), redis::RedisError> {
+        redis::cmd("PING").query_async(&mut self.connection.clone()).await
+    }
+
+    /// Has go what is older than the log keeps events.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn trim(&self) -> Result<(), redis::RedisError> {
+        let oldest = (Utc::now() - LOG_KEEPS).timestamp_millis();
+        redis::cmd("XTRIM").arg(LOG).arg("MINID").arg(oldest).query_async(&mut self.connection.clone()).await
+    }
+
+    /// Deletes a customer's events from the log; with these businesses, or with all. Returns how many there were.
+    ///
+    /// # Errors
+    /// When Redis is away: those until then are deleted.
+    pub async fn erase(
+        &self,
+        customer: &PhoneNumber,
+        business_ids: Option<&[String]>,
+    ) -> Result<u64, redis::RedisError> {
+        let mut connection = self.connection.clone();
+        let (mut erased, mut from) = (0, "-".to_owned());
+        loop {
+            let page: StreamRangeReply = connection.xrange_count(LOG, &from, "+", PAGE).await?;
+            let Some(last) = page.ids.last() else { return Ok(erased) };
+            from = format!("({}", last.id);
+            let theirs: Vec<&str> = page
+                .ids
+                .iter()
+                .filter(|entry| is_about(entry.get::<String>("event").as_deref(), customer, business_ids))
+                .map(|entry| entry.id.as_str())
+                .collect();
+            if !theirs.is_empty() {
+                erased += connection.xdel::<_, _, u64>(LOG, &theirs).await?;
+            }
+        }
+    }
+
+    /// Forwards an event; `false` where it had been forwarded before.
+    ///
+    /// # Errors
+    /// When Redis is away, or refuses.
+    pub async fn forward(&self, event_id: &str, envelope: &[u8]) -> Result<bool, redis::RedisError> {
+        self.script
+            .key(LOG)
+            .key(format!("{LOG}:seen:{event_id}"))
+            .arg(event_id)
+            .arg(envelope)
+            .arg(LOG_LENGTH)
+            .arg(REMEMBERED.as_secs())
+            .arg(CHANNEL)
+            .invoke_async(&mut self.connection.clone())
+            .await
+    }
+}
+
+/// Whether an envelope tells of a customer.
+fn is_about(envelope: Option<&str>, customer: &PhoneNumber, business_ids: Option<&[String]>) -> bool {
+    let Some(Ok(event)) = envelope.map(serde_json::from_str::<Value>) else { return false };
+    let of = |field: &str| event.get(field).and_then(Value::as_str);
+    of("customer_phone") == Some(customer.as_str())
+        && business_ids.is_none_or(|ids| of("business_id").is_some_and(|id| ids.iter().any(|own| own == id)))
+}

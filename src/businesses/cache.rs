@@ -1,0 +1,127 @@
+//! The businesses, as the edge and the rules look them up: read through, kept for a few seconds.
+//!
+//! A number that no business owns is never remembered as such, and a look-up that failed is an error and not an unknown
+//! number.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+use tokio::time::Instant;
+
+use crate::adapters::postgres::{BusinessRecord, Store, StoreError};
+use crate::domain::business::Profile;
+use crate::domain::phone::PhoneNumber;
+
+use super::Mirror;
+
+/// How long another process's change of a business may go unnoticed here.
+const FRESH: Duration = Duration::from_secs(2);
+const CAPACITY: u64 = 20_000;
+
+/// A result that is waited for.
+type Stored<T> = Result<T, StoreError>;
+
+/// The businesses. Each read is of what was committed last, or an error: a failed look-up is never "none".
+pub trait Businesses: Clone + Send + Sync + 'static {
+    /// One business; see [`Store::business`].
+    fn business(&self, id: &str) -> impl Future<Output = Stored<Option<BusinessRecord>>> + Send;
+    /// The business of a number; see [`Store::business_by_phone`].
+    fn business_by_phone(&self, phone: &PhoneNumber) -> impl Future<Output = Stored<Option<BusinessRecord>>> + Send;
+}
+
+impl Businesses for Store {
+    async fn business(&self, id: &str) -> Stored<Option<BusinessRecord>> {
+        self.business(id).await
+    }
+    async fn business_by_phone(&self, phone: &PhoneNumber) -> Stored<Option<BusinessRecord>> {
+        self.business_by_phone(phone).await
+    }
+}
+
+/// The businesses could not be looked up.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("businesses cannot be looked up: {0}")]
+pub struct DirectoryError(#[source] Arc<StoreError>);
+
+impl From<StoreError> for DirectoryError {
+    fn from(error: StoreError) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+/// A business, and when it was looked up: by tokio's clock, which a test may pause.
+#[derive(Debug, Clone)]
+struct LookedUp {
+    profile: Arc<Profile>,
+    at: Instant,
+}
+
+impl LookedUp {
+    fn now(profile: &Arc<Profile>) -> Self {
+        Self { profile: Arc::clone(profile), at: Instant::now() }
+    }
+
+    fn if_fresh(self) -> Option<Arc<Profile>> {
+        (self.at.elapsed() < FRESH).then_some(self.profile)
+    }
+}
+
+/// The directory; clones share it.
+#[derive(Debug, Clone)]
+pub struct Directory<R = Store> {
+    store: R,
+    mirror: Mirror,
+    by_phone: Cache<PhoneNumber, LookedUp>,
+    by_id: Cache<String, LookedUp>,
+}
+
+impl<R: Businesses> Directory<R> {
+    /// A directory of what the store holds, or of its mirror while the store is away.
+    pub fn new(store: R, mirror: Mirror) -> Self {
+        Self { store, mirror, by_phone: Cache::new(CAPACITY), by_id: Cache::new(CAPACITY) }
+    }
+
+    /// The business that a number belongs to.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn by_phone(&self, phone: &PhoneNumber) -> Result<Option<Arc<Profile>>, DirectoryError> {
+        if let Some(profile) = self.by_phone.get(phone).and_then(LookedUp::if_fresh) {
+            return Ok(Some(profile));
+        }
+        let table = async { self.store.business_by_phone(phone).await?.map(parse).transpose() };
+        let found = self.mirror.instead_of(table, |mirror| mirror.by_phone(phone).map(Some)).await?;
+        let Some(profile) = found else { return Ok(None) };
+        self.by_phone.insert(phone.clone(), LookedUp::now(&profile));
+        Ok(Some(profile))
+    }
+
+    /// One business.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn by_id(&self, id: &str) -> Result<Option<Arc<Profile>>, DirectoryError> {
+        if let Some(profile) = self.by_id.get(id).and_then(LookedUp::if_fresh) {
+            return Ok(Some(profile));
+        }
+        let table = async { self.store.business(id).await?.map(parse).transpose() };
+        let found = self.mirror.instead_of(table, |mirror| mirror.by_id(id).map(Some)).await?;
+        let Some(profile) = found else { return Ok(None) };
+        self.by_id.insert(id.to_owned(), LookedUp::now(&profile));
+        Ok(Some(profile))
+    }
+
+    /// A business was changed here: look again.
+    pub fn forget_all(&self) {
+        self.by_phone.invalidate_all();
+        self.by_id.invalidate_all();
+        self.mirror.look_again();
+    }
+}
+
+fn parse(record: BusinessRecord) -> Result<Arc<Profile>, StoreError> {
+    let profile: Profile =
+        serde_json::from_value(record.profile).map_err(|error| StoreError::corrupt("businesses", record.id, error))?;
+    Ok(Arc::new(Profile { twilio_account_sid: record.twilio_account_sid, ..profile }))
+}

@@ -1,0 +1,227 @@
+//! The businesses as they were last seen, for when PostgreSQL is away: in memory, and in a bucket of JetStream for a
+//! process that starts meanwhile.
+//!
+//! Fed from the table, every few seconds; feeds [`super::Directory`] and the accounts' signatures. It is asked only where
+//! the table does not answer. Auth tokens stay encrypted in it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::adapters::jetstream::{BucketError, JetStream};
+use crate::adapters::postgres::{BusinessRecord, SigningKey, Store, StoreError};
+use crate::domain::business::Profile;
+use crate::domain::phone::PhoneNumber;
+
+/// How often the table is looked at.
+const EVERY: Duration = Duration::from_secs(5);
+/// How long the table may take to answer before the mirror does: a caller hears silence meanwhile.
+const PATIENCE: Duration = Duration::from_millis(600);
+/// While the table is known to be away, it is tried again this often; in between the mirror answers at once.
+const TRY_AGAIN: Duration = Duration::from_millis(500);
+
+/// A business in the mirror.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Mirrored {
+    profile: Profile,
+    twilio_account_sid: Option<String>,
+    /// Encrypted.
+    twilio_auth_token: Option<Vec<u8>>,
+}
+
+#[derive(Debug, Default)]
+struct Image {
+    by_id: HashMap<String, Mirrored>,
+    by_phone: HashMap<PhoneNumber, Arc<Profile>>,
+    accounts: HashSet<String>,
+}
+
+/// The mirror; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Mirror {
+    image: Arc<RwLock<Image>>,
+    /// When the table was last found away, as long as it is.
+    away: Arc<Mutex<Option<Instant>>>,
+    changed: Arc<Notify>,
+}
+
+impl Mirror {
+    /// Asks the table, or the mirror where the table does not answer; its error where the mirror does not know either.
+    ///
+    /// # Errors
+    /// When the table is away, and what is asked for is not in the mirror.
+    pub async fn instead_of<T>(
+        &self,
+        table: impl Future<Output = Result<T, StoreError>>,
+        mirror: impl FnOnce(&Self) -> Option<T>,
+    ) -> Result<T, StoreError> {
+        let error = if self.is_away() {
+            StoreError::away()
+        } else {
+            match tokio::time::timeout(PATIENCE, table).await {
+                Ok(Ok(found)) => {
+                    self.is_back();
+                    return Ok(found);
+                }
+                Ok(Err(error @ StoreError::Database(_))) => error,
+                Ok(Err(other)) => return Err(other),
+                Err(_late) => StoreError::away(),
+            }
+        };
+        self.went_away(&error);
+        mirror(self).ok_or(error)
+    }
+
+    /// A business was changed here: the mirror follows at once.
+    pub fn look_again(&self) {
+        self.changed.notify_one();
+    }
+
+    fn is_away(&self) -> bool {
+        let away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        away.is_some_and(|since| since.elapsed() < TRY_AGAIN)
+    }
+
+    fn went_away(&self, error: &StoreError) {
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        if away.is_none() {
+            tracing::debug!(%error, "businesses are looked up in their mirror until PostgreSQL is back");
+        }
+        if away.is_none_or(|since| since.elapsed() >= TRY_AGAIN) {
+            *away = Some(Instant::now());
+        }
+    }
+
+    fn is_back(&self) {
+        if self.away.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+            tracing::debug!("businesses are looked up in their table again");
+        }
+    }
+
+    /// The business of a number.
+    pub fn by_phone(&self, phone: &PhoneNumber) -> Option<Arc<Profile>> {
+        self.read(|image| image.by_phone.get(phone).cloned())
+    }
+
+    /// One business.
+    pub fn by_id(&self, id: &str) -> Option<Arc<Profile>> {
+        self.read(|image| image.by_id.get(id).map(|mirrored| Arc::new(mirrored.shown())))
+    }
+
+    /// The tokens that businesses have left for a Twilio account; `None` where there are none.
+    pub fn signing_keys(&self, account_sid: &str) -> Option<Vec<SigningKey>> {
+        let keys: Vec<SigningKey> = self.read(|image| {
+            let of_account = image.by_id.values().filter(|m| m.twilio_account_sid.as_deref() == Some(account_sid));
+            let key = |m: &Mirrored| {
+                let sealed = m.twilio_auth_token.clone()?;
+                Some(SigningKey { business_id: m.profile.id.clone(), sealed })
+            };
+            of_account.filter_map(key).collect()
+        });
+        (!keys.is_empty()).then_some(keys)
+    }
+
+    /// Whether a business brings this Twilio account.
+    pub fn knows_account(&self, account_sid: &str) -> bool {
+        self.read(|image| image.accounts.contains(account_sid))
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Image) -> T) -> T {
+        look(&self.image.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, businesses: impl IntoIterator<Item = Mirrored>) {
+        let mut image = Image::default();
+        for business in businesses {
+            let shown = Arc::new(business.shown());
+            image.by_phone.extend(shown.phone_numbers.iter().map(|phone| (phone.clone(), Arc::clone(&shown))));
+            image.accounts.extend(shown.twilio_account_sid.clone());
+            image.by_id.insert(shown.id.clone(), business);
+        }
+        *self.image.write().unwrap_or_else(PoisonError::into_inner) = image;
+    }
+}
+
+impl Mirrored {
+    fn of(record: BusinessRecord) -> Result<Self, StoreError> {
+        let profile = serde_json::from_value(record.profile)
+            .map_err(|error| StoreError::corrupt("businesses", record.id, error))?;
+        let (twilio_account_sid, twilio_auth_token) = (record.twilio_account_sid, record.twilio_auth_token);
+        Ok(Self { profile, twilio_account_sid, twilio_auth_token })
+    }
+
+    fn shown(&self) -> Profile {
+        Profile { twilio_account_sid: self.twilio_account_sid.clone(), ..self.profile.clone() }
+    }
+}
+
+/// Keeps the mirror true until `shutdown`.
+pub async fn keep_mirror(mirror: Mirror, store: Store, jetstream: JetStream, shutdown: CancellationToken) {
+    let keeping = async {
+        let mut bucket = None;
+        loop {
+            if let Err(error) = keep_once(&mirror, &store, &jetstream, &mut bucket).await {
+                tracing::debug!(%error, "the mirror of the businesses is as it was");
+            }
+            let _changed_or_not = tokio::time::timeout(EVERY, mirror.changed.notified()).await;
+        }
+    };
+    shutdown.run_until_cancelled(keeping).await;
+}
+
+/// Why the mirror is as it was.
+#[derive(Debug, thiserror::Error)]
+enum KeepError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+}
+
+/// `bucket` is what the bucket holds, once it has been read.
+async fn keep_once(
+    mirror: &Mirror,
+    store: &Store,
+    jetstream: &JetStream,
+    bucket: &mut Option<HashMap<String, Bytes>>,
+) -> Result<(), KeepError> {
+    let table = store.all_businesses().await;
+    if bucket.is_none() {
+        match jetstream.mirrored().await {
+            Ok(entries) => {
+                // Older than the table, and better than nothing.
+                let readable = entries.values().filter_map(|entry| serde_json::from_slice(entry).ok());
+                if table.is_err() {
+                    mirror.replace(readable);
+                }
+                *bucket = Some(entries);
+            }
+            Err(error) => tracing::debug!(%error, "the mirror cannot be read"),
+        }
+    }
+    let table = table?.into_iter().map(Mirrored::of).collect::<Result<Vec<_>, _>>()?;
+    let wanted: HashMap<String, Bytes> = table
+        .iter()
+        .filter_map(|business| Some((business.profile.id.clone(), serde_json::to_vec(business).ok()?.into())))
+        .collect();
+    mirror.replace(table);
+    let Some(entries) = bucket.as_mut() else { return Ok(()) };
+    for (key, value) in &wanted {
+        if entries.get(key) != Some(value) {
+            jetstream.mirror(key, value.clone()).await?;
+            entries.insert(key.clone(), value.clone());
+        }
+    }
+    let gone: Vec<String> = entries.keys().filter(|key| !wanted.contains_key(*key)).cloned().collect();
+    for key in gone {
+        jetstream.unmirror(&key).await?;
+        entries.remove(&key);
+    }
+    Ok(())
+}

@@ -1,0 +1,244 @@
+//! The command line (contract, section 7).
+
+mod dead_letters;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use uuid::Uuid;
+
+use crate::adapters::jetstream::JetStream;
+use crate::adapters::jetstream::definitions::{self, Finding, Mode};
+use crate::adapters::postgres::{KeyScope, Store};
+use crate::app::{Application, Role};
+use crate::config::{Config, ConfigError, Settings, process_env};
+use crate::http;
+use crate::secrets;
+use crate::telemetry;
+
+use dead_letters::DeadLettersCommand;
+
+/// Exit status of a configuration that cannot be used.
+const BAD_CONFIGURATION: u8 = 2;
+
+/// Turns a missed call into a conversation.
+#[derive(Debug, Parser)]
+#[command(name = "nevermisscall", version)]
+struct Cli {
+    /// A TOML file with the same keys as the environment, which wins over it.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run edge and worker in one process.
+    Serve,
+    /// Run the HTTP edge only.
+    Edge,
+    /// Run the pipelines only.
+    Worker,
+    /// Bring the database up to date.
+    Migrate,
+    /// The streams and consumers of JetStream.
+    Streams {
+        #[command(subcommand)]
+        command: StreamsCommand,
+    },
+    /// The App Server's keys.
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+    /// Print the OpenAPI document.
+    Openapi,
+    /// What could not be processed, and again.
+    DeadLetters {
+        #[command(subcommand)]
+        command: DeadLettersCommand,
+    },
+    /// The same as `dead-letters replay ID…`.
+    Replay {
+        /// Their sequences in NMC_DEAD.
+        #[arg(required = true, value_name = "SEQUENCE")]
+        sequences: Vec<u64>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum StreamsCommand {
+    /// Create what is missing and change what differs.
+    Apply,
+    /// Report what is missing or differs; exit 1 if anything does.
+    Check,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Make a key and print it, this once.
+    Create {
+        /// What to call it.
+        #[arg(long)]
+        name: String,
+        /// Only for this business; may be repeated. Without it, for all.
+        #[arg(long = "business", value_name = "ID")]
+        businesses: Vec<String>,
+        /// It may read, and change nothing.
+        #[arg(long)]
+        read_only: bool,
+        /// It may add phone numbers to its businesses, and Twilio accounts; and phones that it puts count at once. A key for
+        /// all businesses may in any case.
+        #[arg(long, conflicts_with = "read_only")]
+        numbers: bool,
+    },
+    /// List the keys; they themselves are not shown again.
+    List,
+    /// Revoke a key.
+    Revoke {
+        /// Its id.
+        id: Uuid,
+    },
+}
+
+/// Runs the command that was asked for.
+pub async fn run() -> ExitCode {
+    let cli = Cli::parse();
+    telemetry::init_logs();
+    let settings = match Settings::read(cli.config.as_deref(), process_env()) {
+        Ok(settings) => settings,
+        Err(error) => return bad_configuration(&error),
+    };
+    let outcome = match cli.command {
+        Command::Serve => return run_role(&settings, Role::Serve).await,
+        Command::Edge => return run_role(&settings, Role::Edge).await,
+        Command::Worker => return run_role(&settings, Role::Worker).await,
+        Command::Openapi => {
+            print!("{}", http::openapi());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Migrate => match settings.database_url() {
+            Ok(url) => migrate(url.expose()).await,
+            Err(error) => return bad_configuration(&error),
+        },
+        Command::Keys { command } => match settings.database_url() {
+            Ok(url) => keys(url.expose(), command).await,
+            Err(error) => return bad_configuration(&error),
+        },
+        Command::Streams { command } => {
+            match settings.nats_url().and_then(|url| Ok((url, settings.nats_replicas()?))) {
+                Ok((url, replicas)) => streams(&url, replicas, command).await,
+                Err(error) => return bad_configuration(&error),
+            }
+        }
+        Command::DeadLetters { command } => match dead_letters::Addresses::of(&settings) {
+            Ok(addresses) => dead_letters::run(&addresses, command).await,
+            Err(error) => return bad_configuration(&error),
+        },
+        Command::Replay { sequences } => match dead_letters::Addresses::of(&settings) {
+            Ok(addresses) => dead_letters::run(&addresses, DeadLettersCommand::replay(sequences)).await,
+            Err(error) => return bad_configuration(&error),
+        },
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("nevermisscall: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn bad_configuration(error: &ConfigError) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::from(BAD_CONFIGURATION)
+}
+
+async fn run_role(settings: &Settings, role: Role) -> ExitCode {
+    let config = match Config::from_settings(settings) {
+        Ok(config) => config,
+        Err(error) => return bad_configuration(&error),
+    };
+    match serve(config, role).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: Config, role: Role) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let app = Application::start(config, role).await?;
+    if let (Some(file), Some(address)) = (std::env::var_os("NMC_ADDRESS_FILE"), app.address()) {
+        write_whole(Path::new(&file), &address.to_string())?;
+    }
+    let asked_to_stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("asked to stop");
+    };
+    app.run(asked_to_stop).await
+}
+
+/// Whoever waits for the file finds it whole.
+fn write_whole(file: &Path, text: &str) -> std::io::Result<()> {
+    let unfinished = file.with_extension("unfinished");
+    std::fs::write(&unfinished, text)?;
+    std::fs::rename(unfinished, file)
+}
+
+async fn migrate(database_url: &str) -> anyhow::Result<ExitCode> {
+    Store::owner(database_url)?.migrate().await?;
+    println!("the database is up to date");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn streams(nats_url: &str, replicas: u8, command: StreamsCommand) -> anyhow::Result<ExitCode> {
+    let jetstream = JetStream::connect(nats_url).await?;
+    let mode = match command {
+        StreamsCommand::Apply => Mode::Apply,
+        StreamsCommand::Check => Mode::Check,
+    };
+    let findings = definitions::reconcile(&jetstream, replicas, mode).await?;
+    for finding in &findings {
+        println!("{finding}{}", if mode == Mode::Apply { finding.mended() } else { "" });
+    }
+    let fine = mode == Mode::Apply || findings.iter().all(|finding| matches!(finding, Finding::Same { .. }));
+    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn keys(database_url: &str, command: KeysCommand) -> anyhow::Result<ExitCode> {
+    let store = Store::lazy(database_url)?;
+    match command {
+        KeysCommand::Create { name, businesses, read_only, numbers } => {
+            let key = secrets::generate_api_key();
+            let business_ids = (!businesses.is_empty()).then_some(businesses);
+            let scope = KeyScope { business_ids, may_write: !read_only, may_manage_numbers: numbers };
+            let id = store.create_api_key(&name, &secrets::hash_api_key(&key), &scope).await?;
+            println!("{id}  {name}");
+            println!("{key}");
+        }
+        KeysCommand::List => {
+            for key in store.api_keys().await? {
+                let state = key.revoked_at.map_or("valid".to_owned(), |at| format!("revoked {at}"));
+                let may = match (key.may_write, key.may_manage_numbers || key.business_ids.is_none()) {
+                    (true, true) => "reads, writes and manages numbers",
+                    (true, false) => "reads and writes",
+                    (false, _) => "reads",
+                };
+                let businesses = key.business_ids.map_or("all businesses".to_owned(), |ids| ids.join(", "));
+                println!("{}  {}  made {}  {state}  {may}  {businesses}", key.id, key.name, key.created_at);
+            }
+        }
+        KeysCommand::Revoke { id } => {
+            anyhow::ensure!(store.revoke_api_key(id).await?, "there is no valid key {id}");
+            println!("{id} is revoked");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,41 @@
+//! Webhooks that could not be read when they came, read once more: the code may have learned it since.
+
+use super::DeadLetterBody;
+use crate::telemetry::WebhookKind;
+use crate::trace::Trace;
+use crate::webhook::form::{Form, FormError, parse};
+use crate::webhook::{
+    EDGE_SUBJECT, HEADER_PATH, Inbound, SignedForm, call, call_status, message_status, signer_in, sms,
+};
+
+/// Reads a letter that the edge has written once more, as the edge reads webhooks today.
+///
+/// # Errors
+/// In words, where it still cannot be read.
+pub fn read_again(letter: &DeadLetterBody) -> Result<Inbound, String> {
+    let kind: WebhookKind = letter
+        .subject
+        .strip_prefix(EDGE_SUBJECT)
+        .and_then(|kind| kind.parse().ok())
+        .ok_or_else(|| "it is no webhook that the edge knows".to_owned())?;
+    let path = letter.headers.get(HEADER_PATH).ok_or_else(|| "it does not say under which path it came".to_owned())?;
+    let body = letter.payload.bytes().map_err(|error| error.to_string())?;
+    let in_words = |error: FormError| error.to_string();
+    let signed = SignedForm {
+        kind,
+        form: Form::decode(parse(&body)).map_err(in_words)?,
+        received_at: letter.first_seen,
+        trace: Trace::start(),
+        signer: signer_in(&letter.headers),
+        path: path.clone(),
+    };
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let (input_id, webhook) = match kind {
+        WebhookKind::Call => call::Call::read(&signed).map(|call| call.into_webhook(None)),
+        WebhookKind::CallStatus => call_status::read(&signed, path.rsplit('/').next().unwrap_or_default()),
+        WebhookKind::Sms => sms::read(&signed),
+        WebhookKind::MessageStatus => message_status::read(&signed, message_status::id_in(query)),
+    }
+    .map_err(in_words)?;
+    Ok(signed.inbound(input_id, webhook))
+}

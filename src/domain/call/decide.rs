@@ -1,0 +1,208 @@
+//! The one function that every report of a call goes through.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::state::{Call, CallStatus};
+use crate::domain::conversation::{Event, EventType, MissedCall, call_id};
+use crate::domain::phone::PhoneNumber;
+
+/// What may be reported of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CallInput {
+    /// Twilio's first webhook, or a later one on the same path.
+    Ringing(Ringing),
+    /// How the dialling ended.
+    Dialled(DialReport),
+}
+
+impl CallInput {
+    /// Twilio's id of the call.
+    pub fn call_sid(&self) -> &str {
+        match self {
+            Self::Ringing(ringing) => &ringing.call_sid,
+            Self::Dialled(report) => &report.call_sid,
+        }
+    }
+
+    /// The business's own Twilio account that the call came in under; none: the main account.
+    fn own_account(&self) -> Option<&String> {
+        match self {
+            Self::Ringing(ringing) => ringing.own_account.as_ref(),
+            Self::Dialled(report) => report.own_account.as_ref(),
+        }
+    }
+
+    /// Who calls, where it is said.
+    pub fn customer(&self) -> Option<&PhoneNumber> {
+        match self {
+            Self::Ringing(ringing) => ringing.customer.as_ref(),
+            Self::Dialled(report) => report.customer.as_ref(),
+        }
+    }
+}
+
+/// Twilio's webhook for an incoming call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ringing {
+    /// Twilio's id.
+    pub call_sid: String,
+    /// Who calls; `None` where withheld.
+    pub customer: Option<PhoneNumber>,
+    /// Which number is called.
+    pub business_phone: PhoneNumber,
+    /// The terminal `CallStatus`, if the call is over already without a Dial result.
+    pub ended_as: Option<String>,
+    /// The business's own Twilio account that the call came in under; none: the main account.
+    pub own_account: Option<String>,
+    /// The edge's stamp.
+    pub received_at: DateTime<Utc>,
+}
+
+/// Twilio's report of how the dialling ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DialReport {
+    /// Twilio's id.
+    pub call_sid: String,
+    /// Who called, where the report says so.
+    pub customer: Option<PhoneNumber>,
+    /// Which number was called, where the report says so.
+    pub business_phone: Option<PhoneNumber>,
+    /// `DialCallStatus`, or the call's own terminal status where there is none.
+    pub dial_status: String,
+    /// `DialBridged`, when present.
+    pub bridged: Option<bool>,
+    /// How long the two talked, in seconds.
+    pub duration_seconds: Option<i32>,
+    /// The business's own Twilio account that the call came in under; none: the main account.
+    pub own_account: Option<String>,
+    /// The edge's stamp.
+    pub received_at: DateTime<Utc>,
+}
+
+impl DialReport {
+    /// Whether a person was reached: `completed` (or its older word `answered`), unless Twilio says that the two were
+    /// never connected.
+    fn answered(&self) -> bool {
+        matches!(self.dial_status.as_str(), "completed" | "answered") && self.bridged != Some(false)
+    }
+}
+
+/// What was decided of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallDecision {
+    /// The call as it shall stand.
+    pub call: Call,
+    /// Whether anything is to be written.
+    pub changed: bool,
+    /// Events of the call itself.
+    pub events: Vec<Event>,
+    /// The missed call, where it goes on as an input of the caller's conversation.
+    pub missed: Option<MissedCall>,
+}
+
+/// Decides what a report means for the call.
+///
+/// `may_text` says whether the caller is someone who gets a text: not the business itself, not its owner. `None` is
+/// returned where the report names neither number and there is no call record yet: the input has to be retried.
+pub fn decide(
+    business_id: &str,
+    state: Option<&Call>,
+    input: &CallInput,
+    may_text: bool,
+    now: DateTime<Utc>,
+) -> Option<CallDecision> {
+    let mut decision = start(business_id, state, input, now)?;
+    match input {
+        CallInput::Ringing(ringing) => {
+            if let Some(ended_as) = &ringing.ended_as {
+                missed(&mut decision, ended_as, may_text, ringing.received_at);
+            }
+        }
+        CallInput::Dialled(report) if report.answered() => answered(&mut decision, report),
+        CallInput::Dialled(report) => missed(&mut decision, &report.dial_status, may_text, report.received_at),
+    }
+    if let Some(missed) = decision.missed.as_mut() {
+        missed.own_account = input.own_account().cloned();
+    }
+    decision.changed = state != Some(&decision.call) || !decision.events.is_empty();
+    Some(decision)
+}
+
+fn start(business_id: &str, state: Option<&Call>, input: &CallInput, now: DateTime<Utc>) -> Option<CallDecision> {
+    let (call_sid, customer, business_phone, at) = match input {
+        CallInput::Ringing(r) => (&r.call_sid, r.customer.clone(), Some(r.business_phone.clone()), r.received_at),
+        CallInput::Dialled(d) => (&d.call_sid, d.customer.clone(), d.business_phone.clone(), d.received_at),
+    };
+    let fresh = |call: Call| CallDecision { call, changed: false, events: Vec::new(), missed: None };
+    if let Some(call) = state {
+        return Some(fresh(call.clone()));
+    }
+    let call = Call {
+        id: call_id(call_sid),
+        call_sid: call_sid.clone(),
+        business_id: business_id.to_owned(),
+        conversation_id: None,
+        customer_phone: customer,
+        business_phone: business_phone?,
+        status: CallStatus::Ringing,
+        dial_status: None,
+        duration_seconds: None,
+        created_at: at.min(now),
+        ended_at: None,
+        version: 0,
+        event_sequence: 0,
+    };
+    let mut decision = fresh(call);
+    emit(&mut decision, EventType::CallReceived);
+    Some(decision)
+}
+
+fn answered(decision: &mut CallDecision, report: &DialReport) {
+    if decision.call.status != CallStatus::Ringing {
+        return;
+    }
+    decision.call.status = CallStatus::Answered;
+    decision.call.dial_status = Some(report.dial_status.clone());
+    decision.call.duration_seconds = report.duration_seconds;
+    decision.call.ended_at = Some(report.received_at);
+    emit(decision, EventType::CallAnswered);
+}
+
+/// The first word on how a call ended stands: Twilio reports the end of the whole call after that of its dialling.
+fn missed(decision: &mut CallDecision, dial_status: &str, may_text: bool, at: DateTime<Utc>) {
+    if decision.call.status != CallStatus::Ringing {
+        return;
+    }
+    decision.call.status = CallStatus::Missed;
+    decision.call.dial_status = Some(dial_status.to_owned());
+    decision.call.duration_seconds = Some(0);
+    decision.call.ended_at = Some(at);
+    let caller = decision.call.customer_phone.clone().filter(|_| may_text);
+    match caller {
+        Some(customer) => {
+            decision.missed = Some(MissedCall {
+                call_id: decision.call.id,
+                call_sid: decision.call.call_sid.clone(),
+                dial_status: dial_status.to_owned(),
+                customer,
+                business_phone: decision.call.business_phone.clone(),
+                own_account: None,
+            });
+        }
+        None => emit(decision, EventType::CallMissed),
+    }
+}
+
+fn emit(decision: &mut CallDecision, event_type: EventType) {
+    decision.call.event_sequence += 1;
+    let call = &decision.call;
+    let data = json!({
+        "call_id": call.id,
+        "call_sid": call.call_sid,
+        "business_phone": call.business_phone,
+        "dial_status": call.dial_status,
+        "duration_seconds": call.duration_seconds,
+    });
+    decision.events.push(Event { event_type, sequence: decision.call.event_sequence, data });
+}

@@ -1,0 +1,14 @@
+//! The call: from ringing to its end, and whether somebody answered.
+//!
+//! Pure code, like [`crate::domain::conversation`], and committed by the same [`crate::engine`]: a missed call and the
+//! conversation that it opens are one transaction.
+
+mod decide;
+mod state;
+
+pub use decide::{CallDecision, CallInput, DialReport, Ringing, decide};
+pub use state::{Call, CallStatus};
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;

@@ -1,0 +1,183 @@
+//! DispatchBot's answer to a window: sent, held back because something newer came, or replaced by the fallback text.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::alerts::{self, Customer, Sighting};
+use super::texts;
+use super::window::{OTHER_BUSINESS, hand_over};
+use crate::domain::conversation::decision::{Draft, Effect, Fence, MessageKind, NewMessage, Seer, Urgent, WindowState};
+use crate::domain::conversation::event::EventType;
+use crate::domain::conversation::input::{Answer, Context, Urgency};
+use crate::domain::conversation::state::{Answering, Phase, Status};
+use crate::domain::price_check;
+
+/// Twilio refuses longer bodies (21617).
+const MAX_BODY_CHARS: usize = 1_600;
+
+/// DispatchBot has answered.
+pub(in crate::domain::conversation) fn ready(
+    context: Context<'_>,
+    draft: &mut Draft<'_>,
+    window_id: Uuid,
+    answer: &Answer,
+) {
+    let said = serde_json::to_value(answer).unwrap_or_default();
+    let Some(mut answering) = current(draft, window_id) else {
+        return draft.analysis(window_id, said, Some("overtaken"));
+    };
+    let held = (!context.may_answer(draft.now)).then_some(OTHER_BUSINESS);
+    draft.analysis(window_id, said, held.or_else(|| unfit(context, answer)));
+    join_verdicts(context, draft, &mut answering, answer);
+    if held.is_some() {
+        draft.state().answering = None;
+        return hand_over(draft, window_id, answering.opened_at);
+    }
+    if let Some(reason) = unfit(context, answer) {
+        stand_in(context, draft, answering, reason);
+        return;
+    }
+    learn(draft, answer);
+    let now = draft.now;
+    draft.state().memory.ai_replies.push(now);
+    say(draft, answering, MessageKind::Reply, answer.text.clone());
+    if let Some(appointment) = &answer.appointment {
+        draft.emit(
+            EventType::AppointmentRequested,
+            json!({ "window_id": window_id, "appointment": appointment, "job_type": answer.job_type, "summary": answer.summary }),
+        );
+    }
+    // Who has written again since has not finished: the newer window decides whether this is the end. An emergency that
+    // people are still being told of is theirs to end: what is over could not be taken over.
+    if answer.complete && draft.state().window.is_none() && draft.state().memory.alerting.is_none() {
+        draft.state().status = Status::Completed;
+        draft.state().memory.completed_at = Some(now);
+        draft.state().outcome = answer.outcome.clone();
+        draft.state().summary = answer.summary.clone();
+        draft.emit(
+            EventType::ConversationCompleted,
+            json!({ "outcome": answer.outcome, "summary": answer.summary, "by": "ai" }),
+        );
+    }
+}
+
+/// DispatchBot has not answered, or not in time.
+pub(in crate::domain::conversation) fn failed(
+    context: Context<'_>,
+    draft: &mut Draft<'_>,
+    window_id: Uuid,
+    reason: &str,
+) {
+    let Some(answering) = current(draft, window_id) else { return };
+    draft.analysis(window_id, json!({ "failed": reason }), Some(reason));
+    if !context.may_answer(draft.now) {
+        draft.state().answering = None;
+        return hand_over(draft, window_id, answering.opened_at);
+    }
+    stand_in(context, draft, answering, reason);
+}
+
+/// The window under way, if it is this one and its answer is still wanted; a stale one is recorded as superseded.
+fn current(draft: &mut Draft<'_>, window_id: Uuid) -> Option<Answering> {
+    let answering = draft.state().answering.clone()?;
+    if answering.window_id != window_id || answering.phase != Phase::Analyzing {
+        return None;
+    }
+    let (epoch, hard_epoch) = (draft.state().epoch, draft.state().hard_epoch);
+    let overtaken = epoch != answering.epoch && draft.now < answering.exempt_at;
+    if hard_epoch != answering.hard_epoch || overtaken {
+        draft.window(window_id, WindowState::Superseded, answering.opened_at, "overtaken");
+        draft.state().answering = None;
+        return None;
+    }
+    Some(answering)
+}
+
+/// Either says emergency: it is one, whatever else is wrong with the answer. People are told, and what stands in for the
+/// answer says so. Where only one says it, that is told, too.
+fn join_verdicts(context: Context<'_>, draft: &mut Draft<'_>, answering: &mut Answering, answer: &Answer) {
+    let seen = answer.emergency_detected || answer.urgency == Urgency::Emergency;
+    // A person has looked at these very words meanwhile, and knows better.
+    if draft.state().memory.false_alarm_at.is_some_and(|at| at >= answering.closed_at) {
+        return;
+    }
+    match (seen, answering.emergency_rule.clone()) {
+        (true, by_words) if context.business.accepts_emergencies => {
+            let why = json!({
+                "by": "dispatchbot", "job_type": answer.job_type, "confidence": answer.confidence,
+                "rule": by_words, "disagreement": by_words.is_none(),
+            });
+            if by_words.is_none() {
+                draft.disagreement(Seer::DispatchBot);
+            }
+            let sighting = Sighting { why, said: None, danger: None, customer: Customer::Answered };
+            alerts::emergency_seen(context, draft, sighting);
+            answering.urgent = Urgent::Emergency;
+        }
+        (false, Some(rule)) if answering.urgent == Urgent::Emergency => {
+            draft.disagreement(Seer::Words);
+            draft.emit(
+                EventType::NeedsAttention,
+                json!({ "reason": "emergency_disagreement", "window_id": answering.window_id, "disagreement": true,
+                        "rule": rule, "by": "words", "confidence": answer.confidence }),
+            );
+        }
+        _ => {}
+    }
+}
+
+fn unfit(context: Context<'_>, answer: &Answer) -> Option<&'static str> {
+    if answer.text.trim().is_empty() {
+        Some("empty_answer")
+    } else if answer.text.chars().count() > MAX_BODY_CHARS {
+        Some("answer_too_long")
+    } else if answer.confidence.is_nan() || answer.confidence < context.business.confidence_threshold {
+        Some("low_confidence")
+    } else if !price_check::are_estimated(&answer.text, &context.business.price_ranges) {
+        Some("price_out_of_range")
+    } else {
+        None
+    }
+}
+
+fn learn(draft: &mut Draft<'_>, answer: &Answer) {
+    let state = draft.state();
+    state.job_type = answer.job_type.clone().or_else(|| state.job_type.take());
+    let contradicted = state.memory.false_alarm_at.is_some() && !state.emergency_detected;
+    if !(contradicted && answer.urgency == Urgency::Emergency) {
+        state.urgency_level = Some(answer.urgency.as_str().to_owned());
+    }
+}
+
+/// The fallback text once in a while; in between, and in any case, a person is told.
+fn stand_in(context: Context<'_>, draft: &mut Draft<'_>, answering: Answering, reason: &str) {
+    let now = draft.now;
+    let window_id = answering.window_id;
+    if answering.urgent == Urgent::Emergency {
+        say(draft, answering, MessageKind::Emergency, texts::emergency(context.business));
+        draft.emit(EventType::NeedsAttention, json!({ "reason": reason, "window_id": window_id }));
+        return;
+    }
+    let recently = draft.state().memory.fallback_at.is_some_and(|at| now < at + context.policy.fallback_every);
+    if recently {
+        draft.window(window_id, WindowState::HandedOver, answering.opened_at, reason);
+        draft.state().answering = None;
+    } else {
+        draft.state().memory.fallback_at = Some(now);
+        say(draft, answering, MessageKind::Fallback, texts::fallback(context.business));
+    }
+    draft.emit(EventType::NeedsAttention, json!({ "reason": reason, "window_id": window_id }));
+}
+
+fn say(draft: &mut Draft<'_>, answering: Answering, kind: MessageKind, body: String) {
+    let (now, responds_to) = (draft.now, answering.closed_at);
+    let id = draft.id("message");
+    draft.message(NewMessage {
+        in_reply_to_window: Some(answering.window_id),
+        fence: Some(Fence { epoch: answering.epoch, exempt_at: answering.exempt_at, hard_epoch: answering.hard_epoch }),
+        ..NewMessage::ours(id, kind, body, now)
+    });
+    draft.state().answering = Some(Answering { phase: Phase::Replying { message_id: id }, ..answering });
+    draft.state().last_activity = now;
+    draft.effect(Effect::SendSms { message_id: id, responds_to });
+}

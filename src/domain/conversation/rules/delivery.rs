@@ -1,0 +1,282 @@
+//! What became of a message of ours, from Twilio's answer to the carrier's report.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::ownership::raise_epochs;
+use super::window::overtake;
+use super::{alerts, opting};
+use crate::domain::conversation::decision::{Draft, MessageKind, MessageUpdate, WindowState};
+use crate::domain::conversation::event::EventType;
+use crate::domain::conversation::input::{Context, DeliveryStatus, MessageReport, SentMessage};
+use crate::domain::conversation::state::{Answering, MessageStatus, Ownership, Phase, Status};
+
+/// Twilio's error for a recipient who has opted out: it knows of a STOP that we have not seen.
+const OPTED_OUT: i32 = 21_610;
+
+/// What became of a message, and what follows from it.
+pub(in crate::domain::conversation) fn reported(
+    context: Context<'_>,
+    draft: &mut Draft<'_>,
+    message: &SentMessage,
+    report: &MessageReport,
+) {
+    // Of a message that waits. Meanwhile another worker may have begun to send it, and then its outcome is Twilio's to tell.
+    if matches!(report, MessageReport::Superseded | MessageReport::Expired) && message.status != MessageStatus::Queued {
+        return;
+    }
+    if message.kind == MessageKind::Alert {
+        return alert_reported(context, draft, message, report);
+    }
+    match report {
+        MessageReport::Accepted { twilio_sid, segments } => accepted(draft, message, twilio_sid, *segments),
+        MessageReport::Rejected { code, why } => {
+            give_up(draft, message, *code, "rejected", why);
+            if *code == Some(OPTED_OUT) {
+                opting::out(context, draft, "carrier", message.created_at);
+            }
+        }
+        MessageReport::Superseded => superseded(context, draft, message),
+        // An answer from the past would only confuse.
+        MessageReport::Expired => give_up(draft, message, None, "expired", "it waited too long to be sent"),
+        MessageReport::Unknown => unknown(draft, message),
+        MessageReport::Delivery { twilio_sid, status, error_code, why } => {
+            let problem = Problem { code: *error_code, why: why.as_deref() };
+            delivery(context, draft, message, twilio_sid, *status, problem);
+        }
+    }
+    notice_reported(context, draft, message, report);
+}
+
+/// Where the safety notice does not reach the customer, they are in danger, and everybody takes them for warned. A person who
+/// has the conversation knows what was said in it.
+fn notice_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage, report: &MessageReport) {
+    let may_not_have_it = match report {
+        MessageReport::Accepted { .. } => false,
+        MessageReport::Delivery { status, .. } => {
+            matches!(status, DeliveryStatus::Undelivered | DeliveryStatus::Failed) && !message.status.is_terminal()
+        }
+        MessageReport::Rejected { .. }
+        | MessageReport::Superseded
+        | MessageReport::Expired
+        | MessageReport::Unknown => !message.status.is_terminal() && !message.status.is_accepted(),
+    };
+    let with_a_person = draft.state().ownership == Ownership::User || draft.state().status == Status::Completed;
+    if message.kind == MessageKind::Notice && may_not_have_it && !with_a_person {
+        alerts::customer_was_not_told(context, draft);
+    }
+}
+
+/// An alert is no message of the conversation: its row is kept, and only its failing is told.
+///
+/// A refusal with 21610 among them: whoever is to be told has opted out of the number's texts at Twilio. That is nothing of the
+/// customer's, so it never reaches the ledger.
+fn alert_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage, report: &MessageReport) {
+    if message.status.is_terminal() {
+        return;
+    }
+    let (status, sid, code) = match report {
+        MessageReport::Accepted { .. } if message.status.is_accepted() => return, // a status callback was quicker
+        MessageReport::Accepted { twilio_sid, .. } => (MessageStatus::Sent, Some(twilio_sid), None),
+        MessageReport::Rejected { code, .. } => (MessageStatus::Failed, None, *code),
+        MessageReport::Superseded => (MessageStatus::Superseded, None, None),
+        MessageReport::Expired => (MessageStatus::Failed, None, None),
+        MessageReport::Unknown => (MessageStatus::Unknown, None, None),
+        MessageReport::Delivery { twilio_sid, status, error_code, .. } => {
+            (after_report(*status), Some(twilio_sid), *error_code)
+        }
+    };
+    if status == message.status {
+        return;
+    }
+    advance(draft, message, status, sid.map(String::as_str), code, None);
+    let is_lost = matches!(
+        status,
+        MessageStatus::Failed | MessageStatus::Undelivered | MessageStatus::Unknown | MessageStatus::Superseded
+    );
+    if is_lost {
+        alerts::failed(context, draft, message.id, code);
+    }
+}
+
+/// Where a report of Twilio's takes a message.
+fn after_report(status: DeliveryStatus) -> MessageStatus {
+    match status {
+        DeliveryStatus::Accepted | DeliveryStatus::Sent => MessageStatus::Sent,
+        DeliveryStatus::Delivered => MessageStatus::Delivered,
+        DeliveryStatus::Undelivered => MessageStatus::Undelivered,
+        DeliveryStatus::Failed => MessageStatus::Failed,
+    }
+}
+
+/// Twilio has it.
+fn accepted(draft: &mut Draft<'_>, message: &SentMessage, twilio_sid: &str, segments: Option<u32>) {
+    if message.status.is_terminal() || message.status.is_accepted() {
+        return; // a status callback was quicker
+    }
+    advance(draft, message, MessageStatus::Sent, Some(twilio_sid), None, segments);
+    draft.emit(EventType::MessageSent, about(message, Some(twilio_sid)));
+    settle(draft, message, WindowState::Answered, "sent");
+}
+
+/// Nobody can say whether it went out.
+fn unknown(draft: &mut Draft<'_>, message: &SentMessage) {
+    if message.status.is_terminal() || message.status.is_accepted() || message.status == MessageStatus::Unknown {
+        return;
+    }
+    advance(draft, message, MessageStatus::Unknown, None, None, None);
+    draft.emit(EventType::NeedsAttention, json!({ "reason": "send_unknown", "message_id": message.id }));
+    settle(draft, message, WindowState::Unknown, "send_unknown");
+}
+
+/// The fence held it back: a newer window answers, or a person does.
+fn superseded(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage) {
+    if message.kind == MessageKind::User && context.opted_out() {
+        // It has no fence: only the ledger holds it back, and who wrote it has to know.
+        return give_up(draft, message, None, "opted_out", "the customer has opted out of texts meanwhile");
+    }
+    advance(draft, message, MessageStatus::Superseded, None, None, None);
+    if message.kind == MessageKind::User {
+        draft.emit(EventType::NeedsAttention, json!({ "reason": "may_not_write", "message_id": message.id }));
+    }
+    if message.kind == MessageKind::Notice && context.opted_out() {
+        draft.emit(EventType::NeedsAttention, json!({ "reason": "notice_not_sent", "message_id": message.id }));
+    }
+    let Some(answering) = answering(draft, message) else { return };
+    draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, "fence");
+    draft.state().answering = None;
+    // Where the AI has ended the conversation with this very message, nobody will.
+    let someone_will_answer = draft.state().window.is_some() || draft.state().ownership == Ownership::User;
+    if !someone_will_answer {
+        draft.emit(EventType::NeedsAttention, json!({ "reason": "reply_superseded", "message_id": message.id }));
+    }
+}
+
+/// What the carrier says is wrong.
+#[derive(Clone, Copy)]
+struct Problem<'a> {
+    code: Option<i32>,
+    why: Option<&'a str>,
+}
+
+/// A status callback: proves acceptance, moves forward only, and stops at a terminal state.
+fn delivery(
+    context: Context<'_>,
+    draft: &mut Draft<'_>,
+    message: &SentMessage,
+    twilio_sid: &str,
+    status: DeliveryStatus,
+    problem: Problem<'_>,
+) {
+    if message.status.is_terminal() {
+        return;
+    }
+    let first_proof = !message.status.is_accepted();
+    let next = after_report(status);
+    if !first_proof && next == MessageStatus::Sent {
+        return;
+    }
+    advance(draft, message, next, Some(twilio_sid), problem.code, None);
+    if first_proof {
+        draft.emit(EventType::MessageSent, about(message, Some(twilio_sid)));
+        settle(draft, message, WindowState::Answered, "sent");
+    }
+    match next {
+        MessageStatus::Delivered => draft.emit(EventType::MessageDelivered, about(message, Some(twilio_sid))),
+        MessageStatus::Undelivered | MessageStatus::Failed => {
+            let mut data = about(message, Some(twilio_sid));
+            data["reason"] = json!(next.as_str());
+            data["error_code"] = json!(problem.code);
+            data["why"] = json!(problem.why);
+            draft.emit(EventType::MessageFailed, data);
+            draft.emit(
+                EventType::NeedsAttention,
+                json!({ "reason": "not_delivered", "message_id": message.id, "error_code": problem.code, "why": problem.why }),
+            );
+            // The same as where Twilio refuses it at once: the customer has told Twilio, or their carrier.
+            if problem.code == Some(OPTED_OUT) {
+                opting::out(context, draft, "carrier", message.created_at);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// It will not go out: a person has to know, for the customer was told nothing.
+fn give_up(draft: &mut Draft<'_>, message: &SentMessage, code: Option<i32>, reason: &str, why: &str) {
+    if message.status.is_terminal() || message.status.is_accepted() {
+        return;
+    }
+    advance(draft, message, MessageStatus::Failed, None, code, None);
+    let mut data = about(message, None);
+    data["error_code"] = json!(code);
+    data["reason"] = json!(reason);
+    data["why"] = json!(why);
+    draft.emit(EventType::MessageFailed, data);
+    draft.emit(
+        EventType::NeedsAttention,
+        json!({ "reason": format!("message_{reason}"), "message_id": message.id, "error_code": code, "why": why }),
+    );
+    settle(draft, message, WindowState::HandedOver, reason);
+}
+
+fn advance(
+    draft: &mut Draft<'_>,
+    message: &SentMessage,
+    status: MessageStatus,
+    twilio_sid: Option<&str>,
+    error_code: Option<i32>,
+    segments: Option<u32>,
+) {
+    let now = draft.now;
+    draft.state().last_activity = now;
+    draft.update_message(MessageUpdate {
+        id: message.id,
+        expected: Some(message.status),
+        status,
+        twilio_sid: twilio_sid.map(str::to_owned),
+        error_code,
+        segments: segments.and_then(|n| i32::try_from(n).ok()),
+    });
+}
+
+fn about(message: &SentMessage, twilio_sid: Option<&str>) -> Value {
+    json!({
+        "message_id": message.id,
+        "twilio_sid": twilio_sid.or(message.twilio_sid.as_deref()),
+        "sender_type": message.kind.sender_type(),
+        "kind": message.kind,
+        "in_reply_to_window": message.in_reply_to_window,
+    })
+}
+
+/// The answer that this message is, if it is the one under way.
+fn answering(draft: &mut Draft<'_>, message: &SentMessage) -> Option<Answering> {
+    draft.state().answering.clone().filter(|a| a.phase == Phase::Replying { message_id: message.id })
+}
+
+fn settle(draft: &mut Draft<'_>, message: &SentMessage, state: WindowState, because: &str) {
+    if let Some(answering) = answering(draft, message) {
+        draft.window(answering.window_id, state, answering.opened_at, because);
+        draft.state().answering = None;
+    } else if state == WindowState::Answered
+        && let Some(window_id) = message.in_reply_to_window
+    {
+        // Overtaken or given up, and yet it went out: the record says so.
+        let opened_at = draft.now;
+        draft.window(window_id, state, opened_at, "sent after all");
+        nothing_left_of(draft, window_id);
+    }
+}
+
+/// A takeover had stopped this window's answer, too late: what waits for an answer in its place has it.
+fn nothing_left_of(draft: &mut Draft<'_>, window_id: Uuid) {
+    if let Some(window) = draft.state().window.take_if(|open| open.resumes == Some(window_id)) {
+        draft.window(window.id, WindowState::Superseded, window.opened_at, "sent after all");
+    }
+    if let Some(answering) = draft.state().answering.clone().filter(|a| a.resumes == Some(window_id)) {
+        overtake(draft, &answering, "sent after all");
+        // It may be claimed already, and come back to be sent again: the fence has to hold it then.
+        raise_epochs(draft);
+    }
+}

@@ -1,0 +1,195 @@
+//! A customer's message: kept, put into exactly one window, and the window's deadline moved.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::alerts::{self, Customer};
+use super::ownership::{hand_over_window, silence_the_ai};
+use super::window::{deadline, overtake};
+use super::{emergency, opting};
+use crate::domain::conversation::decision::{Draft, KeptVerdict, MessageKind, NewMessage, WindowState};
+use crate::domain::conversation::event::EventType;
+use crate::domain::conversation::input::{Context, InboundSms};
+use crate::domain::conversation::state::{MessageStatus, OpenWindow};
+use crate::domain::conversation::words::{OptWord, opt_word};
+use crate::domain::emergency::Reading;
+
+/// Why a window is handed over whose customer may want no texts, for the record and for events.
+const POSSIBLE_OPT_OUT: &str = "possible_opt_out";
+
+/// A text is read three times, and no reading has a say in another: what it says of our texts, what it tells of an emergency,
+/// and what it wants answered.
+pub(in crate::domain::conversation) fn received(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSms) {
+    let now = draft.now;
+    let message_id = draft.id("message");
+    // The ledger is the business's: they may have said it to another of its numbers.
+    draft.state().opted_out = context.opted_out();
+    draft.state().own_account = sms.own_account.clone();
+    let seen_at = seen_at(context, sms, now);
+    draft.state().last_activity = draft.state().last_activity.max(seen_at);
+    draft.emit(
+        EventType::MessageReceived,
+        json!({ "message_id": message_id, "twilio_sid": sms.twilio_sid, "body": sms.body, "media": sms.media, "received_at": sms.received_at }),
+    );
+    // Texts do not always come in their order: what a word means is decided by when it was sent.
+    let was_out = context.opted_out_at.is_some_and(|at| at <= sms.received_at);
+    let (window_id, verdict) = match opt_word(&sms.body, sms.opt_out_type.as_deref(), was_out) {
+        Some(word @ (OptWord::Out { .. } | OptWord::In | OptWord::Help)) => {
+            (None, says_a_word(context, draft, sms, word, message_id))
+        }
+        // Who is out is not in doubt.
+        None | Some(OptWord::Doubtful) if context.opted_out() => {
+            // We must not answer, so a person has to know.
+            draft.emit(EventType::NeedsAttention, json!({ "reason": "opted_out", "message_id": message_id }));
+            let verdict = sms.reading.verdict().map(|verdict| emergency::kept(context, verdict));
+            emergency::told_without_an_answer(context, draft, verdict.as_ref(), &sms.body, Customer::Out);
+            (None, verdict)
+        }
+        Some(OptWord::Doubtful) => {
+            let (window_id, verdict) = may_want_no_texts(context, draft, sms, seen_at, message_id);
+            (Some(window_id), verdict)
+        }
+        None => {
+            let (window_id, verdict) = wants_an_answer(context, draft, sms, seen_at);
+            (Some(window_id), verdict)
+        }
+    };
+    draft.message(NewMessage {
+        id: message_id,
+        kind: MessageKind::Customer,
+        recipient: None,
+        user_id: None,
+        body: sms.body.clone(),
+        media: sms.media.clone(),
+        twilio_sid: Some(sms.twilio_sid.clone()),
+        status: MessageStatus::Received,
+        window_id,
+        in_reply_to_window: None,
+        fence: None,
+        not_before: None,
+        verdict,
+        created_at: sms.received_at,
+        stream_sequence: sms.stream_sequence,
+    });
+}
+
+/// In or out of the ledger, or Twilio's to answer: never an answer of ours to that. An emergency in the same text is told of
+/// nevertheless, also one that the text completes.
+fn says_a_word(
+    context: Context<'_>,
+    draft: &mut Draft<'_>,
+    sms: &InboundSms,
+    word: OptWord,
+    message_id: Uuid,
+) -> Option<KeptVerdict> {
+    let verdict = emergency::beside(context, draft.state().window.as_ref(), &sms.reading);
+    opting::said(context, draft, word, sms.received_at);
+    let customer = if draft.state().opted_out { Customer::Out } else { Customer::OfTwilio };
+    if word == (OptWord::Out { by: "sentence" }) && customer == Customer::Out {
+        // Twilio does not answer a sentence, so nobody has told the customer that they were heard.
+        draft.emit(EventType::NeedsAttention, json!({ "reason": "opted_out_call_them", "message_id": message_id }));
+    }
+    emergency::told_without_an_answer(context, draft, verdict.as_ref(), &sms.body, customer);
+    verdict
+}
+
+/// It may be meant for our texts, and may not: nothing is entered, nothing is answered, and a person has what was unanswered.
+/// What is about life goes out nevertheless.
+fn may_want_no_texts(
+    context: Context<'_>,
+    draft: &mut Draft<'_>,
+    sms: &InboundSms,
+    seen_at: DateTime<Utc>,
+    message_id: Uuid,
+) -> (Uuid, Option<KeptVerdict>) {
+    let under_way = draft.state().answering.clone().filter(|_| alerts::is_about_life(draft));
+    if let Some(answering) = under_way {
+        // Not by the hard epoch: a safety notice that waits to be sent would be held back, too.
+        draft.state().epoch += 1;
+        overtake(draft, &answering, POSSIBLE_OPT_OUT);
+    } else if alerts::is_about_life(draft) {
+        draft.state().epoch += 1;
+    } else {
+        silence_the_ai(draft, POSSIBLE_OPT_OUT);
+    }
+    let mut window = join_or_open(context, draft, seen_at);
+    let id = window.id;
+    let verdict = emergency::add_up(context, &mut window, &sms.reading);
+    draft.state().window = Some(window);
+    hand_over_window(draft, POSSIBLE_OPT_OUT);
+    draft.emit(
+        EventType::NeedsAttention,
+        json!({ "reason": POSSIBLE_OPT_OUT, "message_id": message_id, "window_id": id }),
+    );
+    emergency::told_without_an_answer(context, draft, verdict.as_ref(), &sms.body, Customer::PerhapsOut);
+    draft.rearm();
+    (id, verdict)
+}
+
+/// Every reply that was computed without this message is stale from now on: the epoch rises.
+fn wants_an_answer(
+    context: Context<'_>,
+    draft: &mut Draft<'_>,
+    sms: &InboundSms,
+    seen_at: DateTime<Utc>,
+) -> (Uuid, Option<KeptVerdict>) {
+    draft.state().epoch += 1;
+    start_timer(draft, seen_at);
+    let mut window = join_or_open(context, draft, seen_at);
+    let id = window.id;
+    let verdict = emergency::add_up(context, &mut window, &sms.reading);
+    draft.state().window = match &verdict {
+        Some(kept) if kept.accepted => emergency::told(context, draft, window, &kept.verdict, &sms.body),
+        _ => Some(window),
+    };
+    draft.rearm();
+    (id, verdict)
+}
+
+/// The moment that the window counts from: the edge's stamp. A message that was held up for longer than a window lasts
+/// (an outage) counts from now, so that a backlog is answered as one burst and not text by text; a stamp from
+/// the future (an edge whose clock is ahead) counts as now.
+fn seen_at(context: Context<'_>, sms: &InboundSms, now: DateTime<Utc>) -> DateTime<Utc> {
+    if sms.received_at + context.policy.max < now { now } else { sms.received_at.min(now) }
+}
+
+fn start_timer(draft: &mut Draft<'_>, seen_at: DateTime<Utc>) {
+    if draft.state().ai_timer_started {
+        return;
+    }
+    draft.state().ai_timer_started = true;
+    draft.state().ai_timer_started_at = Some(seen_at);
+    draft.emit(EventType::AiTimerStarted, json!({ "started_at": seen_at }));
+}
+
+/// Joins the open window, or opens one. One that overtakes an answer under way inherits its opening, so that the
+/// customer waits no longer for it; an answer that goes out in any case leaves the new window its own.
+fn join_or_open(context: Context<'_>, draft: &mut Draft<'_>, seen_at: DateTime<Utc>) -> OpenWindow {
+    let now = draft.now;
+    let mut window = match draft.state().window.take() {
+        Some(mut open) => {
+            open.last_message_at = open.last_message_at.max(seen_at);
+            open.resumes = None;
+            open
+        }
+        None => {
+            let inherited = draft.state().answering.as_ref().filter(|a| now < a.exempt_at).map(|a| a.opened_at);
+            let opened_at = inherited.unwrap_or(seen_at);
+            let id = draft.id("window");
+            let because = if inherited.is_some() { "overtook an answer" } else { "message" };
+            draft.window(id, WindowState::Open, opened_at, because);
+            OpenWindow {
+                id,
+                opened_at,
+                last_message_at: seen_at,
+                deadline: None,
+                resumes: None,
+                reading: Reading::default(),
+            }
+        }
+    };
+    let ownership = draft.state().ownership;
+    window.deadline = deadline(context.policy, ownership, &window);
+    window
+}

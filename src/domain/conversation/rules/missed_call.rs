@@ -1,0 +1,39 @@
+//! A missed call: the caller gets one text, and the call joins the open conversation.
+
+use serde_json::json;
+
+use super::texts;
+use crate::domain::conversation::decision::{Draft, Effect, Fence, MessageKind, NewMessage};
+use crate::domain::conversation::event::EventType;
+use crate::domain::conversation::input::{Context, MissedCall};
+use crate::domain::conversation::state::Ownership;
+
+/// The caller is told once within the cool-down, and not at all while a person owns the conversation.
+pub(in crate::domain::conversation) fn missed(context: Context<'_>, draft: &mut Draft<'_>, call: &MissedCall) {
+    let now = draft.now;
+    draft.emit(
+        EventType::CallMissed,
+        json!({ "call_id": call.call_id, "call_sid": call.call_sid, "dial_status": call.dial_status }),
+    );
+    draft.state().last_activity = now;
+    draft.state().own_account = call.own_account.clone();
+    let told = draft.state().memory.missed_call_sms_at.max(context.missed_call_sms_at);
+    if told.is_some_and(|at| now < at + context.policy.missed_call_cooldown) {
+        return;
+    }
+    if draft.state().ownership == Ownership::User || context.opted_out() {
+        return;
+    }
+    draft.state().memory.missed_call_sms_at = Some(now);
+    let quiet = context.business.quiet_hours.filter(|quiet| quiet.missed_call);
+    let not_before = quiet.and_then(|quiet| quiet.over_at(now));
+    let id = draft.id("message");
+    // A customer who texts meanwhile still wants to hear that the call was seen: only what silences us holds it back.
+    let fence = Fence { epoch: draft.state().epoch, exempt_at: now, hard_epoch: draft.state().hard_epoch };
+    draft.message(NewMessage {
+        fence: Some(fence),
+        not_before,
+        ..NewMessage::ours(id, MessageKind::MissedCall, texts::missed_call(context.business), now)
+    });
+    draft.effect(Effect::SendSms { message_id: id, responds_to: now });
+}

@@ -1,0 +1,94 @@
+//! A conversation is opened: by a missed call, or by a customer who texts without having called.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::domain::conversation::decision::Draft;
+use crate::domain::conversation::event::EventType;
+use crate::domain::conversation::ids::derive_id;
+use crate::domain::conversation::input::Context;
+use crate::domain::conversation::state::{Conversation, Memory, Ownership, Status};
+use crate::domain::phone::PhoneNumber;
+
+/// The draft of a conversation that this input opens, with its first event.
+pub(in crate::domain::conversation) fn open<'a>(
+    context: Context<'_>,
+    customer: &PhoneNumber,
+    business_phone: &PhoneNumber,
+    call_id: Option<Uuid>,
+    last: Option<&Conversation>,
+    input_id: &'a str,
+    now: DateTime<Utc>,
+) -> Draft<'a> {
+    let conversation = Conversation {
+        id: derive_id("conversation", input_id, "conversation", 0),
+        business_id: context.business.id.clone(),
+        user_id: context.business.user_id.clone(),
+        call_id,
+        customer_phone: customer.clone(),
+        business_phone: business_phone.clone(),
+        own_account: None, // the input that opens it says which
+        status: Status::Active,
+        ownership: Ownership::None,
+        ai_timer_started: false,
+        ai_timer_started_at: None,
+        user_takeover_at: None,
+        emergency_detected: false,
+        job_type: None,
+        urgency_level: None,
+        outcome: None,
+        summary: None,
+        opted_out: context.opted_out(),
+        created_at: now,
+        last_activity: now,
+        version: 0,
+        event_sequence: 0,
+        epoch: 0,
+        hard_epoch: 0,
+        window: None,
+        answering: None,
+        // The caller has been told a while ago, or has said START, though that was another conversation.
+        memory: Memory {
+            missed_call_sms_at: last.and_then(|last| last.memory.missed_call_sms_at),
+            opted_in_at: last.and_then(|last| last.memory.opted_in_at),
+            ..Memory::default()
+        },
+    };
+    let mut draft = Draft::new(conversation, true, input_id, now);
+    draft.emit(
+        EventType::ConversationCreated,
+        json!({ "business_phone": business_phone, "call_id": call_id, "opened_by": if call_id.is_some() { "missed_call" } else { "sms" } }),
+    );
+    draft
+}
+
+/// Whether a text comes soon enough after the end to open the conversation again.
+pub(in crate::domain::conversation) fn may_reopen(
+    context: Context<'_>,
+    ended: &Conversation,
+    now: DateTime<Utc>,
+) -> bool {
+    let ended_at = ended.memory.completed_at.unwrap_or(ended.last_activity);
+    now < ended_at + context.policy.reopen_within
+}
+
+/// The draft of a conversation that a text opens again: it starts as a new one does, and remembers what was said.
+pub(in crate::domain::conversation) fn reopen<'a>(
+    ended: &Conversation,
+    input_id: &'a str,
+    now: DateTime<Utc>,
+) -> Draft<'a> {
+    let mut draft = Draft::new(ended.clone(), false, input_id, now);
+    let state = draft.state();
+    state.status = Status::Active;
+    state.ownership = Ownership::None;
+    state.ai_timer_started = false;
+    state.ai_timer_started_at = None;
+    state.emergency_detected = false;
+    state.urgency_level = None;
+    state.outcome = None;
+    state.summary = None;
+    state.memory.completed_at = None;
+    draft
+}

@@ -1,0 +1,162 @@
+//! Who may speak: a person takes over, replies, gives the conversation back to the AI, or ends it.
+//!
+//! Whatever a person does here raises both epochs: no answer of the AI that was computed before it goes out any more.
+
+use serde_json::json;
+
+use super::alerts;
+use super::window::{deadline, overtake};
+use crate::domain::conversation::decision::{Draft, Effect, MessageKind, MessageUpdate, NewMessage, WindowState};
+use crate::domain::conversation::event::EventType;
+use crate::domain::conversation::input::Context;
+use crate::domain::conversation::state::{OpenWindow, Ownership, Phase, Status};
+use crate::domain::emergency::Reading;
+
+/// The outcome of a conversation whose number its business has given up.
+const NUMBER_RELEASED: &str = "number_released";
+
+/// A person takes over. Taking over twice changes nothing.
+pub(in crate::domain::conversation) fn taken_over(draft: &mut Draft<'_>, user_id: &str, reason: &str) {
+    if draft.state().status == Status::Completed || draft.state().ownership == Ownership::User {
+        return;
+    }
+    let now = draft.now;
+    raise_epochs(draft);
+    stop_the_answer(draft);
+    alerts::stop(draft);
+    draft.state().ownership = Ownership::User;
+    draft.state().status = Status::UserHandling;
+    draft.state().user_takeover_at = Some(now);
+    draft.state().last_activity = now;
+    // Messages collect without a deadline while a person owns the conversation.
+    if let Some(window) = draft.state().window.as_mut() {
+        window.deadline = None;
+    }
+    draft.emit(EventType::UserTaken, json!({ "by": user_id, "reason": reason }));
+}
+
+/// The answer under way is not wanted any more, but what it would have answered still is unanswered: it collects with
+/// whatever else comes until the person answers it, or gives it back with the conversation.
+fn stop_the_answer(draft: &mut Draft<'_>) {
+    let Some(answering) = draft.state().answering.clone() else { return };
+    if draft.state().window.is_none() {
+        let id = draft.id("window");
+        draft.window(id, WindowState::Open, answering.opened_at, "takeover");
+        draft.state().window = Some(OpenWindow {
+            id,
+            opened_at: answering.opened_at,
+            last_message_at: answering.closed_at,
+            deadline: None,
+            resumes: Some(answering.resumes.unwrap_or(answering.window_id)),
+            reading: Reading::default(),
+        });
+    }
+    overtake(draft, &answering, "takeover");
+}
+
+/// A person writes, which takes over where they had not yet. It answers what has been collected.
+pub(in crate::domain::conversation) fn replied(context: Context<'_>, draft: &mut Draft<'_>, user_id: &str, body: &str) {
+    if draft.state().status == Status::Completed || context.opted_out() || !context.may_write {
+        return;
+    }
+    taken_over(draft, user_id, "reply");
+    raise_epochs(draft);
+    hand_over_window(draft, "answered by a person");
+    let now = draft.now;
+    let id = draft.id("message");
+    draft.message(NewMessage {
+        user_id: Some(user_id.to_owned()),
+        // What a person has written is theirs to send: it has no fence, so nothing that happens meanwhile holds it back.
+        ..NewMessage::ours(id, MessageKind::User, body.to_owned(), now)
+    });
+    draft.state().last_activity = now;
+    draft.effect(Effect::SendSms { message_id: id, responds_to: now });
+}
+
+/// A person gives the conversation back. What the customer wrote and nobody answered gets its window.
+pub(in crate::domain::conversation) fn released(context: Context<'_>, draft: &mut Draft<'_>, user_id: &str) {
+    if draft.state().status == Status::Completed || draft.state().ownership != Ownership::User || !context.may_write {
+        return;
+    }
+    let now = draft.now;
+    draft.state().ownership = Ownership::Ai;
+    draft.state().status = Status::AiHandling;
+    draft.state().last_activity = now;
+    draft.emit(EventType::Released, json!({ "by": user_id }));
+    if let Some(mut window) = draft.state().window.take() {
+        // Its time with the person does not count: the AI has as long as for a window that opens now.
+        window.opened_at = now;
+        window.deadline = deadline(context.policy, Ownership::Ai, &window);
+        draft.state().window = Some(window);
+        draft.rearm();
+    }
+}
+
+/// A person ends the conversation; what is unanswered is theirs.
+pub(in crate::domain::conversation) fn completed(
+    draft: &mut Draft<'_>,
+    user_id: &str,
+    outcome: &str,
+    summary: Option<&str>,
+) {
+    if draft.state().status == Status::Completed {
+        return;
+    }
+    end(draft, "completed", outcome);
+    draft.state().summary = summary.map(str::to_owned);
+    draft.emit(
+        EventType::ConversationCompleted,
+        json!({ "outcome": outcome, "summary": summary, "by": "user", "user_id": user_id }),
+    );
+}
+
+/// The business has given up the number that the conversation is held with: nothing can be said in it any more. What waits
+/// for an answer is a person's, and so is an emergency that others were still to be told of.
+pub(in crate::domain::conversation) fn number_released(draft: &mut Draft<'_>) {
+    if draft.state().status == Status::Completed {
+        return;
+    }
+    let unanswered = draft.state().window.is_some() || draft.state().answering.is_some();
+    let emergency = draft.state().memory.alerting.is_some();
+    end(draft, NUMBER_RELEASED, NUMBER_RELEASED);
+    if unanswered || emergency {
+        draft.emit(EventType::NeedsAttention, json!({ "reason": NUMBER_RELEASED, "emergency": emergency }));
+    }
+    draft.emit(
+        EventType::ConversationCompleted,
+        json!({ "outcome": NUMBER_RELEASED, "summary": null, "by": "service" }),
+    );
+}
+
+fn end(draft: &mut Draft<'_>, because: &str, outcome: &str) {
+    let now = draft.now;
+    silence_the_ai(draft, because);
+    alerts::stop(draft);
+    hand_over_window(draft, because);
+    draft.state().status = Status::Completed;
+    draft.state().memory.completed_at = Some(now);
+    draft.state().outcome = Some(outcome.to_owned());
+    draft.state().summary = None;
+    draft.state().last_activity = now;
+}
+
+/// No answer of the AI under way is wanted any more: not one that DispatchBot works on, nor one that waits to be sent.
+pub(super) fn silence_the_ai(draft: &mut Draft<'_>, because: &str) {
+    raise_epochs(draft);
+    let Some(answering) = draft.state().answering.take() else { return };
+    draft.window(answering.window_id, WindowState::HandedOver, answering.opened_at, because);
+    if let Phase::Replying { message_id } = answering.phase {
+        draft.update_message(MessageUpdate::hold_back(message_id));
+    }
+}
+
+pub(super) fn raise_epochs(draft: &mut Draft<'_>) {
+    draft.state().epoch += 1;
+    draft.state().hard_epoch += 1;
+}
+
+pub(super) fn hand_over_window(draft: &mut Draft<'_>, because: &str) {
+    if let Some(window) = draft.state().window.take() {
+        draft.window(window.id, WindowState::HandedOver, window.opened_at, because);
+    }
+}

@@ -1,0 +1,84 @@
+//! What we say where the business has no text of its own. The contract fixes how two of them read.
+
+use crate::domain::conversation::input::Business;
+use crate::domain::emergency::{Language, LifeSafety};
+
+/// Begins `Hi! I missed your call` unless the business has its own (contract, section 3).
+pub(in crate::domain::conversation) fn missed_call(business: &Business) -> String {
+    business.templates.missed_call.clone().unwrap_or_else(|| {
+        format!(
+            "Hi! I missed your call. This is {}. What can we help you with? Reply here and we'll get right back to you.",
+            business.name
+        )
+    })
+}
+
+/// Says that we `received your message` unless the business has its own (contract, section 3).
+pub(in crate::domain::conversation) fn fallback(business: &Business) -> String {
+    business.templates.fallback.clone().unwrap_or_else(|| {
+        format!("Thanks, we received your message. Someone from {} will get back to you shortly.", business.name)
+    })
+}
+
+/// Stands in for DispatchBot's answer in an emergency, unless the business has its own.
+pub(in crate::domain::conversation) fn emergency(business: &Business) -> String {
+    business.templates.emergency.clone().unwrap_or_else(|| {
+        format!(
+            "We see that this is an emergency, and {} is being told now. If anyone is in danger, get out and call 911.",
+            business.name
+        )
+    })
+}
+
+/// How to get safe, in the customer's language. A business cannot change it.
+pub(in crate::domain::conversation) fn get_safe(business: &Business, danger: LifeSafety, language: Language) -> String {
+    let what_to_do = match (danger, language) {
+        (LifeSafety::Gas, Language::En) => {
+            "If you smell gas: get everyone out now. Do not touch switches, flames or phones inside. Call 911 from outside."
+        }
+        (LifeSafety::Gas, Language::Es) => {
+            "Si huele a gas: salgan todos ahora. No toquen interruptores, llamas ni celulares adentro. Llamen al 911 desde afuera."
+        }
+        (LifeSafety::CarbonMonoxide, Language::En) => {
+            "This may be carbon monoxide: get everyone out into fresh air now, and call 911 from outside."
+        }
+        (LifeSafety::CarbonMonoxide, Language::Es) => {
+            "Puede ser monóxido de carbono: salgan todos al aire libre ahora y llamen al 911 desde afuera."
+        }
+        (LifeSafety::Fire, Language::En) => {
+            "If there is fire or smoke: get everyone out now, stay out, and call 911 from outside."
+        }
+        (LifeSafety::Fire, Language::Es) => {
+            "Si hay fuego o humo: salgan todos ahora, no vuelvan a entrar y llamen al 911 desde afuera."
+        }
+    };
+    let by = match language {
+        Language::En => "Automatic safety notice",
+        Language::Es => "Aviso automático de seguridad",
+    };
+    format!("{what_to_do} ({by}, {})", business.name)
+}
+
+/// What whoever gets the alert has to know of an emergency that is not about life, where we may not speak to the customer.
+pub(in crate::domain::conversation) const NOT_ANSWERED: &str = "We did NOT answer them: call them.";
+
+/// Why we do not speak to who has opted out.
+pub(in crate::domain::conversation) const WANTS_NO_TEXTS: &str = "They want no texts.";
+
+/// Why we say no more to who may have opted out.
+pub(in crate::domain::conversation) const MAY_WANT_NO_TEXTS: &str = "They may want no texts.";
+
+/// What whoever gets the alert has to know where a danger to life was told of, and the customer got the safety notice only.
+pub(in crate::domain::conversation) const NOTICE_ONLY: &str =
+    "We told them how to get safe, and did NOT answer them otherwise: call them.";
+
+/// What whoever gets the alert has to do where we may not speak to the customer.
+pub(in crate::domain::conversation) fn tell_them(danger: LifeSafety) -> &'static str {
+    match danger {
+        LifeSafety::Gas => "We did NOT tell them to get out: call them now. Gas: everyone out, then 911.",
+        LifeSafety::CarbonMonoxide => {
+            "We did NOT tell them to get out: call them now. Carbon monoxide: everyone out, then 911."
+        }
+        LifeSafety::Fire => "We did NOT tell them to get out: call them now. Fire: everyone out, then 911.",
+    }
+}

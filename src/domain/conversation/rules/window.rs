@@ -1,0 +1,120 @@
+//! A window's deadline, and what happens when it has come.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::alerts;
+use crate::domain::conversation::decision::{Draft, Effect, MessageUpdate, Urgent, WindowState};
+use crate::domain::conversation::event::EventType;
+use crate::domain::conversation::input::{Context, Policy};
+use crate::domain::conversation::state::{Answering, OpenWindow, Ownership, Phase, Status};
+
+/// Why a window is a person's where the customer is another business's number.
+pub(super) const OTHER_BUSINESS: &str = "other_business";
+
+/// `max(last message + quiet, opened + hold)`, never later than `opened + max`. Where the AI owns the conversation, hold
+/// is zero; where a person does, there is no deadline.
+pub(in crate::domain::conversation) fn deadline(
+    policy: &Policy,
+    ownership: Ownership,
+    window: &OpenWindow,
+) -> Option<DateTime<Utc>> {
+    let hold = match ownership {
+        Ownership::None => policy.hold,
+        Ownership::Ai => std::time::Duration::ZERO,
+        Ownership::User => return None,
+    };
+    let wanted = (window.last_message_at + policy.quiet).max(window.opened_at + hold);
+    Some(wanted.min(window.opened_at + policy.max))
+}
+
+/// The timer fired. It is only a hint: not due → armed again; due → claimed; nothing open → nothing.
+/// The same timer serves the alerts of an emergency.
+pub(in crate::domain::conversation) fn due(context: Context<'_>, draft: &mut Draft<'_>) {
+    let now = draft.now;
+    alerts::escalate(context, draft);
+    draft.rearm();
+    let Some(window) = draft.state().window.clone() else { return };
+    let Some(deadline) = window.deadline else { return };
+    if now < deadline {
+        return;
+    }
+    if let Some(answering) = draft.state().answering.clone() {
+        // One that is not there after so long is not worth waiting for any more: whatever keeps it may never end.
+        let may_come = answering.phase != Phase::Analyzing || now < answering.closed_at + context.policy.max;
+        if now >= answering.exempt_at && window.opened_at > answering.opened_at && may_come {
+            // That answer goes out in any case: wait for it, or the customer would get two at once.
+            let at = now + context.policy.quiet;
+            draft.state().window = Some(OpenWindow { deadline: Some(at), ..window });
+            return;
+        }
+        overtake(draft, &answering, "newer window");
+    }
+    draft.state().window = None;
+    if !context.may_write {
+        draft.window(window.id, WindowState::HandedOver, window.opened_at, "may_not_write");
+        draft.emit(EventType::NeedsAttention, json!({ "reason": "may_not_write", "window_id": window.id }));
+        return;
+    }
+    if replies_too_often(context.policy, draft) {
+        draft.window(window.id, WindowState::HandedOver, window.opened_at, "ai_max");
+        draft.emit(EventType::NeedsAttention, json!({ "reason": "ai_max", "window_id": window.id }));
+        return;
+    }
+    if !context.may_answer(now) {
+        return hand_over(draft, window.id, window.opened_at);
+    }
+    claim(context.policy, draft, &window, Urgent::Normal);
+}
+
+/// The customer is another business's number, and the AI has answered it: a person has the window.
+pub(super) fn hand_over(draft: &mut Draft<'_>, window_id: Uuid, opened_at: DateTime<Utc>) {
+    draft.window(window_id, WindowState::HandedOver, opened_at, OTHER_BUSINESS);
+    draft.emit(EventType::NeedsAttention, json!({ "reason": OTHER_BUSINESS, "window_id": window_id }));
+}
+
+/// Closes a window and has DispatchBot asked. An emergency's answer goes out even if newer texts come meanwhile.
+pub(super) fn claim(policy: &Policy, draft: &mut Draft<'_>, window: &OpenWindow, urgent: Urgent) {
+    let now = draft.now;
+    let (exempt_at, because) = match urgent {
+        Urgent::Normal => (window.opened_at + policy.max, "deadline"),
+        Urgent::Emergency => (now, "emergency"),
+    };
+    let (epoch, hard_epoch) = (draft.state().epoch, draft.state().hard_epoch);
+    draft.state().answering = Some(Answering {
+        window_id: window.id,
+        opened_at: window.opened_at,
+        closed_at: now,
+        exempt_at,
+        epoch,
+        hard_epoch,
+        resumes: window.resumes,
+        emergency_rule: window.reading.verdict().map(|verdict| verdict.rule),
+        urgent,
+        phase: Phase::Analyzing,
+    });
+    draft.window(window.id, WindowState::Claimed, window.opened_at, because);
+    if draft.state().ownership != Ownership::Ai {
+        draft.state().ownership = Ownership::Ai;
+        draft.state().status = Status::AiHandling;
+        draft.emit(EventType::AiTaken, json!({ "window_id": window.id }));
+    }
+    draft.effect(Effect::Analyze { window_id: window.id, closed_at: now, urgent });
+}
+
+/// The newer window answers: what the older one was about to say is held back if it has not gone out.
+pub(super) fn overtake(draft: &mut Draft<'_>, answering: &Answering, because: &str) {
+    draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, because);
+    if let Phase::Replying { message_id } = answering.phase {
+        draft.update_message(MessageUpdate::hold_back(message_id));
+    }
+    draft.state().answering = None;
+}
+
+fn replies_too_often(policy: &Policy, draft: &mut Draft<'_>) -> bool {
+    let since = draft.now - policy.ai_max_period;
+    let replies = &mut draft.state().memory.ai_replies;
+    replies.retain(|at| *at > since);
+    replies.len() >= policy.ai_max_replies
+}

@@ -1,0 +1,143 @@
+//! After the end: a text opens the conversation again for a while, a call opens another.
+
+use rstest::rstest;
+use serde_json::json;
+
+use super::*;
+use crate::domain::price_check::PriceRange;
+use crate::domain::quiet_hours::QuietHours;
+
+fn ended() -> Talk {
+    let mut talk = Talk::new();
+    talk.call_missed();
+    talk.text("my sink is blocked");
+    talk.apply(&Input::Completed { user_id: "u1".into(), outcome: "booked".into(), summary: Some("Friday".into()) });
+    talk
+}
+
+#[rstest]
+#[case::at_once(0.0, true)]
+#[case::just_in_time(86_399.0, true)]
+#[case::too_late(86_400.0, false)]
+fn a_text_opens_a_conversation_again_for_a_day(#[case] later: f64, #[case] again: bool) {
+    let mut talk = ended();
+    let before = talk.state().clone();
+    let decision = talk.later(later).text("one more thing").clone();
+    let state = talk.state();
+    assert_eq!(state.id == before.id, again);
+    assert_eq!(events(&decision).contains(&"conversation.created"), !again);
+    assert_eq!((state.status, state.ownership), (Status::Active, Ownership::None));
+    assert_eq!((&state.outcome, &state.summary), (&None, &None));
+    assert_eq!(state.ai_timer_started_at, Some(talk.now));
+    assert!(state.window.is_some());
+    if again {
+        assert!(state.event_sequence > before.event_sequence, "its events go on");
+    }
+}
+
+#[test]
+fn a_reopened_conversation_can_be_an_emergency_again() {
+    let mut talk = Talk::new();
+    talk.text("the pipe burst");
+    talk.apply(&Input::Completed { user_id: "u1".into(), outcome: "mended".into(), summary: None });
+    assert!(is_analyzed(talk.later(3600.0).text("basement is flooding again")));
+}
+
+#[rstest]
+#[case::within_the_cool_down(1799.0, false)]
+#[case::after_it(1800.0, true)]
+fn a_call_after_the_end_opens_another_conversation_and_keeps_the_cool_down(#[case] later: f64, #[case] texted: bool) {
+    let mut talk = ended();
+    let before = talk.state().id;
+    let decision = talk.later(later).call_missed().clone();
+    assert_ne!(talk.state().id, before);
+    assert_eq!(events(&decision), ["conversation.created", "call.missed"]);
+    assert_eq!(is_sent(&decision), texted);
+}
+
+#[rstest]
+#[case::within(&[(100.0, 350.0)], "That is $150.", MessageKind::Reply)]
+#[case::outside(&[(100.0, 350.0)], "That is $90.", MessageKind::Fallback)]
+#[case::never_estimated(&[], "That is $150.", MessageKind::Fallback)]
+#[case::no_price(&[], "We can come at 3.", MessageKind::Reply)]
+fn an_answer_names_no_price_that_the_business_has_not_estimated(
+    #[case] ranges: &[(f64, f64)],
+    #[case] text: &str,
+    #[case] kind: MessageKind,
+) {
+    let mut talk = Talk::new();
+    talk.business.price_ranges = ranges.iter().map(|(min, max)| PriceRange { min: *min, max: *max }).collect();
+    talk.text("what would it cost?");
+    let window = talk.close_window();
+    let decision = talk.answered(window, text).clone();
+    assert_eq!(decision.messages[0].kind, kind);
+    if kind == MessageKind::Fallback {
+        assert_eq!(event_data(&decision, EventType::NeedsAttention)["reason"], "price_out_of_range");
+    }
+}
+
+#[rstest]
+#[case::unless_the_business_says_so(false, None)]
+#[case::where_it_does(true, Some(8 * 3600))]
+fn the_missed_call_text_heeds_quiet_hours_only_where_the_business_says_so(
+    #[case] missed_call: bool,
+    #[case] waits_seconds: Option<i64>,
+) {
+    let mut talk = Talk::new();
+    // The talk starts at 08:00 UTC.
+    let settings = json!({ "quiet_hours": { "start": "07:00", "end": "16:00", "missed_call": missed_call } });
+    talk.business.quiet_hours = QuietHours::of_settings(&settings, "Etc/UTC").unwrap();
+    let not_before = talk.call_missed().messages[0].not_before;
+    assert_eq!(not_before.map(|at| (at - talk.now).num_seconds()), waits_seconds);
+    talk.text("the pipe burst");
+    let window = talk.state().answering.clone().unwrap().window_id;
+    assert_eq!(talk.answered(window, "On our way.").messages[0].not_before, None, "an answer never waits");
+}
+
+#[test]
+fn a_released_number_ends_the_conversation_and_hands_over_what_waits() {
+    let mut talk = Talk::new();
+    talk.text("My sink is blocked");
+    talk.may_write = false;
+    let decision = talk.apply(&Input::NumberReleased);
+    let conversation = &decision.conversation;
+    assert_eq!((conversation.status, conversation.outcome.as_deref()), (Status::Completed, Some("number_released")));
+    assert_eq!(decision.windows[0].state, WindowState::HandedOver);
+    assert_eq!(events(decision), ["conversation.needs_attention", "conversation.completed"]);
+}
+
+#[test]
+fn a_released_number_holds_back_the_answer_under_way_and_raises_the_fence() {
+    let mut talk = Talk::new();
+    talk.text("My sink is blocked");
+    let window = talk.close_window();
+    talk.answered(window, "We can help.");
+    let before = talk.state.clone().unwrap();
+    let decision = talk.apply(&Input::NumberReleased);
+    assert_eq!(decision.message_updates[0].status, MessageStatus::Superseded);
+    assert!(decision.conversation.hard_epoch > before.hard_epoch);
+    let again = talk.apply(&Input::NumberReleased);
+    assert!(!again.changed, "it is over already");
+}
+
+#[test]
+fn what_the_business_may_not_write_is_not_asked_of_dispatchbot_but_handed_over() {
+    let mut talk = Talk::new();
+    talk.text("My sink is blocked");
+    talk.may_write = false;
+    let decision = talk.later(61.0).due();
+    assert_eq!(windows(decision), [(WindowState::HandedOver, "may_not_write")]);
+    assert_eq!(events(decision), ["conversation.needs_attention"]);
+    assert!(!is_analyzed(decision));
+}
+
+#[test]
+fn a_person_may_take_over_what_may_not_be_written_to_but_not_reply_nor_release() {
+    let mut talk = Talk::new();
+    talk.text("My sink is blocked");
+    talk.may_write = false;
+    let user_id = || "u1".to_owned();
+    assert!(!talk.apply(&Input::UserReplied { user_id: user_id(), body: "Hello".into() }).changed);
+    assert!(talk.apply(&Input::UserTookOver { user_id: user_id(), reason: "mine".into() }).changed);
+    assert!(!talk.apply(&Input::Released { user_id: user_id() }).changed);
+}

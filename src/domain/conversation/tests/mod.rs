@@ -1,0 +1,267 @@
+//! The rules as case tables, on a conversation that is driven by hand with its time passed in.
+
+mod alerts;
+mod answers;
+mod deliveries;
+mod emergencies;
+mod endings;
+mod openings;
+mod opting;
+mod other_business;
+mod ownership;
+mod property;
+mod silence;
+mod windows;
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::*;
+use crate::domain::phone::PhoneNumber;
+
+/// A conversation and its time.
+struct Talk {
+    policy: Policy,
+    business: Business,
+    state: Option<Conversation>,
+    now: DateTime<Utc>,
+    /// What the ledger says.
+    opted_out_at: Option<DateTime<Utc>>,
+    /// As sent from any number of the business.
+    missed_call_sms_at: Option<DateTime<Utc>>,
+    /// Whether the business may write to the customer.
+    may_write: bool,
+    /// Where the customer is another business's number.
+    other_business: Option<OtherBusiness>,
+    inputs: u32,
+    /// The newest decision.
+    last: Option<Decision>,
+    /// Every message of ours, as its row would have it.
+    sent: Vec<SentMessage>,
+}
+
+impl Talk {
+    /// Hold 60 s, quiet 2 s, max 90 s, as the contract has them.
+    fn new() -> Self {
+        Self {
+            policy: Policy {
+                hold: Duration::from_secs(60),
+                quiet: Duration::from_secs(2),
+                max: Duration::from_secs(90),
+                ai_max_replies: 30,
+                ai_max_period: Duration::from_secs(3600),
+                fallback_every: Duration::from_secs(1800),
+                missed_call_cooldown: Duration::from_secs(1800),
+                reopen_within: Duration::from_secs(24 * 3600),
+                alert_every: Duration::from_secs(60),
+            },
+            business: Business {
+                id: "b1".into(),
+                name: "Joe's Plumbing".into(),
+                user_id: "u1".into(),
+                templates: Templates::default(),
+                confidence_threshold: 0.5,
+                price_ranges: Vec::new(),
+                quiet_hours: None,
+                alert_numbers: Vec::new(),
+                accepts_emergencies: true,
+            },
+            state: None,
+            now: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
+            opted_out_at: None,
+            missed_call_sms_at: None,
+            may_write: true,
+            other_business: None,
+            inputs: 0,
+            last: None,
+            sent: Vec::new(),
+        }
+    }
+
+    fn later(&mut self, seconds: f64) -> &mut Self {
+        self.now += TimeDelta::milliseconds((seconds * 1000.0) as i64);
+        self
+    }
+
+    /// Applies an input, and keeps what the shell would.
+    fn apply(&mut self, input: &Input) -> &Decision {
+        self.inputs += 1;
+        let id = format!("input-{}", self.inputs);
+        let context = Context {
+            policy: &self.policy,
+            business: &self.business,
+            opted_out_at: self.opted_out_at,
+            missed_call_sms_at: self.missed_call_sms_at,
+            may_write: self.may_write,
+            other_business: self.other_business,
+        };
+        let decision = decide(context, self.state.as_ref(), &id, input, self.now).unwrap();
+        assert_eq!(Some(&decision), decide(context, self.state.as_ref(), &id, input, self.now).as_ref(), "not pure");
+        for message in decision.messages.iter().filter(|m| m.kind != MessageKind::Customer) {
+            self.sent.push(SentMessage {
+                id: message.id,
+                status: message.status,
+                kind: message.kind,
+                twilio_sid: None,
+                in_reply_to_window: message.in_reply_to_window,
+                created_at: message.created_at,
+            });
+        }
+        for update in &decision.message_updates {
+            let row = self.sent.iter_mut().find(|row| row.id == update.id).unwrap();
+            if update.expected.is_some_and(|expected| expected == row.status)
+                || (update.expected.is_none() && row.status == MessageStatus::Queued)
+            {
+                row.status = update.status;
+            }
+        }
+        match &decision.ledger {
+            Some(LedgerChange::Out { at, .. }) => self.opted_out_at = self.opted_out_at.max(Some(*at)),
+            Some(LedgerChange::In) => self.opted_out_at = None,
+            None => {}
+        }
+        let mut state = decision.conversation.clone();
+        state.version += i64::from(decision.changed);
+        self.state = Some(state);
+        self.last = Some(decision);
+        self.last.as_ref().unwrap()
+    }
+
+    fn call_missed(&mut self) -> &Decision {
+        let call = MissedCall {
+            call_id: call_id("CA1"),
+            call_sid: "CA1".into(),
+            dial_status: "no-answer".into(),
+            customer: customer(),
+            business_phone: business(),
+            own_account: None,
+        };
+        self.apply(&Input::CallMissed(call))
+    }
+
+    fn text(&mut self, body: &str) -> &Decision {
+        let received_at = self.now;
+        self.text_stamped(body, received_at)
+    }
+
+    fn text_stamped(&mut self, body: &str, received_at: DateTime<Utc>) -> &Decision {
+        let sms = InboundSms {
+            twilio_sid: format!("SM{}", self.inputs),
+            customer: customer(),
+            business_phone: business(),
+            own_account: None,
+            body: body.into(),
+            media: Vec::new(),
+            opt_out_type: None,
+            reading: crate::domain::emergency::read(body, None, &crate::domain::emergency::OwnPhrases::default()),
+            received_at,
+            stream_sequence: i64::from(self.inputs),
+        };
+        self.apply(&Input::SmsReceived(sms))
+    }
+
+    fn due(&mut self) -> &Decision {
+        self.apply(&Input::WindowDue)
+    }
+
+    /// Waits for the open window's deadline, and lets the timer fire.
+    fn close_window(&mut self) -> Uuid {
+        let window = self.state().window.clone().unwrap();
+        self.now = self.now.max(window.deadline.unwrap());
+        self.due();
+        window.id
+    }
+
+    fn answered(&mut self, window_id: Uuid, text: &str) -> &Decision {
+        self.apply(&Input::AnalysisReady { window_id, answer: answer(text) })
+    }
+
+    fn report(&mut self, message: usize, report: MessageReport) -> &Decision {
+        let message = self.sent[message].clone();
+        self.apply(&Input::MessageReported { message, report })
+    }
+
+    fn state(&self) -> &Conversation {
+        self.state.as_ref().unwrap()
+    }
+
+    fn start(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    /// Seconds from the start to the open window's deadline.
+    fn deadline(&self) -> Option<f64> {
+        let deadline = self.state().window.as_ref()?.deadline?;
+        Some((deadline - self.start()).as_seconds_f64())
+    }
+}
+
+fn customer() -> PhoneNumber {
+    "+12125551234".parse().unwrap()
+}
+
+fn business() -> PhoneNumber {
+    "+15555551111".parse().unwrap()
+}
+
+fn answer(text: &str) -> Answer {
+    Answer {
+        job_type: Some("drain_cleaning".into()),
+        urgency: Urgency::Normal,
+        emergency_detected: false,
+        text: text.into(),
+        confidence: 0.9,
+        appointment: None,
+        complete: false,
+        outcome: None,
+        summary: None,
+    }
+}
+
+fn accepted() -> MessageReport {
+    MessageReport::Accepted { twilio_sid: "SMx".into(), segments: Some(1) }
+}
+
+/// The types of the events that a decision emits, in order.
+fn events(decision: &Decision) -> Vec<&'static str> {
+    decision
+        .effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Emit(event) => Some(event.event_type.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The data of the only event of this type.
+fn event_data(decision: &Decision, event_type: EventType) -> serde_json::Value {
+    let mut found = decision.effects.iter().filter_map(|effect| match effect {
+        Effect::Emit(event) if event.event_type == event_type => Some(event.data.clone()),
+        _ => None,
+    });
+    let data = found.next().expect("the event");
+    assert!(found.next().is_none(), "{event_type} is emitted twice");
+    data
+}
+
+fn is_sent(decision: &Decision) -> bool {
+    decision.effects.iter().any(|effect| matches!(effect, Effect::SendSms { .. }))
+}
+
+fn is_analyzed(decision: &Decision) -> bool {
+    decision.effects.iter().any(|effect| matches!(effect, Effect::Analyze { .. }))
+}
+
+/// What became of the windows that a decision touches.
+fn windows(decision: &Decision) -> Vec<(WindowState, &str)> {
+    decision.windows.iter().map(|window| (window.state, window.because.as_str())).collect()
+}
+
+/// Whether a decision does nothing but put on record what DispatchBot said.
+fn is_dropped(decision: &Decision) -> bool {
+    let analysis = decision.analysis.as_ref().is_some_and(|analysis| analysis.dropped_because.is_some());
+    analysis && decision.messages.is_empty() && decision.windows.is_empty() && decision.effects.is_empty()
+}

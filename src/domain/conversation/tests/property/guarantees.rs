@@ -1,0 +1,474 @@
+//! What must hold (docs/design.md, Guarantees), looked at from outside the rules: by what people did and what reached
+//! Twilio, and not by the fields that the rules keep for it.
+
+use super::readings;
+use super::world::World;
+use super::*;
+use crate::domain::conversation::words::OptWord;
+
+/// What does not hold.
+pub type Broken = String;
+
+/// What is slow at the most where all is well: a lost timer until the sweeper, DispatchBot's time, the send.
+const SLACK: TimeDelta = TimeDelta::milliseconds(4_600 + 3_400 + 1_500 + 500);
+/// Another emergency text within this time is of the same one.
+const SAME_EMERGENCY: TimeDelta = TimeDelta::minutes(30);
+/// An emergency's answer, by what DispatchBot has of it and the send.
+const EMERGENCY_SLACK: TimeDelta = TimeDelta::milliseconds(1_600 + 1_500 + 500);
+
+/// The record of a window, and its past.
+pub struct WindowHistory {
+    pub id: Uuid,
+    conversation: usize,
+    state: WindowState,
+    opened_at: DateTime<Utc>,
+    /// When it was claimed, by the clock and by the place among the inputs.
+    claimed_at: DateTime<Utc>,
+    claimed: u32,
+    emergency: bool,
+    settled_at: DateTime<Utc>,
+    successor: Option<Uuid>,
+    /// A person has it, was told of it, or the customer wants no answer.
+    excused: bool,
+    /// How many texts of ours in answer to it Twilio has taken.
+    taken: u32,
+}
+
+/// What a conversation has been through.
+#[derive(Default)]
+pub struct ConversationRecord {
+    events: i64,
+    /// A person owns it: by what people did.
+    owned: bool,
+    /// The place among the inputs of the last one that silences the AI.
+    silenced: u32,
+    /// Of the last text that wants an answer.
+    wanted: u32,
+    /// Of the last text that may have asked for silence.
+    doubted: u32,
+    replies: Vec<DateTime<Utc>>,
+    fallback_at: Option<DateTime<Utc>>,
+    alerted: Vec<PhoneNumber>,
+    /// When an emergency was last told, in this life of the conversation.
+    emergency_at: Option<DateTime<Utc>>,
+    /// When the customer was last told how to get safe, in this life of the conversation.
+    notice_at: Option<DateTime<Utc>>,
+    /// Gas was told of in it.
+    gas: bool,
+    /// A person has seen to that one.
+    seen_to: bool,
+    /// A person has taken it in hand, in this life of the conversation.
+    in_hand: bool,
+}
+
+fn holds(condition: bool, otherwise: impl FnOnce() -> Broken) -> Result<(), Broken> {
+    if condition { Ok(()) } else { Err(otherwise()) }
+}
+
+fn tells(decision: &Decision, event_type: EventType) -> bool {
+    decision.effects.iter().any(|effect| matches!(effect, Effect::Emit(event) if event.event_type == event_type))
+}
+
+impl World<'_> {
+    /// What the input means to people, before it is known what the rules make of it.
+    pub fn before_commit(&mut self, at: usize, input: &Input, decision: &Decision) -> Result<(), Broken> {
+        let before = self.conversations.get(at);
+        let completed = before.is_some_and(|conversation| conversation.status == Status::Completed);
+        let (ledger, place, now) = (self.ledger, self.inputs, self.now());
+        let record = &mut self.records[at];
+        let mut silence = |owned: bool| {
+            record.silenced = place;
+            record.owned = owned;
+            record.in_hand |= owned;
+            record.seen_to |= owned;
+        };
+        match input {
+            Input::UserTookOver { .. } if !completed => silence(true),
+            Input::UserReplied { .. } if !completed && ledger.is_none() => silence(true),
+            Input::Completed { .. } if !completed => {
+                record.silenced = place;
+                (record.in_hand, record.seen_to) = (true, true);
+            }
+            // Nobody can say anything any more: what waits is a person's, by the event.
+            Input::NumberReleased if !completed => {
+                record.silenced = place;
+                record.seen_to = true;
+            }
+            Input::Released { .. } if !completed => record.owned = false,
+            // The next one is another emergency, and nobody has to be told of this one any more.
+            Input::FalseAlarm { .. } => (record.emergency_at, record.notice_at) = (None, None),
+            Input::MessageReported {
+                report:
+                    MessageReport::Rejected { code: Some(21_610), .. }
+                    | MessageReport::Delivery { error_code: Some(21_610), .. },
+                message,
+            } if message.kind != MessageKind::Alert && !message.status.is_terminal() => {
+                if before.is_none_or(|before| before.memory.opted_in_at <= Some(message.created_at)) {
+                    record.silenced = place;
+                }
+                self.refused = true;
+            }
+            Input::SmsReceived(sms) => {
+                holds(self.kept.insert(sms.twilio_sid.clone()), || format!("{} is kept twice", sms.twilio_sid))?;
+                if completed {
+                    // Opened again, or another one: a new life.
+                    (record.owned, record.in_hand) = (false, false);
+                    (record.emergency_at, record.notice_at) = (None, None);
+                }
+                let was_out = ledger.is_some_and(|at| at <= sms.received_at);
+                let word = readings::word(&sms.body, was_out);
+                let said_at = Some(sms.received_at.min(now));
+                match word {
+                    Some(OptWord::Out { .. }) => {
+                        if self.newest_in <= said_at {
+                            record.silenced = place;
+                        }
+                        self.newest_out = self.newest_out.max(said_at);
+                    }
+                    Some(OptWord::In) => self.newest_in = self.newest_in.max(said_at),
+                    Some(OptWord::Doubtful) if ledger.is_none() => record.doubted = place,
+                    _ => {}
+                }
+                if word.is_none() && ledger.is_none() {
+                    record.wanted = place;
+                }
+                return self.is_kept(sms, word, decision);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A text that wants an answer is in one window, and any other in none; one that must not be answered is told of. What it
+    /// says of our texts hides no emergency in it.
+    fn is_kept(&self, sms: &InboundSms, word: Option<OptWord>, decision: &Decision) -> Result<(), Broken> {
+        let doubtful = word == Some(OptWord::Doubtful);
+        let is_word = word.is_some() && !doubtful;
+        let [message] = decision.messages.iter().filter(|m| m.kind == MessageKind::Customer).collect::<Vec<_>>()[..]
+        else {
+            return Err(format!("{:?} is not one message", sms.body));
+        };
+        let has_window = message.window_id.is_some();
+        holds(has_window != (is_word || self.ledger.is_some()), || {
+            format!("{:?} in a window: {has_window}", sms.body)
+        })?;
+        let unanswered =
+            (!is_word && self.ledger.is_some()) || doubtful || word == Some(OptWord::Out { by: "sentence" });
+        // A word that comes late changes nothing any more.
+        let counts = word.is_none() || doubtful || self.newest_in <= Some(sms.received_at.min(self.now()));
+        if unanswered && counts {
+            holds(tells(decision, EventType::NeedsAttention), || "nobody is told of who has opted out".into())?;
+        }
+        if let Some(verdict) = sms.reading.verdict() {
+            let now = self.now();
+            let memory = &decision.conversation.memory;
+            let known = memory.emergency_at.is_some_and(|at| at == now || now < at + SAME_EMERGENCY);
+            let is_told = tells(decision, EventType::EmergencyDetected);
+            let life = verdict.life_safety.is_none_or(|danger| memory.dangers.contains(&danger));
+            holds(is_told || (known && life), || format!("{:?}, and nobody is told", sms.body))?;
+            let alert = decision.messages.iter().find(|message| message.kind == MessageKind::Alert);
+            // Where a person has the conversation, it is theirs to say.
+            let owned = decision.conversation.ownership == Ownership::User;
+            let silent = decision.conversation.opted_out || (doubtful && !owned);
+            holds(alert.is_none_or(|alert| !silent || alert.body.contains("NOT")), || {
+                format!("{:?}, and the alert does not say what the customer was not told", sms.body)
+            })?;
+        }
+        if doubtful && self.ledger.is_none() {
+            let handed_over =
+                |record: &WindowRecord| Some(record.id) == message.window_id && record.state == WindowState::HandedOver;
+            holds(decision.ledger.is_none(), || format!("{:?} is entered into the ledger", sms.body))?;
+            return holds(decision.windows.iter().any(handed_over), || format!("{:?} is left open", sms.body));
+        }
+        let open = decision.conversation.window.as_ref().map(|window| window.id);
+        let answering = decision.conversation.answering.as_ref().map(|answering| answering.window_id);
+        let handed_over = decision
+            .windows
+            .iter()
+            .any(|window| Some(window.id) == message.window_id && window.state == WindowState::HandedOver);
+        holds(!has_window || message.window_id == open || message.window_id == answering || handed_over, || {
+            "a message is in a window that is neither open nor being answered, nor a person's".into()
+        })
+    }
+
+    /// What holds after every decision.
+    pub fn after_commit(&mut self, at: usize, input: &Input, decision: &Decision) -> Result<(), Broken> {
+        for effect in &decision.effects {
+            let Effect::Emit(event) = effect else { continue };
+            self.records[at].events += 1;
+            holds(event.sequence == self.records[at].events, || format!("event {} is out of place", event.sequence))?;
+        }
+        let owned =
+            decision.conversation.ownership == Ownership::User && decision.conversation.status != Status::Completed;
+        holds(decision.conversation.status == Status::Completed || owned == self.records[at].owned, || {
+            format!("owned by a person: {owned}, after {input:?}")
+        })?;
+        for record in &decision.windows {
+            self.window_moves(at, record, decision)?;
+        }
+        // The customer's newest word counts, whichever came first; a carrier's refusal stands beside them.
+        if self.newest_in != self.newest_out {
+            let out = self.newest_out > self.newest_in;
+            let heard = self.ledger.is_some() == out || (self.refused && !out);
+            holds(heard, || format!("wants no texts: {out}, by the ledger: {:?}", self.ledger))?;
+        }
+        self.windows_are_where_the_conversation_says(at)?;
+        if tells(decision, EventType::EmergencyDetected) {
+            let (now, stepped) = (self.now(), self.stepped);
+            let record = &mut self.records[at];
+            let gas = decision.effects.iter().any(|effect| {
+                matches!(effect, Effect::Emit(event)
+                    if event.event_type == EventType::EmergencyDetected && event.data["life_safety"] == "gas")
+            });
+            let is_new = record.emergency_at.replace(now).is_none_or(|at| now >= at + SAME_EMERGENCY);
+            let gas_before = record.gas;
+            record.gas = gas || (gas_before && !is_new);
+            holds(stepped || is_new || (gas && !gas_before), || "an emergency is told of twice".into())?;
+            record.alerted.clear();
+            record.seen_to = record.owned;
+        }
+        let about_the_notice =
+            matches!(input, Input::MessageReported { message, .. } if message.kind == MessageKind::Notice);
+        for message in &decision.messages {
+            // That the customer did not get the notice is told to who was told of the emergency.
+            if !(about_the_notice && message.kind == MessageKind::Alert) {
+                self.may_be_written(at, message)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn window_moves(&mut self, at: usize, record: &WindowRecord, decision: &Decision) -> Result<(), Broken> {
+        let now = self.now();
+        let Some(place) = self.windows.iter().position(|window| window.id == record.id) else {
+            holds(record.state == WindowState::Open, || format!("a window begins {}", record.state))?;
+            self.windows.push(WindowHistory {
+                id: record.id,
+                conversation: at,
+                state: record.state,
+                opened_at: record.opened_at,
+                claimed_at: now,
+                claimed: 0,
+                emergency: false,
+                settled_at: now,
+                successor: None,
+                excused: false,
+                taken: 0,
+            });
+            return Ok(());
+        };
+        let person = self.records[at].in_hand && self.records[at].silenced >= self.windows[place].claimed
+            || self.records[at].owned;
+        let silenced = self.records[at].silenced == self.inputs || self.ledger.is_some();
+        let told = tells(decision, EventType::NeedsAttention);
+        let window = &mut self.windows[place];
+        let was = window.state;
+        match record.state {
+            WindowState::Open => return Err("a window opens twice".into()),
+            WindowState::Claimed => {
+                holds(was == WindowState::Open, || format!("a window is claimed that is {was}"))?;
+                window.opened_at = record.opened_at; // a release counts anew
+                window.claimed_at = now;
+                window.claimed = self.inputs;
+                window.emergency = decision
+                    .effects
+                    .iter()
+                    .any(|effect| matches!(effect, Effect::Analyze { urgent: Urgent::Emergency, .. }));
+            }
+            WindowState::Answered => {
+                holds(was != WindowState::Open, || "a window is answered that was never claimed".into())?;
+                holds(window.taken == 1, || format!("a window is answered, and Twilio has {} of it", window.taken))?;
+            }
+            WindowState::Superseded => {
+                // It stood for another window's messages only, and that one's answer has gone out.
+                let had_its_answer = record.because == "sent after all"
+                    && decision.windows.iter().any(|other| other.state == WindowState::Answered);
+                holds(was == WindowState::Claimed || (was == WindowState::Open && had_its_answer), || {
+                    format!("a window is superseded that is {was}")
+                })?;
+                let state = &decision.conversation;
+                window.successor = state.window.as_ref().map(|open| open.id).or_else(|| {
+                    state.answering.as_ref().map(|a| a.window_id).filter(|answering| *answering != record.id)
+                });
+                window.excused = person || silenced || told || had_its_answer;
+                holds(window.successor.is_some() || window.excused, || {
+                    format!("a window is superseded ({}), and nobody answers", record.because)
+                })?;
+            }
+            WindowState::HandedOver | WindowState::Unknown => {
+                window.excused = true;
+                holds(person || silenced || told, || format!("handed over ({}), and nobody knows", record.because))?;
+            }
+        }
+        window.state = record.state;
+        window.settled_at = now;
+        Ok(())
+    }
+
+    /// None is left open or claimed that the conversation does not know of.
+    fn windows_are_where_the_conversation_says(&self, at: usize) -> Result<(), Broken> {
+        let state = &self.conversations[at];
+        let open = state.window.as_ref().map(|window| window.id);
+        let answering = state.answering.as_ref().map(|answering| answering.window_id);
+        for window in self.windows.iter().filter(|window| window.conversation == at) {
+            let (is_open, is_claimed) = (window.state == WindowState::Open, window.state == WindowState::Claimed);
+            holds(is_open == (open == Some(window.id)) && is_claimed == (answering == Some(window.id)), || {
+                format!("a window is {}, and the conversation knows of {open:?} and {answering:?}", window.state)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// How often we say something by ourselves.
+    fn may_be_written(&mut self, at: usize, message: &NewMessage) -> Result<(), Broken> {
+        let (now, policy, stepped) = (self.now(), &self.settings.policy, self.stepped);
+        let emergency = message
+            .in_reply_to_window
+            .and_then(|id| self.windows.iter().find(|window| window.id == id))
+            .is_some_and(|window| window.emergency);
+        let record = &mut self.records[at];
+        match message.kind {
+            // An emergency is answered however much was said before.
+            MessageKind::Reply if !emergency => {
+                record.replies.retain(|at| *at > now - policy.ai_max_period);
+                record.replies.push(now);
+                holds(stepped || record.replies.len() <= policy.ai_max_replies, || "AI_MAX is exceeded".into())
+            }
+            MessageKind::Fallback => {
+                let before = record.fallback_at.replace(now);
+                holds(stepped || before.is_none_or(|at| now >= at + policy.fallback_every), || {
+                    "two fallback texts".into()
+                })
+            }
+            MessageKind::MissedCall => {
+                let before = self.missed_call_texts.last().copied();
+                self.missed_call_texts.push(now);
+                holds(stepped || before.is_none_or(|at| now >= at + policy.missed_call_cooldown), || {
+                    "two missed-call texts within the cool-down".into()
+                })
+            }
+            MessageKind::Notice => {
+                let before = record.notice_at.replace(now);
+                holds(!record.owned, || "a notice while a person owns the conversation".into())?;
+                holds(stepped || before.is_none_or(|at| now >= at + SAME_EMERGENCY), || "two notices".into())
+            }
+            MessageKind::Alert => {
+                let Some(number) = &message.recipient else { return Err("an alert to nobody".into()) };
+                holds(!record.alerted.contains(number), || format!("{number} is told twice"))?;
+                let first = record.alerted.is_empty();
+                record.alerted.push(number.clone());
+                holds(first || !record.owned, || format!("{number} is told after somebody took over"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What has to hold when a message of ours is claimed: from here on it may be at Twilio.
+    pub fn may_be_claimed(&self, message: usize) -> Result<(), Broken> {
+        let row = &self.rows[message];
+        let about = || format!("the {} {}", row.kind, row.id);
+        holds(self.has_number, || format!("{} goes out from a number that the business has given up", about()))?;
+        if row.kind == MessageKind::Alert {
+            return Ok(());
+        }
+        holds(self.ledger.is_none(), || format!("{} goes to one who has opted out", about()))?;
+        if row.kind == MessageKind::User {
+            return Ok(());
+        }
+        let record = &self.records[row.conversation];
+        holds(!record.owned, || format!("{} goes out while a person owns the conversation", about()))?;
+        holds(record.silenced <= row.since, || format!("{} goes out though the AI was silenced since", about()))?;
+        let Some(id) = row.in_reply_to_window else { return Ok(()) };
+        let Some(window) = self.windows.iter().find(|window| window.id == id) else {
+            return Err(format!("{} answers no window", about()));
+        };
+        holds(window.state == WindowState::Claimed, || {
+            format!("{} answers a window that is {}", about(), window.state)
+        })?;
+        holds(window.claimed >= record.doubted, || format!("{} goes to one who may want no texts", about()))?;
+        let exempt_at = window.opened_at + self.settings.policy.max;
+        let blind = record.wanted > window.claimed && !window.emergency && self.now() < exempt_at;
+        holds(!blind, || format!("{} was computed without the newest text", about()))
+    }
+
+    /// Another business's number gets one answer in a day.
+    fn may_be_answered_again(&self, message: usize) -> Result<(), Broken> {
+        let row = &self.rows[message];
+        if self.stepped || !self.settings.other_business || !row.kind.answers() {
+            return Ok(());
+        }
+        let mut others = self.rows.iter().filter(|other| other.id != row.id && other.taken > 0 && other.kind.answers());
+        let again = others.any(|other| (row.created_at - other.created_at).abs() < TimeDelta::hours(24));
+        holds(!again, || format!("another business's number gets the {} {} as well", row.kind, row.id))
+    }
+
+    /// Twilio takes a message.
+    pub fn taken_by_twilio(&mut self, message: usize) -> Result<(), Broken> {
+        let now = self.now();
+        self.may_be_answered_again(message)?;
+        let row = &mut self.rows[message];
+        row.taken += 1;
+        holds(row.taken == 1, || format!("the {} {} goes out twice", row.kind, row.id))?;
+        let Some(id) = row.in_reply_to_window else { return Ok(()) };
+        let Some(window) = self.windows.iter_mut().find(|window| window.id == id) else { return Ok(()) };
+        window.taken += 1;
+        holds(window.taken == 1, || format!("window {id} is answered twice"))?;
+        let limit = window.opened_at + self.settings.policy.max + SLACK;
+        holds(!self.punctual || now <= limit, || format!("window {id} is answered {} late", now - limit))
+    }
+
+    /// What holds when all that was under way has come to its end.
+    pub fn all_is_settled(&self) -> Result<(), Broken> {
+        holds(self.kept.len() == self.texts as usize, || "a text was lost".into())?;
+        for row in &self.rows {
+            let under_way = matches!(row.status, MessageStatus::Queued | MessageStatus::Sending);
+            holds(!under_way, || format!("the {} {} is {} for ever", row.kind, row.id, row.status))?;
+            let sent = row.status.is_accepted();
+            let customer = row.kind == MessageKind::Customer;
+            holds(!sent || customer || row.taken == 1, || {
+                format!("{} is {}, and Twilio has none", row.id, row.status)
+            })?;
+        }
+        for window in &self.windows {
+            self.was_not_left_in_silence(window)?;
+        }
+        for record in &self.records {
+            let all_told = record.alerted.len() == self.settings.business.alert_numbers.len();
+            holds(record.emergency_at.is_none() || record.seen_to || all_told, || {
+                format!("an emergency that nobody took in hand, and only {} were told", record.alerted.len())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Follows a window to the one that answered for it.
+    fn was_not_left_in_silence(&self, window: &WindowHistory) -> Result<(), Broken> {
+        let owned = self.records[window.conversation].owned;
+        let mut last = window;
+        while let (WindowState::Superseded, Some(successor)) = (last.state, last.successor) {
+            let Some(next) = self.windows.iter().find(|window| window.id == successor) else {
+                return Err(format!("{successor} was to answer, and there is no such window"));
+            };
+            last = next;
+        }
+        let settled = match last.state {
+            WindowState::Answered | WindowState::HandedOver | WindowState::Unknown => true,
+            WindowState::Superseded => last.excused,
+            WindowState::Open => owned,
+            WindowState::Claimed => false,
+        };
+        holds(settled, || format!("a window ends {} ", last.state))?;
+        if !self.punctual || last.state != WindowState::Answered {
+            return Ok(());
+        }
+        let limit = window.opened_at + self.settings.policy.max + SLACK;
+        holds(last.settled_at <= limit || self.records[window.conversation].in_hand, || {
+            format!("a customer who wrote at {} was answered at {}", window.opened_at, last.settled_at)
+        })?;
+        // A danger that is new overtakes the answer to what was told before it, and counts from its own text.
+        let claimed_at = if last.emergency { last.claimed_at } else { window.claimed_at };
+        holds(!window.emergency || last.settled_at <= claimed_at + EMERGENCY_SLACK, || {
+            format!("an emergency of {claimed_at} was answered at {}", last.settled_at)
+        })
+    }
+}

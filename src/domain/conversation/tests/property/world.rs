@@ -1,0 +1,618 @@
+//! The world around the rules, in memory: the shell with its inbox and its transaction, the timer and its sweeper, and a
+//! queue of what is under way. What Twilio and the senders do is in `sending`, what must hold in `guarantees`.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
+use std::rc::Rc;
+
+use super::super::{answer, business, customer};
+use super::guarantees::{Broken, ConversationRecord, WindowHistory};
+use super::readings;
+use super::scenario::{Bot, Happens, Post, Says, Scenario, Step, Task, Timer};
+use super::sending::{Listed, Row};
+use super::*;
+
+/// The sweeper looks this long after a moment that passed unnoticed: 3 s, and a round of its own.
+const SWEEP_AFTER_MS: i64 = 3_500;
+/// A clock that was set wrong is set right again.
+const CLOCK_RIGHT_AFTER_MS: i64 = 15_000;
+/// A run that takes more than this is one that goes round in circles.
+const MOST_JOBS: usize = 20_000;
+/// DispatchBot's time, for a window and for an emergency.
+const BOT_MS: (i64, i64) = (3_400, 1_600);
+
+/// What is broken in the model on purpose, to see that the guarantees notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Planted {
+    Nothing,
+    /// The claim does not look at the hard epoch.
+    NoHardFence,
+    /// The claim does not look at the epoch.
+    NoFence,
+    /// The claim does not look into the ledger.
+    NoLedger,
+    /// The claim does not look whose number it is.
+    NoOwner,
+    /// A timer that fires too early is not armed again, and nobody sweeps.
+    NoRearm,
+    /// An input that comes again is applied again.
+    NoInbox,
+    /// A lost answer of Twilio's is taken for a refusal.
+    NoReconciling,
+}
+
+/// What the shell is told, and by which id it knows it again.
+pub struct Heard {
+    pub target: Target,
+    pub id: String,
+    pub told: Told,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Target {
+    Open,
+    Conversation(usize),
+}
+
+pub enum Told {
+    Input(Input),
+    Report { message: usize, report: MessageReport },
+}
+
+/// What is under way.
+pub enum Job {
+    Fire { conversation: usize, arm: Option<u32> },
+    Sweep { conversation: usize },
+    Analyze { conversation: usize, window: Uuid, urgent: Urgent },
+    Tell(Rc<Heard>),
+    Send { message: usize },
+    Outcome { message: usize, claim: u32, post: Post },
+    HeldBack { message: usize },
+    Callback { message: usize, sid: String, status: DeliveryStatus },
+    ClockRight,
+}
+
+struct Pending {
+    at: i64,
+    sequence: u64,
+    job: Job,
+}
+
+impl PartialEq for Pending {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Pending {}
+
+impl PartialOrd for Pending {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Pending {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.sequence).cmp(&(other.at, other.sequence))
+    }
+}
+
+/// The timer of one conversation.
+#[derive(Default)]
+struct Armed {
+    /// Tells a fire whether its arm was replaced.
+    arm: u32,
+    sweeping: bool,
+}
+
+/// What does not change from run to run.
+pub struct Settings {
+    pub policy: Policy,
+    pub business: crate::domain::conversation::Business,
+    /// Whether the customer's number is another business's.
+    pub other_business: bool,
+}
+
+impl Settings {
+    /// The contract's times; the limit of AI replies low enough to be met.
+    pub fn new() -> Self {
+        let mut talk = Talk::new();
+        talk.policy.ai_max_replies = 4;
+        talk.policy.ai_max_period = Duration::from_secs(600);
+        talk.business.alert_numbers =
+            ["+12125550001", "+12125550002", "+12125550003"].map(|number| number.parse().unwrap()).to_vec();
+        Self { policy: talk.policy, business: talk.business, other_business: false }
+    }
+}
+
+/// One customer, one number of a business, and everything between them.
+pub struct World<'a> {
+    pub settings: &'a Settings,
+    pub planted: Planted,
+    pub punctual: bool,
+    plans: &'a Scenario,
+    used: [usize; 4],
+    /// Milliseconds since the start, by the right clock.
+    pub clock: i64,
+    /// How far the workers' clock is off.
+    pub skew: i64,
+    pub stepped: bool,
+    queue: BinaryHeap<Reverse<Pending>>,
+    sequence: u64,
+    fires: u32,
+    pub inputs: u32,
+    inbox: HashSet<String>,
+    heard: Vec<Rc<Heard>>,
+    pub conversations: Vec<Conversation>,
+    timers: Vec<Armed>,
+    pub ledger: Option<DateTime<Utc>>,
+    /// The newest word for texts, and the newest against them, by when they were sent.
+    pub newest_in: Option<DateTime<Utc>>,
+    pub newest_out: Option<DateTime<Utc>>,
+    /// A carrier has refused a message because they are out.
+    pub refused: bool,
+    /// Whether the business has its number; while it has not, what customers write and call is another one's.
+    pub has_number: bool,
+    pub rows: Vec<Row>,
+    pub listed: Vec<Listed>,
+    pub windows: Vec<WindowHistory>,
+    pub records: Vec<ConversationRecord>,
+    pub missed_call_texts: Vec<DateTime<Utc>>,
+    /// The customer's texts that were processed, by Twilio's id.
+    pub kept: HashSet<String>,
+    pub texts: u32,
+}
+
+impl<'a> World<'a> {
+    pub fn new(settings: &'a Settings, plans: &'a Scenario, punctual: bool, planted: Planted) -> Self {
+        Self {
+            settings,
+            planted,
+            punctual,
+            plans,
+            used: [0; 4],
+            clock: 0,
+            skew: 0,
+            stepped: false,
+            queue: BinaryHeap::new(),
+            sequence: 0,
+            fires: 0,
+            inputs: 0,
+            inbox: HashSet::new(),
+            heard: Vec::new(),
+            conversations: Vec::new(),
+            timers: Vec::new(),
+            ledger: None,
+            newest_in: None,
+            newest_out: None,
+            refused: false,
+            has_number: true,
+            rows: Vec::new(),
+            listed: Vec::new(),
+            windows: Vec::new(),
+            records: Vec::new(),
+            missed_call_texts: Vec::new(),
+            kept: HashSet::new(),
+            texts: 0,
+        }
+    }
+
+    /// Plays the steps, lets all that is under way come to its end, and looks at what is left.
+    pub fn play(mut self) -> Result<(), Broken> {
+        for step in &self.plans.steps {
+            self.run_until(self.clock + step.after_ms)?;
+            self.step(step)?;
+        }
+        self.used = [usize::MAX; 4]; // from here on all is well
+        self.run_until(i64::MAX)?;
+        self.all_is_settled()
+    }
+
+    /// The time as the workers have it.
+    pub fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(1_800_000_000_000 + self.clock + self.skew).unwrap()
+    }
+
+    fn run_until(&mut self, end: i64) -> Result<(), Broken> {
+        let mut done = 0;
+        while self.queue.peek().is_some_and(|Reverse(next)| next.at <= end) {
+            let Some(Reverse(next)) = self.queue.pop() else { break };
+            self.clock = self.clock.max(next.at);
+            self.run(next.job)?;
+            done += 1;
+            if done > MOST_JOBS {
+                return Err("what is under way never comes to an end".into());
+            }
+        }
+        if end != i64::MAX {
+            self.clock = end;
+        }
+        Ok(())
+    }
+
+    pub fn later(&mut self, after_ms: i64, job: Job) {
+        self.sequence += 1;
+        self.queue.push(Reverse(Pending { at: self.clock + after_ms.max(0), sequence: self.sequence, job }));
+    }
+
+    fn next_plan<T: Copy>(&mut self, of: usize, plans: &[T], ordinary: T) -> T {
+        let plan = plans.get(self.used[of]).copied().unwrap_or(ordinary);
+        self.used[of] = self.used[of].saturating_add(1);
+        plan
+    }
+
+    fn next_bot(&mut self) -> Bot {
+        self.next_plan(1, &self.plans.bot, Bot::WELL)
+    }
+
+    pub fn next_post(&mut self) -> Post {
+        self.next_plan(2, &self.plans.posts, Post::WELL)
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), Broken> {
+        let newest = self.conversations.len().checked_sub(1);
+        let command = |input| newest.map(|n| (Target::Conversation(n), input));
+        let user_id = "u1".to_owned();
+        let told = match step.what {
+            Happens::Text { .. } | Happens::Emergency { .. } | Happens::Word { .. } | Happens::MissedCall
+                if !self.has_number =>
+            {
+                None
+            }
+            Happens::NumberLeaves { noticed_after_ms } => {
+                self.number_leaves(noticed_after_ms);
+                None
+            }
+            Happens::NumberReturns => {
+                self.has_number = true;
+                None
+            }
+            Happens::Text { held_up_ms, copy_after_ms } => {
+                return self.text("my sink is blocked", held_up_ms, copy_after_ms);
+            }
+            Happens::Emergency { held_up_ms, copy_after_ms } => {
+                let told = if self.texts.is_multiple_of(2) { "the basement is flooding" } else { "I smell gas" };
+                return self.text(told, held_up_ms, copy_after_ms);
+            }
+            Happens::Word { word, held_up_ms } => return self.text(word, held_up_ms, None),
+            Happens::MissedCall => Some((Target::Open, self.missed_call())),
+            Happens::TakeOver => command(Input::UserTookOver { user_id, reason: "mine".into() }),
+            Happens::TakeOverOlder => newest
+                .and_then(|n| n.checked_sub(1))
+                .map(|n| (Target::Conversation(n), Input::UserTookOver { user_id, reason: "mine".into() })),
+            Happens::Reply => {
+                let body = format!("I am on my way ({})", self.inputs);
+                command(Input::UserReplied { user_id, body })
+            }
+            Happens::Release => command(Input::Released { user_id }),
+            Happens::FalseAlarm => command(Input::FalseAlarm { user_id }),
+            Happens::Complete => command(Input::Completed { user_id, outcome: "done".into(), summary: None }),
+            Happens::Again(n) => {
+                let again = n.checked_rem(self.heard.len()).map(|n| Rc::clone(&self.heard[n]));
+                return again.map_or(Ok(()), |heard| self.apply(&heard));
+            }
+            Happens::Fires => command(Input::WindowDue),
+            Happens::TimerLost => {
+                if let Some(armed) = self.timers.last_mut() {
+                    armed.arm += 1;
+                }
+                None
+            }
+            Happens::ClockStep { ms } => {
+                self.skew = ms;
+                self.stepped = true;
+                self.later(CLOCK_RIGHT_AFTER_MS, Job::ClockRight);
+                None
+            }
+        };
+        let Some((target, input)) = told else { return Ok(()) };
+        let id = format!("step-{}", self.inputs);
+        self.hear(target, id, Told::Input(input)).map(drop)
+    }
+
+    fn text(&mut self, body: &str, held_up_ms: i64, copy_after_ms: Option<i64>) -> Result<(), Broken> {
+        self.texts += 1;
+        let sid = format!("SM-in-{}", self.texts);
+        let sms = InboundSms {
+            twilio_sid: sid.clone(),
+            customer: customer(),
+            business_phone: business(),
+            own_account: None,
+            body: body.into(),
+            media: Vec::new(),
+            opt_out_type: None,
+            reading: readings::emergency(body),
+            received_at: self.now() - TimeDelta::milliseconds(held_up_ms),
+            stream_sequence: i64::from(self.texts),
+        };
+        let heard = self.hear(Target::Open, sid, Told::Input(Input::SmsReceived(sms)))?;
+        if let Some(after_ms) = copy_after_ms {
+            self.later(after_ms, Job::Tell(heard));
+        }
+        Ok(())
+    }
+
+    /// Twin of the sweeper's look at released numbers.
+    fn number_leaves(&mut self, noticed_after_ms: i64) {
+        self.has_number = false;
+        for n in 0..self.conversations.len() {
+            if self.conversations[n].status != Status::Completed {
+                let (target, id) = (Target::Conversation(n), format!("released-{n}-{}", self.inputs));
+                let heard = Heard { target, id, told: Told::Input(Input::NumberReleased) };
+                self.later(noticed_after_ms, Job::Tell(Rc::new(heard)));
+            }
+        }
+    }
+
+    fn missed_call(&self) -> Input {
+        let call_sid = format!("CA{}", self.inputs);
+        Input::CallMissed(MissedCall {
+            call_id: call_id(&call_sid),
+            call_sid,
+            dial_status: "no-answer".into(),
+            customer: customer(),
+            business_phone: business(),
+            own_account: None,
+        })
+    }
+
+    /// The shell is told something for the first time.
+    pub fn hear(&mut self, target: Target, id: String, told: Told) -> Result<Rc<Heard>, Broken> {
+        let heard = Rc::new(Heard { target, id, told });
+        self.heard.push(Rc::clone(&heard));
+        self.apply(&heard)?;
+        Ok(heard)
+    }
+
+    fn run(&mut self, job: Job) -> Result<(), Broken> {
+        match job {
+            Job::Fire { conversation, arm } => {
+                if arm.is_some_and(|arm| arm != self.timers[conversation].arm) {
+                    return Ok(()); // replaced, or lost
+                }
+                self.fires += 1;
+                let id = format!("due:{}", self.fires);
+                self.hear(Target::Conversation(conversation), id, Told::Input(Input::WindowDue)).map(drop)
+            }
+            Job::Sweep { conversation } => {
+                self.sweep(conversation);
+                Ok(())
+            }
+            Job::Analyze { conversation, window, urgent } => {
+                self.analyze(conversation, window, urgent);
+                Ok(())
+            }
+            Job::ClockRight => {
+                self.skew = 0;
+                Ok(())
+            }
+            Job::Tell(heard) => self.apply(&heard),
+            Job::Send { message } => self.turn_to_send(message),
+            Job::Outcome { message, claim, post } => self.outcome(message, claim, post),
+            Job::HeldBack { message } => self.held_back(message),
+            Job::Callback { message, sid, status } => self.called_back(message, sid, status),
+        }
+    }
+
+    /// The shell: what was committed before changes nothing; else decide, and all in one transaction.
+    pub fn apply(&mut self, heard: &Heard) -> Result<(), Broken> {
+        if self.planted != Planted::NoInbox && self.inbox.contains(&heard.id) {
+            return Ok(());
+        }
+        let at = match heard.target {
+            Target::Conversation(n) => Some(n),
+            Target::Open => self.met_by_customer(),
+        };
+        let report;
+        let input = match &heard.told {
+            Told::Input(input) => input,
+            Told::Report { message, report: what } => {
+                report = Input::MessageReported { message: self.rows[*message].sent(), report: what.clone() };
+                &report
+            }
+        };
+        let context = Context {
+            policy: &self.settings.policy,
+            business: &self.settings.business,
+            opted_out_at: self.ledger,
+            missed_call_sms_at: self.missed_call_texts.last().copied(),
+            may_write: self.has_number || matches!(heard.target, Target::Open),
+            other_business: self.settings.other_business.then(|| self.other_business(at)),
+        };
+        let (state, now) = (at.map(|n| &self.conversations[n]), self.now());
+        let Some(decision) = decide(context, state, &heard.id, input, now) else { return Ok(()) };
+        self.inputs += 1;
+        // Half of the time would go into this, so not every time.
+        if self.inputs.is_multiple_of(5) && decide(context, state, &heard.id, input, now).as_ref() != Some(&decision) {
+            return Err(format!("the same arguments, another decision: {input:?}"));
+        }
+        if !decision.changed {
+            if let Some(conversation) = at {
+                self.arm_timer(conversation, &decision, true);
+            }
+            return Ok(());
+        }
+        self.inbox.insert(heard.id.clone());
+        // It may have opened another one.
+        let conversation = at.filter(|n| self.conversations[*n].id == decision.conversation.id).unwrap_or_else(|| {
+            self.records.push(ConversationRecord::default());
+            self.timers.push(Armed::default());
+            self.conversations.len()
+        });
+        self.before_commit(conversation, input, &decision)?;
+        self.commit(conversation, &decision)?;
+        self.after_commit(conversation, input, &decision)?;
+        self.publish(conversation, &decision);
+        Ok(())
+    }
+
+    /// Twin of `Store::other_business`.
+    fn other_business(&self, at: Option<usize>) -> OtherBusiness {
+        let answers = self.rows.iter().filter(|row| match row.status {
+            MessageStatus::Queued => at != Some(row.conversation),
+            // Refused by Twilio; with an id it was taken, and failed on its way.
+            MessageStatus::Failed => row.twilio_sid.is_some(),
+            MessageStatus::Superseded | MessageStatus::Received => false,
+            _ => true,
+        });
+        let at = answers.filter(|row| row.kind.answers()).map(|row| row.created_at).max();
+        OtherBusiness { answered_at: at }
+    }
+
+    /// The conversation that a text or a call meets: the open one, or else the newest. Twin of `Shell::load`.
+    fn met_by_customer(&self) -> Option<usize> {
+        let open = self.conversations.iter().position(|conversation| conversation.status != Status::Completed);
+        open.or_else(|| self.conversations.len().checked_sub(1))
+    }
+
+    /// Twin of `store::commit`, as far as the rules can tell.
+    fn commit(&mut self, conversation: usize, decision: &Decision) -> Result<(), Broken> {
+        let mut state = decision.conversation.clone();
+        state.version += 1;
+        match self.conversations.get_mut(conversation) {
+            Some(before) => *before = state,
+            None => self.conversations.push(state),
+        }
+        for message in &decision.messages {
+            if self.rows.iter().any(|row| row.id == message.id) {
+                return Err(format!("two messages with the id {}", message.id));
+            }
+            self.rows.push(Row::new(conversation, message, self.inputs));
+        }
+        for update in &decision.message_updates {
+            let row = self.rows.iter_mut().find(|row| row.id == update.id);
+            let Some(row) = row else { return Err(format!("no row for {update:?}")) };
+            row.update(update)?;
+        }
+        match &decision.ledger {
+            Some(LedgerChange::Out { at, .. }) => self.ledger = self.ledger.max(Some(*at)),
+            Some(LedgerChange::In) => self.ledger = None,
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, conversation: usize, decision: &Decision) {
+        for effect in &decision.effects {
+            let job = match effect {
+                Effect::Analyze { window_id, urgent, .. } => {
+                    Job::Analyze { conversation, window: *window_id, urgent: *urgent }
+                }
+                Effect::SendSms { message_id, .. } => {
+                    let Some(message) = self.rows.iter().position(|row| row.id == *message_id) else { continue };
+                    Job::Send { message }
+                }
+                Effect::ArmTimer { .. } | Effect::Emit(_) => continue,
+            };
+            let plan = self.next_plan(0, &self.plans.tasks, Task::ORDINARY);
+            if let Some(again) = plan.again_after_ms {
+                let copy = match &job {
+                    Job::Analyze { conversation, window, urgent } => {
+                        Job::Analyze { conversation: *conversation, window: *window, urgent: *urgent }
+                    }
+                    Job::Send { message } => Job::Send { message: *message },
+                    _ => continue,
+                };
+                self.later(plan.after_ms + again, copy);
+            }
+            self.later(plan.after_ms, job);
+        }
+        self.arm_timer(conversation, decision, false);
+    }
+
+    /// The timer of a conversation: a later arm replaces the one before. What it misses, the sweeper finds.
+    fn arm_timer(&mut self, conversation: usize, decision: &Decision, only_a_hint: bool) {
+        for effect in &decision.effects {
+            if let Effect::ArmTimer { at } = effect
+                && !(only_a_hint && self.planted == Planted::NoRearm)
+            {
+                self.arm(conversation, *at);
+            }
+        }
+        let next_look = self.conversations[conversation].next_look();
+        if self.planted != Planted::NoRearm
+            && !self.timers[conversation].sweeping
+            && let Some(at) = next_look
+        {
+            self.timers[conversation].sweeping = true;
+            self.later(self.until(at) + SWEEP_AFTER_MS, Job::Sweep { conversation });
+        }
+    }
+
+    /// How long until this moment, by the right clock: JetStream and PostgreSQL keep that one.
+    fn until(&self, at: DateTime<Utc>) -> i64 {
+        at.timestamp_millis() - 1_800_000_000_000 - self.clock
+    }
+
+    fn arm(&mut self, conversation: usize, at: DateTime<Utc>) {
+        let plan = self.next_plan(3, &self.plans.timers, Timer::Late(40));
+        self.timers[conversation].arm += 1;
+        let arm = Some(self.timers[conversation].arm);
+        let due = self.until(at).max(0);
+        match plan {
+            Timer::Late(by) => self.later(due + by.max(20), Job::Fire { conversation, arm }),
+            Timer::Early(by) => self.later((due - by).max(20), Job::Fire { conversation, arm }),
+            Timer::Twice(by) => {
+                self.later(due + 20, Job::Fire { conversation, arm: None });
+                self.later(due + 20 + by, Job::Fire { conversation, arm: None });
+            }
+            Timer::Lost => {}
+        }
+    }
+
+    fn sweep(&mut self, conversation: usize) {
+        let Some(at) = self.conversations[conversation].next_look() else {
+            self.timers[conversation].sweeping = false;
+            return;
+        };
+        let overdue = -self.until(at);
+        if overdue >= SWEEP_AFTER_MS {
+            self.arm(conversation, at);
+            self.later(1_000, Job::Sweep { conversation });
+        } else {
+            self.later(SWEEP_AFTER_MS - overdue, Job::Sweep { conversation });
+        }
+    }
+
+    /// Twin of `answering`: what has passed is not asked, what is asked has its time, and the shell is told in any case.
+    fn analyze(&mut self, conversation: usize, window_id: Uuid, urgent: Urgent) {
+        let state = &self.conversations[conversation];
+        let wanted = state.answering.as_ref().filter(|a| a.window_id == window_id && a.phase == Phase::Analyzing);
+        let Some(answering) = wanted else { return };
+        let failed = |reason: &str| Input::AnalysisFailed { window_id, reason: reason.to_owned() };
+        let (after_ms, input) = if answering.epoch != state.epoch && self.now() < answering.exempt_at {
+            (5, failed("overtaken"))
+        } else {
+            let bot = self.next_bot();
+            let time = if urgent == Urgent::Emergency { BOT_MS.1 } else { BOT_MS.0 };
+            if bot.after_ms > time {
+                (time, failed("timed_out"))
+            } else {
+                (bot.after_ms, bot_says(bot.says, window_id).unwrap_or_else(|| failed("unavailable")))
+            }
+        };
+        let target = Target::Conversation(conversation);
+        let heard = Heard { target, id: format!("analysis:{window_id}"), told: Told::Input(input) };
+        self.later(after_ms, Job::Tell(Rc::new(heard)));
+    }
+}
+
+fn bot_says(says: Says, window_id: Uuid) -> Option<Input> {
+    let mut said = answer(&format!("We can help. ({window_id})"));
+    match says {
+        Says::Answer => {}
+        Says::Nothing => return None,
+        Says::Unsure => said.confidence = 0.1,
+        Says::Empty => said.text = "  ".into(),
+        Says::Emergency => {
+            said.emergency_detected = true;
+            said.urgency = Urgency::Emergency;
+        }
+        Says::Goodbye => {
+            said.complete = true;
+            said.outcome = Some("scheduled".into());
+        }
+    }
+    Some(Input::AnalysisReady { window_id, answer: said })
+}

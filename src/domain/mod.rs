@@ -1,0 +1,12 @@
+//! The rules. Pure code: no clock, no I/O and no randomness that a caller does not pass in.
+
+pub mod business;
+pub mod call;
+pub mod conversation;
+pub mod emergency;
+pub mod phone;
+pub mod phones;
+pub mod price_check;
+pub mod quiet_hours;
+pub mod sms_segments;
+pub mod text_enum;

@@ -1,0 +1,57 @@
+//! Who did what, for the record: an entry for each input that has changed a conversation. No texts and no numbers.
+
+use serde_json::{Value, json};
+
+use crate::adapters::postgres::AuditEntry;
+use crate::domain::conversation::{Decision, Effect, Input, MessageReport};
+
+/// The entry for a decision.
+pub(super) fn entry(told: &Input, decision: &Decision) -> AuditEntry {
+    let (actor, actor_id, action, mut data) = who_did_what(told);
+    let messages = decision.messages.iter().map(|message| json!({ "id": message.id, "kind": message.kind }));
+    let windows = decision.windows.iter().map(|w| json!({ "id": w.id, "state": w.state, "because": w.because }));
+    let events = decision.effects.iter().filter_map(|effect| match effect {
+        Effect::Emit(event) => Some(event.event_type.as_str()),
+        _ => None,
+    });
+    data["messages"] = messages.collect();
+    data["windows"] = windows.collect();
+    data["events"] = events.collect();
+    data["status"] = json!(decision.conversation.status);
+    data["ownership"] = json!(decision.conversation.ownership);
+    AuditEntry { actor, actor_id: actor_id.map(str::to_owned), action, data }
+}
+
+fn who_did_what(told: &Input) -> (&'static str, Option<&str>, &'static str, Value) {
+    match told {
+        Input::CallMissed(call) => ("customer", None, "call_missed", json!({ "call_sid": call.call_sid })),
+        Input::SmsReceived(sms) => ("customer", None, "wrote", json!({ "twilio_sid": sms.twilio_sid })),
+        Input::WindowDue => ("service", None, "looked_at_the_clock", json!({})),
+        Input::AnalysisReady { window_id, .. } => ("dispatchbot", None, "answered", json!({ "window_id": window_id })),
+        Input::AnalysisFailed { window_id, reason } => {
+            ("dispatchbot", None, "failed", json!({ "window_id": window_id, "reason": reason }))
+        }
+        Input::UserTookOver { user_id, .. } => ("user", Some(user_id), "took_over", json!({})),
+        Input::UserReplied { user_id, .. } => ("user", Some(user_id), "wrote", json!({})),
+        Input::Released { user_id } => ("user", Some(user_id), "released", json!({})),
+        Input::Completed { user_id, .. } => ("user", Some(user_id), "completed", json!({})),
+        Input::NumberReleased => ("service", None, "released_the_number", json!({})),
+        Input::FalseAlarm { user_id } => ("user", Some(user_id), "called_it_a_false_alarm", json!({})),
+        Input::MessageReported { message, report } => {
+            ("twilio", None, "reported", json!({ "message_id": message.id, "report": reported(report) }))
+        }
+    }
+}
+
+fn reported(report: &MessageReport) -> Value {
+    match report {
+        MessageReport::Accepted { .. } => json!("accepted"),
+        MessageReport::Rejected { code, .. } => json!({ "rejected": code }),
+        MessageReport::Superseded => json!("held_back"),
+        MessageReport::Expired => json!("expired"),
+        MessageReport::Unknown => json!("unknown"),
+        MessageReport::Delivery { status, error_code, .. } => {
+            json!({ "delivery": format!("{status:?}").to_lowercase(), "error_code": error_code })
+        }
+    }
+}

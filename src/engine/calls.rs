@@ -1,0 +1,93 @@
+//! Calls through the shell: the call record, and the conversation that a missed call opens, in one transaction.
+
+use std::sync::Arc;
+
+use super::{Applied, CallPart, Happening, InputId, Publish, Records, Shell, ShellError, Target, Until, effects};
+use crate::adapters::postgres::{Commit, Committed};
+use crate::domain::business::Profile;
+use crate::domain::call::{self, CallInput};
+use crate::domain::conversation::Input;
+
+/// What became of a report of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CallReport {
+    /// It is in.
+    Done,
+    /// It had been decided before.
+    Before {
+        /// Whether it came with the same body then.
+        same_body: bool,
+    },
+    /// It names neither number, and there is no record of the call yet.
+    NotYet,
+}
+
+impl<R: Records, P: Publish> Shell<R, P> {
+    /// Decides what a report means for the call, and for the caller's conversation if the call was missed.
+    ///
+    /// # Errors
+    /// When a part is missing: the same report may be applied again, as often as needed.
+    pub async fn apply_call(
+        &self,
+        business: &Arc<Profile>,
+        input: &InputId<'_>,
+        report: &CallInput,
+    ) -> Result<CallReport, ShellError> {
+        if let Some(seen) = self.store.seen(input.id, input.body_hash).await? {
+            return self.seen_before(seen).await.map(CallReport::from);
+        }
+        let state = self.store.call(report.call_sid()).await?;
+        let caller = state.as_ref().map_or_else(|| report.customer(), |call| call.customer_phone.as_ref());
+        // A number that moved on while the call rang is another business's to text from.
+        let is_its_own = state.as_ref().is_none_or(|call| business.has_number(&call.business_phone));
+        let may_text = is_its_own && caller.is_some_and(|phone| !business.is_own_side(phone));
+        let now = self.now();
+        let Some(decision) = call::decide(&business.id, state.as_ref(), report, may_text, now) else {
+            return Ok(CallReport::NotYet);
+        };
+        if !decision.changed {
+            return Ok(CallReport::Done);
+        }
+        let rows = effects::call_rows(&decision.call, &business.user_id, &decision.events, &input.trace, now);
+        let part = CallPart { call: decision.call, rows };
+        let Some(missed) = decision.missed else { return self.record(input, &part).await };
+        let target = Target::Open {
+            business_phone: missed.business_phone.clone(),
+            customer_phone: missed.customer.clone(),
+            business: Arc::clone(business),
+        };
+        let happening = Happening::Input(Input::CallMissed(missed));
+        self.apply_with_call(&target, input, &happening, Some(&part), Until::Published).await.map(CallReport::from)
+    }
+
+    /// A call that concerns no conversation.
+    async fn record(&self, input: &InputId<'_>, part: &CallPart) -> Result<CallReport, ShellError> {
+        let commit = Commit {
+            input_id: input.id,
+            body_hash: input.body_hash,
+            call: Some(&part.call),
+            number_of: None,
+            decision: None,
+            audit: None,
+            at: self.now(),
+            outbox: &part.rows,
+        };
+        match self.store.commit(&commit).await? {
+            Committed::Done => {
+                self.outbox.drain(part.call.id).await?;
+                Ok(CallReport::Done)
+            }
+            Committed::Conflict | Committed::CallConflict | Committed::NumberMoved => Err(ShellError::Contended),
+            seen @ Committed::Seen { .. } => self.seen_before(seen).await.map(CallReport::from),
+        }
+    }
+}
+
+impl From<Applied> for CallReport {
+    fn from(applied: Applied) -> Self {
+        match applied {
+            Applied::Before { same_body } => Self::Before { same_body },
+            Applied::Now(_) | Applied::Nothing { .. } => Self::Done,
+        }
+    }
+}

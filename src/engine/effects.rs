@@ -1,0 +1,196 @@
+//! Effects as they are published: subjects, ids, headers and payloads, each in one place.
+
+use crate::trace::Trace;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{InputId, event_id};
+use crate::adapters::jetstream::subjects;
+use crate::adapters::postgres::OutboxRow;
+use crate::domain::call::Call;
+use crate::domain::conversation::{Business, Conversation, Decision, Effect, Event, Urgent};
+
+/// The task to ask DispatchBot.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AnalyzeTask {
+    /// The conversation.
+    pub conversation_id: Uuid,
+    /// The window to answer.
+    pub window_id: Uuid,
+    /// When it closed.
+    pub closed_at: DateTime<Utc>,
+    /// How much it hurries.
+    pub urgent: Urgent,
+}
+
+/// The task to send a message.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SendTask {
+    /// The conversation.
+    pub conversation_id: Uuid,
+    /// The message.
+    pub message_id: Uuid,
+    /// When what it responds to happened.
+    pub responds_to: DateTime<Utc>,
+}
+
+/// The outbox rows of a decision, in order.
+pub(super) fn rows(
+    decision: &Decision,
+    business: &Business,
+    input: &InputId<'_>,
+    now: DateTime<Utc>,
+) -> Vec<OutboxRow> {
+    decision.effects.iter().map(|effect| row(effect, decision, business, input, now)).collect()
+}
+
+fn row(
+    effect: &Effect,
+    decision: &Decision,
+    business: &Business,
+    input: &InputId<'_>,
+    now: DateTime<Utc>,
+) -> OutboxRow {
+    let conversation = &decision.conversation;
+    let conversation_id = conversation.id;
+    match effect {
+        Effect::ArmTimer { at } => arm(conversation_id, *at, &input.trace),
+        Effect::Analyze { window_id, closed_at, urgent } => {
+            let task = AnalyzeTask { conversation_id, window_id: *window_id, closed_at: *closed_at, urgent: *urgent };
+            task_row(
+                conversation_id,
+                subjects::analyze(conversation_id, *urgent == Urgent::Emergency),
+                format!("analyze:{window_id}"),
+                &task,
+                &input.trace,
+            )
+        }
+        Effect::SendSms { message_id, responds_to } => {
+            let task = SendTask { conversation_id, message_id: *message_id, responds_to: *responds_to };
+            task_row(
+                conversation_id,
+                subjects::send_sms(conversation_id, hurries(decision, *message_id)),
+                format!("send:{message_id}"),
+                &task,
+                &input.trace,
+            )
+        }
+        Effect::Emit(event) => {
+            envelope(&About::Conversation(conversation), &business.user_id, event, &input.trace, now)
+        }
+    }
+}
+
+/// Whether a message goes by the queue of those that hurry: what a person wrote, and whatever an emergency needs.
+fn hurries(decision: &Decision, message_id: Uuid) -> bool {
+    let written = decision.messages.iter().find(|message| message.id == message_id);
+    decision.conversation.emergency_detected || written.is_some_and(|message| message.kind.goes_ahead())
+}
+
+/// The outbox rows of a call's own events.
+pub(super) fn call_rows(
+    call: &Call,
+    user_id: &str,
+    events: &[Event],
+    trace: &Trace,
+    now: DateTime<Utc>,
+) -> Vec<OutboxRow> {
+    events.iter().map(|event| envelope(&About::Call(call), user_id, event, trace, now)).collect()
+}
+
+/// A timer: scheduled on the conversation's own subject, where it replaces the one before. It has no id: a re-arm must
+/// not be taken for a duplicate (docs/design.md).
+pub(super) fn arm(conversation_id: Uuid, at: DateTime<Utc>, trace: &Trace) -> OutboxRow {
+    let headers = BTreeMap::from([
+        (
+            "Nats-Schedule".to_owned(),
+            format!("@at {}", whole_millisecond(at).to_rfc3339_opts(SecondsFormat::Millis, true)),
+        ),
+        ("Nats-Schedule-Target".to_owned(), subjects::window_due(conversation_id)),
+        ("traceparent".to_owned(), trace.header().to_owned()),
+    ]);
+    OutboxRow {
+        key: conversation_id,
+        subject: subjects::window_arm(conversation_id),
+        message_id: None,
+        headers,
+        payload: json!({ "conversation_id": conversation_id, "due_at": at }),
+    }
+}
+
+/// The first whole millisecond that is not before `at`: a timer that fires just before its deadline would only be armed
+/// again.
+fn whole_millisecond(at: DateTime<Utc>) -> DateTime<Utc> {
+    let cut = at.trunc_subsecs(3);
+    if cut < at { cut + TimeDelta::milliseconds(1) } else { cut }
+}
+
+fn task_row(key: Uuid, subject: String, message_id: String, task: &impl Serialize, trace: &Trace) -> OutboxRow {
+    OutboxRow {
+        key,
+        subject,
+        message_id: Some(message_id),
+        headers: BTreeMap::from([("traceparent".to_owned(), trace.header().to_owned())]),
+        payload: serde_json::to_value(task).unwrap_or_default(),
+    }
+}
+
+/// What an event is about.
+enum About<'a> {
+    Conversation(&'a Conversation),
+    Call(&'a Call),
+}
+
+/// The envelope of the contract, and the same as CloudEvents attributes in the headers.
+fn envelope(about: &About<'_>, user_id: &str, event: &Event, trace: &Trace, now: DateTime<Utc>) -> OutboxRow {
+    let (scope, business_id, conversation_id, customer_phone) = match about {
+        About::Conversation(c) => (c.id, &c.business_id, Some(c.id), Some(&c.customer_phone)),
+        About::Call(call) => (call.id, &call.business_id, None, call.customer_phone.as_ref()),
+    };
+    let event_id = event_id(scope, event.sequence);
+    let event_type = event.event_type.as_str();
+    let payload = json!({
+        "event_id": event_id,
+        "event_type": event_type,
+        "occurred_at": now,
+        "sequence": event.sequence,
+        "business_id": business_id,
+        "user_id": user_id,
+        "conversation_id": conversation_id,
+        "customer_phone": customer_phone,
+        "data": event.data,
+    });
+    OutboxRow {
+        key: scope,
+        subject: subjects::event(event_type, conversation_id),
+        message_id: Some(event_id.to_string()),
+        headers: cloud_event(event_id, event_type, &scope.to_string(), now, trace),
+        payload,
+    }
+}
+
+/// The headers of an event: its CloudEvents attributes, and the trace that it belongs to.
+pub(crate) fn cloud_event(
+    event_id: Uuid,
+    event_type: &str,
+    subject: &str,
+    at: DateTime<Utc>,
+    trace: &Trace,
+) -> BTreeMap<String, String> {
+    let headers = [
+        ("ce-specversion", "1.0".to_owned()),
+        ("ce-id", event_id.to_string()),
+        ("ce-source", "nevermisscall".to_owned()),
+        ("ce-type", event_type.to_owned()),
+        ("ce-subject", subject.to_owned()),
+        ("ce-time", at.to_rfc3339_opts(SecondsFormat::Micros, true)),
+        ("ce-datacontenttype", "application/json".to_owned()),
+        ("content-type", "application/json".to_owned()),
+        ("traceparent", trace.header().to_owned()),
+    ];
+    headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}

@@ -1,0 +1,184 @@
+//! The outbox: what was committed is published, in the order of its commit, and then marked.
+//!
+//! One drainer per conversation at a time, under a lock on its waiting rows. Repeating it is harmless: what carries an id
+//! is deduplicated by JetStream, and by the inbox beyond that; a timer may be armed twice.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::effects;
+use super::{Publish, Records, WaitingEffects};
+use crate::adapters::jetstream::{Outgoing, PublishError, Published, Publisher};
+use crate::adapters::postgres::{OutboxRow, Store, StoreError, WaitingRow};
+use crate::telemetry::Metrics;
+use crate::trace::Trace;
+
+/// Not everything is published yet; what is not stays in the outbox.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboxError {
+    /// The store is away.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// JetStream is away.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+/// The outbox; clones share it.
+#[derive(Debug, Clone)]
+pub struct Outbox<R = Store, P = Publisher> {
+    store: R,
+    publisher: P,
+    metrics: Metrics,
+}
+
+impl<R: Records, P: Publish> Outbox<R, P> {
+    /// An outbox that publishes here.
+    pub fn new(store: R, publisher: P, metrics: Metrics) -> Self {
+        Self { store, publisher, metrics }
+    }
+
+    /// Publishes what waits under these keys.
+    ///
+    /// # Errors
+    /// When a part is missing.
+    pub async fn drain_all(&self, keys: impl IntoIterator<Item = Uuid>) -> Result<(), OutboxError> {
+        for key in keys {
+            self.drain(key).await?;
+        }
+        Ok(())
+    }
+
+    /// Publishes what waits under a key; returns how much that was.
+    ///
+    /// # Errors
+    /// When a part is missing: what was published until then is marked.
+    pub async fn drain(&self, key: Uuid) -> Result<usize, OutboxError> {
+        let draining = self.store.drain(key).await?;
+        if draining.rows().is_empty() {
+            return Ok(0);
+        }
+        let (published, failure) = self.publish_in_order(draining.rows()).await;
+        let events = draining.rows().iter().take(published).filter(|row| is_event(row)).count();
+        draining.published(published).await?;
+        (0..events).for_each(|_| self.metrics.event_published());
+        failure.map_or(Ok(published), |error| Err(error.into()))
+    }
+
+    /// Publishes one row after the other; how many of them are acknowledged, and what stopped the rest.
+    ///
+    /// Acknowledgements are waited for together, but an event follows only once all before it are stored: what is lost on
+    /// its way (the connection breaks between two of them) must not come in behind it.
+    async fn publish_in_order(&self, rows: &[WaitingRow]) -> (usize, Option<PublishError>) {
+        let mut on_their_way = Vec::with_capacity(rows.len());
+        let (mut published, mut failure) = (0, None);
+        for row in rows {
+            if is_event(row)
+                && let Err(error) = acknowledged(&mut on_their_way, &mut published).await
+            {
+                return (published, Some(error));
+            }
+            crate::failpoint::hit("before_effect_published");
+            match self.publisher.send(outgoing(row)).await {
+                Ok(ack) => on_their_way.push(ack),
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
+        match acknowledged(&mut on_their_way, &mut published).await {
+            Ok(()) => (published, failure),
+            Err(error) => (published, Some(error)),
+        }
+    }
+
+    /// Arms a conversation's timer; nothing is written for it.
+    ///
+    /// # Errors
+    /// When JetStream is away.
+    pub async fn arm(&self, conversation_id: Uuid, at: DateTime<Utc>) -> Result<(), OutboxError> {
+        let OutboxRow { subject, message_id, headers, payload, .. } =
+            effects::arm(conversation_id, at, &Trace::start());
+        let payload = payload.to_string().into();
+        self.publisher.publish(Outgoing { subject, message_id, headers, payload }).await?;
+        Ok(())
+    }
+}
+
+/// Waits for acknowledgements in their order, and counts them.
+async fn acknowledged<A>(on_their_way: &mut Vec<A>, published: &mut usize) -> Result<(), PublishError>
+where
+    A: Future<Output = Result<Published, PublishError>>,
+{
+    for ack in on_their_way.drain(..) {
+        ack.await?;
+        *published += 1;
+    }
+    Ok(())
+}
+
+fn is_event(row: &WaitingRow) -> bool {
+    row.subject.starts_with("nmc.event.")
+}
+
+fn outgoing(row: &WaitingRow) -> Outgoing {
+    Outgoing {
+        subject: row.subject.clone(),
+        message_id: row.message_id.clone(),
+        headers: row.headers.clone(),
+        payload: row.payload.to_string().into(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Loses the first message that it is given, as a connection does that breaks; what comes after arrives.
+    #[derive(Clone, Default)]
+    struct Breaks {
+        given: Arc<Mutex<usize>>,
+        arrived: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl Publish for Breaks {
+        async fn send(
+            &self,
+            message: Outgoing,
+        ) -> Result<impl Future<Output = Result<Published, PublishError>> + Send + use<>, PublishError> {
+            let mut given = self.given.lock().unwrap();
+            *given += 1;
+            let lost = *given == 1;
+            if !lost {
+                self.arrived.lock().unwrap().push(message.subject);
+            }
+            Ok(async move {
+                if lost {
+                    return Err(PublishError::timed_out());
+                }
+                Ok(Published { sequence: 1, duplicate: false })
+            })
+        }
+    }
+
+    fn row(id: i64, subject: &str) -> WaitingRow {
+        let subject = subject.to_owned();
+        WaitingRow { id, subject, message_id: None, headers: Default::default(), payload: Default::default() }
+    }
+
+    #[tokio::test]
+    async fn an_event_is_not_overtaken_by_a_later_one_where_it_is_lost_on_its_way() {
+        let (store, publisher) = (Store::lazy("postgres://nowhere").unwrap(), Breaks::default());
+        let outbox = Outbox::new(store, publisher.clone(), Metrics::new());
+        let rows = [row(1, "nmc.event.message.received.c"), row(2, "nmc.event.message.sent.c")];
+        let (published, failure) = outbox.publish_in_order(&rows).await;
+        assert!(published == 0 && failure.is_some());
+        assert_eq!(*publisher.arrived.lock().unwrap(), [""; 0], "the second one would be stored before the first");
+        assert_eq!(outbox.publish_in_order(&rows).await.0, 2);
+        assert_eq!(publisher.arrived.lock().unwrap().len(), 2);
+    }
+}

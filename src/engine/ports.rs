@@ -1,0 +1,223 @@
+//! What the shell needs of its neighbours, PostgreSQL and JetStream, and what they have to guarantee for it.
+//!
+//! Implemented by [`Store`] and [`Publisher`], which every use takes where it names nothing else.
+
+use crate::businesses::Businesses;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::adapters::jetstream::{Outgoing, PublishError, Published, Publisher};
+use crate::adapters::postgres::{
+    CodeAnswer, Commit, Committed, Draining, Message, Overdue, PhoneAnswer, ReleasedConversation, Store, StoreError,
+    WaitingRow,
+};
+use crate::domain::call::Call;
+use crate::domain::conversation::{Conversation, OtherBusiness};
+use crate::domain::phone::PhoneNumber;
+
+/// A result that is waited for.
+type Stored<T> = Result<T, StoreError>;
+
+/// Conversations, calls, messages and the effects on their way. Reads see what was committed last. An error may hide a
+/// write that was done all the same, so everything here may be repeated.
+pub trait Records: Businesses {
+    /// A key's waiting effects, locked.
+    type Draining: WaitingEffects;
+
+    /// All of it or nothing: the inbox, which takes an input's id once; the conversation and the call, each
+    /// compare-and-set on its version; one open conversation for each business, number and customer; the
+    /// number still the business's, where that is asked for; see [`Store::commit`].
+    fn commit(&self, commit: &Commit<'_>) -> impl Future<Output = Stored<Committed>> + Send;
+    /// What the inbox knows of an input; see [`Store::seen`].
+    fn seen(&self, input_id: &str, body_hash: Option<&str>) -> impl Future<Output = Stored<Option<Committed>>> + Send;
+    /// One conversation; see [`Store::conversation`].
+    fn conversation(&self, id: Uuid) -> impl Future<Output = Stored<Option<Conversation>>> + Send;
+    /// The open conversation of two numbers; see [`Store::open_conversation`].
+    fn open_conversation(
+        &self,
+        business_id: &str,
+        business_phone: &PhoneNumber,
+        customer_phone: &PhoneNumber,
+    ) -> impl Future<Output = Stored<Option<Conversation>>> + Send;
+    /// The newest one of two numbers that has ended; see [`Store::last_ended_conversation`].
+    fn last_ended_conversation(
+        &self,
+        business_id: &str,
+        business_phone: &PhoneNumber,
+        customer_phone: &PhoneNumber,
+    ) -> impl Future<Output = Stored<Option<Conversation>>> + Send;
+    /// One message; see [`Store::message`].
+    fn message(&self, id: Uuid) -> impl Future<Output = Stored<Option<Message>>> + Send;
+    /// One message, by Twilio's id; see [`Store::message_by_sid`].
+    fn message_by_sid(&self, twilio_sid: &str) -> impl Future<Output = Stored<Option<Message>>> + Send;
+    /// A customer's message had arrived by this time; see [`Store::had_arrived`].
+    fn had_arrived(&self, twilio_sid: &str, at: DateTime<Utc>) -> impl Future<Output = Stored<()>> + Send;
+    /// One call, by Twilio's id; see [`Store::call`].
+    fn call(&self, call_sid: &str) -> impl Future<Output = Stored<Option<Call>>> + Send;
+    /// What the ledger says of a customer; see [`Store::opted_out_at`].
+    fn opted_out_at(
+        &self,
+        business_id: &str,
+        customer: &PhoneNumber,
+    ) -> impl Future<Output = Stored<Option<DateTime<Utc>>>> + Send;
+    /// When a caller last got a missed-call text; see [`Store::missed_call_sms_at`].
+    fn missed_call_sms_at(
+        &self,
+        business_id: &str,
+        customer: &PhoneNumber,
+    ) -> impl Future<Output = Stored<Option<DateTime<Utc>>>> + Send;
+    /// What is known of a customer who is another business's number; see [`Store::other_business`].
+    fn other_business(
+        &self,
+        business_id: &str,
+        customer: &PhoneNumber,
+        conversation_id: Option<Uuid>,
+    ) -> impl Future<Output = Stored<Option<OtherBusiness>>> + Send;
+    /// Takes a text for the answer to a code, if the phone was asked for one; see [`Store::phone_answered`].
+    fn phone_answered(&self, answer: &CodeAnswer<'_>) -> impl Future<Output = Stored<PhoneAnswer>> + Send;
+    /// Waits for whoever drains the key now, and locks what waits under it; see [`Store::drain`].
+    fn drain(&self, key: Uuid) -> impl Future<Output = Stored<Self::Draining>> + Send;
+    /// How many messages of the AI are claimed in a conversation; see [`Store::ai_messages_under_way`].
+    fn ai_messages_under_way(&self, conversation_id: Uuid) -> impl Future<Output = Stored<i64>> + Send;
+    /// Keys whose effects were left behind; see [`Store::stale_outbox_keys`].
+    fn stale_outbox_keys(&self, older_than_seconds: f64, limit: i64) -> impl Future<Output = Stored<Vec<Uuid>>> + Send;
+    /// Conversations whose timer should have fired; see [`Store::overdue_windows`].
+    fn overdue_windows(&self, by_seconds: f64, limit: i64) -> impl Future<Output = Stored<Vec<Overdue>>> + Send;
+    /// Open conversations of numbers that their business has given up; see [`Store::conversations_of_released_numbers`].
+    fn conversations_of_released_numbers(
+        &self,
+        limit: i64,
+    ) -> impl Future<Output = Stored<Vec<ReleasedConversation>>> + Send;
+    /// Forgets released numbers under which nothing is open; see [`Store::forget_released_numbers`].
+    fn forget_released_numbers(&self) -> impl Future<Output = Stored<u64>> + Send;
+    /// Deletes what has done its duty; see [`Store::prune`].
+    fn prune(&self, inbox_days: i32) -> impl Future<Output = Stored<u64>> + Send;
+    /// Forgets answers to requests that were asked twice; see [`Store::prune_idempotency`].
+    fn prune_idempotency(&self) -> impl Future<Output = Stored<u64>> + Send;
+}
+
+/// A key's waiting effects: nobody else gets them until they are marked, or this is dropped.
+pub trait WaitingEffects: Send {
+    /// In the order of their commit.
+    fn rows(&self) -> &[WaitingRow];
+    /// Marks the first `count` of them as published, and lets go; see [`Draining::published`].
+    fn published(self, count: usize) -> impl Future<Output = Stored<()>> + Send;
+}
+
+/// Where effects are published. What was acknowledged is stored; what was not may be stored all the same. Of several
+/// with one id within the stream's deduplication window, one is stored.
+pub trait Publish: Clone + Send + Sync + 'static {
+    /// Publishes one message, and waits for its acknowledgement; see [`Publisher::publish`].
+    fn publish(&self, message: Outgoing) -> impl Future<Output = Result<Published, PublishError>> + Send {
+        async { self.send(message).await?.await }
+    }
+    /// Sends one message, and returns the wait for its acknowledgement. What is sent one after the other is stored in
+    /// that order; see [`Publisher::send`].
+    fn send(
+        &self,
+        message: Outgoing,
+    ) -> impl Future<
+        Output = Result<impl Future<Output = Result<Published, PublishError>> + Send + use<Self>, PublishError>,
+    > + Send;
+}
+
+impl Records for Store {
+    type Draining = Draining;
+
+    async fn commit(&self, commit: &Commit<'_>) -> Stored<Committed> {
+        self.commit(commit).await
+    }
+    async fn seen(&self, input_id: &str, body_hash: Option<&str>) -> Stored<Option<Committed>> {
+        self.seen(input_id, body_hash).await
+    }
+    async fn conversation(&self, id: Uuid) -> Stored<Option<Conversation>> {
+        self.conversation(id).await
+    }
+    async fn open_conversation(
+        &self,
+        business_id: &str,
+        business_phone: &PhoneNumber,
+        customer_phone: &PhoneNumber,
+    ) -> Stored<Option<Conversation>> {
+        self.open_conversation(business_id, business_phone, customer_phone).await
+    }
+    async fn last_ended_conversation(
+        &self,
+        business_id: &str,
+        business_phone: &PhoneNumber,
+        customer_phone: &PhoneNumber,
+    ) -> Stored<Option<Conversation>> {
+        self.last_ended_conversation(business_id, business_phone, customer_phone).await
+    }
+    async fn message(&self, id: Uuid) -> Stored<Option<Message>> {
+        self.message(id).await
+    }
+    async fn message_by_sid(&self, twilio_sid: &str) -> Stored<Option<Message>> {
+        self.message_by_sid(twilio_sid).await
+    }
+    async fn had_arrived(&self, twilio_sid: &str, at: DateTime<Utc>) -> Stored<()> {
+        self.had_arrived(twilio_sid, at).await
+    }
+    async fn call(&self, call_sid: &str) -> Stored<Option<Call>> {
+        self.call(call_sid).await
+    }
+    async fn opted_out_at(&self, business_id: &str, customer: &PhoneNumber) -> Stored<Option<DateTime<Utc>>> {
+        self.opted_out_at(business_id, customer).await
+    }
+    async fn missed_call_sms_at(&self, business_id: &str, customer: &PhoneNumber) -> Stored<Option<DateTime<Utc>>> {
+        self.missed_call_sms_at(business_id, customer).await
+    }
+    async fn other_business(
+        &self,
+        business_id: &str,
+        customer: &PhoneNumber,
+        conversation_id: Option<Uuid>,
+    ) -> Stored<Option<OtherBusiness>> {
+        self.other_business(business_id, customer, conversation_id).await
+    }
+    async fn phone_answered(&self, answer: &CodeAnswer<'_>) -> Stored<PhoneAnswer> {
+        self.phone_answered(answer).await
+    }
+    async fn drain(&self, key: Uuid) -> Stored<Draining> {
+        self.drain(key).await
+    }
+    async fn ai_messages_under_way(&self, conversation_id: Uuid) -> Stored<i64> {
+        self.ai_messages_under_way(conversation_id).await
+    }
+    async fn stale_outbox_keys(&self, older_than_seconds: f64, limit: i64) -> Stored<Vec<Uuid>> {
+        self.stale_outbox_keys(older_than_seconds, limit).await
+    }
+    async fn overdue_windows(&self, by_seconds: f64, limit: i64) -> Stored<Vec<Overdue>> {
+        self.overdue_windows(by_seconds, limit).await
+    }
+    async fn conversations_of_released_numbers(&self, limit: i64) -> Stored<Vec<ReleasedConversation>> {
+        self.conversations_of_released_numbers(limit).await
+    }
+    async fn forget_released_numbers(&self) -> Stored<u64> {
+        self.forget_released_numbers().await
+    }
+    async fn prune(&self, inbox_days: i32) -> Stored<u64> {
+        self.prune(inbox_days).await
+    }
+    async fn prune_idempotency(&self) -> Stored<u64> {
+        self.prune_idempotency().await
+    }
+}
+
+impl WaitingEffects for Draining {
+    fn rows(&self) -> &[WaitingRow] {
+        &self.rows
+    }
+    async fn published(self, count: usize) -> Stored<()> {
+        self.published(count).await
+    }
+}
+
+impl Publish for Publisher {
+    async fn send(
+        &self,
+        message: Outgoing,
+    ) -> Result<impl Future<Output = Result<Published, PublishError>> + Send + use<>, PublishError> {
+        self.send(message).await
+    }
+}

@@ -1,0 +1,31 @@
+//! The wait of a takeover: it has committed, and what was claimed before may be at Twilio already.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::Records;
+use crate::adapters::postgres::StoreError;
+
+/// How long a takeover waits for a message that is already at Twilio (docs/design.md, Fence and claim).
+const SETTLING: Duration = Duration::from_secs(30);
+/// How often it looks.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Waits until no message of the AI is claimed any more in a conversation; `false` where one has not settled in time.
+///
+/// # Errors
+/// When the store is away.
+pub async fn settled<R: Records>(store: &R, conversation_id: Uuid) -> Result<bool, StoreError> {
+    let asked_at = Instant::now();
+    loop {
+        if store.ai_messages_under_way(conversation_id).await? == 0 {
+            return Ok(true);
+        }
+        if asked_at.elapsed() >= SETTLING {
+            return Ok(false);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}

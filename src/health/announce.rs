@@ -1,0 +1,126 @@
+//! `service.degraded` and `service.restored`: told once, however many processes have noticed.
+//!
+//! What was told last of each service is in the bucket NMC_SERVICES. Whoever notices a change publishes the event, under an
+//! id that rests on the entry's revision, and then moves the entry on: two that do so at once publish one event, and one that
+//! dies in between is followed by another that publishes it again under the same id.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::State;
+use crate::adapters::jetstream::subjects;
+use crate::adapters::jetstream::{BucketError, JetStream, Outgoing, PublishError};
+use crate::domain::conversation::derive_id;
+use crate::engine::cloud_event;
+use crate::outage::Service;
+use crate::trace::Trace;
+
+/// A change could not be told; it is told later.
+#[derive(Debug, thiserror::Error)]
+pub enum AnnounceError {
+    /// What was told before cannot be read, or somebody else was quicker.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    /// JetStream is away.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+/// A service is not as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) service: Service,
+    pub(super) state: State,
+    pub(super) at: DateTime<Utc>,
+}
+
+/// What was told last of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Told {
+    state: State,
+    at: DateTime<Utc>,
+}
+
+impl Told {
+    /// Whether a change is news: it came later, and is another state. Down and degraded are one to whoever listens.
+    fn is_old(told: Option<Self>, change: &Change) -> bool {
+        let healthy = |state: State| state == State::Healthy;
+        match told {
+            Some(told) => told.at >= change.at || healthy(told.state) == healthy(change.state),
+            None => healthy(change.state),
+        }
+    }
+}
+
+/// Tells a change, unless it has been told.
+pub(super) async fn announce(jetstream: &JetStream, change: &Change) -> Result<(), AnnounceError> {
+    let key = change.service.as_str();
+    let entry = jetstream.service_entry(key).await?;
+    let told = entry.as_ref().and_then(|(value, _)| serde_json::from_slice::<Told>(value).ok());
+    if Told::is_old(told, change) {
+        return Ok(());
+    }
+    let revision = entry.map_or(0, |(_, revision)| revision);
+    jetstream.publisher().publish(event(change, revision)).await?;
+    let told = serde_json::to_vec(&Told { state: change.state, at: change.at }).unwrap_or_default();
+    jetstream.set_service_entry(key, told.into(), revision).await?;
+    Ok(())
+}
+
+/// The envelope of the contract, section 5, without a conversation. `sequence` rises with each change of a service.
+fn event(change: &Change, revision: u64) -> Outgoing {
+    let service = change.service.as_str();
+    let event_type = if change.state == State::Healthy { "service.restored" } else { "service.degraded" };
+    let event_id: Uuid = derive_id(service, event_type, "revision", usize::try_from(revision).unwrap_or_default());
+    let payload = json!({
+        "event_id": event_id,
+        "event_type": event_type,
+        "occurred_at": change.at,
+        "sequence": revision + 1,
+        "business_id": null,
+        "user_id": null,
+        "conversation_id": null,
+        "customer_phone": null,
+        "data": { "service": service, "state": change.state },
+    });
+    Outgoing {
+        subject: subjects::event(event_type, None),
+        message_id: Some(event_id.to_string()),
+        headers: cloud_event(event_id, event_type, service, change.at, &Trace::start()),
+        payload: payload.to_string().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(second, 0).unwrap_or_default()
+    }
+
+    #[rstest]
+    #[case::well_from_the_start(None, State::Healthy, true)]
+    #[case::the_first_outage(None, State::Down, false)]
+    #[case::told_by_another(Some((State::Degraded, 5)), State::Down, true)]
+    #[case::back_again(Some((State::Down, 5)), State::Healthy, false)]
+    #[case::noticed_before_what_was_told_since(Some((State::Healthy, 20)), State::Down, true)]
+    #[case::the_next_outage(Some((State::Healthy, 5)), State::Degraded, false)]
+    fn a_change_is_told_once(#[case] told: Option<(State, i64)>, #[case] state: State, #[case] old: bool) {
+        let told = told.map(|(state, second)| Told { state, at: at(second) });
+        let change = Change { service: Service::Redis, state, at: at(10) };
+        assert_eq!(Told::is_old(told, &change), old);
+    }
+
+    #[test]
+    fn the_same_change_has_the_same_id_whoever_tells_it() {
+        let down = Change { service: Service::Redis, state: State::Down, at: at(1) };
+        let noticed_later = Change { at: at(2), state: State::Degraded, ..down };
+        assert_eq!(event(&down, 4).message_id, event(&noticed_later, 4).message_id);
+        assert_ne!(event(&down, 4).message_id, event(&down, 6).message_id);
+        assert_eq!(event(&down, 4).subject, "nmc.event.service.degraded._");
+    }
+}

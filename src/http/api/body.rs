@@ -1,0 +1,112 @@
+//! A JSON body, held against its schema before it is read: every field that is missing or of the wrong type is named, all
+//! of them at once.
+
+use poem::{FromRequest, Request, RequestBody};
+use poem_openapi::error::ContentTypeError;
+use poem_openapi::payload::{Json, ParsePayload, Payload};
+use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, Registry};
+use poem_openapi::types::ParseFromJSON;
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use serde_json::Value;
+
+use super::validation::Problems;
+use crate::http::problem::Problem;
+
+/// Larger bodies are refused unread.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// A JSON body of type `T`; in the OpenAPI document the same as [`Json`].
+pub(super) struct Body<T>(pub(super) T);
+
+impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        <Json<T> as Payload>::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let content = vec![MetaMediaType {
+            content_type: <Json<T> as Payload>::CONTENT_TYPE,
+            schema: <Json<T> as Payload>::schema_ref(),
+        }];
+        Some(MetaRequest { description: None, content, required: <Json<T> as ParsePayload>::IS_REQUIRED })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<Self::ParamType>,
+    ) -> poem::Result<Self> {
+        match request.content_type() {
+            Some(content_type) if <Json<T> as Payload>::check_content_type(content_type) => {}
+            Some(other) => return Err(ContentTypeError::NotSupported { content_type: other.to_owned() }.into()),
+            None => return Err(ContentTypeError::ExpectContentType.into()),
+        }
+        let body = <poem::Body as FromRequest>::from_request(request, body).await?.into_bytes_limit(MAX_BODY).await?;
+        let value = serde_json::from_slice(&body).map_err(|error| wrong("body", format!("is not JSON: {error}")))?;
+        let mut registry = Registry::new();
+        T::register(&mut registry);
+        let mut problems = Problems::default();
+        Checked { registry: &registry, problems: &mut problems }.value("", &value, &T::schema_ref());
+        problems.none()?;
+        let parsed = T::parse_from_json(Some(value)).map_err(|error| wrong("body", error.into_message()))?;
+        Ok(Self(parsed))
+    }
+}
+
+fn wrong(field: &str, reason: String) -> Problem {
+    Problem::invalid([(field.to_owned(), reason)])
+}
+
+/// A value's walk along its schema.
+struct Checked<'a> {
+    registry: &'a Registry,
+    problems: &'a mut Problems,
+}
+
+impl Checked<'_> {
+    fn value(&mut self, path: &str, value: &Value, schema: &MetaSchemaRef) {
+        let schema = match schema {
+            MetaSchemaRef::Inline(schema) => Some(schema.as_ref()),
+            MetaSchemaRef::Reference(name) => self.registry.schemas.get(name),
+        };
+        let Some(schema) = schema else { return };
+        // What a field adds to its type's description comes as parts, the type first.
+        for part in &schema.all_of {
+            self.value(path, value, part);
+        }
+        match (schema.ty, value) {
+            ("string", Value::String(_))
+            | ("boolean", Value::Bool(_))
+            | ("number" | "integer", Value::Number(_))
+            | ("", _) => {}
+            ("array", Value::Array(items)) => {
+                for (n, item) in items.iter().enumerate() {
+                    if let Some(of) = &schema.items {
+                        self.value(&format!("{path}[{n}]"), item, of);
+                    }
+                }
+            }
+            ("object", Value::Object(_)) => self.fields(path, value, schema),
+            (wanted, _) => {
+                let article = if wanted.starts_with(['a', 'o', 'i']) { "an" } else { "a" };
+                self.problems.add(if path.is_empty() { "body" } else { path }, format!("must be {article} {wanted}"));
+            }
+        }
+    }
+
+    fn fields(&mut self, path: &str, value: &Value, schema: &MetaSchema) {
+        for (name, of) in &schema.properties {
+            let path = if path.is_empty() { (*name).to_owned() } else { format!("{path}.{name}") };
+            match value.get(name) {
+                Some(Value::Null) | None if schema.required.contains(name) => self.problems.add(path, "is missing"),
+                Some(Value::Null) | None => {}
+                Some(field) => self.value(&path, field, of),
+            }
+        }
+    }
+}

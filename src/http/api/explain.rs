@@ -1,0 +1,265 @@
+//! Why a conversation went as it did: its windows, from the record, as data and in words that can be read out.
+//!
+//! Fed by the store's record; feeds `GET /conversations/{id}/explain`. Pure.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::adapters::postgres::{AnalysisRow, WindowMessage, WindowStep};
+use crate::adapters::twilio;
+
+/// What became of one window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExplainedWindow {
+    /// The window.
+    pub id: Uuid,
+    /// Where it stands.
+    pub state: String,
+    /// Its steps, in order.
+    pub steps: Vec<WindowStep>,
+    /// The customer's messages in it: the first one opened it, unless a takeover did.
+    pub messages: Vec<WindowMessage>,
+    /// What DispatchBot said of it.
+    pub analyses: Vec<AnalysisRow>,
+    /// What we wrote in answer: sent, on its way, or dropped.
+    pub replies: Vec<WindowMessage>,
+    /// All of it in words.
+    pub story: Vec<String>,
+}
+
+/// The windows of a conversation, in the order in which they opened.
+pub fn windows(steps: Vec<WindowStep>, messages: &[WindowMessage], analyses: &[AnalysisRow]) -> Vec<ExplainedWindow> {
+    let mut windows: Vec<ExplainedWindow> = Vec::new();
+    for step in steps {
+        if let Some(window) = windows.iter_mut().find(|window| window.id == step.window_id) {
+            window.state.clone_from(&step.state);
+            window.steps.push(step);
+            continue;
+        }
+        let id = step.window_id;
+        windows.push(ExplainedWindow {
+            id,
+            state: step.state.clone(),
+            messages: messages.iter().filter(|m| m.window_id == Some(id)).cloned().collect(),
+            analyses: analyses.iter().filter(|a| a.window_id == id).cloned().collect(),
+            replies: messages.iter().filter(|m| m.in_reply_to_window == Some(id)).cloned().collect(),
+            steps: vec![step],
+            story: Vec::new(),
+        });
+    }
+    for window in &mut windows {
+        window.story = story(window);
+    }
+    windows
+}
+
+fn story(window: &ExplainedWindow) -> Vec<String> {
+    let mut told: Vec<(DateTime<Utc>, u8, String)> = Vec::new();
+    for (n, message) in window.messages.iter().enumerate() {
+        let verb = if n == 0 { "wrote" } else { "wrote again" };
+        told.push((message.created_at, 0, format!("The customer {verb}: \"{}\".", message.body)));
+    }
+    for step in &window.steps {
+        told.extend(step_in_words(step).map(|words| (step.at, 1, words)));
+    }
+    for analysis in &window.analyses {
+        told.push((analysis.at, 2, analysis_in_words(analysis)));
+    }
+    for reply in &window.replies {
+        told.push((reply.created_at, 3, reply_in_words(reply)));
+    }
+    told.sort_by_key(|(at, rank, _)| (*at, *rank));
+    told.into_iter().map(|(at, _, words)| format!("{}: {words}", at.format("%Y-%m-%d %H:%M:%S UTC"))).collect()
+}
+
+fn step_in_words(step: &WindowStep) -> Option<String> {
+    let words = match (step.state.as_str(), step.because.as_str()) {
+        ("open", "message") => "That opened a window: what else they write is answered together with it.".to_owned(),
+        ("open", "overtook an answer") => {
+            "An answer to what they wrote before was under way; this opened a window that is answered instead."
+                .to_owned()
+        }
+        ("open", "takeover") => {
+            "A person took over while an answer was under way: what it would have answered waits for them.".to_owned()
+        }
+        ("claimed", "deadline") => "Its time was up, and DispatchBot was asked for an answer.".to_owned(),
+        ("claimed", "emergency") => "It tells of an emergency, so DispatchBot was asked at once.".to_owned(),
+        ("answered", "sent after all") => "Its answer had gone out already when it was to be stopped.".to_owned(),
+        ("answered", _) => "The answer was accepted for sending.".to_owned(),
+        ("superseded", because) => format!("It was not answered by itself: {}.", reason_in_words(because)),
+        ("handed_over", because) => format!("It was left to a person: {}.", reason_in_words(because)),
+        ("unknown", _) => "It could not be found out whether the answer went out, so a person was told.".to_owned(),
+        _ => return None,
+    };
+    Some(words)
+}
+
+/// The words of the record in a support desk's own; one that is not known speaks for itself.
+fn reason_in_words(because: &str) -> &str {
+    match because {
+        "newer window" => "the customer had written more, and a newer window answers all of it",
+        "overtaken" => "it was overtaken before DispatchBot's answer came",
+        "fence" => "something newer held the answer back just before it was sent",
+        "takeover" => "a person took over",
+        "completed" => "a person ended the conversation",
+        "opted_out" => "the customer wants no more texts",
+        "possible_opt_out" => "the customer may want no more texts, and it is not clear that they do",
+        "answered by a person" => "a person wrote to the customer",
+        "ai_max" => "the AI had replied as often as it may",
+        "other_business" => "the number is another business's, and gets one answer of the AI in a day",
+        "sent after all" => "its answer had gone out already",
+        "rejected" => "Twilio refused the answer",
+        "expired" => "the answer waited too long to be sent",
+        "low_confidence" => "DispatchBot was not sure enough of its answer",
+        "empty_answer" => "DispatchBot's answer was empty",
+        "answer_too_long" => "DispatchBot's answer was too long for a text",
+        "price_out_of_range" => "DispatchBot's answer named a price outside of the business's estimates",
+        "timed_out" => "DispatchBot did not answer in time",
+        "not_asked" => "DispatchBot had been failing and was not asked",
+        "unreachable" => "DispatchBot could not be reached",
+        "may_not_write" => {
+            "the business cannot write to them: it has not the number, or not the Twilio account, that they were reached under"
+        }
+        "number_released" => "the business gave up the number",
+        "business_gone" => "the business had been deleted",
+        other => other,
+    }
+}
+
+fn analysis_in_words(analysis: &AnalysisRow) -> String {
+    if let Some(reason) = analysis.said.get("failed").and_then(Value::as_str) {
+        return format!("DispatchBot had no answer: {}.", reason_in_words(reason));
+    }
+    let said = analysis.said.get("text").and_then(Value::as_str).unwrap_or_default();
+    let sure = analysis.said.get("confidence").and_then(Value::as_f64).map_or(0.0, |c| c * 100.0);
+    let urgency = match analysis.said.get("urgency").and_then(Value::as_str) {
+        Some("emergency") => "an emergency",
+        Some("urgent") => "urgent",
+        _ => "an ordinary job",
+    };
+    let mut words = format!("DispatchBot took it for {urgency} and proposed, {sure:.0} % sure: \"{said}\".");
+    if let Some(because) = &analysis.dropped_because {
+        words.push_str(&format!(" It was not used: {}.", reason_in_words(because)));
+    }
+    words
+}
+
+fn reply_in_words(reply: &WindowMessage) -> String {
+    let what = match reply.kind.as_str() {
+        "fallback" => "The fallback text",
+        "emergency" => "The emergency text",
+        _ => "The answer",
+    };
+    let why = reply.error_code.and_then(twilio::explain).map(|words| format!(" {words}")).unwrap_or_default();
+    let became = match reply.status.as_str() {
+        "queued" => "waits to be sent",
+        "sending" => "is being sent",
+        "sent" => "was sent",
+        "delivered" => "was delivered",
+        "undelivered" => "could not be delivered",
+        "failed" => "was not sent",
+        "superseded" => "was dropped before it was sent",
+        "unknown" => "may or may not have been sent",
+        other => other,
+    };
+    format!("{what} {became}: \"{}\".{why}", reply.body)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use chrono::TimeDelta;
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    const W: Uuid = Uuid::from_u128(1);
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::seconds(seconds)
+    }
+
+    fn step(seconds: i64, state: &str, because: &str) -> WindowStep {
+        WindowStep { window_id: W, state: state.into(), because: because.into(), at: at(seconds) }
+    }
+
+    fn message(seconds: i64, kind: &str, body: &str, status: &str) -> WindowMessage {
+        let customer = kind == "customer";
+        WindowMessage {
+            id: Uuid::from_u128(u128::from(seconds.unsigned_abs()) + 10),
+            kind: kind.into(),
+            body: body.into(),
+            status: status.into(),
+            error_code: None,
+            window_id: customer.then_some(W),
+            in_reply_to_window: (!customer).then_some(W),
+            created_at: at(seconds),
+        }
+    }
+
+    fn told(window: &ExplainedWindow) -> Vec<&str> {
+        window.story.iter().filter_map(|line| line.split_once(": ").map(|(_, words)| words)).collect()
+    }
+
+    #[test]
+    fn an_answered_window_tells_its_story_in_order() {
+        let steps = vec![step(0, "open", "message"), step(60, "claimed", "deadline"), step(62, "answered", "sent")];
+        let said = json!({ "text": "We can help.", "confidence": 0.93, "urgency": "urgent" });
+        let analyses = [AnalysisRow { window_id: W, said, dropped_because: None, at: at(61) }];
+        let messages = [
+            message(0, "customer", "my sink is blocked", "received"),
+            message(5, "customer", "please hurry", "received"),
+            message(61, "reply", "We can help.", "delivered"),
+        ];
+        let windows = windows(steps, &messages, &analyses);
+        assert_eq!((windows.len(), windows[0].state.as_str(), windows[0].messages.len()), (1, "answered", 2));
+        assert_eq!(
+            told(&windows[0]),
+            [
+                "The customer wrote: \"my sink is blocked\".",
+                "That opened a window: what else they write is answered together with it.",
+                "The customer wrote again: \"please hurry\".",
+                "Its time was up, and DispatchBot was asked for an answer.",
+                "DispatchBot took it for urgent and proposed, 93 % sure: \"We can help.\".",
+                "The answer was delivered: \"We can help.\".",
+                "The answer was accepted for sending.",
+            ]
+        );
+    }
+
+    #[rstest]
+    #[case::overtaken(json!({ "text": "Hi", "confidence": 0.9 }), Some("overtaken"), "It was not used: it was overtaken")]
+    #[case::unsure(json!({ "text": "Hi", "confidence": 0.2 }), Some("low_confidence"), "not sure enough")]
+    #[case::silent(json!({ "failed": "timed_out" }), Some("timed_out"), "DispatchBot did not answer in time")]
+    #[case::of_another_version(json!([1]), None, "0 % sure")]
+    fn what_dispatchbot_said_and_why_it_was_dropped(
+        #[case] said: Value,
+        #[case] dropped: Option<&str>,
+        #[case] words: &str,
+    ) {
+        let analysis = AnalysisRow { window_id: W, said, dropped_because: dropped.map(str::to_owned), at: at(1) };
+        let told = analysis_in_words(&analysis);
+        assert!(told.contains(words), "{told}");
+    }
+
+    #[test]
+    fn a_reply_that_failed_says_why() {
+        let reply = WindowMessage { error_code: Some(30003), ..message(1, "fallback", "Thanks", "undelivered") };
+        let told = reply_in_words(&reply);
+        assert_eq!(
+            told,
+            "The fallback text could not be delivered: \"Thanks\". The customer's phone is off or out of reach."
+        );
+    }
+
+    #[rstest]
+    #[case("superseded", "newer window", "a newer window answers all of it")]
+    #[case("handed_over", "opted_out", "wants no more texts")]
+    #[case("handed_over", "something_new", "something_new")]
+    fn each_end_has_its_reason(#[case] state: &str, #[case] because: &str, #[case] words: &str) {
+        let told = step_in_words(&step(1, state, because)).unwrap();
+        assert!(told.contains(words), "{told}");
+    }
+}

@@ -1,0 +1,95 @@
+//! `/conversations/…/media/…`: attachments, fetched from Twilio for the App Server, which has no credentials there.
+
+use futures::TryStreamExt;
+use poem::Body;
+use poem::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use poem_openapi::param::Path;
+use poem_openapi::payload::{Binary, Response};
+use poem_openapi::{ApiResponse, OpenApi};
+use uuid::Uuid;
+
+use super::auth::Reader;
+use super::conversations::{conversation_id, seen_by};
+use super::failure::Failure;
+use super::{EdgeData, Group};
+use crate::adapters::twilio::{FetchedMedia, MediaError};
+use crate::domain::conversation::MessageKind;
+use crate::http::problem::{Code, Problem};
+
+/// An attachment.
+#[derive(ApiResponse)]
+enum MediaAnswer {
+    /// The bytes of the attachment, with its own `Content-Type` and its `Content-Length`: what is shorter has broken off. A
+    /// browser is told to save and not to show it: `Content-Disposition: attachment`, `X-Content-Type-Options: nosniff`.
+    #[oai(status = 200, content_type = "*/*")]
+    Media(Binary<Body>),
+}
+
+pub(super) struct MediaApi;
+
+#[OpenApi(tag = "Group::Conversations")]
+impl MediaApi {
+    /// An attachment of a message, fetched from Twilio.
+    ///
+    /// Pictures, sounds, videos, and the documents that Twilio carries, of 16 MiB at the most. 404 where there is none, where
+    /// Twilio does not have it any more, and where its host, content type or size is none that is let through: the message
+    /// tells which. 503 where Twilio does not give it within 10 seconds; another try may fare better.
+    #[oai(path = "/conversations/:id/messages/:message_id/media/:n", method = "get", operation_id = "get_media")]
+    async fn get_media(
+        &self,
+        edge: EdgeData<'_>,
+        key: Reader,
+        /// The conversation.
+        id: Path<String>,
+        /// The message.
+        message_id: Path<String>,
+        /// Which of the message's `media`, counted from 0.
+        n: Path<u32>,
+    ) -> Result<Response<MediaAnswer>, Failure> {
+        let conversation = seen_by(&key.0, &edge, conversation_id(&id)?).await?;
+        let message_id: Uuid = message_id.parse().map_err(|_| Problem::not_found("message"))?;
+        let message = edge.store.message(message_id).await?;
+        let message = message.filter(|m| m.conversation_id == conversation.id && m.kind != MessageKind::Alert);
+        let message = message.ok_or_else(|| Problem::not_found("message"))?;
+        let media = message.media.get(n.0 as usize).ok_or_else(|| Problem::not_found("media"))?;
+        let account =
+            edge.accounts.of(&conversation.business_id).await.map_err(|error| Problem::unavailable(&error))?;
+        // The token of one account opens nothing of another.
+        if conversation.own_account.is_some() && edge.accounts.is_main(&account.sid) {
+            return Err(Problem::not_found(
+                "media: it is at a Twilio account that the business does not bring any more",
+            )
+            .into());
+        }
+        let fetched = edge.media.fetch(&account, &media.url, &media.content_type).await;
+        Ok(answer(fetched.map_err(|error| problem(message_id, error))?, message_id))
+    }
+}
+
+fn answer(media: FetchedMedia, message_id: Uuid) -> Response<MediaAnswer> {
+    let (content_type, length) = (media.content_type().to_owned(), media.length());
+    let bytes = media.into_bytes().map_err(move |error| {
+        tracing::warn!(%message_id, %error, "an attachment broke off");
+        std::io::Error::other(error)
+    });
+    Response::new(MediaAnswer::Media(Binary(Body::from_bytes_stream(bytes))))
+        .header(CONTENT_TYPE, content_type)
+        // Without it, what breaks off would seem to end: the server closes a body in chunks in any case.
+        .header(CONTENT_LENGTH, length)
+        .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .header(CONTENT_DISPOSITION, "attachment")
+        .header(CACHE_CONTROL, "private")
+}
+
+/// What the App Server is told. Only what may pass is worth another try.
+fn problem(message_id: Uuid, error: MediaError) -> Problem {
+    match error {
+        MediaError::Away(_) => {
+            let problem =
+                Problem::new(Code::Unavailable, "Twilio does not give the media at the moment; please try again");
+            tracing::warn!(request_id = %problem.request_id(), %message_id, %error, "an attachment is not to be had");
+            problem
+        }
+        refused => Problem::new(Code::NotFound, format!("there is no such media: {refused}")),
+    }
+}

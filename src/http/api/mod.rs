@@ -1,0 +1,110 @@
+//! REST for the App Server (contract, section 3), with its OpenAPI document.
+
+mod auth;
+mod body;
+mod businesses;
+mod calls;
+mod commands;
+mod conversations;
+mod cursor;
+mod customers;
+mod dead_letters;
+mod docs;
+mod document;
+mod emergencies;
+mod events;
+pub mod explain;
+mod failure;
+mod health;
+mod media;
+mod metrics;
+mod once;
+mod phones;
+mod quota;
+mod record;
+mod twilio_account;
+mod validation;
+
+use poem::web::Data;
+use poem::{EndpointExt, Route};
+use poem_openapi::{OpenApiService, Tags};
+
+use super::Edge;
+
+pub use auth::Keys;
+pub use events::Envelope;
+
+/// The groups of the OpenAPI document.
+#[derive(Tags)]
+enum Group {
+    /// Businesses, as the App Server keeps them.
+    Businesses,
+    /// Conversations and their messages.
+    Conversations,
+    /// Call records.
+    Calls,
+    /// Customers, as they are forgotten.
+    Customers,
+    /// What could not be processed.
+    #[oai(rename = "Dead letters")]
+    DeadLetters,
+    /// What happens, as it happens.
+    Events,
+    /// How the service fares; no key is needed.
+    Operation,
+}
+
+type Apis = (
+    businesses::BusinessesApi,
+    conversations::ConversationsApi,
+    commands::CommandsApi,
+    emergencies::EmergenciesApi,
+    record::RecordApi,
+    events::EventsApi,
+    media::MediaApi,
+    calls::CallsApi,
+    dead_letters::DeadLettersApi,
+    customers::CustomersApi,
+    health::HealthApi,
+    metrics::MetricsApi,
+);
+
+fn service() -> OpenApiService<document::Told<Apis>, ()> {
+    let apis = (
+        businesses::BusinessesApi,
+        conversations::ConversationsApi,
+        commands::CommandsApi,
+        emergencies::EmergenciesApi,
+        record::RecordApi,
+        events::EventsApi,
+        media::MediaApi,
+        calls::CallsApi,
+        dead_letters::DeadLettersApi,
+        customers::CustomersApi,
+        health::HealthApi,
+        metrics::MetricsApi,
+    );
+    OpenApiService::new(document::Told(apis), "NeverMissCall", env!("CARGO_PKG_VERSION")).description(
+        "Turns a missed call into a conversation. Every call but those of the group Operation needs \
+         `Authorization: Bearer <key>`. Times are RFC 3339 in UTC, phone numbers E.164.",
+    )
+}
+
+/// The OpenAPI document, as `openapi/openapi.json` keeps it.
+pub fn openapi() -> String {
+    let mut text = service().spec();
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+/// The REST routes.
+pub fn routes(edge: &Edge) -> Route {
+    let service = service();
+    docs::routes(Route::new(), edge.shows_docs)
+        .nest("/", service.around(once::answered).data(edge.clone()).around(quota::told))
+}
+
+/// The edge, as a handler finds it in its request.
+type EdgeData<'a> = Data<&'a Edge>;

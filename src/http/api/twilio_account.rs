@@ -1,0 +1,204 @@
+//! A business's own Twilio account: whose token it is, before it counts.
+//!
+//! Fed by the PUT of a business; feeds the store with the account as it shall stand. It guarantees that a token counts only
+//! once Twilio has confirmed it, and that nobody takes an account that another business has with another token.
+
+use poem_openapi::Object;
+
+use super::failure::Failure;
+use super::validation::Problems;
+use crate::adapters::postgres::{AccountWrite, BusinessRecord, UnprovenAccount};
+use crate::adapters::twilio::{Account, Proof};
+use crate::config::Secret;
+use crate::http::Edge;
+use crate::http::problem::{Code, Problem};
+use crate::secrets::constant_time_eq;
+
+/// How long Twilio may take to confirm a token before the account is kept as pending.
+const PROOF_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// A business's own Twilio account.
+#[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub(super) struct TwilioAccount {
+    /// `AC…`.
+    pub(super) account_sid: String,
+    /// Its auth token: encrypted at rest, never given back. Left out, the one that is there stays. Twilio is asked whether it
+    /// is the account's: 400 where Twilio says no; 409 where another business has this account with another token.
+    #[oai(write_only)]
+    pub(super) auth_token: Option<String>,
+    /// `proven`: Twilio has confirmed the token, and the account counts. `pending`: Twilio could not be asked yet, or no token
+    /// was put; until Twilio has confirmed it, the business goes on with the account that it had. `refused`: Twilio has said
+    /// no since.
+    #[oai(read_only)]
+    pub(super) status: Option<String>,
+}
+
+impl TwilioAccount {
+    /// The account as it is shown: the one that was put last, whether it counts or not.
+    pub(super) fn shown(record: &BusinessRecord) -> Option<Self> {
+        let (account_sid, status) = match (&record.pending_account_sid, &record.twilio_account_sid) {
+            (Some(pending), _) => (pending, if record.refused_at.is_some() { "refused" } else { "pending" }),
+            (None, Some(proven)) => (proven, "proven"),
+            (None, None) => return None,
+        };
+        Some(Self { account_sid: account_sid.clone(), auth_token: None, status: Some(status.to_owned()) })
+    }
+
+    /// What is wrong with it by itself.
+    pub(super) fn validate(&self, problems: &mut Problems, tokens_can_be_kept: bool) {
+        if !self.account_sid.starts_with("AC") || !self.account_sid.chars().all(|c| c.is_ascii_alphanumeric()) {
+            problems.add("twilio.account_sid", "is not the id of an account, AC and 32 hex digits");
+        }
+        match &self.auth_token {
+            Some(token) if token.trim().is_empty() => problems.add("twilio.auth_token", "must not be empty"),
+            Some(_) if !tokens_can_be_kept => {
+                problems.add("twilio.auth_token", "cannot be kept: the server has no NMC_TOKEN_KEY to encrypt it with");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The account that a business is put with, as it shall be kept.
+pub(super) enum AccountChoice {
+    /// None of its own.
+    Main,
+    /// The one that counts already.
+    Unchanged,
+    /// One whose token Twilio has confirmed.
+    Proven(Sealed),
+    /// One that Twilio could not be asked about.
+    Pending(Sealed),
+    /// One whose token is yet to be put.
+    WithoutToken(String),
+}
+
+/// An account with its token encrypted.
+pub(super) struct Sealed {
+    account_sid: String,
+    token: Vec<u8>,
+}
+
+impl AccountChoice {
+    pub(super) fn write(&self) -> AccountWrite<'_> {
+        match self {
+            Self::Main => AccountWrite::Main,
+            Self::Unchanged => AccountWrite::Unchanged,
+            Self::Proven(Sealed { account_sid, token }) => AccountWrite::Proven { account_sid, sealed: token },
+            Self::Pending(Sealed { account_sid, token }) => AccountWrite::Pending { account_sid, sealed: Some(token) },
+            Self::WithoutToken(account_sid) => AccountWrite::Pending { account_sid, sealed: None },
+        }
+    }
+}
+
+/// Finds out what is to be kept of the account that a business is put with.
+pub(super) async fn choose(
+    edge: &Edge,
+    business_id: &str,
+    account: Option<&TwilioAccount>,
+) -> Result<AccountChoice, Failure> {
+    let Some(account) = account else { return Ok(AccountChoice::Main) };
+    let record = edge.store.business(business_id).await?;
+    let counts = record.as_ref().filter(|record| record.twilio_account_sid.as_ref() == Some(&account.account_sid));
+    let Some(token) = &account.auth_token else {
+        if counts.is_some() {
+            return Ok(AccountChoice::Unchanged);
+        }
+        return prove_stored(edge, business_id, account, record.as_ref()).await;
+    };
+    let same = counts.and_then(|record| record.twilio_auth_token.as_deref()).is_some_and(|sealed| {
+        edge.accounts.token(business_id, sealed).is_ok_and(|known| same_token(known.expose(), token))
+    });
+    if same {
+        return Ok(AccountChoice::Unchanged);
+    }
+    prove(edge, business_id, &account.account_sid, Secret::new(token)).await
+}
+
+/// The account is put without its token: it may be pending, with the token that was put before. Without any it has no effect
+/// until one is put.
+async fn prove_stored(
+    edge: &Edge,
+    business_id: &str,
+    account: &TwilioAccount,
+    record: Option<&BusinessRecord>,
+) -> Result<AccountChoice, Failure> {
+    let pending = record.filter(|record| record.pending_account_sid.as_ref() == Some(&account.account_sid));
+    let stored = pending.and_then(|record| record.pending_auth_token.as_deref());
+    match stored.and_then(|sealed| edge.accounts.token(business_id, sealed).ok()) {
+        Some(token) => prove(edge, business_id, &account.account_sid, token).await,
+        None => Ok(AccountChoice::WithoutToken(account.account_sid.clone())),
+    }
+}
+
+async fn prove(edge: &Edge, business_id: &str, account_sid: &str, token: Secret) -> Result<AccountChoice, Failure> {
+    let Some(cipher) = &edge.cipher else {
+        return Err(invalid("auth_token", "cannot be kept: the server has no NMC_TOKEN_KEY to encrypt it with"));
+    };
+    let others = contenders(edge, business_id, account_sid, token.expose()).await?;
+    let account = Account { sid: account_sid.to_owned(), token };
+    let proof = edge.twilio.prove(&account, PROOF_TIMEOUT).await;
+    if !others.is_empty() {
+        give_way(edge, others, &proof).await?;
+    }
+    let token = cipher.seal(account.token.expose(), business_id);
+    let sealed = Sealed { account_sid: account_sid.to_owned(), token };
+    match proof {
+        Proof::Confirmed => Ok(AccountChoice::Proven(sealed)),
+        Proof::Refused => Err(invalid("auth_token", "is refused by Twilio for this account")),
+        Proof::Away { reason } => {
+            tracing::info!(business.id = %business_id, reason, "a Twilio account is kept until Twilio confirms its token");
+            Ok(AccountChoice::Pending(sealed))
+        }
+    }
+}
+
+/// Who has this account with another token.
+enum Contender {
+    /// The main account's operator.
+    Main,
+    /// Another business.
+    Business(UnprovenAccount, Secret),
+}
+
+async fn contenders(edge: &Edge, business_id: &str, account_sid: &str, token: &str) -> Result<Vec<Contender>, Failure> {
+    let mut contenders = Vec::new();
+    if edge.accounts.is_main(account_sid) && !edge.accounts.main_tokens().any(|known| same_token(known.expose(), token))
+    {
+        contenders.push(Contender::Main);
+    }
+    for other in edge.store.others_with_account(business_id, account_sid).await? {
+        let Some(sealed) = other.twilio_auth_token else { continue };
+        // One that cannot be read speaks for nobody.
+        let Ok(known) = edge.accounts.token(&other.id, &sealed) else { continue };
+        if !same_token(known.expose(), token) {
+            let account_sid = account_sid.to_owned();
+            contenders.push(Contender::Business(UnprovenAccount { business_id: other.id, account_sid, sealed }, known));
+        }
+    }
+    Ok(contenders)
+}
+
+/// An account that others have with another token is theirs, unless Twilio takes this token and theirs no more: they share the
+/// account, and its token was replaced.
+async fn give_way(edge: &Edge, contenders: Vec<Contender>, proof: &Proof) -> Result<(), Failure> {
+    let taken = || Problem::new(Code::Conflict, "twilio.account_sid: another business has it with another auth token");
+    for contender in contenders {
+        let Contender::Business(other, token) = contender else { return Err(taken().into()) };
+        let account = Account { sid: other.account_sid.clone(), token };
+        if *proof != Proof::Confirmed || edge.twilio.prove(&account, PROOF_TIMEOUT).await != Proof::Refused {
+            return Err(taken().into());
+        }
+        edge.store.account_is_refused(&other).await?;
+    }
+    Ok(())
+}
+
+fn same_token(one: &str, other: &str) -> bool {
+    constant_time_eq(one.as_bytes(), other.as_bytes())
+}
+
+fn invalid(field: &str, reason: &str) -> Failure {
+    Problem::invalid([(format!("twilio.{field}"), reason.to_owned())]).into()
+}

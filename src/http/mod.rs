@@ -1,0 +1,202 @@
+//! The HTTP edge: Twilio's webhooks in, the App Server's REST calls answered.
+//!
+//! Only this module knows poem. A webhook is answered once it is durable in JetStream; everything else follows from there.
+
+pub mod api;
+mod connections;
+mod durable;
+mod intake;
+mod limiter;
+mod look_ups;
+pub mod problem;
+mod ringing;
+pub mod twilio;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use poem::middleware::CatchPanic;
+use poem::{Endpoint, EndpointExt, IntoResponse, Route};
+use tokio_util::sync::CancellationToken;
+
+use crate::adapters::jetstream::JetStream;
+use crate::adapters::postgres::{Store, StoreError};
+use crate::adapters::redis::RedisSink;
+use crate::adapters::twilio::{MediaClient, TwilioClient};
+use crate::businesses::Accounts;
+use crate::businesses::Directory;
+use crate::config::{Config, PublicUrl, Rate};
+use crate::dead_letters::{Attribution, DeadLetters};
+use crate::domain::emergency;
+use crate::engine::Shell;
+use crate::health::Probes;
+use crate::health::Vitals;
+use crate::lifecycle::erasure::Eraser;
+use crate::secrets::TokenCipher;
+use crate::telemetry::Metrics;
+
+use connections::Door;
+use problem::Problem;
+
+pub use api::openapi;
+pub use durable::{Durable, publish_waiting};
+pub use intake::{Intake, measure};
+
+/// How long a webhook waits for what it has to look up.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What the handlers share; clones share everything.
+#[derive(Clone)]
+pub struct Edge {
+    inner: Arc<EdgeParts>,
+}
+
+/// The parts of an edge, for its handlers.
+pub struct EdgeParts {
+    pub(crate) public_url: PublicUrl,
+    pub(crate) dial_timeout: Duration,
+    pub(crate) shell: Shell,
+    pub(crate) store: Store,
+    pub(crate) jetstream: JetStream,
+    pub(crate) durable: Durable,
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) ringing: ringing::Ringing,
+    pub(crate) probes: Probes,
+    pub(crate) directory: Directory,
+    pub(crate) accounts: Accounts,
+    pub(crate) twilio: TwilioClient,
+    signers: twilio::Signers,
+    pub(crate) media: MediaClient,
+    pub(crate) cipher: Option<TokenCipher>,
+    pub(crate) letters: DeadLetters,
+    pub(crate) eraser: Eraser,
+    pub(crate) attribution: Attribution,
+    pub(crate) replay_rate: Rate,
+    pub(crate) metrics: Metrics,
+    pub(crate) vitals: Vitals,
+    pub(crate) keys: api::Keys,
+    shows_docs: bool,
+    max_connections: Option<usize>,
+    pub(crate) started_at: Instant,
+    /// Cancelled when the process is asked to stop: what would go on for ever ends then.
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl std::ops::Deref for Edge {
+    type Target = EdgeParts;
+
+    fn deref(&self) -> &EdgeParts {
+        &self.inner
+    }
+}
+
+impl EdgeParts {
+    /// Waits for an answer of the store no longer than Twilio should be kept waiting: a caller hears silence meanwhile.
+    pub(crate) async fn patiently<T, E: std::error::Error + 'static>(
+        &self,
+        asked: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Problem> {
+        match tokio::time::timeout(LOOK_UP_TIMEOUT, asked).await {
+            Ok(answer) => answer.map_err(|error| Problem::unavailable(&error)),
+            Err(_late) => Err(Problem::unavailable(&StoreError::away())),
+        }
+    }
+}
+
+impl Edge {
+    /// Puts an edge together.
+    #[expect(clippy::too_many_arguments, reason = "called once, where the parts are put together")]
+    pub fn new(
+        config: &Config,
+        jetstream: JetStream,
+        redis: Arc<RedisSink>,
+        shell: Shell,
+        accounts: Accounts,
+        twilio: TwilioClient,
+        media: MediaClient,
+        cipher: Option<TokenCipher>,
+        metrics: Metrics,
+        vitals: Vitals,
+        // They are read through functions; this says that they are there.
+        _rules: emergency::Loaded,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let letters = DeadLetters::new(jetstream.clone(), shell.store().clone());
+        let inner = EdgeParts {
+            eraser: Eraser::new(shell.clone(), letters.clone(), Arc::clone(&redis)),
+            public_url: config.public_url.clone(),
+            dial_timeout: config.dial_timeout,
+            replay_rate: config.replay_rate,
+            intake: Arc::new(Intake::new(config.max_backlog, metrics.clone())),
+            ringing: ringing::Ringing::default(),
+            durable: Durable::new(&jetstream, shell.store().clone(), metrics.clone()),
+            probes: Probes::new(jetstream.clone(), shell.store().clone(), redis),
+            keys: api::Keys::new(&config.api_keys, config.rate_limit, shell.store().clone()),
+            signers: twilio::Signers::new(),
+            shows_docs: config.docs,
+            max_connections: config.max_connections,
+            store: shell.store().clone(),
+            directory: shell.directory().clone(),
+            letters,
+            attribution: Attribution::new(shell.directory().clone(), shell.store().clone()),
+            shell,
+            jetstream,
+            accounts,
+            twilio,
+            media,
+            cipher,
+            metrics,
+            vitals,
+            started_at: Instant::now(),
+            shutdown,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// How much may come in.
+    pub fn intake(&self) -> &Arc<Intake> {
+        &self.inner.intake
+    }
+}
+
+/// Binds the address and returns it with the future that serves until `shutdown`.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub async fn serve(
+    edge: Edge,
+    bind: SocketAddr,
+    shutdown: CancellationToken,
+) -> anyhow::Result<(SocketAddr, impl Future<Output = ()> + Send)> {
+    let door =
+        Door::open(bind, edge.max_connections, edge.metrics.clone()).with_context(|| format!("NMC_BIND {bind}"))?;
+    Ok((door.address(), door.serve(routes(edge), shutdown)))
+}
+
+/// Every route, at the root and below the public URL's path: a proxy may strip that prefix, or not.
+fn routes(edge: Edge) -> impl Endpoint<Output = poem::Response> {
+    let prefix = twilio::path_prefix(&edge.public_url);
+    let mut route = Route::new().nest_no_strip("/", all(edge.clone()));
+    if !prefix.is_empty() {
+        route = route.nest(prefix, all(edge));
+    }
+    route
+        .with(
+            CatchPanic::new()
+                .with_handler(|_| Problem::new(problem::Code::Internal, "something went wrong on our side")),
+        )
+        .catch_all_error(|error: poem::Error| async move { answer(error) })
+}
+
+fn all(edge: Edge) -> Route {
+    let route = api::routes(&edge);
+    twilio::routes(route, &edge)
+}
+
+/// An error that carries its own answer keeps it; any other gets the one error body.
+pub(crate) fn answer(error: poem::Error) -> poem::Response {
+    if error.is_from_response() { error.into_response() } else { Problem::from_poem(&error).into_response() }
+}

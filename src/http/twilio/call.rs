@@ -1,0 +1,65 @@
+//! `/webhooks/twilio/call`: a call rings. It is forwarded to the owner's phone, and Twilio tells how that ended; unless it was
+//! that phone which forwarded it to us.
+
+use chrono::{DateTime, Utc};
+
+use super::admission::{bury, unusable};
+use super::publish::publish;
+use super::{Answer, twiml};
+use crate::domain::phone::PhoneNumber;
+use crate::http::Edge;
+use crate::http::problem::Problem;
+use crate::http::ringing::Ring;
+use crate::telemetry::WebhookKind;
+use crate::webhook::SignedForm;
+use crate::webhook::call::Call;
+
+pub(super) async fn ringing(edge: &Edge, signed: SignedForm) -> Result<Answer, Problem> {
+    let call = match Call::read(&signed) {
+        Ok(call) => call,
+        Err(error) => {
+            let (reason, detail, letter) = unusable(&signed, &error);
+            return bury(edge, reason, detail, letter).await;
+        }
+    };
+    let to = call.to.parse::<PhoneNumber>().ok();
+    let business = match &to {
+        Some(phone) => edge.patiently(edge.directory.by_phone(phone)).await?,
+        None => None,
+    };
+    let business = business.filter(|business| business.is_spoken_for_by(&signed.signer));
+    let action = edge.public_url.join(&format!("/webhooks/twilio/call/status/{}", call.call_sid));
+    let rings = call.status() == "ringing";
+    let not_dialled = match (&business, &to) {
+        (Some(business), Some(to)) if rings => {
+            edge.ringing.judge(&edge.store, business, &ring(&call, to, signed.received_at)).await
+        }
+        _ => None,
+    };
+    let (input_id, webhook) = call.into_webhook(not_dialled);
+    let published = publish(signed, edge, input_id, webhook).await;
+    let Some(business) = business else {
+        published?;
+        edge.metrics.unknown_number(WebhookKind::Call);
+        return Ok(Answer::Twiml(twiml::reject()));
+    };
+    if !rings {
+        published?;
+        return Ok(Answer::Twiml(twiml::empty()));
+    }
+    if not_dialled.is_some() {
+        // There is no dialling whose end could tell of it later, so it is answered only once it is kept.
+        published?;
+        return Ok(Answer::Twiml(twiml::busy()));
+    }
+    // Whoever calls is put through even where the call can be recorded nowhere: what becomes of it, its status callback will
+    // tell (docs/design.md, When a part is missing).
+    if published.is_err() {
+        edge.metrics.call_unrecorded();
+    }
+    Ok(Answer::Twiml(twiml::dial(business.forward_to.as_str(), edge.dial_timeout, &action)))
+}
+
+fn ring<'a>(call: &'a Call, to: &'a PhoneNumber, at: DateTime<Utc>) -> Ring<'a> {
+    Ring { call_sid: &call.call_sid, from: &call.from, to, forwarded_from: call.forwarded_from.as_deref(), at }
+}

@@ -1,0 +1,105 @@
+//! Twilio's webhooks: validated, made durable, answered (contract, section 2).
+
+mod admission;
+mod call;
+mod call_status;
+mod message_status;
+mod publish;
+pub mod signature;
+mod signers;
+mod sms;
+pub mod twiml;
+
+use std::time::Instant;
+
+use poem::http::StatusCode;
+use poem::web::Data;
+use poem::{Body, EndpointExt, IntoResponse, Request, Response, Route, handler, post};
+
+use self::admission::{Refusal, admit};
+pub(super) use self::signers::Signers;
+use super::Edge;
+use super::problem::Problem;
+use crate::config::PublicUrl;
+use crate::telemetry::WebhookKind;
+use crate::webhook::{SignedForm, message_status as message_status_form};
+
+/// The webhooks' routes, added to the others.
+pub fn routes(route: Route, edge: &Edge) -> Route {
+    route
+        .at("/webhooks/twilio/call", post(incoming_call).data(edge.clone()))
+        .at("/webhooks/twilio/call/status/:call_sid", post(dial_ended).data(edge.clone()))
+        .at("/webhooks/twilio/sms", post(incoming_sms).data(edge.clone()))
+        .at("/webhooks/twilio/message-status", post(message_reported).data(edge.clone()))
+}
+
+/// The path of the public URL: what a proxy in front may strip.
+pub fn path_prefix(public_url: &PublicUrl) -> String {
+    url::Url::parse(public_url.as_str())
+        .map_or_else(|_| String::new(), |url| url.path().trim_end_matches('/').to_owned())
+}
+
+/// What a webhook is answered with.
+enum Answer {
+    /// `text/xml`.
+    Twiml(String),
+    /// 204.
+    NoContent,
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Twiml(xml) => Response::builder().content_type("text/xml; charset=utf-8").body(xml),
+            Self::NoContent => StatusCode::NO_CONTENT.into_response(),
+        }
+    }
+}
+
+#[handler]
+async fn incoming_call(request: &Request, body: Body, edge: Data<&Edge>) -> Response {
+    timed(&edge, WebhookKind::Call, request, body, async |admitted| call::ringing(&edge, admitted).await).await
+}
+
+#[handler]
+async fn dial_ended(request: &Request, body: Body, edge: Data<&Edge>) -> Response {
+    let call_sid = request.raw_path_param("call_sid").unwrap_or_default().to_owned();
+    let ended = async |admitted| call_status::ended(&edge, admitted, &call_sid).await;
+    timed(&edge, WebhookKind::CallStatus, request, body, ended).await
+}
+
+#[handler]
+async fn incoming_sms(request: &Request, body: Body, edge: Data<&Edge>) -> Response {
+    timed(&edge, WebhookKind::Sms, request, body, async |admitted| sms::received(&edge, admitted).await).await
+}
+
+#[handler]
+async fn message_reported(request: &Request, body: Body, edge: Data<&Edge>) -> Response {
+    let message_id = request.uri().query().and_then(message_status_form::id_in);
+    let reported = async |admitted| message_status::reported(&edge, admitted, message_id).await;
+    timed(&edge, WebhookKind::MessageStatus, request, body, reported).await
+}
+
+/// Admits a webhook, has it handled, and counts how long that took.
+async fn timed(
+    edge: &Edge,
+    kind: WebhookKind,
+    request: &Request,
+    body: Body,
+    handle: impl AsyncFnOnce(SignedForm) -> Result<Answer, Problem>,
+) -> Response {
+    let began = Instant::now();
+    let answer = match admit(edge, kind, request, body).await {
+        // Whoever has shown no signature takes nobody's place.
+        Err(Refusal::Problem(problem)) => Err(problem),
+        signed => match (edge.intake.place(kind), signed) {
+            (Err(problem), _) => Err(problem),
+            // On the heap: whoever is still being judged needs no room for it.
+            (Ok(_place), Ok(admitted)) => Box::pin(handle(admitted)).await,
+            (Ok(_place), Err(refusal)) => refusal.answer(edge).await,
+        },
+    };
+    let response = answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response);
+    edge.metrics.webhook(kind, response.status().as_u16(), began.elapsed());
+    response
+}

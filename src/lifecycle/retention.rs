@@ -1,0 +1,63 @@
+//! Retention (docs/retention.md): what has been kept long enough goes. The streams see to themselves, but for NMC_WINDOWS; that
+//! one, tables, and the log in Redis, are seen to here, by every worker: what two of them do is done twice and harms nobody.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use tokio_util::sync::CancellationToken;
+
+use crate::adapters::jetstream::JetStream;
+use crate::adapters::postgres::{Store, StoreError};
+use crate::adapters::redis::RedisSink;
+
+/// How often it is looked at.
+const EVERY: Duration = Duration::from_secs(600);
+/// How much goes in one transaction.
+const BATCH: i64 = 200;
+/// How many of them there are each time, so that a worker that begins with years of them is not busy with that alone.
+const BATCHES: usize = 50;
+/// No window is open for so long, so nobody waits for a timer that is as old.
+const TIMERS: TimeDelta = TimeDelta::days(1);
+/// How many timers go each time.
+const TIMERS_AT_ONCE: u32 = 1_000;
+
+/// Has go what is older than `keep`, until `shutdown`.
+pub async fn keep_for(
+    keep: Duration,
+    store: Store,
+    jetstream: JetStream,
+    redis: Arc<RedisSink>,
+    shutdown: CancellationToken,
+) {
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+        match shutdown.run_until_cancelled(prune(keep, &store)).await {
+            None | Some(Ok(0)) => {}
+            Some(Ok(count)) => tracing::info!(count, "conversations and calls were kept long enough, and are deleted"),
+            Some(Err(error)) => tracing::warn!(%error, "what was kept long enough could not be deleted; it will be"),
+        }
+        let old_timers = jetstream.remove_old_timers(Utc::now() - TIMERS, TIMERS_AT_ONCE);
+        if let Some(Err(error)) = shutdown.run_until_cancelled(old_timers).await {
+            tracing::debug!(%error, "old timers could not be removed; they will be");
+        }
+        if let Some(Err(error)) = shutdown.run_until_cancelled(redis.trim()).await {
+            tracing::debug!(%error, "the log in Redis could not be trimmed; it will be");
+        }
+    }
+}
+
+async fn prune(keep: Duration, store: &Store) -> Result<u64, StoreError> {
+    let mut pruned = 0;
+    for _ in 0..BATCHES {
+        let some = store.prune_conversations(keep, BATCH).await? + store.prune_calls(keep, BATCH).await?;
+        pruned += some;
+        if some == 0 {
+            break;
+        }
+    }
+    store.prune_letter_replays().await?;
+    store.prune_phone_codes().await?;
+    Ok(pruned)
+}

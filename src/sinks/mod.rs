@@ -1,5 +1,0 @@
-//! Where events go besides JetStream.
-
-mod redis;
-
-pub use self::redis::RedisSink;

@@ -1,0 +1,52 @@
+//! `/webhooks/twilio/call`: a call rings, or has ended.
+
+use super::form::FormError;
+use super::{NotDialled, SignedForm, Webhook};
+
+/// What a webhook says of a call.
+pub struct Call {
+    /// Twilio's id of the call.
+    pub call_sid: String,
+    /// The caller, as Twilio wrote it.
+    pub from: String,
+    /// The number that was called.
+    pub to: String,
+    call_status: Option<String>,
+    /// The number that forwarded the call.
+    pub forwarded_from: Option<String>,
+}
+
+impl Call {
+    /// Reads the form.
+    ///
+    /// # Errors
+    /// When a parameter is missing or malformed.
+    pub fn read(signed: &SignedForm) -> Result<Self, FormError> {
+        let call_sid = signed.word("CallSid")?;
+        signed.form.required("To")?;
+        // A withheld caller's From may be blank or a word, but Twilio always sends one.
+        if signed.form.get("From").is_none() {
+            signed.form.required("From")?;
+        }
+        let has_status = signed.form.required("CallStatus").is_ok();
+        Ok(Self {
+            call_sid,
+            from: signed.text("From").unwrap_or_default(),
+            to: signed.text("To").unwrap_or_default(),
+            call_status: if has_status { Some(signed.word("CallStatus")?) } else { None },
+            forwarded_from: signed.text("ForwardedFrom").filter(|number| !number.is_empty()),
+        })
+    }
+
+    /// Its status; `ringing` where Twilio sends none.
+    pub fn status(&self) -> &str {
+        self.call_status.as_deref().unwrap_or("ringing")
+    }
+
+    /// As it is published, and under which id.
+    pub fn into_webhook(self, not_dialled: Option<NotDialled>) -> (String, Webhook) {
+        let input_id = format!("call:{}:{}", self.call_sid, self.status());
+        let Self { call_sid, from, to, call_status, forwarded_from } = self;
+        (input_id, Webhook::Call { call_sid, from, to, call_status, forwarded_from, not_dialled })
+    }
+}

@@ -1,0 +1,39 @@
+//! `/webhooks/twilio/call/status/{CallSid}`: how the dialling ended.
+
+use super::form::FormError;
+use super::{SignedForm, Webhook};
+
+/// The webhook, and the id under which it is published.
+///
+/// # Errors
+/// When a parameter is missing or malformed.
+pub fn read(signed: &SignedForm, call_sid_in_path: &str) -> Result<(String, Webhook), FormError> {
+    // Both are signed; the form's is Twilio's own word.
+    let call_sid = match signed.word("CallSid") {
+        Err(FormError::Missing { .. }) => call_sid_in_path.to_owned(),
+        word => word?,
+    };
+    let bridged = signed.form.get("DialBridged").and_then(|word| word.parse().ok());
+    let (dial_status, bridged) = match signed.word("DialCallStatus") {
+        Ok(dial_status) => (dial_status, bridged),
+        // Without a Dial result nobody has answered, whatever Twilio calls the end of the call (contract, section 2).
+        Err(missing @ FormError::Missing { .. }) => match signed.word("CallStatus") {
+            Ok(dial_status) => (dial_status, Some(false)),
+            Err(_) => return Err(missing),
+        },
+        Err(error) => return Err(error),
+    };
+    let webhook = Webhook::CallStatus {
+        call_sid: call_sid.clone(),
+        from: signed.text("From").filter(|from| !from.is_empty()),
+        to: signed.text("To").filter(|to| !to.is_empty()),
+        dial_status,
+        bridged,
+        duration_seconds: seconds(signed, "DialCallDuration").or_else(|| seconds(signed, "CallDuration")),
+    };
+    Ok((format!("call_status:{call_sid}"), webhook))
+}
+
+fn seconds(signed: &SignedForm, name: &str) -> Option<i32> {
+    signed.form.get(name).and_then(|text| text.parse().ok()).filter(|seconds| *seconds >= 0)
+}

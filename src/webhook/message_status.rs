@@ -1,0 +1,28 @@
+//! `/webhooks/twilio/message-status`: what became of a message that we sent.
+
+use uuid::Uuid;
+
+use super::form::FormError;
+use super::{SignedForm, Webhook};
+
+/// Our id of the message, which we put into the callback's URL.
+pub fn id_in(query: &str) -> Option<Uuid> {
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "message_id")
+        .and_then(|(_, value)| value.parse().ok())
+}
+
+/// The webhook, and the id under which it is published.
+///
+/// # Errors
+/// When a parameter is missing or malformed.
+pub fn read(signed: &SignedForm, message_id: Option<Uuid>) -> Result<(String, Webhook), FormError> {
+    let (message_sid, status) = required_fields(signed)?;
+    let input_id = format!("message_status:{message_sid}:{status}");
+    let error_code = signed.form.get("ErrorCode").and_then(|code| code.parse().ok());
+    Ok((input_id, Webhook::MessageStatus { message_sid, message_id, status, error_code }))
+}
+
+fn required_fields(signed: &SignedForm) -> Result<(String, String), FormError> {
+    Ok((signed.word_of(&["MessageSid", "SmsSid"])?, signed.word_of(&["MessageStatus", "SmsStatus"])?))
+}

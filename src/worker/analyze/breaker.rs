@@ -1,0 +1,125 @@
+//! A circuit breaker before DispatchBot: while it fails, customers get the fallback text at once instead of seconds later,
+//! and DispatchBot is spared.
+//!
+//! One for each worker: it opens on what this worker has seen, and lets a question through after a while. What everybody is
+//! told, `service.degraded` and `/health`, rests on the answers themselves ([`crate::health`]).
+
+use std::time::Duration;
+
+use recloser::{AsyncRecloser, Error, Recloser};
+
+use super::Analyst;
+use crate::adapters::dispatchbot::{Analysis, AnalyzeError, AnalyzeRequest};
+
+/// Of so many questions in a row …
+const OF: usize = 4;
+/// … this share failed: the breaker opens.
+const TOO_MANY: f32 = 0.75;
+/// So many good answers close it again.
+const GOOD_ANSWERS: usize = 1;
+/// How long DispatchBot is not asked.
+const SPARED: Duration = Duration::from_secs(10);
+
+/// Who knows what to answer, behind a breaker.
+#[derive(Debug, Clone)]
+pub struct Guarded<A> {
+    analyst: A,
+    breaker: Breaker,
+}
+
+impl<A> Guarded<A> {
+    /// Puts a breaker, closed, before the analyst.
+    pub fn new(analyst: A) -> Self {
+        Self { analyst, breaker: Breaker::new(SPARED) }
+    }
+}
+
+impl<A: Analyst> Analyst for Guarded<A> {
+    async fn analyze(&self, request: &AnalyzeRequest, budget: Duration) -> Result<Analysis, AnalyzeError> {
+        self.breaker.pass(self.analyst.analyze(request, budget)).await
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Breaker(AsyncRecloser);
+
+impl Breaker {
+    fn new(spared: Duration) -> Self {
+        let recloser = Recloser::custom()
+            .error_rate(TOO_MANY)
+            .closed_len(OF)
+            .half_open_len(GOOD_ANSWERS)
+            .open_wait(spared)
+            .build();
+        Self(recloser.into())
+    }
+
+    async fn pass<T>(&self, asked: impl Future<Output = Result<T, AnalyzeError>>) -> Result<T, AnalyzeError> {
+        // What is wrong with one question says nothing of the next.
+        let is_its_fault = |error: &AnalyzeError| error.is_transient();
+        self.0.call_with(is_its_fault, asked).await.map_err(|error| match error {
+            Error::Inner(error) => error,
+            Error::Rejected => AnalyzeError::NotAsked,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    const DOWN: Result<(), AnalyzeError> = Err(AnalyzeError::TimedOut);
+
+    /// Counts how often it was asked.
+    #[derive(Default)]
+    struct Asked(AtomicU32);
+
+    impl Asked {
+        async fn and_says(&self, answer: Result<(), AnalyzeError>) -> Result<(), AnalyzeError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            answer
+        }
+
+        fn times(&self) -> u32 {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    /// Fails until the breaker opens; how often that took.
+    async fn open(breaker: &Breaker, asked: &Asked) -> u32 {
+        while breaker.pass(asked.and_says(DOWN)).await != Err(AnalyzeError::NotAsked) {
+            assert!(asked.times() < 50, "it never opens");
+        }
+        asked.times()
+    }
+
+    #[tokio::test]
+    async fn who_fails_again_and_again_is_not_asked() {
+        let (breaker, asked) = (Breaker::new(Duration::from_secs(3600)), Asked::default());
+        let failures = open(&breaker, &asked).await;
+        assert!((OF as u32..=OF as u32 + 1).contains(&failures), "after {failures}");
+        assert_eq!(breaker.pass(asked.and_says(Ok(()))).await, Err(AnalyzeError::NotAsked));
+        assert_eq!(asked.times(), failures);
+    }
+
+    #[tokio::test]
+    async fn after_a_while_one_good_answer_closes_it() {
+        let (breaker, asked) = (Breaker::new(Duration::ZERO), Asked::default());
+        for _ in 0..OF + 1 {
+            assert!(breaker.pass(asked.and_says(DOWN)).await.is_err());
+        }
+        for _ in 0..OF + 1 {
+            assert_eq!(breaker.pass(asked.and_says(Ok(()))).await, Ok(()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_question_that_is_refused_opens_nothing() {
+        let (breaker, asked) = (Breaker::new(Duration::from_secs(3600)), Asked::default());
+        for _ in 0..20 {
+            let refused = Err(AnalyzeError::Rejected { status: 400 });
+            assert_eq!(breaker.pass(asked.and_says(refused.clone())).await, refused);
+        }
+    }
+}

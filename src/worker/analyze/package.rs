@@ -1,0 +1,57 @@
+//! The conversation as DispatchBot is shown it (contract, section 4).
+
+use crate::adapters::dispatchbot::{AnalyzeRequest, BusinessProfile, Media, Priority, SenderType, WindowMessage};
+use crate::adapters::postgres::Message;
+use crate::domain::business::Profile;
+use crate::domain::conversation::{Conversation, MessageStatus, Urgent};
+use crate::engine::AnalyzeTask;
+
+/// The request for a window. Messages that never went out are left out: the customer has not read them.
+pub(super) fn request(
+    conversation: &Conversation,
+    business: &Profile,
+    messages: &[Message],
+    task: &AnalyzeTask,
+) -> AnalyzeRequest {
+    let emergency = task.urgent == Urgent::Emergency;
+    AnalyzeRequest {
+        conversation_id: conversation.id,
+        window_id: task.window_id,
+        priority: if emergency { Priority::Emergency } else { Priority::Normal },
+        bypass_timer: emergency,
+        messages: messages.iter().filter(|m| was_said(m)).map(shown).collect(),
+        customer_phone: conversation.customer_phone.to_string(),
+        business: BusinessProfile {
+            id: business.id.clone(),
+            name: business.name.clone(),
+            trade: business.trade.to_string(),
+            timezone: business.timezone.clone(),
+        },
+        user_settings: business.user_settings.clone(),
+        business_settings: business.user_settings.clone(),
+        business_hours: business.business_hours.clone(),
+        job_estimates: business.job_estimates.clone(),
+        calendar: business.calendar.clone(),
+    }
+}
+
+fn was_said(message: &Message) -> bool {
+    !matches!(message.status, MessageStatus::Superseded | MessageStatus::Failed | MessageStatus::Undelivered)
+}
+
+fn shown(message: &Message) -> WindowMessage {
+    WindowMessage {
+        sender_type: match message.sender_type.as_str() {
+            "customer" => SenderType::Customer,
+            "user" => SenderType::User,
+            _ => SenderType::Ai,
+        },
+        body: message.body.clone(),
+        media: message
+            .media
+            .iter()
+            .map(|m| Media { url: m.url.clone(), content_type: m.content_type.clone() })
+            .collect(),
+        sent_at: message.created_at,
+    }
+}

@@ -1,0 +1,65 @@
+//! Whether a text is the answer to a code that its sender's phone was asked for. It is no customer's message then.
+
+use crate::adapters::postgres::{CodeAnswer, PhoneAnswer, StoreError};
+use crate::domain::business::Profile;
+use crate::domain::conversation::words::opt_word;
+use crate::domain::emergency::Reading;
+use crate::domain::phone::PhoneNumber;
+use crate::domain::phones::code;
+use crate::engine::{Publish, Records, Shell};
+
+/// A text, as far as this has to be known of it.
+pub(super) struct CodeText<'a> {
+    pub(super) business: &'a Profile,
+    pub(super) customer: &'a PhoneNumber,
+    pub(super) message_sid: &'a str,
+    pub(super) body: &'a str,
+    pub(super) opt_out_type: &'a Option<String>,
+}
+
+/// What a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// The answer to a code, and nothing else: it is done with.
+    AsAnswer,
+    /// The answer to a code, and something that a person or the ledger has to hear of: it goes on as a customer's.
+    AsBoth,
+    /// No answer to a code.
+    No,
+}
+
+impl CodeText<'_> {
+    /// Takes the text for the answer to a code, if its sender was asked for one.
+    ///
+    /// # Errors
+    /// When the store is away; the same text may be taken again.
+    pub(super) async fn taken<R: Records, P: Publish>(
+        &self,
+        shell: &Shell<R, P>,
+        reading: &Reading,
+    ) -> Result<Taken, StoreError> {
+        let Some(code) = code::in_text(self.body) else { return Ok(Taken::No) };
+        let (business_id, phone) = (self.business.id.as_str(), self.customer);
+        let answer = CodeAnswer { business_id, phone, message_sid: self.message_sid, code: &code };
+        Ok(match shell.store().phone_answered(&answer).await? {
+            PhoneAnswer::NotAsked => Taken::No,
+            PhoneAnswer::Right { now } => {
+                if now {
+                    tracing::info!(business_id, "a phone has answered its code");
+                    shell.directory().forget_all();
+                }
+                if self.says_more(reading) { Taken::AsBoth } else { Taken::AsAnswer }
+            }
+            PhoneAnswer::Wrong => {
+                tracing::info!(business_id, "a phone has answered another code than it was sent");
+                // Whoever writes more than a number may be a customer: nothing of theirs is lost.
+                if code::is_all(self.body) { Taken::AsAnswer } else { Taken::No }
+            }
+        })
+    }
+
+    /// Whether beside the code there is an emergency, or a word for the ledger.
+    fn says_more(&self, reading: &Reading) -> bool {
+        reading.verdict().is_some() || opt_word(self.body, self.opt_out_type.as_deref(), false).is_some()
+    }
+}

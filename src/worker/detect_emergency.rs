@@ -1,0 +1,51 @@
+//! The operator that reads each text for an emergency, before any rule of the conversation sees it.
+//!
+//! Fed by decoded webhooks; feeds the stage that decides. It asks nobody: what it needs of the business is at hand, or is
+//! read once every few seconds.
+
+use crate::businesses::{Businesses, Directory, DirectoryError};
+use crate::domain::emergency::{self, OwnPhrases, Reading};
+use crate::domain::phone::PhoneNumber;
+use crate::stream::{Delivery, Step};
+use crate::webhook::{Inbound, Webhook};
+
+use super::given_back;
+
+/// A webhook, and what its text tells.
+#[derive(Debug)]
+pub struct Heard {
+    /// The webhook.
+    pub inbound: Inbound,
+    /// What its text tells of an emergency; nothing, where it has no text.
+    pub reading: Reading,
+}
+
+/// Reads the text of a delivery by the rules and by the phrases of the business that it was sent to.
+///
+/// # Errors
+/// Where the business cannot be looked up: to be tried again.
+pub async fn detect_emergency<R: Businesses>(directory: &Directory<R>, delivery: Delivery<Inbound>) -> Step<Heard> {
+    let (inbound, receipt) = delivery.split();
+    match read(directory, &inbound).await {
+        Ok(reading) => Ok(receipt.with(Heard { inbound, reading })),
+        Err(error) => {
+            let reason = given_back(receipt.metadata().delivery_count, error);
+            Err(receipt.fail(reason))
+        }
+    }
+}
+
+async fn read<R: Businesses>(directory: &Directory<R>, inbound: &Inbound) -> Result<Reading, DirectoryError> {
+    let Webhook::Sms { to, body, .. } = &inbound.webhook else { return Ok(Reading::default()) };
+    let business = match to.parse::<PhoneNumber>() {
+        Ok(phone) => directory.by_phone(&phone).await?,
+        Err(_) => None, // nobody's; it is put aside by the next stage
+    };
+    Ok(match business {
+        Some(business) => {
+            let own = business.emergencies().phrases();
+            emergency::read(body, Some(business.trade.as_str()), &own)
+        }
+        None => emergency::read(body, None, &OwnPhrases::default()),
+    })
+}

@@ -1,0 +1,61 @@
+//! Events → Redis.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::{Neighbours, Parts, Source, Stage, through};
+use crate::adapters::outage;
+use crate::adapters::redis::RedisSink;
+use crate::outage::Service;
+use crate::stream::{DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
+use crate::telemetry::Metrics;
+
+/// One at a time, as the consumer's `max_ack_pending` says too: across all workers there is never a second one on its
+/// way, so their order survives whichever worker dies.
+const AT_ONCE: usize = 1;
+/// Events wait for Redis, however long it is away.
+const MAX_DELIVERIES: u64 = u64::MAX;
+
+/// How soon Redis is asked again: events wait behind this one.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Events, in the order of the stream.
+pub fn events<N: Neighbours>(
+    parts: &Parts<N>,
+    shutdown: CancellationToken,
+) -> impl Future<Output = SettleSummary> + Send + use<N> {
+    parts
+        .jetstream
+        .deliveries("NMC_EVENTS", "redis", shutdown.clone())
+        .decode::<Value>()
+        .keyed(AT_ONCE, |_| (), through(&parts.redis, shutdown))
+        .dead_letter(Arc::clone(&parts.dead), MAX_DELIVERIES)
+        .settle()
+}
+
+/// Forwards an event to Redis.
+pub struct ForwardEvent {
+    /// Redis.
+    pub redis: Arc<RedisSink>,
+    /// Counts.
+    pub metrics: Metrics,
+}
+
+impl Stage<Value> for ForwardEvent {
+    async fn run(&self, event: Value, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
+        let event_id = event.get("event_id").and_then(Value::as_str).unwrap_or_default();
+        match self.redis.forward(event_id, &metadata.payload).await {
+            Ok(_) => {
+                self.metrics.event_forwarded();
+                Ok(())
+            }
+            Err(error) if outage::missing(&error) == Some(Service::Redis) => {
+                Err(FailureReason::wait(RETRY, Service::Redis.until_it_is_back()))
+            }
+            Err(error) => Err(FailureReason::retry(RETRY, error)),
+        }
+    }
+}

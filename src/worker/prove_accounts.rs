@@ -1,0 +1,90 @@
+//! Proves the tokens of Twilio accounts that businesses have brought while Twilio could not be asked.
+//!
+//! Fed by the store; feeds it with what Twilio says. An account counts from the moment that Twilio has confirmed its token.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::adapters::outage;
+use crate::adapters::postgres::{Store, StoreError, UnprovenAccount};
+use crate::adapters::twilio::{Account, Proof, TwilioClient};
+use crate::businesses::Accounts;
+use crate::businesses::Directory;
+
+/// How often accounts to be proven are looked for.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// The longest pause while Twilio does not answer; pauses double up to it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How long Twilio may take to answer.
+const PROOF_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many are proven in one round.
+const BATCH: i64 = 100;
+
+/// What a round came to.
+enum Round {
+    /// All that there was has been asked about.
+    Done,
+    /// Twilio did not answer.
+    TwilioAway,
+}
+
+/// Proves accounts until `shutdown`. Several workers may do it at once: what Twilio says is the same.
+pub async fn prove_accounts(
+    store: Store,
+    accounts: Accounts,
+    twilio: TwilioClient,
+    directory: Directory,
+    shutdown: CancellationToken,
+) {
+    let proving = async {
+        let mut pause = POLL_INTERVAL;
+        loop {
+            pause = match prove_some(&store, &accounts, &twilio, &directory).await {
+                Ok(Round::Done) => POLL_INTERVAL,
+                Ok(Round::TwilioAway) => (pause * 2).min(LONGEST_PAUSE),
+                Err(error) => {
+                    if outage::missing(&error).is_none() {
+                        tracing::warn!(%error, "Twilio accounts could not be proven; trying again");
+                    }
+                    POLL_INTERVAL
+                }
+            };
+            tokio::time::sleep(pause).await;
+        }
+    };
+    shutdown.run_until_cancelled(proving).await;
+}
+
+async fn prove_some(
+    store: &Store,
+    accounts: &Accounts,
+    twilio: &TwilioClient,
+    directory: &Directory,
+) -> Result<Round, StoreError> {
+    for unproven in store.unproven_accounts(BATCH).await? {
+        let UnprovenAccount { business_id, account_sid, sealed } = &unproven;
+        let token = match accounts.token(business_id, sealed) {
+            Ok(token) => token,
+            Err(error) => {
+                tracing::debug!(%error, "an account cannot be proven: its token cannot be read");
+                continue;
+            }
+        };
+        let changed = match twilio.prove(&Account { sid: account_sid.clone(), token }, PROOF_TIMEOUT).await {
+            Proof::Confirmed => store.account_is_proven(&unproven).await?,
+            Proof::Refused => {
+                tracing::warn!(business.id = %business_id, "Twilio refuses the auth token of a business's own account");
+                store.account_is_refused(&unproven).await?
+            }
+            Proof::Away { reason } => {
+                tracing::debug!(reason, "Twilio does not say whether a token is good; asking again");
+                return Ok(Round::TwilioAway);
+            }
+        };
+        if changed {
+            directory.forget_all();
+        }
+    }
+    Ok(Round::Done)
+}

@@ -1,0 +1,220 @@
+//! Sending: a message's turn, the fence and the claim, Twilio, and what became of it.
+//!
+//! Fed by NMC_TASKS; feeds Twilio and the shell. It guarantees that a message goes to Twilio once: before the POST it is
+//! claimed in the row, and where the answer is lost, `reconcile` finds it out before anything is tried again.
+
+mod chain;
+mod ports;
+mod reconcile;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio::time::Instant;
+
+use crate::adapters::jetstream::Publisher;
+use crate::adapters::postgres::{Claim, Claimed, DueMessage, SendingAccount, Store};
+use crate::adapters::twilio::{OutgoingSms, SendOutcome, TwilioClient};
+use crate::businesses::Accounts;
+use crate::config::{PublicUrl, Rate};
+use crate::domain::conversation::{MessageReport, MessageStatus};
+use crate::domain::sms_segments;
+use crate::engine::{Applied, Happening, InputId, Publish, SendTask, Shell, Target};
+use crate::stream::{DeadReason, FailureReason, Metadata};
+use crate::telemetry::{Metrics, SmsResult};
+use crate::trace::Trace;
+use crate::worker::{Stage, given_back, retry_delay};
+
+pub use chain::send;
+pub use ports::{Carrier, Claims};
+
+/// The POST starts within this time of the claim, by the monotonic clock (docs/design.md, Fence and claim).
+const LEASE: Duration = Duration::from_secs(2);
+/// A message that could not be sent for so long is not sent any more: an answer from the past would only confuse.
+const TOO_OLD: TimeDelta = TimeDelta::minutes(30);
+/// How soon an unknown outcome is looked into: the status callback may tell by then.
+const FIRST_LOOK: Duration = Duration::from_millis(500);
+
+const GONE: DeadReason = DeadReason::new("message_gone");
+
+/// Sends messages through Twilio.
+pub struct Deliver<R = Store, P = Publisher, T = TwilioClient> {
+    /// Twilio's REST API.
+    pub twilio: T,
+    /// Whose number is whose account's.
+    pub accounts: Accounts<R>,
+    /// Where outcomes go.
+    pub shell: Shell<R, P>,
+    /// Status callbacks come back here.
+    pub public_url: PublicUrl,
+    /// Segments per sender number.
+    pub send_rate: Rate,
+    /// How long after an attempt Twilio's list may prove that it has not got the message.
+    pub reconcile_after: Duration,
+    /// Counts.
+    pub metrics: Metrics,
+}
+
+/// One delivery of one task.
+struct Turn<'a> {
+    task: &'a SendTask,
+    metadata: &'a Metadata,
+    due: DueMessage,
+}
+
+impl<R: Claims, P: Publish, T: Carrier> Stage<SendTask> for Deliver<R, P, T> {
+    async fn run(&self, task: SendTask, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
+        let due = self.shell.store().due_message(task.message_id).await;
+        let due = due.map_err(|e| given_back(metadata.delivery_count, e))?;
+        let Some(due) = due else { return Err(FailureReason::dead(GONE, "the message is not in the store")) };
+        let turn = Turn { task: &task, metadata: &metadata, due };
+        match turn.due.message.status {
+            MessageStatus::Queued => self.try_to_send(&turn).await,
+            MessageStatus::Sending => self.find_out(&turn).await,
+            _ => Ok(()), // its outcome is known
+        }
+    }
+}
+
+impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
+    async fn try_to_send(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {
+        let ready_at = turn.due.not_before.unwrap_or(turn.due.message.created_at);
+        if let Ok(wait) = (ready_at - self.shell.now()).to_std() {
+            return Err(FailureReason::wait(wait, "the quiet hours are over"));
+        }
+        if self.shell.now() - ready_at > TOO_OLD {
+            self.metrics.sms(SmsResult::Expired);
+            return self.report(turn, MessageReport::Expired).await;
+        }
+        self.wait_for_slot(turn).await?;
+        let account = self.accounts.of(&turn.due.business_id).await.map_err(|e| turn.retry(e))?;
+        let before_claim = Instant::now();
+        let id = turn.task.message_id;
+        let sender = SendingAccount { sid: &account.sid, is_main: self.accounts.is_main(&account.sid) };
+        let claimed = self.shell.store().claim(id, sender, LEASE, self.shell.now()).await;
+        let claimed = claimed.map_err(|e| turn.retry(e))?;
+        let claimed = match claimed {
+            Claim::Ours(claimed) => claimed,
+            Claim::Stale => {
+                self.metrics.sms(SmsResult::Superseded);
+                return self.report(turn, MessageReport::Superseded).await;
+            }
+            Claim::Taken => return Err(FailureReason::retry(FIRST_LOOK, "somebody else is sending it")),
+        };
+        crate::failpoint::hit("after_claim");
+        if before_claim.elapsed() >= LEASE {
+            self.release(turn, claimed).await?;
+            return Err(FailureReason::retry(Duration::ZERO, "the lease ran out before the POST"));
+        }
+        let outcome = self.twilio.send(&account, &self.sms(turn)).await;
+        self.settle(turn, claimed, outcome).await
+    }
+
+    /// The message's place in its sender's rate: gone through once, and waited for.
+    async fn wait_for_slot(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {
+        let at = match turn.due.send_at {
+            Some(at) => at,
+            None => {
+                let cost = self.send_rate.interval() * sms_segments::count(&turn.due.message.body);
+                let (store, id, sender) = (self.shell.store(), turn.task.message_id, &turn.due.business_phone);
+                let reserved = if turn.due.goes_ahead {
+                    store.reserve_slot_ahead(id, sender, cost).await
+                } else {
+                    store.reserve_slot(id, sender, cost).await
+                };
+                reserved.map_err(|e| turn.retry(e))?
+            }
+        };
+        match (at - self.shell.now()).to_std() {
+            Ok(wait) if !wait.is_zero() => {
+                self.metrics.sms(SmsResult::RateLimited);
+                Err(FailureReason::wait(wait, "its slot in the sender's rate has come"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn sms(&self, turn: &Turn<'_>) -> OutgoingSms {
+        OutgoingSms {
+            to: turn.due.to.to_string(),
+            from: turn.due.business_phone.to_string(),
+            body: turn.due.message.body.clone(),
+            // With the id in it, the callback itself proves the send, should the answer be lost.
+            status_callback: self
+                .public_url
+                .join(&format!("/webhooks/twilio/message-status?message_id={}", turn.task.message_id)),
+        }
+    }
+
+    async fn settle(&self, turn: &Turn<'_>, claimed: Claimed, outcome: SendOutcome) -> Result<(), FailureReason> {
+        match outcome {
+            SendOutcome::Accepted { sid, segments, .. } => {
+                crate::failpoint::hit("after_twilio_accepted");
+                self.metrics.sms(SmsResult::Accepted);
+                let after = self.shell.now() - turn.task.responds_to;
+                self.metrics.sms_accepted_after(after.to_std().unwrap_or_default());
+                self.report(turn, MessageReport::Accepted { twilio_sid: sid, segments: Some(segments) }).await
+            }
+            SendOutcome::Rejected { code, http_status, .. } => {
+                self.metrics.sms(SmsResult::Rejected);
+                let known = code.and_then(crate::adapters::twilio::explain);
+                let why = known.map_or_else(|| format!("Twilio answered {http_status}"), str::to_owned);
+                let code = code.and_then(|code| i32::try_from(code).ok());
+                self.report(turn, MessageReport::Rejected { code, why }).await
+            }
+            SendOutcome::NotProcessed { retry_after, reason } => {
+                self.release(turn, claimed).await?;
+                let wait = retry_after.unwrap_or_else(|| retry_delay(turn.metadata.delivery_count));
+                Err(FailureReason::retry(wait, reason))
+            }
+            SendOutcome::Unknown { reason } => {
+                self.metrics.sms(SmsResult::Unknown);
+                Err(FailureReason::retry(FIRST_LOOK, reason))
+            }
+        }
+    }
+
+    async fn release(&self, turn: &Turn<'_>, claimed: Claimed) -> Result<(), FailureReason> {
+        self.shell.store().release_claim(turn.task.message_id, claimed).await.map_err(|e| turn.retry(e))
+    }
+
+    /// Tells the conversation what became of its message.
+    async fn report(&self, turn: &Turn<'_>, report: MessageReport) -> Result<(), FailureReason> {
+        let word = match &report {
+            MessageReport::Accepted { .. } => "accepted",
+            MessageReport::Rejected { .. } => "rejected",
+            MessageReport::Superseded => "superseded",
+            MessageReport::Expired => "expired",
+            MessageReport::Unknown => "unknown",
+            MessageReport::Delivery { .. } => "delivery",
+        };
+        let id = format!("sms:{}:{word}", turn.task.message_id);
+        let trace = Trace::from_header(turn.metadata.headers.get("traceparent").map(String::as_str));
+        let input = InputId { id: &id, body_hash: None, trace };
+        let happening = Happening::Message { id: turn.task.message_id, report };
+        let target = Target::Id(turn.task.conversation_id);
+        match self.shell.apply(&target, &input, &happening).await.map_err(|e| turn.retry(e))? {
+            Applied::Now(_) => Ok(()),
+            Applied::Nothing { .. } | Applied::Before { .. } => self.known(turn).await,
+        }
+    }
+
+    /// A task is done only once its message's outcome is known. Where a report changed nothing, it may be that another worker
+    /// has claimed the message since it was judged; should that one die, this task is all that remembers it.
+    async fn known(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {
+        let message = self.shell.store().message(turn.task.message_id).await.map_err(|e| turn.retry(e))?;
+        match message.map(|message| message.status) {
+            Some(MessageStatus::Queued | MessageStatus::Sending) => {
+                Err(FailureReason::retry(FIRST_LOOK, "somebody else is sending it"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Turn<'_> {
+    fn retry(&self, error: impl std::error::Error + Send + Sync + 'static) -> FailureReason {
+        given_back(self.metadata.delivery_count, error)
+    }
+}

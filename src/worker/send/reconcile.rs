@@ -1,0 +1,103 @@
+//! Unknown outcomes: Twilio has no idempotency key, so where its answer is lost, it is found out before anything is tried
+//! again (docs/design.md, Unknown outcomes).
+//!
+//! The status callback with our message id proves the send. Else the message list is read: same To, From and body,
+//! created since the attempt, and of no other message of ours. Absence is proven only by two reads, some time after the
+//! attempt. What cannot be proven is `unknown`, and a person is told.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::{Carrier, Claims, Deliver, Turn};
+use crate::adapters::outage;
+use crate::adapters::twilio::ListedMessage;
+use crate::domain::conversation::MessageReport;
+use crate::engine::Publish;
+use crate::stream::FailureReason;
+use crate::telemetry::SmsResult;
+
+/// How far Twilio's clock may be behind ours.
+const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(10);
+/// Two messages with the same words have been told apart by then, or never are.
+const TOLD_APART: Duration = Duration::from_secs(120);
+/// Between two reads of the list.
+const BETWEEN_READS: Duration = Duration::from_secs(3);
+/// How many reads prove absence.
+const PROOF: i32 = 2;
+/// A message is sent twice at the most.
+const MAX_ATTEMPTS: i32 = 2;
+/// Twilio's list has been out of reach for so long that nothing can be proven any more.
+const NOT_PROVABLE: Duration = Duration::from_secs(30 * 60);
+
+impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
+    /// A message that was claimed and whose outcome nobody has told.
+    pub(super) async fn find_out(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {
+        if !turn.due.lease_left.is_zero() {
+            return Err(FailureReason::wait(turn.due.lease_left, "whoever may be sending it has had the time to"));
+        }
+        let attempted_at = turn.due.attempted_at.unwrap_or(turn.due.message.created_at);
+        let age = turn.due.attempt_age.unwrap_or_default();
+        // Absence from the list of another account would prove nothing.
+        let account = match self.accounts.tried(&turn.due.business_id, turn.due.account_sid.as_deref()).await {
+            Ok(account) => account,
+            // Its token cannot be read (another NMC_TOKEN_KEY) or is not kept any more, so nothing can be asked.
+            Err(error) if age > NOT_PROVABLE && outage::missing(&error).is_none() => return self.give_up(turn).await,
+            Err(error) => return Err(turn.retry(error)),
+        };
+        let (to, from) = (turn.due.to.as_str(), turn.due.business_phone.as_str());
+        let listed = match self.twilio.list_sent(&account, to, from, attempted_at - CLOCK_SKEW).await {
+            Ok(listed) => listed,
+            Err(_) if age > NOT_PROVABLE => return self.give_up(turn).await,
+            Err(error) => return Err(FailureReason::retry(BETWEEN_READS, error)),
+        };
+        if let Some(sid) = self.unclaimed(turn, listed).await? {
+            // It may be the twin's. The status callback says whose it is, and comes sooner or later; where it does not, nobody
+            // can say, and neither is sent again.
+            let id = turn.task.message_id;
+            if self.shell.store().has_unknown_twin(id).await.map_err(|e| turn.retry(e))? {
+                if age >= TOLD_APART {
+                    return self.give_up(turn).await;
+                }
+                return Err(FailureReason::retry(BETWEEN_READS, "two messages with the same words are on their way"));
+            }
+            self.metrics.sms(SmsResult::Accepted);
+            return self.report(turn, MessageReport::Accepted { twilio_sid: sid, segments: None }).await;
+        }
+        self.absent(turn, age).await
+    }
+
+    /// The oldest message on the list that is this one, as far as can be seen, and not known to be another.
+    async fn unclaimed(&self, turn: &Turn<'_>, listed: Vec<ListedMessage>) -> Result<Option<String>, FailureReason> {
+        let mut alike: Vec<ListedMessage> =
+            listed.into_iter().filter(|m| m.body == turn.due.message.body && m.direction != "inbound").collect();
+        alike.sort_by_key(|m| m.date_created);
+        let sids: Vec<String> = alike.into_iter().map(|m| m.sid).collect();
+        let adopted = self.shell.store().adopted(&sids).await.map_err(|e| turn.retry(e))?;
+        Ok(sids.into_iter().find(|sid| !adopted.contains(sid)))
+    }
+
+    async fn absent(&self, turn: &Turn<'_>, age: Duration) -> Result<(), FailureReason> {
+        let waiting = self.reconcile_after.saturating_sub(age);
+        if !waiting.is_zero() {
+            // Not on the list yet proves nothing: look again, at the latest when it does.
+            return Err(FailureReason::retry(waiting.min(BETWEEN_READS), "Twilio's answer was lost"));
+        }
+        let store = self.shell.store();
+        let (id, attempts) = (turn.task.message_id, turn.due.attempts);
+        let reads = store.count_absent_read(id, attempts).await.map_err(|e| turn.retry(e))?;
+        if reads < PROOF {
+            let wait = BETWEEN_READS.min(self.reconcile_after);
+            return Err(FailureReason::retry(wait, "absent from Twilio's list, to be read once more"));
+        }
+        if attempts >= MAX_ATTEMPTS {
+            return self.give_up(turn).await;
+        }
+        store.queue_again(id, attempts).await.map_err(|e| turn.retry(e))?;
+        Err(FailureReason::wait(Duration::ZERO, "it is sent again, for Twilio has not got it"))
+    }
+
+    async fn give_up(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {
+        self.report(turn, MessageReport::Unknown).await
+    }
+}

@@ -1,0 +1,93 @@
+//! Sends the codes that phones have to answer.
+//!
+//! Fed by `phone_codes`; feeds Twilio. Every worker runs it. It guarantees that each code is sent at most once: it is
+//! claimed in its row before the POST, and nobody claims it again unless Twilio has surely not looked at it. Where that
+//! cannot be told, it is not sent again, but counts if it is answered.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::adapters::postgres::{CodeOutcome, CodeToSend, Store, StoreError};
+use crate::adapters::twilio::{OutgoingSms, SendOutcome, TwilioClient};
+use crate::businesses::Accounts;
+use crate::config::Rate;
+use crate::domain::phones::code;
+
+/// How often it is looked for codes that wait.
+const EVERY: Duration = Duration::from_millis(500);
+/// How many segments such a text has at the most: its place in the sender's rate is taken for so many.
+const SEGMENTS: u32 = 2;
+/// Where Twilio has not looked at it, it is tried again after this time.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+/// What it works with.
+pub struct CodeSender {
+    /// What is to be sent.
+    pub store: Store,
+    /// Whose account.
+    pub accounts: Accounts,
+    /// Who sends it.
+    pub twilio: TwilioClient,
+    /// Segments per sender number.
+    pub send_rate: Rate,
+}
+
+/// Sends until `shutdown`; what is under way then comes to its end.
+pub async fn send_codes(sender: CodeSender, shutdown: CancellationToken) {
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+        while !shutdown.is_cancelled() {
+            match sender.turn().await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::debug!(%error, "codes cannot be sent now");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+impl CodeSender {
+    /// One step; `false` where there is nothing to do.
+    async fn turn(&self) -> Result<bool, StoreError> {
+        let reserved = self.store.reserve_code_slot(self.send_rate.interval() * SEGMENTS).await?;
+        let code = code::make();
+        let Some(to_send) = self.store.code_to_send(&code).await? else { return Ok(reserved) };
+        let outcome = self.send(&to_send, &code).await;
+        tracing::info!(business_id = to_send.business_id, ?outcome, "a phone is asked for its code");
+        self.store.code_sent(to_send.id, outcome).await?;
+        Ok(true)
+    }
+
+    async fn send(&self, to_send: &CodeToSend, code: &str) -> CodeOutcome {
+        if to_send.opted_out {
+            return CodeOutcome::NotSent;
+        }
+        let account = match self.accounts.of(&to_send.business_id).await {
+            Ok(account) => account,
+            Err(error) => {
+                tracing::debug!(%error, "the account of a code cannot be told");
+                return CodeOutcome::Again { after: TRY_AGAIN };
+            }
+        };
+        let sms = OutgoingSms {
+            to: to_send.phone.clone(),
+            from: to_send.sender.clone(),
+            body: code::text(&to_send.business_name, code),
+            // What becomes of it is told by its being answered.
+            status_callback: String::new(),
+        };
+        match self.twilio.send(&account, &sms).await {
+            SendOutcome::Accepted { .. } => CodeOutcome::Sent,
+            SendOutcome::Rejected { .. } => CodeOutcome::NotSent,
+            SendOutcome::NotProcessed { retry_after, .. } => {
+                CodeOutcome::Again { after: retry_after.unwrap_or_default().max(TRY_AGAIN) }
+            }
+            SendOutcome::Unknown { .. } => CodeOutcome::Unknown,
+        }
+    }
+}

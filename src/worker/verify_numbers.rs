@@ -1,0 +1,186 @@
+//! Asks Twilio, one after the other, whether the numbers of businesses are in their accounts.
+//!
+//! Fed by `business_numbers`; feeds it with what Twilio says, and whoever listens to events where that is not what was
+//! known before. Every worker runs it: a number that is being asked for is moved on first, so nobody else asks for it. No
+//! call or text waits for it.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::adapters::jetstream::subjects;
+use crate::adapters::postgres::{NumberLook, OutboxRow, Store, StoreError};
+use crate::adapters::twilio::{NumberFound, TwilioClient};
+use crate::businesses::Accounts;
+use crate::domain::conversation::{EventType, derive_id};
+use crate::domain::phones::Verified;
+use crate::engine::{Outbox, OutboxError, cloud_event};
+use crate::telemetry::Metrics;
+use crate::trace::Trace;
+
+/// A worker asks for one number in this time.
+const EVERY: Duration = Duration::from_secs(1);
+/// A number that is being asked for is asked for by nobody else for so long: longer than Twilio may take.
+const LEASE: Duration = Duration::from_secs(60);
+/// How long an answer holds before Twilio is asked again: numbers are bought, and given back.
+const YES_HOLDS: Duration = Duration::from_secs(7 * 24 * 3_600);
+const NO_HOLDS: Duration = Duration::from_secs(24 * 3_600);
+/// Pauses while Twilio does not say: they double, from the first to the last.
+const FIRST_PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3_600);
+/// How often it is counted how many numbers there are of each kind.
+const COUNT_EVERY: u32 = 5;
+
+/// What it works with.
+pub struct Verifier {
+    /// Whose numbers.
+    pub store: Store,
+    /// Whose account.
+    pub accounts: Accounts,
+    /// Who is asked.
+    pub twilio: TwilioClient,
+    /// Where events go.
+    pub outbox: Outbox,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Whether Twilio is asked at all.
+    pub asks: bool,
+}
+
+/// Something is missing: it is gone on with later.
+#[derive(Debug, thiserror::Error)]
+enum VerifyError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+}
+
+/// Asks until `shutdown`.
+pub async fn verify(verifier: Verifier, shutdown: CancellationToken) {
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut turn = 0_u32;
+    while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+        let counts = turn.is_multiple_of(COUNT_EVERY);
+        turn = turn.wrapping_add(1);
+        let round = async {
+            if verifier.asks {
+                verifier.look().await?;
+            }
+            if counts { verifier.count().await } else { Ok(()) }
+        };
+        if let Some(Err(error)) = shutdown.run_until_cancelled(round).await {
+            tracing::debug!(%error, "numbers cannot be looked up now");
+        }
+    }
+}
+
+impl Verifier {
+    async fn count(&self) -> Result<(), VerifyError> {
+        let counts = self.store.count_numbers().await?;
+        for verified in Verified::ALL {
+            let count = counts.iter().find(|(of, _)| of == verified).map_or(0, |(_, count)| *count);
+            self.metrics.business_numbers(*verified, count);
+        }
+        Ok(())
+    }
+
+    async fn look(&self) -> Result<(), VerifyError> {
+        let Some(look) = self.store.number_to_look_up(LEASE).await? else { return Ok(()) };
+        let found = match self.accounts.of(&look.business_id).await {
+            Ok(account) => self.twilio.find_number(&account, &look.phone).await,
+            Err(error) => NumberFound::Unanswered { retry_after: None, reason: error.to_string() },
+        };
+        let pause = pause(look.unanswered_looks);
+        match found {
+            NumberFound::Yes => self.found(&look, Verified::Yes, YES_HOLDS).await,
+            NumberFound::No => self.found(&look, Verified::No, NO_HOLDS).await,
+            // What was known was said by an account that says nothing any more.
+            NumberFound::Refused if look.verified != Verified::Unknown => {
+                self.found(&look, Verified::Unknown, FIRST_PAUSE).await
+            }
+            NumberFound::Refused => Ok(self.store.number_not_looked_up(&look, pause).await?),
+            NumberFound::Unanswered { retry_after, reason } => {
+                let business_id = &look.business_id;
+                tracing::debug!(business_id, reason, "Twilio does not say whose a number is");
+                Ok(self.store.number_not_looked_up(&look, retry_after.unwrap_or_default().max(pause)).await?)
+            }
+        }
+    }
+
+    async fn found(&self, look: &NumberLook, found: Verified, holds: Duration) -> Result<(), VerifyError> {
+        let told = is_news(look.verified, found).then(|| event(look, found));
+        let kept = self.store.number_looked_up(look, found, holds, told.as_ref()).await?;
+        if let Some(told) = told.filter(|_| kept) {
+            tracing::info!(business_id = look.business_id, verified = %found, "Twilio says something else of a number");
+            self.outbox.drain(told.key).await?;
+        }
+        Ok(())
+    }
+}
+
+/// That a number is in its account is what everybody takes for granted; anything else is told.
+fn is_news(before: Verified, found: Verified) -> bool {
+    before != found && (before, found) != (Verified::Unknown, Verified::Yes)
+}
+
+fn pause(unanswered_looks: i32) -> Duration {
+    let doubled = 2_u32.saturating_pow(u32::try_from(unanswered_looks).unwrap_or_default().min(20));
+    FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE)
+}
+
+/// The envelope of the contract, without a conversation. Its id rests on the change's place among those of this number, so
+/// that it is the same whoever tells it.
+fn event(look: &NumberLook, found: Verified) -> OutboxRow {
+    let event_type = EventType::NumberVerified.as_str();
+    let scope = derive_id(&look.business_id, &look.phone, "number", 0);
+    let sequence = look.changes + 1;
+    let event_id = derive_id(&scope.to_string(), event_type, "change", usize::try_from(sequence).unwrap_or_default());
+    let now = Utc::now();
+    OutboxRow {
+        key: scope,
+        subject: subjects::event(event_type, None),
+        message_id: Some(event_id.to_string()),
+        headers: cloud_event(event_id, event_type, &look.business_id, now, &Trace::start()),
+        payload: json!({
+            "event_id": event_id,
+            "event_type": event_type,
+            "occurred_at": now,
+            "sequence": sequence,
+            "business_id": look.business_id,
+            "user_id": look.user_id,
+            "conversation_id": null,
+            "customer_phone": null,
+            "data": { "phone": look.phone, "verified": found, "before": look.verified },
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::as_expected(Verified::Unknown, Verified::Yes, false)]
+    #[case::claimed(Verified::Unknown, Verified::No, true)]
+    #[case::given_back(Verified::Yes, Verified::No, true)]
+    #[case::bought(Verified::No, Verified::Yes, true)]
+    #[case::not_said_any_more(Verified::Yes, Verified::Unknown, true)]
+    #[case::as_before(Verified::No, Verified::No, false)]
+    fn what_is_not_as_expected_is_told(#[case] before: Verified, #[case] found: Verified, #[case] told: bool) {
+        assert_eq!(is_news(before, found), told);
+    }
+
+    #[rstest]
+    #[case(0, 10)]
+    #[case(3, 80)]
+    #[case(60, 24 * 3_600)]
+    #[case(-1, 10)]
+    fn pauses_double_up_to_a_day(#[case] looks: i32, #[case] seconds: u64) {
+        assert_eq!(pause(looks), Duration::from_secs(seconds));
+    }
+}

@@ -1,0 +1,333 @@
+//! Webhooks → conversations and calls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::calm::Calm;
+use super::code_text::{CodeText, Taken};
+use super::detect_emergency::{Heard, detect_emergency};
+use super::{Neighbours, Parts, Source, Stage, given_back, retry_delay, through};
+use crate::adapters::jetstream::Publisher;
+use crate::adapters::outage;
+use crate::adapters::postgres::{Message, Store};
+use crate::adapters::twilio;
+use crate::domain::business::Profile;
+use crate::domain::call::{CallInput, DialReport, Ringing};
+use crate::domain::conversation::{DeliveryStatus, InboundSms, Input, MessageReport};
+use crate::domain::emergency::Reading;
+use crate::domain::phone::{self, PhoneNumber};
+use crate::engine::{Applied, CallReport, Happening, InputId, Publish, Records, Shell, Target};
+use crate::stream::{DeadReason, DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
+use crate::telemetry::{Metrics, WebhookKind};
+use crate::trace::Trace;
+use crate::webhook::{Inbound, Webhook};
+
+/// How many webhooks are worked on at once.
+const AT_ONCE: usize = 48;
+/// A report that comes before what it reports on is tried this often, for about ten minutes, before it is put aside.
+const MAX_TOO_EARLY: u64 = 25;
+
+/// … and nothing was missing for so long meanwhile.
+const LONG_ENOUGH: Duration = Duration::from_secs(5 * 60);
+
+const UNKNOWN_NUMBER: DeadReason = DeadReason::new("unknown_number");
+const OWN_NUMBER: DeadReason = DeadReason::new("own_number");
+const NOT_ANSWERABLE: DeadReason = DeadReason::new("sender_not_answerable");
+const OTHER_BODY: DeadReason = DeadReason::new("other_body");
+const UNKNOWN_CALL: DeadReason = DeadReason::new("unknown_call");
+const UNKNOWN_MESSAGE: DeadReason = DeadReason::new("unknown_message");
+const UNKNOWN_STATUS: DeadReason = DeadReason::new("unknown_status");
+
+/// Webhooks, in order for each call, customer and message.
+pub fn webhooks<N: Neighbours>(
+    parts: &Parts<N>,
+    shutdown: CancellationToken,
+) -> impl Future<Output = SettleSummary> + Send + use<N> {
+    let directory = parts.shell.directory().clone();
+    let decide = Arc::new(through(&Arc::new(Decide::new(parts)), shutdown.clone()));
+    let hear = move |inbound| {
+        let (directory, decide) = (directory.clone(), Arc::clone(&decide));
+        async move { decide(detect_emergency(&directory, inbound).await?).await }
+    };
+    parts
+        .jetstream
+        .deliveries("NMC_INBOUND", "conversations", shutdown)
+        .decode::<Inbound>()
+        .keyed(AT_ONCE, |inbound| inbound.webhook.key(), hear)
+        .dead_letter(Arc::clone(&parts.dead), parts.dead.max_deliveries())
+        .settle()
+}
+
+/// Tells the shell what a webhook says.
+pub struct Decide<R = Store, P = Publisher> {
+    shell: Shell<R, P>,
+    metrics: Metrics,
+    calm: Calm,
+}
+
+impl<R: Records, P: Publish> Decide<R, P> {
+    /// Tells the shell of these parts.
+    pub fn new<N: Neighbours<Store = R, Publisher = P>>(parts: &Parts<N>) -> Self {
+        Self { shell: parts.shell.clone(), metrics: parts.metrics.clone(), calm: Calm::new() }
+    }
+
+    fn too_early(&self, metadata: &Metadata) -> TooEarly<'_> {
+        TooEarly { delivery_count: metadata.delivery_count, calm: &self.calm }
+    }
+}
+
+impl<R: Records, P: Publish> Stage<Heard> for Decide<R, P> {
+    async fn run(&self, heard: Heard, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
+        let Heard { inbound, reading } = heard;
+        let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
+        let input = InputId { id: &inbound.input_id, body_hash: Some(&inbound.body_hash), trace };
+        let early = self.too_early(&metadata);
+        match &inbound.webhook {
+            Webhook::Call { .. } | Webhook::CallStatus { .. } => self.call(&inbound, &input, early).await,
+            Webhook::Sms { .. } => self.sms(&inbound, reading, &input, &metadata).await,
+            Webhook::MessageStatus { .. } => self.message_status(&inbound, &input, early).await,
+        }
+    }
+}
+
+impl<R: Records, P: Publish> Decide<R, P> {
+    async fn call(&self, inbound: &Inbound, input: &InputId<'_>, early: TooEarly<'_>) -> Result<(), FailureReason> {
+        let report = call_input(inbound).ok_or_else(|| dead(UNKNOWN_NUMBER, "To is not a phone number"))?;
+        let business = self.business_of_call(&report, early).await?;
+        let Some(business) = business.filter(|b| b.is_spoken_for_by(&inbound.signer)) else {
+            return Ok(()); // the edge has rejected the call and counted it, and NMC_INBOUND keeps the webhook
+        };
+        match self.shell.apply_call(&business, input, &report).await.map_err(|e| early.retry(e))? {
+            CallReport::Done => Ok(()),
+            CallReport::Before { same_body } => self.same(same_body, WebhookKind::Call),
+            CallReport::NotYet => Err(early.again(UNKNOWN_CALL, "a report on a call that has no record")),
+        }
+    }
+
+    /// Whose call it is: by the number called, or, where the report does not name it, by the call's record.
+    async fn business_of_call(
+        &self,
+        report: &CallInput,
+        early: TooEarly<'_>,
+    ) -> Result<Option<Arc<Profile>>, FailureReason> {
+        let recorded = self.shell.store().call(report.call_sid()).await.map_err(|e| early.retry(e))?;
+        let named = match (report, &recorded) {
+            (_, Some(call)) => return self.profile(&call.business_id, early).await,
+            (CallInput::Ringing(ringing), None) => &ringing.business_phone,
+            (CallInput::Dialled(report), None) => match &report.business_phone {
+                Some(phone) => phone,
+                None => return Err(early.again(UNKNOWN_CALL, "a report on a call that has no record")),
+            },
+        };
+        self.shell.directory().by_phone(named).await.map_err(|e| early.retry(e))
+    }
+
+    async fn profile(&self, id: &str, early: TooEarly<'_>) -> Result<Option<Arc<Profile>>, FailureReason> {
+        self.shell.directory().by_id(id).await.map_err(|e| early.retry(e))
+    }
+
+    async fn sms(
+        &self,
+        inbound: &Inbound,
+        reading: Reading,
+        input: &InputId<'_>,
+        metadata: &Metadata,
+    ) -> Result<(), FailureReason> {
+        let Webhook::Sms { message_sid, from, to, body, media, opt_out_type } = &inbound.webhook else { return Ok(()) };
+        let early = self.too_early(metadata);
+        let Ok(business_phone) = to.parse::<PhoneNumber>() else {
+            return Err(dead(UNKNOWN_NUMBER, "To is not a phone number"));
+        };
+        let directory = self.shell.directory();
+        let business = directory.by_phone(&business_phone).await.map_err(|e| early.retry(e))?;
+        let Some(business) = business.filter(|b| b.is_spoken_for_by(&inbound.signer)) else {
+            self.metrics.unknown_number(WebhookKind::Sms);
+            return Err(dead(UNKNOWN_NUMBER, "no business owns the number"));
+        };
+        let Some(customer) = phone::caller(from) else {
+            return Err(dead(NOT_ANSWERABLE, "a short code, an alphanumeric sender, or one who withholds the number"));
+        };
+        let text = CodeText { business: &business, customer: &customer, message_sid, body, opt_out_type };
+        let taken = text.taken(&self.shell, &reading).await.map_err(|e| early.retry(e))?;
+        if taken == Taken::AsAnswer {
+            return Ok(());
+        }
+        if taken == Taken::No && business.is_own_side(&customer) {
+            return Err(dead(OWN_NUMBER, "the sender is the business itself"));
+        }
+        let happening = Happening::Input(Input::SmsReceived(InboundSms {
+            twilio_sid: message_sid.clone(),
+            customer: customer.clone(),
+            business_phone: business_phone.clone(),
+            own_account: inbound.signer.own_account.clone(),
+            body: body.clone(),
+            media: media.clone(),
+            opt_out_type: opt_out_type.clone(),
+            reading,
+            received_at: inbound.received_at,
+            stream_sequence: i64::try_from(metadata.stream_sequence).unwrap_or(i64::MAX),
+        }));
+        let target = Target::Open { business_phone, customer_phone: customer, business };
+        match self.shell.apply(&target, input, &happening).await.map_err(|e| early.retry(e))? {
+            Applied::Before { same_body } => {
+                if same_body {
+                    let arrived = self.shell.store().had_arrived(message_sid, inbound.received_at);
+                    arrived.await.map_err(|e| early.retry(e))?;
+                }
+                self.same(same_body, WebhookKind::Sms)
+            }
+            Applied::Now(_) | Applied::Nothing { .. } => Ok(()),
+        }
+    }
+
+    async fn message_status(
+        &self,
+        inbound: &Inbound,
+        input: &InputId<'_>,
+        early: TooEarly<'_>,
+    ) -> Result<(), FailureReason> {
+        let Webhook::MessageStatus { message_sid, message_id, status, error_code } = &inbound.webhook else {
+            return Ok(());
+        };
+        self.metrics.delivery(status);
+        let Some(reported) = DeliveryStatus::from_twilio(status) else {
+            return Err(dead(UNKNOWN_STATUS, "a MessageStatus that Twilio has not documented"));
+        };
+        let store = self.shell.store();
+        let by_sid = store.message_by_sid(message_sid).await.map_err(|e| early.retry(e))?;
+        let message = match (by_sid, message_id) {
+            (Some(message), _) => Some(message),
+            (None, Some(id)) => store.message(*id).await.map_err(|e| early.retry(e))?,
+            (None, None) => None,
+        };
+        let Some(message) = message else {
+            return Err(early.again(UNKNOWN_MESSAGE, "a report on a message that is not ours"));
+        };
+        if !self.may_report(inbound, &message, early).await? {
+            return Err(dead(UNKNOWN_MESSAGE, "signed by an account that the message was not sent with"));
+        }
+        let report = MessageReport::Delivery {
+            twilio_sid: message_sid.clone(),
+            status: reported,
+            error_code: *error_code,
+            why: error_code.and_then(twilio::explain).map(str::to_owned),
+        };
+        let happening = Happening::Message { id: message.id, report };
+        let target = Target::Id(message.conversation_id);
+        match self.shell.apply(&target, input, &happening).await.map_err(|e| early.retry(e))? {
+            Applied::Before { same_body } => self.same(same_body, WebhookKind::MessageStatus),
+            Applied::Now(_) | Applied::Nothing { .. } => Ok(()),
+        }
+    }
+
+    /// Whether the account that signed a report is one that the message's business is spoken for by.
+    async fn may_report(
+        &self,
+        inbound: &Inbound,
+        message: &Message,
+        early: TooEarly<'_>,
+    ) -> Result<bool, FailureReason> {
+        if inbound.signer.own_account.is_none() {
+            return Ok(true);
+        }
+        let conversation =
+            self.shell.store().conversation(message.conversation_id).await.map_err(|e| early.retry(e))?;
+        let Some(conversation) = conversation else { return Ok(false) };
+        let business = self.profile(&conversation.business_id, early).await?;
+        Ok(business.is_some_and(|business| business.is_spoken_for_by(&inbound.signer)))
+    }
+
+    /// An input that came before. With another body under the same id, the first one stands and this one is kept aside.
+    fn same(&self, same_body: bool, kind: WebhookKind) -> Result<(), FailureReason> {
+        if same_body {
+            return Ok(());
+        }
+        self.metrics.body_conflict(kind);
+        Err(dead(OTHER_BODY, "came before under the same id with another body"))
+    }
+}
+
+fn dead(reason: DeadReason, detail: &str) -> FailureReason {
+    FailureReason::dead(reason, detail)
+}
+
+/// What is to be done with a webhook that cannot be processed yet.
+#[derive(Clone, Copy)]
+struct TooEarly<'a> {
+    delivery_count: u64,
+    calm: &'a Calm,
+}
+
+impl TooEarly<'_> {
+    /// A part is missing: as often as needed.
+    fn retry(self, error: impl std::error::Error + Send + Sync + 'static) -> FailureReason {
+        if outage::missing(&error).is_some() {
+            self.calm.disturb();
+        }
+        given_back(self.delivery_count, error)
+    }
+
+    /// What it reports on has not been processed yet: for a while. The while of an outage does not count: what it reports on
+    /// has waited through it, too.
+    fn again(self, reason: DeadReason, detail: &'static str) -> FailureReason {
+        if self.delivery_count >= MAX_TOO_EARLY && self.calm.lasts() >= LONG_ENOUGH {
+            return dead(reason, detail);
+        }
+        FailureReason::retry(retry_delay(self.delivery_count), detail)
+    }
+}
+
+/// The call's side of a webhook; `None` where the number called is no phone number.
+fn call_input(inbound: &Inbound) -> Option<CallInput> {
+    let received_at = inbound.received_at;
+    match &inbound.webhook {
+        Webhook::Call { call_sid, from, to, call_status, not_dialled, .. } => Some(CallInput::Ringing(Ringing {
+            call_sid: call_sid.clone(),
+            customer: phone::caller(from),
+            business_phone: to.parse().ok()?,
+            // What the edge did not dial is over, and it alone can say so: no dialling will end.
+            ended_as: (not_dialled.map(|why| why.as_str().to_owned()))
+                .or_else(|| call_status.clone().filter(|status| is_terminal(status))),
+            own_account: inbound.signer.own_account.clone(),
+            received_at,
+        })),
+        Webhook::CallStatus { call_sid, from, to, dial_status, bridged, duration_seconds } => {
+            Some(CallInput::Dialled(DialReport {
+                call_sid: call_sid.clone(),
+                customer: from.as_deref().and_then(phone::caller),
+                business_phone: to.as_deref().and_then(|to| to.parse().ok()),
+                dial_status: dial_status.clone(),
+                bridged: *bridged,
+                duration_seconds: *duration_seconds,
+                own_account: inbound.signer.own_account.clone(),
+                received_at,
+            }))
+        }
+        _ => None,
+    }
+}
+
+/// Twilio's words for a call that is over.
+fn is_terminal(call_status: &str) -> bool {
+    matches!(call_status, "completed" | "busy" | "failed" | "no-answer" | "canceled")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::postgres::StoreError;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_does_not_make_a_report_too_old_to_wait() {
+        let calm = Calm::new();
+        let early = TooEarly { delivery_count: MAX_TOO_EARLY, calm: &calm };
+        let is_dead = || matches!(early.again(UNKNOWN_CALL, "no record"), FailureReason::Dead { .. });
+        assert!(!is_dead());
+        tokio::time::advance(LONG_ENOUGH).await;
+        assert!(is_dead());
+        early.retry(StoreError::away());
+        assert!(!is_dead());
+    }
+}
