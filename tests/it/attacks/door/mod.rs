@@ -18,6 +18,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -30,7 +31,7 @@ const MEMORY: u64 = 150;
 /// How long an attack goes on while calls come in.
 const LASTS: Duration = Duration::from_secs(4);
 /// How soon one whose connection was closed comes again.
-const AGAIN: Duration = Duration::from_millis(200);
+const AGAIN: Duration = Duration::from_secs(1);
 /// How many calls this process has made.
 static CALLS: AtomicU32 = AtomicU32::new(0);
 /// A header that can be a signature, and is none of ours.
@@ -43,6 +44,14 @@ pub struct Door {
     pub address: String,
     pub rest: Rest,
     http: reqwest::Client,
+    /// Where attackers run: on a thread of their own, so that they delay the service, and not the caller who is measured.
+    attackers: Option<Runtime>,
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.attackers.take().map(Runtime::shutdown_background);
+    }
 }
 
 impl Door {
@@ -61,10 +70,17 @@ impl Door {
         rest.ready().await;
         // Each request on a connection of its own: none profits from what another has shown.
         let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(10 * AT_ONCE);
-        let door = Self { servers, child, address, rest, http: http.build().expect("an HTTP client") };
+        let attackers = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let http = http.build().expect("an HTTP client");
+        let door = Self { servers, child, address, rest, http, attackers: Some(attackers) };
         door.put(BUSINESS, &business()).await;
         door.called().await;
         door
+    }
+
+    /// The runtime of the attackers.
+    pub fn attackers(&self) -> &Handle {
+        self.attackers.as_ref().expect("a runtime until the end").handle()
     }
 
     /// Puts a business.
@@ -134,7 +150,7 @@ impl Door {
         let mut all = JoinSet::new();
         for _ in 0..by {
             let (address, sends) = (self.address.clone(), sends.to_vec());
-            all.spawn(async move {
+            let siege = async move {
                 loop {
                     if let Ok(mut stream) = TcpStream::connect(&address).await {
                         let _ = stream.write_all(&sends).await;
@@ -146,7 +162,8 @@ impl Door {
                     }
                     sleep(AGAIN).await;
                 }
-            });
+            };
+            all.spawn_on(siege, self.attackers());
         }
         all
     }

@@ -54,7 +54,7 @@ async fn a_flood_that_names_unknown_accounts_delays_no_call() {
     let mut flood = JoinSet::new();
     for _ in 0..200 {
         let address = door.address.clone();
-        flood.spawn(async move {
+        let floods = async move {
             loop {
                 let Ok(mut stream) = tokio::net::TcpStream::connect(&address).await else { continue };
                 let requests: Vec<u8> = (0..20).flat_map(|_| forged(&new_account_sid(), true)).collect();
@@ -62,7 +62,8 @@ async fn a_flood_that_names_unknown_accounts_delays_no_call() {
                 let mut answers = [0; 4096];
                 while tokio::io::AsyncReadExt::read(&mut stream, &mut answers).await.is_ok_and(|bytes| bytes > 0) {}
             }
-        });
+        };
+        flood.spawn_on(floods, door.attackers());
     }
     // Those of the main account, and those of the account that we know.
     let begun = std::time::Instant::now();
@@ -80,7 +81,7 @@ async fn a_flood_of_unknown_keys_delays_no_call_and_writes_nothing() {
     let mut flood = JoinSet::new();
     for n in 0..200 {
         let address = door.address.clone();
-        flood.spawn(async move {
+        let floods = async move {
             for m in 0_u64.. {
                 let Ok(mut stream) = tokio::net::TcpStream::connect(&address).await else { continue };
                 let key = format!("authorization: Bearer nmc_{n}_{m}\r\nhost: x\r\n");
@@ -94,7 +95,8 @@ async fn a_flood_of_unknown_keys_delays_no_call_and_writes_nothing() {
                 let mut answers = [0; 4096];
                 while tokio::io::AsyncReadExt::read(&mut stream, &mut answers).await.is_ok_and(|bytes| bytes > 0) {}
             }
-        });
+        };
+        flood.spawn_on(floods, door.attackers());
     }
     door.stays_open().await;
     drop(flood);
