@@ -3,7 +3,7 @@
 use crate::text_enum;
 
 text_enum! {
-    /// A service that ours rests on, by the name that `/health` has for it (contract, section 6).
+    /// A service that ours rests on, by the name that `/health` has for it (docs/contract.md, section 6).
     pub enum Service {
         /// JetStream.
         Nats = "nats",

@@ -1,4 +1,4 @@
-//! Redis: a channel for who listens now, and a log for who was away (contract, section 5).
+//! Redis: a channel for who listens now, and a log for who was away (docs/contract.md, section 5).
 //!
 //! One script does both, and remembers the event's id: an event that is delivered again is told once.
 

@@ -1,4 +1,4 @@
-//! The command line (contract, section 7).
+//! The command line (docs/contract.md, section 7).
 
 mod dead_letters;
 

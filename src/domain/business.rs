@@ -1,4 +1,4 @@
-//! A business: what the App Server puts, kept as one document (contract, section 3).
+//! A business: what the App Server puts, kept as one document (docs/contract.md, section 3).
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::domain::price_check::PriceRange;
 use crate::domain::quiet_hours::QuietHours;
 use crate::text_enum;
 
-/// An answer of DispatchBot less sure than this is not sent, unless the business says otherwise (contract, section 3).
+/// An answer of DispatchBot less sure than this is not sent, unless the business says otherwise (docs/contract.md, section 3).
 pub const DEFAULT_CONFIDENCE_THRESHOLD: f64 = 0.5;
 
 text_enum! {

@@ -11,7 +11,7 @@ pub struct QuietHours {
     start: NaiveTime,
     end: NaiveTime,
     zone: Tz,
-    /// Whether the missed-call text waits, too: it does not unless the business says so (contract, section 3).
+    /// Whether the missed-call text waits, too: it does not unless the business says so (docs/contract.md, section 3).
     pub missed_call: bool,
 }
 

@@ -69,7 +69,7 @@ pub(super) async fn announce(jetstream: &JetStream, change: &Change) -> Result<(
     Ok(())
 }
 
-/// The envelope of the contract, section 5, without a conversation. `sequence` rises with each change of a service.
+/// The envelope of docs/contract.md, section 5, without a conversation. `sequence` rises with each change of a service.
 fn event(change: &Change, revision: u64) -> Outgoing {
     let service = change.service.as_str();
     let event_type = if change.state == State::Healthy { "service.restored" } else { "service.degraded" };

@@ -1,4 +1,4 @@
-//! Errors as HTTP answers: one body for the whole edge, a 404 and a 405 too (contract, section 3).
+//! Errors as HTTP answers: one body for the whole edge, a 404 and a 405 too (docs/contract.md, section 3).
 //!
 //! What is wrong with a request is named to whoever sent it; what is wrong with us is logged, and told by a request id
 //! only.
@@ -154,7 +154,7 @@ impl Problem {
             StatusCode::PAYLOAD_TOO_LARGE => Code::PayloadTooLarge,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::UnsupportedMediaType,
             StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
-            // A path or body of the wrong shape. An id of the wrong shape is the id of nothing (contract, section 3).
+            // A path or body of the wrong shape. An id of the wrong shape is the id of nothing (docs/contract.md, section 3).
             status if status.is_client_error() && error.is::<poem_openapi::error::ParsePathError>() => Code::NotFound,
             status if status.is_client_error() => Code::ValidationFailed,
             _ => Code::Internal,

@@ -16,7 +16,7 @@ pub fn read(signed: &SignedForm, call_sid_in_path: &str) -> Result<(String, Webh
     let bridged = signed.form.get("DialBridged").and_then(|word| word.parse().ok());
     let (dial_status, bridged) = match signed.word("DialCallStatus") {
         Ok(dial_status) => (dial_status, bridged),
-        // Without a Dial result nobody has answered, whatever Twilio calls the end of the call (contract, section 2).
+        // Without a Dial result nobody has answered, whatever Twilio calls the end of the call (docs/contract.md, section 2).
         Err(missing @ FormError::Missing { .. }) => match signed.word("CallStatus") {
             Ok(dial_status) => (dial_status, Some(false)),
             Err(_) => return Err(missing),

@@ -111,7 +111,7 @@ pub enum Webhook {
 }
 
 impl Webhook {
-    /// The token of its subject (contract, section 5).
+    /// The token of its subject (docs/contract.md, section 5).
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Call { .. } => "call",

@@ -1,4 +1,4 @@
-//! The subjects that streams, publishers and consumers agree on (contract, section 5), in one place.
+//! The subjects that streams, publishers and consumers agree on (docs/contract.md, section 5), in one place.
 //!
 //! A subject never carries a phone number: conversations are named by their id, webhooks by a CallSid, a hash of the
 //! two numbers, or our message id.

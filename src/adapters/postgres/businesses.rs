@@ -12,7 +12,7 @@ use crate::domain::phone::PhoneNumber;
 pub struct BusinessRecord {
     /// As the App Server names it.
     pub id: String,
-    /// Its whole public document (contract, section 3), without any auth token.
+    /// Its whole public document (docs/contract.md, section 3), without any auth token.
     pub profile: Value,
     /// Its own Twilio account, if it brings one whose token Twilio has confirmed.
     pub twilio_account_sid: Option<String>,

@@ -141,7 +141,7 @@ impl MessageKind {
         matches!(self, Self::Reply | Self::Fallback | Self::Emergency)
     }
 
-    /// Who speaks in it: every automatic text is the AI's (contract, section 3).
+    /// Who speaks in it: every automatic text is the AI's (docs/contract.md, section 3).
     pub fn sender_type(self) -> &'static str {
         match self {
             Self::Customer => "customer",

@@ -186,7 +186,7 @@ pub struct SentMessage {
 }
 
 text_enum! {
-    /// What Twilio reports of a message (twilio.md, section 3).
+    /// What Twilio reports of a message (docs/twilio.md, section 3).
     pub enum DeliveryStatus {
         /// On its way inside Twilio.
         Accepted = "accepted",

@@ -10,7 +10,7 @@ use crate::domain::phone::PhoneNumber;
 use crate::text_enum;
 
 text_enum! {
-    /// Where a conversation stands (contract, section 3).
+    /// Where a conversation stands (docs/contract.md, section 3).
     pub enum Status {
         /// Nobody has answered the customer yet.
         Active = "active",
@@ -24,7 +24,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// Who may speak to the customer (contract, section 3).
+    /// Who may speak to the customer (docs/contract.md, section 3).
     pub enum Ownership {
         /// Nobody yet: the AI may, once the window has closed.
         None = "none",
@@ -36,7 +36,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// Where a message stands (contract, section 3).
+    /// Where a message stands (docs/contract.md, section 3).
     pub enum MessageStatus {
         /// Came from the customer.
         Received = "received",
@@ -60,7 +60,7 @@ text_enum! {
 }
 
 impl MessageStatus {
-    /// Terminal states are sticky: no later report changes them (twilio.md, section 3).
+    /// Terminal states are sticky: no later report changes them (docs/twilio.md, section 3).
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Delivered | Self::Undelivered | Self::Failed)
     }

@@ -1,4 +1,4 @@
-//! `/health`: whether the service can do its work (contract, section 6).
+//! `/health`: whether the service can do its work (docs/contract.md, section 6).
 
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};

@@ -1,4 +1,4 @@
-//! `/metrics`: JSON by default, Prometheus text for who asks for it (contract, section 6).
+//! `/metrics`: JSON by default, Prometheus text for who asks for it (docs/contract.md, section 6).
 
 use std::time::Instant;
 

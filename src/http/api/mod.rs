@@ -1,4 +1,4 @@
-//! REST for the App Server (contract, section 3), with its OpenAPI document.
+//! REST for the App Server (docs/contract.md, section 3), with its OpenAPI document.
 
 mod auth;
 mod body;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::domain::phone::PhoneNumber;
 use crate::http::problem::Problem;
 
-/// How many items a page holds unless the request says otherwise (contract, section 3).
+/// How many items a page holds unless the request says otherwise (docs/contract.md, section 3).
 pub(super) fn default_limit() -> u32 {
     50
 }

@@ -1,4 +1,4 @@
-//! Twilio's webhooks: validated, made durable, answered (contract, section 2).
+//! Twilio's webhooks: validated, made durable, answered (docs/contract.md, section 2).
 
 mod admission;
 mod call;

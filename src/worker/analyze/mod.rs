@@ -2,7 +2,7 @@
 //! came back.
 //!
 //! Fed by NMC_TASKS; feeds the shell. Whatever comes of it, the shell is told in time for the fallback text to go out
-//! within 4 s of the window's closing (contract, section 4).
+//! within 4 s of the window's closing (docs/contract.md, section 4).
 
 mod breaker;
 mod chain;

@@ -1,4 +1,4 @@
-//! The conversation as DispatchBot is shown it (contract, section 4).
+//! The conversation as DispatchBot is shown it (docs/contract.md, section 4).
 
 use crate::adapters::dispatchbot::{AnalyzeRequest, BusinessProfile, Media, Priority, SenderType, WindowMessage};
 use crate::adapters::postgres::Message;

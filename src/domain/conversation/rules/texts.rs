@@ -3,7 +3,7 @@
 use crate::domain::conversation::input::Business;
 use crate::domain::emergency::{Language, LifeSafety};
 
-/// Begins `Hi! I missed your call` unless the business has its own (contract, section 3).
+/// Begins `Hi! I missed your call` unless the business has its own (docs/contract.md, section 3).
 pub(in crate::domain::conversation) fn missed_call(business: &Business) -> String {
     business.templates.missed_call.clone().unwrap_or_else(|| {
         format!(
@@ -13,7 +13,7 @@ pub(in crate::domain::conversation) fn missed_call(business: &Business) -> Strin
     })
 }
 
-/// Says that we `received your message` unless the business has its own (contract, section 3).
+/// Says that we `received your message` unless the business has its own (docs/contract.md, section 3).
 pub(in crate::domain::conversation) fn fallback(business: &Business) -> String {
     business.templates.fallback.clone().unwrap_or_else(|| {
         format!("Thanks, we received your message. Someone from {} will get back to you shortly.", business.name)

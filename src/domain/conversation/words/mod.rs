@@ -1,4 +1,4 @@
-//! The words by which a customer opts out of texts, and back in (twilio.md, section 6).
+//! The words by which a customer opts out of texts, and back in (docs/twilio.md, section 6).
 //!
 //! Three kinds: Twilio's own words, which count for it only when they stand alone, and which it answers itself; the words of
 //! 47 CFR 64.1200(a)(10) in any form, and sentences that say the same; and what may be meant so, and may not. `tables` has
