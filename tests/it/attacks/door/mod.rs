@@ -50,7 +50,9 @@ pub struct Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        self.attackers.take().map(Runtime::shutdown_background);
+        if let Some(attackers) = self.attackers.take() {
+            attackers.shutdown_background();
+        }
     }
 }
 
