@@ -5,6 +5,7 @@ use async_nats::jetstream::{self, Context};
 use serde_json::Value;
 
 use crate::harness::{App, CUSTOMER, OUR_NUMBER, Stored, eventually, run, spawn_app, spawn_app_with};
+use crate::missing::wait_for_health;
 
 /// All that anybody can see of a journey.
 #[derive(Debug, PartialEq)]
@@ -120,6 +121,7 @@ async fn events_wait_for_redis_and_keep_their_order() {
     app.servers.redis.stop().await.unwrap();
     app.servers.twilio.call(CUSTOMER, OUR_NUMBER, "no-answer").await.unwrap();
     app.wait_for_sms(CUSTOMER, 1).await;
+    wait_for_health(&app, "redis", "down").await;
     let health = app.rest.get("/health").await;
     assert_eq!((health.status, &health.body["services"]["redis"]), (200, &serde_json::json!("down")));
     app.servers.redis.restart().await.unwrap();

@@ -9,6 +9,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::harness::{App, CUSTOMER, business, eventually, spawn_app, spawn_app_with};
+use crate::missing::wait_for_health;
 
 fn bodies(question: &Value) -> Vec<&str> {
     let messages = question["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -102,7 +103,7 @@ async fn without_dispatchbot_the_customer_hears_once_and_health_tells_until_it_a
     let sms = app.wait_for_sms(CUSTOMER, 1).await;
     assert!(sms[0].body.contains("received your message"), "{}", sms[0].body);
     app.wait_for_event("conversation.needs_attention").await;
-    assert_eq!(state_of_dispatchbot(&app).await, "degraded");
+    wait_for_health(&app, "dispatchbot_ai", "degraded").await;
     assert_eq!(app.rest.get("/health").await.ok()["status"], "degraded");
     app.text(CUSTOMER, "Hello? Anybody?").await;
     app.events.nth(2, "conversation.needs_attention", |_| true).await;

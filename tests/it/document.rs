@@ -13,6 +13,7 @@ use crate::harness::{
     API_KEY, App, BUSINESS, CUSTOMER, Child, OUR_NUMBER, OWNER, PATIENCE, PUBLIC_URL, Rest, Servers, business,
     eventually, query, spawn_app, wait_for_stored,
 };
+use crate::missing::wait_for_health;
 
 const CALL: &str = "CA123456789";
 const TEXT: &str = "SM123456789";
@@ -233,7 +234,7 @@ async fn document_test_11_should_detect_and_alert_on_service_degradation() {
     let sms = app.wait_for_sms(CUSTOMER, 1).await;
     assert!(sms[0].body.contains("received your message"), "{}", sms[0].body);
     app.wait_for_event("conversation.needs_attention").await;
-    assert_eq!(app.rest.get("/health").await.ok()["services"]["dispatchbot_ai"], "degraded");
+    wait_for_health(&app, "dispatchbot_ai", "degraded").await;
 }
 
 #[tokio::test]
