@@ -9,7 +9,7 @@ use std::time::Duration;
 use moka::sync::Cache;
 use tokio::time::Instant;
 
-use crate::adapters::postgres::{BusinessRecord, Store, StoreError};
+use crate::adapters::postgres::{BusinessRecord, Store, StoreError, Stored};
 use crate::domain::business::Profile;
 use crate::domain::phone::PhoneNumber;
 
@@ -18,9 +18,6 @@ use super::Mirror;
 /// How long another process's change of a business may go unnoticed here.
 const FRESH: Duration = Duration::from_secs(2);
 const CAPACITY: u64 = 20_000;
-
-/// A result that is waited for.
-type Stored<T> = Result<T, StoreError>;
 
 /// The businesses. Each read is of what was committed last, or an error: a failed look-up is never "none".
 pub trait Businesses: Clone + Send + Sync + 'static {

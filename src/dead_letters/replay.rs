@@ -6,8 +6,7 @@ use bytes::Bytes;
 
 use super::reparse::read_again;
 use super::{DeadLetterBody, DeadLetters, DeadLettersError, Letter, REPLAY_OF};
-use crate::adapters::jetstream::Outgoing;
-use crate::adapters::jetstream::subjects;
+use crate::adapters::jetstream::{Outgoing, subjects};
 use crate::webhook::EDGE_SUBJECT;
 
 /// What became of a replay.

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use futures::future::BoxFuture;
 
 use super::{Attribution, DeadLetterBody};
-use crate::adapters::jetstream::subjects;
-use crate::adapters::jetstream::{Outgoing, PublishError, Publisher};
+use crate::adapters::jetstream::{Outgoing, PublishError, Publisher, subjects};
 use crate::engine::Publish;
 use crate::stream::{DeadLetter, DeadLetterSink};
 use crate::telemetry::Metrics;

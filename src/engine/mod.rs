@@ -14,8 +14,7 @@ mod ports;
 mod sweeper;
 mod takeover_wait;
 
-use crate::businesses::Directory;
-use crate::businesses::DirectoryError;
+use crate::businesses::{Directory, DirectoryError};
 use crate::clock::Clock;
 use crate::trace::Trace;
 use std::sync::Arc;

@@ -8,15 +8,12 @@ use uuid::Uuid;
 
 use crate::adapters::jetstream::{Outgoing, PublishError, Published, Publisher};
 use crate::adapters::postgres::{
-    CodeAnswer, Commit, Committed, Draining, Message, Overdue, PhoneAnswer, ReleasedConversation, Store, StoreError,
+    CodeAnswer, Commit, Committed, Draining, Message, Overdue, PhoneAnswer, ReleasedConversation, Store, Stored,
     WaitingRow,
 };
 use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, OtherBusiness};
 use crate::domain::phone::PhoneNumber;
-
-/// A result that is waited for.
-type Stored<T> = Result<T, StoreError>;
 
 /// Conversations, calls, messages and the effects on their way. Reads see what was committed last. An error may hide a
 /// write that was done all the same, so everything here may be repeated.

@@ -10,8 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::State;
-use crate::adapters::jetstream::subjects;
-use crate::adapters::jetstream::{BucketError, JetStream, Outgoing, PublishError};
+use crate::adapters::jetstream::{BucketError, JetStream, Outgoing, PublishError, subjects};
 use crate::domain::conversation::derive_id;
 use crate::engine::cloud_event;
 use crate::outage::Service;

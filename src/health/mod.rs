@@ -1,7 +1,8 @@
-//! The services that ours rests on: how each fares, and what is told of it.
+//! The services that ours depends on: the state of each, and the events about it.
 //!
-//! Looked at once a second in every process ([`watch()`]), and whenever `/health` is asked. A change is logged once, and told
-//! to everybody as `service.degraded` or `service.restored`. What an error says of them is in [`crate::adapters::outage::missing`].
+//! Probed once a second in every process ([`watch()`]), and whenever `/health` is requested. A change is logged once, and
+//! published as `service.degraded` or `service.restored`. Which service an error is about:
+//! [`crate::adapters::outage::missing`].
 
 mod announce;
 mod look;

@@ -9,8 +9,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::adapters::jetstream::subjects;
-use crate::adapters::jetstream::{JetStream, Outgoing, PublishError, Publisher};
+use crate::adapters::jetstream::{JetStream, Outgoing, PublishError, Publisher, subjects};
 use crate::adapters::postgres::{Store, StoreError, WaitingWebhook};
 use crate::telemetry::Metrics;
 

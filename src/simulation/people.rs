@@ -13,8 +13,7 @@ use super::world::World;
 use crate::adapters::postgres::BusinessRecord;
 use crate::domain::business::{Profile, Trade};
 use crate::domain::conversation::{Conversation, Input, Status};
-use crate::engine::Applied;
-use crate::engine::settled;
+use crate::engine::{Applied, settled};
 use crate::telemetry::Metrics;
 use crate::webhook::Webhook;
 

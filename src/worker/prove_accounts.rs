@@ -9,8 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters::outage;
 use crate::adapters::postgres::{Store, StoreError, UnprovenAccount};
 use crate::adapters::twilio::{Account, Proof, TwilioClient};
-use crate::businesses::Accounts;
-use crate::businesses::Directory;
+use crate::businesses::{Accounts, Directory};
 
 /// How often accounts to be proven are looked for.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);

@@ -73,6 +73,9 @@ const RESERVED_CONNECTIONS: u32 = 4;
 /// How long a request waits for a connection before the store counts as missing.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The result of a query.
+pub type Stored<T> = Result<T, StoreError>;
+
 /// What can go wrong with the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

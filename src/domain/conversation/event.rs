@@ -1,4 +1,4 @@
-//! Events: what the App Server and every other subscriber is told (docs/contract.md, section 5).
+//! Events, as the App Server and every other subscriber receives them (docs/contract.md, section 5).
 
 use serde_json::Value;
 

@@ -15,7 +15,7 @@ text_enum! {
     pub enum Verified {
         /// It has.
         Yes = "yes",
-        /// It has not: whoever put the number has claimed somebody else's.
+        /// It does not have it: the number belongs to another account.
         No = "no",
         /// Twilio has not said yet.
         Unknown = "unknown",

@@ -13,11 +13,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::quota::Quota;
 use crate::adapters::postgres::{KeyScope, Store, StoreError};
 use crate::config::{Rate, Secret};
-use crate::http::Edge;
-use crate::http::connections;
 use crate::http::limiter::{Limiter, Verdict};
 use crate::http::look_ups::LookUps;
 use crate::http::problem::{Code, Problem};
+use crate::http::{Edge, connections};
 use crate::secrets::{constant_time_eq, hash_api_key};
 
 /// Event streams that a key may read at once.

@@ -15,10 +15,9 @@ use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group};
 use crate::adapters::postgres::{BusinessRecord, BusinessWrite, StoreError};
 use crate::domain::business::{Profile, Trade};
-use crate::domain::conversation;
-use crate::domain::emergency;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::quiet_hours::QuietHours;
+use crate::domain::{conversation, emergency};
 use crate::http::problem::Problem;
 
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];

@@ -18,8 +18,7 @@ use super::once::Once;
 use super::validation::Problems;
 use super::{EdgeData, Group};
 use crate::domain::conversation::{self, Input, Ownership, Status};
-use crate::engine::settled;
-use crate::engine::{Applied, Change};
+use crate::engine::{Applied, Change, settled};
 use crate::http::Edge;
 use crate::http::problem::{Code, Problem};
 

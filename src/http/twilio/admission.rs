@@ -51,7 +51,28 @@ pub(super) struct Letter {
     pub(super) signer: Signer,
 }
 
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
 impl Refusal {
+    /// A webhook that lacks a field which it cannot do without, or has nonsense in it.
+    pub(super) fn unusable(signed: &SignedForm, error: &FormError) -> Self {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(signed.form.iter()).finish();
+        let letter = Letter {
+            kind: signed.kind,
+            hash: signed.form.body_hash(),
+            body: body.into(),
+            received_at: signed.received_at,
+            path: signed.path.clone(),
+            signer: signed.signer.clone(),
+        };
+        let reason = if matches!(error, FormError::Malformed { .. }) { MALFORMED_FIELD } else { MISSING_FIELD };
+        Self::Dead { reason, detail: error.to_string(), letter }
+    }
+
     /// Does what is to be done, and says what is to be answered.
     pub(super) async fn answer(self, edge: &Edge) -> Result<Answer, Problem> {
         match self {
@@ -62,7 +83,7 @@ impl Refusal {
 }
 
 /// Keeps a webhook that cannot be read, and answers it.
-pub(super) async fn bury(edge: &Edge, reason: DeadReason, detail: String, letter: Letter) -> Result<Answer, Problem> {
+async fn bury(edge: &Edge, reason: DeadReason, detail: String, letter: Letter) -> Result<Answer, Problem> {
     let dead = DeadLetter {
         subject: format!("{EDGE_SUBJECT}{}", letter.kind),
         stream_sequence: 0,
@@ -96,23 +117,23 @@ pub(super) async fn admit(
     let signature = request.header("x-twilio-signature").filter(|signature| is_well_formed(signature));
     let Some(signature) = signature else { return Err(refused()) };
     // What is too large to be judged is not known to be signed.
-    let Some(body) = read(body).await.map_err(Refusal::Problem)? else { return Err(refused()) };
+    let Some(body) = read(body).await? else { return Err(refused()) };
     let _turn = edge.signers.turn(body.len()).await;
     let params = parse(&body);
     let is_form = request.content_type().is_none_or(is_form_type);
     let own_account = own_account(edge, &params);
     let posted = Posted { request, params: &params, body: &body, is_form, own_account: own_account.as_deref() };
-    let Some(signer) = posted.signer(edge, signature).await.map_err(Refusal::Problem)? else {
+    let Some(signer) = posted.signer(edge, signature).await? else {
         return Err(refused());
     };
     connections::has_shown_itself(request);
     if body.len() > MAX_FORM {
         let message = format!("a form may have {MAX_FORM} bytes, this one has {}", body.len());
-        return Err(Refusal::Problem(Problem::new(Code::PayloadTooLarge, message)));
+        return Err(Problem::new(Code::PayloadTooLarge, message).into());
     }
     if !is_form || (request.content_type().is_none() && !body.is_empty()) {
         let message = "Twilio's webhooks are application/x-www-form-urlencoded";
-        return Err(Refusal::Problem(Problem::new(Code::UnsupportedMediaType, message)));
+        return Err(Problem::new(Code::UnsupportedMediaType, message).into());
     }
     let hash = body_hash(&params);
     let path = request.original_uri().path_and_query().map_or_else(String::new, ToString::to_string);
@@ -123,21 +144,6 @@ pub(super) async fn admit(
     })?;
     let trace = Trace::from_header(request.header("traceparent"));
     Ok(SignedForm { kind, form, received_at, trace, signer, path })
-}
-
-/// What is kept of a webhook that lacks a field which it cannot do without, or has nonsense in it.
-pub(super) fn unusable(signed: &SignedForm, error: &FormError) -> (DeadReason, String, Letter) {
-    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(signed.form.iter()).finish();
-    let letter = Letter {
-        kind: signed.kind,
-        hash: signed.form.body_hash(),
-        body: body.into(),
-        received_at: signed.received_at,
-        path: signed.path.clone(),
-        signer: signed.signer.clone(),
-    };
-    let reason = if matches!(error, FormError::Malformed { .. }) { MALFORMED_FIELD } else { MISSING_FIELD };
-    (reason, error.to_string(), letter)
 }
 
 /// The body; `None` where it is too large, or of too many parts, for its signature to be judged.

@@ -3,25 +3,18 @@
 
 use chrono::{DateTime, Utc};
 
-use super::admission::{bury, unusable};
+use super::admission::Refusal;
 use super::publish::publish;
 use super::{Answer, twiml};
 use crate::domain::phone::PhoneNumber;
 use crate::http::Edge;
-use crate::http::problem::Problem;
 use crate::http::ringing::Ring;
 use crate::telemetry::WebhookKind;
 use crate::webhook::SignedForm;
 use crate::webhook::call::Call;
 
-pub(super) async fn ringing(edge: &Edge, signed: SignedForm) -> Result<Answer, Problem> {
-    let call = match Call::read(&signed) {
-        Ok(call) => call,
-        Err(error) => {
-            let (reason, detail, letter) = unusable(&signed, &error);
-            return bury(edge, reason, detail, letter).await;
-        }
-    };
+pub(super) async fn ringing(edge: &Edge, signed: SignedForm) -> Result<Answer, Refusal> {
+    let call = Call::read(&signed).map_err(|error| Refusal::unusable(&signed, &error))?;
     let to = call.to.parse::<PhoneNumber>().ok();
     let business = match &to {
         Some(phone) => edge.patiently(edge.directory.by_phone(phone)).await?,
@@ -37,7 +30,7 @@ pub(super) async fn ringing(edge: &Edge, signed: SignedForm) -> Result<Answer, P
         _ => None,
     };
     let (input_id, webhook) = call.into_webhook(not_dialled);
-    let published = publish(signed, edge, input_id, webhook).await;
+    let published = publish(edge, signed, input_id, webhook).await;
     let Some(business) = business else {
         published?;
         edge.metrics.unknown_number(WebhookKind::Call);

@@ -19,7 +19,6 @@ use poem::{Body, EndpointExt, IntoResponse, Request, Response, Route, handler, p
 use self::admission::{Refusal, admit};
 pub(super) use self::signers::Signers;
 use super::Edge;
-use super::problem::Problem;
 use crate::config::PublicUrl;
 use crate::telemetry::WebhookKind;
 use crate::webhook::{SignedForm, message_status as message_status_form};
@@ -58,25 +57,25 @@ impl IntoResponse for Answer {
 
 #[handler]
 async fn incoming_call(request: &Request, body: Body, edge: Data<&Edge>) -> Response {
-    timed(&edge, WebhookKind::Call, request, body, async |admitted| call::ringing(&edge, admitted).await).await
+    timed(&edge, WebhookKind::Call, request, body, async |signed| call::ringing(&edge, signed).await).await
 }
 
 #[handler]
 async fn dial_ended(request: &Request, body: Body, edge: Data<&Edge>) -> Response {
     let call_sid = request.raw_path_param("call_sid").unwrap_or_default().to_owned();
-    let ended = async |admitted| call_status::ended(&edge, admitted, &call_sid).await;
+    let ended = async |signed| call_status::ended(&edge, signed, &call_sid).await;
     timed(&edge, WebhookKind::CallStatus, request, body, ended).await
 }
 
 #[handler]
 async fn incoming_sms(request: &Request, body: Body, edge: Data<&Edge>) -> Response {
-    timed(&edge, WebhookKind::Sms, request, body, async |admitted| sms::received(&edge, admitted).await).await
+    timed(&edge, WebhookKind::Sms, request, body, async |signed| sms::received(&edge, signed).await).await
 }
 
 #[handler]
 async fn message_reported(request: &Request, body: Body, edge: Data<&Edge>) -> Response {
     let message_id = request.uri().query().and_then(message_status_form::id_in);
-    let reported = async |admitted| message_status::reported(&edge, admitted, message_id).await;
+    let reported = async |signed| message_status::reported(&edge, signed, message_id).await;
     timed(&edge, WebhookKind::MessageStatus, request, body, reported).await
 }
 
@@ -86,7 +85,7 @@ async fn timed(
     kind: WebhookKind,
     request: &Request,
     body: Body,
-    handle: impl AsyncFnOnce(SignedForm) -> Result<Answer, Problem>,
+    handle: impl AsyncFnOnce(SignedForm) -> Result<Answer, Refusal>,
 ) -> Response {
     let began = Instant::now();
     let answer = match admit(edge, kind, request, body).await {
@@ -94,9 +93,17 @@ async fn timed(
         Err(Refusal::Problem(problem)) => Err(problem),
         signed => match (edge.intake.place(kind), signed) {
             (Err(problem), _) => Err(problem),
-            // On the heap: whoever is still being judged needs no room for it.
-            (Ok(_place), Ok(admitted)) => Box::pin(handle(admitted)).await,
-            (Ok(_place), Err(refusal)) => refusal.answer(edge).await,
+            (Ok(_place), signed) => {
+                // On the heap: a connection that is still being judged needs no room for it.
+                let handled = match signed {
+                    Ok(signed) => Box::pin(handle(signed)).await,
+                    Err(refusal) => Err(refusal),
+                };
+                match handled {
+                    Ok(answer) => Ok(answer),
+                    Err(refusal) => refusal.answer(edge).await,
+                }
+            }
         },
     };
     let response = answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response);

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::adapters::jetstream::Outgoing;
-use crate::adapters::jetstream::subjects;
+use crate::adapters::jetstream::{Outgoing, subjects};
 use crate::domain::emergency::{self, OwnPhrases};
 use crate::http::Edge;
 use crate::http::problem::Problem;
@@ -15,8 +14,8 @@ use crate::webhook::{SignedForm, Webhook};
 /// The id of the message holds a hash of the body: the same webhook again is dropped by JetStream, and another body under
 /// the same id goes through to the inbox, which tells the two apart however far they are.
 pub(super) async fn publish(
-    signed: SignedForm,
     edge: &Edge,
+    signed: SignedForm,
     input_id: String,
     webhook: Webhook,
 ) -> Result<(), Problem> {

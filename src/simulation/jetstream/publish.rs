@@ -3,8 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::timers;
-use crate::adapters::jetstream::subjects;
-use crate::adapters::jetstream::{Outgoing, PublishError, Published};
+use crate::adapters::jetstream::{Outgoing, PublishError, Published, subjects};
 use crate::engine::Publish;
 use crate::simulation::scheduler::Group;
 use crate::simulation::weather::Fault;

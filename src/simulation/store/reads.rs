@@ -8,8 +8,7 @@ use crate::adapters::postgres::{
     CodeAnswer, Commit, Committed, Message, Overdue, PhoneAnswer, ReleasedConversation, StoreError,
 };
 use crate::domain::call::Call;
-use crate::domain::conversation::MessageStatus;
-use crate::domain::conversation::{Conversation, MessageKind, OtherBusiness, Status};
+use crate::domain::conversation::{Conversation, MessageKind, MessageStatus, OtherBusiness, Status};
 use crate::domain::phone::PhoneNumber;
 use crate::engine::Records;
 use crate::simulation::planted::Planted;

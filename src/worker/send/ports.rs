@@ -5,13 +5,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::adapters::postgres::{Claim, Claimed, DueMessage, SendingAccount, Store, StoreError};
+use crate::adapters::postgres::{Claim, Claimed, DueMessage, SendingAccount, Store, Stored};
 use crate::adapters::twilio::{Account, ListError, ListedMessage, OutgoingSms, SendOutcome, TwilioClient};
 use crate::domain::phone::PhoneNumber;
 use crate::engine::Records;
-
-/// A result that is waited for.
-type Stored<T> = Result<T, StoreError>;
 
 /// The messages on their way. Each of these is one atomic step.
 pub trait Claims: Records {
