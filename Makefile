@@ -13,6 +13,8 @@ COVERAGE_LEAST ?= 85
 # A profile of .config/nextest.toml, and further arguments such as a filter: make test NEXTEST="-E 'test(window)'"
 NEXTEST_PROFILE ?= $(if $(CI),ci,default)
 NEXTEST ?=
+# What is measured is not the debug build; a higher level takes this crate longer to build than it gains.
+OPTIMISED := --config profile.dev.package.nevermisscall.opt-level=1
 # Targets of fuzz/; all, unless told.
 FUZZ ?=
 # The short chaos run of `make test`: every part dies at least once.
@@ -48,8 +50,8 @@ coverage: ## As test, instrumented, with the line coverage of src/
 
 .PHONY: performance
 performance: servers nextest ## Measures the document's absolute bounds
-	$(CARGO) build $(ALL) --bins --tests
-	$(WITH_SERVERS) -- $(CARGO) nextest run $(ALL) --profile $(NEXTEST_PROFILE) --run-ignored only -E 'test(performance_)' --no-capture
+	$(CARGO) build $(ALL) --bins
+	$(WITH_SERVERS) -- $(CARGO) nextest run $(ALL) --test it $(OPTIMISED) --profile $(NEXTEST_PROFILE) --run-ignored only -E 'test(performance_)' --no-capture
 
 .PHONY: bench
 bench: ## Measures what a core reads for emergencies in a second (an optimised build, some minutes)

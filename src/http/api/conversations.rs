@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::auth::{Caller, Reader};
 use super::emergencies::EmergencyVerdict;
 use super::failure::Failure;
+use super::page::Page;
 use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group, cursor};
 use crate::adapters::postgres::{self, ConversationFilter};
@@ -195,7 +196,7 @@ impl ConversationsApi {
         limit: Query<u32>,
         /// `next_cursor` of the page before.
         cursor: Query<Option<String>>,
-    ) -> Result<Json<ConversationList>, Failure> {
+    ) -> Result<Page<ConversationList>, Failure> {
         let mut problems = Problems::default();
         let filter = ConversationFilter {
             business_ids: key.0.businesses().map(<[_]>::to_vec),
@@ -209,7 +210,7 @@ impl ConversationsApi {
         problems.none()?;
         let found = edge.store.conversations(&filter, i64::from(limit.0) + 1).await?;
         let (found, next_cursor) = cursor::page(found, limit.0 as usize, |c| cursor::encode(c.last_activity, c.id));
-        Ok(Json(ConversationList { conversations: found.into_iter().map(Conversation::from).collect(), next_cursor }))
+        Ok(Page(ConversationList { conversations: found.into_iter().map(Conversation::from).collect(), next_cursor }))
     }
 
     /// One conversation.
@@ -237,7 +238,7 @@ impl ConversationsApi {
         limit: Query<u32>,
         /// `next_cursor` of the page before.
         cursor: Query<Option<String>>,
-    ) -> Result<Json<MessageList>, Failure> {
+    ) -> Result<Page<MessageList>, Failure> {
         let id = conversation_id(&id)?;
         let after = match cursor.0 {
             Some(cursor) => Some(cursor.parse::<Uuid>().map_err(|_| cursor::unusable("cursor"))?),
@@ -246,7 +247,7 @@ impl ConversationsApi {
         seen_by(&key.0, &edge, id).await?;
         let found = edge.store.messages(id, after, i64::from(limit.0) + 1).await?;
         let (found, next_cursor) = cursor::page(found, limit.0 as usize, |message| message.id.to_string());
-        Ok(Json(MessageList { messages: with_verdicts(&edge, found).await?, next_cursor }))
+        Ok(Page(MessageList { messages: with_verdicts(&edge, found).await?, next_cursor }))
     }
 
     /// One message, by Twilio's id.

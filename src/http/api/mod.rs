@@ -19,6 +19,7 @@ mod health;
 mod media;
 mod metrics;
 mod once;
+mod page;
 mod phones;
 mod quota;
 mod record;
