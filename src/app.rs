@@ -16,20 +16,20 @@ use crate::adapters::jetstream::definitions::{self, Mode};
 use crate::adapters::postgres::Store;
 use crate::adapters::redis::RedisSink;
 use crate::adapters::twilio::{MediaClient, TwilioClient};
-use crate::businesses::{Accounts, Directory, Mirror, keep_mirror};
+use crate::businesses::{Accounts, BusinessCache, BusinessSnapshot, keep_snapshot};
 use crate::config::Config;
 use crate::dead_letters::{Attribution, DeadLetterStream, DeadLetters, replay_queued};
 use crate::domain::conversation::Policy;
 use crate::domain::emergency;
-use crate::engine::{Outbox, Shell, sweep};
+use crate::engine::{Engine, Outbox, sweep};
 use crate::health::{self, Probes, Vitals};
 use crate::http::{self, Edge};
 use crate::lifecycle::keep_for;
 use crate::secrets::TokenCipher;
 use crate::telemetry::Metrics;
-use crate::worker::analyze::{Dispatch, Guarded};
-use crate::worker::send::Deliver;
-use crate::worker::{self, CodeSender, ForwardEvent, Parts, Verifier, prove_accounts};
+use crate::worker::analyze::{Analyzer, CircuitBreaker};
+use crate::worker::send::SmsSender;
+use crate::worker::{self, CodeSender, ForwardEvent, Verifier, WorkerDeps, prove_accounts};
 
 /// How long Twilio may take to answer a send, whose outcome counts as unknown then; and to give an attachment.
 const TWILIO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -79,11 +79,11 @@ impl Application {
         let jetstream = JetStream::connect(&config.nats_url).await.context("NATS_URL")?;
         let redis = Arc::new(RedisSink::lazy(config.redis_url.expose()).context("REDIS_URL")?);
         let cipher = config.token_key.as_ref().map(|key| TokenCipher::new(*key.expose()));
-        let mirror = Mirror::default();
-        let accounts = Accounts::new(store.clone(), mirror.clone(), config.twilio.clone(), cipher.clone());
-        let directory = Directory::new(store.clone(), mirror.clone());
+        let snapshot = BusinessSnapshot::default();
+        let accounts = Accounts::new(store.clone(), snapshot.clone(), config.twilio.clone(), cipher.clone());
+        let business_cache = BusinessCache::new(store.clone(), snapshot.clone());
         let dead = DeadLetterStream::new(jetstream.publisher(), metrics.clone())
-            .attributed(Attribution::new(directory.clone(), store.clone()))
+            .attributed(Attribution::new(business_cache.clone(), store.clone()))
             .after_deliveries(config.max_deliveries);
         let mut tasks = JoinSet::new();
         let mut creating =
@@ -93,18 +93,18 @@ impl Application {
             spawn(&mut tasks, "streams", creating);
         }
         let outbox = Outbox::new(store.clone(), jetstream.publisher(), metrics.clone());
-        let shell = Shell::new(store.clone(), outbox, directory, policy(&config), metrics.clone());
+        let engine = Engine::new(store.clone(), outbox, business_cache, policy(&config), metrics.clone());
         let http = crate::adapters::http_client::build().context("HTTP client")?;
         if role != Role::Edge {
             let dispatchbot =
                 DispatchBotClient::new(http.clone(), &config.dispatchbot.url, config.dispatchbot.api_key.clone());
-            let parts: Parts = Parts {
+            let parts: WorkerDeps = WorkerDeps {
                 jetstream: jetstream.clone(),
-                dispatch: Arc::new(Dispatch::new(Guarded::new(dispatchbot), shell.clone(), metrics.clone())),
-                deliver: Arc::new(Deliver {
+                analyzer: Arc::new(Analyzer::new(CircuitBreaker::new(dispatchbot), engine.clone(), metrics.clone())),
+                sms_sender: Arc::new(SmsSender {
                     twilio: TwilioClient::new(http.clone(), config.twilio.api_url.clone(), TWILIO_TIMEOUT),
                     accounts: accounts.clone(),
-                    shell: shell.clone(),
+                    engine: engine.clone(),
                     public_url: config.public_url.clone(),
                     send_rate: config.send_rate,
                     reconcile_after: config.reconcile_after,
@@ -113,7 +113,7 @@ impl Application {
                 redis: Arc::new(ForwardEvent { redis: Arc::clone(&redis), metrics: metrics.clone() }),
                 dead: Arc::new(dead),
                 metrics: metrics.clone(),
-                shell: shell.clone(),
+                engine: engine.clone(),
                 rules,
             };
             let twilio = || TwilioClient::new(http.clone(), config.twilio.api_url.clone(), TWILIO_TIMEOUT);
@@ -134,7 +134,7 @@ impl Application {
             };
             spawn(&mut tasks, "codes", worker::send_codes(sender, shutdown.clone()));
             spawn(&mut tasks, "pipelines", worker::run(parts, shutdown.clone()));
-            spawn(&mut tasks, "sweeper", sweep(shell.clone(), shutdown.clone()));
+            spawn(&mut tasks, "sweeper", sweep(engine.clone(), shutdown.clone()));
             let kept = keep_for(config.keep, store.clone(), jetstream.clone(), Arc::clone(&redis), shutdown.clone());
             spawn(&mut tasks, "retention", kept);
             let letters = DeadLetters::new(jetstream.clone(), store.clone());
@@ -142,7 +142,7 @@ impl Application {
                 store.clone(),
                 accounts.clone(),
                 TwilioClient::new(http.clone(), config.twilio.api_url.clone(), TWILIO_TIMEOUT),
-                shell.directory().clone(),
+                engine.business_cache().clone(),
                 shutdown.clone(),
             );
             spawn(&mut tasks, "accounts", proven);
@@ -155,14 +155,14 @@ impl Application {
         if role != Role::Worker {
             let media =
                 MediaClient::new(http.clone(), &config.twilio.api_url, TWILIO_TIMEOUT).context("TWILIO_API_URL")?;
-            let kept = keep_mirror(mirror, store.clone(), jetstream.clone(), shutdown.clone());
-            spawn(&mut tasks, "mirror", kept);
+            let kept = keep_snapshot(snapshot, store.clone(), jetstream.clone(), shutdown.clone());
+            spawn(&mut tasks, "snapshot", kept);
             let twilio = TwilioClient::new(http.clone(), config.twilio.api_url.clone(), TWILIO_TIMEOUT);
             let edge = Edge::new(
                 &config,
                 jetstream.clone(),
                 redis,
-                shell,
+                engine,
                 accounts,
                 twilio,
                 media,

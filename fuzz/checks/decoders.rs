@@ -11,9 +11,9 @@ use nevermisscall::domain::business::Profile;
 use nevermisscall::domain::emergency::{self, Reading};
 use nevermisscall::engine::{AnalyzeTask, SendTask};
 use nevermisscall::http::api::Envelope;
-use nevermisscall::stream::{DeadLetter, DeadReason, DeliveryStreamExt, FailureReason, Metadata, Receipt};
+use nevermisscall::stream::{AckHandle, DeadLetter, DeadReason, DeliveryStreamExt, FailureReason, Metadata};
 use nevermisscall::webhook::Inbound;
-use nevermisscall::worker::Fire;
+use nevermisscall::worker::TimerFired;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -25,7 +25,7 @@ pub const DECODERS: [Decoder; 8] = [
     ("inbound", inbound),
     ("analyze task", task::<AnalyzeTask>),
     ("send task", task::<SendTask>),
-    ("timer", |data| decoded::<Fire>(data).is_some()),
+    ("timer", |data| decoded::<TimerFired>(data).is_some()),
     ("event", |data| decoded::<Envelope>(data).is_some()),
     ("dead letter", letter),
     ("mirrored business", business),
@@ -42,7 +42,7 @@ pub fn check(data: &[u8]) {
 
 /// Through the operator that every pipeline begins with.
 fn decoded<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
-    let raw = Receipt::detached(Metadata::new("nmc.fuzz", payload.to_vec())).with(());
+    let raw = AckHandle::detached(Metadata::new("nmc.fuzz", payload.to_vec())).with(());
     let step = stream::iter([raw]).decode::<T>().next().now_or_never().flatten().expect("one in, one out");
     match step {
         Ok(delivery) => Some(delivery.split().0),

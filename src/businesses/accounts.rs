@@ -2,7 +2,7 @@
 
 use crate::adapters::postgres::{Store, StoreError};
 use crate::adapters::twilio::Account;
-use crate::businesses::{Businesses, Mirror};
+use crate::businesses::{BusinessSnapshot, Businesses};
 use crate::config::{Secret, TwilioConfig};
 use crate::secrets::{SecretError, TokenCipher};
 
@@ -41,15 +41,15 @@ pub enum AccountError {
 #[derive(Clone)]
 pub struct Accounts<R = Store> {
     store: R,
-    mirror: Mirror,
+    snapshot: BusinessSnapshot,
     main: TwilioConfig,
     cipher: Option<TokenCipher>,
 }
 
 impl<R: Businesses> Accounts<R> {
     /// The accounts of the businesses in the store, and the main one.
-    pub fn new(store: R, mirror: Mirror, main: TwilioConfig, cipher: Option<TokenCipher>) -> Self {
-        Self { store, mirror, main, cipher }
+    pub fn new(store: R, snapshot: BusinessSnapshot, main: TwilioConfig, cipher: Option<TokenCipher>) -> Self {
+        Self { store, snapshot, main, cipher }
     }
 
     /// The account that a business sends with.
@@ -89,10 +89,10 @@ impl<R: Businesses> Accounts<R> {
         account_sid == self.main.account_sid
     }
 
-    /// Whether a business brings this account, as the mirror last saw it. Looked up in memory: for what must not be
+    /// Whether a business brings this account, as the snapshot last saw it. Looked up in memory: for what must not be
     /// believed, and may go first.
     pub fn is_known(&self, account_sid: &str) -> bool {
-        self.mirror.knows_account(account_sid)
+        self.snapshot.knows_account(account_sid)
     }
 
     fn main(&self) -> Account {
@@ -124,7 +124,7 @@ impl Accounts {
     pub async fn signing_tokens(&self, own_account: Option<&str>) -> Result<Vec<SigningToken>, AccountError> {
         let Some(sid) = own_account else { return Ok(self.main_tokens().map(SigningToken::main).collect()) };
         let table = self.store.signing_keys(sid);
-        let keys = self.mirror.instead_of(table, |mirror| mirror.signing_keys(sid)).await?;
+        let keys = self.snapshot.or_fallback(table, |snapshot| snapshot.signing_keys(sid)).await?;
         let opened = keys.into_iter().filter_map(|key| {
             let token = self.open(&key.business_id, &key.sealed).ok()?;
             Some(SigningToken { business_id: Some(key.business_id), token })

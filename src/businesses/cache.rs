@@ -13,10 +13,10 @@ use crate::adapters::postgres::{BusinessRecord, Store, StoreError, Stored};
 use crate::domain::business::Profile;
 use crate::domain::phone::PhoneNumber;
 
-use super::Mirror;
+use super::BusinessSnapshot;
 
 /// How long another process's change of a business may go unnoticed here.
-const FRESH: Duration = Duration::from_secs(2);
+const CACHE_TTL: Duration = Duration::from_secs(2);
 const CAPACITY: u64 = 20_000;
 
 /// The businesses. Each read is of what was committed last, or an error: a failed look-up is never "none".
@@ -39,9 +39,9 @@ impl Businesses for Store {
 /// The businesses could not be looked up.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("businesses cannot be looked up: {0}")]
-pub struct DirectoryError(#[source] Arc<StoreError>);
+pub struct BusinessCacheError(#[source] Arc<StoreError>);
 
-impl From<StoreError> for DirectoryError {
+impl From<StoreError> for BusinessCacheError {
     fn from(error: StoreError) -> Self {
         Self(Arc::new(error))
     }
@@ -60,35 +60,35 @@ impl LookedUp {
     }
 
     fn if_fresh(self) -> Option<Arc<Profile>> {
-        (self.at.elapsed() < FRESH).then_some(self.profile)
+        (self.at.elapsed() < CACHE_TTL).then_some(self.profile)
     }
 }
 
-/// The directory; clones share it.
+/// The cache; clones share it.
 #[derive(Debug, Clone)]
-pub struct Directory<R = Store> {
+pub struct BusinessCache<R = Store> {
     store: R,
-    mirror: Mirror,
+    snapshot: BusinessSnapshot,
     by_phone: Cache<PhoneNumber, LookedUp>,
     by_id: Cache<String, LookedUp>,
 }
 
-impl<R: Businesses> Directory<R> {
-    /// A directory of what the store holds, or of its mirror while the store is away.
-    pub fn new(store: R, mirror: Mirror) -> Self {
-        Self { store, mirror, by_phone: Cache::new(CAPACITY), by_id: Cache::new(CAPACITY) }
+impl<R: Businesses> BusinessCache<R> {
+    /// A cache of what the store holds, or of its snapshot while the store is away.
+    pub fn new(store: R, snapshot: BusinessSnapshot) -> Self {
+        Self { store, snapshot, by_phone: Cache::new(CAPACITY), by_id: Cache::new(CAPACITY) }
     }
 
     /// The business that a number belongs to.
     ///
     /// # Errors
     /// When the store is away.
-    pub async fn by_phone(&self, phone: &PhoneNumber) -> Result<Option<Arc<Profile>>, DirectoryError> {
+    pub async fn by_phone(&self, phone: &PhoneNumber) -> Result<Option<Arc<Profile>>, BusinessCacheError> {
         if let Some(profile) = self.by_phone.get(phone).and_then(LookedUp::if_fresh) {
             return Ok(Some(profile));
         }
         let table = async { self.store.business_by_phone(phone).await?.map(parse).transpose() };
-        let found = self.mirror.instead_of(table, |mirror| mirror.by_phone(phone).map(Some)).await?;
+        let found = self.snapshot.or_fallback(table, |snapshot| snapshot.by_phone(phone).map(Some)).await?;
         let Some(profile) = found else { return Ok(None) };
         self.by_phone.insert(phone.clone(), LookedUp::now(&profile));
         Ok(Some(profile))
@@ -98,12 +98,12 @@ impl<R: Businesses> Directory<R> {
     ///
     /// # Errors
     /// When the store is away.
-    pub async fn by_id(&self, id: &str) -> Result<Option<Arc<Profile>>, DirectoryError> {
+    pub async fn by_id(&self, id: &str) -> Result<Option<Arc<Profile>>, BusinessCacheError> {
         if let Some(profile) = self.by_id.get(id).and_then(LookedUp::if_fresh) {
             return Ok(Some(profile));
         }
         let table = async { self.store.business(id).await?.map(parse).transpose() };
-        let found = self.mirror.instead_of(table, |mirror| mirror.by_id(id).map(Some)).await?;
+        let found = self.snapshot.or_fallback(table, |snapshot| snapshot.by_id(id).map(Some)).await?;
         let Some(profile) = found else { return Ok(None) };
         self.by_id.insert(id.to_owned(), LookedUp::now(&profile));
         Ok(Some(profile))
@@ -113,7 +113,7 @@ impl<R: Businesses> Directory<R> {
     pub fn forget_all(&self) {
         self.by_phone.invalidate_all();
         self.by_id.invalidate_all();
-        self.mirror.look_again();
+        self.snapshot.look_again();
     }
 }
 

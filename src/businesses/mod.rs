@@ -6,5 +6,5 @@ mod cache;
 mod snapshot;
 
 pub use accounts::{AccountError, Accounts, SigningToken};
-pub use cache::{Businesses, Directory, DirectoryError};
-pub use snapshot::{Mirror, keep_mirror};
+pub use cache::{BusinessCache, BusinessCacheError, Businesses};
+pub use snapshot::{BusinessSnapshot, keep_snapshot};

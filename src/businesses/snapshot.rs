@@ -1,7 +1,7 @@
 //! The businesses as they were last seen, for when PostgreSQL is away: in memory, and in a bucket of JetStream for a
 //! process that starts meanwhile.
 //!
-//! Fed from the table, every few seconds; feeds [`super::Directory`] and the accounts' signatures. It is asked only where
+//! Fed from the table, every few seconds; feeds [`super::BusinessCache`] and the accounts' signatures. It is asked only where
 //! the table does not answer. Auth tokens stay encrypted in it.
 
 use std::collections::{HashMap, HashSet};
@@ -20,13 +20,13 @@ use crate::domain::business::Profile;
 use crate::domain::phone::PhoneNumber;
 
 /// How often the table is looked at.
-const EVERY: Duration = Duration::from_secs(5);
-/// How long the table may take to answer before the mirror does: a caller hears silence meanwhile.
-const PATIENCE: Duration = Duration::from_millis(600);
-/// While the table is known to be away, it is tried again this often; in between the mirror answers at once.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
+/// How long the table may take to answer before the snapshot does: a caller hears silence meanwhile.
+const LOOKUP_TIMEOUT: Duration = Duration::from_millis(600);
+/// While the table is known to be away, it is tried again this often; in between the snapshot answers at once.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 
-/// A business in the mirror.
+/// A business in the snapshot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Mirrored {
     profile: Profile,
@@ -42,29 +42,29 @@ struct Image {
     accounts: HashSet<String>,
 }
 
-/// The mirror; clones share it.
+/// The snapshot; clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Mirror {
+pub struct BusinessSnapshot {
     image: Arc<RwLock<Image>>,
     /// When the table was last found away, as long as it is.
     away: Arc<Mutex<Option<Instant>>>,
     changed: Arc<Notify>,
 }
 
-impl Mirror {
-    /// Asks the table, or the mirror where the table does not answer; its error where the mirror does not know either.
+impl BusinessSnapshot {
+    /// Asks the table, or the snapshot where the table does not answer; its error where the snapshot does not know either.
     ///
     /// # Errors
-    /// When the table is away, and what is asked for is not in the mirror.
-    pub async fn instead_of<T>(
+    /// When the table is away, and what is asked for is not in the snapshot.
+    pub async fn or_fallback<T>(
         &self,
         table: impl Future<Output = Result<T, StoreError>>,
-        mirror: impl FnOnce(&Self) -> Option<T>,
+        snapshot: impl FnOnce(&Self) -> Option<T>,
     ) -> Result<T, StoreError> {
         let error = if self.is_away() {
             StoreError::away()
         } else {
-            match tokio::time::timeout(PATIENCE, table).await {
+            match tokio::time::timeout(LOOKUP_TIMEOUT, table).await {
                 Ok(Ok(found)) => {
                     self.is_back();
                     return Ok(found);
@@ -75,10 +75,10 @@ impl Mirror {
             }
         };
         self.went_away(&error);
-        mirror(self).ok_or(error)
+        snapshot(self).ok_or(error)
     }
 
-    /// A business was changed here: the mirror follows at once.
+    /// A business was changed here: the snapshot follows at once.
     pub fn look_again(&self) {
         self.changed.notify_one();
     }
@@ -91,7 +91,7 @@ impl Mirror {
     fn went_away(&self, error: &StoreError) {
         let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
         if away.is_none() {
-            tracing::debug!(%error, "businesses are looked up in their mirror until PostgreSQL is back");
+            tracing::debug!(%error, "businesses are looked up in their snapshot until PostgreSQL is back");
         }
         if away.is_none_or(|since| since.elapsed() >= TRY_AGAIN) {
             *away = Some(Instant::now());
@@ -161,21 +161,26 @@ impl Mirrored {
     }
 }
 
-/// Keeps the mirror true until `shutdown`.
-pub async fn keep_mirror(mirror: Mirror, store: Store, jetstream: JetStream, shutdown: CancellationToken) {
+/// Keeps the snapshot true until `shutdown`.
+pub async fn keep_snapshot(
+    snapshot: BusinessSnapshot,
+    store: Store,
+    jetstream: JetStream,
+    shutdown: CancellationToken,
+) {
     let keeping = async {
         let mut bucket = None;
         loop {
-            if let Err(error) = keep_once(&mirror, &store, &jetstream, &mut bucket).await {
-                tracing::debug!(%error, "the mirror of the businesses is as it was");
+            if let Err(error) = keep_once(&snapshot, &store, &jetstream, &mut bucket).await {
+                tracing::debug!(%error, "the snapshot of the businesses is as it was");
             }
-            let _changed_or_not = tokio::time::timeout(EVERY, mirror.changed.notified()).await;
+            let _changed_or_not = tokio::time::timeout(POLL_INTERVAL, snapshot.changed.notified()).await;
         }
     };
     shutdown.run_until_cancelled(keeping).await;
 }
 
-/// Why the mirror is as it was.
+/// Why the snapshot is as it was.
 #[derive(Debug, thiserror::Error)]
 enum KeepError {
     #[error(transparent)]
@@ -186,7 +191,7 @@ enum KeepError {
 
 /// `bucket` is what the bucket holds, once it has been read.
 async fn keep_once(
-    mirror: &Mirror,
+    snapshot: &BusinessSnapshot,
     store: &Store,
     jetstream: &JetStream,
     bucket: &mut Option<HashMap<String, Bytes>>,
@@ -198,11 +203,11 @@ async fn keep_once(
                 // Older than the table, and better than nothing.
                 let readable = entries.values().filter_map(|entry| serde_json::from_slice(entry).ok());
                 if table.is_err() {
-                    mirror.replace(readable);
+                    snapshot.replace(readable);
                 }
                 *bucket = Some(entries);
             }
-            Err(error) => tracing::debug!(%error, "the mirror cannot be read"),
+            Err(error) => tracing::debug!(%error, "the snapshot cannot be read"),
         }
     }
     let table = table?.into_iter().map(Mirrored::of).collect::<Result<Vec<_>, _>>()?;
@@ -210,11 +215,11 @@ async fn keep_once(
         .iter()
         .filter_map(|business| Some((business.profile.id.clone(), serde_json::to_vec(business).ok()?.into())))
         .collect();
-    mirror.replace(table);
+    snapshot.replace(table);
     let Some(entries) = bucket.as_mut() else { return Ok(()) };
     for (key, value) in &wanted {
         if entries.get(key) != Some(value) {
-            jetstream.mirror(key, value.clone()).await?;
+            jetstream.store_snapshot(key, value.clone()).await?;
             entries.insert(key.clone(), value.clone());
         }
     }

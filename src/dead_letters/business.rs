@@ -5,39 +5,39 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::adapters::postgres::{Store, StoreError};
-use crate::businesses::{Directory, DirectoryError};
+use crate::businesses::{BusinessCache, BusinessCacheError};
 use crate::domain::business::Signer;
 use crate::domain::phone::PhoneNumber;
 use crate::stream::DeadLetter;
 use crate::webhook::{EDGE_SUBJECT, Inbound, Webhook, form, signer_in};
 
 /// A letter is kept without its business where that takes longer to find out.
-const PATIENCE: Duration = Duration::from_millis(500);
+const LOOKUP_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Finds out whose letters are.
 #[derive(Debug, Clone)]
 pub struct Attribution {
-    directory: Directory,
+    business_cache: BusinessCache,
     store: Store,
 }
 
 #[derive(Debug, thiserror::Error)]
 enum LookUpError {
     #[error(transparent)]
-    Directory(#[from] DirectoryError),
+    BusinessCache(#[from] BusinessCacheError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Attribution {
     /// Looks here.
-    pub fn new(directory: Directory, store: Store) -> Self {
-        Self { directory, store }
+    pub fn new(business_cache: BusinessCache, store: Store) -> Self {
+        Self { business_cache, store }
     }
 
     /// The business that a letter belongs to; `None` where there is none, or it cannot be found out now.
     pub async fn business_of(&self, letter: &DeadLetter) -> Option<String> {
-        match tokio::time::timeout(PATIENCE, self.look_up(letter)).await {
+        match tokio::time::timeout(LOOKUP_TIMEOUT, self.look_up(letter)).await {
             Ok(Ok(business_id)) => business_id,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "a dead letter is kept without its business");
@@ -98,7 +98,7 @@ impl Attribution {
 
     async fn by_number(&self, to: Option<String>, signer: &Signer) -> Result<Option<String>, LookUpError> {
         let Some(phone) = to.and_then(|to| to.parse::<PhoneNumber>().ok()) else { return Ok(None) };
-        let business = self.directory.by_phone(&phone).await?;
+        let business = self.business_cache.by_phone(&phone).await?;
         Ok(business.filter(|business| business.is_spoken_for_by(signer)).map(|business| business.id.clone()))
     }
 
@@ -114,7 +114,7 @@ impl Attribution {
         if signer.own_account.is_none() {
             return Ok(Some(business_id.to_owned()));
         }
-        let business = self.directory.by_id(business_id).await?;
+        let business = self.business_cache.by_id(business_id).await?;
         Ok(business.filter(|business| business.is_spoken_for_by(signer)).map(|business| business.id.clone()))
     }
 }

@@ -12,7 +12,7 @@ use crate::adapters::outage;
 use crate::config::Rate;
 
 /// How often the queue is looked at.
-const EVERY: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// How many are put back in one transaction.
 const BATCH: u32 = 100;
 /// How many letters are read at once to be queued.
@@ -20,7 +20,7 @@ const PAGE: usize = 500;
 
 /// Puts back what is queued until `shutdown`.
 pub async fn replay_queued(letters: DeadLetters, rate: Rate, shutdown: CancellationToken) {
-    let mut ticks = tokio::time::interval(EVERY);
+    let mut ticks = tokio::time::interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
         if let Err(error) = drain(&letters, rate).await {

@@ -75,7 +75,7 @@ pub fn dead_letter(letter: &DeadLetter, business_id: Option<String>, message_id:
 impl<P: Publish> DeadLetterSink for DeadLetterStream<P> {
     type Error = PublishError;
 
-    fn bury<'a>(&'a self, letter: &'a DeadLetter) -> BoxFuture<'a, Result<(), PublishError>> {
+    fn dead_letter<'a>(&'a self, letter: &'a DeadLetter) -> BoxFuture<'a, Result<(), PublishError>> {
         Box::pin(self.keep(letter, format!("dead:{}:{}", letter.subject, letter.stream_sequence)))
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::conversation::{Decision, Effect, Input, MessageReport};
 pub(super) fn entry(told: &Input, decision: &Decision) -> AuditEntry {
     let (actor, actor_id, action, mut data) = who_did_what(told);
     let messages = decision.messages.iter().map(|message| json!({ "id": message.id, "kind": message.kind }));
-    let windows = decision.windows.iter().map(|w| json!({ "id": w.id, "state": w.state, "because": w.because }));
+    let windows = decision.windows.iter().map(|w| json!({ "id": w.id, "state": w.state, "because": w.reason }));
     let events = decision.effects.iter().filter_map(|effect| match effect {
         Effect::Emit(event) => Some(event.event_type.as_str()),
         _ => None,

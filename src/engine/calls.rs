@@ -1,8 +1,10 @@
-//! Calls through the shell: the call record, and the conversation that a missed call opens, in one transaction.
+//! Calls through the engine: the call record, and the conversation that a missed call opens, in one transaction.
 
 use std::sync::Arc;
 
-use super::{Applied, CallPart, Happening, InputId, Publish, Records, Shell, ShellError, Target, Until, effects};
+use super::{
+    Applied, CallPart, ConversationStore, Engine, EngineError, Happening, InputId, Publish, Target, Until, effects,
+};
 use crate::adapters::postgres::{Commit, Committed};
 use crate::domain::business::Profile;
 use crate::domain::call::{self, CallInput};
@@ -22,7 +24,7 @@ pub enum CallReport {
     NotYet,
 }
 
-impl<R: Records, P: Publish> Shell<R, P> {
+impl<R: ConversationStore, P: Publish> Engine<R, P> {
     /// Decides what a report means for the call, and for the caller's conversation if the call was missed.
     ///
     /// # Errors
@@ -32,7 +34,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
         business: &Arc<Profile>,
         input: &InputId<'_>,
         report: &CallInput,
-    ) -> Result<CallReport, ShellError> {
+    ) -> Result<CallReport, EngineError> {
         if let Some(seen) = self.store.seen(input.id, input.body_hash).await? {
             return self.seen_before(seen).await.map(CallReport::from);
         }
@@ -61,7 +63,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
     }
 
     /// A call that concerns no conversation.
-    async fn record(&self, input: &InputId<'_>, part: &CallPart) -> Result<CallReport, ShellError> {
+    async fn record(&self, input: &InputId<'_>, part: &CallPart) -> Result<CallReport, EngineError> {
         let commit = Commit {
             input_id: input.id,
             body_hash: input.body_hash,
@@ -77,7 +79,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
                 self.outbox.drain(part.call.id).await?;
                 Ok(CallReport::Done)
             }
-            Committed::Conflict | Committed::CallConflict | Committed::NumberMoved => Err(ShellError::Contended),
+            Committed::Conflict | Committed::CallConflict | Committed::NumberMoved => Err(EngineError::Contended),
             seen @ Committed::Seen { .. } => self.seen_before(seen).await.map(CallReport::from),
         }
     }

@@ -12,7 +12,7 @@ use super::{InputId, event_id};
 use crate::adapters::jetstream::subjects;
 use crate::adapters::postgres::OutboxRow;
 use crate::domain::call::Call;
-use crate::domain::conversation::{Business, Conversation, Decision, Effect, Event, Urgent};
+use crate::domain::conversation::{Business, Conversation, Decision, Effect, Event, Priority};
 
 /// The task to ask DispatchBot.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,8 +23,9 @@ pub struct AnalyzeTask {
     pub window_id: Uuid,
     /// When it closed.
     pub closed_at: DateTime<Utc>,
-    /// How much it hurries.
-    pub urgent: Urgent,
+    /// How soon an answer is needed.
+    #[serde(rename = "urgent")]
+    pub priority: Priority,
 }
 
 /// The task to send a message.
@@ -59,11 +60,12 @@ fn row(
     let conversation_id = conversation.id;
     match effect {
         Effect::ArmTimer { at } => arm(conversation_id, *at, &input.trace),
-        Effect::Analyze { window_id, closed_at, urgent } => {
-            let task = AnalyzeTask { conversation_id, window_id: *window_id, closed_at: *closed_at, urgent: *urgent };
+        Effect::Analyze { window_id, closed_at, priority } => {
+            let task =
+                AnalyzeTask { conversation_id, window_id: *window_id, closed_at: *closed_at, priority: *priority };
             task_row(
                 conversation_id,
-                subjects::analyze(conversation_id, *urgent == Urgent::Emergency),
+                subjects::analyze(conversation_id, *priority),
                 format!("analyze:{window_id}"),
                 &task,
                 &input.trace,
@@ -73,7 +75,7 @@ fn row(
             let task = SendTask { conversation_id, message_id: *message_id, responds_to: *responds_to };
             task_row(
                 conversation_id,
-                subjects::send_sms(conversation_id, hurries(decision, *message_id)),
+                subjects::send_sms(conversation_id, priority(decision, *message_id)),
                 format!("send:{message_id}"),
                 &task,
                 &input.trace,
@@ -85,10 +87,14 @@ fn row(
     }
 }
 
-/// Whether a message goes by the queue of those that hurry: what a person wrote, and whatever an emergency needs.
-fn hurries(decision: &Decision, message_id: Uuid) -> bool {
-    let written = decision.messages.iter().find(|message| message.id == message_id);
-    decision.conversation.emergency_detected || written.is_some_and(|message| message.kind.goes_ahead())
+/// Which queue a message takes.
+fn priority(decision: &Decision, message_id: Uuid) -> Priority {
+    let in_emergency = decision.conversation.emergency_detected;
+    match decision.messages.iter().find(|message| message.id == message_id) {
+        Some(message) => message.kind.priority(in_emergency),
+        None if in_emergency => Priority::Urgent,
+        None => Priority::Normal,
+    }
 }
 
 /// The outbox rows of a call's own events.

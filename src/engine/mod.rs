@@ -1,4 +1,4 @@
-//! The shell around the rules: load, decide, one transaction, publish.
+//! The engine around the rules: load, decide, one transaction, publish.
 //!
 //! Fed by the pipelines (webhooks, timers, DispatchBot's answers, Twilio's outcomes); feeds the store and, through the
 //! outbox, JetStream. It guarantees that an input changes a conversation once however often it is repeated, that
@@ -7,14 +7,14 @@
 
 mod audit;
 mod calls;
+mod conversation_cache;
 mod effects;
-mod hot;
 mod outbox;
 mod ports;
 mod sweeper;
 mod takeover_wait;
 
-use crate::businesses::{Directory, DirectoryError};
+use crate::businesses::{BusinessCache, BusinessCacheError};
 use crate::clock::Clock;
 use crate::trace::Trace;
 use std::sync::Arc;
@@ -38,24 +38,24 @@ pub use calls::CallReport;
 pub(crate) use effects::cloud_event;
 pub use effects::{AnalyzeTask, SendTask};
 pub use outbox::{Outbox, OutboxError};
-pub use ports::{Publish, Records, WaitingEffects};
+pub use ports::{ConversationStore, Publish, WaitingEffects};
 pub use sweeper::sweep;
 pub use takeover_wait::settled;
 
-use hot::HotConversations;
+use conversation_cache::ConversationCache;
 
 /// How often a decision is made again when somebody else was quicker, before the input is given back.
 const ATTEMPTS: usize = 16;
 
 /// What can go wrong on the way from an input to its effects. Nothing is lost: the input is tried again.
 #[derive(Debug, thiserror::Error)]
-pub enum ShellError {
+pub enum EngineError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The businesses could not be looked up.
     #[error(transparent)]
-    Directory(#[from] DirectoryError),
+    BusinessCache(#[from] BusinessCacheError),
     /// The effects are committed, but not all of them are published yet.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
@@ -93,12 +93,12 @@ impl Target {
     }
 }
 
-/// What happened, as the shell is told it.
+/// What happened, as the engine is told it.
 #[derive(Debug, Clone)]
 pub enum Happening {
     /// All that the rules need.
     Input(Input),
-    /// Something became of a message; the shell reads the message's row beside the conversation's.
+    /// Something became of a message; the engine reads the message's row beside the conversation's.
     Message {
         /// The message.
         id: Uuid,
@@ -160,23 +160,29 @@ struct CallPart {
     rows: Vec<OutboxRow>,
 }
 
-/// The shell; clones share everything.
+/// The engine; clones share everything.
 #[derive(Debug, Clone)]
-pub struct Shell<R = Store, P = Publisher> {
+pub struct Engine<R = Store, P = Publisher> {
     store: R,
     outbox: Outbox<R, P>,
-    directory: Directory<R>,
-    hot: HotConversations,
+    business_cache: BusinessCache<R>,
+    hot: ConversationCache,
     policy: Arc<Policy>,
     clock: Clock,
     metrics: Metrics,
 }
 
-impl<R: Records, P: Publish> Shell<R, P> {
-    /// A shell around the rules of `policy`, with the system's time.
-    pub fn new(store: R, outbox: Outbox<R, P>, directory: Directory<R>, policy: Policy, metrics: Metrics) -> Self {
-        let (hot, policy) = (HotConversations::new(), Arc::new(policy));
-        Self { store, outbox, directory, hot, policy, clock: Clock::default(), metrics }
+impl<R: ConversationStore, P: Publish> Engine<R, P> {
+    /// A engine around the rules of `policy`, with the system's time.
+    pub fn new(
+        store: R,
+        outbox: Outbox<R, P>,
+        business_cache: BusinessCache<R>,
+        policy: Policy,
+        metrics: Metrics,
+    ) -> Self {
+        let (hot, policy) = (ConversationCache::new(), Arc::new(policy));
+        Self { store, outbox, business_cache, hot, policy, clock: Clock::default(), metrics }
     }
 
     /// The same with another time.
@@ -191,8 +197,8 @@ impl<R: Records, P: Publish> Shell<R, P> {
     }
 
     /// The businesses.
-    pub fn directory(&self) -> &Directory<R> {
-        &self.directory
+    pub fn business_cache(&self) -> &BusinessCache<R> {
+        &self.business_cache
     }
 
     /// The store, for reads that the rules do not take part in.
@@ -209,7 +215,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
         target: &Target,
         input: &InputId<'_>,
         happening: &Happening,
-    ) -> Result<Applied, ShellError> {
+    ) -> Result<Applied, EngineError> {
         self.apply_with_call(target, input, happening, None, Until::Published).await
     }
 
@@ -217,7 +223,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
     ///
     /// # Errors
     /// When a part is missing, and nothing was changed.
-    pub async fn command(&self, conversation_id: Uuid, input_id: &str, command: Input) -> Result<Applied, ShellError> {
+    pub async fn command(&self, conversation_id: Uuid, input_id: &str, command: Input) -> Result<Applied, EngineError> {
         let input = InputId { id: input_id, body_hash: None, trace: Trace::start() };
         let happening = Happening::Input(command);
         self.apply_with_call(&Target::Id(conversation_id), &input, &happening, None, Until::Committed).await
@@ -231,7 +237,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
         happening: &Happening,
         call: Option<&CallPart>,
         until: Until,
-    ) -> Result<Applied, ShellError> {
+    ) -> Result<Applied, EngineError> {
         if input.body_hash.is_some()
             && let Some(seen) = self.store.seen(input.id, input.body_hash).await?
         {
@@ -291,10 +297,10 @@ impl<R: Records, P: Publish> Shell<R, P> {
                     self.metrics.cas_conflict();
                     self.hot.forget(&decision.conversation);
                 }
-                Committed::CallConflict => return Err(ShellError::Contended),
+                Committed::CallConflict => return Err(EngineError::Contended),
                 Committed::NumberMoved => {
-                    self.directory.forget_all();
-                    return Err(ShellError::NumberMoved);
+                    self.business_cache.forget_all();
+                    return Err(EngineError::NumberMoved);
                 }
                 seen @ Committed::Seen { .. } => {
                     self.hot.forget(&decision.conversation);
@@ -302,7 +308,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
                 }
             }
         }
-        Err(ShellError::Contended)
+        Err(EngineError::Contended)
     }
 
     async fn decide(
@@ -312,11 +318,11 @@ impl<R: Records, P: Publish> Shell<R, P> {
         input: &InputId<'_>,
         happening: &Happening,
         now: DateTime<Utc>,
-    ) -> Result<Option<(Decision, conversation::Business, AuditEntry)>, ShellError> {
+    ) -> Result<Option<(Decision, conversation::Business, AuditEntry)>, EngineError> {
         let (business, may_write) = match (target, state) {
             (Target::Open { business, .. }, _) => (business.for_rules(), true),
             (Target::Id(_), None) => return Ok(None),
-            (Target::Id(_), Some(conversation)) => match self.directory.by_id(&conversation.business_id).await? {
+            (Target::Id(_), Some(conversation)) => match self.business_cache.by_id(&conversation.business_id).await? {
                 Some(profile) => (profile.for_rules(), profile.may_write_in(conversation)),
                 None => (business::forgotten(conversation), false),
             },
@@ -361,7 +367,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
         }))
     }
 
-    async fn load(&self, target: &Target) -> Result<(Option<Conversation>, bool), ShellError> {
+    async fn load(&self, target: &Target) -> Result<(Option<Conversation>, bool), EngineError> {
         if let Some(hot) = self.hot.find(target) {
             self.metrics.cache(true);
             return Ok((Some(hot), true));
@@ -380,7 +386,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
     }
 
     /// An input that came again: what it entailed may still wait to be published.
-    async fn seen_before(&self, seen: Committed) -> Result<Applied, ShellError> {
+    async fn seen_before(&self, seen: Committed) -> Result<Applied, EngineError> {
         let Committed::Seen { outbox_keys, same_body } = seen else {
             return Ok(Applied::Nothing { status: None });
         };
@@ -390,7 +396,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
     }
 
     /// A timer that fired too early is armed again: nothing is written for it.
-    async fn arm_only(&self, decision: &Decision) -> Result<(), ShellError> {
+    async fn arm_only(&self, decision: &Decision) -> Result<(), EngineError> {
         for effect in &decision.effects {
             if let Effect::ArmTimer { at } = effect {
                 self.outbox.arm(decision.conversation.id, *at).await?;

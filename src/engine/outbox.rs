@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::effects;
-use super::{Publish, Records, WaitingEffects};
+use super::{ConversationStore, Publish, WaitingEffects};
 use crate::adapters::jetstream::{Outgoing, PublishError, Published, Publisher};
 use crate::adapters::postgres::{OutboxRow, Store, StoreError, WaitingRow};
 use crate::telemetry::Metrics;
@@ -32,7 +32,7 @@ pub struct Outbox<R = Store, P = Publisher> {
     metrics: Metrics,
 }
 
-impl<R: Records, P: Publish> Outbox<R, P> {
+impl<R: ConversationStore, P: Publish> Outbox<R, P> {
     /// An outbox that publishes here.
     pub fn new(store: R, publisher: P, metrics: Metrics) -> Self {
         Self { store, publisher, metrics }

@@ -1,4 +1,4 @@
-//! What the shell needs of its neighbours, PostgreSQL and JetStream, and what they have to guarantee for it.
+//! What the engine needs of its neighbours, PostgreSQL and JetStream, and what they have to guarantee for it.
 //!
 //! Implemented by [`Store`] and [`Publisher`], which every use takes where it names nothing else.
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::adapters::jetstream::{Outgoing, PublishError, Published, Publisher};
 use crate::adapters::postgres::{
-    CodeAnswer, Commit, Committed, Draining, Message, Overdue, PhoneAnswer, ReleasedConversation, Store, Stored,
+    CodeAnswer, Commit, Committed, Message, OutboxBatch, Overdue, PhoneAnswer, ReleasedConversation, Store, Stored,
     WaitingRow,
 };
 use crate::domain::call::Call;
@@ -17,9 +17,9 @@ use crate::domain::phone::PhoneNumber;
 
 /// Conversations, calls, messages and the effects on their way. Reads see what was committed last. An error may hide a
 /// write that was done all the same, so everything here may be repeated.
-pub trait Records: Businesses {
+pub trait ConversationStore: Businesses {
     /// A key's waiting effects, locked.
-    type Draining: WaitingEffects;
+    type OutboxBatch: WaitingEffects;
 
     /// All of it or nothing: the inbox, which takes an input's id once; the conversation and the call, each
     /// compare-and-set on its version; one open conversation for each business, number and customer; the
@@ -47,8 +47,8 @@ pub trait Records: Businesses {
     fn message(&self, id: Uuid) -> impl Future<Output = Stored<Option<Message>>> + Send;
     /// One message, by Twilio's id; see [`Store::message_by_sid`].
     fn message_by_sid(&self, twilio_sid: &str) -> impl Future<Output = Stored<Option<Message>>> + Send;
-    /// A customer's message had arrived by this time; see [`Store::had_arrived`].
-    fn had_arrived(&self, twilio_sid: &str, at: DateTime<Utc>) -> impl Future<Output = Stored<()>> + Send;
+    /// A customer's message had arrived by this time; see [`Store::backdate_arrival`].
+    fn backdate_arrival(&self, twilio_sid: &str, at: DateTime<Utc>) -> impl Future<Output = Stored<()>> + Send;
     /// One call, by Twilio's id; see [`Store::call`].
     fn call(&self, call_sid: &str) -> impl Future<Output = Stored<Option<Call>>> + Send;
     /// What the ledger says of a customer; see [`Store::opted_out_at`].
@@ -73,7 +73,7 @@ pub trait Records: Businesses {
     /// Takes a text for the answer to a code, if the phone was asked for one; see [`Store::phone_answered`].
     fn phone_answered(&self, answer: &CodeAnswer<'_>) -> impl Future<Output = Stored<PhoneAnswer>> + Send;
     /// Waits for whoever drains the key now, and locks what waits under it; see [`Store::drain`].
-    fn drain(&self, key: Uuid) -> impl Future<Output = Stored<Self::Draining>> + Send;
+    fn drain(&self, key: Uuid) -> impl Future<Output = Stored<Self::OutboxBatch>> + Send;
     /// How many messages of the AI are claimed in a conversation; see [`Store::ai_messages_under_way`].
     fn ai_messages_under_way(&self, conversation_id: Uuid) -> impl Future<Output = Stored<i64>> + Send;
     /// Keys whose effects were left behind; see [`Store::stale_outbox_keys`].
@@ -97,7 +97,7 @@ pub trait Records: Businesses {
 pub trait WaitingEffects: Send {
     /// In the order of their commit.
     fn rows(&self) -> &[WaitingRow];
-    /// Marks the first `count` of them as published, and lets go; see [`Draining::published`].
+    /// Marks the first `count` of them as published, and lets go; see [`OutboxBatch::published`].
     fn published(self, count: usize) -> impl Future<Output = Stored<()>> + Send;
 }
 
@@ -118,8 +118,8 @@ pub trait Publish: Clone + Send + Sync + 'static {
     > + Send;
 }
 
-impl Records for Store {
-    type Draining = Draining;
+impl ConversationStore for Store {
+    type OutboxBatch = OutboxBatch;
 
     async fn commit(&self, commit: &Commit<'_>) -> Stored<Committed> {
         self.commit(commit).await
@@ -152,8 +152,8 @@ impl Records for Store {
     async fn message_by_sid(&self, twilio_sid: &str) -> Stored<Option<Message>> {
         self.message_by_sid(twilio_sid).await
     }
-    async fn had_arrived(&self, twilio_sid: &str, at: DateTime<Utc>) -> Stored<()> {
-        self.had_arrived(twilio_sid, at).await
+    async fn backdate_arrival(&self, twilio_sid: &str, at: DateTime<Utc>) -> Stored<()> {
+        self.backdate_arrival(twilio_sid, at).await
     }
     async fn call(&self, call_sid: &str) -> Stored<Option<Call>> {
         self.call(call_sid).await
@@ -175,7 +175,7 @@ impl Records for Store {
     async fn phone_answered(&self, answer: &CodeAnswer<'_>) -> Stored<PhoneAnswer> {
         self.phone_answered(answer).await
     }
-    async fn drain(&self, key: Uuid) -> Stored<Draining> {
+    async fn drain(&self, key: Uuid) -> Stored<OutboxBatch> {
         self.drain(key).await
     }
     async fn ai_messages_under_way(&self, conversation_id: Uuid) -> Stored<i64> {
@@ -201,7 +201,7 @@ impl Records for Store {
     }
 }
 
-impl WaitingEffects for Draining {
+impl WaitingEffects for OutboxBatch {
     fn rows(&self) -> &[WaitingRow] {
         &self.rows
     }

@@ -9,14 +9,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Happening, InputId, Publish, Records, Shell, ShellError, Target};
+use super::{ConversationStore, Engine, EngineError, Happening, InputId, Publish, Target};
 use crate::adapters::outage;
 use crate::adapters::postgres::{Overdue, ReleasedConversation};
 use crate::domain::conversation::Input;
 use crate::trace::Trace;
 
 /// How often it looks.
-const EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// An effect that waits longer than this was left behind: whoever committed it publishes at once.
 const OUTBOX_STALE_SECONDS: f64 = 2.0;
 /// A window whose deadline passed this long ago has a timer that is stuck or lost; a timer is at most 0.25 s late.
@@ -56,7 +56,7 @@ impl Rearmed {
                 let pause = match known {
                     Some(pause) if !wanted => *pause,
                     known => {
-                        let next = known.map_or(EVERY * 2, |pause| pause.next);
+                        let next = known.map_or(POLL_INTERVAL * 2, |pause| pause.next);
                         let longer = (next * 2).min(LONGEST_PAUSE);
                         Pause { deadline: overdue.deadline, until: now + next, next: longer }
                     }
@@ -69,13 +69,13 @@ impl Rearmed {
 }
 
 /// Sweeps until `shutdown`.
-pub async fn sweep<R: Records, P: Publish>(shell: Shell<R, P>, shutdown: CancellationToken) {
-    let mut ticks = tokio::time::interval(EVERY);
+pub async fn sweep<R: ConversationStore, P: Publish>(engine: Engine<R, P>, shutdown: CancellationToken) {
+    let mut ticks = tokio::time::interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut round = 0_u32;
     let mut rearmed = Rearmed::default();
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
-        if let Err(error) = shell.sweep_once(&mut rearmed, round.is_multiple_of(PRUNE_EVERY)).await {
+        if let Err(error) = engine.sweep_once(&mut rearmed, round.is_multiple_of(PRUNE_EVERY)).await {
             match outage::missing(&error) {
                 Some(service) => tracing::debug!(%service, "the sweeper waits"),
                 None => tracing::warn!(%error, "the sweeper could not look; it will again"),
@@ -85,10 +85,10 @@ pub async fn sweep<R: Records, P: Publish>(shell: Shell<R, P>, shutdown: Cancell
     }
 }
 
-impl<R: Records, P: Publish> Shell<R, P> {
-    async fn sweep_once(&self, rearmed: &mut Rearmed, prune: bool) -> Result<(), ShellError> {
+impl<R: ConversationStore, P: Publish> Engine<R, P> {
+    async fn sweep_once(&self, rearmed: &mut Rearmed, prune: bool) -> Result<(), EngineError> {
         // One that cannot be published holds up nothing but its own conversation.
-        let mut failure: Option<ShellError> = None;
+        let mut failure: Option<EngineError> = None;
         for key in self.store.stale_outbox_keys(OUTBOX_STALE_SECONDS, BATCH).await? {
             match self.outbox.drain(key).await {
                 Ok(published) => self.metrics.outbox_swept(published as u64),
@@ -112,7 +112,7 @@ impl<R: Records, P: Publish> Shell<R, P> {
     }
 
     /// Ends a conversation of a number that its business has given up.
-    async fn end_released(&self, released: ReleasedConversation) -> Result<(), ShellError> {
+    async fn end_released(&self, released: ReleasedConversation) -> Result<(), EngineError> {
         let ReleasedConversation { conversation_id, released_at } = released;
         let id = format!("number_released:{conversation_id}:{}", released_at.timestamp_micros());
         let input = InputId { id: &id, body_hash: None, trace: Trace::start() };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::Records;
+use super::ConversationStore;
 use crate::adapters::postgres::StoreError;
 
 /// How long a takeover waits for a message that is already at Twilio (docs/design.md, Fence and claim).
@@ -17,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// When the store is away.
-pub async fn settled<R: Records>(store: &R, conversation_id: Uuid) -> Result<bool, StoreError> {
+pub async fn settled<R: ConversationStore>(store: &R, conversation_id: Uuid) -> Result<bool, StoreError> {
     let asked_at = Instant::now();
     loop {
         if store.ai_messages_under_way(conversation_id).await? == 0 {

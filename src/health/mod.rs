@@ -5,12 +5,12 @@
 //! [`crate::adapters::outage::missing`].
 
 mod announce;
-mod look;
+mod probes;
 mod vitals;
 mod watch;
 
 pub use announce::AnnounceError;
-pub use look::{Look, Probes};
+pub use probes::{Look, Probes};
 pub use vitals::Vitals;
 pub use watch::watch;
 

@@ -13,7 +13,7 @@ use crate::outage::Service;
 use crate::telemetry::Metrics;
 
 /// Between two looks.
-const EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// A service has changed once so many looks in a row have found it so: a single slow answer is no outage.
 const LOOKS: u32 = 2;
 /// Changes that wait to be told, at the most: the oldest are forgotten first.
@@ -37,7 +37,7 @@ struct Watch {
 /// Watches until `shutdown`.
 pub async fn watch(probes: Probes, jetstream: JetStream, metrics: Metrics, shutdown: CancellationToken) {
     let mut watch = Watch::default();
-    let mut ticks = tokio::time::interval(EVERY);
+    let mut ticks = tokio::time::interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
         let Some(look) = shutdown.run_until_cancelled(probes.look()).await else { return };

@@ -4,9 +4,9 @@
 
 pub mod api;
 mod connections;
-mod durable;
-mod intake;
+mod durable_publish;
 mod limiter;
+mod load_shedding;
 mod look_ups;
 pub mod problem;
 mod ringing;
@@ -26,11 +26,11 @@ use crate::adapters::jetstream::JetStream;
 use crate::adapters::postgres::{Store, StoreError};
 use crate::adapters::redis::RedisSink;
 use crate::adapters::twilio::{MediaClient, TwilioClient};
-use crate::businesses::{Accounts, Directory};
+use crate::businesses::{Accounts, BusinessCache};
 use crate::config::{Config, PublicUrl, Rate};
 use crate::dead_letters::{Attribution, DeadLetters};
 use crate::domain::emergency;
-use crate::engine::Shell;
+use crate::engine::Engine;
 use crate::health::{Probes, Vitals};
 use crate::lifecycle::erasure::Eraser;
 use crate::secrets::TokenCipher;
@@ -40,8 +40,8 @@ use connections::Door;
 use problem::Problem;
 
 pub use api::openapi;
-pub use durable::{Durable, publish_waiting};
-pub use intake::{Intake, measure};
+pub use durable_publish::{DurablePublisher, publish_waiting};
+pub use load_shedding::{LoadShedder, measure};
 
 /// How long a webhook waits for what it has to look up.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
@@ -56,14 +56,14 @@ pub struct Edge {
 pub struct EdgeParts {
     pub(crate) public_url: PublicUrl,
     pub(crate) dial_timeout: Duration,
-    pub(crate) shell: Shell,
+    pub(crate) engine: Engine,
     pub(crate) store: Store,
     pub(crate) jetstream: JetStream,
-    pub(crate) durable: Durable,
-    pub(crate) intake: Arc<Intake>,
+    pub(crate) durable: DurablePublisher,
+    pub(crate) intake: Arc<LoadShedder>,
     pub(crate) ringing: ringing::Ringing,
     pub(crate) probes: Probes,
-    pub(crate) directory: Directory,
+    pub(crate) business_cache: BusinessCache,
     pub(crate) accounts: Accounts,
     pub(crate) twilio: TwilioClient,
     signers: twilio::Signers,
@@ -93,7 +93,7 @@ impl std::ops::Deref for Edge {
 
 impl EdgeParts {
     /// Waits for an answer of the store no longer than Twilio should be kept waiting: a caller hears silence meanwhile.
-    pub(crate) async fn patiently<T, E: std::error::Error + 'static>(
+    pub(crate) async fn with_lookup_timeout<T, E: std::error::Error + 'static>(
         &self,
         asked: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Problem> {
@@ -111,7 +111,7 @@ impl Edge {
         config: &Config,
         jetstream: JetStream,
         redis: Arc<RedisSink>,
-        shell: Shell,
+        engine: Engine,
         accounts: Accounts,
         twilio: TwilioClient,
         media: MediaClient,
@@ -122,25 +122,25 @@ impl Edge {
         _rules: emergency::Loaded,
         shutdown: CancellationToken,
     ) -> Self {
-        let letters = DeadLetters::new(jetstream.clone(), shell.store().clone());
+        let letters = DeadLetters::new(jetstream.clone(), engine.store().clone());
         let inner = EdgeParts {
-            eraser: Eraser::new(shell.clone(), letters.clone(), Arc::clone(&redis)),
+            eraser: Eraser::new(engine.clone(), letters.clone(), Arc::clone(&redis)),
             public_url: config.public_url.clone(),
             dial_timeout: config.dial_timeout,
             replay_rate: config.replay_rate,
-            intake: Arc::new(Intake::new(config.max_backlog, metrics.clone())),
+            intake: Arc::new(LoadShedder::new(config.max_backlog, metrics.clone())),
             ringing: ringing::Ringing::default(),
-            durable: Durable::new(&jetstream, shell.store().clone(), metrics.clone()),
-            probes: Probes::new(jetstream.clone(), shell.store().clone(), redis),
-            keys: api::Keys::new(&config.api_keys, config.rate_limit, shell.store().clone()),
+            durable: DurablePublisher::new(&jetstream, engine.store().clone(), metrics.clone()),
+            probes: Probes::new(jetstream.clone(), engine.store().clone(), redis),
+            keys: api::Keys::new(&config.api_keys, config.rate_limit, engine.store().clone()),
             signers: twilio::Signers::new(),
             shows_docs: config.docs,
             max_connections: config.max_connections,
-            store: shell.store().clone(),
-            directory: shell.directory().clone(),
+            store: engine.store().clone(),
+            business_cache: engine.business_cache().clone(),
             letters,
-            attribution: Attribution::new(shell.directory().clone(), shell.store().clone()),
-            shell,
+            attribution: Attribution::new(engine.business_cache().clone(), engine.store().clone()),
+            engine,
             jetstream,
             accounts,
             twilio,
@@ -155,7 +155,7 @@ impl Edge {
     }
 
     /// How much may come in.
-    pub fn intake(&self) -> &Arc<Intake> {
+    pub fn intake(&self) -> &Arc<LoadShedder> {
         &self.inner.intake
     }
 }

@@ -12,7 +12,7 @@ use crate::adapters::redis::RedisSink;
 use crate::dead_letters::{DeadLetters, DeadLettersError};
 use crate::domain::conversation::Input;
 use crate::domain::phone::PhoneNumber;
-use crate::engine::{Shell, ShellError};
+use crate::engine::{Engine, EngineError};
 
 /// How a conversation ends that is erased.
 const OUTCOME: &str = "erased";
@@ -44,7 +44,7 @@ pub enum ErasureError {
     Store(#[from] StoreError),
     /// A conversation could not be ended.
     #[error(transparent)]
-    Shell(#[from] ShellError),
+    Engine(#[from] EngineError),
     /// What the customer has sent is not processed yet: JetStream is away.
     #[error("webhooks of the customer wait for JetStream")]
     Waiting,
@@ -56,7 +56,7 @@ pub enum ErasureError {
 /// Erases customers; clones share everything.
 #[derive(Clone)]
 pub struct Eraser {
-    shell: Shell,
+    engine: Engine,
     store: Store,
     letters: DeadLetters,
     redis: Arc<RedisSink>,
@@ -64,8 +64,8 @@ pub struct Eraser {
 
 impl Eraser {
     /// Erases here.
-    pub fn new(shell: Shell, letters: DeadLetters, redis: Arc<RedisSink>) -> Self {
-        Self { store: shell.store().clone(), shell, letters, redis }
+    pub fn new(engine: Engine, letters: DeadLetters, redis: Arc<RedisSink>) -> Self {
+        Self { store: engine.store().clone(), engine, letters, redis }
     }
 
     /// Erases a customer; `once` names the request. What there is no more is not erased again.
@@ -113,12 +113,12 @@ impl Eraser {
         }
     }
 
-    /// Through the shell, so that windows, timers and answers under way end as they do when a person ends them.
+    /// Through the engine, so that windows, timers and answers under way end as they do when a person ends them.
     async fn end_conversations(&self, of: &ErasureOf<'_>, once: &str) -> Result<(), ErasureError> {
         for id in self.store.open_conversations_of(of).await? {
             let user_id = of.asked_by.to_owned();
             let end = Input::Completed { user_id, outcome: OUTCOME.to_owned(), summary: None };
-            self.shell.command(id, &format!("erase:{id}:{once}"), end).await?;
+            self.engine.command(id, &format!("erase:{id}:{once}"), end).await?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::adapters::postgres::{Store, StoreError};
 use crate::adapters::redis::RedisSink;
 
 /// How often it is looked at.
-const EVERY: Duration = Duration::from_secs(600);
+const POLL_INTERVAL: Duration = Duration::from_secs(600);
 /// How much goes in one transaction.
 const BATCH: i64 = 200;
 /// How many of them there are each time, so that a worker that begins with years of them is not busy with that alone.
@@ -30,7 +30,7 @@ pub async fn keep_for(
     redis: Arc<RedisSink>,
     shutdown: CancellationToken,
 ) {
-    let mut ticks = tokio::time::interval(EVERY);
+    let mut ticks = tokio::time::interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
         match shutdown.run_until_cancelled(prune(keep, &store)).await {

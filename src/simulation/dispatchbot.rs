@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::scheduler::Group;
 use super::weather::Fault;
 use super::world::World;
-use crate::adapters::dispatchbot::{Analysis, AnalyzeError, AnalyzeRequest, UrgencyLevel};
-use crate::worker::analyze::Analyst;
+use crate::adapters::dispatchbot::{Analysis, AnalyzeError, AnalyzeRequest};
+use crate::domain::conversation::Urgency;
+use crate::worker::analyze::AiClient;
 
 /// What DispatchBot makes of a window, and when.
 #[derive(Clone, Copy)]
@@ -23,7 +24,7 @@ pub struct SimDispatchBot {
     pub group: Group,
 }
 
-impl Analyst for SimDispatchBot {
+impl AiClient for SimDispatchBot {
     async fn analyze(&self, request: &AnalyzeRequest, budget: Duration) -> Result<Analysis, AnalyzeError> {
         self.world.pause(self.group).await;
         let now = self.world.ms();
@@ -48,7 +49,7 @@ impl Analyst for SimDispatchBot {
         let emergency = fault == Some(2);
         Ok(Analysis {
             job_type: Some("drain_cleaning".to_owned()),
-            urgency_level: if emergency { UrgencyLevel::Emergency } else { UrgencyLevel::Normal },
+            urgency_level: if emergency { Urgency::Emergency } else { Urgency::Normal },
             emergency_detected: emergency,
             // Often the same words, as a person would say them: one message must not be taken for another.
             message_to_customer: format!("We will see to it. Anything else? {}", request.messages.len() / 4),

@@ -1,4 +1,4 @@
-//! The service in a simulated world: the real pipelines, shell, rules, sending, answering and sweeper of several workers,
+//! The service in a simulated world: the real pipelines, engine, rules, sending, answering and sweeper of several workers,
 //! over tables, streams, a Twilio and a DispatchBot in memory, with everything going wrong that can; every choice is
 //! drawn from a seed, which replays the run exactly (docs/simulation.md).
 //!

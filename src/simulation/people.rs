@@ -198,7 +198,7 @@ impl Command {
 /// A command through an edge: where it does not answer, or not soon, it is asked again under the same key.
 async fn carry_out(world: &World, id: Uuid, command: Command, number: u64, metrics: &Metrics) {
     if matches!(command, Command::Release | Command::Complete) {
-        world.lock().ledger.given_back(id);
+        world.lock().ledger.retry_or_wait(id);
     }
     let input_id = format!("{command:?}:{id}:{number}");
     for _ in 0..8 {
@@ -208,8 +208,8 @@ async fn carry_out(world: &World, id: Uuid, command: Command, number: u64, metri
         let group = world.group();
         let (there, input_id, metrics) = (world.clone(), input_id.clone(), metrics.clone());
         world.spawner.spawn(group, async move {
-            let shell = worker::shell(&there, group, &metrics);
-            let Ok(applied) = shell.command(id, &input_id, command.input()).await else { return drop(tell) };
+            let engine = worker::engine(&there, group, &metrics);
+            let Ok(applied) = engine.command(id, &input_id, command.input()).await else { return drop(tell) };
             let refused = match applied {
                 // It is over.
                 Applied::Nothing { status: Some(Status::Completed) } => true,

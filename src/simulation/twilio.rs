@@ -14,7 +14,7 @@ use super::weather::Fault;
 use super::world::World;
 use crate::adapters::twilio::{Account, ListError, ListedMessage, OutgoingSms, SendOutcome};
 use crate::webhook::Webhook;
-use crate::worker::send::Carrier;
+use crate::worker::send::SmsGateway;
 
 /// How long the client waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -117,7 +117,7 @@ impl SimTwilio {
     }
 }
 
-impl Carrier for SimTwilio {
+impl SmsGateway for SimTwilio {
     async fn send(&self, _account: &Account, sms: &OutgoingSms) -> SendOutcome {
         self.world.pause(self.group).await;
         let fate = self.fate();

@@ -1,4 +1,4 @@
-//! The processes: workers with the real pipelines, sweeper, shell, sending and answering, and an edge with a shell for
+//! The processes: workers with the real pipelines, sweeper, engine, sending and answering, and an edge with a engine for
 //! commands. A process may die at any of its awaits, and is then started again, with nothing in memory.
 
 use std::pin::pin;
@@ -15,30 +15,31 @@ use super::scheduler::{Group, WORLD};
 use super::store::SimStore;
 use super::twilio::SimTwilio;
 use super::world::World;
-use crate::businesses::{Accounts, Directory, Mirror};
+use crate::businesses::{Accounts, BusinessCache, BusinessSnapshot};
 use crate::clock::Clock;
 use crate::config::{Rate, TwilioConfig};
 use crate::dead_letters::DeadLetterStream;
-use crate::engine::{Outbox, Shell, sweep};
+use crate::domain::conversation::Priority;
+use crate::engine::{Engine, Outbox, sweep};
 use crate::stream::{FailureReason, Metadata};
 use crate::telemetry::Metrics;
-use crate::worker::analyze::Dispatch;
-use crate::worker::send::Deliver;
-use crate::worker::{self, Lane, Neighbours, Parts, Stage};
+use crate::worker::analyze::Analyzer;
+use crate::worker::send::SmsSender;
+use crate::worker::{self, Adapters, Handler, WorkerDeps};
 
-/// The shell of a simulated process.
-pub type SimShell = Shell<SimStore, SimPublisher>;
+/// The engine of a simulated process.
+pub type SimShell = Engine<SimStore, SimPublisher>;
 
 /// The neighbours of a simulated worker.
 #[derive(Clone)]
 pub struct Simulated;
 
-impl Neighbours for Simulated {
+impl Adapters for Simulated {
     type Source = SimJetStream;
     type Store = SimStore;
     type Publisher = SimPublisher;
-    type Analyst = SimDispatchBot;
-    type Carrier = SimTwilio;
+    type AiClient = SimDispatchBot;
+    type SmsGateway = SimTwilio;
     type Events = SimRedis;
 }
 
@@ -48,7 +49,7 @@ pub struct SimRedis {
     group: Group,
 }
 
-impl Stage<Value> for SimRedis {
+impl Handler<Value> for SimRedis {
     async fn run(&self, event: Value, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
         let scope = metadata.headers["ce-subject"].parse().unwrap();
         let told =
@@ -57,21 +58,21 @@ impl Stage<Value> for SimRedis {
     }
 }
 
-/// A shell of a process that lives in `group`.
-pub fn shell(world: &World, group: Group, metrics: &Metrics) -> SimShell {
+/// A engine of a process that lives in `group`.
+pub fn engine(world: &World, group: Group, metrics: &Metrics) -> SimShell {
     let store = SimStore { world: world.clone(), group };
     let publisher = SimPublisher { world: world.clone(), group };
     let outbox = Outbox::new(store.clone(), publisher, metrics.clone());
-    let directory = Directory::new(store.clone(), Mirror::default());
+    let business_cache = BusinessCache::new(store.clone(), BusinessSnapshot::default());
     let clock = world.clone();
-    Shell::new(store, outbox, directory, policy(), metrics.clone())
+    Engine::new(store, outbox, business_cache, policy(), metrics.clone())
         .with_clock(Clock::new(move || clock.clock_of(group)))
 }
 
 /// Starts a worker.
 pub fn start(world: &World, metrics: &Metrics) -> Group {
     let group = world.group();
-    let shell = shell(world, group, metrics);
+    let engine = engine(world, group, metrics);
     let store = SimStore { world: world.clone(), group };
     let twilio = TwilioConfig {
         account_sid: "AC1".to_owned(),
@@ -80,14 +81,14 @@ pub fn start(world: &World, metrics: &Metrics) -> Group {
         api_url: String::new(),
     };
     let dispatchbot = SimDispatchBot { world: world.clone(), group };
-    let parts = Parts::<Simulated> {
+    let parts = WorkerDeps::<Simulated> {
         jetstream: SimJetStream { world: world.clone(), group },
-        shell: shell.clone(),
-        dispatch: Arc::new(Dispatch::new(dispatchbot, shell.clone(), metrics.clone())),
-        deliver: Arc::new(Deliver {
+        engine: engine.clone(),
+        analyzer: Arc::new(Analyzer::new(dispatchbot, engine.clone(), metrics.clone())),
+        sms_sender: Arc::new(SmsSender {
             twilio: SimTwilio { world: world.clone(), group },
-            accounts: Accounts::new(store, Mirror::default(), twilio, None),
-            shell: shell.clone(),
+            accounts: Accounts::new(store, BusinessSnapshot::default(), twilio, None),
+            engine: engine.clone(),
             public_url: "https://nmc.example".parse().unwrap(),
             send_rate: Rate { count: 1, per: Duration::from_secs(1) },
             reconcile_after: Duration::from_secs(30),
@@ -103,12 +104,12 @@ pub fn start(world: &World, metrics: &Metrics) -> Group {
     spawner.spawn(group, drop_summary(worker::webhooks(&parts, never.clone())));
     spawner.spawn(group, drop_summary(worker::windows(&parts, never.clone())));
     spawner.spawn(group, drop_summary(worker::express(&parts, never.clone())));
-    for lane in [Lane::Usual, Lane::Urgent] {
-        spawner.spawn(group, drop_summary(worker::analyze(&parts, lane, never.clone())));
-        spawner.spawn(group, drop_summary(worker::send(&parts, lane, never.clone())));
+    for priority in [Priority::Normal, Priority::Urgent] {
+        spawner.spawn(group, drop_summary(worker::analyze(&parts, priority, never.clone())));
+        spawner.spawn(group, drop_summary(worker::send(&parts, priority, never.clone())));
     }
     spawner.spawn(group, drop_summary(worker::events(&parts, never.clone())));
-    spawner.spawn(group, sweep(shell, never));
+    spawner.spawn(group, sweep(engine, never));
     group
 }
 

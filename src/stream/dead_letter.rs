@@ -22,7 +22,7 @@ use futures::{
 use tokio::time::Instant;
 
 use super::{
-    delivery::{Metadata, Receipt},
+    delivery::{AckHandle, Metadata},
     step::{DeadReason, Failure, FailureReason, Step, chain},
 };
 
@@ -94,7 +94,7 @@ pub trait DeadLetterSink: Send + Sync {
     type Error: std::error::Error + Send + Sync + 'static;
 
     /// Resolves once the letter is kept durably. Given the same letter twice, it keeps it once or twice, as it likes.
-    fn bury<'a>(&'a self, letter: &'a DeadLetter) -> BoxFuture<'a, Result<(), Self::Error>>;
+    fn dead_letter<'a>(&'a self, letter: &'a DeadLetter) -> BoxFuture<'a, Result<(), Self::Error>>;
 }
 
 /// How a delivery came to be done with.
@@ -141,7 +141,7 @@ pub enum Handled<T> {
 ///
 /// impl DeadLetterSink for Shelf {
 ///     type Error = Infallible;
-///     fn bury<'a>(&'a self, letter: &'a DeadLetter) -> BoxFuture<'a, Result<(), Infallible>> {
+///     fn dead_letter<'a>(&'a self, letter: &'a DeadLetter) -> BoxFuture<'a, Result<(), Infallible>> {
 ///         Box::pin(async { Ok(self.0.lock().unwrap().push(letter.clone())) })
 ///     }
 /// }
@@ -200,7 +200,7 @@ where
             }
             retry => return Some(Err(receipt.fail(retry))),
         };
-        self.burials.push(Box::pin(bury(Arc::clone(&self.sink), receipt, reason, detail)));
+        self.burials.push(Box::pin(dead_letter(Arc::clone(&self.sink), receipt, reason, detail)));
         None
     }
 }
@@ -209,12 +209,12 @@ fn look_on(max_deliveries: u64) -> Duration {
     LOOK_ON.saturating_mul(u32::try_from(max_deliveries).unwrap_or(u32::MAX)).min(AFTER_A_WAIT)
 }
 
-async fn bury<T, D>(sink: Arc<D>, receipt: Receipt, reason: DeadReason, detail: String) -> Step<Handled<T>>
+async fn dead_letter<T, D>(sink: Arc<D>, receipt: AckHandle, reason: DeadReason, detail: String) -> Step<Handled<T>>
 where
     D: DeadLetterSink + ?Sized,
 {
     let letter = DeadLetter::new(receipt.metadata(), reason, detail);
-    match sink.bury(&letter).await {
+    match sink.dead_letter(&letter).await {
         Ok(()) => {
             tracing::warn!(
                 nats.subject = %letter.subject,

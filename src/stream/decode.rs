@@ -88,7 +88,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::stream::{DeliveryStreamExt, FailureReason, Metadata, Receipt};
+    use crate::stream::{AckHandle, DeliveryStreamExt, FailureReason, Metadata};
 
     #[derive(Debug, serde::Deserialize, PartialEq)]
     struct Sms {
@@ -96,7 +96,7 @@ mod tests {
     }
 
     async fn decoded(payload: &'static [u8]) -> Step<Sms> {
-        let raw = Receipt::detached(Metadata::new("nmc.inbound.sms.k", payload)).with(());
+        let raw = AckHandle::detached(Metadata::new("nmc.inbound.sms.k", payload)).with(());
         stream::iter([raw]).decode::<Sms>().next().await.unwrap()
     }
 

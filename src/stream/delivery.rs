@@ -107,12 +107,12 @@ impl fmt::Debug for Metadata {
 /// [`settle`](Self::settle) consumes it, so it happens at most once. A receipt that is dropped unsettled, by an early
 /// return, a panic or a cancelled future, sends nothing at all: the server delivers again once its `ack_wait` is over.
 #[must_use = "a dropped receipt means that the message is delivered again"]
-pub struct Receipt {
+pub struct AckHandle {
     metadata: Arc<Metadata>,
     obligation: Box<dyn Acknowledge>,
 }
 
-impl Receipt {
+impl AckHandle {
     /// A receipt whose settlement goes to `obligation`.
     pub fn new(metadata: impl Into<Arc<Metadata>>, obligation: impl Acknowledge + 'static) -> Self {
         Self { metadata: metadata.into(), obligation: Box::new(obligation) }
@@ -153,9 +153,9 @@ impl Receipt {
     }
 }
 
-impl fmt::Debug for Receipt {
+impl fmt::Debug for AckHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Receipt").field(&self.metadata).finish()
+        f.debug_tuple("AckHandle").field(&self.metadata).finish()
     }
 }
 
@@ -175,7 +175,7 @@ impl fmt::Debug for Receipt {
 pub struct Delivery<T> {
     /// What was delivered.
     pub item: T,
-    receipt: Receipt,
+    receipt: AckHandle,
 }
 
 impl<T> Delivery<T> {
@@ -189,8 +189,8 @@ impl<T> Delivery<T> {
         Delivery { item: change(self.item), receipt: self.receipt }
     }
 
-    /// Takes item and receipt apart; [`Receipt::with`] puts them together again.
-    pub fn split(self) -> (T, Receipt) {
+    /// Takes item and receipt apart; [`AckHandle::with`] puts them together again.
+    pub fn split(self) -> (T, AckHandle) {
         (self.item, self.receipt)
     }
 }
@@ -239,7 +239,7 @@ mod tests {
     fn neither_payload_nor_headers_are_printed() {
         let mut metadata = Metadata::new("nmc.inbound.sms.k1", "secret words");
         metadata.headers.insert("from".into(), "secret number".into());
-        let printed = format!("{:?}", Receipt::detached(metadata).with(()));
+        let printed = format!("{:?}", AckHandle::detached(metadata).with(()));
         assert!(printed.contains("nmc.inbound.sms.k1") && !printed.contains("secret"), "{printed}");
     }
 }

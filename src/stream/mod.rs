@@ -14,7 +14,7 @@
 //! # struct Shelf;
 //! # impl DeadLetterSink for Shelf {
 //! #     type Error = Infallible;
-//! #     fn bury<'a>(&'a self, _: &'a DeadLetter) -> BoxFuture<'a, Result<(), Infallible>> {
+//! #     fn dead_letter<'a>(&'a self, _: &'a DeadLetter) -> BoxFuture<'a, Result<(), Infallible>> {
 //! #         Box::pin(async { Ok(()) })
 //! #     }
 //! # }
@@ -47,7 +47,7 @@
 mod dead_letter;
 mod decode;
 mod delivery;
-mod in_progress;
+mod keep_alive;
 mod keyed;
 mod obligation;
 mod settle;
@@ -63,7 +63,7 @@ use serde::de::DeserializeOwned;
 pub use self::{
     dead_letter::{DeadLetter, DeadLetterSink, DeadLetters, Handled},
     decode::Decode,
-    delivery::{Acknowledge, AcknowledgeError, BoxError, Delivery, Disposition, Metadata, Receipt},
+    delivery::{AckHandle, Acknowledge, AcknowledgeError, BoxError, Delivery, Disposition, Metadata},
     keyed::Keyed,
     settle::SettleSummary,
     step::{DeadReason, Failure, FailureReason, Step},

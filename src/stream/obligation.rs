@@ -17,9 +17,9 @@ use std::{
 
 use futures::future::{BoxFuture, join_all};
 
-use super::delivery::{Acknowledge, AcknowledgeError, Delivery, Disposition, Receipt};
+use super::delivery::{AckHandle, Acknowledge, AcknowledgeError, Delivery, Disposition};
 
-impl Receipt {
+impl AckHandle {
     /// Makes one receipt of several. It carries the metadata of `self`, and settling it settles all.
     ///
     /// ```
@@ -30,10 +30,10 @@ impl Receipt {
     /// first.merge([second]).settle(Disposition::Ack).await?;
     /// # Ok(()) }
     /// ```
-    pub fn merge(self, others: impl IntoIterator<Item = Receipt>) -> Receipt {
+    pub fn merge(self, others: impl IntoIterator<Item = AckHandle>) -> AckHandle {
         let (metadata, first) = self.into_parts();
         let rest = others.into_iter().map(|receipt| receipt.into_parts().1);
-        Receipt::new(metadata, Merged(std::iter::once(first).chain(rest).collect()))
+        AckHandle::new(metadata, Merged(std::iter::once(first).chain(rest).collect()))
     }
 
     /// Gives each of `N` branches an obligation of its own; the worst outcome wins.
@@ -47,16 +47,16 @@ impl Receipt {
     /// audit.settle(Disposition::Nak { delay: None }).await?; // the original is delivered again
     /// # Ok(()) }
     /// ```
-    pub fn fork<const N: usize>(self) -> [Receipt; N] {
+    pub fn fork<const N: usize>(self) -> [AckHandle; N] {
         const { assert!(N > 0, "a fork has at least one branch") };
         let (metadata, shared) = self.share();
-        std::array::from_fn(|_| Receipt::new(Arc::clone(&metadata), Branch(Some(Arc::clone(&shared)))))
+        std::array::from_fn(|_| AckHandle::new(Arc::clone(&metadata), Branch(Some(Arc::clone(&shared)))))
     }
 
     /// As [`fork`](Self::fork), for a number of branches that is known only at run time.
-    pub fn fork_into(self, branches: NonZeroUsize) -> Vec<Receipt> {
+    pub fn fork_into(self, branches: NonZeroUsize) -> Vec<AckHandle> {
         let (metadata, shared) = self.share();
-        let branch = || Receipt::new(Arc::clone(&metadata), Branch(Some(Arc::clone(&shared))));
+        let branch = || AckHandle::new(Arc::clone(&metadata), Branch(Some(Arc::clone(&shared))));
         std::iter::repeat_with(branch).take(branches.get()).collect()
     }
 
@@ -69,7 +69,7 @@ impl Receipt {
 impl<T> Delivery<T> {
     /// Makes one delivery of several, in the given order; `None` where there are none.
     pub fn merge(deliveries: impl IntoIterator<Item = Delivery<T>>) -> Option<Delivery<Vec<T>>> {
-        let (items, receipts): (Vec<T>, Vec<Receipt>) = deliveries.into_iter().map(Delivery::split).unzip();
+        let (items, receipts): (Vec<T>, Vec<AckHandle>) = deliveries.into_iter().map(Delivery::split).unzip();
         let mut receipts = receipts.into_iter();
         let first = receipts.next()?;
         Some(first.merge(receipts).with(items))

@@ -5,7 +5,7 @@
 
 use std::{error::Error, fmt, time::Duration};
 
-use super::delivery::{BoxError, Delivery, Receipt};
+use super::delivery::{AckHandle, BoxError, Delivery};
 
 /// A delivery, or the failure to process it; the receipt is in either.
 pub type Step<T> = Result<Delivery<T>, Failure>;
@@ -89,7 +89,7 @@ impl FailureReason {
 #[error("message {} was not processed", receipt.metadata().stream_sequence)]
 pub struct Failure {
     /// The obligation that remains.
-    pub receipt: Receipt,
+    pub receipt: AckHandle,
     /// What went wrong.
     #[source]
     pub reason: FailureReason,
@@ -97,12 +97,12 @@ pub struct Failure {
 
 impl Failure {
     /// The message should be tried again after `delay`.
-    pub fn retry(receipt: Receipt, delay: Duration, source: impl Into<BoxError>) -> Self {
+    pub fn retry(receipt: AckHandle, delay: Duration, source: impl Into<BoxError>) -> Self {
         receipt.fail(FailureReason::retry(delay, source))
     }
 
     /// The message can never be processed.
-    pub fn dead(receipt: Receipt, reason: DeadReason, detail: impl Into<String>) -> Self {
+    pub fn dead(receipt: AckHandle, reason: DeadReason, detail: impl Into<String>) -> Self {
         receipt.fail(FailureReason::dead(reason, detail))
     }
 }

@@ -14,7 +14,7 @@ use std::{
 
 use futures::future::BoxFuture;
 
-use super::{Acknowledge, AcknowledgeError, Delivery, Disposition, Metadata, Receipt};
+use super::{AckHandle, Acknowledge, AcknowledgeError, Delivery, Disposition, Metadata};
 
 /// Where receipts write down what happened to them.
 #[derive(Clone, Default)]
@@ -39,13 +39,13 @@ impl Ledger {
         *self.0.latency.lock().unwrap() = latency;
     }
 
-    pub(super) fn receipt(&self, sequence: u64) -> Receipt {
+    pub(super) fn receipt(&self, sequence: u64) -> AckHandle {
         self.receipt_delivered(sequence, 1)
     }
 
-    pub(super) fn receipt_delivered(&self, sequence: u64, delivery_count: u64) -> Receipt {
+    pub(super) fn receipt_delivered(&self, sequence: u64, delivery_count: u64) -> AckHandle {
         let metadata = Metadata { stream_sequence: sequence, delivery_count, ..Metadata::new("nmc.test", "{}") };
-        Receipt::new(metadata, Entry { ledger: self.clone(), sequence })
+        AckHandle::new(metadata, Entry { ledger: self.clone(), sequence })
     }
 
     pub(super) fn delivery<T>(&self, sequence: u64, item: T) -> Delivery<T> {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 pub use super::labels::{AiResult, ConnectionEnd, DeliveryStatus, SmsResult, WebhookKind, WindowEvent};
 pub use super::prometheus::CONTENT_TYPE;
 
-use crate::domain::conversation::Seer;
+use crate::domain::conversation::Detector;
 use crate::domain::emergency;
 use crate::domain::phones::Verified;
 use crate::outage::Service;
@@ -195,7 +195,7 @@ impl Metrics {
     }
 
     /// Only one of two, `words` or `dispatchbot`, saw an emergency.
-    pub fn emergency_disagreement(&self, seen_by: Seer) {
+    pub fn emergency_disagreement(&self, seen_by: Detector) {
         self.inner.totals.emergency_disagreements.inc(seen_by.as_str());
     }
 

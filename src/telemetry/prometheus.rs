@@ -13,7 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::domain::conversation::Seer;
+use crate::domain::conversation::Detector;
 use crate::domain::emergency;
 use crate::domain::phones::Verified;
 use crate::outage::Service;
@@ -237,7 +237,7 @@ impl Totals {
                 "emergency_disagreements",
                 "Emergencies that only the words, or only DispatchBot, told of",
                 "seen_by",
-                words(Seer::ALL, Seer::as_str),
+                words(Detector::ALL, Detector::as_str),
             ),
             emergency_false_alarms: registered(
                 &mut r,

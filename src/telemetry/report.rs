@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::conversation::Seer;
+use crate::domain::conversation::Detector;
 use crate::outage::Service;
 
 use super::labelled::Labelled;
@@ -60,7 +60,7 @@ impl Metrics {
             "events": by_word(&totals.events, EventStep::ALL, EventStep::as_str),
             "emergencies": {
                 "verdicts": totals.emergency_verdicts.sum(),
-                "disagreements": by_word(&totals.emergency_disagreements, Seer::ALL, Seer::as_str),
+                "disagreements": by_word(&totals.emergency_disagreements, Detector::ALL, Detector::as_str),
                 "false_alarms": totals.emergency_false_alarms.get(),
             },
             "services": services_up(totals),

@@ -6,7 +6,7 @@ use crate::domain::conversation::words::opt_word;
 use crate::domain::emergency::Reading;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::code;
-use crate::engine::{Publish, Records, Shell};
+use crate::engine::{ConversationStore, Engine, Publish};
 
 /// A text, as far as this has to be known of it.
 pub(super) struct CodeText<'a> {
@@ -33,20 +33,20 @@ impl CodeText<'_> {
     ///
     /// # Errors
     /// When the store is away; the same text may be taken again.
-    pub(super) async fn taken<R: Records, P: Publish>(
+    pub(super) async fn taken<R: ConversationStore, P: Publish>(
         &self,
-        shell: &Shell<R, P>,
+        engine: &Engine<R, P>,
         reading: &Reading,
     ) -> Result<Taken, StoreError> {
         let Some(code) = code::in_text(self.body) else { return Ok(Taken::No) };
         let (business_id, phone) = (self.business.id.as_str(), self.customer);
         let answer = CodeAnswer { business_id, phone, message_sid: self.message_sid, code: &code };
-        Ok(match shell.store().phone_answered(&answer).await? {
+        Ok(match engine.store().phone_answered(&answer).await? {
             PhoneAnswer::NotAsked => Taken::No,
             PhoneAnswer::Right { now } => {
                 if now {
                     tracing::info!(business_id, "a phone has answered its code");
-                    shell.directory().forget_all();
+                    engine.business_cache().forget_all();
                 }
                 if self.says_more(reading) { Taken::AsBoth } else { Taken::AsAnswer }
             }

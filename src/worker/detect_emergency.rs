@@ -3,17 +3,17 @@
 //! Fed by decoded webhooks; feeds the stage that decides. It asks nobody: what it needs of the business is at hand, or is
 //! read once every few seconds.
 
-use crate::businesses::{Businesses, Directory, DirectoryError};
+use crate::businesses::{BusinessCache, BusinessCacheError, Businesses};
 use crate::domain::emergency::{self, OwnPhrases, Reading};
 use crate::domain::phone::PhoneNumber;
 use crate::stream::{Delivery, Step};
 use crate::webhook::{Inbound, Webhook};
 
-use super::given_back;
+use super::retry_or_wait;
 
 /// A webhook, and what its text tells.
 #[derive(Debug)]
-pub struct Heard {
+pub struct ScannedWebhook {
     /// The webhook.
     pub inbound: Inbound,
     /// What its text tells of an emergency; nothing, where it has no text.
@@ -24,21 +24,27 @@ pub struct Heard {
 ///
 /// # Errors
 /// Where the business cannot be looked up: to be tried again.
-pub async fn detect_emergency<R: Businesses>(directory: &Directory<R>, delivery: Delivery<Inbound>) -> Step<Heard> {
+pub async fn detect_emergency<R: Businesses>(
+    business_cache: &BusinessCache<R>,
+    delivery: Delivery<Inbound>,
+) -> Step<ScannedWebhook> {
     let (inbound, receipt) = delivery.split();
-    match read(directory, &inbound).await {
-        Ok(reading) => Ok(receipt.with(Heard { inbound, reading })),
+    match read(business_cache, &inbound).await {
+        Ok(reading) => Ok(receipt.with(ScannedWebhook { inbound, reading })),
         Err(error) => {
-            let reason = given_back(receipt.metadata().delivery_count, error);
+            let reason = retry_or_wait(receipt.metadata().delivery_count, error);
             Err(receipt.fail(reason))
         }
     }
 }
 
-async fn read<R: Businesses>(directory: &Directory<R>, inbound: &Inbound) -> Result<Reading, DirectoryError> {
+async fn read<R: Businesses>(
+    business_cache: &BusinessCache<R>,
+    inbound: &Inbound,
+) -> Result<Reading, BusinessCacheError> {
     let Webhook::Sms { to, body, .. } = &inbound.webhook else { return Ok(Reading::default()) };
     let business = match to.parse::<PhoneNumber>() {
-        Ok(phone) => directory.by_phone(&phone).await?,
+        Ok(phone) => business_cache.by_phone(&phone).await?,
         Err(_) => None, // nobody's; it is put aside by the next stage
     };
     Ok(match business {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{Neighbours, Parts, Source, Stage, through};
+use super::{Adapters, Handler, Source, WorkerDeps, handler};
 use crate::adapters::outage;
 use crate::adapters::redis::RedisSink;
 use crate::outage::Service;
@@ -15,7 +15,7 @@ use crate::telemetry::Metrics;
 
 /// One at a time, as the consumer's `max_ack_pending` says too: across all workers there is never a second one on its
 /// way, so their order survives whichever worker dies.
-const AT_ONCE: usize = 1;
+const MAX_CONCURRENCY: usize = 1;
 /// Events wait for Redis, however long it is away.
 const MAX_DELIVERIES: u64 = u64::MAX;
 
@@ -23,15 +23,15 @@ const MAX_DELIVERIES: u64 = u64::MAX;
 const RETRY: Duration = Duration::from_millis(500);
 
 /// Events, in the order of the stream.
-pub fn events<N: Neighbours>(
-    parts: &Parts<N>,
+pub fn events<N: Adapters>(
+    parts: &WorkerDeps<N>,
     shutdown: CancellationToken,
 ) -> impl Future<Output = SettleSummary> + Send + use<N> {
     parts
         .jetstream
         .deliveries("NMC_EVENTS", "redis", shutdown.clone())
         .decode::<Value>()
-        .keyed(AT_ONCE, |_| (), through(&parts.redis, shutdown))
+        .keyed(MAX_CONCURRENCY, |_| (), handler(&parts.redis, shutdown))
         .dead_letter(Arc::clone(&parts.dead), MAX_DELIVERIES)
         .settle()
 }
@@ -44,7 +44,7 @@ pub struct ForwardEvent {
     pub metrics: Metrics,
 }
 
-impl Stage<Value> for ForwardEvent {
+impl Handler<Value> for ForwardEvent {
     async fn run(&self, event: Value, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
         let event_id = event.get("event_id").and_then(Value::as_str).unwrap_or_default();
         match self.redis.forward(event_id, &metadata.payload).await {

@@ -8,42 +8,42 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::detect_emergency::{Heard, detect_emergency};
-use super::{Decide, Neighbours, Parts, Source, Stage, through};
+use super::detect_emergency::{ScannedWebhook, detect_emergency};
+use super::{Adapters, ApplyWebhook, Handler, Source, WorkerDeps, handler};
 use crate::adapters::jetstream::Publisher;
 use crate::adapters::postgres::Store;
-use crate::engine::{Publish, Records};
+use crate::engine::{ConversationStore, Publish};
 use crate::stream::{DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
 use crate::webhook::Inbound;
 
-const AT_ONCE: usize = 16;
+const MAX_CONCURRENCY: usize = 16;
 const MAX_DELIVERIES: u64 = 1_000;
 
 /// Webhooks of the express lane, in order for each call and customer.
-pub fn express<N: Neighbours>(
-    parts: &Parts<N>,
+pub fn express<N: Adapters>(
+    parts: &WorkerDeps<N>,
     shutdown: CancellationToken,
 ) -> impl Future<Output = SettleSummary> + Send + use<N> {
-    let directory = parts.shell.directory().clone();
-    let try_once = Arc::new(through(&Arc::new(Try(Decide::new(parts))), shutdown.clone()));
+    let business_cache = parts.engine.business_cache().clone();
+    let try_once = Arc::new(handler(&Arc::new(BestEffort(ApplyWebhook::new(parts))), shutdown.clone()));
     let hear = move |inbound| {
-        let (directory, try_once) = (directory.clone(), Arc::clone(&try_once));
-        async move { try_once(detect_emergency(&directory, inbound).await?).await }
+        let (business_cache, try_once) = (business_cache.clone(), Arc::clone(&try_once));
+        async move { try_once(detect_emergency(&business_cache, inbound).await?).await }
     };
     parts
         .jetstream
         .deliveries("NMC_TASKS", "express", shutdown)
         .decode::<Inbound>()
-        .keyed(AT_ONCE, |inbound| inbound.webhook.key(), hear)
+        .keyed(MAX_CONCURRENCY, |inbound| inbound.webhook.key(), hear)
         .dead_letter(Arc::clone(&parts.dead), MAX_DELIVERIES)
         .settle()
 }
 
 /// Decides if that can be done now.
-struct Try<R = Store, P = Publisher>(Decide<R, P>);
+struct BestEffort<R = Store, P = Publisher>(ApplyWebhook<R, P>);
 
-impl<R: Records, P: Publish> Stage<Heard> for Try<R, P> {
-    async fn run(&self, heard: Heard, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
+impl<R: ConversationStore, P: Publish> Handler<ScannedWebhook> for BestEffort<R, P> {
+    async fn run(&self, heard: ScannedWebhook, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
         if let Err(reason) = self.0.run(heard, metadata).await {
             tracing::debug!(%reason, "left to its copy in NMC_INBOUND");
         }

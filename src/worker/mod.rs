@@ -9,20 +9,20 @@
 //! | [`send()`] | NMC_TASKS | Twilio, and the outcome to the conversation |
 //! | [`events()`] | NMC_EVENTS | Redis |
 //!
-//! What a pipeline does with one item is a [`Stage`]; the operators do the rest. Every pipeline ends when `shutdown` is
+//! What a pipeline does with one item is a [`Handler`]; the operators do the rest. Every pipeline ends when `shutdown` is
 //! cancelled and what it has under way is settled.
 
 pub mod analyze;
-mod calm;
 mod code_text;
 mod detect_emergency;
 mod events;
 mod express;
+mod handler;
+mod outage_clock;
 mod ports;
 mod prove_accounts;
 pub mod send;
 mod send_codes;
-mod stage;
 mod verify_numbers;
 mod webhooks;
 mod windows;
@@ -36,43 +36,35 @@ use tokio_util::sync::CancellationToken;
 pub use analyze::analyze;
 pub use events::{ForwardEvent, events};
 pub use express::express;
-pub use ports::{Neighbours, Real, Source};
+pub use handler::{Handler, handler, retry_delay, retry_or_wait};
+pub use ports::{Adapters, Production, Source};
 pub use prove_accounts::prove_accounts;
 pub use send::send;
 pub use send_codes::{CodeSender, send_codes};
-pub use stage::{Stage, given_back, retry_delay, through};
 pub use verify_numbers::{Verifier, verify};
-pub use webhooks::{Decide, webhooks};
-pub use windows::{Fire, windows};
+pub use webhooks::{ApplyWebhook, webhooks};
+pub use windows::{TimerFired, windows};
 
 use crate::dead_letters::DeadLetterStream;
+use crate::domain::conversation::Priority;
 use crate::domain::emergency;
-use crate::engine::Shell;
+use crate::engine::Engine;
 use crate::stream::SettleSummary;
 use crate::telemetry::Metrics;
-use crate::worker::analyze::Dispatch;
-use crate::worker::send::Deliver;
-
-/// Which queue: those that hurry have one of their own, so that an emergency waits behind no flood.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lane {
-    /// Everything else.
-    Usual,
-    /// What people write, and what an emergency needs.
-    Urgent,
-}
+use crate::worker::analyze::Analyzer;
+use crate::worker::send::SmsSender;
 
 /// What the pipelines of a worker are made of.
 #[derive(Clone)]
-pub struct Parts<N: Neighbours = Real> {
+pub struct WorkerDeps<N: Adapters = Production> {
     /// The source of every delivery.
     pub jetstream: N::Source,
     /// Where inputs go.
-    pub shell: Shell<N::Store, N::Publisher>,
+    pub engine: Engine<N::Store, N::Publisher>,
     /// Asks DispatchBot.
-    pub dispatch: Arc<Dispatch<N::Store, N::Publisher, N::Analyst>>,
+    pub analyzer: Arc<Analyzer<N::Store, N::Publisher, N::AiClient>>,
     /// Sends through Twilio.
-    pub deliver: Arc<Deliver<N::Store, N::Publisher, N::Carrier>>,
+    pub sms_sender: Arc<SmsSender<N::Store, N::Publisher, N::SmsGateway>>,
     /// Forwards events.
     pub redis: Arc<N::Events>,
     /// Keeps what cannot be processed.
@@ -84,15 +76,15 @@ pub struct Parts<N: Neighbours = Real> {
 }
 
 /// Runs every pipeline until `shutdown`, and until what is under way is settled.
-pub async fn run<N: Neighbours>(parts: Parts<N>, shutdown: CancellationToken) {
+pub async fn run<N: Adapters>(parts: WorkerDeps<N>, shutdown: CancellationToken) {
     let pipelines: [(&str, BoxFuture<'static, SettleSummary>); 8] = [
         ("webhooks", webhooks(&parts, shutdown.clone()).boxed()),
         ("express", express(&parts, shutdown.clone()).boxed()),
         ("windows", windows(&parts, shutdown.clone()).boxed()),
-        ("analyze", analyze(&parts, Lane::Usual, shutdown.clone()).boxed()),
-        ("urgent analyze", analyze(&parts, Lane::Urgent, shutdown.clone()).boxed()),
-        ("send", send(&parts, Lane::Usual, shutdown.clone()).boxed()),
-        ("urgent send", send(&parts, Lane::Urgent, shutdown.clone()).boxed()),
+        ("analyze", analyze(&parts, Priority::Normal, shutdown.clone()).boxed()),
+        ("urgent analyze", analyze(&parts, Priority::Urgent, shutdown.clone()).boxed()),
+        ("send", send(&parts, Priority::Normal, shutdown.clone()).boxed()),
+        ("urgent send", send(&parts, Priority::Urgent, shutdown.clone()).boxed()),
         ("events", events(&parts, shutdown.clone()).boxed()),
     ];
     let mut running: futures::stream::FuturesUnordered<_> = pipelines

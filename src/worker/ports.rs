@@ -4,7 +4,7 @@ use futures::Stream;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::Stage;
+use super::Handler;
 use super::events::ForwardEvent;
 use crate::adapters::dispatchbot::DispatchBotClient;
 use crate::adapters::jetstream::{self, JetStream, Publisher};
@@ -12,8 +12,8 @@ use crate::adapters::postgres::Store;
 use crate::adapters::twilio::TwilioClient;
 use crate::engine::Publish;
 use crate::stream::Delivery;
-use crate::worker::analyze::{Analyst, Guarded, Transcript};
-use crate::worker::send::{Carrier, Claims};
+use crate::worker::analyze::{AiClient, AnalysisStore, CircuitBreaker};
+use crate::worker::send::{OutboundStore, SmsGateway};
 
 /// Where deliveries come from. Each message that was published comes at least once, until it is acknowledged, to one of
 /// those who share the consumer at a time.
@@ -40,30 +40,30 @@ impl Source for JetStream {
 }
 
 /// The neighbours of a worker, each with its kind.
-pub trait Neighbours: Clone + 'static {
+pub trait Adapters: Clone + 'static {
     /// Where deliveries come from.
     type Source: Source;
     /// Where what was decided is kept.
-    type Store: Claims + Transcript;
+    type Store: OutboundStore + AnalysisStore;
     /// Where effects are published.
     type Publisher: Publish;
     /// Who knows what to answer.
-    type Analyst: Analyst;
+    type AiClient: AiClient;
     /// Who takes messages to the customer.
-    type Carrier: Carrier;
+    type SmsGateway: SmsGateway;
     /// Who hears of events.
-    type Events: Stage<Value>;
+    type Events: Handler<Value>;
 }
 
 /// JetStream, PostgreSQL, DispatchBot, Twilio and Redis.
 #[derive(Debug, Clone, Copy)]
-pub struct Real;
+pub struct Production;
 
-impl Neighbours for Real {
+impl Adapters for Production {
     type Source = JetStream;
     type Store = Store;
     type Publisher = Publisher;
-    type Analyst = Guarded<DispatchBotClient>;
-    type Carrier = TwilioClient;
+    type AiClient = CircuitBreaker<DispatchBotClient>;
+    type SmsGateway = TwilioClient;
     type Events = ForwardEvent;
 }

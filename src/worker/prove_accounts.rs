@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters::outage;
 use crate::adapters::postgres::{Store, StoreError, UnprovenAccount};
 use crate::adapters::twilio::{Account, Proof, TwilioClient};
-use crate::businesses::{Accounts, Directory};
+use crate::businesses::{Accounts, BusinessCache};
 
 /// How often accounts to be proven are looked for.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -33,13 +33,13 @@ pub async fn prove_accounts(
     store: Store,
     accounts: Accounts,
     twilio: TwilioClient,
-    directory: Directory,
+    business_cache: BusinessCache,
     shutdown: CancellationToken,
 ) {
     let proving = async {
         let mut pause = POLL_INTERVAL;
         loop {
-            pause = match prove_some(&store, &accounts, &twilio, &directory).await {
+            pause = match prove_some(&store, &accounts, &twilio, &business_cache).await {
                 Ok(Round::Done) => POLL_INTERVAL,
                 Ok(Round::TwilioAway) => (pause * 2).min(LONGEST_PAUSE),
                 Err(error) => {
@@ -59,7 +59,7 @@ async fn prove_some(
     store: &Store,
     accounts: &Accounts,
     twilio: &TwilioClient,
-    directory: &Directory,
+    business_cache: &BusinessCache,
 ) -> Result<Round, StoreError> {
     for unproven in store.unproven_accounts(BATCH).await? {
         let UnprovenAccount { business_id, account_sid, sealed } = &unproven;
@@ -82,7 +82,7 @@ async fn prove_some(
             }
         };
         if changed {
-            directory.forget_all();
+            business_cache.forget_all();
         }
     }
     Ok(Round::Done)

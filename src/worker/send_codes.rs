@@ -15,7 +15,7 @@ use crate::config::Rate;
 use crate::domain::phones::code;
 
 /// How often it is looked for codes that wait.
-const EVERY: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// How many segments such a text has at the most: its place in the sender's rate is taken for so many.
 const SEGMENTS: u32 = 2;
 /// Where Twilio has not looked at it, it is tried again after this time.
@@ -35,7 +35,7 @@ pub struct CodeSender {
 
 /// Sends until `shutdown`; what is under way then comes to its end.
 pub async fn send_codes(sender: CodeSender, shutdown: CancellationToken) {
-    let mut ticks = tokio::time::interval(EVERY);
+    let mut ticks = tokio::time::interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
         while !shutdown.is_cancelled() {

@@ -21,7 +21,7 @@ use crate::telemetry::Metrics;
 use crate::trace::Trace;
 
 /// A worker asks for one number in this time.
-const EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// A number that is being asked for is asked for by nobody else for so long: longer than Twilio may take.
 const LEASE: Duration = Duration::from_secs(60);
 /// How long an answer holds before Twilio is asked again: numbers are bought, and given back.
@@ -60,7 +60,7 @@ enum VerifyError {
 
 /// Asks until `shutdown`.
 pub async fn verify(verifier: Verifier, shutdown: CancellationToken) {
-    let mut ticks = tokio::time::interval(EVERY);
+    let mut ticks = tokio::time::interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut turn = 0_u32;
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
@@ -167,7 +167,7 @@ mod tests {
     #[rstest]
     #[case::as_expected(Verified::Unknown, Verified::Yes, false)]
     #[case::claimed(Verified::Unknown, Verified::No, true)]
-    #[case::given_back(Verified::Yes, Verified::No, true)]
+    #[case::retry_or_wait(Verified::Yes, Verified::No, true)]
     #[case::bought(Verified::No, Verified::Yes, true)]
     #[case::not_said_any_more(Verified::Yes, Verified::Unknown, true)]
     #[case::as_before(Verified::No, Verified::No, false)]

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::calm::Calm;
 use super::code_text::{CodeText, Taken};
-use super::detect_emergency::{Heard, detect_emergency};
-use super::{Neighbours, Parts, Source, Stage, given_back, retry_delay, through};
+use super::detect_emergency::{ScannedWebhook, detect_emergency};
+use super::outage_clock::OutageClock;
+use super::{Adapters, Handler, Source, WorkerDeps, handler, retry_delay, retry_or_wait};
 use crate::adapters::jetstream::Publisher;
 use crate::adapters::postgres::{Message, Store};
 use crate::adapters::{outage, twilio};
@@ -17,14 +17,14 @@ use crate::domain::call::{CallInput, DialReport, Ringing};
 use crate::domain::conversation::{DeliveryStatus, InboundSms, Input, MessageReport};
 use crate::domain::emergency::Reading;
 use crate::domain::phone::{self, PhoneNumber};
-use crate::engine::{Applied, CallReport, Happening, InputId, Publish, Records, Shell, Target};
+use crate::engine::{Applied, CallReport, ConversationStore, Engine, Happening, InputId, Publish, Target};
 use crate::stream::{DeadReason, DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
 use crate::telemetry::{Metrics, WebhookKind};
 use crate::trace::Trace;
 use crate::webhook::{Inbound, Webhook};
 
 /// How many webhooks are worked on at once.
-const AT_ONCE: usize = 48;
+const MAX_CONCURRENCY: usize = 48;
 /// A report that comes before what it reports on is tried this often, for about ten minutes, before it is put aside.
 const MAX_TOO_EARLY: u64 = 25;
 
@@ -40,46 +40,46 @@ const UNKNOWN_MESSAGE: DeadReason = DeadReason::new("unknown_message");
 const UNKNOWN_STATUS: DeadReason = DeadReason::new("unknown_status");
 
 /// Webhooks, in order for each call, customer and message.
-pub fn webhooks<N: Neighbours>(
-    parts: &Parts<N>,
+pub fn webhooks<N: Adapters>(
+    parts: &WorkerDeps<N>,
     shutdown: CancellationToken,
 ) -> impl Future<Output = SettleSummary> + Send + use<N> {
-    let directory = parts.shell.directory().clone();
-    let decide = Arc::new(through(&Arc::new(Decide::new(parts)), shutdown.clone()));
+    let business_cache = parts.engine.business_cache().clone();
+    let decide = Arc::new(handler(&Arc::new(ApplyWebhook::new(parts)), shutdown.clone()));
     let hear = move |inbound| {
-        let (directory, decide) = (directory.clone(), Arc::clone(&decide));
-        async move { decide(detect_emergency(&directory, inbound).await?).await }
+        let (business_cache, decide) = (business_cache.clone(), Arc::clone(&decide));
+        async move { decide(detect_emergency(&business_cache, inbound).await?).await }
     };
     parts
         .jetstream
         .deliveries("NMC_INBOUND", "conversations", shutdown)
         .decode::<Inbound>()
-        .keyed(AT_ONCE, |inbound| inbound.webhook.key(), hear)
+        .keyed(MAX_CONCURRENCY, |inbound| inbound.webhook.key(), hear)
         .dead_letter(Arc::clone(&parts.dead), parts.dead.max_deliveries())
         .settle()
 }
 
-/// Tells the shell what a webhook says.
-pub struct Decide<R = Store, P = Publisher> {
-    shell: Shell<R, P>,
+/// Tells the engine what a webhook says.
+pub struct ApplyWebhook<R = Store, P = Publisher> {
+    engine: Engine<R, P>,
     metrics: Metrics,
-    calm: Calm,
+    outage_clock: OutageClock,
 }
 
-impl<R: Records, P: Publish> Decide<R, P> {
-    /// Tells the shell of these parts.
-    pub fn new<N: Neighbours<Store = R, Publisher = P>>(parts: &Parts<N>) -> Self {
-        Self { shell: parts.shell.clone(), metrics: parts.metrics.clone(), calm: Calm::new() }
+impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
+    /// Tells the engine of these parts.
+    pub fn new<N: Adapters<Store = R, Publisher = P>>(parts: &WorkerDeps<N>) -> Self {
+        Self { engine: parts.engine.clone(), metrics: parts.metrics.clone(), outage_clock: OutageClock::new() }
     }
 
     fn too_early(&self, metadata: &Metadata) -> TooEarly<'_> {
-        TooEarly { delivery_count: metadata.delivery_count, calm: &self.calm }
+        TooEarly { delivery_count: metadata.delivery_count, outage_clock: &self.outage_clock }
     }
 }
 
-impl<R: Records, P: Publish> Stage<Heard> for Decide<R, P> {
-    async fn run(&self, heard: Heard, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
-        let Heard { inbound, reading } = heard;
+impl<R: ConversationStore, P: Publish> Handler<ScannedWebhook> for ApplyWebhook<R, P> {
+    async fn run(&self, heard: ScannedWebhook, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
+        let ScannedWebhook { inbound, reading } = heard;
         let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
         let input = InputId { id: &inbound.input_id, body_hash: Some(&inbound.body_hash), trace };
         let early = self.too_early(&metadata);
@@ -91,14 +91,14 @@ impl<R: Records, P: Publish> Stage<Heard> for Decide<R, P> {
     }
 }
 
-impl<R: Records, P: Publish> Decide<R, P> {
+impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
     async fn call(&self, inbound: &Inbound, input: &InputId<'_>, early: TooEarly<'_>) -> Result<(), FailureReason> {
         let report = call_input(inbound).ok_or_else(|| dead(UNKNOWN_NUMBER, "To is not a phone number"))?;
         let business = self.business_of_call(&report, early).await?;
         let Some(business) = business.filter(|b| b.is_spoken_for_by(&inbound.signer)) else {
             return Ok(()); // the edge has rejected the call and counted it, and NMC_INBOUND keeps the webhook
         };
-        match self.shell.apply_call(&business, input, &report).await.map_err(|e| early.retry(e))? {
+        match self.engine.apply_call(&business, input, &report).await.map_err(|e| early.retry(e))? {
             CallReport::Done => Ok(()),
             CallReport::Before { same_body } => self.same(same_body, WebhookKind::Call),
             CallReport::NotYet => Err(early.again(UNKNOWN_CALL, "a report on a call that has no record")),
@@ -111,7 +111,7 @@ impl<R: Records, P: Publish> Decide<R, P> {
         report: &CallInput,
         early: TooEarly<'_>,
     ) -> Result<Option<Arc<Profile>>, FailureReason> {
-        let recorded = self.shell.store().call(report.call_sid()).await.map_err(|e| early.retry(e))?;
+        let recorded = self.engine.store().call(report.call_sid()).await.map_err(|e| early.retry(e))?;
         let named = match (report, &recorded) {
             (_, Some(call)) => return self.profile(&call.business_id, early).await,
             (CallInput::Ringing(ringing), None) => &ringing.business_phone,
@@ -120,11 +120,11 @@ impl<R: Records, P: Publish> Decide<R, P> {
                 None => return Err(early.again(UNKNOWN_CALL, "a report on a call that has no record")),
             },
         };
-        self.shell.directory().by_phone(named).await.map_err(|e| early.retry(e))
+        self.engine.business_cache().by_phone(named).await.map_err(|e| early.retry(e))
     }
 
     async fn profile(&self, id: &str, early: TooEarly<'_>) -> Result<Option<Arc<Profile>>, FailureReason> {
-        self.shell.directory().by_id(id).await.map_err(|e| early.retry(e))
+        self.engine.business_cache().by_id(id).await.map_err(|e| early.retry(e))
     }
 
     async fn sms(
@@ -139,8 +139,8 @@ impl<R: Records, P: Publish> Decide<R, P> {
         let Ok(business_phone) = to.parse::<PhoneNumber>() else {
             return Err(dead(UNKNOWN_NUMBER, "To is not a phone number"));
         };
-        let directory = self.shell.directory();
-        let business = directory.by_phone(&business_phone).await.map_err(|e| early.retry(e))?;
+        let business_cache = self.engine.business_cache();
+        let business = business_cache.by_phone(&business_phone).await.map_err(|e| early.retry(e))?;
         let Some(business) = business.filter(|b| b.is_spoken_for_by(&inbound.signer)) else {
             self.metrics.unknown_number(WebhookKind::Sms);
             return Err(dead(UNKNOWN_NUMBER, "no business owns the number"));
@@ -149,7 +149,7 @@ impl<R: Records, P: Publish> Decide<R, P> {
             return Err(dead(NOT_ANSWERABLE, "a short code, an alphanumeric sender, or one who withholds the number"));
         };
         let text = CodeText { business: &business, customer: &customer, message_sid, body, opt_out_type };
-        let taken = text.taken(&self.shell, &reading).await.map_err(|e| early.retry(e))?;
+        let taken = text.taken(&self.engine, &reading).await.map_err(|e| early.retry(e))?;
         if taken == Taken::AsAnswer {
             return Ok(());
         }
@@ -169,10 +169,10 @@ impl<R: Records, P: Publish> Decide<R, P> {
             stream_sequence: i64::try_from(metadata.stream_sequence).unwrap_or(i64::MAX),
         }));
         let target = Target::Open { business_phone, customer_phone: customer, business };
-        match self.shell.apply(&target, input, &happening).await.map_err(|e| early.retry(e))? {
+        match self.engine.apply(&target, input, &happening).await.map_err(|e| early.retry(e))? {
             Applied::Before { same_body } => {
                 if same_body {
-                    let arrived = self.shell.store().had_arrived(message_sid, inbound.received_at);
+                    let arrived = self.engine.store().backdate_arrival(message_sid, inbound.received_at);
                     arrived.await.map_err(|e| early.retry(e))?;
                 }
                 self.same(same_body, WebhookKind::Sms)
@@ -194,7 +194,7 @@ impl<R: Records, P: Publish> Decide<R, P> {
         let Some(reported) = DeliveryStatus::from_twilio(status) else {
             return Err(dead(UNKNOWN_STATUS, "a MessageStatus that Twilio has not documented"));
         };
-        let store = self.shell.store();
+        let store = self.engine.store();
         let by_sid = store.message_by_sid(message_sid).await.map_err(|e| early.retry(e))?;
         let message = match (by_sid, message_id) {
             (Some(message), _) => Some(message),
@@ -215,7 +215,7 @@ impl<R: Records, P: Publish> Decide<R, P> {
         };
         let happening = Happening::Message { id: message.id, report };
         let target = Target::Id(message.conversation_id);
-        match self.shell.apply(&target, input, &happening).await.map_err(|e| early.retry(e))? {
+        match self.engine.apply(&target, input, &happening).await.map_err(|e| early.retry(e))? {
             Applied::Before { same_body } => self.same(same_body, WebhookKind::MessageStatus),
             Applied::Now(_) | Applied::Nothing { .. } => Ok(()),
         }
@@ -232,7 +232,7 @@ impl<R: Records, P: Publish> Decide<R, P> {
             return Ok(true);
         }
         let conversation =
-            self.shell.store().conversation(message.conversation_id).await.map_err(|e| early.retry(e))?;
+            self.engine.store().conversation(message.conversation_id).await.map_err(|e| early.retry(e))?;
         let Some(conversation) = conversation else { return Ok(false) };
         let business = self.profile(&conversation.business_id, early).await?;
         Ok(business.is_some_and(|business| business.is_spoken_for_by(&inbound.signer)))
@@ -256,22 +256,22 @@ fn dead(reason: DeadReason, detail: &str) -> FailureReason {
 #[derive(Clone, Copy)]
 struct TooEarly<'a> {
     delivery_count: u64,
-    calm: &'a Calm,
+    outage_clock: &'a OutageClock,
 }
 
 impl TooEarly<'_> {
     /// A part is missing: as often as needed.
     fn retry(self, error: impl std::error::Error + Send + Sync + 'static) -> FailureReason {
         if outage::missing(&error).is_some() {
-            self.calm.disturb();
+            self.outage_clock.disturb();
         }
-        given_back(self.delivery_count, error)
+        retry_or_wait(self.delivery_count, error)
     }
 
     /// What it reports on has not been processed yet: for a while. The while of an outage does not count: what it reports on
     /// has waited through it, too.
     fn again(self, reason: DeadReason, detail: &'static str) -> FailureReason {
-        if self.delivery_count >= MAX_TOO_EARLY && self.calm.lasts() >= LONG_ENOUGH {
+        if self.delivery_count >= MAX_TOO_EARLY && self.outage_clock.lasts() >= LONG_ENOUGH {
             return dead(reason, detail);
         }
         FailureReason::retry(retry_delay(self.delivery_count), detail)
@@ -320,8 +320,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_outage_does_not_make_a_report_too_old_to_wait() {
-        let calm = Calm::new();
-        let early = TooEarly { delivery_count: MAX_TOO_EARLY, calm: &calm };
+        let outage_clock = OutageClock::new();
+        let early = TooEarly { delivery_count: MAX_TOO_EARLY, outage_clock: &outage_clock };
         let is_dead = || matches!(early.again(UNKNOWN_CALL, "no record"), FailureReason::Dead { .. });
         assert!(!is_dead());
         tokio::time::advance(LONG_ENOUGH).await;

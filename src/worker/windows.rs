@@ -9,51 +9,51 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Neighbours, Parts, Source, Stage, given_back, through};
+use super::{Adapters, Handler, Source, WorkerDeps, handler, retry_or_wait};
 use crate::domain::conversation::Input;
-use crate::engine::{Happening, InputId, Publish, Records, Shell, Target};
+use crate::engine::{ConversationStore, Engine, Happening, InputId, Publish, Target};
 use crate::stream::{DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
 use crate::trace::Trace;
 
-const AT_ONCE: usize = 48;
+const MAX_CONCURRENCY: usize = 48;
 
 /// The timer's payload, as it was armed.
 #[derive(Debug, Deserialize)]
-pub struct Fire {
+pub struct TimerFired {
     /// Whose window it is.
     pub conversation_id: Uuid,
 }
 
 /// Fires, in order for each conversation.
-pub fn windows<N: Neighbours>(
-    parts: &Parts<N>,
+pub fn windows<N: Adapters>(
+    parts: &WorkerDeps<N>,
     shutdown: CancellationToken,
 ) -> impl Future<Output = SettleSummary> + Send + use<N> {
-    let debounce = Arc::new(Debounce { shell: parts.shell.clone() });
+    let debounce = Arc::new(WindowTimer { engine: parts.engine.clone() });
     parts
         .jetstream
         .deliveries("NMC_WINDOWS", "due", shutdown.clone())
-        .decode::<Fire>()
-        .keyed(AT_ONCE, |fire| fire.conversation_id, through(&debounce, shutdown))
+        .decode::<TimerFired>()
+        .keyed(MAX_CONCURRENCY, |fire| fire.conversation_id, handler(&debounce, shutdown))
         .dead_letter(Arc::clone(&parts.dead), parts.dead.max_deliveries())
         .settle()
 }
 
 /// Looks whether a conversation's window is due.
-struct Debounce<R, P> {
-    shell: Shell<R, P>,
+struct WindowTimer<R, P> {
+    engine: Engine<R, P>,
 }
 
-impl<R: Records, P: Publish> Stage<Fire> for Debounce<R, P> {
-    async fn run(&self, fire: Fire, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
+impl<R: ConversationStore, P: Publish> Handler<TimerFired> for WindowTimer<R, P> {
+    async fn run(&self, fire: TimerFired, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
         let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
         // The fire's own place in the stream: two fires are two inputs, and one delivered again is the same.
         let id = format!("due:{}:{}", fire.conversation_id, metadata.stream_sequence);
         let input = InputId { id: &id, body_hash: None, trace };
         let target = Target::Id(fire.conversation_id);
-        match self.shell.apply(&target, &input, &Happening::Input(Input::WindowDue)).await {
+        match self.engine.apply(&target, &input, &Happening::Input(Input::WindowDue)).await {
             Ok(_) => Ok(()),
-            Err(error) => Err(given_back(metadata.delivery_count, error)),
+            Err(error) => Err(retry_or_wait(metadata.delivery_count, error)),
         }
     }
 }

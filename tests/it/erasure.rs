@@ -269,7 +269,7 @@ async fn what_comes_while_a_customer_is_erased_is_a_strangers_and_answered_to_no
     assert_eq!(received, TEXTS as i64, "none is lost");
     let open = "SELECT count(*) FROM conversations WHERE customer_phone LIKE '+999%' AND status <> 'completed'";
     assert_eq!(one(&mut sql, open).await, 0);
-    let said = "SELECT count(*) FROM messages m JOIN conversations c ON c.id = m.about
+    let said = "SELECT count(*) FROM messages m JOIN conversations c ON c.id = m.subject_conversation_id
                 WHERE c.customer_phone LIKE '+999%' AND m.body <> ''";
     assert_eq!(one(&mut sql, said).await, 0);
     sql.close().await.unwrap();

@@ -90,7 +90,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn a_use_of_a_crates_module_is_found_and_a_macros_is_not() {
     let used = |line| used_modules(line).collect::<Vec<_>>();
-    assert_eq!(used("use crate::engine::Shell; crate::clock::now()"), ["engine", "clock"]);
+    assert_eq!(used("use crate::engine::Engine; crate::clock::now()"), ["engine", "clock"]);
     assert!(used("type Err = $crate::domain::text_enum::UnknownWord;").is_empty());
     assert!(used("use crate::{").is_empty());
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use nevermisscall::adapters::dispatchbot::{
-    AnalyzeRequest, BusinessProfile, DispatchBotClient, Priority, SenderType, WindowMessage,
+    AnalyzeRequest, BusinessProfile, DispatchBotClient, SenderType, WindowMessage,
 };
 use nevermisscall::adapters::http_client;
 use nevermisscall::adapters::twilio::{Account, OutgoingSms, SendOutcome, TwilioClient};
 use nevermisscall::config::Secret;
+use nevermisscall::domain::conversation::Priority;
 use serde_json::json;
 use uuid::Uuid;
 

@@ -12,7 +12,7 @@ async fn with_many_conversations(app: &App) -> PgConnection {
     let insert = [
         "INSERT INTO conversations (id, business_id, user_id, customer_phone, business_phone, status, ownership,
            ai_timer_started, emergency_detected, opted_out, created_at, last_activity, version, event_sequence, epoch,
-           hard_epoch, core)
+           hard_epoch, rules_state)
          SELECT gen_random_uuid(), 'b' || n % 1000, 'u', '+1212' || lpad((n % 10000)::text, 7, '5'),
            '+1555' || lpad(n::text, 7, '0'), CASE WHEN n % 50 = 0 THEN 'active' ELSE 'completed' END,
            CASE WHEN n % 500 = 0 THEN 'user' ELSE 'ai' END, true, false, false, now() - n * interval '1 second',

@@ -61,8 +61,7 @@ async fn thousand_conversations(app: &App) {
          FROM conversations, generate_series(1, 1000) n"
     );
     // The copies have no window: nothing is to be done about them.
-    let copies =
-        format!("{copies}; UPDATE conversations SET window_deadline = NULL WHERE customer_phone LIKE '+1313%'");
+    let copies = format!("{copies}; UPDATE conversations SET next_timer_at = NULL WHERE customer_phone LIKE '+1313%'");
     sqlx::raw_sql(sqlx::AssertSqlSafe(copies)).execute(&mut sql).await.unwrap();
     sqlx::raw_sql("ANALYZE conversations").execute(&mut sql).await.unwrap();
     sql.close().await.unwrap();

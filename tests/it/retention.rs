@@ -13,7 +13,7 @@ use crate::harness::{CUSTOMER, Child, OUR_NUMBER, Servers, customer, eventually,
 /// Tables, and the column by which a row belongs to a conversation.
 const BELONGS: [(&str, &str); 8] = [
     ("conversations", "id"),
-    ("messages", "about"),
+    ("messages", "subject_conversation_id"),
     ("windows", "conversation_id"),
     ("window_steps", "conversation_id"),
     ("analyses", "conversation_id"),
@@ -58,7 +58,7 @@ async fn a_conversation_that_was_kept_long_enough_goes_with_all_that_belongs_to_
     // Triggers are asleep for this connection: nobody else can make an entry of the record older.
     let age = format!(
         "SET session_replication_role = replica;
-         UPDATE conversations SET last_activity = now() - interval '101 days', window_deadline = NULL WHERE id = '{old}';
+         UPDATE conversations SET last_activity = now() - interval '101 days', next_timer_at = NULL WHERE id = '{old}';
          UPDATE audit SET at = now() - interval '102 days' WHERE conversation_id = '{old}';
          UPDATE conversations SET last_activity = now() - interval '99 days' WHERE id = '{young}';
          UPDATE calls SET created_at = now() - interval '101 days' WHERE conversation_id IS NULL;

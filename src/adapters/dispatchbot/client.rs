@@ -161,11 +161,12 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::adapters::dispatchbot::{BusinessProfile, Media, Priority, SenderType, WindowMessage};
+    use crate::adapters::dispatchbot::{BusinessProfile, Media, SenderType, WindowMessage};
     use crate::adapters::http_client::{
         self,
         loopback::{Loopback, Reply, nobody},
     };
+    use crate::domain::conversation::Priority;
 
     /// Long enough never to matter, where a test is not about it.
     const LONG: Duration = Duration::from_secs(30);

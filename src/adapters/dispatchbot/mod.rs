@@ -8,8 +8,5 @@ mod wire;
 
 pub use self::{
     client::{AnalyzeError, DispatchBotClient},
-    wire::{
-        Analysis, AnalyzeRequest, Appointment, BusinessProfile, Media, Priority, SenderType, UrgencyLevel,
-        WindowMessage, read_answer,
-    },
+    wire::{Analysis, AnalyzeRequest, Appointment, BusinessProfile, Media, SenderType, WindowMessage, read_answer},
 };

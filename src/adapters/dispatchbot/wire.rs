@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::client::AnalyzeError;
 use crate::adapters::http_client::describe_json;
+use crate::domain::conversation::{Priority, Urgency};
 
 /// A closed window, with all that is needed to answer it.
 #[derive(Clone, PartialEq, Serialize)]
@@ -38,16 +39,6 @@ pub struct AnalyzeRequest {
     pub job_estimates: Value,
     /// What is booked already.
     pub calendar: Value,
-}
-
-/// How soon an answer is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Priority {
-    /// As usual.
-    Normal,
-    /// At once.
-    Emergency,
 }
 
 /// A message of the conversation.
@@ -97,18 +88,6 @@ pub struct BusinessProfile {
     pub timezone: String,
 }
 
-/// How much of a hurry the customer is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UrgencyLevel {
-    /// None.
-    Normal,
-    /// Today, rather.
-    Urgent,
-    /// Somebody may be in danger.
-    Emergency,
-}
-
 /// What DispatchBot makes of a window.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Analysis {
@@ -116,7 +95,7 @@ pub struct Analysis {
     #[serde(default)]
     pub job_type: Option<String>,
     /// How urgent it is.
-    pub urgency_level: UrgencyLevel,
+    pub urgency_level: Urgency,
     /// Whether somebody may be in danger.
     pub emergency_detected: bool,
     /// What to tell the customer; never blank.
@@ -248,7 +227,7 @@ mod tests {
     #[case::quite_sure(with("confidence", json!(1)))]
     fn a_complete_answer_is_read(#[case] answer: Value) {
         let analysis = read(&answer).unwrap();
-        assert_eq!(analysis.urgency_level, UrgencyLevel::Urgent);
+        assert_eq!(analysis.urgency_level, Urgency::Urgent);
         assert_eq!((analysis.appointment, analysis.conversation_complete), (None, None));
     }
 
@@ -315,8 +294,7 @@ mod tests {
 
     #[test]
     fn the_names_in_a_request_are_those_agreed() {
-        let named =
-            json!([Priority::Normal, Priority::Emergency, SenderType::Customer, SenderType::Ai, SenderType::User]);
+        let named = json!([Priority::Normal, Priority::Urgent, SenderType::Customer, SenderType::Ai, SenderType::User]);
         assert_eq!(named, json!(["normal", "emergency", "customer", "ai", "user"]));
     }
 }

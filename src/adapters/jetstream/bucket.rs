@@ -10,7 +10,7 @@ use super::JetStream;
 const BUSINESSES: &str = "NMC_BUSINESSES";
 const SERVICES: &str = "NMC_SERVICES";
 /// How many entries are read at once.
-const AT_ONCE: usize = 16;
+const MAX_CONCURRENCY: usize = 16;
 
 /// The bucket cannot be used now.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +37,7 @@ impl JetStream {
             async move { bucket.get(&key).await.map(|value| value.map(|value| (key, value))) }
         });
         let entries: Vec<Option<(String, Bytes)>> =
-            entries.buffer_unordered(AT_ONCE).try_collect().await.map_err(BucketError::of)?;
+            entries.buffer_unordered(MAX_CONCURRENCY).try_collect().await.map_err(BucketError::of)?;
         Ok(entries.into_iter().flatten().collect())
     }
 
@@ -45,7 +45,7 @@ impl JetStream {
     ///
     /// # Errors
     /// When JetStream is away.
-    pub async fn mirror(&self, key: &str, value: Bytes) -> Result<(), BucketError> {
+    pub async fn store_snapshot(&self, key: &str, value: Bytes) -> Result<(), BucketError> {
         let bucket = self.context.get_key_value(BUSINESSES).await.map_err(BucketError::of)?;
         bucket.put(key, value).await.map(drop).map_err(BucketError::of)
     }

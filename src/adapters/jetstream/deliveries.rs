@@ -13,7 +13,7 @@ use tokio::task::coop::unconstrained;
 use tokio_util::sync::CancellationToken;
 
 use super::JetStream;
-use crate::stream::{Acknowledge, AcknowledgeError, Delivery, Disposition, Metadata, Receipt};
+use crate::stream::{AckHandle, Acknowledge, AcknowledgeError, Delivery, Disposition, Metadata};
 
 /// How many messages one pull asks for: a worker that dies leaves at most so many to be redelivered.
 const BATCH: usize = 128;
@@ -139,7 +139,7 @@ fn delivery(message: jetstream::Message) -> Delivery<()> {
         headers.iter().filter_map(|(name, values)| Some((name.to_string(), values.first()?.to_string()))).collect()
     });
     let (_, acker) = message.split();
-    Receipt::new(metadata, Pending(acker)).with(())
+    AckHandle::new(metadata, Pending(acker)).with(())
 }
 
 /// A message that JetStream waits to hear of.

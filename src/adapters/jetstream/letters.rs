@@ -12,7 +12,7 @@ use super::JetStream;
 
 const STREAM: &str = "NMC_DEAD";
 /// How many letters are asked for at once.
-const AT_ONCE: usize = 32;
+const MAX_CONCURRENCY: usize = 32;
 
 /// A message of NMC_DEAD.
 #[derive(Debug, Clone)]
@@ -80,7 +80,7 @@ impl JetStream {
                     }
                 }
             })
-            .buffered(AT_ONCE)
+            .buffered(MAX_CONCURRENCY)
             .try_collect()
             .await?;
         Ok(found.into_iter().flatten().map(StoredLetter::from).collect())

@@ -5,6 +5,8 @@
 
 use uuid::Uuid;
 
+use crate::domain::conversation::Priority;
+
 /// Where a timer is armed: a scheduled message, replaced by the next one on the same subject.
 pub fn window_arm(conversation_id: Uuid) -> String {
     format!("nmc.window.arm.{conversation_id}")
@@ -15,14 +17,22 @@ pub fn window_due(conversation_id: Uuid) -> String {
     format!("nmc.window.due.{conversation_id}")
 }
 
-/// A question to DispatchBot; those that hurry have a queue of their own.
-pub fn analyze(conversation_id: Uuid, hurries: bool) -> String {
-    format!("nmc.task.analyze{}.{conversation_id}", if hurries { "_urgent" } else { "" })
+/// A question to DispatchBot; each priority has a queue of its own.
+pub fn analyze(conversation_id: Uuid, priority: Priority) -> String {
+    format!("nmc.task.analyze{}.{conversation_id}", queue_suffix(priority))
 }
 
-/// A message to be sent; those that hurry have a queue of their own.
-pub fn send_sms(conversation_id: Uuid, hurries: bool) -> String {
-    format!("nmc.task.send_sms{}.{conversation_id}", if hurries { "_urgent" } else { "" })
+/// A message to be sent; each priority has a queue of its own.
+pub fn send_sms(conversation_id: Uuid, priority: Priority) -> String {
+    format!("nmc.task.send_sms{}.{conversation_id}", queue_suffix(priority))
+}
+
+/// What the names of the subjects and consumers of a priority end in.
+fn queue_suffix(priority: Priority) -> &'static str {
+    match priority {
+        Priority::Normal => "",
+        Priority::Urgent => "_urgent",
+    }
 }
 
 /// A webhook once more, for those that do not wait in the queue: the express lane.

@@ -11,8 +11,8 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
-use super::conversations::Core;
-use super::record::AuditEntry;
+use super::audit::AuditEntry;
+use super::conversations::RulesState;
 use super::{Store, StoreError};
 use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, Decision, MessageKind, MessageUpdate, NewMessage, WindowRecord};
@@ -160,10 +160,10 @@ async fn write(tx: &mut Transaction<'_, Postgres>, commit: &Commit<'_>) -> Resul
             record_window(tx, decision.conversation.id, window, commit.at).await?;
         }
         if let Some(analysis) = &decision.analysis {
-            super::record::write_analysis(tx, decision.conversation.id, analysis, commit.at).await?;
+            super::audit::write_analysis(tx, decision.conversation.id, analysis, commit.at).await?;
         }
         if let Some(entry) = commit.audit {
-            super::record::write_audit(tx, &decision.conversation, entry, commit.at).await?;
+            super::audit::write_audit(tx, &decision.conversation, entry, commit.at).await?;
         }
     }
     if let Some(call) = commit.call
@@ -197,13 +197,13 @@ async fn write_conversation(
 ) -> Result<bool, StoreError> {
     let answering = c.answering.as_ref().map(|a| a.window_id);
     let next_look = c.next_look();
-    let core = Json(Core::of(c));
+    let rules_state = Json(RulesState::of(c));
     let result = if c.version == 0 {
         sqlx::query!(
             r#"INSERT INTO conversations (id, business_id, user_id, call_id, customer_phone, business_phone, status,
                  ownership, ai_timer_started, ai_timer_started_at, user_takeover_at, emergency_detected, job_type,
                  urgency_level, outcome, summary, opted_out, created_at, last_activity, version, event_sequence, epoch,
-                 hard_epoch, answering_window, window_deadline, core, own_account)
+                 hard_epoch, answering_window, next_timer_at, rules_state, own_account)
                SELECT $1::uuid, $2::text, $3::text, $4::uuid, $5::text, $6::text, $7::text, $8::text, $9::boolean,
                  $10::timestamptz, $11::timestamptz, $12::boolean, $13::text, $14::text, $15::text, $16::text,
                  $17::boolean, $18::timestamptz, $19::timestamptz, 1, $20::bigint, $21::bigint, $22::bigint, $23::uuid,
@@ -235,7 +235,7 @@ async fn write_conversation(
             c.hard_epoch,
             answering,
             next_look,
-            core as _,
+            rules_state as _,
             c.own_account,
             number_of
         )
@@ -246,7 +246,7 @@ async fn write_conversation(
             r#"UPDATE conversations SET status = $3, ownership = $4, ai_timer_started = $5, ai_timer_started_at = $6,
                  user_takeover_at = $7, emergency_detected = $8, job_type = $9, urgency_level = $10, outcome = $11,
                  summary = $12, opted_out = $13, last_activity = $14, event_sequence = $15, epoch = $16,
-                 hard_epoch = $17, answering_window = $18, window_deadline = $19, core = $20, own_account = $21,
+                 hard_epoch = $17, answering_window = $18, next_timer_at = $19, rules_state = $20, own_account = $21,
                  version = version + 1
                WHERE id = $1 AND version = $2
                  AND ($22::text IS NULL
@@ -271,7 +271,7 @@ async fn write_conversation(
             c.hard_epoch,
             answering,
             next_look,
-            core as _,
+            rules_state as _,
             c.own_account,
             number_of
         )
@@ -299,7 +299,7 @@ async fn insert_message(
 ) -> Result<bool, StoreError> {
     let direction = if message.kind == MessageKind::Customer { "inbound" } else { "outbound" };
     let result = sqlx::query!(
-        r#"INSERT INTO messages (id, conversation_id, about, recipient, direction, sender_type, user_id, kind, body, media, twilio_sid, status,
+        r#"INSERT INTO messages (id, conversation_id, subject_conversation_id, recipient, direction, sender_type, user_id, kind, body, media, twilio_sid, status,
              window_id, in_reply_to_window, created_at, stream_sequence, not_before, fence_epoch, fence_hard_epoch, fence_exempt_at,
              segments)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
@@ -357,17 +357,17 @@ async fn record_window(
     at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        r#"INSERT INTO windows (id, conversation_id, state, opened_at, because) VALUES ($1, $2, $3, $4, $5)
-           ON CONFLICT (id) DO UPDATE SET state = excluded.state, because = excluded.because, updated_at = now()"#,
+        r#"INSERT INTO windows (id, conversation_id, state, opened_at, reason) VALUES ($1, $2, $3, $4, $5)
+           ON CONFLICT (id) DO UPDATE SET state = excluded.state, reason = excluded.reason, updated_at = now()"#,
         window.id,
         conversation_id,
         window.state.as_str(),
         window.opened_at,
-        window.because
+        window.reason
     )
     .execute(&mut *tx)
     .await?;
-    super::record::write_step(tx, conversation_id, window, at).await
+    super::audit::write_step(tx, conversation_id, window, at).await
 }
 
 async fn write_call(tx: &mut PgConnection, call: &Call) -> Result<bool, StoreError> {

@@ -11,14 +11,14 @@ use crate::domain::phone::PhoneNumber;
 
 /// The part of a conversation that only the rules read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Core {
+pub(super) struct RulesState {
     window: Option<OpenWindow>,
     answering: Option<Answering>,
     #[serde(default)]
     memory: Memory,
 }
 
-impl Core {
+impl RulesState {
     pub(super) fn of(conversation: &Conversation) -> Self {
         Self {
             window: conversation.window.clone(),
@@ -53,12 +53,8 @@ pub(super) struct ConversationRow {
     event_sequence: i64,
     epoch: i64,
     hard_epoch: i64,
-    #[expect(dead_code, reason = "written for the fence, read in SQL only")]
-    answering_window: Option<Uuid>,
-    #[expect(dead_code, reason = "written for the sweeper, read in SQL only")]
-    window_deadline: Option<DateTime<Utc>>,
     own_account: Option<String>,
-    core: Json<Core>,
+    rules_state: Json<RulesState>,
 }
 
 impl ConversationRow {
@@ -89,9 +85,9 @@ impl ConversationRow {
             event_sequence: self.event_sequence,
             epoch: self.epoch,
             hard_epoch: self.hard_epoch,
-            window: self.core.0.window,
-            answering: self.core.0.answering,
-            memory: self.core.0.memory,
+            window: self.rules_state.0.window,
+            answering: self.rules_state.0.answering,
+            memory: self.rules_state.0.memory,
         })
     }
 }
@@ -119,25 +115,32 @@ pub struct ConversationFilter {
     pub after: Option<(DateTime<Utc>, Uuid)>,
 }
 
+/// Reads conversations: `select_conversations!("WHERE …", arguments)`. The columns that are read stand here.
+macro_rules! select_conversations {
+    ($rest:literal $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            ConversationRow,
+            r#"SELECT id, business_id, user_id, call_id, customer_phone, business_phone, status, ownership,
+                 ai_timer_started, ai_timer_started_at, user_takeover_at, emergency_detected, job_type, urgency_level,
+                 outcome, summary, opted_out, created_at, last_activity, version, event_sequence, epoch, hard_epoch,
+                 own_account, rules_state AS "rules_state: Json<RulesState>"
+               FROM conversations "# + $rest
+            $(, $argument)*
+        )
+    };
+}
+
 impl Store {
     /// One conversation.
     ///
     /// # Errors
     /// When PostgreSQL is away, or the row is corrupt.
     pub async fn conversation(&self, id: Uuid) -> Result<Option<Conversation>, StoreError> {
-        sqlx::query_as!(
-            ConversationRow,
-            r#"SELECT id, business_id, user_id, call_id, customer_phone, business_phone, status, ownership,
-                 ai_timer_started, ai_timer_started_at, user_takeover_at, emergency_detected, job_type, urgency_level,
-                 outcome, summary, opted_out, created_at, last_activity, version, event_sequence, epoch, hard_epoch,
-                 answering_window, window_deadline, own_account, core AS "core: Json<Core>"
-               FROM conversations WHERE id = $1"#,
-            id
-        )
-        .fetch_optional(&self.pool)
-        .await?
-        .map(ConversationRow::parse)
-        .transpose()
+        select_conversations!("WHERE id = $1", id)
+            .fetch_optional(&self.pool)
+            .await?
+            .map(ConversationRow::parse)
+            .transpose()
     }
 
     /// The open conversation of a customer with a number of a business.
@@ -150,14 +153,8 @@ impl Store {
         business_phone: &PhoneNumber,
         customer_phone: &PhoneNumber,
     ) -> Result<Option<Conversation>, StoreError> {
-        sqlx::query_as!(
-            ConversationRow,
-            r#"SELECT id, business_id, user_id, call_id, customer_phone, business_phone, status, ownership,
-                 ai_timer_started, ai_timer_started_at, user_takeover_at, emergency_detected, job_type, urgency_level,
-                 outcome, summary, opted_out, created_at, last_activity, version, event_sequence, epoch, hard_epoch,
-                 answering_window, window_deadline, own_account, core AS "core: Json<Core>"
-               FROM conversations
-               WHERE business_id = $1 AND business_phone = $2 AND customer_phone = $3 AND status <> 'completed'"#,
+        select_conversations!(
+            "WHERE business_id = $1 AND business_phone = $2 AND customer_phone = $3 AND status <> 'completed'",
             business_id,
             business_phone.as_str(),
             customer_phone.as_str()
@@ -179,15 +176,9 @@ impl Store {
         business_phone: &PhoneNumber,
         customer_phone: &PhoneNumber,
     ) -> Result<Option<Conversation>, StoreError> {
-        sqlx::query_as!(
-            ConversationRow,
-            r#"SELECT id, business_id, user_id, call_id, customer_phone, business_phone, status, ownership,
-                 ai_timer_started, ai_timer_started_at, user_takeover_at, emergency_detected, job_type, urgency_level,
-                 outcome, summary, opted_out, created_at, last_activity, version, event_sequence, epoch, hard_epoch,
-                 answering_window, window_deadline, own_account, core AS "core: Json<Core>"
-               FROM conversations
-               WHERE business_id = $1 AND business_phone = $2 AND customer_phone = $3 AND status = 'completed'
-               ORDER BY created_at DESC, id DESC LIMIT 1"#,
+        select_conversations!(
+            "WHERE business_id = $1 AND business_phone = $2 AND customer_phone = $3 AND status = 'completed'
+               ORDER BY created_at DESC, id DESC LIMIT 1",
             business_id,
             business_phone.as_str(),
             customer_phone.as_str()
@@ -208,14 +199,8 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Conversation>, StoreError> {
         let (after_at, after_id) = filter.after.unzip();
-        sqlx::query_as!(
-            ConversationRow,
-            r#"SELECT id, business_id, user_id, call_id, customer_phone, business_phone, status, ownership,
-                 ai_timer_started, ai_timer_started_at, user_takeover_at, emergency_detected, job_type, urgency_level,
-                 outcome, summary, opted_out, created_at, last_activity, version, event_sequence, epoch, hard_epoch,
-                 answering_window, window_deadline, own_account, core AS "core: Json<Core>"
-               FROM conversations
-               WHERE ($1::text IS NULL OR business_id = $1)
+        select_conversations!(
+            "WHERE ($1::text IS NULL OR business_id = $1)
                  AND ($2::text IS NULL OR customer_phone = $2)
                  AND ($3::text IS NULL OR status = $3)
                  AND ($4::text IS NULL OR ownership = $4)
@@ -223,7 +208,7 @@ impl Store {
                  AND ($6::timestamptz IS NULL OR (last_activity, id) < ($6, $7::uuid))
                  AND ($9::text[] IS NULL OR business_id = ANY($9))
                ORDER BY last_activity DESC, id DESC
-               LIMIT $8"#,
+               LIMIT $8",
             filter.business_id,
             filter.customer_phone,
             filter.status.map(Status::as_str),

@@ -93,7 +93,7 @@ impl Store {
         }
         let ids: Vec<Uuid> = conversations.iter().map(|row| row.id).collect();
         let sending = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM messages WHERE about = ANY($1) AND status = 'sending') AS "any!""#,
+            r#"SELECT EXISTS (SELECT 1 FROM messages WHERE subject_conversation_id = ANY($1) AND status = 'sending') AS "any!""#,
             &ids
         )
         .fetch_one(&mut *tx)
@@ -149,7 +149,7 @@ async fn of_business(
         r#"UPDATE conversations SET customer_phone = $3, summary = NULL, erased_at = now(),
              outcome = CASE WHEN outcome ~ '^[a-z0-9_]{1,40}$' THEN outcome END,
              job_type = CASE WHEN job_type ~ '^[a-z0-9_]{1,40}$' THEN job_type END,
-             core = '{"window": null, "answering": null}', answering_window = NULL, window_deadline = NULL,
+             rules_state = '{"window": null, "answering": null}', answering_window = NULL, next_timer_at = NULL,
              version = version + 1, epoch = epoch + 1, hard_epoch = hard_epoch + 1
            WHERE business_id = $1 AND customer_phone = $2 AND id = ANY($4) RETURNING id"#,
         business_id,
@@ -162,7 +162,7 @@ async fn of_business(
     let messages = sqlx::query!(
         "UPDATE messages SET body = '', media = '[]', claim = NULL, lease_until = NULL,
            status = CASE status WHEN 'queued' THEN 'superseded' WHEN 'sending' THEN 'unknown' ELSE status END
-         WHERE about = ANY($1)",
+         WHERE subject_conversation_id = ANY($1)",
         &ids
     )
     .execute(&mut **tx)

@@ -53,13 +53,26 @@ impl Message {
     }
 }
 
+/// Reads messages: `select_messages!("WHERE …", arguments)`. The columns that are read stand here.
+macro_rules! select_messages {
+    ($rest:literal $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            MessageRow,
+            r#"SELECT id, subject_conversation_id AS conversation_id, direction, sender_type, user_id, kind, body,
+                 media AS "media: Json<Vec<Media>>", twilio_sid, status, error_code, in_reply_to_window, created_at
+               FROM messages "# + $rest
+            $(, $argument)*
+        )
+    };
+}
+
 impl Store {
     /// A customer's message had arrived by this time: what is recorded later is corrected. Its copy of an earlier arrival may be
     /// processed after it, where that one had to wait in PostgreSQL.
     ///
     /// # Errors
     /// When PostgreSQL is away.
-    pub async fn had_arrived(&self, twilio_sid: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
+    pub async fn backdate_arrival(&self, twilio_sid: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
         sqlx::query!(
             "UPDATE messages SET created_at = $2 WHERE twilio_sid = $1 AND sender_type = 'customer' AND created_at > $2",
             twilio_sid,
@@ -133,17 +146,7 @@ impl Store {
     /// # Errors
     /// When PostgreSQL is away, or the row is corrupt.
     pub async fn message(&self, id: Uuid) -> Result<Option<Message>, StoreError> {
-        sqlx::query_as!(
-            MessageRow,
-            r#"SELECT id, about AS conversation_id, direction, sender_type, user_id, kind, body, media AS "media: Json<Vec<Media>>",
-                 twilio_sid, status, error_code, in_reply_to_window, created_at
-               FROM messages WHERE id = $1"#,
-            id
-        )
-        .fetch_optional(&self.pool)
-        .await?
-        .map(MessageRow::parse)
-        .transpose()
+        select_messages!("WHERE id = $1", id).fetch_optional(&self.pool).await?.map(MessageRow::parse).transpose()
     }
 
     /// The message that a person's input has brought about, if it did.
@@ -166,17 +169,11 @@ impl Store {
     /// # Errors
     /// When PostgreSQL is away, or the row is corrupt.
     pub async fn message_by_sid(&self, twilio_sid: &str) -> Result<Option<Message>, StoreError> {
-        sqlx::query_as!(
-            MessageRow,
-            r#"SELECT id, about AS conversation_id, direction, sender_type, user_id, kind, body, media AS "media: Json<Vec<Media>>",
-                 twilio_sid, status, error_code, in_reply_to_window, created_at
-               FROM messages WHERE twilio_sid = $1"#,
-            twilio_sid
-        )
-        .fetch_optional(&self.pool)
-        .await?
-        .map(MessageRow::parse)
-        .transpose()
+        select_messages!("WHERE twilio_sid = $1", twilio_sid)
+            .fetch_optional(&self.pool)
+            .await?
+            .map(MessageRow::parse)
+            .transpose()
     }
 
     /// Whether the newest answer to a window was the fallback or the emergency text: DispatchBot had none.
@@ -213,12 +210,9 @@ impl Store {
     /// # Errors
     /// When PostgreSQL is away, or a row is corrupt.
     pub async fn newest_messages(&self, conversation_id: Uuid, limit: i64) -> Result<Vec<Message>, StoreError> {
-        let mut rows = sqlx::query_as!(
-            MessageRow,
-            r#"SELECT id, about AS conversation_id, direction, sender_type, user_id, kind, body, media AS "media: Json<Vec<Media>>",
-                 twilio_sid, status, error_code, in_reply_to_window, created_at
-               FROM messages WHERE conversation_id = $1
-               ORDER BY created_at DESC, stream_sequence DESC, id DESC LIMIT $2"#,
+        let mut rows = select_messages!(
+            "WHERE conversation_id = $1
+               ORDER BY created_at DESC, stream_sequence DESC, id DESC LIMIT $2",
             conversation_id,
             limit
         )
@@ -238,15 +232,11 @@ impl Store {
         after: Option<Uuid>,
         limit: i64,
     ) -> Result<Vec<Message>, StoreError> {
-        sqlx::query_as!(
-            MessageRow,
-            r#"SELECT id, about AS conversation_id, direction, sender_type, user_id, kind, body, media AS "media: Json<Vec<Media>>",
-                 twilio_sid, status, error_code, in_reply_to_window, created_at
-               FROM messages
-               WHERE conversation_id = $1
+        select_messages!(
+            "WHERE conversation_id = $1
                  AND ($2::uuid IS NULL OR (created_at, stream_sequence, id) >
                      (SELECT m.created_at, m.stream_sequence, m.id FROM messages m WHERE m.id = $2))
-               ORDER BY created_at, stream_sequence, id LIMIT $3"#,
+               ORDER BY created_at, stream_sequence, id LIMIT $3",
             conversation_id,
             after,
             limit

@@ -5,6 +5,7 @@
 
 mod alerts;
 mod api_keys;
+mod audit;
 mod business_changes;
 mod business_numbers;
 mod businesses;
@@ -21,7 +22,6 @@ mod messages;
 mod opt_outs;
 mod outbox;
 mod phone_codes;
-mod record;
 mod retention;
 mod sending;
 mod sweep;
@@ -35,6 +35,7 @@ use sqlx::{ConnectOptions, Executor, PgPool};
 
 pub use alerts::UnreachedAlerts;
 pub use api_keys::{ApiKey, KeyScope};
+pub use audit::{AnalysisRow, AuditEntry, AuditRow, WindowMessage, WindowStep};
 pub use business_numbers::{NumberLook, NumberRow};
 pub use businesses::{AccountWrite, BusinessRecord, BusinessWrite};
 pub use calls::{CallFilter, RecentCall};
@@ -46,9 +47,8 @@ pub use emergency_verdicts::{MessageVerdict, RuleCount};
 pub use erasure::{ErasedRows, Erasure, ErasureOf};
 pub use idempotency::Once;
 pub use messages::Message;
-pub use outbox::{Draining, WaitingRow};
+pub use outbox::{OutboxBatch, WaitingRow};
 pub use phone_codes::{CodeAnswer, CodeState, PendingPhone, PhoneAnswer};
-pub use record::{AnalysisRow, AuditEntry, AuditRow, WindowMessage, WindowStep};
 pub use sending::{Claim, Claimed, DueMessage, SendingAccount};
 pub use sweep::{Overdue, ReleasedConversation};
 pub use twilio_accounts::{SigningKey, UnprovenAccount};
@@ -59,7 +59,7 @@ const TAKE_SERVICE_ROLE: &str = "SELECT set_config('role', rolname, false) FROM 
     WHERE rolname = 'nevermisscall_service' AND pg_has_role(current_user, oid, 'MEMBER')";
 /// A process whose machine is gone says no farewell, and PostgreSQL would keep its locks for two hours. No transaction of ours
 /// waits half as long for JetStream, and nobody waits for a lock longer than for a connection that fails.
-const OTHERS_MAY_VANISH: [(&str, &str); 5] = [
+const SESSION_TIMEOUTS: [(&str, &str); 5] = [
     ("idle_in_transaction_session_timeout", "30s"),
     ("lock_timeout", "10s"),
     ("tcp_keepalives_idle", "10"),
@@ -113,13 +113,13 @@ pub enum StoreError {
 
 /// Classes of PostgreSQL's codes that say that it is not there to be worked with: no connection, a login that is refused, no
 /// resources, read-only, shut down by an operator or starting, its database closed or not there.
-const AWAY: [&str; 8] = ["08", "25006", "28", "53", "57P", "58", "55000", "3D000"];
+const CONNECTION_ERROR_CLASSES: [&str; 8] = ["08", "25006", "28", "53", "57P", "58", "55000", "3D000"];
 
 /// Whether an error says that PostgreSQL is away, as opposed to what was asked of it.
 pub fn says_away(error: &(dyn std::error::Error + 'static)) -> bool {
     match error.downcast_ref::<sqlx::Error>() {
         Some(sqlx::Error::Database(error)) => {
-            error.code().is_some_and(|code| AWAY.iter().any(|class| code.starts_with(class)))
+            error.code().is_some_and(|code| CONNECTION_ERROR_CLASSES.iter().any(|class| code.starts_with(class)))
         }
         Some(error) => matches!(
             error,
@@ -195,7 +195,7 @@ impl Store {
             .options([("plan_cache_mode", "force_custom_plan")])
             .disable_statement_logging();
         if as_service {
-            options = options.options(OTHERS_MAY_VANISH);
+            options = options.options(SESSION_TIMEOUTS);
         }
         let pool = |connections| {
             PgPoolOptions::new()

@@ -40,13 +40,13 @@ pub(super) async fn write(tx: &mut PgConnection, row: &OutboxRow) -> Result<(), 
 
 /// A key's waiting rows, locked until they are marked or this is dropped.
 #[derive(Debug)]
-pub struct Draining {
+pub struct OutboxBatch {
     tx: Transaction<'static, Postgres>,
     /// In the order of their commit.
     pub rows: Vec<WaitingRow>,
 }
 
-impl Draining {
+impl OutboxBatch {
     /// Records the first `count` rows as published, and lets go of the lock.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Store {
     ///
     /// # Errors
     /// When PostgreSQL is away.
-    pub async fn drain(&self, key: Uuid) -> Result<Draining, StoreError> {
+    pub async fn drain(&self, key: Uuid) -> Result<OutboxBatch, StoreError> {
         let mut tx = self.pool.begin().await?;
         let rows = sqlx::query!(
             r#"SELECT id, subject, message_id, headers AS "headers: Json<BTreeMap<String, String>>", payload
@@ -82,7 +82,7 @@ impl Store {
             payload: row.payload,
         })
         .collect();
-        Ok(Draining { tx, rows })
+        Ok(OutboxBatch { tx, rows })
     }
 
     /// Keys whose oldest waiting row is older than `older_than_seconds`.

@@ -17,8 +17,8 @@ impl Store {
         let seconds = keep.as_secs_f64();
         let ids: Vec<Uuid> = sqlx::query_scalar!(
             "SELECT id FROM conversations c
-             WHERE last_activity < now() - make_interval(secs => $1) AND window_deadline IS NULL
-               AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.about = c.id AND m.status IN ('queued', 'sending'))
+             WHERE last_activity < now() - make_interval(secs => $1) AND next_timer_at IS NULL
+               AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.subject_conversation_id = c.id AND m.status IN ('queued', 'sending'))
                -- The record of them goes with them, and young entries of it have to stay.
                AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.conversation_id = c.id AND a.at > now() - interval '100 days')
              ORDER BY last_activity LIMIT $2 FOR UPDATE SKIP LOCKED",
@@ -28,7 +28,7 @@ impl Store {
         .fetch_all(&mut *tx)
         .await?;
         sqlx::query!("DELETE FROM emergency_verdicts WHERE conversation_id = ANY($1)", &ids).execute(&mut *tx).await?;
-        sqlx::query!("DELETE FROM messages WHERE about = ANY($1)", &ids).execute(&mut *tx).await?;
+        sqlx::query!("DELETE FROM messages WHERE subject_conversation_id = ANY($1)", &ids).execute(&mut *tx).await?;
         sqlx::query!("DELETE FROM analyses WHERE conversation_id = ANY($1)", &ids).execute(&mut *tx).await?;
         sqlx::query!("DELETE FROM window_steps WHERE conversation_id = ANY($1)", &ids).execute(&mut *tx).await?;
         sqlx::query!("DELETE FROM windows WHERE conversation_id = ANY($1)", &ids).execute(&mut *tx).await?;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::messages::Message;
 use super::{Store, StoreError};
+use crate::domain::conversation::Priority;
 use crate::domain::phone::PhoneNumber;
 
 /// A message whose turn to be sent may have come.
@@ -30,8 +31,8 @@ pub struct DueMessage {
     pub attempted_at: Option<DateTime<Utc>>,
     /// How long ago that is, by the one clock that tells it: the database's.
     pub attempt_age: Option<Duration>,
-    /// Whether it goes ahead of what the AI says in its turn: what a person wrote, and whatever an emergency needs.
-    pub goes_ahead: bool,
+    /// Whether it goes ahead of what else waits for its sender's rate.
+    pub priority: Priority,
     /// How long the claim of whoever tries it now still holds; zero once it has run out.
     pub lease_left: Duration,
     /// The Twilio account that it was last tried with; none where that was before accounts were kept.
@@ -79,7 +80,7 @@ impl Store {
                  greatest(extract(epoch FROM m.lease_until - clock_timestamp()), 0)::float8 AS lease_left_seconds,
                  extract(epoch FROM clock_timestamp() - m.attempted_at)::float8 AS attempt_age_seconds,
                  m.account_sid, m.absent_reads, c.emergency_detected
-               FROM messages m JOIN conversations c ON c.id = m.about WHERE m.id = $1"#,
+               FROM messages m JOIN conversations c ON c.id = m.subject_conversation_id WHERE m.id = $1"#,
             id
         )
         .fetch_one(&self.pool)
@@ -94,7 +95,7 @@ impl Store {
             attempts: row.attempts,
             attempted_at: row.attempted_at,
             attempt_age: row.attempt_age_seconds.map(|seconds| Duration::from_secs_f64(seconds.max(0.0))),
-            goes_ahead: row.emergency_detected || message.kind.goes_ahead(),
+            priority: message.kind.priority(row.emergency_detected),
             lease_left: row.lease_left_seconds.map_or(Duration::ZERO, Duration::from_secs_f64),
             account_sid: row.account_sid,
             absent_reads: row.absent_reads,
@@ -148,7 +149,7 @@ impl Store {
                    SET next_free_at = greatest(s.next_free_at, clock_timestamp()) + make_interval(secs => $3)
                  RETURNING next_free_at - make_interval(secs => $3) AS last
                ), waiting AS (
-                 SELECT m.id, m.send_at FROM messages m JOIN conversations c ON c.id = m.about
+                 SELECT m.id, m.send_at FROM messages m JOIN conversations c ON c.id = m.subject_conversation_id
                  WHERE c.business_phone = $2 AND m.status = 'queued' AND m.send_at > clock_timestamp()
                    AND NOT c.emergency_detected AND m.kind NOT IN ('user', 'alert', 'emergency')
                ), moved AS (
@@ -186,7 +187,7 @@ impl Store {
                  SELECT c.epoch, c.hard_epoch, c.answering_window, c.business_id, c.business_phone, c.customer_phone,
                    c.opted_out, c.own_account
                  FROM conversations c
-                 WHERE c.id = (SELECT about FROM messages WHERE id = $1)
+                 WHERE c.id = (SELECT subject_conversation_id FROM messages WHERE id = $1)
                  FOR SHARE
                ),
                -- What a message is judged by never changes in it.
@@ -304,10 +305,10 @@ impl Store {
     pub async fn has_unknown_twin(&self, message_id: Uuid) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar!(
             r#"SELECT EXISTS (
-                 SELECT 1 FROM messages m JOIN conversations c ON c.id = m.about
+                 SELECT 1 FROM messages m JOIN conversations c ON c.id = m.subject_conversation_id
                    JOIN messages twin ON twin.status IN ('sending', 'unknown') AND twin.id <> m.id AND twin.body = m.body
                      AND twin.attempted_at > clock_timestamp() - interval '1 hour'
-                   JOIN conversations t ON t.id = twin.about AND t.business_phone = c.business_phone
+                   JOIN conversations t ON t.id = twin.subject_conversation_id AND t.business_phone = c.business_phone
                  WHERE m.id = $1 AND coalesce(twin.recipient, t.customer_phone) = coalesce(m.recipient, c.customer_phone)
                ) AS "exists!""#,
             message_id

@@ -65,8 +65,8 @@ impl Store {
     /// When PostgreSQL is away.
     pub async fn overdue_windows(&self, by_seconds: f64, limit: i64) -> Result<Vec<Overdue>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT id, window_deadline AS "deadline!" FROM conversations
-               WHERE window_deadline < now() - make_interval(secs => $1) ORDER BY window_deadline LIMIT $2"#,
+            r#"SELECT id, next_timer_at AS "deadline!" FROM conversations
+               WHERE next_timer_at < now() - make_interval(secs => $1) ORDER BY next_timer_at LIMIT $2"#,
             by_seconds,
             limit
         )

@@ -32,7 +32,7 @@ pub struct Decision {
     /// What DispatchBot made of a window, for the record.
     pub analysis: Option<AnalysisRecord>,
     /// Who alone saw an emergency, where the words and DispatchBot disagree.
-    pub disagreement: Option<Seer>,
+    pub disagreement: Option<Detector>,
     /// What follows, in order.
     pub effects: Vec<Effect>,
 }
@@ -53,7 +53,7 @@ pub enum LedgerChange {
 
 text_enum! {
     /// Who sees an emergency in what a customer wrote.
-    pub enum Seer {
+    pub enum Detector {
         /// The rules on words.
         Words = "words",
         /// DispatchBot.
@@ -84,8 +84,8 @@ pub enum Effect {
         window_id: Uuid,
         /// When it closed: the fallback's time limit counts from here.
         closed_at: DateTime<Utc>,
-        /// How much it hurries.
-        urgent: Urgent,
+        /// How soon an answer is needed.
+        priority: Priority,
     },
     /// Send a message.
     SendSms {
@@ -99,12 +99,12 @@ pub enum Effect {
 }
 
 text_enum! {
-    /// How much an answer hurries.
-    pub enum Urgent {
+    /// Which of two queues something takes, and how soon DispatchBot is to answer. The words are DispatchBot's.
+    pub enum Priority {
         /// In its turn.
         Normal = "normal",
-        /// An emergency: at once.
-        Emergency = "emergency",
+        /// At once: an emergency, and what a person wrote.
+        Urgent = "emergency",
     }
 }
 
@@ -131,9 +131,13 @@ text_enum! {
 }
 
 impl MessageKind {
-    /// Whether it goes ahead of what the AI says in its turn.
-    pub fn goes_ahead(self) -> bool {
-        matches!(self, Self::User | Self::Alert | Self::Emergency)
+    /// What a person wrote and what an emergency needs go ahead of what the AI says.
+    pub fn priority(self, in_emergency: bool) -> Priority {
+        match self {
+            Self::User | Self::Alert | Self::Emergency => Priority::Urgent,
+            _ if in_emergency => Priority::Urgent,
+            _ => Priority::Normal,
+        }
     }
 
     /// Whether it answers what the customer wrote, without a person.
@@ -274,7 +278,7 @@ pub struct WindowRecord {
     /// When it opened.
     pub opened_at: DateTime<Utc>,
     /// Why it got there, in a word.
-    pub because: String,
+    pub reason: String,
 }
 
 /// What DispatchBot made of a window.
@@ -285,7 +289,7 @@ pub struct AnalysisRecord {
     /// What it said, or why it said nothing.
     pub said: Value,
     /// Why it was not sent, in a word; `None` where it was.
-    pub dropped_because: Option<String>,
+    pub drop_reason: Option<String>,
 }
 
 /// Collects a decision while the rules make it.
@@ -352,8 +356,8 @@ impl<'a> Draft<'a> {
     }
 
     /// A window moves on.
-    pub fn window(&mut self, id: Uuid, state: WindowState, opened_at: DateTime<Utc>, because: &str) {
-        self.decision.windows.push(WindowRecord { id, state, opened_at, because: because.to_owned() });
+    pub fn window(&mut self, id: Uuid, state: WindowState, opened_at: DateTime<Utc>, reason: &str) {
+        self.decision.windows.push(WindowRecord { id, state, opened_at, reason: reason.to_owned() });
     }
 
     /// The moment of the next look has changed, or a timer has fired too early: it is armed once all is decided.
@@ -372,13 +376,13 @@ impl<'a> Draft<'a> {
     }
 
     /// What DispatchBot said, and whether that is sent.
-    pub fn analysis(&mut self, window_id: Uuid, said: Value, dropped_because: Option<&str>) {
-        let dropped_because = dropped_because.map(str::to_owned);
-        self.decision.analysis = Some(AnalysisRecord { window_id, said, dropped_because });
+    pub fn analysis(&mut self, window_id: Uuid, said: Value, drop_reason: Option<&str>) {
+        let drop_reason = drop_reason.map(str::to_owned);
+        self.decision.analysis = Some(AnalysisRecord { window_id, said, drop_reason });
     }
 
     /// Only one of two sees an emergency.
-    pub fn disagreement(&mut self, seen_by: Seer) {
+    pub fn disagreement(&mut self, seen_by: Detector) {
         self.decision.disagreement = Some(seen_by);
     }
 

@@ -18,8 +18,8 @@ pub mod words;
 
 pub use decide::decide;
 pub use decision::{
-    AnalysisRecord, Decision, Effect, Fence, KeptVerdict, LedgerChange, MessageKind, MessageUpdate, NewMessage, Seer,
-    Urgent, WindowRecord, WindowState,
+    AnalysisRecord, Decision, Detector, Effect, Fence, KeptVerdict, LedgerChange, MessageKind, MessageUpdate,
+    NewMessage, Priority, WindowRecord, WindowState,
 };
 pub use event::{Event, EventType};
 pub use ids::{call_id, derive_id};

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::decision::Urgent;
+use super::decision::Priority;
 use crate::domain::emergency::{LifeSafety, Reading};
 use crate::domain::phone::PhoneNumber;
 use crate::text_enum;
@@ -173,15 +173,15 @@ pub struct Answering {
     /// The rule by which its words were taken for an emergency.
     #[serde(default)]
     pub emergency_rule: Option<String>,
-    /// How much it hurries.
-    #[serde(default = "in_its_turn")]
-    pub urgent: Urgent,
+    /// How soon it is needed.
+    #[serde(rename = "urgent", default = "in_its_turn")]
+    pub priority: Priority,
     /// How far the answer is.
     pub phase: Phase,
 }
 
-fn in_its_turn() -> Urgent {
-    Urgent::Normal
+fn in_its_turn() -> Priority {
+    Priority::Normal
 }
 
 /// How far the answer to a window is.

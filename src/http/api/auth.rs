@@ -10,7 +10,7 @@ use poem_openapi::SecurityScheme;
 use poem_openapi::auth::Bearer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::quota::Quota;
+use super::rate_limit_headers::Quota;
 use crate::adapters::postgres::{KeyScope, Store, StoreError};
 use crate::config::{Rate, Secret};
 use crate::http::limiter::{Limiter, Verdict};
@@ -135,7 +135,7 @@ impl Keys {
     }
 
     /// A seat for one who reads events; `None` where the key has no more of them.
-    pub(super) fn seat(&self, caller: &Caller) -> Option<OwnedSemaphorePermit> {
+    pub(super) fn stream_permit(&self, caller: &Caller) -> Option<OwnedSemaphorePermit> {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
         let of_key = seats.entry(caller.key).or_insert_with(|| Arc::new(Semaphore::new(EVENT_STREAMS)));
         Arc::clone(of_key).try_acquire_owned().ok()

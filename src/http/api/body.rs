@@ -52,7 +52,7 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
         T::register(&mut registry);
         let mut problems = Problems::default();
         Checked { registry: &registry, problems: &mut problems }.value("", &value, &T::schema_ref());
-        problems.none()?;
+        problems.into_result()?;
         let parsed = T::parse_from_json(Some(value)).map_err(|error| wrong("body", error.into_message()))?;
         Ok(Self(parsed))
     }

@@ -144,7 +144,7 @@ impl BusinessesApi {
             account: account.write(),
         };
         let record = edge.store.put_business(&write).await?;
-        edge.directory.forget_all();
+        edge.business_cache.forget_all();
         let mut beside = Beside::read(&edge, [&record]).await?;
         Ok(Json(shown(record, &mut beside)?))
     }
@@ -178,7 +178,7 @@ impl BusinessesApi {
     ) -> Result<Deleted, Failure> {
         key.0.sees(&business_id, "business")?;
         let deleted = edge.store.delete_business(&business_id).await?;
-        edge.directory.forget_all();
+        edge.business_cache.forget_all();
         if deleted { Ok(Deleted::Gone) } else { Err(Problem::not_found("business").into()) }
     }
 
@@ -269,10 +269,10 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
         account.validate(&mut problems, tokens_can_be_kept);
     }
     let (Some(forward_to), Some(trade)) = (forward_to, trade) else {
-        problems.none()?;
+        problems.into_result()?;
         return Err(Problem::invalid([]));
     };
-    problems.none()?;
+    problems.into_result()?;
     Ok(Profile {
         id: id.to_owned(),
         name: business.name,

@@ -105,7 +105,7 @@ impl CallsApi {
         let after = cursor.0.as_deref().map(cursor::decode).transpose()?;
         let mut problems = Problems::default();
         let customer_phone = problems.phone("customer_phone", customer_phone.0);
-        problems.none()?;
+        problems.into_result()?;
         let filter = CallFilter {
             business_ids: key.0.businesses().map(<[_]>::to_vec),
             business_id: business_id.0,

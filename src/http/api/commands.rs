@@ -1,6 +1,6 @@
 //! What a person does with a conversation: take it over, write in it, give it back, end it.
 //!
-//! Commands go through the same shell as every other input. From the moment that one of the first two has answered, no
+//! Commands go through the same engine as every other input. From the moment that one of the first two has answered, no
 //! message of the AI goes out in the conversation: it commits first, and then waits until what was already claimed has
 //! settled, for half a minute at the most; `in_flight` names the exception (docs/design.md, Fence and claim).
 
@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use super::auth::Writer;
 use super::body::Body;
-use super::conversations::{Conversation, Message, conversation_id, seen_by};
+use super::conversations::{Conversation, Message, conversation_id, load_authorized};
 use super::failure::Failure;
-use super::once::Once;
+use super::idempotency::Once;
 use super::validation::Problems;
 use super::{EdgeData, Group};
 use crate::domain::conversation::{self, Input, Ownership, Status};
@@ -102,18 +102,18 @@ impl CommandsApi {
         id: Path<String>,
         request: Body<Takeover>,
     ) -> Result<Json<TakenOver>, Failure> {
-        let before = seen_by(&key.0, &edge, conversation_id(&id)?).await?;
+        let before = load_authorized(&key.0, &edge, conversation_id(&id)?).await?;
         let id = before.id;
         let Takeover { user_id, reason } = request.0;
         let mut problems = Problems::default();
         problems.text("user_id", &user_id, MAX_WORDS);
         problems.text("reason", &reason, MAX_WORDS);
-        problems.none()?;
+        problems.into_result()?;
         let change =
             carry_out(&edge, &before, &format!("takeover:{id}:{}", once.0), Input::UserTookOver { user_id, reason })
                 .await?;
         let in_flight = !settled(&edge.store, id).await?;
-        let conversation = as_it_stands(&edge, id).await?;
+        let conversation = reload(&edge, id).await?;
         // Carried out before, under this very key, and given back or ended since: nobody may think that it is theirs.
         if change.is_none() && conversation.ownership != Ownership::User {
             return Err(
@@ -137,13 +137,13 @@ impl CommandsApi {
         id: Path<String>,
         request: Body<NewMessage>,
     ) -> Result<Sent, Failure> {
-        let before = seen_by(&key.0, &edge, conversation_id(&id)?).await?;
+        let before = load_authorized(&key.0, &edge, conversation_id(&id)?).await?;
         let id = before.id;
         let NewMessage { user_id, body } = request.0;
         let mut problems = Problems::default();
         problems.text("user_id", &user_id, MAX_WORDS);
         problems.text("body", &body, MAX_BODY);
-        problems.none()?;
+        problems.into_result()?;
         let input_id = format!("reply:{id}:{}", once.0);
         let change = carry_out(&edge, &before, &input_id, Input::UserReplied { user_id, body }).await?;
         settled(&edge.store, id).await?;
@@ -170,14 +170,14 @@ impl CommandsApi {
         id: Path<String>,
         request: Body<Release>,
     ) -> Result<Json<Conversation>, Failure> {
-        let before = seen_by(&key.0, &edge, conversation_id(&id)?).await?;
+        let before = load_authorized(&key.0, &edge, conversation_id(&id)?).await?;
         let id = before.id;
         let mut problems = Problems::default();
         problems.text("user_id", &request.0.user_id, MAX_WORDS);
-        problems.none()?;
+        problems.into_result()?;
         carry_out(&edge, &before, &format!("release:{id}:{}", once.0), Input::Released { user_id: request.0.user_id })
             .await?;
-        Ok(Json(as_it_stands(&edge, id).await?.into()))
+        Ok(Json(reload(&edge, id).await?.into()))
     }
 
     /// Ends a conversation.
@@ -194,7 +194,7 @@ impl CommandsApi {
         id: Path<String>,
         request: Body<Completion>,
     ) -> Result<Json<Conversation>, Failure> {
-        let before = seen_by(&key.0, &edge, conversation_id(&id)?).await?;
+        let before = load_authorized(&key.0, &edge, conversation_id(&id)?).await?;
         let id = before.id;
         let Completion { user_id, outcome, summary } = request.0;
         let mut problems = Problems::default();
@@ -203,10 +203,10 @@ impl CommandsApi {
         if let Some(summary) = &summary {
             problems.text("summary", summary, MAX_SUMMARY);
         }
-        problems.none()?;
+        problems.into_result()?;
         carry_out(&edge, &before, &format!("complete:{id}:{}", once.0), Input::Completed { user_id, outcome, summary })
             .await?;
-        Ok(Json(as_it_stands(&edge, id).await?.into()))
+        Ok(Json(reload(&edge, id).await?.into()))
     }
 }
 
@@ -232,12 +232,12 @@ async fn carry_out(
             ));
         }
     }
-    match edge.shell.command(id, input_id, command).await {
+    match edge.engine.command(id, input_id, command).await {
         Ok(Applied::Now(change)) => Ok(Some(*change)),
         // It may have been ended while the command was under way. What it was decided on counts: by now a customer's text may
         // have opened it again, and nobody has taken it over.
         Ok(Applied::Nothing { status: Some(Status::Completed) }) => Err(over()),
-        Ok(Applied::Before { .. }) if as_it_stands(edge, id).await?.status == Status::Completed => Err(over()),
+        Ok(Applied::Before { .. }) if reload(edge, id).await?.status == Status::Completed => Err(over()),
         Ok(_) => Ok(None),
         Err(error) => Err(Problem::unavailable(&error).into()),
     }
@@ -251,6 +251,6 @@ fn conflict(why: &str) -> Failure {
     Problem::new(Code::Conflict, why).into()
 }
 
-pub(super) async fn as_it_stands(edge: &Edge, id: Uuid) -> Result<conversation::Conversation, Failure> {
+pub(super) async fn reload(edge: &Edge, id: Uuid) -> Result<conversation::Conversation, Failure> {
     Ok(edge.store.conversation(id).await?.ok_or_else(|| Problem::not_found("conversation"))?)
 }

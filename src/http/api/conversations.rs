@@ -207,7 +207,7 @@ impl ConversationsApi {
             since: since.0,
             after: cursor.0.as_deref().map(cursor::decode).transpose()?,
         };
-        problems.none()?;
+        problems.into_result()?;
         let found = edge.store.conversations(&filter, i64::from(limit.0) + 1).await?;
         let (found, next_cursor) = cursor::page(found, limit.0 as usize, |c| cursor::encode(c.last_activity, c.id));
         Ok(Page(ConversationList { conversations: found.into_iter().map(Conversation::from).collect(), next_cursor }))
@@ -222,7 +222,7 @@ impl ConversationsApi {
         /// The conversation's id.
         id: Path<String>,
     ) -> Result<Json<Conversation>, Failure> {
-        Ok(Json(seen_by(&key.0, &edge, conversation_id(&id)?).await?.into()))
+        Ok(Json(load_authorized(&key.0, &edge, conversation_id(&id)?).await?.into()))
     }
 
     /// The messages of a conversation, in the order in which they arrived.
@@ -244,7 +244,7 @@ impl ConversationsApi {
             Some(cursor) => Some(cursor.parse::<Uuid>().map_err(|_| cursor::unusable("cursor"))?),
             None => None,
         };
-        seen_by(&key.0, &edge, id).await?;
+        load_authorized(&key.0, &edge, id).await?;
         let found = edge.store.messages(id, after, i64::from(limit.0) + 1).await?;
         let (found, next_cursor) = cursor::page(found, limit.0 as usize, |message| message.id.to_string());
         Ok(Page(MessageList { messages: with_verdicts(&edge, found).await?, next_cursor }))
@@ -281,7 +281,11 @@ async fn with_verdicts(edge: &Edge, found: Vec<postgres::Message>) -> Result<Vec
 }
 
 /// A conversation, if there is one that the caller may see.
-pub(super) async fn seen_by(caller: &Caller, edge: &Edge, id: Uuid) -> Result<conversation::Conversation, Failure> {
+pub(super) async fn load_authorized(
+    caller: &Caller,
+    edge: &Edge,
+    id: Uuid,
+) -> Result<conversation::Conversation, Failure> {
     let found = edge.store.conversation(id).await?.ok_or_else(|| Problem::not_found("conversation"))?;
     caller.sees(&found.business_id, "conversation")?;
     Ok(found)

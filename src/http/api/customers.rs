@@ -7,7 +7,7 @@ use poem_openapi::{Object, OpenApi};
 
 use super::auth::Writer;
 use super::failure::Failure;
-use super::once::Once;
+use super::idempotency::Once;
 use super::validation::Problems;
 use super::{EdgeData, Group};
 use crate::adapters::postgres::ErasureOf;
@@ -68,7 +68,7 @@ impl CustomersApi {
     ) -> Result<Json<Erasure>, Failure> {
         let mut problems = Problems::default();
         let customer = problems.parsed::<PhoneNumber>("phone", Some(&phone));
-        problems.none()?;
+        problems.into_result()?;
         let Some(customer) = customer else { return Err(Problem::not_found("customer").into()) };
         if let Some(business_id) = &business_id.0 {
             key.0.sees(business_id, "business")?;

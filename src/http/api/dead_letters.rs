@@ -182,7 +182,7 @@ impl DeadLettersApi {
     ) -> Result<Json<DeadLetterList>, Failure> {
         let mut problems = Problems::default();
         let status = problems.parsed("status", status.0.as_deref());
-        problems.none()?;
+        problems.into_result()?;
         let after = match cursor.0 {
             Some(cursor) => Some(cursor.parse::<u64>().map_err(|_| cursor::unusable("cursor"))?),
             None => None,
@@ -208,7 +208,7 @@ impl DeadLettersApi {
         /// The letter's id.
         id: Path<String>,
     ) -> Result<Json<DeadLetter>, Failure> {
-        let letter = seen_by(&key.0, &edge, &id).await?;
+        let letter = load_authorized(&key.0, &edge, &id).await?;
         Ok(Json(in_full(&edge, letter).await?))
     }
 
@@ -225,14 +225,14 @@ impl DeadLettersApi {
         /// The letter's id.
         id: Path<String>,
     ) -> Result<Json<ReplayOutcome>, Failure> {
-        let letter = seen_by(&key.0, &edge, &id).await?;
+        let letter = load_authorized(&key.0, &edge, &id).await?;
         let replayed = edge.letters.replay(&letter, &key.0.name(&edge).await?).await?;
         let outcome = match replayed {
             Replayed::PutBack { .. } => "put_back",
             Replayed::Before => "before",
             Replayed::Unusable { .. } => "unusable",
         };
-        let letter = seen_by(&key.0, &edge, &id).await?;
+        let letter = load_authorized(&key.0, &edge, &id).await?;
         Ok(Json(ReplayOutcome { outcome: outcome.to_owned(), dead_letter: in_full(&edge, letter).await? }))
     }
 
@@ -259,7 +259,7 @@ impl DeadLettersApi {
         if !(1..=MOST).contains(&most) {
             problems.add("max", format!("must be 1 to {MOST}"));
         }
-        problems.none()?;
+        problems.into_result()?;
         let business_ids = key.0.businesses().map(<[_]>::to_vec);
         let filter = LetterFilter { business_ids, business_id, reason, subject, status: None };
         let asked_by = key.0.name(&edge).await?;
@@ -275,7 +275,7 @@ impl DeadLettersApi {
 }
 
 /// The letter, if it is there and this key may see it.
-async fn seen_by(caller: &Caller, edge: &Edge, id: &str) -> Result<Letter, Failure> {
+async fn load_authorized(caller: &Caller, edge: &Edge, id: &str) -> Result<Letter, Failure> {
     let nothing = || Problem::not_found("dead letter");
     let id: i64 = id.parse().map_err(|_| nothing())?;
     let id = u64::try_from(id).map_err(|_| nothing())?;

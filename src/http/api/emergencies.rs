@@ -8,10 +8,10 @@ use poem_openapi::{Object, OpenApi};
 
 use super::auth::{Reader, Writer};
 use super::body::Body;
-use super::commands::{MAX_WORDS, as_it_stands};
-use super::conversations::{Conversation, conversation_id, seen_by};
+use super::commands::{MAX_WORDS, reload};
+use super::conversations::{Conversation, conversation_id, load_authorized};
 use super::failure::Failure;
-use super::once::Once;
+use super::idempotency::Once;
 use super::validation::Problems;
 use super::{EdgeData, Group};
 use crate::adapters::postgres::{MessageVerdict, RuleCount};
@@ -107,19 +107,19 @@ impl EmergenciesApi {
         id: Path<String>,
         request: Body<FalseAlarm>,
     ) -> Result<Json<Conversation>, Failure> {
-        let before = seen_by(&key.0, &edge, conversation_id(&id)?).await?;
+        let before = load_authorized(&key.0, &edge, conversation_id(&id)?).await?;
         let id = before.id;
         let user_id = request.0.user_id;
         let mut problems = Problems::default();
         problems.text("user_id", &user_id, MAX_WORDS);
-        problems.none()?;
+        problems.into_result()?;
         if !before.emergency_detected {
             return Err(Problem::new(Code::Conflict, "no emergency was seen in the conversation").into());
         }
         let input_id = format!("false-alarm:{id}:{}", once.0);
-        let told = edge.shell.command(id, &input_id, Input::FalseAlarm { user_id }).await;
+        let told = edge.engine.command(id, &input_id, Input::FalseAlarm { user_id }).await;
         told.map_err(|error| Problem::unavailable(&error))?;
-        Ok(Json(as_it_stands(&edge, id).await?.into()))
+        Ok(Json(reload(&edge, id).await?.into()))
     }
 
     /// How often each rule on words has taken a text to a business for an emergency, and how often wrongly.

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::auth::{Caller, Reader};
-use super::conversations::{conversation_id, seen_by};
+use super::conversations::{conversation_id, load_authorized};
 use super::failure::Failure;
 use super::validation::Problems;
 use super::{EdgeData, Group};
@@ -80,12 +80,12 @@ impl EventsApi {
     ) -> Result<Events, Failure> {
         let mut problems = Problems::default();
         let after = problems.parsed::<u64>("Last-Event-ID", last_event_id.0.as_deref());
-        problems.none()?;
+        problems.into_result()?;
         let only = match conversation_id.0 {
-            Some(id) => Some(seen_by(&key.0, &edge, self::conversation_id(&id)?).await?.id),
+            Some(id) => Some(load_authorized(&key.0, &edge, self::conversation_id(&id)?).await?.id),
             None => None,
         };
-        let Some(seat) = edge.keys.seat(&key.0) else {
+        let Some(seat) = edge.keys.stream_permit(&key.0) else {
             let told = "this key reads as many event streams at once as it may";
             return Err(Problem::new(Code::RateLimited, told).retry_after(1).into());
         };

@@ -74,7 +74,7 @@ fn story(window: &ExplainedWindow) -> Vec<String> {
 }
 
 fn step_in_words(step: &WindowStep) -> Option<String> {
-    let words = match (step.state.as_str(), step.because.as_str()) {
+    let words = match (step.state.as_str(), step.reason.as_str()) {
         ("open", "message") => "That opened a window: what else they write is answered together with it.".to_owned(),
         ("open", "overtook an answer") => {
             "An answer to what they wrote before was under way; this opened a window that is answered instead."
@@ -87,8 +87,8 @@ fn step_in_words(step: &WindowStep) -> Option<String> {
         ("claimed", "emergency") => "It tells of an emergency, so DispatchBot was asked at once.".to_owned(),
         ("answered", "sent after all") => "Its answer had gone out already when it was to be stopped.".to_owned(),
         ("answered", _) => "The answer was accepted for sending.".to_owned(),
-        ("superseded", because) => format!("It was not answered by itself: {}.", reason_in_words(because)),
-        ("handed_over", because) => format!("It was left to a person: {}.", reason_in_words(because)),
+        ("superseded", reason) => format!("It was not answered by itself: {}.", reason_in_words(reason)),
+        ("handed_over", reason) => format!("It was left to a person: {}.", reason_in_words(reason)),
         ("unknown", _) => "It could not be found out whether the answer went out, so a person was told.".to_owned(),
         _ => return None,
     };
@@ -96,8 +96,8 @@ fn step_in_words(step: &WindowStep) -> Option<String> {
 }
 
 /// The words of the record in a support desk's own; one that is not known speaks for itself.
-fn reason_in_words(because: &str) -> &str {
-    match because {
+fn reason_in_words(reason: &str) -> &str {
+    match reason {
         "newer window" => "the customer had written more, and a newer window answers all of it",
         "overtaken" => "it was overtaken before DispatchBot's answer came",
         "fence" => "something newer held the answer back just before it was sent",
@@ -139,8 +139,8 @@ fn analysis_in_words(analysis: &AnalysisRow) -> String {
         _ => "an ordinary job",
     };
     let mut words = format!("DispatchBot took it for {urgency} and proposed, {sure:.0} % sure: \"{said}\".");
-    if let Some(because) = &analysis.dropped_because {
-        words.push_str(&format!(" It was not used: {}.", reason_in_words(because)));
+    if let Some(reason) = &analysis.drop_reason {
+        words.push_str(&format!(" It was not used: {}.", reason_in_words(reason)));
     }
     words
 }
@@ -181,8 +181,8 @@ mod tests {
         DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::seconds(seconds)
     }
 
-    fn step(seconds: i64, state: &str, because: &str) -> WindowStep {
-        WindowStep { window_id: W, state: state.into(), because: because.into(), at: at(seconds) }
+    fn step(seconds: i64, state: &str, reason: &str) -> WindowStep {
+        WindowStep { window_id: W, state: state.into(), reason: reason.into(), at: at(seconds) }
     }
 
     fn message(seconds: i64, kind: &str, body: &str, status: &str) -> WindowMessage {
@@ -207,7 +207,7 @@ mod tests {
     fn an_answered_window_tells_its_story_in_order() {
         let steps = vec![step(0, "open", "message"), step(60, "claimed", "deadline"), step(62, "answered", "sent")];
         let said = json!({ "text": "We can help.", "confidence": 0.93, "urgency": "urgent" });
-        let analyses = [AnalysisRow { window_id: W, said, dropped_because: None, at: at(61) }];
+        let analyses = [AnalysisRow { window_id: W, said, drop_reason: None, at: at(61) }];
         let messages = [
             message(0, "customer", "my sink is blocked", "received"),
             message(5, "customer", "please hurry", "received"),
@@ -239,7 +239,7 @@ mod tests {
         #[case] dropped: Option<&str>,
         #[case] words: &str,
     ) {
-        let analysis = AnalysisRow { window_id: W, said, dropped_because: dropped.map(str::to_owned), at: at(1) };
+        let analysis = AnalysisRow { window_id: W, said, drop_reason: dropped.map(str::to_owned), at: at(1) };
         let told = analysis_in_words(&analysis);
         assert!(told.contains(words), "{told}");
     }
@@ -258,8 +258,8 @@ mod tests {
     #[case("superseded", "newer window", "a newer window answers all of it")]
     #[case("handed_over", "opted_out", "wants no more texts")]
     #[case("handed_over", "something_new", "something_new")]
-    fn each_end_has_its_reason(#[case] state: &str, #[case] because: &str, #[case] words: &str) {
-        let told = step_in_words(&step(1, state, because)).unwrap();
+    fn each_end_has_its_reason(#[case] state: &str, #[case] reason: &str, #[case] words: &str) {
+        let told = step_in_words(&step(1, state, reason)).unwrap();
         assert!(told.contains(words), "{told}");
     }
 }

@@ -9,7 +9,7 @@ use poem_openapi::{ApiResponse, OpenApi};
 use uuid::Uuid;
 
 use super::auth::Reader;
-use super::conversations::{conversation_id, seen_by};
+use super::conversations::{conversation_id, load_authorized};
 use super::failure::Failure;
 use super::{EdgeData, Group};
 use crate::adapters::twilio::{FetchedMedia, MediaError};
@@ -46,7 +46,7 @@ impl MediaApi {
         /// Which of the message's `media`, counted from 0.
         n: Path<u32>,
     ) -> Result<Response<MediaAnswer>, Failure> {
-        let conversation = seen_by(&key.0, &edge, conversation_id(&id)?).await?;
+        let conversation = load_authorized(&key.0, &edge, conversation_id(&id)?).await?;
         let message_id: Uuid = message_id.parse().map_err(|_| Problem::not_found("message"))?;
         let message = edge.store.message(message_id).await?;
         let message = message.filter(|m| m.conversation_id == conversation.id && m.kind != MessageKind::Alert);

@@ -1,5 +1,6 @@
 //! REST for the App Server (docs/contract.md, section 3), with its OpenAPI document.
 
+mod audit;
 mod auth;
 mod body;
 mod businesses;
@@ -10,19 +11,18 @@ mod cursor;
 mod customers;
 mod dead_letters;
 mod docs;
-mod document;
 mod emergencies;
 mod events;
 pub mod explain;
 mod failure;
 mod health;
+mod idempotency;
 mod media;
 mod metrics;
-mod once;
+mod openapi;
 mod page;
 mod phones;
-mod quota;
-mod record;
+mod rate_limit_headers;
 mod twilio_account;
 mod validation;
 
@@ -60,7 +60,7 @@ type Apis = (
     conversations::ConversationsApi,
     commands::CommandsApi,
     emergencies::EmergenciesApi,
-    record::RecordApi,
+    audit::RecordApi,
     events::EventsApi,
     media::MediaApi,
     calls::CallsApi,
@@ -70,13 +70,13 @@ type Apis = (
     metrics::MetricsApi,
 );
 
-fn service() -> OpenApiService<document::Told<Apis>, ()> {
+fn service() -> OpenApiService<openapi::Told<Apis>, ()> {
     let apis = (
         businesses::BusinessesApi,
         conversations::ConversationsApi,
         commands::CommandsApi,
         emergencies::EmergenciesApi,
-        record::RecordApi,
+        audit::RecordApi,
         events::EventsApi,
         media::MediaApi,
         calls::CallsApi,
@@ -85,7 +85,7 @@ fn service() -> OpenApiService<document::Told<Apis>, ()> {
         health::HealthApi,
         metrics::MetricsApi,
     );
-    OpenApiService::new(document::Told(apis), "NeverMissCall", env!("CARGO_PKG_VERSION")).description(
+    OpenApiService::new(openapi::Told(apis), "NeverMissCall", env!("CARGO_PKG_VERSION")).description(
         "Turns a missed call into a conversation. Every call but those of the group Operation needs \
          `Authorization: Bearer <key>`. Times are RFC 3339 in UTC, phone numbers E.164.",
     )
@@ -104,7 +104,7 @@ pub fn openapi() -> String {
 pub fn routes(edge: &Edge) -> Route {
     let service = service();
     docs::routes(Route::new(), edge.shows_docs)
-        .nest("/", service.around(once::answered).data(edge.clone()).around(quota::told))
+        .nest("/", service.around(idempotency::answered).data(edge.clone()).around(rate_limit_headers::told))
 }
 
 /// The edge, as a handler finds it in its request.

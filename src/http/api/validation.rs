@@ -55,7 +55,7 @@ impl Problems {
     }
 
     /// Fails if anything is wrong.
-    pub(super) fn none(self) -> Result<(), Problem> {
+    pub(super) fn into_result(self) -> Result<(), Problem> {
         if self.fields.is_empty() { Ok(()) } else { Err(Problem::invalid(self.fields)) }
     }
 }

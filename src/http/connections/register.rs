@@ -34,7 +34,7 @@ const LEAVING: usize = 32;
 /// How often it is looked at whether one that is worked on is done.
 const A_MOMENT: Duration = Duration::from_millis(2);
 /// How long accepting waits for all that at the most.
-const PATIENCE: Duration = Duration::from_millis(250);
+const ROOM_TIMEOUT: Duration = Duration::from_millis(250);
 /// Where descriptors have run out, as many connections as there were then are too many, for so long.
 const FEWER_FOR: Duration = Duration::from_secs(60);
 
@@ -239,7 +239,7 @@ impl Register {
                 left.await;
             }
         };
-        let _ = tokio::time::timeout(PATIENCE, room).await;
+        let _ = tokio::time::timeout(ROOM_TIMEOUT, room).await;
     }
 
     fn has_room(&self) -> bool {
@@ -447,7 +447,7 @@ mod tests {
         let mut entered = vec![register.enter(), register.enter()];
         let began = Instant::now();
         register.room().await;
-        assert_eq!(began.elapsed(), PATIENCE, "it was not even looked at");
+        assert_eq!(began.elapsed(), ROOM_TIMEOUT, "it was not even looked at");
         entered[0].0.connection().started();
         let began = Instant::now();
         register.room().await;

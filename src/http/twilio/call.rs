@@ -3,8 +3,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::admission::Refusal;
 use super::publish::publish;
+use super::verify::Refusal;
 use super::{Answer, twiml};
 use crate::domain::phone::PhoneNumber;
 use crate::http::Edge;
@@ -17,7 +17,7 @@ pub(super) async fn ringing(edge: &Edge, signed: SignedForm) -> Result<Answer, R
     let call = Call::read(&signed).map_err(|error| Refusal::unusable(&signed, &error))?;
     let to = call.to.parse::<PhoneNumber>().ok();
     let business = match &to {
-        Some(phone) => edge.patiently(edge.directory.by_phone(phone)).await?,
+        Some(phone) => edge.with_lookup_timeout(edge.business_cache.by_phone(phone)).await?,
         None => None,
     };
     let business = business.filter(|business| business.is_spoken_for_by(&signed.signer));

@@ -1,7 +1,7 @@
 //! `/webhooks/twilio/call/status/{CallSid}`: how the dialling ended.
 
-use super::admission::Refusal;
 use super::publish::publish;
+use super::verify::Refusal;
 use super::{Answer, twiml};
 use crate::http::Edge;
 use crate::webhook::{SignedForm, Webhook, call_status};

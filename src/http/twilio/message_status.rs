@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::Answer;
-use super::admission::Refusal;
 use super::publish::publish;
+use super::verify::Refusal;
 use crate::http::Edge;
 use crate::webhook::{SignedForm, message_status};
 

@@ -1,6 +1,5 @@
 //! Twilio's webhooks: validated, made durable, answered (docs/contract.md, section 2).
 
-mod admission;
 mod call;
 mod call_status;
 mod message_status;
@@ -9,6 +8,7 @@ pub mod signature;
 mod signers;
 mod sms;
 pub mod twiml;
+mod verify;
 
 use std::time::Instant;
 
@@ -16,8 +16,8 @@ use poem::http::StatusCode;
 use poem::web::Data;
 use poem::{Body, EndpointExt, IntoResponse, Request, Response, Route, handler, post};
 
-use self::admission::{Refusal, admit};
 pub(super) use self::signers::Signers;
+use self::verify::{Refusal, admit};
 use super::Edge;
 use crate::config::PublicUrl;
 use crate::telemetry::WebhookKind;

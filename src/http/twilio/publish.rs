@@ -29,7 +29,7 @@ pub(super) async fn publish(
         payload: serde_json::to_vec(&inbound).map_err(|error| Problem::unavailable(&error))?.into(),
     };
     let express = Express::of(edge, &inbound.webhook, &outgoing).await;
-    edge.durable.make(outgoing).await.map_err(|error| Problem::unavailable(&error))?;
+    edge.durable.publish(outgoing).await.map_err(|error| Problem::unavailable(&error))?;
     crate::failpoint::hit("after_publish_ack");
     if let Some(express) = express {
         express.send(edge).await;
@@ -47,7 +47,7 @@ impl Express {
             return None;
         }
         if !is_emergency(webhook) {
-            let business = edge.directory.by_phone(&webhook.business_phone()?.parse().ok()?).await.ok()??;
+            let business = edge.business_cache.by_phone(&webhook.business_phone()?.parse().ok()?).await.ok()??;
             if !edge.intake.within_share(&business.id) {
                 return None;
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::admission::MAX_FORM;
+use super::verify::MAX_FORM;
 use crate::businesses::{AccountError, Accounts, SigningToken};
 use crate::http::look_ups::LookUps;
 

@@ -1,7 +1,7 @@
 //! `/webhooks/twilio/sms`: a customer wrote.
 
-use super::admission::Refusal;
 use super::publish::publish;
+use super::verify::Refusal;
 use super::{Answer, twiml};
 use crate::http::Edge;
 use crate::webhook::{SignedForm, sms};

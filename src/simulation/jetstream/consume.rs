@@ -1,4 +1,4 @@
-//! Durable consumers: what is handed out comes again until it is acknowledged, at times to two at once, and at times not
+//! DurablePublisher consumers: what is handed out comes again until it is acknowledged, at times to two at once, and at times not
 //! at all for a while.
 
 use std::pin::pin;
@@ -15,7 +15,7 @@ use crate::simulation::planted::Planted;
 use crate::simulation::scheduler::Group;
 use crate::simulation::weather::Fault;
 use crate::simulation::world::{State, World, at};
-use crate::stream::{Acknowledge, AcknowledgeError, Delivery, Disposition, Metadata, Receipt};
+use crate::stream::{AckHandle, Acknowledge, AcknowledgeError, Delivery, Disposition, Metadata};
 use crate::worker::Source;
 
 /// A process's connection, as far as it consumes.
@@ -95,7 +95,7 @@ impl SimJetStream {
             headers: message.headers,
             payload: message.payload,
         };
-        Receipt::new(metadata, Pending { source: self.clone(), consumer, sequence }).with(())
+        AckHandle::new(metadata, Pending { source: self.clone(), consumer, sequence }).with(())
     }
 }
 

@@ -160,7 +160,7 @@ impl Ledger {
     }
 
     /// A person is about to give a conversation back, or to end it.
-    pub fn given_back(&mut self, conversation_id: Uuid) {
+    pub fn retry_or_wait(&mut self, conversation_id: Uuid) {
         self.silenced.remove(&conversation_id);
     }
 

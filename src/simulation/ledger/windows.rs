@@ -55,25 +55,25 @@ impl Ledger {
             WindowState::Open => {}
             WindowState::Claimed => {
                 window.claimed = decisions;
-                window.emergency = record.because == "emergency";
+                window.emergency = record.reason == "emergency";
                 // A released window counts from its release.
                 window.exempt_at = record.opened_at + policy().max;
                 fault = (was != WindowState::Open).then(|| format!("a window is claimed that is {was}"));
             }
             WindowState::Answered => {}
             WindowState::Superseded => {
-                let had_its_answer = record.because == "sent after all"
+                let had_its_answer = record.reason == "sent after all"
                     && decision.windows.iter().any(|other| other.state == WindowState::Answered);
                 let open = conversation.window.as_ref().map(|open| open.id);
                 let answering = conversation.answering.as_ref().map(|answering| answering.window_id);
                 window.successor = open.or(answering.filter(|answering| *answering != record.id));
                 window.excused = excused || had_its_answer;
                 fault = (window.successor.is_none() && !window.excused)
-                    .then(|| format!("a window is superseded ({}), and nobody answers", record.because));
+                    .then(|| format!("a window is superseded ({}), and nobody answers", record.reason));
             }
             WindowState::HandedOver | WindowState::Unknown => {
                 window.excused = true;
-                fault = (!excused).then(|| format!("handed over ({}), and nobody knows", record.because));
+                fault = (!excused).then(|| format!("handed over ({}), and nobody knows", record.reason));
             }
         }
         if let Some(fault) = fault {

@@ -18,7 +18,7 @@ const SID_TAKEN: &str = "messages_twilio_sid_key";
 /// What a transaction writes, all at once, after everything in it was found to pass.
 pub(super) async fn commit(store: &SimStore, commit: &Commit<'_>) -> Result<Committed, StoreError> {
     let outside = store.world.lock().planted == Planted::InboxOutside;
-    // A webhook is looked for by the shell, too.
+    // A webhook is looked for by the engine, too.
     if outside
         && commit.body_hash.is_none()
         && let Some(seen) = store.ask("inbox", |state, _| seen(&state.db, commit.input_id, None)).await?
@@ -53,7 +53,7 @@ pub(super) async fn commit(store: &SimStore, commit: &Commit<'_>) -> Result<Comm
                 let windows: Vec<String> = d
                     .windows
                     .iter()
-                    .map(|w| format!("{} {} ({})", &w.id.to_string()[..8], w.state, w.because))
+                    .map(|w| format!("{} {} ({})", &w.id.to_string()[..8], w.state, w.reason))
                     .collect();
                 let messages: Vec<String> =
                     d.messages.iter().map(|m| format!("{} {}", m.kind, &m.id.to_string()[..8])).collect();
@@ -72,7 +72,7 @@ pub(super) fn seen(db: &Tables, input_id: &str, body_hash: Option<&str>) -> Opti
     Some(Committed::Seen { outbox_keys: outbox_keys.clone(), same_body: hash.as_deref() == body_hash })
 }
 
-/// Whether the transaction goes through; otherwise what it is rolled back with. A violated key is an error.
+/// Whether the transaction goes handler; otherwise what it is rolled back with. A violated key is an error.
 fn passes(db: &Tables, commit: &Commit<'_>) -> Result<Result<(), Committed>, StoreError> {
     if let Some(decision) = commit.decision {
         let number = &decision.conversation.business_phone;

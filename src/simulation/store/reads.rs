@@ -1,4 +1,4 @@
-//! What is read, and what the shell and the answering ask for: twins of the queries in `src/adapters/postgres/`.
+//! What is read, and what the engine and the answering ask for: twins of the queries in `src/adapters/postgres/`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -10,16 +10,16 @@ use crate::adapters::postgres::{
 use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, MessageKind, MessageStatus, OtherBusiness, Status};
 use crate::domain::phone::PhoneNumber;
-use crate::engine::Records;
+use crate::engine::ConversationStore;
 use crate::simulation::planted::Planted;
-use crate::worker::analyze::Transcript;
+use crate::worker::analyze::AnalysisStore;
 
 fn seconds(seconds: f64) -> TimeDelta {
     TimeDelta::milliseconds((seconds * 1_000.0) as i64)
 }
 
-impl Records for SimStore {
-    type Draining = SimDraining;
+impl ConversationStore for SimStore {
+    type OutboxBatch = SimDraining;
 
     async fn commit(&self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
         commit::commit(self, commit).await
@@ -80,7 +80,7 @@ impl Records for SimStore {
         .await
     }
 
-    async fn had_arrived(&self, twilio_sid: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
+    async fn backdate_arrival(&self, twilio_sid: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
         self.ask("write arrival", |state, _| {
             if state.planted == Planted::ArrivalForgotten {
                 return;
@@ -210,7 +210,7 @@ impl Records for SimStore {
     }
 }
 
-impl Transcript for SimStore {
+impl AnalysisStore for SimStore {
     async fn newest_messages(&self, conversation_id: Uuid, limit: i64) -> Result<Vec<Message>, StoreError> {
         self.ask("read messages", |state, _| {
             let mut rows: Vec<_> = state

@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use super::{MessageRow, SimStore, Tables};
 use crate::adapters::postgres::{Claim, Claimed, DueMessage, SendingAccount, StoreError};
-use crate::domain::conversation::{MessageKind, MessageStatus};
+use crate::domain::conversation::{MessageStatus, Priority};
 use crate::domain::phone::PhoneNumber;
 use crate::simulation::planted::Planted;
-use crate::worker::send::Claims;
+use crate::worker::send::OutboundStore;
 
 /// What `Store::claim` judges by, line by line.
 fn passes(db: &Tables, row: &MessageRow, with_main: bool, now: DateTime<Utc>) -> bool {
@@ -28,9 +28,9 @@ fn passes(db: &Tables, row: &MessageRow, with_main: bool, now: DateTime<Utc>) ->
         })
 }
 
-fn goes_ahead(db: &Tables, row: &MessageRow) -> bool {
+fn priority(db: &Tables, row: &MessageRow) -> Priority {
     let emergency = db.conversation(row.message.conversation_id).is_some_and(|c| c.emergency_detected);
-    emergency || matches!(row.message.kind, MessageKind::User | MessageKind::Alert | MessageKind::Emergency)
+    row.message.kind.priority(emergency)
 }
 
 fn cost_of(cost: Duration) -> TimeDelta {
@@ -58,14 +58,14 @@ fn due(db: &Tables, id: Uuid, now: DateTime<Utc>) -> Option<DueMessage> {
         attempts: row.attempts,
         attempted_at: row.attempted_at,
         attempt_age: row.attempted_at.map(|at| (now - at).to_std().unwrap_or_default()),
-        goes_ahead: goes_ahead(db, row),
+        priority: priority(db, row),
         lease_left,
         account_sid: row.account_sid.clone(),
         absent_reads: row.absent_reads,
     })
 }
 
-impl Claims for SimStore {
+impl OutboundStore for SimStore {
     async fn due_message(&self, id: Uuid) -> Result<Option<DueMessage>, StoreError> {
         self.ask("read due message", |state, now| due(&state.db, id, now)).await
     }
@@ -101,7 +101,7 @@ impl Claims for SimStore {
                 from_here
                     && row.message.status == MessageStatus::Queued
                     && row.send_at > Some(now)
-                    && !goes_ahead(db, row)
+                    && priority(db, row) == Priority::Normal
             };
             let waiting: Vec<usize> = (0..db.messages.len()).filter(|at| waits(&db.messages[*at])).collect();
             let first = waiting.iter().filter_map(|at| db.messages[*at].send_at).min();

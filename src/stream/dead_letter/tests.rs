@@ -34,7 +34,7 @@ impl Shelf {
 impl DeadLetterSink for Shelf {
     type Error = Full;
 
-    fn bury<'a>(&'a self, letter: &'a DeadLetter) -> BoxFuture<'a, Result<(), Full>> {
+    fn dead_letter<'a>(&'a self, letter: &'a DeadLetter) -> BoxFuture<'a, Result<(), Full>> {
         Box::pin(async move {
             self.open.acquire().await.unwrap().forget();
             if self.full {
@@ -46,11 +46,11 @@ impl DeadLetterSink for Shelf {
     }
 }
 
-fn dead(receipt: Receipt) -> Step<&'static str> {
+fn dead(receipt: AckHandle) -> Step<&'static str> {
     Err(Failure::dead(receipt, DeadReason::new("no_such_call"), "CA123"))
 }
 
-fn retry(receipt: Receipt) -> Step<&'static str> {
+fn retry(receipt: AckHandle) -> Step<&'static str> {
     Err(Failure::retry(receipt, DELAY, Full))
 }
 
@@ -69,7 +69,7 @@ async fn through(step: Step<&'static str>, shelf: &Arc<Shelf>) -> Step<Handled<&
 #[case::more_than_allowed(retry as fn(_) -> _, 6, Some("exhausted"))]
 #[tokio::test(start_paused = true)]
 async fn dead_and_exhausted_messages_are_buried_and_others_tried_again(
-    #[case] fail: fn(Receipt) -> Step<&'static str>,
+    #[case] fail: fn(AckHandle) -> Step<&'static str>,
     #[case] delivery_count: u64,
     #[case] buried_as: Option<&str>,
 ) {
@@ -142,7 +142,7 @@ async fn a_letter_says_all_there_is_to_say_and_prints_no_message() {
     let shelf = Shelf::new(false, 1);
     let mut metadata = Metadata::new("nmc.inbound.sms.k", "what they wrote");
     metadata.headers.insert("traceparent".into(), "00-1".into());
-    let outcome = through(retry(Receipt::detached(Metadata { delivery_count: 5, ..metadata.clone() })), &shelf).await;
+    let outcome = through(retry(AckHandle::detached(Metadata { delivery_count: 5, ..metadata.clone() })), &shelf).await;
     assert!(outcome.is_ok());
     let letter = shelf.letters.lock().unwrap()[0].clone();
     assert_eq!(letter.detail, "the shelf is full");

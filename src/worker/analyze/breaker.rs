@@ -8,33 +8,33 @@ use std::time::Duration;
 
 use recloser::{AsyncRecloser, Error, Recloser};
 
-use super::Analyst;
+use super::AiClient;
 use crate::adapters::dispatchbot::{Analysis, AnalyzeError, AnalyzeRequest};
 
 /// Of so many questions in a row …
-const OF: usize = 4;
+const WINDOW_LEN: usize = 4;
 /// … this share failed: the breaker opens.
 const TOO_MANY: f32 = 0.75;
 /// So many good answers close it again.
 const GOOD_ANSWERS: usize = 1;
 /// How long DispatchBot is not asked.
-const SPARED: Duration = Duration::from_secs(10);
+const OPEN_FOR: Duration = Duration::from_secs(10);
 
 /// Who knows what to answer, behind a breaker.
 #[derive(Debug, Clone)]
-pub struct Guarded<A> {
+pub struct CircuitBreaker<A> {
     analyst: A,
     breaker: Breaker,
 }
 
-impl<A> Guarded<A> {
+impl<A> CircuitBreaker<A> {
     /// Puts a breaker, closed, before the analyst.
     pub fn new(analyst: A) -> Self {
-        Self { analyst, breaker: Breaker::new(SPARED) }
+        Self { analyst, breaker: Breaker::new(OPEN_FOR) }
     }
 }
 
-impl<A: Analyst> Analyst for Guarded<A> {
+impl<A: AiClient> AiClient for CircuitBreaker<A> {
     async fn analyze(&self, request: &AnalyzeRequest, budget: Duration) -> Result<Analysis, AnalyzeError> {
         self.breaker.pass(self.analyst.analyze(request, budget)).await
     }
@@ -47,7 +47,7 @@ impl Breaker {
     fn new(spared: Duration) -> Self {
         let recloser = Recloser::custom()
             .error_rate(TOO_MANY)
-            .closed_len(OF)
+            .closed_len(WINDOW_LEN)
             .half_open_len(GOOD_ANSWERS)
             .open_wait(spared)
             .build();
@@ -98,7 +98,7 @@ mod tests {
     async fn who_fails_again_and_again_is_not_asked() {
         let (breaker, asked) = (Breaker::new(Duration::from_secs(3600)), Asked::default());
         let failures = open(&breaker, &asked).await;
-        assert!((OF as u32..=OF as u32 + 1).contains(&failures), "after {failures}");
+        assert!((WINDOW_LEN as u32..=WINDOW_LEN as u32 + 1).contains(&failures), "after {failures}");
         assert_eq!(breaker.pass(asked.and_says(Ok(()))).await, Err(AnalyzeError::NotAsked));
         assert_eq!(asked.times(), failures);
     }
@@ -106,10 +106,10 @@ mod tests {
     #[tokio::test]
     async fn after_a_while_one_good_answer_closes_it() {
         let (breaker, asked) = (Breaker::new(Duration::ZERO), Asked::default());
-        for _ in 0..OF + 1 {
+        for _ in 0..WINDOW_LEN + 1 {
             assert!(breaker.pass(asked.and_says(DOWN)).await.is_err());
         }
-        for _ in 0..OF + 1 {
+        for _ in 0..WINDOW_LEN + 1 {
             assert_eq!(breaker.pass(asked.and_says(Ok(()))).await, Ok(()));
         }
     }

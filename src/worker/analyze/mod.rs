@@ -1,7 +1,7 @@
 //! Answering: a closed window is put to DispatchBot with all that it needs to know, and the conversation is told what
 //! came back.
 //!
-//! Fed by NMC_TASKS; feeds the shell. Whatever comes of it, the shell is told in time for the fallback text to go out
+//! Fed by NMC_TASKS; feeds the engine. Whatever comes of it, the engine is told in time for the fallback text to go out
 //! within 4 s of the window's closing (docs/contract.md, section 4).
 
 mod breaker;
@@ -14,58 +14,58 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::adapters::dispatchbot::{Analysis, AnalyzeError, DispatchBotClient, UrgencyLevel};
+use crate::adapters::dispatchbot::{Analysis, AnalyzeError, DispatchBotClient};
 use crate::adapters::jetstream::Publisher;
 use crate::adapters::outage;
 use crate::adapters::postgres::Store;
 use crate::domain::business::Profile;
-use crate::domain::conversation::{Answer, Appointment, Conversation, Input, Phase, Urgency, Urgent};
-use crate::engine::{AnalyzeTask, Happening, InputId, Publish, Shell, ShellError, Target};
+use crate::domain::conversation::{Answer, Appointment, Conversation, Input, Phase, Priority};
+use crate::engine::{AnalyzeTask, Engine, EngineError, Happening, InputId, Publish, Target};
 use crate::stream::{FailureReason, Metadata};
 use crate::telemetry::{AiResult, Metrics};
 use crate::trace::Trace;
-use crate::worker::{Stage, given_back};
+use crate::worker::{Handler, retry_or_wait};
 
-pub use breaker::Guarded;
+pub use breaker::CircuitBreaker;
 pub use chain::analyze;
-pub use ports::{Analyst, Transcript};
+pub use ports::{AiClient, AnalysisStore};
 
 /// DispatchBot has so long from the window's closing; what is left of the 4 s is for sending the fallback text.
 const BUDGET: Duration = Duration::from_millis(3_400);
 /// In an emergency it has so long: the emergency text goes out within 2 s.
 const EMERGENCY_BUDGET: Duration = Duration::from_millis(1_600);
 /// A question that comes late, after a crash, still gets a fair chance.
-const LEAST: Duration = Duration::from_millis(1_000);
+const MIN_BUDGET: Duration = Duration::from_millis(1_000);
 /// So often an answer is tried to be processed, where nothing is missing, before the window gets the fallback text.
 const MAX_TRIES: u64 = 8;
 /// How much of a conversation DispatchBot is shown.
 const MESSAGES: i64 = 200;
 
 /// Asks DispatchBot.
-pub struct Dispatch<R = Store, P = Publisher, B = Guarded<DispatchBotClient>> {
+pub struct Analyzer<R = Store, P = Publisher, B = CircuitBreaker<DispatchBotClient>> {
     client: B,
-    shell: Shell<R, P>,
+    engine: Engine<R, P>,
     metrics: Metrics,
 }
 
-impl<R: Transcript, P: Publish, B: Analyst> Dispatch<R, P, B> {
-    /// Asks through this client, tells this shell.
-    pub fn new(client: B, shell: Shell<R, P>, metrics: Metrics) -> Self {
-        Self { client, shell, metrics }
+impl<R: AnalysisStore, P: Publish, B: AiClient> Analyzer<R, P, B> {
+    /// Asks through this client, tells this engine.
+    pub fn new(client: B, engine: Engine<R, P>, metrics: Metrics) -> Self {
+        Self { client, engine, metrics }
     }
 
-    async fn answer(&self, task: &AnalyzeTask) -> Result<Option<Input>, ShellError> {
+    async fn answer(&self, task: &AnalyzeTask) -> Result<Option<Input>, EngineError> {
         let window_id = task.window_id;
         // The row itself, not the cache: a question about a state that has passed is not worth asking.
-        let Some(conversation) = self.shell.store().conversation(task.conversation_id).await? else { return Ok(None) };
+        let Some(conversation) = self.engine.store().conversation(task.conversation_id).await? else { return Ok(None) };
         let wanted =
             conversation.answering.as_ref().filter(|a| a.window_id == window_id && a.phase == Phase::Analyzing);
         let Some(answering) = wanted else { return Ok(None) };
         let failed = |reason: &str| Some(Input::AnalysisFailed { window_id, reason: reason.to_owned() });
-        if answering.epoch != conversation.epoch && self.shell.now() < answering.exempt_at {
+        if answering.epoch != conversation.epoch && self.engine.now() < answering.exempt_at {
             return Ok(failed("overtaken")); // the rules record it as superseded
         }
-        let Some(business) = self.shell.directory().by_id(&conversation.business_id).await? else {
+        let Some(business) = self.engine.business_cache().by_id(&conversation.business_id).await? else {
             return Ok(failed("business_gone"));
         };
         match self.ask(&conversation, &business, task).await? {
@@ -82,13 +82,13 @@ impl<R: Transcript, P: Publish, B: Analyst> Dispatch<R, P, B> {
         conversation: &Conversation,
         business: &Profile,
         task: &AnalyzeTask,
-    ) -> Result<Result<Analysis, AnalyzeError>, ShellError> {
-        let messages = self.shell.store().newest_messages(conversation.id, MESSAGES).await?;
+    ) -> Result<Result<Analysis, AnalyzeError>, EngineError> {
+        let messages = self.engine.store().newest_messages(conversation.id, MESSAGES).await?;
         let request = package::request(conversation, business, &messages, task);
-        let spent = (self.shell.now() - task.closed_at).to_std().unwrap_or_default();
-        let budget = match task.urgent {
-            Urgent::Normal => BUDGET.saturating_sub(spent).max(LEAST),
-            Urgent::Emergency => EMERGENCY_BUDGET.saturating_sub(spent).max(LEAST),
+        let spent = (self.engine.now() - task.closed_at).to_std().unwrap_or_default();
+        let budget = match task.priority {
+            Priority::Normal => BUDGET.saturating_sub(spent).max(MIN_BUDGET),
+            Priority::Urgent => EMERGENCY_BUDGET.saturating_sub(spent).max(MIN_BUDGET),
         };
         let asked_at = Instant::now();
         let result = self.client.analyze(&request, budget).await;
@@ -102,31 +102,31 @@ impl<R: Transcript, P: Publish, B: Analyst> Dispatch<R, P, B> {
         Ok(result)
     }
 
-    async fn answered(&self, task: &AnalyzeTask, metadata: &Metadata) -> Result<(), ShellError> {
+    async fn answered(&self, task: &AnalyzeTask, metadata: &Metadata) -> Result<(), EngineError> {
         match self.answer(task).await? {
             Some(input) => self.tell(task, metadata, input).await,
             None => Ok(()),
         }
     }
 
-    async fn tell(&self, task: &AnalyzeTask, metadata: &Metadata, input: Input) -> Result<(), ShellError> {
+    async fn tell(&self, task: &AnalyzeTask, metadata: &Metadata, input: Input) -> Result<(), EngineError> {
         let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
         let id = format!("analysis:{}", task.window_id);
         let input_id = InputId { id: &id, body_hash: None, trace };
-        self.shell.apply(&Target::Id(task.conversation_id), &input_id, &Happening::Input(input)).await.map(drop)
+        self.engine.apply(&Target::Id(task.conversation_id), &input_id, &Happening::Input(input)).await.map(drop)
     }
 }
 
-impl<R: Transcript, P: Publish, B: Analyst> Stage<AnalyzeTask> for Dispatch<R, P, B> {
+impl<R: AnalysisStore, P: Publish, B: AiClient> Handler<AnalyzeTask> for Analyzer<R, P, B> {
     async fn run(&self, task: AnalyzeTask, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
         let Err(error) = self.answered(&task, &metadata).await else { return Ok(()) };
         if metadata.delivery_count < MAX_TRIES || outage::missing(&error).is_some() {
-            return Err(given_back(metadata.delivery_count, error));
+            return Err(retry_or_wait(metadata.delivery_count, error));
         }
         // Whatever it is that cannot be processed, the customer gets the fallback text, and a person is told.
         tracing::warn!(conversation.id = %task.conversation_id, %error, "an answer cannot be processed");
         let failed = Input::AnalysisFailed { window_id: task.window_id, reason: "not_processed".to_owned() };
-        self.tell(&task, &metadata, failed).await.map_err(|error| given_back(metadata.delivery_count, error))
+        self.tell(&task, &metadata, failed).await.map_err(|error| retry_or_wait(metadata.delivery_count, error))
     }
 }
 
@@ -134,11 +134,7 @@ impl<R: Transcript, P: Publish, B: Analyst> Stage<AnalyzeTask> for Dispatch<R, P
 fn answer_of(analysis: Analysis) -> Answer {
     Answer {
         job_type: analysis.job_type,
-        urgency: match analysis.urgency_level {
-            UrgencyLevel::Normal => Urgency::Normal,
-            UrgencyLevel::Urgent => Urgency::Urgent,
-            UrgencyLevel::Emergency => Urgency::Emergency,
-        },
+        urgency: analysis.urgency_level,
         emergency_detected: analysis.emergency_detected,
         text: analysis.message_to_customer,
         confidence: analysis.confidence,

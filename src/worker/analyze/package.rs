@@ -1,9 +1,9 @@
 //! The conversation as DispatchBot is shown it (docs/contract.md, section 4).
 
-use crate::adapters::dispatchbot::{AnalyzeRequest, BusinessProfile, Media, Priority, SenderType, WindowMessage};
+use crate::adapters::dispatchbot::{AnalyzeRequest, BusinessProfile, Media, SenderType, WindowMessage};
 use crate::adapters::postgres::Message;
 use crate::domain::business::Profile;
-use crate::domain::conversation::{Conversation, MessageStatus, Urgent};
+use crate::domain::conversation::{Conversation, MessageStatus, Priority};
 use crate::engine::AnalyzeTask;
 
 /// The request for a window. Messages that never went out are left out: the customer has not read them.
@@ -13,11 +13,11 @@ pub(super) fn request(
     messages: &[Message],
     task: &AnalyzeTask,
 ) -> AnalyzeRequest {
-    let emergency = task.urgent == Urgent::Emergency;
+    let emergency = task.priority == Priority::Urgent;
     AnalyzeRequest {
         conversation_id: conversation.id,
         window_id: task.window_id,
-        priority: if emergency { Priority::Emergency } else { Priority::Normal },
+        priority: task.priority,
         bypass_timer: emergency,
         messages: messages.iter().filter(|m| was_said(m)).map(shown).collect(),
         customer_phone: conversation.customer_phone.to_string(),

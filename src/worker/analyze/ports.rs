@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use crate::adapters::dispatchbot::{Analysis, AnalyzeError, AnalyzeRequest, DispatchBotClient};
 use crate::adapters::postgres::{Message, Store, StoreError};
-use crate::engine::Records;
+use crate::engine::ConversationStore;
 
 /// What was said in a conversation.
-pub trait Transcript: Records {
+pub trait AnalysisStore: ConversationStore {
     /// The newest messages, oldest of them first; see [`Store::newest_messages`].
     fn newest_messages(
         &self,
@@ -19,7 +19,7 @@ pub trait Transcript: Records {
 }
 
 /// Who knows what to answer.
-pub trait Analyst: Send + Sync + 'static {
+pub trait AiClient: Send + Sync + 'static {
     /// An answer or an error, within `budget`; see [`DispatchBotClient::analyze`].
     fn analyze(
         &self,
@@ -28,13 +28,13 @@ pub trait Analyst: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Analysis, AnalyzeError>> + Send;
 }
 
-impl Transcript for Store {
+impl AnalysisStore for Store {
     async fn newest_messages(&self, conversation_id: Uuid, limit: i64) -> Result<Vec<Message>, StoreError> {
         self.newest_messages(conversation_id, limit).await
     }
 }
 
-impl Analyst for DispatchBotClient {
+impl AiClient for DispatchBotClient {
     async fn analyze(&self, request: &AnalyzeRequest, budget: Duration) -> Result<Analysis, AnalyzeError> {
         self.analyze(request, budget).await
     }

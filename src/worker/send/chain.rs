@@ -4,29 +4,30 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::conversation::Priority;
 use crate::engine::SendTask;
 use crate::stream::{DeliveryStreamExt, SettleSummary};
-use crate::worker::{Lane, Neighbours, Parts, Source, through};
+use crate::worker::{Adapters, Source, WorkerDeps, handler};
 
-const AT_ONCE: usize = 64;
+const MAX_CONCURRENCY: usize = 64;
 /// A message that waits for its slot, or for Twilio, comes again and again: it is given up by its age, never by count.
 const MAX_DELIVERIES: u64 = u64::MAX;
 
 /// Messages to be sent, one at a time for each conversation.
-pub fn send<N: Neighbours>(
-    parts: &Parts<N>,
-    lane: Lane,
+pub fn send<N: Adapters>(
+    parts: &WorkerDeps<N>,
+    priority: Priority,
     shutdown: CancellationToken,
 ) -> impl Future<Output = SettleSummary> + Send + use<N> {
-    let consumer = match lane {
-        Lane::Usual => "send_sms",
-        Lane::Urgent => "send_sms_urgent",
+    let consumer = match priority {
+        Priority::Normal => "send_sms",
+        Priority::Urgent => "send_sms_urgent",
     };
     parts
         .jetstream
         .deliveries("NMC_TASKS", consumer, shutdown.clone())
         .decode::<SendTask>()
-        .keyed(AT_ONCE, |task| task.conversation_id, through(&parts.deliver, shutdown))
+        .keyed(MAX_CONCURRENCY, |task| task.conversation_id, handler(&parts.sms_sender, shutdown))
         .dead_letter(Arc::clone(&parts.dead), MAX_DELIVERIES)
         .settle()
 }

@@ -1,6 +1,6 @@
 //! Sending: a message's turn, the fence and the claim, Twilio, and what became of it.
 //!
-//! Fed by NMC_TASKS; feeds Twilio and the shell. It guarantees that a message goes to Twilio once: before the POST it is
+//! Fed by NMC_TASKS; feeds Twilio and the engine. It guarantees that a message goes to Twilio once: before the POST it is
 //! claimed in the row, and where the answer is lost, `reconcile` finds it out before anything is tried again.
 
 mod chain;
@@ -18,16 +18,16 @@ use crate::adapters::postgres::{Claim, Claimed, DueMessage, SendingAccount, Stor
 use crate::adapters::twilio::{OutgoingSms, SendOutcome, TwilioClient};
 use crate::businesses::Accounts;
 use crate::config::{PublicUrl, Rate};
-use crate::domain::conversation::{MessageReport, MessageStatus};
+use crate::domain::conversation::{MessageReport, MessageStatus, Priority};
 use crate::domain::sms_segments;
-use crate::engine::{Applied, Happening, InputId, Publish, SendTask, Shell, Target};
+use crate::engine::{Applied, Engine, Happening, InputId, Publish, SendTask, Target};
 use crate::stream::{DeadReason, FailureReason, Metadata};
 use crate::telemetry::{Metrics, SmsResult};
 use crate::trace::Trace;
-use crate::worker::{Stage, given_back, retry_delay};
+use crate::worker::{Handler, retry_delay, retry_or_wait};
 
 pub use chain::send;
-pub use ports::{Carrier, Claims};
+pub use ports::{OutboundStore, SmsGateway};
 
 /// The POST starts within this time of the claim, by the monotonic clock (docs/design.md, Fence and claim).
 const LEASE: Duration = Duration::from_secs(2);
@@ -36,16 +36,16 @@ const TOO_OLD: TimeDelta = TimeDelta::minutes(30);
 /// How soon an unknown outcome is looked into: the status callback may tell by then.
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 
-const GONE: DeadReason = DeadReason::new("message_gone");
+const MESSAGE_NOT_FOUND: DeadReason = DeadReason::new("message_gone");
 
 /// Sends messages through Twilio.
-pub struct Deliver<R = Store, P = Publisher, T = TwilioClient> {
+pub struct SmsSender<R = Store, P = Publisher, T = TwilioClient> {
     /// Twilio's REST API.
     pub twilio: T,
     /// Whose number is whose account's.
     pub accounts: Accounts<R>,
     /// Where outcomes go.
-    pub shell: Shell<R, P>,
+    pub engine: Engine<R, P>,
     /// Status callbacks come back here.
     pub public_url: PublicUrl,
     /// Segments per sender number.
@@ -63,11 +63,13 @@ struct Turn<'a> {
     due: DueMessage,
 }
 
-impl<R: Claims, P: Publish, T: Carrier> Stage<SendTask> for Deliver<R, P, T> {
+impl<R: OutboundStore, P: Publish, T: SmsGateway> Handler<SendTask> for SmsSender<R, P, T> {
     async fn run(&self, task: SendTask, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
-        let due = self.shell.store().due_message(task.message_id).await;
-        let due = due.map_err(|e| given_back(metadata.delivery_count, e))?;
-        let Some(due) = due else { return Err(FailureReason::dead(GONE, "the message is not in the store")) };
+        let due = self.engine.store().due_message(task.message_id).await;
+        let due = due.map_err(|e| retry_or_wait(metadata.delivery_count, e))?;
+        let Some(due) = due else {
+            return Err(FailureReason::dead(MESSAGE_NOT_FOUND, "the message is not in the store"));
+        };
         let turn = Turn { task: &task, metadata: &metadata, due };
         match turn.due.message.status {
             MessageStatus::Queued => self.try_to_send(&turn).await,
@@ -77,13 +79,13 @@ impl<R: Claims, P: Publish, T: Carrier> Stage<SendTask> for Deliver<R, P, T> {
     }
 }
 
-impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
+impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
     async fn try_to_send(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {
         let ready_at = turn.due.not_before.unwrap_or(turn.due.message.created_at);
-        if let Ok(wait) = (ready_at - self.shell.now()).to_std() {
+        if let Ok(wait) = (ready_at - self.engine.now()).to_std() {
             return Err(FailureReason::wait(wait, "the quiet hours are over"));
         }
-        if self.shell.now() - ready_at > TOO_OLD {
+        if self.engine.now() - ready_at > TOO_OLD {
             self.metrics.sms(SmsResult::Expired);
             return self.report(turn, MessageReport::Expired).await;
         }
@@ -92,7 +94,7 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
         let before_claim = Instant::now();
         let id = turn.task.message_id;
         let sender = SendingAccount { sid: &account.sid, is_main: self.accounts.is_main(&account.sid) };
-        let claimed = self.shell.store().claim(id, sender, LEASE, self.shell.now()).await;
+        let claimed = self.engine.store().claim(id, sender, LEASE, self.engine.now()).await;
         let claimed = claimed.map_err(|e| turn.retry(e))?;
         let claimed = match claimed {
             Claim::Ours(claimed) => claimed,
@@ -117,8 +119,8 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
             Some(at) => at,
             None => {
                 let cost = self.send_rate.interval() * sms_segments::count(&turn.due.message.body);
-                let (store, id, sender) = (self.shell.store(), turn.task.message_id, &turn.due.business_phone);
-                let reserved = if turn.due.goes_ahead {
+                let (store, id, sender) = (self.engine.store(), turn.task.message_id, &turn.due.business_phone);
+                let reserved = if turn.due.priority == Priority::Urgent {
                     store.reserve_slot_ahead(id, sender, cost).await
                 } else {
                     store.reserve_slot(id, sender, cost).await
@@ -126,7 +128,7 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
                 reserved.map_err(|e| turn.retry(e))?
             }
         };
-        match (at - self.shell.now()).to_std() {
+        match (at - self.engine.now()).to_std() {
             Ok(wait) if !wait.is_zero() => {
                 self.metrics.sms(SmsResult::RateLimited);
                 Err(FailureReason::wait(wait, "its slot in the sender's rate has come"))
@@ -152,7 +154,7 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
             SendOutcome::Accepted { sid, segments, .. } => {
                 crate::failpoint::hit("after_twilio_accepted");
                 self.metrics.sms(SmsResult::Accepted);
-                let after = self.shell.now() - turn.task.responds_to;
+                let after = self.engine.now() - turn.task.responds_to;
                 self.metrics.sms_accepted_after(after.to_std().unwrap_or_default());
                 self.report(turn, MessageReport::Accepted { twilio_sid: sid, segments: Some(segments) }).await
             }
@@ -176,7 +178,7 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
     }
 
     async fn release(&self, turn: &Turn<'_>, claimed: Claimed) -> Result<(), FailureReason> {
-        self.shell.store().release_claim(turn.task.message_id, claimed).await.map_err(|e| turn.retry(e))
+        self.engine.store().release_claim(turn.task.message_id, claimed).await.map_err(|e| turn.retry(e))
     }
 
     /// Tells the conversation what became of its message.
@@ -194,7 +196,7 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
         let input = InputId { id: &id, body_hash: None, trace };
         let happening = Happening::Message { id: turn.task.message_id, report };
         let target = Target::Id(turn.task.conversation_id);
-        match self.shell.apply(&target, &input, &happening).await.map_err(|e| turn.retry(e))? {
+        match self.engine.apply(&target, &input, &happening).await.map_err(|e| turn.retry(e))? {
             Applied::Now(_) => Ok(()),
             Applied::Nothing { .. } | Applied::Before { .. } => self.known(turn).await,
         }
@@ -203,7 +205,7 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
     /// A task is done only once its message's outcome is known. Where a report changed nothing, it may be that another worker
     /// has claimed the message since it was judged; should that one die, this task is all that remembers it.
     async fn known(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {
-        let message = self.shell.store().message(turn.task.message_id).await.map_err(|e| turn.retry(e))?;
+        let message = self.engine.store().message(turn.task.message_id).await.map_err(|e| turn.retry(e))?;
         match message.map(|message| message.status) {
             Some(MessageStatus::Queued | MessageStatus::Sending) => {
                 Err(FailureReason::retry(FIRST_LOOK, "somebody else is sending it"))
@@ -215,6 +217,6 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
 
 impl Turn<'_> {
     fn retry(&self, error: impl std::error::Error + Send + Sync + 'static) -> FailureReason {
-        given_back(self.metadata.delivery_count, error)
+        retry_or_wait(self.metadata.delivery_count, error)
     }
 }

@@ -8,10 +8,10 @@ use uuid::Uuid;
 use crate::adapters::postgres::{Claim, Claimed, DueMessage, SendingAccount, Store, Stored};
 use crate::adapters::twilio::{Account, ListError, ListedMessage, OutgoingSms, SendOutcome, TwilioClient};
 use crate::domain::phone::PhoneNumber;
-use crate::engine::Records;
+use crate::engine::ConversationStore;
 
 /// The messages on their way. Each of these is one atomic step.
-pub trait Claims: Records {
+pub trait OutboundStore: ConversationStore {
     /// A message with all that sending it needs; see [`Store::due_message`].
     fn due_message(&self, id: Uuid) -> impl Future<Output = Stored<Option<DueMessage>>> + Send;
     /// The message's slot in its sender's rate; see [`Store::reserve_slot`].
@@ -50,7 +50,7 @@ pub trait Claims: Records {
 }
 
 /// Twilio, as far as messages go out through it.
-pub trait Carrier: Send + Sync + 'static {
+pub trait SmsGateway: Send + Sync + 'static {
     /// One request and no second try; an outcome is said to be known only where it is; see [`TwilioClient::send`].
     fn send(&self, account: &Account, sms: &OutgoingSms) -> impl Future<Output = SendOutcome> + Send;
     /// All that was accepted between two numbers since then, or an error; see [`TwilioClient::list_sent`].
@@ -63,7 +63,7 @@ pub trait Carrier: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<ListedMessage>, ListError>> + Send;
 }
 
-impl Claims for Store {
+impl OutboundStore for Store {
     async fn due_message(&self, id: Uuid) -> Stored<Option<DueMessage>> {
         self.due_message(id).await
     }
@@ -104,7 +104,7 @@ impl Claims for Store {
     }
 }
 
-impl Carrier for TwilioClient {
+impl SmsGateway for TwilioClient {
     async fn send(&self, account: &Account, sms: &OutgoingSms) -> SendOutcome {
         self.send(account, sms).await
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::{Carrier, Claims, Deliver, Turn};
+use super::{OutboundStore, SmsGateway, SmsSender, Turn};
 use crate::adapters::outage;
 use crate::adapters::twilio::ListedMessage;
 use crate::domain::conversation::MessageReport;
@@ -24,13 +24,13 @@ const TOLD_APART: Duration = Duration::from_secs(120);
 /// Between two reads of the list.
 const BETWEEN_READS: Duration = Duration::from_secs(3);
 /// How many reads prove absence.
-const PROOF: i32 = 2;
+const ABSENT_READS_REQUIRED: i32 = 2;
 /// A message is sent twice at the most.
 const MAX_ATTEMPTS: i32 = 2;
 /// Twilio's list has been out of reach for so long that nothing can be proven any more.
 const NOT_PROVABLE: Duration = Duration::from_secs(30 * 60);
 
-impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
+impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
     /// A message that was claimed and whose outcome nobody has told.
     pub(super) async fn find_out(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {
         if !turn.due.lease_left.is_zero() {
@@ -55,7 +55,7 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
             // It may be the twin's. The status callback says whose it is, and comes sooner or later; where it does not, nobody
             // can say, and neither is sent again.
             let id = turn.task.message_id;
-            if self.shell.store().has_unknown_twin(id).await.map_err(|e| turn.retry(e))? {
+            if self.engine.store().has_unknown_twin(id).await.map_err(|e| turn.retry(e))? {
                 if age >= TOLD_APART {
                     return self.give_up(turn).await;
                 }
@@ -73,7 +73,7 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
             listed.into_iter().filter(|m| m.body == turn.due.message.body && m.direction != "inbound").collect();
         alike.sort_by_key(|m| m.date_created);
         let sids: Vec<String> = alike.into_iter().map(|m| m.sid).collect();
-        let adopted = self.shell.store().adopted(&sids).await.map_err(|e| turn.retry(e))?;
+        let adopted = self.engine.store().adopted(&sids).await.map_err(|e| turn.retry(e))?;
         Ok(sids.into_iter().find(|sid| !adopted.contains(sid)))
     }
 
@@ -83,10 +83,10 @@ impl<R: Claims, P: Publish, T: Carrier> Deliver<R, P, T> {
             // Not on the list yet proves nothing: look again, at the latest when it does.
             return Err(FailureReason::retry(waiting.min(BETWEEN_READS), "Twilio's answer was lost"));
         }
-        let store = self.shell.store();
+        let store = self.engine.store();
         let (id, attempts) = (turn.task.message_id, turn.due.attempts);
         let reads = store.count_absent_read(id, attempts).await.map_err(|e| turn.retry(e))?;
-        if reads < PROOF {
+        if reads < ABSENT_READS_REQUIRED {
             let wait = BETWEEN_READS.min(self.reconcile_after);
             return Err(FailureReason::retry(wait, "absent from Twilio's list, to be read once more"));
         }

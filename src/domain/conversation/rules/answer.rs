@@ -6,7 +6,9 @@ use uuid::Uuid;
 use super::alerts::{self, Customer, Sighting};
 use super::texts;
 use super::window::{OTHER_BUSINESS, hand_over};
-use crate::domain::conversation::decision::{Draft, Effect, Fence, MessageKind, NewMessage, Seer, Urgent, WindowState};
+use crate::domain::conversation::decision::{
+    Detector, Draft, Effect, Fence, MessageKind, NewMessage, Priority, WindowState,
+};
 use crate::domain::conversation::event::EventType;
 use crate::domain::conversation::input::{Answer, Context, Urgency};
 use crate::domain::conversation::state::{Answering, Phase, Status};
@@ -108,14 +110,14 @@ fn join_verdicts(context: Context<'_>, draft: &mut Draft<'_>, answering: &mut An
                 "rule": by_words, "disagreement": by_words.is_none(),
             });
             if by_words.is_none() {
-                draft.disagreement(Seer::DispatchBot);
+                draft.disagreement(Detector::DispatchBot);
             }
             let sighting = Sighting { why, said: None, danger: None, customer: Customer::Answered };
             alerts::emergency_seen(context, draft, sighting);
-            answering.urgent = Urgent::Emergency;
+            answering.priority = Priority::Urgent;
         }
-        (false, Some(rule)) if answering.urgent == Urgent::Emergency => {
-            draft.disagreement(Seer::Words);
+        (false, Some(rule)) if answering.priority == Priority::Urgent => {
+            draft.disagreement(Detector::Words);
             draft.emit(
                 EventType::NeedsAttention,
                 json!({ "reason": "emergency_disagreement", "window_id": answering.window_id, "disagreement": true,
@@ -153,7 +155,7 @@ fn learn(draft: &mut Draft<'_>, answer: &Answer) {
 fn stand_in(context: Context<'_>, draft: &mut Draft<'_>, answering: Answering, reason: &str) {
     let now = draft.now;
     let window_id = answering.window_id;
-    if answering.urgent == Urgent::Emergency {
+    if answering.priority == Priority::Urgent {
         say(draft, answering, MessageKind::Emergency, texts::emergency(context.business));
         draft.emit(EventType::NeedsAttention, json!({ "reason": reason, "window_id": window_id }));
         return;

@@ -255,9 +255,9 @@ fn answering(draft: &mut Draft<'_>, message: &SentMessage) -> Option<Answering> 
     draft.state().answering.clone().filter(|a| a.phase == Phase::Replying { message_id: message.id })
 }
 
-fn settle(draft: &mut Draft<'_>, message: &SentMessage, state: WindowState, because: &str) {
+fn settle(draft: &mut Draft<'_>, message: &SentMessage, state: WindowState, reason: &str) {
     if let Some(answering) = answering(draft, message) {
-        draft.window(answering.window_id, state, answering.opened_at, because);
+        draft.window(answering.window_id, state, answering.opened_at, reason);
         draft.state().answering = None;
     } else if state == WindowState::Answered
         && let Some(window_id) = message.in_reply_to_window

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::alerts::{self, Customer, Sighting};
 use super::texts;
 use super::window::{claim, hand_over, overtake};
-use crate::domain::conversation::decision::{Draft, Effect, Fence, KeptVerdict, MessageKind, NewMessage, Urgent};
+use crate::domain::conversation::decision::{Draft, Effect, Fence, KeptVerdict, MessageKind, NewMessage, Priority};
 use crate::domain::conversation::input::Context;
 use crate::domain::conversation::state::{OpenWindow, Ownership};
 use crate::domain::emergency::{Reading, Verdict};
@@ -67,7 +67,7 @@ pub(in crate::domain::conversation) fn told(
         overtake(draft, &answering, "newer window");
     }
     if context.may_answer(draft.now) {
-        claim(context.policy, draft, &window, Urgent::Emergency);
+        claim(context.policy, draft, &window, Priority::Urgent);
     } else {
         // People are told and, in danger, the customer is: that is no answer, and nothing holds it back.
         hand_over(draft, window.id, window.opened_at);

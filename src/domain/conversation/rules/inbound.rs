@@ -177,8 +177,8 @@ fn join_or_open(context: Context<'_>, draft: &mut Draft<'_>, seen_at: DateTime<U
             let inherited = draft.state().answering.as_ref().filter(|a| now < a.exempt_at).map(|a| a.opened_at);
             let opened_at = inherited.unwrap_or(seen_at);
             let id = draft.id("window");
-            let because = if inherited.is_some() { "overtook an answer" } else { "message" };
-            draft.window(id, WindowState::Open, opened_at, because);
+            let reason = if inherited.is_some() { "overtook an answer" } else { "message" };
+            draft.window(id, WindowState::Open, opened_at, reason);
             OpenWindow {
                 id,
                 opened_at,

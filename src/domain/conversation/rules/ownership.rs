@@ -128,11 +128,11 @@ pub(in crate::domain::conversation) fn number_released(draft: &mut Draft<'_>) {
     );
 }
 
-fn end(draft: &mut Draft<'_>, because: &str, outcome: &str) {
+fn end(draft: &mut Draft<'_>, reason: &str, outcome: &str) {
     let now = draft.now;
-    silence_the_ai(draft, because);
+    silence_the_ai(draft, reason);
     alerts::stop(draft);
-    hand_over_window(draft, because);
+    hand_over_window(draft, reason);
     draft.state().status = Status::Completed;
     draft.state().memory.completed_at = Some(now);
     draft.state().outcome = Some(outcome.to_owned());
@@ -141,10 +141,10 @@ fn end(draft: &mut Draft<'_>, because: &str, outcome: &str) {
 }
 
 /// No answer of the AI under way is wanted any more: not one that DispatchBot works on, nor one that waits to be sent.
-pub(super) fn silence_the_ai(draft: &mut Draft<'_>, because: &str) {
+pub(super) fn silence_the_ai(draft: &mut Draft<'_>, reason: &str) {
     raise_epochs(draft);
     let Some(answering) = draft.state().answering.take() else { return };
-    draft.window(answering.window_id, WindowState::HandedOver, answering.opened_at, because);
+    draft.window(answering.window_id, WindowState::HandedOver, answering.opened_at, reason);
     if let Phase::Replying { message_id } = answering.phase {
         draft.update_message(MessageUpdate::hold_back(message_id));
     }
@@ -155,8 +155,8 @@ pub(super) fn raise_epochs(draft: &mut Draft<'_>) {
     draft.state().hard_epoch += 1;
 }
 
-pub(super) fn hand_over_window(draft: &mut Draft<'_>, because: &str) {
+pub(super) fn hand_over_window(draft: &mut Draft<'_>, reason: &str) {
     if let Some(window) = draft.state().window.take() {
-        draft.window(window.id, WindowState::HandedOver, window.opened_at, because);
+        draft.window(window.id, WindowState::HandedOver, window.opened_at, reason);
     }
 }

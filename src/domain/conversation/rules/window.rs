@@ -5,7 +5,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::alerts;
-use crate::domain::conversation::decision::{Draft, Effect, MessageUpdate, Urgent, WindowState};
+use crate::domain::conversation::decision::{Draft, Effect, MessageUpdate, Priority, WindowState};
 use crate::domain::conversation::event::EventType;
 use crate::domain::conversation::input::{Context, Policy};
 use crate::domain::conversation::state::{Answering, OpenWindow, Ownership, Phase, Status};
@@ -65,7 +65,7 @@ pub(in crate::domain::conversation) fn due(context: Context<'_>, draft: &mut Dra
     if !context.may_answer(now) {
         return hand_over(draft, window.id, window.opened_at);
     }
-    claim(context.policy, draft, &window, Urgent::Normal);
+    claim(context.policy, draft, &window, Priority::Normal);
 }
 
 /// The customer is another business's number, and the AI has answered it: a person has the window.
@@ -75,11 +75,11 @@ pub(super) fn hand_over(draft: &mut Draft<'_>, window_id: Uuid, opened_at: DateT
 }
 
 /// Closes a window and has DispatchBot asked. An emergency's answer goes out even if newer texts come meanwhile.
-pub(super) fn claim(policy: &Policy, draft: &mut Draft<'_>, window: &OpenWindow, urgent: Urgent) {
+pub(super) fn claim(policy: &Policy, draft: &mut Draft<'_>, window: &OpenWindow, priority: Priority) {
     let now = draft.now;
-    let (exempt_at, because) = match urgent {
-        Urgent::Normal => (window.opened_at + policy.max, "deadline"),
-        Urgent::Emergency => (now, "emergency"),
+    let (exempt_at, reason) = match priority {
+        Priority::Normal => (window.opened_at + policy.max, "deadline"),
+        Priority::Urgent => (now, "emergency"),
     };
     let (epoch, hard_epoch) = (draft.state().epoch, draft.state().hard_epoch);
     draft.state().answering = Some(Answering {
@@ -91,21 +91,21 @@ pub(super) fn claim(policy: &Policy, draft: &mut Draft<'_>, window: &OpenWindow,
         hard_epoch,
         resumes: window.resumes,
         emergency_rule: window.reading.verdict().map(|verdict| verdict.rule),
-        urgent,
+        priority,
         phase: Phase::Analyzing,
     });
-    draft.window(window.id, WindowState::Claimed, window.opened_at, because);
+    draft.window(window.id, WindowState::Claimed, window.opened_at, reason);
     if draft.state().ownership != Ownership::Ai {
         draft.state().ownership = Ownership::Ai;
         draft.state().status = Status::AiHandling;
         draft.emit(EventType::AiTaken, json!({ "window_id": window.id }));
     }
-    draft.effect(Effect::Analyze { window_id: window.id, closed_at: now, urgent });
+    draft.effect(Effect::Analyze { window_id: window.id, closed_at: now, priority });
 }
 
 /// The newer window answers: what the older one was about to say is held back if it has not gone out.
-pub(super) fn overtake(draft: &mut Draft<'_>, answering: &Answering, because: &str) {
-    draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, because);
+pub(super) fn overtake(draft: &mut Draft<'_>, answering: &Answering, reason: &str) {
+    draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, reason);
     if let Phase::Replying { message_id } = answering.phase {
         draft.update_message(MessageUpdate::hold_back(message_id));
     }

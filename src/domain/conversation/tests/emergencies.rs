@@ -8,7 +8,7 @@ use super::*;
 fn an_emergency_closes_its_window_at_once() {
     let mut talk = Talk::new();
     let decision = talk.text("Gas leak in house!").clone();
-    assert!(decision.effects.iter().any(|e| matches!(e, Effect::Analyze { urgent: Urgent::Emergency, .. })));
+    assert!(decision.effects.iter().any(|e| matches!(e, Effect::Analyze { priority: Priority::Urgent, .. })));
     assert!(!decision.effects.iter().any(|e| matches!(e, Effect::ArmTimer { .. })), "there is no timer to wait for");
     assert_eq!(windows(&decision), [(WindowState::Open, "message"), (WindowState::Claimed, "emergency")]);
     assert!(events(&decision).contains(&"conversation.ai_timer_started"));
@@ -248,7 +248,7 @@ fn dispatchbots_verdict_alone_is_enough_and_the_disagreement_is_told() {
     let decision = talk.apply(&Input::AnalysisReady { window_id, answer }).clone();
     let data = event_data(&decision, EventType::EmergencyDetected);
     assert_eq!((&data["by"], &data["disagreement"]), (&"dispatchbot".into(), &true.into()));
-    assert_eq!(decision.disagreement, Some(Seer::DispatchBot));
+    assert_eq!(decision.disagreement, Some(Detector::DispatchBot));
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn where_dispatchbot_sees_none_it_stays_one_and_the_disagreement_is_told() {
     let decision = talk.answered(window, "We can come on Friday.").clone();
     let data = event_data(&decision, EventType::NeedsAttention);
     assert_eq!((&data["reason"], &data["by"]), (&"emergency_disagreement".into(), &"words".into()));
-    assert_eq!(decision.disagreement, Some(Seer::Words));
+    assert_eq!(decision.disagreement, Some(Detector::Words));
     assert!(talk.state().emergency_detected);
 }
 

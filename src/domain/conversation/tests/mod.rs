@@ -85,7 +85,7 @@ impl Talk {
         self
     }
 
-    /// Applies an input, and keeps what the shell would.
+    /// Applies an input, and keeps what the engine would.
     fn apply(&mut self, input: &Input) -> &Decision {
         self.inputs += 1;
         let id = format!("input-{}", self.inputs);
@@ -257,11 +257,11 @@ fn is_analyzed(decision: &Decision) -> bool {
 
 /// What became of the windows that a decision touches.
 fn windows(decision: &Decision) -> Vec<(WindowState, &str)> {
-    decision.windows.iter().map(|window| (window.state, window.because.as_str())).collect()
+    decision.windows.iter().map(|window| (window.state, window.reason.as_str())).collect()
 }
 
 /// Whether a decision does nothing but put on record what DispatchBot said.
 fn is_dropped(decision: &Decision) -> bool {
-    let analysis = decision.analysis.as_ref().is_some_and(|analysis| analysis.dropped_because.is_some());
+    let analysis = decision.analysis.as_ref().is_some_and(|analysis| analysis.drop_reason.is_some());
     analysis && decision.messages.is_empty() && decision.windows.is_empty() && decision.effects.is_empty()
 }

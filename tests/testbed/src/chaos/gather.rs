@@ -60,7 +60,7 @@ async fn tables(addresses: &Addresses, evidence: &mut Evidence) -> anyhow::Resul
     .await?;
     evidence.windows = rows(sql, "SELECT id, conversation_id, state FROM windows").await?;
     evidence.steps =
-        rows(sql, "SELECT window_id, conversation_id, state, because FROM window_steps ORDER BY id").await?;
+        rows(sql, "SELECT window_id, conversation_id, state, reason AS because FROM window_steps ORDER BY id").await?;
     evidence.calls = rows(sql, "SELECT id, call_sid, event_sequence, dial_status FROM calls").await?;
     Ok(())
 }

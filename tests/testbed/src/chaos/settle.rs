@@ -112,7 +112,7 @@ async fn under_way(
         ("messages on their way to Twilio", "SELECT count(*) FROM messages WHERE status IN ('queued', 'sending')"),
         ("windows without an end", windows),
         // By the rows: a timer that has fired may lie in NMC_WINDOWS again, and fires no more (docs/reliability.md).
-        ("timers that have to fire", "SELECT count(*) FROM conversations WHERE window_deadline IS NOT NULL"),
+        ("timers that have to fire", "SELECT count(*) FROM conversations WHERE next_timer_at IS NOT NULL"),
     ];
     let mut waiting = Vec::new();
     let mut tell = |what: &str, count: i64| {

@@ -273,7 +273,7 @@ impl World<'_> {
                 window.emergency = decision
                     .effects
                     .iter()
-                    .any(|effect| matches!(effect, Effect::Analyze { urgent: Urgent::Emergency, .. }));
+                    .any(|effect| matches!(effect, Effect::Analyze { priority: Priority::Urgent, .. }));
             }
             WindowState::Answered => {
                 holds(was != WindowState::Open, || "a window is answered that was never claimed".into())?;
@@ -281,7 +281,7 @@ impl World<'_> {
             }
             WindowState::Superseded => {
                 // It stood for another window's messages only, and that one's answer has gone out.
-                let had_its_answer = record.because == "sent after all"
+                let had_its_answer = record.reason == "sent after all"
                     && decision.windows.iter().any(|other| other.state == WindowState::Answered);
                 holds(was == WindowState::Claimed || (was == WindowState::Open && had_its_answer), || {
                     format!("a window is superseded that is {was}")
@@ -292,12 +292,12 @@ impl World<'_> {
                 });
                 window.excused = person || silenced || told || had_its_answer;
                 holds(window.successor.is_some() || window.excused, || {
-                    format!("a window is superseded ({}), and nobody answers", record.because)
+                    format!("a window is superseded ({}), and nobody answers", record.reason)
                 })?;
             }
             WindowState::HandedOver | WindowState::Unknown => {
                 window.excused = true;
-                holds(person || silenced || told, || format!("handed over ({}), and nobody knows", record.because))?;
+                holds(person || silenced || told, || format!("handed over ({}), and nobody knows", record.reason))?;
             }
         }
         window.state = record.state;

@@ -3,7 +3,7 @@
 
 use super::guarantees::Broken;
 use super::scenario::{Outcome, Post};
-use super::world::{Heard, Job, Planted, Target, Told, World};
+use super::world::{Job, Planted, ScannedWebhook, Target, Told, World};
 use super::*;
 
 const LEASE_MS: i64 = 2_000;
@@ -11,7 +11,7 @@ const TOO_OLD: TimeDelta = TimeDelta::minutes(30);
 const FIRST_LOOK_MS: i64 = 500;
 const BETWEEN_READS_MS: i64 = 3_000;
 const RECONCILE_AFTER_MS: i64 = 30_000;
-const PROOF: u32 = 2;
+const ABSENT_READS_REQUIRED: u32 = 2;
 const MAX_ATTEMPTS: u32 = 2;
 const NOT_PROVABLE_MS: i64 = 30 * 60 * 1_000;
 /// A list that stays out of reach is read more and more seldom.
@@ -243,7 +243,7 @@ impl World<'_> {
         }
         let row = &mut self.rows[message];
         row.absent_reads += 1;
-        if row.absent_reads < PROOF {
+        if row.absent_reads < ABSENT_READS_REQUIRED {
             self.later(BETWEEN_READS_MS, Job::Send { message });
         } else if row.attempts >= MAX_ATTEMPTS {
             return self.tell(message, "unknown", MessageReport::Unknown);
@@ -259,7 +259,7 @@ impl World<'_> {
     fn tell(&mut self, message: usize, word: &str, report: MessageReport) -> Result<(), Broken> {
         let id = format!("sms:{}:{word}", self.rows[message].id);
         let target = Target::Conversation(self.rows[message].conversation);
-        self.apply(&Heard { target, id, told: Told::Report { message, report } })
+        self.apply(&ScannedWebhook { target, id, told: Told::Report { message, report } })
     }
 
     /// A status callback.

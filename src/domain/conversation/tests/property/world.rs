@@ -1,4 +1,4 @@
-//! The world around the rules, in memory: the shell with its inbox and its transaction, the timer and its sweeper, and a
+//! The world around the rules, in memory: the engine with its inbox and its transaction, the timer and its sweeper, and a
 //! queue of what is under way. What Twilio and the senders do is in `sending`, what must hold in `guarantees`.
 
 use std::cmp::Reverse;
@@ -41,8 +41,8 @@ pub enum Planted {
     NoReconciling,
 }
 
-/// What the shell is told, and by which id it knows it again.
-pub struct Heard {
+/// What the engine is told, and by which id it knows it again.
+pub struct ScannedWebhook {
     pub target: Target,
     pub id: String,
     pub told: Told,
@@ -63,8 +63,8 @@ pub enum Told {
 pub enum Job {
     Fire { conversation: usize, arm: Option<u32> },
     Sweep { conversation: usize },
-    Analyze { conversation: usize, window: Uuid, urgent: Urgent },
-    Tell(Rc<Heard>),
+    Analyze { conversation: usize, window: Uuid, priority: Priority },
+    Tell(Rc<ScannedWebhook>),
     Send { message: usize },
     Outcome { message: usize, claim: u32, post: Post },
     HeldBack { message: usize },
@@ -143,7 +143,7 @@ pub struct World<'a> {
     fires: u32,
     pub inputs: u32,
     inbox: HashSet<String>,
-    heard: Vec<Rc<Heard>>,
+    heard: Vec<Rc<ScannedWebhook>>,
     pub conversations: Vec<Conversation>,
     timers: Vec<Armed>,
     pub ledger: Option<DateTime<Utc>>,
@@ -339,7 +339,7 @@ impl<'a> World<'a> {
         for n in 0..self.conversations.len() {
             if self.conversations[n].status != Status::Completed {
                 let (target, id) = (Target::Conversation(n), format!("released-{n}-{}", self.inputs));
-                let heard = Heard { target, id, told: Told::Input(Input::NumberReleased) };
+                let heard = ScannedWebhook { target, id, told: Told::Input(Input::NumberReleased) };
                 self.later(noticed_after_ms, Job::Tell(Rc::new(heard)));
             }
         }
@@ -357,9 +357,9 @@ impl<'a> World<'a> {
         })
     }
 
-    /// The shell is told something for the first time.
-    pub fn hear(&mut self, target: Target, id: String, told: Told) -> Result<Rc<Heard>, Broken> {
-        let heard = Rc::new(Heard { target, id, told });
+    /// The engine is told something for the first time.
+    pub fn hear(&mut self, target: Target, id: String, told: Told) -> Result<Rc<ScannedWebhook>, Broken> {
+        let heard = Rc::new(ScannedWebhook { target, id, told });
         self.heard.push(Rc::clone(&heard));
         self.apply(&heard)?;
         Ok(heard)
@@ -379,8 +379,8 @@ impl<'a> World<'a> {
                 self.sweep(conversation);
                 Ok(())
             }
-            Job::Analyze { conversation, window, urgent } => {
-                self.analyze(conversation, window, urgent);
+            Job::Analyze { conversation, window, priority } => {
+                self.analyze(conversation, window, priority);
                 Ok(())
             }
             Job::ClockRight => {
@@ -395,8 +395,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The shell: what was committed before changes nothing; else decide, and all in one transaction.
-    pub fn apply(&mut self, heard: &Heard) -> Result<(), Broken> {
+    /// The engine: what was committed before changes nothing; else decide, and all in one transaction.
+    pub fn apply(&mut self, heard: &ScannedWebhook) -> Result<(), Broken> {
         if self.planted != Planted::NoInbox && self.inbox.contains(&heard.id) {
             return Ok(());
         }
@@ -460,7 +460,7 @@ impl<'a> World<'a> {
         OtherBusiness { answered_at: at }
     }
 
-    /// The conversation that a text or a call meets: the open one, or else the newest. Twin of `Shell::load`.
+    /// The conversation that a text or a call meets: the open one, or else the newest. Twin of `Engine::load`.
     fn met_by_customer(&self) -> Option<usize> {
         let open = self.conversations.iter().position(|conversation| conversation.status != Status::Completed);
         open.or_else(|| self.conversations.len().checked_sub(1))
@@ -496,8 +496,8 @@ impl<'a> World<'a> {
     fn publish(&mut self, conversation: usize, decision: &Decision) {
         for effect in &decision.effects {
             let job = match effect {
-                Effect::Analyze { window_id, urgent, .. } => {
-                    Job::Analyze { conversation, window: *window_id, urgent: *urgent }
+                Effect::Analyze { window_id, priority, .. } => {
+                    Job::Analyze { conversation, window: *window_id, priority: *priority }
                 }
                 Effect::SendSms { message_id, .. } => {
                     let Some(message) = self.rows.iter().position(|row| row.id == *message_id) else { continue };
@@ -508,8 +508,8 @@ impl<'a> World<'a> {
             let plan = self.next_plan(0, &self.plans.tasks, Task::ORDINARY);
             if let Some(again) = plan.again_after_ms {
                 let copy = match &job {
-                    Job::Analyze { conversation, window, urgent } => {
-                        Job::Analyze { conversation: *conversation, window: *window, urgent: *urgent }
+                    Job::Analyze { conversation, window, priority } => {
+                        Job::Analyze { conversation: *conversation, window: *window, priority: *priority }
                     }
                     Job::Send { message } => Job::Send { message: *message },
                     _ => continue,
@@ -575,8 +575,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Twin of `answering`: what has passed is not asked, what is asked has its time, and the shell is told in any case.
-    fn analyze(&mut self, conversation: usize, window_id: Uuid, urgent: Urgent) {
+    /// Twin of `answering`: what has passed is not asked, what is asked has its time, and the engine is told in any case.
+    fn analyze(&mut self, conversation: usize, window_id: Uuid, priority: Priority) {
         let state = &self.conversations[conversation];
         let wanted = state.answering.as_ref().filter(|a| a.window_id == window_id && a.phase == Phase::Analyzing);
         let Some(answering) = wanted else { return };
@@ -585,7 +585,7 @@ impl<'a> World<'a> {
             (5, failed("overtaken"))
         } else {
             let bot = self.next_bot();
-            let time = if urgent == Urgent::Emergency { BOT_MS.1 } else { BOT_MS.0 };
+            let time = if priority == Priority::Urgent { BOT_MS.1 } else { BOT_MS.0 };
             if bot.after_ms > time {
                 (time, failed("timed_out"))
             } else {
@@ -593,7 +593,7 @@ impl<'a> World<'a> {
             }
         };
         let target = Target::Conversation(conversation);
-        let heard = Heard { target, id: format!("analysis:{window_id}"), told: Told::Input(input) };
+        let heard = ScannedWebhook { target, id: format!("analysis:{window_id}"), told: Told::Input(input) };
         self.later(after_ms, Job::Tell(Rc::new(heard)));
     }
 }

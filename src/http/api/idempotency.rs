@@ -1,0 +1,143 @@
+//! `Idempotency-Key`: a request that changes something may be sent again, changes nothing more, and gets the same answer.
+//!
+//! The answer is kept for a day, per API key. Where the process died before it had answered, the request is carried out
+//! again under the same input id, and the inbox knows what it has done already.
+
+use std::sync::Arc;
+
+use poem::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use poem::{Body, Endpoint, IntoResponse, Request, Response};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::adapters::postgres;
+use crate::http::problem::{Code, Problem};
+use crate::http::{Edge, connections};
+use crate::secrets::hash_api_key;
+
+use super::rate_limit_headers::Quota;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const MAX_KEY: usize = 255;
+/// Larger bodies are refused where they are read.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// Names what a request does: the same for the same request again, where it carries a key.
+#[derive(Debug, Clone)]
+pub(super) struct Once(String);
+
+impl std::fmt::Display for Once {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Answers as the endpoint does, once.
+pub(super) async fn answered<E: Endpoint>(endpoint: Arc<E>, mut request: Request) -> poem::Result<Response> {
+    let given = request.headers().get(IDEMPOTENCY_KEY).filter(|_| takes_a_key(&request)).cloned();
+    let (edge, token) = (request.data::<Edge>().cloned(), bearer(&request));
+    // Without a bearer it is turned away where keys are looked at.
+    let (Some(given), Some(edge), Some(token)) = (given, edge, token) else {
+        request.extensions_mut().insert(Once(Uuid::now_v7().to_string()));
+        return endpoint.call(request).await.map(IntoResponse::into_response);
+    };
+    // Nothing is read or written for a key that opens no door.
+    if edge.keys.scope(&hash_api_key(&token)).await?.is_none() {
+        request.extensions_mut().insert(Once(Uuid::now_v7().to_string()));
+        return endpoint.call(request).await.map(IntoResponse::into_response);
+    }
+    connections::has_shown_itself(&request);
+    let key = scoped(&token, &given)?;
+    let body = request.take_body().into_bytes_limit(MAX_BODY).await?;
+    let fingerprint = fingerprint(&request, &body);
+    match edge.store.begin_once(&key, &fingerprint).await.map_err(|error| Problem::unavailable(&error))? {
+        postgres::Once::First => {}
+        postgres::Once::UnderWay => {
+            let told = "the first request with this Idempotency-Key is still under way";
+            return Err(Problem::new(Code::Conflict, told).retry_after(1).into());
+        }
+        postgres::Once::Other => {
+            return Err(Problem::new(Code::Conflict, "this Idempotency-Key was used for another request").into());
+        }
+        postgres::Once::Answered { status, body } => {
+            // A key that was revoked meanwhile opens no door.
+            edge.keys.admit(&token, request.extensions().get::<Quota>()).await?;
+            return Ok(replayed(status, body));
+        }
+    }
+    request.set_body(body);
+    request.extensions_mut().insert(Once(hex(&key)));
+    let mut response = match endpoint.call(request).await {
+        Ok(answer) => answer.into_response(),
+        Err(error) => crate::http::answer(error),
+    };
+    let status = response.status();
+    let answer = response.take_body().into_string().await?;
+    let kept = if is_final(status) {
+        edge.store.finish_once(&key, status.as_u16(), &answer).await
+    } else {
+        edge.store.forget_once(&key).await
+    };
+    if let Err(error) = kept {
+        tracing::warn!(%error, "an answer could not be kept for its Idempotency-Key");
+    }
+    response.set_body(answer);
+    Ok(response)
+}
+
+/// Whether it changes something; any other request is answered as if it carried no key.
+fn takes_a_key(request: &Request) -> bool {
+    const COMMANDS: [&str; 5] = ["takeover", "messages", "release", "complete", "false-alarm"];
+    let path: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
+    match (request.method(), &path[..]) {
+        (&Method::PUT | &Method::DELETE, ["businesses", _]) | (&Method::DELETE, ["customers", _]) => true,
+        (&Method::POST, ["conversations", _, command]) => COMMANDS.contains(command),
+        (&Method::POST, ["dead-letters", "replay"] | ["dead-letters", _, "replay"]) => true,
+        _ => false,
+    }
+}
+
+/// Whether the same request again would get the same: not where it was turned away at the door, or failed on our side.
+fn is_final(status: StatusCode) -> bool {
+    let door = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
+    !status.is_server_error() && !door.contains(&status)
+}
+
+fn bearer(request: &Request) -> Option<String> {
+    let value = request.header(header::AUTHORIZATION)?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+/// The key of the header, within what this API key has used.
+fn scoped(token: &str, given: &HeaderValue) -> Result<[u8; 32], Problem> {
+    let usable = given.to_str().ok().filter(|key| !key.trim().is_empty() && key.len() <= MAX_KEY);
+    let Some(given) = usable else {
+        let reason = format!("must be 1 to {MAX_KEY} visible ASCII characters");
+        return Err(Problem::invalid([("Idempotency-Key".to_owned(), reason)]));
+    };
+    let mut hash = Sha256::new();
+    hash.update(hash_api_key(token));
+    hash.update(given);
+    Ok(hash.finalize().into())
+}
+
+fn fingerprint(request: &Request, body: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(format!("{} {}\n", request.method(), request.original_uri()));
+    hash.update(body);
+    hash.finalize().into()
+}
+
+fn replayed(status: u16, body: String) -> Response {
+    let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap_or(StatusCode::OK));
+    if !body.is_empty() {
+        response = response.content_type("application/json; charset=utf-8");
+    }
+    response.header(REPLAYED, "true").body(Body::from_string(body))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

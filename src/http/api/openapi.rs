@@ -1,0 +1,238 @@
+//! What the OpenAPI document says beside what the types say; and the methods that a path does not take.
+//!
+//! The types name every error that there is; here each operation keeps those that it can give. What may be left out may be
+//! null, what a key has left is told by headers, and each object and parameter has its example, from `examples.json`.
+
+use std::collections::HashMap;
+
+use poem::endpoint::{BoxEndpoint, make_sync};
+use poem::http::{HeaderValue, Method, header};
+use poem::{EndpointExt, IntoResponse, Response};
+use poem_openapi::OpenApi;
+use poem_openapi::registry::{
+    MetaApi, MetaHeader, MetaOperation, MetaPath, MetaResponse, MetaSchema, MetaSchemaRef, Registry,
+};
+use serde_json::Value;
+
+use crate::http::problem::{Code, Problem};
+
+/// By object, or by parameter.
+const EXAMPLES: &str = include_str!("examples.json");
+
+/// Those that are refused with what the path takes instead; a stranger one is refused without.
+const METHODS: [&str; 10] = ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "QUERY"];
+
+/// These operations, told in full.
+pub(super) struct Told<T>(pub(super) T);
+
+impl<T: OpenApi> OpenApi for Told<T> {
+    fn meta() -> Vec<MetaApi> {
+        let examples = Examples::read();
+        let mut paths: Vec<MetaPath> = Vec::new();
+        for path in T::meta().into_iter().flat_map(|api| api.paths) {
+            // Two groups may share a path, which must be named once: of two, readers of JSON take one.
+            match paths.iter_mut().find(|known| known.path == path.path) {
+                Some(known) => known.operations.extend(path.operations),
+                None => paths.push(path),
+            }
+        }
+        for path in &mut paths {
+            for operation in &mut path.operations {
+                complete(operation, &path.path, &examples);
+            }
+        }
+        vec![MetaApi { paths }]
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+        let examples = Examples::read();
+        for (name, schema) in &mut registry.schemas {
+            schema.example = examples.of("objects", name);
+            let required = schema.required.clone();
+            for (field, of) in &mut schema.properties {
+                let example = schema.example.as_ref().and_then(|example| example.get(*field)).cloned();
+                *of = property(of.clone(), !required.contains(field), example);
+            }
+        }
+    }
+
+    fn add_routes(self, table: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {
+        self.0.add_routes(table);
+        for methods in table.values_mut() {
+            refuse_the_others(methods);
+        }
+    }
+}
+
+/// What may be left out may be null as well, and an answer shows it so.
+fn property(schema: MetaSchemaRef, optional: bool, example: Option<Value>) -> MetaSchemaRef {
+    match schema {
+        MetaSchemaRef::Inline(mut schema) => {
+            schema.nullable |= optional;
+            schema.example = schema.example.or(example);
+            MetaSchemaRef::Inline(schema)
+        }
+        reference if optional => {
+            let schema = MetaSchema { all_of: vec![reference], nullable: true, ..MetaSchema::ANY };
+            MetaSchemaRef::Inline(Box::new(schema))
+        }
+        reference => reference,
+    }
+}
+
+fn complete(operation: &mut MetaOperation, path: &str, examples: &Examples) {
+    let of_one_thing = path.contains('{');
+    let group = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let secured = !operation.security.is_empty();
+    let (body, method) = (operation.request.is_some(), operation.method.clone());
+    let looks_one_up = of_one_thing || !operation.params.iter().any(|param| param.name == "limit");
+    operation.responses.responses.retain(|response| match response.status {
+        Some(401 | 429) => secured,
+        Some(403) => secured && method != Method::GET,
+        Some(404) => looks_one_up,
+        // A command may come too late, and any change under an Idempotency-Key of another request.
+        Some(409) => method != Method::GET,
+        Some(413 | 415) => body,
+        _ => true,
+    });
+    for param in &mut operation.params {
+        if let MetaSchemaRef::Inline(schema) = &mut param.schema {
+            schema.example = schema.example.take().or_else(|| examples.of_parameter(group, &param.name));
+        }
+    }
+    for response in &mut operation.responses.responses {
+        if response.description.is_empty() {
+            response.description = "As asked.";
+        }
+        if secured && response.status != Some(401) {
+            tell_quota(response);
+        }
+    }
+}
+
+/// The headers that [`quota`](super::rate_limit_headers) adds.
+fn tell_quota(response: &mut MetaResponse) {
+    let mut told = vec![
+        ("RateLimit-Limit", "How many requests the key may make in a minute."),
+        ("RateLimit-Remaining", "How many of them are left."),
+        ("RateLimit-Reset", "In how many seconds there is one more."),
+    ];
+    if response.status == Some(429) {
+        told.push(("Retry-After", "In how many seconds to try again."));
+    }
+    response.headers.extend(told.into_iter().map(|(name, description)| MetaHeader {
+        name: name.to_owned(),
+        description: Some(description.to_owned()),
+        required: false,
+        deprecated: false,
+        schema: MetaSchemaRef::Inline(Box::new(MetaSchema::new("integer"))),
+    }));
+}
+
+/// The methods that a path does not take are answered with those that it takes.
+fn refuse_the_others(methods: &mut HashMap<Method, BoxEndpoint<'static>>) {
+    // GET brings HEAD with it.
+    let takes = |method: &Method| {
+        methods.contains_key(method) || (*method == Method::HEAD && methods.contains_key(&Method::GET))
+    };
+    let (taken, others): (Vec<_>, Vec<_>) =
+        METHODS.iter().filter_map(|name| name.parse::<Method>().ok()).partition(takes);
+    let allow = taken.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+    for method in others {
+        let allow = allow.clone();
+        methods.insert(method, make_sync(move |_| refused(&allow)).boxed());
+    }
+}
+
+fn refused(allow: &str) -> Response {
+    let problem = Problem::new(Code::MethodNotAllowed, format!("this path takes {allow}"));
+    let mut response = problem.into_response();
+    if let Ok(allow) = HeaderValue::from_str(allow) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}
+
+struct Examples(Value);
+
+impl Examples {
+    fn read() -> Self {
+        Self(serde_json::from_str(EXAMPLES).unwrap_or_default())
+    }
+
+    /// A name may mean one thing everywhere, and another in one group of paths.
+    fn of_parameter(&self, group: &str, name: &str) -> Option<Value> {
+        self.of("parameters", &format!("{group}.{name}")).or_else(|| self.of("parameters", name))
+    }
+
+    fn of(&self, kind: &str, name: &str) -> Option<Value> {
+        self.0.get(kind)?.get(name).cloned()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn document() -> Value {
+        serde_json::from_str(&crate::http::openapi()).unwrap()
+    }
+
+    #[test]
+    fn every_object_has_an_example_with_its_fields() {
+        for (name, schema) in document()["components"]["schemas"].as_object().unwrap() {
+            let example = schema.get("example").unwrap_or_else(|| panic!("examples.json: {name} is missing"));
+            for (field, _) in schema["properties"].as_object().unwrap() {
+                assert!(example.get(field).is_some(), "examples.json: {name}.{field} is missing");
+            }
+        }
+    }
+
+    #[test]
+    fn everything_is_described() {
+        let document = document();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for (method, operation) in operations.as_object().unwrap() {
+                let at = format!("{method} {path}");
+                let said = |part: &Value, name: &str| part[name].as_str().is_some_and(|text| !text.is_empty());
+                assert!(said(operation, "summary") && said(operation, "operationId"), "{at}");
+                for param in operation["parameters"].as_array().into_iter().flatten() {
+                    assert!(said(param, "description"), "{at}: {}", param["name"]);
+                    assert!(!param["schema"]["example"].is_null(), "{at}: {} has no example", param["name"]);
+                }
+                for (status, response) in operation["responses"].as_object().unwrap() {
+                    assert!(said(response, "description"), "{at}: {status}");
+                }
+            }
+        }
+        for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+            for (field, of) in schema["properties"].as_object().unwrap() {
+                let said = of.to_string().contains("\"description\"") || of["$ref"].is_string();
+                assert!(said, "{name}.{field} is not described");
+            }
+        }
+    }
+
+    #[test]
+    fn an_operation_tells_the_errors_that_it_can_give() {
+        let document = document();
+        let told = |path: &str, method: &str| -> Vec<String> {
+            let responses = document["paths"][path][method]["responses"].as_object().unwrap();
+            responses.keys().filter(|status| status.as_str() >= "400").cloned().collect()
+        };
+        assert_eq!(told("/conversations", "get"), ["400", "401", "429", "500", "503"]);
+        assert_eq!(told("/conversations/{id}", "get"), ["400", "401", "404", "429", "500", "503"]);
+        let commands = ["400", "401", "403", "404", "409", "413", "415", "429", "500", "503"];
+        assert_eq!(told("/conversations/{id}/takeover", "post"), commands);
+        assert_eq!(told("/health", "get"), ["503"]);
+    }
+
+    #[test]
+    fn a_path_is_named_once_with_all_its_methods() {
+        let document = document();
+        let messages = document["paths"]["/conversations/{id}/messages"].as_object().unwrap();
+        assert_eq!(messages.keys().collect::<Vec<_>>(), ["get", "post"]);
+    }
+}

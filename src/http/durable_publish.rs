@@ -1,0 +1,147 @@
+//! Makes what Twilio has told us durable, before it is answered: in JetStream, or in PostgreSQL while JetStream is away
+//! (docs/design.md, When a part is missing).
+//!
+//! Fed by the webhooks; feeds NMC_INBOUND and NMC_DEAD, at once or through `waiting_webhooks`. It guarantees that what it has
+//! taken is on disk, and that the same webhook has the same id whichever way it goes.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::adapters::jetstream::{JetStream, Outgoing, PublishError, Publisher, subjects};
+use crate::adapters::postgres::{Store, StoreError, WaitingWebhook};
+use crate::telemetry::Metrics;
+
+/// How long JetStream may take before PostgreSQL is asked.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long PostgreSQL may take.
+const KEEP_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often what waits is looked at.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// How much is published under one lock.
+const BATCH: i64 = 256;
+
+/// Neither JetStream nor PostgreSQL has it.
+#[derive(Debug, thiserror::Error)]
+#[error("not acknowledged by JetStream, and {0}")]
+pub struct NotDurable(#[source] StoreError);
+
+/// Makes durable; clones share the connections.
+#[derive(Clone)]
+pub struct DurablePublisher {
+    jetstream: JetStream,
+    publisher: Publisher,
+    store: Store,
+    metrics: Metrics,
+}
+
+impl DurablePublisher {
+    /// In this JetStream, or in this store.
+    pub fn new(jetstream: &JetStream, store: Store, metrics: Metrics) -> Self {
+        let publisher = jetstream.publisher().with_timeout(PUBLISH_TIMEOUT);
+        Self { jetstream: jetstream.clone(), publisher, store, metrics }
+    }
+
+    /// Resolves once it is on disk.
+    ///
+    /// # Errors
+    /// When neither has it, or is known to have it: it is in one of them, perhaps, and may come again under the same id.
+    pub async fn publish(&self, outgoing: Outgoing) -> Result<(), NotDurable> {
+        // A connection that is known to be gone is not waited for: a caller hears silence meanwhile.
+        if self.jetstream.is_connected() {
+            match self.publisher.publish(outgoing.clone()).await {
+                Ok(_) => return Ok(()),
+                Err(error) => tracing::debug!(%error, "kept in PostgreSQL instead"),
+            }
+        }
+        let Outgoing { subject, message_id, headers, payload } = outgoing;
+        let message_id = message_id.unwrap_or_else(|| Uuid::now_v7().to_string());
+        let webhook = WaitingWebhook { message_id, subject, headers, payload: payload.to_vec() };
+        match tokio::time::timeout(KEEP_TIMEOUT, self.store.keep_webhook(&webhook)).await {
+            Ok(Ok(())) => {
+                self.metrics.webhook_kept();
+                Ok(())
+            }
+            Ok(Err(error)) => Err(NotDurable(error)),
+            Err(_late) => Err(NotDurable(StoreError::away())),
+        }
+    }
+
+    /// Sends something that need not be durable, and waits for no acknowledgement.
+    ///
+    /// # Errors
+    /// When it could not be sent.
+    pub async fn send(&self, outgoing: Outgoing) -> Result<(), PublishError> {
+        self.publisher.send(outgoing).await.map(drop)
+    }
+}
+
+/// Publishes what waits in PostgreSQL, as soon as JetStream is back, until `shutdown`.
+pub async fn publish_waiting(jetstream: JetStream, store: Store, shutdown: CancellationToken) {
+    let publisher = jetstream.publisher();
+    let publishing = async {
+        let mut ticks = tokio::time::interval(POLL_INTERVAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            while jetstream.is_connected() {
+                match publish_some(&publisher, &store).await {
+                    Ok(0) => break,
+                    Ok(count) => tracing::info!(count, "webhooks that were kept in PostgreSQL are in JetStream"),
+                    Err(error) => {
+                        tracing::debug!(%error, "what waits in PostgreSQL goes on waiting");
+                        break;
+                    }
+                }
+            }
+        }
+    };
+    shutdown.run_until_cancelled(publishing).await;
+}
+
+/// Why something goes on waiting.
+#[derive(Debug, thiserror::Error)]
+enum WaitOn {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+/// Publishes the oldest; returns how many those were.
+async fn publish_some(publisher: &Publisher, store: &Store) -> Result<usize, WaitOn> {
+    let batch = store.waiting_webhooks(BATCH).await?;
+    if batch.webhooks.is_empty() {
+        return Ok(0);
+    }
+    let mut on_their_way = Vec::with_capacity(batch.webhooks.len());
+    for webhook in &batch.webhooks {
+        on_their_way.push(publisher.send(outgoing(webhook, "")).await?);
+    }
+    let mut published = 0;
+    let mut failure = None;
+    for (ack, webhook) in on_their_way.into_iter().zip(&batch.webhooks) {
+        let told = async {
+            // Its copy was quicker, and has a later stamp: the inbox is told of this one, too, for the order. Another
+            // `Nats-Msg-Id` has JetStream store it; its input id is the same, so it counts once.
+            // (A dead letter has no inbox behind it, and no order.)
+            let again = ack.await?.duplicate && subjects::is_inbound(&webhook.subject);
+            if again { publisher.publish(outgoing(webhook, ":waited")).await.map(drop) } else { Ok(()) }
+        };
+        match told.await {
+            Ok(()) => published += 1,
+            Err(error) => {
+                failure = Some(error);
+                break;
+            }
+        }
+    }
+    batch.published(published).await?;
+    failure.map_or(Ok(published), |error| Err(error.into()))
+}
+
+fn outgoing(webhook: &WaitingWebhook, suffix: &str) -> Outgoing {
+    let WaitingWebhook { message_id, subject, headers, payload } = webhook.clone();
+    Outgoing { subject, message_id: Some(message_id + suffix), headers, payload: payload.into() }
+}

@@ -1,0 +1,225 @@
+//! Admission: whether a webhook is Twilio's, and whether it can be read.
+//!
+//! The signature is judged first, whatever the content type, size or content: before it holds, a request is told nothing
+//! but 401. What was signed is never lost: if it cannot be read, it is kept in NMC_DEAD.
+
+use std::io;
+
+use chrono::{DateTime, Utc};
+use poem::error::ReadBodyError;
+use poem::{Body, Request};
+
+use super::signature::{SignedContent, is_well_formed, verify};
+use super::{Answer, path_prefix, twiml};
+use crate::clock::now;
+use crate::dead_letters::dead_letter;
+use crate::domain::business::Signer;
+use crate::http::problem::{Code, Problem};
+use crate::http::{Edge, connections};
+use crate::stream::{DeadLetter, DeadReason};
+use crate::telemetry::WebhookKind;
+use crate::trace::Trace;
+use crate::webhook::form::{Form, FormError, RawParams, body_hash, parse};
+use crate::webhook::{EDGE_SUBJECT, SignedForm, letter_headers};
+
+/// Twilio's forms are small; a larger one is refused once its signature has held.
+pub(super) const MAX_FORM: usize = 64 * 1024;
+/// A larger body is not read to the end, which its signature would take.
+const MAX_JUDGED: usize = 2 * 1024 * 1024;
+/// Nor is one of more parameters taken apart, which needs many times its size.
+const MAX_PARAMETERS: usize = 2_000;
+
+const UNDECODABLE: DeadReason = DeadReason::new("undecodable_form");
+const MISSING_FIELD: DeadReason = DeadReason::new("missing_field");
+const MALFORMED_FIELD: DeadReason = DeadReason::new("malformed_field");
+
+/// A webhook that goes no further.
+pub(super) enum Refusal {
+    /// Told to whoever sent it.
+    Problem(Problem),
+    /// Signed, but not to be read: kept, and answered as if it were fine, for Twilio to send it again would not help.
+    Dead { reason: DeadReason, detail: String, letter: Letter },
+}
+
+/// What is kept of a webhook that cannot be read.
+pub(super) struct Letter {
+    pub(super) kind: WebhookKind,
+    pub(super) hash: String,
+    pub(super) body: bytes::Bytes,
+    pub(super) received_at: DateTime<Utc>,
+    pub(super) path: String,
+    pub(super) signer: Signer,
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl Refusal {
+    /// A webhook that lacks a field which it cannot do without, or has nonsense in it.
+    pub(super) fn unusable(signed: &SignedForm, error: &FormError) -> Self {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(signed.form.iter()).finish();
+        let letter = Letter {
+            kind: signed.kind,
+            hash: signed.form.body_hash(),
+            body: body.into(),
+            received_at: signed.received_at,
+            path: signed.path.clone(),
+            signer: signed.signer.clone(),
+        };
+        let reason = if matches!(error, FormError::Malformed { .. }) { MALFORMED_FIELD } else { MISSING_FIELD };
+        Self::Dead { reason, detail: error.to_string(), letter }
+    }
+
+    /// Does what is to be done, and says what is to be answered.
+    pub(super) async fn answer(self, edge: &Edge) -> Result<Answer, Problem> {
+        match self {
+            Self::Problem(problem) => Err(problem),
+            Self::Dead { reason, detail, letter } => to_dead_letters(edge, reason, detail, letter).await,
+        }
+    }
+}
+
+/// Keeps a webhook that cannot be read, and answers it.
+async fn to_dead_letters(edge: &Edge, reason: DeadReason, detail: String, letter: Letter) -> Result<Answer, Problem> {
+    let dead = DeadLetter {
+        subject: format!("{EDGE_SUBJECT}{}", letter.kind),
+        stream_sequence: 0,
+        delivery_count: 1,
+        reason,
+        detail,
+        headers: letter_headers(&letter.path, &letter.signer),
+        payload: letter.body,
+        first_seen: letter.received_at,
+    };
+    let id = format!("dead:edge:{}:{}", letter.kind, letter.hash);
+    let business_id = edge.attribution.business_of(&dead).await;
+    edge.durable.publish(dead_letter(&dead, business_id, id)).await.map_err(|error| Problem::unavailable(&error))?;
+    edge.metrics.dead_letter(reason.code());
+    Ok(Answer::Twiml(twiml::empty()))
+}
+
+/// Judges a request.
+pub(super) async fn admit(
+    edge: &Edge,
+    kind: WebhookKind,
+    request: &Request,
+    body: Body,
+) -> Result<SignedForm, Refusal> {
+    let received_at = now();
+    let refused = || {
+        edge.metrics.signature_refused(kind);
+        Refusal::Problem(Problem::new(Code::InvalidSignature, "X-Twilio-Signature is missing or does not match"))
+    };
+    // What cannot hold is refused before anything is read or looked up for it.
+    let signature = request.header("x-twilio-signature").filter(|signature| is_well_formed(signature));
+    let Some(signature) = signature else { return Err(refused()) };
+    // What is too large to be judged is not known to be signed.
+    let Some(body) = read(body).await? else { return Err(refused()) };
+    let _turn = edge.signers.turn(body.len()).await;
+    let params = parse(&body);
+    let is_form = request.content_type().is_none_or(is_form_type);
+    let own_account = own_account(edge, &params);
+    let posted = Posted { request, params: &params, body: &body, is_form, own_account: own_account.as_deref() };
+    let Some(signer) = posted.signer(edge, signature).await? else {
+        return Err(refused());
+    };
+    connections::has_shown_itself(request);
+    if body.len() > MAX_FORM {
+        let message = format!("a form may have {MAX_FORM} bytes, this one has {}", body.len());
+        return Err(Problem::new(Code::PayloadTooLarge, message).into());
+    }
+    if !is_form || (request.content_type().is_none() && !body.is_empty()) {
+        let message = "Twilio's webhooks are application/x-www-form-urlencoded";
+        return Err(Problem::new(Code::UnsupportedMediaType, message).into());
+    }
+    let hash = body_hash(&params);
+    let path = request.original_uri().path_and_query().map_or_else(String::new, ToString::to_string);
+    let form = Form::decode(params).map_err(|error| Refusal::Dead {
+        reason: UNDECODABLE,
+        detail: error.to_string(),
+        letter: Letter { kind, hash, body, received_at, path: path.clone(), signer: signer.clone() },
+    })?;
+    let trace = Trace::from_header(request.header("traceparent"));
+    Ok(SignedForm { kind, form, received_at, trace, signer, path })
+}
+
+/// The body; `None` where it is too large, or of too many parts, for its signature to be judged.
+async fn read(body: Body) -> Result<Option<bytes::Bytes>, Problem> {
+    match body.into_bytes_limit(MAX_JUDGED).await {
+        Ok(body) => Ok((body.iter().filter(|byte| **byte == b'&').count() < MAX_PARAMETERS).then_some(body)),
+        Err(ReadBodyError::PayloadTooLarge) => Ok(None),
+        Err(ReadBodyError::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {
+            Err(Problem::new(Code::ValidationFailed, "the body did not come in time"))
+        }
+        Err(_) => Err(Problem::new(Code::ValidationFailed, "the body ended too early")),
+    }
+}
+
+fn is_form_type(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// The account that the webhook names, where it is another than the main one. Nothing is believed of it until the
+/// signature has held.
+fn own_account(edge: &Edge, params: &RawParams) -> Option<String> {
+    let (_, sid) = params.iter().find(|(name, _)| name == b"AccountSid")?;
+    let sid = String::from_utf8_lossy(sid).into_owned();
+    (!sid.is_empty() && !edge.accounts.is_main(&sid)).then_some(sid)
+}
+
+/// What was posted, while its signature is judged.
+struct Posted<'a> {
+    request: &'a Request,
+    params: &'a RawParams,
+    body: &'a [u8],
+    is_form: bool,
+    own_account: Option<&'a str>,
+}
+
+impl Posted<'_> {
+    /// Who signed it, where the signature is that of the account that the webhook names: all whose token it is. A content
+    /// type other than a form's is refused in any case, but only once the signature has held in one of the ways in which
+    /// Twilio signs.
+    async fn signer(&self, edge: &Edge, signature: &str) -> Result<Option<Signer>, Problem> {
+        let tokens = edge.with_lookup_timeout(edge.signers.tokens(&edge.accounts, self.own_account)).await?;
+        let url = public_url_of(edge, self.request);
+        let holds = |token: &str| {
+            let holds = |content: SignedContent<'_>| verify(&[token], &url, content, signature);
+            holds(SignedContent::Form(self.params))
+                || (!self.is_form && (holds(SignedContent::Raw(self.body)) || holds(SignedContent::Form(&[]))))
+        };
+        let held: Vec<_> = tokens.iter().filter(|signing| holds(signing.token.expose())).collect();
+        let is_signed = !held.is_empty();
+        let signed_for = held.into_iter().filter_map(|signing| signing.business_id.clone()).collect();
+        Ok(is_signed.then(|| Signer { own_account: self.own_account.map(str::to_owned), signed_for }))
+    }
+}
+
+/// The URL that Twilio has called, as it has written it: the public base, and path and query to the letter.
+fn public_url_of(edge: &Edge, request: &Request) -> String {
+    let raw = request.original_uri().path_and_query().map_or("/", |path| path.as_str());
+    let prefix = path_prefix(&edge.public_url);
+    // A proxy may have stripped the prefix, or not.
+    let path =
+        raw.strip_prefix(prefix.as_str()).filter(|rest| !prefix.is_empty() && rest.starts_with('/')).unwrap_or(raw);
+    edge.public_url.join(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::too_long("a".repeat(MAX_JUDGED + 1))]
+    #[case::too_many_parts("&".repeat(MAX_PARAMETERS))]
+    #[tokio::test]
+    async fn what_cannot_be_twilios_is_not_judged(#[case] body: String) {
+        assert_eq!(read(Body::from_string(body)).await.ok(), Some(None));
+    }
+}
