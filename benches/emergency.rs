@@ -7,7 +7,7 @@
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use nevermisscall::domain::emergency::{self, OwnPhrases, Reading};
+use nevermisscall::internals::emergency::{self, OwnPhrases, Reading};
 use serde::Deserialize;
 
 fn main() {

@@ -11,6 +11,7 @@ pub struct Clock(Option<Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>>);
 
 impl Clock {
     /// A clock that tells what `tell` says.
+    #[cfg(test)]
     pub fn new(tell: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(tell)))
     }

@@ -18,25 +18,28 @@
 //!
 //! `simulation`, in tests only: the adapters in memory, driven from a seed.
 
-pub mod adapters;
-pub mod app;
-pub mod businesses;
 pub mod cli;
-pub mod clock;
-pub mod config;
-pub mod dead_letters;
-pub mod domain;
-pub mod engine;
-pub mod failpoint;
-pub mod health;
-pub mod http;
-pub mod lifecycle;
-pub mod outage;
-pub mod secrets;
+#[doc(hidden)]
+pub mod internals;
+pub mod stream;
+
+mod adapters;
+mod app;
+mod businesses;
+mod clock;
+mod config;
+mod dead_letters;
+mod domain;
+mod engine;
+mod failpoint;
+mod health;
+mod http;
+mod lifecycle;
+mod outage;
+mod secrets;
 #[cfg(test)]
 mod simulation;
-pub mod stream;
-pub mod telemetry;
-pub mod trace;
-pub mod webhook;
-pub mod worker;
+mod telemetry;
+mod trace;
+mod webhook;
+mod worker;

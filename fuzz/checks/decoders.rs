@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{FutureExt, StreamExt, stream};
-use nevermisscall::adapters::jetstream::subjects;
-use nevermisscall::dead_letters::DeadLetterBody;
-use nevermisscall::dead_letters::dead_letter;
-use nevermisscall::domain::business::Profile;
-use nevermisscall::domain::emergency::{self, Reading};
-use nevermisscall::engine::{AnalyzeTask, SendTask};
-use nevermisscall::http::api::Envelope;
+use nevermisscall::internals::DeadLetterBody;
+use nevermisscall::internals::Envelope;
+use nevermisscall::internals::Inbound;
+use nevermisscall::internals::Profile;
+use nevermisscall::internals::TimerFired;
+use nevermisscall::internals::dead_letter;
+use nevermisscall::internals::emergency::{self, Reading};
+use nevermisscall::internals::subjects;
+use nevermisscall::internals::{AnalyzeTask, SendTask};
 use nevermisscall::stream::{AckHandle, DeadLetter, DeadReason, DeliveryStreamExt, FailureReason, Metadata};
-use nevermisscall::webhook::Inbound;
-use nevermisscall::worker::TimerFired;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

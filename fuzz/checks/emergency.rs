@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use nevermisscall::domain::business::Trade;
-use nevermisscall::domain::emergency::{OwnPhrases, Reading, load, read};
+use nevermisscall::internals::Trade;
+use nevermisscall::internals::emergency::{OwnPhrases, Reading, load, read};
 
 /// Far above what a text takes in any build, far below what a square of its length would.
 const LONGEST: Duration = Duration::from_secs(2);

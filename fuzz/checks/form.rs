@@ -1,6 +1,6 @@
 //! Forms: the body of a webhook.
 
-use nevermisscall::webhook::form::{Form, RawParams, body_hash, parse};
+use nevermisscall::internals::form::{Form, RawParams, body_hash, parse};
 use url::form_urlencoded;
 
 /// Nothing panics; the parameters are those that the URL standard reads, and survive being written again.

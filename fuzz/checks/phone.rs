@@ -1,6 +1,6 @@
 //! Phone numbers: a text, and for the key of a conversation a second one after a line break.
 
-use nevermisscall::domain::phone::{PhoneNumber, conversation_key};
+use nevermisscall::internals::{PhoneNumber, conversation_key};
 
 /// Nothing panics; a text of the right shape is kept as it is, any other refused; keys tell pairs apart and show none.
 pub fn check(data: &[u8]) {

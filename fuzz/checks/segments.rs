@@ -1,6 +1,6 @@
 //! Segments: the text of an SMS.
 
-use nevermisscall::domain::sms_segments::count;
+use nevermisscall::internals::sms_segments::count;
 
 /// Nothing panics; texts whose alphabet is known beforehand are counted exactly, and a longer text never takes less.
 pub fn check(data: &[u8]) {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
-use nevermisscall::http::twilio::signature::{SignedContent, compute, verify};
-use nevermisscall::webhook::form::{RawParams, parse};
+use nevermisscall::internals::form::{RawParams, parse};
+use nevermisscall::internals::signature::{SignedContent, compute, verify};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 

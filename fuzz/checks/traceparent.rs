@@ -1,6 +1,6 @@
 //! Traces: the value of a `traceparent` header, which anybody may send.
 
-use nevermisscall::trace::Trace;
+use nevermisscall::internals::Trace;
 
 /// Nothing panics; what W3C's grammar allows is handed on as it is, and anything else begins a new trace that it allows.
 pub fn check(data: &[u8]) {

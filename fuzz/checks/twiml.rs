@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nevermisscall::http::twilio::twiml;
+use nevermisscall::internals::twiml;
 use roxmltree::Document;
 
 /// Twilio refuses longer documents.

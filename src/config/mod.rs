@@ -17,7 +17,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub use error::{ConfigError, Problem};
+pub use error::ConfigError;
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use rate::{Rate, RateError};
 pub use secret::{Secret, SecretKey};

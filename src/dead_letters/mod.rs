@@ -18,10 +18,10 @@ use chrono::{DateTime, Utc};
 use crate::adapters::jetstream::{JetStream, LetterError};
 use crate::adapters::postgres::{ReplayRow, Store, StoreError};
 
-pub use body::{DeadLetterBody, Kept, KeptError};
+pub use body::{DeadLetterBody, Kept};
 pub use business::Attribution;
-pub use find::{LetterFilter, LetterPage, Order, Status};
-pub use queue::{drain, replay_queued};
+pub use find::{LetterFilter, Order, Status};
+pub use queue::replay_queued;
 pub use replay::Replayed;
 pub use stream::{DeadLetterStream, dead_letter};
 

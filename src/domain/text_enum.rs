@@ -10,6 +10,7 @@ macro_rules! text_enum {
 
         impl $name {
             /// Every value, in the order of declaration.
+            #[allow(dead_code, reason = "not every enum is listed anywhere")]
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
             /// The word that stands for it outside.

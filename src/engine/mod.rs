@@ -186,7 +186,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
     }
 
     /// The same with another time.
-    #[must_use]
+    #[cfg(test)]
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
     }

@@ -9,7 +9,6 @@ mod probes;
 mod vitals;
 mod watch;
 
-pub use announce::AnnounceError;
 pub use probes::{Look, Probes};
 pub use vitals::Vitals;
 pub use watch::watch;

@@ -134,7 +134,7 @@ pub enum Handled<T> {
 /// use std::{convert::Infallible, sync::{Arc, Mutex}};
 /// use futures::{StreamExt, future::BoxFuture, stream};
 /// use nevermisscall::stream::{DeadLetter, DeadLetterSink, DeadReason, Handled};
-/// use nevermisscall::stream::{DeliveryStreamExt, Metadata, Receipt};
+/// use nevermisscall::stream::{DeliveryStreamExt, Metadata, AckHandle};
 ///
 /// #[derive(Default)]
 /// struct Shelf(Mutex<Vec<DeadLetter>>);
@@ -148,7 +148,7 @@ pub enum Handled<T> {
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let shelf = Arc::new(Shelf::default());
-/// let raw = Receipt::detached(Metadata::new("nmc.test", "not a number")).with(());
+/// let raw = AckHandle::detached(Metadata::new("nmc.test", "not a number")).with(());
 /// let steps: Vec<_> = stream::iter([raw]).decode::<u32>().dead_letter(Arc::clone(&shelf), 5).collect().await;
 /// let outcome = steps[0].as_ref().map(|delivery| delivery.item);
 /// assert_eq!(outcome.ok(), Some(Handled::Buried(DeadReason::UNDECODABLE)));

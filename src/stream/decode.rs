@@ -36,10 +36,10 @@ use super::{
 ///
 /// ```
 /// use futures::{StreamExt, stream};
-/// use nevermisscall::stream::{DeliveryStreamExt, Metadata, Receipt};
+/// use nevermisscall::stream::{DeliveryStreamExt, Metadata, AckHandle};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let raw = ["[1, 2]", "not JSON"].map(|payload| Receipt::detached(Metadata::new("nmc.test", payload)).with(()));
+/// let raw = ["[1, 2]", "not JSON"].map(|payload| AckHandle::detached(Metadata::new("nmc.test", payload)).with(()));
 /// let steps: Vec<_> = stream::iter(raw).decode::<Vec<u8>>().collect().await;
 /// assert_eq!(steps[0].as_ref().map(|delivery| &delivery.item).ok(), Some(&vec![1, 2]));
 /// assert!(steps[1].is_err());

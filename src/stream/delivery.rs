@@ -147,10 +147,6 @@ impl AckHandle {
     pub fn fail(self, reason: FailureReason) -> Failure {
         Failure { receipt: self, reason }
     }
-
-    pub(super) fn into_parts(self) -> (Arc<Metadata>, Box<dyn Acknowledge>) {
-        (self.metadata, self.obligation)
-    }
 }
 
 impl fmt::Debug for AckHandle {
@@ -162,10 +158,10 @@ impl fmt::Debug for AckHandle {
 /// An item with its receipt.
 ///
 /// ```
-/// use nevermisscall::stream::{Disposition, Metadata, Receipt};
+/// use nevermisscall::stream::{Disposition, Metadata, AckHandle};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let delivery = Receipt::detached(Metadata::new("nmc.inbound.sms.k1", "17")).with(17);
+/// let delivery = AckHandle::detached(Metadata::new("nmc.inbound.sms.k1", "17")).with(17);
 /// let (doubled, receipt) = delivery.map(|n| n * 2).split();
 /// assert_eq!(doubled, 34);
 /// receipt.settle(Disposition::Ack).await?;

@@ -39,14 +39,14 @@ impl<T> Delivery<T> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use nevermisscall::stream::{Delivery, Metadata, Receipt, Step};
+    /// use nevermisscall::stream::{Delivery, Metadata, AckHandle, Step};
     ///
     /// async fn double(delivery: Delivery<u32>) -> Step<u32> {
     ///     delivery.keep_alive(Duration::from_secs(10), async |number, _metadata| Ok(number * 2)).await
     /// }
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let delivery = Receipt::detached(Metadata::new("nmc.test", "21")).with(21);
+    /// let delivery = AckHandle::detached(Metadata::new("nmc.test", "21")).with(21);
     /// assert_eq!(double(delivery).await.map(|done| done.item).ok(), Some(42));
     /// # }
     /// ```

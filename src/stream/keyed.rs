@@ -52,10 +52,10 @@ const WAITING_PER_HANDLER: usize = 4;
 ///
 /// ```
 /// use futures::{StreamExt, stream};
-/// use nevermisscall::stream::{DeliveryStreamExt, Metadata, Receipt};
+/// use nevermisscall::stream::{DeliveryStreamExt, Metadata, AckHandle};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let raw = ["1", "2", "3"].map(|payload| Receipt::detached(Metadata::new("nmc.test", payload)).with(()));
+/// let raw = ["1", "2", "3"].map(|payload| AckHandle::detached(Metadata::new("nmc.test", payload)).with(()));
 /// let parity = |n: &u32| n % 2;
 /// let mut tens: Vec<u32> = stream::iter(raw)
 ///     .decode::<u32>()

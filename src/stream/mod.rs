@@ -10,7 +10,7 @@
 //! # use std::{convert::Infallible, sync::Arc, time::Duration};
 //! # use futures::{future::BoxFuture, stream};
 //! use nevermisscall::stream::{Delivery, DeliveryStreamExt, FailureReason};
-//! # use nevermisscall::stream::{DeadLetter, DeadLetterSink, Metadata, Receipt};
+//! # use nevermisscall::stream::{DeadLetter, DeadLetterSink, Metadata, AckHandle};
 //! # struct Shelf;
 //! # impl DeadLetterSink for Shelf {
 //! #     type Error = Infallible;
@@ -30,7 +30,7 @@
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! # let shelf = Arc::new(Shelf);
 //! # let payloads = [r#"{"from":"a"}"#, r#"{"from":"b"}"#, "not JSON"];
-//! # let message = |payload| Receipt::detached(Metadata::new("nmc.test", payload)).with(());
+//! # let message = |payload| AckHandle::detached(Metadata::new("nmc.test", payload)).with(());
 //! # let messages = stream::iter(payloads.map(message));
 //! let summary = messages
 //!     .decode::<Sms>()
@@ -49,7 +49,6 @@ mod decode;
 mod delivery;
 mod keep_alive;
 mod keyed;
-mod obligation;
 mod settle;
 mod step;
 #[cfg(test)]
@@ -131,11 +130,11 @@ pub trait DeliveryStreamExt: Stream + Sized {
     ///
     /// ```
     /// use futures::stream;
-    /// use nevermisscall::stream::{DeliveryStreamExt, Failure, Metadata, Receipt};
+    /// use nevermisscall::stream::{DeliveryStreamExt, Failure, Metadata, AckHandle};
     /// use std::time::Duration;
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let [done, failed] = ["1", "2"].map(|payload| Receipt::detached(Metadata::new("nmc.test", payload)));
+    /// let [done, failed] = ["1", "2"].map(|payload| AckHandle::detached(Metadata::new("nmc.test", payload)));
     /// let steps = [Ok(done.with(1)), Err(Failure::retry(failed, Duration::from_secs(2), "no connection"))];
     /// let summary = stream::iter(steps).settle().await;
     /// assert_eq!((summary.acked, summary.retried), (1, 1));

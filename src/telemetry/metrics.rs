@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use super::labels::{AiResult, ConnectionEnd, DeliveryStatus, SmsResult, WebhookKind, WindowEvent};
-pub use super::prometheus::CONTENT_TYPE;
 
 use crate::domain::conversation::Detector;
 use crate::domain::emergency;

@@ -14,6 +14,8 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 pub use metrics::{AiResult, ConnectionEnd, Metrics, SmsResult, WebhookKind, WindowEvent};
+#[cfg(test)]
+pub use prometheus::CONTENT_TYPE;
 
 /// Sends logs to standard error: as text on a terminal, as JSON with `NMC_LOG=json`. `RUST_LOG` chooses what is told;
 /// without it, everything from info on.

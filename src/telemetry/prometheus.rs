@@ -24,6 +24,7 @@ use super::labels::{
 };
 
 /// Media type of the text: OpenMetrics, which every Prometheus reads.
+#[cfg(test)]
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Within which a webhook should be answered; Twilio gives up after 15 s.

@@ -71,7 +71,8 @@ pub struct WorkerDeps<N: Adapters = Production> {
     pub dead: Arc<DeadLetterStream<N::Publisher>>,
     /// Counts.
     pub metrics: Metrics,
-    /// The rules on emergencies are there: without them, no text is read.
+    /// Proves that the rules on emergencies are loaded: without them no worker starts.
+    #[expect(dead_code, reason = "it is enough that it exists")]
     pub rules: emergency::Loaded,
 }
 

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use nevermisscall::failpoint::NAMES;
+use nevermisscall::internals::FAILPOINTS;
 use nmc_testbed::twilio::webhooks::{WebhookAnswer, WebhookClient};
 use nmc_testbed::twilio::{TwilioOptions, new_call_sid, new_message_sid};
 use rstest::rstest;
@@ -187,7 +187,7 @@ fn no_failpoint_is_left_out() {
         "after_twilio_accepted",
         "before_ack",
     ];
-    assert_eq!(NAMES, crashed_at);
+    assert_eq!(FAILPOINTS, crashed_at);
 }
 
 /// Plays the journey with an abort at the `nth` passing of a failpoint.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::{FromConsumer, PullConsumer, pull};
 use async_nats::jetstream::{self, AckKind, Context};
 use futures::TryStreamExt;
-use nevermisscall::app::{Application, Role};
+use nevermisscall::internals::{Application, Role};
 
 use crate::harness::{App, customer, eventually};
 

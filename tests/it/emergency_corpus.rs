@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use nevermisscall::domain::emergency::{self, OwnPhrases};
+use nevermisscall::internals::emergency::{self, OwnPhrases};
 use rstest::rstest;
 use serde::Deserialize;
 

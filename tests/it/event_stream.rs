@@ -155,7 +155,7 @@ async fn a_revoked_key_is_cut_off() {
     let app = spawn_app().await;
     let (id, rest) = app.key(None, false).await;
     let mut reader = Reader::of(rest.follow("/events", None).await);
-    let store = nevermisscall::adapters::postgres::Store::owner(app.servers.database_url()).unwrap();
+    let store = nevermisscall::internals::Store::owner(app.servers.database_url()).unwrap();
     store.revoke_api_key(id).await.unwrap();
     let ended = timeout(Duration::from_secs(20), reader.next()).await.expect("an end");
     assert_eq!(ended, None);

@@ -82,7 +82,7 @@ async fn a_revoked_key_opens_nothing_from_that_moment_on() {
     let app = spawn_app().await;
     let (id, rest) = app.key(None, true).await;
     assert_eq!(rest.get("/businesses").await.status, 200);
-    let store = nevermisscall::adapters::postgres::Store::owner(app.servers.database_url()).unwrap();
+    let store = nevermisscall::internals::Store::owner(app.servers.database_url()).unwrap();
     assert!(store.revoke_api_key(id).await.unwrap());
     let refused = rest.get("/businesses").await;
     assert_eq!((refused.status, refused.error_code()), (401, "UNAUTHORIZED"));

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use nevermisscall::adapters::dispatchbot::{
-    AnalyzeRequest, BusinessProfile, DispatchBotClient, SenderType, WindowMessage,
-};
-use nevermisscall::adapters::http_client;
-use nevermisscall::adapters::twilio::{Account, OutgoingSms, SendOutcome, TwilioClient};
-use nevermisscall::config::Secret;
-use nevermisscall::domain::conversation::Priority;
+use nevermisscall::internals::Priority;
+use nevermisscall::internals::Secret;
+use nevermisscall::internals::http_client;
+use nevermisscall::internals::{Account, OutgoingSms, SendOutcome, TwilioClient};
+use nevermisscall::internals::{AnalyzeRequest, BusinessProfile, DispatchBotClient, SenderType, WindowMessage};
 use serde_json::json;
 use uuid::Uuid;
 

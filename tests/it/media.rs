@@ -1,7 +1,7 @@
 //! Attachments: kept with the message, shown to DispatchBot, and fetched through the API without Twilio's credentials.
 
-use nevermisscall::adapters::postgres::{KeyScope, Store};
-use nevermisscall::secrets::hash_api_key;
+use nevermisscall::internals::hash_api_key;
+use nevermisscall::internals::{KeyScope, Store};
 use nmc_testbed::sim::{Rule, http_client};
 use nmc_testbed::twilio::webhooks::params;
 use nmc_testbed::twilio::{Fault, Media, Refusal, Text, TwilioOptions, new_account_sid, new_mms_sid};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use nevermisscall::app::{Application, Role};
+use nevermisscall::internals::{Application, Role};
 use nmc_testbed::servers::Signal;
 use nmc_testbed::twilio::new_message_sid;
 use nmc_testbed::twilio::{TwilioOptions, new_call_sid};

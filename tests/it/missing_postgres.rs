@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use nevermisscall::adapters::postgres::Store;
+use nevermisscall::internals::Store;
 use nmc_testbed::servers::{PostgresServer, Shared, Signal};
 use nmc_testbed::twilio::new_message_sid;
 

@@ -65,7 +65,7 @@ async fn an_answer_that_was_kept_opens_no_door_to_a_revoked_key() {
     let ask = || rest.send_with(Method::POST, &path, &body, ("idempotency-key", "k1"));
     assert_eq!(ask().await.ok()["ownership_changed"], true);
     assert_eq!(ask().await.ok()["ownership_changed"], true, "as it was answered");
-    let store = nevermisscall::adapters::postgres::Store::owner(app.servers.database_url()).unwrap();
+    let store = nevermisscall::internals::Store::owner(app.servers.database_url()).unwrap();
     store.revoke_api_key(key).await.unwrap();
     assert_eq!(ask().await.status, 401);
 }

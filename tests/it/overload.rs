@@ -1,7 +1,7 @@
 //! Too much at once: what is taken, what is turned away, and what goes first.
 
 use async_nats::jetstream::{self, consumer::PullConsumer};
-use nevermisscall::app::{Application, Role};
+use nevermisscall::internals::{Application, Role};
 use nmc_testbed::twilio::{new_call_sid, new_message_sid};
 use serde_json::{Value, json};
 

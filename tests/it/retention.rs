@@ -1,7 +1,7 @@
 //! Retention: what was kept long enough goes with all that belongs to it, and nothing else does.
 
 use chrono::DateTime;
-use nevermisscall::adapters::jetstream::JetStream;
+use nevermisscall::internals::JetStream;
 use nmc_testbed::servers::Signal;
 use nmc_testbed::twilio::{TwilioOptions, new_call_sid};
 use serde_json::Value;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use nevermisscall::adapters::postgres::{Claim, SendingAccount, Store};
+use nevermisscall::internals::{Claim, SendingAccount, Store};
 use nmc_testbed::sim::{Rule, Span};
 use nmc_testbed::twilio::{Callbacks, Fault, Refusal};
 use rstest::rstest;

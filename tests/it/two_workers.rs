@@ -1,7 +1,7 @@
 //! Several processes on the same servers: the result is that of one.
 
 use futures::future::join_all;
-use nevermisscall::app::Role;
+use nevermisscall::internals::Role;
 use nmc_testbed::twilio::new_message_sid;
 use rstest::rstest;
 use serde_json::Value;
@@ -68,7 +68,7 @@ async fn a_worker_that_stops_leaves_nothing_undone() {
         burst(&app, number).await;
     }
     app.stop().await;
-    let other = nevermisscall::app::Application::start(app.servers.config(&[]), Role::Worker).await.unwrap();
+    let other = nevermisscall::internals::Application::start(app.servers.config(&[]), Role::Worker).await.unwrap();
     for number in 0..5 {
         app.wait_for_sms(&customer(number), 1).await;
     }

@@ -8,5 +8,5 @@ mod wire;
 
 pub use self::{
     client::{AnalyzeError, DispatchBotClient},
-    wire::{Analysis, AnalyzeRequest, Appointment, BusinessProfile, Media, SenderType, WindowMessage, read_answer},
+    wire::{Analysis, AnalyzeRequest, BusinessProfile, Media, SenderType, WindowMessage, read_answer},
 };

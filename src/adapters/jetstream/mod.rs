@@ -17,7 +17,7 @@ use std::time::Duration;
 
 pub use bucket::BucketError;
 pub use deliveries::deliveries;
-pub use follow::{FollowError, Followed};
+pub use follow::Followed;
 pub use letters::{LetterError, StoredLetter};
 pub use publish::{Outgoing, PublishError, Published, Publisher, says_away};
 

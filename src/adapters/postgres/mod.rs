@@ -34,25 +34,25 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Executor, PgPool};
 
 pub use alerts::UnreachedAlerts;
-pub use api_keys::{ApiKey, KeyScope};
+pub use api_keys::KeyScope;
 pub use audit::{AnalysisRow, AuditEntry, AuditRow, WindowMessage, WindowStep};
-pub use business_numbers::{NumberLook, NumberRow};
+pub use business_numbers::NumberLook;
 pub use businesses::{AccountWrite, BusinessRecord, BusinessWrite};
 pub use calls::{CallFilter, RecentCall};
 pub use code_sending::{CodeOutcome, CodeToSend};
 pub use commit::{Commit, Committed, OutboxRow};
 pub use conversations::ConversationFilter;
-pub use dead_letters::{LetterClaim, LetterQueue, QueuedLetter, ReplayRow};
+pub use dead_letters::ReplayRow;
 pub use emergency_verdicts::{MessageVerdict, RuleCount};
 pub use erasure::{ErasedRows, Erasure, ErasureOf};
 pub use idempotency::Once;
 pub use messages::Message;
 pub use outbox::{OutboxBatch, WaitingRow};
-pub use phone_codes::{CodeAnswer, CodeState, PendingPhone, PhoneAnswer};
+pub use phone_codes::{CodeAnswer, PendingPhone, PhoneAnswer};
 pub use sending::{Claim, Claimed, DueMessage, SendingAccount};
 pub use sweep::{Overdue, ReleasedConversation};
 pub use twilio_accounts::{SigningKey, UnprovenAccount};
-pub use waiting_webhooks::{WaitingBatch, WaitingWebhook};
+pub use waiting_webhooks::WaitingWebhook;
 
 /// Works on as the service's role, if there is one and it may be taken.
 const TAKE_SERVICE_ROLE: &str = "SELECT set_config('role', rolname, false) FROM pg_roles

@@ -12,9 +12,9 @@ mod wire;
 
 pub use self::{
     client::{Account, ListError, OutgoingSms, SendOutcome, TwilioClient},
-    errors::{explain, is_opt_out, is_permanent},
+    errors::explain,
     media::{FetchedMedia, MediaClient, MediaError},
     numbers::NumberFound,
     proof::Proof,
-    wire::{ListedMessage, Page, read_created, read_page},
+    wire::{ListedMessage, read_created, read_page},
 };

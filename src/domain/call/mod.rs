@@ -6,7 +6,7 @@
 mod decide;
 mod state;
 
-pub use decide::{CallDecision, CallInput, DialReport, Ringing, decide};
+pub use decide::{CallInput, DialReport, Ringing, decide};
 pub use state::{Call, CallStatus};
 
 #[cfg(test)]

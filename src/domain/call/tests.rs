@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use rstest::rstest;
 
+use super::decide::CallDecision;
 use super::*;
 use crate::domain::conversation::call_id;
 

@@ -17,9 +17,11 @@ mod state;
 pub mod words;
 
 pub use decide::decide;
+#[cfg(test)]
+pub use decision::Fence;
 pub use decision::{
-    AnalysisRecord, Decision, Detector, Effect, Fence, KeptVerdict, LedgerChange, MessageKind, MessageUpdate,
-    NewMessage, Priority, WindowRecord, WindowState,
+    AnalysisRecord, Decision, Detector, Effect, KeptVerdict, LedgerChange, MessageKind, MessageUpdate, NewMessage,
+    Priority, WindowRecord, WindowState,
 };
 pub use event::{Event, EventType};
 pub use ids::{call_id, derive_id};
@@ -27,7 +29,7 @@ pub use input::{
     Answer, Appointment, Business, Context, DeliveryStatus, InboundSms, Input, Media, MessageReport, MissedCall,
     OtherBusiness, Policy, SentMessage, Templates, Urgency,
 };
-pub use state::{Alerting, Answering, Conversation, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status};
+pub use state::{Answering, Conversation, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -63,7 +63,7 @@ mod tests {
     use poem::IntoResponse;
 
     use super::*;
-    use crate::telemetry::metrics::CONTENT_TYPE;
+    use crate::telemetry::CONTENT_TYPE;
 
     #[test]
     fn the_text_has_its_media_type() {

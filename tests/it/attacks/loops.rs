@@ -1,6 +1,6 @@
 //! Calls that come back to us, and callers who are nobody to write to.
 
-use nevermisscall::app::Role;
+use nevermisscall::internals::Role;
 use nmc_testbed::twilio::webhooks::{WebhookAnswer, WebhookClient, params};
 use nmc_testbed::twilio::{TwilioOptions, new_call_sid, new_message_sid};
 use rstest::rstest;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nevermisscall::app::Role;
+use nevermisscall::internals::Role;
 use nmc_testbed::dispatchbot::Fault;
 use nmc_testbed::sim::{Rule, Span};
 use reqwest::Method;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use nevermisscall::adapters::postgres::{CodeAnswer, PhoneAnswer, Store};
+use nevermisscall::internals::{CodeAnswer, PhoneAnswer, Store};
 use nmc_testbed::sim::Rule;
 use nmc_testbed::twilio::{Fault, Refusal, SentMessage, new_call_sid};
 use rstest::rstest;

@@ -2,9 +2,8 @@
 
 use std::net::SocketAddr;
 
-use nevermisscall::adapters::postgres::{KeyScope, Store};
-use nevermisscall::app::{Application, Role};
-use nevermisscall::secrets;
+use nevermisscall::internals::{Application, Role};
+use nevermisscall::internals::{KeyScope, Store};
 use nmc_testbed::twilio::webhooks::WebhookClient;
 use nmc_testbed::twilio::{SentMessage, TwilioOptions, new_call_sid, new_message_sid};
 use serde_json::Value;
@@ -135,9 +134,10 @@ impl App {
     pub async fn key_with(&self, business_ids: Option<&[&str]>, may_write: bool, numbers: bool) -> (uuid::Uuid, Rest) {
         let store = Store::owner(self.servers.database_url()).expect("a store");
         let business_ids = business_ids.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
-        let key = secrets::generate_api_key();
+        let key = nevermisscall::internals::generate_api_key();
         let scope = KeyScope { business_ids, may_write, may_manage_numbers: numbers };
-        let id = store.create_api_key("test", &secrets::hash_api_key(&key), &scope).await.expect("a key");
+        let id =
+            store.create_api_key("test", &nevermisscall::internals::hash_api_key(&key), &scope).await.expect("a key");
         (id, self.rest.with_key(Some(&key)))
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Command;
 
-use nevermisscall::adapters::postgres::Store;
+use nevermisscall::internals::Store;
 use nmc_testbed::servers::{PostgresServer, Shared};
 use nmc_testbed::syscalls::Footprint;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
-use nevermisscall::app::Role;
+use nevermisscall::internals::Role;
 use nmc_testbed::dispatchbot::Fault as BotFault;
 use nmc_testbed::sim::{Rule, Span};
 use nmc_testbed::twilio::{Callbacks, Fault, new_message_sid};

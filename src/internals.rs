@@ -1,0 +1,25 @@
+//! What the integration tests, the fuzz targets and the benchmarks use of the crate. Nothing here is stable.
+
+pub use crate::adapters::dispatchbot::{
+    Analysis, AnalyzeRequest, BusinessProfile, DispatchBotClient, SenderType, WindowMessage, read_answer,
+};
+pub use crate::adapters::http_client;
+pub use crate::adapters::jetstream::{JetStream, subjects};
+pub use crate::adapters::postgres::{Claim, CodeAnswer, KeyScope, PhoneAnswer, SendingAccount, Store};
+pub use crate::adapters::twilio::{Account, OutgoingSms, SendOutcome, TwilioClient, read_created, read_page};
+pub use crate::app::{Application, Role};
+pub use crate::config::{Config, Secret, Settings};
+pub use crate::dead_letters::{DeadLetterBody, dead_letter};
+pub use crate::domain::business::{Profile, Trade};
+pub use crate::domain::conversation::Priority;
+pub use crate::domain::phone::{PhoneNumber, conversation_key};
+pub use crate::domain::price_check::{PriceRange, are_estimated};
+pub use crate::domain::{emergency, sms_segments};
+pub use crate::engine::{AnalyzeTask, SendTask};
+pub use crate::failpoint::NAMES as FAILPOINTS;
+pub use crate::http::api::Envelope;
+pub use crate::http::twilio::{signature, twiml};
+pub use crate::secrets::{generate_api_key, hash_api_key};
+pub use crate::trace::Trace;
+pub use crate::webhook::{Inbound, form};
+pub use crate::worker::TimerFired;
