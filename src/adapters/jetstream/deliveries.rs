@@ -1,6 +1,6 @@
 //! A durable consumer as a stream of deliveries, shared by all workers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use async_nats::jetstream;
@@ -10,7 +10,7 @@ use chrono::DateTime;
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt};
 use tokio::task::coop::unconstrained;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::JetStream;
 use crate::stream::{AckHandle, Acknowledge, AcknowledgeError, Delivery, Disposition, Metadata};
@@ -37,8 +37,19 @@ pub fn deliveries(
     consumer: &'static str,
     shutdown: CancellationToken,
 ) -> impl Stream<Item = Delivery<()>> + Send + use<> {
-    let puller =
-        Puller { jetstream: jetstream.clone(), stream, consumer, shutdown, handle: None, asked_on: 0, batch: None };
+    let over = CancellationToken::new();
+    let puller = Puller {
+        jetstream: jetstream.clone(),
+        stream,
+        consumer,
+        shutdown,
+        handle: None,
+        asked_on: 0,
+        batch: None,
+        at_hand: VecDeque::new(),
+        _over: over.clone().drop_guard(),
+        over,
+    };
     futures::stream::unfold(puller, |mut puller| async move { Some((puller.next().await?, puller)) })
 }
 
@@ -53,6 +64,12 @@ struct Puller {
     asked_on: u64,
     /// What is being fetched: it ends when it is full or has waited long enough.
     batch: Option<pull::Batch>,
+    /// Once stopped: what the last batch still held.
+    at_hand: VecDeque<jetstream::Message>,
+    /// Stopped, and the last batch is over.
+    over: CancellationToken,
+    /// Nothing waits for that once this is dropped.
+    _over: DropGuard,
 }
 
 impl Puller {
@@ -61,7 +78,7 @@ impl Puller {
         loop {
             let Some(next) = shutdown.run_until_cancelled(self.fetched()).await else { return self.at_hand().await };
             match next {
-                Some(Ok(message)) => return Some(delivery(message)),
+                Some(Ok(message)) => return Some(self.delivery(message)),
                 Some(Err(why)) => {
                     let (stream, consumer) = (self.stream, self.consumer);
                     tracing::debug!(stream, consumer, why, "the consumer cannot be read; trying again");
@@ -105,18 +122,23 @@ impl Puller {
 
     /// What was fetched and not handed out yet; nothing when that is all.
     async fn at_hand(&mut self) -> Option<Delivery<()>> {
-        // Twice: what the server has sent before it answers to the flush has come by then.
-        for flushed in [false, true] {
-            let next = unconstrained(self.batch.as_mut()?.next()).now_or_never();
-            if let Some(Some(Ok(message))) = next {
-                return Some(delivery(message));
+        if let Some(mut batch) = self.batch.take() {
+            self.jetstream.round_trip().await;
+            while let Some(Some(Ok(message))) = unconstrained(batch.next()).now_or_never() {
+                self.at_hand.push_back(message);
             }
-            if !flushed {
-                self.jetstream.flush().await;
-            }
+            drop(batch);
+            self.jetstream.round_trip().await;
         }
-        self.batch = None;
-        None
+        self.over.cancel();
+        let message = self.at_hand.pop_front()?;
+        Some(self.delivery(message))
+    }
+
+    fn delivery(&self, message: jetstream::Message) -> Delivery<()> {
+        let metadata = metadata(&message);
+        let (_, acker) = message.split();
+        AckHandle::new(metadata, Pending { acker, shutdown: self.shutdown.clone(), over: self.over.clone() }).with(())
     }
 }
 
@@ -127,7 +149,7 @@ async fn reconnected(jetstream: &JetStream, connection: u64) {
     }
 }
 
-fn delivery(message: jetstream::Message) -> Delivery<()> {
+fn metadata(message: &jetstream::Message) -> Metadata {
     let mut metadata = Metadata::new(message.subject.as_str(), message.payload.clone());
     if let Ok(info) = message.info() {
         metadata.stream_sequence = info.stream_sequence;
@@ -138,12 +160,15 @@ fn delivery(message: jetstream::Message) -> Delivery<()> {
     metadata.headers = message.headers.as_ref().map_or_else(BTreeMap::new, |headers| {
         headers.iter().filter_map(|(name, values)| Some((name.to_string(), values.first()?.to_string()))).collect()
     });
-    let (_, acker) = message.split();
-    AckHandle::new(metadata, Pending(acker)).with(())
+    metadata
 }
 
 /// A message that JetStream waits to hear of.
-struct Pending(Acker);
+struct Pending {
+    acker: Acker,
+    shutdown: CancellationToken,
+    over: CancellationToken,
+}
 
 impl Acknowledge for Pending {
     fn settle(self: Box<Self>, how: Disposition) -> BoxFuture<'static, Result<(), AcknowledgeError>> {
@@ -153,14 +178,21 @@ impl Acknowledge for Pending {
                     crate::failpoint::hit("before_ack");
                     AckKind::Ack
                 }
-                Disposition::Nak { delay } => AckKind::Nak(delay),
+                Disposition::Nak { delay } => {
+                    // The server would deliver it to the pull that is still open, where nobody reads it any more, and
+                    // everybody would wait for `ack_wait`.
+                    if self.shutdown.is_cancelled() {
+                        self.over.cancelled().await;
+                    }
+                    AckKind::Nak(delay)
+                }
                 Disposition::Term => AckKind::Term,
             };
-            self.0.ack_with(kind).await.map_err(AcknowledgeError::new)
+            self.acker.ack_with(kind).await.map_err(AcknowledgeError::new)
         })
     }
 
     fn in_progress(&self) -> BoxFuture<'_, Result<(), AcknowledgeError>> {
-        Box::pin(async move { self.0.ack_with(AckKind::Progress).await.map_err(AcknowledgeError::new) })
+        Box::pin(async move { self.acker.ack_with(AckKind::Progress).await.map_err(AcknowledgeError::new) })
     }
 }

@@ -15,6 +15,9 @@ mod timers;
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures::StreamExt;
+
 pub use bucket::BucketError;
 pub use deliveries::deliveries;
 pub use follow::Followed;
@@ -125,6 +128,20 @@ impl JetStream {
             self.context.get_consumer_from_stream(consumer, stream).await.map_err(|error| failed(error.to_string()))?;
         let info = found.cached_info(); // as it was found just now
         Ok(info.num_pending + info.num_ack_pending as u64)
+    }
+
+    /// Waits until the server has handled what was sent to it before, and what it sent until then is here: a message to
+    /// ourselves takes its place in both queues. (`Client::flush` empties the buffer, and waits for no answer.)
+    async fn round_trip(&self) {
+        let there_and_back = async {
+            let inbox = self.client.new_inbox();
+            let mut ours = self.client.subscribe(inbox.clone()).await.ok()?;
+            self.client.publish(inbox, Bytes::new()).await.ok()?;
+            ours.next().await
+        };
+        if !matches!(tokio::time::timeout(FLUSH_TIMEOUT, there_and_back).await, Ok(Some(_))) {
+            tracing::debug!("NATS does not answer: what it was sending is delivered again");
+        }
     }
 
     /// Sends what is still buffered.
