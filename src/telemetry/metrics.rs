@@ -214,7 +214,7 @@ impl Metrics {
         self.inner.totals.cache.inc(lookup.as_str());
     }
 
-    /// The Prometheus text, of media type [`CONTENT_TYPE`].
+    /// The Prometheus text, in the OpenMetrics format.
     ///
     /// # Errors
     /// When a metric cannot be written, which none of these can fail at.
