@@ -31,17 +31,17 @@ use crate::worker::analyze::{Analyzer, CircuitBreaker};
 use crate::worker::send::SmsSender;
 use crate::worker::{self, CodeSender, ForwardEvent, Verifier, WorkerDeps, prove_accounts};
 
-/// How long Twilio may take to answer a send, whose outcome counts as unknown then; and to give an attachment.
+/// Timeout of a send, whose outcome is unknown after that, and of fetching an attachment.
 const TWILIO_TIMEOUT: Duration = Duration::from_secs(10);
-/// The fallback text goes out at most once in this time (docs/design.md, When a part is missing).
+/// The fallback text is sent at most once in this time (docs/design.md, When a part is missing).
 const FALLBACK_EVERY: Duration = Duration::from_secs(30 * 60);
-/// What is under way when the process is asked to stop has this long to finish.
+/// How long running work may take to finish after the process is asked to stop.
 const DRAIN: Duration = Duration::from_secs(20);
-/// Connections have this long to be closed: one whose query is not answered would keep the process for ever.
+/// How long closing connections may take: an unanswered query would otherwise keep the process running forever.
 const CLOSING: Duration = Duration::from_secs(3);
-/// Between two tries to create the streams while JetStream is away.
+/// Delay between two attempts to create the streams while JetStream is unavailable.
 const STREAMS_RETRY: Duration = Duration::from_millis(500);
-/// How long the start waits for the streams.
+/// How long startup waits for the streams.
 const STREAMS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Which parts run in this process.
@@ -49,9 +49,9 @@ const STREAMS_PATIENCE: Duration = Duration::from_secs(2);
 pub enum Role {
     /// Edge and worker.
     Serve,
-    /// HTTP only.
+    /// The edge only.
     Edge,
-    /// Pipelines only.
+    /// The worker only.
     Worker,
 }
 
@@ -65,12 +65,12 @@ pub struct Application {
 }
 
 impl Application {
-    /// Puts the parts together and starts them. PostgreSQL, NATS and Redis may be away: they are waited for.
+    /// Builds and starts all parts. PostgreSQL, NATS and Redis may still be unavailable: the parts wait for them.
     ///
     /// # Errors
-    /// When a URL is none, the address cannot be bound, or the rules on emergencies are broken or empty.
+    /// If a URL is invalid, the address cannot be bound, or the emergency rules are broken or empty.
     pub async fn start(config: Config, role: Role) -> anyhow::Result<Self> {
-        // Before anything is accepted: without them, an emergency would be an ordinary text.
+        // Loaded before any input is accepted: without the rules, an emergency would be handled as an ordinary text.
         let rules = emergency::load().context("the rules on emergencies cannot be used, so nothing is started")?;
         let shutdown = CancellationToken::new();
         let metrics = Metrics::new();
@@ -88,7 +88,7 @@ impl Application {
         let mut tasks = JoinSet::new();
         let mut creating =
             create_streams(jetstream.clone(), config.nats_replicas, vitals.clone(), shutdown.clone()).boxed();
-        // Where NATS is there, the first webhook finds its stream; where it is not, everything else starts without it.
+        // If NATS is available, the first webhook finds its stream. If not, everything else starts without it.
         if tokio::time::timeout(STREAMS_PATIENCE, &mut creating).await.is_err() {
             spawn(&mut tasks, "streams", creating);
         }
@@ -182,15 +182,15 @@ impl Application {
         Ok(Self { address, shutdown, tasks, jetstream, store })
     }
 
-    /// Where the edge listens, if this process has one.
+    /// The address that the edge listens on, if this process runs one.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
-    /// Runs until `asked_to_stop`, or until a part ends that should not.
+    /// Runs until `asked_to_stop` completes or a part ends unexpectedly.
     ///
     /// # Errors
-    /// When a part ended by itself.
+    /// If a part ended by itself.
     pub async fn run(mut self, asked_to_stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let ended = tokio::select! {
             () = asked_to_stop => None,
@@ -203,7 +203,7 @@ impl Application {
         }
     }
 
-    /// Stops: no new work, what is under way finishes, connections are closed.
+    /// Stops taking new work, waits for running work to finish, then closes the connections.
     pub async fn stop(mut self) {
         self.shutdown.cancel();
         let drained = async { while self.tasks.join_next().await.is_some() {} };
@@ -228,7 +228,7 @@ fn spawn(tasks: &mut JoinSet<&'static str>, name: &'static str, part: impl Futur
     });
 }
 
-/// The part that ended, other than the one that only sets up.
+/// Waits for the first part that ends, except `streams`, which ends when the streams exist.
 async fn next_ended(tasks: &mut JoinSet<&'static str>) -> String {
     loop {
         match tasks.join_next().await {
@@ -240,7 +240,7 @@ async fn next_ended(tasks: &mut JoinSet<&'static str>) -> String {
     }
 }
 
-/// Creates the streams and consumers that are missing, as soon as JetStream is there.
+/// Creates missing streams and consumers as soon as JetStream is available.
 async fn create_streams(jetstream: JetStream, replicas: u8, vitals: Vitals, shutdown: CancellationToken) {
     let create = async {
         while let Err(error) = definitions::reconcile(&jetstream, replicas, Mode::CreateMissing).await {

@@ -1,22 +1,21 @@
-//! The time that decisions are made at.
+//! The clock used for decisions.
 
 use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, Utc};
 
-/// Tells the time, as PostgreSQL keeps it: to the microsecond. The system's, unless another one is given.
+/// A clock with the precision of PostgreSQL, one microsecond. Uses the system time unless another source is given.
 #[derive(Clone, Default)]
 pub struct Clock(Option<Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>>);
 
 impl Clock {
-    /// A clock that tells what `tell` says.
+    /// A clock that returns what `tell` returns.
     #[cfg(test)]
     pub fn new(tell: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(tell)))
     }
 
-    /// The time.
     pub fn now(&self) -> DateTime<Utc> {
         match &self.0 {
             Some(tell) => tell().trunc_subsecs(6),
@@ -31,7 +30,7 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// The system's time, as PostgreSQL keeps it: to the microsecond.
+/// The system time, truncated to the precision of PostgreSQL, one microsecond.
 pub fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)
 }

@@ -1,9 +1,9 @@
-//! Named points at which a test can have the process aborted, as a power cut or kill -9 would.
+//! Named points at which a test can abort the process, as a power cut or kill -9 would.
 //!
 //! Compiled to nothing without the cargo feature `failpoints`. With it, `NMC_FAILPOINT=name` or `NMC_FAILPOINT=name:3`
 //! (the third time) aborts the process there, after writing the point's name to standard error.
 
-/// States that a test can put a process into, by the same variable.
+/// States that a test can select with the same variable.
 pub const STATES: &[&str] = &["no_emergency_rules"];
 
 /// Every failpoint, in the order in which a message passes them.
@@ -17,11 +17,11 @@ pub const NAMES: &[&str] = &[
     "before_ack",
 ];
 
-/// Aborts the process if this point was asked for.
+/// Aborts the process if this failpoint is selected.
 #[cfg(feature = "failpoints")]
 pub fn hit(name: &str) {
     use std::sync::atomic::{AtomicU32, Ordering};
-    // The one static of the project: an abort is a matter of the whole process, and only tests compile it.
+    // The only static in the project: an abort affects the whole process, and only tests compile it.
     static HITS: AtomicU32 = AtomicU32::new(0);
     debug_assert!(NAMES.contains(&name), "unknown failpoint {name}");
     let Ok(wanted) = std::env::var("NMC_FAILPOINT") else { return };
@@ -36,19 +36,19 @@ pub fn hit(name: &str) {
     }
 }
 
-/// Aborts the process if this point was asked for: never, in this build.
+/// Does nothing in this build.
 #[cfg(not(feature = "failpoints"))]
 #[inline]
 pub fn hit(_name: &str) {}
 
-/// Whether a test has put the process into this state.
+/// Whether a test has selected this state.
 #[cfg(feature = "failpoints")]
 pub fn is_set(name: &str) -> bool {
     debug_assert!(STATES.contains(&name), "unknown state {name}");
     std::env::var("NMC_FAILPOINT").is_ok_and(|wanted| wanted == name)
 }
 
-/// Whether a test has put the process into this state: never, in this build.
+/// Always false in this build.
 #[cfg(not(feature = "failpoints"))]
 #[inline]
 pub fn is_set(_name: &str) -> bool {

@@ -1,4 +1,4 @@
-//! What the integration tests, the fuzz targets and the benchmarks use of the crate. Nothing here is stable.
+//! Items used by the integration tests, the fuzz targets and the benchmarks. Nothing here is stable.
 
 pub use crate::adapters::dispatchbot::{
     Analysis, AnalyzeRequest, BusinessProfile, DispatchBotClient, SenderType, WindowMessage, read_answer,

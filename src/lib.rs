@@ -7,16 +7,16 @@
 //! | layer | what it does |
 //! |---|---|
 //! | [`cli`], [`app`] | the command line; start, wire, stop |
-//! | [`http`], [`worker`], [`health`] | HTTP in; the chains of stream operators with their handlers; what is healthy |
-//! | [`dead_letters`], [`lifecycle`] | messages that could not be processed; what is deleted |
+//! | [`http`], [`worker`], [`health`] | incoming HTTP; chains of stream operators with their handlers; health |
+//! | [`dead_letters`], [`lifecycle`] | messages that could not be processed; retention and erasure |
 //! | [`engine`] | load, decide, commit in one transaction, publish |
-//! | [`businesses`], [`webhook`] | the profile of a business and its Twilio account; a webhook as it is kept in the log |
+//! | [`businesses`], [`webhook`] | the profile of a business and its Twilio account; a webhook as it is stored |
 //! | [`adapters`] | PostgreSQL, JetStream, Redis, Twilio, DispatchBot |
 //! | [`stream`] | operators on streams of deliveries, each with its acknowledgement |
 //! | [`domain`] | the rules, pure code |
 //! | [`telemetry`], [`config`], [`secrets`], [`outage`], [`clock`], [`trace`], [`failpoint`] | leaves |
 //!
-//! `simulation`, in tests only: the adapters in memory, driven from a seed.
+//! `simulation`, in tests only: adapters in memory, driven by a seed.
 
 pub mod cli;
 #[doc(hidden)]

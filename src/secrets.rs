@@ -1,8 +1,7 @@
 //! Secrets at rest: auth tokens of businesses, encrypted, and API keys, hashed.
 //!
-//! Fed by the REST API and the key commands on the way in, by stored rows on the way out. A sealed token opens only with
-//! the same key and for the same business, so a row copied to another business is worthless; an API key cannot be had
-//! back from what is stored.
+//! A sealed token opens only with the same key and for the same business, so a row copied to another business is
+//! useless. An API key cannot be recovered from the stored hash.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,7 +12,7 @@ use subtle::ConstantTimeEq;
 
 use crate::config::Secret;
 
-/// The first byte of everything sealed here: XChaCha20-Poly1305 with the nonce in front.
+/// The first byte of sealed data: XChaCha20-Poly1305 with the nonce in front.
 const VERSION: u8 = 1;
 const NONCE_LENGTH: usize = 24;
 
@@ -23,26 +22,25 @@ pub struct TokenCipher {
     cipher: XChaCha20Poly1305,
 }
 
-/// Why something sealed does not open.
+/// Why sealed data cannot be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
-    /// Cut off, or written by something else.
+    /// Truncated, or not written by this code.
     #[error("the sealed token has an unknown form")]
     Form,
-    /// Another key, another business, or changed since.
+    /// Wrong key, wrong business, or modified data.
     #[error("the sealed token does not open with this key for this business")]
     Refused,
 }
 
 impl TokenCipher {
-    /// A cipher with this key.
     pub fn new(key: [u8; 32]) -> Self {
         Self { cipher: XChaCha20Poly1305::new(&key.into()) }
     }
 
     /// Encrypts a token for one context, the business it belongs to: version, random nonce, ciphertext with tag.
     pub fn seal(&self, plain: &str, context: &str) -> Vec<u8> {
-        // 192 random bits: no counter to keep, and no collision in any number of tokens that we shall ever see.
+        // 192 random bits: no counter is needed, and a collision is practically impossible.
         let mut nonce = [0; NONCE_LENGTH];
         rand::fill(&mut nonce);
         let payload = Payload { msg: plain.as_bytes(), aad: context.as_bytes() };
@@ -52,10 +50,10 @@ impl TokenCipher {
         [&[VERSION], &nonce[..], &sealed].concat()
     }
 
-    /// Decrypts what was sealed for the same context.
+    /// Decrypts data sealed for the same context.
     ///
     /// # Errors
-    /// When the form is unknown, or key, context or content are not those of the sealing.
+    /// If the form is unknown, or key, context or content differ from those at sealing.
     pub fn open(&self, sealed: &[u8], context: &str) -> Result<Secret, SecretError> {
         let (version, rest) = sealed.split_first().ok_or(SecretError::Form)?;
         let (nonce, text) = rest.split_first_chunk::<NONCE_LENGTH>().ok_or(SecretError::Form)?;
@@ -74,14 +72,14 @@ impl std::fmt::Debug for TokenCipher {
     }
 }
 
-/// A new API key: `nmc_` and 32 random bytes. Shown once to whoever asked for it; only its hash is to be kept.
+/// A new API key: `nmc_` and 32 random bytes. It is shown once; only its hash may be stored.
 pub fn generate_api_key() -> String {
     let mut bytes = [0; 32];
     rand::fill(&mut bytes);
     format!("nmc_{}", URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// What is stored of an API key. Plain SHA-256 will do: a key is random, there is no dictionary to try.
+/// The stored form of an API key. Plain SHA-256 is enough: keys are random, so a dictionary attack is useless.
 pub fn hash_api_key(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }

@@ -1,11 +1,11 @@
-//! W3C Trace Context, as it travels with an input and its effects.
+//! W3C Trace Context of an input and its effects.
 
-/// The W3C trace that an input belongs to: `traceparent`, handed on with every effect.
+/// The W3C trace that an input belongs to: `traceparent`, passed on with every effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace(String);
 
 impl Trace {
-    /// The trace of a header, or a new one where there is none that can be read.
+    /// The trace from a header, or a new one if the header is missing or invalid.
     pub fn from_header(header: Option<&str>) -> Self {
         match header {
             Some(text) if is_traceparent(text) => Self(text.to_owned()),
@@ -18,13 +18,13 @@ impl Trace {
         Self(format!("00-{:032x}-{:016x}-01", rand::random::<u128>(), rand::random::<u64>()))
     }
 
-    /// As a header.
+    /// The value of the `traceparent` header.
     pub fn header(&self) -> &str {
         &self.0
     }
 }
 
-/// Whether this is what W3C's Trace Context allows: lower-case hex, and neither a version nor an id that stands for none.
+/// Whether this is a valid `traceparent`: lower-case hex, a version other than `ff`, ids that are not all zeros.
 fn is_traceparent(text: &str) -> bool {
     let hex = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let parts: Vec<&str> = text.split('-').collect();

@@ -1,7 +1,7 @@
-//! The HTTP client that all outgoing calls share, and what is common to reading their answers.
+//! The HTTP client for all outgoing calls, and helpers to read answers.
 //!
-//! Fed by nothing; feeds the clients of Twilio and DispatchBot. It guarantees that a request is sent at most once: no
-//! redirect is followed and nothing is retried below the caller, who alone knows whether a second try is harmless.
+//! Used by the clients of Twilio and DispatchBot. It sends a request at most once: it follows no redirect and retries
+//! nothing, because only the caller knows whether a retry is harmless.
 
 use std::{error::Error, time::Duration};
 
@@ -14,30 +14,31 @@ use reqwest::{
 };
 use rustls::crypto::{CryptoProvider, ring};
 
-/// How long a connection, its TLS handshake included, may take to come about.
+/// How long connecting may take, including the TLS handshake.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Shorter than the servers keep idle connections: one that they close just as we write leaves an unknown outcome.
+/// Shorter than the servers keep idle connections: if a server closes a connection while we write, the outcome is
+/// unknown.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
-/// However long a server wants us to wait, it will be asked again after a day.
+/// The upper bound on `Retry-After`: a longer wait is cut to a day.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Builds the client. Installs a TLS provider for the process where there is none yet.
+/// Builds the client. Installs a TLS provider for the process if there is none yet.
 ///
 /// # Errors
 ///
-/// Where TLS cannot be set up, for example because the system's root certificates cannot be read.
+/// If TLS cannot be set up, for example because the system's root certificates cannot be read.
 pub fn build() -> Result<Client, reqwest::Error> {
     builder().build()
 }
 
-/// As [`build`], for whoever wants to change something first.
+/// Like [`build`], but returns the builder, so that the caller can change settings.
 pub(crate) fn builder() -> ClientBuilder {
     if CryptoProvider::get_default().is_none() {
-        // An error means that another thread was quicker; any provider will do.
+        // An error means that another thread was faster; any provider will do.
         ring::default_provider().install_default().ok();
     }
     Client::builder()
@@ -62,7 +63,7 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Dur
     Some(wait.min(LONGEST_WAIT))
 }
 
-/// A transport error in one line with its causes, without the URL: it may name phone numbers.
+/// A transport error with its causes, in one line. Without the URL, which may contain phone numbers.
 pub(crate) fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
     let causes = std::iter::successors(Some(&error as &dyn Error), |error| (*error).source());
@@ -72,18 +73,18 @@ pub(crate) fn describe(error: reqwest::Error) -> String {
 /// Why a body could not be read.
 #[derive(Debug)]
 pub(crate) enum BodyError {
-    /// It has more bytes than are read of it. The connection is closed.
+    /// It is larger than the limit. The connection is closed.
     TooLarge,
-    /// The connection broke, or the time was up.
+    /// The connection broke, or the timeout expired.
     Transport(reqwest::Error),
 }
 
-/// The body of an answer, of at most `limit` bytes. A larger one is given up as soon as that is known: by the length that it
-/// tells, or by what has come; the rest is not read, and its connection is closed.
+/// Reads the body of an answer, of at most `limit` bytes. Gives up as soon as the body is known to be larger, from its
+/// declared length or from the bytes read so far; the rest is not read, and the connection is closed.
 ///
 /// # Errors
 ///
-/// Where it is larger, or does not come whole.
+/// If the body is larger, or does not arrive completely.
 pub(crate) async fn read_body(mut answer: Response, limit: usize) -> Result<Bytes, BodyError> {
     let too_large = |length: u64| usize::try_from(length).is_ok_and(|length| length > limit);
     let told = answer.content_length();
@@ -101,15 +102,17 @@ pub(crate) async fn read_body(mut answer: Response, limit: usize) -> Result<Byte
     Ok(body.freeze())
 }
 
-/// What is wrong with an answer that is no JSON, or not of the agreed shape: the kind of mistake and its place, and the name of
-/// a field of ours that is missing. Serde's own words quote what was answered, and what was answered may be a customer's words.
+/// Describes why an answer is not the expected JSON: the kind of mistake and its position, or the name of one of our
+/// fields that is missing. Serde's own message is not used, because it quotes the answer, which may contain a
+/// customer's text.
 pub(crate) fn describe_json(error: &serde_json::Error, fields: &[&'static str]) -> String {
     use serde_json::error::Category;
     let what = match error.classify() {
         Category::Io | Category::Eof => "it ends too early",
         Category::Syntax => "it is not JSON",
         Category::Data => {
-            // Serde begins with these words only where it names a field of ours; what an answer says comes later.
+            // Serde's message starts with these words only if it names one of our fields; content of the answer comes
+            // later.
             let written = error.to_string();
             let missing = written.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
             match missing.and_then(|name| fields.iter().find(|field| **field == name)) {
@@ -121,7 +124,7 @@ pub(crate) fn describe_json(error: &serde_json::Error, fields: &[&'static str]) 
     format!("{what} (line {}, column {})", error.line(), error.column())
 }
 
-/// A server for the clients' tests: answers each connection as told, in order.
+/// A server for the clients' tests: gives each connection the next of the prepared replies.
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 pub(crate) mod loopback {
@@ -136,7 +139,7 @@ pub(crate) mod loopback {
         sync::mpsc,
     };
 
-    /// What to do with a connection, mostly after its request was read.
+    /// What to do with a connection, usually after its request was read.
     pub(crate) enum Reply {
         /// Answer with this status, these header lines and this body.
         Answer(u16, &'static str, String),
@@ -144,14 +147,14 @@ pub(crate) mod loopback {
         Hang,
         /// Close the connection instead of answering.
         Close,
-        /// Begin an answer with this status, then close.
+        /// Start an answer with this status, then close the connection.
         Break(u16),
-        /// Answer with this status and a body that goes on for as long as anybody reads it; its length is told as this, or not
-        /// told.
+        /// Answer with this status and a body that goes on as long as the client reads; with this `content-length`, if
+        /// any.
         Endless(u16, Option<u64>),
     }
 
-    /// A request as it arrived: its head, and its body.
+    /// A request as received.
     pub(crate) struct Received {
         pub(crate) head: String,
         pub(crate) body: String,
@@ -185,13 +188,13 @@ pub(crate) mod loopback {
             self.poured.load(Ordering::SeqCst)
         }
 
-        /// The requests so far that were read to their end.
+        /// The requests so far that were read completely.
         pub(crate) fn received(&mut self) -> Vec<Received> {
             std::iter::from_fn(|| self.requests.try_recv().ok()).collect()
         }
     }
 
-    /// An address at which nobody listens.
+    /// An address on which no server listens.
     pub(crate) async fn nobody() -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         format!("http://{}", listener.local_addr().unwrap())
@@ -232,7 +235,7 @@ pub(crate) mod loopback {
         std::future::pending().await
     }
 
-    /// Writes until the reader goes away.
+    /// Writes until the client closes the connection.
     async fn pour(mut stream: BufReader<TcpStream>, status: u16, length: Option<u64>, poured: Arc<AtomicUsize>) {
         let length = length.map(|length| format!("content-length: {length}\r\n")).unwrap_or_default();
         let head = format!("HTTP/1.1 {status} -\r\nconnection: close\r\n{length}\r\n");
@@ -243,7 +246,7 @@ pub(crate) mod loopback {
         }
     }
 
-    /// The request, or nothing where it is none, such as a TLS greeting.
+    /// Reads a request; `None` if it is not HTTP, such as a TLS handshake.
     async fn read(stream: &mut BufReader<TcpStream>) -> Option<Received> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {

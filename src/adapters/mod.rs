@@ -1,4 +1,4 @@
-//! Adapters: the one place for each system outside the process. Nothing else knows its client library or its wire format.
+//! Adapters: one module for each external system. No other module uses its client library or knows its wire format.
 
 pub mod dispatchbot;
 pub mod http_client;

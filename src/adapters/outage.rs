@@ -1,12 +1,12 @@
-//! Which service an error is about, where the error says that one is missing.
+//! Finds out which service is unavailable, if an error says so.
 
 use std::error::Error;
 
 use super::{jetstream, postgres};
 use crate::outage::Service;
 
-/// The service that is missing, if that is what the error says: what failed for this reason has nothing wrong with it, and
-/// is worth doing as soon as the service is back, however long that takes.
+/// The service that is unavailable, if the error says so. Such a failure is not the fault of the failed work: it is
+/// worth retrying when the service is back, however long that takes.
 pub fn missing(error: &(dyn Error + 'static)) -> Option<Service> {
     std::iter::successors(Some(error), |error| (*error).source()).find_map(|error| {
         if postgres::says_away(error) {
@@ -19,7 +19,7 @@ pub fn missing(error: &(dyn Error + 'static)) -> Option<Service> {
     })
 }
 
-/// Whether Redis did not answer, rather than refuse. While it starts it answers `LOADING`.
+/// Whether Redis did not answer, as opposed to refusing. While Redis starts, it answers `LOADING`.
 fn is_away(error: &::redis::RedisError) -> bool {
     error.is_io_error() || error.is_timeout() || error.is_connection_dropped() || error.code() == Some("LOADING")
 }

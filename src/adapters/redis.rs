@@ -1,6 +1,6 @@
-//! Redis: a channel for who listens now, and a log for who was away (docs/contract.md, section 5).
+//! Redis: a channel for current subscribers, and a log for those who were offline (docs/contract.md, section 5).
 //!
-//! One script does both, and remembers the event's id: an event that is delivered again is told once.
+//! One script writes both and records the event's id, so that a redelivered event is forwarded only once.
 
 use std::time::Duration;
 
@@ -12,19 +12,17 @@ use serde_json::Value;
 
 use crate::domain::phone::PhoneNumber;
 
-/// The channel.
 const CHANNEL: &str = "conversation.events";
-/// The log stream.
 const LOG: &str = "conversation.events:log";
-/// About how many events the log keeps.
+/// The approximate number of events that the log keeps.
 const LOG_LENGTH: u64 = 100_000;
-/// How long it keeps them, as NMC_EVENTS does.
+/// How long the log keeps events; the same time as NMC_EVENTS.
 const LOG_KEEPS: TimeDelta = TimeDelta::days(30);
-/// How many of its entries are read at once.
+/// How many log entries are read at once.
 const PAGE: usize = 1_000;
-/// How long an event's id is remembered: longer than it can be delivered again.
+/// How long an event's id is recorded: longer than the event can be redelivered.
 const REMEMBERED: Duration = Duration::from_secs(2 * 24 * 3600);
-/// How long Redis may take before it counts as away.
+/// How long Redis may take before it counts as unreachable.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 const FORWARD: &str = r"
@@ -41,10 +39,10 @@ pub struct RedisSink {
 }
 
 impl RedisSink {
-    /// A sink that connects when first used.
+    /// Creates a sink that connects on first use.
     ///
     /// # Errors
-    /// When the URL is not one of Redis.
+    /// If the URL is not a Redis URL.
     pub fn lazy(url: &str) -> Result<Self, redis::RedisError> {
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(TIMEOUT))
@@ -54,27 +52,28 @@ impl RedisSink {
         Ok(Self { connection, script: Script::new(FORWARD) })
     }
 
-    /// Whether Redis answers.
+    /// Checks that Redis answers.
     ///
     /// # Errors
-    /// When it does not.
+    /// If it does not.
     pub async fn ping(&self) -> Result<(), redis::RedisError> {
         redis::cmd("PING").query_async(&mut self.connection.clone()).await
     }
 
-    /// Has go what is older than the log keeps events.
+    /// Deletes entries older than the log keeps events.
     ///
     /// # Errors
-    /// When Redis is away.
+    /// If Redis is unreachable.
     pub async fn trim(&self) -> Result<(), redis::RedisError> {
         let oldest = (Utc::now() - LOG_KEEPS).timestamp_millis();
         redis::cmd("XTRIM").arg(LOG).arg("MINID").arg(oldest).query_async(&mut self.connection.clone()).await
     }
 
-    /// Deletes a customer's events from the log; with these businesses, or with all. Returns how many there were.
+    /// Deletes a customer's events from the log: those with the given businesses, or with all. Returns the number of
+    /// deleted events.
     ///
     /// # Errors
-    /// When Redis is away: those until then are deleted.
+    /// If Redis is unreachable. Events read before that are deleted already.
     pub async fn erase(
         &self,
         customer: &PhoneNumber,
@@ -98,10 +97,10 @@ impl RedisSink {
         }
     }
 
-    /// Forwards an event; `false` where it had been forwarded before.
+    /// Forwards an event. Returns `false` if it was forwarded before.
     ///
     /// # Errors
-    /// When Redis is away, or refuses.
+    /// If Redis is unreachable, or refuses the command.
     pub async fn forward(&self, event_id: &str, envelope: &[u8]) -> Result<bool, redis::RedisError> {
         self.script
             .key(LOG)
@@ -116,7 +115,7 @@ impl RedisSink {
     }
 }
 
-/// Whether an envelope tells of a customer.
+/// Whether an event is about this customer and, if given, one of these businesses.
 fn is_about(envelope: Option<&str>, customer: &PhoneNumber, business_ids: Option<&[String]>) -> bool {
     let Some(Ok(event)) = envelope.map(serde_json::from_str::<Value>) else { return false };
     let of = |field: &str| event.get(field).and_then(Value::as_str);

@@ -1,4 +1,4 @@
-//! Which Twilio account a business sends with: its own, where it brings one, else the main account.
+//! The Twilio account that a business sends with: its own if it has one, otherwise the main account.
 
 use crate::adapters::postgres::{Store, StoreError};
 use crate::adapters::twilio::Account;
@@ -6,38 +6,32 @@ use crate::businesses::{BusinessSnapshot, Businesses};
 use crate::config::{Secret, TwilioConfig};
 use crate::secrets::{SecretError, TokenCipher};
 
-/// An account could not be told.
+/// Why an account could not be determined.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
-    /// The store is away.
+    /// The store is unreachable.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The business brings an account, and its token cannot be read.
+    /// The business has its own account, and the token cannot be decrypted.
     #[error("the auth token of business {business_id} cannot be read: {source}")]
     Sealed {
-        /// Whose.
         business_id: String,
-        /// Why.
         #[source]
         source: SecretError,
     },
-    /// The business has brought another account since, and the token of the one before is not kept.
+    /// The business has changed its account since then, and the previous account's token is not kept.
     #[error("business {business_id} does not use account {account_sid} any more")]
     Replaced {
-        /// Whose.
         business_id: String,
-        /// The account that it used.
+        /// The previous account.
         account_sid: String,
     },
-    /// The business brings an account, and there is no NMC_TOKEN_KEY to read its token with.
+    /// The business has its own account, and NMC_TOKEN_KEY is not set, so its token cannot be decrypted.
     #[error("the auth token of business {business_id} is encrypted, and NMC_TOKEN_KEY is not set")]
-    NoKey {
-        /// Whose.
-        business_id: String,
-    },
+    NoKey { business_id: String },
 }
 
-/// The accounts; clones share nothing that changes.
+/// The Twilio accounts of all businesses; clones share no mutable state of their own.
 #[derive(Clone)]
 pub struct Accounts<R = Store> {
     store: R,
@@ -47,7 +41,7 @@ pub struct Accounts<R = Store> {
 }
 
 impl<R: Businesses> Accounts<R> {
-    /// The accounts of the businesses in the store, and the main one.
+    /// Creates the accounts from the store and the main account.
     pub fn new(store: R, snapshot: BusinessSnapshot, main: TwilioConfig, cipher: Option<TokenCipher>) -> Self {
         Self { store, snapshot, main, cipher }
     }
@@ -55,8 +49,8 @@ impl<R: Businesses> Accounts<R> {
     /// The account that a business sends with.
     ///
     /// # Errors
-    /// When the store is away, or the business's own token cannot be read: another account must not step in, for the
-    /// number is not its.
+    /// If the store is unreachable, or the business's own token cannot be decrypted. The main account must not be used
+    /// instead, because it does not own the number.
     pub async fn of(&self, business_id: &str) -> Result<Account, AccountError> {
         let business = self.store.business(business_id).await?;
         let own = business.and_then(|b| Some((b.twilio_account_sid?, b.twilio_auth_token?)));
@@ -66,11 +60,11 @@ impl<R: Businesses> Accounts<R> {
         Ok(Account { sid, token: self.open(business_id, &sealed)? })
     }
 
-    /// The account that a message was tried with (none: it is not known, and taken for the one of now), which its business
-    /// need not use any more.
+    /// The account that a send of a message was attempted with. Its business may use another account by now. If
+    /// `account_sid` is `None`, the account is unknown, and the current one is assumed.
     ///
     /// # Errors
-    /// As [`of`](Self::of); and when that account was the business's own, and is replaced.
+    /// As for [`of`](Self::of); also if it was the business's own account, which has been replaced.
     pub async fn tried(&self, business_id: &str, account_sid: Option<&str>) -> Result<Account, AccountError> {
         if account_sid.is_some_and(|sid| self.is_main(sid)) {
             return Ok(self.main());
@@ -89,8 +83,8 @@ impl<R: Businesses> Accounts<R> {
         account_sid == self.main.account_sid
     }
 
-    /// Whether a business brings this account, as the snapshot last saw it. Looked up in memory: for what must not be
-    /// believed, and may go first.
+    /// Whether a business has this account, according to the snapshot. Reads only memory: a hint that decides which
+    /// look-ups for unverified requests go first.
     pub fn is_known(&self, account_sid: &str) -> bool {
         self.snapshot.knows_account(account_sid)
     }
@@ -106,21 +100,21 @@ impl<R: Businesses> Accounts<R> {
     }
 }
 
-/// A token that a signature may be made with.
+/// A token that can verify a signature.
 #[derive(Debug, Clone)]
 pub struct SigningToken {
-    /// The business that stored it, and that it speaks for; none: one of the main account's, which speak for all.
+    /// The business that stored it, and for which it is valid; `None` for a token of the main account, which is valid
+    /// for all.
     pub business_id: Option<String>,
-    /// The token.
     pub token: Secret,
 }
 
 impl Accounts {
-    /// The tokens that a signature of a business's own account, or of the main one, may be made with: what a webhook names
-    /// is looked up in our own table only, and only what Twilio has confirmed counts.
+    /// The tokens that can verify a signature of a business's own account, or of the main account. The account that a
+    /// webhook names is looked up only in our own table, and only if Twilio has confirmed it.
     ///
     /// # Errors
-    /// When the store is away.
+    /// If the store is unreachable.
     pub async fn signing_tokens(&self, own_account: Option<&str>) -> Result<Vec<SigningToken>, AccountError> {
         let Some(sid) = own_account else { return Ok(self.main_tokens().map(SigningToken::main).collect()) };
         let table = self.store.signing_keys(sid);
@@ -132,15 +126,15 @@ impl Accounts {
         Ok(opened.collect())
     }
 
-    /// The main account's tokens: the one in use and, during a rotation, the next.
+    /// The main account's tokens: the current one and, during a rotation, the next one.
     pub fn main_tokens(&self) -> impl Iterator<Item = Secret> {
         [Some(self.main.auth_token.clone()), self.main.auth_token_next.clone()].into_iter().flatten()
     }
 
-    /// The token that a business has stored, in the clear.
+    /// Decrypts the token that a business has stored.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If it cannot be decrypted.
     pub fn token(&self, business_id: &str, sealed: &[u8]) -> Result<Secret, AccountError> {
         self.open(business_id, sealed)
     }

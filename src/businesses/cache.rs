@@ -1,7 +1,6 @@
-//! The businesses, as the edge and the rules look them up: read through, kept for a few seconds.
+//! A read-through cache of business look-ups, for the edge and the workers. Entries are kept for a few seconds.
 //!
-//! A number that no business owns is never remembered as such, and a look-up that failed is an error and not an unknown
-//! number.
+//! A number without a business is never cached. A failed look-up is an error, not an unknown number.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,11 +18,11 @@ use super::BusinessSnapshot;
 const CACHE_TTL: Duration = Duration::from_secs(2);
 const CAPACITY: u64 = 20_000;
 
-/// The businesses. Each read is of what was committed last, or an error: a failed look-up is never "none".
+/// Business look-ups. Each returns the last committed state, or an error; a failed look-up never returns `None`.
 pub trait Businesses: Clone + Send + Sync + 'static {
-    /// One business; see [`Store::business`].
+    /// A business by id; see [`Store::business`].
     fn business(&self, id: &str) -> impl Future<Output = Stored<Option<BusinessRecord>>> + Send;
-    /// The business of a number; see [`Store::business_by_phone`].
+    /// The business that a number belongs to; see [`Store::business_by_phone`].
     fn business_by_phone(&self, phone: &PhoneNumber) -> impl Future<Output = Stored<Option<BusinessRecord>>> + Send;
 }
 
@@ -36,7 +35,7 @@ impl Businesses for Store {
     }
 }
 
-/// The businesses could not be looked up.
+/// A business look-up failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("businesses cannot be looked up: {0}")]
 pub struct BusinessCacheError(#[source] Arc<StoreError>);
@@ -47,7 +46,7 @@ impl From<StoreError> for BusinessCacheError {
     }
 }
 
-/// A business, and when it was looked up: by tokio's clock, which a test may pause.
+/// A cached business, with the time of its look-up. Tokio's clock, because tests can pause it.
 #[derive(Debug, Clone)]
 struct LookedUp {
     profile: Arc<Profile>,
@@ -74,7 +73,7 @@ pub struct BusinessCache<R = Store> {
 }
 
 impl<R: Businesses> BusinessCache<R> {
-    /// A cache of what the store holds, or of its snapshot while the store is away.
+    /// Creates a cache of the store, which uses the snapshot while the store is unreachable.
     pub fn new(store: R, snapshot: BusinessSnapshot) -> Self {
         Self { store, snapshot, by_phone: Cache::new(CAPACITY), by_id: Cache::new(CAPACITY) }
     }
@@ -82,7 +81,7 @@ impl<R: Businesses> BusinessCache<R> {
     /// The business that a number belongs to.
     ///
     /// # Errors
-    /// When the store is away.
+    /// If the store is unreachable, and the snapshot does not contain the business.
     pub async fn by_phone(&self, phone: &PhoneNumber) -> Result<Option<Arc<Profile>>, BusinessCacheError> {
         if let Some(profile) = self.by_phone.get(phone).and_then(LookedUp::if_fresh) {
             return Ok(Some(profile));
@@ -94,10 +93,10 @@ impl<R: Businesses> BusinessCache<R> {
         Ok(Some(profile))
     }
 
-    /// One business.
+    /// A business by id.
     ///
     /// # Errors
-    /// When the store is away.
+    /// If the store is unreachable, and the snapshot does not contain the business.
     pub async fn by_id(&self, id: &str) -> Result<Option<Arc<Profile>>, BusinessCacheError> {
         if let Some(profile) = self.by_id.get(id).and_then(LookedUp::if_fresh) {
             return Ok(Some(profile));
@@ -109,7 +108,7 @@ impl<R: Businesses> BusinessCache<R> {
         Ok(Some(profile))
     }
 
-    /// A business was changed here: look again.
+    /// Clears the cache after a business was changed by this process, and refreshes the snapshot.
     pub fn forget_all(&self) {
         self.by_phone.invalidate_all();
         self.by_id.invalidate_all();

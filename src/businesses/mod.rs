@@ -1,5 +1,5 @@
-//! Businesses as the edge and the worker look them up: a cache of the table, a snapshot for the time that PostgreSQL is
-//! away, and the Twilio account of each.
+//! Business look-ups for the edge and the workers: a cache of the table, a snapshot for outages of PostgreSQL, and the
+//! Twilio account of each business.
 
 mod accounts;
 mod cache;

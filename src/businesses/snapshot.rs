@@ -1,8 +1,8 @@
-//! The businesses as they were last seen, for when PostgreSQL is away: in memory, and in a bucket of JetStream for a
-//! process that starts meanwhile.
+//! A copy of all businesses for outages of PostgreSQL: in memory, and in a JetStream bucket for processes that start
+//! during an outage.
 //!
-//! Fed from the table, every few seconds; feeds [`super::BusinessCache`] and the accounts' signatures. It is asked only where
-//! the table does not answer. Auth tokens stay encrypted in it.
+//! It is refreshed from the table every few seconds. [`super::BusinessCache`] and the accounts' signature checks use it
+//! only if the table does not answer. Auth tokens stay encrypted in it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -19,11 +19,11 @@ use crate::adapters::postgres::{BusinessRecord, SigningKey, Store, StoreError};
 use crate::domain::business::Profile;
 use crate::domain::phone::PhoneNumber;
 
-/// How often the table is looked at.
+/// How often the table is read.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
-/// How long the table may take to answer before the snapshot does: a caller hears silence meanwhile.
+/// How long the table may take to answer before the snapshot is used: callers hear silence meanwhile.
 const LOOKUP_TIMEOUT: Duration = Duration::from_millis(600);
-/// While the table is known to be away, it is tried again this often; in between the snapshot answers at once.
+/// How often the table is tried while it is known to be unreachable; in between, the snapshot answers at once.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 
 /// A business in the snapshot.
@@ -46,16 +46,17 @@ struct Image {
 #[derive(Debug, Clone, Default)]
 pub struct BusinessSnapshot {
     image: Arc<RwLock<Image>>,
-    /// When the table was last found away, as long as it is.
+    /// When the table was last found unreachable; `None` while it answers.
     away: Arc<Mutex<Option<Instant>>>,
     changed: Arc<Notify>,
 }
 
 impl BusinessSnapshot {
-    /// Asks the table, or the snapshot where the table does not answer; its error where the snapshot does not know either.
+    /// Reads from the table or, if it does not answer, from the snapshot. If the snapshot has no answer either, returns
+    /// the table's error.
     ///
     /// # Errors
-    /// When the table is away, and what is asked for is not in the snapshot.
+    /// If the table is unreachable, and the snapshot does not contain the value.
     pub async fn or_fallback<T>(
         &self,
         table: impl Future<Output = Result<T, StoreError>>,
@@ -78,7 +79,7 @@ impl BusinessSnapshot {
         snapshot(self).ok_or(error)
     }
 
-    /// A business was changed here: the snapshot follows at once.
+    /// Refreshes the snapshot at once, after a business was changed by this process.
     pub fn look_again(&self) {
         self.changed.notify_one();
     }
@@ -104,17 +105,17 @@ impl BusinessSnapshot {
         }
     }
 
-    /// The business of a number.
+    /// The business that a number belongs to.
     pub fn by_phone(&self, phone: &PhoneNumber) -> Option<Arc<Profile>> {
         self.read(|image| image.by_phone.get(phone).cloned())
     }
 
-    /// One business.
+    /// A business by id.
     pub fn by_id(&self, id: &str) -> Option<Arc<Profile>> {
         self.read(|image| image.by_id.get(id).map(|mirrored| Arc::new(mirrored.shown())))
     }
 
-    /// The tokens that businesses have left for a Twilio account; `None` where there are none.
+    /// The tokens that businesses have stored for a Twilio account; `None` if there are none.
     pub fn signing_keys(&self, account_sid: &str) -> Option<Vec<SigningKey>> {
         let keys: Vec<SigningKey> = self.read(|image| {
             let of_account = image.by_id.values().filter(|m| m.twilio_account_sid.as_deref() == Some(account_sid));
@@ -127,7 +128,7 @@ impl BusinessSnapshot {
         (!keys.is_empty()).then_some(keys)
     }
 
-    /// Whether a business brings this Twilio account.
+    /// Whether a business has this Twilio account.
     pub fn knows_account(&self, account_sid: &str) -> bool {
         self.read(|image| image.accounts.contains(account_sid))
     }
@@ -161,7 +162,7 @@ impl Mirrored {
     }
 }
 
-/// Keeps the snapshot true until `shutdown`.
+/// Keeps the snapshot up to date until `shutdown`.
 pub async fn keep_snapshot(
     snapshot: BusinessSnapshot,
     store: Store,
@@ -180,7 +181,7 @@ pub async fn keep_snapshot(
     shutdown.run_until_cancelled(keeping).await;
 }
 
-/// Why the snapshot is as it was.
+/// Why the snapshot was not refreshed.
 #[derive(Debug, thiserror::Error)]
 enum KeepError {
     #[error(transparent)]
@@ -189,7 +190,7 @@ enum KeepError {
     Bucket(#[from] BucketError),
 }
 
-/// `bucket` is what the bucket holds, once it has been read.
+/// Refreshes the snapshot once. `bucket` caches the bucket's contents after they were first read.
 async fn keep_once(
     snapshot: &BusinessSnapshot,
     store: &Store,
@@ -200,7 +201,7 @@ async fn keep_once(
     if bucket.is_none() {
         match jetstream.mirrored().await {
             Ok(entries) => {
-                // Older than the table, and better than nothing.
+                // Older than the table, but better than nothing.
                 let readable = entries.values().filter_map(|entry| serde_json::from_slice(entry).ok());
                 if table.is_err() {
                     snapshot.replace(readable);

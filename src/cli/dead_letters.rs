@@ -1,4 +1,4 @@
-//! `nevermisscall dead-letters`: what could not be processed, listed and put back.
+//! `nevermisscall dead-letters`: lists and replays messages that could not be processed.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use crate::adapters::postgres::Store;
 use crate::config::{ConfigError, Rate, Secret, Settings};
 use crate::dead_letters::{DeadLetters, Letter, LetterFilter, Order, Replayed, Status};
 
-/// Who put a letter back, as it is noted.
+/// Who requested a replay, as it is recorded.
 const ASKED_BY: &str = "the command line";
 /// How many letters are read at once.
 const PAGE: usize = 200;
@@ -23,42 +23,42 @@ pub(super) enum DeadLettersCommand {
     List {
         #[command(flatten)]
         which: Which,
-        /// Only those that stand here: waiting, queued or replayed.
+        /// Only those with this status: waiting, queued or replayed.
         #[arg(long)]
         status: Option<Status>,
-        /// How many, at the most.
+        /// At most this many.
         #[arg(long, default_value_t = 50)]
         limit: usize,
     },
-    /// Put them back to where they came from.
+    /// Replay them: publish them again, each at most once.
     Replay {
-        /// These: their sequences in NMC_DEAD.
+        /// Only these, by their sequences in NMC_DEAD.
         #[arg(value_name = "ID", required_unless_present_any = ["reason", "business", "subject", "all"])]
         ids: Vec<u64>,
         #[command(flatten)]
         which: Which,
-        /// All that wait.
+        /// All that are waiting.
         #[arg(long)]
         all: bool,
-        /// How many, at the most; the oldest first.
+        /// At most this many, oldest first.
         #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
         max: usize,
-        /// How fast; NMC_REPLAY_RATE unless said otherwise.
+        /// How fast; the default is NMC_REPLAY_RATE.
         #[arg(long)]
         rate: Option<Rate>,
     },
 }
 
-/// Which letters are meant.
+/// Selects letters.
 #[derive(Debug, Args)]
 pub(super) struct Which {
     /// Only those with this reason.
     #[arg(long)]
     reason: Option<String>,
-    /// Only this business's.
+    /// Only those of this business.
     #[arg(long, value_name = "ID")]
     business: Option<String>,
-    /// Only those whose subject begins so.
+    /// Only those whose subject begins with this.
     #[arg(long)]
     subject: Option<String>,
 }
@@ -73,13 +73,13 @@ impl Which {
 }
 
 impl DeadLettersCommand {
-    /// Puts these back.
+    /// The command that replays these letters.
     pub(super) fn replay(ids: Vec<u64>) -> Self {
         Self::Replay { ids, which: Which::ANY, all: false, max: usize::MAX, rate: None }
     }
 }
 
-/// What these commands need of the configuration.
+/// The configuration that these commands need.
 pub(super) struct Addresses {
     database_url: Secret,
     nats_url: String,
@@ -139,7 +139,7 @@ fn show(letter: &Letter) {
     );
 }
 
-/// Puts letters back, no faster than a rate.
+/// Replays letters, no faster than a rate.
 struct Replay<'a> {
     letters: &'a DeadLetters,
     pace: tokio::time::Interval,
@@ -166,7 +166,7 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    /// Those that are there now: what fails again and comes back meanwhile is left for the next time.
+    /// Replays the letters that exist now. Letters that arrive meanwhile are left for the next call.
     async fn all(&mut self, filter: &LetterFilter, max: usize) -> anyhow::Result<()> {
         let newest = self.letters.newest().await?;
         let (mut left, mut after) = (max, None);

@@ -20,14 +20,14 @@ use crate::telemetry;
 
 use dead_letters::DeadLettersCommand;
 
-/// Exit status of a configuration that cannot be used.
+/// Exit status for an invalid configuration.
 const BAD_CONFIGURATION: u8 = 2;
 
 /// Turns a missed call into a conversation.
 #[derive(Debug, Parser)]
 #[command(name = "nevermisscall", version)]
 struct Cli {
-    /// A TOML file with the same keys as the environment, which wins over it.
+    /// A TOML file with the same keys as the environment, which takes precedence.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -36,27 +36,27 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run edge and worker in one process.
+    /// Run the edge and the worker in one process.
     Serve,
     /// Run the HTTP edge only.
     Edge,
-    /// Run the pipelines only.
+    /// Run the worker only.
     Worker,
     /// Bring the database up to date.
     Migrate,
-    /// The streams and consumers of JetStream.
+    /// Manage the streams and consumers of JetStream.
     Streams {
         #[command(subcommand)]
         command: StreamsCommand,
     },
-    /// The App Server's keys.
+    /// Manage the App Server's API keys.
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
     },
     /// Print the OpenAPI document.
     Openapi,
-    /// What could not be processed, and again.
+    /// List and replay messages that could not be processed.
     DeadLetters {
         #[command(subcommand)]
         command: DeadLettersCommand,
@@ -79,32 +79,32 @@ enum StreamsCommand {
 
 #[derive(Debug, Subcommand)]
 enum KeysCommand {
-    /// Make a key and print it, this once.
+    /// Create a key and print it; it is not shown again.
     Create {
-        /// What to call it.
+        /// A name for the key.
         #[arg(long)]
         name: String,
         /// Only for this business; may be repeated. Without it, for all.
         #[arg(long = "business", value_name = "ID")]
         businesses: Vec<String>,
-        /// It may read, and change nothing.
+        /// The key may only read.
         #[arg(long)]
         read_only: bool,
-        /// It may add phone numbers to its businesses, and Twilio accounts; and phones that it puts count at once. A key for
-        /// all businesses may in any case.
+        /// The key may add phone numbers and Twilio accounts to its businesses, and phones that it puts need no
+        /// confirmation. A key for all businesses always may.
         #[arg(long, conflicts_with = "read_only")]
         numbers: bool,
     },
-    /// List the keys; they themselves are not shown again.
+    /// List the keys, without their secret values.
     List,
     /// Revoke a key.
     Revoke {
-        /// Its id.
+        /// The id of the key.
         id: Uuid,
     },
 }
 
-/// Runs the command that was asked for.
+/// Runs the command given on the command line.
 pub async fn run() -> ExitCode {
     let cli = Cli::parse();
     telemetry::init_logs();
@@ -185,7 +185,7 @@ async fn serve(config: Config, role: Role) -> anyhow::Result<()> {
     app.run(asked_to_stop).await
 }
 
-/// Whoever waits for the file finds it whole.
+/// Writes a file atomically: a reader never sees a part of it.
 fn write_whole(file: &Path, text: &str) -> std::io::Result<()> {
     let unfinished = file.with_extension("unfinished");
     std::fs::write(&unfinished, text)?;

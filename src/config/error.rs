@@ -1,18 +1,17 @@
-//! The one error of configuration: everything that is missing or wrong, by variable name.
+//! The configuration error: every missing or invalid variable, by name.
 //!
-//! Fed by [`super::settings`] and the reader of [`super::Config`]; shown to the operator at start-up. A reason never
-//! repeats the value it complains about: any of them may hold a password.
+//! Shown to the operator at start-up. A reason never repeats the value, which may contain a password.
 
 use std::fmt;
 
 /// What is missing or wrong about one variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The variable, or the file where the file itself is at fault.
+    /// The variable, or the file if the file itself is invalid.
     pub name: String,
     /// Why it was not accepted; never the value.
     pub reason: String,
-    /// What a good value looks like.
+    /// A valid value.
     pub example: Option<&'static str>,
 }
 
@@ -32,7 +31,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Every problem of a configuration at once; displayed as one line each.
+/// All problems of a configuration, displayed as one line each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
     problems: Vec<Problem>,

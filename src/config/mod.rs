@@ -1,8 +1,7 @@
-//! Configuration: what the process is told before it starts.
+//! Configuration, from the environment and an optional TOML file ([`Settings`]).
 //!
-//! Fed by the environment and an optional TOML file ([`Settings`]); feeds everything that is wired at start-up
-//! ([`Config`]). Guarantees that a `Config` is complete and every value in it sound, that whatever is missing or wrong is
-//! reported at once and by name, and that no error or debug output shows a secret.
+//! A [`Config`] is complete and every value in it is valid. All missing or invalid variables are reported at once, by
+//! name. No error or debug output shows a secret.
 
 mod error;
 mod parse;
@@ -30,7 +29,7 @@ use reader::Reader;
 pub struct Config {
     /// Address of the HTTP edge.
     pub bind: SocketAddr,
-    /// How many connections the edge holds at once; none: as many as descriptors allow, 1,500 at the most.
+    /// How many connections the edge holds at once; `None`: as many as descriptors allow, at most 1,500.
     pub max_connections: Option<usize>,
     /// Whether `/docs` is shown.
     pub docs: bool,
@@ -38,7 +37,7 @@ pub struct Config {
     pub public_url: PublicUrl,
     /// PostgreSQL, with its password.
     pub database_url: Secret,
-    /// One or several NATS servers, separated by commas; may carry credentials, so never logged.
+    /// One or more NATS servers, separated by commas; may contain credentials, so never logged.
     pub nats_url: String,
     /// How many nodes of the cluster each stream is kept on.
     pub nats_replicas: u8,
@@ -46,7 +45,7 @@ pub struct Config {
     pub redis_url: Secret,
     /// The main Twilio account.
     pub twilio: TwilioConfig,
-    /// The AI that answers.
+    /// The connection to DispatchBot.
     pub dispatchbot: DispatchBotConfig,
     /// Bootstrap keys of the App Server.
     pub api_keys: Vec<Secret>,
@@ -54,31 +53,31 @@ pub struct Config {
     pub window: WindowConfig,
     /// How long a call rings at the business before it counts as missed; whole seconds.
     pub dial_timeout: Duration,
-    /// Segments per sender number.
+    /// SMS segments per sender number.
     pub send_rate: Rate,
-    /// AI replies per conversation.
+    /// The most AI replies per conversation.
     pub ai_max: Rate,
     /// Accepted REST requests per API key.
     pub rate_limit: Rate,
     /// How long after an attempt with unknown outcome the message list may prove that nothing was sent.
     pub reconcile_after: Duration,
-    /// How long each of those who are told of an emergency has to take over, before the next one is told.
+    /// How long each person alerted about an emergency has to take over before the next one is alerted.
     pub alert_every: Duration,
-    /// At most one missed-call text per caller and business in this time.
+    /// Cooldown: at most one missed-call text per caller and business in this time.
     pub missed_call_cooldown: Duration,
-    /// A text after the end opens the conversation again within this time.
+    /// A text within this time after the end reopens the conversation.
     pub reopen_within: Duration,
-    /// Conversations in which nothing has happened for so long are deleted.
+    /// Conversations without activity for this time are deleted.
     pub keep: Duration,
-    /// What fails so often is put aside as a dead letter.
+    /// A message that fails this many times becomes a dead letter.
     pub max_deliveries: u64,
-    /// Queued dead letters that are put back, by all processes together.
+    /// Rate at which queued dead letters are replayed, across all processes.
     pub replay_rate: Rate,
     /// How many webhooks may wait to be processed before further ones are answered 503.
     pub max_backlog: u64,
-    /// Whether Twilio is asked if the numbers of businesses are in their accounts.
+    /// Whether to ask Twilio if the numbers of businesses are in their accounts.
     pub verify_numbers: bool,
-    /// Encrypts the auth tokens of businesses at rest; without it none can be stored.
+    /// Encrypts the stored auth tokens of businesses; without it none can be stored.
     pub token_key: Option<SecretKey>,
 }
 
@@ -89,24 +88,24 @@ pub struct TwilioConfig {
     pub account_sid: String,
     /// Signs webhooks and authenticates REST calls.
     pub auth_token: Secret,
-    /// Accepted beside it while the token is rotated.
+    /// Also accepted while the token is rotated.
     pub auth_token_next: Option<Secret>,
-    /// Base of the REST API, without trailing slash.
+    /// Base URL of the REST API, without trailing slash.
     pub api_url: String,
 }
 
-/// The AI that answers.
+/// The connection to DispatchBot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DispatchBotConfig {
     /// Its base URL, without trailing slash.
     pub url: String,
-    /// The key it knows us by.
+    /// The key that authenticates us.
     pub api_key: Secret,
-    /// How requests and answers are written.
+    /// The format of requests and answers.
     pub dialect: Dialect,
 }
 
-/// The form of DispatchBot's requests and answers.
+/// The format of DispatchBot's requests and answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// `POST /v1/conversations/analyze`.
@@ -118,23 +117,23 @@ pub enum Dialect {
 pub struct WindowConfig {
     /// How long a person has to answer before the AI does.
     pub hold: Duration,
-    /// Debounce: how long nothing must have come.
+    /// Debounce: the pause after the last message.
     pub quiet: Duration,
-    /// The bound on it all; at least `hold` and at least `quiet`.
+    /// The upper bound; at least `hold` and at least `quiet`.
     pub max: Duration,
 }
 
 impl Config {
-    /// Judges the settings.
+    /// Parses and validates the settings.
     ///
     /// # Errors
-    /// With every missing and every bad variable, by name.
+    /// Lists every missing and every invalid variable, by name.
     pub fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
         Reader::new(settings).read()
     }
 }
 
-/// Shows addresses only: several values are, or may carry, secrets.
+/// Shows no value that is or may contain a secret.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")

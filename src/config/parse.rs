@@ -1,7 +1,7 @@
-//! Parsers of single values: text in, a typed value or the reason why not.
+//! Parsers of single values: from text to a typed value, or the reason why not.
 //!
-//! Fed by [`super::settings`] with trimmed, non-empty text; feed [`super::Config`]. A reason is a fixed text and never
-//! repeats the value, which may be a secret.
+//! [`super::settings`] passes trimmed, non-empty text. A reason is a fixed text and never repeats the value, which may
+//! be a secret.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,15 +16,15 @@ use super::public_url::{PublicUrl, web_url};
 use super::rate::Rate;
 use super::secret::{Secret, SecretKey};
 
-/// A value, or the reason why the text is not one.
+/// A value, or the reason why the text is invalid.
 pub(super) type Parsed<T> = Result<T, String>;
 
-/// Longer durations are taken for mistakes: nothing here waits for more than a day.
+/// Longer durations are rejected as mistakes: nothing here waits for more than a day.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 const SHORTEST_KEPT: Duration = Duration::from_secs(100 * 24 * 60 * 60);
 const LONGEST_KEPT: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
 
-/// Redis and its twin, over TCP, TLS and Unix sockets.
+/// Redis and Valkey, over TCP, TLS and Unix sockets.
 const REDIS_SCHEMES: &[&str] = &["redis", "rediss", "valkey", "valkeys", "redis+unix", "valkey+unix", "unix"];
 
 const ANY_PADDING: GeneralPurposeConfig =
@@ -46,7 +46,7 @@ pub(super) fn public_url(text: &str) -> Parsed<PublicUrl> {
     text.parse().map_err(|error: super::PublicUrlError| error.to_string())
 }
 
-/// The base of an API that we call: credentials have variables of their own.
+/// The base URL of an API that we call. Credentials have separate variables.
 pub(super) fn api_url(text: &str) -> Parsed<String> {
     let url = web_url(text).ok_or("not an http or https URL with a host")?;
     if !url.username().is_empty() || url.password().is_some() {
@@ -66,7 +66,7 @@ pub(super) fn redis_url(text: &str) -> Parsed<Secret> {
     with_scheme(text, REDIS_SCHEMES).ok_or_else(|| "not a redis URL".to_owned())
 }
 
-/// Comma-separated servers, each `host`, `host:port`, `nats://…` or `tls://…`; given back without blanks.
+/// Comma-separated servers, each `host`, `host:port`, `nats://…` or `tls://…`; returned without blanks.
 pub(super) fn nats_servers(text: &str) -> Parsed<String> {
     let servers: Vec<&str> = text.split(',').map(str::trim).collect();
     if servers.iter().all(|server| is_nats_server(server)) {
@@ -76,7 +76,7 @@ pub(super) fn nats_servers(text: &str) -> Parsed<String> {
     }
 }
 
-/// Goes into the path of REST calls, so its characters are limited to harmless ones.
+/// An account SID is part of the path of REST calls, so only harmless characters are allowed.
 pub(super) fn account_sid(text: &str) -> Parsed<String> {
     let harmless = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     if text.starts_with("AC") && text.bytes().all(harmless) {
@@ -86,7 +86,7 @@ pub(super) fn account_sid(text: &str) -> Parsed<String> {
     }
 }
 
-/// A token that travels in an HTTP header.
+/// A token that is sent in an HTTP header.
 pub(super) fn token(text: &str) -> Parsed<Secret> {
     if text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(Secret::new(text))
@@ -115,7 +115,7 @@ pub(super) fn duration(text: &str) -> Parsed<Duration> {
     }
 }
 
-/// How long conversations are kept. Dead letters may be put back for 90 days, and must find what was processed then.
+/// How long conversations are kept. Dead letters can be replayed for 90 days, and must find what was processed then.
 pub(super) fn keep(text: &str) -> Parsed<Duration> {
     match humantime::parse_duration(text) {
         Ok(duration) if (SHORTEST_KEPT..=LONGEST_KEPT).contains(&duration) => Ok(duration),
@@ -141,12 +141,12 @@ pub(super) fn rate(text: &str) -> Parsed<Rate> {
     text.parse().map_err(|error: super::RateError| error.to_string())
 }
 
-/// Fewer than these would be taken by a proxy and a few event streams.
+/// At least 16: a proxy and a few event streams would use up fewer.
 pub(super) fn connections(text: &str) -> Parsed<usize> {
     text.parse().ok().filter(|count| *count >= 16).ok_or_else(|| "not a whole number of 16 or more".to_owned())
 }
 
-/// As words, or as TOML's booleans.
+/// Accepts words and TOML's booleans.
 pub(super) fn on_or_off(text: &str) -> Parsed<bool> {
     match text {
         "on" | "true" => Ok(true),
@@ -159,7 +159,7 @@ pub(super) fn count(text: &str) -> Parsed<u64> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "not a whole number above zero".to_owned())
 }
 
-/// 32 bytes in base64, of either alphabet, padded or not.
+/// 32 bytes in base64, standard or URL-safe, padded or not.
 pub(super) fn token_key(text: &str) -> Parsed<SecretKey> {
     let alphabet = if text.contains(['-', '_']) { alphabet::URL_SAFE } else { alphabet::STANDARD };
     GeneralPurpose::new(&alphabet, ANY_PADDING)

@@ -1,24 +1,24 @@
 //! The base URL under which Twilio reaches us.
 //!
-//! Fed by the configuration; signatures are checked against it and callbacks are built from it. It is kept exactly as
-//! written, apart from a trailing slash: Twilio signs the characters it was given, not a normalised form of them.
+//! Signatures are checked against it and callback URLs are built from it. It is kept exactly as written, apart from a
+//! trailing slash: Twilio signs the exact characters, not a normalised form.
 
 use std::fmt;
 use std::str::FromStr;
 
 use url::Url;
 
-/// An `http` or `https` base URL, its characters as the operator wrote them.
+/// An `http` or `https` base URL, exactly as the operator wrote it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicUrl(String);
 
 /// Why a text is not a public URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PublicUrlError {
-    /// Not an absolute URL of the web.
+    /// Not an absolute `http` or `https` URL.
     #[error("not an http or https URL with a host")]
     NotWeb,
-    /// A base must be extensible by a path.
+    /// It must be possible to append a path to a base URL.
     #[error("must have neither query nor fragment")]
     QueryOrFragment,
 }
@@ -29,7 +29,7 @@ impl PublicUrl {
         &self.0
     }
 
-    /// The base followed by a path (with its query), joined by exactly one slash and otherwise untouched.
+    /// The base followed by a path (with its query), joined by exactly one slash and otherwise unchanged.
     pub fn join(&self, path_and_query: &str) -> String {
         match path_and_query.as_bytes().first() {
             None | Some(b'/' | b'?') => format!("{}{path_and_query}", self.0),
@@ -50,7 +50,7 @@ impl FromStr for PublicUrl {
     }
 }
 
-/// Shows the URL without the user info it may carry.
+/// Hides user info in the URL.
 impl fmt::Debug for PublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, rest) = self.0.split_once("://").unwrap_or(("", &self.0));
@@ -64,7 +64,7 @@ impl fmt::Debug for PublicUrl {
     }
 }
 
-/// Parses a URL as the web knows it; blanks, control and non-ASCII characters are refused, for they would be re-encoded.
+/// Parses an `http` or `https` URL; refuses blanks, control and non-ASCII characters, which would be re-encoded.
 pub(super) fn web_url(text: &str) -> Option<Url> {
     let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     let (_, rest) = text.split_once("://")?;

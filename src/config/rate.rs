@@ -1,18 +1,17 @@
-//! A rate: so many per so much time, written `30/h`.
+//! A rate: a count per time unit, written `30/h`.
 //!
-//! Fed by the configuration; used by the API's limiter, the SMS pacing and the limit on AI replies. The count is never
-//! zero and the interval between two is never zero.
+//! Used by the API's rate limiter, the send rate and the limit on AI replies. Neither the count nor the interval is
+//! ever zero.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// At most `count` in any `per`.
+/// At most `count` in any period of length `per`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// How many; at least one when parsed.
+    /// At least one if parsed.
     pub count: u32,
-    /// In how much time.
     pub per: Duration,
 }
 
@@ -22,7 +21,7 @@ pub struct Rate {
 pub struct RateError;
 
 impl Rate {
-    /// The time between two, when they are spread evenly.
+    /// The time between two events that are spread evenly.
     pub fn interval(&self) -> Duration {
         self.per / self.count.max(1)
     }

@@ -1,7 +1,6 @@
-//! Turns settings into the configuration, variable by variable.
+//! Reads the configuration from the settings, variable by variable.
 //!
-//! Fed by [`super::settings`]; gives a complete [`Config`], or else every problem there is: no variable goes unread because
-//! an earlier one was bad.
+//! Returns a complete [`Config`] or all problems: every variable is read, even if an earlier one was invalid.
 
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use super::settings::Settings;
 use super::variables::{self, Variable};
 use super::{Config, DispatchBotConfig, TwilioConfig, WindowConfig};
 
-/// Takes one variable after the other and remembers what is wrong with them.
+/// Reads one variable after another and collects their problems.
 pub(super) struct Reader<'a> {
     settings: &'a Settings,
     problems: Vec<Problem>,
@@ -29,7 +28,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads all variables before giving up on any, so that every problem is found.
+    /// Reads all variables before it returns, so that every problem is found.
     fn config(&mut self) -> Option<Config> {
         let bind = self.take(variables::BIND, parse::socket_address);
         let max_connections = self.take(variables::MAX_CONNECTIONS, parse::connections);
@@ -112,7 +111,7 @@ impl<'a> Reader<'a> {
         Some(window)
     }
 
-    /// `None` when an optional variable is off, or when there is a problem, which is then on the list.
+    /// `None` if an optional variable is not set, or if there is a problem, which is then added to the list.
     fn take<T>(&mut self, variable: Variable, parse: fn(&str) -> Parsed<T>) -> Option<T> {
         self.settings.value(variable, parse).unwrap_or_else(|problem| {
             self.problems.push(problem);

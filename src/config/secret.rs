@@ -1,13 +1,13 @@
 //! Values that must never be shown: a text and a 256-bit key.
 //!
-//! Fed by the configuration and by decryption; read through `expose`, which makes every use easy to find. Neither has a
-//! `Display`, neither can be serialised, `Debug` shows only that there is one, and comparison takes constant time.
+//! They are read through `expose`, which makes every use easy to find. They have no `Display` and cannot be serialised,
+//! `Debug` hides the value, and comparison takes constant time.
 
 use std::fmt;
 
 use subtle::ConstantTimeEq;
 
-/// A secret text: a token, a key, a URL with a password in it.
+/// A secret text: a token, a key, or a URL with a password.
 #[derive(Clone)]
 pub struct Secret(String);
 
@@ -17,7 +17,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself, for the one place that needs it.
+    /// The text itself. Call this only at the place that needs it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -48,12 +48,11 @@ impl fmt::Debug for Secret {
 pub struct SecretKey([u8; 32]);
 
 impl SecretKey {
-    /// Wraps the bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes themselves, for the one place that needs them.
+    /// The bytes themselves. Call this only at the place that needs them.
     pub fn expose(&self) -> &[u8; 32] {
         &self.0
     }

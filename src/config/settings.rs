@@ -1,8 +1,8 @@
 //! Raw settings: one map from variable name to text, merged from a TOML file and the environment.
 //!
-//! Fed by the command line (the file) and the process environment; feeds [`super::Config`], and directly those commands
-//! that need a single address. The environment wins over the file, an empty variable counts as not set, and a name in
-//! the file that means nothing is an error: a typo there must be seen, not ignored.
+//! Used by [`super::Config`], and directly by commands that need a single address. The environment takes precedence
+//! over the file, an empty variable counts as not set, and an unknown name in the file is an error, so that typos are
+//! noticed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,17 +13,17 @@ use super::parse::{self, Parsed};
 use super::secret::Secret;
 use super::variables::{self, Absent, Variable};
 
-/// The settings as text, not yet judged.
+/// The settings as text, not yet validated.
 #[derive(Clone, Default)]
 pub struct Settings {
     values: BTreeMap<String, String>,
 }
 
 impl Settings {
-    /// Reads the file, if one is given, and lays the environment over it.
+    /// Reads the file, if one is given. The environment overrides its values.
     ///
     /// # Errors
-    /// When the file cannot be read, is not TOML, or holds a name or a kind of value that no variable has.
+    /// If the file cannot be read, is not TOML, or contains an unknown name or an unsupported type of value.
     pub fn read(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         let mut values = match file {
             Some(path) => read_file(path)?,
@@ -34,55 +34,55 @@ impl Settings {
         Ok(Self { values })
     }
 
-    /// The text of a variable, as it was set; `None` when absent or blank.
+    /// The text of a variable, as it was set; `None` if absent or blank.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str).filter(|value| !value.trim().is_empty())
     }
 
-    /// PostgreSQL's address alone.
+    /// Reads only the URL of PostgreSQL.
     ///
     /// # Errors
-    /// When it is missing or not a PostgreSQL URL.
+    /// If it is missing or not a PostgreSQL URL.
     pub fn database_url(&self) -> Result<Secret, ConfigError> {
         self.one(variables::DATABASE_URL, parse::postgres_url)
     }
 
-    /// The NATS servers alone, comma-separated.
+    /// Reads only the NATS servers, comma-separated.
     ///
     /// # Errors
-    /// When they are missing or one is not a NATS address.
+    /// If they are missing or one is not a NATS address.
     pub fn nats_url(&self) -> Result<String, ConfigError> {
         self.one(variables::NATS_URL, parse::nats_servers)
     }
 
-    /// How many nodes each stream is kept on, alone.
+    /// Reads only the number of nodes that each stream is kept on.
     ///
     /// # Errors
-    /// When it is set and not such a number.
+    /// If it is set and invalid.
     pub fn nats_replicas(&self) -> Result<u8, ConfigError> {
         self.one(variables::NATS_REPLICAS, parse::replicas)
     }
 
-    /// Redis's address alone.
+    /// Reads only the URL of Redis.
     ///
     /// # Errors
-    /// When it is missing or not a Redis URL.
+    /// If it is missing or not a Redis URL.
     pub fn redis_url(&self) -> Result<Secret, ConfigError> {
         self.one(variables::REDIS_URL, parse::redis_url)
     }
 
-    /// The rate of replays alone.
+    /// Reads only the rate of replays.
     ///
     /// # Errors
-    /// When it is set and not a rate.
+    /// If it is set and not a rate.
     pub fn replay_rate(&self) -> Result<super::Rate, ConfigError> {
         self.one(variables::REPLAY_RATE, parse::rate)
     }
 
-    /// The address of the HTTP edge alone.
+    /// Reads only the address of the HTTP edge.
     ///
     /// # Errors
-    /// When it is set and not a socket address.
+    /// If it is set and not a socket address.
     pub fn bind(&self) -> Result<std::net::SocketAddr, ConfigError> {
         self.one(variables::BIND, parse::socket_address)
     }
@@ -130,7 +130,7 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
     let name = path.display().to_string();
     let text =
         std::fs::read_to_string(path).map_err(|error| Problem::new(&name, format!("cannot be read: {error}"), None))?;
-    // The parser's own display quotes the faulty line, which may hold a secret: only its position is told.
+    // The parser's own message quotes the invalid line, which may contain a secret, so only the line number is shown.
     let table: toml::Table = toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(&text, span.start));
         Problem::new(&name, format!("not valid TOML in line {line}"), Some(r#"NMC_WINDOW_HOLD = "60s""#))
@@ -173,7 +173,7 @@ mod tests {
         pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
     }
 
-    /// A file that is gone when the test ends.
+    /// A file that is deleted when the test ends.
     struct TempFile(PathBuf);
 
     impl TempFile {

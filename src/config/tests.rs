@@ -1,4 +1,4 @@
-//! What a configuration as a whole accepts and reports.
+//! Tests of the whole configuration.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,16 +1,16 @@
-//! The table of configuration variables: each name with its default and an example of a good value.
+//! The table of configuration variables: each name with its default and an example of a valid value.
 //!
-//! Feeds [`super::settings`], which knows from it what a file may hold, and the reader of [`super::Config`], which takes
-//! defaults and examples from it. A variable that is not in the table does not exist.
+//! [`super::settings`] accepts only these names in a file, and the reader of [`super::Config`] takes defaults and
+//! examples from here.
 
 /// What happens when a variable is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Absent {
     /// Start-up fails.
     Missing,
-    /// This text is read as if it had been set.
+    /// This text is used instead.
     Default(&'static str),
-    /// The feature behind it stays off.
+    /// The feature stays off.
     Off,
 }
 
@@ -34,7 +34,7 @@ const fn optional(name: &'static str, example: &'static str) -> Variable {
     variable(name, Absent::Off, example)
 }
 
-/// A default is its own example.
+/// The default is also the example.
 const fn default(name: &'static str, value: &'static str) -> Variable {
     variable(name, Absent::Default(value), value)
 }
@@ -75,7 +75,7 @@ pub(super) const MAX_BACKLOG: Variable = default("NMC_MAX_BACKLOG", "100000");
 pub(super) const VERIFY_NUMBERS: Variable = default("NMC_VERIFY_NUMBERS", "on");
 pub(super) const TOKEN_KEY: Variable = optional("NMC_TOKEN_KEY", "the output of `openssl rand -base64 32`");
 
-/// Every variable there is, in the order in which problems are reported.
+/// All variables: the names that a configuration may have.
 pub(super) const ALL: &[Variable] = &[
     BIND,
     MAX_CONNECTIONS,

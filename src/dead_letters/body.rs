@@ -1,4 +1,4 @@
-//! What a letter holds, as it lies in NMC_DEAD.
+//! The body of a dead letter, as stored in NMC_DEAD.
 
 use std::collections::BTreeMap;
 
@@ -11,48 +11,46 @@ use serde::{Deserialize, Serialize};
 use crate::domain::phone::PhoneNumber;
 use crate::stream::DeadLetter;
 
-/// A letter, as it is written and read.
+/// The body of a dead letter, as it is written and read.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeadLetterBody {
-    /// Why it could not be processed, in a word.
+    /// Why it could not be processed, as a code.
     pub reason: String,
-    /// The same in particular, the last error included; may quote the message, so it is not for logs.
+    /// The details, including the last error; may quote the message, so never log it.
     pub detail: String,
-    /// The subject that it was published on; one that begins with `nmc.edge.` never was.
+    /// The subject of the message. Nothing is ever published on a subject that begins with `nmc.edge.`.
     pub subject: String,
-    /// Whose it is, as far as it is known.
+    /// The business that it belongs to, if known.
     #[serde(default)]
     pub business_id: Option<String>,
-    /// Its place in its stream.
+    /// Its sequence in its stream.
     pub stream_sequence: u64,
-    /// How often it had been tried.
+    /// How often it had been delivered.
     pub delivery_count: u64,
     /// When it was published.
     pub first_seen: DateTime<Utc>,
     /// Its headers.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// What it held.
+    /// Its payload.
     pub payload: Kept,
 }
 
-/// A payload: what can be read is kept readable, what is no text to the byte.
+/// A payload: UTF-8 stays readable, other bytes are kept exactly.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kept {
-    /// Text.
     Text(String),
-    /// Anything else.
+    /// Bytes that are not UTF-8.
     Base64(String),
 }
 
-/// A payload that says it is base64, and is not.
+/// A payload marked as base64 that is not valid base64.
 #[derive(Debug, thiserror::Error)]
 #[error("its payload is not the base64 that it says it is: {0}")]
 pub struct KeptError(#[from] base64::DecodeError);
 
 impl Kept {
-    /// These bytes.
     pub fn of(bytes: &Bytes) -> Self {
         match std::str::from_utf8(bytes) {
             Ok(text) => Self::Text(text.to_owned()),
@@ -60,10 +58,10 @@ impl Kept {
         }
     }
 
-    /// As it was.
+    /// The original bytes.
     ///
     /// # Errors
-    /// Where it was written by somebody else, and wrongly.
+    /// If the base64 is invalid, which this code never writes.
     pub fn bytes(&self) -> Result<Bytes, KeptError> {
         match self {
             Self::Text(text) => Ok(Bytes::copy_from_slice(text.as_bytes())),
@@ -73,7 +71,7 @@ impl Kept {
 }
 
 impl DeadLetterBody {
-    /// What is kept of a message that could not be processed.
+    /// The body for a message that could not be processed.
     pub fn of(letter: &DeadLetter, business_id: Option<String>) -> Self {
         Self {
             reason: letter.reason.code().to_owned(),
@@ -90,15 +88,15 @@ impl DeadLetterBody {
 }
 
 impl DeadLetterBody {
-    /// As it is written.
+    /// The JSON to store.
     pub fn json(&self) -> String {
-        // Texts, numbers and times: there is none of them that JSON cannot hold.
+        // Cannot fail: JSON can represent every text, number and time.
         serde_json::to_value(self).unwrap_or_default().to_string()
     }
 }
 
 impl DeadLetterBody {
-    /// Whether it tells of a phone number, in plain or as a form writes it.
+    /// Whether it contains a phone number, plain or form-encoded.
     pub fn mentions(&self, phone: &PhoneNumber) -> bool {
         let payload = self.payload.bytes().unwrap_or_default();
         let (payload, digits) = (String::from_utf8_lossy(&payload), phone.as_str().trim_start_matches('+'));
@@ -112,7 +110,7 @@ impl DeadLetterBody {
     }
 }
 
-/// Leaves out what may hold a customer's words.
+/// Omits the fields that may contain a customer's words.
 impl std::fmt::Debug for DeadLetterBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DeadLetterBody")
@@ -123,7 +121,7 @@ impl std::fmt::Debug for DeadLetterBody {
     }
 }
 
-/// Never shows what it holds.
+/// Never shows the payload.
 impl std::fmt::Debug for Kept {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Kept(…)")

@@ -1,4 +1,4 @@
-//! Whose a letter is: keys of one business see its letters only.
+//! Finds the business that a letter belongs to: a key of one business sees only its letters.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::domain::phone::PhoneNumber;
 use crate::stream::DeadLetter;
 use crate::webhook::{EDGE_SUBJECT, Inbound, Webhook, form, signer_in};
 
-/// A letter is kept without its business where that takes longer to find out.
+/// A letter is stored without its business if the look-up takes longer.
 const LOOKUP_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Finds out whose letters are.
+/// Looks up the businesses that letters belong to.
 #[derive(Debug, Clone)]
 pub struct Attribution {
     business_cache: BusinessCache,
@@ -30,12 +30,11 @@ enum LookUpError {
 }
 
 impl Attribution {
-    /// Looks here.
     pub fn new(business_cache: BusinessCache, store: Store) -> Self {
         Self { business_cache, store }
     }
 
-    /// The business that a letter belongs to; `None` where there is none, or it cannot be found out now.
+    /// The business that a letter belongs to; `None` if there is none or the look-up fails.
     pub async fn business_of(&self, letter: &DeadLetter) -> Option<String> {
         match tokio::time::timeout(LOOKUP_TIMEOUT, self.look_up(letter)).await {
             Ok(Ok(business_id)) => business_id,
@@ -65,7 +64,7 @@ impl Attribution {
                 Err(_) => Ok(None),
             };
         }
-        // Timers, tasks and events end in their conversation.
+        // Subjects of timers, tasks and events end in the conversation's id.
         match letter.subject.rsplit('.').next().and_then(|token| token.parse().ok()) {
             Some(conversation_id) => self.by_conversation(conversation_id, &Signer::MAIN).await,
             None => Ok(None),
@@ -109,7 +108,7 @@ impl Attribution {
         }
     }
 
-    /// The business, unless another one's account has signed what the letter holds.
+    /// The business, unless the account of another business signed the webhook.
     async fn spoken_for(&self, business_id: &str, signer: &Signer) -> Result<Option<String>, LookUpError> {
         if signer.own_account.is_none() {
             return Ok(Some(business_id.to_owned()));

@@ -1,53 +1,50 @@
-//! Looking through NMC_DEAD, block by block: newest first for who reads, oldest first for who puts back.
+//! Searches NMC_DEAD block by block: newest first for listing, oldest first for replay.
 
 use crate::adapters::jetstream::StoredLetter;
 use crate::text_enum;
 
 use super::{DeadLetterBody, DeadLetters, DeadLettersError, Letter};
 
-/// How many sequences are asked for at once.
+/// How many sequences are requested at once.
 const BLOCK: u64 = 200;
-/// How many are looked at for one page: where few match, a page may hold fewer than it could, and still lead on.
+/// How many sequences are searched for one page. If few match, a page may be short and still have a next page.
 const LOOKED_AT: u64 = 10_000;
 
 text_enum! {
-    /// Where a letter stands.
+    /// The replay status of a letter.
     pub enum Status {
-        /// It has not been put back.
+        /// Neither replayed nor queued for it.
         Waiting = "waiting",
-        /// It will be, in its turn.
+        /// Queued for replay.
         Queued = "queued",
-        /// It was put back.
         Replayed = "replayed",
     }
 }
 
-/// In which order letters are looked at.
+/// The order in which letters are searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// For who reads.
+    /// For listing.
     NewestFirst,
-    /// For who puts back.
+    /// For replay and deletion.
     OldestFirst,
 }
 
-/// Which letters are meant.
+/// Selects letters.
 #[derive(Debug, Clone, Default)]
 pub struct LetterFilter {
-    /// Only those of one of these businesses: a letter that names none is not among them.
+    /// Only letters of these businesses; a letter without a business does not match.
     pub business_ids: Option<Vec<String>>,
-    /// Only this business's.
+    /// Only letters of this business.
     pub business_id: Option<String>,
-    /// Only those with this reason.
     pub reason: Option<String>,
-    /// Only those whose subject begins so.
+    /// Only letters whose subject begins with this.
     pub subject: Option<String>,
-    /// Only those that stand here.
     pub status: Option<Status>,
 }
 
 impl LetterFilter {
-    /// Whether a letter is meant.
+    /// Whether a letter matches.
     pub fn meets(&self, letter: &Letter) -> bool {
         let body = &letter.body;
         let business = body.business_id.as_ref();
@@ -59,20 +56,19 @@ impl LetterFilter {
     }
 }
 
-/// Letters, and where the next ones begin.
+/// A page of letters, and the position of the next page.
 #[derive(Debug)]
 pub struct LetterPage {
-    /// The letters.
     pub letters: Vec<Letter>,
-    /// The last letter that was looked at; `None` where there are no more.
+    /// The id after which the next page begins; `None` if there are no more letters.
     pub next: Option<u64>,
 }
 
 impl DeadLetters {
-    /// The letters that meet the filter, `limit` at the most, of those that come behind the letter `after` in this order.
+    /// Up to `limit` letters that match the filter and come after the letter `after` in this order.
     ///
     /// # Errors
-    /// When JetStream or the store is away.
+    /// If JetStream or PostgreSQL is unavailable.
     pub async fn find(
         &self,
         filter: &LetterFilter,
@@ -98,7 +94,7 @@ impl DeadLetters {
             }
             for letter in block.into_iter().filter(|letter| filter.meets(letter)) {
                 if letters.len() == limit {
-                    // There is one more: the page ends at the one before.
+                    // At least one more letter matches, so there is a next page.
                     return Ok(LetterPage { next: letters.last().map(|letter: &Letter| letter.id), letters });
                 }
                 letters.push(letter);
@@ -121,10 +117,10 @@ impl DeadLetters {
         Ok(LetterPage { letters, next: None })
     }
 
-    /// Deletes the letters that meet the filter and the condition, for good; returns how many.
+    /// Permanently deletes the letters that match the filter and the condition; returns their number.
     ///
     /// # Errors
-    /// When JetStream or the store is away: those until then are deleted.
+    /// If JetStream or PostgreSQL is unavailable; letters deleted before that stay deleted.
     pub async fn delete_where(
         &self,
         filter: &LetterFilter,
@@ -145,7 +141,7 @@ impl DeadLetters {
         }
     }
 
-    /// What lies there, with what became of it. What no version of ours has written is passed over.
+    /// Decodes stored letters and adds their replays. Skips messages that are not dead letters.
     pub(super) async fn with_replays(&self, stored: Vec<StoredLetter>) -> Result<Vec<Letter>, DeadLettersError> {
         let mut letters: Vec<Letter> = stored.into_iter().filter_map(read).collect();
         let keys: Vec<_> = letters.iter().map(|letter| (letter.id, letter.dead_since)).collect();

@@ -1,9 +1,9 @@
-//! Dead letters: what could not be processed, listed, and put back once its cause is mended.
+//! Dead letters: messages that could not be processed. They are listed, and replayed after the cause is fixed.
 //!
-//! Fed by the pipelines and the edge, which write letters to NMC_DEAD ([`DeadLetterStream`]); read and
-//! replayed by the REST API and the command line. A replay publishes what the letter holds where it came from, under an id
-//! of its own and with the input's old one: the inbox knows what was decided before, so it changes nothing twice. Each letter
-//! is put back once; what fails again comes back as a new letter that names the one before.
+//! The worker and the edge write letters to NMC_DEAD ([`DeadLetterStream`]); the REST API and the command line list and
+//! replay them. A replay publishes the message again under a new message id, but the input keeps its id: the inbox
+//! knows which inputs were committed, so none is applied twice. Each letter is replayed at most once. A message that
+//! fails again becomes a new letter that names the previous one.
 
 mod body;
 mod business;
@@ -25,40 +25,38 @@ pub use queue::replay_queued;
 pub use replay::Replayed;
 pub use stream::{DeadLetterStream, dead_letter};
 
-/// Header of a webhook or task that was put back: the letter that it was.
+/// Header of a replayed message: the id of its letter.
 pub const REPLAY_OF: &str = "Nmc-Replay-Of";
-/// How far back the history of a letter that was put back again and again is told.
+/// How many earlier letters the history of a repeatedly replayed message shows at most.
 const LONGEST_HISTORY: usize = 20;
 
-/// Dead letters could not be read, or put back.
+/// Dead letters could not be read or replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum DeadLettersError {
-    /// NMC_DEAD is out of reach.
+    /// NMC_DEAD is unreachable.
     #[error(transparent)]
     Letters(#[from] LetterError),
-    /// What became of them is not known: the store is away.
+    /// The replays of letters are unknown, because PostgreSQL is unavailable.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// JetStream has not acknowledged what was put back: it may be tried again.
+    /// JetStream has not acknowledged the replay; it may be tried again.
     #[error(transparent)]
     Publish(#[from] crate::adapters::jetstream::PublishError),
 }
 
-/// A letter of NMC_DEAD, and what became of it.
+/// A letter of NMC_DEAD with its replays.
 #[derive(Debug, Clone)]
 pub struct Letter {
     /// Its sequence in NMC_DEAD.
     pub id: u64,
-    /// When it was put aside.
+    /// When it was quarantined.
     pub dead_since: DateTime<Utc>,
-    /// What it holds.
     pub body: DeadLetterBody,
-    /// When it was to be put back, by whom, and what came of that; in order.
+    /// Its replays in order: when, requested by whom, and with which outcome.
     pub replays: Vec<ReplayRow>,
 }
 
 impl Letter {
-    /// Where it stands.
     pub fn status(&self) -> Status {
         let stands = |outcome: &str| self.replays.iter().any(|replay| replay.outcome == outcome);
         match () {
@@ -68,13 +66,13 @@ impl Letter {
         }
     }
 
-    /// The letter that it was before it was put back, if it was.
+    /// The id of the letter whose replay failed and became this one, if any.
     pub fn replay_of(&self) -> Option<u64> {
         self.body.headers.get(REPLAY_OF)?.parse().ok()
     }
 }
 
-/// The letters; clones share everything.
+/// Access to the dead letters; clones share everything.
 #[derive(Debug, Clone)]
 pub struct DeadLetters {
     jetstream: JetStream,
@@ -82,32 +80,31 @@ pub struct DeadLetters {
 }
 
 impl DeadLetters {
-    /// The letters of this JetStream, with what this store knows of them.
     pub fn new(jetstream: JetStream, store: Store) -> Self {
         Self { jetstream, store }
     }
 
-    /// One letter; `None` where there is none, or none any more.
+    /// One letter; `None` if there is none, or it was deleted.
     ///
     /// # Errors
-    /// When JetStream or the store is away.
+    /// If JetStream or PostgreSQL is unavailable.
     pub async fn get(&self, id: u64) -> Result<Option<Letter>, DeadLettersError> {
         let Some(stored) = self.jetstream.letter(id).await? else { return Ok(None) };
         Ok(self.with_replays(vec![stored]).await?.pop())
     }
 
-    /// The newest letter's id; 0 where there has never been one.
+    /// The newest letter's id; 0 if there has never been one.
     ///
     /// # Errors
-    /// When JetStream is away.
+    /// If JetStream is unavailable.
     pub async fn newest(&self) -> Result<u64, DeadLettersError> {
         Ok(self.jetstream.letters_there().await?.1)
     }
 
-    /// The letters that this one was before, the newest first.
+    /// The earlier letters of the same message, newest first.
     ///
     /// # Errors
-    /// When JetStream or the store is away.
+    /// If JetStream or PostgreSQL is unavailable.
     pub async fn history(&self, letter: &Letter) -> Result<Vec<Letter>, DeadLettersError> {
         let mut history: Vec<Letter> = Vec::new();
         while history.len() < LONGEST_HISTORY {

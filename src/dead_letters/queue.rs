@@ -1,6 +1,6 @@
-//! Many letters, in their turn: no faster than the rate, so that what comes in now is not pushed aside.
+//! Replays many letters, no faster than the rate, so that new input is not delayed.
 //!
-//! The queue is in the store: a process that dies loses nothing of it, and all processes together keep to the rate.
+//! The queue is in PostgreSQL: a process that dies loses nothing, and all processes together keep to the rate.
 
 use std::time::Duration;
 
@@ -11,20 +11,20 @@ use super::{DeadLetters, DeadLettersError, LetterFilter, Order, Status};
 use crate::adapters::outage;
 use crate::config::Rate;
 
-/// How often the queue is looked at.
+/// How often the queue is polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// How many are put back in one transaction.
+/// How many letters are replayed in one transaction.
 const BATCH: u32 = 100;
 /// How many letters are read at once to be queued.
 const PAGE: usize = 500;
 
-/// Puts back what is queued until `shutdown`.
+/// Replays queued letters until `shutdown`.
 pub async fn replay_queued(letters: DeadLetters, rate: Rate, shutdown: CancellationToken) {
     let mut ticks = tokio::time::interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
         if let Err(error) = drain(&letters, rate).await {
-            // An outage is told once, by whoever watches the services.
+            // An outage is logged once, by `health::watch`.
             match outage::missing(&error) {
                 Some(service) => tracing::debug!(%error, %service, "queued dead letters wait"),
                 None => tracing::warn!(%error, "queued dead letters could not be put back; they will be"),
@@ -33,10 +33,10 @@ pub async fn replay_queued(letters: DeadLetters, rate: Rate, shutdown: Cancellat
     }
 }
 
-/// Puts back as many queued letters as the rate allows now; returns how many are done with.
+/// Replays as many queued letters as the rate allows now; returns how many left the queue.
 ///
 /// # Errors
-/// When a part is missing: what is not done stays in the queue.
+/// If PostgreSQL or JetStream is unavailable; the remaining letters stay in the queue.
 pub async fn drain(letters: &DeadLetters, rate: Rate) -> Result<usize, DeadLettersError> {
     let Some(mut queue) = letters.store.begin_queue(rate.count, rate.per, BATCH).await? else { return Ok(0) };
     let mut done = 0;
@@ -75,11 +75,11 @@ pub async fn drain(letters: &DeadLetters, rate: Rate) -> Result<usize, DeadLette
 }
 
 impl DeadLetters {
-    /// Queues the letters of the filter that wait, oldest first, `most` at the most; returns how many there were. Those that
-    /// come while it looks are not among them: what fails again is not put back again by the same word.
+    /// Queues up to `most` waiting letters that match the filter, oldest first; returns their number. Letters that
+    /// arrive meanwhile are left out, so that a message that fails again is not replayed again by the same request.
     ///
     /// # Errors
-    /// When JetStream or the store is away: those queued until then are.
+    /// If JetStream or PostgreSQL is unavailable; letters queued before that stay queued.
     pub async fn queue(&self, filter: &LetterFilter, most: usize, asked_by: &str) -> Result<u64, DeadLettersError> {
         let waiting = LetterFilter { status: Some(Status::Waiting), ..filter.clone() };
         let newest = self.newest().await?;
@@ -97,10 +97,10 @@ impl DeadLetters {
         Ok(queued)
     }
 
-    /// Queues these letters, as far as they wait and meet the filter; returns how many there were.
+    /// Queues those of these letters that are waiting and match the filter; returns their number.
     ///
     /// # Errors
-    /// When JetStream or the store is away.
+    /// If JetStream or PostgreSQL is unavailable.
     pub async fn queue_these(&self, ids: &[u64], filter: &LetterFilter, by: &str) -> Result<u64, DeadLettersError> {
         let mut keys = Vec::new();
         for id in ids {

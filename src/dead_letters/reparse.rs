@@ -1,4 +1,4 @@
-//! Webhooks that could not be read when they came, read once more: the code may have learned it since.
+//! Parses webhooks again that could not be parsed on arrival: a newer version of the code may be able to.
 
 use super::DeadLetterBody;
 use crate::telemetry::WebhookKind;
@@ -8,10 +8,10 @@ use crate::webhook::{
     EDGE_SUBJECT, HEADER_PATH, Inbound, SignedForm, call, call_status, message_status, signer_in, sms,
 };
 
-/// Reads a letter that the edge has written once more, as the edge reads webhooks today.
+/// Parses the webhook of a letter that the edge wrote, as the edge parses webhooks now.
 ///
 /// # Errors
-/// In words, where it still cannot be read.
+/// A description, if it still cannot be parsed.
 pub fn read_again(letter: &DeadLetterBody) -> Result<Inbound, String> {
     let kind: WebhookKind = letter
         .subject

@@ -1,4 +1,4 @@
-//! Putting one letter back.
+//! Replays one letter.
 
 use std::collections::BTreeMap;
 
@@ -9,28 +9,22 @@ use super::{DeadLetterBody, DeadLetters, DeadLettersError, Letter, REPLAY_OF};
 use crate::adapters::jetstream::{Outgoing, subjects};
 use crate::webhook::EDGE_SUBJECT;
 
-/// What became of a replay.
+/// The outcome of a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Replayed {
-    /// It is where it came from, to be processed as if it had just come.
-    PutBack {
-        /// There.
-        subject: String,
-    },
-    /// It had been put back before.
+    /// Published again, to be processed like a new message.
+    PutBack { subject: String },
+    /// It was replayed before.
     Before,
-    /// It cannot be.
-    Unusable {
-        /// Why.
-        why: String,
-    },
+    /// It cannot be replayed.
+    Unusable { why: String },
 }
 
 impl DeadLetters {
-    /// Puts a letter back, once. Whoever asks for the same at the same time waits, and learns that it was done.
+    /// Replays a letter, at most once. A concurrent call for the same letter waits and returns `Before`.
     ///
     /// # Errors
-    /// When a part is missing: it was not put back then, or the same id is used for it again.
+    /// If a service is unavailable. A new attempt uses the same message id, so nothing is published twice.
     pub async fn replay(&self, letter: &Letter, asked_by: &str) -> Result<Replayed, DeadLettersError> {
         let outgoing = match outgoing(letter) {
             Ok(outgoing) => outgoing,
@@ -49,14 +43,14 @@ impl DeadLetters {
     }
 }
 
-/// What is published for a letter, or why nothing can be.
+/// The message to publish for a letter, or why there is none.
 pub(super) fn outgoing(letter: &Letter) -> Result<Outgoing, String> {
     let (subject, payload) = content(&letter.body)?;
-    // JetStream's own headers belonged to the first publication.
+    // JetStream's own headers belong to the first publication.
     let kept = letter.body.headers.iter().filter(|(name, _)| !name.starts_with("Nats-") && *name != REPLAY_OF);
     let mut headers: BTreeMap<String, String> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
     headers.insert(REPLAY_OF.to_owned(), letter.id.to_string());
-    // One id for each letter: whoever died before having noted it publishes nothing twice.
+    // One id per letter: if the process dies before it records the replay, the next attempt is a duplicate.
     let message_id = Some(format!("replay:{}:{}", letter.id, letter.dead_since.timestamp_micros()));
     Ok(Outgoing { subject, message_id, headers, payload })
 }

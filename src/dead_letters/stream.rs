@@ -1,4 +1,4 @@
-//! NMC_DEAD: what could not be processed, with its reason, for a person to look at and to replay.
+//! NMC_DEAD: messages that could not be processed, with the reason, for a person to inspect and replay.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::engine::Publish;
 use crate::stream::{DeadLetter, DeadLetterSink};
 use crate::telemetry::Metrics;
 
-/// What fails so often is put aside, unless said otherwise: with the longest delay between tries, that is more than eight
-/// hours.
+/// Default number of failed deliveries after which a message is quarantined. With the longest delay between tries, that
+/// is more than eight hours.
 const MAX_DELIVERIES: u64 = 1_000;
 
 /// Writes to NMC_DEAD.
@@ -24,32 +24,31 @@ pub struct DeadLetterStream<P = Publisher> {
 }
 
 impl<P: Publish> DeadLetterStream<P> {
-    /// Writes through this publisher.
     pub fn new(publisher: P, metrics: Metrics) -> Self {
         Self { publisher, attribution: None, max_deliveries: MAX_DELIVERIES, metrics }
     }
 
-    /// The same with letters that name the business that they belong to.
+    /// Adds to each letter the business that it belongs to.
     #[must_use]
     pub fn attributed(self, attribution: Attribution) -> Self {
         Self { attribution: Some(attribution), ..self }
     }
 
-    /// The same for what has failed so often.
+    /// Sets the number of failed deliveries after which a message is quarantined.
     #[must_use]
     pub fn after_deliveries(self, max_deliveries: u64) -> Self {
         Self { max_deliveries, ..self }
     }
 
-    /// What fails so often belongs here.
+    /// The number of failed deliveries after which a message is quarantined.
     pub fn max_deliveries(&self) -> u64 {
         self.max_deliveries
     }
 
-    /// Keeps one letter; the same one is kept once.
+    /// Stores one letter; JetStream drops a duplicate by its message id.
     ///
     /// # Errors
-    /// When JetStream has not acknowledged it.
+    /// If JetStream does not acknowledge it.
     pub async fn keep(&self, letter: &DeadLetter, message_id: String) -> Result<(), PublishError> {
         let business_id = match &self.attribution {
             Some(attribution) => attribution.business_of(letter).await,
@@ -61,7 +60,7 @@ impl<P: Publish> DeadLetterStream<P> {
     }
 }
 
-/// A letter as it lies in NMC_DEAD.
+/// The message that stores a letter in NMC_DEAD.
 pub fn dead_letter(letter: &DeadLetter, business_id: Option<String>, message_id: String) -> Outgoing {
     let reason = letter.reason.code();
     Outgoing {

@@ -1,4 +1,4 @@
-//! A business: what the App Server puts, kept as one document (docs/contract.md, section 3).
+//! A business, as the App Server writes it; stored as one document (docs/contract.md, section 3).
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,11 +10,12 @@ use crate::domain::price_check::PriceRange;
 use crate::domain::quiet_hours::QuietHours;
 use crate::text_enum;
 
-/// An answer of DispatchBot less sure than this is not sent, unless the business says otherwise (docs/contract.md, section 3).
+/// An answer of DispatchBot with a lower confidence is not sent, unless the business sets another threshold
+/// (docs/contract.md, section 3).
 pub const DEFAULT_CONFIDENCE_THRESHOLD: f64 = 0.5;
 
 text_enum! {
-    /// The trades that the service knows.
+    /// The trades that the service supports.
     pub enum Trade {
         /// Plumbers.
         Plumbing = "plumbing",
@@ -29,44 +30,45 @@ text_enum! {
     }
 }
 
-/// The public document of a business: everything but secrets.
+/// The public document of a business: everything except secrets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
-    /// As the App Server names it.
+    /// The business's id in the App Server.
     pub id: String,
-    /// What customers know it by.
+    /// The name known to customers.
     pub name: String,
-    /// Its owner, as the App Server names them.
+    /// The owner's id in the App Server.
     pub user_id: String,
     /// The numbers that customers call and write to.
     pub phone_numbers: Vec<PhoneNumber>,
-    /// Where calls are forwarded to.
+    /// The phone to which calls are forwarded.
     pub forward_to: PhoneNumber,
-    /// IANA name of its time zone.
+    /// The IANA name of the time zone.
     pub timezone: String,
-    /// Its trade.
+    /// The trade of the business.
     pub trade: Trade,
-    /// Opening hours by day of the week; handed to DispatchBot as they are.
+    /// Opening hours by day of the week; passed to DispatchBot unchanged.
     pub business_hours: Value,
-    /// What jobs cost; handed to DispatchBot as they are.
+    /// Price ranges of jobs; passed to DispatchBot unchanged.
     pub job_estimates: Value,
-    /// The owner's settings; handed to DispatchBot as they are.
+    /// The owner's settings; passed to DispatchBot unchanged.
     pub user_settings: Value,
-    /// The owner's calendar; handed to DispatchBot as it is.
+    /// The owner's calendar; passed to DispatchBot unchanged.
     pub calendar: Value,
-    /// Its own texts.
+    /// The business's own texts.
     #[serde(default)]
     pub templates: Templates,
-    /// Who is told of an emergency when the owner does not answer.
+    /// The phones that get alerts after the owner's.
     #[serde(default)]
     pub emergency_contacts: Vec<PhoneNumber>,
-    /// Its own Twilio account, where it brings one whose token Twilio has confirmed: kept in a column beside the document.
+    /// The business's own Twilio account, if it has one whose token Twilio has confirmed. Stored in a column beside the
+    /// document.
     #[serde(skip)]
     pub twilio_account_sid: Option<String>,
 }
 
 impl Profile {
-    /// What the rules need of it.
+    /// The part of the profile that the rules use.
     pub fn for_rules(&self) -> conversation::Business {
         conversation::Business {
             id: self.id.clone(),
@@ -79,26 +81,26 @@ impl Profile {
                 .and_then(Value::as_f64)
                 .unwrap_or(DEFAULT_CONFIDENCE_THRESHOLD),
             price_ranges: PriceRange::of_estimates(&self.job_estimates),
-            // Checked when the business was put.
+            // Validated when the business was stored.
             quiet_hours: QuietHours::of_settings(&self.user_settings, &self.timezone).unwrap_or_default(),
             alert_numbers: self.alert_numbers(),
             accepts_emergencies: self.emergencies().accepted,
         }
     }
 
-    /// What it says of emergencies; checked when the business was put.
+    /// The emergency settings, validated when the business was stored.
     pub fn emergencies(&self) -> emergency::Settings {
         emergency::Settings::of_settings(&self.user_settings).unwrap_or_default()
     }
 
-    /// Who is told of an emergency: the owner, then the contacts in their order, nobody twice.
+    /// The phones that get alerts: the owner's, then the contacts in their order, without duplicates.
     fn alert_numbers(&self) -> Vec<PhoneNumber> {
         let contacts = self.emergency_contacts.iter().filter(|contact| **contact != self.forward_to);
         std::iter::once(&self.forward_to).chain(contacts).cloned().collect()
     }
 
-    /// Whether a webhook of this signer may speak for this business. The token of an account speaks for the business that
-    /// stored it, whatever account another one names.
+    /// Whether a webhook of this signer may act for this business. The token of an account is valid for the businesses
+    /// that stored it, even if another business names the same account.
     pub fn is_spoken_for_by(&self, signer: &Signer) -> bool {
         match &signer.own_account {
             None => true,
@@ -107,26 +109,26 @@ impl Profile {
         }
     }
 
-    /// Whether this is one of its numbers.
+    /// Whether the number belongs to this business.
     pub fn has_number(&self, phone: &PhoneNumber) -> bool {
         self.phone_numbers.contains(phone)
     }
 
-    /// Whether it may write in a conversation: from a number that is still its own, and not with the main account where the
-    /// customer was reached under an account of its own.
+    /// Whether the business may write in a conversation: it still has the number, and it still has its own account if
+    /// the customer was reached under one, because the main account may not write there.
     pub fn may_write_in(&self, conversation: &Conversation) -> bool {
         self.has_number(&conversation.business_phone)
             && (conversation.own_account.is_none() || self.twilio_account_sid.is_some())
     }
 
-    /// Whether this number is the business's own side of a talk: its owner, a contact, one of its numbers. Those of other
-    /// businesses are customers like any other.
+    /// Whether this number belongs to the business's own side: its owner, a contact, or one of its numbers. The numbers
+    /// of other businesses are customers.
     pub fn is_own_side(&self, phone: &PhoneNumber) -> bool {
         self.forward_to == *phone || self.emergency_contacts.contains(phone) || self.phone_numbers.contains(phone)
     }
 }
 
-/// What the rules are told of a business that was deleted while a conversation was open.
+/// A stand-in for the rules if the business of an open conversation was deleted.
 pub fn forgotten(conversation: &Conversation) -> conversation::Business {
     conversation::Business {
         id: conversation.business_id.clone(),
@@ -141,19 +143,19 @@ pub fn forgotten(conversation: &Conversation) -> conversation::Business {
     }
 }
 
-/// The Twilio account whose token signed a webhook, and for whom that token may speak.
+/// The Twilio account whose token signed a webhook, and the businesses that the token is valid for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signer {
-    /// A business's own account; none where the main account signed.
+    /// A business's own account; `None` if the main account signed.
     #[serde(default, rename = "account_sid", skip_serializing_if = "Option::is_none")]
     pub own_account: Option<String>,
-    /// The businesses that had stored this account with this very token when the signature was judged. Empty beside an own
-    /// account only where a version that did not record them has judged it.
+    /// The businesses that had stored this account with this token when the signature was verified. Empty with an own
+    /// account only if an older version verified it, which did not record them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signed_for: Vec<String>,
 }
 
 impl Signer {
-    /// The main account, which the operator holds: it speaks for every business.
+    /// The operator's main account, which is valid for every business.
     pub const MAIN: Self = Self { own_account: None, signed_for: Vec::new() };
 }

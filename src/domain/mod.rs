@@ -1,4 +1,4 @@
-//! The rules. Pure code: no clock, no I/O and no randomness that a caller does not pass in.
+//! The rules. Pure code: no clock, no I/O and no randomness, except what a caller passes in.
 
 pub mod business;
 pub mod call;

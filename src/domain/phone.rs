@@ -1,8 +1,7 @@
-//! Phone numbers, judged by shape, and the key that stands in for them where they must not appear.
+//! Phone numbers, validated by shape, and the key that replaces them wherever they must not appear.
 //!
-//! Fed by webhooks, the REST API and stored rows; used everywhere. A [`PhoneNumber`] is always `+` and 7 to 15 digits, the
-//! first not zero; `Debug` shows it masked, because debug output ends in logs. Whether a number exists is not judged: the
-//! fictitious 555 numbers are good.
+//! A [`PhoneNumber`] is always `+` and 7 to 15 digits, the first not zero. `Debug` shows it masked, because debug
+//! output ends up in logs. Whether a number exists is not checked: the fictitious 555 numbers are valid.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +14,7 @@ use sha2::{Digest, Sha256};
 #[serde(try_from = "String", into = "String")]
 pub struct PhoneNumber(String);
 
-/// The text is not `+` and 7 to 15 digits; the text itself is not repeated.
+/// The text is not `+` and 7 to 15 digits. The error does not contain the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a phone number in E.164 form, like +14155550100")]
 pub struct PhoneNumberError;
@@ -26,15 +25,15 @@ impl PhoneNumber {
         &self.0
     }
 
-    /// The number for logs: only its length and its last two digits can be seen.
+    /// The number for logs: it shows only the length and the last two digits.
     pub fn masked(&self) -> String {
         let (hidden, shown) = self.0.split_at(self.0.len().saturating_sub(2));
         format!("+{}{shown}", "*".repeat(hidden.len().saturating_sub(1)))
     }
 }
 
-/// What stands for a caller who withholds the number, where a carrier can say so in digits only: words, spelt on a keypad
-/// (Twilio's documentation of withheld callers names the first five).
+/// The digits that carriers send for a withheld number if they can only send digits: words spelt on a keypad (Twilio's
+/// documentation of withheld callers names the first five).
 const WITHHELD: [(&str, &str); 6] = [
     ("266696687", "ANONYMOUS"),
     ("7378742833", "RESTRICTED"),
@@ -44,8 +43,8 @@ const WITHHELD: [(&str, &str); 6] = [
     ("7748283", "PRIVATE"),
 ];
 
-/// Who calls or writes, as Twilio tells it in `From`: `None` where the number is withheld, in words or in digits, and for a
-/// short code or a name. Nobody can be called back or written to there.
+/// The caller or sender, from Twilio's `From`. `None` if the number is withheld, in words or in digits, and for a short
+/// code or a name: nobody can be called back or written to there.
 pub fn caller(from: &str) -> Option<PhoneNumber> {
     let digits = from.strip_prefix('+').unwrap_or(from);
     if WITHHELD.iter().any(|(withheld, _)| *withheld == digits) {
@@ -54,7 +53,8 @@ pub fn caller(from: &str) -> Option<PhoneNumber> {
     from.parse().ok()
 }
 
-/// Whether a number as a carrier writes it (`+15555552222`, `5555552222`, `tel:+1-555-555-2222`, a SIP address) is this one.
+/// Whether a number in a carrier's format (`+15555552222`, `5555552222`, `tel:+1-555-555-2222`, a SIP address) is this
+/// number.
 pub fn is_same_number(number: &PhoneNumber, written: &str) -> bool {
     let lower = written.trim().to_ascii_lowercase();
     let address = ["tel:", "sips:", "sip:"].iter().find_map(|scheme| lower.strip_prefix(scheme)).unwrap_or(&lower);
@@ -64,7 +64,7 @@ pub fn is_same_number(number: &PhoneNumber, written: &str) -> bool {
     }
     let digits: String = user.chars().filter(char::is_ascii_digit).collect();
     let ours = number.as_str().trim_start_matches('+');
-    // Without the country code, or with the prefix for calls abroad before it.
+    // Also accepted: without the country code, or with the prefix for international calls.
     let national = ours.strip_prefix('1').filter(|national| national.len() == 10);
     let abroad = ["011", "00"].iter().find_map(|prefix| digits.strip_prefix(prefix));
     !digits.is_empty() && (digits == ours || national == Some(digits.as_str()) || abroad == Some(ours))
@@ -110,11 +110,11 @@ impl fmt::Debug for PhoneNumber {
     }
 }
 
-/// The subject key of what passes between a business and a customer: 32 hex digits that carry no plain number.
+/// The subject key of the messages between a business and a customer: 32 hex digits that do not reveal the numbers.
 ///
-/// The customer is any text, since short codes and alphanumeric senders write too.
+/// The customer may be any text, because short codes and alphanumeric senders write too.
 pub fn conversation_key(business: &(impl AsRef<str> + ?Sized), customer: &str) -> String {
-    // A phone number holds no zero byte, so no two pairs run together.
+    // A phone number contains no zero byte, so different pairs never give the same input.
     let digest = Sha256::new().chain_update(business.as_ref()).chain_update([0]).chain_update(customer).finalize();
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,21 +1,21 @@
-//! Prices: which ones a text names, and whether a business has estimated them.
+//! Prices: which ones a text contains, and whether the business has estimated them.
 //!
-//! An answer of DispatchBot that names a price outside the job estimates is not sent: it would be a promise that nobody has
-//! made.
+//! An answer of DispatchBot with a price outside the job estimates is not sent: it would be a promise that the business
+//! did not make.
 
 use serde_json::Value;
 
-/// What a job may cost, in the business's currency.
+/// The price range of a job, in the business's currency.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PriceRange {
-    /// At least.
+    /// The minimum price.
     pub min: f64,
-    /// At most.
+    /// The maximum price.
     pub max: f64,
 }
 
 impl PriceRange {
-    /// The ranges in a business's job estimates: `min` and `max`, or what else people call them.
+    /// The ranges in a business's job estimates: `min` and `max`, or other common names.
     pub fn of_estimates(job_estimates: &Value) -> Vec<Self> {
         let first = |job: &Value, names: &[&str]| names.iter().find_map(|name| job.get(name).and_then(Value::as_f64));
         let range = |job: &Value| {
@@ -28,7 +28,7 @@ impl PriceRange {
     }
 }
 
-/// Whether every price that the text names lies within one of the ranges.
+/// Whether every price in the text is within one of the ranges.
 pub fn are_estimated(text: &str, ranges: &[PriceRange]) -> bool {
     named(text).iter().all(|price| ranges.iter().any(|range| (range.min..=range.max).contains(price)))
 }
@@ -54,7 +54,7 @@ fn named(text: &str) -> Vec<f64> {
     prices
 }
 
-/// The number at the beginning of a text, and what follows it.
+/// The number at the start of a text, and what follows it.
 fn number(text: &str) -> Option<(f64, &str)> {
     let length = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ','))).unwrap_or(text.len());
     let digits = text[..length].trim_end_matches(['.', ',']).replace(',', "");

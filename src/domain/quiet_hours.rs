@@ -1,21 +1,21 @@
-//! Quiet hours: when a business does not want to start a talk by itself. Answers are never held up by them.
+//! Quiet hours: when a business starts no conversation by SMS. They never hold back answers.
 
 use chrono::{DateTime, Days, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Quiet hours in the business's time zone; over midnight where the end is before the start.
+/// Quiet hours in the business's time zone; across midnight if the end is before the start.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct QuietHours {
     start: NaiveTime,
     end: NaiveTime,
     zone: Tz,
-    /// Whether the missed-call text waits, too: it does not unless the business says so (docs/contract.md, section 3).
+    /// Whether the missed-call text also waits. By default it does not (docs/contract.md, section 3).
     pub missed_call: bool,
 }
 
-/// As a business writes them into its `user_settings`.
+/// The format in a business's `user_settings`.
 #[derive(Deserialize)]
 struct Written {
     start: String,
@@ -28,7 +28,7 @@ impl QuietHours {
     /// The `quiet_hours` of a business's settings: `{"start": "21:00", "end": "08:00", "missed_call": true}`.
     ///
     /// # Errors
-    /// What is wrong with them, in words; no quiet hours at all are none.
+    /// What is wrong with them, in words. Missing quiet hours are not an error.
     pub fn of_settings(settings: &Value, timezone: &str) -> Result<Option<Self>, String> {
         let written = match settings.get("quiet_hours") {
             None | Some(Value::Null) => return Ok(None),
@@ -42,7 +42,7 @@ impl QuietHours {
         Ok(Some(Self { start, end, zone, missed_call: written.missed_call }))
     }
 
-    /// When the quiet hours that hold at `now` are over; `None` where none hold.
+    /// When the quiet hours in effect at `now` end; `None` if none are in effect.
     pub fn over_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let local = now.with_timezone(&self.zone);
         let (today, time) = (local.date_naive(), local.time());
@@ -58,7 +58,7 @@ impl QuietHours {
         } else {
             return None;
         };
-        // Where the clocks skip that very moment, the next one that there is.
+        // If the local clock skips that time, use the next existing one.
         (0..4)
             .filter_map(|hours| day.and_time(self.end).checked_add_signed(chrono::TimeDelta::hours(hours)))
             .find_map(|end| self.zone.from_local_datetime(&end).earliest())

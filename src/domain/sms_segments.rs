@@ -1,11 +1,11 @@
-//! How many segments a text is sent in: what carriers count, and what the send rate is measured in.
+//! The number of SMS segments of a text: carriers count segments, and the send rate is measured in them.
 //!
-//! A text of the GSM-7 alphabet takes 160 characters in one segment and 153 in each of several; any other text is sent
-//! as UCS-2, with 70 and 67 (3GPP TS 23.038). Characters of GSM-7's extension table count twice.
+//! A text in the GSM-7 alphabet has 160 characters in one segment, or 153 in each of several. Any other text is sent as
+//! UCS-2, with 70 or 67 characters (3GPP TS 23.038). Characters of GSM-7's extension table count twice.
 
-/// GSM-7's basic alphabet beside the letters and digits.
+/// GSM-7's basic alphabet without the ASCII letters and digits.
 const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./:;<=>?¡ÄÖÑÜ§¿äöñüà";
-/// Characters that take an escape before them.
+/// Characters that need an escape before them.
 const EXTENDED: &str = "\u{c}^{}\\[~]|€";
 
 /// The number of segments, at least 1.

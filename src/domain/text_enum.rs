@@ -1,6 +1,7 @@
-//! Enums that are words outside: in JSON, in a column, in a subject. One table each, no second spelling.
+//! Enums that are written as words in JSON, columns and subjects. One table for each, so that there is only one
+//! spelling.
 
-/// Declares an enum whose variants are fixed words, with `as_str`, `Display`, `FromStr` and serde as that word.
+/// Declares an enum whose variants are fixed words. `as_str`, `Display`, `FromStr` and serde use that word.
 #[macro_export]
 macro_rules! text_enum {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal,)+ }) => {
@@ -13,7 +14,7 @@ macro_rules! text_enum {
             #[allow(dead_code, reason = "not every enum is listed anywhere")]
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// The word that stands for it outside.
+            /// The word for this value.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
             }
@@ -50,7 +51,7 @@ macro_rules! text_enum {
     };
 }
 
-/// A word that is none of the enum's.
+/// A word that belongs to no variant of the enum.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{word}` is not a {of}")]
 pub struct UnknownWord {

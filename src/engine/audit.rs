@@ -1,4 +1,4 @@
-//! Who did what, for the record: an entry for each input that has changed a conversation. No texts and no numbers.
+//! The audit log: one entry for each input that changed a conversation. It contains no texts and no phone numbers.
 
 use serde_json::{Value, json};
 

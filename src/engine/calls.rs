@@ -1,4 +1,4 @@
-//! Calls through the engine: the call record, and the conversation that a missed call opens, in one transaction.
+//! Calls in the engine: the call record, and the conversation that a missed call opens, in one transaction.
 
 use std::sync::Arc;
 
@@ -10,17 +10,17 @@ use crate::domain::business::Profile;
 use crate::domain::call::{self, CallInput};
 use crate::domain::conversation::Input;
 
-/// What became of a report of a call.
+/// The result of a report of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CallReport {
-    /// It is in.
+    /// It is applied, or changed nothing.
     Done,
-    /// It had been decided before.
+    /// It is a duplicate.
     Before {
-        /// Whether it came with the same body then.
+        /// Whether the body was the same as the first time.
         same_body: bool,
     },
-    /// It names neither number, and there is no record of the call yet.
+    /// There is no record of the call yet, and the report does not name the business's number.
     NotYet,
 }
 
@@ -28,7 +28,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
     /// Decides what a report means for the call, and for the caller's conversation if the call was missed.
     ///
     /// # Errors
-    /// When a part is missing: the same report may be applied again, as often as needed.
+    /// When a service is unavailable or other changes keep conflicting. The same report may be applied again.
     pub async fn apply_call(
         &self,
         business: &Arc<Profile>,
@@ -40,7 +40,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         }
         let state = self.store.call(report.call_sid()).await?;
         let caller = state.as_ref().map_or_else(|| report.customer(), |call| call.customer_phone.as_ref());
-        // A number that moved on while the call rang is another business's to text from.
+        // If the number moved to another business while the call rang, this business must not send texts from it.
         let is_its_own = state.as_ref().is_none_or(|call| business.has_number(&call.business_phone));
         let may_text = is_its_own && caller.is_some_and(|phone| !business.is_own_side(phone));
         let now = self.now();
@@ -62,7 +62,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         self.apply_with_call(&target, input, &happening, Some(&part), Until::Published).await.map(CallReport::from)
     }
 
-    /// A call that concerns no conversation.
+    /// Records a call that concerns no conversation.
     async fn record(&self, input: &InputId<'_>, part: &CallPart) -> Result<CallReport, EngineError> {
         let commit = Commit {
             input_id: input.id,

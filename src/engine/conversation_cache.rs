@@ -1,7 +1,7 @@
-//! Hot conversations in memory: a conversation under way is not read from PostgreSQL for each of its messages.
+//! The conversation cache: an active conversation is not read from PostgreSQL for each of its messages.
 //!
-//! A guess and nothing more: every commit compares the version, so a stale entry costs a second try and no harm. The fence
-//! and the REST reads never look here.
+//! It is only a hint: every commit compares the version, so a stale entry costs one more attempt and does no harm. The
+//! fence and the reads of the REST API do not use it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,16 +13,15 @@ use super::Target;
 use crate::domain::conversation::{Conversation, Status};
 use crate::domain::phone::PhoneNumber;
 
-/// How many conversations are kept.
 const CAPACITY: u64 = 10_000;
-/// A conversation that is not touched for so long is cold.
+/// An entry that is not used for this long is dropped.
 const IDLE: Duration = Duration::from_secs(300);
 
 /// The cache; clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct ConversationCache {
     by_id: Cache<Uuid, Arc<Conversation>>,
-    /// By whose it is: a number may move on to another business.
+    /// The business is part of the key: a number may move to another business.
     open: Cache<Parties, Uuid>,
 }
 
@@ -34,7 +33,7 @@ impl ConversationCache {
         }
     }
 
-    /// The conversation, if it is hot.
+    /// The conversation, if it is cached.
     pub(super) fn find(&self, target: &Target) -> Option<Conversation> {
         let id = match target {
             Target::Id(id) => *id,
@@ -45,7 +44,7 @@ impl ConversationCache {
         self.by_id.get(&id).map(|hot| (*hot).clone())
     }
 
-    /// Keeps the conversation as it was just committed.
+    /// Stores the conversation as it was just committed.
     pub(super) fn keep(&self, conversation: &Conversation) {
         if conversation.status == Status::Completed {
             self.forget(conversation);
@@ -55,14 +54,14 @@ impl ConversationCache {
         }
     }
 
-    /// Somebody else has changed it.
+    /// Drops the entry: the conversation ended, or the entry may be stale.
     pub(super) fn forget(&self, conversation: &Conversation) {
         self.open.invalidate(&parties_of(conversation));
         self.by_id.invalidate(&conversation.id);
     }
 }
 
-/// The business, its number and the customer's.
+/// The business's id, its number and the customer's number.
 type Parties = (String, String, String);
 
 fn parties(business_id: &str, business_phone: &PhoneNumber, customer_phone: &PhoneNumber) -> Parties {

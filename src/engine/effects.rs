@@ -1,4 +1,4 @@
-//! Effects as they are published: subjects, ids, headers and payloads, each in one place.
+//! Effects as messages to publish: their subjects, ids, headers and payloads.
 
 use crate::trace::Trace;
 use std::collections::BTreeMap;
@@ -14,14 +14,14 @@ use crate::adapters::postgres::OutboxRow;
 use crate::domain::call::Call;
 use crate::domain::conversation::{Business, Conversation, Decision, Effect, Event, Priority};
 
-/// The task to ask DispatchBot.
+/// The task to ask DispatchBot for an answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AnalyzeTask {
     /// The conversation.
     pub conversation_id: Uuid,
     /// The window to answer.
     pub window_id: Uuid,
-    /// When it closed.
+    /// When the window closed.
     pub closed_at: DateTime<Utc>,
     /// How soon an answer is needed.
     #[serde(rename = "urgent")]
@@ -35,7 +35,7 @@ pub struct SendTask {
     pub conversation_id: Uuid,
     /// The message.
     pub message_id: Uuid,
-    /// When what it responds to happened.
+    /// When the event happened that the message responds to.
     pub responds_to: DateTime<Utc>,
 }
 
@@ -87,7 +87,7 @@ fn row(
     }
 }
 
-/// Which queue a message takes.
+/// The priority of a message, which selects its queue.
 fn priority(decision: &Decision, message_id: Uuid) -> Priority {
     let in_emergency = decision.conversation.emergency_detected;
     match decision.messages.iter().find(|message| message.id == message_id) {
@@ -97,7 +97,7 @@ fn priority(decision: &Decision, message_id: Uuid) -> Priority {
     }
 }
 
-/// The outbox rows of a call's own events.
+/// The outbox rows of a call's events.
 pub(super) fn call_rows(
     call: &Call,
     user_id: &str,
@@ -108,8 +108,8 @@ pub(super) fn call_rows(
     events.iter().map(|event| envelope(&About::Call(call), user_id, event, trace, now)).collect()
 }
 
-/// A timer: scheduled on the conversation's own subject, where it replaces the one before. It has no id: a re-arm must
-/// not be taken for a duplicate (docs/design.md).
+/// A timer, scheduled on the conversation's subject, where it replaces the previous one. It has no message id: arming
+/// it again must not be dropped as a duplicate (docs/design.md).
 pub(super) fn arm(conversation_id: Uuid, at: DateTime<Utc>, trace: &Trace) -> OutboxRow {
     let headers = BTreeMap::from([
         (
@@ -151,7 +151,7 @@ enum About<'a> {
     Call(&'a Call),
 }
 
-/// The envelope of the contract, and the same as CloudEvents attributes in the headers.
+/// The envelope of docs/contract.md. The headers repeat it as CloudEvents attributes.
 fn envelope(about: &About<'_>, user_id: &str, event: &Event, trace: &Trace, now: DateTime<Utc>) -> OutboxRow {
     let (scope, business_id, conversation_id, customer_phone) = match about {
         About::Conversation(c) => (c.id, &c.business_id, Some(c.id), Some(&c.customer_phone)),

@@ -1,9 +1,9 @@
-//! The engine around the rules: load, decide, one transaction, publish.
+//! The engine around the rules: load, decide, commit in one transaction, publish the effects.
 //!
-//! Fed by the pipelines (webhooks, timers, DispatchBot's answers, Twilio's outcomes); feeds the store and, through the
-//! outbox, JetStream. It guarantees that an input changes a conversation once however often it is repeated, that
-//! nobody's change is overwritten, and that what a committed decision entails is published, in order, before the input
-//! is acknowledged.
+//! Inputs come from the worker's pipelines (webhooks, timers, DispatchBot's answers, Twilio's outcomes). Results go to
+//! the store and, through the outbox, to JetStream. The engine guarantees that an input changes a conversation once,
+//! however often it is repeated, that no concurrent change is overwritten, and that the effects of a committed decision
+//! are published, in order, before the input is acknowledged.
 
 mod audit;
 mod calls;
@@ -44,47 +44,43 @@ pub use takeover_wait::settled;
 
 use conversation_cache::ConversationCache;
 
-/// How often a decision is made again when somebody else was quicker, before the input is given back.
+/// How often a decision is made again after a concurrent change, before the input is given back.
 const ATTEMPTS: usize = 16;
 
-/// What can go wrong on the way from an input to its effects. Nothing is lost: the input is tried again.
+/// An error between an input and its effects. Nothing is lost: the input is retried.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The businesses could not be looked up.
+    /// A business could not be looked up.
     #[error(transparent)]
     BusinessCache(#[from] BusinessCacheError),
     /// The effects are committed, but not all of them are published yet.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
-    /// Somebody else was quicker, again and again.
+    /// Concurrent changes came first at every attempt.
     #[error("the conversation kept changing under the decision")]
     Contended,
-    /// The number has moved on to another business, or to none, since it was looked up: whose it is has to be asked again.
+    /// Since the look-up, the number moved to another business or to none: the business must be looked up again.
     #[error("the number does not belong to the business any more")]
     NumberMoved,
 }
 
-/// Which conversation an input is for.
+/// The conversation to which an input applies.
 #[derive(Debug, Clone)]
 pub enum Target {
-    /// The one that a customer has open with a business number; opened by the input, if there is none.
+    /// The open conversation of a customer with a business number; the input opens one if there is none.
     Open {
-        /// The business's side.
         business_phone: PhoneNumber,
-        /// The customer's.
         customer_phone: PhoneNumber,
-        /// Whose number it is.
+        /// The business that has the number.
         business: Arc<business::Profile>,
     },
-    /// This one.
     Id(Uuid),
 }
 
 impl Target {
-    /// The business whose number the customer was looked up by: it has to be still its own when that is committed.
+    /// The business whose number was looked up. At the commit, the number must still belong to it.
     fn business_id(&self) -> Option<&str> {
         match self {
             Self::Open { business, .. } => Some(&business.id),
@@ -93,33 +89,33 @@ impl Target {
     }
 }
 
-/// What happened, as the engine is told it.
+/// What the engine is asked to apply.
 #[derive(Debug, Clone)]
 pub enum Happening {
-    /// All that the rules need.
+    /// An input with everything that the rules need.
     Input(Input),
-    /// Something became of a message; the engine reads the message's row beside the conversation's.
+    /// A report on a message. The engine also reads the message's row.
     Message {
-        /// The message.
+        /// The message's id.
         id: Uuid,
-        /// What became of it.
+        /// What was reported about it.
         report: MessageReport,
     },
 }
 
-/// What became of an input.
+/// The result of an input.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Applied {
-    /// It was decided now.
+    /// It was applied now.
     Now(Box<Change>),
     /// It changed nothing.
     Nothing {
-        /// Where the conversation stood when that was decided; none where there is none. Since then it may stand elsewhere.
+        /// The conversation's status at that decision; `None` if there is no conversation. It may have changed since.
         status: Option<Status>,
     },
-    /// It had been decided before.
+    /// It is a duplicate: it was decided before.
     Before {
-        /// Whether it came with the same body then.
+        /// Whether the body was the same then.
         same_body: bool,
     },
 }
@@ -127,33 +123,32 @@ pub enum Applied {
 /// What an input has changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
-    /// The conversation as it stands.
+    /// The conversation after the change.
     pub conversation: Conversation,
-    /// The messages that are new.
+    /// The ids of the new messages.
     pub messages: Vec<Uuid>,
 }
 
 /// When an input counts as applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Until {
-    /// Once its effects are published: it is acknowledged then, and comes again otherwise.
+    /// Once its effects are published: only then it is acknowledged; otherwise it is redelivered.
     Published,
-    /// Once it is committed: nobody brings it again, and the sweeper publishes what could not be at once.
+    /// Once it is committed: nobody repeats it. The sweeper publishes what could not be published at once.
     Committed,
 }
 
-/// An input's id, and what belongs to it.
+/// An input's id, body hash and trace.
 #[derive(Debug, Clone)]
 pub struct InputId<'a> {
-    /// The id: the inbox knows it.
+    /// The id, as recorded in the inbox.
     pub id: &'a str,
-    /// A hash of its body, where another body may come under the same id.
+    /// A hash of the body, if another body may come under the same id.
     pub body_hash: Option<&'a str>,
-    /// The trace that it belongs to.
     pub trace: Trace,
 }
 
-/// A call record that changes in the same transaction, with its own effects.
+/// A call record that changes in the same transaction, with its own outbox rows.
 #[derive(Debug)]
 struct CallPart {
     call: Call,
@@ -173,7 +168,7 @@ pub struct Engine<R = Store, P = Publisher> {
 }
 
 impl<R: ConversationStore, P: Publish> Engine<R, P> {
-    /// A engine around the rules of `policy`, with the system's time.
+    /// An engine around the rules of `policy`, with the system clock.
     pub fn new(
         store: R,
         outbox: Outbox<R, P>,
@@ -185,31 +180,30 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         Self { store, outbox, business_cache, hot, policy, clock: Clock::default(), metrics }
     }
 
-    /// The same with another time.
+    /// The same with another clock.
     #[cfg(test)]
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
     }
 
-    /// The time that decisions are made at.
+    /// The time at which decisions are made.
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 
-    /// The businesses.
     pub fn business_cache(&self) -> &BusinessCache<R> {
         &self.business_cache
     }
 
-    /// The store, for reads that the rules do not take part in.
+    /// The store, for reads that do not involve the rules.
     pub fn store(&self) -> &R {
         &self.store
     }
 
-    /// Decides what follows from an input, commits it and publishes what follows.
+    /// Decides what follows from an input, commits it and publishes the effects.
     ///
     /// # Errors
-    /// When a part is missing: the same input may be applied again, as often as needed.
+    /// When a service is unavailable or other changes keep conflicting. The same input may be applied again.
     pub async fn apply(
         &self,
         target: &Target,
@@ -219,10 +213,10 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         self.apply_with_call(target, input, happening, None, Until::Published).await
     }
 
-    /// The same for a command of a person, who waits for the answer: it has been carried out once it is committed.
+    /// The same for a command of a person, who waits for the answer: it succeeds once it is committed.
     ///
     /// # Errors
-    /// When a part is missing, and nothing was changed.
+    /// When a service is unavailable, and nothing was changed.
     pub async fn command(&self, conversation_id: Uuid, input_id: &str, command: Input) -> Result<Applied, EngineError> {
         let input = InputId { id: input_id, body_hash: None, trace: Trace::start() };
         let happening = Happening::Input(command);
@@ -252,12 +246,12 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
             };
             if !decision.changed {
                 if cached {
-                    // What is no news to the cache may be news to the row.
+                    // The cached state may be stale: an input that changes nothing there may change the row.
                     self.hot.forget(&decision.conversation);
                     continue;
                 }
                 self.arm_only(&decision).await?;
-                // No news may mean that it was decided before, by somebody who died before publishing what followed.
+                // It may have been decided before, by a process that died before it published the effects.
                 self.outbox.drain(decision.conversation.id).await?;
                 return Ok(Applied::Nothing { status: Some(decision.conversation.status) });
             }
@@ -385,7 +379,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         Ok((loaded, false))
     }
 
-    /// An input that came again: what it entailed may still wait to be published.
+    /// A duplicate input: its effects may still wait to be published.
     async fn seen_before(&self, seen: Committed) -> Result<Applied, EngineError> {
         let Committed::Seen { outbox_keys, same_body } = seen else {
             return Ok(Applied::Nothing { status: None });
@@ -395,7 +389,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         Ok(Applied::Before { same_body })
     }
 
-    /// A timer that fired too early is armed again: nothing is written for it.
+    /// Arms a timer again that fired too early. Nothing is written to the store.
     async fn arm_only(&self, decision: &Decision) -> Result<(), EngineError> {
         for effect in &decision.effects {
             if let Effect::ArmTimer { at } = effect {
@@ -434,7 +428,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
     }
 }
 
-/// Whether an answer of the AI may follow: it is asked for, or decided on.
+/// Whether an answer of the AI may follow: one is requested, or one is decided on.
 fn may_be_answered(happening: &Happening) -> bool {
     match happening {
         Happening::Input(Input::SmsReceived(sms)) => sms.reading != Reading::default(),
@@ -445,7 +439,7 @@ fn may_be_answered(happening: &Happening) -> bool {
     }
 }
 
-/// The id of an event: stable across redelivery, for it rests on the event's place in its conversation or call.
+/// The id of an event: stable across redelivery, because it is derived from its sequence in the conversation or call.
 fn event_id(scope: Uuid, sequence: i64) -> Uuid {
     derive_id(&scope.to_string(), "event", "sequence", usize::try_from(sequence).unwrap_or_default())
 }

@@ -1,7 +1,7 @@
-//! The outbox: what was committed is published, in the order of its commit, and then marked.
+//! The outbox: publishes committed effects in the order of their commit, then marks them as published.
 //!
-//! One drainer per conversation at a time, under a lock on its waiting rows. Repeating it is harmless: what carries an id
-//! is deduplicated by JetStream, and by the inbox beyond that; a timer may be armed twice.
+//! One task at a time drains a conversation, under a lock on its waiting rows. Repeating it is harmless: messages with
+//! an id are deduplicated by JetStream, and by the inbox beyond that; a timer may be armed twice.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -13,13 +13,13 @@ use crate::adapters::postgres::{OutboxRow, Store, StoreError, WaitingRow};
 use crate::telemetry::Metrics;
 use crate::trace::Trace;
 
-/// Not everything is published yet; what is not stays in the outbox.
+/// Not everything is published yet; the rest stays in the outbox.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboxError {
-    /// The store is away.
+    /// The store is unavailable.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// JetStream is away.
+    /// JetStream is unavailable.
     #[error(transparent)]
     Publish(#[from] PublishError),
 }
@@ -33,15 +33,14 @@ pub struct Outbox<R = Store, P = Publisher> {
 }
 
 impl<R: ConversationStore, P: Publish> Outbox<R, P> {
-    /// An outbox that publishes here.
     pub fn new(store: R, publisher: P, metrics: Metrics) -> Self {
         Self { store, publisher, metrics }
     }
 
-    /// Publishes what waits under these keys.
+    /// Publishes everything that waits under these keys.
     ///
     /// # Errors
-    /// When a part is missing.
+    /// When PostgreSQL or JetStream is unavailable.
     pub async fn drain_all(&self, keys: impl IntoIterator<Item = Uuid>) -> Result<(), OutboxError> {
         for key in keys {
             self.drain(key).await?;
@@ -49,10 +48,10 @@ impl<R: ConversationStore, P: Publish> Outbox<R, P> {
         Ok(())
     }
 
-    /// Publishes what waits under a key; returns how much that was.
+    /// Publishes everything that waits under a key; returns the number of rows.
     ///
     /// # Errors
-    /// When a part is missing: what was published until then is marked.
+    /// When PostgreSQL or JetStream is unavailable. The rows published until then are marked.
     pub async fn drain(&self, key: Uuid) -> Result<usize, OutboxError> {
         let draining = self.store.drain(key).await?;
         if draining.rows().is_empty() {
@@ -65,10 +64,10 @@ impl<R: ConversationStore, P: Publish> Outbox<R, P> {
         failure.map_or(Ok(published), |error| Err(error.into()))
     }
 
-    /// Publishes one row after the other; how many of them are acknowledged, and what stopped the rest.
+    /// Publishes the rows one by one; returns how many were acknowledged, and the error that stopped it.
     ///
-    /// Acknowledgements are waited for together, but an event follows only once all before it are stored: what is lost on
-    /// its way (the connection breaks between two of them) must not come in behind it.
+    /// Acks are awaited together, but an event is sent only after all rows before it are stored: a message that is lost
+    /// (the connection breaks between two of them) must not be stored after a later event.
     async fn publish_in_order(&self, rows: &[WaitingRow]) -> (usize, Option<PublishError>) {
         let mut on_their_way = Vec::with_capacity(rows.len());
         let (mut published, mut failure) = (0, None);
@@ -93,10 +92,10 @@ impl<R: ConversationStore, P: Publish> Outbox<R, P> {
         }
     }
 
-    /// Arms a conversation's timer; nothing is written for it.
+    /// Arms a conversation's timer; nothing is written to the store.
     ///
     /// # Errors
-    /// When JetStream is away.
+    /// When JetStream is unavailable.
     pub async fn arm(&self, conversation_id: Uuid, at: DateTime<Utc>) -> Result<(), OutboxError> {
         let OutboxRow { subject, message_id, headers, payload, .. } =
             effects::arm(conversation_id, at, &Trace::start());
@@ -106,7 +105,7 @@ impl<R: ConversationStore, P: Publish> Outbox<R, P> {
     }
 }
 
-/// Waits for acknowledgements in their order, and counts them.
+/// Waits for acks in order, and counts them.
 async fn acknowledged<A>(on_their_way: &mut Vec<A>, published: &mut usize) -> Result<(), PublishError>
 where
     A: Future<Output = Result<Published, PublishError>>,
@@ -138,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    /// Loses the first message that it is given, as a connection does that breaks; what comes after arrives.
+    /// Loses the first message, like a connection that breaks; later messages arrive.
     #[derive(Clone, Default)]
     struct Breaks {
         given: Arc<Mutex<usize>>,

@@ -1,6 +1,6 @@
-//! What the engine needs of its neighbours, PostgreSQL and JetStream, and what they have to guarantee for it.
+//! What the engine needs from PostgreSQL and JetStream, and what they must guarantee.
 //!
-//! Implemented by [`Store`] and [`Publisher`], which every use takes where it names nothing else.
+//! Implemented by [`Store`] and [`Publisher`], which are the default type parameters.
 
 use crate::businesses::Businesses;
 use chrono::{DateTime, Utc};
@@ -15,17 +15,17 @@ use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, OtherBusiness};
 use crate::domain::phone::PhoneNumber;
 
-/// Conversations, calls, messages and the effects on their way. Reads see what was committed last. An error may hide a
-/// write that was done all the same, so everything here may be repeated.
+/// Conversations, calls, messages and waiting effects. Reads see the last commit. A write may have been done although
+/// it returned an error, so every method may be repeated.
 pub trait ConversationStore: Businesses {
-    /// A key's waiting effects, locked.
+    /// The waiting effects of a key, locked.
     type OutboxBatch: WaitingEffects;
 
-    /// All of it or nothing: the inbox, which takes an input's id once; the conversation and the call, each
-    /// compare-and-set on its version; one open conversation for each business, number and customer; the
-    /// number still the business's, where that is asked for; see [`Store::commit`].
+    /// All or nothing: the inbox, which takes an input's id once; the conversation and the call, each compare-and-set
+    /// on its version; one open conversation for each business, number and customer; if requested, a check that the
+    /// number still belongs to the business; see [`Store::commit`].
     fn commit(&self, commit: &Commit<'_>) -> impl Future<Output = Stored<Committed>> + Send;
-    /// What the inbox knows of an input; see [`Store::seen`].
+    /// What the inbox contains about an input; see [`Store::seen`].
     fn seen(&self, input_id: &str, body_hash: Option<&str>) -> impl Future<Output = Stored<Option<Committed>>> + Send;
     /// One conversation; see [`Store::conversation`].
     fn conversation(&self, id: Uuid) -> impl Future<Output = Stored<Option<Conversation>>> + Send;
@@ -36,7 +36,7 @@ pub trait ConversationStore: Businesses {
         business_phone: &PhoneNumber,
         customer_phone: &PhoneNumber,
     ) -> impl Future<Output = Stored<Option<Conversation>>> + Send;
-    /// The newest one of two numbers that has ended; see [`Store::last_ended_conversation`].
+    /// The newest ended conversation of two numbers; see [`Store::last_ended_conversation`].
     fn last_ended_conversation(
         &self,
         business_id: &str,
@@ -47,11 +47,11 @@ pub trait ConversationStore: Businesses {
     fn message(&self, id: Uuid) -> impl Future<Output = Stored<Option<Message>>> + Send;
     /// One message, by Twilio's id; see [`Store::message_by_sid`].
     fn message_by_sid(&self, twilio_sid: &str) -> impl Future<Output = Stored<Option<Message>>> + Send;
-    /// A customer's message had arrived by this time; see [`Store::backdate_arrival`].
+    /// Corrects a customer's message to an earlier arrival time; see [`Store::backdate_arrival`].
     fn backdate_arrival(&self, twilio_sid: &str, at: DateTime<Utc>) -> impl Future<Output = Stored<()>> + Send;
     /// One call, by Twilio's id; see [`Store::call`].
     fn call(&self, call_sid: &str) -> impl Future<Output = Stored<Option<Call>>> + Send;
-    /// What the ledger says of a customer; see [`Store::opted_out_at`].
+    /// When a customer opted out, by the opt-out ledger; see [`Store::opted_out_at`].
     fn opted_out_at(
         &self,
         business_id: &str,
@@ -63,53 +63,53 @@ pub trait ConversationStore: Businesses {
         business_id: &str,
         customer: &PhoneNumber,
     ) -> impl Future<Output = Stored<Option<DateTime<Utc>>>> + Send;
-    /// What is known of a customer who is another business's number; see [`Store::other_business`].
+    /// What is known about a customer whose number belongs to another business; see [`Store::other_business`].
     fn other_business(
         &self,
         business_id: &str,
         customer: &PhoneNumber,
         conversation_id: Option<Uuid>,
     ) -> impl Future<Output = Stored<Option<OtherBusiness>>> + Send;
-    /// Takes a text for the answer to a code, if the phone was asked for one; see [`Store::phone_answered`].
+    /// Takes a text as the answer to a code, if the phone was asked for one; see [`Store::phone_answered`].
     fn phone_answered(&self, answer: &CodeAnswer<'_>) -> impl Future<Output = Stored<PhoneAnswer>> + Send;
-    /// Waits for whoever drains the key now, and locks what waits under it; see [`Store::drain`].
+    /// Waits until no other task drains the key, and locks the rows that wait under it; see [`Store::drain`].
     fn drain(&self, key: Uuid) -> impl Future<Output = Stored<Self::OutboxBatch>> + Send;
     /// How many messages of the AI are claimed in a conversation; see [`Store::ai_messages_under_way`].
     fn ai_messages_under_way(&self, conversation_id: Uuid) -> impl Future<Output = Stored<i64>> + Send;
-    /// Keys whose effects were left behind; see [`Store::stale_outbox_keys`].
+    /// Keys whose effects were left in the outbox; see [`Store::stale_outbox_keys`].
     fn stale_outbox_keys(&self, older_than_seconds: f64, limit: i64) -> impl Future<Output = Stored<Vec<Uuid>>> + Send;
     /// Conversations whose timer should have fired; see [`Store::overdue_windows`].
     fn overdue_windows(&self, by_seconds: f64, limit: i64) -> impl Future<Output = Stored<Vec<Overdue>>> + Send;
-    /// Open conversations of numbers that their business has given up; see [`Store::conversations_of_released_numbers`].
+    /// Open conversations of numbers that their business gave up; see [`Store::conversations_of_released_numbers`].
     fn conversations_of_released_numbers(
         &self,
         limit: i64,
     ) -> impl Future<Output = Stored<Vec<ReleasedConversation>>> + Send;
-    /// Forgets released numbers under which nothing is open; see [`Store::forget_released_numbers`].
+    /// Forgets released numbers that have no open conversation; see [`Store::forget_released_numbers`].
     fn forget_released_numbers(&self) -> impl Future<Output = Stored<u64>> + Send;
-    /// Deletes what has done its duty; see [`Store::prune`].
+    /// Deletes rows that are no longer needed; see [`Store::prune`].
     fn prune(&self, inbox_days: i32) -> impl Future<Output = Stored<u64>> + Send;
-    /// Forgets answers to requests that were asked twice; see [`Store::prune_idempotency`].
+    /// Deletes old answers kept for repeated requests; see [`Store::prune_idempotency`].
     fn prune_idempotency(&self) -> impl Future<Output = Stored<u64>> + Send;
 }
 
-/// A key's waiting effects: nobody else gets them until they are marked, or this is dropped.
+/// The waiting effects of a key: nobody else gets them until they are marked, or this is dropped.
 pub trait WaitingEffects: Send {
     /// In the order of their commit.
     fn rows(&self) -> &[WaitingRow];
-    /// Marks the first `count` of them as published, and lets go; see [`OutboxBatch::published`].
+    /// Marks the first `count` of them as published, and unlocks all; see [`OutboxBatch::published`].
     fn published(self, count: usize) -> impl Future<Output = Stored<()>> + Send;
 }
 
-/// Where effects are published. What was acknowledged is stored; what was not may be stored all the same. Of several
-/// with one id within the stream's deduplication window, one is stored.
+/// Publishes effects. An acknowledged message is stored; one without an ack may be stored too. Of several messages with
+/// the same id within the stream's deduplication window, one is stored.
 pub trait Publish: Clone + Send + Sync + 'static {
-    /// Publishes one message, and waits for its acknowledgement; see [`Publisher::publish`].
+    /// Publishes one message, and waits for its ack; see [`Publisher::publish`].
     fn publish(&self, message: Outgoing) -> impl Future<Output = Result<Published, PublishError>> + Send {
         async { self.send(message).await?.await }
     }
-    /// Sends one message, and returns the wait for its acknowledgement. What is sent one after the other is stored in
-    /// that order; see [`Publisher::send`].
+    /// Sends one message, and returns a future for its ack. Messages sent one after the other are stored in that order;
+    /// see [`Publisher::send`].
     fn send(
         &self,
         message: Outgoing,

@@ -1,5 +1,4 @@
-//! The sweeper: finds what a crash or a stuck timer has left behind. Every worker runs one; what two of them do is done
-//! twice and harms nobody.
+//! The sweeper: finds what a crash or a stuck timer left behind. Every worker runs one; work done twice is harmless.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,24 +14,23 @@ use crate::adapters::postgres::{Overdue, ReleasedConversation};
 use crate::domain::conversation::Input;
 use crate::trace::Trace;
 
-/// How often it looks.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// An effect that waits longer than this was left behind: whoever committed it publishes at once.
+/// An effect that waits longer than this was left behind: the committing process publishes at once.
 const OUTBOX_STALE_SECONDS: f64 = 2.0;
-/// A window whose deadline passed this long ago has a timer that is stuck or lost; a timer is at most 0.25 s late.
+/// A window whose deadline passed this long ago has a stuck or lost timer; a timer is at most 0.25 s late.
 const TIMER_OVERDUE_SECONDS: f64 = 3.0;
-/// How much it takes on at once.
+/// The most rows of a kind in one round.
 const BATCH: i64 = 500;
-/// How many rounds until it prunes.
+/// How many rounds there are between prunings.
 const PRUNE_EVERY: u32 = 600;
-/// NMC_INBOUND keeps webhooks for 7 days: an input can come again for as long.
+/// NMC_INBOUND keeps webhooks for 7 days: an input can come again for that long.
 const INBOX_DAYS: i32 = 8;
 
 /// The longest time between two arms of the same timer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Timers that were armed again, and when they may be once more. Each arm fires at once, and each fire costs a look at the
-/// conversation: where fires wait in a backlog, more of them would only make it longer.
+/// Timers that were armed again, and when they may be armed next. Each one fires at once, and each fire reads the
+/// conversation: if fires wait in a backlog, more of them would only make it longer.
 #[derive(Debug, Default)]
 struct Rearmed(HashMap<Uuid, Pause>);
 
@@ -44,8 +42,8 @@ struct Pause {
 }
 
 impl Rearmed {
-    /// Those whose timer is to be armed now: the first time at once, then after pauses that double. What is no longer overdue
-    /// is forgotten.
+    /// The windows whose timer is to be armed now: the first time at once, then after pauses that double. A window that
+    /// is no longer overdue is forgotten.
     fn wanted(&mut self, overdue: Vec<Overdue>, now: Instant) -> Vec<Overdue> {
         let before = std::mem::take(&mut self.0);
         overdue
@@ -87,7 +85,7 @@ pub async fn sweep<R: ConversationStore, P: Publish>(engine: Engine<R, P>, shutd
 
 impl<R: ConversationStore, P: Publish> Engine<R, P> {
     async fn sweep_once(&self, rearmed: &mut Rearmed, prune: bool) -> Result<(), EngineError> {
-        // One that cannot be published holds up nothing but its own conversation.
+        // A key that cannot be published holds up only its own conversation.
         let mut failure: Option<EngineError> = None;
         for key in self.store.stale_outbox_keys(OUTBOX_STALE_SECONDS, BATCH).await? {
             match self.outbox.drain(key).await {
@@ -111,7 +109,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Ends a conversation of a number that its business has given up.
+    /// Ends a conversation on a number that its business gave up.
     async fn end_released(&self, released: ReleasedConversation) -> Result<(), EngineError> {
         let ReleasedConversation { conversation_id, released_at } = released;
         let id = format!("number_released:{conversation_id}:{}", released_at.timestamp_micros());

@@ -1,4 +1,4 @@
-//! The wait of a takeover: it has committed, and what was claimed before may be at Twilio already.
+//! The wait after a takeover was committed: messages claimed before it may be at Twilio already.
 
 use std::time::Duration;
 
@@ -10,13 +10,12 @@ use crate::adapters::postgres::StoreError;
 
 /// How long a takeover waits for a message that is already at Twilio (docs/design.md, Fence and claim).
 const SETTLING: Duration = Duration::from_secs(30);
-/// How often it looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Waits until no message of the AI is claimed any more in a conversation; `false` where one has not settled in time.
+/// Waits until no message of the AI is claimed in a conversation; `false` if one still is after the timeout.
 ///
 /// # Errors
-/// When the store is away.
+/// When the store is unavailable.
 pub async fn settled<R: ConversationStore>(store: &R, conversation_id: Uuid) -> Result<bool, StoreError> {
     let asked_at = Instant::now();
     loop {

@@ -1,8 +1,8 @@
-//! `service.degraded` and `service.restored`: told once, however many processes have noticed.
+//! `service.degraded` and `service.restored`: published once, even if several processes notice the change.
 //!
-//! What was told last of each service is in the bucket NMC_SERVICES. Whoever notices a change publishes the event, under an
-//! id that rests on the entry's revision, and then moves the entry on: two that do so at once publish one event, and one that
-//! dies in between is followed by another that publishes it again under the same id.
+//! The bucket NMC_SERVICES holds the state last published for each service. A process that notices a change publishes
+//! the event under an id derived from the entry's revision, and then updates the entry. Two processes that do so at the
+//! same time publish one event. If a process dies in between, another one publishes the event again under the same id.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,18 +16,18 @@ use crate::engine::cloud_event;
 use crate::outage::Service;
 use crate::trace::Trace;
 
-/// A change could not be told; it is told later.
+/// A change could not be published; it is published later.
 #[derive(Debug, thiserror::Error)]
 pub enum AnnounceError {
-    /// What was told before cannot be read, or somebody else was quicker.
+    /// The bucket entry cannot be read, or another process updated it first.
     #[error(transparent)]
     Bucket(#[from] BucketError),
-    /// JetStream is away.
+    /// JetStream is unavailable.
     #[error(transparent)]
     Publish(#[from] PublishError),
 }
 
-/// A service is not as it was.
+/// A change of a service's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) service: Service,
@@ -35,7 +35,7 @@ pub(super) struct Change {
     pub(super) at: DateTime<Utc>,
 }
 
-/// What was told last of a service.
+/// The state last published for a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Told {
     state: State,
@@ -43,7 +43,8 @@ struct Told {
 }
 
 impl Told {
-    /// Whether a change is news: it came later, and is another state. Down and degraded are one to whoever listens.
+    /// Whether a change needs no event: it is not newer, or the service is as healthy or unhealthy as before. Events do
+    /// not distinguish down from degraded.
     fn is_old(told: Option<Self>, change: &Change) -> bool {
         let healthy = |state: State| state == State::Healthy;
         match told {
@@ -53,7 +54,7 @@ impl Told {
     }
 }
 
-/// Tells a change, unless it has been told.
+/// Publishes a change, unless it has been published.
 pub(super) async fn announce(jetstream: &JetStream, change: &Change) -> Result<(), AnnounceError> {
     let key = change.service.as_str();
     let entry = jetstream.service_entry(key).await?;

@@ -1,4 +1,4 @@
-//! The services that ours depends on: the state of each, and the events about it.
+//! The external services: the state of each, and the events about it.
 //!
 //! Probed once a second in every process ([`watch()`]), and whenever `/health` is requested. A change is logged once, and
 //! published as `service.degraded` or `service.restored`. Which service an error is about:
@@ -16,11 +16,10 @@ pub use watch::watch;
 use crate::text_enum;
 
 text_enum! {
-    /// How a service fares.
+    /// The state of a service.
     pub enum State {
-        /// As it should.
         Healthy = "healthy",
-        /// It answers, and not as it should.
+        /// It answers, but does not work as it should.
         Degraded = "degraded",
         /// It does not answer.
         Down = "down",

@@ -1,4 +1,4 @@
-//! Looks at each service, as `/health` tells it.
+//! Probes each service, for `/health` and the watch.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::outage::Service;
 /// A service that does not answer within this time is down.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A question asked so soon after the same one gets its answer: `/health` needs no key, and asks the tables.
+/// Answers are reused for this time: `/health` needs no key, and queries the tables.
 const MAX_AGE: Duration = Duration::from_millis(250);
 
-/// What the services are looked at with; clones share it.
+/// Probes the services; clones share the recent answers.
 #[derive(Clone)]
 pub struct Probes {
     jetstream: JetStream,
@@ -29,7 +29,7 @@ pub struct Probes {
     last_alerts: Recent<Option<UnreachedAlerts>>,
 }
 
-/// The last answer to a question, as long as it is fresh. Clones share it.
+/// The last answer to a query, while it is fresh. Clones share it.
 #[derive(Clone)]
 struct Recent<T>(Arc<Mutex<Option<(Instant, T)>>>);
 
@@ -40,7 +40,7 @@ impl<T> Default for Recent<T> {
 }
 
 impl<T: Clone> Recent<T> {
-    /// The last answer, or else a new one: it is asked for once at a time, however many want it.
+    /// The last answer if fresh, otherwise a new one. Concurrent callers wait for one query.
     async fn or_ask(&self, ask: impl Future<Output = T>) -> T {
         let mut last = self.0.lock().await;
         if let Some((at, answer)) = last.as_ref()
@@ -54,40 +54,39 @@ impl<T: Clone> Recent<T> {
     }
 }
 
-/// How the services were found.
+/// The result of one look at all services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
-    /// Each service; none for one that cannot be judged now, because what would tell is away.
+    /// The state of each service; `None` if it is unknown because PostgreSQL does not answer.
     pub states: [(Service, Option<State>); 5],
-    /// What PostgreSQL, or the way to it, said when it did not answer.
+    /// The error from PostgreSQL, or from connecting to it, if it did not answer.
     pub postgres_said: Option<String>,
 }
 
 impl Look {
-    /// How a service was found; healthy where nothing says otherwise.
+    /// The state of a service; healthy if unknown.
     pub fn state(&self, service: Service) -> State {
         let found = self.states.iter().find(|(found, _)| *found == service);
         found.and_then(|(_, state)| *state).unwrap_or(State::Healthy)
     }
 
-    /// Whether a webhook can be kept: in JetStream, or else in PostgreSQL.
+    /// Whether a webhook can be stored: in JetStream, or else in PostgreSQL.
     pub fn can_accept(&self) -> bool {
         self.state(Service::Nats) != State::Down || self.state(Service::Postgres) != State::Down
     }
 }
 
 impl Probes {
-    /// Looks through these.
     pub fn new(jetstream: JetStream, store: Store, redis: Arc<RedisSink>) -> Self {
         Self { jetstream, store, redis, last_look: Recent::default(), last_alerts: Recent::default() }
     }
 
-    /// How all of them are: one look at a time, however many ask.
+    /// Probes all services. Concurrent callers share one look.
     pub async fn look(&self) -> Look {
         self.last_look.or_ask(self.look_now()).await
     }
 
-    /// Whom no alert reaches, asked no more often than [`look`](Self::look) looks; none where PostgreSQL does not answer.
+    /// How many people no alert reaches, cached like [`look`](Self::look); `None` if PostgreSQL does not answer.
     pub async fn unreached_alerts(&self) -> Option<UnreachedAlerts> {
         self.last_alerts.or_ask(told(self.store.unreached_alerts())).await
     }
@@ -116,7 +115,7 @@ impl Probes {
     }
 }
 
-/// What the tables say: whichever worker it happened to, every process sees it there.
+/// What a query of the tables returns. Every process sees there what happened in any worker.
 async fn told<T, E>(asked: impl Future<Output = Result<T, E>>) -> Option<T> {
     tokio::time::timeout(PROBE_TIMEOUT, asked).await.ok()?.ok()
 }

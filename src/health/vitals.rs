@@ -1,9 +1,9 @@
-//! What this process has seen of the others, for `/health/ready` to tell.
+//! What this process knows about the services, for `/health/ready`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A handle; clones share it.
+/// A handle; clones share the flags.
 #[derive(Debug, Clone, Default)]
 pub struct Vitals {
     streams_are_there: Arc<AtomicBool>,
@@ -11,22 +11,22 @@ pub struct Vitals {
 }
 
 impl Vitals {
-    /// Streams and consumers have been created, or were there.
+    /// Records that the streams and consumers exist.
     pub fn streams_found(&self) {
         self.streams_are_there.store(true, Ordering::Relaxed);
     }
 
-    /// Whether streams and consumers are there.
+    /// Whether the streams and consumers exist.
     pub fn streams_are_there(&self) -> bool {
         self.streams_are_there.load(Ordering::Relaxed)
     }
 
-    /// Streams, JetStream and PostgreSQL were all there at once.
+    /// Records that streams, JetStream and PostgreSQL were available at the same time.
     pub fn everything_found(&self) {
         self.everything_was_there.store(true, Ordering::Relaxed);
     }
 
-    /// Whether they ever were.
+    /// Whether they were ever available at the same time.
     pub fn everything_was_there(&self) -> bool {
         self.everything_was_there.load(Ordering::Relaxed)
     }

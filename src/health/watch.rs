@@ -1,4 +1,4 @@
-//! Looks at the services once a second; logs a change once, and has it told.
+//! Probes the services once a second; logs each change once and publishes an event about it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,29 +12,29 @@ use crate::clock::now;
 use crate::outage::Service;
 use crate::telemetry::Metrics;
 
-/// Between two looks.
+/// Time between two looks.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// A service has changed once so many looks in a row have found it so: a single slow answer is no outage.
+/// A service has changed when this many looks in a row agree: a single slow answer is not an outage.
 const LOOKS: u32 = 2;
-/// Changes that wait to be told, at the most: the oldest are forgotten first.
+/// The maximum number of changes that wait to be published; the oldest are dropped first.
 const UNTOLD: usize = 100;
 
-/// What is known of a service.
+/// The known state of a service.
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
     state: Option<State>,
-    /// How many looks in a row have found it otherwise.
+    /// How many looks in a row have found another state.
     otherwise: u32,
 }
 
-/// What is known of all services, and not yet told.
+/// The known states of all services, and the changes not yet published.
 #[derive(Debug, Default)]
 struct Watch {
     known: [Known; Service::ALL.len()],
     untold: VecDeque<Change>,
 }
 
-/// Watches until `shutdown`.
+/// Watches the services until `shutdown`.
 pub async fn watch(probes: Probes, jetstream: JetStream, metrics: Metrics, shutdown: CancellationToken) {
     let mut watch = Watch::default();
     let mut ticks = tokio::time::interval(POLL_INTERVAL);
@@ -70,7 +70,7 @@ impl Watch {
         }
     }
 
-    /// Tells what is untold, in order, as far as JetStream takes it.
+    /// Publishes waiting changes in order, until JetStream refuses one.
     async fn tell(&mut self, jetstream: &JetStream) {
         while let Some(change) = self.untold.front() {
             if let Err(error) = announce(jetstream, change).await {
@@ -83,7 +83,7 @@ impl Watch {
 }
 
 impl Known {
-    /// The state that the service has changed to, if it has. The first look settles what it is at the start.
+    /// The state that the service has changed to, if it has changed.
     fn change(&mut self, found: State) -> Option<State> {
         let same = self.state.is_some_and(|known| (known == State::Healthy) == (found == State::Healthy));
         if same {
@@ -99,11 +99,11 @@ impl Known {
     }
 }
 
-/// Once per outage, and not for each message that it holds up.
+/// Logs a change: once per outage, not once per waiting message.
 fn log(service: Service, state: State, postgres_said: Option<&str>) {
     match (service, state) {
         (_, State::Healthy) => tracing::info!(%service, "is there"),
-        // Its own words begin with "Database connection failed".
+        // Its error text begins with "Database connection failed".
         (Service::Postgres, _) => {
             tracing::error!(%service, "{}", postgres_said.unwrap_or("Database connection failed"))
         }

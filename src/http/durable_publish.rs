@@ -1,8 +1,8 @@
-//! Makes what Twilio has told us durable, before it is answered: in JetStream, or in PostgreSQL while JetStream is away
-//! (docs/design.md, When a part is missing).
+//! Stores Twilio's webhooks durably before they are answered: in JetStream, or in PostgreSQL while JetStream is
+//! unavailable (docs/design.md, When a part is missing).
 //!
-//! Fed by the webhooks; feeds NMC_INBOUND and NMC_DEAD, at once or through `waiting_webhooks`. It guarantees that what it has
-//! taken is on disk, and that the same webhook has the same id whichever way it goes.
+//! Webhooks go to NMC_INBOUND and NMC_DEAD, directly or through the table `waiting_webhooks`. An accepted webhook is on
+//! disk, and has the same message id on both ways.
 
 use std::time::Duration;
 
@@ -13,21 +13,21 @@ use crate::adapters::jetstream::{JetStream, Outgoing, PublishError, Publisher, s
 use crate::adapters::postgres::{Store, StoreError, WaitingWebhook};
 use crate::telemetry::Metrics;
 
-/// How long JetStream may take before PostgreSQL is asked.
+/// Timeout for JetStream; after it PostgreSQL is used.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long PostgreSQL may take.
+/// Timeout for PostgreSQL.
 const KEEP_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often what waits is looked at.
+/// How often waiting webhooks are polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// How much is published under one lock.
+/// How many webhooks are published under one lock.
 const BATCH: i64 = 256;
 
-/// Neither JetStream nor PostgreSQL has it.
+/// Neither JetStream nor PostgreSQL has stored the message.
 #[derive(Debug, thiserror::Error)]
 #[error("not acknowledged by JetStream, and {0}")]
 pub struct NotDurable(#[source] StoreError);
 
-/// Makes durable; clones share the connections.
+/// Publishes durably; clones share the connections.
 #[derive(Clone)]
 pub struct DurablePublisher {
     jetstream: JetStream,
@@ -37,18 +37,17 @@ pub struct DurablePublisher {
 }
 
 impl DurablePublisher {
-    /// In this JetStream, or in this store.
     pub fn new(jetstream: &JetStream, store: Store, metrics: Metrics) -> Self {
         let publisher = jetstream.publisher().with_timeout(PUBLISH_TIMEOUT);
         Self { jetstream: jetstream.clone(), publisher, store, metrics }
     }
 
-    /// Resolves once it is on disk.
+    /// Resolves once the message is on disk.
     ///
     /// # Errors
-    /// When neither has it, or is known to have it: it is in one of them, perhaps, and may come again under the same id.
+    /// If neither has acknowledged it. One of them may still have it, and it may arrive again under the same id.
     pub async fn publish(&self, outgoing: Outgoing) -> Result<(), NotDurable> {
-        // A connection that is known to be gone is not waited for: a caller hears silence meanwhile.
+        // A lost connection is not waited for, because a caller hears silence meanwhile.
         if self.jetstream.is_connected() {
             match self.publisher.publish(outgoing.clone()).await {
                 Ok(_) => return Ok(()),
@@ -68,16 +67,16 @@ impl DurablePublisher {
         }
     }
 
-    /// Sends something that need not be durable, and waits for no acknowledgement.
+    /// Sends a message that need not be durable, without waiting for an acknowledgement.
     ///
     /// # Errors
-    /// When it could not be sent.
+    /// If the message could not be sent.
     pub async fn send(&self, outgoing: Outgoing) -> Result<(), PublishError> {
         self.publisher.send(outgoing).await.map(drop)
     }
 }
 
-/// Publishes what waits in PostgreSQL, as soon as JetStream is back, until `shutdown`.
+/// Publishes the webhooks that wait in PostgreSQL once JetStream is available again, until `shutdown`.
 pub async fn publish_waiting(jetstream: JetStream, store: Store, shutdown: CancellationToken) {
     let publisher = jetstream.publisher();
     let publishing = async {
@@ -100,7 +99,7 @@ pub async fn publish_waiting(jetstream: JetStream, store: Store, shutdown: Cance
     shutdown.run_until_cancelled(publishing).await;
 }
 
-/// Why something goes on waiting.
+/// Why webhooks remain in PostgreSQL.
 #[derive(Debug, thiserror::Error)]
 enum WaitOn {
     #[error(transparent)]
@@ -109,7 +108,7 @@ enum WaitOn {
     Publish(#[from] PublishError),
 }
 
-/// Publishes the oldest; returns how many those were.
+/// Publishes the oldest batch of waiting webhooks, and returns their number.
 async fn publish_some(publisher: &Publisher, store: &Store) -> Result<usize, WaitOn> {
     let batch = store.waiting_webhooks(BATCH).await?;
     if batch.webhooks.is_empty() {
@@ -123,9 +122,9 @@ async fn publish_some(publisher: &Publisher, store: &Store) -> Result<usize, Wai
     let mut failure = None;
     for (ack, webhook) in on_their_way.into_iter().zip(&batch.webhooks) {
         let told = async {
-            // Its copy was quicker, and has a later stamp: the inbox is told of this one, too, for the order. Another
-            // `Nats-Msg-Id` has JetStream store it; its input id is the same, so it counts once.
-            // (A dead letter has no inbox behind it, and no order.)
+            // Another copy of the webhook was stored first, and has a later timestamp. The inbox must see this one as
+            // well, for the order. A different `Nats-Msg-Id` makes JetStream store it; its input id is the same, so it
+            // is applied once. (Dead letters have no inbox and no order.)
             let again = ack.await?.duplicate && subjects::is_inbound(&webhook.subject);
             if again { publisher.publish(outgoing(webhook, ":waited")).await.map(drop) } else { Ok(()) }
         };

@@ -1,4 +1,4 @@
-//! How often each key, or business, may call: at most so many accepted in any rolling period.
+//! Limits the calls of an API key or a business: at most a given number is accepted in any rolling period.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -7,24 +7,23 @@ use std::time::{Duration, Instant};
 
 use crate::config::Rate;
 
-/// What the limiter says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Within the limit, and counted.
+    /// Within the limit; the call is counted.
     Accepted {
-        /// How many more are.
+        /// The number of calls that are still accepted.
         remaining: u32,
-        /// How long until there is one more than that.
+        /// The time until one more call is accepted.
         reset: Duration,
     },
-    /// Beyond it, and not counted.
+    /// Over the limit; the call is not counted.
     Refused {
-        /// How long until one more is accepted.
+        /// The time until a call is accepted again.
         retry_after: Duration,
     },
 }
 
-/// Keeps when each key's calls were accepted, no longer than the period.
+/// Records when each key's calls were accepted, for one period.
 pub(super) struct Limiter<K> {
     rate: Rate,
     accepted: Mutex<HashMap<K, VecDeque<Instant>>>,
@@ -35,7 +34,8 @@ impl<K: Hash + Eq> Limiter<K> {
         Self { rate, accepted: Mutex::new(HashMap::new()) }
     }
 
-    /// Counts a call of `key` at `now`. Only what is known comes here, API keys and businesses, so there are as many entries.
+    /// Counts a call of `key` at `now`. The map does not grow without bound: keys are only known API keys and
+    /// businesses.
     pub(super) fn accept(&self, key: K, now: Instant) -> Verdict {
         let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
         let times = accepted.entry(key).or_default();
@@ -52,7 +52,6 @@ impl<K: Hash + Eq> Limiter<K> {
         Verdict::Accepted { remaining: self.rate.count.saturating_sub(used), reset }
     }
 
-    /// How often each key may call.
     pub(super) fn rate(&self) -> Rate {
         self.rate
     }

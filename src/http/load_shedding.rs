@@ -1,9 +1,9 @@
-//! Intake: how much may come in. Bounds what is under way at once and what may wait to be processed; beyond that webhooks
-//! are answered 503, emergencies later than the rest.
+//! Load shedding: bounds the webhooks in progress and the webhooks waiting to be processed. Above the bounds webhooks
+//! are answered with 503, emergencies later than the rest.
 //!
-//! Fed by the length of the queue, looked at once a second; asked by every webhook. It also says which webhooks take the
-//! express lane past a long queue: emergencies, and those of businesses that send no more than their share, so that one
-//! business's flood does not hold up the others.
+//! The length of the queue is polled once a second and checked for every webhook. It also decides which webhooks take
+//! the express lane past a long queue: emergencies, and those of businesses within their share, so that one business's
+//! flood does not delay the others.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,24 +19,24 @@ use crate::adapters::postgres::Store;
 use crate::config::Rate;
 use crate::telemetry::{Metrics, WebhookKind};
 
-/// Webhooks that are worked on at once, other than calls.
+/// Maximum number of webhooks in progress, other than calls.
 const UNDER_WAY: usize = 1_024;
-/// Calls that are worked on at once: a caller waits on the line, so a flood of texts takes none of their places.
+/// Maximum number of calls in progress. They are counted separately, because a caller waits on the line: a flood of
+/// texts must not take their places.
 const CALLS_UNDER_WAY: usize = 256;
-/// From so many waiting webhooks on, the express lane is open.
+/// The express lane is open from this number of waiting webhooks.
 const EXPRESS_FROM: u64 = 200;
-/// How much of a business takes the express lane.
+/// A business's share of the express lane.
 const SHARE: Rate = Rate { count: 50, per: Duration::from_secs(10) };
-/// An emergency is taken until so many times the backlog waits.
+/// An emergency is accepted up to this multiple of the maximum backlog.
 const EMERGENCIES: u64 = 2;
-/// How often the queue is looked at.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// When whoever was turned away may come again.
+/// `Retry-After` of a refused webhook.
 const RETRY_AFTER_SECONDS: u64 = 10;
 
-/// The intake of one edge process.
+/// The load shedder of one edge process.
 pub struct LoadShedder {
-    /// How many webhooks wait, as last looked at.
+    /// Number of waiting webhooks, as of the last poll.
     waiting: AtomicU64,
     max_backlog: u64,
     under_way: Semaphore,
@@ -46,7 +46,7 @@ pub struct LoadShedder {
 }
 
 impl LoadShedder {
-    /// Takes webhooks as long as no more than `max_backlog` wait to be processed.
+    /// Accepts webhooks while at most `max_backlog` wait to be processed.
     pub fn new(max_backlog: u64, metrics: Metrics) -> Self {
         Self {
             waiting: AtomicU64::new(0),
@@ -58,19 +58,19 @@ impl LoadShedder {
         }
     }
 
-    /// A place among those that are worked on at once, until it is dropped.
+    /// Acquires a place among the webhooks in progress; dropping the permit frees it.
     ///
     /// # Errors
-    /// 503, when all are taken.
+    /// 503, if no place is free.
     pub fn place(&self, kind: WebhookKind) -> Result<SemaphorePermit<'_>, Problem> {
         let places = if kind == WebhookKind::Call { &self.calls_under_way } else { &self.under_way };
         places.try_acquire().map_err(|_none_left| self.shed(kind))
     }
 
-    /// Whether a webhook may still be queued. `is_emergency` is asked only where that matters.
+    /// Checks whether a webhook may still be queued. `is_emergency` is called only if the answer depends on it.
     ///
     /// # Errors
-    /// 503, when too many wait.
+    /// 503, if too many webhooks are waiting.
     pub fn admit(&self, kind: WebhookKind, is_emergency: impl FnOnce() -> bool) -> Result<(), Problem> {
         let waiting = self.waiting.load(Ordering::Relaxed);
         if waiting <= self.max_backlog || (waiting <= self.max_backlog.saturating_mul(EMERGENCIES) && is_emergency()) {
@@ -79,12 +79,12 @@ impl LoadShedder {
         Err(self.shed(kind))
     }
 
-    /// Whether the queue is so long that some take the express lane.
+    /// Whether the queue is long enough that some webhooks take the express lane.
     pub fn express_is_open(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) >= EXPRESS_FROM
     }
 
-    /// Whether a business has sent no more than its share lately; counts this one.
+    /// Whether a business is within its share; counts this webhook.
     pub fn within_share(&self, business_id: &str) -> bool {
         matches!(self.shares.accept(business_id.to_owned(), Instant::now()), Verdict::Accepted { .. })
     }
@@ -101,7 +101,7 @@ impl LoadShedder {
     }
 }
 
-/// Looks at how many webhooks wait, until `shutdown`. What cannot be looked at counts as it was last seen.
+/// Polls the number of waiting webhooks until `shutdown`. If a count fails, its last value is used.
 pub async fn measure(intake: Arc<LoadShedder>, jetstream: JetStream, store: Store, shutdown: CancellationToken) {
     let measuring = async {
         let mut ticks = tokio::time::interval(POLL_INTERVAL);

@@ -1,8 +1,8 @@
-//! Look-ups for whoever has shown nothing yet: so many at once, and those of whom we know first.
+//! Limits the look-ups for unauthenticated requests, and serves requests with known keys first.
 //!
-//! To judge a signature or a key, PostgreSQL is asked about what a request names. A flood of requests that name anything
-//! must take neither its connections nor the turn of those that name something we know: each have places of their own, and
-//! those that wait to ask the same ask once.
+//! To check a signature or an API key, PostgreSQL is queried for what a request names. A flood of requests with random
+//! names must neither use up the connections nor delay requests with known names. So known and unknown names have
+//! separate places, and requests that wait for the same look-up share it.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -12,12 +12,12 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
 use tokio::sync::Semaphore;
 
-/// About what is known. Of the 24 connections to PostgreSQL, most are left to everybody else.
+/// Concurrent look-ups of known keys. Most of the 24 connections to PostgreSQL are left for other work.
 const KNOWN: usize = 6;
-/// About anything else.
+/// Concurrent look-ups of unknown keys.
 const UNKNOWN: usize = 2;
 
-/// Look-ups by key `K`, with outcomes `T`.
+/// Look-ups by key `K` with results `T`.
 pub(super) struct LookUps<K, T> {
     known: Lane<K, T>,
     unknown: Lane<K, T>,
@@ -32,8 +32,8 @@ where
         Self { known: Lane::new(KNOWN), unknown: Lane::new(UNKNOWN) }
     }
 
-    /// Looks up, once it is its turn. A look-up that has begun is not joined: what was changed before this was called is
-    /// seen.
+    /// Looks up when a place is free. A caller never joins a look-up that has already started, so the result includes
+    /// every change made before the call.
     pub(super) async fn ask<F>(&self, key: K, is_known: bool, look_up: F) -> T
     where
         F: Future<Output = T> + Send + 'static,
@@ -59,7 +59,7 @@ where
         Self { places: Arc::new(Semaphore::new(places)), waiting: Arc::default() }
     }
 
-    /// The look-up of this key that waits for its turn, or else this one.
+    /// Returns the waiting look-up of this key, or starts to wait with a new one.
     fn join<F>(&self, key: K, look_up: F) -> Shared<BoxFuture<'static, T>>
     where
         F: Future<Output = T> + Send + 'static,
@@ -81,7 +81,8 @@ where
     }
 }
 
-/// A look-up may be joined until this is dropped: when it begins, or when nobody waits for it any more.
+/// While this exists, callers may join the look-up. It is dropped when the look-up starts, or when nobody waits for it
+/// any more.
 struct Queued<K: Hash + Eq, T> {
     waiting: Waiting<K, T>,
     key: K,
@@ -130,7 +131,7 @@ mod tests {
         let found = join_all(asked).await;
         assert_eq!(most.load(Ordering::SeqCst), KNOWN);
         let asked_again = found.iter().filter(|n| **n >= 100).count();
-        // Those that were under way when the second came are asked once more.
+        // Those in progress when the second request came are looked up once more.
         assert!(asked_again <= 2 * KNOWN, "{asked_again}");
     }
 

@@ -1,6 +1,7 @@
-//! The HTTP edge: Twilio's webhooks in, the App Server's REST calls answered.
+//! The HTTP edge: Twilio's webhooks and the App Server's REST API.
 //!
-//! Only this module knows poem. A webhook is answered once it is durable in JetStream; everything else follows from there.
+//! Only this module knows poem. A webhook is answered once it is stored durably, in JetStream or in PostgreSQL;
+//! everything else happens afterwards.
 
 pub mod api;
 mod connections;
@@ -43,16 +44,15 @@ pub use api::openapi;
 pub use durable_publish::{DurablePublisher, publish_waiting};
 pub use load_shedding::{LoadShedder, measure};
 
-/// How long a webhook waits for what it has to look up.
+/// How long a webhook waits for a look-up.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What the handlers share; clones share everything.
+/// State shared by the handlers; clones share everything.
 #[derive(Clone)]
 pub struct Edge {
     inner: Arc<EdgeParts>,
 }
 
-/// The parts of an edge, for its handlers.
 pub struct EdgeParts {
     pub(crate) public_url: PublicUrl,
     pub(crate) dial_timeout: Duration,
@@ -79,7 +79,7 @@ pub struct EdgeParts {
     shows_docs: bool,
     max_connections: Option<usize>,
     pub(crate) started_at: Instant,
-    /// Cancelled when the process is asked to stop: what would go on for ever ends then.
+    /// Cancelled when the process is asked to stop; ends endless responses.
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -92,7 +92,7 @@ impl std::ops::Deref for Edge {
 }
 
 impl EdgeParts {
-    /// Waits for an answer of the store no longer than Twilio should be kept waiting: a caller hears silence meanwhile.
+    /// Waits for a look-up at most [`LOOK_UP_TIMEOUT`], because a caller hears silence meanwhile.
     pub(crate) async fn with_lookup_timeout<T, E: std::error::Error + 'static>(
         &self,
         asked: impl Future<Output = Result<T, E>>,
@@ -105,7 +105,6 @@ impl EdgeParts {
 }
 
 impl Edge {
-    /// Puts an edge together.
     #[expect(clippy::too_many_arguments, reason = "called once, where the parts are put together")]
     pub fn new(
         config: &Config,
@@ -118,7 +117,7 @@ impl Edge {
         cipher: Option<TokenCipher>,
         metrics: Metrics,
         vitals: Vitals,
-        // They are read through functions; this says that they are there.
+        // Unused: it proves that the emergency rules, which are read through functions, are loaded.
         _rules: emergency::Loaded,
         shutdown: CancellationToken,
     ) -> Self {
@@ -154,7 +153,6 @@ impl Edge {
         Self { inner: Arc::new(inner) }
     }
 
-    /// How much may come in.
     pub fn intake(&self) -> &Arc<LoadShedder> {
         &self.inner.intake
     }
@@ -163,7 +161,7 @@ impl Edge {
 /// Binds the address and returns it with the future that serves until `shutdown`.
 ///
 /// # Errors
-/// When the address cannot be bound.
+/// If the address cannot be bound.
 pub async fn serve(
     edge: Edge,
     bind: SocketAddr,
@@ -174,7 +172,7 @@ pub async fn serve(
     Ok((door.address(), door.serve(routes(edge), shutdown)))
 }
 
-/// Every route, at the root and below the public URL's path: a proxy may strip that prefix, or not.
+/// All routes, at the root and below the path of the public URL: a proxy may strip that prefix or not.
 fn routes(edge: Edge) -> impl Endpoint<Output = poem::Response> {
     let prefix = twilio::path_prefix(&edge.public_url);
     let mut route = Route::new().nest_no_strip("/", all(edge.clone()));
@@ -194,7 +192,7 @@ fn all(edge: Edge) -> Route {
     twilio::routes(route, &edge)
 }
 
-/// An error that carries its own answer keeps it; any other gets the one error body.
+/// An error with its own response keeps it; any other gets the common error body.
 pub(crate) fn answer(error: poem::Error) -> poem::Response {
     if error.is_from_response() { error.into_response() } else { Problem::from_poem(&error).into_response() }
 }

@@ -1,7 +1,7 @@
-//! Errors as HTTP answers: one body for the whole edge, a 404 and a 405 too (docs/contract.md, section 3).
+//! Errors as HTTP responses: one body for the whole edge, including 404 and 405 (docs/contract.md, section 3).
 //!
-//! What is wrong with a request is named to whoever sent it; what is wrong with us is logged, and told by a request id
-//! only.
+//! The response says what is wrong with the request. Internal errors are logged; the response has only their request
+//! id.
 
 use poem::http::{StatusCode, header};
 use poem::{IntoResponse, Response};
@@ -12,31 +12,29 @@ use crate::adapters::outage;
 use crate::text_enum;
 
 text_enum! {
-    /// The codes of the contract.
+    /// Error codes of the REST API (docs/contract.md, section 3).
     pub enum Code {
         /// The webhook's signature is missing or wrong.
         InvalidSignature = "INVALID_SIGNATURE",
-        /// The key is missing or wrong.
+        /// The API key is missing or wrong, or its scope does not allow the request.
         Unauthorized = "UNAUTHORIZED",
-        /// There is no such thing.
+        /// The resource does not exist.
         NotFound = "NOT_FOUND",
-        /// The request says something that it must not.
+        /// The request is invalid.
         ValidationFailed = "VALIDATION_FAILED",
-        /// It contradicts what is there.
+        /// The request conflicts with the current state.
         Conflict = "CONFLICT",
-        /// The customer wants no texts.
+        /// The customer has opted out of texts.
         OptedOut = "OPTED_OUT",
-        /// Too many requests.
         RateLimited = "RATE_LIMITED",
-        /// The body is too large.
         PayloadTooLarge = "PAYLOAD_TOO_LARGE",
-        /// The path does not take this method.
+        /// The path does not support this method.
         MethodNotAllowed = "METHOD_NOT_ALLOWED",
-        /// The path does not take this content type.
+        /// The path does not support this content type.
         UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE",
-        /// A part is missing; try again.
+        /// A service that we depend on is unavailable; the client may retry.
         Unavailable = "UNAVAILABLE",
-        /// Our fault.
+        /// An internal error.
         Internal = "INTERNAL",
     }
 }
@@ -58,7 +56,7 @@ impl Code {
     }
 }
 
-/// An error on its way to whoever asked.
+/// An error response.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     code: Code,
@@ -70,7 +68,6 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of this code, in these words.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let request_id = Uuid::now_v7();
         Self {
@@ -83,18 +80,18 @@ impl Problem {
         }
     }
 
-    /// There is no such thing.
     pub fn not_found(what: &str) -> Self {
         Self::new(Code::NotFound, format!("there is no such {what}"))
     }
 
-    /// These fields are wrong, each with its reason.
+    /// The fields that are invalid, each with its reason.
     pub fn invalid(fields: impl IntoIterator<Item = (String, String)>) -> Self {
         let fields = fields.into_iter().collect();
         Self { fields, ..Self::new(Code::ValidationFailed, "the request cannot be used as it is") }
     }
 
-    /// A part is missing: told without its name. An outage is logged once ([`crate::health`]), not for each request.
+    /// A service is unavailable. The response does not name it. An outage is logged once ([`crate::health`]), not for
+    /// each request.
     pub fn unavailable(error: &(dyn std::error::Error + 'static)) -> Self {
         let problem = Self::new(Code::Unavailable, "a part of the service is missing; please try again");
         let request_id = problem.request_id;
@@ -105,46 +102,44 @@ impl Problem {
         problem
     }
 
-    /// Its code.
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// In words.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// Names the answer in our logs.
+    /// Identifies the response in our logs.
     pub fn request_id(&self) -> Uuid {
         self.request_id
     }
 
-    /// The fields that are wrong, each with its reason.
+    /// The fields that are invalid, each with its reason.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields.iter().map(|(field, reason)| (field.as_str(), reason.as_str()))
     }
 
-    /// Whoever asked should wait so long.
+    /// Adds `Retry-After`.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after_seconds = Some(seconds);
         self
     }
 
-    /// The key is good, and not for this: 403.
+    /// The key is valid, but its scope does not allow this: 403.
     #[must_use]
     pub fn forbidden(mut self) -> Self {
         self.forbidden = true;
         self
     }
 
-    /// Whether the key is good, and not for this.
+    /// Whether the key is valid, but its scope does not allow this.
     pub fn is_forbidden(&self) -> bool {
         self.forbidden
     }
 
-    /// What is made of an error that poem raised itself: a path or method that there is not, a body that cannot be read.
+    /// Converts an error that poem raised itself, such as an unknown path or method, or a body that cannot be read.
     pub fn from_poem(error: &poem::Error) -> Self {
         let status = error.status();
         let code = match status {
@@ -154,7 +149,7 @@ impl Problem {
             StatusCode::PAYLOAD_TOO_LARGE => Code::PayloadTooLarge,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::UnsupportedMediaType,
             StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
-            // A path or body of the wrong shape. An id of the wrong shape is the id of nothing (docs/contract.md, section 3).
+            // A malformed path or body. A malformed id counts as the id of nothing (docs/contract.md, section 3).
             status if status.is_client_error() && error.is::<poem_openapi::error::ParsePathError>() => Code::NotFound,
             status if status.is_client_error() => Code::ValidationFailed,
             _ => Code::Internal,

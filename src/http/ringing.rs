@@ -1,9 +1,8 @@
-//! Calls that come back: the owner's phone forwards what it does not answer to the very number that has had it ring, and our
-//! dialling would never end.
+//! Detects forwarding loops: the owner's phone forwards unanswered calls to the number that made it ring, and we would
+//! dial it for ever.
 //!
-//! Fed by ringing calls and the ends of their dialling; asked before a call is dialled. What this edge has had dialled is in
-//! memory, what others have in the table of calls. In doubt a call is dialled: a loop costs money, an owner who does not hear
-//! of a call a customer.
+//! Calls of this edge are kept in memory, those of other edges in the table of calls. In doubt a call is dialled: a
+//! loop costs money, but a call that the owner never receives costs a customer.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,26 +16,24 @@ use crate::domain::call::CallStatus;
 use crate::domain::phone::{self, PhoneNumber};
 use crate::webhook::NotDialled;
 
-/// Calls of one caller within this time may be one call that comes back.
+/// Calls of one caller within this time may be the same call in a loop.
 const WITHIN: TimeDelta = TimeDelta::seconds(30);
-/// So many are dialled at once; a person may call again.
+/// Maximum number of calls of one caller that are dialled at once; a person may call again.
 const DIALLED: usize = 2;
-/// The caller hears silence meanwhile.
+/// Short, because the caller hears silence meanwhile.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_millis(250);
-/// More callers than ring at one edge within [`WITHIN`]; beyond it, what is oldest is forgotten.
+/// More callers than ring at one edge within [`WITHIN`]. If there are more, calls older than that are removed, and
+/// further callers are not recorded.
 const MOST_CALLERS: usize = 10_000;
 
-/// A call that rings.
 pub struct Ring<'a> {
-    /// Twilio's id.
     pub call_sid: &'a str,
-    /// `From`, as it came.
+    /// `From`, as received.
     pub from: &'a str,
-    /// Which number is called.
+    /// The number that is called.
     pub to: &'a PhoneNumber,
-    /// `ForwardedFrom`, as it came.
+    /// `ForwardedFrom`, as received.
     pub forwarded_from: Option<&'a str>,
-    /// When.
     pub at: DateTime<Utc>,
 }
 
@@ -49,20 +46,20 @@ struct Seen {
     ended: bool,
 }
 
-/// By the number called and the caller.
+/// By the called number and the caller.
 type Callers = HashMap<(PhoneNumber, PhoneNumber), Vec<Seen>>;
 
-/// The calls of one edge that ring, or have just rung.
+/// Calls that ring at this edge or rang recently.
 #[derive(Default)]
 pub struct Ringing {
     callers: Mutex<Callers>,
 }
 
 impl Ringing {
-    /// Whether a call is put through; where not, why.
+    /// Returns why a call is not put through, or `None` if it is.
     pub async fn judge(&self, store: &Store, business: &Profile, ring: &Ring<'_>) -> Option<NotDialled> {
         let caller = phone::caller(ring.from);
-        // Twilio asks again where our answer was lost: it gets the same.
+        // Twilio repeats a request if our answer was lost: it gets the same answer.
         if let Some(seen) = caller.as_ref().and_then(|caller| self.seen(ring, caller)) {
             return seen.not_dialled;
         }
@@ -70,7 +67,7 @@ impl Ringing {
         let not_dialled = match &caller {
             _ if by_owner => Some(NotDialled::ForwardedByOwner),
             Some(caller) => self.comes_back(store, ring, caller).await.then_some(NotDialled::Loop),
-            // Who withholds the number cannot be told from others who do.
+            // Callers who withhold their number cannot be distinguished.
             None => None,
         };
         if let Some(caller) = caller {
@@ -79,7 +76,7 @@ impl Ringing {
         not_dialled
     }
 
-    /// A dialling has ended.
+    /// Records that a dialled call has ended.
     pub fn ended(&self, call_sid: &str) {
         for seen in self.lock().values_mut().flatten().filter(|seen| seen.call_sid == call_sid) {
             seen.ended = true;
@@ -90,7 +87,7 @@ impl Ringing {
         let looked_up = store.recent_calls(ring.to, caller, ring.at - WITHIN);
         match tokio::time::timeout(LOOK_UP_TIMEOUT, looked_up).await {
             Ok(Ok(recorded)) => under_way(&self.of(ring, caller), &recorded, ring) >= DIALLED,
-            // What ended elsewhere is not known here.
+            // Calls that ended at other edges are not known here.
             Ok(Err(_)) | Err(_) => false,
         }
     }
@@ -123,8 +120,8 @@ impl Ringing {
     }
 }
 
-/// How many other calls of the caller, that began within the last 30 s, are being dialled: those that this edge has had dialled
-/// or that the table has as ringing, without those that either knows to be over.
+/// Counts the caller's other calls of the last 30 s that are being dialled: those dialled by this edge or ringing in
+/// the table, without those that ended according to either.
 fn under_way(seen: &[Seen], recorded: &[RecentCall], ring: &Ring<'_>) -> usize {
     let over = |sid: &str| {
         seen.iter().any(|seen| seen.call_sid == sid && seen.ended)

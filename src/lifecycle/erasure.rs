@@ -1,6 +1,6 @@
-//! Erasure of a customer (docs/retention.md): their conversations are ended, so that nothing is sent any more, and then what
-//! they said and their number go from the tables, at once and all together; from dead letters and the log in Redis, too. The
-//! streams hold what was said for as long as they hold anything.
+//! Erasure of a customer (docs/retention.md). First, their conversations are ended, so that nothing more is sent. Then
+//! one transaction removes their texts and number from the tables. After that, dead letters and the log in Redis are
+//! cleaned. The streams keep the texts until their retention ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,41 +14,40 @@ use crate::domain::conversation::Input;
 use crate::domain::phone::PhoneNumber;
 use crate::engine::{Engine, EngineError};
 
-/// How a conversation ends that is erased.
+/// The outcome of an erased conversation.
 const OUTCOME: &str = "erased";
-/// How long a message that is at Twilio is waited for: after that its outcome counts as unknown.
+/// How long to wait for a message that is being sent; after that its outcome is unknown.
 const SETTLING: Duration = Duration::from_secs(10);
-/// How often it is looked at.
+/// How often to check whether it was sent.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How often conversations are ended that the customer opens again and again meanwhile.
+/// How many times to end conversations, if the customer keeps opening new ones.
 const ATTEMPTS: usize = 16;
-/// How long Redis may take: its log is bounded by age as well.
+/// Timeout for Redis. After it, the entries remain until their retention ends.
 const REDIS_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How much of a customer was erased.
+/// How much was erased.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Erased {
-    /// In the tables.
     pub rows: ErasedRows,
-    /// Dead letters; `None` where NMC_DEAD could not be read: they go by their age.
+    /// `None` if NMC_DEAD could not be read; the letters then remain until their retention ends.
     pub dead_letters: Option<u64>,
-    /// Entries of the log in Redis; `None` where it was away: they go by their age.
+    /// Entries of the log in Redis; `None` if Redis was unavailable; they then remain until their retention ends.
     pub log_entries: Option<u64>,
 }
 
-/// A customer could not be erased: nothing was.
+/// A customer could not be erased; nothing was erased.
 #[derive(Debug, thiserror::Error)]
 pub enum ErasureError {
-    /// The store is away.
+    /// PostgreSQL is unavailable.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A conversation could not be ended.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// What the customer has sent is not processed yet: JetStream is away.
+    /// Webhooks of the customer are not processed yet, because JetStream is unavailable.
     #[error("webhooks of the customer wait for JetStream")]
     Waiting,
-    /// The customer goes on writing.
+    /// The customer kept opening conversations.
     #[error("conversations of the customer were opened again and again")]
     Contended,
 }
@@ -63,15 +62,14 @@ pub struct Eraser {
 }
 
 impl Eraser {
-    /// Erases here.
     pub fn new(engine: Engine, letters: DeadLetters, redis: Arc<RedisSink>) -> Self {
         Self { store: engine.store().clone(), engine, letters, redis }
     }
 
-    /// Erases a customer; `once` names the request. What there is no more is not erased again.
+    /// Erases a customer; `once` names the request. May be called again.
     ///
     /// # Errors
-    /// When a part is missing: it may be asked for again.
+    /// If a service is unavailable; the request may be repeated.
     pub async fn erase(&self, of: &ErasureOf<'_>, once: &str) -> Result<Erased, ErasureError> {
         let rows = self.rows(of, once).await?;
         let dead_letters = match self.letters.erase(of.customer, of.business_ids).await {
@@ -94,7 +92,7 @@ impl Eraser {
     }
 
     async fn rows(&self, of: &ErasureOf<'_>, once: &str) -> Result<ErasedRows, ErasureError> {
-        // It would come back with the webhook.
+        // A waiting webhook would bring the data back.
         if self.store.webhooks_wait_for(of.customer).await? {
             return Err(ErasureError::Waiting);
         }
@@ -113,7 +111,7 @@ impl Eraser {
         }
     }
 
-    /// Through the engine, so that windows, timers and answers under way end as they do when a person ends them.
+    /// Uses the engine, so that windows, timers and pending answers end as if a person had completed the conversation.
     async fn end_conversations(&self, of: &ErasureOf<'_>, once: &str) -> Result<(), ErasureError> {
         for id in self.store.open_conversations_of(of).await? {
             let user_id = of.asked_by.to_owned();
@@ -125,11 +123,11 @@ impl Eraser {
 }
 
 impl DeadLetters {
-    /// Deletes the letters that tell of a customer; returns how many. Those that name no business are deleted where all of
-    /// the customer is.
+    /// Deletes the letters that mention a customer; returns their number. Letters without a business are deleted only
+    /// if the customer is erased for all businesses.
     ///
     /// # Errors
-    /// When JetStream or the store is away.
+    /// If JetStream or PostgreSQL is unavailable.
     async fn erase(&self, customer: &PhoneNumber, business_ids: Option<&[String]>) -> Result<u64, DeadLettersError> {
         let filter = crate::dead_letters::LetterFilter {
             business_ids: business_ids.map(<[_]>::to_vec),

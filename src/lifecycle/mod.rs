@@ -1,4 +1,4 @@
-//! The end of data: what is deleted by its age, and how a customer is erased.
+//! Deletion of data: by age (retention), and of a customer on request (erasure).
 
 pub mod erasure;
 mod retention;

@@ -1,5 +1,5 @@
-//! Retention (docs/retention.md): what has been kept long enough goes. The streams see to themselves, but for NMC_WINDOWS; that
-//! one, tables, and the log in Redis, are seen to here, by every worker: what two of them do is done twice and harms nobody.
+//! Retention (docs/retention.md): deletes old data. The streams expire by themselves, except NMC_WINDOWS. Every worker
+//! prunes that stream, the tables, and the log in Redis; it is harmless if two workers do so at the same time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,18 +11,18 @@ use crate::adapters::jetstream::JetStream;
 use crate::adapters::postgres::{Store, StoreError};
 use crate::adapters::redis::RedisSink;
 
-/// How often it is looked at.
+/// Time between two runs.
 const POLL_INTERVAL: Duration = Duration::from_secs(600);
-/// How much goes in one transaction.
+/// How many rows one transaction deletes.
 const BATCH: i64 = 200;
-/// How many of them there are each time, so that a worker that begins with years of them is not busy with that alone.
+/// How many transactions one run makes, so that a backlog of years does not occupy a worker.
 const BATCHES: usize = 50;
-/// No window is open for so long, so nobody waits for a timer that is as old.
+/// The age at which timers are removed. No window is open for that long, so such a timer is not needed.
 const TIMERS: TimeDelta = TimeDelta::days(1);
-/// How many timers go each time.
+/// How many timers one run removes.
 const TIMERS_AT_ONCE: u32 = 1_000;
 
-/// Has go what is older than `keep`, until `shutdown`.
+/// Deletes data older than `keep`, until `shutdown`.
 pub async fn keep_for(
     keep: Duration,
     store: Store,

@@ -1,4 +1,4 @@
-//! DispatchBot: answers, is slow, is unsure, says nothing, sees an emergency, or is away.
+//! DispatchBot: answers, is slow, is unsure, does not answer, sees an emergency, or is unavailable.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::adapters::dispatchbot::{Analysis, AnalyzeError, AnalyzeRequest};
 use crate::domain::conversation::Urgency;
 use crate::worker::analyze::AiClient;
 
-/// What DispatchBot makes of a window, and when.
+/// DispatchBot's answer to a window, and its time.
 #[derive(Clone, Copy)]
 pub struct Answering {
     at_ms: u64,
@@ -17,7 +17,7 @@ pub struct Answering {
     ends: bool,
 }
 
-/// A process's client of DispatchBot.
+/// The DispatchBot client of a process.
 #[derive(Clone)]
 pub struct SimDispatchBot {
     pub world: World,
@@ -33,7 +33,7 @@ impl AiClient for SimDispatchBot {
             let weather = &mut state.weather;
             let fault = weather.strikes(Fault::Analysis).then(|| weather.below(5));
             let mine = Answering { at_ms: now + 20 + weather.below(1_500), fault, ends: weather.chance(8) };
-            // The window's id is the idempotency key: who asks twice gets one answer, at one time.
+            // The window's id is the idempotency key: repeated requests get one answer, at one time.
             *state.answering.entry(request.window_id).or_insert(mine)
         };
         let Answering { at_ms, fault, ends } = answering;
@@ -51,7 +51,7 @@ impl AiClient for SimDispatchBot {
             job_type: Some("drain_cleaning".to_owned()),
             urgency_level: if emergency { Urgency::Emergency } else { Urgency::Normal },
             emergency_detected: emergency,
-            // Often the same words, as a person would say them: one message must not be taken for another.
+            // Often the same text, as from a person: one message must not be mistaken for another.
             message_to_customer: format!("We will see to it. Anything else? {}", request.messages.len() / 4),
             confidence: if fault == Some(3) { 0.1 } else { 0.9 },
             appointment: None,

@@ -1,5 +1,5 @@
-//! The edges: Twilio's webhooks on their way into the log. Twilio tries again until it has an answer; a webhook may come
-//! twice, or once more with another body under the same id.
+//! The edges, which publish Twilio's webhooks. Twilio retries until it gets an answer; a webhook may come twice, or
+//! again with another body under the same id.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::domain::business::Signer;
 use crate::engine::Publish;
 use crate::webhook::{Inbound, Webhook};
 
-/// The edges' clocks are wrong by no more than this.
+/// The largest error of an edge's clock.
 const CLOCKS_MS: u64 = 40;
 
-/// Brings a webhook into the log, and is done once it was acknowledged, and so were its copies.
+/// Publishes a webhook, and returns once it is acknowledged or kept; a copy may follow later.
 pub async fn webhook(world: &World, input_id: String, webhook: Webhook) {
     let copy = {
         let mut state = world.lock();
@@ -35,13 +35,13 @@ pub async fn webhook(world: &World, input_id: String, webhook: Webhook) {
     let world_of_copy = world.clone();
     world.later(after, async move {
         match kind {
-            // Another body under the same id; a report on a message has none of its own.
+            // Another body under the same id; only a text has a body that can differ.
             0 if matches!(webhook, Webhook::Sms { .. }) => {
                 let other = with_other_words(&webhook);
                 world_of_copy.lock().ledger.other_bodies += 1;
                 bring(&world_of_copy, &input_id, "other", &format!("{input_id}:other"), &other).await;
             }
-            // So late that JetStream has forgotten it, or put back by hand.
+            // So late that JetStream has forgotten its id, or replayed by hand.
             1 => bring(&world_of_copy, &input_id, "first", &format!("replay:{input_id}"), &webhook).await,
             _ => bring(&world_of_copy, &input_id, "first", &format!("{input_id}:first"), &webhook).await,
         }
@@ -68,8 +68,8 @@ async fn bring(world: &World, input_id: &str, body_hash: &str, message_id: &str,
     }
 }
 
-/// JetStream is away for this edge: the webhook waits in PostgreSQL, and comes with the stamp of its arrival. Twin of
-/// `publish_waiting` in `src/http/durable.rs`.
+/// JetStream is unavailable for this edge: the webhook waits in PostgreSQL, and is published with its time of arrival.
+/// Twin of `publish_waiting` in `src/http/durable_publish.rs`.
 fn keep(world: &World, input_id: &str, webhook: &Webhook) {
     let kept = outgoing(world, input_id, "first", &format!("{input_id}:first"), webhook);
     let (there, after) = (world.clone(), world.lock().weather.between(500, 10_000));
@@ -79,7 +79,7 @@ fn keep(world: &World, input_id: &str, webhook: &Webhook) {
         loop {
             match publisher(&there).publish(copy.clone()).await {
                 Ok(published) if published.duplicate && copy.message_id.as_ref() == Some(&id) => {
-                    // It may be its own copy, whose acknowledgement was lost: where another body was quicker, both are put aside.
+                    // It may be its own copy, whose ack was lost. If another body was first, both become dead letters.
                     there.lock().ledger.other_bodies += 1;
                     copy.message_id = Some(format!("{id}:waited"));
                 }
@@ -99,7 +99,7 @@ async fn again(world: &World) {
     tokio::time::sleep(again).await;
 }
 
-/// What an edge makes of a webhook now.
+/// What an edge publishes for a webhook now.
 fn outgoing(world: &World, input_id: &str, body_hash: &str, message_id: &str, webhook: &Webhook) -> Outgoing {
     let inbound = Inbound {
         input_id: input_id.to_owned(),
@@ -117,10 +117,10 @@ fn outgoing(world: &World, input_id: &str, body_hash: &str, message_id: &str, we
     }
 }
 
-/// A trace of its own would be drawn at random.
+/// Fixed, because a new trace would be random.
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// What the clock of whichever edge took it shows.
+/// The time by the clock of the edge that takes the webhook.
 fn stamp(world: &World) -> DateTime<Utc> {
     let now = world.now();
     let wrong_by = i64::try_from(world.lock().weather.below(2 * CLOCKS_MS)).unwrap();

@@ -1,8 +1,8 @@
-//! The service in a simulated world: the real pipelines, engine, rules, sending, answering and sweeper of several workers,
-//! over tables, streams, a Twilio and a DispatchBot in memory, with everything going wrong that can; every choice is
-//! drawn from a seed, which replays the run exactly (docs/simulation.md).
+//! The service in a simulated world: the real pipelines, engine, rules, sending, analysis and sweeper of several
+//! workers, with tables, streams, Twilio and DispatchBot in memory, and with every fault that can happen. Every choice
+//! is drawn from a seed, which replays the run exactly (docs/simulation.md).
 //!
-//! `NMC_SIM_SEEDS` is how many seeds are run, `NMC_SIM_FIRST` the first of them; `NMC_SIM_SEED` runs one and prints what
+//! `NMC_SIM_SEEDS` is the number of seeds, `NMC_SIM_FIRST` the first of them; `NMC_SIM_SEED` runs one and prints what
 //! happened.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
@@ -30,14 +30,14 @@ use planted::Planted;
 use scheduler::WORLD;
 use world::World;
 
-/// After this, nothing goes wrong any more.
+/// After this, no more faults happen.
 const FOUL: Duration = Duration::from_secs(60);
-/// Whatever is under way has come to its end by then.
+/// By this time, everything in progress must have ended.
 const SETTLED: Duration = Duration::from_secs(600);
-/// A process's clock is wrong by no more than this.
+/// The largest error of a process's clock.
 const CLOCKS_MS: u64 = 2_000;
 
-/// The rules' time limits, shorter than in earnest, so that a run sees more of them.
+/// The rules' time limits, shorter than in production, so that a run reaches more of them.
 fn policy() -> Policy {
     Policy {
         hold: Duration::from_secs(8),
@@ -52,17 +52,17 @@ fn policy() -> Policy {
     }
 }
 
-/// What became of a run.
+/// The result of a run.
 struct Outcome {
-    /// The promise that was broken.
+    /// The guarantee that was broken, if any.
     broken: Option<String>,
-    /// The same for the same run.
+    /// Equal for equal runs.
     hash: u64,
-    /// What happened, where it was asked for.
+    /// What happened, if requested.
     lines: Vec<String>,
-    /// How much happened.
+    /// The number of events.
     events: u64,
-    /// How long it took in its own time.
+    /// The duration in simulated time.
     ms: u64,
 }
 
@@ -109,7 +109,7 @@ async fn take_its_course(world: &World, metrics: &Metrics) {
     state.ledger.close(&state.db, &state.streams);
 }
 
-/// The clocks of processes are set, forwards and backwards.
+/// Sets the clocks of processes, forwards and backwards.
 async fn set_clocks(world: World) {
     if world.lock().weather.chance(60) {
         return;
@@ -120,7 +120,7 @@ async fn set_clocks(world: World) {
             let state = &mut *state;
             let drawn = usize::try_from(state.weather.below(6)).unwrap();
             let wrong_by = i64::try_from(state.weather.below(2 * CLOCKS_MS)).unwrap() - CLOCKS_MS as i64;
-            // A worker's, or that of the command that the owner gives next.
+            // A worker's clock, or the clock of the process for the owner's next command.
             let group = state.workers.get(drawn).copied().unwrap_or(state.last_group + 1);
             state.clocks.retain(|clock| clock.0 != group);
             state.clocks.push((group, wrong_by));
@@ -130,7 +130,7 @@ async fn set_clocks(world: World) {
     }
 }
 
-/// What has not come to its end.
+/// What has not ended yet.
 fn under_way(world: &World) -> Option<String> {
     let state = world.lock();
     if state.under_way > 0 {

@@ -1,4 +1,4 @@
-//! Customers and the owner: what they do, and when, is the seed's.
+//! Customers and the owner: the seed decides what they do, and when.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ use crate::engine::{Applied, settled};
 use crate::telemetry::Metrics;
 use crate::webhook::Webhook;
 
-/// How long people do things.
+/// How long people act.
 pub const ACTS_MS: u64 = 40_000;
 const BUSINESS_PHONE: &str = "+15555551111";
 const OWNER: &str = "+15555550001";
 const CONTACT: &str = "+15555550002";
 
-/// Puts the business into the tables.
+/// Stores the business in the tables.
 pub fn open_business(world: &World) {
     let profile = Profile {
         id: "b1".to_owned(),
@@ -57,7 +57,7 @@ pub fn open_business(world: &World) {
     });
 }
 
-/// Lets customers and the owner do what they will.
+/// Starts the actions of customers and the owner.
 pub fn begin(world: &World, metrics: &Metrics) {
     let customers = if world.lock().weather.chance(70) { 1 } else { 2 };
     for customer in 0..customers {
@@ -146,7 +146,7 @@ async fn misses_a_call(world: &World, phone: &str, number: u64) {
     world.later(second, async move { edge::webhook(&there, format!("call_status:{call_sid}"), ends).await });
 }
 
-/// What the owner does: one thing after the other.
+/// What the owner does, one action after the other.
 async fn owner_acts(world: &World, phone: &str, commands: u64, metrics: &Metrics) {
     for number in 0..commands {
         let after = world.lock().weather.between(500, 2 * ACTS_MS / (commands + 1));
@@ -195,7 +195,7 @@ impl Command {
     }
 }
 
-/// A command through an edge: where it does not answer, or not soon, it is asked again under the same key.
+/// A command through an edge: if it does not answer, or not soon, the command is repeated under the same key.
 async fn carry_out(world: &World, id: Uuid, command: Command, number: u64, metrics: &Metrics) {
     if matches!(command, Command::Release | Command::Complete) {
         world.lock().ledger.retry_or_wait(id);
@@ -204,14 +204,14 @@ async fn carry_out(world: &World, id: Uuid, command: Command, number: u64, metri
     for _ in 0..8 {
         world.note(WORLD, "the owner", number, || format!("{command:?} {id}"));
         let (tell, told) = oneshot::channel();
-        // A process of its own each time: with a cold cache, as after a start, or as where another one is asked.
+        // A new process each time: with a cold cache, as after a start, or if another process is asked.
         let group = world.group();
         let (there, input_id, metrics) = (world.clone(), input_id.clone(), metrics.clone());
         world.spawner.spawn(group, async move {
             let engine = worker::engine(&there, group, &metrics);
             let Ok(applied) = engine.command(id, &input_id, command.input()).await else { return drop(tell) };
             let refused = match applied {
-                // It is over.
+                // The conversation is over.
                 Applied::Nothing { status: Some(Status::Completed) } => true,
                 // The customer wants no texts.
                 Applied::Nothing { .. } => command == Command::Reply,
@@ -229,7 +229,7 @@ async fn carry_out(world: &World, id: Uuid, command: Command, number: u64, metri
                 }
                 _ => false,
             };
-            // Nobody may wait any more.
+            // Possibly nobody waits for it any more.
             let _ = tell.send(Some(in_flight));
         });
         let patience = {
@@ -256,7 +256,7 @@ fn answered(world: &World, id: Uuid, command: Command, number: u64, in_flight: b
     let out = state.db.conversation(id).is_some_and(|c| state.db.opt_outs.contains_key(&c.customer_phone));
     match command {
         Command::TakeOver if owned => state.ledger.taken_over(&state.db, id, in_flight),
-        // Where nothing may be sent, a reply is refused, and takes nothing over.
+        // If nothing may be sent, a reply is refused and takes nothing over.
         Command::Reply if owned && !out => state.ledger.taken_over(&state.db, id, in_flight),
         _ => {}
     }

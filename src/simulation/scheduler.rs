@@ -1,7 +1,7 @@
-//! The executor of a run: of the tasks that can go on, the seed picks the next one. Time is tokio's, paused: it moves to
-//! the next timer once no task can go on.
+//! The executor of a run: the seed picks the next task among those that are ready. Time is tokio's, paused: it advances
+//! to the next timer when no task is ready.
 //!
-//! A task belongs to a group, and a group is ended as a whole, wherever its tasks are waiting: that is a crash.
+//! A task belongs to a group, and a group is ended as a whole, at whichever await its tasks are: that is a crash.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,10 +13,10 @@ use futures::future::BoxFuture;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-/// Tasks that live and die together.
+/// Tasks that end together.
 pub type Group = u32;
 
-/// The world's own tasks, which never die.
+/// The world's own tasks, which never end.
 pub const WORLD: Group = 0;
 
 struct Task {
@@ -64,7 +64,7 @@ impl Spawner {
         self.order(Order::Start(group, Box::pin(work)));
     }
 
-    /// Ends every task of a group before any other task goes on.
+    /// Ends every task of a group before any other task runs.
     pub fn end(&self, group: Group) {
         self.order(Order::End(group));
     }
@@ -76,12 +76,12 @@ impl Spawner {
         }
     }
 
-    /// Runs `main` and whatever is started beside it, until `main` is done.
+    /// Runs `main` and all tasks that are started beside it, until `main` is done.
     pub async fn run<T>(&self, seed: u64, main: impl Future<Output = T>) -> T {
         let mut main = std::pin::pin!(main);
         let mut rng = SmallRng::seed_from_u64(seed);
         let mut tasks: Vec<Option<Task>> = Vec::new();
-        // What a task does in one go is up to the seed, and not to tokio's budget.
+        // The seed, and not tokio's budget, decides what a task does in one go.
         tokio::task::unconstrained(poll_fn(move |cx| {
             *self.0.runtime.lock().unwrap() = Some(cx.waker().clone());
             loop {
@@ -97,7 +97,7 @@ impl Spawner {
         .await
     }
 
-    /// Lets one task go on; `false` where none can.
+    /// Polls one ready task; `false` if none is ready.
     fn turn(&self, tasks: &mut Vec<Option<Task>>, rng: &mut SmallRng) -> bool {
         loop {
             let orders = std::mem::take(&mut *self.0.orders.lock().unwrap());

@@ -1,4 +1,4 @@
-//! Many seeds, each of them; and the tests of the test.
+//! Runs many seeds, and tests the simulation itself.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number")))
 }
 
-/// The first seed of these that breaks a promise, and which.
+/// The first of these seeds that breaks a guarantee, and which guarantee.
 fn search(seeds: std::ops::Range<u64>, planted: Planted) -> Option<(u64, String)> {
     let next = AtomicU64::new(seeds.start);
     let found = Mutex::new(None::<(u64, String)>);
@@ -66,8 +66,8 @@ fn guarantees_hold_for_every_seed() {
     println!("{seeds} seeds from {first} on in {:.1} s", began.elapsed().as_secs_f64());
 }
 
-/// Each of these broke a promise once (docs/simulation.md). What a seed plays changes with the code, but they are the
-/// likeliest to find the same again.
+/// Each of these broke a guarantee once (docs/simulation.md). What a seed plays changes with the code, but these are
+/// the most likely ones to find the same again.
 #[test]
 fn seeds_that_found_something_find_nothing_now() {
     for seed in [2_571, 3_848, 14_196, 56_775, 242_598] {
@@ -89,7 +89,7 @@ fn a_seed_replays_its_run_exactly() {
     }
 }
 
-/// What would slip through a test that notices nothing; each has to be caught for what it does.
+/// A test that notices nothing would miss these bugs; each must be caught by its own effect.
 #[rstest::rstest]
 #[case::ack_before_commit(Planted::AckBeforeCommit, 300, &["was acknowledged, and is lost"])]
 #[case::a_stale_fire_is_dropped(Planted::StaleFireDropped, 1_000, &["nothing will look at"])]

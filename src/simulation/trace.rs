@@ -1,29 +1,29 @@
-//! What happened in a run, in order: as a hash always, as text where it is asked for.
+//! What happened in a run, in order: always as a hash, and as text on request.
 
 use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHasher;
 
-/// More than this never happens, unless something goes round in circles.
+/// More events than this occur only if something loops.
 const MOST: u64 = 200_000;
 
 /// The trace of a run.
 #[derive(Default)]
 pub struct Trace {
     hash: FxHasher,
-    /// Where it is kept, each line.
+    /// The lines, if they are kept.
     pub lines: Option<Vec<String>>,
-    /// How many events there were.
+    /// The number of events.
     pub events: u64,
 }
 
 impl Trace {
-    /// A trace that keeps its lines, if it is to.
+    /// A trace, which keeps its lines if `kept`.
     pub fn new(kept: bool) -> Self {
         Self { lines: kept.then(Vec::new), ..Self::default() }
     }
 
-    /// Something happened; `number` tells it from others of its kind, `text` says more.
+    /// Records an event; `number` distinguishes it from others of its kind, `text` gives details.
     pub fn note(&mut self, at_ms: u64, who: u32, what: &'static str, number: u64, text: impl FnOnce() -> String) {
         (at_ms, who, what, number).hash(&mut self.hash);
         self.events += 1;
@@ -33,7 +33,7 @@ impl Trace {
         }
     }
 
-    /// The same for the same run.
+    /// Equal for equal runs.
     pub fn hash(&self) -> u64 {
         self.hash.finish()
     }

@@ -1,5 +1,5 @@
-//! Twilio and the network to it: accepts, refuses, is busy, hangs, or takes a message and never says so; lists what it
-//! has a little late; and reports on it in any order, twice, or not at all.
+//! Twilio and the network to it: accepts, rejects, is busy, hangs, or takes a message without answering; lists its
+//! messages a little late; and reports on them in any order, twice, or not at all.
 
 use std::time::Duration;
 
@@ -16,20 +16,20 @@ use crate::adapters::twilio::{Account, ListError, ListedMessage, OutgoingSms, Se
 use crate::webhook::Webhook;
 use crate::worker::send::SmsGateway;
 
-/// How long the client waits for an answer.
+/// The timeout of the client.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// A request may hang so long before it is carried out, and what was accepted may be missing in the list for so long. Both
-/// together stay below the 30 s after which absence counts as proven.
+/// A request may hang this long before it is carried out, and an accepted message may be missing from the list this
+/// long. Both together stay below the 30 s after which absence counts as proven.
 const HANGS_MS: u64 = 8_000;
 const LISTED_AFTER_MS: u64 = 8_000;
 
-/// What Twilio knows.
+/// The state of Twilio.
 #[derive(Default)]
 pub struct Network {
     pub accepted: Vec<Accepted>,
 }
 
-/// A message that Twilio has taken.
+/// A message that Twilio has accepted.
 pub struct Accepted {
     sid: String,
     to: String,
@@ -48,7 +48,7 @@ enum Fate {
     Vanish,
 }
 
-/// A process's client of Twilio.
+/// The Twilio client of a process.
 #[derive(Clone)]
 pub struct SimTwilio {
     pub world: World,
@@ -73,7 +73,7 @@ impl SimTwilio {
         }
     }
 
-    /// Twilio takes the message, whoever still waits for the answer.
+    /// Twilio accepts the message, even if nobody waits for the answer any more.
     fn accept(&self, sms: &OutgoingSms) -> String {
         let (now, ms) = (self.world.now(), self.world.ms());
         let message_id: Uuid = sms.status_callback.rsplit('=').next().unwrap().parse().unwrap();
@@ -103,7 +103,7 @@ impl SimTwilio {
         sid
     }
 
-    /// A status callback, in its own time.
+    /// A status callback, after a delay.
     fn report(&self, after: Duration, sid: &str, message_id: Uuid, status: &str, error_code: Option<i32>) {
         let input_id = format!("message_status:{sid}:{status}");
         let (message_sid, status) = (sid.to_owned(), status.to_owned());
@@ -131,7 +131,7 @@ impl SmsGateway for SimTwilio {
             Fate::Accept { after_ms, answered } => {
                 let (tell, told) = oneshot::channel();
                 let (this, sms) = (self.clone(), sms.clone());
-                // The request is on its way, whatever becomes of the process.
+                // The request is carried out even if the process dies.
                 self.world.later(Duration::from_millis(after_ms), async move {
                     let sid = this.accept(&sms);
                     if answered {

@@ -1,52 +1,52 @@
-//! What goes wrong in a run, and how often: drawn from the seed, so that some runs are calm, some lose much of one kind,
-//! and some lose a little of everything.
+//! Which faults happen in a run, and how often: drawn from the seed, so that some runs have no faults, some have many
+//! of one kind, and some have a few of every kind.
 
 use std::time::Duration;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-/// Something that may go wrong where a process talks to a neighbour.
+/// Something that may go wrong between a process and another service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The process dies, here.
+    /// The process dies.
     Crash,
-    /// The request never gets there.
+    /// The request does not arrive.
     RequestLost,
-    /// It was carried out, and the answer is lost.
+    /// The request was carried out, but the answer is lost.
     AnswerLost,
-    /// A message is handed out, and does not arrive.
+    /// A message is handed out, but does not arrive.
     DeliveryLost,
-    /// A message is handed out to two at once.
+    /// A message is delivered to two workers at once.
     DeliveryDoubled,
-    /// A later message is handed out first.
+    /// A later message is delivered first.
     DeliveryReordered,
-    /// A timer does not fire, until it is armed again.
+    /// A timer does not fire until it is armed again.
     TimerStuck,
     /// A timer fires twice.
     TimerDoubled,
-    /// A fire is stored late, and takes a newer arm with it.
+    /// A fire is stored late, and removes a newer arm.
     TimerSlow,
     /// A webhook comes twice.
     WebhookDoubled,
     /// Everything takes long.
     Slow,
-    /// Twilio's answer to a send is none, or not the usual one.
+    /// Twilio's answer to a send is missing or unusual.
     Send,
-    /// DispatchBot has none.
+    /// DispatchBot's answer is missing or unusual.
     Analysis,
-    /// A webhook waits in PostgreSQL, for JetStream is away for that edge.
+    /// A webhook waits in PostgreSQL, because JetStream is unavailable for that edge.
     Kept,
-    /// A copy of a webhook goes by the express lane.
+    /// A copy of a webhook takes the express lane.
     Express,
 }
 
 const KINDS: usize = 15;
-/// In a storm, each of these may be so frequent at the most, in 10,000: in the order of [`Fault`].
+/// The maximum rate of each fault, in 10,000, in the order of [`Fault`].
 const WORST: [u32; KINDS] =
     [40, 300, 300, 500, 1_500, 2_000, 2_500, 2_500, 5_000, 3_000, 400, 4_500, 5_000, 3_000, 3_000];
 
-/// The faults of a run, and all else that is drawn.
+/// The faults of a run, and all its other random choices.
 pub struct Weather {
     rng: SmallRng,
     /// In 10,000.
@@ -62,17 +62,17 @@ impl Weather {
         Self { rng, rates, fair: false }
     }
 
-    /// From now on nothing goes wrong.
+    /// From now on, no fault happens.
     pub fn clear_up(&mut self) {
         self.fair = true;
     }
 
-    /// Whether it still storms.
+    /// Whether faults still happen.
     pub fn is_foul(&self) -> bool {
         !self.fair
     }
 
-    /// Whether this goes wrong now.
+    /// Whether this fault happens now.
     pub fn strikes(&mut self, fault: Fault) -> bool {
         let rate = self.rates[fault as usize];
         !self.fair && rate > 0 && self.rng.random_range(0..10_000) < rate
@@ -83,7 +83,7 @@ impl Weather {
         self.rng.random_range(0..limit.max(1))
     }
 
-    /// True so often in a hundred.
+    /// True with this probability, in percent.
     pub fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
@@ -93,12 +93,12 @@ impl Weather {
         all[self.below(all.len() as u64) as usize]
     }
 
-    /// A time between two, in milliseconds.
+    /// A duration between two bounds, in milliseconds.
     pub fn between(&mut self, least_ms: u64, most_ms: u64) -> Duration {
         Duration::from_millis(least_ms + self.below(most_ms - least_ms + 1))
     }
 
-    /// How long a step takes; nothing: it only lets others go first.
+    /// How long a step takes; if zero, it only lets other tasks run first.
     pub fn step(&mut self) -> Duration {
         if self.strikes(Fault::Slow) {
             return self.between(50, 4_000);
@@ -106,7 +106,7 @@ impl Weather {
         if self.fair || self.chance(70) { Duration::ZERO } else { self.between(1, 12) }
     }
 
-    /// An id that nobody derives.
+    /// A random id.
     pub fn id(&mut self) -> uuid::Uuid {
         uuid::Uuid::from_u128(self.rng.random())
     }

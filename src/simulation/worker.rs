@@ -1,5 +1,5 @@
-//! The processes: workers with the real pipelines, sweeper, engine, sending and answering, and an edge with a engine for
-//! commands. A process may die at any of its awaits, and is then started again, with nothing in memory.
+//! The processes: workers with the real pipelines, sweeper, engine, sending and analysis, and an edge with an engine
+//! for commands. A process may die at any of its awaits, and is then started again, with empty memory.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use crate::worker::{self, Adapters, Handler, WorkerDeps};
 /// The engine of a simulated process.
 pub type SimShell = Engine<SimStore, SimPublisher>;
 
-/// The neighbours of a simulated worker.
+/// The adapters of a simulated worker.
 #[derive(Clone)]
 pub struct Simulated;
 
@@ -43,7 +43,7 @@ impl Adapters for Simulated {
     type Events = SimRedis;
 }
 
-/// Redis, as far as events go there: it remembers their ids.
+/// Redis as a target of events: it remembers their ids.
 pub struct SimRedis {
     world: World,
     group: Group,
@@ -58,7 +58,7 @@ impl Handler<Value> for SimRedis {
     }
 }
 
-/// A engine of a process that lives in `group`.
+/// The engine of a process in `group`.
 pub fn engine(world: &World, group: Group, metrics: &Metrics) -> SimShell {
     let store = SimStore { world: world.clone(), group };
     let publisher = SimPublisher { world: world.clone(), group };
@@ -117,7 +117,7 @@ async fn drop_summary<T>(pipeline: impl Future<Output = T>) {
     drop(pipeline.await);
 }
 
-/// Keeps so many workers running, for ever: one that has died is started again a while later.
+/// Keeps this many workers running, forever: one that died is started again after a while.
 pub async fn supervise(world: World, metrics: Metrics, workers: usize) {
     for _ in 0..workers {
         let group = start(&world, &metrics);

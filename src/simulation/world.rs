@@ -1,4 +1,4 @@
-//! The world of a run: everything outside the processes, behind one lock that nobody holds while they wait.
+//! The world of a run: everything outside the processes, behind one lock that is never held while waiting.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -25,14 +25,14 @@ pub struct World {
     state: Arc<Mutex<State>>,
     /// Starts and ends tasks.
     pub spawner: Spawner,
-    /// Somebody waits for a message or a timer.
+    /// Wakes tasks that wait for a message or a timer.
     pub changed: Arc<Notify>,
-    /// Somebody waits for a lock in the database.
+    /// Wakes tasks that wait for a lock in the database.
     pub unlocked: Arc<Notify>,
     began: Instant,
 }
 
-/// All that the world knows.
+/// The state of the world.
 pub struct State {
     pub weather: Weather,
     pub planted: Planted,
@@ -43,13 +43,13 @@ pub struct State {
     /// By window.
     pub answering: BTreeMap<Uuid, Answering>,
     pub ledger: Ledger,
-    /// By how much each process's clock is wrong, in milliseconds, by its group.
+    /// The error of each process's clock, in milliseconds, by its group.
     pub clocks: Vec<(Group, i64)>,
-    /// The workers that run.
+    /// The running workers.
     pub workers: Vec<Group>,
-    /// Groups that have crashed since somebody looked.
+    /// Groups that have crashed and were not restarted yet.
     pub crashed: Vec<Group>,
-    /// What people and the network still have to do.
+    /// The number of actions of people and the network that are not finished.
     pub under_way: usize,
     pub last_group: Group,
 }
@@ -80,7 +80,7 @@ impl World {
         }
     }
 
-    /// The state, for a moment.
+    /// Locks the state for a moment.
     pub fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
@@ -95,31 +95,31 @@ impl World {
         at(self.ms())
     }
 
-    /// What the clock of a process shows.
+    /// The time by the clock of a process.
     pub fn clock_of(&self, group: Group) -> DateTime<Utc> {
         let wrong_by = self.lock().clocks.iter().find(|clock| clock.0 == group).map_or(0, |clock| clock.1);
         self.now() + TimeDelta::milliseconds(wrong_by)
     }
 
-    /// A new process.
+    /// The group of a new process.
     pub fn group(&self) -> Group {
         let mut state = self.lock();
         state.last_group += 1;
         state.last_group
     }
 
-    /// Something happened.
+    /// Records an event.
     pub fn note(&self, who: Group, what: &'static str, number: u64, text: impl FnOnce() -> String) {
         let ms = self.ms();
         self.lock().trace.note(ms, who, what, number, text);
     }
 
-    /// A promise was broken.
+    /// Reports a broken guarantee.
     pub fn breach(&self, what: impl FnOnce() -> String) {
         self.lock().ledger.breach(what);
     }
 
-    /// A moment in which others may go on, time may pass, and the process may die.
+    /// A point at which other tasks may run, time may pass, and the process may die.
     pub async fn pause(&self, who: Group) {
         let step = {
             let mut state = self.lock();
@@ -142,8 +142,8 @@ impl World {
         }
     }
 
-    /// What a process asks of a neighbour: carried out in one step, or not at all; `None` where there is no answer, of
-    /// which nothing can be concluded.
+    /// A request of a process to another service: carried out in one step, or not at all. `None` means that there is no
+    /// answer, and nothing can be concluded from that.
     pub async fn ask<T: Send>(
         &self,
         who: Group,
@@ -169,7 +169,7 @@ impl World {
         Some(answer)
     }
 
-    /// Something outside the processes takes its time, and then happens.
+    /// Runs something outside the processes after a delay.
     pub fn later(&self, after: Duration, what: impl Future<Output = ()> + Send + 'static) {
         self.lock().under_way += 1;
         let world = self.clone();
@@ -181,12 +181,12 @@ impl World {
     }
 }
 
-/// The time so many milliseconds after the beginning.
+/// The time this many milliseconds after the start.
 pub fn at(ms: u64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::milliseconds(i64::try_from(ms).unwrap())
 }
 
-/// Lets others go first.
+/// Lets other tasks run first.
 pub async fn yield_now() {
     let mut yielded = false;
     std::future::poll_fn(|cx| {

@@ -1,7 +1,7 @@
-//! Puts aside what cannot be processed, so that it neither blocks a stream nor is lost.
+//! Moves messages that cannot be processed to a sink, so that they neither block the stream nor get lost.
 //!
-//! Fed by `keyed`; feeds `settle`, and a sink that keeps dead letters. It guarantees that a message is acknowledged
-//! only after the sink has said that it has it.
+//! Usually placed between `keyed` and `settle`. A message is acknowledged only after the sink has confirmed that it
+//! stored it.
 
 use std::{
     collections::BTreeMap,
@@ -26,32 +26,32 @@ use super::{
     step::{DeadReason, Failure, FailureReason, Step, chain},
 };
 
-/// How many letters may be on their way to the sink before the upstream has to wait.
+/// How many dead letters may wait for the sink at once; at that limit, the upstream is not polled.
 const BURIALS_AT_ONCE: usize = 32;
 
-/// For how long nothing may have waited before a message counts as exhausted: an outage adds to the deliveries of all that
-/// it holds up, and whatever fails first after it is not to blame for them.
+/// How long after the last [`FailureReason::Wait`] no message counts as exhausted. An outage raises the delivery count
+/// of every message it delays, so the first failure after it must not make a message a dead letter.
 const AFTER_A_WAIT: Duration = Duration::from_secs(5 * 60);
 
-/// A stream that has just begun does not know what was before it, so nothing counts as exhausted at once: for each delivery
-/// that a message is allowed it looks on for so long, up to [`AFTER_A_WAIT`].
+/// A new stream does not know whether there was an outage before it started, so at first no message counts as
+/// exhausted: for this long, multiplied by `max_deliveries`, and at most for [`AFTER_A_WAIT`].
 const LOOK_ON: Duration = Duration::from_millis(300);
 
-/// How long a message waits that could neither be processed nor put aside.
+/// Delay before the next attempt if the sink could not store the dead letter.
 const AFTER_FAILED_BURIAL: Duration = Duration::from_secs(5);
 
-/// A message that could not be processed, with all that is needed to look at it and to play it again.
+/// A message that could not be processed, with everything needed to examine and replay it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DeadLetter {
     /// The subject it was published on.
     pub subject: String,
-    /// Its place in its stream.
+    /// Its sequence number in its stream.
     pub stream_sequence: u64,
     /// How often it had been delivered.
     pub delivery_count: u64,
     /// Why it could not be processed.
     pub reason: DeadReason,
-    /// The same in particular; may quote the message, so it is not for logs.
+    /// Details of the reason. They may quote the message, so they must not be logged.
     pub detail: String,
     /// Its headers.
     pub headers: BTreeMap<String, String>,
@@ -76,7 +76,7 @@ impl DeadLetter {
     }
 }
 
-/// Leaves out what may hold a customer's words.
+/// Omits the fields that may contain a customer's text.
 impl fmt::Debug for DeadLetter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeadLetter")
@@ -88,47 +88,52 @@ impl fmt::Debug for DeadLetter {
     }
 }
 
-/// Keeps dead letters.
+/// Stores dead letters.
 pub trait DeadLetterSink: Send + Sync {
-    /// Why a letter could not be kept.
+    /// Why a dead letter could not be stored.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// Resolves once the letter is kept durably. Given the same letter twice, it keeps it once or twice, as it likes.
+    /// Stores a dead letter, and resolves once it is durable. If it gets the same letter twice, it may store it once or
+    /// twice.
     fn dead_letter<'a>(&'a self, letter: &'a DeadLetter) -> BoxFuture<'a, Result<(), Self::Error>>;
 }
 
-/// How a delivery came to be done with.
+/// How a delivery was completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handled<T> {
-    /// It was processed.
+    /// The handler processed it.
     Done(T),
-    /// It was put aside.
+    /// It became a dead letter.
     Buried(DeadReason),
 }
 
 /// Stream of [`dead_letter`](super::DeliveryStreamExt::dead_letter).
 ///
-/// Gives to the sink every failure that is dead, and every one to be tried again whose message was already delivered
-/// `max_deliveries` times; but none of these within five minutes after anything on this stream only waited
-/// ([`FailureReason::Wait`]), for an outage makes deliveries too, nor soon after the stream has begun (300 ms for each of
-/// `max_deliveries`, five minutes at the most), for the outage may have been before. What the sink has kept goes on as
-/// [`Handled::Buried`]; if it could not keep it, the message is to be tried again 5 s later. Everything else passes. Let `max_deliveries` be less than the consumer's
-/// `max_deliver`, or the server gives up first. At most 32 letters are on their way at once; more hold up the upstream.
-/// Ends when the upstream has ended and every letter has been answered for.
+/// Sends a failure to the sink if it is [`FailureReason::Dead`], or if it is [`FailureReason::Retry`] and the message
+/// has already been delivered `max_deliveries` times. Everything else passes unchanged. If the sink has stored the
+/// letter, the delivery continues as [`Handled::Buried`]; if not, the message is retried 5 s later.
+///
+/// An outage raises delivery counts too. So no `Retry` becomes a dead letter within five minutes after any message of
+/// this stream returned [`FailureReason::Wait`], nor shortly after the stream has started (300 ms for each of
+/// `max_deliveries`, at most five minutes), because the outage may have been before the start.
+///
+/// `max_deliveries` must be less than the consumer's `max_deliver`; otherwise the server gives up first. At most 32
+/// letters wait for the sink at once; at that limit, the upstream is not polled. The stream ends when the upstream has
+/// ended and the sink has answered for every letter.
 ///
 /// # Ordering
 ///
-/// What passes keeps its order; a buried message comes out when the sink has answered.
+/// Items that pass keep their order. A dead letter continues when the sink has answered.
 ///
 /// # Acknowledgement
 ///
-/// Settles nothing: a buried message keeps its receipt, and [`settle`](super::DeliveryStreamExt::settle) acknowledges
-/// it as it does any success.
+/// Settles nothing. A dead letter keeps its ack handle, and [`settle`](super::DeliveryStreamExt::settle) acks it like
+/// any success.
 ///
 /// # Shutdown
 ///
-/// Letters on their way are finished if the stream is polled until it ends. If it is dropped, those messages are
-/// delivered again and buried a second time.
+/// Letters that wait for the sink are completed if the stream is polled until it ends. If it is dropped, those messages
+/// are redelivered and become dead letters again.
 ///
 /// ```
 /// use std::{convert::Infallible, sync::{Arc, Mutex}};
@@ -160,7 +165,7 @@ pub struct DeadLetters<S, T, D: ?Sized> {
     upstream: Fuse<Pin<Box<S>>>,
     sink: Arc<D>,
     max_deliveries: u64,
-    /// Until then nothing counts as exhausted.
+    /// Before this time, no message counts as exhausted.
     lenient_until: Instant,
     burials: FuturesUnordered<BoxFuture<'static, Step<Handled<T>>>>,
 }
@@ -181,7 +186,7 @@ where
         }
     }
 
-    /// What passes at once, or nothing where a burial was begun.
+    /// Returns a step that passes, or `None` if the message was sent to the sink.
     fn pass(&mut self, step: Step<T>) -> Option<Step<Handled<T>>> {
         let Failure { receipt, reason } = match step {
             Ok(delivery) => return Some(Ok(delivery.map(Handled::Done))),

@@ -1,7 +1,7 @@
-//! Decodes payloads: deliveries of nothing become deliveries of a type.
+//! Decodes payloads: turns deliveries of `()` into deliveries of a type.
 //!
-//! Fed by a source; feeds `keyed` and the rest of a pipeline. It guarantees that an undecodable message is neither
-//! dropped nor delivered for ever: it goes on as a dead one.
+//! The first operator after a source. A message that cannot be decoded is neither dropped nor redelivered forever: it
+//! continues as a dead failure.
 
 use std::{
     marker::PhantomData,
@@ -19,20 +19,20 @@ use super::{
 
 /// Stream of [`decode`](super::DeliveryStreamExt::decode).
 ///
-/// Reads each payload as JSON. What cannot be read becomes a [`Failure`] with
-/// [`DeadReason::UNDECODABLE`]. Ends when its upstream ends.
+/// Parses each payload as JSON. If that fails, the result is a [`Failure`] with [`DeadReason::UNDECODABLE`]. Ends when
+/// the upstream ends.
 ///
 /// # Ordering
 ///
-/// That of the upstream.
+/// Keeps the order of the upstream.
 ///
 /// # Acknowledgement
 ///
-/// Settles nothing: the receipt goes on with the item or with the failure.
+/// Settles nothing: the ack handle continues with the item or with the failure.
 ///
 /// # Shutdown
 ///
-/// Holds nothing back, so it may be dropped at any point.
+/// Buffers nothing, so it may be dropped at any time.
 ///
 /// ```
 /// use futures::{StreamExt, stream};

@@ -1,7 +1,7 @@
-//! An item and the obligation to acknowledge it, travelling as one value.
+//! An item and the obligation to acknowledge it, as one value.
 //!
-//! Fed by the JetStream source, which knows how to acknowledge; fed on to every operator of a pipeline. It guarantees
-//! that an acknowledgement is sent at most once, only on purpose, and never because something was dropped.
+//! The JetStream source creates deliveries, and every operator of a chain passes them on. An acknowledgement is sent at
+//! most once, and only by an explicit call: dropping a delivery sends nothing.
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
@@ -11,20 +11,20 @@ use futures::future::BoxFuture;
 
 use super::step::{Failure, FailureReason};
 
-/// Any error that can cross a task.
+/// Any error that can be sent to another task.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What the server should do with a message from now on.
+/// How a delivery is settled: what the server should do with the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disposition {
-    /// It is done: never deliver it again.
+    /// The message was processed; never deliver it again.
     Ack,
-    /// It is not done: deliver it again, after `delay` where one is given.
+    /// The message was not processed; deliver it again, after `delay` if one is given.
     Nak {
-        /// How long the server waits before it delivers again; at once where absent.
+        /// How long the server waits before the redelivery. `None` means at once.
         delay: Option<Duration>,
     },
-    /// It can never be done: never deliver it again.
+    /// The message can never be processed; never deliver it again.
     Term,
 }
 
@@ -34,40 +34,40 @@ pub enum Disposition {
 pub struct AcknowledgeError(#[source] BoxError);
 
 impl AcknowledgeError {
-    /// Wraps what the transport reported.
+    /// Wraps the error that the transport reported.
     pub fn new(cause: impl Into<BoxError>) -> Self {
         Self(cause.into())
     }
 }
 
-/// Somebody who can tell the server how a message ended. The JetStream module implements it for real messages.
+/// Sends acknowledgements to the server. The JetStream adapter implements it for real messages.
 pub trait Acknowledge: Send + Sync {
-    /// Tells the server, and resolves once the server has confirmed it.
+    /// Sends the final acknowledgement, and resolves once the server has confirmed it.
     fn settle(self: Box<Self>, how: Disposition) -> BoxFuture<'static, Result<(), AcknowledgeError>>;
 
-    /// Tells the server that work is still under way, so that its `ack_wait` starts again.
+    /// Sends an in-progress ack, which restarts the message's `ack_wait`.
     fn in_progress(&self) -> BoxFuture<'_, Result<(), AcknowledgeError>>;
 }
 
-/// What is known about a message besides the item it decodes to.
+/// The message behind a delivery: subject, position, headers and payload.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Metadata {
-    /// The subject it was published on; never carries a plain phone number.
+    /// The subject it was published on. It never contains a phone number in plain text.
     pub subject: String,
-    /// Its place in the stream.
+    /// Its sequence number in the stream.
     pub stream_sequence: u64,
-    /// How often it has been delivered, this time included: 1 at first.
+    /// How often it has been delivered, including this time; 1 for the first delivery.
     pub delivery_count: u64,
     /// When the server stored it.
     pub published_at: DateTime<Utc>,
-    /// Its headers; of a repeated header, whatever value the source kept.
+    /// Its headers. If a header is repeated, only one of its values is kept; the source decides which.
     pub headers: BTreeMap<String, String>,
-    /// The message as it was published.
+    /// Its payload, as published.
     pub payload: Bytes,
 }
 
 impl Metadata {
-    /// Metadata of a first delivery with a subject and a payload, for tests, examples and replays.
+    /// Creates the metadata of a first delivery, for tests, examples and replays.
     pub fn new(subject: impl Into<String>, payload: impl Into<Bytes>) -> Self {
         Self {
             subject: subject.into(),
@@ -79,7 +79,7 @@ impl Metadata {
         }
     }
 
-    /// The span under which this delivery is worked on. `conversation.id` is recorded by whoever learns it.
+    /// The tracing span in which this delivery is processed. The handler records `conversation.id` once it is known.
     pub fn span(&self) -> tracing::Span {
         tracing::info_span!(
             "delivery",
@@ -91,7 +91,7 @@ impl Metadata {
     }
 }
 
-/// Leaves out headers and payload: they hold what customers wrote.
+/// Omits headers and payload, because they contain customers' texts.
 impl fmt::Debug for Metadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Metadata")
@@ -102,10 +102,11 @@ impl fmt::Debug for Metadata {
     }
 }
 
-/// The obligation to say how a message ended, with the message's metadata.
+/// The obligation to settle a message, with the message's metadata.
 ///
-/// [`settle`](Self::settle) consumes it, so it happens at most once. A receipt that is dropped unsettled, by an early
-/// return, a panic or a cancelled future, sends nothing at all: the server delivers again once its `ack_wait` is over.
+/// [`settle`](Self::settle) consumes the handle, so a message is settled at most once. A handle that is dropped without
+/// being settled, by an early return, a panic or a canceled future, sends nothing: the server redelivers the message
+/// when its `ack_wait` has expired.
 #[must_use = "a dropped receipt means that the message is delivered again"]
 pub struct AckHandle {
     metadata: Arc<Metadata>,
@@ -113,37 +114,37 @@ pub struct AckHandle {
 }
 
 impl AckHandle {
-    /// A receipt whose settlement goes to `obligation`.
+    /// Creates a handle that sends its acknowledgements through `obligation`.
     pub fn new(metadata: impl Into<Arc<Metadata>>, obligation: impl Acknowledge + 'static) -> Self {
         Self { metadata: metadata.into(), obligation: Box::new(obligation) }
     }
 
-    /// A receipt with no server behind it: settling it succeeds and does nothing. For tests, examples and replays.
+    /// Creates a handle without a server: settling it does nothing and succeeds. For tests, examples and replays.
     pub fn detached(metadata: impl Into<Arc<Metadata>>) -> Self {
         Self::new(metadata, Detached)
     }
 
-    /// What is known about the message.
+    /// The message's metadata.
     pub fn metadata(&self) -> &Arc<Metadata> {
         &self.metadata
     }
 
-    /// Tells the server how the message ended, and resolves once it has confirmed that.
+    /// Settles the message. Resolves once the server has confirmed it.
     pub fn settle(self, how: Disposition) -> BoxFuture<'static, Result<(), AcknowledgeError>> {
         self.obligation.settle(how)
     }
 
-    /// Tells the server that work is still under way.
+    /// Sends an in-progress ack.
     pub fn in_progress(&self) -> BoxFuture<'_, Result<(), AcknowledgeError>> {
         self.obligation.in_progress()
     }
 
-    /// Puts an item beside the receipt.
+    /// Combines the handle with an item.
     pub fn with<T>(self, item: T) -> Delivery<T> {
         Delivery { item, receipt: self }
     }
 
-    /// The failure to process this message.
+    /// Creates the failure to process this message.
     pub fn fail(self, reason: FailureReason) -> Failure {
         Failure { receipt: self, reason }
     }
@@ -155,7 +156,7 @@ impl fmt::Debug for AckHandle {
     }
 }
 
-/// An item with its receipt.
+/// An item with the handle to acknowledge it.
 ///
 /// ```
 /// use nevermisscall::stream::{Disposition, Metadata, AckHandle};
@@ -169,23 +170,23 @@ impl fmt::Debug for AckHandle {
 /// ```
 #[derive(Debug)]
 pub struct Delivery<T> {
-    /// What was delivered.
+    /// The item; `()` until the payload has been decoded.
     pub item: T,
     receipt: AckHandle,
 }
 
 impl<T> Delivery<T> {
-    /// What is known about the message.
+    /// The message's metadata.
     pub fn metadata(&self) -> &Arc<Metadata> {
         self.receipt.metadata()
     }
 
-    /// Changes the item, keeps the receipt.
+    /// Transforms the item and keeps the handle.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Delivery<U> {
         Delivery { item: change(self.item), receipt: self.receipt }
     }
 
-    /// Takes item and receipt apart; [`AckHandle::with`] puts them together again.
+    /// Splits the delivery into item and handle; [`AckHandle::with`] combines them again.
     pub fn split(self) -> (T, AckHandle) {
         (self.item, self.receipt)
     }

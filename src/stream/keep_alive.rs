@@ -1,7 +1,7 @@
-//! Keeps a delivery's `ack_wait` from running out while it is still worked on.
+//! Sends in-progress acks for a delivery while its handler runs, so that its `ack_wait` does not expire.
 //!
-//! Fed by the handlers of `keyed`, whose work it wraps; feeds its result on as a step. It guarantees that the receipt
-//! outlives the work, whatever the work does.
+//! Used inside the handlers of `keyed`. The ack handle is kept outside the handler's future, so it survives a failure
+//! or a panic.
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -14,28 +14,29 @@ use super::{
     step::{FailureReason, Step, chain},
 };
 
-/// How long a delivery waits after its handler panicked: a fault of the code, which a quick retry will not cure.
+/// Delay before the next attempt after a handler panicked. A panic is a bug, which a quick retry will not cure.
 const AFTER_PANIC: Duration = Duration::from_secs(5);
 
 impl<T> Delivery<T> {
-    /// Works on the item while the receipt tells the server, once per `period`, that work is under way.
+    /// Runs `handler` on the item, and sends an in-progress ack once per `period` until it has finished.
     ///
-    /// The work runs in the delivery's span, [`Metadata::span`]. A signal that fails is logged and tried again a period
-    /// later; it never disturbs the work. Let the period be at most a third of the consumer's `ack_wait`.
+    /// The handler runs in the delivery's span, [`Metadata::span`]. If an in-progress ack fails, it is logged and sent
+    /// again one period later; this never disturbs the handler. The period should be at most a third of the consumer's
+    /// `ack_wait`.
     ///
     /// # Ordering
     ///
-    /// Concerns one delivery only.
+    /// Affects only this delivery.
     ///
     /// # Acknowledgement
     ///
-    /// Settles nothing: the receipt goes on with what the work returned. Unlike anywhere else, a panic of the work is
-    /// caught here with the receipt at hand, and becomes a failure to be tried again: so a message that makes the code
-    /// panic reaches the dead letters in the end.
+    /// Settles nothing: the ack handle continues with the handler's result. A panic of the handler is caught and
+    /// becomes a [`FailureReason::Retry`] after 5 s. So a message that makes the handler panic repeatedly becomes a
+    /// dead letter in the end.
     ///
     /// # Shutdown
     ///
-    /// Dropping the future cancels the work and drops the receipt unsettled: the server delivers again.
+    /// Dropping the future cancels the handler and drops the ack handle unsettled: the server redelivers the message.
     ///
     /// ```
     /// use std::time::Duration;

@@ -1,7 +1,6 @@
-//! Works on deliveries in order per key and in parallel across keys.
+//! Processes deliveries in order for each key, and in parallel across keys.
 //!
-//! Fed by decoded deliveries; feeds `dead_letter` and `settle` with what the handler made of them. It guarantees that
-//! no two handlers run for one key at once, and that at most `limit` run at all.
+//! At most `limit` handlers run at once, and never two for the same key.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
@@ -20,35 +19,35 @@ use futures::{
 
 use super::{delivery::Delivery, step::Step};
 
-/// How many deliveries may wait for each handler that may run.
+/// How many deliveries may wait, for each of the `limit` handlers.
 const WAITING_PER_HANDLER: usize = 4;
 
 /// Stream of [`keyed`](super::DeliveryStreamExt::keyed).
 ///
-/// Calls the handler for each delivery, at most `limit` at once and never two of one key. Deliveries whose key is busy
-/// wait, at most 4 × `limit` of them; while that many wait, the upstream is not polled. So a busy key holds up other
-/// keys only once the waiting room is full of its deliveries. Free handlers go to the key that has waited longest.
+/// Calls the handler for each delivery: at most `limit` at once, and never two for the same key. Deliveries of a busy
+/// key wait in a buffer of 4 × `limit` deliveries; while the buffer is full, the upstream is not polled. So a busy key
+/// delays other keys only when the buffer is full. A free handler takes the key that has waited longest.
 ///
-/// Waiting takes from the server's `ack_wait`: let it be longer than a full waiting room takes, or keep the consumer's
-/// `max_ack_pending` in proportion to `limit`. Handlers advance only while this stream is polled, as
-/// [`settle`](super::DeliveryStreamExt::settle) does. Ends when the upstream has ended and every delivery has been
-/// worked on.
+/// The time in the buffer counts towards the server's `ack_wait`. Choose an `ack_wait` longer than the time to process
+/// a full buffer, or keep the consumer's `max_ack_pending` in proportion to `limit`. Handlers advance only while this
+/// stream is polled, as [`settle`](super::DeliveryStreamExt::settle) does. The stream ends when the upstream has ended
+/// and every delivery has been processed.
 ///
 /// # Ordering
 ///
-/// Handlers of one key run one after the other, in the upstream's order. Results come out as they are ready; those of
-/// one key in order. Failures from upstream go past everything that runs or waits. A failed delivery does not hold back
-/// the later ones of its key: it comes again behind them.
+/// Handlers of one key run one after the other, in the order of the upstream. Results are returned as they become
+/// ready; those of one key are in order. Failures from the upstream are passed on immediately, ahead of all running and
+/// waiting deliveries. A failed delivery does not hold back later deliveries of its key: it is redelivered after them.
 ///
 /// # Acknowledgement
 ///
-/// Settles nothing: the receipt goes through the handler. A handler that panics is treated as having dropped its
-/// delivery, so the server delivers it again; other handlers go on, and so does the key.
+/// Settles nothing: the ack handle passes through the handler. If a handler panics, its delivery is dropped, so the
+/// server redelivers it. Other handlers, and later deliveries of the same key, are not affected.
 ///
 /// # Shutdown
 ///
-/// End the upstream, and poll on: what runs and waits is finished.
-/// Dropping the stream cancels the handlers, and the server delivers again.
+/// End the upstream and continue polling: running and waiting deliveries are then completed. Dropping the stream
+/// cancels the handlers, and the server redelivers their messages.
 ///
 /// ```
 /// use futures::{StreamExt, stream};
@@ -74,18 +73,18 @@ pub struct Keyed<S, T, U, K, KeyOf, Handler> {
     handler: Arc<Handler>,
     limit: usize,
     running: FuturesUnordered<BoxFuture<'static, Finished<K, U>>>,
-    /// Every key that runs or waits, with the deliveries that wait for it.
+    /// Every key with a running or waiting delivery, with its waiting deliveries.
     lanes: HashMap<K, VecDeque<Delivery<T>>>,
-    /// The keys that wait for a free handler, each of which has deliveries waiting and none running.
+    /// The keys that wait for a free handler. Each has waiting deliveries and no running one.
     turns: VecDeque<K>,
-    /// The deliveries in all lanes.
+    /// The number of deliveries in all lanes.
     waiting: usize,
 }
 
-/// A key that is free again, and what came of its delivery; nothing where the handler panicked.
+/// A key whose handler has finished, with the result; `None` if the handler panicked.
 type Finished<K, U> = (K, Option<Step<U>>);
 
-/// Everything inside is either owned or boxed; nothing is pinned in place.
+/// Every field is owned or boxed, so nothing is pinned in place.
 impl<S, T, U, K, KeyOf, Handler> Unpin for Keyed<S, T, U, K, KeyOf, Handler> {}
 
 impl<S, T, U, K, KeyOf, Handler, Work> Keyed<S, T, U, K, KeyOf, Handler>

@@ -1,10 +1,11 @@
-//! Operators on streams of deliveries: the parts of which every pipeline is put together.
+//! Stream operators with at-least-once processing. Every worker chain is built from them.
 //!
-//! Fed by sources, which turn messages into [`Delivery`] values; feeds the server, through [`settle`], with what became
-//! of them. It guarantees at-least-once: an item and the obligation to acknowledge it travel together, and what is
-//! dropped, cancelled or panics on the way is delivered again. Nothing here does I/O of its own.
+//! A source turns messages into [`Delivery`] values; the operators transform them; [`settle`] acks or naks each one
+//! according to its result. An item travels together with the obligation to acknowledge it, so a delivery that is
+//! dropped, canceled or lost to a panic is delivered again. The operators do no I/O themselves, except through the
+//! [`Acknowledge`] and [`DeadLetterSink`] implementations that they are given.
 //!
-//! A pipeline is one chain from source to settlement:
+//! A complete chain, from source to settlement:
 //!
 //! ```
 //! # use std::{convert::Infallible, sync::Arc, time::Duration};
@@ -68,9 +69,9 @@ pub use self::{
     step::{DeadReason, Failure, FailureReason, Step},
 };
 
-/// The operators, as methods of every stream whose items suit them.
+/// The stream operators, as extension methods on streams of deliveries and steps.
 pub trait DeliveryStreamExt: Stream + Sized {
-    /// Decodes JSON payloads; see [`Decode`].
+    /// Decodes JSON payloads into `T`; see [`Decode`].
     fn decode<T>(self) -> Decode<Self, T>
     where
         Self: Stream<Item = Delivery<()>>,
@@ -79,7 +80,7 @@ pub trait DeliveryStreamExt: Stream + Sized {
         Decode::new(self)
     }
 
-    /// Works on at most `limit` deliveries at once, one after the other for each key; see [`Keyed`].
+    /// Runs `handler` on at most `limit` deliveries at once, and on one at a time for each key; see [`Keyed`].
     fn keyed<T, U, K, KeyOf, Handler, Work>(
         self,
         limit: usize,
@@ -98,7 +99,8 @@ pub trait DeliveryStreamExt: Stream + Sized {
         Keyed::new(self, limit, key_of, handler)
     }
 
-    /// Puts aside what cannot be processed, or was delivered `max_deliveries` times in vain; see [`DeadLetters`].
+    /// Sends a message to `sink` if it cannot be processed, or still fails after `max_deliveries` deliveries; see
+    /// [`DeadLetters`].
     fn dead_letter<T, D>(self, sink: Arc<D>, max_deliveries: u64) -> DeadLetters<Self, T, D>
     where
         Self: Stream<Item = Step<T>>,
@@ -108,25 +110,26 @@ pub trait DeliveryStreamExt: Stream + Sized {
         DeadLetters::new(self, sink, max_deliveries)
     }
 
-    /// Settles every delivery and resolves, when the stream has ended, with what became of them.
+    /// Settles every delivery. Resolves with a summary when the stream has ended.
     ///
-    /// A success is acknowledged, a failure is given back with its delay. A dead failure that reaches this point, where
-    /// [`dead_letter`](Self::dead_letter) was left out, is given back too, 30 s later: nothing is thrown away here.
-    /// Failures are logged here, once; a settlement that the server does not confirm is logged and not tried again,
-    /// since the server delivers the message again by itself.
+    /// A success is acked; a failure is nakked with its delay. A [`FailureReason::Dead`] that gets here, because the
+    /// chain has no [`dead_letter`](Self::dead_letter), is nakked with a delay of 30 s: this operator never discards a
+    /// message. Each failure is logged here, once. A settlement that the server does not confirm is logged and not
+    /// retried, because the server redelivers the message anyway.
     ///
     /// # Ordering
     ///
-    /// Up to 256 settlements wait for the server at once, and none for another. More hold up the upstream.
+    /// Settlements may complete in any order. Up to 256 wait for the server's confirmation at once; at that limit, the
+    /// upstream is not polled.
     ///
     /// # Acknowledgement
     ///
-    /// Happens here and nowhere else.
+    /// Deliveries are settled here and nowhere else.
     ///
     /// # Shutdown
     ///
-    /// Resolves when the stream ends, so it drains what the source has handed out. Whoever awaits it
-    /// bounds the draining, with a time-out: what is dropped then is delivered again.
+    /// Resolves when the stream ends, so everything that the source has handed out is processed first. Callers should
+    /// bound this with a timeout; deliveries that are dropped then are redelivered.
     ///
     /// ```
     /// use futures::stream;

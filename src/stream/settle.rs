@@ -1,7 +1,6 @@
-//! The end of every pipeline: tells the server what became of each delivery.
+//! The end of every chain: acks or naks each delivery according to its result.
 //!
-//! Fed by `dead_letter`, or by whatever operator is last; feeds the server through the receipts. It guarantees that
-//! only successes are acknowledged, and that a settlement which fails costs a second delivery and nothing more.
+//! Only successes are acked. If a settlement fails, the only consequence is a redelivery.
 
 use std::time::Duration;
 
@@ -15,21 +14,21 @@ use super::{
 /// How many settlements may wait for the server's confirmation at once.
 const SETTLING_AT_ONCE: usize = 256;
 
-/// How long a dead message waits that no dead letter sink has taken: it is not thrown away.
+/// Delay of the nak for a dead failure that no dead letter sink has stored. The message is not discarded.
 const AFTER_NO_BURIAL: Duration = Duration::from_secs(30);
 
-/// What became of the deliveries of a pipeline that has ended.
+/// How many deliveries of an ended chain were settled in which way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SettleSummary {
-    /// Acknowledged, and confirmed by the server.
+    /// Acked, and confirmed by the server.
     pub acked: u64,
-    /// Given back to be delivered again, and confirmed by the server.
+    /// Nakked for redelivery, and confirmed by the server.
     pub retried: u64,
-    /// Settled without the server's confirmation: may be delivered again.
+    /// Settled without the server's confirmation; the message may be delivered again.
     pub unconfirmed: u64,
 }
 
-/// Behaviour of [`settle`](super::DeliveryStreamExt::settle), which see.
+/// Implements [`settle`](super::DeliveryStreamExt::settle).
 pub(super) async fn settle<T>(upstream: impl Stream<Item = Step<T>>) -> SettleSummary {
     let settled = upstream.map(settle_one).buffer_unordered(SETTLING_AT_ONCE);
     settled.fold(SettleSummary::default(), async |summary, outcome| summary.with(outcome)).await

@@ -1,31 +1,31 @@
-//! What an operator makes of a delivery: an item to go on with, or a failure that says what should become of it.
+//! The result of an operator: an item for the next operator, or a failure with its reason.
 //!
-//! Fed by every operator that can fail; feeds `dead_letter` and `settle`. It guarantees that a failure keeps its
-//! receipt, so that nothing can fail and be acknowledged by accident.
+//! A failure keeps its ack handle, so a failed message cannot be acknowledged by accident. `dead_letter` and `settle`
+//! decide by the reason what happens to the message.
 
 use std::{error::Error, fmt, time::Duration};
 
 use super::delivery::{AckHandle, BoxError, Delivery};
 
-/// A delivery, or the failure to process it; the receipt is in either.
+/// A delivery, or the failure to process it. Both contain the ack handle.
 pub type Step<T> = Result<Delivery<T>, Failure>;
 
-/// Why a message can never be processed: a short code, the same for all messages with the same fault.
+/// Why a message can never be processed: a short code, shared by all messages with the same fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DeadReason(&'static str);
 
 impl DeadReason {
-    /// It was tried as often as allowed.
+    /// It failed as often as allowed.
     pub const EXHAUSTED: Self = Self("exhausted");
-    /// Its payload is not what its subject promises.
+    /// Its payload does not have the type that its subject requires.
     pub const UNDECODABLE: Self = Self("undecodable");
 
-    /// The reason with this code, in `snake_case`: it becomes a metric label.
+    /// Creates a reason from a code in `snake_case`, which is used as a metric label.
     pub const fn new(code: &'static str) -> Self {
         Self(code)
     }
 
-    /// The code.
+    /// Returns the code.
     pub const fn code(self) -> &'static str {
         self.0
     }
@@ -37,10 +37,10 @@ impl fmt::Display for DeadReason {
     }
 }
 
-/// Why something failed, and therefore what should become of the message.
+/// Why processing failed, which decides what happens to the message.
 #[derive(Debug, thiserror::Error)]
 pub enum FailureReason {
-    /// It may work later.
+    /// It failed, but a later attempt may succeed.
     #[error("to be tried again in {delay:?}")]
     Retry {
         /// How long to wait before the next delivery.
@@ -49,65 +49,66 @@ pub enum FailureReason {
         #[source]
         source: BoxError,
     },
-    /// Nothing went wrong, its time has only not come: never put aside, and no warning.
+    /// Nothing failed, but the message cannot be processed yet. It never becomes a dead letter and is not logged as a
+    /// warning.
     #[error("waits {delay:?} until {until}")]
     Wait {
         /// How long to wait before the next delivery.
         delay: Duration,
-        /// What it waits for.
+        /// The event that it waits for.
         until: &'static str,
     },
-    /// It cannot work, however often it is tried.
+    /// No attempt can succeed.
     #[error("cannot be processed: {reason}")]
     Dead {
         /// The kind of fault.
         reason: DeadReason,
-        /// The particular fault, for the person who looks at the dead letter. It may quote the message: not for logs.
+        /// Details for the person who examines the dead letter. They may quote the message, so they must not be logged.
         detail: String,
     },
 }
 
 impl FailureReason {
-    /// Nothing went wrong: its time has not come.
+    /// Creates a [`FailureReason::Wait`].
     pub fn wait(delay: Duration, until: &'static str) -> Self {
         Self::Wait { delay, until }
     }
 
-    /// It may work later.
+    /// Creates a [`FailureReason::Retry`].
     pub fn retry(delay: Duration, source: impl Into<BoxError>) -> Self {
         Self::Retry { delay, source: source.into() }
     }
 
-    /// It cannot work, however often it is tried.
+    /// Creates a [`FailureReason::Dead`].
     pub fn dead(reason: DeadReason, detail: impl Into<String>) -> Self {
         Self::Dead { reason, detail: detail.into() }
     }
 }
 
-/// A message that was not processed, with the receipt that still has to be settled.
+/// A message that was not processed, with the handle that must still be settled.
 #[derive(Debug, thiserror::Error)]
 #[error("message {} was not processed", receipt.metadata().stream_sequence)]
 pub struct Failure {
-    /// The obligation that remains.
+    /// The handle to settle the message with.
     pub receipt: AckHandle,
-    /// What went wrong.
+    /// Why the message was not processed.
     #[source]
     pub reason: FailureReason,
 }
 
 impl Failure {
-    /// The message should be tried again after `delay`.
+    /// Creates a failure that is retried after `delay`.
     pub fn retry(receipt: AckHandle, delay: Duration, source: impl Into<BoxError>) -> Self {
         receipt.fail(FailureReason::retry(delay, source))
     }
 
-    /// The message can never be processed.
+    /// Creates a failure that is never retried.
     pub fn dead(receipt: AckHandle, reason: DeadReason, detail: impl Into<String>) -> Self {
         receipt.fail(FailureReason::dead(reason, detail))
     }
 }
 
-/// An error and all that caused it, in one line.
+/// An error and all its causes, in one line.
 pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| (*error).source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")

@@ -1,6 +1,4 @@
-//! Receipts that write down how they were settled, for the operators' own tests.
-//!
-//! Fed by the tests of this folder only; guarantees nothing to the rest of the crate.
+//! Ack handles that record how they were settled, for the operators' own tests.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,7 +14,7 @@ use futures::future::BoxFuture;
 
 use super::{AckHandle, Acknowledge, AcknowledgeError, Delivery, Disposition, Metadata};
 
-/// Where receipts write down what happened to them.
+/// Records how ack handles were settled.
 #[derive(Clone, Default)]
 pub(super) struct Ledger(Arc<Entries>);
 
@@ -29,12 +27,12 @@ struct Entries {
 }
 
 impl Ledger {
-    /// From now on no settlement or heartbeat is confirmed.
+    /// Makes every further settlement and in-progress ack fail.
     pub(super) fn break_down(&self) {
         self.0.broken.store(true, Ordering::SeqCst);
     }
 
-    /// From now on a confirmation takes this long.
+    /// Makes every further settlement take this long to be confirmed.
     pub(super) fn confirm_after(&self, latency: Duration) {
         *self.0.latency.lock().unwrap() = latency;
     }

@@ -1,15 +1,15 @@
-//! A counter broken down by one word.
+//! A counter with one label.
 //!
-//! Fed by [`super::metrics`]; read by the Prometheus text, word by word, and by the JSON, word by word or as a sum. Words
-//! are fixed texts of the program, so the number of time series is bounded.
+//! The Prometheus text shows it by label value, the JSON by label value or as a sum. Values are fixed texts of the
+//! program, so the number of time series is bounded.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
-/// Counters of one label, by its value.
+/// Counters by the value of one label.
 pub(super) type ByWord = Family<[(&'static str, &'static str); 1], Counter>;
 
-/// A counter for each word that a label takes, and their sum.
+/// A counter for each value of a label, and their sum.
 #[derive(Debug)]
 pub(super) struct Labelled {
     label: &'static str,
@@ -18,7 +18,7 @@ pub(super) struct Labelled {
 }
 
 impl Labelled {
-    /// All these words at zero; others appear when first counted.
+    /// Starts these values at zero; others appear when first counted.
     pub(super) fn new(label: &'static str, words: impl Iterator<Item = &'static str>) -> Self {
         let family = ByWord::default();
         for word in words {
@@ -27,7 +27,7 @@ impl Labelled {
         Self { label, family, sum: Counter::default() }
     }
 
-    /// The same counters, for registration.
+    /// The counters, for registration.
     pub(super) fn family(&self) -> ByWord {
         self.family.clone()
     }
@@ -41,7 +41,7 @@ impl Labelled {
         self.family.get_or_create(&[(self.label, word)]).get()
     }
 
-    /// Over all words.
+    /// The sum over all values.
     pub(super) fn sum(&self) -> u64 {
         self.sum.get()
     }

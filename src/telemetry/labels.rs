@@ -1,7 +1,7 @@
-//! The words that metrics are broken down by. Every set is closed, so no request can add a time series.
+//! The label values of metrics. Every set is closed, so no request can add a time series.
 
 crate::text_enum! {
-    /// The webhooks of Twilio.
+    /// The kinds of Twilio webhooks.
     pub enum WebhookKind {
         /// An incoming call.
         Call = "call",
@@ -9,7 +9,7 @@ crate::text_enum! {
         CallStatus = "call_status",
         /// A message from a customer.
         Sms = "sms",
-        /// What became of a message of ours.
+        /// The delivery status of an SMS that we sent.
         MessageStatus = "message_status",
     }
 }
@@ -17,71 +17,71 @@ crate::text_enum! {
 crate::text_enum! {
     /// How a connection to the edge ended.
     pub enum ConnectionEnd {
-        /// Its requests were answered, or the other side went.
+        /// Its requests were answered, or the client disconnected.
         Done = "done",
-        /// No request came.
+        /// No request arrived in time.
         Quiet = "quiet",
-        /// A head did not come to its end.
+        /// A request head was not complete in time.
         Head = "head",
-        /// An answer was not taken.
+        /// The client did not read a response in time.
         Write = "write",
-        /// There were too many.
+        /// There were too many connections.
         Bound = "bound",
         /// The process had no descriptors left.
         Descriptors = "descriptors",
-        /// Bodies that had not come to their end held too much memory.
+        /// Incomplete bodies used too much memory.
         Memory = "memory",
-        /// It was not done when the process stopped.
+        /// It was still in use when the process stopped.
         Shutdown = "shutdown",
     }
 }
 
 crate::text_enum! {
-    /// What happens to a window of customer messages.
+    /// The steps of a window of customer messages.
     pub enum WindowEvent {
-        /// The first message came.
+        /// The first message arrived.
         Opened = "opened",
-        /// It fell due and was taken for an answer.
+        /// It closed and is being answered.
         Claimed = "claimed",
-        /// Its reply went out.
+        /// Its reply was sent.
         Answered = "answered",
-        /// Newer messages came before its reply went out.
+        /// Newer messages arrived before its reply was sent.
         Superseded = "superseded",
-        /// A person has it.
+        /// It was handed over to a person.
         HandedOver = "handed_over",
-        /// The fallback text went out in place of an answer.
+        /// The fallback text was sent instead of an answer.
         Fallback = "fallback",
     }
 }
 
 crate::text_enum! {
-    /// How a call to DispatchBot ended.
+    /// The result of a call to DispatchBot.
     pub enum AiResult {
         /// With an answer that can be sent.
         Answered = "answered",
         /// With an error.
         Failed = "failed",
-        /// Not in time.
+        /// It did not answer in time.
         Timeout = "timeout",
-        /// Not made at all: the breaker is open.
+        /// Not made: the circuit breaker is open.
         Rejected = "rejected",
     }
 }
 
 crate::text_enum! {
-    /// How an attempt to send an SMS ended.
+    /// The result of an attempt to send an SMS.
     pub enum SmsResult {
-        /// Twilio took it.
+        /// Twilio accepted it.
         Accepted = "accepted",
         /// Twilio refused it.
         Rejected = "rejected",
-        /// Nobody knows.
+        /// The outcome is unknown.
         Unknown = "unknown",
-        /// The fence stopped it: the conversation had moved on.
+        /// The fence stopped it, because the conversation had moved on.
         Superseded = "superseded",
         /// It was too old to be sent.
         Expired = "expired",
-        /// Twilio asked us to come back later.
+        /// Twilio asked us to retry later.
         RateLimited = "rate_limited",
     }
 }
@@ -91,7 +91,7 @@ crate::text_enum! {
     pub enum DeliveryStatus {
         /// Waiting at Twilio.
         Queued = "queued",
-        /// On its way to the carrier.
+        /// Being passed to the carrier.
         Sending = "sending",
         /// With the carrier.
         Sent = "sent",
@@ -99,33 +99,29 @@ crate::text_enum! {
         Delivered = "delivered",
         /// Not deliverable.
         Undelivered = "undelivered",
-        /// Not sent.
         Failed = "failed",
-        /// Withdrawn.
         Canceled = "canceled",
         /// Read by the customer.
         Read = "read",
-        /// Any word that is not known here.
+        /// Any other status.
         Other = "other",
     }
 }
 
 crate::text_enum! {
-    /// What happens to an event of ours.
+    /// The steps of an event.
     pub enum EventStep {
-        /// It is in JetStream.
+        /// Published to JetStream.
         Published = "published",
-        /// It is in Redis.
+        /// Forwarded to Redis.
         Forwarded = "forwarded",
     }
 }
 
 crate::text_enum! {
-    /// What a look-up in the cache of conversations found.
+    /// The result of a look-up in the conversation cache.
     pub enum CacheLookup {
-        /// The conversation.
         Hit = "hit",
-        /// Nothing.
         Miss = "miss",
     }
 }

@@ -1,9 +1,8 @@
-//! What is counted and timed, for `/metrics` to tell.
+//! Counters and timings for `/metrics`.
 //!
-//! Fed by the edge, the pipelines and the sweepers through one [`Metrics`] handle, cloned to wherever something is to be
-//! counted; read by the metrics endpoint as Prometheus text or, through the sibling `report`, as JSON. Recording takes no
-//! more than a short lock, never fails, and never holds anything of a customer: only counts, durations and words from
-//! closed sets.
+//! All parts record through clones of one [`Metrics`] handle. The metrics endpoint reads it as Prometheus text or,
+//! through the sibling `report`, as JSON. Recording takes at most a short lock, never fails, and stores no customer
+//! data: only counts, durations and values from closed sets.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,7 +18,7 @@ use super::labels::{CacheLookup, EventStep};
 use super::prometheus::Totals;
 use super::rolling::Rolling;
 
-/// Tells the time of an observation; a test passes its own.
+/// Returns the time of an observation; tests pass their own.
 type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
 /// A handle to the metrics of this process.
@@ -28,7 +27,7 @@ pub struct Metrics {
     pub(super) inner: Arc<Inner>,
 }
 
-/// The counters behind every clone of the handle.
+/// The counters that all clones of the handle share.
 pub(super) struct Inner {
     clock: Clock,
     pub(super) totals: Totals,
@@ -40,7 +39,7 @@ pub(super) struct Inner {
 }
 
 impl Metrics {
-    /// Metrics that begin now.
+    /// Metrics that start now.
     pub fn new() -> Self {
         Self::with_clock(Instant::now)
     }
@@ -56,8 +55,7 @@ impl Metrics {
 
     /// A webhook was answered with this status.
     ///
-    /// The last hour counts what was processed: a 5xx is its error, while a 4xx was turned away and counts in the totals
-    /// only.
+    /// A 5xx counts as an error of the last hour. A 4xx was refused and counts only in the totals.
     pub fn webhook(&self, kind: WebhookKind, status: u16, elapsed: Duration) {
         self.inner.totals.webhook(kind, status, elapsed);
         if !(400..500).contains(&status) {
@@ -85,17 +83,17 @@ impl Metrics {
         self.inner.totals.unknown_numbers.inc(kind.as_str());
     }
 
-    /// A webhook was turned away because too much waits.
+    /// A webhook was refused because too many are waiting.
     pub fn webhook_shed(&self, kind: WebhookKind) {
         self.inner.totals.webhooks_shed.inc(kind.as_str());
     }
 
-    /// So many webhooks wait to be processed.
+    /// Sets the number of webhooks that wait to be processed.
     pub fn backlog(&self, waiting: u64) {
         self.inner.totals.webhooks_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
-    /// So many connections to the edge are open.
+    /// Sets the number of open connections to the edge.
     pub fn http_connections(&self, open: usize) {
         self.inner.totals.http_connections.set(i64::try_from(open).unwrap_or(i64::MAX));
     }
@@ -105,43 +103,43 @@ impl Metrics {
         self.inner.totals.http_connections_closed.inc(how.as_str());
     }
 
-    /// A webhook was kept in PostgreSQL, for JetStream is away.
+    /// A webhook was stored in PostgreSQL, because JetStream is unavailable.
     pub fn webhook_kept(&self) {
         self.inner.totals.webhooks_kept.inc();
     }
 
-    /// A call was forwarded that could be recorded nowhere.
+    /// A call was forwarded, but could not be recorded anywhere.
     pub fn call_unrecorded(&self) {
         self.inner.totals.calls_unrecorded.inc();
     }
 
-    /// How many numbers of businesses there are of which Twilio has said so.
+    /// Sets how many numbers of businesses have this verification result.
     pub fn business_numbers(&self, verified: Verified, count: i64) {
         self.inner.totals.business_numbers(verified, count);
     }
 
-    /// The watch has found a service as it should be, or not.
+    /// Sets whether the watch has found a service healthy.
     pub fn service(&self, service: Service, up: bool) {
         self.inner.totals.service(service, up);
     }
 
-    /// An input was given up on. The reason is a fixed word: each becomes a time series.
+    /// An input became a dead letter. The reason must be a fixed word, because each becomes a time series.
     pub fn dead_letter(&self, reason: &'static str) {
         self.inner.totals.dead_letters.inc(reason);
     }
 
-    /// An input came that had been processed before.
+    /// An input arrived that had been processed before.
     pub fn inbox_duplicate(&self) {
         self.inner.totals.inbox_duplicates.inc();
     }
 
-    /// Something happened to a window.
+    /// Counts a step of a window.
     pub fn window(&self, event: WindowEvent) {
         self.inner.totals.windows.inc(event.as_str());
     }
 
-    /// A call to DispatchBot ended so, after this time. A call that the breaker did not let through has no time and is not
-    /// a failure of the last hour.
+    /// A call to DispatchBot ended. A call that the circuit breaker rejected has no time and is not a failure of the
+    /// last hour.
     pub fn ai_call(&self, result: AiResult, elapsed: Duration) {
         self.inner.totals.ai_calls.inc(result.as_str());
         if result != AiResult::Rejected {
@@ -150,65 +148,65 @@ impl Metrics {
         }
     }
 
-    /// An attempt to send an SMS ended so.
+    /// An attempt to send an SMS ended.
     pub fn sms(&self, result: SmsResult) {
         self.inner.totals.sms.inc(result.as_str());
     }
 
-    /// Twilio accepted a window's reply this long after the window closed; counted beside [`Metrics::sms`].
+    /// Twilio accepted a window's reply this long after the window closed. Record it in addition to [`Metrics::sms`].
     pub fn sms_accepted_after(&self, since_close: Duration) {
         self.inner.totals.sms_time.observe(since_close.as_secs_f64());
         self.record(&self.inner.sms, since_close, false);
     }
 
-    /// Twilio reported this delivery status; a word that is not known here counts as `other`.
+    /// Twilio reported this delivery status; an unknown status counts as `other`.
     pub fn delivery(&self, status: &str) {
         let status: DeliveryStatus = status.parse().unwrap_or(DeliveryStatus::Other);
         self.inner.totals.deliveries.inc(status.as_str());
     }
 
-    /// An event is in JetStream.
+    /// An event was published to JetStream.
     pub fn event_published(&self) {
         self.inner.totals.events.inc(EventStep::Published.as_str());
     }
 
-    /// An event is in Redis.
+    /// An event was forwarded to Redis.
     pub fn event_forwarded(&self) {
         self.inner.totals.events.inc(EventStep::Forwarded.as_str());
     }
 
-    /// The sweeper published so many effects that had been left behind.
+    /// The sweeper published this many effects left in the outbox.
     pub fn outbox_swept(&self, count: u64) {
         self.inner.totals.outbox_swept.inc_by(count);
     }
 
-    /// The sweeper armed so many window timers again.
+    /// The sweeper armed this many window timers again.
     pub fn timers_rearmed(&self, count: u64) {
         self.inner.totals.timers_rearmed.inc_by(count);
     }
 
-    /// A rule on words has taken a text for an emergency, as the strongest.
+    /// A word rule classified a text as an emergency; counted for the strongest rule.
     pub fn emergency_verdict(&self, rule: &str) {
         let known = emergency::rules().find(|known| *known == rule);
         self.inner.totals.emergency_verdicts.inc(known.unwrap_or("other"));
     }
 
-    /// Only one of two, `words` or `dispatchbot`, saw an emergency.
+    /// Only one of the two detectors, `words` and `dispatchbot`, found an emergency.
     pub fn emergency_disagreement(&self, seen_by: Detector) {
         self.inner.totals.emergency_disagreements.inc(seen_by.as_str());
     }
 
-    /// A person said that an emergency was none.
+    /// A person marked an emergency as a false alarm.
     pub fn emergency_false_alarm(&self) {
         self.inner.totals.emergency_false_alarms.inc();
     }
 
-    /// A decision was repeated because the row had changed under it.
+    /// A decision was repeated, because another transaction had changed the row.
     pub fn cas_conflict(&self) {
         self.inner.totals.cas_conflicts.inc();
     }
 
-    /// A conversation was, or was not, in the cache.
+    /// A look-up in the conversation cache.
     pub fn cache(&self, hit: bool) {
         let lookup = if hit { CacheLookup::Hit } else { CacheLookup::Miss };
         self.inner.totals.cache.inc(lookup.as_str());
@@ -217,7 +215,7 @@ impl Metrics {
     /// The Prometheus text, in the OpenMetrics format.
     ///
     /// # Errors
-    /// When a metric cannot be written, which none of these can fail at.
+    /// If a metric cannot be written, which does not happen with these metrics.
     pub fn prometheus(&self) -> Result<String, std::fmt::Error> {
         self.inner.totals.text()
     }

@@ -1,6 +1,6 @@
-//! What operators see: metrics, and logs.
+//! Metrics and logs for operators.
 //!
-//! No message body, phone number or token is ever written to either.
+//! Neither ever contains a message body, phone number or token.
 
 mod labelled;
 mod labels;
@@ -17,15 +17,15 @@ pub use metrics::{AiResult, ConnectionEnd, Metrics, SmsResult, WebhookKind, Wind
 #[cfg(test)]
 pub use prometheus::CONTENT_TYPE;
 
-/// Sends logs to standard error: as text on a terminal, as JSON with `NMC_LOG=json`. `RUST_LOG` chooses what is told;
-/// without it, everything from info on.
+/// Sends logs to standard error, as text or, with `NMC_LOG=json`, as JSON. `RUST_LOG` filters them; the default level
+/// is info, and warn for async_nats.
 pub fn init_logs() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,async_nats=warn"));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal() && !colours_refused());
-    // A second initialisation, in a test, changes nothing.
+    // In tests, a second initialisation has no effect.
     let _ = if std::env::var("NMC_LOG").is_ok_and(|format| format == "json") {
         logs.json().try_init()
     } else {
@@ -33,7 +33,7 @@ pub fn init_logs() {
     };
 }
 
-/// <https://no-color.org>: set, and not empty.
+/// Whether `NO_COLOR` is set and not empty (<https://no-color.org>).
 fn colours_refused() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

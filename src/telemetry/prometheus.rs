@@ -1,7 +1,7 @@
 //! The totals since start, and their Prometheus text.
 //!
-//! Fed by [`super::metrics`]; read by whatever scrapes `/metrics`. Names begin with `nmc_` and end in their unit or in
-//! `_total`; every word of a closed set is there from the start, at zero, so that a first increase is seen as one.
+//! Names begin with `nmc_` and end in their unit or in `_total`. Every value of a closed set is present from the start,
+//! at zero, so that the first increase is visible.
 
 use std::time::Duration;
 
@@ -23,15 +23,15 @@ use super::labels::{
     AiResult, CacheLookup, ConnectionEnd, DeliveryStatus, EventStep, SmsResult, WebhookKind, WindowEvent,
 };
 
-/// Media type of the text: OpenMetrics, which every Prometheus reads.
+/// Media type of the text: OpenMetrics.
 #[cfg(test)]
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Within which a webhook should be answered; Twilio gives up after 15 s.
+/// Histogram bounds in seconds for answers to webhooks; Twilio gives up after 15 s.
 const WEBHOOK_BOUNDS: &[f64] = &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0];
-/// Two tries of 2 s each.
+/// Histogram bounds in seconds for calls to DispatchBot: two tries of 2 s each.
 const AI_BOUNDS: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0];
-/// A reply is expected within seconds and worthless after half an hour.
+/// Histogram bounds in seconds for replies: expected within seconds, useless after half an hour.
 const SMS_BOUNDS: &[f64] = &[0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
 
 /// A webhook's kind and the status it was answered with.
@@ -51,7 +51,7 @@ impl MetricConstructor<Histogram> for WebhookHistogram {
     }
 }
 
-/// All totals and the registry that writes them out.
+/// All totals, and the registry that encodes them.
 #[derive(Debug)]
 pub(super) struct Totals {
     registry: Registry,
@@ -258,7 +258,7 @@ impl Totals {
         self.services.get_or_create(&[("service", service.as_str())]).set(up.into());
     }
 
-    /// 1, 0, or nothing where it has not been looked at long enough.
+    /// 1 or 0; `None` if the watch does not know the state yet.
     pub(super) fn service_up(&self, service: Service) -> Option<i64> {
         self.services.get(&[("service", service.as_str())]).map(|up| up.get())
     }
@@ -270,7 +270,7 @@ impl Totals {
     }
 
     /// # Errors
-    /// When a metric cannot be written, which none of these can fail at.
+    /// If a metric cannot be written, which does not happen with these metrics.
     pub(super) fn text(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

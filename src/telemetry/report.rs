@@ -1,7 +1,7 @@
 //! The JSON of `/metrics`: the last hour and the totals since start.
 //!
-//! Fed by [`super::metrics`]; read by operators and by the App Server. The shape is that of the contract, complete from the
-//! start, and never holds anything but numbers.
+//! Read by operators and by the App Server. The shape is that of docs/contract.md, complete from the start, and all
+//! values are numbers.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -18,8 +18,8 @@ use super::prometheus::Totals;
 use super::rolling::{Rolling, Summary};
 
 impl Metrics {
-    /// The JSON of the contract. `…_per_hour`, times and error rates are those of the hour that ends now; the rest are
-    /// totals since the start of the process.
+    /// The JSON of docs/contract.md. `…_per_hour`, times and error rates cover the hour that ends now; the rest are
+    /// totals since the process started.
     pub fn json(&self, now: Instant) -> Value {
         let inner = &*self.inner;
         let totals = &inner.totals;
@@ -91,7 +91,7 @@ fn by_word<T: Copy>(counter: &Labelled, all: &[T], word: fn(T) -> &'static str) 
     Value::Object(words.map(|word| (word.to_owned(), counter.get(word).into())).collect::<Map<_, _>>())
 }
 
-/// To a microsecond: what is beyond that is noise.
+/// Rounds to a microsecond: more digits are noise.
 fn rounded(ms: f64) -> f64 {
     (ms * 1e3).round() / 1e3
 }
@@ -106,7 +106,7 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// Metrics whose clock stands still, and the time it shows.
+    /// Metrics with a fixed clock, and its time.
     fn metrics() -> (Metrics, Instant) {
         let now = Instant::now();
         (Metrics::with_clock(move || now), now)

@@ -1,14 +1,15 @@
 //! Counts and latencies of the last hour.
 //!
-//! Fed by [`super::metrics`] with the time of each observation; feeds the JSON of `/metrics`. A ring of sixty one-minute
-//! buckets, so memory and cost are fixed, and an observation is forgotten between 59 and 60 minutes after it was made.
-//! Percentiles come from a logarithmic histogram and are at most a quarter too high; averages and maxima are exact.
+//! For the JSON of `/metrics`. A ring of sixty one-minute slots has fixed memory and cost, and drops an observation 59
+//! to 60 minutes after it was made. Percentiles come from a logarithmic histogram and are at most a quarter too high;
+//! averages and maxima are exact.
 
 use std::time::{Duration, Instant};
 
 const MINUTES: usize = 60;
 
-/// Latency buckets: the first ends at 0.1 ms and each following a cube root of two later, up to three hours.
+/// Latency buckets: the first ends at 0.1 ms, each next bound is the previous one times the cube root of two, up to
+/// three hours.
 const BUCKETS: usize = 81;
 const FIRST_BOUND_SECONDS: f64 = 0.000_1;
 const BUCKETS_PER_DOUBLING: f64 = 3.0;
@@ -20,19 +21,19 @@ pub struct Rolling {
     ring: Vec<Slot>,
 }
 
-/// One minute of the ring; `minute` counts from the epoch and tells a current slot from one an hour old.
+/// One minute of the ring; `minute` counts from the epoch and distinguishes a current slot from an old one.
 #[derive(Debug, Clone)]
 struct Slot {
     minute: u64,
     summary: Summary,
 }
 
-/// What was observed in some span of time.
+/// The observations in a span of time, summed up.
 #[derive(Debug, Clone)]
 pub struct Summary {
-    /// Observations.
+    /// The number of observations.
     pub count: u64,
-    /// Those of them that failed.
+    /// How many of them failed.
     pub errors: u64,
     total: Duration,
     longest: Duration,
@@ -40,7 +41,7 @@ pub struct Summary {
 }
 
 impl Rolling {
-    /// An empty hour. No observation may be older than the epoch.
+    /// Starts empty. No observation may be older than the epoch.
     pub fn new(epoch: Instant) -> Self {
         let empty = Slot { minute: 0, summary: Summary::default() };
         Self { epoch, ring: vec![empty; MINUTES] }
@@ -58,7 +59,7 @@ impl Rolling {
         }
     }
 
-    /// The hour that ends at `now`.
+    /// Sums up the hour that ends at `now`.
     pub fn summary(&self, now: Instant) -> Summary {
         let oldest = (self.minute(now) + 1).saturating_sub(MINUTES as u64);
         let recent = self.ring.iter().filter(|slot| slot.minute >= oldest);
@@ -71,7 +72,7 @@ impl Rolling {
 }
 
 impl Summary {
-    /// Both together.
+    /// The sum of both.
     #[must_use]
     pub fn merge(mut self, other: &Self) -> Self {
         self.count += other.count;
@@ -84,17 +85,17 @@ impl Summary {
         self
     }
 
-    /// The share of failures, zero when nothing was observed.
+    /// The share of failures; zero if nothing was observed.
     pub fn error_rate(&self) -> f64 {
         if self.count == 0 { 0.0 } else { self.errors as f64 / self.count as f64 }
     }
 
-    /// The average latency in milliseconds, zero when nothing was observed.
+    /// The average latency in milliseconds; zero if nothing was observed.
     pub fn avg_ms(&self) -> f64 {
         if self.count == 0 { 0.0 } else { self.total.as_secs_f64() * 1e3 / self.count as f64 }
     }
 
-    /// The latency in milliseconds that 95 of 100 stayed within, zero when nothing was observed.
+    /// The 95th percentile of the latency in milliseconds; zero if nothing was observed.
     pub fn p95_ms(&self) -> f64 {
         let rank = (self.count as f64 * 0.95).ceil();
         let mut below = 0.0;
@@ -133,7 +134,7 @@ impl Default for Summary {
 
 fn bucket_of(took: Duration) -> usize {
     let doublings = (took.as_secs_f64() / FIRST_BOUND_SECONDS).log2();
-    // A float becomes the nearest integer that there is: zero for what is below the first bound.
+    // The cast saturates: a value below the first bound becomes zero.
     ((doublings * BUCKETS_PER_DOUBLING).ceil() as usize).min(BUCKETS - 1)
 }
 

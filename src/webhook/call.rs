@@ -1,13 +1,13 @@
-//! `/webhooks/twilio/call`: a call rings, or has ended.
+//! `/webhooks/twilio/call`: a call is ringing, or has ended.
 
 use super::form::FormError;
 use super::{NotDialled, SignedForm, Webhook};
 
-/// What a webhook says of a call.
+/// The fields of a call webhook.
 pub struct Call {
     /// Twilio's id of the call.
     pub call_sid: String,
-    /// The caller, as Twilio wrote it.
+    /// The caller, as Twilio sends it.
     pub from: String,
     /// The number that was called.
     pub to: String,
@@ -17,14 +17,14 @@ pub struct Call {
 }
 
 impl Call {
-    /// Reads the form.
+    /// Reads the fields from a signed form.
     ///
     /// # Errors
-    /// When a parameter is missing or malformed.
+    /// If a parameter is missing or malformed.
     pub fn read(signed: &SignedForm) -> Result<Self, FormError> {
         let call_sid = signed.word("CallSid")?;
         signed.form.required("To")?;
-        // A withheld caller's From may be blank or a word, but Twilio always sends one.
+        // If the caller's number is withheld, From may be blank or a word, but Twilio always sends it.
         if signed.form.get("From").is_none() {
             signed.form.required("From")?;
         }
@@ -38,12 +38,12 @@ impl Call {
         })
     }
 
-    /// Its status; `ringing` where Twilio sends none.
+    /// The call's status; `ringing` if Twilio sends none.
     pub fn status(&self) -> &str {
         self.call_status.as_deref().unwrap_or("ringing")
     }
 
-    /// As it is published, and under which id.
+    /// The webhook to publish, with its input id.
     pub fn into_webhook(self, not_dialled: Option<NotDialled>) -> (String, Webhook) {
         let input_id = format!("call:{}:{}", self.call_sid, self.status());
         let Self { call_sid, from, to, call_status, forwarded_from } = self;

@@ -1,14 +1,14 @@
-//! `/webhooks/twilio/call/status/{CallSid}`: how the dialling ended.
+//! `/webhooks/twilio/call/status/{CallSid}`: the result of dialing the owner.
 
 use super::form::FormError;
 use super::{SignedForm, Webhook};
 
-/// The webhook, and the id under which it is published.
+/// Reads the webhook to publish, with its input id.
 ///
 /// # Errors
-/// When a parameter is missing or malformed.
+/// If a parameter is missing or malformed.
 pub fn read(signed: &SignedForm, call_sid_in_path: &str) -> Result<(String, Webhook), FormError> {
-    // Both are signed; the form's is Twilio's own word.
+    // Both values are signed; the form's comes from Twilio itself.
     let call_sid = match signed.word("CallSid") {
         Err(FormError::Missing { .. }) => call_sid_in_path.to_owned(),
         word => word?,
@@ -16,7 +16,8 @@ pub fn read(signed: &SignedForm, call_sid_in_path: &str) -> Result<(String, Webh
     let bridged = signed.form.get("DialBridged").and_then(|word| word.parse().ok());
     let (dial_status, bridged) = match signed.word("DialCallStatus") {
         Ok(dial_status) => (dial_status, bridged),
-        // Without a Dial result nobody has answered, whatever Twilio calls the end of the call (docs/contract.md, section 2).
+        // Without a Dial result nobody answered, whichever status Twilio gives the ended call (docs/contract.md,
+        // section 2).
         Err(missing @ FormError::Missing { .. }) => match signed.word("CallStatus") {
             Ok(dial_status) => (dial_status, Some(false)),
             Err(_) => return Err(missing),

@@ -1,36 +1,37 @@
 //! The `application/x-www-form-urlencoded` bodies of Twilio's webhooks.
 //!
-//! Fed by the raw body; feeds the signature check, which needs the raw parameters, and, once that has passed, the
-//! handlers, which need text. Nothing is trimmed, dropped or reordered on the way: blanks are kept and a malformed escape
-//! is kept literally, because the signature covers every byte. Only [`Form::decode`] insists on UTF-8.
+//! Parses the raw body in two steps: into raw bytes for the signature check, then into text for the handlers. Nothing
+//! is trimmed, dropped or reordered: blanks are kept, and a malformed escape is kept literally, because the signature
+//! covers every byte. Only [`Form::decode`] requires UTF-8.
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode;
 use sha2::{Digest, Sha256};
 
-/// Decoded but not yet judged parameters, in the order of the body. Bytes, since a signed form may hold invalid UTF-8.
+/// Decoded but not yet validated parameters, in the order of the body. Bytes, because a signed form may contain invalid
+/// UTF-8.
 pub type RawParams = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// Why a form cannot be used; names the parameter, never shows its value.
+/// Why a form cannot be used. Names the parameter, and never shows its value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
-    /// Name or value is not UTF-8.
+    /// The name or the value is not UTF-8.
     #[error("parameter {name} is not valid UTF-8")]
     InvalidUtf8 {
-        /// The parameter, as far as it can be read.
+        /// The parameter's name, with invalid bytes replaced.
         name: String,
     },
-    /// The parameter is not what Twilio writes there.
+    /// The value is not a plain word.
     #[error("parameter {name} is not a plain word of at most 64 characters")]
     Malformed {
-        /// The parameter.
+        /// The parameter's name.
         name: String,
     },
     /// The parameter is absent or empty.
     #[error("parameter {name} is missing")]
     Missing {
-        /// The parameter.
+        /// The parameter's name.
         name: String,
     },
 }
@@ -41,7 +42,7 @@ pub struct Form {
     params: Vec<(String, String)>,
 }
 
-/// Splits and decodes a body. Never fails: what is malformed is kept as it is.
+/// Splits and decodes a body. Never fails: a malformed escape is kept as it is.
 pub fn parse(body: &[u8]) -> RawParams {
     body.split(|byte| *byte == b'&')
         .filter(|pair| !pair.is_empty())
@@ -52,16 +53,16 @@ pub fn parse(body: &[u8]) -> RawParams {
         .collect()
 }
 
-/// SHA-256 in hex over the sorted parameters: two deliveries of the same parameters hash alike, in whatever order.
+/// SHA-256, in hex, of the sorted parameters: the order of the parameters does not change the hash.
 pub fn body_hash(params: &[(Vec<u8>, Vec<u8>)]) -> String {
     hash_pairs(params.iter().map(|(name, value)| (&name[..], &value[..])))
 }
 
 impl Form {
-    /// Reads the parameters as text.
+    /// Converts the parameters to text.
     ///
     /// # Errors
-    /// With the first parameter that is not UTF-8.
+    /// If a parameter is not UTF-8; names the first such parameter.
     pub fn decode(params: RawParams) -> Result<Self, FormError> {
         let params = params
             .into_iter()
@@ -76,15 +77,15 @@ impl Form {
         Ok(Self { params })
     }
 
-    /// The first value under this name, which may be empty.
+    /// The first value with this name, which may be empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
-    /// The first value under this name.
+    /// The first value with this name.
     ///
     /// # Errors
-    /// When there is none or it is empty.
+    /// If there is none, or it is empty.
     pub fn required(&self, name: &str) -> Result<&str, FormError> {
         self.get(name).filter(|value| !value.is_empty()).ok_or_else(|| FormError::Missing { name: name.to_owned() })
     }
@@ -100,7 +101,7 @@ impl Form {
     }
 }
 
-/// Shows the names only: values are message texts and phone numbers.
+/// Shows only the names: values contain message texts and phone numbers.
 impl std::fmt::Debug for Form {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.iter().map(|(name, _)| name)).finish()
@@ -120,7 +121,7 @@ fn hash_pairs<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> String {
     pairs.sort_unstable();
     let mut hash = Sha256::new();
     for part in pairs.into_iter().flat_map(|(name, value)| [name, value]) {
-        // Lengths keep neighbours apart: ab=c and a=bc must not hash alike.
+        // Hashing the lengths separates name and value: ab=c and a=bc must have different hashes.
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }

@@ -1,21 +1,21 @@
-//! `/webhooks/twilio/message-status`: what became of a message that we sent.
+//! `/webhooks/twilio/message-status`: the status of a message that we sent.
 
 use uuid::Uuid;
 
 use super::form::FormError;
 use super::{SignedForm, Webhook};
 
-/// Our id of the message, which we put into the callback's URL.
+/// Our id of the message, from the query of the callback's URL.
 pub fn id_in(query: &str) -> Option<Uuid> {
     url::form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == "message_id")
         .and_then(|(_, value)| value.parse().ok())
 }
 
-/// The webhook, and the id under which it is published.
+/// Reads the webhook to publish, with its input id.
 ///
 /// # Errors
-/// When a parameter is missing or malformed.
+/// If a parameter is missing or malformed.
 pub fn read(signed: &SignedForm, message_id: Option<Uuid>) -> Result<(String, Webhook), FormError> {
     let (message_sid, status) = required_fields(signed)?;
     let input_id = format!("message_status:{message_sid}:{status}");

@@ -1,4 +1,4 @@
-//! A validated webhook, as it lies in NMC_INBOUND: what the edge writes and the conversations read.
+//! A validated webhook, as stored in NMC_INBOUND: the edge writes it, and the workers read it.
 
 pub mod call;
 pub mod call_status;
@@ -17,35 +17,36 @@ use crate::text_enum;
 
 pub use signed_form::{EDGE_SUBJECT, HEADER_PATH, SignedForm, letter_headers, signer_in};
 
-/// A webhook of Twilio whose signature held.
+/// A webhook with a valid signature of Twilio.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Inbound {
-    /// What makes it the same webhook when it comes again: kind, SID, and status where there are several.
+    /// Identifies repetitions of a webhook: its kind, its SID and, if a kind has several statuses, the status.
     pub input_id: String,
-    /// Tells a redelivery from another body under the same id.
+    /// Distinguishes a redelivery from a different body with the same id.
     pub body_hash: String,
-    /// The edge's stamp: the order of a conversation's messages rests on it.
+    /// When the edge received it; determines the order of a conversation's messages.
     pub received_at: DateTime<Utc>,
-    /// Who signed it.
+    /// The account that signed it.
     #[serde(flatten)]
     pub signer: Signer,
-    /// What it says.
+    /// The fields of its kind.
     pub webhook: Webhook,
-    /// Every parameter as it came, also those that nothing reads yet.
+    /// All parameters as received, including those that no code reads yet.
     pub params: Vec<(String, String)>,
 }
 
 text_enum! {
-    /// Why a call is not put through to the owner's phone: it came from there.
+    /// Why the edge does not dial the owner's phone for a call.
     pub enum NotDialled {
-        /// The owner's phone has forwarded it to us: it was not answered there.
+        /// The owner's phone forwarded the call to us, because it was not answered there.
         ForwardedByOwner = "forwarded_by_owner",
-        /// The same caller for the third time while our own dialling of the others goes on: our dialling comes back to us.
+        /// The third call from the same caller while we are still dialing for the others: our own calls are coming back
+        /// to us.
         Loop = "loop",
     }
 }
 
-/// What a webhook says. Phone numbers are kept as Twilio wrote them: judging them is up to the reader.
+/// The fields of a webhook, by kind. Phone numbers are kept as Twilio sends them; the reader validates them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Webhook {
@@ -53,16 +54,16 @@ pub enum Webhook {
     Call {
         /// Twilio's id of the call.
         call_sid: String,
-        /// Who calls.
+        /// The caller.
         from: String,
-        /// Which number.
+        /// The number that was called.
         to: String,
-        /// `CallStatus`; none counts as ringing.
+        /// `CallStatus`; `None` counts as ringing.
         call_status: Option<String>,
-        /// `ForwardedFrom`, as the carrier writes it: whose phone has forwarded the call to us.
+        /// `ForwardedFrom`, as the carrier writes it: the phone that forwarded the call to us.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         forwarded_from: Option<String>,
-        /// Why the edge has not had it dialled; none where it has.
+        /// Why the edge did not dial; `None` if it did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         not_dialled: Option<NotDialled>,
     },
@@ -70,13 +71,13 @@ pub enum Webhook {
     CallStatus {
         /// Twilio's id of the call.
         call_sid: String,
-        /// Who called, where it is said.
+        /// The caller, if given.
         from: Option<String>,
-        /// Which number, where it is said.
+        /// The number that was called, if given.
         to: Option<String>,
-        /// `DialCallStatus`, or a terminal `CallStatus` where there is none.
+        /// `DialCallStatus`; without it, a terminal `CallStatus`.
         dial_status: String,
-        /// `DialBridged`, when present.
+        /// `DialBridged`, if present.
         bridged: Option<bool>,
         /// `DialCallDuration` or `CallDuration`, in seconds.
         duration_seconds: Option<i32>,
@@ -85,15 +86,15 @@ pub enum Webhook {
     Sms {
         /// Twilio's id of the message.
         message_sid: String,
-        /// Who wrote.
+        /// The sender.
         from: String,
-        /// To which number.
+        /// The number that received it.
         to: String,
         /// The text.
         body: String,
-        /// Attachments.
+        /// The attachments.
         media: Vec<Media>,
-        /// Twilio's `OptOutType`, where Advanced Opt-Out is on.
+        /// Twilio's `OptOutType`, if Advanced Opt-Out is on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         opt_out_type: Option<String>,
     },
@@ -101,7 +102,7 @@ pub enum Webhook {
     MessageStatus {
         /// Twilio's id of the message.
         message_sid: String,
-        /// Ours, from the callback's URL.
+        /// Our id of the message, from the callback's URL.
         message_id: Option<Uuid>,
         /// `MessageStatus`.
         status: String,
@@ -111,7 +112,7 @@ pub enum Webhook {
 }
 
 impl Webhook {
-    /// The token of its subject (docs/contract.md, section 5).
+    /// The webhook's kind, a token of its subject (docs/contract.md, section 5).
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Call { .. } => "call",
@@ -121,7 +122,7 @@ impl Webhook {
         }
     }
 
-    /// The number of the business, where it is said.
+    /// The number of the business, if given.
     pub fn business_phone(&self) -> Option<&str> {
         match self {
             Self::Call { to, .. } | Self::Sms { to, .. } => Some(to),
@@ -130,7 +131,7 @@ impl Webhook {
         }
     }
 
-    /// Which webhooks have to be worked on in order: those of one call, of one customer, of one message.
+    /// Webhooks with the same key must be processed in order: those of one call, of one customer, or of one message.
     pub fn key(&self) -> String {
         match self {
             Self::Call { call_sid, .. } | Self::CallStatus { call_sid, .. } => call_sid.clone(),
@@ -148,7 +149,7 @@ mod tests {
 
     use super::*;
 
-    /// As it lies in NMC_INBOUND from before there were these fields, and as an older worker reads it.
+    /// As stored in NMC_INBOUND before these fields existed, and as an older worker reads it.
     #[test]
     fn a_call_of_an_older_edge_can_be_read() {
         let old = json!({ "kind": "call", "call_sid": "CA1", "from": "+1", "to": "+2", "call_status": "ringing" });

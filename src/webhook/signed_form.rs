@@ -1,4 +1,4 @@
-//! A webhook whose signature held, as the parameters that it came with.
+//! A webhook with a valid signature, as its parameters.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +10,16 @@ use crate::domain::business::Signer;
 use crate::telemetry::WebhookKind;
 use crate::trace::Trace;
 
-/// Subjects of letters that the edge has written; the webhook's kind follows.
+/// Prefix of the subjects of dead letters that the edge writes; the webhook's kind follows.
 pub const EDGE_SUBJECT: &str = "nmc.edge.";
-/// Header of such a letter: path and query under which the webhook came.
+/// Header of such a dead letter: path and query of the webhook's request.
 pub const HEADER_PATH: &str = "Nmc-Path";
-/// The same: the business's own Twilio account that signed it.
+/// Header: the business's own Twilio account that signed the webhook.
 const HEADER_ACCOUNT: &str = "Nmc-Account-Sid";
-/// The same: the businesses that this account's token speaks for, separated by commas, which no id has in it.
+/// Header: the businesses that use this account's token, separated by commas, which no id contains.
 const HEADER_SIGNED_FOR: &str = "Nmc-Signed-For";
 
-/// The headers of a letter that holds a webhook: what reading it again needs beside its body.
+/// The headers of a dead letter that contains a webhook: what is needed besides the body to read it again.
 pub fn letter_headers(path: &str, signer: &Signer) -> BTreeMap<String, String> {
     let path = Some((HEADER_PATH.to_owned(), path.to_owned()));
     let account = signer.own_account.clone().map(|sid| (HEADER_ACCOUNT.to_owned(), sid));
@@ -27,7 +27,7 @@ pub fn letter_headers(path: &str, signer: &Signer) -> BTreeMap<String, String> {
     path.into_iter().chain(account).chain(signed_for).collect()
 }
 
-/// Who signed the webhook that a letter of the edge holds.
+/// The account that signed the webhook in a dead letter of the edge.
 pub fn signer_in(headers: &BTreeMap<String, String>) -> Signer {
     let ids = headers.get(HEADER_SIGNED_FOR).map(String::as_str).unwrap_or_default();
     Signer {
@@ -39,9 +39,9 @@ pub fn signer_in(headers: &BTreeMap<String, String>) -> Signer {
 /// Twilio's ids have 34 characters, its statuses fewer.
 const MAX_WORD: usize = 64;
 
-/// A webhook that is Twilio's and can be read.
+/// A webhook that Twilio has signed, with readable parameters.
 pub struct SignedForm {
-    /// Which webhook it is.
+    /// The kind of webhook.
     pub kind: WebhookKind,
     /// Its parameters.
     pub form: Form,
@@ -51,12 +51,12 @@ pub struct SignedForm {
     pub trace: Trace,
     /// The account that signed it.
     pub signer: Signer,
-    /// Path and query under which it came.
+    /// Path and query of its request.
     pub path: String,
 }
 
 impl SignedForm {
-    /// The webhook as it lies in NMC_INBOUND.
+    /// The webhook as stored in NMC_INBOUND.
     pub fn inbound(&self, input_id: String, webhook: Webhook) -> Inbound {
         Inbound {
             body_hash: self.form.body_hash(),
@@ -68,11 +68,11 @@ impl SignedForm {
         }
     }
 
-    /// An id or a status: becomes part of subjects, message ids and keys, so it has to be the plain word that Twilio
-    /// writes.
+    /// An id or a status. It becomes part of subjects, message ids and keys, so it must be a plain word, as Twilio
+    /// writes it.
     ///
     /// # Errors
-    /// When it is missing, or something else.
+    /// If it is missing, or not a plain word.
     pub fn word(&self, name: &str) -> Result<String, FormError> {
         let word = self.form.required(name)?;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
@@ -83,22 +83,22 @@ impl SignedForm {
         }
     }
 
-    /// The first of several names under which the form has a plain word; the error names the first of them.
+    /// The value of the first of several names that the form contains; an error names the first one if none is present.
     ///
     /// # Errors
-    /// As [`word`](Self::word).
+    /// As for [`word`](Self::word).
     pub fn word_of(&self, names: &[&str]) -> Result<String, FormError> {
         let present = names.iter().find(|name| self.form.required(name).is_ok());
         self.word(present.or(names.first()).copied().unwrap_or_default())
     }
 
-    /// A value of the form as it can be stored.
+    /// A value of the form, converted so that it can be stored.
     pub fn text(&self, name: &str) -> Option<String> {
         self.form.get(name).map(storable)
     }
 }
 
-/// PostgreSQL keeps no NUL in text: it becomes the replacement character, as any other that cannot be shown.
+/// PostgreSQL cannot store NUL in text, so it is replaced by the replacement character.
 fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }

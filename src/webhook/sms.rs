@@ -1,25 +1,25 @@
-//! `/webhooks/twilio/sms`: a customer wrote.
+//! `/webhooks/twilio/sms`: a customer sent a message.
 
 use super::form::FormError;
 use super::{SignedForm, Webhook};
 use crate::domain::conversation::Media;
 
-/// Twilio attaches ten at the most.
+/// Twilio allows at most ten attachments.
 const MAX_MEDIA: usize = 10;
-/// Twilio's names for the same id, the newest first.
+/// Twilio's names for the same id, newest first.
 const SID_NAMES: [&str; 3] = ["MessageSid", "SmsMessageSid", "SmsSid"];
 
-/// The webhook, and the id under which it is published.
+/// Reads the webhook to publish, with its input id.
 ///
 /// # Errors
-/// When a parameter is missing or malformed.
+/// If a parameter is missing or malformed.
 pub fn read(signed: &SignedForm) -> Result<(String, Webhook), FormError> {
     let message_sid = required_fields(signed)?;
     let webhook = Webhook::Sms {
         message_sid: message_sid.clone(),
         from: signed.text("From").unwrap_or_default(),
         to: signed.text("To").unwrap_or_default(),
-        // A picture may come without a word.
+        // A picture may come without text.
         body: signed.text("Body").unwrap_or_default(),
         media: media(signed),
         opt_out_type: signed.text("OptOutType").filter(|word| !word.is_empty()),

@@ -1,4 +1,4 @@
-//! Whether a text is the answer to a code that its sender's phone was asked for. It is no customer's message then.
+//! Whether a text is the answer to a code that was sent to its sender's phone. It is then not a customer's message.
 
 use crate::adapters::postgres::{CodeAnswer, PhoneAnswer, StoreError};
 use crate::domain::business::Profile;
@@ -8,7 +8,7 @@ use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::code;
 use crate::engine::{ConversationStore, Engine, Publish};
 
-/// A text, as far as this has to be known of it.
+/// The parts of a text that are needed to decide this.
 pub(super) struct CodeText<'a> {
     pub(super) business: &'a Profile,
     pub(super) customer: &'a PhoneNumber,
@@ -17,22 +17,22 @@ pub(super) struct CodeText<'a> {
     pub(super) opt_out_type: &'a Option<String>,
 }
 
-/// What a text is.
+/// What a text was taken as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taken {
-    /// The answer to a code, and nothing else: it is done with.
+    /// The answer to a code and nothing else: it is done.
     AsAnswer,
-    /// The answer to a code, and something that a person or the ledger has to hear of: it goes on as a customer's.
+    /// The answer to a code, and also relevant to a person or to the opt-out ledger: it continues as a customer's.
     AsBoth,
-    /// No answer to a code.
+    /// Not an answer to a code.
     No,
 }
 
 impl CodeText<'_> {
-    /// Takes the text for the answer to a code, if its sender was asked for one.
+    /// Takes the text as the answer to a code, if its sender was asked for one.
     ///
     /// # Errors
-    /// When the store is away; the same text may be taken again.
+    /// When the store is unavailable; the same text may be taken again.
     pub(super) async fn taken<R: ConversationStore, P: Publish>(
         &self,
         engine: &Engine<R, P>,
@@ -52,13 +52,13 @@ impl CodeText<'_> {
             }
             PhoneAnswer::Wrong => {
                 tracing::info!(business_id, "a phone has answered another code than it was sent");
-                // Whoever writes more than a number may be a customer: nothing of theirs is lost.
+                // A text that is more than a number may come from a customer: it must not be lost.
                 if code::is_all(self.body) { Taken::AsAnswer } else { Taken::No }
             }
         })
     }
 
-    /// Whether beside the code there is an emergency, or a word for the ledger.
+    /// Whether the text also contains an emergency, or a word for the opt-out ledger.
     fn says_more(&self, reading: &Reading) -> bool {
         reading.verdict().is_some() || opt_word(self.body, self.opt_out_type.as_deref(), false).is_some()
     }

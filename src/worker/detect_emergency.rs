@@ -1,7 +1,7 @@
-//! The operator that reads each text for an emergency, before any rule of the conversation sees it.
+//! The operator that checks each text for an emergency, before any rule of the conversation sees it.
 //!
-//! Fed by decoded webhooks; feeds the stage that decides. It asks nobody: what it needs of the business is at hand, or is
-//! read once every few seconds.
+//! Its input is decoded webhooks; its output goes to the handler. It calls no service: what it needs of the business is
+//! cached, or is read once every few seconds.
 
 use crate::businesses::{BusinessCache, BusinessCacheError, Businesses};
 use crate::domain::emergency::{self, OwnPhrases, Reading};
@@ -11,19 +11,18 @@ use crate::webhook::{Inbound, Webhook};
 
 use super::retry_or_wait;
 
-/// A webhook, and what its text tells.
+/// A webhook and what was found in its text.
 #[derive(Debug)]
 pub struct ScannedWebhook {
-    /// The webhook.
     pub inbound: Inbound,
-    /// What its text tells of an emergency; nothing, where it has no text.
+    /// What the text says about an emergency; empty if there is no text.
     pub reading: Reading,
 }
 
-/// Reads the text of a delivery by the rules and by the phrases of the business that it was sent to.
+/// Reads the text of a delivery by the rules and by the phrases of the business to which it was sent.
 ///
 /// # Errors
-/// Where the business cannot be looked up: to be tried again.
+/// If the business cannot be looked up; the delivery is retried.
 pub async fn detect_emergency<R: Businesses>(
     business_cache: &BusinessCache<R>,
     delivery: Delivery<Inbound>,
@@ -45,7 +44,7 @@ async fn read<R: Businesses>(
     let Webhook::Sms { to, body, .. } = &inbound.webhook else { return Ok(Reading::default()) };
     let business = match to.parse::<PhoneNumber>() {
         Ok(phone) => business_cache.by_phone(&phone).await?,
-        Err(_) => None, // nobody's; it is put aside by the next stage
+        Err(_) => None, // no business has it; the handler makes it a dead letter
     };
     Ok(match business {
         Some(business) => {

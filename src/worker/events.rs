@@ -13,13 +13,13 @@ use crate::outage::Service;
 use crate::stream::{DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
 use crate::telemetry::Metrics;
 
-/// One at a time, as the consumer's `max_ack_pending` says too: across all workers there is never a second one on its
-/// way, so their order survives whichever worker dies.
+/// One at a time, and the consumer's `max_ack_pending` says the same: across all workers only one event is in flight,
+/// so the order survives if a worker dies.
 const MAX_CONCURRENCY: usize = 1;
-/// Events wait for Redis, however long it is away.
+/// Events wait for Redis, however long it is unavailable.
 const MAX_DELIVERIES: u64 = u64::MAX;
 
-/// How soon Redis is asked again: events wait behind this one.
+/// The delay before Redis is tried again; later events wait behind this one.
 const RETRY: Duration = Duration::from_millis(500);
 
 /// Events, in the order of the stream.
@@ -38,9 +38,7 @@ pub fn events<N: Adapters>(
 
 /// Forwards an event to Redis.
 pub struct ForwardEvent {
-    /// Redis.
     pub redis: Arc<RedisSink>,
-    /// Counts.
     pub metrics: Metrics,
 }
 

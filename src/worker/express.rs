@@ -1,8 +1,8 @@
-//! Webhooks past a long queue → conversations and calls.
+//! Webhooks of the express lane → conversations and calls.
 //!
-//! While many webhooks wait, the edge publishes emergencies, and a share of each business's webhooks, a second time into a
-//! queue of their own. Whichever copy is worked on first is decided on, and the inbox knows the other one. So this one is a
-//! help and no more: whatever cannot be done with it is left to the copy in NMC_INBOUND.
+//! While many webhooks wait, the edge also publishes emergencies, and a share of each business's webhooks, to a second
+//! queue. The copy that is processed first is applied, and the inbox drops the other one. So this pipeline is only a
+//! help: what it cannot process is left to the copy in NMC_INBOUND.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ pub fn express<N: Adapters>(
         .settle()
 }
 
-/// Decides if that can be done now.
+/// Applies a webhook if that is possible now.
 struct BestEffort<R = Store, P = Publisher>(ApplyWebhook<R, P>);
 
 impl<R: ConversationStore, P: Publish> Handler<ScannedWebhook> for BestEffort<R, P> {

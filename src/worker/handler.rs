@@ -1,4 +1,4 @@
-//! A stage: what a pipeline does with one item. The operators bring it in order and at what pace; the stage only works.
+//! A handler: what a pipeline does with one item. The operators control the order and the pace.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,25 +9,25 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters::outage;
 use crate::stream::{Delivery, FailureReason, Metadata, Step};
 
-/// How often the server is told that work on an item goes on: a third of the consumers' `ack_wait`.
+/// How often an in-progress ack is sent: a third of the consumers' `ack_wait`.
 const HEARTBEAT: Duration = Duration::from_secs(3);
-/// No work on one item takes so long, whatever it waits for.
+/// The timeout for one item, including all that it waits for.
 const LONGEST_RUN: Duration = Duration::from_secs(60);
-/// Retries wait twice as long each time, from here …
+/// Each retry waits twice as long as the one before, from here …
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// … up to here.
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
-/// What waits for a service to come back looks at least this often.
+/// The longest wait before the next attempt while a service is unavailable.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// What a pipeline does with one item.
+/// Processes one item of a pipeline.
 pub trait Handler<T>: Send + Sync + 'static {
-    /// Does it. Every stage may be given the same item again, at any time, and must then change nothing more.
+    /// Processes the item. Every handler may get the same item again, at any time, and must then change nothing more.
     fn run(&self, item: T, metadata: Arc<Metadata>) -> impl Future<Output = Result<(), FailureReason>> + Send;
 }
 
-/// A stage as the handler of `keyed`: in the delivery's span, with its acknowledgement kept alive. What it has not begun when
+/// A handler as the function for `keyed`: it runs in the delivery's span, with keep-alive. An item not begun when
 /// `shutdown` is cancelled is given back at once.
 pub fn handler<T, S>(
     stage: &Arc<S>,
@@ -49,16 +49,16 @@ where
     }
 }
 
-/// Nobody else is given an item while its acknowledgement is kept alive, so what waits for an answer that never comes (of a
-/// machine that is gone, without a farewell) has to end.
+/// Nobody else gets an item while its in-progress acks are sent, so a handler that waits for an answer that never comes
+/// (from a machine that died silently) must be stopped.
 async fn bounded<T, S: Handler<T>>(stage: &S, item: T, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
     let delay = retry_delay(metadata.delivery_count);
     let ran = tokio::time::timeout(LONGEST_RUN, stage.run(item, metadata)).await;
     ran.unwrap_or_else(|late| Err(FailureReason::retry(delay, late)))
 }
 
-/// How an item is given back after an error. One that is only held up, because a service is missing, waits for it however
-/// long that takes; anything else is tried a number of times.
+/// How an item is given back after an error. If a service is unavailable, it waits for as long as that takes; any other
+/// error is retried a limited number of times.
 pub fn retry_or_wait(delivery_count: u64, error: impl std::error::Error + Send + Sync + 'static) -> FailureReason {
     let delay = retry_delay(delivery_count);
     match outage::missing(&error) {
@@ -67,7 +67,7 @@ pub fn retry_or_wait(delivery_count: u64, error: impl std::error::Error + Send +
     }
 }
 
-/// How long an item waits that was delivered so often: a quarter of a second at first, half a minute in the end.
+/// The delay after this many deliveries: a quarter of a second at first, half a minute in the end.
 pub fn retry_delay(delivery_count: u64) -> Duration {
     let doublings = u32::try_from(delivery_count.saturating_sub(1)).unwrap_or(u32::MAX).min(10);
     (FIRST_RETRY * 2_u32.pow(doublings)).min(LONGEST_RETRY)
@@ -90,7 +90,7 @@ mod tests {
         assert!(matches!(retry_or_wait(9, contended), FailureReason::Retry { .. }));
     }
 
-    /// Asks to stop while it works on its first item.
+    /// Cancels `shutdown` while it processes its first item.
     struct StopsAtOnce(CancellationToken);
 
     impl Handler<u32> for StopsAtOnce {

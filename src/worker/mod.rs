@@ -1,16 +1,16 @@
-//! The pipelines: each a chain of operators from a durable consumer to its settlement, on one screen.
+//! The pipelines of a worker: each is a chain of operators from a durable consumer to the settlement of its deliveries.
 //!
 //! | pipeline | from | to |
 //! |---|---|---|
 //! | [`webhooks()`] | NMC_INBOUND | conversations and calls |
-//! | [`express()`] | NMC_TASKS, webhooks past a long queue | conversations and calls |
+//! | [`express()`] | NMC_TASKS, the express lane | conversations and calls |
 //! | [`windows()`] | NMC_WINDOWS, timers that fired | conversations |
 //! | [`analyze()`] | NMC_TASKS | DispatchBot, and its answer to the conversation |
 //! | [`send()`] | NMC_TASKS | Twilio, and the outcome to the conversation |
 //! | [`events()`] | NMC_EVENTS | Redis |
 //!
-//! What a pipeline does with one item is a [`Handler`]; the operators do the rest. Every pipeline ends when `shutdown` is
-//! cancelled and what it has under way is settled.
+//! A [`Handler`] processes one item of a pipeline; the operators do the rest. Every pipeline ends when `shutdown` is
+//! cancelled and its deliveries in progress are settled.
 
 pub mod analyze;
 mod code_text;
@@ -54,29 +54,23 @@ use crate::telemetry::Metrics;
 use crate::worker::analyze::Analyzer;
 use crate::worker::send::SmsSender;
 
-/// What the pipelines of a worker are made of.
+/// What the pipelines of a worker need.
 #[derive(Clone)]
 pub struct WorkerDeps<N: Adapters = Production> {
-    /// The source of every delivery.
     pub jetstream: N::Source,
-    /// Where inputs go.
     pub engine: Engine<N::Store, N::Publisher>,
-    /// Asks DispatchBot.
     pub analyzer: Arc<Analyzer<N::Store, N::Publisher, N::AiClient>>,
-    /// Sends through Twilio.
     pub sms_sender: Arc<SmsSender<N::Store, N::Publisher, N::SmsGateway>>,
-    /// Forwards events.
     pub redis: Arc<N::Events>,
-    /// Keeps what cannot be processed.
+    /// Keeps messages that cannot be processed.
     pub dead: Arc<DeadLetterStream<N::Publisher>>,
-    /// Counts.
     pub metrics: Metrics,
-    /// Proves that the rules on emergencies are loaded: without them no worker starts.
+    /// Proves that the emergency rules are loaded: without them no worker starts.
     #[expect(dead_code, reason = "it is enough that it exists")]
     pub rules: emergency::Loaded,
 }
 
-/// Runs every pipeline until `shutdown`, and until what is under way is settled.
+/// Runs every pipeline until `shutdown`, and until its deliveries in progress are settled.
 pub async fn run<N: Adapters>(parts: WorkerDeps<N>, shutdown: CancellationToken) {
     let pipelines: [(&str, BoxFuture<'static, SettleSummary>); 8] = [
         ("webhooks", webhooks(&parts, shutdown.clone()).boxed()),
@@ -90,7 +84,7 @@ pub async fn run<N: Adapters>(parts: WorkerDeps<N>, shutdown: CancellationToken)
     ];
     let mut running: futures::stream::FuturesUnordered<_> = pipelines
         .into_iter()
-        // Each on a task of its own: one that is busy does not hold up another.
+        // Each runs in its own task: a busy one does not hold up the others.
         .map(|(name, pipeline)| async move { (name, tokio::spawn(pipeline).await) })
         .collect();
     while let Some((name, ended)) = running.next().await {

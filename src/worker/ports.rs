@@ -1,4 +1,4 @@
-//! What a pipeline is laid between: the neighbours of a worker, taken together.
+//! The adapters that the pipelines of a worker use, as one type.
 
 use futures::Stream;
 use serde_json::Value;
@@ -15,11 +15,11 @@ use crate::stream::Delivery;
 use crate::worker::analyze::{AiClient, AnalysisStore, CircuitBreaker};
 use crate::worker::send::{OutboundStore, SmsGateway};
 
-/// Where deliveries come from. Each message that was published comes at least once, until it is acknowledged, to one of
-/// those who share the consumer at a time.
+/// A source of deliveries. Each published message is delivered at least once, until it is acknowledged, to one process
+/// at a time of those that share the consumer.
 pub trait Source: Clone + Send + Sync + 'static {
-    /// The deliveries of a durable consumer. It ends once `shutdown` is cancelled and all that was fetched is handed out:
-    /// whoever works on it then gives it back. See [`jetstream::deliveries`].
+    /// The deliveries of a durable consumer. The stream ends once `shutdown` is cancelled and everything fetched is
+    /// handed out; the handlers then give it back. See [`jetstream::deliveries`].
     fn deliveries(
         &self,
         stream: &'static str,
@@ -39,19 +39,14 @@ impl Source for JetStream {
     }
 }
 
-/// The neighbours of a worker, each with its kind.
+/// The adapters of a worker.
 pub trait Adapters: Clone + 'static {
-    /// Where deliveries come from.
     type Source: Source;
-    /// Where what was decided is kept.
     type Store: OutboundStore + AnalysisStore;
-    /// Where effects are published.
     type Publisher: Publish;
-    /// Who knows what to answer.
     type AiClient: AiClient;
-    /// Who takes messages to the customer.
     type SmsGateway: SmsGateway;
-    /// Who hears of events.
+    /// Forwards events.
     type Events: Handler<Value>;
 }
 

@@ -1,6 +1,7 @@
-//! Proves the tokens of Twilio accounts that businesses have brought while Twilio could not be asked.
+//! Checks the tokens of businesses' own Twilio accounts that were added while Twilio was unreachable.
 //!
-//! Fed by the store; feeds it with what Twilio says. An account counts from the moment that Twilio has confirmed its token.
+//! Reads the accounts from the store and writes back Twilio's answer. An account counts once Twilio has confirmed its
+//! token.
 
 use std::time::Duration;
 
@@ -11,24 +12,23 @@ use crate::adapters::postgres::{Store, StoreError, UnprovenAccount};
 use crate::adapters::twilio::{Account, Proof, TwilioClient};
 use crate::businesses::{Accounts, BusinessCache};
 
-/// How often accounts to be proven are looked for.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest pause while Twilio does not answer; pauses double up to it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How long Twilio may take to answer.
 const PROOF_TIMEOUT: Duration = Duration::from_secs(5);
-/// How many are proven in one round.
+/// How many accounts are checked in one round.
 const BATCH: i64 = 100;
 
-/// What a round came to.
+/// The result of a round.
 enum Round {
-    /// All that there was has been asked about.
+    /// All waiting accounts were checked.
     Done,
     /// Twilio did not answer.
     TwilioAway,
 }
 
-/// Proves accounts until `shutdown`. Several workers may do it at once: what Twilio says is the same.
+/// Checks accounts until `shutdown`. Several workers may do it at once: Twilio gives the same answer.
 pub async fn prove_accounts(
     store: Store,
     accounts: Accounts,

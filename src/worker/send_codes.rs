@@ -1,8 +1,8 @@
-//! Sends the codes that phones have to answer.
+//! Sends the codes that confirm phones.
 //!
-//! Fed by `phone_codes`; feeds Twilio. Every worker runs it. It guarantees that each code is sent at most once: it is
-//! claimed in its row before the POST, and nobody claims it again unless Twilio has surely not looked at it. Where that
-//! cannot be told, it is not sent again, but counts if it is answered.
+//! Reads from `phone_codes`; sends through Twilio. Every worker runs it. Each code is sent at most once: its row is
+//! reserved before the POST, and reserved again only if Twilio certainly did not process it. If that is unknown, the
+//! code is not sent again, but its answer counts.
 
 use std::time::Duration;
 
@@ -14,26 +14,21 @@ use crate::businesses::Accounts;
 use crate::config::Rate;
 use crate::domain::phones::code;
 
-/// How often it is looked for codes that wait.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// How many segments such a text has at the most: its place in the sender's rate is taken for so many.
+/// The most segments that such a text has; its slot in the sender's rate is reserved for this many.
 const SEGMENTS: u32 = 2;
-/// Where Twilio has not looked at it, it is tried again after this time.
+/// The delay before the next attempt, if Twilio did not process the message.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 
-/// What it works with.
 pub struct CodeSender {
-    /// What is to be sent.
     pub store: Store,
-    /// Whose account.
     pub accounts: Accounts,
-    /// Who sends it.
     pub twilio: TwilioClient,
     /// Segments per sender number.
     pub send_rate: Rate,
 }
 
-/// Sends until `shutdown`; what is under way then comes to its end.
+/// Sends until `shutdown`; a send in progress is completed.
 pub async fn send_codes(sender: CodeSender, shutdown: CancellationToken) {
     let mut ticks = tokio::time::interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -52,7 +47,7 @@ pub async fn send_codes(sender: CodeSender, shutdown: CancellationToken) {
 }
 
 impl CodeSender {
-    /// One step; `false` where there is nothing to do.
+    /// One step; `false` if there is nothing to do.
     async fn turn(&self) -> Result<bool, StoreError> {
         let reserved = self.store.reserve_code_slot(self.send_rate.interval() * SEGMENTS).await?;
         let code = code::make();
@@ -78,7 +73,7 @@ impl CodeSender {
             to: to_send.phone.clone(),
             from: to_send.sender.clone(),
             body: code::text(&to_send.business_name, code),
-            // What becomes of it is told by its being answered.
+            // No callback is needed: the phone's answer shows what happened to the code.
             status_callback: String::new(),
         };
         match self.twilio.send(&account, &sms).await {

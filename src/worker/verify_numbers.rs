@@ -1,8 +1,8 @@
-//! Asks Twilio, one after the other, whether the numbers of businesses are in their accounts.
+//! Asks Twilio, one number at a time, whether the numbers of businesses are in their accounts.
 //!
-//! Fed by `business_numbers`; feeds it with what Twilio says, and whoever listens to events where that is not what was
-//! known before. Every worker runs it: a number that is being asked for is moved on first, so nobody else asks for it. No
-//! call or text waits for it.
+//! Reads from `business_numbers` and writes back Twilio's answer, with an event if it differs from what was known.
+//! Every worker runs it: a number's next look-up is postponed before Twilio is asked, so that no other worker asks too.
+//! No call or text waits for it.
 
 use std::time::Duration;
 
@@ -20,36 +20,30 @@ use crate::engine::{Outbox, OutboxError, cloud_event};
 use crate::telemetry::Metrics;
 use crate::trace::Trace;
 
-/// A worker asks for one number in this time.
+/// A worker asks for one number per interval.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// A number that is being asked for is asked for by nobody else for so long: longer than Twilio may take.
+/// While one worker asks for a number, no other worker does for this long: longer than Twilio may take.
 const LEASE: Duration = Duration::from_secs(60);
-/// How long an answer holds before Twilio is asked again: numbers are bought, and given back.
+/// How long an answer is valid before Twilio is asked again: numbers are bought and given back.
 const YES_HOLDS: Duration = Duration::from_secs(7 * 24 * 3_600);
 const NO_HOLDS: Duration = Duration::from_secs(24 * 3_600);
-/// Pauses while Twilio does not say: they double, from the first to the last.
+/// The pauses while Twilio does not answer: they double, from the first to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3_600);
-/// How often it is counted how many numbers there are of each kind.
+/// How many rounds there are between counts of the numbers in each state.
 const COUNT_EVERY: u32 = 5;
 
-/// What it works with.
 pub struct Verifier {
-    /// Whose numbers.
     pub store: Store,
-    /// Whose account.
     pub accounts: Accounts,
-    /// Who is asked.
     pub twilio: TwilioClient,
-    /// Where events go.
     pub outbox: Outbox,
-    /// Counts.
     pub metrics: Metrics,
     /// Whether Twilio is asked at all.
     pub asks: bool,
 }
 
-/// Something is missing: it is gone on with later.
+/// A service is unavailable: the work continues later.
 #[derive(Debug, thiserror::Error)]
 enum VerifyError {
     #[error(transparent)]
@@ -98,7 +92,7 @@ impl Verifier {
         match found {
             NumberFound::Yes => self.found(&look, Verified::Yes, YES_HOLDS).await,
             NumberFound::No => self.found(&look, Verified::No, NO_HOLDS).await,
-            // What was known was said by an account that says nothing any more.
+            // The known answer came from an account that Twilio refuses now, so it is no longer valid.
             NumberFound::Refused if look.verified != Verified::Unknown => {
                 self.found(&look, Verified::Unknown, FIRST_PAUSE).await
             }
@@ -122,7 +116,7 @@ impl Verifier {
     }
 }
 
-/// That a number is in its account is what everybody takes for granted; anything else is told.
+/// That a number is in its account is expected; any other change is reported.
 fn is_news(before: Verified, found: Verified) -> bool {
     before != found && (before, found) != (Verified::Unknown, Verified::Yes)
 }
@@ -132,8 +126,8 @@ fn pause(unanswered_looks: i32) -> Duration {
     FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE)
 }
 
-/// The envelope of the contract, without a conversation. Its id rests on the change's place among those of this number, so
-/// that it is the same whoever tells it.
+/// The envelope of docs/contract.md, without a conversation. The id is derived from the sequence of the change among
+/// those of this number, so every worker creates the same one.
 fn event(look: &NumberLook, found: Verified) -> OutboxRow {
     let event_type = EventType::NumberVerified.as_str();
     let scope = derive_id(&look.business_id, &look.phone, "number", 0);

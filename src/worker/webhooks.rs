@@ -23,12 +23,13 @@ use crate::telemetry::{Metrics, WebhookKind};
 use crate::trace::Trace;
 use crate::webhook::{Inbound, Webhook};
 
-/// How many webhooks are worked on at once.
+/// How many webhooks are processed at once.
 const MAX_CONCURRENCY: usize = 48;
-/// A report that comes before what it reports on is tried this often, for about ten minutes, before it is put aside.
+/// A report that arrives before its call or message is tried this often, for about ten minutes, before it becomes a
+/// dead letter …
 const MAX_TOO_EARLY: u64 = 25;
 
-/// … and nothing was missing for so long meanwhile.
+/// … and only if no service was unavailable for this long.
 const LONG_ENOUGH: Duration = Duration::from_secs(5 * 60);
 
 const UNKNOWN_NUMBER: DeadReason = DeadReason::new("unknown_number");
@@ -59,7 +60,7 @@ pub fn webhooks<N: Adapters>(
         .settle()
 }
 
-/// Tells the engine what a webhook says.
+/// Applies a webhook through the engine.
 pub struct ApplyWebhook<R = Store, P = Publisher> {
     engine: Engine<R, P>,
     metrics: Metrics,
@@ -67,7 +68,6 @@ pub struct ApplyWebhook<R = Store, P = Publisher> {
 }
 
 impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
-    /// Tells the engine of these parts.
     pub fn new<N: Adapters<Store = R, Publisher = P>>(parts: &WorkerDeps<N>) -> Self {
         Self { engine: parts.engine.clone(), metrics: parts.metrics.clone(), outage_clock: OutageClock::new() }
     }
@@ -96,7 +96,7 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
         let report = call_input(inbound).ok_or_else(|| dead(UNKNOWN_NUMBER, "To is not a phone number"))?;
         let business = self.business_of_call(&report, early).await?;
         let Some(business) = business.filter(|b| b.is_spoken_for_by(&inbound.signer)) else {
-            return Ok(()); // the edge has rejected the call and counted it, and NMC_INBOUND keeps the webhook
+            return Ok(()); // the edge has rejected and counted the call, and NMC_INBOUND keeps the webhook
         };
         match self.engine.apply_call(&business, input, &report).await.map_err(|e| early.retry(e))? {
             CallReport::Done => Ok(()),
@@ -105,7 +105,7 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
         }
     }
 
-    /// Whose call it is: by the number called, or, where the report does not name it, by the call's record.
+    /// The business of a call: by the call's record or, if there is none, by the number called.
     async fn business_of_call(
         &self,
         report: &CallInput,
@@ -221,7 +221,7 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
         }
     }
 
-    /// Whether the account that signed a report is one that the message's business is spoken for by.
+    /// Whether the account that signed a report may speak for the message's business.
     async fn may_report(
         &self,
         inbound: &Inbound,
@@ -238,7 +238,7 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
         Ok(business.is_some_and(|business| business.is_spoken_for_by(&inbound.signer)))
     }
 
-    /// An input that came before. With another body under the same id, the first one stands and this one is kept aside.
+    /// A duplicate input. If its body differs, the first one counts and this one becomes a dead letter.
     fn same(&self, same_body: bool, kind: WebhookKind) -> Result<(), FailureReason> {
         if same_body {
             return Ok(());
@@ -252,7 +252,7 @@ fn dead(reason: DeadReason, detail: &str) -> FailureReason {
     FailureReason::dead(reason, detail)
 }
 
-/// What is to be done with a webhook that cannot be processed yet.
+/// How to give back a webhook that cannot be processed yet.
 #[derive(Clone, Copy)]
 struct TooEarly<'a> {
     delivery_count: u64,
@@ -260,7 +260,7 @@ struct TooEarly<'a> {
 }
 
 impl TooEarly<'_> {
-    /// A part is missing: as often as needed.
+    /// An error: waits if a service is unavailable, otherwise retries.
     fn retry(self, error: impl std::error::Error + Send + Sync + 'static) -> FailureReason {
         if outage::missing(&error).is_some() {
             self.outage_clock.disturb();
@@ -268,8 +268,8 @@ impl TooEarly<'_> {
         retry_or_wait(self.delivery_count, error)
     }
 
-    /// What it reports on has not been processed yet: for a while. The while of an outage does not count: what it reports on
-    /// has waited through it, too.
+    /// Its call or message has not been processed yet: retries for a limited time. The time of an outage does not
+    /// count, because the call or message waited through it too.
     fn again(self, reason: DeadReason, detail: &'static str) -> FailureReason {
         if self.delivery_count >= MAX_TOO_EARLY && self.outage_clock.lasts() >= LONG_ENOUGH {
             return dead(reason, detail);
@@ -278,7 +278,7 @@ impl TooEarly<'_> {
     }
 }
 
-/// The call's side of a webhook; `None` where the number called is no phone number.
+/// The call input of a webhook; `None` if the number called is not a phone number.
 fn call_input(inbound: &Inbound) -> Option<CallInput> {
     let received_at = inbound.received_at;
     match &inbound.webhook {
@@ -286,7 +286,7 @@ fn call_input(inbound: &Inbound) -> Option<CallInput> {
             call_sid: call_sid.clone(),
             customer: phone::caller(from),
             business_phone: to.parse().ok()?,
-            // What the edge did not dial is over, and it alone can say so: no dialling will end.
+            // A call that the edge did not dial is over, and only this webhook says so: no dial will end.
             ended_as: (not_dialled.map(|why| why.as_str().to_owned()))
                 .or_else(|| call_status.clone().filter(|status| is_terminal(status))),
             own_account: inbound.signer.own_account.clone(),
@@ -308,7 +308,7 @@ fn call_input(inbound: &Inbound) -> Option<CallInput> {
     }
 }
 
-/// Twilio's words for a call that is over.
+/// Twilio's statuses for a call that is over.
 fn is_terminal(call_status: &str) -> bool {
     matches!(call_status, "completed" | "busy" | "failed" | "no-answer" | "canceled")
 }

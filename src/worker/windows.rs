@@ -1,7 +1,7 @@
 //! Timers that fired → conversations.
 //!
-//! A fire is a hint to look, at least once (docs/design.md, Windows): what the window's deadline says is decided by the
-//! rules, on the conversation as it stands then. Not due → armed again; due → claimed, once.
+//! A fire is a hint, delivered at least once (docs/design.md, Windows): the rules check the window's deadline on the
+//! current conversation. Not due → armed again; due → claimed, once.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ const MAX_CONCURRENCY: usize = 48;
 /// The timer's payload, as it was armed.
 #[derive(Debug, Deserialize)]
 pub struct TimerFired {
-    /// Whose window it is.
+    /// The conversation that has the window.
     pub conversation_id: Uuid,
 }
 
@@ -39,7 +39,7 @@ pub fn windows<N: Adapters>(
         .settle()
 }
 
-/// Looks whether a conversation's window is due.
+/// Checks whether a conversation's window is due.
 struct WindowTimer<R, P> {
     engine: Engine<R, P>,
 }
@@ -47,7 +47,7 @@ struct WindowTimer<R, P> {
 impl<R: ConversationStore, P: Publish> Handler<TimerFired> for WindowTimer<R, P> {
     async fn run(&self, fire: TimerFired, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
         let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
-        // The fire's own place in the stream: two fires are two inputs, and one delivered again is the same.
+        // The fire's sequence in the stream: two fires are two inputs, and a redelivery is the same input.
         let id = format!("due:{}:{}", fire.conversation_id, metadata.stream_sequence);
         let input = InputId { id: &id, body_hash: None, trace };
         let target = Target::Id(fire.conversation_id);

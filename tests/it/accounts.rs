@@ -1,4 +1,4 @@
-//! Whose account a message goes out with, where a business changes it while an SMS is on its way.
+//! Which Twilio account is used when a business changes its account while an SMS is being sent.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ fn with_account(sid: &str) -> Value {
     business
 }
 
-/// A service whose business has sent an SMS with one account and uses another since; Twilio has taken the SMS, its answer
-/// and the callback were lost, and its list was out of reach until now.
+/// A service whose business sent an SMS with one account and then changed to another. Twilio accepted the SMS, but its
+/// answer and the callback were lost, and its message list was unavailable until now.
 async fn account_changed(from: &Value, to: &Value) -> App {
     let setup = App::setup().set("NMC_TOKEN_KEY", TOKEN_KEY).set("NMC_RECONCILE_AFTER", "1s");
     let accounts = [from, to].into_iter().filter_map(|business| business["twilio"]["account_sid"].as_str());

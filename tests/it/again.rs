@@ -1,4 +1,4 @@
-//! At least once: whatever comes again, and however late, changes nothing more.
+//! At-least-once delivery: a duplicate changes nothing, even if it is late.
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::{self, Context};
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::harness::{App, CUSTOMER, OUR_NUMBER, Stored, eventually, run, spawn_app, spawn_app_with};
 use crate::missing::wait_for_health;
 
-/// All that anybody can see of a journey.
+/// Everything visible from outside after a journey.
 #[derive(Debug, PartialEq)]
 struct Seen {
     conversations: Vec<Value>,
@@ -44,7 +44,7 @@ async fn jetstream_of(app: &App) -> Context {
     jetstream::new(async_nats::connect(app.servers.nats.url()).await.unwrap())
 }
 
-/// Publishes it again, under an id of its own: JetStream cannot take it for a duplicate.
+/// Publishes a message again under a new message id, so that JetStream does not drop it as a duplicate.
 async fn publish_again(context: &Context, message: &Stored, nth: usize) {
     let mut headers = HeaderMap::new();
     for (name, value) in message.headers.iter().filter(|(name, _)| *name != "Nats-Msg-Id") {
@@ -128,7 +128,7 @@ async fn events_wait_for_redis_and_keep_their_order() {
     let types = |log: &[Value]| log.iter().map(|event| event["event_type"].as_str().unwrap().to_owned()).collect();
     let told: Vec<String> = eventually("all events in the log", async || {
         let mut log = app.events.log().await;
-        log.retain(|event| event["data"]["service"].is_null()); // that Redis was away is told, too
+        log.retain(|event| event["data"]["service"].is_null()); // the events about the Redis outage
         (log.len() == 5).then(|| types(&log))
     })
     .await;
@@ -150,7 +150,7 @@ async fn after_a_restart_of_nats_everything_goes_on() {
     assert_eq!(app.sms_to(CUSTOMER).len(), 2);
 }
 
-/// A service where a customer has just texted, and a timer is to be armed.
+/// A service that has just received a text, for which a timer is to be armed.
 async fn with_a_timer() -> (App, Context) {
     let app = spawn_app_with(&[("NMC_WINDOW_HOLD", "1500ms"), ("NMC_WINDOW_MAX", "5s")]).await;
     app.text(CUSTOMER, "My sink is blocked").await;
@@ -169,7 +169,7 @@ async fn a_window_is_answered_also_where_its_timer_is_lost() {
     assert_eq!(app.sms_to(CUSTOMER).len(), 1);
 }
 
-/// `streams apply` makes it anew where one node becomes several; the workers run on meanwhile.
+/// `streams apply` recreates the stream when it moves from one node to several, while the workers keep running.
 #[tokio::test]
 async fn a_window_is_answered_also_where_the_stream_of_timers_is_made_anew() {
     let (app, context) = with_a_timer().await;

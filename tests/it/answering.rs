@@ -1,4 +1,4 @@
-//! Windows and answers: what is answered together, what is overtaken, and what stands in for DispatchBot.
+//! Windows and answers: messages answered together, superseded answers, and the fallback for DispatchBot.
 
 use std::time::Duration;
 
@@ -118,7 +118,7 @@ async fn without_dispatchbot_the_customer_hears_once_and_health_tells_until_it_a
 #[tokio::test]
 async fn a_steady_texter_is_not_left_in_silence() {
     let app = spawn_app_with(&[("NMC_WINDOW_QUIET", "500ms"), ("NMC_WINDOW_MAX", "2s")]).await;
-    // Always another text before the quiet period is over.
+    // Another text always arrives before the quiet period ends.
     let mut ticks = tokio::time::interval(Duration::from_millis(150));
     let mut texts = 0;
     while app.sms_to(CUSTOMER).is_empty() {
@@ -186,7 +186,7 @@ async fn two_auto_responders_do_not_talk_for_ever() {
     assert_eq!(app.sms_to(CUSTOMER).len(), 2);
 }
 
-/// A conversation that has come to its end, and the customer who writes again.
+/// The customer writes again after the conversation ended.
 async fn a_text_after_the_end(app: &App) -> Vec<String> {
     app.text(CUSTOMER, "My sink is blocked").await;
     app.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;

@@ -1,8 +1,8 @@
-//! docs/api.md, told to a running service: its requests are run as they stand there, and what they answer is what it shows.
+//! Runs the requests of docs/api.md against a service and compares the answers with those on the page.
 //!
-//! Blocks of `bash` are run in their order, in one shell as far as they can tell. A block of `json` or `http` behind one
-//! shows what it prints: fields and lines that are shown have to be there, in any surroundings, and `…` stands for
-//! anything. What customers do meanwhile stands in comments, which a reader of the page does not see.
+//! `bash` blocks run in order, as if in one shell. A `json` or `http` block after one shows its output: all fields and
+//! lines shown must be in the output, which may contain more, and `…` matches anything. HTML comments, which readers of
+//! the page do not see, say what customers do in between.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -15,9 +15,9 @@ use tokio::time::timeout;
 use crate::harness::{App, PATIENCE};
 
 const STORY: &str = include_str!("../../docs/api.md");
-/// Stands for anything.
+/// Matches anything.
 const ANYTHING: char = '…';
-/// A window long enough that the story is told before the AI answers.
+/// Long windows, so that the page is finished before the AI answers.
 const SETTINGS: [(&str, &str); 3] =
     [("NMC_WINDOW_HOLD", "60s"), ("NMC_WINDOW_MAX", "90s"), ("NMC_RATE_LIMIT", "1000/min")];
 
@@ -56,7 +56,7 @@ async fn the_story_of_the_api_is_true() {
     }
 }
 
-/// What the page holds for us.
+/// The parts of the page that the test uses.
 #[derive(Debug, PartialEq)]
 enum Part<'a> {
     /// A customer calls, and nobody answers.
@@ -89,7 +89,7 @@ fn parts(page: &str) -> Vec<Part<'_>> {
                 "bash" => parts.push(Part::Run(block)),
                 "json" => parts.push(Part::Json(block)),
                 "http" => parts.push(Part::Lines(block)),
-                _ => {} // for the reader alone
+                _ => {} // only for readers
             }
             rest = behind;
         }
@@ -97,7 +97,7 @@ fn parts(page: &str) -> Vec<Part<'_>> {
     parts
 }
 
-/// Runs a block; what it printed. Its variables and functions are there in the next.
+/// Runs a block and returns its output. Its variables and functions are available in the next block.
 async fn run(app: &App, script: &str) -> String {
     let state = app.servers.dir().join("state.sh");
     let mut whole = String::from("set -euo pipefail\n");
@@ -123,7 +123,8 @@ async fn run(app: &App, script: &str) -> String {
     printed
 }
 
-/// Whether what is shown is there: fields by name, items in order and all of them unless the last is `…`.
+/// Whether the value found matches the one shown: fields by name, and items in order, without others unless the last
+/// one shown is `…`.
 fn holds(path: &str, shown: &Value, found: &Value) -> Result<(), String> {
     match (shown, found) {
         (Value::String(shown), _) if shown.chars().eq([ANYTHING]) => Ok(()),
@@ -148,7 +149,7 @@ fn holds(path: &str, shown: &Value, found: &Value) -> Result<(), String> {
     }
 }
 
-/// Whether a text is the shown one, with anything where that has `…`.
+/// Whether the text found matches the one shown, in which `…` matches anything.
 fn matches(shown: &str, found: &str) -> bool {
     let mut pieces = shown.split(ANYTHING);
     let first = pieces.next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Bad input: each has its clear answer, nothing of it does harm, and what was signed is kept.
+//! Bad input: it gets a clear answer and does no harm, and signed requests are kept.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -30,7 +30,7 @@ fn assert_refused(answer: &WebhookAnswer, status: u16, code: &str) {
     assert!(answer.json()["error"]["request_id"].is_string(), "{}", answer.body);
 }
 
-/// Nothing came of it: no conversation, no SMS, no question to DispatchBot.
+/// Asserts that nothing happened: no conversation, no SMS, no request to DispatchBot.
 async fn assert_no_harm(app: &App) {
     app.settled().await;
     assert_eq!(app.rest.get("/conversations").await.ok()["conversations"], json!([]));
@@ -88,7 +88,7 @@ async fn signed_and_larger_than_64_kib_is_413() {
     let answer = app.webhook().post(SMS, &sms(&"x".repeat(1 << 20))).await.unwrap();
     assert_refused(&answer, 413, "PAYLOAD_TOO_LARGE");
     assert_no_harm(&app).await;
-    // A long text within the limit is nothing special.
+    // A long text within the limit is handled normally.
     assert_empty_twiml(&app.webhook().post(SMS, &sms(&"x".repeat(60_000))).await.unwrap());
     app.wait_for_event("message.received").await;
 }
@@ -146,7 +146,7 @@ async fn signed_and_not_utf_8_is_kept_to_the_byte() {
     assert_no_harm(&app).await;
 }
 
-/// Twilio's signature of parameters that are not text.
+/// Twilio's signature for parameters that are not text.
 fn sign_bytes(token: &str, url: &str, pairs: &[(&str, &[u8])]) -> String {
     let mut mac = Hmac::<Sha1>::new_from_slice(token.as_bytes()).expect("any length");
     mac.update(url.as_bytes());

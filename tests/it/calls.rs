@@ -1,4 +1,4 @@
-//! Calls: which count as missed, and who is texted for it.
+//! Calls: which ones count as missed, and who gets a text.
 
 use nmc_testbed::twilio::new_call_sid;
 use rstest::rstest;

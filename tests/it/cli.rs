@@ -10,13 +10,13 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Streams may be changed behind our back, as an operator can with any client.
+/// Changes a stream outside the service, as an operator can with any client.
 async fn change_events_stream(servers: &Servers) {
     let client = async_nats::connect(servers.nats.url()).await.unwrap();
     let context = async_nats::jetstream::new(client);
     let mut config = context.get_stream("NMC_EVENTS").await.unwrap().cached_info().config.clone();
     config.max_age = std::time::Duration::from_secs(3600);
-    // The server wants no longer deduplication than it keeps messages.
+    // The server does not allow deduplication for longer than it keeps messages.
     config.duplicate_window = std::time::Duration::from_secs(60);
     context.update_stream(config).await.unwrap();
 }
@@ -77,7 +77,7 @@ async fn migrate_brings_an_empty_database_up_to_date_and_may_be_repeated() {
     sql.close().await.unwrap();
 }
 
-/// A managed PostgreSQL gives out roles that own a database and may make no others.
+/// A managed PostgreSQL provides roles that own a database but cannot create other roles.
 #[tokio::test]
 async fn whoever_may_make_no_roles_can_migrate_and_serve() {
     let servers = Servers::start(TwilioOptions::default()).await;
@@ -123,8 +123,8 @@ async fn streams_are_applied_and_checked() {
     assert!(mended.status.success(), "{}", text(&mended.stdout));
 }
 
-/// One server grows into a cluster, and what it holds comes along; but for the timers, which the sweeper arms again.
-/// Whatever is asked of a cluster may fail while it elects a leader, of its own or of a stream, and is asked again.
+/// One server becomes a cluster, and keeps its messages except the timers, which the sweeper arms again. Requests to a
+/// cluster may fail while it elects a leader, so they are retried.
 #[tokio::test]
 async fn streams_of_one_node_are_brought_to_three() {
     let servers = Servers::start(TwilioOptions::default()).await;
@@ -233,7 +233,7 @@ async fn sigterm_drains_and_ends_with_0() {
     child.signal(Signal::Term);
     let status = child.end().await;
     assert_eq!(status.code(), Some(0), "{}", child.log());
-    // What was acknowledged is worked on by the next process.
+    // The next process handles what was acknowledged.
     let mut next = Child::start(&servers, "next", &["serve"], &settings);
     let address = format!("http://{}", next.address().await);
     servers.twilio.set_webhook_url(PUBLIC_URL, Some(&address));

@@ -1,5 +1,5 @@
-//! The process is killed at each of its failpoints, started again, and the journey goes on: the same conversation, every
-//! SMS once, every event once.
+//! The process is killed at each failpoint and restarted, and the journey continues: the same conversation, every SMS
+//! once, every event once.
 
 use std::cell::RefCell;
 
@@ -15,7 +15,7 @@ use crate::harness::{
 };
 use crate::journey::EVENTS;
 
-/// The service as a supervisor keeps it: started again when it ends, then without its failpoint.
+/// The service under a supervisor, which restarts it without the failpoint when it ends.
 struct Supervised {
     servers: Servers,
     address: RefCell<Option<String>>,
@@ -28,7 +28,7 @@ impl Supervised {
         Self { servers, address: RefCell::default(), crashes: RefCell::default() }
     }
 
-    /// Keeps it running, for as long as this is polled.
+    /// Keeps it running while this future is polled.
     async fn keep(&self, failpoint: Option<&str>) {
         let mut settings = self.servers.settings(&[]);
         settings.extend(failpoint.map(|failpoint| ("NMC_FAILPOINT".to_owned(), failpoint.to_owned())));
@@ -66,7 +66,7 @@ impl Supervised {
         .await;
     }
 
-    /// Posts as Twilio does whose webhook got no answer: the same again.
+    /// Posts a webhook again until it is answered, like Twilio.
     async fn post(&self, send: impl AsyncFn(WebhookClient) -> anyhow::Result<WebhookAnswer>) -> WebhookAnswer {
         eventually("an answer to a webhook", async || {
             let answer = send(self.servers.twilio.webhook_client(None).ok()?).await.ok()?;
@@ -77,7 +77,7 @@ impl Supervised {
     }
 }
 
-/// What the journey left behind, without ids and times.
+/// The result of the journey, without ids and times.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     conversation: Value,
@@ -88,7 +88,7 @@ struct Outcome {
     call: Value,
 }
 
-/// What an undisturbed journey leaves behind.
+/// The result of a journey without a crash.
 fn expected() -> Outcome {
     let ours = |kind: &str| json!(["ai", "outbound", "delivered", kind]);
     let theirs = |body: &str| json!(["customer", "inbound", "received", body]);
@@ -105,7 +105,7 @@ fn expected() -> Outcome {
 const PROBLEM: &str = "Yes, kitchen sink is completely blocked. Need help today!";
 const AGREED: &str = "Yes, 3pm today works perfectly";
 
-/// Ours by what they begin with; whatever is sent twice, or is something else, shows.
+/// Names our messages by their beginning. Any other text is returned unchanged, so it shows up in the comparison.
 fn which(body: &str) -> String {
     let known =
         [("Hi! I missed your call", "1"), ("Thanks for reaching", "2"), ("Perfect, your plumbing appointment", "3")];
@@ -145,7 +145,7 @@ async fn outcome(service: &Supervised, events: &Events, call_sid: &str) -> Outco
     };
     let call = service.get(&format!("/calls/{call_sid}")).await;
     let mut log = events.log().await;
-    // On a machine that is busy enough, a service counts as missing now and then, and that is told, too.
+    // On a busy machine a service sometimes counts as down; drop the events about that.
     log.retain(|event| event["data"]["service"].is_null());
     let told: Vec<_> = log.iter().filter(|event| event["conversation_id"] == id).collect();
     assert_eq!(log.len(), told.len() + 1, "and one of the call: {log:?}");
@@ -190,7 +190,7 @@ fn no_failpoint_is_left_out() {
     assert_eq!(FAILPOINTS, crashed_at);
 }
 
-/// Plays the journey with an abort at the `nth` passing of a failpoint.
+/// Plays the journey and aborts when a failpoint is passed for the `nth` time.
 async fn survives(failpoint: &str, nth: u32) {
     let (outcome, crashes) = play(Some(&format!("{failpoint}:{nth}"))).await;
     assert_eq!(crashes.len(), 1, "it was to be hit once: {crashes:?}");

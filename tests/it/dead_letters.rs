@@ -1,4 +1,5 @@
-//! Dead letters: what could not be processed is listed with its reason, put back once its cause is mended, and counts once.
+//! Dead letters: messages that could not be processed are listed with a reason, replayed after the cause is fixed, and
+//! applied once.
 
 use std::time::Duration;
 
@@ -14,16 +15,16 @@ use crate::harness::{
     App, BUSINESS, CUSTOMER, OUR_NUMBER, business, customer, eventually, query, run, spawn_app, spawn_app_with,
 };
 
-/// A number that nobody owns at first.
+/// A number that no business owns at first.
 const NOBODYS: &str = "+15555559999";
 
-/// A text to a number that nobody owns yet.
+/// Sends a text to a number that no business owns yet.
 async fn text_nobody(app: &App, from: &str, body: &str) {
     let answer = app.webhook().sms(&new_message_sid(), from, NOBODYS, body).await.unwrap();
     assert_eq!(answer.status, 200);
 }
 
-/// Now somebody owns it.
+/// Adds a business that owns the number.
 async fn mend(app: &App) {
     let mut newcomer = business();
     newcomer["phone_numbers"] = json!([NOBODYS]);
@@ -48,7 +49,7 @@ async fn customer_texts(app: &App, from: &str) -> Vec<Value> {
     all.into_iter().filter(|message| message["sender_type"] == "customer").collect()
 }
 
-/// How many texts lie in NMC_INBOUND.
+/// The number of texts in NMC_INBOUND.
 async fn texts_received(app: &App) -> usize {
     app.stored("NMC_INBOUND").await.iter().filter(|message| message.subject.starts_with("nmc.inbound.sms.")).count()
 }
@@ -74,7 +75,7 @@ fn edge_letter(form: &str) -> String {
 #[tokio::test]
 async fn what_failed_until_it_was_given_up_is_replayed_from_rest_and_counts_once() {
     let app = spawn_app_with(&[("NMC_MAX_DELIVERIES", "3")]).await;
-    // Not an outage, which is waited for however long it takes: the database is there, and refuses.
+    // Not an outage, which workers would wait for: the database is available, but returns errors.
     let mut sql = app.servers.sql().await;
     sqlx::query("ALTER TABLE inbox RENAME TO mislaid").execute(&mut sql).await.unwrap();
     app.text(CUSTOMER, "My sink is blocked").await;
@@ -102,7 +103,7 @@ async fn what_failed_until_it_was_given_up_is_replayed_from_rest_and_counts_once
     );
 }
 
-/// The letters, once the service has its database again.
+/// The letters; `None` while the service has no database.
 async fn letters_if_there(app: &App) -> Option<Vec<Value>> {
     let answer = app.rest.get("/dead-letters").await;
     (answer.status == 200).then(|| answer.body["dead_letters"].as_array().cloned()).flatten()
@@ -160,7 +161,7 @@ async fn many_are_put_back_in_their_turn_and_what_comes_in_is_not_pushed_aside()
     assert_eq!((answer.status, &answer.body), (202, &json!({ "queued": 30, "rate": "10/s" })));
     let same = app.rest.send(Method::POST, "/dead-letters/replay", Some(&json!({ "ids": [1, 2, 3] }))).await;
     assert_eq!(same.ok()["queued"], 0, "they are queued already");
-    // A text that comes now is answered while letters still wait for their turn.
+    // A text that arrives now is answered while letters are still queued.
     app.text(CUSTOMER, "My sink is blocked").await;
     app.wait_for_sms(CUSTOMER, 1).await;
     assert!(!letters(&app, &[("status", "queued")]).await.is_empty(), "the letters keep to their rate");
@@ -181,7 +182,7 @@ async fn many_are_put_back_in_their_turn_and_what_comes_in_is_not_pushed_aside()
         assert!(within <= 10, "{within} in the second from {at}");
     }
     app.settled().await;
-    // Letters are written as they come up, not quite in the order of the texts.
+    // Letters are not written exactly in the order of the texts.
     let mut answered = 0;
     for from in &customers {
         let conversations = app.conversations_of(from).await.len();
@@ -211,7 +212,7 @@ async fn what_can_never_be_read_comes_back_as_a_new_letter_that_tells_its_histor
     let history: Vec<_> =
         newest["history"].as_array().unwrap().iter().map(|l| (l["id"].as_u64(), l["reason"].as_str())).collect();
     assert_eq!(history, [(Some(2), Some("undecodable")), (Some(1), Some("undecodable"))]);
-    // One word puts back what is there, and not what comes back of it.
+    // One request replays the existing letters, but not the letter of a message that fails again.
     let all = app.rest.send(Method::POST, "/dead-letters/replay", Some(&json!({ "all": true }))).await.ok();
     assert_eq!(all["queued"], 1);
     app.wait_for_dead(4).await;
@@ -299,7 +300,7 @@ async fn a_key_of_one_business_sees_and_replays_its_letters_only() {
     let (_, reads) = app.key(None, false).await;
     assert_eq!(ours.get("/dead-letters").await.ok()["dead_letters"].as_array().map(Vec::len), Some(1));
     assert_eq!(ours.get("/dead-letters/1").await.status, 200);
-    // It came before the number was theirs.
+    // The text arrived before the number was theirs.
     for rest in [&ours, &newcomers] {
         assert_eq!(rest.get("/dead-letters/2").await.status, 404);
         assert_eq!(rest.send(Method::POST, "/dead-letters/2/replay", None).await.status, 404);
@@ -355,7 +356,7 @@ async fn a_replay_that_died_half_way_is_done_once() {
     mend(&app).await;
     assert_eq!(replay(&app, 1).await["outcome"], "put_back");
     app.wait_for_sms(CUSTOMER, 1).await;
-    // As if the process had died between the publication and the note of it.
+    // As if the process had died after publishing and before recording the replay.
     let mut sql = app.servers.sql().await;
     sqlx::query("UPDATE dead_letter_replays SET outcome = 'queued', done_at = NULL").execute(&mut sql).await.unwrap();
     eventually("the queue to be worked on", async || (letter(&app, 1).await["status"] == "replayed").then_some(()))

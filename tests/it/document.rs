@@ -1,5 +1,5 @@
-//! The user's document's own tests 1–7, 11 and 12 (8 and 9 are in takeover.rs and emergencies.rs, 10 in performance.rs, and
-//! the rate limit of 12 in keys.rs), its call flow and its customer journey, by their titles.
+//! Tests 1–7, 11 and 12 of the user's document (8 and 9 are in takeover.rs and emergencies.rs, 10 in performance.rs,
+//! and the rate limit of 12 in keys.rs), its call flow and its customer journey, with their original titles.
 
 use chrono::DateTime;
 use nmc_testbed::dispatchbot::Fault;
@@ -72,7 +72,7 @@ async fn document_test_4_should_thread_sms_to_existing_conversation() {
     let answer = app.webhook().sms(TEXT, CUSTOMER, OUR_NUMBER, body).await.unwrap();
     assert_eq!(answer.status, 200);
     app.wait_for_event("message.received").await;
-    // Those of the moment before the AI answers: what comes later is appended.
+    // The AI may answer at any time; later messages are appended.
     let messages = app.messages(id(&conversation)).await;
     assert!(messages.len() >= 2);
     assert_eq!(messages[1]["body"], body);
@@ -107,7 +107,7 @@ async fn document_test_5_should_start_ai_timer_on_first_customer_message() {
 
 #[tokio::test]
 async fn document_test_5_should_trigger_ai_takeover_after_60_seconds() {
-    // The window is short here; that it is 60 s unless configured is a test of the configuration.
+    // The window is short here; a test of the configuration checks the default of 60 s.
     let app = spawn_app().await;
     let conversation = create_test_conversation(&app).await;
     app.servers.dispatchbot.script([json!({
@@ -156,7 +156,7 @@ async fn document_test_7_should_send_conversation_context_to_dispatchbot() {
         assert_eq!(asked[field], ours[field], "{field}");
     }
     assert_eq!(asked["business_settings"], ours["user_settings"]);
-    // What DispatchBot says of it is what becomes of it.
+    // DispatchBot's answer decides the result.
     let sms = app.wait_for_sms(CUSTOMER, 2).await;
     assert!(sms[1].body.contains("emergency"), "{}", sms[1].body);
     app.wait_for_event_of(CUSTOMER, 2, "message.delivered").await;
@@ -286,7 +286,7 @@ async fn document_test_12_should_handle_database_failures_gracefully() {
     assert_eq!(told.len(), 1, "once for the outage, at any level: {told:#?}");
 }
 
-/// A process that starts while PostgreSQL is away knows the businesses from the bucket.
+/// A process that starts while PostgreSQL is unavailable reads the businesses from the bucket.
 #[tokio::test]
 async fn a_call_is_forwarded_by_an_edge_that_starts_while_postgresql_is_away() {
     let mut app = spawn_app().await;

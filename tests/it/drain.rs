@@ -1,4 +1,4 @@
-//! Asked to stop: what is under way is finished, the rest is given back.
+//! On shutdown, started work is finished, and other messages are given back with a nak.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use nevermisscall::internals::{Application, Role};
 
 use crate::harness::{App, customer, eventually};
 
-/// A worker that is asked to stop gives back at once what it has fetched: nobody waits for the time-out, which comes in an
-/// hour here.
+/// A stopping worker gives back at once what it has fetched, so that nothing waits for `ack_wait`, which is an hour
+/// here.
 #[tokio::test]
 async fn a_worker_that_stops_gives_back_what_it_has_not_begun() {
     const TEXTS: u32 = 250;
@@ -27,7 +27,7 @@ async fn a_worker_that_stops_gives_back_what_it_has_not_begun() {
     let info = consumer.info().await.unwrap();
     assert!(info.num_pending > 0 || info.num_ack_pending > 0, "there was something left to give back");
     let mut at_hand = Vec::new();
-    // Counted anew each time: acknowledgements of the worker may still be on their way when it has stopped.
+    // Counted again each time: acks of the stopped worker may still be in transit.
     eventually("all that is left is in our hands", async || {
         let messages = consumer.fetch().max_messages(TEXTS as usize).messages().await.unwrap();
         at_hand.extend(messages.try_collect::<Vec<_>>().await.unwrap());
@@ -47,7 +47,7 @@ async fn a_worker_that_stops_gives_back_what_it_has_not_begun() {
     second.stop().await;
 }
 
-/// The webhooks' consumer, with another time-out for what was handed out and is not acknowledged.
+/// The webhooks' consumer with a different `ack_wait`.
 async fn with_time_out(context: &Context, time_out: Duration) -> PullConsumer {
     let stream = context.get_stream("NMC_INBOUND").await.unwrap();
     let info = stream.consumer_info("conversations").await.unwrap();

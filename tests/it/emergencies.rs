@@ -1,4 +1,4 @@
-//! Emergencies over HTTP: nobody waits, and people are told.
+//! Emergencies over HTTP: no waiting, and people are alerted.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::harness::{App, BUSINESS, CUSTOMER, OWNER, business, spawn_app_with};
 
 const CONTACTS: [&str; 2] = ["+15555553333", "+15555554444"];
 
-/// Windows so long that whatever is quick was not their doing.
+/// Starts a service with long windows: anything that happens soon is not caused by the end of a window.
 async fn app_with_contacts(alert_every: &str) -> App {
     let settings = [("NMC_WINDOW_HOLD", "120s"), ("NMC_WINDOW_MAX", "180s"), ("NMC_ALERT_EVERY", alert_every)];
     let app = spawn_app_with(&settings).await;

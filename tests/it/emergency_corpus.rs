@@ -1,5 +1,5 @@
-//! How well emergencies are told from what only sounds like one: precision and recall over the corpus, for each trade and
-//! language. What the figures mean, and who wrote the texts: `tests/corpus/emergencies/README.md`.
+//! How well emergencies are distinguished from texts that only sound like one: precision and recall over the corpus,
+//! for each trade and language. `tests/corpus/emergencies/README.md` explains the figures and who wrote the texts.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use nevermisscall::internals::emergency::{self, OwnPhrases};
 use rstest::rstest;
 use serde::Deserialize;
 
-/// Neither half may fall below this.
+/// The minimum precision and recall of each half.
 const LEAST: f64 = 0.97;
 
 #[derive(Deserialize)]
@@ -16,7 +16,7 @@ struct Labelled {
     text: String,
     trade: String,
     language: String,
-    /// Who wrote it, by number; the measured half has one author.
+    /// The author's number; the measured half has one author.
     #[serde(default)]
     author: String,
     emergency: bool,
@@ -68,7 +68,7 @@ fn texts(half: &str) -> Vec<Labelled> {
     lines.lines().map(|line| serde_json::from_str(line).expect("a labelled text")).collect()
 }
 
-/// The measured half is for measuring: its misses are not printed, so that no rule is ever made after them.
+/// The misses of the measured half are not printed, so that nobody writes rules for them.
 #[rstest]
 #[case::that_rules_are_made_after("development")]
 #[case::that_no_rule_has_seen("measured")]
@@ -91,8 +91,8 @@ fn emergency_corpus(#[case] half: &str) {
     assert!(all.precision() >= LEAST && all.recall() >= LEAST, "{half}: {all}");
 }
 
-/// Writes what `scripts/train-emergencies` learns from: of each text of the development half its label, and the places of its
-/// features.
+/// Writes the training data of `scripts/train-emergencies`: for each text of the development half, the label and the
+/// indices of its features.
 #[test]
 #[ignore = "a part of scripts/train-emergencies"]
 fn emergency_corpus_features() {

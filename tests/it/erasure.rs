@@ -1,5 +1,5 @@
-//! Erasure: what a customer said and who they are is gone from every table, what is counted stays, and nobody who said STOP
-//! is texted.
+//! Erasure: a customer's texts and identity are removed from every table, counts stay, and nobody who said STOP is
+//! texted.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,7 +32,7 @@ async fn tables(sql: &mut sqlx::PgConnection) -> Vec<String> {
     found
 }
 
-/// Every row of every table, whole: bytes are in it as hexadecimal digits.
+/// Every row of every table in full; bytes appear as hexadecimal digits.
 async fn dump(app: &App) -> String {
     let mut sql = app.servers.sql().await;
     let mut all = String::new();
@@ -46,7 +46,7 @@ async fn dump(app: &App) -> String {
     all
 }
 
-/// What is counted of customers.
+/// The counts that must stay.
 async fn counts(app: &App) -> BTreeMap<String, i64> {
     let mut sql = app.servers.sql().await;
     let mut counts = BTreeMap::new();
@@ -70,7 +70,7 @@ fn assert_nothing_of(dump: &str, words: &[String]) {
 #[tokio::test]
 async fn no_table_holds_the_number_or_a_word_and_what_is_counted_stays() {
     let app = spawn_app().await;
-    // A missed call, a conversation with an emergency in it, a person's reply, an end with a summary.
+    // A missed call, a conversation with an emergency, a person's reply, an end with a summary.
     app.miss_call(CUSTOMER).await;
     app.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;
     app.text(CUSTOMER, "The basement is flooding at 12 Mulberry Lane").await;
@@ -83,7 +83,7 @@ async fn no_table_holds_the_number_or_a_word_and_what_is_counted_stays() {
     app.wait_for_event_of(CUSTOMER, 3, "message.delivered").await;
     let end = json!({ "user_id": "joe", "outcome": "booked", "summary": "She lives in Mulberry Lane." });
     command(&app, &id, "complete", end).await;
-    // A call that nobody texts for, and a dead letter.
+    // A call without a text, and a dead letter.
     app.webhook().incoming_call(&new_call_sid(), CUSTOMER, OUR_NUMBER, "ringing").await.unwrap();
     app.webhook().sms(&new_message_sid(), CUSTOMER, "+15555559999", "Is this Mulberry Lane?").await.unwrap();
     app.wait_for_dead(1).await;
@@ -105,7 +105,7 @@ async fn no_table_holds_the_number_or_a_word_and_what_is_counted_stays() {
     for (name, count) in expected.as_object().unwrap() {
         assert_eq!(&erased[name], count, "{name}: {erased}");
     }
-    // Alerts to the owner are told of the customer, too.
+    // Alerts to the owner about the customer count too.
     assert_eq!(erased["messages"], json!(counted["messages"]));
     assert!(erased["log_entries"].as_u64().unwrap() > 5, "{erased}");
     app.settled().await;
@@ -114,7 +114,7 @@ async fn no_table_holds_the_number_or_a_word_and_what_is_counted_stays() {
     assert_eq!(counts(&app).await, counted);
     assert!(app.rest.get("/dead-letters").await.ok()["dead_letters"].as_array().unwrap().is_empty());
     assert!(app.events.log().await.iter().all(|event| event["customer_phone"] != CUSTOMER), "the log in Redis");
-    // What there was can still be read, without what was said.
+    // The conversation can still be read, without its texts.
     let kept = app.conversation(&id).await;
     assert_eq!(
         (&kept["outcome"], &kept["summary"], &kept["status"]),
@@ -156,7 +156,7 @@ async fn who_said_stop_is_not_texted_after_erasure_either_until_they_say_start()
     let body = json!({ "user_id": "u1", "body": "Joe here." });
     let path = format!("/conversations/{}/messages", conversation["id"].as_str().unwrap());
     assert_eq!(app.rest.send(Method::POST, &path, Some(&body)).await.error_code(), "OPTED_OUT");
-    // Another business may still text them, and so may this one once they say so.
+    // Another business may still text them, and so may this one after START.
     app.text(CUSTOMER, "START").await;
     app.wait_for_event("conversation.opted_in").await;
     app.text(CUSTOMER, "my kitchen sink is blocked").await;
@@ -171,7 +171,7 @@ async fn who_writes_again_is_a_stranger() {
     let before = app.conversation_of(CUSTOMER).await;
     assert_eq!(erase(&app).await["conversations"], 1);
     assert!(app.conversations_of(CUSTOMER).await.is_empty());
-    // Soon enough that the old one would have been opened again.
+    // Soon enough that the old conversation would otherwise be reopened.
     app.text(CUSTOMER, "Are you there?").await;
     app.wait_for_sms(CUSTOMER, 2).await;
     app.settled().await;
@@ -193,7 +193,7 @@ async fn an_open_window_ends_with_the_erasure_and_nothing_is_sent() {
     app.text(CUSTOMER, "My sink is blocked").await;
     let id = app.conversation_of(CUSTOMER).await["id"].as_str().unwrap().to_owned();
     assert_eq!(erase(&app).await["messages"], 1);
-    // Its timer is still armed; it fires at nothing.
+    // Its timer is still armed, but has no effect.
     app.settled().await;
     assert!(app.servers.twilio.messages().is_empty() && app.servers.dispatchbot.requests().is_empty());
     let conversation = app.conversation(&id).await;

@@ -1,4 +1,4 @@
-//! Events as Server-Sent Events.
+//! The event stream of the REST API (Server-Sent Events).
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ struct Sent {
     data: Value,
 }
 
-/// Reads events from an answer.
+/// Reads events from a response.
 struct Reader {
     response: reqwest::Response,
     text: String,
@@ -32,7 +32,7 @@ impl Reader {
         Self { response, text: String::new() }
     }
 
-    /// The next event; `None` where the stream has ended.
+    /// The next event; `None` if the stream has ended.
     async fn next(&mut self) -> Option<Sent> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {

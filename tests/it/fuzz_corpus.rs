@@ -1,5 +1,5 @@
-//! What the fuzzers have been fed and have found stays true: every file of `fuzz/corpus` and `fuzz/regressions` goes
-//! through the check of its target. docs/fuzzing.md tells how new ones are found.
+//! Runs the check of each fuzz target on every file of `fuzz/corpus` and `fuzz/regressions`. docs/fuzzing.md explains
+//! how to find new ones.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +17,7 @@ fn fuzz() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
 }
 
-/// The files of a folder with their content; none where there is no such folder.
+/// The files of a folder with their content; empty if the folder does not exist.
 fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -65,7 +65,7 @@ fn every_fuzz_target_has_its_check_its_corpus_and_its_case_here() {
     assert_eq!(cases.count(), targets.len(), "a target has no case");
 }
 
-/// A corpus of nothing but refused input would prove little.
+/// A corpus of only invalid input would prove little.
 #[test]
 fn the_corpora_hold_something_that_each_decoder_reads() {
     let payloads = files(&fuzz().join("corpus/decoders"));

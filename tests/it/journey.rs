@@ -1,4 +1,4 @@
-//! The whole journey over HTTP: from a missed call to an appointment, and all that shows it.
+//! The whole journey over HTTP, from a missed call to an appointment, and everything that shows it.
 
 use chrono::DateTime;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::harness::{App, BUSINESS, CUSTOMER, OUR_NUMBER, OWNER, PUBLIC_URL, que
 const PROBLEM: &str = "Yes, kitchen sink is completely blocked. Need help today!";
 const AGREED: &str = "Yes, 3pm today works perfectly";
 
-/// What a conversation tells from the missed call to the appointment, in its order.
+/// The events of a conversation from the missed call to the appointment, in order.
 pub const EVENTS: [&str; 14] = [
     "conversation.created",
     "call.missed",
@@ -27,7 +27,7 @@ pub const EVENTS: [&str; 14] = [
     "message.delivered",
 ];
 
-/// A journey that has come to its end.
+/// A completed journey.
 struct Journey {
     app: App,
     call_sid: String,

@@ -1,4 +1,4 @@
-//! Keys: what each may see and change, and how much.
+//! API keys: what each may read and change, and how often.
 
 use reqwest::Method;
 use rstest::rstest;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{App, BUSINESS, CUSTOMER, Rest, business, query, run, spawn_app, spawn_app_with};
 
-/// Another business beside the usual one, each with a conversation of its own.
+/// The usual business and another one, each with a conversation.
 async fn two_businesses() -> (App, String, String) {
     let app = spawn_app_with(&[("NMC_WINDOW_HOLD", "60s"), ("NMC_WINDOW_MAX", "90s")]).await;
     let mut other = business();
@@ -103,7 +103,7 @@ async fn document_test_12_should_implement_rate_limiting() {
     assert!((1..=60).contains(&seconds), "{seconds}");
     assert_eq!((header("ratelimit-limit"), header("ratelimit-remaining")), ("1000", "0"));
     assert!(answers.iter().filter(|answer| answer.status != 429).all(|answer| answer.status == 404));
-    // Twilio is never told to wait.
+    // Webhooks of Twilio are not rate-limited.
     assert_eq!(app.text(CUSTOMER, "Hello").await.len(), 34);
 }
 

@@ -1,10 +1,10 @@
-//! The layers of `src/`: a module uses only modules below it, so no two depend on each other, however indirectly.
+//! The layers of `src/`: a module uses only modules below it, so there are no cyclic dependencies.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// From the top to the bottom. A new module has a place here, and in the table of `src/lib.rs`.
+/// The layers from top to bottom. Add a new module here and to the table in `src/lib.rs`.
 const LAYERS: [&str; 19] = [
     "cli",
     "app",
@@ -26,7 +26,7 @@ const LAYERS: [&str; 19] = [
     "trace",
     "clock",
 ];
-/// Used from everywhere, and uses nothing: the crash tests' hook, and the macro that declares enums of words.
+/// Modules that any module may use, and that use none: the crash tests' hook, and the macro for enums of words.
 const ANYWHERE: [&str; 2] = ["failpoint", "text_enum"];
 /// Above all layers.
 const ABOVE: [&str; 4] = ["lib", "main", "internals", "simulation"];
@@ -63,7 +63,7 @@ fn a_module_uses_only_modules_below_it() {
     assert_eq!(seen.len(), LAYERS.len(), "a layer has no module any more");
 }
 
-/// Every `crate::module` of a line; not what a macro's `$crate` expands to elsewhere.
+/// Every `crate::module` in a line, except after `$crate` in a macro.
 fn used_modules(line: &str) -> impl Iterator<Item = &str> {
     line.match_indices("crate::").filter(|(at, _)| !line[..*at].ends_with('$')).filter_map(|(at, prefix)| {
         let rest = &line[at + prefix.len()..];

@@ -1,4 +1,4 @@
-//! The document's two service tests, against the real services with test credentials: `make test-live`.
+//! The document's two service tests, run against the real services with test credentials: `make test-live`.
 
 use std::time::Duration;
 
@@ -80,7 +80,7 @@ async fn live_should_handle_dispatchbot_ai_integration() {
         job_estimates: json!([]),
         calendar: json!([]),
     };
-    // An answer is only one with success: true.
+    // Only an answer with `success: true` counts.
     let analysis = client.analyze(&question, Duration::from_secs(10)).await.expect("success");
     assert!(analysis.job_type.is_some());
     assert!(!analysis.message_to_customer.trim().is_empty());

@@ -1,11 +1,11 @@
 //! The integration tests: the service over HTTP on real servers, with Twilio and DispatchBot simulated.
 //!
-//! One binary. `harness` gives each test its own database, nats-server, Redis and simulators, and eyes on all that the
-//! service does; the other modules are the tests, one subject each. `make test` runs them; a server that is missing fails
-//! them.
+//! They are one binary. `harness` gives each test its own database, nats-server, Redis and simulators, and access to
+//! the service's output. The other modules are the tests, one subject each. `make test` runs them; they fail if a
+//! server is missing.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-// Without the failpoints, what only the crash tests use is idle.
+// Without the feature `failpoints`, code used only by the crash tests is dead.
 #![cfg_attr(not(feature = "failpoints"), allow(dead_code, unused_imports))]
 
 mod accounts;

@@ -1,4 +1,5 @@
-//! Attachments: kept with the message, shown to DispatchBot, and fetched through the API without Twilio's credentials.
+//! Attachments: stored with the message, passed to DispatchBot, and fetched through the API without Twilio's
+//! credentials.
 
 use nevermisscall::internals::hash_api_key;
 use nevermisscall::internals::{KeyScope, Store};
@@ -11,12 +12,12 @@ use serde_json::{Value, json};
 
 use crate::harness::{API_KEY, App, BUSINESS, CUSTOMER, OUR_NUMBER, PATIENCE, business, spawn_app};
 
-/// No text: the bytes have to come through as they are.
+/// Not valid text: the bytes must arrive unchanged.
 const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n\0\xff\xfe";
-/// The most that an attachment may have.
+/// The maximum size of an attachment in bytes.
 const MAX: usize = 16 * 1024 * 1024;
 
-/// An answer that may be no JSON.
+/// A response that need not be JSON.
 struct Fetched {
     status: u16,
     headers: HeaderMap,
@@ -28,7 +29,7 @@ impl Fetched {
         self.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
     }
 
-    /// Status, code and words of an error.
+    /// Status, code and message of an error.
     fn error(&self) -> (u16, String, String) {
         let body: Value = serde_json::from_slice(self.body.as_ref().unwrap()).expect("JSON");
         let word = |field: &str| body["error"][field].as_str().unwrap_or_default().to_owned();
@@ -47,19 +48,18 @@ async fn fetch_as(app: &App, key: &str, path: &str) -> Fetched {
     Fetched { status, headers, body: answer.bytes().await.map(|bytes| bytes.to_vec()) }
 }
 
-/// What the customer sends.
 fn mms(body: &str, media: Vec<Media>) -> Text {
     Text { from: CUSTOMER.to_owned(), to: OUR_NUMBER.to_owned(), body: body.to_owned(), media, account_sid: None }
 }
 
-/// The customer sends this, and it is kept; the path of its attachments.
+/// The customer sends attachments; returns their path in the API.
 async fn sent(app: &App, media: Vec<Media>) -> String {
     let sent = app.servers.twilio.deliver(mms("", media)).await.expect("an answer");
     assert_eq!(sent.webhook.status, 200, "{}", sent.webhook.twiml);
     path_of(app, &sent.message_sid).await
 }
 
-/// The same where somebody else keeps it.
+/// The same for an attachment on another server.
 async fn sent_from_elsewhere(app: &App, url: &str) -> String {
     let (client, sid) = (app.webhook(), new_mms_sid());
     let mut params = params::sms(client.account_sid(), &sid, CUSTOMER, OUR_NUMBER, "");
@@ -263,7 +263,7 @@ async fn what_there_is_not_is_404() {
         format!("/conversations/{id}/messages/{nobody}/media/0"),
         format!("/conversations/{id}/messages/first/media/0"),
         format!("/conversations/{nobody}/messages/{message}/media/0"),
-        // A message belongs to one conversation, and is not found through another.
+        // A message is not found through another conversation.
         format!("/conversations/{other}/messages/{message}/media/0"),
     ] {
         let (status, code, message) = fetch(&app, &path).await.error();

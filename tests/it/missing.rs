@@ -1,4 +1,4 @@
-//! When a part is missing: each row of the table in docs/design.md, with the real server taken away and given back.
+//! When a part is missing: each row of the table in docs/design.md, with the real server stopped and started again.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::harness::{
     eventually, spawn_app, wait_for_stored,
 };
 
-/// How `/health` judges a service, as soon as that is so.
+/// Waits until `/health` shows this state for a service.
 pub async fn wait_for_health(app: &App, service: &str, state: &str) {
     eventually(&format!("{service} {state}"), async || {
         let health = app.rest.try_send(Method::GET, "/health", None).await.ok()?;
@@ -25,7 +25,7 @@ pub async fn wait_for_health(app: &App, service: &str, state: &str) {
     .await;
 }
 
-/// Waits until the watch has noticed.
+/// Waits until the watch has noticed the change.
 async fn wait_until_noticed(app: &App, service: &str, up: u64) {
     eventually(&format!("{service} is noticed"), async || {
         (app.rest.get("/metrics").await.ok()["services"][service] == up).then_some(())
@@ -33,7 +33,7 @@ async fn wait_until_noticed(app: &App, service: &str, up: u64) {
     .await;
 }
 
-/// What was told of a service, in order, as soon as it is so much.
+/// Waits for `count` events about a service, and returns their types in order.
 async fn told_of(app: &App, service: &str, count: usize) -> Vec<String> {
     eventually(&format!("{count} changes of {service}"), async || {
         let events: Vec<_> = app.stored("NMC_EVENTS").await.iter().map(crate::harness::Stored::json).collect();
@@ -45,11 +45,11 @@ async fn told_of(app: &App, service: &str, count: usize) -> Vec<String> {
     .await
 }
 
-/// What a busy machine may add to a bound.
+/// Tolerance for a busy machine.
 const SLACK: Duration = Duration::from_secs(3);
 const GONE_AND_BACK: [&str; 2] = ["service.degraded", "service.restored"];
 
-/// The customer has this one conversation, with these texts in this order, each once.
+/// Asserts that the customer has one conversation with exactly these texts in this order.
 pub async fn assert_texts(app: &App, who: &str, texts: &[&str]) {
     let conversations = app.conversations_of(who).await;
     assert_eq!(conversations.len(), 1, "{conversations:?}");
@@ -109,7 +109,8 @@ async fn an_outage_of_twilio_is_one_however_often_a_message_is_tried() {
     app.servers.twilio.down().await;
     app.text(CUSTOMER, "My sink is blocked").await;
     wait_for_health(&app, "twilio", "degraded").await;
-    // Each try begins anew, the outage does not. Between these two, it was there for longer than it takes to be noticed.
+    // Each try starts a new attempt, but the outage stays the same: these two tries are further apart than the time in
+    // which the watch notices a change.
     let mut last = None::<DateTime<Utc>>;
     eventually("a try long after the one before", async || {
         let newest = "SELECT max(attempted_at) FROM messages WHERE status IN ('queued', 'sending')";
@@ -163,7 +164,7 @@ async fn without_jetstream_webhooks_wait_in_postgresql_and_keep_their_order() {
     assert_eq!((call.ringing.status, call.dialled.as_deref()), (200, Some(OWNER)));
     let sid = app.text(CUSTOMER, "one").await;
     app.text(CUSTOMER, "two").await;
-    app.webhook().sms(&sid, CUSTOMER, OUR_NUMBER, "one").await.unwrap(); // Twilio brings it again
+    app.webhook().sms(&sid, CUSTOMER, OUR_NUMBER, "one").await.unwrap(); // Twilio sends it again
     let health = app.rest.get("/health").await;
     assert_eq!((health.status, &health.body["status"]), (200, &json!("degraded")), "webhooks are taken");
     let taken = app
@@ -193,14 +194,14 @@ async fn without_jetstream_webhooks_wait_in_postgresql_and_keep_their_order() {
     assert_eq!(waiting, 0);
 }
 
-/// Stopped rather than gone: the connection stands, and nothing is acknowledged.
+/// The server is stopped with a signal: the connection stays open, and nothing is acknowledged.
 #[tokio::test]
 async fn where_jetstream_hangs_a_webhook_is_kept_within_two_seconds() {
     let app = spawn_app().await;
     app.servers.nats.signal(Signal::Stop).unwrap();
     let asked = Instant::now();
     app.text(CUSTOMER, "one").await;
-    // One for JetStream, at most one for PostgreSQL.
+    // One second for JetStream, at most one for PostgreSQL.
     assert!(asked.elapsed() < Duration::from_secs(2) + SLACK, "{:?}", asked.elapsed());
     let kept = app.rest.get("/metrics").await.ok()["webhook_processing"]["kept_in_postgres"].as_u64();
     assert_eq!(kept, Some(1));
@@ -211,8 +212,8 @@ async fn where_jetstream_hangs_a_webhook_is_kept_within_two_seconds() {
     assert_eq!(app.sms_to(CUSTOMER).len(), 1);
 }
 
-/// What the worker has committed waits for JetStream, each with a connection. The webhooks that have to be kept then do not
-/// stand behind it.
+/// The worker's committed effects wait for JetStream, each with a database connection. Webhooks that must be stored in
+/// PostgreSQL meanwhile do not wait behind them.
 #[tokio::test]
 async fn where_jetstream_hangs_what_is_under_way_keeps_no_webhook_out_of_postgresql() {
     const UNDER_WAY: u32 = 200;
@@ -291,7 +292,7 @@ async fn without_redis_events_wait_and_nothing_else_notices() {
     assert!(of_customer.iter().any(|event| event["event_type"] == "message.delivered"));
 }
 
-/// What two processes notice is told once.
+/// If several processes notice a change, one event is published.
 #[tokio::test]
 async fn an_outage_is_told_once_however_many_notice() {
     let mut app = App::setup().roles([Role::Serve, Role::Edge, Role::Worker, Role::Worker]).start().await;
@@ -315,7 +316,7 @@ async fn an_outage_is_told_once_however_many_notice() {
     assert_eq!(told_of(&app, "redis", 4).await, [GONE_AND_BACK, GONE_AND_BACK].concat());
 }
 
-/// Everything may be started in any order: what is not there yet is waited for.
+/// Everything may be started in any order: each part waits for those that are missing.
 #[rstest]
 #[case::the_service_first(["nats", "postgres", "redis"])]
 #[case::postgresql_last(["redis", "nats", "postgres"])]
@@ -347,8 +348,8 @@ async fn the_service_starts_before_what_it_rests_on(#[case] order: [&str; 3]) {
     service.stop().await;
 }
 
-/// Twilio brings a webhook twice while JetStream comes back, and the second copy overtakes the first, which waits in
-/// PostgreSQL: the text stands where the first one has put it.
+/// Twilio sends a webhook twice while JetStream recovers, and the second copy overtakes the first, which waits in
+/// PostgreSQL: the position of the text is that of the first copy.
 #[tokio::test]
 async fn a_copy_that_overtakes_its_original_does_not_move_the_text() {
     let app = spawn_app().await;
@@ -380,7 +381,7 @@ async fn a_copy_that_overtakes_its_original_does_not_move_the_text() {
     assert_texts(&app, CUSTOMER, &["first", "second"]).await;
 }
 
-/// The same by the way that it takes: the copy is in JetStream, the original still in PostgreSQL.
+/// The same on the real path: the copy is in JetStream, the original still in PostgreSQL.
 #[tokio::test]
 async fn what_waited_is_told_though_its_copy_was_quicker() {
     let app = spawn_app().await;

@@ -1,5 +1,5 @@
-//! PostgreSQL killed, and frozen: one of the test's own, for a server that is gone refuses connections and one that hangs
-//! answers nothing, where a database that is only closed says so at once.
+//! PostgreSQL killed or frozen. Each test has its own server: a killed server refuses connections and a frozen one does
+//! not answer, while a closed database would report an error at once.
 
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,9 @@ use nmc_testbed::twilio::new_message_sid;
 use crate::harness::{App, CUSTOMER, OUR_NUMBER, OWNER, customer, wait_for_stored};
 use crate::missing::{assert_texts, wait_for_health};
 
-/// The longest that Twilio may wait for an answer meanwhile; it would give up after 15 s.
+/// The longest that Twilio may wait for an answer during the outage; it gives up after 15 s.
 const PATIENCE_OF_A_CALLER: Duration = Duration::from_secs(5);
-/// The drain's 20 s, and what it takes to close connections.
+/// 20 s to drain, plus the time to close connections.
 const BOUND_OF_A_STOP: Duration = Duration::from_secs(26);
 
 async fn start() -> (PostgresServer, App) {
@@ -27,7 +27,7 @@ async fn start() -> (PostgresServer, App) {
     (postgres, app)
 }
 
-/// A webhook is taken and a call put through, each before a caller hangs up; REST says that it cannot answer.
+/// Asserts that a webhook is accepted and a call is put through before a caller hangs up, and that REST answers 503.
 async fn assert_goes_on(app: &App, text: &str) {
     let asked = Instant::now();
     app.text(CUSTOMER, text).await;
@@ -66,7 +66,7 @@ async fn frozen_it_is_waited_for() {
     assert_texts(&app, CUSTOMER, &["one", "two"]).await;
 }
 
-/// What is under way waits for an answer that does not come, and holds its connection.
+/// Running work waits for an answer that never arrives, and holds its connection.
 #[tokio::test]
 async fn frozen_it_does_not_keep_a_process_from_ending() {
     let (postgres, mut app) = start().await;

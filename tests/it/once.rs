@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: what changes something may be asked again.
+//! `Idempotency-Key`: requests that change something may be repeated.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -95,7 +95,7 @@ async fn a_refusal_is_an_answer_too_and_a_key_that_cannot_be_used_is_told() {
     assert!(matches!(app.messages(&id).await[..], [Value::Object(_)]), "only the customer's");
 }
 
-/// The process died after it had committed, and before it had answered.
+/// The process died after the commit and before the answer.
 #[tokio::test]
 async fn what_was_carried_out_and_never_answered_is_not_carried_out_again() {
     let (app, id) = app_with_a_conversation().await;

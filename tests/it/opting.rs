@@ -1,4 +1,4 @@
-//! Customers who want no more texts, and those who want them again.
+//! Opt-out: customers who want no more texts, or want them again.
 
 use nmc_testbed::sim::Rule;
 use nmc_testbed::twilio::webhooks::params;

@@ -1,4 +1,4 @@
-//! Too much at once: what is taken, what is turned away, and what goes first.
+//! Overload: what is accepted, what is refused, and what has priority.
 
 use async_nats::jetstream::{self, consumer::PullConsumer};
 use nevermisscall::internals::{Application, Role};
@@ -10,7 +10,7 @@ use crate::harness::{App, CUSTOMER, OUR_NUMBER, OWNER, business, customer, event
 #[tokio::test]
 async fn beyond_the_backlog_webhooks_are_shed_and_emergencies_later_than_the_rest() {
     const BACKLOG: u64 = 30;
-    // Nobody works on what comes, so it piles up.
+    // There is no worker, so webhooks accumulate.
     let setup = App::setup().set("NMC_MAX_BACKLOG", &BACKLOG.to_string()).roles([Role::Edge]);
     let app = setup.start().await;
     let text = async |body: &str| {
@@ -19,7 +19,7 @@ async fn beyond_the_backlog_webhooks_are_shed_and_emergencies_later_than_the_res
         (answer.status, retry_after)
     };
     let processing = async || app.rest.get("/metrics").await.ok()["webhook_processing"].clone();
-    // One more than the bound, and not many more: from twice as many on, emergencies are shed, too.
+    // One more than the bound, and not many more: at twice the bound, emergencies are shed too.
     for _ in 0..=BACKLOG {
         assert_eq!(text("My sink is blocked").await.0, 200);
     }
@@ -30,7 +30,7 @@ async fn beyond_the_backlog_webhooks_are_shed_and_emergencies_later_than_the_res
     let ringing = app.webhook().incoming_call(&new_call_sid(), CUSTOMER, OUR_NUMBER, "ringing").await.unwrap();
     assert_eq!((ringing.status, ringing.dial_number().as_deref()), (200, Some(OWNER)), "a caller is put through");
     assert_eq!(processing().await["shed"], 2, "the text, and the call, which is put through all the same");
-    // A worker comes, and what waited is processed.
+    // A worker starts, and the waiting webhooks are processed.
     let worker = Application::start(app.servers.config(&[]), Role::Worker).await.unwrap();
     eventually("the way is free again", async || (text("again").await.0 == 200).then_some(())).await;
     app.settled().await;
@@ -39,7 +39,7 @@ async fn beyond_the_backlog_webhooks_are_shed_and_emergencies_later_than_the_res
 
 #[tokio::test]
 async fn an_emergency_and_another_business_do_not_wait_behind_a_flood() {
-    // Past what a worker holds of one key: what stands behind that comes after all of the rest.
+    // More than a worker holds for one key: messages beyond that are delivered after all others.
     const FLOOD: usize = 600;
     let app = App::setup().set("NMC_WINDOW_HOLD", "5s").set("NMC_WINDOW_MAX", "10s").roles([Role::Edge]).start().await;
     let other_number = "+15550009000";

@@ -1,4 +1,4 @@
-//! Lists with a hundred thousand conversations behind them: read by index, and steady while others are added.
+//! Lists over a hundred thousand conversations: read by index, and stable while others are added.
 
 use sqlx::PgConnection;
 
@@ -33,7 +33,7 @@ async fn with_many_conversations(app: &App) -> PgConnection {
     sql
 }
 
-/// How often PostgreSQL has read each table from end to end, and how often by an index.
+/// The numbers of sequential scans and index scans of a table.
 async fn scans(sql: &mut PgConnection, table: &str) -> (i64, i64) {
     sqlx::query_as("SELECT seq_scan, coalesce(idx_scan, 0) FROM pg_stat_user_tables WHERE relname = $1")
         .bind(table)
@@ -52,7 +52,7 @@ async fn no_list_reads_its_table_from_end_to_end() {
     let since = chrono::Utc::now().to_rfc3339();
     let before = (scans(&mut sql, "conversations").await, scans(&mut sql, "calls").await);
     let mut asked = 0;
-    // More often than a prepared statement takes to be planned once and for all.
+    // Often enough that PostgreSQL uses a generic plan for the prepared statement.
     for _ in 0..8 {
         for pairs in [
             vec![],
@@ -72,7 +72,7 @@ async fn no_list_reads_its_table_from_end_to_end() {
             assert_eq!(app.rest.get(&query("/calls", &pairs)).await.status, 200, "{pairs:?}");
         }
     }
-    // PostgreSQL tells of its scans with a delay.
+    // PostgreSQL reports its scans with a delay.
     for (table, (sequential, indexed), asked) in [("conversations", before.0, asked), ("calls", before.1, 24)] {
         let after = eventually("the statistics", async || {
             let (now_sequential, now_indexed) = scans(&mut sql, table).await;
@@ -104,7 +104,7 @@ async fn what_is_added_meanwhile_neither_hides_nor_repeats_anything() {
         };
         let page = app.rest.get(&path).await.ok();
         read.extend(ids(&page));
-        // Another one comes between any two pages.
+        // A new conversation is added between any two pages.
         app.webhook()
             .sms(
                 &nmc_testbed::twilio::new_message_sid(),

@@ -1,4 +1,4 @@
-//! The document's absolute bounds, measured on a service beside nothing else: `make performance`.
+//! The document's absolute bounds, measured while nothing else runs: `make performance`.
 
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,8 @@ async fn performance_webhook_p95_is_below_500_ms() {
     assert!(told < 500.0, "{told}");
 }
 
-/// `createMultipleConversations(1000)`, straight into the table: one conversation that the service made, a thousand times.
+/// `createMultipleConversations(1000)`, directly in the table: a thousand copies of a conversation that the service
+/// made.
 async fn thousand_conversations(app: &App) {
     app.text(&customer(9999), "Hello").await;
     app.wait_for_event("message.received").await;
@@ -60,7 +61,7 @@ async fn thousand_conversations(app: &App) {
          SELECT gen_random_uuid(), '+1313' || (1000000 + n), last_activity - n * interval '1 second', {columns}
          FROM conversations, generate_series(1, 1000) n"
     );
-    // The copies have no window: nothing is to be done about them.
+    // The copies have no window, so no timer is needed.
     let copies = format!("{copies}; UPDATE conversations SET next_timer_at = NULL WHERE customer_phone LIKE '+1313%'");
     sqlx::raw_sql(sqlx::AssertSqlSafe(copies)).execute(&mut sql).await.unwrap();
     sqlx::raw_sql("ANALYZE conversations").execute(&mut sql).await.unwrap();
@@ -88,8 +89,8 @@ async fn performance_should_maintain_database_performance_under_load() {
     assert!(took < Duration::from_millis(100), "{took:?}");
 }
 
-/// Reads the whole list, 200 at a time: how many there were, and how long the service took (that we then parse it is not
-/// its affair).
+/// Reads the whole list, 200 at a time. Returns the number of conversations and the time that the service took, without
+/// our parsing.
 async fn whole_list(app: &App, http: &reqwest::Client) -> (usize, Duration) {
     let (mut seen, mut took, mut cursor) = (0, Duration::ZERO, None::<String>);
     loop {

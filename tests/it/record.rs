@@ -1,4 +1,4 @@
-//! Why a conversation went as it did, and who did what in it.
+//! The record of a conversation: why it went as it did, and who did what.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ async fn who_did_what_is_on_record_page_by_page_without_texts_and_numbers() {
     assert_eq!((&first["audit"][0], &rest["audit"][0]), (&entries[0], &entries[1]));
 }
 
-/// As the service's own role: neither changed nor deleted; and not even by the owner of the table.
+/// Neither the service's role nor the owner of the table can change or delete entries.
 #[tokio::test]
 async fn the_record_can_only_be_added_to() {
     let app = spawn_app().await;

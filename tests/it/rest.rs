@@ -1,4 +1,4 @@
-//! The REST API: who gets in, what is refused and how, and how lists are read.
+//! The REST API: access, errors, and lists.
 
 use reqwest::Method;
 use rstest::rstest;

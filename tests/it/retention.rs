@@ -1,4 +1,4 @@
-//! Retention: what was kept long enough goes with all that belongs to it, and nothing else does.
+//! Retention: old data is deleted with everything that belongs to it, and nothing else.
 
 use chrono::DateTime;
 use nevermisscall::internals::JetStream;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::harness::{CUSTOMER, Child, OUR_NUMBER, Servers, customer, eventually, run, spawn_app};
 
-/// Tables, and the column by which a row belongs to a conversation.
+/// Tables, and the column that refers to the conversation.
 const BELONGS: [(&str, &str); 8] = [
     ("conversations", "id"),
     ("messages", "subject_conversation_id"),
@@ -55,7 +55,7 @@ async fn a_conversation_that_was_kept_long_enough_goes_with_all_that_belongs_to_
     app.stop().await;
     let mut sql = app.servers.sql().await;
     assert!(rows_of(&mut sql, old).await.iter().all(|(_, count)| *count > 0), "{:?}", rows_of(&mut sql, old).await);
-    // Triggers are asleep for this connection: nobody else can make an entry of the record older.
+    // This connection disables triggers; otherwise an entry of the record could not be made older.
     let age = format!(
         "SET session_replication_role = replica;
          UPDATE conversations SET last_activity = now() - interval '101 days', next_timer_at = NULL WHERE id = '{old}';
@@ -136,7 +136,7 @@ async fn the_log_in_redis_keeps_events_for_thirty_days() {
     worker.end().await;
 }
 
-/// What a kill of nats-server brings back lies in NMC_WINDOWS, which has no `max_age`.
+/// Timers that reappear when nats-server is killed stay in NMC_WINDOWS, which has no `max_age`.
 #[tokio::test]
 async fn timers_are_removed_when_they_are_old_and_no_others() {
     let servers = Servers::start(TwilioOptions::default()).await;

@@ -1,4 +1,4 @@
-//! Sending: every SMS once, also where Twilio's answer is lost, and a person is told where it cannot be helped.
+//! Sending: every SMS once, even if Twilio's answer is lost, and a person is notified if it cannot be sent.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::harness::{App, CUSTOMER, OUR_NUMBER, eventually, spawn_app, spawn_app_with};
 
-/// Of Twilio's side: the message goes on, and nobody is told.
+/// Disables Twilio's status callbacks.
 pub fn no_callbacks(app: &App) {
     app.servers.twilio.change_faults(|faults| faults.callbacks = Callbacks { enabled: false, ..Callbacks::default() });
 }
@@ -120,8 +120,8 @@ async fn too_many_requests_are_tried_again() {
     assert_eq!(app.servers.twilio.requests().get("fault_429"), Some(&2));
 }
 
-/// Two workers may have the same task: one whose claim fails has to know whether the fence holds the message back, or only
-/// the other one had it for a moment.
+/// Two workers may have the same task. If a claim fails, the worker must know whether the fence stopped the message or
+/// the other worker holds the lease.
 #[tokio::test]
 async fn a_claim_that_fails_says_why() {
     const LEASE: Duration = Duration::from_secs(3);

@@ -1,4 +1,4 @@
-//! Whose signature is accepted: under which URL, with which token, of which account.
+//! Which signatures are accepted: by URL, token and account.
 
 use nmc_testbed::twilio::{TwilioOptions, new_account_sid, new_message_sid};
 use rstest::rstest;
@@ -81,7 +81,7 @@ async fn values_of_one_name_blanks_and_unknown_parameters_do_not_break_a_signatu
     assert_eq!(received["data"]["body"], "  ñáéíóú 😀 a+b=c&d  ");
 }
 
-/// A service that knows a business with an account of its own.
+/// A service with a business that has its own account.
 async fn app_with_own_account(sid: &str) -> (App, Value) {
     let app = App::setup().set("NMC_TOKEN_KEY", TOKEN_KEY).subaccount(sid, OWN_TOKEN).start().await;
     let put = app.put_business("own-account", &own_account(sid)).await;
@@ -104,7 +104,7 @@ async fn a_business_with_its_own_account_signs_and_sends_with_it() {
     assert_eq!(answer.status, 200, "{}", answer.body);
     let sms = app.wait_for_sms(CUSTOMER, 1).await;
     assert_eq!((sms[0].account_sid.as_str(), sms[0].from.as_str()), (sid.as_str(), OWN_NUMBER));
-    // Its status callbacks are signed with that account's token too.
+    // Its status callbacks are also signed with that account's token.
     app.wait_for_event("message.delivered").await;
     let wrong = app.webhook_as(PUBLIC_URL, &sid, &TwilioOptions::default().auth_token);
     assert_eq!(wrong.sms(&new_message_sid(), CUSTOMER, OWN_NUMBER, "Hello").await.unwrap().status, 401);

@@ -1,4 +1,4 @@
-//! A person and the AI: who takes over is alone with the customer, whatever is under way.
+//! Takeover: after it, only the person texts the customer, even if an AI answer is in progress.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{App, CUSTOMER, spawn_app, spawn_app_with};
 
-/// A command of a person, and what came of it.
+/// Sends a command of a person.
 async fn command(app: &App, id: &str, name: &str, body: Value) -> crate::harness::Answer {
     app.rest.send(Method::POST, &format!("/conversations/{id}/{name}"), Some(&body)).await
 }
@@ -43,7 +43,7 @@ async fn document_test_8_should_allow_manual_user_takeover() {
     assert_eq!(answer["conversation"], updated);
     let event = app.wait_for_event("conversation.user_taken").await;
     assert_eq!(event["data"]["reason"], "high_value_lead");
-    // The timer has stopped: what the customer writes now is the person's.
+    // The timer is stopped: only the person answers what the customer writes now.
     app.text(CUSTOMER, "Hello?").await;
     app.wait_for_event_of(CUSTOMER, 2, "message.received").await;
     app.settled().await;
@@ -79,7 +79,7 @@ async fn a_takeover_waits_for_a_message_that_is_at_twilio_already() {
     let app = spawn_app().await;
     app.servers.twilio.add_rule(Rule::always(Fault::Hold(Span::exactly(Duration::from_secs(2)))));
     let id = texted(&app).await;
-    app.wait_for_sms(CUSTOMER, 1).await; // accepted, and the answer is held
+    app.wait_for_sms(CUSTOMER, 1).await; // accepted, but Twilio holds its answer
     let answer = take_over(&app, &id).await;
     assert_eq!((&answer["ownership_changed"], &answer["in_flight"]), (&json!(true), &json!(false)));
     let messages = app.messages(&id).await;
@@ -179,7 +179,7 @@ async fn a_command_for_no_conversation_is_404(#[case] id: &str) {
 
 #[tokio::test]
 async fn what_a_person_writes_goes_ahead_of_the_ai() {
-    // Each message takes its seconds: the missed-call texts of others wait for theirs.
+    // Each message takes some seconds at this send rate: the missed-call texts of others are waiting.
     let app = spawn_app_with(&[("NMC_SEND_RATE", "1/s"), ("NMC_WINDOW_HOLD", "60s"), ("NMC_WINDOW_MAX", "90s")]).await;
     let id = texted(&app).await;
     let others = 6;

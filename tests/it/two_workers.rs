@@ -1,4 +1,4 @@
-//! Several processes on the same servers: the result is that of one.
+//! Several processes on the same servers produce the same result as one.
 
 use futures::future::join_all;
 use nevermisscall::internals::Role;
@@ -11,7 +11,7 @@ use crate::harness::{App, OUR_NUMBER, PUBLIC_URL, customer, spawn_app, wait_for_
 const CONVERSATIONS: u32 = 30;
 const BURST: [&str; 3] = ["My sink is blocked", "the kitchen one", "can you come?"];
 
-/// One customer's texts, through whichever edge is next.
+/// Sends one customer's texts through alternating edges.
 async fn burst(app: &App, number: u32) {
     let addresses = app.addresses();
     for (turn, text) in BURST.iter().enumerate() {
@@ -29,7 +29,7 @@ async fn burst(app: &App, number: u32) {
 #[case::two_edges_and_three_workers(vec![Role::Edge, Role::Edge, Role::Worker, Role::Worker, Role::Worker])]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn however_many_work_each_burst_gets_one_answer_in_order(#[case] roles: Vec<Role>) {
-    // Long enough for all bursts to arrive on a busy machine.
+    // Long enough for all bursts to arrive, even on a busy machine.
     let setup = App::setup().set("NMC_WINDOW_HOLD", "10s").set("NMC_WINDOW_MAX", "40s").roles(roles);
     let app = setup.start().await;
     assert_eq!(app.webhook().sign(PUBLIC_URL, &[("", "")]).len(), 28);
@@ -75,11 +75,11 @@ async fn a_worker_that_stops_leaves_nothing_undone() {
     other.stop().await;
 }
 
-/// What cannot be published (it is larger than JetStream takes) keeps the sweeper from nothing else.
+/// An effect that cannot be published (too large for JetStream) does not stop the sweeper from publishing others.
 #[tokio::test]
 async fn an_effect_that_cannot_be_published_holds_up_only_its_own_conversation() {
     let app = spawn_app().await;
-    // The oldest comes first.
+    // The sweeper takes the oldest first.
     let left_behind = "INSERT INTO outbox (key, subject, message_id, headers, payload, created_at) VALUES
          (gen_random_uuid(), 'nmc.event.too.large', 'large', '{}', to_jsonb(repeat('x', 2000000)), now() - interval '1 hour'),
          (gen_random_uuid(), 'nmc.event.in.order', 'small', '{}', '{}', now() - interval '1 minute')";

@@ -1,7 +1,7 @@
-//! Asks DispatchBot, at most twice and never for longer than allowed.
+//! Calls DispatchBot at most twice, within a time budget.
 //!
-//! Fed by the analysis of closed windows; feeds it with analyses. It guarantees that a call ends within its budget,
-//! whatever DispatchBot does, so that the customer gets the fallback text in time.
+//! A call ends within its budget even if DispatchBot does not answer, so that the customer gets the fallback text in
+//! time.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::config::Secret;
 const TRIES: u32 = 2;
 const PER_TRY: Duration = Duration::from_secs(2);
 
-/// How long to wait before the second try, where the first was answered and the answer does not say.
+/// How long to wait before the second try, if the first was answered without a `Retry-After`.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// With less time than this left, a second try is not worth the trouble it gives DispatchBot.
+/// With less time left than this, a second try is not worth the load on DispatchBot.
 const WORTH_A_TRY: Duration = Duration::from_millis(100);
 
 /// Why there is no analysis.
@@ -28,28 +28,28 @@ pub enum AnalyzeError {
     /// No answer in time.
     #[error("DispatchBot did not answer in time")]
     TimedOut,
-    /// No connection, or one that broke.
+    /// No connection, or a broken one.
     #[error("DispatchBot cannot be reached: {why}")]
     Unreachable {
-        /// What the transport says.
+        /// The transport error.
         why: String,
     },
-    /// An answer, but no good one.
+    /// An answer with an error status.
     #[error("DispatchBot answered with status {status}")]
     Rejected {
         /// The status of the answer.
         status: u16,
     },
-    /// A good answer that cannot be used.
+    /// A successful answer that cannot be used.
     #[error("DispatchBot's answer is malformed: {why}")]
     Malformed {
-        /// What is wrong with it. It never quotes the answer, since it ends in logs.
+        /// What is wrong with it. Never quotes the answer, because it is logged.
         why: String,
     },
-    /// DispatchBot says that it could not do it.
+    /// DispatchBot reports that it could not analyze the window.
     #[error("DispatchBot could not analyze the window")]
     NotSuccessful,
-    /// It was not asked: it has been failing, and is spared for a while.
+    /// DispatchBot was not called, because the circuit breaker is open.
     #[error("DispatchBot has been failing and is not asked for a while")]
     NotAsked,
 }
@@ -67,7 +67,7 @@ impl AnalyzeError {
         }
     }
 
-    /// Whether a second try may do better: then it is DispatchBot that fails, and not the question.
+    /// Whether a second try may succeed: the cause is DispatchBot, not the request.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::TimedOut | Self::Unreachable { .. } | Self::Malformed { .. } => true,
@@ -77,7 +77,7 @@ impl AnalyzeError {
     }
 }
 
-/// A try that failed, and how long to wait before another.
+/// A failed try, and how long to wait before the next one.
 struct Failed {
     error: AnalyzeError,
     pause: Duration,
@@ -93,20 +93,20 @@ pub struct DispatchBotClient {
 }
 
 impl DispatchBotClient {
-    /// A client for the DispatchBot at `url`.
+    /// Creates a client for the DispatchBot at `url`.
     pub fn new(http: reqwest::Client, url: &str, api_key: Secret) -> Self {
         let analyze_url = format!("{}/v1/conversations/analyze", url.trim_end_matches('/'));
         Self { http, analyze_url, api_key, per_try: PER_TRY }
     }
 
-    /// Asks what to tell the customer, within `budget` and at most twice, 2 s each.
+    /// Requests an answer to a window within `budget`, in at most two tries of 2 s each.
     ///
-    /// A second try is made after a time-out, a lost connection, a malformed answer, a 5xx or a 429, if there is time
-    /// left for it. Both tries carry the window's id as idempotency key.
+    /// A second try is made after a timeout, a lost connection, a malformed answer, a 5xx or a 429, if there is time
+    /// left. Both tries carry the window's id as idempotency key.
     ///
     /// # Errors
     ///
-    /// That of the last try.
+    /// The error of the last try.
     pub async fn analyze(&self, request: &AnalyzeRequest, budget: Duration) -> Result<Analysis, AnalyzeError> {
         let deadline = Instant::now() + budget;
         let mut tries = 0;
@@ -168,9 +168,9 @@ mod tests {
     };
     use crate::domain::conversation::Priority;
 
-    /// Long enough never to matter, where a test is not about it.
+    /// Long enough not to matter in tests of something else.
     const LONG: Duration = Duration::from_secs(30);
-    /// Short enough not to be waited for, where nobody answers.
+    /// Short, for tests in which the server does not answer.
     const SHORT: Duration = Duration::from_secs(1);
 
     fn request() -> AnalyzeRequest {
@@ -254,7 +254,7 @@ mod tests {
     #[tokio::test]
     async fn a_passing_failure_is_followed_by_one_more_try(#[case] first: Reply) {
         let mut server = Loopback::start([first, good()]).await;
-        // A hanging try ends by itself soon; the others are over long before.
+        // A hanging try times out soon; the others end long before.
         assert!(client(&server.url, SHORT).analyze(&request(), LONG).await.is_ok());
         let keys: Vec<_> =
             server.received().iter().map(|request| request.header("idempotency-key").map(str::to_owned)).collect();

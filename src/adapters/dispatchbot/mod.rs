@@ -1,7 +1,7 @@
-//! DispatchBot, the AI that answers customers.
+//! DispatchBot, the AI that proposes answers to customers.
 //!
-//! Fed by the analysis of closed windows; feeds it with what to tell the customer. It guarantees an answer or an error
-//! within the time it is given, and that an answer has everything that the conversation's rules need.
+//! The workers send it closed windows. Every call ends within its time budget with an answer or an error, and an answer
+//! contains everything that the conversation's rules need.
 
 mod client;
 mod wire;

@@ -1,7 +1,7 @@
-//! What DispatchBot is asked, and what it answers.
+//! Requests to DispatchBot, and its answers.
 //!
-//! Fed by the analysis of windows with requests, by the client with answers; feeds both. It guarantees that an answer
-//! which is passed on is complete: unknown fields are ignored, missing, unknown or impossible values are not.
+//! An answer that passes [`read_answer`] is complete: unknown fields are ignored, but missing, unknown or impossible
+//! values are rejected.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,14 +12,14 @@ use super::client::AnalyzeError;
 use crate::adapters::http_client::describe_json;
 use crate::domain::conversation::{Priority, Urgency};
 
-/// A closed window, with all that is needed to answer it.
+/// A closed window, with everything needed to answer it.
 #[derive(Clone, PartialEq, Serialize)]
 pub struct AnalyzeRequest {
     /// The conversation.
     pub conversation_id: Uuid,
     /// The window; also the idempotency key, so that a second try is not a second request.
     pub window_id: Uuid,
-    /// Whether somebody may be in danger.
+    /// How soon the answer is needed; `emergency` if someone may be in danger.
     pub priority: Priority,
     /// Whether DispatchBot should answer at once, without a timer of its own.
     pub bypass_timer: bool,
@@ -27,17 +27,17 @@ pub struct AnalyzeRequest {
     pub messages: Vec<WindowMessage>,
     /// The customer's number.
     pub customer_phone: String,
-    /// Who is asked.
+    /// The business that the customer wrote to.
     pub business: BusinessProfile,
     /// The business's settings.
     pub user_settings: Value,
-    /// The same again, under DispatchBot's older name.
+    /// The same settings, under DispatchBot's older name.
     pub business_settings: Value,
     /// When the business is open.
     pub business_hours: Value,
-    /// What jobs take and cost.
+    /// The duration and price of jobs.
     pub job_estimates: Value,
-    /// What is booked already.
+    /// The appointments that are already booked.
     pub calendar: Value,
 }
 
@@ -48,7 +48,7 @@ pub struct WindowMessage {
     pub sender_type: SenderType,
     /// The text.
     pub body: String,
-    /// Pictures and the like.
+    /// The attachments.
     pub media: Vec<Media>,
     /// When it arrived at the edge, or was sent.
     pub sent_at: DateTime<Utc>,
@@ -66,21 +66,21 @@ pub enum SenderType {
     User,
 }
 
-/// Something attached to a message.
+/// An attachment of a message.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Media {
-    /// Where Twilio keeps it.
+    /// Its URL at Twilio.
     pub url: String,
     /// Its MIME type.
     pub content_type: String,
 }
 
-/// The business, as far as DispatchBot should know it.
+/// The business data that DispatchBot gets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BusinessProfile {
     /// Its id.
     pub id: String,
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// `plumbing`, `electrical`, `hvac`, `locksmith` or `garage_door`.
     pub trade: String,
@@ -88,27 +88,27 @@ pub struct BusinessProfile {
     pub timezone: String,
 }
 
-/// What DispatchBot makes of a window.
+/// DispatchBot's analysis of a window.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Analysis {
-    /// What kind of work it is, as far as known.
+    /// The kind of job, if known.
     #[serde(default)]
     pub job_type: Option<String>,
     /// How urgent it is.
     pub urgency_level: Urgency,
-    /// Whether somebody may be in danger.
+    /// Whether someone may be in danger.
     pub emergency_detected: bool,
-    /// What to tell the customer; never blank.
+    /// The proposed answer to the customer; never blank.
     pub message_to_customer: String,
-    /// How sure DispatchBot is of that, from 0 to 1.
+    /// How sure DispatchBot is of its answer, from 0 to 1.
     pub confidence: f64,
-    /// What the customer has agreed to.
+    /// The appointment that the customer has agreed to.
     #[serde(default)]
     pub appointment: Option<Appointment>,
-    /// Whether there is nothing more to be said.
+    /// Whether the conversation is complete.
     #[serde(default)]
     pub conversation_complete: Option<bool>,
-    /// What came of the conversation.
+    /// The outcome of the conversation.
     #[serde(default)]
     pub outcome: Option<String>,
     /// The conversation in a sentence or two.
@@ -116,7 +116,7 @@ pub struct Analysis {
     pub summary: Option<String>,
 }
 
-/// Leaves out what is told to, or about, the customer: every text, since DispatchBot may put anything into any of them.
+/// Omits every text, because DispatchBot may put the customer's data into any of them.
 impl std::fmt::Debug for Analysis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Analysis")
@@ -126,24 +126,25 @@ impl std::fmt::Debug for Analysis {
     }
 }
 
-/// A time that the customer has agreed to.
+/// An appointment that the customer has agreed to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Appointment {
-    /// From.
+    /// When it starts.
     pub starts_at: DateTime<Utc>,
-    /// To, where known.
+    /// When it ends, if known.
     #[serde(default)]
     pub ends_at: Option<DateTime<Utc>>,
-    /// What was said about it.
+    /// Notes about it.
     #[serde(default)]
     pub notes: Option<String>,
 }
 
-/// An answer is a few sentences; what is made of it goes through streams that take a megabyte. Of a larger one nothing is read.
+/// The maximum size of an answer. An answer is a few sentences, and what is made of it goes through streams with a
+/// limit of one megabyte. A larger answer is not read.
 pub(super) const MAX_ANSWER: usize = 256 * 1024;
 
 impl Analysis {
-    /// PostgreSQL keeps no NUL, and an answer that cannot be kept would never be heard of.
+    /// Replaces NUL, which PostgreSQL cannot store: an answer that could not be stored would be lost.
     fn make_storable(&mut self) {
         let notes = self.appointment.as_mut().and_then(|appointment| appointment.notes.as_mut());
         let optional = [self.job_type.as_mut(), self.outcome.as_mut(), self.summary.as_mut(), notes];
@@ -160,14 +161,14 @@ struct Verdict {
     success: bool,
 }
 
-/// What an answer has to have: named where it is missing.
+/// The fields that an answer must have; an error names them if they are missing.
 const NEEDED: &[&str] =
     &["success", "urgency_level", "emergency_detected", "message_to_customer", "confidence", "starts_at"];
 
 /// Reads the body of a successful answer.
 ///
 /// # Errors
-/// When it is no answer, or one that lacks what the conversation's rules need.
+/// If it is not an answer, or lacks something that the conversation's rules need.
 pub fn read_answer(body: &[u8]) -> Result<Analysis, AnalyzeError> {
     let malformed = |error: serde_json::Error| AnalyzeError::Malformed { why: describe_json(&error, NEEDED) };
     if body.len() > MAX_ANSWER {
@@ -231,7 +232,7 @@ mod tests {
         assert_eq!((analysis.appointment, analysis.conversation_complete), (None, None));
     }
 
-    /// Else the answer would never be heard of, and the customer hear nothing.
+    /// Otherwise the answer could not be stored, and the customer would get no answer.
     #[rstest]
     #[case("job_type", json!("a\u{0}b"))]
     #[case("message_to_customer", json!("a\u{0}b"))]
@@ -265,7 +266,7 @@ mod tests {
         assert!(error.to_string().contains(named), "{error}");
     }
 
-    /// It ends in logs.
+    /// The error is logged.
     #[rstest]
     #[case::for_a_word(with("urgency_level", json!("call 2125551234")))]
     #[case::for_a_truth(with("emergency_detected", json!("call 2125551234")))]

@@ -1,4 +1,4 @@
-//! The key-value buckets: what businesses are mirrored to, and what was told last of each service.
+//! The key-value buckets: the snapshot of the businesses, and the last announced state of each service.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ const SERVICES: &str = "NMC_SERVICES";
 /// How many entries are read at once.
 const MAX_CONCURRENCY: usize = 16;
 
-/// The bucket cannot be used now.
+/// The bucket cannot be used at the moment.
 #[derive(Debug, thiserror::Error)]
 #[error("the bucket cannot be used: {0}")]
 pub struct BucketError(String);
@@ -24,10 +24,10 @@ impl BucketError {
 }
 
 impl JetStream {
-    /// All that is in the bucket, by key.
+    /// All entries of the business snapshot, by key.
     ///
     /// # Errors
-    /// When JetStream is away.
+    /// If JetStream is unreachable.
     pub async fn mirrored(&self) -> Result<HashMap<String, Bytes>, BucketError> {
         let bucket = self.context.get_key_value(BUSINESSES).await.map_err(BucketError::of)?;
         let keys: Vec<String> =
@@ -41,38 +41,38 @@ impl JetStream {
         Ok(entries.into_iter().flatten().collect())
     }
 
-    /// Puts an entry.
+    /// Stores an entry of the business snapshot.
     ///
     /// # Errors
-    /// When JetStream is away.
+    /// If JetStream is unreachable.
     pub async fn store_snapshot(&self, key: &str, value: Bytes) -> Result<(), BucketError> {
         let bucket = self.context.get_key_value(BUSINESSES).await.map_err(BucketError::of)?;
         bucket.put(key, value).await.map(drop).map_err(BucketError::of)
     }
 
-    /// Takes an entry out.
+    /// Removes an entry of the business snapshot.
     ///
     /// # Errors
-    /// When JetStream is away.
+    /// If JetStream is unreachable.
     pub async fn unmirror(&self, key: &str) -> Result<(), BucketError> {
         let bucket = self.context.get_key_value(BUSINESSES).await.map_err(BucketError::of)?;
         bucket.purge(key).await.map_err(BucketError::of)
     }
 
-    /// What was told last of a service, with its revision.
+    /// The last announced state of a service, with its revision.
     ///
     /// # Errors
-    /// When JetStream is away.
+    /// If JetStream is unreachable.
     pub async fn service_entry(&self, service: &str) -> Result<Option<(Bytes, u64)>, BucketError> {
         let bucket = self.context.get_key_value(SERVICES).await.map_err(BucketError::of)?;
         let entry = bucket.entry(service).await.map_err(BucketError::of)?;
         Ok(entry.map(|entry| (entry.value, entry.revision)))
     }
 
-    /// Moves on what was told last of a service, if it is still the one of `revision` (0: none yet).
+    /// Replaces the last announced state of a service, if its revision is still `revision` (0: no entry yet).
     ///
     /// # Errors
-    /// When somebody else has moved it on, or JetStream is away.
+    /// If another process has changed the entry, or JetStream is unreachable.
     pub async fn set_service_entry(&self, service: &str, value: Bytes, revision: u64) -> Result<(), BucketError> {
         let bucket = self.context.get_key_value(SERVICES).await.map_err(BucketError::of)?;
         bucket.update(service, value, revision).await.map(drop).map_err(BucketError::of)

@@ -1,4 +1,4 @@
-//! The streams and consumers as `streams/*.json` define them: JetStream's own shape, which the NATS CLI reads too.
+//! The streams and consumers as `streams/*.json` define them, in JetStream's own format, which the NATS CLI reads too.
 
 use serde_json::{Map, Value, json};
 
@@ -38,34 +38,34 @@ const CONSUMERS: &[Definition] = &[
     definition!("consumers/NMC_EVENTS.redis.json"),
 ];
 
-/// JetStream's code for a stream or consumer that is not there.
+/// JetStream's error codes for a missing stream or consumer.
 const STREAM_NOT_FOUND: u64 = 10_059;
 const CONSUMER_NOT_FOUND: u64 = 10_014;
 
-/// What `apply` did, or `check` found, for one stream or consumer.
+/// What `check` found, or `apply` changed, for one stream or consumer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// It is as defined.
+    /// It matches its definition.
     Same {
-        /// Which.
+        /// The stream or consumer.
         name: String,
     },
-    /// It was not there: `apply` has made it.
+    /// It did not exist; `apply` has created it.
     Missing {
-        /// Which.
+        /// The stream or consumer.
         name: String,
     },
-    /// It differs: `apply` has changed it.
+    /// It differs from its definition; `apply` has changed it.
     Different {
-        /// Which.
+        /// The stream or consumer.
         name: String,
-        /// Key by key: what is defined and what the server has.
+        /// For each differing key, the defined value and the server's.
         keys: Vec<String>,
     },
 }
 
 impl Finding {
-    /// What `apply` has done about it, to follow the finding itself.
+    /// What `apply` did, as a suffix to the finding's text.
     pub fn mended(&self) -> &'static str {
         match self {
             Self::Same { .. } => "",
@@ -85,21 +85,22 @@ impl std::fmt::Display for Finding {
     }
 }
 
-/// Whether differences are only reported, or mended.
+/// Whether differences are only reported, or corrected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Only reported.
+    /// Differences are only reported.
     Check,
-    /// What is missing is made; what differs stays as the operator has set it.
+    /// Missing streams and consumers are created; existing ones keep the operator's settings.
     CreateMissing,
-    /// What is missing is made, what differs is changed.
+    /// Missing streams and consumers are created, and differing ones are changed.
     Apply,
 }
 
-/// Holds the server against the definitions, each stream being kept on `replicas` nodes of a cluster.
+/// Compares the server's streams and consumers with the definitions, and corrects them as `mode` says. In a cluster,
+/// each stream is kept on `replicas` nodes.
 ///
 /// # Errors
-/// When JetStream is away, or refuses a change.
+/// If JetStream is unreachable, or refuses a change.
 pub async fn reconcile(jetstream: &JetStream, replicas: u8, mode: Mode) -> Result<Vec<Finding>, JetStreamError> {
     let mut findings = Vec::new();
     for definition in STREAMS {
@@ -143,7 +144,8 @@ async fn stream(
     Ok(finding)
 }
 
-/// The same on several nodes. JetStream refuses `persist_mode` there: what has it is fsynced like the others then.
+/// The definition for several nodes. JetStream refuses `persist_mode` with replicas, so streams that have it are then
+/// fsynced like the others.
 fn replicated(mut config: Map<String, Value>, replicas: u8) -> Map<String, Value> {
     if replicas > 1 {
         config.insert("num_replicas".to_owned(), json!(replicas));
@@ -152,8 +154,9 @@ fn replicated(mut config: Map<String, Value>, replicas: u8) -> Map<String, Value
     config
 }
 
-/// Whether the server writes it in another way than is wanted, as between one node and several. JetStream cannot change that:
-/// what can be lost (timers, which the sweeper arms again) is made anew.
+/// Whether the server's `persist_mode` differs from the wanted one, as after a change between one node and several.
+/// JetStream cannot change it, so a stream that may lose its messages (timers, which the sweeper arms again) is deleted
+/// and created again.
 fn is_kept_otherwise(wanted: &Map<String, Value>, found: Option<&Value>) -> bool {
     let found = found.and_then(|info| info.get("config")?.get("persist_mode"));
     is_async(found) != is_async(wanted.get("persist_mode"))
@@ -185,14 +188,14 @@ async fn consumer(jetstream: &JetStream, definition: &Definition, mode: Mode) ->
     Ok(finding)
 }
 
-/// Every key that is defined, against the server's; keys that are not defined are the server's own affair.
+/// Compares each defined key with the server's value; keys that are not defined are ignored.
 fn compare(name: String, wanted: &Map<String, Value>, found: Option<&Value>) -> Finding {
     let Some(config) = found.and_then(|info| info.get("config")) else { return Finding::Missing { name } };
     let keys: Vec<String> = wanted
         .iter()
         .filter_map(|(key, value)| {
             let has = config.get(key).unwrap_or(&Value::Null);
-            // The server leaves out what is at its zero.
+            // The server omits values that are zero.
             let same = has == value || (has.is_null() && (value == 0 || value == false || value == ""));
             (!same).then(|| format!("{key}: defined {value}, found {has}"))
         })
@@ -223,7 +226,7 @@ impl Definition {
 }
 
 impl JetStream {
-    /// One request to the JetStream API.
+    /// Sends one request to the JetStream API.
     pub(super) async fn api(&self, call: &str, request: &Value) -> Result<Value, JetStreamError> {
         let answer: Value = self
             .context

@@ -15,22 +15,24 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::JetStream;
 use crate::stream::{AckHandle, Acknowledge, AcknowledgeError, Delivery, Disposition, Metadata};
 
-/// How many messages one pull asks for: a worker that dies leaves at most so many to be redelivered.
+/// How many messages one pull requests: when a worker dies, at most this many are redelivered.
 const BATCH: usize = 128;
-/// How long a pull waits to be full. Short, for a pull that the server has forgotten (its leader has changed) is waited for
-/// a little longer than that. There is no heartbeat: async-nats 0.51 is not woken by what comes after one in a batch.
+/// How long a pull waits until it is full. It is short, because a pull that the server has forgotten (its leader has
+/// changed) blocks for a little longer than that. Heartbeats are not used: async-nats 0.51 is not woken by messages
+/// that follow a heartbeat in a batch.
 const EXPIRES: Duration = Duration::from_secs(3);
-/// How often the connection is looked at while a pull waits.
+/// How often the connection is checked while a pull waits.
 const LOOK: Duration = Duration::from_millis(200);
-/// How long to wait before a consumer that cannot be read is asked again.
+/// How long to wait after an error before reading from the consumer again.
 const RETRY: Duration = Duration::from_millis(250);
 
-/// The deliveries of a durable consumer: where it cannot be read (NATS is away, the consumer is not there yet), it is asked
-/// again until it can. Once `shutdown` is cancelled nothing more is fetched; what has been fetched is still handed out, for
-/// whoever works on it to give it back at once, and then the stream ends.
+/// The deliveries of a durable consumer. If the consumer cannot be read (NATS is unreachable, or the consumer does not
+/// exist yet), reading is retried until it succeeds. Once `shutdown` is canceled, nothing more is fetched; messages
+/// that were already fetched are still returned, so that the operators can nak them at once, and then the stream ends.
 ///
 /// # Acknowledgement
-/// Each delivery carries its own. Unsettled ones come again after the consumer's `ack_wait`, here or elsewhere.
+/// Each delivery is settled through its own handle. An unsettled one is redelivered after the consumer's `ack_wait`, to
+/// this worker or another.
 pub fn deliveries(
     jetstream: &JetStream,
     stream: &'static str,
@@ -60,15 +62,15 @@ struct Puller {
     consumer: &'static str,
     shutdown: CancellationToken,
     handle: Option<PullConsumer>,
-    /// Which connection the batch was asked for on.
+    /// The number of the connection on which the batch was requested.
     asked_on: u64,
-    /// What is being fetched: it ends when it is full or has waited long enough.
+    /// The current batch. It ends when it is full or has expired.
     batch: Option<pull::Batch>,
-    /// Once stopped: what the last batch still held.
+    /// After shutdown: the remaining messages of the last batch.
     at_hand: VecDeque<jetstream::Message>,
-    /// Stopped, and the last batch is over.
+    /// Canceled after shutdown, when the last batch has ended.
     over: CancellationToken,
-    /// Nothing waits for that once this is dropped.
+    /// Cancels `over` when the puller is dropped, so that no nak waits for it.
     _over: DropGuard,
 }
 
@@ -90,8 +92,8 @@ impl Puller {
         }
     }
 
-    /// The next message of the batch, which is asked for where there is none; nothing at its end. A server that was gone
-    /// meanwhile has forgotten what was asked of it.
+    /// The next message of the batch; `None` at its end. Requests a batch if there is none. A batch ends after a
+    /// reconnection, because the server may have forgotten the request.
     async fn fetched(&mut self) -> Option<Result<jetstream::Message, String>> {
         if self.batch.is_none() {
             self.asked_on = self.jetstream.connections();
@@ -120,7 +122,7 @@ impl Puller {
         batch.messages().await.map_err(|error| error.to_string())
     }
 
-    /// What was fetched and not handed out yet; nothing when that is all.
+    /// After shutdown: the next message that was fetched but not returned yet; `None` if there are no more.
     async fn at_hand(&mut self) -> Option<Delivery<()>> {
         if let Some(mut batch) = self.batch.take() {
             self.jetstream.round_trip().await;
@@ -142,7 +144,7 @@ impl Puller {
     }
 }
 
-/// Resolves once there has been a further connection than `connection`.
+/// Resolves once there has been a connection later than `connection`.
 async fn reconnected(jetstream: &JetStream, connection: u64) {
     while jetstream.connections() == connection {
         tokio::time::sleep(LOOK).await;
@@ -163,7 +165,7 @@ fn metadata(message: &jetstream::Message) -> Metadata {
     metadata
 }
 
-/// A message that JetStream waits to hear of.
+/// A message that is not acknowledged yet.
 struct Pending {
     acker: Acker,
     shutdown: CancellationToken,
@@ -179,8 +181,8 @@ impl Acknowledge for Pending {
                     AckKind::Ack
                 }
                 Disposition::Nak { delay } => {
-                    // The server would deliver it to the pull that is still open, where nobody reads it any more, and
-                    // everybody would wait for `ack_wait`.
+                    // The server would redeliver it to the pull that is still open, which nobody reads any more, and
+                    // the message would wait for `ack_wait`.
                     if self.shutdown.is_cancelled() {
                         self.over.cancelled().await;
                     }

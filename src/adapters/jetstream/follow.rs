@@ -1,4 +1,4 @@
-//! The events as they come, for one who follows them: from a place in the stream, or from now on.
+//! A live stream of events, from a position in NMC_EVENTS or from now on.
 
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use bytes::Bytes;
@@ -8,29 +8,30 @@ use uuid::Uuid;
 use super::JetStream;
 
 const STREAM: &str = "NMC_EVENTS";
-/// How many events wait here for a reader that is slow: the rest stays in JetStream.
+/// How many events are buffered here for a slow reader; the rest stays in JetStream.
 const BATCH: i64 = 64;
 
-/// An event in its stream.
+/// An event with its position.
 #[derive(Debug, Clone)]
 pub struct Followed {
-    /// Its place.
+    /// Its sequence number in NMC_EVENTS.
     pub sequence: u64,
     /// Its envelope.
     pub payload: Bytes,
 }
 
-/// Events cannot be followed now.
+/// Events cannot be read at the moment.
 #[derive(Debug, thiserror::Error)]
 #[error("events cannot be followed: {0}")]
 pub struct FollowError(String);
 
 impl JetStream {
-    /// The events after `after`, or from now on; of one conversation, where it is named. The stream ends where JetStream
-    /// cannot be read any more: whoever follows comes again, with the place they have got to.
+    /// The events after the sequence `after`, or from now on; only those of a conversation, if one is given. The stream
+    /// ends when JetStream cannot be read any more; the reader should then call this again with the last sequence it
+    /// got.
     ///
     /// # Errors
-    /// When JetStream is away.
+    /// If JetStream is unreachable.
     pub async fn follow_events(
         &self,
         conversation_id: Option<Uuid>,
@@ -39,7 +40,7 @@ impl JetStream {
         let failed = |error: &dyn std::fmt::Display| FollowError(error.to_string());
         let stream = self.context.get_stream_no_info(STREAM).await.map_err(|error| failed(&error))?;
         let filter_subject = match conversation_id {
-            // An event type has two words.
+            // An event type consists of two subject tokens.
             Some(id) => format!("nmc.event.*.*.{id}"),
             None => "nmc.event.>".to_owned(),
         };

@@ -1,4 +1,4 @@
-//! NMC_DEAD as it is read: one letter, or a range of them.
+//! Reading and deleting dead letters in NMC_DEAD.
 
 use std::ops::RangeInclusive;
 
@@ -11,21 +11,21 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::JetStream;
 
 const STREAM: &str = "NMC_DEAD";
-/// How many letters are asked for at once.
+/// How many dead letters are requested at once.
 const MAX_CONCURRENCY: usize = 32;
 
-/// A message of NMC_DEAD.
+/// A dead letter in NMC_DEAD.
 #[derive(Debug, Clone)]
 pub struct StoredLetter {
-    /// Its sequence.
+    /// Its sequence number.
     pub sequence: u64,
-    /// When it was stored; to the microsecond, as PostgreSQL keeps times.
+    /// When it was stored, to the microsecond, like times in PostgreSQL.
     pub at: DateTime<Utc>,
-    /// What it holds.
+    /// Its payload.
     pub payload: Bytes,
 }
 
-/// NMC_DEAD cannot be read now.
+/// NMC_DEAD cannot be read at the moment.
 #[derive(Debug, thiserror::Error)]
 #[error("NMC_DEAD cannot be read: {0}")]
 pub struct LetterError(String);
@@ -37,36 +37,36 @@ impl LetterError {
 }
 
 impl JetStream {
-    /// The sequences of the oldest and the newest letter; of an empty stream, the first is greater.
+    /// The sequences of the oldest and the newest dead letter. If the stream is empty, the first is greater.
     ///
     /// # Errors
-    /// When JetStream is away.
+    /// If JetStream is unreachable.
     pub async fn letters_there(&self) -> Result<(u64, u64), LetterError> {
         let state = self.context.get_stream(STREAM).await.map_err(LetterError::of)?.cached_info().state.clone();
         Ok((state.first_sequence.max(1), state.last_sequence))
     }
 
-    /// One letter; `None` where there is none, or none any more.
+    /// One dead letter; `None` if it does not exist or has been deleted.
     ///
     /// # Errors
-    /// When JetStream is away.
+    /// If JetStream is unreachable.
     pub async fn letter(&self, sequence: u64) -> Result<Option<StoredLetter>, LetterError> {
         Ok(self.letters(sequence..=sequence).await?.pop())
     }
 
-    /// Deletes a letter, and overwrites what it held.
+    /// Deletes a dead letter, and overwrites its data.
     ///
     /// # Errors
-    /// When JetStream is away.
+    /// If JetStream is unreachable.
     pub async fn delete_letter(&self, sequence: u64) -> Result<(), LetterError> {
         let stream = self.context.get_stream_no_info(STREAM).await.map_err(LetterError::of)?;
         stream.delete_message(sequence).await.map(drop).map_err(LetterError::of)
     }
 
-    /// The letters of a range, in order.
+    /// The dead letters of a range, in order.
     ///
     /// # Errors
-    /// When JetStream is away.
+    /// If JetStream is unreachable.
     pub async fn letters(&self, range: RangeInclusive<u64>) -> Result<Vec<StoredLetter>, LetterError> {
         let stream = self.context.get_stream_no_info(STREAM).await.map_err(LetterError::of)?;
         let found: Vec<Option<StreamMessage>> = stream::iter(range.filter(|sequence| *sequence > 0))

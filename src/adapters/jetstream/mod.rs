@@ -1,8 +1,8 @@
-//! JetStream: the durable log between the edge, the conversations and what leaves the house.
+//! JetStream: the durable log between the edge, the workers and the outgoing messages.
 //!
-//! Only this module knows async-nats. It offers three things: [`definitions`] (the streams and consumers of
-//! `streams/`, applied and compared), [`Publisher`] (publish and wait for the acknowledgement) and [`deliveries()`] (a
-//! durable consumer as a stream of [`crate::stream::Delivery`]).
+//! Only this module uses async-nats. It offers [`definitions`] (the streams and consumers of `streams/`, applied and
+//! compared), [`Publisher`] (publish and wait for the acknowledgement), [`deliveries()`] (a durable consumer as a
+//! stream of [`crate::stream::Delivery`]), and access to events, dead letters, timers and buckets.
 
 mod bucket;
 pub mod definitions;
@@ -24,17 +24,17 @@ pub use follow::Followed;
 pub use letters::{LetterError, StoredLetter};
 pub use publish::{Outgoing, PublishError, Published, Publisher, says_away};
 
-/// How long the first connection may take before the client reports it as failed; it goes on trying.
+/// How long the first connection may take before the client reports it as failed. The client keeps trying.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an answer of the JetStream API may take.
+/// How long the JetStream API may take to answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a process that ends waits for its last words to be sent.
+/// How long a stopping process waits until its last messages are sent.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What can go wrong with JetStream itself.
+/// An error of JetStream.
 #[derive(Debug, thiserror::Error)]
 pub enum JetStreamError {
-    /// No connection.
+    /// The connection failed.
     #[error("NATS connection failed: {0}")]
     Connect(#[from] async_nats::ConnectError),
     /// A request to the API was not answered.
@@ -42,24 +42,24 @@ pub enum JetStreamError {
     Request {
         /// The API subject.
         subject: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: async_nats::jetstream::context::RequestError,
     },
-    /// The API refused.
+    /// The API refused a request.
     #[error("JetStream refused {subject}: {description} ({code})")]
     Refused {
         /// The API subject.
         subject: String,
         /// JetStream's error code.
         code: u64,
-        /// In its words.
+        /// JetStream's description.
         description: String,
     },
-    /// A definition in `streams/` is not what it should be.
+    /// A definition in `streams/` is invalid.
     #[error("streams/{file}: {what}")]
     Definition {
-        /// The file.
+        /// The file, below `streams/`.
         file: &'static str,
         /// What is wrong.
         what: String,
@@ -71,7 +71,7 @@ pub enum JetStreamError {
         stream: &'static str,
         /// The consumer.
         consumer: &'static str,
-        /// Why.
+        /// The cause.
         why: String,
     },
 }
@@ -84,10 +84,10 @@ pub struct JetStream {
 }
 
 impl JetStream {
-    /// Connects, and keeps reconnecting for ever: NATS may come later than we do.
+    /// Connects, and keeps reconnecting forever. NATS may start later than this process.
     ///
     /// # Errors
-    /// When the URL is not one of NATS.
+    /// If a URL is not a NATS URL.
     pub async fn connect(urls: &str) -> Result<Self, JetStreamError> {
         let servers: Vec<&str> = urls.split(',').map(str::trim).filter(|url| !url.is_empty()).collect();
         let client = async_nats::ConnectOptions::new()
@@ -103,35 +103,36 @@ impl JetStream {
         Ok(Self { client, context })
     }
 
-    /// A publisher on this connection.
+    /// Creates a publisher on this connection.
     pub fn publisher(&self) -> Publisher {
         Publisher::new(self.client.clone(), self.context.clone())
     }
 
-    /// Whether the connection stands.
+    /// Whether the connection is established.
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == async_nats::connection::State::Connected
     }
 
-    /// How many connections there have been.
+    /// How many connections have been made so far.
     fn connections(&self) -> u64 {
         self.client.statistics().connects.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// How many messages a consumer still has to deliver, or to hear of.
+    /// How many messages of a consumer are not delivered or not acknowledged yet.
     ///
     /// # Errors
-    /// When JetStream is away, or has no such consumer.
+    /// If JetStream is unreachable, or has no such consumer.
     pub async fn waiting(&self, stream: &'static str, consumer: &'static str) -> Result<u64, JetStreamError> {
         let failed = |why: String| JetStreamError::Consume { stream, consumer, why };
         let found: async_nats::jetstream::consumer::PullConsumer =
             self.context.get_consumer_from_stream(consumer, stream).await.map_err(|error| failed(error.to_string()))?;
-        let info = found.cached_info(); // as it was found just now
+        let info = found.cached_info(); // fetched just now
         Ok(info.num_pending + info.num_ack_pending as u64)
     }
 
-    /// Waits until the server has handled what was sent to it before, and what it sent until then is here: a message to
-    /// ourselves takes its place in both queues. (`Client::flush` empties the buffer, and waits for no answer.)
+    /// Waits until the server has handled everything sent to it before, and everything it sent until then has arrived:
+    /// a message to ourselves passes through both queues. (`Client::flush` only empties the buffer, and waits for no
+    /// answer.)
     async fn round_trip(&self) {
         let there_and_back = async {
             let inbox = self.client.new_inbox();
@@ -144,9 +145,9 @@ impl JetStream {
         }
     }
 
-    /// Sends what is still buffered.
+    /// Sends the messages that are still buffered.
     pub async fn flush(&self) {
-        // Without a connection it would wait for one.
+        // Without a connection, it would wait for one.
         match tokio::time::timeout(FLUSH_TIMEOUT, self.client.flush()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "what was buffered for NATS could not be flushed"),

@@ -1,4 +1,4 @@
-//! Publishing: a message is out when JetStream has acknowledged it, and not before.
+//! Publishing: a message counts as published only when JetStream has acknowledged it.
 
 use std::collections::BTreeMap;
 use std::future::IntoFuture;
@@ -9,12 +9,13 @@ use async_nats::jetstream::{Context, context};
 use async_nats::{Client, HeaderMap};
 use bytes::Bytes;
 
-/// A message to be published.
+/// A message to publish.
 #[derive(Debug, Clone, Default)]
 pub struct Outgoing {
     /// The subject.
     pub subject: String,
-    /// `Nats-Msg-Id`: a second one within the stream's deduplication window is acknowledged and not stored.
+    /// `Nats-Msg-Id`: a second message with the same id within the stream's deduplication window is acknowledged but
+    /// not stored.
     pub message_id: Option<String>,
     /// Further headers.
     pub headers: BTreeMap<String, String>,
@@ -25,25 +26,25 @@ pub struct Outgoing {
 /// JetStream's acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
-    /// The sequence in the stream: of the first one, where this is a duplicate.
+    /// The sequence in the stream; for a duplicate, that of the first message.
     pub sequence: u64,
-    /// Whether JetStream had it already.
+    /// Whether JetStream had stored it before.
     pub duplicate: bool,
 }
 
-/// It is not known to be stored.
+/// JetStream has not confirmed that the message is stored.
 #[derive(Debug, thiserror::Error)]
 #[error("not acknowledged by JetStream: {0}")]
 pub struct PublishError(#[from] context::PublishError);
 
-/// Whether an error says that JetStream has not taken what was published.
+/// Whether an error says that JetStream did not acknowledge a published message.
 pub fn says_away(error: &(dyn std::error::Error + 'static)) -> bool {
     error.is::<PublishError>() || error.is::<context::PublishError>()
 }
 
 #[cfg(test)]
 impl PublishError {
-    /// No acknowledgement came.
+    /// An error for a missing acknowledgement.
     pub(crate) fn timed_out() -> Self {
         Self(context::PublishError::new(context::PublishErrorKind::TimedOut))
     }
@@ -61,26 +62,27 @@ impl Publisher {
         Self { client, context }
     }
 
-    /// Whoever waits at most `timeout` for an acknowledgement.
+    /// A publisher that waits at most `timeout` for an acknowledgement.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.context.set_timeout(timeout);
         self
     }
 
-    /// Publishes one message.
+    /// Publishes one message and waits for its acknowledgement.
     ///
     /// # Errors
-    /// When no acknowledgement came in time: the message may be stored all the same.
+    /// If no acknowledgement arrived in time; the message may be stored all the same.
     pub async fn publish(&self, message: Outgoing) -> Result<Published, PublishError> {
         self.send(message).await?.await
     }
 
-    /// Sends one message; the future that is returned waits for its acknowledgement. Messages sent one after the other
-    /// are stored in that order, so several can be on their way at once.
+    /// Sends one message. The returned future waits for its acknowledgement. Messages are stored in the order in which
+    /// they are sent, so several can be in flight at once.
     ///
     /// # Errors
-    /// When it could not be sent; at once, where the connection is known to be gone: whoever publishes may hold a lock.
+    /// If it could not be sent. Fails at once if the connection is known to be lost, because the caller may hold a
+    /// lock.
     pub async fn send(
         &self,
         message: Outgoing,
@@ -108,7 +110,7 @@ fn headers(message: &Outgoing) -> HeaderMap {
     headers
 }
 
-/// A header is one line: what came from outside must not start another.
+/// A header value is one line: input from outside must not be able to start another header.
 fn one_line(value: &str) -> String {
     value.replace(['\r', '\n'], " ")
 }

@@ -1,33 +1,34 @@
 //! The subjects that streams, publishers and consumers agree on (docs/contract.md, section 5), in one place.
 //!
-//! A subject never carries a phone number: conversations are named by their id, webhooks by a CallSid, a hash of the
-//! two numbers, or our message id.
+//! A subject never contains a phone number: conversations are identified by their id, webhooks by a CallSid, a hash of
+//! the two numbers, or our message id.
 
 use uuid::Uuid;
 
 use crate::domain::conversation::Priority;
 
-/// Where a timer is armed: a scheduled message, replaced by the next one on the same subject.
+/// The subject on which a timer is armed. The timer is a scheduled message; the next one on the same subject replaces
+/// it.
 pub fn window_arm(conversation_id: Uuid) -> String {
     format!("nmc.window.arm.{conversation_id}")
 }
 
-/// Where a timer fires to.
+/// The subject on which a timer fires.
 pub fn window_due(conversation_id: Uuid) -> String {
     format!("nmc.window.due.{conversation_id}")
 }
 
-/// A question to DispatchBot; each priority has a queue of its own.
+/// A window to analyze; each priority has its own queue.
 pub fn analyze(conversation_id: Uuid, priority: Priority) -> String {
     format!("nmc.task.analyze{}.{conversation_id}", queue_suffix(priority))
 }
 
-/// A message to be sent; each priority has a queue of its own.
+/// A message to send; each priority has its own queue.
 pub fn send_sms(conversation_id: Uuid, priority: Priority) -> String {
     format!("nmc.task.send_sms{}.{conversation_id}", queue_suffix(priority))
 }
 
-/// What the names of the subjects and consumers of a priority end in.
+/// The suffix of the subjects and consumers of a priority.
 fn queue_suffix(priority: Priority) -> &'static str {
     match priority {
         Priority::Normal => "",
@@ -35,12 +36,12 @@ fn queue_suffix(priority: Priority) -> &'static str {
     }
 }
 
-/// A webhook once more, for those that do not wait in the queue: the express lane.
+/// A copy of a webhook for the express lane, which does not wait in the main queue.
 pub fn express(kind: &str, key: &str) -> String {
     format!("nmc.task.express.{kind}.{}", token(key))
 }
 
-/// An event; one without a conversation ends in `_`.
+/// An event. Without a conversation, the subject ends in `_`.
 pub fn event(event_type: &str, conversation_id: Option<Uuid>) -> String {
     match conversation_id {
         Some(id) => format!("nmc.event.{event_type}.{id}"),
@@ -58,12 +59,13 @@ pub fn is_inbound(subject: &str) -> bool {
     subject.starts_with("nmc.inbound.")
 }
 
-/// What could not be processed.
+/// A dead letter.
 pub fn dead(reason: &str) -> String {
     format!("nmc.dead.{}", token(reason))
 }
 
-/// Twilio's ids are plain, but they come from outside: whatever a subject's token can't hold is replaced.
+/// Twilio's ids are plain words, but they come from outside: characters that a subject token cannot contain are
+/// replaced.
 fn token(text: &str) -> String {
     let plain: String = text
         .chars()

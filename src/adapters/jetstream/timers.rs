@@ -1,4 +1,4 @@
-//! NMC_WINDOWS has no `max_age`, which would evict timers (docs/design.md), so what should be gone from it is removed here.
+//! Pruning of NMC_WINDOWS, which has no `max_age` because that would evict timers (docs/design.md).
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -8,18 +8,19 @@ use super::{JetStream, JetStreamError};
 const STREAM: &str = "NMC_WINDOWS";
 
 impl JetStream {
-    /// Removes timers, and fires of theirs, that were stored before `before`: the oldest, `at_most` so many; tells how many
-    /// they were. A kill of nats-server brings back some that were gone, for their removal is not fsynced; nobody is given
-    /// them any more. A timer that still has to fire may go with them: the sweeper arms again what is overdue.
+    /// Removes timers, and messages of fired timers, that were stored before `before`: the oldest first, at most
+    /// `at_most`. Returns how many it removed. A kill of nats-server can restore removed messages, because their
+    /// removal is not fsynced; they are not delivered again. A timer that has not fired yet may be removed too: the
+    /// sweeper arms overdue timers again.
     ///
     /// # Errors
-    /// When JetStream is away.
+    /// If JetStream is unreachable.
     pub async fn remove_old_timers(&self, before: DateTime<Utc>, at_most: u32) -> Result<u64, JetStreamError> {
         let mut removed = 0;
         for _ in 0..at_most {
             let info = self.api(&format!("STREAM.INFO.{STREAM}"), &json!({})).await?;
             let Some(oldest) = oldest(&info).filter(|oldest| oldest.stored_at < before) else { break };
-            // Up to the one that is named, and not that one.
+            // A purge removes the messages before this sequence, and not the one with it.
             let purge = json!({ "seq": oldest.sequence + 1 });
             let purged = self.api(&format!("STREAM.PURGE.{STREAM}"), &purge).await?;
             removed += purged.get("purged").and_then(Value::as_u64).unwrap_or_default();
@@ -33,7 +34,7 @@ struct Oldest {
     stored_at: DateTime<Utc>,
 }
 
-/// The oldest message of a stream, by what is told of it; none where it is empty.
+/// The oldest message according to the stream's info; `None` if the stream is empty.
 fn oldest(info: &Value) -> Option<Oldest> {
     let state = info.get("state").filter(|state| state["messages"].as_u64() > Some(0))?;
     Some(Oldest { sequence: state["first_seq"].as_u64()?, stored_at: state["first_ts"].as_str()?.parse().ok()? })

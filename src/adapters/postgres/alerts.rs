@@ -1,21 +1,19 @@
-//! Alerts that did not arrive.
+//! Alerts that were not delivered.
 
 use super::{Store, StoreError};
 
-/// Owners and contacts whom no alert reaches.
+/// Counts of owners and emergency contacts whom alerts do not reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnreachedAlerts {
-    /// Numbers whose newest alert of the last 30 days failed, or was not delivered.
+    /// Numbers whose newest alert of the last 30 days failed or was not delivered.
     pub unreachable: i64,
-    /// Those among them that have opted out of the business's texts at Twilio (21610).
+    /// Those of them that opted out of the business's texts at Twilio (error 21610).
     pub opted_out: i64,
 }
 
 impl Store {
-    /// Whom the newest alert did not reach, within the last 30 days. A number counts until an alert to it arrives.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Counts the numbers that their newest alert of the last 30 days did not reach. A number counts until an alert
+    /// reaches it.
     pub async fn unreached_alerts(&self) -> Result<UnreachedAlerts, StoreError> {
         let row = sqlx::query!(
             r#"SELECT count(*) AS "unreachable!", count(*) FILTER (WHERE error_code = 21610) AS "opted_out!"

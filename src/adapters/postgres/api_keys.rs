@@ -1,57 +1,54 @@
-//! Keys of the App Server: only their hashes are kept.
+//! API keys of the App Server: only their hashes are stored.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Store, StoreError};
 
-/// A key, without what opens the door.
+/// An API key, without its secret.
 #[derive(Debug, Clone)]
 pub struct ApiKey {
-    /// Its id.
+    /// The id of the key.
     pub id: Uuid,
-    /// What the operator calls it.
+    /// The name that the operator gave the key.
     pub name: String,
-    /// When it was made.
+    /// When the key was created.
     pub created_at: DateTime<Utc>,
-    /// When it was revoked, if it was.
+    /// When the key was revoked, if it was.
     pub revoked_at: Option<DateTime<Utc>>,
-    /// The businesses that it is for; `None`: all.
+    /// The businesses that the key may access; `None` means all.
     pub business_ids: Option<Vec<String>>,
-    /// Whether it may change anything.
+    /// Whether the key may change anything.
     pub may_write: bool,
-    /// Whether it may add numbers to its businesses, and Twilio accounts: the scope `numbers`. See
+    /// Whether the key may add numbers and Twilio accounts to its businesses: the scope `numbers`. See
     /// [`KeyScope::manages_numbers`].
     pub may_manage_numbers: bool,
 }
 
-/// What a key is good for.
+/// What a key may access and change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyScope {
-    /// The businesses that it is for; `None`: all.
+    /// The businesses that the key may access; `None` means all.
     pub business_ids: Option<Vec<String>>,
-    /// Whether it may change anything.
+    /// Whether the key may change anything.
     pub may_write: bool,
-    /// Whether it may add numbers to its businesses, and Twilio accounts: the scope `numbers`. See
+    /// Whether the key may add numbers and Twilio accounts to its businesses: the scope `numbers`. See
     /// [`KeyScope::manages_numbers`].
     pub may_manage_numbers: bool,
 }
 
 impl KeyScope {
-    /// Everything.
+    /// The scope that allows everything.
     pub const ALL: Self = Self { business_ids: None, may_write: true, may_manage_numbers: true };
 
-    /// Whether it has the scope `numbers`: as every key for all businesses has that may write.
+    /// Whether the key has the scope `numbers`. Every key for all businesses that may write has it.
     pub fn manages_numbers(&self) -> bool {
         self.may_write && (self.may_manage_numbers || self.business_ids.is_none())
     }
 }
 
 impl Store {
-    /// Keeps a new key's hash.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Stores the hash of a new key; returns the id of the key.
     pub async fn create_api_key(&self, name: &str, hash: &[u8; 32], scope: &KeyScope) -> Result<Uuid, StoreError> {
         let id = Uuid::now_v7();
         sqlx::query!(
@@ -70,9 +67,6 @@ impl Store {
     }
 
     /// All keys, oldest first.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
     pub async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
         Ok(sqlx::query_as!(
             ApiKey,
@@ -83,10 +77,7 @@ impl Store {
         .await?)
     }
 
-    /// Revokes a key; `false` where there is no such key, or it was revoked before.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Revokes a key; `false` if there is no such key, or it was revoked before.
     pub async fn revoke_api_key(&self, id: Uuid) -> Result<bool, StoreError> {
         let result = sqlx::query!("UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", id)
             .execute(&self.pool)
@@ -94,20 +85,14 @@ impl Store {
         Ok(result.rows_affected() == 1)
     }
 
-    /// What the operator calls the key with this hash; `None` where it is none of ours.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// The name of the key with this hash, even if it is revoked; `None` if there is no such key.
     pub async fn api_key_name(&self, hash: &[u8; 32]) -> Result<Option<String>, StoreError> {
         Ok(sqlx::query_scalar!("SELECT name FROM api_keys WHERE hash = $1", &hash[..])
             .fetch_optional(&self.pool)
             .await?)
     }
 
-    /// What a key with this hash is good for; `None` where it is unknown or revoked.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// The scope of the key with this hash; `None` if the key is unknown or revoked.
     pub async fn api_key_scope(&self, hash: &[u8; 32]) -> Result<Option<KeyScope>, StoreError> {
         Ok(sqlx::query_as!(
             KeyScope,

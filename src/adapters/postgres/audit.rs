@@ -1,6 +1,7 @@
-//! The record of what happened: who did what, each step of each window, and what DispatchBot said.
+//! The audit records: who did what, each step of each window, and DispatchBot's analyses.
 //!
-//! Written in the transaction of the decision; never changed. `audit` cannot be: the service's role may not (migration 8).
+//! They are written in the transaction of the decision and not changed afterwards, except that an erasure clears
+//! analyses. The service's role has no permission to change `audit` (migration 8).
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -10,88 +11,85 @@ use uuid::Uuid;
 use super::{Store, StoreError};
 use crate::domain::conversation::{AnalysisRecord, Conversation, WindowRecord};
 
-/// Who did what, as it is written.
+/// An audit entry to be written: who did what.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEntry {
     /// `customer`, `user`, `dispatchbot`, `twilio` or `service`.
     pub actor: &'static str,
-    /// The person, as the App Server names them.
+    /// The person who acted, as the App Server names them.
     pub actor_id: Option<String>,
-    /// What they did, in a word.
+    /// The name of the action.
     pub action: &'static str,
-    /// What came of it: ids and words of ours, no text and no number.
+    /// The result of the action: only ids and fixed words, no message text and no phone number.
     pub data: Value,
 }
 
-/// Who did what, as it is read.
+/// An audit entry as it is stored: who did what.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditRow {
-    /// Its place in the record.
+    /// The id of the entry; ids order the entries.
     pub id: i64,
-    /// When.
+    /// When the action happened.
     pub at: DateTime<Utc>,
-    /// Who.
+    /// Who acted, in the words of [`AuditEntry::actor`].
     pub actor: String,
-    /// The person, as the App Server names them.
+    /// The person who acted, as the App Server names them.
     pub actor_id: Option<String>,
-    /// What they did.
+    /// The name of the action.
     pub action: String,
-    /// What came of it.
+    /// The result of the action.
     pub data: Value,
 }
 
-/// A step in the life of a window.
+/// A change of a window's state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WindowStep {
-    /// The window.
+    /// The id of the window.
     pub window_id: Uuid,
-    /// Where it went.
+    /// The new state.
     pub state: String,
-    /// Why, in a word.
+    /// The name of the reason.
     pub reason: String,
-    /// When.
+    /// When the change was decided.
     pub at: DateTime<Utc>,
 }
 
-/// What DispatchBot made of a window.
+/// DispatchBot's analysis of a window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnalysisRow {
-    /// The window.
+    /// The id of the window.
     pub window_id: Uuid,
-    /// What it said, or `{"failed": why}`.
+    /// The analysis, or `{"failed": why}`.
     pub said: Value,
-    /// Why it was not used; none where it was.
+    /// Why the analysis was not used; `None` if it was used.
     pub drop_reason: Option<String>,
-    /// When.
+    /// When its use was decided.
     pub at: DateTime<Utc>,
 }
 
-/// A message of a conversation, as far as it belongs to a window.
+/// A message that a window holds, or that answers one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WindowMessage {
-    /// The message.
+    /// The id of the message.
     pub id: Uuid,
-    /// What it is for.
+    /// The purpose of the message.
     pub kind: String,
-    /// Its text.
+    /// The text of the message.
     pub body: String,
-    /// Where it stands.
+    /// The status of the message.
     pub status: String,
     /// Twilio's error code, if it failed with one.
     pub error_code: Option<i32>,
-    /// The window that a customer's message is in.
+    /// The window that holds it, if it is a customer's message.
     pub window_id: Option<Uuid>,
-    /// The window that a message of ours answers.
+    /// The window that an outbound message answers.
     pub in_reply_to_window: Option<Uuid>,
-    /// Its place in the conversation.
+    /// When it arrived or was decided on; orders the messages.
     pub created_at: DateTime<Utc>,
 }
 
 impl Store {
-    /// Who did what in a conversation, in order, after the entry `after`.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// The audit entries of a conversation in order, after the entry `after`.
     pub async fn audit(&self, conversation_id: Uuid, after: i64, limit: i64) -> Result<Vec<AuditRow>, StoreError> {
         Ok(sqlx::query_as!(
             AuditRow,
@@ -105,10 +103,7 @@ impl Store {
         .await?)
     }
 
-    /// The newest `limit` steps of a conversation's windows, in order.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// The newest `limit` steps of a conversation's windows, oldest first.
     pub async fn window_steps(&self, conversation_id: Uuid, limit: i64) -> Result<Vec<WindowStep>, StoreError> {
         let mut steps = sqlx::query_as!(
             WindowStep,
@@ -122,10 +117,7 @@ impl Store {
         Ok(steps)
     }
 
-    /// What DispatchBot made of these windows, in order.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// DispatchBot's analyses of these windows, in order.
     pub async fn analyses(&self, conversation_id: Uuid, window_ids: &[Uuid]) -> Result<Vec<AnalysisRow>, StoreError> {
         Ok(sqlx::query_as!(
             AnalysisRow,
@@ -139,9 +131,6 @@ impl Store {
     }
 
     /// The messages that these windows of a conversation hold, or that answer them, in order.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
     pub async fn window_messages(
         &self,
         conversation_id: Uuid,
@@ -186,7 +175,7 @@ pub(super) async fn write_analysis(
     at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        // What was still being said of a customer who was erased meanwhile is not kept.
+        // If the customer was erased in the meantime, the content of the analysis is not stored.
         r#"INSERT INTO analyses (window_id, conversation_id, said, drop_reason, at)
            SELECT $1, id, CASE WHEN erased_at IS NULL THEN $3::jsonb ELSE '{"erased": true}' END, $4, $5
            FROM conversations WHERE id = $2"#,

@@ -1,5 +1,5 @@
-//! What a PUT of a business may change, judged in its transaction: whose numbers, how many, which phones count, and where
-//! calls end up.
+//! Checks what a PUT of a business may change, in its transaction: which numbers, how many, which phones take effect,
+//! and where forwarded calls end up.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -10,22 +10,22 @@ use super::{StoreError, forwarding, phone_codes};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::{MAX_NUMBERS, Phones, beyond_scope, scope};
 
-/// A PUT as it takes effect.
+/// What a PUT changes, after its checks.
 pub(super) struct BusinessChange {
-    /// The document, with the phones that count.
+    /// The document, with the phones that are in effect.
     pub(super) profile: Value,
-    /// Where calls go.
+    /// The `forward_to` that is in effect.
     pub(super) forward_to: String,
-    /// The phones that were put, where not all of them count yet.
+    /// The phones of the PUT, if not all of them are in effect yet.
     wanted: Option<Phones>,
-    /// Those that do not.
+    /// The phones of the PUT that are not in effect yet.
     missing: Vec<String>,
-    /// Its numbers are another account's from now on.
+    /// Whether the Twilio account in effect changes.
     is_other_account: bool,
 }
 
 impl BusinessChange {
-    /// Judges a PUT. From here on until the end of the transaction nobody else changes numbers or forwarding.
+    /// Checks a PUT, and locks numbers and forwarding against other changes until the end of the transaction.
     pub(super) async fn judged(tx: &mut PgConnection, b: &BusinessWrite<'_>) -> Result<Self, StoreError> {
         forwarding::lock(tx).await?;
         let before = sqlx::query!(
@@ -88,8 +88,8 @@ impl BusinessChange {
         })
     }
 
-    /// What goes with it, once the business is written: phones that do not count yet are asked for a code, codes that are
-    /// not wanted any more count no more, and the numbers are looked up.
+    /// The rest of the change, once the business is written: queues codes for phones that are not in effect yet,
+    /// cancels codes that are no longer needed, and schedules lookups of the numbers if an account was put.
     pub(super) async fn settled(
         &self,
         tx: &mut PgConnection,
@@ -112,7 +112,7 @@ impl BusinessChange {
     }
 }
 
-/// A document with other phones.
+/// Returns the document with these phones.
 pub(super) fn with_phones(mut profile: Value, phones: &Phones) -> Value {
     profile["forward_to"] = json!(phones.forward_to);
     profile["emergency_contacts"] = json!(phones.contacts);

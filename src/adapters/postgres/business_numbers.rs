@@ -1,4 +1,4 @@
-//! The numbers of businesses: whether Twilio confirms that they are theirs, and who is another business's number.
+//! The numbers of businesses: whether Twilio confirms them, and whether a customer's number is another business's.
 
 use std::time::Duration;
 
@@ -13,28 +13,28 @@ use crate::domain::phones::Verified;
 /// A number of a business.
 #[derive(Debug, Clone)]
 pub struct NumberRow {
-    /// Whose.
+    /// The business that has the number.
     pub business_id: String,
-    /// The number.
+    /// The number in E.164 format.
     pub phone: String,
-    /// Whether its account has it.
+    /// Whether the Twilio account of the business has the number.
     pub verified: Verified,
 }
 
-/// A number that Twilio is to be asked for.
+/// A number to be looked up at Twilio.
 #[derive(Debug, Clone)]
 pub struct NumberLook {
-    /// The number.
+    /// The number in E.164 format.
     pub phone: String,
-    /// Whose.
+    /// The business that has the number.
     pub business_id: String,
-    /// Its owner, as the App Server names them.
+    /// The owner of the business, as the App Server names them.
     pub user_id: String,
-    /// What is known of it.
+    /// The result of earlier lookups.
     pub verified: Verified,
-    /// How often in a row Twilio has not said.
+    /// How many lookups in a row Twilio has not answered.
     pub unanswered_looks: i32,
-    /// How often what is known has changed.
+    /// How often the result has changed.
     pub changes: i64,
 }
 
@@ -53,7 +53,7 @@ pub(super) async fn has(
     .await?)
 }
 
-/// The numbers of a business are looked up at another account from now on: nothing is known of them there.
+/// Resets the lookup results of a business's numbers after its Twilio account has changed, and schedules new lookups.
 pub(super) async fn of_another_account(tx: &mut PgConnection, business_id: &str) -> Result<(), StoreError> {
     sqlx::query!(
         "UPDATE business_numbers SET verified = 'unknown', verified_at = now(), changes = changes + 1,
@@ -67,12 +67,9 @@ pub(super) async fn of_another_account(tx: &mut PgConnection, business_id: &str)
 }
 
 impl Store {
-    /// Where a customer's number is another business's: when the AI of this business last answered it. A number that its
-    /// business has not got, by what Twilio says, is nobody's: the phone is a customer's like any other. A message that
-    /// waits in this very conversation is left out, for what is decided now may still hold it back.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// If the customer's number belongs to another business: when the AI of this business last answered it. A number
+    /// that, according to Twilio, its business does not have counts as an ordinary customer's. Queued messages of this
+    /// conversation are left out, because the current decision may still hold them back.
     pub async fn other_business(
         &self,
         business_id: &str,
@@ -95,10 +92,7 @@ impl Store {
         Ok(row.map(|row| OtherBusiness { answered_at: row.answered_at }))
     }
 
-    /// The numbers of these businesses, in the order of the numbers.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away, or a row is corrupt.
+    /// The numbers of these businesses, ordered by number.
     pub async fn numbers_of(&self, business_ids: &[String]) -> Result<Vec<NumberRow>, StoreError> {
         let rows = sqlx::query!(
             "SELECT business_id, phone, verified FROM business_numbers WHERE business_id = ANY($1) ORDER BY phone",
@@ -112,10 +106,7 @@ impl Store {
         rows.into_iter().map(|r| row((r.business_id, r.phone, r.verified))).collect()
     }
 
-    /// How many numbers there are of each kind.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away, or a row is corrupt.
+    /// Counts the numbers by lookup result.
     pub async fn count_numbers(&self) -> Result<Vec<(Verified, i64)>, StoreError> {
         let rows = sqlx::query!(r#"SELECT verified, count(*) AS "count!" FROM business_numbers GROUP BY verified"#)
             .fetch_all(&self.pool)
@@ -123,10 +114,7 @@ impl Store {
         rows.into_iter().map(|row| Ok((verified("*", &row.verified)?, row.count))).collect()
     }
 
-    /// The number that has waited longest to be looked up, if one does. It is this worker's for `lease`.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away, or the row is corrupt.
+    /// Takes the number whose lookup has been due longest, if one is due. No other worker takes it for `lease`.
     pub async fn number_to_look_up(&self, lease: Duration) -> Result<Option<NumberLook>, StoreError> {
         let row = sqlx::query!(
             r#"UPDATE business_numbers n SET look_at = now() + make_interval(secs => $1)
@@ -149,11 +137,11 @@ impl Store {
         }))
     }
 
-    /// Keeps what Twilio has said of a number, and what is to be told of it. `false` where the number has changed hands, or
-    /// was found out by somebody else, meanwhile.
+    /// Stores the result of a lookup, and the event to publish about it. `false` if the number now belongs to another
+    /// business, or another lookup has changed its result.
     ///
     /// # Errors
-    /// When PostgreSQL is away; nothing is kept then.
+    /// If PostgreSQL is unavailable; then nothing is stored.
     pub async fn number_looked_up(
         &self,
         look: &NumberLook,
@@ -187,10 +175,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Twilio has not said: it is asked again later.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Schedules another lookup after `again_in`, because Twilio did not answer.
     pub async fn number_not_looked_up(&self, look: &NumberLook, again_in: Duration) -> Result<(), StoreError> {
         sqlx::query!(
             "UPDATE business_numbers SET unanswered_looks = unanswered_looks + 1, look_at = now() + make_interval(secs => $3)

@@ -1,4 +1,4 @@
-//! Businesses: what the App Server put, and whose number is whose.
+//! Businesses: the documents that the App Server put, and which business has which number.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -7,31 +7,31 @@ use super::business_changes::BusinessChange;
 use super::{Store, StoreError};
 use crate::domain::phone::PhoneNumber;
 
-/// A business as it is kept.
+/// A business as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BusinessRecord {
-    /// As the App Server names it.
+    /// The id that the App Server gave the business.
     pub id: String,
     /// Its whole public document (docs/contract.md, section 3), without any auth token.
     pub profile: Value,
-    /// Its own Twilio account, if it brings one whose token Twilio has confirmed.
+    /// Its own Twilio account, if it has one whose token Twilio has confirmed.
     pub twilio_account_sid: Option<String>,
-    /// That account's token, encrypted.
+    /// The encrypted token of that account.
     pub twilio_auth_token: Option<Vec<u8>>,
-    /// The account that was put, where it does not count: Twilio has not confirmed its token.
+    /// The account that was put but is not in effect, because Twilio has not confirmed its token.
     pub pending_account_sid: Option<String>,
-    /// That account's token, encrypted; none where it was put without one.
+    /// The encrypted token of that account; `None` if it was put without one.
     pub pending_auth_token: Option<Vec<u8>>,
-    /// When Twilio refused that token; none where it could not be asked yet.
+    /// When Twilio refused that token; `None` if Twilio could not be asked yet.
     pub refused_at: Option<DateTime<Utc>>,
-    /// When it was first put.
+    /// When the business was first put.
     pub created_at: DateTime<Utc>,
-    /// When it was last put.
+    /// When the business was last put.
     pub updated_at: DateTime<Utc>,
 }
 
-/// Selects businesses, of the row `b`. An account whose token is not proven is one that was put and does not count, whichever
-/// version of the service has put it.
+/// Selects businesses from the table alias `b`. An account whose token is not confirmed is pending, regardless of which
+/// version of the service stored it.
 macro_rules! select_businesses {
     ($tail:tt $(, $argument:expr)*) => {
         sqlx::query_as!(
@@ -52,31 +52,31 @@ macro_rules! select_businesses {
 }
 pub(super) use select_businesses;
 
-/// The Twilio account that a business is put with.
+/// The Twilio account in a PUT of a business.
 #[derive(Debug, Clone, Copy)]
 pub enum AccountWrite<'a> {
-    /// None of its own: the main account.
+    /// The main account: the business has no account itself.
     Main,
-    /// The one that counts, as it is; nothing else is pending.
+    /// The account in effect stays as it is, and none is pending.
     Unchanged,
-    /// This one, whose token Twilio has confirmed.
+    /// This account, whose token Twilio has confirmed.
     Proven {
-        /// `AC…`.
+        /// The account SID (`AC…`).
         account_sid: &'a str,
-        /// The token, encrypted.
+        /// The encrypted token.
         sealed: &'a [u8],
     },
-    /// This one, once Twilio has confirmed its token; until then what counts goes on.
+    /// This account, once Twilio has confirmed its token; until then the current one stays in effect.
     Pending {
-        /// `AC…`.
+        /// The account SID (`AC…`).
         account_sid: &'a str,
-        /// The token, encrypted; none where it is yet to be put.
+        /// The encrypted token; `None` if it is still to be put.
         sealed: Option<&'a [u8]>,
     },
 }
 
 impl<'a> AccountWrite<'a> {
-    /// The account, where it is one that is put anew.
+    /// The SID of the account, if the PUT sets one.
     pub fn account_sid(self) -> Option<&'a str> {
         match self {
             Self::Main | Self::Unchanged => None,
@@ -85,37 +85,36 @@ impl<'a> AccountWrite<'a> {
     }
 }
 
-/// A business to be kept.
+/// A business to be stored.
 #[derive(Debug)]
 pub struct BusinessWrite<'a> {
-    /// As the App Server names it.
+    /// The id that the App Server gave the business.
     pub id: &'a str,
-    /// What customers know it by.
+    /// The name by which customers know the business.
     pub name: &'a str,
     /// Its owner, as the App Server names them.
     pub user_id: &'a str,
     /// Where its calls are forwarded to.
     pub forward_to: &'a PhoneNumber,
-    /// Its numbers.
+    /// All numbers of the business.
     pub phone_numbers: &'a [PhoneNumber],
-    /// Who is told of an emergency when the owner does not answer.
+    /// The phones that get alerts if the owner does not answer.
     pub emergency_contacts: &'a [PhoneNumber],
-    /// Whether whoever puts it may add numbers or an account, and whether phones that are new count at once: the scope
-    /// `numbers`.
+    /// Whether the caller may add numbers or an account, and new phones take effect at once: the scope `numbers`.
     pub may_manage_numbers: bool,
     /// Its whole public document.
     pub profile: &'a Value,
-    /// Its Twilio account.
+    /// The Twilio account in the PUT.
     pub account: AccountWrite<'a>,
 }
 
 impl Store {
-    /// Keeps a business, and takes its numbers.
+    /// Stores a business, and assigns its numbers to it.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] where a number belongs to another business, [`StoreError::Forbidden`] where it says more
-    /// than whoever puts it may, [`StoreError::Invalid`] where it has too many numbers or calls would never arrive;
-    /// otherwise when PostgreSQL is away.
+    /// [`StoreError::Conflict`] if a number belongs to another business, [`StoreError::Forbidden`] if the caller may
+    /// not make these changes, [`StoreError::Invalid`] if it has too many numbers or calls would never arrive;
+    /// otherwise if PostgreSQL is unavailable.
     pub async fn put_business(&self, b: &BusinessWrite<'_>) -> Result<BusinessRecord, StoreError> {
         let mut tx = self.pool.begin().await?;
         let put = BusinessChange::judged(&mut tx, b).await?;
@@ -162,18 +161,12 @@ impl Store {
         Ok(record)
     }
 
-    /// One business.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Reads one business by its id.
     pub async fn business(&self, id: &str) -> Result<Option<BusinessRecord>, StoreError> {
         Ok(select_businesses!("FROM businesses b WHERE b.id = $1", id).fetch_optional(&self.pool).await?)
     }
 
     /// The business that a number belongs to.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
     pub async fn business_by_phone(&self, phone: &PhoneNumber) -> Result<Option<BusinessRecord>, StoreError> {
         Ok(select_businesses!(
             "FROM business_numbers n JOIN businesses b ON b.id = n.business_id WHERE n.phone = $1",
@@ -183,10 +176,7 @@ impl Store {
         .await?)
     }
 
-    /// Businesses in the order of their ids, after `after`; of these only, where `among` names any.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Businesses in the order of their ids, after `after`; only those in `among`, if it is given.
     pub async fn businesses(
         &self,
         among: Option<&[String]>,
@@ -204,27 +194,18 @@ impl Store {
         .await?)
     }
 
-    /// All businesses.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// All businesses, ordered by id.
     pub async fn all_businesses(&self) -> Result<Vec<BusinessRecord>, StoreError> {
         Ok(select_businesses!("FROM businesses b ORDER BY b.id").fetch_all(&self.pool).await?)
     }
 
-    /// Forgets a business and gives its numbers back; its conversations stay. `false` where there is none.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Deletes a business and releases its numbers; its conversations stay. `false` if there is no such business.
     pub async fn delete_business(&self, id: &str) -> Result<bool, StoreError> {
         let result = sqlx::query!("DELETE FROM businesses WHERE id = $1", id).execute(&self.pool).await?;
         Ok(result.rows_affected() == 1)
     }
 
     /// Whether a business has this number now.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
     pub async fn has_number(&self, business_id: &str, phone: &PhoneNumber) -> Result<bool, StoreError> {
         super::business_numbers::has(&self.pool, business_id, phone).await
     }

@@ -1,4 +1,4 @@
-//! Call records: rows in and out.
+//! Reads call records and parses their rows.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -45,33 +45,30 @@ impl CallRow {
     }
 }
 
-/// A call as it stands.
+/// A recent call with its current status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecentCall {
-    /// Twilio's id.
+    /// Twilio's id of the call.
     pub call_sid: String,
-    /// Where it stands.
+    /// The status of the call.
     pub status: CallStatus,
 }
 
-/// Which calls a list holds.
+/// The filter of a list of calls.
 #[derive(Debug, Clone, Default)]
 pub struct CallFilter {
-    /// Only calls to one of these businesses.
+    /// Only calls to these businesses.
     pub business_ids: Option<Vec<String>>,
     /// Only calls to this business.
     pub business_id: Option<String>,
-    /// Only this caller's.
+    /// Only calls from this caller.
     pub customer_phone: Option<String>,
-    /// Only those that come after this one in the list: its `created_at` and id.
+    /// Only calls after this one in the list, given by its `created_at` and id.
     pub after: Option<(DateTime<Utc>, Uuid)>,
 }
 
 impl Store {
-    /// One call, by Twilio's id.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away, or the row is corrupt.
+    /// Reads one call by Twilio's id.
     pub async fn call(&self, call_sid: &str) -> Result<Option<Call>, StoreError> {
         sqlx::query_as!(CallRow, "SELECT * FROM calls WHERE call_sid = $1", call_sid)
             .fetch_optional(&self.pool)
@@ -80,10 +77,7 @@ impl Store {
             .transpose()
     }
 
-    /// The calls of one caller to one number that first rang after `since`, newest first.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away, or a row is corrupt.
+    /// Calls from one caller to one number that first rang after `since`: the newest first, at most 20.
     pub async fn recent_calls(
         &self,
         business_phone: &PhoneNumber,
@@ -109,9 +103,6 @@ impl Store {
     }
 
     /// Calls, newest first.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away, or a row is corrupt.
     pub async fn calls(&self, filter: &CallFilter, limit: i64) -> Result<Vec<Call>, StoreError> {
         let (after_at, after_id) = filter.after.unzip();
         sqlx::query_as!(

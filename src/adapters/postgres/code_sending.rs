@@ -1,4 +1,4 @@
-//! Codes on their way to phones: their slot, their claim, and what came of them.
+//! Sending codes to phones: their slot, their claim and their outcome.
 
 use std::time::Duration;
 
@@ -7,44 +7,41 @@ use uuid::Uuid;
 
 use super::{Store, StoreError};
 
-/// A code that is to be sent now, once, by whoever holds this.
+/// A code that the holder of this value sends now, once.
 #[derive(Debug, Clone)]
 pub struct CodeToSend {
-    /// Which.
+    /// The id of the code.
     pub id: Uuid,
-    /// For whom.
+    /// The business that the code is for.
     pub business_id: String,
-    /// What customers know it by.
+    /// The name by which customers know the business.
     pub business_name: String,
-    /// To whom.
+    /// The phone to send the code to.
     pub phone: String,
-    /// From which number of the business.
+    /// The number of the business to send the code from.
     pub sender: String,
-    /// The phone wants no texts of this business.
+    /// Whether the phone has opted out of this business's texts.
     pub opted_out: bool,
 }
 
-/// What came of sending a code.
+/// The outcome of sending a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodeOutcome {
-    /// Twilio has it.
+    /// Twilio accepted the code.
     Sent,
-    /// Nobody knows.
+    /// It is not known whether Twilio accepted the code.
     Unknown,
-    /// It will not be sent.
+    /// The code will not be sent.
     NotSent,
-    /// Twilio has not looked at it: it is tried again.
+    /// Twilio did not process the code: sending is retried.
     Again {
-        /// After this time.
+        /// The delay before the retry.
         after: Duration,
     },
 }
 
 impl Store {
-    /// Gives a code that waits the next slot of a number of its business, if one waits for that.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Reserves the next slot of a number of its business for a waiting code; `false` if no code needs a slot.
     pub async fn reserve_code_slot(&self, cost: Duration) -> Result<bool, StoreError> {
         let reserved = sqlx::query!(
             "WITH next AS (
@@ -68,10 +65,7 @@ impl Store {
         Ok(reserved.rows_affected() > 0)
     }
 
-    /// A code whose slot has come, if there is one: it is claimed, this once, and is `code` from now on.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Claims a code whose slot has come, if there is one, and sets its value to `code`.
     pub async fn code_to_send(&self, code: &str) -> Result<Option<CodeToSend>, StoreError> {
         Ok(sqlx::query_as!(
             CodeToSend,
@@ -93,10 +87,10 @@ impl Store {
         .await?)
     }
 
-    /// Keeps what came of sending a code, unless it was cancelled or answered meanwhile.
+    /// Stores the outcome of sending a code, unless it was cancelled or answered in the meantime.
     ///
     /// # Errors
-    /// When PostgreSQL is away: it counts as possibly sent then.
+    /// If PostgreSQL is unavailable: the code then counts as possibly sent.
     pub async fn code_sent(&self, id: Uuid, outcome: CodeOutcome) -> Result<(), StoreError> {
         let (state, again) = match outcome {
             CodeOutcome::Sent => ("sent", None),

@@ -1,7 +1,7 @@
-//! The one transaction: the input's id, the call, the conversation, its messages and windows, and the effects.
+//! The one transaction of an input: its id, the call, the conversation, its messages and windows, and the effects.
 //!
-//! Guarantees: all of it or nothing; an input that was committed before changes nothing; a conversation or call that
-//! somebody else has changed meanwhile is not overwritten.
+//! Guarantees: either everything is committed or nothing; an input that was committed before changes nothing; a
+//! conversation or call that was changed concurrently is not overwritten.
 
 use std::collections::BTreeMap;
 
@@ -17,29 +17,29 @@ use super::{Store, StoreError};
 use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, Decision, MessageKind, MessageUpdate, NewMessage, WindowRecord};
 
-/// What is to be committed.
+/// Everything that one transaction commits.
 #[derive(Debug)]
 pub struct Commit<'a> {
-    /// The input's id.
+    /// The id of the input.
     pub input_id: &'a str,
-    /// A hash of the input's body, where another body may come under the same id.
+    /// A hash of the input's body, if another body may arrive with the same id.
     pub body_hash: Option<&'a str>,
     /// The call, if it has changed.
     pub call: Option<&'a Call>,
-    /// The business that has to have the conversation's number still; none where that does not matter to the input.
+    /// The business that must still have the conversation's number; `None` if that does not matter for the input.
     pub number_of: Option<&'a str>,
-    /// The conversation's decision, if there is one.
+    /// The decision on the conversation, if there is one.
     pub decision: Option<&'a Decision>,
-    /// Who did what, where there is a decision.
+    /// The audit entry, if there is a decision.
     pub audit: Option<&'a AuditEntry>,
-    /// When it was decided.
+    /// When the decision was made.
     pub at: DateTime<Utc>,
-    /// The effects, in order.
+    /// The effects to publish, in order.
     pub outbox: &'a [OutboxRow],
 }
 
 impl Commit<'_> {
-    /// The conversation and the call, as far as they take part.
+    /// The ids of the call and the conversation, if the commit writes them.
     fn outbox_keys(&self) -> Vec<Uuid> {
         let conversation = self.decision.map(|decision| decision.conversation.id);
         self.call.map(|call| call.id).into_iter().chain(conversation).collect()
@@ -49,43 +49,43 @@ impl Commit<'_> {
 /// An effect as it will be published.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutboxRow {
-    /// The conversation or call that it belongs to: published in order with others of the same key.
+    /// The conversation or call that it belongs to; rows with the same key are published in order.
     pub key: Uuid,
-    /// The subject.
+    /// The JetStream subject.
     pub subject: String,
-    /// `Nats-Msg-Id`; none for a timer, whose re-arm must not be taken for a duplicate.
+    /// The `Nats-Msg-Id`; `None` for a timer, because arming it again must not count as a duplicate.
     pub message_id: Option<String>,
-    /// Further headers.
+    /// The other headers.
     pub headers: BTreeMap<String, String>,
-    /// The payload.
+    /// The payload of the message.
     pub payload: Value,
 }
 
-/// What became of a commit.
+/// The outcome of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Committed {
-    /// It is in.
+    /// Everything was committed.
     Done,
     /// The input had been committed before.
     Seen {
-        /// Where its effects were kept.
+        /// The outbox keys of its effects.
         outbox_keys: Vec<Uuid>,
-        /// Whether it came with the same body then.
+        /// Whether it had the same body then.
         same_body: bool,
     },
-    /// Somebody else was quicker with the conversation: load again, decide again.
+    /// The conversation was changed concurrently: load it and decide again.
     Conflict,
-    /// Somebody else was quicker with the call.
+    /// The call was changed concurrently.
     CallConflict,
-    /// The number belongs to another business by now, or to none: look it up again, decide again.
+    /// The number now belongs to another business or to none: look it up and decide again.
     NumberMoved,
 }
 
 impl Store {
-    /// Commits.
+    /// Commits an input with everything that it changes.
     ///
     /// # Errors
-    /// When PostgreSQL is away; nothing is written then.
+    /// If PostgreSQL is unavailable; then nothing is written.
     pub async fn commit(&self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
         let mut tx = self.pool.begin().await?;
         let outcome = write(&mut tx, commit).await?;
@@ -100,10 +100,7 @@ impl Store {
         Ok(outcome)
     }
 
-    /// What the inbox knows of an input.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Looks up an input in the inbox: `Committed::Seen`, or `None` if it was not committed.
     pub async fn seen(&self, input_id: &str, body_hash: Option<&str>) -> Result<Option<Committed>, StoreError> {
         let row = sqlx::query!("SELECT body_hash, outbox_keys FROM inbox WHERE id = $1", input_id)
             .fetch_optional(&self.pool)
@@ -137,7 +134,7 @@ async fn write(tx: &mut Transaction<'_, Postgres>, commit: &Commit<'_>) -> Resul
         }
         for message in &decision.messages {
             if !insert_message(tx, &decision.conversation, message).await? {
-                // The inbox has forgotten it, the messages have not: a dead letter that was replayed very late.
+                // The input was pruned from the inbox, but its message exists: a dead letter replayed very late.
                 return Ok(Committed::Seen { outbox_keys: vec![decision.conversation.id], same_body: false });
             }
             if let Some(verdict) = &message.verdict {
@@ -177,7 +174,7 @@ async fn write(tx: &mut Transaction<'_, Postgres>, commit: &Commit<'_>) -> Resul
     Ok(Committed::Done)
 }
 
-/// Why a conversation was not written. Asked only then, so that the usual way costs nothing more.
+/// Finds out why a conversation was not written. Called only in that case, so that the usual path needs no extra query.
 async fn not_written(
     tx: &mut PgConnection,
     c: &Conversation,
@@ -188,8 +185,8 @@ async fn not_written(
     Ok(if still_its_own { Committed::Conflict } else { Committed::NumberMoved })
 }
 
-/// Inserts a conversation of version 0, or updates one whose version is still the one that was read; neither where its number
-/// has to be this business's and is not.
+/// Inserts a conversation of version 0, or updates one whose version is still the one that was read. `false` if nothing
+/// was written: because of a conflict, or because the business `number_of` does not have the number.
 async fn write_conversation(
     tx: &mut PgConnection,
     c: &Conversation,
@@ -282,7 +279,8 @@ async fn write_conversation(
     Ok(result.is_some_and(|result| result.rows_affected() == 1))
 }
 
-/// A conversation that is opened again, where somebody else has opened a new one meanwhile: no error, but a conflict.
+/// Maps a unique violation to `None`: the conversation was to be reopened, but a new one was opened concurrently. That
+/// is a conflict, not an error.
 fn lost_the_race<T>(result: Result<T, sqlx::Error>) -> Result<Option<T>, StoreError> {
     match result {
         Ok(result) => Ok(Some(result)),
@@ -291,7 +289,7 @@ fn lost_the_race<T>(result: Result<T, sqlx::Error>) -> Result<Option<T>, StoreEr
     }
 }
 
-/// Inserts a message; `false` where there is one with the same Twilio id already.
+/// Inserts a message; `false` if one with the same Twilio id exists already.
 async fn insert_message(
     tx: &mut PgConnection,
     conversation: &Conversation,
@@ -305,7 +303,7 @@ async fn insert_message(
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
            ON CONFLICT (twilio_sid) DO NOTHING"#,
         message.id,
-        // What goes to somebody else than the customer is about the conversation, and not in it.
+        // A message to anyone other than the customer is about the conversation, not in it.
         message.recipient.is_none().then_some(conversation.id),
         conversation.id,
         message.recipient.as_ref().map(|phone| phone.as_str()),
@@ -332,7 +330,8 @@ async fn insert_message(
     Ok(result.rows_affected() == 1)
 }
 
-/// Moves a message on. One that is only to be held back may have gone out already: that is no conflict.
+/// Updates a message; `false` is a conflict. A message that is only to be held back (`expected` is `None`) may have
+/// been sent already, which is no conflict.
 async fn update_message(tx: &mut PgConnection, update: &MessageUpdate) -> Result<bool, StoreError> {
     let result = sqlx::query!(
         r#"UPDATE messages SET status = $2, twilio_sid = coalesce($3, twilio_sid), error_code = coalesce($4, error_code),

@@ -1,4 +1,4 @@
-//! Conversations: rows in and out.
+//! Reads conversations and parses their rows.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,6 @@ impl RulesState {
     }
 }
 
-/// A row of `conversations`.
 pub(super) struct ConversationRow {
     id: Uuid,
     business_id: String,
@@ -96,26 +95,26 @@ pub(super) fn phone(text: &str) -> Result<PhoneNumber, String> {
     text.parse().map_err(|_| "a phone number that is not E.164".to_owned())
 }
 
-/// Which conversations a list holds.
+/// The filter of a list of conversations.
 #[derive(Debug, Clone, Default)]
 pub struct ConversationFilter {
-    /// Only those of one of these businesses.
+    /// Only conversations of these businesses.
     pub business_ids: Option<Vec<String>>,
-    /// Only this business's.
+    /// Only conversations of this business.
     pub business_id: Option<String>,
-    /// Only this customer's.
+    /// Only conversations with this customer.
     pub customer_phone: Option<String>,
-    /// Only those that stand here.
+    /// Only conversations with this status.
     pub status: Option<Status>,
-    /// Only those owned so.
+    /// Only conversations with this ownership.
     pub ownership: Option<Ownership>,
-    /// Only those with activity at or after this time.
+    /// Only conversations with activity at or after this time.
     pub since: Option<DateTime<Utc>>,
-    /// Only those that come after this one in the list: its `last_activity` and id.
+    /// Only conversations after this one in the list, given by its `last_activity` and id.
     pub after: Option<(DateTime<Utc>, Uuid)>,
 }
 
-/// Reads conversations: `select_conversations!("WHERE …", arguments)`. The columns that are read stand here.
+/// Reads conversations: `select_conversations!("WHERE …", arguments)`. Holds the one list of columns to read.
 macro_rules! select_conversations {
     ($rest:literal $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
@@ -131,10 +130,7 @@ macro_rules! select_conversations {
 }
 
 impl Store {
-    /// One conversation.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away, or the row is corrupt.
+    /// Reads one conversation by its id.
     pub async fn conversation(&self, id: Uuid) -> Result<Option<Conversation>, StoreError> {
         select_conversations!("WHERE id = $1", id)
             .fetch_optional(&self.pool)
@@ -144,9 +140,6 @@ impl Store {
     }
 
     /// The open conversation of a customer with a number of a business.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away, or the row is corrupt.
     pub async fn open_conversation(
         &self,
         business_id: &str,
@@ -165,11 +158,8 @@ impl Store {
         .transpose()
     }
 
-    /// The newest conversation of a customer with a number of a business that has ended. Newest by its beginning: a late
-    /// report on a message is activity of an older one.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away, or the row is corrupt.
+    /// The newest ended conversation of a customer with a number of a business. Newest by `created_at`, because a late
+    /// report on a message is activity of an older conversation.
     pub async fn last_ended_conversation(
         &self,
         business_id: &str,
@@ -190,9 +180,6 @@ impl Store {
     }
 
     /// Conversations, newest activity first.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away, or a row is corrupt.
     pub async fn conversations(
         &self,
         filter: &ConversationFilter,

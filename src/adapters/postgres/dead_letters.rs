@@ -1,4 +1,4 @@
-//! What became of dead letters: which were put back, when, and at whose word.
+//! Replays of dead letters: which letters were replayed, when, and who requested it.
 
 use std::time::Duration;
 
@@ -7,76 +7,70 @@ use sqlx::{Postgres, Transaction};
 
 use super::{Store, StoreError};
 
-/// Held while queued letters are put back: one process at a time, so that the rate is that of all.
+/// Advisory lock held while queued letters are replayed: one process at a time, so that the rate limit covers all.
 const QUEUE_LOCK: i64 = 0x6e6d_635f_6465_6164;
-/// NMC_DEAD keeps letters for 90 days.
+/// Days for which replays are kept. NMC_DEAD keeps letters for 90 days.
 const KEEP_DAYS: i32 = 100;
 
-/// A letter that was to be put back.
+/// A requested replay of a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplayRow {
-    /// Its sequence in NMC_DEAD.
+    /// The letter's sequence in NMC_DEAD.
     pub letter: u64,
-    /// When it got there.
+    /// When the letter was stored in NMC_DEAD.
     pub dead_since: DateTime<Utc>,
-    /// Who asked.
+    /// Who requested the replay.
     pub asked_by: String,
-    /// When.
+    /// When the replay was requested.
     pub asked_at: DateTime<Utc>,
     /// `queued`, `put_back` or `unusable`.
     pub outcome: String,
-    /// Where it went, or why it could not.
+    /// The subject that the letter was published to, or why it could not be replayed.
     pub detail: Option<String>,
-    /// When it was done with.
+    /// When the letter was replayed or found unusable.
     pub done_at: Option<DateTime<Utc>>,
 }
 
-/// A letter in the queue.
+/// A dead letter queued for replay.
 #[derive(Debug, Clone, Copy)]
 pub struct QueuedLetter {
-    /// The row.
+    /// The id of the replay's row.
     pub id: i64,
-    /// Its sequence in NMC_DEAD.
+    /// The letter's sequence in NMC_DEAD.
     pub letter: u64,
-    /// When it got there.
+    /// When the letter was stored in NMC_DEAD.
     pub dead_since: DateTime<Utc>,
 }
 
-/// A letter that is ours to put back; dropped, it is nobody's.
+/// The exclusive right to replay a letter; released when dropped.
 #[derive(Debug)]
 pub struct LetterClaim(Transaction<'static, Postgres>);
 
 impl LetterClaim {
-    /// It was put back.
+    /// Records that the letter was replayed.
     ///
     /// # Errors
-    /// When PostgreSQL is away: it may be put back once more, under the same id.
+    /// If PostgreSQL is unavailable: the letter may then be replayed once more, with the same id.
     pub async fn done(self) -> Result<(), StoreError> {
         Ok(self.0.commit().await?)
     }
 }
 
-/// Queued letters that may be put back now, by nobody else meanwhile.
+/// Queued letters that may be replayed now, locked against other processes.
 #[derive(Debug)]
 pub struct LetterQueue {
     tx: Transaction<'static, Postgres>,
-    /// The oldest first.
+    /// The letters, oldest first.
     pub rows: Vec<QueuedLetter>,
 }
 
 impl LetterQueue {
-    /// One was put back.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Marks a letter as replayed.
     pub async fn put_back(&mut self, id: i64, subject: &str) -> Result<(), StoreError> {
         self.mark(id, "put_back", subject).await
     }
 
-    /// One cannot be.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Marks a letter that cannot be replayed.
     pub async fn unusable(&mut self, id: i64, why: &str) -> Result<(), StoreError> {
         self.mark(id, "unusable", why).await
     }
@@ -93,20 +87,17 @@ impl LetterQueue {
         Ok(())
     }
 
-    /// Keeps what was marked.
+    /// Commits the marks.
     ///
     /// # Errors
-    /// When PostgreSQL is away: it is put back once more, under the same ids.
+    /// If PostgreSQL is unavailable: the letters are then replayed once more, with the same ids.
     pub async fn commit(self) -> Result<(), StoreError> {
         Ok(self.tx.commit().await?)
     }
 }
 
 impl Store {
-    /// What became of these letters, in order.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// The replays of these letters, in the order in which they were recorded.
     pub async fn letter_replays(&self, letters: &[(u64, DateTime<Utc>)]) -> Result<Vec<ReplayRow>, StoreError> {
         if letters.is_empty() {
             return Ok(Vec::new());
@@ -133,10 +124,8 @@ impl Store {
         .await?)
     }
 
-    /// Claims a letter to be put back now, queued or not; `None` where it has been. Whoever has claimed it is waited for.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Reserves a letter to be replayed now, queued or not; `None` if it was replayed already. Waits while another
+    /// process holds it.
     pub async fn claim_letter(
         &self,
         letter: u64,
@@ -160,10 +149,7 @@ impl Store {
         Ok((claimed.rows_affected() == 1).then_some(LetterClaim(tx)))
     }
 
-    /// Notes that a letter could not be put back, and why.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Records that a letter could not be replayed, and why.
     pub async fn letter_is_unusable(
         &self,
         letter: u64,
@@ -184,10 +170,7 @@ impl Store {
         Ok(())
     }
 
-    /// Queues letters that are neither queued nor put back; returns how many these are.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Queues those of these letters that are neither queued nor replayed; returns how many were queued.
     pub async fn queue_letters(&self, letters: &[(u64, DateTime<Utc>)], asked_by: &str) -> Result<u64, StoreError> {
         let (ids, since) = columns(letters);
         let queued = sqlx::query!(
@@ -204,11 +187,8 @@ impl Store {
         Ok(queued.rows_affected())
     }
 
-    /// As many queued letters as may be put back now, `most` at the most: of `count` in any `per`, those that are left.
-    /// `None` where there are none, or another process is at it.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Locks the queued letters that may be replayed now: at most `most`, and no more than `count` replays in any
+    /// `per`. `None` if no letters are queued, or another process is replaying them.
     pub async fn begin_queue(&self, count: u32, per: Duration, most: u32) -> Result<Option<LetterQueue>, StoreError> {
         let waiting = sqlx::query_scalar!(
             r#"SELECT EXISTS (SELECT 1 FROM dead_letter_replays WHERE outcome = 'queued') AS "any!""#
@@ -245,10 +225,7 @@ impl Store {
         Ok(Some(LetterQueue { tx, rows }))
     }
 
-    /// Forgets what became of letters that NMC_DEAD cannot hold any more.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Deletes the replays of letters that NMC_DEAD can no longer hold.
     pub async fn prune_letter_replays(&self) -> Result<u64, StoreError> {
         let pruned = sqlx::query!(
             "DELETE FROM dead_letter_replays WHERE dead_since < now() - make_interval(days => $1)",

@@ -1,4 +1,4 @@
-//! What customers' words were taken for, and which of these verdicts a person has called a false alarm.
+//! The emergency verdicts on customers' words, and which of them a person has called a false alarm.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -9,41 +9,38 @@ use super::{Store, StoreError};
 use crate::domain::conversation::{Conversation, KeptVerdict};
 use crate::domain::emergency::Reason;
 
-/// A verdict as it is kept with the message.
+/// The stored verdict on a message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MessageVerdict {
-    /// The message.
+    /// The id of the message.
     pub message_id: Uuid,
-    /// The strongest rule.
+    /// The strongest rule that matched.
     pub rule: String,
-    /// All rules that were met, with the customer's words.
+    /// All rules that matched, with the customer's words.
     pub reasons: Vec<Reason>,
     /// The danger to life: `gas`, `carbon_monoxide` or `fire`.
     pub life_safety: Option<String>,
     /// The language of the words: `en` or `es`.
     pub language: String,
-    /// Whether it was treated as an emergency.
+    /// Whether the message was treated as an emergency.
     pub accepted: bool,
-    /// When a person called it a false alarm.
+    /// When a person called the verdict a false alarm.
     pub false_alarm_at: Option<DateTime<Utc>>,
 }
 
-/// How often a rule was met in texts to a business.
+/// How often a rule matched in texts to a business.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleCount {
-    /// The rule.
+    /// The name of the rule.
     pub rule: String,
-    /// How many texts it was the strongest rule of.
+    /// The number of texts in which it was the strongest rule.
     pub verdicts: i64,
-    /// How many of these a person has called a false alarm.
+    /// The number of these that a person has called a false alarm.
     pub false_alarms: i64,
 }
 
 impl Store {
     /// The verdicts on these messages.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
     pub async fn verdicts(&self, message_ids: &[Uuid]) -> Result<Vec<MessageVerdict>, StoreError> {
         Ok(sqlx::query!(
             r#"SELECT message_id, rule, reasons AS "reasons: Json<Vec<Reason>>", life_safety, language, accepted, false_alarm_at
@@ -63,10 +60,7 @@ impl Store {
         .await?)
     }
 
-    /// The rules that texts to a business have met, the most frequent first.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Counts the rules that matched in texts to a business, most frequent first.
     pub async fn rule_counts(&self, business_id: &str) -> Result<Vec<RuleCount>, StoreError> {
         Ok(sqlx::query_as!(
             RuleCount,
@@ -79,7 +73,7 @@ impl Store {
     }
 }
 
-/// Keeps a verdict, in the transaction of the decision that rests on it.
+/// Stores a verdict, in the transaction of the decision that is based on it.
 pub(super) async fn write(
     tx: &mut PgConnection,
     conversation: &Conversation,
@@ -107,7 +101,7 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// Marks the verdicts of a conversation that nobody has marked yet.
+/// Marks the verdicts of a conversation as false alarms, unless they are marked already.
 pub(super) async fn mark_false_alarm(
     tx: &mut PgConnection,
     conversation: &Conversation,

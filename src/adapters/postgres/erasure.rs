@@ -1,5 +1,4 @@
-//! Erasure of a customer: what they said and who they are goes, at once and in one transaction; that there was something
-//! stays, so that counts stay.
+//! Erasure of a customer: removes what they said and who they are, in one transaction. The rows stay, for the counts.
 
 use serde_json::json;
 use sqlx::{PgConnection, Postgres, Transaction};
@@ -8,46 +7,43 @@ use uuid::Uuid;
 use super::{Store, StoreError};
 use crate::domain::phone::PhoneNumber;
 
-/// How much of a customer was erased.
+/// The number of rows from which a customer was erased.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ErasedRows {
-    /// Conversations whose customer is not told any more.
+    /// Conversations that no longer name the customer.
     pub conversations: u64,
-    /// Messages without their texts and attachments.
+    /// Messages whose texts and attachments were removed.
     pub messages: u64,
-    /// Calls without their caller.
+    /// Calls whose caller was removed.
     pub calls: u64,
-    /// Opt-outs that are known by a hash only.
+    /// Opt-outs that are now stored only as a hash.
     pub opt_outs: u64,
 }
 
-/// What became of an erasure.
+/// The outcome of an erasure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Erasure {
-    /// It is done.
+    /// The customer was erased.
     Done(ErasedRows),
-    /// A conversation is open, again perhaps: it has to be ended first.
+    /// A conversation is open, perhaps reopened: it must be ended first.
     Open,
-    /// A message is at Twilio, and its outcome not known yet.
+    /// A message is at Twilio, and its outcome is not known yet.
     Sending,
 }
 
-/// Whom an erasure is about, and who wants it.
+/// The customer to be erased, and who requested it.
 #[derive(Debug, Clone, Copy)]
 pub struct ErasureOf<'a> {
-    /// The customer.
+    /// The number of the customer.
     pub customer: &'a PhoneNumber,
-    /// With these businesses; `None`: with all.
+    /// The businesses to erase the customer from; `None` means all.
     pub business_ids: Option<&'a [String]>,
-    /// Whoever asked, for the record.
+    /// Who requested the erasure, for the audit entry.
     pub asked_by: &'a str,
 }
 
 impl Store {
-    /// A customer's conversations that are not over.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// The ids of a customer's open conversations.
     pub async fn open_conversations_of(&self, of: &ErasureOf<'_>) -> Result<Vec<Uuid>, StoreError> {
         Ok(sqlx::query_scalar!(
             "SELECT id FROM conversations
@@ -59,10 +55,7 @@ impl Store {
         .await?)
     }
 
-    /// Whether a webhook that may tell of a customer waits for JetStream.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Whether a webhook that may be about the customer waits for JetStream: its payload contains their number.
     pub async fn webhooks_wait_for(&self, customer: &PhoneNumber) -> Result<bool, StoreError> {
         let digits = customer.as_str().trim_start_matches('+');
         Ok(sqlx::query_scalar!(
@@ -76,10 +69,10 @@ impl Store {
     /// Erases a customer. With `whatever_is_sent`, a message whose outcome is not known yet counts as `unknown`.
     ///
     /// # Errors
-    /// When PostgreSQL is away; nothing is erased then.
+    /// If PostgreSQL is unavailable; then nothing is erased.
     pub async fn erase(&self, of: &ErasureOf<'_>, whatever_is_sent: bool) -> Result<Erasure, StoreError> {
         let mut tx = self.pool.begin().await?;
-        // From here on no message of these conversations is claimed, and none of them is changed.
+        // From here on, the locks keep these conversations from being changed and their messages from being claimed.
         let conversations = sqlx::query!(
             "SELECT id, status FROM conversations
              WHERE customer_phone = $1 AND ($2::text[] IS NULL OR business_id = ANY($2)) ORDER BY id FOR UPDATE",
@@ -121,7 +114,7 @@ impl ErasedRows {
     }
 }
 
-/// The businesses that know the customer.
+/// The businesses that have data about the customer.
 async fn businesses(tx: &mut PgConnection, of: &ErasureOf<'_>) -> Result<Vec<String>, StoreError> {
     Ok(sqlx::query_scalar!(
         r#"SELECT business_id AS "business_id!" FROM (
@@ -143,8 +136,8 @@ async fn of_business(
     ended: &[Uuid],
 ) -> Result<ErasedRows, StoreError> {
     let (customer, nobody) = (of.customer.as_str(), nobody());
-    // Only those that were locked: the customer may be opening another one at this very moment, as a stranger.
-    // Words that the rules and DispatchBot write stay, for they are counted; sentences may tell of the customer.
+    // Only the locked conversations: the customer may be opening another one at this moment, as a new customer.
+    // Single words from the rules and DispatchBot stay, because they are counted; sentences may describe the customer.
     let ids = sqlx::query_scalar!(
         r#"UPDATE conversations SET customer_phone = $3, summary = NULL, erased_at = now(),
              outcome = CASE WHEN outcome ~ '^[a-z0-9_]{1,40}$' THEN outcome END,
@@ -178,7 +171,7 @@ async fn of_business(
     )
     .execute(&mut **tx)
     .await?;
-    // A call that is not over yet has no caller from now on, so that nobody is texted for it.
+    // A call that is still ringing has no caller from now on, so that no text is sent for it.
     let calls = sqlx::query_scalar!(
         "UPDATE calls SET customer_phone = CASE WHEN status <> 'ringing' THEN $3 END, version = version + 1
          WHERE business_id = $1 AND customer_phone = $2 RETURNING id",
@@ -200,13 +193,13 @@ async fn of_business(
     Ok(erased)
 }
 
-/// A number in place of the customer's: nobody's, since the country code 999 is given to no country, and not to be read back,
-/// since it is random.
+/// A number in place of the customer's. It belongs to nobody, because country code 999 is not assigned, and it does not
+/// reveal the customer, because it is random.
 fn nobody() -> String {
     format!("+999{:012}", rand::random_range(0..1_000_000_000_000_u64))
 }
 
-/// Effects that were published have done their duty; events that still wait are told without the customer.
+/// Deletes published effects, and removes the customer from events that still wait to be published.
 async fn forget_effects(tx: &mut PgConnection, ids: &[Uuid], calls: &[Uuid], nobody: &str) -> Result<(), StoreError> {
     let keys = [ids, calls].concat();
     sqlx::query!("DELETE FROM outbox WHERE key = ANY($1) AND published_at IS NOT NULL", &keys)
@@ -223,7 +216,7 @@ async fn forget_effects(tx: &mut PgConnection, ids: &[Uuid], calls: &[Uuid], nob
     Ok(())
 }
 
-/// Who wants no texts gets none, erased or not: the ledger knows them by a hash.
+/// Keeps the opt-out of an erased customer: the ledger stores them as a hash.
 async fn keep_opt_out(tx: &mut PgConnection, business_id: &str, customer: &str) -> Result<u64, StoreError> {
     sqlx::query!(
         "INSERT INTO erased_opt_outs (business_id, customer, by, opted_out_at)
@@ -241,7 +234,8 @@ async fn keep_opt_out(tx: &mut PgConnection, business_id: &str, customer: &str) 
     Ok(gone.rows_affected())
 }
 
-/// Answers that were kept for the same request again and tell of the customer: by their number, or of their conversations.
+/// Deletes answers stored under idempotency keys that contain the customer's number or the id of one of their
+/// conversations.
 async fn forget_answers(tx: &mut PgConnection, of: &ErasureOf<'_>, ids: &[Uuid]) -> Result<(), StoreError> {
     let digits = of.customer.as_str().trim_start_matches('+');
     let told: Vec<String> = ids.iter().map(ToString::to_string).chain([digits.to_owned()]).collect();
@@ -254,7 +248,8 @@ async fn forget_answers(tx: &mut PgConnection, of: &ErasureOf<'_>, ids: &[Uuid])
     Ok(())
 }
 
-/// That it was done, when and at whose word, without the number: in the record of each conversation, and of the business.
+/// Writes audit entries for each conversation and for the business: that the customer was erased, when and by whose
+/// request, without the number.
 async fn record(
     tx: &mut PgConnection,
     of: &ErasureOf<'_>,

@@ -1,23 +1,24 @@
-//! Where calls end up that are forwarded from business to business: they must not come back.
+//! Checks where calls end up that are forwarded from business to business: they must not loop.
 
 use sqlx::PgConnection;
 
 use super::StoreError;
 
-/// How often a call may be forwarded.
+/// The maximum number of times that a call may be forwarded.
 const MOST_HOPS: i32 = 10;
-/// Whoever changes where calls go does it alone: two changes that close a loop together would each see the other's past.
+/// Advisory lock: changes of forwarding run one at a time, because two concurrent changes that close a loop together
+/// would not see each other.
 const ONE_AT_A_TIME: i64 = 0x6e6d_6366_6f72_7764;
 
-/// Waits for whoever changes numbers and forwarding now, and has all others wait for the end of this transaction.
+/// Waits for the lock on changes of numbers and forwarding, and holds it until the end of this transaction.
 pub(super) async fn lock(tx: &mut PgConnection) -> Result<(), StoreError> {
     sqlx::query!("SELECT pg_advisory_xact_lock($1)", ONE_AT_A_TIME).execute(tx).await?;
     Ok(())
 }
 
-/// Why calls to a business with these numbers cannot be forwarded to `forward_to`; `None` where they arrive.
+/// Why calls to a business with these numbers cannot be forwarded to `forward_to`; `None` if they can.
 ///
-/// Each business forwards to one number, so a loop that a business closes is one that it is part of.
+/// Each business forwards to one number, so a business that closes a loop is part of it.
 pub(super) async fn why_not(
     tx: &mut PgConnection,
     business_id: &str,

@@ -1,33 +1,30 @@
-//! Requests that carry an `Idempotency-Key`: who comes first, and what was answered.
+//! Requests with an `Idempotency-Key`: which came first, and how it was answered.
 
 use super::{Store, StoreError};
 
-/// A request that never answered is somebody else's to carry out after this time.
+/// The time after which a retry may be processed if the first request was never answered.
 const ABANDONED: &str = "1 minute";
 
-/// What is known of a request when it comes.
+/// The state of a request when it arrives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Once {
-    /// It is the first: carry it out.
+    /// It is the first with its key: process it.
     First,
-    /// The first one is still under way.
+    /// The first request is still in progress.
     UnderWay,
     /// The key was used for another request.
     Other,
-    /// It was answered before.
+    /// The request was answered before.
     Answered {
-        /// The status.
+        /// The HTTP status of the answer.
         status: u16,
-        /// The body.
+        /// The body of the answer.
         body: String,
     },
 }
 
 impl Store {
-    /// Claims a request, or says what is known of it.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Reserves a request for processing, or returns its state.
     pub async fn begin_once(&self, key: &[u8], fingerprint: &[u8]) -> Result<Once, StoreError> {
         let claimed = sqlx::query!(
             "INSERT INTO idempotency (key, fingerprint) VALUES ($1, $2)
@@ -52,14 +49,14 @@ impl Store {
                 (Some(status), Some(body)) => Once::Answered { status, body },
                 _ => Once::UnderWay,
             },
-            None => Once::UnderWay, // given back this very moment
+            None => Once::UnderWay, // deleted between the two statements
         })
     }
 
-    /// Keeps the answer.
+    /// Stores the answer.
     ///
     /// # Errors
-    /// When PostgreSQL is away: the request may then come again, and changes nothing more.
+    /// If PostgreSQL is unavailable: the request may then be repeated, and changes nothing more.
     pub async fn finish_once(&self, key: &[u8], status: u16, body: &str) -> Result<(), StoreError> {
         let status = i16::try_from(status).unwrap_or(i16::MAX);
         sqlx::query!("UPDATE idempotency SET status = $2, body = $3 WHERE key = $1", key, status, body)
@@ -68,19 +65,13 @@ impl Store {
         Ok(())
     }
 
-    /// Gives a request back: it may be tried again.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Deletes a request that was not answered, so that it may be retried.
     pub async fn forget_once(&self, key: &[u8]) -> Result<(), StoreError> {
         sqlx::query!("DELETE FROM idempotency WHERE key = $1 AND status IS NULL", key).execute(&self.pool).await?;
         Ok(())
     }
 
-    /// Forgets answers that are more than a day old.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Deletes answers to requests that are more than a day old.
     pub async fn prune_idempotency(&self) -> Result<u64, StoreError> {
         let pruned = sqlx::query!("DELETE FROM idempotency WHERE claimed_at < now() - interval '1 day'")
             .execute(&self.pool)

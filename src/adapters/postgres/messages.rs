@@ -1,4 +1,4 @@
-//! Messages: rows out. They are written by a commit, and claimed by [`super::sending`].
+//! Reads messages. A commit writes them, and [`super::sending`] claims them.
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
@@ -11,36 +11,36 @@ use crate::domain::phone::PhoneNumber;
 /// A message of a conversation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// Our id of it.
+    /// Our id of the message.
     pub id: Uuid,
-    /// The conversation that it belongs to or, an alert, is about.
+    /// The conversation that the message belongs to; for an alert, the one that it is about.
     pub conversation_id: Uuid,
     /// `inbound` or `outbound`.
     pub direction: String,
     /// `customer`, `ai` or `user`.
     pub sender_type: String,
-    /// The person who wrote it, if one did.
+    /// The person who wrote the message, if one did.
     pub user_id: Option<String>,
-    /// What it is for.
+    /// The purpose of the message.
     pub kind: MessageKind,
-    /// The text.
+    /// The text of the message.
     pub body: String,
-    /// Attachments.
+    /// The attachments of the message.
     pub media: Vec<Media>,
-    /// Twilio's id of it.
+    /// Twilio's id of the message.
     pub twilio_sid: Option<String>,
-    /// Where it stands.
+    /// The status of the message.
     pub status: MessageStatus,
     /// Twilio's error code, if it failed with one.
     pub error_code: Option<i32>,
-    /// The window that our message answers.
+    /// The window that an outbound message answers.
     pub in_reply_to_window: Option<Uuid>,
-    /// The edge's stamp, or when we decided to send it.
+    /// Inbound: when the edge received it. Outbound: when sending it was decided.
     pub created_at: DateTime<Utc>,
 }
 
 impl Message {
-    /// What the rules need of it.
+    /// The part of the message that the rules need.
     pub fn sent(&self) -> SentMessage {
         SentMessage {
             id: self.id,
@@ -53,7 +53,7 @@ impl Message {
     }
 }
 
-/// Reads messages: `select_messages!("WHERE …", arguments)`. The columns that are read stand here.
+/// Reads messages: `select_messages!("WHERE …", arguments)`. Holds the one list of columns to read.
 macro_rules! select_messages {
     ($rest:literal $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
@@ -67,11 +67,8 @@ macro_rules! select_messages {
 }
 
 impl Store {
-    /// A customer's message had arrived by this time: what is recorded later is corrected. Its copy of an earlier arrival may be
-    /// processed after it, where that one had to wait in PostgreSQL.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Corrects the arrival time of a customer's message to `at`, if a later time is recorded. The copy that arrived
+    /// first may be processed last, if it had to wait in PostgreSQL.
     pub async fn backdate_arrival(&self, twilio_sid: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
         sqlx::query!(
             "UPDATE messages SET created_at = $2 WHERE twilio_sid = $1 AND sender_type = 'customer' AND created_at > $2",
@@ -83,10 +80,7 @@ impl Store {
         Ok(())
     }
 
-    /// When this business last sent a caller a missed-call text, from whichever of its numbers.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// When this business last sent a caller a missed-call text, from any of its numbers.
     pub async fn missed_call_sms_at(
         &self,
         business_id: &str,
@@ -141,20 +135,14 @@ impl MessageRow {
 }
 
 impl Store {
-    /// One message.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away, or the row is corrupt.
+    /// Reads one message by our id.
     pub async fn message(&self, id: Uuid) -> Result<Option<Message>, StoreError> {
         select_messages!("WHERE id = $1", id).fetch_optional(&self.pool).await?.map(MessageRow::parse).transpose()
     }
 
-    /// The message that a person's input has brought about, if it did.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away, or the row is corrupt.
+    /// The message that a person's input created, if it created one.
     pub async fn message_of_input(&self, conversation_id: Uuid, input_id: &str) -> Result<Option<Message>, StoreError> {
-        // Its place among the ids that the input derives depends on what else the input did.
+        // Its ordinal among the ids derived from the input depends on what else the input did.
         for ordinal in 0..3 {
             let id = derive_id(&conversation_id.to_string(), input_id, "message", ordinal);
             if let Some(message) = self.message(id).await? {
@@ -164,10 +152,7 @@ impl Store {
         Ok(None)
     }
 
-    /// One message, by Twilio's id.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away, or the row is corrupt.
+    /// Reads one message by Twilio's id.
     pub async fn message_by_sid(&self, twilio_sid: &str) -> Result<Option<Message>, StoreError> {
         select_messages!("WHERE twilio_sid = $1", twilio_sid)
             .fetch_optional(&self.pool)
@@ -176,10 +161,7 @@ impl Store {
             .transpose()
     }
 
-    /// Whether the newest answer to a window was the fallback or the emergency text: DispatchBot had none.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Whether the newest answer to a window was the fallback or the emergency text, because DispatchBot had no answer.
     pub async fn newest_answer_was_fallback(&self) -> Result<bool, StoreError> {
         let kind = sqlx::query_scalar!(
             "SELECT kind FROM messages WHERE kind IN ('reply', 'fallback', 'emergency') ORDER BY created_at DESC, id DESC LIMIT 1"
@@ -189,10 +171,7 @@ impl Store {
         Ok(kind.is_some_and(|kind| kind != MessageKind::Reply.as_str()))
     }
 
-    /// Whether messages that were first given to Twilio a while ago have not gone out: it does not answer, or does not take them.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Whether any message is still unsent 3 s after its first attempt: Twilio does not answer, or does not accept it.
     pub async fn sends_are_stuck(&self) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar!(
             r#"SELECT EXISTS (
@@ -204,11 +183,7 @@ impl Store {
         .await?)
     }
 
-    /// The newest `limit` messages of a conversation before `before` (or of all), oldest of them first: the order in
-    /// which they arrived.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away, or a row is corrupt.
+    /// The newest `limit` messages of a conversation, in the order in which they arrived.
     pub async fn newest_messages(&self, conversation_id: Uuid, limit: i64) -> Result<Vec<Message>, StoreError> {
         let mut rows = select_messages!(
             "WHERE conversation_id = $1
@@ -223,9 +198,6 @@ impl Store {
     }
 
     /// Messages of a conversation in the order in which they arrived, after the message `after`.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away, or a row is corrupt.
     pub async fn messages(
         &self,
         conversation_id: Uuid,

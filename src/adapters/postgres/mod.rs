@@ -1,7 +1,7 @@
-//! PostgreSQL: the one place where conversations, calls, messages and the effects on their way are kept.
+//! PostgreSQL: stores conversations, calls, messages and the effects that wait to be published.
 //!
-//! Only this module knows sqlx. Fed by [`crate::engine`] (decisions), [`mod@crate::worker::send`] (claims) and the edge's REST
-//! side (reads); the queries are checked at build time against `.sqlx/`.
+//! Only this module uses sqlx. Its callers are [`crate::engine`] (decisions), [`mod@crate::worker::send`] (claims) and
+//! the REST API (reads). The queries are checked at build time against `.sqlx/`.
 
 mod alerts;
 mod api_keys;
@@ -54,11 +54,12 @@ pub use sweep::{Overdue, ReleasedConversation};
 pub use twilio_accounts::{SigningKey, UnprovenAccount};
 pub use waiting_webhooks::WaitingWebhook;
 
-/// Works on as the service's role, if there is one and it may be taken.
+/// Switches to the service's role, if it exists and the current user is a member of it.
 const TAKE_SERVICE_ROLE: &str = "SELECT set_config('role', rolname, false) FROM pg_roles
     WHERE rolname = 'nevermisscall_service' AND pg_has_role(current_user, oid, 'MEMBER')";
-/// A process whose machine is gone says no farewell, and PostgreSQL would keep its locks for two hours. No transaction of ours
-/// waits half as long for JetStream, and nobody waits for a lock longer than for a connection that fails.
+/// If a machine fails, its connections are not closed, and PostgreSQL would keep their locks for two hours. No
+/// transaction of ours waits for JetStream for half of these 30 s, and a wait for a lock lasts no longer than a wait
+/// for a failing connection.
 const SESSION_TIMEOUTS: [(&str, &str); 5] = [
     ("idle_in_transaction_session_timeout", "30s"),
     ("lock_timeout", "10s"),
@@ -66,56 +67,56 @@ const SESSION_TIMEOUTS: [(&str, &str); 5] = [
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),
 ];
-/// Connections that one process holds at the most.
+/// The maximum number of connections of one process, apart from the reserved ones.
 const MAX_CONNECTIONS: u32 = 24;
-/// Beside these: for what must not queue behind all else, the webhooks that are kept here and the look whether we are there.
+/// Additional connections for queries that must not queue behind others: storing webhooks and the health probe.
 const RESERVED_CONNECTIONS: u32 = 4;
-/// How long a request waits for a connection before the store counts as missing.
+/// How long a query waits for a connection before PostgreSQL counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The result of a query.
 pub type Stored<T> = Result<T, StoreError>;
 
-/// What can go wrong with the store.
+/// An error of the [`Store`].
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// PostgreSQL did not answer, or refused.
+    /// PostgreSQL did not answer, or rejected the query.
     #[error("Database connection failed: {0}")]
     Database(#[from] sqlx::Error),
-    /// The schema could not be brought up to date.
+    /// A migration of the schema failed.
     #[error("migration failed: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
-    /// A row holds what this version does not understand.
+    /// A row holds a value that this version does not understand.
     #[error("{table} {id}: {what}")]
     Corrupt {
-        /// The table.
+        /// The table of the row.
         table: &'static str,
-        /// The row.
+        /// The id of the row.
         id: String,
-        /// What is wrong with it.
+        /// What is wrong with the row.
         what: String,
     },
-    /// What was to be written is taken by another row.
+    /// A value to be written already belongs to another row.
     #[error("{0}")]
     Conflict(String),
-    /// Whoever writes it may not.
+    /// The caller may not make this change.
     #[error("{0}")]
     Forbidden(String),
-    /// What was to be written contradicts what is there, and can be put right by whoever writes it.
+    /// A value to be written contradicts stored data or a limit; the caller can correct it.
     #[error("{field}: {reason}")]
     Invalid {
-        /// The field.
+        /// The name of the invalid field.
         field: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with the field.
         reason: String,
     },
 }
 
-/// Classes of PostgreSQL's codes that say that it is not there to be worked with: no connection, a login that is refused, no
-/// resources, read-only, shut down by an operator or starting, its database closed or not there.
+/// Prefixes of PostgreSQL's error codes that mean it is unavailable: no connection, login refused, out of resources,
+/// read-only, shut down by an operator or starting, its database closed or missing.
 const CONNECTION_ERROR_CLASSES: [&str; 8] = ["08", "25006", "28", "53", "57P", "58", "55000", "3D000"];
 
-/// Whether an error says that PostgreSQL is away, as opposed to what was asked of it.
+/// Whether an error means that PostgreSQL is unavailable, rather than that a query is wrong.
 pub fn says_away(error: &(dyn std::error::Error + 'static)) -> bool {
     match error.downcast_ref::<sqlx::Error>() {
         Some(sqlx::Error::Database(error)) => {
@@ -134,16 +135,16 @@ pub fn says_away(error: &(dyn std::error::Error + 'static)) -> bool {
     }
 }
 
-/// PostgreSQL's codes for text that it cannot keep: NUL, in text and in JSON.
+/// PostgreSQL's error codes for text that it cannot store: NUL, in text and in JSON.
 const UNSTORABLE: [&str; 2] = ["22021", "22P05"];
 
 impl StoreError {
-    /// PostgreSQL has not answered in time.
+    /// The error for a PostgreSQL that did not answer in time.
     pub fn away() -> Self {
         Self::Database(sqlx::Error::PoolTimedOut)
     }
 
-    /// Whether what was to be written or looked for holds a character that PostgreSQL cannot keep.
+    /// Whether a value of the query holds a character that PostgreSQL cannot store.
     pub fn is_unstorable_text(&self) -> bool {
         match self {
             Self::Database(sqlx::Error::Database(error)) => {
@@ -162,36 +163,36 @@ impl StoreError {
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: PgPool,
-    /// Where JetStream hangs, every connection of the pool may be held by an effect that waits for it. That is when webhooks
-    /// have to be kept.
+    /// If JetStream hangs, effects that wait for it may hold every connection of `pool`. That is when webhooks must be
+    /// stored.
     reserved: PgPool,
 }
 
 impl Store {
-    /// A store that connects when first used, so that the service starts while PostgreSQL is away. It works as a role that
-    /// owns nothing, where that role is there and may be taken (migration 8).
+    /// A store that connects when first used, so that the service can start while PostgreSQL is unavailable. It uses a
+    /// role that owns nothing, if that role exists and the user is a member of it (migration 8).
     ///
     /// # Errors
-    /// When the URL is not one of PostgreSQL.
+    /// If the URL is not a PostgreSQL URL.
     pub fn lazy(database_url: &str) -> Result<Self, StoreError> {
         Self::connecting(database_url, true)
     }
 
-    /// A store for migrations, which works as whoever the URL names.
+    /// A store for migrations, which keeps the role of the user in the URL.
     ///
     /// # Errors
-    /// When the URL is not one of PostgreSQL.
+    /// If the URL is not a PostgreSQL URL.
     pub fn owner(database_url: &str) -> Result<Self, StoreError> {
         Self::connecting(database_url, false)
     }
 
     fn connecting(database_url: &str, as_service: bool) -> Result<Self, StoreError> {
         let options: PgConnectOptions = database_url.parse()?;
-        // A commit that was answered is on disk: guarantee 1 rests on it, so no server default may weaken it.
+        // A confirmed commit is on disk. Guarantee 1 depends on this, so a server default must not weaken it.
         let mut options = options
             .application_name("nevermisscall")
             .options([("synchronous_commit", "on")])
-            // A list's filters are optional: a plan made for none of them would be slow for each of them.
+            // The filters of lists are optional: a generic plan, made for none of them, would be slow for each of them.
             .options([("plan_cache_mode", "force_custom_plan")])
             .disable_statement_logging();
         if as_service {
@@ -217,22 +218,22 @@ impl Store {
     /// Brings the schema up to date.
     ///
     /// # Errors
-    /// When PostgreSQL is away, or a migration fails.
+    /// If PostgreSQL is unavailable, or a migration fails.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         sqlx::migrate!("./migrations").run(&self.pool).await?;
         Ok(())
     }
 
-    /// Whether PostgreSQL answers.
+    /// Checks that PostgreSQL answers.
     ///
     /// # Errors
-    /// When it does not.
+    /// If it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query_scalar!("SELECT 1 AS one").fetch_one(&self.reserved).await?;
         Ok(())
     }
 
-    /// Closes every connection, once what is under way has given its own back.
+    /// Waits until the connections in use are returned, and closes all connections.
     pub async fn close(&self) {
         tokio::join!(self.pool.close(), self.reserved.close());
     }

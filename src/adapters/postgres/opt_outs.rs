@@ -1,5 +1,4 @@
-//! The ledger of who wants no texts: per business and customer, whichever of its numbers they wrote to. Customers who were
-//! erased are in it by a hash.
+//! The opt-out ledger: per business and customer, for all numbers of the business. It stores erased customers by hash.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -9,10 +8,7 @@ use crate::domain::conversation::{Conversation, LedgerChange};
 use crate::domain::phone::PhoneNumber;
 
 impl Store {
-    /// Since when a customer wants no texts of a business; `None` if they want them.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// When a customer opted out of a business's texts; `None` if they have not.
     pub async fn opted_out_at(
         &self,
         business_id: &str,
@@ -31,7 +27,7 @@ impl Store {
     }
 }
 
-/// Keeps a change of the ledger, in the transaction of the decision that made it.
+/// Stores a change of the ledger, in the transaction of the decision that made it.
 pub(super) async fn write(
     tx: &mut PgConnection,
     conversation: &Conversation,

@@ -1,4 +1,5 @@
-//! The outbox: committed effects on their way to JetStream, drained in order, one drainer per key at a time.
+//! The outbox: committed effects that wait to be published to JetStream. Each key is drained in order, by one task at a
+//! time.
 
 use std::collections::BTreeMap;
 
@@ -13,17 +14,17 @@ use super::{OutboxRow, Store, StoreError};
 #[derive(Debug, Clone)]
 pub struct WaitingRow {
     pub(crate) id: i64,
-    /// The subject.
+    /// The JetStream subject.
     pub subject: String,
-    /// `Nats-Msg-Id`, if it has one.
+    /// The `Nats-Msg-Id`, if it has one.
     pub message_id: Option<String>,
-    /// Further headers.
+    /// The other headers.
     pub headers: BTreeMap<String, String>,
-    /// The payload.
+    /// The payload of the message.
     pub payload: Value,
 }
 
-/// Has an effect wait to be published, from the end of this transaction on.
+/// Adds an effect to the outbox in this transaction.
 pub(super) async fn write(tx: &mut PgConnection, row: &OutboxRow) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO outbox (key, subject, message_id, headers, payload) VALUES ($1, $2, $3, $4, $5)",
@@ -38,19 +39,19 @@ pub(super) async fn write(tx: &mut PgConnection, row: &OutboxRow) -> Result<(), 
     Ok(())
 }
 
-/// A key's waiting rows, locked until they are marked or this is dropped.
+/// The waiting rows of a key, locked until they are marked as published or this is dropped.
 #[derive(Debug)]
 pub struct OutboxBatch {
     tx: Transaction<'static, Postgres>,
-    /// In the order of their commit.
+    /// The rows, in the order of their commit.
     pub rows: Vec<WaitingRow>,
 }
 
 impl OutboxBatch {
-    /// Records the first `count` rows as published, and lets go of the lock.
+    /// Marks the first `count` rows as published, and releases the lock.
     ///
     /// # Errors
-    /// When PostgreSQL is away: they will be published again, under the same ids.
+    /// If PostgreSQL is unavailable: the rows will be published again, with the same ids.
     pub async fn published(mut self, count: usize) -> Result<(), StoreError> {
         let ids: Vec<i64> = self.rows.iter().take(count).map(|row| row.id).collect();
         sqlx::query!("UPDATE outbox SET published_at = now() WHERE id = ANY($1)", &ids).execute(&mut *self.tx).await?;
@@ -60,10 +61,7 @@ impl OutboxBatch {
 }
 
 impl Store {
-    /// Locks the waiting rows of a key, waiting for whoever drains it now.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Locks the waiting rows of a key; waits while another task drains it.
     pub async fn drain(&self, key: Uuid) -> Result<OutboxBatch, StoreError> {
         let mut tx = self.pool.begin().await?;
         let rows = sqlx::query!(
@@ -86,9 +84,6 @@ impl Store {
     }
 
     /// Keys whose oldest waiting row is older than `older_than_seconds`.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
     pub async fn stale_outbox_keys(&self, older_than_seconds: f64, limit: i64) -> Result<Vec<Uuid>, StoreError> {
         Ok(sqlx::query_scalar!(
             r#"SELECT key FROM outbox

@@ -1,4 +1,4 @@
-//! Phones that were put by a key without the scope `numbers`, and the codes that they have to answer before they count.
+//! Phones that were put with a key without the scope `numbers`, and the codes they must answer before they take effect.
 
 use std::collections::HashMap;
 
@@ -15,72 +15,72 @@ use crate::domain::phones::Phones;
 use crate::secrets::constant_time_eq;
 use crate::text_enum;
 
-/// So many codes go to one phone in a day, whoever asks for them: each is a text that nobody there wants, perhaps.
+/// The maximum number of codes to one phone per day, from all businesses together. Each may be an unwanted text.
 const CODES_PER_PHONE: i64 = 5;
-/// So many codes one business has sent in a day.
+/// The maximum number of codes of one business per day.
 const CODES_PER_BUSINESS: i64 = 20;
-/// So many wrong answers, and a code counts no more.
+/// The number of wrong answers after which a code is no longer valid.
 const WRONG_ANSWERS: usize = 5;
 
 /// A text that may be the answer to a code.
 #[derive(Debug, Clone, Copy)]
 pub struct CodeAnswer<'a> {
-    /// The business that it was sent to.
+    /// The business that the text was sent to.
     pub business_id: &'a str,
-    /// Who sent it.
+    /// The phone that sent the text.
     pub phone: &'a PhoneNumber,
-    /// Twilio's id of it: it counts once.
+    /// Twilio's id of the text, so that it counts only once.
     pub message_sid: &'a str,
-    /// The code that it holds.
+    /// The code in the text.
     pub code: &'a str,
 }
 
-/// What the answer to a code came to.
+/// The outcome of an answer to a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PhoneAnswer {
     /// There is no code that this phone could answer.
     NotAsked,
-    /// The phone is willing.
+    /// The code is right: the phone agrees.
     Right {
-        /// It was found out now; otherwise the same text has come again.
+        /// `true` if the text was checked now; `false` if it was checked before and has arrived again.
         now: bool,
     },
-    /// It is another code.
+    /// The code is wrong.
     Wrong,
 }
 
 text_enum! {
-    /// How far a phone is that does not count yet.
+    /// The state of a phone that is not in effect yet.
     pub enum CodeState {
         /// Its code waits to be sent.
         Waiting = "waiting",
-        /// It has its code.
+        /// Its code was sent.
         Sent = "sent",
-        /// It could not be found out whether it has its code. It is not sent again by itself.
+        /// It is not known whether its code was sent. The code is not sent again automatically.
         Unknown = "unknown",
-        /// Twilio would not send it, or the phone wants no texts of this business.
+        /// Twilio did not send its code, or the phone has opted out of this business's texts.
         NotSent = "not_sent",
-        /// It has not answered in time, or too often wrongly.
+        /// The phone has not answered in time, or has given too many wrong answers.
         Expired = "expired",
-        /// It has had too many codes today, or the business has.
+        /// The phone or the business has had too many codes in a day.
         TooMany = "too_many",
     }
 }
 
-/// A phone that was put and does not count yet.
+/// A phone that was put and is not in effect yet.
 #[derive(Debug, Clone)]
 pub struct PendingPhone {
-    /// `forward_to` or `emergency_contacts`.
+    /// The field that holds the phone: `forward_to` or `emergency_contacts`.
     pub field: &'static str,
-    /// The phone.
+    /// The phone number.
     pub phone: String,
-    /// How far it is.
+    /// The state of its code.
     pub state: CodeState,
-    /// Until when it may answer.
+    /// The deadline for its answer, if it may still answer.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// Phones that have answered a code of this business lately: they need no other.
+/// Phones that answered a code of this business in the last 30 days: they need no other code.
 pub(super) async fn willing(tx: &mut PgConnection, business_id: &str) -> Result<Vec<String>, StoreError> {
     Ok(sqlx::query_scalar!(
         "SELECT DISTINCT phone FROM phone_codes
@@ -91,7 +91,7 @@ pub(super) async fn willing(tx: &mut PgConnection, business_id: &str) -> Result<
     .await?)
 }
 
-/// Keeps what was put and does not count yet, in place of what was kept before.
+/// Stores the phones of a PUT that are not all in effect yet, in place of those stored before.
 pub(super) async fn want(
     tx: &mut PgConnection,
     business_id: &str,
@@ -116,7 +116,8 @@ pub(super) async fn want(
     Ok(())
 }
 
-/// Has each of these phones asked for a code, unless it is being asked already; codes of others count no more.
+/// Queues a code for each of these phones, within the daily limits, unless it has an open one. Cancels the codes of all
+/// other phones of the business.
 pub(super) async fn ask(tx: &mut PgConnection, business_id: &str, phones: &[String]) -> Result<(), StoreError> {
     sqlx::query!(
         "UPDATE phone_codes SET state = 'cancelled', settled_at = now()
@@ -160,7 +161,7 @@ pub(super) async fn ask(tx: &mut PgConnection, business_id: &str, phones: &[Stri
     Ok(())
 }
 
-/// A customer who is such a phone is forgotten: codes, and what was put of them and does not count.
+/// Erases a customer who is such a phone: their codes, and their phone if it was put and is not in effect yet.
 pub(super) async fn forget(tx: &mut PgConnection, of: &ErasureOf<'_>) -> Result<(), StoreError> {
     forwarding::lock(tx).await?;
     let (phone, business_ids) = (of.customer.as_str(), of.business_ids);
@@ -183,11 +184,11 @@ pub(super) async fn forget(tx: &mut PgConnection, of: &ErasureOf<'_>) -> Result<
 }
 
 impl Store {
-    /// Takes a text for the answer to a code. A phone that gives the right one counts from then on, as far as calls still
-    /// arrive.
+    /// Checks a text as the answer to a code. With the right code the phone takes effect, unless calls forwarded to it
+    /// would no longer arrive.
     ///
     /// # Errors
-    /// When PostgreSQL is away; nothing has changed then, and the same text may be taken again.
+    /// If PostgreSQL is unavailable; then nothing has changed, and the same text may be checked again.
     pub async fn phone_answered(&self, answer: &CodeAnswer<'_>) -> Result<PhoneAnswer, StoreError> {
         let (business_id, phone) = (answer.business_id, answer.phone.as_str());
         let asked = sqlx::query_scalar!(
@@ -248,10 +249,7 @@ impl Store {
         Ok(if right { PhoneAnswer::Right { now: true } } else { PhoneAnswer::Wrong })
     }
 
-    /// The phones of these businesses that were put and do not count yet, by business.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// The phones of these businesses that were put and are not in effect yet, by business.
     pub async fn pending_phones(
         &self,
         business_ids: &[String],
@@ -315,10 +313,7 @@ impl Store {
         Ok(row.collect())
     }
 
-    /// Forgets codes of more than 30 days ago.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Deletes codes older than 31 days; an answer is valid for 30 days.
     pub async fn prune_phone_codes(&self) -> Result<u64, StoreError> {
         let pruned = sqlx::query!("DELETE FROM phone_codes WHERE asked_at < now() - interval '31 days'")
             .execute(&self.pool)
@@ -327,7 +322,7 @@ impl Store {
     }
 }
 
-/// Whether this very text was the right answer.
+/// Whether this text was the right answer.
 async fn is_last(tx: &mut PgConnection, answer: &CodeAnswer<'_>) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT 1 FROM phone_codes WHERE business_id = $1 AND phone = $2 AND state = 'confirmed'
@@ -340,7 +335,7 @@ async fn is_last(tx: &mut PgConnection, answer: &CodeAnswer<'_>) -> Result<bool,
     .await?)
 }
 
-/// A phone is willing: what was put counts as far as its phones are.
+/// Puts the phones of a PUT into effect, as far as they have agreed.
 async fn counts_now(tx: &mut PgConnection, business_id: &str) -> Result<(), StoreError> {
     let row = sqlx::query!(
         "SELECT w.forward_to, w.emergency_contacts, b.forward_to AS effective, b.profile

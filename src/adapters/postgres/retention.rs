@@ -1,4 +1,4 @@
-//! Retention (docs/retention.md): what is old enough goes, in batches.
+//! Retention (docs/retention.md): deletes old rows in batches.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use uuid::Uuid;
 use super::{Store, StoreError};
 
 impl Store {
-    /// Deletes conversations in which nothing has happened for `keep`, with all that belongs to them, `limit` at the most;
-    /// returns how many. What still waits for something stays: a timer, or a message on its way.
+    /// Deletes at most `limit` conversations without activity for `keep`, with everything that belongs to them; returns
+    /// how many. A conversation with a pending timer or a message that is still to be sent stays.
     ///
     /// # Errors
-    /// When PostgreSQL is away; nothing is deleted then.
+    /// If PostgreSQL is unavailable; then nothing is deleted.
     pub async fn prune_conversations(&self, keep: Duration, limit: i64) -> Result<u64, StoreError> {
         let mut tx = self.pool.begin().await?;
         let seconds = keep.as_secs_f64();
@@ -41,10 +41,7 @@ impl Store {
         Ok(ids.len() as u64)
     }
 
-    /// Deletes calls older than `keep` that belong to no conversation, `limit` at the most; returns how many.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Deletes at most `limit` calls older than `keep` that belong to no conversation; returns how many.
     pub async fn prune_calls(&self, keep: Duration, limit: i64) -> Result<u64, StoreError> {
         let pruned = sqlx::query!(
             "DELETE FROM calls WHERE id IN (

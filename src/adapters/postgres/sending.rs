@@ -1,4 +1,4 @@
-//! Sending: the slot in the sender's rate, the fence and the claim, and what is known of an attempt.
+//! Sending: the slot under the send rate, the fence and the claim, and the state of an attempt.
 
 use std::time::Duration;
 
@@ -10,69 +10,66 @@ use super::{Store, StoreError};
 use crate::domain::conversation::Priority;
 use crate::domain::phone::PhoneNumber;
 
-/// A message whose turn to be sent may have come.
+/// A message that may be due to be sent.
 #[derive(Debug, Clone)]
 pub struct DueMessage {
-    /// The message.
+    /// The message itself.
     pub message: Message,
-    /// Whom it goes to.
+    /// The recipient.
     pub to: PhoneNumber,
-    /// The number that it goes out from.
+    /// The number that it is sent from.
     pub business_phone: PhoneNumber,
-    /// Whose it is.
+    /// The business that sends it.
     pub business_id: String,
-    /// It is not sent before this time.
+    /// The earliest time at which it may be sent, if there is one.
     pub not_before: Option<DateTime<Utc>>,
-    /// Its slot in the sender's rate, once it has one.
+    /// Its slot under the send rate, once reserved.
     pub send_at: Option<DateTime<Utc>>,
-    /// How often it was tried.
+    /// The number of attempts to send it.
     pub attempts: i32,
-    /// When it was last tried.
+    /// When the last attempt was made.
     pub attempted_at: Option<DateTime<Utc>>,
-    /// How long ago that is, by the one clock that tells it: the database's.
+    /// How long ago the last attempt was, by the database's clock.
     pub attempt_age: Option<Duration>,
-    /// Whether it goes ahead of what else waits for its sender's rate.
+    /// Whether it goes ahead of other messages of its sender that wait for a slot.
     pub priority: Priority,
-    /// How long the claim of whoever tries it now still holds; zero once it has run out.
+    /// The time left on the lease of the current claim; zero once it has expired.
     pub lease_left: Duration,
-    /// The Twilio account that it was last tried with; none where that was before accounts were kept.
+    /// The Twilio account of the last attempt; `None` if that was before accounts were recorded.
     pub account_sid: Option<String>,
-    /// How often Twilio's list was read without finding it, since the last try.
+    /// How often Twilio's list was read without finding it, since the last attempt.
     pub absent_reads: i32,
 }
 
 /// The Twilio account that a message is to be sent with.
 #[derive(Debug, Clone, Copy)]
 pub struct SendingAccount<'a> {
-    /// `AC…`.
+    /// The account SID (`AC…`).
     pub sid: &'a str,
-    /// Whether it is the main account, and not one that the business brings.
+    /// Whether it is the main account, not the business's own.
     pub is_main: bool,
 }
 
-/// What came of a claim.
+/// The outcome of an attempt to claim a message.
 #[derive(Debug, Clone, Copy)]
 pub enum Claim {
-    /// The message is ours to send.
+    /// The message is claimed: the caller sends it.
     Ours(Claimed),
-    /// The fence holds it back: for good, since what made it stale never goes back.
+    /// The fence holds the message back for good, because what made it stale is never undone.
     Stale,
-    /// It did not wait: somebody else has it, or its outcome is known.
+    /// The message is not queued: another worker has claimed it, or its outcome is known.
     Taken,
 }
 
-/// A claim: the message is ours to send, until the lease is over.
+/// A claim on a message, valid until its lease expires.
 #[derive(Debug, Clone, Copy)]
 pub struct Claimed {
-    /// Proves that the claim is ours.
+    /// The id of the claim, which proves who holds it.
     pub claim: Uuid,
 }
 
 impl Store {
-    /// A message with all that sending it needs.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away, or a row is corrupt.
+    /// Reads a message with everything that is needed to send it.
     pub async fn due_message(&self, id: Uuid) -> Result<Option<DueMessage>, StoreError> {
         let Some(message) = self.message(id).await? else { return Ok(None) };
         let row = sqlx::query!(
@@ -103,10 +100,7 @@ impl Store {
         }))
     }
 
-    /// Gives a message its slot: the sender's next free moment, which moves on by `cost`. All workers share it.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Reserves a slot for a message: the sender's next free time, which then advances by `cost`. All workers share it.
     pub async fn reserve_slot(
         &self,
         message_id: Uuid,
@@ -130,11 +124,8 @@ impl Store {
         .await?)
     }
 
-    /// The same for a message that goes ahead: it takes the slot of the first one that waits in its turn, and those move
-    /// back by `cost`.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Reserves a slot for an urgent message: it takes the slot of the first waiting message that is not urgent, and
+    /// all such messages move back by `cost`.
     pub async fn reserve_slot_ahead(
         &self,
         message_id: Uuid,
@@ -166,14 +157,12 @@ impl Store {
         .await?)
     }
 
-    /// The fence and the claim in one statement: passes only where nothing has made the message stale, and makes one
-    /// that waits ours for `lease`, to be sent with this account. The business has to have the number still, and the main
-    /// account sends to nobody who was reached under another one. Which of the two was the reason is told by the same
-    /// look, for a message that somebody else had for a moment may wait again in the next. The conversation's row is
-    /// share-locked: a takeover that has committed is seen, and one that commits later sees the claim.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Checks the fence and claims the message in one statement. A queued message that nothing has made stale is
+    /// claimed for `lease`, to be sent with this account. The business must still have the number, and the main account
+    /// sends nothing to a customer who reached the business under another account. The same statement reports whether
+    /// the message is stale or taken, because a message that another worker held for a moment may be queued again in
+    /// the next. The conversation's row is share-locked: a takeover that has committed is seen, and one that commits
+    /// later sees the claim.
     pub async fn claim(
         &self,
         message_id: Uuid,
@@ -236,10 +225,10 @@ impl Store {
         })
     }
 
-    /// Puts a claimed message back: Twilio surely has not got it.
+    /// Returns a claimed message to the queue, because Twilio certainly does not have it.
     ///
     /// # Errors
-    /// When PostgreSQL is away: its outcome is then unknown, and is reconciled.
+    /// If PostgreSQL is unavailable: the outcome of the message is then unknown, and is reconciled.
     pub async fn release_claim(&self, message_id: Uuid, claimed: Claimed) -> Result<(), StoreError> {
         sqlx::query!(
             "UPDATE messages SET status = 'queued', claim = NULL, lease_until = NULL, attempts = attempts - 1
@@ -252,10 +241,7 @@ impl Store {
         Ok(())
     }
 
-    /// How many messages of the AI in a conversation are claimed: at Twilio, or about to be.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Counts the AI's messages in a conversation that are claimed: at Twilio, or about to be.
     pub async fn ai_messages_under_way(&self, conversation_id: Uuid) -> Result<i64, StoreError> {
         Ok(sqlx::query_scalar!(
             r#"SELECT count(*) AS "count!" FROM messages
@@ -266,10 +252,7 @@ impl Store {
         .await?)
     }
 
-    /// Counts a reading of Twilio's list that has not shown the message; returns how many there were.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Counts a read of Twilio's list that did not show the message; returns the number of such reads.
     pub async fn count_absent_read(&self, message_id: Uuid, attempts: i32) -> Result<i32, StoreError> {
         Ok(sqlx::query_scalar!(
             "UPDATE messages SET absent_reads = absent_reads + 1 WHERE id = $1 AND attempts = $2 AND status = 'sending'
@@ -282,10 +265,7 @@ impl Store {
         .unwrap_or(0))
     }
 
-    /// Twilio surely has not got it: it may be sent again, through the fence.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Queues a message again, because Twilio certainly does not have it. The fence is checked again before it is sent.
     pub async fn queue_again(&self, message_id: Uuid, attempts: i32) -> Result<bool, StoreError> {
         let result = sqlx::query!(
             "UPDATE messages SET status = 'queued', claim = NULL, lease_until = NULL
@@ -298,10 +278,8 @@ impl Store {
         Ok(result.rows_affected() == 1)
     }
 
-    /// Whether the outcome of another message, with the same words to the same number, is not known either.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Whether the outcome of another message with the same text, from and to the same numbers, is not known either.
+    /// Only messages attempted in the last hour count.
     pub async fn has_unknown_twin(&self, message_id: Uuid) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar!(
             r#"SELECT EXISTS (
@@ -317,10 +295,7 @@ impl Store {
         .await?)
     }
 
-    /// Which of these Twilio ids belong to messages of ours already.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Which of these Twilio ids already belong to messages of ours.
     pub async fn adopted(&self, sids: &[String]) -> Result<Vec<String>, StoreError> {
         Ok(sqlx::query_scalar!(r#"SELECT twilio_sid AS "sid!" FROM messages WHERE twilio_sid = ANY($1)"#, sids)
             .fetch_all(&self.pool)

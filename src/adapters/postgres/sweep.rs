@@ -1,33 +1,30 @@
-//! What the sweeper looks for: timers that are stuck, and rows that have done their duty.
+//! Queries of the sweeper: overdue timers, and rows that are no longer needed.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Store, StoreError};
 
-/// A conversation whose timer, for its window or for an alert, should have fired.
+/// A conversation whose timer, for its window or an alert, should have fired.
 #[derive(Debug, Clone, Copy)]
 pub struct Overdue {
-    /// The conversation.
+    /// The id of the conversation.
     pub conversation_id: Uuid,
-    /// When it was to be looked at again.
+    /// When its timer was due.
     pub deadline: DateTime<Utc>,
 }
 
 /// An open conversation of a number that its business has given up.
 #[derive(Debug, Clone, Copy)]
 pub struct ReleasedConversation {
-    /// The conversation.
+    /// The id of the conversation.
     pub conversation_id: Uuid,
-    /// When the number was given up.
+    /// When the business gave up the number.
     pub released_at: DateTime<Utc>,
 }
 
 impl Store {
     /// Open conversations of numbers that their business has given up, and has not taken back since.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
     pub async fn conversations_of_released_numbers(&self, limit: i64) -> Result<Vec<ReleasedConversation>, StoreError> {
         Ok(sqlx::query_as!(
             ReleasedConversation,
@@ -42,10 +39,8 @@ impl Store {
         .await?)
     }
 
-    /// Forgets numbers that were given up a minute ago or more and have no open conversation, or are their business's again.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Deletes the records of numbers that were given up more than a minute ago, if a number has no open conversation
+    /// or belongs to its business again.
     pub async fn forget_released_numbers(&self) -> Result<u64, StoreError> {
         let deleted = sqlx::query!(
             "DELETE FROM released_numbers r
@@ -59,10 +54,7 @@ impl Store {
         Ok(deleted.rows_affected())
     }
 
-    /// Conversations whose open window should have closed `by_seconds` ago.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Conversations whose timer has been overdue for more than `by_seconds`, longest overdue first.
     pub async fn overdue_windows(&self, by_seconds: f64, limit: i64) -> Result<Vec<Overdue>, StoreError> {
         let rows = sqlx::query!(
             r#"SELECT id, next_timer_at AS "deadline!" FROM conversations
@@ -75,11 +67,8 @@ impl Store {
         Ok(rows.into_iter().map(|row| Overdue { conversation_id: row.id, deadline: row.deadline }).collect())
     }
 
-    /// Deletes published effects older than a day, and inputs older than `inbox_days`, which must exceed the time that an
-    /// input can come again.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Deletes effects that were published more than a day ago, and inputs older than `inbox_days`, which must exceed
+    /// the time in which an input can arrive again.
     pub async fn prune(&self, inbox_days: i32) -> Result<u64, StoreError> {
         let outbox = sqlx::query!("DELETE FROM outbox WHERE published_at < now() - interval '1 day'")
             .execute(&self.pool)

@@ -1,32 +1,31 @@
-//! The Twilio accounts that businesses bring: whose token counts, and what Twilio still has to be asked about
-//! (migration 16).
+//! The Twilio accounts of businesses: which tokens are in effect, and which Twilio must still confirm (migration 16).
 
 use sqlx::PgConnection;
 
 use super::businesses::{AccountWrite, BusinessRecord, select_businesses};
 use super::{Store, StoreError};
 
-/// A token that a signature of a Twilio account may be made with.
+/// A token with which a Twilio account may have signed a webhook.
 #[derive(Debug, Clone)]
 pub struct SigningKey {
-    /// The business that stored it: the context of the encryption, and the one that the token speaks for.
+    /// The business that stored the token: the context of its encryption, and the business that its signatures prove.
     pub business_id: String,
-    /// The token, encrypted.
+    /// The encrypted token.
     pub sealed: Vec<u8>,
 }
 
-/// An account that Twilio has to be asked about.
+/// An account whose token Twilio must still confirm.
 #[derive(Debug, Clone)]
 pub struct UnprovenAccount {
-    /// The business that brings it.
+    /// The business that stored the account.
     pub business_id: String,
-    /// `AC…`.
+    /// The account SID (`AC…`).
     pub account_sid: String,
-    /// Its token, encrypted.
+    /// The encrypted token of the account.
     pub sealed: Vec<u8>,
 }
 
-/// Keeps the account that a business is put with.
+/// Stores the account of a PUT of a business.
 pub(super) async fn write(
     tx: &mut PgConnection,
     business_id: &str,
@@ -85,10 +84,7 @@ pub(super) async fn write(
 }
 
 impl Store {
-    /// The tokens of a Twilio account that Twilio has confirmed, each with the business that stored it.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// The confirmed tokens of a Twilio account, each with the business that stored it.
     pub async fn signing_keys(&self, account_sid: &str) -> Result<Vec<SigningKey>, StoreError> {
         Ok(sqlx::query_as!(
             SigningKey,
@@ -100,10 +96,7 @@ impl Store {
         .await?)
     }
 
-    /// Businesses other than `business_id` that bring this account, its token confirmed.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Businesses other than `business_id` that have this account with a confirmed token.
     pub async fn others_with_account(
         &self,
         business_id: &str,
@@ -119,10 +112,7 @@ impl Store {
         .await?)
     }
 
-    /// Accounts that Twilio has to be asked about.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Accounts whose tokens Twilio must still confirm.
     pub async fn unproven_accounts(&self, limit: i64) -> Result<Vec<UnprovenAccount>, StoreError> {
         Ok(sqlx::query_as!(
             UnprovenAccount,
@@ -141,10 +131,7 @@ impl Store {
         .await?)
     }
 
-    /// Twilio has confirmed this token: the account counts from now on. `false` where another one was put meanwhile.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Puts an account into effect after Twilio confirmed its token. `false` if another token was put in the meantime.
     pub async fn account_is_proven(&self, account: &UnprovenAccount) -> Result<bool, StoreError> {
         let mut tx = self.pool.begin().await?;
         let updated = sqlx::query!(
@@ -167,11 +154,8 @@ impl Store {
         Ok(is_current)
     }
 
-    /// Twilio has refused this token: the account does not count, whether it did before or not. `false` where another one was
-    /// put meanwhile.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Records that Twilio refused this token: the account is not in effect, even if it was before. `false` if another
+    /// token was put in the meantime.
     pub async fn account_is_refused(&self, account: &UnprovenAccount) -> Result<bool, StoreError> {
         let updated = sqlx::query!(
             "UPDATE businesses SET

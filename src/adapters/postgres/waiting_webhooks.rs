@@ -1,4 +1,4 @@
-//! Webhooks that were taken while JetStream was away, on their way to it.
+//! Webhooks that were accepted while JetStream was unavailable, and wait to be published to it.
 
 use std::collections::BTreeMap;
 
@@ -7,33 +7,33 @@ use sqlx::{Postgres, Transaction};
 
 use super::{Store, StoreError};
 
-/// A webhook as it is to be published.
+/// A webhook as it will be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingWebhook {
-    /// `Nats-Msg-Id`: what makes it the same when it comes again.
+    /// The `Nats-Msg-Id`, by which a repeated webhook is recognized.
     pub message_id: String,
-    /// The subject.
+    /// The JetStream subject.
     pub subject: String,
-    /// Further headers.
+    /// The other headers.
     pub headers: BTreeMap<String, String>,
-    /// The payload.
+    /// The payload of the message.
     pub payload: Vec<u8>,
 }
 
-/// The oldest ones, locked until they are taken out or this is dropped.
+/// The oldest webhooks, locked until they are removed or this is dropped.
 #[derive(Debug)]
 pub struct WaitingBatch {
     tx: Transaction<'static, Postgres>,
     ids: Vec<i64>,
-    /// In the order in which they came.
+    /// The webhooks, in the order in which they arrived.
     pub webhooks: Vec<WaitingWebhook>,
 }
 
 impl WaitingBatch {
-    /// Takes out the first `count`, which are published, and lets go of the others.
+    /// Removes the first `count` webhooks, which were published, and unlocks the others.
     ///
     /// # Errors
-    /// When PostgreSQL is away: they are published again, under the same ids.
+    /// If PostgreSQL is unavailable: the webhooks are then published again, with the same ids.
     pub async fn published(mut self, count: usize) -> Result<(), StoreError> {
         let ids: Vec<i64> = self.ids.iter().take(count).copied().collect();
         sqlx::query!("DELETE FROM waiting_webhooks WHERE id = ANY($1)", &ids).execute(&mut *self.tx).await?;
@@ -43,10 +43,7 @@ impl WaitingBatch {
 }
 
 impl Store {
-    /// Keeps a webhook; one that is kept already is kept once.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Stores a webhook, unless it is stored already.
     pub async fn keep_webhook(&self, webhook: &WaitingWebhook) -> Result<(), StoreError> {
         sqlx::query!(
             "INSERT INTO waiting_webhooks (message_id, subject, headers, payload) VALUES ($1, $2, $3, $4)
@@ -61,10 +58,7 @@ impl Store {
         Ok(())
     }
 
-    /// Locks the oldest webhooks that nobody else is publishing, at most `limit`.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Locks the oldest webhooks that no other process is publishing, at most `limit`.
     pub async fn waiting_webhooks(&self, limit: i64) -> Result<WaitingBatch, StoreError> {
         let mut tx = self.pool.begin().await?;
         let rows = sqlx::query!(
@@ -87,10 +81,7 @@ impl Store {
         Ok(WaitingBatch { tx, ids, webhooks })
     }
 
-    /// How many webhooks wait for JetStream.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
+    /// Counts the webhooks that wait for JetStream.
     pub async fn count_waiting_webhooks(&self) -> Result<i64, StoreError> {
         Ok(sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM waiting_webhooks"#).fetch_one(&self.pool).await?)
     }

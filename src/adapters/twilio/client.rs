@@ -1,7 +1,7 @@
-//! One request to Twilio, and what it came to.
+//! Requests to Twilio, and their outcomes.
 //!
-//! Fed by the delivery of messages with an account and a message; feeds it with the outcome. It guarantees one request
-//! per call, within the time-out; "not processed" is said only where the request cannot have reached Twilio.
+//! Sending a message is one request, which ends within the timeout. "Not processed" is reported only if the request
+//! cannot have reached Twilio, or Twilio says that it did not process it.
 
 use std::{collections::HashSet, fmt, time::Duration};
 
@@ -15,26 +15,27 @@ use super::wire::{ListedMessage, read_created, read_page};
 use crate::adapters::http_client::{BodyError, describe, read_body, retry_after};
 use crate::config::Secret;
 
-/// Of an answer no more than this is read.
+/// The maximum size of an answer that is read.
 const MAX_ANSWER: usize = 1024 * 1024;
 
-/// How many messages Twilio is asked to list at once. One has about a kilobyte beside its text, and a text of 1,600 characters
-/// has up to 9,600 bytes where each is escaped: a page of the longest ones still is within [`MAX_ANSWER`].
+/// How many messages are requested per page. A message has about a kilobyte besides its text, and a text of 1,600
+/// characters has up to 9,600 bytes if every character is escaped: a page of the longest messages is still within
+/// [`MAX_ANSWER`].
 const PAGE_SIZE: &str = "80";
 
-/// How many pages of one pair of numbers are read, 5,000 messages; more are not, and absence is not concluded.
+/// How many pages are read for one pair of numbers: 5,000 messages. If there are more, absence is not concluded.
 const MAX_PAGES: usize = 63;
 
-/// Whose message it is.
+/// A Twilio account.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// `AC…`.
+    /// Its SID, `AC…`.
     pub sid: String,
     /// Its auth token.
     pub token: Secret,
 }
 
-/// A message to be sent.
+/// A message to send.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OutgoingSms {
     /// The recipient.
@@ -43,54 +44,54 @@ pub struct OutgoingSms {
     pub from: String,
     /// The text.
     pub body: String,
-    /// Where Twilio reports what becomes of it; carries our message id, which identifies it where the answer is lost.
-    /// Empty: nowhere.
+    /// The URL to which Twilio reports the message's status. It contains our message id, which identifies the message
+    /// if the answer is lost. If empty, Twilio reports nothing.
     pub status_callback: String,
 }
 
-/// Leaves out text and numbers.
+/// Omits text and numbers.
 impl fmt::Debug for OutgoingSms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OutgoingSms").field("status_callback", &self.status_callback).finish_non_exhaustive()
     }
 }
 
-/// What came of sending a message.
+/// The outcome of a send.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SendOutcome {
-    /// Twilio has it and will report on it.
+    /// Twilio has accepted the message and will report its status.
     Accepted {
         /// Twilio's id of the message.
         sid: String,
-        /// How many segments it was cut into, as far as known yet; at least one.
+        /// The number of segments, as far as known yet; at least one.
         segments: u32,
-        /// `queued`, usually.
+        /// The status; usually `queued`.
         status: String,
     },
-    /// Twilio will not send it; [`explain`](super::explain) tells why.
+    /// Twilio will not send the message; [`explain`](super::explain) explains the code.
     Rejected {
-        /// Twilio's error code; nothing where something in between has answered.
+        /// Twilio's error code; `None` if a proxy answered.
         code: Option<u32>,
-        /// Twilio's own words; they may quote a phone number, so they are not for logs.
+        /// Twilio's message. It may quote a phone number, so it must not be logged.
         message: String,
         /// The status of the answer.
         http_status: u16,
     },
-    /// It did not reach Twilio, or Twilio did not look at it: another try cannot send it twice.
+    /// The request did not reach Twilio, or Twilio did not process it: a retry cannot send the message twice.
     NotProcessed {
         /// How long Twilio asks us to wait.
         retry_after: Option<Duration>,
         /// What happened.
         reason: String,
     },
-    /// It may have been accepted: to be found out before anything is tried again.
+    /// Twilio may have accepted the message: this must be found out before a retry.
     Unknown {
         /// What happened.
         reason: String,
     },
 }
 
-/// Leaves out Twilio's own words.
+/// Omits Twilio's message.
 impl fmt::Debug for SendOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct(self.label());
@@ -119,19 +120,19 @@ impl SendOutcome {
     }
 }
 
-/// Why Twilio's messages could not be listed. None of these says that a message is absent.
+/// Why Twilio's messages could not be listed. No variant means that a message is absent.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
-    /// No answer, or only part of one.
+    /// No answer, or only a part of one.
     #[error("Twilio did not answer: {0}")]
     Unreachable(String),
     /// Twilio asks us to wait.
     #[error("too many requests")]
     TooManyRequests {
-        /// For how long.
+        /// How long Twilio asks us to wait.
         retry_after: Option<Duration>,
     },
-    /// An answer that is no list.
+    /// An answer with an error status.
     #[error("refused with status {http_status}, code {code:?}")]
     Refused {
         /// Twilio's error code.
@@ -139,13 +140,13 @@ pub enum ListError {
         /// The status of the answer.
         http_status: u16,
     },
-    /// A list that cannot be read; why, without quoting it, since it ends in logs.
+    /// The list cannot be parsed. The description does not quote the list, because it is logged.
     #[error("the list cannot be read: {0}")]
     Malformed(String),
-    /// More than is read of an answer.
+    /// The answer is larger than the limit.
     #[error("the list has more than {MAX_ANSWER} bytes")]
     TooLarge,
-    /// A next page that is somewhere else than on Twilio.
+    /// The next page is not at Twilio's address.
     #[error("the next page is not on the same server")]
     ForeignPage,
     /// The numbers have exchanged more messages than are read.
@@ -177,16 +178,15 @@ pub struct TwilioClient {
 }
 
 impl TwilioClient {
-    /// A client for the API at `api_url` that waits at most `timeout` for each answer.
+    /// Creates a client for the API at `api_url` that waits at most `timeout` for each answer.
     ///
-    /// `http` should be [`http_client::build`](crate::adapters::http_client::build)'s, and `timeout` longer than the time in
-    /// which that gives up connecting: then a connection that fails is told apart from an answer that
-    /// does not come.
+    /// `http` should be built by [`http_client::build`](crate::adapters::http_client::build), and `timeout` should be
+    /// longer than its connect timeout: then a failed connection can be distinguished from a missing answer.
     pub fn new(http: reqwest::Client, api_url: String, timeout: Duration) -> Self {
         Self { http, api_url: api_url.trim_end_matches('/').to_owned(), timeout }
     }
 
-    /// Sends a message, with one request and no second try.
+    /// Sends a message, with one request and without a retry.
     pub async fn send(&self, account: &Account, sms: &OutgoingSms) -> SendOutcome {
         let form =
             [("To", &sms.to), ("From", &sms.from), ("Body", &sms.body), ("StatusCallback", &sms.status_callback)];
@@ -194,7 +194,8 @@ impl TwilioClient {
             form.into_iter().filter(|(name, text)| *name != "StatusCallback" || !text.is_empty()).collect();
         let request = self.http.post(self.messages_url(account)).form(&form);
         match self.exchange(account, request).await {
-            // A success whose body is too large says nothing of a message, so it is unknown; a refusal needs no body to be one.
+            // A success with a body that is too large does not identify a message, so its outcome is unknown. A refusal
+            // is recognized without a body.
             Ok((status, retry_after, body)) => read_created(status, retry_after, &body.unwrap_or_default()),
             Err(error) if error.is_connect() || error.is_builder() => {
                 SendOutcome::NotProcessed { retry_after: None, reason: describe(error) }
@@ -203,14 +204,14 @@ impl TwilioClient {
         }
     }
 
-    /// The messages between two numbers that Twilio has accepted at `since` or later, to the second.
+    /// Lists the messages between two numbers that Twilio accepted at `since` or later, to the second.
     ///
-    /// The whole list of the pair is read, and judged by `date_created` here. Twilio itself can filter only by the date
-    /// of sending, which a message still in its queue has not got, so that it would seem to be absent.
+    /// The whole list of the pair is read and filtered here by `date_created`. Twilio can filter only by the date of
+    /// sending, which a queued message does not have yet, so the message would seem to be absent.
     ///
     /// # Errors
     ///
-    /// Where the list could not be read to its end.
+    /// If the list could not be read to its end.
     pub async fn list_sent(
         &self,
         account: &Account,
@@ -244,7 +245,7 @@ impl TwilioClient {
         Err(ListError::TooManyPages)
     }
 
-    /// Asks the account for a list below `/Accounts/{sid}`, once.
+    /// Requests a list below `/Accounts/{sid}`, once.
     pub(super) async fn get(
         &self,
         account: &Account,
@@ -261,8 +262,8 @@ impl TwilioClient {
         format!("{}/2010-04-01/Accounts/{sid}/Messages.json", self.api_url)
     }
 
-    /// One request and its answer: the status, how long Twilio asks us to wait, and the body, `None` where that is larger than
-    /// anything that is read.
+    /// Makes one request and returns its answer: the status, how long Twilio asks us to wait, and the body, or `None`
+    /// if it is larger than [`MAX_ANSWER`].
     pub(super) async fn exchange(
         &self,
         account: &Account,

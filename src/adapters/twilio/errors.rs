@@ -1,4 +1,5 @@
-//! Twilio's error codes in plain words (<https://www.twilio.com/docs/api/errors>). A code that is not listed is not explained.
+//! Explanations of Twilio's error codes (<https://www.twilio.com/docs/api/errors>). Codes that are not listed have
+//! none.
 
 const CODES: [(u32, &str); 26] = [
     (14107, "More than 30 replies in quick succession between the two numbers; another automatic system?"),
@@ -29,7 +30,7 @@ const CODES: [(u32, &str); 26] = [
     (30034, "The business's number is not registered for 10DLC."),
 ];
 
-/// What the code means, for a person.
+/// Explains an error code in plain words.
 pub fn explain(code: impl Into<i64>) -> Option<&'static str> {
     let code = u32::try_from(code.into()).ok()?;
     CODES.iter().find(|(known, _)| *known == code).map(|(_, words)| *words)

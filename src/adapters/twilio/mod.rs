@@ -1,7 +1,7 @@
-//! Twilio's REST API: sends SMS, finds out what became of those whose answer was lost, and fetches attachments.
+//! Twilio's REST API: sends SMS, finds out the status of messages whose answer was lost, and fetches attachments.
 //!
-//! Fed by the delivery of messages, and by the edge for attachments; feeds them with outcomes, and with bytes. It guarantees that no message is sent twice from here:
-//! there is one request per call, and whatever may have reached Twilio is reported as [`SendOutcome::Unknown`].
+//! No message is sent twice by this module: each call makes one request, and anything that may have reached Twilio is
+//! reported as [`SendOutcome::Unknown`].
 
 mod client;
 mod errors;

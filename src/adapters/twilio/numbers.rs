@@ -1,4 +1,4 @@
-//! Whether an account has a number.
+//! Checks with Twilio whether an account has a phone number.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use url::form_urlencoded;
 use super::client::{Account, TwilioClient};
 use crate::adapters::http_client::describe;
 
-/// What an account says of a number.
+/// Twilio's answer about a number of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NumberFound {
-    /// It has it.
+    /// The account has the number.
     Yes,
-    /// It has not.
+    /// The account does not have the number.
     No,
-    /// It says nothing with this token.
+    /// Twilio refused the account or its token.
     Refused,
     /// There was no usable answer.
     Unanswered {
         /// How long Twilio asks us to wait.
         retry_after: Option<Duration>,
-        /// What happened; without the number.
+        /// What happened, without the number.
         reason: String,
     },
 }
@@ -38,7 +38,7 @@ struct IncomingNumber {
 }
 
 impl TwilioClient {
-    /// Asks an account for one number of its own, with one request.
+    /// Looks up one number in an account, with one request.
     pub async fn find_number(&self, account: &Account, phone: &str) -> NumberFound {
         let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("PhoneNumber", phone).finish();
         match self.get(account, "IncomingPhoneNumbers.json", &query).await {
@@ -48,7 +48,7 @@ impl TwilioClient {
     }
 }
 
-/// What the answer says. An account that is not there, or is closed, refuses as well.
+/// Interprets the answer. An account that does not exist, or is closed, counts as refused.
 fn read(phone: &str, status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> NumberFound {
     if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
         return NumberFound::Refused;
@@ -57,7 +57,7 @@ fn read(phone: &str, status: StatusCode, retry_after: Option<Duration>, body: &[
     if !status.is_success() {
         return unanswered(format!("status {status}"));
     }
-    // Twilio finds parts of numbers, too.
+    // Twilio's filter also matches parts of numbers.
     match serde_json::from_slice::<Page>(body) {
         Ok(page) if page.incoming_phone_numbers.iter().any(|number| number.phone_number == phone) => NumberFound::Yes,
         Ok(_) => NumberFound::No,

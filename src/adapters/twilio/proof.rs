@@ -1,4 +1,4 @@
-//! Whether a token is that of an account: Twilio alone can say.
+//! Checks with Twilio whether an auth token belongs to an account.
 
 use std::time::Duration;
 
@@ -9,28 +9,28 @@ use serde::Deserialize;
 use super::client::{Account, TwilioClient};
 use crate::adapters::http_client::describe;
 
-/// What Twilio says of an account and its token.
+/// Twilio's answer about an account and its token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
-    /// The token is the account's.
+    /// The token belongs to the account.
     Confirmed,
-    /// It is not, or there is no such account.
+    /// It does not, or the account does not exist.
     Refused,
-    /// Twilio did not say: it cannot be reached, or does not answer as it should.
+    /// No usable answer: Twilio is unreachable, or does not answer as expected.
     Away {
-        /// What happened, without anything of the answer.
+        /// What happened, without any content of the answer.
         reason: String,
     },
 }
 
-/// As much as has to be known of `GET /Accounts/{sid}.json`.
+/// The fields of `GET /Accounts/{sid}.json` that are used.
 #[derive(Deserialize)]
 struct AccountResource {
     sid: String,
 }
 
 impl TwilioClient {
-    /// Asks Twilio for the account with its own token, within `timeout`.
+    /// Requests the account from Twilio with the account's own token, within `timeout`.
     pub async fn prove(&self, account: &Account, timeout: Duration) -> Proof {
         let sid = utf8_percent_encode(&account.sid, NON_ALPHANUMERIC);
         let request = self.http.get(format!("{}/2010-04-01/Accounts/{sid}.json", self.api_url));

@@ -1,7 +1,6 @@
-//! What Twilio answers, and how it is read.
+//! Twilio's answers, and how they are interpreted.
 //!
-//! Fed with statuses, headers and bodies by the client; feeds it with outcomes. It guarantees that an answer which
-//! does not clearly say that a message was or was not accepted is read as unknown.
+//! An answer that does not say clearly whether a message was accepted is interpreted as unknown.
 
 use std::time::Duration;
 
@@ -12,10 +11,10 @@ use serde::{Deserialize, Deserializer, de::Error};
 use super::client::{ListError, SendOutcome};
 use crate::adapters::http_client::describe_json;
 
-/// What a list has to have: named where it is missing.
+/// The fields that a list must have; an error names them if they are missing.
 const NEEDED: &[&str] = &["messages", "sid", "status", "direction", "date_created"];
 
-/// Concurrency limit: refused before anything was done.
+/// Twilio's concurrency limit: the request was refused before anything was done.
 const TOO_MANY_REQUESTS: u32 = 20429;
 
 /// The answer to a create request.
@@ -37,16 +36,16 @@ struct Problem {
 /// One page of the list of messages.
 #[derive(Deserialize)]
 pub struct Page {
-    /// The messages, the newest first.
+    /// The messages, newest first.
     pub messages: Vec<ListedMessage>,
-    /// Where the list goes on, below the API's own address.
+    /// The path of the next page, below the API's address.
     pub next_page_uri: Option<String>,
 }
 
 /// A message in Twilio's list.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct ListedMessage {
-    /// Twilio's id of it.
+    /// Twilio's id of the message.
     pub sid: String,
     /// The text.
     #[serde(default, deserialize_with = "or_empty")]
@@ -64,12 +63,12 @@ pub struct ListedMessage {
     /// When Twilio accepted it, to the second.
     #[serde(deserialize_with = "rfc_2822")]
     pub date_created: DateTime<Utc>,
-    /// When it left Twilio, to the second; nothing while it is queued.
+    /// When it left Twilio, to the second; `None` while it is queued.
     #[serde(default, deserialize_with = "rfc_2822_or_null")]
     pub date_sent: Option<DateTime<Utc>>,
 }
 
-/// Leaves out text and numbers.
+/// Omits text and numbers.
 impl std::fmt::Debug for ListedMessage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ListedMessage").field("sid", &self.sid).field("status", &self.status).finish_non_exhaustive()
@@ -96,7 +95,7 @@ fn is_message_sid(sid: &str) -> bool {
     digits.is_some_and(|digits| digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
 }
 
-/// What the answer to a create request says about the message.
+/// Interprets the answer to a create request.
 pub fn read_created(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> SendOutcome {
     if status.is_success() {
         return match serde_json::from_slice::<Created>(body) {
@@ -113,7 +112,7 @@ pub fn read_created(status: StatusCode, retry_after: Option<Duration>, body: &[u
     if status == StatusCode::TOO_MANY_REQUESTS || (status.is_client_error() && code == Some(TOO_MANY_REQUESTS)) {
         return SendOutcome::NotProcessed { retry_after, reason: "too many requests".to_owned() };
     }
-    // A proxy's time-out, which says nothing of what Twilio did.
+    // A proxy's timeout, which does not show what Twilio did.
     let by_proxy = code.is_none() && matches!(status.as_u16(), 408 | 499);
     if !status.is_client_error() || by_proxy {
         return SendOutcome::Unknown { reason: format!("status {status}") };
@@ -122,10 +121,10 @@ pub fn read_created(status: StatusCode, retry_after: Option<Duration>, body: &[u
     SendOutcome::Rejected { code, message, http_status: status.as_u16() }
 }
 
-/// What the answer to a list request says.
+/// Interprets the answer to a list request.
 ///
 /// # Errors
-/// When it is no list.
+/// If it is not a list.
 pub fn read_page(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Result<Page, ListError> {
     if status == StatusCode::TOO_MANY_REQUESTS {
         return Err(ListError::TooManyRequests { retry_after });
@@ -211,7 +210,7 @@ mod tests {
         assert_eq!(page.next_page_uri, None);
     }
 
-    /// It ends in logs.
+    /// The error is logged.
     #[rstest]
     #[case::for_a_date(
         r#"{"messages":[{"sid":"SM1","status":"sent","direction":"x","date_created":"call 2125551234"}]}"#

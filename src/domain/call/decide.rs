@@ -1,4 +1,4 @@
-//! The one function that every report of a call goes through.
+//! The entry point for reports of calls: every report goes through it.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -7,17 +7,16 @@ use super::state::{Call, CallStatus};
 use crate::domain::conversation::{Event, EventType, MissedCall, call_id};
 use crate::domain::phone::PhoneNumber;
 
-/// What may be reported of a call.
+/// A report of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CallInput {
     /// Twilio's first webhook, or a later one on the same path.
     Ringing(Ringing),
-    /// How the dialling ended.
+    /// The result of the dialling.
     Dialled(DialReport),
 }
 
 impl CallInput {
-    /// Twilio's id of the call.
     pub fn call_sid(&self) -> &str {
         match self {
             Self::Ringing(ringing) => &ringing.call_sid,
@@ -25,7 +24,7 @@ impl CallInput {
         }
     }
 
-    /// The business's own Twilio account that the call came in under; none: the main account.
+    /// The business's own Twilio account that received the call, or `None` for the main account.
     fn own_account(&self) -> Option<&String> {
         match self {
             Self::Ringing(ringing) => ringing.own_account.as_ref(),
@@ -33,7 +32,7 @@ impl CallInput {
         }
     }
 
-    /// Who calls, where it is said.
+    /// The caller, if reported.
     pub fn customer(&self) -> Option<&PhoneNumber> {
         match self {
             Self::Ringing(ringing) => ringing.customer.as_ref(),
@@ -45,66 +44,63 @@ impl CallInput {
 /// Twilio's webhook for an incoming call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ringing {
-    /// Twilio's id.
     pub call_sid: String,
-    /// Who calls; `None` where withheld.
+    /// The caller; `None` if the number is withheld.
     pub customer: Option<PhoneNumber>,
-    /// Which number is called.
     pub business_phone: PhoneNumber,
-    /// The terminal `CallStatus`, if the call is over already without a Dial result.
+    /// The terminal `CallStatus`, if the call has ended without a Dial result.
     pub ended_as: Option<String>,
-    /// The business's own Twilio account that the call came in under; none: the main account.
+    /// The business's own Twilio account that received the call, or `None` for the main account.
     pub own_account: Option<String>,
-    /// The edge's stamp.
+    /// When the edge received it.
     pub received_at: DateTime<Utc>,
 }
 
-/// Twilio's report of how the dialling ended.
+/// Twilio's report of the result of the dialling.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DialReport {
-    /// Twilio's id.
     pub call_sid: String,
-    /// Who called, where the report says so.
+    /// The caller, if the report contains it.
     pub customer: Option<PhoneNumber>,
-    /// Which number was called, where the report says so.
+    /// The called number, if the report contains it.
     pub business_phone: Option<PhoneNumber>,
-    /// `DialCallStatus`, or the call's own terminal status where there is none.
+    /// `DialCallStatus`, or the call's own terminal status if there is none.
     pub dial_status: String,
-    /// `DialBridged`, when present.
+    /// `DialBridged`, if present.
     pub bridged: Option<bool>,
-    /// How long the two talked, in seconds.
+    /// The length of the call in seconds, once connected.
     pub duration_seconds: Option<i32>,
-    /// The business's own Twilio account that the call came in under; none: the main account.
+    /// The business's own Twilio account that received the call, or `None` for the main account.
     pub own_account: Option<String>,
-    /// The edge's stamp.
+    /// When the edge received it.
     pub received_at: DateTime<Utc>,
 }
 
 impl DialReport {
-    /// Whether a person was reached: `completed` (or its older word `answered`), unless Twilio says that the two were
+    /// Whether a person answered: `completed` (or its older name `answered`), unless Twilio reports that the two were
     /// never connected.
     fn answered(&self) -> bool {
         matches!(self.dial_status.as_str(), "completed" | "answered") && self.bridged != Some(false)
     }
 }
 
-/// What was decided of a call.
+/// The decision on a report of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallDecision {
-    /// The call as it shall stand.
+    /// The new state of the call.
     pub call: Call,
-    /// Whether anything is to be written.
+    /// Whether there is anything to write.
     pub changed: bool,
     /// Events of the call itself.
     pub events: Vec<Event>,
-    /// The missed call, where it goes on as an input of the caller's conversation.
+    /// The missed call, if it becomes an input of the caller's conversation.
     pub missed: Option<MissedCall>,
 }
 
-/// Decides what a report means for the call.
+/// Applies a report to the call.
 ///
-/// `may_text` says whether the caller is someone who gets a text: not the business itself, not its owner. `None` is
-/// returned where the report names neither number and there is no call record yet: the input has to be retried.
+/// `may_text` says whether the caller may get a text: not the business itself, and not its owner. Returns `None` if the
+/// report contains no called number and there is no call record yet: the input must be retried.
 pub fn decide(
     business_id: &str,
     state: Option<&Call>,
@@ -169,7 +165,7 @@ fn answered(decision: &mut CallDecision, report: &DialReport) {
     emit(decision, EventType::CallAnswered);
 }
 
-/// The first word on how a call ended stands: Twilio reports the end of the whole call after that of its dialling.
+/// The first report of the end of a call counts: Twilio reports the end of the whole call after that of the dialling.
 fn missed(decision: &mut CallDecision, dial_status: &str, may_text: bool, at: DateTime<Utc>) {
     if decision.call.status != CallStatus::Ringing {
         return;

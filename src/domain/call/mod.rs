@@ -1,7 +1,7 @@
-//! The call: from ringing to its end, and whether somebody answered.
+//! The call: from ringing to its end, and whether a person answered.
 //!
-//! Pure code, like [`crate::domain::conversation`], and committed by the same [`crate::engine`]: a missed call and the
-//! conversation that it opens are one transaction.
+//! Pure code like [`crate::domain::conversation`], and committed by the same [`crate::engine`]: a missed call and the
+//! conversation that it opens are committed in one transaction.
 
 mod decide;
 mod state;

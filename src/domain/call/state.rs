@@ -7,13 +7,13 @@ use crate::domain::phone::PhoneNumber;
 use crate::text_enum;
 
 text_enum! {
-    /// Where a call stands.
+    /// The status of a call.
     pub enum CallStatus {
-        /// The owner's phone rings.
+        /// The owner's phone is ringing.
         Ringing = "ringing",
-        /// Somebody answered. Final.
+        /// A person answered. Final.
         Answered = "answered",
-        /// Nobody did. Final.
+        /// Nobody answered. Final.
         Missed = "missed",
     }
 }
@@ -23,28 +23,25 @@ text_enum! {
 pub struct Call {
     /// Derived from Twilio's id.
     pub id: Uuid,
-    /// Twilio's id.
     pub call_sid: String,
-    /// Whose number was called.
+    /// The business whose number was called.
     pub business_id: String,
     /// The conversation that the missed call opened or joined.
     pub conversation_id: Option<Uuid>,
-    /// Who called; `None` where the caller withholds the number.
+    /// The caller; `None` if the number is withheld.
     pub customer_phone: Option<PhoneNumber>,
-    /// Which number was called.
+    /// The called number.
     pub business_phone: PhoneNumber,
-    /// Where it stands.
     pub status: CallStatus,
-    /// Twilio's word for how the dialling, or the call itself, ended.
+    /// Twilio's status at the end of the dialling, or of the call itself.
     pub dial_status: Option<String>,
-    /// How long the two talked, in seconds.
+    /// The length of the call in seconds, once connected.
     pub duration_seconds: Option<i32>,
-    /// When it first rang here.
+    /// When the first report of it was received.
     pub created_at: DateTime<Utc>,
-    /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Compare-and-set: the version of the row that this was read from; 0 before the first commit.
+    /// The version of the row that this was read from, for compare-and-set. 0 before the first commit.
     pub version: i64,
-    /// The sequence of the last event emitted outside a conversation.
+    /// The sequence of the last event published outside a conversation.
     pub event_sequence: i64,
 }

@@ -1,4 +1,4 @@
-//! The rules of a call as case tables.
+//! The rules of a call, as case tables.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rstest::rstest;
@@ -124,7 +124,7 @@ fn a_report_before_its_call_is_taken_if_it_names_the_numbers_and_waits_otherwise
     assert!(decision.missed.is_some());
 }
 
-/// The edge has not had it dialled; whatever Twilio says of the call's end later, it is missed once.
+/// The edge did not dial. It counts as missed once, whatever Twilio later reports about the end of the call.
 #[rstest]
 #[case::nothing_more(None)]
 #[case::busy(Some("busy"))]

@@ -1,4 +1,4 @@
-//! The one function that every input goes through.
+//! The entry point of the rules: every input goes through it.
 
 use chrono::{DateTime, Utc};
 
@@ -7,12 +7,13 @@ use super::input::{Context, Input};
 use super::rules::{answer, delivery, emergency, inbound, missed_call, opening, ownership, window};
 use super::state::{Conversation, Status};
 
-/// Decides what follows when `input`, known by `input_id`, meets the conversation as it stands at `now`.
+/// Decides what the input `input`, with the id `input_id`, changes in the conversation at `now`.
 ///
-/// Where the customer has no open conversation, `state` is their last one that ended, or `None`: a missed call or a
-/// customer's text opens one, or the text opens the last one again. Any other input without a conversation has nothing to change, and the result is `None`.
+/// If the customer has no open conversation, `state` is their last one that ended, or `None`. A missed call or a
+/// customer's text then opens a new one, or the text reopens the last one. Any other input without a conversation
+/// changes nothing, and the result is `None`.
 ///
-/// The same arguments give the same result, ids included.
+/// The same arguments give the same result, including ids.
 pub fn decide(
     context: Context<'_>,
     state: Option<&Conversation>,

@@ -1,4 +1,4 @@
-//! What was decided: the conversation as it shall stand, what is to be written with it, and the effects.
+//! The decision: the new state of the conversation, what is written with it, and the effects.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -15,123 +15,117 @@ use crate::text_enum;
 /// The outcome of [`super::decide()`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
-    /// The conversation as it shall stand.
+    /// The new state of the conversation.
     pub conversation: Conversation,
-    /// Whether anything is to be written; where not, the effects are only hints (a timer armed again).
+    /// Whether there is anything to write. If not, the effects are only hints (a timer that is rearmed).
     pub changed: bool,
-    /// Messages that are new.
+    /// New messages.
     pub messages: Vec<NewMessage>,
-    /// Messages that have moved on.
+    /// Changes of existing messages.
     pub message_updates: Vec<MessageUpdate>,
-    /// Windows that were opened or have moved on.
+    /// Windows that were opened or changed state.
     pub windows: Vec<WindowRecord>,
-    /// What changes in the ledger of who wants no texts.
+    /// A change of the opt-out ledger.
     pub ledger: Option<LedgerChange>,
-    /// Who says that the emergencies of the conversation were none.
+    /// The person who reported that the conversation's emergencies were false alarms.
     pub false_alarm: Option<String>,
-    /// What DispatchBot made of a window, for the record.
+    /// DispatchBot's result for a window, for the record.
     pub analysis: Option<AnalysisRecord>,
-    /// Who alone saw an emergency, where the words and DispatchBot disagree.
+    /// Set if only one of the two detectors saw an emergency: the one that did.
     pub disagreement: Option<Detector>,
-    /// What follows, in order.
+    /// The effects, in order.
     pub effects: Vec<Effect>,
 }
 
-/// A change of the ledger of who wants no texts of a business.
+/// A change of a business's opt-out ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LedgerChange {
-    /// No more texts; where that is known already, it is known of a later moment now.
+    /// The customer opted out. If they are already in the ledger, `at` moves to the later time.
     Out {
-        /// How we know: `word`, `sentence`, `twilio` or `carrier`.
+        /// The source: `word`, `sentence`, `twilio` or `carrier`.
         by: String,
-        /// When the customer said so; of a carrier's refusal, when the message was made that it refused.
+        /// When the customer said so. If a carrier refused a message, when that message was created.
         at: DateTime<Utc>,
     },
-    /// Texts again.
+    /// The customer opted in again.
     In,
 }
 
 text_enum! {
-    /// Who sees an emergency in what a customer wrote.
+    /// What detected an emergency in a customer's text.
     pub enum Detector {
-        /// The rules on words.
+        /// The emergency detector's word rules.
         Words = "words",
-        /// DispatchBot.
         DispatchBot = "dispatchbot",
     }
 }
 
-/// A verdict on a customer's words, to be kept with the message.
+/// The emergency verdict on a customer's text, stored with the message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeptVerdict {
-    /// The verdict.
     pub verdict: Verdict,
-    /// Whether it is treated as an emergency: the business may take none.
+    /// Whether it is treated as an emergency. A business may not accept emergencies.
     pub accepted: bool,
 }
 
-/// What follows from a decision.
+/// An action that a decision requests.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// (Re)arm the conversation's timer.
+    /// Arm the conversation's timer, or rearm it.
     ArmTimer {
-        /// When it is due; in the past: at once.
+        /// When it is due. A time in the past means immediately.
         at: DateTime<Utc>,
     },
-    /// Ask DispatchBot what to answer to a window.
+    /// Ask DispatchBot for the answer to a window.
     Analyze {
-        /// The window.
         window_id: Uuid,
-        /// When it closed: the fallback's time limit counts from here.
+        /// When it closed. The fallback's time limit counts from here.
         closed_at: DateTime<Utc>,
-        /// How soon an answer is needed.
         priority: Priority,
     },
-    /// Send a message.
     SendSms {
-        /// Which.
         message_id: Uuid,
-        /// What it responds to happened at this time: the window's closing, the missed call.
+        /// When the event that it responds to happened: the window closed, or the call was missed.
         responds_to: DateTime<Utc>,
     },
-    /// Tell the subscribers.
+    /// Publish an event to the subscribers.
     Emit(Event),
 }
 
 text_enum! {
-    /// Which of two queues something takes, and how soon DispatchBot is to answer. The words are DispatchBot's.
+    /// Selects one of two queues, and how soon DispatchBot must answer. The words are DispatchBot's.
     pub enum Priority {
-        /// In its turn.
+        /// Handled in order.
         Normal = "normal",
-        /// At once: an emergency, and what a person wrote.
+        /// Handled immediately: an emergency, or a message written by a person.
         Urgent = "emergency",
     }
 }
 
 text_enum! {
-    /// What a message is for.
+    /// The purpose of a message.
     pub enum MessageKind {
-        /// The customer's own.
+        /// A message from the customer.
         Customer = "customer",
-        /// Tells a caller that the call was missed.
+        /// The text sent to a caller whose call was missed.
         MissedCall = "missed_call",
         /// DispatchBot's answer to a window.
         Reply = "reply",
-        /// Stands in where DispatchBot has no answer.
+        /// Sent if DispatchBot has no answer.
         Fallback = "fallback",
-        /// Stands in for it in an emergency.
+        /// Sent in an emergency if DispatchBot has no answer.
         Emergency = "emergency",
-        /// A person's own words.
+        /// Written by a person of the business.
         User = "user",
-        /// Tells a customer in danger how to get safe; beside the answer to the window.
+        /// A safety notice to a customer in danger, in addition to the answer to the window.
         Notice = "notice",
-        /// Tells the owner or a contact of an emergency; not a message of the conversation.
+        /// An emergency SMS to the owner or a contact. It is not a message of the conversation.
         Alert = "alert",
     }
 }
 
 impl MessageKind {
-    /// What a person wrote and what an emergency needs go ahead of what the AI says.
+    /// Messages written by a person and emergency messages are sent before those of the AI.
     pub fn priority(self, in_emergency: bool) -> Priority {
         match self {
             Self::User | Self::Alert | Self::Emergency => Priority::Urgent,
@@ -140,12 +134,12 @@ impl MessageKind {
         }
     }
 
-    /// Whether it answers what the customer wrote, without a person.
+    /// Whether it is an automatic answer to the customer.
     pub fn answers(self) -> bool {
         matches!(self, Self::Reply | Self::Fallback | Self::Emergency)
     }
 
-    /// Who speaks in it: every automatic text is the AI's (docs/contract.md, section 3).
+    /// The sender type. Every automatic text counts as the AI's (docs/contract.md, section 3).
     pub fn sender_type(self) -> &'static str {
         match self {
             Self::Customer => "customer",
@@ -155,43 +149,40 @@ impl MessageKind {
     }
 }
 
-/// A message to be written.
+/// A new message to be stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewMessage {
-    /// Derived.
+    /// Derived from the input, see [`derive_id`].
     pub id: Uuid,
-    /// What it is for.
     pub kind: MessageKind,
-    /// The person who wrote it, if one of ours did.
+    /// The person who wrote it, if it was not the customer or the AI.
     pub user_id: Option<String>,
-    /// Whom it goes to, where that is not the customer.
+    /// The recipient, if it is not the customer.
     pub recipient: Option<PhoneNumber>,
-    /// The text.
     pub body: String,
-    /// Attachments.
     pub media: Vec<Media>,
-    /// Twilio's id, of a customer's message.
+    /// Twilio's id, set for a customer's message.
     pub twilio_sid: Option<String>,
-    /// Where it starts.
+    /// The initial status.
     pub status: MessageStatus,
-    /// The window that a customer's message is in.
+    /// The window that a customer's message belongs to.
     pub window_id: Option<Uuid>,
-    /// The window that our message answers.
+    /// The window that an outgoing message answers.
     pub in_reply_to_window: Option<Uuid>,
-    /// What holds it back, if it is ours.
+    /// The condition for sending an outgoing message.
     pub fence: Option<Fence>,
-    /// It is not sent before this time.
+    /// The earliest time to send it.
     pub not_before: Option<DateTime<Utc>>,
-    /// What a customer's words were taken for.
+    /// The emergency verdict on a customer's message.
     pub verdict: Option<KeptVerdict>,
-    /// Its place in the conversation: the edge's stamp, or the decision's time.
+    /// The time that orders it in the conversation: the edge's timestamp, or the time of the decision.
     pub created_at: DateTime<Utc>,
-    /// Its place among equal stamps.
+    /// Orders messages with equal timestamps.
     pub stream_sequence: i64,
 }
 
 impl NewMessage {
-    /// A message of ours that waits to be sent: to the customer, at once, without a fence, unless it is said otherwise.
+    /// An outgoing message in the queue. By default it goes to the customer immediately and has no fence.
     pub(super) fn ours(id: Uuid, kind: MessageKind, body: String, now: DateTime<Utc>) -> Self {
         Self {
             id,
@@ -213,37 +204,36 @@ impl NewMessage {
     }
 }
 
-/// What a message must still meet when its turn to be sent comes.
+/// The condition that is checked when a message is claimed for sending.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fence {
-    /// The conversation's epoch must still be this one …
+    /// The conversation's epoch must still have this value …
     pub epoch: i64,
-    /// … or this time must have come.
+    /// … unless this time has been reached.
     pub exempt_at: DateTime<Utc>,
-    /// The conversation's hard epoch must still be this one, whatever the time.
+    /// The conversation's hard epoch must still have this value, at any time.
     pub hard_epoch: i64,
 }
 
-/// A message that moves on.
+/// A change of an existing message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MessageUpdate {
-    /// Which.
     pub id: Uuid,
-    /// The state that it is expected in; where another one is found, the decision is made again. `None`: where the
-    /// message is no longer queued, it is left alone.
+    /// The status that it is expected to have. If it has another one, the decision is made again. `None`: if the
+    /// message is no longer queued, it is left unchanged.
     pub expected: Option<MessageStatus>,
-    /// Where it goes.
+    /// The new status.
     pub status: MessageStatus,
-    /// Twilio's id, if it became known.
+    /// Twilio's id, if it is now known.
     pub twilio_sid: Option<String>,
-    /// Twilio's error code, if there is one.
+    /// Twilio's error code, if any.
     pub error_code: Option<i32>,
-    /// The number of segments, if it became known.
+    /// The number of segments, if it is now known.
     pub segments: Option<i32>,
 }
 
 impl MessageUpdate {
-    /// Holds back a message of ours, unless it is on its way already.
+    /// Holds back an outgoing message that is still queued.
     pub(super) fn hold_back(id: Uuid) -> Self {
         let status = MessageStatus::Superseded;
         Self { id, expected: None, status, twilio_sid: None, error_code: None, segments: None }
@@ -251,44 +241,40 @@ impl MessageUpdate {
 }
 
 text_enum! {
-    /// Where a window stands.
+    /// The state of a window.
     pub enum WindowState {
-        /// Collecting.
+        /// It collects messages.
         Open = "open",
-        /// Closed; its answer is under way.
+        /// Closed; its answer is in progress.
         Claimed = "claimed",
         /// Answered. Terminal.
         Answered = "answered",
-        /// Its answer was overtaken; the newer window answers. Terminal.
+        /// Its answer became stale; the newer window answers. Terminal.
         Superseded = "superseded",
-        /// Given to a person. Terminal.
+        /// Handed over to a person. Terminal.
         HandedOver = "handed_over",
-        /// It could not be found out whether its answer went out; a person was told. Terminal.
+        /// It is unknown whether its answer was sent; a person was notified. Terminal.
         Unknown = "unknown",
     }
 }
 
-/// A window, for the record of what became of the customer's messages.
+/// The record of a window and its state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WindowRecord {
-    /// Which.
     pub id: Uuid,
-    /// Where it stands.
     pub state: WindowState,
-    /// When it opened.
     pub opened_at: DateTime<Utc>,
-    /// Why it got there, in a word.
+    /// The reason for the state, as a keyword.
     pub reason: String,
 }
 
-/// What DispatchBot made of a window.
+/// DispatchBot's result for a window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnalysisRecord {
-    /// The window.
     pub window_id: Uuid,
-    /// What it said, or why it said nothing.
+    /// Its answer, or why it has none.
     pub said: Value,
-    /// Why it was not sent, in a word; `None` where it was.
+    /// Why the answer was not sent, as a keyword. `None` if it was sent.
     pub drop_reason: Option<String>,
 }
 
@@ -303,7 +289,7 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// Starts from the conversation as it stands; `is_new` where this very input opens it.
+    /// Starts from the current conversation. `is_new` if this input opens it.
     pub fn new(conversation: Conversation, is_new: bool, input_id: &'a str, now: DateTime<Utc>) -> Self {
         let before = (!is_new).then(|| conversation.clone());
         let decision = Decision {
@@ -321,7 +307,7 @@ impl<'a> Draft<'a> {
         Self { input_id, now, ordinal: 0, rearm: false, decision, before }
     }
 
-    /// The conversation, to be changed.
+    /// The conversation, for changes.
     pub fn state(&mut self) -> &mut Conversation {
         &mut self.decision.conversation
     }
@@ -333,60 +319,56 @@ impl<'a> Draft<'a> {
         id
     }
 
-    /// Something is to be told; gets the conversation's next sequence.
+    /// Adds an event with the conversation's next sequence number.
     pub fn emit(&mut self, event_type: EventType, data: Value) {
         self.decision.conversation.event_sequence += 1;
         let sequence = self.decision.conversation.event_sequence;
         self.decision.effects.push(Effect::Emit(Event { event_type, sequence, data }));
     }
 
-    /// Something is to be done.
     pub fn effect(&mut self, effect: Effect) {
         self.decision.effects.push(effect);
     }
 
-    /// A message is new.
     pub fn message(&mut self, message: NewMessage) {
         self.decision.messages.push(message);
     }
 
-    /// A message moves on.
     pub fn update_message(&mut self, update: MessageUpdate) {
         self.decision.message_updates.push(update);
     }
 
-    /// A window moves on.
+    /// Records the new state of a window.
     pub fn window(&mut self, id: Uuid, state: WindowState, opened_at: DateTime<Utc>, reason: &str) {
         self.decision.windows.push(WindowRecord { id, state, opened_at, reason: reason.to_owned() });
     }
 
-    /// The moment of the next look has changed, or a timer has fired too early: it is armed once all is decided.
+    /// Requests that the timer is armed at the end of the decision, because its time changed or it fired too early.
     pub fn rearm(&mut self) {
         self.rearm = true;
     }
 
-    /// The ledger changes.
     pub fn ledger(&mut self, change: LedgerChange) {
         self.decision.ledger = Some(change);
     }
 
-    /// What was taken for an emergency is none.
+    /// Records that the emergency was a false alarm.
     pub fn false_alarm(&mut self, by: &str) {
         self.decision.false_alarm = Some(by.to_owned());
     }
 
-    /// What DispatchBot said, and whether that is sent.
+    /// Records DispatchBot's answer and, if it is not sent, the reason.
     pub fn analysis(&mut self, window_id: Uuid, said: Value, drop_reason: Option<&str>) {
         let drop_reason = drop_reason.map(str::to_owned);
         self.decision.analysis = Some(AnalysisRecord { window_id, said, drop_reason });
     }
 
-    /// Only one of two sees an emergency.
+    /// Records that only one detector saw an emergency.
     pub fn disagreement(&mut self, seen_by: Detector) {
         self.decision.disagreement = Some(seen_by);
     }
 
-    /// Finishes: says whether there is anything to write.
+    /// Completes the decision: arms the timer if requested, and sets `changed`.
     pub fn finish(mut self) -> Decision {
         if self.rearm
             && let Some(at) = self.decision.conversation.next_look()

@@ -1,13 +1,13 @@
-//! Events, as the App Server and every other subscriber receives them (docs/contract.md, section 5).
+//! The events that the App Server and other subscribers receive (docs/contract.md, section 5).
 
 use serde_json::Value;
 
 use crate::text_enum;
 
 text_enum! {
-    /// The types of event that the contract names.
+    /// The types of events in the contract.
     pub enum EventType {
-        /// A call rings.
+        /// A call started to ring.
         CallReceived = "call.received",
         /// The owner picked up.
         CallAnswered = "call.answered",
@@ -23,31 +23,31 @@ text_enum! {
         UserTaken = "conversation.user_taken",
         /// A person gave the conversation back to the AI.
         Released = "conversation.released",
-        /// The conversation came to its end.
+        /// The conversation ended.
         ConversationCompleted = "conversation.completed",
         /// Something needs a person.
         NeedsAttention = "conversation.needs_attention",
-        /// The customer wants no more texts.
+        /// The customer opted out.
         OptedOut = "conversation.opted_out",
-        /// The customer wants texts again.
+        /// The customer opted in again.
         OptedIn = "conversation.opted_in",
-        /// The customer wrote.
+        /// The customer sent a message.
         MessageReceived = "message.received",
-        /// Twilio accepted a message of ours.
+        /// Twilio accepted an outgoing message.
         MessageSent = "message.sent",
-        /// A message of ours reached the customer.
+        /// An outgoing message reached the customer.
         MessageDelivered = "message.delivered",
-        /// A message of ours did not.
+        /// An outgoing message failed.
         MessageFailed = "message.failed",
-        /// An emergency was seen.
+        /// An emergency was detected.
         EmergencyDetected = "emergency.detected",
         /// The customer agreed to an appointment.
         AppointmentRequested = "appointment.requested",
-        /// Twilio says something else than before of a number of a business.
+        /// The number verification of a business's number has a new result.
         NumberVerified = "business.number_verified",
-        /// A part of the service is missing.
+        /// A part of the service is unavailable.
         ServiceDegraded = "service.degraded",
-        /// It is back.
+        /// The unavailable part works again.
         ServiceRestored = "service.restored",
     }
 }
@@ -55,10 +55,9 @@ text_enum! {
 /// An event, before its envelope.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// What happened.
     pub event_type: EventType,
-    /// Rises by one with each event of a conversation.
+    /// Increases by one with each event of a conversation.
     pub sequence: i64,
-    /// What belongs to this type of event.
+    /// The data of this type of event.
     pub data: Value,
 }

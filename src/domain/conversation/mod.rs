@@ -1,11 +1,11 @@
-//! The conversation: the rules of who says what to whom, and when.
+//! The conversation: rules that decide which messages are sent, to whom, and when.
 //!
-//! Pure code. [`decide()`] takes the conversation as it stands, one [`Input`] and the time, and returns a
-//! [`Decision`]: the conversation as it shall stand, and the effects that follow. No clock, no I/O and no
-//! randomness in here, so that a decision can be repeated, replayed and explained.
+//! Pure code. [`decide()`] takes the current conversation, one [`Input`] and the time, and returns a [`Decision`]: the
+//! new conversation and the effects. There is no clock, no I/O and no randomness here, so that a decision can be
+//! repeated, replayed and explained.
 //!
-//! Fed by [`crate::engine`], which loads the conversation, commits what was decided in one transaction, and
-//! publishes the effects.
+//! [`crate::engine`] calls it: it loads the conversation, commits the decision in one transaction, and publishes the
+//! effects.
 
 mod decide;
 mod decision;

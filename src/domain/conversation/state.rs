@@ -1,4 +1,4 @@
-//! What a conversation is: the fields the contract names, and what the rules remember beside them.
+//! The state of a conversation: the fields that the contract names, and what the rules remember.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::domain::phone::PhoneNumber;
 use crate::text_enum;
 
 text_enum! {
-    /// Where a conversation stands (docs/contract.md, section 3).
+    /// The status of a conversation (docs/contract.md, section 3).
     pub enum Status {
         /// Nobody has answered the customer yet.
         Active = "active",
@@ -18,7 +18,7 @@ text_enum! {
         AiHandling = "ai_handling",
         /// A person is answering.
         UserHandling = "user_handling",
-        /// It is over; the next message of the customer opens another one.
+        /// It has ended. The next message of the customer opens another one, or reopens it.
         Completed = "completed",
     }
 }
@@ -26,23 +26,22 @@ text_enum! {
 text_enum! {
     /// Who may speak to the customer (docs/contract.md, section 3).
     pub enum Ownership {
-        /// Nobody yet: the AI may, once the window has closed.
+        /// Nobody yet. The AI may after the window has closed.
         None = "none",
-        /// The AI.
         Ai = "ai",
-        /// A person; the AI is silent.
+        /// A person. The AI does not send.
         User = "user",
     }
 }
 
 text_enum! {
-    /// Where a message stands (docs/contract.md, section 3).
+    /// The status of a message (docs/contract.md, section 3).
     pub enum MessageStatus {
-        /// Came from the customer.
+        /// Received from the customer.
         Received = "received",
-        /// Waits to be sent.
+        /// Waiting to be sent.
         Queued = "queued",
-        /// Claimed by a worker, or at Twilio with its outcome not yet known.
+        /// Claimed by a worker, or sent to Twilio with an outcome that is not known yet.
         Sending = "sending",
         /// Accepted by Twilio.
         Sent = "sent",
@@ -50,22 +49,22 @@ text_enum! {
         Delivered = "delivered",
         /// The carrier reports that it could not be delivered. Terminal.
         Undelivered = "undelivered",
-        /// Refused by Twilio, or given up. Terminal.
+        /// Rejected by Twilio, or abandoned. Terminal.
         Failed = "failed",
-        /// Not sent: something newer made it stale.
+        /// Not sent, because something newer made it stale.
         Superseded = "superseded",
-        /// It could not be found out whether Twilio has sent it.
+        /// It is unknown whether Twilio sent it.
         Unknown = "unknown",
     }
 }
 
 impl MessageStatus {
-    /// Terminal states are sticky: no later report changes them (docs/twilio.md, section 3).
+    /// No later report changes a terminal status (docs/twilio.md, section 3).
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Delivered | Self::Undelivered | Self::Failed)
     }
 
-    /// Whether Twilio has the message, as far as is known.
+    /// Whether Twilio is known to have accepted the message.
     pub fn is_accepted(self) -> bool {
         matches!(self, Self::Sent | Self::Delivered | Self::Undelivered)
     }
@@ -76,22 +75,20 @@ impl MessageStatus {
 pub struct Conversation {
     /// Derived from the input that opened it.
     pub id: Uuid,
-    /// The business, as the App Server names it.
+    /// The business's id in the App Server.
     pub business_id: String,
-    /// The owner of the business, as the App Server names them.
+    /// The owner's id in the App Server.
     pub user_id: String,
-    /// The missed call that opened it, if one did.
+    /// The missed call that opened it, if any.
     pub call_id: Option<Uuid>,
-    /// Whom we talk to.
     pub customer_phone: PhoneNumber,
-    /// The number that the customer called or wrote to; every answer goes out from it.
+    /// The business's number that the customer used. Every answer is sent from it.
     pub business_phone: PhoneNumber,
-    /// The business's own Twilio account under which the customer last reached it; none: the main account. The main account
-    /// writes to nobody who was reached under another one.
+    /// The business's own Twilio account under which the customer last reached it, or `None` for the main account. The
+    /// main account never writes to a customer who was reached under another account.
     pub own_account: Option<String>,
-    /// Where it stands.
     pub status: Status,
-    /// Who may speak.
+    /// Who may speak to the customer.
     pub ownership: Ownership,
     /// Whether a customer message has started the AI timer.
     pub ai_timer_started: bool,
@@ -99,69 +96,64 @@ pub struct Conversation {
     pub ai_timer_started_at: Option<DateTime<Utc>>,
     /// When a person last took over.
     pub user_takeover_at: Option<DateTime<Utc>>,
-    /// Whether an emergency was seen in it.
+    /// Whether an emergency was detected in it.
     pub emergency_detected: bool,
-    /// What DispatchBot took the job to be.
+    /// The kind of job, according to DispatchBot.
     pub job_type: Option<String>,
-    /// How urgent DispatchBot took it to be: `normal`, `urgent`, `emergency`.
+    /// The urgency: `normal`, `urgent` or `emergency`.
     pub urgency_level: Option<String>,
-    /// How it ended.
     pub outcome: Option<String>,
     /// A summary for the owner.
     pub summary: Option<String>,
     /// Whether the customer has opted out of texts.
     pub opted_out: bool,
-    /// When it was opened.
     pub created_at: DateTime<Utc>,
-    /// When something last happened in it.
+    /// The time of the last activity.
     pub last_activity: DateTime<Utc>,
-    /// Compare-and-set: the version of the row that this was read from; 0 before the first commit.
+    /// The version of the row that this was read from, for compare-and-set. 0 before the first commit.
     pub version: i64,
-    /// The sequence of the last event emitted.
     pub event_sequence: i64,
-    /// Raised by everything that makes a reply stale, a customer's message among it.
+    /// Rises with everything that makes a reply stale, including a customer's message.
     pub epoch: i64,
-    /// Raised by what silences the AI whatever the time: takeover, a user's reply, an opt-out, a user's completion.
-    /// A message of a customer does not raise it.
+    /// Rises with everything that silences the AI at any time: a takeover, a user's reply, an opt-out, a completion by
+    /// a user. A customer's message does not raise it.
     pub hard_epoch: i64,
-    /// The window that collects the customer's messages now.
+    /// The open window, which collects the customer's messages.
     pub window: Option<OpenWindow>,
-    /// The window whose answer is under way.
+    /// The window whose answer is in progress.
     pub answering: Option<Answering>,
-    /// What the rules remember of the past.
     pub memory: Memory,
 }
 
-/// A window: the customer's messages that are to be answered together.
+/// An open window: the customer's messages that will be answered together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenWindow {
     /// Derived from the message that opened it.
     pub id: Uuid,
-    /// When it opened; a window that follows a superseded answer inherits that one's opening.
+    /// When it opened. A window that supersedes an answer inherits the opening time of that answer's window.
     pub opened_at: DateTime<Utc>,
-    /// The newest message in it.
+    /// The time of its newest message.
     pub last_message_at: DateTime<Utc>,
-    /// When it closes; none while a person owns the conversation.
+    /// When it closes. `None` while a person owns the conversation.
     pub deadline: Option<DateTime<Utc>>,
-    /// The window whose answer a takeover stopped, where this one holds nothing but that one's messages: should it turn
-    /// out that the answer had gone out, nothing is left to answer.
+    /// The window whose answer was stopped by a takeover, if this one contains only that window's messages. If that
+    /// answer turns out to have been sent, there is nothing left to answer.
     #[serde(default)]
     pub resumes: Option<Uuid>,
-    /// What its messages tell of an emergency, taken together.
+    /// The emergency reading of all its messages together.
     #[serde(default)]
     pub reading: Reading,
 }
 
-/// A closed window whose answer is not settled yet.
+/// A closed window whose answer does not have a final outcome yet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Answering {
-    /// The window.
     pub window_id: Uuid,
-    /// When it opened.
     pub opened_at: DateTime<Utc>,
-    /// When it was claimed.
+    /// When it was closed and claimed.
     pub closed_at: DateTime<Utc>,
-    /// From here on the answer goes out even if newer messages came, so that a steady texter is not left in silence.
+    /// From this time the answer is sent even if newer messages arrived, so that a customer who keeps writing gets an
+    /// answer.
     pub exempt_at: DateTime<Utc>,
     /// [`Conversation::epoch`] when it was claimed.
     pub epoch: i64,
@@ -170,13 +162,11 @@ pub struct Answering {
     /// As in [`OpenWindow`].
     #[serde(default)]
     pub resumes: Option<Uuid>,
-    /// The rule by which its words were taken for an emergency.
+    /// The rule that detected an emergency in its messages.
     #[serde(default)]
     pub emergency_rule: Option<String>,
-    /// How soon it is needed.
     #[serde(rename = "urgent", default = "in_its_turn")]
     pub priority: Priority,
-    /// How far the answer is.
     pub phase: Phase,
 }
 
@@ -184,75 +174,73 @@ fn in_its_turn() -> Priority {
     Priority::Normal
 }
 
-/// How far the answer to a window is.
+/// The progress of the answer to a window.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "name")]
 pub enum Phase {
-    /// DispatchBot is being asked.
+    /// Waiting for DispatchBot.
     Analyzing,
-    /// The reply waits to be sent, or is being sent.
+    /// The reply is queued or being sent.
     Replying {
-        /// The reply.
+        /// The message with the reply.
         message_id: Uuid,
     },
 }
 
-/// What the rules remember of a conversation's past.
+/// What the rules remember of a conversation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
-    /// When the AI replied, as far back as the AI_MAX guard looks.
+    /// When the AI replied, within the period of `ai_max_replies`.
     #[serde(default)]
     pub ai_replies: Vec<DateTime<Utc>>,
-    /// When the fallback text last went out.
+    /// When the fallback text was last sent.
     #[serde(default)]
     pub fallback_at: Option<DateTime<Utc>>,
-    /// When the missed-call text last went out.
+    /// When the missed-call text was last sent.
     #[serde(default)]
     pub missed_call_sms_at: Option<DateTime<Utc>>,
-    /// When the customer last said that they want texts again: a word against them that is older, and comes late, changes
-    /// nothing any more.
+    /// When the customer last opted in. An older opt-out that arrives late has no effect.
     #[serde(default)]
     pub opted_in_at: Option<DateTime<Utc>>,
-    /// When the conversation ended.
     #[serde(default)]
     pub completed_at: Option<DateTime<Utc>>,
-    /// Who is to be told next of an emergency.
+    /// The alerts in progress, if any.
     #[serde(default)]
     pub alerting: Option<Alerting>,
-    /// When the owner was last told of one.
+    /// When the owner was last alerted to an emergency.
     #[serde(default)]
     pub emergency_at: Option<DateTime<Utc>>,
-    /// When a person last said that it was none.
+    /// When a person last reported a false alarm.
     #[serde(default)]
     pub false_alarm_at: Option<DateTime<Utc>>,
-    /// The dangers to life that were told of in it.
+    /// The dangers to life reported in the current emergency.
     #[serde(default)]
     pub dangers: Vec<LifeSafety>,
-    /// When the owner was last told that the customer had not got the safety notice.
+    /// When the owner was last alerted that the customer did not get the safety notice.
     #[serde(default)]
     pub not_told_at: Option<DateTime<Utc>>,
 }
 
-/// An emergency that nobody has taken over yet.
+/// The alerts of an emergency that nobody has taken over yet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alerting {
-    /// Which of the business's numbers is next.
+    /// The index of the alert number that is next.
     pub next: usize,
-    /// When.
+    /// When the next alert is due.
     pub at: DateTime<Utc>,
-    /// What they are told.
+    /// The text of the alerts.
     pub text: String,
-    /// The alerts so far, in the order of the numbers.
+    /// The alert messages so far, in the order of the numbers.
     #[serde(default)]
     pub told: Vec<Uuid>,
-    /// Which of the numbers an alert did not reach, or may not have.
+    /// The indexes of the numbers that an alert did not reach, or may not have reached.
     #[serde(default)]
     pub unreached: Vec<usize>,
 }
 
 impl Conversation {
-    /// When the conversation has to be looked at again without anybody writing: its window is due, or somebody is to be
-    /// told of an emergency. Its one timer is armed for this moment.
+    /// When the timer must fire next: the window is due, or an alert is. The conversation's only timer is armed for
+    /// this time.
     pub fn next_look(&self) -> Option<DateTime<Utc>> {
         let window = self.window.as_ref().and_then(|window| window.deadline);
         let alert = self.memory.alerting.as_ref().map(|alerting| alerting.at);

@@ -2,7 +2,7 @@
 
 use std::ops::{BitOr, BitOrAssign};
 
-/// How many concepts there may be.
+/// The maximum number of concepts.
 pub(super) const CONCEPTS: usize = 384;
 const WORDS: usize = CONCEPTS / 64;
 

@@ -1,4 +1,4 @@
-//! The rules, compiled: names become numbers, word lists become the lexicon and the phrases.
+//! The compiled rules: names become numbers, word lists become the lexicon and the phrases.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,11 +14,11 @@ use super::{
 };
 use crate::domain::business::Trade;
 
-/// The rules that come with the program, or the mistake in them: with that, no process starts ([`super::load`]).
+/// The built-in rules, or the mistake in them: with a mistake, no process starts ([`super::load`]).
 pub(super) static COMPILED: LazyLock<Result<Book, RulesError>> = LazyLock::new(|| Book::compile(RULES, KNOWN_WORDS));
 
-/// The same for reading. A mistake in the rules is told where they are loaded; whoever reads without having loaded them, a
-/// tool, finds an empty book.
+/// The same for reading. A mistake in the rules is reported when they are loaded; a tool that reads without loading
+/// them gets an empty book.
 pub(super) static BOOK: LazyLock<&'static Book> = LazyLock::new(|| match &*COMPILED {
     Ok(book) => book,
     Err(_) => Box::leak(Box::default()),
@@ -27,7 +27,7 @@ pub(super) static BOOK: LazyLock<&'static Book> = LazyLock::new(|| match &*COMPI
 pub(super) const RULES: &str = include_str!("rules.toml");
 pub(super) const KNOWN_WORDS: &str = include_str!("known_words.toml");
 
-/// How sure a combination is; a text is an emergency from [`ENOUGH`].
+/// The weight of a combination, by how sure it is; a text is an emergency from [`ENOUGH`].
 pub(super) const SURE: i16 = 14;
 pub(super) const LIKELY: i16 = 10;
 pub(super) const HINT: i16 = 6;
@@ -37,10 +37,10 @@ pub(super) const ENOUGH: i16 = 10;
 /// The concept of a business's own phrases.
 pub(super) const OWN: u16 = 0;
 pub(super) const OWN_NAME: &str = "own_phrase";
-/// What a verdict is called that rests on no rule, but on what was learned.
+/// The rule name of a verdict that is based on no rule, but on what was learned.
 pub(super) const LEARNED: &str = "learned";
 
-/// A concept, by its number.
+/// A concept; its number is its index.
 #[derive(Debug, Clone)]
 pub(super) struct Concept {
     pub(super) name: String,
@@ -53,7 +53,7 @@ pub(super) struct Concept {
 #[derive(Debug)]
 pub(super) struct Phrase {
     pub(super) concept: u16,
-    /// The places after the first: how many words may be skipped before it, and what fits.
+    /// The places after the first: how many words may be skipped before each, and what fits.
     pub(super) rest: Vec<(u8, u16)>,
 }
 
@@ -64,11 +64,10 @@ pub(super) struct Combination {
     pub(super) weight: i16,
     pub(super) first: Vec<u16>,
     pub(super) others: Vec<(Near, Vec<u16>)>,
-    /// Whether it is made of circumstances only, so that its first has to be told as happening.
+    /// Whether it consists of circumstances only, so that its first concept must be reported as happening.
     pub(super) plain: bool,
 }
 
-/// A hazard.
 #[derive(Debug)]
 pub(super) struct Hazard {
     pub(super) id: String,
@@ -107,7 +106,7 @@ impl Book {
         Ok(book)
     }
 
-    /// A book by which no emergency would be seen is a mistake, however well-formed it is: half a file, for example.
+    /// Rules that would find no emergency are a mistake, however well-formed they are: half a file, for example.
     fn is_not_empty(&self) -> Result<(), RulesError> {
         let about_life = |danger| self.hazards.iter().any(|hazard| hazard.life_safety == Some(danger));
         let missing = if self.hazards.is_empty() {

@@ -1,4 +1,4 @@
-//! The shape of `rules.toml` and of `known_words.toml`, and every mistake that may be in them.
+//! The format of `rules.toml` and of `known_words.toml`, and every mistake that may be in them.
 
 use std::collections::BTreeMap;
 
@@ -6,20 +6,20 @@ use serde::Deserialize;
 
 use super::reading::LifeSafety;
 
-/// A mistake in the rules, with the place to look at.
+/// A mistake in the rules, with its place.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum RulesError {
-    /// Not TOML, or not of the shape described at the top of the file.
+    /// Not TOML, or not in the format described at the top of the file.
     #[error("rules: {0}")]
     Shape(String),
-    /// A name in a rule that no concept bears.
+    /// A rule names a concept that does not exist.
     #[error("{place}, field `{field}`: there is no concept called `{name}`")]
     UnknownConcept {
         /// The rule or concept.
         place: String,
         /// Its field.
         field: &'static str,
-        /// The name that is not known.
+        /// The unknown name.
         name: String,
     },
     /// A field that cannot be read.
@@ -32,7 +32,7 @@ pub enum RulesError {
         /// What is wrong with it.
         wrong: String,
     },
-    /// By these rules, no emergency, or not every danger to life, would be seen.
+    /// With these rules, no emergency, or not every danger to life, would be found.
     #[error("rules: there is {0} in them")]
     Empty(String),
     /// The learned weights are not what `scripts/train-emergencies` writes.
@@ -52,7 +52,7 @@ pub(super) struct File {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Role {
-    /// Something that is told as happening; denied, past, supposed or elsewhere it counts for nothing.
+    /// Something reported as happening; if denied, over, supposed or elsewhere, it does not count.
     #[default]
     Sign,
     /// A circumstance: who, where, when.
@@ -61,27 +61,27 @@ pub(super) enum Role {
     Cover,
     /// Denies what follows.
     Not,
-    /// Says that something cannot be done, or was not; what follows contains nothing.
+    /// Says that something cannot be done, or was not: a [`Role::Contained`] after it does not count.
     Unable,
-    /// What it stands with is over.
+    /// Says that what it reaches is over.
     Over,
-    /// What it stands with is supposed, planned or a question of price.
+    /// Says that what it reaches is supposed, planned or a question of price.
     Supposed,
-    /// What it stands with happens to somebody else.
+    /// Says that what it reaches happens to somebody else.
     Elsewhere,
-    /// A new thought begins: scopes end here.
+    /// Begins a new clause: scopes end here.
     Break,
-    /// After a comma, begins a new thought.
+    /// Begins a new clause if it follows a comma.
     Starter,
-    /// It is going on now, whatever was before.
+    /// Says that it happens now, even if it was over before.
     Now,
-    /// The same, and it goes on although something was done about it.
+    /// The same, and says that it continues although something was done about it.
     Still,
-    /// Joins what follows to what was before: no new thought begins right after it.
+    /// Joins what follows to what was before: no new clause begins right after it.
     Joins,
-    /// Adds to the weight of the text, or takes from it.
+    /// Raises or lowers the weight of the text.
     Tilt,
-    /// The same, but for nothing where the text goes on to say that it still goes on.
+    /// The same, but without effect if the text says afterwards that it continues.
     Contained,
 }
 
@@ -89,12 +89,12 @@ pub(super) enum Role {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Reach {
-    /// What follows, to the end of the thought.
+    /// What follows, to the end of the clause.
     #[default]
     Forward,
-    /// The thought it stands in, before and after.
+    /// Its clause, before and after it.
     Clause,
-    /// The sentence it stands in.
+    /// Its sentence.
     Sentence,
     /// The whole text.
     Text,
@@ -116,7 +116,7 @@ pub(super) struct ConceptData {
     pub(super) es: String,
 }
 
-/// A hazard and what tells of it.
+/// A hazard and the combinations that indicate it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HazardData {
@@ -134,7 +134,7 @@ pub(super) struct HazardData {
     pub(super) despite: Vec<String>,
 }
 
-/// All of `known_words.toml`: everyday words, so that they are not taken for misspellings of others.
+/// All of `known_words.toml`: everyday words, which must not be taken for misspellings of others.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct KnownWords {
@@ -144,7 +144,7 @@ pub(super) struct KnownWords {
     pub(super) es_lookalikes: String,
 }
 
-/// Parses a file, its error being the parser's with line and column.
+/// Parses a file; the error is the parser's, with line and column.
 pub(super) fn parse<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, RulesError> {
     toml::from_str(text).map_err(|error| RulesError::Shape(error.to_string()))
 }

@@ -1,13 +1,13 @@
-//! What the learned part looks at: words, their neighbours and parts, and the concepts of the rules.
+//! The features of the learned part: words, their neighbours and parts, and the concepts of the rules.
 
 use super::book::{Book, ENOUGH};
 use super::reading::Told;
 use super::scan::{Scan, Token, flag};
 
-/// How many places the weights have; a feature's place is its hash.
+/// How many weights there are; a feature's place is its hash.
 pub(super) const PLACES: usize = 1 << 16;
 
-/// What kind of feature it is, so that equal words in another part are another feature.
+/// The kind of a feature, so that equal words in another kind are another feature.
 mod kind {
     pub(super) const WORD: u64 = 1;
     pub(super) const PAIR: u64 = 2;
@@ -29,7 +29,7 @@ fn mix(kind: u64, a: u64, b: u64) -> u32 {
     (hash >> 40) as u32 & (PLACES as u32 - 1)
 }
 
-/// Hands each feature's place to `each`, with the words that it stands for.
+/// Calls `each` with the place of every feature and the range of words that it covers.
 pub(super) fn features(
     text: &str,
     scan: &Scan,

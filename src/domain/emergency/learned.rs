@@ -1,8 +1,9 @@
-//! The learned part: how much a text is like those that people call emergencies, by its words, their neighbours and parts,
-//! and the concepts that the rules find in it.
+//! The learned part: how similar a text is to those that people call emergencies, by its words, their neighbours and
+//! parts, and the concepts that the rules find in it.
 //!
-//! It has the last word on a single text: it takes back what the rules take for an emergency and people would not, and adds
-//! what no rule has words for. `learned.bin` is made by `scripts/train-emergencies` from the development half of the corpus.
+//! It decides last on a single text: it takes back what the rules take for an emergency and people would not, and adds
+//! emergencies for which no rule has words. `scripts/train-emergencies` makes `learned.bin` from the development half
+//! of the corpus.
 
 use super::book::{Book, ENOUGH, LEARNED, OWN_NAME};
 use super::data::RulesError;
@@ -10,25 +11,25 @@ use super::features::{PLACES, features};
 use super::reading::{Reading, Told};
 use super::scan::{Scan, Token, flag};
 
-/// The bias and what one unit of a weight is worth, each as a little-endian `f32`; then the weights as `i16`.
+/// The bias and the value of one unit of a weight, each as a little-endian `f32`; then the weights as `i16`.
 pub(super) static WEIGHTS: &[u8] = include_bytes!("learned.bin");
 const HEADER: usize = 8;
-/// A rule that was taken back still is a hint, for another text of the window to complete.
+/// A rule that was taken back is still a hint, which another text of the window may complete.
 const HINTED: i16 = ENOUGH - 1;
-/// How many words tell why.
+/// How many groups of words are given as the reason.
 const MOST_REASONS: usize = 3;
 
-/// How much the score has to be where no rule has found an emergency; where one has, and where that is about life. A rule
-/// about life is taken back only where the text is clearly none.
+/// The score needed if no rule found an emergency; `WITH_A_RULE` applies if one did, `ABOUT_LIFE` if it is about life:
+/// such a rule is taken back only if the text is clearly no emergency.
 const WITHOUT_A_RULE: f32 = 0.4;
-/// A few words alone say little ("in the basement" answers a question), and one or two are the rules' business.
+/// A few words alone say little ("in the basement" answers a question), and one or two are left to the rules.
 const FEW_WORDS: usize = 4;
 const OF_FEW_WORDS: f32 = 1.0;
 const TOO_FEW: usize = 3;
 const WITH_A_RULE: f32 = -0.2;
 const ABOUT_LIFE: f32 = -0.8;
 
-/// Whether these are weights as `scripts/train-emergencies` writes them, and not a part of them, nor nothing but zeros.
+/// Checks that these are weights as `scripts/train-emergencies` writes them: complete, and not only zeros.
 pub(super) fn check(weights: &[u8]) -> Result<(), RulesError> {
     let wrong = |what: String| Err(RulesError::Weights(what));
     let needed = HEADER + 2 * PLACES;
@@ -47,11 +48,11 @@ pub(super) fn check(weights: &[u8]) -> Result<(), RulesError> {
     Ok(())
 }
 
-/// Joins what the rules have found with what was learned.
+/// Combines what the rules found with what was learned.
 pub(super) fn judge(reading: &mut Reading, text: &str, scan: &Scan, book: &Book, trade: Option<&str>) {
     let strong = |told: &&Told| told.weight >= ENOUGH;
     if reading.told.iter().filter(strong).any(|told| told.rule == OWN_NAME) {
-        return; // the business knows its own words
+        return; // the business knows its own words best
     }
     let about_life = reading.told.iter().filter(strong).any(|told| told.life_safety.is_some());
     let by_rules = reading.weight() >= ENOUGH;
@@ -75,14 +76,14 @@ pub(super) fn judge(reading: &mut Reading, text: &str, scan: &Scan, book: &Book,
     }
 }
 
-/// The strongest is left, as a hint for another text of the window to complete.
+/// Keeps the strongest one, as a hint that another text of the window may complete.
 fn take_back(told: &mut Vec<Told>) {
     told.sort_by_key(|told| std::cmp::Reverse(told.weight));
     told.truncate(1);
     told.iter_mut().for_each(|told| told.weight = told.weight.min(HINTED));
 }
 
-/// A text as it is looked at.
+/// A text and what is known about it.
 struct Look<'a> {
     text: &'a str,
     scan: &'a Scan,
@@ -97,7 +98,8 @@ impl Look<'_> {
         features(self.text, self.scan, self.told, self.book, self.trade, self.without_muted, each);
     }
 
-    /// The higher, the more it is like an emergency. Each feature counts once, and long texts no more than short ones.
+    /// The higher, the more it resembles an emergency. Each feature counts once, and long texts count no more than
+    /// short ones.
     fn score(&self) -> f32 {
         let mut seen = [0u64; PLACES / 64];
         let (mut sum, mut count) = (0i32, 0u16);
@@ -112,7 +114,7 @@ impl Look<'_> {
         header(0) + header(4) * sum as f32 / f32::from(count.max(1)).sqrt()
     }
 
-    /// The words that weigh most, with their neighbours where these weigh as well.
+    /// The words with the highest weights, with their neighbours if these have high weights as well.
     fn reasons(&self) -> Vec<String> {
         let mut weights = vec![0i32; self.scan.tokens.len()];
         self.features(|place, first, end| {

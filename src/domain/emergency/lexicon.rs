@@ -1,23 +1,23 @@
-//! Every word the rules know, and what each may stand for: one look-up a word.
+//! Every word that the rules know, and what it may mean: one look-up per word.
 //!
-//! A word that is not known is tried as a longer form of a stem, then as a known word with one slip of the thumb.
+//! An unknown word is tried as a longer form of a stem, then as a known word with one typing error.
 
 use rustc_hash::FxHashMap;
 
 use super::{spelling::Spelling, text::Folded};
 
-/// What a word stands for.
+/// What a word means.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Entry {
     singles: (u32, u32),
     atoms: (u32, u32),
     starts: (u32, u32),
-    /// One of 128 bits for each of its atoms: tells quickly what it does not fit.
+    /// One of 128 bits for each of its atoms: quickly excludes what it does not fit.
     signature: u128,
     pub(super) language: WordLanguage,
 }
 
-/// Which language a word gives away.
+/// The language that a word indicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum WordLanguage {
     /// Both, or none.
@@ -27,7 +27,7 @@ pub(super) enum WordLanguage {
     Spanish,
 }
 
-/// What the compiler of the rules says about a word.
+/// What the compiled rules say about a word.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Meaning {
     pub(super) singles: Vec<u16>,
@@ -35,7 +35,7 @@ pub(super) struct Meaning {
     pub(super) starts: Vec<Start>,
 }
 
-/// The beginning of a phrase: which, and what has to follow.
+/// The beginning of a phrase: its number, and what must follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Start {
     pub(super) phrase: u32,
@@ -50,10 +50,10 @@ pub(super) fn bit(atom: u16) -> u128 {
     1 << (atom % 128)
 }
 
-/// The number of an entry. The first one is that of the words nobody knows.
+/// The number of an entry. The first entry is the one of unknown words.
 pub(super) type EntryId = u32;
 
-/// The words.
+/// All words.
 #[derive(Debug, Default)]
 pub(super) struct Lexicon {
     words: FxHashMap<u64, EntryId>,
@@ -74,7 +74,7 @@ impl Lexicon {
         Self { entries: vec![Entry::default()], ..Self::default() }
     }
 
-    /// Adds a word; `fuzzy` if a misspelling of it is still it.
+    /// Adds a word; `fuzzy` if its misspellings count as well.
     pub(super) fn add_word(&mut self, word: &str, meaning: Meaning, language: WordLanguage, fuzzy: bool) {
         let folded = Folded::of(word.as_bytes());
         let entry = self.entry(meaning, language);
@@ -105,7 +105,7 @@ impl Lexicon {
         (self.entries.len() - 1) as EntryId
     }
 
-    /// Finds a word, and the key it is known by.
+    /// Finds a word, and the key under which it is known.
     #[inline]
     pub(super) fn find(&self, word: &Folded) -> (EntryId, u64) {
         let key = word.key();
@@ -146,7 +146,7 @@ impl Lexicon {
         self.entries.get(entry as usize).map_or(WordLanguage::Either, |entry| entry.language)
     }
 
-    /// The concepts the word is a word of.
+    /// The concepts that list the word.
     #[inline]
     pub(super) fn singles(&self, entry: EntryId) -> &[u16] {
         self.slice(&self.singles, entry, |entry| entry.singles)
@@ -182,7 +182,7 @@ fn pooled<T>(pool: &mut Vec<T>, some: Vec<T>) -> (u32, u32) {
     (start, pool.len() as u32)
 }
 
-/// Which kind of number it is: a winter's, a summer's, a clock's.
+/// The kind of a number: for example cold, mild or hot degrees, or a time of day.
 fn number(bytes: &[u8], minus: bool) -> usize {
     let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
     let (digits, unit) = bytes.split_at(digits);

@@ -1,18 +1,19 @@
-//! Whether a text tells of an emergency: known at once, here, without asking anybody.
+//! Detects emergencies in a text: at once, in this process, without asking any service.
 //!
-//! Fed by the webhook pipeline, before any rule of the conversation sees the text; its verdict travels with the message.
-//! It works on concepts, not on sentences: word lists in `rules.toml` name what may be told of ("water", "everywhere",
-//! "not any more"), hazards combine them, and cancellers take back what is denied, over, supposed, somebody else's or the
-//! name of a product, each as far as its thought reaches. The word emergency alone is none: many a customer asks for an
-//! "emergency plumber".
+//! The webhook pipeline calls it before any rule of the conversation sees the text; its verdict is kept with the
+//! message. It works on concepts, not on sentences: word lists in `rules.toml` name what a text may mention ("water",
+//! "everywhere", "not any more"), hazards combine them, and cancellers take back what is denied, over, supposed,
+//! somebody else's or the name of a product, each within its scope. The word "emergency" alone does not count: many
+//! customers ask for an "emergency plumber".
 //!
-//! Guarantees: no text makes it panic; its time grows with the text's length; it keeps no state.
+//! Guarantees: no text makes it panic; its time grows linearly with the text's length; it keeps no state.
 //!
 //! # Layout
 //!
-//! `text` cuts and folds words → `lexicon` (with `spelling`) looks each up → `scan` finds phrases, `scopes` what takes them back → `weigh`
-//! completes combinations → `reading` gives the verdict, also over several messages. `book` (with `words`) compiles `rules.toml` (shape in
-//! `data`, notation in `notation`) once; `own` holds a business's own phrases.
+//! `text` cuts and folds words → `lexicon` (with `spelling`) looks up each one → `scan` finds phrases, `scopes` what
+//! takes them back → `weigh` completes combinations → `reading` gives the verdict, also over several messages. `book`
+//! (with `words`) compiles `rules.toml` (format in `data`, notation in `notation`) once; `own` holds a business's own
+//! phrases.
 
 mod bits;
 mod book;
@@ -39,7 +40,7 @@ pub use own::OwnPhrases;
 pub use reading::{Language, LifeSafety, Reading, Reason, Verdict};
 pub use settings::Settings;
 
-/// Reads a text alone. The trade, by its slug, says what "the unit" or "the door" may be.
+/// Reads a single text. The trade, by its slug, decides what "the unit" or "the door" may be.
 pub fn read(text: &str, trade: Option<&str>, own: &OwnPhrases) -> Reading {
     let book = *book::BOOK;
     let scan = look_through(text, book, trade, own);
@@ -56,16 +57,16 @@ fn look_through(text: &str, book: &book::Book, trade: Option<&str>, own: &OwnPhr
     scan
 }
 
-/// The rules are there, whole and compiled: nothing else gives this, and no edge or worker is put together without it.
+/// Proof that the rules are complete and compiled: only [`load`] returns it, and no edge or worker starts without it.
 #[derive(Debug, Clone, Copy)]
 #[must_use]
 pub struct Loaded(());
 
-/// Compiles the rules that come with the program, ahead of the first text, and looks at the learned weights.
+/// Compiles the built-in rules before the first text arrives, and checks the learned weights.
 ///
 /// # Errors
-/// Where there is a mistake in either, or nothing in them. A service that would go on without them would take every emergency
-/// for an ordinary text, and nobody would notice.
+/// When there is a mistake in either, or one of them is empty. A service without them would take every emergency for an
+/// ordinary text, and nobody would notice.
 pub fn load() -> Result<Loaded, RulesError> {
     if crate::failpoint::is_set("no_emergency_rules") {
         check("", book::KNOWN_WORDS, learned::WEIGHTS)?;
@@ -75,21 +76,21 @@ pub fn load() -> Result<Loaded, RulesError> {
     Ok(Loaded(()))
 }
 
-/// Whether these could be the rules, the known words and the learned weights of a service.
+/// Checks that these could be the rules, the known words and the learned weights of a service.
 ///
 /// # Errors
-/// What is wrong with the first of them that cannot.
+/// The first mistake found.
 pub fn check(rules: &str, known_words: &str, weights: &[u8]) -> Result<(), RulesError> {
     book::Book::compile(rules, known_words)?;
     learned::check(weights)
 }
 
-/// The names of all rules, as they are shown to owners and counted.
+/// The names of all rules, as shown to owners and counted in metrics.
 pub fn rules() -> impl Iterator<Item = &'static str> {
     book::BOOK.hazards.iter().map(|hazard| hazard.id.as_str()).chain([book::LEARNED])
 }
 
-/// The places of a text's features, each once: what `scripts/train-emergencies` learns from.
+/// The places of a text's features, each once: the input of `scripts/train-emergencies`.
 pub fn features(text: &str, trade: Option<&str>) -> Vec<u32> {
     let book = *book::BOOK;
     let scan = look_through(text, book, trade, &OwnPhrases::default());

@@ -3,27 +3,27 @@
 
 use super::data::RulesError;
 
-/// One place in a phrase: any of some words.
+/// One place in a phrase, with the words that fit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Slot {
     /// The words and stems that fit here.
     pub(super) any: Vec<Pattern>,
-    /// How many other words may stand before it.
+    /// How many other words may come before it.
     pub(super) skip: u8,
 }
 
-/// A word, the beginning of one, or the single words of a concept.
+/// A word, a stem, or the single words of a concept.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Pattern {
     /// Exactly this word.
     Word(String),
-    /// Every word that begins so.
+    /// Every word that begins with this.
     Stem(String),
     /// Every single word of a concept.
     Concept(String),
 }
 
-/// The phrases of a list whose entries stand between commas or line ends. `(so)` may be left out.
+/// The phrases of a list whose entries are separated by commas or line ends. `(so)` may be left out.
 pub(super) fn phrases(list: &str) -> Result<Vec<Vec<Slot>>, String> {
     list.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty()).map(variants).try_fold(
         Vec::new(),
@@ -84,16 +84,16 @@ fn patterns(part: &str, entry: &str) -> Result<Vec<Pattern>, String> {
         .collect()
 }
 
-/// How near one part of a combination has to be to its first.
+/// How near one part of a combination must be to its first part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Near {
     /// `~`: within a few words.
     Close,
-    /// `+`: in the same sentence, or not far off.
+    /// `+`: in the same sentence, or nearby.
     Sentence,
     /// `&`: anywhere in the text.
     Text,
-    /// `!`: must not be in the same sentence or not far off.
+    /// `!`: must not be in the same sentence or nearby.
     Absent,
     /// `!~`: must not be within a few words.
     AbsentClose,
@@ -102,7 +102,7 @@ pub(super) enum Near {
 }
 
 impl Near {
-    /// Whether it says what must not be there.
+    /// Whether the part must be absent.
     pub(super) fn is_absence(self) -> bool {
         matches!(self, Self::Absent | Self::AbsentClose | Self::Nowhere)
     }
@@ -111,7 +111,7 @@ impl Near {
 /// A combination: the first concept, and the others with their nearness. Each is a choice of names.
 pub(super) type Combination = (Vec<String>, Vec<(Near, Vec<String>)>);
 
-/// Reads a combination.
+/// Parses a combination.
 pub(super) fn combination(written: &str, place: &str, field: &'static str) -> Result<Combination, RulesError> {
     let wrong = |wrong: String| RulesError::Field { place: place.to_owned(), field, wrong };
     let mut groups: Vec<(Option<Near>, Vec<String>)> = Vec::new();

@@ -1,4 +1,4 @@
-//! A business's own phrases, folded once and then looked for in every text.
+//! A business's own phrases, folded once and then searched for in every text.
 
 use rustc_hash::FxHashMap;
 
@@ -11,11 +11,11 @@ pub struct OwnPhrases {
     muted: Phrases,
 }
 
-/// Phrases by their first word, each as the keys of its words.
+/// Phrases by the key of their first word, each as the keys of its words.
 type Phrases = FxHashMap<u64, Vec<Box<[u64]>>>;
 
 impl OwnPhrases {
-    /// Folds the phrases as texts are folded. An empty one is left out.
+    /// Folds the phrases in the same way as texts. An empty one is left out.
     pub fn new<A: AsRef<str>, M: AsRef<str>>(
         added: impl IntoIterator<Item = A>,
         muted: impl IntoIterator<Item = M>,
@@ -28,12 +28,12 @@ impl OwnPhrases {
         self.added.is_empty() && self.muted.is_empty()
     }
 
-    /// How many words the longest added phrase has that begins here.
+    /// The length in words of the longest added phrase that begins here.
     pub(super) fn added_at(&self, keys: impl Iterator<Item = u64> + Clone) -> usize {
         longest(&self.added, keys)
     }
 
-    /// How many words the longest muted phrase has that begins here.
+    /// The length in words of the longest muted phrase that begins here.
     pub(super) fn muted_at(&self, keys: impl Iterator<Item = u64> + Clone) -> usize {
         longest(&self.muted, keys)
     }

@@ -1,4 +1,4 @@
-//! What a text tells, small enough to be kept with the message, and what several texts tell together.
+//! What a text says, small enough to be kept with the message, and what several texts say together.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -9,7 +9,7 @@ use super::{
 use crate::text_enum;
 
 text_enum! {
-    /// Dangers where the customer is told at once how to get safe.
+    /// Dangers in which the customer gets safety instructions at once.
     pub enum LifeSafety {
         /// A smell or leak of gas.
         Gas = "gas",
@@ -21,30 +21,30 @@ text_enum! {
 }
 
 text_enum! {
-    /// The language a text is written in, by its ISO 639-1 code.
+    /// The language of a text, by its ISO 639-1 code.
     pub enum Language {
-        /// English, and what cannot be told.
+        /// English, and texts whose language is unknown.
         En = "en",
         /// Spanish.
         Es = "es",
     }
 }
 
-/// A rule that was met, and the words that met it as the customer wrote them.
+/// A rule that matched, and the matching words as the customer wrote them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
-    /// The rule, by its name.
+    /// The name of the rule.
     pub rule: String,
     /// The words.
     pub words: Vec<String>,
 }
 
-/// An emergency, and why we think so.
+/// An emergency, with its reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// The strongest rule, by its name.
+    /// The name of the strongest rule.
     pub rule: String,
-    /// All rules that were met, the strongest first.
+    /// All rules that matched, the strongest first.
     pub reasons: Vec<Reason>,
     /// The danger to life, if there is one.
     pub life_safety: Option<LifeSafety>,
@@ -52,7 +52,7 @@ pub struct Verdict {
     pub language: Language,
 }
 
-/// A rule that was met and how much it weighs in its text.
+/// A rule that matched, and its weight in the text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Told {
     pub(super) rule: String,
@@ -62,7 +62,7 @@ pub(super) struct Told {
     pub(super) life_safety: Option<LifeSafety>,
 }
 
-/// A concept that was seen and may yet become part of something.
+/// A concept that was found and may become part of a combination later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Fragment {
     #[serde(serialize_with = "named", deserialize_with = "numbered")]
@@ -70,7 +70,7 @@ pub(super) struct Fragment {
     pub(super) words: Box<str>,
 }
 
-/// What a text tells, or several of one conversation window together.
+/// What a text says, or several texts of one window together.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Reading {
     pub(super) told: Vec<Told>,
@@ -81,12 +81,12 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// The emergency it tells of, if it does.
+    /// The emergency in what was read, if there is one.
     pub fn verdict(&self) -> Option<Verdict> {
         let mut told: Vec<&Told> = self.told.iter().collect();
         told.sort_by_key(|told| std::cmp::Reverse(told.weight));
         let strongest = told.first()?;
-        // Two hints of different kinds are more than one.
+        // Two hints of different kinds count more than one.
         let more = told.get(1).map_or(0, |second| second.weight / 2);
         if strongest.weight.saturating_add(more) < ENOUGH {
             return None;
@@ -99,7 +99,7 @@ impl Reading {
         })
     }
 
-    /// How much the strongest rule weighs, with half of the next.
+    /// The weight of the strongest rule, plus half of the next one's.
     pub(super) fn weight(&self) -> i16 {
         let mut weights: Vec<i16> = self.told.iter().map(|told| told.weight).collect();
         weights.sort_unstable_by(|a, b| b.cmp(a));
@@ -111,7 +111,8 @@ impl Reading {
         if self.spanish > self.english { Language::Es } else { Language::En }
     }
 
-    /// This text after earlier ones of the same window: what was told stays told, and what was begun may be completed.
+    /// This text after earlier ones of the same window: rules that matched are kept, and incomplete combinations may be
+    /// completed.
     #[must_use]
     pub fn after(&self, earlier: &Self) -> Self {
         let mut told: Vec<Told> = Vec::new();
@@ -140,10 +141,10 @@ impl Reading {
     }
 }
 
-/// A window's fragments do not grow without end.
+/// The most fragments that a window keeps.
 const MOST_FRAGMENTS: usize = 32;
 
-/// Names outlive a change of the rules, numbers do not.
+/// Stored by name: unlike numbers, names survive a change of the rules.
 fn named<S: Serializer>(concept: &u16, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(BOOK.concepts.get(usize::from(*concept)).map_or("", |concept| &concept.name))
 }

@@ -1,4 +1,4 @@
-//! Finds the concepts in a text, single words and phrases.
+//! Finds the concepts in a text, from single words and from phrases.
 
 use super::{
     bits::Bits,
@@ -9,22 +9,22 @@ use super::{
     text::{self, Gap, Place},
 };
 
-/// What may be said of a word.
+/// What was found out about a word.
 pub(super) mod flag {
     pub(crate) const DENIED: u16 = 1;
     pub(crate) const OVER: u16 = 2;
     pub(crate) const SUPPOSED: u16 = 4;
     pub(crate) const ELSEWHERE: u16 = 8;
     pub(crate) const NOW: u16 = 16;
-    /// Begins a new thought.
+    /// Begins a new clause.
     pub(crate) const BREAK: u16 = 64;
     /// Covered by a muted phrase of the business.
     pub(crate) const MUTED: u16 = 128;
-    /// It is said not to be so, or not to be possible.
+    /// After a statement that something cannot be done, or was not.
     pub(crate) const UNABLE: u16 = 512;
-    /// It goes on although something was done about it.
+    /// Continues although something was done about it.
     pub(crate) const STILL: u16 = 1024;
-    /// What follows is what is supposed.
+    /// What follows is the supposition: no new clause begins right after it.
     pub(crate) const SUPPOSES: u16 = 256;
 }
 
@@ -35,25 +35,25 @@ pub(super) struct Token {
     pub(super) key: u64,
     pub(super) entry: EntryId,
     pub(super) flags: u16,
-    /// How many words the product or idiom has that covers this one.
+    /// The number of words in the product or idiom that covers this one.
     pub(super) cover: u8,
-    /// How many words the longest phrase has that takes this one in; a shorter canceller is no canceller by itself.
+    /// The number of words in the longest phrase that includes this one; a shorter canceller does not count by itself.
     pub(super) phrase: u8,
-    /// The same of the phrases of cancellers alone.
+    /// The same, for the phrases of cancellers only.
     pub(super) canceller: u8,
     pub(super) clause: u32,
     pub(super) sentence: u32,
 }
 
-/// A concept in the text.
+/// A concept at its place in the text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Hit {
     pub(super) concept: u16,
     pub(super) first: u32,
-    /// Which of the words from the first on are its own.
+    /// Which words belong to it: one bit for each, counted from the first.
     pub(super) words: u32,
     pub(super) alive: bool,
-    /// Neither over nor supposed nor elsewhere, which a mere circumstance may well be.
+    /// Neither over, supposed nor elsewhere; a circumstance may count without this.
     pub(super) told: bool,
     pub(super) muted: bool,
 }
@@ -73,7 +73,7 @@ impl Hit {
     }
 }
 
-/// A text, looked through.
+/// A scanned text.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     pub(super) tokens: Vec<Token>,
@@ -143,7 +143,7 @@ impl Scan {
             let starts = book.lexicon.starts(entry);
             let next = if starts.is_empty() { [0; 8] } else { together(signatures.get(at + 1..).unwrap_or_default()) };
             for start in starts {
-                // Most phrases are ruled out here, by what the next words are not.
+                // Most phrases are ruled out here, because the next words do not fit.
                 let may_follow = next.get(usize::from(start.skip)).copied().unwrap_or(u128::MAX);
                 if may_follow & bit(start.second) != 0
                     && let Some(phrase) = book.phrases.get(start.phrase as usize)
@@ -160,7 +160,7 @@ impl Scan {
         }
     }
 
-    /// The words of the rest of a phrase, from `at` on.
+    /// Matches the rest of a phrase from `at` on; returns its words.
     fn fits(&self, book: &Book, rest: &[(u8, u16)], at: usize, offset: u32, words: u32) -> Option<u32> {
         let Some(((skip, atom), rest)) = rest.split_first() else {
             return Some(words);
@@ -195,19 +195,19 @@ impl Scan {
         }
     }
 
-    /// Whether any word stands for a concept, or only the trade does.
+    /// Whether a word of the text stands for the concept, and not only the trade.
     pub(super) fn told_by_words(&self, concept: u16) -> bool {
         self.hits.iter().any(|hit| hit.concept == concept)
     }
 
-    /// Whether the text says after a hit that it still goes on.
+    /// Whether the text says after a hit that it still continues.
     pub(super) fn goes_on_after(&self, hit: Hit) -> bool {
         let clause = self.tokens[hit.first as usize].clause as usize;
         self.clause_flags.iter().skip(clause).any(|flags| flags & flag::STILL != 0)
     }
 }
 
-/// What the next words together fit: one, two, three and so on.
+/// What the next words together fit: the first, the first two, the first three and so on.
 #[inline]
 fn together(next: &[u128]) -> [u128; 8] {
     let mut all = 0;

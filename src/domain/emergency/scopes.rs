@@ -1,4 +1,4 @@
-//! What takes a concept back: how far each denial, past, supposition or elsewhere reaches, and which concepts are left.
+//! What takes a concept back: how far cancellers (denied, over, supposed, elsewhere) reach, and which concepts remain.
 
 use super::{
     book::Book,
@@ -11,7 +11,7 @@ use super::{
 const DENIAL: usize = 5;
 
 impl Scan {
-    /// Products and idioms cover their words; phrases take in the cancellers that are part of them.
+    /// Products and idioms cover their words; phrases include the cancellers that are part of them.
     pub(super) fn cover(&mut self, book: &Book) {
         for hit in &self.hits {
             let long = hit.words.count_ones();
@@ -37,7 +37,7 @@ impl Scan {
         hit.tokens().any(|at| self.tokens[at].cover >= long.max(1) && self.tokens[at].cover > 0)
     }
 
-    /// Whether a canceller is but a part of a longer phrase. "Still leaking" says "still" for all that, "never again" does
+    /// Whether a canceller is only a part of a longer phrase. "Still leaking" does say "still", but "never again" does
     /// not say "again".
     fn taken(&self, hit: Hit, role: Role) -> bool {
         let token = self.tokens[hit.first as usize];
@@ -45,7 +45,7 @@ impl Scan {
         hit.words.count_ones() < u32::from(by)
     }
 
-    /// Parts the text into sentences and these into thoughts.
+    /// Splits the text into sentences and these into clauses.
     pub(super) fn part(&mut self, book: &Book) {
         for at in 0..self.hits.len() {
             let hit = self.hits[at];
@@ -57,7 +57,7 @@ impl Scan {
         for at in 0..self.hits.len() {
             let hit = self.hits[at];
             let first = hit.first as usize;
-            // "If there is a leak": the thought is the supposition itself.
+            // "If there is a leak": the clause is the supposition itself.
             if first > 0 && self.tokens[first - 1].flags & flag::SUPPOSES != 0 {
                 continue;
             }
@@ -115,7 +115,7 @@ impl Scan {
         }
     }
 
-    /// Over the next few words of the thought.
+    /// Flags the next few words of the clause.
     fn reach_over(&mut self, from: usize, said: u16) {
         let clause = from.checked_sub(1).and_then(|at| self.tokens.get(at)).map(|token| token.clause);
         for at in from..(from + DENIAL).min(self.tokens.len()) {

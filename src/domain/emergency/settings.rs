@@ -1,20 +1,20 @@
-//! What a business says of emergencies: whether it takes them, and which phrases of its own count or do not.
+//! A business's settings for emergencies: whether it takes them, and which of its own phrases count or do not.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::OwnPhrases;
 
-/// More phrases than anybody needs.
+/// The most phrases in a list: more than anybody needs.
 const MOST_PHRASES: usize = 200;
-/// A phrase is a few words.
+/// The longest phrase, in characters: a phrase is a few words.
 const LONGEST_PHRASE: usize = 100;
 
-/// What a business says of emergencies, as it writes it into its `user_settings`.
+/// A business's settings for emergencies, as written in its `user_settings`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Whether it takes emergencies. Where not, one is an ordinary text, unless it is about life.
+    /// Whether it takes emergencies. If not, an emergency is an ordinary text, unless it is about life.
     #[serde(default = "yes")]
     pub accepted: bool,
     #[serde(default)]
@@ -34,10 +34,11 @@ fn yes() -> bool {
 }
 
 impl Settings {
-    /// The `emergencies` of a business's settings: `{"accepted": true, "added": ["pump is off"], "muted": ["flood lights"]}`.
+    /// The `emergencies` of a business's settings, for example
+    /// `{"accepted": true, "added": ["pump is off"], "muted": ["flood lights"]}`.
     ///
     /// # Errors
-    /// What is wrong with them, in words; none at all mean that emergencies are taken.
+    /// What is wrong with them, in words. Missing settings are no error: emergencies are taken.
     pub fn of_settings(settings: &Value) -> Result<Self, String> {
         let written = match settings.get("emergencies") {
             None | Some(Value::Null) => return Ok(Self::default()),
@@ -58,7 +59,7 @@ impl Settings {
         Ok(written)
     }
 
-    /// Its own phrases, folded as texts are.
+    /// Its own phrases, folded in the same way as texts.
     pub fn phrases(&self) -> OwnPhrases {
         OwnPhrases::new(&self.added, &self.muted)
     }

@@ -1,16 +1,16 @@
-//! Known words with one slip: a letter left out, doubled, swapped with its neighbour or mistaken for another.
+//! Known words with one typing error: a letter left out, added, swapped with its neighbour or replaced by another.
 //!
-//! Each word is filed under itself and under itself less each of its letters. A misspelling meets it there, itself or less
-//! one of its own letters; whether they really are one slip apart is then checked.
+//! Each word is filed under itself and under itself without each of its letters. A misspelling is looked up in the same
+//! way, as it is and without each of its own letters; then it is checked that the two differ by one error.
 
 use rustc_hash::FxHashMap;
 
 use super::text::Folded;
 
-/// A word of fewer letters is too near to others.
+/// A word with fewer letters is too similar to others.
 const SHORTEST: usize = 5;
 
-/// The words whose misspellings are known.
+/// The words whose misspellings are recognized.
 #[derive(Debug, Default)]
 pub(super) struct Spelling {
     filed: FxHashMap<u64, Vec<u32>>,
@@ -33,14 +33,14 @@ impl Spelling {
         }
     }
 
-    /// The entry of the first known word that is one slip away.
+    /// The entry of the first known word that differs by one error.
     pub(super) fn find(&self, typed: &[u8]) -> Option<u32> {
         if typed.len() < SHORTEST || !typed.iter().all(u8::is_ascii_lowercase) {
             return None;
         }
         filed_under(typed).filter_map(|key| self.filed.get(&key)).flatten().find_map(|number| {
             let (word, entry) = self.words.get(*number as usize)?;
-            // Nobody misses the first letter, and "light" is no "fight".
+            // The first letter must agree: it is hardly ever mistyped, and "light" is not "fight".
             (word.first() == typed.first() && one_slip(typed, word)).then_some(*entry)
         })
     }

@@ -1,17 +1,17 @@
 //! Cuts a text into folded words, in one pass and without an allocation per word.
 //!
-//! Folding undoes what a phone's keyboard, autocorrect and shouting add: case, diacritics, full-width and zero-width
-//! characters, curly quotes and apostrophes ("don’t" is "dont"). The words stay slices of the text as it was written.
+//! Folding undoes what keyboards, autocorrect and capital letters add: case, diacritics, full-width and zero-width
+//! characters, curly quotes and apostrophes ("don’t" is "dont"). Places refer to the original text.
 
 use unicode_normalization::char::{decompose_compatible, is_combining_mark};
 
-/// How much of a word is looked at; what is longer is no word.
+/// How many bytes of a word are kept; the rest is ignored.
 const LONGEST: usize = 32;
 
-/// What stands between a word and the one before it.
+/// What separates a word from the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) enum Gap {
-    /// A space, a hyphen, nothing of weight.
+    /// A space, a hyphen, or another weak separator.
     #[default]
     Space,
     /// A comma, a colon, a bracket, a dash.
@@ -22,16 +22,16 @@ pub(super) enum Gap {
     Question,
 }
 
-/// A word, folded, in a buffer that lives as long as it is looked at.
+/// A folded word, in a fixed buffer.
 pub(super) struct Folded {
     bytes: [u8; LONGEST],
     len: usize,
     run: u8,
-    /// Whether a letter stands three times or more in a row.
+    /// Whether a letter occurs three times or more in a row.
     pub(super) stretched: bool,
-    /// Whether a currency sign stands before it.
+    /// Whether a currency sign precedes it.
     pub(super) money: bool,
-    /// Whether a minus sign stands before it.
+    /// Whether a minus sign precedes it.
     pub(super) minus: bool,
 }
 
@@ -66,20 +66,20 @@ impl Folded {
         &self.bytes[..self.len]
     }
 
-    /// A number that stands for the word. Two words of eight bytes or fewer never share one.
+    /// A hash of the word. Two words of eight bytes or fewer never share one.
     #[inline]
     pub(super) fn key(&self) -> u64 {
         key_of(&self.bytes, self.len)
     }
 
-    /// The key it would have with something after it.
+    /// The key of the word with an ending added.
     pub(super) fn with(&self, ending: &[u8]) -> u64 {
         let mut whole = Self::of(self.bytes());
         whole.extend(ending);
         whole.key()
     }
 
-    /// The keys of its beginnings, from the longest to those of three bytes.
+    /// The keys of its shorter beginnings, from the longest to those of three bytes.
     pub(super) fn beginnings(&self) -> impl Iterator<Item = u64> + '_ {
         (3..self.len).rev().map(|len| {
             let mut bytes = [0; LONGEST];
@@ -88,7 +88,7 @@ impl Folded {
         })
     }
 
-    /// The word with each run of a letter cut down to `keep` where it is longer than two.
+    /// The word with each run of more than two equal letters cut down to `keep`.
     pub(super) fn shrunk(&self, keep: usize) -> Self {
         let mut shrunk = Self::EMPTY;
         for same in self.bytes().chunk_by(|a, b| a == b) {
@@ -112,7 +112,7 @@ fn key_of(bytes: &[u8; LONGEST], len: usize) -> u64 {
     key ^ (key >> 29)
 }
 
-/// Where a word stands in the text, in bytes, and what stands before it.
+/// The position of a word in the text, in bytes, and what precedes it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) start: u32,
@@ -120,7 +120,7 @@ pub(super) struct Place {
     pub(super) gap: Gap,
 }
 
-/// Hands each word to `each`; returns what stands after the last.
+/// Calls `each` for every word; returns what follows the last one.
 pub(super) fn words(text: &str, mut each: impl FnMut(&Folded, Place)) -> Gap {
     let mut cutter = Cutter { word: Folded::EMPTY, start: 0, end: 0, gap: Gap::Stop, money: false, minus: false };
     let bytes = text.as_bytes();
@@ -258,7 +258,7 @@ impl Cutter {
                     lower.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| self.letter(byte, at, end));
                 }
             } else {
-                // A sign of its own, an emoji for the most part: a word by itself.
+                // A symbol, usually an emoji: a word by itself.
                 self.flush(each);
                 part.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| self.letter(byte, at, end));
                 self.flush(each);

@@ -1,4 +1,4 @@
-//! Weighs what was found: which combinations are complete, and how much the text's tone adds or takes away.
+//! Weighs what was found: which combinations are complete, and how much the text's tone adds or subtracts.
 
 use super::{
     book::{Book, Combination, HINT},
@@ -8,13 +8,13 @@ use super::{
     scan::{Hit, Scan},
 };
 
-/// `~` reaches over so many words, `+` over so many where a sentence ends between.
+/// `~` reaches over this many words, `+` over this many across the end of a sentence.
 const CLOSE: u32 = 7;
 const SENTENCE: u32 = 9;
-/// `!~` over so many.
+/// `!~` reaches over this many.
 const BESIDE: u32 = 4;
 
-/// What the text tells.
+/// The reading of a scanned text.
 pub(super) fn weigh(text: &str, scan: &Scan, book: &Book) -> Reading {
     let tilt = Tilt::of(scan, book);
     let mut reading = Reading { english: scan.english, spanish: scan.spanish, ..Reading::default() };
@@ -62,7 +62,7 @@ fn tell(reading: &mut Reading, text: &str, scan: &Scan, book: &Book, wanted: &Co
         match (near, met) {
             (Near::Absent | Near::AbsentClose, Some(_)) => return,
             (Near::Absent | Near::AbsentClose | Near::Nowhere, None) => {}
-            // The trade is told by nobody's words.
+            // The trade counts although no word of the text mentions it.
             (Near::Text, None)
                 if concepts.iter().any(|concept| scan.alive.has(*concept) && !scan.told_by_words(*concept)) => {}
             (_, None) => return,
@@ -99,7 +99,7 @@ fn slice<'a>(text: &'a str, scan: &Scan, hit: Hit) -> &'a str {
     text.get(start as usize..end as usize).unwrap_or_default()
 }
 
-/// Keeps what may become part of a combination with another message.
+/// Keeps a concept that may become part of a combination with another message.
 fn keep(reading: &mut Reading, text: &str, scan: &Scan, book: &Book, hit: Hit) {
     const MOST: usize = 12;
     let used = book.used.get(usize::from(hit.concept)).is_some_and(|used| *used);
@@ -151,7 +151,7 @@ pub(super) fn join(earlier: &Reading, later: &Reading, book: &Book) -> Vec<Told>
     joined
 }
 
-/// What the tone of the text adds and takes away.
+/// What the tone of the text adds or subtracts.
 struct Tilt<'a> {
     book: &'a Book,
     concepts: Vec<u16>,

@@ -1,4 +1,4 @@
-//! Puts the word lists of all concepts together: which words and stems there are, and what each stands for.
+//! Combines the word lists of all concepts: which words and stems there are, and what each means.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -10,7 +10,7 @@ use super::{
     text,
 };
 
-/// The words of all lists while they are being put together.
+/// The words of all lists while they are being combined.
 #[derive(Default)]
 pub(super) struct Words {
     exact: HashMap<String, Meaning>,
@@ -21,7 +21,7 @@ pub(super) struct Words {
     starts: HashMap<u16, Vec<Start>>,
 }
 
-/// What an English and a Spanish stem is written out with, for the sake of its misspellings.
+/// The endings with which English and Spanish stems are completed, so that misspellings of the forms are found.
 const ENDINGS: [&[&str]; 2] = [&["", "s", "ed", "ing"], &["", "a", "o", "as", "ando", "endo", "ado", "ada"]];
 
 impl Words {
@@ -99,7 +99,7 @@ impl Words {
 
     pub(super) fn into_lexicon(self, book: &mut Book, known: &KnownWords) {
         let mut lexicon = Lexicon::new();
-        // Each word to be filed, whether its misspellings are, and the language a list of known words says it is of.
+        // Each word to add, whether its misspellings are added, and its languages by the lists of known words.
         let mut surfaces: BTreeMap<String, (bool, BTreeSet<bool>)> = BTreeMap::new();
         for (list, language) in
             [(&known.en, false), (&known.es, true), (&known.en_lookalikes, false), (&known.es_lookalikes, true)]
@@ -132,7 +132,7 @@ impl Words {
         for stem in self.stems.keys() {
             let mut meaning = self.whole(stem, &BTreeSet::new());
             if let Some(exact) = self.exact.get(stem) {
-                // The stem's own word may mean more than its longer forms do.
+                // The stem itself, as a word, may mean more than its longer forms do.
                 meaning = self.whole_but(stem, exact);
             }
             lexicon.add_stem(stem, meaning, language(&spoken(stem)));
@@ -149,7 +149,7 @@ impl Words {
         self.finished(stems)
     }
 
-    /// What the stems of a word stand for; an everyday word of one language is no longer form of the other's stems.
+    /// What the stems of a word mean; an everyday word of one language is not a form of the other language's stems.
     fn stems_of(&self, word: &str, listed: &BTreeSet<bool>) -> Meaning {
         let mut whole = Meaning::default();
         let foreign = |stem: &str| {
@@ -164,7 +164,7 @@ impl Words {
         whole
     }
 
-    /// All a word stands for, by itself and by the stems it begins with.
+    /// Everything that a word means, by itself and by the stems with which it begins.
     fn whole(&self, word: &str, listed: &BTreeSet<bool>) -> Meaning {
         let mut whole = self.stems_of(word, listed);
         if let Some(exact) = self.exact.get(word) {
@@ -192,7 +192,7 @@ fn language(languages: &BTreeSet<bool>) -> WordLanguage {
     }
 }
 
-/// The words and stems among some patterns, those of other concepts taken in.
+/// The words and stems in some patterns, including those of other concepts.
 fn single_words(any: &[Pattern], lists: &BTreeMap<&str, Vec<(bool, Vec<Slot>)>>, depth: u8) -> Vec<Pattern> {
     let mut words = Vec::new();
     for pattern in any {

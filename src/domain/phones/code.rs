@@ -1,20 +1,20 @@
-//! The code that a phone has to answer: made, put into a text, and found in the answer.
+//! The code with which a phone must answer: generated, put into a text, and found in the answer.
 
 use rand::RngExt;
 
-/// How many digits it has.
+/// The number of digits of a code.
 const DIGITS: usize = 6;
-/// How much of a business's name the text says.
+/// How many characters of a business's name the text contains.
 const NAME_CHARS: usize = 40;
-/// A name with more digits than these may hold a phone number: it is said without any.
+/// A name with more digits may contain a phone number, so all its digits are removed.
 const NAME_DIGITS: usize = 4;
 
-/// A code, by the random generator of the process, which is one for secrets.
+/// Generates a code with the process's random generator, which is cryptographically secure.
 pub fn make() -> String {
     format!("{:06}", rand::rng().random_range(0..1_000_000_u32))
 }
 
-/// The text that asks a phone for its code: who we are, for whom, and what happens to who does not answer.
+/// The text that asks a phone for its code: who we are, for which business, and what happens without an answer.
 pub fn text(business: &str, code: &str) -> String {
     format!(
         "NeverMissCall: {} wants its calls or emergency alerts sent to this phone. If you agree, answer {code} within 30 \
@@ -23,7 +23,7 @@ pub fn text(business: &str, code: &str) -> String {
     )
 }
 
-/// A name without what a phone makes a link of, or can be called.
+/// The name without anything that a phone shows as a link or that can be called.
 fn plain(name: &str) -> String {
     let digits = name.chars().filter(|c| c.is_numeric()).count();
     let kept = |c: char| match c {
@@ -37,8 +37,8 @@ fn plain(name: &str) -> String {
     if short.trim().is_empty() { "a business".to_owned() } else { short.trim().to_owned() }
 }
 
-/// The first code in a text: six digits in a row, or twice three with a space or hyphen between them. Only the first
-/// counts: a text that holds many is no way to try them all.
+/// The first code in a text: six digits in a row, or three and three with a space or hyphen between them. Only the
+/// first counts, so that one text cannot try many codes.
 pub fn in_text(text: &str) -> Option<String> {
     let runs: Vec<(usize, &str)> = runs(text);
     runs.iter().enumerate().find_map(|(n, (at, run))| {
@@ -52,7 +52,7 @@ pub fn in_text(text: &str) -> Option<String> {
     })
 }
 
-/// Runs of ASCII digits, and where they begin.
+/// Runs of ASCII digits, and where they start.
 fn runs(text: &str) -> Vec<(usize, &str)> {
     let mut runs = Vec::new();
     let mut rest = text;

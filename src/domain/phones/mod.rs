@@ -1,5 +1,5 @@
-//! The phones and numbers of a business: which of its phones count already, which numbers a key may add, which numbers
-//! nobody is connected to, and the code by which a phone agrees.
+//! The phones and numbers of a business: which of its phones are in effect, which numbers an API key may add, which
+//! numbers are never called, and the code with which a phone agrees.
 
 pub mod code;
 mod premium;
@@ -11,21 +11,21 @@ pub use scope::beyond_scope;
 use crate::text_enum;
 
 text_enum! {
-    /// Whether the Twilio account of a business has a number.
+    /// Whether the Twilio account of a business contains a number.
     pub enum Verified {
-        /// It has.
+        /// The account contains it.
         Yes = "yes",
-        /// It does not have it: the number belongs to another account.
+        /// The account does not contain it: the number belongs to another account.
         No = "no",
-        /// Twilio has not said yet.
+        /// Twilio has not answered yet.
         Unknown = "unknown",
     }
 }
 
-/// How many numbers a business may have.
+/// The maximum number of numbers of a business.
 pub const MAX_NUMBERS: usize = 100;
 
-/// Where calls go, and who is told of emergencies.
+/// The phone that gets calls, and the phones that get alerts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Phones {
     /// `forward_to`.
@@ -35,13 +35,13 @@ pub struct Phones {
 }
 
 impl Phones {
-    /// Whether it is among them.
+    /// Whether the phone is one of them.
     pub fn has(&self, phone: &str) -> bool {
         self.forward_to == phone || self.contacts.iter().any(|contact| contact == phone)
     }
 
-    /// What counts of `wanted`, where `self` counted before: what is taken out is out at once; a phone that is new counts
-    /// only if it is `willing`, and until then the old `forward_to` holds.
+    /// The phones of `wanted` that take effect, if `self` was in effect before. A removed phone is removed immediately.
+    /// A new phone takes effect only if it is `willing`; until then the old `forward_to` remains.
     pub fn with(&self, wanted: &Self, willing: impl Fn(&str) -> bool) -> Self {
         let counts = |phone: &str| self.has(phone) || willing(phone);
         let forward_to = if counts(&wanted.forward_to) { &wanted.forward_to } else { &self.forward_to };
@@ -49,7 +49,7 @@ impl Phones {
         Self { forward_to: forward_to.clone(), contacts: contacts.cloned().collect() }
     }
 
-    /// The phones of `wanted` that do not count where `self` does: each once.
+    /// The phones of `wanted` that are not in effect in `self`, without duplicates.
     pub fn missing(&self, wanted: &Self) -> Vec<String> {
         let mut missing: Vec<String> = Vec::new();
         if wanted.forward_to != self.forward_to {

@@ -1,9 +1,9 @@
-//! Numbers that cost whoever calls or texts them more than a call or a text: neither calls nor alerts go there.
+//! Numbers that cost the caller or sender more than an ordinary call or text. Calls and alerts never go there.
 //!
-//! The list is of whole ranges, by the first digits. Sources: ITU-T E.164 and the list of country codes assigned to it
-//! (an annex of its Operational Bulletins) for codes without a country; NANPA for area codes; the national numbering plans
-//! that regulators file with the ITU (E.129) for the rest. A range that is missing costs money, one that is too wide costs a business its phone: what
-//! ordinary subscribers have is never in it.
+//! The list has whole ranges, by their first digits. Sources: ITU-T E.164 and the list of country codes assigned to it
+//! (an annex of its Operational Bulletins) for codes without a country; NANPA for area codes; the national numbering
+//! plans that regulators file with the ITU (E.129) for the rest. A missing range costs money, and a range that is too
+//! wide locks out a business's phone: therefore numbers of ordinary subscribers are never in it.
 
 use crate::domain::phone::PhoneNumber;
 
@@ -11,10 +11,10 @@ const SATELLITE: &str = "is a number of a satellite network, which we neither ca
 const INTERNATIONAL: &str = "is a number of an international service and of no country, which we neither call nor text";
 const PREMIUM: &str = "is a premium-rate or shared-cost number, which we neither call nor text";
 
-/// First digits, after the `+`, and what they are of.
+/// The first digits after the `+`, and why such numbers are refused.
 const RANGES: &[(&str, &str)] = &[
-    // E.164: Inmarsat (and 871 to 874 before it), GMSS (Iridium, Globalstar), and networks of no country, most of them by
-    // satellite (Thuraya, at sea, in the air).
+    // E.164: Inmarsat (871 to 874 formerly), GMSS (Iridium, Globalstar), and networks without a country, most of them
+    // by satellite (Thuraya, maritime, aeronautical).
     ("870", SATELLITE),
     ("871", SATELLITE),
     ("872", SATELLITE),
@@ -55,7 +55,7 @@ const RANGES: &[(&str, &str)] = &[
     ("351760", PREMIUM),
     ("351761", PREMIUM),
     ("351762", PREMIUM),
-    ("353818", PREMIUM), // Ireland: 1520 to 1599 read like numbers of Dublin, and are not in it
+    ("353818", PREMIUM), // Ireland; 1520 to 1599 are not listed: they look like Dublin numbers
     ("358600", PREMIUM), // Finland: 0600, 0700
     ("358700", PREMIUM),
     ("35990", PREMIUM),  // Bulgaria
@@ -130,7 +130,7 @@ const RANGES: &[(&str, &str)] = &[
     ("27900", PREMIUM),
 ];
 
-/// Why neither calls nor alerts go to a number; `None` where they may.
+/// Why calls and alerts may not go to a number; `None` if they may.
 pub fn why_refused(phone: &PhoneNumber) -> Option<&'static str> {
     let digits = phone.as_str().trim_start_matches('+');
     RANGES.iter().find(|(first, _)| digits.starts_with(first)).map(|(_, why)| *why)

@@ -1,10 +1,10 @@
-//! What a key without the scope `numbers` must not put.
+//! What an API key without the scope `numbers` may not write.
 
 use crate::domain::phone::PhoneNumber;
 
-/// The fields of a PUT that go beyond what a key without the scope may put: a number that the business has not got, an
-/// account that it has not got, or any token. `numbers` and `account_sids` are what it has: the account that counts, and one
-/// that Twilio has not confirmed.
+/// The fields of a PUT that an API key without the scope may not write: a number or an account that the business does
+/// not have, or any token. `numbers` and `account_sids` are what it has: the account in use, and one that Twilio has
+/// not confirmed.
 pub fn beyond_scope(
     numbers: &[impl AsRef<str>],
     account_sids: &[Option<&str>],
@@ -21,7 +21,7 @@ pub fn beyond_scope(
         .collect()
 }
 
-/// Why it is refused, in words.
+/// The reason for the refusal, in words.
 pub fn why(fields: &[&str]) -> String {
     format!("this key has not the scope numbers: it must not add to, or set, {}", fields.join(" and "))
 }

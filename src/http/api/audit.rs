@@ -1,4 +1,4 @@
-//! Why a conversation went as it did, and who did what in it.
+//! Explains why a conversation went as it did, and lists who did what in it.
 
 use chrono::{DateTime, Utc};
 use poem_openapi::param::{Path, Query};
@@ -15,105 +15,107 @@ use super::{EdgeData, Group, cursor};
 use crate::adapters::postgres::{AnalysisRow, AuditRow, WindowMessage, WindowStep};
 use crate::http::api::explain::{self, ExplainedWindow};
 
-/// How many steps of windows are looked back on: some hundred windows.
+/// Maximum number of window steps that are read: some hundred windows.
 const STEPS: i64 = 500;
 
-/// A step in the life of a window.
+/// A change of a window's state.
 #[derive(Debug, Object)]
 struct Step {
-    /// `open`, `claimed`, `answered`, `superseded`, `handed_over` or `unknown`.
+    /// The new state: `open`, `claimed`, `answered`, `superseded`, `handed_over` or `unknown`.
     state: String,
-    /// Why, in a word.
+    /// The reason for the change, such as `message`, `deadline` or `takeover`.
     because: String,
-    /// When.
+    /// When the state changed.
     at: DateTime<Utc>,
 }
 
-/// A message of a window, or in answer to it.
+/// A message of a window, or a reply to the window.
 #[derive(Debug, Object)]
 struct Said {
-    /// The message.
+    /// The message's id.
     message_id: Uuid,
-    /// `customer`, `reply`, `fallback` or `emergency`.
+    /// The kind of message: `customer`, `reply`, `fallback` or `emergency`.
     kind: String,
-    /// Its text.
+    /// The text of the message.
     body: String,
-    /// Where it stands; `superseded` was dropped before it was sent.
+    /// The message's status, as in the list of messages. A `superseded` reply was dropped before it was sent.
     status: String,
-    /// Twilio's error code, if it failed with one.
+    /// Twilio's error code, if the message failed with one. Otherwise null.
     error_code: Option<i32>,
-    /// When.
+    /// When a customer's message arrived, or when it was decided to send a reply.
     created_at: DateTime<Utc>,
 }
 
-/// What DispatchBot made of a window.
+/// DispatchBot's result for a window.
 #[derive(Debug, Object)]
 struct Analysis {
-    /// What it said, or `{"failed": why}`.
+    /// The answer, with its `text`, `confidence` and `urgency`; or `{"failed": "<reason>"}`, if there was no usable
+    /// answer.
     said: Value,
-    /// Why it was not sent, in a word; none where it was.
+    /// Why the answer was not sent, such as `low_confidence`. Null if it was sent.
     dropped_because: Option<String>,
-    /// When.
+    /// When the result was recorded.
     at: DateTime<Utc>,
 }
 
-/// What became of one window: the customer's messages that are answered together.
+/// A window: consecutive customer messages that get one answer, and what happened to them.
 #[derive(Debug, Object)]
 struct Window {
-    /// The window.
+    /// The window's id.
     window_id: Uuid,
-    /// Where it stands.
+    /// The current state: `open`, `claimed`, `answered`, `superseded`, `handed_over` or `unknown`.
     state: String,
-    /// The message that opened it; none where a takeover did.
+    /// The message that opened the window. Null if a takeover opened it.
     opened_by: Option<Said>,
-    /// The messages that joined it.
+    /// The messages that joined the window after it opened.
     joined_by: Vec<Said>,
-    /// Why it closed, in a word; none while it is open.
+    /// Why the window closed, such as `deadline`. Null while it is open.
     closed_because: Option<String>,
-    /// What DispatchBot said.
+    /// DispatchBot's results for this window.
     dispatchbot: Vec<Analysis>,
-    /// What was sent in answer, or is on its way.
+    /// The replies that were not dropped. The `status` of each says whether it was sent.
     sent: Vec<Said>,
-    /// What was written in answer and dropped.
+    /// The replies that were dropped before they were sent.
     dropped: Vec<Said>,
-    /// Each step, in order.
+    /// All changes of state, in order.
     steps: Vec<Step>,
-    /// All of it in words that can be read out.
+    /// The history of the window in English sentences, in order of time.
     story: Vec<String>,
 }
 
 /// Why a conversation went as it did.
 #[derive(Debug, Object)]
 struct Explanation {
-    /// The conversation.
+    /// The conversation's id.
     conversation_id: Uuid,
-    /// Its windows, in the order in which they opened; the newest some hundred.
+    /// The windows, in the order in which they opened. A very long conversation has only its newest windows here, some
+    /// hundred.
     windows: Vec<Window>,
 }
 
-/// Who did what.
+/// An entry of a conversation's audit record.
 #[derive(Debug, Object)]
 struct Entry {
-    /// Its place in the record.
+    /// The entry's position in the audit record.
     id: i64,
-    /// When.
+    /// When it happened.
     at: DateTime<Utc>,
-    /// `customer`, `user`, `dispatchbot`, `twilio` or `service`.
+    /// Who acted: `customer`, `user`, `dispatchbot`, `twilio` or `service`.
     actor: String,
-    /// The person, as the App Server names them.
+    /// The id of the person who acted, as given by the App Server. Null if it is not known or no person acted.
     actor_id: Option<String>,
-    /// What they did, in a word.
+    /// What was done, such as `took_over`.
     action: String,
-    /// What came of it: ids and words of ours, no text and no number.
+    /// Details of the action: ids and fixed words, never the text of a message or a phone number.
     data: Value,
 }
 
-/// A page of the record.
+/// A page of a conversation's audit record.
 #[derive(Debug, Object)]
 struct AuditList {
-    /// The entries, in order.
+    /// The entries, oldest first.
     audit: Vec<Entry>,
-    /// Leads to the next page; none on the last.
+    /// The `cursor` of the next page. Null on the last page.
     next_cursor: Option<String>,
 }
 
@@ -121,8 +123,10 @@ pub(super) struct RecordApi;
 
 #[OpenApi(tag = "Group::Conversations")]
 impl RecordApi {
-    /// Why a conversation went as it did: for each window what opened and joined it, why it closed, what DispatchBot said,
-    /// what was sent, and what was dropped and why; as data, and in words.
+    /// Explains why a conversation went as it did.
+    ///
+    /// For each window: what opened and joined it, why it closed, what DispatchBot answered, what was sent, and what
+    /// was dropped and why; as data, and in sentences.
     #[oai(path = "/conversations/:id/explain", method = "get", operation_id = "explain_conversation")]
     async fn explain(
         &self,
@@ -142,7 +146,9 @@ impl RecordApi {
         Ok(Json(Explanation { conversation_id, windows }))
     }
 
-    /// Who did what in a conversation, in order. The record is only ever added to.
+    /// Lists who did what in a conversation, oldest first.
+    ///
+    /// The audit record is append-only: entries are never changed.
     #[oai(path = "/conversations/:id/audit", method = "get", operation_id = "list_audit")]
     async fn audit(
         &self,
@@ -150,10 +156,10 @@ impl RecordApi {
         key: Reader,
         /// The conversation's id.
         id: Path<String>,
-        /// How many, at the most.
+        /// The maximum number of items on a page, from 1 to 200. Default: 50.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "200")))]
         limit: Query<u32>,
-        /// `next_cursor` of the page before.
+        /// The `next_cursor` of the previous page. Omit it for the first page.
         cursor: Query<Option<String>>,
     ) -> Result<Json<AuditList>, Failure> {
         let conversation_id = load_authorized(&key.0, &edge, conversation_id(&id)?).await?.id;

@@ -1,4 +1,5 @@
-//! Who may call: the keys of the configuration, and those made with `nevermisscall keys`; and what each may do.
+//! Authentication and authorization by API key: keys from the configuration, and keys created with
+//! `nevermisscall keys`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,36 +20,38 @@ use crate::http::problem::{Code, Problem};
 use crate::http::{Edge, connections};
 use crate::secrets::{constant_time_eq, hash_api_key};
 
-/// Event streams that a key may read at once.
+/// Maximum number of event streams that a key may read at once.
 const EVENT_STREAMS: usize = 16;
 
-/// How long a key may take to be looked up.
+/// Timeout for looking up a key.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(5);
-/// So long after it was last good, a key's look-up does not stand behind those of keys that nobody knows.
+/// For this long after a key was last valid, its look-up is not queued behind those of unknown keys.
 const KNOWN_FOR: Duration = Duration::from_secs(60 * 60);
 const CAPACITY: u64 = 10_000;
 
-/// Whoever may read, by their key.
+/// An API key, sent as `Authorization: Bearer <key>`. A read-only key gets 403 for every request that changes
+/// something. A key for certain businesses gets 404 for everything that belongs to other businesses.
 #[derive(SecurityScheme)]
 #[oai(rename = "AppServer", ty = "bearer", checker = "reads")]
 pub(super) struct Reader(pub(super) Caller);
 
-/// Whoever may change things, by their key.
+/// An API key, sent as `Authorization: Bearer <key>`. A read-only key gets 403 for every request that changes
+/// something. A key for certain businesses gets 404 for everything that belongs to other businesses.
 #[derive(SecurityScheme)]
 #[oai(rename = "AppServer", ty = "bearer", checker = "writes")]
 pub(super) struct Writer(pub(super) Caller);
 
-/// Whoever holds a valid key, and what it is good for.
+/// The holder of a valid key, with the key's scope.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
     scope: KeyScope,
-    /// The key's hash: what it did before is known by it.
+    /// The hash of the key, which identifies its earlier requests.
     pub(super) key: [u8; 32],
 }
 
 impl Caller {
-    /// Fails as if there were no such thing, where it belongs to a business that the key is not for: a key of one business
-    /// sees nothing of another.
+    /// Fails with 404 if the key's scope excludes the business: a key for one business must not reveal anything of
+    /// another.
     pub(super) fn sees(&self, business_id: &str, what: &str) -> Result<(), Problem> {
         match &self.scope.business_ids {
             Some(own) if !own.iter().any(|id| id == business_id) => Err(Problem::not_found(what)),
@@ -56,18 +59,18 @@ impl Caller {
         }
     }
 
-    /// Whether it has the scope `numbers`.
+    /// Whether the key has the scope `numbers`.
     pub(super) fn manages_numbers(&self) -> bool {
         self.scope.manages_numbers()
     }
 
-    /// The key, as the record names it.
+    /// The key's name, for the audit record.
     pub(super) async fn name(&self, edge: &Edge) -> Result<String, Problem> {
         let name = edge.store.api_key_name(&self.key).await.map_err(|error| Problem::unavailable(&error))?;
         Ok(name.map_or_else(|| "a key of NMC_API_KEYS".to_owned(), |name| format!("key {name}")))
     }
 
-    /// The businesses that a list is narrowed to; `None`: all.
+    /// The businesses that a list is limited to; `None` means all.
     pub(super) fn businesses(&self) -> Option<&[String]> {
         self.scope.business_ids.as_deref()
     }
@@ -91,19 +94,19 @@ async fn writes(request: &Request, bearer: Bearer) -> poem::Result<Caller> {
     }
 }
 
-/// The keys that open the door, and how often each may knock.
+/// Checks API keys and their rate limits.
 pub struct Keys {
     bootstrap: Vec<[u8; 32]>,
     store: Store,
     limiter: Limiter<[u8; 32]>,
     seats: Mutex<HashMap<[u8; 32], Arc<Semaphore>>>,
     look_ups: LookUps<[u8; 32], Result<Option<KeyScope>, Arc<StoreError>>>,
-    /// Those that were good lately: which lane they take, and nothing else.
+    /// Keys that were valid recently. This only selects the lane of their look-up.
     known: Cache<[u8; 32], ()>,
 }
 
 impl Keys {
-    /// The keys of the configuration beside those in the store.
+    /// Keys from the configuration are valid in addition to those in the store.
     pub fn new(bootstrap: &[Secret], rate: Rate, store: Store) -> Self {
         let bootstrap = bootstrap.iter().map(|key| hash_api_key(key.expose())).collect();
         Self {
@@ -134,16 +137,17 @@ impl Keys {
         }
     }
 
-    /// A seat for one who reads events; `None` where the key has no more of them.
+    /// A permit to read an event stream; `None` if the key already reads as many as it may.
     pub(super) fn stream_permit(&self, caller: &Caller) -> Option<OwnedSemaphorePermit> {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
         let of_key = seats.entry(caller.key).or_insert_with(|| Arc::new(Semaphore::new(EVENT_STREAMS)));
         Arc::clone(of_key).try_acquire_owned().ok()
     }
 
-    /// What a key is good for; `None` where it is unknown or revoked. Asked each time, so a revocation holds at once.
+    /// The scope of a key; `None` if it is unknown or revoked. Looked up each time, so a revocation takes effect at
+    /// once.
     pub(super) async fn scope(&self, hash: &[u8; 32]) -> Result<Option<KeyScope>, Problem> {
-        // Every key is looked at: how long it takes says nothing of which one it was.
+        // All keys are compared, so that the duration does not reveal which one matched.
         let known = self.bootstrap.iter().fold(false, |known, key| known | constant_time_eq(key, hash));
         if known {
             return Ok(Some(KeyScope::ALL));

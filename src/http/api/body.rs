@@ -1,5 +1,5 @@
-//! A JSON body, held against its schema before it is read: every field that is missing or of the wrong type is named, all
-//! of them at once.
+//! A JSON body that is checked against its schema before it is parsed: all fields that are missing or have the wrong
+//! type are reported together.
 
 use poem::{FromRequest, Request, RequestBody};
 use poem_openapi::error::ContentTypeError;
@@ -12,10 +12,10 @@ use serde_json::Value;
 use super::validation::Problems;
 use crate::http::problem::Problem;
 
-/// Larger bodies are refused unread.
+/// Larger bodies are refused.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// A JSON body of type `T`; in the OpenAPI document the same as [`Json`].
+/// A JSON body of type `T`; the same as [`Json`] in the OpenAPI document.
 pub(super) struct Body<T>(pub(super) T);
 
 impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
@@ -62,7 +62,7 @@ fn wrong(field: &str, reason: String) -> Problem {
     Problem::invalid([(field.to_owned(), reason)])
 }
 
-/// A value's walk along its schema.
+/// Checks a value against its schema.
 struct Checked<'a> {
     registry: &'a Registry,
     problems: &'a mut Problems,
@@ -75,7 +75,7 @@ impl Checked<'_> {
             MetaSchemaRef::Reference(name) => self.registry.schemas.get(name),
         };
         let Some(schema) = schema else { return };
-        // What a field adds to its type's description comes as parts, the type first.
+        // If a field adds a description to its type, its schema is an `allOf` with the type first.
         for part in &schema.all_of {
             self.value(path, value, part);
         }

@@ -1,4 +1,4 @@
-//! `/businesses`: what the App Server keeps here of each business.
+//! `/businesses`: the App Server's data about each business.
 
 use chrono::{DateTime, Utc};
 use poem_openapi::param::{Header, Path, Query};
@@ -25,83 +25,95 @@ const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "frid
 const MAX_TEMPLATE: usize = 1_600;
 const MAX_NAME: usize = 200;
 
-/// A business's own texts; each has a default.
+/// A business's own texts. Each text that is omitted has a default.
 #[derive(Debug, Clone, Object)]
 #[oai(skip_serializing_if_is_none)]
 struct Templates {
-    /// Sent when a call was missed; by default it begins `Hi! I missed your call`.
+    /// The SMS to a customer after a missed call, at most 1,600 characters. The default begins with
+    /// `Hi! I missed your call`.
     missed_call: Option<String>,
-    /// Sent when DispatchBot has no answer.
+    /// The SMS to a customer if DispatchBot has no usable answer, at most 1,600 characters.
     fallback: Option<String>,
-    /// Sent in an emergency when DispatchBot has no answer in time.
+    /// The SMS to a customer in an emergency if DispatchBot has no usable answer in time, at most 1,600 characters.
     emergency: Option<String>,
 }
 
-/// A business, and all that AI and forwarding need of it.
+/// A business: its numbers and phones, and the data that DispatchBot needs for its answers.
 #[derive(Debug, Clone, Object)]
 #[oai(skip_serializing_if_is_none)]
 struct Business {
-    /// Its id; in a request the path's, if at all.
+    /// The business's id: 1 to 64 letters, digits, dots, hyphens or underscores. Optional in a request; if present, it
+    /// must equal the id in the path.
     id: Option<String>,
-    /// What customers know it by.
+    /// The name by which customers know the business, at most 200 characters.
     name: String,
-    /// Its owner.
+    /// The id of the business's owner in the App Server, at most 200 characters.
     user_id: String,
-    /// The numbers that customers call and write to, 100 at most. A key without the scope `numbers` may leave some out, and
-    /// adds none.
+    /// The numbers that customers call and text: at least 1, at most 100. A key without the scope `numbers` may remove
+    /// numbers, but not add any.
     phone_numbers: Vec<String>,
-    /// Where calls are forwarded to. Not a number from which they would come back, and none that costs more than a call.
+    /// The phone to which calls are forwarded. It must not be a number from which calls would come back, such as one of
+    /// `phone_numbers`, nor one that costs more than an ordinary call, such as a premium-rate or satellite number. A
+    /// new phone from a key without the scope `numbers` is first listed in `pending_phones`.
     forward_to: String,
-    /// IANA name of its time zone.
+    /// The business's time zone, as an IANA name such as `America/New_York`.
     timezone: String,
-    /// `plumbing`, `electrical`, `hvac`, `locksmith` or `garage_door`.
+    /// The business's trade: `plumbing`, `electrical`, `hvac`, `locksmith` or `garage_door`.
     trade: String,
-    /// By day of the week: `{"monday": {"start": "08:00", "end": "18:00"}, "sunday": null}`; several spans as a list. Under
-    /// `holidays` by date: `{"2026-12-25": null}`. Handed to DispatchBot.
+    /// The business hours by day of the week, such as `{"monday": {"start": "08:00", "end": "18:00"}, "sunday": null}`.
+    /// A day has null, one span, or a list of spans. `holidays` has dates instead of days: `{"2026-12-25": null}`.
+    /// Passed to DispatchBot.
     business_hours: Option<Value>,
-    /// What jobs cost; handed to DispatchBot.
+    /// Price ranges for kinds of jobs, such as `{"job_type": "drain_cleaning", "min": 120, "max": 250}`. Passed to
+    /// DispatchBot. An answer with a price outside the ranges is not sent.
     job_estimates: Option<Vec<Value>>,
-    /// The owner's settings; handed to DispatchBot. `confidence_threshold` (0 to 1, default 0.5), `quiet_hours`
-    /// (`{"start": "21:00", "end": "08:00", "missed_call": true}`, default none) and `emergencies` (`{"accepted": true,
-    /// "added": ["pump is off"], "muted": ["flood lights"]}`: whether it takes any, and phrases of its own that count, or
-    /// do not) are ours too. Danger to life is always an emergency.
+    /// The owner's settings. They are passed to DispatchBot unchanged, and this service uses three of them itself:
+    /// - `confidence_threshold`: an answer with a lower confidence is not sent. A number from 0 to 1; default 0.5.
+    /// - `quiet_hours`: hours in the business's time zone, such as
+    ///   `{"start": "21:00", "end": "08:00", "missed_call": true}`. With `missed_call` set to `true`, the missed-call
+    ///   text waits until they end; an answer to a customer never waits. Default: none.
+    /// - `emergencies`: such as `{"accepted": true, "added": ["pump is off"], "muted": ["flood lights"]}`: whether the
+    ///   business accepts emergencies, additional phrases that count as an emergency, and phrases that do not count as
+    ///   one. Danger to life is always an emergency.
     user_settings: Option<Value>,
-    /// The owner's calendar; handed to DispatchBot.
+    /// The owner's calendar. Passed to DispatchBot.
     calendar: Option<Vec<Value>>,
-    /// Its own texts.
+    /// The business's own texts.
     templates: Option<Templates>,
-    /// Who is told of an emergency when the owner does not answer.
+    /// Phones that get an SMS about an emergency after the owner's, one after the other in this order, until a person
+    /// takes over. Numbers that cost more than an ordinary call are not allowed. New phones from a key without the
+    /// scope `numbers` are first listed in `pending_phones`.
     emergency_contacts: Option<Vec<String>>,
-    /// Its own Twilio account, where it brings one.
+    /// The business's own Twilio account. Omit it to use the service's account.
     twilio: Option<TwilioAccount>,
-    /// Its numbers, each with what Twilio says of it.
+    /// The business's numbers, with the result of the number verification at Twilio.
     #[oai(read_only)]
     numbers: Option<Vec<NumberState>>,
-    /// Phones that a key without the scope `numbers` has put as `forward_to` or among `emergency_contacts`. They count once
-    /// they have answered a code by SMS; until then the document has what counts.
+    /// New phones for `forward_to` or `emergency_contacts` from a key without the scope `numbers`. Each takes effect
+    /// once the phone has answered a code sent by SMS. Until then, those two fields show the phones that are in effect.
     #[oai(read_only)]
     pending_phones: Option<Vec<PendingPhone>>,
-    /// When it was first put.
+    /// When the business was created.
     #[oai(read_only)]
     created_at: Option<DateTime<Utc>>,
-    /// When it was last put.
+    /// When the business was last replaced.
     #[oai(read_only)]
     updated_at: Option<DateTime<Utc>>,
 }
 
-/// A page of businesses, by id.
+/// A page of businesses, ordered by id.
 #[derive(Debug, Object)]
 struct BusinessList {
     /// The businesses.
     businesses: Vec<Business>,
-    /// Leads to the next page; none on the last.
+    /// The `cursor` of the next page. Null on the last page.
     next_cursor: Option<String>,
 }
 
-/// It is gone.
+/// The response to a deleted business.
 #[derive(ApiResponse)]
 enum Deleted {
-    /// It is gone.
+    /// The business was deleted.
     #[oai(status = 204)]
     Gone,
 }
@@ -110,16 +122,22 @@ pub(super) struct BusinessesApi;
 
 #[OpenApi(tag = "Group::Businesses")]
 impl BusinessesApi {
-    /// Keeps a business, as a whole.
+    /// Creates or replaces a business.
+    ///
+    /// The request contains the whole business: an optional field that is omitted is reset to its default. If fields
+    /// are invalid, `details` names all of them, and nothing is stored.
     #[oai(path = "/businesses/:business_id", method = "put", operation_id = "put_business")]
     async fn put_business(
         &self,
         edge: EdgeData<'_>,
         key: Writer,
-        /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
+        /// A unique value that you choose, 1 to 255 visible ASCII characters. For one day, the same request with the
+        /// same value has no further effect and gets the same response, with the header `Idempotency-Replayed: true`.
+        /// The answer is 409 for a different request with the same value, or while the first request is in progress.
+        /// Responses with 401, 403, 429 or 5xx are not repeated: the request is then carried out again.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
-        /// The business's id, as the App Server has chosen it.
+        /// The business's id, chosen by the App Server.
         business_id: Path<String>,
         business: Body<Business>,
     ) -> Result<Json<Business>, Failure> {
@@ -149,13 +167,13 @@ impl BusinessesApi {
         Ok(Json(shown(record, &mut beside)?))
     }
 
-    /// One business.
+    /// Returns a business.
     #[oai(path = "/businesses/:business_id", method = "get", operation_id = "get_business")]
     async fn get_business(
         &self,
         edge: EdgeData<'_>,
         key: Reader,
-        /// The business's id, as the App Server has chosen it.
+        /// The business's id, chosen by the App Server.
         business_id: Path<String>,
     ) -> Result<Json<Business>, Failure> {
         key.0.sees(&business_id, "business")?;
@@ -164,16 +182,21 @@ impl BusinessesApi {
         Ok(Json(shown(record, &mut beside)?))
     }
 
-    /// Forgets a business and gives its numbers back; its conversations stay.
+    /// Deletes a business.
+    ///
+    /// Its numbers are released and may be added to another business. Its conversations remain.
     #[oai(path = "/businesses/:business_id", method = "delete", operation_id = "delete_business")]
     async fn delete_business(
         &self,
         edge: EdgeData<'_>,
         key: Writer,
-        /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
+        /// A unique value that you choose, 1 to 255 visible ASCII characters. For one day, the same request with the
+        /// same value has no further effect and gets the same response, with the header `Idempotency-Replayed: true`.
+        /// The answer is 409 for a different request with the same value, or while the first request is in progress.
+        /// Responses with 401, 403, 429 or 5xx are not repeated: the request is then carried out again.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
-        /// The business's id, as the App Server has chosen it.
+        /// The business's id, chosen by the App Server.
         business_id: Path<String>,
     ) -> Result<Deleted, Failure> {
         key.0.sees(&business_id, "business")?;
@@ -182,16 +205,16 @@ impl BusinessesApi {
         if deleted { Ok(Deleted::Gone) } else { Err(Problem::not_found("business").into()) }
     }
 
-    /// Businesses, by id.
+    /// Lists businesses, ordered by id.
     #[oai(path = "/businesses", method = "get", operation_id = "list_businesses")]
     async fn list_businesses(
         &self,
         edge: EdgeData<'_>,
         key: Reader,
-        /// How many, at the most.
+        /// The maximum number of items on a page, from 1 to 200. Default: 50.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "200")))]
         limit: Query<u32>,
-        /// `next_cursor` of the page before.
+        /// The `next_cursor` of the previous page. Omit it for the first page.
         cursor: Query<Option<String>>,
     ) -> Result<Json<BusinessList>, Failure> {
         let found = edge.store.businesses(key.0.businesses(), cursor.0.as_deref(), i64::from(limit.0) + 1).await?;
@@ -234,7 +257,7 @@ fn shown(record: BusinessRecord, beside: &mut Beside) -> Result<Business, StoreE
     })
 }
 
-/// The document to keep, or everything that is wrong with the request.
+/// Returns the document to store, or everything that is wrong with the request.
 fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<Profile, Problem> {
     let mut problems = Problems::default();
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -287,7 +310,7 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
         calendar: Value::Array(business.calendar.unwrap_or_default()),
         templates,
         emergency_contacts: contacts,
-        twilio_account_sid: None, // kept in columns of its own
+        twilio_account_sid: None, // stored in columns of the table
     })
 }
 
@@ -296,7 +319,7 @@ fn phones(problems: &mut Problems, field: &str, texts: &[String]) -> Vec<PhoneNu
     texts.iter().enumerate().filter_map(read).collect()
 }
 
-/// By day of the week, and by date for holidays: null, one span, or several.
+/// Checks the hours of each day of the week, and of holidays by date: null, one span, or several.
 fn hours(problems: &mut Problems, hours: Option<&Value>) {
     let empty = Map::new();
     let days = match hours {

@@ -17,27 +17,29 @@ use crate::http::problem::Problem;
 /// A call to a number of a business.
 #[derive(Debug, Object)]
 struct Call {
-    /// Our id of it.
+    /// The id of the call.
     id: Uuid,
-    /// Twilio's.
+    /// Twilio's id of the call, `CA…`.
     call_sid: String,
-    /// Whose number was called.
+    /// The id of the business whose number was called.
     business_id: String,
-    /// The conversation that the missed call opened or joined.
+    /// The id of the conversation that the missed call opened or joined. Null if there is none.
     conversation_id: Option<Uuid>,
-    /// Who called; none where the caller withholds the number.
+    /// The caller's number. Null if the caller withholds it.
     customer_phone: Option<String>,
-    /// Which number was called.
+    /// The number that was called.
     business_phone: String,
-    /// `ringing`, `answered` or `missed`.
+    /// The status of the call: `ringing`, `answered` or `missed`.
     status: String,
-    /// Twilio's word for how the dialling ended.
+    /// How the forwarded call ended, in Twilio's words, such as `completed`, `no-answer` or `busy`.
+    /// `forwarded_by_owner` and `loop` mean that the call was not forwarded, because it came back from our own
+    /// forwarding.
     dial_status: Option<String>,
-    /// How long the two talked, in seconds.
+    /// How long the caller and the owner talked, in seconds.
     duration_seconds: Option<i32>,
-    /// When it rang.
+    /// When the call rang.
     created_at: DateTime<Utc>,
-    /// When it ended.
+    /// When the call ended. Null until then.
     ended_at: Option<DateTime<Utc>>,
 }
 
@@ -46,7 +48,7 @@ struct Call {
 struct CallList {
     /// The calls.
     calls: Vec<Call>,
-    /// Leads to the next page; none on the last.
+    /// The `cursor` of the next page. Null on the last page.
     next_cursor: Option<String>,
 }
 
@@ -72,13 +74,13 @@ pub(super) struct CallsApi;
 
 #[OpenApi(tag = "Group::Calls")]
 impl CallsApi {
-    /// One call, by Twilio's id.
+    /// Returns a call by its Twilio id.
     #[oai(path = "/calls/:call_sid", method = "get", operation_id = "get_call")]
     async fn get_call(
         &self,
         edge: EdgeData<'_>,
         key: Reader,
-        /// `CA…`.
+        /// Twilio's id of the call, `CA…`.
         call_sid: Path<String>,
     ) -> Result<Json<Call>, Failure> {
         let call = edge.store.call(&call_sid).await?.ok_or_else(|| Problem::not_found("call"))?;
@@ -86,20 +88,20 @@ impl CallsApi {
         Ok(Json(call.into()))
     }
 
-    /// Calls, newest first.
+    /// Lists calls, newest first.
     #[oai(path = "/calls", method = "get", operation_id = "list_calls")]
     async fn list_calls(
         &self,
         edge: EdgeData<'_>,
         key: Reader,
-        /// Only calls to this business.
+        /// Return only calls to this business.
         business_id: Query<Option<String>>,
-        /// Only this caller's.
+        /// Return only calls from this number.
         customer_phone: Query<Option<String>>,
-        /// How many, at the most.
+        /// The maximum number of items on a page, from 1 to 200. Default: 50.
         #[oai(default = "super::validation::default_limit", validator(minimum(value = "1"), maximum(value = "200")))]
         limit: Query<u32>,
-        /// `next_cursor` of the page before.
+        /// The `next_cursor` of the previous page. Omit it for the first page.
         cursor: Query<Option<String>>,
     ) -> Result<Json<CallList>, Failure> {
         let after = cursor.0.as_deref().map(cursor::decode).transpose()?;

@@ -1,8 +1,8 @@
-//! What a person does with a conversation: take it over, write in it, give it back, end it.
+//! Commands of a person in a conversation: take over, send a message, release, complete.
 //!
-//! Commands go through the same engine as every other input. From the moment that one of the first two has answered, no
-//! message of the AI goes out in the conversation: it commits first, and then waits until what was already claimed has
-//! settled, for half a minute at the most; `in_flight` names the exception (docs/design.md, Fence and claim).
+//! Commands are inputs of the engine like any other. Once takeover or a message has answered, no message of the AI
+//! starts in the conversation: the command is committed, and then waits until messages that were already claimed have
+//! settled, at most half a minute. `in_flight` reports the exception (docs/design.md, Fence and claim).
 
 use poem::web::Data;
 use poem_openapi::param::{Header, Path};
@@ -24,61 +24,62 @@ use crate::http::problem::{Code, Problem};
 
 /// Twilio refuses longer bodies (21617).
 const MAX_BODY: usize = 1_600;
-/// Longer names and reasons are refused.
+/// Maximum length of names and reasons.
 pub(super) const MAX_WORDS: usize = 200;
 const MAX_SUMMARY: usize = 2_000;
 
-/// Who takes over, and why.
+/// A takeover of a conversation by a person.
 #[derive(Debug, Object)]
 struct Takeover {
-    /// Who, as the App Server names them.
+    /// The id of the person in the App Server, at most 200 characters.
     user_id: String,
-    /// Why, for the event and the record.
+    /// The reason, at most 200 characters. It appears in the event and in the audit record.
     reason: String,
 }
 
-/// What became of a takeover.
+/// The result of a takeover.
 #[derive(Debug, Object)]
 struct TakenOver {
-    /// Whether it was this call that changed the ownership.
+    /// Whether this request changed the ownership. `false` if a person already owned the conversation.
     ownership_changed: bool,
-    /// Whether a message of the AI was at Twilio and has not settled in time: it may still arrive.
+    /// Whether a message of the AI was already at Twilio and its outcome was still open after 30 seconds. It may still
+    /// arrive.
     in_flight: bool,
-    /// The conversation as it stands.
+    /// The conversation after the takeover.
     conversation: Conversation,
 }
 
-/// A message of a person.
+/// A message from a person to the customer.
 #[derive(Debug, Object)]
 struct NewMessage {
-    /// Who writes, as the App Server names them.
+    /// The id of the person in the App Server, at most 200 characters.
     user_id: String,
-    /// The text, 1,600 characters at the most.
+    /// The text, at most 1,600 characters.
     body: String,
 }
 
-/// Who gives the conversation back.
+/// A release of a conversation to the AI.
 #[derive(Debug, Object)]
 struct Release {
-    /// Who, as the App Server names them.
+    /// The id of the person in the App Server, at most 200 characters.
     user_id: String,
 }
 
-/// Who ends the conversation, and how.
+/// The end of a conversation.
 #[derive(Debug, Object)]
 struct Completion {
-    /// Who, as the App Server names them.
+    /// The id of the person in the App Server, at most 200 characters.
     user_id: String,
-    /// How it ended, in a word of the App Server's.
+    /// The outcome, such as `booked`: a word chosen by the App Server, at most 200 characters.
     outcome: String,
-    /// In short.
+    /// A short summary for the owner, at most 2,000 characters.
     summary: Option<String>,
 }
 
-/// It is on its way.
+/// The response to a message that was accepted.
 #[derive(ApiResponse)]
 enum Sent {
-    /// The message, on its way.
+    /// The message was accepted and will be sent. Its `status` shows the progress.
     #[oai(status = 201)]
     Created(Json<Message>),
 }
@@ -87,15 +88,20 @@ pub(super) struct CommandsApi;
 
 #[OpenApi(tag = "Group::Conversations")]
 impl CommandsApi {
-    /// Takes a conversation over: from the answer on, the AI is silent in it until it is released. Taking over twice
-    /// changes nothing.
+    /// Takes over a conversation.
+    ///
+    /// Once this request has answered, no message of the AI starts in the conversation until it is released. The
+    /// request waits up to 30 seconds for a message of the AI that is at Twilio. Taking over again changes nothing.
     #[oai(path = "/conversations/:id/takeover", method = "post", operation_id = "take_over")]
     async fn take_over(
         &self,
         edge: EdgeData<'_>,
         once: Data<&Once>,
         key: Writer,
-        /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
+        /// A unique value that you choose, 1 to 255 visible ASCII characters. For one day, the same request with the
+        /// same value has no further effect and gets the same response, with the header `Idempotency-Replayed: true`.
+        /// The answer is 409 for a different request with the same value, or while the first request is in progress.
+        /// Responses with 401, 403, 429 or 5xx are not repeated: the request is then carried out again.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
         /// The conversation's id.
@@ -114,7 +120,8 @@ impl CommandsApi {
                 .await?;
         let in_flight = !settled(&edge.store, id).await?;
         let conversation = reload(&edge, id).await?;
-        // Carried out before, under this very key, and given back or ended since: nobody may think that it is theirs.
+        // The takeover was applied earlier under the same key, and the conversation was released or ended since: the
+        // client must not believe that it owns it.
         if change.is_none() && conversation.ownership != Ownership::User {
             return Err(
                 Problem::new(Code::Conflict, "it was taken over, and has been given back or ended since").into()
@@ -123,14 +130,20 @@ impl CommandsApi {
         Ok(Json(TakenOver { ownership_changed: change.is_some(), in_flight, conversation: conversation.into() }))
     }
 
-    /// Writes to the customer as a person, which takes over where nobody had yet.
+    /// Sends a message to the customer as a person.
+    ///
+    /// If no person owned the conversation, this also takes it over, as `POST /conversations/{id}/takeover` does. If
+    /// the customer has opted out of texts, the answer is 409 with the code `OPTED_OUT`.
     #[oai(path = "/conversations/:id/messages", method = "post", operation_id = "send_message")]
     async fn send_message(
         &self,
         edge: EdgeData<'_>,
         once: Data<&Once>,
         key: Writer,
-        /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
+        /// A unique value that you choose, 1 to 255 visible ASCII characters. For one day, the same request with the
+        /// same value has no further effect and gets the same response, with the header `Idempotency-Replayed: true`.
+        /// The answer is 409 for a different request with the same value, or while the first request is in progress.
+        /// Responses with 401, 403, 429 or 5xx are not repeated: the request is then carried out again.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
         /// The conversation's id.
@@ -149,21 +162,27 @@ impl CommandsApi {
         settled(&edge.store, id).await?;
         let message = match change.and_then(|change| change.messages.first().copied()) {
             Some(message_id) => edge.store.message(message_id).await?,
-            // It was carried out before, by a process that died before it had answered; or it was not.
+            // It was applied earlier, by a process that died before it answered; or it was not applied.
             None => edge.store.message_of_input(id, &input_id).await?,
         };
         let message = message.ok_or_else(|| Problem::new(Code::OptedOut, "the customer has opted out of texts"))?;
         Ok(Sent::Created(Json(message.into())))
     }
 
-    /// Gives a conversation back to the AI, which answers what has not been answered.
+    /// Gives a conversation back to the AI.
+    ///
+    /// The AI answers the customer's messages that have not been answered yet. If no person owned the conversation,
+    /// nothing changes.
     #[oai(path = "/conversations/:id/release", method = "post", operation_id = "release")]
     async fn release(
         &self,
         edge: EdgeData<'_>,
         once: Data<&Once>,
         key: Writer,
-        /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
+        /// A unique value that you choose, 1 to 255 visible ASCII characters. For one day, the same request with the
+        /// same value has no further effect and gets the same response, with the header `Idempotency-Replayed: true`.
+        /// The answer is 409 for a different request with the same value, or while the first request is in progress.
+        /// Responses with 401, 403, 429 or 5xx are not repeated: the request is then carried out again.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
         /// The conversation's id.
@@ -180,14 +199,20 @@ impl CommandsApi {
         Ok(Json(reload(&edge, id).await?.into()))
     }
 
-    /// Ends a conversation.
+    /// Completes a conversation.
+    ///
+    /// An open window is handed over and not answered. A completed conversation accepts no commands; a later text of
+    /// the customer opens it again or starts a new one.
     #[oai(path = "/conversations/:id/complete", method = "post", operation_id = "complete")]
     async fn complete(
         &self,
         edge: EdgeData<'_>,
         once: Data<&Once>,
         key: Writer,
-        /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
+        /// A unique value that you choose, 1 to 255 visible ASCII characters. For one day, the same request with the
+        /// same value has no further effect and gets the same response, with the header `Idempotency-Replayed: true`.
+        /// The answer is 409 for a different request with the same value, or while the first request is in progress.
+        /// Responses with 401, 403, 429 or 5xx are not repeated: the request is then carried out again.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
         /// The conversation's id.
@@ -210,7 +235,7 @@ impl CommandsApi {
     }
 }
 
-/// Carries a command out; `None` where it changed nothing. A conversation that is over takes none.
+/// Applies a command; returns `None` if it changed nothing. A completed conversation accepts no command.
 async fn carry_out(
     edge: &Edge,
     before: &conversation::Conversation,
@@ -234,8 +259,8 @@ async fn carry_out(
     }
     match edge.engine.command(id, input_id, command).await {
         Ok(Applied::Now(change)) => Ok(Some(*change)),
-        // It may have been ended while the command was under way. What it was decided on counts: by now a customer's text may
-        // have opened it again, and nobody has taken it over.
+        // The conversation may have ended while the command was in progress. The status that the decision was based on
+        // counts: by now a text of the customer may have opened it again, and nobody has taken it over.
         Ok(Applied::Nothing { status: Some(Status::Completed) }) => Err(over()),
         Ok(Applied::Before { .. }) if reload(edge, id).await?.status == Status::Completed => Err(over()),
         Ok(_) => Ok(None),

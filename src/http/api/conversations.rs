@@ -1,4 +1,4 @@
-//! `/conversations` and `/messages`: what was said, and where it stands.
+//! `/conversations` and `/messages`.
 
 use std::collections::HashMap;
 
@@ -20,46 +20,47 @@ use crate::domain::conversation::{self, MessageKind};
 use crate::http::Edge;
 use crate::http::problem::Problem;
 
-/// A conversation between a customer and a business.
+/// The messages between one customer and one number of a business, with their status and ownership.
 #[derive(Debug, Object)]
 pub(super) struct Conversation {
-    /// Its id.
+    /// The conversation's id.
     id: Uuid,
-    /// The business.
+    /// The id of the business.
     business_id: String,
-    /// Its owner.
+    /// The id of the business's owner in the App Server.
     user_id: String,
-    /// The missed call that opened it, if one did.
+    /// The id of the missed call that opened the conversation. Null if no call opened it.
     call_id: Option<Uuid>,
-    /// Whom we talk to.
+    /// The customer's number.
     customer_phone: String,
-    /// The number that the customer called or wrote to.
+    /// The number of the business that the customer called or texted.
     business_phone: String,
-    /// `active`, `ai_handling`, `user_handling` or `completed`.
+    /// The status: `active`, `ai_handling`, `user_handling` or `completed`. A new or reopened conversation is `active`.
     status: String,
-    /// Who may speak: `none`, `ai` or `user`.
+    /// Who may speak to the customer: `none`, `ai` or `user`.
     ownership: String,
-    /// Whether a customer message has started the AI timer.
+    /// Whether a customer's message has started the timer after which the AI answers.
     ai_timer_started: bool,
-    /// When the first customer message started it.
+    /// When the first customer message started the timer.
     ai_timer_started_at: Option<DateTime<Utc>>,
     /// When a person last took over.
     user_takeover_at: Option<DateTime<Utc>>,
-    /// Whether an emergency was seen.
+    /// Whether an emergency was detected and not called a false alarm.
     emergency_detected: bool,
-    /// What DispatchBot took the job to be.
+    /// The kind of job, according to DispatchBot.
     job_type: Option<String>,
-    /// `normal`, `urgent` or `emergency`.
+    /// The urgency: `normal`, `urgent` or `emergency`.
     urgency_level: Option<String>,
-    /// How it ended.
+    /// The outcome of a completed conversation: a word of the App Server or of DispatchBot, `number_released` if the
+    /// business gave up the number, or `erased` if the customer was erased.
     outcome: Option<String>,
     /// A summary for the owner.
     summary: Option<String>,
     /// Whether the customer has opted out of texts.
     opted_out: bool,
-    /// When it was opened.
+    /// When the conversation was opened.
     created_at: DateTime<Utc>,
-    /// When something last happened in it.
+    /// When something last happened in the conversation.
     last_activity: DateTime<Utc>,
 }
 
@@ -94,49 +95,52 @@ impl From<conversation::Conversation> for Conversation {
 struct ConversationList {
     /// The conversations.
     conversations: Vec<Conversation>,
-    /// Leads to the next page; none on the last.
+    /// The `cursor` of the next page. Null on the last page.
     next_cursor: Option<String>,
 }
 
-/// An attachment.
+/// An attachment of a message.
 #[derive(Debug, Object)]
 struct Media {
-    /// Where Twilio keeps it, which asks for its account's token; `…/media/{n}` fetches it without.
+    /// The attachment's URL at Twilio, which requires the credentials of the Twilio account.
+    /// `GET /conversations/{id}/messages/{message_id}/media/{n}` returns the attachment without them.
     url: String,
-    /// Its MIME type.
+    /// The MIME type, such as `image/jpeg`.
     content_type: String,
 }
 
 /// A message of a conversation.
 #[derive(Debug, Object)]
 pub(super) struct Message {
-    /// Its id.
+    /// The message's id.
     id: Uuid,
-    /// The conversation.
+    /// The conversation's id.
     conversation_id: Uuid,
-    /// `inbound` or `outbound`.
+    /// The direction: `inbound` from the customer, or `outbound` to the customer.
     direction: String,
-    /// `customer`, `ai` or `user`; every automatic text is `ai`.
+    /// Who sent the message: `customer`, `ai` or `user`. Every automatic text is `ai`.
     sender_type: String,
-    /// The person who wrote it, if one did.
+    /// The id of the person who wrote the message, as given by the App Server. Null if it was not written by one.
     user_id: Option<String>,
-    /// The text.
+    /// The text of the message.
     body: String,
-    /// Attachments.
+    /// The attachments.
     media: Vec<Media>,
-    /// Twilio's id of it, once known.
+    /// Twilio's id of the message, `SM…` or `MM…`. Null until it is known.
     twilio_sid: Option<String>,
-    /// `received`, `queued`, `sending`, `sent`, `delivered`, `undelivered`, `failed`, `superseded` or `unknown`.
+    /// The status: `received` for inbound messages; `queued`, `sending`, `sent`, `delivered`, `undelivered`, `failed`,
+    /// `superseded` or `unknown` for outbound ones. A `superseded` message was dropped before it was sent. `unknown`
+    /// means that it could not be determined whether it was sent.
     status: String,
-    /// Twilio's error code, if it failed with one.
+    /// Twilio's error code, if the message failed with one. Otherwise null.
     error_code: Option<i32>,
-    /// What that code means, in words, where it is a known one.
+    /// The meaning of `error_code` in words, if it is a known code.
     error_message: Option<String>,
-    /// The window that it answers.
+    /// The id of the window that this message answers. Null if it answers none.
     in_reply_to_window: Option<Uuid>,
-    /// Why a customer's words were taken for an emergency, if they were.
+    /// Why the customer's words were classified as an emergency. Null if they were not.
     emergency: Option<EmergencyVerdict>,
-    /// When it arrived at the edge, or when it was decided to send it.
+    /// When an inbound message arrived, or when it was decided to send an outbound one.
     created_at: DateTime<Utc>,
 }
 
@@ -166,7 +170,7 @@ impl From<postgres::Message> for Message {
 struct MessageList {
     /// The messages.
     messages: Vec<Message>,
-    /// Leads to the next page; none on the last.
+    /// The `cursor` of the next page. Null on the last page.
     next_cursor: Option<String>,
 }
 
@@ -174,27 +178,27 @@ pub(super) struct ConversationsApi;
 
 #[OpenApi(tag = "Group::Conversations")]
 impl ConversationsApi {
-    /// Conversations, newest activity first.
+    /// Lists conversations, newest activity first.
     #[oai(path = "/conversations", method = "get", operation_id = "list_conversations")]
     #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
     async fn list_conversations(
         &self,
         edge: EdgeData<'_>,
         key: Reader,
-        /// Only this business's.
+        /// Return only conversations of this business.
         business_id: Query<Option<String>>,
-        /// Only this customer's.
+        /// Return only conversations with this customer's number.
         customer_phone: Query<Option<String>>,
-        /// Only those that stand here: `active`, `ai_handling`, `user_handling` or `completed`.
+        /// Return only conversations with this status: `active`, `ai_handling`, `user_handling` or `completed`.
         status: Query<Option<String>>,
-        /// Only those owned so: `none`, `ai` or `user`.
+        /// Return only conversations with this ownership: `none`, `ai` or `user`.
         ownership: Query<Option<String>>,
-        /// Only those with activity at or after this time.
+        /// Return only conversations with activity at or after this time.
         since: Query<Option<DateTime<Utc>>>,
-        /// How many, at the most.
+        /// The maximum number of items on a page, from 1 to 200. Default: 50.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "200")))]
         limit: Query<u32>,
-        /// `next_cursor` of the page before.
+        /// The `next_cursor` of the previous page. Omit it for the first page.
         cursor: Query<Option<String>>,
     ) -> Result<Page<ConversationList>, Failure> {
         let mut problems = Problems::default();
@@ -213,7 +217,7 @@ impl ConversationsApi {
         Ok(Page(ConversationList { conversations: found.into_iter().map(Conversation::from).collect(), next_cursor }))
     }
 
-    /// One conversation.
+    /// Returns a conversation.
     #[oai(path = "/conversations/:id", method = "get", operation_id = "get_conversation")]
     async fn get_conversation(
         &self,
@@ -225,7 +229,7 @@ impl ConversationsApi {
         Ok(Json(load_authorized(&key.0, &edge, conversation_id(&id)?).await?.into()))
     }
 
-    /// The messages of a conversation, in the order in which they arrived.
+    /// Lists the messages of a conversation, in the order in which they arrived.
     #[oai(path = "/conversations/:id/messages", method = "get", operation_id = "list_messages")]
     async fn list_messages(
         &self,
@@ -233,10 +237,10 @@ impl ConversationsApi {
         key: Reader,
         /// The conversation's id.
         id: Path<String>,
-        /// How many, at the most.
+        /// The maximum number of items on a page, from 1 to 200. Default: 50.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "200")))]
         limit: Query<u32>,
-        /// `next_cursor` of the page before.
+        /// The `next_cursor` of the previous page. Omit it for the first page.
         cursor: Query<Option<String>>,
     ) -> Result<Page<MessageList>, Failure> {
         let id = conversation_id(&id)?;
@@ -250,13 +254,13 @@ impl ConversationsApi {
         Ok(Page(MessageList { messages: with_verdicts(&edge, found).await?, next_cursor }))
     }
 
-    /// One message, by Twilio's id.
+    /// Returns a message by its Twilio id.
     #[oai(path = "/messages", method = "get", operation_id = "get_message")]
     async fn get_message(
         &self,
         edge: EdgeData<'_>,
         key: Reader,
-        /// `SM…` or `MM…`.
+        /// Twilio's id of the message, `SM…` or `MM…`.
         twilio_sid: Query<String>,
     ) -> Result<Json<Message>, Failure> {
         let found = edge.store.message_by_sid(&twilio_sid).await?.filter(|message| message.kind != MessageKind::Alert);
@@ -268,7 +272,7 @@ impl ConversationsApi {
     }
 }
 
-/// The messages, each with the verdict on its words.
+/// Adds to each message the emergency verdict on its words.
 async fn with_verdicts(edge: &Edge, found: Vec<postgres::Message>) -> Result<Vec<Message>, Failure> {
     let ids: Vec<Uuid> = found.iter().map(|message| message.id).collect();
     let verdicts = edge.store.verdicts(&ids).await?.into_iter();
@@ -280,7 +284,7 @@ async fn with_verdicts(edge: &Edge, found: Vec<postgres::Message>) -> Result<Vec
     Ok(shown.collect())
 }
 
-/// A conversation, if there is one that the caller may see.
+/// Returns the conversation if it exists and the caller may see it.
 pub(super) async fn load_authorized(
     caller: &Caller,
     edge: &Edge,
@@ -291,7 +295,7 @@ pub(super) async fn load_authorized(
     Ok(found)
 }
 
-/// An id of the wrong shape is the id of nothing.
+/// A malformed id counts as the id of nothing: 404.
 pub(super) fn conversation_id(text: &str) -> Result<Uuid, Problem> {
     text.parse().map_err(|_| Problem::not_found("conversation"))
 }

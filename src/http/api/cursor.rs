@@ -1,4 +1,4 @@
-//! Cursors: where a list goes on, opaque to whoever asks.
+//! Cursors of lists; opaque to clients.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,17 +7,17 @@ use uuid::Uuid;
 
 use crate::http::problem::Problem;
 
-/// The place behind an item of a list that is ordered by time and id.
+/// The position after an item in a list that is ordered by time and id.
 pub(super) fn encode(at: DateTime<Utc>, id: Uuid) -> String {
     URL_SAFE_NO_PAD.encode(format!("{}:{id}", at.timestamp_micros()))
 }
 
-/// The place that a cursor stands for.
+/// The position that a cursor encodes.
 pub(super) fn decode(cursor: &str) -> Result<(DateTime<Utc>, Uuid), Problem> {
     read(cursor).ok_or_else(|| unusable("cursor"))
 }
 
-/// The complaint about a cursor that we have not given out.
+/// The error for a cursor that this API did not issue.
 pub(super) fn unusable(field: &str) -> Problem {
     Problem::invalid([(field.to_owned(), "is not one that this list has given out".to_owned())])
 }
@@ -28,7 +28,7 @@ fn read(cursor: &str) -> Option<(DateTime<Utc>, Uuid)> {
     Some((DateTime::from_timestamp_micros(micros.parse().ok()?)?, id.parse().ok()?))
 }
 
-/// The items of a page and the cursor behind them, where one more item than the page holds was read.
+/// Truncates the items to a page and returns the cursor of the next one, if one more item than the page holds was read.
 pub(super) fn page<T>(mut items: Vec<T>, limit: usize, cursor_of: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
     if items.len() <= limit {
         return (items, None);

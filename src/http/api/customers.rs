@@ -1,4 +1,4 @@
-//! `DELETE /customers/{phone}`: a customer is forgotten.
+//! `DELETE /customers/{phone}`: erases a customer.
 
 use poem::web::Data;
 use poem_openapi::param::{Header, Path, Query};
@@ -15,20 +15,22 @@ use crate::domain::phone::PhoneNumber;
 use crate::http::problem::Problem;
 use crate::lifecycle::erasure::{Erased, ErasureError};
 
-/// How much of a customer was erased: what was erased before is not counted again.
+/// How much was erased. Items that were erased earlier are not counted again.
 #[derive(Debug, Object)]
 struct Erasure {
-    /// Conversations: ended, and their customer's number replaced by one that is nobody's.
+    /// Conversations whose customer number was replaced by an unassigned one. Open conversations were completed first.
     conversations: u64,
-    /// Messages: without their texts and attachments.
+    /// Messages whose text and attachments were removed.
     messages: u64,
-    /// Calls: without their caller.
+    /// Calls whose caller's number was removed.
     calls: u64,
-    /// Opt-outs: they hold on, known by a hash only.
+    /// Opt-outs that were kept: they stay in effect, identified only by a hash of the number.
     opt_outs: u64,
-    /// Dead letters: deleted. None where they could not be read: they go by their age.
+    /// Dead letters that were deleted. Null if they could not be read; they are then deleted at the end of their
+    /// retention.
     dead_letters: Option<u64>,
-    /// Entries of the log in Redis: deleted. None where Redis was away: they go by their age.
+    /// Entries of the event log in Redis that were deleted. Null if Redis was unavailable; they are then deleted at the
+    /// end of their retention.
     log_entries: Option<u64>,
 }
 
@@ -49,21 +51,27 @@ pub(super) struct CustomersApi;
 
 #[OpenApi(tag = "Group::Customers")]
 impl CustomersApi {
-    /// Erases a customer: their conversations are ended, and texts, attachments and their number go from every table at
-    /// once. What is counted stays; who has opted out stays opted out; whoever writes again is a stranger. The streams keep
-    /// what was said for as long as they keep anything: 30 days at the most, dead letters that could not be deleted 90. At Twilio nothing is erased.
+    /// Erases a customer.
+    ///
+    /// The customer's conversations are completed, and their texts, attachments and number are removed from all tables
+    /// at once. Rows remain, so that counts do not change. A customer who has opted out stays opted out. A later
+    /// message is treated as that of a new customer. The internal streams keep copies until the end of their retention:
+    /// at most 30 days, and up to 90 days for dead letters that could not be deleted. Nothing is deleted at Twilio.
     #[oai(path = "/customers/:phone", method = "delete", operation_id = "erase_customer")]
     async fn erase_customer(
         &self,
         edge: EdgeData<'_>,
         once: Data<&Once>,
         key: Writer,
-        /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
+        /// A unique value that you choose, 1 to 255 visible ASCII characters. For one day, the same request with the
+        /// same value has no further effect and gets the same response, with the header `Idempotency-Replayed: true`.
+        /// The answer is 409 for a different request with the same value, or while the first request is in progress.
+        /// Responses with 401, 403, 429 or 5xx are not repeated: the request is then carried out again.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
-        /// The customer's number.
+        /// The customer's phone number in E.164.
         phone: Path<String>,
-        /// Only with this business; without it, with all that the key is for.
+        /// Erase the customer only for this business. If omitted, the customer is erased for all businesses of the key.
         business_id: Query<Option<String>>,
     ) -> Result<Json<Erasure>, Failure> {
         let mut problems = Problems::default();

@@ -1,4 +1,4 @@
-//! `/dead-letters`: what could not be processed, and again.
+//! `/dead-letters`: messages that could not be processed, and their replay.
 
 use std::collections::BTreeMap;
 
@@ -17,139 +17,142 @@ use crate::dead_letters::{self, DeadLettersError, Kept, Letter, LetterFilter, Or
 use crate::http::Edge;
 use crate::http::problem::Problem;
 
-/// How many letters one request may name.
+/// Maximum number of letters that one request may name.
 const MOST_IDS: usize = 1_000;
-/// How many letters one request queues, unless it says otherwise.
+/// How many letters one request queues by default.
 const DEFAULT_MOST: u32 = 1_000;
-/// How many letters one request may queue.
+/// Maximum number of letters that one request may queue.
 const MOST: u32 = 100_000;
 
-/// What a letter holds: `text`, or `base64` where it is no text.
+/// The content of a dead letter. Exactly one of the two fields is set.
 #[derive(Debug, Object)]
 struct LetterPayload {
-    /// As text.
+    /// The content, if it is text.
     text: Option<String>,
-    /// To the byte, where it is no text.
+    /// The content in Base64, if it is not text.
     base64: Option<String>,
 }
 
-/// An earlier time that the same was put aside.
+/// An earlier dead letter of the same message.
 #[derive(Debug, Object)]
 struct LetterBefore {
-    /// The letter that it was then.
+    /// The id of the earlier dead letter.
     id: i64,
-    /// Why it could not be processed, in a word.
+    /// Why the message could not be processed, as a short word.
     reason: String,
-    /// The last error.
+    /// The details, including the last error.
     detail: String,
-    /// How often it had been tried.
+    /// How many times processing was tried.
     delivery_count: i64,
-    /// When it was first tried.
+    /// When processing was first tried.
     first_seen: DateTime<Utc>,
-    /// When it was put aside.
+    /// When the message became a dead letter.
     dead_since: DateTime<Utc>,
 }
 
-/// A time that a letter was to be put back.
+/// A replay of a dead letter that was requested.
 #[derive(Debug, Object)]
 struct LetterReplay {
-    /// Who asked.
+    /// Who requested the replay.
     asked_by: String,
-    /// When.
+    /// When the replay was requested.
     asked_at: DateTime<Utc>,
-    /// `queued`, `put_back` or `unusable`.
+    /// The outcome: `queued`, `put_back` or `unusable`.
     outcome: String,
-    /// The subject that it was put back to, or why it could not be.
+    /// The subject to which the message was published again, or why it could not be.
     detail: Option<String>,
-    /// When it was done with.
+    /// When the replay was finished. Null while it is queued.
     done_at: Option<DateTime<Utc>>,
 }
 
-/// What could not be processed.
+/// A message that could not be processed.
 #[derive(Debug, Object)]
 struct DeadLetter {
-    /// Its sequence in NMC_DEAD.
+    /// The id of the dead letter: its sequence in the stream NMC_DEAD.
     id: i64,
-    /// `waiting`, `queued` or `replayed`.
+    /// The status: `waiting`, `queued` for a replay, or `replayed`.
     status: String,
-    /// Why it could not be processed, in a word, such as `unknown_number` or `exhausted`.
+    /// Why the message could not be processed, as a short word such as `unknown_number` or `exhausted`.
     reason: String,
-    /// The same in particular, the last error included.
+    /// The details, including the last error.
     detail: String,
-    /// Whose it is, as far as it is known.
+    /// The id of the business to which the message belongs. Null if it is not known.
     business_id: Option<String>,
-    /// The subject that it was published on.
+    /// The subject on which the message was published.
     subject: String,
-    /// Its place in its stream; 0 where it never was in one.
+    /// The message's sequence in its stream. 0 if it never was in a stream.
     stream_sequence: i64,
-    /// How often it was tried.
+    /// How many times processing was tried.
     delivery_count: i64,
-    /// When it was first tried.
+    /// When processing was first tried.
     first_seen: DateTime<Utc>,
-    /// When it was put aside.
+    /// When the message became a dead letter.
     dead_since: DateTime<Utc>,
-    /// Its headers.
+    /// The headers of the message.
     headers: BTreeMap<String, String>,
-    /// What it holds.
+    /// The content of the message.
     payload: LetterPayload,
-    /// The letter that it was before it was put back; none where it is the first.
+    /// The id of the dead letter whose replay failed and became this one. Null if it is the first.
     replay_of: Option<i64>,
-    /// Each time before that the same was put aside, the newest first; told where one letter is asked for.
+    /// The earlier dead letters of the same message, newest first. Empty in lists.
     history: Vec<LetterBefore>,
-    /// Each time that it was to be put back, in order.
+    /// The replays that were requested, in order.
     replays: Vec<LetterReplay>,
 }
 
 /// A page of dead letters, newest first.
 #[derive(Debug, Object)]
 struct DeadLetterList {
-    /// The letters.
+    /// The dead letters.
     dead_letters: Vec<DeadLetter>,
-    /// Leads to the next page; none on the last. A page with a filter may hold fewer than asked for, and still lead on.
+    /// The `cursor` of the next page. Null on the last page. With a filter, a page may hold fewer items than `limit`
+    /// although there is a next page.
     next_cursor: Option<String>,
 }
 
-/// What became of a replay.
+/// The result of a replay.
 #[derive(Debug, Object)]
 struct ReplayOutcome {
-    /// `put_back`: it is processed as if it had just come. `before`: it had been put back before, and was not again.
-    /// `unusable`: it cannot be put back.
+    /// The outcome:
+    /// - `put_back`: the message was published again and is processed like a new one.
+    /// - `before`: it was replayed before, and was not replayed again.
+    /// - `unusable`: it cannot be replayed.
     outcome: String,
-    /// The letter as it stands.
+    /// The dead letter after the replay.
     dead_letter: DeadLetter,
 }
 
-/// Which letters are to be put back: those named, or those that wait and meet what is said. One of `ids`, `reason`,
-/// `business_id`, `subject` and `all` has to be there.
+/// Which dead letters to replay: those that are waiting and match all the given fields. At least one of `ids`,
+/// `reason`, `business_id`, `subject` and `all` is required.
 #[derive(Debug, Object)]
 struct ReplayRequest {
-    /// These, 1,000 at the most.
+    /// The ids of the dead letters, at most 1,000.
     ids: Option<Vec<i64>>,
-    /// Those with this reason.
+    /// Only dead letters with this reason.
     reason: Option<String>,
-    /// This business's.
+    /// Only dead letters of this business.
     business_id: Option<String>,
-    /// Those whose subject begins so.
+    /// Only dead letters whose subject begins with this text.
     subject: Option<String>,
-    /// All of them.
+    /// Set to `true` to replay all dead letters. Required if no other filter is given.
     all: Option<bool>,
-    /// How many at the most, the oldest first: 1 to 100,000, 1,000 unless said otherwise.
+    /// The maximum number of dead letters to queue, from 1 to 100,000; the oldest are queued first. Default: 1,000.
     max: Option<u32>,
 }
 
-/// They are put back in their turn.
+/// The dead letters that were queued for replay.
 #[derive(Debug, Object)]
 struct Queued {
-    /// How many were queued now. Those queued or put back before are not among them.
+    /// How many dead letters this request queued. Those that were queued or replayed before are not counted.
     queued: u64,
-    /// How fast they are put back: `NMC_REPLAY_RATE`.
+    /// The rate at which they are replayed, such as `10/s`: the setting `NMC_REPLAY_RATE`.
     rate: String,
 }
 
-/// It will be done.
+/// The response to queued dead letters.
 #[derive(ApiResponse)]
 enum Accepted {
-    /// They are queued, and put back in their turn.
+    /// The dead letters were queued and will be replayed.
     #[oai(status = 202)]
     Queued(Json<Queued>),
 }
@@ -158,26 +161,28 @@ pub(super) struct DeadLettersApi;
 
 #[OpenApi(tag = "Group::DeadLetters")]
 impl DeadLettersApi {
-    /// What could not be processed, newest first. A key for some businesses sees theirs; letters that belong to none are
-    /// for keys that see all.
+    /// Lists messages that could not be processed, newest first.
+    ///
+    /// A key for certain businesses sees only theirs. Dead letters that belong to no business are visible only to keys
+    /// for all businesses.
     #[oai(path = "/dead-letters", method = "get", operation_id = "list_dead_letters")]
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the request")]
     async fn list_dead_letters(
         &self,
         edge: EdgeData<'_>,
         key: Reader,
-        /// Only those with this reason.
+        /// Return only dead letters with this reason.
         reason: Query<Option<String>>,
-        /// Only this business's.
+        /// Return only dead letters of this business.
         business_id: Query<Option<String>>,
-        /// Only those whose subject begins so.
+        /// Return only dead letters whose subject begins with this text.
         subject: Query<Option<String>>,
-        /// Only those that stand here: `waiting`, `queued` or `replayed`.
+        /// Return only dead letters with this status: `waiting`, `queued` or `replayed`.
         status: Query<Option<String>>,
-        /// How many, at the most.
+        /// The maximum number of items on a page, from 1 to 200. Default: 50.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "200")))]
         limit: Query<u32>,
-        /// `next_cursor` of the page before.
+        /// The `next_cursor` of the previous page. Omit it for the first page.
         cursor: Query<Option<String>>,
     ) -> Result<Json<DeadLetterList>, Failure> {
         let mut problems = Problems::default();
@@ -199,30 +204,36 @@ impl DeadLettersApi {
         Ok(Json(DeadLetterList { dead_letters, next_cursor: page.next.map(|id| id.to_string()) }))
     }
 
-    /// One dead letter, with its history.
+    /// Returns a dead letter with its history.
     #[oai(path = "/dead-letters/:id", method = "get", operation_id = "get_dead_letter")]
     async fn get_dead_letter(
         &self,
         edge: EdgeData<'_>,
         key: Reader,
-        /// The letter's id.
+        /// The id of the dead letter.
         id: Path<String>,
     ) -> Result<Json<DeadLetter>, Failure> {
         let letter = load_authorized(&key.0, &edge, &id).await?;
         Ok(Json(in_full(&edge, letter).await?))
     }
 
-    /// Puts a letter back to where it came from, at once: it is processed as if it had just come, and whatever of it had
-    /// been processed before is not again. A letter is put back once; what fails again comes back as a new letter.
+    /// Replays a dead letter at once.
+    ///
+    /// The message is published again to the subject it came from, and processed like a new one. What had already been
+    /// processed of it is not processed again. A dead letter is replayed at most once; if the message fails again, it
+    /// becomes a new dead letter.
     #[oai(path = "/dead-letters/:id/replay", method = "post", operation_id = "replay_dead_letter")]
     async fn replay_dead_letter(
         &self,
         edge: EdgeData<'_>,
         key: Writer,
-        /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
+        /// A unique value that you choose, 1 to 255 visible ASCII characters. For one day, the same request with the
+        /// same value has no further effect and gets the same response, with the header `Idempotency-Replayed: true`.
+        /// The answer is 409 for a different request with the same value, or while the first request is in progress.
+        /// Responses with 401, 403, 429 or 5xx are not repeated: the request is then carried out again.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
-        /// The letter's id.
+        /// The id of the dead letter.
         id: Path<String>,
     ) -> Result<Json<ReplayOutcome>, Failure> {
         let letter = load_authorized(&key.0, &edge, &id).await?;
@@ -236,13 +247,18 @@ impl DeadLettersApi {
         Ok(Json(ReplayOutcome { outcome: outcome.to_owned(), dead_letter: in_full(&edge, letter).await? }))
     }
 
-    /// Queues letters to be put back in their turn, the oldest first, no faster than `NMC_REPLAY_RATE`.
+    /// Queues dead letters for replay, oldest first.
+    ///
+    /// They are replayed no faster than `NMC_REPLAY_RATE`, so that new messages are not delayed.
     #[oai(path = "/dead-letters/replay", method = "post", operation_id = "replay_dead_letters")]
     async fn replay_dead_letters(
         &self,
         edge: EdgeData<'_>,
         key: Writer,
-        /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
+        /// A unique value that you choose, 1 to 255 visible ASCII characters. For one day, the same request with the
+        /// same value has no further effect and gets the same response, with the header `Idempotency-Replayed: true`.
+        /// The answer is 409 for a different request with the same value, or while the first request is in progress.
+        /// Responses with 401, 403, 429 or 5xx are not repeated: the request is then carried out again.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
         request: Body<ReplayRequest>,
@@ -274,7 +290,7 @@ impl DeadLettersApi {
     }
 }
 
-/// The letter, if it is there and this key may see it.
+/// Returns the letter if it exists and the key may see it.
 async fn load_authorized(caller: &Caller, edge: &Edge, id: &str) -> Result<Letter, Failure> {
     let nothing = || Problem::not_found("dead letter");
     let id: i64 = id.parse().map_err(|_| nothing())?;

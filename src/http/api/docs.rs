@@ -1,4 +1,4 @@
-//! `/docs` and `/openapi.json`: written once, and the same bytes for everybody, however many ask and however slowly they read.
+//! `/docs` and `/openapi.json`: generated once and shared, so that many or slow readers need no additional memory.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ use poem::{Response, Route, get};
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(super::openapi()));
 static PAGE: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(super::service().swagger_ui_html()));
 
-/// The routes of the document and, where it is shown, of the page that explains it.
+/// Adds the routes of the OpenAPI document and, if enabled, of the page that shows it.
 pub(super) fn routes(route: Route, shows_page: bool) -> Route {
     let route = route.at("/openapi.json", get(fixed("application/json; charset=utf-8", DOCUMENT.clone())));
     if !shows_page {

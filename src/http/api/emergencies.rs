@@ -1,4 +1,4 @@
-//! Emergencies: what customers' words were taken for, and what a person says of it.
+//! Emergencies: the verdicts on customers' words, and false alarms.
 
 use chrono::{DateTime, Utc};
 use poem::web::Data;
@@ -18,24 +18,24 @@ use crate::adapters::postgres::{MessageVerdict, RuleCount};
 use crate::domain::conversation::Input;
 use crate::http::problem::{Code, Problem};
 
-/// Why a customer's words were taken for an emergency.
+/// Why a customer's words were classified as an emergency.
 #[derive(Debug, Object)]
 pub(super) struct EmergencyVerdict {
-    /// The strongest rule.
+    /// The strongest rule that matched.
     rule: String,
-    /// All rules that were met.
+    /// All rules that matched.
     reasons: Vec<Reason>,
-    /// The danger to life: `gas`, `carbon_monoxide` or `fire`.
+    /// The danger to life: `gas`, `carbon_monoxide` or `fire`. Null if there is none.
     life_safety: Option<String>,
     /// The language of the words: `en` or `es`.
     language: String,
-    /// Whether it was treated as an emergency: a business may take none.
+    /// Whether the message was handled as an emergency. `false` if the business does not accept emergencies.
     accepted: bool,
-    /// When a person called it a false alarm.
+    /// When a person reported a false alarm. Null if nobody has.
     false_alarm_at: Option<DateTime<Utc>>,
 }
 
-/// A rule, and the words that met it.
+/// A rule and the words that matched it.
 #[derive(Debug, Object)]
 struct Reason {
     /// The rule.
@@ -57,21 +57,21 @@ impl From<MessageVerdict> for EmergencyVerdict {
     }
 }
 
-/// Who calls it a false alarm.
+/// A false alarm that a person reports.
 #[derive(Debug, Object)]
 struct FalseAlarm {
-    /// Who, as the App Server names them.
+    /// The id of the person in the App Server, at most 200 characters.
     user_id: String,
 }
 
-/// How a rule on words has fared with a business.
+/// How often an emergency rule matched texts to a business.
 #[derive(Debug, Object)]
 struct EmergencyRule {
     /// The rule.
     rule: String,
-    /// How many texts it was the strongest rule of.
+    /// The number of texts of which this was the strongest rule.
     verdicts: i64,
-    /// How many of these a person has called a false alarm.
+    /// How many of these texts a person reported as a false alarm.
     false_alarms: i64,
 }
 
@@ -81,10 +81,10 @@ impl From<RuleCount> for EmergencyRule {
     }
 }
 
-/// The rules on words that texts to a business have met.
+/// The emergency rules that matched texts to a business.
 #[derive(Debug, Object)]
 struct EmergencyRules {
-    /// The most frequent first.
+    /// The rules, most frequent first.
     rules: Vec<EmergencyRule>,
 }
 
@@ -92,15 +92,20 @@ pub(super) struct EmergenciesApi;
 
 #[OpenApi(tag = "Group::Conversations")]
 impl EmergenciesApi {
-    /// Says that what was taken for an emergency is none: nobody else is alerted, and it counts against the rules that
-    /// were met. Also once the conversation is completed. 409 where no emergency was seen in it.
+    /// Reports that a detected emergency is a false alarm.
+    ///
+    /// Alerts stop, and the false alarm is counted for the rules that matched. A completed conversation is allowed. If
+    /// no emergency was detected in the conversation, the answer is 409.
     #[oai(path = "/conversations/:id/false-alarm", method = "post", operation_id = "false_alarm")]
     async fn false_alarm(
         &self,
         edge: EdgeData<'_>,
         once: Data<&Once>,
         key: Writer,
-        /// The same request again, with the same key, changes nothing more and gets the same answer, for a day.
+        /// A unique value that you choose, 1 to 255 visible ASCII characters. For one day, the same request with the
+        /// same value has no further effect and gets the same response, with the header `Idempotency-Replayed: true`.
+        /// The answer is 409 for a different request with the same value, or while the first request is in progress.
+        /// Responses with 401, 403, 429 or 5xx are not repeated: the request is then carried out again.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
         /// The conversation's id.
@@ -122,13 +127,13 @@ impl EmergenciesApi {
         Ok(Json(reload(&edge, id).await?.into()))
     }
 
-    /// How often each rule on words has taken a text to a business for an emergency, and how often wrongly.
+    /// Returns how often each emergency rule matched texts to a business, and how often wrongly.
     #[oai(path = "/businesses/:business_id/emergency-rules", method = "get", operation_id = "list_emergency_rules")]
     async fn list_emergency_rules(
         &self,
         edge: EdgeData<'_>,
         key: Reader,
-        /// The business's id, as the App Server has chosen it.
+        /// The business's id, chosen by the App Server.
         business_id: Path<String>,
     ) -> Result<Json<EmergencyRules>, Failure> {
         key.0.sees(&business_id, "business")?;

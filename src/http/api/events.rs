@@ -1,4 +1,4 @@
-//! `/events`: the events as Server-Sent Events, resumed where a reader has got to.
+//! `/events`: events as Server-Sent Events, which a client can resume.
 
 use std::time::Duration;
 
@@ -22,42 +22,44 @@ use crate::adapters::jetstream::Followed;
 use crate::http::Edge;
 use crate::http::problem::{Code, Problem};
 
-/// A reader hears something at least this often, so that both sides notice when the other is gone.
+/// Interval of keep-alive messages, by which both sides notice that the other is gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How soon a reader whose key is revoked is cut off.
+/// How often an open stream checks whether its key was revoked.
 const STILL_VALID: Duration = Duration::from_secs(1);
 
-/// What happened: the envelope that JetStream and Redis subscribers get, too.
+/// An event, in the envelope that subscribers of JetStream and Redis get as well.
 #[derive(Debug, Object, Deserialize)]
 pub struct Envelope {
-    /// The same however often it is delivered.
+    /// The event's id, the same in every redelivery.
     event_id: String,
-    /// Like `message.received`.
+    /// The type of the event, such as `message.received`.
     event_type: String,
-    /// When.
+    /// When the event occurred.
     occurred_at: String,
-    /// Rises within a conversation.
+    /// A number that rises by one with each event of a conversation. Events without a conversation are counted within
+    /// the call or other object that they are about.
     sequence: i64,
-    /// The business; none in what is told of a service that ours rests on.
+    /// The id of the business. Null in `service.*` events.
     business_id: Option<String>,
-    /// Its owner.
+    /// The id of the business's owner in the App Server. Null in `service.*` events.
     user_id: Option<String>,
-    /// The conversation, if it belongs to one.
+    /// The id of the conversation. Null if the event does not belong to one.
     conversation_id: Option<String>,
-    /// The customer, if it is about one.
+    /// The customer's number. Null if the event is not about a customer.
     customer_phone: Option<String>,
-    /// What there is to tell.
+    /// The data of the event. Its fields depend on `event_type`.
     data: Value,
-    /// Its place in the stream.
+    /// The position in the stream.
     #[oai(skip)]
     #[serde(skip)]
     place: u64,
 }
 
-/// Events without end.
+/// An endless stream of events.
 #[derive(ApiResponse)]
 enum Events {
-    /// Events as they come. `id` is the place to resume from, `event` the type, `data` the envelope.
+    /// The events, as they occur. The `id` of each is the position from which to resume, `event` is its type, and
+    /// `data` is the envelope.
     #[oai(status = 200)]
     Stream(EventStream<BoxStream<'static, Envelope>>),
 }
@@ -66,15 +68,19 @@ pub(super) struct EventsApi;
 
 #[OpenApi(tag = "Group::Events")]
 impl EventsApi {
-    /// The events as they come, as Server-Sent Events: from now on, or after `Last-Event-ID`, for as long as they are kept.
+    /// Streams events as Server-Sent Events, as they occur.
+    ///
+    /// The stream starts with new events or, if `Last-Event-ID` is given, after that event, as long as events are kept
+    /// (30 days). It does not end by itself; after a disconnect, reconnect with the `id` of the last event. A key may
+    /// read at most 16 streams at once.
     #[oai(path = "/events", method = "get", operation_id = "read_events")]
     async fn events(
         &self,
         edge: EdgeData<'_>,
         key: Reader,
-        /// Only those of this conversation.
+        /// Return only events of this conversation.
         conversation_id: Query<Option<String>>,
-        /// The `id` of the last event that was received.
+        /// The `id` of the last event that was received. The stream continues after it.
         #[oai(name = "Last-Event-ID")]
         last_event_id: Header<Option<String>>,
     ) -> Result<Events, Failure> {
@@ -94,7 +100,7 @@ impl EventsApi {
     }
 }
 
-/// The events that the caller may see, until the service stops, the key is revoked, or the reader is gone.
+/// The events that the caller may see, until the service stops, the key is revoked, or the client disconnects.
 fn as_sent(
     edge: Edge,
     caller: Caller,
@@ -111,7 +117,7 @@ fn as_sent(
         }
     };
     let seen = events.filter_map(move |followed| {
-        // What is told of no business is for everybody.
+        // An event without a business is visible to every key.
         let seen = |event: &Envelope| event.business_id.as_ref().is_none_or(|id| caller.sees(id, "event").is_ok());
         let envelope = readable(&followed).filter(seen);
         future::ready(envelope)
@@ -125,12 +131,12 @@ fn as_sent(
     })
 }
 
-/// What is in the stream is ours; should it not be readable, the others still are.
+/// Parses an event. One that cannot be parsed is skipped, so that the others are still delivered.
 fn readable(followed: &Followed) -> Option<Envelope> {
     match serde_json::from_slice::<Envelope>(&followed.payload) {
         Ok(envelope) => Some(Envelope { place: followed.sequence, ..envelope }),
         Err(error) => {
-            // Its words would quote the event.
+            // The error text would quote the event.
             tracing::warn!(sequence = followed.sequence, line = error.line(), "an event cannot be read");
             None
         }

@@ -1,6 +1,5 @@
-//! Why a conversation went as it did: its windows, from the record, as data and in words that can be read out.
-//!
-//! Fed by the store's record; feeds `GET /conversations/{id}/explain`. Pure.
+//! Explains a conversation: its windows from the record, as data and in sentences. Pure; used by
+//! `GET /conversations/{id}/explain`.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -9,22 +8,22 @@ use uuid::Uuid;
 use crate::adapters::postgres::{AnalysisRow, WindowMessage, WindowStep};
 use crate::adapters::twilio;
 
-/// What became of one window.
+/// A window and what happened to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExplainedWindow {
-    /// The window.
+    /// The window's id.
     pub id: Uuid,
-    /// Where it stands.
+    /// The current state.
     pub state: String,
-    /// Its steps, in order.
+    /// Its changes of state, in order.
     pub steps: Vec<WindowStep>,
     /// The customer's messages in it: the first one opened it, unless a takeover did.
     pub messages: Vec<WindowMessage>,
-    /// What DispatchBot said of it.
+    /// DispatchBot's results for it.
     pub analyses: Vec<AnalysisRow>,
-    /// What we wrote in answer: sent, on its way, or dropped.
+    /// Our replies to it: sent, on their way, or dropped.
     pub replies: Vec<WindowMessage>,
-    /// All of it in words.
+    /// The history in sentences.
     pub story: Vec<String>,
 }
 
@@ -95,7 +94,7 @@ fn step_in_words(step: &WindowStep) -> Option<String> {
     Some(words)
 }
 
-/// The words of the record in a support desk's own; one that is not known speaks for itself.
+/// A recorded reason as a phrase for a support desk; an unknown reason is returned unchanged.
 fn reason_in_words(reason: &str) -> &str {
     match reason {
         "newer window" => "the customer had written more, and a newer window answers all of it",

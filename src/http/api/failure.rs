@@ -1,4 +1,4 @@
-//! Errors as the OpenAPI document has them: the same body for every status.
+//! Errors as described in the OpenAPI document: the same body for every status.
 
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object};
@@ -6,52 +6,55 @@ use uuid::Uuid;
 
 use crate::http::problem::{Code, Problem};
 
-/// What is wrong with a field.
+/// An error in a field of the request.
 #[derive(Debug, Object)]
 pub(super) struct FieldError {
-    /// The field.
+    /// The name of the field.
     field: String,
-    /// What is wrong with it.
+    /// Why the field is invalid.
     reason: String,
 }
 
-/// What went wrong.
+/// The details of an error.
 #[derive(Debug, Object)]
 pub(super) struct ErrorDetail {
-    /// `UNAUTHORIZED`, `NOT_FOUND`, `VALIDATION_FAILED`, `CONFLICT`, `OPTED_OUT`, `RATE_LIMITED`, `PAYLOAD_TOO_LARGE`,
-    /// `METHOD_NOT_ALLOWED`, `UNSUPPORTED_MEDIA_TYPE`, `UNAVAILABLE` or `INTERNAL`.
+    /// The code for programs: `UNAUTHORIZED`, `NOT_FOUND`, `VALIDATION_FAILED`, `CONFLICT`, `OPTED_OUT`,
+    /// `RATE_LIMITED`, `PAYLOAD_TOO_LARGE`, `METHOD_NOT_ALLOWED`, `UNSUPPORTED_MEDIA_TYPE`, `UNAVAILABLE` or
+    /// `INTERNAL`.
     code: String,
-    /// In words.
+    /// A message for people.
     message: String,
-    /// Names this answer in our logs.
+    /// The id of this response in the service's logs, the same as in the header `X-Request-Id`. Quote it in support
+    /// requests.
     request_id: Uuid,
-    /// The fields that are wrong, all of them.
+    /// All fields of the request that are invalid. Empty if the error is not about fields.
     details: Vec<FieldError>,
 }
 
 /// The body of every error.
 #[derive(Debug, Object)]
 pub(super) struct ErrorBody {
-    /// What went wrong.
+    /// The error.
     error: ErrorDetail,
 }
 
-/// An answer that is not what was asked for.
+/// An error response.
 #[derive(Debug, ApiResponse)]
 pub(super) enum Failure {
-    /// The request says something that it must not: `VALIDATION_FAILED`.
+    /// The request is invalid: `VALIDATION_FAILED`. `details` names every invalid field.
     #[oai(status = 400)]
     Invalid(Json<ErrorBody>),
-    /// The key is missing, unknown or revoked: `UNAUTHORIZED`.
+    /// The API key is missing, unknown or revoked: `UNAUTHORIZED`.
     #[oai(status = 401)]
     Unauthorized(Json<ErrorBody>),
-    /// The key may only read, or has not the scope `numbers` that this takes: `UNAUTHORIZED`.
+    /// The API key is read-only, or lacks the scope `numbers` that this request requires: `UNAUTHORIZED`.
     #[oai(status = 403)]
     Forbidden(Json<ErrorBody>),
-    /// There is no such thing: `NOT_FOUND`.
+    /// The resource does not exist, or belongs to a business that the API key is not for: `NOT_FOUND`. A malformed id
+    /// gets this error, too.
     #[oai(status = 404)]
     NotFound(Json<ErrorBody>),
-    /// It contradicts what is there: `CONFLICT`. Or the customer wants no texts: `OPTED_OUT`.
+    /// The request conflicts with the current state: `CONFLICT`. Or the customer has opted out of texts: `OPTED_OUT`.
     #[oai(status = 409)]
     Conflict(Json<ErrorBody>),
     /// The body is larger than 1 MiB: `PAYLOAD_TOO_LARGE`.
@@ -60,18 +63,19 @@ pub(super) enum Failure {
     /// The body is not `application/json`: `UNSUPPORTED_MEDIA_TYPE`.
     #[oai(status = 415)]
     UnsupportedMediaType(Json<ErrorBody>),
-    /// More requests than the key may make in a minute: `RATE_LIMITED`.
+    /// The API key has exceeded its rate limit or its number of event streams: `RATE_LIMITED`. Try again after the time
+    /// in `Retry-After`.
     #[oai(status = 429)]
     RateLimited(Json<ErrorBody>),
-    /// Our fault: `INTERNAL`.
+    /// An internal error: `INTERNAL`.
     #[oai(status = 500)]
     Internal(Json<ErrorBody>),
-    /// A part is missing: `UNAVAILABLE`.
+    /// A service that the request depends on is unavailable: `UNAVAILABLE`. Try again after the time in `Retry-After`.
     #[oai(status = 503)]
     Unavailable(Json<ErrorBody>),
 }
 
-/// A problem in the common shape.
+/// Converts a problem to the common body.
 pub(super) fn body(problem: &Problem) -> Json<ErrorBody> {
     let told = |(field, reason): (&str, &str)| FieldError { field: field.to_owned(), reason: reason.to_owned() };
     Json(ErrorBody {
@@ -88,7 +92,7 @@ impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         let body = body(&problem);
         match problem.code() {
-            // A method is refused before an operation is found.
+            // A method that a path does not support is refused before an operation is found.
             Code::ValidationFailed | Code::MethodNotAllowed => Self::Invalid(body),
             Code::PayloadTooLarge => Self::TooLarge(body),
             Code::UnsupportedMediaType => Self::UnsupportedMediaType(body),

@@ -10,7 +10,7 @@ use crate::outage::Service;
 
 const UNHEALTHY: &str = "unhealthy";
 
-/// The parts, each `healthy`, `degraded` or `down`.
+/// The state of each service that this one depends on: `healthy`, `degraded` or `down`.
 #[derive(Debug, Clone, Object)]
 struct Services {
     /// JetStream.
@@ -19,9 +19,10 @@ struct Services {
     postgres: String,
     /// Redis.
     redis: String,
-    /// Twilio's REST API, judged from our own sending.
+    /// Twilio's REST API, judged from messages that are sent. Never `down`; `degraded` while sends are stuck.
     twilio: String,
-    /// DispatchBot, judged from real calls: `degraded` from the first window that fell back until the next success.
+    /// DispatchBot, judged from real requests. Never `down`; `degraded` from the first window that got a fallback until
+    /// the next success.
     dispatchbot_ai: String,
 }
 
@@ -38,12 +39,13 @@ impl Services {
     }
 }
 
-/// Alerts of emergencies, as far as they did not arrive.
+/// Emergency alerts that were not delivered.
 #[derive(Debug, Object)]
 struct Alerts {
-    /// How many owners and contacts the newest alert to them did not reach, within 30 days.
+    /// The number of owners and emergency contacts whose newest alert within 30 days was not delivered.
     unreachable: u64,
-    /// How many of these have opted out of the business's texts: they have to text START to the number that alerts them.
+    /// How many of these have opted out of the business's texts. To get alerts again, they must text `START` to the
+    /// number that sends them.
     opted_out: u64,
 }
 
@@ -54,54 +56,55 @@ impl Alerts {
     }
 }
 
-/// What a person should know, though all parts are well.
+/// Information for an operator that does not affect `status`.
 #[derive(Debug, Object)]
 struct Details {
-    /// Alerts that did not arrive; null while PostgreSQL is away.
+    /// Emergency alerts that were not delivered. Null while PostgreSQL is unavailable.
     #[oai(skip_serializing_if_is_none = false)]
     alerts: Option<Alerts>,
 }
 
-/// How the service fares.
+/// The health of the service.
 #[derive(Debug, Object)]
 struct Health {
-    /// `healthy`, `degraded` or `unhealthy`.
+    /// The status: `healthy`, `degraded` (at least one service is not `healthy`) or `unhealthy` (webhooks cannot be
+    /// accepted).
     status: String,
-    /// The version that runs.
+    /// The running version.
     version: String,
-    /// For how long it has been running.
+    /// How long the process has been running, in seconds.
     uptime_seconds: u64,
-    /// The parts.
+    /// The state of each service that this one depends on.
     services: Services,
-    /// What a person should know, though all parts are well: it has no say in `status`.
+    /// Information for an operator that does not affect `status`.
     details: Details,
 }
 
-/// An answer about health.
+/// The response to a health check.
 #[derive(ApiResponse)]
 enum HealthAnswer {
-    /// Webhooks are accepted.
+    /// The service accepts webhooks. Its `status` is `healthy` or `degraded`.
     #[oai(status = 200)]
     Accepting(Json<Health>),
-    /// Nothing can be accepted.
+    /// The service cannot accept webhooks, because neither JetStream nor PostgreSQL is available.
     #[oai(status = 503)]
     Unhealthy(Json<Health>),
 }
 
-/// Whether the process is alive, or ready.
+/// The result of a probe.
 #[derive(Debug, Object)]
 struct Probe {
-    /// `healthy` or `unhealthy`.
+    /// The status: `healthy` or `unhealthy`.
     status: String,
 }
 
-/// An answer to a probe.
+/// The response to a probe.
 #[derive(ApiResponse)]
 enum ProbeAnswer {
-    /// Yes.
+    /// The process is alive, or ready.
     #[oai(status = 200)]
     Yes(Json<Probe>),
-    /// Not now.
+    /// The process is not ready.
     #[oai(status = 503)]
     No(Json<Probe>),
 }
@@ -110,7 +113,7 @@ pub(super) struct HealthApi;
 
 #[OpenApi(tag = "Group::Operation")]
 impl HealthApi {
-    /// How the service and its parts fare.
+    /// Returns the health of the service and of the services that it depends on.
     #[oai(path = "/health", method = "get", operation_id = "health")]
     async fn health(&self, edge: EdgeData<'_>) -> HealthAnswer {
         let (look, alerts) = tokio::join!(edge.probes.look(), edge.probes.unreached_alerts());
@@ -131,14 +134,16 @@ impl HealthApi {
         if accepting { HealthAnswer::Accepting(Json(health)) } else { HealthAnswer::Unhealthy(Json(health)) }
     }
 
-    /// Whether the process is alive: restart it if not.
+    /// Returns whether the process is alive. If it does not answer, restart it.
     #[oai(path = "/health/live", method = "get", operation_id = "live")]
     async fn live(&self) -> ProbeAnswer {
         probe(true)
     }
 
-    /// Whether it can take requests: once streams are there and PostgreSQL has answered, as long as a webhook can be kept in
-    /// one of the two.
+    /// Returns whether the process is ready for requests.
+    ///
+    /// It is ready once the streams, JetStream and PostgreSQL have been available together, and from then on as long as
+    /// a webhook can be stored in JetStream or PostgreSQL.
     #[oai(path = "/health/ready", method = "get", operation_id = "ready")]
     async fn ready(&self, edge: EdgeData<'_>) -> ProbeAnswer {
         let look = edge.probes.look().await;

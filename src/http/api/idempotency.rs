@@ -1,7 +1,8 @@
-//! `Idempotency-Key`: a request that changes something may be sent again, changes nothing more, and gets the same answer.
+//! `Idempotency-Key`: a request that changes something may be repeated, changes nothing more, and gets the same
+//! response.
 //!
-//! The answer is kept for a day, per API key. Where the process died before it had answered, the request is carried out
-//! again under the same input id, and the inbox knows what it has done already.
+//! The response is stored for a day, per API key. If the process died before it answered, the repeated request is
+//! applied under the same input id, and the inbox prevents that anything is done twice.
 
 use std::sync::Arc;
 
@@ -20,10 +21,10 @@ use super::rate_limit_headers::Quota;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const MAX_KEY: usize = 255;
-/// Larger bodies are refused where they are read.
+/// Larger bodies are refused.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// Names what a request does: the same for the same request again, where it carries a key.
+/// Identifies what a request does; the same for a repeated request with an idempotency key.
 #[derive(Debug, Clone)]
 pub(super) struct Once(String);
 
@@ -33,16 +34,16 @@ impl std::fmt::Display for Once {
     }
 }
 
-/// Answers as the endpoint does, once.
+/// Calls the endpoint once per idempotency key, and returns the stored response for a repeated request.
 pub(super) async fn answered<E: Endpoint>(endpoint: Arc<E>, mut request: Request) -> poem::Result<Response> {
     let given = request.headers().get(IDEMPOTENCY_KEY).filter(|_| takes_a_key(&request)).cloned();
     let (edge, token) = (request.data::<Edge>().cloned(), bearer(&request));
-    // Without a bearer it is turned away where keys are looked at.
+    // A request without a bearer token is refused later, when its key is checked.
     let (Some(given), Some(edge), Some(token)) = (given, edge, token) else {
         request.extensions_mut().insert(Once(Uuid::now_v7().to_string()));
         return endpoint.call(request).await.map(IntoResponse::into_response);
     };
-    // Nothing is read or written for a key that opens no door.
+    // Nothing is read or written for an invalid API key.
     if edge.keys.scope(&hash_api_key(&token)).await?.is_none() {
         request.extensions_mut().insert(Once(Uuid::now_v7().to_string()));
         return endpoint.call(request).await.map(IntoResponse::into_response);
@@ -61,7 +62,7 @@ pub(super) async fn answered<E: Endpoint>(endpoint: Arc<E>, mut request: Request
             return Err(Problem::new(Code::Conflict, "this Idempotency-Key was used for another request").into());
         }
         postgres::Once::Answered { status, body } => {
-            // A key that was revoked meanwhile opens no door.
+            // The API key may have been revoked meanwhile.
             edge.keys.admit(&token, request.extensions().get::<Quota>()).await?;
             return Ok(replayed(status, body));
         }
@@ -86,7 +87,7 @@ pub(super) async fn answered<E: Endpoint>(endpoint: Arc<E>, mut request: Request
     Ok(response)
 }
 
-/// Whether it changes something; any other request is answered as if it carried no key.
+/// Whether the request changes something; any other request is answered as if it had no idempotency key.
 fn takes_a_key(request: &Request) -> bool {
     const COMMANDS: [&str; 5] = ["takeover", "messages", "release", "complete", "false-alarm"];
     let path: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
@@ -98,7 +99,8 @@ fn takes_a_key(request: &Request) -> bool {
     }
 }
 
-/// Whether the same request again would get the same: not where it was turned away at the door, or failed on our side.
+/// Whether a repeated request would get the same response: not if it was refused for its key or rate, or failed with a
+/// server error.
 fn is_final(status: StatusCode) -> bool {
     let door = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
     !status.is_server_error() && !door.contains(&status)
@@ -110,7 +112,7 @@ fn bearer(request: &Request) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
-/// The key of the header, within what this API key has used.
+/// Hashes the idempotency key together with the API key, so that each API key has its own.
 fn scoped(token: &str, given: &HeaderValue) -> Result<[u8; 32], Problem> {
     let usable = given.to_str().ok().filter(|key| !key.trim().is_empty() && key.len() <= MAX_KEY);
     let Some(given) = usable else {

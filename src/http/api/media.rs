@@ -16,11 +16,12 @@ use crate::adapters::twilio::{FetchedMedia, MediaError};
 use crate::domain::conversation::MessageKind;
 use crate::http::problem::{Code, Problem};
 
-/// An attachment.
+/// The response with an attachment.
 #[derive(ApiResponse)]
 enum MediaAnswer {
-    /// The bytes of the attachment, with its own `Content-Type` and its `Content-Length`: what is shorter has broken off. A
-    /// browser is told to save and not to show it: `Content-Disposition: attachment`, `X-Content-Type-Options: nosniff`.
+    /// The bytes of the attachment, with its `Content-Type` and `Content-Length`. A shorter body is incomplete.
+    /// `Content-Disposition: attachment` and `X-Content-Type-Options: nosniff` make browsers save it instead of showing
+    /// it.
     #[oai(status = 200, content_type = "*/*")]
     Media(Binary<Body>),
 }
@@ -29,21 +30,21 @@ pub(super) struct MediaApi;
 
 #[OpenApi(tag = "Group::Conversations")]
 impl MediaApi {
-    /// An attachment of a message, fetched from Twilio.
+    /// Returns an attachment of a message, fetched from Twilio.
     ///
-    /// Pictures, sounds, videos, and the documents that Twilio carries, of 16 MiB at the most. 404 where there is none, where
-    /// Twilio does not have it any more, and where its host, content type or size is none that is let through: the message
-    /// tells which. 503 where Twilio does not give it within 10 seconds; another try may fare better.
+    /// Pictures, audio, videos, and the documents that Twilio supports, up to 16 MiB. The answer is 404 if there is no
+    /// such attachment, if Twilio no longer has it, or if its host, content type or size is not allowed; the error's
+    /// `message` says which. It is 503 if Twilio does not provide it within 10 seconds; try again later.
     #[oai(path = "/conversations/:id/messages/:message_id/media/:n", method = "get", operation_id = "get_media")]
     async fn get_media(
         &self,
         edge: EdgeData<'_>,
         key: Reader,
-        /// The conversation.
+        /// The conversation's id.
         id: Path<String>,
-        /// The message.
+        /// The message's id.
         message_id: Path<String>,
-        /// Which of the message's `media`, counted from 0.
+        /// The index of the attachment in the message's `media`, starting at 0.
         n: Path<u32>,
     ) -> Result<Response<MediaAnswer>, Failure> {
         let conversation = load_authorized(&key.0, &edge, conversation_id(&id)?).await?;
@@ -54,7 +55,7 @@ impl MediaApi {
         let media = message.media.get(n.0 as usize).ok_or_else(|| Problem::not_found("media"))?;
         let account =
             edge.accounts.of(&conversation.business_id).await.map_err(|error| Problem::unavailable(&error))?;
-        // The token of one account opens nothing of another.
+        // The token of one account is not valid for another.
         if conversation.own_account.is_some() && edge.accounts.is_main(&account.sid) {
             return Err(Problem::not_found(
                 "media: it is at a Twilio account that the business does not bring any more",
@@ -74,14 +75,14 @@ fn answer(media: FetchedMedia, message_id: Uuid) -> Response<MediaAnswer> {
     });
     Response::new(MediaAnswer::Media(Binary(Body::from_bytes_stream(bytes))))
         .header(CONTENT_TYPE, content_type)
-        // Without it, what breaks off would seem to end: the server closes a body in chunks in any case.
+        // Without it, an incomplete body would seem complete: the server ends a chunked body in any case.
         .header(CONTENT_LENGTH, length)
         .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
         .header(CONTENT_DISPOSITION, "attachment")
         .header(CACHE_CONTROL, "private")
 }
 
-/// What the App Server is told. Only what may pass is worth another try.
+/// The error response. 503 only if a retry may succeed.
 fn problem(message_id: Uuid, error: MediaError) -> Problem {
     match error {
         MediaError::Away(_) => {

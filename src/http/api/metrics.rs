@@ -1,4 +1,4 @@
-//! `/metrics`: JSON by default, Prometheus text for who asks for it (docs/contract.md, section 6).
+//! `/metrics`: JSON by default, Prometheus text on request (docs/contract.md, section 6).
 
 use std::time::Instant;
 
@@ -19,18 +19,19 @@ static WRITING: Mutex<()> = Mutex::const_new(());
 #[derive(ResponseContent)]
 enum Shown {
     Json(Json<Value>),
-    // The same as `telemetry::metrics::CONTENT_TYPE`: a derive reads no constant.
+    // The same as `telemetry::metrics::CONTENT_TYPE`: the derive macro accepts no constant.
     #[oai(content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")]
     Prometheus(PlainText<String>),
 }
 
-/// The metrics of this process.
+/// The response with the metrics.
 #[derive(ApiResponse)]
 enum MetricsAnswer {
-    /// The metrics: JSON, or Prometheus text where `Accept` asks for `text/plain` or OpenMetrics.
+    /// The metrics, as JSON, or as Prometheus text in the OpenMetrics format if `Accept` asks for `text/plain` or
+    /// OpenMetrics.
     #[oai(status = 200)]
     Shown(Shown),
-    /// Our fault: `INTERNAL`.
+    /// An internal error: `INTERNAL`.
     #[oai(status = 500)]
     Failed(Json<ErrorBody>),
 }
@@ -39,10 +40,12 @@ pub(super) struct MetricsApi;
 
 #[OpenApi(tag = "Group::Operation")]
 impl MetricsApi {
-    /// The metrics of this process: JSON, or Prometheus text where `Accept` asks for it.
+    /// Returns the metrics of this process.
+    ///
+    /// JSON by default; Prometheus text in the OpenMetrics format if `Accept` asks for `text/plain` or OpenMetrics.
     #[oai(path = "/metrics", method = "get", operation_id = "metrics")]
     async fn metrics(&self, edge: EdgeData<'_>, request: &Request) -> MetricsAnswer {
-        // Written for one after the other: whoever asks for it without end keeps one core busy, not all.
+        // One at a time: a client that requests metrics without end keeps only one core busy.
         let _turn = WRITING.lock().await;
         let accept = request.header(header::ACCEPT).unwrap_or_default();
         if !(accept.contains("text/plain") || accept.contains("openmetrics")) {

@@ -1,4 +1,4 @@
-//! REST for the App Server (docs/contract.md, section 3), with its OpenAPI document.
+//! The REST API for the App Server (docs/contract.md, section 3), with its OpenAPI document.
 
 mod audit;
 mod auth;
@@ -35,23 +35,23 @@ use super::Edge;
 pub use auth::Keys;
 pub use events::Envelope;
 
-/// The groups of the OpenAPI document.
+/// The groups of operations in the OpenAPI document.
 #[derive(Tags)]
 enum Group {
-    /// Businesses, as the App Server keeps them.
+    /// Businesses, their numbers and settings.
     Businesses,
     /// Conversations and their messages.
     Conversations,
     /// Call records.
     Calls,
-    /// Customers, as they are forgotten.
+    /// Erasure of customers.
     Customers,
-    /// What could not be processed.
+    /// Messages that could not be processed, and their replay.
     #[oai(rename = "Dead letters")]
     DeadLetters,
-    /// What happens, as it happens.
+    /// Events as they occur.
     Events,
-    /// How the service fares; no key is needed.
+    /// Health and metrics of the service. No API key is required.
     Operation,
 }
 
@@ -91,7 +91,7 @@ fn service() -> OpenApiService<openapi::Told<Apis>, ()> {
     )
 }
 
-/// The OpenAPI document, as `openapi/openapi.json` keeps it.
+/// The OpenAPI document, as stored in `openapi/openapi.json`.
 pub fn openapi() -> String {
     let mut text = service().spec();
     if !text.ends_with('\n') {
@@ -100,12 +100,12 @@ pub fn openapi() -> String {
     text
 }
 
-/// The REST routes.
+/// The routes of the REST API.
 pub fn routes(edge: &Edge) -> Route {
     let service = service();
     docs::routes(Route::new(), edge.shows_docs)
         .nest("/", service.around(idempotency::answered).data(edge.clone()).around(rate_limit_headers::told))
 }
 
-/// The edge, as a handler finds it in its request.
+/// The edge, as handlers get it from the request.
 type EdgeData<'a> = Data<&'a Edge>;

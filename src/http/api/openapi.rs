@@ -1,7 +1,8 @@
-//! What the OpenAPI document says beside what the types say; and the methods that a path does not take.
+//! Completes the OpenAPI document beyond what the types say, and answers methods that a path does not support.
 //!
-//! The types name every error that there is; here each operation keeps those that it can give. What may be left out may be
-//! null, what a key has left is told by headers, and each object and parameter has its example, from `examples.json`.
+//! The types name every possible error; here each operation keeps only those it can return. Optional fields are
+//! nullable, headers report what is left of the rate limit, and each object and parameter gets its example from
+//! `examples.json`.
 
 use std::collections::HashMap;
 
@@ -16,13 +17,14 @@ use serde_json::Value;
 
 use crate::http::problem::{Code, Problem};
 
-/// By object, or by parameter.
+/// Examples by object and by parameter.
 const EXAMPLES: &str = include_str!("examples.json");
 
-/// Those that are refused with what the path takes instead; a stranger one is refused without.
+/// Methods that are refused with an `Allow` header if a path does not support them; an unknown method is refused
+/// without it.
 const METHODS: [&str; 10] = ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "QUERY"];
 
-/// These operations, told in full.
+/// These operations, with complete descriptions.
 pub(super) struct Told<T>(pub(super) T);
 
 impl<T: OpenApi> OpenApi for Told<T> {
@@ -30,7 +32,8 @@ impl<T: OpenApi> OpenApi for Told<T> {
         let examples = Examples::read();
         let mut paths: Vec<MetaPath> = Vec::new();
         for path in T::meta().into_iter().flat_map(|api| api.paths) {
-            // Two groups may share a path, which must be named once: of two, readers of JSON take one.
+            // Two groups may share a path, but it must appear once in the document: JSON parsers keep only one of two
+            // equal keys.
             match paths.iter_mut().find(|known| known.path == path.path) {
                 Some(known) => known.operations.extend(path.operations),
                 None => paths.push(path),
@@ -65,7 +68,7 @@ impl<T: OpenApi> OpenApi for Told<T> {
     }
 }
 
-/// What may be left out may be null as well, and an answer shows it so.
+/// An optional field is also nullable, and is null in responses.
 fn property(schema: MetaSchemaRef, optional: bool, example: Option<Value>) -> MetaSchemaRef {
     match schema {
         MetaSchemaRef::Inline(mut schema) => {
@@ -91,7 +94,7 @@ fn complete(operation: &mut MetaOperation, path: &str, examples: &Examples) {
         Some(401 | 429) => secured,
         Some(403) => secured && method != Method::GET,
         Some(404) => looks_one_up,
-        // A command may come too late, and any change under an Idempotency-Key of another request.
+        // A command may conflict with the state, and any change with the `Idempotency-Key` of another request.
         Some(409) => method != Method::GET,
         Some(413 | 415) => body,
         _ => true,
@@ -111,7 +114,7 @@ fn complete(operation: &mut MetaOperation, path: &str, examples: &Examples) {
     }
 }
 
-/// The headers that [`quota`](super::rate_limit_headers) adds.
+/// Adds the headers of [`quota`](super::rate_limit_headers).
 fn tell_quota(response: &mut MetaResponse) {
     let mut told = vec![
         ("RateLimit-Limit", "How many requests the key may make in a minute."),
@@ -130,9 +133,9 @@ fn tell_quota(response: &mut MetaResponse) {
     }));
 }
 
-/// The methods that a path does not take are answered with those that it takes.
+/// Answers the methods that a path does not support with those that it supports.
 fn refuse_the_others(methods: &mut HashMap<Method, BoxEndpoint<'static>>) {
-    // GET brings HEAD with it.
+    // GET implies HEAD.
     let takes = |method: &Method| {
         methods.contains_key(method) || (*method == Method::HEAD && methods.contains_key(&Method::GET))
     };
@@ -161,7 +164,7 @@ impl Examples {
         Self(serde_json::from_str(EXAMPLES).unwrap_or_default())
     }
 
-    /// A name may mean one thing everywhere, and another in one group of paths.
+    /// A parameter name may have its own meaning in one group of paths.
     fn of_parameter(&self, group: &str, name: &str) -> Option<Value> {
         self.of("parameters", &format!("{group}.{name}")).or_else(|| self.of("parameters", name))
     }

@@ -6,9 +6,9 @@ use poem_openapi::payload::{Json, Payload};
 use poem_openapi::registry::{MetaResponses, MetaSchemaRef, Registry};
 use poem_openapi::types::ToJSON;
 
-/// What [`Json`] is, for a body of some hundred rows. `serde_json`'s own `Display` writes it: that code is compiled in
-/// `serde_json`, optimised in every profile, whereas `Json` instantiates a generic serializer in this crate. Without
-/// optimisation that was half of the time of a list (`make performance`).
+/// Like [`Json`], for a body of some hundred rows. It is written by the `Display` of `serde_json`, whose code is
+/// compiled in `serde_json` and optimized in every profile; `Json` instantiates a generic serializer in this crate
+/// instead. Without optimization that took half of the time of a list (`make performance`).
 pub(super) struct Page<T>(pub T);
 
 impl<T: ToJSON> Payload for Page<T> {

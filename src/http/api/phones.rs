@@ -1,5 +1,5 @@
-//! What stands beside a business's document: whose its numbers are, and which phones have still to answer a code; and what
-//! may be put of them.
+//! Data shown with a business: the verification of its numbers, and phones that have not confirmed their code yet; and
+//! the rules for both.
 
 use std::collections::HashMap;
 
@@ -15,32 +15,39 @@ use crate::domain::phones::{beyond_scope, scope, why_refused};
 use crate::http::Edge;
 use crate::http::problem::{Code, Problem};
 
-/// A number of a business, and what Twilio says of it.
+/// A number of a business, with the result of its verification at Twilio.
 #[derive(Debug, Clone, Object)]
 pub(super) struct NumberState {
-    /// The number.
+    /// The phone number.
     phone: String,
-    /// Whether the account of the business has it: `yes`, `no`, or `unknown` as long as Twilio has not said. Calls and texts
-    /// are taken in any case.
+    /// Whether the number is in the business's Twilio account: `yes`, `no`, or `unknown` until Twilio has answered.
+    /// Calls and texts are accepted in any case.
     verified: String,
 }
 
-/// A phone that does not count yet.
+/// A phone that is not in effect yet.
 #[derive(Debug, Clone, Object)]
 #[oai(skip_serializing_if_is_none)]
 pub(super) struct PendingPhone {
-    /// Where it was put: `forward_to` or `emergency_contacts`.
+    /// The field for which the phone was set: `forward_to` or `emergency_contacts`.
     field: String,
-    /// The phone.
+    /// The phone number.
     phone: String,
-    /// `waiting` (its code is yet to be sent), `sent`, `unknown` (whether it was sent), `not_sent`, `expired`, or `too_many`
-    /// (it has had 5 codes within a day, or the business 20). From the last four on, putting it again has another code sent.
+    /// The state of its code:
+    /// - `waiting`: the code is not sent yet.
+    /// - `sent`: the code was sent, and the phone has not answered it yet.
+    /// - `unknown`: it is not known whether the code was sent.
+    /// - `not_sent`: the code could not be sent, or the phone has opted out of the business's texts.
+    /// - `expired`: the phone did not answer it in time, or gave too many wrong answers.
+    /// - `too_many`: the phone has had 5 codes within a day, or the business 20.
+    ///
+    /// In the last four states, setting the phone again sends another code.
     state: String,
-    /// Until when it may answer.
+    /// Until when the phone can answer the code.
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// What belongs to several businesses, by their ids.
+/// Numbers and pending phones of several businesses, by business id.
 #[derive(Debug, Default)]
 pub(super) struct Beside {
     numbers: HashMap<String, Vec<NumberState>>,
@@ -48,7 +55,7 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    /// Reads it.
+    /// Reads them from the store.
     pub(super) async fn read<'a>(
         edge: &Edge,
         of: impl IntoIterator<Item = &'a BusinessRecord>,
@@ -62,7 +69,7 @@ impl Beside {
         Ok(Self { numbers, pending: edge.store.pending_phones(&ids).await? })
     }
 
-    /// What belongs to one of them.
+    /// Those of one business.
     pub(super) fn of(&mut self, business_id: &str) -> (Vec<NumberState>, Vec<PendingPhone>) {
         let pending = self.pending.remove(business_id).unwrap_or_default().into_iter().map(|pending| PendingPhone {
             field: pending.field.to_owned(),
@@ -74,16 +81,16 @@ impl Beside {
     }
 }
 
-/// Phones that calls or alerts go to are ordinary ones.
+/// Checks that phones for calls or alerts are ordinary numbers.
 pub(super) fn ordinary(problems: &mut Problems, field: &str, phones: &[PhoneNumber]) {
-    // Which one it is stands in the request: it is not repeated.
+    // The number is in the request; the error does not repeat it.
     if let Some(why) = phones.iter().find_map(why_refused) {
         problems.add(field, why);
     }
 }
 
-/// Refuses what a key without the scope `numbers` must not put, before anything else is done for it. The transaction that
-/// keeps the business looks once more.
+/// Refuses what a key without the scope `numbers` must not change, before anything else is done. The transaction that
+/// stores the business checks it again.
 pub(super) async fn within_scope(edge: &Edge, put: &Profile, account: Option<&TwilioAccount>) -> Result<(), Problem> {
     let unavailable = |error: StoreError| Problem::unavailable(&error);
     let before = edge.store.business(&put.id).await.map_err(unavailable)?;

@@ -1,4 +1,4 @@
-//! The `RateLimit` headers of every REST answer: how much a key may still ask.
+//! The `RateLimit` headers of REST responses: how many requests a key has left.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -13,11 +13,11 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
-/// Filled in while a request is let in, and read when it is answered.
+/// Set when a request is admitted, and read when it is answered.
 #[derive(Clone, Default)]
 pub(super) struct Quota(Arc<OnceLock<Left>>);
 
-/// What a key has left.
+/// What is left of a key's limit.
 struct Left {
     limit: u32,
     remaining: u32,
@@ -25,17 +25,17 @@ struct Left {
 }
 
 impl Quota {
-    /// The limiter has spoken.
+    /// Records the limiter's verdict.
     pub(super) fn set(&self, rate: Rate, verdict: Verdict) {
         let (remaining, reset) = match verdict {
             Verdict::Accepted { remaining, reset } => (remaining, reset),
             Verdict::Refused { retry_after } => (0, retry_after),
         };
-        let _ = self.0.set(Left { limit: rate.count, remaining, reset }); // a request is let in once
+        let _ = self.0.set(Left { limit: rate.count, remaining, reset }); // a request is admitted only once
     }
 }
 
-/// Answers as the endpoint does, with the headers where a key was looked at.
+/// Calls the endpoint, and adds the headers if a key was checked.
 pub(super) async fn told<E: Endpoint>(endpoint: Arc<E>, mut request: Request) -> poem::Result<Response> {
     let quota = Quota::default();
     request.extensions_mut().insert(quota.clone());
@@ -48,7 +48,7 @@ pub(super) async fn told<E: Endpoint>(endpoint: Arc<E>, mut request: Request) ->
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     if let Some(left) = quota.0.get() {
-        // Whole seconds, never too few.
+        // Seconds, rounded up.
         let reset = left.reset.as_secs() + u64::from(left.reset.subsec_nanos() > 0);
         let headers = response.headers_mut();
         headers.insert(LIMIT, HeaderValue::from(left.limit));

@@ -1,7 +1,7 @@
-//! A business's own Twilio account: whose token it is, before it counts.
+//! Verifies the token of a business's own Twilio account before it takes effect.
 //!
-//! Fed by the PUT of a business; feeds the store with the account as it shall stand. It guarantees that a token counts only
-//! once Twilio has confirmed it, and that nobody takes an account that another business has with another token.
+//! A token takes effect only once Twilio has confirmed it, and no business can take an account that another business
+//! uses with a different token.
 
 use poem_openapi::Object;
 
@@ -14,28 +14,31 @@ use crate::http::Edge;
 use crate::http::problem::{Code, Problem};
 use crate::secrets::constant_time_eq;
 
-/// How long Twilio may take to confirm a token before the account is kept as pending.
+/// Timeout for Twilio to confirm a token; after it the account is stored as pending.
 const PROOF_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// A business's own Twilio account.
 #[derive(Debug, Clone, Object)]
 #[oai(skip_serializing_if_is_none)]
 pub(super) struct TwilioAccount {
-    /// `AC…`.
+    /// The account's SID, `AC…`.
     pub(super) account_sid: String,
-    /// Its auth token: encrypted at rest, never given back. Left out, the one that is there stays. Twilio is asked whether it
-    /// is the account's: 400 where Twilio says no; 409 where another business has this account with another token.
+    /// The account's auth token. It is encrypted at rest and never returned. If omitted, the stored token is kept.
+    /// Twilio is asked whether the token belongs to the account: the answer is 400 if it does not, and 409 if another
+    /// business uses this account with a different token.
     #[oai(write_only)]
     pub(super) auth_token: Option<String>,
-    /// `proven`: Twilio has confirmed the token, and the account counts. `pending`: Twilio could not be asked yet, or no token
-    /// was put; until Twilio has confirmed it, the business goes on with the account that it had. `refused`: Twilio has said
-    /// no since.
+    /// The status of the account:
+    /// - `proven`: Twilio has confirmed the token, and the account is in effect.
+    /// - `pending`: Twilio could not be asked yet, or there is no token. Until Twilio has confirmed the token, the
+    ///   business keeps the account that it had.
+    /// - `refused`: Twilio has rejected the token since.
     #[oai(read_only)]
     pub(super) status: Option<String>,
 }
 
 impl TwilioAccount {
-    /// The account as it is shown: the one that was put last, whether it counts or not.
+    /// The account to show: the one that was set last, whether it is in effect or not.
     pub(super) fn shown(record: &BusinessRecord) -> Option<Self> {
         let (account_sid, status) = match (&record.pending_account_sid, &record.twilio_account_sid) {
             (Some(pending), _) => (pending, if record.refused_at.is_some() { "refused" } else { "pending" }),
@@ -45,7 +48,7 @@ impl TwilioAccount {
         Some(Self { account_sid: account_sid.clone(), auth_token: None, status: Some(status.to_owned()) })
     }
 
-    /// What is wrong with it by itself.
+    /// Validates the fields on their own.
     pub(super) fn validate(&self, problems: &mut Problems, tokens_can_be_kept: bool) {
         if !self.account_sid.starts_with("AC") || !self.account_sid.chars().all(|c| c.is_ascii_alphanumeric()) {
             problems.add("twilio.account_sid", "is not the id of an account, AC and 32 hex digits");
@@ -60,17 +63,17 @@ impl TwilioAccount {
     }
 }
 
-/// The account that a business is put with, as it shall be kept.
+/// The account of a business, as it will be stored.
 pub(super) enum AccountChoice {
-    /// None of its own.
+    /// No account of the business; the main account is used.
     Main,
-    /// The one that counts already.
+    /// The account that is already in effect.
     Unchanged,
-    /// One whose token Twilio has confirmed.
+    /// An account whose token Twilio has confirmed.
     Proven(Sealed),
-    /// One that Twilio could not be asked about.
+    /// An account about which Twilio could not be asked.
     Pending(Sealed),
-    /// One whose token is yet to be put.
+    /// An account whose token is not set yet.
     WithoutToken(String),
 }
 
@@ -92,7 +95,7 @@ impl AccountChoice {
     }
 }
 
-/// Finds out what is to be kept of the account that a business is put with.
+/// Determines what to store of the account in a request.
 pub(super) async fn choose(
     edge: &Edge,
     business_id: &str,
@@ -116,8 +119,8 @@ pub(super) async fn choose(
     prove(edge, business_id, &account.account_sid, Secret::new(token)).await
 }
 
-/// The account is put without its token: it may be pending, with the token that was put before. Without any it has no effect
-/// until one is put.
+/// The account was set without a token. It may be pending with a token that was set before. Without any token it has no
+/// effect until one is set.
 async fn prove_stored(
     edge: &Edge,
     business_id: &str,
@@ -154,9 +157,9 @@ async fn prove(edge: &Edge, business_id: &str, account_sid: &str, token: Secret)
     }
 }
 
-/// Who has this account with another token.
+/// Who uses this account with a different token.
 enum Contender {
-    /// The main account's operator.
+    /// The operator, whose main account it is.
     Main,
     /// Another business.
     Business(UnprovenAccount, Secret),
@@ -170,7 +173,7 @@ async fn contenders(edge: &Edge, business_id: &str, account_sid: &str, token: &s
     }
     for other in edge.store.others_with_account(business_id, account_sid).await? {
         let Some(sealed) = other.twilio_auth_token else { continue };
-        // One that cannot be read speaks for nobody.
+        // A token that cannot be decrypted proves nothing.
         let Ok(known) = edge.accounts.token(&other.id, &sealed) else { continue };
         if !same_token(known.expose(), token) {
             let account_sid = account_sid.to_owned();
@@ -180,8 +183,8 @@ async fn contenders(edge: &Edge, business_id: &str, account_sid: &str, token: &s
     Ok(contenders)
 }
 
-/// An account that others have with another token is theirs, unless Twilio takes this token and theirs no more: they share the
-/// account, and its token was replaced.
+/// An account that others use with a different token stays theirs, unless Twilio accepts this token and rejects theirs:
+/// then they share the account, and its token was replaced.
 async fn give_way(edge: &Edge, contenders: Vec<Contender>, proof: &Proof) -> Result<(), Failure> {
     let taken = || Problem::new(Code::Conflict, "twilio.account_sid: another business has it with another auth token");
     for contender in contenders {

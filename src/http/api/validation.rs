@@ -1,4 +1,4 @@
-//! Validation: every field that is wrong is named, all of them at once.
+//! Validation: all invalid fields are reported together.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -6,24 +6,24 @@ use std::str::FromStr;
 use crate::domain::phone::PhoneNumber;
 use crate::http::problem::Problem;
 
-/// How many items a page holds unless the request says otherwise (docs/contract.md, section 3).
+/// The default page size (docs/contract.md, section 3).
 pub(super) fn default_limit() -> u32 {
     50
 }
 
-/// Collects what is wrong with a request.
+/// Collects the errors of a request.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     fields: Vec<(String, String)>,
 }
 
 impl Problems {
-    /// This field is wrong.
+    /// Adds an error in a field.
     pub(super) fn add(&mut self, field: impl Into<String>, reason: impl Display) {
         self.fields.push((field.into(), reason.to_string()));
     }
 
-    /// What a field says, if it can be read.
+    /// Parses a field; adds an error if that fails.
     pub(super) fn parsed<T>(&mut self, field: &str, text: Option<&str>) -> Option<T>
     where
         T: FromStr,
@@ -38,12 +38,12 @@ impl Problems {
         }
     }
 
-    /// A phone number to look for; one that is none is not looked for, but told.
+    /// A phone number to filter by; adds an error if it is invalid.
     pub(super) fn phone(&mut self, field: &str, text: Option<String>) -> Option<String> {
         self.parsed::<PhoneNumber>(field, text.as_deref()).map(String::from)
     }
 
-    /// That text has to say something, and not too much.
+    /// Checks that a text is neither empty nor too long.
     pub(super) fn text(&mut self, field: &str, text: &str, most: usize) {
         if text.trim().is_empty() {
             self.add(field, "must not be empty");
@@ -54,7 +54,7 @@ impl Problems {
         }
     }
 
-    /// Fails if anything is wrong.
+    /// Fails if there are any errors.
     pub(super) fn into_result(self) -> Result<(), Problem> {
         if self.fields.is_empty() { Ok(()) } else { Err(Problem::invalid(self.fields)) }
     }

@@ -1,5 +1,5 @@
-//! Bodies: a request's, which has to come in time and counts against what all bodies may hold; and an answer's, whose end
-//! is the end of the request.
+//! Request bodies, which have a deadline and count against the memory limit of all bodies, and response bodies, whose
+//! end is the end of the request.
 
 use std::io;
 use std::pin::Pin;
@@ -12,10 +12,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::pace::{BODY, Pace};
 use super::register::Connection;
 
-/// A body as poem has it.
+/// A body as poem represents it.
 pub(super) type Boxed = http_body_util::combinators::BoxBody<Bytes, io::Error>;
 
-/// A request's body.
 pub(super) struct Arriving {
     inner: Boxed,
     connection: Connection,
@@ -24,7 +23,7 @@ pub(super) struct Arriving {
 }
 
 impl Arriving {
-    /// It has from now on [`BODY`] to come as a whole.
+    /// The whole body must arrive within [`BODY`] from now.
     pub(super) fn new(inner: Boxed, connection: Connection) -> Self {
         Self { inner, connection, deadline: Box::pin(sleep_until(Instant::now() + BODY)), has_waited: false }
     }
@@ -45,7 +44,8 @@ impl Body for Arriving {
                 }
                 Poll::Ready(frame)
             }
-            // What is there is read; what is not there by then is not waited for, however it drips.
+            // Data that is available is read; after the deadline nothing more is waited for, even if bytes keep
+            // trickling in.
             Poll::Pending => {
                 if !std::mem::replace(&mut self.has_waited, true) {
                     self.connection.waits();
@@ -68,7 +68,6 @@ fn late() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("the body did not come within {} seconds", BODY.as_secs()))
 }
 
-/// An answer's body.
 pub(super) struct Leaving {
     inner: Boxed,
     _until_it_ends: Request,
@@ -97,7 +96,8 @@ impl Body for Leaving {
     }
 }
 
-/// A request, from the end of its head until the end of its answer; when dropped, the connection waits for the next.
+/// A request, from the end of its head to the end of its response. When it is dropped, the connection waits for the
+/// next one.
 pub(super) struct Request {
     pace: Pace,
     connection: Connection,

@@ -1,18 +1,17 @@
-//! How many connections there may be at once: as many as the descriptors of the process allow, and no more than memory
-//! does.
+//! The maximum number of connections, bounded by the descriptors of the process and by memory.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Where nothing else is configured: more than the webhooks that are worked on at once. With half a head or half a form on
-/// each of them they take some 70 MB.
+/// The default: more than the number of webhooks in progress at once. If each connection holds half a head or half a
+/// form, together they take about 70 MB.
 const USUAL: usize = 1_500;
-/// Descriptors for all else: 28 connections to PostgreSQL, those to NATS, Redis, Twilio and DispatchBot, and connections that
-/// are about to be closed.
+/// Descriptors for everything else: 28 connections to PostgreSQL, those to NATS, Redis, Twilio and DispatchBot, and
+/// connections that are being closed.
 const ELSEWHERE: usize = 160;
-/// With so few descriptors that not even the rest finds enough, a quarter is for connections.
+/// If there are not even enough descriptors for the rest, one in this many is used for connections.
 const LEAST_SHARE: usize = 4;
 
-/// The bound on connections. The soft limit of descriptors is raised towards the hard one where that takes it.
+/// The bound on connections. Raises the soft limit of descriptors towards the hard limit if necessary.
 pub(super) fn bound(wanted: Option<usize>) -> usize {
     let descriptors = descriptors(wanted.unwrap_or(USUAL).saturating_add(ELSEWHERE));
     let bound = of(wanted, descriptors);
@@ -27,7 +26,7 @@ fn of(wanted: Option<usize>, descriptors: usize) -> usize {
     wanted.unwrap_or(USUAL).min(allowed)
 }
 
-/// How many descriptors there may be, once the soft limit was raised to what is needed, if it may be.
+/// Raises the soft limit of descriptors to `needed` if allowed, and returns the limit.
 fn descriptors(needed: usize) -> usize {
     let needed = u64::try_from(needed).unwrap_or(u64::MAX);
     let limit = getrlimit(Resource::Nofile);

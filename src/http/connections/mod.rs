@@ -1,9 +1,10 @@
-//! Connections: accepted, bounded, and closed in time.
+//! Accepts connections, bounds their number, and closes them in time.
 //!
-//! poem's own server waits for ever for half a head, and turns nobody away until descriptors run out. Here a connection has so
-//! long for each step ([`pace`]), there are so many at the most ([`limits`]), and where there are more, one goes that has shown
-//! neither signature nor key ([`register`]); never the newest, which may be the call that rings. HTTP/1.1 only: in the
-//! clear, nothing that calls us speaks HTTP/2, where one connection may ask for a hundred answers and take none.
+//! poem's own server waits for ever for an incomplete head, and accepts connections until descriptors run out. Here
+//! each step of a connection has a timeout ([`pace`]) and the number of connections is bounded ([`limits`]). At the
+//! bound, an unauthenticated connection is closed first ([`register`]), but never the newest, which may be a call that
+//! rings. HTTP/1.1 only: no client uses HTTP/2 without TLS, and one HTTP/2 connection could request a hundred responses
+//! and read none.
 
 mod body;
 mod limits;
@@ -30,25 +31,26 @@ use self::register::{Connection, Register};
 use self::serve::Ends;
 use crate::telemetry::{ConnectionEnd, Metrics};
 
-/// Requests under way have this long once the process is asked to stop.
+/// Time for requests in progress to finish after the process is asked to stop.
 const DRAIN: Duration = Duration::from_secs(10);
-/// How long accepting pauses where descriptors or memory have run out.
+/// Pause before the next accept after descriptors or memory ran out.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How often that is logged while it lasts.
+/// Minimum interval between log messages about that.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
-/// Connections that wait to be accepted; more are turned away by the system where it allows so many.
+/// Backlog of connections waiting to be accepted; the system may allow fewer, and refuses more.
 const WAITING: u32 = 4_096;
-/// What of an answer waits in the system beyond what is on its way: small, so that a slow reader is seen to make progress.
+/// Limit on unsent bytes of a response in the socket buffer: small, so that the progress of a slow reader is visible.
 const UNSENT: u32 = 32 * 1024;
 
-/// The signature or key of this request has held: its connection is not closed for want of room while there are others.
+/// Marks the connection of this request as authenticated, because its signature or key is valid: it is closed at the
+/// bound only if there is no other.
 pub(super) fn has_shown_itself(request: &Request) {
     if let Some(connection) = request.extensions().get::<Connection>() {
         connection.has_shown_itself();
     }
 }
 
-/// A bound address, at which nothing is accepted yet.
+/// A bound address that does not accept connections yet.
 pub(super) struct Door {
     listener: TcpListener,
     local: SocketAddr,
@@ -56,13 +58,13 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// Binds the address. `most` connections are open at once, if descriptors allow that many.
+    /// Binds the address. At most `most` connections are open at once, fewer if the limit of descriptors requires it.
     ///
     /// # Errors
-    /// When the address cannot be bound.
+    /// If the address cannot be bound.
     pub(super) fn open(bind: SocketAddr, most: Option<usize>, metrics: Metrics) -> io::Result<Self> {
         let socket = if bind.is_ipv4() { tokio::net::TcpSocket::new_v4() } else { tokio::net::TcpSocket::new_v6() }?;
-        // As tokio's own bind does: a restart need not wait for the connections of the process before.
+        // As tokio's own bind does: after a restart, the connections of the previous process do not block the address.
         socket.set_reuseaddr(true)?;
         socket.bind(bind)?;
         let listener = socket.listen(WAITING)?;
@@ -72,12 +74,12 @@ impl Door {
         Ok(Self { listener, local, register: Register::new(bound, metrics) })
     }
 
-    /// Where it listens.
     pub(super) fn address(&self) -> SocketAddr {
         self.local
     }
 
-    /// Accepts and serves until `shutdown`; then what is under way has 10 seconds, and idle connections end at once.
+    /// Accepts and serves until `shutdown`. Then requests in progress have 10 seconds, and idle connections are closed
+    /// at once.
     pub(super) async fn serve<E: Endpoint<Output = Response> + 'static>(
         self,
         endpoint: E,
@@ -89,14 +91,14 @@ impl Door {
             loop {
                 match self.listener.accept().await {
                     Ok((stream, peer)) => self.take(stream, peer, &endpoint, &under_way, &shutdown, &cut).await,
-                    // Whoever knocked has gone again.
+                    // The client has closed the connection already.
                     Err(error) if is_of_one_connection(&error) => {}
                     Err(error) => self.pause(&error, &mut told).await,
                 }
             }
         };
         shutdown.run_until_cancelled(accepting).await;
-        // From here on whoever knocks is turned away.
+        // From here on new connections are refused.
         drop(self.listener);
         under_way.close();
         if tokio::time::timeout(DRAIN, under_way.wait()).await.is_err() {
@@ -126,8 +128,8 @@ impl Door {
         });
     }
 
-    /// Descriptors or memory have run out: the first in rank go, and there is a pause, for the same would come again at
-    /// once.
+    /// Handles an accept error from a lack of descriptors or memory: closes the first connections in the closing order,
+    /// and pauses, because the next accept would fail in the same way.
     async fn pause(&self, error: &io::Error, told: &mut Option<Instant>) {
         if told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
             tracing::warn!(%error, "no connection can be accepted at the moment; the oldest are closed to make room");
@@ -138,14 +140,14 @@ impl Door {
     }
 }
 
-/// Sets what can be set; a connection without it is as good.
+/// Sets socket options; a connection works without them, too.
 fn tune(stream: &TcpStream) {
     let socket = SockRef::from(stream);
     let mut results = vec![("TCP_NODELAY", stream.set_nodelay(true))];
     #[cfg(target_os = "linux")]
     results.extend([
         ("TCP_NOTSENT_LOWAT", socket.set_tcp_notsent_lowat(UNSENT)),
-        // An answer that was written as far as we see, and that the other side does not take.
+        // Bounds the time for a response that we have written completely but the client does not acknowledge.
         ("TCP_USER_TIMEOUT", socket.set_tcp_user_timeout(Some(pace::WRITE))),
     ]);
     results.push(("SO_KEEPALIVE", socket.set_keepalive(true)));
@@ -156,7 +158,7 @@ fn tune(stream: &TcpStream) {
     }
 }
 
-/// Linux reports on accept what happened to one connection before it was accepted.
+/// Whether the error is about a single connection: on Linux, accept also returns errors of the connection it accepts.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     matches!(

@@ -1,8 +1,8 @@
-//! How long a connection may take over what: the first byte, the head, an answer that is not taken. Pure but for the
-//! lock: the time is passed in.
+//! The timeouts of a connection: for the first byte, for the head, and for a response that is not read. Pure except for
+//! the lock: the time is passed in.
 //!
-//! Fed by the stream (bytes read and written) and the service (a request's begin and end), which run in one task;
-//! read by that task after each of its steps, so that nobody has to be woken when a deadline moves.
+//! The stream (bytes read and written) and the service (start and end of a request) report to it. Both run in one task,
+//! which reads the deadline after each of their steps, so nothing must be woken when a deadline moves.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,30 +11,29 @@ use tokio::time::Instant;
 
 use crate::telemetry::ConnectionEnd;
 
-/// How long a connection may be silent before its first request, and between two.
+/// Maximum silence before the first request and between requests.
 pub(super) const QUIET: Duration = Duration::from_secs(30);
-/// From a head's first byte to its last, however it drips.
+/// From the first byte of a head to its last, however slowly bytes arrive.
 pub(super) const HEAD: Duration = Duration::from_secs(10);
-/// From the end of the head to the end of the body, however it drips.
+/// From the end of the head to the end of the body, however slowly bytes arrive.
 pub(super) const BODY: Duration = Duration::from_secs(10);
-/// How long a write may wait before [`LEAST_TAKEN`] was taken.
+/// How long a write may be blocked before the client must have read [`LEAST_TAKEN`].
 pub(super) const WRITE: Duration = Duration::from_secs(15);
-/// What a reader takes of an answer in that time at the least: some 1 KiB a second. Whoever takes a byte now and then would
-/// hold a connection for ever.
+/// The minimum that a client must read of a response in that time: about 1 KiB a second. Otherwise a client that reads
+/// a byte now and then could hold a connection for ever.
 pub(super) const LEAST_TAKEN: usize = 16 * 1024;
 
-/// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Nothing has come of the next request.
+    /// No byte of the next request has arrived.
     Quiet,
-    /// Its head is coming.
+    /// Its head is arriving.
     Head,
-    /// It is worked on: its body is watched where it is read, its answer where it is written.
+    /// The request is in progress. Reads of its body and writes of its response have timeouts of their own.
     Busy,
 }
 
-/// A write that waits for the reader.
+/// A write that is blocked by the client.
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
     since: Instant,
@@ -48,20 +47,19 @@ struct State {
     waiting: Option<Waiting>,
 }
 
-/// The pace of one connection; clones share it.
+/// The timeouts of one connection; clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct Pace {
     state: Arc<Mutex<State>>,
 }
 
 impl Pace {
-    /// A connection that was accepted now.
     pub(super) fn new(now: Instant) -> Self {
         Self { state: Arc::new(Mutex::new(State { phase: Phase::Quiet, since: now, waiting: None })) }
     }
 
-    /// Bytes came. After an answer, what was sent ahead of its time has been read already and is not seen here: such
-    /// half a head has the time of silence, which it could have had anyway.
+    /// Bytes arrived. After a response, bytes that were sent too early have been read already and are not seen here:
+    /// such an incomplete head has the timeout of silence, which the client could have used anyway.
     pub(super) fn read(&self, now: Instant) {
         let mut state = self.state();
         if state.phase == Phase::Quiet {
@@ -74,25 +72,25 @@ impl Pace {
         self.state().phase = Phase::Busy;
     }
 
-    /// The answer was handed over to be written, or will never be.
+    /// The response was handed over to be written, or was abandoned.
     pub(super) fn answered(&self, now: Instant) {
         let mut state = self.state();
         (state.phase, state.since) = (Phase::Quiet, now);
     }
 
-    /// A write cannot go on: the reader does not take what was sent.
+    /// A write is blocked: the client does not read.
     pub(super) fn write_waits(&self, now: Instant) {
         self.state().waiting.get_or_insert(Waiting { since: now, taken: 0 });
     }
 
-    /// The reader has taken so much.
+    /// The client has read this many bytes.
     pub(super) fn wrote(&self, bytes: usize) {
         if let Some(waiting) = &mut self.state().waiting {
             waiting.taken = waiting.taken.saturating_add(bytes);
         }
     }
 
-    /// All that was to be written is. Silence counts from here: until now the other side had something to take.
+    /// All pending writes are done. Silence counts from here, because until now the client had something to read.
     pub(super) fn flushed(&self, now: Instant) {
         let mut state = self.state();
         if state.waiting.take().is_some() {
@@ -100,7 +98,7 @@ impl Pace {
         }
     }
 
-    /// Until when something has to happen; none while only we are to act.
+    /// The current deadline; `None` while only the server has to act.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let state = self.state();
         match (state.waiting, state.phase) {
@@ -111,7 +109,7 @@ impl Pace {
         }
     }
 
-    /// Why the connection is to be closed at a deadline that has passed; none where enough was taken meanwhile.
+    /// Why the connection must be closed at `now`; `None` before the deadline, or if the client has read enough since.
     pub(super) fn overdue(&self, now: Instant) -> Option<ConnectionEnd> {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return None;
@@ -139,7 +137,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Why it is closed, and after how long, if nothing more happens.
+    /// Why and after how many seconds the connection is closed if nothing more happens.
     fn closed(pace: &Pace, start: Instant) -> Option<(ConnectionEnd, u64)> {
         let deadline = pace.deadline()?;
         assert_eq!(pace.overdue(deadline - SECOND), None, "not before its time");
@@ -153,7 +151,7 @@ mod tests {
         assert_eq!(closed(&pace, start), Some((ConnectionEnd::Quiet, 30)));
         pace.read(start + 29 * SECOND);
         assert_eq!(closed(&pace, start), Some((ConnectionEnd::Head, 39)));
-        // A byte a second does not buy time.
+        // A byte per second does not extend the deadline.
         (30..39).for_each(|second| pace.read(start + second * SECOND));
         assert_eq!(closed(&pace, start), Some((ConnectionEnd::Head, 39)));
     }
@@ -178,7 +176,7 @@ mod tests {
         pace.write_waits(start);
         pace.write_waits(start + SECOND);
         assert_eq!(closed(&pace, start), Some((ConnectionEnd::Write, 15)));
-        // Nor does the end of a body that nobody takes turn the wait into silence.
+        // The end of a response body that nobody reads does not turn the blocked write into silence.
         pace.answered(start + SECOND);
         assert_eq!(closed(&pace, start), Some((ConnectionEnd::Write, 15)));
     }

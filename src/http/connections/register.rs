@@ -1,10 +1,10 @@
-//! The open connections: how old each is, whether it has shown a signature or key that holds, and who goes where there
-//! is no room.
+//! The open connections, and which one is closed if there is no room for another.
 //!
-//! Never the newest: it may be the call that rings. Of the others first the oldest that has shown nothing, once it has had
-//! the time to; then, among those that have, whoever has been without a request longest; then whose request is here as a whole
-//! and being judged, which takes moments; then the oldest. A proxy's connections carry everybody's requests: they count as
-//! shown from the first good one on.
+//! A connection is authenticated once one of its requests had a valid signature or key. The newest connection is never
+//! closed, because it may be a call that rings. Of the others, the first to close is the oldest unauthenticated one
+//! whose grace period is over; then the authenticated one that has been without a request the longest; then an
+//! unauthenticated one whose request has arrived completely and is being checked, which takes moments; then the oldest.
+//! A proxy's connections carry everybody's requests: they count as authenticated from the first valid one on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,43 +15,43 @@ use tokio::time::Instant;
 
 use crate::telemetry::{ConnectionEnd, Metrics};
 
-/// What the bodies of all who have shown nothing may hold in memory together; [`ALWAYS`] of each does not count.
+/// Maximum bytes that bodies on unauthenticated connections may hold in memory together, not counting [`ALWAYS`] of
+/// each.
 const BODIES_OF_ANYBODY: usize = 12 * 1024 * 1024;
-/// The same for all bodies, those of who has shown a key included.
+/// The same for all bodies, including those on authenticated connections.
 const BODIES: usize = 32 * 1024 * 1024;
-/// A form of Twilio's, with room to spare: as much is read of any body.
+/// A form of Twilio's with room to spare; this much is read of any body.
 const ALWAYS: usize = 8 * 1024;
-/// What a request costs beside that while it waits for its body.
+/// Additional cost of a request while it waits for its body.
 const WAITING: usize = 24 * 1024;
-/// Even in a flood of connections each has so long to show itself before it has to go, from when we first looked at it.
-/// Accepting waits for that, where there is nobody else.
+/// Even in a flood of connections, each has this long to authenticate before it may be closed, counted from when it was
+/// first polled. Accepting waits for that if no other connection can be closed.
 const GRACE: Duration = Duration::from_millis(100);
-/// Where few connections may be open, it is only so long for each of them, or those that wait to be accepted would wait a
-/// second in all: some 1,800 are let in within a second.
+/// If the bound is low, the grace period is only this long times the bound; otherwise connections in the backlog would
+/// wait a second in all. About 1,800 are accepted within a second.
 const GRACE_OF_EACH: Duration = Duration::from_micros(550);
-/// So many more than the bound may be on their way out before further ones are let in.
+/// How far the number of connections may exceed the bound while some are closing; above it no more are accepted.
 const LEAVING: usize = 32;
-/// How often it is looked at whether one that is worked on is done.
+/// How often to check whether a request in progress is done.
 const A_MOMENT: Duration = Duration::from_millis(2);
-/// How long accepting waits for all that at the most.
+/// Maximum time that accepting waits for room.
 const ROOM_TIMEOUT: Duration = Duration::from_millis(250);
-/// Where descriptors have run out, as many connections as there were then are too many, for so long.
+/// After descriptors ran out, the bound is lowered for this long.
 const FEWER_FOR: Duration = Duration::from_secs(60);
 
-/// One open connection.
 struct Entry {
-    /// Taken once it was told to close.
+    /// `None` once the connection was asked to close.
     close: Option<oneshot::Sender<ConnectionEnd>>,
     has_shown_itself: bool,
-    /// A request is worked on.
+    /// A request is in progress.
     busy: bool,
-    /// All of a request is here, and it is for us to say what it is worth.
+    /// A request has arrived completely, and its signature or key is being checked.
     is_judged: bool,
-    /// When it was first looked at.
+    /// When the connection was first polled.
     since: Option<Instant>,
-    /// When it last began to wait for a request, on the register's own count.
+    /// When it last began to wait for a request, in ticks of the register.
     quiet_since: u64,
-    /// Bytes of its request's body that are in memory.
+    /// Bytes of its request's body in memory.
     held: usize,
 }
 
@@ -64,24 +64,24 @@ impl Entry {
         if self.has_shown_itself { 0 } else { self.counts() }
     }
 
-    /// Whether it has not had its time yet.
+    /// Whether its grace period is not over yet.
     fn is_new(&self, grace: Duration) -> bool {
         self.since.is_none_or(|since| since.elapsed() < grace)
     }
 }
 
-/// Those that stay, in the order in which they would have to go.
+/// Connections that were not asked to close, in the order in which they would be closed.
 #[derive(Default)]
 struct Staying {
-    /// They have shown nothing.
+    /// Unauthenticated.
     nothing: BTreeSet<u64>,
-    /// They have shown nothing yet, and are being judged.
+    /// Unauthenticated, and being checked.
     judged: BTreeSet<u64>,
-    /// They have shown themselves, and wait for a request: since when, and who.
+    /// Authenticated and waiting for a request: since when, and the number.
     waits: BTreeSet<(u64, u64)>,
-    /// They have shown themselves, and are worked on.
+    /// Authenticated, with a request in progress.
     works: BTreeSet<u64>,
-    /// Of all of these, who holds more of a body than everybody may.
+    /// Those of the above that hold more of a body than [`ALWAYS`].
     holds: BTreeSet<u64>,
 }
 
@@ -115,12 +115,12 @@ struct Open {
     next: u64,
     by_number: BTreeMap<u64, Entry>,
     staying: Staying,
-    /// What bodies hold together, beyond what is always read.
+    /// Bytes that all bodies hold, without [`ALWAYS`] of each.
     held: usize,
-    /// Of this, those of who has shown nothing.
+    /// The part of it held on unauthenticated connections.
     held_by_anybody: usize,
     bound: usize,
-    /// Until when the bound is lower than it was set.
+    /// Until when the bound is lowered.
     fewer_until: Option<Instant>,
 }
 
@@ -134,7 +134,7 @@ impl Open {
         GRACE.min(GRACE_OF_EACH * u32::try_from(self.bound).unwrap_or(u32::MAX))
     }
 
-    /// Who has to go where there is no room, other than `newest`.
+    /// The connection to close if there is no room, other than `newest`.
     fn first(&self, newest: Option<u64>) -> Option<u64> {
         let nothing = self.staying.nothing.first().copied().filter(|number| Some(*number) != newest);
         let is_new = |number: &u64| self.by_number.get(number).is_some_and(|entry| entry.is_new(self.grace()));
@@ -147,7 +147,7 @@ impl Open {
             .or_else(|| self.staying.works.first().copied())
     }
 
-    /// Changes a connection, and its place among the others.
+    /// Changes a connection and updates its position in the order.
     fn change(&mut self, number: u64, change: impl FnOnce(&mut Entry)) {
         let Some(entry) = self.by_number.get_mut(&number) else { return };
         self.held -= entry.counts();
@@ -157,24 +157,22 @@ impl Open {
         if entry.close.is_some() {
             self.staying.insert(number, entry);
         } else {
-            // It is told to close: what it holds is as good as gone.
+            // It was asked to close, so its memory is about to be freed.
             entry.held = 0;
         }
         self.held += entry.counts();
         self.held_by_anybody += entry.counts_for_anybody();
     }
 
-    /// Tells it to close.
     fn close(&mut self, number: u64, why: ConnectionEnd) {
         self.change(number, |entry| {
             if let Some(close) = entry.close.take() {
-                let _ = close.send(why); // one that has just ended hears nothing
+                let _ = close.send(why); // it may have ended already
             }
         });
     }
 }
 
-/// The register of one edge.
 pub(super) struct Register {
     open: Mutex<Open>,
     bound: usize,
@@ -183,7 +181,6 @@ pub(super) struct Register {
 }
 
 impl Register {
-    /// No connections yet, and at most `bound`.
     pub(super) fn new(bound: usize, metrics: Metrics) -> Arc<Self> {
         let open = Open {
             next: 0,
@@ -197,7 +194,7 @@ impl Register {
         Arc::new(Self { open: Mutex::new(open), bound, left: Notify::new(), metrics })
     }
 
-    /// Enters a connection. Where there are more than the bound, another one is told to close.
+    /// Adds a connection. Above the bound, another one is asked to close.
     pub(super) fn enter(self: &Arc<Self>) -> (Ticket, oneshot::Receiver<ConnectionEnd>) {
         let (close, closed) = oneshot::channel();
         let mut open = self.open();
@@ -223,9 +220,9 @@ impl Register {
         (Ticket(Connection { number, register: Arc::clone(self) }), closed)
     }
 
-    /// Waits until a further connection may come: until the one that would have to go for it has had its time, or another
-    /// is done where all are worked on, and those that were told to close have mostly gone, for their descriptors are
-    /// needed. Not for ever, whatever they do.
+    /// Waits until another connection may be accepted: until the grace period of the connection that would be closed
+    /// for it is over, or, if all have requests in progress, until one is done; and until most of those asked to close
+    /// are gone, because their descriptors are needed. It waits at most [`ROOM_TIMEOUT`].
     pub(super) async fn room(&self) {
         let room = async {
             while let Some(rest) = self.grace() {
@@ -247,7 +244,7 @@ impl Register {
         open.by_number.len() <= open.bound + LEAVING
     }
 
-    /// How much longer the one that would have to go has.
+    /// The remaining grace period of the connection that would be closed next.
     fn grace(&self) -> Option<Duration> {
         let mut open = self.open();
         if open.fewer_until.is_some_and(|until| until <= Instant::now()) {
@@ -268,7 +265,7 @@ impl Register {
         }
     }
 
-    /// Descriptors have run out: a quarter of the connections goes, and for a while there are no more than that.
+    /// Descriptors have run out: closes a quarter of the connections, and lowers the bound for a while.
     pub(super) fn make_room(&self) {
         let mut open = self.open();
         open.bound = (open.by_number.len() * 3 / 4).clamp(1, self.bound);
@@ -285,7 +282,7 @@ impl Register {
     }
 }
 
-/// A connection, as its requests know it; clones are the same.
+/// A connection, for its requests; clones are the same connection.
 #[derive(Clone)]
 pub(in crate::http) struct Connection {
     number: u64,
@@ -293,17 +290,17 @@ pub(in crate::http) struct Connection {
 }
 
 impl Connection {
-    /// A signature or a key has held: as long as there are others, this one is not closed for want of room.
+    /// Marks the connection as authenticated: it is closed for lack of room only if there is no other.
     pub(in crate::http) fn has_shown_itself(&self) {
         self.change(|entry| entry.has_shown_itself = true);
     }
 
-    /// It is looked at for the first time.
+    /// The connection is polled for the first time.
     pub(super) fn started(&self) {
         self.change(|entry| entry.since = Some(Instant::now()));
     }
 
-    /// A request is worked on.
+    /// A request is in progress.
     pub(super) fn begun(&self) {
         self.change(|entry| (entry.busy, entry.is_judged) = (true, true));
     }
@@ -315,19 +312,19 @@ impl Connection {
         open.change(self.number, |entry| (entry.busy, entry.is_judged, entry.quiet_since) = (false, false, now));
     }
 
-    /// A request's body is not there at once.
+    /// The body of a request is not available at once.
     pub(super) fn waits(&self) {
         self.change(|entry| entry.is_judged = false);
         self.hold(ALWAYS + WAITING);
     }
 
-    /// The request's body has come to its end.
+    /// The body of the request is complete.
     pub(super) fn is_whole(&self) {
         self.change(|entry| entry.is_judged = entry.busy);
     }
 
-    /// So many more bytes of a request's body are in memory. Where that is too much for all together, one of those that
-    /// hold most of it is told to close; this one, where there is none before it.
+    /// Counts more bytes of a request's body. If all bodies together hold too much, connections with large bodies are
+    /// closed, the oldest unauthenticated one first; this may be the connection itself.
     pub(super) fn hold(&self, bytes: usize) {
         let mut open = self.register.open();
         open.change(self.number, |entry| entry.held = entry.held.saturating_add(bytes));
@@ -340,7 +337,7 @@ impl Connection {
         }
     }
 
-    /// The request is answered for our part: its body is not needed any more, and the answer has to be taken.
+    /// The response is ready: the body is not needed any more, and the client has to read the response.
     pub(super) fn release(&self) {
         self.change(|entry| (entry.held, entry.is_judged) = (0, false));
     }
@@ -350,7 +347,7 @@ impl Connection {
     }
 }
 
-/// A connection's place in the register, until it is dropped.
+/// A connection's entry in the register, until it is dropped.
 pub(super) struct Ticket(Connection);
 
 impl Ticket {
@@ -358,7 +355,7 @@ impl Ticket {
         self.0.clone()
     }
 
-    /// Counts how it ended.
+    /// Counts how the connection ended.
     pub(super) fn ended(self, how: ConnectionEnd) {
         self.0.register.metrics.http_connection_closed(how);
     }
@@ -368,7 +365,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let Connection { number, register } = &self.0;
         let mut open = register.open();
-        // Out of the order, and of what is held.
+        // Removes it from the order, and its bytes from the totals.
         open.change(*number, |entry| drop(entry.close.take()));
         open.by_number.remove(number);
         register.metrics.http_connections(open.by_number.len());
@@ -392,7 +389,7 @@ mod tests {
         tokio::time::advance(GRACE).await;
     }
 
-    /// Why it was told to close, if it was.
+    /// Why it was asked to close, if it was.
     fn told((_, closed): &mut Entered) -> Option<ConnectionEnd> {
         closed.try_recv().ok()
     }
@@ -427,13 +424,13 @@ mod tests {
             ticket.connection().has_shown_itself();
             ticket.connection().begun();
         }
-        // The second has answered first.
+        // The second one answers first.
         entered[1].0.connection().answered();
         entered[2].0.connection().answered();
         entered.push(register.enter());
         let all: Vec<_> = entered.iter_mut().map(told).collect();
         assert_eq!(all, [None, Some(ConnectionEnd::Bound), None, None]);
-        // Where all are at work, the oldest goes.
+        // If all have requests in progress, the oldest is closed.
         entered[3].0.connection().has_shown_itself();
         entered[3].0.connection().begun();
         entered[2].0.connection().begun();
@@ -453,7 +450,7 @@ mod tests {
         register.room().await;
         let grace = GRACE_OF_EACH * 2;
         assert!((grace..grace + Duration::from_millis(2)).contains(&began.elapsed()), "there is nobody else");
-        // There is one who waits for a request.
+        // Now there is a connection that waits for a request.
         entered[0].0.connection().has_shown_itself();
         let began = Instant::now();
         drop(entered.pop());
@@ -478,7 +475,7 @@ mod tests {
         entered.push(register.enter());
         let all: Vec<_> = entered.iter_mut().map(told).collect();
         assert_eq!(all, [None, Some(ConnectionEnd::Bound), Some(ConnectionEnd::Bound), None, None]);
-        // It was answered, and does not take the answer.
+        // It was answered, but does not read the response.
         entered[0].0.connection().release();
         entered.push(register.enter());
         assert_eq!(told(&mut entered[0]), Some(ConnectionEnd::Bound));
@@ -495,7 +492,7 @@ mod tests {
         let all: Vec<_> = entered.iter_mut().map(told).collect();
         assert_eq!(all.iter().filter(|told| **told == Some(ConnectionEnd::Memory)).count(), 1);
         assert_eq!((all[0], all[1]), (None, Some(ConnectionEnd::Memory)));
-        // What was released is there for others.
+        // Released memory is available to others.
         entered[5].0.connection().release();
         entered[18].0.connection().hold(768 * 1024);
         assert!(entered.iter_mut().all(|entered| told(entered).is_none()));

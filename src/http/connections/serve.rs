@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its end: HTTP/1.1, request by request.
+//! One HTTP/1.1 connection, from its first byte to its end.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -26,17 +26,17 @@ use super::register::Connection;
 use super::stream::Paced;
 use crate::telemetry::ConnectionEnd;
 
-/// The most that a head may have, and that is read at once: a thousand connections hold so much each.
+/// Maximum size of a head, and of the read buffer: each of over a thousand connections may hold this much.
 const BUFFER: usize = 16 * 1024;
 
-/// Both ends of a connection.
+/// The local and remote address of a connection.
 #[derive(Clone, Copy)]
 pub(super) struct Ends {
     pub(super) local: SocketAddr,
     pub(super) peer: SocketAddr,
 }
 
-/// Serves a connection, and says how it ended. It is closed when this future ends, or is dropped.
+/// Serves a connection and returns how it ended. The connection is closed when this future completes or is dropped.
 pub(super) async fn serve<S, E>(
     stream: S,
     ends: Ends,
@@ -53,7 +53,7 @@ where
     let pace = Pace::new(Instant::now());
     let service = service_fn(|request| answer(request, ends, &endpoint, &pace, &connection));
     let served = http1::Builder::new()
-        // Half a head is watched by our own clock, which tells it from silence.
+        // Our own timer covers an incomplete head, because it distinguishes it from silence.
         .header_read_timeout(None)
         .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(Paced::new(stream, pace.clone())), service);
@@ -63,13 +63,13 @@ where
     loop {
         tokio::select! {
             biased;
-            // A client that speaks nonsense, or goes, is no failure of ours.
+            // A client that sends an invalid request or disconnects is not an error of ours.
             _ended = served.as_mut() => return ConnectionEnd::Done,
-            // Looked at after each step of the above, so that it always knows the deadline.
+            // Polled after each step of the connection, so that it always uses the current deadline.
             why = overdue(&pace, sleep.as_mut()) => return why,
             why = &mut told => return why.unwrap_or(ConnectionEnd::Bound),
             () = shutdown.cancelled(), if !stopping => {
-                // Idle, it ends now; at work, after the answer.
+                // An idle connection ends now, a busy one after its response.
                 served.as_mut().graceful_shutdown();
                 stopping = true;
             }
@@ -111,7 +111,7 @@ async fn answer<E: Endpoint<Output = Response>>(
         let body = Boxed::from(request.take_body());
         request.set_body(Arriving::new(body, connection.clone()).boxed());
     }
-    // On the heap, and only while there is a request: hyper keeps room for this future on every idle connection.
+    // Boxed, and only while there is a request: hyper reserves space for this future on every idle connection.
     let handled = Box::pin(endpoint.get_response(request));
     let response = hyper::Response::<Boxed>::from(handled.await);
     connection.release();

@@ -1,4 +1,4 @@
-//! The bytes of a connection, as its pace is told of them.
+//! A stream that reports its reads and writes to the [`Pace`] of its connection.
 
 use std::io;
 use std::io::IoSlice;
@@ -10,7 +10,6 @@ use tokio::time::Instant;
 
 use super::pace::Pace;
 
-/// A stream that tells what goes through it.
 pub(super) struct Paced<S> {
     inner: S,
     pace: Pace,

@@ -34,14 +34,14 @@ fn endpoint() -> impl Endpoint<Output = Response> + 'static {
         .map_to_response()
 }
 
-/// The other side of a connection that is served, and how it ends.
+/// The client side of a connection, and how the connection ends.
 struct Client {
     pipe: DuplexStream,
     served: JoinHandle<(ConnectionEnd, Duration)>,
     shutdown: CancellationToken,
 }
 
-/// The pipe takes so much that is not read.
+/// The pipe holds up to `capacity` unread bytes.
 fn connect(capacity: usize) -> Client {
     let (pipe, stream) = duplex(capacity);
     let shutdown = CancellationToken::new();
@@ -64,7 +64,7 @@ impl Client {
         self.pipe.write_all(text.as_ref()).await.unwrap();
     }
 
-    /// What comes until the text ends so.
+    /// Reads until the text ends with `end`.
     async fn until(&mut self, end: &str) -> String {
         let mut text = String::new();
         while !text.ends_with(end) {
@@ -74,13 +74,13 @@ impl Client {
         text
     }
 
-    /// How it ends, and after how many seconds.
+    /// How the connection ended, and after how many seconds.
     async fn end(self) -> (ConnectionEnd, u64) {
         let (end, after) = self.served.await.unwrap();
         (end, after.as_secs())
     }
 
-    /// All that still comes.
+    /// Reads everything that is left.
     async fn rest(&mut self) -> String {
         let mut rest = Vec::new();
         self.pipe.read_to_end(&mut rest).await.unwrap();
@@ -88,7 +88,7 @@ impl Client {
     }
 }
 
-/// Sends a byte a second until the other side has gone.
+/// Sends a byte a second until the connection is closed.
 async fn drip(client: &mut Client, text: &str) {
     for byte in text.bytes().cycle() {
         if client.pipe.write_all(&[byte]).await.is_err() {

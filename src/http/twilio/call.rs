@@ -1,5 +1,5 @@
-//! `/webhooks/twilio/call`: a call rings. It is forwarded to the owner's phone, and Twilio tells how that ended; unless it was
-//! that phone which forwarded it to us.
+//! `/webhooks/twilio/call`: a call rings. It is forwarded to the owner's phone, and Twilio reports how that ended. A
+//! call that this phone itself forwarded to us is not forwarded again.
 
 use chrono::{DateTime, Utc};
 
@@ -41,12 +41,12 @@ pub(super) async fn ringing(edge: &Edge, signed: SignedForm) -> Result<Answer, R
         return Ok(Answer::Twiml(twiml::empty()));
     }
     if not_dialled.is_some() {
-        // There is no dialling whose end could tell of it later, so it is answered only once it is kept.
+        // Nothing is dialled, so no status callback can report the call later: it is answered only once it is stored.
         published?;
         return Ok(Answer::Twiml(twiml::busy()));
     }
-    // Whoever calls is put through even where the call can be recorded nowhere: what becomes of it, its status callback will
-    // tell (docs/design.md, When a part is missing).
+    // A call is put through even if it cannot be recorded: its status callback reports the outcome (docs/design.md,
+    // When a part is missing).
     if published.is_err() {
         edge.metrics.call_unrecorded();
     }

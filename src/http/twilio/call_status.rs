@@ -1,4 +1,4 @@
-//! `/webhooks/twilio/call/status/{CallSid}`: how the dialling ended.
+//! `/webhooks/twilio/call/status/{CallSid}`: the outcome of a dialled call.
 
 use super::publish::publish;
 use super::verify::Refusal;

@@ -1,4 +1,4 @@
-//! `/webhooks/twilio/message-status`: what became of a message that we sent.
+//! `/webhooks/twilio/message-status`: the delivery status of a message that we sent.
 
 use uuid::Uuid;
 

@@ -23,7 +23,7 @@ use crate::config::PublicUrl;
 use crate::telemetry::WebhookKind;
 use crate::webhook::{SignedForm, message_status as message_status_form};
 
-/// The webhooks' routes, added to the others.
+/// Adds the routes of the webhooks.
 pub fn routes(route: Route, edge: &Edge) -> Route {
     route
         .at("/webhooks/twilio/call", post(incoming_call).data(edge.clone()))
@@ -32,13 +32,13 @@ pub fn routes(route: Route, edge: &Edge) -> Route {
         .at("/webhooks/twilio/message-status", post(message_reported).data(edge.clone()))
 }
 
-/// The path of the public URL: what a proxy in front may strip.
+/// The path of the public URL, which a proxy in front may strip.
 pub fn path_prefix(public_url: &PublicUrl) -> String {
     url::Url::parse(public_url.as_str())
         .map_or_else(|_| String::new(), |url| url.path().trim_end_matches('/').to_owned())
 }
 
-/// What a webhook is answered with.
+/// The response to a webhook.
 enum Answer {
     /// `text/xml`.
     Twiml(String),
@@ -79,7 +79,7 @@ async fn message_reported(request: &Request, body: Body, edge: Data<&Edge>) -> R
     timed(&edge, WebhookKind::MessageStatus, request, body, reported).await
 }
 
-/// Admits a webhook, has it handled, and counts how long that took.
+/// Checks and handles a webhook, and records the duration.
 async fn timed(
     edge: &Edge,
     kind: WebhookKind,
@@ -89,12 +89,12 @@ async fn timed(
 ) -> Response {
     let began = Instant::now();
     let answer = match admit(edge, kind, request, body).await {
-        // Whoever has shown no signature takes nobody's place.
+        // A request without a valid signature takes no place.
         Err(Refusal::Problem(problem)) => Err(problem),
         signed => match (edge.intake.place(kind), signed) {
             (Err(problem), _) => Err(problem),
             (Ok(_place), signed) => {
-                // On the heap: a connection that is still being judged needs no room for it.
+                // Boxed, so that the future of a connection whose signature is still being checked stays small.
                 let handled = match signed {
                     Ok(signed) => Box::pin(handle(signed)).await,
                     Err(refusal) => Err(refusal),

@@ -1,5 +1,5 @@
-//! Publishing a validated webhook: the answer is sent once it is durable. While the queue is long, some are published a second
-//! time, to be worked on sooner.
+//! Publishes a validated webhook; it is answered once it is durable. While the queue is long, some are published a
+//! second time, to be processed sooner.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use crate::http::Edge;
 use crate::http::problem::Problem;
 use crate::webhook::{SignedForm, Webhook};
 
-/// Makes the webhook durable under `input_id`.
+/// Stores the webhook durably under `input_id`.
 ///
-/// The id of the message holds a hash of the body: the same webhook again is dropped by JetStream, and another body under
-/// the same id goes through to the inbox, which tells the two apart however far they are.
+/// The message id contains a hash of the body: JetStream drops a repeated webhook, but a different body under the same
+/// id reaches the inbox, which tells them apart at any distance in time.
 pub(super) async fn publish(
     edge: &Edge,
     signed: SignedForm,
@@ -37,11 +37,11 @@ pub(super) async fn publish(
     Ok(())
 }
 
-/// A webhook's copy for the express lane.
+/// A copy of a webhook for the express lane.
 struct Express(Outgoing);
 
 impl Express {
-    /// The copy, where the queue is long and the webhook is an emergency or within its business's share.
+    /// Returns the copy if the queue is long and the webhook is an emergency or within its business's share.
     async fn of(edge: &Edge, webhook: &Webhook, outgoing: &Outgoing) -> Option<Self> {
         if !edge.intake.express_is_open() {
             return None;
@@ -57,7 +57,7 @@ impl Express {
         Some(Self(Outgoing { subject, message_id, ..outgoing.clone() }))
     }
 
-    /// Sends it without waiting for its acknowledgement: the webhook itself is durable.
+    /// Sends the copy without waiting for an acknowledgement: the webhook itself is already durable.
     async fn send(self, edge: &Edge) {
         if let Err(error) = edge.durable.send(self.0).await {
             tracing::debug!(%error, "it waits in the queue");
@@ -65,7 +65,7 @@ impl Express {
     }
 }
 
-/// Whether a text tells of an emergency by itself: the phrases of a business and earlier texts are not looked at here.
+/// Whether a text alone indicates an emergency; the business's phrases and earlier texts are not considered here.
 fn is_emergency(webhook: &Webhook) -> bool {
     match webhook {
         Webhook::Sms { body, .. } => emergency::read(body, None, &OwnPhrases::default()).verdict().is_some(),

@@ -1,9 +1,9 @@
 //! The `X-Twilio-Signature` check.
 //!
-//! Fed by the edge with the account's tokens, the URL exactly as Twilio was given it (public base and raw path and query)
-//! and the raw parameters or body; decides whether anything else looks at the request. A request passes only if someone
-//! who knows a token signed this URL and this content; comparisons take constant time. The URL is never normalised:
-//! a variant is the same text with the port or the user info cut out or put in.
+//! Inputs are the account's tokens, the URL exactly as Twilio called it (public base, raw path and query), and the raw
+//! parameters or body. A request passes only if the holder of a token signed this URL and this content. Comparisons
+//! take constant time. The URL is never normalized: a variant is the same text with the port or the user info removed
+//! or added.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,21 +14,21 @@ use subtle::ConstantTimeEq;
 
 const BODY_HASH_PARAM: &str = "bodySHA256=";
 
-/// What was signed together with the URL.
+/// The content that was signed together with the URL.
 #[derive(Clone, Copy)]
 pub enum SignedContent<'a> {
-    /// The decoded parameters of a form; none for a GET.
+    /// The decoded parameters of a form; empty for a GET.
     Form(&'a [(Vec<u8>, Vec<u8>)]),
-    /// Any other body: the URL's query carries its SHA-256.
+    /// Any other body: the query of the URL carries its SHA-256.
     Raw(&'a [u8]),
 }
 
-/// Whether a header can be a signature at all: 20 bytes in base64.
+/// Whether a header has the form of a signature: 20 bytes in base64.
 pub fn is_well_formed(header: &str) -> bool {
     STANDARD.decode(header).is_ok_and(|given| given.len() == 20)
 }
 
-/// Whether one of the tokens signed this URL, in one of its variants, and this content.
+/// Whether one of the tokens signed this content and this URL in one of its variants.
 pub fn verify(tokens: &[&str], url: &str, content: SignedContent<'_>, header: &str) -> bool {
     let Ok(given) = STANDARD.decode(header) else {
         return false;
@@ -38,7 +38,7 @@ pub fn verify(tokens: &[&str], url: &str, content: SignedContent<'_>, header: &s
         SignedContent::Raw(body) if hash_in_query_matches(url, body) => Vec::new(),
         SignedContent::Raw(_) => return false,
     };
-    // An empty token would be a key that everybody knows.
+    // Anyone could sign with an empty token.
     let tokens = tokens.iter().filter(|token| !token.is_empty());
     url_variants(url)
         .iter()
@@ -46,15 +46,15 @@ pub fn verify(tokens: &[&str], url: &str, content: SignedContent<'_>, header: &s
         .any(|(token, variant)| sign(token, variant, &params).ct_eq(&given).into())
 }
 
-/// The signature of one URL, taken literally, with these parameters.
+/// The signature of this exact URL with these parameters.
 pub fn compute(token: &str, url: &str, params: &[(Vec<u8>, Vec<u8>)]) -> [u8; 20] {
     sign(token, url, &sorted(params))
 }
 
-/// The texts that Twilio may have signed for this URL: as it is, without port, with the scheme's port; each also without
+/// The URLs that Twilio may have signed: unchanged, without the port, and with the scheme's port; each also without
 /// user info.
 fn url_variants(url: &str) -> Vec<String> {
-    // The fragment holds connection overrides and is not part of what is signed.
+    // The fragment holds connection overrides and is not signed.
     let url = url.split_once('#').map_or(url, |(url, _)| url);
     let Some((scheme, rest)) = url.split_once("://") else {
         return vec![url.to_owned()];
@@ -79,7 +79,7 @@ fn url_variants(url: &str) -> Vec<String> {
     variants
 }
 
-/// Cuts `:port` off, but nothing out of a bracketed IPv6 address.
+/// Removes `:port`, but leaves a bracketed IPv6 address intact.
 fn without_port(host_and_port: &str) -> &str {
     match host_and_port.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
@@ -87,7 +87,7 @@ fn without_port(host_and_port: &str) -> &str {
     }
 }
 
-/// Sorted by name, then value, each pair once: this is the order in which they are signed.
+/// Sorts by name and value and removes duplicates: the order in which Twilio signs parameters.
 fn sorted(params: &[(Vec<u8>, Vec<u8>)]) -> Vec<(&[u8], &[u8])> {
     let mut params: Vec<_> = params.iter().map(|(name, value)| (&name[..], &value[..])).collect();
     params.sort_unstable();

@@ -1,4 +1,4 @@
-//! The published vectors of the signature scheme, and what the check must refuse.
+//! Published test vectors of the signature scheme, and requests that the check must refuse.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,5 +1,5 @@
-//! The tokens that a webhook may be signed with, looked up without letting a flood of unsigned webhooks take the store from
-//! everybody else.
+//! Looks up the tokens that may have signed a webhook, so that a flood of unsigned webhooks cannot use up the
+//! connections to PostgreSQL.
 
 use std::sync::Arc;
 
@@ -22,16 +22,16 @@ impl Signers {
         Self { look_ups: LookUps::new(), large: Semaphore::new(1) }
     }
 
-    /// Waits until a body of this size may be taken apart and hashed. Large ones, which are refused whatever comes of it, one
-    /// at a time: they would keep every core busy while a call waits.
+    /// Waits until a body of this size may be parsed and hashed. Large bodies are refused in any case, and are checked
+    /// one at a time: otherwise they could keep every core busy while a call waits.
     pub(super) async fn turn(&self, size: usize) -> Option<SemaphorePermit<'_>> {
         if size > MAX_FORM { self.large.acquire().await.ok() } else { None }
     }
 
-    /// The tokens of an account. The main one's are at hand: no flood delays its webhooks.
+    /// The tokens of an account. Those of the main account need no look-up, so no flood delays its webhooks.
     ///
     /// # Errors
-    /// When the store is away.
+    /// If PostgreSQL is unavailable.
     pub(super) async fn tokens(&self, accounts: &Accounts, own_account: Option<&str>) -> Tokens {
         let Some(sid) = own_account.map(str::to_owned) else {
             return accounts.signing_tokens(None).await.map(Arc::new).map_err(Arc::new);

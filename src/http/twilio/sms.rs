@@ -1,4 +1,4 @@
-//! `/webhooks/twilio/sms`: a customer wrote.
+//! `/webhooks/twilio/sms`: an SMS from a customer.
 
 use super::publish::publish;
 use super::verify::Refusal;

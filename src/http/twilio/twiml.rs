@@ -1,30 +1,30 @@
-//! The few TwiML documents that we answer with.
+//! The TwiML documents that webhooks are answered with.
 //!
-//! Fed by the call and message webhooks; read by Twilio as `text/xml`. Every document is well-formed whatever the
-//! arguments hold, and no byte comes before its XML declaration.
+//! Twilio reads them as `text/xml`. Every document is well-formed for any arguments, and starts with its XML
+//! declaration.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 const DECLARATION: &str = r#"<?xml version="1.0" encoding="UTF-8"?>"#;
 
-/// Nothing to do: no reply, no further verb.
+/// An empty response: no reply, no verb.
 pub fn empty() -> String {
     format!("{DECLARATION}<Response/>")
 }
 
-/// Refuses a call to a number that no business owns.
+/// Rejects a call to a number that no business owns.
 pub fn reject() -> String {
     format!("{DECLARATION}<Response><Reject/></Response>")
 }
 
-/// Ends a call that is not put through: the caller hears that the line is busy. Without a reason they would hear that the
+/// Ends a call that is not put through: the caller hears a busy signal. Without a reason the caller would hear that the
 /// number is not in service.
 pub fn busy() -> String {
     format!(r#"{DECLARATION}<Response><Reject reason="busy"/></Response>"#)
 }
 
-/// Rings the number for so long, in whole seconds, and tells the action URL how that ended.
+/// Dials the number for `timeout`, in whole seconds, and makes Twilio report the outcome to the action URL.
 pub fn dial(number: &str, timeout: Duration, action: &str) -> String {
     format!(
         r#"{DECLARATION}<Response><Dial timeout="{}" action="{}" method="POST"><Number>{}</Number></Dial></Response>"#,
@@ -34,7 +34,7 @@ pub fn dial(number: &str, timeout: Duration, action: &str) -> String {
     )
 }
 
-/// Escapes for text and attributes alike; what XML 1.0 cannot hold at all is left out.
+/// Escapes text for elements and attributes; drops characters that XML 1.0 does not allow.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars().filter(|character| is_xml(*character)) {
@@ -44,7 +44,7 @@ fn escape(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&apos;"),
-            // A reader turns these into blanks inside an attribute unless they are references.
+            // Inside an attribute, a parser turns these into spaces unless they are character references.
             '\t' | '\n' | '\r' => drop(write!(escaped, "&#{};", u32::from(character))),
             other => escaped.push(other),
         }
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(escape(text), expected);
     }
 
-    /// What a reader makes of escaped text; `None` where it would see markup or a bare ampersand.
+    /// What a parser reads from escaped text; `None` if it contains markup or a bare ampersand.
     fn unescape(text: &str) -> Option<String> {
         let mut parts = text.split('&');
         let mut read = parts.next()?.to_owned();

@@ -1,7 +1,7 @@
-//! Admission: whether a webhook is Twilio's, and whether it can be read.
+//! Verifies that a webhook comes from Twilio, and decodes its form.
 //!
-//! The signature is judged first, whatever the content type, size or content: before it holds, a request is told nothing
-//! but 401. What was signed is never lost: if it cannot be read, it is kept in NMC_DEAD.
+//! The signature is checked first, whatever the content type, size or content: until it is valid, the only answer is
+//! 401. A signed webhook is never lost: if its form cannot be used, it is kept in NMC_DEAD.
 
 use std::io;
 
@@ -22,26 +22,26 @@ use crate::trace::Trace;
 use crate::webhook::form::{Form, FormError, RawParams, body_hash, parse};
 use crate::webhook::{EDGE_SUBJECT, SignedForm, letter_headers};
 
-/// Twilio's forms are small; a larger one is refused once its signature has held.
+/// Twilio's forms are small; a larger one is refused after its signature was checked.
 pub(super) const MAX_FORM: usize = 64 * 1024;
-/// A larger body is not read to the end, which its signature would take.
+/// A larger body is not read to its end, so its signature is not checked and it is refused.
 const MAX_JUDGED: usize = 2 * 1024 * 1024;
-/// Nor is one of more parameters taken apart, which needs many times its size.
+/// A body with this many parameters or more is not parsed, because parsing takes many times its size; it is refused.
 const MAX_PARAMETERS: usize = 2_000;
 
 const UNDECODABLE: DeadReason = DeadReason::new("undecodable_form");
 const MISSING_FIELD: DeadReason = DeadReason::new("missing_field");
 const MALFORMED_FIELD: DeadReason = DeadReason::new("malformed_field");
 
-/// A webhook that goes no further.
+/// A webhook that is not processed further.
 pub(super) enum Refusal {
-    /// Told to whoever sent it.
+    /// An error response.
     Problem(Problem),
-    /// Signed, but not to be read: kept, and answered as if it were fine, for Twilio to send it again would not help.
+    /// Signed but unusable: kept, and answered as if it were valid, because a retry by Twilio would not help.
     Dead { reason: DeadReason, detail: String, letter: Letter },
 }
 
-/// What is kept of a webhook that cannot be read.
+/// The parts of an unusable webhook that are kept.
 pub(super) struct Letter {
     pub(super) kind: WebhookKind,
     pub(super) hash: String,
@@ -58,7 +58,7 @@ impl From<Problem> for Refusal {
 }
 
 impl Refusal {
-    /// A webhook that lacks a field which it cannot do without, or has nonsense in it.
+    /// A webhook with a required field that is missing or malformed.
     pub(super) fn unusable(signed: &SignedForm, error: &FormError) -> Self {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(signed.form.iter()).finish();
         let letter = Letter {
@@ -73,7 +73,7 @@ impl Refusal {
         Self::Dead { reason, detail: error.to_string(), letter }
     }
 
-    /// Does what is to be done, and says what is to be answered.
+    /// Keeps an unusable webhook, and returns the answer.
     pub(super) async fn answer(self, edge: &Edge) -> Result<Answer, Problem> {
         match self {
             Self::Problem(problem) => Err(problem),
@@ -82,7 +82,7 @@ impl Refusal {
     }
 }
 
-/// Keeps a webhook that cannot be read, and answers it.
+/// Keeps an unusable webhook as a dead letter, and returns the answer.
 async fn to_dead_letters(edge: &Edge, reason: DeadReason, detail: String, letter: Letter) -> Result<Answer, Problem> {
     let dead = DeadLetter {
         subject: format!("{EDGE_SUBJECT}{}", letter.kind),
@@ -101,7 +101,7 @@ async fn to_dead_letters(edge: &Edge, reason: DeadReason, detail: String, letter
     Ok(Answer::Twiml(twiml::empty()))
 }
 
-/// Judges a request.
+/// Checks the signature and decodes the form.
 pub(super) async fn admit(
     edge: &Edge,
     kind: WebhookKind,
@@ -113,10 +113,10 @@ pub(super) async fn admit(
         edge.metrics.signature_refused(kind);
         Refusal::Problem(Problem::new(Code::InvalidSignature, "X-Twilio-Signature is missing or does not match"))
     };
-    // What cannot hold is refused before anything is read or looked up for it.
+    // A malformed signature is refused before anything is read or looked up.
     let signature = request.header("x-twilio-signature").filter(|signature| is_well_formed(signature));
     let Some(signature) = signature else { return Err(refused()) };
-    // What is too large to be judged is not known to be signed.
+    // A body too large to be checked counts as unsigned.
     let Some(body) = read(body).await? else { return Err(refused()) };
     let _turn = edge.signers.turn(body.len()).await;
     let params = parse(&body);
@@ -146,7 +146,7 @@ pub(super) async fn admit(
     Ok(SignedForm { kind, form, received_at, trace, signer, path })
 }
 
-/// The body; `None` where it is too large, or of too many parts, for its signature to be judged.
+/// The body; `None` if it has too many bytes or parameters for its signature to be checked.
 async fn read(body: Body) -> Result<Option<bytes::Bytes>, Problem> {
     match body.into_bytes_limit(MAX_JUDGED).await {
         Ok(body) => Ok((body.iter().filter(|byte| **byte == b'&').count() < MAX_PARAMETERS).then_some(body)),
@@ -163,15 +163,14 @@ fn is_form_type(content_type: &str) -> bool {
     essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-/// The account that the webhook names, where it is another than the main one. Nothing is believed of it until the
-/// signature has held.
+/// The account that the webhook names, if it is not the main one. It is not trusted until the signature is valid.
 fn own_account(edge: &Edge, params: &RawParams) -> Option<String> {
     let (_, sid) = params.iter().find(|(name, _)| name == b"AccountSid")?;
     let sid = String::from_utf8_lossy(sid).into_owned();
     (!sid.is_empty() && !edge.accounts.is_main(&sid)).then_some(sid)
 }
 
-/// What was posted, while its signature is judged.
+/// The request whose signature is checked.
 struct Posted<'a> {
     request: &'a Request,
     params: &'a RawParams,
@@ -181,9 +180,9 @@ struct Posted<'a> {
 }
 
 impl Posted<'_> {
-    /// Who signed it, where the signature is that of the account that the webhook names: all whose token it is. A content
-    /// type other than a form's is refused in any case, but only once the signature has held in one of the ways in which
-    /// Twilio signs.
+    /// Returns the signer if the signature is valid for the account that the webhook names, with every business whose
+    /// token signed it. A content type other than a form's is refused in any case, but only after the signature was
+    /// valid in one of the ways in which Twilio signs.
     async fn signer(&self, edge: &Edge, signature: &str) -> Result<Option<Signer>, Problem> {
         let tokens = edge.with_lookup_timeout(edge.signers.tokens(&edge.accounts, self.own_account)).await?;
         let url = public_url_of(edge, self.request);
@@ -199,11 +198,11 @@ impl Posted<'_> {
     }
 }
 
-/// The URL that Twilio has called, as it has written it: the public base, and path and query to the letter.
+/// The URL exactly as Twilio called it: the public base, and the raw path and query.
 fn public_url_of(edge: &Edge, request: &Request) -> String {
     let raw = request.original_uri().path_and_query().map_or("/", |path| path.as_str());
     let prefix = path_prefix(&edge.public_url);
-    // A proxy may have stripped the prefix, or not.
+    // A proxy may have stripped the prefix.
     let path =
         raw.strip_prefix(prefix.as_str()).filter(|rest| !prefix.is_empty() && rest.starts_with('/')).unwrap_or(raw);
     edge.public_url.join(path)

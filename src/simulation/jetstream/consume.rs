@@ -1,5 +1,5 @@
-//! DurablePublisher consumers: what is handed out comes again until it is acknowledged, at times to two at once, and at times not
-//! at all for a while.
+//! Durable consumers: a message is delivered again until it is acknowledged, sometimes to two workers at once, and
+//! sometimes not at all for a while.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::simulation::world::{State, World, at};
 use crate::stream::{AckHandle, Acknowledge, AcknowledgeError, Delivery, Disposition, Metadata};
 use crate::worker::Source;
 
-/// A process's connection, as far as it consumes.
+/// The connection of a process, for consuming.
 #[derive(Clone)]
 pub struct SimJetStream {
     pub world: World,
@@ -53,7 +53,7 @@ impl SimJetStream {
             }
             let next = self.world.lock().streams.next_redelivery(consumer);
             match next {
-                // One that is due, and may not be handed out yet, waits for another to be acknowledged.
+                // A delivery that is due, but may not be handed out yet, waits for the ack of another.
                 Some(due_ms) if due_ms > now => {
                     let until = Instant::now() + Duration::from_millis(due_ms - now);
                     drop(timeout_at(until, changed).await);
@@ -63,7 +63,7 @@ impl SimJetStream {
         }
     }
 
-    /// The next message; nothing in it where it is lost on its way.
+    /// The next message; the inner `None` means that it is lost on its way.
     fn hand_out(&self, consumer: &'static str, now_ms: u64) -> Option<Option<(Stored, u64, u64)>> {
         let mut state = self.world.lock();
         let state = &mut *state;
@@ -99,7 +99,7 @@ impl SimJetStream {
     }
 }
 
-/// A timer that has fired before its conversation is due.
+/// Whether this is a timer that fired before its conversation is due.
 fn looks_stale(state: &State, message: &Stored, now_ms: u64) -> bool {
     conversation_of(&message.subject)
         .and_then(|id| state.db.conversation(id)?.next_look())
@@ -110,14 +110,14 @@ fn conversation_of(subject: &str) -> Option<Uuid> {
     subject.strip_prefix("nmc.window.due.")?.parse().ok()
 }
 
-/// What the server makes of an acknowledgement; one of a message that is done with changes nothing.
+/// Settles a delivery on the server; for a message that is done it changes nothing.
 fn settle(state: &mut State, consumer: &'static str, sequence: u64, how: Disposition, now_ms: u64) {
     let Some(at) = state.streams.consumers.get_mut(consumer) else { return };
     let Some(pending) = at.pending.get_mut(&sequence) else { return };
     match how {
         Disposition::Ack | Disposition::Term => drop(at.pending.remove(&sequence)),
         Disposition::Nak { delay } => {
-            // Never at once: the world's clock has whole milliseconds, and has to go on.
+            // Never at once: the world's clock has whole milliseconds, and must advance.
             pending.due_ms = now_ms + u64::try_from(delay.unwrap_or_default().as_millis()).unwrap().max(1);
             return;
         }
@@ -128,7 +128,7 @@ fn settle(state: &mut State, consumer: &'static str, sequence: u64, how: Disposi
     }
 }
 
-/// A message that JetStream waits to hear of.
+/// A delivery whose acknowledgement JetStream waits for.
 struct Pending {
     source: SimJetStream,
     consumer: &'static str,

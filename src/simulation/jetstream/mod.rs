@@ -1,5 +1,5 @@
-//! JetStream as the service sees it: streams that know an id once, durable consumers that several share, and scheduled
-//! messages with the oddities that were measured (docs/design.md, Windows).
+//! JetStream as the service sees it: streams that deduplicate by id, durable consumers shared by several processes, and
+//! scheduled messages with the quirks that were measured (docs/design.md, Windows).
 
 mod consume;
 mod publish;
@@ -17,25 +17,24 @@ pub use timers::keep_time;
 use super::weather::{Fault, Weather};
 use crate::adapters::jetstream::Outgoing;
 
-/// An unacknowledged message comes again after this (`streams/consumers/`).
+/// An unacknowledged message is delivered again after this (`streams/consumers/`).
 const ACK_WAIT_MS: u64 = 10_000;
 
-/// Everything that the server keeps.
+/// The state of the server.
 #[derive(Default)]
 pub struct Streams {
     streams: BTreeMap<&'static str, Log>,
     consumers: BTreeMap<&'static str, Consumer>,
     /// Timers by their subject.
     timers: BTreeMap<String, Timer>,
-    /// Targets of timers that have been picked, and whose fire is not stored yet.
+    /// Targets of timers that were picked and whose fire is not stored yet.
     firing: Vec<String>,
 }
 
-/// A stream.
 #[derive(Default)]
 struct Log {
     messages: Vec<Stored>,
-    /// By `Nats-Msg-Id`: the sequence. A run is shorter than the deduplication window.
+    /// Sequences by `Nats-Msg-Id`. A run is shorter than the deduplication window.
     ids: BTreeMap<String, u64>,
 }
 
@@ -48,14 +47,13 @@ pub struct Stored {
     pub at_ms: u64,
 }
 
-/// A durable consumer.
 #[derive(Default)]
 struct Consumer {
-    /// How many messages of the stream it has looked at.
+    /// How many messages of the stream it has examined.
     seen: u64,
-    /// Passed over, to be handed out later.
+    /// Passed over, to be delivered later.
     skipped: BTreeSet<u64>,
-    /// Handed out and not acknowledged.
+    /// Delivered and not acknowledged.
     pending: BTreeMap<u64, Pending>,
 }
 
@@ -67,7 +65,7 @@ struct Pending {
 
 /// A scheduled message.
 struct Timer {
-    /// Tells it from the one before it on its subject.
+    /// Distinguishes it from the previous one on its subject.
     number: u64,
     fires_at_ms: u64,
     target: String,
@@ -76,11 +74,10 @@ struct Timer {
     is_stuck: bool,
 }
 
-/// Every consumer.
 const CONSUMERS: [&str; 8] =
     ["conversations", "express", "due", "analyze", "analyze_urgent", "send_sms", "send_sms_urgent", "redis"];
 
-/// What each consumer reads: its stream, the beginning of its subjects, and how many may be under way.
+/// What each consumer reads: its stream, the prefix of its subjects, and how many deliveries may be pending.
 fn filter(consumer: &str) -> (&'static str, &'static str, usize) {
     match consumer {
         "conversations" => ("NMC_INBOUND", "nmc.inbound.", 20_000),
@@ -108,7 +105,7 @@ fn stream_of(subject: &str) -> &'static str {
 }
 
 impl Streams {
-    /// Stores a message; its sequence, and whether it had been stored before.
+    /// Stores a message; returns its sequence, and whether it was stored before.
     fn store(&mut self, message: Outgoing, now_ms: u64) -> (u64, bool) {
         let log = self.streams.entry(stream_of(&message.subject)).or_default();
         if let Some(sequence) = message.message_id.as_ref().and_then(|id| log.ids.get(id)) {
@@ -123,12 +120,12 @@ impl Streams {
         (sequence, false)
     }
 
-    /// Everything that a stream holds.
+    /// All messages of a stream.
     pub fn messages(&self, stream: &str) -> &[Stored] {
         self.streams.get(stream).map_or(&[], |log| &log.messages)
     }
 
-    /// The next message of a consumer: its sequence, and how often it was handed out, this time included.
+    /// The next message of a consumer: its sequence, and its delivery count, this one included.
     fn hand_out(&mut self, name: &'static str, now_ms: u64, weather: &mut Weather) -> Option<(u64, u64)> {
         let (stream, subjects, most) = filter(name);
         let log = self.streams.entry(stream).or_default();
@@ -149,7 +146,7 @@ impl Streams {
                     None
                 };
                 let first = consumer.skipped.pop_first().or_else(|| fresh(log, consumer))?;
-                // Where one consumer serves several, a later message may arrive before an earlier one.
+                // If several workers share a consumer, a later message may arrive before an earlier one.
                 match weather.strikes(Fault::DeliveryReordered).then(|| fresh(log, consumer)).flatten() {
                     Some(second) if most > 1 => {
                         consumer.skipped.insert(first);
@@ -170,12 +167,12 @@ impl Streams {
         Some((sequence, count))
     }
 
-    /// When something is to be handed out again.
+    /// When the next redelivery is due.
     fn next_redelivery(&self, consumer: &str) -> Option<u64> {
         self.consumers.get(consumer)?.pending.values().map(|pending| pending.due_ms).min()
     }
 
-    /// Whether a conversation will be looked at: its timer is armed, or a fire is on its way.
+    /// Whether a conversation will be checked: its timer is armed, or a fire is in flight.
     pub fn will_look_at(&self, conversation_id: Uuid) -> bool {
         let due = crate::adapters::jetstream::subjects::window_due(conversation_id);
         let on_its_way = || {
@@ -192,7 +189,7 @@ impl Streams {
             || on_its_way()
     }
 
-    /// What is still to be done.
+    /// What is still in progress.
     pub fn under_way(&self) -> Option<String> {
         for name in CONSUMERS {
             let (stream, ..) = filter(name);
@@ -202,7 +199,7 @@ impl Streams {
                 return Some(format!("{name} has messages"));
             }
         }
-        // A timer that is stuck, and that nobody waits for, stays.
+        // A stuck timer for which nobody waits remains.
         let armed = self.timers.values().any(|timer| !timer.is_stuck) || !self.firing.is_empty();
         armed.then(|| "timers are armed".to_owned())
     }

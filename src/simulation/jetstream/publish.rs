@@ -1,4 +1,4 @@
-//! Publishing: what is sent arrives in order, or not at all; its acknowledgement may be lost.
+//! Publishing: messages arrive in order, or not at all; the ack may be lost.
 
 use chrono::{DateTime, Utc};
 
@@ -10,7 +10,7 @@ use crate::simulation::weather::Fault;
 use crate::simulation::world::World;
 use crate::webhook::{Inbound, Webhook};
 
-/// A process's connection, as far as it publishes.
+/// The connection of a process, for publishing.
 #[derive(Clone)]
 pub struct SimPublisher {
     pub world: World,
@@ -18,7 +18,7 @@ pub struct SimPublisher {
 }
 
 impl SimPublisher {
-    /// The server takes a message.
+    /// The server receives a message.
     fn arrive(&self, message: Outgoing) -> Published {
         let ms = self.world.ms();
         let mut state = self.world.lock();
@@ -44,7 +44,7 @@ impl SimPublisher {
     }
 }
 
-/// A text on its way into the log or the express lane: its input, its body, and its stamp.
+/// A text on its way into the stream or the express lane: its input, its body, and its timestamp.
 fn text_of(message: &Outgoing) -> Option<(String, String, DateTime<Utc>)> {
     let is_webhook = subjects::is_inbound(&message.subject) || message.subject.starts_with("nmc.task.express.");
     let inbound = is_webhook.then(|| serde_json::from_slice(&message.payload))?;

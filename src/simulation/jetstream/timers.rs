@@ -1,6 +1,6 @@
-//! Scheduled messages, as they were measured: never early, up to 0.25 s late; firing purges the whole subject, so that a
-//! re-arm of that very moment is gone and the fire carries the old payload; a timer may fire twice, or stick until it is
-//! armed again.
+//! Scheduled messages, as they were measured: never early, up to 0.25 s late; a fire purges the whole subject, so that
+//! a re-arm at that moment is lost and the fire carries the old payload; a timer may fire twice, or be stuck until it
+//! is armed again.
 
 use std::pin::pin;
 
@@ -15,10 +15,10 @@ use crate::simulation::world::{State, World, at};
 
 /// The server's tick.
 const TICK_MS: u64 = 250;
-/// How long a fire takes to be stored, usually and at times.
+/// How long it takes to store a fire, usually and sometimes.
 const STORING_MS: [u64; 2] = [30, 1_500];
 
-/// Arms a timer, in place of the one on its subject.
+/// Arms a timer; it replaces the one on its subject.
 pub(super) fn arm(state: &mut State, message: Outgoing, now_ms: u64) {
     let schedule = message.headers["Nats-Schedule"].strip_prefix("@at ").unwrap();
     let due = DateTime::parse_from_rfc3339(schedule).unwrap().to_utc();
@@ -31,7 +31,7 @@ pub(super) fn arm(state: &mut State, message: Outgoing, now_ms: u64) {
     state.streams.timers.insert(subject, Timer { number, fires_at_ms, target, headers, payload, is_stuck });
 }
 
-/// The server's clock: fires what is due, for ever.
+/// The server's clock: fires the timers that are due, forever.
 pub async fn keep_time(world: World) {
     loop {
         let mut changed = pin!(world.changed.notified());
@@ -56,7 +56,7 @@ pub async fn keep_time(world: World) {
     }
 }
 
-/// What is due is picked, stored a moment later, and only then purged.
+/// A due timer is picked, its fire is stored a moment later, and only then the timer is purged.
 fn fire(world: &World, subject: String) {
     let mut state = world.lock();
     let state = &mut *state;

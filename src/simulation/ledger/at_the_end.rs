@@ -1,4 +1,4 @@
-//! What holds when all that was under way has come to its end.
+//! What must hold when everything in progress has ended.
 
 use super::Ledger;
 use crate::domain::conversation::{MessageKind, MessageStatus, Ownership, Status, WindowState};
@@ -7,7 +7,7 @@ use crate::simulation::store::{MessageRow, Tables};
 use crate::webhook::Webhook;
 
 impl Ledger {
-    /// Closes the books.
+    /// Checks everything at the end of a run.
     pub fn close(&mut self, db: &Tables, streams: &Streams) {
         let found = [
             self.every_webhook_was_decided(db),
@@ -49,7 +49,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Only what came with another body under a known id.
+    /// Only webhooks with another body under a known id may become dead letters.
     fn nothing_was_put_aside(&self, streams: &Streams) -> Result<(), String> {
         let letters = streams.messages("NMC_DEAD");
         match letters.iter().find(|letter| letter.subject != "nmc.dead.other_body") {
@@ -67,7 +67,7 @@ impl Ledger {
                 MessageStatus::Queued | MessageStatus::Sending | MessageStatus::Received => false,
                 MessageStatus::Sent | MessageStatus::Delivered | MessageStatus::Undelivered => taken == 1,
                 MessageStatus::Failed | MessageStatus::Superseded => taken == 0,
-                // Only once it has been tried again, or where another with the same words cannot be told from it.
+                // Only after a second attempt, or if another message with the same text is indistinguishable from it.
                 MessageStatus::Unknown => {
                     let alike = |other: &&MessageRow| {
                         other.message.body == row.message.body && other.message.id != id && other.attempts > 0

@@ -1,5 +1,5 @@
-//! What must hold (docs/design.md, Guarantees), looked at from outside the service: by what people did, what Twilio took,
-//! and what was committed.
+//! The guarantees (docs/design.md, Guarantees), checked from outside the service: by what people did, what Twilio
+//! accepted, and what was committed.
 
 mod at_the_end;
 mod opting;
@@ -20,43 +20,43 @@ use crate::webhook::Webhook;
 use opting::Words;
 use windows::WindowHistory;
 
-/// By how much a process's clock may be ahead when it judges a limit.
+/// How far a process's clock may be ahead when it checks a time limit.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(3);
 
 /// The ledger of a run.
 #[derive(Default)]
 pub struct Ledger {
-    /// The first promise that was broken.
+    /// The first guarantee that was broken.
     pub broken: Option<String>,
     /// How often an input was decided.
     decided: BTreeMap<String, u32>,
     /// The number of the newest decision.
     decisions: u64,
-    /// By conversation: the decision that took in the newest text that wants an answer.
+    /// By conversation: the decision with the newest text that wants an answer.
     wanted: BTreeMap<Uuid, u64>,
     windows: BTreeMap<Uuid, WindowHistory>,
-    /// What customers said of texts.
+    /// What customers said about getting texts.
     words: BTreeMap<PhoneNumber, Words>,
-    /// How often Twilio has taken a message.
+    /// How often Twilio has accepted a message.
     taken: BTreeMap<Uuid, u32>,
-    /// Conversations that a person has, by what they were answered, with what was at Twilio then.
+    /// Conversations whose takeover was answered, with the messages that were at Twilio then.
     silenced: BTreeMap<Uuid, BTreeSet<Uuid>>,
     /// Webhooks that were answered.
     webhooks: BTreeMap<String, Webhook>,
-    /// The earliest stamp under which a text lies in the log, by its input and its body.
+    /// The earliest timestamp of a text in the stream, by its input and its body.
     stamps: BTreeMap<(String, String), DateTime<Utc>>,
-    /// The stamps of its copies in the express lane, of which each may count, and none has to.
+    /// The timestamps of its copies in the express lane: each may count, none must.
     express: BTreeMap<(String, String), Vec<DateTime<Utc>>>,
     /// The last event of a conversation or call in NMC_EVENTS, and at Redis.
     streamed: BTreeMap<Uuid, i64>,
     forwarded: BTreeMap<Uuid, i64>,
     forwarded_ids: BTreeSet<String>,
-    /// How many webhooks came with another body under an id that was known.
+    /// How many webhooks came with another body under a known id.
     pub other_bodies: usize,
 }
 
 impl Ledger {
-    /// Something does not hold; the first finding counts.
+    /// Records a broken guarantee; the first one counts.
     pub fn breach(&mut self, what: impl FnOnce() -> String) {
         if self.broken.is_none() {
             self.broken = Some(what());
@@ -69,7 +69,7 @@ impl Ledger {
         }
     }
 
-    /// An input has changed something: it may do so once.
+    /// An input has changed something: it may do so only once.
     pub fn counted(&mut self, input_id: &str) {
         let count = self.decided.entry(input_id.to_owned()).or_default();
         *count += 1;
@@ -77,7 +77,7 @@ impl Ledger {
         self.holds(once, || format!("{input_id} is decided twice"));
     }
 
-    /// A decision is about to be written; `db` is as it was before.
+    /// Checks a decision that is about to be written; `db` is the state before it.
     pub fn decided(&mut self, db: &Tables, input_id: &str, decision: &Decision, now: DateTime<Utc>) {
         self.counted(input_id);
         self.decisions += 1;
@@ -89,15 +89,15 @@ impl Ledger {
         self.windows_move(decision);
     }
 
-    /// A text that wants an answer is in one window, and any other in none.
+    /// A text that wants an answer must be in one window, and any other in none.
     fn kept(&mut self, decision: &Decision, message: &NewMessage, out: bool) {
-        // Nobody says "yes" here, so it does not matter when they were out.
+        // Nobody says "yes" in a simulation, so the time of the opt-out does not matter.
         let word = opt_word(&message.body, None, out);
         let doubtful = word == Some(OptWord::Doubtful);
         let is_word = word.is_some() && !doubtful;
         let conversation = &decision.conversation;
-        // The ledger of who is out is read before the transaction. One who said so in another conversation meanwhile is not
-        // answered even so: the claim looks again.
+        // The opt-out ledger is read before the transaction. A customer who opted out in another conversation in the
+        // meantime still gets no answer: the claim checks it again.
         let was_out = if message.window_id.is_some() { conversation.opted_out } else { out };
         self.holds(message.window_id.is_some() != (is_word || was_out), || {
             format!("{:?} in a window: {:?}", message.body, message.window_id)
@@ -115,7 +115,7 @@ impl Ledger {
         });
     }
 
-    /// A message is claimed: from here on it may be at Twilio.
+    /// A message is claimed: from now on it may be at Twilio.
     pub fn claimed(&mut self, db: &Tables, row: &MessageRow, now: DateTime<Utc>) {
         if row.recipient.is_some() {
             return;
@@ -134,7 +134,7 @@ impl Ledger {
         self.holds(!blind, || format!("{} was computed without the newest text", about()));
     }
 
-    /// Twilio takes a message.
+    /// Twilio accepts a message.
     pub fn accepted(&mut self, db: &Tables, message_id: Uuid) {
         let taken = self.taken.entry(message_id).or_default();
         *taken += 1;
@@ -152,24 +152,24 @@ impl Ledger {
         }
     }
 
-    /// A takeover has answered: the AI is silent from now on, but for what `in_flight` names.
+    /// A takeover was answered: the AI is silent from now on, except for messages at Twilio if `in_flight`.
     pub fn taken_over(&mut self, db: &Tables, conversation_id: Uuid, in_flight: bool) {
         let rows = db.messages.iter().filter(|row| row.message.conversation_id == conversation_id);
         let at_twilio = rows.filter(|row| in_flight && row.message.status == MessageStatus::Sending);
         self.silenced.insert(conversation_id, at_twilio.map(|row| row.message.id).collect());
     }
 
-    /// A person is about to give a conversation back, or to end it.
+    /// A person is about to release a conversation, or to complete it.
     pub fn retry_or_wait(&mut self, conversation_id: Uuid) {
         self.silenced.remove(&conversation_id);
     }
 
-    /// A webhook was answered: it may not be lost any more.
+    /// A webhook was answered: from now on it must not be lost.
     pub fn webhook_acknowledged(&mut self, input_id: &str, webhook: &Webhook) {
         self.webhooks.insert(input_id.to_owned(), webhook.clone());
     }
 
-    /// A text lies in the log under this stamp, or in the express lane.
+    /// A text is stored with this timestamp, in the stream or in the express lane.
     pub fn stamped(&mut self, input_id: &str, body: &str, at: DateTime<Utc>, express: bool) {
         let text = (input_id.to_owned(), body.to_owned());
         if express {
@@ -180,7 +180,7 @@ impl Ledger {
         }
     }
 
-    /// An event was stored: a conversation's come in their sequence.
+    /// An event was stored: the events of a conversation must be stored in sequence.
     pub fn event_stored(&mut self, streams: &Streams, sequence: u64) {
         let stored = &streams.messages("NMC_EVENTS")[usize::try_from(sequence).unwrap() - 1];
         let scope = stored.headers["ce-subject"].parse().unwrap();
@@ -189,17 +189,17 @@ impl Ledger {
         self.holds(place == before + 1, || format!("event {place} of {scope} is stored after event {before}"));
     }
 
-    /// Redis is told of an event.
+    /// An event was forwarded to Redis.
     pub fn event_forwarded(&mut self, scope: Uuid, event: &Value) {
         if !self.forwarded_ids.insert(event["event_id"].to_string()) {
-            return; // it remembers the id
+            return; // Redis remembers the id
         }
         let place = event["sequence"].as_i64().unwrap();
         let before = self.forwarded.insert(scope, place).unwrap_or_default();
         self.holds(place == before + 1, || format!("event {place} of {scope} is told after event {before}"));
     }
 
-    /// A timer's fire is done with: whoever waits for another look still gets one.
+    /// A timer's fire was acknowledged: a conversation that waits for its deadline must still get another check.
     pub fn fire_acknowledged(&mut self, db: &Tables, streams: &Streams, conversation_id: Uuid) {
         let Some(conversation) = db.conversation(conversation_id) else { return };
         let arm = crate::adapters::jetstream::subjects::window_arm(conversation_id);

@@ -1,4 +1,4 @@
-//! Who wants texts: what customers said last, in whichever order it was processed.
+//! Who wants texts: what customers said last, in whatever order it was processed.
 
 use chrono::{DateTime, Utc};
 
@@ -7,12 +7,12 @@ use crate::domain::conversation::words::{OptWord, opt_word};
 use crate::domain::conversation::{Decision, LedgerChange, MessageKind};
 use crate::simulation::store::Tables;
 
-/// The newest of each, by when they were sent.
+/// The newest word for and against texts, by the time of sending.
 #[derive(Default)]
 pub(super) struct Words {
     for_texts: Option<DateTime<Utc>>,
     against: Option<DateTime<Utc>>,
-    /// A carrier has refused a message because they are out.
+    /// A carrier has refused a message because the customer opted out.
     refused: bool,
 }
 
@@ -23,7 +23,7 @@ impl Ledger {
         let words = self.words.entry(conversation.customer_phone.clone()).or_default();
         for text in decision.messages.iter().filter(|message| message.kind == MessageKind::Customer) {
             let was_out = out.is_some_and(|at| *at <= text.created_at);
-            // A stamp from the future counts as now.
+            // A timestamp from the future counts as now.
             let said_at = Some(text.created_at.min(now));
             match opt_word(&text.body, None, was_out) {
                 Some(OptWord::In) => words.for_texts = words.for_texts.max(said_at),

@@ -1,4 +1,4 @@
-//! The life of each window, from decision to decision: nobody is left in silence.
+//! The history of each window, from decision to decision: no customer may be left without an answer.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -7,7 +7,7 @@ use super::Ledger;
 use crate::domain::conversation::{Decision, Effect, EventType, Ownership, Status, WindowRecord, WindowState};
 use crate::simulation::policy;
 
-/// A window, and its past.
+/// A window and its history.
 pub(super) struct WindowHistory {
     pub(super) state: WindowState,
     pub(super) conversation_id: Uuid,
@@ -15,11 +15,11 @@ pub(super) struct WindowHistory {
     pub(super) claimed: u64,
     pub(super) emergency: bool,
     pub(super) exempt_at: DateTime<Utc>,
-    /// Who answers in its place.
+    /// The window that is answered in its place.
     pub(super) successor: Option<Uuid>,
-    /// A person has it, or was told of it, or the customer wants no answer.
+    /// A person has it or was notified, or the customer wants no answer.
     pub(super) excused: bool,
-    /// How many answers to it Twilio has taken.
+    /// How many answers to it Twilio has accepted.
     pub(super) taken: u32,
 }
 
@@ -81,7 +81,7 @@ impl Ledger {
         }
     }
 
-    /// Whether a window's texts were answered, by it or by the one in its place, or a person has them.
+    /// Whether a window's texts were answered, by it or by the window in its place, or a person has them.
     pub(super) fn was_not_left_in_silence(&self, id: Uuid, owned: impl Fn(Uuid) -> bool) -> Result<(), String> {
         let mut last = (id, &self.windows[&id]);
         while let (WindowState::Superseded, Some(successor)) = (last.1.state, last.1.successor) {

@@ -12,13 +12,13 @@ use crate::domain::conversation::{
 use crate::simulation::planted::Planted;
 use crate::simulation::world::State;
 
-/// PostgreSQL's name for one of Twilio's ids that stands with another message.
+/// The constraint in PostgreSQL for a Twilio id that another message already has.
 const SID_TAKEN: &str = "messages_twilio_sid_key";
 
-/// What a transaction writes, all at once, after everything in it was found to pass.
+/// Writes everything in a transaction at once, after all of it was checked.
 pub(super) async fn commit(store: &SimStore, commit: &Commit<'_>) -> Result<Committed, StoreError> {
     let outside = store.world.lock().planted == Planted::InboxOutside;
-    // A webhook is looked for by the engine, too.
+    // For webhooks, the engine checks the inbox too.
     if outside
         && commit.body_hash.is_none()
         && let Some(seen) = store.ask("inbox", |state, _| seen(&state.db, commit.input_id, None)).await?
@@ -33,7 +33,7 @@ pub(super) async fn commit(store: &SimStore, commit: &Commit<'_>) -> Result<Comm
         match passes(&state.db, commit) {
             Ok(Ok(())) => {}
             Ok(Err(refused)) => return Ok(refused),
-            // The last guard against a message that takes another's for its own: it is found out anew.
+            // The last guard against recording a message with another's Twilio id: its outcome is found out again.
             Err(error) if error.to_string().ends_with(SID_TAKEN) => return Err(error),
             Err(error) => {
                 state.ledger.breach(|| format!("{} is written twice: {error}", commit.input_id));
@@ -66,13 +66,13 @@ pub(super) async fn commit(store: &SimStore, commit: &Commit<'_>) -> Result<Comm
     outcome.await?
 }
 
-/// What the inbox knows of an input.
+/// What the inbox contains about an input.
 pub(super) fn seen(db: &Tables, input_id: &str, body_hash: Option<&str>) -> Option<Committed> {
     let (hash, outbox_keys) = db.inbox.get(input_id)?;
     Some(Committed::Seen { outbox_keys: outbox_keys.clone(), same_body: hash.as_deref() == body_hash })
 }
 
-/// Whether the transaction goes handler; otherwise what it is rolled back with. A violated key is an error.
+/// Whether the transaction can be committed; otherwise the result of its rollback. A violated key is an error.
 fn passes(db: &Tables, commit: &Commit<'_>) -> Result<Result<(), Committed>, StoreError> {
     if let Some(decision) = commit.decision {
         let number = &decision.conversation.business_phone;

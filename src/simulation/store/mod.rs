@@ -1,4 +1,4 @@
-//! PostgreSQL as the service sees it: tables in memory, each statement and each transaction one step. Twin of the
+//! PostgreSQL as the service sees it: tables in memory; each statement and each transaction is one step. Twin of the
 //! statements in `src/adapters/postgres/`.
 
 mod commit;
@@ -26,13 +26,13 @@ pub use outbox::SimDraining;
 pub struct Tables {
     pub business: Option<BusinessRecord>,
     pub numbers: Vec<PhoneNumber>,
-    /// When the business gave its number up, if it did.
+    /// When the business gave up its number, if it did.
     pub released_at: Option<DateTime<Utc>>,
     pub conversations: Vec<Conversation>,
     pub calls: Vec<Call>,
     pub messages: Vec<MessageRow>,
     pub windows: BTreeMap<Uuid, WindowState>,
-    /// By input: the hash of its body, and where its effects are kept.
+    /// By input: the hash of its body, and the keys of its effects in the outbox.
     pub inbox: BTreeMap<String, (Option<String>, Vec<Uuid>)>,
     pub outbox: Vec<Effect>,
     pub opt_outs: BTreeMap<PhoneNumber, DateTime<Utc>>,
@@ -41,7 +41,6 @@ pub struct Tables {
     pub draining: BTreeSet<Uuid>,
 }
 
-/// A row of `messages`.
 pub struct MessageRow {
     pub message: Message,
     pub recipient: Option<PhoneNumber>,
@@ -56,11 +55,10 @@ pub struct MessageRow {
     pub attempted_at: Option<DateTime<Utc>>,
     pub account_sid: Option<String>,
     pub absent_reads: i32,
-    /// Whether it was put back to be sent again: no column, but what a planted bug goes by.
+    /// Whether it was queued again: not a column, but needed for a planted bug.
     pub is_resent: bool,
 }
 
-/// A row of `outbox`.
 pub struct Effect {
     pub key: Uuid,
     pub row: WaitingRow,
@@ -94,7 +92,7 @@ pub struct SimStore {
 }
 
 impl SimStore {
-    /// A statement, or a transaction.
+    /// Runs a statement or a transaction.
     async fn ask<T: Send>(
         &self,
         what: &'static str,

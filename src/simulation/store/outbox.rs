@@ -1,4 +1,4 @@
-//! The outbox: a key's waiting rows, locked until they are marked or the connection is gone. Twin of
+//! The outbox: a key's waiting rows, locked until they are marked or the connection is closed. Twin of
 //! `src/adapters/postgres/outbox.rs`.
 
 use std::pin::pin;
@@ -12,12 +12,12 @@ use crate::engine::WaitingEffects;
 /// A key's waiting rows, locked.
 pub struct SimDraining {
     store: SimStore,
-    /// What is locked; nothing where nothing waited.
+    /// The locked key; `None` if nothing waited.
     locked: Option<Uuid>,
     rows: Vec<WaitingRow>,
 }
 
-/// A statement sees what was committed when it began; what it waited for is looked at again.
+/// A statement sees what was committed when it began; rows for which it waited are checked again.
 pub(super) async fn drain(store: &SimStore, key: Uuid) -> Result<SimDraining, StoreError> {
     let waiting: Vec<i64> = store
         .ask("drain", |state, _| {

@@ -1,4 +1,4 @@
-//! What is read, and what the engine and the answering ask for: twins of the queries in `src/adapters/postgres/`.
+//! What the engine and analysis read: twins of the queries in `src/adapters/postgres/`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -130,7 +130,7 @@ impl ConversationStore for SimStore {
         self.ask("read other businesses", |_, _| None).await
     }
 
-    /// Nobody puts a phone.
+    /// No phone is asked for a code.
     async fn phone_answered(&self, _answer: &CodeAnswer<'_>) -> Result<PhoneAnswer, StoreError> {
         self.ask("read codes", |_, _| PhoneAnswer::NotAsked).await
     }

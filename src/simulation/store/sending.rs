@@ -12,7 +12,7 @@ use crate::domain::phone::PhoneNumber;
 use crate::simulation::planted::Planted;
 use crate::worker::send::OutboundStore;
 
-/// What `Store::claim` judges by, line by line.
+/// The conditions of `Store::claim`, line by line.
 fn passes(db: &Tables, row: &MessageRow, with_main: bool, now: DateTime<Utc>) -> bool {
     let Some(conversation) = db.conversation(row.message.conversation_id) else { return false };
     let answering = conversation.answering.as_ref().map(|answering| answering.window_id);
@@ -37,7 +37,7 @@ fn cost_of(cost: Duration) -> TimeDelta {
     TimeDelta::from_std(cost).unwrap()
 }
 
-/// The sender's next free moment, which moves on.
+/// The sender's next free time, which is then moved on.
 fn next_free(db: &mut Tables, sender: &PhoneNumber, cost: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
     let at = db.slots.get(sender).copied().map_or(now, |free| free.max(now));
     db.slots.insert(sender.clone(), at + cost_of(cost));

@@ -1,4 +1,4 @@
-//! Tests of `dead_letter`; in a file of their own because they are as long as the operator.
+//! Tests of `dead_letter`.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -18,7 +18,7 @@ const DELAY: Duration = Duration::from_secs(7);
 #[error("the shelf is full")]
 struct Full;
 
-/// Keeps letters as long as it has room for them, each of them once it is let.
+/// A sink that takes one letter per permit of `open`, and refuses all of them if it is full.
 struct Shelf {
     letters: Mutex<Vec<DeadLetter>>,
     full: bool,
@@ -90,7 +90,7 @@ async fn dead_and_exhausted_messages_are_buried_and_others_tried_again(
     }
 }
 
-/// An outage has made deliveries: what fails first after it is tried on, until things have been quiet for a while.
+/// An outage raises delivery counts: a message that fails after it is retried until no message has waited for a while.
 #[tokio::test(start_paused = true)]
 async fn nothing_is_exhausted_soon_after_something_has_waited() {
     let shelf = Shelf::new(false, 10);
@@ -112,7 +112,7 @@ async fn nothing_is_exhausted_soon_after_something_has_waited() {
     assert_eq!(shelf.letters.lock().unwrap()[0].reason, DeadReason::EXHAUSTED);
 }
 
-/// The outage may have been before the process.
+/// There may have been an outage before the process started.
 #[rstest]
 #[case::few_deliveries(5, Duration::from_millis(1_500))]
 #[case::as_by_default(1_000, AFTER_A_WAIT)]

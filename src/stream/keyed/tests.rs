@@ -1,4 +1,4 @@
-//! Tests of `keyed`; in a file of their own because they are as long as the operator.
+//! Tests of `keyed`.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -33,7 +33,7 @@ fn steps(ledger: &Ledger, keys: &[u8]) -> Vec<Step<Item>> {
     numbered.map(|(key, sequence)| Ok(ledger.delivery(sequence, (*key, sequence)))).collect()
 }
 
-/// A handler that waits until the test lets it go on.
+/// A handler that waits until the test opens the gate.
 #[derive(Clone)]
 struct Gate {
     open: Arc<Semaphore>,
@@ -56,7 +56,7 @@ impl Gate {
     }
 }
 
-/// What one run of random work looked like.
+/// Observations from one run of random work.
 #[derive(Default)]
 struct Watch {
     running: HashMap<u8, usize>,

@@ -1,8 +1,8 @@
-//! A circuit breaker before DispatchBot: while it fails, customers get the fallback text at once instead of seconds later,
-//! and DispatchBot is spared.
+//! A circuit breaker in front of DispatchBot: while DispatchBot fails, customers get the fallback text at once instead
+//! of seconds later, and DispatchBot gets no load.
 //!
-//! One for each worker: it opens on what this worker has seen, and lets a question through after a while. What everybody is
-//! told, `service.degraded` and `/health`, rests on the answers themselves ([`crate::health`]).
+//! One for each worker: it opens on what this worker has seen, and lets one request through after a while. What is
+//! published, `service.degraded` and `/health`, is based on the answers themselves ([`crate::health`]).
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use recloser::{AsyncRecloser, Error, Recloser};
 use super::AiClient;
 use crate::adapters::dispatchbot::{Analysis, AnalyzeError, AnalyzeRequest};
 
-/// Of so many questions in a row …
+/// Of this many requests in a row …
 const WINDOW_LEN: usize = 4;
 /// … this share failed: the breaker opens.
 const TOO_MANY: f32 = 0.75;
-/// So many good answers close it again.
+/// This many good answers close it again.
 const GOOD_ANSWERS: usize = 1;
 /// How long DispatchBot is not asked.
 const OPEN_FOR: Duration = Duration::from_secs(10);
 
-/// Who knows what to answer, behind a breaker.
+/// An AI client behind a circuit breaker.
 #[derive(Debug, Clone)]
 pub struct CircuitBreaker<A> {
     analyst: A,
@@ -28,7 +28,7 @@ pub struct CircuitBreaker<A> {
 }
 
 impl<A> CircuitBreaker<A> {
-    /// Puts a breaker, closed, before the analyst.
+    /// Puts a breaker, closed, in front of the client.
     pub fn new(analyst: A) -> Self {
         Self { analyst, breaker: Breaker::new(OPEN_FOR) }
     }
@@ -55,7 +55,7 @@ impl Breaker {
     }
 
     async fn pass<T>(&self, asked: impl Future<Output = Result<T, AnalyzeError>>) -> Result<T, AnalyzeError> {
-        // What is wrong with one question says nothing of the next.
+        // An error of one request says nothing about the next.
         let is_its_fault = |error: &AnalyzeError| error.is_transient();
         self.0.call_with(is_its_fault, asked).await.map_err(|error| match error {
             Error::Inner(error) => error,
@@ -86,7 +86,7 @@ mod tests {
         }
     }
 
-    /// Fails until the breaker opens; how often that took.
+    /// Fails until the breaker opens; returns how many requests that took.
     async fn open(breaker: &Breaker, asked: &Asked) -> u32 {
         while breaker.pass(asked.and_says(DOWN)).await != Err(AnalyzeError::NotAsked) {
             assert!(asked.times() < 50, "it never opens");

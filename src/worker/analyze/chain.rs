@@ -11,7 +11,7 @@ use crate::worker::{Adapters, Source, WorkerDeps, handler};
 
 const MAX_CONCURRENCY: usize = 64;
 
-/// Questions to DispatchBot, one at a time for each conversation.
+/// Requests to DispatchBot, one at a time for each conversation.
 pub fn analyze<N: Adapters>(
     parts: &WorkerDeps<N>,
     priority: Priority,

@@ -1,8 +1,7 @@
-//! Answering: a closed window is put to DispatchBot with all that it needs to know, and the conversation is told what
-//! came back.
+//! Analysis: sends a closed window to DispatchBot with its context, and applies the answer to the conversation.
 //!
-//! Fed by NMC_TASKS; feeds the engine. Whatever comes of it, the engine is told in time for the fallback text to go out
-//! within 4 s of the window's closing (docs/contract.md, section 4).
+//! Reads from NMC_TASKS; writes to the engine. In every case the engine gets a result early enough to send the fallback
+//! text within 4 s of the window's closing (docs/contract.md, section 4).
 
 mod breaker;
 mod chain;
@@ -30,15 +29,15 @@ pub use breaker::CircuitBreaker;
 pub use chain::analyze;
 pub use ports::{AiClient, AnalysisStore};
 
-/// DispatchBot has so long from the window's closing; what is left of the 4 s is for sending the fallback text.
+/// The time for DispatchBot from the window's closing; the rest of the 4 s is for sending the fallback text.
 const BUDGET: Duration = Duration::from_millis(3_400);
-/// In an emergency it has so long: the emergency text goes out within 2 s.
+/// The time in an emergency: the emergency text goes out within 2 s.
 const EMERGENCY_BUDGET: Duration = Duration::from_millis(1_600);
-/// A question that comes late, after a crash, still gets a fair chance.
+/// A request that is late, after a crash, still gets this much time.
 const MIN_BUDGET: Duration = Duration::from_millis(1_000);
-/// So often an answer is tried to be processed, where nothing is missing, before the window gets the fallback text.
+/// How often an answer is processed, if no service is unavailable, before the window gets the fallback text.
 const MAX_TRIES: u64 = 8;
-/// How much of a conversation DispatchBot is shown.
+/// How many messages of a conversation DispatchBot gets.
 const MESSAGES: i64 = 200;
 
 /// Asks DispatchBot.
@@ -49,14 +48,14 @@ pub struct Analyzer<R = Store, P = Publisher, B = CircuitBreaker<DispatchBotClie
 }
 
 impl<R: AnalysisStore, P: Publish, B: AiClient> Analyzer<R, P, B> {
-    /// Asks through this client, tells this engine.
+    /// Asks through this client, applies answers with this engine.
     pub fn new(client: B, engine: Engine<R, P>, metrics: Metrics) -> Self {
         Self { client, engine, metrics }
     }
 
     async fn answer(&self, task: &AnalyzeTask) -> Result<Option<Input>, EngineError> {
         let window_id = task.window_id;
-        // The row itself, not the cache: a question about a state that has passed is not worth asking.
+        // The row itself, not the cache: a request about an outdated state is not worth sending.
         let Some(conversation) = self.engine.store().conversation(task.conversation_id).await? else { return Ok(None) };
         let wanted =
             conversation.answering.as_ref().filter(|a| a.window_id == window_id && a.phase == Phase::Analyzing);
@@ -123,14 +122,14 @@ impl<R: AnalysisStore, P: Publish, B: AiClient> Handler<AnalyzeTask> for Analyze
         if metadata.delivery_count < MAX_TRIES || outage::missing(&error).is_some() {
             return Err(retry_or_wait(metadata.delivery_count, error));
         }
-        // Whatever it is that cannot be processed, the customer gets the fallback text, and a person is told.
+        // The answer cannot be processed: the customer gets the fallback text, and a person is notified.
         tracing::warn!(conversation.id = %task.conversation_id, %error, "an answer cannot be processed");
         let failed = Input::AnalysisFailed { window_id: task.window_id, reason: "not_processed".to_owned() };
         self.tell(&task, &metadata, failed).await.map_err(|error| retry_or_wait(metadata.delivery_count, error))
     }
 }
 
-/// DispatchBot's words in the rules' own.
+/// DispatchBot's answer in the types of the rules.
 fn answer_of(analysis: Analysis) -> Answer {
     Answer {
         job_type: analysis.job_type,

@@ -1,4 +1,4 @@
-//! The conversation as DispatchBot is shown it (docs/contract.md, section 4).
+//! The conversation as it is sent to DispatchBot (docs/contract.md, section 4).
 
 use crate::adapters::dispatchbot::{AnalyzeRequest, BusinessProfile, Media, SenderType, WindowMessage};
 use crate::adapters::postgres::Message;
@@ -6,7 +6,7 @@ use crate::domain::business::Profile;
 use crate::domain::conversation::{Conversation, MessageStatus, Priority};
 use crate::engine::AnalyzeTask;
 
-/// The request for a window. Messages that never went out are left out: the customer has not read them.
+/// The request for a window. Messages that did not go out are omitted: the customer has not read them.
 pub(super) fn request(
     conversation: &Conversation,
     business: &Profile,

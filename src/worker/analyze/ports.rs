@@ -1,4 +1,4 @@
-//! What answering needs of its neighbours, PostgreSQL and DispatchBot, and what they have to guarantee for it.
+//! What analysis needs from PostgreSQL and DispatchBot, and what they must guarantee.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use crate::adapters::dispatchbot::{Analysis, AnalyzeError, AnalyzeRequest, Dispa
 use crate::adapters::postgres::{Message, Store, StoreError};
 use crate::engine::ConversationStore;
 
-/// What was said in a conversation.
+/// Reads the messages of a conversation.
 pub trait AnalysisStore: ConversationStore {
-    /// The newest messages, oldest of them first; see [`Store::newest_messages`].
+    /// The newest messages, in order of time; see [`Store::newest_messages`].
     fn newest_messages(
         &self,
         conversation_id: Uuid,
@@ -18,7 +18,7 @@ pub trait AnalysisStore: ConversationStore {
     ) -> impl Future<Output = Result<Vec<Message>, StoreError>> + Send;
 }
 
-/// Who knows what to answer.
+/// The service that proposes answers.
 pub trait AiClient: Send + Sync + 'static {
     /// An answer or an error, within `budget`; see [`DispatchBotClient::analyze`].
     fn analyze(

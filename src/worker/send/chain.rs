@@ -10,7 +10,7 @@ use crate::stream::{DeliveryStreamExt, SettleSummary};
 use crate::worker::{Adapters, Source, WorkerDeps, handler};
 
 const MAX_CONCURRENCY: usize = 64;
-/// A message that waits for its slot, or for Twilio, comes again and again: it is given up by its age, never by count.
+/// A message that waits for its slot, or for Twilio, is delivered many times: it expires by age, never by count.
 const MAX_DELIVERIES: u64 = u64::MAX;
 
 /// Messages to be sent, one at a time for each conversation.

@@ -1,7 +1,8 @@
-//! Sending: a message's turn, the fence and the claim, Twilio, and what became of it.
+//! Sending: the message's slot, the fence and the claim, the request to Twilio, and the outcome.
 //!
-//! Fed by NMC_TASKS; feeds Twilio and the engine. It guarantees that a message goes to Twilio once: before the POST it is
-//! claimed in the row, and where the answer is lost, `reconcile` finds it out before anything is tried again.
+//! Reads from NMC_TASKS; writes to Twilio and the engine. It guarantees that a message goes to Twilio once: it is
+//! claimed in its row before the POST, and if the answer is lost, `reconcile` finds out the outcome before anything is
+//! retried.
 
 mod chain;
 mod ports;
@@ -31,28 +32,24 @@ pub use ports::{OutboundStore, SmsGateway};
 
 /// The POST starts within this time of the claim, by the monotonic clock (docs/design.md, Fence and claim).
 const LEASE: Duration = Duration::from_secs(2);
-/// A message that could not be sent for so long is not sent any more: an answer from the past would only confuse.
+/// A message that could not be sent for this long is not sent any more: a late answer would only confuse.
 const TOO_OLD: TimeDelta = TimeDelta::minutes(30);
-/// How soon an unknown outcome is looked into: the status callback may tell by then.
+/// The delay before an unknown outcome is checked: the status callback may have come by then.
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 
 const MESSAGE_NOT_FOUND: DeadReason = DeadReason::new("message_gone");
 
 /// Sends messages through Twilio.
 pub struct SmsSender<R = Store, P = Publisher, T = TwilioClient> {
-    /// Twilio's REST API.
     pub twilio: T,
-    /// Whose number is whose account's.
     pub accounts: Accounts<R>,
-    /// Where outcomes go.
     pub engine: Engine<R, P>,
-    /// Status callbacks come back here.
+    /// The base URL of status callbacks.
     pub public_url: PublicUrl,
     /// Segments per sender number.
     pub send_rate: Rate,
-    /// How long after an attempt Twilio's list may prove that it has not got the message.
+    /// How long after an attempt Twilio's list may prove that Twilio did not get the message.
     pub reconcile_after: Duration,
-    /// Counts.
     pub metrics: Metrics,
 }
 
@@ -113,7 +110,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         self.settle(turn, claimed, outcome).await
     }
 
-    /// The message's place in its sender's rate: gone through once, and waited for.
+    /// Reserves the message's slot in its sender's rate, once, and waits for it.
     async fn wait_for_slot(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {
         let at = match turn.due.send_at {
             Some(at) => at,
@@ -142,7 +139,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
             to: turn.due.to.to_string(),
             from: turn.due.business_phone.to_string(),
             body: turn.due.message.body.clone(),
-            // With the id in it, the callback itself proves the send, should the answer be lost.
+            // With the message id in it, the callback proves the send even if the answer is lost.
             status_callback: self
                 .public_url
                 .join(&format!("/webhooks/twilio/message-status?message_id={}", turn.task.message_id)),
@@ -181,7 +178,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         self.engine.store().release_claim(turn.task.message_id, claimed).await.map_err(|e| turn.retry(e))
     }
 
-    /// Tells the conversation what became of its message.
+    /// Reports the outcome of a message to its conversation.
     async fn report(&self, turn: &Turn<'_>, report: MessageReport) -> Result<(), FailureReason> {
         let word = match &report {
             MessageReport::Accepted { .. } => "accepted",
@@ -202,8 +199,8 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         }
     }
 
-    /// A task is done only once its message's outcome is known. Where a report changed nothing, it may be that another worker
-    /// has claimed the message since it was judged; should that one die, this task is all that remembers it.
+    /// A task is done only once its message's outcome is known. If a report changed nothing, another worker may have
+    /// claimed the message in the meantime; if that worker dies, only this task can resolve the message.
     async fn known(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {
         let message = self.engine.store().message(turn.task.message_id).await.map_err(|e| turn.retry(e))?;
         match message.map(|message| message.status) {

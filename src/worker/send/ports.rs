@@ -1,4 +1,4 @@
-//! What sending needs of its neighbours, PostgreSQL and Twilio, and what they have to guarantee for it.
+//! What sending needs from PostgreSQL and Twilio, and what they must guarantee.
 
 use std::time::Duration;
 
@@ -10,26 +10,26 @@ use crate::adapters::twilio::{Account, ListError, ListedMessage, OutgoingSms, Se
 use crate::domain::phone::PhoneNumber;
 use crate::engine::ConversationStore;
 
-/// The messages on their way. Each of these is one atomic step.
+/// The messages to be sent. Each method is one atomic step.
 pub trait OutboundStore: ConversationStore {
-    /// A message with all that sending it needs; see [`Store::due_message`].
+    /// A message with everything needed to send it; see [`Store::due_message`].
     fn due_message(&self, id: Uuid) -> impl Future<Output = Stored<Option<DueMessage>>> + Send;
-    /// The message's slot in its sender's rate; see [`Store::reserve_slot`].
+    /// Reserves the message's slot in its sender's rate; see [`Store::reserve_slot`].
     fn reserve_slot(
         &self,
         message_id: Uuid,
         sender: &PhoneNumber,
         cost: Duration,
     ) -> impl Future<Output = Stored<DateTime<Utc>>> + Send;
-    /// The same, ahead of what the AI says in its turn; see [`Store::reserve_slot_ahead`].
+    /// The same, ahead of messages that wait in their turn; see [`Store::reserve_slot_ahead`].
     fn reserve_slot_ahead(
         &self,
         message_id: Uuid,
         sender: &PhoneNumber,
         cost: Duration,
     ) -> impl Future<Output = Stored<DateTime<Utc>>> + Send;
-    /// The fence and the claim in one: whoever gets a claim may send with this account until `lease` is over, and nothing
-    /// that was committed before has made the message stale; see [`Store::claim`].
+    /// Checks the fence and claims, in one step: the holder of a claim may send with this account until `lease` is
+    /// over, and nothing committed before has made the message stale; see [`Store::claim`].
     fn claim(
         &self,
         message_id: Uuid,
@@ -37,23 +37,24 @@ pub trait OutboundStore: ConversationStore {
         lease: Duration,
         now: DateTime<Utc>,
     ) -> impl Future<Output = Stored<Claim>> + Send;
-    /// Puts a claimed message back, if it still is claimed so; see [`Store::release_claim`].
+    /// Puts a claimed message back, if this claim is still current; see [`Store::release_claim`].
     fn release_claim(&self, message_id: Uuid, claimed: Claimed) -> impl Future<Output = Stored<()>> + Send;
-    /// Counts a read of Twilio's list without the message; see [`Store::count_absent_read`].
+    /// Counts a read of Twilio's list that did not contain the message; see [`Store::count_absent_read`].
     fn count_absent_read(&self, message_id: Uuid, attempts: i32) -> impl Future<Output = Stored<i32>> + Send;
-    /// Puts a message back that Twilio surely has not got; see [`Store::queue_again`].
+    /// Queues a message again that Twilio certainly did not get; see [`Store::queue_again`].
     fn queue_again(&self, message_id: Uuid, attempts: i32) -> impl Future<Output = Stored<bool>> + Send;
-    /// Whether the outcome of another one, with the same words to the same number, is not known either; see [`Store::has_unknown_twin`].
+    /// Whether another message with the same text to the same number has an unknown outcome too; see
+    /// [`Store::has_unknown_twin`].
     fn has_unknown_twin(&self, message_id: Uuid) -> impl Future<Output = Stored<bool>> + Send;
-    /// Which of these Twilio ids are known to be our messages'; see [`Store::adopted`].
+    /// Which of these Twilio ids belong to our messages; see [`Store::adopted`].
     fn adopted(&self, sids: &[String]) -> impl Future<Output = Stored<Vec<String>>> + Send;
 }
 
-/// Twilio, as far as messages go out through it.
+/// The part of Twilio that sends messages.
 pub trait SmsGateway: Send + Sync + 'static {
-    /// One request and no second try; an outcome is said to be known only where it is; see [`TwilioClient::send`].
+    /// One request without a retry; an outcome is reported as known only if it is; see [`TwilioClient::send`].
     fn send(&self, account: &Account, sms: &OutgoingSms) -> impl Future<Output = SendOutcome> + Send;
-    /// All that was accepted between two numbers since then, or an error; see [`TwilioClient::list_sent`].
+    /// All messages accepted between two numbers since then, or an error; see [`TwilioClient::list_sent`].
     fn list_sent(
         &self,
         account: &Account,

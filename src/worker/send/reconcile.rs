@@ -1,9 +1,9 @@
-//! Unknown outcomes: Twilio has no idempotency key, so where its answer is lost, it is found out before anything is tried
-//! again (docs/design.md, Unknown outcomes).
+//! Unknown outcomes: Twilio has no idempotency key, so if its answer is lost, the outcome is found out before anything
+//! is retried (docs/design.md, Unknown outcomes).
 //!
-//! The status callback with our message id proves the send. Else the message list is read: same To, From and body,
-//! created since the attempt, and of no other message of ours. Absence is proven only by two reads, some time after the
-//! attempt. What cannot be proven is `unknown`, and a person is told.
+//! The status callback with our message id proves the send. Without it, the message list is read: same To, From and
+//! body, created since the attempt, and not another message of ours. Absence is proven only by two reads, some time
+//! after the attempt. What cannot be proven is `unknown`, and a person is notified.
 
 use std::time::Duration;
 
@@ -19,19 +19,19 @@ use crate::telemetry::SmsResult;
 
 /// How far Twilio's clock may be behind ours.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(10);
-/// Two messages with the same words have been told apart by then, or never are.
+/// After this time, two messages with the same text that could not be distinguished never will be.
 const TOLD_APART: Duration = Duration::from_secs(120);
-/// Between two reads of the list.
+/// The pause between two reads of the list.
 const BETWEEN_READS: Duration = Duration::from_secs(3);
 /// How many reads prove absence.
 const ABSENT_READS_REQUIRED: i32 = 2;
-/// A message is sent twice at the most.
+/// A message is sent twice at most.
 const MAX_ATTEMPTS: i32 = 2;
-/// Twilio's list has been out of reach for so long that nothing can be proven any more.
+/// If Twilio's list has been unreachable for this long, nothing can be proven any more.
 const NOT_PROVABLE: Duration = Duration::from_secs(30 * 60);
 
 impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
-    /// A message that was claimed and whose outcome nobody has told.
+    /// A message that was claimed and whose outcome is unknown.
     pub(super) async fn find_out(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {
         if !turn.due.lease_left.is_zero() {
             return Err(FailureReason::wait(turn.due.lease_left, "whoever may be sending it has had the time to"));
@@ -41,7 +41,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         // Absence from the list of another account would prove nothing.
         let account = match self.accounts.tried(&turn.due.business_id, turn.due.account_sid.as_deref()).await {
             Ok(account) => account,
-            // Its token cannot be read (another NMC_TOKEN_KEY) or is not kept any more, so nothing can be asked.
+            // Its token cannot be read (another NMC_TOKEN_KEY) or is no longer stored, so Twilio cannot be asked.
             Err(error) if age > NOT_PROVABLE && outage::missing(&error).is_none() => return self.give_up(turn).await,
             Err(error) => return Err(turn.retry(error)),
         };
@@ -52,8 +52,8 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
             Err(error) => return Err(FailureReason::retry(BETWEEN_READS, error)),
         };
         if let Some(sid) = self.unclaimed(turn, listed).await? {
-            // It may be the twin's. The status callback says whose it is, and comes sooner or later; where it does not, nobody
-            // can say, and neither is sent again.
+            // It may be the other message with the same text. The status callback shows which one it is, sooner or
+            // later; if it does not come, this stays unknown, and neither is sent again.
             let id = turn.task.message_id;
             if self.engine.store().has_unknown_twin(id).await.map_err(|e| turn.retry(e))? {
                 if age >= TOLD_APART {
@@ -67,7 +67,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         self.absent(turn, age).await
     }
 
-    /// The oldest message on the list that is this one, as far as can be seen, and not known to be another.
+    /// The oldest listed message that matches this one and is not known to be another.
     async fn unclaimed(&self, turn: &Turn<'_>, listed: Vec<ListedMessage>) -> Result<Option<String>, FailureReason> {
         let mut alike: Vec<ListedMessage> =
             listed.into_iter().filter(|m| m.body == turn.due.message.body && m.direction != "inbound").collect();
@@ -80,7 +80,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
     async fn absent(&self, turn: &Turn<'_>, age: Duration) -> Result<(), FailureReason> {
         let waiting = self.reconcile_after.saturating_sub(age);
         if !waiting.is_zero() {
-            // Not on the list yet proves nothing: look again, at the latest when it does.
+            // Absence from the list proves nothing yet: read again, at the latest when it does.
             return Err(FailureReason::retry(waiting.min(BETWEEN_READS), "Twilio's answer was lost"));
         }
         let store = self.engine.store();

@@ -1,4 +1,4 @@
-//! Answers of DispatchBot and Twilio that go on without end, or hold what must not be in a log.
+//! Answers of DispatchBot and Twilio that are endless, or contain what must not be logged.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ use crate::harness::{
 enum Answers {
     /// With this status and body.
     With(u16, String),
-    /// With this status and a body that goes on as long as anybody reads, of a told length or none.
+    /// With this status and an endless body, with or without a `Content-Length`.
     Endlessly(u16, Option<u64>),
 }
 
@@ -102,7 +102,7 @@ async fn an_answer_of_dispatchbots_without_end_is_none_and_the_customer_gets_the
     app.text(CUSTOMER, "my sink is blocked").await;
     let sms = app.wait_for_sms(CUSTOMER, 1).await;
     assert!(sms[0].body.contains("received your message"), "{}", sms[0].body);
-    // What was read, and what the sockets' buffers held beside.
+    // What was read, plus what the socket buffers held.
     assert!(dispatchbot.poured() < 40_000_000, "{}", dispatchbot.poured());
 }
 
@@ -112,7 +112,7 @@ async fn an_answer_of_twilios_without_end_is_an_unknown_outcome_and_no_second_me
     let app = spawn_app_with(&[("TWILIO_API_URL", &twilio.url)]).await;
     app.miss_call(CUSTOMER).await;
     let mut sql = app.servers.sql().await;
-    // Its list is as endless: absence is never concluded, and nothing is sent again.
+    // The message list is endless too, so it never proves that the message is absent, and nothing is sent again.
     let reads =
         eventually("a list that was given up", async || (twilio.poured() > 3 * 1024 * 1024).then(|| twilio.poured()));
     assert!(reads.await < 400_000_000);

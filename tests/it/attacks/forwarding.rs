@@ -1,4 +1,4 @@
-//! Calls that are forwarded from business to business arrive; and none goes where it costs more than a call.
+//! Calls forwarded from business to business arrive, and none is forwarded to an expensive number.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ async fn put(app: &App, n: usize, to: &str) -> (u16, Value) {
 #[tokio::test]
 async fn a_loop_is_refused_to_whoever_closes_it(#[case] length: usize) {
     let app = spawn_app().await;
-    // 0 → phone, then n → n - 1: so far all calls end at the phone of the first.
+    // 0 → phone, then n → n - 1: so far all calls end at the phone of business 0.
     assert_eq!(put(&app, 0, "+15555559999").await.0, 200);
     for n in 1..length {
         assert_eq!(put(&app, n, &number(n - 1)).await.0, 200, "{n}");

@@ -1,4 +1,4 @@
-//! Calls that come back to us, and callers who are nobody to write to.
+//! Calls that come back to us, and callers that cannot be texted.
 
 use nevermisscall::internals::Role;
 use nmc_testbed::twilio::webhooks::{WebhookAnswer, WebhookClient, params};
@@ -38,7 +38,7 @@ async fn a_call_that_the_owners_phone_forwarded_is_missed_at_once_and_texted_onc
     app.wait_for_sms(CUSTOMER, 1).await;
     let record = app.call(&sid).await;
     assert_eq!((&record["status"], &record["dial_status"]), (&json!("missed"), &json!("forwarded_by_owner")));
-    // Whatever Twilio says of its end, and says again.
+    // Any status at the end of the call, and a repeated one.
     for status in ["busy", "completed"] {
         app.webhook().incoming_call(&sid, CUSTOMER, OUR_NUMBER, status).await.unwrap();
     }
@@ -68,7 +68,7 @@ async fn the_third_ringing_while_two_are_dialled_is_a_loop_and_the_second_is_not
     assert_eq!(calls.iter().map(|(_, answer)| is_dialled(answer)).collect::<Vec<_>>(), [true, true, false]);
     app.wait_for_sms(CUSTOMER, 1).await;
     assert_eq!(app.call(&calls[2].0).await["dial_status"], "loop");
-    // Twilio asks again where our answer was lost: each gets what it got.
+    // Twilio repeats a request if our answer was lost; each call gets the same answer again.
     for (sid, first) in &calls {
         let again = rings(&app.webhook(), sid, CUSTOMER, None).await;
         assert_eq!(is_dialled(&again), is_dialled(first), "{sid}");
@@ -113,7 +113,7 @@ async fn a_loop_over_two_edges_is_one() {
     for n in 0..3 {
         let sid = new_call_sid();
         dialled.push(is_dialled(&rings(&edges[n % edges.len()], &sid, CUSTOMER, None).await));
-        // A call takes longer than a commit to come back.
+        // A call takes longer to come back than a commit takes.
         app.call(&sid).await;
     }
     assert_eq!(dialled, [true, true, false]);
@@ -123,7 +123,7 @@ async fn a_loop_over_two_edges_is_one() {
 async fn while_postgresql_is_away_every_call_is_dialled() {
     let app = spawn_app().await;
     let mut sql = app.servers.sql().await;
-    // Nobody reads the table until this ends.
+    // Nobody can read the table until this transaction ends.
     sqlx::raw_sql("BEGIN; LOCK TABLE calls IN ACCESS EXCLUSIVE MODE").execute(&mut sql).await.unwrap();
     for _ in 0..4 {
         assert!(is_dialled(&call(&app, CUSTOMER, None).await.1), "in doubt, it is dialled");

@@ -1,4 +1,4 @@
-//! The main account pays for nobody's play: it writes to no customer who was reached under a business's own account.
+//! The main account is not abused: it never texts a customer who was reached under a business's own account.
 
 use nmc_testbed::twilio::{Media, Text, TwilioOptions, new_account_sid, new_message_sid};
 use reqwest::Method;
@@ -20,7 +20,7 @@ fn without_account() -> Value {
     business
 }
 
-/// A service with a business that brings an account of its own, under which it is reached.
+/// A service with a business that uses its own Twilio account: the player.
 async fn player(settings: &[(&str, &str)]) -> (App, String) {
     let sid = new_account_sid();
     let setup = App::setup().set("NMC_TOKEN_KEY", TOKEN_KEY).subaccount(&sid, OWN_TOKEN);
@@ -29,7 +29,7 @@ async fn player(settings: &[(&str, &str)]) -> (App, String) {
     (app, sid)
 }
 
-/// The player signs a text of any customer it likes; the conversation that it opens.
+/// The player forges a text from a customer and signs it. Returns the conversation that this opens.
 async fn play(app: &App, sid: &str, body: &str) -> String {
     let client = app.webhook_as(PUBLIC_URL, sid, OWN_TOKEN);
     assert_eq!(client.sms(&new_message_sid(), CUSTOMER, NUMBER, body).await.unwrap().status, 200);
@@ -72,7 +72,7 @@ async fn the_ai_does_not_answer_with_the_main_account_what_came_in_under_another
     assert_eq!(app.conversation(&id).await["status"], "active");
 }
 
-/// What is already queued when the account goes, an alert to any phone among it.
+/// Messages already queued when the account is removed, including an alert to an arbitrary phone.
 #[tokio::test]
 async fn what_waits_to_be_sent_is_superseded_when_the_account_goes() {
     let (app, sid) = player(&[]).await;
@@ -112,11 +112,11 @@ async fn a_customer_who_comes_in_under_the_main_account_afterwards_is_answered_w
     assert_eq!(app.conversation_of(CUSTOMER).await["id"], json!(id));
 }
 
-/// A forged webhook names an attachment of somebody else: the main account's token must not be used to fetch it.
+/// A forged webhook names somebody else's attachment: the main account's token must not be used to fetch it.
 #[tokio::test]
 async fn the_main_accounts_token_fetches_no_attachment_that_another_accounts_webhook_named() {
     let (app, sid) = player(&[]).await;
-    // A real attachment at the main account.
+    // A real attachment of the main account.
     let picture = Media::new("image/png", "somebody else's");
     let text =
         Text { from: "+12125550199".to_owned(), to: OUR_NUMBER.to_owned(), media: vec![picture], ..Text::default() };

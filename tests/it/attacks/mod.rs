@@ -1,4 +1,4 @@
-//! Attacks, each played as the attacker would: what one tenant, or somebody outside, must not be able to do
+//! Attacks, played from the attacker's side: what a tenant or an outsider must not be able to do
 //! (docs/threat-model.md).
 
 mod answers;

@@ -1,4 +1,4 @@
-//! A number moves from one business to another: nothing of the first one's conversations moves along.
+//! A number moves from one business to another, but nothing of the first one's conversations moves with it.
 
 use std::time::Duration;
 
@@ -30,9 +30,9 @@ async fn app_with(settings: &[(&str, &str)]) -> App {
 /// How the first business loses the number.
 #[derive(Debug, Clone, Copy)]
 enum Loss {
-    /// It is put without it.
+    /// A PUT without the number.
     Put,
-    /// It is deleted.
+    /// The business is deleted.
     Deleted,
 }
 
@@ -50,7 +50,7 @@ async fn loses(app: &App, how: Loss) {
     }
 }
 
-/// The number is the other business's now.
+/// Moves the number to the other business.
 async fn moves(app: &App, how: Loss) {
     loses(app, how).await;
     app.put_business(OTHER, &other()).await;
@@ -82,7 +82,7 @@ async fn a_text_after_the_move_opens_a_conversation_of_the_new_business(#[case] 
     app.text(CUSTOMER, "Is anybody there?").await;
     let theirs = eventually("the new business's conversation", async || of_business(&app, OTHER).await).await;
     assert_ne!(id_of(&theirs), before);
-    // DispatchBot is asked as the new business, and knows nothing of what was said before.
+    // DispatchBot is asked for the new business, without the earlier messages.
     let asked = app.wait_for_questions(2).await;
     assert_eq!(asked[1]["business"]["id"], OTHER);
     assert!(!asked[1].to_string().contains("kitchen"), "{}", asked[1]);
@@ -163,7 +163,7 @@ async fn the_old_businesss_window_is_handed_over_and_its_commands_are_conflicts(
     assert_eq!((app.sms_to(CUSTOMER).len(), app.servers.dispatchbot.requests().len()), (0, 0));
 }
 
-/// What a person has written, and what the AI has: neither goes out from a number that is another's by now.
+/// Neither a person's nor the AI's message is sent from a number that now belongs to another business.
 #[rstest]
 #[case::put(Loss::Put)]
 #[case::deleted(Loss::Deleted)]
@@ -188,7 +188,7 @@ async fn what_waits_to_be_sent_from_the_number_is_superseded(#[case] how: Loss) 
     assert_eq!(app.sms_to(CUSTOMER).len(), 0);
 }
 
-/// The answer is made, and the number moves while it waits for its turn at Twilio.
+/// The number moves while DispatchBot prepares the answer.
 #[tokio::test]
 async fn an_answer_under_way_at_dispatchbot_is_not_sent_from_the_number_of_another() {
     let app = app_with(&[]).await;
@@ -215,7 +215,7 @@ async fn a_call_that_rang_at_the_old_business_opens_no_conversation_with_the_num
     app.settled().await;
     assert_eq!(app.sms_to(CUSTOMER).len(), 0);
     assert!(app.conversations_of(CUSTOMER).await.is_empty());
-    // A call after the move is the new business's.
+    // A call after the move belongs to the new business.
     let ringing = twilio.incoming_call("CA2", CUSTOMER, OUR_NUMBER, "ringing").await.unwrap();
     assert_eq!(ringing.dial_number().as_deref(), Some(OTHER_OWNER));
     twilio.call_status("CA2", "no-answer", Some(CUSTOMER), Some(OUR_NUMBER), 0).await.unwrap();
@@ -236,7 +236,7 @@ async fn a_number_that_comes_back_serves_its_business_again() {
     assert_eq!(app.sms_to(CUSTOMER).len(), 2);
 }
 
-/// Processes that look a number up once in a while must not take a text for the business that had it before.
+/// Processes that cache a number must not assign a text to the business that had the number before.
 #[tokio::test]
 async fn what_another_process_remembers_of_the_number_does_not_matter() {
     let setup = LONG.iter().fold(App::setup(), |setup, (name, value)| setup.set(name, value));

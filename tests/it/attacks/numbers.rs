@@ -1,4 +1,4 @@
-//! A number that somebody claims silences nobody.
+//! Claiming a customer's number as a business number does not silence that customer.
 
 use nmc_testbed::sim::Rule;
 use nmc_testbed::twilio::{Fault, Refusal, new_call_sid, new_message_sid};
@@ -25,7 +25,7 @@ async fn claimed(app: &App) {
     app.put_business("greedy", &with_numbers(&[OTHER_NUMBER, CUSTOMER])).await;
 }
 
-/// What is told of a number, once it is this.
+/// Waits until the verification result of a number is this one.
 async fn verified(app: &App, business_id: &str, phone: &str, wanted: &str) {
     eventually("what Twilio says of a number", async || {
         let shown = app.rest.get(&format!("/businesses/{business_id}")).await.ok();
@@ -50,7 +50,7 @@ async fn a_customer_whose_mobile_another_business_claims_is_answered_and_their_e
     app.wait_for_event_of(CUSTOMER, 1, "emergency.detected").await;
     let alert = app.wait_for_sms(OWNER, 1).await;
     assert!(alert[0].body.contains("I smell gas"), "{}", alert[0].body);
-    app.wait_for_sms(CUSTOMER, 2).await; // how to get safe
+    app.wait_for_sms(CUSTOMER, 2).await; // the safety instructions
     app.settled().await;
     assert_eq!(app.stored("NMC_DEAD").await.len(), 0);
 }
@@ -88,7 +88,7 @@ async fn a_number_of_another_business_gets_one_answer_in_a_day_and_then_a_person
     app.text(OTHER_NUMBER, "Thanks, we received your message.").await;
     let told = app.wait_for_event_of(OTHER_NUMBER, 1, "conversation.needs_attention").await;
     assert_eq!(told["data"]["reason"], "other_business");
-    // Another conversation is no way around it.
+    // A new conversation does not circumvent it.
     let id = app.conversation_of(OTHER_NUMBER).await["id"].as_str().unwrap().to_owned();
     let ended = json!({ "user_id": "u1", "outcome": "done" });
     app.rest.send(reqwest::Method::POST, &format!("/conversations/{id}/complete"), Some(&ended)).await.ok();
@@ -110,7 +110,7 @@ async fn two_businesses_whose_servers_answer_each_other_come_to_an_end() {
     app.put_business("other", &with_numbers(&[OTHER_NUMBER])).await;
     verified(&app, "other", OTHER_NUMBER, "yes").await;
     text(&app, OTHER_NUMBER, OUR_NUMBER, "My sink is blocked").await;
-    // What one sends comes to the other, as it does at Twilio.
+    // Each message of one business is delivered to the other, as Twilio would.
     let mut handed_on = 0;
     eventually("both have left it to a person", async || {
         let all = app.servers.twilio.messages();

@@ -1,4 +1,4 @@
-//! Phones that a key without the scope `numbers` puts count once they have answered a code.
+//! Phones set with a key without the scope `numbers` take effect only after they have answered a code.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -28,7 +28,7 @@ async fn app_and_key() -> (App, Rest) {
     (app, key)
 }
 
-/// The code of the `count`th text that asks a phone for one.
+/// The code from the `count`th text that asks this phone for confirmation.
 async fn code(app: &App, phone: &str, count: usize) -> String {
     let asks = |sms: &SentMessage| sms.to == phone && sms.body.contains("NeverMissCall");
     let all = app.servers.twilio.wait_for(|all| all.iter().filter(|sms| asks(sms)).count() >= count, PATIENCE).await;
@@ -47,7 +47,7 @@ async fn forward_to(app: &App) -> Value {
     app.rest.get(PATH).await.ok()["forward_to"].clone()
 }
 
-/// Waits until calls go there, as callers find it: another one each time, or it would be taken for a loop.
+/// Waits until calls are forwarded to this phone. Each call has a new caller, to avoid loop detection.
 async fn calls_go_to(app: &App, phone: &str) {
     let callers = AtomicU32::new(0);
     eventually("calls go there", async || {
@@ -74,7 +74,7 @@ async fn a_new_forward_to_counts_once_its_phone_has_answered_and_the_old_one_hol
     app.settled().await;
     assert!(app.conversations_of(NEW_PHONE).await.is_empty(), "it is no customer's message");
     assert_eq!(app.stored("NMC_DEAD").await.len(), 0);
-    // What was put is there: putting it again asks nobody.
+    // Putting the same value again sends no code.
     assert_eq!(key.put(PATH, &forwards_to(NEW_PHONE)).await.ok()["pending_phones"], json!([]));
     let mut sql = app.servers.sql().await;
     let rows: Vec<String> =
@@ -102,7 +102,7 @@ async fn contacts_that_are_new_wait_and_those_that_are_out_are_out_at_once() {
     assert_eq!(shown["emergency_contacts"], json!(["+15555553332"]));
     assert_eq!(shown["pending_phones"][0]["field"], "emergency_contacts");
     let code = code(&app, NEW_PHONE, 1).await;
-    // Meanwhile an emergency goes to those who count.
+    // Meanwhile an emergency alert goes to the confirmed phones.
     app.text(CUSTOMER, "The basement is flooding").await;
     app.wait_for_sms(OWNER, 1).await;
     app.text(NEW_PHONE, &code).await;
@@ -111,7 +111,7 @@ async fn contacts_that_are_new_wait_and_those_that_are_out_are_out_at_once() {
         (shown["emergency_contacts"] == json!(["+15555553332", NEW_PHONE])).then_some(())
     })
     .await;
-    // Moved to another field, it needs no other code.
+    // After it moves to another field, it needs no new code.
     put["forward_to"] = json!(NEW_PHONE);
     assert_eq!(key.put(PATH, &put).await.ok()["forward_to"], NEW_PHONE);
     assert_eq!(app.sms_to(NEW_PHONE).len(), 1);
@@ -164,7 +164,7 @@ async fn a_code_counts_from_its_own_phone_and_in_time(#[case] from: &str, #[case
         sqlx::query(half_an_hour_passes).execute(&mut sql).await.unwrap();
     }
     app.text(from, &code).await;
-    app.conversation_of(from).await; // a customer's message like any other
+    app.conversation_of(from).await; // an ordinary message of a customer
     assert_eq!(forward_to(&app).await, OWNER);
 }
 
@@ -196,7 +196,7 @@ async fn the_same_answer_again_changes_nothing_more() {
     let code = code(&app, NEW_PHONE, 1).await;
     let sid = app.text(NEW_PHONE, &code).await;
     calls_go_to(&app, NEW_PHONE).await;
-    // JetStream knows the same webhook; what it has forgotten comes to the store again.
+    // JetStream drops the duplicate webhook; once it has forgotten the id, the duplicate reaches the store.
     let store = Store::owner(app.servers.database_url()).unwrap();
     let phone = NEW_PHONE.parse().unwrap();
     let again = CodeAnswer { business_id: BUSINESS, phone: &phone, message_sid: &sid, code: &code };

@@ -1,4 +1,4 @@
-//! A service without the rules on emergencies would take each for an ordinary text, and nobody would notice.
+//! Without the emergency rules, the service would treat an emergency as an ordinary text, and nobody would notice.
 
 #[cfg(feature = "failpoints")]
 use nmc_testbed::twilio::TwilioOptions;

@@ -101,7 +101,7 @@ async fn a_business_has_a_hundred_numbers_at_most() {
     assert!(details(&refused.body).contains("phone_numbers") && details(&refused.body).contains("100"));
     let repeated = with(|b| b["phone_numbers"] = json!(vec![OUR_NUMBER; 101]));
     assert_eq!(app.rest.put(&format!("/businesses/{BUSINESS}"), &repeated).await.status, 400);
-    // One that has more from before goes on with them, and may have fewer.
+    // A business that already has more may keep them or reduce their number.
     let mut sql = app.servers.sql().await;
     let grown = json!(numbers(150));
     sqlx::query("UPDATE businesses SET profile = jsonb_set(profile, '{phone_numbers}', $1) WHERE id = 'many'")

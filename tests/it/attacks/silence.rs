@@ -1,4 +1,4 @@
-//! Texts that ask for silence and tell of an emergency, or may ask for it; and refusals that Twilio tells of late.
+//! Texts that ask, or may ask, for silence and report an emergency, and refusals that Twilio reports late.
 
 use nmc_testbed::sim::Rule;
 use nmc_testbed::twilio::Fault;
@@ -124,7 +124,7 @@ async fn a_refusal_for_an_opt_out_that_comes_in_a_callback_enters_the_ledger() {
 
 #[tokio::test]
 async fn an_owner_who_has_opted_out_is_seen_in_health_and_by_the_next_contact() {
-    // Long enough that nobody's turn comes by itself.
+    // A long interval, so that no contact is alerted by the timer.
     let app = app_with_a_contact("1h").await;
     let alerts = async || app.rest.get("/health").await.ok()["details"]["alerts"].clone();
     assert_eq!(alerts().await, json!({ "unreachable": 0, "opted_out": 0 }));
@@ -138,7 +138,7 @@ async fn an_owner_who_has_opted_out_is_seen_in_health_and_by_the_next_contact() 
     eventually("the alert that reached nobody", async || (alerts().await == unreachable).then_some(())).await;
     let health = app.rest.get("/health").await.ok();
     assert!(!health.to_string().contains("+1555") && health["status"] == "healthy", "{health}");
-    // The customer is answered as ever.
+    // The customer is answered as usual.
     app.wait_for_sms(CUSTOMER, 1).await;
     assert_eq!(app.conversation_of(CUSTOMER).await["opted_out"], false);
     let mut sql = app.servers.sql().await;

@@ -1,4 +1,5 @@
-//! The auth token of a Twilio account speaks for the business that stored it, and only once Twilio has confirmed it.
+//! The auth token of a Twilio account is valid only for the business that stored it, and only after Twilio confirmed
+//! it.
 
 use nmc_testbed::sim::Rule;
 use nmc_testbed::twilio::webhooks::WebhookClient;
@@ -16,7 +17,7 @@ const ATTACKER: &str = "attacker";
 const ATTACKERS_NUMBER: &str = "+15555558001";
 const ATTACKERS_TOKEN: &str = "what the attacker made up";
 
-/// A business with a number and a Twilio account of its own.
+/// A business with a number and its own Twilio account.
 pub fn with_account(number: &str, forward_to: &str, account_sid: &str, token: Option<&str>) -> Value {
     let mut business = business();
     business["phone_numbers"] = json!([number]);
@@ -36,7 +37,7 @@ fn attacker(account_sid: &str, token: &str) -> Value {
     with_account(ATTACKERS_NUMBER, "+15555558002", account_sid, Some(token))
 }
 
-/// A service, and the victim with an account of its own.
+/// A service, and a victim with its own account.
 async fn app_with_victim() -> (App, String) {
     let sid = new_account_sid();
     let app = App::setup().set("NMC_TOKEN_KEY", TOKEN_KEY).subaccount(&sid, OWN_TOKEN).start().await;
@@ -49,7 +50,7 @@ async fn put(app: &App, id: &str, business: &Value) -> (u16, Value) {
     (answer.status, answer.body)
 }
 
-/// The account's status as the business shows it, once it is this one.
+/// Waits until the business shows this status of its account.
 async fn wait_for_status(app: &App, id: &str, status: &str) {
     eventually(status, async || {
         let shown = app.rest.get(&format!("/businesses/{id}")).await.ok();
@@ -62,7 +63,7 @@ async fn texts_of(client: &WebhookClient, to: &str, body: &str) -> u16 {
     client.sms(&new_message_sid(), CUSTOMER, to, body).await.unwrap().status
 }
 
-/// Nothing of what the attacker forged has reached the victim.
+/// Asserts that nothing the attacker forged reached the victim.
 async fn nothing_was_believed(app: &App, forger: &WebhookClient) {
     let call = forger.incoming_call("CAforged", CUSTOMER, VICTIMS_NUMBER, "ringing").await.unwrap();
     assert!(!call.body.contains(VICTIMS_OWNER), "the owner's private number was given away: {}", call.body);
@@ -87,13 +88,13 @@ async fn a_token_of_ones_own_does_not_open_the_account_of_another_business() {
     let forger = app.webhook_as(PUBLIC_URL, &sid, ATTACKERS_TOKEN);
     assert_eq!(texts_of(&forger, VICTIMS_NUMBER, "Forged").await, 401);
     nothing_was_believed(&app, &forger).await;
-    // The victim goes on as before.
+    // The victim works as before.
     let twilio = app.webhook_as(PUBLIC_URL, &sid, OWN_TOKEN);
     assert_eq!(texts_of(&twilio, VICTIMS_NUMBER, "My sink is blocked").await, 200);
     assert_eq!(app.wait_for_sms(CUSTOMER, 1).await[0].account_sid, sid);
 }
 
-/// The fault behind it, without the door that is shut before it: a row as an older version would have written it.
+/// Tests the second defence alone: an unconfirmed token in the table, as an older version would have written it.
 #[tokio::test]
 async fn a_token_in_the_table_that_twilio_has_not_confirmed_signs_nothing() {
     let (app, sid) = app_with_victim().await;
@@ -123,7 +124,7 @@ async fn two_businesses_share_an_account_only_with_the_same_token() {
     }
     let sms = app.wait_for_sms(CUSTOMER, 2).await;
     assert!(sms.iter().all(|sms| sms.account_sid == sid), "{sms:?}");
-    // It speaks for nobody else.
+    // The token is not valid for another business.
     assert_eq!(texts_of(&twilio, OUR_NUMBER, "Forged").await, 200);
     let dead = app.wait_for_dead(1).await;
     assert_eq!(dead[0].json()["reason"], "unknown_number");
@@ -165,7 +166,7 @@ async fn while_twilio_is_away_a_token_is_kept_and_has_no_effect_until_twilio_has
     assert_eq!((status, &body["twilio"]["status"]), (200, &json!("pending")), "{body}");
     let twilio = app.webhook_as(PUBLIC_URL, &sid, OWN_TOKEN);
     assert_eq!(texts_of(&twilio, VICTIMS_NUMBER, "Hello").await, 401);
-    // The main account goes on meanwhile.
+    // Meanwhile the main account still works.
     let main = TwilioOptions::default();
     let through_main = app.webhook_as(PUBLIC_URL, &main.account_sid, &main.auth_token);
     assert_eq!(texts_of(&through_main, VICTIMS_NUMBER, "My sink is blocked").await, 200);
@@ -183,7 +184,7 @@ async fn while_twilio_is_away_a_token_is_kept_and_has_no_effect_until_twilio_has
 async fn an_account_that_waits_for_twilio_keeps_nobody_out_and_is_told_when_refused() {
     let sid = new_account_sid();
     let app = App::setup().set("NMC_TOKEN_KEY", TOKEN_KEY).subaccount(&sid, OWN_TOKEN).start().await;
-    // Somebody is quicker than the victim, while Twilio cannot be asked.
+    // An attacker is faster than the victim, while Twilio cannot be asked.
     app.servers.twilio.add_rule(Rule::always(Fault::RespondToAccount(Refusal::status(500))));
     let (status, body) = put(&app, ATTACKER, &attacker(&sid, ATTACKERS_TOKEN)).await;
     assert_eq!((status, &body["twilio"]["status"]), (200, &json!("pending")), "{body}");
@@ -200,7 +201,7 @@ async fn a_token_that_was_replaced_at_twilio_gives_way_to_the_new_one() {
     let (_, branch) = put(&app, "branch", &attacker(&sid, OWN_TOKEN)).await;
     assert_eq!(branch["twilio"]["status"], "proven");
     app.servers.twilio.set_account(&sid, "the new token");
-    // One of the two that share the account brings the new token: the other's does not count any more.
+    // One of the two businesses that share the account sets the new token; the other's token is no longer valid.
     let (status, body) = put(&app, "branch", &attacker(&sid, "the new token")).await;
     assert_eq!((status, &body["twilio"]["status"]), (200, &json!("proven")), "{body}");
     wait_for_status(&app, VICTIM, "refused").await;

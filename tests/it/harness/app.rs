@@ -1,4 +1,4 @@
-//! The service in this process, with all that surrounds it.
+//! The service in this process, with its servers and simulators.
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ use super::wait::{PATIENCE, eventually};
 use super::watch::Events;
 use super::{Stored, settled, stored, wait_for_stored};
 
-/// The service in the usual surroundings, with the document's business.
+/// The service with the usual setup and the document's business.
 pub async fn spawn_app() -> App {
     App::setup().start().await
 }
@@ -25,7 +25,7 @@ pub async fn spawn_app_with(settings: &[(&str, &str)]) -> App {
     settings.iter().fold(App::setup(), |setup, (name, value)| setup.set(name, value)).start().await
 }
 
-/// What is to be started.
+/// What to start.
 pub struct Setup {
     changes: Vec<(String, String)>,
     roles: Vec<Role>,
@@ -33,24 +33,23 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Changes a setting.
     pub fn set(mut self, name: &str, value: &str) -> Self {
         self.changes.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Starts these processes' worth of service instead of one `Serve`; the first that listens is reached.
+    /// Starts one application per role instead of one `Serve`. Requests go to the first that listens.
     pub fn roles(self, roles: impl IntoIterator<Item = Role>) -> Self {
         Self { roles: roles.into_iter().collect(), ..self }
     }
 
-    /// Makes Twilio know a further account.
+    /// Adds an account to the Twilio simulator.
     pub fn subaccount(mut self, sid: &str, token: &str) -> Self {
         self.twilio.subaccounts.push((sid.to_owned(), token.to_owned()));
         self
     }
 
-    /// Starts everything, and puts the document's business.
+    /// Starts everything and puts the document's business.
     pub async fn start(self) -> App {
         log_if_asked();
         let servers = Servers::start(self.twilio).await;
@@ -74,7 +73,7 @@ impl Setup {
     }
 }
 
-/// A running service and its surroundings. All of it goes when it is dropped.
+/// A running service with its servers and simulators. Dropping it stops everything.
 pub struct App {
     applications: Vec<Application>,
     pub events: Events,
@@ -83,39 +82,39 @@ pub struct App {
 }
 
 impl App {
-    /// The usual surroundings, to be changed.
+    /// The usual setup, to be changed.
     pub fn setup() -> Setup {
         Setup { changes: Vec::new(), roles: vec![Role::Serve], twilio: TwilioOptions::default() }
     }
 
-    /// Where those listen that do.
+    /// The addresses of all applications that listen.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.applications.iter().filter_map(Application::address).collect()
     }
 
-    /// Drains and ends the service; the surroundings stay.
+    /// Stops the service; the servers and simulators keep running.
     pub async fn stop(&mut self) {
         for application in self.applications.drain(..) {
             application.stop().await;
         }
     }
 
-    /// Twilio's side: signs with the main account's token.
+    /// A client that plays Twilio and signs with the main account's token.
     pub fn webhook(&self) -> WebhookClient {
         self.servers.twilio.webhook_client(None).expect("the main account")
     }
 
-    /// The same over another public URL or with another token.
+    /// The same with another public URL or token.
     pub fn webhook_as(&self, public_url: &str, account_sid: &str, token: &str) -> WebhookClient {
         WebhookClient::new(public_url, account_sid, token).expect("a client").with_target(self.rest.base())
     }
 
-    /// Puts a business and returns it as it was answered.
+    /// Puts a business and returns the answer.
     pub async fn put_business(&self, id: &str, business: &Value) -> Value {
         self.rest.put(&format!("/businesses/{id}"), business).await.ok()
     }
 
-    /// A customer calls and nobody answers; the call's SID.
+    /// A customer calls and nobody answers. Returns the call's SID.
     pub async fn miss_call(&self, from: &str) -> String {
         let call_sid = new_call_sid();
         let ringing = self.webhook().incoming_call(&call_sid, from, OUR_NUMBER, "ringing").await.expect("an answer");
@@ -125,12 +124,12 @@ impl App {
         call_sid
     }
 
-    /// A key for these businesses (none: all), and what it opens.
+    /// A key for these businesses (`None`: all), and a client that uses it.
     pub async fn key(&self, business_ids: Option<&[&str]>, may_write: bool) -> (uuid::Uuid, Rest) {
         self.key_with(business_ids, may_write, false).await
     }
 
-    /// The same, with the scope `numbers`, or without it.
+    /// The same, with or without the scope `numbers`.
     pub async fn key_with(&self, business_ids: Option<&[&str]>, may_write: bool, numbers: bool) -> (uuid::Uuid, Rest) {
         let store = Store::owner(self.servers.database_url()).expect("a store");
         let business_ids = business_ids.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
@@ -141,7 +140,7 @@ impl App {
         (id, self.rest.with_key(Some(&key)))
     }
 
-    /// A customer texts; the message's SID.
+    /// A customer sends a text. Returns the message's SID.
     pub async fn text(&self, from: &str, body: &str) -> String {
         let sid = new_message_sid();
         let answer = self.webhook().sms(&sid, from, OUR_NUMBER, body).await.expect("an answer");
@@ -156,12 +155,11 @@ impl App {
         list["conversations"].as_array().expect("conversations").clone()
     }
 
-    /// The customer's newest conversation, as soon as there is one.
+    /// Waits for the customer's newest conversation.
     pub async fn conversation_of(&self, customer: &str) -> Value {
         eventually("a conversation", async || self.conversations_of(customer).await.into_iter().next()).await
     }
 
-    /// The conversation as it stands.
     pub async fn conversation(&self, id: &str) -> Value {
         self.rest.get(&format!("/conversations/{id}")).await.ok()
     }
@@ -178,7 +176,7 @@ impl App {
         self.messages(conversation["id"].as_str().expect("an id")).await
     }
 
-    /// The call record, as soon as there is one.
+    /// Waits for the call record.
     pub async fn call(&self, call_sid: &str) -> Value {
         let path = format!("/calls/{call_sid}");
         eventually("a call record", async || {
@@ -188,17 +186,17 @@ impl App {
         .await
     }
 
-    /// The first event of this type, as soon as it is in Redis.
+    /// Waits for the first event of this type in Redis.
     pub async fn wait_for_event(&self, event_type: &str) -> Value {
         self.events.nth(1, event_type, |_| true).await
     }
 
-    /// The `count`th event of this type about this customer.
+    /// Waits for the `count`th event of this type about this customer.
     pub async fn wait_for_event_of(&self, customer: &str, count: usize, event_type: &str) -> Value {
         self.events.nth(count, event_type, |event| event["customer_phone"] == customer).await
     }
 
-    /// What Twilio has accepted for a number, as soon as it is so many.
+    /// Waits until Twilio has accepted `count` messages to a number, and returns them.
     pub async fn wait_for_sms(&self, to: &str, count: usize) -> Vec<SentMessage> {
         let enough = |all: &[SentMessage]| all.iter().filter(|message| message.to == to).count() >= count;
         let waited = self.servers.twilio.wait_for(enough, PATIENCE).await;
@@ -206,37 +204,37 @@ impl App {
         self.sms_to(to)
     }
 
-    /// What Twilio has accepted for a number.
+    /// The messages to a number that Twilio has accepted.
     pub fn sms_to(&self, to: &str) -> Vec<SentMessage> {
         self.servers.twilio.messages().into_iter().filter(|message| message.to == to).collect()
     }
 
-    /// What DispatchBot was asked, as soon as it is so much.
+    /// Waits until DispatchBot was asked `count` times, and returns the requests.
     pub async fn wait_for_questions(&self, count: usize) -> Vec<Value> {
         let waited = self.servers.dispatchbot.wait_for(|asked| asked.len() >= count, PATIENCE).await;
         waited.unwrap_or_else(|error| panic!("question {count} to DispatchBot: {error}"))
     }
 
-    /// Waits until nothing is under way: what has not happened by then will not happen.
+    /// Waits until no work is pending, so that what has not happened will not happen.
     pub async fn settled(&self) {
         settled(&self.servers).await;
     }
 
-    /// What lies in a stream.
+    /// The messages in a stream.
     pub async fn stored(&self, stream: &str) -> Vec<Stored> {
         stored(&self.servers, stream).await
     }
 
-    /// Waits until so much was put aside, and returns it.
+    /// Waits for `count` dead letters and returns them.
     pub async fn wait_for_dead(&self, count: u64) -> Vec<Stored> {
         wait_for_stored(&self.servers, "NMC_DEAD", count).await
     }
 }
 
-/// With `RUST_LOG` set, the service's log goes to the test's output.
+/// If `RUST_LOG` is set, writes the service's log to the test's output.
 fn log_if_asked() {
     if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_default_env() {
-        // The second test in a process finds it done.
+        // Fails harmlessly for the second test in a process.
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
     }
 }

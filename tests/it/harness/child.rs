@@ -1,4 +1,4 @@
-//! The program itself, as operators run it.
+//! The program as a child process, as operators run it.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -21,12 +21,12 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts it; its log and its address go to files of that name in the test's folder.
+    /// Starts it; its log and its address are written to files with this name in the test's folder.
     pub fn start(servers: &Servers, name: &str, arguments: &[&str], environment: &[(String, String)]) -> Self {
         Self::spawn(servers, name, command(arguments, environment))
     }
 
-    /// The same where the process may have no more than so many descriptors.
+    /// The same with a limit on descriptors.
     pub fn start_with(
         descriptors: u32,
         servers: &Servers,
@@ -52,13 +52,13 @@ impl Child {
         Self { process, address_file, log }
     }
 
-    /// `host:port`, once it listens.
+    /// Waits until it listens, and returns `host:port`.
     pub async fn address(&mut self) -> String {
         let found = eventually("an address", async || self.address_now()).await;
         found.unwrap_or_else(|| panic!("it ended before it listened:\n{}", self.log()))
     }
 
-    /// The address if it listens, `Some(None)` if it has ended without.
+    /// The address if it listens; `Some(None)` if it has ended before.
     fn address_now(&mut self) -> Option<Option<String>> {
         let written = std::fs::read_to_string(&self.address_file).unwrap_or_default();
         if !written.trim().is_empty() {
@@ -68,22 +68,20 @@ impl Child {
         ended.then_some(None)
     }
 
-    /// The process, for whoever wants to look.
     pub fn pid(&self) -> u32 {
         self.process.id().expect("running")
     }
 
-    /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         send_signal(self.pid(), signal).expect("a signal");
     }
 
-    /// Waits for its end, however long that takes.
+    /// Waits for its end, without a time limit.
     pub async fn wait(&mut self) -> ExitStatus {
         self.process.wait().await.expect("its end")
     }
 
-    /// Waits for its end, which is near.
+    /// Waits for its end; fails after a time limit.
     pub async fn end(&mut self) -> ExitStatus {
         match timeout(PATIENCE, self.process.wait()).await {
             Ok(status) => status.expect("its end"),
@@ -91,13 +89,12 @@ impl Child {
         }
     }
 
-    /// What it wrote.
     pub fn log(&self) -> String {
         read(&self.log)
     }
 }
 
-/// Runs a command of the program to its end.
+/// Runs a command of the program and waits for its end.
 pub async fn run(arguments: &[&str], environment: &[(String, String)]) -> Output {
     let running = command(arguments, environment).stdout(Stdio::piped()).stderr(Stdio::piped()).output();
     timeout(PATIENCE, running).await.expect("an end").expect("the program")
@@ -117,7 +114,7 @@ fn in_surroundings(program: &str, arguments: &[&str], environment: &[(String, St
     command
 }
 
-/// Whether the surroundings of the test could change the service by it.
+/// Whether this environment variable would change the service's settings.
 fn is_setting(name: &str) -> bool {
     ["NMC_", "TWILIO_", "DISPATCHBOT_", "DATABASE_", "NATS_URL", "REDIS_URL"].iter().any(|of| name.starts_with(of))
 }

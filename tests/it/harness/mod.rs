@@ -1,7 +1,8 @@
-//! What every test stands on: servers of its own, both simulators, the service, and eyes on all that it does.
+//! The test harness: separate servers for each test, both simulators, the service, and access to its output.
 //!
-//! [`spawn_app`] gives the usual surroundings, [`App::setup`] others. Waiting is for the thing itself: an event, an SMS at the
-//! simulator, a message in a stream. Where only asking again can tell, [`eventually`] does it, with the one time limit.
+//! [`spawn_app`] starts the usual setup, [`App::setup`] a changed one. Tests wait for the thing itself: an event, an
+//! SMS at the simulator, a message in a stream. If polling is the only way, [`eventually`] polls, with the common time
+//! limit.
 
 mod app;
 mod child;

@@ -1,12 +1,11 @@
-//! Who takes part: the document's customer and business, and as many further customers as a test needs.
+//! The document's customer and business, and further customers as needed.
 
 use serde_json::{Value, json};
 
-/// The business's id.
 pub const BUSINESS: &str = "joes-plumbing";
 /// The number that customers call and write to.
 pub const OUR_NUMBER: &str = "+15555551111";
-/// Where its calls are forwarded to.
+/// The owner's phone, to which calls are forwarded.
 pub const OWNER: &str = "+15555552222";
 /// The document's customer.
 pub const CUSTOMER: &str = "+12125551234";

@@ -1,4 +1,4 @@
-//! The App Server's side: JSON over HTTP with a key.
+//! A client that plays the App Server: JSON over HTTP with a key.
 
 use nmc_testbed::sim::http_client;
 use reqwest::{Method, header::HeaderMap};
@@ -15,7 +15,7 @@ pub struct Rest {
     key: Option<String>,
 }
 
-/// An HTTP answer; a body that is not JSON is there as a string.
+/// An HTTP response; a body that is not JSON is a string.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -24,7 +24,7 @@ pub struct Answer {
 }
 
 impl Rest {
-    /// Calls this base URL with this key.
+    /// A client for this base URL with this key.
     pub fn new(base: impl Into<String>, key: &str) -> Self {
         let http = http_client(PATIENCE).expect("an HTTP client");
         Self { http, base: base.into(), key: Some(key.to_owned()) }
@@ -35,12 +35,12 @@ impl Rest {
         Self { key: key.map(str::to_owned), ..self.clone() }
     }
 
-    /// Where it calls.
+    /// The base URL.
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// Waits until the service says that it can take webhooks.
+    /// Waits until the service is ready for webhooks.
     pub async fn ready(&self) {
         eventually("readiness", async || {
             let answer = self.try_send(Method::GET, "/health/ready", None).await.ok()?;
@@ -49,22 +49,21 @@ impl Rest {
         .await;
     }
 
-    /// Sends a request; fails where nobody answers.
+    /// Sends a request; panics if there is no answer.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         self.try_send(method, path, body).await.unwrap_or_else(|error| panic!("{path}: {error:?}"))
     }
 
-    /// Sends a request to a service that may be away.
+    /// Sends a request to a service that may be unavailable.
     pub async fn try_send(&self, method: Method, path: &str, body: Option<&Value>) -> reqwest::Result<Answer> {
         self.request(method, path, body, None).await
     }
 
-    /// What is at `path`.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, None).await
     }
 
-    /// The same, in the form that `accept` asks for.
+    /// The same with an `Accept` header.
     pub async fn get_as(&self, path: &str, accept: &str) -> Answer {
         self.request(Method::GET, path, None, Some(accept)).await.expect("an answer")
     }
@@ -74,14 +73,14 @@ impl Rest {
         self.send(Method::PUT, path, Some(body)).await
     }
 
-    /// Sends a request with one header more.
+    /// Sends a request with an additional header.
     pub async fn send_with(&self, method: Method, path: &str, body: &Value, header: (&str, &str)) -> Answer {
         let request = self.http.request(method, format!("{}{path}", self.base)).header(header.0, header.1).json(body);
         let request = self.key.iter().fold(request, |request, key| request.bearer_auth(key));
         answer(request.send().await.expect("an answer")).await.expect("a body")
     }
 
-    /// Begins to read Server-Sent Events; the answer once its headers are there.
+    /// Opens a Server-Sent Events stream; returns the response once its headers have arrived.
     pub async fn follow(&self, path: &str, last_event_id: Option<&str>) -> reqwest::Response {
         let request = self.http.get(format!("{}{path}", self.base));
         let request = self.key.iter().fold(request, |request, key| request.bearer_auth(key));
@@ -124,7 +123,7 @@ impl Answer {
         self.body
     }
 
-    /// The code of an error, which has the contract's shape.
+    /// The code of an error; asserts that the error has the shape of docs/contract.md.
     pub fn error_code(&self) -> &str {
         let content_type = self.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
         assert!(content_type.starts_with("application/json"), "{content_type}: {}", self.body);

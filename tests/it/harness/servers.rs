@@ -1,4 +1,4 @@
-//! Servers and simulators of one test. They go with it.
+//! Servers and simulators of one test. They stop when it ends.
 
 use std::any::Any;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,12 +11,12 @@ use nmc_testbed::servers::{NatsServer, RedisServer, Shared, TestDatabase};
 use nmc_testbed::twilio::{TwilioOptions, TwilioSim};
 use sqlx::{Connection, PgConnection};
 
-/// Where Twilio reaches us; a proxy in between takes the prefix off, and the simulator plays that proxy.
+/// The URL at which Twilio reaches us. The simulator plays a proxy that removes the path prefix.
 pub const PUBLIC_URL: &str = "https://calls.example.com/twilio";
 /// The App Server's key.
 pub const API_KEY: &str = "a-key-for-the-app-server";
 
-/// PostgreSQL's database, NATS and Redis, with Twilio and DispatchBot simulated.
+/// A PostgreSQL database, NATS and Redis, and simulators of Twilio and DispatchBot.
 pub struct Servers {
     pub database: TestDatabase,
     pub nats: NatsServer,
@@ -45,12 +45,12 @@ impl Servers {
         }
     }
 
-    /// A folder that goes at the end.
+    /// A folder that is deleted at the end.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// The service's settings, with short windows; `changes` come last.
+    /// The service's settings, with short windows; `changes` override them.
     pub fn settings(&self, changes: &[(String, String)]) -> Vec<(String, String)> {
         let (twilio, dispatchbot) = (TwilioOptions::default(), DispatchBotOptions::default());
         let settings = [
@@ -76,13 +76,12 @@ impl Servers {
         settings.chain(changes.iter().cloned()).collect()
     }
 
-    /// The same, as a service in this process takes it.
+    /// The same as a [`Config`], for a service in this process.
     pub fn config(&self, changes: &[(String, String)]) -> Config {
         let settings = Settings::read(None, self.settings(changes)).expect("settings");
         Config::from_settings(&settings).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Where the test's database is.
     pub fn database_url(&self) -> &str {
         self.database.url()
     }
@@ -96,12 +95,12 @@ impl Servers {
 async fn migrate(url: String) -> anyhow::Result<()> {
     let store = Store::owner(&url)?;
     store.migrate().await?;
-    // A template is copied while nobody is connected to it.
+    // A template can only be copied while nobody is connected to it.
     store.close().await;
     Ok(())
 }
 
-/// Names the schema, so that a database made from other migrations is never taken for it.
+/// A key of the schema, so that a database with other migrations is never reused.
 fn schema_key() -> String {
     let mut files: Vec<_> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
         .expect("migrations")

@@ -1,4 +1,4 @@
-//! Knows when nothing is under way any more, so that what has not happened by then will not happen.
+//! Waits until no work is pending, so that what has not happened will not happen.
 
 use async_nats::jetstream::{self, Context};
 use sqlx::Connection;
@@ -6,7 +6,8 @@ use sqlx::Connection;
 use super::servers::Servers;
 use super::wait::eventually;
 
-/// Of `NMC_INBOUND` and `NMC_EVENTS`, how much went through: two looks that agree saw nothing move in between.
+/// How much passed through `NMC_INBOUND` and `NMC_EVENTS`, and how many callbacks: if two looks are equal, nothing
+/// happened in between.
 #[derive(PartialEq, Eq)]
 struct Quiet {
     received: u64,
@@ -14,7 +15,7 @@ struct Quiet {
     callbacks: usize,
 }
 
-/// Waits until no webhook, timer, task, effect or event waits anywhere, and no message at Twilio is on its way.
+/// Waits until no webhook, timer, task, effect or event is pending, and no message is queued at Twilio.
 pub async fn settled(servers: &Servers) {
     let client = async_nats::connect(servers.nats.url()).await.expect("a connection to NATS");
     let context = jetstream::new(client);

@@ -1,4 +1,4 @@
-//! What lies in a stream, read as any subscriber may read it.
+//! Reads the messages of a stream, like any subscriber.
 
 use std::collections::BTreeMap;
 
@@ -20,20 +20,20 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// The payload as JSON; `null` where it is none.
+    /// The payload as JSON; `null` if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.payload).unwrap_or_default()
     }
 }
 
-/// All that lies in a stream now.
+/// All messages in a stream now.
 pub async fn stored(servers: &Servers, stream: &str) -> Vec<Stored> {
     let found = open(servers, stream).await;
     let count = found.get_info().await.expect("the stream's state").state.messages;
     read(&found, count).await.unwrap_or_else(|| panic!("{stream}: not all {count} messages came"))
 }
 
-/// Waits until a stream has so many messages, and returns them.
+/// Waits until a stream has `count` messages, and returns them.
 pub async fn wait_for_stored(servers: &Servers, stream: &str, count: u64) -> Vec<Stored> {
     let found = open(servers, stream).await;
     read(&found, count).await.unwrap_or_else(|| panic!("{stream}: no {count} messages within {PATIENCE:?}"))
@@ -42,7 +42,7 @@ pub async fn wait_for_stored(servers: &Servers, stream: &str, count: u64) -> Vec
 async fn open(servers: &Servers, stream: &str) -> Stream {
     let client = async_nats::connect(servers.nats.url()).await.expect("a connection to NATS");
     let context = jetstream::new(client);
-    // The service makes it when it starts.
+    // The service creates the stream when it starts.
     eventually(stream, async || context.get_stream(stream).await.ok()).await
 }
 

@@ -1,14 +1,14 @@
-//! The one place where something is asked again and again, for what nobody announces.
+//! Polling, for things that nothing announces.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// How long anything may take, on a machine that does much else: nothing waits for it when all is well.
+/// The time limit for everything, chosen for a busy machine. A test that succeeds does not wait for it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 const BETWEEN: Duration = Duration::from_millis(25);
 
-/// Asks until there is an answer; fails, saying what it waited for, when there is none in time.
+/// Polls until there is an answer. If there is none in time, fails and names what it waited for.
 pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! Events as the App Server sees them in Redis: on the channel as they come, and in the log.
+//! Events in Redis as the App Server sees them: on the channel, and in the log.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::wait::PATIENCE;
 const CHANNEL: &str = "conversation.events";
 const LOG: &str = "conversation.events:log";
 
-/// A subscriber of the channel, from before the service started.
+/// A subscriber of the channel, started before the service.
 pub struct Events {
     seen: Arc<Journal<Value>>,
     client: redis::Client,
@@ -21,7 +21,6 @@ pub struct Events {
 }
 
 impl Events {
-    /// Subscribes.
     pub async fn subscribe(url: &str) -> Self {
         let client = redis::Client::open(url).expect("a Redis URL");
         let mut subscription = client.get_async_pubsub().await.expect("a connection to Redis");
@@ -38,12 +37,12 @@ impl Events {
         Self { seen, client, task: task.abort_handle() }
     }
 
-    /// What came so far.
+    /// The events received so far.
     pub fn seen(&self) -> Vec<Value> {
         self.seen.snapshot()
     }
 
-    /// Waits until what came satisfies.
+    /// Waits until the received events satisfy a condition.
     pub async fn wait_for(&self, what: &str, satisfied: impl FnMut(&[Value]) -> bool) -> Vec<Value> {
         match self.seen.wait_for(satisfied, PATIENCE).await {
             Ok(events) => events,
@@ -51,7 +50,7 @@ impl Events {
         }
     }
 
-    /// Waits for the `count`th event of this type that `of_interest` lets pass, and returns it.
+    /// Waits for the `count`th event of this type that `of_interest` accepts, and returns it.
     pub async fn nth(&self, count: usize, event_type: &str, of_interest: impl Fn(&Value) -> bool) -> Value {
         let right = |event: &&Value| event["event_type"] == event_type && of_interest(event);
         let events = self.wait_for(event_type, |events| events.iter().filter(right).count() >= count).await;

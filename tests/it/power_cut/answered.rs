@@ -1,18 +1,18 @@
-//! The judgement, the same for whatever is answered and wherever it is kept.
+//! The check of an answer, the same for all kinds of answers and storage.
 
 use nmc_testbed::syscalls::{Exchange, Footprint, Kept, Trace};
 
-/// What was asked for, and what it left behind.
+/// A request and the bytes that it wrote.
 #[derive(Debug)]
 pub struct Operation {
-    /// Stands in its request and in no other's.
+    /// Occurs in its request and in no other.
     pub marker: String,
-    /// What has to be on disk before the answer.
+    /// What must be on disk before the answer.
     pub footprint: Footprint,
 }
 
-/// How far each answer's footprint had come when the answer was sent. An operation that was asked for several times has as
-/// many answers, and one without any fails.
+/// The state of each answer's footprint when the answer was sent. An operation that was requested several times has
+/// several answers; an operation without an answer fails.
 pub fn kept_at_the_answers(
     trace: &Trace,
     operations: &[Operation],
@@ -30,7 +30,7 @@ pub fn kept_at_the_answers(
     found
 }
 
-/// Those that a power cut at the moment of the answer would have lost.
+/// The answers that a power cut at the moment of the answer would have lost.
 pub fn lost(kept: &[(String, Kept)]) -> Vec<&(String, Kept)> {
     kept.iter().filter(|(_, kept)| *kept != Kept::Synced).collect()
 }

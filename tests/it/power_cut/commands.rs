@@ -1,4 +1,4 @@
-//! Commands of the App Server, which are kept in PostgreSQL.
+//! Commands of the App Server, which are stored in PostgreSQL.
 
 use futures::future::join_all;
 use nmc_testbed::syscalls::{Exchange, Kept, Trace};
@@ -13,9 +13,9 @@ use super::commits::{AUDIT_ROW, BUSINESS_ROW, Durable, Row};
 use super::surroundings::{follow, start_service};
 use crate::harness::{OUR_NUMBER, Rest, Servers, business, customer, eventually, query};
 
-/// Conversations that are worked in at the same time.
+/// Conversations that get commands at the same time.
 const CONVERSATIONS: u32 = 6;
-/// In each: taken over, written in, given back, completed; and a business put for each.
+/// For each: takeover, message, release, completion, and a PUT of a business.
 const ANSWERS: usize = 5 * CONVERSATIONS as usize;
 /// Commits of a session that does not ask for durability.
 const CARELESS: usize = 10;
@@ -34,7 +34,7 @@ async fn every_answered_command_is_synced_before_its_answer() {
 async fn a_server_default_of_synchronous_commit_off_does_not_weaken_us() {
     let durable = Durable::start().await;
     let mut admin = durable.admin().await;
-    // A database's own setting is above the server's. The second: nothing syncs by the way what nobody asked for.
+    // A setting of the database overrides the server's. The second setting avoids syncs that nobody asked for.
     for sql in [
         "ALTER DATABASE power_cut SET synchronous_commit = off",
         "ALTER SYSTEM SET wal_writer_delay = '10s'",
@@ -47,14 +47,14 @@ async fn a_server_default_of_synchronous_commit_off_does_not_weaken_us() {
     assert_eq!(ours.len(), ANSWERS);
     assert_eq!(lost(&ours), Vec::<&(String, Kept)>::new());
 
-    // And so it would have been without our asking for more.
+    // Without our own setting, commands would be lost like these.
     let is_statement = |exchange: &Exchange| exchange.request.starts_with(b"Q");
     let careless = kept_at_the_answers(&followed.trace, &followed.careless, is_statement);
     assert_eq!(careless.len(), CARELESS);
     assert!(!lost(&careless).is_empty(), "{careless:?}");
 }
 
-/// What was done while `strace` looked.
+/// The operations done while `strace` was attached.
 struct Followed {
     trace: Trace,
     /// Over REST.
@@ -65,7 +65,7 @@ struct Followed {
 
 async fn follow_commands(durable: &Durable) -> Followed {
     let servers = Servers::start(TwilioOptions::default()).await;
-    // Nobody but people answers meanwhile.
+    // Long windows, so that the AI does not answer meanwhile.
     let changes =
         [("DATABASE_URL", durable.database_url.as_str()), ("NMC_WINDOW_HOLD", "60s"), ("NMC_WINDOW_MAX", "90s")];
     let (service, rest) = start_service(&servers, &changes).await;
@@ -85,7 +85,7 @@ async fn follow_commands(durable: &Durable) -> Followed {
     Followed { trace, commands, careless }
 }
 
-/// A conversation, by its customer's first text.
+/// Opens a conversation with a customer's first text.
 async fn open(servers: &Servers, rest: &Rest, from: String) -> String {
     let client = servers.twilio.webhook_client(None).unwrap();
     let answer = client.sms(&new_message_sid(), &from, OUR_NUMBER, "My sink is blocked").await.unwrap();
@@ -97,7 +97,7 @@ async fn open(servers: &Servers, rest: &Rest, from: String) -> String {
     .await
 }
 
-/// Does with a conversation what people do, each command under another name, and puts a business.
+/// Sends every command of a person, each with a different name, and puts a business.
 async fn work_in(rest: &Rest, id: &str, phone: String) -> Vec<(Row, String)> {
     let commands: [(&str, Value); 4] = [
         ("takeover", json!({ "reason": "I am there" })),

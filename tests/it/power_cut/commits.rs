@@ -1,4 +1,4 @@
-//! Transactions, which are kept in PostgreSQL's write-ahead log.
+//! Transactions in PostgreSQL's write-ahead log.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -11,18 +11,18 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::answered::Operation;
 
-/// PostgreSQL's usual page, and what the log puts at its beginning.
+/// PostgreSQL's default page size, and the size of a page header in the log.
 const PAGE: usize = 8192;
 const PAGE_HEADER: usize = 24;
 
-/// Finds the transaction that has written the row with a marker. These rows are not written again.
+/// A query for the transaction that wrote the row with a marker. These rows are not written again.
 pub type Row = &'static str;
 pub const BUSINESS_ROW: Row = "SELECT xmin::text::bigint FROM businesses WHERE id = $1";
 pub const AUDIT_ROW: Row = "SELECT xmin::text::bigint FROM audit WHERE actor_id = $1";
 pub const WAITING_WEBHOOK: Row =
     "SELECT xmin::text::bigint FROM waiting_webhooks WHERE position(convert_to($1, 'UTF8') IN payload) > 0";
 
-/// A PostgreSQL of the test's own: the one that tests share runs with `fsync=off`.
+/// A separate PostgreSQL server: the one that tests share runs with `fsync=off`.
 pub struct Durable {
     pub postgres: PostgresServer,
     /// The service's database, migrated.
@@ -31,7 +31,6 @@ pub struct Durable {
 }
 
 impl Durable {
-    /// Starts it.
     pub async fn start() -> Self {
         let shared = Shared::from_env().unwrap();
         let postgres = shared.durable_postgres().await.unwrap();
@@ -53,7 +52,7 @@ impl Durable {
         PgConnection::connect(&self.database_url).await.unwrap()
     }
 
-    /// Goes on with a new file of the log: what follows fits into it.
+    /// Starts a new file of the log, so that what follows fits into it.
     pub async fn turn_the_page(&self) {
         let sql = "CREATE TABLE before (); SELECT pg_switch_wal(); CREATE TABLE after ()";
         for sql in sql.split("; ") {
@@ -61,17 +60,17 @@ impl Durable {
         }
     }
 
-    /// Where the log ends, all of it being on disk.
+    /// The end of the log, after all of it is on disk.
     pub async fn end_of_log(&self) -> Position {
         let mut admin = self.admin().await;
-        // A commit syncs all that was written before it.
+        // A commit syncs everything written before it.
         sqlx::query("CREATE TEMPORARY TABLE now ()").execute(&mut admin).await.unwrap();
         let lsn: String =
             sqlx::query_scalar("SELECT pg_current_wal_flush_lsn()::text").fetch_one(&mut admin).await.unwrap();
         self.position(&lsn).await
     }
 
-    /// What has written these rows, with the log that it has left behind since then.
+    /// The operations that wrote these rows, with their part of the log since then.
     pub async fn operations(&self, since: &Position, rows: Vec<(Row, String)>) -> Vec<Operation> {
         let commits = self.commits(since).await;
         let mut session = self.session().await;
@@ -84,8 +83,8 @@ impl Durable {
         operations
     }
 
-    /// The log from `since` to the end of a transaction's commit, by transaction: a commit counts after a power cut if all of
-    /// that is on disk.
+    /// The log from `since` to the end of each commit, by transaction: a commit survives a power cut if all of that is
+    /// on disk.
     async fn commits(&self, since: &Position) -> HashMap<i64, Footprint> {
         let until = self.end_of_log().await;
         let log = self.postgres.dir().join("data/pg_wal").canonicalize().unwrap();
@@ -121,7 +120,7 @@ pub struct Position {
     offset: usize,
 }
 
-/// A record goes on after the header of the next page.
+/// A record that does not fit continues after the header of the next page.
 fn end_of_record(begin: usize, length: usize) -> usize {
     let room = PAGE - begin % PAGE;
     if length <= room { begin + length } else { end_of_record(begin + room + PAGE_HEADER, length - room) }

@@ -1,7 +1,7 @@
-//! What was answered survives a power cut: `strace` follows the servers and the service, and for each answer the bytes that
-//! it stands for were written, and then synced, before the answer was sent (docs/power-cut.md).
+//! Answered requests survive a power cut: `strace` follows the servers and the service, and shows that the bytes behind
+//! each answer were written and synced before the answer was sent (docs/power-cut.md).
 //!
-//! The same check finds fault with servers that are not set up so: otherwise it would prove nothing.
+//! The same check must fail for servers without these settings; otherwise it would prove nothing.
 
 mod answered;
 mod commands;

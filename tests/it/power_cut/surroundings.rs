@@ -1,4 +1,4 @@
-//! What these tests follow, and what they ask of it.
+//! The processes that these tests follow, and the requests that they send.
 
 use futures::future::join_all;
 use nmc_testbed::syscalls::Tracer;
@@ -10,10 +10,10 @@ use crate::harness::{API_KEY, BUSINESS, Child, OUR_NUMBER, PUBLIC_URL, Rest, Ser
 
 /// Customers who text and call at the same time.
 const CUSTOMERS: u32 = 8;
-/// Of each: a text that Twilio posts twice, a call, its end, and a delivery report.
+/// For each customer: a text that Twilio posts twice, a call, its end, and a delivery report.
 pub const ANSWERS: usize = 5 * CUSTOMERS as usize;
 
-/// The program itself, edge and worker, with the document's business.
+/// Starts the program, edge and worker, with the document's business.
 pub async fn start_service(servers: &Servers, changes: &[(&str, &str)]) -> (Child, Rest) {
     let changes: Vec<_> = changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let mut service = Child::start(servers, "service", &["serve"], &servers.settings(&changes));
@@ -30,7 +30,7 @@ pub async fn follow(servers: &Servers, pids: &[u32]) -> Tracer {
     Tracer::attach(pids, servers.dir()).await.unwrap_or_else(|error| panic!("{error:#}"))
 }
 
-/// Posts webhooks of every kind, all at a time; all are answered with a success. The SIDs that they are known by.
+/// Posts webhooks of every kind concurrently; all succeed. Returns their SIDs.
 pub async fn post_webhooks(servers: &Servers) -> Vec<String> {
     let client = servers.twilio.webhook_client(None).unwrap();
     let posted = join_all((0..CUSTOMERS).map(|number| post_one_of_each(&client, customer(number)))).await;
@@ -43,7 +43,7 @@ async fn post_one_of_each(client: &WebhookClient, from: String) -> [String; 4] {
     let message_id = Uuid::new_v4().to_string();
     tokio::join!(
         until_taken(async || client.sms(&text, &from, OUR_NUMBER, "My sink is blocked").await),
-        // Twilio's second try may come while we are at the first: its answer is a promise too.
+        // Twilio's second try may arrive while we handle the first; its answer is a promise too.
         until_taken(async || client.sms(&text, &from, OUR_NUMBER, "My sink is blocked").await),
         until_taken(async || client.incoming_call(&call, &from, OUR_NUMBER, "ringing").await),
         until_taken(async || client.call_status(&ended, "no-answer", Some(&from), Some(OUR_NUMBER), 0).await),
@@ -52,7 +52,7 @@ async fn post_one_of_each(client: &WebhookClient, from: String) -> [String; 4] {
     [text, call, ended, report]
 }
 
-/// Posts until it is taken: a followed server is slow, and 503 promises nothing.
+/// Posts until the webhook is accepted: a traced server is slow, and 503 promises nothing.
 async fn until_taken(post: impl AsyncFn() -> anyhow::Result<WebhookAnswer>) {
     eventually("a webhook that is taken", async || {
         let answer = post().await.unwrap();

@@ -1,4 +1,4 @@
-//! Webhooks, which are kept in `NMC_INBOUND`, or in PostgreSQL while JetStream is away.
+//! Webhooks, which are stored in `NMC_INBOUND`, or in PostgreSQL while JetStream is unavailable.
 
 use std::fs;
 use std::path::PathBuf;
@@ -50,7 +50,7 @@ async fn the_default_sync_interval_would_lose_acknowledged_webhooks() {
     assert!(kept.iter().all(|(_, kept)| *kept == Kept::Written), "{kept:?}");
 }
 
-/// The project's configuration, but for the one line.
+/// The project's NATS configuration without `sync_interval`.
 fn without_sync_interval(servers: &Servers) -> PathBuf {
     let ours = fs::read_to_string(workspace_root().join("nats.conf")).unwrap();
     let (sync, others): (Vec<_>, Vec<_>) = ours.lines().partition(|line| line.trim() == "sync_interval: always");
@@ -60,7 +60,7 @@ fn without_sync_interval(servers: &Servers) -> PathBuf {
     config
 }
 
-/// Posts webhooks of every kind, many at a time, and judges all answers.
+/// Posts webhooks of every kind concurrently, and checks all answers.
 async fn acknowledge_webhooks(servers: &Servers) -> Vec<(String, Kept)> {
     let (service, _rest) = start_service(servers, &[]).await;
     let tracer = follow(servers, &[servers.nats.pid(), service.pid()]).await;
@@ -71,8 +71,8 @@ async fn acknowledge_webhooks(servers: &Servers) -> Vec<(String, Kept)> {
     kept_at_the_answers(&trace, &operations, Exchange::is_http_success)
 }
 
-/// The message of `NMC_INBOUND` that holds the marker, with all that lies before it in its file: after a power cut
-/// nats-server reads a file up to the first message that is not whole.
+/// The message of `NMC_INBOUND` that contains the marker, with everything before it in its file: after a power cut
+/// nats-server reads a file up to the first incomplete message.
 fn in_the_stream(servers: &Servers, marker: &str) -> Footprint {
     let folder = servers.nats.dir().join("jetstream/$G/streams/NMC_INBOUND/msgs").canonicalize().unwrap();
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -80,7 +80,7 @@ fn in_the_stream(servers: &Servers, marker: &str) -> Footprint {
         let bytes = fs::read(&file).unwrap();
         let mut end = 0;
         while let Some(length) = bytes.get(end..end + 4) {
-            // Of the length, the highest bit says whether there are headers.
+            // The highest bit of the length says whether there are headers.
             let length = u32::from_le_bytes(length.try_into().unwrap()) & !(1 << 31);
             let begin = end;
             end += length as usize;

@@ -1,4 +1,4 @@
-//! A conversation's history in the race, and the judge of it.
+//! A conversation's history in the race, and the check of it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rstest::rstest;
 use uuid::Uuid;
 
-/// What happened in one conversation, as far as it is judged.
+/// What happened in one conversation, as far as it is checked.
 #[derive(Debug)]
 pub struct History {
     pub customer: String,
     pub texts: Vec<DateTime<Utc>>,
     pub questions: Vec<Question>,
-    /// The windows whose answer was ready and held back.
+    /// The windows whose answer was ready but superseded.
     pub superseded: Arc<HashSet<Uuid>>,
     pub replies: Vec<Reply>,
     /// How long Twilio held its answers to our POSTs.
@@ -34,11 +34,11 @@ pub struct Question {
 #[derive(Debug)]
 pub struct Reply {
     pub accepted_at: DateTime<Utc>,
-    /// The window that it answers, by the message's row; none where no row knows it.
+    /// The window that it answers, from the message's row; `None` if there is no row.
     pub window: Option<Uuid>,
 }
 
-/// A takeover, from the request to when its answer had been read.
+/// A takeover, from the request until its answer was read.
 #[derive(Debug)]
 pub struct Takeover {
     pub asked_at: DateTime<Utc>,
@@ -58,15 +58,15 @@ impl Takeover {
 pub enum Met {
     /// Nobody had asked DispatchBot yet.
     Collecting,
-    /// DispatchBot had been asked, and what it said was not made a message any more.
+    /// DispatchBot had been asked, but its answer did not become a message.
     Thinking,
-    /// DispatchBot had been asked, and its answer became a message that was held back.
+    /// DispatchBot had been asked, and its answer became a message that was superseded.
     Queued,
     /// It was accepted by Twilio between the takeover's request and its answer.
     Posting,
-    /// It had been accepted, and Twilio had not answered the POST yet.
+    /// It had been accepted, but Twilio had not answered the POST yet.
     Held,
-    /// It was over.
+    /// The answer had been sent before.
     Answered,
 }
 
@@ -76,20 +76,20 @@ impl Met {
     }
 }
 
-/// What must not be.
+/// A violated guarantee.
 #[derive(Debug, PartialEq)]
 pub enum Breach {
-    /// A message of the AI, accepted so much after the takeover had answered.
+    /// Twilio accepted a message of the AI this long after the takeover was answered.
     AcceptedAfter { customer: String, by_ms: i64, takeover_took_ms: i64 },
-    /// The takeover said that it could not wait for a message at Twilio, which took three seconds at the most.
+    /// The takeover reported a message still in flight, although Twilio took at most three seconds.
     InFlight { customer: String },
-    /// It was the first takeover, and said that it had changed nothing.
+    /// The first takeover reported that it changed nothing.
     ChangedNothing { customer: String },
-    /// In the end it is not the person's.
+    /// At the end, the person does not own the conversation.
     OwnedBy { customer: String, owner: String },
-    /// Two messages for what was written in one window.
+    /// Two messages for one window.
     AnsweredTwice { customer: String, window: Uuid },
-    /// Twilio has a message that no row of ours knows.
+    /// Twilio has a message for which there is no row.
     Unrecorded { customer: String },
 }
 
@@ -127,7 +127,7 @@ impl History {
         found
     }
 
-    /// How far the newest answer was; one that a second text had overtaken already does not count as under way.
+    /// How far the newest answer was; an answer superseded by a second text does not count as under way.
     pub fn met(&self) -> Met {
         let Takeover { asked_at, answered_at, .. } = self.takeover;
         let accepted = |from: DateTime<Utc>, to: DateTime<Utc>| {
@@ -153,7 +153,7 @@ impl History {
     }
 }
 
-/// The judge's own proof: a conversation where all is well, and each kind of breach made up.
+/// Tests the check itself: a correct conversation, and one invented breach of each kind.
 #[rstest]
 #[case::all_is_well(|_: &mut History| {}, "")]
 #[case::accepted_before_the_takeover_answered(|h: &mut History| h.replies[0].accepted_at = at(1_600), "")]

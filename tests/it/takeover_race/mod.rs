@@ -1,11 +1,13 @@
-//! Takeovers at every moment of an answer's way, by the thousand: once one has answered, Twilio accepts nothing of the AI
-//! in that conversation any more.
+//! Many takeovers at every stage of an answer: after a takeover is answered, Twilio accepts no more messages of the AI
+//! in that conversation.
 //!
-//! Each conversation has a plan, drawn from one seed before the race: when the customer texts, how long DispatchBot thinks,
-//! whether Twilio lets the POST wait before or after it accepts, and when the takeover comes. Some hundreds run at once, on
-//! two processes. What came of it is read off the simulators and the tables, and judged by [`History::breaches`].
+//! Each conversation has a plan, drawn from one seed before the race: when the customer texts, how long DispatchBot
+//! takes, whether Twilio delays the POST before or after it accepts, and when the takeover happens. Many run at the
+//! same time, on two processes. The results are read from the simulators and the tables, and checked by
+//! [`History::breaches`].
 //!
-//! `NMC_RACE_TAKEOVERS` says how many (`make race` plays thousands), `NMC_RACE_SEED` repeats the plans of an earlier race.
+//! `NMC_RACE_TAKEOVERS` sets the number (`make race` plays thousands), `NMC_RACE_SEED` repeats the plans of an earlier
+//! race.
 
 mod history;
 mod plan;
@@ -35,9 +37,9 @@ use history::{History, Met, Question, Reply, Takeover};
 use plan::{Moment, Plan};
 
 const TAKEOVERS: u32 = 300;
-/// Conversations under way at the same time.
+/// The number of conversations at the same time.
 const AT_ONCE: usize = 120;
-/// The least share of takeovers that have to meet an answer under way.
+/// The minimum share of takeovers that must happen while an answer is under way.
 const SHARE: f64 = 0.2;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -77,7 +79,7 @@ fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name}: {text:?}")))
 }
 
-/// Runs the race to its end, and tells each conversation's history.
+/// Runs the race and returns each conversation's history.
 async fn run(plans: Vec<Arc<Plan>>) -> Vec<History> {
     let race = Arc::new(Race::start(&plans).await);
     let (mut asked, mut to_play) = (HashMap::new(), Vec::new());
@@ -86,7 +88,7 @@ async fn run(plans: Vec<Arc<Plan>>) -> Vec<History> {
         asked.insert(plan.customer.clone(), sender);
         to_play.push((Arc::clone(plan), receiver));
     }
-    // Each on a task of its own, so that none waits for another's turn to look at the clock.
+    // Each runs in a separate task, so that none delays another's clock.
     let playing = futures::stream::iter(to_play).map(|(plan, asked)| {
         let race = Arc::clone(&race);
         tokio::spawn(async move {
@@ -108,7 +110,7 @@ struct Race {
     edges: Vec<Rest>,
 }
 
-/// What the race itself knows of a conversation.
+/// What the race itself records about a conversation.
 struct Played {
     texts: Vec<DateTime<Utc>>,
     takeover: Takeover,
@@ -123,7 +125,7 @@ impl Race {
             .set("NMC_WINDOW_MAX", "5s")
             .set("NMC_SEND_RATE", "100000/s")
             .set("NMC_RATE_LIMIT", "100000000/min")
-            // As long as usual: a POST that Twilio lets wait is not to be taken for absent meanwhile.
+            // The usual value: a POST that Twilio delays must not count as absent meanwhile.
             .set("NMC_RECONCILE_AFTER", "30s");
         let app = setup.start().await;
         let edges = app.addresses().iter().map(|address| Rest::new(format!("http://{address}"), API_KEY)).collect();
@@ -134,19 +136,19 @@ impl Race {
                 app.servers.twilio.add_rule(Rule::always(waits).to(&plan.customer));
             }
         }
-        // A status callback proves the send as well as Twilio's answer does: now this one comes first, now that one.
+        // A status callback proves the send, like Twilio's answer. Sometimes one comes first, sometimes the other.
         let delay = Span::between(Duration::ZERO, Duration::from_secs(2));
         app.servers.twilio.change_faults(|faults| faults.callbacks = Callbacks { delay, ..Callbacks::default() });
         Self { app, edges }
     }
 
-    /// Tells each conversation when DispatchBot is first asked about it.
+    /// Notifies each conversation when DispatchBot is first asked about it.
     async fn announce_questions(&self, mut waiting: HashMap<String, oneshot::Sender<()>>) {
         let mut seen = 0;
         let announce = |all: &[Value]| {
             for question in &all[seen..] {
                 let customer = question["customer_phone"].as_str().unwrap_or_default();
-                // Who does not wait for it has dropped the other end.
+                // A conversation that does not wait for it has dropped the receiver.
                 waiting.remove(customer).map(|sender| sender.send(()).ok());
             }
             seen = all.len();
@@ -171,7 +173,7 @@ impl Race {
             match plan.takes_over {
                 Moment::AfterText(after) => sleep_until(texted_at + after).await,
                 Moment::AfterQuestion(after) => {
-                    // A machine that is too slow opens the breaker: then nobody asks, and this one comes late.
+                    // On a slow machine the circuit breaker opens: DispatchBot is not asked, and the takeover is late.
                     match timeout(PATIENCE, asked).await {
                         Ok(asked) => asked.expect("the race goes on"),
                         Err(_) => eprintln!("{}: DispatchBot was not asked", plan.customer),
@@ -193,13 +195,13 @@ impl Race {
             let answer = client.sms(&sid, &plan.customer, OUR_NUMBER, text).await.expect("an answer");
             match answer.status {
                 200 => return,
-                503 => {} // it could not be kept: Twilio brings it to the fallback URL
+                503 => {} // not stored: Twilio would use the fallback URL
                 status => panic!("{status} {}", answer.body),
             }
         }
     }
 
-    /// Its id, as soon as there is one. (The harness's own wait cannot go on a task.)
+    /// Waits for the conversation and returns its id. (The harness's `eventually` cannot run in a spawned task.)
     async fn conversation_of(&self, plan: &Plan) -> String {
         let path = query("/conversations", &[("customer_phone", &plan.customer)]);
         loop {
@@ -220,7 +222,7 @@ impl Race {
             let answer = self.edge(plan, 1).send(Method::POST, &path, Some(&body)).await;
             let answered_at = Utc::now();
             tries += 1;
-            // A machine that is too busy may say to try again; it may have been carried out all the same.
+            // A busy machine may answer 503, although the takeover may have been carried out.
             if answer.status != 503 {
                 break (answer.ok(), answered_at);
             }
@@ -230,7 +232,7 @@ impl Race {
         Takeover { asked_at, answered_at, changed, in_flight: says("in_flight") }
     }
 
-    /// Now one process, now the other.
+    /// Alternates between the two processes.
     fn edge(&self, plan: &Plan, turn: usize) -> &Rest {
         &self.edges[(plan.number as usize + turn) % self.edges.len()]
     }
@@ -267,11 +269,11 @@ impl Race {
     }
 }
 
-/// What the tables say at the end.
+/// The contents of the tables at the end.
 struct Tables {
-    /// The window that each accepted message answers, by Twilio's id of the message.
+    /// The window that each accepted message answers, by the message's SID.
     window_of: HashMap<String, Uuid>,
-    /// The windows whose answer was held back.
+    /// The windows whose answer was superseded.
     superseded: Arc<HashSet<Uuid>>,
     ownership: HashMap<String, String>,
 }

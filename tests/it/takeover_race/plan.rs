@@ -1,4 +1,4 @@
-//! What is drawn for each conversation before the race, from one seed.
+//! The plan of each conversation, drawn before the race from one seed.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use rand::rngs::StdRng;
 
 use super::AT_ONCE;
 
-/// All that chance decides about one conversation.
+/// The random choices for one conversation.
 pub struct Plan {
     pub number: u32,
     pub customer: String,
-    /// Spreads the first ones; the others start when one has ended.
+    /// Spreads the start of the first conversations; the others start when one has ended.
     pub starts_after: Duration,
-    /// Some text twice: in the first window, or when it has closed.
+    /// Some customers text twice: in the first window, or after it has closed.
     pub again_after: Option<Duration>,
     /// How long DispatchBot takes.
     pub thinks: Duration,
@@ -24,11 +24,11 @@ pub struct Plan {
     pub takes_over: Moment,
 }
 
-/// When a takeover comes.
+/// When a takeover happens.
 pub enum Moment {
-    /// So long after the customer's first text, whatever the service does.
+    /// This long after the customer's first text, independent of the service.
     AfterText(Duration),
-    /// So long after DispatchBot was asked.
+    /// This long after DispatchBot was asked.
     AfterQuestion(Duration),
 }
 
@@ -40,9 +40,9 @@ impl Plan {
         let (as_it_is_written, later) = (ms(0, 150), ms(0, 4_000));
         let takes_over = match random.random_range(0..100) {
             0..25 => Moment::AfterText(about_the_close),
-            // Written, committed, queued, claimed, posted.
+            // While the answer is written, committed, queued, claimed or posted.
             25..60 => Moment::AfterQuestion(thinks + as_it_is_written),
-            // Before Twilio accepts it, before Twilio answers, after that.
+            // Before Twilio accepts it, before Twilio answers, or after that.
             _ => Moment::AfterQuestion(thinks + later),
         };
         let before = random.random();

@@ -10,9 +10,9 @@ use crate::adapters::http_client::{
     loopback::{Loopback, Reply, nobody},
 };
 
-/// Long enough never to matter, where a test is not about it.
+/// Long enough not to matter in tests of something else.
 const LONG: Duration = Duration::from_secs(30);
-/// Short enough not to be waited for, where nobody answers.
+/// Short, for tests in which the server does not answer.
 const SHORT: Duration = Duration::from_millis(500);
 
 const SM1: &str = "SM00000000000000000000000000000001";
@@ -65,7 +65,7 @@ async fn a_rejection_carries_twilios_code() {
     assert_eq!(outcome, SendOutcome::Rejected { code: Some(21610), message: "unsubscribed".into(), http_status: 400 });
 }
 
-/// Its status says all that has to be known.
+/// The status is sufficient.
 #[tokio::test]
 async fn a_refusal_without_end_is_a_refusal() {
     let (outcome, server) = send_to([Reply::Endless(400, None)], LONG).await;
@@ -119,7 +119,7 @@ async fn a_refused_connection_was_not_processed() {
 async fn a_tls_handshake_that_fails_was_not_processed() {
     let server = Loopback::start([Reply::Answer(201, "", String::new())]).await;
     let url = server.url.replace("http:", "https:");
-    // The server waits for the end of a line, which a TLS greeting has not got: the handshake hangs.
+    // The server waits for the end of a line, which a TLS ClientHello does not contain: the handshake hangs.
     let http = http_client::builder().connect_timeout(SHORT).build().unwrap();
     let outcome = TwilioClient::new(http, url, LONG).send(&account(), &sms()).await;
     assert_eq!(outcome.label(), "not_processed", "{outcome:?}");

@@ -1,4 +1,4 @@
-//! An attachment on its way.
+//! An attachment while it is fetched.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use super::{MAX_BYTES, MediaError};
 use crate::adapters::http_client::describe;
 
-/// An attachment that is to be had.
+/// An attachment whose bytes can be read.
 pub struct FetchedMedia {
     content_type: String,
     length: u64,
@@ -18,10 +18,10 @@ pub struct FetchedMedia {
 }
 
 impl FetchedMedia {
-    /// What the answer holds, none of which has been read yet; `patience` is what is left of it.
+    /// Creates the attachment from an answer whose body has not been read; `patience` is the remaining time.
     ///
-    /// It is read as it is handed on. Only where its length is not told, all of it is read here: whoever gets a part of it
-    /// could not tell that from the whole.
+    /// The body is streamed. Only if its length is not declared, all of it is read here, because a client that gets a
+    /// part of it could not distinguish that from the whole.
     pub(super) async fn of(content_type: String, answer: Response, patience: Duration) -> Result<Self, MediaError> {
         let told = answer.content_length();
         if told.is_some_and(|length| length > MAX_BYTES) {
@@ -49,14 +49,15 @@ impl FetchedMedia {
         self.length
     }
 
-    /// Its bytes, as they come. Ends after the last, or with an error where Twilio breaks off or has used up its time.
+    /// Its bytes, as they arrive. Ends after the last one, or with an error if Twilio breaks off or its time is used
+    /// up.
     pub fn into_bytes(self) -> impl Stream<Item = Result<Bytes, MediaError>> + Send + 'static {
         self.bytes
     }
 }
 
-/// The body of an answer, no larger than it may be. Patience is used up only while Twilio is waited for, so that a slow
-/// reader loses nothing.
+/// The body of an answer, limited to [`MAX_BYTES`]. Only time spent waiting for Twilio counts against `patience`, so a
+/// slow reader loses nothing.
 fn pieces(answer: Response, patience: Duration) -> impl Stream<Item = Result<Bytes, MediaError>> + Send + 'static {
     try_unfold((answer, patience, MAX_BYTES), |(mut answer, patience, room)| async move {
         let asked = Instant::now();

@@ -1,23 +1,23 @@
-//! Who may be asked for an attachment, and who may see the token.
+//! Which hosts may be requested for an attachment, and which may get the token.
 //!
-//! Names only, never an address, and TLS proves each: so nothing in our own network can be meant. The exception is the
-//! configured API itself, wherever that is.
+//! Only host names are allowed, never addresses, and TLS proves each name: so no request can reach our own network. The
+//! exception is the configured API, at any address.
 
 use url::{Host, Url};
 
-/// Where Twilio's signed links lead, if not to a host of its own.
+/// Where Twilio's signed links lead if they do not lead to Twilio's own hosts.
 const AMAZON: &str = ".amazonaws.com";
 
-/// Who keeps an attachment, as its URL says.
+/// The kind of host that has an attachment, according to its URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keeper {
-    /// Twilio's API, which asks for the account's token.
+    /// Twilio's API, which requires the account's token.
     Api,
-    /// Twilio's content network, which must not see it.
+    /// Twilio's content network, which must not get the token.
     Cdn,
 }
 
-/// The hosts, beside the API that is configured.
+/// The allowed hosts: Twilio's, and the configured API's.
 #[derive(Debug, Clone)]
 pub(super) struct Hosts {
     api: Url,
@@ -28,25 +28,26 @@ impl Hosts {
         Ok(Self { api: Url::parse(api_url)? })
     }
 
-    /// Who keeps what a message of this account names; nobody whom we ask, if `None`.
+    /// The kind of host of an attachment's URL; `None` if it must not be requested.
     pub(super) fn keeper(&self, url: &Url, account_sid: &str) -> Option<Keeper> {
         if names_a_user(url) {
             return None;
         }
         if let Some(path) = self.path_of_api(url) {
-            // The token opens the whole account: it is for attachments only that a webhook may have it used.
+            // The token gives access to the whole account, so a webhook's URL gets it only for attachments.
             return is_media_of(account_sid, path).then_some(Keeper::Api);
         }
         https_host(url).is_some_and(is_twilios).then_some(Keeper::Cdn)
     }
 
-    /// Whether a redirect may lead there, without the token.
+    /// Whether a redirect to this URL may be followed, without the token.
     pub(super) fn may_be_led_to(&self, url: &Url) -> bool {
         let known = https_host(url).is_some_and(|host| is_twilios(host) || is_s3(host));
         !names_a_user(url) && (known || self.is_simulator(url))
     }
 
-    /// The path below the API's base, where this is the configured API or Twilio's own, regional ones included.
+    /// The path below the API's base URL, if this is the configured API or one of Twilio's own, including regional
+    /// ones.
     fn path_of_api<'a>(&self, url: &'a Url) -> Option<&'a str> {
         if url.origin() == self.api.origin() {
             let below = url.path().strip_prefix(self.api.path().trim_end_matches('/'));
@@ -56,8 +57,8 @@ impl Hosts {
         (host.starts_with("api.") && host.ends_with(".twilio.com")).then(|| url.path())
     }
 
-    /// Whether this is the configured API's own server: the same origin or, where it runs on this machine, its port under
-    /// any of the machine's names.
+    /// Whether this is the configured API's own server: the same origin or, if the API runs on this machine, the same
+    /// port under any of the machine's names.
     fn is_simulator(&self, url: &Url) -> bool {
         let here = |url: &Url| url.scheme() == "http" && is_loopback(url);
         url.origin() == self.api.origin()
@@ -65,12 +66,12 @@ impl Hosts {
     }
 }
 
-/// `https://api.twilio.com@elsewhere.example/` and its like.
+/// Whether the URL contains a user, such as `https://api.twilio.com@elsewhere.example/`.
 fn names_a_user(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
 
-/// The name that TLS proves, on the usual port.
+/// The host name of an HTTPS URL on the default port, which TLS proves.
 fn https_host(url: &Url) -> Option<&str> {
     match url.host() {
         Some(Host::Domain(name)) if url.scheme() == "https" && url.port().is_none() => Some(name),
@@ -78,20 +79,21 @@ fn https_host(url: &Url) -> Option<&str> {
     }
 }
 
-/// `api.twilio.com`, `mms.twiliocdn.com`, `media.twiliocdn.com` and their kin.
+/// `api.twilio.com`, `mms.twiliocdn.com`, `media.twiliocdn.com` and similar.
 fn is_twilios(host: &str) -> bool {
     host.ends_with(".twilio.com") || host.ends_with(".twiliocdn.com")
 }
 
-/// Amazon's S3 in any of its spellings: `s3-external-1.amazonaws.com`, `<bucket>.s3.us-east-1.amazonaws.com`. Not all that
-/// is below amazonaws.com: names of machines and balancers there may stand for addresses in our own network.
+/// Amazon S3 in any of its forms: `s3-external-1.amazonaws.com`, `<bucket>.s3.us-east-1.amazonaws.com`. Other hosts
+/// below amazonaws.com are not allowed: names of machines and load balancers there may resolve to addresses in our own
+/// network.
 fn is_s3(host: &str) -> bool {
     let Some(labels) = host.strip_suffix(AMAZON) else { return false };
     let mut labels = labels.rsplit('.').skip_while(|label| is_region(label) || *label == "dualstack");
     labels.next().is_some_and(|label| label == "s3" || label.starts_with("s3-"))
 }
 
-/// `us-east-1`.
+/// Whether this is a region, such as `us-east-1`.
 fn is_region(label: &str) -> bool {
     let mut parts = label.split('-');
     let is_area = |area: &str| area.len() == 2 && area.bytes().all(|byte| byte.is_ascii_lowercase());
@@ -107,8 +109,8 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// `/2010-04-01/Accounts/AC…/Messages/MM…/Media/ME…`, with which an attachment itself is meant and not what is known of it; of
-/// this account, for its token may open others, too.
+/// Whether the path is `/2010-04-01/Accounts/AC…/Messages/MM…/Media/ME…`: the attachment itself and not its metadata,
+/// and of this account, because its token may give access to other accounts too.
 fn is_media_of(account_sid: &str, path: &str) -> bool {
     let segments: Vec<&str> = path.split('/').collect();
     let is_sid = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());

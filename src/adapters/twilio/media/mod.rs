@@ -1,8 +1,8 @@
-//! Attachments, fetched from where Twilio keeps them.
+//! Fetches attachments from Twilio.
 //!
-//! Fed by the edge with the URL that came with a message; feeds it with the bytes, as they come. It guarantees that an
-//! account's token goes to Twilio's API and nowhere else, that nobody but Twilio is asked, and that what is handed on is of
-//! a known type and no larger than [`MAX_BYTES`].
+//! The edge gets the bytes for a URL that came with a message, as a stream. An account's token is sent only to Twilio's
+//! API, only Twilio's hosts are requested, and only attachments of a known type and of at most [`MAX_BYTES`] are
+//! served.
 
 mod fetched;
 mod hosts;
@@ -23,32 +23,32 @@ use crate::adapters::http_client::describe;
 
 pub use self::fetched::FetchedMedia;
 
-/// The most that an attachment may have: what Twilio carries over the channel that carries most. An MMS has 5 MB.
+/// The maximum size of an attachment: the largest that Twilio carries over any channel. An MMS has at most 5 MB.
 /// (<https://www.twilio.com/docs/messaging/guides/accepted-mime-types>, as of July 2026.)
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The API leads to the content network, and that to where the file lies; one more for what may change there.
+/// The API redirects to the content network, and that to the host of the file; one more, in case this changes.
 const MAX_REDIRECTS: usize = 3;
 
-/// An attachment is not to be had. None of these names a URL: it is what lets who knows it in.
+/// Why an attachment cannot be fetched. No variant contains the URL, because the URL alone gives access.
 #[derive(Debug, thiserror::Error)]
 pub enum MediaError {
-    /// Deleted, or never there.
+    /// Deleted, or it never existed.
     #[error("Twilio does not have it")]
     Gone,
-    /// Nobody else is asked.
+    /// The URL is not at one of Twilio's hosts, and no other host is requested.
     #[error("it is not where Twilio keeps attachments")]
     Foreign,
-    /// Whoever is led around like this arrives nowhere.
+    /// There were too many redirects.
     #[error("it is redirected more than {MAX_REDIRECTS} times")]
     Redirected,
-    /// A page or a program, for example.
+    /// For example, a web page or a program.
     #[error("its content type is none that Twilio carries")]
     WrongType,
-    /// Told beforehand, or found out on the way.
+    /// Known from the declared length, or found out while reading.
     #[error("it is larger than {} MiB", MAX_BYTES / 1024 / 1024)]
     TooLarge,
-    /// No answer, or one that says nothing of the attachment: another try may fare better.
+    /// No answer, or one that says nothing about the attachment: another try may succeed.
     #[error("Twilio does not give it at the moment: {0}")]
     Away(String),
 }
@@ -62,23 +62,25 @@ pub struct MediaClient {
 }
 
 impl MediaClient {
-    /// A client beside the API at `api_url`, that waits for Twilio no longer than `patience` in all, from the first request
-    /// to the last byte. How long the reader of the bytes takes is not counted.
+    /// Creates a client for attachments of the API at `api_url`. It waits for Twilio at most `patience` in total, from
+    /// the first request to the last byte; the time that the reader of the bytes takes is not counted.
     ///
-    /// `http` has to follow no redirect by itself, as [`http_client::build`](crate::adapters::http_client::build)'s does.
+    /// `http` must not follow redirects by itself; [`http_client::build`](crate::adapters::http_client::build)'s does
+    /// not.
     ///
     /// # Errors
     ///
-    /// Where `api_url` is none.
+    /// If `api_url` is not a URL.
     pub fn new(http: reqwest::Client, api_url: &str, patience: Duration) -> Result<Self, url::ParseError> {
         Ok(Self { http, hosts: Hosts::new(api_url)?, patience })
     }
 
-    /// The attachment at `url`, which was told to be of `told_type`.
+    /// Fetches the attachment at `url`. `told_type` is its content type according to the webhook, used if the answer
+    /// has none.
     ///
     /// # Errors
     ///
-    /// Where it is not to be had, or must not be handed on.
+    /// If it cannot be fetched, or must not be served.
     pub async fn fetch(&self, account: &Account, url: &str, told_type: &str) -> Result<FetchedMedia, MediaError> {
         let started = Instant::now();
         let answered = timeout(self.patience, self.follow(account, url)).await;
@@ -86,7 +88,7 @@ impl MediaClient {
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND | StatusCode::GONE => return Err(MediaError::Gone),
-            // 401 and 403 among them: the account's token is wrong, or the link has expired. The attachment is still there.
+            // Includes 401 and 403: the account's token is wrong, or the link has expired. The attachment still exists.
             status => return Err(MediaError::Away(format!("status {status}"))),
         }
         let content_type = match answer.headers().get(CONTENT_TYPE) {
@@ -99,7 +101,7 @@ impl MediaClient {
         FetchedMedia::of(content_type, answer, self.patience.saturating_sub(started.elapsed())).await
     }
 
-    /// The answer at the end of the redirects.
+    /// Follows redirects, and returns the last answer.
     async fn follow(&self, account: &Account, url: &str) -> Result<Response, MediaError> {
         let url = Url::parse(url).map_err(|_| MediaError::Foreign)?;
         let keeper = self.hosts.keeper(&url, &account.sid).ok_or(MediaError::Foreign)?;
@@ -111,14 +113,14 @@ impl MediaClient {
             let answer = request.send().await.map_err(|error| MediaError::Away(describe(error)))?;
             let Some(next) = redirect(&answer) else { return Ok(answer) };
             let next = next.filter(|next| self.hosts.may_be_led_to(next)).ok_or(MediaError::Foreign)?;
-            // Without the token, wherever it leads: what stands in the link is enough there.
+            // A redirect is always followed without the token: the link itself is sufficient there.
             request = self.http.get(next);
         }
         Err(MediaError::Redirected)
     }
 }
 
-/// Where an answer leads, if it leads elsewhere: `Some(None)` where that cannot be read.
+/// The target of a redirect; `None` if the answer is not a redirect, `Some(None)` if its target cannot be read.
 fn redirect(answer: &Response) -> Option<Option<Url>> {
     if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;

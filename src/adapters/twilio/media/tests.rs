@@ -1,4 +1,5 @@
-//! Fetching, from a server that answers as told. Who may be asked at all is in [`super::hosts`].
+//! Tests of fetching, against a server with prepared replies. Which hosts may be requested is tested in
+//! [`super::hosts`].
 #![allow(clippy::unwrap_used)]
 
 use futures::TryStreamExt;
@@ -26,7 +27,7 @@ async fn fetch(api: &str) -> Result<FetchedMedia, MediaError> {
     client.fetch(&account(), &format!("{api}{PATH}"), "image/gif").await
 }
 
-/// Why it cannot be fetched.
+/// The error of a fetch that must fail.
 async fn refused(api: &str) -> MediaError {
     fetch(api).await.map(|media| media.length()).unwrap_err()
 }

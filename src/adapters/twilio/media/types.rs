@@ -1,14 +1,14 @@
-//! What an attachment may be.
+//! The content types that an attachment may have.
 //!
 //! Twilio's own list is at <https://www.twilio.com/docs/messaging/guides/accepted-mime-types> (as of July 2026).
 
-/// Whole families, since phones send more of them than the list names: `image/x-ms-bmp`, `audio/x-wav`.
+/// Whole families, because phones send more of their types than the list names: `image/x-ms-bmp`, `audio/x-wav`.
 const FAMILIES: [&str; 3] = ["image", "audio", "video"];
 
-/// A picture that may carry scripts. It is not in Twilio's list.
+/// An image type that may contain scripts. It is not in Twilio's list.
 const SCRIPTABLE: &str = "image/svg+xml";
 
-/// All other types in the list; and plain text, in which phones send what is too long for an SMS.
+/// All other types in the list, and plain text, which phones use for texts that are too long for an SMS.
 const DOCUMENTS: [&str; 17] = [
     "application/msword",
     "application/pdf",
@@ -29,7 +29,7 @@ const DOCUMENTS: [&str; 17] = [
     "text/x-vcard",
 ];
 
-/// Whether an attachment of this content type is handed on; parameters do not matter.
+/// Whether an attachment of this content type is served; parameters are ignored.
 pub(super) fn is_carried(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let of_family =

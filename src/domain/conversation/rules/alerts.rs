@@ -1,5 +1,5 @@
-//! Alerts: in an emergency the owner gets an SMS at once, and then, one after the other, each of the business's contacts,
-//! until somebody takes over.
+//! Alerts: in an emergency the owner gets an SMS immediately. Then each of the business's contacts gets one, one after
+//! the other, until a person takes over.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -13,40 +13,41 @@ use crate::domain::conversation::state::{Alerting, Ownership};
 use crate::domain::emergency::LifeSafety;
 use crate::domain::phone::PhoneNumber;
 
-/// What is told within this time of an emergency is the same one; later, it is another: the first has been seen to, or
-/// it is time to say it again.
+/// An emergency detected within this time after the last one is the same emergency. Later it is a new one: the first
+/// was handled, or it is time for another alert.
 const SAME_EMERGENCY: TimeDelta = TimeDelta::minutes(30);
-/// How much of the customer's words an alert quotes.
+/// How many characters of the customer's text an alert quotes.
 const QUOTED_CHARS: usize = 300;
 
-/// What the customer hears from us, as far as whoever gets an alert has to know it.
+/// What we send to the customer, as far as the recipient of an alert needs to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::domain::conversation) enum Customer {
-    /// They are answered, and told how to get safe.
+    /// An answer and, in danger, the safety notice.
     Answered,
-    /// A person has the conversation: it is up to them.
+    /// Nothing: a person owns the conversation and decides.
     WithAPerson,
-    /// Nothing: they want no texts.
+    /// Nothing: the customer has opted out.
     Out,
-    /// Nothing but how to get safe: they may want no texts.
+    /// Only the safety notice: the customer may have opted out.
     PerhapsOut,
-    /// Nothing but how to get safe: their word is Twilio's to answer.
+    /// Only the safety notice: Twilio answers the customer's keyword.
     OfTwilio,
 }
 
-/// What was seen, in the customer's words or by DispatchBot.
+/// A detected emergency, in the customer's text or by DispatchBot.
 pub(in crate::domain::conversation) struct Sighting<'a> {
-    /// How it is known, for the event.
+    /// The data of the event: how it was detected.
     pub why: Value,
-    /// What the customer wrote.
+    /// The customer's text.
     pub said: Option<&'a str>,
-    /// A danger to life.
+    /// The danger to life, if there is one.
     pub danger: Option<LifeSafety>,
-    /// What the customer hears from us; where that is not all, the rest is up to who gets the alert.
+    /// What we send to the customer. Everything else is left to the recipient of the alert.
     pub customer: Customer,
 }
 
-/// An emergency was seen. It is told once, and again with each danger to life that is new; `true` where this was the time.
+/// Handles a detected emergency: starts the alerts once per emergency, and again for each new danger to life. Returns
+/// `true` if it started them.
 pub(in crate::domain::conversation) fn emergency_seen(
     context: Context<'_>,
     draft: &mut Draft<'_>,
@@ -69,13 +70,13 @@ pub(in crate::domain::conversation) fn emergency_seen(
     draft.state().memory.emergency_at = Some(now);
     draft.emit(EventType::EmergencyDetected, sighting.why.clone());
     let text = text(context, draft, &sighting);
-    // The owner hears of it at once, also while they have the conversation; nobody else is woken then.
+    // The owner gets an alert immediately, even while they own the conversation. In that case nobody else gets one.
     draft.state().memory.alerting = Some(Alerting { next: 0, at: now, text, told: Vec::new(), unreached: Vec::new() });
     escalate(context, draft);
     true
 }
 
-/// Tells whoever is next, if it is time.
+/// Sends the next alert if it is due.
 pub(in crate::domain::conversation) fn escalate(context: Context<'_>, draft: &mut Draft<'_>) {
     let now = draft.now;
     let Some(mut alerting) = draft.state().memory.alerting.clone().filter(|alerting| alerting.at <= now) else {
@@ -93,7 +94,7 @@ pub(in crate::domain::conversation) fn escalate(context: Context<'_>, draft: &mu
     draft.rearm();
 }
 
-/// Who was to be told before, and was not reached: whoever is next may be the first to hear of it.
+/// The earlier recipients who were not reached. The next recipient may be the first to learn of the emergency.
 fn unreached(alerting: &Alerting) -> String {
     let others = alerting.unreached.iter().filter(|place| **place > 0).count();
     match (alerting.unreached.contains(&0), others) {
@@ -104,7 +105,7 @@ fn unreached(alerting: &Alerting) -> String {
     }
 }
 
-/// The customer has opted out since: whoever is told after that has to know that we do not answer them any more.
+/// The customer opted out after the first alert. Later alerts must say that we no longer answer them.
 pub(in crate::domain::conversation) fn customer_is_out(draft: &mut Draft<'_>) {
     if let Some(alerting) = draft.state().memory.alerting.as_mut()
         && !alerting.text.contains(texts::WANTS_NO_TEXTS)
@@ -114,8 +115,8 @@ pub(in crate::domain::conversation) fn customer_is_out(draft: &mut Draft<'_>) {
     }
 }
 
-/// The safety notice has not reached the customer, or may not have, and whoever was told of the emergency takes them for
-/// warned: the owner is told that they are not, once, and so are all who come after.
+/// The safety notice did not reach the customer, or may not have. Those who got an alert believe that the customer was
+/// warned. Therefore the owner gets one more alert, and all later alerts say so.
 pub(in crate::domain::conversation) fn customer_was_not_told(context: Context<'_>, draft: &mut Draft<'_>) {
     let now = draft.now;
     let state = draft.state();
@@ -134,7 +135,8 @@ pub(in crate::domain::conversation) fn customer_was_not_told(context: Context<'_
     }
 }
 
-/// Whether a danger to life was told of just now, and not taken back: the customer is being told how to get safe.
+/// Whether a danger to life was detected recently and not withdrawn, so that a safety notice is on its way to the
+/// customer.
 pub(in crate::domain::conversation) fn is_about_life(draft: &mut Draft<'_>) -> bool {
     let now = draft.now;
     let state = draft.state();
@@ -142,7 +144,7 @@ pub(in crate::domain::conversation) fn is_about_life(draft: &mut Draft<'_>) -> b
     told.is_some_and(|at| now < at + SAME_EMERGENCY)
 }
 
-/// Somebody has it: nobody else has to be told.
+/// A person has taken over: no more alerts.
 pub(in crate::domain::conversation) fn stop(draft: &mut Draft<'_>) {
     draft.state().memory.alerting = None;
 }
@@ -184,7 +186,7 @@ fn to_do(danger: Option<LifeSafety>, customer: Customer) -> String {
     }
 }
 
-/// An alert did not arrive, or may not have: it is told, and whoever is next hears of the emergency at once.
+/// An alert did not arrive, or may not have: publishes an event, and sends the next alert immediately.
 pub(in crate::domain::conversation) fn failed(
     context: Context<'_>,
     draft: &mut Draft<'_>,
@@ -198,7 +200,7 @@ pub(in crate::domain::conversation) fn failed(
     if !alerting.unreached.contains(&place) {
         alerting.unreached.push(place);
     }
-    // Somebody after them has been told already otherwise, and has their time.
+    // Otherwise a later recipient already got an alert, and their time to take over is still running.
     if alerting.told.len() == place + 1 {
         alerting.at = now;
         escalate(context, draft);

@@ -1,4 +1,4 @@
-//! DispatchBot's answer to a window: sent, held back because something newer came, or replaced by the fallback text.
+//! DispatchBot's answer to a window: sent, dropped because something newer came, or replaced by the fallback text.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use crate::domain::price_check;
 /// Twilio refuses longer bodies (21617).
 const MAX_BODY_CHARS: usize = 1_600;
 
-/// DispatchBot has answered.
+/// DispatchBot answered.
 pub(in crate::domain::conversation) fn ready(
     context: Context<'_>,
     draft: &mut Draft<'_>,
@@ -49,8 +49,8 @@ pub(in crate::domain::conversation) fn ready(
             json!({ "window_id": window_id, "appointment": appointment, "job_type": answer.job_type, "summary": answer.summary }),
         );
     }
-    // Who has written again since has not finished: the newer window decides whether this is the end. An emergency that
-    // people are still being told of is theirs to end: what is over could not be taken over.
+    // A customer who wrote again has not finished: the newer window decides whether the conversation ends. While alerts
+    // of an emergency are still being sent, only a person may end it: a completed conversation could not be taken over.
     if answer.complete && draft.state().window.is_none() && draft.state().memory.alerting.is_none() {
         draft.state().status = Status::Completed;
         draft.state().memory.completed_at = Some(now);
@@ -63,7 +63,7 @@ pub(in crate::domain::conversation) fn ready(
     }
 }
 
-/// DispatchBot has not answered, or not in time.
+/// DispatchBot did not answer, or not in time.
 pub(in crate::domain::conversation) fn failed(
     context: Context<'_>,
     draft: &mut Draft<'_>,
@@ -79,7 +79,7 @@ pub(in crate::domain::conversation) fn failed(
     stand_in(context, draft, answering, reason);
 }
 
-/// The window under way, if it is this one and its answer is still wanted; a stale one is recorded as superseded.
+/// The window in progress, if it is this one and its answer is still wanted. A stale one is recorded as superseded.
 fn current(draft: &mut Draft<'_>, window_id: Uuid) -> Option<Answering> {
     let answering = draft.state().answering.clone()?;
     if answering.window_id != window_id || answering.phase != Phase::Analyzing {
@@ -95,11 +95,11 @@ fn current(draft: &mut Draft<'_>, window_id: Uuid) -> Option<Answering> {
     Some(answering)
 }
 
-/// Either says emergency: it is one, whatever else is wrong with the answer. People are told, and what stands in for the
-/// answer says so. Where only one says it, that is told, too.
+/// If either the words or DispatchBot say emergency, it is one, even if the answer is unusable. The alerts start, and a
+/// replacement for the answer is the emergency text. If only one of them says so, that is reported too.
 fn join_verdicts(context: Context<'_>, draft: &mut Draft<'_>, answering: &mut Answering, answer: &Answer) {
     let seen = answer.emergency_detected || answer.urgency == Urgency::Emergency;
-    // A person has looked at these very words meanwhile, and knows better.
+    // A person reported a false alarm after this window closed. Their judgment counts.
     if draft.state().memory.false_alarm_at.is_some_and(|at| at >= answering.closed_at) {
         return;
     }
@@ -151,7 +151,7 @@ fn learn(draft: &mut Draft<'_>, answer: &Answer) {
     }
 }
 
-/// The fallback text once in a while; in between, and in any case, a person is told.
+/// Sends the fallback text, at most once per `fallback_every`. In every case a person is notified.
 fn stand_in(context: Context<'_>, draft: &mut Draft<'_>, answering: Answering, reason: &str) {
     let now = draft.now;
     let window_id = answering.window_id;

@@ -1,4 +1,4 @@
-//! What became of a message of ours, from Twilio's answer to the carrier's report.
+//! The outcome of an outgoing message, from Twilio's answer to the carrier's report.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -11,17 +11,18 @@ use crate::domain::conversation::event::EventType;
 use crate::domain::conversation::input::{Context, DeliveryStatus, MessageReport, SentMessage};
 use crate::domain::conversation::state::{Answering, MessageStatus, Ownership, Phase, Status};
 
-/// Twilio's error for a recipient who has opted out: it knows of a STOP that we have not seen.
+/// Twilio's error for a recipient who has opted out: Twilio got a STOP that we did not.
 const OPTED_OUT: i32 = 21_610;
 
-/// What became of a message, and what follows from it.
+/// Applies a report on an outgoing message.
 pub(in crate::domain::conversation) fn reported(
     context: Context<'_>,
     draft: &mut Draft<'_>,
     message: &SentMessage,
     report: &MessageReport,
 ) {
-    // Of a message that waits. Meanwhile another worker may have begun to send it, and then its outcome is Twilio's to tell.
+    // These reports apply to a queued message only. If another worker has claimed it meanwhile, Twilio reports its
+    // outcome.
     if matches!(report, MessageReport::Superseded | MessageReport::Expired) && message.status != MessageStatus::Queued {
         return;
     }
@@ -37,7 +38,7 @@ pub(in crate::domain::conversation) fn reported(
             }
         }
         MessageReport::Superseded => superseded(context, draft, message),
-        // An answer from the past would only confuse.
+        // A late answer would confuse the customer.
         MessageReport::Expired => give_up(draft, message, None, "expired", "it waited too long to be sent"),
         MessageReport::Unknown => unknown(draft, message),
         MessageReport::Delivery { twilio_sid, status, error_code, why } => {
@@ -48,8 +49,8 @@ pub(in crate::domain::conversation) fn reported(
     notice_reported(context, draft, message, report);
 }
 
-/// Where the safety notice does not reach the customer, they are in danger, and everybody takes them for warned. A person who
-/// has the conversation knows what was said in it.
+/// If the safety notice does not reach the customer, they are in danger while everybody believes that they were warned.
+/// A person who owns the conversation knows what was sent in it.
 fn notice_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage, report: &MessageReport) {
     let may_not_have_it = match report {
         MessageReport::Accepted { .. } => false,
@@ -67,16 +68,16 @@ fn notice_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMe
     }
 }
 
-/// An alert is no message of the conversation: its row is kept, and only its failing is told.
+/// An alert is not a message of the conversation: its row is updated, and only a failure is published.
 ///
-/// A refusal with 21610 among them: whoever is to be told has opted out of the number's texts at Twilio. That is nothing of the
-/// customer's, so it never reaches the ledger.
+/// This includes error 21610: the recipient of the alert opted out of the number's texts at Twilio. It does not concern
+/// the customer, so it never changes the ledger.
 fn alert_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage, report: &MessageReport) {
     if message.status.is_terminal() {
         return;
     }
     let (status, sid, code) = match report {
-        MessageReport::Accepted { .. } if message.status.is_accepted() => return, // a status callback was quicker
+        MessageReport::Accepted { .. } if message.status.is_accepted() => return, // a status callback came first
         MessageReport::Accepted { twilio_sid, .. } => (MessageStatus::Sent, Some(twilio_sid), None),
         MessageReport::Rejected { code, .. } => (MessageStatus::Failed, None, *code),
         MessageReport::Superseded => (MessageStatus::Superseded, None, None),
@@ -99,7 +100,7 @@ fn alert_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMes
     }
 }
 
-/// Where a report of Twilio's takes a message.
+/// The message status for a delivery status.
 fn after_report(status: DeliveryStatus) -> MessageStatus {
     match status {
         DeliveryStatus::Accepted | DeliveryStatus::Sent => MessageStatus::Sent,
@@ -109,17 +110,17 @@ fn after_report(status: DeliveryStatus) -> MessageStatus {
     }
 }
 
-/// Twilio has it.
+/// Twilio accepted the message.
 fn accepted(draft: &mut Draft<'_>, message: &SentMessage, twilio_sid: &str, segments: Option<u32>) {
     if message.status.is_terminal() || message.status.is_accepted() {
-        return; // a status callback was quicker
+        return; // a status callback came first
     }
     advance(draft, message, MessageStatus::Sent, Some(twilio_sid), None, segments);
     draft.emit(EventType::MessageSent, about(message, Some(twilio_sid)));
     settle(draft, message, WindowState::Answered, "sent");
 }
 
-/// Nobody can say whether it went out.
+/// It is unknown whether the message was sent.
 fn unknown(draft: &mut Draft<'_>, message: &SentMessage) {
     if message.status.is_terminal() || message.status.is_accepted() || message.status == MessageStatus::Unknown {
         return;
@@ -129,10 +130,10 @@ fn unknown(draft: &mut Draft<'_>, message: &SentMessage) {
     settle(draft, message, WindowState::Unknown, "send_unknown");
 }
 
-/// The fence held it back: a newer window answers, or a person does.
+/// The fence did not match: a newer window answers, or a person does.
 fn superseded(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage) {
     if message.kind == MessageKind::User && context.opted_out() {
-        // It has no fence: only the ledger holds it back, and who wrote it has to know.
+        // It has no fence, so only the ledger can hold it back. Its author must be notified.
         return give_up(draft, message, None, "opted_out", "the customer has opted out of texts meanwhile");
     }
     advance(draft, message, MessageStatus::Superseded, None, None, None);
@@ -145,21 +146,22 @@ fn superseded(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage
     let Some(answering) = answering(draft, message) else { return };
     draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, "fence");
     draft.state().answering = None;
-    // Where the AI has ended the conversation with this very message, nobody will.
+    // If the AI ended the conversation with this message, nobody will answer.
     let someone_will_answer = draft.state().window.is_some() || draft.state().ownership == Ownership::User;
     if !someone_will_answer {
         draft.emit(EventType::NeedsAttention, json!({ "reason": "reply_superseded", "message_id": message.id }));
     }
 }
 
-/// What the carrier says is wrong.
+/// The error that the carrier reports.
 #[derive(Clone, Copy)]
 struct Problem<'a> {
     code: Option<i32>,
     why: Option<&'a str>,
 }
 
-/// A status callback: proves acceptance, moves forward only, and stops at a terminal state.
+/// A status callback proves that Twilio accepted the message. The status only moves forward, and a terminal status is
+/// final.
 fn delivery(
     context: Context<'_>,
     draft: &mut Draft<'_>,
@@ -193,7 +195,7 @@ fn delivery(
                 EventType::NeedsAttention,
                 json!({ "reason": "not_delivered", "message_id": message.id, "error_code": problem.code, "why": problem.why }),
             );
-            // The same as where Twilio refuses it at once: the customer has told Twilio, or their carrier.
+            // The same as if Twilio had rejected the message: the customer opted out at Twilio or at their carrier.
             if problem.code == Some(OPTED_OUT) {
                 opting::out(context, draft, "carrier", message.created_at);
             }
@@ -202,7 +204,7 @@ fn delivery(
     }
 }
 
-/// It will not go out: a person has to know, for the customer was told nothing.
+/// The message will not be sent. A person is notified, because the customer got no answer.
 fn give_up(draft: &mut Draft<'_>, message: &SentMessage, code: Option<i32>, reason: &str, why: &str) {
     if message.status.is_terminal() || message.status.is_accepted() {
         return;
@@ -250,7 +252,7 @@ fn about(message: &SentMessage, twilio_sid: Option<&str>) -> Value {
     })
 }
 
-/// The answer that this message is, if it is the one under way.
+/// The answer in progress, if this message is its reply.
 fn answering(draft: &mut Draft<'_>, message: &SentMessage) -> Option<Answering> {
     draft.state().answering.clone().filter(|a| a.phase == Phase::Replying { message_id: message.id })
 }
@@ -262,21 +264,21 @@ fn settle(draft: &mut Draft<'_>, message: &SentMessage, state: WindowState, reas
     } else if state == WindowState::Answered
         && let Some(window_id) = message.in_reply_to_window
     {
-        // Overtaken or given up, and yet it went out: the record says so.
+        // It was superseded or abandoned, but was sent after all: record it.
         let opened_at = draft.now;
         draft.window(window_id, state, opened_at, "sent after all");
         nothing_left_of(draft, window_id);
     }
 }
 
-/// A takeover had stopped this window's answer, too late: what waits for an answer in its place has it.
+/// A takeover stopped this window's answer too late. The window that took its messages is therefore answered as well.
 fn nothing_left_of(draft: &mut Draft<'_>, window_id: Uuid) {
     if let Some(window) = draft.state().window.take_if(|open| open.resumes == Some(window_id)) {
         draft.window(window.id, WindowState::Superseded, window.opened_at, "sent after all");
     }
     if let Some(answering) = draft.state().answering.clone().filter(|a| a.resumes == Some(window_id)) {
         overtake(draft, &answering, "sent after all");
-        // It may be claimed already, and come back to be sent again: the fence has to hold it then.
+        // The newer message may be claimed already and be queued again later: the fence must then hold it back.
         raise_epochs(draft);
     }
 }

@@ -1,5 +1,5 @@
-//! An emergency told in words: nobody waits for a window. DispatchBot is asked at once, and where it does not answer in
-//! time, the business's emergency text goes out. Who is in danger of life is told how to get safe, beside that.
+//! An emergency in a customer's text does not wait for its window. DispatchBot is asked immediately, and if it does not
+//! answer in time, the business's emergency text is sent. In danger to life, the customer also gets a safety notice.
 
 use serde_json::{Value, json};
 
@@ -11,8 +11,8 @@ use crate::domain::conversation::input::Context;
 use crate::domain::conversation::state::{OpenWindow, Ownership};
 use crate::domain::emergency::{Reading, Verdict};
 
-/// What the texts of a window tell together, the newest one last; the verdict on it, where it is this text that tells of
-/// an emergency, or completes one.
+/// Adds a text to the emergency reading of its window. Returns the verdict on the window if this text reports an
+/// emergency or completes the report of one.
 pub(in crate::domain::conversation) fn add_up(
     context: Context<'_>,
     window: &mut OpenWindow,
@@ -25,7 +25,8 @@ pub(in crate::domain::conversation) fn add_up(
     verdict.map(|verdict| kept(context, verdict))
 }
 
-/// The same for a text that joins no window: what it tells together with the window that is open, which is left as it is.
+/// The same for a text that joins no window: the reading is combined with that of the open window, which does not
+/// change.
 pub(in crate::domain::conversation) fn beside(
     context: Context<'_>,
     window: Option<&OpenWindow>,
@@ -37,14 +38,14 @@ pub(in crate::domain::conversation) fn beside(
     }
 }
 
-/// A verdict as it is kept. A business may take no emergencies, but danger to life cannot be turned down.
+/// The verdict as it is stored. A business may not accept emergencies, but it cannot decline a danger to life.
 pub(in crate::domain::conversation) fn kept(context: Context<'_>, verdict: Verdict) -> KeptVerdict {
     let accepted = context.business.accepts_emergencies || verdict.life_safety.is_some();
     KeptVerdict { verdict, accepted }
 }
 
-/// The first text that tells of an emergency closes its window at once, unless a person owns the conversation. What is
-/// returned is the window where it stays open.
+/// The first text that reports an emergency closes its window immediately, unless a person owns the conversation.
+/// Returns the window if it stays open.
 pub(in crate::domain::conversation) fn told(
     context: Context<'_>,
     draft: &mut Draft<'_>,
@@ -55,28 +56,29 @@ pub(in crate::domain::conversation) fn told(
     let owned = draft.state().ownership == Ownership::User;
     let customer = if owned { Customer::WithAPerson } else { Customer::Answered };
     if !alerts::emergency_seen(context, draft, sighting(verdict, said, customer)) {
-        return Some(window); // it was told before: what is under way is its answer
+        return Some(window); // known already: the answer in progress covers it
     }
     if owned {
         return Some(window);
     }
     notify(context, draft, verdict);
-    // What was computed before is an answer to something else. It is held back by its window; not by `hard_epoch`, for that
-    // would hold back a notice of another danger, too.
+    // An answer computed before does not fit any more. It is held back through its window, not through `hard_epoch`,
+    // because that would also hold back a notice of another danger.
     if let Some(answering) = draft.state().answering.clone() {
         overtake(draft, &answering, "newer window");
     }
     if context.may_answer(draft.now) {
         claim(context.policy, draft, &window, Priority::Urgent);
     } else {
-        // People are told and, in danger, the customer is: that is no answer, and nothing holds it back.
+        // Alerts are sent and, in danger to life, the customer gets a safety notice. The notice is not an answer, so
+        // the limit does not apply to it.
         hand_over(draft, window.id, window.opened_at);
     }
     None
 }
 
-/// A text that is not answered tells of an emergency: people are told, and what the customer was not told. Who has not opted
-/// out for certain is told how to get safe: their life outweighs the doubt.
+/// A text that gets no answer reports an emergency: the alerts say what the customer was not told. Unless the opt-out
+/// is certain, the customer gets the safety notice: their life outweighs the doubt.
 pub(in crate::domain::conversation) fn told_without_an_answer(
     context: Context<'_>,
     draft: &mut Draft<'_>,
@@ -97,7 +99,7 @@ fn sighting<'a>(verdict: &Verdict, said: &'a str, customer: Customer) -> Sightin
     Sighting { why: why(verdict), said: Some(said), danger: verdict.life_safety, customer }
 }
 
-/// Tells the customer how to get safe. It is no answer: only what silences the AI holds it back.
+/// Sends the safety notice to the customer. It is not an answer: only what silences the AI holds it back.
 fn notify(context: Context<'_>, draft: &mut Draft<'_>, verdict: &Verdict) {
     let Some(danger) = verdict.life_safety else { return };
     let now = draft.now;
@@ -108,7 +110,7 @@ fn notify(context: Context<'_>, draft: &mut Draft<'_>, verdict: &Verdict) {
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
 }
 
-/// A person says that it was none: nobody else is told, and the rules that took it for one hear of it.
+/// A person reports a false alarm: the alerts stop, and the false alarm is recorded for the rules that detected it.
 pub(in crate::domain::conversation) fn false_alarm(draft: &mut Draft<'_>, user_id: &str) {
     if !draft.state().emergency_detected {
         return;
@@ -121,7 +123,7 @@ pub(in crate::domain::conversation) fn false_alarm(draft: &mut Draft<'_>, user_i
     draft.false_alarm(user_id);
 }
 
-/// Why the words were taken for an emergency, for the event.
+/// The event data: why the text was classified as an emergency.
 fn why(verdict: &Verdict) -> Value {
     let strongest = verdict.reasons.first().map(|reason| reason.words.clone()).unwrap_or_default();
     json!({

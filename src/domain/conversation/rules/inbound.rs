@@ -1,4 +1,4 @@
-//! A customer's message: kept, put into exactly one window, and the window's deadline moved.
+//! A customer's message is stored and put into at most one window, and the window's deadline moves.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -15,15 +15,15 @@ use crate::domain::conversation::state::{MessageStatus, OpenWindow};
 use crate::domain::conversation::words::{OptWord, opt_word};
 use crate::domain::emergency::Reading;
 
-/// Why a window is handed over whose customer may want no texts, for the record and for events.
+/// Why a window is handed over if the customer may have opted out, in records and events.
 const POSSIBLE_OPT_OUT: &str = "possible_opt_out";
 
-/// A text is read three times, and no reading has a say in another: what it says of our texts, what it tells of an emergency,
-/// and what it wants answered.
+/// A text is read for three independent questions: does it change the opt-out, does it report an emergency, and does it
+/// need an answer. No result suppresses another.
 pub(in crate::domain::conversation) fn received(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSms) {
     let now = draft.now;
     let message_id = draft.id("message");
-    // The ledger is the business's: they may have said it to another of its numbers.
+    // The ledger applies to the whole business: the customer may have opted out at another of its numbers.
     draft.state().opted_out = context.opted_out();
     draft.state().own_account = sms.own_account.clone();
     let seen_at = seen_at(context, sms, now);
@@ -32,15 +32,15 @@ pub(in crate::domain::conversation) fn received(context: Context<'_>, draft: &mu
         EventType::MessageReceived,
         json!({ "message_id": message_id, "twilio_sid": sms.twilio_sid, "body": sms.body, "media": sms.media, "received_at": sms.received_at }),
     );
-    // Texts do not always come in their order: what a word means is decided by when it was sent.
+    // Texts may arrive out of order. What a keyword means depends on when it was sent.
     let was_out = context.opted_out_at.is_some_and(|at| at <= sms.received_at);
     let (window_id, verdict) = match opt_word(&sms.body, sms.opt_out_type.as_deref(), was_out) {
         Some(word @ (OptWord::Out { .. } | OptWord::In | OptWord::Help)) => {
             (None, says_a_word(context, draft, sms, word, message_id))
         }
-        // Who is out is not in doubt.
+        // The customer has opted out already, so a doubtful text is treated like any other.
         None | Some(OptWord::Doubtful) if context.opted_out() => {
-            // We must not answer, so a person has to know.
+            // We must not answer, so a person is notified.
             draft.emit(EventType::NeedsAttention, json!({ "reason": "opted_out", "message_id": message_id }));
             let verdict = sms.reading.verdict().map(|verdict| emergency::kept(context, verdict));
             emergency::told_without_an_answer(context, draft, verdict.as_ref(), &sms.body, Customer::Out);
@@ -74,8 +74,8 @@ pub(in crate::domain::conversation) fn received(context: Context<'_>, draft: &mu
     });
 }
 
-/// In or out of the ledger, or Twilio's to answer: never an answer of ours to that. An emergency in the same text is told of
-/// nevertheless, also one that the text completes.
+/// An opt-out, an opt-in, or a keyword that Twilio answers: we never answer it. An emergency in the same text is still
+/// reported, also if the text only completes the report.
 fn says_a_word(
     context: Context<'_>,
     draft: &mut Draft<'_>,
@@ -87,15 +87,15 @@ fn says_a_word(
     opting::said(context, draft, word, sms.received_at);
     let customer = if draft.state().opted_out { Customer::Out } else { Customer::OfTwilio };
     if word == (OptWord::Out { by: "sentence" }) && customer == Customer::Out {
-        // Twilio does not answer a sentence, so nobody has told the customer that they were heard.
+        // Twilio does not confirm an opt-out by sentence, so the customer got no confirmation.
         draft.emit(EventType::NeedsAttention, json!({ "reason": "opted_out_call_them", "message_id": message_id }));
     }
     emergency::told_without_an_answer(context, draft, verdict.as_ref(), &sms.body, customer);
     verdict
 }
 
-/// It may be meant for our texts, and may not: nothing is entered, nothing is answered, and a person has what was unanswered.
-/// What is about life goes out nevertheless.
+/// The text may be an opt-out, or may not. The ledger does not change, nothing is answered, and unanswered messages are
+/// handed over to a person. Safety notices and emergency alerts are still sent.
 fn may_want_no_texts(
     context: Context<'_>,
     draft: &mut Draft<'_>,
@@ -105,7 +105,7 @@ fn may_want_no_texts(
 ) -> (Uuid, Option<KeptVerdict>) {
     let under_way = draft.state().answering.clone().filter(|_| alerts::is_about_life(draft));
     if let Some(answering) = under_way {
-        // Not by the hard epoch: a safety notice that waits to be sent would be held back, too.
+        // Not the hard epoch: it would also hold back a queued safety notice.
         draft.state().epoch += 1;
         overtake(draft, &answering, POSSIBLE_OPT_OUT);
     } else if alerts::is_about_life(draft) {
@@ -127,7 +127,7 @@ fn may_want_no_texts(
     (id, verdict)
 }
 
-/// Every reply that was computed without this message is stale from now on: the epoch rises.
+/// Raises the epoch: every reply that was computed without this message is stale.
 fn wants_an_answer(
     context: Context<'_>,
     draft: &mut Draft<'_>,
@@ -147,9 +147,9 @@ fn wants_an_answer(
     (id, verdict)
 }
 
-/// The moment that the window counts from: the edge's stamp. A message that was held up for longer than a window lasts
-/// (an outage) counts from now, so that a backlog is answered as one burst and not text by text; a stamp from
-/// the future (an edge whose clock is ahead) counts as now.
+/// The time that counts for the window: the edge's timestamp. A message that was delayed by more than `max` (an outage)
+/// counts from now, so that a backlog is answered as one burst and not text by text. A timestamp in the future (an edge
+/// whose clock is ahead) counts as now.
 fn seen_at(context: Context<'_>, sms: &InboundSms, now: DateTime<Utc>) -> DateTime<Utc> {
     if sms.received_at + context.policy.max < now { now } else { sms.received_at.min(now) }
 }
@@ -163,8 +163,8 @@ fn start_timer(draft: &mut Draft<'_>, seen_at: DateTime<Utc>) {
     draft.emit(EventType::AiTimerStarted, json!({ "started_at": seen_at }));
 }
 
-/// Joins the open window, or opens one. One that overtakes an answer under way inherits its opening, so that the
-/// customer waits no longer for it; an answer that goes out in any case leaves the new window its own.
+/// Joins the open window, or opens one. A window that supersedes an answer in progress inherits its opening time, so
+/// that the customer waits no longer. If that answer is sent in any case, the new window gets its own opening time.
 fn join_or_open(context: Context<'_>, draft: &mut Draft<'_>, seen_at: DateTime<Utc>) -> OpenWindow {
     let now = draft.now;
     let mut window = match draft.state().window.take() {

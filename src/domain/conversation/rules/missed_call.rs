@@ -8,7 +8,7 @@ use crate::domain::conversation::event::EventType;
 use crate::domain::conversation::input::{Context, MissedCall};
 use crate::domain::conversation::state::Ownership;
 
-/// The caller is told once within the cool-down, and not at all while a person owns the conversation.
+/// Sends the missed-call text at most once per cooldown, and not while a person owns the conversation.
 pub(in crate::domain::conversation) fn missed(context: Context<'_>, draft: &mut Draft<'_>, call: &MissedCall) {
     let now = draft.now;
     draft.emit(
@@ -28,7 +28,8 @@ pub(in crate::domain::conversation) fn missed(context: Context<'_>, draft: &mut 
     let quiet = context.business.quiet_hours.filter(|quiet| quiet.missed_call);
     let not_before = quiet.and_then(|quiet| quiet.over_at(now));
     let id = draft.id("message");
-    // A customer who texts meanwhile still wants to hear that the call was seen: only what silences us holds it back.
+    // A customer who texts meanwhile still needs to know that the call was noticed. Only what silences the AI holds it
+    // back.
     let fence = Fence { epoch: draft.state().epoch, exempt_at: now, hard_epoch: draft.state().hard_epoch };
     draft.message(NewMessage {
         fence: Some(fence),

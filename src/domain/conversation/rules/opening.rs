@@ -1,4 +1,4 @@
-//! A conversation is opened: by a missed call, or by a customer who texts without having called.
+//! Opens a conversation: after a missed call, or after a text from a customer who did not call.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -11,7 +11,7 @@ use crate::domain::conversation::input::Context;
 use crate::domain::conversation::state::{Conversation, Memory, Ownership, Status};
 use crate::domain::phone::PhoneNumber;
 
-/// The draft of a conversation that this input opens, with its first event.
+/// The draft of a new conversation, with its first event.
 pub(in crate::domain::conversation) fn open<'a>(
     context: Context<'_>,
     customer: &PhoneNumber,
@@ -28,7 +28,7 @@ pub(in crate::domain::conversation) fn open<'a>(
         call_id,
         customer_phone: customer.clone(),
         business_phone: business_phone.clone(),
-        own_account: None, // the input that opens it says which
+        own_account: None, // set by the input that opens it
         status: Status::Active,
         ownership: Ownership::None,
         ai_timer_started: false,
@@ -48,7 +48,8 @@ pub(in crate::domain::conversation) fn open<'a>(
         hard_epoch: 0,
         window: None,
         answering: None,
-        // The caller has been told a while ago, or has said START, though that was another conversation.
+        // The times of the last missed-call text and the last opt-in also count if they belong to an earlier
+        // conversation.
         memory: Memory {
             missed_call_sms_at: last.and_then(|last| last.memory.missed_call_sms_at),
             opted_in_at: last.and_then(|last| last.memory.opted_in_at),
@@ -73,7 +74,7 @@ pub(in crate::domain::conversation) fn may_reopen(
     now < ended_at + context.policy.reopen_within
 }
 
-/// The draft of a conversation that a text opens again: it starts as a new one does, and remembers what was said.
+/// The draft of a conversation that a text reopens. It starts like a new one, but keeps its memory.
 pub(in crate::domain::conversation) fn reopen<'a>(
     ended: &Conversation,
     input_id: &'a str,

@@ -1,4 +1,4 @@
-//! Opting out of texts, and back in. Twilio answers these words itself: never an answer of ours to them.
+//! Opting out of texts and back in. Twilio answers these keywords itself; we never do.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -10,15 +10,15 @@ use crate::domain::conversation::event::EventType;
 use crate::domain::conversation::input::Context;
 use crate::domain::conversation::words::OptWord;
 
-/// What the customer's word, sent at `sent_at`, does to the conversation and the ledger: the newest word counts, in
-/// whichever order they come.
+/// Applies the customer's keyword, sent at `sent_at`, to the conversation and the ledger. The newest keyword counts, in
+/// whatever order they arrive.
 pub(in crate::domain::conversation) fn said(
     context: Context<'_>,
     draft: &mut Draft<'_>,
     word: OptWord,
     sent_at: DateTime<Utc>,
 ) {
-    // The stamp of an edge whose clock is ahead would outdo what the customer says next.
+    // A timestamp in the future (an edge whose clock is ahead) would take precedence over the customer's next keyword.
     let at = sent_at.min(draft.now);
     match word {
         OptWord::Out { by } => out(context, draft, by, at),
@@ -35,8 +35,8 @@ pub(in crate::domain::conversation) fn said(
     }
 }
 
-/// The customer wants no more texts, since `at`: whatever is under way is dropped, and a person has what was unanswered.
-/// Unless they have said since that they want them again.
+/// The customer opted out at `at`: everything in progress is dropped, and unanswered messages are handed over to a
+/// person. It has no effect if they opted in again later than `at`.
 pub(in crate::domain::conversation) fn out(context: Context<'_>, draft: &mut Draft<'_>, by: &str, at: DateTime<Utc>) {
     if draft.state().memory.opted_in_at > Some(at) {
         return;

@@ -1,6 +1,7 @@
 //! Who may speak: a person takes over, replies, gives the conversation back to the AI, or ends it.
 //!
-//! Whatever a person does here raises both epochs: no answer of the AI that was computed before it goes out any more.
+//! Takeover, reply and completion raise both epochs: no AI answer computed before is sent afterwards. A release raises
+//! none.
 
 use serde_json::json;
 
@@ -12,10 +13,10 @@ use crate::domain::conversation::input::Context;
 use crate::domain::conversation::state::{OpenWindow, Ownership, Phase, Status};
 use crate::domain::emergency::Reading;
 
-/// The outcome of a conversation whose number its business has given up.
+/// The outcome of a conversation if the business gave up its number.
 const NUMBER_RELEASED: &str = "number_released";
 
-/// A person takes over. Taking over twice changes nothing.
+/// A person takes over. A second takeover changes nothing.
 pub(in crate::domain::conversation) fn taken_over(draft: &mut Draft<'_>, user_id: &str, reason: &str) {
     if draft.state().status == Status::Completed || draft.state().ownership == Ownership::User {
         return;
@@ -35,8 +36,8 @@ pub(in crate::domain::conversation) fn taken_over(draft: &mut Draft<'_>, user_id
     draft.emit(EventType::UserTaken, json!({ "by": user_id, "reason": reason }));
 }
 
-/// The answer under way is not wanted any more, but what it would have answered still is unanswered: it collects with
-/// whatever else comes until the person answers it, or gives it back with the conversation.
+/// The answer in progress is no longer wanted, but the messages are still unanswered. They stay in a window with later
+/// messages until the person answers or releases the conversation.
 fn stop_the_answer(draft: &mut Draft<'_>) {
     let Some(answering) = draft.state().answering.clone() else { return };
     if draft.state().window.is_none() {
@@ -54,7 +55,7 @@ fn stop_the_answer(draft: &mut Draft<'_>) {
     overtake(draft, &answering, "takeover");
 }
 
-/// A person writes, which takes over where they had not yet. It answers what has been collected.
+/// A person writes. This is also a takeover, and it answers the collected messages.
 pub(in crate::domain::conversation) fn replied(context: Context<'_>, draft: &mut Draft<'_>, user_id: &str, body: &str) {
     if draft.state().status == Status::Completed || context.opted_out() || !context.may_write {
         return;
@@ -66,14 +67,14 @@ pub(in crate::domain::conversation) fn replied(context: Context<'_>, draft: &mut
     let id = draft.id("message");
     draft.message(NewMessage {
         user_id: Some(user_id.to_owned()),
-        // What a person has written is theirs to send: it has no fence, so nothing that happens meanwhile holds it back.
+        // It has no fence, so later events do not hold back a person's message.
         ..NewMessage::ours(id, MessageKind::User, body.to_owned(), now)
     });
     draft.state().last_activity = now;
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
 }
 
-/// A person gives the conversation back. What the customer wrote and nobody answered gets its window.
+/// A person gives the conversation back. Unanswered customer messages get a window.
 pub(in crate::domain::conversation) fn released(context: Context<'_>, draft: &mut Draft<'_>, user_id: &str) {
     if draft.state().status == Status::Completed || draft.state().ownership != Ownership::User || !context.may_write {
         return;
@@ -84,7 +85,7 @@ pub(in crate::domain::conversation) fn released(context: Context<'_>, draft: &mu
     draft.state().last_activity = now;
     draft.emit(EventType::Released, json!({ "by": user_id }));
     if let Some(mut window) = draft.state().window.take() {
-        // Its time with the person does not count: the AI has as long as for a window that opens now.
+        // The time with the person does not count: the AI has as long as for a new window.
         window.opened_at = now;
         window.deadline = deadline(context.policy, Ownership::Ai, &window);
         draft.state().window = Some(window);
@@ -92,7 +93,7 @@ pub(in crate::domain::conversation) fn released(context: Context<'_>, draft: &mu
     }
 }
 
-/// A person ends the conversation; what is unanswered is theirs.
+/// A person ends the conversation. Unanswered messages are left to them.
 pub(in crate::domain::conversation) fn completed(
     draft: &mut Draft<'_>,
     user_id: &str,
@@ -110,8 +111,8 @@ pub(in crate::domain::conversation) fn completed(
     );
 }
 
-/// The business has given up the number that the conversation is held with: nothing can be said in it any more. What waits
-/// for an answer is a person's, and so is an emergency that others were still to be told of.
+/// The business gave up the number of the conversation, so no message can be sent in it any more. Unanswered messages
+/// and an emergency with outstanding alerts are handed over to a person.
 pub(in crate::domain::conversation) fn number_released(draft: &mut Draft<'_>) {
     if draft.state().status == Status::Completed {
         return;
@@ -140,7 +141,7 @@ fn end(draft: &mut Draft<'_>, reason: &str, outcome: &str) {
     draft.state().last_activity = now;
 }
 
-/// No answer of the AI under way is wanted any more: not one that DispatchBot works on, nor one that waits to be sent.
+/// Drops the AI's answer in progress, whether DispatchBot is working on it or it is waiting to be sent.
 pub(super) fn silence_the_ai(draft: &mut Draft<'_>, reason: &str) {
     raise_epochs(draft);
     let Some(answering) = draft.state().answering.take() else { return };

@@ -1,9 +1,9 @@
-//! What we say where the business has no text of its own. The contract fixes how two of them read.
+//! The default texts, used if the business did not set its own. The contract fixes the wording of two of them.
 
 use crate::domain::conversation::input::Business;
 use crate::domain::emergency::{Language, LifeSafety};
 
-/// Begins `Hi! I missed your call` unless the business has its own (docs/contract.md, section 3).
+/// Starts with `Hi! I missed your call`, unless the business has its own (docs/contract.md, section 3).
 pub(in crate::domain::conversation) fn missed_call(business: &Business) -> String {
     business.templates.missed_call.clone().unwrap_or_else(|| {
         format!(
@@ -13,14 +13,14 @@ pub(in crate::domain::conversation) fn missed_call(business: &Business) -> Strin
     })
 }
 
-/// Says that we `received your message` unless the business has its own (docs/contract.md, section 3).
+/// Contains `received your message`, unless the business has its own (docs/contract.md, section 3).
 pub(in crate::domain::conversation) fn fallback(business: &Business) -> String {
     business.templates.fallback.clone().unwrap_or_else(|| {
         format!("Thanks, we received your message. Someone from {} will get back to you shortly.", business.name)
     })
 }
 
-/// Stands in for DispatchBot's answer in an emergency, unless the business has its own.
+/// Replaces DispatchBot's answer in an emergency, unless the business has its own.
 pub(in crate::domain::conversation) fn emergency(business: &Business) -> String {
     business.templates.emergency.clone().unwrap_or_else(|| {
         format!(
@@ -30,7 +30,7 @@ pub(in crate::domain::conversation) fn emergency(business: &Business) -> String 
     })
 }
 
-/// How to get safe, in the customer's language. A business cannot change it.
+/// The safety notice, in the customer's language. A business cannot change it.
 pub(in crate::domain::conversation) fn get_safe(business: &Business, danger: LifeSafety, language: Language) -> String {
     let what_to_do = match (danger, language) {
         (LifeSafety::Gas, Language::En) => {
@@ -59,20 +59,20 @@ pub(in crate::domain::conversation) fn get_safe(business: &Business, danger: Lif
     format!("{what_to_do} ({by}, {})", business.name)
 }
 
-/// What whoever gets the alert has to know of an emergency that is not about life, where we may not speak to the customer.
+/// In an alert: an emergency without danger to life, and we may not write to the customer.
 pub(in crate::domain::conversation) const NOT_ANSWERED: &str = "We did NOT answer them: call them.";
 
-/// Why we do not speak to who has opted out.
+/// In an alert: why we do not write to a customer who has opted out.
 pub(in crate::domain::conversation) const WANTS_NO_TEXTS: &str = "They want no texts.";
 
-/// Why we say no more to who may have opted out.
+/// In an alert: why we write no more to a customer who may have opted out.
 pub(in crate::domain::conversation) const MAY_WANT_NO_TEXTS: &str = "They may want no texts.";
 
-/// What whoever gets the alert has to know where a danger to life was told of, and the customer got the safety notice only.
+/// In an alert: the customer is in danger to life and got only the safety notice.
 pub(in crate::domain::conversation) const NOTICE_ONLY: &str =
     "We told them how to get safe, and did NOT answer them otherwise: call them.";
 
-/// What whoever gets the alert has to do where we may not speak to the customer.
+/// In an alert: what the recipient must do if we may not write to the customer.
 pub(in crate::domain::conversation) fn tell_them(danger: LifeSafety) -> &'static str {
     match danger {
         LifeSafety::Gas => "We did NOT tell them to get out: call them now. Gas: everyone out, then 911.",

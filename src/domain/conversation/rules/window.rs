@@ -1,4 +1,4 @@
-//! A window's deadline, and what happens when it has come.
+//! A window's deadline, and what happens when it is reached.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -10,11 +10,11 @@ use crate::domain::conversation::event::EventType;
 use crate::domain::conversation::input::{Context, Policy};
 use crate::domain::conversation::state::{Answering, OpenWindow, Ownership, Phase, Status};
 
-/// Why a window is a person's where the customer is another business's number.
+/// Why a window is handed over: the customer's number belongs to another business.
 pub(super) const OTHER_BUSINESS: &str = "other_business";
 
-/// `max(last message + quiet, opened + hold)`, never later than `opened + max`. Where the AI owns the conversation, hold
-/// is zero; where a person does, there is no deadline.
+/// `max(last message + quiet, opened + hold)`, never later than `opened + max`. If the AI owns the conversation, hold
+/// is zero; if a person does, there is no deadline.
 pub(in crate::domain::conversation) fn deadline(
     policy: &Policy,
     ownership: Ownership,
@@ -29,8 +29,8 @@ pub(in crate::domain::conversation) fn deadline(
     Some(wanted.min(window.opened_at + policy.max))
 }
 
-/// The timer fired. It is only a hint: not due → armed again; due → claimed; nothing open → nothing.
-/// The same timer serves the alerts of an emergency.
+/// The timer fired. It is only a hint: a window that is not due is armed again, a due one is claimed, and without an
+/// open window nothing happens. The same timer serves the alerts of an emergency.
 pub(in crate::domain::conversation) fn due(context: Context<'_>, draft: &mut Draft<'_>) {
     let now = draft.now;
     alerts::escalate(context, draft);
@@ -41,10 +41,10 @@ pub(in crate::domain::conversation) fn due(context: Context<'_>, draft: &mut Dra
         return;
     }
     if let Some(answering) = draft.state().answering.clone() {
-        // One that is not there after so long is not worth waiting for any more: whatever keeps it may never end.
+        // An analysis that is missing `max` after its window closed may never arrive, so it is not waited for.
         let may_come = answering.phase != Phase::Analyzing || now < answering.closed_at + context.policy.max;
         if now >= answering.exempt_at && window.opened_at > answering.opened_at && may_come {
-            // That answer goes out in any case: wait for it, or the customer would get two at once.
+            // That answer is sent in any case. Wait for it, or the customer would get two at once.
             let at = now + context.policy.quiet;
             draft.state().window = Some(OpenWindow { deadline: Some(at), ..window });
             return;
@@ -68,13 +68,13 @@ pub(in crate::domain::conversation) fn due(context: Context<'_>, draft: &mut Dra
     claim(context.policy, draft, &window, Priority::Normal);
 }
 
-/// The customer is another business's number, and the AI has answered it: a person has the window.
+/// The customer is another business, and the AI has answered it already: the window is handed over to a person.
 pub(super) fn hand_over(draft: &mut Draft<'_>, window_id: Uuid, opened_at: DateTime<Utc>) {
     draft.window(window_id, WindowState::HandedOver, opened_at, OTHER_BUSINESS);
     draft.emit(EventType::NeedsAttention, json!({ "reason": OTHER_BUSINESS, "window_id": window_id }));
 }
 
-/// Closes a window and has DispatchBot asked. An emergency's answer goes out even if newer texts come meanwhile.
+/// Closes a window and requests its analysis. In an emergency the answer is sent even if newer texts arrive.
 pub(super) fn claim(policy: &Policy, draft: &mut Draft<'_>, window: &OpenWindow, priority: Priority) {
     let now = draft.now;
     let (exempt_at, reason) = match priority {
@@ -103,7 +103,7 @@ pub(super) fn claim(policy: &Policy, draft: &mut Draft<'_>, window: &OpenWindow,
     draft.effect(Effect::Analyze { window_id: window.id, closed_at: now, priority });
 }
 
-/// The newer window answers: what the older one was about to say is held back if it has not gone out.
+/// A newer window answers: the older answer is held back unless it was already sent.
 pub(super) fn overtake(draft: &mut Draft<'_>, answering: &Answering, reason: &str) {
     draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, reason);
     if let Phase::Replying { message_id } = answering.phase {

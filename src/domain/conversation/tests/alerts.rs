@@ -1,4 +1,4 @@
-//! Who is told of an emergency, and when.
+//! Who gets alerts, and when.
 
 use rstest::rstest;
 
@@ -11,7 +11,7 @@ fn talk_with_contacts() -> Talk {
     talk
 }
 
-/// Whom a decision tells.
+/// The recipients of a decision's alerts.
 fn told(decision: &Decision) -> Vec<String> {
     decision.messages.iter().filter_map(|message| message.recipient.as_ref().map(ToString::to_string)).collect()
 }
@@ -74,7 +74,7 @@ fn half_an_hour_later_it_is_another_emergency(#[case] later: f64, #[case] expect
     assert_eq!(is_analyzed(&decision), !expected.is_empty(), "and nobody waits for a window");
 }
 
-/// What is over cannot be taken over, and the alerts ask for just that.
+/// A completed conversation cannot be taken over, but the alerts ask for a takeover.
 #[rstest]
 #[case::while_people_are_told(1.0, Status::AiHandling)]
 #[case::when_all_were_told(120.0, Status::Completed)]
@@ -155,7 +155,7 @@ fn an_opt_out_stops_no_alert_and_an_emergency_of_one_who_is_out_starts_them() {
     assert_eq!(told(out.text("basement is flooding")), ["+15555552222"]);
 }
 
-/// At create, in a callback, or nobody knows: whoever is next does not wait for their turn.
+/// The failure is known at once, in a callback, or not certain: the next alert is sent immediately.
 #[rstest]
 #[case::refused(MessageReport::Rejected { code: Some(21610), why: "opted out".into() })]
 #[case::failed(MessageReport::Delivery { twilio_sid: "SMx".into(), status: DeliveryStatus::Failed, error_code: Some(21610), why: None })]

@@ -1,11 +1,11 @@
-//! What comes of DispatchBot's answer.
+//! What the rules do with DispatchBot's answer.
 
 use rstest::rstest;
 use serde_json::json;
 
 use super::*;
 
-/// A conversation with a closed window that DispatchBot is being asked about, 60 s after its start.
+/// A conversation with a closed window that DispatchBot is analyzing, 60 s after its start.
 fn asked() -> (Talk, Uuid) {
     let mut talk = Talk::new();
     talk.text("my sink is blocked");

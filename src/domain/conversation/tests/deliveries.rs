@@ -1,10 +1,10 @@
-//! What becomes of a message of ours.
+//! The outcome of outgoing messages.
 
 use rstest::rstest;
 
 use super::*;
 
-/// A conversation whose reply waits to be sent: message 0.
+/// A conversation whose reply is queued: message 0.
 fn replying() -> Talk {
     let mut talk = Talk::new();
     talk.text("my sink is blocked");
@@ -64,7 +64,7 @@ fn a_callback_resolves_an_unknown_outcome() {
     assert_eq!(windows(&proof), [(WindowState::Answered, "sent after all")]);
 }
 
-/// Judged while it waited; since then another worker has begun to send it.
+/// The report was made while the message was queued; since then another worker has claimed it.
 #[rstest]
 #[case::too_old(MessageReport::Expired)]
 #[case::held_back(MessageReport::Superseded)]

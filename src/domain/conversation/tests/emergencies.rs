@@ -1,4 +1,4 @@
-//! Emergencies: nobody waits.
+//! Emergencies: they do not wait for a window.
 
 use rstest::rstest;
 
@@ -128,7 +128,7 @@ fn dispatchbots_verdict_counts_though_its_answer_is_unfit() {
     assert_eq!(decision.messages.last().unwrap().kind, MessageKind::Emergency);
 }
 
-/// The notices of a decision.
+/// The safety notices of a decision.
 fn notices(decision: &Decision) -> Vec<&str> {
     decision.messages.iter().filter(|m| m.kind == MessageKind::Notice).map(|m| m.body.as_str()).collect()
 }

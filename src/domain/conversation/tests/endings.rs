@@ -1,4 +1,4 @@
-//! After the end: a text opens the conversation again for a while, a call opens another.
+//! After the end: a text reopens the conversation for a while, a call opens another one.
 
 use rstest::rstest;
 use serde_json::json;
@@ -84,7 +84,7 @@ fn the_missed_call_text_heeds_quiet_hours_only_where_the_business_says_so(
     #[case] waits_seconds: Option<i64>,
 ) {
     let mut talk = Talk::new();
-    // The talk starts at 08:00 UTC.
+    // The conversation starts at 08:00 UTC.
     let settings = json!({ "quiet_hours": { "start": "07:00", "end": "16:00", "missed_call": missed_call } });
     talk.business.quiet_hours = QuietHours::of_settings(&settings, "Etc/UTC").unwrap();
     let not_before = talk.call_missed().messages[0].not_before;

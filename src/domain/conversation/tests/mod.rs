@@ -1,4 +1,4 @@
-//! The rules as case tables, on a conversation that is driven by hand with its time passed in.
+//! The rules, as case tables, on a conversation that the tests drive step by step with an explicit time.
 
 mod alerts;
 mod answers;
@@ -27,23 +27,23 @@ struct Talk {
     business: Business,
     state: Option<Conversation>,
     now: DateTime<Utc>,
-    /// What the ledger says.
+    /// The state of the opt-out ledger.
     opted_out_at: Option<DateTime<Utc>>,
-    /// As sent from any number of the business.
+    /// When the last missed-call text was sent, from any number of the business.
     missed_call_sms_at: Option<DateTime<Utc>>,
     /// Whether the business may write to the customer.
     may_write: bool,
-    /// Where the customer is another business's number.
+    /// Set if the customer is another business.
     other_business: Option<OtherBusiness>,
     inputs: u32,
     /// The newest decision.
     last: Option<Decision>,
-    /// Every message of ours, as its row would have it.
+    /// Every outgoing message, as stored.
     sent: Vec<SentMessage>,
 }
 
 impl Talk {
-    /// Hold 60 s, quiet 2 s, max 90 s, as the contract has them.
+    /// Hold 60 s, quiet 2 s, max 90 s, as in the contract.
     fn new() -> Self {
         Self {
             policy: Policy {
@@ -85,7 +85,7 @@ impl Talk {
         self
     }
 
-    /// Applies an input, and keeps what the engine would.
+    /// Applies an input, and stores what the engine would store.
     fn apply(&mut self, input: &Input) -> &Decision {
         self.inputs += 1;
         let id = format!("input-{}", self.inputs);
@@ -255,12 +255,12 @@ fn is_analyzed(decision: &Decision) -> bool {
     decision.effects.iter().any(|effect| matches!(effect, Effect::Analyze { .. }))
 }
 
-/// What became of the windows that a decision touches.
+/// The states and reasons of the windows that a decision changes.
 fn windows(decision: &Decision) -> Vec<(WindowState, &str)> {
     decision.windows.iter().map(|window| (window.state, window.reason.as_str())).collect()
 }
 
-/// Whether a decision does nothing but put on record what DispatchBot said.
+/// Whether a decision only records what DispatchBot answered.
 fn is_dropped(decision: &Decision) -> bool {
     let analysis = decision.analysis.as_ref().is_some_and(|analysis| analysis.drop_reason.is_some());
     analysis && decision.messages.is_empty() && decision.windows.is_empty() && decision.effects.is_empty()

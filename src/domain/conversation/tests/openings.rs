@@ -1,4 +1,4 @@
-//! How conversations open, and what a missed call brings about.
+//! How conversations open, and the effects of a missed call.
 
 use rstest::rstest;
 

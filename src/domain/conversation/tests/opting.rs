@@ -1,4 +1,4 @@
-//! Opting out of texts, and back in.
+//! Opting out of texts and back in.
 
 use rstest::rstest;
 

@@ -1,9 +1,9 @@
-//! A customer whose number is another business's: one answer of the AI in a day, and then a person; an emergency is told
-//! whatever was said before.
+//! A customer that is another business: the AI answers once a day, then a person must. An emergency is reported in any
+//! case.
 
 use super::*;
 
-/// A talk with another business's number, which the AI answered so long ago.
+/// A conversation with another business, which the AI answered this many seconds ago.
 fn answered_before(seconds: Option<i64>) -> Talk {
     let mut talk = Talk::new();
     talk.business.alert_numbers = vec!["+12125550001".parse().unwrap()];
@@ -91,7 +91,7 @@ fn a_call_of_another_business_is_told_that_it_was_missed() {
     assert!(is_sent(answered_before(Some(60)).call_missed()));
 }
 
-/// Two servers that answer whatever comes: what one says is what the other hears.
+/// Two servers that answer everything: the answer of each is a text to the other.
 #[rstest::rstest]
 #[case::about_a_sink("my sink is blocked")]
 #[case::about_gas("I smell gas")]

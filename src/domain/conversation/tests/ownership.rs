@@ -1,4 +1,4 @@
-//! Who may speak.
+//! Ownership of a conversation.
 
 use rstest::rstest;
 
@@ -20,7 +20,7 @@ fn complete() -> Input {
     Input::Completed { user_id: "u1".into(), outcome: "booked".into(), summary: Some("Friday".into()) }
 }
 
-/// A conversation that has got so far.
+/// The progress of a conversation.
 enum At {
     MissedCall,
     Collecting,
@@ -171,7 +171,7 @@ fn what_a_takeover_left_without_its_answer_is_answered_by_the_persons_reply() {
     assert_eq!(talk.state().window, None);
 }
 
-/// An answer that was at Twilio when the takeover came, and its proof only after it.
+/// Twilio had the answer when the takeover came, and its confirmation came only afterwards.
 #[rstest]
 #[case::still_the_persons(false)]
 #[case::retry_or_wait(true)]
@@ -197,7 +197,7 @@ fn an_answer_that_is_not_wanted_any_more_is_fenced_though_it_was_claimed() {
     talk.apply(&release());
     let window = talk.close_window();
     talk.answered(window, "We can help.");
-    talk.sent[2].status = MessageStatus::Sending; // Twilio is busy, and it will be queued again
+    talk.sent[2].status = MessageStatus::Sending; // Twilio is busy, so it will be queued again
     let before = talk.state().hard_epoch;
     talk.report(1, accepted());
     assert!(talk.state().hard_epoch > before);

@@ -1,4 +1,4 @@
-//! Texts that ask for silence, or may, and tell of an emergency: no reading of a text throws away another.
+//! Texts that are opt-outs, or may be, and report an emergency: one reading never suppresses another.
 
 use rstest::rstest;
 
@@ -11,7 +11,7 @@ fn talk_with_contacts() -> Talk {
     talk
 }
 
-/// Whom a decision tells, and what.
+/// The recipients and texts of a decision's alerts.
 fn alerts(decision: &Decision) -> Vec<(String, String)> {
     let alerts = decision.messages.iter().filter(|message| message.kind == MessageKind::Alert);
     alerts.map(|alert| (alert.recipient.as_ref().unwrap().to_string(), alert.body.clone())).collect()
@@ -22,7 +22,7 @@ fn alert(decision: &Decision) -> String {
     text.clone()
 }
 
-/// What a decision sends to the customer.
+/// The kinds of messages that a decision sends to the customer.
 fn to_the_customer(decision: &Decision) -> Vec<MessageKind> {
     let ours = decision.messages.iter().filter(|message| message.kind != MessageKind::Customer);
     ours.filter(|message| message.recipient.is_none()).map(|message| message.kind).collect()
@@ -52,7 +52,7 @@ fn an_opt_out_hides_no_emergency(#[case] words: &str, #[case] said: &str) {
     assert!(text.contains(said) && text.contains("want no texts") && text.contains("+12125551234"), "{text}");
     assert!(to_the_customer(&decision).is_empty() && !is_analyzed(&decision));
     assert!(decision.messages.iter().any(|message| message.verdict.is_some()), "and the verdict is kept");
-    // Nobody takes over: the contacts are told, and the customer hears nothing.
+    // Nobody takes over: the contacts get alerts, and the customer gets no message.
     let next = talk.later(60.0).due().clone();
     assert!(alert(&next).contains(said) && to_the_customer(&next).is_empty());
 }

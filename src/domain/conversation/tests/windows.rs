@@ -1,4 +1,4 @@
-//! When a window closes, what joins it, and what a timer's fire does.
+//! When a window closes, what joins it, and what a timer does when it fires.
 
 use rstest::rstest;
 

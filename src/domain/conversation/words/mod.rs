@@ -1,9 +1,9 @@
-//! The words by which a customer opts out of texts, and back in (docs/twilio.md, section 6).
+//! The words with which a customer opts out of texts and back in (docs/twilio.md, section 6).
 //!
-//! Three kinds: Twilio's own words, which count for it only when they stand alone, and which it answers itself; the words of
-//! 47 CFR 64.1200(a)(10) in any form, and sentences that say the same; and what may be meant so, and may not. `tables` has
-//! the words, `text` makes plain ones of a text, `reader` says what they mean. How right it is, is measured on
-//! `tests/corpus/opt_outs/`.
+//! There are three kinds. Twilio's keywords count only if they are the whole text, and Twilio answers them itself. The
+//! words of 47 CFR 64.1200(a)(10) in any form, and sentences with the same meaning, also opt out. Doubtful texts may
+//! mean an opt-out, or may not. `tables` has the words, `text` splits a text into plain words, `reader` finds what they
+//! mean. The accuracy is measured on `tests/corpus/opt_outs/`.
 
 mod phrases;
 mod reader;
@@ -15,28 +15,28 @@ use reader::Found;
 /// What a text means for the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OptWord {
-    /// No more texts. Twilio knows it too, if it was one of its words.
+    /// The customer opts out. Twilio knows it too if they used one of its keywords.
     Out {
-        /// `word`, `twilio` (it said so itself) or `sentence`.
+        /// `word`, `twilio` (Twilio reported it) or `sentence`.
         by: &'static str,
     },
-    /// Texts again.
+    /// The customer opts in again.
     In,
-    /// Twilio answers it; it is nobody else's to answer.
+    /// Twilio answers it, and nobody else may.
     Help,
-    /// It may mean no more texts, and may mean something else: it is not for us to say.
+    /// It may mean an opt-out or something else. A person must decide.
     Doubtful,
 }
 
-/// Twilio's own words, as it takes them: alone, in any case, with nothing around them.
+/// Twilio's keywords. They count only if they are the whole text, in any case.
 const OUT: &[&str] = &["stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"];
 const IN: &[&str] = &["start", "unstop"];
-/// An everyday answer: opts in only who is out.
+/// An everyday answer. It opts in only a customer who has opted out.
 const IN_FOR_WHO_IS_OUT: &str = "yes";
 const HELP: &[&str] = &["help", "info"];
 
-/// Reads a text. `said_by_twilio` is Twilio's OptOutType, where Advanced Opt-Out is on; `is_out` whether the customer had
-/// opted out when it was sent.
+/// Reads a text. `said_by_twilio` is Twilio's `OptOutType`, present if Advanced Opt-Out is enabled. `is_out` says
+/// whether the customer had opted out when the text was sent.
 pub fn opt_word(body: &str, said_by_twilio: Option<&str>, is_out: bool) -> Option<OptWord> {
     match said_by_twilio {
         Some("STOP") => return Some(OptWord::Out { by: "twilio" }),
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(opt_word(body, None, false), read);
     }
 
-    /// One text a line; `\\n` stands for the end of a line in it.
+    /// One text per line. `\\n` is a line break within a text.
     fn corpus(texts: &'static str) -> impl Iterator<Item = String> {
         texts.lines().filter(|line| !line.starts_with('#')).map(|line| line.replace("\\n", "\n"))
     }
@@ -187,7 +187,8 @@ mod tests {
         }
     }
 
-    /// A text has 1,600 characters at the most; whatever is posted, its time grows with its length.
+    /// A text has at most 1,600 characters, but a request may contain more: the time must grow linearly with the
+    /// length.
     #[test]
     fn a_text_beyond_all_measure_is_read_in_no_time() {
         let began = std::time::Instant::now();

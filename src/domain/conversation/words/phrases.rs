@@ -1,33 +1,33 @@
-//! Phrases of the tables, compiled once, and found in words.
+//! The phrases of the tables, compiled once, and how they are found in words.
 
 use rustc_hash::FxHashMap;
 
 use super::tables::LISTS;
 use super::text::Word;
 
-/// One place of a phrase: the words that fit, and whether it may be left out.
+/// One place of a phrase: the words that match, and whether the place is optional.
 #[derive(Debug)]
 struct Place {
     fits: Vec<&'static str>,
     optional: bool,
 }
 
-/// A phrase.
+/// A compiled phrase.
 #[derive(Debug)]
 pub(super) struct Phrase(Vec<Place>);
 
 impl Phrase {
-    /// Reads the notation of the tables. A list that is not there fits nothing; a test looks for that.
+    /// Parses the notation of the tables. A list that does not exist matches nothing; a test checks for that.
     pub(super) fn new(written: &'static str) -> Self {
         Self(written.split_whitespace().map(place).collect())
     }
 
-    /// How many of these words it is at most, from the first on. Nobody makes a phrase across a comma.
+    /// How many words from the start it matches at most. A phrase does not continue across a comma.
     pub(super) fn length_at(&self, words: &[Word]) -> Option<usize> {
         fit(&self.0, words, 0)
     }
 
-    /// The words that it may begin with: those of its first place, and of what follows places that may be left out.
+    /// The words that it may start with: those of its first place, and of the places that follow optional ones.
     fn first_words(&self) -> Vec<&'static str> {
         let left_out = self.0.iter().take_while(|place| place.optional).count();
         let mut words: Vec<_> = self.0.iter().take(left_out + 1).flat_map(|place| place.fits.iter().copied()).collect();
@@ -70,11 +70,11 @@ fn fit(places: &[Place], words: &[Word], taken: usize) -> Option<usize> {
     with.max(without)
 }
 
-/// A list of phrases, each with what `T` says of it.
+/// A list of phrases, each with a value of type `T`.
 #[derive(Debug)]
 pub(super) struct Phrases<T = ()> {
     all: Vec<(T, Phrase)>,
-    /// By the words that they may begin with, in the order of the list: few of hundreds have to be looked at for a word.
+    /// Indexes by first word, in the order of the list, so that only a few of hundreds of phrases are checked per word.
     by_first_word: FxHashMap<&'static str, Vec<usize>>,
 }
 
@@ -96,7 +96,7 @@ impl<T> Phrases<T> {
         Self { all, by_first_word }
     }
 
-    /// Those that begin here, in the order of the list, and how many words each is.
+    /// The phrases that start here, in the order of the list, with their lengths in words.
     pub(super) fn beginning<'a>(&'a self, words: &'a [Word]) -> impl Iterator<Item = (&'a T, usize)> {
         let places = words.first().and_then(|word| self.by_first_word.get(word.text.as_str()));
         places.into_iter().flatten().filter_map(|place| {
@@ -105,27 +105,27 @@ impl<T> Phrases<T> {
         })
     }
 
-    /// How many words the longest of them is that begins here; 0 where none does.
+    /// The length in words of the longest phrase that starts here; 0 if there is none.
     pub(super) fn length_at(&self, words: &[Word]) -> usize {
         self.beginning(words).map(|(_, length)| length).max().unwrap_or_default()
     }
 
-    /// Whether the words begin with one of them.
+    /// Whether the words start with one of the phrases.
     pub(super) fn begin(&self, words: &[Word]) -> bool {
         self.length_at(words) > 0
     }
 
-    /// Whether one of them stands anywhere in the words.
+    /// Whether one of the phrases occurs anywhere in the words.
     pub(super) fn are_in(&self, words: &[Word]) -> bool {
         (0..words.len()).any(|at| self.length_at(&words[at..]) > 0)
     }
 
-    /// Whether one of them stands right at the end of the words.
+    /// Whether the words end with one of the phrases.
     pub(super) fn end(&self, words: &[Word]) -> bool {
         (0..words.len()).any(|at| self.are(&words[at..]))
     }
 
-    /// Whether the words are one of them and nothing else.
+    /// Whether the words are exactly one of the phrases.
     pub(super) fn are(&self, words: &[Word]) -> bool {
         self.beginning(words).any(|(_, length)| length == words.len())
     }

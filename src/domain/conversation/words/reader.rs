@@ -1,8 +1,8 @@
-//! What a text says of our texts to whoever sent it, by the tables.
+//! Decides, by the tables, whether a text is an opt-out.
 //!
-//! The whole text first: a word of the law, alone or with courtesy around it. Then each sentence: phrases, and around each what
-//! may turn it: that it is told of, denied, asked about, depends on something, or is about somebody else. In doubt it is
-//! doubtful: neither entered into the ledger nor answered, and a person looks at it.
+//! First the whole text: a word of the law, alone or with courtesy around it. Then each sentence: phrases, and for each
+//! what may change its meaning: it is quoted, denied, asked about, conditional, or about somebody else. A doubtful text
+//! neither changes the ledger nor is answered; a person looks at it.
 
 use std::sync::LazyLock;
 
@@ -10,20 +10,20 @@ use super::phrases::Phrases;
 use super::tables::{self, Means};
 use super::text::{Sentences, Word, is_a_stop_sign, sentences};
 
-/// What was found.
+/// The result of reading a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Found {
-    /// Nothing.
+    /// No opt-out.
     Nothing,
-    /// Something that may be meant so.
+    /// A possible opt-out.
     Doubt,
-    /// No more texts.
+    /// An opt-out.
     Out,
 }
 
 static TABLES: LazyLock<Tables> = LazyLock::new(Tables::new);
 
-/// The tables, compiled: a field for each list of phrases, and the one of what the phrases mean.
+/// The compiled tables: a field for each list of phrases, and one for the phrases with a meaning.
 macro_rules! tables {
     ($($field:ident: $list:ident,)+) => {
         struct Tables {
@@ -32,7 +32,7 @@ macro_rules! tables {
         }
 
         impl Tables {
-            /// The lists as they are written.
+            /// The lists as they are written in the tables.
             #[cfg(test)]
             const LISTS: &[&[&str]] = &[$(tables::$list),+];
 
@@ -78,7 +78,7 @@ tables! {
     wants_texts: WANTS_TEXTS,
 }
 
-/// Reads a text. No text makes it panic, and its time grows with the text's length.
+/// Reads a text. It never panics, and its time grows with the length of the text.
 pub(super) fn read(body: &str) -> Found {
     if is_a_stop_sign(body) {
         return Found::Doubt;
@@ -102,7 +102,7 @@ impl Tables {
         }
     }
 
-    /// A text that is nothing but what opts out, or what may.
+    /// Checks whether the whole text is an opt-out or a possible one.
     fn whole(&self, sentences: &Sentences) -> Found {
         let some: Vec<&Vec<Word>> = sentences.iter().filter(|sentence| !self.yes_or_no.are(sentence)).collect();
         let words: Vec<Word> = some.into_iter().flatten().cloned().collect();
@@ -118,7 +118,7 @@ impl Tables {
         if doubtful { Found::Doubt } else { Found::Nothing }
     }
 
-    /// Whether the words are such phrases one after the other, and nothing else.
+    /// Whether the words are a sequence of these phrases, and nothing else.
     fn are_all(&self, phrases: &Phrases, words: &[Word]) -> bool {
         let words = joined(words);
         let mut at = 0;
@@ -150,7 +150,8 @@ impl Tables {
         rest
     }
 
-    /// A word of the law that stands by itself among other sentences: meant for us, or for what they are about.
+    /// A word of the law that is alone in its part, among other sentences: it is addressed to us, or is about their
+    /// subject.
     fn stands_alone(&self, sentences: &Sentences) -> Found {
         let mut found = Found::Nothing;
         let mut others_are_reasons = true;
@@ -186,7 +187,7 @@ impl Tables {
         found
     }
 
-    /// The longest phrase that begins here, and where it ends.
+    /// The longest phrase that starts here, and where it ends.
     fn phrase_at(&self, words: &[Word], at: usize) -> Option<(Means, usize)> {
         let rest = &words[at..];
         let fits = self.phrases.beginning(rest).map(|(means, length)| (*means, at + length));
@@ -194,11 +195,11 @@ impl Tables {
             let needs_the_end = matches!(means, Means::OutAtTheEnd | Means::DoubtAtTheEnd);
             !needs_the_end || self.is_at_the_end(words, *end)
         });
-        // The first of two that are as long.
+        // Of two phrases of equal length, the first.
         fits.reduce(|one, other| if other.1 > one.1 { other } else { one })
     }
 
-    /// Whether the thought ends here, or nothing follows in it that changes anything.
+    /// Whether the clause ends here, or continues only with words that do not change the meaning.
     fn is_at_the_end(&self, words: &[Word], end: usize) -> bool {
         let mut rest = clause_after(words, end);
         while let taken @ 1.. = self.neutral.length_at(rest).max(self.courtesy.length_at(rest)) {
@@ -217,7 +218,7 @@ impl Tables {
         }
     }
 
-    /// What stands before a phrase in its sentence.
+    /// Judges the words before a phrase in its sentence.
     fn before(&self, words: &[Word], at: usize, means: Means) -> Found {
         let (before, phrase) = (&words[..at], &words[at..]);
         let near = &before[clause_start(words, at)..];
@@ -266,7 +267,7 @@ impl Tables {
         Found::Out
     }
 
-    /// Whether what stands right before makes the opposite of a phrase: "don't", "I never want to".
+    /// Whether the words directly before a phrase reverse its meaning: "don't", "I never want to".
     fn is_turned_round(&self, near: &[Word]) -> bool {
         let mut before = near;
         while let Some((last, rest)) = before.split_last() {
@@ -282,7 +283,7 @@ impl Tables {
         false
     }
 
-    /// What stands behind a phrase in its sentence.
+    /// Judges the words after a phrase in its sentence.
     fn after(&self, words: &[Word], end: usize, means: Means) -> Found {
         let mut rest = clause_after(words, end);
         let behind = words.get(end + rest.len()..).unwrap_or_default();
@@ -323,22 +324,22 @@ impl Tables {
     }
 }
 
-/// The same words without their commas.
+/// The same words without commas.
 fn joined(words: &[Word]) -> Vec<Word> {
     words.iter().map(|word| Word { text: word.text.clone(), after_comma: false }).collect()
 }
 
-/// The parts of a sentence between its commas.
+/// The parts of a sentence, split at its commas.
 fn parts(sentence: &[Word]) -> impl Iterator<Item = &[Word]> {
     sentence.chunk_by(|_, next| !next.after_comma)
 }
 
-/// Where the part begins that holds this word.
+/// The start of the part that contains this word.
 fn clause_start(words: &[Word], at: usize) -> usize {
     (1..=at).rev().find(|at| words.get(*at).is_some_and(|word| word.after_comma)).unwrap_or_default()
 }
 
-/// What follows up to the next comma.
+/// The words up to the next comma.
 fn clause_after(words: &[Word], end: usize) -> &[Word] {
     let rest = words.get(end..).unwrap_or_default();
     let comma = rest.iter().position(|word| word.after_comma).unwrap_or(rest.len());

@@ -1,29 +1,30 @@
-//! What customers say of our texts: the words and phrases, as tables that are read and extended without knowing the reader.
+//! What customers write about our texts: words and phrases in tables, which can be read and extended without knowing
+//! the reader.
 //!
-//! All words are plain: lower case, without accents and apostrophes ("don't" is `dont`, "más" is `mas`).
-//! In a phrase, `a/b` is one word or the other, `?a/b` the same or none of them, `@name` a word of the list `name` below, and
-//! `?@name` that or none.
+//! All words are plain: lower case, without accents and apostrophes ("don't" is `dont`, "más" is `mas`). In a phrase,
+//! `a/b` is one of the two words, `?a/b` is one of them or nothing, `@name` is a word of the list `name` below, and
+//! `?@name` is one of its words or nothing.
 
-/// What a phrase means, where nothing around it says otherwise.
+/// The meaning of a phrase, unless the words around it change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Means {
-    /// No more texts to the sender.
+    /// An opt-out.
     Out,
-    /// The same, as something not to do: whoever is said not to do it ("they don't text me") is not asked.
+    /// An opt-out in the form of a prohibition. After a subject ("they don't text me") it is not a request.
     Not,
-    /// The same, if nothing follows.
+    /// An opt-out if nothing follows.
     OutAtTheEnd,
-    /// Perhaps that.
+    /// A possible opt-out.
     Doubt,
-    /// Perhaps that, if nothing follows.
+    /// A possible opt-out if nothing follows.
     DoubtAtTheEnd,
-    /// Perhaps that; but who asks to be texted instead of called means just what they say.
+    /// A possible opt-out, unless the customer asks for texts instead of calls.
     Calls,
-    /// Something else, though a shorter phrase in it means something.
+    /// Something else, although it contains a shorter phrase with a meaning.
     Ordinary,
 }
 
-/// Lists that phrases refer to.
+/// The lists that phrases refer to.
 pub(super) const LISTS: &[(&str, &str)] = &[
     ("stop", "stop/quit/cease/discontinue"),
     ("not", "dont/never"),
@@ -47,7 +48,8 @@ pub(super) const LISTS: &[(&str, &str)] = &[
     ("lista", "lista/listas/contactos/sistema/registros"),
 ];
 
-/// The words of 47 CFR 64.1200(a)(10) and their like, and what says the same: the whole text, but for courtesy, in any number.
+/// The words of 47 CFR 64.1200(a)(10) and similar ones: they opt out if, apart from courtesy, the text contains nothing
+/// else. They may be repeated and combined.
 pub(super) const ALONE: &[&str] = &[
     "stop/stopall/unsubscribe/unsub/cancel/end/quit/revoke/optout",
     "stop all",
@@ -66,7 +68,7 @@ pub(super) const ALONE: &[&str] = &[
     "no mas",
 ];
 
-/// Those among them that are meant for somebody even where they stand by themselves among other sentences.
+/// Those that count as addressed to us even if they are alone in a sentence among other sentences.
 pub(super) const ALONE_IN_A_SENTENCE: &[&str] = &[
     "stop/stopall/unsubscribe/cancel/end/quit/revoke/optout",
     "stop all",
@@ -77,10 +79,10 @@ pub(super) const ALONE_IN_A_SENTENCE: &[&str] = &[
     "ya basta",
 ];
 
-/// What may stand between them.
+/// What may occur between these words.
 pub(super) const BETWEEN: &[&str] = &["or/and/y/o"];
 
-/// What is said around them out of courtesy, or to give them weight.
+/// Words of courtesy or emphasis around them.
 pub(super) const COURTESY: &[&str] = &[
     "please/plz/pls/plse/kindly/thanks/thx/tks/ty/tnx/sorry/ok/okay/k/hi/hello/hey/dear/sir/madam/maam/guys/folks/bye/goodbye",
     "thank/thanks you ?so/very ?much",
@@ -105,10 +107,10 @@ pub(super) const COURTESY: &[&str] = &[
     "de inmediato",
 ];
 
-/// An answer to something that we asked, as a sentence of its own.
+/// An answer to a question of ours, as a sentence by itself.
 pub(super) const YES_OR_NO: &[&str] = &["yes/yeah/yep/no/nope/nah/si/sure"];
 
-/// Why somebody stops us: beside a word that stands by itself, it takes the doubt away.
+/// Reasons for an opt-out. They remove the doubt about a word that is alone in its sentence.
 pub(super) const REASONS: &[&str] = &[
     "?sorry ?this ?is ?you ?have/got/has ?the/a wrong number/person",
     "?im/i ?am ?really not interested",
@@ -120,7 +122,8 @@ pub(super) const REASONS: &[&str] = &[
     "no ?estoy interesado/interesada",
 ];
 
-/// Texts that are nothing but this, courtesy aside: they may be about our texts, or an appointment, or the work.
+/// Doubtful if, apart from courtesy, the text contains nothing else: it may be about our texts, an appointment or the
+/// work.
 pub(super) const DOUBTFUL_WHOLE: &[&str] = &[
     "stop/quit/end/cancel it/that/this/everything/us",
     "stop/cancel/quit ?just kidding",
@@ -144,19 +147,19 @@ pub(super) const DOUBTFUL_WHOLE: &[&str] = &[
     "cancelar todo",
     "no molesten/moleste",
 ];
-/// A text of courtesy words alone that is one of these.
+/// Doubtful texts that consist of courtesy words only.
 pub(super) const DOUBTFUL_COURTESY: &[&str] = &["ya"];
 
-/// What may follow such a word without a stop between: another thought.
+/// What may follow such a word without punctuation: it starts a new clause.
 pub(super) const NEW_THOUGHT: &[&str] = &[
     "i/im/ill/ive/id/we/were/you/youre/its/lol/jk/just/or/he/she/they",
     "and/but/because/cause/cuz/bc/call/ring/phone",
     "y/pero/porque/pq/llame/llamen/llameme/llamenme/llama/llamame/mejor/yo/soy/solo",
 ];
-/// The same, where it follows `stop` at the beginning of a text. "Stop my sink" and "stop this leak" ask for work.
+/// The same after `stop` at the start of a text. "Stop my sink" and "stop this leak" ask for work.
 pub(super) const AFTER_A_WORD: &[&str] = &["i/im/ill/ive/id/we/you/youre/lol/jk/just/kidding/or"];
 
-/// What is said after a phrase and changes nothing: to whom, and for how long, as long as it is for ever.
+/// Words after a phrase that do not change its meaning: the addressee, and a duration that means forever.
 pub(super) const NEUTRAL: &[&str] = &[
     "me/us/here/nos",
     "to/on/at ?this/my ?phone/cell/mobile number/phone/cell/cellphone/line",
@@ -178,58 +181,59 @@ pub(super) const NEUTRAL: &[&str] = &[
     "a ?este/mi numero/telefono/celular",
     "de ustedes/usted/ti",
 ];
-/// The same after what is to be stopped: it is to be stopped now. Not to do something now says nothing of tomorrow.
+/// The same after a request to stop: "now" does not limit it. After a prohibition it would: "don't … now" says nothing
+/// about tomorrow.
 pub(super) const NEUTRAL_AFTER_STOP: &[&str] = &["now/already/today", "right now/away", "you guys/people/idiots"];
 
-/// What makes it depend on something, before a phrase …
+/// Conditions before a phrase …
 pub(super) const CONDITIONS_BEFORE: &[&str] =
     &["if/unless/when/once/until/till/while/after/before/or/whenever/except/si/cuando/hasta/mientras/aunque/salvo/o"];
 /// … and after a comma.
 pub(super) const CONDITIONS_AFTER: &[&str] =
     &["if/unless/until/till/except/only/before/after/when/si/hasta/salvo/excepto/cuando/antes/despues"];
 
-/// What turns a phrase into its opposite right before it, with what may stand between.
+/// Words directly before a phrase that reverse its meaning, and what may occur between.
 pub(super) const OPPOSITE: &[&str] = &[
     "dont/never/didnt/wont/cant/cannot/doesnt/wouldnt/couldnt/shouldnt/havent/hasnt/isnt/not/no/nunca/jamas/without/nobody",
 ];
 pub(super) const BETWEEN_OPPOSITE: &[&str] =
     &["please/pls/just/ever/to/want/wish/need/like/have/going/trying/really/even/mean/quiero/quiera/que"];
 
-/// Words of speech: a phrase after them is told of, not said.
+/// Verbs of speech: a phrase after them is reported, not requested.
 pub(super) const SPEECH: &[&str] =
     &["said/say/says/saying/told/tell/tells/asked/ask/asks/asking/wrote/typed/meant/mean/dije/digo/dijo/pedi/dijeron"];
 pub(super) const DENIALS: &[&str] = &["never/didnt/not/dont/nobody/no/nunca/without/wouldnt/havent/hasnt"];
-/// Who tells of what they said themselves.
+/// Words before a verb of speech if the customer reports their own words.
 pub(super) const MYSELF: &[&str] = &["i/ive/we/weve/already/yo/ya/please/stop/again/ok/okay/like/as"];
 
-/// How a question begins that asks about stopping and does not ask for it.
+/// Starts of questions about stopping that do not request it.
 pub(super) const ASKS_ABOUT: &[&str] = &["why/did/does/have/has/had/porque"];
-/// How one begins that may do either.
+/// Starts of questions that may do either.
 pub(super) const MAY_ASK_FOR: &[&str] = &["should/what/when/how/do/is/are/who"];
-/// With these in it, such a question complains that it goes on.
+/// With these words, such a question complains that the texts continue.
 pub(super) const GOES_ON: &[&str] = &["wont/dont/cant/still/keep"];
-/// What these ask for is meant: how to do it.
+/// These questions are requests: they ask how to do it.
 pub(super) const HOW_TO: &[&str] = &["how do/can/to/would i/we/you", "how to", "is there a/any way to"];
 
-/// Who says what they themselves will do.
+/// Words with which customers say what they will do themselves.
 pub(super) const I_WILL: &[&str] = &["ill", "i will/can/could/may/might/did", "im gonna", "going to", "let me"];
 
-/// Who is said to do something, right before `dont` or `never`: nobody is asked not to do it.
+/// Subjects directly before `dont` or `never`: such a clause is a statement, not a request.
 pub(super) const SUBJECTS: &[&str] = &[
     "he/she/they/we/you/who/it/guys/people/nobody/that/usually/them/husband/wife/company/plumber/guy/office/and/still",
 ];
 
-/// What makes a noun of a word that follows.
+/// Words that make a noun of the next word.
 pub(super) const ARTICLES: &[&str] = &["the/an/your/this/that/a"];
 
-/// What there is or was no more of: nothing is asked for.
+/// Verbs before `no` that make it a statement, not a request.
 pub(super) const HAVE: &[&str] =
     &["got/get/getting/received/have/has/had/there/see/are/is/were/was/with/recibi/hay/tengo"];
 
-/// Whoever says so did not mean it.
+/// Phrases that mark a joke.
 pub(super) const JOKES: &[&str] = &["just kidding", "jk/kidding/nevermind/nvm", "never mind", "es broma"];
 
-/// Who asks for texts instead of calls.
+/// Requests for texts instead of calls.
 pub(super) const WANTS_TEXTS: &[&str] = &[
     "text/message/txt me/us/instead/back/please/only",
     "please/just/only text/message/txt",
@@ -238,7 +242,7 @@ pub(super) const WANTS_TEXTS: &[&str] = &[
     "escribame/escribanme/escribeme/mandeme/mandenme/mandame",
 ];
 
-/// Phrases in a sentence, and what each means. Of several that begin at the same word, the longest counts.
+/// Phrases within a sentence, with their meanings. Of several phrases that start at the same word, the longest counts.
 pub(super) const PHRASES: &[(Means, &str)] = &[
     // Stop texting.
     (Means::Out, "@stop ?all @texting"),
@@ -318,7 +322,7 @@ pub(super) const PHRASES: &[(Means, &str)] = &[
     (Means::Out, "@quita de ?la/su/tu/esta/sus/todas/las/sus ?las/sus @lista"),
     (Means::Out, "@borra mi numero/telefono/celular ?de ?la/su/tu/sus/los ?@lista"),
     (Means::Out, "dejenme/dejeme/dejame/dejennos en paz"),
-    // Perhaps.
+    // Doubtful.
     (Means::Calls, "@stop calling ?me/us"),
     (Means::Calls, "@not ?ever call ?me/us"),
     (Means::Calls, "do not ?ever call ?me/us"),

@@ -1,25 +1,25 @@
-//! A text as plain words: what keyboards, phones and mail programs add is taken away, and sentences are told apart.
+//! Splits a text into sentences of plain words, without what keyboards, phones and mail programs add.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// A word, and whether a comma or its like stands before it.
+/// A word, and whether a comma or similar punctuation precedes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Word {
     pub(super) text: String,
     pub(super) after_comma: bool,
 }
 
-/// The sentences of a text, each as its words; none of them is empty.
+/// The sentences of a text, each a list of words. No sentence is empty.
 pub(super) type Sentences = Vec<Vec<Word>>;
 
-/// More words than anybody needs who wants no texts; Twilio carries 1,600 characters.
+/// The maximum number of words to read: more than any opt-out needs. Twilio allows 1,600 characters.
 const MOST_WORDS: usize = 400;
-/// How a line begins that a phone or a mail program has put below the text: what it says, and all that follows, is not the
-/// customer's.
+/// The start of a line that a phone or a mail program adds below the text. That line and everything after it was not
+/// written by the customer.
 const SENT_FROM: &[&str] =
     &["sent from ", "sent via ", "sent with ", "get outlook for", "enviado desde ", "enviado con ", "obtener outlook"];
-/// What people write before their name.
+/// Closing words before a name.
 const CLOSINGS: &[&str] = &[
     "thanks",
     "thank you",
@@ -32,15 +32,15 @@ const CLOSINGS: &[&str] = &[
     "gracias",
     "saludos",
 ];
-/// Signs that say stop by themselves.
+/// Signs that mean stop.
 const STOP_SIGNS: &[char] = &['🛑', '✋', '⛔', '🚫'];
 
-/// Whether a text has no words, and a sign in it that says stop.
+/// Whether a text has no words but a sign that means stop.
 pub(super) fn is_a_stop_sign(body: &str) -> bool {
     body.contains(STOP_SIGNS) && !body.chars().any(char::is_alphanumeric)
 }
 
-/// The sentences of a text, without a signature or a quoted text below it.
+/// The sentences of a text, without a signature or quoted text below it.
 pub(super) fn sentences(body: &str) -> Sentences {
     let whole = cut(body);
     let sentences = if whole.is_empty() { cut_words(body) } else { whole };
@@ -70,19 +70,19 @@ fn cut(body: &str) -> Sentences {
     cut_words(&lines.join("\n"))
 }
 
-/// A word of farewell on a line of its own: a name may follow.
+/// Whether a line is a closing word, which a name may follow.
 fn is_closing(line: &str) -> bool {
     let low = line.trim_end_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
     CLOSINGS.contains(&low.as_str())
 }
 
-/// One word with a capital.
+/// Whether a line is one capitalized word.
 fn is_name(line: &str) -> bool {
     let mut letters = line.chars();
     letters.next().is_some_and(char::is_uppercase) && letters.all(|c| c.is_lowercase() || c == '.')
 }
 
-/// A name, with a dash before it or of two words or more; a phone number; an address of mail.
+/// Whether a line is a name (after a dash, or of two words or more), a phone number or an email address.
 fn is_signature(line: &str) -> bool {
     let (dash, name) = match line.strip_prefix(['-', '–', '—', '~']) {
         Some(name) => (true, name.trim()),
@@ -141,7 +141,7 @@ fn is_invisible(c: char) -> bool {
         | '\u{FE00}'..='\u{FE0F}' | '\u{1F3FB}'..='\u{1F3FF}' | '\u{180E}')
 }
 
-/// A word whose letters were typed one by one: "S T O P", "s.t.o.p".
+/// A word spelt letter by letter: "S T O P", "s.t.o.p".
 fn spelt(sentences: &Sentences) -> Option<String> {
     let words = || sentences.iter().flatten();
     let is_spelt = words().count() >= 3 && words().all(|word| word.text.chars().count() == 1);
@@ -153,13 +153,13 @@ struct Cutter {
     sentences: Sentences,
     sentence: Vec<Word>,
     word: String,
-    /// How often the last letter stands in a row.
+    /// How many times in a row the last letter was read.
     run: usize,
     after_comma: bool,
 }
 
 impl Cutter {
-    /// A letter three times or more in a row is one that is drawn out.
+    /// Adds a letter. Three or more of the same in a row become one.
     fn letter(&mut self, c: char) {
         if self.word.ends_with(c) {
             self.run += 1;

@@ -1,4 +1,4 @@
-//! What takes an alarming word back, and how far it reaches.
+//! What takes an alarming word back, and how far that reaches.
 
 use rstest::rstest;
 

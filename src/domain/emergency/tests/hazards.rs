@@ -1,4 +1,4 @@
-//! What has to be known as an emergency, however it is written.
+//! Texts that must be found to be an emergency, however they are written.
 
 use rstest::rstest;
 

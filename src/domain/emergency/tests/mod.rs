@@ -1,4 +1,4 @@
-//! The reader from outside: what is an emergency and what is not, and that nothing breaks it.
+//! Tests from outside: what is an emergency and what is not, and that no input makes the reader fail.
 
 mod cancellers;
 mod hazards;
@@ -8,12 +8,12 @@ mod windows;
 
 use super::{OwnPhrases, Reading, read};
 
-/// Reads without a trade and without phrases of a business.
+/// Reads without a trade and without own phrases.
 fn alone(text: &str) -> Reading {
     read(text, None, &OwnPhrases::default())
 }
 
-/// The strongest rule a text meets.
+/// The strongest rule that a text matches.
 fn rule(text: &str) -> Option<String> {
     alone(text).verdict().map(|verdict| verdict.rule)
 }

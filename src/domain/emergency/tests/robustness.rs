@@ -1,11 +1,11 @@
-//! No text breaks the reader.
+//! No text makes the reader fail.
 
 use std::time::Duration;
 
 use super::alone;
 use crate::domain::emergency::load;
 
-/// A small generator of its own, so that a failure can be had again.
+/// A small deterministic generator, so that a failure can be reproduced.
 struct Dice(u64);
 
 impl Dice {
@@ -46,7 +46,7 @@ fn any_order_of_the_rules_own_words_is_read() {
     }
 }
 
-/// How long this thread has run, whatever else the machine was doing.
+/// The time for which this thread ran, independent of other load on the machine.
 fn time_spent() -> Duration {
     let spent = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
     Duration::from_nanos(spent.split(' ').next().and_then(|spent| spent.parse().ok()).expect("nanoseconds"))
@@ -54,10 +54,10 @@ fn time_spent() -> Duration {
 
 #[test]
 fn a_long_text_takes_time_as_its_length() {
-    // The rules are compiled once, which is no part of what a text takes.
+    // The rules are compiled once; that is not part of the time for a text.
     let _loaded = load().expect("the rules compile");
     for word in ["a", "flood ", "no ", "if water ", "éé", "🔥", "aaaaaaaa", "\u{200B}", "no water . "] {
-        // The same length in one text and in sixteen: each takes long enough for the kernel's count of it, which is kept in
+        // The same length in one text and in sixteen: each takes long enough for the kernel's measurement, which has
         // ticks of some milliseconds.
         let took = |texts: usize| {
             let text = word.repeat(32_000 / texts / word.chars().count());
@@ -68,7 +68,7 @@ fn a_long_text_takes_time_as_its_length() {
             time_spent() - before
         };
         let (sixteen, one) = (took(16), took(1));
-        // As its length: one takes as long as the sixteen. As the square of it: sixteen times as long.
+        // If the time is linear, one takes as long as the sixteen; if it is quadratic, sixteen times as long.
         assert!(one < sixteen * 4 + Duration::from_millis(20), "{word:?}: {sixteen:?}, {one:?}");
     }
 }

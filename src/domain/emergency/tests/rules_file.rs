@@ -1,4 +1,4 @@
-//! The rules that come with the program are sound, and each mistake in a file says where it is.
+//! The built-in rules are sound, and each mistake in a file is reported with its place.
 
 use rstest::rstest;
 
@@ -26,7 +26,7 @@ fn what_comes_with_the_program_is_what_a_service_needs() {
     assert_eq!(check(RULES, KNOWN_WORDS, WEIGHTS), Ok(()));
 }
 
-/// Each is well-formed, or nearly, and no emergency would be seen by it, or not every danger to life.
+/// Each is well-formed, or nearly, but with it no emergency, or not every danger to life, would be found.
 #[rstest]
 #[case::nothing("", "rules:")]
 #[case::blank("\n\n", "rules:")]
@@ -38,7 +38,7 @@ fn rules_without_emergencies_in_them_are_refused(#[case] rules: &str, #[case] to
     assert!(error.to_string().contains(told), "{error}");
 }
 
-/// Wherever a file was cut off: it is refused, or it has lost nothing.
+/// A file that was cut off is refused, or has lost nothing.
 #[test]
 fn rules_that_were_cut_off_are_refused() {
     let first_hazard = RULES.find("[[hazard]]").expect("a hazard");

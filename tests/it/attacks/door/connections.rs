@@ -1,4 +1,4 @@
-//! Connections that ask for nothing, or take nothing: a thousand of them stopped every call once.
+//! Connections that send no request, or read no response. A thousand of them once stopped every call.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::{Door, FORGED, rest_of};
 use crate::harness::{API_KEY, eventually};
 
 const THOUSAND: usize = 1_000;
-/// More than may be connected at once.
+/// More than the limit of connections.
 const BESIEGERS: usize = 1_700;
 
-/// The head of a call whose body has this length, and whose signature is forged.
+/// The head of a call webhook with this body length and a forged signature.
 pub fn call(length: usize) -> String {
     format!(
         "POST /webhooks/twilio/call HTTP/1.1\r\nhost: x\r\nx-twilio-signature: {FORGED}\r\n\
@@ -23,7 +23,7 @@ pub fn call(length: usize) -> String {
     )
 }
 
-/// A head that is nearly as long as one may be, and does not end.
+/// An incomplete head of nearly the maximum length.
 fn long_head() -> String {
     format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}", "a".repeat(15_000))
 }
@@ -65,7 +65,7 @@ async fn large_bodies_that_come_slowly_do_not_fill_the_memory(#[case] length: us
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn large_bodies_that_are_to_be_judged_leave_calls_their_time() {
     let door = Door::open(None, &[], TwilioOptions::default()).await;
-    // As costly as a body can be: every byte an escape, parameters without end.
+    // The most expensive body possible: every byte is escaped, and there are very many parameters.
     let body = "a=%41%41%41%41%41%41%41%41%41%41%41%41%41%41%41%41%41%41&".repeat(1_900) + &"%41".repeat(500_000);
     let besiegers = door.besieged(30, (call(body.len()) + &body).as_bytes(), true);
     door.stays_open().await;
@@ -81,7 +81,7 @@ async fn pages_that_nobody_reads_do_not_fill_the_memory() {
     drop(besiegers);
 }
 
-/// Two thousand a second.
+/// Two thousand connections a second.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_come_and_go_stop_no_call() {
     let door = Door::open(Some(256), &[], TwilioOptions::default()).await;
@@ -100,7 +100,7 @@ async fn connections_that_come_and_go_stop_no_call() {
     drop(storm);
 }
 
-/// At the bound, who has shown a key or a signature stays, and the others go, the oldest first.
+/// At the limit, connections that have shown a key or a signature stay open; the others are closed, oldest first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_has_shown_a_key_stays_where_others_have_to_go() {
     let door = Door::open(None, &[("NMC_MAX_CONNECTIONS", "20")], TwilioOptions::default()).await;
@@ -111,7 +111,7 @@ async fn who_has_shown_a_key_stays_where_others_have_to_go() {
     for _ in 0..40 {
         others.push(door.sent(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n").await);
     }
-    // The very last one is answered, and the oldest is gone.
+    // The newest one is answered, and the oldest is closed.
     let mut last = others.pop().expect("one");
     let mut answer = [0; 15];
     tokio::io::AsyncReadExt::read_exact(&mut last, &mut answer).await.expect("an answer");
@@ -123,7 +123,7 @@ async fn who_has_shown_a_key_stays_where_others_have_to_go() {
     assert!(ended.is_err(), "{ended:?}");
 }
 
-/// Descriptors can run out in spite of the bound: others in the process need them, too.
+/// Descriptors can run out below the connection limit, because other parts of the process need them too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_descriptors_run_out_calls_are_answered_and_it_is_logged_once() {
     let door = Door::open(None, &[], TwilioOptions::default()).await;
@@ -142,7 +142,7 @@ async fn where_descriptors_run_out_calls_are_answered_and_it_is_logged_once() {
     drop(besiegers);
 }
 
-/// What the process has used of the processor, in seconds.
+/// The CPU time of the process in seconds.
 fn cpu_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process");
     let fields: Vec<&str> = stat.rsplit_once(')').expect("a name").1.split_whitespace().collect();

@@ -1,8 +1,8 @@
-//! At the door: thousands of connections or requests at once, during which every call is answered within a second and
-//! the process stays small.
+//! Thousands of connections or requests at once. Every call is still answered within a second, and the process uses
+//! little memory.
 //!
-//! The bounds hold for the program as it is built, with the machine to itself: these tests run alone
-//! (`.config/nextest.toml`), and not instrumented for coverage (`scripts/coverage`).
+//! The bounds hold if nothing else runs on the machine. So these tests run alone (`.config/nextest.toml`), and not
+//! instrumented for coverage (`scripts/coverage`).
 
 mod connections;
 mod http2;
@@ -24,17 +24,17 @@ use tokio::time::sleep;
 
 use crate::harness::{API_KEY, BUSINESS, Child, OUR_NUMBER, OWNER, PUBLIC_URL, Rest, Servers, business, customer};
 
-/// Within which a call is answered, whatever else goes on.
+/// A call is answered within this time, even under attack.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// What the process may take, whatever else goes on.
+/// The memory that the process may use, in MB, even under attack.
 const MEMORY: u64 = 150;
-/// How long an attack goes on while calls come in.
+/// How long calls arrive during an attack.
 const LASTS: Duration = Duration::from_secs(4);
-/// How soon one whose connection was closed comes again.
+/// How soon an attacker reconnects after its connection was closed.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How many calls this process has made.
 static CALLS: AtomicU32 = AtomicU32::new(0);
-/// A header that can be a signature, and is none of ours.
+/// A signature header with a valid form but a wrong value.
 pub const FORGED: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 /// The running program.
@@ -44,7 +44,7 @@ pub struct Door {
     pub address: String,
     pub rest: Rest,
     http: reqwest::Client,
-    /// Where attackers run: on a thread of their own, so that they delay the service, and not the caller who is measured.
+    /// The attackers' runtime, on a separate thread, so that they delay the service and not the measured caller.
     attackers: Option<Runtime>,
 }
 
@@ -57,7 +57,7 @@ impl Drop for Door {
 }
 
 impl Door {
-    /// Starts it with the document's business, and these settings changed.
+    /// Starts the program with the document's business and changed settings.
     pub async fn open(descriptors: Option<u32>, settings: &[(&str, &str)], twilio: TwilioOptions) -> Self {
         many_descriptors();
         let servers = Servers::start(twilio).await;
@@ -70,7 +70,7 @@ impl Door {
         let address = child.address().await;
         let rest = Rest::new(format!("http://{address}"), API_KEY);
         rest.ready().await;
-        // Each request on a connection of its own: none profits from what another has shown.
+        // Each request uses a new connection, so none profits from what another has shown.
         let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(10 * AT_ONCE);
         let attackers = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let http = http.build().expect("an HTTP client");
@@ -85,18 +85,17 @@ impl Door {
         self.attackers.as_ref().expect("a runtime until the end").handle()
     }
 
-    /// Puts a business.
     pub async fn put(&self, id: &str, business: &Value) {
         self.rest.put(&format!("/businesses/{id}"), business).await.ok();
     }
 
-    /// Twilio's side, with a connection for each request.
+    /// A client that plays Twilio, with a new connection for each request.
     pub fn webhook(&self, account_sid: &str, token: &str) -> WebhookClient {
         WebhookClient::over(self.http.clone(), PUBLIC_URL, account_sid, token)
             .with_target(format!("http://{}", self.address))
     }
 
-    /// A call comes in, and is put through at once.
+    /// A call arrives and is put through in time.
     pub async fn called(&self) {
         let main = TwilioOptions::default();
         self.called_with(&self.webhook(&main.account_sid, &main.auth_token), OUR_NUMBER).await;
@@ -104,7 +103,7 @@ impl Door {
 
     /// The same for a number of another account.
     pub async fn called_with(&self, client: &WebhookClient, number: &str) {
-        // Another customer each time: one who calls again and again would be taken for a loop.
+        // A different customer each time: repeated calls of one customer would be treated as a loop.
         let caller = customer(CALLS.fetch_add(1, Ordering::Relaxed));
         let begun = Instant::now();
         let answer = client.incoming_call(&new_call_sid(), &caller, number, "ringing").await;
@@ -114,7 +113,7 @@ impl Door {
         assert!(took < AT_ONCE, "a call was answered after {took:?}");
     }
 
-    /// Calls come in for some seconds, one after the other; each is put through at once.
+    /// Calls arrive one after another for some seconds; each is put through in time.
     pub async fn stays_open(&self) {
         let begun = Instant::now();
         while begun.elapsed() < LASTS {
@@ -124,21 +123,21 @@ impl Door {
         self.is_small();
     }
 
-    /// The process has never taken too much memory.
+    /// Asserts that the process never used too much memory.
     pub fn is_small(&self) {
         let peak = self.memory();
         println!("{peak} MB at the most");
         assert!(peak < MEMORY, "{peak} MB");
     }
 
-    /// The most that the process has taken, in MB.
+    /// The peak memory of the process in MB.
     pub fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.pid())).expect("a process");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
         peak.trim().trim_end_matches(" kB").parse::<u64>().expect("kB") * 1024 / 1_000_000
     }
 
-    /// A figure of the metrics.
+    /// The value of a metric.
     pub async fn metric(&self, name: &str) -> u64 {
         let metrics = self.rest.get_as("/metrics", "text/plain").await.body;
         let text = metrics.as_str().expect("text");
@@ -146,8 +145,8 @@ impl Door {
         line.trim().parse().expect("a number")
     }
 
-    /// One who connects, sends this and then nothing more, and comes again when the connection is closed; so many of
-    /// them, until the answer is dropped. With `reads`, what comes back is read.
+    /// Starts `by` attackers. Each connects, sends these bytes and nothing more, and reconnects when the connection is
+    /// closed, until the returned set is dropped. With `reads`, they read responses.
     pub fn besieged(&self, by: usize, sends: &[u8], reads: bool) -> JoinSet<()> {
         let mut all = JoinSet::new();
         for _ in 0..by {
@@ -170,7 +169,7 @@ impl Door {
         all
     }
 
-    /// A connection on which this was sent.
+    /// Opens a connection and sends these bytes.
     pub async fn sent(&self, bytes: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).await.expect("a connection");
         stream.write_all(bytes).await.expect("sent");
@@ -178,7 +177,7 @@ impl Door {
     }
 }
 
-/// Waits until the other side has closed, without reading anything.
+/// Waits until the other side closes the connection, without reading.
 async fn closed(stream: &TcpStream) {
     let mut byte = [0];
     loop {
@@ -193,14 +192,14 @@ async fn closed(stream: &TcpStream) {
     }
 }
 
-/// What still comes on a connection until it is closed, and after how long that is.
+/// What is received until the connection is closed, and how long that takes.
 pub async fn rest_of(stream: &mut TcpStream) -> (String, Duration) {
     let (begun, mut rest) = (Instant::now(), Vec::new());
     let _reset_or_not = stream.read_to_end(&mut rest).await;
     (String::from_utf8_lossy(&rest).into_owned(), begun.elapsed())
 }
 
-/// The test itself plays thousands of clients.
+/// Raises the descriptor limit: the test itself opens thousands of connections.
 fn many_descriptors() {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).expect("descriptors");

@@ -1,4 +1,4 @@
-//! How long a connection is waited for. These tests take as long.
+//! Timeouts of connections. These tests run as long as the timeouts.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::connections::call;
 use super::{Door, rest_of};
 use crate::harness::API_KEY;
 
-/// What is not asked for in time is closed, each after its own time. All at once, for each takes its time.
+/// Each kind of idle connection is closed after its timeout. All run at once to save time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_asks_for_nothing_is_closed_in_time() {
     let door = Door::open(None, &[], TwilioOptions::default()).await;
@@ -29,7 +29,7 @@ async fn a_connection_that_asks_for_nothing_is_closed_in_time() {
     assert!(closed("quiet").await >= 2 && closed("head").await == 1);
 }
 
-/// Who reads events and gets none for a while is alive: both sides hear of it.
+/// A reader that receives no event for a while is not idle: keep-alives are sent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_of_events_is_not_taken_for_idle() {
     let door = Door::open(None, &[], TwilioOptions::default()).await;

@@ -1,4 +1,4 @@
-//! Webhooks and requests that show nothing that holds: they took the places of real calls once.
+//! Webhooks and requests without a valid signature or key, which once took the places of real calls.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::harness::{CUSTOMER, OUR_NUMBER, business};
 use crate::signatures::{OWN_TOKEN, TOKEN_KEY};
 
 const OWN_NUMBER: &str = "+15555558888";
-/// More than there were places for calls, and all of their connections fit.
+/// More than there were places for calls, but few enough that all connections fit.
 const FLOOD: usize = 600;
 
-/// A call as Twilio posts it, with a signature that does not hold; whole, or with a body that does not come.
+/// A call as Twilio posts it, with an invalid signature; complete, or without its body.
 fn forged(account_sid: &str, whole: bool) -> Vec<u8> {
     let params = params::incoming_call(account_sid, &new_call_sid(), CUSTOMER, OUR_NUMBER, "ringing");
     let form = Serializer::new(String::new()).extend_pairs(params).finish();
@@ -38,7 +38,7 @@ async fn calls_that_nobody_has_signed_take_no_place_of_real_ones() {
     assert_eq!(door.metric("nmc_webhooks_shed_total{kind=\"call\"}").await, 0);
 }
 
-/// Each names another account, for which a token is to be looked up.
+/// Each request names a different account, whose token must be looked up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_that_names_unknown_accounts_delays_no_call() {
     let sid = new_account_sid();
@@ -65,7 +65,7 @@ async fn a_flood_that_names_unknown_accounts_delays_no_call() {
         };
         flood.spawn_on(floods, door.attackers());
     }
-    // Those of the main account, and those of the account that we know.
+    // Calls of the main account, and calls of the known account.
     let begun = std::time::Instant::now();
     while begun.elapsed() < Duration::from_secs(6) {
         door.called().await;
@@ -105,7 +105,7 @@ async fn a_flood_of_unknown_keys_delays_no_call_and_writes_nothing() {
     assert_eq!(kept, 0);
 }
 
-/// Health needs no key, and asks every part.
+/// `/health` needs no key, and probes every service.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_questions_for_health_delays_no_call() {
     let door = Door::open(None, &[], TwilioOptions::default()).await;

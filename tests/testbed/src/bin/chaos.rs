@@ -1,7 +1,7 @@
-//! The chaos run as a program: kills the service and its servers at random under load, and judges what is left.
+//! The chaos run as a program: kills the service and its servers at random under load, and checks the result.
 //!
-//! Exit status: 0 nothing was lost or doubled; 1 something was; 2 the run could not be made; 3 the run is void, for it says
-//! nothing.
+//! Exit status: 0 nothing was lost or doubled; 1 something was; 2 the run could not be carried out; 3 the run is void,
+//! because it proves nothing.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,25 +11,25 @@ use clap::Parser;
 use nmc_testbed::chaos::{Options, Verdict, run};
 use nmc_testbed::servers::workspace_root;
 
-/// Kills the service and its servers at random, and judges what is left.
+/// Kills the service and its servers at random, and checks the result.
 #[derive(Parser)]
 struct Arguments {
-    /// How many processes are killed.
+    /// Number of processes to kill.
     #[arg(long, default_value_t = 1_000)]
     kills: usize,
-    /// Milliseconds between two kills, on average.
+    /// Average time between two kills, in milliseconds.
     #[arg(long, default_value_t = 2_000)]
     every_ms: u64,
-    /// Conversations that begin in a second, on average.
+    /// Average number of conversations that begin per second.
     #[arg(long, default_value_t = 1.5)]
     rate: f64,
-    /// Repeats the plan of an earlier run; `random` draws one.
+    /// Seed of an earlier run, to repeat its plan; `random` draws a new one.
     #[arg(long, default_value = "random")]
     seed: String,
     /// Three nats-servers whose leaders are killed, instead of one.
     #[arg(long)]
     cluster: bool,
-    /// Where data and logs are; by default a folder of this run's own, below `.run`.
+    /// Folder for data and logs; by default a new folder below `.run`.
     #[arg(long)]
     dir: Option<PathBuf>,
 }

@@ -1,16 +1,16 @@
-//! `demo [--once]`: the whole journey from a missed call to an appointment, visibly, on real servers.
+//! `demo [--once]`: the whole journey from a missed call to an appointment, visible in the terminal, on real servers.
 //!
-//! What `make run` runs; see `nmc_testbed::demo`.
+//! `make run` runs it; see `nmc_testbed::demo`.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use nmc_testbed::demo;
 
-/// Plays a missed call's journey on private servers, then stays up for you to be the customer.
+/// Plays a missed call's journey on private servers, then keeps running so that you can be the customer.
 #[derive(Parser)]
 struct Arguments {
-    /// Ends after the journey; the exit status says whether all of it came.
+    /// Ends after the journey; the exit status says whether everything happened as expected.
     #[arg(long)]
     once: bool,
 }

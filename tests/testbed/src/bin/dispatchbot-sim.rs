@@ -7,13 +7,13 @@ use clap::Parser;
 use nmc_testbed::dispatchbot::{DispatchBotOptions, DispatchBotSim};
 use nmc_testbed::sim::until_signal;
 
-/// A DispatchBot for development: plausible answers, and failures on demand.
+/// A DispatchBot for development: plausible answers, and faults on demand.
 #[derive(Parser)]
 struct Arguments {
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1:3712")]
     bind: SocketAddr,
-    /// The key that callers must bear; default: DISPATCHBOT_API_KEY.
+    /// The API key that callers must send; default: DISPATCHBOT_API_KEY.
     #[arg(long)]
     api_key: Option<String>,
 }

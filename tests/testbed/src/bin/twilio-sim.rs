@@ -22,7 +22,7 @@ struct Arguments {
     /// Public base URL of the server under test (its NMC_PUBLIC_URL).
     #[arg(long)]
     webhook_url: Option<String>,
-    /// Where that server really listens, if elsewhere.
+    /// Address on which that server really listens, if it differs.
     #[arg(long)]
     webhook_target: Option<String>,
 }

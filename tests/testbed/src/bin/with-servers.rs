@@ -1,8 +1,8 @@
 //! `with-servers [--fast] -- COMMAND…`: runs a command beside a private PostgreSQL, as the tests need it.
 //!
 //! The command finds the servers in its environment, see `nmc_testbed::servers::Shared`; each test starts its own
-//! nats-server and Redis. Signals go on to the command; the cluster and all data go when it ends; its exit status is
-//! ours.
+//! nats-server and Redis. Signals are forwarded to the command. When it ends, the cluster and all data are removed. The
+//! exit status is the command's.
 
 use std::{
     fs,
@@ -26,7 +26,7 @@ use tokio::{
 /// Runs a command beside a private PostgreSQL.
 #[derive(Parser)]
 struct Arguments {
-    /// Gives up on surviving a power cut, for speed.
+    /// Faster, but data does not survive a power cut.
     #[arg(long)]
     fast: bool,
     /// The command and its arguments.
@@ -78,12 +78,12 @@ async fn beside(
     forwarding_signals(child).await
 }
 
-/// Waits for the command while passing signals on.
+/// Waits for the command and forwards signals to it.
 async fn forwarding_signals(mut child: Child) -> anyhow::Result<ExitStatus> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
-    // A terminal's Ctrl-C reaches the command by itself, and twice means something else to a test runner.
+    // A terminal sends Ctrl-C to the command itself, and a test runner would treat a second one differently.
     let by_terminal = std::io::stdin().is_terminal();
     loop {
         let (forward, wanted) = tokio::select! {
@@ -98,7 +98,7 @@ async fn forwarding_signals(mut child: Child) -> anyhow::Result<ExitStatus> {
     }
 }
 
-/// A folder for this run, after removing those of earlier runs that were killed before they could clean up.
+/// Creates a folder for this run, and removes the folders of earlier runs that were killed before they could clean up.
 fn run_dir() -> anyhow::Result<PathBuf> {
     let parent = workspace_root().join(".run");
     fs::create_dir_all(&parent)?;
@@ -116,7 +116,7 @@ fn run_dir() -> anyhow::Result<PathBuf> {
     Ok(dir)
 }
 
-/// As a shell has it: 128 and the signal's number for one that was killed.
+/// The exit code as a shell reports it: 128 plus the signal's number if the command was killed.
 fn code(status: ExitStatus) -> u8 {
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     u8::try_from(code).unwrap_or(1)

@@ -1,14 +1,15 @@
-//! `with-service -- COMMAND…`: runs a command beside the running service, with something in it to be asked for.
+//! `with-service -- COMMAND…`: runs a command beside the running service, with sample data in it.
 //!
-//! Runs below `with-servers`, with a database, nats-server and Redis of its own and both simulators. Before the command
-//! starts there are two businesses, conversations that signed webhooks have made (some of them emergencies), calls and
-//! messages. The command finds in its environment:
+//! Runs inside `with-servers`, with its own database, nats-server and Redis, and with both simulators. Before the
+//! command starts, signed webhooks create conversations (some of them emergencies), calls and messages in two
+//! businesses. The command's environment has:
 //!
-//! - `NMC`: the service's URL; `KEY`: a key that may do everything; `READ_KEY`: one that may read
-//! - `NMC_SEED`: a JSON file that names what is there: `businesses`, `conversations`, `calls`, `messages`,
+//! - `NMC`: the service's URL; `KEY`: an API key with full access; `READ_KEY`: a read-only API key
+//! - `NMC_SEED`: a JSON file with the ids of the sample data: `businesses`, `conversations`, `calls`, `messages`,
 //!   `customers`, `dead_letters`
 //!
-//! Everything ends with the command; its exit status is ours. Where it fails, the end of the service's log is shown.
+//! Everything is stopped when the command ends; the exit status is the command's. After a failure, the end of the
+//! service's log is printed.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -30,7 +31,7 @@ const BETWEEN: Duration = Duration::from_millis(50);
 const KEY: &str = "a-key-for-everything";
 const BUSINESS: &str = "joes-plumbing";
 const OUR_NUMBER: &str = "+15555551111";
-/// A number that nobody owns: texts to it become dead letters.
+/// A number that no business has: texts to it become dead letters.
 const NOBODYS: &str = "+15555559999";
 const DEAD_LETTERS: usize = 5;
 /// What the customers write, one conversation each; the last three are emergencies.
@@ -42,7 +43,7 @@ const TEXTS: [&str; 6] = [
     "A pipe burst in the kitchen!",
     "Water is pouring through the ceiling!",
 ];
-/// Lines of the service's log that are shown after a failure.
+/// Number of log lines that are printed after a failure.
 const TAIL: usize = 30;
 
 /// Runs a command beside the running service.
@@ -125,7 +126,7 @@ async fn run(command: Vec<String>) -> anyhow::Result<u8> {
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
-/// The program, and how it is set up.
+/// The service's log file and its environment variables.
 struct Service {
     log: PathBuf,
     variables: BTreeMap<&'static str, String>,
@@ -146,7 +147,7 @@ impl Service {
         Ok(command)
     }
 
-    /// Runs one of its commands to its end; what it printed.
+    /// Runs one of the service's commands to its end and returns its output.
     async fn finish(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let output = self.command(arguments)?.stdout(Stdio::piped()).output().await?;
         ensure!(output.status.success(), "nevermisscall {} failed\n{}", arguments.join(" "), self.tail());
@@ -185,7 +186,7 @@ async fn end(mut service: Child) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is there before the command starts.
+/// Creates the sample data before the command starts.
 struct Seed {
     http: reqwest::Client,
     url: String,
@@ -208,7 +209,7 @@ impl Seed {
             let path = format!("/conversations?customer_phone=%2B{}", &customer[1..]);
             let list = seed.until("a conversation", &path, |list| list["conversations"][0].is_object()).await?;
             let id = list["conversations"][0]["id"].as_str().context("no id")?.to_owned();
-            // The missed-call text, the customer's, and an answer.
+            // The missed-call text, the customer's text, and an answer.
             let answered = |list: &Value| list["messages"].as_array().is_some_and(|all| all.len() >= 3);
             let list = seed.until("an answer", &format!("/conversations/{id}/messages"), answered).await?;
             messages.push(list["messages"][1]["twilio_sid"].clone());
@@ -239,7 +240,7 @@ impl Seed {
         Ok(())
     }
 
-    /// Asks until the answer is a success that satisfies.
+    /// Repeats a GET request until it succeeds with a body that satisfies `satisfied`.
     async fn until(&self, what: &str, path: &str, satisfied: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
         let begun = Instant::now();
         loop {

@@ -1,4 +1,4 @@
-//! Gathers the evidence when all is over: the tables, Twilio's journal, Redis's log and the dead letters.
+//! Gathers the evidence after the run: the tables, Twilio's journal, Redis's log and the dead letters.
 
 use anyhow::Context as _;
 use async_nats::jetstream::{self, consumer::pull::OrderedConfig};
@@ -16,10 +16,10 @@ use super::surroundings::Surroundings;
 use crate::twilio::SentMessage;
 
 const LOG: &str = "conversation.events:log";
-/// So many of Redis's entries are read at once.
+/// Number of Redis's entries read at once.
 const PAGE: usize = 5_000;
 
-/// All that the four sources say.
+/// Collects the evidence from the four sources.
 pub(super) async fn gather(
     addresses: &Addresses,
     surroundings: &Surroundings,
@@ -96,7 +96,7 @@ async fn log(addresses: &Addresses, evidence: &mut Evidence) -> anyhow::Result<(
     Ok(())
 }
 
-/// A figure of `XINFO STREAM`; zero where there is no log.
+/// A number from `XINFO STREAM`; zero if there is no log.
 async fn information(connection: &mut redis::aio::MultiplexedConnection, name: &str) -> anyhow::Result<u64> {
     let exists: bool = redis::cmd("EXISTS").arg(LOG).query_async(connection).await?;
     if !exists {
@@ -116,7 +116,7 @@ fn event(envelope: &Value) -> anyhow::Result<Event> {
     Ok(Event {
         id: text("event_id").context("an event without an id")?,
         event_type: text("event_type").unwrap_or_default(),
-        // What belongs to a conversation tells events of its own; a call's belong to the call.
+        // An event belongs to its conversation or, without one, to its call.
         about: id(&envelope["conversation_id"]).or_else(|| id(&envelope["data"]["call_id"])),
         message: id(&envelope["data"]["message_id"]),
         sequence: envelope["sequence"].as_i64().unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! Kills by the schedule, and counts.
+//! Kills parts by the schedule, and counts the kills.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +12,16 @@ use super::servers::Servers;
 /// How often each part was killed.
 pub(super) type Killed = BTreeMap<Part, usize>;
 
-/// Carries out the whole schedule, and returns when everything is back. A kill may come later than planned, where the part
-/// is still coming back from its last one.
+/// Carries out the whole schedule, and returns when everything runs again. A kill is later than planned if the part is
+/// still restarting after its last one.
 pub(super) async fn run(servers: &Servers, schedule: Vec<Kill>) -> anyhow::Result<Killed> {
     let mut under_way = FuturesUnordered::new();
     let mut killed = Killed::new();
     let mut next = Instant::now();
     for kill in schedule {
-        // Where kills fall behind, the rest of the schedule moves.
+        // If kills fall behind, the rest of the schedule moves.
         next = next.max(Instant::now()) + kill.after;
-        // Those under way go on meanwhile.
+        // Kills under way continue in the meantime.
         let due = sleep_until(next);
         tokio::pin!(due);
         loop {
@@ -33,7 +33,7 @@ pub(super) async fn run(servers: &Servers, schedule: Vec<Kill>) -> anyhow::Resul
         for (part, down) in kill.victims {
             under_way.push(async move { servers.kill(part, down).await.map(|()| part) });
         }
-        // As many as there are parts at the most wait for their turn.
+        // Limits the number of kills under way.
         while under_way.len() > MOST_AT_ONCE {
             let Some(part) = under_way.next().await else { break };
             *killed.entry(part?).or_default() += 1;
@@ -45,5 +45,5 @@ pub(super) async fn run(servers: &Servers, schedule: Vec<Kill>) -> anyhow::Resul
     Ok(killed)
 }
 
-/// How many parts may be away, or on their way back, at the same time.
+/// How many parts may be down or restarting when the next kill begins.
 const MOST_AT_ONCE: usize = 3;

@@ -1,13 +1,14 @@
-//! The chaos run: the real service and its real servers under load, killed at random with `kill -9`, and a ledger at the
-//! end that has to balance. `make chaos`, `make chaos-cluster`, and a short one in `make test`; docs/reliability.md says
-//! what it proves and what not.
+//! The chaos run: the real service and its real servers under load, killed at random with `kill -9`, and a ledger at
+//! the end that must balance. `make chaos`, `make chaos-cluster`, and a short run in `make test`; docs/reliability.md
+//! says what it proves and what not.
 //!
 //! # Layout
 //!
-//! - `plan`: all that chance decides, from one seed
-//! - `servers`: the processes that die; `killer`: kills them by the plan
-//! - `surroundings`: Twilio, which does not die, with its faults; `load`: customers and people, and their journal
-//! - `settle`: waits until all is over; `gather`: the evidence; `ledger`: what it shows; `report`: in words
+//! - `plan`: all random choices, from one seed
+//! - `servers`: the processes that are killed; `killer`: kills them by the plan
+//! - `surroundings`: Twilio with its faults, which is not killed; `load`: customers and people, and their journal
+//! - `settle`: waits until all is over; `gather`: collects the evidence; `ledger`: checks it; `report`: the result in
+//!   words
 
 mod gather;
 mod killer;
@@ -35,30 +36,30 @@ use surroundings::Surroundings;
 const BUSINESSES: [(&str, &str); 3] =
     [("joes-plumbing", "+15555551111"), ("anns-pipes", "+15555551112"), ("bobs-boilers", "+15555551113")];
 
-/// How often a run that goes on says so.
+/// Interval of the progress lines.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
-/// How a run is made.
+/// The options of a run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Everything that chance decides follows from it.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// How many processes are killed.
+    /// Number of processes to kill.
     pub kills: usize,
-    /// How often one dies, on average.
+    /// Average time between two kills.
     pub every: Duration,
-    /// How many conversations begin in a second, on average.
+    /// Average number of conversations that begin per second.
     pub rate: f64,
     /// Three nats-servers whose leaders are killed, instead of one.
     pub clustered: bool,
-    /// Where data and logs are; left there where the ledger does not balance.
+    /// Folder for data and logs; kept if the ledger does not balance.
     pub dir: PathBuf,
 }
 
-/// Makes a run.
+/// Carries out a run.
 ///
 /// # Errors
-/// When a part cannot be started or read at all, which says nothing about the service.
+/// If a part cannot be started or read at all, which proves nothing about the service.
 pub async fn run(options: &Options) -> anyhow::Result<Report> {
     std::fs::create_dir_all(&options.dir)?;
     let stores = Stores::start(&options.dir, options.clustered).await?;
@@ -102,7 +103,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// Kills by the schedule while the load goes on, then lets the conversations that have begun end.
+/// Kills by the schedule while the load is running, then lets the conversations that have begun end.
 async fn under_load(
     options: &Options,
     servers: &Servers,
@@ -124,7 +125,7 @@ async fn under_load(
     killed
 }
 
-/// Says now and then that the run goes on.
+/// Prints progress at intervals.
 async fn tell(load: &Load) {
     let begun = Instant::now();
     loop {

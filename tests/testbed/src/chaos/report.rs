@@ -1,4 +1,4 @@
-//! What a run came to, in figures and in one word.
+//! The result of a run, in figures and as a verdict.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,21 +7,21 @@ use std::time::Duration;
 use super::killer::Killed;
 use super::ledger::{Breach, Figures, Kind};
 
-/// So many breaches of a kind are shown.
+/// Maximum number of breaches shown per kind.
 const SHOWN: usize = 10;
 
-/// The judgement.
+/// The verdict on a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Everything adds up.
+    /// No breach was found.
     Held,
-    /// Something does not.
+    /// At least one breach was found.
     Broken,
-    /// The run says nothing, whatever it looks like.
+    /// The run proves nothing, even if its figures look good.
     Void,
 }
 
-/// A run, to be shown.
+/// The result of a run, for display.
 pub struct Report {
     pub(super) seed: u64,
     pub(super) killing: Duration,
@@ -35,8 +35,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// What it comes to. Some breaches are seen by themselves; for all others the generator's books have to be complete, and
-    /// without them the run says nothing.
+    /// The verdict. Some breaches are certain by themselves; all others need complete books of the generator, without
+    /// which the run proves nothing.
     pub fn verdict(&self) -> Verdict {
         let plain = |breach: &Breach| matches!(breach.kind, Kind::SentTwice | Kind::EndedByItself);
         match (self.void.is_empty(), self.breaches.is_empty()) {

@@ -1,7 +1,7 @@
-//! Everything that can die: edges, workers, nats-server (one, or a cluster of three), PostgreSQL, Redis and DispatchBot,
-//! each a child process at an address of its own that it keeps.
+//! All parts that can be killed: edges, workers, nats-server (one, or a cluster of three), PostgreSQL, Redis and
+//! DispatchBot, each a child process with a fixed address.
 //!
-//! A part that has ended without having been killed is told of: nothing but us may end it.
+//! A part that ends without having been killed is reported: nothing else may end it.
 
 mod program;
 mod settings;
@@ -24,7 +24,7 @@ use program::Program;
 pub(super) use settings::businesses;
 
 const DATABASE: &str = "chaos";
-/// Edges, and as many workers.
+/// Number of edges, and also of workers.
 const EACH: usize = 2;
 const READY_PATIENCE: Duration = Duration::from_secs(60);
 const BETWEEN: Duration = Duration::from_millis(50);
@@ -32,7 +32,7 @@ const ONE_LOOK: Duration = Duration::from_secs(5);
 /// How long a cluster may be without a leader.
 const ELECTION: Duration = Duration::from_secs(60);
 
-/// All parts, each behind a lock: who kills one holds it until it is back.
+/// All parts, each behind a lock that is held from a kill until the part is back.
 pub(super) struct Servers {
     edges: Vec<Mutex<Program>>,
     workers: Vec<Mutex<Program>>,
@@ -44,22 +44,22 @@ pub(super) struct Servers {
     ended: std::sync::Mutex<Vec<String>>,
 }
 
-/// Where everything is; none of it changes in a run.
+/// The addresses of all parts; they do not change during a run.
 #[derive(Debug, Clone)]
 pub(super) struct Addresses {
     /// The edges' URLs.
     pub edges: Vec<String>,
     /// The database's URL.
     pub database: String,
-    /// NATS's, one or several.
+    /// NATS's URL, or several.
     pub nats: String,
-    /// The monitors of its nodes.
+    /// The URLs of its nodes' monitors.
     pub monitors: Vec<String>,
-    /// Redis's.
+    /// Redis's URL.
     pub redis: String,
 }
 
-/// The databases and brokers, before the service is there.
+/// The databases and brokers, before the service is started.
 pub(super) struct Stores {
     dir: PathBuf,
     nats: Vec<NatsServer>,
@@ -94,12 +94,11 @@ impl Stores {
         Ok(Self { dir: dir.to_owned(), nats, postgres, redis, addresses, edge_ports })
     }
 
-    /// Where everything is.
     pub(super) fn addresses(&self) -> &Addresses {
         &self.addresses
     }
 
-    /// Migrates, and starts the service beside DispatchBot; it is ready when this returns.
+    /// Migrates, and starts the service and DispatchBot; when this returns, the service is ready.
     pub(super) async fn serve(self, twilio_url: &str) -> anyhow::Result<Servers> {
         let bot_port = free_port()?;
         let bind = format!("127.0.0.1:{bot_port}");
@@ -136,12 +135,11 @@ impl Stores {
 }
 
 impl Servers {
-    /// Where everything is.
     pub(super) fn addresses(&self) -> &Addresses {
         &self.addresses
     }
 
-    /// Kills a part, waits, and starts it again; tells what was killed. A part that is just coming back is waited for.
+    /// Kills a part, waits, and starts it again. If the part is still restarting, it waits for that first.
     pub(super) async fn kill(&self, part: Part, down: Duration) -> anyhow::Result<()> {
         match part {
             Part::Edge(number) => self.kill_program(&self.edges[number % EACH], down).await,
@@ -166,7 +164,7 @@ impl Servers {
         }
     }
 
-    /// What has ended without having been killed.
+    /// The parts that ended without having been killed.
     pub(super) async fn ended_by_themselves(&self) -> Vec<String> {
         for program in self.edges.iter().chain(&self.workers).chain([&self.dispatchbot]) {
             let program = program.lock().await;
@@ -180,14 +178,14 @@ impl Servers {
         lock(&self.ended).clone()
     }
 
-    /// Ends everything; PostgreSQL's data goes, too, wherever it is.
+    /// Stops everything; unless `keep`, it removes PostgreSQL's data in any location.
     pub(super) async fn stop(self, keep: bool) -> anyhow::Result<()> {
         drop((self.edges, self.workers, self.dispatchbot));
         let mut postgres = self.postgres.into_inner();
         if keep { postgres.stop().await } else { postgres.destroy().await }
     }
 
-    /// Waits until both edges say that they are ready.
+    /// Waits until both edges report that they are ready.
     pub(super) async fn ready(&self) -> anyhow::Result<()> {
         let http = http_client(ONE_LOOK)?;
         let all = async {
@@ -204,7 +202,7 @@ impl Servers {
         tokio::time::timeout(READY_PATIENCE, all).await.context("the service is not ready")
     }
 
-    /// A cluster that keeps everything on one node would prove nothing.
+    /// Checks that all streams are on all nodes; otherwise a cluster would prove nothing.
     async fn is_replicated(&self) -> anyhow::Result<()> {
         for name in ["NMC_INBOUND", "NMC_WINDOWS", "NMC_TASKS", "NMC_EVENTS", "NMC_DEAD"] {
             let replicas = self.stream(name).await?.get_info().await?.config.num_replicas;
@@ -237,7 +235,7 @@ impl Servers {
         node.restart().await
     }
 
-    /// All nodes are held meanwhile, so that there are never two away: that would be no cluster any more.
+    /// Locks all nodes in the meantime, so that two are never down together: one node is no cluster.
     async fn kill_leader(&self, led: Led, down: Duration) -> anyhow::Result<()> {
         let mut nodes = Vec::new();
         for node in &self.nats {

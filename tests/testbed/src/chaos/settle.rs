@@ -1,4 +1,4 @@
-//! After the load: waits until nothing is under way any more, so that what has not happened by then will not happen.
+//! After the load: waits until nothing is under way, so that what has not happened by then will not happen.
 
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,12 @@ use super::load::AppServer;
 use super::servers::Addresses;
 use super::surroundings::Surroundings;
 
-/// The longest wait between two tries of anything is half a minute, a few of which may follow each other.
+/// No wait between two tries is longer than half a minute, but a few of them may follow each other.
 const PATIENCE: Duration = Duration::from_secs(300);
 const BETWEEN: Duration = Duration::from_secs(1);
-/// So many looks in a row have to find nothing under way, and nothing moved.
+/// Number of consecutive checks that must find nothing under way and no change.
 const LOOKS: u32 = 3;
-/// All of them have to have had all that there is for them.
+/// The consumers; none of them may have messages left.
 const CONSUMERS: [(&str, &str); 8] = [
     ("NMC_INBOUND", "conversations"),
     ("NMC_WINDOWS", "due"),
@@ -29,17 +29,17 @@ const CONSUMERS: [(&str, &str); 8] = [
     ("NMC_EVENTS", "redis"),
 ];
 
-/// Windows that wait for a person do so for ever.
+/// Whether windows that wait for a person may remain open; they wait forever.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WithAPerson {
-    /// They may.
+    /// They may remain.
     May,
-    /// They may no longer.
+    /// They must have ended.
     MayNot,
 }
 
-/// Waits; then ends what a person still owns, for nobody else will, and waits again. What is still under way when patience
-/// ends is told.
+/// Waits, then completes the conversations that a person still owns, because nobody else will, and waits again. Returns
+/// what is still under way at the timeout.
 pub(super) async fn settle(
     addresses: &Addresses,
     surroundings: &Surroundings,
@@ -52,7 +52,7 @@ pub(super) async fn settle(
     if !left.is_empty() {
         return Ok(left);
     }
-    // Nothing of the AI is under way any more: no text can open again what is ended here.
+    // Nothing of the AI is under way any more, so no text can reopen what is completed here.
     for id in with_a_person(&mut sql).await? {
         app_server.complete(id).await;
     }
@@ -68,7 +68,7 @@ async fn quiet(
     let begun = Instant::now();
     let (mut quiet, mut before) = (0, (0, 0));
     loop {
-        // A consumer that has just lost its leader may not be found: that is no more than "not yet".
+        // A consumer that has just lost its leader may not be found; that only means "not yet".
         let waiting = match under_way(sql, context, surroundings, with_a_person).await {
             Ok(waiting) => waiting,
             Err(error) => vec![format!("cannot look: {error:#}")],
@@ -86,7 +86,7 @@ async fn quiet(
     }
 }
 
-/// Conversations whose texts a person has to answer.
+/// Conversations with texts that a person must answer.
 async fn with_a_person(sql: &mut PgConnection) -> sqlx::Result<Vec<Uuid>> {
     let owned = "SELECT DISTINCT c.id FROM conversations c JOIN windows w ON w.conversation_id = c.id
                  WHERE c.ownership = 'user' AND c.status <> 'completed' AND w.state = 'open'";
@@ -111,7 +111,8 @@ async fn under_way(
         ("effects that are not published", "SELECT count(*) FROM outbox WHERE published_at IS NULL"),
         ("messages on their way to Twilio", "SELECT count(*) FROM messages WHERE status IN ('queued', 'sending')"),
         ("windows without an end", windows),
-        // By the rows: a timer that has fired may lie in NMC_WINDOWS again, and fires no more (docs/reliability.md).
+        // Counts rows, not messages: a timer that has fired may be in NMC_WINDOWS again, but does not fire again
+        // (docs/reliability.md).
         ("timers that have to fire", "SELECT count(*) FROM conversations WHERE next_timer_at IS NOT NULL"),
     ];
     let mut waiting = Vec::new();

@@ -1,5 +1,5 @@
-//! The two simulators' side of a run: Twilio, which lives in this process and is never killed, for its journal is one side
-//! of the ledger; and how its webhooks reach the edges.
+//! The Twilio simulator of a run, and how its webhooks reach the edges. It runs in this process and is never killed,
+//! because its journal is one side of the ledger.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::sim::http_client;
 use crate::twilio::webhooks::{WEBHOOK_TIMEOUT, WebhookClient};
 use crate::twilio::{TwilioOptions, TwilioSim};
 
-/// Where Twilio reaches us; what stands before the edges takes the prefix off.
+/// The URL at which Twilio reaches us; the proxy in front of the edges strips the prefix.
 pub(super) const PUBLIC_URL: &str = "https://calls.example.com/twilio";
-/// The App Server's key.
+/// The App Server's API key.
 pub(super) const API_KEY: &str = "a-key-for-the-app-server";
 
-/// Twilio and the way to the edges.
+/// Twilio, and its connection to the edges.
 pub(super) struct Surroundings {
     /// The simulator.
     pub twilio: TwilioSim,
@@ -25,7 +25,7 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Starts the simulator; `edges` are the URLs that its webhooks go to.
+    /// Starts the simulator; `edges` are the URLs to which its webhooks go.
     pub(super) async fn start(seed: u64, edges: Vec<String>) -> anyhow::Result<Self> {
         let account = TwilioOptions::default();
         let webhooks =
@@ -36,12 +36,12 @@ impl Surroundings {
         Ok(Self { twilio, webhooks, edges })
     }
 
-    /// Posts to this edge.
+    /// The client that posts to this edge.
     pub(super) fn webhooks(&self, edge: usize) -> &WebhookClient {
         &self.webhooks[edge % self.webhooks.len()]
     }
 
-    /// Status callbacks reach now one edge and now the other; at times the last comes first, or each comes twice.
+    /// Sends status callbacks to changing edges; at times the last comes first, or each comes twice.
     pub(super) async fn stir(&self, until: CancellationToken) {
         let stirring = async {
             loop {

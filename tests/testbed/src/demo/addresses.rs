@@ -1,9 +1,9 @@
-//! Where to look while it stays up.
+//! Prints what can be opened and typed while the demo keeps running.
 
 use super::settings::{API_KEY, AUTH_TOKEN};
 use super::stage::Stage;
 
-/// Prints all addresses, and what can be typed.
+/// Prints all addresses, and the commands.
 pub(super) fn print(stage: &Stage) {
     let at = &stage.addresses;
     let url = &at.service;
@@ -28,7 +28,7 @@ pub(super) fn print(stage: &Stage) {
     print_commands(stage);
 }
 
-/// Prints what can be typed.
+/// Prints the commands that can be typed.
 pub(super) fn print_commands(stage: &Stage) {
     stage.screen.plain(&format!(
         "\n{}\n\

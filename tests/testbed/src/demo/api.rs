@@ -1,4 +1,4 @@
-//! The App Server's end: our REST API, each call shown.
+//! The App Server's side: calls to our REST API, each of them shown.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::screen::{Screen, Tag};
 use super::settings::API_KEY;
 use crate::sim::http_client;
 
-/// A takeover may wait for messages under way as long as the contract says.
+/// A takeover may wait for messages under way as long as the contract allows.
 const TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Calls the REST API with the demo's key.
@@ -20,7 +20,7 @@ pub(super) struct Api {
     http: reqwest::Client,
 }
 
-/// What it answered.
+/// The status and the body of an answer.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: Value,
@@ -31,7 +31,7 @@ impl Api {
         Ok(Self { screen, url, http: http_client(TIMEOUT)? })
     }
 
-    /// A call, shown with its outcome.
+    /// Makes a call, and shows it with its outcome.
     pub(super) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
         let begun = Instant::now();
         let answer = self.ask(method.clone(), path, body).await?;
@@ -43,14 +43,14 @@ impl Api {
         Ok(answer)
     }
 
-    /// The answer to a `GET`, not shown; an error unless it is 200.
+    /// The body of a `GET`, not shown; an error unless the status is 200.
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
         let answer = self.ask(Method::GET, path, None).await?;
         anyhow::ensure!(answer.status == 200, "GET {path} gives {}: {}", answer.status, answer.body);
         Ok(answer.body)
     }
 
-    /// A customer's conversation that was active last, if there is one.
+    /// The customer's most recently active conversation, if there is one.
     pub(super) async fn newest_conversation(&self, customer: &str) -> anyhow::Result<Option<Value>> {
         let customer = customer.replace('+', "%2B");
         let page = self.get(&format!("/conversations?customer_phone={customer}&limit=1")).await?;

@@ -1,22 +1,22 @@
-//! Who plays: a plumber, and a customer with a blocked sink.
+//! The parties of the demo: a plumber, and a customer with a blocked sink.
 
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-/// The business, as the App Server names it.
+/// The business's id in the App Server.
 pub(super) const ID: &str = "joes-plumbing";
-/// Its owner, as the App Server names him.
+/// The owner's id in the App Server.
 pub(super) const USER_ID: &str = "user-joe";
 /// The number that customers call.
 pub(super) const PHONE: &str = "+15555551111";
-/// The owner's own phone.
+/// The owner's phone.
 pub(super) const OWNER_PHONE: &str = "+15555552222";
-/// Who is told of an emergency after the owner, in this order.
+/// The emergency contacts that get alerts after the owner, in this order.
 pub(super) const CONTACTS: [&str; 2] = ["+15555553333", "+15555554444"];
-/// The customer.
+/// The customer's phone.
 pub(super) const CUSTOMER_PHONE: &str = "+12125551234";
 
-/// What the App Server puts.
+/// The document with which the App Server creates the business.
 pub(super) fn document() -> Value {
     let open = |start: &str, end: &str| json!({"start": start, "end": end});
     let weekday = open("08:00", "18:00");

@@ -1,4 +1,4 @@
-//! What the journey should have produced, held against what is there.
+//! Compares what the journey should have produced with what is there.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use super::journey::{FIRST, SECOND};
 use super::stage::Stage;
 use super::watch::{Seen, is};
 
-/// Each event of the journey, and how often.
+/// Each event of the journey and its expected count.
 const EVENTS: [(&str, usize); 11] = [
     ("call.received", 1),
     ("call.missed", 1),
@@ -23,7 +23,7 @@ const EVENTS: [(&str, usize); 11] = [
     ("conversation.needs_attention", 0),
 ];
 
-/// Looks, prints, and tells whether all is there.
+/// Checks everything, prints the result, and returns whether all of it is as expected.
 pub(super) async fn print(stage: &Stage) -> bool {
     let mut findings = Findings::default();
     call(stage, &mut findings);
@@ -45,7 +45,7 @@ fn call(stage: &Stage, findings: &mut Findings) {
     findings.add("Twilio is content with both answers to the call", content, format!("{call:?}"));
 }
 
-/// What the simulator answers with success: an SMS, and a look at the account's numbers.
+/// Successful outcomes in the simulator: an SMS, and a query of the account's numbers.
 const TAKEN: [&str; 2] = ["accepted", "numbers_listed"];
 
 fn texts(stage: &Stage, findings: &mut Findings) {

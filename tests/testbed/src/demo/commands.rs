@@ -1,4 +1,4 @@
-//! What is typed after the journey, and what comes of it.
+//! The commands that can be typed after the journey, and their effects.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ impl Command {
     }
 }
 
-/// Does what is typed until `/quit`; without anybody who types it stays until it is dropped.
+/// Carries out typed commands until `/quit`; if nobody can type, it waits until it is dropped.
 pub(super) async fn serve(stage: &Stage) {
     let mut keyboard = Keyboard::open(stage.screen.clone());
     while let Some(line) = keyboard.line().await {

@@ -1,13 +1,13 @@
-//! Ctrl-C and SIGTERM, each of which ends what is going on; a further one ends the ending.
+//! Ctrl-C and SIGTERM: each ends the current part; a second one ends the shutdown.
 
 use futures::FutureExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Why something did not come to its own end.
+/// The reason why a part did not finish.
 pub(super) enum Stop {
-    /// Someone asked for it.
+    /// A signal arrived.
     Interrupted,
-    /// It went wrong.
+    /// The part failed.
     Failed(anyhow::Error),
 }
 
@@ -17,7 +17,7 @@ impl From<anyhow::Error> for Stop {
     }
 }
 
-/// Listens for as long as the demo lives.
+/// Listens until the demo ends.
 pub(super) struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
@@ -37,7 +37,7 @@ impl Interrupts {
         }
     }
 
-    /// The same for a part that may fail because the signal has reached more than us: then that is no failure.
+    /// Like `unless`, for a part that may fail because other processes got the signal too: then this is not a failure.
     pub(super) async fn unless_failing<T>(&mut self, part: impl Future<Output = anyhow::Result<T>>) -> Result<T, Stop> {
         let ended = self.unless(part).await?;
         ended.map_err(|error| if self.raised() { Stop::Interrupted } else { Stop::Failed(error) })

@@ -1,4 +1,4 @@
-//! What is played: from a missed call to an appointment.
+//! The journey: from a missed call to an appointment.
 
 use std::time::{Duration, Instant};
 
@@ -10,19 +10,19 @@ use super::stage::Stage;
 use super::watch::{Seen, is};
 use super::{business, checks, transcript};
 
-/// How long anything may take that is expected.
+/// Timeout for each expected step.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// For the reader.
+/// A pause so that the user can read.
 const PAUSE: Duration = Duration::from_millis(1500);
 
-/// What the customer writes first.
+/// The customer's first text.
 pub(super) const FIRST: &str = "Yes, kitchen sink is completely blocked. Need help today!";
-/// And a second later, into the same window.
+/// The second text, one second later, in the same window.
 pub(super) const SECOND: &str = "We have guests tonight, so the sooner the better.";
-/// How the customer agrees, if the AI offers that time.
+/// How the customer agrees if the AI offers that time.
 const AGREEMENT: &str = "Yes, 3pm today works perfectly";
 
-/// Plays it, and tells whether all of it came.
+/// Plays the journey, and returns whether everything happened as expected.
 pub(super) async fn perform(stage: &Stage) -> anyhow::Result<bool> {
     stage.screen.restart_clock();
     let begun = Instant::now();
@@ -74,7 +74,7 @@ async fn pause() {
     tokio::time::sleep(PAUSE).await;
 }
 
-/// Waits for the SMS of this number at Twilio, and answers its text.
+/// Waits for the SMS of this number at Twilio, and returns its text.
 async fn sms(stage: &Stage, number: usize, what: &str) -> anyhow::Result<String> {
     stage.screen.progress(Some(what));
     let all = stage.twilio.wait_for(|all| all.len() >= number, PATIENCE).await;
@@ -83,21 +83,21 @@ async fn sms(stage: &Stage, number: usize, what: &str) -> anyhow::Result<String>
     Ok(all.get(number - 1).map(|sms| sms.body.clone()).unwrap_or_default())
 }
 
-/// Waits until so many events of a type are on the screen.
+/// Waits until this many events of a type are on the screen.
 async fn event(stage: &Stage, event_type: &str, number: usize) -> anyhow::Result<()> {
     let enough = |all: &[Seen]| all.iter().filter(|seen| seen.shown && is(seen, event_type)).count() >= number;
     let seen = stage.events.wait_for(enough, PATIENCE).await;
     seen.map(drop).with_context(|| format!("{event_type} number {number} is not seen"))
 }
 
-/// Waits until each event was seen in both places, and is on the screen.
+/// Waits until each event was seen in both places and is on the screen.
 async fn everywhere(stage: &Stage) -> anyhow::Result<()> {
     let both = |all: &[Seen]| all.iter().all(|seen| seen.shown && !seen.jetstream.is_empty() && !seen.redis.is_empty());
     let seen = stage.events.wait_for(both, PATIENCE).await;
     seen.map(drop).context("an event is not in both JetStream and Redis")
 }
 
-/// "Yes, 3pm today works perfectly", with the time that was offered ("… can come tomorrow at 9:00 AM. …").
+/// "Yes, 3pm today works perfectly", with the offered time ("… can come tomorrow at 9:00 AM. …").
 fn agreement(offer: &str) -> String {
     let said = || {
         let (day, rest) = offer.split_once(" can come ")?.1.split_once(" at ")?;

@@ -1,5 +1,5 @@
-//! Lines from standard input. On a terminal it is edited here, so that what is printed meanwhile does not tear it apart:
-//! `stty` switches the terminal's own editing off, and what it was before comes back on drop.
+//! Lines from standard input. On a terminal, the line is edited here, so that other output does not break it: `stty`
+//! switches the terminal's own editing off, and its settings are restored on drop.
 
 use std::io::{IsTerminal, Read, stdin};
 use std::process::{Command, Stdio};
@@ -20,10 +20,10 @@ const ESCAPE: char = '\u{1b}';
 pub(super) struct Keyboard {
     screen: Screen,
     bytes: mpsc::UnboundedReceiver<u8>,
-    /// Bytes of a character that is not complete yet.
+    /// The bytes of an incomplete character.
     partial: Vec<u8>,
     line: String,
-    /// Within an escape sequence, such as an arrow key's.
+    /// Whether an escape sequence is being read, such as that of an arrow key.
     escaped: bool,
     editing: Option<Editing>,
 }
@@ -32,7 +32,7 @@ impl Keyboard {
     pub(super) fn open(screen: Screen) -> Self {
         let editing = if screen.is_live() && stdin().is_terminal() { Editing::start() } else { None };
         let (sender, bytes) = mpsc::unbounded_channel();
-        // A thread that nobody waits for: a read from a terminal cannot be taken back.
+        // No one waits for this thread: a read from a terminal cannot be canceled.
         thread::spawn(move || {
             for byte in stdin().lock().bytes() {
                 match byte {
@@ -89,7 +89,7 @@ impl Keyboard {
 
     fn edit(&mut self, character: char) {
         match character {
-            // Ends with a letter or `~`, after `[` or `O` and figures.
+            // The sequence ends with a letter or `~`, after `[` or `O` and digits.
             _ if self.escaped => {
                 self.escaped = !(character.is_ascii_alphabetic() && character != 'O' || character == '~')
             }
@@ -118,7 +118,7 @@ impl Drop for Keyboard {
     }
 }
 
-/// A terminal that does not edit; its own settings come back on drop.
+/// A terminal with its own editing switched off; its settings are restored on drop.
 struct Editing {
     before: String,
 }
@@ -126,7 +126,7 @@ struct Editing {
 impl Editing {
     fn start() -> Option<Self> {
         let before = stty(&["-g"])?.trim().to_owned();
-        // Ctrl-C stays a signal.
+        // Ctrl-C still sends a signal.
         stty(&["-icanon", "-echo", "min", "1", "time", "0"])?;
         Some(Self { before })
     }

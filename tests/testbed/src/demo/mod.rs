@@ -1,17 +1,17 @@
-//! The demo: everything on private servers, the journey from a missed call to an appointment played visibly, and then
-//! a line to type as the customer.
+//! The demo: everything on private servers, the journey from a missed call to an appointment visible in the terminal,
+//! and then a prompt at which the user writes as the customer.
 //!
-//! Fed by the program `demo` (`make run`). It starts what it needs, plays on it, and ends all that it started and
-//! nothing else: by Ctrl-C, by `/quit`, and (the kernel sees to it) by its own death.
+//! The program `demo` (`make run`) runs it. It starts what it needs, and ends everything that it started and nothing
+//! else: at Ctrl-C, at `/quit`, and (ensured by the kernel) at its own death.
 //!
 //! # Layout
 //!
 //! - `place`: the folder, locked and cleaned of earlier runs · `servers`, `service`, `simulators`: what is started
-//! - `stage`: all of that as the players see it · `phone`: the customer's end · `api`: the App Server's end
-//! - `watch`: what happens, printed as it happens · `journey`: what is played · `checks`, `findings`: what must
-//!   have come of it · `acts`: what else there is to see, with other customers
-//! - `transcript`, `addresses`, `commands`: what can be looked at and typed afterwards
-//! - `screen`, `terminal`, `keyboard`, `text`: how it looks
+//! - `stage`: all of that, for the modules below · `phone`: the customer's side · `api`: the App Server's side
+//! - `watch`: prints what happens, as it happens · `journey`: the script · `checks`, `findings`: the expected results ·
+//!   `acts`: further scenes, with other customers
+//! - `transcript`, `addresses`, `commands`: what can be viewed and typed afterwards
+//! - `screen`, `terminal`, `keyboard`, `text`: output and input
 
 mod acts;
 mod addresses;
@@ -49,12 +49,12 @@ use watch::Watchers;
 
 use crate::servers::workspace_root;
 
-/// As a shell has it for what Ctrl-C has ended.
+/// The exit code that a shell reports after Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
-/// Plays the journey; unless `once` it then stays up until it is told to end.
+/// Plays the journey; unless `once`, it then keeps running until it is stopped.
 ///
-/// Success is a journey of which everything came, or with `once` unset also an orderly end afterwards.
+/// It succeeds if everything in the journey happened, or, without `once`, also if it is stopped cleanly afterwards.
 pub async fn run(once: bool) -> ExitCode {
     let screen = Screen::new();
     let result = match Interrupts::listen() {
@@ -82,7 +82,7 @@ async fn perform(once: bool, screen: &Screen, interrupts: &mut Interrupts) -> Re
     let servers = interrupts.unless_failing(Servers::start(&place, screen)).await?;
     let result = beside(once, screen, interrupts, &place, &servers).await;
     screen.announce(Tag::Stop, "stopping the servers");
-    // A second Ctrl-C: they are dropped, and so killed.
+    // At a second Ctrl-C, they are dropped and thereby killed.
     let stopped = interrupts.unless(servers.stop()).await;
     match stopped {
         Ok(Ok(())) => screen.line(Tag::Stop, "all that was started has ended", &place.shown_log()),
@@ -92,7 +92,7 @@ async fn perform(once: bool, screen: &Screen, interrupts: &mut Interrupts) -> Re
     result
 }
 
-/// What happens while the servers run.
+/// Runs the simulators, the service and the demo while the servers run.
 async fn beside(
     once: bool,
     screen: &Screen,
@@ -108,7 +108,7 @@ async fn beside(
         play(once, screen, interrupts, &mut service, &Stage::new(screen, servers, &simulators, &wiring)?).await;
     if service.runs() {
         screen.announce(Tag::Stop, "stopping the service: it finishes what is under way");
-        // A second Ctrl-C: it is dropped, and so killed.
+        // At a second Ctrl-C, it is dropped and thereby killed.
         match interrupts.unless(service.stop()).await {
             Ok(Ok(status)) => screen.line(Tag::Stop, &format!("the service has drained and ended ({status})"), ""),
             Ok(Err(error)) => screen.line(Tag::Failed, &format!("{error:#}"), ""),
@@ -119,14 +119,14 @@ async fn beside(
     result
 }
 
-/// All that is played by itself; tells whether all of it came.
+/// Plays the journey and the acts; returns whether everything happened as expected.
 async fn everything(stage: &Stage) -> anyhow::Result<bool> {
     let journey = journey::perform(stage).await?;
     let acts = acts::perform(stage).await;
     Ok(journey && acts)
 }
 
-/// The journey and the acts, and then the customer's line.
+/// Plays the journey and the acts, and then accepts commands.
 async fn play(
     once: bool,
     screen: &Screen,

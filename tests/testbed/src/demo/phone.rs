@@ -1,4 +1,4 @@
-//! The customer's end: calls and texts, as Twilio makes webhooks of them, each shown with the edge's answer.
+//! The customer's side: calls and texts in the form of Twilio's webhooks, each shown with the edge's answer.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::twilio::{TwilioSim, new_call_sid, new_message_sid};
 
 const CALL: &str = "/webhooks/twilio/call";
 const SMS: &str = "/webhooks/twilio/sms";
-/// How long the owner's phone rings here; the TwiML says how long it would ring at Twilio.
+/// How long the owner's phone rings here; the TwiML contains the time for Twilio.
 const RINGING: Duration = Duration::from_millis(1500);
 
 /// The customer's phone.
@@ -28,7 +28,7 @@ pub(super) struct Phone {
 #[derive(Clone, Debug)]
 pub(super) struct Call {
     pub(super) sid: String,
-    /// The number that the edge's TwiML dialled.
+    /// The number that the edge's TwiML dials.
     pub(super) dialled: Option<String>,
     /// HTTP status of each webhook, and the error that Twilio would have logged.
     pub(super) answers: Vec<(u16, Option<u32>)>,
@@ -44,7 +44,7 @@ impl Phone {
         lock(&self.calls).clone()
     }
 
-    /// Calls the business; its owner does not pick up.
+    /// Calls the business; its owner does not answer.
     pub(super) async fn missed_call(&self) -> anyhow::Result<()> {
         self.screen.line(Tag::Customer, &format!("{CUSTOMER_PHONE} calls {PHONE}"), "");
         let client = self.twilio.webhook_client(None)?;
@@ -90,7 +90,7 @@ impl Phone {
         Ok(())
     }
 
-    /// Posts a webhook to a path, or to the URL that TwiML named, byte for byte.
+    /// Posts a webhook to a path, or, byte for byte, to the URL in the TwiML.
     async fn post(
         &self,
         client: &WebhookClient,

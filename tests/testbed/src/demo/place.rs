@@ -1,7 +1,7 @@
-//! Where a demo keeps its data: `.run/demo`, or `.run/demo-2` and so on while others run.
+//! The folder of a demo's data: `.run/demo`, or `.run/demo-2` and so on while others run.
 //!
-//! The folder is locked as long as this process lives (the kernel unlocks it at a `kill -9` too). Data is made anew for
-//! each run, and what a killed run left is removed by the next; the service's log of the last run stays.
+//! The folder is locked as long as this process lives (the kernel releases the lock even after a `kill -9`). Each run
+//! creates its data anew and removes what a killed run left. The service's log of the last run is kept.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -10,9 +10,9 @@ use std::{
 
 use anyhow::{Context, bail};
 
-/// So many demos at a time are enough.
+/// The maximum number of demos at the same time.
 const MOST: u32 = 9;
-/// In a data folder: where PostgreSQL's data really is.
+/// A file in the data folder with the path of PostgreSQL's real data.
 const POSTGRES_PATH: &str = "postgres.path";
 
 /// A locked folder. Dropping it removes the data in it.
@@ -24,7 +24,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The first folder below `run` that no living demo has.
+    /// Claims the first folder below `run` that no running demo has.
     pub(super) fn claim(run: &Path) -> anyhow::Result<Self> {
         for number in 1..=MOST {
             let dir = run.join(name(number));
@@ -48,29 +48,29 @@ impl Place {
                 remove(&entry.path());
             }
         }
-        // A name of its own: servers of a run that was killed this moment may still be writing to theirs.
+        // A unique name: servers of a run that was just killed may still be writing to their folder.
         let data = dir.join(format!("data-{}", std::process::id()));
         fs::create_dir(&data).with_context(|| format!("cannot make {}", data.display()))?;
         File::create(dir.join("service.log")).context("cannot make the service's log")?;
         Ok(Self { number, dir, data, _lock: lock })
     }
 
-    /// Whether no other demo runs: it may have what only one can have.
+    /// Whether this is the first demo, which may use the default port.
     pub(super) fn is_first(&self) -> bool {
         self.number == 1
     }
 
-    /// The folder as the user knows it.
+    /// The folder as shown to the user.
     pub(super) fn shown(&self) -> String {
         format!(".run/{}", name(self.number))
     }
 
-    /// The service's log as the user knows it.
+    /// The path of the service's log as shown to the user.
     pub(super) fn shown_log(&self) -> String {
         format!("{}/service.log", self.shown())
     }
 
-    /// The service's log.
+    /// The path of the service's log.
     pub(super) fn log(&self) -> PathBuf {
         self.dir.join("service.log")
     }
@@ -80,13 +80,13 @@ impl Place {
         self.data.join(server)
     }
 
-    /// PostgreSQL's data may have to be elsewhere: noted, so that the next run can remove it if we cannot.
+    /// Notes where PostgreSQL's data is, which may be elsewhere, so that the next run can remove it if this one cannot.
     pub(super) fn note_postgres(&self, dir: &Path) -> anyhow::Result<()> {
         Ok(fs::write(self.data.join(POSTGRES_PATH), dir.display().to_string())?)
     }
 }
 
-/// The servers have ended before: they are dropped earlier.
+/// The servers have ended by now: they are dropped earlier.
 impl Drop for Place {
     fn drop(&mut self) {
         remove(&self.data);
@@ -97,7 +97,7 @@ fn name(number: u32) -> String {
     if number == 1 { "demo".to_owned() } else { format!("demo-{number}") }
 }
 
-/// Best effort: what cannot be removed now is in nobody's way, and the next run tries again.
+/// Best effort: data that cannot be removed now does no harm, and the next run tries again.
 fn remove(data: &Path) {
     if let Ok(noted) = fs::read_to_string(data.join(POSTGRES_PATH)) {
         let elsewhere = PathBuf::from(noted);

@@ -1,7 +1,7 @@
-//! What is shown: lines with a tag and a time stamp that stay, and below them one live line (progress, the window's
-//! countdown, what is being typed) where there is a terminal.
+//! The output: permanent lines with a tag and a time stamp, and, on a terminal, one live line below them (progress, the
+//! window's countdown, what is being typed).
 //!
-//! Fed by everybody; a line is written whole or not at all. A closed standard output is nobody's problem.
+//! All parts of the demo write to it; a line is written completely or not at all. A closed standard output is ignored.
 
 use std::io::{Write, stdout};
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ const DIM: &str = "2";
 const BOLD: &str = "1";
 const GREEN: &str = "32";
 
-/// What a line is about.
+/// The subject of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tag {
     /// Something was started.
@@ -32,15 +32,15 @@ pub(super) enum Tag {
     Webhook,
     /// An SMS left through Twilio.
     SmsOut,
-    /// DispatchBot was asked.
+    /// DispatchBot got a request.
     DispatchBot,
     /// An event.
     Event,
     /// The window.
     Window,
-    /// What should be is.
+    /// A check passed.
     Good,
-    /// What should be is not.
+    /// A check failed.
     Missing,
     /// Something went wrong.
     Failed,
@@ -67,7 +67,7 @@ impl Tag {
     }
 }
 
-/// Shared by all that have something to show.
+/// A shared handle to the output.
 #[derive(Clone)]
 pub(super) struct Screen(Arc<Inner>);
 
@@ -77,12 +77,12 @@ struct Inner {
 }
 
 struct State {
-    /// Time stamps count from here.
+    /// Time stamps count from this moment.
     origin: Instant,
     bottom: Bottom,
 }
 
-/// The live line's parts.
+/// The parts of the live line.
 #[derive(Default)]
 struct Bottom {
     progress: Option<String>,
@@ -101,18 +101,18 @@ impl Screen {
         self.0.terminal.live
     }
 
-    /// The terminal's size has changed.
+    /// Called when the terminal's size has changed.
     pub(super) fn resized(&self) {
         self.0.terminal.measure();
         self.change(|_| {});
     }
 
-    /// Time stamps start again at zero.
+    /// Resets the time stamps to zero.
     pub(super) fn restart_clock(&self) {
         lock(&self.0.state).origin = Instant::now();
     }
 
-    /// A stamped line, with a remark in the background.
+    /// Prints a line with a time stamp, and a note in dim text.
     pub(super) fn line(&self, tag: Tag, text: &str, note: &str) {
         let (name, colour) = tag.look();
         let terminal = &self.0.terminal;
@@ -123,12 +123,12 @@ impl Screen {
         });
     }
 
-    /// A heading of the journey.
+    /// Prints a heading of the journey.
     pub(super) fn scene(&self, text: &str) {
         self.print(|_| format!("\n{}", self.0.terminal.paint(BOLD, &format!("▸ {text}"))));
     }
 
-    /// Lines below another one that belong to it.
+    /// Prints lines that belong to the line above.
     pub(super) fn below(&self, text: &str) {
         let indent = " ".repeat(INDENT);
         let room = self.0.terminal.width().saturating_sub(INDENT);
@@ -137,22 +137,22 @@ impl Screen {
         self.print(|_| text);
     }
 
-    /// Text as it is.
+    /// Prints text unchanged.
     pub(super) fn plain(&self, text: &str) {
         self.print(|_| text.to_owned());
     }
 
-    /// The same in bold, for headings.
+    /// The text in bold, for headings.
     pub(super) fn bold(&self, text: &str) -> String {
         self.0.terminal.paint(BOLD, text)
     }
 
-    /// What is being waited for.
+    /// Shows what the demo is waiting for.
     pub(super) fn progress(&self, what: Option<&str>) {
         self.change(|bottom| bottom.progress = what.map(str::to_owned));
     }
 
-    /// The same for what may take long: said where there is no live line.
+    /// Like `progress`, for a step that may take long: prints a line if there is no live line.
     pub(super) fn announce(&self, tag: Tag, what: &str) {
         if self.is_live() {
             self.progress(Some(what));
@@ -161,12 +161,12 @@ impl Screen {
         }
     }
 
-    /// The window's countdown.
+    /// Shows the window's countdown.
     pub(super) fn window(&self, countdown: Option<String>) {
         self.change(|bottom| bottom.window = countdown);
     }
 
-    /// What has been typed so far; `None`: nobody types.
+    /// Shows what has been typed so far; `None` if nobody can type.
     pub(super) fn typed(&self, typed: Option<&str>) {
         self.change(|bottom| bottom.typed = typed.map(str::to_owned));
     }
@@ -189,7 +189,7 @@ impl Screen {
         }
     }
 
-    /// The text, wrapped, and the remark behind it or below it.
+    /// The wrapped text, with the note behind it or below it.
     fn body(&self, text: &str, note: &str) -> String {
         let room = self.0.terminal.width().saturating_sub(INDENT);
         let mut lines = wrap(text, room);

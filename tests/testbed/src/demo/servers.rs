@@ -1,4 +1,4 @@
-//! The three private servers, started at the same time.
+//! The three private servers, started in parallel.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::servers::{Binaries, NatsOptions, NatsServer, PostgresOptions, Postgre
 /// The name of the demo's database.
 const DATABASE: &str = "nevermisscall";
 
-/// All three, running. Dropping them kills them.
+/// The three servers, running. Dropping them kills them.
 pub(super) struct Servers {
     pub(super) binaries: Binaries,
     nats: NatsServer,
@@ -27,7 +27,7 @@ impl Servers {
         let nats = NatsOptions::new(&binaries, place.data("nats"));
         let redis = RedisOptions::new(&binaries, place.data("redis"));
         let postgres = PostgresOptions::new(&binaries, place.data("postgres"));
-        // Making the cluster blocks: the other two are on their way by then. If one fails, those that run are dropped.
+        // Creating the cluster blocks, so the other two start first. If one fails, those that run are dropped.
         let (nats, redis, postgres) = tokio::try_join!(
             shown(screen, "nats-server", NatsServer::start(nats), NatsServer::url),
             shown(screen, "Redis", RedisServer::start(redis), RedisServer::url),
@@ -39,27 +39,27 @@ impl Servers {
         Ok(Self { binaries, nats, postgres, redis, database_url })
     }
 
-    /// `NATS_URL`.
+    /// The value for `NATS_URL`.
     pub(super) fn nats_url(&self) -> String {
         self.nats.url()
     }
 
-    /// NATS's figures.
+    /// The URL of NATS's monitoring.
     pub(super) fn nats_monitor_url(&self) -> String {
         self.nats.monitor_url()
     }
 
-    /// `DATABASE_URL`.
+    /// The value for `DATABASE_URL`.
     pub(super) fn database_url(&self) -> &str {
         &self.database_url
     }
 
-    /// `REDIS_URL`.
+    /// The value for `REDIS_URL`.
     pub(super) fn redis_url(&self) -> String {
         self.redis.url()
     }
 
-    /// Ends them, and removes PostgreSQL's data wherever it is.
+    /// Stops them, and removes PostgreSQL's data in any location.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
         self.nats.stop().await?;
         self.redis.stop().await?;

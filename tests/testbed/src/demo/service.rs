@@ -1,7 +1,7 @@
-//! `nevermisscall` as a child process: migrated, its streams applied, serving, ready.
+//! `nevermisscall` as a child process: migrates the database, applies the streams, serves, and becomes ready.
 //!
-//! Guarantees: it never outlives us (`setpriv --pdeathsig`; started from the main thread, which lives as long as the
-//! process), and when it ends by itself that is an error that carries the end of its log.
+//! Guarantees: it never outlives this process (`setpriv --pdeathsig`; started from the main thread, which lives as long
+//! as the process). If it ends by itself, that is an error that contains the end of its log.
 
 use std::{
     fs::{File, OpenOptions},
@@ -57,7 +57,7 @@ impl Service {
         }
     }
 
-    /// Whether it has not been seen to end.
+    /// Whether it still runs, as far as is known.
     pub(super) fn runs(&self) -> bool {
         self.child.id().is_some()
     }
@@ -77,7 +77,7 @@ impl Service {
     }
 }
 
-/// One command of the service that comes to its end.
+/// Runs one command of the service to its end.
 async fn prepare(wiring: &Wiring, log: &Path, screen: &Screen, arguments: &[&str]) -> anyhow::Result<()> {
     let begun = Instant::now();
     let shown = format!("nevermisscall {}", arguments.join(" "));
@@ -105,7 +105,7 @@ fn command(wiring: &Wiring, log: &Path, arguments: &[&str]) -> anyhow::Result<Co
     Ok(command)
 }
 
-/// The service's program, beside ours.
+/// The path of the service's program, in the folder of this program.
 fn program() -> anyhow::Result<PathBuf> {
     let path = std::env::current_exe()?.with_file_name("nevermisscall");
     if !path.is_file() {

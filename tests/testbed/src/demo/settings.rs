@@ -1,4 +1,4 @@
-//! How the demo sets the service up: short windows, fixed credentials, and the addresses of what was started.
+//! The demo's configuration of the service: short windows, fixed credentials, and the addresses of the servers.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
@@ -11,29 +11,29 @@ use super::simulators::Simulators;
 
 /// The main Twilio account.
 pub(super) const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
-/// Its token.
+/// The account's token.
 pub(super) const AUTH_TOKEN: &str = "demo-auth-token";
-/// What DispatchBot is called with.
+/// The API key for calls to DispatchBot.
 pub(super) const DISPATCHBOT_KEY: &str = "demo-dispatchbot-key";
-/// What the App Server calls us with.
+/// The App Server's API key.
 pub(super) const API_KEY: &str = "demo-key-for-loopback-only";
 
-/// How long a person has to answer.
+/// The time in which a person can answer.
 pub(super) const HOLD: Duration = Duration::from_secs(6);
-/// Debounce.
+/// The debounce time.
 pub(super) const QUIET: Duration = Duration::from_millis(1500);
-/// The longest window.
+/// The maximum length of a window.
 pub(super) const MAX: Duration = Duration::from_secs(15);
 
-/// From one alert of an emergency to the next.
+/// The time between two alerts of an emergency.
 pub(super) const ALERT_EVERY: Duration = Duration::from_secs(3);
 
-/// The service's own port where that is free, for addresses that can be remembered.
+/// The service's default port, used if it is free, so that addresses are easy to remember.
 const USUAL_PORT: u16 = 3701;
-/// Variables of these names come from us or not at all.
+/// Variables with these names or prefixes are set by us or removed.
 const OURS: [&str; 6] = ["NMC_", "TWILIO_", "DISPATCHBOT_", "DATABASE_URL", "NATS_URL", "REDIS_URL"];
 
-/// The service's environment.
+/// The environment of the service.
 pub(super) struct Wiring {
     address: String,
     variables: Vec<(&'static str, String)>,
@@ -65,12 +65,12 @@ impl Wiring {
         Ok(Self { address, variables })
     }
 
-    /// What Twilio and the App Server know the service by.
+    /// The URL at which Twilio and the App Server reach the service.
     pub(super) fn public_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Sets a command's environment: ours, and nothing of the same kind from around us.
+    /// Sets a command's environment: our variables, and none of the same kind from the outer environment.
     pub(super) fn apply(&self, command: &mut tokio::process::Command) {
         for (name, _) in std::env::vars_os() {
             if OURS.iter().any(|ours| name.to_string_lossy().starts_with(ours)) {
@@ -81,9 +81,9 @@ impl Wiring {
     }
 }
 
-/// The usual port goes to the first demo only: two that start together would both find it free.
+/// Only the first demo uses the default port: two that start together would both find it free.
 fn free_port(first: bool) -> anyhow::Result<u16> {
-    // Otherwise from below the ephemeral range, as the other servers.
+    // Otherwise a port below the ephemeral range, as for the other servers.
     let others = std::iter::repeat_with(|| rand::random_range(11_000..=31_999)).take(100);
     first
         .then_some(USUAL_PORT)

@@ -1,4 +1,4 @@
-//! Twilio and DispatchBot, simulated in this process with credentials that are good for nothing else.
+//! Simulators of Twilio and DispatchBot in this process; their credentials are valid only here.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::settings::{ACCOUNT_SID, AUTH_TOKEN, DISPATCHBOT_KEY};
 use crate::dispatchbot::{DispatchBotOptions, DispatchBotSim};
 use crate::twilio::{TwilioOptions, TwilioSim};
 
-/// Both, running.
+/// Both simulators, running.
 pub(super) struct Simulators {
     pub(super) twilio: Arc<TwilioSim>,
     pub(super) dispatchbot: Arc<DispatchBotSim>,
@@ -30,7 +30,7 @@ impl Simulators {
         Ok(Self { twilio: Arc::new(twilio), dispatchbot: Arc::new(dispatchbot) })
     }
 
-    /// Ends both; whoever still holds one finds it silent.
+    /// Stops both; remaining handles get no answers.
     pub(super) async fn stop(self) {
         self.twilio.down().await;
         self.dispatchbot.down().await;

@@ -1,4 +1,4 @@
-//! Everything that plays, in one place: handed to the journey, the watchers and the commands.
+//! Handles to everything that takes part, for the journey, the watchers and the commands.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::dispatchbot::DispatchBotSim;
 use crate::servers::Binaries;
 use crate::twilio::TwilioSim;
 
-/// The addresses of what was started.
+/// The addresses of the servers.
 pub(super) struct Addresses {
     pub(super) service: String,
     pub(super) nats: String,
@@ -22,14 +22,14 @@ pub(super) struct Addresses {
     pub(super) redis: String,
 }
 
-/// The stage with its players.
+/// All parts of the demo.
 pub(super) struct Stage {
     pub(super) screen: Screen,
     pub(super) addresses: Addresses,
     pub(super) binaries: Binaries,
     pub(super) twilio: Arc<TwilioSim>,
     pub(super) dispatchbot: Arc<DispatchBotSim>,
-    /// Every event that JetStream or Redis has shown.
+    /// All events seen on JetStream or Redis.
     pub(super) events: Arc<Events>,
     pub(super) api: Api,
     pub(super) phone: Phone,

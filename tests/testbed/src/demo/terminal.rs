@@ -1,4 +1,4 @@
-//! What the terminal can do: whether it is one, how wide, and whether it wants colours.
+//! The terminal's properties: whether there is one, its width, and whether to use colours.
 
 use std::io::IsTerminal;
 use std::process::{Command, Stdio};
@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const USUAL_WIDTH: usize = 100;
 const LEAST_WIDTH: usize = 40;
 
-/// Standard output, as found.
+/// Standard output with its detected properties.
 pub(super) struct Terminal {
-    /// Whether a line can be drawn again in its place.
+    /// Whether a line can be redrawn in place.
     pub(super) live: bool,
-    /// Whether it gets colours.
+    /// Whether to use colours.
     pub(super) colour: bool,
     width: AtomicUsize,
 }
@@ -25,12 +25,12 @@ impl Terminal {
         terminal
     }
 
-    /// How many columns it has; what is no terminal has no end.
+    /// The number of columns; unlimited if there is no terminal.
     pub(super) fn width(&self) -> usize {
         self.width.load(Ordering::Relaxed)
     }
 
-    /// Looks again: at start, and when the window has changed.
+    /// Measures the width: at start, and when the window has changed.
     pub(super) fn measure(&self) {
         if self.live {
             let width = columns().unwrap_or(USUAL_WIDTH).max(LEAST_WIDTH);
@@ -44,7 +44,7 @@ impl Terminal {
     }
 }
 
-/// `stty` asks the terminal, which needs `unsafe` otherwise; its answer is "rows columns".
+/// Runs `stty`, because asking the terminal directly needs `unsafe`; the output is "rows columns".
 fn columns() -> Option<usize> {
     let asked = Command::new("stty").args(["-F", "/dev/tty", "size"]).stderr(Stdio::null()).output().ok()?;
     let size = String::from_utf8(asked.stdout).ok()?;

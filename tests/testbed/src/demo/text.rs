@@ -1,4 +1,4 @@
-//! Text to fit a line.
+//! Fits text into lines.
 
 /// Breaks at spaces, and within words that are longer than a line, so that no line has more than `width` columns.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
@@ -24,7 +24,7 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A word in parts of at most `width` columns, and whether each continues the one before.
+/// Splits a word into parts of at most `width` columns; the flag says whether a part continues the one before.
 fn pieces(word: &str, width: usize) -> impl Iterator<Item = (&str, bool)> {
     let mut rest = Some(word);
     let mut continues = false;
@@ -50,7 +50,7 @@ pub(super) fn short(text: &str, most: usize) -> String {
     format!("{kept}…")
 }
 
-/// The last characters of a text that fit in `width` columns.
+/// The end of a text, as far as it fits in `width` columns.
 pub(super) fn end(text: &str, width: usize) -> &str {
     let mut used = 0;
     let mut starts = text.char_indices().rev().take_while(|(_, character)| {
@@ -61,7 +61,7 @@ pub(super) fn end(text: &str, width: usize) -> &str {
     &text[start..]
 }
 
-/// How many columns a terminal needs for it; generous, since too many are only ugly.
+/// The number of columns needed in a terminal; an overestimate, since that only looks worse.
 pub(super) fn columns(text: &str) -> usize {
     text.chars().map(cell).sum()
 }

@@ -1,4 +1,4 @@
-//! A conversation as the REST API has it, readable.
+//! Prints a conversation from the REST API in readable form.
 
 use anyhow::Context;
 use chrono::{DateTime, Local};
@@ -8,9 +8,9 @@ use super::business::CUSTOMER_PHONE;
 use super::stage::Stage;
 use super::text::wrap;
 
-/// Of a message's text.
+/// The width of a message's text.
 const WIDTH: usize = 56;
-/// Of the lines above.
+/// The width of the lines above the messages.
 const HEAD_WIDTH: usize = 76;
 
 /// Prints the customer's newest conversation.

@@ -1,4 +1,4 @@
-//! What DispatchBot answers: plausible, within the contract, and the same for the same request.
+//! Generates DispatchBot's answer: plausible, valid by the contract, and the same for the same request.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use super::clock::{APPOINTMENT, Clock, speak};
 use super::words;
 
-/// The request, as far as the answer needs it.
+/// The parts of the request that the answer depends on.
 struct Reading<'a> {
     trade: &'a str,
     name: &'a str,
-    /// The customer's texts since anyone last replied.
+    /// The customer's texts since the last reply.
     newest: String,
     /// All the customer's texts, newest first.
     said: Vec<&'a str>,
@@ -43,7 +43,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Agreement to a slot: a yes with a time in it, or a yes to a reply that offered one.
+    /// The slot that the customer agreed to: a yes with a time in it, or a yes to a reply that offered one.
     fn agreed_slot(&self) -> Option<DateTime<chrono::FixedOffset>> {
         let offered = || self.clock.named(self.last_reply, self.now);
         let slot = self.clock.named(&self.newest, self.now).or_else(offered)?;
@@ -51,7 +51,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Answers a good request.
+/// Answers a valid request.
 pub(super) fn answer(request: &Value) -> Value {
     let reading = Reading::of(request);
     let emergency = request["priority"] == "emergency" || words::is_emergency(&reading.newest);
@@ -136,13 +136,13 @@ fn proposal(reading: &Reading<'_>, request: &Value, job_type: &str, spoken: &str
     )
 }
 
-/// The range of the estimate for this job; estimates come as `{job_type, min, max}` or kin.
+/// The price range of the estimate for this job; estimates have the form `{job_type, min, max}` or similar.
 pub(super) fn price_range(estimates: &Value, job_type: &str) -> Option<(u64, u64)> {
     let number = |estimate: &Value, keys: &[&str]| keys.iter().find_map(|key| estimate[*key].as_f64());
     let range = |estimate: &Value| {
         let low = number(estimate, &["min", "min_price", "price_min", "low", "estimate_min"])?;
         let high = number(estimate, &["max", "max_price", "price_max", "high", "estimate_max"])?;
-        // Whole dollars that lie inside the range.
+        // The whole dollars inside the range.
         let (low, high) = (low.ceil(), high.floor());
         (0.0 <= low && low <= high).then_some((low as u64, high as u64))
     };

@@ -1,4 +1,4 @@
-//! Times as customers and businesses speak of them: "3pm today", business hours, time zones of the United States.
+//! Times in the words of customers and businesses ("3pm today"), business hours, and time zones of the United States.
 
 use chrono::{
     DateTime, Datelike, Days, FixedOffset, NaiveDate, NaiveTime, TimeDelta, TimeZone, Timelike, Utc, Weekday,
@@ -13,7 +13,7 @@ pub(super) struct Clock<'a> {
 }
 
 impl Clock<'_> {
-    /// The same moment on the business's clock; zones outside the United States are read as UTC.
+    /// The same moment in the business's time zone; zones outside the United States are treated as UTC.
     pub(super) fn local(&self, time: DateTime<Utc>) -> DateTime<FixedOffset> {
         let standard = match self.timezone {
             "America/New_York" | "America/Detroit" => -5,
@@ -28,7 +28,8 @@ impl Clock<'_> {
         offset(time, standard + i32::from(summer))
     }
 
-    /// The moment a text names ("3pm today", "tomorrow at 9:30 am"), never before `now`; `None` where it names no time.
+    /// The moment that a text names ("3pm today", "tomorrow at 9:30 am"), never before `now`; `None` if it names no
+    /// time.
     pub(super) fn named(&self, text: &str, now: DateTime<Utc>) -> Option<DateTime<FixedOffset>> {
         let time = time_of_day(text)?;
         let local = self.local(now);
@@ -37,7 +38,8 @@ impl Clock<'_> {
         if moment < local { self.at(moment.date_naive().succ_opt()?, time, local) } else { Some(moment) }
     }
 
-    /// The next full hour, two hours ahead at least (in an emergency one), within business hours and free in the calendar.
+    /// The next full hour at least two hours ahead, within business hours and free in the calendar; in an emergency any
+    /// hour, at least one hour ahead.
     pub(super) fn next_slot(&self, now: DateTime<Utc>, emergency: bool) -> DateTime<FixedOffset> {
         let ahead = if emergency { 1 } else { 2 };
         let earliest = now + TimeDelta::hours(ahead) + TimeDelta::minutes(59);
@@ -68,7 +70,7 @@ impl Clock<'_> {
         let named = |key: &str| NaiveTime::parse_from_str(self.hours[day][key].as_str()?, "%H:%M").ok();
         match (named("start"), named("end")) {
             (Some(start), Some(end)) => start <= slot.time() && APPOINTMENT <= end - slot.time(),
-            // No hours at all: what tradespeople usually keep.
+            // No business hours at all: assume the usual ones.
             _ => self.hours.as_object().is_none_or(serde_json::Map::is_empty) && (8..16).contains(&slot.hour()),
         }
     }
@@ -87,12 +89,12 @@ impl Clock<'_> {
     }
 }
 
-/// How long an appointment takes.
+/// The length of an appointment.
 pub(super) const APPOINTMENT: TimeDelta = TimeDelta::hours(2);
 
 const HOUR_NANOS: i64 = 3_600_000_000_000;
 
-/// "today at 3:00 PM", "tomorrow at 9:00 AM", "Mon 12 Jan at 9:00 AM".
+/// Formats a slot: "today at 3:00 PM", "tomorrow at 9:00 AM", "Mon 12 Jan at 9:00 AM".
 pub(super) fn speak(slot: DateTime<FixedOffset>, now: DateTime<FixedOffset>) -> String {
     let day = match (slot.date_naive() - now.date_naive()).num_days() {
         0 => "today".to_owned(),
@@ -102,7 +104,7 @@ pub(super) fn speak(slot: DateTime<FixedOffset>, now: DateTime<FixedOffset>) -> 
     format!("{day} at {}", slot.format("%-I:%M %p"))
 }
 
-/// The first "3pm", "3:30 PM" or "11 a.m." of a text.
+/// The first time in a text, such as "3pm", "3:30 PM" or "11 a.m.".
 pub(super) fn time_of_day(text: &str) -> Option<NaiveTime> {
     let text = text.to_lowercase().replace("a.m", "am").replace("p.m", "pm");
     let starts = text.char_indices().filter(|(at, digit)| {
@@ -127,7 +129,7 @@ pub(super) fn time_of_day(text: &str) -> Option<NaiveTime> {
     })
 }
 
-/// Second Sunday of March to first Sunday of November, at two in the morning.
+/// Whether daylight saving time applies: from the second Sunday of March to the first of November, at 2 a.m.
 fn is_summer(time: DateTime<Utc>, standard: i32) -> bool {
     let local = offset(time, standard).naive_local();
     let sunday = |month, nth| NaiveDate::from_weekday_of_month_opt(local.year(), month, Weekday::Sun, nth);

@@ -1,14 +1,14 @@
-//! The switches: how DispatchBot can fail its callers.
+//! The configurable faults of the DispatchBot simulator.
 
 use serde::{Deserialize, Serialize};
 
 use crate::sim::{Rule, Rules, Span};
 
-/// Everything that can be switched; the default answers well. The JSON of `PUT /_sim/faults`.
+/// All faults; by default there are none. The JSON of `PUT /_sim/faults`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
-    /// Which requests meet which fault; all that match fire. A rule's number is the customer's.
+    /// Which fault applies to which requests; all matching rules fire. A rule's number is the customer's.
     pub rules: Rules<Fault>,
 }
 
@@ -21,13 +21,13 @@ impl Faults {
     }
 }
 
-/// What can happen to a request. In JSON the variant's snake-case name, with its content where it has one.
+/// A fault of one request. In JSON: the variant's name in snake case, with its content if it has one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// Answers late.
     Delay(Span),
-    /// Answers this HTTP status with an error body.
+    /// Answers with this HTTP status and an error body.
     Respond(u16),
     /// Never answers.
     HoldForever,
@@ -35,7 +35,7 @@ pub enum Fault {
     Drop,
     /// 200 with half a JSON document.
     InvalidJson,
-    /// 200 with numbers for texts and texts for numbers.
+    /// 200 with numbers in place of strings and strings in place of numbers.
     WrongTypes,
     /// An empty message to the customer.
     EmptyMessage,

@@ -1,4 +1,4 @@
-//! The HTTP side: `POST /v1/conversations/analyze`, and `/_sim/…` for shells.
+//! The HTTP interface: `POST /v1/conversations/analyze`, and `/_sim/…` for shells.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -100,7 +100,7 @@ fn get_faults(Data(state): Data<&Arc<State>>) -> Json<Faults> {
     Json(lock(&state.faults).clone())
 }
 
-/// One answer, or an array of them, to be given next.
+/// One answer, or an array of answers, for the next requests.
 #[handler]
 fn script(Json(answers): Json<Value>, Data(state): Data<&Arc<State>>) -> StatusCode {
     let mut scripted = lock(&state.scripted);

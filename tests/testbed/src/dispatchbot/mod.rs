@@ -1,7 +1,8 @@
-//! A DispatchBot for tests: answers the contract's `analyze` call plausibly and deterministically, or fails as told.
+//! A DispatchBot for tests: it answers the contract's `analyze` call plausibly and deterministically, or fails as
+//! configured.
 //!
-//! Fed by the server under test and by the test (switches, scripted answers, or HTTP under `/_sim`). A request that is not
-//! what the contract says gets 422 with all that is wrong, and stands in [`DispatchBotSim::requests`] with its problems.
+//! The server under test calls it; the test controls it (faults, scripted answers, or HTTP under `/_sim`). A request
+//! that violates the contract gets 422 with the list of its problems; [`DispatchBotSim::requests`] lists it with them.
 
 mod answer;
 mod clock;
@@ -27,12 +28,12 @@ use http::State;
 
 use crate::sim::{Journal, Rule, SimServer, lock};
 
-/// How the simulator starts.
+/// Start options of the simulator.
 #[derive(Clone, Debug)]
 pub struct DispatchBotOptions {
-    /// Where it listens; port 0 takes any free one.
+    /// The address on which it listens; port 0 takes any free one.
     pub bind: SocketAddr,
-    /// The key that callers must bear.
+    /// The API key that callers must send.
     pub api_key: String,
 }
 
@@ -42,14 +43,14 @@ impl Default for DispatchBotOptions {
     }
 }
 
-/// A running simulator; stops when dropped.
+/// A running simulator; dropping it stops it.
 pub struct DispatchBotSim {
     server: SimServer,
     state: Arc<State>,
 }
 
 impl DispatchBotSim {
-    /// Starts it.
+    /// Starts the simulator.
     pub async fn start(options: DispatchBotOptions) -> anyhow::Result<Self> {
         let state = Arc::new(State {
             api_key: options.api_key,
@@ -64,7 +65,7 @@ impl DispatchBotSim {
         Ok(Self { server, state })
     }
 
-    /// What `DISPATCHBOT_URL` is set to.
+    /// The value for `DISPATCHBOT_URL`.
     pub fn base_url(&self) -> String {
         self.server.base_url()
     }
@@ -79,33 +80,33 @@ impl DispatchBotSim {
         self.server.up().await
     }
 
-    /// Stops it.
+    /// Stops the simulator.
     pub async fn stop(self) {
         self.server.down().await;
     }
 
-    /// Replaces all switches.
+    /// Replaces all faults.
     pub fn set_faults(&self, faults: Faults) {
         *lock(&self.state.faults) = faults;
     }
 
-    /// Adds one rule to those there are.
+    /// Adds one rule to the existing ones.
     pub fn add_rule(&self, rule: Rule<Fault>) {
         lock(&self.state.faults).rules.push(rule);
     }
 
-    /// Gives these answers to the next good requests, one each, as they are (faults still apply).
+    /// Uses these answers, unchanged, for the next valid requests, one each (faults still apply).
     pub fn script(&self, answers: impl IntoIterator<Item = Value>) {
         lock(&self.state.scripted).extend(answers);
     }
 
-    /// All requests, oldest first: the body's fields, with `received_at` (RFC 3339), `answered_with` (the HTTP status, 0 for
-    /// none) and `problems` (what was wrong with it) beside them.
+    /// All requests, oldest first: the body's fields, plus `received_at` (RFC 3339), `answered_with` (the HTTP status,
+    /// 0 if there was no answer) and `problems` (violations of the contract).
     pub fn requests(&self) -> Vec<Value> {
         self.state.requests.snapshot()
     }
 
-    /// Waits until the requests satisfy `satisfied`; woken by each one, fails after `timeout`.
+    /// Waits until the requests satisfy `satisfied`, checking at each new request; fails after `timeout`.
     pub async fn wait_for(
         &self,
         satisfied: impl FnMut(&[Value]) -> bool,
@@ -114,7 +115,7 @@ impl DispatchBotSim {
         self.state.requests.wait_for(satisfied, timeout).await
     }
 
-    /// Forgets all requests.
+    /// Removes all requests.
     pub fn clear(&self) {
         self.state.requests.clear();
     }

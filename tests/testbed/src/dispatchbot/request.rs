@@ -1,9 +1,9 @@
-//! Judges a request by the contract's shape and lists all that is wrong with it, so that our client's mistakes show.
+//! Checks a request against the contract's shape and lists all problems, so that mistakes of our client show.
 
 use chrono::{DateTime, NaiveTime};
 use serde_json::{Map, Value};
 
-/// The trades that there are.
+/// The trades defined by the contract.
 pub(super) const TRADES: [&str; 5] = ["plumbing", "electrical", "hvac", "locksmith", "garage_door"];
 
 const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
@@ -23,7 +23,7 @@ const FIELDS: [&str; 12] = [
     "calendar",
 ];
 
-/// All that is missing or wrong, as `field: what`; empty: a good request.
+/// All missing or wrong fields, as `field: what`; empty if the request is valid.
 pub(super) fn problems(request: &Value) -> Vec<String> {
     let Some(object) = request.as_object() else {
         return vec!["body: not an object".to_owned()];

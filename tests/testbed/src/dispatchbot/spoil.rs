@@ -1,4 +1,4 @@
-//! Turns a good answer into what a fault says.
+//! Applies faults to a valid answer.
 
 use poem::http::StatusCode;
 use poem::{IntoResponse, Response};
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::faults::Fault;
 
-/// Most characters of a message that is far too long.
+/// Length of a message that is far too long, in characters.
 const LONG: usize = 2000;
 
-/// The answer as the faults leave it; the last one that changes it wins.
+/// The answer after all faults; the last fault that changes it wins.
 pub(super) fn respond(mut answer: Value, faults: &[Fault], request: &Value) -> Response {
     for fault in faults {
         match fault {

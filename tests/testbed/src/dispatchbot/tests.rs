@@ -1,4 +1,4 @@
-//! The simulator over HTTP, as the service uses it.
+//! Tests of the simulator over HTTP, as the service uses it.
 
 use std::time::Duration;
 

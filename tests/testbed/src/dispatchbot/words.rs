@@ -1,4 +1,4 @@
-//! What a customer's words say: an emergency, a hurry, a kind of job, an agreement.
+//! Recognizes what a customer's text expresses: an emergency, urgency, a kind of job, agreement.
 
 const EMERGENCY: [&str; 22] = [
     "emergency",
@@ -42,7 +42,7 @@ const URGENT: [&str; 14] = [
     "stuck open",
 ];
 
-/// Phrases that contain an emergency's words and are none.
+/// Phrases that contain a word for an emergency but are harmless.
 const HARMLESS: [&str; 8] = [
     "not an emergency",
     "no emergency",
@@ -74,7 +74,7 @@ const AGREEMENT: [&str; 15] = [
 
 const REFUSAL: [&str; 7] = ["no,", "not ", "can't", "cannot", "doesn't work", "won't", "another time"];
 
-/// Kinds of job by trade: a word, the kind, how it is spoken of.
+/// Kinds of job: trade, keyword, kind, and wording in an answer.
 const JOBS: [(&str, &str, &str, &str); 29] = [
     ("plumbing", "water heater", "water_heater_repair", "the water heater"),
     ("plumbing", "hot water", "water_heater_repair", "the hot water"),
@@ -107,19 +107,19 @@ const JOBS: [(&str, &str, &str, &str); 29] = [
     ("garage_door", "cable", "cable_repair", "the cable"),
 ];
 
-/// Whether it tells of an emergency.
+/// Whether the text describes an emergency.
 pub(super) fn is_emergency(text: &str) -> bool {
     let text = HARMLESS.iter().fold(text.to_lowercase(), |text, phrase| text.replace(phrase, ""));
     EMERGENCY.iter().any(|word| text.contains(word))
 }
 
-/// Whether it is in a hurry.
+/// Whether the text is urgent.
 pub(super) fn is_urgent(text: &str) -> bool {
     let text = text.to_lowercase();
     URGENT.iter().any(|word| text.contains(word))
 }
 
-/// Whether it agrees to something.
+/// Whether the text agrees to something.
 pub(super) fn agrees(text: &str) -> bool {
     let text = text.to_lowercase();
     let words: Vec<_> = text.split(|character: char| !character.is_alphanumeric() && character != '\'').collect();
@@ -129,13 +129,13 @@ pub(super) fn agrees(text: &str) -> bool {
     AGREEMENT.iter().any(said) && !REFUSAL.iter().any(|phrase| text.contains(phrase))
 }
 
-/// The kind of job and how it is spoken of, where a word gives it away.
+/// The kind of job and its wording, if a keyword in the text identifies it.
 pub(super) fn job(trade: &str, text: &str) -> Option<(&'static str, &'static str)> {
     let text = text.to_lowercase();
     JOBS.iter().find(|(of, word, ..)| *of == trade && text.contains(word)).map(|(.., kind, spoken)| (*kind, *spoken))
 }
 
-/// How the trade is spoken of.
+/// The wording for the trade in an answer.
 pub(super) fn spoken(trade: &str) -> &'static str {
     match trade {
         "electrical" => "electrical",
@@ -146,7 +146,7 @@ pub(super) fn spoken(trade: &str) -> &'static str {
     }
 }
 
-/// What to do until help comes.
+/// What the customer should do until help arrives.
 pub(super) fn safety(trade: &str, text: &str) -> &'static str {
     let text = text.to_lowercase();
     if text.contains("gas") || text.contains("carbon monoxide") {

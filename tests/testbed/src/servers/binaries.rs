@@ -1,6 +1,6 @@
-//! Where the three servers' programs are.
+//! Paths of the three servers' programs.
 //!
-//! Fed by environment variables (as `with-servers` exports them) or else by `.run/servers.env`, which
+//! They come from environment variables (set by `with-servers`) or else from `.run/servers.env`, which
 //! `scripts/get-servers` writes.
 
 use std::{
@@ -25,7 +25,7 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// Finds all three, or says which is missing and what gets it.
+    /// Finds all three; the error names the missing one and the command that installs it.
     pub fn find() -> anyhow::Result<Self> {
         let file = workspace_root().join(".run/servers.env");
         let known = std::fs::read_to_string(&file).map(|text| parse(&text)).unwrap_or_default();
@@ -45,7 +45,7 @@ impl Binaries {
     }
 }
 
-/// The folder of the project, where `nats.conf` and `.run` are.
+/// The root folder of the project, which contains `nats.conf` and `.run`.
 pub fn workspace_root() -> PathBuf {
     let built_at = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = built_at.ancestors().nth(2).unwrap_or(built_at).to_path_buf();

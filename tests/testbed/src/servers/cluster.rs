@@ -1,4 +1,4 @@
-//! Three nats-servers that are one: what NMC_INBOUND acknowledges is on two of them at least.
+//! A cluster of three nats-servers: a message acknowledged by NMC_INBOUND is on at least two of them.
 
 use anyhow::{Context, bail};
 use serde_json::Value;
@@ -15,31 +15,31 @@ pub struct NatsCluster {
 }
 
 impl NatsCluster {
-    /// Starts three nodes, which are one cluster when this returns.
+    /// Starts three nodes; when this returns, they form one cluster.
     pub async fn start(binaries: &Binaries, dir: &std::path::Path) -> anyhow::Result<Self> {
         let ports = (0..NODES).map(|_| ports::free()).collect::<anyhow::Result<Vec<u16>>>()?;
         let nodes = ports.iter().enumerate().map(|(number, port)| {
             let name = format!("node-{number}");
             let options = NatsOptions::new(binaries, dir.join(&name));
             let member = Member { name, port: *port, ports: ports.clone() };
-            // None is healthy before it has found another.
+            // A node is healthy only after it has found another.
             NatsServer::start(NatsOptions { member: Some(member), ..options })
         });
         Ok(Self { nodes: futures::future::try_join_all(nodes).await? })
     }
 
-    /// Where clients connect: all nodes, separated by commas.
+    /// The URLs of all nodes, separated by commas, for clients.
     pub fn url(&self) -> String {
         self.nodes.iter().map(NatsServer::url).collect::<Vec<_>>().join(",")
     }
 
-    /// The nodes, each a server of its own.
+    /// The nodes, as separate servers.
     pub fn into_nodes(self) -> Vec<NatsServer> {
         self.nodes
     }
 }
 
-/// The name of the node that leads the cluster itself, as one of its nodes sees it (by its monitor's URL).
+/// The name of the cluster's meta leader, as reported by one node (by its monitor's URL).
 pub async fn meta_leader(monitor_url: &str) -> anyhow::Result<String> {
     let jsz: Value = http_client(PATIENCE)?.get(format!("{monitor_url}/jsz")).send().await?.json().await?;
     match jsz["meta_cluster"]["leader"].as_str() {

@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use url::Url;
 
-/// Makes the database `name`, a copy of `template` if one is named, and answers its URL.
+/// Creates the database `name`, as a copy of `template` if given, and returns its URL.
 pub async fn create_database(admin_url: &str, name: &str, template: Option<&str>) -> anyhow::Result<String> {
     let mut sql = format!("CREATE DATABASE {}", quoted(name)?);
     if let Some(template) = template {
@@ -16,16 +16,16 @@ pub async fn create_database(admin_url: &str, name: &str, template: Option<&str>
     url_of(admin_url, name)
 }
 
-/// Removes the database `name` if it is there, ending its connections.
+/// Removes the database `name` if it exists, and ends its connections.
 pub async fn drop_database(admin_url: &str, name: &str) -> anyhow::Result<()> {
     let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name)?);
     run(admin_url, sql).await.with_context(|| format!("cannot drop the database {name}"))
 }
 
-/// The name of a template database for `key`, which `migrate` is given the URL of, once: whoever asks first makes it,
-/// everyone else waits. A template whose `migrate` failed or was interrupted is made anew.
+/// The name of the template database for `key`. The first caller creates it and calls `migrate` once with its URL; all
+/// others wait. A template whose `migrate` failed or was interrupted is created again.
 ///
-/// `key` names what is in it, for example a hash of the migrations: lower-case letters, digits and `_`.
+/// `key` identifies the content, for example a hash of the migrations: lower-case letters, digits and `_`.
 pub async fn template_database<M>(admin_url: &str, key: &str, migrate: M) -> anyhow::Result<String>
 where
     M: AsyncFnOnce(String) -> anyhow::Result<()>,
@@ -33,7 +33,7 @@ where
     let name = format!("nmc_template_{key}");
     let mut admin = connect(admin_url).await?;
     if !is_complete(&mut admin, &name).await? {
-        // Held until this connection ends, with this function.
+        // Held until this connection ends, when this function returns.
         sqlx::query("SELECT pg_advisory_lock(hashtextextended($1, 0))").bind(&name).execute(&mut admin).await?;
         if !is_complete(&mut admin, &name).await? {
             drop_database(admin_url, &name).await?;
@@ -46,7 +46,7 @@ where
     Ok(name)
 }
 
-/// A database that goes with its handle.
+/// A database that is removed when its handle is dropped.
 #[derive(Debug)]
 pub struct TestDatabase {
     admin_url: String,
@@ -55,7 +55,7 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// Nobody is connected to it any more, and nobody can be: for its users the server is away.
+    /// Ends all connections and refuses new ones: to its users, the server is unreachable.
     pub async fn take_away(&self) -> anyhow::Result<()> {
         let name = quoted(&self.name)?;
         run(&self.admin_url, format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await?;
@@ -65,19 +65,19 @@ impl TestDatabase {
         Ok(admin.close().await?)
     }
 
-    /// It is there again.
+    /// Allows connections again.
     pub async fn give_back(&self) -> anyhow::Result<()> {
         run(&self.admin_url, format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", quoted(&self.name)?)).await
     }
 
-    /// Makes a database with a name of its own, a copy of `template` if one is named.
+    /// Creates a database with a unique name, as a copy of `template` if given.
     pub async fn create(admin_url: &str, template: Option<&str>) -> anyhow::Result<Self> {
         let name = format!("nmc_test_{}", uuid::Uuid::new_v4().simple());
         let url = create_database(admin_url, &name, template).await?;
         Ok(Self { admin_url: admin_url.to_owned(), name, url })
     }
 
-    /// Where the service or the test connects.
+    /// The URL to connect to.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -91,8 +91,8 @@ impl TestDatabase {
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         let (admin_url, name) = (self.admin_url.clone(), self.name.clone());
-        // A runtime of its own, in a thread of its own: the test's runtime may already be shutting down. A failure
-        // is left to the end of the run, when the whole cluster goes.
+        // A separate runtime in a separate thread, because the test's runtime may already be shutting down. A database
+        // that cannot be dropped is removed at the end of the run, together with the whole cluster.
         let dropping = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(drop_database(&admin_url, &name))

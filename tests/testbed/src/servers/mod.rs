@@ -1,12 +1,12 @@
-//! The real servers that everything is tried on: nats-server, PostgreSQL and Redis as private child processes.
+//! The real servers that tests and demo use: nats-server, PostgreSQL and Redis as private child processes.
 //!
-//! Fed by the binaries that `scripts/get-servers` found; feeds the demo (all three servers, its data kept under one
-//! folder) and the tests (one PostgreSQL cluster for a whole run, see [`Shared`]; a nats-server and a Redis for each
-//! test).
+//! They use the programs that `scripts/get-servers` found. The demo runs all three servers, with its data under one
+//! folder. The tests share one PostgreSQL cluster per run, see [`Shared`]; each test gets its own nats-server and
+//! Redis.
 //!
-//! Guarantees: a server listens on loopback only, on a port nobody else had; `start` returns when the server answers;
-//! `restart` comes back on the same port with the same data; dropping the handle kills the server, and so does the
-//! death of this process, `kill -9` included.
+//! Guarantees: a server listens on loopback only, on a port that was free; `start` returns when the server answers;
+//! after `restart` it has the same port and the same data; dropping the handle kills the server, and so does the death
+//! of this process, `kill -9` included.
 
 mod binaries;
 mod cluster;

@@ -1,4 +1,4 @@
-//! nats-server with the project's own `nats.conf`; only ports and the store's folder differ from production.
+//! nats-server with the project's own `nats.conf`; only the ports and the store's folder differ from production.
 
 use std::{
     path::{Path, PathBuf},
@@ -20,24 +20,24 @@ const PORT_TRIES: usize = 5;
 /// What a nats-server needs to start.
 #[derive(Debug, Clone)]
 pub struct NatsOptions {
-    /// The program.
+    /// Path of the program.
     pub program: PathBuf,
-    /// Holds the store and the log; made if missing, never removed here.
+    /// Folder of the store and the log; created if missing, never removed here.
     pub dir: PathBuf,
     /// The configuration, the project's `nats.conf` unless a test needs another.
     pub config: PathBuf,
-    /// Makes it a node of a cluster.
+    /// If set, the server is a node of a cluster.
     pub member: Option<Member>,
 }
 
-/// What a node of a cluster needs to know beside.
+/// The additional settings of a node of a cluster.
 #[derive(Debug, Clone)]
 pub struct Member {
-    /// The node's own name.
+    /// The node's name.
     pub name: String,
-    /// Where it listens for the other nodes.
+    /// The port on which it listens for the other nodes.
     pub port: u16,
-    /// Where all nodes do.
+    /// The ports of all nodes.
     pub ports: Vec<u16>,
 }
 
@@ -55,12 +55,12 @@ pub struct NatsServer {
     port: u16,
     monitor_port: u16,
     process: Process,
-    // Outlives the process: fields are dropped in this order.
+    // Dropped after the process: fields are dropped in this order.
     _dir: Option<tempfile::TempDir>,
 }
 
 impl NatsServer {
-    /// Starts a server; it answers its health check when this returns.
+    /// Starts a server; when this returns, it answers its health check.
     pub async fn start(options: NatsOptions) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&options.dir)?;
         let mut tries = 0;
@@ -77,24 +77,24 @@ impl NatsServer {
         }
     }
 
-    /// As [`start`](Self::start), in a folder that goes when the server does.
+    /// Like [`start`](Self::start), in a folder that is removed with the server.
     pub(super) async fn start_in(binaries: &Binaries, dir: tempfile::TempDir) -> anyhow::Result<Self> {
         let mut server = Self::start(NatsOptions::new(binaries, dir.path())).await?;
         server._dir = Some(dir);
         Ok(server)
     }
 
-    /// Where clients connect.
+    /// The URL for clients.
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// Where `/healthz`, `/varz` and `/jsz` are.
+    /// The base URL of `/healthz`, `/varz` and `/jsz`.
     pub fn monitor_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.monitor_port)
     }
 
-    /// The process, for whoever wants to look.
+    /// The process id.
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }
@@ -104,27 +104,27 @@ impl NatsServer {
         self.options.member.as_ref().map(|member| member.name.as_str())
     }
 
-    /// Where data and log are.
+    /// The folder of data and log.
     pub fn dir(&self) -> &Path {
         &self.options.dir
     }
 
-    /// Ends it cleanly; `restart` brings it back.
+    /// Stops it cleanly; `restart` starts it again.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
         self.process.end(Signal::Term, STOP_PATIENCE).await
     }
 
-    /// Kills it as a crash would.
+    /// Kills it, like a crash.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
         self.process.end(Signal::Kill, STOP_PATIENCE).await
     }
 
-    /// Whether it has ended, by us or by itself.
+    /// Whether it has ended, for any reason.
     pub fn has_ended(&self) -> bool {
         self.process.status().is_some()
     }
 
-    /// Freezes it ([`Signal::Stop`]) or lets it go on ([`Signal::Cont`]).
+    /// Freezes it ([`Signal::Stop`]) or resumes it ([`Signal::Cont`]).
     pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         self.process.signal(signal)
     }

@@ -1,4 +1,4 @@
-//! PostgreSQL as a private cluster, as another user where we are root.
+//! PostgreSQL as a private cluster; if we are root, it runs as another user.
 
 use std::{
     path::{Path, PathBuf},
@@ -26,38 +26,38 @@ const RECOVERY_PATIENCE: Duration = Duration::from_secs(15);
 pub struct PostgresOptions {
     /// The folder with `initdb` and `postgres`.
     pub bin_dir: PathBuf,
-    /// Holds the cluster and its log; made if missing. Where its user cannot reach this, the data goes among the
-    /// temporary files, see [`PostgresServer::dir`].
+    /// Folder of the cluster and its log; created if missing. If PostgreSQL's user cannot reach it, the data is in the
+    /// folder for temporary files instead, see [`PostgresServer::dir`].
     pub dir: PathBuf,
-    /// Gives up on surviving a power cut (`fsync=off`), for tests. A killed process loses nothing even so.
+    /// For tests: data does not survive a power cut (`fsync=off`), but survives a killed process.
     pub fast: bool,
 }
 
 impl PostgresOptions {
-    /// A durable one with data under `dir`.
+    /// Durable, with data under `dir`.
     pub fn new(binaries: &Binaries, dir: impl Into<PathBuf>) -> Self {
         Self { bin_dir: binaries.postgres_dir.clone(), dir: dir.into(), fast: false }
     }
 
-    /// The same, made fast for tests.
+    /// The same options, made fast for tests.
     pub fn fast(self) -> Self {
         Self { fast: true, ..self }
     }
 }
 
-/// A running PostgreSQL. Dropping it ends it at once; the next start on the same data recovers.
+/// A running PostgreSQL. Dropping it stops it at once; the next start on the same data recovers.
 pub struct PostgresServer {
     options: PostgresOptions,
     user: User,
     dir: PathBuf,
     port: u16,
     process: Process,
-    // Outlives the process: fields are dropped in this order.
+    // Dropped after the process: fields are dropped in this order.
     _dir: Option<tempfile::TempDir>,
 }
 
 impl PostgresServer {
-    /// Makes the cluster if it is not there, and starts it; it takes connections when this returns.
+    /// Creates the cluster if it does not exist, and starts it; when this returns, it accepts connections.
     pub async fn start(options: PostgresOptions) -> anyhow::Result<Self> {
         let user = User::find()?;
         let dir = user.own_dir(&options.dir)?;
@@ -78,8 +78,8 @@ impl PostgresServer {
         }
     }
 
-    /// As [`start`](Self::start), durable, in a folder that goes when the server does: among the temporary files, where any
-    /// user reaches it.
+    /// Like [`start`](Self::start), durable, in a temporary folder that is removed with the server; any user can reach
+    /// it.
     pub(super) async fn start_temporary(binaries: &Binaries) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir().context("cannot make a folder among the temporary files")?;
         let mut server = Self::start(PostgresOptions::new(binaries, dir.path())).await?;
@@ -87,52 +87,53 @@ impl PostgresServer {
         Ok(server)
     }
 
-    /// The maintenance database, as superuser.
+    /// The URL of the maintenance database, as superuser.
     pub fn url(&self) -> String {
         url(self.port)
     }
 
-    /// The same server's database `name`.
+    /// The URL of the database `name` on this server.
     pub fn database_url(&self, name: &str) -> anyhow::Result<String> {
         database::url_of(&self.url(), name)
     }
 
-    /// Makes a database, a copy of `template` if one is named, and answers its URL.
+    /// Creates a database, as a copy of `template` if given, and returns its URL.
     pub async fn create_database(&self, name: &str, template: Option<&str>) -> anyhow::Result<String> {
         database::create_database(&self.url(), name, template).await
     }
 
-    /// Removes a database, ending its connections.
+    /// Removes a database and ends its connections.
     pub async fn drop_database(&self, name: &str) -> anyhow::Result<()> {
         database::drop_database(&self.url(), name).await
     }
 
-    /// The process, for whoever wants to look.
+    /// The process id.
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }
 
-    /// Where the data really is.
+    /// The folder in which the data really is.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Ends it cleanly, its connections too; `restart` brings it back.
+    /// Stops it cleanly and ends its connections; `restart` starts it again.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
         self.process.end(Signal::Int, STOP_PATIENCE).await
     }
 
-    /// Kills it as a crash would, its backends with it.
+    /// Kills it together with its backends, like a crash.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
         self.process.kill_with_children(STOP_PATIENCE).await
     }
 
-    /// Whether it has ended, by us or by itself.
+    /// Whether it has ended, for any reason.
     pub fn has_ended(&self) -> bool {
         self.process.status().is_some()
     }
 
-    /// Freezes it ([`Signal::Stop`]) or lets it go on ([`Signal::Cont`]), its backends too: nothing is answered or refused.
+    /// Freezes it ([`Signal::Stop`]) or resumes it ([`Signal::Cont`]), backends included. While frozen, it neither
+    /// answers nor refuses.
     pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         self.process.signal_with_children(signal)
     }
@@ -142,7 +143,7 @@ impl PostgresServer {
         self.stop().await?;
         let begun = Instant::now();
         loop {
-            // After a kill the old backends hold shared memory until they have noticed: that refuses a start.
+            // After a kill, the old backends hold shared memory until they notice it; until then a start fails.
             match launch(&self.options, &self.user, &self.dir, self.port).await {
                 Ok(process) => self.process = process,
                 Err(error) if begun.elapsed() > RECOVERY_PATIENCE => return Err(error),
@@ -152,7 +153,7 @@ impl PostgresServer {
         }
     }
 
-    /// Ends it and removes its data.
+    /// Stops it and removes its data.
     pub async fn destroy(mut self) -> anyhow::Result<()> {
         self.process.end(Signal::Quit, STOP_PATIENCE).await?;
         std::fs::remove_dir_all(&self.dir).with_context(|| format!("cannot remove {}", self.dir.display()))
@@ -166,7 +167,7 @@ fn url(port: u16) -> String {
 fn initdb(options: &PostgresOptions, user: &User, dir: &Path) -> anyhow::Result<()> {
     let data = dir.join("data");
     if data.exists() {
-        // What an interrupted initdb left; initdb itself refuses a folder that is not empty.
+        // Left by an interrupted initdb; initdb refuses a folder that is not empty.
         std::fs::remove_dir_all(&data)?;
     }
     let mut command = Command::new("setpriv");
@@ -208,9 +209,9 @@ fn arguments(dir: &Path, port: u16, fast: bool) -> Vec<String> {
         "unix_socket_directories=".to_owned(),
         "max_connections=400".to_owned(),
         "shared_buffers=128MB".to_owned(),
-        // In the data folder, so that it goes with it even after a kill.
+        // In the data folder, so that it is removed with the folder even after a kill.
         "dynamic_shared_memory_type=mmap".to_owned(),
-        // What the service relies on: a commit that was answered is on disk.
+        // The service relies on this: an answered commit is on disk.
         "synchronous_commit=on".to_owned(),
         "log_min_messages=warning".to_owned(),
     ];

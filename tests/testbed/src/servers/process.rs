@@ -1,8 +1,8 @@
-//! One child process that never outlives us.
+//! One child process that never outlives this process.
 //!
-//! The kernel kills it when its parent *thread* ends (`PR_SET_PDEATHSIG`, set by `setpriv`, since `unsafe` hooks are
-//! forbidden here). So each child is started by a thread of its own, which then waits for it: that thread ends when
-//! the child does, or when this process dies.
+//! The kernel kills it when its parent *thread* ends (`PR_SET_PDEATHSIG`, set by `setpriv`, because `unsafe` hooks are
+//! forbidden here). So a separate thread starts each child and then waits for it: that thread ends when the child ends,
+//! or when this process dies.
 
 use std::{
     fs::{File, OpenOptions},
@@ -18,22 +18,22 @@ use std::{
 use anyhow::{Context, anyhow};
 use tokio::sync::watch;
 
-/// What can be sent to a server.
+/// A signal that can be sent to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// Asks for a clean end.
+    /// Requests a clean end.
     Term,
-    /// As Ctrl-C; PostgreSQL's fast shutdown.
+    /// Like Ctrl-C; PostgreSQL's fast shutdown.
     Int,
     /// PostgreSQL's immediate shutdown: every process ends at once, and the next start recovers.
     Quit,
     /// Hang-up.
     Hup,
-    /// Cannot be refused: what a crash looks like.
+    /// Cannot be caught; the effect is that of a crash.
     Kill,
     /// Freezes the process: it keeps its connections and answers nothing.
     Stop,
-    /// Lets a frozen process go on.
+    /// Resumes a frozen process.
     Cont,
 }
 
@@ -51,7 +51,7 @@ impl Signal {
     }
 }
 
-/// Sends `signal` to the process `pid`; the shell's own `kill` needs no package and no `unsafe`.
+/// Sends `signal` to the process `pid`. The shell's built-in `kill` needs no package and no `unsafe`.
 pub fn send(pid: u32, signal: Signal) -> anyhow::Result<()> {
     let line = format!("kill -{} {pid}", signal.name());
     let output = Command::new("sh").args(["-c", &line]).output().context("cannot run sh to send a signal")?;
@@ -63,19 +63,19 @@ pub fn send(pid: u32, signal: Signal) -> anyhow::Result<()> {
 
 /// How a child is started and ended.
 pub(crate) struct Spec {
-    /// Names it in messages.
+    /// The name used in messages.
     pub name: &'static str,
-    /// The program itself.
+    /// Path of the program.
     pub program: PathBuf,
-    /// Its arguments.
+    /// Arguments of the program.
     pub args: Vec<String>,
-    /// What it finds in its environment beside ours.
+    /// Environment variables in addition to ours.
     pub environment: Vec<(String, String)>,
-    /// Where its output goes, appended.
+    /// The file to which its output is appended.
     pub log: PathBuf,
     /// Arguments of `setpriv` that make it run as another user.
     pub privileges: Vec<String>,
-    /// Ends it when nobody has time for a clean end: on drop, and when this process dies.
+    /// Ends it when there is no time for a clean end: on drop, and when this process dies.
     pub last_signal: Signal,
 }
 
@@ -89,7 +89,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts the child. That it runs does not mean that it is ready, see [`super::ready`].
+    /// Starts the child. It may not be ready when this returns, see [`super::ready`].
     pub(crate) fn spawn(spec: Spec) -> anyhow::Result<Self> {
         let (started, start) = mpsc::channel();
         let (exited, exit) = watch::channel(None);
@@ -103,28 +103,27 @@ impl Process {
         Ok(Self { name, pid, log, last_signal, exit })
     }
 
-    /// The process id.
     pub(crate) fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// How it ended, if it has.
+    /// Its exit status, if it has ended.
     pub(crate) fn status(&self) -> Option<ExitStatus> {
         *self.exit.borrow()
     }
 
-    /// Sends a signal; nothing happens to a process that has ended.
+    /// Sends a signal; does nothing if the process has ended.
     pub(crate) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         if self.status().is_some() {
             return Ok(());
         }
         send(self.pid, signal)
             .with_context(|| format!("cannot signal {}", self.name))
-            // It may be gone a moment before its keeper has told its status.
+            // It may have ended just before its thread published the status.
             .or_else(|error| if is_alive(self.pid) { Err(error) } else { Ok(()) })
     }
 
-    /// Sends `signal` and waits for the end, at most `patience`; then kills.
+    /// Sends `signal` and waits for the end, at most `patience`; then kills it.
     pub(crate) async fn end(&mut self, signal: Signal, patience: Duration) -> anyhow::Result<()> {
         self.signal(signal)?;
         if self.ended(patience).await.is_some() {
@@ -134,33 +133,34 @@ impl Process {
         if self.ended(patience).await.is_some() { Ok(()) } else { Err(anyhow!("{} does not end", self.name)) }
     }
 
-    /// Sends a signal to it and its children, as they are now.
+    /// Sends a signal to it and its current children.
     pub(crate) fn signal_with_children(&self, signal: Signal) -> anyhow::Result<()> {
         self.signal(signal)?;
-        // One that has ended meanwhile is no loss.
+        // A child that has ended in the meantime is no error.
         children(self.pid).into_iter().try_for_each(|child| {
             send(child, signal).or_else(|error| if is_alive(child) { Err(error) } else { Ok(()) })
         })
     }
 
-    /// Kills it together with its children, as the death of a machine would; returns when all of them are gone.
+    /// Kills it together with its children, like the failure of a machine; returns when all of them have ended.
     pub(crate) async fn kill_with_children(&mut self, patience: Duration) -> anyhow::Result<()> {
         if self.status().is_some() {
             return Ok(());
         }
-        // Frozen first: one that it forks after they were counted would live on (and PostgreSQL's might wait for ever for a
-        // lock of a dead one, in shared memory that then refuses a start). Nor does it see a child's death and act on it.
+        // Freezes it first: a child that it forks after they were counted would survive (and a backend of PostgreSQL
+        // might wait forever for a lock of a dead one, in shared memory that then prevents a start). A frozen process
+        // also cannot react to a child's death.
         self.signal(Signal::Stop)?;
         self.until(patience, "freeze", || !is_running(self.pid)).await?;
         let children = children(self.pid);
         let all: Vec<String> = [self.pid].iter().chain(&children).map(u32::to_string).collect();
-        // One that has just ended by itself makes this fail, and is no loss.
+        // This fails if one has just ended by itself, which is no error.
         Command::new("sh").args(["-c", &format!("kill -KILL {}", all.join(" "))]).output().context("cannot run sh")?;
         self.ended(patience).await.with_context(|| format!("{} does not end", self.name))?;
         self.until(patience, "end with its children", || !children.iter().any(|child| is_alive(*child))).await
     }
 
-    /// Looks until `reached`; fails, saying what the process does not do, when it is not in time.
+    /// Polls until `reached`. On timeout, the error says what the process does not do.
     async fn until(&self, patience: Duration, what: &str, reached: impl Fn() -> bool) -> anyhow::Result<()> {
         let looking = async {
             while !reached() {
@@ -170,7 +170,7 @@ impl Process {
         tokio::time::timeout(patience, looking).await.map_err(|_| anyhow!("{} does not {what}", self.name))
     }
 
-    /// How it ended, waiting for that at most `patience`.
+    /// Waits for its end, at most `patience`, and returns its exit status.
     pub(crate) async fn ended(&mut self, patience: Duration) -> Option<ExitStatus> {
         let ended = tokio::time::timeout(patience, self.exit.wait_for(Option::is_some)).await;
         ended.ok().and_then(|status| status.ok().and_then(|status| *status))
@@ -187,7 +187,7 @@ impl Drop for Process {
         if self.status().is_some() || self.signal(self.last_signal).is_err() {
             return;
         }
-        // Data directories are removed right after this: wait until nobody writes to them any more.
+        // Data directories are removed right after this: wait until no process writes to them.
         for step in 0..400 {
             if self.status().is_some() {
                 return;
@@ -203,7 +203,7 @@ impl Drop for Process {
 fn command(spec: &Spec) -> anyhow::Result<Command> {
     let log = open_log(&spec.log)?;
     let mut command = Command::new("setpriv");
-    // What is set for us, or for the tests, is not meant for a program that we start.
+    // Variables set for us or for the tests are not meant for a program that we start.
     let ours = |name: &str| ["NMC_", "TWILIO_", "DISPATCHBOT_"].iter().any(|of| name.starts_with(of));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(ours)) {
         command.env_remove(name);
@@ -249,19 +249,19 @@ fn keep(
     }
 }
 
-/// The processes whose parent this is.
+/// The child processes of `parent`.
 fn children(parent: u32) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|pid| stat(*pid).is_some_and(|(_, its_parent)| its_parent == parent)).collect()
 }
 
-/// Whether a process runs; one that has ended and that nobody has taken note of does not.
+/// Whether a process runs; a zombie does not.
 fn is_alive(pid: u32) -> bool {
     stat(pid).is_some_and(|(state, _)| state != "Z" && state != "X")
 }
 
-/// Whether a process may still do something: it is neither frozen nor gone.
+/// Whether a process may still act: it is neither frozen nor ended.
 fn is_running(pid: u32) -> bool {
     is_alive(pid) && stat(pid).is_some_and(|(state, _)| state != "T")
 }
@@ -269,7 +269,7 @@ fn is_running(pid: u32) -> bool {
 /// A process's state and its parent.
 fn stat(pid: u32) -> Option<(String, u32)> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before it is in brackets, and may hold anything.
+    // The name before it is in parentheses and may contain any character.
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
     Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
 }

@@ -1,4 +1,4 @@
-//! Waits for a server by asking it, again and again, until it answers or has ended.
+//! Polls a server until it answers or has ended.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 const ONE_TRY: Duration = Duration::from_secs(2);
 
-/// Asks until the answer is yes. Fails as soon as the process ends, with the last lines of its log.
+/// Calls `ask` until it returns true. Fails as soon as the process ends, with the last lines of its log.
 pub(super) async fn wait(what: &str, process: &Process, ask: impl AsyncFn() -> bool) -> anyhow::Result<()> {
     let begun = Instant::now();
     loop {
@@ -31,7 +31,7 @@ pub(super) async fn wait(what: &str, process: &Process, ask: impl AsyncFn() -> b
     }
 }
 
-/// Sends a few bytes and tells whether the answer starts with `expected`.
+/// Sends `request` and returns whether the answer starts with `expected`.
 pub(super) async fn answers(port: u16, request: &[u8], expected: &[u8]) -> bool {
     exchange(port, request, expected.len()).await.is_ok_and(|answer| answer == expected)
 }

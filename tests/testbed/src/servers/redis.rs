@@ -18,16 +18,16 @@ const PORT_TRIES: usize = 5;
 /// What a Redis needs to start.
 #[derive(Debug, Clone)]
 pub struct RedisOptions {
-    /// The program.
+    /// Path of the program.
     pub program: PathBuf,
-    /// Holds the log, and the data of a durable one; made if missing, never removed here.
+    /// Folder of the log, and of the data if durable; created if missing, never removed here.
     pub dir: PathBuf,
-    /// Keeps its data over a restart (an append-only file); a test's Redis usually need not.
+    /// Keeps its data over a restart (an append-only file); a test's Redis usually does not need this.
     pub durable: bool,
 }
 
 impl RedisOptions {
-    /// A Redis that forgets at its end.
+    /// A Redis that loses its data when it stops.
     pub fn new(binaries: &Binaries, dir: impl Into<PathBuf>) -> Self {
         Self { program: binaries.redis_server.clone(), dir: dir.into(), durable: false }
     }
@@ -38,12 +38,12 @@ pub struct RedisServer {
     options: RedisOptions,
     port: u16,
     process: Process,
-    // Outlives the process: fields are dropped in this order.
+    // Dropped after the process: fields are dropped in this order.
     _dir: Option<tempfile::TempDir>,
 }
 
 impl RedisServer {
-    /// Starts a server; it answers PING when this returns.
+    /// Starts a server; when this returns, it answers PING.
     pub async fn start(options: RedisOptions) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&options.dir)?;
         let mut tries = 0;
@@ -60,49 +60,49 @@ impl RedisServer {
         }
     }
 
-    /// As [`start`](Self::start), in a folder that goes when the server does.
+    /// Like [`start`](Self::start), in a folder that is removed with the server.
     pub(super) async fn start_in(binaries: &Binaries, dir: tempfile::TempDir) -> anyhow::Result<Self> {
         let mut server = Self::start(RedisOptions::new(binaries, dir.path())).await?;
         server._dir = Some(dir);
         Ok(server)
     }
 
-    /// Where clients connect.
+    /// The URL for clients.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// The process, for whoever wants to look.
+    /// The process id.
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }
 
-    /// Where the log is.
+    /// The folder of the log.
     pub fn dir(&self) -> &Path {
         &self.options.dir
     }
 
-    /// Ends it cleanly; `restart` brings it back.
+    /// Stops it cleanly; `restart` starts it again.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
         self.process.end(Signal::Term, STOP_PATIENCE).await
     }
 
-    /// Kills it as a crash would.
+    /// Kills it, like a crash.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
         self.process.end(Signal::Kill, STOP_PATIENCE).await
     }
 
-    /// Whether it has ended, by us or by itself.
+    /// Whether it has ended, for any reason.
     pub fn has_ended(&self) -> bool {
         self.process.status().is_some()
     }
 
-    /// Freezes it ([`Signal::Stop`]) or lets it go on ([`Signal::Cont`]).
+    /// Freezes it ([`Signal::Stop`]) or resumes it ([`Signal::Cont`]).
     pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         self.process.signal(signal)
     }
 
-    /// Starts it again (stopping it first if it runs), on the same port; with its data if it is durable.
+    /// Starts it again (stopping it first if it runs), on the same port; if it is durable, with its data.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
         self.stop().await?;
         self.process = launch(&self.options, self.port).await?;
@@ -120,7 +120,7 @@ async fn launch(options: &RedisOptions, port: u16) -> anyhow::Result<Process> {
             ["--dir", &options.dir.display().to_string()],
             ["--save", ""],
             ["--appendonly", if options.durable { "yes" } else { "no" }],
-            // What was answered is in the file: by default up to two seconds of it may not even have been written.
+            // Every acknowledged write is in the file. By default, up to two seconds of writes may be missing from it.
             ["--appendfsync", "always"],
             ["--daemonize", "no"],
         ]

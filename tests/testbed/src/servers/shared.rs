@@ -1,7 +1,7 @@
-//! What all tests of a run share: one PostgreSQL cluster, the programs of the other servers, one folder.
+//! The resources that all tests of a run share: one PostgreSQL cluster, the programs of the other servers, one folder.
 //!
-//! Fed by the environment that the program `with-servers` sets up; feeds the tests. A server that is not there fails
-//! a test, it never skips one.
+//! They come from the environment that the program `with-servers` sets up. If a server is missing, the test fails; it
+//! is never skipped.
 
 use std::{env, path::PathBuf};
 
@@ -15,15 +15,15 @@ use super::{
     redis::RedisServer,
 };
 
-/// Names the variable with the superuser's URL of the run's PostgreSQL.
+/// Name of the variable with the superuser's URL of the run's PostgreSQL.
 pub const POSTGRES_URL: &str = "NMC_TEST_POSTGRES_URL";
-/// Names the variable with the folder that goes at the end of the run.
+/// Name of the variable with the folder that is removed at the end of the run.
 pub const TEST_DIR: &str = "NMC_TEST_DIR";
-/// Names the variable with the path of the program `nats-server`.
+/// Name of the variable with the path of the program `nats-server`.
 pub const NATS_SERVER_BIN: &str = "NATS_SERVER_BIN";
-/// Names the variable with the path of the program `redis-server`.
+/// Name of the variable with the path of the program `redis-server`.
 pub const REDIS_SERVER_BIN: &str = "REDIS_SERVER_BIN";
-/// Names the variable with the folder of PostgreSQL's programs.
+/// Name of the variable with the folder of PostgreSQL's programs.
 pub const PG_BIN_DIR: &str = "PG_BIN_DIR";
 
 /// The run's shared servers, as a test sees them.
@@ -35,7 +35,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Reads the environment; an error names the command that sets it up.
+    /// Reads the environment; the error names the command that sets it up.
     pub fn from_env() -> anyhow::Result<Self> {
         let admin_url = env::var(POSTGRES_URL)
             .map_err(|_| anyhow!("{POSTGRES_URL} is not set: tests run by `make test`, which starts the servers"))?;
@@ -48,18 +48,18 @@ impl Shared {
         &self.admin_url
     }
 
-    /// The servers' programs.
+    /// The paths of the servers' programs.
     pub fn binaries(&self) -> &Binaries {
         &self.binaries
     }
 
-    /// An empty folder that goes with its handle, and at the end of the run in any case.
+    /// An empty folder that is removed when the handle is dropped, at the latest at the end of the run.
     pub fn dir(&self) -> anyhow::Result<tempfile::TempDir> {
         let dir = tempfile::Builder::new().prefix("t").tempdir_in(&self.dir);
         dir.with_context(|| format!("cannot make a folder in {}", self.dir.display()))
     }
 
-    /// A database of the caller's own, copied from the template for `key`; see [`template_database`].
+    /// A private database, copied from the template for `key`; see [`template_database`].
     pub async fn database<M>(&self, key: &str, migrate: M) -> anyhow::Result<TestDatabase>
     where
         M: AsyncFnOnce(String) -> anyhow::Result<()>,
@@ -68,23 +68,23 @@ impl Shared {
         TestDatabase::create(&self.admin_url, Some(&template)).await
     }
 
-    /// An empty database of the caller's own.
+    /// A private, empty database.
     pub async fn empty_database(&self) -> anyhow::Result<TestDatabase> {
         TestDatabase::create(&self.admin_url, None).await
     }
 
-    /// A PostgreSQL of the caller's own that survives a power cut, which the shared one may have given up on. Takes
+    /// A private PostgreSQL whose data survives a power cut, unlike the shared one, which may be in fast mode. Takes
     /// seconds to start.
     pub async fn durable_postgres(&self) -> anyhow::Result<PostgresServer> {
         PostgresServer::start_temporary(&self.binaries).await
     }
 
-    /// A nats-server of the caller's own, with an empty store.
+    /// A private nats-server with an empty store.
     pub async fn nats(&self) -> anyhow::Result<NatsServer> {
         NatsServer::start_in(&self.binaries, self.dir()?).await
     }
 
-    /// A Redis of the caller's own, empty.
+    /// A private, empty Redis.
     pub async fn redis(&self) -> anyhow::Result<RedisServer> {
         RedisServer::start_in(&self.binaries, self.dir()?).await
     }

@@ -1,4 +1,4 @@
-//! The servers themselves, tried for real: they start, survive a kill with their data, and end.
+//! Tests of the servers themselves: they start, keep their data over a kill, and end.
 
 use std::{path::Path, time::Duration};
 
@@ -168,13 +168,13 @@ async fn a_cluster_keeps_what_it_acknowledged_when_the_node_that_leads_is_killed
     assert!(meta_leader(&nodes[0].monitor_url()).await.unwrap().starts_with("node-"));
     let node = nodes.iter_mut().find(|node| node.name() == Some(&leader)).unwrap();
     node.kill().await.unwrap();
-    // It is healthy again only as a part of the cluster.
+    // It is healthy again only as a member of the cluster.
     node.restart().await.unwrap();
     assert_eq!(kept(&store, "key").await, "value");
 }
 
-/// A key's value, asked for until there is one: a question is lost with the node it was put to, and nobody answers while
-/// the others elect a leader. A value that was not kept never comes.
+/// Reads a key until it has a value. A request is lost if its node was killed, and there is no answer while the other
+/// nodes elect a leader. If the value was lost, this times out.
 async fn kept(store: &async_nats::jetstream::kv::Store, key: &str) -> String {
     let asked = async {
         loop {

@@ -1,6 +1,6 @@
 //! The user that PostgreSQL runs as: it refuses to run as root.
 //!
-//! Where we are root, a user without privileges is lent to it, and its data must be where that user can reach it.
+//! If we are root, it runs as an unprivileged user, which must be able to reach its data.
 
 use std::{
     fs,
@@ -11,17 +11,17 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 
-/// Who runs PostgreSQL.
+/// The user that runs PostgreSQL.
 #[derive(Debug, Clone)]
 pub(super) enum User {
-    /// We ourselves, not being root.
+    /// Our own user, which is not root.
     Ours,
-    /// Another one, since we are root.
+    /// Another user, because we are root.
     Lent { uid: u32, gid: u32 },
 }
 
 impl User {
-    /// Ourselves, or where we are root `postgres`, else `nobody`.
+    /// Our own user; if we are root, `postgres`, or else `nobody`.
     pub(super) fn find() -> anyhow::Result<Self> {
         if our_uid()? != 0 {
             return Ok(Self::Ours);
@@ -43,8 +43,8 @@ impl User {
         }
     }
 
-    /// Makes a folder that the user owns and reaches: at `wanted`, or where a folder above is closed to the user
-    /// (as `/root` is) under a name made from `wanted` among the temporary files.
+    /// Creates a folder that the user owns and can reach: `wanted`, or, if a parent folder is closed to the user (like
+    /// `/root`), a temporary folder whose name is derived from `wanted`.
     pub(super) fn own_dir(&self, wanted: &Path) -> anyhow::Result<PathBuf> {
         fs::create_dir_all(wanted).with_context(|| format!("cannot make {}", wanted.display()))?;
         let wanted = wanted.canonicalize()?;
@@ -73,7 +73,7 @@ impl User {
     }
 }
 
-/// The names of temporary folders can be guessed: one that is already there must be a folder, and ours.
+/// The names of temporary folders can be guessed, so an existing one must be a folder and belong to the user.
 fn own_temporary(dir: &Path, uid: u32, gid: u32) -> anyhow::Result<()> {
     match fs::DirBuilder::new().mode(0o700).create(dir) {
         Ok(()) => Ok(chown(dir, Some(uid), Some(gid))?),

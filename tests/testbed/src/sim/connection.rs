@@ -1,6 +1,7 @@
 //! TCP connections that a handler can cut: the client then sees a closed socket and no answer.
 //!
-//! [`CuttingAcceptor`] feeds the server; [`Connections`] is the handler's end, found by the peer's address.
+//! The server accepts through [`CuttingAcceptor`]; handlers cut through [`Connections`], which finds a connection by
+//! the peer's address.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -26,20 +27,19 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// Closes the connection this request came on; nothing is written to it any more.
+    /// Closes the connection of this request; nothing more is written to it.
     pub fn cut(&self, peer: &RemoteAddr) {
         if let Some(token) = peer.as_socket_addr().and_then(|addr| lock(&self.open).get(addr).cloned()) {
             token.cancel();
         }
     }
 
-    /// Closes them all.
     pub(super) fn cut_all(&self) {
         lock(&self.open).values().for_each(CancellationToken::cancel);
     }
 }
 
-/// Accepts TCP connections and enters them in [`Connections`].
+/// Accepts TCP connections and registers them in [`Connections`].
 pub(super) struct CuttingAcceptor {
     pub(super) listener: TcpListener,
     pub(super) connections: Connections,

@@ -1,4 +1,4 @@
-//! Fault rules: which fault meets which request, how often. The faults themselves belong to each simulator.
+//! Fault rules: which fault applies to which requests, and how often. Each simulator defines its own faults.
 
 use std::time::Duration;
 
@@ -11,44 +11,44 @@ pub enum When {
     /// On every matching request.
     #[default]
     Always,
-    /// On so many matching requests, then never again.
+    /// On the next matching requests, this many, then never again.
     Next(u32),
     /// Switched off.
     Never,
 }
 
-/// One fault, the requests it meets, and how often.
+/// One fault, the requests it applies to, and how often it fires.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rule<F> {
-    /// How often; JSON `"always"`, `"never"` or `{"next":2}`.
+    /// How often it fires; JSON `"always"`, `"never"` or `{"next":2}`.
     #[serde(default)]
     pub when: When,
     /// Only requests about this customer's number (E.164); absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<String>,
-    /// What happens.
+    /// The fault.
     pub fault: F,
 }
 
 impl<F> Rule<F> {
-    /// Every request meets the fault.
+    /// Applies the fault to every request.
     pub fn always(fault: F) -> Self {
         Self { when: When::Always, number: None, fault }
     }
 
-    /// The next `count` requests meet the fault.
+    /// Applies the fault to the next `count` requests.
     pub fn next(count: u32, fault: F) -> Self {
         Self { when: When::Next(count), number: None, fault }
     }
 
-    /// Narrows the rule to one customer's number.
+    /// Limits the rule to one customer's number.
     #[must_use]
     pub fn to(self, number: impl Into<String>) -> Self {
         Self { number: Some(number.into()), ..self }
     }
 }
 
-/// Rules in order. All that match fire; those with a count are used up by it.
+/// Rules in order. Every matching rule fires and, if it has a count, uses one up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Rules<F>(Vec<Rule<F>>);
@@ -65,7 +65,8 @@ impl<F: Clone> Rules<F> {
         self.0.push(rule);
     }
 
-    /// The faults that meet a request about `number`, among those of interest; uses up counted ones.
+    /// The faults that apply to a request about `number`, limited to those that `of_interest` accepts; uses up counted
+    /// rules.
     pub fn take(&mut self, number: &str, of_interest: impl Fn(&F) -> bool) -> Vec<F> {
         let mut met = Vec::new();
         for rule in &mut self.0 {
@@ -83,13 +84,13 @@ impl<F: Clone> Rules<F> {
     }
 }
 
-/// A span of time a delay is drawn from; JSON `{"min_ms":…,"max_ms":…}`.
+/// A range from which a delay is drawn; JSON `{"min_ms":…,"max_ms":…}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
-    /// The shortest.
+    /// The shortest delay.
     #[serde(rename = "min_ms", with = "millis")]
     pub min: Duration,
-    /// The longest; shorter than the shortest counts as equal to it.
+    /// The longest delay; if it is less than `min`, the delay is `min`.
     #[serde(rename = "max_ms", with = "millis", default)]
     pub max: Duration,
 }
@@ -100,7 +101,7 @@ impl Span {
         Self { min: time, max: time }
     }
 
-    /// Somewhere between the two.
+    /// A time between the two.
     pub fn between(min: Duration, max: Duration) -> Self {
         Self { min, max }
     }
@@ -111,18 +112,18 @@ impl Span {
     }
 }
 
-/// Serde of a `Duration` as whole milliseconds.
+/// Serializes a `Duration` as whole milliseconds.
 pub mod millis {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    /// Writes whole milliseconds.
+    /// Writes a duration as whole milliseconds.
     pub fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// Reads whole milliseconds.
+    /// Reads a duration from whole milliseconds.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         u64::deserialize(deserializer).map(Duration::from_millis)
     }

@@ -1,4 +1,4 @@
-//! A list that wakes its waiters at every change: what a simulator saw, for tests to look at.
+//! A list of what a simulator saw, for tests. Each change wakes the waiters.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,9 +8,9 @@ use tokio::sync::watch;
 
 use super::lock;
 
-/// Entries in the order in which they came.
+/// Entries in the order of arrival.
 pub struct Journal<T> {
-    // Shared, so that a look at them neither copies them nor holds the lock.
+    // Shared, so that readers neither copy the entries nor hold the lock.
     entries: Mutex<Arc<Vec<T>>>,
     version: watch::Sender<u64>,
 }
@@ -32,12 +32,12 @@ impl<T: Clone> Journal<T> {
         lock(&self.entries).clone()
     }
 
-    /// Appends one.
+    /// Appends an entry.
     pub fn push(&self, entry: T) {
         self.change(|entries| entries.push(entry));
     }
 
-    /// Forgets all.
+    /// Removes all entries.
     pub fn clear(&self) {
         self.change(Vec::clear);
     }
@@ -49,7 +49,8 @@ impl<T: Clone> Journal<T> {
         result
     }
 
-    /// Waits until the entries satisfy `satisfied` and returns them; fails after `timeout`, naming how many there were.
+    /// Waits until the entries satisfy `satisfied`, and returns them. After `timeout` it fails with the number of
+    /// entries.
     pub async fn wait_for(&self, mut satisfied: impl FnMut(&[T]) -> bool, timeout: Duration) -> anyhow::Result<Vec<T>> {
         let mut changes = self.version.subscribe();
         let waiting = async {
@@ -59,7 +60,7 @@ impl<T: Clone> Journal<T> {
                 if satisfied(&entries) {
                     return entries.to_vec();
                 }
-                // A copy that is kept while waiting would make every push copy all of them.
+                // If this handle were kept while waiting, every push would copy all entries.
                 drop(entries);
                 if changes.changed().await.is_err() {
                     std::future::pending::<()>().await;

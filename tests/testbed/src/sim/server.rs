@@ -1,4 +1,5 @@
-//! The HTTP server of a simulator: starts on a loopback port, goes down, comes back on the same port, stops on drop.
+//! The HTTP server of a simulator: starts on a loopback port, can go down and come back on the same port, stops on
+//! drop.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection::{Connections, CuttingAcceptor};
 use super::lock;
 
-/// A running (or taken down) HTTP server on one fixed address.
+/// An HTTP server on one fixed address, running or taken down.
 pub struct SimServer {
     address: SocketAddr,
     endpoint: Arc<BoxEndpoint<'static, Response>>,
@@ -28,7 +29,8 @@ struct Running {
 }
 
 impl SimServer {
-    /// Binds `bind` (port 0: any free one) and serves what `app` builds; its handlers cut connections with the argument.
+    /// Binds `bind` (port 0: any free one) and serves what `app` builds. Its handlers cut connections through the
+    /// argument of `app`.
     pub async fn start<E>(bind: SocketAddr, app: impl FnOnce(Connections) -> E) -> anyhow::Result<Self>
     where
         E: IntoEndpoint,
@@ -46,12 +48,12 @@ impl SimServer {
         Ok(server)
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// `http://host:port`, without a slash at the end.
+    /// `http://host:port`, without a trailing slash.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -62,12 +64,13 @@ impl SimServer {
         if let Some(running) = running {
             running.stop.cancel();
             let _ = running.task.await;
-            // The server lets go of its connections in its own time; a request on one of them would still be answered.
+            // The server closes its connections with a delay; until then it would still answer a request on one of
+            // them.
             self.connections.cut_all();
         }
     }
 
-    /// Listens again on the same address, with everything it knew before.
+    /// Listens again on the same address, with its state unchanged.
     pub async fn up(&self) -> anyhow::Result<()> {
         if lock(&self.running).is_none() {
             let listener = TcpListener::bind(self.address).await?;

@@ -1,8 +1,8 @@
-//! One system call, read from the text that `strace -y -xx` writes of it.
+//! One system call, parsed from the output of `strace -y -xx`.
 
 use anyhow::{Context, bail, ensure};
 
-/// A file descriptor and what it leads to, as `-y` tells.
+/// A file descriptor and what it refers to, as shown by `-y`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Descriptor {
     /// Its number in the process.
@@ -16,28 +16,28 @@ pub struct Descriptor {
 pub struct Call {
     /// Its name.
     pub name: String,
-    /// The descriptor that it is about, where that is its first argument.
+    /// The descriptor, if that is the call's first argument.
     pub descriptor: Option<Descriptor>,
-    /// What was really written or read, from all buffers; what was to be written while it is under way.
+    /// The bytes written or read, from all buffers; for a call under way, the bytes that it is to write.
     pub data: Vec<u8>,
-    /// Where in the file, for the calls that say so.
+    /// The offset in the file, for calls that have one as an argument.
     pub offset: Option<u64>,
-    /// What it returned; negative where it failed, none where it was under way when `strace` let go.
+    /// The return value; negative on failure, `None` if the call was under way when `strace` detached.
     pub result: Option<i64>,
-    /// Its place in the trace when it began.
+    /// Its position in the trace when it began.
     pub begun: usize,
-    /// Its place in the trace when it returned; after all others if that was not seen.
+    /// Its position in the trace when it returned; `usize::MAX` if the return was not seen.
     pub ended: usize,
 }
 
 impl Call {
-    /// Reads `name(arguments) = result`. A call that never returned (`= ?`) is none.
+    /// Parses `name(arguments) = result`. Returns `None` for a call that never returned (`= ?`).
     ///
     /// # Errors
     /// When the text is something else, or `strace` has shortened the data.
     pub fn parse(text: &str, begun: usize, ended: usize) -> anyhow::Result<Option<Self>> {
         let (name, rest) = text.split_once('(').context("no call")?;
-        // Strings are hexadecimal, so this is found nowhere but at the end.
+        // Strings are hexadecimal, so ` = ` occurs only at the end.
         let (arguments, result) = rest.rsplit_once(" = ").context("no result")?;
         let arguments = arguments.trim_end().strip_suffix(')').context("no end of the arguments")?;
         let result = result.split([' ', '<']).next().unwrap_or_default();
@@ -50,7 +50,7 @@ impl Call {
         Ok(Some(Self { result: Some(result), ended, ..call }))
     }
 
-    /// Reads `name(arguments`, which nobody has seen return.
+    /// Parses `name(arguments`, a call whose return was not seen.
     ///
     /// # Errors
     /// When the text is something else, or `strace` has shortened the data.
@@ -65,7 +65,7 @@ impl Call {
         Ok(Self { name: name.to_owned(), descriptor, data, offset, result: None, begun, ended: usize::MAX })
     }
 
-    /// Whether its descriptor leads to `target`.
+    /// Whether its descriptor refers to `target`.
     pub fn is_about(&self, target: &str) -> bool {
         self.descriptor.as_ref().is_some_and(|descriptor| descriptor.target == target)
     }
@@ -81,7 +81,7 @@ fn descriptor(arguments: &str) -> anyhow::Result<Option<Descriptor>> {
         return Ok(None);
     };
     let target = target.strip_suffix('>').context("no end of a path")?;
-    // Paths are hexadecimal as data is, sockets are words.
+    // Paths are hexadecimal like data; sockets are plain text.
     let target = if target.starts_with("\\x") {
         String::from_utf8_lossy(&unescaped(target)?).into_owned()
     } else {
@@ -90,7 +90,7 @@ fn descriptor(arguments: &str) -> anyhow::Result<Option<Descriptor>> {
     Ok(Some(Descriptor { number, target }))
 }
 
-/// All strings among the arguments, one after the other: one buffer, or those of a vector.
+/// All strings among the arguments, concatenated: one buffer, or those of a vector.
 fn buffers(arguments: &str) -> anyhow::Result<Vec<u8>> {
     let mut data = Vec::new();
     for (position, part) in arguments.split('"').enumerate() {
@@ -103,7 +103,7 @@ fn buffers(arguments: &str) -> anyhow::Result<Vec<u8>> {
     Ok(data)
 }
 
-/// The offset of a positioned write: after the buffers come their count or length, and the offset.
+/// The offset of a positioned write. After the buffers come their count or length, and then the offset.
 fn offset(name: &str, arguments: &str) -> anyhow::Result<Option<u64>> {
     if !matches!(name, "pwrite64" | "pwritev" | "pwritev2") {
         return Ok(None);
@@ -113,7 +113,7 @@ fn offset(name: &str, arguments: &str) -> anyhow::Result<Option<u64>> {
     Ok(Some(offset.parse().with_context(|| format!("not an offset: {offset:?}"))?))
 }
 
-/// `\x2f\x74…` as bytes.
+/// Decodes `\x2f\x74…` into bytes.
 fn unescaped(text: &str) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4);
     for byte in text.as_bytes().chunks(4) {

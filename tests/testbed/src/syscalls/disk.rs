@@ -1,34 +1,34 @@
-//! What the disk holds for certain: what was written and then synced.
+//! Finds out what is safely on disk: data that was written and then synced.
 
 use std::path::PathBuf;
 
 use super::call::Call;
 use super::trace::Trace;
 
-/// Bytes at a place in a file.
+/// Bytes at an offset in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Footprint {
     /// The file, without symbolic links in its path.
     pub file: PathBuf,
-    /// Where they begin.
+    /// The offset of the first byte.
     pub offset: u64,
     /// The bytes.
     pub bytes: Vec<u8>,
 }
 
-/// How far bytes had come at a moment.
+/// How far bytes had got by a given moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
     /// Not written, or not all of them.
     NotWritten,
-    /// Written, and lost if the power is cut now.
+    /// Written, but lost if the power is cut now.
     Written,
     /// On disk.
     Synced,
 }
 
 impl Trace {
-    /// How far `footprint` had come when the call at `place` began.
+    /// The state of `footprint` when the call at `place` began.
     pub fn kept(&self, footprint: &Footprint, place: usize) -> Kept {
         let file = footprint.file.to_string_lossy();
         let before = || self.calls().iter().filter(|call| call.ended < place && call.is_about(&file));
@@ -50,7 +50,7 @@ fn is_sync(call: &Call) -> bool {
     matches!(call.name.as_str(), "fsync" | "fdatasync") && call.result == Some(0)
 }
 
-/// A stretch of a file, as far as the trace tells of it.
+/// A range of a file, with the bytes known from the trace.
 struct Stretch<'a> {
     wanted: &'a Footprint,
     found: Vec<u8>,
@@ -67,12 +67,12 @@ impl<'a> Stretch<'a> {
         let Some(offset) = write.offset else {
             return;
         };
-        // How much of one begins before the other.
+        // By how many bytes one begins before the other.
         let skipped = usize::try_from(self.wanted.offset.saturating_sub(offset)).unwrap_or(usize::MAX);
         let begin = usize::try_from(offset.saturating_sub(self.wanted.offset)).unwrap_or(usize::MAX);
         let written = write.data.get(skipped..).unwrap_or_default();
         let end = begin.saturating_add(written.len()).min(self.found.len());
-        // None where they do not meet.
+        // `None` if they do not overlap.
         let (Some(found), Some(is_known)) = (self.found.get_mut(begin..end), self.is_known.get_mut(begin..end)) else {
             return;
         };
@@ -92,7 +92,7 @@ mod tests {
     const WRITE: &str = r#"1 pwrite64(3<\x2f\x61>, "\x61\x62\x63\x64", 4, 10) = 4"#;
     const SYNC: &str = r"1 fsync(3<\x2f\x61>) = 0";
 
-    /// How far `bc` at 11 in `/a` has come after these lines.
+    /// The state of `bc` at offset 11 in `/a` after these lines.
     fn after(lines: &[&str]) -> Kept {
         let trace = Trace::parse(&lines.join("\n")).unwrap();
         trace.kept(&Footprint { file: "/a".into(), offset: 11, bytes: b"bc".to_vec() }, lines.len())

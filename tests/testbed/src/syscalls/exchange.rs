@@ -1,28 +1,28 @@
-//! Requests and their answers, as a server's sockets saw them.
+//! Requests and their answers, as seen on a server's sockets.
 
 use std::collections::HashMap;
 
 use super::trace::Trace;
 
-/// A request and the beginning of its answer. So that two are told apart, a connection must carry one at a time, as HTTP/1.1
-/// and PostgreSQL's simple queries do.
+/// A request and the beginning of its answer. To keep two requests apart, a connection must carry one at a time, as
+/// HTTP/1.1 and PostgreSQL's simple queries do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
-    /// All that was received since the answer before.
+    /// All bytes received since the previous answer.
     pub request: Vec<u8>,
-    /// What was sent first.
+    /// The first bytes sent.
     pub answer: Vec<u8>,
-    /// The place in the trace where sending it began.
+    /// The position in the trace at which sending began.
     pub answered_at: usize,
 }
 
 impl Exchange {
-    /// Whether the request holds these bytes.
+    /// Whether the request contains these bytes.
     pub fn asks_about(&self, marker: &[u8]) -> bool {
         !marker.is_empty() && self.request.windows(marker.len()).any(|bytes| bytes == marker)
     }
 
-    /// Whether it is a request over HTTP that was answered with a success.
+    /// Whether it is an HTTP request that got a 2xx answer.
     pub fn is_http_success(&self) -> bool {
         ["POST ", "PUT ", "DELETE "].iter().any(|method| self.request.starts_with(method.as_bytes()))
             && self.answer.starts_with(b"HTTP/1.1 2")
@@ -30,7 +30,7 @@ impl Exchange {
 }
 
 impl Trace {
-    /// All requests that were answered, in the order of their answers.
+    /// All answered requests, in the order of their answers.
     pub fn exchanges(&self) -> Vec<Exchange> {
         let mut moments: Vec<_> = self
             .calls()
@@ -39,7 +39,7 @@ impl Trace {
             .filter_map(|call| {
                 let socket = call.descriptor.as_ref()?.target.as_str();
                 let sent = !call.name.starts_with("recv");
-                // Received is what has come; sent is what is on its way.
+                // A receive counts when it returns, a send when it begins.
                 let place = if sent { call.begun } else { call.ended };
                 socket.starts_with("socket:").then_some((place, sent, socket, call))
             })
@@ -62,7 +62,8 @@ impl Trace {
 mod tests {
     use super::*;
 
-    // `PUT /` and `a1` come in pieces, `HTTP/1.1 2` and `ok` go out in two; another socket is at work in between.
+    // `PUT /` and `a1` are received in pieces, `HTTP/1.1 2` and `ok` are sent in two; another socket is active in
+    // between.
     const RECORDED: &str = r#"1 recvfrom(9<socket:[7]>, "\x50\x55\x54\x20\x2f", 8192, 0, NULL, NULL) = 5
 2 recvfrom(9<socket:[8]>, "\x62\x32", 8192, 0, NULL, NULL) = 2
 1 recvfrom(9<socket:[7]>, "\x61\x31", 8192, 0, NULL, NULL) = 2

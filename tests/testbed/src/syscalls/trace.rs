@@ -1,4 +1,4 @@
-//! The whole trace: lines put together into calls, in their order.
+//! The whole trace: lines joined into calls, in order.
 
 use std::collections::HashMap;
 
@@ -6,18 +6,18 @@ use anyhow::Context;
 
 use super::call::Call;
 
-/// All calls while `strace` looked, in the order in which they returned; last, what was under way when it let go.
+/// All calls while `strace` was attached, in the order in which they returned; last, those under way when it detached.
 #[derive(Debug, Default)]
 pub struct Trace {
     calls: Vec<Call>,
 }
 
 impl Trace {
-    /// Reads what `strace -f -y -xx -o` has written. A call during which another thread was heard of is split over two lines;
-    /// its places are those of both lines.
+    /// Parses the output of `strace -f -y -xx -o`. A call is split over two lines if another thread's call was reported
+    /// in between; its positions are those of both lines.
     ///
     /// # Errors
-    /// When a line is not understood.
+    /// If a line is not understood.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         let mut unfinished = HashMap::new();
         let mut calls = Vec::new();
@@ -26,7 +26,7 @@ impl Trace {
             let call = understood.with_context(|| format!("line {}: {}", place + 1, beginning(line)))?;
             calls.extend(call);
         }
-        // `strace` says `<detached ...>` of the last line only: of other calls that were under way nothing more is heard.
+        // `strace` writes `<detached ...>` only for the last line; it writes nothing more about other calls under way.
         let mut under_way: Vec<_> = unfinished.into_values().collect();
         under_way.sort_unstable();
         for (place, text) in under_way {
@@ -36,19 +36,19 @@ impl Trace {
         Ok(Self { calls })
     }
 
-    /// The calls, in their order.
+    /// The calls, in order.
     pub fn calls(&self) -> &[Call] {
         &self.calls
     }
 }
 
-/// The beginnings of calls, by thread: where each stands, and its text.
+/// The beginnings of calls, by thread: the position and the text of each.
 type Unfinished<'a> = HashMap<&'a str, (usize, &'a str)>;
 
 fn line_of<'a>(line: &'a str, place: usize, unfinished: &mut Unfinished<'a>) -> anyhow::Result<Option<Call>> {
     let (thread, text) = line.split_once(' ').context("no thread")?;
     let text = text.trim_start();
-    // Signals, ends of threads and of processes.
+    // Signals, and ends of threads and processes.
     if text.starts_with("---") || text.starts_with("+++") {
         return Ok(None);
     }
@@ -56,12 +56,12 @@ fn line_of<'a>(line: &'a str, place: usize, unfinished: &mut Unfinished<'a>) -> 
         unfinished.insert(thread, (place, beginning.trim_end()));
         return Ok(None);
     }
-    // It was under way when `strace` let go: an answer may have been read before it was seen to have been sent.
+    // The call was under way when `strace` detached: an answer may be read before the trace shows that it was sent.
     if let Some(beginning) = text.strip_suffix("<detached ...>") {
         let (begun, beginning) = match text.starts_with("<... ") {
             true => match unfinished.remove(thread) {
                 Some(begun) => begun,
-                // It had begun before we looked.
+                // The call had begun before `strace` attached.
                 None => return Ok(None),
             },
             false => (place, beginning),
@@ -73,10 +73,10 @@ fn line_of<'a>(line: &'a str, place: usize, unfinished: &mut Unfinished<'a>) -> 
     };
     let (_, rest) = resumed.split_once(" resumed>").context("resumed without an end")?;
     match unfinished.remove(thread) {
-        // An argument may have been left out at the beginning because only the kernel knows it.
+        // An argument may be missing at the beginning because only the kernel knows it.
         Some((begun, beginning)) if rest.starts_with(')') => Call::parse(&format!("{beginning}{rest}"), begun, place),
         Some((begun, beginning)) => Call::parse(&format!("{beginning} {rest}"), begun, place),
-        // It had begun before we looked.
+        // The call had begun before `strace` attached.
         None => Ok(None),
     }
 }

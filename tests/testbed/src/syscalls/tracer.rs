@@ -1,4 +1,4 @@
-//! `strace`, following running processes.
+//! Runs `strace` on running processes.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,30 +11,31 @@ use tokio::process::{Child, Command};
 use super::trace::Trace;
 use crate::servers::{Signal, send_signal};
 
-/// What is followed: all that writes, syncs, or talks to a socket. What Go reads from its sockets (`read`) tells nothing.
+/// The traced calls: writes, syncs and socket calls. `read`, with which Go reads from sockets, adds no information.
 const CALLS: &str = "trace=recvfrom,recvmsg,write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,fsync,fdatasync";
-/// Longer data would be shortened, which [`Trace::parse`] refuses: above any message of nats-server and any write of WAL.
+/// Longer data would be shortened, which [`Trace::parse`] rejects. No message of nats-server and no write of WAL is
+/// longer.
 const MOST_BYTES: &str = "4194304";
 const OUTPUT: &str = "strace.out";
 const LOG: &str = "strace.log";
-/// For `strace` to reach every thread, and to let go of them again.
+/// Timeout for `strace` to attach to every thread, and to detach again.
 const PATIENCE: Duration = Duration::from_secs(5);
 const BETWEEN: Duration = Duration::from_millis(5);
-/// A thread that starts while `strace` attaches can be missed: then it attaches anew.
+/// `strace` can miss a thread that starts while it attaches; then it attaches again.
 const TRIES: u32 = 5;
 
-/// A running `strace`. Dropping it ends it; those who were followed run on.
+/// A running `strace`. Dropping it ends it; the traced processes continue.
 pub struct Tracer {
     strace: Child,
     output: PathBuf,
 }
 
 impl Tracer {
-    /// Follows these processes, their threads and children, those that come later too. When this returns, nothing that
-    /// they do is missed. The trace is written under `dir`.
+    /// Follows these processes, their threads and their children, including later ones. Once this returns, none of
+    /// their calls is missed. The trace is written under `dir`.
     ///
     /// # Errors
-    /// When `strace` is not there, or following other processes is not permitted.
+    /// If `strace` is not installed, or following other processes is not permitted.
     pub async fn attach(pids: &[u32], dir: &Path) -> anyhow::Result<Self> {
         for _ in 0..TRIES {
             if let Some(tracer) = Self::try_attach(pids, dir).await? {
@@ -45,7 +46,7 @@ impl Tracer {
         bail!("strace did not reach every thread of {pids:?}, {TRIES} times; at last:\n{}", log.trim())
     }
 
-    /// `None` if a thread was missed.
+    /// Returns `None` if a thread was missed.
     async fn try_attach(pids: &[u32], dir: &Path) -> anyhow::Result<Option<Self>> {
         let (output, log) = (dir.join(OUTPUT), dir.join(LOG));
         let mut command = Command::new("strace");
@@ -70,16 +71,16 @@ impl Tracer {
         Ok(None)
     }
 
-    /// Whether every thread of the process and of its children is followed. One that has ended is not.
+    /// Whether every thread of the process and of its children is followed; false if the process has ended.
     fn follows(&self, pid: u32) -> bool {
         let ours = |thread: Option<u32>| thread == self.strace.id();
         !threads(pid).is_empty() && with_children(pid).into_iter().flat_map(threads).all(ours)
     }
 
-    /// Lets go of the processes, and reads what they have done.
+    /// Detaches from the processes, and parses what they did.
     ///
     /// # Errors
-    /// When `strace` does not end, or its output is not understood.
+    /// If `strace` does not end, or its output is not understood.
     pub async fn stop(mut self) -> anyhow::Result<Trace> {
         self.end().await?;
         let text = fs::read_to_string(&self.output).context("strace has written nothing")?;
@@ -88,7 +89,7 @@ impl Tracer {
 
     async fn end(&mut self) -> anyhow::Result<()> {
         let pid = self.strace.id().context("strace has ended by itself")?;
-        // It finishes its lines and detaches.
+        // `strace` finishes its lines and detaches.
         send_signal(pid, Signal::Term)?;
         tokio::time::timeout(PATIENCE, self.strace.wait()).await.context("strace does not end")??;
         Ok(())
@@ -103,7 +104,7 @@ fn refused(log: &str) -> anyhow::Error {
     )
 }
 
-/// The process and all that it has started, and so on. None that has ended.
+/// The process and all its descendants, without those that have ended.
 fn with_children(pid: u32) -> Vec<u32> {
     let mut found = vec![pid];
     let parents: Vec<_> =
@@ -121,10 +122,10 @@ fn processes() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// Who follows each of the process's threads.
+/// The tracer of each of the process's threads.
 fn threads(pid: u32) -> Vec<Option<u32>> {
     let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    // A thread that has ended meanwhile has no file any more.
+    // The file of a thread that has ended in the meantime no longer exists.
     let readable = entries.filter_map(|entry| fs::read_to_string(entry.path().join("status")).ok());
     readable.map(|status| value(&status, "TracerPid")).collect()
 }
@@ -163,7 +164,7 @@ mod tests {
     #[tokio::test]
     async fn a_process_that_may_not_be_followed_is_an_error_that_says_what_helps() {
         let dir = tempfile::tempdir().unwrap();
-        // There is no such process; where ptrace is refused, strace ends just so.
+        // There is no such process; `strace` ends in the same way if ptrace is refused.
         let error = Tracer::attach(&[u32::MAX >> 1], dir.path()).await.err().unwrap();
         assert!(error.to_string().contains("kernel.yama.ptrace_scope"), "{error:#}");
     }

@@ -1,4 +1,4 @@
-//! `GET /Accounts/{Sid}.json`: an account, for who has its token.
+//! `GET /Accounts/{Sid}.json`: an account, for callers with its token.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Carries a message from `queued` to its end, and reports it to the StatusCallback.
+//! Moves a message from `queued` to its final status, and reports each step to the StatusCallback.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ struct Step {
     error_code: Option<u32>,
 }
 
-/// Starts the message on its way; ends early when the simulator stops.
+/// Starts the delivery of the message; it ends early if the simulator stops.
 pub(super) fn start(state: Arc<State>, message: SentMessage, faults: &[Fault]) {
     let last = faults.iter().rev().find_map(|fault| match fault {
         Fault::Deliver { status, error_code } => Some(Step { status: status.clone(), error_code: *error_code }),
@@ -41,7 +41,7 @@ async fn advance(state: &State, message: &SentMessage, mut steps: Vec<Step>) {
             let now = Utc::now();
             message.updated_at = now;
             message.sent_at.get_or_insert(now);
-            // A report of `sent` that comes late does not take back how the message ended.
+            // A late report of `sent` must not overwrite the final status.
             if message.status == "queued" || message.status == "sent" {
                 message.status.clone_from(&step.status);
                 message.error_code = step.error_code;
@@ -67,7 +67,7 @@ async fn report(state: &State, message: &SentMessage, url: &str, step: &Step, ca
     let mut tries = 0;
     let http_status = loop {
         tries += 1;
-        // Built anew for each try: the server may have moved meanwhile.
+        // Built again for each try: the server may have moved in the meantime.
         let Ok(client) = state.webhook_client(Some(&message.account_sid)) else {
             break None;
         };

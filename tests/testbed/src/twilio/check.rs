@@ -1,4 +1,4 @@
-//! What Twilio checks before it accepts a message, with the codes it refuses with.
+//! Twilio's checks before it accepts a message, with its error codes.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::error::ApiError;
 use super::state::State;
 
-/// Most characters of one message.
+/// Maximum length of a message in characters.
 const MAX_BODY: usize = 1600;
 
 /// The form of a create request.
@@ -39,7 +39,7 @@ impl Form {
         form
     }
 
-    /// Refuses as Twilio refuses, in its order.
+    /// Checks in Twilio's order and refuses with Twilio's error.
     pub(super) fn check(&self, opted_out: &BTreeSet<String>) -> Result<(), ApiError> {
         let refuse = |code, message: String| Err(ApiError::bad_request(code, message));
         if self.to.is_empty() {
@@ -95,7 +95,7 @@ impl Form {
     }
 }
 
-/// Whether the Basic credentials open this account: its own, or the main account's.
+/// Checks the Basic credentials for this account: its own, or those of the main account.
 pub(super) fn authorize(state: &State, account: &str, authorization: Option<&str>) -> Result<(), ApiError> {
     let Some((user, token)) = authorization.and_then(credentials) else {
         return Err(ApiError::unauthorized());

@@ -1,4 +1,4 @@
-//! `/_sim/…`: what a test does in-process, for a shell.
+//! `/_sim/…`: the in-process controls of a test, for a shell.
 
 use std::sync::Arc;
 
@@ -95,7 +95,7 @@ async fn call(Json(call): Json<Call>, Data(state): Data<&Arc<State>>) -> poem::R
     network::call(state, call).await.map(Json).map_err(unreachable)
 }
 
-/// The server under test did not answer, or none is set: said in full, for the person at the shell.
+/// The server under test did not answer, or none is set; the full error, for the user of the shell.
 fn unreachable(error: anyhow::Error) -> poem::Error {
     poem::Error::from_string(format!("{error:#}\n"), StatusCode::BAD_GATEWAY)
 }

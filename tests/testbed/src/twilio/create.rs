@@ -1,6 +1,6 @@
-//! `POST …/Messages.json`: accepts a message, with whatever fault is switched on.
+//! `POST …/Messages.json`: accepts a message, subject to the configured faults.
 //!
-//! Acceptance runs in a task of its own: a client that hangs up early does not undo it, as it would not at Twilio.
+//! Acceptance runs in its own task, so that a client that disconnects early does not undo it; Twilio behaves the same.
 
 use std::sync::Arc;
 
@@ -19,14 +19,14 @@ use super::state::State;
 use super::{callbacks, header_text};
 use crate::sim::{Connections, Span, lock};
 
-/// How a request ends.
+/// The result of a request.
 enum Outcome {
     Refused(ApiError),
     Cut,
     Accepted { message: Box<SentMessage>, ending: Ending },
 }
 
-/// How an accepted one is answered.
+/// How an accepted request is answered.
 enum Ending {
     Answer(Span),
     Cut,

@@ -4,21 +4,21 @@ use poem::http::{StatusCode, header};
 use poem::{IntoResponse, Response};
 use serde_json::json;
 
-/// An error as the REST API gives it.
+/// An error of the REST API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
     /// HTTP status.
     pub status: u16,
     /// Twilio's error code.
     pub code: u32,
-    /// What it says.
+    /// The error text.
     pub message: String,
     /// `Retry-After`, in seconds.
     pub retry_after_seconds: Option<u64>,
 }
 
 impl ApiError {
-    /// An error 400 with Twilio's code.
+    /// An error 400 with this Twilio error code.
     pub fn bad_request(code: u32, message: impl Into<String>) -> Self {
         Self { status: 400, code, message: message.into(), retry_after_seconds: None }
     }

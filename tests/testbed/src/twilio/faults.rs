@@ -1,4 +1,4 @@
-//! The switches: what goes wrong at Twilio, for which messages, how often.
+//! The configurable faults of the Twilio simulator: what fails, for which messages, how often.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 use super::error::ApiError;
 use crate::sim::{Rule, Rules, Span, millis};
 
-/// Everything that can be switched; the default is a Twilio without trouble. The JSON of `PUT /_sim/faults`.
+/// All faults; by default there are none. The JSON of `PUT /_sim/faults`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
-    /// Which requests meet which fault; all that match fire.
+    /// Which fault applies to which requests; all matching rules fire.
     pub rules: Rules<Fault>,
-    /// How status callbacks are made.
+    /// How status callbacks are sent.
     pub callbacks: Callbacks,
-    /// Numbers that have opted out: 21610.
+    /// Numbers that have opted out; messages to them are refused with 21610.
     pub opted_out: BTreeSet<String>,
 }
 
@@ -29,44 +29,45 @@ impl Faults {
     }
 }
 
-/// What can happen to a request. In JSON the variant's snake-case name, with its content: `{"hold":{"min_ms":0,"max_ms":900}}`.
+/// A fault of one request. In JSON: the variant's name in snake case, with its content:
+/// `{"hold":{"min_ms":0,"max_ms":900}}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
-    /// Waits before it accepts (a client that has hung up meanwhile is accepted all the same).
+    /// Waits before it accepts (even if the client has disconnected in the meantime).
     Delay(Span),
-    /// Refuses: nothing is stored.
+    /// Refuses; nothing is stored.
     Respond(Refusal),
     /// Closes the connection; nothing is stored.
     DropBefore,
-    /// Accepts, and holds the answer.
+    /// Accepts, and delays the answer.
     Hold(Span),
     /// Accepts, and closes the connection without an answer.
     DropAfter,
     /// Accepts, and never answers.
     SilentAfter,
-    /// Accepts, and answers an error all the same: the 5xx that hides a sent message.
+    /// Accepts, but answers with an error: a 5xx that hides a sent message.
     RespondAfter(Refusal),
-    /// Accepts; the message list shows it only after so many milliseconds.
+    /// Accepts; the message list shows it only after this many milliseconds.
     HideFromList(#[serde(with = "millis")] Duration),
-    /// The message ends like this instead of `delivered`.
+    /// The message ends with this status instead of `delivered`.
     Deliver {
-        /// `undelivered`, `failed`, `delivered`, or `sent` to go no further.
+        /// `undelivered`, `failed`, `delivered`, or `sent` (the final status then).
         status: String,
-        /// Why, e.g. 30003.
+        /// The error code, e.g. 30003.
         error_code: Option<u32>,
     },
-    /// The message list answers an error. A rule's number is the `To` filter.
+    /// The message list answers with an error. A rule's number is the `To` filter.
     RespondToList(Refusal),
-    /// The API answers an error where it is asked for a number of an account. A rule's number is the one asked for.
+    /// A query for an account's numbers is answered with an error. A rule's number is the requested one.
     RespondToNumbers(Refusal),
-    /// The API answers an error where an attachment is asked for. Only rules without a number.
+    /// A request for an attachment is answered with an error. Only rules without a number apply.
     RespondToMedia(Refusal),
-    /// The API answers an error where an account is asked for. Only rules without a number.
+    /// A request for an account is answered with an error. Only rules without a number apply.
     RespondToAccount(Refusal),
 }
 
-/// What is asked beside the creation of an SMS, and may be answered with an error of its own.
+/// An endpoint other than the creation of an SMS that can answer with an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {
     List,
@@ -76,7 +77,7 @@ pub(super) enum Endpoint {
 }
 
 impl Fault {
-    /// Which endpoint answers which error; none: it is a fault of an SMS that is created.
+    /// The endpoint and the error with which it answers; `None` for a fault of the creation of an SMS.
     pub(super) fn refusal(&self) -> Option<(Endpoint, &Refusal)> {
         match self {
             Self::RespondToList(refusal) => Some((Endpoint::List, refusal)),
@@ -101,7 +102,7 @@ impl Fault {
 pub struct Refusal {
     /// HTTP status.
     pub status: u16,
-    /// Twilio's error code; absent: what Twilio gives with that status.
+    /// Twilio's error code; if absent, Twilio's usual code for that status.
     #[serde(default)]
     pub code: Option<u32>,
     /// `Retry-After`, in seconds.
@@ -120,7 +121,7 @@ impl Refusal {
         Self { status: 400, code: Some(code), retry_after_seconds: None }
     }
 
-    /// 429 (20429), to be tried again after so many seconds.
+    /// 429 (20429), with a retry after this many seconds.
     pub fn too_many(retry_after_seconds: u64) -> Self {
         Self { status: 429, code: None, retry_after_seconds: Some(retry_after_seconds) }
     }
@@ -137,21 +138,21 @@ impl From<Refusal> for ApiError {
     }
 }
 
-/// How status callbacks are made.
+/// How status callbacks are sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Callbacks {
-    /// Off: the message advances, nobody is told.
+    /// If false, the message advances but no callback is sent.
     pub enabled: bool,
-    /// Time before each.
+    /// Delay before each callback.
     pub delay: Span,
-    /// The last comes first.
+    /// Sends the last callback first.
     pub reordered: bool,
-    /// Each comes twice.
+    /// Sends each callback twice.
     pub duplicated: bool,
-    /// How often one is tried again after a connection failure (never after an HTTP answer).
+    /// Number of retries after a connection failure (there are none after an HTTP answer).
     pub retries: u32,
-    /// Time between two tries, in milliseconds.
+    /// Delay between two tries, in milliseconds.
     #[serde(rename = "retry_delay_ms", with = "millis")]
     pub retry_delay: Duration,
 }

@@ -29,7 +29,7 @@ struct Query {
     sent_until: Option<String>,
     page: usize,
     page_size: Option<usize>,
-    /// The SID after which the page starts: new messages do not shift it.
+    /// The SID after which the page starts, so that new messages do not shift the page.
     after: Option<String>,
 }
 
@@ -70,7 +70,7 @@ impl Query {
     }
 }
 
-/// A date means its start, a time itself, to the second; anything else does not filter.
+/// The lower bound: the start of a date, or a time to the second; anything else does not filter.
 fn first_moment(bound: &Option<String>) -> Option<DateTime<Utc>> {
     let bound = bound.as_deref()?;
     match bound.parse::<NaiveDate>() {
@@ -79,7 +79,7 @@ fn first_moment(bound: &Option<String>) -> Option<DateTime<Utc>> {
     }
 }
 
-/// A date means its end, a time itself.
+/// The upper bound: the end of a date, or a time.
 fn last_moment(bound: &Option<String>) -> Option<DateTime<Utc>> {
     let first = first_moment(bound)?;
     let whole_day = bound.as_deref()?.parse::<NaiveDate>().is_ok();

@@ -1,7 +1,7 @@
-//! Attachments, kept and given out as Twilio does: the API asks for the credentials and leads to the content network, which
-//! must not see them.
+//! Attachments, stored and served as Twilio does: the API requires the credentials and redirects to the content
+//! network, which must not receive them.
 //!
-//! The content network is the same server under another name: `localhost` where the API was called `127.0.0.1`.
+//! The content network is the same server under another name: `localhost` if the API was called as `127.0.0.1`.
 
 use std::sync::Arc;
 
@@ -20,31 +20,31 @@ use super::sid::new_media_sid;
 use super::state::State;
 use crate::sim::lock;
 
-/// A body that does not tell its length comes in pieces of this size.
+/// Chunk size of a body that is sent in pieces.
 const PIECE: usize = 64 * 1024;
 
 /// An attachment. The JSON of `POST /_sim/sms` has it under `media`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Media {
-    /// Its MIME type, whatever it is.
+    /// Its MIME type; any value is allowed.
     pub content_type: String,
     /// Its bytes; in JSON as base64.
     #[serde(default, deserialize_with = "from_base64")]
     pub body: Vec<u8>,
-    /// Whether it comes in pieces, its length untold.
+    /// Whether it is sent in chunks, without a Content-Length.
     #[serde(default)]
     pub chunked: bool,
-    /// Whether it breaks off after these bytes, as one of twice as many.
+    /// Whether the transfer breaks off after these bytes, half of the announced length.
     #[serde(default)]
     pub torn: bool,
-    /// Where the API leads instead of to the content network.
+    /// The URL to which the API redirects, instead of the content network.
     #[serde(default)]
     pub led_to: Option<String>,
 }
 
 impl Media {
-    /// An attachment with nothing special about it.
+    /// An attachment without special behavior.
     pub fn new(content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         Self { content_type: content_type.to_owned(), body: body.into(), ..Self::default() }
     }
@@ -53,11 +53,11 @@ impl Media {
 /// A request for an attachment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MediaRequest {
-    /// The name that the server was called by, with its port.
+    /// The host name and port by which the server was called.
     pub host: String,
     /// The path.
     pub path: String,
-    /// The account whose credentials came along, right or wrong; `None`: no `Authorization` header at all.
+    /// The account of the credentials in the request, valid or not; `None` if there was no `Authorization` header.
     pub account_sid: Option<String>,
 }
 
@@ -72,7 +72,7 @@ impl MediaRequest {
     }
 }
 
-/// Keeps an attachment of a message; its URL.
+/// Stores an attachment of a message and returns its URL.
 pub(super) fn keep(state: &State, account_sid: &str, message_sid: &str, media: Media) -> String {
     let sid = new_media_sid();
     lock(&state.media).insert(sid.clone(), media);
@@ -98,7 +98,7 @@ pub(super) async fn lead(
     Ok(Response::builder().status(StatusCode::TEMPORARY_REDIRECT).header(header::LOCATION, location).finish())
 }
 
-/// `GET /_cdn/{Sid}`: whoever knows the link may have it.
+/// `GET /_cdn/{Sid}`: needs no credentials, only the link.
 #[handler]
 pub(super) async fn give(
     request: &Request,

@@ -1,45 +1,45 @@
-//! A message that the simulator has accepted, and how the REST API shows it.
+//! A message that the simulator has accepted, and its form in the REST API.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// A message that Twilio has accepted from us.
+/// A message from us that Twilio has accepted.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SentMessage {
     /// `SM…`.
     pub sid: String,
-    /// The account it was sent under.
+    /// The account under which it was sent.
     pub account_sid: String,
     /// The customer's number.
     pub to: String,
-    /// The business's number, empty with a messaging service.
+    /// The business's number; empty with a messaging service.
     pub from: String,
-    /// The text.
+    /// The text of the message.
     pub body: String,
-    /// MediaUrl parameters.
+    /// The MediaUrl parameters.
     pub media_urls: Vec<String>,
-    /// Where delivery is reported.
+    /// The URL to which its status is reported.
     pub status_callback: Option<String>,
     /// `queued`, `sent`, then `delivered`, `undelivered` or `failed`.
     pub status: String,
-    /// Why it was not delivered.
+    /// The error code if it was not delivered.
     pub error_code: Option<u32>,
-    /// When it was accepted.
+    /// The time at which it was accepted.
     pub accepted_at: DateTime<Utc>,
-    /// When it left, from status `sent` on.
+    /// The time at which it was sent, from status `sent` on.
     pub sent_at: Option<DateTime<Utc>>,
-    /// When anything about it last changed.
+    /// The time of its last change.
     pub updated_at: DateTime<Utc>,
-    /// Whether the sender was given the 201: false while held, and for ever where the answer was dropped or came too late.
+    /// Whether the 201 was sent: false while it is delayed, and for good if the answer was dropped or came too late.
     pub answered: bool,
-    /// The list does not show it before.
+    /// The list shows it only from this time on.
     #[serde(skip)]
     pub(super) listed_from: DateTime<Utc>,
 }
 
 impl SentMessage {
-    /// The resource as the REST API answers it.
+    /// The resource in the form of the REST API.
     pub fn resource(&self) -> Value {
         json!({
             "account_sid": self.account_sid,
@@ -77,7 +77,7 @@ fn rfc2822(time: DateTime<Utc>) -> String {
 const GSM_BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
 const GSM_EXTENDED: &str = "^{}\\[~]|€";
 
-/// How many SMS segments a text takes: GSM-7 (160, or 153 each) where it can, else UCS-2 (70, or 67 each).
+/// The number of SMS segments of a text: GSM-7 (160, or 153 each) if possible, else UCS-2 (70, or 67 each).
 pub fn segments(body: &str) -> usize {
     let gsm = |character| match character {
         _ if GSM_BASIC.contains(character) => Some(1),

@@ -1,8 +1,9 @@
-//! A Twilio for tests: the REST API for messages and their attachments, status callbacks, and the phone network that calls
-//! and texts.
+//! A Twilio for tests: the REST API for messages and their attachments, status callbacks, and a phone network whose
+//! customers call and text.
 //!
-//! Fed by the server under test (REST) and by the test (switches, [`TwilioSim::call`], [`TwilioSim::text`], or HTTP under
-//! `/_sim`); feeds the server's webhooks. It checks what Twilio checks and refuses in Twilio's own shape.
+//! The server under test calls the REST API and receives the webhooks; the test controls the simulator (faults,
+//! [`TwilioSim::call`], [`TwilioSim::text`], or HTTP under `/_sim`). It makes Twilio's checks and refuses with Twilio's
+//! errors.
 
 mod account;
 mod callbacks;
@@ -44,22 +45,23 @@ use webhooks::WebhookClient;
 
 use crate::sim::{Rule, SimServer, lock};
 
-/// How the simulator starts.
+/// Start options of the simulator.
 #[derive(Clone, Debug)]
 pub struct TwilioOptions {
-    /// Where it listens; port 0 takes any free one.
+    /// The address on which it listens; port 0 takes any free one.
     pub bind: SocketAddr,
-    /// The main account.
+    /// The SID of the main account.
     pub account_sid: String,
     /// The main account's token.
     pub auth_token: String,
     /// Further accounts: SID and token.
     pub subaccounts: Vec<(String, String)>,
-    /// Makes SIDs and delays repeatable; absent: random.
+    /// Makes SIDs and delays repeatable; if absent, they are random.
     pub seed: Option<u64>,
-    /// The public base URL of the server under test, signed for.
+    /// The public base URL of the server under test, used for signatures.
     pub webhook_url: Option<String>,
-    /// Where that server really listens, if elsewhere: every webhook and callback below `webhook_url` goes there.
+    /// The address on which that server really listens, if it differs: every webhook and callback below `webhook_url`
+    /// goes there.
     pub webhook_target: Option<String>,
 }
 
@@ -77,14 +79,14 @@ impl Default for TwilioOptions {
     }
 }
 
-/// A running simulator; stops when dropped.
+/// A running simulator; dropping it stops it.
 pub struct TwilioSim {
     server: SimServer,
     state: Arc<State>,
 }
 
 impl TwilioSim {
-    /// Starts it.
+    /// Starts the simulator.
     pub async fn start(options: TwilioOptions) -> anyhow::Result<Self> {
         let bind = options.bind;
         let state = Arc::new(State::new(options)?);
@@ -105,12 +107,12 @@ impl TwilioSim {
         Ok(Self { server, state })
     }
 
-    /// Base URL of the REST API: what `TWILIO_API_URL` is set to.
+    /// Base URL of the REST API: the value for `TWILIO_API_URL`.
     pub fn base_url(&self) -> String {
         self.server.base_url()
     }
 
-    /// Refuses connections until [`TwilioSim::up`]; callbacks under way go on.
+    /// Refuses connections until [`TwilioSim::up`]; callbacks under way continue.
     pub async fn down(&self) {
         self.server.down().await;
     }
@@ -120,28 +122,28 @@ impl TwilioSim {
         self.server.up().await
     }
 
-    /// Stops it and the callbacks under way.
+    /// Stops the simulator and the callbacks under way.
     pub async fn stop(self) {
         self.state.life.cancel();
         self.server.down().await;
     }
 
-    /// Replaces all switches.
+    /// Replaces all faults.
     pub fn set_faults(&self, faults: Faults) {
         *lock(&self.state.faults) = faults;
     }
 
-    /// Changes some switches.
+    /// Changes some faults.
     pub fn change_faults(&self, change: impl FnOnce(&mut Faults)) {
         change(&mut lock(&self.state.faults));
     }
 
-    /// Adds one rule to those there are.
+    /// Adds one rule to the existing ones.
     pub fn add_rule(&self, rule: Rule<Fault>) {
         self.change_faults(|faults| faults.rules.push(rule));
     }
 
-    /// Opens an account, or gives one another token.
+    /// Adds an account, or changes the token of an existing one.
     pub fn set_account(&self, sid: &str, token: &str) {
         lock(&self.state.accounts).insert(sid.to_owned(), token.to_owned());
     }
@@ -151,7 +153,7 @@ impl TwilioSim {
         change(&mut lock(&self.state.numbers));
     }
 
-    /// Sets where webhooks go: the URL signed for, and where it is really reached (absent: there).
+    /// Sets where webhooks go: the URL used for signatures, and the address really used (if absent, that URL).
     pub fn set_webhook_url(&self, public_url: impl Into<String>, target: Option<&str>) {
         let route = WebhookRoute { public_url: Some(public_url.into()), target: target.map(str::to_owned) };
         *lock(&self.state.route) = route;
@@ -162,7 +164,7 @@ impl TwilioSim {
         self.state.messages.snapshot()
     }
 
-    /// Waits until the accepted messages satisfy `satisfied`; woken by each change, fails after `timeout`.
+    /// Waits until the accepted messages satisfy `satisfied`, checking at each change; fails after `timeout`.
     pub async fn wait_for(
         &self,
         satisfied: impl FnMut(&[SentMessage]) -> bool,
@@ -171,12 +173,12 @@ impl TwilioSim {
         self.state.messages.wait_for(satisfied, timeout).await
     }
 
-    /// Status callbacks that have ended, oldest first.
+    /// Completed status callbacks, oldest first.
     pub fn callbacks(&self) -> Vec<CallbackRecord> {
         self.state.callbacks.snapshot()
     }
 
-    /// Waits until the ended status callbacks satisfy `satisfied`.
+    /// Waits until the completed status callbacks satisfy `satisfied`.
     pub async fn wait_for_callbacks(
         &self,
         satisfied: impl FnMut(&[CallbackRecord]) -> bool,
@@ -187,18 +189,18 @@ impl TwilioSim {
 
     /// REST requests by outcome: `accepted`, `dropped_before`, `dropped_after`, `silent_after`, `fault_<status>`,
     /// `accepted_but_<status>`, `refused_<code>`, `unauthorized`, `listed`, `list_fault_<status>`, `fetched`,
-    /// `account_confirmed`, `account_refused`, `account_fault_<status>`, `not_found`, `numbers_listed`, `numbers_unauthorized`,
-    /// `numbers_fault_<status>`.
+    /// `account_confirmed`, `account_refused`, `account_fault_<status>`, `not_found`, `numbers_listed`,
+    /// `numbers_unauthorized`, `numbers_fault_<status>`.
     pub fn requests(&self) -> BTreeMap<String, u64> {
         lock(&self.state.outcomes).clone()
     }
 
-    /// Requests for attachments, oldest first, those of the content network among them.
+    /// Requests for attachments, oldest first, including those to the content network.
     pub fn media_requests(&self) -> Vec<MediaRequest> {
         self.state.media_requests.snapshot()
     }
 
-    /// Forgets all messages, attachments, callbacks and counts; switches stay.
+    /// Removes all messages, attachments, callbacks and counts; faults stay.
     pub fn clear(&self) {
         self.state.clear();
     }
@@ -209,18 +211,18 @@ impl TwilioSim {
         self.deliver(text).await
     }
 
-    /// The same, with all that a text may have.
+    /// Like [`TwilioSim::text`], with all options of a text.
     pub async fn deliver(&self, text: Text) -> anyhow::Result<TextResult> {
         network::text(&self.state, text).await
     }
 
-    /// A customer calls one of our numbers; the dial ends with `outcome`.
+    /// A customer calls one of our numbers; `outcome` is the result of the dial.
     pub async fn call(&self, from: &str, to: &str, outcome: &str) -> anyhow::Result<CallResult> {
         let call = Call { from: from.to_owned(), to: to.to_owned(), outcome: outcome.to_owned(), ..Call::default() };
         network::call(&self.state, call).await
     }
 
-    /// A webhook client of an account (absent: the main one) for the webhook URL that is set.
+    /// A webhook client of an account (if absent, the main one) for the configured webhook URL.
     pub fn webhook_client(&self, account_sid: Option<&str>) -> anyhow::Result<WebhookClient> {
         self.state.webhook_client(account_sid)
     }
@@ -232,7 +234,7 @@ impl Drop for TwilioSim {
     }
 }
 
-/// A request header as text.
+/// The value of a request header as text.
 fn header_text(request: &Request, name: HeaderName) -> Option<String> {
     request.headers().get(name)?.to_str().ok().map(str::to_owned)
 }

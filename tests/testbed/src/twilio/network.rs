@@ -1,4 +1,4 @@
-//! The phone network: customers who call and text, as the server under test sees them through webhooks.
+//! The phone network: customers who call and text, visible to the server under test through webhooks.
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -20,12 +20,12 @@ pub struct Text {
     pub from: String,
     /// The business's number.
     pub to: String,
-    /// What it says.
+    /// The text of the message.
     pub body: String,
-    /// What is attached.
+    /// The attachments.
     #[serde(default)]
     pub media: Vec<Media>,
-    /// The account that owns `to`; absent: the main one.
+    /// The account that owns `to`; if absent, the main one.
     #[serde(default)]
     pub account_sid: Option<String>,
 }
@@ -38,26 +38,26 @@ pub struct Call {
     pub from: String,
     /// The business's number.
     pub to: String,
-    /// How the dial ends: `no-answer`, `busy`, `failed`, `canceled` or `completed`.
+    /// The result of the dial: `no-answer`, `busy`, `failed`, `canceled` or `completed`.
     pub outcome: String,
-    /// How long they talked, in seconds, where it was answered.
+    /// The length of an answered call, in seconds.
     #[serde(default)]
     pub duration_seconds: u32,
-    /// The account that owns `to`; absent: the main one.
+    /// The account that owns `to`; if absent, the main one.
     #[serde(default)]
     pub account_sid: Option<String>,
 }
 
-/// What the server answered to one webhook.
+/// The server's answer to one webhook.
 #[derive(Clone, Debug, Serialize)]
 pub struct Exchange {
-    /// Where the webhook went (the URL signed for).
+    /// The URL of the webhook (the one used for the signature).
     pub url: String,
     /// HTTP status.
     pub status: u16,
     /// The answer's body.
     pub twiml: String,
-    /// The error Twilio would have logged: see [`WebhookAnswer::twiml_error`].
+    /// The error that Twilio would have logged, see [`WebhookAnswer::twiml_error`].
     pub twilio_error: Option<u32>,
 }
 
@@ -67,18 +67,18 @@ impl Exchange {
     }
 }
 
-/// What came of a text.
+/// The result of a text.
 #[derive(Clone, Debug, Serialize)]
 pub struct TextResult {
     /// `SM…`, or `MM…` with attachments.
     pub message_sid: String,
-    /// Where its attachments are kept.
+    /// The URLs of its attachments.
     pub media_urls: Vec<String>,
     /// The webhook and its answer.
     pub webhook: Exchange,
 }
 
-/// What came of a call.
+/// The result of a call.
 #[derive(Clone, Debug, Serialize)]
 pub struct CallResult {
     /// `CA…`.
@@ -87,11 +87,11 @@ pub struct CallResult {
     pub ringing: Exchange,
     /// The number that the TwiML dials.
     pub dialled: Option<String>,
-    /// The dial's action and its answer; absent where the TwiML dials nobody.
+    /// The dial's action and its answer; absent if the TwiML dials nobody.
     pub action: Option<Exchange>,
 }
 
-/// Delivers a text. STOP and its kin opt the customer out at Twilio, START opts in again.
+/// Delivers a text. STOP and similar words opt the customer out at Twilio; START opts in again.
 pub(super) async fn text(state: &State, text: Text) -> anyhow::Result<TextResult> {
     let url = webhook_url(state, "sms")?;
     let client = state.webhook_client(text.account_sid.as_deref())?;
@@ -115,7 +115,7 @@ pub(super) async fn text(state: &State, text: Text) -> anyhow::Result<TextResult
     Ok(TextResult { message_sid, media_urls, webhook: Exchange::new(url, answer) })
 }
 
-/// Places a call: rings, follows the `<Dial>`, and reports its outcome to the action.
+/// Places a call: rings, follows the `<Dial>`, and reports its result to the action.
 pub(super) async fn call(state: &State, call: Call) -> anyhow::Result<CallResult> {
     let url = webhook_url(state, "call")?;
     let client = state.webhook_client(call.account_sid.as_deref())?;
@@ -126,7 +126,8 @@ pub(super) async fn call(state: &State, call: Call) -> anyhow::Result<CallResult
     let (action, dialled) = (answer.dial_action(), answer.dial_number());
     let action = match action {
         Some(action) => {
-            // Relative to the document that holds it; an absolute one is posted, and signed, byte for byte.
+            // A relative action is resolved against the webhook's URL; an absolute one is posted and signed byte for
+            // byte.
             let action = if action.contains("://") { action } else { url::Url::parse(&url)?.join(&action)?.into() };
             let ended = params::dial_result(
                 &account,

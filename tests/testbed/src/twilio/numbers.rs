@@ -1,5 +1,4 @@
-//! `GET …/IncomingPhoneNumbers.json`: which account has which numbers. Every account has every number, unless it is said
-//! otherwise.
+//! `GET …/IncomingPhoneNumbers.json`: which account has which numbers. By default, every account has every number.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,13 +16,13 @@ use super::header_text;
 use super::state::State;
 use crate::sim::lock;
 
-/// What differs from every account's having every number.
+/// Exceptions from the default that every account has every number.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Numbers {
-    /// Accounts that have these numbers and no other.
+    /// Accounts that have only these numbers.
     pub of_account: HashMap<String, BTreeSet<String>>,
-    /// Numbers that no account has: a customer's mobile.
+    /// Numbers that no account has, such as a customer's mobile.
     pub of_nobody: BTreeSet<String>,
 }
 
@@ -72,7 +71,7 @@ pub(super) async fn list(
     })))
 }
 
-/// As Twilio shows a number, as far as anybody reads it.
+/// A number as Twilio shows it, with the fields that are in use.
 fn resource(account: &str, number: &str) -> Value {
     let digits = number.trim_start_matches('+');
     json!({

@@ -1,11 +1,11 @@
 //! Twilio's identifiers: two letters and 32 hexadecimal digits.
 
-/// A random call's SID, `CA…`.
+/// A random call SID, `CA…`.
 pub fn new_call_sid() -> String {
     sid("CA", rand::random())
 }
 
-/// A random message's SID, `SM…`.
+/// A random message SID, `SM…`.
 pub fn new_message_sid() -> String {
     sid("SM", rand::random())
 }
@@ -15,12 +15,12 @@ pub fn new_mms_sid() -> String {
     sid("MM", rand::random())
 }
 
-/// A random attachment's SID, `ME…`.
+/// A random attachment SID, `ME…`.
 pub(super) fn new_media_sid() -> String {
     sid("ME", rand::random())
 }
 
-/// A random account's SID, `AC…`.
+/// A random account SID, `AC…`.
 pub fn new_account_sid() -> String {
     sid("AC", rand::random())
 }

@@ -1,4 +1,4 @@
-//! What the simulator knows: shared by its handlers, its callbacks and the test that owns it.
+//! The simulator's state, shared by its handlers, its callbacks and the test that owns it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, OnceLock};
@@ -17,29 +17,29 @@ use super::numbers::Numbers;
 use super::webhooks::{WEBHOOK_TIMEOUT, WebhookClient};
 use crate::sim::{Journal, Span, http_client, lock};
 
-/// One status callback, and what became of it.
+/// One status callback and its result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CallbackRecord {
     /// The message it was about.
     pub message_sid: String,
     /// The status it reported.
     pub status: String,
-    /// Where it went.
+    /// The URL to which it was sent.
     pub url: String,
-    /// When it ended.
+    /// The time at which it ended.
     pub at: DateTime<Utc>,
     /// Number of tries.
     pub tries: u32,
-    /// The HTTP status of the answer; `None`: nobody answered.
+    /// The HTTP status of the answer; `None` if there was no answer.
     pub http_status: Option<u16>,
 }
 
-/// Where webhooks of the phone network go.
+/// The destination of the phone network's webhooks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct WebhookRoute {
-    /// The server's public base URL: signed for.
+    /// The server's public base URL, used for signatures.
     pub(super) public_url: Option<String>,
-    /// Where it really listens, if elsewhere.
+    /// The address on which it really listens, if it differs.
     pub(super) target: Option<String>,
 }
 
@@ -55,13 +55,13 @@ pub(super) struct State {
     /// Attachments by their SID.
     pub(super) media: Mutex<HashMap<String, Media>>,
     pub(super) media_requests: Journal<MediaRequest>,
-    /// Our own; known once the server listens.
+    /// The simulator's own base URL; known once the server listens.
     pub(super) base_url: OnceLock<String>,
     pub(super) route: Mutex<WebhookRoute>,
     pub(super) random: Mutex<StdRng>,
     /// Shared by all webhooks and callbacks.
     http: reqwest::Client,
-    /// Ends the callbacks that are under way.
+    /// Cancels the callbacks that are under way.
     pub(super) life: CancellationToken,
 }
 
@@ -86,12 +86,12 @@ impl State {
         })
     }
 
-    /// Counts a request under its outcome.
+    /// Counts a request by its outcome.
     pub(super) fn count(&self, outcome: impl Into<String>) {
         *lock(&self.outcomes).entry(outcome.into()).or_default() += 1;
     }
 
-    /// Forgets what happened; switches stay.
+    /// Removes all records; faults stay.
     pub(super) fn clear(&self) {
         self.messages.clear();
         self.callbacks.clear();
@@ -104,7 +104,7 @@ impl State {
         lock(&self.faults).rules.take(number, of_interest)
     }
 
-    /// The error that this endpoint answers now, if a rule says so.
+    /// The error that this endpoint answers with now, if a rule applies.
     pub(super) fn take_refusal(&self, endpoint: Endpoint, number: &str) -> Option<Refusal> {
         let of_interest = |fault: &Fault| fault.refusal().is_some_and(|(of, _)| of == endpoint);
         self.take_faults(number, of_interest).first()?.refusal().map(|(_, refusal)| refusal.clone())
@@ -115,12 +115,12 @@ impl State {
         tokio::time::sleep(span.pick(fraction)).await;
     }
 
-    /// Changes a message by its SID; unknown ones (deleted meanwhile) are left alone.
+    /// Changes a message by its SID; does nothing if it is unknown (deleted in the meantime).
     pub(super) fn change_message(&self, sid: &str, change: impl FnOnce(&mut SentMessage)) {
         self.messages.change(|all| all.iter_mut().rev().find(|message| message.sid == sid).map(change));
     }
 
-    /// A client that posts as this account (absent: the main one).
+    /// A client that posts as this account (if absent, the main one).
     pub(super) fn webhook_client(&self, account_sid: Option<&str>) -> anyhow::Result<WebhookClient> {
         let account = account_sid.unwrap_or(&self.main_account);
         let Some(token) = lock(&self.accounts).get(account).cloned() else { anyhow::bail!("no account {account}") };

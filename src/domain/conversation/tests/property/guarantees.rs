@@ -1,63 +1,63 @@
-//! What must hold (docs/design.md, Guarantees), looked at from outside the rules: by what people did and what reached
-//! Twilio, and not by the fields that the rules keep for it.
+//! The guarantees (docs/design.md, Guarantees), checked from outside the rules: by what people did and what reached
+//! Twilio, not by the fields that the rules keep for this purpose.
 
 use super::readings;
 use super::world::World;
 use super::*;
 use crate::domain::conversation::words::OptWord;
 
-/// What does not hold.
+/// A description of a violated guarantee.
 pub type Broken = String;
 
-/// What is slow at the most where all is well: a lost timer until the sweeper, DispatchBot's time, the send.
+/// The maximum delay if everything works: a lost timer until the sweeper finds it, DispatchBot's timeout, the send.
 const SLACK: TimeDelta = TimeDelta::milliseconds(4_600 + 3_400 + 1_500 + 500);
-/// Another emergency text within this time is of the same one.
+/// Another emergency text within this time belongs to the same emergency.
 const SAME_EMERGENCY: TimeDelta = TimeDelta::minutes(30);
-/// An emergency's answer, by what DispatchBot has of it and the send.
+/// The maximum time to answer an emergency: DispatchBot's timeout and the send.
 const EMERGENCY_SLACK: TimeDelta = TimeDelta::milliseconds(1_600 + 1_500 + 500);
 
-/// The record of a window, and its past.
+/// The history of a window.
 pub struct WindowHistory {
     pub id: Uuid,
     conversation: usize,
     state: WindowState,
     opened_at: DateTime<Utc>,
-    /// When it was claimed, by the clock and by the place among the inputs.
+    /// When it was claimed, by the clock and by the number of the input.
     claimed_at: DateTime<Utc>,
     claimed: u32,
     emergency: bool,
     settled_at: DateTime<Utc>,
     successor: Option<Uuid>,
-    /// A person has it, was told of it, or the customer wants no answer.
+    /// A person owns it, a person was notified, or the customer wants no answer.
     excused: bool,
-    /// How many texts of ours in answer to it Twilio has taken.
+    /// How many answers to it Twilio has accepted.
     taken: u32,
 }
 
-/// What a conversation has been through.
+/// The history of a conversation.
 #[derive(Default)]
 pub struct ConversationRecord {
     events: i64,
-    /// A person owns it: by what people did.
+    /// A person owns it, by what people did.
     owned: bool,
-    /// The place among the inputs of the last one that silences the AI.
+    /// The number of the last input that silences the AI.
     silenced: u32,
-    /// Of the last text that wants an answer.
+    /// The number of the last text that needs an answer.
     wanted: u32,
-    /// Of the last text that may have asked for silence.
+    /// The number of the last text that may be an opt-out.
     doubted: u32,
     replies: Vec<DateTime<Utc>>,
     fallback_at: Option<DateTime<Utc>>,
     alerted: Vec<PhoneNumber>,
-    /// When an emergency was last told, in this life of the conversation.
+    /// When an emergency was last reported, since the conversation was last opened.
     emergency_at: Option<DateTime<Utc>>,
-    /// When the customer was last told how to get safe, in this life of the conversation.
+    /// When the last safety notice was sent, since the conversation was last opened.
     notice_at: Option<DateTime<Utc>>,
-    /// Gas was told of in it.
+    /// The emergency was reported as gas.
     gas: bool,
-    /// A person has seen to that one.
+    /// A person has handled that emergency.
     seen_to: bool,
-    /// A person has taken it in hand, in this life of the conversation.
+    /// A person has taken over, since the conversation was last opened.
     in_hand: bool,
 }
 
@@ -70,7 +70,7 @@ fn tells(decision: &Decision, event_type: EventType) -> bool {
 }
 
 impl World<'_> {
-    /// What the input means to people, before it is known what the rules make of it.
+    /// Records what the input means, before the decision of the rules is checked.
     pub fn before_commit(&mut self, at: usize, input: &Input, decision: &Decision) -> Result<(), Broken> {
         let before = self.conversations.get(at);
         let completed = before.is_some_and(|conversation| conversation.status == Status::Completed);
@@ -89,13 +89,13 @@ impl World<'_> {
                 record.silenced = place;
                 (record.in_hand, record.seen_to) = (true, true);
             }
-            // Nobody can say anything any more: what waits is a person's, by the event.
+            // Nobody can write in it any more: unanswered messages are handed over by the event.
             Input::NumberReleased if !completed => {
                 record.silenced = place;
                 record.seen_to = true;
             }
             Input::Released { .. } if !completed => record.owned = false,
-            // The next one is another emergency, and nobody has to be told of this one any more.
+            // The next emergency is a new one, and no more alerts are required for this one.
             Input::FalseAlarm { .. } => (record.emergency_at, record.notice_at) = (None, None),
             Input::MessageReported {
                 report:
@@ -111,7 +111,7 @@ impl World<'_> {
             Input::SmsReceived(sms) => {
                 holds(self.kept.insert(sms.twilio_sid.clone()), || format!("{} is kept twice", sms.twilio_sid))?;
                 if completed {
-                    // Opened again, or another one: a new life.
+                    // The conversation is reopened, or another one is opened.
                     (record.owned, record.in_hand) = (false, false);
                     (record.emergency_at, record.notice_at) = (None, None);
                 }
@@ -139,8 +139,8 @@ impl World<'_> {
         Ok(())
     }
 
-    /// A text that wants an answer is in one window, and any other in none; one that must not be answered is told of. What it
-    /// says of our texts hides no emergency in it.
+    /// A text that needs an answer is in one window, any other text in none. If it must not be answered, a person is
+    /// notified. An opt-out in a text does not hide an emergency in it.
     fn is_kept(&self, sms: &InboundSms, word: Option<OptWord>, decision: &Decision) -> Result<(), Broken> {
         let doubtful = word == Some(OptWord::Doubtful);
         let is_word = word.is_some() && !doubtful;
@@ -154,7 +154,7 @@ impl World<'_> {
         })?;
         let unanswered =
             (!is_word && self.ledger.is_some()) || doubtful || word == Some(OptWord::Out { by: "sentence" });
-        // A word that comes late changes nothing any more.
+        // An older keyword that arrives late has no effect.
         let counts = word.is_none() || doubtful || self.newest_in <= Some(sms.received_at.min(self.now()));
         if unanswered && counts {
             holds(tells(decision, EventType::NeedsAttention), || "nobody is told of who has opted out".into())?;
@@ -167,7 +167,7 @@ impl World<'_> {
             let life = verdict.life_safety.is_none_or(|danger| memory.dangers.contains(&danger));
             holds(is_told || (known && life), || format!("{:?}, and nobody is told", sms.body))?;
             let alert = decision.messages.iter().find(|message| message.kind == MessageKind::Alert);
-            // Where a person has the conversation, it is theirs to say.
+            // If a person owns the conversation, it is up to them.
             let owned = decision.conversation.ownership == Ownership::User;
             let silent = decision.conversation.opted_out || (doubtful && !owned);
             holds(alert.is_none_or(|alert| !silent || alert.body.contains("NOT")), || {
@@ -191,7 +191,7 @@ impl World<'_> {
         })
     }
 
-    /// What holds after every decision.
+    /// Checks what must hold after every decision.
     pub fn after_commit(&mut self, at: usize, input: &Input, decision: &Decision) -> Result<(), Broken> {
         for effect in &decision.effects {
             let Effect::Emit(event) = effect else { continue };
@@ -206,7 +206,8 @@ impl World<'_> {
         for record in &decision.windows {
             self.window_moves(at, record, decision)?;
         }
-        // The customer's newest word counts, whichever came first; a carrier's refusal stands beside them.
+        // The customer's newest keyword counts, whatever the order of arrival. A carrier's refusal is independent of
+        // keywords.
         if self.newest_in != self.newest_out {
             let out = self.newest_out > self.newest_in;
             let heard = self.ledger.is_some() == out || (self.refused && !out);
@@ -230,7 +231,7 @@ impl World<'_> {
         let about_the_notice =
             matches!(input, Input::MessageReported { message, .. } if message.kind == MessageKind::Notice);
         for message in &decision.messages {
-            // That the customer did not get the notice is told to who was told of the emergency.
+            // If the customer did not get the notice, those who got an alert get another one.
             if !(about_the_notice && message.kind == MessageKind::Alert) {
                 self.may_be_written(at, message)?;
             }
@@ -280,7 +281,7 @@ impl World<'_> {
                 holds(window.taken == 1, || format!("a window is answered, and Twilio has {} of it", window.taken))?;
             }
             WindowState::Superseded => {
-                // It stood for another window's messages only, and that one's answer has gone out.
+                // It had only another window's messages, and the answer to that window was sent.
                 let had_its_answer = record.reason == "sent after all"
                     && decision.windows.iter().any(|other| other.state == WindowState::Answered);
                 holds(was == WindowState::Claimed || (was == WindowState::Open && had_its_answer), || {
@@ -305,7 +306,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// None is left open or claimed that the conversation does not know of.
+    /// Checks that the conversation knows all its open and claimed windows.
     fn windows_are_where_the_conversation_says(&self, at: usize) -> Result<(), Broken> {
         let state = &self.conversations[at];
         let open = state.window.as_ref().map(|window| window.id);
@@ -319,7 +320,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// How often we say something by ourselves.
+    /// Checks the limits on automatic messages.
     fn may_be_written(&mut self, at: usize, message: &NewMessage) -> Result<(), Broken> {
         let (now, policy, stepped) = (self.now(), &self.settings.policy, self.stepped);
         let emergency = message
@@ -328,7 +329,7 @@ impl World<'_> {
             .is_some_and(|window| window.emergency);
         let record = &mut self.records[at];
         match message.kind {
-            // An emergency is answered however much was said before.
+            // An emergency is answered regardless of the number of earlier replies.
             MessageKind::Reply if !emergency => {
                 record.replies.retain(|at| *at > now - policy.ai_max_period);
                 record.replies.push(now);
@@ -363,7 +364,7 @@ impl World<'_> {
         }
     }
 
-    /// What has to hold when a message of ours is claimed: from here on it may be at Twilio.
+    /// Checks what must hold when an outgoing message is claimed: from then on Twilio may have it.
     pub fn may_be_claimed(&self, message: usize) -> Result<(), Broken> {
         let row = &self.rows[message];
         let about = || format!("the {} {}", row.kind, row.id);
@@ -391,7 +392,7 @@ impl World<'_> {
         holds(!blind, || format!("{} was computed without the newest text", about()))
     }
 
-    /// Another business's number gets one answer in a day.
+    /// Checks that another business's number gets one answer a day.
     fn may_be_answered_again(&self, message: usize) -> Result<(), Broken> {
         let row = &self.rows[message];
         if self.stepped || !self.settings.other_business || !row.kind.answers() {
@@ -402,7 +403,7 @@ impl World<'_> {
         holds(!again, || format!("another business's number gets the {} {} as well", row.kind, row.id))
     }
 
-    /// Twilio takes a message.
+    /// Twilio accepts a message.
     pub fn taken_by_twilio(&mut self, message: usize) -> Result<(), Broken> {
         let now = self.now();
         self.may_be_answered_again(message)?;
@@ -417,7 +418,7 @@ impl World<'_> {
         holds(!self.punctual || now <= limit, || format!("window {id} is answered {} late", now - limit))
     }
 
-    /// What holds when all that was under way has come to its end.
+    /// Checks the final state, when nothing is pending.
     pub fn all_is_settled(&self) -> Result<(), Broken> {
         holds(self.kept.len() == self.texts as usize, || "a text was lost".into())?;
         for row in &self.rows {
@@ -441,7 +442,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Follows a window to the one that answered for it.
+    /// Follows a window to the one that answered its messages.
     fn was_not_left_in_silence(&self, window: &WindowHistory) -> Result<(), Broken> {
         let owned = self.records[window.conversation].owned;
         let mut last = window;
@@ -465,7 +466,7 @@ impl World<'_> {
         holds(last.settled_at <= limit || self.records[window.conversation].in_hand, || {
             format!("a customer who wrote at {} was answered at {}", window.opened_at, last.settled_at)
         })?;
-        // A danger that is new overtakes the answer to what was told before it, and counts from its own text.
+        // A new danger supersedes the answer to an earlier report, and counts from its own text.
         let claimed_at = if last.emergency { last.claimed_at } else { window.claimed_at };
         holds(!window.emergency || last.settled_at <= claimed_at + EMERGENCY_SLACK, || {
             format!("an emergency of {claimed_at} was answered at {}", last.settled_at)

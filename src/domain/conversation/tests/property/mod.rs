@@ -1,8 +1,9 @@
-//! Random sequences of all that may happen to a conversation, played through the rules in a model of the world around
-//! them; the guarantees of docs/design.md are looked at after every step and at the end, silence included.
+//! Random sequences of everything that may happen to a conversation, run through the rules in a model of their
+//! environment. The guarantees of docs/design.md are checked after every step and at the end, including that no
+//! customer is left without an answer.
 //!
-//! `NMC_PROPERTY_CASES` is the number of sequences over all families, `NMC_PROPERTY_SEED` repeats a run. A failure prints
-//! the seed and the shrunk sequence. A million of them, without nextest's time limit:
+//! `NMC_PROPERTY_CASES` is the number of sequences over all families; `NMC_PROPERTY_SEED` repeats a run. A failure
+//! prints the seed and the shrunk sequence. To run a million of them, without nextest's time limit:
 //! `NMC_PROPERTY_CASES=1000000 cargo test -p nevermisscall --lib property::`
 
 mod guarantees;
@@ -17,10 +18,10 @@ use super::*;
 use scenario::{Bot, Happens, Kind, Profile, Says, Scenario, Step};
 use world::{Planted, Settings, World};
 
-/// Over all families together.
+/// The number of sequences over all families.
 const CASES: u32 = 100_000;
 
-/// Everything at once, evenly.
+/// All kinds of steps, evenly.
 const MIXED: Profile = Profile {
     name: "mixed",
     share: 30,
@@ -44,7 +45,7 @@ const MIXED: Profile = Profile {
     steady: false,
     steps: 40,
 };
-/// Texts that meet answers under way.
+/// Texts that arrive while answers are in progress.
 const RACES: Profile = Profile {
     name: "races",
     share: 25,
@@ -60,7 +61,7 @@ const RACES: Profile = Profile {
     steady: true,
     steps: 40,
 };
-/// Who may speak changes all the time.
+/// The ownership changes often.
 const OWNERSHIP: Profile = Profile {
     name: "ownership",
     share: 20,
@@ -81,7 +82,7 @@ const OWNERSHIP: Profile = Profile {
     steady: false,
     steps: 30,
 };
-/// In and out of the ledger, through more than one conversation, with calls and emergencies between.
+/// Opt-outs and opt-ins across several conversations, with calls and emergencies between.
 const LEDGER: Profile = Profile {
     name: "ledger",
     share: 15,
@@ -99,7 +100,7 @@ const LEDGER: Profile = Profile {
     steady: false,
     steps: 30,
 };
-/// One who writes on and on, while all else is well: here the time limits hold too.
+/// A customer who keeps writing while everything else works: the time limits are checked here too.
 const STEADY: Profile = Profile {
     name: "steady",
     share: 10,
@@ -114,8 +115,8 @@ fn cases(profile: Profile) -> u32 {
     (all / 100).max(1) * profile.share
 }
 
-/// The same sequences every time, unless another seed, or `random`, is asked for: a change is not blamed for what others
-/// did.
+/// The same sequences in every run, unless another seed or `random` is given: a failure then comes from the change
+/// under test.
 fn seed() -> u64 {
     match std::env::var("NMC_PROPERTY_SEED").as_deref() {
         Ok("random") => rand::random(),
@@ -189,7 +190,7 @@ fn time_limits_hold_for_a_steady_texter() {
     guarantees_hold(STEADY);
 }
 
-/// Beside the families: the same sequences, and the customer is another business.
+/// In addition to the families: the same sequences with another business as the customer.
 #[test]
 fn guarantees_hold_towards_another_business() {
     let settings = Settings { other_business: true, ..Settings::new() };
@@ -197,7 +198,7 @@ fn guarantees_hold_towards_another_business() {
     guarantees_hold_with(&settings, Profile { share: 5, punctual: false, ..STEADY });
 }
 
-/// Sequences that the rules have failed on, written down: what is drawn may not come by here again.
+/// Sequences on which the rules failed once. A random run may not find them again.
 #[rstest::rstest]
 #[case::an_emergency_is_told_twice(emergencies(2, 1_000), true)]
 #[case::an_emergency_is_told_on_and_on(emergencies(60, 3_000), true)]
@@ -233,7 +234,7 @@ fn the_families_share_all_sequences() {
     assert_eq!([MIXED, RACES, OWNERSHIP, LEDGER, STEADY].iter().map(|profile| profile.share).sum::<u32>(), 100);
 }
 
-/// What would slip through a test that notices nothing.
+/// Checks that the guarantees detect planted defects.
 #[rstest::rstest]
 #[case::takeovers_do_not_fence(Planted::NoHardFence, OWNERSHIP)]
 #[case::newer_texts_do_not_fence(Planted::NoFence, RACES)]

@@ -1,5 +1,5 @@
-//! What happens to a conversation in one run: steps in time, and how the world behaves beside them. Generated as small
-//! numbers and read as words, so that it is quick to draw, shrinks towards the ordinary, and prints readably.
+//! What happens to a conversation in one run: steps in time, and how the world behaves. It is generated as small
+//! numbers and mapped to names, so that it is quick to draw, shrinks towards ordinary cases, and prints readably.
 
 use std::fmt;
 
@@ -7,42 +7,42 @@ use proptest::prelude::*;
 
 use crate::domain::conversation::DeliveryStatus;
 
-/// One run.
+/// A run.
 #[derive(Clone, Default)]
 pub struct Scenario {
     /// What people do, in order.
     pub steps: Vec<Step>,
-    /// How the tasks are delivered, in the order of their coming; ordinary ones follow.
+    /// How tasks are delivered, in their order; after that, the ordinary way.
     pub tasks: Vec<Task>,
-    /// How DispatchBot behaves, question by question; then it is well.
+    /// How DispatchBot behaves, request by request; after that, normally.
     pub bot: Vec<Bot>,
-    /// How Twilio behaves, POST by POST; then it is well.
+    /// How Twilio behaves, POST by POST; after that, normally.
     pub posts: Vec<Post>,
-    /// How the timer behaves, arm by arm; then it is punctual.
+    /// How the timer behaves, arm by arm; after that, punctually.
     pub timers: Vec<Timer>,
 }
 
-/// Something happens, so many milliseconds after what was before it.
+/// A step, `after_ms` after the previous one.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
     pub after_ms: i64,
     pub what: Happens,
 }
 
-/// What may happen. Numbers tell which of several, or how much.
+/// What may happen. Numbers say which of several, or how much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Happens {
-    /// The customer writes; the edge's stamp is so much older than its processing, and a copy may come again.
+    /// The customer writes. `held_up_ms` passes between the edge's timestamp and the processing, and a copy may follow.
     Text {
         held_up_ms: i64,
         copy_after_ms: Option<i64>,
     },
-    /// The same, telling of an emergency.
+    /// The same, reporting an emergency.
     Emergency {
         held_up_ms: i64,
         copy_after_ms: Option<i64>,
     },
-    /// A word for the ledger, or one that Twilio answers.
+    /// An opt-out or opt-in, or a keyword that Twilio answers.
     Word {
         word: &'static str,
         held_up_ms: i64,
@@ -54,23 +54,23 @@ pub enum Happens {
     Release,
     FalseAlarm,
     Complete,
-    /// An input that came before comes again.
+    /// An earlier input is repeated.
     Again(usize),
-    /// The timer fires for no reason.
+    /// The timer fires without being due.
     Fires,
     /// The armed timer is lost.
     TimerLost,
-    /// The clock of the workers is set.
+    /// The workers' clock changes by `ms`.
     ClockStep {
         ms: i64,
     },
-    /// A person or an input meets a conversation other than the newest.
+    /// A takeover of a conversation other than the newest.
     TakeOverOlder,
-    /// The business gives its number up; the sweeper notices so much later.
+    /// The business gives up its number; the sweeper notices after `noticed_after_ms`.
     NumberLeaves {
         noticed_after_ms: i64,
     },
-    /// It has its number again.
+    /// The business has its number again.
     NumberReturns,
 }
 
@@ -78,7 +78,7 @@ pub enum Happens {
 #[derive(Debug, Clone, Copy)]
 pub struct Task {
     pub after_ms: i64,
-    /// It is delivered once more, so much later.
+    /// If set, it is delivered once more after this time.
     pub again_after_ms: Option<i64>,
 }
 
@@ -89,7 +89,7 @@ pub struct Bot {
     pub says: Says,
 }
 
-/// What it says.
+/// DispatchBot's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Says {
     Answer,
@@ -108,7 +108,7 @@ pub struct Post {
     pub callbacks: &'static [(i64, DeliveryStatus)],
 }
 
-/// What it does with it.
+/// Twilio's reaction to the POST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Accepts,
@@ -116,7 +116,8 @@ pub enum Outcome {
     Busy {
         retry_after_ms: i64,
     },
-    /// Its answer is lost. The list shows the message, if it was sent, after so long; so many reads of it fail.
+    /// Twilio's answer is lost. If the message was sent, the list shows it after `listed_after_ms`. The first
+    /// `deaf_reads` reads of the list fail.
     Lost {
         sent: bool,
         listed_after_ms: i64,
@@ -147,7 +148,7 @@ impl Post {
 
 use DeliveryStatus::{Accepted, Delivered, Failed, Sent, Undelivered};
 
-/// Status callbacks, counted from the POST: in order, and not.
+/// Status callbacks with their times after the POST, in order and out of order.
 const CALLBACKS: &[&[(i64, DeliveryStatus)]] = &[
     &[(400, Sent), (1_500, Delivered)],
     &[],
@@ -159,22 +160,22 @@ const CALLBACKS: &[&[(i64, DeliveryStatus)]] = &[
     &[(45_000, Sent), (60_000, Failed), (61_000, Delivered)],
 ];
 
-/// What a family of runs is about: which steps are how likely, and whether all but people behaves well.
+/// A family of runs: how likely each step is, and whether everything except people behaves well.
 #[derive(Debug, Clone, Copy)]
 pub struct Profile {
     pub name: &'static str,
-    /// Its share of all runs, in percent.
+    /// The share of all runs, in percent.
     pub share: u32,
     pub weights: &'static [(u8, Kind)],
-    /// Timer, bot and Twilio are well and the clock is right: then time limits hold too.
+    /// Timer, DispatchBot and Twilio work and the clock is right. Only then the time limits are checked.
     pub punctual: bool,
     /// The customer's pauses are short.
     pub steady: bool,
-    /// At most so many steps.
+    /// The maximum number of steps.
     pub steps: usize,
 }
 
-/// The kinds of steps.
+/// The kind of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Text,

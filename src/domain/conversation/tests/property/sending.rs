@@ -1,5 +1,5 @@
-//! Our messages on their way: the claim, Twilio, its list and its callbacks, and what is found out where its answer is
-//! lost. Twin of `crate::worker::send` and of the statements in `src/adapters/postgres/sending.rs`.
+//! Outgoing messages: the claim, Twilio, its list and its callbacks, and the reconciliation after a lost answer. Models
+//! `crate::worker::send` and the statements in `src/adapters/postgres/sending.rs`.
 
 use super::guarantees::Broken;
 use super::scenario::{Outcome, Post};
@@ -14,10 +14,10 @@ const RECONCILE_AFTER_MS: i64 = 30_000;
 const ABSENT_READS_REQUIRED: u32 = 2;
 const MAX_ATTEMPTS: u32 = 2;
 const NOT_PROVABLE_MS: i64 = 30 * 60 * 1_000;
-/// A list that stays out of reach is read more and more seldom.
+/// While the list is unreachable, it is read less and less often.
 const DEAF_READS_MS: i64 = 240_000;
 
-/// A row of `messages`, and what only the model knows of it.
+/// A row of `messages`, with fields that only the model knows.
 pub struct Row {
     pub id: Uuid,
     pub conversation: usize,
@@ -28,7 +28,7 @@ pub struct Row {
     pub in_reply_to_window: Option<Uuid>,
     pub fence: Option<Fence>,
     pub created_at: DateTime<Utc>,
-    /// The input that it came from, by its place.
+    /// The number of the input that created it.
     pub since: u32,
     claim: Option<u32>,
     lease_until: i64,
@@ -36,11 +36,11 @@ pub struct Row {
     attempted_at: i64,
     absent_reads: u32,
     deaf_reads: u8,
-    /// How often Twilio has taken it: the truth, whatever we know of it.
+    /// How often Twilio accepted it, even if we do not know.
     pub taken: u32,
 }
 
-/// What Twilio's list shows.
+/// An entry of Twilio's list.
 pub struct Listed {
     message: usize,
     sid: String,
@@ -70,7 +70,7 @@ impl Row {
         }
     }
 
-    /// As the rules are shown it.
+    /// The message in the form that the rules get.
     pub fn sent(&self) -> SentMessage {
         SentMessage {
             id: self.id,
@@ -82,11 +82,11 @@ impl Row {
         }
     }
 
-    /// Twin of `update_message` in `src/adapters/postgres/commit.rs`.
+    /// Models `update_message` in `src/adapters/postgres/commit.rs`.
     pub fn update(&mut self, update: &MessageUpdate) -> Result<(), Broken> {
         if self.status != update.expected.unwrap_or(MessageStatus::Queued) {
             return match update.expected {
-                // The row was read in the very moment of the decision.
+                // The row was read at the time of the decision.
                 Some(_) => Err(format!("{update:?} does not fit a {} message", self.status)),
                 None => Ok(()),
             };
@@ -104,7 +104,7 @@ impl Row {
     }
 }
 
-/// Twin of the condition of `Store::claim` (src/adapters/postgres/sending.rs), line by line.
+/// Models the condition of `Store::claim` (src/adapters/postgres/sending.rs), line by line.
 fn passes(row: &Row, conversation: &Conversation, opted_out: bool, now: DateTime<Utc>, planted: Planted) -> bool {
     let answering = conversation.answering.as_ref().map(|answering| answering.window_id);
     row.status == MessageStatus::Queued
@@ -119,7 +119,7 @@ fn passes(row: &Row, conversation: &Conversation, opted_out: bool, now: DateTime
 }
 
 impl World<'_> {
-    /// One delivery of the task to send a message.
+    /// A delivery of the task to send a message.
     pub fn turn_to_send(&mut self, message: usize) -> Result<(), Broken> {
         match self.rows[message].status {
             MessageStatus::Queued => self.try_to_send(message),
@@ -171,7 +171,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Twilio's answer, or that there is none.
+    /// Twilio's answer, or its absence.
     pub fn outcome(&mut self, message: usize, claim: u32, post: Post) -> Result<(), Broken> {
         match post.outcome {
             Outcome::Accepts => {
@@ -204,7 +204,7 @@ impl World<'_> {
         }
     }
 
-    /// The claim did not pass.
+    /// The claim failed.
     pub fn held_back(&mut self, message: usize) -> Result<(), Broken> {
         if self.rows[message].status == MessageStatus::Queued {
             return self.tell(message, "superseded", MessageReport::Superseded);
@@ -213,7 +213,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Twin of `sending::reconcile`.
+    /// Models `worker::send::reconcile`.
     fn find_out(&mut self, message: usize) -> Result<(), Broken> {
         let clock = self.clock;
         let row = &mut self.rows[message];
@@ -255,7 +255,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// The outcome of the task: where it comes again, it is the task that does.
+    /// Reports the outcome of the task. `Happens::Again` does not repeat it: only a redelivery of the task does.
     fn tell(&mut self, message: usize, word: &str, report: MessageReport) -> Result<(), Broken> {
         let id = format!("sms:{}:{word}", self.rows[message].id);
         let target = Target::Conversation(self.rows[message].conversation);
@@ -266,7 +266,7 @@ impl World<'_> {
     pub fn called_back(&mut self, message: usize, sid: String, status: DeliveryStatus) -> Result<(), Broken> {
         let id = format!("status:{sid}:{status}");
         let target = Target::Conversation(self.rows[message].conversation);
-        // Whom Twilio knows to be out is found out late, too.
+        // An opt-out that only Twilio knows may also be reported late.
         let error_code = (status == DeliveryStatus::Failed).then_some(21_610);
         let report = MessageReport::Delivery { twilio_sid: sid, status, error_code, why: None };
         self.hear(target, id, Told::Report { message, report }).map(drop)

@@ -1,5 +1,5 @@
-//! The world around the rules, in memory: the engine with its inbox and its transaction, the timer and its sweeper, and a
-//! queue of what is under way. What Twilio and the senders do is in `sending`, what must hold in `guarantees`.
+//! An in-memory model of the world around the rules: the engine with its inbox and its transaction, the timer, the
+//! sweeper, and a queue of pending jobs. Twilio and the senders are in `sending`, the guarantees in `guarantees`.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
@@ -12,36 +12,36 @@ use super::scenario::{Bot, Happens, Post, Says, Scenario, Step, Task, Timer};
 use super::sending::{Listed, Row};
 use super::*;
 
-/// The sweeper looks this long after a moment that passed unnoticed: 3 s, and a round of its own.
+/// The sweeper checks this long after a timer was missed: 3 s, plus one round of the sweeper.
 const SWEEP_AFTER_MS: i64 = 3_500;
-/// A clock that was set wrong is set right again.
+/// The time until a wrong clock is corrected.
 const CLOCK_RIGHT_AFTER_MS: i64 = 15_000;
-/// A run that takes more than this is one that goes round in circles.
+/// A run with more jobs is an endless loop.
 const MOST_JOBS: usize = 20_000;
-/// DispatchBot's time, for a window and for an emergency.
+/// DispatchBot's timeout in ms, for a window and for an emergency.
 const BOT_MS: (i64, i64) = (3_400, 1_600);
 
-/// What is broken in the model on purpose, to see that the guarantees notice.
+/// A defect that is planted in the model, to check that the guarantees detect it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Planted {
     Nothing,
-    /// The claim does not look at the hard epoch.
+    /// The claim does not check the hard epoch.
     NoHardFence,
-    /// The claim does not look at the epoch.
+    /// The claim does not check the epoch.
     NoFence,
-    /// The claim does not look into the ledger.
+    /// The claim does not check the opt-out ledger.
     NoLedger,
-    /// The claim does not look whose number it is.
+    /// The claim does not check whether the business still has the number.
     NoOwner,
-    /// A timer that fires too early is not armed again, and nobody sweeps.
+    /// A timer that fires too early is not rearmed, and there is no sweeper.
     NoRearm,
-    /// An input that comes again is applied again.
+    /// A repeated input is applied again.
     NoInbox,
-    /// A lost answer of Twilio's is taken for a refusal.
+    /// A lost answer of Twilio is treated as a rejection.
     NoReconciling,
 }
 
-/// What the engine is told, and by which id it knows it again.
+/// An input of the engine, with the id by which it detects duplicates.
 pub struct ScannedWebhook {
     pub target: Target,
     pub id: String,
@@ -59,7 +59,7 @@ pub enum Told {
     Report { message: usize, report: MessageReport },
 }
 
-/// What is under way.
+/// A pending job.
 pub enum Job {
     Fire { conversation: usize, arm: Option<u32> },
     Sweep { conversation: usize },
@@ -101,12 +101,12 @@ impl Ord for Pending {
 /// The timer of one conversation.
 #[derive(Default)]
 struct Armed {
-    /// Tells a fire whether its arm was replaced.
+    /// Distinguishes the current arm from those it replaced.
     arm: u32,
     sweeping: bool,
 }
 
-/// What does not change from run to run.
+/// Settings that are the same in all runs.
 pub struct Settings {
     pub policy: Policy,
     pub business: crate::domain::conversation::Business,
@@ -115,7 +115,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The contract's times; the limit of AI replies low enough to be met.
+    /// The times of the contract, and a limit of AI replies that is low enough to be reached.
     pub fn new() -> Self {
         let mut talk = Talk::new();
         talk.policy.ai_max_replies = 4;
@@ -133,9 +133,9 @@ pub struct World<'a> {
     pub punctual: bool,
     plans: &'a Scenario,
     used: [usize; 4],
-    /// Milliseconds since the start, by the right clock.
+    /// Milliseconds since the start, by the correct clock.
     pub clock: i64,
-    /// How far the workers' clock is off.
+    /// The error of the workers' clock.
     pub skew: i64,
     pub stepped: bool,
     queue: BinaryHeap<Reverse<Pending>>,
@@ -147,12 +147,12 @@ pub struct World<'a> {
     pub conversations: Vec<Conversation>,
     timers: Vec<Armed>,
     pub ledger: Option<DateTime<Utc>>,
-    /// The newest word for texts, and the newest against them, by when they were sent.
+    /// When the newest opt-in and the newest opt-out were sent.
     pub newest_in: Option<DateTime<Utc>>,
     pub newest_out: Option<DateTime<Utc>>,
-    /// A carrier has refused a message because they are out.
+    /// Whether a carrier refused a message because the customer has opted out.
     pub refused: bool,
-    /// Whether the business has its number; while it has not, what customers write and call is another one's.
+    /// Whether the business has its number. While it does not, the customer's texts and calls go to another business.
     pub has_number: bool,
     pub rows: Vec<Row>,
     pub listed: Vec<Listed>,
@@ -198,18 +198,18 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Plays the steps, lets all that is under way come to its end, and looks at what is left.
+    /// Plays the steps, runs all pending jobs, and checks the final state.
     pub fn play(mut self) -> Result<(), Broken> {
         for step in &self.plans.steps {
             self.run_until(self.clock + step.after_ms)?;
             self.step(step)?;
         }
-        self.used = [usize::MAX; 4]; // from here on all is well
+        self.used = [usize::MAX; 4]; // from here on everything behaves well
         self.run_until(i64::MAX)?;
         self.all_is_settled()
     }
 
-    /// The time as the workers have it.
+    /// The time by the workers' clock.
     pub fn now(&self) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(1_800_000_000_000 + self.clock + self.skew).unwrap()
     }
@@ -333,7 +333,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// Twin of the sweeper's look at released numbers.
+    /// Models the sweeper's check for released numbers.
     fn number_leaves(&mut self, noticed_after_ms: i64) {
         self.has_number = false;
         for n in 0..self.conversations.len() {
@@ -357,7 +357,7 @@ impl<'a> World<'a> {
         })
     }
 
-    /// The engine is told something for the first time.
+    /// Passes an input to the engine for the first time.
     pub fn hear(&mut self, target: Target, id: String, told: Told) -> Result<Rc<ScannedWebhook>, Broken> {
         let heard = Rc::new(ScannedWebhook { target, id, told });
         self.heard.push(Rc::clone(&heard));
@@ -395,7 +395,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The engine: what was committed before changes nothing; else decide, and all in one transaction.
+    /// Models the engine: an input that was committed before changes nothing. Otherwise decide, and commit everything
+    /// in one transaction.
     pub fn apply(&mut self, heard: &ScannedWebhook) -> Result<(), Broken> {
         if self.planted != Planted::NoInbox && self.inbox.contains(&heard.id) {
             return Ok(());
@@ -423,7 +424,7 @@ impl<'a> World<'a> {
         let (state, now) = (at.map(|n| &self.conversations[n]), self.now());
         let Some(decision) = decide(context, state, &heard.id, input, now) else { return Ok(()) };
         self.inputs += 1;
-        // Half of the time would go into this, so not every time.
+        // This would take half of the time, so it is done only sometimes.
         if self.inputs.is_multiple_of(5) && decide(context, state, &heard.id, input, now).as_ref() != Some(&decision) {
             return Err(format!("the same arguments, another decision: {input:?}"));
         }
@@ -434,7 +435,7 @@ impl<'a> World<'a> {
             return Ok(());
         }
         self.inbox.insert(heard.id.clone());
-        // It may have opened another one.
+        // The decision may have opened another conversation.
         let conversation = at.filter(|n| self.conversations[*n].id == decision.conversation.id).unwrap_or_else(|| {
             self.records.push(ConversationRecord::default());
             self.timers.push(Armed::default());
@@ -447,11 +448,11 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// Twin of `Store::other_business`.
+    /// Models `Store::other_business`.
     fn other_business(&self, at: Option<usize>) -> OtherBusiness {
         let answers = self.rows.iter().filter(|row| match row.status {
             MessageStatus::Queued => at != Some(row.conversation),
-            // Refused by Twilio; with an id it was taken, and failed on its way.
+            // Without an id Twilio rejected it; with one Twilio accepted it, and it failed later.
             MessageStatus::Failed => row.twilio_sid.is_some(),
             MessageStatus::Superseded | MessageStatus::Received => false,
             _ => true,
@@ -460,13 +461,13 @@ impl<'a> World<'a> {
         OtherBusiness { answered_at: at }
     }
 
-    /// The conversation that a text or a call meets: the open one, or else the newest. Twin of `Engine::load`.
+    /// The conversation that a text or a call applies to: the open one, or else the newest. Models `Engine::load`.
     fn met_by_customer(&self) -> Option<usize> {
         let open = self.conversations.iter().position(|conversation| conversation.status != Status::Completed);
         open.or_else(|| self.conversations.len().checked_sub(1))
     }
 
-    /// Twin of `store::commit`, as far as the rules can tell.
+    /// Models `adapters::postgres::commit`, as far as it matters to the rules.
     fn commit(&mut self, conversation: usize, decision: &Decision) -> Result<(), Broken> {
         let mut state = decision.conversation.clone();
         state.version += 1;
@@ -521,7 +522,7 @@ impl<'a> World<'a> {
         self.arm_timer(conversation, decision, false);
     }
 
-    /// The timer of a conversation: a later arm replaces the one before. What it misses, the sweeper finds.
+    /// The timer of a conversation. A later arm replaces an earlier one. The sweeper finds missed timers.
     fn arm_timer(&mut self, conversation: usize, decision: &Decision, only_a_hint: bool) {
         for effect in &decision.effects {
             if let Effect::ArmTimer { at } = effect
@@ -540,7 +541,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// How long until this moment, by the right clock: JetStream and PostgreSQL keep that one.
+    /// The time until `at` by the correct clock, which JetStream and PostgreSQL use.
     fn until(&self, at: DateTime<Utc>) -> i64 {
         at.timestamp_millis() - 1_800_000_000_000 - self.clock
     }
@@ -575,7 +576,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Twin of `answering`: what has passed is not asked, what is asked has its time, and the engine is told in any case.
+    /// Models `worker/analyze`: a stale window is not analyzed, an analysis has a timeout, and the engine gets the
+    /// result in every case.
     fn analyze(&mut self, conversation: usize, window_id: Uuid, priority: Priority) {
         let state = &self.conversations[conversation];
         let wanted = state.answering.as_ref().filter(|a| a.window_id == window_id && a.phase == Phase::Analyzing);

@@ -1,4 +1,4 @@
-//! What was acknowledged has happened: webhooks, status callbacks, and what people did.
+//! What was acknowledged has happened: webhooks, status callbacks, and commands of people.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,8 +15,8 @@ pub(super) fn check(evidence: &Evidence, findings: &mut Findings) {
     }
 }
 
-/// A text is a message, and one only; the end of a dial is on record. A ringing call is not looked for: TwiML that dials
-/// promises nothing, the end of the dial does.
+/// A text is exactly one message; the end of a dial is recorded. A ringing call is not checked: TwiML that dials
+/// promises nothing, but the end of the dial does.
 fn webhooks(evidence: &Evidence, findings: &mut Findings) {
     let mut kept = HashMap::<&str, u32>::new();
     for sid in evidence.texts().filter_map(|message| message.twilio_sid.as_deref()) {
@@ -51,7 +51,7 @@ fn webhooks(evidence: &Evidence, findings: &mut Findings) {
     }
 }
 
-/// A message has come as far as each report of it says.
+/// A message has got at least as far as each report of it says.
 fn reports(evidence: &Evidence, findings: &mut Findings) {
     let status: HashMap<_, _> = evidence
         .messages
@@ -70,7 +70,7 @@ fn reports(evidence: &Evidence, findings: &mut Findings) {
     }
 }
 
-/// What a person wrote is a message once, if it was answered, and never twice.
+/// A person's text is exactly one message if the command succeeded, and never more than one.
 fn commands(evidence: &Evidence, findings: &mut Findings) {
     let mut written = HashMap::<&str, u32>::new();
     for message in evidence.messages.iter().filter(|message| message.sender_type == "user") {

@@ -1,5 +1,5 @@
-//! The sums: `sent == answered + superseded + handed over + unknown`, by the customers' messages; and whether the run says
-//! anything at all.
+//! The sums: `sent == answered + superseded + handed over + unknown`, counted in the customers' messages; and whether
+//! the run proves anything.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -7,47 +7,47 @@ use super::{Evidence, Findings, Kind};
 use crate::chaos::load::{Count, End, Outcome, What};
 use crate::chaos::plan::Command;
 
-/// What a run comes to.
+/// The figures of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::chaos) struct Figures {
     /// Requests to webhooks.
     pub requests: usize,
-    /// Those that were acknowledged.
+    /// Requests that were acknowledged.
     pub acknowledged: usize,
-    /// Those that were refused with an error.
+    /// Requests that were refused with an error.
     pub refused: usize,
-    /// Those that nobody answered.
+    /// Requests without an answer.
     pub unanswered: usize,
     /// Different texts that were sent.
     pub texts: usize,
-    /// Of these, acknowledged.
+    /// Texts that were acknowledged.
     pub texts_acknowledged: usize,
-    /// Of these, taken although nothing was acknowledged.
+    /// Texts that were stored although no request was acknowledged.
     pub texts_taken_anyway: usize,
-    /// Kept, and in no window: an opt-out, or what followed one.
+    /// Texts stored in no window: an opt-out, or what followed one.
     pub without_window: usize,
-    /// Kept and in a window.
+    /// Texts stored in a window.
     pub sent: usize,
-    /// By what became of their window.
+    /// Texts in a window, by the state of the window.
     pub by_end: BTreeMap<String, usize>,
-    /// Windows by their end.
+    /// Windows by their state.
     pub windows: BTreeMap<String, usize>,
     /// Messages that Twilio accepted.
     pub accepted: usize,
     /// Commands that were carried out, by kind.
     pub commands: BTreeMap<String, usize>,
-    /// Takeovers that told of a message in flight.
+    /// Takeovers that reported a message in flight.
     pub in_flight: usize,
-    /// Commands that were not carried out, by why.
+    /// Commands that were not carried out, by reason.
     pub not_carried_out: BTreeMap<String, usize>,
     /// Conversations.
     pub conversations: usize,
-    /// Events that Redis was told.
+    /// Events in Redis's log.
     pub events: usize,
 }
 
 impl Figures {
-    /// Counts.
+    /// Computes the figures.
     pub(in crate::chaos) fn of(evidence: &Evidence) -> Self {
         let posted = &evidence.posted;
         let outcomes = |is: fn(Outcome) -> bool| posted.iter().filter(|posted| is(posted.outcome)).count();
@@ -113,7 +113,7 @@ pub(super) fn check(evidence: &Evidence, findings: &mut Findings) {
     findings.must(kept == taken, Kind::Sum, || format!("{taken} texts were taken, and {kept} are kept"));
 }
 
-/// Reasons why nothing follows from the run.
+/// Reasons why the run proves nothing.
 pub(super) fn void(evidence: &Evidence) -> Vec<String> {
     let Count { conversations, webhooks, commands, requests, tasks_lost } = evidence.count;
     let figures = Figures::of(evidence);

@@ -1,4 +1,4 @@
-//! The evidence: plain data from four sources, gathered when all is over.
+//! The evidence: plain data from four sources, gathered after the run.
 
 use std::collections::BTreeMap;
 
@@ -7,60 +7,60 @@ use uuid::Uuid;
 
 use crate::chaos::load::{Asked, Count, Posted};
 
-/// Everything that the ledger is made of.
+/// All input of the ledger.
 #[derive(Debug, Clone, Default)]
 pub(in crate::chaos) struct Evidence {
-    /// The generator's own books.
+    /// The generator's own counts.
     pub count: Count,
-    /// Requests to webhooks, and what came of them.
+    /// Requests to webhooks, and their outcomes.
     pub posted: Vec<Posted>,
-    /// Commands, and what came of them.
+    /// Commands, and their outcomes.
     pub asked: Vec<Asked>,
-    /// Requests that Twilio got, by what it made of them.
+    /// Requests that Twilio received, by outcome.
     pub twilio: BTreeMap<String, u64>,
-    /// What Twilio accepted.
+    /// Messages that Twilio accepted.
     pub accepted: Vec<Accepted>,
-    /// Status callbacks that Twilio made, and that were acknowledged.
+    /// Status callbacks by Twilio that were acknowledged.
     pub reports: Vec<Report>,
-    /// The tables.
+    /// The conversations.
     pub conversations: Vec<Conversation>,
-    /// Messages, alerts among them.
+    /// Messages, including alerts.
     pub messages: Vec<Message>,
-    /// Windows.
+    /// The windows.
     pub windows: Vec<Window>,
-    /// Their lives, in the order of the commits.
+    /// The steps of the windows, in the order of the commits.
     pub steps: Vec<Step>,
-    /// Calls.
+    /// The calls.
     pub calls: Vec<Call>,
     /// Redis's log, in its order.
     pub events: Vec<Event>,
-    /// Redis has dropped the beginning of its log.
+    /// Whether Redis has dropped the beginning of its log.
     pub events_trimmed: bool,
-    /// Reasons of dead letters.
+    /// The reasons of dead letters.
     pub dead: Vec<String>,
     /// What was still under way at the end.
     pub unsettled: Vec<String>,
     /// Processes that ended without having been killed.
     pub ended_by_themselves: Vec<String>,
-    /// Parts that were to be killed, and were not.
+    /// Parts that should have been killed, but were not.
     pub spared: Vec<String>,
 }
 
 /// A message that Twilio accepted.
 #[derive(Debug, Clone)]
 pub(in crate::chaos) struct Accepted {
-    /// Twilio's id.
+    /// Twilio's SID.
     pub sid: String,
-    /// Ours, from the status callback's URL.
+    /// Our id, from the status callback's URL.
     pub message: Option<Uuid>,
-    /// When.
+    /// The time of acceptance.
     pub at: DateTime<Utc>,
 }
 
 /// A delivery status that was acknowledged.
 #[derive(Debug, Clone)]
 pub(in crate::chaos) struct Report {
-    /// Twilio's id of the message.
+    /// Twilio's SID of the message.
     pub sid: String,
     /// `sent`, `delivered`, `undelivered`.
     pub status: String,
@@ -69,95 +69,95 @@ pub(in crate::chaos) struct Report {
 /// A row of `conversations`.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(in crate::chaos) struct Conversation {
-    /// Its id.
+    /// The id.
     pub id: Uuid,
-    /// Whose it is.
+    /// The customer's number.
     pub customer_phone: String,
-    /// The sequence of the last event that was emitted.
+    /// The sequence of the last event emitted.
     pub event_sequence: i64,
 }
 
 /// A row of `messages`.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(in crate::chaos) struct Message {
-    /// Its id.
+    /// The id.
     pub id: Uuid,
-    /// The conversation; none for an alert.
+    /// The conversation; `None` for an alert.
     pub conversation_id: Option<Uuid>,
-    /// Who speaks: customer, ai or user.
+    /// The sender: customer, ai or user.
     pub sender_type: String,
     /// The text.
     pub body: String,
-    /// Twilio's id.
+    /// Twilio's SID.
     pub twilio_sid: Option<String>,
-    /// Where it stands.
+    /// The message's status.
     pub status: String,
-    /// The window that a customer's message is in.
+    /// The window of a customer's message.
     pub window_id: Option<Uuid>,
-    /// The window that ours answers.
+    /// The window that our message answers.
     pub in_reply_to_window: Option<Uuid>,
-    /// The order …
+    /// The time, by which messages are ordered.
     pub created_at: DateTime<Utc>,
-    /// … and the order among equal times.
+    /// The order of messages with equal times.
     pub stream_sequence: i64,
-    /// When it was last claimed.
+    /// The time of its last claim.
     pub attempted_at: Option<DateTime<Utc>>,
 }
 
 /// A row of `windows`.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(in crate::chaos) struct Window {
-    /// Its id.
+    /// The id.
     pub id: Uuid,
-    /// Whose it is.
+    /// The window's conversation.
     pub conversation_id: Uuid,
-    /// Where it stands.
+    /// The window's state.
     pub state: String,
 }
 
 /// A row of `window_steps`.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(in crate::chaos) struct Step {
-    /// Which window.
+    /// The window.
     pub window_id: Uuid,
-    /// Whose it is.
+    /// The window's conversation.
     pub conversation_id: Uuid,
-    /// Where the step took it.
+    /// The state after the step.
     pub state: String,
-    /// Why.
+    /// The reason.
     pub because: String,
 }
 
 /// A row of `calls`.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(in crate::chaos) struct Call {
-    /// Its id.
+    /// The id.
     pub id: Uuid,
-    /// Twilio's id.
+    /// Twilio's SID.
     pub call_sid: String,
-    /// The sequence of the last event that was emitted.
+    /// The sequence of the last event emitted.
     pub event_sequence: i64,
-    /// How the dial ended.
+    /// The result of the dial.
     pub dial_status: Option<String>,
 }
 
 /// An event in Redis's log.
 #[derive(Debug, Clone)]
 pub(in crate::chaos) struct Event {
-    /// Its id.
+    /// The id.
     pub id: String,
-    /// What kind.
+    /// The event's type.
     pub event_type: String,
-    /// The conversation or the call that it is about; none for the service itself.
+    /// The conversation or call of the event; `None` for the service itself.
     pub about: Option<Uuid>,
-    /// The message that it is about, if any.
+    /// The message of the event, if any.
     pub message: Option<Uuid>,
-    /// Its place among those of the conversation or the call.
+    /// Its sequence within the conversation or the call.
     pub sequence: i64,
 }
 
 impl Evidence {
-    /// What customers wrote, as far as it is known.
+    /// The customers' texts, as far as they are known.
     pub(super) fn texts(&self) -> impl Iterator<Item = &Message> {
         self.messages.iter().filter(|message| message.sender_type == "customer")
     }

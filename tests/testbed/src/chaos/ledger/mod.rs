@@ -1,5 +1,5 @@
-//! The ledger: what the load generator sent, what Twilio accepted, what the tables say and what Redis was told, held
-//! against each other when all is over. Each check is a function of the evidence alone.
+//! The ledger: compares, after the run, what the load generator sent, what Twilio accepted, what the tables contain and
+//! what Redis received. Each check is a function of the evidence alone.
 
 mod acknowledged;
 mod counts;
@@ -18,43 +18,43 @@ pub(super) use counts::Figures;
 pub(super) use evidence::{Accepted, Event, Evidence, Report};
 use evidence::{Message, Step};
 
-/// What must not be.
+/// The kinds of breaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// A webhook was acknowledged, and nothing knows of it.
+    /// A webhook was acknowledged, but has left no trace.
     Lost,
-    /// A command was answered, and nothing came of it; or it was carried out twice.
+    /// A command succeeded without an effect, or was carried out twice.
     Command,
-    /// Something was put aside as a dead letter, which nothing in this load deserves.
+    /// A message became a dead letter; none in this load should.
     DeadLetter,
     /// One message of ours was accepted by Twilio twice.
     SentTwice,
-    /// Twilio and the tables do not agree on what was sent.
+    /// Twilio and the tables disagree on what was sent.
     Unrecorded,
-    /// A customer's message is in no window, or in one that is not there.
+    /// A customer's message is in no window, or in one that does not exist.
     WindowOfMessage,
-    /// A window was answered twice, or never ended, or ended without anybody to answer.
+    /// A window was answered twice, or never ended, or ended with nobody to answer.
     WindowEnd,
-    /// A message of the AI was accepted after a takeover had answered.
+    /// A message of the AI was accepted after a takeover was answered.
     AfterTakeover,
-    /// Messages are in another order than the one in which they arrived.
+    /// Messages are not in the order of their arrival.
     Order,
-    /// An event was told twice, or not at all, or before one that precedes it.
+    /// An event was published twice, or not at all, or before an earlier one.
     Events,
     /// The sums do not agree.
     Sum,
-    /// Something was still under way when all should have been over.
+    /// Something was still under way at the end.
     Unsettled,
-    /// A process ended that nobody had killed.
+    /// A process ended without having been killed.
     EndedByItself,
 }
 
-/// One breach.
+/// A breach that the ledger found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Breach {
-    /// Of what.
+    /// The kind of breach.
     pub kind: Kind,
-    /// By what.
+    /// What was found.
     pub what: String,
 }
 
@@ -64,7 +64,7 @@ impl fmt::Display for Breach {
     }
 }
 
-/// What a check finds.
+/// The breaches found by the checks.
 #[derive(Debug, Default)]
 struct Findings(Vec<Breach>);
 
@@ -95,7 +95,7 @@ pub(super) fn breaches(evidence: &Evidence) -> Vec<Breach> {
     findings.0
 }
 
-/// Why the run says nothing: the generator lost count, or hardly anything was tried.
+/// Why the run proves nothing: the generator lost count, or hardly anything was tried.
 pub(super) fn void(evidence: &Evidence) -> Vec<String> {
     counts::void(evidence)
 }

@@ -1,5 +1,5 @@
-//! A conversation's messages have the order in which they arrived: what was acknowledged before another was sent precedes
-//! it.
+//! A conversation's messages are in the order of their arrival: a message that was acknowledged before another was sent
+//! precedes it.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! No SMS twice: each message of ours reached Twilio once at the most, and the tables know which did.
+//! No SMS twice: each message of ours reached Twilio at most once, and the tables record which ones did.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ pub(super) fn check(evidence: &Evidence, findings: &mut Findings) {
         let known = message.twilio_sid.as_deref();
         let agrees = match message.status.as_str() {
             "sent" | "delivered" | "undelivered" => at_twilio.is_some() && at_twilio == known,
-            // Nobody could find it out: that is what `unknown` says.
+            // Nobody could find out: that is the meaning of `unknown`.
             "unknown" => true,
             _ => at_twilio.is_none(),
         };

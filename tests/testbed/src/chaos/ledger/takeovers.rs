@@ -1,5 +1,5 @@
-//! Once a takeover, or a person's reply, has answered, Twilio accepts nothing of the AI in that conversation until it is
-//! given back or ended.
+//! Once a takeover, or a person's reply, has been answered, Twilio accepts no message of the AI in that conversation
+//! until it is released or completed.
 
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
@@ -9,12 +9,12 @@ use super::{Accepted, Evidence, Findings, Kind};
 use crate::chaos::load::{Asked, End};
 use crate::chaos::plan::Command;
 
-/// The time in which a person owns a conversation for certain.
+/// The period in which a person certainly owns a conversation.
 struct Owned {
     conversation: Uuid,
     from: DateTime<Utc>,
     until: Option<DateTime<Utc>>,
-    /// The takeover said that one message at Twilio had not settled.
+    /// Whether the takeover reported that a message at Twilio was still in flight.
     in_flight: bool,
 }
 
@@ -38,7 +38,7 @@ pub(super) fn check(evidence: &Evidence, findings: &mut Findings) {
     }
 }
 
-/// From each answer that gives a conversation to a person until the next command is sent that may take it away.
+/// From each answer that gives a conversation to a person until the next command is sent that may take it back.
 fn owned(asked: &[Asked]) -> Vec<Owned> {
     let mut by_conversation = HashMap::<_, Vec<&Asked>>::new();
     for asked in asked {
@@ -55,7 +55,7 @@ fn owned(asked: &[Asked]) -> Vec<Owned> {
             let ends = |asked: &&&Asked| matches!(asked.command, Command::Release | Command::Complete);
             if takes {
                 let until = asked[at + 1..].iter().find(ends).map(|asked| asked.asked_at);
-                // A reply waits as long as a takeover does, and does not tell of what has not settled.
+                // A reply waits as long as a takeover does, but does not report a message that is still in flight.
                 let waited_in_vain = command.ended_at - command.asked_at >= chrono::TimeDelta::seconds(30);
                 let in_flight = in_flight || (command.command == Command::Reply && waited_in_vain);
                 all.push(Owned { conversation, from: command.ended_at, until, in_flight });

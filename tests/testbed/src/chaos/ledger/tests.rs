@@ -1,4 +1,4 @@
-//! The ledger's own proof: a run in which all is well, and each breach planted in it.
+//! Tests of the ledger: a run without breaches, and each kind of breach planted in it.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -82,7 +82,8 @@ fn rings() -> Event {
     Event { id: "ringing".to_owned(), event_type: "call.received".to_owned(), about: Some(id(41)), ..event(1) }
 }
 
-/// A call, two texts of which the second overtakes the answer to the first, an answer, a takeover and a person's reply.
+/// A call, two texts, the second of which overtakes the answer to the first, an answer, a takeover and a person's
+/// reply.
 fn well() -> Evidence {
     let text_what = || What::Text { stop: false };
     let both = |number| Both { wanted: number, done: number };
@@ -127,7 +128,7 @@ fn well() -> Evidence {
     }
 }
 
-/// What the ledger says once something is spoiled, each kind once.
+/// The kinds of breaches that the ledger finds after `spoil`, each once.
 fn told(spoil: impl FnOnce(&mut Evidence)) -> Vec<Kind> {
     let mut evidence = well();
     spoil(&mut evidence);

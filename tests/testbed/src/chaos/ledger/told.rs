@@ -1,4 +1,4 @@
-//! Redis was told each event once, those of a conversation or a call in their sequence, and none is missing.
+//! Redis received each event once, in sequence within a conversation or a call, and none is missing.
 
 use std::collections::{HashMap, HashSet};
 

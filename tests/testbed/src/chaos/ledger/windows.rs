@@ -1,5 +1,5 @@
-//! Every customer message is in one window, and every window ends: answered once, superseded by one that comes after it,
-//! handed over to a person, or unknown.
+//! Every customer message is in one window, and every window ends: answered once, superseded by a later one, handed
+//! over to a person, or unknown.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,7 +15,7 @@ pub(super) fn check(evidence: &Evidence, findings: &mut Findings) {
     successors(evidence, findings);
 }
 
-/// Only an opt-out, and what follows one, is in no window: what was received after it, or processed after it in the same
+/// Only an opt-out and what follows it are in no window: messages received after it, or processed after it in the same
 /// conversation.
 fn messages(evidence: &Evidence, findings: &mut Findings) {
     let windows: HashMap<_, _> = evidence.windows.iter().map(|window| (window.id, window.conversation_id)).collect();
@@ -34,11 +34,11 @@ fn messages(evidence: &Evidence, findings: &mut Findings) {
 /// Who has opted out, and when.
 struct OptOuts<'a> {
     customers: HashMap<Uuid, &'a str>,
-    /// Of each customer, when the first STOP was received.
+    /// The time at which each customer's first STOP was received.
     received: HashMap<&'a str, DateTime<Utc>>,
-    /// Of each conversation, the place of its first `conversation.opted_out`.
+    /// The sequence of the first `conversation.opted_out` of each conversation.
     told: HashMap<Uuid, i64>,
-    /// Of each text, the place of its `message.received`.
+    /// The sequence of the `message.received` of each text.
     texts: HashMap<Uuid, i64>,
 }
 
@@ -103,8 +103,9 @@ fn ends(evidence: &Evidence, findings: &mut Findings) {
     }
 }
 
-/// A superseded window leaves nobody in silence: another one of its conversation was there at that moment and ended after
-/// it (superseded in its turn, it has one of its own), unless the answer that was taken for stopped had gone out.
+/// A superseded window leaves no customer without an answer: another window of its conversation existed at that moment
+/// and ended later (if that one was superseded, the same holds for it). The exception is an answer that was believed
+/// stopped but had been sent.
 fn successors(evidence: &Evidence, findings: &mut Findings) {
     let mut lives = HashMap::<_, Vec<&Step>>::new();
     for step in &evidence.steps {

@@ -1,4 +1,4 @@
-//! The App Server's side: what a person of the business does over REST, asked again until there is an answer.
+//! The App Server's side: a person's commands over REST, repeated until there is an answer.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::chaos::plan::{Command, ConversationPlan};
 use crate::chaos::surroundings::API_KEY;
 use crate::sim::http_client;
 
-/// A takeover may wait half a minute for what is at Twilio.
+/// A takeover may wait half a minute for messages at Twilio.
 const ONE_REQUEST: Duration = Duration::from_secs(45);
 const BETWEEN: Duration = Duration::from_millis(200);
-/// How long a person looks for the conversation that they want to do something in.
+/// How long a person looks for the conversation of a command.
 const LOOKING: Duration = Duration::from_secs(20);
 
 /// A client of the REST API that knows both edges.
@@ -26,7 +26,7 @@ pub(in crate::chaos) struct AppServer {
     http: reqwest::Client,
 }
 
-/// An answer that ends a request.
+/// A final answer to a request.
 struct Answer {
     status: u16,
     body: Value,
@@ -50,12 +50,12 @@ impl AppServer {
         journal.asked(Asked { command, conversation, body, asked_at, ended_at: Utc::now(), end });
     }
 
-    /// Ends a conversation; whether that was answered.
+    /// Completes a conversation; returns whether there was an answer.
     pub(in crate::chaos) async fn complete(&self, id: Uuid) -> bool {
         self.command(id, Command::Complete, None).await != End::NoAnswer
     }
 
-    /// Puts a business.
+    /// Creates or replaces a business.
     pub(in crate::chaos) async fn put_business(&self, id: &str, business: &Value) -> anyhow::Result<()> {
         let answer = self.ask(Method::PUT, &format!("/businesses/{id}"), Some(business), None).await;
         ensure!(answer.is_some_and(|answer| answer.status < 300), "business {id} could not be put");
@@ -70,7 +70,7 @@ impl AppServer {
             Command::Complete => ("complete", json!({ "user_id": "user-joe", "outcome": "done" })),
         };
         let path = format!("/conversations/{id}/{path}");
-        // Only a reply that is carried out twice does harm.
+        // Only a reply does harm if it is carried out twice, so only a reply has an idempotency key.
         let answer = self.ask(Method::POST, &path, Some(&request), body).await;
         match answer {
             None => End::NoAnswer,
@@ -95,7 +95,7 @@ impl AppServer {
         None
     }
 
-    /// Asks now one edge, now the other, until one answers and means it.
+    /// Sends the request to the edges in turn until one of them gives a final answer.
     async fn ask(&self, method: Method, path: &str, body: Option<&Value>, key: Option<&str>) -> Option<Answer> {
         let begun = Instant::now();
         for turn in 0.. {
@@ -119,7 +119,7 @@ impl AppServer {
     }
 }
 
-/// An answer that is final: neither a fault of the service's, nor "the first one is still under way".
+/// Returns an answer only if it is final: neither an error of the service nor "the first request is still in progress".
 async fn read(request: reqwest::RequestBuilder) -> Option<Answer> {
     let response = request.send().await.ok()?;
     let status = response.status().as_u16();

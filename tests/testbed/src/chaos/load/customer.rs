@@ -1,4 +1,4 @@
-//! The customer's side: what Twilio posts when somebody calls or writes.
+//! The customer's side: the webhooks that Twilio posts when somebody calls or writes.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use crate::chaos::BUSINESSES;
 use crate::chaos::plan::{ConversationPlan, Planned, Say};
 use crate::twilio::webhooks::{Params, WebhookAnswer, params};
 
-/// Twilio asks once more where no connection came about.
+/// Twilio tries once more if no connection was made.
 const CONNECTION_TRIES: usize = 2;
 
 impl Load {
-    /// Sends a webhook when its time has come, and again where the plan says so.
+    /// Sends a webhook at its planned time, and repeats it as planned.
     pub(super) async fn say(&self, plan: &ConversationPlan, said: &Planned, begun: Instant) {
         let mut copies = FuturesUnordered::new();
         copies.push(self.copy(plan, said, said.edge, begun + said.at));
@@ -35,7 +35,7 @@ impl Load {
         self.journal.sent();
     }
 
-    /// A call rings; only where the answer dials is there an end of the dial to be told.
+    /// A call rings; the end of the dial is reported only if the answer dials.
     async fn call(&self, plan: &ConversationPlan, said: &Planned, edge: usize, dial: &'static str, rings: Duration) {
         let (sid, from, to) = (said.sid.as_str(), plan.customer.as_str(), BUSINESSES[plan.business].1);
         let ringing = params::incoming_call(self.account(), sid, from, to, "ringing");
@@ -45,7 +45,7 @@ impl Load {
             return;
         }
         sleep(rings).await;
-        // The same call dials once: its end is the same, however often it is told.
+        // A call dials once, so the result is the same each time it is reported.
         let leg = sid.replacen("CA", "CB", 1);
         let ended = params::dial_result(self.account(), sid, &leg, dial, Some(from), Some(to), 0);
         let path = format!("/webhooks/twilio/call/status/{sid}");
@@ -54,7 +54,7 @@ impl Load {
 
     async fn text(&self, plan: &ConversationPlan, said: &Planned, edge: usize, body: &'static str, stop: bool) {
         if stop {
-            // Twilio knows before it tells us.
+            // Twilio records the opt-out before it posts the webhook.
             let customer = plan.customer.clone();
             self.surroundings.twilio.change_faults(|faults| {
                 faults.opted_out.insert(customer);
@@ -66,12 +66,12 @@ impl Load {
         self.post(request, edge).await;
     }
 
-    /// One webhook; what was answered, if it was acknowledged.
+    /// Posts one webhook; returns the answer if it was acknowledged.
     async fn post(&self, request: Request<'_>, edge: usize) -> Option<WebhookAnswer> {
         for turn in 0..CONNECTION_TRIES {
             let sent_at = Utc::now();
             self.journal.begins();
-            // What stands before the edges sends it to the other one.
+            // The proxy in front of the edges sends it to the other one.
             let answer = self.surroundings.webhooks(edge + turn).post(&request.path, &request.params).await;
             let outcome = match &answer {
                 Ok(answer) => Outcome::Answered(answer.status),
@@ -92,7 +92,7 @@ impl Load {
     }
 }
 
-/// A webhook as it is posted.
+/// A webhook to be posted.
 struct Request<'a> {
     what: What,
     sid: &'a str,

@@ -1,5 +1,5 @@
-//! What the load generator did and what came of it: the one side of the ledger. It counts itself, so that a generator that
-//! loses count is seen.
+//! The load generator's journal of its actions and their outcomes, one side of the ledger. It keeps its own counts, so
+//! that a generator that loses count is detected.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -12,28 +12,28 @@ use crate::sim::lock;
 pub(in crate::chaos) enum What {
     /// A call rings.
     Call,
-    /// Its dial has ended so.
+    /// The dial has ended with this status.
     CallStatus(&'static str),
     /// A text.
     Text {
-        /// It is an opt-out.
+        /// Whether it is an opt-out.
         stop: bool,
     },
 }
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::chaos) enum Outcome {
-    /// An answer, whole.
+    /// A complete answer with this status.
     Answered(u16),
-    /// No connection came about: nobody can have read it.
+    /// No connection was made, so nobody can have read the request.
     Refused,
-    /// The connection ended, or time ran out, without an answer.
+    /// The connection ended, or the timeout passed, without an answer.
     Broken,
 }
 
 impl Outcome {
-    /// Whether it was taken, by the answer.
+    /// Whether the answer acknowledges the request.
     pub(in crate::chaos) fn is_acknowledged(self) -> bool {
         matches!(self, Self::Answered(200..300))
     }
@@ -44,70 +44,70 @@ impl Outcome {
 pub(in crate::chaos) struct Posted {
     /// Its kind.
     pub what: What,
-    /// Twilio's id.
+    /// Twilio's SID.
     pub sid: String,
-    /// When it was sent.
+    /// The time at which it was sent.
     pub sent_at: DateTime<Utc>,
-    /// When the outcome was known.
+    /// The time at which the outcome was known.
     pub ended_at: DateTime<Utc>,
-    /// The outcome.
+    /// The outcome of the request.
     pub outcome: Outcome,
 }
 
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::chaos) enum End {
-    /// It was carried out.
+    /// The command was carried out.
     Done {
-        /// The takeover's exception.
+        /// Whether a message was still in flight; a takeover reports this.
         in_flight: bool,
     },
-    /// It was refused, by the error's code.
+    /// It was refused with this error code.
     Refused(String),
-    /// No answer came, however often it was asked.
+    /// No answer came in any try.
     NoAnswer,
     /// There was no conversation yet.
     NoConversation,
 }
 
-/// One command of a person, with all its tries.
+/// A person's command, with all its tries.
 #[derive(Debug, Clone)]
 pub(in crate::chaos) struct Asked {
-    /// What.
+    /// The command.
     pub command: Command,
-    /// In which conversation.
+    /// The conversation.
     pub conversation: Option<Uuid>,
-    /// What was written, where something was: no other message has this text.
+    /// The text of a reply; no other message has this text.
     pub body: Option<String>,
-    /// When it was first sent.
+    /// The time of the first try.
     pub asked_at: DateTime<Utc>,
-    /// When its answer had been read.
+    /// The time at which its answer had been read.
     pub ended_at: DateTime<Utc>,
-    /// How it ended.
+    /// The result.
     pub end: End,
 }
 
-/// The generator's own books.
+/// The generator's own counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::chaos) struct Count {
-    /// Conversations that were begun, and ended as planned.
+    /// Conversations that began, and those that ended as planned.
     pub conversations: Both,
-    /// Webhooks that were to be sent, and were.
+    /// Webhooks that were planned, and those that were sent.
     pub webhooks: Both,
-    /// Commands that were to be given, and were.
+    /// Commands that were planned, and those that were given.
     pub commands: Both,
-    /// Requests that were begun, and whose outcome is in the journal.
+    /// Requests that began, and those whose outcome is in the journal.
     pub requests: Both,
     /// Tasks that ended before they were done.
     pub tasks_lost: u64,
 }
 
-/// What was to be, and what was.
+/// A planned count and the actual one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::chaos) struct Both {
-    /// Was to be.
+    /// The planned count.
     pub wanted: u64,
-    /// Was.
+    /// The actual count.
     pub done: u64,
 }
 
@@ -118,14 +118,14 @@ struct Books {
     asked: Vec<Asked>,
 }
 
-/// The journal; its entries are in the order in which requests ended.
+/// The journal; its entries are in the order in which the requests ended.
 #[derive(Default)]
 pub(in crate::chaos) struct Journal {
     books: std::sync::Mutex<Books>,
 }
 
 impl Journal {
-    /// A conversation begins: what it wants to do.
+    /// A conversation begins, with this plan.
     pub(super) fn planned(&self, plan: &ConversationPlan) {
         let count = &mut lock(&self.books).count;
         count.conversations.wanted += 1;
@@ -133,7 +133,7 @@ impl Journal {
         count.commands.wanted += plan.deeds.len() as u64;
     }
 
-    /// A conversation has done all that it wanted.
+    /// A conversation has carried out its plan.
     pub(super) fn finished(&self) {
         lock(&self.books).count.conversations.done += 1;
     }
@@ -153,7 +153,7 @@ impl Journal {
         lock(&self.books).count.requests.wanted += 1;
     }
 
-    /// Its outcome.
+    /// A request to a webhook has ended.
     pub(super) fn posted(&self, posted: Posted) {
         let books = &mut *lock(&self.books);
         books.count.requests.done += 1;
@@ -167,7 +167,7 @@ impl Journal {
         books.asked.push(asked);
     }
 
-    /// All of it.
+    /// The counts and all entries.
     pub(in crate::chaos) fn read(&self) -> (Count, Vec<Posted>, Vec<Asked>) {
         let books = lock(&self.books);
         (books.count, books.posted.clone(), books.asked.clone())

@@ -1,7 +1,7 @@
-//! The load: customers who call and write, people who take over, and a journal of every request and what came of it.
+//! The load: customers who call and write, people who take over, and a journal of every request and its outcome.
 //!
-//! A webhook is sent as Twilio sends it: once, and once more where no connection came about. Nothing else is tried again,
-//! except what the plan says comes twice. Only what was answered with a 2xx counts as acknowledged.
+//! A webhook is sent as Twilio sends it: once, and once more if no connection was made. Nothing else is tried again,
+//! except what the plan repeats. Only an answer with a 2xx counts as acknowledged.
 
 mod app_server;
 mod customer;
@@ -23,7 +23,7 @@ use super::plan::{self, ConversationPlan};
 use super::surroundings::Surroundings;
 use crate::sim::Rule;
 
-/// Everything that makes load.
+/// Generates the load.
 pub(super) struct Load {
     seed: u64,
     rate: f64,
@@ -33,17 +33,17 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// A load of about `rate` new conversations in a second.
+    /// A load of about `rate` new conversations per second.
     pub(super) fn new(seed: u64, rate: f64, surroundings: Arc<Surroundings>, app_server: AppServer) -> Self {
         Self { seed, rate, surroundings, app_server, journal: Arc::default() }
     }
 
-    /// What was sent and what came of it.
+    /// The journal of all requests and their outcomes.
     pub(super) fn journal(&self) -> &Journal {
         &self.journal
     }
 
-    /// Begins conversations until `enough`, and returns when the last one's plan is over.
+    /// Begins conversations until `enough`, and returns when all of them have ended.
     pub(super) async fn run(self: &Arc<Self>, enough: CancellationToken) {
         let mut playing = JoinSet::new();
         let mut next = Instant::now();
@@ -81,5 +81,5 @@ impl Load {
     }
 }
 
-/// How long a person tries to get a command through; a request that has begun by then is waited for.
+/// How long a person tries a command; a request that has begun by then may still finish.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,4 +1,4 @@
-//! What one customer says, what a person of the business does about it, and what goes wrong at Twilio meanwhile.
+//! A conversation: what the customer writes, what a person of the business does, and which faults Twilio has meanwhile.
 
 use std::time::Duration;
 
@@ -23,82 +23,82 @@ const TEXTS: [&str; 8] = [
 const EMERGENCY: &str = "A pipe burst and water is pouring through the ceiling!";
 const DIALS: [&str; 5] = ["no-answer", "no-answer", "busy", "failed", "canceled"];
 
-/// One customer and one conversation with a business, from first to last.
+/// One customer and one conversation with a business, from beginning to end.
 #[derive(Debug, Clone)]
 pub(in crate::chaos) struct ConversationPlan {
-    /// Counts them.
+    /// The number of the conversation.
     pub number: u64,
-    /// So long after the one before.
+    /// The delay after the previous conversation.
     pub after: Duration,
-    /// The customer's number, nobody else's.
+    /// The customer's number; no other conversation has it.
     pub customer: String,
-    /// Which of the businesses.
+    /// The index of the business.
     pub business: usize,
-    /// What Twilio does with messages to the customer, and how often.
+    /// Twilio's fault for messages to the customer, and how often it applies.
     pub fault: Option<(u32, Fault)>,
-    /// What comes from the customer, by its time.
+    /// The customer's calls and texts, by time.
     pub said: Vec<Planned>,
-    /// What a person of the business does, one after the other.
+    /// A person's commands, carried out one after the other.
     pub deeds: Vec<Deed>,
 }
 
-/// A webhook, and the same again.
+/// A webhook, and its repetitions.
 #[derive(Debug, Clone)]
 pub(in crate::chaos) struct Planned {
-    /// So long after the conversation's beginning.
+    /// The time since the conversation's beginning.
     pub at: Duration,
-    /// What it says.
+    /// The call or text.
     pub say: Say,
-    /// Twilio's id of it.
+    /// Twilio's SID.
     pub sid: String,
-    /// Which edge it reaches.
+    /// The edge that receives it.
     pub edge: usize,
-    /// It comes again so much later, at this edge.
+    /// Repetitions: delay and edge of each.
     pub again: Vec<(Duration, usize)>,
 }
 
-/// What a customer does.
+/// An action of a customer.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::chaos) enum Say {
-    /// Calls, rings so long, and is not answered.
+    /// A call that rings for some time and is not answered.
     Call {
         /// `DialCallStatus`.
         outcome: &'static str,
-        /// Between the call and its end.
+        /// The time between the call and its end.
         rings: Duration,
     },
-    /// Texts.
+    /// A text message.
     Text {
-        /// What.
+        /// The content.
         body: &'static str,
-        /// It is an opt-out.
+        /// Whether it is an opt-out.
         stop: bool,
     },
 }
 
-/// What a person does, through the App Server.
+/// A person's action, through the App Server.
 #[derive(Debug, Clone)]
 pub(in crate::chaos) struct Deed {
-    /// So long after the conversation's beginning, or as soon after that as the one before is done.
+    /// The earliest time since the conversation's beginning; the previous action must have ended.
     pub at: Duration,
-    /// What.
+    /// The command that carries it out.
     pub command: Command,
 }
 
-/// A command of the App Server's.
+/// A command of the App Server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::chaos) enum Command {
     /// Takes over.
     TakeOver,
-    /// Writes.
+    /// Writes to the customer.
     Reply,
     /// Gives it back to the AI.
     Release,
-    /// Ends it.
+    /// Completes the conversation.
     Complete,
 }
 
-/// The conversation of this number; `rate` is how many begin in a second.
+/// The plan of the conversation with this number; `rate` is the number of conversations that begin per second.
 pub(in crate::chaos) fn conversation(seed: u64, number: u64, rate: f64) -> ConversationPlan {
     let random = &mut chance(seed, "conversation", number);
     ConversationPlan {
@@ -181,13 +181,13 @@ fn deeds(random: &mut StdRng) -> Vec<Deed> {
     all
 }
 
-/// No more than `NMC_RECONCILE_AFTER` lies between a POST and its acceptance: beyond that, absence could not be proven.
+/// A POST is accepted within `NMC_RECONCILE_AFTER`: after that, absence could not be proven.
 fn fault(random: &mut StdRng) -> Option<(u32, Fault)> {
     let second = |seconds: f64| Duration::from_secs_f64(seconds);
     Some(match random.random_range(0..100) {
         0..7 => (1, Fault::DropAfter),
         7..10 => (1, Fault::DropBefore),
-        // Longer than the service waits for an answer.
+        // Longer than the service's timeout.
         10..13 => (1, Fault::Hold(Span::between(second(10.5), second(12.0)))),
         13..22 => (2, Fault::Hold(Span::between(second(0.2), second(2.0)))),
         22..27 => (2, Fault::Delay(Span::between(second(0.1), second(1.0)))),

@@ -1,4 +1,4 @@
-//! Which process dies when, and how long it stays away.
+//! Which process is killed when, and how long it stays down.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,21 +9,21 @@ use rand::seq::SliceRandom;
 
 use super::{chance, ms};
 
-/// The longest that a part stays away, in milliseconds, before it is started again.
+/// The longest time before a killed part is started again, in milliseconds.
 const DOWN_MS: u64 = 2_000;
-/// How often two die at once.
+/// The probability that two are killed at once.
 const TWO_AT_ONCE: f64 = 0.12;
 
 /// What can be killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::chaos) enum Part {
-    /// One of the processes that take HTTP.
+    /// A process that serves HTTP.
     Edge(usize),
-    /// One of those that run the pipelines.
+    /// A process that processes streams.
     Worker(usize),
-    /// The nats-server, where there is one.
+    /// The nats-server, if there is only one.
     Nats,
-    /// The node of the cluster that leads.
+    /// The node of the cluster that is leader.
     Leader(Led),
     /// PostgreSQL with all its backends.
     Postgres,
@@ -33,10 +33,10 @@ pub(in crate::chaos) enum Part {
     DispatchBot,
 }
 
-/// What a node of the cluster leads.
+/// What a leading node of the cluster leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::chaos) enum Led {
-    /// The stream of webhooks.
+    /// The stream of webhooks, NMC_INBOUND.
     Inbound,
     /// The cluster itself.
     Meta,
@@ -57,16 +57,16 @@ impl fmt::Display for Part {
     }
 }
 
-/// Who dies at one moment.
+/// The parts that are killed at one moment.
 #[derive(Debug, Clone)]
 pub(in crate::chaos) struct Kill {
-    /// So long after the one before.
+    /// The delay after the previous kill.
     pub after: Duration,
-    /// Who, and how long each stays away.
+    /// The parts, and how long each stays down.
     pub victims: Vec<(Part, Duration)>,
 }
 
-/// All that dies in a run.
+/// All parts that a run kills.
 pub(in crate::chaos) fn parts(clustered: bool) -> Vec<Part> {
     let nats = if clustered { vec![Part::Leader(Led::Inbound), Part::Leader(Led::Meta)] } else { vec![Part::Nats] };
     let others = [
@@ -81,8 +81,8 @@ pub(in crate::chaos) fn parts(clustered: bool) -> Vec<Part> {
     nats.into_iter().chain(others).collect()
 }
 
-/// How often a part dies, compared with the others: ours are many in the real world and restarted often, and while
-/// PostgreSQL or NATS is away little else can go wrong.
+/// How often a part is killed, relative to the others: our processes are many in production and restart often, and
+/// while PostgreSQL or NATS is down, little else can go wrong.
 fn weight(part: Part) -> u32 {
     match part {
         Part::Edge(_) => 14,
@@ -94,7 +94,7 @@ fn weight(part: Part) -> u32 {
     }
 }
 
-/// So many deaths, `every` so often; each part's first one comes before anyone's second.
+/// A schedule of `count` kills at intervals of about `every`; each part is killed once before any is killed twice.
 pub(in crate::chaos) fn schedule(seed: u64, count: usize, every: Duration, clustered: bool) -> Vec<Kill> {
     let random = &mut chance(seed, "kills", 0);
     let parts = parts(clustered);
@@ -108,7 +108,7 @@ pub(in crate::chaos) fn schedule(seed: u64, count: usize, every: Duration, clust
         if first.is_empty() && dead + 1 < count && random.random_bool(TWO_AT_ONCE) {
             let other = draw(random, &parts);
             let both_lead = matches!((one, other), (Part::Leader(_), Part::Leader(_)));
-            // Two of three nodes away is no cluster any more.
+            // With two of three nodes down, there is no cluster.
             victims.extend((other != one && !both_lead).then_some(other));
         }
         dead += victims.len();

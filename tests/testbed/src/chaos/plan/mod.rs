@@ -1,5 +1,5 @@
-//! All that chance decides, drawn from one seed before it happens: who writes what when, what Twilio does wrong, which
-//! process dies. The same seed gives the same plan; what comes of it depends on timing, and that nobody can repeat.
+//! All random choices, drawn from one seed in advance: who writes what when, which faults Twilio has, which process is
+//! killed. The same seed gives the same plan; the result depends on timing and cannot be repeated.
 
 mod conversation;
 mod kills;
@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::time::Duration;
 
-/// Chance for one purpose: what is drawn for one does not shift what is drawn for another.
+/// A random generator for one purpose: draws for one purpose do not shift those for another.
 fn chance(seed: u64, purpose: &str, number: u64) -> StdRng {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -22,7 +22,7 @@ fn chance(seed: u64, purpose: &str, number: u64) -> StdRng {
     StdRng::from_seed(bytes)
 }
 
-/// So many milliseconds, somewhere between the two.
+/// A random time between `from` and `to`, in milliseconds.
 fn ms(random: &mut StdRng, from: u64, to: u64) -> Duration {
     Duration::from_millis(random.random_range(from..=to))
 }

@@ -9,7 +9,7 @@ use crate::servers::{Process, Signal, Spec};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A program with its arguments and its settings. It runs from the beginning; dropping it kills it.
+/// A program with its arguments and settings. It runs from the start; dropping it kills it.
 pub(super) struct Program {
     name: String,
     path: PathBuf,
@@ -20,7 +20,7 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Starts the program of this file, which lies beside ours; its log goes to `dir`.
+    /// Starts the program of this file name, in the folder of our own program; its log is in `dir`.
     pub(super) fn new(
         dir: &Path,
         name: &str,
@@ -36,17 +36,16 @@ impl Program {
         Ok(Self { name: name.to_owned(), path, arguments, settings: settings.to_vec(), log, process })
     }
 
-    /// What it is called.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether it has ended, by us or by itself.
+    /// Whether it has ended, for any reason.
     pub(super) fn has_ended(&self) -> bool {
         self.process.status().is_some()
     }
 
-    /// Kills it as a crash would.
+    /// Kills it, like a crash.
     pub(super) async fn kill(&mut self) -> anyhow::Result<()> {
         self.process.end(Signal::Kill, PATIENCE).await
     }
@@ -57,7 +56,7 @@ impl Program {
         Ok(())
     }
 
-    /// Waits for its end, which has to be a good one.
+    /// Waits for its end, and fails if it was not successful.
     pub(super) async fn finish(mut self) -> anyhow::Result<()> {
         let status = self.process.ended(PATIENCE).await;
         let good = status.is_some_and(|status| status.success());

@@ -1,4 +1,4 @@
-//! What the programs are told when they start, and the businesses that there are.
+//! The settings of the programs, and the businesses of a run.
 
 use super::Addresses;
 use crate::chaos::BUSINESSES;
@@ -6,13 +6,13 @@ use crate::chaos::surroundings::{API_KEY, PUBLIC_URL};
 use crate::dispatchbot::DispatchBotOptions;
 use crate::twilio::TwilioOptions;
 
-/// DispatchBot's.
+/// DispatchBot's settings.
 pub(super) fn of_dispatchbot() -> Vec<(String, String)> {
     vec![("DISPATCHBOT_API_KEY".to_owned(), DispatchBotOptions::default().api_key)]
 }
 
-/// Short windows, so that much happens between two kills. How long absence takes to be proven is short as well; the
-/// simulator accepts what it accepts within half of it.
+/// The service's settings. Windows are short, so that much happens between two kills. The time until absence is proven
+/// is short too; the simulator accepts messages within half of it.
 pub(super) fn of_the_service(
     addresses: &Addresses,
     nodes: usize,
@@ -45,7 +45,7 @@ pub(super) fn of_the_service(
     settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// The businesses' documents, as the App Server puts them.
+/// The businesses' documents, as the App Server sends them.
 pub(in crate::chaos) fn businesses() -> Vec<(&'static str, serde_json::Value)> {
     let business = |number: usize| {
         serde_json::json!({

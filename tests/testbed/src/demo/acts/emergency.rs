@@ -1,4 +1,4 @@
-//! An emergency: nobody waits for a window, and people are told one after the other until somebody takes over.
+//! An emergency: there is no waiting for a window, and people get alerts one after the other until one takes over.
 
 use std::time::Instant;
 

@@ -1,7 +1,7 @@
-//! What else there is to see, in four short acts, each with a customer of its own: a takeover, a burst that overtakes an
-//! answer, an emergency and a STOP.
+//! Four further scenes, each with another customer: a takeover, a burst that overtakes an answer, an emergency and a
+//! STOP.
 //!
-//! Played after the journey and its checks; each act stands alone, and is checked when it is over.
+//! They are played after the journey and its checks. Each act is independent, and is checked when it is over.
 
 mod emergency;
 mod overtaken;
@@ -24,16 +24,16 @@ use crate::dispatchbot::Fault;
 use crate::sim::{Rule, Span};
 use crate::twilio::SentMessage;
 
-/// How long anything may take that is expected.
+/// Timeout for each expected step.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// For the reader.
+/// A pause so that the user can read.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long DispatchBot thinks where it is slow: less than the service waits for it.
+/// DispatchBot's delay in the slow case: less than the service's timeout.
 const SLOW: Duration = Duration::from_millis(1700);
-/// What would go out by mistake has gone out by then.
+/// After this time, an SMS sent by mistake would have gone out.
 const MARGIN: Duration = Duration::from_millis(600);
 
-/// Plays all, and tells whether all of it came.
+/// Plays all acts, and returns whether everything happened as expected.
 pub(super) async fn perform(stage: &Stage) -> bool {
     let takeover = Act::new(stage, "+12125550101").play(takeover::HEADING, takeover::play).await;
     let overtaken = Act::new(stage, "+12125550102").play(overtaken::HEADING, overtaken::play).await;
@@ -42,7 +42,7 @@ pub(super) async fn perform(stage: &Stage) -> bool {
     takeover && overtaken && emergency && stop
 }
 
-/// An act, as its play has it.
+/// One act, with its customer and its findings.
 struct Act<'a> {
     stage: &'a Stage,
     customer: &'static str,
@@ -54,7 +54,7 @@ impl<'a> Act<'a> {
         Self { stage, customer, findings: Findings::default() }
     }
 
-    /// Plays it under its heading, and tells whether all of it came.
+    /// Plays it under its heading, and returns whether everything happened as expected.
     async fn play(mut self, heading: &str, play: impl AsyncFnOnce(&mut Self) -> anyhow::Result<()>) -> bool {
         tokio::time::sleep(PAUSE).await;
         self.stage.screen.scene(heading);
@@ -71,13 +71,13 @@ impl<'a> Act<'a> {
         self.stage.phone.text_from(self.customer, body).await
     }
 
-    /// DispatchBot is slow with its next answer to this customer.
+    /// Delays DispatchBot's next answer about this customer.
     fn slow_answer(&self) {
         let slow = Fault::Delay(Span::exactly(SLOW));
         self.stage.dispatchbot.add_rule(Rule::next(1, slow).to(self.customer));
     }
 
-    /// Waits until DispatchBot is asked about this customer.
+    /// Waits until DispatchBot gets a request about this customer.
     async fn asked(&self) -> anyhow::Result<()> {
         self.stage.screen.progress(Some("the question to DispatchBot"));
         let mine = |all: &[Value]| all.iter().any(|request| request["customer_phone"] == self.customer);
@@ -86,14 +86,14 @@ impl<'a> Act<'a> {
         waited.map(drop).context("DispatchBot is not asked")
     }
 
-    /// What DispatchBot was asked about this customer.
+    /// DispatchBot's requests about this customer.
     fn requests(&self) -> Vec<Value> {
         let mut all = self.stage.dispatchbot.requests();
         all.retain(|request| request["customer_phone"] == self.customer);
         all
     }
 
-    /// Waits until so many SMS went to a number.
+    /// Waits until this many SMS went to a number.
     async fn sms(&self, to: &str, number: usize) -> anyhow::Result<()> {
         self.stage.screen.progress(Some(&format!("an SMS to {to}")));
         let enough = |all: &[SentMessage]| all.iter().filter(|sms| sms.to == to).count() >= number;
@@ -102,7 +102,7 @@ impl<'a> Act<'a> {
         waited.map(drop).with_context(|| format!("SMS number {number} to {to} does not come to Twilio"))
     }
 
-    /// The texts that went to a number.
+    /// The texts that were sent to a number.
     fn texts_to(&self, to: &str) -> Vec<String> {
         self.stage.twilio.messages().into_iter().filter(|sms| sms.to == to).map(|sms| sms.body).collect()
     }
@@ -145,7 +145,7 @@ impl<'a> Act<'a> {
         self.stage.api.call(Method::POST, &format!("/conversations/{id}/{act}"), Some(&body)).await
     }
 
-    /// Notes a finding.
+    /// Adds a finding.
     fn found(&mut self, what: &str, good: bool, saw: impl ToString) {
         self.findings.add(what, good, saw);
     }

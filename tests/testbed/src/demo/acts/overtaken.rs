@@ -13,7 +13,7 @@ pub(super) const HEADING: &str =
 
 const FIRST: &str = "My water heater gives only cold water.";
 const SECOND: &str = "It is a 50 gallon one, about ten years old.";
-/// The second comes so much after the question: the answer to it comes before the newer window closes.
+/// The delay of the second text after the request: DispatchBot's answer comes before the newer window closes.
 const LATER: Duration = Duration::from_millis(600);
 
 pub(super) async fn play(act: &mut Act<'_>) -> anyhow::Result<()> {
@@ -44,7 +44,7 @@ fn bodies(request: &Value) -> Vec<&str> {
     request["messages"].as_array().into_iter().flatten().filter_map(|message| message["body"].as_str()).collect()
 }
 
-/// What became of the conversation's windows, as the database has it: the REST API does not show them.
+/// The final states of the conversation's windows, read from the database: the REST API does not show them.
 async fn windows(act: &Act<'_>, conversation: &str) -> anyhow::Result<Vec<String>> {
     let mut database = PgConnection::connect(&act.stage.addresses.database).await.context("no database")?;
     let windows = "SELECT state FROM windows w WHERE conversation_id = $1::uuid

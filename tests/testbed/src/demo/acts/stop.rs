@@ -1,4 +1,4 @@
-//! A customer wants no more texts, and later texts again.
+//! A customer opts out of texts, and later opts in again.
 
 use std::time::{Duration, Instant};
 

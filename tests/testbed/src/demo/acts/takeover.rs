@@ -1,4 +1,4 @@
-//! The owner takes over while DispatchBot works on an answer: that answer never goes out.
+//! The owner takes over while DispatchBot works on an answer: that answer is never sent.
 
 use std::time::Instant;
 

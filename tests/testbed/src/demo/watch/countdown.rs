@@ -1,4 +1,4 @@
-//! The window's lines and its countdown: drawn in place on a terminal, else said every other second.
+//! The window's lines and its countdown: drawn in place on a terminal, otherwise printed every other second.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::dispatchbot::DispatchBotSim;
 
 const TICK: Duration = Duration::from_millis(100);
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
-/// Where there is no live line.
+/// Interval of the lines if there is no live line.
 const BETWEEN_LINES: TimeDelta = TimeDelta::seconds(2);
 const BAR: usize = 24;
 
-/// Shows it for as long as it runs.
+/// Shows the countdown as long as the future runs.
 pub(super) async fn show(screen: Screen, events: Arc<Events>, dispatchbot: Arc<DispatchBotSim>) {
     let mut onlooker = Onlooker::default();
     let mut countdown = Countdown { screen: screen.clone(), whole: None, said: None };
@@ -43,7 +43,7 @@ pub(super) async fn show(screen: Screen, events: Arc<Events>, dispatchbot: Arc<D
 
 struct Countdown {
     screen: Screen,
-    /// The most that was left: what the bar is measured by.
+    /// The longest remaining time so far: the full length of the bar.
     whole: Option<TimeDelta>,
     said: Option<DateTime<Utc>>,
 }

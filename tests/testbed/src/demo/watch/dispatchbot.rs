@@ -1,4 +1,4 @@
-//! The DispatchBot simulator's side: each question, and what was wrong with it.
+//! Requests to the DispatchBot simulator, and what was wrong with them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::dispatchbot::DispatchBotSim;
 
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Prints each question.
+/// Prints each request.
 pub(super) async fn print(screen: Screen, dispatchbot: Arc<DispatchBotSim>) {
     for index in 0.. {
         let Ok(all) = dispatchbot.wait_for(|all| all.len() > index, FOR_EVER).await else { return };

@@ -1,4 +1,4 @@
-//! Events as they are seen in two places, and their lines on the screen.
+//! Events as seen in two places, and their lines on the screen.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,40 +11,40 @@ use crate::demo::screen::{Screen, Tag};
 use crate::demo::text::short;
 use crate::sim::Journal;
 
-/// How long a line waits for the second place.
+/// How long a line waits until the event is seen in the second place.
 const TOGETHER: Duration = Duration::from_millis(500);
-/// Nobody waits as long: what the journal asks for where there is no limit.
+/// Longer than any wait: the journal needs a timeout even if there is no limit.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// All events, in the order in which they were first seen.
 pub(in crate::demo) type Events = Journal<Seen>;
 
-/// One event, and where it was seen.
+/// An event, and where it was seen.
 #[derive(Clone, Debug)]
 pub(in crate::demo) struct Seen {
-    /// The contract's envelope.
+    /// The envelope defined by the contract.
     pub(in crate::demo) envelope: Value,
-    /// When it came from the stream, in ms since it occurred.
+    /// Its arrivals from the stream, in ms after it occurred.
     pub(in crate::demo) jetstream: Vec<i64>,
-    /// When it came from the Redis channel, likewise.
+    /// Its arrivals from the Redis channel, in ms after it occurred.
     pub(in crate::demo) redis: Vec<i64>,
     /// Whether it is on the screen.
     pub(in crate::demo) shown: bool,
 }
 
-/// Whether it is of this type.
+/// Whether the event has this type.
 pub(in crate::demo) fn is(seen: &Seen, event_type: &str) -> bool {
     seen.envelope["event_type"] == event_type
 }
 
-/// Where an event can be seen.
+/// The place at which an event was seen.
 #[derive(Clone, Copy)]
 pub(super) enum Source {
     JetStream,
     Redis,
 }
 
-/// Notes that an event was seen.
+/// Records that an event was seen.
 pub(super) fn record(events: &Events, source: Source, payload: &[u8]) -> anyhow::Result<()> {
     let envelope: Value = serde_json::from_slice(payload).context("an event that is not JSON")?;
     let occurred_at: DateTime<Utc> = envelope["occurred_at"]
@@ -66,7 +66,7 @@ pub(super) fn record(events: &Events, source: Source, payload: &[u8]) -> anyhow:
     Ok(())
 }
 
-/// Prints each once it is in both places, or after a moment in any case.
+/// Prints each event once it was seen in both places, or after a short wait in any case.
 pub(super) async fn print(screen: Screen, events: Arc<Events>) {
     for index in 0.. {
         if events.wait_for(|all| all.len() > index, FOR_EVER).await.is_err() {
@@ -88,7 +88,7 @@ fn places(seen: &Seen) -> String {
     format!("{}, {}", place("JetStream", &seen.jetstream), place("Redis", &seen.redis))
 }
 
-/// The type, the sequence, and what is worth knowing of the data.
+/// The type, the sequence, and the most useful data.
 fn describe(envelope: &Value) -> String {
     let data = &envelope["data"];
     let worth = ["dial_status", "opened_by", "by", "kind", "reason", "error_code", "job_type", "outcome", "in_flight"];

@@ -1,6 +1,7 @@
-//! What happens, printed as it happens: one task per place to look at.
+//! Prints what happens, as it happens: one task per source.
 //!
-//! Fed by the simulators' journals, JetStream and Redis; feeds the screen, and [`Events`] for whoever waits for one.
+//! Sources are the simulators' journals, JetStream and Redis. The tasks write to the screen, and to [`Events`] for
+//! tasks that wait for an event.
 
 mod countdown;
 mod dispatchbot;
@@ -15,7 +16,7 @@ pub(super) use events::{Events, Seen, is};
 
 use super::stage::Stage;
 
-/// The tasks; they end when this is dropped.
+/// The running tasks; dropping this ends them.
 pub(super) struct Watchers {
     _tasks: JoinSet<()>,
 }

@@ -1,4 +1,4 @@
-//! Where events are seen: the stream itself, and the Redis channel.
+//! The sources of events: the stream itself, and the Redis channel.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ const STREAM: &str = "NMC_EVENTS";
 const SUBJECTS: &str = "nmc.event.>";
 const CHANNEL: &str = "conversation.events";
 
-/// Reads all that is in the stream and all that comes.
+/// Reads the whole stream, including all later events.
 pub(super) async fn jetstream(
     url: &str,
     events: Arc<Events>,
@@ -30,7 +30,7 @@ pub(super) async fn jetstream(
     })
 }
 
-/// Listens from now on.
+/// Reads the channel from now on.
 pub(super) async fn redis(
     url: &str,
     events: Arc<Events>,
@@ -46,7 +46,7 @@ pub(super) async fn redis(
     })
 }
 
-/// Runs one, and says so where it ends.
+/// Runs a watcher, and prints a line when it ends.
 pub(super) async fn or_say(screen: Screen, name: &str, watching: impl Future<Output = anyhow::Result<()>>) {
     let why = watching.await.map_or_else(|error| format!(": {error:#}"), |()| String::new());
     screen.line(Tag::Failed, &format!("events are no longer seen in {name}{why}"), "");

@@ -1,4 +1,4 @@
-//! The Twilio simulator's side: each SMS it accepts, and each delivery report it posts.
+//! The Twilio simulator: each SMS that it accepts, and each delivery report that it posts.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,14 +1,14 @@
-//! The open window as an onlooker can know it: from the events, and from the settings that the demo chose.
+//! The open window as far as an observer can know it: from the events and the demo's settings.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use crate::demo::settings::{HOLD, MAX, QUIET};
 
-/// What opts out or in; it wants no answer, so no window takes it.
+/// Words that opt out or in; they need no answer, so they open no window.
 const OPT_WORDS: [&str; 2] = ["STOP", "START"];
 
-/// Who may speak.
+/// Who may speak in the conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Owner {
     #[default]
@@ -17,7 +17,7 @@ enum Owner {
     Person,
 }
 
-/// The conversation that something last happened in.
+/// The conversation with the latest event.
 #[derive(Debug, Default)]
 pub(super) struct Onlooker {
     conversation: Value,
@@ -33,7 +33,7 @@ struct Open {
 }
 
 impl Onlooker {
-    /// Learns from an event; answers a line to show where the window has changed.
+    /// Applies an event; returns a line to print if the window has changed.
     pub(super) fn event(&mut self, envelope: &Value) -> Option<String> {
         let conversation = &envelope["conversation_id"];
         if conversation.is_null() {
@@ -60,7 +60,7 @@ impl Onlooker {
         }
     }
 
-    /// DispatchBot was asked: the window has closed.
+    /// Applies a request to DispatchBot: the window has closed.
     pub(super) fn asked(&mut self, request: &Value, now: DateTime<Utc>) -> Option<String> {
         if request["conversation_id"] != self.conversation {
             return None;
@@ -70,7 +70,7 @@ impl Onlooker {
         Some(format!("closed after {after:.1} s with {}: the AI is to answer", messages(open.messages)))
     }
 
-    /// How long until it closes; `None` where nothing is open, or a person is to close it.
+    /// The time until the window closes; `None` if no window is open, or a person has to close it.
     pub(super) fn left(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
         let open = self.open.as_ref()?;
         let hold = match self.owner {
@@ -107,7 +107,7 @@ impl Onlooker {
     }
 }
 
-/// Seconds with their fraction.
+/// The time in seconds, with fraction.
 pub(super) fn seconds(time: TimeDelta) -> f64 {
     time.as_seconds_f64()
 }

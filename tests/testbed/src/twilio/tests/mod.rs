@@ -1,4 +1,4 @@
-//! The simulator over HTTP, as the service and a shell use it.
+//! Tests of the simulator over HTTP, as the service and a shell use it.
 
 mod network;
 mod numbers;

@@ -1,4 +1,4 @@
-//! The phone network and the status callbacks, against a stand-in for the server.
+//! Tests of the phone network and the status callbacks, with a stand-in for the server.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use super::super::webhooks::{SIGNATURE_HEADER, signature};
 use super::*;
 use crate::sim::SimServer;
 
-/// What the stand-in server was sent: path and query, form, whether the signature held.
+/// The requests that the stand-in server received: path and query, form, whether the signature was valid.
 type Seen = Arc<Mutex<Vec<(String, Vec<(String, String)>, bool)>>>;
 
 #[handler]

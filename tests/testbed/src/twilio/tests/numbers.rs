@@ -1,4 +1,4 @@
-//! Which account has which numbers.
+//! Tests of which account has which numbers.
 
 use serde_json::Value;
 

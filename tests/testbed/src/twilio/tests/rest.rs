@@ -1,4 +1,4 @@
-//! Messages: accepted, refused, listed.
+//! Tests of messages: accepted, refused, listed.
 
 use chrono::Utc;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Faults, set in-process and over HTTP.
+//! Tests of faults, set in-process and over HTTP.
 
 use std::time::Duration;
 

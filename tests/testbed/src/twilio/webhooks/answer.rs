@@ -1,15 +1,15 @@
-//! What the server under test answered to a webhook, read as Twilio reads it.
+//! The answer of the server under test to a webhook, interpreted as Twilio does.
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
-/// An HTTP answer, whole.
+/// A complete HTTP answer.
 #[derive(Clone, Debug)]
 pub struct WebhookAnswer {
     /// HTTP status.
     pub status: u16,
     /// Response headers.
     pub headers: HeaderMap,
-    /// Body as text: TwiML, an error's JSON, or nothing.
+    /// Body as text: TwiML, the JSON of an error, or empty.
     pub body: String,
 }
 
@@ -22,19 +22,19 @@ impl WebhookAnswer {
         })
     }
 
-    /// The body as JSON; `null` where it is none.
+    /// The body as JSON; `null` if it is not JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 
-    /// The content type without its parameters, empty where there is none.
+    /// The content type without its parameters; empty if there is none.
     pub fn content_type(&self) -> &str {
         let value = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         value.split(';').next().unwrap_or_default().trim()
     }
 
-    /// The Twilio error this answer causes where TwiML is expected: 11200 no or empty document, 11217 a 4xx or 5xx,
-    /// 12300 wrong content type, 12100 not TwiML. `None`: Twilio is content.
+    /// The Twilio error that this answer causes if TwiML is expected: 11200 no or empty document, 11217 a 4xx or 5xx,
+    /// 12300 wrong content type, 12100 not TwiML. `None` if Twilio accepts the answer.
     pub fn twiml_error(&self) -> Option<u32> {
         match self.status {
             400..=599 => return Some(11217),
@@ -59,7 +59,7 @@ impl WebhookAnswer {
         attribute(tag(&self.body, "Dial")?, "action")
     }
 
-    /// The number that `<Dial>` or its `<Number>` names.
+    /// The number in `<Dial>` or in its `<Number>`.
     pub fn dial_number(&self) -> Option<String> {
         let inside = self.body.split_once("<Dial")?.1.split_once('>')?.1.split_once("</Dial>")?.0;
         let number = match inside.split_once("<Number") {
@@ -70,7 +70,7 @@ impl WebhookAnswer {
     }
 }
 
-/// The inside of the first start tag of this name.
+/// The content of the first start tag with this name.
 fn tag<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     let rest = xml.split_once(&format!("<{name}"))?.1;
     Some(rest.split_once('>')?.0)

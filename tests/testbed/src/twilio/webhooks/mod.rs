@@ -1,4 +1,4 @@
-//! The calling side: signs and posts what Twilio posts, to the server under test.
+//! The client of the server under test: signs and posts webhooks as Twilio does.
 
 mod answer;
 pub mod params;
@@ -35,7 +35,7 @@ pub struct WebhookClient {
 }
 
 impl WebhookClient {
-    /// Signs for `public_url` (what the server knows as `NMC_PUBLIC_URL`) and posts there.
+    /// Signs for `public_url` (the server's `NMC_PUBLIC_URL`) and posts there.
     pub fn new(
         public_url: impl Into<String>,
         account_sid: impl Into<String>,
@@ -44,7 +44,7 @@ impl WebhookClient {
         Ok(Self::over(http_client(WEBHOOK_TIMEOUT)?, public_url, account_sid, auth_token))
     }
 
-    /// The same, over connections that others use too.
+    /// Like [`WebhookClient::new`], with a shared HTTP client.
     pub fn over(
         http: reqwest::Client,
         public_url: impl Into<String>,
@@ -62,28 +62,28 @@ impl WebhookClient {
         }
     }
 
-    /// Posts to this base URL instead, still signing for the public one (as a proxy in between makes it).
+    /// Posts to this base URL instead, but still signs for the public one (as if a proxy were in between).
     #[must_use]
     pub fn with_target(mut self, base: impl Into<String>) -> Self {
         self.target = base.into().trim_end_matches('/').to_owned();
         self
     }
 
-    /// Adds or replaces a header of every request, the signature and the content type included.
+    /// Adds or replaces a header of every request; this includes the signature and the content type.
     #[must_use]
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), Some(value.into())));
         self
     }
 
-    /// Leaves a header out of every request, for example [`SIGNATURE_HEADER`].
+    /// Omits a header from every request, for example [`SIGNATURE_HEADER`].
     #[must_use]
     pub fn without_header(mut self, name: impl Into<String>) -> Self {
         self.headers.push((name.into(), None));
         self
     }
 
-    /// The AccountSid that it posts.
+    /// The AccountSid in its requests.
     pub fn account_sid(&self) -> &str {
         &self.account_sid
     }
@@ -105,7 +105,8 @@ impl WebhookClient {
         self.post("/webhooks/twilio/call", &params).await
     }
 
-    /// `POST /webhooks/twilio/call/status/{call_sid}`: the dial has ended; `duration_seconds` counts where it was answered.
+    /// `POST /webhooks/twilio/call/status/{call_sid}`: the dial has ended; `duration_seconds` applies to an answered
+    /// call.
     pub async fn call_status(
         &self,
         call_sid: &str,
@@ -146,7 +147,7 @@ impl WebhookClient {
         self.post_url(&format!("{}{path_and_query}", self.public_url), params).await
     }
 
-    /// Posts to an absolute URL, signed for exactly that; where it lies below the public URL it goes to the target.
+    /// Posts to an absolute URL, signed for exactly this URL; a URL below the public one is posted to the target.
     pub async fn post_url<K: AsRef<str>, V: AsRef<str>>(
         &self,
         url: &str,
@@ -157,7 +158,7 @@ impl WebhookClient {
         self.send(signed, &self.sign(signed, params), body.into_bytes()).await
     }
 
-    /// Posts any bytes below the public URL under a signature of the caller's choice.
+    /// Posts any bytes below the public URL with a signature chosen by the caller.
     pub async fn post_raw(
         &self,
         path_and_query: &str,

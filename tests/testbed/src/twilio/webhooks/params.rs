@@ -1,4 +1,4 @@
-//! The full parameter sets that Twilio posts.
+//! The complete sets of parameters that Twilio posts.
 
 /// Form parameters in the order in which they are posted.
 pub type Params = Vec<(String, String)>;
@@ -32,7 +32,7 @@ pub fn incoming_call(account_sid: &str, call_sid: &str, from: &str, to: &str, st
     params
 }
 
-/// The result of a `<Dial action>`; without `from` and `to` as the document's own example has it.
+/// The result of a `<Dial action>`; `from` and `to` may be absent, as in the documentation's example.
 pub fn dial_result(
     account_sid: &str,
     call_sid: &str,

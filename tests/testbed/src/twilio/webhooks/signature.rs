@@ -1,4 +1,4 @@
-//! `X-Twilio-Signature`, computed as Twilio computes it.
+//! Computes `X-Twilio-Signature` as Twilio does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use sha1::Sha1;
 
 /// The header's value for a request to exactly this `url` with these decoded form parameters.
 ///
-/// Keys are sorted by their bytes; several values of one key are de-duplicated and sorted; blank values count.
+/// Keys are sorted by their bytes; several values of one key are deduplicated and sorted; blank values count.
 pub fn signature<K: AsRef<str>, V: AsRef<str>>(auth_token: &str, url: &str, params: &[(K, V)]) -> String {
     let mut sorted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (key, value) in params {
