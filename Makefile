@@ -50,7 +50,7 @@ coverage: ## As test, instrumented, with the line coverage of src/
 
 .PHONY: performance
 performance: servers nextest ## Measures the document's absolute bounds
-	$(CARGO) build $(ALL) --bins
+	$(CARGO) build $(ALL) --bin with-servers
 	$(WITH_SERVERS) -- $(CARGO) nextest run $(ALL) --test it $(OPTIMISED) --profile $(NEXTEST_PROFILE) --run-ignored only -E 'test(performance_)' --no-capture
 
 .PHONY: bench

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use nevermisscall::internals::{Analysis, read_answer};
-use nevermisscall::internals::{PriceRange, are_estimated};
-use nevermisscall::internals::{SendOutcome, read_created, read_page};
+use nevermisscall::internals::{
+    Analysis, PriceRange, SendOutcome, are_estimated, read_answer, read_created, read_page,
+};
 use reqwest::StatusCode;
 
 /// Nothing panics; an answer that passes is one that the rules can use, and what is not clear is unknown.

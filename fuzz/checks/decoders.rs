@@ -4,15 +4,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{FutureExt, StreamExt, stream};
-use nevermisscall::internals::DeadLetterBody;
-use nevermisscall::internals::Envelope;
-use nevermisscall::internals::Inbound;
-use nevermisscall::internals::Profile;
-use nevermisscall::internals::TimerFired;
-use nevermisscall::internals::dead_letter;
-use nevermisscall::internals::emergency::{self, Reading};
-use nevermisscall::internals::subjects;
-use nevermisscall::internals::{AnalyzeTask, SendTask};
+use nevermisscall::internals::{
+    AnalyzeTask, DeadLetterBody, Envelope, Inbound, Profile, SendTask, TimerFired, dead_letter,
+    emergency::{self, Reading},
+    subjects,
+};
 use nevermisscall::stream::{AckHandle, DeadLetter, DeadReason, DeliveryStreamExt, FailureReason, Metadata};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

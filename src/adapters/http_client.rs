@@ -26,7 +26,7 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 /// The upper bound on `Retry-After`: a longer wait is cut to a day.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Builds the client. Installs a TLS provider for the process if there is none yet.
+/// Builds the client. Installs a TLS provider for the process unless one is installed.
 ///
 /// # Errors
 ///

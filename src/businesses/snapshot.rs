@@ -28,7 +28,7 @@ const TRY_AGAIN: Duration = Duration::from_millis(500);
 
 /// A business in the snapshot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Mirrored {
+struct SnapshotEntry {
     profile: Profile,
     twilio_account_sid: Option<String>,
     /// Encrypted.
@@ -37,7 +37,7 @@ struct Mirrored {
 
 #[derive(Debug, Default)]
 struct Image {
-    by_id: HashMap<String, Mirrored>,
+    by_id: HashMap<String, SnapshotEntry>,
     by_phone: HashMap<PhoneNumber, Arc<Profile>>,
     accounts: HashSet<String>,
 }
@@ -119,7 +119,7 @@ impl BusinessSnapshot {
     pub fn signing_keys(&self, account_sid: &str) -> Option<Vec<SigningKey>> {
         let keys: Vec<SigningKey> = self.read(|image| {
             let of_account = image.by_id.values().filter(|m| m.twilio_account_sid.as_deref() == Some(account_sid));
-            let key = |m: &Mirrored| {
+            let key = |m: &SnapshotEntry| {
                 let sealed = m.twilio_auth_token.clone()?;
                 Some(SigningKey { business_id: m.profile.id.clone(), sealed })
             };
@@ -137,7 +137,7 @@ impl BusinessSnapshot {
         look(&self.image.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn replace(&self, businesses: impl IntoIterator<Item = Mirrored>) {
+    fn replace(&self, businesses: impl IntoIterator<Item = SnapshotEntry>) {
         let mut image = Image::default();
         for business in businesses {
             let shown = Arc::new(business.shown());
@@ -149,7 +149,7 @@ impl BusinessSnapshot {
     }
 }
 
-impl Mirrored {
+impl SnapshotEntry {
     fn of(record: BusinessRecord) -> Result<Self, StoreError> {
         let profile = serde_json::from_value(record.profile)
             .map_err(|error| StoreError::corrupt("businesses", record.id, error))?;
@@ -211,7 +211,7 @@ async fn keep_once(
             Err(error) => tracing::debug!(%error, "the snapshot cannot be read"),
         }
     }
-    let table = table?.into_iter().map(Mirrored::of).collect::<Result<Vec<_>, _>>()?;
+    let table = table?.into_iter().map(SnapshotEntry::of).collect::<Result<Vec<_>, _>>()?;
     let wanted: HashMap<String, Bytes> = table
         .iter()
         .filter_map(|business| Some((business.profile.id.clone(), serde_json::to_vec(business).ok()?.into())))

@@ -34,7 +34,7 @@ impl Attribution {
         Self { business_cache, store }
     }
 
-    /// The business that a letter belongs to; `None` if there is none or the look-up fails.
+    /// The business that a letter belongs to; `None` if no business matches or the look-up fails.
     pub async fn business_of(&self, letter: &DeadLetter) -> Option<String> {
         match tokio::time::timeout(LOOKUP_TIMEOUT, self.look_up(letter)).await {
             Ok(Ok(business_id)) => business_id,

@@ -84,7 +84,7 @@ impl DeadLetters {
         Self { jetstream, store }
     }
 
-    /// One letter; `None` if there is none, or it was deleted.
+    /// One letter; `None` if it does not exist or was deleted.
     ///
     /// # Errors
     /// If JetStream or PostgreSQL is unavailable.

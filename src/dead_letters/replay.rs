@@ -43,7 +43,7 @@ impl DeadLetters {
     }
 }
 
-/// The message to publish for a letter, or why there is none.
+/// The message to publish for a letter, or the reason why the letter cannot be replayed.
 pub(super) fn outgoing(letter: &Letter) -> Result<Outgoing, String> {
     let (subject, payload) = content(&letter.body)?;
     // JetStream's own headers belong to the first publication.

@@ -41,7 +41,7 @@ impl ConversationCache {
                 self.open.get(&parties(&business.id, business_phone, customer_phone))?
             }
         };
-        self.by_id.get(&id).map(|hot| (*hot).clone())
+        self.by_id.get(&id).map(|cached| (*cached).clone())
     }
 
     /// Stores the conversation as it was just committed.

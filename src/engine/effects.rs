@@ -90,11 +90,8 @@ fn row(
 /// The priority of a message, which selects its queue.
 fn priority(decision: &Decision, message_id: Uuid) -> Priority {
     let in_emergency = decision.conversation.emergency_detected;
-    match decision.messages.iter().find(|message| message.id == message_id) {
-        Some(message) => message.kind.priority(in_emergency),
-        None if in_emergency => Priority::Urgent,
-        None => Priority::Normal,
-    }
+    let written = decision.messages.iter().find(|message| message.id == message_id);
+    written.map_or(Priority::urgent_if(in_emergency), |message| message.kind.priority(in_emergency))
 }
 
 /// The outbox rows of a call's events.

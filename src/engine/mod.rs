@@ -161,7 +161,7 @@ pub struct Engine<R = Store, P = Publisher> {
     store: R,
     outbox: Outbox<R, P>,
     business_cache: BusinessCache<R>,
-    hot: ConversationCache,
+    conversation_cache: ConversationCache,
     policy: Arc<Policy>,
     clock: Clock,
     metrics: Metrics,
@@ -176,8 +176,8 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         policy: Policy,
         metrics: Metrics,
     ) -> Self {
-        let (hot, policy) = (ConversationCache::new(), Arc::new(policy));
-        Self { store, outbox, business_cache, hot, policy, clock: Clock::default(), metrics }
+        let (conversation_cache, policy) = (ConversationCache::new(), Arc::new(policy));
+        Self { store, outbox, business_cache, conversation_cache, policy, clock: Clock::default(), metrics }
     }
 
     /// The same with another clock.
@@ -247,7 +247,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
             if !decision.changed {
                 if cached {
                     // The cached state may be stale: an input that changes nothing there may change the row.
-                    self.hot.forget(&decision.conversation);
+                    self.conversation_cache.forget(&decision.conversation);
                     continue;
                 }
                 self.arm_only(&decision).await?;
@@ -275,7 +275,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
                     self.count(&decision);
                     let conversation =
                         Conversation { version: decision.conversation.version + 1, ..decision.conversation };
-                    self.hot.keep(&conversation);
+                    self.conversation_cache.keep(&conversation);
                     let drained =
                         self.outbox.drain_all(call.map(|call| call.id).into_iter().chain([conversation_id])).await;
                     match drained {
@@ -289,7 +289,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
                 }
                 Committed::Conflict => {
                     self.metrics.cas_conflict();
-                    self.hot.forget(&decision.conversation);
+                    self.conversation_cache.forget(&decision.conversation);
                 }
                 Committed::CallConflict => return Err(EngineError::Contended),
                 Committed::NumberMoved => {
@@ -297,7 +297,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
                     return Err(EngineError::NumberMoved);
                 }
                 seen @ Committed::Seen { .. } => {
-                    self.hot.forget(&decision.conversation);
+                    self.conversation_cache.forget(&decision.conversation);
                     return self.seen_before(seen).await;
                 }
             }
@@ -362,9 +362,9 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
     }
 
     async fn load(&self, target: &Target) -> Result<(Option<Conversation>, bool), EngineError> {
-        if let Some(hot) = self.hot.find(target) {
+        if let Some(cached) = self.conversation_cache.find(target) {
             self.metrics.cache(true);
-            return Ok((Some(hot), true));
+            return Ok((Some(cached), true));
         }
         self.metrics.cache(false);
         let loaded = match target {

@@ -46,10 +46,10 @@ pub fn webhooks<N: Adapters>(
     shutdown: CancellationToken,
 ) -> impl Future<Output = SettleSummary> + Send + use<N> {
     let business_cache = parts.engine.business_cache().clone();
-    let decide = Arc::new(handler(&Arc::new(ApplyWebhook::new(parts)), shutdown.clone()));
+    let apply = Arc::new(handler(&Arc::new(ApplyWebhook::new(parts)), shutdown.clone()));
     let hear = move |inbound| {
-        let (business_cache, decide) = (business_cache.clone(), Arc::clone(&decide));
-        async move { decide(detect_emergency(&business_cache, inbound).await?).await }
+        let (business_cache, apply) = (business_cache.clone(), Arc::clone(&apply));
+        async move { apply(detect_emergency(&business_cache, inbound).await?).await }
     };
     parts
         .jetstream

@@ -29,12 +29,12 @@ pub fn windows<N: Adapters>(
     parts: &WorkerDeps<N>,
     shutdown: CancellationToken,
 ) -> impl Future<Output = SettleSummary> + Send + use<N> {
-    let debounce = Arc::new(WindowTimer { engine: parts.engine.clone() });
+    let timer = Arc::new(WindowTimer { engine: parts.engine.clone() });
     parts
         .jetstream
         .deliveries("NMC_WINDOWS", "due", shutdown.clone())
         .decode::<TimerFired>()
-        .keyed(MAX_CONCURRENCY, |fire| fire.conversation_id, handler(&debounce, shutdown))
+        .keyed(MAX_CONCURRENCY, |fire| fire.conversation_id, handler(&timer, shutdown))
         .dead_letter(Arc::clone(&parts.dead), parts.dead.max_deliveries())
         .settle()
 }

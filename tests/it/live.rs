@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use nevermisscall::internals::Priority;
-use nevermisscall::internals::Secret;
-use nevermisscall::internals::http_client;
-use nevermisscall::internals::{Account, OutgoingSms, SendOutcome, TwilioClient};
-use nevermisscall::internals::{AnalyzeRequest, BusinessProfile, DispatchBotClient, SenderType, WindowMessage};
+use nevermisscall::internals::{
+    Account, AnalyzeRequest, BusinessProfile, DispatchBotClient, OutgoingSms, Priority, Secret, SendOutcome,
+    SenderType, TwilioClient, WindowMessage, http_client,
+};
 use serde_json::json;
 use uuid::Uuid;
 

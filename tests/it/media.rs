@@ -1,8 +1,7 @@
 //! Attachments: stored with the message, passed to DispatchBot, and fetched through the API without Twilio's
 //! credentials.
 
-use nevermisscall::internals::hash_api_key;
-use nevermisscall::internals::{KeyScope, Store};
+use nevermisscall::internals::{KeyScope, Store, hash_api_key};
 use nmc_testbed::sim::{Rule, http_client};
 use nmc_testbed::twilio::webhooks::params;
 use nmc_testbed::twilio::{Fault, Media, Refusal, Text, TwilioOptions, new_account_sid, new_mms_sid};

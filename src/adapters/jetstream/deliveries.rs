@@ -92,7 +92,7 @@ impl Puller {
         }
     }
 
-    /// The next message of the batch; `None` at its end. Requests a batch if there is none. A batch ends after a
+    /// The next message of the batch; `None` at its end. Requests a batch unless one is open. A batch ends after a
     /// reconnection, because the server may have forgotten the request.
     async fn fetched(&mut self) -> Option<Result<jetstream::Message, String>> {
         if self.batch.is_none() {

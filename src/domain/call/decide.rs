@@ -64,7 +64,7 @@ pub struct DialReport {
     pub customer: Option<PhoneNumber>,
     /// The called number, if the report contains it.
     pub business_phone: Option<PhoneNumber>,
-    /// `DialCallStatus`, or the call's own terminal status if there is none.
+    /// `DialCallStatus`, or the call's own terminal status if Twilio sends no `DialCallStatus`.
     pub dial_status: String,
     /// `DialBridged`, if present.
     pub bridged: Option<bool>,

@@ -102,6 +102,13 @@ text_enum! {
     }
 }
 
+impl Priority {
+    /// `Urgent` if the condition holds, else `Normal`.
+    pub fn urgent_if(condition: bool) -> Self {
+        if condition { Self::Urgent } else { Self::Normal }
+    }
+}
+
 text_enum! {
     /// The purpose of a message.
     pub enum MessageKind {
@@ -127,11 +134,7 @@ text_enum! {
 impl MessageKind {
     /// Messages written by a person and emergency messages are sent before those of the AI.
     pub fn priority(self, in_emergency: bool) -> Priority {
-        match self {
-            Self::User | Self::Alert | Self::Emergency => Priority::Urgent,
-            _ if in_emergency => Priority::Urgent,
-            _ => Priority::Normal,
-        }
+        Priority::urgent_if(in_emergency || matches!(self, Self::User | Self::Alert | Self::Emergency))
     }
 
     /// Whether it is an automatic answer to the customer.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::auth::Reader;
 use super::conversations::{conversation_id, load_authorized};
 use super::failure::Failure;
+use super::page::Page;
 use super::validation::default_limit;
 use super::{EdgeData, Group, cursor};
 use crate::adapters::postgres::{AnalysisRow, AuditRow, WindowMessage, WindowStep};
@@ -161,7 +162,7 @@ impl RecordApi {
         limit: Query<u32>,
         /// The `next_cursor` of the previous page. Omit it for the first page.
         cursor: Query<Option<String>>,
-    ) -> Result<Json<AuditList>, Failure> {
+    ) -> Result<Page<AuditList>, Failure> {
         let conversation_id = load_authorized(&key.0, &edge, conversation_id(&id)?).await?.id;
         let after = match cursor.0 {
             Some(cursor) => cursor.parse::<i64>().map_err(|_| cursor::unusable("cursor"))?,
@@ -169,7 +170,7 @@ impl RecordApi {
         };
         let found = edge.store.audit(conversation_id, after, i64::from(limit.0) + 1).await?;
         let (found, next_cursor) = cursor::page(found, limit.0 as usize, |entry| entry.id.to_string());
-        Ok(Json(AuditList { audit: found.into_iter().map(Entry::from).collect(), next_cursor }))
+        Ok(Page(AuditList { audit: found.into_iter().map(Entry::from).collect(), next_cursor }))
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::auth::{Reader, Writer};
 use super::body::Body;
 use super::failure::Failure;
+use super::page::Page;
 use super::phones::{self, Beside, NumberState, PendingPhone, ordinary};
 use super::twilio_account::{self, TwilioAccount};
 use super::validation::{Problems, default_limit};
@@ -216,12 +217,12 @@ impl BusinessesApi {
         limit: Query<u32>,
         /// The `next_cursor` of the previous page. Omit it for the first page.
         cursor: Query<Option<String>>,
-    ) -> Result<Json<BusinessList>, Failure> {
+    ) -> Result<Page<BusinessList>, Failure> {
         let found = edge.store.businesses(key.0.businesses(), cursor.0.as_deref(), i64::from(limit.0) + 1).await?;
         let (found, next_cursor) = super::cursor::page(found, limit.0 as usize, |record| record.id.clone());
         let mut beside = Beside::read(&edge, &found).await?;
         let businesses = found.into_iter().map(|record| shown(record, &mut beside)).collect::<Result<_, _>>()?;
-        Ok(Json(BusinessList { businesses, next_cursor }))
+        Ok(Page(BusinessList { businesses, next_cursor }))
     }
 }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::auth::Reader;
 use super::failure::Failure;
+use super::page::Page;
 use super::validation::Problems;
 use super::{EdgeData, Group, cursor};
 use crate::adapters::postgres::CallFilter;
@@ -103,7 +104,7 @@ impl CallsApi {
         limit: Query<u32>,
         /// The `next_cursor` of the previous page. Omit it for the first page.
         cursor: Query<Option<String>>,
-    ) -> Result<Json<CallList>, Failure> {
+    ) -> Result<Page<CallList>, Failure> {
         let after = cursor.0.as_deref().map(cursor::decode).transpose()?;
         let mut problems = Problems::default();
         let customer_phone = problems.phone("customer_phone", customer_phone.0);
@@ -117,6 +118,6 @@ impl CallsApi {
         let calls = edge.store.calls(&filter, i64::from(limit.0) + 1).await?;
         let (calls, next_cursor) =
             cursor::page(calls, limit.0 as usize, |call| cursor::encode(call.created_at, call.id));
-        Ok(Json(CallList { calls: calls.into_iter().map(Call::from).collect(), next_cursor }))
+        Ok(Page(CallList { calls: calls.into_iter().map(Call::from).collect(), next_cursor }))
     }
 }

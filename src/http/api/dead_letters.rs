@@ -10,6 +10,7 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 use super::auth::{Caller, Reader, Writer};
 use super::body::Body;
 use super::failure::Failure;
+use super::page::Page;
 use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group, cursor};
 use crate::adapters::postgres::ReplayRow;
@@ -184,7 +185,7 @@ impl DeadLettersApi {
         limit: Query<u32>,
         /// The `next_cursor` of the previous page. Omit it for the first page.
         cursor: Query<Option<String>>,
-    ) -> Result<Json<DeadLetterList>, Failure> {
+    ) -> Result<Page<DeadLetterList>, Failure> {
         let mut problems = Problems::default();
         let status = problems.parsed("status", status.0.as_deref());
         problems.into_result()?;
@@ -201,7 +202,7 @@ impl DeadLettersApi {
         };
         let page = edge.letters.find(&filter, Order::NewestFirst, after, limit.0 as usize).await?;
         let dead_letters = page.letters.into_iter().map(|letter| told(letter, Vec::new())).collect();
-        Ok(Json(DeadLetterList { dead_letters, next_cursor: page.next.map(|id| id.to_string()) }))
+        Ok(Page(DeadLetterList { dead_letters, next_cursor: page.next.map(|id| id.to_string()) }))
     }
 
     /// Returns a dead letter with its history.

@@ -6,7 +6,7 @@ use poem_openapi::payload::{Json, Payload};
 use poem_openapi::registry::{MetaResponses, MetaSchemaRef, Registry};
 use poem_openapi::types::ToJSON;
 
-/// Like [`Json`], for a body of some hundred rows. It is written by the `Display` of `serde_json`, whose code is
+/// Like [`Json`], for the page of a list, which may have some hundred rows. It is written by the `Display` of `serde_json`, whose code is
 /// compiled in `serde_json` and optimized in every profile; `Json` instantiates a generic serializer in this crate
 /// instead. Without optimization that took half of the time of a list (`make performance`).
 pub(super) struct Page<T>(pub T);

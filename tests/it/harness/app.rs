@@ -2,8 +2,7 @@
 
 use std::net::SocketAddr;
 
-use nevermisscall::internals::{Application, Role};
-use nevermisscall::internals::{KeyScope, Store};
+use nevermisscall::internals::{Application, KeyScope, Role, Store};
 use nmc_testbed::twilio::webhooks::WebhookClient;
 use nmc_testbed::twilio::{SentMessage, TwilioOptions, new_call_sid, new_message_sid};
 use serde_json::Value;

@@ -4,8 +4,7 @@ use std::any::Any;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use nevermisscall::internals::Store;
-use nevermisscall::internals::{Config, Settings};
+use nevermisscall::internals::{Config, Settings, Store};
 use nmc_testbed::dispatchbot::{DispatchBotOptions, DispatchBotSim};
 use nmc_testbed::servers::{NatsServer, RedisServer, Shared, TestDatabase};
 use nmc_testbed::twilio::{TwilioOptions, TwilioSim};
