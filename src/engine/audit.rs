@@ -11,7 +11,7 @@ pub(super) fn entry(told: &Input, decision: &Decision) -> AuditEntry {
     let messages = decision.messages.iter().map(|message| json!({ "id": message.id, "kind": message.kind }));
     let windows = decision.windows.iter().map(|w| json!({ "id": w.id, "state": w.state, "because": w.reason }));
     let events = decision.effects.iter().filter_map(|effect| match effect {
-        Effect::Emit(event) => Some(event.event_type.as_str()),
+        Effect::Emit(event) => Some(event.data.event_type().as_str()),
         _ => None,
     });
     data["messages"] = messages.collect();

@@ -12,7 +12,8 @@ use super::{InputId, event_id};
 use crate::adapters::jetstream::subjects;
 use crate::adapters::postgres::OutboxRow;
 use crate::domain::call::Call;
-use crate::domain::conversation::{Business, Conversation, Decision, Effect, Event, Priority};
+use crate::domain::conversation::{Business, Conversation, Decision, Effect, Envelope, Event, Priority};
+use crate::domain::phone::PhoneNumber;
 
 /// The task to ask DispatchBot for an answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -155,24 +156,25 @@ fn envelope(about: &About<'_>, user_id: &str, event: &Event, trace: &Trace, now:
         About::Call(call) => (call.id, &call.business_id, None, call.customer_phone.as_ref()),
     };
     let event_id = event_id(scope, event.sequence);
-    let event_type = event.event_type.as_str();
-    let payload = json!({
-        "event_id": event_id,
-        "event_type": event_type,
-        "occurred_at": now,
-        "sequence": event.sequence,
-        "business_id": business_id,
-        "user_id": user_id,
-        "conversation_id": conversation_id,
-        "customer_phone": customer_phone,
-        "data": event.data,
-    });
+    let event_type = event.data.event_type();
+    let payload = Envelope {
+        event_id,
+        event_type,
+        occurred_at: now,
+        sequence: event.sequence,
+        business_id: Some(business_id),
+        user_id: Some(user_id),
+        conversation_id,
+        customer_phone: customer_phone.map(PhoneNumber::as_str),
+        data: &event.data,
+    };
+    let event_type = event_type.as_str();
     OutboxRow {
         key: scope,
         subject: subjects::event(event_type, conversation_id),
         message_id: Some(event_id.to_string()),
         headers: cloud_event(event_id, event_type, &scope.to_string(), now, trace),
-        payload,
+        payload: serde_json::to_value(payload).unwrap_or_default(),
     }
 }
 

@@ -6,12 +6,11 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use uuid::Uuid;
 
 use super::State;
 use crate::adapters::jetstream::{BucketError, JetStream, Outgoing, PublishError, subjects};
-use crate::domain::conversation::derive_id;
+use crate::domain::conversation::{Envelope, EventData, ServiceData, derive_id};
 use crate::engine::cloud_event;
 use crate::outage::Service;
 use crate::trace::Trace;
@@ -72,24 +71,30 @@ pub(super) async fn announce(jetstream: &JetStream, change: &Change) -> Result<(
 /// The envelope of docs/contract.md, section 5, without a conversation. `sequence` rises with each change of a service.
 fn event(change: &Change, revision: u64) -> Outgoing {
     let service = change.service.as_str();
-    let event_type = if change.state == State::Healthy { "service.restored" } else { "service.degraded" };
+    let data = ServiceData { service: service.to_owned(), state: change.state.to_string() };
+    let data = if change.state == State::Healthy {
+        EventData::ServiceRestored(data)
+    } else {
+        EventData::ServiceDegraded(data)
+    };
+    let event_type = data.event_type().as_str();
     let event_id: Uuid = derive_id(service, event_type, "revision", usize::try_from(revision).unwrap_or_default());
-    let payload = json!({
-        "event_id": event_id,
-        "event_type": event_type,
-        "occurred_at": change.at,
-        "sequence": revision + 1,
-        "business_id": null,
-        "user_id": null,
-        "conversation_id": null,
-        "customer_phone": null,
-        "data": { "service": service, "state": change.state },
-    });
+    let payload = Envelope {
+        event_id,
+        event_type: data.event_type(),
+        occurred_at: change.at,
+        sequence: i64::try_from(revision).unwrap_or(i64::MAX).saturating_add(1),
+        business_id: None,
+        user_id: None,
+        conversation_id: None,
+        customer_phone: None,
+        data: &data,
+    };
     Outgoing {
         subject: subjects::event(event_type, None),
         message_id: Some(event_id.to_string()),
         headers: cloud_event(event_id, event_type, service, change.at, &Trace::start()),
-        payload: payload.to_string().into(),
+        payload: serde_json::to_vec(&payload).unwrap_or_default().into(),
     }
 }
 

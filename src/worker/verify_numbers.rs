@@ -7,14 +7,13 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::jetstream::subjects;
 use crate::adapters::postgres::{NumberLook, OutboxRow, Store, StoreError};
 use crate::adapters::twilio::{NumberFound, TwilioClient};
 use crate::businesses::Accounts;
-use crate::domain::conversation::{EventType, derive_id};
+use crate::domain::conversation::{Envelope, EventData, NumberVerifiedData, derive_id};
 use crate::domain::phones::Verified;
 use crate::engine::{Outbox, OutboxError, cloud_event};
 use crate::telemetry::Metrics;
@@ -129,27 +128,33 @@ fn pause(unanswered_looks: i32) -> Duration {
 /// The envelope of docs/contract.md, without a conversation. The id is derived from the sequence of the change among
 /// those of this number, so every worker creates the same one.
 fn event(look: &NumberLook, found: Verified) -> OutboxRow {
-    let event_type = EventType::NumberVerified.as_str();
+    let data = EventData::NumberVerified(NumberVerifiedData {
+        phone: look.phone.clone(),
+        verified: found.to_string(),
+        before: look.verified.to_string(),
+    });
+    let event_type = data.event_type().as_str();
     let scope = derive_id(&look.business_id, &look.phone, "number", 0);
     let sequence = look.changes + 1;
     let event_id = derive_id(&scope.to_string(), event_type, "change", usize::try_from(sequence).unwrap_or_default());
     let now = Utc::now();
+    let payload = Envelope {
+        event_id,
+        event_type: data.event_type(),
+        occurred_at: now,
+        sequence,
+        business_id: Some(&look.business_id),
+        user_id: Some(&look.user_id),
+        conversation_id: None,
+        customer_phone: None,
+        data: &data,
+    };
     OutboxRow {
         key: scope,
         subject: subjects::event(event_type, None),
         message_id: Some(event_id.to_string()),
         headers: cloud_event(event_id, event_type, &look.business_id, now, &Trace::start()),
-        payload: json!({
-            "event_id": event_id,
-            "event_type": event_type,
-            "occurred_at": now,
-            "sequence": sequence,
-            "business_id": look.business_id,
-            "user_id": look.user_id,
-            "conversation_id": null,
-            "customer_phone": null,
-            "data": { "phone": look.phone, "verified": found, "before": look.verified },
-        }),
+        payload: serde_json::to_value(payload).unwrap_or_default(),
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::wire::{Analysis, AnalyzeRequest, MAX_ANSWER, read_answer};
 use crate::adapters::http_client::{BodyError, describe, read_body, retry_after};
 use crate::config::Secret;
+use crate::domain::conversation::AnalysisReason;
 
 const TRIES: u32 = 2;
 const PER_TRY: Duration = Duration::from_secs(2);
@@ -55,15 +56,15 @@ pub enum AnalyzeError {
 }
 
 impl AnalyzeError {
-    /// The kind of error, for metrics.
-    pub fn label(&self) -> &'static str {
+    /// The kind of error.
+    pub fn reason(&self) -> AnalysisReason {
         match self {
-            Self::TimedOut => "timed_out",
-            Self::Unreachable { .. } => "unreachable",
-            Self::Rejected { .. } => "rejected",
-            Self::Malformed { .. } => "malformed",
-            Self::NotSuccessful => "not_successful",
-            Self::NotAsked => "not_asked",
+            Self::TimedOut => AnalysisReason::TimedOut,
+            Self::Unreachable { .. } => AnalysisReason::Unreachable,
+            Self::Rejected { .. } => AnalysisReason::Rejected,
+            Self::Malformed { .. } => AnalysisReason::Malformed,
+            Self::NotSuccessful => AnalysisReason::NotSuccessful,
+            Self::NotAsked => AnalysisReason::NotAsked,
         }
     }
 
@@ -122,7 +123,7 @@ impl DispatchBotClient {
             if tries == TRIES || !error.is_transient() || pause + WORTH_A_TRY > left {
                 return Err(error);
             }
-            tracing::debug!(window.id = %request.window_id, error = error.label(), "DispatchBot is asked again");
+            tracing::debug!(window.id = %request.window_id, error = %error.reason(), "DispatchBot is asked again");
             sleep(pause).await;
         }
     }
@@ -269,7 +270,7 @@ mod tests {
     async fn an_answer_without_end_is_malformed_and_not_kept_in_memory(#[case] length: Option<u64>) {
         let server = Loopback::start([Reply::Endless(200, length), Reply::Endless(200, length)]).await;
         let error = client(&server.url, LONG).analyze(&request(), LONG).await.unwrap_err();
-        assert_eq!(error.label(), "malformed");
+        assert_eq!(error.reason().as_str(), "malformed");
         assert!(server.poured() < 32_000_000, "{}", server.poured());
     }
 
@@ -282,7 +283,7 @@ mod tests {
     async fn a_lasting_failure_is_not_tried_again(#[case] first: Reply, #[case] label: &str) {
         let mut server = Loopback::start([first, good()]).await;
         let error = client(&server.url, LONG).analyze(&request(), LONG).await.unwrap_err();
-        assert_eq!((error.label(), server.received().len()), (label, 1));
+        assert_eq!((error.reason().as_str(), server.received().len()), (label, 1));
     }
 
     #[rstest]
@@ -297,7 +298,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_there_is_unreachable() {
         let error = client(&nobody().await, LONG).analyze(&request(), LONG).await.unwrap_err();
-        assert_eq!(error.label(), "unreachable");
+        assert_eq!(error.reason().as_str(), "unreachable");
     }
 
     #[tokio::test]

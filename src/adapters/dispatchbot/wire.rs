@@ -262,7 +262,7 @@ mod tests {
     #[case::no_object(json!([]), "")]
     fn an_incomplete_or_impossible_answer_is_malformed(#[case] answer: Value, #[case] named: &str) {
         let error = read(&answer).unwrap_err();
-        assert_eq!(error.label(), "malformed");
+        assert_eq!(error.reason().as_str(), "malformed");
         assert!(error.to_string().contains(named), "{error}");
     }
 

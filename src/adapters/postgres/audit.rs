@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
-use crate::domain::conversation::{AnalysisRecord, Conversation, WindowRecord};
+use crate::domain::conversation::{AnalysisReason, AnalysisRecord, Conversation, WindowRecord};
 
 /// An audit entry to be written: who did what.
 #[derive(Debug, Clone, PartialEq)]
@@ -160,7 +160,7 @@ pub(super) async fn write_step(
         window.id,
         conversation_id,
         window.state.as_str(),
-        window.reason,
+        window.reason.as_str(),
         at
     )
     .execute(tx)
@@ -182,7 +182,7 @@ pub(super) async fn write_analysis(
         analysis.window_id,
         conversation_id,
         analysis.said,
-        analysis.drop_reason,
+        analysis.drop_reason.map(AnalysisReason::as_str),
         at
     )
     .execute(tx)

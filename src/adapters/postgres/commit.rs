@@ -362,7 +362,7 @@ async fn record_window(
         conversation_id,
         window.state.as_str(),
         window.opened_at,
-        window.reason
+        window.reason.as_str()
     )
     .execute(&mut *tx)
     .await?;

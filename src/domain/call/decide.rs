@@ -1,10 +1,9 @@
 //! The entry point for reports of calls: every report goes through it.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
 
 use super::state::{Call, CallStatus};
-use crate::domain::conversation::{Event, EventType, MissedCall, call_id};
+use crate::domain::conversation::{CallData, Event, EventData, MissedCall, call_id};
 use crate::domain::phone::PhoneNumber;
 
 /// A report of a call.
@@ -150,7 +149,7 @@ fn start(business_id: &str, state: Option<&Call>, input: &CallInput, now: DateTi
         event_sequence: 0,
     };
     let mut decision = fresh(call);
-    emit(&mut decision, EventType::CallReceived);
+    emit(&mut decision, EventData::CallReceived);
     Some(decision)
 }
 
@@ -162,7 +161,7 @@ fn answered(decision: &mut CallDecision, report: &DialReport) {
     decision.call.dial_status = Some(report.dial_status.clone());
     decision.call.duration_seconds = report.duration_seconds;
     decision.call.ended_at = Some(report.received_at);
-    emit(decision, EventType::CallAnswered);
+    emit(decision, EventData::CallAnswered);
 }
 
 /// The first report of the end of a call counts: Twilio reports the end of the whole call after that of the dialling.
@@ -186,19 +185,19 @@ fn missed(decision: &mut CallDecision, dial_status: &str, may_text: bool, at: Da
                 own_account: None,
             });
         }
-        None => emit(decision, EventType::CallMissed),
+        None => emit(decision, EventData::CallMissed),
     }
 }
 
-fn emit(decision: &mut CallDecision, event_type: EventType) {
+fn emit(decision: &mut CallDecision, event: fn(CallData) -> EventData) {
     decision.call.event_sequence += 1;
     let call = &decision.call;
-    let data = json!({
-        "call_id": call.id,
-        "call_sid": call.call_sid,
-        "business_phone": call.business_phone,
-        "dial_status": call.dial_status,
-        "duration_seconds": call.duration_seconds,
+    let data = event(CallData {
+        call_id: call.id,
+        call_sid: call.call_sid.clone(),
+        business_phone: call.business_phone.to_string(),
+        dial_status: call.dial_status.clone(),
+        duration_seconds: call.duration_seconds,
     });
-    decision.events.push(Event { event_type, sequence: decision.call.event_sequence, data });
+    decision.events.push(Event { sequence: decision.call.event_sequence, data });
 }

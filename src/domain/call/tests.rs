@@ -36,7 +36,7 @@ fn dialled(dial_status: &str, bridged: Option<bool>) -> CallInput {
 }
 
 fn event_types(decision: &CallDecision) -> Vec<&'static str> {
-    decision.events.iter().map(|event| event.event_type.as_str()).collect()
+    decision.events.iter().map(|event| event.data.event_type().as_str()).collect()
 }
 
 fn rung() -> Call {

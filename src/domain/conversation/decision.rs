@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::event::{Event, EventType};
+use super::event::{Event, EventData, NeedsAttentionData};
 use super::ids::derive_id;
 use super::input::Media;
+use super::reason::{AnalysisReason, WindowReason};
 use super::state::{Conversation, MessageStatus};
 use crate::domain::emergency::Verdict;
 use crate::domain::phone::PhoneNumber;
@@ -268,7 +269,7 @@ pub struct WindowRecord {
     pub state: WindowState,
     pub opened_at: DateTime<Utc>,
     /// The reason for the state, as a keyword.
-    pub reason: String,
+    pub reason: WindowReason,
 }
 
 /// DispatchBot's result for a window.
@@ -278,7 +279,7 @@ pub struct AnalysisRecord {
     /// Its answer, or why it has none.
     pub said: Value,
     /// Why the answer was not sent, as a keyword. `None` if it was sent.
-    pub drop_reason: Option<String>,
+    pub drop_reason: Option<AnalysisReason>,
 }
 
 /// Collects a decision while the rules make it.
@@ -323,10 +324,15 @@ impl<'a> Draft<'a> {
     }
 
     /// Adds an event with the conversation's next sequence number.
-    pub fn emit(&mut self, event_type: EventType, data: Value) {
+    pub fn emit(&mut self, data: EventData) {
         self.decision.conversation.event_sequence += 1;
         let sequence = self.decision.conversation.event_sequence;
-        self.decision.effects.push(Effect::Emit(Event { event_type, sequence, data }));
+        self.decision.effects.push(Effect::Emit(Event { sequence, data }));
+    }
+
+    /// Emits `conversation.needs_attention`.
+    pub fn needs_attention(&mut self, data: NeedsAttentionData) {
+        self.emit(EventData::NeedsAttention(data));
     }
 
     pub fn effect(&mut self, effect: Effect) {
@@ -342,8 +348,8 @@ impl<'a> Draft<'a> {
     }
 
     /// Records the new state of a window.
-    pub fn window(&mut self, id: Uuid, state: WindowState, opened_at: DateTime<Utc>, reason: &str) {
-        self.decision.windows.push(WindowRecord { id, state, opened_at, reason: reason.to_owned() });
+    pub fn window(&mut self, id: Uuid, state: WindowState, opened_at: DateTime<Utc>, reason: WindowReason) {
+        self.decision.windows.push(WindowRecord { id, state, opened_at, reason });
     }
 
     /// Requests that the timer is armed at the end of the decision, because its time changed or it fired too early.
@@ -361,8 +367,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Records DispatchBot's answer and, if it is not sent, the reason.
-    pub fn analysis(&mut self, window_id: Uuid, said: Value, drop_reason: Option<&str>) {
-        let drop_reason = drop_reason.map(str::to_owned);
+    pub fn analysis(&mut self, window_id: Uuid, said: Value, drop_reason: Option<AnalysisReason>) {
         self.decision.analysis = Some(AnalysisRecord { window_id, said, drop_reason });
     }
 

@@ -1,63 +1,419 @@
 //! The events that the App Server and other subscribers receive (docs/contract.md, section 5).
 
-use serde_json::Value;
+use chrono::{DateTime, Utc};
+use poem_openapi::Object;
+use poem_openapi::registry::{MetaSchemaRef, Registry};
+use poem_openapi::types::Type;
+use serde::Serialize;
+use uuid::Uuid;
 
+use super::decision::{Detector, MessageKind};
+use super::input::{Appointment, Media};
+use super::reason::AttentionReason;
+use crate::domain::emergency::{Language, LifeSafety, Reason};
 use crate::text_enum;
 
+/// Declares the events: the variant, its payload and its word on the wire.
+macro_rules! events {
+    ($($(#[$meta:meta])* $variant:ident($payload:ident) = $word:literal,)+) => {
+        text_enum! {
+            /// The types of events in the contract.
+            pub enum EventType {
+                $($(#[$meta])* $variant = $word,)+
+            }
+        }
+
+        /// The data of an event, by its type.
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        #[serde(untagged)]
+        pub enum EventData {
+            $($(#[$meta])* $variant($payload),)+
+        }
+
+        impl EventData {
+            /// The type of the event.
+            pub fn event_type(&self) -> EventType {
+                match self { $(Self::$variant(_) => EventType::$variant,)+ }
+            }
+
+            /// Registers the schema of each payload in the OpenAPI document and returns them.
+            pub fn schemas(registry: &mut Registry) -> Vec<(EventType, MetaSchemaRef)> {
+                $($payload::register(registry);)+
+                vec![$((EventType::$variant, $payload::schema_ref()),)+]
+            }
+        }
+    };
+}
+
+events! {
+    /// A call started to ring.
+    CallReceived(CallData) = "call.received",
+    /// The owner picked up.
+    CallAnswered(CallData) = "call.answered",
+    /// Nobody picked up.
+    CallMissed(CallData) = "call.missed",
+    /// A conversation was opened.
+    ConversationCreated(ConversationCreatedData) = "conversation.created",
+    /// The first customer message started the AI timer.
+    AiTimerStarted(AiTimerStartedData) = "conversation.ai_timer_started",
+    /// The AI took the conversation, because no person answered in time.
+    AiTaken(AiTakenData) = "conversation.ai_taken",
+    /// A person took the conversation over.
+    UserTaken(UserTakenData) = "conversation.user_taken",
+    /// A person gave the conversation back to the AI.
+    Released(ReleasedData) = "conversation.released",
+    /// The conversation ended.
+    ConversationCompleted(ConversationCompletedData) = "conversation.completed",
+    /// Something needs a person.
+    NeedsAttention(NeedsAttentionData) = "conversation.needs_attention",
+    /// The customer opted out.
+    OptedOut(OptedOutData) = "conversation.opted_out",
+    /// The customer opted in again.
+    OptedIn(OptedInData) = "conversation.opted_in",
+    /// The customer sent a message.
+    MessageReceived(MessageReceivedData) = "message.received",
+    /// Twilio accepted an outgoing message.
+    MessageSent(MessageData) = "message.sent",
+    /// An outgoing message reached the customer.
+    MessageDelivered(MessageData) = "message.delivered",
+    /// An outgoing message failed.
+    MessageFailed(MessageFailedData) = "message.failed",
+    /// An emergency was detected.
+    EmergencyDetected(EmergencyDetectedData) = "emergency.detected",
+    /// The customer agreed to an appointment.
+    AppointmentRequested(AppointmentRequestedData) = "appointment.requested",
+    /// The number verification of a business's number has a new result.
+    NumberVerified(NumberVerifiedData) = "business.number_verified",
+    /// A part of the service is unavailable.
+    ServiceDegraded(ServiceData) = "service.degraded",
+    /// The unavailable part works again.
+    ServiceRestored(ServiceData) = "service.restored",
+}
+
+/// An event, without its envelope.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Increases by one with each event of a conversation, or of a call that has no conversation.
+    pub sequence: i64,
+    /// The data, which also determines the type.
+    pub data: EventData,
+}
+
+/// An event as it is published: to JetStream, Redis and the event stream.
+#[derive(Debug, Serialize)]
+pub struct Envelope<'a> {
+    /// The same in every delivery of the event.
+    pub event_id: Uuid,
+    /// Its type.
+    pub event_type: EventType,
+    /// When it happened.
+    pub occurred_at: DateTime<Utc>,
+    /// Increases by one with each event of a conversation.
+    pub sequence: i64,
+    /// The business.
+    pub business_id: Option<&'a str>,
+    /// Its owner.
+    pub user_id: Option<&'a str>,
+    /// The conversation.
+    pub conversation_id: Option<Uuid>,
+    /// The customer's number.
+    pub customer_phone: Option<&'a str>,
+    /// The data of this type of event.
+    pub data: &'a EventData,
+}
+
+/// Data of `call.received`, `call.answered` and `call.missed`.
+#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+pub struct CallData {
+    /// Our id of the call.
+    pub call_id: Uuid,
+    /// Twilio's id of the call, `CA…`.
+    pub call_sid: String,
+    /// The number that was called.
+    pub business_phone: String,
+    /// How dialling the owner, or the call, ended. Null while it rings.
+    pub dial_status: Option<String>,
+    /// How long the owner was on the phone, in seconds. Null while it rings.
+    pub duration_seconds: Option<i32>,
+}
+
+/// Data of `conversation.created`.
+#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+pub struct ConversationCreatedData {
+    /// The number that the customer called or wrote to.
+    pub business_phone: String,
+    /// The missed call that opened it, if one did.
+    pub call_id: Option<Uuid>,
+    /// `missed_call` or `sms`.
+    pub opened_by: OpenedBy,
+}
+
 text_enum! {
-    /// The types of events in the contract.
-    pub enum EventType {
-        /// A call started to ring.
-        CallReceived = "call.received",
-        /// The owner picked up.
-        CallAnswered = "call.answered",
-        /// Nobody picked up.
-        CallMissed = "call.missed",
-        /// A conversation was opened.
-        ConversationCreated = "conversation.created",
-        /// The first customer message started the AI timer.
-        AiTimerStarted = "conversation.ai_timer_started",
-        /// The AI took the conversation, because no person answered in time.
-        AiTaken = "conversation.ai_taken",
-        /// A person took the conversation over.
-        UserTaken = "conversation.user_taken",
-        /// A person gave the conversation back to the AI.
-        Released = "conversation.released",
-        /// The conversation ended.
-        ConversationCompleted = "conversation.completed",
-        /// Something needs a person.
-        NeedsAttention = "conversation.needs_attention",
-        /// The customer opted out.
-        OptedOut = "conversation.opted_out",
-        /// The customer opted in again.
-        OptedIn = "conversation.opted_in",
-        /// The customer sent a message.
-        MessageReceived = "message.received",
-        /// Twilio accepted an outgoing message.
-        MessageSent = "message.sent",
-        /// An outgoing message reached the customer.
-        MessageDelivered = "message.delivered",
-        /// An outgoing message failed.
-        MessageFailed = "message.failed",
-        /// An emergency was detected.
-        EmergencyDetected = "emergency.detected",
-        /// The customer agreed to an appointment.
-        AppointmentRequested = "appointment.requested",
-        /// The number verification of a business's number has a new result.
-        NumberVerified = "business.number_verified",
-        /// A part of the service is unavailable.
-        ServiceDegraded = "service.degraded",
-        /// The unavailable part works again.
-        ServiceRestored = "service.restored",
+    /// What opened a conversation.
+    pub enum OpenedBy {
+        /// A missed call.
+        MissedCall = "missed_call",
+        /// A text.
+        Sms = "sms",
     }
 }
 
-/// An event, before its envelope.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Event {
-    pub event_type: EventType,
-    /// Increases by one with each event of a conversation.
-    pub sequence: i64,
-    /// The data of this type of event.
-    pub data: Value,
+/// Data of `conversation.ai_timer_started`.
+#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+pub struct AiTimerStartedData {
+    /// When the edge received the customer's first text.
+    pub started_at: DateTime<Utc>,
+}
+
+/// Data of `conversation.ai_taken`.
+#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+pub struct AiTakenData {
+    /// The window that the AI answers.
+    pub window_id: Uuid,
+}
+
+/// Data of `conversation.user_taken`.
+#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+pub struct UserTakenData {
+    /// The person's `user_id`.
+    pub by: String,
+    /// The reason they gave.
+    pub reason: String,
+}
+
+/// Data of `conversation.released`.
+#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+pub struct ReleasedData {
+    /// The person's `user_id`.
+    pub by: String,
+}
+
+/// Data of `conversation.completed`.
+#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+pub struct ConversationCompletedData {
+    /// The outcome, as the person or DispatchBot named it, or `number_released`.
+    pub outcome: Option<String>,
+    /// A summary for the owner.
+    pub summary: Option<String>,
+    /// `user`, `ai`, or `service` if the business gave up its number.
+    pub by: CompletedBy,
+    /// The person, if one ended it.
+    pub user_id: Option<String>,
+}
+
+text_enum! {
+    /// Who ended a conversation.
+    pub enum CompletedBy {
+        /// A person.
+        User = "user",
+        /// The AI.
+        Ai = "ai",
+        /// The service itself.
+        Service = "service",
+    }
+}
+
+/// Data of `conversation.needs_attention`: the reason, and the fields that apply to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+pub struct NeedsAttentionData {
+    /// Why a person is needed.
+    pub reason: AttentionReason,
+    /// The window that was not answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_id: Option<Uuid>,
+    /// The message concerned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<Uuid>,
+    /// Twilio's error code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<i32>,
+    /// The error in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// `number_released`: whether an emergency was still being reported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<bool>,
+    /// `emergency_disagreement`: true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disagreement: Option<bool>,
+    /// `emergency_disagreement`: the rule that the text matched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// `emergency_disagreement`: which of the two detected it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<Detector>,
+    /// `emergency_disagreement`: DispatchBot's confidence in its answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+}
+
+impl NeedsAttentionData {
+    /// Only a reason.
+    pub fn new(reason: AttentionReason) -> Self {
+        Self {
+            reason,
+            window_id: None,
+            message_id: None,
+            error_code: None,
+            why: None,
+            emergency: None,
+            disagreement: None,
+            rule: None,
+            by: None,
+            confidence: None,
+        }
+    }
+
+    /// A reason that concerns a window.
+    pub fn window(reason: AttentionReason, window_id: Uuid) -> Self {
+        Self { window_id: Some(window_id), ..Self::new(reason) }
+    }
+
+    /// A reason that concerns a message.
+    pub fn message(reason: AttentionReason, message_id: Uuid) -> Self {
+        Self { message_id: Some(message_id), ..Self::new(reason) }
+    }
+}
+
+/// Data of `conversation.opted_out`.
+#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+pub struct OptedOutData {
+    /// The source: `word`, `sentence`, `twilio` or `carrier`.
+    pub by: String,
+}
+
+/// Data of `conversation.opted_in`: empty.
+#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+pub struct OptedInData {}
+
+/// Data of `message.received`.
+#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+pub struct MessageReceivedData {
+    /// Our id of the message.
+    pub message_id: Uuid,
+    /// Twilio's id, `SM…` or `MM…`.
+    pub twilio_sid: String,
+    /// The text.
+    pub body: String,
+    /// Its attachments.
+    pub media: Vec<Media>,
+    /// When the edge received it.
+    pub received_at: DateTime<Utc>,
+}
+
+/// Data of `message.sent` and `message.delivered`.
+#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+pub struct MessageData {
+    /// Our id of the message.
+    pub message_id: Uuid,
+    /// Twilio's id, `SM…` or `MM…`; null if Twilio did not accept it.
+    pub twilio_sid: Option<String>,
+    /// `ai` or `user`.
+    pub sender_type: String,
+    /// The purpose of the message.
+    pub kind: MessageKind,
+    /// The window that the message answers.
+    pub in_reply_to_window: Option<Uuid>,
+}
+
+/// Data of `message.failed`.
+#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+pub struct MessageFailedData {
+    /// Our id of the message.
+    pub message_id: Uuid,
+    /// Twilio's id, `SM…` or `MM…`; null if Twilio did not accept it.
+    pub twilio_sid: Option<String>,
+    /// `ai` or `user`.
+    pub sender_type: String,
+    /// The purpose of the message.
+    pub kind: MessageKind,
+    /// The window that the message answers.
+    pub in_reply_to_window: Option<Uuid>,
+    /// `undelivered`, `failed`, `rejected`, `expired` or `opted_out`.
+    pub reason: String,
+    /// Twilio's error code.
+    pub error_code: Option<i32>,
+    /// The error in words.
+    pub why: Option<String>,
+}
+
+/// Data of `emergency.detected`.
+#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+pub struct EmergencyDetectedData {
+    /// The detector.
+    pub by: Detector,
+    /// The strongest rule that the text matched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// If detected by `words`: the words that matched the rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<Vec<String>>,
+    /// If detected by `words`: all rules that matched, the strongest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasons: Option<Vec<Reason>>,
+    /// If detected by `words`: the danger to life, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub life_safety: Option<LifeSafety>,
+    /// If detected by `words`: the language of the text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    /// If detected by `dispatchbot`: the kind of job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_type: Option<String>,
+    /// If detected by `dispatchbot`: its confidence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// If detected by `dispatchbot`: whether the text itself matched no rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disagreement: Option<bool>,
+}
+
+impl EmergencyDetectedData {
+    /// Only a detector.
+    pub fn by(by: Detector) -> Self {
+        Self {
+            by,
+            rule: None,
+            words: None,
+            reasons: None,
+            life_safety: None,
+            language: None,
+            job_type: None,
+            confidence: None,
+            disagreement: None,
+        }
+    }
+}
+
+/// Data of `appointment.requested`.
+#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+pub struct AppointmentRequestedData {
+    /// The window whose answer proposed it.
+    pub window_id: Uuid,
+    /// The appointment.
+    pub appointment: Appointment,
+    /// The kind of job.
+    pub job_type: Option<String>,
+    /// A summary for the owner.
+    pub summary: Option<String>,
+}
+
+/// Data of `business.number_verified`.
+#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+pub struct NumberVerifiedData {
+    /// The number.
+    pub phone: String,
+    /// Whether it is in the business's Twilio account: `yes`, `no` or `unknown`.
+    pub verified: String,
+    /// The result before.
+    pub before: String,
+}
+
+/// Data of `service.degraded` and `service.restored`.
+#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+pub struct ServiceData {
+    /// The service, as `GET /health` names it.
+    pub service: String,
+    /// `healthy`, `degraded` or `down`.
+    pub state: String,
 }

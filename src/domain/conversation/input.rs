@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::decision::MessageKind;
+use super::reason::AnalysisReason;
 use super::state::MessageStatus;
 use crate::domain::emergency::Reading;
 use crate::domain::phone::PhoneNumber;
@@ -29,7 +31,7 @@ pub enum Input {
     AnalysisFailed {
         window_id: Uuid,
         /// A keyword for events and metrics.
-        reason: String,
+        reason: AnalysisReason,
     },
     /// A person takes over.
     UserTookOver {
@@ -126,7 +128,8 @@ pub struct InboundSms {
 }
 
 /// An attachment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Object)]
+#[oai(rename = "EventMedia")]
 pub struct Media {
     /// Twilio's URL of the file.
     pub url: String,
@@ -208,7 +211,7 @@ pub struct Answer {
 }
 
 /// An appointment that the customer agreed to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Object)]
 pub struct Appointment {
     pub starts_at: DateTime<Utc>,
     /// When it ends, if known.

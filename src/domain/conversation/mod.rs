@@ -12,6 +12,7 @@ mod decision;
 mod event;
 mod ids;
 mod input;
+pub mod reason;
 mod rules;
 mod state;
 pub mod words;
@@ -23,12 +24,15 @@ pub use decision::{
     AnalysisRecord, Decision, Detector, Effect, KeptVerdict, LedgerChange, MessageKind, MessageUpdate, NewMessage,
     Priority, WindowRecord, WindowState,
 };
-pub use event::{Event, EventType};
+#[cfg(test)]
+pub use event::EventType;
+pub use event::{CallData, Envelope, Event, EventData, NumberVerifiedData, ServiceData};
 pub use ids::{call_id, derive_id};
 pub use input::{
     Answer, Appointment, Business, Context, DeliveryStatus, InboundSms, Input, Media, MessageReport, MissedCall,
     OtherBusiness, Policy, SentMessage, Templates, Urgency,
 };
+pub use reason::{AnalysisReason, WindowReason};
 pub use state::{Answering, Conversation, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status};
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What a text says, small enough to be kept with the message, and what several texts say together.
 
+use poem_openapi::Object;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
@@ -31,7 +32,8 @@ text_enum! {
 }
 
 /// A rule that matched, and the matching words as the customer wrote them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Object)]
+#[oai(rename = "EventEmergencyReason")]
 pub struct Reason {
     /// The name of the rule.
     pub rule: String,

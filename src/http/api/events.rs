@@ -1,5 +1,6 @@
 //! `/events`: events as Server-Sent Events, which a client can resume.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use futures::stream::BoxStream;
@@ -7,7 +8,8 @@ use futures::{StreamExt, future};
 use poem::web::sse::Event;
 use poem_openapi::param::{Header, Query};
 use poem_openapi::payload::EventStream;
-use poem_openapi::types::ToJSON;
+use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
+use poem_openapi::types::{ParseFromJSON, ParseResult, ToJSON, Type};
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,6 +21,7 @@ use super::failure::Failure;
 use super::validation::Problems;
 use super::{EdgeData, Group};
 use crate::adapters::jetstream::Followed;
+use crate::domain::conversation::EventData;
 use crate::http::Edge;
 use crate::http::problem::{Code, Problem};
 
@@ -48,11 +51,60 @@ pub struct Envelope {
     /// The customer's number. Null if the event is not about a customer.
     customer_phone: Option<String>,
     /// The data of the event. Its fields depend on `event_type`.
-    data: Value,
+    data: Data,
     /// The position in the stream.
     #[oai(skip)]
     #[serde(skip)]
     place: u64,
+}
+
+/// The data of an event. Its schema depends on `event_type`.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+struct Data(Value);
+
+impl Type for Data {
+    const IS_REQUIRED: bool = true;
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        "EventData".into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        let mut any_of: Vec<MetaSchemaRef> = Vec::new();
+        for (_, schema) in EventData::schemas(&mut Registry::new()) {
+            if !any_of.contains(&schema) {
+                any_of.push(schema);
+            }
+        }
+        MetaSchemaRef::Inline(Box::new(MetaSchema { any_of, ..MetaSchema::ANY }))
+    }
+
+    fn register(registry: &mut Registry) {
+        EventData::schemas(registry);
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+}
+
+impl ToJSON for Data {
+    fn to_json(&self) -> Option<Value> {
+        Some(self.0.clone())
+    }
+}
+
+impl ParseFromJSON for Data {
+    fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+        Ok(Self(value.unwrap_or_default()))
+    }
 }
 
 /// An endless stream of events.

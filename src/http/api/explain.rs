@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::adapters::postgres::{AnalysisRow, WindowMessage, WindowStep};
 use crate::adapters::twilio;
+use crate::domain::conversation::{AnalysisReason, WindowReason};
 
 /// A window and what happened to it.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,39 +97,49 @@ fn step_in_words(step: &WindowStep) -> Option<String> {
 
 /// A recorded reason as a phrase for a support desk; an unknown reason is returned unchanged.
 fn reason_in_words(reason: &str) -> &str {
+    use WindowReason::*;
+    let Ok(reason) = reason.parse::<WindowReason>() else { return reason };
     match reason {
-        "newer window" => "the customer had written more, and a newer window answers all of it",
-        "overtaken" => "it was overtaken before DispatchBot's answer came",
-        "fence" => "something newer held the answer back just before it was sent",
-        "takeover" => "a person took over",
-        "completed" => "a person ended the conversation",
-        "opted_out" => "the customer wants no more texts",
-        "possible_opt_out" => "the customer may want no more texts, and it is not clear that they do",
-        "answered by a person" => "a person wrote to the customer",
-        "ai_max" => "the AI had replied as often as it may",
-        "other_business" => "the number is another business's, and gets one answer of the AI in a day",
-        "sent after all" => "its answer had gone out already",
-        "rejected" => "Twilio refused the answer",
-        "expired" => "the answer waited too long to be sent",
-        "low_confidence" => "DispatchBot was not sure enough of its answer",
-        "empty_answer" => "DispatchBot's answer was empty",
-        "answer_too_long" => "DispatchBot's answer was too long for a text",
-        "price_out_of_range" => "DispatchBot's answer named a price outside of the business's estimates",
-        "timed_out" => "DispatchBot did not answer in time",
-        "not_asked" => "DispatchBot had been failing and was not asked",
-        "unreachable" => "DispatchBot could not be reached",
-        "may_not_write" => {
+        NewerWindow => "the customer had written more, and a newer window answers all of it",
+        Overtaken => "it was overtaken before DispatchBot's answer came",
+        Fence => "something newer held the answer back just before it was sent",
+        Takeover => "a person took over",
+        Completed => "a person ended the conversation",
+        OptedOut => "the customer wants no more texts",
+        PossibleOptOut => "the customer may want no more texts, and it is not clear that they do",
+        AnsweredByPerson => "a person wrote to the customer",
+        AiMax => "the AI had replied as often as it may",
+        OtherBusiness => "the number is another business's, and gets one answer of the AI in a day",
+        SentAfterAll => "its answer had gone out already",
+        Rejected => "Twilio refused the answer",
+        Expired => "the answer waited too long to be sent",
+        LowConfidence => "DispatchBot was not sure enough of its answer",
+        EmptyAnswer => "DispatchBot's answer was empty",
+        AnswerTooLong => "DispatchBot's answer was too long for a text",
+        PriceOutOfRange => "DispatchBot's answer named a price outside of the business's estimates",
+        TimedOut => "DispatchBot did not answer in time",
+        NotAsked => "DispatchBot had been failing and was not asked",
+        Unreachable => "DispatchBot could not be reached",
+        Malformed => "DispatchBot's answer could not be read",
+        NotSuccessful => "DispatchBot could not analyze the window",
+        NotProcessed => "DispatchBot's answer could not be processed",
+        MayNotWrite => {
             "the business cannot write to them: it has not the number, or not the Twilio account, that they were reached under"
         }
-        "number_released" => "the business gave up the number",
-        "business_gone" => "the business had been deleted",
-        other => other,
+        NumberReleased => "the business gave up the number",
+        BusinessGone => "the business had been deleted",
+        Message | OvertookAnswer | Deadline | Emergency | Sent | SendUnknown => reason.as_str(),
     }
 }
 
 fn analysis_in_words(analysis: &AnalysisRow) -> String {
     if let Some(reason) = analysis.said.get("failed").and_then(Value::as_str) {
-        return format!("DispatchBot had no answer: {}.", reason_in_words(reason));
+        let words = if reason == AnalysisReason::Rejected.as_str() {
+            "it refused the request"
+        } else {
+            reason_in_words(reason)
+        };
+        return format!("DispatchBot had no answer: {words}.");
     }
     let said = analysis.said.get("text").and_then(Value::as_str).unwrap_or_default();
     let sure = analysis.said.get("confidence").and_then(Value::as_f64).map_or(0.0, |c| c * 100.0);

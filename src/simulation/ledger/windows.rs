@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::Ledger;
-use crate::domain::conversation::{Decision, Effect, EventType, Ownership, Status, WindowRecord, WindowState};
+use crate::domain::conversation::{
+    Decision, Effect, EventType, Ownership, Status, WindowReason, WindowRecord, WindowState,
+};
 use crate::simulation::policy;
 
 /// A window and its history.
@@ -46,7 +48,7 @@ impl Ledger {
         let person = conversation.ownership == Ownership::User || conversation.status == Status::Completed;
         let told = decision.effects.iter().any(|effect| {
             matches!(effect, Effect::Emit(event)
-                if matches!(event.event_type, EventType::NeedsAttention | EventType::OptedOut))
+                if matches!(event.data.event_type(), EventType::NeedsAttention | EventType::OptedOut))
         });
         let excused = person || told || conversation.opted_out;
         let was = std::mem::replace(&mut window.state, record.state);
@@ -55,14 +57,14 @@ impl Ledger {
             WindowState::Open => {}
             WindowState::Claimed => {
                 window.claimed = decisions;
-                window.emergency = record.reason == "emergency";
+                window.emergency = record.reason == WindowReason::Emergency;
                 // A released window counts from its release.
                 window.exempt_at = record.opened_at + policy().max;
                 fault = (was != WindowState::Open).then(|| format!("a window is claimed that is {was}"));
             }
             WindowState::Answered => {}
             WindowState::Superseded => {
-                let had_its_answer = record.reason == "sent after all"
+                let had_its_answer = record.reason == WindowReason::SentAfterAll
                     && decision.windows.iter().any(|other| other.state == WindowState::Answered);
                 let open = conversation.window.as_ref().map(|open| open.id);
                 let answering = conversation.answering.as_ref().map(|answering| answering.window_id);

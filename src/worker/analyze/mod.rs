@@ -18,7 +18,7 @@ use crate::adapters::jetstream::Publisher;
 use crate::adapters::outage;
 use crate::adapters::postgres::Store;
 use crate::domain::business::Profile;
-use crate::domain::conversation::{Answer, Appointment, Conversation, Input, Phase, Priority};
+use crate::domain::conversation::{AnalysisReason, Answer, Appointment, Conversation, Input, Phase, Priority};
 use crate::engine::{AnalyzeTask, Engine, EngineError, Happening, InputId, Publish, Target};
 use crate::stream::{FailureReason, Metadata};
 use crate::telemetry::{AiResult, Metrics};
@@ -60,18 +60,18 @@ impl<R: AnalysisStore, P: Publish, B: AiClient> Analyzer<R, P, B> {
         let wanted =
             conversation.answering.as_ref().filter(|a| a.window_id == window_id && a.phase == Phase::Analyzing);
         let Some(answering) = wanted else { return Ok(None) };
-        let failed = |reason: &str| Some(Input::AnalysisFailed { window_id, reason: reason.to_owned() });
+        let failed = |reason| Some(Input::AnalysisFailed { window_id, reason });
         if answering.epoch != conversation.epoch && self.engine.now() < answering.exempt_at {
-            return Ok(failed("overtaken")); // the rules record it as superseded
+            return Ok(failed(AnalysisReason::Overtaken)); // the rules record it as superseded
         }
         let Some(business) = self.engine.business_cache().by_id(&conversation.business_id).await? else {
-            return Ok(failed("business_gone"));
+            return Ok(failed(AnalysisReason::BusinessGone));
         };
         match self.ask(&conversation, &business, task).await? {
             Ok(analysis) => Ok(Some(Input::AnalysisReady { window_id, answer: answer_of(analysis) })),
             Err(error) => {
                 tracing::warn!(conversation.id = %task.conversation_id, %error, "DispatchBot has no answer");
-                Ok(failed(error.label()))
+                Ok(failed(error.reason()))
             }
         }
     }
@@ -124,7 +124,7 @@ impl<R: AnalysisStore, P: Publish, B: AiClient> Handler<AnalyzeTask> for Analyze
         }
         // The answer cannot be processed: the customer gets the fallback text, and a person is notified.
         tracing::warn!(conversation.id = %task.conversation_id, %error, "an answer cannot be processed");
-        let failed = Input::AnalysisFailed { window_id: task.window_id, reason: "not_processed".to_owned() };
+        let failed = Input::AnalysisFailed { window_id: task.window_id, reason: AnalysisReason::NotProcessed };
         self.tell(&task, &metadata, failed).await.map_err(|error| retry_or_wait(metadata.delivery_count, error))
     }
 }

@@ -2,13 +2,13 @@
 //! the other, until a person takes over.
 
 use chrono::TimeDelta;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::texts;
 use crate::domain::conversation::decision::{Draft, Effect, MessageKind, NewMessage};
-use crate::domain::conversation::event::EventType;
+use crate::domain::conversation::event::{EmergencyDetectedData, EventData, NeedsAttentionData};
 use crate::domain::conversation::input::Context;
+use crate::domain::conversation::reason::AttentionReason;
 use crate::domain::conversation::state::{Alerting, Ownership};
 use crate::domain::emergency::LifeSafety;
 use crate::domain::phone::PhoneNumber;
@@ -37,7 +37,7 @@ pub(in crate::domain::conversation) enum Customer {
 /// A detected emergency, in the customer's text or by DispatchBot.
 pub(in crate::domain::conversation) struct Sighting<'a> {
     /// The data of the event: how it was detected.
-    pub why: Value,
+    pub why: EmergencyDetectedData,
     /// The customer's text.
     pub said: Option<&'a str>,
     /// The danger to life, if there is one.
@@ -68,7 +68,7 @@ pub(in crate::domain::conversation) fn emergency_seen(
     }
     draft.state().emergency_detected = true;
     draft.state().memory.emergency_at = Some(now);
-    draft.emit(EventType::EmergencyDetected, sighting.why.clone());
+    draft.emit(EventData::EmergencyDetected(sighting.why.clone()));
     let text = text(context, draft, &sighting);
     // The owner gets an alert immediately, even while they own the conversation. In that case nobody else gets one.
     draft.state().memory.alerting = Some(Alerting { next: 0, at: now, text, told: Vec::new(), unreached: Vec::new() });
@@ -193,7 +193,10 @@ pub(in crate::domain::conversation) fn failed(
     alert: Uuid,
     code: Option<i32>,
 ) {
-    draft.emit(EventType::NeedsAttention, json!({ "reason": "alert_failed", "error_code": code }));
+    draft.needs_attention(NeedsAttentionData {
+        error_code: code,
+        ..NeedsAttentionData::new(AttentionReason::AlertFailed)
+    });
     let now = draft.now;
     let Some(alerting) = draft.state().memory.alerting.as_mut() else { return };
     let Some(place) = alerting.told.iter().position(|told| *told == alert) else { return };

@@ -5,12 +5,16 @@ use uuid::Uuid;
 
 use super::alerts::{self, Customer, Sighting};
 use super::texts;
-use super::window::{OTHER_BUSINESS, hand_over};
+use super::window::hand_over;
 use crate::domain::conversation::decision::{
     Detector, Draft, Effect, Fence, MessageKind, NewMessage, Priority, WindowState,
 };
-use crate::domain::conversation::event::EventType;
+use crate::domain::conversation::event::{
+    AppointmentRequestedData, CompletedBy, ConversationCompletedData, EmergencyDetectedData, EventData,
+    NeedsAttentionData,
+};
 use crate::domain::conversation::input::{Answer, Context, Urgency};
+use crate::domain::conversation::reason::{AnalysisReason, AttentionReason, WindowReason};
 use crate::domain::conversation::state::{Answering, Phase, Status};
 use crate::domain::price_check;
 
@@ -26,9 +30,9 @@ pub(in crate::domain::conversation) fn ready(
 ) {
     let said = serde_json::to_value(answer).unwrap_or_default();
     let Some(mut answering) = current(draft, window_id) else {
-        return draft.analysis(window_id, said, Some("overtaken"));
+        return draft.analysis(window_id, said, Some(AnalysisReason::Overtaken));
     };
-    let held = (!context.may_answer(draft.now)).then_some(OTHER_BUSINESS);
+    let held = (!context.may_answer(draft.now)).then_some(AnalysisReason::OtherBusiness);
     draft.analysis(window_id, said, held.or_else(|| unfit(context, answer)));
     join_verdicts(context, draft, &mut answering, answer);
     if held.is_some() {
@@ -44,10 +48,12 @@ pub(in crate::domain::conversation) fn ready(
     draft.state().memory.ai_replies.push(now);
     say(draft, answering, MessageKind::Reply, answer.text.clone());
     if let Some(appointment) = &answer.appointment {
-        draft.emit(
-            EventType::AppointmentRequested,
-            json!({ "window_id": window_id, "appointment": appointment, "job_type": answer.job_type, "summary": answer.summary }),
-        );
+        draft.emit(EventData::AppointmentRequested(AppointmentRequestedData {
+            window_id,
+            appointment: appointment.clone(),
+            job_type: answer.job_type.clone(),
+            summary: answer.summary.clone(),
+        }));
     }
     // A customer who wrote again has not finished: the newer window decides whether the conversation ends. While alerts
     // of an emergency are still being sent, only a person may end it: a completed conversation could not be taken over.
@@ -56,10 +62,12 @@ pub(in crate::domain::conversation) fn ready(
         draft.state().memory.completed_at = Some(now);
         draft.state().outcome = answer.outcome.clone();
         draft.state().summary = answer.summary.clone();
-        draft.emit(
-            EventType::ConversationCompleted,
-            json!({ "outcome": answer.outcome, "summary": answer.summary, "by": "ai" }),
-        );
+        draft.emit(EventData::ConversationCompleted(ConversationCompletedData {
+            outcome: answer.outcome.clone(),
+            summary: answer.summary.clone(),
+            by: CompletedBy::Ai,
+            user_id: None,
+        }));
     }
 }
 
@@ -68,7 +76,7 @@ pub(in crate::domain::conversation) fn failed(
     context: Context<'_>,
     draft: &mut Draft<'_>,
     window_id: Uuid,
-    reason: &str,
+    reason: AnalysisReason,
 ) {
     let Some(answering) = current(draft, window_id) else { return };
     draft.analysis(window_id, json!({ "failed": reason }), Some(reason));
@@ -88,7 +96,7 @@ fn current(draft: &mut Draft<'_>, window_id: Uuid) -> Option<Answering> {
     let (epoch, hard_epoch) = (draft.state().epoch, draft.state().hard_epoch);
     let overtaken = epoch != answering.epoch && draft.now < answering.exempt_at;
     if hard_epoch != answering.hard_epoch || overtaken {
-        draft.window(window_id, WindowState::Superseded, answering.opened_at, "overtaken");
+        draft.window(window_id, WindowState::Superseded, answering.opened_at, WindowReason::Overtaken);
         draft.state().answering = None;
         return None;
     }
@@ -105,10 +113,13 @@ fn join_verdicts(context: Context<'_>, draft: &mut Draft<'_>, answering: &mut An
     }
     match (seen, answering.emergency_rule.clone()) {
         (true, by_words) if context.business.accepts_emergencies => {
-            let why = json!({
-                "by": "dispatchbot", "job_type": answer.job_type, "confidence": answer.confidence,
-                "rule": by_words, "disagreement": by_words.is_none(),
-            });
+            let why = EmergencyDetectedData {
+                rule: by_words.clone(),
+                job_type: answer.job_type.clone(),
+                confidence: Some(answer.confidence),
+                disagreement: Some(by_words.is_none()),
+                ..EmergencyDetectedData::by(Detector::DispatchBot)
+            };
             if by_words.is_none() {
                 draft.disagreement(Detector::DispatchBot);
             }
@@ -118,25 +129,27 @@ fn join_verdicts(context: Context<'_>, draft: &mut Draft<'_>, answering: &mut An
         }
         (false, Some(rule)) if answering.priority == Priority::Urgent => {
             draft.disagreement(Detector::Words);
-            draft.emit(
-                EventType::NeedsAttention,
-                json!({ "reason": "emergency_disagreement", "window_id": answering.window_id, "disagreement": true,
-                        "rule": rule, "by": "words", "confidence": answer.confidence }),
-            );
+            draft.needs_attention(NeedsAttentionData {
+                disagreement: Some(true),
+                rule: Some(rule),
+                by: Some(Detector::Words),
+                confidence: Some(answer.confidence),
+                ..NeedsAttentionData::window(AttentionReason::EmergencyDisagreement, answering.window_id)
+            });
         }
         _ => {}
     }
 }
 
-fn unfit(context: Context<'_>, answer: &Answer) -> Option<&'static str> {
+fn unfit(context: Context<'_>, answer: &Answer) -> Option<AnalysisReason> {
     if answer.text.trim().is_empty() {
-        Some("empty_answer")
+        Some(AnalysisReason::EmptyAnswer)
     } else if answer.text.chars().count() > MAX_BODY_CHARS {
-        Some("answer_too_long")
+        Some(AnalysisReason::AnswerTooLong)
     } else if answer.confidence.is_nan() || answer.confidence < context.business.confidence_threshold {
-        Some("low_confidence")
+        Some(AnalysisReason::LowConfidence)
     } else if !price_check::are_estimated(&answer.text, &context.business.price_ranges) {
-        Some("price_out_of_range")
+        Some(AnalysisReason::PriceOutOfRange)
     } else {
         None
     }
@@ -152,23 +165,23 @@ fn learn(draft: &mut Draft<'_>, answer: &Answer) {
 }
 
 /// Sends the fallback text, at most once per `fallback_every`. In every case a person is notified.
-fn stand_in(context: Context<'_>, draft: &mut Draft<'_>, answering: Answering, reason: &str) {
+fn stand_in(context: Context<'_>, draft: &mut Draft<'_>, answering: Answering, reason: AnalysisReason) {
     let now = draft.now;
     let window_id = answering.window_id;
     if answering.priority == Priority::Urgent {
         say(draft, answering, MessageKind::Emergency, texts::emergency(context.business));
-        draft.emit(EventType::NeedsAttention, json!({ "reason": reason, "window_id": window_id }));
+        draft.needs_attention(NeedsAttentionData::window(reason.into(), window_id));
         return;
     }
     let recently = draft.state().memory.fallback_at.is_some_and(|at| now < at + context.policy.fallback_every);
     if recently {
-        draft.window(window_id, WindowState::HandedOver, answering.opened_at, reason);
+        draft.window(window_id, WindowState::HandedOver, answering.opened_at, reason.into());
         draft.state().answering = None;
     } else {
         draft.state().memory.fallback_at = Some(now);
         say(draft, answering, MessageKind::Fallback, texts::fallback(context.business));
     }
-    draft.emit(EventType::NeedsAttention, json!({ "reason": reason, "window_id": window_id }));
+    draft.needs_attention(NeedsAttentionData::window(reason.into(), window_id));
 }
 
 fn say(draft: &mut Draft<'_>, answering: Answering, kind: MessageKind, body: String) {

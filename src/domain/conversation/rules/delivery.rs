@@ -1,14 +1,14 @@
 //! The outcome of an outgoing message, from Twilio's answer to the carrier's report.
 
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::ownership::raise_epochs;
 use super::window::overtake;
 use super::{alerts, opting};
 use crate::domain::conversation::decision::{Draft, MessageKind, MessageUpdate, WindowState};
-use crate::domain::conversation::event::EventType;
+use crate::domain::conversation::event::{EventData, MessageData, MessageFailedData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, DeliveryStatus, MessageReport, SentMessage};
+use crate::domain::conversation::reason::{AttentionReason, WindowReason};
 use crate::domain::conversation::state::{Answering, MessageStatus, Ownership, Phase, Status};
 
 /// Twilio's error for a recipient who has opted out: Twilio got a STOP that we did not.
@@ -32,14 +32,14 @@ pub(in crate::domain::conversation) fn reported(
     match report {
         MessageReport::Accepted { twilio_sid, segments } => accepted(draft, message, twilio_sid, *segments),
         MessageReport::Rejected { code, why } => {
-            give_up(draft, message, *code, "rejected", why);
+            give_up(draft, message, *code, WindowReason::Rejected, why);
             if *code == Some(OPTED_OUT) {
                 opting::out(context, draft, "carrier", message.created_at);
             }
         }
         MessageReport::Superseded => superseded(context, draft, message),
         // A late answer would confuse the customer.
-        MessageReport::Expired => give_up(draft, message, None, "expired", "it waited too long to be sent"),
+        MessageReport::Expired => give_up(draft, message, None, WindowReason::Expired, "it waited too long to be sent"),
         MessageReport::Unknown => unknown(draft, message),
         MessageReport::Delivery { twilio_sid, status, error_code, why } => {
             let problem = Problem { code: *error_code, why: why.as_deref() };
@@ -116,8 +116,8 @@ fn accepted(draft: &mut Draft<'_>, message: &SentMessage, twilio_sid: &str, segm
         return; // a status callback came first
     }
     advance(draft, message, MessageStatus::Sent, Some(twilio_sid), None, segments);
-    draft.emit(EventType::MessageSent, about(message, Some(twilio_sid)));
-    settle(draft, message, WindowState::Answered, "sent");
+    draft.emit(EventData::MessageSent(data(message, Some(twilio_sid))));
+    settle(draft, message, WindowState::Answered, WindowReason::Sent);
 }
 
 /// It is unknown whether the message was sent.
@@ -126,30 +126,30 @@ fn unknown(draft: &mut Draft<'_>, message: &SentMessage) {
         return;
     }
     advance(draft, message, MessageStatus::Unknown, None, None, None);
-    draft.emit(EventType::NeedsAttention, json!({ "reason": "send_unknown", "message_id": message.id }));
-    settle(draft, message, WindowState::Unknown, "send_unknown");
+    draft.needs_attention(NeedsAttentionData::message(AttentionReason::SendUnknown, message.id));
+    settle(draft, message, WindowState::Unknown, WindowReason::SendUnknown);
 }
 
 /// The fence did not match: a newer window answers, or a person does.
 fn superseded(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage) {
     if message.kind == MessageKind::User && context.opted_out() {
         // It has no fence, so only the ledger can hold it back. Its author must be notified.
-        return give_up(draft, message, None, "opted_out", "the customer has opted out of texts meanwhile");
+        return give_up(draft, message, None, WindowReason::OptedOut, "the customer has opted out of texts meanwhile");
     }
     advance(draft, message, MessageStatus::Superseded, None, None, None);
     if message.kind == MessageKind::User {
-        draft.emit(EventType::NeedsAttention, json!({ "reason": "may_not_write", "message_id": message.id }));
+        draft.needs_attention(NeedsAttentionData::message(AttentionReason::MayNotWrite, message.id));
     }
     if message.kind == MessageKind::Notice && context.opted_out() {
-        draft.emit(EventType::NeedsAttention, json!({ "reason": "notice_not_sent", "message_id": message.id }));
+        draft.needs_attention(NeedsAttentionData::message(AttentionReason::NoticeNotSent, message.id));
     }
     let Some(answering) = answering(draft, message) else { return };
-    draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, "fence");
+    draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, WindowReason::Fence);
     draft.state().answering = None;
     // If the AI ended the conversation with this message, nobody will answer.
     let someone_will_answer = draft.state().window.is_some() || draft.state().ownership == Ownership::User;
     if !someone_will_answer {
-        draft.emit(EventType::NeedsAttention, json!({ "reason": "reply_superseded", "message_id": message.id }));
+        draft.needs_attention(NeedsAttentionData::message(AttentionReason::ReplySuperseded, message.id));
     }
 }
 
@@ -180,21 +180,14 @@ fn delivery(
     }
     advance(draft, message, next, Some(twilio_sid), problem.code, None);
     if first_proof {
-        draft.emit(EventType::MessageSent, about(message, Some(twilio_sid)));
-        settle(draft, message, WindowState::Answered, "sent");
+        draft.emit(EventData::MessageSent(data(message, Some(twilio_sid))));
+        settle(draft, message, WindowState::Answered, WindowReason::Sent);
     }
     match next {
-        MessageStatus::Delivered => draft.emit(EventType::MessageDelivered, about(message, Some(twilio_sid))),
+        MessageStatus::Delivered => draft.emit(EventData::MessageDelivered(data(message, Some(twilio_sid)))),
         MessageStatus::Undelivered | MessageStatus::Failed => {
-            let mut data = about(message, Some(twilio_sid));
-            data["reason"] = json!(next.as_str());
-            data["error_code"] = json!(problem.code);
-            data["why"] = json!(problem.why);
-            draft.emit(EventType::MessageFailed, data);
-            draft.emit(
-                EventType::NeedsAttention,
-                json!({ "reason": "not_delivered", "message_id": message.id, "error_code": problem.code, "why": problem.why }),
-            );
+            draft.emit(EventData::MessageFailed(failure(message, Some(twilio_sid), next.as_str(), problem)));
+            draft.needs_attention(attention(AttentionReason::NotDelivered, message, problem));
             // The same as if Twilio had rejected the message: the customer opted out at Twilio or at their carrier.
             if problem.code == Some(OPTED_OUT) {
                 opting::out(context, draft, "carrier", message.created_at);
@@ -205,20 +198,19 @@ fn delivery(
 }
 
 /// The message will not be sent. A person is notified, because the customer got no answer.
-fn give_up(draft: &mut Draft<'_>, message: &SentMessage, code: Option<i32>, reason: &str, why: &str) {
+fn give_up(draft: &mut Draft<'_>, message: &SentMessage, code: Option<i32>, reason: WindowReason, why: &str) {
     if message.status.is_terminal() || message.status.is_accepted() {
         return;
     }
     advance(draft, message, MessageStatus::Failed, None, code, None);
-    let mut data = about(message, None);
-    data["error_code"] = json!(code);
-    data["reason"] = json!(reason);
-    data["why"] = json!(why);
-    draft.emit(EventType::MessageFailed, data);
-    draft.emit(
-        EventType::NeedsAttention,
-        json!({ "reason": format!("message_{reason}"), "message_id": message.id, "error_code": code, "why": why }),
-    );
+    let problem = Problem { code, why: Some(why) };
+    draft.emit(EventData::MessageFailed(failure(message, None, reason.as_str(), problem)));
+    let needed = match reason {
+        WindowReason::Expired => AttentionReason::MessageExpired,
+        WindowReason::OptedOut => AttentionReason::MessageOptedOut,
+        _ => AttentionReason::MessageRejected,
+    };
+    draft.needs_attention(attention(needed, message, problem));
     settle(draft, message, WindowState::HandedOver, reason);
 }
 
@@ -242,14 +234,36 @@ fn advance(
     });
 }
 
-fn about(message: &SentMessage, twilio_sid: Option<&str>) -> Value {
-    json!({
-        "message_id": message.id,
-        "twilio_sid": twilio_sid.or(message.twilio_sid.as_deref()),
-        "sender_type": message.kind.sender_type(),
-        "kind": message.kind,
-        "in_reply_to_window": message.in_reply_to_window,
-    })
+fn data(message: &SentMessage, twilio_sid: Option<&str>) -> MessageData {
+    MessageData {
+        message_id: message.id,
+        twilio_sid: twilio_sid.or(message.twilio_sid.as_deref()).map(str::to_owned),
+        sender_type: message.kind.sender_type().to_owned(),
+        kind: message.kind,
+        in_reply_to_window: message.in_reply_to_window,
+    }
+}
+
+fn failure(message: &SentMessage, twilio_sid: Option<&str>, reason: &str, problem: Problem<'_>) -> MessageFailedData {
+    let MessageData { message_id, twilio_sid, sender_type, kind, in_reply_to_window } = data(message, twilio_sid);
+    MessageFailedData {
+        message_id,
+        twilio_sid,
+        sender_type,
+        kind,
+        in_reply_to_window,
+        reason: reason.to_owned(),
+        error_code: problem.code,
+        why: problem.why.map(str::to_owned),
+    }
+}
+
+fn attention(reason: AttentionReason, message: &SentMessage, problem: Problem<'_>) -> NeedsAttentionData {
+    NeedsAttentionData {
+        error_code: problem.code,
+        why: problem.why.map(str::to_owned),
+        ..NeedsAttentionData::message(reason, message.id)
+    }
 }
 
 /// The answer in progress, if this message is its reply.
@@ -257,7 +271,7 @@ fn answering(draft: &mut Draft<'_>, message: &SentMessage) -> Option<Answering> 
     draft.state().answering.clone().filter(|a| a.phase == Phase::Replying { message_id: message.id })
 }
 
-fn settle(draft: &mut Draft<'_>, message: &SentMessage, state: WindowState, reason: &str) {
+fn settle(draft: &mut Draft<'_>, message: &SentMessage, state: WindowState, reason: WindowReason) {
     if let Some(answering) = answering(draft, message) {
         draft.window(answering.window_id, state, answering.opened_at, reason);
         draft.state().answering = None;
@@ -266,7 +280,7 @@ fn settle(draft: &mut Draft<'_>, message: &SentMessage, state: WindowState, reas
     {
         // It was superseded or abandoned, but was sent after all: record it.
         let opened_at = draft.now;
-        draft.window(window_id, state, opened_at, "sent after all");
+        draft.window(window_id, state, opened_at, WindowReason::SentAfterAll);
         nothing_left_of(draft, window_id);
     }
 }
@@ -274,10 +288,10 @@ fn settle(draft: &mut Draft<'_>, message: &SentMessage, state: WindowState, reas
 /// A takeover stopped this window's answer too late. The window that took its messages is therefore answered as well.
 fn nothing_left_of(draft: &mut Draft<'_>, window_id: Uuid) {
     if let Some(window) = draft.state().window.take_if(|open| open.resumes == Some(window_id)) {
-        draft.window(window.id, WindowState::Superseded, window.opened_at, "sent after all");
+        draft.window(window.id, WindowState::Superseded, window.opened_at, WindowReason::SentAfterAll);
     }
     if let Some(answering) = draft.state().answering.clone().filter(|a| a.resumes == Some(window_id)) {
-        overtake(draft, &answering, "sent after all");
+        overtake(draft, &answering, WindowReason::SentAfterAll);
         // The newer message may be claimed already and be queued again later: the fence must then hold it back.
         raise_epochs(draft);
     }

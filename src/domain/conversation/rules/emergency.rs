@@ -1,13 +1,15 @@
 //! An emergency in a customer's text does not wait for its window. DispatchBot is asked immediately, and if it does not
 //! answer in time, the business's emergency text is sent. In danger to life, the customer also gets a safety notice.
 
-use serde_json::{Value, json};
-
 use super::alerts::{self, Customer, Sighting};
 use super::texts;
 use super::window::{claim, hand_over, overtake};
-use crate::domain::conversation::decision::{Draft, Effect, Fence, KeptVerdict, MessageKind, NewMessage, Priority};
+use crate::domain::conversation::decision::{
+    Detector, Draft, Effect, Fence, KeptVerdict, MessageKind, NewMessage, Priority,
+};
+use crate::domain::conversation::event::EmergencyDetectedData;
 use crate::domain::conversation::input::Context;
+use crate::domain::conversation::reason::WindowReason;
 use crate::domain::conversation::state::{OpenWindow, Ownership};
 use crate::domain::emergency::{Reading, Verdict};
 
@@ -65,7 +67,7 @@ pub(in crate::domain::conversation) fn told(
     // An answer computed before does not fit any more. It is held back through its window, not through `hard_epoch`,
     // because that would also hold back a notice of another danger.
     if let Some(answering) = draft.state().answering.clone() {
-        overtake(draft, &answering, "newer window");
+        overtake(draft, &answering, WindowReason::NewerWindow);
     }
     if context.may_answer(draft.now) {
         claim(context.policy, draft, &window, Priority::Urgent);
@@ -124,14 +126,14 @@ pub(in crate::domain::conversation) fn false_alarm(draft: &mut Draft<'_>, user_i
 }
 
 /// The event data: why the text was classified as an emergency.
-fn why(verdict: &Verdict) -> Value {
+fn why(verdict: &Verdict) -> EmergencyDetectedData {
     let strongest = verdict.reasons.first().map(|reason| reason.words.clone()).unwrap_or_default();
-    json!({
-        "by": "words",
-        "rule": verdict.rule,
-        "words": strongest,
-        "reasons": verdict.reasons,
-        "life_safety": verdict.life_safety,
-        "language": verdict.language,
-    })
+    EmergencyDetectedData {
+        rule: Some(verdict.rule.clone()),
+        words: Some(strongest),
+        reasons: Some(verdict.reasons.clone()),
+        life_safety: verdict.life_safety,
+        language: Some(verdict.language),
+        ..EmergencyDetectedData::by(Detector::Words)
+    }
 }

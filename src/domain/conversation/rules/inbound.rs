@@ -1,7 +1,6 @@
 //! A customer's message is stored and put into at most one window, and the window's deadline moves.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
 use uuid::Uuid;
 
 use super::alerts::{self, Customer};
@@ -9,14 +8,14 @@ use super::ownership::{hand_over_window, silence_the_ai};
 use super::window::{deadline, overtake};
 use super::{emergency, opting};
 use crate::domain::conversation::decision::{Draft, KeptVerdict, MessageKind, NewMessage, WindowState};
-use crate::domain::conversation::event::EventType;
+use crate::domain::conversation::event::{AiTimerStartedData, EventData, MessageReceivedData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, InboundSms};
+use crate::domain::conversation::reason::{AttentionReason, WindowReason};
 use crate::domain::conversation::state::{MessageStatus, OpenWindow};
 use crate::domain::conversation::words::{OptWord, opt_word};
 use crate::domain::emergency::Reading;
 
 /// Why a window is handed over if the customer may have opted out, in records and events.
-const POSSIBLE_OPT_OUT: &str = "possible_opt_out";
 
 /// A text is read for three independent questions: does it change the opt-out, does it report an emergency, and does it
 /// need an answer. No result suppresses another.
@@ -28,10 +27,13 @@ pub(in crate::domain::conversation) fn received(context: Context<'_>, draft: &mu
     draft.state().own_account = sms.own_account.clone();
     let seen_at = seen_at(context, sms, now);
     draft.state().last_activity = draft.state().last_activity.max(seen_at);
-    draft.emit(
-        EventType::MessageReceived,
-        json!({ "message_id": message_id, "twilio_sid": sms.twilio_sid, "body": sms.body, "media": sms.media, "received_at": sms.received_at }),
-    );
+    draft.emit(EventData::MessageReceived(MessageReceivedData {
+        message_id,
+        twilio_sid: sms.twilio_sid.clone(),
+        body: sms.body.clone(),
+        media: sms.media.clone(),
+        received_at: sms.received_at,
+    }));
     // Texts may arrive out of order. What a keyword means depends on when it was sent.
     let was_out = context.opted_out_at.is_some_and(|at| at <= sms.received_at);
     let (window_id, verdict) = match opt_word(&sms.body, sms.opt_out_type.as_deref(), was_out) {
@@ -41,7 +43,7 @@ pub(in crate::domain::conversation) fn received(context: Context<'_>, draft: &mu
         // The customer has opted out already, so a doubtful text is treated like any other.
         None | Some(OptWord::Doubtful) if context.opted_out() => {
             // We must not answer, so a person is notified.
-            draft.emit(EventType::NeedsAttention, json!({ "reason": "opted_out", "message_id": message_id }));
+            draft.needs_attention(NeedsAttentionData::message(AttentionReason::OptedOut, message_id));
             let verdict = sms.reading.verdict().map(|verdict| emergency::kept(context, verdict));
             emergency::told_without_an_answer(context, draft, verdict.as_ref(), &sms.body, Customer::Out);
             (None, verdict)
@@ -88,7 +90,7 @@ fn says_a_word(
     let customer = if draft.state().opted_out { Customer::Out } else { Customer::OfTwilio };
     if word == (OptWord::Out { by: "sentence" }) && customer == Customer::Out {
         // Twilio does not confirm an opt-out by sentence, so the customer got no confirmation.
-        draft.emit(EventType::NeedsAttention, json!({ "reason": "opted_out_call_them", "message_id": message_id }));
+        draft.needs_attention(NeedsAttentionData::message(AttentionReason::OptedOutCallThem, message_id));
     }
     emergency::told_without_an_answer(context, draft, verdict.as_ref(), &sms.body, customer);
     verdict
@@ -107,21 +109,21 @@ fn may_want_no_texts(
     if let Some(answering) = under_way {
         // Not the hard epoch: it would also hold back a queued safety notice.
         draft.state().epoch += 1;
-        overtake(draft, &answering, POSSIBLE_OPT_OUT);
+        overtake(draft, &answering, WindowReason::PossibleOptOut);
     } else if alerts::is_about_life(draft) {
         draft.state().epoch += 1;
     } else {
-        silence_the_ai(draft, POSSIBLE_OPT_OUT);
+        silence_the_ai(draft, WindowReason::PossibleOptOut);
     }
     let mut window = join_or_open(context, draft, seen_at);
     let id = window.id;
     let verdict = emergency::add_up(context, &mut window, &sms.reading);
     draft.state().window = Some(window);
-    hand_over_window(draft, POSSIBLE_OPT_OUT);
-    draft.emit(
-        EventType::NeedsAttention,
-        json!({ "reason": POSSIBLE_OPT_OUT, "message_id": message_id, "window_id": id }),
-    );
+    hand_over_window(draft, WindowReason::PossibleOptOut);
+    draft.needs_attention(NeedsAttentionData {
+        window_id: Some(id),
+        ..NeedsAttentionData::message(AttentionReason::PossibleOptOut, message_id)
+    });
     emergency::told_without_an_answer(context, draft, verdict.as_ref(), &sms.body, Customer::PerhapsOut);
     draft.rearm();
     (id, verdict)
@@ -160,7 +162,7 @@ fn start_timer(draft: &mut Draft<'_>, seen_at: DateTime<Utc>) {
     }
     draft.state().ai_timer_started = true;
     draft.state().ai_timer_started_at = Some(seen_at);
-    draft.emit(EventType::AiTimerStarted, json!({ "started_at": seen_at }));
+    draft.emit(EventData::AiTimerStarted(AiTimerStartedData { started_at: seen_at }));
 }
 
 /// Joins the open window, or opens one. A window that supersedes an answer in progress inherits its opening time, so
@@ -177,7 +179,7 @@ fn join_or_open(context: Context<'_>, draft: &mut Draft<'_>, seen_at: DateTime<U
             let inherited = draft.state().answering.as_ref().filter(|a| now < a.exempt_at).map(|a| a.opened_at);
             let opened_at = inherited.unwrap_or(seen_at);
             let id = draft.id("window");
-            let reason = if inherited.is_some() { "overtook an answer" } else { "message" };
+            let reason = if inherited.is_some() { WindowReason::OvertookAnswer } else { WindowReason::Message };
             draft.window(id, WindowState::Open, opened_at, reason);
             OpenWindow {
                 id,

@@ -1,20 +1,21 @@
 //! A missed call: the caller gets one text, and the call joins the open conversation.
 
-use serde_json::json;
-
 use super::texts;
 use crate::domain::conversation::decision::{Draft, Effect, Fence, MessageKind, NewMessage};
-use crate::domain::conversation::event::EventType;
+use crate::domain::conversation::event::{CallData, EventData};
 use crate::domain::conversation::input::{Context, MissedCall};
 use crate::domain::conversation::state::Ownership;
 
 /// Sends the missed-call text at most once per cooldown, and not while a person owns the conversation.
 pub(in crate::domain::conversation) fn missed(context: Context<'_>, draft: &mut Draft<'_>, call: &MissedCall) {
     let now = draft.now;
-    draft.emit(
-        EventType::CallMissed,
-        json!({ "call_id": call.call_id, "call_sid": call.call_sid, "dial_status": call.dial_status }),
-    );
+    draft.emit(EventData::CallMissed(CallData {
+        call_id: call.call_id,
+        call_sid: call.call_sid.clone(),
+        business_phone: call.business_phone.to_string(),
+        dial_status: Some(call.dial_status.clone()),
+        duration_seconds: Some(0),
+    }));
     draft.state().last_activity = now;
     draft.state().own_account = call.own_account.clone();
     let told = draft.state().memory.missed_call_sms_at.max(context.missed_call_sms_at);

@@ -1,11 +1,10 @@
 //! Opens a conversation: after a missed call, or after a text from a customer who did not call.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
 use uuid::Uuid;
 
 use crate::domain::conversation::decision::Draft;
-use crate::domain::conversation::event::EventType;
+use crate::domain::conversation::event::{ConversationCreatedData, EventData, OpenedBy};
 use crate::domain::conversation::ids::derive_id;
 use crate::domain::conversation::input::Context;
 use crate::domain::conversation::state::{Conversation, Memory, Ownership, Status};
@@ -57,10 +56,11 @@ pub(in crate::domain::conversation) fn open<'a>(
         },
     };
     let mut draft = Draft::new(conversation, true, input_id, now);
-    draft.emit(
-        EventType::ConversationCreated,
-        json!({ "business_phone": business_phone, "call_id": call_id, "opened_by": if call_id.is_some() { "missed_call" } else { "sms" } }),
-    );
+    draft.emit(EventData::ConversationCreated(ConversationCreatedData {
+        business_phone: business_phone.to_string(),
+        call_id,
+        opened_by: if call_id.is_some() { OpenedBy::MissedCall } else { OpenedBy::Sms },
+    }));
     draft
 }
 

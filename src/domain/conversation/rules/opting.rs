@@ -1,13 +1,13 @@
 //! Opting out of texts and back in. Twilio answers these keywords itself; we never do.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
 
 use super::alerts;
 use super::ownership::{hand_over_window, silence_the_ai};
 use crate::domain::conversation::decision::{Draft, LedgerChange};
-use crate::domain::conversation::event::EventType;
+use crate::domain::conversation::event::{EventData, OptedInData, OptedOutData};
 use crate::domain::conversation::input::Context;
+use crate::domain::conversation::reason::WindowReason;
 use crate::domain::conversation::words::OptWord;
 
 /// Applies the customer's keyword, sent at `sent_at`, to the conversation and the ledger. The newest keyword counts, in
@@ -28,7 +28,7 @@ pub(in crate::domain::conversation) fn said(
             if context.opted_out_at.is_some_and(|out_at| out_at <= at) {
                 draft.state().opted_out = false;
                 draft.ledger(LedgerChange::In);
-                draft.emit(EventType::OptedIn, json!({}));
+                draft.emit(EventData::OptedIn(OptedInData {}));
             }
         }
         OptWord::Help | OptWord::Doubtful => {}
@@ -41,14 +41,14 @@ pub(in crate::domain::conversation) fn out(context: Context<'_>, draft: &mut Dra
     if draft.state().memory.opted_in_at > Some(at) {
         return;
     }
-    silence_the_ai(draft, "opted_out");
-    hand_over_window(draft, "opted_out");
+    silence_the_ai(draft, WindowReason::OptedOut);
+    hand_over_window(draft, WindowReason::OptedOut);
     draft.state().opted_out = true;
     alerts::customer_is_out(draft);
     if context.opted_out_at < Some(at) {
         draft.ledger(LedgerChange::Out { by: by.to_owned(), at });
     }
     if !context.opted_out() {
-        draft.emit(EventType::OptedOut, json!({ "by": by }));
+        draft.emit(EventData::OptedOut(OptedOutData { by: by.to_owned() }));
     }
 }

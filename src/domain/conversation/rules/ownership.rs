@@ -3,13 +3,14 @@
 //! Takeover, reply and completion raise both epochs: no AI answer computed before is sent afterwards. A release raises
 //! none.
 
-use serde_json::json;
-
 use super::alerts;
 use super::window::{deadline, overtake};
 use crate::domain::conversation::decision::{Draft, Effect, MessageKind, MessageUpdate, NewMessage, WindowState};
-use crate::domain::conversation::event::EventType;
+use crate::domain::conversation::event::{
+    CompletedBy, ConversationCompletedData, EventData, NeedsAttentionData, ReleasedData, UserTakenData,
+};
 use crate::domain::conversation::input::Context;
+use crate::domain::conversation::reason::{AttentionReason, WindowReason};
 use crate::domain::conversation::state::{OpenWindow, Ownership, Phase, Status};
 use crate::domain::emergency::Reading;
 
@@ -33,7 +34,7 @@ pub(in crate::domain::conversation) fn taken_over(draft: &mut Draft<'_>, user_id
     if let Some(window) = draft.state().window.as_mut() {
         window.deadline = None;
     }
-    draft.emit(EventType::UserTaken, json!({ "by": user_id, "reason": reason }));
+    draft.emit(EventData::UserTaken(UserTakenData { by: user_id.to_owned(), reason: reason.to_owned() }));
 }
 
 /// The answer in progress is no longer wanted, but the messages are still unanswered. They stay in a window with later
@@ -42,7 +43,7 @@ fn stop_the_answer(draft: &mut Draft<'_>) {
     let Some(answering) = draft.state().answering.clone() else { return };
     if draft.state().window.is_none() {
         let id = draft.id("window");
-        draft.window(id, WindowState::Open, answering.opened_at, "takeover");
+        draft.window(id, WindowState::Open, answering.opened_at, WindowReason::Takeover);
         draft.state().window = Some(OpenWindow {
             id,
             opened_at: answering.opened_at,
@@ -52,7 +53,7 @@ fn stop_the_answer(draft: &mut Draft<'_>) {
             reading: Reading::default(),
         });
     }
-    overtake(draft, &answering, "takeover");
+    overtake(draft, &answering, WindowReason::Takeover);
 }
 
 /// A person writes. This is also a takeover, and it answers the collected messages.
@@ -62,7 +63,7 @@ pub(in crate::domain::conversation) fn replied(context: Context<'_>, draft: &mut
     }
     taken_over(draft, user_id, "reply");
     raise_epochs(draft);
-    hand_over_window(draft, "answered by a person");
+    hand_over_window(draft, WindowReason::AnsweredByPerson);
     let now = draft.now;
     let id = draft.id("message");
     draft.message(NewMessage {
@@ -83,7 +84,7 @@ pub(in crate::domain::conversation) fn released(context: Context<'_>, draft: &mu
     draft.state().ownership = Ownership::Ai;
     draft.state().status = Status::AiHandling;
     draft.state().last_activity = now;
-    draft.emit(EventType::Released, json!({ "by": user_id }));
+    draft.emit(EventData::Released(ReleasedData { by: user_id.to_owned() }));
     if let Some(mut window) = draft.state().window.take() {
         // The time with the person does not count: the AI has as long as for a new window.
         window.opened_at = now;
@@ -103,12 +104,14 @@ pub(in crate::domain::conversation) fn completed(
     if draft.state().status == Status::Completed {
         return;
     }
-    end(draft, "completed", outcome);
+    end(draft, WindowReason::Completed, outcome);
     draft.state().summary = summary.map(str::to_owned);
-    draft.emit(
-        EventType::ConversationCompleted,
-        json!({ "outcome": outcome, "summary": summary, "by": "user", "user_id": user_id }),
-    );
+    draft.emit(EventData::ConversationCompleted(ConversationCompletedData {
+        outcome: Some(outcome.to_owned()),
+        summary: summary.map(str::to_owned),
+        by: CompletedBy::User,
+        user_id: Some(user_id.to_owned()),
+    }));
 }
 
 /// The business gave up the number of the conversation, so no message can be sent in it any more. Unanswered messages
@@ -119,17 +122,22 @@ pub(in crate::domain::conversation) fn number_released(draft: &mut Draft<'_>) {
     }
     let unanswered = draft.state().window.is_some() || draft.state().answering.is_some();
     let emergency = draft.state().memory.alerting.is_some();
-    end(draft, NUMBER_RELEASED, NUMBER_RELEASED);
+    end(draft, WindowReason::NumberReleased, NUMBER_RELEASED);
     if unanswered || emergency {
-        draft.emit(EventType::NeedsAttention, json!({ "reason": NUMBER_RELEASED, "emergency": emergency }));
+        draft.needs_attention(NeedsAttentionData {
+            emergency: Some(emergency),
+            ..NeedsAttentionData::new(AttentionReason::NumberReleased)
+        });
     }
-    draft.emit(
-        EventType::ConversationCompleted,
-        json!({ "outcome": NUMBER_RELEASED, "summary": null, "by": "service" }),
-    );
+    draft.emit(EventData::ConversationCompleted(ConversationCompletedData {
+        outcome: Some(NUMBER_RELEASED.to_owned()),
+        summary: None,
+        by: CompletedBy::Service,
+        user_id: None,
+    }));
 }
 
-fn end(draft: &mut Draft<'_>, reason: &str, outcome: &str) {
+fn end(draft: &mut Draft<'_>, reason: WindowReason, outcome: &str) {
     let now = draft.now;
     silence_the_ai(draft, reason);
     alerts::stop(draft);
@@ -142,7 +150,7 @@ fn end(draft: &mut Draft<'_>, reason: &str, outcome: &str) {
 }
 
 /// Drops the AI's answer in progress, whether DispatchBot is working on it or it is waiting to be sent.
-pub(super) fn silence_the_ai(draft: &mut Draft<'_>, reason: &str) {
+pub(super) fn silence_the_ai(draft: &mut Draft<'_>, reason: WindowReason) {
     raise_epochs(draft);
     let Some(answering) = draft.state().answering.take() else { return };
     draft.window(answering.window_id, WindowState::HandedOver, answering.opened_at, reason);
@@ -156,7 +164,7 @@ pub(super) fn raise_epochs(draft: &mut Draft<'_>) {
     draft.state().hard_epoch += 1;
 }
 
-pub(super) fn hand_over_window(draft: &mut Draft<'_>, reason: &str) {
+pub(super) fn hand_over_window(draft: &mut Draft<'_>, reason: WindowReason) {
     if let Some(window) = draft.state().window.take() {
         draft.window(window.id, WindowState::HandedOver, window.opened_at, reason);
     }

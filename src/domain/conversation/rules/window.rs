@@ -1,17 +1,16 @@
 //! A window's deadline, and what happens when it is reached.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
 use uuid::Uuid;
 
 use super::alerts;
 use crate::domain::conversation::decision::{Draft, Effect, MessageUpdate, Priority, WindowState};
-use crate::domain::conversation::event::EventType;
+use crate::domain::conversation::event::{AiTakenData, EventData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, Policy};
+use crate::domain::conversation::reason::{AttentionReason, WindowReason};
 use crate::domain::conversation::state::{Answering, OpenWindow, Ownership, Phase, Status};
 
 /// Why a window is handed over: the customer's number belongs to another business.
-pub(super) const OTHER_BUSINESS: &str = "other_business";
 
 /// `max(last message + quiet, opened + hold)`, never later than `opened + max`. If the AI owns the conversation, hold
 /// is zero; if a person does, there is no deadline.
@@ -49,17 +48,17 @@ pub(in crate::domain::conversation) fn due(context: Context<'_>, draft: &mut Dra
             draft.state().window = Some(OpenWindow { deadline: Some(at), ..window });
             return;
         }
-        overtake(draft, &answering, "newer window");
+        overtake(draft, &answering, WindowReason::NewerWindow);
     }
     draft.state().window = None;
     if !context.may_write {
-        draft.window(window.id, WindowState::HandedOver, window.opened_at, "may_not_write");
-        draft.emit(EventType::NeedsAttention, json!({ "reason": "may_not_write", "window_id": window.id }));
+        draft.window(window.id, WindowState::HandedOver, window.opened_at, WindowReason::MayNotWrite);
+        draft.needs_attention(NeedsAttentionData::window(AttentionReason::MayNotWrite, window.id));
         return;
     }
     if replies_too_often(context.policy, draft) {
-        draft.window(window.id, WindowState::HandedOver, window.opened_at, "ai_max");
-        draft.emit(EventType::NeedsAttention, json!({ "reason": "ai_max", "window_id": window.id }));
+        draft.window(window.id, WindowState::HandedOver, window.opened_at, WindowReason::AiMax);
+        draft.needs_attention(NeedsAttentionData::window(AttentionReason::AiMax, window.id));
         return;
     }
     if !context.may_answer(now) {
@@ -70,16 +69,16 @@ pub(in crate::domain::conversation) fn due(context: Context<'_>, draft: &mut Dra
 
 /// The customer is another business, and the AI has answered it already: the window is handed over to a person.
 pub(super) fn hand_over(draft: &mut Draft<'_>, window_id: Uuid, opened_at: DateTime<Utc>) {
-    draft.window(window_id, WindowState::HandedOver, opened_at, OTHER_BUSINESS);
-    draft.emit(EventType::NeedsAttention, json!({ "reason": OTHER_BUSINESS, "window_id": window_id }));
+    draft.window(window_id, WindowState::HandedOver, opened_at, WindowReason::OtherBusiness);
+    draft.needs_attention(NeedsAttentionData::window(AttentionReason::OtherBusiness, window_id));
 }
 
 /// Closes a window and requests its analysis. In an emergency the answer is sent even if newer texts arrive.
 pub(super) fn claim(policy: &Policy, draft: &mut Draft<'_>, window: &OpenWindow, priority: Priority) {
     let now = draft.now;
     let (exempt_at, reason) = match priority {
-        Priority::Normal => (window.opened_at + policy.max, "deadline"),
-        Priority::Urgent => (now, "emergency"),
+        Priority::Normal => (window.opened_at + policy.max, WindowReason::Deadline),
+        Priority::Urgent => (now, WindowReason::Emergency),
     };
     let (epoch, hard_epoch) = (draft.state().epoch, draft.state().hard_epoch);
     draft.state().answering = Some(Answering {
@@ -98,13 +97,13 @@ pub(super) fn claim(policy: &Policy, draft: &mut Draft<'_>, window: &OpenWindow,
     if draft.state().ownership != Ownership::Ai {
         draft.state().ownership = Ownership::Ai;
         draft.state().status = Status::AiHandling;
-        draft.emit(EventType::AiTaken, json!({ "window_id": window.id }));
+        draft.emit(EventData::AiTaken(AiTakenData { window_id: window.id }));
     }
     draft.effect(Effect::Analyze { window_id: window.id, closed_at: now, priority });
 }
 
 /// A newer window answers: the older answer is held back unless it was already sent.
-pub(super) fn overtake(draft: &mut Draft<'_>, answering: &Answering, reason: &str) {
+pub(super) fn overtake(draft: &mut Draft<'_>, answering: &Answering, reason: WindowReason) {
     draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, reason);
     if let Phase::Replying { message_id } = answering.phase {
         draft.update_message(MessageUpdate::hold_back(message_id));

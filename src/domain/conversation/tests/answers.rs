@@ -137,7 +137,7 @@ fn an_answer_at_the_limit_is_sent(#[case] text: &str, #[case] confidence: f64) {
 #[test]
 fn without_an_answer_the_fallback_goes_out_once_and_later_windows_are_handed_over() {
     let (mut talk, window) = asked();
-    let failed = |window_id| Input::AnalysisFailed { window_id, reason: "timed_out".into() };
+    let failed = |window_id| Input::AnalysisFailed { window_id, reason: AnalysisReason::TimedOut };
     let first = talk.apply(&failed(window)).clone();
     assert_eq!(first.messages[0].kind, MessageKind::Fallback);
     assert_eq!(event_data(&first, EventType::NeedsAttention)["reason"], "timed_out");

@@ -66,11 +66,11 @@ fn without_an_answer_in_time_the_emergency_text_goes_out_whatever_went_out_befor
     let mut talk = Talk::new();
     talk.text("my sink is blocked");
     let window_id = talk.close_window();
-    talk.apply(&Input::AnalysisFailed { window_id, reason: "timed_out".into() });
+    talk.apply(&Input::AnalysisFailed { window_id, reason: AnalysisReason::TimedOut });
     talk.report(0, accepted());
     talk.later(10.0).text("the pipe burst");
     let window_id = talk.state().answering.clone().unwrap().window_id;
-    let decision = talk.apply(&Input::AnalysisFailed { window_id, reason: "timed_out".into() }).clone();
+    let decision = talk.apply(&Input::AnalysisFailed { window_id, reason: AnalysisReason::TimedOut }).clone();
     assert_eq!(decision.messages[0].kind, MessageKind::Emergency);
     assert!(decision.messages[0].body.contains("911"));
     assert_eq!(event_data(&decision, EventType::NeedsAttention)["reason"], "timed_out");
@@ -82,7 +82,7 @@ fn a_business_has_its_own_words_for_an_emergency() {
     talk.business.templates.emergency = Some("Joe is on his way!".into());
     talk.text("the pipe burst");
     let window_id = talk.state().answering.clone().unwrap().window_id;
-    let decision = talk.apply(&Input::AnalysisFailed { window_id, reason: "timed_out".into() });
+    let decision = talk.apply(&Input::AnalysisFailed { window_id, reason: AnalysisReason::TimedOut });
     assert_eq!(decision.messages[0].body, "Joe is on his way!");
 }
 

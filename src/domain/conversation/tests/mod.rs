@@ -230,7 +230,7 @@ fn events(decision: &Decision) -> Vec<&'static str> {
         .effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Emit(event) => Some(event.event_type.as_str()),
+            Effect::Emit(event) => Some(event.data.event_type().as_str()),
             _ => None,
         })
         .collect()
@@ -239,7 +239,7 @@ fn events(decision: &Decision) -> Vec<&'static str> {
 /// The data of the only event of this type.
 fn event_data(decision: &Decision, event_type: EventType) -> serde_json::Value {
     let mut found = decision.effects.iter().filter_map(|effect| match effect {
-        Effect::Emit(event) if event.event_type == event_type => Some(event.data.clone()),
+        Effect::Emit(event) if event.data.event_type() == event_type => serde_json::to_value(&event.data).ok(),
         _ => None,
     });
     let data = found.next().expect("the event");

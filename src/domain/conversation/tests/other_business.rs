@@ -48,7 +48,7 @@ fn an_answer_that_another_conversation_was_quicker_with_is_not_sent_twice(#[case
     let decision = if bot_answers {
         talk.answered(window, "We can help.").clone()
     } else {
-        talk.apply(&Input::AnalysisFailed { window_id: window, reason: "timed_out".into() }).clone()
+        talk.apply(&Input::AnalysisFailed { window_id: window, reason: AnalysisReason::TimedOut }).clone()
     };
     assert!(!is_sent(&decision));
     assert_eq!(windows(&decision), [(WindowState::HandedOver, "other_business")]);

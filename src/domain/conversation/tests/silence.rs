@@ -30,7 +30,7 @@ fn to_the_customer(decision: &Decision) -> Vec<MessageKind> {
 
 fn reasons(decision: &Decision) -> Vec<String> {
     let reasons = decision.effects.iter().filter_map(|effect| match effect {
-        Effect::Emit(event) if event.event_type == EventType::NeedsAttention => event.data["reason"].as_str(),
+        Effect::Emit(Event { data: EventData::NeedsAttention(data), .. }) => Some(data.reason.as_str()),
         _ => None,
     });
     reasons.map(str::to_owned).collect()

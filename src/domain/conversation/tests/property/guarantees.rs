@@ -66,7 +66,7 @@ fn holds(condition: bool, otherwise: impl FnOnce() -> Broken) -> Result<(), Brok
 }
 
 fn tells(decision: &Decision, event_type: EventType) -> bool {
-    decision.effects.iter().any(|effect| matches!(effect, Effect::Emit(event) if event.event_type == event_type))
+    decision.effects.iter().any(|effect| matches!(effect, Effect::Emit(event) if event.data.event_type() == event_type))
 }
 
 impl World<'_> {
@@ -219,7 +219,7 @@ impl World<'_> {
             let record = &mut self.records[at];
             let gas = decision.effects.iter().any(|effect| {
                 matches!(effect, Effect::Emit(event)
-                    if event.event_type == EventType::EmergencyDetected && event.data["life_safety"] == "gas")
+                    if matches!(&event.data, EventData::EmergencyDetected(data) if data.life_safety == Some(crate::domain::emergency::LifeSafety::Gas)))
             });
             let is_new = record.emergency_at.replace(now).is_none_or(|at| now >= at + SAME_EMERGENCY);
             let gas_before = record.gas;
@@ -282,7 +282,7 @@ impl World<'_> {
             }
             WindowState::Superseded => {
                 // It had only another window's messages, and the answer to that window was sent.
-                let had_its_answer = record.reason == "sent after all"
+                let had_its_answer = record.reason == WindowReason::SentAfterAll
                     && decision.windows.iter().any(|other| other.state == WindowState::Answered);
                 holds(was == WindowState::Claimed || (was == WindowState::Open && had_its_answer), || {
                     format!("a window is superseded that is {was}")

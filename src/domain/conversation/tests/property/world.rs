@@ -582,16 +582,16 @@ impl<'a> World<'a> {
         let state = &self.conversations[conversation];
         let wanted = state.answering.as_ref().filter(|a| a.window_id == window_id && a.phase == Phase::Analyzing);
         let Some(answering) = wanted else { return };
-        let failed = |reason: &str| Input::AnalysisFailed { window_id, reason: reason.to_owned() };
+        let failed = |reason| Input::AnalysisFailed { window_id, reason };
         let (after_ms, input) = if answering.epoch != state.epoch && self.now() < answering.exempt_at {
-            (5, failed("overtaken"))
+            (5, failed(AnalysisReason::Overtaken))
         } else {
             let bot = self.next_bot();
             let time = if priority == Priority::Urgent { BOT_MS.1 } else { BOT_MS.0 };
             if bot.after_ms > time {
-                (time, failed("timed_out"))
+                (time, failed(AnalysisReason::TimedOut))
             } else {
-                (bot.after_ms, bot_says(bot.says, window_id).unwrap_or_else(|| failed("unavailable")))
+                (bot.after_ms, bot_says(bot.says, window_id).unwrap_or_else(|| failed(AnalysisReason::Unreachable)))
             }
         };
         let target = Target::Conversation(conversation);
