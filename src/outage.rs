@@ -19,11 +19,11 @@ impl Service {
     /// What waiting code waits for while the service is unavailable, as text for a log message.
     pub fn until_it_is_back(self) -> &'static str {
         match self {
-            Self::Nats => "JetStream is back",
-            Self::Postgres => "PostgreSQL is back",
-            Self::Redis => "Redis is back",
-            Self::Twilio => "Twilio is back",
-            Self::DispatchBot => "DispatchBot is back",
+            Self::Nats => "JetStream is available",
+            Self::Postgres => "PostgreSQL is available",
+            Self::Redis => "Redis is available",
+            Self::Twilio => "Twilio is available",
+            Self::DispatchBot => "DispatchBot is available",
         }
     }
 }

@@ -26,10 +26,10 @@ pub struct TokenCipher {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// Truncated, or not written by this code.
-    #[error("the sealed token has an unknown form")]
+    #[error("unknown format of the encrypted token")]
     Form,
     /// Wrong key, wrong business, or modified data.
-    #[error("the sealed token does not open with this key for this business")]
+    #[error("wrong key, wrong business or modified token")]
     Refused,
 }
 
@@ -45,7 +45,7 @@ impl TokenCipher {
         rand::fill(&mut nonce);
         let payload = Payload { msg: plain.as_bytes(), aad: context.as_bytes() };
         let Ok(sealed) = self.cipher.encrypt(&XNonce::from(nonce), payload) else {
-            unreachable!("only a plaintext beyond 256 GiB cannot be encrypted");
+            unreachable!("encryption fails only for more than 256 GiB of plaintext");
         };
         [&[VERSION], &nonce[..], &sealed].concat()
     }

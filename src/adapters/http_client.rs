@@ -108,16 +108,16 @@ pub(crate) async fn read_body(mut answer: Response, limit: usize) -> Result<Byte
 pub(crate) fn describe_json(error: &serde_json::Error, fields: &[&'static str]) -> String {
     use serde_json::error::Category;
     let what = match error.classify() {
-        Category::Io | Category::Eof => "it ends too early",
-        Category::Syntax => "it is not JSON",
+        Category::Io | Category::Eof => "the JSON ends unexpectedly",
+        Category::Syntax => "not valid JSON",
         Category::Data => {
             // Serde's message starts with these words only if it names one of our fields; content of the answer comes
             // later.
             let written = error.to_string();
             let missing = written.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
             match missing.and_then(|name| fields.iter().find(|field| **field == name)) {
-                Some(field) => return format!("it has no `{field}`"),
-                None => "a value in it is not of the agreed kind",
+                Some(field) => return format!("missing field `{field}`"),
+                None => "a field has an unexpected type or value",
             }
         }
     };
@@ -346,13 +346,16 @@ mod tests {
     }
 
     #[rstest]
-    #[case::an_unknown_word(r#"{"kind": "+12125551234 my sink leaks", "count": 1}"#, "not of the agreed kind")]
-    #[case::a_text_for_a_number(r#"{"kind": "one", "count": "+12125551234 my sink leaks"}"#, "not of the agreed kind")]
-    #[case::a_number_too_large(r#"{"kind": "one", "count": 12125551234}"#, "not of the agreed kind")]
+    #[case::an_unknown_word(r#"{"kind": "+12125551234 my sink leaks", "count": 1}"#, "unexpected type or value")]
+    #[case::a_text_for_a_number(
+        r#"{"kind": "one", "count": "+12125551234 my sink leaks"}"#,
+        "unexpected type or value"
+    )]
+    #[case::a_number_too_large(r#"{"kind": "one", "count": 12125551234}"#, "unexpected type or value")]
     #[case::a_missing_field(r#"{"kind": "one"}"#, "`count`")]
-    #[case::a_missing_field_in_its_words(r#"{"kind": "missing field `count` 2125551234"}"#, "not of the agreed kind")]
-    #[case::half_of_it(r#"{"kind": "+12125551234 my sink"#, "ends too early")]
-    #[case::no_json("+12125551234 my sink leaks", "not JSON")]
+    #[case::a_missing_field_in_its_words(r#"{"kind": "missing field `count` 2125551234"}"#, "unexpected type or value")]
+    #[case::half_of_it(r#"{"kind": "+12125551234 my sink"#, "ends unexpectedly")]
+    #[case::no_json("+12125551234 my sink leaks", "not valid JSON")]
     fn a_mistake_in_json_is_told_without_quoting_it(#[case] body: &str, #[case] told: &str) {
         let error = serde_json::from_str::<Shape>(body).unwrap_err();
         let described = describe_json(&error, &["kind", "count"]);

@@ -13,21 +13,21 @@ pub enum AccountError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The business has its own account, and the token cannot be decrypted.
-    #[error("the auth token of business {business_id} cannot be read: {source}")]
+    #[error("the auth token of business {business_id} cannot be decrypted: {source}")]
     Sealed {
         business_id: String,
         #[source]
         source: SecretError,
     },
     /// The business has changed its account since then, and the previous account's token is not kept.
-    #[error("business {business_id} does not use account {account_sid} any more")]
+    #[error("business {business_id} no longer uses account {account_sid}")]
     Replaced {
         business_id: String,
         /// The previous account.
         account_sid: String,
     },
     /// The business has its own account, and NMC_TOKEN_KEY is not set, so its token cannot be decrypted.
-    #[error("the auth token of business {business_id} is encrypted, and NMC_TOKEN_KEY is not set")]
+    #[error("the auth token of business {business_id} is encrypted, but NMC_TOKEN_KEY is not set")]
     NoKey { business_id: String },
 }
 

@@ -92,7 +92,7 @@ impl BusinessSnapshot {
     fn went_away(&self, error: &StoreError) {
         let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
         if away.is_none() {
-            tracing::debug!(%error, "businesses are looked up in their snapshot until PostgreSQL is back");
+            tracing::debug!(%error, "PostgreSQL is unavailable; looking up businesses in the snapshot");
         }
         if away.is_none_or(|since| since.elapsed() >= TRY_AGAIN) {
             *away = Some(Instant::now());
@@ -101,7 +101,7 @@ impl BusinessSnapshot {
 
     fn is_back(&self) {
         if self.away.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
-            tracing::debug!("businesses are looked up in their table again");
+            tracing::debug!("PostgreSQL is available; looking up businesses in the table");
         }
     }
 
@@ -173,7 +173,7 @@ pub async fn keep_snapshot(
         let mut bucket = None;
         loop {
             if let Err(error) = keep_once(&snapshot, &store, &jetstream, &mut bucket).await {
-                tracing::debug!(%error, "the snapshot of the businesses is as it was");
+                tracing::debug!(%error, "refreshing the business snapshot failed; retrying later");
             }
             let _changed_or_not = tokio::time::timeout(POLL_INTERVAL, snapshot.changed.notified()).await;
         }
@@ -208,7 +208,7 @@ async fn keep_once(
                 }
                 *bucket = Some(entries);
             }
-            Err(error) => tracing::debug!(%error, "the snapshot cannot be read"),
+            Err(error) => tracing::debug!(%error, "reading the business snapshot failed"),
         }
     }
     let table = table?.into_iter().map(SnapshotEntry::of).collect::<Result<Vec<_>, _>>()?;

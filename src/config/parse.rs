@@ -34,7 +34,7 @@ pub(super) fn switch(text: &str) -> Parsed<bool> {
     match text {
         "on" | "true" => Ok(true),
         "off" | "false" => Ok(false),
-        _ => Err("neither on nor off".to_owned()),
+        _ => Err("must be on or off".to_owned()),
     }
 }
 
@@ -50,10 +50,10 @@ pub(super) fn public_url(text: &str) -> Parsed<PublicUrl> {
 pub(super) fn api_url(text: &str) -> Parsed<String> {
     let url = web_url(text).ok_or("not an http or https URL with a host")?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("must not carry a user or password".to_owned());
+        return Err("must not contain a user name or password".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("must have neither query nor fragment".to_owned());
+        return Err("must not have a query or fragment".to_owned());
     }
     Ok(text.trim_end_matches('/').to_owned())
 }
@@ -82,7 +82,7 @@ pub(super) fn account_sid(text: &str) -> Parsed<String> {
     if text.starts_with("AC") && text.bytes().all(harmless) {
         Ok(text.to_owned())
     } else {
-        Err("not an account SID, which begins with AC".to_owned())
+        Err("not an account SID: must be AC followed by letters and digits".to_owned())
     }
 }
 
@@ -103,15 +103,15 @@ pub(super) fn tokens(text: &str) -> Parsed<Vec<Secret>> {
 pub(super) fn dialect(text: &str) -> Parsed<Dialect> {
     match text {
         "v1" => Ok(Dialect::V1),
-        _ => Err("not a dialect that is spoken here; only v1 is".to_owned()),
+        _ => Err("unsupported dialect; only v1 is supported".to_owned()),
     }
 }
 
 pub(super) fn duration(text: &str) -> Parsed<Duration> {
     match humantime::parse_duration(text) {
         Ok(duration) if duration <= LONGEST => Ok(duration),
-        Ok(_) => Err("longer than a day".to_owned()),
-        Err(_) => Err("not a duration: a number with its unit".to_owned()),
+        Ok(_) => Err("must not be longer than a day".to_owned()),
+        Err(_) => Err("not a duration: must be a number with a unit".to_owned()),
     }
 }
 
@@ -119,8 +119,8 @@ pub(super) fn duration(text: &str) -> Parsed<Duration> {
 pub(super) fn keep(text: &str) -> Parsed<Duration> {
     match humantime::parse_duration(text) {
         Ok(duration) if (SHORTEST_KEPT..=LONGEST_KEPT).contains(&duration) => Ok(duration),
-        Ok(_) => Err("not from 100d to 36500d".to_owned()),
-        Err(_) => Err("not a duration: a number with its unit".to_owned()),
+        Ok(_) => Err("must be from 100d to 36500d".to_owned()),
+        Err(_) => Err("not a duration: must be a number with a unit".to_owned()),
     }
 }
 
@@ -129,12 +129,15 @@ pub(super) fn dial_timeout(text: &str) -> Parsed<Duration> {
     if timeout.subsec_nanos() == 0 && (5..=600).contains(&timeout.as_secs()) {
         Ok(timeout)
     } else {
-        Err("not whole seconds from 5s to 600s".to_owned())
+        Err("must be whole seconds from 5s to 600s".to_owned())
     }
 }
 
 pub(super) fn replicas(text: &str) -> Parsed<u8> {
-    text.parse().ok().filter(|count| (1..=5).contains(count)).ok_or_else(|| "not a whole number from 1 to 5".to_owned())
+    text.parse()
+        .ok()
+        .filter(|count| (1..=5).contains(count))
+        .ok_or_else(|| "must be a whole number from 1 to 5".to_owned())
 }
 
 pub(super) fn rate(text: &str) -> Parsed<Rate> {
@@ -143,7 +146,7 @@ pub(super) fn rate(text: &str) -> Parsed<Rate> {
 
 /// At least 16: a proxy and a few event streams would use up fewer.
 pub(super) fn connections(text: &str) -> Parsed<usize> {
-    text.parse().ok().filter(|count| *count >= 16).ok_or_else(|| "not a whole number of 16 or more".to_owned())
+    text.parse().ok().filter(|count| *count >= 16).ok_or_else(|| "must be a whole number, at least 16".to_owned())
 }
 
 /// Accepts words and TOML's booleans.
@@ -151,12 +154,12 @@ pub(super) fn on_or_off(text: &str) -> Parsed<bool> {
     match text {
         "on" | "true" => Ok(true),
         "off" | "false" => Ok(false),
-        _ => Err("neither on nor off".to_owned()),
+        _ => Err("must be on or off".to_owned()),
     }
 }
 
 pub(super) fn count(text: &str) -> Parsed<u64> {
-    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "not a whole number above zero".to_owned())
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "must be a whole number above zero".to_owned())
 }
 
 /// 32 bytes in base64, standard or URL-safe, padded or not.
@@ -167,7 +170,7 @@ pub(super) fn token_key(text: &str) -> Parsed<SecretKey> {
         .ok()
         .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
         .map(SecretKey::new)
-        .ok_or_else(|| "not 32 bytes in base64".to_owned())
+        .ok_or_else(|| "must be 32 bytes in base64".to_owned())
 }
 
 fn with_scheme(text: &str, schemes: &[&str]) -> Option<Secret> {

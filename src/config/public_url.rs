@@ -19,7 +19,7 @@ pub enum PublicUrlError {
     #[error("not an http or https URL with a host")]
     NotWeb,
     /// It must be possible to append a path to a base URL.
-    #[error("must have neither query nor fragment")]
+    #[error("must not have a query or fragment")]
     QueryOrFragment,
 }
 

@@ -17,7 +17,7 @@ pub struct Rate {
 
 /// Why a text is not a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a rate: a whole number from 1 on, a slash, and one of s, min, h, d")]
+#[error("not a rate: must be a whole number above zero, a slash and one of s, min, h, d")]
 pub struct RateError;
 
 impl Rate {

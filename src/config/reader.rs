@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
 
     fn at_most(&mut self, variable: Variable, value: Duration, max: Duration) {
         if value > max {
-            let reason = format!("longer than {}", variables::WINDOW_MAX.name);
+            let reason = format!("must not be longer than {}", variables::WINDOW_MAX.name);
             self.problems.push(Problem::new(variable.name, reason, Some(variable.example)));
         }
     }

@@ -148,7 +148,7 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
 
 fn file_value(key: &str, value: toml::Value) -> Result<String, &'static str> {
     if !is_known(key) {
-        return Err("unknown name");
+        return Err("unknown variable");
     }
     match value {
         toml::Value::String(text) => Ok(text),

@@ -47,7 +47,7 @@ pub enum Kept {
 
 /// A payload marked as base64 that is not valid base64.
 #[derive(Debug, thiserror::Error)]
-#[error("its payload is not the base64 that it says it is: {0}")]
+#[error("the payload is marked as base64, but is not valid base64: {0}")]
 pub struct KeptError(#[from] base64::DecodeError);
 
 impl Kept {

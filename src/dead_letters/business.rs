@@ -39,11 +39,11 @@ impl Attribution {
         match tokio::time::timeout(LOOKUP_TIMEOUT, self.look_up(letter)).await {
             Ok(Ok(business_id)) => business_id,
             Ok(Err(error)) => {
-                tracing::warn!(%error, "a dead letter is kept without its business");
+                tracing::warn!(%error, "business lookup failed; the dead letter is stored without a business");
                 None
             }
             Err(_) => {
-                tracing::warn!("a dead letter is kept without its business: looking it up takes too long");
+                tracing::warn!("business lookup timeout; the dead letter is stored without a business");
                 None
             }
         }

@@ -160,7 +160,7 @@ fn read(stored: StoredLetter) -> Option<Letter> {
     match serde_json::from_slice::<DeadLetterBody>(&payload) {
         Ok(body) => Some(Letter { id, dead_since, body, replays: Vec::new() }),
         Err(error) => {
-            tracing::warn!(letter = id, line = error.line(), "a message of NMC_DEAD is no dead letter");
+            tracing::warn!(letter = id, line = error.line(), "skipped a message in NMC_DEAD that is not a dead letter");
             None
         }
     }

@@ -26,8 +26,10 @@ pub async fn replay_queued(letters: DeadLetters, rate: Rate, shutdown: Cancellat
         if let Err(error) = drain(&letters, rate).await {
             // An outage is logged once, by `health::watch`.
             match outage::missing(&error) {
-                Some(service) => tracing::debug!(%error, %service, "queued dead letters wait"),
-                None => tracing::warn!(%error, "queued dead letters could not be put back; they will be"),
+                Some(service) => {
+                    tracing::debug!(%error, %service, "replay of queued dead letters waits for an unavailable service")
+                }
+                None => tracing::warn!(%error, "replay of queued dead letters failed; retrying"),
             }
         }
     }
@@ -57,7 +59,7 @@ pub async fn drain(letters: &DeadLetters, rate: Rate) -> Result<usize, DeadLette
                 continue;
             }
             None => {
-                queue.unusable(row.id, "NMC_DEAD does not hold it any more").await?;
+                queue.unusable(row.id, "the dead letter is no longer in NMC_DEAD").await?;
                 done += 1;
                 continue;
             }

@@ -17,8 +17,8 @@ pub fn read_again(letter: &DeadLetterBody) -> Result<Inbound, String> {
         .subject
         .strip_prefix(EDGE_SUBJECT)
         .and_then(|kind| kind.parse().ok())
-        .ok_or_else(|| "it is no webhook that the edge knows".to_owned())?;
-    let path = letter.headers.get(HEADER_PATH).ok_or_else(|| "it does not say under which path it came".to_owned())?;
+        .ok_or_else(|| "unknown kind of webhook".to_owned())?;
+    let path = letter.headers.get(HEADER_PATH).ok_or_else(|| format!("header {HEADER_PATH} is missing"))?;
     let body = letter.payload.bytes().map_err(|error| error.to_string())?;
     let in_words = |error: FormError| error.to_string();
     let signed = SignedForm {

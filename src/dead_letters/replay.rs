@@ -38,7 +38,7 @@ impl DeadLetters {
         let Some(claim) = claim else { return Ok(Replayed::Before) };
         self.jetstream.publisher().publish(outgoing).await?;
         claim.done().await?;
-        tracing::info!(letter = letter.id, reason = letter.body.reason, "a dead letter was put back");
+        tracing::info!(letter = letter.id, reason = letter.body.reason, "dead letter replayed");
         Ok(Replayed::PutBack { subject })
     }
 }
@@ -62,7 +62,7 @@ fn content(body: &DeadLetterBody) -> Result<(String, Bytes), String> {
         return Ok((subjects::inbound(inbound.webhook.kind(), &inbound.webhook.key()), payload.into()));
     }
     if body.subject.starts_with("nmc.event.") {
-        return Err("an event stays in NMC_EVENTS, where every subscriber has had it".to_owned());
+        return Err("events are not replayed: subscribers have already received them from NMC_EVENTS".to_owned());
     }
     let payload = body.payload.bytes().map_err(|error| error.to_string())?;
     Ok((body.subject.clone(), payload))

@@ -94,7 +94,7 @@ macro_rules! text_enum {
 
 /// A word that belongs to no variant of the enum.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{word}` is not a {of}")]
+#[error("`{word}` is not a valid {of}")]
 pub struct UnknownWord {
     /// The word.
     pub word: String,

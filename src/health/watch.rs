@@ -74,7 +74,7 @@ impl Watch {
     async fn tell(&mut self, jetstream: &JetStream) {
         while let Some(change) = self.untold.front() {
             if let Err(error) = announce(jetstream, change).await {
-                tracing::debug!(%error, "a change of a service is told later");
+                tracing::debug!(%error, "announcing a service's state failed; retrying later");
                 return;
             }
             self.untold.pop_front();
@@ -102,12 +102,12 @@ impl Known {
 /// Logs a change: once per outage, not once per waiting message.
 fn log(service: Service, state: State, postgres_said: Option<&str>) {
     match (service, state) {
-        (_, State::Healthy) => tracing::info!(%service, "is there"),
+        (_, State::Healthy) => tracing::info!(%service, "service is available"),
         // Its error text begins with "Database connection failed".
         (Service::Postgres, _) => {
             tracing::error!(%service, "{}", postgres_said.unwrap_or("Database connection failed"))
         }
-        (_, state) => tracing::error!(%service, %state, "a service is missing; what needs it waits"),
+        (_, state) => tracing::error!(%service, %state, "service is unavailable; messages that need it wait"),
     }
 }
 

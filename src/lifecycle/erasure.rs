@@ -45,10 +45,10 @@ pub enum ErasureError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// Webhooks of the customer are not processed yet, because JetStream is unavailable.
-    #[error("webhooks of the customer wait for JetStream")]
+    #[error("webhooks of the customer are not yet published to JetStream")]
     Waiting,
     /// The customer kept opening conversations.
-    #[error("conversations of the customer were opened again and again")]
+    #[error("new conversations of the customer kept being opened")]
     Contended,
 }
 
@@ -75,7 +75,7 @@ impl Eraser {
         let dead_letters = match self.letters.erase(of.customer, of.business_ids).await {
             Ok(count) => Some(count),
             Err(error) => {
-                tracing::warn!(%error, "dead letters of an erased customer go by their age");
+                tracing::warn!(%error, "erasing a customer's dead letters failed; they remain until they expire");
                 None
             }
         };
@@ -83,7 +83,7 @@ impl Eraser {
         let log_entries = match tokio::time::timeout(REDIS_PATIENCE, log).await {
             Ok(Ok(count)) => Some(count),
             Ok(Err(error)) => {
-                tracing::warn!(%error, "events of an erased customer go from Redis by their age");
+                tracing::warn!(%error, "erasing a customer's events in Redis failed; they remain until they expire");
                 None
             }
             Err(_) => None,

@@ -35,15 +35,15 @@ pub async fn keep_for(
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
         match shutdown.run_until_cancelled(prune(keep, &store)).await {
             None | Some(Ok(0)) => {}
-            Some(Ok(count)) => tracing::info!(count, "conversations and calls were kept long enough, and are deleted"),
-            Some(Err(error)) => tracing::warn!(%error, "what was kept long enough could not be deleted; it will be"),
+            Some(Ok(count)) => tracing::info!(count, "deleted conversations and calls older than NMC_KEEP"),
+            Some(Err(error)) => tracing::warn!(%error, "deleting data older than NMC_KEEP failed; retrying later"),
         }
         let old_timers = jetstream.remove_old_timers(Utc::now() - TIMERS, TIMERS_AT_ONCE);
         if let Some(Err(error)) = shutdown.run_until_cancelled(old_timers).await {
-            tracing::debug!(%error, "old timers could not be removed; they will be");
+            tracing::debug!(%error, "removing old timers failed; retrying later");
         }
         if let Some(Err(error)) = shutdown.run_until_cancelled(redis.trim()).await {
-            tracing::debug!(%error, "the log in Redis could not be trimmed; it will be");
+            tracing::debug!(%error, "trimming the event log in Redis failed; retrying later");
         }
     }
 }

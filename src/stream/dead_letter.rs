@@ -226,7 +226,7 @@ where
                 nats.stream_sequence = letter.stream_sequence,
                 nats.delivery_count = letter.delivery_count,
                 reason = reason.code(),
-                "put aside as a dead letter"
+                "message stored as a dead letter"
             );
             Ok(receipt.with(Handled::Buried(reason)))
         }

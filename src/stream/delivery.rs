@@ -107,7 +107,7 @@ impl fmt::Debug for Metadata {
 /// [`settle`](Self::settle) consumes the handle, so a message is settled at most once. A handle that is dropped without
 /// being settled, by an early return, a panic or a canceled future, sends nothing: the server redelivers the message
 /// when its `ack_wait` has expired.
-#[must_use = "a dropped receipt means that the message is delivered again"]
+#[must_use = "dropping the handle without settling causes a redelivery"]
 pub struct AckHandle {
     metadata: Arc<Metadata>,
     obligation: Box<dyn Acknowledge>,

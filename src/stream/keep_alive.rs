@@ -82,7 +82,7 @@ async fn signal(receipt: &AckHandle, period: Duration) -> Infallible {
         if let Err(error) = receipt.in_progress().await {
             let sequence = receipt.metadata().stream_sequence;
             let error = chain(&error);
-            tracing::warn!(nats.stream_sequence = sequence, error, "the server could not be told that work goes on");
+            tracing::warn!(nats.stream_sequence = sequence, error, "sending an in-progress ack failed");
         }
     }
 }

@@ -144,7 +144,10 @@ where
             let work = AssertUnwindSafe(async move { handler(delivery).await }).catch_unwind();
             self.running.push(Box::pin(async move {
                 let outcome = work.await.inspect_err(|_panic| {
-                    tracing::error!(nats.stream_sequence = sequence, "a handler panicked; the message comes again");
+                    tracing::error!(
+                        nats.stream_sequence = sequence,
+                        "handler panicked; the message will be redelivered"
+                    );
                 });
                 (key, outcome.ok())
             }));

@@ -55,7 +55,12 @@ async fn settle_one<T>(step: Step<T>) -> Result<Disposition, AcknowledgeError> {
     let sequence = receipt.metadata().stream_sequence;
     receipt.settle(how).await.map(|()| how).inspect_err(|error| {
         let error = chain(error);
-        tracing::warn!(nats.stream_sequence = sequence, disposition = ?how, error, "not settled; it may come again");
+        tracing::warn!(
+            nats.stream_sequence = sequence,
+            disposition = ?how,
+            error,
+            "ack or nak failed; the message may be redelivered"
+        );
     })
 }
 
@@ -63,7 +68,11 @@ fn delay_after(failure: &Failure) -> Duration {
     let metadata = failure.receipt.metadata();
     let delay = match &failure.reason {
         FailureReason::Wait { delay, until } => {
-            tracing::debug!(nats.stream_sequence = metadata.stream_sequence, until, "waits for its time");
+            tracing::debug!(
+                nats.stream_sequence = metadata.stream_sequence,
+                until,
+                "not processed yet; nak with delay"
+            );
             return *delay;
         }
         FailureReason::Retry { delay, .. } => *delay,
@@ -75,7 +84,7 @@ fn delay_after(failure: &Failure) -> Duration {
         nats.delivery_count = metadata.delivery_count,
         delay_ms = delay.as_millis() as u64,
         error = %chain(&failure.reason),
-        "not processed; it will be delivered again"
+        "processing failed; nak with delay for redelivery"
     );
     delay
 }

@@ -41,7 +41,7 @@ impl fmt::Display for DeadReason {
 #[derive(Debug, thiserror::Error)]
 pub enum FailureReason {
     /// It failed, but a later attempt may succeed.
-    #[error("to be tried again in {delay:?}")]
+    #[error("retry in {delay:?}")]
     Retry {
         /// How long to wait before the next delivery.
         delay: Duration,
@@ -51,7 +51,7 @@ pub enum FailureReason {
     },
     /// Nothing failed, but the message cannot be processed yet. It never becomes a dead letter and is not logged as a
     /// warning.
-    #[error("waits {delay:?} until {until}")]
+    #[error("retry in {delay:?}, waiting until {until}")]
     Wait {
         /// How long to wait before the next delivery.
         delay: Duration,
@@ -123,7 +123,7 @@ mod tests {
     fn a_failure_names_its_message_and_every_cause_but_not_the_detail() {
         let ledger = Ledger::default();
         let retry = Failure::retry(ledger.receipt(5), Duration::from_secs(2), "no connection");
-        assert_eq!(chain(&retry), "message 5 was not processed: to be tried again in 2s: no connection");
+        assert_eq!(chain(&retry), "message 5 was not processed: retry in 2s: no connection");
         let dead = Failure::dead(ledger.receipt(6), DeadReason::UNDECODABLE, "quotes the customer");
         assert_eq!(chain(&dead), "message 6 was not processed: cannot be processed: undecodable");
     }

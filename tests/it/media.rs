@@ -160,7 +160,7 @@ async fn who_is_not_twilio_is_not_asked(#[case] url: &str) {
     let port = app.servers.twilio.base_url().rsplit(':').next().unwrap().to_owned();
     let path = sent_from_elsewhere(&app, &url.replace("{port}", &port)).await;
     let error = fetch(&app, &format!("{path}/0")).await.error();
-    let why = "there is no such media: it is not where Twilio keeps attachments";
+    let why = "there is no such media: its URL is not an attachment URL of Twilio";
     assert_eq!(error, (404, "NOT_FOUND".to_owned(), why.to_owned()));
     assert_eq!(app.servers.twilio.media_requests(), []);
     let listed = app.servers.twilio.requests();
@@ -174,7 +174,7 @@ async fn nobody_is_followed_away_from_twilio() {
     let path = sent(&app, vec![Media { led_to: Some(elsewhere), ..Media::new("image/png", PICTURE) }]).await;
     let (status, code, message) = fetch(&app, &format!("{path}/0")).await.error();
     assert_eq!((status, code.as_str()), (404, "NOT_FOUND"), "{message}");
-    assert!(message.ends_with("it is not where Twilio keeps attachments"), "{message}");
+    assert!(message.ends_with("its URL is not an attachment URL of Twilio"), "{message}");
     assert_eq!(app.servers.twilio.media_requests().len(), 1);
 }
 
@@ -218,7 +218,7 @@ async fn what_twilio_does_not_carry_is_not_let_through(#[case] content_type: &st
     let app = spawn_app().await;
     let path = sent(&app, vec![Media::new(content_type, "<script>")]).await;
     let error = fetch(&app, &format!("{path}/0")).await.error();
-    let why = "there is no such media: its content type is none that Twilio carries";
+    let why = "there is no such media: Twilio does not support its content type";
     assert_eq!(error, (404, "NOT_FOUND".to_owned(), why.to_owned()));
 }
 

@@ -166,5 +166,5 @@ async fn a_retention_shorter_than_that_of_dead_letters_is_refused() {
     let output = run(&["serve"], &[("NMC_KEEP".to_owned(), "99d".to_owned())]).await;
     assert_eq!(output.status.code(), Some(2));
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(told.lines().any(|line| line.contains("NMC_KEEP: not from 100d")), "{told}");
+    assert!(told.lines().any(|line| line.contains("NMC_KEEP: must be from 100d")), "{told}");
 }

@@ -51,7 +51,7 @@ pub enum AnalyzeError {
     #[error("DispatchBot could not analyze the window")]
     NotSuccessful,
     /// DispatchBot was not called, because the circuit breaker is open.
-    #[error("DispatchBot has been failing and is not asked for a while")]
+    #[error("DispatchBot was not called: the circuit breaker is open")]
     NotAsked,
 }
 
@@ -123,7 +123,7 @@ impl DispatchBotClient {
             if tries == TRIES || !error.is_transient() || pause + WORTH_A_TRY > left {
                 return Err(error);
             }
-            tracing::debug!(window.id = %request.window_id, error = %error.reason(), "DispatchBot is asked again");
+            tracing::debug!(window.id = %request.window_id, error = %error.reason(), "retrying call to DispatchBot");
             sleep(pause).await;
         }
     }
@@ -146,7 +146,7 @@ impl DispatchBotClient {
         let body = read_body(answer, MAX_ANSWER).await.map_err(|error| match error {
             BodyError::Transport(error) => unreachable(error),
             BodyError::TooLarge => {
-                let why = format!("it has more than {MAX_ANSWER} bytes");
+                let why = format!("more than {MAX_ANSWER} bytes");
                 Failed { error: AnalyzeError::Malformed { why }, pause: PAUSE }
             }
         })?;

@@ -172,7 +172,7 @@ const NEEDED: &[&str] =
 pub fn read_answer(body: &[u8]) -> Result<Analysis, AnalyzeError> {
     let malformed = |error: serde_json::Error| AnalyzeError::Malformed { why: describe_json(&error, NEEDED) };
     if body.len() > MAX_ANSWER {
-        return Err(AnalyzeError::Malformed { why: format!("{} bytes, where {MAX_ANSWER} are enough", body.len()) });
+        return Err(AnalyzeError::Malformed { why: format!("{} bytes, the limit is {MAX_ANSWER}", body.len()) });
     }
     let Verdict { success } = serde_json::from_slice(body).map_err(malformed)?;
     if !success {

@@ -14,7 +14,7 @@ const MAX_CONCURRENCY: usize = 16;
 
 /// The bucket cannot be used at the moment.
 #[derive(Debug, thiserror::Error)]
-#[error("the bucket cannot be used: {0}")]
+#[error("key-value bucket unavailable: {0}")]
 pub struct BucketError(String);
 
 impl BucketError {

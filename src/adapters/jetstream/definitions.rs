@@ -197,7 +197,7 @@ fn compare(name: String, wanted: &Map<String, Value>, found: Option<&Value>) -> 
             let has = config.get(key).unwrap_or(&Value::Null);
             // The server omits values that are zero.
             let same = has == value || (has.is_null() && (value == 0 || value == false || value == ""));
-            (!same).then(|| format!("{key}: defined {value}, found {has}"))
+            (!same).then(|| format!("{key}: expected {value}, found {has}"))
         })
         .collect();
     if keys.is_empty() { Finding::Same { name } } else { Finding::Different { name, keys } }
@@ -286,6 +286,6 @@ mod tests {
         let wanted: Map<String, Value> = serde_json::from_str(r#"{"max_age":5}"#).unwrap();
         let found = json!({ "config": { "max_age": 7 } });
         let finding = compare("S".into(), &wanted, Some(&found));
-        assert_eq!(finding.to_string(), "S: differs in max_age: defined 5, found 7");
+        assert_eq!(finding.to_string(), "S: differs in max_age: expected 5, found 7");
     }
 }

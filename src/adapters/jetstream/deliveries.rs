@@ -83,7 +83,7 @@ impl Puller {
                 Some(Ok(message)) => return Some(self.delivery(message)),
                 Some(Err(why)) => {
                     let (stream, consumer) = (self.stream, self.consumer);
-                    tracing::debug!(stream, consumer, why, "the consumer cannot be read; trying again");
+                    tracing::debug!(stream, consumer, why, "reading the consumer failed; retrying");
                     (self.handle, self.batch) = (None, None);
                     shutdown.run_until_cancelled(tokio::time::sleep(RETRY)).await;
                 }

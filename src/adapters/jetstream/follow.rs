@@ -22,7 +22,7 @@ pub struct Followed {
 
 /// Events cannot be read at the moment.
 #[derive(Debug, thiserror::Error)]
-#[error("events cannot be followed: {0}")]
+#[error("cannot subscribe to events: {0}")]
 pub struct FollowError(String);
 
 impl JetStream {
@@ -53,7 +53,7 @@ impl JetStream {
         let consumer = stream.create_consumer(config).await.map_err(|error| failed(&error))?;
         let messages = consumer.messages().await.map_err(|error| failed(&error))?;
         let events = messages.scan((), |(), message| {
-            let read = message.inspect_err(|error| tracing::warn!(%error, "a reader of events is cut off")).ok();
+            let read = message.inspect_err(|error| tracing::warn!(%error, "event subscription ended by an error")).ok();
             let event = read.and_then(|message| {
                 let sequence = message.info().ok()?.stream_sequence;
                 Some(Followed { sequence, payload: message.message.payload })

@@ -38,7 +38,7 @@ pub enum JetStreamError {
     #[error("NATS connection failed: {0}")]
     Connect(#[from] async_nats::ConnectError),
     /// A request to the API was not answered.
-    #[error("JetStream did not answer on {subject}: {source}")]
+    #[error("JetStream request {subject} failed: {source}")]
     Request {
         /// The API subject.
         subject: String,
@@ -47,7 +47,7 @@ pub enum JetStreamError {
         source: async_nats::jetstream::context::RequestError,
     },
     /// The API refused a request.
-    #[error("JetStream refused {subject}: {description} ({code})")]
+    #[error("JetStream rejected request {subject}: {description} ({code})")]
     Refused {
         /// The API subject.
         subject: String,
@@ -141,7 +141,7 @@ impl JetStream {
             ours.next().await
         };
         if !matches!(tokio::time::timeout(FLUSH_TIMEOUT, there_and_back).await, Ok(Some(_))) {
-            tracing::debug!("NATS does not answer: what it was sending is delivered again");
+            tracing::debug!("no answer from NATS; messages in flight will be redelivered");
         }
     }
 
@@ -150,8 +150,8 @@ impl JetStream {
         // Without a connection, it would wait for one.
         match tokio::time::timeout(FLUSH_TIMEOUT, self.client.flush()).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "what was buffered for NATS could not be flushed"),
-            Err(_) => tracing::warn!("NATS is away: what was buffered for it is dropped, and will be published again"),
+            Ok(Err(error)) => tracing::warn!(%error, "flushing buffered messages to NATS failed"),
+            Err(_) => tracing::warn!("NATS flush timeout; buffered messages are dropped and will be published again"),
         }
     }
 }

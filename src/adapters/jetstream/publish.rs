@@ -34,7 +34,7 @@ pub struct Published {
 
 /// JetStream has not confirmed that the message is stored.
 #[derive(Debug, thiserror::Error)]
-#[error("not acknowledged by JetStream: {0}")]
+#[error("publish not acknowledged by JetStream: {0}")]
 pub struct PublishError(#[from] context::PublishError);
 
 /// Whether an error says that JetStream did not acknowledge a published message.

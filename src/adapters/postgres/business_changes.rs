@@ -51,7 +51,7 @@ impl BusinessChange {
         let listed = before.as_ref().and_then(|before| before.profile.get("phone_numbers")?.as_array().map(Vec::len));
         let grows = adds || b.phone_numbers.len() > listed.unwrap_or_default();
         if b.phone_numbers.len() > MAX_NUMBERS && grows {
-            return Err(invalid("phone_numbers", format!("must not be more than {MAX_NUMBERS}")));
+            return Err(invalid("phone_numbers", format!("must not have more than {MAX_NUMBERS} numbers")));
         }
         let is_other_account = before.is_some()
             && match b.account {

@@ -193,5 +193,5 @@ impl Store {
 fn verified(phone: &str, word: &str) -> Result<Verified, StoreError> {
     let masked = phone.chars().rev().take(2).collect::<Vec<_>>().into_iter().rev().collect::<String>();
     word.parse()
-        .map_err(|_| StoreError::corrupt("business_numbers", format!("…{masked}"), "verified is no word of ours"))
+        .map_err(|_| StoreError::corrupt("business_numbers", format!("…{masked}"), "unknown value in column verified"))
 }

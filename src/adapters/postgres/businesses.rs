@@ -151,7 +151,7 @@ impl Store {
         .await?;
         if !foreign.is_empty() {
             return Err(StoreError::Conflict(format!(
-                "phone_numbers: {} belong to another business",
+                "phone_numbers: already used by another business: {}",
                 foreign.join(", ")
             )));
         }

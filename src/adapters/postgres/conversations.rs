@@ -92,7 +92,7 @@ impl ConversationRow {
 }
 
 pub(super) fn phone(text: &str) -> Result<PhoneNumber, String> {
-    text.parse().map_err(|_| "a phone number that is not E.164".to_owned())
+    text.parse().map_err(|_| "a phone number is not in E.164 form".to_owned())
 }
 
 /// The filter of a list of conversations.

@@ -41,9 +41,7 @@ pub(super) async fn why_not(
     .fetch_all(&mut *tx)
     .await?;
     if way.iter().any(|step| numbers.contains(&step.phone)) {
-        return Ok(Some(
-            "calls would come back for ever: this number's calls end up at this business again".to_owned(),
-        ));
+        return Ok(Some("calls would loop: forward_to leads back to this business".to_owned()));
     }
     let before = sqlx::query_scalar!(
         r#"WITH RECURSIVE up (business_id, hops) AS (
@@ -61,5 +59,5 @@ pub(super) async fn why_not(
     .await?;
     let after = way.iter().map(|step| step.hops).max().unwrap_or_default();
     let too_long = before + after > MOST_HOPS;
-    Ok(too_long.then(|| format!("calls would be forwarded more than {MOST_HOPS} times, from business to business")))
+    Ok(too_long.then(|| format!("calls would be forwarded more than {MOST_HOPS} times between businesses")))
 }

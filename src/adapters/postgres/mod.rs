@@ -87,7 +87,7 @@ pub enum StoreError {
     #[error("migration failed: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// A row holds a value that this version does not understand.
-    #[error("{table} {id}: {what}")]
+    #[error("invalid row {id} in table {table}: {what}")]
     Corrupt {
         /// The table of the row.
         table: &'static str,

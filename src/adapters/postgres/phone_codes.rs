@@ -359,7 +359,10 @@ async fn counts_now(tx: &mut PgConnection, business_id: &str) -> Result<(), Stor
             .fetch_all(&mut *tx)
             .await?;
         if forwarding::why_not(tx, business_id, &numbers, &counts.forward_to).await?.is_some() {
-            tracing::warn!(business_id, "a phone has answered its code, and calls to it would come back by now");
+            tracing::warn!(
+                business_id,
+                "phone confirmed its code, but calls to it would now loop; forward_to is unchanged"
+            );
             (counts.forward_to, wanted.forward_to) = (before.forward_to.clone(), before.forward_to.clone());
         }
     }

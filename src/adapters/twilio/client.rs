@@ -127,13 +127,13 @@ pub enum ListError {
     #[error("Twilio did not answer: {0}")]
     Unreachable(String),
     /// Twilio asks us to wait.
-    #[error("too many requests")]
+    #[error("Twilio's rate limit is exceeded")]
     TooManyRequests {
         /// How long Twilio asks us to wait.
         retry_after: Option<Duration>,
     },
     /// An answer with an error status.
-    #[error("refused with status {http_status}, code {code:?}")]
+    #[error("Twilio rejected the request with status {http_status}, code {code:?}")]
     Refused {
         /// Twilio's error code.
         code: Option<u32>,
@@ -141,16 +141,16 @@ pub enum ListError {
         http_status: u16,
     },
     /// The list cannot be parsed. The description does not quote the list, because it is logged.
-    #[error("the list cannot be read: {0}")]
+    #[error("Twilio's message list is malformed: {0}")]
     Malformed(String),
     /// The answer is larger than the limit.
-    #[error("the list has more than {MAX_ANSWER} bytes")]
+    #[error("a page of Twilio's message list has more than {MAX_ANSWER} bytes")]
     TooLarge,
     /// The next page is not at Twilio's address.
-    #[error("the next page is not on the same server")]
+    #[error("the next page of Twilio's message list is at another host")]
     ForeignPage,
     /// The numbers have exchanged more messages than are read.
-    #[error("more than {MAX_PAGES} pages")]
+    #[error("Twilio's message list has more than {MAX_PAGES} pages")]
     TooManyPages,
 }
 

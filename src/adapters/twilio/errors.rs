@@ -2,7 +2,7 @@
 //! none.
 
 const CODES: [(u32, &str); 26] = [
-    (14107, "More than 30 replies in quick succession between the two numbers; another automatic system?"),
+    (14107, "More than 30 replies in quick succession between the two numbers, perhaps with another automatic system."),
     (20003, "Twilio does not accept the account's SID and auth token."),
     (20429, "Too many requests to Twilio at once."),
     (21211, "The customer's number is not a valid phone number."),
@@ -23,8 +23,8 @@ const CODES: [(u32, &str); 26] = [
     (30004, "The customer's phone or carrier blocks the message."),
     (30005, "The customer's number is unknown or no longer in service."),
     (30006, "The customer's number is a landline, or its carrier cannot be reached."),
-    (30007, "The carrier has filtered the message as unwanted."),
-    (30008, "The carrier has not delivered the message and does not say why."),
+    (30007, "The carrier filtered the message as unwanted."),
+    (30008, "The carrier did not deliver the message and gave no reason."),
     (30022, "The rate that carriers allow this 10DLC campaign is exceeded."),
     (30023, "The daily number of messages that carriers allow this 10DLC brand is reached."),
     (30034, "The business's number is not registered for 10DLC."),

@@ -61,7 +61,7 @@ fn read(phone: &str, status: StatusCode, retry_after: Option<Duration>, body: &[
     match serde_json::from_slice::<Page>(body) {
         Ok(page) if page.incoming_phone_numbers.iter().any(|number| number.phone_number == phone) => NumberFound::Yes,
         Ok(_) => NumberFound::No,
-        Err(_) => unanswered("an answer that is no list".to_owned()),
+        Err(_) => unanswered("the answer is not a list of numbers".to_owned()),
     }
 }
 

@@ -38,14 +38,14 @@ impl TwilioClient {
         let (status, body) = match asked.await {
             Ok(Ok((status, _, body))) => (status, body),
             Ok(Err(error)) => return Proof::Away { reason: describe(error) },
-            Err(_late) => return Proof::Away { reason: "no answer in time".to_owned() },
+            Err(_late) => return Proof::Away { reason: "timeout".to_owned() },
         };
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Proof::Refused,
             StatusCode::OK => match serde_json::from_slice::<AccountResource>(&body.unwrap_or_default()) {
                 Ok(resource) if resource.sid == account.sid => Proof::Confirmed,
                 Ok(_another) => Proof::Refused,
-                Err(_) => Proof::Away { reason: "an answer that is no account".to_owned() },
+                Err(_) => Proof::Away { reason: "the answer is not an account".to_owned() },
             },
             status => Proof::Away { reason: format!("status {}", status.as_u16()) },
         }

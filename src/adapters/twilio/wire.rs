@@ -104,7 +104,7 @@ pub fn read_created(status: StatusCode, retry_after: Option<Duration>, body: &[u
                 segments: created.num_segments.and_then(|segments| segments.parse().ok()).unwrap_or(1).max(1),
                 status: created.status,
             },
-            _ => SendOutcome::Unknown { reason: format!("status {status} with no message in it") },
+            _ => SendOutcome::Unknown { reason: format!("status {status}, but the answer has no message SID") },
         };
     }
     let problem = serde_json::from_slice::<Problem>(body).ok();

@@ -113,7 +113,7 @@ impl Book {
             Some("no hazard".to_owned())
         } else {
             let danger = LifeSafety::ALL.iter().find(|danger| !about_life(**danger));
-            danger.map(|danger| format!("no hazard about `{danger}`, which is about life"))
+            danger.map(|danger| format!("no hazard for `{danger}`, a danger to life,"))
         };
         missing.map_or(Ok(()), |what| Err(RulesError::Empty(what)))
     }
@@ -134,7 +134,7 @@ impl Book {
         for (name, data) in concepts {
             let weighs = matches!(data.role, Role::Tilt | Role::Contained);
             if weighs != (data.weight != 0) {
-                let wrong = "a weight belongs to the roles tilt and contained, and to no other".to_owned();
+                let wrong = "must be set for the roles tilt and contained, and for no other".to_owned();
                 return Err(RulesError::Field { place: format!("concept `{name}`"), field: "weight", wrong });
             }
             let (role, reach, weight) = (data.role, data.reach, i16::from(data.weight));
@@ -159,13 +159,16 @@ impl Book {
             || data.id == LEARNED
             || self.hazards.iter().any(|hazard| hazard.id == data.id)
         {
-            return field("id", "has to be a slug of its own, of small letters and underscores".to_owned());
+            return field("id", "must be a unique slug of lower-case letters and underscores".to_owned());
         }
         if !slug(&data.category) {
-            return field("category", format!("`{}` is no slug", data.category));
+            return field(
+                "category",
+                format!("`{}` is not a slug of lower-case letters and underscores", data.category),
+            );
         }
         if let Some(trade) = data.trades.iter().find(|trade| trade.parse::<Trade>().is_err()) {
-            return field("trades", format!("`{trade}` is no trade"));
+            return field("trades", format!("`{trade}` is not a known trade"));
         }
         let named = |field, names: &[String]| -> Result<Vec<u16>, RulesError> {
             names.iter().map(|name| self.named(&place, field, name)).collect()
@@ -188,7 +191,7 @@ impl Book {
             }
         }
         if combinations.is_empty() {
-            return field("sure", "has no combination, nor have `likely` and `hint`".to_owned());
+            return field("sure", "no combination, and none in `likely` and `hint` either".to_owned());
         }
         self.combinations.extend(combinations);
         self.hazards.push(Hazard { id: data.id.clone(), life_safety: data.life_safety, despite });

@@ -33,7 +33,7 @@ pub enum RulesError {
         wrong: String,
     },
     /// With these rules, no emergency, or not every danger to life, would be found.
-    #[error("rules: there is {0} in them")]
+    #[error("rules: {0} is defined")]
     Empty(String),
     /// The learned weights are not what `scripts/train-emergencies` writes.
     #[error("learned.bin: {0}")]

@@ -34,16 +34,16 @@ pub(super) fn check(weights: &[u8]) -> Result<(), RulesError> {
     let wrong = |what: String| Err(RulesError::Weights(what));
     let needed = HEADER + 2 * PLACES;
     if weights.len() != needed {
-        return wrong(format!("it has {} bytes and not {needed}", weights.len()));
+        return wrong(format!("{} bytes instead of {needed}", weights.len()));
     }
     let (header, rest) = weights.split_at(HEADER);
     let number = |at: usize| header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(f32::from_le_bytes);
     let (bias, unit) = (number(0).unwrap_or(f32::NAN), number(4).unwrap_or(f32::NAN));
     if !bias.is_finite() || !unit.is_normal() || unit < 0.0 {
-        return wrong("its bias or its unit is no number that it could have".to_owned());
+        return wrong("the bias or the unit is not a valid number".to_owned());
     }
     if rest.iter().all(|byte| *byte == 0) {
-        return wrong("all of its weights are zero".to_owned());
+        return wrong("all weights are zero".to_owned());
     }
     Ok(())
 }

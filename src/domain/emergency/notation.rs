@@ -77,7 +77,7 @@ fn patterns(part: &str, entry: &str) -> Result<Vec<Pattern>, String> {
         .map(|word| match (word.strip_prefix('@'), word.strip_suffix('*')) {
             (Some(name), _) => Ok(Pattern::Concept(name.to_owned())),
             (None, Some(stem)) if stem.len() >= 3 => Ok(Pattern::Stem(stem.to_owned())),
-            (None, Some(_)) => Err(format!("`{entry}`: a stem needs three letters or more")),
+            (None, Some(_)) => Err(format!("`{entry}`: a stem must have at least three letters")),
             (None, None) if word.is_empty() => Err(format!("`{entry}` has an empty alternative")),
             (None, None) => Ok(Pattern::Word(word.to_owned())),
         })
@@ -134,10 +134,10 @@ pub(super) fn combination(written: &str, place: &str, field: &'static str) -> Re
         match sign {
             Some(sign) if !wants_name => (near, wants_name) = (Some(sign), true),
             Some(_) => {
-                return Err(wrong(format!("`{written}`: `{part}` stands where a concept should")));
+                return Err(wrong(format!("`{written}`: expected a concept, found `{part}`")));
             }
             None if !wants_name => {
-                return Err(wrong(format!("`{written}`: no sign before `{part}`")));
+                return Err(wrong(format!("`{written}`: missing sign before `{part}`")));
             }
             None => {
                 match (near.take(), groups.last_mut()) {
@@ -149,7 +149,7 @@ pub(super) fn combination(written: &str, place: &str, field: &'static str) -> Re
         }
     }
     if wants_name {
-        return Err(wrong(format!("`{written}` ends where a concept should stand")));
+        return Err(wrong(format!("`{written}` ends without a concept")));
     }
     let mut groups = groups.into_iter();
     let first = groups.next().map(|(_, names)| names).unwrap_or_default();

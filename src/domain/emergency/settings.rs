@@ -51,7 +51,7 @@ impl Settings {
             for phrase in phrases {
                 if !phrase.chars().any(char::is_alphanumeric) || phrase.chars().count() > LONGEST_PHRASE {
                     return Err(format!(
-                        "`{name}`: a phrase has 1 to {LONGEST_PHRASE} characters, with a word in them"
+                        "`{name}`: a phrase must have 1 to {LONGEST_PHRASE} characters and contain a letter or digit"
                     ));
                 }
             }

@@ -220,6 +220,6 @@ fn folded(word: &str) -> Result<String, String> {
     text::words(word, |folded, _| all.push(String::from_utf8_lossy(folded.bytes()).into_owned()));
     match <[String; 1]>::try_from(all) {
         Ok([word]) => Ok(word),
-        Err(_) => Err(format!("`{word}` is not one word; write its parts with a space between them")),
+        Err(_) => Err(format!("`{word}` is not a single word; separate its parts with spaces")),
     }
 }

@@ -7,9 +7,9 @@
 
 use crate::domain::phone::PhoneNumber;
 
-const SATELLITE: &str = "is a number of a satellite network, which we neither call nor text";
-const INTERNATIONAL: &str = "is a number of an international service and of no country, which we neither call nor text";
-const PREMIUM: &str = "is a premium-rate or shared-cost number, which we neither call nor text";
+const SATELLITE: &str = "is a satellite number; calls and texts to it are not allowed";
+const INTERNATIONAL: &str = "is an international service number; calls and texts to it are not allowed";
+const PREMIUM: &str = "is a premium-rate or shared-cost number; calls and texts to it are not allowed";
 
 /// The first digits after the `+`, and why such numbers are refused.
 const RANGES: &[(&str, &str)] = &[

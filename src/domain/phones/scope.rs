@@ -23,7 +23,7 @@ pub fn beyond_scope(
 
 /// The reason for the refusal, in words.
 pub fn why(fields: &[&str]) -> String {
-    format!("this key has not the scope numbers: it must not add to, or set, {}", fields.join(" and "))
+    format!("this API key does not have the scope `numbers`: it cannot add to or set {}", fields.join(" and "))
 }
 
 #[cfg(test)]

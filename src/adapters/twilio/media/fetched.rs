@@ -61,7 +61,7 @@ impl FetchedMedia {
 fn pieces(answer: Response, patience: Duration) -> impl Stream<Item = Result<Bytes, MediaError>> + Send + 'static {
     try_unfold((answer, patience, MAX_BYTES), |(mut answer, patience, room)| async move {
         let asked = Instant::now();
-        let late = |_| MediaError::Away("the rest did not come in time".to_owned());
+        let late = |_| MediaError::Away("timeout while reading the attachment".to_owned());
         let piece = timeout(patience, answer.chunk()).await.map_err(late)?;
         let Some(piece) = piece.map_err(|error| MediaError::Away(describe(error)))? else { return Ok(None) };
         let room = room.checked_sub(piece.len() as u64).ok_or(MediaError::TooLarge)?;

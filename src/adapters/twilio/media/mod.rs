@@ -34,22 +34,22 @@ const MAX_REDIRECTS: usize = 3;
 #[derive(Debug, thiserror::Error)]
 pub enum MediaError {
     /// Deleted, or it never existed.
-    #[error("Twilio does not have it")]
+    #[error("Twilio does not have this attachment")]
     Gone,
     /// The URL is not at one of Twilio's hosts, and no other host is requested.
-    #[error("it is not where Twilio keeps attachments")]
+    #[error("its URL is not an attachment URL of Twilio")]
     Foreign,
     /// There were too many redirects.
-    #[error("it is redirected more than {MAX_REDIRECTS} times")]
+    #[error("more than {MAX_REDIRECTS} redirects")]
     Redirected,
     /// For example, a web page or a program.
-    #[error("its content type is none that Twilio carries")]
+    #[error("Twilio does not support its content type")]
     WrongType,
     /// Known from the declared length, or found out while reading.
     #[error("it is larger than {} MiB", MAX_BYTES / 1024 / 1024)]
     TooLarge,
     /// No answer, or one that says nothing about the attachment: another try may succeed.
-    #[error("Twilio does not give it at the moment: {0}")]
+    #[error("currently unavailable from Twilio: {0}")]
     Away(String),
 }
 
@@ -84,7 +84,7 @@ impl MediaClient {
     pub async fn fetch(&self, account: &Account, url: &str, told_type: &str) -> Result<FetchedMedia, MediaError> {
         let started = Instant::now();
         let answered = timeout(self.patience, self.follow(account, url)).await;
-        let answer = answered.map_err(|_| MediaError::Away("no answer in time".to_owned()))??;
+        let answer = answered.map_err(|_| MediaError::Away("timeout".to_owned()))??;
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND | StatusCode::GONE => return Err(MediaError::Gone),

@@ -50,21 +50,21 @@ async fn it_is_fetched_with_the_token_and_a_redirect_followed_without() {
 }
 
 #[rstest]
-#[case::not_found(Reply::Answer(404, "", String::new()), "Twilio does not have it")]
-#[case::deleted(Reply::Answer(410, "", String::new()), "Twilio does not have it")]
+#[case::not_found(Reply::Answer(404, "", String::new()), "Twilio does not have this attachment")]
+#[case::deleted(Reply::Answer(410, "", String::new()), "Twilio does not have this attachment")]
 #[case::a_page(
     Reply::Answer(200, "content-type: text/html\r\n", String::new()),
-    "its content type is none that Twilio carries"
+    "Twilio does not support its content type"
 )]
 #[case::led_away(
     Reply::Answer(302, "location: https://evil.example/\r\n", String::new()),
-    "it is not where Twilio keeps attachments"
+    "its URL is not an attachment URL of Twilio"
 )]
-#[case::led_nowhere(Reply::Answer(302, "", String::new()), "it is not where Twilio keeps attachments")]
-#[case::broken(Reply::Answer(503, "", String::new()), "at the moment: status 503")]
-#[case::the_wrong_token(Reply::Answer(401, "", String::new()), "at the moment: status 401")]
-#[case::silent(Reply::Hang, "at the moment: no answer in time")]
-#[case::closed(Reply::Close, "at the moment: error sending request")]
+#[case::led_nowhere(Reply::Answer(302, "", String::new()), "its URL is not an attachment URL of Twilio")]
+#[case::broken(Reply::Answer(503, "", String::new()), "from Twilio: status 503")]
+#[case::the_wrong_token(Reply::Answer(401, "", String::new()), "from Twilio: status 401")]
+#[case::silent(Reply::Hang, "from Twilio: timeout")]
+#[case::closed(Reply::Close, "from Twilio: error sending request")]
 #[tokio::test]
 async fn what_is_not_to_be_had_says_why(#[case] reply: Reply, #[case] why: &str) {
     let server = Loopback::start([reply]).await;

@@ -39,7 +39,9 @@ pub(in crate::domain::conversation) fn reported(
         }
         MessageReport::Superseded => superseded(context, draft, message),
         // A late answer would confuse the customer.
-        MessageReport::Expired => give_up(draft, message, None, WindowReason::Expired, "it waited too long to be sent"),
+        MessageReport::Expired => {
+            give_up(draft, message, None, WindowReason::Expired, "the message waited too long to be sent")
+        }
         MessageReport::Unknown => unknown(draft, message),
         MessageReport::Delivery { twilio_sid, status, error_code, why } => {
             let problem = Problem { code: *error_code, why: why.as_deref() };
@@ -134,7 +136,7 @@ fn unknown(draft: &mut Draft<'_>, message: &SentMessage) {
 fn superseded(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage) {
     if message.kind == MessageKind::User && context.opted_out() {
         // It has no fence, so only the ledger can hold it back. Its author must be notified.
-        return give_up(draft, message, None, WindowReason::OptedOut, "the customer has opted out of texts meanwhile");
+        return give_up(draft, message, None, WindowReason::OptedOut, "the customer has opted out of texts");
     }
     advance(draft, message, MessageStatus::Superseded, None, None, None);
     if message.kind == MessageKind::User {

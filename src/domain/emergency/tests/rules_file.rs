@@ -30,9 +30,9 @@ fn what_comes_with_the_program_is_what_a_service_needs() {
 #[rstest]
 #[case::nothing("", "rules:")]
 #[case::blank("\n\n", "rules:")]
-#[case::concepts_alone("hazard = []\n[concept.gas]\nen = \"gas\"\n", "no hazard in them")]
-#[case::nothing_in_either("hazard = []\n[concept]\n", "no hazard in them")]
-#[case::no_danger_to_life(SOUND, "no hazard about `gas`")]
+#[case::concepts_alone("hazard = []\n[concept.gas]\nen = \"gas\"\n", "no hazard is defined")]
+#[case::nothing_in_either("hazard = []\n[concept]\n", "no hazard is defined")]
+#[case::no_danger_to_life(SOUND, "no hazard for `gas`")]
 fn rules_without_emergencies_in_them_are_refused(#[case] rules: &str, #[case] told: &str) {
     let error = check(rules, KNOWN, WEIGHTS).expect_err("a mistake");
     assert!(error.to_string().contains(told), "{error}");
@@ -76,18 +76,24 @@ fn weights_that_are_none_are_refused(#[case] weights: Vec<u8>) {
     "hazard `gas`, field `despite`: there is no concept called `calm`"
 )]
 #[case::unknown_reference("\"gas\"\n[[=>\"@gaz\"\n[[", "concept `gas`, field `en`: there is no concept called `gaz`")]
-#[case::dangling_sign("sure = [\"gas\"]=>sure = [\"gas ~\"]", "hazard `gas`, field `sure`: `gas ~` ends where")]
+#[case::dangling_sign(
+    "sure = [\"gas\"]=>sure = [\"gas ~\"]",
+    "hazard `gas`, field `sure`: `gas ~` ends without a concept"
+)]
 #[case::missing_sign(
     "sure = [\"gas\"]=>likely = [\"gas gas\"]",
-    "hazard `gas`, field `likely`: `gas gas`: no sign before"
+    "hazard `gas`, field `likely`: `gas gas`: missing sign before"
 )]
-#[case::short_stem("\"gas\"\n[[=>\"ga*\"\n[[", "concept `gas`, field `en`: `ga*`: a stem needs three letters")]
+#[case::short_stem(
+    "\"gas\"\n[[=>\"ga*\"\n[[",
+    "concept `gas`, field `en`: `ga*`: a stem must have at least three letters"
+)]
 #[case::dangling_gap("\"gas\"\n[[=>\"gas ..\"\n[[", "concept `gas`, field `en`: `gas ..` ends with a gap")]
-#[case::hyphenated("\"gas\"\n[[=>\"pop-up\"\n[[", "concept `gas`, field `en`: `pop-up` is not one word")]
+#[case::hyphenated("\"gas\"\n[[=>\"pop-up\"\n[[", "concept `gas`, field `en`: `pop-up` is not a single word")]
 #[case::weight_of_a_sign("[concept.gas]=>[concept.gas]\nweight = 3", "concept `gas`, field `weight`")]
 #[case::bad_id("id = \"gas\"=>id = \"Gas leak\"", "hazard `Gas leak`, field `id`")]
-#[case::unknown_trade("hvac=>roofing", "hazard `gas`, field `trades`: `roofing` is no trade")]
-#[case::no_combination("sure = [\"gas\"]=>", "hazard `gas`, field `sure`: has no combination")]
+#[case::unknown_trade("hvac=>roofing", "hazard `gas`, field `trades`: `roofing` is not a known trade")]
+#[case::no_combination("sure = [\"gas\"]=>", "hazard `gas`, field `sure`: no combination")]
 fn a_mistake_says_where_it_is(#[case] mistake: &str, #[case] told: &str) {
     let text = match mistake.split_once("=>") {
         Some((from, to)) => SOUND.replace(from, to),
