@@ -71,7 +71,7 @@ impl Application {
     /// If a URL is invalid, the address cannot be bound, or the emergency rules are broken or empty.
     pub async fn start(config: Config, role: Role) -> anyhow::Result<Self> {
         // Loaded before any input is accepted: without the rules, an emergency would be handled as an ordinary text.
-        let rules = emergency::load().context("the rules on emergencies cannot be used, so nothing is started")?;
+        let rules = emergency::load().context("the emergency rules could not be loaded")?;
         let shutdown = CancellationToken::new();
         let metrics = Metrics::new();
         let vitals = Vitals::default();
@@ -199,7 +199,7 @@ impl Application {
         self.stop().await;
         match ended {
             None => Ok(()),
-            Some(part) => anyhow::bail!("{part} ended by itself"),
+            Some(part) => anyhow::bail!("{part} ended unexpectedly"),
         }
     }
 
@@ -208,7 +208,7 @@ impl Application {
         self.shutdown.cancel();
         let drained = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN, drained).await.is_err() {
-            tracing::warn!("not everything under way has finished; it will be delivered again");
+            tracing::warn!("shutdown timeout: deliveries in progress were not finished and will be redelivered");
         }
         self.tasks.shutdown().await;
         let closed = async {
@@ -216,7 +216,7 @@ impl Application {
             self.store.close().await;
         };
         if tokio::time::timeout(CLOSING, closed).await.is_err() {
-            tracing::warn!("not every connection could be closed in time");
+            tracing::warn!("shutdown timeout: not all connections to PostgreSQL and NATS could be closed");
         }
     }
 }
@@ -234,8 +234,8 @@ async fn next_ended(tasks: &mut JoinSet<&'static str>) -> String {
         match tasks.join_next().await {
             Some(Ok("streams")) => {}
             Some(Ok(name)) => return name.to_owned(),
-            Some(Err(error)) => return format!("a part ({error})"),
-            None => return "everything".to_owned(),
+            Some(Err(error)) => return format!("a task ({error})"),
+            None => return "every task".to_owned(),
         }
     }
 }
@@ -244,7 +244,7 @@ async fn next_ended(tasks: &mut JoinSet<&'static str>) -> String {
 async fn create_streams(jetstream: JetStream, replicas: u8, vitals: Vitals, shutdown: CancellationToken) {
     let create = async {
         while let Err(error) = definitions::reconcile(&jetstream, replicas, Mode::CreateMissing).await {
-            tracing::debug!(%error, "the streams cannot be looked at; trying again");
+            tracing::debug!(%error, "the streams could not be checked or created; retrying");
             tokio::time::sleep(STREAMS_RETRY).await;
         }
         vitals.streams_found();

@@ -19,31 +19,31 @@ const DETAIL_SHOWN: usize = 80;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DeadLettersCommand {
-    /// List them, newest first.
+    /// List dead letters, newest first.
     List {
         #[command(flatten)]
         which: Which,
-        /// Only those with this status: waiting, queued or replayed.
+        /// Only dead letters with this status: waiting, queued or replayed.
         #[arg(long)]
         status: Option<Status>,
         /// At most this many.
         #[arg(long, default_value_t = 50)]
         limit: usize,
     },
-    /// Replay them: publish them again, each at most once.
+    /// Replay dead letters: publish them again, each at most once.
     Replay {
-        /// Only these, by their sequences in NMC_DEAD.
+        /// Only these dead letters, by their sequences in NMC_DEAD.
         #[arg(value_name = "ID", required_unless_present_any = ["reason", "business", "subject", "all"])]
         ids: Vec<u64>,
         #[command(flatten)]
         which: Which,
-        /// All that are waiting.
+        /// All dead letters that are waiting.
         #[arg(long)]
         all: bool,
         /// At most this many, oldest first.
         #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
         max: usize,
-        /// How fast; the default is NMC_REPLAY_RATE.
+        /// The maximum rate; the default is NMC_REPLAY_RATE.
         #[arg(long)]
         rate: Option<Rate>,
     },
@@ -52,13 +52,13 @@ pub(super) enum DeadLettersCommand {
 /// Selects letters.
 #[derive(Debug, Args)]
 pub(super) struct Which {
-    /// Only those with this reason.
+    /// Only dead letters with this reason.
     #[arg(long)]
     reason: Option<String>,
-    /// Only those of this business.
+    /// Only dead letters of this business.
     #[arg(long, value_name = "ID")]
     business: Option<String>,
-    /// Only those whose subject begins with this.
+    /// Only dead letters whose subject begins with this text.
     #[arg(long)]
     subject: Option<String>,
 }
@@ -128,7 +128,7 @@ fn show(letter: &Letter) {
     let body = &letter.body;
     let detail: String = body.detail.chars().take(DETAIL_SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
     println!(
-        "{}  {}  {}  {}  tried {}  {}  {}  {detail}",
+        "{}  {}  {}  {}  deliveries {}  {}  {}  {detail}",
         letter.id,
         letter.dead_since.format("%FT%TZ"),
         letter.status(),
@@ -159,7 +159,7 @@ impl<'a> Replay<'a> {
                 Some(letter) => self.one(&letter).await?,
                 None => {
                     self.failed = true;
-                    println!("{id}: there is no such letter");
+                    println!("{id}: there is no such dead letter");
                 }
             }
         }
@@ -187,11 +187,11 @@ impl<'a> Replay<'a> {
     async fn one(&mut self, letter: &Letter) -> anyhow::Result<()> {
         self.pace.tick().await;
         let told = match self.letters.replay(letter, ASKED_BY).await? {
-            Replayed::PutBack { subject } => format!("put back to {subject}"),
-            Replayed::Before => "had been put back before".to_owned(),
+            Replayed::PutBack { subject } => format!("published again to {subject}"),
+            Replayed::Before => "was replayed before".to_owned(),
             Replayed::Unusable { why } => {
                 self.failed = true;
-                format!("cannot be put back: {why}")
+                format!("cannot be replayed: {why}")
             }
         };
         println!("{}: {told}", letter.id);

@@ -63,7 +63,7 @@ enum Command {
     },
     /// The same as `dead-letters replay ID…`.
     Replay {
-        /// Their sequences in NMC_DEAD.
+        /// The sequences of the dead letters in NMC_DEAD.
         #[arg(required = true, value_name = "SEQUENCE")]
         sequences: Vec<u64>,
     },
@@ -90,7 +90,7 @@ enum KeysCommand {
         /// The key may only read.
         #[arg(long)]
         read_only: bool,
-        /// The key may add phone numbers and Twilio accounts to its businesses, and phones that it puts need no
+        /// The key may add phone numbers and Twilio accounts to its businesses, and phones that it sets need no
         /// confirmation. A key for all businesses always may.
         #[arg(long, conflicts_with = "read_only")]
         numbers: bool,
@@ -162,7 +162,7 @@ async fn run_role(settings: &Settings, role: Role) -> ExitCode {
     match serve(config, role).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "stopped");
+            tracing::error!(error = format!("{error:#}"), "stopped with an error");
             ExitCode::FAILURE
         }
     }
@@ -180,7 +180,7 @@ async fn serve(config: Config, role: Role) -> anyhow::Result<()> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("asked to stop");
+        tracing::info!("received a stop signal; shutting down");
     };
     app.run(asked_to_stop).await
 }
@@ -232,7 +232,7 @@ async fn keys(database_url: &str, command: KeysCommand) -> anyhow::Result<ExitCo
                     (false, _) => "reads",
                 };
                 let businesses = key.business_ids.map_or("all businesses".to_owned(), |ids| ids.join(", "));
-                println!("{}  {}  made {}  {state}  {may}  {businesses}", key.id, key.name, key.created_at);
+                println!("{}  {}  created {}  {state}  {may}  {businesses}", key.id, key.name, key.created_at);
             }
         }
         KeysCommand::Revoke { id } => {

@@ -59,10 +59,10 @@ pub enum EngineError {
     #[error(transparent)]
     Outbox(#[from] OutboxError),
     /// Concurrent changes came first at every attempt.
-    #[error("the conversation kept changing under the decision")]
+    #[error("the conversation was changed concurrently at every attempt")]
     Contended,
     /// Since the look-up, the number moved to another business or to none: the business must be looked up again.
-    #[error("the number does not belong to the business any more")]
+    #[error("the number no longer belongs to the business")]
     NumberMoved,
 }
 
@@ -280,7 +280,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
                         self.outbox.drain_all(call.map(|call| call.id).into_iter().chain([conversation_id])).await;
                     match drained {
                         Err(error) if until == Until::Committed => {
-                            tracing::warn!(%error, "committed, and published by the sweeper");
+                            tracing::warn!(%error, "committed, but not all effects are published; the sweeper retries");
                         }
                         drained => drained?,
                     }

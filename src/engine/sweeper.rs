@@ -75,8 +75,8 @@ pub async fn sweep<R: ConversationStore, P: Publish>(engine: Engine<R, P>, shutd
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
         if let Err(error) = engine.sweep_once(&mut rearmed, round.is_multiple_of(PRUNE_EVERY)).await {
             match outage::missing(&error) {
-                Some(service) => tracing::debug!(%service, "the sweeper waits"),
-                None => tracing::warn!(%error, "the sweeper could not look; it will again"),
+                Some(service) => tracing::debug!(%service, "the sweeper waits for an unavailable service"),
+                None => tracing::warn!(%error, "a sweep failed; retrying"),
             }
         }
         round = round.wrapping_add(1);

@@ -24,7 +24,7 @@ const BATCH: i64 = 256;
 
 /// Neither JetStream nor PostgreSQL has stored the message.
 #[derive(Debug, thiserror::Error)]
-#[error("not acknowledged by JetStream, and {0}")]
+#[error("not acknowledged by JetStream, and not stored in PostgreSQL: {0}")]
 pub struct NotDurable(#[source] StoreError);
 
 /// Publishes durably; clones share the connections.
@@ -51,7 +51,7 @@ impl DurablePublisher {
         if self.jetstream.is_connected() {
             match self.publisher.publish(outgoing.clone()).await {
                 Ok(_) => return Ok(()),
-                Err(error) => tracing::debug!(%error, "kept in PostgreSQL instead"),
+                Err(error) => tracing::debug!(%error, "JetStream did not acknowledge; storing in PostgreSQL instead"),
             }
         }
         let Outgoing { subject, message_id, headers, payload } = outgoing;
@@ -87,9 +87,9 @@ pub async fn publish_waiting(jetstream: JetStream, store: Store, shutdown: Cance
             while jetstream.is_connected() {
                 match publish_some(&publisher, &store).await {
                     Ok(0) => break,
-                    Ok(count) => tracing::info!(count, "webhooks that were kept in PostgreSQL are in JetStream"),
+                    Ok(count) => tracing::info!(count, "published webhooks that waited in PostgreSQL"),
                     Err(error) => {
-                        tracing::debug!(%error, "what waits in PostgreSQL goes on waiting");
+                        tracing::debug!(%error, "webhooks that wait in PostgreSQL could not be published; retrying");
                         break;
                     }
                 }

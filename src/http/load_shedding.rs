@@ -91,7 +91,7 @@ impl LoadShedder {
 
     fn shed(&self, kind: WebhookKind) -> Problem {
         self.metrics.webhook_shed(kind);
-        Problem::new(Code::Unavailable, "more webhooks wait than can be taken; please try again")
+        Problem::new(Code::Unavailable, "too many webhooks are waiting or in progress; try again later")
             .retry_after(RETRY_AFTER_SECONDS)
     }
 

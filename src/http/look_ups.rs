@@ -110,7 +110,7 @@ mod tests {
         let known = look_ups.ask(5, true, async { "known" });
         tokio::select! {
             biased;
-            _ = flood => unreachable!("it never ends"),
+            _ = flood => unreachable!("the flood never ends"),
             found = known => assert_eq!(found, "known"),
         }
     }

@@ -182,7 +182,7 @@ fn routes(edge: Edge) -> impl Endpoint<Output = poem::Response> {
     route
         .with(
             CatchPanic::new()
-                .with_handler(|_| Problem::new(problem::Code::Internal, "something went wrong on our side")),
+                .with_handler(|_| Problem::new(problem::Code::Internal, "internal error; quote request_id to support")),
         )
         .catch_all_error(|error: poem::Error| async move { answer(error) })
 }

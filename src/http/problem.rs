@@ -87,17 +87,17 @@ impl Problem {
     /// The fields that are invalid, each with its reason.
     pub fn invalid(fields: impl IntoIterator<Item = (String, String)>) -> Self {
         let fields = fields.into_iter().collect();
-        Self { fields, ..Self::new(Code::ValidationFailed, "the request cannot be used as it is") }
+        Self { fields, ..Self::new(Code::ValidationFailed, "the request is invalid; `details` names each field") }
     }
 
     /// A service is unavailable. The response does not name it. An outage is logged once ([`crate::health`]), not for
     /// each request.
     pub fn unavailable(error: &(dyn std::error::Error + 'static)) -> Self {
-        let problem = Self::new(Code::Unavailable, "a part of the service is missing; please try again");
+        let problem = Self::new(Code::Unavailable, "a service that this request needs is unavailable; try again later");
         let request_id = problem.request_id;
         match outage::missing(error) {
-            Some(service) => tracing::debug!(%request_id, %service, %error, "a request could not be answered"),
-            None => tracing::error!(%request_id, %error, "a request could not be answered"),
+            Some(service) => tracing::debug!(%request_id, %service, %error, "a request failed in an outage"),
+            None => tracing::error!(%request_id, %error, "a request failed"),
         }
         problem
     }
@@ -155,14 +155,14 @@ impl Problem {
             _ => Code::Internal,
         };
         if code == Code::Internal {
-            let problem = Self::new(code, "something went wrong on our side");
+            let problem = Self::new(code, "internal error; quote request_id to support");
             tracing::error!(request_id = %problem.request_id, %error, "a request failed");
             return problem;
         }
         let message = if error.has_source() || status != StatusCode::NOT_FOUND {
             error.to_string()
         } else {
-            "there is nothing here".to_owned()
+            "there is no such path".to_owned()
         };
         Self::new(code, message)
     }

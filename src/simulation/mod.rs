@@ -94,13 +94,13 @@ async fn take_its_course(world: &World, metrics: &Metrics) {
     people::begin(world, metrics);
     tokio::time::sleep(FOUL).await;
     world.lock().weather.clear_up();
-    world.note(WORLD, "the weather clears up", 0, String::new);
+    world.note(WORLD, "faults end", 0, String::new);
     while let Some(under_way) = under_way(world) {
         if world.lock().ledger.broken.is_some() {
             return;
         }
         if world.ms() > u64::try_from(SETTLED.as_millis()).unwrap() {
-            return world.breach(|| format!("it never comes to its end: {under_way}"));
+            return world.breach(|| format!("the run does not end: {under_way}"));
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
@@ -134,7 +134,7 @@ async fn set_clocks(world: World) {
 fn under_way(world: &World) -> Option<String> {
     let state = world.lock();
     if state.under_way > 0 {
-        return Some(format!("{} things outside", state.under_way));
+        return Some(format!("{} actions outside the processes are in progress", state.under_way));
     }
     let waits = state.db.conversations.iter().find(|c| c.next_look().is_some() || c.answering.is_some());
     if let Some(conversation) = waits {

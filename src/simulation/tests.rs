@@ -61,7 +61,7 @@ fn guarantees_hold_for_every_seed() {
     let began = Instant::now();
     if let Some((seed, broken)) = search(first..first + seeds, Planted::Nothing) {
         replay(seed);
-        panic!("seed {seed}: {broken}\nagain: NMC_SIM_SEED={seed} make simulate");
+        panic!("seed {seed}: {broken}\nreplay: NMC_SIM_SEED={seed} make simulate");
     }
     println!("{seeds} seeds from {first} on in {:.1} s", began.elapsed().as_secs_f64());
 }
@@ -83,7 +83,7 @@ fn a_seed_replays_its_run_exactly() {
         let differs = first.lines.iter().zip(&second.lines).position(|(one, other)| one != other);
         if let Some(at) = differs {
             let both = [first, second].map(|run| run.lines[at.saturating_sub(12)..=at].join("\n"));
-            panic!("seed {seed} has two runs:\n{}\n--\n{}", both[0], both[1]);
+            panic!("seed {seed} gives two different runs:\n{}\n--\n{}", both[0], both[1]);
         }
         assert_eq!((first.hash, first.events, first.ms), (second.hash, second.events, second.ms), "seed {seed}");
     }
@@ -91,23 +91,23 @@ fn a_seed_replays_its_run_exactly() {
 
 /// A test that notices nothing would miss these bugs; each must be caught by its own effect.
 #[rstest::rstest]
-#[case::ack_before_commit(Planted::AckBeforeCommit, 300, &["was acknowledged, and is lost"])]
-#[case::a_stale_fire_is_dropped(Planted::StaleFireDropped, 1_000, &["nothing will look at"])]
+#[case::ack_before_commit(Planted::AckBeforeCommit, 300, &["was acknowledged but is lost"])]
+#[case::a_stale_fire_is_dropped(Planted::StaleFireDropped, 1_000, &["nothing will check"])]
 #[case::no_fence_on_what_is_sent_again(
     Planted::NoFenceOnResend,
     1_000,
-    &["goes to one who has opted out", "after a takeover has answered", "without the newest text"],
+    &["goes to a customer who has opted out", "after a takeover was answered", "without the newest text"],
 )]
-#[case::retry_after_a_time_out(Planted::RetryAfterTimeout, 300, &["goes out twice"])]
+#[case::retry_after_a_time_out(Planted::RetryAfterTimeout, 300, &["was sent twice"])]
 #[case::the_inbox_is_asked_outside_the_transaction(
     Planted::InboxOutside,
     1_000,
-    &["is decided twice", "is written twice", "counts as another than it is"],
+    &["was decided twice", "was written twice", "was mistaken for a different one"],
 )]
-#[case::a_takeover_that_does_not_wait(Planted::TakeoverDoesNotWait, 3_000, &["after a takeover has answered"])]
-#[case::an_arrival_that_is_forgotten(Planted::ArrivalForgotten, 3_000, &["stands at"])]
+#[case::a_takeover_that_does_not_wait(Planted::TakeoverDoesNotWait, 3_000, &["after a takeover was answered"])]
+#[case::an_arrival_that_is_forgotten(Planted::ArrivalForgotten, 3_000, &["has the timestamp"])]
 fn a_planted_bug_is_caught(#[case] planted: Planted, #[case] within: u64, #[case] by: &[&str]) {
-    let (seed, broken) = search(0..within, planted).unwrap_or_else(|| panic!("{planted:?} is not noticed"));
+    let (seed, broken) = search(0..within, planted).unwrap_or_else(|| panic!("{planted:?} was not detected"));
     println!("{planted:?}: seed {seed}: {broken}");
-    assert!(by.iter().any(|by| broken.contains(by)), "{planted:?} was caught by chance: {broken}");
+    assert!(by.iter().any(|by| broken.contains(by)), "{planted:?} was caught by another check: {broken}");
 }

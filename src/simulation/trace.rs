@@ -27,7 +27,7 @@ impl Trace {
     pub fn note(&mut self, at_ms: u64, who: u32, what: &'static str, number: u64, text: impl FnOnce() -> String) {
         (at_ms, who, what, number).hash(&mut self.hash);
         self.events += 1;
-        assert!(self.events < MOST, "too much happens: {:?}", self.lines.as_ref().map(|l| &l[l.len() - 60..]));
+        assert!(self.events < MOST, "too many events: {:?}", self.lines.as_ref().map(|l| &l[l.len() - 60..]));
         if let Some(lines) = &mut self.lines {
             lines.push(format!("{:>9.3} s  {who:>3}  {what} {}", at_ms as f64 / 1_000.0, text()));
         }

@@ -53,8 +53,8 @@ impl Handler<Value> for SimRedis {
     async fn run(&self, event: Value, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
         let scope = metadata.headers["ce-subject"].parse().unwrap();
         let told =
-            self.world.ask(self.group, "tell Redis", move |state, _| state.ledger.event_forwarded(scope, &event));
-        told.await.ok_or_else(|| FailureReason::retry(Duration::from_millis(500), "Redis is away"))
+            self.world.ask(self.group, "forward to Redis", move |state, _| state.ledger.event_forwarded(scope, &event));
+        told.await.ok_or_else(|| FailureReason::retry(Duration::from_millis(500), "Redis is unavailable"))
     }
 }
 
@@ -139,6 +139,6 @@ pub async fn supervise(world: World, metrics: Metrics, workers: usize) {
         tokio::time::sleep(after).await;
         let group = start(&world, &metrics);
         world.lock().workers.push(group);
-        world.note(WORLD, "started again", u64::from(died), String::new);
+        world.note(WORLD, "restarted", u64::from(died), String::new);
     }
 }

@@ -45,13 +45,13 @@ impl CodeText<'_> {
             PhoneAnswer::NotAsked => Taken::No,
             PhoneAnswer::Right { now } => {
                 if now {
-                    tracing::info!(business_id, "a phone has answered its code");
+                    tracing::info!(business_id, "a phone answered with its confirmation code");
                     engine.business_cache().forget_all();
                 }
                 if self.says_more(reading) { Taken::AsBoth } else { Taken::AsAnswer }
             }
             PhoneAnswer::Wrong => {
-                tracing::info!(business_id, "a phone has answered another code than it was sent");
+                tracing::info!(business_id, "a phone answered with a wrong confirmation code");
                 // A text that is more than a number may come from a customer: it must not be lost.
                 if code::is_all(self.body) { Taken::AsAnswer } else { Taken::No }
             }

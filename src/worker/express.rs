@@ -45,7 +45,7 @@ struct BestEffort<R = Store, P = Publisher>(ApplyWebhook<R, P>);
 impl<R: ConversationStore, P: Publish> Handler<ScannedWebhook> for BestEffort<R, P> {
     async fn run(&self, heard: ScannedWebhook, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
         if let Err(reason) = self.0.run(heard, metadata).await {
-            tracing::debug!(%reason, "left to its copy in NMC_INBOUND");
+            tracing::debug!(%reason, "not processed in the express lane; left to the copy in NMC_INBOUND");
         }
         Ok(())
     }

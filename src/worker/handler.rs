@@ -42,7 +42,10 @@ where
         let (stage, stopping) = (Arc::clone(&stage), shutdown.is_cancelled());
         Box::pin(async move {
             if stopping {
-                return Err(delivery.split().1.fail(FailureReason::wait(Duration::ZERO, "another process takes it")));
+                return Err(delivery
+                    .split()
+                    .1
+                    .fail(FailureReason::wait(Duration::ZERO, "another process receives it")));
             }
             delivery.keep_alive(HEARTBEAT, |item, metadata| async move { bounded(&*stage, item, metadata).await }).await
         })

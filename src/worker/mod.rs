@@ -66,7 +66,7 @@ pub struct WorkerDeps<N: Adapters = Production> {
     pub dead: Arc<DeadLetterStream<N::Publisher>>,
     pub metrics: Metrics,
     /// Proves that the emergency rules are loaded: without them no worker starts.
-    #[expect(dead_code, reason = "it is enough that it exists")]
+    #[expect(dead_code, reason = "only proves that the rules are loaded")]
     pub rules: emergency::Loaded,
 }
 
@@ -90,7 +90,7 @@ pub async fn run<N: Adapters>(parts: WorkerDeps<N>, shutdown: CancellationToken)
     while let Some((name, ended)) = running.next().await {
         match ended {
             Ok(summary) => tracing::info!(pipeline = name, acked = summary.acked, retried = summary.retried, "ended"),
-            Err(error) => tracing::error!(pipeline = name, %error, "ended before its time"),
+            Err(error) => tracing::error!(pipeline = name, %error, "ended unexpectedly"),
         }
     }
 }

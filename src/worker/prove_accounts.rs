@@ -44,7 +44,7 @@ pub async fn prove_accounts(
                 Ok(Round::TwilioAway) => (pause * 2).min(LONGEST_PAUSE),
                 Err(error) => {
                     if outage::missing(&error).is_none() {
-                        tracing::warn!(%error, "Twilio accounts could not be proven; trying again");
+                        tracing::warn!(%error, "Twilio accounts could not be checked; retrying");
                     }
                     POLL_INTERVAL
                 }
@@ -66,18 +66,18 @@ async fn prove_some(
         let token = match accounts.token(business_id, sealed) {
             Ok(token) => token,
             Err(error) => {
-                tracing::debug!(%error, "an account cannot be proven: its token cannot be read");
+                tracing::debug!(%error, "a Twilio account cannot be checked: its token cannot be decrypted");
                 continue;
             }
         };
         let changed = match twilio.prove(&Account { sid: account_sid.clone(), token }, PROOF_TIMEOUT).await {
             Proof::Confirmed => store.account_is_proven(&unproven).await?,
             Proof::Refused => {
-                tracing::warn!(business.id = %business_id, "Twilio refuses the auth token of a business's own account");
+                tracing::warn!(business.id = %business_id, "Twilio rejects the auth token of a business's own account");
                 store.account_is_refused(&unproven).await?
             }
             Proof::Away { reason } => {
-                tracing::debug!(reason, "Twilio does not say whether a token is good; asking again");
+                tracing::debug!(reason, "Twilio neither confirmed nor rejected an auth token; retrying");
                 return Ok(Round::TwilioAway);
             }
         };

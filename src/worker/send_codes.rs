@@ -38,7 +38,7 @@ pub async fn send_codes(sender: CodeSender, shutdown: CancellationToken) {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
-                    tracing::debug!(%error, "codes cannot be sent now");
+                    tracing::debug!(%error, "confirmation codes cannot be sent now; retrying");
                     break;
                 }
             }
@@ -53,7 +53,7 @@ impl CodeSender {
         let code = code::make();
         let Some(to_send) = self.store.code_to_send(&code).await? else { return Ok(reserved) };
         let outcome = self.send(&to_send, &code).await;
-        tracing::info!(business_id = to_send.business_id, ?outcome, "a phone is asked for its code");
+        tracing::info!(business_id = to_send.business_id, ?outcome, "tried to send a confirmation code to a phone");
         self.store.code_sent(to_send.id, outcome).await?;
         Ok(true)
     }
@@ -65,7 +65,7 @@ impl CodeSender {
         let account = match self.accounts.of(&to_send.business_id).await {
             Ok(account) => account,
             Err(error) => {
-                tracing::debug!(%error, "the account of a code cannot be told");
+                tracing::debug!(%error, "the Twilio account for a confirmation code could not be looked up; retrying");
                 return CodeOutcome::Again { after: TRY_AGAIN };
             }
         };

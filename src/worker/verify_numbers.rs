@@ -66,7 +66,7 @@ pub async fn verify(verifier: Verifier, shutdown: CancellationToken) {
             if counts { verifier.count().await } else { Ok(()) }
         };
         if let Some(Err(error)) = shutdown.run_until_cancelled(round).await {
-            tracing::debug!(%error, "numbers cannot be looked up now");
+            tracing::debug!(%error, "numbers cannot be verified now; retrying");
         }
     }
 }
@@ -98,7 +98,7 @@ impl Verifier {
             NumberFound::Refused => Ok(self.store.number_not_looked_up(&look, pause).await?),
             NumberFound::Unanswered { retry_after, reason } => {
                 let business_id = &look.business_id;
-                tracing::debug!(business_id, reason, "Twilio does not say whose a number is");
+                tracing::debug!(business_id, reason, "Twilio did not answer a number verification; retrying");
                 Ok(self.store.number_not_looked_up(&look, retry_after.unwrap_or_default().max(pause)).await?)
             }
         }
@@ -108,7 +108,7 @@ impl Verifier {
         let told = is_news(look.verified, found).then(|| event(look, found));
         let kept = self.store.number_looked_up(look, found, holds, told.as_ref()).await?;
         if let Some(told) = told.filter(|_| kept) {
-            tracing::info!(business_id = look.business_id, verified = %found, "Twilio says something else of a number");
+            tracing::info!(business_id = look.business_id, verified = %found, "the verification of a number changed");
             self.outbox.drain(told.key).await?;
         }
         Ok(())

@@ -101,7 +101,7 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
         match self.engine.apply_call(&business, input, &report).await.map_err(|e| early.retry(e))? {
             CallReport::Done => Ok(()),
             CallReport::Before { same_body } => self.same(same_body, WebhookKind::Call),
-            CallReport::NotYet => Err(early.again(UNKNOWN_CALL, "a report on a call that has no record")),
+            CallReport::NotYet => Err(early.again(UNKNOWN_CALL, "the report is about a call that has no record")),
         }
     }
 
@@ -117,7 +117,7 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
             (CallInput::Ringing(ringing), None) => &ringing.business_phone,
             (CallInput::Dialled(report), None) => match &report.business_phone {
                 Some(phone) => phone,
-                None => return Err(early.again(UNKNOWN_CALL, "a report on a call that has no record")),
+                None => return Err(early.again(UNKNOWN_CALL, "the report is about a call that has no record")),
             },
         };
         self.engine.business_cache().by_phone(named).await.map_err(|e| early.retry(e))
@@ -146,7 +146,7 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
             return Err(dead(UNKNOWN_NUMBER, "no business owns the number"));
         };
         let Some(customer) = phone::caller(from) else {
-            return Err(dead(NOT_ANSWERABLE, "a short code, an alphanumeric sender, or one who withholds the number"));
+            return Err(dead(NOT_ANSWERABLE, "the sender is a short code, a name, or a withheld number"));
         };
         let text = CodeText { business: &business, customer: &customer, message_sid, body, opt_out_type };
         let taken = text.taken(&self.engine, &reading).await.map_err(|e| early.retry(e))?;
@@ -192,7 +192,7 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
         };
         self.metrics.delivery(status);
         let Some(reported) = DeliveryStatus::from_twilio(status) else {
-            return Err(dead(UNKNOWN_STATUS, "a MessageStatus that Twilio has not documented"));
+            return Err(dead(UNKNOWN_STATUS, "Twilio does not document this MessageStatus"));
         };
         let store = self.engine.store();
         let by_sid = store.message_by_sid(message_sid).await.map_err(|e| early.retry(e))?;
@@ -202,10 +202,10 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
             (None, None) => None,
         };
         let Some(message) = message else {
-            return Err(early.again(UNKNOWN_MESSAGE, "a report on a message that is not ours"));
+            return Err(early.again(UNKNOWN_MESSAGE, "the report is about a message that has no record"));
         };
         if !self.may_report(inbound, &message, early).await? {
-            return Err(dead(UNKNOWN_MESSAGE, "signed by an account that the message was not sent with"));
+            return Err(dead(UNKNOWN_MESSAGE, "signed by another account than the one that sent the message"));
         }
         let report = MessageReport::Delivery {
             twilio_sid: message_sid.clone(),
@@ -244,7 +244,7 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
             return Ok(());
         }
         self.metrics.body_conflict(kind);
-        Err(dead(OTHER_BODY, "came before under the same id with another body"))
+        Err(dead(OTHER_BODY, "an earlier webhook had the same id and a different body"))
     }
 }
 

@@ -332,7 +332,7 @@ async fn the_command_line_lists_and_replays_at_a_rate() {
         told(run(&["dead-letters", "list", "--reason", "unknown_number", "--limit", "3"], &settings).await);
     assert!(fine && listed.lines().count() == 3 && listed.starts_with("4  "), "{listed}");
     let (fine, one) = told(run(&["dead-letters", "replay", "1"], &settings).await);
-    assert!(fine && one.starts_with("1: put back to nmc.inbound.sms."), "{one}");
+    assert!(fine && one.starts_with("1: published again to nmc.inbound.sms."), "{one}");
     let began = std::time::Instant::now();
     let (fine, all) = told(run(&["dead-letters", "replay", "--all", "--rate", "2/s"], &settings).await);
     assert!(fine && all.lines().count() == 3, "{all}");

@@ -213,6 +213,7 @@ pub struct Answer {
 /// An appointment that the customer agreed to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Object)]
 pub struct Appointment {
+    /// When it starts.
     pub starts_at: DateTime<Utc>,
     /// When it ends, if known.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -78,7 +78,7 @@ impl Caller {
 
 async fn reads(request: &Request, bearer: Bearer) -> poem::Result<Caller> {
     let Some(edge) = request.data::<Edge>() else {
-        return Err(Problem::new(Code::Internal, "something went wrong on our side").into());
+        return Err(Problem::new(Code::Internal, "internal error; quote request_id to support").into());
     };
     let caller = edge.keys.admit(&bearer.token, request.extensions().get()).await?;
     connections::has_shown_itself(request);
@@ -90,7 +90,7 @@ async fn writes(request: &Request, bearer: Bearer) -> poem::Result<Caller> {
     if caller.scope.may_write {
         Ok(caller)
     } else {
-        Err(Problem::new(Code::Unauthorized, "this key may only read").forbidden().into())
+        Err(Problem::new(Code::Unauthorized, "this API key is read-only; use a key that may write").forbidden().into())
     }
 }
 
@@ -122,7 +122,7 @@ impl Keys {
     pub(super) async fn admit(&self, token: &str, quota: Option<&Quota>) -> Result<Caller, Problem> {
         let key = hash_api_key(token);
         let Some(scope) = self.scope(&key).await? else {
-            return Err(Problem::new(Code::Unauthorized, "the key is unknown or revoked"));
+            return Err(Problem::new(Code::Unauthorized, "the API key is unknown or revoked"));
         };
         let verdict = self.limiter.accept(key, std::time::Instant::now());
         if let Some(quota) = quota {
@@ -132,7 +132,8 @@ impl Keys {
             Verdict::Accepted { .. } => Ok(Caller { scope, key }),
             Verdict::Refused { retry_after } => {
                 let seconds = retry_after.as_secs() + 1;
-                Err(Problem::new(Code::RateLimited, "too many requests with this key").retry_after(seconds))
+                let message = "too many requests with this API key; try again later";
+                Err(Problem::new(Code::RateLimited, message).retry_after(seconds))
             }
         }
     }

@@ -47,7 +47,7 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
             None => return Err(ContentTypeError::ExpectContentType.into()),
         }
         let body = <poem::Body as FromRequest>::from_request(request, body).await?.into_bytes_limit(MAX_BODY).await?;
-        let value = serde_json::from_slice(&body).map_err(|error| wrong("body", format!("is not JSON: {error}")))?;
+        let value = serde_json::from_slice(&body).map_err(|error| wrong("body", format!("must be JSON: {error}")))?;
         let mut registry = Registry::new();
         T::register(&mut registry);
         let mut problems = Problems::default();

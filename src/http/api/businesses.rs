@@ -266,12 +266,12 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
         problems.add("business_id", "must be 1 to 64 letters, digits, dots, hyphens or underscores");
     }
     if business.id.as_deref().is_some_and(|named| named != id) {
-        problems.add("id", "differs from the path's");
+        problems.add("id", "must equal the id in the path");
     }
     problems.text("name", &business.name, MAX_NAME);
     problems.text("user_id", &business.user_id, MAX_NAME);
     if business.phone_numbers.is_empty() {
-        problems.add("phone_numbers", "must name at least one number");
+        problems.add("phone_numbers", "must contain at least one number");
     }
     let phone_numbers = phones(&mut problems, "phone_numbers", &business.phone_numbers);
     let contacts =
@@ -280,10 +280,10 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
     let forward_to: Option<PhoneNumber> = problems.parsed("forward_to", Some(&business.forward_to));
     ordinary(&mut problems, "forward_to", forward_to.as_slice());
     if forward_to.as_ref().is_some_and(|to| phone_numbers.contains(to)) {
-        problems.add("forward_to", "is one of phone_numbers: the call would come back for ever");
+        problems.add("forward_to", "must not be one of phone_numbers: calls would loop forever");
     }
     if business.timezone.parse::<chrono_tz::Tz>().is_err() {
-        problems.add("timezone", "is not an IANA time zone, like America/New_York");
+        problems.add("timezone", "must be an IANA time zone, such as America/New_York");
     }
     let trade: Option<Trade> = problems.parsed("trade", Some(&business.trade));
     hours(&mut problems, business.business_hours.as_ref());
@@ -326,7 +326,7 @@ fn hours(problems: &mut Problems, hours: Option<&Value>) {
     let days = match hours {
         None => &empty,
         Some(Value::Object(days)) => days,
-        Some(_) => return problems.add("business_hours", "must be an object of days"),
+        Some(_) => return problems.add("business_hours", "must be an object with days as keys"),
     };
     for (day, spans) in days {
         let field = format!("business_hours.{day}");
@@ -334,14 +334,14 @@ fn hours(problems: &mut Problems, hours: Option<&Value>) {
             Value::Object(dates) if day == "holidays" => {
                 for (date, spans) in dates {
                     if date.parse::<chrono::NaiveDate>().is_err() {
-                        problems.add(format!("{field}.{date}"), "is not a date like 2026-12-25");
+                        problems.add(format!("{field}.{date}"), "must be a date, such as 2026-12-25");
                     } else if !are_spans(spans) {
                         problems.add(format!("{field}.{date}"), SPANS);
                     }
                 }
             }
-            _ if day == "holidays" => problems.add(field, "must be an object of dates"),
-            _ if !WEEKDAYS.contains(&day.as_str()) => problems.add(field, "is not a day of the week, like monday"),
+            _ if day == "holidays" => problems.add(field, "must be an object with dates as keys"),
+            _ if !WEEKDAYS.contains(&day.as_str()) => problems.add(field, "must be a day of the week, such as monday"),
             spans if !are_spans(spans) => problems.add(field, SPANS),
             _ => {}
         }
@@ -349,7 +349,7 @@ fn hours(problems: &mut Problems, hours: Option<&Value>) {
 }
 
 const SPANS: &str =
-    "must be null, {\"start\": \"08:00\", \"end\": \"18:00\"}, or a list of such spans; start before end";
+    "must be null, {\"start\": \"08:00\", \"end\": \"18:00\"}, or a list of such spans; start must be before end";
 
 fn are_spans(spans: &Value) -> bool {
     let time =

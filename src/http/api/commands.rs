@@ -124,7 +124,7 @@ impl CommandsApi {
         // client must not believe that it owns it.
         if change.is_none() && conversation.ownership != Ownership::User {
             return Err(
-                Problem::new(Code::Conflict, "it was taken over, and has been given back or ended since").into()
+                Problem::new(Code::Conflict, "it was taken over, but it has been released or completed since").into()
             );
         }
         Ok(Json(TakenOver { ownership_changed: change.is_some(), in_flight, conversation: conversation.into() }))
@@ -247,14 +247,12 @@ async fn carry_out(
         return Err(over());
     }
     if !edge.store.has_number(&before.business_id, &before.business_phone).await? {
-        return Err(conflict("the business does not have the number of this conversation any more"));
+        return Err(conflict("the business no longer has the number of this conversation"));
     }
     if matches!(command, Input::UserReplied { .. } | Input::Released { .. }) && before.own_account.is_some() {
         let account = edge.accounts.of(&before.business_id).await.map_err(|error| Problem::unavailable(&error))?;
         if edge.accounts.is_main(&account.sid) {
-            return Err(conflict(
-                "the customer was reached under a Twilio account that the business does not bring any more",
-            ));
+            return Err(conflict("the conversation used a Twilio account that the business no longer has"));
         }
     }
     match edge.engine.command(id, input_id, command).await {

@@ -19,7 +19,7 @@ pub(super) fn decode(cursor: &str) -> Result<(DateTime<Utc>, Uuid), Problem> {
 
 /// The error for a cursor that this API did not issue.
 pub(super) fn unusable(field: &str) -> Problem {
-    Problem::invalid([(field.to_owned(), "is not one that this list has given out".to_owned())])
+    Problem::invalid([(field.to_owned(), "is not valid; use the next_cursor of the previous page".to_owned())])
 }
 
 fn read(cursor: &str) -> Option<(DateTime<Utc>, Uuid)> {

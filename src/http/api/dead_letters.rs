@@ -267,14 +267,14 @@ impl DeadLettersApi {
         let ReplayRequest { ids, reason, business_id, subject, all, max } = request.0;
         let mut problems = Problems::default();
         if ids.is_none() && reason.is_none() && business_id.is_none() && subject.is_none() && all != Some(true) {
-            problems.add("all", "must be true where neither ids, reason, business_id nor subject is said");
+            problems.add("all", "must be true if ids, reason, business_id and subject are all omitted");
         }
         if ids.as_ref().is_some_and(|ids| ids.len() > MOST_IDS) {
-            problems.add("ids", format!("must not be more than {MOST_IDS}"));
+            problems.add("ids", format!("must not contain more than {MOST_IDS} ids"));
         }
         let most = max.unwrap_or(DEFAULT_MOST);
         if !(1..=MOST).contains(&most) {
-            problems.add("max", format!("must be 1 to {MOST}"));
+            problems.add("max", format!("must be from 1 to {MOST}"));
         }
         problems.into_result()?;
         let business_ids = key.0.businesses().map(<[_]>::to_vec);

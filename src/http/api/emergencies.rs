@@ -119,7 +119,7 @@ impl EmergenciesApi {
         problems.text("user_id", &user_id, MAX_WORDS);
         problems.into_result()?;
         if !before.emergency_detected {
-            return Err(Problem::new(Code::Conflict, "no emergency was seen in the conversation").into());
+            return Err(Problem::new(Code::Conflict, "no emergency was detected in the conversation").into());
         }
         let input_id = format!("false-alarm:{id}:{}", once.0);
         let told = edge.engine.command(id, &input_id, Input::FalseAlarm { user_id }).await;

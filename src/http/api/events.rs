@@ -144,7 +144,7 @@ impl EventsApi {
             None => None,
         };
         let Some(seat) = edge.keys.stream_permit(&key.0) else {
-            let told = "this key reads as many event streams at once as it may";
+            let told = "this API key already reads the maximum number of event streams; close one first";
             return Err(Problem::new(Code::RateLimited, told).retry_after(1).into());
         };
         let events = edge.jetstream.follow_events(only, after).await.map_err(|error| Problem::unavailable(&error))?;
@@ -189,7 +189,7 @@ fn readable(followed: &Followed) -> Option<Envelope> {
         Ok(envelope) => Some(Envelope { place: followed.sequence, ..envelope }),
         Err(error) => {
             // The error text would quote the event.
-            tracing::warn!(sequence = followed.sequence, line = error.line(), "an event cannot be read");
+            tracing::warn!(sequence = followed.sequence, line = error.line(), "an event was skipped: it is malformed");
             None
         }
     }

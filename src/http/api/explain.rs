@@ -75,21 +75,21 @@ fn story(window: &ExplainedWindow) -> Vec<String> {
 
 fn step_in_words(step: &WindowStep) -> Option<String> {
     let words = match (step.state.as_str(), step.reason.as_str()) {
-        ("open", "message") => "That opened a window: what else they write is answered together with it.".to_owned(),
+        ("open", "message") => "This opened a window: all messages in it get one answer.".to_owned(),
         ("open", "overtook an answer") => {
-            "An answer to what they wrote before was under way; this opened a window that is answered instead."
+            "An answer to earlier messages was in progress. This opened a new window, which is answered instead."
                 .to_owned()
         }
         ("open", "takeover") => {
-            "A person took over while an answer was under way: what it would have answered waits for them.".to_owned()
+            "A person took over while an answer was in progress. The messages are left to that person.".to_owned()
         }
-        ("claimed", "deadline") => "Its time was up, and DispatchBot was asked for an answer.".to_owned(),
-        ("claimed", "emergency") => "It tells of an emergency, so DispatchBot was asked at once.".to_owned(),
-        ("answered", "sent after all") => "Its answer had gone out already when it was to be stopped.".to_owned(),
+        ("claimed", "deadline") => "The window closed, and DispatchBot was asked for an answer.".to_owned(),
+        ("claimed", "emergency") => "An emergency was detected, so DispatchBot was asked at once.".to_owned(),
+        ("answered", "sent after all") => "The answer was to be stopped, but it had already been sent.".to_owned(),
         ("answered", _) => "The answer was accepted for sending.".to_owned(),
-        ("superseded", reason) => format!("It was not answered by itself: {}.", reason_in_words(reason)),
-        ("handed_over", reason) => format!("It was left to a person: {}.", reason_in_words(reason)),
-        ("unknown", _) => "It could not be found out whether the answer went out, so a person was told.".to_owned(),
+        ("superseded", reason) => format!("The window was not answered separately: {}.", reason_in_words(reason)),
+        ("handed_over", reason) => format!("The window was handed over to a person: {}.", reason_in_words(reason)),
+        ("unknown", _) => "It is unknown whether the answer was sent, so a person was notified.".to_owned(),
         _ => return None,
     };
     Some(words)
@@ -100,34 +100,32 @@ fn reason_in_words(reason: &str) -> &str {
     use WindowReason::*;
     let Ok(reason) = reason.parse::<WindowReason>() else { return reason };
     match reason {
-        NewerWindow => "the customer had written more, and a newer window answers all of it",
-        Overtaken => "it was overtaken before DispatchBot's answer came",
-        Fence => "something newer held the answer back just before it was sent",
+        NewerWindow => "the customer wrote more, and a newer window answers all messages",
+        Overtaken => "the conversation changed before DispatchBot answered",
+        Fence => "the conversation changed just before the answer was sent",
         Takeover => "a person took over",
         Completed => "a person ended the conversation",
         OptedOut => "the customer wants no more texts",
-        PossibleOptOut => "the customer may want no more texts, and it is not clear that they do",
+        PossibleOptOut => "the customer may want no more texts, but this is not certain",
         AnsweredByPerson => "a person wrote to the customer",
-        AiMax => "the AI had replied as often as it may",
-        OtherBusiness => "the number is another business's, and gets one answer of the AI in a day",
-        SentAfterAll => "its answer had gone out already",
-        Rejected => "Twilio refused the answer",
+        AiMax => "the AI had reached its limit of replies",
+        OtherBusiness => "the customer's number belongs to another business, which gets one answer from the AI per day",
+        SentAfterAll => "its answer had already been sent",
+        Rejected => "Twilio rejected the answer",
         Expired => "the answer waited too long to be sent",
         LowConfidence => "DispatchBot was not sure enough of its answer",
         EmptyAnswer => "DispatchBot's answer was empty",
         AnswerTooLong => "DispatchBot's answer was too long for a text",
-        PriceOutOfRange => "DispatchBot's answer named a price outside of the business's estimates",
+        PriceOutOfRange => "DispatchBot's answer named a price outside the business's estimates",
         TimedOut => "DispatchBot did not answer in time",
-        NotAsked => "DispatchBot had been failing and was not asked",
+        NotAsked => "DispatchBot had failed repeatedly, so it was not asked",
         Unreachable => "DispatchBot could not be reached",
         Malformed => "DispatchBot's answer could not be read",
         NotSuccessful => "DispatchBot could not analyze the window",
         NotProcessed => "DispatchBot's answer could not be processed",
-        MayNotWrite => {
-            "the business cannot write to them: it has not the number, or not the Twilio account, that they were reached under"
-        }
+        MayNotWrite => "the business no longer has the number or the Twilio account of this conversation",
         NumberReleased => "the business gave up the number",
-        BusinessGone => "the business had been deleted",
+        BusinessGone => "the business was deleted",
         Message | OvertookAnswer | Deadline | Emergency | Sent | SendUnknown => reason.as_str(),
     }
 }
@@ -135,11 +133,11 @@ fn reason_in_words(reason: &str) -> &str {
 fn analysis_in_words(analysis: &AnalysisRow) -> String {
     if let Some(reason) = analysis.said.get("failed").and_then(Value::as_str) {
         let words = if reason == AnalysisReason::Rejected.as_str() {
-            "it refused the request"
+            "it rejected the request"
         } else {
             reason_in_words(reason)
         };
-        return format!("DispatchBot had no answer: {words}.");
+        return format!("There is no answer from DispatchBot: {words}.");
     }
     let said = analysis.said.get("text").and_then(Value::as_str).unwrap_or_default();
     let sure = analysis.said.get("confidence").and_then(Value::as_f64).map_or(0.0, |c| c * 100.0);
@@ -148,7 +146,8 @@ fn analysis_in_words(analysis: &AnalysisRow) -> String {
         Some("urgent") => "urgent",
         _ => "an ordinary job",
     };
-    let mut words = format!("DispatchBot took it for {urgency} and proposed, {sure:.0} % sure: \"{said}\".");
+    let mut words =
+        format!("DispatchBot rated the request as {urgency} and proposed with {sure:.0} % confidence: \"{said}\".");
     if let Some(reason) = &analysis.drop_reason {
         words.push_str(&format!(" It was not used: {}.", reason_in_words(reason)));
     }
@@ -163,7 +162,7 @@ fn reply_in_words(reply: &WindowMessage) -> String {
     };
     let why = reply.error_code.and_then(twilio::explain).map(|words| format!(" {words}")).unwrap_or_default();
     let became = match reply.status.as_str() {
-        "queued" => "waits to be sent",
+        "queued" => "is waiting to be sent",
         "sending" => "is being sent",
         "sent" => "was sent",
         "delivered" => "was delivered",
@@ -229,10 +228,10 @@ mod tests {
             told(&windows[0]),
             [
                 "The customer wrote: \"my sink is blocked\".",
-                "That opened a window: what else they write is answered together with it.",
+                "This opened a window: all messages in it get one answer.",
                 "The customer wrote again: \"please hurry\".",
-                "Its time was up, and DispatchBot was asked for an answer.",
-                "DispatchBot took it for urgent and proposed, 93 % sure: \"We can help.\".",
+                "The window closed, and DispatchBot was asked for an answer.",
+                "DispatchBot rated the request as urgent and proposed with 93 % confidence: \"We can help.\".",
                 "The answer was delivered: \"We can help.\".",
                 "The answer was accepted for sending.",
             ]
@@ -240,10 +239,10 @@ mod tests {
     }
 
     #[rstest]
-    #[case::overtaken(json!({ "text": "Hi", "confidence": 0.9 }), Some("overtaken"), "It was not used: it was overtaken")]
+    #[case::overtaken(json!({ "text": "Hi", "confidence": 0.9 }), Some("overtaken"), "the conversation changed")]
     #[case::unsure(json!({ "text": "Hi", "confidence": 0.2 }), Some("low_confidence"), "not sure enough")]
     #[case::silent(json!({ "failed": "timed_out" }), Some("timed_out"), "DispatchBot did not answer in time")]
-    #[case::of_another_version(json!([1]), None, "0 % sure")]
+    #[case::of_another_version(json!([1]), None, "with 0 % confidence")]
     fn what_dispatchbot_said_and_why_it_was_dropped(
         #[case] said: Value,
         #[case] dropped: Option<&str>,
@@ -265,7 +264,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case("superseded", "newer window", "a newer window answers all of it")]
+    #[case("superseded", "newer window", "a newer window answers all messages")]
     #[case("handed_over", "opted_out", "wants no more texts")]
     #[case("handed_over", "something_new", "something_new")]
     fn each_end_has_its_reason(#[case] state: &str, #[case] reason: &str, #[case] words: &str) {

@@ -118,7 +118,7 @@ impl From<crate::adapters::postgres::StoreError> for Failure {
                 Problem::invalid([(field.to_owned(), reason)]).into()
             }
             error if error.is_unstorable_text() => {
-                Problem::invalid([("request".to_owned(), "must not contain NUL".to_owned())]).into()
+                Problem::invalid([("request".to_owned(), "must not contain the character NUL".to_owned())]).into()
             }
             error => Problem::unavailable(&error).into(),
         }

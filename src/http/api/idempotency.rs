@@ -55,11 +55,12 @@ pub(super) async fn answered<E: Endpoint>(endpoint: Arc<E>, mut request: Request
     match edge.store.begin_once(&key, &fingerprint).await.map_err(|error| Problem::unavailable(&error))? {
         postgres::Once::First => {}
         postgres::Once::UnderWay => {
-            let told = "the first request with this Idempotency-Key is still under way";
+            let told = "the first request with this Idempotency-Key is still in progress; try again later";
             return Err(Problem::new(Code::Conflict, told).retry_after(1).into());
         }
         postgres::Once::Other => {
-            return Err(Problem::new(Code::Conflict, "this Idempotency-Key was used for another request").into());
+            let told = "this Idempotency-Key was used for a different request; choose a new one";
+            return Err(Problem::new(Code::Conflict, told).into());
         }
         postgres::Once::Answered { status, body } => {
             // The API key may have been revoked meanwhile.
@@ -81,7 +82,7 @@ pub(super) async fn answered<E: Endpoint>(endpoint: Arc<E>, mut request: Request
         edge.store.forget_once(&key).await
     };
     if let Err(error) = kept {
-        tracing::warn!(%error, "an answer could not be kept for its Idempotency-Key");
+        tracing::warn!(%error, "a response could not be stored for its Idempotency-Key");
     }
     response.set_body(answer);
     Ok(response)

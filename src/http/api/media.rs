@@ -57,10 +57,7 @@ impl MediaApi {
             edge.accounts.of(&conversation.business_id).await.map_err(|error| Problem::unavailable(&error))?;
         // The token of one account is not valid for another.
         if conversation.own_account.is_some() && edge.accounts.is_main(&account.sid) {
-            return Err(Problem::not_found(
-                "media: it is at a Twilio account that the business does not bring any more",
-            )
-            .into());
+            return Err(Problem::not_found("media: it is in a Twilio account that the business no longer has").into());
         }
         let fetched = edge.media.fetch(&account, &media.url, &media.content_type).await;
         Ok(answer(fetched.map_err(|error| problem(message_id, error))?, message_id))
@@ -70,7 +67,7 @@ impl MediaApi {
 fn answer(media: FetchedMedia, message_id: Uuid) -> Response<MediaAnswer> {
     let (content_type, length) = (media.content_type().to_owned(), media.length());
     let bytes = media.into_bytes().map_err(move |error| {
-        tracing::warn!(%message_id, %error, "an attachment broke off");
+        tracing::warn!(%message_id, %error, "the download of an attachment was interrupted");
         std::io::Error::other(error)
     });
     Response::new(MediaAnswer::Media(Binary(Body::from_bytes_stream(bytes))))
@@ -87,8 +84,8 @@ fn problem(message_id: Uuid, error: MediaError) -> Problem {
     match error {
         MediaError::Away(_) => {
             let problem =
-                Problem::new(Code::Unavailable, "Twilio does not give the media at the moment; please try again");
-            tracing::warn!(request_id = %problem.request_id(), %message_id, %error, "an attachment is not to be had");
+                Problem::new(Code::Unavailable, "Twilio does not provide the media at the moment; try again later");
+            tracing::warn!(request_id = %problem.request_id(), %message_id, %error, "an attachment cannot be fetched");
             problem
         }
         refused => Problem::new(Code::NotFound, format!("there is no such media: {refused}")),

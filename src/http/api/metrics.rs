@@ -54,7 +54,7 @@ impl MetricsApi {
         match edge.metrics.prometheus() {
             Ok(text) => MetricsAnswer::Shown(Shown::Prometheus(PlainText(text))),
             Err(_) => {
-                let problem = Problem::new(Code::Internal, "the metrics could not be written");
+                let problem = Problem::new(Code::Internal, "the metrics could not be encoded");
                 MetricsAnswer::Failed(failure::body(&problem))
             }
         }

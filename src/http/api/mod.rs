@@ -86,8 +86,8 @@ fn service() -> OpenApiService<openapi::Told<Apis>, ()> {
         metrics::MetricsApi,
     );
     OpenApiService::new(openapi::Told(apis), "NeverMissCall", env!("CARGO_PKG_VERSION")).description(
-        "Turns a missed call into a conversation. Every call but those of the group Operation needs \
-         `Authorization: Bearer <key>`. Times are RFC 3339 in UTC, phone numbers E.164.",
+        "Turns a missed call into a conversation. Every request except those in the group Operation needs \
+         `Authorization: Bearer <key>`. Times are in RFC 3339 format and UTC; phone numbers are in E.164 format.",
     )
 }
 

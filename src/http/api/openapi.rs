@@ -106,7 +106,7 @@ fn complete(operation: &mut MetaOperation, path: &str, examples: &Examples) {
     }
     for response in &mut operation.responses.responses {
         if response.description.is_empty() {
-            response.description = "As asked.";
+            response.description = "The request succeeded.";
         }
         if secured && response.status != Some(401) {
             tell_quota(response);
@@ -117,12 +117,12 @@ fn complete(operation: &mut MetaOperation, path: &str, examples: &Examples) {
 /// Adds the headers of [`quota`](super::rate_limit_headers).
 fn tell_quota(response: &mut MetaResponse) {
     let mut told = vec![
-        ("RateLimit-Limit", "How many requests the key may make in a minute."),
-        ("RateLimit-Remaining", "How many of them are left."),
-        ("RateLimit-Reset", "In how many seconds there is one more."),
+        ("RateLimit-Limit", "The number of requests that the key may make per minute."),
+        ("RateLimit-Remaining", "The number of requests that are left."),
+        ("RateLimit-Reset", "The number of seconds until one more request is allowed."),
     ];
     if response.status == Some(429) {
-        told.push(("Retry-After", "In how many seconds to try again."));
+        told.push(("Retry-After", "The number of seconds after which to try again."));
     }
     response.headers.extend(told.into_iter().map(|(name, description)| MetaHeader {
         name: name.to_owned(),
@@ -149,7 +149,7 @@ fn refuse_the_others(methods: &mut HashMap<Method, BoxEndpoint<'static>>) {
 }
 
 fn refused(allow: &str) -> Response {
-    let problem = Problem::new(Code::MethodNotAllowed, format!("this path takes {allow}"));
+    let problem = Problem::new(Code::MethodNotAllowed, format!("this path supports only {allow}"));
     let mut response = problem.into_response();
     if let Ok(allow) = HeaderValue::from_str(allow) {
         response.headers_mut().insert(header::ALLOW, allow);

@@ -51,12 +51,12 @@ impl TwilioAccount {
     /// Validates the fields on their own.
     pub(super) fn validate(&self, problems: &mut Problems, tokens_can_be_kept: bool) {
         if !self.account_sid.starts_with("AC") || !self.account_sid.chars().all(|c| c.is_ascii_alphanumeric()) {
-            problems.add("twilio.account_sid", "is not the id of an account, AC and 32 hex digits");
+            problems.add("twilio.account_sid", "must be the SID of an account: AC and 32 hex digits");
         }
         match &self.auth_token {
             Some(token) if token.trim().is_empty() => problems.add("twilio.auth_token", "must not be empty"),
             Some(_) if !tokens_can_be_kept => {
-                problems.add("twilio.auth_token", "cannot be kept: the server has no NMC_TOKEN_KEY to encrypt it with");
+                problems.add("twilio.auth_token", "cannot be stored: the server has no NMC_TOKEN_KEY to encrypt it");
             }
             _ => {}
         }
@@ -137,7 +137,7 @@ async fn prove_stored(
 
 async fn prove(edge: &Edge, business_id: &str, account_sid: &str, token: Secret) -> Result<AccountChoice, Failure> {
     let Some(cipher) = &edge.cipher else {
-        return Err(invalid("auth_token", "cannot be kept: the server has no NMC_TOKEN_KEY to encrypt it with"));
+        return Err(invalid("auth_token", "cannot be stored: the server has no NMC_TOKEN_KEY to encrypt it"));
     };
     let others = contenders(edge, business_id, account_sid, token.expose()).await?;
     let account = Account { sid: account_sid.to_owned(), token };
@@ -149,9 +149,9 @@ async fn prove(edge: &Edge, business_id: &str, account_sid: &str, token: Secret)
     let sealed = Sealed { account_sid: account_sid.to_owned(), token };
     match proof {
         Proof::Confirmed => Ok(AccountChoice::Proven(sealed)),
-        Proof::Refused => Err(invalid("auth_token", "is refused by Twilio for this account")),
+        Proof::Refused => Err(invalid("auth_token", "was rejected by Twilio for this account")),
         Proof::Away { reason } => {
-            tracing::info!(business.id = %business_id, reason, "a Twilio account is kept until Twilio confirms its token");
+            tracing::info!(business.id = %business_id, reason, "a Twilio account is pending until Twilio confirms it");
             Ok(AccountChoice::Pending(sealed))
         }
     }
@@ -186,7 +186,7 @@ async fn contenders(edge: &Edge, business_id: &str, account_sid: &str, token: &s
 /// An account that others use with a different token stays theirs, unless Twilio accepts this token and rejects theirs:
 /// then they share the account, and its token was replaced.
 async fn give_way(edge: &Edge, contenders: Vec<Contender>, proof: &Proof) -> Result<(), Failure> {
-    let taken = || Problem::new(Code::Conflict, "twilio.account_sid: another business has it with another auth token");
+    let taken = || Problem::new(Code::Conflict, "twilio.account_sid is already in use with a different auth token");
     for contender in contenders {
         let Contender::Business(other, token) = contender else { return Err(taken().into()) };
         let account = Account { sid: other.account_sid.clone(), token };

@@ -50,7 +50,7 @@ impl Problems {
         } else if text.chars().count() > most {
             self.add(field, format!("must not be longer than {most} characters"));
         } else if text.contains('\0') {
-            self.add(field, "must not contain NUL");
+            self.add(field, "must not contain the character NUL");
         }
     }
 

@@ -65,7 +65,7 @@ impl Body for Arriving {
 }
 
 fn late() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, format!("the body did not come within {} seconds", BODY.as_secs()))
+    io::Error::new(io::ErrorKind::TimedOut, format!("the body did not arrive within {} seconds", BODY.as_secs()))
 }
 
 pub(super) struct Leaving {

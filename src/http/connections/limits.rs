@@ -16,7 +16,7 @@ pub(super) fn bound(wanted: Option<usize>) -> usize {
     let descriptors = descriptors(wanted.unwrap_or(USUAL).saturating_add(ELSEWHERE));
     let bound = of(wanted, descriptors);
     if let Some(wanted) = wanted.filter(|wanted| *wanted > bound) {
-        tracing::warn!(wanted, bound, descriptors, "NMC_MAX_CONNECTIONS is more than the limit of descriptors allows");
+        tracing::warn!(wanted, bound, descriptors, "NMC_MAX_CONNECTIONS exceeds what the file descriptor limit allows");
     }
     bound
 }

@@ -70,7 +70,7 @@ impl Door {
         let listener = socket.listen(WAITING)?;
         let local = listener.local_addr()?;
         let bound = limits::bound(most);
-        tracing::info!(bound, "so many connections may be open at once");
+        tracing::info!(bound, "maximum number of open connections");
         Ok(Self { listener, local, register: Register::new(bound, metrics) })
     }
 
@@ -132,7 +132,7 @@ impl Door {
     /// and pauses, because the next accept would fail in the same way.
     async fn pause(&self, error: &io::Error, told: &mut Option<Instant>) {
         if told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
-            tracing::warn!(%error, "no connection can be accepted at the moment; the oldest are closed to make room");
+            tracing::warn!(%error, "connections cannot be accepted; closing a quarter of them to make room");
             *told = Some(Instant::now());
         }
         self.register.make_room();
@@ -153,7 +153,7 @@ fn tune(stream: &TcpStream) {
     results.push(("SO_KEEPALIVE", socket.set_keepalive(true)));
     for (option, result) in results {
         if let Err(error) = result {
-            tracing::debug!(option, %error, "a connection could not be tuned");
+            tracing::debug!(option, %error, "a socket option of a connection could not be set");
         }
     }
 }

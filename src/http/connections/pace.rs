@@ -140,7 +140,7 @@ mod tests {
     /// Why and after how many seconds the connection is closed if nothing more happens.
     fn closed(pace: &Pace, start: Instant) -> Option<(ConnectionEnd, u64)> {
         let deadline = pace.deadline()?;
-        assert_eq!(pace.overdue(deadline - SECOND), None, "not before its time");
+        assert_eq!(pace.overdue(deadline - SECOND), None, "not before the deadline");
         Some((pace.overdue(deadline)?, (deadline - start).as_secs()))
     }
 

@@ -411,7 +411,7 @@ mod tests {
         let register = register(2);
         let mut entered: Vec<Entered> = (0..5).map(|_| register.enter()).collect();
         let gone = entered.iter_mut().map(told).filter(Option::is_some).count();
-        assert_eq!(gone, 3, "each newcomer costs one");
+        assert_eq!(gone, 3, "each new connection closes one");
         drop(entered);
         assert_eq!(register.open().by_number.len(), 0);
     }
@@ -444,12 +444,12 @@ mod tests {
         let mut entered = vec![register.enter(), register.enter()];
         let began = Instant::now();
         register.room().await;
-        assert_eq!(began.elapsed(), ROOM_TIMEOUT, "it was not even looked at");
+        assert_eq!(began.elapsed(), ROOM_TIMEOUT, "it is not a candidate for closing");
         entered[0].0.connection().started();
         let began = Instant::now();
         register.room().await;
         let grace = GRACE_OF_EACH * 2;
-        assert!((grace..grace + Duration::from_millis(2)).contains(&began.elapsed()), "there is nobody else");
+        assert!((grace..grace + Duration::from_millis(2)).contains(&began.elapsed()), "there is no other candidate");
         // Now there is a connection that waits for a request.
         entered[0].0.connection().has_shown_itself();
         let began = Instant::now();
@@ -512,7 +512,7 @@ mod tests {
         };
         assert_eq!(gone(&mut entered), 30);
         entered.push(register.enter());
-        assert_eq!(gone(&mut entered), 30, "one came and one went");
+        assert_eq!(gone(&mut entered), 30, "each new connection closes one other");
         tokio::time::advance(FEWER_FOR).await;
         register.room().await;
         entered.push(register.enter());

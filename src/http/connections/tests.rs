@@ -69,7 +69,7 @@ impl Client {
         let mut text = String::new();
         while !text.ends_with(end) {
             let byte = timeout(100 * SECOND, self.pipe.read_u8()).await.expect("more");
-            text.push(char::from(byte.unwrap_or_else(|_| panic!("it ended after {text:?}"))));
+            text.push(char::from(byte.unwrap_or_else(|_| panic!("the connection ended after {text:?}"))));
         }
         text
     }

@@ -60,7 +60,7 @@ impl Express {
     /// Sends the copy without waiting for an acknowledgement: the webhook itself is already durable.
     async fn send(self, edge: &Edge) {
         if let Err(error) = edge.durable.send(self.0).await {
-            tracing::debug!(%error, "it waits in the queue");
+            tracing::debug!(%error, "no copy was sent to the express lane; the webhook waits in NMC_INBOUND");
         }
     }
 }

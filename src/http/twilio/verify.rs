@@ -128,11 +128,11 @@ pub(super) async fn admit(
     };
     connections::has_shown_itself(request);
     if body.len() > MAX_FORM {
-        let message = format!("a form may have {MAX_FORM} bytes, this one has {}", body.len());
+        let message = format!("a form may have at most {MAX_FORM} bytes; this one has {}", body.len());
         return Err(Problem::new(Code::PayloadTooLarge, message).into());
     }
     if !is_form || (request.content_type().is_none() && !body.is_empty()) {
-        let message = "Twilio's webhooks are application/x-www-form-urlencoded";
+        let message = "the Content-Type must be application/x-www-form-urlencoded";
         return Err(Problem::new(Code::UnsupportedMediaType, message).into());
     }
     let hash = body_hash(&params);
@@ -152,9 +152,9 @@ async fn read(body: Body) -> Result<Option<bytes::Bytes>, Problem> {
         Ok(body) => Ok((body.iter().filter(|byte| **byte == b'&').count() < MAX_PARAMETERS).then_some(body)),
         Err(ReadBodyError::PayloadTooLarge) => Ok(None),
         Err(ReadBodyError::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {
-            Err(Problem::new(Code::ValidationFailed, "the body did not come in time"))
+            Err(Problem::new(Code::ValidationFailed, "the body did not arrive in time"))
         }
-        Err(_) => Err(Problem::new(Code::ValidationFailed, "the body ended too early")),
+        Err(_) => Err(Problem::new(Code::ValidationFailed, "the body is incomplete")),
     }
 }
 

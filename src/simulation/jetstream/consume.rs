@@ -70,8 +70,8 @@ impl SimJetStream {
         let (sequence, count) = state.streams.hand_out(consumer, now_ms, &mut state.weather)?;
         let lost = state.weather.strikes(Fault::DeliveryLost);
         let message = state.streams.messages(filter(consumer).0)[usize::try_from(sequence).unwrap() - 1].clone();
-        state.trace.note(now_ms, self.group, "handed out", sequence, || {
-            format!("{} {sequence}, time {count}, lost {lost}", message.subject)
+        state.trace.note(now_ms, self.group, "delivered", sequence, || {
+            format!("{} {sequence}, delivery {count}, lost {lost}", message.subject)
         });
         match state.planted {
             Planted::AckBeforeCommit if consumer == "conversations" => {
@@ -166,6 +166,6 @@ impl Acknowledge for Pending {
     fn in_progress(&self) -> BoxFuture<'_, Result<(), AcknowledgeError>> {
         let Self { source, consumer, sequence } = self;
         let copy = Self { source: source.clone(), consumer, sequence: *sequence };
-        Box::pin(copy.tell("work goes on", None))
+        Box::pin(copy.tell("in-progress ack", None))
     }
 }

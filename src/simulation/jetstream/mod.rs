@@ -88,7 +88,7 @@ fn filter(consumer: &str) -> (&'static str, &'static str, usize) {
         "send_sms_urgent" => ("NMC_TASKS", "nmc.task.send_sms_urgent.", 20_000),
         "express" => ("NMC_TASKS", "nmc.task.express.", 20_000),
         "redis" => ("NMC_EVENTS", "nmc.event.", 1),
-        other => panic!("no consumer {other}"),
+        other => panic!("there is no consumer {other}"),
     }
 }
 
@@ -100,7 +100,7 @@ fn stream_of(subject: &str) -> &'static str {
         Some("task") => "NMC_TASKS",
         Some("event") => "NMC_EVENTS",
         Some("dead") => "NMC_DEAD",
-        _ => panic!("no stream takes {subject}"),
+        _ => panic!("there is no stream for the subject {subject}"),
     }
 }
 
@@ -196,7 +196,7 @@ impl Streams {
             let Some(consumer) = self.consumers.get(name) else { continue };
             let unread = self.messages(stream).len() as u64 > consumer.seen || !consumer.skipped.is_empty();
             if unread || !consumer.pending.is_empty() {
-                return Some(format!("{name} has messages"));
+                return Some(format!("the consumer {name} has messages left"));
             }
         }
         // A stuck timer for which nobody waits remains.

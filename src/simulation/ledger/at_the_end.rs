@@ -43,7 +43,7 @@ impl Ledger {
                 }
             };
             if !is_in {
-                return Err(format!("{input_id} was acknowledged, and is lost"));
+                return Err(format!("{input_id} was acknowledged but is lost"));
             }
         }
         Ok(())
@@ -53,8 +53,8 @@ impl Ledger {
     fn nothing_was_put_aside(&self, streams: &Streams) -> Result<(), String> {
         let letters = streams.messages("NMC_DEAD");
         match letters.iter().find(|letter| letter.subject != "nmc.dead.other_body") {
-            Some(letter) => Err(format!("a message was put aside: {}", letter.subject)),
-            None if letters.len() > self.other_bodies => Err("a webhook counts as another than it is".to_owned()),
+            Some(letter) => Err(format!("a message became a dead letter: {}", letter.subject)),
+            None if letters.len() > self.other_bodies => Err("a webhook was mistaken for a different one".to_owned()),
             None => Ok(()),
         }
     }
@@ -76,10 +76,7 @@ impl Ledger {
                 }
             };
             if !fits {
-                return Err(format!(
-                    "the {} {id} is {status}, and Twilio has taken it {taken} times",
-                    row.message.kind
-                ));
+                return Err(format!("the {} {id} is {status}, but Twilio accepted it {taken} times", row.message.kind));
             }
         }
         Ok(())
@@ -93,15 +90,15 @@ impl Ledger {
         for (id, window) in &self.windows {
             self.was_not_left_in_silence(*id, owned)?;
             if db.windows.get(id) != Some(&window.state) {
-                return Err(format!("window {id} is {} by its record", window.state));
+                return Err(format!("window {id} is {} in its last record, but not in the table", window.state));
             }
             if window.state == WindowState::Answered && window.taken != 1 {
-                return Err(format!("window {id} is answered, and Twilio has {} of it", window.taken));
+                return Err(format!("window {id} is answered, but Twilio accepted {} answers to it", window.taken));
             }
         }
         for row in db.messages.iter().filter_map(|row| row.window_id) {
             if !self.windows.contains_key(&row) {
-                return Err("a text is in a window that never was".to_owned());
+                return Err("a text is in a window that has no record".to_owned());
             }
         }
         Ok(())
@@ -114,7 +111,7 @@ impl Ledger {
             let (at, earliest) = (row.message.created_at, self.stamps.get(&text).copied());
             let by_express = self.express.get(&text).is_some_and(|stamps| stamps.contains(&at));
             if earliest != Some(at) && !(by_express && Some(at) < earliest) {
-                return Err(format!("{sid} stands at {at}, and came at {earliest:?}"));
+                return Err(format!("{sid} has the timestamp {at}, but arrived at {earliest:?}"));
             }
         }
         Ok(())
@@ -127,7 +124,7 @@ impl Ledger {
             let streamed = self.streamed.get(&scope).copied().unwrap_or_default();
             let forwarded = self.forwarded.get(&scope).copied().unwrap_or_default();
             if streamed != events || forwarded != events {
-                return Err(format!("{scope} has {events} events, {streamed} in the stream, {forwarded} at Redis"));
+                return Err(format!("{scope} has {events} events, {streamed} in the stream, {forwarded} in Redis"));
             }
         }
         Ok(())

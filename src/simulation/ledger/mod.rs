@@ -74,7 +74,7 @@ impl Ledger {
         let count = self.decided.entry(input_id.to_owned()).or_default();
         *count += 1;
         let once = *count == 1;
-        self.holds(once, || format!("{input_id} is decided twice"));
+        self.holds(once, || format!("{input_id} was decided twice"));
     }
 
     /// Checks a decision that is about to be written; `db` is the state before it.
@@ -100,12 +100,13 @@ impl Ledger {
         // meantime still gets no answer: the claim checks it again.
         let was_out = if message.window_id.is_some() { conversation.opted_out } else { out };
         self.holds(message.window_id.is_some() != (is_word || was_out), || {
-            format!("{:?} in a window: {:?}", message.body, message.window_id)
+            format!("the text {:?} has an unexpected window: {:?}", message.body, message.window_id)
         });
         let Some(window) = message.window_id else { return };
         if doubtful {
             let handed_over = decision.windows.iter().any(|w| w.id == window && w.state == WindowState::HandedOver);
-            return self.holds(handed_over, || format!("{:?} may want no texts, and is left open", message.body));
+            return self
+                .holds(handed_over, || format!("{:?} may be an opt-out, but was not handed over", message.body));
         }
         self.wanted.insert(conversation.id, self.decisions);
         let open = conversation.window.as_ref().map(|window| window.id);
@@ -122,12 +123,12 @@ impl Ledger {
         }
         let about = || format!("the {} {}", row.message.kind, row.message.id);
         let out = db.conversation(row.message.conversation_id).map(|c| db.opt_outs.contains_key(&c.customer_phone));
-        self.holds(out == Some(false), || format!("{} goes to one who has opted out", about()));
+        self.holds(out == Some(false), || format!("{} goes to a customer who has opted out", about()));
         if row.message.kind == MessageKind::User {
             return;
         }
         let silenced = self.silenced.contains_key(&row.message.conversation_id);
-        self.holds(!silenced, || format!("{} is claimed after a takeover has answered", about()));
+        self.holds(!silenced, || format!("{} was claimed after a takeover was answered", about()));
         let Some(window) = row.message.in_reply_to_window.and_then(|id| self.windows.get(&id)) else { return };
         let wanted = self.wanted.get(&row.message.conversation_id).copied().unwrap_or_default();
         let blind = wanted > window.claimed && !window.emergency && now + CLOCK_SKEW < window.exempt_at;
@@ -139,16 +140,16 @@ impl Ledger {
         let taken = self.taken.entry(message_id).or_default();
         *taken += 1;
         let once = *taken == 1;
-        self.holds(once, || format!("{message_id} goes out twice"));
-        let Some(row) = db.message(message_id) else { return self.breach(|| "a message that is not ours".to_owned()) };
+        self.holds(once, || format!("{message_id} was sent twice"));
+        let Some(row) = db.message(message_id) else { return self.breach(|| "an unknown message was sent".to_owned()) };
         let by_ai = row.message.sender_type == "ai" && row.recipient.is_none();
         let at_twilio = self.silenced.get(&row.message.conversation_id);
         let excepted = at_twilio.is_none_or(|at_twilio| at_twilio.contains(&message_id));
-        self.holds(!by_ai || excepted, || format!("{message_id} goes out after a takeover has answered"));
+        self.holds(!by_ai || excepted, || format!("{message_id} was sent after a takeover was answered"));
         if let Some(window) = row.message.in_reply_to_window.and_then(|id| self.windows.get_mut(&id)) {
             window.taken += 1;
             let once = window.taken == 1;
-            self.holds(once, || "a window is answered twice".to_owned());
+            self.holds(once, || "a window was answered twice".to_owned());
         }
     }
 
@@ -186,7 +187,7 @@ impl Ledger {
         let scope = stored.headers["ce-subject"].parse().unwrap();
         let place = serde_json::from_slice::<Value>(&stored.payload).unwrap()["sequence"].as_i64().unwrap();
         let before = self.streamed.insert(scope, place).unwrap_or_default();
-        self.holds(place == before + 1, || format!("event {place} of {scope} is stored after event {before}"));
+        self.holds(place == before + 1, || format!("event {place} of {scope} was stored after event {before}"));
     }
 
     /// An event was forwarded to Redis.
@@ -196,7 +197,7 @@ impl Ledger {
         }
         let place = event["sequence"].as_i64().unwrap();
         let before = self.forwarded.insert(scope, place).unwrap_or_default();
-        self.holds(place == before + 1, || format!("event {place} of {scope} is told after event {before}"));
+        self.holds(place == before + 1, || format!("event {place} of {scope} was forwarded after event {before}"));
     }
 
     /// A timer's fire was acknowledged: a conversation that waits for its deadline must still get another check.
@@ -206,7 +207,7 @@ impl Ledger {
         let will_be_armed = || db.outbox.iter().any(|effect| !effect.is_published && effect.row.subject == arm);
         let looked_at = conversation.next_look().is_none() || streams.will_look_at(conversation_id) || will_be_armed();
         self.holds(looked_at, || {
-            format!("a fire is acknowledged, and nothing will look at {conversation_id}, which waits for its deadline")
+            format!("a fire was acknowledged, but nothing will check {conversation_id}, which waits for its deadline")
         });
     }
 }

@@ -40,7 +40,7 @@ impl Ledger {
             let said = if against > for_texts { "STOP" } else { "START" };
             let out = db.opt_outs.contains_key(customer);
             if out != (against > for_texts) && !(out && *refused) {
-                return Err(format!("{customer} has said {said} last, and is not heard"));
+                return Err(format!("{customer} said {said} last, but the opt-out ledger does not show it"));
             }
         }
         Ok(())

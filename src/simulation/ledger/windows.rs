@@ -60,7 +60,7 @@ impl Ledger {
                 window.emergency = record.reason == WindowReason::Emergency;
                 // A released window counts from its release.
                 window.exempt_at = record.opened_at + policy().max;
-                fault = (was != WindowState::Open).then(|| format!("a window is claimed that is {was}"));
+                fault = (was != WindowState::Open).then(|| format!("a window was claimed that was {was}"));
             }
             WindowState::Answered => {}
             WindowState::Superseded => {
@@ -71,11 +71,11 @@ impl Ledger {
                 window.successor = open.or(answering.filter(|answering| *answering != record.id));
                 window.excused = excused || had_its_answer;
                 fault = (window.successor.is_none() && !window.excused)
-                    .then(|| format!("a window is superseded ({}), and nobody answers", record.reason));
+                    .then(|| format!("a window was superseded ({}), but nothing answers its texts", record.reason));
             }
             WindowState::HandedOver | WindowState::Unknown => {
                 window.excused = true;
-                fault = (!excused).then(|| format!("handed over ({}), and nobody knows", record.reason));
+                fault = (!excused).then(|| format!("handed over ({}), but no person was notified", record.reason));
             }
         }
         if let Some(fault) = fault {
@@ -87,7 +87,7 @@ impl Ledger {
     pub(super) fn was_not_left_in_silence(&self, id: Uuid, owned: impl Fn(Uuid) -> bool) -> Result<(), String> {
         let mut last = (id, &self.windows[&id]);
         while let (WindowState::Superseded, Some(successor)) = (last.1.state, last.1.successor) {
-            let next = self.windows.get(&successor).ok_or("a window was to answer, and there is none such")?;
+            let next = self.windows.get(&successor).ok_or("a window was superseded by one that has no record")?;
             last = (successor, next);
         }
         let settled = match last.1.state {
@@ -96,6 +96,6 @@ impl Ledger {
             WindowState::Open => owned(last.1.conversation_id),
             WindowState::Claimed => false,
         };
-        if settled { Ok(()) } else { Err(format!("window {id} ends {} as {}: silence", last.1.state, last.0)) }
+        if settled { Ok(()) } else { Err(format!("window {id} has no answer: it ends {} as {}", last.1.state, last.0)) }
     }
 }

@@ -36,7 +36,7 @@ pub(super) async fn commit(store: &SimStore, commit: &Commit<'_>) -> Result<Comm
             // The last guard against recording a message with another's Twilio id: its outcome is found out again.
             Err(error) if error.to_string().ends_with(SID_TAKEN) => return Err(error),
             Err(error) => {
-                state.ledger.breach(|| format!("{} is written twice: {error}", commit.input_id));
+                state.ledger.breach(|| format!("{} was written twice: {error}", commit.input_id));
                 return Err(error);
             }
         }

@@ -89,7 +89,7 @@ mod tests {
     /// Fails until the breaker opens; returns how many requests that took.
     async fn open(breaker: &Breaker, asked: &Asked) -> u32 {
         while breaker.pass(asked.and_says(DOWN)).await != Err(AnalyzeError::NotAsked) {
-            assert!(asked.times() < 50, "it never opens");
+            assert!(asked.times() < 50, "the circuit breaker never opens");
         }
         asked.times()
     }

@@ -70,7 +70,7 @@ impl<R: AnalysisStore, P: Publish, B: AiClient> Analyzer<R, P, B> {
         match self.ask(&conversation, &business, task).await? {
             Ok(analysis) => Ok(Some(Input::AnalysisReady { window_id, answer: answer_of(analysis) })),
             Err(error) => {
-                tracing::warn!(conversation.id = %task.conversation_id, %error, "DispatchBot has no answer");
+                tracing::warn!(conversation.id = %task.conversation_id, %error, "DispatchBot gave no usable answer");
                 Ok(failed(error.reason()))
             }
         }
@@ -123,7 +123,7 @@ impl<R: AnalysisStore, P: Publish, B: AiClient> Handler<AnalyzeTask> for Analyze
             return Err(retry_or_wait(metadata.delivery_count, error));
         }
         // The answer cannot be processed: the customer gets the fallback text, and a person is notified.
-        tracing::warn!(conversation.id = %task.conversation_id, %error, "an answer cannot be processed");
+        tracing::warn!(conversation.id = %task.conversation_id, %error, "an answer could not be processed");
         let failed = Input::AnalysisFailed { window_id: task.window_id, reason: AnalysisReason::NotProcessed };
         self.tell(&task, &metadata, failed).await.map_err(|error| retry_or_wait(metadata.delivery_count, error))
     }

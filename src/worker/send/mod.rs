@@ -99,12 +99,12 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
                 self.metrics.sms(SmsResult::Superseded);
                 return self.report(turn, MessageReport::Superseded).await;
             }
-            Claim::Taken => return Err(FailureReason::retry(FIRST_LOOK, "somebody else is sending it")),
+            Claim::Taken => return Err(FailureReason::retry(FIRST_LOOK, "another worker is sending the message")),
         };
         crate::failpoint::hit("after_claim");
         if before_claim.elapsed() >= LEASE {
             self.release(turn, claimed).await?;
-            return Err(FailureReason::retry(Duration::ZERO, "the lease ran out before the POST"));
+            return Err(FailureReason::retry(Duration::ZERO, "the lease expired before the POST"));
         }
         let outcome = self.twilio.send(&account, &self.sms(turn)).await;
         self.settle(turn, claimed, outcome).await
@@ -128,7 +128,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         match (at - self.engine.now()).to_std() {
             Ok(wait) if !wait.is_zero() => {
                 self.metrics.sms(SmsResult::RateLimited);
-                Err(FailureReason::wait(wait, "its slot in the sender's rate has come"))
+                Err(FailureReason::wait(wait, "its slot under the send rate is reached"))
             }
             _ => Ok(()),
         }
@@ -205,7 +205,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         let message = self.engine.store().message(turn.task.message_id).await.map_err(|e| turn.retry(e))?;
         match message.map(|message| message.status) {
             Some(MessageStatus::Queued | MessageStatus::Sending) => {
-                Err(FailureReason::retry(FIRST_LOOK, "somebody else is sending it"))
+                Err(FailureReason::retry(FIRST_LOOK, "another worker is sending the message"))
             }
             _ => Ok(()),
         }

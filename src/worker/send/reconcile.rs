@@ -34,7 +34,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
     /// A message that was claimed and whose outcome is unknown.
     pub(super) async fn find_out(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {
         if !turn.due.lease_left.is_zero() {
-            return Err(FailureReason::wait(turn.due.lease_left, "whoever may be sending it has had the time to"));
+            return Err(FailureReason::wait(turn.due.lease_left, "the lease of a send in progress has expired"));
         }
         let attempted_at = turn.due.attempted_at.unwrap_or(turn.due.message.created_at);
         let age = turn.due.attempt_age.unwrap_or_default();
@@ -59,7 +59,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
                 if age >= TOLD_APART {
                     return self.give_up(turn).await;
                 }
-                return Err(FailureReason::retry(BETWEEN_READS, "two messages with the same words are on their way"));
+                return Err(FailureReason::retry(BETWEEN_READS, "two messages with the same text are being sent"));
             }
             self.metrics.sms(SmsResult::Accepted);
             return self.report(turn, MessageReport::Accepted { twilio_sid: sid, segments: None }).await;
@@ -88,13 +88,13 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         let reads = store.count_absent_read(id, attempts).await.map_err(|e| turn.retry(e))?;
         if reads < ABSENT_READS_REQUIRED {
             let wait = BETWEEN_READS.min(self.reconcile_after);
-            return Err(FailureReason::retry(wait, "absent from Twilio's list, to be read once more"));
+            return Err(FailureReason::retry(wait, "absent from Twilio's list, which is read again"));
         }
         if attempts >= MAX_ATTEMPTS {
             return self.give_up(turn).await;
         }
         store.queue_again(id, attempts).await.map_err(|e| turn.retry(e))?;
-        Err(FailureReason::wait(Duration::ZERO, "it is sent again, for Twilio has not got it"))
+        Err(FailureReason::wait(Duration::ZERO, "the message is sent again, because Twilio does not have it"))
     }
 
     async fn give_up(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {

@@ -132,7 +132,7 @@ async fn where_descriptors_run_out_calls_are_answered_and_it_is_logged_once() {
     let most = Some(open + 100);
     prlimit(pid, Resource::Nofile, Rlimit { current: most, maximum: most }).expect("a limit");
     let besiegers = door.besieged(THOUSAND / 2, b"", true);
-    let told = || door.child.log().matches("no connection can be accepted").count();
+    let told = || door.child.log().matches("connections cannot be accepted").count();
     eventually("it runs out", async || (told() > 0).then_some(())).await;
     let before = cpu_seconds(door.child.pid());
     door.stays_open().await;
