@@ -83,7 +83,7 @@ impl Application {
         let accounts = Accounts::new(store.clone(), snapshot.clone(), config.twilio.clone(), cipher.clone());
         let business_cache = BusinessCache::new(store.clone(), snapshot.clone());
         let dead = DeadLetterStream::new(jetstream.publisher(), metrics.clone())
-            .attributed(Attribution::new(business_cache.clone(), store.clone()))
+            .attributed(Attribution::new(business_cache.clone()))
             .after_deliveries(config.max_deliveries);
         let mut tasks = JoinSet::new();
         let mut creating =

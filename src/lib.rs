@@ -10,7 +10,7 @@
 //! | [`http`], [`worker`], [`health`] | incoming HTTP; chains of stream operators with their handlers; health |
 //! | [`dead_letters`], [`lifecycle`] | messages that could not be processed; retention and erasure |
 //! | [`engine`] | load, decide, commit in one transaction, publish |
-//! | [`businesses`], [`webhook`] | the profile of a business and its Twilio account; a webhook as it is stored |
+//! | [`businesses`] | the profile of a business, its Twilio account, and which webhooks belong to it |
 //! | [`adapters`] | PostgreSQL, JetStream, Redis, Twilio, DispatchBot |
 //! | [`stream`] | operators on streams of deliveries, each with its acknowledgement |
 //! | [`domain`] | the rules, pure code |

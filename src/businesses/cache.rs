@@ -78,6 +78,11 @@ impl<R: Businesses> BusinessCache<R> {
         Self { store, snapshot, by_phone: Cache::new(CAPACITY), by_id: Cache::new(CAPACITY) }
     }
 
+    /// The store, for records that are not cached.
+    pub(super) fn store(&self) -> &R {
+        &self.store
+    }
+
     /// The business that a number belongs to.
     ///
     /// # Errors

@@ -3,8 +3,10 @@
 
 mod accounts;
 mod cache;
+mod owner;
 mod snapshot;
 
 pub use accounts::{AccountError, Accounts, SigningToken};
 pub use cache::{BusinessCache, BusinessCacheError, Businesses};
+pub use owner::{CallOwner, Records};
 pub use snapshot::{BusinessSnapshot, keep_snapshot};

@@ -30,14 +30,6 @@ const REDIS_SCHEMES: &[&str] = &["redis", "rediss", "valkey", "valkeys", "redis+
 const ANY_PADDING: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
-pub(super) fn switch(text: &str) -> Parsed<bool> {
-    match text {
-        "on" | "true" => Ok(true),
-        "off" | "false" => Ok(false),
-        _ => Err("must be on or off".to_owned()),
-    }
-}
-
 pub(super) fn socket_address(text: &str) -> Parsed<SocketAddr> {
     text.parse().map_err(|_| "not an IP address and port".to_owned())
 }

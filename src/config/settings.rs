@@ -9,9 +9,8 @@ use std::fmt;
 use std::path::Path;
 
 use super::error::{ConfigError, Problem};
-use super::parse::{self, Parsed};
 use super::secret::Secret;
-use super::variables::{self, Absent, Variable};
+use super::variables::{self, Absent, Variable, is_known};
 
 /// The settings as text, not yet validated.
 #[derive(Clone, Default)]
@@ -44,7 +43,7 @@ impl Settings {
     /// # Errors
     /// If it is missing or not a PostgreSQL URL.
     pub fn database_url(&self) -> Result<Secret, ConfigError> {
-        self.one(variables::DATABASE_URL, parse::postgres_url)
+        self.value(&variables::database_url()).map_err(Into::into)
     }
 
     /// Reads only the NATS servers, comma-separated.
@@ -52,7 +51,7 @@ impl Settings {
     /// # Errors
     /// If they are missing or one is not a NATS address.
     pub fn nats_url(&self) -> Result<String, ConfigError> {
-        self.one(variables::NATS_URL, parse::nats_servers)
+        self.value(&variables::nats_url()).map_err(Into::into)
     }
 
     /// Reads only the number of nodes that each stream is kept on.
@@ -60,7 +59,7 @@ impl Settings {
     /// # Errors
     /// If it is set and invalid.
     pub fn nats_replicas(&self) -> Result<u8, ConfigError> {
-        self.one(variables::NATS_REPLICAS, parse::replicas)
+        self.value(&variables::nats_replicas()).map_err(Into::into)
     }
 
     /// Reads only the URL of Redis.
@@ -68,7 +67,7 @@ impl Settings {
     /// # Errors
     /// If it is missing or not a Redis URL.
     pub fn redis_url(&self) -> Result<Secret, ConfigError> {
-        self.one(variables::REDIS_URL, parse::redis_url)
+        self.value(&variables::redis_url()).map_err(Into::into)
     }
 
     /// Reads only the rate of replays.
@@ -76,7 +75,7 @@ impl Settings {
     /// # Errors
     /// If it is set and not a rate.
     pub fn replay_rate(&self) -> Result<super::Rate, ConfigError> {
-        self.one(variables::REPLAY_RATE, parse::rate)
+        self.value(&variables::replay_rate()).map_err(Into::into)
     }
 
     /// Reads only the address of the HTTP edge.
@@ -84,25 +83,19 @@ impl Settings {
     /// # Errors
     /// If it is set and not a socket address.
     pub fn bind(&self) -> Result<std::net::SocketAddr, ConfigError> {
-        self.one(variables::BIND, parse::socket_address)
+        self.value(&variables::bind()).map_err(Into::into)
     }
 
-    /// Reads one variable; `Ok(None)` only for an optional one that is not set.
-    pub(super) fn value<T>(&self, variable: Variable, parse: fn(&str) -> Parsed<T>) -> Result<Option<T>, Problem> {
-        let text = match (self.get(variable.name), variable.absent) {
-            (Some(text), _) | (None, Absent::Default(text)) => text,
-            (None, Absent::Off) => return Ok(None),
-            (None, Absent::Missing) => return Err(missing(variable)),
+    /// Reads one variable.
+    pub(super) fn value<T>(&self, variable: &Variable<T>) -> Result<T, Problem> {
+        let problem = |reason: String| Problem::new(variable.name, reason, Some(variable.example));
+        let text = match (self.get(variable.name), &variable.absent) {
+            (Some(text), _) => text,
+            (None, Absent::Default(text)) => text,
+            (None, Absent::Off(value)) => return Ok(value()),
+            (None, Absent::Missing) => return Err(problem("missing".to_owned())),
         };
-        parse(text.trim()).map(Some).map_err(|reason| Problem::new(variable.name, reason, Some(variable.example)))
-    }
-
-    fn one<T>(&self, variable: Variable, parse: fn(&str) -> Parsed<T>) -> Result<T, ConfigError> {
-        match self.value(variable, parse) {
-            Ok(Some(value)) => Ok(value),
-            Ok(None) => Err(missing(variable).into()),
-            Err(problem) => Err(problem.into()),
-        }
+        (variable.parse)(text.trim()).map_err(problem)
     }
 }
 
@@ -116,14 +109,6 @@ impl fmt::Debug for Settings {
 /// The environment of this process; a variable that is not Unicode is left out.
 pub fn process_env() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-}
-
-fn missing(variable: Variable) -> Problem {
-    Problem::new(variable.name, "missing", Some(variable.example))
-}
-
-fn is_known(name: &str) -> bool {
-    variables::ALL.iter().any(|variable| variable.name == name)
 }
 
 fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {

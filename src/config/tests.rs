@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::*;
+use std::time::Duration;
+
 use rstest::rstest;
+
+use super::variables::WindowConfig;
+use super::*;
 
 const COMPLETE: &[(&str, &str)] = &[
     ("NMC_PUBLIC_URL", "https://calls.example.com/twilio/"),

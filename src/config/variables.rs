@@ -1,113 +1,186 @@
-//! The table of configuration variables: each name with its default and an example of a valid value.
+//! The configuration, one row for each variable: its field and type, its name, its default or an example of a valid
+//! value, and its parser.
 //!
-//! [`super::settings`] accepts only these names in a file, and the reader of [`super::Config`] takes defaults and
-//! examples from here.
+//! A row is `required`, `optional` (its type's default value if it is not set), `default` (the text that is parsed if it
+//! is not set, which is also the example), or a `group` of further rows.
 
-/// What happens when a variable is not set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Absent {
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::parse::{self, Parsed};
+use super::reader::Reader;
+use super::{Dialect, PublicUrl, Rate, Secret, SecretKey};
+
+/// What happens if a variable is not set.
+pub(super) enum Absent<T> {
     /// Start-up fails.
     Missing,
     /// This text is used instead.
     Default(&'static str),
-    /// The feature stays off.
-    Off,
+    /// This value is used instead.
+    Off(fn() -> T),
 }
 
 /// One configuration variable.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Variable {
+pub(super) struct Variable<T> {
     pub(super) name: &'static str,
-    pub(super) absent: Absent,
+    pub(super) absent: Absent<T>,
     pub(super) example: &'static str,
+    pub(super) parse: fn(&str) -> Parsed<T>,
 }
 
-const fn variable(name: &'static str, absent: Absent, example: &'static str) -> Variable {
-    Variable { name, absent, example }
+/// Declares the structs of the configuration, a function for each variable, and [`is_known`].
+macro_rules! configuration {
+    ($($(#[$meta:meta])* pub struct $group:ident { $($(#[$doc:meta])* $field:ident: $type:ty = $row:tt,)+ })+) => {
+        $(
+            $(#[$meta])*
+            pub struct $group {
+                $($(#[$doc])* pub $field: $type,)+
+            }
+
+            impl $group {
+                /// Reads all variables before it returns, so that every problem is found.
+                pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+                    $(let $field = configuration!(@read reader, $field, $row);)+
+                    Some(Self { $($field: $field?,)+ })
+                }
+            }
+
+            $(configuration!(@variable $(#[$doc])* $field, $type, $row);)+
+        )+
+
+        /// Whether a variable of this name exists.
+        pub(super) fn is_known(name: &str) -> bool {
+            [$($(configuration!(@name $row),)+)+].contains(&Some(name))
+        }
+    };
+    (@read $reader:ident, $field:ident, [group $read:expr]) => { $read($reader) };
+    (@read $reader:ident, $field:ident, $row:tt) => { $reader.take(&$field()) };
+    (@name [group $read:expr]) => { None };
+    (@name [$kind:ident $name:literal, $($rest:tt)+]) => { Some($name) };
+    (@variable $(#[$doc:meta])* $field:ident, $type:ty, [group $read:expr]) => {};
+    (@variable $(#[$doc:meta])* $field:ident, $type:ty, [required $name:literal, $example:literal, $parse:expr]) => {
+        $(#[$doc])*
+        pub(super) const fn $field() -> Variable<$type> {
+            Variable { name: $name, absent: Absent::Missing, example: $example, parse: $parse }
+        }
+    };
+    (@variable $(#[$doc:meta])* $field:ident, $type:ty, [default $name:literal, $text:literal, $parse:expr]) => {
+        $(#[$doc])*
+        pub(super) const fn $field() -> Variable<$type> {
+            Variable { name: $name, absent: Absent::Default($text), example: $text, parse: $parse }
+        }
+    };
+    (@variable $(#[$doc:meta])* $field:ident, $type:ty, [optional $name:literal, $example:literal, $parse:expr]) => {
+        $(#[$doc])*
+        pub(super) const fn $field() -> Variable<$type> {
+            let parse: fn(&str) -> Parsed<$type> = |text| $parse(text).map(Into::into);
+            Variable { name: $name, absent: Absent::Off(Default::default), example: $example, parse }
+        }
+    };
 }
 
-const fn required(name: &'static str, example: &'static str) -> Variable {
-    variable(name, Absent::Missing, example)
+configuration! {
+    /// The whole configuration, complete and checked.
+    #[derive(Clone)]
+    pub struct Config {
+        /// Address of the HTTP edge.
+        bind: SocketAddr = [default "NMC_BIND", "0.0.0.0:3701", parse::socket_address],
+        /// How many connections the edge holds at once; `None`: as many as descriptors allow, at most 1,500.
+        max_connections: Option<usize> = [optional "NMC_MAX_CONNECTIONS", "2000", parse::connections],
+        /// Whether `/docs` is shown.
+        docs: bool = [default "NMC_DOCS", "on", parse::on_or_off],
+        /// Base URL under which Twilio reaches the edge.
+        public_url: PublicUrl = [required "NMC_PUBLIC_URL", "https://calls.example.com/twilio", parse::public_url],
+        /// PostgreSQL, with its password.
+        database_url: Secret = [required "DATABASE_URL", "postgres://nmc:password@localhost/nmc", parse::postgres_url],
+        /// One or more NATS servers, separated by commas; may contain credentials, so never logged.
+        nats_url: String = [required "NATS_URL", "nats://localhost:4222", parse::nats_servers],
+        /// How many nodes of the cluster each stream is kept on.
+        nats_replicas: u8 = [default "NMC_NATS_REPLICAS", "1", parse::replicas],
+        /// Redis, with its password.
+        redis_url: Secret = [required "REDIS_URL", "redis://localhost:6379", parse::redis_url],
+        /// The main Twilio account.
+        twilio: TwilioConfig = [group TwilioConfig::read],
+        /// The connection to DispatchBot.
+        dispatchbot: DispatchBotConfig = [group DispatchBotConfig::read],
+        /// Bootstrap keys of the App Server.
+        api_keys: Vec<Secret> = [optional "NMC_API_KEYS", "nmc_first,nmc_second", parse::tokens],
+        /// When a window of customer messages closes.
+        window: WindowConfig = [group checked_window],
+        /// How long a call rings at the business before it counts as missed; whole seconds.
+        dial_timeout: Duration = [default "NMC_DIAL_TIMEOUT", "20s", parse::dial_timeout],
+        /// SMS segments per sender number.
+        send_rate: Rate = [default "NMC_SEND_RATE", "1/s", parse::rate],
+        /// The most AI replies per conversation.
+        ai_max: Rate = [default "NMC_AI_MAX", "30/h", parse::rate],
+        /// Accepted REST requests per API key.
+        rate_limit: Rate = [default "NMC_RATE_LIMIT", "1000/min", parse::rate],
+        /// How long each person alerted about an emergency has to take over before the next one is alerted.
+        alert_every: Duration = [default "NMC_ALERT_EVERY", "60s", parse::duration],
+        /// Cooldown: at most one missed-call text per caller and business in this time.
+        missed_call_cooldown: Duration = [default "NMC_MISSED_CALL_COOLDOWN", "30m", parse::duration],
+        /// A text within this time after the end reopens the conversation.
+        reopen_within: Duration = [default "NMC_REOPEN_WITHIN", "24h", parse::duration],
+        /// How long after an attempt with unknown outcome the message list may prove that nothing was sent.
+        reconcile_after: Duration = [default "NMC_RECONCILE_AFTER", "30s", parse::duration],
+        /// Conversations without activity for this time are deleted.
+        keep: Duration = [default "NMC_KEEP", "730d", parse::keep],
+        /// A message that fails this many times becomes a dead letter.
+        max_deliveries: u64 = [default "NMC_MAX_DELIVERIES", "1000", parse::count],
+        /// Rate at which queued dead letters are replayed, across all processes.
+        replay_rate: Rate = [default "NMC_REPLAY_RATE", "10/s", parse::rate],
+        /// How many webhooks may wait to be processed before further ones are answered 503.
+        max_backlog: u64 = [default "NMC_MAX_BACKLOG", "100000", parse::count],
+        /// Whether to ask Twilio if the numbers of businesses are in their accounts.
+        verify_numbers: bool = [default "NMC_VERIFY_NUMBERS", "on", parse::on_or_off],
+        /// Encrypts the stored auth tokens of businesses; without it none can be stored.
+        token_key: Option<SecretKey> =
+            [optional "NMC_TOKEN_KEY", "the output of `openssl rand -base64 32`", parse::token_key],
+    }
+
+    /// The main Twilio account.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct TwilioConfig {
+        /// `AC…`.
+        account_sid: String = [required "TWILIO_ACCOUNT_SID", "AC followed by 32 hex digits", parse::account_sid],
+        /// Signs webhooks and authenticates REST calls.
+        auth_token: Secret =
+            [required "TWILIO_AUTH_TOKEN", "the 32 hex digits that the Twilio console shows", parse::token],
+        /// Also accepted while the token is rotated.
+        auth_token_next: Option<Secret> =
+            [optional "TWILIO_AUTH_TOKEN_NEXT", "the secondary token of the Twilio console, during a rotation", parse::token],
+        /// Base URL of the REST API, without trailing slash.
+        api_url: String = [default "TWILIO_API_URL", "https://api.twilio.com", parse::api_url],
+    }
+
+    /// The connection to DispatchBot.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct DispatchBotConfig {
+        /// Its base URL, without trailing slash.
+        url: String = [required "DISPATCHBOT_URL", "https://dispatchbot.example.com", parse::api_url],
+        /// The key that authenticates us.
+        api_key: Secret = [required "DISPATCHBOT_API_KEY", "the key that DispatchBot issued", parse::token],
+        /// The format of requests and answers.
+        dialect: Dialect = [default "DISPATCHBOT_DIALECT", "v1", parse::dialect],
+    }
+
+    /// When a window closes: `max(last message + quiet, opened + hold)`, never after `opened + max`.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct WindowConfig {
+        /// How long a person has to answer before the AI does.
+        hold: Duration = [default "NMC_WINDOW_HOLD", "60s", parse::duration],
+        /// Debounce: the pause after the last message.
+        quiet: Duration = [default "NMC_WINDOW_QUIET", "2s", parse::duration],
+        /// The upper bound; at least `hold` and at least `quiet`.
+        max: Duration = [default "NMC_WINDOW_MAX", "90s", parse::duration],
+    }
 }
 
-const fn optional(name: &'static str, example: &'static str) -> Variable {
-    variable(name, Absent::Off, example)
+/// Reads the window's variables and checks that none is longer than the maximum.
+fn checked_window(reader: &mut Reader<'_>) -> Option<WindowConfig> {
+    let window = WindowConfig::read(reader)?;
+    reader.at_most(&hold(), window.hold, &max(), window.max);
+    reader.at_most(&quiet(), window.quiet, &max(), window.max);
+    Some(window)
 }
-
-/// The default is also the example.
-const fn default(name: &'static str, value: &'static str) -> Variable {
-    variable(name, Absent::Default(value), value)
-}
-
-pub(super) const BIND: Variable = default("NMC_BIND", "0.0.0.0:3701");
-pub(super) const MAX_CONNECTIONS: Variable = optional("NMC_MAX_CONNECTIONS", "2000");
-pub(super) const DOCS: Variable = default("NMC_DOCS", "on");
-pub(super) const PUBLIC_URL: Variable = required("NMC_PUBLIC_URL", "https://calls.example.com/twilio");
-pub(super) const DATABASE_URL: Variable = required("DATABASE_URL", "postgres://nmc:password@localhost/nmc");
-pub(super) const NATS_URL: Variable = required("NATS_URL", "nats://localhost:4222");
-pub(super) const NATS_REPLICAS: Variable = default("NMC_NATS_REPLICAS", "1");
-pub(super) const REDIS_URL: Variable = required("REDIS_URL", "redis://localhost:6379");
-pub(super) const TWILIO_ACCOUNT_SID: Variable = required("TWILIO_ACCOUNT_SID", "AC followed by 32 hex digits");
-pub(super) const TWILIO_AUTH_TOKEN: Variable =
-    required("TWILIO_AUTH_TOKEN", "the 32 hex digits that the Twilio console shows");
-pub(super) const TWILIO_AUTH_TOKEN_NEXT: Variable =
-    optional("TWILIO_AUTH_TOKEN_NEXT", "the secondary token of the Twilio console, during a rotation");
-pub(super) const TWILIO_API_URL: Variable = default("TWILIO_API_URL", "https://api.twilio.com");
-pub(super) const DISPATCHBOT_URL: Variable = required("DISPATCHBOT_URL", "https://dispatchbot.example.com");
-pub(super) const DISPATCHBOT_API_KEY: Variable = required("DISPATCHBOT_API_KEY", "the key that DispatchBot issued");
-pub(super) const DISPATCHBOT_DIALECT: Variable = default("DISPATCHBOT_DIALECT", "v1");
-pub(super) const API_KEYS: Variable = optional("NMC_API_KEYS", "nmc_first,nmc_second");
-pub(super) const WINDOW_HOLD: Variable = default("NMC_WINDOW_HOLD", "60s");
-pub(super) const WINDOW_QUIET: Variable = default("NMC_WINDOW_QUIET", "2s");
-pub(super) const WINDOW_MAX: Variable = default("NMC_WINDOW_MAX", "90s");
-pub(super) const DIAL_TIMEOUT: Variable = default("NMC_DIAL_TIMEOUT", "20s");
-pub(super) const SEND_RATE: Variable = default("NMC_SEND_RATE", "1/s");
-pub(super) const AI_MAX: Variable = default("NMC_AI_MAX", "30/h");
-pub(super) const RATE_LIMIT: Variable = default("NMC_RATE_LIMIT", "1000/min");
-pub(super) const ALERT_EVERY: Variable = default("NMC_ALERT_EVERY", "60s");
-pub(super) const MISSED_CALL_COOLDOWN: Variable = default("NMC_MISSED_CALL_COOLDOWN", "30m");
-pub(super) const REOPEN_WITHIN: Variable = default("NMC_REOPEN_WITHIN", "24h");
-pub(super) const RECONCILE_AFTER: Variable = default("NMC_RECONCILE_AFTER", "30s");
-pub(super) const KEEP: Variable = default("NMC_KEEP", "730d");
-pub(super) const MAX_DELIVERIES: Variable = default("NMC_MAX_DELIVERIES", "1000");
-pub(super) const REPLAY_RATE: Variable = default("NMC_REPLAY_RATE", "10/s");
-pub(super) const MAX_BACKLOG: Variable = default("NMC_MAX_BACKLOG", "100000");
-pub(super) const VERIFY_NUMBERS: Variable = default("NMC_VERIFY_NUMBERS", "on");
-pub(super) const TOKEN_KEY: Variable = optional("NMC_TOKEN_KEY", "the output of `openssl rand -base64 32`");
-
-/// All variables: the names that a configuration may have.
-pub(super) const ALL: &[Variable] = &[
-    BIND,
-    MAX_CONNECTIONS,
-    DOCS,
-    PUBLIC_URL,
-    DATABASE_URL,
-    NATS_URL,
-    NATS_REPLICAS,
-    REDIS_URL,
-    TWILIO_ACCOUNT_SID,
-    TWILIO_AUTH_TOKEN,
-    TWILIO_AUTH_TOKEN_NEXT,
-    TWILIO_API_URL,
-    DISPATCHBOT_URL,
-    DISPATCHBOT_API_KEY,
-    DISPATCHBOT_DIALECT,
-    API_KEYS,
-    WINDOW_HOLD,
-    WINDOW_QUIET,
-    WINDOW_MAX,
-    DIAL_TIMEOUT,
-    SEND_RATE,
-    AI_MAX,
-    RATE_LIMIT,
-    RECONCILE_AFTER,
-    ALERT_EVERY,
-    MISSED_CALL_COOLDOWN,
-    REOPEN_WITHIN,
-    KEEP,
-    MAX_DELIVERIES,
-    REPLAY_RATE,
-    MAX_BACKLOG,
-    VERIFY_NUMBERS,
-    TOKEN_KEY,
-];

@@ -1,12 +1,9 @@
 //! Parses webhooks again that could not be parsed on arrival: a newer version of the code may be able to.
 
 use super::DeadLetterBody;
-use crate::telemetry::WebhookKind;
 use crate::trace::Trace;
 use crate::webhook::form::{Form, FormError, parse};
-use crate::webhook::{
-    EDGE_SUBJECT, HEADER_PATH, Inbound, SignedForm, call, call_status, message_status, signer_in, sms,
-};
+use crate::webhook::{EDGE_SUBJECT, HEADER_PATH, Inbound, SignedForm, Webhook, WebhookKind, signer_in};
 
 /// Parses the webhook of a letter that the edge wrote, as the edge parses webhooks now.
 ///
@@ -29,13 +26,6 @@ pub fn read_again(letter: &DeadLetterBody) -> Result<Inbound, String> {
         signer: signer_in(&letter.headers),
         path: path.clone(),
     };
-    let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let (input_id, webhook) = match kind {
-        WebhookKind::Call => call::Call::read(&signed).map(|call| call.into_webhook(None)),
-        WebhookKind::CallStatus => call_status::read(&signed, path.rsplit('/').next().unwrap_or_default()),
-        WebhookKind::Sms => sms::read(&signed),
-        WebhookKind::MessageStatus => message_status::read(&signed, message_status::id_in(query)),
-    }
-    .map_err(in_words)?;
+    let (input_id, webhook) = Webhook::read(&signed).map_err(in_words)?;
     Ok(signed.inbound(input_id, webhook))
 }

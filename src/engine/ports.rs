@@ -2,22 +2,20 @@
 //!
 //! Implemented by [`Store`] and [`Publisher`], which are the default type parameters.
 
-use crate::businesses::Businesses;
+use crate::businesses::Records;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::adapters::jetstream::{Outgoing, PublishError, Published, Publisher};
 use crate::adapters::postgres::{
-    CodeAnswer, Commit, Committed, Message, OutboxBatch, Overdue, PhoneAnswer, ReleasedConversation, Store, Stored,
-    WaitingRow,
+    CodeAnswer, Commit, Committed, OutboxBatch, Overdue, PhoneAnswer, ReleasedConversation, Store, Stored, WaitingRow,
 };
-use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, OtherBusiness};
 use crate::domain::phone::PhoneNumber;
 
 /// Conversations, calls, messages and waiting effects. Reads see the last commit. A write may have been done although
 /// it returned an error, so every method may be repeated.
-pub trait ConversationStore: Businesses {
+pub trait ConversationStore: Records {
     /// The waiting effects of a key, locked.
     type OutboxBatch: WaitingEffects;
 
@@ -27,8 +25,6 @@ pub trait ConversationStore: Businesses {
     fn commit(&self, commit: &Commit<'_>) -> impl Future<Output = Stored<Committed>> + Send;
     /// What the inbox contains about an input; see [`Store::seen`].
     fn seen(&self, input_id: &str, body_hash: Option<&str>) -> impl Future<Output = Stored<Option<Committed>>> + Send;
-    /// One conversation; see [`Store::conversation`].
-    fn conversation(&self, id: Uuid) -> impl Future<Output = Stored<Option<Conversation>>> + Send;
     /// The open conversation of two numbers; see [`Store::open_conversation`].
     fn open_conversation(
         &self,
@@ -43,14 +39,8 @@ pub trait ConversationStore: Businesses {
         business_phone: &PhoneNumber,
         customer_phone: &PhoneNumber,
     ) -> impl Future<Output = Stored<Option<Conversation>>> + Send;
-    /// One message; see [`Store::message`].
-    fn message(&self, id: Uuid) -> impl Future<Output = Stored<Option<Message>>> + Send;
-    /// One message, by Twilio's id; see [`Store::message_by_sid`].
-    fn message_by_sid(&self, twilio_sid: &str) -> impl Future<Output = Stored<Option<Message>>> + Send;
     /// Corrects a customer's message to an earlier arrival time; see [`Store::backdate_arrival`].
     fn backdate_arrival(&self, twilio_sid: &str, at: DateTime<Utc>) -> impl Future<Output = Stored<()>> + Send;
-    /// One call, by Twilio's id; see [`Store::call`].
-    fn call(&self, call_sid: &str) -> impl Future<Output = Stored<Option<Call>>> + Send;
     /// When a customer opted out, by the opt-out ledger; see [`Store::opted_out_at`].
     fn opted_out_at(
         &self,
@@ -127,9 +117,6 @@ impl ConversationStore for Store {
     async fn seen(&self, input_id: &str, body_hash: Option<&str>) -> Stored<Option<Committed>> {
         self.seen(input_id, body_hash).await
     }
-    async fn conversation(&self, id: Uuid) -> Stored<Option<Conversation>> {
-        self.conversation(id).await
-    }
     async fn open_conversation(
         &self,
         business_id: &str,
@@ -146,17 +133,8 @@ impl ConversationStore for Store {
     ) -> Stored<Option<Conversation>> {
         self.last_ended_conversation(business_id, business_phone, customer_phone).await
     }
-    async fn message(&self, id: Uuid) -> Stored<Option<Message>> {
-        self.message(id).await
-    }
-    async fn message_by_sid(&self, twilio_sid: &str) -> Stored<Option<Message>> {
-        self.message_by_sid(twilio_sid).await
-    }
     async fn backdate_arrival(&self, twilio_sid: &str, at: DateTime<Utc>) -> Stored<()> {
         self.backdate_arrival(twilio_sid, at).await
-    }
-    async fn call(&self, call_sid: &str) -> Stored<Option<Call>> {
-        self.call(call_sid).await
     }
     async fn opted_out_at(&self, business_id: &str, customer: &PhoneNumber) -> Stored<Option<DateTime<Utc>>> {
         self.opted_out_at(business_id, customer).await

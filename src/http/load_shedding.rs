@@ -17,7 +17,8 @@ use super::problem::{Code, Problem};
 use crate::adapters::jetstream::JetStream;
 use crate::adapters::postgres::Store;
 use crate::config::Rate;
-use crate::telemetry::{Metrics, WebhookKind};
+use crate::telemetry::Metrics;
+use crate::webhook::WebhookKind;
 
 /// Maximum number of webhooks in progress, other than calls.
 const UNDER_WAY: usize = 1_024;

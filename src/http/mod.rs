@@ -138,7 +138,7 @@ impl Edge {
             store: engine.store().clone(),
             business_cache: engine.business_cache().clone(),
             letters,
-            attribution: Attribution::new(engine.business_cache().clone(), engine.store().clone()),
+            attribution: Attribution::new(engine.business_cache().clone()),
             engine,
             jetstream,
             accounts,

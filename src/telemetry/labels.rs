@@ -1,20 +1,6 @@
 //! The label values of metrics. Every set is closed, so no request can add a time series.
 
 crate::text_enum! {
-    /// The kinds of Twilio webhooks.
-    pub enum WebhookKind {
-        /// An incoming call.
-        Call = "call",
-        /// How a forwarded call ended.
-        CallStatus = "call_status",
-        /// A message from a customer.
-        Sms = "sms",
-        /// The delivery status of an SMS that we sent.
-        MessageStatus = "message_status",
-    }
-}
-
-crate::text_enum! {
     /// How a connection to the edge ended.
     pub enum ConnectionEnd {
         /// Its requests were answered, or the client disconnected.

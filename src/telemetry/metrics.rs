@@ -7,12 +7,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use super::labels::{AiResult, ConnectionEnd, DeliveryStatus, SmsResult, WebhookKind, WindowEvent};
+pub use super::labels::{AiResult, ConnectionEnd, DeliveryStatus, SmsResult, WindowEvent};
 
 use crate::domain::conversation::Detector;
 use crate::domain::emergency;
 use crate::domain::phones::Verified;
 use crate::outage::Service;
+use crate::webhook::{Traffic, WebhookKind};
 
 use super::labels::{CacheLookup, EventStep};
 use super::prometheus::Totals;
@@ -59,10 +60,10 @@ impl Metrics {
     pub fn webhook(&self, kind: WebhookKind, status: u16, elapsed: Duration) {
         self.inner.totals.webhook(kind, status, elapsed);
         if !(400..500).contains(&status) {
-            let rolling = match kind {
-                WebhookKind::Call => &self.inner.calls,
-                WebhookKind::Sms => &self.inner.messages,
-                WebhookKind::CallStatus | WebhookKind::MessageStatus => &self.inner.callbacks,
+            let rolling = match kind.traffic() {
+                Traffic::Calls => &self.inner.calls,
+                Traffic::Messages => &self.inner.messages,
+                Traffic::Callbacks => &self.inner.callbacks,
             };
             self.record(rolling, elapsed, status >= 500);
         }

@@ -13,7 +13,7 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-pub use metrics::{AiResult, ConnectionEnd, Metrics, SmsResult, WebhookKind, WindowEvent};
+pub use metrics::{AiResult, ConnectionEnd, Metrics, SmsResult, WindowEvent};
 #[cfg(test)]
 pub use prometheus::CONTENT_TYPE;
 

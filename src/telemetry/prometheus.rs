@@ -17,11 +17,10 @@ use crate::domain::conversation::Detector;
 use crate::domain::emergency;
 use crate::domain::phones::Verified;
 use crate::outage::Service;
+use crate::webhook::WebhookKind;
 
 use super::labelled::Labelled;
-use super::labels::{
-    AiResult, CacheLookup, ConnectionEnd, DeliveryStatus, EventStep, SmsResult, WebhookKind, WindowEvent,
-};
+use super::labels::{AiResult, CacheLookup, ConnectionEnd, DeliveryStatus, EventStep, SmsResult, WindowEvent};
 
 /// Media type of the text: OpenMetrics.
 #[cfg(test)]

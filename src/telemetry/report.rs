@@ -99,8 +99,9 @@ fn rounded(ms: f64) -> f64 {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
-    use super::super::labels::{AiResult, SmsResult, WebhookKind, WindowEvent};
+    use super::super::labels::{AiResult, SmsResult, WindowEvent};
     use super::*;
+    use crate::webhook::WebhookKind;
     use rstest::rstest;
     use std::time::Duration;
 

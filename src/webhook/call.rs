@@ -16,6 +16,11 @@ pub struct Call {
     pub forwarded_from: Option<String>,
 }
 
+/// Reads the webhook to publish, with its input id. The call counts as dialled.
+pub(super) fn read(signed: &SignedForm) -> Result<(String, Webhook), FormError> {
+    Call::read(signed).map(|call| call.into_webhook(None))
+}
+
 impl Call {
     /// Reads the fields from a signed form.
     ///

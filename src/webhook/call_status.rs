@@ -4,13 +4,10 @@ use super::form::FormError;
 use super::{SignedForm, Webhook};
 
 /// Reads the webhook to publish, with its input id.
-///
-/// # Errors
-/// If a parameter is missing or malformed.
-pub fn read(signed: &SignedForm, call_sid_in_path: &str) -> Result<(String, Webhook), FormError> {
+pub(super) fn read(signed: &SignedForm) -> Result<(String, Webhook), FormError> {
     // Both values are signed; the form's comes from Twilio itself.
     let call_sid = match signed.word("CallSid") {
-        Err(FormError::Missing { .. }) => call_sid_in_path.to_owned(),
+        Err(FormError::Missing { .. }) => signed.last_segment().to_owned(),
         word => word?,
     };
     let bridged = signed.form.get("DialBridged").and_then(|word| word.parse().ok());

@@ -1,11 +1,11 @@
 //! A validated webhook, as stored in NMC_INBOUND: the edge writes it, and the workers read it.
 
 pub mod call;
-pub mod call_status;
+mod call_status;
 pub mod form;
-pub mod message_status;
+mod message_status;
 mod signed_form;
-pub mod sms;
+mod sms;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ use crate::domain::business::Signer;
 use crate::domain::conversation::Media;
 use crate::text_enum;
 
+use form::FormError;
 pub use signed_form::{EDGE_SUBJECT, HEADER_PATH, SignedForm, letter_headers, signer_in};
 
 /// A webhook with a valid signature of Twilio.
@@ -44,6 +45,65 @@ text_enum! {
         /// to us.
         Loop = "loop",
     }
+}
+
+/// Which of the three response times in `/health` a webhook counts towards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traffic {
+    Calls,
+    Messages,
+    Callbacks,
+}
+
+/// Declares the kinds of webhooks: the keyword in subjects, input ids and metrics, the path, the response time that it
+/// counts towards, and the function that reads its form.
+macro_rules! kinds {
+    ($($(#[$meta:meta])* $variant:ident = $word:literal, $path:literal, $traffic:ident, $read:expr;)+) => {
+        text_enum! {
+            /// The kinds of Twilio webhooks.
+            pub enum WebhookKind {
+                $($(#[$meta])* $variant = $word,)+
+            }
+        }
+
+        impl WebhookKind {
+            /// The path of its requests, as a route.
+            pub const fn path(self) -> &'static str {
+                match self { $(Self::$variant => $path,)+ }
+            }
+
+            /// The response time that it counts towards.
+            pub const fn traffic(self) -> Traffic {
+                match self { $(Self::$variant => Traffic::$traffic,)+ }
+            }
+        }
+
+        impl Webhook {
+            /// The kind; its keyword is a token of the subject (docs/contract.md, section 5).
+            pub fn kind(&self) -> WebhookKind {
+                match self { $(Self::$variant { .. } => WebhookKind::$variant,)+ }
+            }
+
+            /// Reads a webhook from its form, with its input id.
+            ///
+            /// # Errors
+            /// If a parameter is missing or malformed.
+            pub fn read(signed: &SignedForm) -> Result<(String, Self), FormError> {
+                match signed.kind { $(WebhookKind::$variant => $read(signed),)+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// An incoming call.
+    Call = "call", "/webhooks/twilio/call", Calls, call::read;
+    /// How a forwarded call ended.
+    CallStatus = "call_status", "/webhooks/twilio/call/status/:call_sid", Callbacks, call_status::read;
+    /// A message from a customer.
+    Sms = "sms", "/webhooks/twilio/sms", Messages, sms::read;
+    /// The delivery status of an SMS that we sent.
+    MessageStatus = "message_status", "/webhooks/twilio/message-status", Callbacks, message_status::read;
 }
 
 /// The fields of a webhook, by kind. Phone numbers are kept as Twilio sends them; the reader validates them.
@@ -112,22 +172,20 @@ pub enum Webhook {
 }
 
 impl Webhook {
-    /// The webhook's kind, a token of its subject (docs/contract.md, section 5).
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Call { .. } => "call",
-            Self::CallStatus { .. } => "call_status",
-            Self::Sms { .. } => "sms",
-            Self::MessageStatus { .. } => "message_status",
-        }
-    }
-
     /// The number of the business, if given.
     pub fn business_phone(&self) -> Option<&str> {
         match self {
             Self::Call { to, .. } | Self::Sms { to, .. } => Some(to),
             Self::CallStatus { to, .. } => to.as_deref(),
             Self::MessageStatus { .. } => None,
+        }
+    }
+
+    /// The customer's text, which is read for emergencies.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Sms { body, .. } => Some(body),
+            Self::Call { .. } | Self::CallStatus { .. } | Self::MessageStatus { .. } => None,
         }
     }
 

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::form::{Form, FormError};
-use super::{Inbound, Webhook};
+use super::{Inbound, Webhook, WebhookKind};
 use crate::domain::business::Signer;
-use crate::telemetry::WebhookKind;
 use crate::trace::Trace;
 
 /// Prefix of the subjects of dead letters that the edge writes; the webhook's kind follows.
@@ -66,6 +65,17 @@ impl SignedForm {
             input_id,
             webhook,
         }
+    }
+
+    /// The last segment of the path.
+    pub(super) fn last_segment(&self) -> &str {
+        let path = self.path.split_once('?').map_or(self.path.as_str(), |(path, _)| path);
+        path.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The query.
+    pub(super) fn query(&self) -> Option<&str> {
+        self.path.split_once('?').map(|(_, query)| query)
     }
 
     /// An id or a status. It becomes part of subjects, message ids and keys, so it must be a plain word, as Twilio

@@ -10,10 +10,7 @@ const MAX_MEDIA: usize = 10;
 const SID_NAMES: [&str; 3] = ["MessageSid", "SmsMessageSid", "SmsSid"];
 
 /// Reads the webhook to publish, with its input id.
-///
-/// # Errors
-/// If a parameter is missing or malformed.
-pub fn read(signed: &SignedForm) -> Result<(String, Webhook), FormError> {
+pub(super) fn read(signed: &SignedForm) -> Result<(String, Webhook), FormError> {
     let message_sid = required_fields(signed)?;
     let webhook = Webhook::Sms {
         message_sid: message_sid.clone(),

@@ -3,18 +3,23 @@
 //! Its input is decoded webhooks; its output goes to the handler. It calls no service: what it needs of the business is
 //! cached, or is read once every few seconds.
 
+use std::sync::Arc;
+
 use crate::businesses::{BusinessCache, BusinessCacheError, Businesses};
+use crate::domain::business::Profile;
 use crate::domain::emergency::{self, OwnPhrases, Reading};
 use crate::domain::phone::PhoneNumber;
 use crate::stream::{Delivery, Step};
-use crate::webhook::{Inbound, Webhook};
+use crate::webhook::Inbound;
 
 use super::retry_or_wait;
 
-/// A webhook and what was found in its text.
+/// A webhook with what was found in its text.
 #[derive(Debug)]
 pub struct ScannedWebhook {
     pub inbound: Inbound,
+    /// The business that a text was sent to.
+    pub business: Option<Arc<Profile>>,
     /// What the text says about an emergency; empty if there is no text.
     pub reading: Reading,
 }
@@ -29,7 +34,7 @@ pub async fn detect_emergency<R: Businesses>(
 ) -> Step<ScannedWebhook> {
     let (inbound, receipt) = delivery.split();
     match read(business_cache, &inbound).await {
-        Ok(reading) => Ok(receipt.with(ScannedWebhook { inbound, reading })),
+        Ok((business, reading)) => Ok(receipt.with(ScannedWebhook { inbound, business, reading })),
         Err(error) => {
             let reason = retry_or_wait(receipt.metadata().delivery_count, error);
             Err(receipt.fail(reason))
@@ -40,17 +45,16 @@ pub async fn detect_emergency<R: Businesses>(
 async fn read<R: Businesses>(
     business_cache: &BusinessCache<R>,
     inbound: &Inbound,
-) -> Result<Reading, BusinessCacheError> {
-    let Webhook::Sms { to, body, .. } = &inbound.webhook else { return Ok(Reading::default()) };
-    let business = match to.parse::<PhoneNumber>() {
-        Ok(phone) => business_cache.by_phone(&phone).await?,
-        Err(_) => None, // no business has it; the handler makes it a dead letter
+) -> Result<(Option<Arc<Profile>>, Reading), BusinessCacheError> {
+    let Some(text) = inbound.webhook.text() else { return Ok((None, Reading::default())) };
+    let business = match inbound.webhook.business_phone().map(str::parse::<PhoneNumber>) {
+        Some(Ok(phone)) => business_cache.of_number(&phone, &inbound.signer).await?,
+        _ => None, // no business has it; the handler makes it a dead letter
     };
-    Ok(match business {
-        Some(business) => {
-            let own = business.emergencies().phrases();
-            emergency::read(body, Some(business.trade.as_str()), &own)
-        }
-        None => emergency::read(body, None, &OwnPhrases::default()),
-    })
+    let (trade, own) = match &business {
+        Some(business) => (Some(business.trade.as_str()), business.emergencies().phrases()),
+        None => (None, OwnPhrases::default()),
+    };
+    let reading = emergency::read(text, trade, &own);
+    Ok((business, reading))
 }

@@ -10,8 +10,9 @@ use super::detect_emergency::{ScannedWebhook, detect_emergency};
 use super::outage_clock::OutageClock;
 use super::{Adapters, Handler, Source, WorkerDeps, handler, retry_delay, retry_or_wait};
 use crate::adapters::jetstream::Publisher;
-use crate::adapters::postgres::{Message, Store};
+use crate::adapters::postgres::Store;
 use crate::adapters::{outage, twilio};
+use crate::businesses::CallOwner;
 use crate::domain::business::Profile;
 use crate::domain::call::{CallInput, DialReport, Ringing};
 use crate::domain::conversation::{DeliveryStatus, InboundSms, Input, MessageReport};
@@ -19,9 +20,9 @@ use crate::domain::emergency::Reading;
 use crate::domain::phone::{self, PhoneNumber};
 use crate::engine::{Applied, CallReport, ConversationStore, Engine, Happening, InputId, Publish, Target};
 use crate::stream::{DeadReason, DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
-use crate::telemetry::{Metrics, WebhookKind};
+use crate::telemetry::Metrics;
 use crate::trace::Trace;
-use crate::webhook::{Inbound, Webhook};
+use crate::webhook::{Inbound, Webhook, WebhookKind};
 
 /// How many webhooks are processed at once.
 const MAX_CONCURRENCY: usize = 48;
@@ -37,6 +38,7 @@ const OWN_NUMBER: DeadReason = DeadReason::new("own_number");
 const NOT_ANSWERABLE: DeadReason = DeadReason::new("sender_not_answerable");
 const OTHER_BODY: DeadReason = DeadReason::new("other_body");
 const UNKNOWN_CALL: DeadReason = DeadReason::new("unknown_call");
+const NO_RECORD: &str = "the report is about a call that has no record";
 const UNKNOWN_MESSAGE: DeadReason = DeadReason::new("unknown_message");
 const UNKNOWN_STATUS: DeadReason = DeadReason::new("unknown_status");
 
@@ -79,13 +81,13 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
 
 impl<R: ConversationStore, P: Publish> Handler<ScannedWebhook> for ApplyWebhook<R, P> {
     async fn run(&self, heard: ScannedWebhook, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
-        let ScannedWebhook { inbound, reading } = heard;
+        let ScannedWebhook { inbound, business, reading } = heard;
         let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
         let input = InputId { id: &inbound.input_id, body_hash: Some(&inbound.body_hash), trace };
         let early = self.too_early(&metadata);
         match &inbound.webhook {
             Webhook::Call { .. } | Webhook::CallStatus { .. } => self.call(&inbound, &input, early).await,
-            Webhook::Sms { .. } => self.sms(&inbound, reading, &input, &metadata).await,
+            Webhook::Sms { .. } => self.sms(&inbound, business, reading, &input, &metadata).await,
             Webhook::MessageStatus { .. } => self.message_status(&inbound, &input, early).await,
         }
     }
@@ -94,42 +96,23 @@ impl<R: ConversationStore, P: Publish> Handler<ScannedWebhook> for ApplyWebhook<
 impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
     async fn call(&self, inbound: &Inbound, input: &InputId<'_>, early: TooEarly<'_>) -> Result<(), FailureReason> {
         let report = call_input(inbound).ok_or_else(|| dead(UNKNOWN_NUMBER, "To is not a phone number"))?;
-        let business = self.business_of_call(&report, early).await?;
-        let Some(business) = business.filter(|b| b.is_spoken_for_by(&inbound.signer)) else {
-            return Ok(()); // the edge has rejected and counted the call, and NMC_INBOUND keeps the webhook
+        let owner = self.engine.business_cache().of_call(report.call_sid(), report.business_phone(), &inbound.signer);
+        let business = match owner.await.map_err(|e| early.retry(e))? {
+            CallOwner::Business(business) => business,
+            CallOwner::Nobody => return Ok(()), // the edge has rejected and counted it, and NMC_INBOUND keeps it
+            CallOwner::NoRecord => return Err(early.again(UNKNOWN_CALL, NO_RECORD)),
         };
         match self.engine.apply_call(&business, input, &report).await.map_err(|e| early.retry(e))? {
             CallReport::Done => Ok(()),
             CallReport::Before { same_body } => self.same(same_body, WebhookKind::Call),
-            CallReport::NotYet => Err(early.again(UNKNOWN_CALL, "the report is about a call that has no record")),
+            CallReport::NotYet => Err(early.again(UNKNOWN_CALL, NO_RECORD)),
         }
-    }
-
-    /// The business of a call: by the call's record or, if there is none, by the number called.
-    async fn business_of_call(
-        &self,
-        report: &CallInput,
-        early: TooEarly<'_>,
-    ) -> Result<Option<Arc<Profile>>, FailureReason> {
-        let recorded = self.engine.store().call(report.call_sid()).await.map_err(|e| early.retry(e))?;
-        let named = match (report, &recorded) {
-            (_, Some(call)) => return self.profile(&call.business_id, early).await,
-            (CallInput::Ringing(ringing), None) => &ringing.business_phone,
-            (CallInput::Dialled(report), None) => match &report.business_phone {
-                Some(phone) => phone,
-                None => return Err(early.again(UNKNOWN_CALL, "the report is about a call that has no record")),
-            },
-        };
-        self.engine.business_cache().by_phone(named).await.map_err(|e| early.retry(e))
-    }
-
-    async fn profile(&self, id: &str, early: TooEarly<'_>) -> Result<Option<Arc<Profile>>, FailureReason> {
-        self.engine.business_cache().by_id(id).await.map_err(|e| early.retry(e))
     }
 
     async fn sms(
         &self,
         inbound: &Inbound,
+        business: Option<Arc<Profile>>,
         reading: Reading,
         input: &InputId<'_>,
         metadata: &Metadata,
@@ -139,9 +122,7 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
         let Ok(business_phone) = to.parse::<PhoneNumber>() else {
             return Err(dead(UNKNOWN_NUMBER, "To is not a phone number"));
         };
-        let business_cache = self.engine.business_cache();
-        let business = business_cache.by_phone(&business_phone).await.map_err(|e| early.retry(e))?;
-        let Some(business) = business.filter(|b| b.is_spoken_for_by(&inbound.signer)) else {
+        let Some(business) = business else {
             self.metrics.unknown_number(WebhookKind::Sms);
             return Err(dead(UNKNOWN_NUMBER, "no business owns the number"));
         };
@@ -194,17 +175,15 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
         let Some(reported) = DeliveryStatus::from_twilio(status) else {
             return Err(dead(UNKNOWN_STATUS, "Twilio does not document this MessageStatus"));
         };
-        let store = self.engine.store();
-        let by_sid = store.message_by_sid(message_sid).await.map_err(|e| early.retry(e))?;
-        let message = match (by_sid, message_id) {
-            (Some(message), _) => Some(message),
-            (None, Some(id)) => store.message(*id).await.map_err(|e| early.retry(e))?,
-            (None, None) => None,
-        };
+        let business_cache = self.engine.business_cache();
+        let message = business_cache.reported_message(message_sid, *message_id).await.map_err(|e| early.retry(e))?;
         let Some(message) = message else {
             return Err(early.again(UNKNOWN_MESSAGE, "the report is about a message that has no record"));
         };
-        if !self.may_report(inbound, &message, early).await? {
+        let (id, signer) = (message.conversation_id, &inbound.signer);
+        let may_report = signer.own_account.is_none()
+            || business_cache.of_conversation(id, signer).await.map_err(|e| early.retry(e))?.is_some();
+        if !may_report {
             return Err(dead(UNKNOWN_MESSAGE, "signed by another account than the one that sent the message"));
         }
         let report = MessageReport::Delivery {
@@ -219,23 +198,6 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
             Applied::Before { same_body } => self.same(same_body, WebhookKind::MessageStatus),
             Applied::Now(_) | Applied::Nothing { .. } => Ok(()),
         }
-    }
-
-    /// Whether the account that signed a report may speak for the message's business.
-    async fn may_report(
-        &self,
-        inbound: &Inbound,
-        message: &Message,
-        early: TooEarly<'_>,
-    ) -> Result<bool, FailureReason> {
-        if inbound.signer.own_account.is_none() {
-            return Ok(true);
-        }
-        let conversation =
-            self.engine.store().conversation(message.conversation_id).await.map_err(|e| early.retry(e))?;
-        let Some(conversation) = conversation else { return Ok(false) };
-        let business = self.profile(&conversation.business_id, early).await?;
-        Ok(business.is_some_and(|business| business.is_spoken_for_by(&inbound.signer)))
     }
 
     /// A duplicate input. If its body differs, the first one counts and this one becomes a dead letter.

@@ -5,6 +5,8 @@
 
 use uuid::Uuid;
 
+use crate::webhook::WebhookKind;
+
 use crate::domain::conversation::Priority;
 
 /// The subject on which a timer is armed. The timer is a scheduled message; the next one on the same subject replaces
@@ -37,7 +39,7 @@ fn queue_suffix(priority: Priority) -> &'static str {
 }
 
 /// A copy of a webhook for the express lane, which does not wait in the main queue.
-pub fn express(kind: &str, key: &str) -> String {
+pub fn express(kind: WebhookKind, key: &str) -> String {
     format!("nmc.task.express.{kind}.{}", token(key))
 }
 
@@ -49,8 +51,8 @@ pub fn event(event_type: &str, conversation_id: Option<Uuid>) -> String {
     }
 }
 
-/// A validated webhook. `kind` is `call`, `call_status`, `sms` or `message_status`.
-pub fn inbound(kind: &str, key: &str) -> String {
+/// A validated webhook.
+pub fn inbound(kind: WebhookKind, key: &str) -> String {
     format!("nmc.inbound.{kind}.{}", token(key))
 }
 
@@ -85,6 +87,6 @@ mod tests {
     #[case::wildcards_and_dots("a.b*>", "nmc.inbound.call.a_b__")]
     #[case::nothing("", "nmc.inbound.call._")]
     fn a_key_from_outside_becomes_one_plain_token(#[case] key: &str, #[case] subject: &str) {
-        assert_eq!(inbound("call", key), subject);
+        assert_eq!(inbound(WebhookKind::Call, key), subject);
     }
 }

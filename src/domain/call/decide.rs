@@ -23,6 +23,14 @@ impl CallInput {
         }
     }
 
+    /// The number called, if the report names it.
+    pub fn business_phone(&self) -> Option<&PhoneNumber> {
+        match self {
+            Self::Ringing(ringing) => Some(&ringing.business_phone),
+            Self::Dialled(report) => report.business_phone.as_ref(),
+        }
+    }
+
     /// The business's own Twilio account that received the call, or `None` for the main account.
     fn own_account(&self) -> Option<&String> {
         match self {

@@ -9,18 +9,16 @@ use super::{Answer, twiml};
 use crate::domain::phone::PhoneNumber;
 use crate::http::Edge;
 use crate::http::ringing::Ring;
-use crate::telemetry::WebhookKind;
-use crate::webhook::SignedForm;
 use crate::webhook::call::Call;
+use crate::webhook::{SignedForm, WebhookKind};
 
 pub(super) async fn ringing(edge: &Edge, signed: SignedForm) -> Result<Answer, Refusal> {
     let call = Call::read(&signed).map_err(|error| Refusal::unusable(&signed, &error))?;
     let to = call.to.parse::<PhoneNumber>().ok();
     let business = match &to {
-        Some(phone) => edge.with_lookup_timeout(edge.business_cache.by_phone(phone)).await?,
+        Some(phone) => edge.with_lookup_timeout(edge.business_cache.of_number(phone, &signed.signer)).await?,
         None => None,
     };
-    let business = business.filter(|business| business.is_spoken_for_by(&signed.signer));
     let action = edge.public_url.join(&format!("/webhooks/twilio/call/status/{}", call.call_sid));
     let rings = call.status() == "ringing";
     let not_dialled = match (&business, &to) {

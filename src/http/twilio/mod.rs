@@ -1,12 +1,9 @@
 //! Twilio's webhooks: validated, made durable, answered (docs/contract.md, section 2).
 
 mod call;
-mod call_status;
-mod message_status;
 mod publish;
 pub mod signature;
 mod signers;
-mod sms;
 pub mod twiml;
 mod verify;
 
@@ -16,20 +13,18 @@ use poem::http::StatusCode;
 use poem::web::Data;
 use poem::{Body, EndpointExt, IntoResponse, Request, Response, Route, handler, post};
 
+use self::publish::publish;
 pub(super) use self::signers::Signers;
 use self::verify::{Refusal, admit};
 use super::Edge;
 use crate::config::PublicUrl;
-use crate::telemetry::WebhookKind;
-use crate::webhook::{SignedForm, message_status as message_status_form};
+use crate::webhook::{SignedForm, Webhook, WebhookKind};
 
-/// Adds the routes of the webhooks.
+/// Adds a route for each kind of webhook.
 pub fn routes(route: Route, edge: &Edge) -> Route {
-    route
-        .at("/webhooks/twilio/call", post(incoming_call).data(edge.clone()))
-        .at("/webhooks/twilio/call/status/:call_sid", post(dial_ended).data(edge.clone()))
-        .at("/webhooks/twilio/sms", post(incoming_sms).data(edge.clone()))
-        .at("/webhooks/twilio/message-status", post(message_reported).data(edge.clone()))
+    WebhookKind::ALL
+        .iter()
+        .fold(route, |route, kind| route.at(kind.path(), post(receive).data(edge.clone()).data(*kind)))
 }
 
 /// The path of the public URL, which a proxy in front may strip.
@@ -55,38 +50,10 @@ impl IntoResponse for Answer {
     }
 }
 
-#[handler]
-async fn incoming_call(request: &Request, body: Body, edge: Data<&Edge>) -> Response {
-    timed(&edge, WebhookKind::Call, request, body, async |signed| call::ringing(&edge, signed).await).await
-}
-
-#[handler]
-async fn dial_ended(request: &Request, body: Body, edge: Data<&Edge>) -> Response {
-    let call_sid = request.raw_path_param("call_sid").unwrap_or_default().to_owned();
-    let ended = async |signed| call_status::ended(&edge, signed, &call_sid).await;
-    timed(&edge, WebhookKind::CallStatus, request, body, ended).await
-}
-
-#[handler]
-async fn incoming_sms(request: &Request, body: Body, edge: Data<&Edge>) -> Response {
-    timed(&edge, WebhookKind::Sms, request, body, async |signed| sms::received(&edge, signed).await).await
-}
-
-#[handler]
-async fn message_reported(request: &Request, body: Body, edge: Data<&Edge>) -> Response {
-    let message_id = request.uri().query().and_then(message_status_form::id_in);
-    let reported = async |signed| message_status::reported(&edge, signed, message_id).await;
-    timed(&edge, WebhookKind::MessageStatus, request, body, reported).await
-}
-
 /// Checks and handles a webhook, and records the duration.
-async fn timed(
-    edge: &Edge,
-    kind: WebhookKind,
-    request: &Request,
-    body: Body,
-    handle: impl AsyncFnOnce(SignedForm) -> Result<Answer, Refusal>,
-) -> Response {
+#[handler]
+async fn receive(request: &Request, body: Body, edge: Data<&Edge>, kind: Data<&WebhookKind>) -> Response {
+    let (edge, kind) = (edge.0, *kind.0);
     let began = Instant::now();
     let answer = match admit(edge, kind, request, body).await {
         // A request without a valid signature takes no place.
@@ -96,7 +63,7 @@ async fn timed(
             (Ok(_place), signed) => {
                 // Boxed, so that the future of a connection whose signature is still being checked stays small.
                 let handled = match signed {
-                    Ok(signed) => Box::pin(handle(signed)).await,
+                    Ok(signed) => Box::pin(handle(edge, signed)).await,
                     Err(refusal) => Err(refusal),
                 };
                 match handled {
@@ -109,4 +76,21 @@ async fn timed(
     let response = answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response);
     edge.metrics.webhook(kind, response.status().as_u16(), began.elapsed());
     response
+}
+
+/// Publishes a webhook and answers it. Only a ringing call needs more than an empty answer.
+async fn handle(edge: &Edge, signed: SignedForm) -> Result<Answer, Refusal> {
+    let kind = signed.kind;
+    if kind == WebhookKind::Call {
+        return call::ringing(edge, signed).await;
+    }
+    let (input_id, webhook) = Webhook::read(&signed).map_err(|error| Refusal::unusable(&signed, &error))?;
+    if let Webhook::CallStatus { call_sid, .. } = &webhook {
+        edge.ringing.ended(call_sid);
+    }
+    publish(edge, signed, input_id, webhook).await?;
+    Ok(match kind {
+        WebhookKind::MessageStatus => Answer::NoContent,
+        WebhookKind::Call | WebhookKind::CallStatus | WebhookKind::Sms => Answer::Twiml(twiml::empty()),
+    })
 }

@@ -2,12 +2,13 @@
 //! second time, to be processed sooner.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use crate::adapters::jetstream::{Outgoing, subjects};
 use crate::domain::emergency::{self, OwnPhrases};
 use crate::http::Edge;
 use crate::http::problem::Problem;
-use crate::webhook::{SignedForm, Webhook};
+use crate::webhook::{Inbound, SignedForm, Webhook};
 
 /// Stores the webhook durably under `input_id`.
 ///
@@ -19,6 +20,8 @@ pub(super) async fn publish(
     input_id: String,
     webhook: Webhook,
 ) -> Result<(), Problem> {
+    let found = OnceLock::new(); // the text is read only if that matters, and then once
+    let is_emergency = |webhook: &Webhook| *found.get_or_init(|| is_emergency(webhook));
     edge.intake.admit(signed.kind, || is_emergency(&webhook))?;
     let inbound = signed.inbound(input_id, webhook);
     let message_id = format!("{}:{}", inbound.input_id, inbound.body_hash);
@@ -28,7 +31,7 @@ pub(super) async fn publish(
         headers: BTreeMap::from([("traceparent".to_owned(), signed.trace.header().to_owned())]),
         payload: serde_json::to_vec(&inbound).map_err(|error| Problem::unavailable(&error))?.into(),
     };
-    let express = Express::of(edge, &inbound.webhook, &outgoing).await;
+    let express = Express::of(edge, &inbound, is_emergency, &outgoing).await;
     edge.durable.publish(outgoing).await.map_err(|error| Problem::unavailable(&error))?;
     crate::failpoint::hit("after_publish_ack");
     if let Some(express) = express {
@@ -42,12 +45,19 @@ struct Express(Outgoing);
 
 impl Express {
     /// Returns the copy if the queue is long and the webhook is an emergency or within its business's share.
-    async fn of(edge: &Edge, webhook: &Webhook, outgoing: &Outgoing) -> Option<Self> {
+    async fn of(
+        edge: &Edge,
+        inbound: &Inbound,
+        is_emergency: impl Fn(&Webhook) -> bool,
+        outgoing: &Outgoing,
+    ) -> Option<Self> {
+        let webhook = &inbound.webhook;
         if !edge.intake.express_is_open() {
             return None;
         }
         if !is_emergency(webhook) {
-            let business = edge.business_cache.by_phone(&webhook.business_phone()?.parse().ok()?).await.ok()??;
+            let called = webhook.business_phone()?.parse().ok()?;
+            let business = edge.business_cache.of_number(&called, &inbound.signer).await.ok()??;
             if !edge.intake.within_share(&business.id) {
                 return None;
             }
@@ -67,8 +77,5 @@ impl Express {
 
 /// Whether a text alone indicates an emergency; the business's phrases and earlier texts are not considered here.
 fn is_emergency(webhook: &Webhook) -> bool {
-    match webhook {
-        Webhook::Sms { body, .. } => emergency::read(body, None, &OwnPhrases::default()).verdict().is_some(),
-        _ => false,
-    }
+    webhook.text().is_some_and(|text| emergency::read(text, None, &OwnPhrases::default()).verdict().is_some())
 }

@@ -17,10 +17,9 @@ use crate::domain::business::Signer;
 use crate::http::problem::{Code, Problem};
 use crate::http::{Edge, connections};
 use crate::stream::{DeadLetter, DeadReason};
-use crate::telemetry::WebhookKind;
 use crate::trace::Trace;
 use crate::webhook::form::{Form, FormError, RawParams, body_hash, parse};
-use crate::webhook::{EDGE_SUBJECT, SignedForm, letter_headers};
+use crate::webhook::{EDGE_SUBJECT, SignedForm, WebhookKind, letter_headers};
 
 /// Twilio's forms are small; a larger one is refused after its signature was checked.
 pub(super) const MAX_FORM: usize = 64 * 1024;

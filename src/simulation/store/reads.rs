@@ -7,6 +7,7 @@ use super::{SimDraining, SimStore, commit, outbox};
 use crate::adapters::postgres::{
     CodeAnswer, Commit, Committed, Message, Overdue, PhoneAnswer, ReleasedConversation, StoreError,
 };
+use crate::businesses::Records;
 use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, MessageKind, MessageStatus, OtherBusiness, Status};
 use crate::domain::phone::PhoneNumber;
@@ -18,6 +19,28 @@ fn seconds(seconds: f64) -> TimeDelta {
     TimeDelta::milliseconds((seconds * 1_000.0) as i64)
 }
 
+impl Records for SimStore {
+    async fn conversation(&self, id: Uuid) -> Result<Option<Conversation>, StoreError> {
+        self.ask("read conversation", |state, _| state.db.conversation(id).cloned()).await
+    }
+
+    async fn message(&self, id: Uuid) -> Result<Option<Message>, StoreError> {
+        self.ask("read message", |state, _| state.db.message(id).map(|row| row.message.clone())).await
+    }
+
+    async fn message_by_sid(&self, twilio_sid: &str) -> Result<Option<Message>, StoreError> {
+        self.ask("read message", |state, _| {
+            let mut rows = state.db.messages.iter();
+            rows.find(|row| row.message.twilio_sid.as_deref() == Some(twilio_sid)).map(|row| row.message.clone())
+        })
+        .await
+    }
+
+    async fn call(&self, call_sid: &str) -> Result<Option<Call>, StoreError> {
+        self.ask("read call", |state, _| state.db.calls.iter().find(|call| call.call_sid == call_sid).cloned()).await
+    }
+}
+
 impl ConversationStore for SimStore {
     type OutboxBatch = SimDraining;
 
@@ -27,10 +50,6 @@ impl ConversationStore for SimStore {
 
     async fn seen(&self, input_id: &str, body_hash: Option<&str>) -> Result<Option<Committed>, StoreError> {
         self.ask("read inbox", |state, _| commit::seen(&state.db, input_id, body_hash)).await
-    }
-
-    async fn conversation(&self, id: Uuid) -> Result<Option<Conversation>, StoreError> {
-        self.ask("read conversation", |state, _| state.db.conversation(id).cloned()).await
     }
 
     async fn open_conversation(
@@ -68,18 +87,6 @@ impl ConversationStore for SimStore {
         .await
     }
 
-    async fn message(&self, id: Uuid) -> Result<Option<Message>, StoreError> {
-        self.ask("read message", |state, _| state.db.message(id).map(|row| row.message.clone())).await
-    }
-
-    async fn message_by_sid(&self, twilio_sid: &str) -> Result<Option<Message>, StoreError> {
-        self.ask("read message", |state, _| {
-            let mut rows = state.db.messages.iter();
-            rows.find(|row| row.message.twilio_sid.as_deref() == Some(twilio_sid)).map(|row| row.message.clone())
-        })
-        .await
-    }
-
     async fn backdate_arrival(&self, twilio_sid: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
         self.ask("write arrival", |state, _| {
             if state.planted == Planted::ArrivalForgotten {
@@ -90,10 +97,6 @@ impl ConversationStore for SimStore {
             copies.for_each(|row| row.message.created_at = row.message.created_at.min(at));
         })
         .await
-    }
-
-    async fn call(&self, call_sid: &str) -> Result<Option<Call>, StoreError> {
-        self.ask("read call", |state, _| state.db.calls.iter().find(|call| call.call_sid == call_sid).cloned()).await
     }
 
     async fn opted_out_at(

@@ -15,8 +15,6 @@ use crate::domain::conversation::state::{MessageStatus, OpenWindow};
 use crate::domain::conversation::words::{OptWord, opt_word};
 use crate::domain::emergency::Reading;
 
-/// Why a window is handed over if the customer may have opted out, in records and events.
-
 /// A text is read for three independent questions: does it change the opt-out, does it report an emergency, and does it
 /// need an answer. No result suppresses another.
 pub(in crate::domain::conversation) fn received(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSms) {

@@ -10,8 +10,6 @@ use crate::domain::conversation::input::{Context, Policy};
 use crate::domain::conversation::reason::{AttentionReason, WindowReason};
 use crate::domain::conversation::state::{Answering, OpenWindow, Ownership, Phase, Status};
 
-/// Why a window is handed over: the customer's number belongs to another business.
-
 /// `max(last message + quiet, opened + hold)`, never later than `opened + max`. If the AI owns the conversation, hold
 /// is zero; if a person does, there is no deadline.
 pub(in crate::domain::conversation) fn deadline(
