@@ -14,7 +14,7 @@ use crate::domain::business::{Profile, Signer};
 use crate::domain::call::Call;
 use crate::domain::conversation::Conversation;
 use crate::domain::phone::PhoneNumber;
-use crate::webhook::{Inbound, Webhook};
+use crate::webhook::{Inbound, OwnerKey};
 
 /// The records that a webhook may report on.
 pub trait Records: Businesses {
@@ -124,20 +124,20 @@ impl<R: Records> BusinessCache<R> {
     /// If a record or the business cannot be looked up.
     pub async fn of_webhook(&self, inbound: &Inbound) -> Result<Option<String>, BusinessCacheError> {
         let signer = &inbound.signer;
-        let called: Option<PhoneNumber> = inbound.webhook.business_phone().and_then(|phone| phone.parse().ok());
-        match &inbound.webhook {
-            Webhook::Sms { .. } => match called {
-                Some(phone) => Ok(self.of_number(&phone, signer).await?.map(|business| business.id.clone())),
-                None => Ok(None),
+        match inbound.webhook.owner_key() {
+            OwnerKey::Number(number) => match number.parse() {
+                Ok(phone) => Ok(self.of_number(&phone, signer).await?.map(|business| business.id.clone())),
+                Err(_) => Ok(None),
             },
-            Webhook::Call { call_sid, .. } | Webhook::CallStatus { call_sid, .. } => {
+            OwnerKey::Call { call_sid, number } => {
+                let called = number.and_then(|number| number.parse().ok());
                 Ok(match self.of_call(call_sid, called.as_ref(), signer).await? {
                     CallOwner::Business(business) => Some(business.id.clone()),
                     CallOwner::Nobody | CallOwner::NoRecord => None,
                 })
             }
-            Webhook::MessageStatus { message_sid, message_id, .. } => {
-                match self.reported_message(message_sid, *message_id).await? {
+            OwnerKey::Message { message_sid, message_id } => {
+                match self.reported_message(message_sid, message_id).await? {
                     Some(message) => self.of_conversation(message.conversation_id, signer).await,
                     None => Ok(None),
                 }

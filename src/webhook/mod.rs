@@ -171,13 +171,36 @@ pub enum Webhook {
     },
 }
 
+/// What identifies the business that a webhook belongs to (see `businesses/owner.rs`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnerKey<'a> {
+    /// A number of the business.
+    Number(&'a str),
+    /// A call, and the number called, if given.
+    Call { call_sid: &'a str, number: Option<&'a str> },
+    /// A message that we sent: Twilio's id, and ours, if given.
+    Message { message_sid: &'a str, message_id: Option<Uuid> },
+}
+
 impl Webhook {
+    /// What identifies the business that it belongs to.
+    pub fn owner_key(&self) -> OwnerKey<'_> {
+        match self {
+            Self::Sms { to, .. } => OwnerKey::Number(to),
+            Self::Call { call_sid, to, .. } => OwnerKey::Call { call_sid, number: Some(to) },
+            Self::CallStatus { call_sid, to, .. } => OwnerKey::Call { call_sid, number: to.as_deref() },
+            Self::MessageStatus { message_sid, message_id, .. } => {
+                OwnerKey::Message { message_sid, message_id: *message_id }
+            }
+        }
+    }
+
     /// The number of the business, if given.
     pub fn business_phone(&self) -> Option<&str> {
-        match self {
-            Self::Call { to, .. } | Self::Sms { to, .. } => Some(to),
-            Self::CallStatus { to, .. } => to.as_deref(),
-            Self::MessageStatus { .. } => None,
+        match self.owner_key() {
+            OwnerKey::Number(number) => Some(number),
+            OwnerKey::Call { number, .. } => number,
+            OwnerKey::Message { .. } => None,
         }
     }
 
@@ -185,7 +208,7 @@ impl Webhook {
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Sms { body, .. } => Some(body),
-            Self::Call { .. } | Self::CallStatus { .. } | Self::MessageStatus { .. } => None,
+            _ => None,
         }
     }
 

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case::an_unknown_urgency(with("urgency_level", json!("whenever")), "kind")]
+    #[case::an_unknown_urgency(with("urgency_level", json!("whenever")), "unexpected")]
     #[case::no_urgency(without("urgency_level"), "urgency_level")]
     #[case::no_message(without("message_to_customer"), "message_to_customer")]
     #[case::a_blank_message(with("message_to_customer", json!(" \n")), "blank")]

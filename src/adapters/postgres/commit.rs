@@ -12,7 +12,6 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::audit::AuditEntry;
-use super::conversations::RulesState;
 use super::{Store, StoreError};
 use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, Decision, MessageKind, MessageUpdate, NewMessage, WindowRecord};
@@ -129,7 +128,7 @@ async fn write(tx: &mut Transaction<'_, Postgres>, commit: &Commit<'_>) -> Resul
         return Ok(Committed::Seen { outbox_keys: row.outbox_keys, same_body });
     }
     if let Some(decision) = commit.decision {
-        if !write_conversation(tx, &decision.conversation, commit.number_of).await? {
+        if !super::conversations::write(tx, &decision.conversation, commit.number_of).await? {
             return not_written(tx, &decision.conversation, commit.number_of).await;
         }
         for message in &decision.messages {
@@ -183,110 +182,6 @@ async fn not_written(
     let Some(business_id) = number_of else { return Ok(Committed::Conflict) };
     let still_its_own = super::business_numbers::has(tx, business_id, &c.business_phone).await?;
     Ok(if still_its_own { Committed::Conflict } else { Committed::NumberMoved })
-}
-
-/// Inserts a conversation of version 0, or updates one whose version is still the one that was read. `false` if nothing
-/// was written: because of a conflict, or because the business `number_of` does not have the number.
-async fn write_conversation(
-    tx: &mut PgConnection,
-    c: &Conversation,
-    number_of: Option<&str>,
-) -> Result<bool, StoreError> {
-    let answering = c.answering.as_ref().map(|a| a.window_id);
-    let next_look = c.next_look();
-    let rules_state = Json(RulesState::of(c));
-    let result = if c.version == 0 {
-        sqlx::query!(
-            r#"INSERT INTO conversations (id, business_id, user_id, call_id, customer_phone, business_phone, status,
-                 ownership, ai_timer_started, ai_timer_started_at, user_takeover_at, emergency_detected, job_type,
-                 urgency_level, outcome, summary, opted_out, created_at, last_activity, version, event_sequence, epoch,
-                 hard_epoch, answering_window, next_timer_at, rules_state, own_account)
-               SELECT $1::uuid, $2::text, $3::text, $4::uuid, $5::text, $6::text, $7::text, $8::text, $9::boolean,
-                 $10::timestamptz, $11::timestamptz, $12::boolean, $13::text, $14::text, $15::text, $16::text,
-                 $17::boolean, $18::timestamptz, $19::timestamptz, 1, $20::bigint, $21::bigint, $22::bigint, $23::uuid,
-                 $24::timestamptz, $25::jsonb, $26::text
-               WHERE $27::text IS NULL
-                  OR EXISTS (SELECT 1 FROM business_numbers WHERE phone = $6 AND business_id = $27)
-               ON CONFLICT DO NOTHING"#,
-            c.id,
-            c.business_id,
-            c.user_id,
-            c.call_id,
-            c.customer_phone.as_str(),
-            c.business_phone.as_str(),
-            c.status.as_str(),
-            c.ownership.as_str(),
-            c.ai_timer_started,
-            c.ai_timer_started_at,
-            c.user_takeover_at,
-            c.emergency_detected,
-            c.job_type,
-            c.urgency_level,
-            c.outcome,
-            c.summary,
-            c.opted_out,
-            c.created_at,
-            c.last_activity,
-            c.event_sequence,
-            c.epoch,
-            c.hard_epoch,
-            answering,
-            next_look,
-            rules_state as _,
-            c.own_account,
-            number_of
-        )
-        .execute(tx)
-        .await
-    } else {
-        sqlx::query!(
-            r#"UPDATE conversations SET status = $3, ownership = $4, ai_timer_started = $5, ai_timer_started_at = $6,
-                 user_takeover_at = $7, emergency_detected = $8, job_type = $9, urgency_level = $10, outcome = $11,
-                 summary = $12, opted_out = $13, last_activity = $14, event_sequence = $15, epoch = $16,
-                 hard_epoch = $17, answering_window = $18, next_timer_at = $19, rules_state = $20, own_account = $21,
-                 version = version + 1
-               WHERE id = $1 AND version = $2
-                 AND ($22::text IS NULL
-                      OR EXISTS (SELECT 1 FROM business_numbers n WHERE n.phone = conversations.business_phone
-                                                                    AND n.business_id = $22))"#,
-            c.id,
-            c.version,
-            c.status.as_str(),
-            c.ownership.as_str(),
-            c.ai_timer_started,
-            c.ai_timer_started_at,
-            c.user_takeover_at,
-            c.emergency_detected,
-            c.job_type,
-            c.urgency_level,
-            c.outcome,
-            c.summary,
-            c.opted_out,
-            c.last_activity,
-            c.event_sequence,
-            c.epoch,
-            c.hard_epoch,
-            answering,
-            next_look,
-            rules_state as _,
-            c.own_account,
-            number_of
-        )
-        .execute(tx)
-        .await
-    };
-    let result = lost_the_race(result)?;
-    Ok(result.is_some_and(|result| result.rows_affected() == 1))
-}
-
-/// Maps a unique violation to `None`: the conversation was to be reopened, but a new one was opened concurrently. That
-/// is a conflict, not an error.
-fn lost_the_race<T>(result: Result<T, sqlx::Error>) -> Result<Option<T>, StoreError> {
-    match result {
-        Ok(result) => Ok(Some(result)),
-        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Inserts a message; `false` if one with the same Twilio id exists already.

@@ -211,7 +211,7 @@ mod tests {
             }
         }
         for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
-            for (field, of) in schema["properties"].as_object().unwrap() {
+            for (field, of) in schema["properties"].as_object().into_iter().flatten() {
                 let said = of.to_string().contains("\"description\"") || of["$ref"].is_string();
                 assert!(said, "{name}.{field} is not described");
             }

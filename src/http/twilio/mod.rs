@@ -91,6 +91,6 @@ async fn handle(edge: &Edge, signed: SignedForm) -> Result<Answer, Refusal> {
     publish(edge, signed, input_id, webhook).await?;
     Ok(match kind {
         WebhookKind::MessageStatus => Answer::NoContent,
-        WebhookKind::Call | WebhookKind::CallStatus | WebhookKind::Sms => Answer::Twiml(twiml::empty()),
+        _ => Answer::Twiml(twiml::empty()),
     })
 }
