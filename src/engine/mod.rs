@@ -40,7 +40,7 @@ pub use effects::{AnalyzeTask, SendTask};
 pub use outbox::{Outbox, OutboxError};
 pub use ports::{ConversationStore, Publish, WaitingEffects};
 pub use sweeper::sweep;
-pub use takeover_wait::settled;
+pub use takeover_wait::ai_sends_finished;
 
 use conversation_cache::ConversationCache;
 

@@ -9,22 +9,22 @@ use super::ConversationStore;
 use crate::adapters::postgres::StoreError;
 
 /// How long a takeover waits for a message that is already at Twilio (docs/design.md, Fence and claim).
-const SETTLING: Duration = Duration::from_secs(30);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const TIMEOUT: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Waits until no message of the AI is claimed in a conversation; `false` if one still is after the timeout.
 ///
 /// # Errors
-/// When the store is unavailable.
-pub async fn settled<R: ConversationStore>(store: &R, conversation_id: Uuid) -> Result<bool, StoreError> {
+/// If the store is unavailable.
+pub async fn ai_sends_finished<R: ConversationStore>(store: &R, conversation_id: Uuid) -> Result<bool, StoreError> {
     let asked_at = Instant::now();
     loop {
         if store.ai_messages_under_way(conversation_id).await? == 0 {
             return Ok(true);
         }
-        if asked_at.elapsed() >= SETTLING {
+        if asked_at.elapsed() >= TIMEOUT {
             return Ok(false);
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

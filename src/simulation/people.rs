@@ -13,7 +13,7 @@ use super::world::World;
 use crate::adapters::postgres::BusinessRecord;
 use crate::domain::business::{Profile, Trade};
 use crate::domain::conversation::{Conversation, Input, Status};
-use crate::engine::{Applied, settled};
+use crate::engine::{Applied, ai_sends_finished};
 use crate::telemetry::Metrics;
 use crate::webhook::Webhook;
 
@@ -198,7 +198,7 @@ impl Command {
 /// A command through an edge: if it does not answer, or not soon, the command is repeated under the same key.
 async fn carry_out(world: &World, id: Uuid, command: Command, number: u64, metrics: &Metrics) {
     if matches!(command, Command::Release | Command::Complete) {
-        world.lock().ledger.retry_or_wait(id);
+        world.lock().ledger.given_back(id);
     }
     let input_id = format!("{command:?}:{id}:{number}");
     for _ in 0..8 {
@@ -224,8 +224,8 @@ async fn carry_out(world: &World, id: Uuid, command: Command, number: u64, metri
             let in_flight = match command {
                 Command::TakeOver | Command::Reply => {
                     let store = SimStore { world: there.clone(), group };
-                    let Ok(settled) = settled(&store, id).await else { return drop(tell) };
-                    !settled
+                    let Ok(finished) = ai_sends_finished(&store, id).await else { return drop(tell) };
+                    !finished
                 }
                 _ => false,
             };

@@ -166,7 +166,7 @@ mod tests {
     #[rstest]
     #[case::as_expected(Verified::Unknown, Verified::Yes, false)]
     #[case::claimed(Verified::Unknown, Verified::No, true)]
-    #[case::retry_or_wait(Verified::Yes, Verified::No, true)]
+    #[case::given_up(Verified::Yes, Verified::No, true)]
     #[case::bought(Verified::No, Verified::Yes, true)]
     #[case::not_said_any_more(Verified::Yes, Verified::Unknown, true)]
     #[case::as_before(Verified::No, Verified::No, false)]

@@ -1,17 +1,16 @@
 //! Webhooks → conversations and calls.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::code_text::{CodeText, Taken};
 use super::detect_emergency::{ScannedWebhook, detect_emergency};
-use super::outage_clock::OutageClock;
-use super::{Adapters, Handler, Source, WorkerDeps, handler, retry_delay, retry_or_wait};
+use super::too_early::{OutageClock, TooEarly};
+use super::{Adapters, Handler, Source, WorkerDeps, handler};
 use crate::adapters::jetstream::Publisher;
 use crate::adapters::postgres::Store;
-use crate::adapters::{outage, twilio};
+use crate::adapters::twilio;
 use crate::businesses::CallOwner;
 use crate::domain::business::Profile;
 use crate::domain::call::{CallInput, DialReport, Ringing};
@@ -26,13 +25,6 @@ use crate::webhook::{Inbound, Webhook, WebhookKind};
 
 /// How many webhooks are processed at once.
 const MAX_CONCURRENCY: usize = 48;
-/// A report that arrives before its call or message is tried this often, for about ten minutes, before it becomes a
-/// dead letter …
-const MAX_TOO_EARLY: u64 = 25;
-
-/// … and only if no service was unavailable for this long.
-const LONG_ENOUGH: Duration = Duration::from_secs(5 * 60);
-
 const UNKNOWN_NUMBER: DeadReason = DeadReason::new("unknown_number");
 const OWN_NUMBER: DeadReason = DeadReason::new("own_number");
 const NOT_ANSWERABLE: DeadReason = DeadReason::new("sender_not_answerable");
@@ -214,32 +206,6 @@ fn dead(reason: DeadReason, detail: &str) -> FailureReason {
     FailureReason::dead(reason, detail)
 }
 
-/// How to give back a webhook that cannot be processed yet.
-#[derive(Clone, Copy)]
-struct TooEarly<'a> {
-    delivery_count: u64,
-    outage_clock: &'a OutageClock,
-}
-
-impl TooEarly<'_> {
-    /// An error: waits if a service is unavailable, otherwise retries.
-    fn retry(self, error: impl std::error::Error + Send + Sync + 'static) -> FailureReason {
-        if outage::missing(&error).is_some() {
-            self.outage_clock.disturb();
-        }
-        retry_or_wait(self.delivery_count, error)
-    }
-
-    /// Its call or message has not been processed yet: retries for a limited time. The time of an outage does not
-    /// count, because the call or message waited through it too.
-    fn again(self, reason: DeadReason, detail: &'static str) -> FailureReason {
-        if self.delivery_count >= MAX_TOO_EARLY && self.outage_clock.lasts() >= LONG_ENOUGH {
-            return dead(reason, detail);
-        }
-        FailureReason::retry(retry_delay(self.delivery_count), detail)
-    }
-}
-
 /// The call input of a webhook; `None` if the number called is not a phone number.
 fn call_input(inbound: &Inbound) -> Option<CallInput> {
     let received_at = inbound.received_at;
@@ -273,22 +239,4 @@ fn call_input(inbound: &Inbound) -> Option<CallInput> {
 /// Twilio's statuses for a call that is over.
 fn is_terminal(call_status: &str) -> bool {
     matches!(call_status, "completed" | "busy" | "failed" | "no-answer" | "canceled")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::adapters::postgres::StoreError;
-
-    #[tokio::test(start_paused = true)]
-    async fn an_outage_does_not_make_a_report_too_old_to_wait() {
-        let outage_clock = OutageClock::new();
-        let early = TooEarly { delivery_count: MAX_TOO_EARLY, outage_clock: &outage_clock };
-        let is_dead = || matches!(early.again(UNKNOWN_CALL, "no record"), FailureReason::Dead { .. });
-        assert!(!is_dead());
-        tokio::time::advance(LONG_ENOUGH).await;
-        assert!(is_dead());
-        early.retry(StoreError::away());
-        assert!(!is_dead());
-    }
 }

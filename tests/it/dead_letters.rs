@@ -165,12 +165,12 @@ async fn many_are_put_back_in_their_turn_and_what_comes_in_is_not_pushed_aside()
     app.text(CUSTOMER, "My sink is blocked").await;
     app.wait_for_sms(CUSTOMER, 1).await;
     assert!(!letters(&app, &[("status", "queued")]).await.is_empty(), "the letters keep to their rate");
-    eventually("all to be put back", async || {
+    eventually("all to be replayed", async || {
         (letters(&app, &[("status", "replayed")]).await.len() == 30).then_some(())
     })
     .await;
     let waiting: Vec<_> = letters(&app, &[("status", "waiting")]).await.iter().map(|l| l["id"].as_u64()).collect();
-    assert_eq!(waiting, [Some(35), Some(34), Some(33), Some(32), Some(31)], "the oldest 30 were put back");
+    assert_eq!(waiting, [Some(35), Some(34), Some(33), Some(32), Some(31)], "the oldest 30 were replayed");
     let mut done: Vec<DateTime<Utc>> = letters(&app, &[("status", "replayed")])
         .await
         .iter()

@@ -99,7 +99,7 @@ impl Scan {
         scan.cover(book);
         scan.part(book);
         scan.reach(book);
-        scan.settle(book);
+        scan.resolve(book);
         scan
     }
 

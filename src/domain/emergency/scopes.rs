@@ -137,7 +137,7 @@ impl Scan {
     }
 
     /// Decides which hits count.
-    pub(super) fn settle(&mut self, book: &Book) {
+    pub(super) fn resolve(&mut self, book: &Book) {
         for at in 0..self.hits.len() {
             let hit = self.hits[at];
             let against = match role(book, hit.concept) {

@@ -18,7 +18,7 @@ use super::idempotency::Once;
 use super::validation::Problems;
 use super::{EdgeData, Group};
 use crate::domain::conversation::{self, Input, Ownership, Status};
-use crate::engine::{Applied, Change, settled};
+use crate::engine::{Applied, Change, ai_sends_finished};
 use crate::http::Edge;
 use crate::http::problem::{Code, Problem};
 
@@ -118,7 +118,7 @@ impl CommandsApi {
         let change =
             carry_out(&edge, &before, &format!("takeover:{id}:{}", once.0), Input::UserTookOver { user_id, reason })
                 .await?;
-        let in_flight = !settled(&edge.store, id).await?;
+        let in_flight = !ai_sends_finished(&edge.store, id).await?;
         let conversation = reload(&edge, id).await?;
         // The takeover was applied earlier under the same key, and the conversation was released or ended since: the
         // client must not believe that it owns it.
@@ -159,7 +159,7 @@ impl CommandsApi {
         problems.into_result()?;
         let input_id = format!("reply:{id}:{}", once.0);
         let change = carry_out(&edge, &before, &input_id, Input::UserReplied { user_id, body }).await?;
-        settled(&edge.store, id).await?;
+        ai_sends_finished(&edge.store, id).await?;
         let message = match change.and_then(|change| change.messages.first().copied()) {
             Some(message_id) => edge.store.message(message_id).await?,
             // It was applied earlier, by a process that died before it answered; or it was not applied.

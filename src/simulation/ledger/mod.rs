@@ -161,7 +161,7 @@ impl Ledger {
     }
 
     /// A person is about to release a conversation, or to complete it.
-    pub fn retry_or_wait(&mut self, conversation_id: Uuid) {
+    pub fn given_back(&mut self, conversation_id: Uuid) {
         self.silenced.remove(&conversation_id);
     }
 

@@ -103,11 +103,11 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         };
         crate::failpoint::hit("after_claim");
         if before_claim.elapsed() >= LEASE {
-            self.release(turn, claimed).await?;
+            self.release_claim(turn, claimed).await?;
             return Err(FailureReason::retry(Duration::ZERO, "the lease expired before the POST"));
         }
         let outcome = self.twilio.send(&account, &self.sms(turn)).await;
-        self.settle(turn, claimed, outcome).await
+        self.apply_outcome(turn, claimed, outcome).await
     }
 
     /// Reserves the message's slot in its sender's rate, once, and waits for it.
@@ -146,7 +146,12 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         }
     }
 
-    async fn settle(&self, turn: &Turn<'_>, claimed: Claimed, outcome: SendOutcome) -> Result<(), FailureReason> {
+    async fn apply_outcome(
+        &self,
+        turn: &Turn<'_>,
+        claimed: Claimed,
+        outcome: SendOutcome,
+    ) -> Result<(), FailureReason> {
         match outcome {
             SendOutcome::Accepted { sid, segments, .. } => {
                 crate::failpoint::hit("after_twilio_accepted");
@@ -163,7 +168,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
                 self.report(turn, MessageReport::Rejected { code, why }).await
             }
             SendOutcome::NotProcessed { retry_after, reason } => {
-                self.release(turn, claimed).await?;
+                self.release_claim(turn, claimed).await?;
                 let wait = retry_after.unwrap_or_else(|| retry_delay(turn.metadata.delivery_count));
                 Err(FailureReason::retry(wait, reason))
             }
@@ -174,7 +179,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         }
     }
 
-    async fn release(&self, turn: &Turn<'_>, claimed: Claimed) -> Result<(), FailureReason> {
+    async fn release_claim(&self, turn: &Turn<'_>, claimed: Claimed) -> Result<(), FailureReason> {
         self.engine.store().release_claim(turn.task.message_id, claimed).await.map_err(|e| turn.retry(e))
     }
 

@@ -119,7 +119,7 @@ fn accepted(draft: &mut Draft<'_>, message: &SentMessage, twilio_sid: &str, segm
     }
     advance(draft, message, MessageStatus::Sent, Some(twilio_sid), None, segments);
     draft.emit(EventData::MessageSent(data(message, Some(twilio_sid))));
-    settle(draft, message, WindowState::Answered, WindowReason::Sent);
+    close_window(draft, message, WindowState::Answered, WindowReason::Sent);
 }
 
 /// It is unknown whether the message was sent.
@@ -129,7 +129,7 @@ fn unknown(draft: &mut Draft<'_>, message: &SentMessage) {
     }
     advance(draft, message, MessageStatus::Unknown, None, None, None);
     draft.needs_attention(NeedsAttentionData::message(AttentionReason::SendUnknown, message.id));
-    settle(draft, message, WindowState::Unknown, WindowReason::SendUnknown);
+    close_window(draft, message, WindowState::Unknown, WindowReason::SendUnknown);
 }
 
 /// The fence did not match: a newer window answers, or a person does.
@@ -183,7 +183,7 @@ fn delivery(
     advance(draft, message, next, Some(twilio_sid), problem.code, None);
     if first_proof {
         draft.emit(EventData::MessageSent(data(message, Some(twilio_sid))));
-        settle(draft, message, WindowState::Answered, WindowReason::Sent);
+        close_window(draft, message, WindowState::Answered, WindowReason::Sent);
     }
     match next {
         MessageStatus::Delivered => draft.emit(EventData::MessageDelivered(data(message, Some(twilio_sid)))),
@@ -213,7 +213,7 @@ fn give_up(draft: &mut Draft<'_>, message: &SentMessage, code: Option<i32>, reas
         _ => AttentionReason::MessageRejected,
     };
     draft.needs_attention(attention(needed, message, problem));
-    settle(draft, message, WindowState::HandedOver, reason);
+    close_window(draft, message, WindowState::HandedOver, reason);
 }
 
 fn advance(
@@ -273,7 +273,7 @@ fn answering(draft: &mut Draft<'_>, message: &SentMessage) -> Option<Answering> 
     draft.state().answering.clone().filter(|a| a.phase == Phase::Replying { message_id: message.id })
 }
 
-fn settle(draft: &mut Draft<'_>, message: &SentMessage, state: WindowState, reason: WindowReason) {
+fn close_window(draft: &mut Draft<'_>, message: &SentMessage, state: WindowState, reason: WindowReason) {
     if let Some(answering) = answering(draft, message) {
         draft.window(answering.window_id, state, answering.opened_at, reason);
         draft.state().answering = None;

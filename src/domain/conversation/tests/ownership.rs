@@ -174,12 +174,12 @@ fn what_a_takeover_left_without_its_answer_is_answered_by_the_persons_reply() {
 /// Twilio had the answer when the takeover came, and its confirmation came only afterwards.
 #[rstest]
 #[case::still_the_persons(false)]
-#[case::retry_or_wait(true)]
-fn an_answer_that_had_gone_out_is_not_given_again_after_a_release(#[case] retry_or_wait: bool) {
+#[case::given_back(true)]
+fn an_answer_that_had_gone_out_is_not_given_again_after_a_release(#[case] given_back: bool) {
     let mut talk = talk_at(&At::Replying);
     talk.sent[1].status = MessageStatus::Sending;
     talk.apply(&take_over());
-    if retry_or_wait {
+    if given_back {
         talk.apply(&release());
         talk.close_window();
     }
