@@ -7,17 +7,17 @@ CARGO ?= cargo
 # The same packages and features everywhere, so that no dependency is built twice.
 ALL := --workspace --features nevermisscall/failpoints
 WITH_SERVERS := target/debug/with-servers
-# Set by `make test COVERAGE=1`: tests run instrumented, and the line coverage of src/ must reach this.
+# `make test COVERAGE=1` runs the tests instrumented; the line coverage of src/ must be at least COVERAGE_LEAST percent.
 COVERAGE ?=
 COVERAGE_LEAST ?= 85
 # A profile of .config/nextest.toml, and further arguments such as a filter: make test NEXTEST="-E 'test(window)'"
 NEXTEST_PROFILE ?= $(if $(CI),ci,default)
 NEXTEST ?=
-# What is measured is not the debug build; a higher level takes this crate longer to build than it gains.
+# Measurements do not use the debug build; a higher level would cost this crate more build time than it saves.
 OPTIMISED := --config profile.dev.package.nevermisscall.opt-level=1
-# Targets of fuzz/; all, unless told.
+# Targets of fuzz/; all by default.
 FUZZ ?=
-# The short chaos run of `make test`: every part dies at least once.
+# The kills of the short chaos run of `make test`; every part is killed at least once.
 CHAOS_KILLS ?= 18
 
 .PHONY: help
@@ -25,40 +25,40 @@ help: ## Lists the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
 .PHONY: run
-run: servers ## Plays the whole journey visibly on real servers, then stays up
+run: servers ## Shows the whole journey on real servers, then keeps running
 	$(CARGO) build --workspace --bins
 	target/debug/demo
 
 .PHONY: test
-test: servers nextest ## Runs all tests against real servers (COVERAGE=1: instrumented, with the figure)
+test: servers nextest ## Runs all tests against real servers (COVERAGE=1: instrumented, with the line coverage of src/)
 	$(CARGO) build $(ALL) --bins --tests
 	$(if $(COVERAGE),$(WITH_SERVERS) --fast -- env NEXTEST_PROFILE=$(NEXTEST_PROFILE) scripts/coverage $(COVERAGE_LEAST),$(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --profile $(NEXTEST_PROFILE) $(NEXTEST))
 	$(WITH_SERVERS) --fast -- $(CARGO) test --doc $(ALL)
-	@echo "how right the emergencies are (tests/corpus/emergencies/README.md):"
+	@echo "accuracy of the emergency detection (tests/corpus/emergencies/README.md):"
 	$(CARGO) test $(ALL) --test it --quiet emergency_corpus -- --nocapture
 	$(if $(NEXTEST),,scripts/api-check)
 	$(if $(NEXTEST),,target/debug/chaos --kills $(CHAOS_KILLS) --every-ms 1500 --rate 3)
 
 .PHONY: api
-api: servers ## Holds the running service to its OpenAPI document: schemathesis, and a generated client
+api: servers ## Checks the running service against its OpenAPI document, with schemathesis and a generated client
 	$(CARGO) build $(ALL) --bins
 	scripts/api-check
 
 .PHONY: coverage
-coverage: ## As test, instrumented, with the line coverage of src/
+coverage: ## Like test, instrumented, with the line coverage of src/
 	$(MAKE) test COVERAGE=1
 
 .PHONY: performance
-performance: servers nextest ## Measures the document's absolute bounds
+performance: servers nextest ## Measures the absolute performance bounds
 	$(CARGO) build $(ALL) --bin with-servers
 	$(WITH_SERVERS) -- $(CARGO) nextest run $(ALL) --test it $(OPTIMISED) --profile $(NEXTEST_PROFILE) --run-ignored only -E 'test(performance_)' --no-capture
 
 .PHONY: bench
-bench: ## Measures what a core reads for emergencies in a second (an optimised build, some minutes)
+bench: ## Measures how many texts per second one core checks for emergencies (an optimised build, some minutes)
 	$(CARGO) bench --package nevermisscall --bench emergency
 
 .PHONY: race
-race: servers nextest ## Takeovers at random moments against two processes, thousands of them (NMC_RACE_TAKEOVERS, NMC_RACE_SEED)
+race: servers nextest ## Makes thousands of takeovers at random moments against two processes (NMC_RACE_TAKEOVERS, NMC_RACE_SEED)
 	$(CARGO) build $(ALL) --bins --tests
 	NMC_RACE_TAKEOVERS=$${NMC_RACE_TAKEOVERS:-3000} $(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --profile $(NEXTEST_PROFILE) -E 'test(takeover_race_nothing)' --no-capture
 
@@ -68,20 +68,20 @@ chaos: servers ## Kills the service and its servers at random under load, 1,000 
 	target/debug/chaos --kills $${NMC_CHAOS_KILLS:-1000} --every-ms $${NMC_CHAOS_EVERY_MS:-2000} --seed $${NMC_CHAOS_SEED:-random}
 
 .PHONY: chaos-cluster
-chaos-cluster: servers ## The same on three nats-servers, whose leaders are killed (40 kills, most of them leaders)
+chaos-cluster: servers ## Like chaos, on a cluster of three nats-servers whose leaders are killed (40 kills, most of them of a leader)
 	$(CARGO) build $(ALL) --bins
 	target/debug/chaos --cluster --kills $${NMC_CHAOS_KILLS:-40} --every-ms $${NMC_CHAOS_EVERY_MS:-5000} --seed $${NMC_CHAOS_SEED:-random}
 
 .PHONY: property
-property: ## The rules under a million random sequences, other ones every time (NMC_PROPERTY_CASES, NMC_PROPERTY_SEED)
+property: ## Runs the rules on a million random sequences, different ones each time (NMC_PROPERTY_CASES, NMC_PROPERTY_SEED)
 	NMC_PROPERTY_CASES=$${NMC_PROPERTY_CASES:-1000000} NMC_PROPERTY_SEED=$${NMC_PROPERTY_SEED:-random} $(CARGO) test $(ALL) --package nevermisscall --lib property:: -- --nocapture
 
 .PHONY: fuzz
-fuzz: ## Bad input by machine: libFuzzer on each target of fuzz/, a minute each (NMC_FUZZ_SECONDS, FUZZ="form twiml")
+fuzz: ## Generates bad input: libFuzzer on each target of fuzz/, a minute each (NMC_FUZZ_SECONDS, FUZZ="form twiml")
 	scripts/fuzz $(FUZZ)
 
 .PHONY: simulate
-simulate: ## The service in a simulated world: a million seeds, optimised (NMC_SIM_SEEDS, NMC_SIM_FIRST); NMC_SIM_SEED=n replays one
+simulate: ## Runs the service in a simulated world with a million seeds, optimised (NMC_SIM_SEEDS, NMC_SIM_FIRST); NMC_SIM_SEED=n repeats one
 	NMC_SIM_SEEDS=$${NMC_SIM_SEEDS:-1000000} $(CARGO) test --package nevermisscall --lib --profile simulate simulation::tests::guarantees -- --nocapture
 
 .PHONY: test-live
@@ -93,7 +93,7 @@ test-live: servers nextest ## Runs the tests against the real Twilio and Dispatc
 	$(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --run-ignored only -E 'test(live)' --no-capture
 
 .PHONY: ci
-ci: ## Runs what CI runs
+ci: ## Runs everything that CI runs
 	bash .ci/run
 
 .PHONY: fmt
@@ -108,11 +108,11 @@ lint: ## Checks formatting, and clippy with warnings denied
 	$(CARGO) clippy $(ALL) --all-targets -- -D warnings
 
 .PHONY: sqlx-prepare
-sqlx-prepare: ## Renews .sqlx/ after a change of a query or a migration
+sqlx-prepare: ## Regenerates .sqlx/ after a change of a query or a migration
 	scripts/sqlx-prepare
 
 .PHONY: openapi
-openapi: ## Renews openapi/openapi.json
+openapi: ## Regenerates openapi/openapi.json
 	mkdir -p openapi
 	$(CARGO) run $(ALL) --quiet --bin nevermisscall -- openapi >openapi/openapi.json.new
 	mv openapi/openapi.json.new openapi/openapi.json

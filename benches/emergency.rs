@@ -1,7 +1,7 @@
-//! How many texts a core reads for emergencies in a second: `make bench`.
+//! How many texts per second one core checks for emergencies: `make bench`.
 //!
-//! The texts are the corpus's own, cut to one SMS segment (160 characters) or to the longest text that Twilio brings
-//! (1,600), so that rules and cancellers meet what they meet in earnest.
+//! The texts come from the corpus, cut to one SMS segment (160 characters) or to the longest text that Twilio delivers
+//! (1,600), so that rules and cancellers are measured on realistic words.
 
 #![allow(clippy::expect_used, reason = "without its corpus and its rules there is nothing to measure")]
 
@@ -20,7 +20,7 @@ struct Labelled {
     text: String,
 }
 
-/// Two hundred texts of so many characters each.
+/// Two hundred texts with this number of characters each.
 fn texts(chars: usize) -> Vec<String> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/emergencies/development.jsonl");
     let corpus = std::fs::read_to_string(path).expect("the corpus");
@@ -31,7 +31,7 @@ fn texts(chars: usize) -> Vec<String> {
         .collect()
 }
 
-/// Verdicts per second on one core: the figure is the items' throughput.
+/// Verdicts per second on one core: the throughput in items.
 #[divan::bench(args = [160, 1_600])]
 fn verdicts(bencher: Bencher, chars: usize) {
     let (texts, own) = (texts(chars), OwnPhrases::default());
@@ -42,7 +42,7 @@ fn verdicts(bencher: Bencher, chars: usize) {
     });
 }
 
-/// The same texts, each read after another of its window.
+/// The same texts, each joined with the one before it, as in a window.
 #[divan::bench(args = [160])]
 fn joined_verdicts(bencher: Bencher, chars: usize) {
     let own = OwnPhrases::default();

@@ -1,5 +1,6 @@
-"""Learns the weights of src/domain/emergency/learned.bin (scripts/train-emergencies): a logistic regression over the places of
-features, which src/domain/emergency/features.rs hands out. Each feature counts once, shared among the root of their number."""
+"""Trains the weights of src/domain/emergency/learned.bin (scripts/train-emergencies): a logistic regression over the
+places of features, which src/domain/emergency/features.rs assigns. Each feature of a text counts once, divided by the
+square root of their number."""
 
 import json
 import struct
@@ -10,7 +11,7 @@ import scipy.sparse
 from sklearn.linear_model import LogisticRegression
 
 PLACES = 1 << 16
-# How much the weights may grow: found by leaving authors out.
+# How large the weights may become: chosen by leaving authors out.
 STRENGTH = 30
 
 with open(sys.argv[1], encoding="utf-8") as file:
@@ -36,8 +37,8 @@ for author in sorted(set(authors)):
     false_alarms += int((told & ~wanted).sum())
     missed += int((~told & wanted).sum())
 print(
-    f"each author by what the others wrote: precision {right / (right + false_alarms):.3f}, "
-    f"recall {right / (right + missed):.3f}, by what was learned alone"
+    f"each author left out in turn: precision {right / (right + false_alarms):.3f}, "
+    f"recall {right / (right + missed):.3f} (the learned weights alone, without rules)"
 )
 
 model = learn(numpy.full(len(rows), True))

@@ -1,4 +1,4 @@
-//! The answers of DispatchBot and Twilio: a body, read as either and under every kind of status.
+//! The answers of DispatchBot and Twilio: a body, read as both, and with every kind of status.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use nevermisscall::internals::{
 };
 use reqwest::StatusCode;
 
-/// Nothing panics; an answer that passes is one that the rules can use, and what is not clear is unknown.
+/// Nothing panics; the rules can use every answer that passes; an unclear answer is unknown.
 pub fn check(data: &[u8]) {
     dispatchbot(data);
     for status in [200, 201, 202, 204, 302, 400, 401, 404, 408, 429, 499, 500, 503] {
@@ -21,7 +21,7 @@ pub fn dispatchbot(data: &[u8]) -> bool {
     assert!(!analysis.message_to_customer.trim().is_empty(), "a blank message");
     assert!((0.0..=1.0).contains(&analysis.confidence), "confidence {}", analysis.confidence);
     let again: Analysis = serde_json::from_slice(&serde_json::to_vec(&analysis).expect("encoded")).expect("decoded");
-    // serde_json reads numbers to within the last digit.
+    // serde_json may read the last digit of a number differently.
     assert!((again.confidence - analysis.confidence).abs() <= f64::EPSILON);
     assert!(Analysis { confidence: analysis.confidence, ..again } == analysis, "another answer is read again");
     let ranges = [PriceRange { min: 0.0, max: f64::INFINITY }];
@@ -29,7 +29,7 @@ pub fn dispatchbot(data: &[u8]) -> bool {
     true
 }
 
-/// Whether Twilio's answer is that of a message which was accepted, or a list of messages.
+/// Whether Twilio's answer is an accepted message or a list of messages.
 pub fn twilio(status: StatusCode, data: &[u8]) -> bool {
     let asked_to_wait = Some(Duration::from_secs(3));
     let outcome = read_created(status, asked_to_wait, data);
@@ -45,7 +45,7 @@ pub fn twilio(status: StatusCode, data: &[u8]) -> bool {
         (SendOutcome::Rejected { http_status, .. }, 400..500) => {
             assert!(*http_status == status.as_u16() && *http_status != 429);
         }
-        // Everything else may have been accepted: taken for refused, it would be sent again.
+        // In all other cases, the message may have been accepted: if it counted as refused, it would be sent again.
         (SendOutcome::Unknown { .. }, _) => assert_ne!(status, StatusCode::TOO_MANY_REQUESTS),
         (other, status) => panic!("{other:?} under {status}"),
     }

@@ -1,4 +1,4 @@
-//! What is read from streams and buckets: a payload, which every decoder tries.
+//! The readers of streams and buckets: a payload, which every decoder tries to read.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 /// A decoder, and whether it could read the payload.
 pub type Decoder = (&'static str, fn(&[u8]) -> bool);
 
-/// Whatever reads a payload.
+/// All decoders of payloads.
 pub const DECODERS: [Decoder; 8] = [
     ("inbound", inbound),
     ("analyze task", task::<AnalyzeTask>),
@@ -28,7 +28,7 @@ pub const DECODERS: [Decoder; 8] = [
     ("reading", reading),
 ];
 
-/// Nothing panics; what was decoded is decoded again from what it is encoded to; a dead letter gives back its payload.
+/// Nothing panics; a decoded value survives encoding and decoding; a dead letter returns its payload.
 pub fn check(data: &[u8]) {
     for (_, decoder) in DECODERS {
         decoder(data);
@@ -36,7 +36,7 @@ pub fn check(data: &[u8]) {
     buried(data);
 }
 
-/// Through the operator that every pipeline begins with.
+/// Decodes with the stream operator that every worker chain begins with.
 fn decoded<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
     let raw = AckHandle::detached(Metadata::new("nmc.fuzz", payload.to_vec())).with(());
     let step = stream::iter([raw]).decode::<T>().next().now_or_never().flatten().expect("one in, one out");
@@ -70,7 +70,7 @@ fn task<T: Serialize + DeserializeOwned>(data: &[u8]) -> bool {
     true
 }
 
-/// A business, and all that the rules make of it.
+/// A business, and everything that the rules derive from it.
 fn business(data: &[u8]) -> bool {
     let Some(profile) = decoded::<Profile>(data) else { return false };
     let rules = profile.for_rules();
@@ -82,7 +82,7 @@ fn business(data: &[u8]) -> bool {
     true
 }
 
-/// What a text told, as it is kept with its message: older rules may have written it.
+/// The reading of a text, as it is stored with its message; older rules may have written it.
 fn reading(data: &[u8]) -> bool {
     let Some(reading) = decoded::<Reading>(data) else { return false };
     assert_eq!(decoded::<Reading>(&encoded(&reading)).as_ref(), Some(&reading));
@@ -94,7 +94,7 @@ fn reading(data: &[u8]) -> bool {
     true
 }
 
-/// Somebody else may have written it.
+/// A dead letter; another program may have written it.
 fn letter(data: &[u8]) -> bool {
     let Some(body) = decoded::<DeadLetterBody>(data) else { return false };
     assert!(decoded::<DeadLetterBody>(body.json().as_bytes()).is_some_and(|again| again == body));

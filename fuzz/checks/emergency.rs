@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 use nevermisscall::internals::Trade;
 use nevermisscall::internals::emergency::{OwnPhrases, Reading, load, read};
 
-/// Far above what a text takes in any build, far below what a square of its length would.
+/// Far above what a text takes in any build, far below what quadratic time would take.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Nothing panics, and nothing takes long; reasons are the customer's own words; what was told stays told.
+/// Nothing panics, and nothing takes long; reasons are the customer's own words; an emergency found in one message is
+/// still found together with a second message.
 pub fn check(data: &[u8]) {
     let text = super::text(data);
     let none = OwnPhrases::default();
-    let _loaded = load().expect("the rules compile"); // no part of what the first text takes
+    let _loaded = load().expect("the rules compile"); // not part of the first text's time
     let started = Instant::now();
     let alone = read(&text, None, &none);
     let took = started.elapsed();
@@ -25,7 +26,7 @@ pub fn check(data: &[u8]) {
         [Trade::Plumbing, Trade::Electrical, Trade::Hvac, Trade::Locksmith, Trade::GarageDoor][super::choice(data) % 5];
     look_into(&read(&text, Some(trade.as_str()), &own), &text);
 
-    // The same in two messages.
+    // The same text in two messages.
     let middle = text.floor_char_boundary(text.len() / 2);
     let (first, second) = (read(&text[..middle], None, &none), read(&text[middle..], None, &none));
     let together = second.after(&first);

@@ -3,7 +3,7 @@
 use nevermisscall::internals::form::{Form, RawParams, body_hash, parse};
 use url::form_urlencoded;
 
-/// Nothing panics; the parameters are those that the URL standard reads, and survive being written again.
+/// Nothing panics; the parameters are those that the URL standard defines, and survive being written and read again.
 pub fn check(data: &[u8]) {
     let params = parse(data);
     assert_eq!(parse(&written(&params)), params, "what was read is not what is read again");

@@ -1,7 +1,7 @@
-//! What must hold of any input whatsoever, one module for each fuzz target; each says how its input is laid out.
+//! Properties that must hold for any input, one module for each fuzz target; each describes the layout of its input.
 //!
-//! `fuzz_targets/` calls them with what libFuzzer makes up, `tests/it/fuzz_corpus.rs` with what is kept in `corpus/` and
-//! `regressions/`: the same properties, written once. A check panics where one does not hold.
+//! `fuzz_targets/` calls the checks with inputs that libFuzzer generates, `tests/it/fuzz_corpus.rs` with the inputs in
+//! `corpus/` and `regressions/`, so that each property is written once. A check panics if a property does not hold.
 
 pub mod answers;
 pub mod decoders;
@@ -13,7 +13,7 @@ pub mod signature;
 pub mod traceparent;
 pub mod twiml;
 
-/// A fuzz target: its name, as of its binary and its folders, and its check.
+/// A fuzz target: its name, which is also the name of its binary and its folders, and its check.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All fuzz targets.
@@ -29,12 +29,12 @@ pub const TARGETS: [Target; 9] = [
     ("twiml", twiml::check),
 ];
 
-/// The input as text; what is not UTF-8 becomes U+FFFD.
+/// The input as text; invalid UTF-8 becomes U+FFFD.
 fn text(data: &[u8]) -> String {
     String::from_utf8_lossy(data).into_owned()
 }
 
-/// A number that depends on the whole input, to choose by without spending a byte of it.
+/// A number that depends on the whole input, for choices that use up no byte of it.
 fn choice(data: &[u8]) -> usize {
     data.iter().fold(data.len(), |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)))
 }

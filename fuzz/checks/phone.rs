@@ -2,7 +2,8 @@
 
 use nevermisscall::internals::{PhoneNumber, conversation_key};
 
-/// Nothing panics; a text of the right shape is kept as it is, any other refused; keys tell pairs apart and show none.
+/// Nothing panics; a text of the right shape is kept as it is, any other is refused; keys distinguish pairs
+/// and reveal none.
 pub fn check(data: &[u8]) {
     let both = super::text(data);
     let (business, customer) = both.split_once('\n').unwrap_or((&both, ""));

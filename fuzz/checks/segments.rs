@@ -2,7 +2,8 @@
 
 use nevermisscall::internals::sms_segments::count;
 
-/// Nothing panics; texts whose alphabet is known beforehand are counted exactly, and a longer text never takes less.
+/// Nothing panics; texts whose alphabet is known beforehand are counted exactly, and a longer text never takes
+/// fewer segments.
 pub fn check(data: &[u8]) {
     let text = super::text(data);
     let segments = count(&text);

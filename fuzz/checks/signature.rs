@@ -10,7 +10,7 @@ use nevermisscall::internals::signature::{SignedContent, compute, verify};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-/// Nothing panics; what is signed verifies, in any order and with any fragment; what is changed does not.
+/// Nothing panics; signed input verifies in any order of the parameters and with any fragment; changed input does not.
 pub fn check(data: &[u8]) {
     let mut lines = data.splitn(4, |byte| *byte == b'\n').map(super::text);
     let mut line = || lines.next().unwrap_or_default();
@@ -47,7 +47,7 @@ impl Case {
         verify(&["another token", &self.token], url, SignedContent::Form(params), signature)
     }
 
-    /// The scheme once more, as Twilio describes it.
+    /// The same scheme, implemented from Twilio's description.
     fn by_the_book(&self) -> [u8; 20] {
         let mut mac = Hmac::<Sha1>::new_from_slice(self.token.as_bytes()).expect("any length");
         mac.update(self.url.as_bytes());
@@ -56,13 +56,13 @@ impl Case {
     }
 }
 
-/// What of the parameters is signed.
+/// The signed bytes of the parameters.
 fn signed(params: &RawParams) -> Vec<u8> {
     let once: BTreeSet<_> = params.iter().collect();
     once.into_iter().flat_map(|(name, value)| [&name[..], &value[..]].concat()).collect()
 }
 
-/// One byte of the header, of the URL or of a parameter is another.
+/// Changes one byte of the header, of the URL or of a parameter.
 fn changed_byte(case: &Case, signature: &str, choice: usize) {
     let another = |text: &str, by: char| -> String {
         let at = choice % text.chars().count().max(1);
@@ -84,7 +84,7 @@ fn changed_byte(case: &Case, signature: &str, choice: usize) {
 
     let by = ['a', '/', '#', ':', '@', '?', '0', '%', '.'][choice / 7 % 9];
     let url = another(&case.url, by);
-    // Twilio itself may sign other ports and leave out the user info: there a change means nothing.
+    // Twilio itself may sign other ports and leave out the user info, so a change there is not checked.
     if bare(&url) != bare(&case.url) {
         assert!(!case.accepts(&url, &case.params, signature), "{url} is accepted");
     }
@@ -95,13 +95,13 @@ fn changed_byte(case: &Case, signature: &str, choice: usize) {
         *byte ^= 1 << (choice / 3 % 8);
     }
     let (was, is) = (signed(&case.params), signed(&params));
-    // Names and values are signed without a mark between them, nor between them and the URL: this much is Twilio's.
+    // Twilio's scheme has no separator between names and values, nor between them and the URL.
     if !was.ends_with(&is) && !is.ends_with(&was) {
         assert!(!case.accepts(&case.url, &params, signature), "other parameters are accepted");
     }
 }
 
-/// Another body than a form is covered by its hash in the URL.
+/// A body that is not a form is covered by its hash in the URL.
 fn raw_body(case: &Case, body: &[u8]) {
     if case.url.contains("bodySHA256=") {
         return;

@@ -1,8 +1,8 @@
-//! Traces: the value of a `traceparent` header, which anybody may send.
+//! Traces: the value of a `traceparent` header, which any client may send.
 
 use nevermisscall::internals::Trace;
 
-/// Nothing panics; what W3C's grammar allows is handed on as it is, and anything else begins a new trace that it allows.
+/// Nothing panics; a value that W3C's grammar allows is propagated unchanged, anything else begins a new, valid trace.
 pub fn check(data: &[u8]) {
     let text = super::text(data);
     let trace = Trace::from_header(Some(&text));
@@ -11,7 +11,7 @@ pub fn check(data: &[u8]) {
     assert_eq!(Trace::from_header(Some(trace.header())), trace);
 }
 
-/// Version 00 of W3C's Trace Context: lower-case hex, no field of zeros only.
+/// Version 00 of W3C's Trace Context: lower-case hex, and no id of zeros only.
 fn is_allowed(text: &str) -> bool {
     let hex =
         |part: &str, length| part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));

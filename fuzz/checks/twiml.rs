@@ -8,7 +8,7 @@ use roxmltree::Document;
 /// Twilio refuses longer documents.
 const LONGEST: usize = 64_000;
 
-/// Whatever goes in, the document is well-formed XML, and what is read back is what went in.
+/// For any input, the document is well-formed XML, and the number and the URL are read back unchanged.
 pub fn check(data: &[u8]) {
     let mut parts = data.splitn(2, |byte| *byte == 0).map(super::text);
     let (number, action) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
@@ -41,7 +41,7 @@ fn elements<'a, 'input>(node: roxmltree::Node<'a, 'input>) -> Vec<roxmltree::Nod
     node.children().inspect(|child| assert!(child.is_element(), "{child:?} stands beside the elements")).collect()
 }
 
-/// The characters of XML 1.0, as its grammar has them; the others cannot be written, not even as references.
+/// The characters that XML 1.0 allows; the others cannot be written, not even as references.
 fn legal(text: &str) -> String {
     let is_char =
         |c: &char| matches!(u32::from(*c), 0x9 | 0xA | 0xD | 0x20..=0xD7FF | 0xE000..=0xFFFD | 0x1_0000..=0x10_FFFF);

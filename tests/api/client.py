@@ -1,4 +1,4 @@
-"""What an App Server does, with the client that a public generator made of openapi/openapi.json."""
+"""Acts as an App Server, with the client that a public generator made from openapi/openapi.json."""
 
 import json
 import os
@@ -23,7 +23,7 @@ CUSTOMER = SEED["customers"][0]
 
 
 def having(key):
-    # An answer that the document does not tell of is an exception.
+    # An undocumented answer raises an exception.
     return AuthenticatedClient(base_url=URL, token=key, raise_on_unexpected_status=True)
 
 

@@ -1,6 +1,6 @@
-"""Lets schemathesis hit what is there (the seed of `with-service`) in most of its requests.
+"""Makes most of schemathesis's requests name data that exists (the seed of `with-service`).
 
-What is put in a request is decided by the value that schemathesis made up, not by chance, so that a run can be repeated.
+The value that schemathesis generated decides what a request names, not chance, so that a run can be repeated.
 """
 
 import json
@@ -11,7 +11,7 @@ import schemathesis
 with open(os.environ["NMC_SEED"], encoding="utf-8") as file:
     SEED = json.load(file)
 
-# Erased again and again; the seed's customers stay.
+# These are erased repeatedly; the seed's customers are kept.
 FORGOTTEN = ["+12125553000", "+12125553001"]
 THERE = {
     "business_id": SEED["businesses"],
@@ -21,17 +21,17 @@ THERE = {
     "customer_phone": SEED["customers"],
     "phone": FORGOTTEN,
 }
-# The seed's businesses stay as they are: these are put and deleted.
+# These are put and deleted; the seed's businesses stay unchanged.
 SHORT_LIVED = ["short-lived", "another"]
-ANSWERS = open(os.environ["NMC_ANSWERS"], "a", encoding="utf-8", buffering=1)  # noqa: SIM115: open to the end
-# What is over takes no commands: only these conversations are completed. The first is `client.py`'s, the others are
-# emergencies.
+ANSWERS = open(os.environ["NMC_ANSWERS"], "a", encoding="utf-8", buffering=1)  # noqa: SIM115: stays open to the end
+# A completed conversation accepts no commands, so only TO_COMPLETE are completed. The first conversation is for
+# `client.py`; OTHERS are emergencies.
 TO_COMPLETE, OTHERS = SEED["conversations"][1:3], SEED["conversations"][3:-1]
-# Once an emergency was none, the AI may end its conversation, at a time of its own.
+# After a false alarm, the AI may end the conversation at any time.
 FALSE_ALARMS = SEED["conversations"][-1:]
-# The seed's, and the document's example.
+# The number in the seed, which is also the example in the document.
 OUR_NUMBERS = ["+15555551111"]
-# What no random text is.
+# Valid values, which a random text never is.
 GOOD = {"forward_to": "+15555552222", "timezone": "America/New_York", "trade": "plumbing"}
 
 
@@ -40,7 +40,7 @@ def pick(value):
 
 
 def choice(name, operation):
-    """What a parameter of this operation may name."""
+    """The existing values that a parameter of this operation may have."""
     if name == "business_id" and operation.method in ("put", "delete"):
         return SHORT_LIVED
     if name == "id" and operation.path.startswith("/dead-letters"):
@@ -53,7 +53,7 @@ def choice(name, operation):
 
 
 def known(parameters, operation):
-    """The parameters, with three in four of the values that should name something naming something."""
+    """The parameters, with three in four of the values that should name something replaced by one that exists."""
     if isinstance(parameters, dict):
         for name in THERE.keys() & parameters.keys():
             value = parameters[name]
@@ -75,7 +75,7 @@ def map_query(context, query):
 
 @schemathesis.hook
 def map_body(context, body):
-    """Half of the businesses become ones that can be kept, if what schemathesis varied in them allows it."""
+    """Makes half of the businesses valid, if the parts that schemathesis varied allow it."""
     if context.operation.method == "put" and isinstance(body, dict) and isinstance(body.get("name"), str):
         if pick(body["name"]) % 2:
             body.pop("id", None)
@@ -90,7 +90,7 @@ def map_body(context, body):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Keeps the seed's businesses their numbers: who loses its number loses its conversations."""
+    """Ensures that the seed's businesses keep their numbers: without its number, a business loses its conversations."""
     parameters = case.path_parameters or {}
     numbers = case.body.get("phone_numbers") if isinstance(case.body, dict) else None
     loses = case.method.lower() == "delete" or (case.method.lower() == "put" and numbers != OUR_NUMBERS)
@@ -100,5 +100,5 @@ def before_call(context, case, kwargs):
 
 @schemathesis.hook
 def after_call(context, case, response):
-    """Notes what was answered, for `answered.py`."""
+    """Records the operation and the status, for `answered.py`."""
     ANSWERS.write(json.dumps([case.operation.label, response.status_code]) + "\n")
