@@ -111,7 +111,7 @@ text_enum! {
     pub enum AttentionReason {
         /// A customer who has opted out sent a message.
         OptedOut = "opted_out",
-        /// An emergency in a text that also opts out: nothing may be sent to the customer, so a person must call.
+        /// The customer opted out in their own words. Twilio does not confirm that, and we may not: a person may call them.
         OptedOutCallThem = "opted_out_call_them",
         /// The text may be an opt-out.
         PossibleOptOut = "possible_opt_out",
