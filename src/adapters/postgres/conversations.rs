@@ -182,6 +182,8 @@ macro_rules! update_conversation {
 
 /// Inserts a conversation of version 0, or updates one whose version is still the one that was read. `false` if nothing
 /// was written: because of a conflict, or because the business `number_of` does not have the number.
+///
+/// The whole row is written. Anything else that changes a row must raise its `version`, or this would undo the change.
 pub(super) async fn write(
     tx: &mut PgConnection,
     c: &Conversation,

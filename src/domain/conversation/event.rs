@@ -225,10 +225,8 @@ pub struct NeedsAttentionData {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_id: Option<Uuid>,
     /// Twilio's error code.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub error_code: Option<i32>,
     /// The error in words.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     /// `number_released`: whether an emergency was still being reported.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -343,7 +341,6 @@ pub struct EmergencyDetectedData {
     /// The detector.
     pub by: Detector,
     /// The strongest rule that the text matched.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// If detected by `words`: the words that matched the rule.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -352,13 +349,11 @@ pub struct EmergencyDetectedData {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasons: Option<Vec<Reason>>,
     /// If detected by `words`: the danger to life, if there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub life_safety: Option<LifeSafety>,
     /// If detected by `words`: the language of the text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<Language>,
     /// If detected by `dispatchbot`: the kind of job.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub job_type: Option<String>,
     /// If detected by `dispatchbot`: its confidence.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -73,7 +73,7 @@ text_enum! {
         MayNotWrite = "may_not_write",
         /// The AI has reached its maximum number of answers.
         AiMax = "ai_max",
-        /// Twilio refused the answer.
+        /// Twilio rejected the answer, or, as [`AnalysisReason::Rejected`], DispatchBot the request.
         Rejected = "rejected",
         /// The answer waited too long to be sent.
         Expired = "expired",
@@ -111,7 +111,7 @@ text_enum! {
     pub enum AttentionReason {
         /// A customer who has opted out sent a message.
         OptedOut = "opted_out",
-        /// The customer opted out in their own words. Twilio does not confirm that, and we may not: a person may call them.
+        /// The customer opted out in their own words, which Twilio does not confirm. A person may call them.
         OptedOutCallThem = "opted_out_call_them",
         /// The text may be an opt-out.
         PossibleOptOut = "possible_opt_out",

@@ -111,7 +111,7 @@ fn reason_in_words(reason: &str) -> &str {
         AiMax => "the AI had reached its limit of replies",
         OtherBusiness => "the customer's number belongs to another business, which gets one answer from the AI per day",
         SentAfterAll => "its answer had already been sent",
-        Rejected => "Twilio rejected the answer",
+        Rejected => "Twilio rejected the answer, or DispatchBot the request",
         Expired => "the answer waited too long to be sent",
         LowConfidence => "DispatchBot was not sure enough of its answer",
         EmptyAnswer => "DispatchBot's answer was empty",
