@@ -162,7 +162,7 @@ async fn a_cluster_keeps_what_it_acknowledged_when_the_node_that_leads_is_killed
     let context = async_nats::jetstream::new(async_nats::connect(&servers[..]).await.unwrap());
     let bucket = async_nats::jetstream::kv::Config { bucket: "kept".to_owned(), num_replicas: 3, ..Default::default() };
     let store = context.create_or_update_key_value(bucket).await.unwrap();
-    store.put("key", "value".into()).await.unwrap();
+    acknowledged(&store, "key", "value").await;
     let mut nodes = cluster.into_nodes();
     let leader = stream_leader(&store.stream).await.unwrap();
     assert!(meta_leader(&nodes[0].monitor_url()).await.unwrap().starts_with("node-"));
@@ -171,6 +171,17 @@ async fn a_cluster_keeps_what_it_acknowledged_when_the_node_that_leads_is_killed
     // It is healthy again only as a member of the cluster.
     node.restart().await.unwrap();
     assert_eq!(kept(&store, "key").await, "value");
+}
+
+/// Writes a key until it is acknowledged. While a node does not know yet who leads a new stream, nobody answers there.
+async fn acknowledged(store: &async_nats::jetstream::kv::Store, key: &str, value: &'static str) {
+    let asked = async {
+        while let Err(error) = store.put(key, value.into()).await {
+            eprintln!("not yet: {error}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), asked).await.expect("the stream has a leader");
 }
 
 /// Reads a key until it has a value. A request is lost if its node was killed, and there is no answer while the other
