@@ -52,9 +52,9 @@ pub struct SimRedis {
 impl Handler<Value> for SimRedis {
     async fn run(&self, event: Value, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
         let scope = metadata.headers["ce-subject"].parse().unwrap();
-        let told =
+        let forwarded =
             self.world.ask(self.group, "forward to Redis", move |state, _| state.ledger.event_forwarded(scope, &event));
-        told.await.ok_or_else(|| FailureReason::retry(Duration::from_millis(500), "Redis is unavailable"))
+        forwarded.await.ok_or_else(|| FailureReason::retry(Duration::from_millis(500), "Redis is unavailable"))
     }
 }
 

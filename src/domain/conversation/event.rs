@@ -36,10 +36,14 @@ macro_rules! events {
                 match self { $(Self::$variant(_) => EventType::$variant,)+ }
             }
 
-            /// Registers the schema of each payload in the OpenAPI document and returns them.
-            pub fn schemas(registry: &mut Registry) -> Vec<(EventType, MetaSchemaRef)> {
+            /// Registers the schema of each payload in the OpenAPI document.
+            pub fn register(registry: &mut Registry) {
                 $($payload::register(registry);)+
-                vec![$((EventType::$variant, $payload::schema_ref()),)+]
+            }
+
+            /// The schemas of the payloads, by type; several types may have the same.
+            pub fn schemas() -> Vec<MetaSchemaRef> {
+                vec![$($payload::schema_ref(),)+]
             }
         }
     };
@@ -317,16 +321,10 @@ pub struct MessageData {
 /// Data of `message.failed`.
 #[derive(Debug, Clone, PartialEq, Serialize, Object)]
 pub struct MessageFailedData {
-    /// Our id of the message.
-    pub message_id: Uuid,
-    /// Twilio's id, `SM…` or `MM…`; null if Twilio did not accept it.
-    pub twilio_sid: Option<String>,
-    /// `ai` or `user`.
-    pub sender_type: String,
-    /// The purpose of the message.
-    pub kind: MessageKind,
-    /// The window that the message answers.
-    pub in_reply_to_window: Option<Uuid>,
+    /// The message.
+    #[serde(flatten)]
+    #[oai(flatten)]
+    pub message: MessageData,
     /// `undelivered`, `failed`, `rejected`, `expired` or `opted_out`.
     pub reason: String,
     /// Twilio's error code.

@@ -2,7 +2,30 @@
 
 use crate::text_enum;
 
-text_enum! {
+/// Declares the reasons of an analysis, and the enums that have all of them, with the same keywords, after their own.
+macro_rules! reasons {
+    (
+        $(#[$meta:meta])* pub enum $shared:ident $variants:tt
+        $($(#[$wider_meta:meta])* pub enum $wider:ident $own:tt)+
+    ) => {
+        text_enum! { $(#[$meta])* pub enum $shared $variants }
+        $(reasons!(@wider $(#[$wider_meta])* $wider $own, $shared $variants);)+
+    };
+    (
+        @wider $(#[$meta:meta])* $wider:ident { $($own:tt)+ },
+        $shared:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:literal,)+ }
+    ) => {
+        text_enum! { $(#[$meta])* pub enum $wider { $($own)+ $($(#[$variant_meta])* $variant = $word,)+ } }
+
+        impl From<$shared> for $wider {
+            fn from(reason: $shared) -> Self {
+                match reason { $($shared::$variant => Self::$variant,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
     /// Why DispatchBot's answer to a window was not used, or why there was none.
     pub enum AnalysisReason {
         /// The answer is empty.
@@ -21,7 +44,7 @@ text_enum! {
         TimedOut = "timed_out",
         /// No connection.
         Unreachable = "unreachable",
-        /// DispatchBot answered with an error status.
+        /// DispatchBot answered with an error status. As the reason of a window also: Twilio rejected the answer.
         Rejected = "rejected",
         /// The answer could not be read.
         Malformed = "malformed",
@@ -34,9 +57,7 @@ text_enum! {
         /// The business had been deleted.
         BusinessGone = "business_gone",
     }
-}
 
-text_enum! {
     /// Why a window reached its state.
     pub enum WindowReason {
         /// Opened by a message.
@@ -55,8 +76,6 @@ text_enum! {
         SentAfterAll = "sent after all",
         /// Superseded by a newer window.
         NewerWindow = "newer window",
-        /// Superseded before DispatchBot's answer came.
-        Overtaken = "overtaken",
         /// Superseded: the fence did not match when the answer was to be sent.
         Fence = "fence",
         /// The text may be an opt-out.
@@ -73,40 +92,12 @@ text_enum! {
         MayNotWrite = "may_not_write",
         /// The AI has reached its maximum number of answers.
         AiMax = "ai_max",
-        /// Twilio rejected the answer, or, as [`AnalysisReason::Rejected`], DispatchBot the request.
-        Rejected = "rejected",
         /// The answer waited too long to be sent.
         Expired = "expired",
         /// It is unknown whether the answer was sent.
         SendUnknown = "send_unknown",
-        /// As [`AnalysisReason::EmptyAnswer`].
-        EmptyAnswer = "empty_answer",
-        /// As [`AnalysisReason::AnswerTooLong`].
-        AnswerTooLong = "answer_too_long",
-        /// As [`AnalysisReason::LowConfidence`].
-        LowConfidence = "low_confidence",
-        /// As [`AnalysisReason::PriceOutOfRange`].
-        PriceOutOfRange = "price_out_of_range",
-        /// As [`AnalysisReason::OtherBusiness`].
-        OtherBusiness = "other_business",
-        /// As [`AnalysisReason::TimedOut`].
-        TimedOut = "timed_out",
-        /// As [`AnalysisReason::Unreachable`].
-        Unreachable = "unreachable",
-        /// As [`AnalysisReason::Malformed`].
-        Malformed = "malformed",
-        /// As [`AnalysisReason::NotSuccessful`].
-        NotSuccessful = "not_successful",
-        /// As [`AnalysisReason::NotAsked`].
-        NotAsked = "not_asked",
-        /// As [`AnalysisReason::NotProcessed`].
-        NotProcessed = "not_processed",
-        /// As [`AnalysisReason::BusinessGone`].
-        BusinessGone = "business_gone",
     }
-}
 
-text_enum! {
     /// Why a conversation needs a person.
     pub enum AttentionReason {
         /// A customer who has opted out sent a message.
@@ -119,8 +110,6 @@ text_enum! {
         MayNotWrite = "may_not_write",
         /// The AI has reached its maximum number of answers.
         AiMax = "ai_max",
-        /// The customer is another business's number, which gets one answer a day.
-        OtherBusiness = "other_business",
         /// An alert was not delivered.
         AlertFailed = "alert_failed",
         /// The text and DispatchBot disagree on whether this is an emergency.
@@ -141,51 +130,8 @@ text_enum! {
         MessageOptedOut = "message_opted_out",
         /// The business gave up the number while a message was unanswered.
         NumberReleased = "number_released",
-        /// As [`AnalysisReason::EmptyAnswer`].
-        EmptyAnswer = "empty_answer",
-        /// As [`AnalysisReason::AnswerTooLong`].
-        AnswerTooLong = "answer_too_long",
-        /// As [`AnalysisReason::LowConfidence`].
-        LowConfidence = "low_confidence",
-        /// As [`AnalysisReason::PriceOutOfRange`].
-        PriceOutOfRange = "price_out_of_range",
-        /// As [`AnalysisReason::Overtaken`].
-        Overtaken = "overtaken",
-        /// As [`AnalysisReason::TimedOut`].
-        TimedOut = "timed_out",
-        /// As [`AnalysisReason::Unreachable`].
-        Unreachable = "unreachable",
-        /// As [`AnalysisReason::Rejected`].
-        Rejected = "rejected",
-        /// As [`AnalysisReason::Malformed`].
-        Malformed = "malformed",
-        /// As [`AnalysisReason::NotSuccessful`].
-        NotSuccessful = "not_successful",
-        /// As [`AnalysisReason::NotAsked`].
-        NotAsked = "not_asked",
-        /// As [`AnalysisReason::NotProcessed`].
-        NotProcessed = "not_processed",
-        /// As [`AnalysisReason::BusinessGone`].
-        BusinessGone = "business_gone",
     }
 }
-
-/// Converts an [`AnalysisReason`] to the variant with the same keyword. A missing variant does not compile.
-macro_rules! same_word {
-    ($($to:ident),+: $variants:tt) => { $(same_word!(@ $to $variants);)+ };
-    (@ $to:ident [$($variant:ident),+ $(,)?]) => {
-        impl From<AnalysisReason> for $to {
-            fn from(reason: AnalysisReason) -> Self {
-                match reason { $(AnalysisReason::$variant => Self::$variant,)+ }
-            }
-        }
-    };
-}
-
-same_word!(WindowReason, AttentionReason: [
-    EmptyAnswer, AnswerTooLong, LowConfidence, PriceOutOfRange, OtherBusiness, Overtaken, TimedOut, Unreachable, Rejected,
-    Malformed, NotSuccessful, NotAsked, NotProcessed, BusinessGone,
-]);
 
 #[cfg(test)]
 mod tests {

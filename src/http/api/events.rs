@@ -74,7 +74,7 @@ impl Type for Data {
 
     fn schema_ref() -> MetaSchemaRef {
         let mut any_of: Vec<MetaSchemaRef> = Vec::new();
-        for (_, schema) in EventData::schemas(&mut Registry::new()) {
+        for schema in EventData::schemas() {
             if !any_of.contains(&schema) {
                 any_of.push(schema);
             }
@@ -83,7 +83,7 @@ impl Type for Data {
     }
 
     fn register(registry: &mut Registry) {
-        EventData::schemas(registry);
+        EventData::register(registry);
     }
 
     fn as_raw_value(&self) -> Option<&Self> {
@@ -144,8 +144,8 @@ impl EventsApi {
             None => None,
         };
         let Some(seat) = edge.keys.stream_permit(&key.0) else {
-            let told = "this API key already reads the maximum number of event streams; close one first";
-            return Err(Problem::new(Code::RateLimited, told).retry_after(1).into());
+            let message = "this API key already reads the maximum number of event streams; close one first";
+            return Err(Problem::new(Code::RateLimited, message).retry_after(1).into());
         };
         let events = edge.jetstream.follow_events(only, after).await.map_err(|error| Problem::unavailable(&error))?;
         Ok(Events::Stream(as_sent(edge.0.clone(), key.0, seat, events.boxed())))

@@ -55,12 +55,12 @@ pub(super) async fn answered<E: Endpoint>(endpoint: Arc<E>, mut request: Request
     match edge.store.begin_once(&key, &fingerprint).await.map_err(|error| Problem::unavailable(&error))? {
         postgres::Once::First => {}
         postgres::Once::UnderWay => {
-            let told = "the first request with this Idempotency-Key is still in progress; try again later";
-            return Err(Problem::new(Code::Conflict, told).retry_after(1).into());
+            let message = "the first request with this Idempotency-Key is still in progress; try again later";
+            return Err(Problem::new(Code::Conflict, message).retry_after(1).into());
         }
         postgres::Once::Other => {
-            let told = "this Idempotency-Key was used for a different request; choose a new one";
-            return Err(Problem::new(Code::Conflict, told).into());
+            let message = "this Idempotency-Key was used for a different request; choose a new one";
+            return Err(Problem::new(Code::Conflict, message).into());
         }
         postgres::Once::Answered { status, body } => {
             // The API key may have been revoked meanwhile.

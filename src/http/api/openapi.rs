@@ -116,15 +116,15 @@ fn complete(operation: &mut MetaOperation, path: &str, examples: &Examples) {
 
 /// Adds the headers of [`quota`](super::rate_limit_headers).
 fn tell_quota(response: &mut MetaResponse) {
-    let mut told = vec![
+    let mut headers = vec![
         ("RateLimit-Limit", "The number of requests that the key may make per minute."),
         ("RateLimit-Remaining", "The number of requests that are left."),
         ("RateLimit-Reset", "The number of seconds until one more request is allowed."),
     ];
     if response.status == Some(429) {
-        told.push(("Retry-After", "The number of seconds after which to try again."));
+        headers.push(("Retry-After", "The number of seconds after which to try again."));
     }
-    response.headers.extend(told.into_iter().map(|(name, description)| MetaHeader {
+    response.headers.extend(headers.into_iter().map(|(name, description)| MetaHeader {
         name: name.to_owned(),
         description: Some(description.to_owned()),
         required: false,

@@ -247,13 +247,8 @@ fn data(message: &SentMessage, twilio_sid: Option<&str>) -> MessageData {
 }
 
 fn failure(message: &SentMessage, twilio_sid: Option<&str>, reason: &str, problem: Problem<'_>) -> MessageFailedData {
-    let MessageData { message_id, twilio_sid, sender_type, kind, in_reply_to_window } = data(message, twilio_sid);
     MessageFailedData {
-        message_id,
-        twilio_sid,
-        sender_type,
-        kind,
-        in_reply_to_window,
+        message: data(message, twilio_sid),
         reason: reason.to_owned(),
         error_code: problem.code,
         why: problem.why.map(str::to_owned),
