@@ -90,12 +90,23 @@ def map_body(context, body):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Ensures that the seed's businesses keep their numbers: without its number, a business loses its conversations."""
+    """Protects the seed: schemathesis also sends values that it found in responses.
+
+    The seed's businesses keep their numbers (without its number, a business loses its conversations), its customers are
+    not erased, and no conversation is completed that other commands need.
+    """
     parameters = case.path_parameters or {}
+    method, path = case.method.lower(), case.operation.path
     numbers = case.body.get("phone_numbers") if isinstance(case.body, dict) else None
-    loses = case.method.lower() == "delete" or (case.method.lower() == "put" and numbers != OUR_NUMBERS)
+    loses = method == "delete" or (method == "put" and numbers != OUR_NUMBERS)
     if loses and parameters.get("business_id") in SEED["businesses"]:
         parameters["business_id"] = SHORT_LIVED[0]
+    if method == "delete" and parameters.get("phone") in SEED["customers"]:
+        parameters["phone"] = FORGOTTEN[0]
+    if method == "post" and parameters.get("id") in SEED["conversations"]:
+        there = choice("id", case.operation)
+        if parameters["id"] not in there:
+            parameters["id"] = there[0]
 
 
 @schemathesis.hook
