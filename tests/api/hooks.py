@@ -96,7 +96,7 @@ def before_call(context, case, kwargs):
     not erased, and no conversation is completed that other commands need.
     """
     parameters = case.path_parameters or {}
-    method, path = case.method.lower(), case.operation.path
+    method = case.method.lower()
     numbers = case.body.get("phone_numbers") if isinstance(case.body, dict) else None
     loses = method == "delete" or (method == "put" and numbers != OUR_NUMBERS)
     if loses and parameters.get("business_id") in SEED["businesses"]:
