@@ -48,6 +48,7 @@
 mod dead_letter;
 mod decode;
 mod delivery;
+mod group_commit;
 mod keep_alive;
 mod keyed;
 mod settle;
@@ -64,6 +65,7 @@ pub use self::{
     dead_letter::{DeadLetter, DeadLetterSink, DeadLetters, Handled},
     decode::Decode,
     delivery::{AckHandle, Acknowledge, AcknowledgeError, BoxError, Delivery, Disposition, Metadata},
+    group_commit::GroupCommit,
     keyed::Keyed,
     settle::SettleSummary,
     step::{DeadReason, Failure, FailureReason, Step},
