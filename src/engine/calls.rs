@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::{
-    Applied, CallPart, ConversationStore, Engine, EngineError, Happening, InputId, Publish, Target, Until, effects,
+    Applied, CallPart, ConversationStore, Engine, EngineError, Happening, Input, Job, Publish, Target, Until, effects,
 };
-use crate::adapters::postgres::{Commit, Committed};
 use crate::domain::business::Profile;
 use crate::domain::call::{self, CallInput};
-use crate::domain::conversation::Input;
+use crate::domain::conversation;
+use crate::trace::Trace;
 
 /// The result of a report of a call.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,13 +32,17 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
     pub async fn apply_call(
         &self,
         business: &Arc<Profile>,
-        input: &InputId<'_>,
+        input_id: &str,
+        body_hash: &str,
+        trace: Trace,
         report: &CallInput,
     ) -> Result<CallReport, EngineError> {
-        if let Some(seen) = self.store.seen(input.id, input.body_hash).await? {
-            return self.seen_before(seen).await.map(CallReport::from);
+        if let Some(seen) = self.store().seen(&[input_id]).await?.remove(input_id) {
+            self.parts.metrics.inbox_duplicate();
+            self.outbox.drain_all(seen.outbox_keys).await?;
+            return Ok(CallReport::Before { same_body: seen.body_hash.as_deref() == Some(body_hash) });
         }
-        let state = self.store.call(report.call_sid()).await?;
+        let state = self.store().call(report.call_sid()).await?;
         let caller = state.as_ref().map_or_else(|| report.customer(), |call| call.customer_phone.as_ref());
         // If the number moved to another business while the call rang, this business must not send texts from it.
         let is_its_own = state.as_ref().is_none_or(|call| business.has_number(&call.business_phone));
@@ -50,38 +54,22 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         if !decision.changed {
             return Ok(CallReport::Done);
         }
-        let rows = effects::call_rows(&decision.call, &business.user_id, &decision.events, &input.trace, now);
+        let rows = effects::call_rows(&decision.call, &business.user_id, &decision.events, &trace, now);
         let part = CallPart { call: decision.call, rows };
-        let Some(missed) = decision.missed else { return self.record(input, &part).await };
-        let target = Target::Open {
-            business_phone: missed.business_phone.clone(),
-            customer_phone: missed.customer.clone(),
-            business: Arc::clone(business),
-        };
-        let happening = Happening::Input(Input::CallMissed(missed));
-        self.apply_with_call(&target, input, &happening, Some(&part), Until::Published).await.map(CallReport::from)
-    }
-
-    /// Records a call that concerns no conversation.
-    async fn record(&self, input: &InputId<'_>, part: &CallPart) -> Result<CallReport, EngineError> {
-        let commit = Commit {
-            input_id: input.id,
-            body_hash: input.body_hash,
-            call: Some(&part.call),
-            number_of: None,
-            decision: None,
-            audit: None,
-            at: self.now(),
-            outbox: &part.rows,
-        };
-        match self.store.commit(&commit).await? {
-            Committed::Done => {
-                self.outbox.drain(part.call.id).await?;
-                Ok(CallReport::Done)
+        let (id, body_hash) = (input_id.to_owned(), Some(body_hash.to_owned()));
+        let job = match decision.missed {
+            None => Job::Call { input_id: id, body_hash, part },
+            Some(missed) => {
+                let target = Target::Open {
+                    business_phone: missed.business_phone.clone(),
+                    customer_phone: missed.customer.clone(),
+                    business: Arc::clone(business),
+                };
+                let happening = Happening::Input(conversation::Input::CallMissed(missed));
+                Job::Input(Box::new(Input { id, body_hash, trace, target, happening }), Some(part))
             }
-            Committed::Conflict | Committed::CallConflict | Committed::NumberMoved => Err(EngineError::Contended),
-            seen @ Committed::Seen { .. } => self.seen_before(seen).await.map(CallReport::from),
-        }
+        };
+        self.finish(job, Until::Published).await.map(CallReport::from)
     }
 }
 

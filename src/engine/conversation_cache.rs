@@ -10,8 +10,8 @@ use moka::sync::Cache;
 use uuid::Uuid;
 
 use super::Target;
+use crate::adapters::postgres::Parties;
 use crate::domain::conversation::{Conversation, Status};
-use crate::domain::phone::PhoneNumber;
 
 const CAPACITY: u64 = 10_000;
 /// An entry that is not used for this long is dropped.
@@ -37,9 +37,7 @@ impl ConversationCache {
     pub(super) fn find(&self, target: &Target) -> Option<Conversation> {
         let id = match target {
             Target::Id(id) => *id,
-            Target::Open { business_phone, customer_phone, business } => {
-                self.open.get(&parties(&business.id, business_phone, customer_phone))?
-            }
+            Target::Open { .. } => self.open.get(&target.parties()?)?,
         };
         self.by_id.get(&id).map(|cached| (*cached).clone())
     }
@@ -61,13 +59,6 @@ impl ConversationCache {
     }
 }
 
-/// The business's id, its number and the customer's number.
-type Parties = (String, String, String);
-
-fn parties(business_id: &str, business_phone: &PhoneNumber, customer_phone: &PhoneNumber) -> Parties {
-    (business_id.to_owned(), business_phone.to_string(), customer_phone.to_string())
-}
-
 fn parties_of(conversation: &Conversation) -> Parties {
-    parties(&conversation.business_id, &conversation.business_phone, &conversation.customer_phone)
+    Parties::of(&conversation.business_id, &conversation.business_phone, &conversation.customer_phone)
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{InputId, event_id};
+use super::event_id;
 use crate::adapters::jetstream::subjects;
 use crate::adapters::postgres::OutboxRow;
 use crate::domain::call::Call;
@@ -41,26 +41,15 @@ pub struct SendTask {
 }
 
 /// The outbox rows of a decision, in order.
-pub(super) fn rows(
-    decision: &Decision,
-    business: &Business,
-    input: &InputId<'_>,
-    now: DateTime<Utc>,
-) -> Vec<OutboxRow> {
-    decision.effects.iter().map(|effect| row(effect, decision, business, input, now)).collect()
+pub(super) fn rows(decision: &Decision, business: &Business, trace: &Trace, now: DateTime<Utc>) -> Vec<OutboxRow> {
+    decision.effects.iter().map(|effect| row(effect, decision, business, trace, now)).collect()
 }
 
-fn row(
-    effect: &Effect,
-    decision: &Decision,
-    business: &Business,
-    input: &InputId<'_>,
-    now: DateTime<Utc>,
-) -> OutboxRow {
+fn row(effect: &Effect, decision: &Decision, business: &Business, trace: &Trace, now: DateTime<Utc>) -> OutboxRow {
     let conversation = &decision.conversation;
     let conversation_id = conversation.id;
     match effect {
-        Effect::ArmTimer { at } => arm(conversation_id, *at, &input.trace),
+        Effect::ArmTimer { at } => arm(conversation_id, *at, trace),
         Effect::Analyze { window_id, closed_at, priority } => {
             let task =
                 AnalyzeTask { conversation_id, window_id: *window_id, closed_at: *closed_at, priority: *priority };
@@ -69,7 +58,7 @@ fn row(
                 subjects::analyze(conversation_id, *priority),
                 format!("analyze:{window_id}"),
                 &task,
-                &input.trace,
+                trace,
             )
         }
         Effect::SendSms { message_id, responds_to } => {
@@ -79,12 +68,10 @@ fn row(
                 subjects::send_sms(conversation_id, priority(decision, *message_id)),
                 format!("send:{message_id}"),
                 &task,
-                &input.trace,
+                trace,
             )
         }
-        Effect::Emit(event) => {
-            envelope(&About::Conversation(conversation), &business.user_id, event, &input.trace, now)
-        }
+        Effect::Emit(event) => envelope(&About::Conversation(conversation), &business.user_id, event, trace, now),
     }
 }
 

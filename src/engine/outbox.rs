@@ -1,7 +1,8 @@
-//! The outbox: publishes committed effects in the order of their commit, then marks them as published.
+//! The outbox: publishes committed effects in the order of their commit, then deletes them.
 //!
-//! One task at a time drains a conversation, under a lock on its waiting rows. Repeating it is harmless: messages with
-//! an id are deduplicated by JetStream, and by the inbox beyond that; a timer may be armed twice.
+//! What was just committed is published from memory. One task at a time drains what waits in the table: after a crash,
+//! or if older effects of a conversation wait. Repeating it is harmless: messages with an id are deduplicated by
+//! JetStream, and by the inbox beyond that; a timer may be armed twice.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -51,7 +52,7 @@ impl<R: ConversationStore, P: Publish> Outbox<R, P> {
     /// Publishes everything that waits under a key; returns the number of rows.
     ///
     /// # Errors
-    /// When PostgreSQL or JetStream is unavailable. The rows published until then are marked.
+    /// When PostgreSQL or JetStream is unavailable. The rows published until then are deleted.
     pub async fn drain(&self, key: Uuid) -> Result<usize, OutboxError> {
         let draining = self.store.drain(key).await?;
         if draining.rows().is_empty() {
@@ -62,6 +63,15 @@ impl<R: ConversationStore, P: Publish> Outbox<R, P> {
         draining.published(published).await?;
         (0..events).for_each(|_| self.metrics.event_published());
         failure.map_or(Ok(published), |error| Err(error.into()))
+    }
+
+    /// Publishes effects that were just committed. Returns the ids of those that were published, and the error that
+    /// stopped it.
+    pub(super) async fn publish(&self, rows: Vec<WaitingRow>) -> (Vec<i64>, Result<(), OutboxError>) {
+        let (published, failure) = self.publish_in_order(&rows).await;
+        let published = rows.iter().take(published);
+        published.clone().filter(|row| is_event(row)).for_each(|_| self.metrics.event_published());
+        (published.map(|row| row.id).collect(), failure.map_or(Ok(()), |error| Err(error.into())))
     }
 
     /// Publishes the rows one by one; returns how many were acknowledged, and the error that stopped it.
@@ -166,7 +176,14 @@ mod tests {
 
     fn row(id: i64, subject: &str) -> WaitingRow {
         let subject = subject.to_owned();
-        WaitingRow { id, subject, message_id: None, headers: Default::default(), payload: Default::default() }
+        WaitingRow {
+            id,
+            key: Uuid::nil(),
+            subject,
+            message_id: None,
+            headers: Default::default(),
+            payload: Default::default(),
+        }
     }
 
     #[tokio::test]

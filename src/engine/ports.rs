@@ -2,16 +2,18 @@
 //!
 //! Implemented by [`Store`] and [`Publisher`], which are the default type parameters.
 
+use std::collections::HashMap;
+
 use crate::businesses::Records;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::adapters::jetstream::{Outgoing, PublishError, Published, Publisher};
 use crate::adapters::postgres::{
-    CodeAnswer, Commit, Committed, OutboxBatch, Overdue, PhoneAnswer, ReleasedConversation, Store, Stored, WaitingRow,
+    CodeAnswer, Commit, Committed, Facts, FactsOf, OutboxBatch, Overdue, Parties, PhoneAnswer, ReleasedConversation,
+    SeenInput, Store, Stored, WaitingRow,
 };
-use crate::domain::conversation::{Conversation, OtherBusiness};
-use crate::domain::phone::PhoneNumber;
+use crate::domain::conversation::Conversation;
 
 /// Conversations, calls, messages and waiting effects. Reads see the last commit. A write may have been done although
 /// it returned an error, so every method may be repeated.
@@ -19,47 +21,27 @@ pub trait ConversationStore: Records {
     /// The waiting effects of a key, locked.
     type OutboxBatch: WaitingEffects;
 
-    /// All or nothing: the inbox, which takes an input's id once; the conversation and the call, each compare-and-set
-    /// on its version; one open conversation for each business, number and customer; if requested, a check that the
-    /// number still belongs to the business; see [`Store::commit`].
-    fn commit(&self, commit: &Commit<'_>) -> impl Future<Output = Stored<Committed>> + Send;
-    /// What the inbox contains about an input; see [`Store::seen`].
-    fn seen(&self, input_id: &str, body_hash: Option<&str>) -> impl Future<Output = Stored<Option<Committed>>> + Send;
-    /// The open conversation of two numbers; see [`Store::open_conversation`].
-    fn open_conversation(
+    /// A batch in one transaction. For each input all or nothing: the inbox, which takes an input's id once; the
+    /// conversation and the call, each compare-and-set on its version; one open conversation for each business, number
+    /// and customer; if requested, a check that the number still belongs to the business. What is refused does not
+    /// affect the rest. Published effects are deleted; see [`Store::commit`].
+    fn commit(&self, batch: &[Commit<'_>], published: &[i64]) -> impl Future<Output = Stored<Vec<Committed>>> + Send;
+    /// What the inbox contains about inputs, by their ids; see [`Store::seen`].
+    fn seen(&self, input_ids: &[&str]) -> impl Future<Output = Stored<HashMap<String, SeenInput>>> + Send;
+    /// Conversations by their ids; see [`Store::conversations_by_id`].
+    fn conversations_by_id(
         &self,
-        business_id: &str,
-        business_phone: &PhoneNumber,
-        customer_phone: &PhoneNumber,
-    ) -> impl Future<Output = Stored<Option<Conversation>>> + Send;
-    /// The newest ended conversation of two numbers; see [`Store::last_ended_conversation`].
-    fn last_ended_conversation(
+        ids: &[Uuid],
+    ) -> impl Future<Output = Stored<HashMap<Uuid, Stored<Conversation>>>> + Send;
+    /// Conversations by their parties: the open one, or the newest that ended; see [`Store::conversations_of_parties`].
+    fn conversations_of_parties(
         &self,
-        business_id: &str,
-        business_phone: &PhoneNumber,
-        customer_phone: &PhoneNumber,
-    ) -> impl Future<Output = Stored<Option<Conversation>>> + Send;
+        parties: &[Parties],
+    ) -> impl Future<Output = Stored<HashMap<Parties, Stored<Conversation>>>> + Send;
+    /// What the rules need besides the conversations, for each input in order; see [`Store::facts`].
+    fn facts(&self, wanted: &[FactsOf<'_>]) -> impl Future<Output = Stored<Vec<Stored<Facts>>>> + Send;
     /// Corrects a customer's message to an earlier arrival time; see [`Store::backdate_arrival`].
     fn backdate_arrival(&self, twilio_sid: &str, at: DateTime<Utc>) -> impl Future<Output = Stored<()>> + Send;
-    /// When a customer opted out, by the opt-out ledger; see [`Store::opted_out_at`].
-    fn opted_out_at(
-        &self,
-        business_id: &str,
-        customer: &PhoneNumber,
-    ) -> impl Future<Output = Stored<Option<DateTime<Utc>>>> + Send;
-    /// When a caller last got a missed-call text; see [`Store::missed_call_sms_at`].
-    fn missed_call_sms_at(
-        &self,
-        business_id: &str,
-        customer: &PhoneNumber,
-    ) -> impl Future<Output = Stored<Option<DateTime<Utc>>>> + Send;
-    /// What is known about a customer whose number belongs to another business; see [`Store::other_business`].
-    fn other_business(
-        &self,
-        business_id: &str,
-        customer: &PhoneNumber,
-        conversation_id: Option<Uuid>,
-    ) -> impl Future<Output = Stored<Option<OtherBusiness>>> + Send;
     /// Takes a text as the answer to a code, if the phone was asked for one; see [`Store::phone_answered`].
     fn phone_answered(&self, answer: &CodeAnswer<'_>) -> impl Future<Output = Stored<PhoneAnswer>> + Send;
     /// Waits until no other task drains the key, and locks the rows that wait under it; see [`Store::drain`].
@@ -83,11 +65,11 @@ pub trait ConversationStore: Records {
     fn prune_idempotency(&self) -> impl Future<Output = Stored<u64>> + Send;
 }
 
-/// The waiting effects of a key: nobody else gets them until they are marked, or this is dropped.
+/// The waiting effects of a key: nobody else gets them until the published ones are deleted, or this is dropped.
 pub trait WaitingEffects: Send {
     /// In the order of their commit.
     fn rows(&self) -> &[WaitingRow];
-    /// Marks the first `count` of them as published, and unlocks all; see [`OutboxBatch::published`].
+    /// Deletes the first `count` of them, which are published, and unlocks all; see [`OutboxBatch::published`].
     fn published(self, count: usize) -> impl Future<Output = Stored<()>> + Send;
 }
 
@@ -111,44 +93,23 @@ pub trait Publish: Clone + Send + Sync + 'static {
 impl ConversationStore for Store {
     type OutboxBatch = OutboxBatch;
 
-    async fn commit(&self, commit: &Commit<'_>) -> Stored<Committed> {
-        self.commit(commit).await
+    async fn commit(&self, batch: &[Commit<'_>], published: &[i64]) -> Stored<Vec<Committed>> {
+        self.commit(batch, published).await
     }
-    async fn seen(&self, input_id: &str, body_hash: Option<&str>) -> Stored<Option<Committed>> {
-        self.seen(input_id, body_hash).await
+    async fn seen(&self, input_ids: &[&str]) -> Stored<HashMap<String, SeenInput>> {
+        self.seen(input_ids).await
     }
-    async fn open_conversation(
-        &self,
-        business_id: &str,
-        business_phone: &PhoneNumber,
-        customer_phone: &PhoneNumber,
-    ) -> Stored<Option<Conversation>> {
-        self.open_conversation(business_id, business_phone, customer_phone).await
+    async fn conversations_by_id(&self, ids: &[Uuid]) -> Stored<HashMap<Uuid, Stored<Conversation>>> {
+        self.conversations_by_id(ids).await
     }
-    async fn last_ended_conversation(
-        &self,
-        business_id: &str,
-        business_phone: &PhoneNumber,
-        customer_phone: &PhoneNumber,
-    ) -> Stored<Option<Conversation>> {
-        self.last_ended_conversation(business_id, business_phone, customer_phone).await
+    async fn conversations_of_parties(&self, parties: &[Parties]) -> Stored<HashMap<Parties, Stored<Conversation>>> {
+        self.conversations_of_parties(parties).await
+    }
+    async fn facts(&self, wanted: &[FactsOf<'_>]) -> Stored<Vec<Stored<Facts>>> {
+        self.facts(wanted).await
     }
     async fn backdate_arrival(&self, twilio_sid: &str, at: DateTime<Utc>) -> Stored<()> {
         self.backdate_arrival(twilio_sid, at).await
-    }
-    async fn opted_out_at(&self, business_id: &str, customer: &PhoneNumber) -> Stored<Option<DateTime<Utc>>> {
-        self.opted_out_at(business_id, customer).await
-    }
-    async fn missed_call_sms_at(&self, business_id: &str, customer: &PhoneNumber) -> Stored<Option<DateTime<Utc>>> {
-        self.missed_call_sms_at(business_id, customer).await
-    }
-    async fn other_business(
-        &self,
-        business_id: &str,
-        customer: &PhoneNumber,
-        conversation_id: Option<Uuid>,
-    ) -> Stored<Option<OtherBusiness>> {
-        self.other_business(business_id, customer, conversation_id).await
     }
     async fn phone_answered(&self, answer: &CodeAnswer<'_>) -> Stored<PhoneAnswer> {
         self.phone_answered(answer).await

@@ -8,10 +8,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{ConversationStore, Engine, EngineError, Happening, InputId, Publish, Target};
+use super::{ConversationStore, Engine, EngineError, Happening, Input, Publish, Target};
 use crate::adapters::outage;
 use crate::adapters::postgres::{Overdue, ReleasedConversation};
-use crate::domain::conversation::Input;
+use crate::domain::conversation;
 use crate::trace::Trace;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -87,24 +87,24 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
     async fn sweep_once(&self, rearmed: &mut Rearmed, prune: bool) -> Result<(), EngineError> {
         // A key that cannot be published holds up only its own conversation.
         let mut failure: Option<EngineError> = None;
-        for key in self.store.stale_outbox_keys(OUTBOX_STALE_SECONDS, BATCH).await? {
+        for key in self.store().stale_outbox_keys(OUTBOX_STALE_SECONDS, BATCH).await? {
             match self.outbox.drain(key).await {
-                Ok(published) => self.metrics.outbox_swept(published as u64),
+                Ok(published) => self.parts.metrics.outbox_swept(published as u64),
                 Err(error) => failure = Some(error.into()),
             }
         }
-        let overdue = self.store.overdue_windows(TIMER_OVERDUE_SECONDS, BATCH).await?;
+        let overdue = self.store().overdue_windows(TIMER_OVERDUE_SECONDS, BATCH).await?;
         for overdue in rearmed.wanted(overdue, Instant::now()) {
             self.outbox.arm(overdue.conversation_id, overdue.deadline).await?;
-            self.metrics.timers_rearmed(1);
+            self.parts.metrics.timers_rearmed(1);
         }
-        for released in self.store.conversations_of_released_numbers(BATCH).await? {
+        for released in self.store().conversations_of_released_numbers(BATCH).await? {
             failure = self.end_released(released).await.err().or(failure);
         }
         if prune {
-            self.store.forget_released_numbers().await?;
-            self.store.prune(INBOX_DAYS).await?;
-            self.store.prune_idempotency().await?;
+            self.store().forget_released_numbers().await?;
+            self.store().prune(INBOX_DAYS).await?;
+            self.store().prune_idempotency().await?;
         }
         failure.map_or(Ok(()), Err)
     }
@@ -113,9 +113,9 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
     async fn end_released(&self, released: ReleasedConversation) -> Result<(), EngineError> {
         let ReleasedConversation { conversation_id, released_at } = released;
         let id = format!("number_released:{conversation_id}:{}", released_at.timestamp_micros());
-        let input = InputId { id: &id, body_hash: None, trace: Trace::start() };
-        let happening = Happening::Input(Input::NumberReleased);
-        self.apply(&Target::Id(conversation_id), &input, &happening).await.map(drop)
+        let happening = Happening::Input(conversation::Input::NumberReleased);
+        let (trace, target) = (Trace::start(), Target::Id(conversation_id));
+        self.apply(Input { id, body_hash: None, trace, target, happening }).await.map(drop)
     }
 }
 

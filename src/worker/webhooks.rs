@@ -17,7 +17,7 @@ use crate::domain::call::{CallInput, DialReport, Ringing};
 use crate::domain::conversation::{DeliveryStatus, InboundSms, Input, MessageReport};
 use crate::domain::emergency::Reading;
 use crate::domain::phone::{self, PhoneNumber};
-use crate::engine::{Applied, CallReport, ConversationStore, Engine, Happening, InputId, Publish, Target};
+use crate::engine::{self, Applied, CallReport, ConversationStore, Engine, Happening, Publish, Target};
 use crate::stream::{DeadReason, DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
 use crate::telemetry::Metrics;
 use crate::trace::Trace;
@@ -75,18 +75,17 @@ impl<R: ConversationStore, P: Publish> Handler<ScannedWebhook> for ApplyWebhook<
     async fn run(&self, heard: ScannedWebhook, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
         let ScannedWebhook { inbound, business, reading } = heard;
         let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
-        let input = InputId { id: &inbound.input_id, body_hash: Some(&inbound.body_hash), trace };
         let early = self.too_early(&metadata);
         match &inbound.webhook {
-            Webhook::Call { .. } | Webhook::CallStatus { .. } => self.call(&inbound, &input, early).await,
-            Webhook::Sms { .. } => self.sms(&inbound, business, reading, &input, &metadata).await,
-            Webhook::MessageStatus { .. } => self.message_status(&inbound, &input, early).await,
+            Webhook::Call { .. } | Webhook::CallStatus { .. } => self.call(&inbound, trace, early).await,
+            Webhook::Sms { .. } => self.sms(&inbound, business, reading, trace, &metadata).await,
+            Webhook::MessageStatus { .. } => self.message_status(&inbound, trace, early).await,
         }
     }
 }
 
 impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
-    async fn call(&self, inbound: &Inbound, input: &InputId<'_>, early: TooEarly<'_>) -> Result<(), FailureReason> {
+    async fn call(&self, inbound: &Inbound, trace: Trace, early: TooEarly<'_>) -> Result<(), FailureReason> {
         let report = call_input(inbound).ok_or_else(|| dead(UNKNOWN_NUMBER, "To is not a phone number"))?;
         let owner = self.engine.business_cache().of_call(report.call_sid(), report.business_phone(), &inbound.signer);
         let business = match owner.await.map_err(|e| early.retry(e))? {
@@ -94,7 +93,8 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
             CallOwner::Nobody => return Ok(()), // the edge has rejected and counted it, and NMC_INBOUND keeps it
             CallOwner::NoRecord => return Err(early.again(UNKNOWN_CALL, NO_RECORD)),
         };
-        match self.engine.apply_call(&business, input, &report).await.map_err(|e| early.retry(e))? {
+        let (id, body_hash) = (&inbound.input_id, &inbound.body_hash);
+        match self.engine.apply_call(&business, id, body_hash, trace, &report).await.map_err(|e| early.retry(e))? {
             CallReport::Done => Ok(()),
             CallReport::Before { same_body } => self.same(same_body, WebhookKind::Call),
             CallReport::NotYet => Err(early.again(UNKNOWN_CALL, NO_RECORD)),
@@ -106,7 +106,7 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
         inbound: &Inbound,
         business: Option<Arc<Profile>>,
         reading: Reading,
-        input: &InputId<'_>,
+        trace: Trace,
         metadata: &Metadata,
     ) -> Result<(), FailureReason> {
         let Webhook::Sms { message_sid, from, to, body, media, opt_out_type } = &inbound.webhook else { return Ok(()) };
@@ -142,7 +142,7 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
             stream_sequence: i64::try_from(metadata.stream_sequence).unwrap_or(i64::MAX),
         }));
         let target = Target::Open { business_phone, customer_phone: customer, business };
-        match self.engine.apply(&target, input, &happening).await.map_err(|e| early.retry(e))? {
+        match self.engine.apply(input(inbound, trace, target, happening)).await.map_err(|e| early.retry(e))? {
             Applied::Before { same_body } => {
                 if same_body {
                     let arrived = self.engine.store().backdate_arrival(message_sid, inbound.received_at);
@@ -154,12 +154,7 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
         }
     }
 
-    async fn message_status(
-        &self,
-        inbound: &Inbound,
-        input: &InputId<'_>,
-        early: TooEarly<'_>,
-    ) -> Result<(), FailureReason> {
+    async fn message_status(&self, inbound: &Inbound, trace: Trace, early: TooEarly<'_>) -> Result<(), FailureReason> {
         let Webhook::MessageStatus { message_sid, message_id, status, error_code } = &inbound.webhook else {
             return Ok(());
         };
@@ -186,7 +181,7 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
         };
         let happening = Happening::Message { id: message.id, report };
         let target = Target::Id(message.conversation_id);
-        match self.engine.apply(&target, input, &happening).await.map_err(|e| early.retry(e))? {
+        match self.engine.apply(input(inbound, trace, target, happening)).await.map_err(|e| early.retry(e))? {
             Applied::Before { same_body } => self.same(same_body, WebhookKind::MessageStatus),
             Applied::Now(_) | Applied::Nothing { .. } => Ok(()),
         }
@@ -204,6 +199,11 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
 
 fn dead(reason: DeadReason, detail: &str) -> FailureReason {
     FailureReason::dead(reason, detail)
+}
+
+fn input(inbound: &Inbound, trace: Trace, target: Target, happening: Happening) -> engine::Input {
+    let (id, body_hash) = (inbound.input_id.clone(), Some(inbound.body_hash.clone()));
+    engine::Input { id, body_hash, trace, target, happening }
 }
 
 /// The call input of a webhook; `None` if the number called is not a phone number.

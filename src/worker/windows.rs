@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Adapters, Handler, Source, WorkerDeps, handler, retry_or_wait};
-use crate::domain::conversation::Input;
-use crate::engine::{ConversationStore, Engine, Happening, InputId, Publish, Target};
+use crate::domain::conversation;
+use crate::engine::{ConversationStore, Engine, Happening, Input, Publish, Target};
 use crate::stream::{DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
 use crate::trace::Trace;
 
@@ -49,9 +49,8 @@ impl<R: ConversationStore, P: Publish> Handler<TimerFired> for WindowTimer<R, P>
         let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
         // The fire's sequence in the stream: two fires are two inputs, and a redelivery is the same input.
         let id = format!("due:{}:{}", fire.conversation_id, metadata.stream_sequence);
-        let input = InputId { id: &id, body_hash: None, trace };
-        let target = Target::Id(fire.conversation_id);
-        match self.engine.apply(&target, &input, &Happening::Input(Input::WindowDue)).await {
+        let (target, happening) = (Target::Id(fire.conversation_id), Happening::Input(conversation::Input::WindowDue));
+        match self.engine.apply(Input { id, body_hash: None, trace, target, happening }).await {
             Ok(_) => Ok(()),
             Err(error) => Err(retry_or_wait(metadata.delivery_count, error)),
         }

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
-use crate::domain::conversation::{AnalysisReason, AnalysisRecord, Conversation, WindowRecord};
+use crate::domain::conversation::{AnalysisReason, AnalysisRecord};
 
 /// An audit entry to be written: who did what.
 #[derive(Debug, Clone, PartialEq)]
@@ -149,25 +149,6 @@ impl Store {
     }
 }
 
-pub(super) async fn write_step(
-    tx: &mut PgConnection,
-    conversation_id: Uuid,
-    window: &WindowRecord,
-    at: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "INSERT INTO window_steps (window_id, conversation_id, state, reason, at) VALUES ($1, $2, $3, $4, $5)",
-        window.id,
-        conversation_id,
-        window.state.as_str(),
-        window.reason.as_str(),
-        at
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
 pub(super) async fn write_analysis(
     tx: &mut PgConnection,
     conversation_id: Uuid,
@@ -184,28 +165,6 @@ pub(super) async fn write_analysis(
         analysis.said,
         analysis.drop_reason.map(AnalysisReason::as_str),
         at
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-pub(super) async fn write_audit(
-    tx: &mut PgConnection,
-    conversation: &Conversation,
-    entry: &AuditEntry,
-    at: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "INSERT INTO audit (conversation_id, business_id, at, actor, actor_id, action, data)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        conversation.id,
-        conversation.business_id,
-        at,
-        entry.actor,
-        entry.actor_id,
-        entry.action,
-        entry.data
     )
     .execute(tx)
     .await?;

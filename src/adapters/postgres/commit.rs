@@ -1,22 +1,29 @@
-//! The one transaction of an input: its id, the call, the conversation, its messages and windows, and the effects.
+//! The transaction of a batch of inputs: for each its id, the call, the conversation, its messages and windows, and the
+//! effects.
 //!
-//! Guarantees: either everything is committed or nothing; an input that was committed before changes nothing; a
-//! conversation or call that was changed concurrently is not overwritten.
+//! Guarantees: everything of an input is committed or nothing; an input that was committed before changes nothing; a
+//! conversation or call that was changed concurrently is not overwritten; an input that is refused does not affect the
+//! others.
+//!
+//! Every transaction takes its locks in one order, so that two of them do not wait for each other: the ids of the
+//! inputs, existing conversations by id, new ones by their parties, and what belongs to them.
 
-use std::collections::BTreeMap;
+mod records;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::Value;
-use sqlx::types::Json;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::audit::AuditEntry;
 use super::{Store, StoreError};
 use crate::domain::call::Call;
-use crate::domain::conversation::{Conversation, Decision, MessageKind, MessageUpdate, NewMessage, WindowRecord};
+use crate::domain::conversation::{Conversation, Decision};
 
-/// Everything that one transaction commits.
+/// Everything that is committed of one input.
 #[derive(Debug)]
 pub struct Commit<'a> {
     /// The id of the input.
@@ -35,6 +42,15 @@ pub struct Commit<'a> {
     pub at: DateTime<Utc>,
     /// The effects to publish, in order.
     pub outbox: &'a [OutboxRow],
+}
+
+/// What the inbox contains about an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenInput {
+    /// The hash of the body that was applied, if it had one.
+    pub body_hash: Option<String>,
+    /// The outbox keys of its effects.
+    pub outbox_keys: Vec<Uuid>,
 }
 
 impl Commit<'_> {
@@ -64,7 +80,12 @@ pub struct OutboxRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Committed {
     /// Everything was committed.
-    Done,
+    Done {
+        /// The ids of its rows in the outbox, in order.
+        outbox_ids: Vec<i64>,
+        /// Its outbox keys for which older rows wait: those must be published first.
+        behind: Vec<Uuid>,
+    },
     /// The input had been committed before.
     Seen {
         /// The outbox keys of its effects.
@@ -80,97 +101,134 @@ pub enum Committed {
     NumberMoved,
 }
 
+/// The outcome of an attempt to write a batch.
+enum Written {
+    /// All of it is written: for each input, its outcome.
+    All(Vec<Committed>),
+    /// These inputs, given by their place, cannot be committed; nothing else was found out.
+    Refused(Vec<(usize, Committed)>),
+}
+
 impl Store {
-    /// Commits an input with everything that it changes.
+    /// Commits a batch of inputs in one transaction, each with everything that it changes, and deletes these published
+    /// rows of the outbox. Returns the outcome of each input, in order; those that are refused change nothing.
+    ///
+    /// The batch must not have two inputs with the same id, or of the same customer of a business.
     ///
     /// # Errors
-    /// If PostgreSQL is unavailable; then nothing is written.
-    pub async fn commit(&self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
-        let mut tx = self.pool.begin().await?;
-        let outcome = write(&mut tx, commit).await?;
-        match outcome {
-            Committed::Done => {
-                crate::failpoint::hit("before_commit");
-                tx.commit().await?;
-                crate::failpoint::hit("after_commit");
+    /// If PostgreSQL is unavailable, or rejects a value; then nothing is written.
+    pub async fn commit(&self, batch: &[Commit<'_>], published: &[i64]) -> Result<Vec<Committed>, StoreError> {
+        let mut outcomes: Vec<Option<Committed>> = batch.iter().map(|_| None).collect();
+        loop {
+            let left: Vec<usize> = (0..batch.len()).filter(|place| outcomes[*place].is_none()).collect();
+            let commits: Vec<&Commit<'_>> = left.iter().map(|place| &batch[*place]).collect();
+            let mut tx = self.pool.begin().await?;
+            match write(&mut tx, &commits, published).await {
+                Ok(Written::All(written)) => {
+                    // Last, because it waits for no lock.
+                    super::outbox::delete(&mut tx, published).await?;
+                    crate::failpoint::hit("before_commit");
+                    tx.commit().await?;
+                    crate::failpoint::hit("after_commit");
+                    left.into_iter().zip(written).for_each(|(place, outcome)| outcomes[place] = Some(outcome));
+                    return Ok(outcomes.into_iter().flatten().collect());
+                }
+                Ok(Written::Refused(refused)) => {
+                    tx.rollback().await?;
+                    refused.into_iter().for_each(|(place, outcome)| outcomes[left[place]] = Some(outcome));
+                }
+                // The conversation was to be reopened, but a new one was opened concurrently: a conflict, not an error.
+                Err(error) if left.len() == 1 && is_open_twice(&error) => {
+                    tx.rollback().await?;
+                    outcomes[left[0]] = Some(Committed::Conflict);
+                }
+                Err(error) => return Err(error),
             }
-            _ => tx.rollback().await?,
         }
-        Ok(outcome)
     }
 
-    /// Looks up an input in the inbox: `Committed::Seen`, or `None` if it was not committed.
-    pub async fn seen(&self, input_id: &str, body_hash: Option<&str>) -> Result<Option<Committed>, StoreError> {
-        let row = sqlx::query!("SELECT body_hash, outbox_keys FROM inbox WHERE id = $1", input_id)
-            .fetch_optional(&self.pool)
-            .await?;
-        Ok(row.map(|row| Committed::Seen {
-            outbox_keys: row.outbox_keys,
-            same_body: row.body_hash.as_deref() == body_hash,
-        }))
+    /// What the inbox contains about these inputs.
+    pub async fn seen(&self, input_ids: &[&str]) -> Result<HashMap<String, SeenInput>, StoreError> {
+        seen(&mut *self.pool.acquire().await?, input_ids).await
     }
 }
 
-async fn write(tx: &mut Transaction<'_, Postgres>, commit: &Commit<'_>) -> Result<Committed, StoreError> {
-    let inserted = sqlx::query!(
-        "INSERT INTO inbox (id, body_hash, outbox_keys) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
-        commit.input_id,
-        commit.body_hash,
-        &commit.outbox_keys()
+fn is_open_twice(error: &StoreError) -> bool {
+    match error {
+        StoreError::Database(sqlx::Error::Database(error)) => {
+            error.is_unique_violation() && error.table() == Some("conversations")
+        }
+        _ => false,
+    }
+}
+
+async fn seen(connection: &mut PgConnection, ids: &[&str]) -> Result<HashMap<String, SeenInput>, StoreError> {
+    let rows = sqlx::query!("SELECT id, body_hash, outbox_keys FROM inbox WHERE id = ANY($1)", ids as _)
+        .fetch_all(connection)
+        .await?;
+    let seen = |outbox_keys, body_hash| SeenInput { body_hash, outbox_keys };
+    Ok(rows.into_iter().map(|row| (row.id, seen(row.outbox_keys, row.body_hash))).collect())
+}
+
+async fn write(tx: &mut PgConnection, batch: &[&Commit<'_>], published: &[i64]) -> Result<Written, StoreError> {
+    if batch.is_empty() {
+        return Ok(Written::All(Vec::new()));
+    }
+    let refused = write_inbox(tx, batch).await?;
+    if !refused.is_empty() {
+        return Ok(Written::Refused(refused));
+    }
+    let conversations: Vec<(&Conversation, Option<&str>)> = batch
+        .iter()
+        .filter_map(|commit| commit.decision.map(|decision| (&decision.conversation, commit.number_of)))
+        .collect();
+    let written = super::conversations::write(tx, &conversations).await?;
+    let mut refused = Vec::new();
+    for (place, commit) in batch.iter().enumerate() {
+        let Some(decision) = commit.decision else { continue };
+        if !written.contains(&decision.conversation.id) {
+            refused.push((place, not_written(tx, &decision.conversation, commit.number_of).await?));
+        }
+    }
+    if !refused.is_empty() {
+        return Ok(Written::Refused(refused));
+    }
+    records::write(tx, batch, published).await
+}
+
+/// Writes the ids of the inputs; returns those that were committed before.
+async fn write_inbox(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Result<Vec<(usize, Committed)>, StoreError> {
+    #[derive(Serialize)]
+    struct InboxRow<'a> {
+        id: &'a str,
+        body_hash: Option<&'a str>,
+        outbox_keys: Vec<Uuid>,
+    }
+    let row = |commit: &&Commit<'_>| -> Value {
+        let Commit { input_id: id, body_hash, .. } = **commit;
+        serde_json::to_value(InboxRow { id, body_hash, outbox_keys: commit.outbox_keys() }).unwrap_or_default()
+    };
+    let rows: Value = batch.iter().map(row).collect();
+    let inserted: HashSet<String> = sqlx::query_scalar!(
+        "INSERT INTO inbox (id, body_hash, outbox_keys)
+         SELECT r.id, r.body_hash, r.outbox_keys FROM jsonb_populate_recordset(NULL::inbox, $1) r ORDER BY r.id
+         ON CONFLICT (id) DO NOTHING RETURNING id",
+        rows
     )
-    .execute(&mut **tx)
-    .await?;
-    if inserted.rows_affected() == 0 {
-        let row = sqlx::query!("SELECT body_hash, outbox_keys FROM inbox WHERE id = $1", commit.input_id)
-            .fetch_one(&mut **tx)
-            .await?;
-        let same_body = row.body_hash.as_deref() == commit.body_hash;
-        return Ok(Committed::Seen { outbox_keys: row.outbox_keys, same_body });
+    .fetch_all(&mut *tx)
+    .await?
+    .into_iter()
+    .collect();
+    if inserted.len() == batch.len() {
+        return Ok(Vec::new());
     }
-    if let Some(decision) = commit.decision {
-        if !super::conversations::write(tx, &decision.conversation, commit.number_of).await? {
-            return not_written(tx, &decision.conversation, commit.number_of).await;
-        }
-        for message in &decision.messages {
-            if !insert_message(tx, &decision.conversation, message).await? {
-                // The input was pruned from the inbox, but its message exists: a dead letter replayed very late.
-                return Ok(Committed::Seen { outbox_keys: vec![decision.conversation.id], same_body: false });
-            }
-            if let Some(verdict) = &message.verdict {
-                let at = message.created_at;
-                super::emergency_verdicts::write(tx, &decision.conversation, message.id, verdict, at).await?;
-            }
-        }
-        for update in &decision.message_updates {
-            if !update_message(tx, update).await? {
-                return Ok(Committed::Conflict);
-            }
-        }
-        if let Some(change) = &decision.ledger {
-            super::opt_outs::write(tx, &decision.conversation, change).await?;
-        }
-        if let Some(by) = &decision.false_alarm {
-            super::emergency_verdicts::mark_false_alarm(tx, &decision.conversation, by).await?;
-        }
-        for window in &decision.windows {
-            record_window(tx, decision.conversation.id, window, commit.at).await?;
-        }
-        if let Some(analysis) = &decision.analysis {
-            super::audit::write_analysis(tx, decision.conversation.id, analysis, commit.at).await?;
-        }
-        if let Some(entry) = commit.audit {
-            super::audit::write_audit(tx, &decision.conversation, entry, commit.at).await?;
-        }
-    }
-    if let Some(call) = commit.call
-        && !write_call(tx, call).await?
-    {
-        return Ok(Committed::CallConflict);
-    }
-    for row in commit.outbox {
-        super::outbox::write(tx, row).await?;
-    }
-    Ok(Committed::Done)
+    let known: Vec<&str> = batch.iter().map(|commit| commit.input_id).filter(|id| !inserted.contains(*id)).collect();
+    let mut seen = seen(tx, &known).await?;
+    let refused = batch.iter().enumerate().filter_map(|(place, commit)| {
+        let SeenInput { body_hash, outbox_keys } = seen.remove(commit.input_id)?;
+        Some((place, Committed::Seen { outbox_keys, same_body: body_hash.as_deref() == commit.body_hash }))
+    });
+    Ok(refused.collect())
 }
 
 /// Finds out why a conversation was not written. Called only in that case, so that the usual path needs no extra query.
@@ -182,126 +240,4 @@ async fn not_written(
     let Some(business_id) = number_of else { return Ok(Committed::Conflict) };
     let still_its_own = super::business_numbers::has(tx, business_id, &c.business_phone).await?;
     Ok(if still_its_own { Committed::Conflict } else { Committed::NumberMoved })
-}
-
-/// Inserts a message; `false` if one with the same Twilio id exists already.
-async fn insert_message(
-    tx: &mut PgConnection,
-    conversation: &Conversation,
-    message: &NewMessage,
-) -> Result<bool, StoreError> {
-    let direction = if message.kind == MessageKind::Customer { "inbound" } else { "outbound" };
-    let result = sqlx::query!(
-        r#"INSERT INTO messages (id, conversation_id, subject_conversation_id, recipient, direction, sender_type, user_id, kind, body, media, twilio_sid, status,
-             window_id, in_reply_to_window, created_at, stream_sequence, not_before, fence_epoch, fence_hard_epoch, fence_exempt_at,
-             segments)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
-           ON CONFLICT (twilio_sid) DO NOTHING"#,
-        message.id,
-        // A message to anyone other than the customer is about the conversation, not in it.
-        message.recipient.is_none().then_some(conversation.id),
-        conversation.id,
-        message.recipient.as_ref().map(|phone| phone.as_str()),
-        direction,
-        message.kind.sender_type(),
-        message.user_id,
-        message.kind.as_str(),
-        message.body,
-        Json(&message.media) as _,
-        message.twilio_sid,
-        message.status.as_str(),
-        message.window_id,
-        message.in_reply_to_window,
-        message.created_at,
-        message.stream_sequence,
-        message.not_before,
-        message.fence.map(|f| f.epoch),
-        message.fence.map(|f| f.hard_epoch),
-        message.fence.map(|f| f.exempt_at),
-        i32::try_from(crate::domain::sms_segments::count(&message.body)).ok()
-    )
-    .execute(tx)
-    .await?;
-    Ok(result.rows_affected() == 1)
-}
-
-/// Updates a message; `false` is a conflict. A message that is only to be held back (`expected` is `None`) may have
-/// been sent already, which is no conflict.
-async fn update_message(tx: &mut PgConnection, update: &MessageUpdate) -> Result<bool, StoreError> {
-    let result = sqlx::query!(
-        r#"UPDATE messages SET status = $2, twilio_sid = coalesce($3, twilio_sid), error_code = coalesce($4, error_code),
-             segments = coalesce($5, segments), claim = NULL, lease_until = NULL
-           WHERE id = $1 AND status = $6"#,
-        update.id,
-        update.status.as_str(),
-        update.twilio_sid,
-        update.error_code,
-        update.segments,
-        update.expected.map_or("queued", |s| s.as_str())
-    )
-    .execute(tx)
-    .await?;
-    Ok(result.rows_affected() == 1 || update.expected.is_none())
-}
-
-async fn record_window(
-    tx: &mut PgConnection,
-    conversation_id: Uuid,
-    window: &WindowRecord,
-    at: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        r#"INSERT INTO windows (id, conversation_id, state, opened_at, reason) VALUES ($1, $2, $3, $4, $5)
-           ON CONFLICT (id) DO UPDATE SET state = excluded.state, reason = excluded.reason, updated_at = now()"#,
-        window.id,
-        conversation_id,
-        window.state.as_str(),
-        window.opened_at,
-        window.reason.as_str()
-    )
-    .execute(&mut *tx)
-    .await?;
-    super::audit::write_step(tx, conversation_id, window, at).await
-}
-
-async fn write_call(tx: &mut PgConnection, call: &Call) -> Result<bool, StoreError> {
-    let result = if call.version == 0 {
-        sqlx::query!(
-            r#"INSERT INTO calls (id, call_sid, business_id, conversation_id, customer_phone, business_phone, status,
-                 dial_status, duration_seconds, created_at, ended_at, version, event_sequence)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12)
-               ON CONFLICT DO NOTHING"#,
-            call.id,
-            call.call_sid,
-            call.business_id,
-            call.conversation_id,
-            call.customer_phone.as_ref().map(|p| p.as_str()),
-            call.business_phone.as_str(),
-            call.status.as_str(),
-            call.dial_status,
-            call.duration_seconds,
-            call.created_at,
-            call.ended_at,
-            call.event_sequence
-        )
-        .execute(tx)
-        .await?
-    } else {
-        sqlx::query!(
-            r#"UPDATE calls SET conversation_id = $3, status = $4, dial_status = $5, duration_seconds = $6, ended_at = $7,
-                 event_sequence = $8, version = version + 1
-               WHERE id = $1 AND version = $2"#,
-            call.id,
-            call.version,
-            call.conversation_id,
-            call.status.as_str(),
-            call.dial_status,
-            call.duration_seconds,
-            call.ended_at,
-            call.event_sequence
-        )
-        .execute(tx)
-        .await?
-    };
-    Ok(result.rows_affected() == 1)
 }

@@ -1,9 +1,11 @@
 //! The rows of conversations: read, parsed and written.
 
+use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -150,56 +152,105 @@ macro_rules! select_from_conversations {
     };
 }
 
-macro_rules! insert_conversation {
-    ($columns:literal, $row:expr, $number_of:expr) => {
-        sqlx::query!(
+macro_rules! insert_conversations {
+    ($columns:literal, $rows:expr, $ids:expr, $numbers_of:expr) => {
+        sqlx::query_scalar!(
             "INSERT INTO conversations (" + $columns + ", rules_state) SELECT " + $columns
-                + ", rules_state FROM jsonb_populate_record(NULL::conversations, $1) r
-                   WHERE $2::text IS NULL
-                      OR EXISTS (SELECT 1 FROM business_numbers n WHERE n.phone = r.business_phone AND n.business_id = $2)
-                   ON CONFLICT DO NOTHING",
-            Json($row) as _,
-            $number_of
+                + ", rules_state FROM jsonb_populate_recordset(NULL::conversations, $1) r
+                     JOIN unnest($2::uuid[], $3::text[]) AS wanted (of, number_of) ON wanted.of = r.id
+                   WHERE number_of IS NULL
+                      OR EXISTS (SELECT 1 FROM business_numbers n WHERE n.phone = r.business_phone AND n.business_id = number_of)
+                   ORDER BY business_id, business_phone, customer_phone
+                   ON CONFLICT DO NOTHING
+                   RETURNING id",
+            $rows,
+            $ids,
+            $numbers_of as _
         )
     };
 }
 
-macro_rules! update_conversation {
-    ($columns:literal, $row:expr, $number_of:expr, $id:expr, $version:expr) => {
+macro_rules! update_conversations {
+    ($columns:literal, $rows:expr, $ids:expr) => {
         sqlx::query!(
-            "UPDATE conversations c SET (" + $columns + ", rules_state) = (SELECT " + $columns
-                + ", rules_state FROM jsonb_populate_record(NULL::conversations, $1))
-                   WHERE c.id = $3 AND c.version = $4
-                     AND ($2::text IS NULL
-                      OR EXISTS (SELECT 1 FROM business_numbers n WHERE n.phone = c.business_phone AND n.business_id = $2))",
-            Json($row) as _,
-            $number_of,
-            $id,
-            $version
+            "UPDATE conversations c SET ("
+                + $columns
+                + ", rules_state) = (SELECT "
+                + $columns
+                + ", rules_state FROM jsonb_populate_recordset(NULL::conversations, $1) r WHERE r.id = c.id)
+                   WHERE c.id = ANY($2)",
+            $rows,
+            $ids
         )
     };
 }
 
-/// Inserts a conversation of version 0, or updates one whose version is still the one that was read. `false` if nothing
-/// was written: because of a conflict, or because the business `number_of` does not have the number.
+/// Inserts conversations of version 0, and updates those whose version is still the one that was read. Returns the ids
+/// of those that were written: the others were changed concurrently, or the business that must have the number (the
+/// second value) does not have it.
 ///
 /// The whole row is written. Anything else that changes a row must raise its `version`, or this would undo the change.
 pub(super) async fn write(
     tx: &mut PgConnection,
-    c: &Conversation,
-    number_of: Option<&str>,
-) -> Result<bool, StoreError> {
-    let row = ConversationRow { version: c.version + 1, ..ConversationRow::of(c) };
-    let result = if c.version == 0 {
-        with_conversation_columns!(insert_conversation!(&row, number_of)).execute(tx).await
-    } else {
-        with_conversation_columns!(update_conversation!(&row, number_of, c.id, c.version)).execute(tx).await
+    conversations: &[(&Conversation, Option<&str>)],
+) -> Result<HashSet<Uuid>, StoreError> {
+    let row = |c: &Conversation| -> Value {
+        serde_json::to_value(ConversationRow { version: c.version + 1, ..ConversationRow::of(c) }).unwrap_or_default()
     };
-    match result {
-        Ok(result) => Ok(result.rows_affected() == 1),
-        // The conversation was to be reopened, but a new one was opened concurrently: a conflict, not an error.
-        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(false),
-        Err(error) => Err(error.into()),
+    let (new, old): (Vec<_>, Vec<_>) = conversations.iter().copied().partition(|(c, _)| c.version == 0);
+    let mut written = HashSet::new();
+    if !old.is_empty() {
+        let current = lock_current(tx, &old).await?;
+        let rows: Value = old.iter().filter(|(c, _)| current.contains(&c.id)).map(|(c, _)| row(c)).collect();
+        with_conversation_columns!(update_conversations!(rows, &current)).execute(&mut *tx).await?;
+        written.extend(current);
+    }
+    if !new.is_empty() {
+        let rows: Value = new.iter().map(|(c, _)| row(c)).collect();
+        let (ids, numbers_of): (Vec<Uuid>, Vec<Option<&str>>) = new.iter().map(|(c, of)| (c.id, *of)).unzip();
+        let inserted = with_conversation_columns!(insert_conversations!(rows, &ids, &numbers_of));
+        written.extend(inserted.fetch_all(&mut *tx).await?);
+    }
+    Ok(written)
+}
+
+/// Locks the conversations that are still as they were read.
+async fn lock_current(tx: &mut PgConnection, old: &[(&Conversation, Option<&str>)]) -> Result<Vec<Uuid>, StoreError> {
+    let (ids, versions): (Vec<Uuid>, Vec<i64>) = old.iter().map(|(c, _)| (c.id, c.version)).unzip();
+    let numbers_of: Vec<Option<&str>> = old.iter().map(|(_, of)| *of).collect();
+    Ok(sqlx::query_scalar!(
+        "SELECT c.id FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS wanted (id, version, number_of)
+           JOIN conversations c ON c.id = wanted.id AND c.version = wanted.version
+         WHERE number_of IS NULL
+            OR EXISTS (SELECT 1 FROM business_numbers n WHERE n.phone = c.business_phone AND n.business_id = number_of)
+         ORDER BY c.id FOR UPDATE OF c",
+        &ids,
+        &versions,
+        &numbers_of as _
+    )
+    .fetch_all(tx)
+    .await?)
+}
+
+/// The two sides of a conversation: at most one open conversation has the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Parties {
+    /// The id of the business.
+    pub business_id: String,
+    /// The business's number.
+    pub business_phone: String,
+    /// The customer's number.
+    pub customer_phone: String,
+}
+
+impl Parties {
+    /// The parties of a conversation between a business, by one of its numbers, and a customer.
+    pub fn of(business_id: &str, business_phone: &PhoneNumber, customer_phone: &PhoneNumber) -> Self {
+        Self {
+            business_id: business_id.to_owned(),
+            business_phone: business_phone.to_string(),
+            customer_phone: customer_phone.to_string(),
+        }
     }
 }
 
@@ -213,44 +264,48 @@ impl Store {
             .transpose()
     }
 
-    /// The open conversation of a customer with a number of a business.
-    pub async fn open_conversation(
+    /// Reads conversations by their ids. A row that cannot be parsed is an error of its own.
+    pub async fn conversations_by_id(
         &self,
-        business_id: &str,
-        business_phone: &PhoneNumber,
-        customer_phone: &PhoneNumber,
-    ) -> Result<Option<Conversation>, StoreError> {
-        select_conversations!(
-            "WHERE business_id = $1 AND business_phone = $2 AND customer_phone = $3 AND status <> 'completed'",
-            business_id,
-            business_phone.as_str(),
-            customer_phone.as_str()
-        )
-        .fetch_optional(&self.pool)
-        .await?
-        .map(ConversationRow::parse)
-        .transpose()
+        ids: &[Uuid],
+    ) -> Result<HashMap<Uuid, Result<Conversation, StoreError>>, StoreError> {
+        let rows = select_conversations!("WHERE id = ANY($1)", ids).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|row| (row.id, row.parse())).collect())
     }
 
-    /// The newest ended conversation of a customer with a number of a business. Newest by `created_at`, because a late
-    /// report on a message is activity of an older conversation.
-    pub async fn last_ended_conversation(
+    /// The conversation of each of these parties: the open one, or else the newest that has ended. Newest by
+    /// `created_at`, because a late report on a message is activity of an older conversation.
+    pub async fn conversations_of_parties(
         &self,
-        business_id: &str,
-        business_phone: &PhoneNumber,
-        customer_phone: &PhoneNumber,
-    ) -> Result<Option<Conversation>, StoreError> {
-        select_conversations!(
-            "WHERE business_id = $1 AND business_phone = $2 AND customer_phone = $3 AND status = 'completed'
-               ORDER BY created_at DESC, id DESC LIMIT 1",
-            business_id,
-            business_phone.as_str(),
-            customer_phone.as_str()
+        parties: &[Parties],
+    ) -> Result<HashMap<Parties, Result<Conversation, StoreError>>, StoreError> {
+        let column = |of: fn(&Parties) -> &str| -> Vec<&str> { parties.iter().map(of).collect() };
+        let rows = select_conversations!(
+            "WHERE id IN (
+                 SELECT newest.id FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (business, number, customer)
+                   CROSS JOIN LATERAL (
+                     (SELECT c.id, true AS is_open, c.created_at FROM conversations c
+                      WHERE c.business_id = business AND c.business_phone = number AND c.customer_phone = customer
+                        AND c.status <> 'completed')
+                     UNION ALL
+                     (SELECT c.id, false, c.created_at FROM conversations c
+                      WHERE c.business_id = business AND c.business_phone = number AND c.customer_phone = customer
+                        AND c.status = 'completed'
+                      ORDER BY c.created_at DESC, c.id DESC LIMIT 1)
+                     ORDER BY is_open DESC LIMIT 1
+                   ) newest)",
+            &column(|parties| &parties.business_id) as _,
+            &column(|parties| &parties.business_phone) as _,
+            &column(|parties| &parties.customer_phone) as _
         )
-        .fetch_optional(&self.pool)
-        .await?
-        .map(ConversationRow::parse)
-        .transpose()
+        .fetch_all(&self.pool)
+        .await?;
+        let parties = |row: &ConversationRow| Parties {
+            business_id: row.business_id.clone(),
+            business_phone: row.business_phone.clone(),
+            customer_phone: row.customer_phone.clone(),
+        };
+        Ok(rows.into_iter().map(|row| (parties(&row), row.parse())).collect())
     }
 
     /// Conversations, newest activity first.

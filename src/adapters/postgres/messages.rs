@@ -1,5 +1,7 @@
 //! Reads messages. A commit writes them, and [`super::sending`] claims them.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -138,6 +140,15 @@ impl Store {
     /// Reads one message by our id.
     pub async fn message(&self, id: Uuid) -> Result<Option<Message>, StoreError> {
         select_messages!("WHERE id = $1", id).fetch_optional(&self.pool).await?.map(MessageRow::parse).transpose()
+    }
+
+    /// Reads messages by our ids. A row that cannot be parsed is an error of its own.
+    pub(super) async fn messages_by_id(
+        &self,
+        ids: &[Uuid],
+    ) -> Result<HashMap<Uuid, Result<Message, StoreError>>, StoreError> {
+        let rows = select_messages!("WHERE id = ANY($1)", ids).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|row| (row.id, row.parse())).collect())
     }
 
     /// The message that a person's input created, if it created one.

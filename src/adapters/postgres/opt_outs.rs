@@ -1,31 +1,9 @@
 //! The opt-out ledger: per business and customer, for all numbers of the business. It stores erased customers by hash.
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{Store, StoreError};
+use super::StoreError;
 use crate::domain::conversation::{Conversation, LedgerChange};
-use crate::domain::phone::PhoneNumber;
-
-impl Store {
-    /// When a customer opted out of a business's texts; `None` if they have not.
-    pub async fn opted_out_at(
-        &self,
-        business_id: &str,
-        customer: &PhoneNumber,
-    ) -> Result<Option<DateTime<Utc>>, StoreError> {
-        Ok(sqlx::query_scalar!(
-            r#"SELECT greatest(
-                 (SELECT opted_out_at FROM opt_outs WHERE business_id = $1 AND customer_phone = $2),
-                 (SELECT opted_out_at FROM erased_opt_outs WHERE business_id = $1 AND customer = customer_hash($1, $2))
-               ) AS since"#,
-            business_id,
-            customer.as_str()
-        )
-        .fetch_one(&self.pool)
-        .await?)
-    }
-}
 
 /// Stores a change of the ledger, in the transaction of the decision that made it.
 pub(super) async fn write(

@@ -14,6 +14,8 @@ use super::{OutboxRow, Store, StoreError};
 #[derive(Debug, Clone)]
 pub struct WaitingRow {
     pub(crate) id: i64,
+    /// The conversation or call that it belongs to.
+    pub key: Uuid,
     /// The JetStream subject.
     pub subject: String,
     /// The `Nats-Msg-Id`, if it has one.
@@ -39,7 +41,22 @@ pub(super) async fn write(tx: &mut PgConnection, row: &OutboxRow) -> Result<(), 
     Ok(())
 }
 
-/// The waiting rows of a key, locked until they are marked as published or this is dropped.
+/// Deletes published rows in this transaction. A row that another task has locked is left to it: it publishes it again,
+/// under the same id, and deletes it.
+pub(super) async fn delete(tx: &mut PgConnection, published: &[i64]) -> Result<(), StoreError> {
+    if published.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED)",
+        published
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The waiting rows of a key, locked until the published ones are deleted or this is dropped.
 #[derive(Debug)]
 pub struct OutboxBatch {
     tx: Transaction<'static, Postgres>,
@@ -48,13 +65,13 @@ pub struct OutboxBatch {
 }
 
 impl OutboxBatch {
-    /// Marks the first `count` rows as published, and releases the lock.
+    /// Deletes the first `count` rows, which are published, and releases the lock.
     ///
     /// # Errors
     /// If PostgreSQL is unavailable: the rows will be published again, with the same ids.
     pub async fn published(mut self, count: usize) -> Result<(), StoreError> {
         let ids: Vec<i64> = self.rows.iter().take(count).map(|row| row.id).collect();
-        sqlx::query!("UPDATE outbox SET published_at = now() WHERE id = ANY($1)", &ids).execute(&mut *self.tx).await?;
+        sqlx::query!("DELETE FROM outbox WHERE id = ANY($1)", &ids).execute(&mut *self.tx).await?;
         self.tx.commit().await?;
         Ok(())
     }
@@ -74,6 +91,7 @@ impl Store {
         .into_iter()
         .map(|row| WaitingRow {
             id: row.id,
+            key,
             subject: row.subject,
             message_id: row.message_id,
             headers: row.headers.0,

@@ -1,75 +1,105 @@
-//! The one transaction: twin of `write` in `src/adapters/postgres/commit.rs`, statement by statement.
+//! The one transaction: twin of `src/adapters/postgres/commit.rs`.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Effect, MessageRow, SimStore, Tables};
-use crate::adapters::postgres::{Commit, Committed, Message, OutboxRow, StoreError, WaitingRow};
+use crate::adapters::postgres::{Commit, Committed, Message, OutboxRow, SeenInput, StoreError, WaitingRow};
 use crate::domain::call::Call;
 use crate::domain::conversation::{
     Conversation, Decision, LedgerChange, MessageKind, MessageStatus, MessageUpdate, NewMessage, Status,
 };
 use crate::simulation::planted::Planted;
+use crate::simulation::scheduler::Group;
 use crate::simulation::world::State;
 
 /// The constraint in PostgreSQL for a Twilio id that another message already has.
 const SID_TAKEN: &str = "messages_twilio_sid_key";
 
-/// Writes everything in a transaction at once, after all of it was checked.
-pub(super) async fn commit(store: &SimStore, commit: &Commit<'_>) -> Result<Committed, StoreError> {
+/// Writes a batch at once, after all of it was checked.
+pub(super) async fn commit(
+    store: &SimStore,
+    batch: &[Commit<'_>],
+    published: &[i64],
+) -> Result<Vec<Committed>, StoreError> {
     let outside = store.world.lock().planted == Planted::InboxOutside;
     // For webhooks, the engine checks the inbox too.
-    if outside
-        && commit.body_hash.is_none()
-        && let Some(seen) = store.ask("inbox", |state, _| seen(&state.db, commit.input_id, None)).await?
-    {
-        return Ok(seen);
+    let mut seen_before = vec![None; batch.len()];
+    if outside {
+        let unhashed = |commit: &Commit<'_>| commit.body_hash.is_none();
+        seen_before = store
+            .ask("inbox", |state, _| {
+                batch.iter().map(|commit| unhashed(commit).then(|| refused(&state.db, commit)).flatten()).collect()
+            })
+            .await?;
     }
     let group = store.group;
     let outcome = store.ask("transaction", move |state, now| {
-        if !outside && let Some(seen) = seen(&state.db, commit.input_id, commit.body_hash) {
-            return Ok(seen);
-        }
-        match passes(&state.db, commit) {
-            Ok(Ok(())) => {}
-            Ok(Err(refused)) => return Ok(refused),
-            // The last guard against recording a message with another's Twilio id: its outcome is found out again.
-            Err(error) if error.to_string().ends_with(SID_TAKEN) => return Err(error),
-            Err(error) => {
-                state.ledger.breach(|| format!("{} was written twice: {error}", commit.input_id));
-                return Err(error);
-            }
-        }
-        if let Some(decision) = commit.decision {
-            state.ledger.decided(&state.db, commit.input_id, decision, commit.at);
-        } else {
-            state.ledger.counted(commit.input_id);
-        }
-        write(state, commit, now);
-        let number = commit.decision.map_or(0, |decision| decision.conversation.version as u64 + 1);
-        let at_ms = (now - super::super::world::at(0)).num_milliseconds() as u64;
-        state.trace.note(at_ms, group, "commit", number, || {
-            let what = commit.decision.map(|d| {
-                let windows: Vec<String> = d
-                    .windows
-                    .iter()
-                    .map(|w| format!("{} {} ({})", &w.id.to_string()[..8], w.state, w.reason))
-                    .collect();
-                let messages: Vec<String> =
-                    d.messages.iter().map(|m| format!("{} {}", m.kind, &m.id.to_string()[..8])).collect();
-                format!("{} {windows:?} {messages:?}", d.conversation.ownership)
+        let mut checked = Vec::with_capacity(batch.len());
+        for (commit, seen_before) in batch.iter().zip(seen_before) {
+            let seen = if outside { seen_before } else { refused(&state.db, commit) };
+            checked.push(match seen {
+                Some(seen) => Err(seen),
+                None => check(state, commit)?,
             });
-            format!("{} v{number} {}", commit.input_id, what.unwrap_or_default())
-        });
-        Ok(Committed::Done)
+        }
+        for id in published {
+            let effect = &mut state.db.outbox[usize::try_from(*id).unwrap()];
+            // A row that another task has locked is left to it.
+            effect.is_published |= !state.db.draining.contains(&effect.key);
+        }
+        let write = |(commit, checked): (&Commit<'_>, Result<(), Committed>)| match checked {
+            Ok(()) => write_one(state, group, commit, now),
+            Err(refused) => refused,
+        };
+        Ok(batch.iter().zip(checked).map(write).collect())
     });
     outcome.await?
 }
 
+fn check(state: &mut State, commit: &Commit<'_>) -> Result<Result<(), Committed>, StoreError> {
+    match passes(&state.db, commit) {
+        Ok(passes) => Ok(passes),
+        // The last guard against recording a message with another's Twilio id: its outcome is found out again.
+        Err(error) if error.to_string().ends_with(SID_TAKEN) => Err(error),
+        Err(error) => {
+            state.ledger.breach(|| format!("{} was written twice: {error}", commit.input_id));
+            Err(error)
+        }
+    }
+}
+
+fn write_one(state: &mut State, group: Group, commit: &Commit<'_>, now: DateTime<Utc>) -> Committed {
+    if let Some(decision) = commit.decision {
+        state.ledger.decided(&state.db, commit.input_id, decision, commit.at);
+    } else {
+        state.ledger.counted(commit.input_id);
+    }
+    let committed = write(state, commit, now);
+    let number = commit.decision.map_or(0, |decision| decision.conversation.version as u64 + 1);
+    let at_ms = (now - super::super::world::at(0)).num_milliseconds() as u64;
+    state.trace.note(at_ms, group, "commit", number, || {
+        let what = commit.decision.map(|d| {
+            let windows: Vec<String> =
+                d.windows.iter().map(|w| format!("{} {} ({})", &w.id.to_string()[..8], w.state, w.reason)).collect();
+            let messages: Vec<String> =
+                d.messages.iter().map(|m| format!("{} {}", m.kind, &m.id.to_string()[..8])).collect();
+            format!("{} {windows:?} {messages:?}", d.conversation.ownership)
+        });
+        format!("{} v{number} {}", commit.input_id, what.unwrap_or_default())
+    });
+    committed
+}
+
 /// What the inbox contains about an input.
-pub(super) fn seen(db: &Tables, input_id: &str, body_hash: Option<&str>) -> Option<Committed> {
-    let (hash, outbox_keys) = db.inbox.get(input_id)?;
-    Some(Committed::Seen { outbox_keys: outbox_keys.clone(), same_body: hash.as_deref() == body_hash })
+pub(super) fn seen(db: &Tables, input_id: &str) -> Option<SeenInput> {
+    let (body_hash, outbox_keys) = db.inbox.get(input_id)?.clone();
+    Some(SeenInput { body_hash, outbox_keys })
+}
+
+fn refused(db: &Tables, commit: &Commit<'_>) -> Option<Committed> {
+    let SeenInput { body_hash, outbox_keys } = seen(db, commit.input_id)?;
+    Some(Committed::Seen { outbox_keys, same_body: body_hash.as_deref() == commit.body_hash })
 }
 
 /// Whether the transaction can be committed; otherwise the result of its rollback. A violated key is an error.
@@ -146,10 +176,12 @@ fn call_passes(db: &Tables, new: &Call) -> bool {
     }
 }
 
-fn write(state: &mut State, commit: &Commit<'_>, now: DateTime<Utc>) {
+fn write(state: &mut State, commit: &Commit<'_>, now: DateTime<Utc>) -> Committed {
     let db = &mut state.db;
     let conversation = commit.decision.map(|decision| decision.conversation.id);
-    let outbox_keys = commit.call.map(|call| call.id).into_iter().chain(conversation).collect();
+    let outbox_keys: Vec<Uuid> = commit.call.map(|call| call.id).into_iter().chain(conversation).collect();
+    let waits = |key: &Uuid| db.outbox.iter().any(|effect| effect.key == *key && !effect.is_published);
+    let behind = outbox_keys.iter().copied().filter(waits).collect();
     db.inbox.entry(commit.input_id.to_owned()).or_insert((commit.body_hash.map(str::to_owned), outbox_keys));
     if let Some(decision) = commit.decision {
         write_decision(db, decision);
@@ -158,12 +190,15 @@ fn write(state: &mut State, commit: &Commit<'_>, now: DateTime<Utc>) {
         db.calls.retain(|row| row.call_sid != call.call_sid);
         db.calls.push(Call { version: call.version + 1, ..call.clone() });
     }
+    let mut outbox_ids = Vec::new();
     for row in commit.outbox {
         let OutboxRow { key, subject, message_id, headers, payload } = row.clone();
         let id = i64::try_from(db.outbox.len()).unwrap();
-        let row = WaitingRow { id, subject, message_id, headers, payload };
+        outbox_ids.push(id);
+        let row = WaitingRow { id, key, subject, message_id, headers, payload };
         db.outbox.push(Effect { key, row, created_at: now, is_published: false });
     }
+    Committed::Done { outbox_ids, behind }
 }
 
 fn write_decision(db: &mut Tables, decision: &Decision) {

@@ -1,15 +1,18 @@
 //! What the engine and analysis read: twins of the queries in `src/adapters/postgres/`.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{SimDraining, SimStore, commit, outbox};
 use crate::adapters::postgres::{
-    CodeAnswer, Commit, Committed, Message, Overdue, PhoneAnswer, ReleasedConversation, StoreError,
+    CodeAnswer, Commit, Committed, Facts, FactsOf, Message, Overdue, Parties, PhoneAnswer, ReleasedConversation,
+    SeenInput, StoreError,
 };
 use crate::businesses::Records;
 use crate::domain::call::Call;
-use crate::domain::conversation::{Conversation, MessageKind, MessageStatus, OtherBusiness, Status};
+use crate::domain::conversation::{Conversation, MessageKind, MessageStatus, Status};
 use crate::domain::phone::PhoneNumber;
 use crate::engine::ConversationStore;
 use crate::simulation::planted::Planted;
@@ -44,47 +47,61 @@ impl Records for SimStore {
 impl ConversationStore for SimStore {
     type OutboxBatch = SimDraining;
 
-    async fn commit(&self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
-        commit::commit(self, commit).await
+    async fn commit(&self, batch: &[Commit<'_>], published: &[i64]) -> Result<Vec<Committed>, StoreError> {
+        commit::commit(self, batch, published).await
     }
 
-    async fn seen(&self, input_id: &str, body_hash: Option<&str>) -> Result<Option<Committed>, StoreError> {
-        self.ask("read inbox", |state, _| commit::seen(&state.db, input_id, body_hash)).await
-    }
-
-    async fn open_conversation(
-        &self,
-        business_id: &str,
-        business_phone: &PhoneNumber,
-        customer_phone: &PhoneNumber,
-    ) -> Result<Option<Conversation>, StoreError> {
-        self.ask("read open conversation", |state, _| {
-            let mut of_theirs = state.db.conversations.iter().filter(|c| {
-                c.business_id == business_id
-                    && c.business_phone == *business_phone
-                    && c.customer_phone == *customer_phone
-            });
-            of_theirs.find(|c| c.status != Status::Completed).cloned()
+    async fn seen(&self, input_ids: &[&str]) -> Result<HashMap<String, SeenInput>, StoreError> {
+        self.ask("read inbox", |state, _| {
+            let seen = input_ids.iter().filter_map(|id| Some(((*id).to_owned(), commit::seen(&state.db, id)?)));
+            seen.collect()
         })
         .await
     }
 
-    async fn last_ended_conversation(
+    async fn conversations_by_id(
         &self,
-        business_id: &str,
-        business_phone: &PhoneNumber,
-        customer_phone: &PhoneNumber,
-    ) -> Result<Option<Conversation>, StoreError> {
-        self.ask("read ended conversation", |state, _| {
-            let ended = state.db.conversations.iter().filter(|c| {
-                c.business_id == business_id
-                    && c.business_phone == *business_phone
-                    && c.customer_phone == *customer_phone
-                    && c.status == Status::Completed
-            });
-            ended.max_by_key(|c| (c.created_at, c.id)).cloned()
+        ids: &[Uuid],
+    ) -> Result<HashMap<Uuid, Result<Conversation, StoreError>>, StoreError> {
+        self.ask("read conversations", |state, _| {
+            ids.iter().filter_map(|id| Some((*id, Ok(state.db.conversation(*id)?.clone())))).collect()
         })
         .await
+    }
+
+    async fn conversations_of_parties(
+        &self,
+        parties: &[Parties],
+    ) -> Result<HashMap<Parties, Result<Conversation, StoreError>>, StoreError> {
+        let of = |c: &Conversation| Parties::of(&c.business_id, &c.business_phone, &c.customer_phone);
+        self.ask("read conversations of parties", |state, _| {
+            let newest = |wanted: &Parties| {
+                let of_theirs = state.db.conversations.iter().filter(|c| of(c) == *wanted);
+                of_theirs.max_by_key(|c| (c.status != Status::Completed, c.created_at, c.id)).cloned()
+            };
+            parties.iter().filter_map(|wanted| Some((wanted.clone(), Ok(newest(wanted)?)))).collect()
+        })
+        .await
+    }
+
+    /// There is one business, and no customer has a number of another.
+    async fn facts(&self, wanted: &[FactsOf<'_>]) -> Result<Vec<Result<Facts, StoreError>>, StoreError> {
+        let opt_outs = self.ask("read ledger", |state, _| state.db.opt_outs.clone()).await?;
+        let messages = self.ask("read messages", |state, _| {
+            let message = |id: Uuid| state.db.message(id).map(|row| row.message.clone());
+            wanted.iter().map(|wanted| wanted.message_id.and_then(message)).collect::<Vec<_>>()
+        });
+        let messages = messages.await?;
+        let mut facts = Vec::new();
+        for (wanted, message) in wanted.iter().zip(messages) {
+            let opted_out_at = opt_outs.get(wanted.customer).copied();
+            let missed_call_sms_at = match wanted.missed_call {
+                true => self.missed_call_sms_at(wanted.customer).await?,
+                false => None,
+            };
+            facts.push(Ok(Facts { opted_out_at, missed_call_sms_at, other_business: None, message }));
+        }
+        Ok(facts)
     }
 
     async fn backdate_arrival(&self, twilio_sid: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
@@ -97,40 +114,6 @@ impl ConversationStore for SimStore {
             copies.for_each(|row| row.message.created_at = row.message.created_at.min(at));
         })
         .await
-    }
-
-    async fn opted_out_at(
-        &self,
-        _business_id: &str,
-        customer: &PhoneNumber,
-    ) -> Result<Option<DateTime<Utc>>, StoreError> {
-        self.ask("read ledger", |state, _| state.db.opt_outs.get(customer).copied()).await
-    }
-
-    async fn missed_call_sms_at(
-        &self,
-        _business_id: &str,
-        customer: &PhoneNumber,
-    ) -> Result<Option<DateTime<Utc>>, StoreError> {
-        self.ask("read missed-call texts", |state, _| {
-            let db = &state.db;
-            let texts = db.messages.iter().filter(|row| row.message.kind == MessageKind::MissedCall);
-            let to_them = texts.filter(|row| {
-                db.conversation(row.message.conversation_id).is_some_and(|c| c.customer_phone == *customer)
-            });
-            to_them.map(|row| row.message.created_at).max()
-        })
-        .await
-    }
-
-    /// There is one business, and no customer has a number of another.
-    async fn other_business(
-        &self,
-        _business_id: &str,
-        _customer: &PhoneNumber,
-        _conversation_id: Option<Uuid>,
-    ) -> Result<Option<OtherBusiness>, StoreError> {
-        self.ask("read other businesses", |_, _| None).await
     }
 
     /// No phone is asked for a code.
@@ -210,6 +193,20 @@ impl ConversationStore for SimStore {
 
     async fn prune_idempotency(&self) -> Result<u64, StoreError> {
         self.ask("prune", |_, _| 0).await
+    }
+}
+
+impl SimStore {
+    async fn missed_call_sms_at(&self, customer: &PhoneNumber) -> Result<Option<DateTime<Utc>>, StoreError> {
+        self.ask("read missed-call texts", |state, _| {
+            let db = &state.db;
+            let texts = db.messages.iter().filter(|row| row.message.kind == MessageKind::MissedCall);
+            let to_them = texts.filter(|row| {
+                db.conversation(row.message.conversation_id).is_some_and(|c| c.customer_phone == *customer)
+            });
+            to_them.map(|row| row.message.created_at).max()
+        })
+        .await
     }
 }
 

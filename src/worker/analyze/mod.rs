@@ -19,7 +19,7 @@ use crate::adapters::outage;
 use crate::adapters::postgres::Store;
 use crate::domain::business::Profile;
 use crate::domain::conversation::{AnalysisReason, Answer, Appointment, Conversation, Input, Phase, Priority};
-use crate::engine::{AnalyzeTask, Engine, EngineError, Happening, InputId, Publish, Target};
+use crate::engine::{self, AnalyzeTask, Engine, EngineError, Happening, Publish, Target};
 use crate::stream::{FailureReason, Metadata};
 use crate::telemetry::{AiResult, Metrics};
 use crate::trace::Trace;
@@ -111,8 +111,8 @@ impl<R: AnalysisStore, P: Publish, B: AiClient> Analyzer<R, P, B> {
     async fn tell(&self, task: &AnalyzeTask, metadata: &Metadata, input: Input) -> Result<(), EngineError> {
         let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
         let id = format!("analysis:{}", task.window_id);
-        let input_id = InputId { id: &id, body_hash: None, trace };
-        self.engine.apply(&Target::Id(task.conversation_id), &input_id, &Happening::Input(input)).await.map(drop)
+        let (target, happening) = (Target::Id(task.conversation_id), Happening::Input(input));
+        self.engine.apply(engine::Input { id, body_hash: None, trace, target, happening }).await.map(drop)
     }
 }
 

@@ -21,7 +21,7 @@ use crate::businesses::Accounts;
 use crate::config::{PublicUrl, Rate};
 use crate::domain::conversation::{MessageReport, MessageStatus, Priority};
 use crate::domain::sms_segments;
-use crate::engine::{Applied, Engine, Happening, InputId, Publish, SendTask, Target};
+use crate::engine::{Applied, Engine, Happening, Input, Publish, SendTask, Target};
 use crate::stream::{DeadReason, FailureReason, Metadata};
 use crate::telemetry::{Metrics, SmsResult};
 use crate::trace::Trace;
@@ -195,10 +195,10 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         };
         let id = format!("sms:{}:{word}", turn.task.message_id);
         let trace = Trace::from_header(turn.metadata.headers.get("traceparent").map(String::as_str));
-        let input = InputId { id: &id, body_hash: None, trace };
         let happening = Happening::Message { id: turn.task.message_id, report };
         let target = Target::Id(turn.task.conversation_id);
-        match self.engine.apply(&target, &input, &happening).await.map_err(|e| turn.retry(e))? {
+        let input = Input { id, body_hash: None, trace, target, happening };
+        match self.engine.apply(input).await.map_err(|e| turn.retry(e))? {
             Applied::Now(_) => Ok(()),
             Applied::Nothing { .. } | Applied::Before { .. } => self.known(turn).await,
         }

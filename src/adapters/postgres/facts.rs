@@ -1,0 +1,116 @@
+//! What the rules need to know besides a conversation, read for a whole batch of inputs.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{Message, Store, StoreError};
+use crate::domain::conversation::OtherBusiness;
+use crate::domain::phone::PhoneNumber;
+
+/// What is asked for an input.
+#[derive(Debug, Clone, Copy)]
+pub struct FactsOf<'a> {
+    /// The business.
+    pub business_id: &'a str,
+    /// The customer.
+    pub customer: &'a PhoneNumber,
+    /// Their conversation, if there is one.
+    pub conversation_id: Option<Uuid>,
+    /// The message that is reported on, if one is.
+    pub message_id: Option<Uuid>,
+    /// Whether to find out when the customer last got a missed-call text.
+    pub missed_call: bool,
+    /// Whether to find out if the customer's number belongs to another business.
+    pub other_business: bool,
+}
+
+/// What is known.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// When the customer opted out of the business's texts, by the opt-out ledger; `None` if they have not.
+    pub opted_out_at: Option<DateTime<Utc>>,
+    /// When the customer last got a missed-call text; see [`Store::missed_call_sms_at`].
+    pub missed_call_sms_at: Option<DateTime<Utc>>,
+    /// Set if the customer's number belongs to another business; see [`Store::other_business`].
+    pub other_business: Option<OtherBusiness>,
+    /// The message that is reported on.
+    pub message: Option<Message>,
+}
+
+impl Store {
+    /// What is known for each of these inputs, in order. A row that cannot be parsed is an error of its input.
+    pub async fn facts(&self, wanted: &[FactsOf<'_>]) -> Result<Vec<Result<Facts, StoreError>>, StoreError> {
+        let opt_outs = self.opt_outs(wanted).await?;
+        let of_others = self.of_other_businesses(wanted).await?;
+        let ids: Vec<Uuid> = wanted.iter().filter_map(|wanted| wanted.message_id).collect();
+        let mut messages = if ids.is_empty() { HashMap::new() } else { self.messages_by_id(&ids).await? };
+        let mut facts = Vec::with_capacity(wanted.len());
+        for (place, wanted) in wanted.iter().enumerate() {
+            let customer = wanted.customer;
+            let missed_call_sms_at = match wanted.missed_call {
+                true => self.missed_call_sms_at(wanted.business_id, customer).await?,
+                false => None,
+            };
+            let other_business = match of_others.contains(&place) {
+                true => self.other_business(wanted.business_id, customer, wanted.conversation_id).await?,
+                false => None,
+            };
+            let opted_out_at = opt_outs.get(&place).copied();
+            let message = wanted.message_id.and_then(|id| messages.remove(&id)).transpose();
+            facts.push(message.map(|message| Facts { opted_out_at, missed_call_sms_at, other_business, message }));
+        }
+        Ok(facts)
+    }
+
+    /// When customers opted out of a business's texts, by the place of the input.
+    async fn opt_outs(&self, wanted: &[FactsOf<'_>]) -> Result<HashMap<usize, DateTime<Utc>>, StoreError> {
+        let (businesses, customers) = pairs(wanted);
+        let rows = sqlx::query!(
+            r#"SELECT w.place AS "place!", since AS "since!"
+               FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (business_id, customer, place)
+                 CROSS JOIN LATERAL (SELECT greatest(
+                   (SELECT opted_out_at FROM opt_outs o WHERE o.business_id = w.business_id AND customer_phone = w.customer),
+                   (SELECT opted_out_at FROM erased_opt_outs o
+                    WHERE o.business_id = w.business_id AND o.customer = customer_hash(w.business_id, w.customer))
+                 ) AS since) known
+               WHERE since IS NOT NULL"#,
+            &businesses as _,
+            &customers as _
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(|row| (place(row.place), row.since)).collect())
+    }
+
+    /// The places of the inputs whose customer has a number of another business, of those that ask for it.
+    async fn of_other_businesses(&self, wanted: &[FactsOf<'_>]) -> Result<HashSet<usize>, StoreError> {
+        if !wanted.iter().any(|wanted| wanted.other_business) {
+            return Ok(HashSet::new());
+        }
+        let (businesses, customers) = pairs(wanted);
+        let asked: Vec<bool> = wanted.iter().map(|wanted| wanted.other_business).collect();
+        let places = sqlx::query_scalar!(
+            r#"SELECT w.place AS "place!"
+               FROM unnest($1::text[], $2::text[], $3::bool[]) WITH ORDINALITY AS w (business_id, customer, asked, place)
+                 JOIN business_numbers n ON n.phone = w.customer AND n.business_id <> w.business_id
+               WHERE w.asked AND n.verified <> 'no'"#,
+            &businesses as _,
+            &customers as _,
+            &asked
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(places.into_iter().map(place).collect())
+    }
+}
+
+fn pairs<'a>(wanted: &[FactsOf<'a>]) -> (Vec<&'a str>, Vec<&'a str>) {
+    wanted.iter().map(|wanted| (wanted.business_id, wanted.customer.as_str())).unzip()
+}
+
+/// The place of an input from its ordinality, which begins with 1.
+fn place(ordinality: i64) -> usize {
+    usize::try_from(ordinality - 1).unwrap_or_default()
+}

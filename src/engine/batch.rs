@@ -1,0 +1,214 @@
+//! A batch of inputs: one read, a decision for each input, one transaction.
+//!
+//! A batch holds at most one input of a customer of a business. An input that fails or conflicts is taken out and
+//! applied again, and its neighbours are committed without it.
+
+mod decide;
+mod load;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::conversation_cache::ConversationCache;
+use super::ports::ConversationStore;
+use super::{CallPart, Change, EngineError, Input};
+use crate::adapters::outage;
+use crate::adapters::postgres::{Commit, Committed, OutboxRow, StoreError, WaitingRow};
+use crate::businesses::BusinessCache;
+use crate::clock::Clock;
+use crate::domain::conversation::{Conversation, Policy, Status};
+use crate::telemetry::Metrics;
+
+use decide::{Decided, Decision};
+
+/// What is asked of a batch.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// To apply an input.
+    Apply(Arc<Job>),
+    /// To delete these outbox rows, which are published.
+    Published(Vec<i64>),
+}
+
+/// An input, or a report of a call that concerns no conversation.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// An input, and the call record that changes with it.
+    Input(Box<Input>, Option<CallPart>),
+    /// A call record alone.
+    Call { input_id: String, body_hash: Option<String>, part: CallPart },
+}
+
+impl Job {
+    fn id(&self) -> (&str, Option<&str>) {
+        match self {
+            Self::Input(input, _) => (&input.id, input.body_hash.as_deref()),
+            Self::Call { input_id, body_hash, .. } => (input_id, body_hash.as_deref()),
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// It is committed.
+    Committed {
+        /// What has changed; `None` for a call record alone.
+        change: Option<Box<Change>>,
+        /// The effects to publish.
+        effects: Vec<WaitingRow>,
+        /// The outbox keys for which older effects wait: they must be published first.
+        behind: Vec<Uuid>,
+    },
+    /// Nothing changed in the conversation; its timer may have to be armed again.
+    Unchanged { conversation_id: Uuid, status: Status, timer: Option<DateTime<Utc>> },
+    /// There is no conversation, or no message.
+    NotFound,
+    /// It was committed before.
+    Seen { outbox_keys: Vec<Uuid>, same_body: bool },
+    /// It was not decided: another input of the batch came first, or the cached conversation may be stale.
+    Again,
+    /// The conversation was changed concurrently.
+    Conflict,
+    /// It failed; nothing was committed for it.
+    Failed(EngineError),
+    /// Deciding on it panicked.
+    Panicked(Box<dyn Any + Send>),
+    /// The published rows are deleted.
+    Marked,
+}
+
+/// Reads, decides and commits.
+#[derive(Debug)]
+pub(super) struct Batches<R> {
+    pub(super) store: R,
+    pub(super) business_cache: BusinessCache<R>,
+    pub(super) conversation_cache: ConversationCache,
+    pub(super) policy: Arc<Policy>,
+    pub(super) clock: Clock,
+    pub(super) metrics: Metrics,
+}
+
+/// A job on its way through a batch.
+enum Step<T> {
+    Next(T),
+    Ended(Outcome),
+}
+
+impl<R: ConversationStore> Batches<R> {
+    /// Does the work of a batch; returns a result for each part of it, in order.
+    pub(super) async fn run(&self, batch: Vec<Work>) -> Vec<Outcome> {
+        let (mut jobs, mut published) = (Vec::new(), Vec::new());
+        for work in &batch {
+            match work {
+                Work::Apply(job) => jobs.push(&**job),
+                Work::Published(ids) => published.extend_from_slice(ids),
+            }
+        }
+        let mut outcomes = self.apply(&jobs, &published).await.into_iter();
+        let outcome = |work: &Work| match work {
+            Work::Published(_) => Outcome::Marked,
+            Work::Apply(_) => outcomes.next().unwrap_or(Outcome::Again),
+        };
+        batch.iter().map(outcome).collect()
+    }
+
+    async fn apply(&self, jobs: &[&Job], published: &[i64]) -> Vec<Outcome> {
+        let error = match self.attempt(jobs, published).await {
+            Ok(outcomes) => return outcomes,
+            Err(error) => error,
+        };
+        if jobs.len() == 1 {
+            return vec![Outcome::Failed(error.into())];
+        }
+        if outage::missing(&error).is_some() {
+            return jobs.iter().map(|_| Outcome::Failed(StoreError::away().into())).collect();
+        }
+        // One of them cannot be read or written. Each is applied alone, so that only this one fails.
+        let mut outcomes = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            match self.attempt(&[*job], &[]).await {
+                Ok(alone) => outcomes.extend(alone),
+                Err(error) => outcomes.push(Outcome::Failed(error.into())),
+            }
+        }
+        outcomes
+    }
+
+    /// Reads, decides and commits once. An error is about the whole batch: nothing may have been committed.
+    async fn attempt(&self, jobs: &[&Job], published: &[i64]) -> Result<Vec<Outcome>, StoreError> {
+        let at = self.clock.now();
+        let loaded = self.load(jobs).await?;
+        let decided = self.decide(loaded, at).await?;
+        let commits: Vec<Commit<'_>> =
+            decided.iter().filter_map(Step::next).map(|decided| decided.commit(at)).collect();
+        let committed = match commits.is_empty() && published.is_empty() {
+            true => Vec::new(),
+            false => self.store.commit(&commits, published).await?,
+        };
+        drop(commits);
+        let mut committed = committed.into_iter();
+        let outcome = |step| match step {
+            Step::Ended(outcome) => outcome,
+            Step::Next(decided) => match committed.next() {
+                Some(committed) => self.outcome(decided, committed),
+                None => Outcome::Again,
+            },
+        };
+        Ok(decided.into_iter().map(outcome).collect())
+    }
+
+    fn outcome(&self, decided: Decided<'_>, committed: Committed) -> Outcome {
+        match committed {
+            Committed::Done { outbox_ids, behind } => {
+                let change = decided.decision.map(|Decision { decision, .. }| {
+                    self.count(&decision);
+                    let messages = decision.messages.iter().map(|message| message.id).collect();
+                    let conversation =
+                        Conversation { version: decision.conversation.version + 1, ..decision.conversation };
+                    self.conversation_cache.keep(&conversation);
+                    Box::new(Change { conversation, messages })
+                });
+                let effects = decided.outbox.into_iter().zip(outbox_ids).map(waiting).collect();
+                Outcome::Committed { change, effects, behind }
+            }
+            Committed::Seen { outbox_keys, same_body } => {
+                self.forget(&decided);
+                Outcome::Seen { outbox_keys, same_body }
+            }
+            Committed::Conflict => {
+                self.metrics.cas_conflict();
+                self.forget(&decided);
+                Outcome::Conflict
+            }
+            Committed::CallConflict => Outcome::Failed(EngineError::Contended),
+            Committed::NumberMoved => {
+                self.business_cache.forget_all();
+                Outcome::Failed(EngineError::NumberMoved)
+            }
+        }
+    }
+
+    fn forget(&self, decided: &Decided<'_>) {
+        if let Some(Decision { decision, .. }) = &decided.decision {
+            self.conversation_cache.forget(&decision.conversation);
+        }
+    }
+}
+
+impl<T> Step<T> {
+    fn next(&self) -> Option<&T> {
+        match self {
+            Self::Next(next) => Some(next),
+            Self::Ended(_) => None,
+        }
+    }
+}
+
+fn waiting((row, id): (OutboxRow, i64)) -> WaitingRow {
+    let OutboxRow { key, subject, message_id, headers, payload } = row;
+    WaitingRow { id, key, subject, message_id, headers, payload }
+}

@@ -1,0 +1,182 @@
+//! Decides on each input of a batch, by the rules and by what the store knows besides the conversations.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use chrono::{DateTime, Utc};
+
+use super::load::{Loaded, LoadedInput};
+use super::{Batches, Job, Outcome, Step};
+use crate::adapters::postgres::{AuditEntry, Commit, Facts, FactsOf, OutboxRow, StoreError};
+use crate::domain::call::Call;
+use crate::domain::conversation::{self, Context, Effect, Input, MessageKind, WindowState};
+use crate::engine::ports::ConversationStore;
+use crate::engine::{Happening, audit, effects};
+use crate::telemetry::WindowEvent;
+
+/// A decision that is to be committed.
+pub(super) struct Decided<'a> {
+    job: &'a Job,
+    /// The decision on the conversation; `None` for a call record alone.
+    pub(super) decision: Option<Decision>,
+    call: Option<Call>,
+    pub(super) outbox: Vec<OutboxRow>,
+}
+
+pub(super) struct Decision {
+    pub(super) decision: conversation::Decision,
+    audit: AuditEntry,
+}
+
+impl<'a> Decided<'a> {
+    pub(super) fn commit(&self, at: DateTime<Utc>) -> Commit<'_> {
+        let (input_id, body_hash) = self.job.id();
+        let number_of = match self.job {
+            Job::Input(input, _) => input.target.business_id(),
+            Job::Call { .. } => None,
+        };
+        Commit {
+            input_id,
+            body_hash,
+            call: self.call.as_ref(),
+            number_of,
+            decision: self.decision.as_ref().map(|decision| &decision.decision),
+            audit: self.decision.as_ref().map(|decision| &decision.audit),
+            at,
+            outbox: &self.outbox,
+        }
+    }
+}
+
+impl<R: ConversationStore> Batches<R> {
+    pub(super) async fn decide<'a>(
+        &self,
+        loaded: Vec<(&'a Job, Step<Loaded<'a>>)>,
+        at: DateTime<Utc>,
+    ) -> Result<Vec<Step<Decided<'a>>>, StoreError> {
+        let inputs: Vec<&LoadedInput<'_>> = loaded
+            .iter()
+            .filter_map(|(_, step)| match step {
+                Step::Next(Loaded::Input(loaded)) => Some(&**loaded),
+                _ => None,
+            })
+            .collect();
+        let wanted: Vec<FactsOf<'_>> = inputs.iter().map(|loaded| facts_of(loaded)).collect();
+        let mut facts = if wanted.is_empty() { Vec::new() } else { self.store.facts(&wanted).await? }.into_iter();
+        let step = |(job, step): (&'a Job, Step<Loaded<'a>>)| match step {
+            Step::Ended(outcome) => Step::Ended(outcome),
+            Step::Next(Loaded::Call(part)) => {
+                let (call, outbox) = (Some(part.call.clone()), part.rows.clone());
+                Step::Next(Decided { job, decision: None, call, outbox })
+            }
+            Step::Next(Loaded::Input(loaded)) => match facts.next() {
+                Some(facts) => self.decide_one(job, *loaded, facts, at),
+                None => Step::Ended(Outcome::Again),
+            },
+        };
+        Ok(loaded.into_iter().map(step).collect())
+    }
+
+    fn decide_one<'a>(
+        &self,
+        job: &'a Job,
+        loaded: LoadedInput<'a>,
+        facts: Result<Facts, StoreError>,
+        at: DateTime<Utc>,
+    ) -> Step<Decided<'a>> {
+        let facts = match facts {
+            Ok(facts) => facts,
+            Err(error) => return Step::Ended(Outcome::Failed(error.into())),
+        };
+        let LoadedInput { input, call, state, is_cached, business, may_write, .. } = loaded;
+        let told = match (&input.happening, facts.message) {
+            (Happening::Input(told), _) => told.clone(),
+            (Happening::Message { report, .. }, Some(message)) => {
+                Input::MessageReported { message: message.sent(), report: report.clone() }
+            }
+            (Happening::Message { .. }, None) => return Step::Ended(Outcome::NotFound),
+        };
+        let context = Context {
+            policy: &self.policy,
+            business: &business,
+            opted_out_at: facts.opted_out_at,
+            missed_call_sms_at: facts.missed_call_sms_at,
+            may_write,
+            other_business: facts.other_business,
+        };
+        // A panic is the fault of this input alone.
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            conversation::decide(context, state.as_ref(), &input.id, &told, at).map(|decision| {
+                let audit = audit::entry(&told, &decision);
+                Decision { decision, audit }
+            })
+        }));
+        let decision = match decided {
+            Ok(Some(decision)) => decision,
+            Ok(None) => return Step::Ended(Outcome::NotFound),
+            Err(panic) => return Step::Ended(Outcome::Panicked(panic)),
+        };
+        if !decision.decision.changed {
+            return Step::Ended(self.unchanged(decision.decision, is_cached));
+        }
+        let conversation_id = decision.decision.conversation.id;
+        let mut outbox = call.map(|part| part.rows.clone()).unwrap_or_default();
+        outbox.extend(effects::rows(&decision.decision, &business, &input.trace, at));
+        let call = call.map(|part| Call { conversation_id: Some(conversation_id), ..part.call.clone() });
+        Step::Next(Decided { job, decision: Some(decision), call, outbox })
+    }
+
+    fn unchanged(&self, decision: conversation::Decision, is_cached: bool) -> Outcome {
+        if is_cached {
+            // The cached state may be stale: an input that changes nothing there may change the row.
+            self.conversation_cache.forget(&decision.conversation);
+            return Outcome::Again;
+        }
+        let timer = decision.effects.iter().rev().find_map(|effect| match effect {
+            Effect::ArmTimer { at } => Some(*at),
+            _ => None,
+        });
+        let (conversation_id, status) = (decision.conversation.id, decision.conversation.status);
+        Outcome::Unchanged { conversation_id, status, timer }
+    }
+
+    /// Counts what a committed decision did.
+    pub(super) fn count(&self, decision: &conversation::Decision) {
+        for window in &decision.windows {
+            match window.state {
+                WindowState::Open => self.metrics.window(WindowEvent::Opened),
+                WindowState::Claimed => self.metrics.window(WindowEvent::Claimed),
+                WindowState::Answered => self.metrics.window(WindowEvent::Answered),
+                WindowState::Superseded => self.metrics.window(WindowEvent::Superseded),
+                WindowState::HandedOver | WindowState::Unknown => self.metrics.window(WindowEvent::HandedOver),
+            }
+        }
+        if decision
+            .messages
+            .iter()
+            .any(|message| matches!(message.kind, MessageKind::Fallback | MessageKind::Emergency))
+        {
+            self.metrics.window(WindowEvent::Fallback);
+        }
+        for kept in decision.messages.iter().filter_map(|message| message.verdict.as_ref()) {
+            self.metrics.emergency_verdict(&kept.verdict.rule);
+        }
+        if let Some(seen_by) = decision.disagreement {
+            self.metrics.emergency_disagreement(seen_by);
+        }
+        if decision.false_alarm.is_some() {
+            self.metrics.emergency_false_alarm();
+        }
+    }
+}
+
+fn facts_of<'a>(loaded: &'a LoadedInput<'_>) -> FactsOf<'a> {
+    let happening = &loaded.input.happening;
+    FactsOf {
+        business_id: &loaded.business.id,
+        customer: &loaded.customer,
+        conversation_id: loaded.state.as_ref().map(|conversation| conversation.id),
+        message_id: happening.message_id(),
+        missed_call: matches!(happening, Happening::Input(Input::CallMissed(_))),
+        other_business: happening.may_be_answered(),
+    }
+}
