@@ -26,12 +26,13 @@ use futures::{
 /// use nevermisscall::stream::GroupCommit;
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let sums = GroupCommit::new(64, |batch: Vec<u32>| async move {
+/// let sizes = GroupCommit::new(64, |batch: Vec<u32>| async move {
+///     tokio::task::yield_now().await; // the first batch is under way while the others arrive
 ///     let size = batch.len();
 ///     batch.into_iter().map(|n| (n, size)).collect()
 /// });
-/// let (a, b) = tokio::join!(sums.call(1), sums.call(2));
-/// assert_eq!((a, b), (Some((1, 2)), Some((2, 2))));
+/// let results = tokio::join!(sizes.call(1), sizes.call(2), sizes.call(3));
+/// assert_eq!(results, (Some((1, 1)), Some((2, 2)), Some((3, 2))));
 /// # }
 /// ```
 pub struct GroupCommit<I, O> {
