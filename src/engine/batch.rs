@@ -1,13 +1,15 @@
 //! A batch of inputs: one read, a decision for each input, one transaction.
 //!
-//! A batch holds at most one input of a customer of a business. An input that fails or conflicts is taken out and
-//! applied again, and its neighbours are committed without it.
+//! A batch holds at most one input of a customer of a business. An input that conflicts is taken out and applied again,
+//! and its neighbours are committed without it. If a row is locked or cannot be written, nobody waits: the inputs are
+//! applied alone, each by its own caller.
 
 mod decide;
 mod load;
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -16,13 +18,17 @@ use super::conversation_cache::ConversationCache;
 use super::ports::ConversationStore;
 use super::{CallPart, Change, EngineError, Input};
 use crate::adapters::outage;
-use crate::adapters::postgres::{Commit, Committed, OutboxRow, StoreError, WaitingRow};
+use crate::adapters::postgres::{Commit, Committed, Locks, OutboxRow, StoreError, WaitingRow};
 use crate::businesses::BusinessCache;
 use crate::clock::Clock;
 use crate::domain::conversation::{Conversation, Policy, Status};
 use crate::telemetry::Metrics;
 
 use decide::{Decided, Decision};
+
+/// How long reading, deciding and committing may take, so that a connection that is dead does not stop the engine. Longer
+/// than a wait for a connection and then for a lock.
+const DEADLINE: Duration = Duration::from_secs(17);
 
 /// What is asked of a batch.
 #[derive(Debug)]
@@ -73,6 +79,8 @@ pub(super) enum Outcome {
     Again,
     /// The conversation was changed concurrently.
     Conflict,
+    /// The batch cannot be committed with it, or could not at all: to be applied outside of a batch.
+    Alone,
     /// It failed; nothing was committed for it.
     Failed(EngineError),
     /// Deciding on it panicked.
@@ -117,29 +125,42 @@ impl<R: ConversationStore> Batches<R> {
     }
 
     async fn apply(&self, jobs: &[&Job], published: &[i64]) -> Vec<Outcome> {
-        let error = match self.attempt(jobs, published).await {
+        let error = match self.attempt(jobs, published, Locks::Skip).await {
             Ok(outcomes) => return outcomes,
             Err(error) => error,
         };
-        if jobs.len() == 1 {
-            return vec![Outcome::Failed(error.into())];
-        }
         if outage::missing(&error).is_some() {
             return jobs.iter().map(|_| Outcome::Failed(StoreError::away().into())).collect();
         }
-        // One of them cannot be read or written. Each is applied alone, so that only this one fails.
-        let mut outcomes = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            match self.attempt(&[*job], &[]).await {
-                Ok(alone) => outcomes.extend(alone),
-                Err(error) => outcomes.push(Outcome::Failed(error.into())),
-            }
+        // A row is locked, or one of the inputs cannot be read or written: only this one must wait or fail.
+        tracing::debug!(%error, inputs = jobs.len(), "a batch cannot be committed; its inputs are applied alone");
+        if let Err(error) = self.store.commit(&[], published, Locks::Skip).await {
+            tracing::debug!(%error, "published effects are not deleted; the sweeper publishes them again");
         }
-        outcomes
+        jobs.iter().map(|_| Outcome::Alone).collect()
     }
 
-    /// Reads, decides and commits once. An error is about the whole batch: nothing may have been committed.
-    async fn attempt(&self, jobs: &[&Job], published: &[i64]) -> Result<Vec<Outcome>, StoreError> {
+    /// Applies an input outside of a batch, where it may wait for the locks of others.
+    pub(super) async fn alone(&self, job: &Job) -> Outcome {
+        match self.attempt(&[job], &[], Locks::Wait).await {
+            Ok(outcomes) => outcomes.into_iter().next().unwrap_or(Outcome::Again),
+            Err(error) => Outcome::Failed(error.into()),
+        }
+    }
+
+    /// Reads, decides and commits once, within the deadline. An error is about the whole batch: nothing may have been
+    /// committed.
+    async fn attempt(&self, jobs: &[&Job], published: &[i64], locks: Locks) -> Result<Vec<Outcome>, StoreError> {
+        let attempt = self.attempt_for_long(jobs, published, locks);
+        tokio::time::timeout(DEADLINE, attempt).await.unwrap_or_else(|_late| Err(StoreError::away()))
+    }
+
+    async fn attempt_for_long(
+        &self,
+        jobs: &[&Job],
+        published: &[i64],
+        locks: Locks,
+    ) -> Result<Vec<Outcome>, StoreError> {
         let at = self.clock.now();
         let loaded = self.load(jobs).await?;
         let decided = self.decide(loaded, at).await?;
@@ -147,7 +168,7 @@ impl<R: ConversationStore> Batches<R> {
             decided.iter().filter_map(Step::next).map(|decided| decided.commit(at)).collect();
         let committed = match commits.is_empty() && published.is_empty() {
             true => Vec::new(),
-            false => self.store.commit(&commits, published).await?,
+            false => self.store.commit(&commits, published, locks).await?,
         };
         drop(commits);
         let mut committed = committed.into_iter();
@@ -184,6 +205,7 @@ impl<R: ConversationStore> Batches<R> {
                 self.forget(&decided);
                 Outcome::Conflict
             }
+            Committed::Locked => Outcome::Alone,
             Committed::CallConflict => Outcome::Failed(EngineError::Contended),
             Committed::NumberMoved => {
                 self.business_cache.forget_all();

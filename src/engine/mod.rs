@@ -66,9 +66,6 @@ pub enum EngineError {
     /// Since the look-up, the number moved to another business or to none: the business must be looked up again.
     #[error("the number no longer belongs to the business")]
     NumberMoved,
-    /// The batch of the input panicked.
-    #[error("the batch of the input panicked")]
-    Panicked,
 }
 
 /// When an input counts as applied.
@@ -164,10 +161,14 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         let job = Arc::new(job);
         let mut conflicts = 0;
         while conflicts < ATTEMPTS {
-            let outcome = self.batches.call(Work::Apply(Arc::clone(&job))).await;
-            match outcome.ok_or(EngineError::Panicked)? {
+            let mut outcome = self.batches.call(Work::Apply(Arc::clone(&job))).await.unwrap_or(Outcome::Alone);
+            if matches!(outcome, Outcome::Alone) {
+                outcome = self.parts.alone(&job).await;
+            }
+            match outcome {
+                // A conversation that stays locked is a conflict too.
+                Outcome::Conflict | Outcome::Alone => conflicts += 1,
                 Outcome::Again | Outcome::Marked => {}
-                Outcome::Conflict => conflicts += 1,
                 Outcome::Failed(error) => return Err(error),
                 Outcome::Panicked(panic) => resume_unwind(panic),
                 Outcome::NotFound => return Ok(Applied::Nothing { status: None }),
@@ -209,9 +210,11 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         let (own, waiting): (Vec<_>, Vec<_>) = effects.into_iter().partition(|row| !behind.contains(&row.key));
         drop(waiting);
         let (published, result) = self.outbox.publish(own).await;
-        if !published.is_empty() {
-            // What is not deleted is published again, under the same ids.
-            self.batches.call(Work::Published(published)).await;
+        // What is not deleted is published again, under the same ids. Nobody waits for it where a batch collects anyway.
+        if !published.is_empty()
+            && let Err(work) = self.batches.offer(Work::Published(published))
+        {
+            self.batches.call(work).await;
         }
         result?;
         self.outbox.drain_all(behind).await

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::adapters::jetstream::{Outgoing, PublishError, Published, Publisher};
 use crate::adapters::postgres::{
-    CodeAnswer, Commit, Committed, Facts, FactsOf, OutboxBatch, Overdue, Parties, PhoneAnswer, ReleasedConversation,
-    SeenInput, Store, Stored, WaitingRow,
+    CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, OutboxBatch, Overdue, Parties, PhoneAnswer,
+    ReleasedConversation, SeenInput, Store, Stored, WaitingRow,
 };
 use crate::domain::conversation::Conversation;
 
@@ -25,7 +25,12 @@ pub trait ConversationStore: Records {
     /// conversation and the call, each compare-and-set on its version; one open conversation for each business, number
     /// and customer; if requested, a check that the number still belongs to the business. What is refused does not
     /// affect the rest. Published effects are deleted; see [`Store::commit`].
-    fn commit(&self, batch: &[Commit<'_>], published: &[i64]) -> impl Future<Output = Stored<Vec<Committed>>> + Send;
+    fn commit(
+        &self,
+        batch: &[Commit<'_>],
+        published: &[i64],
+        locks: Locks,
+    ) -> impl Future<Output = Stored<Vec<Committed>>> + Send;
     /// What the inbox contains about inputs, by their ids; see [`Store::seen`].
     fn seen(&self, input_ids: &[&str]) -> impl Future<Output = Stored<HashMap<String, SeenInput>>> + Send;
     /// Conversations by their ids; see [`Store::conversations_by_id`].
@@ -93,8 +98,8 @@ pub trait Publish: Clone + Send + Sync + 'static {
 impl ConversationStore for Store {
     type OutboxBatch = OutboxBatch;
 
-    async fn commit(&self, batch: &[Commit<'_>], published: &[i64]) -> Stored<Vec<Committed>> {
-        self.commit(batch, published).await
+    async fn commit(&self, batch: &[Commit<'_>], published: &[i64], locks: Locks) -> Stored<Vec<Committed>> {
+        self.commit(batch, published, locks).await
     }
     async fn seen(&self, input_ids: &[&str]) -> Stored<HashMap<String, SeenInput>> {
         self.seen(input_ids).await

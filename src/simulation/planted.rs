@@ -18,6 +18,8 @@ pub enum Planted {
     InboxOutside,
     /// A takeover answers without waiting for messages that are at Twilio.
     TakeoverDoesNotWait,
+    /// A batch in which an input is refused is rolled back, but its other inputs count as committed.
+    RefusalTakesNeighbours,
     /// A webhook that was overtaken by its copy does not correct the time of its text.
     ArrivalForgotten,
 }

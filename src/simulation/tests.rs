@@ -105,6 +105,7 @@ fn a_seed_replays_its_run_exactly() {
     &["was decided twice", "was written twice", "was mistaken for a different one"],
 )]
 #[case::a_takeover_that_does_not_wait(Planted::TakeoverDoesNotWait, 3_000, &["after a takeover was answered"])]
+#[case::a_refusal_that_takes_its_neighbours(Planted::RefusalTakesNeighbours, 300, &["was acknowledged but is lost"])]
 #[case::an_arrival_that_is_forgotten(Planted::ArrivalForgotten, 3_000, &["has the timestamp"])]
 fn a_planted_bug_is_caught(#[case] planted: Planted, #[case] within: u64, #[case] by: &[&str]) {
     let (seed, broken) = search(0..within, planted).unwrap_or_else(|| panic!("{planted:?} was not detected"));

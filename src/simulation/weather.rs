@@ -39,12 +39,14 @@ pub enum Fault {
     Kept,
     /// A copy of a webhook takes the express lane.
     Express,
+    /// Another transaction holds a lock that a batch needs.
+    Locked,
 }
 
-const KINDS: usize = 15;
+const KINDS: usize = 16;
 /// The maximum rate of each fault, in 10,000, in the order of [`Fault`].
 const WORST: [u32; KINDS] =
-    [40, 300, 300, 500, 1_500, 2_000, 2_500, 2_500, 5_000, 3_000, 400, 4_500, 5_000, 3_000, 3_000];
+    [40, 300, 300, 500, 1_500, 2_000, 2_500, 2_500, 5_000, 3_000, 400, 4_500, 5_000, 3_000, 3_000, 1_000];
 
 /// The faults of a run, and all its other random choices.
 pub struct Weather {

@@ -5,13 +5,15 @@
 use std::{
     future::Future,
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use futures::{
     FutureExt,
-    future::{BoxFuture, Shared, WeakShared},
+    future::{BoxFuture, Either, Shared, WeakShared, select},
 };
+use tokio::sync::Notify;
 
 /// A handler that turns a batch of items into one result for each of them, in the same order. Clones share the batches.
 ///
@@ -39,11 +41,14 @@ pub struct GroupCommit<I, O> {
     limit: usize,
     handler: Arc<dyn Fn(Vec<I>) -> BoxFuture<'static, Vec<O>> + Send + Sync>,
     state: Arc<Mutex<State<I, O>>>,
+    /// Tells the other callers that one is gone, which may have been woken to advance a batch.
+    gone: Arc<Notify>,
 }
 
 impl<I, O> Clone for GroupCommit<I, O> {
     fn clone(&self) -> Self {
-        Self { limit: self.limit, handler: Arc::clone(&self.handler), state: Arc::clone(&self.state) }
+        let (handler, state, gone) = (Arc::clone(&self.handler), Arc::clone(&self.state), Arc::clone(&self.gone));
+        Self { limit: self.limit, handler, state, gone }
     }
 }
 
@@ -64,6 +69,27 @@ struct State<I, O> {
     newest: Option<(Items<I>, WeakShared<Running<O>>)>,
 }
 
+impl<I, O> State<I, O> {
+    /// The newest batch, if anybody still waits for it; it may have begun.
+    fn newest(&self) -> Option<(&Items<I>, Shared<Running<O>>)> {
+        self.newest.as_ref().and_then(|(items, batch)| Some((items, batch.upgrade()?)))
+    }
+}
+
+/// Tells the others if a caller is dropped without its result.
+struct Caller<'a> {
+    gone: &'a Notify,
+    has_results: bool,
+}
+
+impl Drop for Caller<'_> {
+    fn drop(&mut self) {
+        if !self.has_results {
+            self.gone.notify_waiters();
+        }
+    }
+}
+
 impl<I: Send + 'static, O: Send + 'static> GroupCommit<I, O> {
     /// Batches of at most `limit` items for a handler, which must return as many results as it gets items.
     pub fn new<Work>(limit: usize, handler: impl Fn(Vec<I>) -> Work + Send + Sync + 'static) -> Self
@@ -74,28 +100,57 @@ impl<I: Send + 'static, O: Send + 'static> GroupCommit<I, O> {
             limit: limit.max(1),
             handler: Arc::new(move |items| handler(items).boxed()),
             state: Arc::new(Mutex::new(State { newest: None })),
+            gone: Arc::default(),
         }
     }
 
     /// Processes an item in the next batch, and returns its result; `None` if the handler panicked on the batch.
     pub async fn call(&self, item: I) -> Option<O> {
-        let (batch, place) = self.join(item);
-        let results = batch.await;
+        let (mut batch, place) = self.join(item);
+        let mut caller = Caller { gone: &self.gone, has_results: false };
+        let results = loop {
+            // A batch wakes its callers once. If the one that is polling it goes away just then, another must poll it.
+            let somebody_gone = pin!(self.gone.notified());
+            if let Either::Left((results, _)) = select(&mut batch, somebody_gone).await {
+                break results;
+            }
+        };
+        caller.has_results = true;
         results.get(place).and_then(|result| lock(result).take())
     }
 
-    /// Adds an item to the batch that collects, or begins one. Returns the batch and the item's place in it.
-    fn join(&self, item: I) -> (Shared<Running<O>>, usize) {
-        let mut state = lock(&self.state);
-        let newest = state.newest.as_ref().and_then(|(items, batch)| Some((items, batch.upgrade()?)));
-        if let Some((items, batch)) = &newest
-            && let Some(items) = &mut *lock(items)
-            && items.len() < self.limit
-        {
-            items.push(item);
-            return (batch.clone(), items.len() - 1);
+    /// Adds an item to the batch that collects, without waiting for its result.
+    ///
+    /// # Errors
+    /// Returns the item if no batch collects.
+    pub fn offer(&self, item: I) -> Result<(), I> {
+        let state = lock(&self.state);
+        let Some((items, _batch)) = state.newest() else { return Err(item) };
+        self.push(items, item).map(drop)
+    }
+
+    /// Adds an item to a batch, unless it has begun or is full. Returns the item's place in it.
+    fn push(&self, items: &Items<I>, item: I) -> Result<usize, I> {
+        match &mut *lock(items) {
+            Some(items) if items.len() < self.limit => {
+                items.push(item);
+                Ok(items.len() - 1)
+            }
+            _ => Err(item),
         }
-        let previous = newest.map(|(_, batch)| batch);
+    }
+
+    /// Adds an item to the batch that collects, or begins one. Returns the batch and the item's place in it.
+    fn join(&self, mut item: I) -> (Shared<Running<O>>, usize) {
+        let mut state = lock(&self.state);
+        let mut previous = None;
+        if let Some((items, batch)) = state.newest() {
+            match self.push(items, item) {
+                Ok(place) => return (batch, place),
+                Err(given_back) => item = given_back,
+            }
+            previous = Some(batch);
+        }
         let items: Items<I> = Arc::new(Mutex::new(Some(vec![item])));
         let (handler, waiting) = (Arc::clone(&self.handler), Arc::clone(&items));
         let batch = async move {
@@ -125,6 +180,8 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Wake, Waker};
     use std::time::Duration;
 
     use futures::{future::join_all, poll};
@@ -196,6 +253,45 @@ mod tests {
         drop(gone);
         assert_eq!(group.call(2).await, Some(2));
         assert_eq!(*ran.lock().unwrap(), [2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_offered_joins_the_batch_that_collects_and_waits_for_nobody() {
+        let group = sizes(3);
+        assert_eq!(group.offer(1), Err(1), "no batch collects");
+        let mut first = Box::pin(group.call(2));
+        assert!(poll!(&mut first).is_pending());
+        assert_eq!(group.offer(3), Err(3), "the only batch has begun");
+        let mut next = Box::pin(group.call(4));
+        assert!(poll!(&mut next).is_pending());
+        assert_eq!([group.offer(5), group.offer(6), group.offer(7)], [Ok(()), Ok(()), Err(7)], "three is the limit");
+        assert_eq!(tokio::join!(first, next), (Some((2, 1)), Some((4, 3))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_goes_away_wakes_those_that_wait() {
+        let group = sizes(64);
+        let mut first = Box::pin(group.call(1));
+        assert!(poll!(&mut first).is_pending());
+        let (waker, woken) = flag_waker();
+        let mut waiting = Box::pin(group.call(2));
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        woken.store(false, Ordering::SeqCst);
+        drop(first);
+        assert!(woken.load(Ordering::SeqCst));
+        assert_eq!(waiting.await, Some((2, 1)));
+    }
+
+    /// A waker that records that it was woken.
+    fn flag_waker() -> (Waker, Arc<AtomicBool>) {
+        struct Flag(Arc<AtomicBool>);
+        impl Wake for Flag {
+            fn wake(self: Arc<Self>) {
+                self.0.store(true, Ordering::SeqCst);
+            }
+        }
+        let woken = Arc::default();
+        (Arc::new(Flag(Arc::clone(&woken))).into(), woken)
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,6 +14,7 @@ mod answering;
 mod api_story;
 mod attacks;
 mod bad_input;
+mod batches;
 mod calls;
 mod cli;
 #[cfg(feature = "failpoints")]

@@ -190,7 +190,7 @@ impl Store {
             limit,
             among
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *self.list().await?)
         .await?)
     }
 

@@ -121,7 +121,7 @@ impl Store {
             limit,
             filter.business_ids.as_deref()
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *self.list().await?)
         .await?
         .into_iter()
         .map(CallRow::parse)

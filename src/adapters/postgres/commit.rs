@@ -6,7 +6,8 @@
 //! others.
 //!
 //! Every transaction takes its locks in one order, so that two of them do not wait for each other: the ids of the
-//! inputs, existing conversations by id, new ones by their parties, and what belongs to them.
+//! inputs, published effects (without waiting), existing conversations by id, new ones by their parties, and what
+//! belongs to them: messages, calls by id, opt-outs by customer.
 
 mod records;
 
@@ -99,7 +100,24 @@ pub enum Committed {
     CallConflict,
     /// The number now belongs to another business or to none: look it up and decide again.
     NumberMoved,
+    /// Another transaction has locked the conversation; with [`Locks::Skip`] only.
+    Locked,
 }
+
+/// What a commit does about rows that another transaction has locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locks {
+    /// It waits for them.
+    Wait,
+    /// It refuses the inputs whose conversations are locked. For other rows it waits for 200 ms; then it fails as
+    /// a whole, and nothing is written.
+    Skip,
+}
+
+/// A batch is to hold up its inputs for no longer than 200 ms: a worker that has stopped in the middle of a transaction
+/// keeps its locks for [`SESSION_TIMEOUTS`](super::SESSION_TIMEOUTS). Its statements are planned once: by their arrays,
+/// each would look like a different one.
+const BEGIN_BATCH: &str = "BEGIN; SET LOCAL lock_timeout = '200ms'; SET LOCAL plan_cache_mode = force_generic_plan";
 
 /// The outcome of an attempt to write a batch.
 enum Written {
@@ -116,17 +134,23 @@ impl Store {
     /// The batch must not have two inputs with the same id, or of the same customer of a business.
     ///
     /// # Errors
-    /// If PostgreSQL is unavailable, or rejects a value; then nothing is written.
-    pub async fn commit(&self, batch: &[Commit<'_>], published: &[i64]) -> Result<Vec<Committed>, StoreError> {
+    /// If PostgreSQL is unavailable, a lock is not released in time, or a value is rejected; then nothing is written.
+    pub async fn commit(
+        &self,
+        batch: &[Commit<'_>],
+        published: &[i64],
+        locks: Locks,
+    ) -> Result<Vec<Committed>, StoreError> {
         let mut outcomes: Vec<Option<Committed>> = batch.iter().map(|_| None).collect();
         loop {
             let left: Vec<usize> = (0..batch.len()).filter(|place| outcomes[*place].is_none()).collect();
             let commits: Vec<&Commit<'_>> = left.iter().map(|place| &batch[*place]).collect();
-            let mut tx = self.pool.begin().await?;
-            match write(&mut tx, &commits, published).await {
+            let mut tx = match locks {
+                Locks::Wait => self.pool.begin().await?,
+                Locks::Skip => self.pool.begin_with(BEGIN_BATCH).await?,
+            };
+            match write(&mut tx, &commits, published, locks).await {
                 Ok(Written::All(written)) => {
-                    // Last, because it waits for no lock.
-                    super::outbox::delete(&mut tx, published).await?;
                     crate::failpoint::hit("before_commit");
                     tx.commit().await?;
                     crate::failpoint::hit("after_commit");
@@ -170,7 +194,13 @@ async fn seen(connection: &mut PgConnection, ids: &[&str]) -> Result<HashMap<Str
     Ok(rows.into_iter().map(|row| (row.id, seen(row.outbox_keys, row.body_hash))).collect())
 }
 
-async fn write(tx: &mut PgConnection, batch: &[&Commit<'_>], published: &[i64]) -> Result<Written, StoreError> {
+async fn write(
+    tx: &mut PgConnection,
+    batch: &[&Commit<'_>],
+    published: &[i64],
+    locks: Locks,
+) -> Result<Written, StoreError> {
+    super::outbox::delete(tx, published).await?;
     if batch.is_empty() {
         return Ok(Written::All(Vec::new()));
     }
@@ -182,18 +212,18 @@ async fn write(tx: &mut PgConnection, batch: &[&Commit<'_>], published: &[i64]) 
         .iter()
         .filter_map(|commit| commit.decision.map(|decision| (&decision.conversation, commit.number_of)))
         .collect();
-    let written = super::conversations::write(tx, &conversations).await?;
+    let written = super::conversations::write(tx, &conversations, locks).await?;
     let mut refused = Vec::new();
     for (place, commit) in batch.iter().enumerate() {
         let Some(decision) = commit.decision else { continue };
         if !written.contains(&decision.conversation.id) {
-            refused.push((place, not_written(tx, &decision.conversation, commit.number_of).await?));
+            refused.push((place, not_written(tx, &decision.conversation, commit.number_of, locks).await?));
         }
     }
     if !refused.is_empty() {
         return Ok(Written::Refused(refused));
     }
-    records::write(tx, batch, published).await
+    records::write(tx, batch).await
 }
 
 /// Writes the ids of the inputs; returns those that were committed before.
@@ -224,9 +254,13 @@ async fn write_inbox(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Result<Vec
     }
     let known: Vec<&str> = batch.iter().map(|commit| commit.input_id).filter(|id| !inserted.contains(*id)).collect();
     let mut seen = seen(tx, &known).await?;
-    let refused = batch.iter().enumerate().filter_map(|(place, commit)| {
-        let SeenInput { body_hash, outbox_keys } = seen.remove(commit.input_id)?;
-        Some((place, Committed::Seen { outbox_keys, same_body: body_hash.as_deref() == commit.body_hash }))
+    let known = batch.iter().enumerate().filter(|(_, commit)| !inserted.contains(commit.input_id));
+    let refused = known.map(|(place, commit)| match seen.remove(commit.input_id) {
+        Some(SeenInput { body_hash, outbox_keys }) => {
+            (place, Committed::Seen { outbox_keys, same_body: body_hash.as_deref() == commit.body_hash })
+        }
+        // It was pruned in between.
+        None => (place, Committed::Conflict),
     });
     Ok(refused.collect())
 }
@@ -236,8 +270,13 @@ async fn not_written(
     tx: &mut PgConnection,
     c: &Conversation,
     number_of: Option<&str>,
+    locks: Locks,
 ) -> Result<Committed, StoreError> {
-    let Some(business_id) = number_of else { return Ok(Committed::Conflict) };
-    let still_its_own = super::business_numbers::has(tx, business_id, &c.business_phone).await?;
-    Ok(if still_its_own { Committed::Conflict } else { Committed::NumberMoved })
+    if let Some(business_id) = number_of
+        && !super::business_numbers::has(&mut *tx, business_id, &c.business_phone).await?
+    {
+        return Ok(Committed::NumberMoved);
+    }
+    let is_locked = locks == Locks::Skip && super::conversations::is_current(tx, c).await?;
+    Ok(if is_locked { Committed::Locked } else { Committed::Conflict })
 }

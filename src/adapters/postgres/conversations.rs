@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{Locks, Store, StoreError};
 use crate::domain::conversation::{Answering, Conversation, Memory, OpenWindow, Ownership, Status};
 use crate::domain::phone::PhoneNumber;
 
@@ -186,13 +186,14 @@ macro_rules! update_conversations {
 }
 
 /// Inserts conversations of version 0, and updates those whose version is still the one that was read. Returns the ids
-/// of those that were written: the others were changed concurrently, or the business that must have the number (the
-/// second value) does not have it.
+/// of those that were written: the others were changed concurrently, are locked and to be skipped, or the business that
+/// must have the number (the second value) does not have it.
 ///
 /// The whole row is written. Anything else that changes a row must raise its `version`, or this would undo the change.
 pub(super) async fn write(
     tx: &mut PgConnection,
     conversations: &[(&Conversation, Option<&str>)],
+    locks: Locks,
 ) -> Result<HashSet<Uuid>, StoreError> {
     let row = |c: &Conversation| -> Value {
         serde_json::to_value(ConversationRow { version: c.version + 1, ..ConversationRow::of(c) }).unwrap_or_default()
@@ -200,7 +201,7 @@ pub(super) async fn write(
     let (new, old): (Vec<_>, Vec<_>) = conversations.iter().copied().partition(|(c, _)| c.version == 0);
     let mut written = HashSet::new();
     if !old.is_empty() {
-        let current = lock_current(tx, &old).await?;
+        let current = lock_current(tx, &old, locks).await?;
         let rows: Value = old.iter().filter(|(c, _)| current.contains(&c.id)).map(|(c, _)| row(c)).collect();
         with_conversation_columns!(update_conversations!(rows, &current)).execute(&mut *tx).await?;
         written.extend(current);
@@ -214,21 +215,49 @@ pub(super) async fn write(
     Ok(written)
 }
 
+macro_rules! lock_conversations {
+    ($lock:literal, $ids:expr, $versions:expr, $numbers_of:expr) => {
+        sqlx::query_scalar!(
+            "SELECT c.id FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS wanted (id, version, number_of)
+               JOIN conversations c ON c.id = wanted.id AND c.version = wanted.version
+             WHERE number_of IS NULL
+                OR EXISTS (SELECT 1 FROM business_numbers n WHERE n.phone = c.business_phone AND n.business_id = number_of)
+             ORDER BY c.id " + $lock,
+            $ids,
+            $versions,
+            $numbers_of as _
+        )
+    };
+}
+
 /// Locks the conversations that are still as they were read.
-async fn lock_current(tx: &mut PgConnection, old: &[(&Conversation, Option<&str>)]) -> Result<Vec<Uuid>, StoreError> {
+async fn lock_current(
+    tx: &mut PgConnection,
+    old: &[(&Conversation, Option<&str>)],
+    locks: Locks,
+) -> Result<Vec<Uuid>, StoreError> {
     let (ids, versions): (Vec<Uuid>, Vec<i64>) = old.iter().map(|(c, _)| (c.id, c.version)).unzip();
     let numbers_of: Vec<Option<&str>> = old.iter().map(|(_, of)| *of).collect();
+    Ok(match locks {
+        Locks::Wait => {
+            let lock = lock_conversations!("FOR NO KEY UPDATE OF c", &ids, &versions, &numbers_of);
+            lock.fetch_all(tx).await?
+        }
+        Locks::Skip => {
+            let lock = lock_conversations!("FOR NO KEY UPDATE OF c SKIP LOCKED", &ids, &versions, &numbers_of);
+            lock.fetch_all(tx).await?
+        }
+    })
+}
+
+/// Whether a conversation is still as it was read.
+pub(super) async fn is_current(tx: &mut PgConnection, c: &Conversation) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar!(
-        "SELECT c.id FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS wanted (id, version, number_of)
-           JOIN conversations c ON c.id = wanted.id AND c.version = wanted.version
-         WHERE number_of IS NULL
-            OR EXISTS (SELECT 1 FROM business_numbers n WHERE n.phone = c.business_phone AND n.business_id = number_of)
-         ORDER BY c.id FOR UPDATE OF c",
-        &ids,
-        &versions,
-        &numbers_of as _
+        r#"SELECT EXISTS (SELECT 1 FROM conversations WHERE id = $1 AND version = $2) AS "is_current!""#,
+        c.id,
+        c.version
     )
-    .fetch_all(tx)
+    .fetch_one(tx)
     .await?)
 }
 
@@ -335,7 +364,7 @@ impl Store {
             limit,
             filter.business_ids.as_deref()
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *self.list().await?)
         .await?
         .into_iter()
         .map(ConversationRow::parse)

@@ -27,7 +27,7 @@ pub enum Erasure {
     Done(ErasedRows),
     /// A conversation is open, perhaps reopened: it must be ended first.
     Open,
-    /// A message is at Twilio, and its outcome is not known yet.
+    /// A message is at Twilio, and its outcome is not known yet, or an effect is not published yet.
     Sending,
 }
 
@@ -41,6 +41,9 @@ pub struct ErasureOf<'a> {
     /// Who requested the erasure, for the audit entry.
     pub asked_by: &'a str,
 }
+
+/// Businesses are optional in its statements, as in those of lists.
+const BEGIN: &str = "BEGIN; SET LOCAL plan_cache_mode = force_custom_plan";
 
 impl Store {
     /// The ids of a customer's open conversations.
@@ -66,12 +69,13 @@ impl Store {
         .await?)
     }
 
-    /// Erases a customer. With `whatever_is_sent`, a message whose outcome is not known yet counts as `unknown`.
+    /// Erases a customer. With `whatever_is_sent`, a message whose outcome is not known yet counts as `unknown`, and what
+    /// is not published is published without the customer.
     ///
     /// # Errors
     /// If PostgreSQL is unavailable; then nothing is erased.
     pub async fn erase(&self, of: &ErasureOf<'_>, whatever_is_sent: bool) -> Result<Erasure, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.pool.begin_with(BEGIN).await?;
         // From here on, the locks keep these conversations from being changed and their messages from being claimed.
         let conversations = sqlx::query!(
             "SELECT id, status FROM conversations
@@ -85,9 +89,15 @@ impl Store {
             return Ok(Erasure::Open);
         }
         let ids: Vec<Uuid> = conversations.iter().map(|row| row.id).collect();
+        // What was just committed may be on its way to JetStream, from the memory of a worker.
         let sending = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM messages WHERE subject_conversation_id = ANY($1) AND status = 'sending') AS "any!""#,
-            &ids
+            r#"SELECT EXISTS (SELECT 1 FROM messages WHERE subject_conversation_id = ANY($1) AND status = 'sending')
+                 OR EXISTS (SELECT 1 FROM outbox WHERE published_at IS NULL AND (key = ANY($1)
+                      OR key IN (SELECT id FROM calls WHERE customer_phone = $2
+                                 AND ($3::text[] IS NULL OR business_id = ANY($3))))) AS "any!""#,
+            &ids,
+            of.customer.as_str(),
+            of.business_ids
         )
         .fetch_one(&mut *tx)
         .await?;

@@ -32,7 +32,7 @@ mod waiting_webhooks;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Executor, PgPool};
+use sqlx::{ConnectOptions, Connection, Executor, PgPool, Postgres, Transaction};
 
 pub use alerts::UnreachedAlerts;
 pub use api_keys::KeyScope;
@@ -41,7 +41,7 @@ pub use business_numbers::NumberLook;
 pub use businesses::{AccountWrite, BusinessRecord, BusinessWrite};
 pub use calls::{CallFilter, RecentCall};
 pub use code_sending::{CodeOutcome, CodeToSend};
-pub use commit::{Commit, Committed, OutboxRow, SeenInput};
+pub use commit::{Commit, Committed, Locks, OutboxRow, SeenInput};
 pub use conversations::{ConversationFilter, Parties};
 pub use dead_letters::ReplayRow;
 pub use emergency_verdicts::{MessageVerdict, RuleCount};
@@ -75,6 +75,12 @@ const MAX_CONNECTIONS: u32 = 24;
 const RESERVED_CONNECTIONS: u32 = 4;
 /// How long a query waits for a connection before PostgreSQL counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection that was used this recently is not tested before it is used again: a test is a round trip, as long as
+/// most queries.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// The filters of lists are optional: a plan that is made for all of them, once, would be slow for each.
+const BEGIN_LIST: &str = "BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan";
 
 /// The result of a query.
 pub type Stored<T> = Result<T, StoreError>;
@@ -194,8 +200,6 @@ impl Store {
         let mut options = options
             .application_name("nevermisscall")
             .options([("synchronous_commit", "on")])
-            // The filters of lists are optional: a generic plan, made for none of them, would be slow for each of them.
-            .options([("plan_cache_mode", "force_custom_plan")])
             .disable_statement_logging();
         if as_service {
             options = options.options(SESSION_TIMEOUTS);
@@ -204,6 +208,15 @@ impl Store {
             PgPoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
+                .test_before_acquire(false)
+                .before_acquire(|connection, metadata| {
+                    Box::pin(async move {
+                        if metadata.idle_for > TRUSTED_IDLE {
+                            connection.ping().await?;
+                        }
+                        Ok(true)
+                    })
+                })
                 .after_connect(move |connection, _| {
                     Box::pin(async move {
                         if as_service {
@@ -224,6 +237,11 @@ impl Store {
     pub async fn migrate(&self) -> Result<(), StoreError> {
         sqlx::migrate!("./migrations").run(&self.pool).await?;
         Ok(())
+    }
+
+    /// A transaction for the query of a list: its plan is made for the filters that it has.
+    async fn list(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        Ok(self.pool.begin_with(BEGIN_LIST).await?)
     }
 
     /// Checks that PostgreSQL answers.

@@ -106,12 +106,13 @@ impl<R: ConversationStore> Batches<R> {
         // A panic is the fault of this input alone.
         let decided = catch_unwind(AssertUnwindSafe(|| {
             conversation::decide(context, state.as_ref(), &input.id, &told, at).map(|decision| {
+                let rows = effects::rows(&decision, &business, &input.trace, at);
                 let audit = audit::entry(&told, &decision);
-                Decision { decision, audit }
+                (Decision { decision, audit }, rows)
             })
         }));
-        let decision = match decided {
-            Ok(Some(decision)) => decision,
+        let (decision, rows) = match decided {
+            Ok(Some(decided)) => decided,
             Ok(None) => return Step::Ended(Outcome::NotFound),
             Err(panic) => return Step::Ended(Outcome::Panicked(panic)),
         };
@@ -120,7 +121,7 @@ impl<R: ConversationStore> Batches<R> {
         }
         let conversation_id = decision.decision.conversation.id;
         let mut outbox = call.map(|part| part.rows.clone()).unwrap_or_default();
-        outbox.extend(effects::rows(&decision.decision, &business, &input.trace, at));
+        outbox.extend(rows);
         let call = call.map(|part| Call { conversation_id: Some(conversation_id), ..part.call.clone() });
         Step::Next(Decided { job, decision: Some(decision), call, outbox })
     }

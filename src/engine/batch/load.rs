@@ -1,7 +1,8 @@
 //! Loads the conversations of a batch, and leaves out what was decided before or has to wait for a neighbour.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
+use futures::future::join_all;
 use uuid::Uuid;
 
 use super::{Batches, Job, Outcome, Step};
@@ -55,6 +56,7 @@ impl<R: ConversationStore> Batches<R> {
         let mut seen = if hashed.is_empty() { HashMap::new() } else { self.store.seen(&hashed).await? };
         let cached: Vec<Option<Conversation>> = jobs.iter().map(|(job, _)| self.cached(job)).collect();
         let mut read = self.read(&jobs, &cached).await?;
+        self.look_up_businesses(&cached, &read).await;
         let mut loaded = Vec::with_capacity(jobs.len());
         for ((job, is_first), cached) in jobs.into_iter().zip(cached) {
             let (id, body_hash) = job.id();
@@ -101,6 +103,14 @@ impl<R: ConversationStore> Batches<R> {
             read.by_parties = self.store.conversations_of_parties(&parties).await?;
         }
         Ok(read)
+    }
+
+    /// Looks up the businesses of the conversations, all at once. What fails is looked up again by its own input.
+    async fn look_up_businesses(&self, cached: &[Option<Conversation>], read: &Read) {
+        let read = read.by_id.values().filter_map(|read| read.as_ref().ok());
+        let businesses: BTreeSet<&str> =
+            cached.iter().flatten().chain(read).map(|conversation| conversation.business_id.as_str()).collect();
+        join_all(businesses.into_iter().map(|id| self.business_cache.by_id(id))).await;
     }
 
     async fn ready<'a>(

@@ -1,26 +1,30 @@
 //! The one transaction: twin of `src/adapters/postgres/commit.rs`.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Effect, MessageRow, SimStore, Tables};
-use crate::adapters::postgres::{Commit, Committed, Message, OutboxRow, SeenInput, StoreError, WaitingRow};
+use crate::adapters::postgres::{Commit, Committed, Locks, Message, OutboxRow, SeenInput, StoreError, WaitingRow};
 use crate::domain::call::Call;
 use crate::domain::conversation::{
     Conversation, Decision, LedgerChange, MessageKind, MessageStatus, MessageUpdate, NewMessage, Status,
 };
 use crate::simulation::planted::Planted;
 use crate::simulation::scheduler::Group;
+use crate::simulation::weather::Fault;
 use crate::simulation::world::State;
 
 /// The constraint in PostgreSQL for a Twilio id that another message already has.
 const SID_TAKEN: &str = "messages_twilio_sid_key";
 
-/// Writes a batch at once, after all of it was checked.
+/// Writes a batch at once, after all of it was checked. Which rows others have locked is the weather's choice.
 pub(super) async fn commit(
     store: &SimStore,
     batch: &[Commit<'_>],
     published: &[i64],
+    locks: Locks,
 ) -> Result<Vec<Committed>, StoreError> {
     let outside = store.world.lock().planted == Planted::InboxOutside;
     // For webhooks, the engine checks the inbox too.
@@ -35,12 +39,21 @@ pub(super) async fn commit(
     }
     let group = store.group;
     let outcome = store.ask("transaction", move |state, now| {
-        let mut checked = Vec::with_capacity(batch.len());
+        let is_locked = |state: &mut State| locks == Locks::Skip && state.weather.strikes(Fault::Locked);
+        if is_locked(state) {
+            return Err(StoreError::Conflict("a lock was not released in time".into()));
+        }
+        let mut refusals = Vec::with_capacity(batch.len());
         for (commit, seen_before) in batch.iter().zip(seen_before) {
             let seen = if outside { seen_before } else { refused(&state.db, commit) };
-            checked.push(match seen {
-                Some(seen) => Err(seen),
-                None => check(state, commit)?,
+            let refusal = match seen {
+                Some(seen) => Some(seen),
+                None => check(state, commit)?.err(),
+            };
+            let exists = commit.decision.is_some_and(|decision| decision.conversation.version != 0);
+            refusals.push(match refusal {
+                None if exists && is_locked(state) => Some(Committed::Locked),
+                refusal => refusal,
             });
         }
         for id in published {
@@ -48,11 +61,17 @@ pub(super) async fn commit(
             // A row that another task has locked is left to it.
             effect.is_published |= !state.db.draining.contains(&effect.key);
         }
-        let write = |(commit, checked): (&Commit<'_>, Result<(), Committed>)| match checked {
-            Ok(()) => write_one(state, group, commit, now),
-            Err(refused) => refused,
-        };
-        Ok(batch.iter().zip(checked).map(write).collect())
+        let is_rolled_back = state.planted == Planted::RefusalTakesNeighbours && refusals.iter().any(Option::is_some);
+        let mut committed = Vec::with_capacity(batch.len());
+        for (commit, refusal) in batch.iter().zip(refusals) {
+            // A neighbour may have changed the same call, or have brought the same message.
+            committed.push(match refusal.map_or_else(|| check(state, commit), |refusal| Ok(Err(refusal)))? {
+                Ok(()) if is_rolled_back => Committed::Done { outbox_ids: Vec::new(), behind: Vec::new() },
+                Ok(()) => write_one(state, group, commit, now),
+                Err(refusal) => refusal,
+            });
+        }
+        Ok(committed)
     });
     outcome.await?
 }
@@ -119,7 +138,7 @@ fn passes(db: &Tables, commit: &Commit<'_>) -> Result<Result<(), Committed>, Sto
                 return Ok(Err(Committed::Seen { outbox_keys, same_body: false }));
             }
             if db.message(message.id).is_some() {
-                return Err(StoreError::Database(sqlx::Error::Protocol("messages_pkey".into())));
+                return Err(StoreError::Conflict("messages_pkey".into()));
             }
         }
         if !updates_pass(db, &decision.message_updates)? {
@@ -162,7 +181,7 @@ fn updates_pass(db: &Tables, updates: &[MessageUpdate]) -> Result<bool, StoreErr
         let taken = update.twilio_sid.is_some()
             && db.messages.iter().any(|row| row.message.id != update.id && row.message.twilio_sid == update.twilio_sid);
         if taken {
-            return Err(StoreError::Database(sqlx::Error::Protocol(SID_TAKEN.into())));
+            return Err(StoreError::Conflict(SID_TAKEN.into()));
         }
         moved.push((update.id, update.status));
     }
@@ -181,7 +200,7 @@ fn write(state: &mut State, commit: &Commit<'_>, now: DateTime<Utc>) -> Committe
     let conversation = commit.decision.map(|decision| decision.conversation.id);
     let outbox_keys: Vec<Uuid> = commit.call.map(|call| call.id).into_iter().chain(conversation).collect();
     let waits = |key: &Uuid| db.outbox.iter().any(|effect| effect.key == *key && !effect.is_published);
-    let behind = outbox_keys.iter().copied().filter(waits).collect();
+    let behind = commit.outbox.iter().map(|row| row.key).collect::<BTreeSet<_>>().into_iter().filter(waits).collect();
     db.inbox.entry(commit.input_id.to_owned()).or_insert((commit.body_hash.map(str::to_owned), outbox_keys));
     if let Some(decision) = commit.decision {
         write_decision(db, decision);

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{SimDraining, SimStore, commit, outbox};
 use crate::adapters::postgres::{
-    CodeAnswer, Commit, Committed, Facts, FactsOf, Message, Overdue, Parties, PhoneAnswer, ReleasedConversation,
+    CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, Message, Overdue, Parties, PhoneAnswer, ReleasedConversation,
     SeenInput, StoreError,
 };
 use crate::businesses::Records;
@@ -47,8 +47,13 @@ impl Records for SimStore {
 impl ConversationStore for SimStore {
     type OutboxBatch = SimDraining;
 
-    async fn commit(&self, batch: &[Commit<'_>], published: &[i64]) -> Result<Vec<Committed>, StoreError> {
-        commit::commit(self, batch, published).await
+    async fn commit(
+        &self,
+        batch: &[Commit<'_>],
+        published: &[i64],
+        locks: Locks,
+    ) -> Result<Vec<Committed>, StoreError> {
+        commit::commit(self, batch, published, locks).await
     }
 
     async fn seen(&self, input_ids: &[&str]) -> Result<HashMap<String, SeenInput>, StoreError> {

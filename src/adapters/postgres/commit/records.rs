@@ -15,13 +15,9 @@ use crate::domain::conversation::{Decision, Media, MessageKind, MessageUpdate, N
 use crate::domain::sms_segments;
 
 /// Writes everything of a batch whose conversations are written.
-pub(super) async fn write(
-    tx: &mut PgConnection,
-    batch: &[&Commit<'_>],
-    published: &[i64],
-) -> Result<Written, StoreError> {
+pub(super) async fn write(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Result<Written, StoreError> {
     let updated = update_messages(tx, batch).await?;
-    let inserted = insert_records(tx, batch, published).await?;
+    let inserted = insert_records(tx, batch).await?;
     let mut refused = Vec::new();
     for (place, commit) in batch.iter().enumerate() {
         let Some(decision) = commit.decision else { continue };
@@ -32,17 +28,22 @@ pub(super) async fn write(
             refused.push((place, Committed::Conflict));
         }
     }
-    for (place, commit) in batch.iter().enumerate() {
-        if let Some(call) = commit.call
-            && !write_call(tx, call).await?
-        {
+    let mut calls: Vec<(usize, &Call)> =
+        batch.iter().enumerate().filter_map(|(place, commit)| Some((place, commit.call?))).collect();
+    calls.sort_by_key(|(_, call)| call.id);
+    for (place, call) in calls {
+        if !write_call(tx, call).await? {
             refused.push((place, Committed::CallConflict));
         }
     }
     if !refused.is_empty() {
         return Ok(Written::Refused(refused));
     }
-    for (commit, decision) in decisions(batch) {
+    let mut decisions: Vec<_> = decisions(batch).collect();
+    decisions.sort_by_key(|(_, decision)| {
+        (&decision.conversation.business_id, decision.conversation.customer_phone.as_str())
+    });
+    for (commit, decision) in decisions {
         write_rare(tx, commit, decision).await?;
     }
     let mut outbox_ids = inserted.outbox_ids.into_iter();
@@ -109,6 +110,7 @@ async fn update_messages(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Result
                 expected: update.expected.map_or("queued", |status| status.as_str()),
             })
         };
+        let ids: Vec<Uuid> = ids.into_iter().collect();
         let rows: Value = now.into_iter().map(row).collect();
         let done = sqlx::query_scalar!(
             r#"UPDATE messages m
@@ -117,9 +119,10 @@ async fn update_messages(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Result
                  claim = NULL, lease_until = NULL
                FROM jsonb_to_recordset($1)
                  AS r(id uuid, status text, twilio_sid text, error_code int, segments int, expected text)
-               WHERE m.id = r.id AND m.status = r.expected
+               WHERE m.id = ANY($2) AND m.id = r.id AND m.status = r.expected
                RETURNING m.id"#,
-            rows
+            rows,
+            &ids
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -287,11 +290,7 @@ impl Rows {
     }
 }
 
-async fn insert_records(
-    tx: &mut PgConnection,
-    batch: &[&Commit<'_>],
-    published: &[i64],
-) -> Result<Inserted, StoreError> {
+async fn insert_records(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Result<Inserted, StoreError> {
     let Rows { messages, windows, steps, audit, outbox } = Rows::of(batch);
     let keys: Vec<Uuid> = batch.iter().flat_map(|commit| commit.outbox.iter().map(|row| row.key)).collect();
     let row = sqlx::query!(
@@ -327,14 +326,13 @@ async fn insert_records(
              ARRAY(SELECT id FROM new_outbox ORDER BY id) AS "outbox_ids!",
              -- A statement does not see its own rows: these are older.
              ARRAY(SELECT DISTINCT key FROM outbox
-                   WHERE key = ANY($6) AND published_at IS NULL AND id <> ALL($7)) AS "behind!""#,
+                   WHERE key = ANY($6) AND published_at IS NULL) AS "behind!""#,
         Value::Array(messages),
         Value::Array(windows),
         Value::Array(steps),
         Value::Array(audit),
         Value::Array(outbox),
-        &keys,
-        published
+        &keys
     )
     .fetch_one(tx)
     .await?;
