@@ -26,7 +26,7 @@ fn who_did_what(told: &Input) -> (&'static str, Option<&str>, &'static str, Valu
     match told {
         Input::CallMissed(call) => ("customer", None, "call_missed", json!({ "call_sid": call.call_sid })),
         Input::SmsReceived(sms) => ("customer", None, "wrote", json!({ "twilio_sid": sms.twilio_sid })),
-        Input::WindowDue => ("service", None, "looked_at_the_clock", json!({})),
+        Input::WindowDue { .. } => ("service", None, "looked_at_the_clock", json!({})),
         Input::AnalysisReady { window_id, .. } => ("dispatchbot", None, "answered", json!({ "window_id": window_id })),
         Input::AnalysisFailed { window_id, reason } => {
             ("dispatchbot", None, "failed", json!({ "window_id": window_id, "reason": reason }))

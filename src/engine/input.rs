@@ -78,7 +78,7 @@ impl Happening {
         match self {
             Self::Input(Input::SmsReceived(sms)) => sms.reading != Reading::default(),
             Self::Input(told) => {
-                matches!(told, Input::WindowDue | Input::AnalysisReady { .. } | Input::AnalysisFailed { .. })
+                matches!(told, Input::WindowDue { .. } | Input::AnalysisReady { .. } | Input::AnalysisFailed { .. })
             }
             Self::Message { .. } => false,
         }

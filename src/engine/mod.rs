@@ -26,7 +26,7 @@ use crate::adapters::jetstream::Publisher;
 use crate::adapters::postgres::{Store, StoreError, WaitingRow};
 use crate::businesses::{BusinessCache, BusinessCacheError};
 use crate::clock::Clock;
-use crate::domain::conversation::{self, Policy, derive_id};
+use crate::domain::conversation::{self, Conversation, Policy, derive_id};
 use crate::stream::GroupCommit;
 use crate::telemetry::Metrics;
 use crate::trace::Trace;
@@ -126,6 +126,29 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
 
     pub fn business_cache(&self) -> &BusinessCache<R> {
         &self.parts.business_cache
+    }
+
+    pub fn policy(&self) -> &Policy {
+        &self.parts.policy
+    }
+
+    /// A conversation, which may be stale if another process has changed it.
+    ///
+    /// # Errors
+    /// When PostgreSQL is unavailable.
+    pub async fn conversation(&self, id: Uuid) -> Result<Option<Conversation>, StoreError> {
+        match self.parts.conversation_cache.find(&Target::Id(id)) {
+            Some(cached) => Ok(Some(cached)),
+            None => self.store().conversation(id).await,
+        }
+    }
+
+    /// Arms a conversation's timer.
+    ///
+    /// # Errors
+    /// When JetStream is unavailable.
+    pub async fn arm(&self, conversation_id: Uuid, at: DateTime<Utc>) -> Result<(), EngineError> {
+        Ok(self.outbox.arm(conversation_id, at).await?)
     }
 
     /// The store, for reads that do not involve the rules.

@@ -45,6 +45,8 @@ pub trait ConversationStore: Records {
     ) -> impl Future<Output = Stored<HashMap<Parties, Stored<Conversation>>>> + Send;
     /// What the rules need besides the conversations, for each input in order; see [`Store::facts`].
     fn facts(&self, wanted: &[FactsOf<'_>]) -> impl Future<Output = Stored<Vec<Stored<Facts>>>> + Send;
+    /// The webhooks of a subject that wait for JetStream; see [`Store::waiting_payloads`].
+    fn waiting_payloads(&self, subject: &str) -> impl Future<Output = Stored<Vec<Vec<u8>>>> + Send;
     /// Corrects a customer's message to an earlier arrival time; see [`Store::backdate_arrival`].
     fn backdate_arrival(&self, twilio_sid: &str, at: DateTime<Utc>) -> impl Future<Output = Stored<()>> + Send;
     /// Takes a text as the answer to a code, if the phone was asked for one; see [`Store::phone_answered`].
@@ -112,6 +114,9 @@ impl ConversationStore for Store {
     }
     async fn facts(&self, wanted: &[FactsOf<'_>]) -> Stored<Vec<Stored<Facts>>> {
         self.facts(wanted).await
+    }
+    async fn waiting_payloads(&self, subject: &str) -> Stored<Vec<Vec<u8>>> {
+        self.waiting_payloads(subject).await
     }
     async fn backdate_arrival(&self, twilio_sid: &str, at: DateTime<Utc>) -> Stored<()> {
         self.backdate_arrival(twilio_sid, at).await

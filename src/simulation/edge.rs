@@ -73,6 +73,8 @@ async fn bring(world: &World, input_id: &str, body_hash: &str, message_id: &str,
 fn keep(world: &World, input_id: &str, webhook: &Webhook) {
     let kept = outgoing(world, input_id, "first", &format!("{input_id}:first"), webhook);
     let (there, after) = (world.clone(), world.lock().weather.between(500, 10_000));
+    let ms = world.ms();
+    world.lock().kept.push((kept.subject.clone(), kept.payload.clone(), ms));
     world.later(after, async move {
         let id = kept.message_id.clone().unwrap();
         let mut copy = kept;
@@ -83,9 +85,13 @@ fn keep(world: &World, input_id: &str, webhook: &Webhook) {
                     there.lock().ledger.other_bodies += 1;
                     copy.message_id = Some(format!("{id}:waited"));
                 }
-                Ok(_) => return,
+                Ok(_) => break,
                 Err(_) => again(&there).await,
             }
+        }
+        let mut state = there.lock();
+        if let Some(at) = state.kept.iter().position(|kept| kept.1 == copy.payload) {
+            state.kept.swap_remove(at);
         }
     });
 }

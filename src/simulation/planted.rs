@@ -18,6 +18,12 @@ pub enum Planted {
     InboxOutside,
     /// A takeover answers without waiting for messages that are at Twilio.
     TakeoverDoesNotWait,
+    /// A window closes without the customer's texts that have arrived and are not decided on.
+    WindowClosesBlindly,
+    /// Of the texts that have arrived, only the newest is waited for.
+    OnlyTheNewestCounts,
+    /// Webhooks that wait in PostgreSQL are not waited for.
+    WaitingForgotten,
     /// A batch in which an input is refused is rolled back, but its other inputs count as committed.
     RefusalTakesNeighbours,
     /// A webhook that was overtaken by its copy does not correct the time of its text.

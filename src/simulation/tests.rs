@@ -105,6 +105,9 @@ fn a_seed_replays_its_run_exactly() {
     &["was decided twice", "was written twice", "was mistaken for a different one"],
 )]
 #[case::a_takeover_that_does_not_wait(Planted::TakeoverDoesNotWait, 3_000, &["after a takeover was answered"])]
+#[case::a_window_that_closes_blindly(Planted::WindowClosesBlindly, 1_000, &["closed without"])]
+#[case::only_the_newest_text_counts(Planted::OnlyTheNewestCounts, 1_000, &["closed without"])]
+#[case::webhooks_that_wait_are_forgotten(Planted::WaitingForgotten, 1_000, &["closed without"])]
 #[case::a_refusal_that_takes_its_neighbours(Planted::RefusalTakesNeighbours, 300, &["was acknowledged but is lost"])]
 #[case::an_arrival_that_is_forgotten(Planted::ArrivalForgotten, 3_000, &["has the timestamp"])]
 fn a_planted_bug_is_caught(#[case] planted: Planted, #[case] within: u64, #[case] by: &[&str]) {

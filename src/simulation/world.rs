@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -49,6 +50,8 @@ pub struct State {
     pub workers: Vec<Group>,
     /// Groups that have crashed and were not restarted yet.
     pub crashed: Vec<Group>,
+    /// Webhooks that wait in PostgreSQL: subject, payload, and since when.
+    pub kept: Vec<(String, Bytes, u64)>,
     /// The number of actions of people and the network that are not finished.
     pub under_way: usize,
     pub last_group: Group,
@@ -68,6 +71,7 @@ impl World {
             clocks: Vec::new(),
             workers: Vec::new(),
             crashed: Vec::new(),
+            kept: Vec::new(),
             under_way: 0,
             last_group: 0,
         };

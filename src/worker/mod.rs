@@ -15,6 +15,7 @@
 pub mod analyze;
 mod code_text;
 mod detect_emergency;
+mod event_time;
 mod events;
 mod express;
 mod handler;

@@ -1,5 +1,6 @@
 //! The adapters that the pipelines of a worker use, as one type.
 
+use bytes::Bytes;
 use futures::Stream;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -7,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::Handler;
 use super::events::ForwardEvent;
 use crate::adapters::dispatchbot::DispatchBotClient;
-use crate::adapters::jetstream::{self, JetStream, Publisher};
+use crate::adapters::jetstream::{self, ArrivalsError, JetStream, Newest, Publisher};
 use crate::adapters::postgres::Store;
 use crate::adapters::twilio::TwilioClient;
 use crate::engine::Publish;
@@ -26,6 +27,12 @@ pub trait Source: Clone + Send + Sync + 'static {
         consumer: &'static str,
         shutdown: CancellationToken,
     ) -> impl Stream<Item = Delivery<()>> + Send + 'static + use<Self>;
+
+    /// The newest webhook on a subject of NMC_INBOUND; see [`JetStream::newest`].
+    fn newest(&self, subject: &str) -> impl Future<Output = Result<Option<Newest>, ArrivalsError>> + Send;
+    /// The payloads on a subject of NMC_INBOUND that are not acknowledged yet, and perhaps others; see
+    /// [`JetStream::unprocessed`].
+    fn unprocessed(&self, subject: &str) -> impl Future<Output = Result<Vec<Bytes>, ArrivalsError>> + Send;
 }
 
 impl Source for JetStream {
@@ -36,6 +43,12 @@ impl Source for JetStream {
         shutdown: CancellationToken,
     ) -> impl Stream<Item = Delivery<()>> + Send + 'static + use<> {
         jetstream::deliveries(self, stream, consumer, shutdown)
+    }
+    async fn newest(&self, subject: &str) -> Result<Option<Newest>, ArrivalsError> {
+        self.newest(subject).await
+    }
+    async fn unprocessed(&self, subject: &str) -> Result<Vec<Bytes>, ArrivalsError> {
+        self.unprocessed(subject).await
     }
 }
 

@@ -26,6 +26,7 @@ mod emergencies;
 mod emergency_corpus;
 mod erasure;
 mod event_stream;
+mod event_time;
 mod fuzz_corpus;
 mod harness;
 mod journey;

@@ -4,6 +4,7 @@
 //! compared), [`Publisher`] (publish and wait for the acknowledgement), [`deliveries()`] (a durable consumer as a
 //! stream of [`crate::stream::Delivery`]), and access to events, dead letters, timers and buckets.
 
+mod arrivals;
 mod bucket;
 pub mod definitions;
 mod deliveries;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt;
 
+pub use arrivals::{ArrivalsError, Newest};
 pub use bucket::BucketError;
 pub use deliveries::deliveries;
 pub use follow::Followed;
@@ -81,6 +83,7 @@ pub enum JetStreamError {
 pub struct JetStream {
     client: async_nats::Client,
     context: async_nats::jetstream::Context,
+    inbound_floor: arrivals::AckFloor,
 }
 
 impl JetStream {
@@ -100,7 +103,7 @@ impl JetStream {
             .await?;
         let mut context = async_nats::jetstream::new(client.clone());
         context.set_timeout(REQUEST_TIMEOUT);
-        Ok(Self { client, context })
+        Ok(Self { client, context, inbound_floor: arrivals::AckFloor::default() })
     }
 
     /// Creates a publisher on this connection.

@@ -81,6 +81,13 @@ impl Store {
         Ok(WaitingBatch { tx, ids, webhooks })
     }
 
+    /// The payloads of the webhooks of this subject that wait for JetStream.
+    pub async fn waiting_payloads(&self, subject: &str) -> Result<Vec<Vec<u8>>, StoreError> {
+        Ok(sqlx::query_scalar!("SELECT payload FROM waiting_webhooks WHERE subject = $1", subject)
+            .fetch_all(&self.pool)
+            .await?)
+    }
+
     /// Counts the webhooks that wait for JetStream.
     pub async fn count_waiting_webhooks(&self) -> Result<i64, StoreError> {
         Ok(sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM waiting_webhooks"#).fetch_one(&self.pool).await?)

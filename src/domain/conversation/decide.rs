@@ -38,7 +38,7 @@ pub fn decide(
     match input {
         Input::CallMissed(call) => missed_call::missed(context, &mut draft, call),
         Input::SmsReceived(sms) => inbound::received(context, &mut draft, sms),
-        Input::WindowDue => window::due(context, &mut draft),
+        Input::WindowDue { complete_until } => window::due(context, &mut draft, *complete_until),
         Input::AnalysisReady { window_id, answer } => answer::ready(context, &mut draft, *window_id, answer),
         Input::AnalysisFailed { window_id, reason } => answer::failed(context, &mut draft, *window_id, *reason),
         Input::UserTookOver { user_id, reason } => ownership::taken_over(&mut draft, user_id, reason),

@@ -24,7 +24,11 @@ pub enum Input {
     /// The customer sent an SMS.
     SmsReceived(InboundSms),
     /// The timer fired. It is only a hint to check the window.
-    WindowDue,
+    WindowDue {
+        /// The watermark: the customer's texts that the edge received until then are all decided on. `None` if that is
+        /// not known.
+        complete_until: Option<DateTime<Utc>>,
+    },
     /// DispatchBot answered a window.
     AnalysisReady { window_id: Uuid, answer: Answer },
     /// DispatchBot did not answer in time, or its answer is unusable.

@@ -4,6 +4,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::Stream;
 use futures::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{ACK_WAIT_MS, Stored, filter};
+use crate::adapters::jetstream::{ArrivalsError, Newest};
 use crate::simulation::planted::Planted;
 use crate::simulation::scheduler::Group;
 use crate::simulation::weather::Fault;
@@ -34,6 +36,22 @@ impl Source for SimJetStream {
     ) -> impl Stream<Item = Delivery<()>> + Send + 'static + use<> {
         let this = self.clone();
         futures::stream::unfold(this, move |this| async move { Some((this.next(consumer).await, this)) })
+    }
+
+    async fn newest(&self, subject: &str) -> Result<Option<Newest>, ArrivalsError> {
+        let asked = self.world.ask(self.group, "read newest", |state, _| match state.planted {
+            Planted::WindowClosesBlindly => None,
+            _ => state.streams.newest(subject),
+        });
+        asked.await.ok_or_else(|| ArrivalsError::new("no answer"))
+    }
+
+    async fn unprocessed(&self, subject: &str) -> Result<Vec<Bytes>, ArrivalsError> {
+        let asked = self.world.ask(self.group, "read unprocessed", |state, _| match state.planted {
+            Planted::WindowClosesBlindly | Planted::OnlyTheNewestCounts => Vec::new(),
+            _ => state.streams.unacknowledged(subject),
+        });
+        asked.await.ok_or_else(|| ArrivalsError::new("no answer"))
     }
 }
 

@@ -15,7 +15,7 @@ pub use publish::SimPublisher;
 pub use timers::keep_time;
 
 use super::weather::{Fault, Weather};
-use crate::adapters::jetstream::Outgoing;
+use crate::adapters::jetstream::{Newest, Outgoing};
 
 /// An unacknowledged message is delivered again after this (`streams/consumers/`).
 const ACK_WAIT_MS: u64 = 10_000;
@@ -123,6 +123,28 @@ impl Streams {
     /// All messages of a stream.
     pub fn messages(&self, stream: &str) -> &[Stored] {
         self.streams.get(stream).map_or(&[], |log| &log.messages)
+    }
+
+    /// The payloads on a subject of NMC_INBOUND after the acknowledgement floor.
+    fn unacknowledged(&self, subject: &str) -> Vec<Bytes> {
+        let later = self.messages("NMC_INBOUND").iter().skip(self.inbound_floor());
+        later.filter(|message| message.subject == subject).map(|message| message.payload.clone()).collect()
+    }
+
+    /// The newest message on a subject of NMC_INBOUND.
+    fn newest(&self, subject: &str) -> Option<Newest> {
+        let messages = self.messages("NMC_INBOUND");
+        let place = messages.iter().rposition(|message| message.subject == subject)?;
+        let is_acknowledged = place < self.inbound_floor();
+        Some(Newest { payload: messages[place].payload.clone(), is_acknowledged })
+    }
+
+    fn inbound_floor(&self) -> usize {
+        let floor = self.consumers.get("conversations").map_or(0, |consumer| {
+            let open = consumer.pending.keys().chain(&consumer.skipped).min();
+            open.map_or(consumer.seen, |sequence| sequence - 1)
+        });
+        usize::try_from(floor).unwrap()
     }
 
     /// The next message of a consumer: its sequence, and its delivery count, this one included.

@@ -1,13 +1,20 @@
 //! The history of each window, from decision to decision: no customer may be left without an answer.
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::Ledger;
+use super::{CLOCK_SKEW, Ledger};
+use crate::adapters::jetstream::subjects;
 use crate::domain::conversation::{
     Decision, Effect, EventType, Ownership, Status, WindowReason, WindowRecord, WindowState,
 };
+use crate::domain::phone::conversation_key;
+use crate::simulation::jetstream::Streams;
 use crate::simulation::policy;
+use crate::simulation::store::Tables;
+use crate::simulation::world::at;
+use crate::webhook::{Inbound, WebhookKind};
 
 /// A window and its history.
 pub(super) struct WindowHistory {
@@ -26,6 +33,38 @@ pub(super) struct WindowHistory {
 }
 
 impl Ledger {
+    /// A window that closes at its deadline must hold every text that had arrived before it.
+    pub fn closes(
+        &mut self,
+        db: &Tables,
+        streams: &Streams,
+        kept: &[(String, Bytes, u64)],
+        decision: &Decision,
+        now: DateTime<Utc>,
+    ) {
+        let Some(before) = db.conversation(decision.conversation.id) else { return };
+        let window = before.window.as_ref().and_then(|window| Some((window, window.deadline?)));
+        let Some((window, deadline)) = window else { return };
+        let closes = decision.windows.iter().any(|record| {
+            record.id == window.id && record.state == WindowState::Claimed && record.reason == WindowReason::Deadline
+        });
+        if !closes || now + CLOCK_SKEW >= window.opened_at + policy().max {
+            return;
+        }
+        let key = conversation_key(before.business_phone.as_str(), before.customer_phone.as_str());
+        let subject = subjects::inbound(WebhookKind::Sms, &key);
+        let stored = streams.messages("NMC_INBOUND").iter();
+        let stored = stored.map(|message| (&message.subject, &message.payload, message.at_ms));
+        let arrived = stored.chain(kept.iter().map(|(subject, payload, at_ms)| (subject, payload, *at_ms)));
+        for (of, payload, at_ms) in arrived {
+            if *of == subject && at(at_ms) + CLOCK_SKEW < deadline {
+                let text: Inbound = serde_json::from_slice(payload).unwrap();
+                let missed = text.received_at <= deadline && !self.decided.contains_key(&text.input_id);
+                self.holds(!missed, || format!("a window closed without {}, which had arrived", text.input_id));
+            }
+        }
+    }
+
     pub(super) fn windows_move(&mut self, decision: &Decision) {
         for record in &decision.windows {
             self.window_moves(decision, record);

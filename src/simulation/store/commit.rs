@@ -90,6 +90,7 @@ fn check(state: &mut State, commit: &Commit<'_>) -> Result<Result<(), Committed>
 
 fn write_one(state: &mut State, group: Group, commit: &Commit<'_>, now: DateTime<Utc>) -> Committed {
     if let Some(decision) = commit.decision {
+        state.ledger.closes(&state.db, &state.streams, &state.kept, decision, now);
         state.ledger.decided(&state.db, commit.input_id, decision, commit.at);
     } else {
         state.ledger.counted(commit.input_id);

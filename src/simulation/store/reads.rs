@@ -109,6 +109,15 @@ impl ConversationStore for SimStore {
         Ok(facts)
     }
 
+    async fn waiting_payloads(&self, subject: &str) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.ask("read waiting webhooks", |state, _| {
+            let of_subject = state.kept.iter().filter(|kept| kept.0 == subject);
+            let forgotten = state.planted == Planted::WaitingForgotten;
+            of_subject.filter(|_| !forgotten).map(|kept| kept.1.to_vec()).collect()
+        })
+        .await
+    }
+
     async fn backdate_arrival(&self, twilio_sid: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
         self.ask("write arrival", |state, _| {
             if state.planted == Planted::ArrivalForgotten {

@@ -27,14 +27,20 @@ pub(in crate::domain::conversation) fn deadline(
 }
 
 /// The timer fired. It is only a hint: a window that is not due is armed again, a due one is claimed, and without an
-/// open window nothing happens. The same timer serves the alerts of an emergency.
-pub(in crate::domain::conversation) fn due(context: Context<'_>, draft: &mut Draft<'_>) {
+/// open window nothing happens. A window for which texts are missing (received before its deadline, and not decided on
+/// yet) is due at `opened + max`. The same timer serves the alerts of an emergency.
+pub(in crate::domain::conversation) fn due(
+    context: Context<'_>,
+    draft: &mut Draft<'_>,
+    complete_until: Option<DateTime<Utc>>,
+) {
     let now = draft.now;
     alerts::escalate(context, draft);
     draft.rearm();
     let Some(window) = draft.state().window.clone() else { return };
     let Some(deadline) = window.deadline else { return };
-    if now < deadline {
+    let is_complete = complete_until.is_some_and(|until| deadline <= until);
+    if now < deadline || (!is_complete && now < window.opened_at + context.policy.max) {
         return;
     }
     if let Some(answering) = draft.state().answering.clone() {

@@ -40,6 +40,17 @@ fn the_contacts_are_told_one_after_the_other_until_there_are_no_more() {
     assert_eq!(talk.state().next_look(), None);
 }
 
+#[test]
+fn an_alert_is_sent_although_texts_of_the_open_window_are_missing() {
+    let mut talk = talk_with_contacts();
+    talk.text("Gas leak in house!");
+    talk.later(1.0).text("Please hurry");
+    assert!(talk.state().window.is_some());
+    let decision = talk.later(59.0).apply(&Input::WindowDue { complete_until: None }).clone();
+    assert_eq!(told(&decision), ["+15555553333"]);
+    assert!(talk.state().window.is_some());
+}
+
 #[rstest]
 #[case::taking_over(Input::UserTookOver { user_id: "u1".into(), reason: "mine".into() })]
 #[case::writing(Input::UserReplied { user_id: "u1".into(), body: "On my way.".into() })]

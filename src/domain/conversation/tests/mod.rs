@@ -163,7 +163,7 @@ impl Talk {
     }
 
     fn due(&mut self) -> &Decision {
-        self.apply(&Input::WindowDue)
+        self.apply(&Input::WindowDue { complete_until: Some(self.now) })
     }
 
     /// Waits for the open window's deadline, and lets the timer fire.

@@ -63,7 +63,7 @@ fn a_missed_call_is_not_texted_while_a_person_owns_the_conversation() {
 }
 
 #[rstest]
-#[case::window_due(Input::WindowDue)]
+#[case::window_due(Input::WindowDue { complete_until: None })]
 #[case::late_answer(Input::AnalysisReady { window_id: Uuid::nil(), answer: answer("late") })]
 fn without_a_conversation_only_a_customer_opens_one(#[case] input: Input) {
     let talk = Talk::new();

@@ -72,6 +72,22 @@ fn a_fire_that_comes_too_early_arms_again_and_writes_nothing() {
     assert_eq!(decision.effects, [Effect::ArmTimer { at: talk.start() + TimeDelta::seconds(60) }]);
 }
 
+#[rstest]
+#[case::nothing_is_known(None)]
+#[case::an_earlier_text_is_missing(Some(TimeDelta::seconds(59)))]
+fn a_window_that_misses_texts_waits_for_them_until_its_maximum(#[case] complete: Option<TimeDelta>) {
+    let mut talk = Talk::new();
+    talk.text("hello");
+    let due = Input::WindowDue { complete_until: complete.map(|complete| talk.start() + complete) };
+    for later in [60.0, 29.9] {
+        let decision = talk.later(later).apply(&due).clone();
+        assert!(!decision.changed);
+        assert_eq!(decision.effects, [Effect::ArmTimer { at: talk.start() + TimeDelta::seconds(60) }]);
+    }
+    let decision = talk.later(0.1).apply(&due);
+    assert_eq!(decision.windows[0].state, WindowState::Claimed);
+}
+
 #[test]
 fn a_fire_with_nothing_open_does_nothing() {
     let mut talk = Talk::new();

@@ -292,7 +292,7 @@ impl<'a> World<'a> {
                 let again = n.checked_rem(self.heard.len()).map(|n| Rc::clone(&self.heard[n]));
                 return again.map_or(Ok(()), |heard| self.apply(&heard));
             }
-            Happens::Fires => command(Input::WindowDue),
+            Happens::Fires => command(Input::WindowDue { complete_until: Some(self.now()) }),
             Happens::TimerLost => {
                 if let Some(armed) = self.timers.last_mut() {
                     armed.arm += 1;
@@ -373,7 +373,12 @@ impl<'a> World<'a> {
                 }
                 self.fires += 1;
                 let id = format!("due:{}", self.fires);
-                self.hear(Target::Conversation(conversation), id, Told::Input(Input::WindowDue)).map(drop)
+                self.hear(
+                    Target::Conversation(conversation),
+                    id,
+                    Told::Input(Input::WindowDue { complete_until: Some(self.now()) }),
+                )
+                .map(drop)
             }
             Job::Sweep { conversation } => {
                 self.sweep(conversation);

@@ -1,0 +1,118 @@
+//! Windows in event time: a window that is due waits for the texts of its own customer that the edge received before its
+//! deadline and that are not decided on yet.
+//!
+//! They are found on the customer's own subject of NMC_INBOUND and in the table `waiting_webhooks`, so nobody waits for
+//! another customer's webhook, however far the worker is behind. An emergency, a command and a takeover do not pass here.
+//! The wait ends at `opened + max`.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::Source;
+use crate::adapters::jetstream::{ArrivalsError, subjects};
+use crate::adapters::postgres::StoreError;
+use crate::domain::conversation::Conversation;
+use crate::domain::phone::conversation_key;
+use crate::engine::{ConversationStore, Engine, Publish};
+use crate::webhook::{Inbound, WebhookKind};
+
+/// Each look is delayed by as long as the window is late, within these bounds: looks must not make a backlog longer. A text
+/// that is decided on arms the timer by itself, so this delays only what is settled otherwise.
+const SHORTEST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// What a timer that fired leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fired {
+    /// The rules decide.
+    Due {
+        /// The watermark; see [`crate::domain::conversation::Input::WindowDue`].
+        complete_until: Option<DateTime<Utc>>,
+    },
+    /// Texts are missing: the timer is armed again.
+    TooEarly {
+        /// When to look again.
+        look_at: DateTime<Utc>,
+    },
+}
+
+/// What has arrived cannot be found out at the moment.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LookError {
+    #[error(transparent)]
+    Arrivals(#[from] ArrivalsError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Finds out whether a conversation's window may close.
+pub(super) async fn look<R: ConversationStore, P: Publish>(
+    engine: &Engine<R, P>,
+    source: &impl Source,
+    conversation_id: Uuid,
+) -> Result<Fired, LookError> {
+    let Some(conversation) = engine.conversation(conversation_id).await? else {
+        return Ok(Fired::Due { complete_until: None });
+    };
+    let now = engine.now();
+    let window = conversation.window.as_ref().and_then(|window| Some((window.opened_at, window.deadline?)));
+    let Some((opened_at, deadline)) = window else { return Ok(Fired::Due { complete_until: None }) };
+    let latest = opened_at + engine.policy().max;
+    if now < deadline || now >= latest {
+        return Ok(Fired::Due { complete_until: None });
+    }
+    let complete_until = complete_until(engine, source, &conversation, deadline, now).await?;
+    let alert_is_due = conversation.memory.alerting.as_ref().is_some_and(|alerting| alerting.at <= now);
+    if complete_until >= deadline || alert_is_due {
+        return Ok(Fired::Due { complete_until: Some(complete_until) });
+    }
+    let late = (now - deadline).to_std().unwrap_or_default();
+    Ok(Fired::TooEarly { look_at: (now + late.clamp(SHORTEST_WAIT, LONGEST_WAIT)).min(latest) })
+}
+
+/// A time until which every text of the conversation's customer that the edge received is decided on: the latest there is,
+/// or one before the deadline.
+async fn complete_until<R: ConversationStore, P: Publish>(
+    engine: &Engine<R, P>,
+    source: &impl Source,
+    conversation: &Conversation,
+    deadline: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<DateTime<Utc>, LookError> {
+    let key = conversation_key(conversation.business_phone.as_str(), conversation.customer_phone.as_str());
+    let subject = subjects::inbound(WebhookKind::Sms, &key);
+    // In this order: a webhook that leaves the table meanwhile is in the stream by then.
+    let waiting = engine.store().waiting_payloads(&subject).await?;
+    let newest = source.newest(&subject).await?.filter(|newest| !newest.is_acknowledged);
+    let mut payloads: Vec<Bytes> = waiting.into_iter().map(Bytes::from).collect();
+    payloads.extend(newest.iter().map(|newest| newest.payload.clone()));
+    let until = earliest_undecided(engine, &payloads).await?.map_or(now, |received_at| before(received_at).min(now));
+    if newest.is_none() || until < deadline {
+        return Ok(until);
+    }
+    // An earlier text may still be missing, because it failed or another worker has it.
+    let payloads = source.unprocessed(&subject).await?;
+    Ok(earliest_undecided(engine, &payloads).await?.map_or(until, |received_at| before(received_at).min(until)))
+}
+
+/// When the edge received the first of these webhooks that is not decided on.
+async fn earliest_undecided<R: ConversationStore, P: Publish>(
+    engine: &Engine<R, P>,
+    payloads: &[Bytes],
+) -> Result<Option<DateTime<Utc>>, LookError> {
+    let texts: Vec<Inbound> = payloads.iter().filter_map(|payload| serde_json::from_slice(payload).ok()).collect();
+    if texts.is_empty() {
+        return Ok(None);
+    }
+    let ids: Vec<&str> = texts.iter().map(|text| text.input_id.as_str()).collect();
+    let decided = engine.store().seen(&ids).await?;
+    let undecided = texts.iter().filter(|text| !decided.contains_key(&text.input_id));
+    Ok(undecided.map(|text| text.received_at).min())
+}
+
+fn before(at: DateTime<Utc>) -> DateTime<Utc> {
+    at - TimeDelta::microseconds(1)
+}

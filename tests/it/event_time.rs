@@ -1,0 +1,93 @@
+//! Windows close in event time: however far the worker lags behind, a text that arrived before the deadline is in the
+//! window, and nobody waits for another customer's text.
+
+use nmc_testbed::twilio::new_message_sid;
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use crate::harness::{App, CUSTOMER, OUR_NUMBER, customer, eventually, spawn_app_with};
+
+fn bodies(question: &Value) -> Vec<&str> {
+    let messages = question["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    messages.iter().filter_map(|message| message["body"].as_str()).collect()
+}
+
+/// A text that the worker cannot decide yet: its id in the inbox is locked by a transaction of ours.
+struct Stuck(PgConnection);
+
+impl Stuck {
+    /// Sends a text that gets stuck. It is acknowledged, so it is in NMC_INBOUND.
+    async fn text(app: &App, from: &str, body: &str) -> Self {
+        let sid = new_message_sid();
+        let mut sql = app.servers.sql().await;
+        sqlx::query("BEGIN").execute(&mut sql).await.unwrap();
+        let lock = "INSERT INTO inbox (id, outbox_keys) VALUES ($1, '{}')";
+        sqlx::query(lock).bind(format!("sms:{sid}")).execute(&mut sql).await.unwrap();
+        assert_eq!(app.webhook().sms(&sid, from, OUR_NUMBER, body).await.unwrap().status, 200);
+        Self(sql)
+    }
+
+    async fn proceeds(mut self) {
+        sqlx::query("ROLLBACK").execute(&mut self.0).await.unwrap();
+    }
+}
+
+/// Waits until the window of the only open conversation of a customer has been due for a second.
+async fn overdue(app: &App, customer: &str) {
+    let due = "SELECT next_timer_at < now() - interval '1 second' FROM conversations WHERE customer_phone = $1";
+    eventually("a window that has been due for a second", async || {
+        let mut sql = app.servers.sql().await;
+        let due: Option<bool> = sqlx::query_scalar(due).bind(customer).fetch_one(&mut sql).await.unwrap();
+        due.unwrap_or_default().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_window_waits_for_the_texts_that_arrived_before_its_deadline() {
+    let settings = [("NMC_WINDOW_HOLD", "1s"), ("NMC_WINDOW_QUIET", "300ms"), ("NMC_WINDOW_MAX", "60s")];
+    let app = spawn_app_with(&settings).await;
+    app.text(CUSTOMER, "Hi").await;
+    app.wait_for_event_of(CUSTOMER, 1, "message.received").await;
+    let stuck = Stuck::text(&app, CUSTOMER, "my sink is blocked").await;
+    app.text(CUSTOMER, "the kitchen one").await;
+    overdue(&app, CUSTOMER).await;
+    assert_eq!(app.servers.dispatchbot.requests().len(), 0, "it waits");
+    stuck.proceeds().await;
+    app.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;
+    app.settled().await;
+    let asked = app.servers.dispatchbot.requests();
+    assert_eq!(asked.iter().map(bodies).collect::<Vec<_>>(), [["Hi", "my sink is blocked", "the kitchen one"]]);
+    assert_eq!(app.sms_to(CUSTOMER).len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_text_of_another_customer() {
+    let settings = [("NMC_WINDOW_HOLD", "1s"), ("NMC_WINDOW_QUIET", "300ms"), ("NMC_WINDOW_MAX", "60s")];
+    let app = spawn_app_with(&settings).await;
+    let other = customer(7);
+    let stuck = Stuck::text(&app, &other, "my sink is blocked").await;
+    app.text(CUSTOMER, "My drain is clogged").await;
+    app.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;
+    assert_eq!(app.servers.dispatchbot.requests().len(), 1);
+    stuck.proceeds().await;
+    app.wait_for_event_of(&other, 1, "message.delivered").await;
+}
+
+#[tokio::test]
+async fn a_window_waits_until_its_maximum_and_no_longer() {
+    let settings = [("NMC_WINDOW_HOLD", "500ms"), ("NMC_WINDOW_QUIET", "300ms"), ("NMC_WINDOW_MAX", "3s")];
+    let app = spawn_app_with(&settings).await;
+    app.text(CUSTOMER, "Hi").await;
+    app.wait_for_event_of(CUSTOMER, 1, "message.received").await;
+    let stuck = Stuck::text(&app, CUSTOMER, "my sink is blocked").await;
+    let asked = app.wait_for_questions(1).await;
+    assert_eq!(bodies(&asked[0]), ["Hi"]);
+    let waited = "SELECT s.at - w.opened_at >= interval '3 seconds' FROM windows w
+                  JOIN window_steps s ON s.window_id = w.id WHERE s.state = 'claimed' ORDER BY s.id LIMIT 1";
+    let mut sql = app.servers.sql().await;
+    assert!(sqlx::query_scalar::<_, bool>(waited).fetch_one(&mut sql).await.unwrap(), "it waits until its maximum");
+    stuck.proceeds().await;
+    let asked = app.wait_for_questions(2).await;
+    assert_eq!(bodies(&asked[1]).last(), Some(&"my sink is blocked"));
+}
