@@ -1,13 +1,18 @@
 //! A cluster of three nats-servers: a message acknowledged by NMC_INBOUND is on at least two of them.
 
-use anyhow::{Context, bail};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
 use super::{Binaries, NatsOptions, NatsServer, nats::Member, ports};
 use crate::sim::http_client;
 
 const NODES: usize = 3;
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the nodes may take to find each other.
+const FORMING: Duration = Duration::from_secs(30);
+const BETWEEN: Duration = Duration::from_millis(50);
 
 /// A running cluster. Dropping it kills all nodes.
 pub struct NatsCluster {
@@ -25,7 +30,30 @@ impl NatsCluster {
             // A node is healthy only after it has found another.
             NatsServer::start(NatsOptions { member: Some(member), ..options })
         });
-        Ok(Self { nodes: futures::future::try_join_all(nodes).await? })
+        let cluster = Self { nodes: futures::future::try_join_all(nodes).await? };
+        let begun = Instant::now();
+        while !cluster.is_complete().await? {
+            ensure!(begun.elapsed() < FORMING, "the nodes do not form a cluster");
+            tokio::time::sleep(BETWEEN).await;
+        }
+        Ok(cluster)
+    }
+
+    /// Whether the node that leads the cluster sees all others online: before that, it places nothing on them.
+    async fn is_complete(&self) -> anyhow::Result<bool> {
+        for node in &self.nodes {
+            let jsz: Value =
+                http_client(PATIENCE)?.get(format!("{}/jsz", node.monitor_url())).send().await?.json().await?;
+            let cluster = &jsz["meta_cluster"];
+            let others = cluster["replicas"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let is_online = |other: &Value| other["current"] == true && other["offline"] != true;
+            if cluster["leader"].as_str() == node.name()
+                && others.iter().filter(|other| is_online(other)).count() + 1 == NODES
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The URLs of all nodes, separated by commas, for clients.
