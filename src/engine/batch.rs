@@ -151,11 +151,11 @@ impl<R: ConversationStore> Batches<R> {
     /// Reads, decides and commits once, within the deadline. An error is about the whole batch: nothing may have been
     /// committed.
     async fn attempt(&self, jobs: &[&Job], published: &[i64], locks: Locks) -> Result<Vec<Outcome>, StoreError> {
-        let attempt = self.attempt_for_long(jobs, published, locks);
+        let attempt = self.read_decide_commit(jobs, published, locks);
         tokio::time::timeout(DEADLINE, attempt).await.unwrap_or_else(|_late| Err(StoreError::away()))
     }
 
-    async fn attempt_for_long(
+    async fn read_decide_commit(
         &self,
         jobs: &[&Job],
         published: &[i64],
