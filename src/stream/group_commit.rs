@@ -29,7 +29,7 @@ use tokio::sync::Notify;
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let sizes = GroupCommit::new(64, |batch: Vec<u32>| async move {
-///     tokio::task::yield_now().await; // the first batch is under way while the others arrive
+///     tokio::time::sleep(std::time::Duration::from_millis(1)).await; // meanwhile, the others arrive
 ///     let size = batch.len();
 ///     batch.into_iter().map(|n| (n, size)).collect()
 /// });
