@@ -90,7 +90,7 @@ pub(super) enum Outcome {
 }
 
 /// Reads, decides and commits.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Batches<R> {
     pub(super) store: R,
     pub(super) business_cache: BusinessCache<R>,

@@ -39,8 +39,9 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
     ) -> Result<CallReport, EngineError> {
         if let Some(seen) = self.store().seen(&[input_id]).await?.remove(input_id) {
             self.parts.metrics.inbox_duplicate();
+            let same_body = seen.has_body(Some(body_hash));
             self.outbox.drain_all(seen.outbox_keys).await?;
-            return Ok(CallReport::Before { same_body: seen.body_hash.as_deref() == Some(body_hash) });
+            return Ok(CallReport::Before { same_body });
         }
         let state = self.store().call(report.call_sid()).await?;
         let caller = state.as_ref().map_or_else(|| report.customer(), |call| call.customer_phone.as_ref());

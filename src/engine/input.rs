@@ -77,8 +77,8 @@ impl Happening {
         use conversation::Input;
         match self {
             Self::Input(Input::SmsReceived(sms)) => sms.reading != Reading::default(),
-            Self::Input(told) => {
-                matches!(told, Input::WindowDue { .. } | Input::AnalysisReady { .. } | Input::AnalysisFailed { .. })
+            Self::Input(other) => {
+                matches!(other, Input::WindowDue { .. } | Input::AnalysisReady { .. } | Input::AnalysisFailed { .. })
             }
             Self::Message { .. } => false,
         }

@@ -112,11 +112,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
     /// The same with another clock.
     #[cfg(test)]
     pub fn with_clock(self, clock: Clock) -> Self {
-        let Batches { store, business_cache, conversation_cache, policy, metrics, .. } = &*self.parts;
-        let (store, business_cache) = (store.clone(), business_cache.clone());
-        let (conversation_cache, policy) = (conversation_cache.clone(), Arc::clone(policy));
-        let metrics = metrics.clone();
-        Self::around(Batches { store, business_cache, conversation_cache, policy, clock, metrics }, self.outbox)
+        Self::around(Batches { clock, ..(*self.parts).clone() }, self.outbox)
     }
 
     /// The time at which decisions are made.
@@ -189,7 +185,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
                 outcome = self.parts.alone(&job).await;
             }
             match outcome {
-                // A conversation that stays locked is a conflict too.
+                // Outside of a batch, `Alone` is not returned.
                 Outcome::Conflict | Outcome::Alone => conflicts += 1,
                 Outcome::Again | Outcome::Marked => {}
                 Outcome::Failed(error) => return Err(error),

@@ -7,6 +7,10 @@ use sqlx::PgConnection;
 
 use crate::harness::{App, CUSTOMER, OUR_NUMBER, customer, eventually, spawn_app_with};
 
+/// A window that may wait for long after its deadline.
+const LONG_MAX: [(&str, &str); 3] =
+    [("NMC_WINDOW_HOLD", "1s"), ("NMC_WINDOW_QUIET", "300ms"), ("NMC_WINDOW_MAX", "60s")];
+
 fn bodies(question: &Value) -> Vec<&str> {
     let messages = question["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
     messages.iter().filter_map(|message| message["body"].as_str()).collect()
@@ -45,8 +49,7 @@ async fn overdue(app: &App, customer: &str) {
 
 #[tokio::test]
 async fn a_window_waits_for_the_texts_that_arrived_before_its_deadline() {
-    let settings = [("NMC_WINDOW_HOLD", "1s"), ("NMC_WINDOW_QUIET", "300ms"), ("NMC_WINDOW_MAX", "60s")];
-    let app = spawn_app_with(&settings).await;
+    let app = spawn_app_with(&LONG_MAX).await;
     app.text(CUSTOMER, "Hi").await;
     app.wait_for_event_of(CUSTOMER, 1, "message.received").await;
     let stuck = Stuck::text(&app, CUSTOMER, "my sink is blocked").await;
@@ -63,8 +66,7 @@ async fn a_window_waits_for_the_texts_that_arrived_before_its_deadline() {
 
 #[tokio::test]
 async fn nobody_waits_for_the_text_of_another_customer() {
-    let settings = [("NMC_WINDOW_HOLD", "1s"), ("NMC_WINDOW_QUIET", "300ms"), ("NMC_WINDOW_MAX", "60s")];
-    let app = spawn_app_with(&settings).await;
+    let app = spawn_app_with(&LONG_MAX).await;
     let other = customer(7);
     let stuck = Stuck::text(&app, &other, "my sink is blocked").await;
     app.text(CUSTOMER, "My drain is clogged").await;

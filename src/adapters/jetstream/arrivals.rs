@@ -46,8 +46,8 @@ pub struct Newest {
 }
 
 impl JetStream {
-    /// The newest webhook on a subject of NMC_INBOUND; `None` if there is none. This is much cheaper than
-    /// [`Self::unprocessed`].
+    /// The newest webhook on a subject of NMC_INBOUND, if it has any. It is found by its subject, while
+    /// [`Self::unprocessed`] searches the stream.
     ///
     /// # Errors
     /// If JetStream does not answer.

@@ -54,6 +54,18 @@ pub struct SeenInput {
     pub outbox_keys: Vec<Uuid>,
 }
 
+impl SeenInput {
+    /// Whether it was applied with this hash of its body.
+    pub fn has_body(&self, body_hash: Option<&str>) -> bool {
+        self.body_hash.as_deref() == body_hash
+    }
+
+    /// The outcome if it is committed again, now with this hash of its body.
+    pub(crate) fn again(self, body_hash: Option<&str>) -> Committed {
+        Committed::Seen { same_body: self.has_body(body_hash), outbox_keys: self.outbox_keys }
+    }
+}
+
 impl Commit<'_> {
     /// The ids of the call and the conversation, if the commit writes them.
     fn outbox_keys(&self) -> Vec<Uuid> {
@@ -256,9 +268,7 @@ async fn write_inbox(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Result<Vec
     let mut seen = seen(tx, &known).await?;
     let known = batch.iter().enumerate().filter(|(_, commit)| !inserted.contains(commit.input_id));
     let refused = known.map(|(place, commit)| match seen.remove(commit.input_id) {
-        Some(SeenInput { body_hash, outbox_keys }) => {
-            (place, Committed::Seen { outbox_keys, same_body: body_hash.as_deref() == commit.body_hash })
-        }
+        Some(seen) => (place, seen.again(commit.body_hash)),
         // It was pruned in between.
         None => (place, Committed::Conflict),
     });

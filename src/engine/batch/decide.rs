@@ -88,8 +88,8 @@ impl<R: ConversationStore> Batches<R> {
             Err(error) => return Step::Ended(Outcome::Failed(error.into())),
         };
         let LoadedInput { input, call, state, is_cached, business, may_write, .. } = loaded;
-        let told = match (&input.happening, facts.message) {
-            (Happening::Input(told), _) => told.clone(),
+        let rules_input = match (&input.happening, facts.message) {
+            (Happening::Input(rules_input), _) => rules_input.clone(),
             (Happening::Message { report, .. }, Some(message)) => {
                 Input::MessageReported { message: message.sent(), report: report.clone() }
             }
@@ -105,9 +105,9 @@ impl<R: ConversationStore> Batches<R> {
         };
         // A panic is the fault of this input alone.
         let decided = catch_unwind(AssertUnwindSafe(|| {
-            conversation::decide(context, state.as_ref(), &input.id, &told, at).map(|decision| {
+            conversation::decide(context, state.as_ref(), &input.id, &rules_input, at).map(|decision| {
                 let rows = effects::rows(&decision, &business, &input.trace, at);
-                let audit = audit::entry(&told, &decision);
+                let audit = audit::entry(&rules_input, &decision);
                 (Decision { decision, audit }, rows)
             })
         }));

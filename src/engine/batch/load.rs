@@ -56,14 +56,14 @@ impl<R: ConversationStore> Batches<R> {
         let mut seen = if hashed.is_empty() { HashMap::new() } else { self.store.seen(&hashed).await? };
         let cached: Vec<Option<Conversation>> = jobs.iter().map(|(job, _)| self.cached(job)).collect();
         let mut read = self.read(&jobs, &cached).await?;
-        self.look_up_businesses(&cached, &read).await;
+        self.look_up_businesses(&jobs, &cached, &read).await;
         let mut loaded = Vec::with_capacity(jobs.len());
         for ((job, is_first), cached) in jobs.into_iter().zip(cached) {
             let (id, body_hash) = job.id();
             let step = if !is_first {
                 Step::Ended(Outcome::Again)
             } else if let Some(seen) = body_hash.and_then(|_| seen.remove(id)) {
-                let same_body = seen.body_hash.as_deref() == body_hash;
+                let same_body = seen.has_body(body_hash);
                 Step::Ended(Outcome::Seen { outbox_keys: seen.outbox_keys, same_body })
             } else {
                 match job {
@@ -105,11 +105,15 @@ impl<R: ConversationStore> Batches<R> {
         Ok(read)
     }
 
-    /// Looks up the businesses of the conversations, all at once. What fails is looked up again by its own input.
-    async fn look_up_businesses(&self, cached: &[Option<Conversation>], read: &Read) {
+    /// Looks up the businesses of the conversations that are given by their ids, all at once. What fails is looked up
+    /// again by its own input.
+    async fn look_up_businesses(&self, jobs: &[(&Job, bool)], cached: &[Option<Conversation>], read: &Read) {
+        let is_by_id = |job: &Job| matches!(job, Job::Input(input, _) if matches!(input.target, Target::Id(_)));
+        let cached =
+            jobs.iter().zip(cached).filter(|((job, _), _)| is_by_id(job)).filter_map(|(_, cached)| cached.as_ref());
         let read = read.by_id.values().filter_map(|read| read.as_ref().ok());
         let businesses: BTreeSet<&str> =
-            cached.iter().flatten().chain(read).map(|conversation| conversation.business_id.as_str()).collect();
+            cached.chain(read).map(|conversation| conversation.business_id.as_str()).collect();
         join_all(businesses.into_iter().map(|id| self.business_cache.by_id(id))).await;
     }
 

@@ -118,8 +118,7 @@ pub(super) fn seen(db: &Tables, input_id: &str) -> Option<SeenInput> {
 }
 
 fn refused(db: &Tables, commit: &Commit<'_>) -> Option<Committed> {
-    let SeenInput { body_hash, outbox_keys } = seen(db, commit.input_id)?;
-    Some(Committed::Seen { outbox_keys, same_body: body_hash.as_deref() == commit.body_hash })
+    Some(seen(db, commit.input_id)?.again(commit.body_hash))
 }
 
 /// Whether the transaction can be committed; otherwise the result of its rollback. A violated key is an error.
