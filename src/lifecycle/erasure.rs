@@ -6,21 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::adapters::postgres::{ErasedRows, Erasure, ErasureOf, Store, StoreError};
 use crate::adapters::redis::RedisSink;
 use crate::dead_letters::{DeadLetters, DeadLettersError};
-use crate::domain::conversation::Input;
+use crate::domain::conversation::{ERASED, Input};
 use crate::domain::phone::PhoneNumber;
 use crate::engine::{Engine, EngineError};
 
-/// The outcome of an erased conversation.
-const OUTCOME: &str = "erased";
 /// How long to wait for a message that is being sent; after that its outcome is unknown.
 const SETTLING: Duration = Duration::from_secs(10);
 /// How often to check whether it was sent.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How many times to end conversations, if the customer keeps opening new ones.
+/// How many times to end conversations that are open. Each is reopened once at most.
 const ATTEMPTS: usize = 16;
 /// Timeout for Redis. After it, the entries remain until their retention ends.
 const REDIS_PATIENCE: Duration = Duration::from_secs(10);
@@ -47,8 +46,8 @@ pub enum ErasureError {
     /// Webhooks of the customer are not processed yet, because JetStream is unavailable.
     #[error("webhooks of the customer are not yet published to JetStream")]
     Waiting,
-    /// The customer kept opening conversations.
-    #[error("new conversations of the customer kept being opened")]
+    /// Conversations of the customer kept being reopened.
+    #[error("conversations of the customer kept being reopened")]
     Contended,
 }
 
@@ -96,26 +95,27 @@ impl Eraser {
         if self.store.webhooks_wait_for(of.customer).await? {
             return Err(ErasureError::Waiting);
         }
+        // Who writes from now on opens a new conversation, which is not theirs.
+        let theirs = self.store.conversation_ids_of(of).await?;
         let began = Instant::now();
-        let mut ended = 0;
-        loop {
-            match self.store.erase(of, began.elapsed() >= SETTLING).await? {
-                Erasure::Done(rows) => return Ok(rows),
-                Erasure::Sending => tokio::time::sleep(LOOK_EVERY).await,
-                Erasure::Open if ended < ATTEMPTS => {
-                    self.end_conversations(of, &format!("{once}:{ended}")).await?;
-                    ended += 1;
+        for attempt in 0..ATTEMPTS {
+            self.end_conversations(&theirs, of, &format!("{once}:{attempt}")).await?;
+            loop {
+                match self.store.erase(of, &theirs, began.elapsed() >= SETTLING).await? {
+                    Erasure::Done(rows) => return Ok(rows),
+                    Erasure::Sending => tokio::time::sleep(LOOK_EVERY).await,
+                    Erasure::Open => break,
                 }
-                Erasure::Open => return Err(ErasureError::Contended),
             }
         }
+        Err(ErasureError::Contended)
     }
 
     /// Uses the engine, so that windows, timers and pending answers end as if a person had completed the conversation.
-    async fn end_conversations(&self, of: &ErasureOf<'_>, once: &str) -> Result<(), ErasureError> {
-        for id in self.store.open_conversations_of(of).await? {
+    async fn end_conversations(&self, theirs: &[Uuid], of: &ErasureOf<'_>, once: &str) -> Result<(), ErasureError> {
+        for id in self.store.open_conversations(theirs).await? {
             let user_id = of.asked_by.to_owned();
-            let end = Input::Completed { user_id, outcome: OUTCOME.to_owned(), summary: None };
+            let end = Input::Completed { user_id, outcome: ERASED.to_owned(), summary: None };
             self.engine.command(id, &format!("erase:{id}:{once}"), end).await?;
         }
         Ok(())

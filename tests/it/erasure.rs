@@ -250,7 +250,8 @@ async fn a_call_that_rings_while_its_caller_is_erased_brings_nobody_a_text() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_comes_while_a_customer_is_erased_is_a_strangers_and_answered_to_nobody_else() {
-    const TEXTS: usize = 20;
+    // More than the times that an erasure ends conversations: a customer who keeps writing does not hold it off.
+    const TEXTS: usize = 40;
     let app = spawn_app().await;
     let texts =
         join_all((0..TEXTS).map(|n| app.text(CUSTOMER, if n % 2 == 0 { "My sink is blocked" } else { "Hello?" })));

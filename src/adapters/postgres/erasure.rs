@@ -25,7 +25,7 @@ pub struct ErasedRows {
 pub enum Erasure {
     /// The customer was erased.
     Done(ErasedRows),
-    /// A conversation is open, perhaps reopened: it must be ended first.
+    /// One of the conversations is open, perhaps reopened: it must be ended first.
     Open,
     /// A message is at Twilio, and its outcome is not known yet, or an effect is not published yet.
     Sending,
@@ -46,16 +46,22 @@ pub struct ErasureOf<'a> {
 const BEGIN: &str = "BEGIN; SET LOCAL plan_cache_mode = force_custom_plan";
 
 impl Store {
-    /// The ids of a customer's open conversations.
-    pub async fn open_conversations_of(&self, of: &ErasureOf<'_>) -> Result<Vec<Uuid>, StoreError> {
+    /// The ids of a customer's conversations.
+    pub async fn conversation_ids_of(&self, of: &ErasureOf<'_>) -> Result<Vec<Uuid>, StoreError> {
         Ok(sqlx::query_scalar!(
-            "SELECT id FROM conversations
-             WHERE customer_phone = $1 AND ($2::text[] IS NULL OR business_id = ANY($2)) AND status <> 'completed'",
+            "SELECT id FROM conversations WHERE customer_phone = $1 AND ($2::text[] IS NULL OR business_id = ANY($2))",
             of.customer.as_str(),
             of.business_ids
         )
         .fetch_all(&self.pool)
         .await?)
+    }
+
+    /// Those of these conversations that are open.
+    pub async fn open_conversations(&self, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+        Ok(sqlx::query_scalar!("SELECT id FROM conversations WHERE id = ANY($1) AND status <> 'completed'", ids)
+            .fetch_all(&self.pool)
+            .await?)
     }
 
     /// Whether a webhook that may be about the customer waits for JetStream: its payload contains their number.
@@ -69,19 +75,25 @@ impl Store {
         .await?)
     }
 
-    /// Erases a customer. With `whatever_is_sent`, a message whose outcome is not known yet counts as `unknown`, and what
-    /// is not published is published without the customer.
+    /// Erases a customer, with `theirs` of the conversations; one that was opened later is a new customer's. With
+    /// `whatever_is_sent`, a message whose outcome is not known yet counts as `unknown`, and what is not published is
+    /// published without the customer.
     ///
     /// # Errors
     /// If PostgreSQL is unavailable; then nothing is erased.
-    pub async fn erase(&self, of: &ErasureOf<'_>, whatever_is_sent: bool) -> Result<Erasure, StoreError> {
+    pub async fn erase(
+        &self,
+        of: &ErasureOf<'_>,
+        theirs: &[Uuid],
+        whatever_is_sent: bool,
+    ) -> Result<Erasure, StoreError> {
         let mut tx = self.pool.begin_with(BEGIN).await?;
         // From here on, the locks keep these conversations from being changed and their messages from being claimed.
         let conversations = sqlx::query!(
             "SELECT id, status FROM conversations
-             WHERE customer_phone = $1 AND ($2::text[] IS NULL OR business_id = ANY($2)) ORDER BY id FOR UPDATE",
-            of.customer.as_str(),
-            of.business_ids
+             WHERE id = ANY($1) AND customer_phone = $2 ORDER BY id FOR UPDATE",
+            theirs,
+            of.customer.as_str()
         )
         .fetch_all(&mut *tx)
         .await?;

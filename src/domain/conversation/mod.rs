@@ -33,7 +33,7 @@ pub use input::{
     OtherBusiness, Policy, SentMessage, Templates, Urgency,
 };
 pub use reason::{AnalysisReason, WindowReason};
-pub use state::{Answering, Conversation, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status};
+pub use state::{Answering, Conversation, ERASED, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -125,6 +125,9 @@ pub struct Conversation {
     pub memory: Memory,
 }
 
+/// The outcome of a conversation whose customer is being erased.
+pub const ERASED: &str = "erased";
+
 /// An open window: the customer's messages that will be answered together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenWindow {

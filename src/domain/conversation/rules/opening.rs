@@ -7,7 +7,7 @@ use crate::domain::conversation::decision::Draft;
 use crate::domain::conversation::event::{ConversationCreatedData, EventData, OpenedBy};
 use crate::domain::conversation::ids::derive_id;
 use crate::domain::conversation::input::Context;
-use crate::domain::conversation::state::{Conversation, Memory, Ownership, Status};
+use crate::domain::conversation::state::{Conversation, ERASED, Memory, Ownership, Status};
 use crate::domain::phone::PhoneNumber;
 
 /// The draft of a new conversation, with its first event.
@@ -64,14 +64,15 @@ pub(in crate::domain::conversation) fn open<'a>(
     draft
 }
 
-/// Whether a text comes soon enough after the end to open the conversation again.
+/// Whether a text comes soon enough after the end to open the conversation again. One that is being erased stays ended:
+/// who writes meanwhile is a new customer.
 pub(in crate::domain::conversation) fn may_reopen(
     context: Context<'_>,
     ended: &Conversation,
     now: DateTime<Utc>,
 ) -> bool {
     let ended_at = ended.memory.completed_at.unwrap_or(ended.last_activity);
-    now < ended_at + context.policy.reopen_within
+    ended.outcome.as_deref() != Some(ERASED) && now < ended_at + context.policy.reopen_within
 }
 
 /// The draft of a conversation that a text reopens. It starts like a new one, but keeps its memory.

@@ -36,6 +36,16 @@ fn a_text_opens_a_conversation_again_for_a_day(#[case] later: f64, #[case] again
 }
 
 #[test]
+fn who_writes_while_they_are_erased_opens_another_conversation() {
+    let mut talk = Talk::new();
+    talk.text("my sink is blocked");
+    let before = talk.state().id;
+    talk.apply(&Input::Completed { user_id: "u1".into(), outcome: ERASED.into(), summary: None });
+    assert_eq!(events(talk.text("hello?"))[0], "conversation.created");
+    assert_ne!(talk.state().id, before);
+}
+
+#[test]
 fn a_reopened_conversation_can_be_an_emergency_again() {
     let mut talk = Talk::new();
     talk.text("the pipe burst");
