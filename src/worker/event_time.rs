@@ -113,6 +113,25 @@ async fn earliest_undecided<R: ConversationStore, P: Publish>(
     Ok(undecided.map(|text| text.received_at).min())
 }
 
+/// Whether a later text of the same customer has arrived and is not decided on: then that one will arm the timer. Asked for
+/// only if the text is so late that its window may be: otherwise, and if that cannot be found out, `false`.
+pub(super) async fn is_followed<R: ConversationStore, P: Publish>(
+    engine: &Engine<R, P>,
+    source: &impl Source,
+    inbound: &Inbound,
+) -> bool {
+    if engine.now() < inbound.received_at + engine.policy().quiet {
+        return false;
+    }
+    let subject = subjects::inbound(WebhookKind::Sms, &inbound.webhook.key());
+    let Ok(Some(newest)) = source.newest(&subject).await else { return false };
+    let is_this = |newest: Inbound| newest.input_id == inbound.input_id;
+    if newest.is_acknowledged || serde_json::from_slice(&newest.payload).is_ok_and(is_this) {
+        return false;
+    }
+    matches!(earliest_undecided(engine, &[newest.payload]).await, Ok(Some(_)))
+}
+
 fn before(at: DateTime<Utc>) -> DateTime<Utc> {
     at - TimeDelta::microseconds(1)
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::detect_emergency::{ScannedWebhook, detect_emergency};
 use super::{Adapters, ApplyWebhook, Handler, Source, WorkerDeps, handler};
-use crate::adapters::jetstream::Publisher;
+use crate::adapters::jetstream::{JetStream, Publisher};
 use crate::adapters::postgres::Store;
 use crate::engine::{ConversationStore, Publish};
 use crate::stream::{DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
@@ -40,9 +40,9 @@ pub fn express<N: Adapters>(
 }
 
 /// Applies a webhook if that is possible now.
-struct BestEffort<R = Store, P = Publisher>(ApplyWebhook<R, P>);
+struct BestEffort<R = Store, P = Publisher, S = JetStream>(ApplyWebhook<R, P, S>);
 
-impl<R: ConversationStore, P: Publish> Handler<ScannedWebhook> for BestEffort<R, P> {
+impl<R: ConversationStore, P: Publish, S: Source> Handler<ScannedWebhook> for BestEffort<R, P, S> {
     async fn run(&self, heard: ScannedWebhook, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
         if let Err(reason) = self.0.run(heard, metadata).await {
             tracing::debug!(%reason, "not processed in the express lane; left to the copy in NMC_INBOUND");

@@ -6,9 +6,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::code_text::{CodeText, Taken};
 use super::detect_emergency::{ScannedWebhook, detect_emergency};
+use super::event_time::is_followed;
 use super::too_early::{OutageClock, TooEarly};
 use super::{Adapters, Handler, Source, WorkerDeps, handler};
-use crate::adapters::jetstream::Publisher;
+use crate::adapters::jetstream::{JetStream, Publisher};
 use crate::adapters::postgres::Store;
 use crate::adapters::twilio;
 use crate::businesses::CallOwner;
@@ -55,15 +56,17 @@ pub fn webhooks<N: Adapters>(
 }
 
 /// Applies a webhook through the engine.
-pub struct ApplyWebhook<R = Store, P = Publisher> {
+pub struct ApplyWebhook<R = Store, P = Publisher, S = JetStream> {
     engine: Engine<R, P>,
+    source: S,
     metrics: Metrics,
     outage_clock: OutageClock,
 }
 
-impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
-    pub fn new<N: Adapters<Store = R, Publisher = P>>(parts: &WorkerDeps<N>) -> Self {
-        Self { engine: parts.engine.clone(), metrics: parts.metrics.clone(), outage_clock: OutageClock::new() }
+impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
+    pub fn new<N: Adapters<Store = R, Publisher = P, Source = S>>(parts: &WorkerDeps<N>) -> Self {
+        let source = parts.jetstream.clone();
+        Self { engine: parts.engine.clone(), source, metrics: parts.metrics.clone(), outage_clock: OutageClock::new() }
     }
 
     fn too_early(&self, metadata: &Metadata) -> TooEarly<'_> {
@@ -71,7 +74,7 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
     }
 }
 
-impl<R: ConversationStore, P: Publish> Handler<ScannedWebhook> for ApplyWebhook<R, P> {
+impl<R: ConversationStore, P: Publish, S: Source> Handler<ScannedWebhook> for ApplyWebhook<R, P, S> {
     async fn run(&self, heard: ScannedWebhook, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
         let ScannedWebhook { inbound, business, reading } = heard;
         let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
@@ -84,7 +87,7 @@ impl<R: ConversationStore, P: Publish> Handler<ScannedWebhook> for ApplyWebhook<
     }
 }
 
-impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
+impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
     async fn call(&self, inbound: &Inbound, trace: Trace, early: TooEarly<'_>) -> Result<(), FailureReason> {
         let report = call_input(inbound).ok_or_else(|| dead(UNKNOWN_NUMBER, "To is not a phone number"))?;
         let owner = self.engine.business_cache().of_call(report.call_sid(), report.business_phone(), &inbound.signer);
@@ -140,6 +143,7 @@ impl<R: ConversationStore, P: Publish> ApplyWebhook<R, P> {
             reading,
             received_at: inbound.received_at,
             stream_sequence: i64::try_from(metadata.stream_sequence).unwrap_or(i64::MAX),
+            is_followed: is_followed(&self.engine, &self.source, inbound).await,
         }));
         let target = Target::Open { business_phone, customer_phone: customer, business };
         match self.engine.apply(input(inbound, trace, target, happening)).await.map_err(|e| early.retry(e))? {

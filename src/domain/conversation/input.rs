@@ -129,6 +129,8 @@ pub struct InboundSms {
     pub received_at: DateTime<Utc>,
     /// The sequence in the inbound stream. It orders messages with equal timestamps.
     pub stream_sequence: i64,
+    /// Whether a later text of the customer had arrived when this one was processed.
+    pub is_followed: bool,
 }
 
 /// An attachment.

@@ -126,7 +126,7 @@ impl Streams {
     }
 
     /// The payloads on a subject of NMC_INBOUND after the acknowledgement floor.
-    fn unacknowledged(&self, subject: &str) -> Vec<Bytes> {
+    pub fn unacknowledged(&self, subject: &str) -> Vec<Bytes> {
         let later = self.messages("NMC_INBOUND").iter().skip(self.inbound_floor());
         later.filter(|message| message.subject == subject).map(|message| message.payload.clone()).collect()
     }

@@ -7,6 +7,7 @@ mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use uuid::Uuid;
@@ -15,8 +16,8 @@ use super::jetstream::Streams;
 use super::store::{MessageRow, Tables};
 use crate::domain::conversation::words::{OptWord, opt_word};
 use crate::domain::conversation::{Decision, MessageKind, MessageStatus, NewMessage, WindowState};
-use crate::domain::phone::PhoneNumber;
-use crate::webhook::Webhook;
+use crate::domain::phone::{PhoneNumber, conversation_key};
+use crate::webhook::{Inbound, Webhook, WebhookKind};
 use opting::Words;
 use windows::WindowHistory;
 
@@ -205,7 +206,17 @@ impl Ledger {
         let Some(conversation) = db.conversation(conversation_id) else { return };
         let arm = crate::adapters::jetstream::subjects::window_arm(conversation_id);
         let will_be_armed = || db.outbox.iter().any(|effect| !effect.is_published && effect.row.subject == arm);
-        let looked_at = conversation.next_look().is_none() || streams.will_look_at(conversation_id) || will_be_armed();
+        let key = conversation_key(conversation.business_phone.as_str(), conversation.customer_phone.as_str());
+        let texts = streams.unacknowledged(&crate::adapters::jetstream::subjects::inbound(WebhookKind::Sms, &key));
+        let is_undecided = |text: &Bytes| {
+            let text: Inbound = serde_json::from_slice(text).unwrap();
+            !db.inbox.contains_key(&text.input_id)
+        };
+        let looked_at = conversation.next_look().is_none()
+            || streams.will_look_at(conversation_id)
+            || will_be_armed()
+            // The last text of a backlog arms the timer.
+            || texts.iter().any(is_undecided);
         self.holds(looked_at, || {
             format!("a fire was acknowledged, but nothing will check {conversation_id}, which waits for its deadline")
         });

@@ -143,7 +143,11 @@ fn wants_an_answer(
         Some(kept) if kept.accepted => emergency::told(context, draft, window, &kept.verdict, &sms.body),
         _ => Some(window),
     };
-    draft.rearm();
+    // A window that is late waits for the text that follows, which arms the timer.
+    let is_late = draft.state().window.as_ref().and_then(|window| window.deadline).is_some_and(|at| at <= draft.now);
+    if !(sms.is_followed && is_late && draft.state().memory.alerting.is_none()) {
+        draft.rearm();
+    }
     (id, verdict)
 }
 

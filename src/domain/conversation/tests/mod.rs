@@ -147,7 +147,12 @@ impl Talk {
     }
 
     fn text_stamped(&mut self, body: &str, received_at: DateTime<Utc>) -> &Decision {
-        let sms = InboundSms {
+        let sms = self.sms(body, received_at);
+        self.apply(&Input::SmsReceived(sms))
+    }
+
+    fn sms(&self, body: &str, received_at: DateTime<Utc>) -> InboundSms {
+        InboundSms {
             twilio_sid: format!("SM{}", self.inputs),
             customer: customer(),
             business_phone: business(),
@@ -158,8 +163,8 @@ impl Talk {
             reading: crate::domain::emergency::read(body, None, &crate::domain::emergency::OwnPhrases::default()),
             received_at,
             stream_sequence: i64::from(self.inputs),
-        };
-        self.apply(&Input::SmsReceived(sms))
+            is_followed: false,
+        }
     }
 
     fn due(&mut self) -> &Decision {

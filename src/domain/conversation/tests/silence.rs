@@ -84,6 +84,7 @@ fn what_twilio_calls_a_word_hides_no_emergency(#[case] said: &str, #[case] told:
         reading: crate::domain::emergency::read(body, None, &crate::domain::emergency::OwnPhrases::default()),
         received_at: talk.now,
         stream_sequence: 1,
+        is_followed: false,
     };
     let decision = talk.apply(&Input::SmsReceived(sms)).clone();
     assert!(alert(&decision).contains(told), "{}", alert(&decision));

@@ -63,6 +63,24 @@ fn every_text_is_in_exactly_one_window_and_re_arms_its_timer() {
     assert_eq!(talk.state().window.as_ref().unwrap().id, windows[0]);
 }
 
+#[rstest]
+#[case::it_arms_a_timer_of_its_own(false, 61.0, true)]
+#[case::the_window_is_not_late(true, 59.0, true)]
+#[case::the_one_that_follows_arms_it(true, 61.0, false)]
+fn a_text_of_a_backlog_leaves_the_timer_of_a_late_window_to_the_text_that_follows(
+    #[case] is_followed: bool,
+    #[case] decided_at: f64,
+    #[case] arms: bool,
+) {
+    let mut talk = Talk::new();
+    talk.text("hello");
+    let received_at = talk.now;
+    talk.later(decided_at);
+    let sms = talk.sms("is anybody there", received_at);
+    let decision = talk.apply(&Input::SmsReceived(InboundSms { is_followed, ..sms }));
+    assert_eq!(decision.effects.iter().any(|effect| matches!(effect, Effect::ArmTimer { .. })), arms);
+}
+
 #[test]
 fn a_fire_that_comes_too_early_arms_again_and_writes_nothing() {
     let mut talk = Talk::new();

@@ -325,6 +325,7 @@ impl<'a> World<'a> {
             reading: readings::emergency(body),
             received_at: self.now() - TimeDelta::milliseconds(held_up_ms),
             stream_sequence: i64::from(self.texts),
+            is_followed: false,
         };
         let heard = self.hear(Target::Open, sid, Told::Input(Input::SmsReceived(sms)))?;
         if let Some(after_ms) = copy_after_ms {
