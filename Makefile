@@ -53,6 +53,11 @@ performance: servers nextest ## Measures the absolute performance bounds
 	$(CARGO) build $(ALL) --bin with-servers
 	$(WITH_SERVERS) -- $(CARGO) nextest run $(ALL) --test it $(OPTIMISED) --profile $(NEXTEST_PROFILE) --run-ignored only -E 'test(performance_)' --no-capture
 
+.PHONY: lists
+lists: servers nextest ## Measures every combination of filters of the list, at 1,000,000 conversations
+	$(CARGO) build $(ALL) --bin with-servers
+	$(WITH_SERVERS) -- $(CARGO) nextest run $(ALL) --test it $(OPTIMISED) --profile $(NEXTEST_PROFILE) --run-ignored only -E 'test(a_million_conversations)' --no-capture
+
 .PHONY: bench
 bench: ## Measures how many texts per second one core checks for emergencies (an optimised build, some minutes)
 	$(CARGO) bench --package nevermisscall --bench emergency

@@ -32,6 +32,7 @@ mod harness;
 mod journey;
 mod keys;
 mod layers;
+mod lists;
 mod live;
 mod media;
 mod missing;

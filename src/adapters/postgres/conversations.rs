@@ -11,7 +11,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{Locks, Store, StoreError};
-use crate::domain::conversation::{Answering, Conversation, Memory, OpenWindow, Ownership, Status};
+use crate::domain::conversation::{Answering, Conversation, Memory, OpenWindow};
 use crate::domain::phone::PhoneNumber;
 
 /// The part of a conversation that only the rules read.
@@ -39,12 +39,12 @@ macro_rules! conversation_row {
     (as_is { $($field:ident: $type:ty,)+ } as_text { $($text:ident,)+ }) => {
         #[derive(Serialize)]
         pub(super) struct ConversationRow {
-            $($field: $type,)+
-            $($text: String,)+
+            $(pub(super) $field: $type,)+
+            $(pub(super) $text: String,)+
             /// The window that is being answered, for the fence.
-            answering_window: Option<Uuid>,
-            next_timer_at: Option<DateTime<Utc>>,
-            rules_state: Json<RulesState>,
+            pub(super) answering_window: Option<Uuid>,
+            pub(super) next_timer_at: Option<DateTime<Utc>>,
+            pub(super) rules_state: Json<RulesState>,
         }
 
         impl ConversationRow {
@@ -119,25 +119,6 @@ macro_rules! with_conversation_columns {
     };
 }
 
-/// The filter of a list of conversations.
-#[derive(Debug, Clone, Default)]
-pub struct ConversationFilter {
-    /// Only conversations of these businesses.
-    pub business_ids: Option<Vec<String>>,
-    /// Only conversations of this business.
-    pub business_id: Option<String>,
-    /// Only conversations with this customer.
-    pub customer_phone: Option<String>,
-    /// Only conversations with this status.
-    pub status: Option<Status>,
-    /// Only conversations with this ownership.
-    pub ownership: Option<Ownership>,
-    /// Only conversations with activity at or after this time.
-    pub since: Option<DateTime<Utc>>,
-    /// Only conversations after this one in the list, given by its `last_activity` and id.
-    pub after: Option<(DateTime<Utc>, Uuid)>,
-}
-
 /// Reads conversations: `select_conversations!("WHERE …", arguments)`.
 macro_rules! select_conversations {
     ($($rest:tt)+) => { with_conversation_columns!(select_from_conversations!($($rest)+)) };
@@ -151,6 +132,8 @@ macro_rules! select_from_conversations {
         )
     };
 }
+
+pub(super) use {select_conversations, select_from_conversations, with_conversation_columns};
 
 macro_rules! insert_conversations {
     ($columns:literal, $rows:expr, $ids:expr, $numbers_of:expr) => {
@@ -335,39 +318,5 @@ impl Store {
             customer_phone: row.customer_phone.clone(),
         };
         Ok(rows.into_iter().map(|row| (parties(&row), row.parse())).collect())
-    }
-
-    /// Conversations, newest activity first.
-    pub async fn conversations(
-        &self,
-        filter: &ConversationFilter,
-        limit: i64,
-    ) -> Result<Vec<Conversation>, StoreError> {
-        let (after_at, after_id) = filter.after.unzip();
-        select_conversations!(
-            "WHERE ($1::text IS NULL OR business_id = $1)
-                 AND ($2::text IS NULL OR customer_phone = $2)
-                 AND ($3::text IS NULL OR status = $3)
-                 AND ($4::text IS NULL OR ownership = $4)
-                 AND ($5::timestamptz IS NULL OR last_activity >= $5)
-                 AND ($6::timestamptz IS NULL OR (last_activity, id) < ($6, $7::uuid))
-                 AND ($9::text[] IS NULL OR business_id = ANY($9))
-               ORDER BY last_activity DESC, id DESC
-               LIMIT $8",
-            filter.business_id,
-            filter.customer_phone,
-            filter.status.map(Status::as_str),
-            filter.ownership.map(Ownership::as_str),
-            filter.since,
-            after_at,
-            after_id,
-            limit,
-            filter.business_ids.as_deref()
-        )
-        .fetch_all(&mut *self.list().await?)
-        .await?
-        .into_iter()
-        .map(ConversationRow::parse)
-        .collect()
     }
 }
