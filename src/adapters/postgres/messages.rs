@@ -99,24 +99,24 @@ impl Store {
     }
 }
 
-struct MessageRow {
-    id: Uuid,
-    conversation_id: Uuid,
-    direction: String,
-    sender_type: String,
-    user_id: Option<String>,
-    kind: String,
-    body: String,
-    media: Json<Vec<Media>>,
-    twilio_sid: Option<String>,
-    status: String,
-    error_code: Option<i32>,
-    in_reply_to_window: Option<Uuid>,
-    created_at: DateTime<Utc>,
+pub(super) struct MessageRow {
+    pub(super) id: Uuid,
+    pub(super) conversation_id: Uuid,
+    pub(super) direction: String,
+    pub(super) sender_type: String,
+    pub(super) user_id: Option<String>,
+    pub(super) kind: String,
+    pub(super) body: String,
+    pub(super) media: Json<Vec<Media>>,
+    pub(super) twilio_sid: Option<String>,
+    pub(super) status: String,
+    pub(super) error_code: Option<i32>,
+    pub(super) in_reply_to_window: Option<Uuid>,
+    pub(super) created_at: DateTime<Utc>,
 }
 
 impl MessageRow {
-    fn parse(self) -> Result<Message, StoreError> {
+    pub(super) fn parse(self) -> Result<Message, StoreError> {
         let corrupt = |what: crate::domain::text_enum::UnknownWord| StoreError::corrupt("messages", self.id, what);
         Ok(Message {
             kind: self.kind.parse().map_err(corrupt)?,

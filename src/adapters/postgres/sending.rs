@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::messages::Message;
+use super::messages::{Message, MessageRow};
 use super::{Store, StoreError};
-use crate::domain::conversation::Priority;
+use crate::domain::conversation::{Media, Priority};
 use crate::domain::phone::PhoneNumber;
 
 /// A message that may be due to be sent.
@@ -71,21 +72,41 @@ pub struct Claimed {
 impl Store {
     /// Reads a message with everything that is needed to send it.
     pub async fn due_message(&self, id: Uuid) -> Result<Option<DueMessage>, StoreError> {
-        let Some(message) = self.message(id).await? else { return Ok(None) };
         let row = sqlx::query!(
-            r#"SELECT coalesce(m.recipient, c.customer_phone) AS "to!", c.business_phone, c.business_id, m.not_before, m.send_at, m.attempts, m.attempted_at,
+            r#"SELECT m.id, m.subject_conversation_id AS conversation_id, m.direction, m.sender_type, m.user_id, m.kind, m.body,
+                 m.media AS "media: Json<Vec<Media>>", m.twilio_sid, m.status, m.error_code, m.in_reply_to_window, m.created_at,
+                 coalesce(m.recipient, c.customer_phone) AS "to!", c.business_phone, c.business_id, m.not_before, m.send_at,
+                 m.attempts, m.attempted_at, m.account_sid, m.absent_reads, c.emergency_detected,
                  greatest(extract(epoch FROM m.lease_until - clock_timestamp()), 0)::float8 AS lease_left_seconds,
-                 extract(epoch FROM clock_timestamp() - m.attempted_at)::float8 AS attempt_age_seconds,
-                 m.account_sid, m.absent_reads, c.emergency_detected
+                 extract(epoch FROM clock_timestamp() - m.attempted_at)::float8 AS attempt_age_seconds
                FROM messages m JOIN conversations c ON c.id = m.subject_conversation_id WHERE m.id = $1"#,
             id
         )
-        .fetch_one(&self.pool)
+        .fetch_optional(&self.pool)
         .await?;
-        let corrupt = |what: String| StoreError::corrupt("conversations", message.conversation_id, what);
+        let Some(row) = row else { return Ok(None) };
+        let corrupt = |what: String| StoreError::corrupt("conversations", row.conversation_id, what);
+        let to = super::conversations::phone(&row.to).map_err(corrupt)?;
+        let business_phone = super::conversations::phone(&row.business_phone).map_err(corrupt)?;
+        let message = MessageRow {
+            id: row.id,
+            conversation_id: row.conversation_id,
+            direction: row.direction,
+            sender_type: row.sender_type,
+            user_id: row.user_id,
+            kind: row.kind,
+            body: row.body,
+            media: row.media,
+            twilio_sid: row.twilio_sid,
+            status: row.status,
+            error_code: row.error_code,
+            in_reply_to_window: row.in_reply_to_window,
+            created_at: row.created_at,
+        }
+        .parse()?;
         Ok(Some(DueMessage {
-            to: super::conversations::phone(&row.to).map_err(corrupt)?,
-            business_phone: super::conversations::phone(&row.business_phone).map_err(corrupt)?,
+            to,
+            business_phone,
             business_id: row.business_id,
             not_before: row.not_before,
             send_at: row.send_at,
