@@ -5,6 +5,7 @@
 //! stream of [`crate::stream::Delivery`]), and access to events, dead letters, timers and buckets.
 
 mod arrivals;
+mod batch;
 mod bucket;
 pub mod definitions;
 mod deliveries;
@@ -20,6 +21,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 
 pub use arrivals::{ArrivalsError, Newest};
+pub use batch::BatchError;
 pub use bucket::BucketError;
 pub use deliveries::deliveries;
 pub use follow::Followed;

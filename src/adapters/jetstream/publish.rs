@@ -42,9 +42,8 @@ pub fn says_away(error: &(dyn std::error::Error + 'static)) -> bool {
     error.is::<PublishError>() || error.is::<context::PublishError>() || error.is::<super::ArrivalsError>()
 }
 
-#[cfg(test)]
 impl PublishError {
-    /// An error for a missing acknowledgement.
+    /// No acknowledgement arrived in time.
     pub(crate) fn timed_out() -> Self {
         Self(context::PublishError::new(context::PublishErrorKind::TimedOut))
     }
@@ -53,8 +52,8 @@ impl PublishError {
 /// Publishes and waits for the acknowledgement; clones share one connection.
 #[derive(Debug, Clone)]
 pub struct Publisher {
-    client: Client,
-    context: Context,
+    pub(super) client: Client,
+    pub(super) context: Context,
 }
 
 impl Publisher {
@@ -87,9 +86,7 @@ impl Publisher {
         &self,
         message: Outgoing,
     ) -> Result<impl Future<Output = Result<Published, PublishError>> + Send + use<>, PublishError> {
-        if self.client.connection_state() == State::Disconnected {
-            return Err(context::PublishError::new(context::PublishErrorKind::BrokenPipe).into());
-        }
+        self.check_connected()?;
         let headers = headers(&message);
         let ack = self.context.publish_with_headers(message.subject, headers, message.payload).await?;
         Ok(async move {
@@ -97,9 +94,16 @@ impl Publisher {
             Ok(Published { sequence: ack.sequence, duplicate: ack.duplicate })
         })
     }
+
+    pub(super) fn check_connected(&self) -> Result<(), context::PublishError> {
+        if self.client.connection_state() == State::Disconnected {
+            return Err(context::PublishError::new(context::PublishErrorKind::BrokenPipe));
+        }
+        Ok(())
+    }
 }
 
-fn headers(message: &Outgoing) -> HeaderMap {
+pub(super) fn headers(message: &Outgoing) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in &message.headers {
         headers.insert(name.as_str(), one_line(value));
