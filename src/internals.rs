@@ -4,7 +4,7 @@ pub use crate::adapters::dispatchbot::{
     Analysis, AnalyzeRequest, BusinessProfile, DispatchBotClient, SenderType, WindowMessage, read_answer,
 };
 pub use crate::adapters::http_client;
-pub use crate::adapters::jetstream::{JetStream, subjects};
+pub use crate::adapters::jetstream::{JetStream, Outgoing, subjects};
 pub use crate::adapters::postgres::{Claim, CodeAnswer, KeyScope, PhoneAnswer, SendingAccount, Store};
 pub use crate::adapters::twilio::{Account, OutgoingSms, SendOutcome, TwilioClient, read_created, read_page};
 pub use crate::app::{Application, Role};
@@ -17,9 +17,11 @@ pub use crate::domain::price_check::{PriceRange, are_estimated};
 pub use crate::domain::{emergency, sms_segments};
 pub use crate::engine::{AnalyzeTask, SendTask};
 pub use crate::failpoint::NAMES as FAILPOINTS;
+pub use crate::http::DurablePublisher;
 pub use crate::http::api::Envelope;
 pub use crate::http::twilio::{signature, twiml};
 pub use crate::secrets::{generate_api_key, hash_api_key};
+pub use crate::telemetry::Metrics;
 pub use crate::trace::Trace;
 pub use crate::webhook::{Inbound, form};
 pub use crate::worker::TimerFired;

@@ -1,9 +1,10 @@
 //! Stores Twilio's webhooks durably before they are answered: in JetStream, or in PostgreSQL while JetStream is
 //! unavailable (docs/design.md, When a part is missing).
 //!
-//! Webhooks go to NMC_INBOUND and NMC_DEAD, directly or through the table `waiting_webhooks`. An accepted webhook is on
-//! disk, and has the same message id on both ways.
+//! Webhooks go to NMC_INBOUND, in batches under load (`group_publish`), and to NMC_DEAD, directly or through the table
+//! `waiting_webhooks`. An accepted webhook is on disk, and has the same message id on both ways.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 
 use crate::adapters::jetstream::{JetStream, Outgoing, PublishError, Publisher, subjects};
 use crate::adapters::postgres::{Store, StoreError, WaitingWebhook};
+use crate::http::group_publish::{Acknowledged, GroupPublisher};
 use crate::telemetry::Metrics;
 
 /// Timeout for JetStream; after it PostgreSQL is used.
@@ -32,14 +34,18 @@ pub struct NotDurable(#[source] StoreError);
 pub struct DurablePublisher {
     jetstream: JetStream,
     publisher: Publisher,
+    /// For NMC_INBOUND, which allows atomic batches.
+    webhooks: GroupPublisher,
     store: Store,
     metrics: Metrics,
 }
 
 impl DurablePublisher {
+    /// A publisher on this connection, with this store for the time that JetStream is unavailable.
     pub fn new(jetstream: &JetStream, store: Store, metrics: Metrics) -> Self {
         let publisher = jetstream.publisher().with_timeout(PUBLISH_TIMEOUT);
-        Self { jetstream: jetstream.clone(), publisher, store, metrics }
+        let webhooks = GroupPublisher::new(publisher.clone(), PUBLISH_TIMEOUT);
+        Self { jetstream: jetstream.clone(), publisher, webhooks, store, metrics }
     }
 
     /// Resolves once the message is on disk.
@@ -49,8 +55,8 @@ impl DurablePublisher {
     pub async fn publish(&self, outgoing: Outgoing) -> Result<(), NotDurable> {
         // A lost connection is not waited for, because a caller hears silence meanwhile.
         if self.jetstream.is_connected() {
-            match self.publisher.publish(outgoing.clone()).await {
-                Ok(_) => return Ok(()),
+            match self.publish_to_jetstream(outgoing.clone()).await {
+                Ok(()) => return Ok(()),
                 Err(error) => tracing::debug!(%error, "JetStream did not acknowledge; storing in PostgreSQL instead"),
             }
         }
@@ -65,6 +71,13 @@ impl DurablePublisher {
             Ok(Err(error)) => Err(NotDurable(error)),
             Err(_late) => Err(NotDurable(StoreError::away())),
         }
+    }
+
+    async fn publish_to_jetstream(&self, outgoing: Outgoing) -> Acknowledged {
+        if subjects::is_inbound(&outgoing.subject) {
+            return self.webhooks.publish(outgoing).await;
+        }
+        self.publisher.publish(outgoing).await.map(drop).map_err(Arc::new)
     }
 
     /// Sends a message that need not be durable, without waiting for an acknowledgement.

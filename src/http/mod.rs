@@ -6,6 +6,7 @@
 pub mod api;
 mod connections;
 mod durable_publish;
+mod group_publish;
 mod limiter;
 mod load_shedding;
 mod look_ups;

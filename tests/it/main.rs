@@ -28,6 +28,7 @@ mod erasure;
 mod event_stream;
 mod event_time;
 mod fuzz_corpus;
+mod group_publish;
 mod harness;
 mod journey;
 mod keys;

@@ -19,8 +19,8 @@ pub enum BatchError {
     /// Nothing was stored, because the stream has a message with one of the ids, or two messages have the same id.
     #[error("the atomic batch contains a duplicate message id")]
     Duplicate,
-    /// Nothing was stored: the stream does not allow atomic batches, too many are in flight, or a message of this one is
-    /// missing.
+    /// Nothing was stored: the stream does not allow atomic batches, too many are in flight, or a message of this one
+    /// is missing.
     #[error("atomic batch rejected by JetStream: {0}")]
     Rejected(#[source] context::PublishError),
     /// The server does not know atomic batches. Some of the messages may be stored.

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use crate::harness::{API_KEY, BUSINESS, Child, OUR_NUMBER, PUBLIC_URL, Rest, Servers, business, customer, eventually};
 
-/// Customers who text and call at the same time.
-const CUSTOMERS: u32 = 8;
+/// Customers who text and call at the same time: enough for atomic batches.
+const CUSTOMERS: u32 = 24;
 /// For each customer: a text that Twilio posts twice, a call, its end, and a delivery report.
 pub const ANSWERS: usize = 5 * CUSTOMERS as usize;
 

@@ -10,7 +10,7 @@ use nmc_testbed::twilio::TwilioOptions;
 use super::answered::{Operation, kept_at_the_answers, lost};
 use super::commits::{Durable, WAITING_WEBHOOK};
 use super::surroundings::{ANSWERS, follow, post_webhooks, start_service};
-use crate::harness::Servers;
+use crate::harness::{Servers, stored};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_acknowledged_webhook_is_synced_before_its_answer() {
@@ -18,6 +18,9 @@ async fn every_acknowledged_webhook_is_synced_before_its_answer() {
     let kept = acknowledge_webhooks(&servers).await;
     assert_eq!(kept.len(), ANSWERS);
     assert_eq!(lost(&kept), Vec::<&(String, Kept)>::new());
+    let stored = stored(&servers, "NMC_INBOUND").await;
+    let in_batches = stored.iter().filter(|message| message.headers.contains_key("Nats-Batch-Id")).count();
+    assert!(in_batches > 0, "none of {} webhooks was in an atomic batch", stored.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
