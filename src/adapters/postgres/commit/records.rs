@@ -16,7 +16,7 @@ use crate::domain::sms_segments;
 
 /// Writes everything of a batch whose conversations are written.
 pub(super) async fn write(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Result<Written, StoreError> {
-    let updated = update_messages(tx, batch).await?;
+    let missed = update_messages(tx, batch).await?;
     let inserted = insert_records(tx, batch).await?;
     let mut refused = Vec::new();
     for (place, commit) in batch.iter().enumerate() {
@@ -24,7 +24,7 @@ pub(super) async fn write(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Resul
         if !decision.messages.iter().all(|message| inserted.messages.contains(&message.id)) {
             // The input was pruned from the inbox, but its message exists: a dead letter replayed very late.
             refused.push((place, Committed::Seen { outbox_keys: vec![decision.conversation.id], same_body: false }));
-        } else if !decision.message_updates.iter().all(|update| is_done(update, &updated)) {
+        } else if decision.message_updates.iter().any(|update| missed.contains(&update.id)) {
             refused.push((place, Committed::Conflict));
         }
     }
@@ -58,11 +58,6 @@ fn decisions<'a>(batch: &'a [&'a Commit<'a>]) -> impl Iterator<Item = (&'a Commi
     batch.iter().filter_map(|commit| Some((*commit, commit.decision?)))
 }
 
-/// A message that is only to be held back (`expected` is `None`) may have been sent already, which is no conflict.
-fn is_done(update: &MessageUpdate, updated: &HashSet<Uuid>) -> bool {
-    update.expected.is_none() || updated.contains(&update.id)
-}
-
 /// What most decisions do not have.
 async fn write_rare(tx: &mut PgConnection, commit: &Commit<'_>, decision: &Decision) -> Result<(), StoreError> {
     for message in &decision.messages {
@@ -82,7 +77,8 @@ async fn write_rare(tx: &mut PgConnection, commit: &Commit<'_>, decision: &Decis
     Ok(())
 }
 
-/// Updates messages; returns those that had the expected status.
+/// Updates messages; returns those that did not have the expected status. A message that is only to be held back
+/// (`expected` is `None`) may have been sent already, which is no conflict.
 async fn update_messages(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Result<HashSet<Uuid>, StoreError> {
     #[derive(Serialize)]
     struct Update<'a> {
@@ -93,7 +89,7 @@ async fn update_messages(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Result
         segments: Option<i32>,
         expected: &'static str,
     }
-    let mut updated = HashSet::new();
+    let mut missed = HashSet::new();
     let mut left: Vec<&MessageUpdate> = decisions(batch).flat_map(|(_, decision)| &decision.message_updates).collect();
     // Several updates of one message are made one after the other.
     while !left.is_empty() {
@@ -111,8 +107,8 @@ async fn update_messages(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Result
             })
         };
         let ids: Vec<Uuid> = ids.into_iter().collect();
-        let rows: Value = now.into_iter().map(row).collect();
-        let done = sqlx::query_scalar!(
+        let rows: Value = now.iter().copied().map(row).collect();
+        let done: Vec<Uuid> = sqlx::query_scalar!(
             r#"UPDATE messages m
                SET status = r.status, twilio_sid = coalesce(r.twilio_sid, m.twilio_sid),
                  error_code = coalesce(r.error_code, m.error_code), segments = coalesce(r.segments, m.segments),
@@ -126,9 +122,10 @@ async fn update_messages(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Result
         )
         .fetch_all(&mut *tx)
         .await?;
-        updated.extend(done);
+        let is_missed = |update: &&MessageUpdate| update.expected.is_some() && !done.contains(&update.id);
+        missed.extend(now.into_iter().filter(is_missed).map(|update| update.id));
     }
-    Ok(updated)
+    Ok(missed)
 }
 
 /// What was inserted.
