@@ -10,6 +10,8 @@
 mod decide;
 mod decision;
 mod event;
+#[cfg(test)]
+mod fence;
 mod ids;
 mod input;
 pub mod reason;
@@ -27,6 +29,8 @@ pub use decision::{
 #[cfg(test)]
 pub use event::EventType;
 pub use event::{CallData, Envelope, Event, EventData, NumberVerifiedData, ServiceData};
+#[cfg(test)]
+pub use fence::{Fenced, Standing};
 pub use ids::{call_id, derive_id};
 pub use input::{
     Answer, Appointment, Business, Context, DeliveryStatus, InboundSms, Input, Media, MessageReport, MissedCall,

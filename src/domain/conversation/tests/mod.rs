@@ -5,6 +5,7 @@ mod answers;
 mod deliveries;
 mod emergencies;
 mod endings;
+mod fence;
 mod openings;
 mod opting;
 mod other_business;

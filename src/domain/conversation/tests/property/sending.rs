@@ -104,18 +104,18 @@ impl Row {
     }
 }
 
-/// Models the condition of `Store::claim` (src/adapters/postgres/sending.rs), line by line.
+/// Whether a message is claimed: the condition of `Store::claim` (src/adapters/postgres/sending.rs).
 fn passes(row: &Row, conversation: &Conversation, opted_out: bool, now: DateTime<Utc>, planted: Planted) -> bool {
-    let answering = conversation.answering.as_ref().map(|answering| answering.window_id);
-    row.status == MessageStatus::Queued
-        && (row.recipient.is_some() || !opted_out || planted == Planted::NoLedger)
-        && row.fence.is_none_or(|fence| {
-            (fence.hard_epoch == conversation.hard_epoch || planted == Planted::NoHardFence)
-                && (fence.epoch == conversation.epoch
-                    || planted == Planted::NoFence
-                    || (fence.exempt_at <= now
-                        && (row.in_reply_to_window.is_none() || row.in_reply_to_window == answering)))
-        })
+    let is_to_customer = row.recipient.is_none();
+    let mut message = Fenced { is_to_customer, fence: row.fence, in_reply_to_window: row.in_reply_to_window };
+    let mut standing = Standing { opted_out, ..Standing::of(conversation) };
+    match (planted, &mut message.fence) {
+        (Planted::NoLedger, _) => standing.opted_out = false,
+        (Planted::NoHardFence, Some(fence)) => fence.hard_epoch = conversation.hard_epoch,
+        (Planted::NoFence, Some(fence)) => fence.epoch = conversation.epoch,
+        _ => {}
+    }
+    row.status == MessageStatus::Queued && standing.lets_pass(&message, now)
 }
 
 impl World<'_> {
