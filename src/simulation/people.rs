@@ -10,7 +10,6 @@ use super::scheduler::WORLD;
 use super::store::SimStore;
 use super::worker;
 use super::world::World;
-use crate::adapters::postgres::BusinessRecord;
 use crate::domain::business::{Profile, Trade};
 use crate::domain::conversation::{Conversation, Input, Status};
 use crate::engine::{Applied, ai_sends_finished};
@@ -42,19 +41,7 @@ pub fn open_business(world: &World) {
         twilio_account_sid: None,
     };
     let now = world.now();
-    let mut state = world.lock();
-    state.db.numbers = profile.phone_numbers.clone();
-    state.db.business = Some(BusinessRecord {
-        id: profile.id.clone(),
-        profile: serde_json::to_value(&profile).unwrap(),
-        twilio_account_sid: None,
-        twilio_auth_token: None,
-        pending_account_sid: None,
-        pending_auth_token: None,
-        refused_at: None,
-        created_at: now,
-        updated_at: now,
-    });
+    world.lock().db.put_business(&profile, now);
 }
 
 /// Starts the actions of customers and the owner.
@@ -253,7 +240,7 @@ fn answered(world: &World, id: Uuid, command: Command, number: u64, in_flight: b
     let state = &mut *state;
     state.trace.note(ms, WORLD, "the owner is answered", number, || format!("{command:?}, in flight {in_flight}"));
     let owned = state.db.conversation(id).is_some_and(|c| c.status != Status::Completed);
-    let out = state.db.conversation(id).is_some_and(|c| state.db.opt_outs.contains_key(&c.customer_phone));
+    let out = state.db.conversation(id).is_some_and(|c| state.db.is_opted_out(c));
     match command {
         Command::TakeOver if owned => state.ledger.taken_over(&state.db, id, in_flight),
         // If nothing may be sent, a reply is refused and takes nothing over.

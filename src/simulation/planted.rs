@@ -26,6 +26,10 @@ pub enum Planted {
     WaitingForgotten,
     /// A batch in which an input is refused is rolled back, but its other inputs count as committed.
     RefusalTakesNeighbours,
+    /// Effects are published before the transaction that writes them.
+    PublishedBeforeCommit,
+    /// Every second process takes the locks of a transaction in the opposite order.
+    LocksInAnyOrder,
     /// A webhook that was overtaken by its copy does not correct the time of its text.
     ArrivalForgotten,
 }

@@ -108,7 +108,13 @@ fn a_seed_replays_its_run_exactly() {
 #[case::a_window_that_closes_blindly(Planted::WindowClosesBlindly, 1_000, &["closed without"])]
 #[case::only_the_newest_text_counts(Planted::OnlyTheNewestCounts, 1_000, &["closed without"])]
 #[case::webhooks_that_wait_are_forgotten(Planted::WaitingForgotten, 1_000, &["closed without"])]
-#[case::a_refusal_that_takes_its_neighbours(Planted::RefusalTakesNeighbours, 300, &["was acknowledged but is lost"])]
+#[case::a_refusal_that_takes_its_neighbours(
+    Planted::RefusalTakesNeighbours,
+    1_000,
+    &["was acknowledged but is lost", "the run does not end"],
+)]
+#[case::an_effect_before_its_commit(Planted::PublishedBeforeCommit, 300, &["was published before it was committed"])]
+#[case::locks_in_any_order(Planted::LocksInAnyOrder, 3_000, &["two transactions wait for each other"])]
 #[case::an_arrival_that_is_forgotten(Planted::ArrivalForgotten, 3_000, &["has the timestamp"])]
 fn a_planted_bug_is_caught(#[case] planted: Planted, #[case] within: u64, #[case] by: &[&str]) {
     let (seed, broken) = search(0..within, planted).unwrap_or_else(|| panic!("{planted:?} was not detected"));

@@ -68,7 +68,7 @@ impl SeenInput {
 
 impl Commit<'_> {
     /// The ids of the call and the conversation, if the commit writes them.
-    fn outbox_keys(&self) -> Vec<Uuid> {
+    pub(crate) fn outbox_keys(&self) -> Vec<Uuid> {
         let conversation = self.decision.map(|decision| decision.conversation.id);
         self.call.map(|call| call.id).into_iter().chain(conversation).collect()
     }

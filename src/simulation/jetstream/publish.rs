@@ -29,6 +29,7 @@ impl SimPublisher {
             timers::arm(state, message, ms);
             (0, false)
         } else {
+            state.ledger.published(&state.db, &message);
             let stored = state.streams.store(message, ms);
             if !stored.1 && subject.starts_with("nmc.event.") {
                 state.ledger.event_stored(&state.streams, stored.0);

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::jetstream::Streams;
 use super::store::{MessageRow, Tables};
+use crate::adapters::jetstream::Outgoing;
 use crate::domain::conversation::words::{OptWord, opt_word};
 use crate::domain::conversation::{Decision, MessageKind, MessageStatus, NewMessage, WindowState};
 use crate::domain::phone::{PhoneNumber, conversation_key};
@@ -82,7 +83,7 @@ impl Ledger {
     pub fn decided(&mut self, db: &Tables, input_id: &str, decision: &Decision, now: DateTime<Utc>) {
         self.counted(input_id);
         self.decisions += 1;
-        let out = db.opt_outs.contains_key(&decision.conversation.customer_phone);
+        let out = db.is_opted_out(&decision.conversation);
         for message in decision.messages.iter().filter(|message| message.kind == MessageKind::Customer) {
             self.kept(decision, message, out);
         }
@@ -123,7 +124,7 @@ impl Ledger {
             return;
         }
         let about = || format!("the {} {}", row.message.kind, row.message.id);
-        let out = db.conversation(row.message.conversation_id).map(|c| db.opt_outs.contains_key(&c.customer_phone));
+        let out = db.conversation(row.message.conversation_id).map(|c| db.is_opted_out(c));
         self.holds(out == Some(false), || format!("{} goes to a customer who has opted out", about()));
         if row.message.kind == MessageKind::User {
             return;
@@ -182,6 +183,15 @@ impl Ledger {
         }
     }
 
+    /// An effect is published: it must have been committed by then.
+    pub fn published(&mut self, db: &Tables, message: &Outgoing) {
+        let is_effect = ["nmc.event.", "nmc.task.analyze", "nmc.task.send_sms"];
+        if is_effect.iter().any(|prefix| message.subject.starts_with(prefix)) {
+            let is_committed = db.outbox.iter().rev().any(|effect| effect.row.message_id == message.message_id);
+            self.holds(is_committed, || format!("{} was published before it was committed", message.subject));
+        }
+    }
+
     /// An event was stored: the events of a conversation must be stored in sequence.
     pub fn event_stored(&mut self, streams: &Streams, sequence: u64) {
         let stored = &streams.messages("NMC_EVENTS")[usize::try_from(sequence).unwrap() - 1];
@@ -210,7 +220,7 @@ impl Ledger {
         let texts = streams.unacknowledged(&crate::adapters::jetstream::subjects::inbound(WebhookKind::Sms, &key));
         let is_undecided = |text: &Bytes| {
             let text: Inbound = serde_json::from_slice(text).unwrap();
-            !db.inbox.contains_key(&text.input_id)
+            !db.is_decided(&text.input_id)
         };
         let looked_at = conversation.next_look().is_none()
             || streams.will_look_at(conversation_id)

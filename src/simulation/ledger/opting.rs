@@ -19,10 +19,10 @@ pub(super) struct Words {
 impl Ledger {
     pub(super) fn hears(&mut self, db: &Tables, decision: &Decision, now: DateTime<Utc>) {
         let conversation = &decision.conversation;
-        let out = db.opt_outs.get(&conversation.customer_phone);
+        let out = db.opted_out_at(&conversation.business_id, &conversation.customer_phone);
         let words = self.words.entry(conversation.customer_phone.clone()).or_default();
         for text in decision.messages.iter().filter(|message| message.kind == MessageKind::Customer) {
-            let was_out = out.is_some_and(|at| *at <= text.created_at);
+            let was_out = out.is_some_and(|at| at <= text.created_at);
             // A timestamp from the future counts as now.
             let said_at = Some(text.created_at.min(now));
             match opt_word(&text.body, None, was_out) {
@@ -38,7 +38,7 @@ impl Ledger {
         let decided = self.words.iter().filter(|(_, words)| words.for_texts != words.against);
         for (customer, Words { for_texts, against, refused }) in decided {
             let said = if against > for_texts { "STOP" } else { "START" };
-            let out = db.opt_outs.contains_key(customer);
+            let out = db.businesses.keys().any(|business_id| db.opted_out_at(business_id, customer).is_some());
             if out != (against > for_texts) && !(out && *refused) {
                 return Err(format!("{customer} said {said} last, but the opt-out ledger does not show it"));
             }

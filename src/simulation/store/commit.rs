@@ -1,25 +1,32 @@
 //! The one transaction: twin of `src/adapters/postgres/commit.rs`.
 
+mod records;
+
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Effect, MessageRow, SimStore, Tables};
+use super::locks;
+use super::{Effect, InboxRow, MessageRow, SimStore, Tables};
+use crate::adapters::jetstream::Outgoing;
 use crate::adapters::postgres::{Commit, Committed, Locks, Message, OutboxRow, SeenInput, StoreError, WaitingRow};
 use crate::domain::call::Call;
 use crate::domain::conversation::{
-    Conversation, Decision, LedgerChange, MessageKind, MessageStatus, MessageUpdate, NewMessage, Status,
+    Conversation, Decision, LedgerChange, MessageKind, MessageStatus, NewMessage, Status,
 };
+use crate::engine::Publish;
+use crate::simulation::jetstream::SimPublisher;
 use crate::simulation::planted::Planted;
 use crate::simulation::scheduler::Group;
 use crate::simulation::weather::Fault;
 use crate::simulation::world::State;
 
-/// The constraint in PostgreSQL for a Twilio id that another message already has.
-const SID_TAKEN: &str = "messages_twilio_sid_key";
+/// Inputs that cannot be committed, by their place in the batch.
+type Refused = Vec<(usize, Committed)>;
 
-/// Writes a batch at once, after all of it was checked. Which rows others have locked is the weather's choice.
+/// Takes the locks of a batch, and writes it at once, after all of it was checked. Others may have locked rows, too: that is
+/// the weather's choice.
 pub(super) async fn commit(
     store: &SimStore,
     batch: &[Commit<'_>],
@@ -38,64 +45,150 @@ pub(super) async fn commit(
             .await?;
     }
     let group = store.group;
-    let outcome = store.ask("transaction", move |state, now| {
+    if store.world.lock().planted == Planted::PublishedBeforeCommit {
+        publish(store, batch).await;
+    }
+    let locked = locks::of_batch(store, batch, locks).await?;
+    let attempt = store.ask("transaction", |state, now| {
         let is_locked = |state: &mut State| locks == Locks::Skip && state.weather.strikes(Fault::Locked);
         if is_locked(state) {
+            locked.end(state);
             return Err(StoreError::Conflict("a lock was not released in time".into()));
         }
-        let mut refusals = Vec::with_capacity(batch.len());
-        for (commit, seen_before) in batch.iter().zip(seen_before) {
-            let seen = if outside { seen_before } else { refused(&state.db, commit) };
-            let refusal = match seen {
-                Some(seen) => Some(seen),
-                None => check(state, commit)?.err(),
-            };
-            let exists = commit.decision.is_some_and(|decision| decision.conversation.version != 0);
-            refusals.push(match refusal {
-                None if exists && is_locked(state) => Some(Committed::Locked),
-                refusal => refusal,
-            });
-        }
-        for id in published {
-            let effect = &mut state.db.outbox[usize::try_from(*id).unwrap()];
-            // A row that another task has locked is left to it.
-            effect.is_published |= !state.db.draining.contains(&effect.key);
-        }
-        let is_rolled_back = state.planted == Planted::RefusalTakesNeighbours && refusals.iter().any(Option::is_some);
-        let mut committed = Vec::with_capacity(batch.len());
-        for (commit, refusal) in batch.iter().zip(refusals) {
-            // A neighbour may have changed the same call, or have brought the same message.
-            committed.push(match refusal.map_or_else(|| check(state, commit), |refusal| Ok(Err(refusal)))? {
-                Ok(()) if is_rolled_back => Committed::Done { outbox_ids: Vec::new(), behind: Vec::new() },
-                Ok(()) => write_one(state, group, commit, now),
-                Err(refusal) => refusal,
-            });
-        }
-        Ok(committed)
+        let by_others = |state: &mut State, commit: &Commit<'_>| {
+            let exists = commit.decision.filter(|decision| decision.conversation.version != 0);
+            exists.is_some_and(|d| locked.skipped.contains(&d.conversation.id) || is_locked(state))
+        };
+        let locked_by_others: Vec<bool> = batch.iter().map(|commit| by_others(state, commit)).collect();
+        let seen = |db: &Tables, place: usize| match outside {
+            true => seen_before[place].clone(),
+            false => refused(db, &batch[place]),
+        };
+        let outcome = outcomes(state, batch, seen, &locked_by_others).map(|refusals| {
+            for id in published {
+                // A row that another task has locked is left to it.
+                let is_left = state.db.draining.contains(id);
+                state.db.effect(*id).is_published |= !is_left;
+            }
+            write_all(state, group, batch, refusals, now)
+        });
+        locked.end(state);
+        outcome
     });
-    outcome.await?
+    attempt.await?
 }
 
-fn check(state: &mut State, commit: &Commit<'_>) -> Result<Result<(), Committed>, StoreError> {
-    match passes(&state.db, commit) {
-        Ok(passes) => Ok(passes),
-        // The last guard against recording a message with another's Twilio id: its outcome is found out again.
-        Err(error) if error.to_string().ends_with(SID_TAKEN) => Err(error),
-        Err(error) => {
-            state.ledger.breach(|| format!("{} was written twice: {error}", commit.input_id));
-            Err(error)
-        }
+/// A planted bug: the effects of a batch are published, whatever becomes of it.
+async fn publish(store: &SimStore, batch: &[Commit<'_>]) {
+    let publisher = SimPublisher { world: store.world.clone(), group: store.group };
+    for row in batch.iter().flat_map(|commit| commit.outbox) {
+        let OutboxRow { subject, message_id, headers, payload, .. } = row.clone();
+        let payload = payload.to_string().into();
+        // What is not acknowledged is published again, after the commit.
+        drop(publisher.publish(Outgoing { subject, message_id, headers, payload }).await);
     }
 }
 
-fn write_one(state: &mut State, group: Group, commit: &Commit<'_>, now: DateTime<Utc>) -> Committed {
+/// The refusals of a batch: each is found without those that were found before. An error is about the batch as a whole.
+fn outcomes(
+    state: &mut State,
+    batch: &[Commit<'_>],
+    seen: impl Fn(&Tables, usize) -> Option<Committed>,
+    locked_by_others: &[bool],
+) -> Result<Vec<Option<Committed>>, StoreError> {
+    let mut outcomes: Vec<Option<Committed>> = vec![None; batch.len()];
+    loop {
+        let left: Vec<usize> = (0..batch.len()).filter(|place| outcomes[*place].is_none()).collect();
+        let mut refused: Refused = left.iter().filter_map(|place| Some((*place, seen(&state.db, *place)?))).collect();
+        if refused.is_empty() {
+            refused = conversations(&state.db, batch, &left, locked_by_others)?;
+        }
+        if refused.is_empty() {
+            refused = records::refused(state, batch, &left)?;
+        }
+        if refused.is_empty() {
+            return Ok(outcomes);
+        }
+        refused.into_iter().for_each(|(place, refusal)| outcomes[place] = Some(refusal));
+    }
+}
+
+/// The refusals because of the conversations. One that is to be opened again while another is open fails the batch, unless
+/// it is alone.
+fn conversations(
+    db: &Tables,
+    batch: &[Commit<'_>],
+    left: &[usize],
+    locked_by_others: &[bool],
+) -> Result<Refused, StoreError> {
+    let mut refused = Vec::new();
+    for place in left {
+        let Some(decision) = batch[*place].decision else { continue };
+        let new = &decision.conversation;
+        let is_unchanged = match db.conversation(new.id) {
+            Some(row) => new.version != 0 && row.version == new.version,
+            None => new.version == 0,
+        };
+        if batch[*place].number_of.is_some_and(|business_id| !db.has_number(business_id, &new.business_phone)) {
+            refused.push((*place, Committed::NumberMoved));
+        } else if !is_unchanged {
+            refused.push((*place, Committed::Conflict));
+        } else if locked_by_others[*place] {
+            refused.push((*place, Committed::Locked));
+        } else if is_open_twice(db, new) {
+            if new.version != 0 && left.len() > 1 {
+                return Err(StoreError::Conflict("conversations_one_open_of_business".into()));
+            }
+            refused.push((*place, Committed::Conflict));
+        }
+    }
+    Ok(refused)
+}
+
+fn is_open_twice(db: &Tables, new: &Conversation) -> bool {
+    new.status != Status::Completed
+        && db.conversations.iter().any(|c| {
+            c.id != new.id
+                && c.status != Status::Completed
+                && c.business_id == new.business_id
+                && c.customer_phone == new.customer_phone
+                && c.business_phone == new.business_phone
+        })
+}
+
+fn write_all(
+    state: &mut State,
+    group: Group,
+    batch: &[Commit<'_>],
+    refusals: Vec<Option<Committed>>,
+    now: DateTime<Utc>,
+) -> Vec<Committed> {
+    let is_rolled_back = state.planted == Planted::RefusalTakesNeighbours && refusals.iter().any(Option::is_some);
+    // A statement does not see its own rows.
+    let waits = |effect: &&Effect| !effect.is_published;
+    let waiting: BTreeSet<Uuid> = state.db.outbox.iter().filter(waits).map(|effect| effect.key).collect();
+    let written: BTreeSet<Uuid> = batch.iter().flat_map(|commit| commit.outbox.iter().map(|row| row.key)).collect();
+    let is_behind = |key: &Uuid| waiting.contains(key) && written.contains(key);
+    let write = |(commit, refusal): (&Commit<'_>, Option<Committed>)| match refusal {
+        Some(refusal) => refusal,
+        None if is_rolled_back => Committed::Done { outbox_ids: Vec::new(), behind: Vec::new() },
+        None => {
+            let outbox_ids = write_one(state, group, commit, now);
+            Committed::Done { outbox_ids, behind: commit.outbox_keys().into_iter().filter(is_behind).collect() }
+        }
+    };
+    batch.iter().zip(refusals).map(write).collect()
+}
+
+/// Writes an input; returns the ids of its rows in the outbox.
+fn write_one(state: &mut State, group: Group, commit: &Commit<'_>, now: DateTime<Utc>) -> Vec<i64> {
     if let Some(decision) = commit.decision {
         state.ledger.closes(&state.db, &state.streams, &state.kept, decision, now);
         state.ledger.decided(&state.db, commit.input_id, decision, commit.at);
     } else {
         state.ledger.counted(commit.input_id);
     }
-    let committed = write(state, commit, now);
+    let outbox_ids = write(&mut state.db, commit, now);
     let number = commit.decision.map_or(0, |decision| decision.conversation.version as u64 + 1);
     let at_ms = (now - super::super::world::at(0)).num_milliseconds() as u64;
     state.trace.note(at_ms, group, "commit", number, || {
@@ -108,100 +201,22 @@ fn write_one(state: &mut State, group: Group, commit: &Commit<'_>, now: DateTime
         });
         format!("{} v{number} {}", commit.input_id, what.unwrap_or_default())
     });
-    committed
+    outbox_ids
 }
 
 /// What the inbox contains about an input.
 pub(super) fn seen(db: &Tables, input_id: &str) -> Option<SeenInput> {
-    let (body_hash, outbox_keys) = db.inbox.get(input_id)?.clone();
-    Some(SeenInput { body_hash, outbox_keys })
+    let InboxRow { body_hash, outbox_keys, .. } = db.inbox.get(input_id)?;
+    Some(SeenInput { body_hash: body_hash.clone(), outbox_keys: outbox_keys.clone() })
 }
 
 fn refused(db: &Tables, commit: &Commit<'_>) -> Option<Committed> {
     Some(seen(db, commit.input_id)?.again(commit.body_hash))
 }
 
-/// Whether the transaction can be committed; otherwise the result of its rollback. A violated key is an error.
-fn passes(db: &Tables, commit: &Commit<'_>) -> Result<Result<(), Committed>, StoreError> {
-    if let Some(decision) = commit.decision {
-        let number = &decision.conversation.business_phone;
-        if commit.number_of.is_some_and(|business_id| !db.has_number(business_id, number)) {
-            return Ok(Err(Committed::NumberMoved));
-        }
-        if !conversation_passes(db, &decision.conversation) {
-            return Ok(Err(Committed::Conflict));
-        }
-        for message in &decision.messages {
-            let sid = message.twilio_sid.as_ref();
-            if sid.is_some() && db.messages.iter().any(|row| row.message.twilio_sid.as_ref() == sid) {
-                let outbox_keys = vec![decision.conversation.id];
-                return Ok(Err(Committed::Seen { outbox_keys, same_body: false }));
-            }
-            if db.message(message.id).is_some() {
-                return Err(StoreError::Conflict("messages_pkey".into()));
-            }
-        }
-        if !updates_pass(db, &decision.message_updates)? {
-            return Ok(Err(Committed::Conflict));
-        }
-    }
-    if commit.call.is_some_and(|call| !call_passes(db, call)) {
-        return Ok(Err(Committed::CallConflict));
-    }
-    Ok(Ok(()))
-}
-
-fn conversation_passes(db: &Tables, new: &Conversation) -> bool {
-    let taken = new.status != Status::Completed
-        && db.conversations.iter().any(|c| {
-            c.id != new.id
-                && c.status != Status::Completed
-                && c.business_id == new.business_id
-                && c.customer_phone == new.customer_phone
-                && c.business_phone == new.business_phone
-        });
-    let fits = match db.conversation(new.id) {
-        Some(row) => new.version != 0 && row.version == new.version,
-        None => new.version == 0,
-    };
-    fits && !taken
-}
-
-fn updates_pass(db: &Tables, updates: &[MessageUpdate]) -> Result<bool, StoreError> {
-    let mut moved: Vec<(Uuid, MessageStatus)> = Vec::new();
-    for update in updates {
-        let now = moved.iter().rfind(|moved| moved.0 == update.id).map(|moved| moved.1);
-        let status = now.or_else(|| db.message(update.id).map(|row| row.message.status));
-        if status != Some(update.expected.unwrap_or(MessageStatus::Queued)) {
-            if update.expected.is_some() {
-                return Ok(false);
-            }
-            continue;
-        }
-        let taken = update.twilio_sid.is_some()
-            && db.messages.iter().any(|row| row.message.id != update.id && row.message.twilio_sid == update.twilio_sid);
-        if taken {
-            return Err(StoreError::Conflict(SID_TAKEN.into()));
-        }
-        moved.push((update.id, update.status));
-    }
-    Ok(true)
-}
-
-fn call_passes(db: &Tables, new: &Call) -> bool {
-    match db.calls.iter().find(|call| call.call_sid == new.call_sid) {
-        Some(row) => new.version != 0 && row.version == new.version,
-        None => new.version == 0,
-    }
-}
-
-fn write(state: &mut State, commit: &Commit<'_>, now: DateTime<Utc>) -> Committed {
-    let db = &mut state.db;
-    let conversation = commit.decision.map(|decision| decision.conversation.id);
-    let outbox_keys: Vec<Uuid> = commit.call.map(|call| call.id).into_iter().chain(conversation).collect();
-    let waits = |key: &Uuid| db.outbox.iter().any(|effect| effect.key == *key && !effect.is_published);
-    let behind = commit.outbox.iter().map(|row| row.key).collect::<BTreeSet<_>>().into_iter().filter(waits).collect();
-    db.inbox.entry(commit.input_id.to_owned()).or_insert((commit.body_hash.map(str::to_owned), outbox_keys));
+fn write(db: &mut Tables, commit: &Commit<'_>, now: DateTime<Utc>) -> Vec<i64> {
+    let (body_hash, outbox_keys) = (commit.body_hash.map(str::to_owned), commit.outbox_keys());
+    db.inbox.entry(commit.input_id.to_owned()).or_insert(InboxRow { body_hash, outbox_keys, created_at: now });
     if let Some(decision) = commit.decision {
         write_decision(db, decision);
     }
@@ -217,7 +232,7 @@ fn write(state: &mut State, commit: &Commit<'_>, now: DateTime<Utc>) -> Committe
         let row = WaitingRow { id, key, subject, message_id, headers, payload };
         db.outbox.push(Effect { key, row, created_at: now, is_published: false });
     }
-    Committed::Done { outbox_ids, behind }
+    outbox_ids
 }
 
 fn write_decision(db: &mut Tables, decision: &Decision) {
@@ -237,12 +252,16 @@ fn write_decision(db: &mut Tables, decision: &Decision) {
             (row.claim, row.lease_until) = (None, None);
         }
     }
+    let customer = (conversation.business_id.clone(), conversation.customer_phone.clone());
     match decision.ledger {
         Some(LedgerChange::Out { at, .. }) => {
-            let since = db.opt_outs.entry(conversation.customer_phone.clone()).or_insert(at);
+            let since = db.opt_outs.entry(customer).or_insert(at);
             *since = (*since).max(at);
         }
-        Some(LedgerChange::In) => drop(db.opt_outs.remove(&conversation.customer_phone)),
+        Some(LedgerChange::In) => {
+            db.opt_outs.remove(&customer);
+            db.erased_opt_outs.remove(&customer);
+        }
         None => {}
     }
     db.windows.extend(decision.windows.iter().map(|window| (window.id, window.state)));

@@ -1,10 +1,13 @@
-//! PostgreSQL as the service sees it: tables in memory; each statement and each transaction is one step. Twin of the
-//! statements in `src/adapters/postgres/`.
+//! PostgreSQL as the service sees it: tables in memory; each statement is one step, and a transaction takes its locks one
+//! by one. Twin of the statements in `src/adapters/postgres/`; `twins/` runs the same tests on both.
 
+mod businesses;
 mod commit;
+mod locks;
 mod outbox;
 mod reads;
 mod sending;
+mod twins;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,31 +17,42 @@ use uuid::Uuid;
 use super::scheduler::Group;
 use super::world::{State, World};
 use crate::adapters::postgres::{BusinessRecord, Message, StoreError, WaitingRow};
-use crate::businesses::Businesses;
 use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, Fence, WindowState};
 use crate::domain::phone::PhoneNumber;
 
+use businesses::NumberRow;
+use locks::Locks;
 pub use outbox::SimDraining;
 
 /// The tables.
 #[derive(Default)]
 pub struct Tables {
-    pub business: Option<BusinessRecord>,
-    pub numbers: Vec<PhoneNumber>,
-    /// When the business gave up its number, if it did.
-    pub released_at: Option<DateTime<Utc>>,
+    pub businesses: BTreeMap<String, BusinessRecord>,
+    numbers: BTreeMap<PhoneNumber, NumberRow>,
+    /// Numbers that their business gave up, and when.
+    released: BTreeMap<(String, PhoneNumber), DateTime<Utc>>,
     pub conversations: Vec<Conversation>,
     pub calls: Vec<Call>,
     pub messages: Vec<MessageRow>,
     pub windows: BTreeMap<Uuid, WindowState>,
-    /// By input: the hash of its body, and the keys of its effects in the outbox.
-    pub inbox: BTreeMap<String, (Option<String>, Vec<Uuid>)>,
+    inbox: BTreeMap<String, InboxRow>,
     pub outbox: Vec<Effect>,
-    pub opt_outs: BTreeMap<PhoneNumber, DateTime<Utc>>,
-    pub slots: BTreeMap<PhoneNumber, DateTime<Utc>>,
-    /// Keys whose waiting rows are locked.
-    pub draining: BTreeSet<Uuid>,
+    /// The opt-out ledger, by business and customer.
+    opt_outs: BTreeMap<(String, PhoneNumber), DateTime<Utc>>,
+    /// The same of customers who were erased; PostgreSQL has them by a hash.
+    erased_opt_outs: BTreeMap<(String, PhoneNumber), DateTime<Utc>>,
+    slots: BTreeMap<PhoneNumber, DateTime<Utc>>,
+    /// The places of the outbox rows that are locked by those who publish them.
+    draining: BTreeSet<i64>,
+    /// The locks of transactions.
+    locks: Locks,
+}
+
+struct InboxRow {
+    body_hash: Option<String>,
+    outbox_keys: Vec<Uuid>,
+    created_at: DateTime<Utc>,
 }
 
 pub struct MessageRow {
@@ -71,16 +85,36 @@ impl Tables {
         self.conversations.iter().find(|conversation| conversation.id == id)
     }
 
-    pub fn has_number(&self, business_id: &str, phone: &PhoneNumber) -> bool {
-        self.business.as_ref().is_some_and(|business| business.id == business_id) && self.numbers.contains(phone)
-    }
-
     pub fn message(&self, id: Uuid) -> Option<&MessageRow> {
         self.messages.iter().find(|row| row.message.id == id)
     }
 
     fn message_mut(&mut self, id: Uuid) -> Option<&mut MessageRow> {
         self.messages.iter_mut().find(|row| row.message.id == id)
+    }
+
+    /// Whether an input is in the inbox.
+    pub fn is_decided(&self, input_id: &str) -> bool {
+        self.inbox.contains_key(input_id)
+    }
+
+    /// When the customer opted out, by the ledger.
+    pub fn opted_out_at(&self, business_id: &str, customer: &PhoneNumber) -> Option<DateTime<Utc>> {
+        let key = (business_id.to_owned(), customer.clone());
+        self.opt_outs.get(&key).copied().max(self.erased_opt_outs.get(&key).copied())
+    }
+
+    /// Erases a customer from the ledger, which keeps the opt-out.
+    fn erase_from_ledger(&mut self, business_id: &str, customer: &PhoneNumber) {
+        let key = (business_id.to_owned(), customer.clone());
+        if let Some(at) = self.opt_outs.remove(&key) {
+            self.erased_opt_outs.entry(key).or_insert(at);
+        }
+    }
+
+    /// Whether the customer of a conversation is in the ledger.
+    pub fn is_opted_out(&self, conversation: &Conversation) -> bool {
+        self.opted_out_at(&conversation.business_id, &conversation.customer_phone).is_some()
     }
 }
 
@@ -98,17 +132,6 @@ impl SimStore {
         what: &'static str,
         effect: impl FnOnce(&mut State, DateTime<Utc>) -> T + Send,
     ) -> Result<T, StoreError> {
-        self.world.ask(self.group, what, effect).await.ok_or(StoreError::Database(sqlx::Error::PoolTimedOut))
-    }
-}
-
-impl Businesses for SimStore {
-    async fn business(&self, id: &str) -> Result<Option<BusinessRecord>, StoreError> {
-        self.ask("read business", |state, _| state.db.business.clone().filter(|business| business.id == id)).await
-    }
-
-    async fn business_by_phone(&self, phone: &PhoneNumber) -> Result<Option<BusinessRecord>, StoreError> {
-        self.ask("read business", |state, _| state.db.business.clone().filter(|_| state.db.numbers.contains(phone)))
-            .await
+        self.world.ask(self.group, what, effect).await.ok_or_else(StoreError::away)
     }
 }

@@ -5,15 +5,21 @@ use std::pin::pin;
 
 use uuid::Uuid;
 
-use super::SimStore;
+use super::{Effect, SimStore, Tables};
 use crate::adapters::postgres::{StoreError, WaitingRow};
 use crate::engine::WaitingEffects;
+
+impl Tables {
+    pub(super) fn effect(&mut self, id: i64) -> &mut Effect {
+        &mut self.outbox[usize::try_from(id).unwrap()]
+    }
+}
 
 /// A key's waiting rows, locked.
 pub struct SimDraining {
     store: SimStore,
-    /// The locked key; `None` if nothing waited.
-    locked: Option<Uuid>,
+    /// The locked rows.
+    locked: Vec<i64>,
     rows: Vec<WaitingRow>,
 }
 
@@ -25,26 +31,30 @@ pub(super) async fn drain(store: &SimStore, key: Uuid) -> Result<SimDraining, St
             rows.map(|effect| effect.row.id).collect()
         })
         .await?;
-    let mut draining = SimDraining { store: store.clone(), locked: None, rows: Vec::new() };
+    let mut draining = SimDraining { store: store.clone(), locked: Vec::new(), rows: Vec::new() };
     if waiting.is_empty() {
         return Ok(draining);
     }
     loop {
         let mut unlocked = pin!(store.world.unlocked.notified());
         unlocked.as_mut().enable();
-        if store.world.lock().db.draining.insert(key) {
-            break;
+        {
+            let mut state = store.world.lock();
+            if waiting.iter().all(|id| !state.db.draining.contains(id)) {
+                state.db.draining.extend(&waiting);
+                break;
+            }
         }
         unlocked.await;
     }
-    draining.locked = Some(key);
-    let state = store.world.lock();
-    draining.rows = waiting
-        .into_iter()
-        .map(|id| &state.db.outbox[usize::try_from(id).unwrap()])
-        .filter(|effect| !effect.is_published)
-        .map(|effect| effect.row.clone())
-        .collect();
+    draining.locked = waiting;
+    let mut state = store.world.lock();
+    for id in &draining.locked {
+        let effect = state.db.effect(*id);
+        if !effect.is_published {
+            draining.rows.push(effect.row.clone());
+        }
+    }
     drop(state);
     Ok(draining)
 }
@@ -58,7 +68,7 @@ impl WaitingEffects for SimDraining {
         let ids: Vec<i64> = self.rows.iter().take(count).map(|row| row.id).collect();
         self.store
             .ask("mark published", move |state, _| {
-                ids.into_iter().for_each(|id| state.db.outbox[usize::try_from(id).unwrap()].is_published = true);
+                ids.into_iter().for_each(|id| state.db.effect(id).is_published = true);
             })
             .await
     }
@@ -66,8 +76,10 @@ impl WaitingEffects for SimDraining {
 
 impl Drop for SimDraining {
     fn drop(&mut self) {
-        if let Some(key) = self.locked {
-            self.store.world.lock().db.draining.remove(&key);
+        if !self.locked.is_empty() {
+            let mut state = self.store.world.lock();
+            state.db.draining.retain(|id| !self.locked.contains(id));
+            drop(state);
             self.store.world.unlocked.notify_waiters();
         }
     }

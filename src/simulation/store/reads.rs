@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{SimDraining, SimStore, commit, outbox};
+use super::{MessageRow, SimDraining, SimStore, commit, outbox};
 use crate::adapters::postgres::{
     CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, Message, Overdue, Parties, PhoneAnswer, ReleasedConversation,
     SeenInput, StoreError,
@@ -13,7 +13,6 @@ use crate::adapters::postgres::{
 use crate::businesses::Records;
 use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, MessageKind, MessageStatus, Status};
-use crate::domain::phone::PhoneNumber;
 use crate::engine::ConversationStore;
 use crate::simulation::planted::Planted;
 use crate::worker::analyze::AnalysisStore;
@@ -89,22 +88,28 @@ impl ConversationStore for SimStore {
         .await
     }
 
-    /// There is one business, and no customer has a number of another.
     async fn facts(&self, wanted: &[FactsOf<'_>]) -> Result<Vec<Result<Facts, StoreError>>, StoreError> {
-        let opt_outs = self.ask("read ledger", |state, _| state.db.opt_outs.clone()).await?;
+        let ledger = self.ask("read ledger", |state, _| {
+            let opted_out_at = |wanted: &FactsOf<'_>| state.db.opted_out_at(wanted.business_id, wanted.customer);
+            wanted.iter().map(opted_out_at).collect::<Vec<_>>()
+        });
+        let ledger = ledger.await?;
         let messages = self.ask("read messages", |state, _| {
             let message = |id: Uuid| state.db.message(id).map(|row| row.message.clone());
             wanted.iter().map(|wanted| wanted.message_id.and_then(message)).collect::<Vec<_>>()
         });
         let messages = messages.await?;
         let mut facts = Vec::new();
-        for (wanted, message) in wanted.iter().zip(messages) {
-            let opted_out_at = opt_outs.get(wanted.customer).copied();
+        for ((wanted, opted_out_at), message) in wanted.iter().zip(ledger).zip(messages) {
             let missed_call_sms_at = match wanted.missed_call {
-                true => self.missed_call_sms_at(wanted.customer).await?,
+                true => self.missed_call_sms_at(wanted).await?,
                 false => None,
             };
-            facts.push(Ok(Facts { opted_out_at, missed_call_sms_at, other_business: None, message }));
+            let other_business = match wanted.other_business {
+                true => self.ask("read other business", |state, _| state.db.other_business(wanted)).await?,
+                false => None,
+            };
+            facts.push(Ok(Facts { opted_out_at, missed_call_sms_at, other_business, message }));
         }
         Ok(facts)
     }
@@ -123,9 +128,15 @@ impl ConversationStore for SimStore {
             if state.planted == Planted::ArrivalForgotten {
                 return;
             }
-            let copies =
-                state.db.messages.iter_mut().filter(|row| row.message.twilio_sid.as_deref() == Some(twilio_sid));
-            copies.for_each(|row| row.message.created_at = row.message.created_at.min(at));
+            let is_copy = |row: &&mut MessageRow| {
+                row.message.twilio_sid.as_deref() == Some(twilio_sid) && row.message.kind == MessageKind::Customer
+            };
+            state
+                .db
+                .messages
+                .iter_mut()
+                .filter(is_copy)
+                .for_each(|row| row.message.created_at = row.message.created_at.min(at));
         })
         .await
     }
@@ -173,51 +184,54 @@ impl ConversationStore for SimStore {
         self.ask("sweep windows", |state, now| {
             let before = now - seconds(by_seconds);
             let looks = state.db.conversations.iter().filter_map(|c| Some((c.id, c.next_look()?)));
-            let overdue = looks.filter(|(_, deadline)| *deadline < before);
-            overdue
+            let mut overdue: Vec<Overdue> = looks
+                .filter(|(_, deadline)| *deadline < before)
                 .map(|(conversation_id, deadline)| Overdue { conversation_id, deadline })
-                .take(usize::try_from(limit).unwrap())
-                .collect()
+                .collect();
+            overdue.sort_by_key(|overdue| overdue.deadline);
+            overdue.truncate(usize::try_from(limit).unwrap());
+            overdue
         })
         .await
     }
 
     async fn conversations_of_released_numbers(&self, limit: i64) -> Result<Vec<ReleasedConversation>, StoreError> {
         self.ask("sweep released numbers", |state, _| {
-            let Some(released_at) = state.db.released_at else { return Vec::new() };
-            let db = &state.db;
-            let open = db.conversations.iter().filter(|c| c.status != Status::Completed);
-            let released = open.filter(|c| !db.has_number(&c.business_id, &c.business_phone));
+            let mut released = state.db.conversations_of_released_numbers();
+            released.truncate(usize::try_from(limit).unwrap());
             released
-                .map(|c| ReleasedConversation { conversation_id: c.id, released_at })
-                .take(usize::try_from(limit).unwrap())
-                .collect()
         })
         .await
     }
 
     async fn forget_released_numbers(&self) -> Result<u64, StoreError> {
-        self.ask("forget released numbers", |_, _| 0).await
+        self.ask("forget released numbers", |state, now| state.db.forget_released_numbers(now)).await
     }
 
-    /// A run is shorter than a day.
-    async fn prune(&self, _inbox_days: i32) -> Result<u64, StoreError> {
-        self.ask("prune", |_, _| 0).await
+    async fn prune(&self, inbox_days: i32) -> Result<u64, StoreError> {
+        self.ask("prune", |state, now| {
+            let before = now - TimeDelta::days(inbox_days.into());
+            let rows = state.db.inbox.len();
+            state.db.inbox.retain(|_, row| row.created_at >= before);
+            (rows - state.db.inbox.len()) as u64
+        })
+        .await
     }
 
+    /// Answers to requests are not kept here.
     async fn prune_idempotency(&self) -> Result<u64, StoreError> {
         self.ask("prune", |_, _| 0).await
     }
 }
 
 impl SimStore {
-    async fn missed_call_sms_at(&self, customer: &PhoneNumber) -> Result<Option<DateTime<Utc>>, StoreError> {
+    async fn missed_call_sms_at(&self, wanted: &FactsOf<'_>) -> Result<Option<DateTime<Utc>>, StoreError> {
         self.ask("read missed-call texts", |state, _| {
             let db = &state.db;
             let texts = db.messages.iter().filter(|row| row.message.kind == MessageKind::MissedCall);
-            let to_them = texts.filter(|row| {
-                db.conversation(row.message.conversation_id).is_some_and(|c| c.customer_phone == *customer)
-            });
+            let is_theirs =
+                |c: &Conversation| c.customer_phone == *wanted.customer && c.business_id == wanted.business_id;
+            let to_them = texts.filter(|row| db.conversation(row.message.conversation_id).is_some_and(is_theirs));
             to_them.map(|row| row.message.created_at).max()
         })
         .await

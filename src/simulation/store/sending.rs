@@ -7,25 +7,29 @@ use uuid::Uuid;
 
 use super::{MessageRow, SimStore, Tables};
 use crate::adapters::postgres::{Claim, Claimed, DueMessage, SendingAccount, StoreError};
-use crate::domain::conversation::{MessageStatus, Priority};
+use crate::domain::conversation::{Fenced, MessageStatus, Priority, Standing};
 use crate::domain::phone::PhoneNumber;
 use crate::simulation::planted::Planted;
 use crate::worker::send::OutboundStore;
 
-/// The conditions of `Store::claim`, line by line.
-fn passes(db: &Tables, row: &MessageRow, with_main: bool, now: DateTime<Utc>) -> bool {
-    let Some(conversation) = db.conversation(row.message.conversation_id) else { return false };
-    let answering = conversation.answering.as_ref().map(|answering| answering.window_id);
-    let out = conversation.opted_out || db.opt_outs.contains_key(&conversation.customer_phone);
-    (row.recipient.is_some() || !out)
-        && db.has_number(&conversation.business_id, &conversation.business_phone)
-        && !(with_main && conversation.own_account.is_some())
-        && row.fence.is_none_or(|fence| {
-            fence.hard_epoch == conversation.hard_epoch
-                && (fence.epoch == conversation.epoch
-                    || (fence.exempt_at <= now
-                        && (row.message.in_reply_to_window.is_none() || row.message.in_reply_to_window == answering)))
-        })
+/// Messages whose last attempt is older than this are no twins of others.
+const TWINS_WITHIN: TimeDelta = TimeDelta::hours(1);
+
+/// The condition of `Store::claim`; `None` if there is no conversation.
+fn passes(db: &Tables, row: &MessageRow, with_main: bool, now: DateTime<Utc>) -> Option<bool> {
+    let conversation = db.conversation(row.message.conversation_id)?;
+    let standing = Standing {
+        opted_out: conversation.opted_out || db.is_opted_out(conversation),
+        has_number: db.has_number(&conversation.business_id, &conversation.business_phone),
+        is_under_wrong_account: with_main && conversation.own_account.is_some(),
+        ..Standing::of(conversation)
+    };
+    let message = Fenced {
+        is_to_customer: row.recipient.is_none(),
+        fence: row.fence,
+        in_reply_to_window: row.message.in_reply_to_window,
+    };
+    Some(standing.lets_pass(&message, now))
 }
 
 fn priority(db: &Tables, row: &MessageRow) -> Priority {
@@ -127,8 +131,9 @@ impl OutboundStore for SimStore {
         let (account_sid, is_main) = (account.sid.to_owned(), account.is_main);
         self.ask("claim", |state, db_now| {
             let Some(row) = state.db.message(message_id) else { return Claim::Taken };
+            let Some(passes) = passes(&state.db, row, is_main, now) else { return Claim::Taken };
             let unfenced = state.planted == Planted::NoFenceOnResend && row.is_resent;
-            if !unfenced && !passes(&state.db, row, is_main, now) {
+            if !unfenced && !passes {
                 return Claim::Stale;
             }
             if row.message.status != MessageStatus::Queued {
@@ -189,7 +194,7 @@ impl OutboundStore for SimStore {
     }
 
     async fn has_unknown_twin(&self, message_id: Uuid) -> Result<bool, StoreError> {
-        self.ask("read twin", |state, _| {
+        self.ask("read twin", |state, now| {
             let to = |row: &MessageRow| {
                 let conversation = state.db.conversation(row.message.conversation_id)?;
                 let to = row.recipient.clone().unwrap_or_else(|| conversation.customer_phone.clone());
@@ -199,6 +204,7 @@ impl OutboundStore for SimStore {
             state.db.messages.iter().any(|twin| {
                 twin.message.id != message_id
                     && matches!(twin.message.status, MessageStatus::Sending | MessageStatus::Unknown)
+                    && twin.attempted_at > Some(now - TWINS_WITHIN)
                     && twin.message.body == row.message.body
                     && to(twin) == to(row)
             })

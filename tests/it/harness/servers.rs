@@ -1,12 +1,11 @@
 //! Servers and simulators of one test. They stop when it ends.
 
 use std::any::Any;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use nevermisscall::internals::{Config, Settings, Store};
 use nmc_testbed::dispatchbot::{DispatchBotOptions, DispatchBotSim};
-use nmc_testbed::servers::{NatsServer, RedisServer, Shared, TestDatabase};
+use nmc_testbed::servers::{NatsServer, RedisServer, Shared, TestDatabase, schema_key};
 use nmc_testbed::twilio::{TwilioOptions, TwilioSim};
 use sqlx::{Connection, PgConnection};
 
@@ -30,7 +29,7 @@ impl Servers {
     /// Starts them all, with a migrated database.
     pub async fn start(twilio: TwilioOptions) -> Self {
         let shared = Shared::from_env().unwrap_or_else(|error| panic!("{error:#}"));
-        let schema = schema_key();
+        let schema = schema_key().expect("the migrations");
         let (database, nats, redis) = tokio::join!(shared.database(&schema, migrate), shared.nats(), shared.redis());
         let dir = shared.dir().expect("a folder");
         Self {
@@ -97,17 +96,4 @@ async fn migrate(url: String) -> anyhow::Result<()> {
     // A template can only be copied while nobody is connected to it.
     store.close().await;
     Ok(())
-}
-
-/// A key of the schema, so that a database with other migrations is never reused.
-fn schema_key() -> String {
-    let mut files: Vec<_> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
-        .expect("migrations")
-        .flatten()
-        .map(|entry| std::fs::read(entry.path()).expect("a migration"))
-        .collect();
-    files.sort();
-    let mut hash = DefaultHasher::new();
-    files.hash(&mut hash);
-    format!("it_{:016x}", hash.finish())
 }

@@ -1,10 +1,14 @@
 //! Databases in a running PostgreSQL: one for each test, copied from a template that is migrated once.
 
+use std::fs::{self, DirEntry};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::thread;
 
 use anyhow::{Context, ensure};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use url::Url;
+
+use super::binaries::workspace_root;
 
 /// Creates the database `name`, as a copy of `template` if given, and returns its URL.
 pub async fn create_database(admin_url: &str, name: &str, template: Option<&str>) -> anyhow::Result<String> {
@@ -44,6 +48,19 @@ where
     }
     admin.close().await?;
     Ok(name)
+}
+
+/// A key of the service's schema for [`template_database`]: a database with other migrations is never reused.
+pub fn schema_key() -> anyhow::Result<String> {
+    let folder = workspace_root().join("migrations");
+    let read = |entry: std::io::Result<DirEntry>| fs::read(entry?.path());
+    let mut files: Vec<Vec<u8>> = fs::read_dir(&folder)
+        .and_then(|entries| entries.map(read).collect())
+        .with_context(|| format!("cannot read the migrations in {}", folder.display()))?;
+    files.sort();
+    let mut hash = DefaultHasher::new();
+    files.hash(&mut hash);
+    Ok(format!("schema_{:016x}", hash.finish()))
 }
 
 /// A database that is removed when its handle is dropped.

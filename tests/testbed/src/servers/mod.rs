@@ -24,7 +24,7 @@ mod user;
 
 pub use binaries::{Binaries, workspace_root};
 pub use cluster::{NatsCluster, meta_leader, stream_leader};
-pub use database::{TestDatabase, create_database, drop_database, template_database};
+pub use database::{TestDatabase, create_database, drop_database, schema_key, template_database};
 pub use nats::{Member, NatsOptions, NatsServer};
 pub(crate) use ports::free as free_port;
 pub use postgres::{PostgresOptions, PostgresServer};
