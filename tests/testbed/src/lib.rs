@@ -13,10 +13,12 @@
 //! - [`sim`]: code shared by both simulators
 //! - [`chaos`]: all of it under load, with random kills and a ledger that must balance; `make chaos`
 //! - [`demo`]: all of it together, from a missed call to an appointment; `make run`
+//! - `program`: our own programs as child processes
 
 pub mod chaos;
 pub mod demo;
 pub mod dispatchbot;
+mod program;
 pub mod servers;
 pub mod sim;
 pub mod syscalls;

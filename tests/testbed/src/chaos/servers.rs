@@ -3,7 +3,6 @@
 //!
 //! A part that ends without having been killed is reported: nothing else may end it.
 
-mod program;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -15,20 +14,18 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::sleep;
 
 use super::plan::{Led, Part};
+use crate::program::{Program, beside_us, ready};
 use crate::servers::{
     Binaries, NatsCluster, NatsOptions, NatsServer, PostgresOptions, PostgresServer, RedisOptions, RedisServer,
     free_port, meta_leader, stream_leader,
 };
-use crate::sim::{http_client, lock};
-use program::Program;
+use crate::sim::lock;
 pub(super) use settings::businesses;
 
 const DATABASE: &str = "chaos";
 /// Number of edges, and also of workers.
 const EACH: usize = 2;
-const READY_PATIENCE: Duration = Duration::from_secs(60);
 const BETWEEN: Duration = Duration::from_millis(50);
-const ONE_LOOK: Duration = Duration::from_secs(5);
 /// How long a cluster may be without a leader.
 const ELECTION: Duration = Duration::from_secs(60);
 
@@ -102,14 +99,15 @@ impl Stores {
     pub(super) async fn serve(self, twilio_url: &str) -> anyhow::Result<Servers> {
         let bot_port = free_port()?;
         let bind = format!("127.0.0.1:{bot_port}");
-        let bot =
-            Program::new(&self.dir, "dispatchbot", "dispatchbot-sim", &["--bind", &bind], &settings::of_dispatchbot())?;
+        let simulator = beside_us("dispatchbot-sim")?;
+        let bot = Program::new(&self.dir, "dispatchbot", &simulator, &["--bind", &bind], &settings::of_dispatchbot())?;
+        let program = beside_us("nevermisscall")?;
         let settings =
             settings::of_the_service(&self.addresses, self.nats.len(), twilio_url, &format!("http://{bind}"));
         let service = |name: &str, role: &str, more: &[(&str, String)]| {
             let more = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
             let settings: Vec<_> = settings.iter().cloned().chain(more).collect();
-            Program::new(&self.dir, name, "nevermisscall", &[role], &settings)
+            Program::new(&self.dir, name, &program, &[role], &settings)
         };
         service("migrate", "migrate", &[])?.finish().await?;
         let (mut edges, mut workers) = (Vec::new(), Vec::new());
@@ -187,19 +185,10 @@ impl Servers {
 
     /// Waits until both edges report that they are ready.
     pub(super) async fn ready(&self) -> anyhow::Result<()> {
-        let http = http_client(ONE_LOOK)?;
-        let all = async {
-            for edge in &self.addresses.edges {
-                loop {
-                    let answer = http.get(format!("{edge}/health/ready")).send().await;
-                    if answer.is_ok_and(|answer| answer.status().is_success()) {
-                        break;
-                    }
-                    sleep(BETWEEN).await;
-                }
-            }
-        };
-        tokio::time::timeout(READY_PATIENCE, all).await.context("the service is not ready")
+        for edge in &self.addresses.edges {
+            ready(edge).await?;
+        }
+        Ok(())
     }
 
     /// Checks that all streams are on all nodes; otherwise a cluster would prove nothing.

@@ -16,11 +16,9 @@ use tokio::process::{Child, Command};
 use super::screen::{Screen, Tag};
 use super::settings::Wiring;
 use super::text::last_lines;
+use crate::program::{beside_us, ready};
 use crate::servers::{Signal, send_signal};
-use crate::sim::http_client;
 
-const READY_PATIENCE: Duration = Duration::from_secs(60);
-const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
 const TAIL: usize = 20;
 
@@ -107,27 +105,11 @@ fn command(wiring: &Wiring, log: &Path, arguments: &[&str]) -> anyhow::Result<Co
 
 /// The path of the service's program, in the folder of this program.
 fn program() -> anyhow::Result<PathBuf> {
-    let path = std::env::current_exe()?.with_file_name("nevermisscall");
+    let path = beside_us("nevermisscall")?;
     if !path.is_file() {
         bail!("{} is not there: `cargo build --workspace --bins` builds it, and `make run` does", path.display());
     }
     Ok(path)
-}
-
-async fn ready(url: &str) -> anyhow::Result<()> {
-    let http = http_client(Duration::from_secs(5))?;
-    let begun = Instant::now();
-    loop {
-        let answer = http.get(format!("{url}/health/ready")).send().await;
-        if answer.as_ref().is_ok_and(|answer| answer.status().is_success()) {
-            return Ok(());
-        }
-        if begun.elapsed() > READY_PATIENCE {
-            let last = answer.map_or_else(|error| error.to_string(), |answer| answer.status().to_string());
-            bail!("the service is not ready after {READY_PATIENCE:?}: GET /health/ready gives {last}");
-        }
-        tokio::time::sleep(BETWEEN_TRIES).await;
-    }
 }
 
 fn tail(log: &Path) -> String {
