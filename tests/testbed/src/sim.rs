@@ -1,5 +1,5 @@
-//! Code shared by both simulators: a loopback server that can go down and come back, fault rules, and journals that
-//! wake their waiters.
+//! Code shared by both simulators: a loopback server that can go down and come back, fault rules, latencies, and
+//! journals that wake their waiters.
 //!
 //! Driven by tests (in-process) and by shells (HTTP under `/_sim`); used by [`crate::twilio`] and
 //! [`crate::dispatchbot`]. Nothing here polls: the change that a task waits for wakes it.
@@ -7,6 +7,7 @@
 mod connection;
 mod faults;
 mod journal;
+mod latency;
 mod server;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub use connection::Connections;
 pub use faults::{Rule, Rules, Span, When, millis};
 pub use journal::Journal;
+pub use latency::Latency;
 pub use server::SimServer;
 
 /// Locks a mutex. It ignores poisoning, so that a test can still read the state after a panic elsewhere.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sim::{Rule, Rules, Span};
+use crate::sim::{Latency, Rule, Rules, Span};
 
 /// All faults; by default there are none. The JSON of `PUT /_sim/faults`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -10,6 +10,8 @@ use crate::sim::{Rule, Rules, Span};
 pub struct Faults {
     /// Which fault applies to which requests; all matching rules fire. A rule's number is the customer's.
     pub rules: Rules<Fault>,
+    /// How long each answer to a valid request takes, in addition to faults; if absent, no time.
+    pub latency: Option<Latency>,
 }
 
 impl Faults {

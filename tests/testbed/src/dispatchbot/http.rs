@@ -20,6 +20,16 @@ pub(super) struct State {
     pub(super) faults: Mutex<Faults>,
     pub(super) scripted: Mutex<VecDeque<Value>>,
     pub(super) requests: Journal<Value>,
+    pub(super) answers: Journal<Answered>,
+}
+
+/// An answer that is about to be sent, though its client may have disconnected.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The customer's number in the request.
+    pub customer: String,
+    /// The message to the customer, without faults.
+    pub message: String,
 }
 
 pub(super) fn routes() -> Route {
@@ -74,7 +84,20 @@ async fn analyze(
             _ => {}
         }
     }
-    respond(scripted.unwrap_or_else(|| answer(&asked)), &faults, &asked)
+    take_latency(state).await;
+    let answer = scripted.unwrap_or_else(|| answer(&asked));
+    let message = answer["message_to_customer"].as_str().unwrap_or_default().to_owned();
+    state.answers.push(Answered { customer: number.to_owned(), message });
+    respond(answer, &faults, &asked)
+}
+
+/// Waits as long as an answer takes.
+async fn take_latency(state: &State) {
+    let latency = lock(&state.faults).latency;
+    if let Some(latency) = latency {
+        let time = latency.draw(&mut rand::rng());
+        tokio::time::sleep(time).await;
+    }
 }
 
 fn with_outcome(asked: &Value, status: u16, problems: &[String]) -> Value {

@@ -24,6 +24,7 @@ use poem::middleware::AddData;
 use serde_json::Value;
 
 pub use faults::{Fault, Faults};
+pub use http::Answered;
 use http::State;
 
 use crate::sim::{Journal, Rule, SimServer, lock};
@@ -57,6 +58,7 @@ impl DispatchBotSim {
             faults: Mutex::default(),
             scripted: Mutex::new(VecDeque::new()),
             requests: Journal::default(),
+            answers: Journal::default(),
         });
         let server = SimServer::start(options.bind, |connections| {
             http::routes().with(AddData::new(state.clone())).with(AddData::new(connections))
@@ -90,6 +92,11 @@ impl DispatchBotSim {
         *lock(&self.state.faults) = faults;
     }
 
+    /// Changes some faults.
+    pub fn change_faults(&self, change: impl FnOnce(&mut Faults)) {
+        change(&mut lock(&self.state.faults));
+    }
+
     /// Adds one rule to the existing ones.
     pub fn add_rule(&self, rule: Rule<Fault>) {
         lock(&self.state.faults).rules.push(rule);
@@ -106,6 +113,16 @@ impl DispatchBotSim {
         self.state.requests.snapshot()
     }
 
+    /// Calls `listener` with each request, in the form of [`DispatchBotSim::requests`], when it is received.
+    pub fn on_request(&self, listener: impl Fn(&Value) + Send + Sync + 'static) {
+        self.state.requests.on_push(listener);
+    }
+
+    /// Calls `listener` with each answer just before it is sent.
+    pub fn on_answer(&self, listener: impl Fn(&Answered) + Send + Sync + 'static) {
+        self.state.answers.on_push(listener);
+    }
+
     /// Waits until the requests satisfy `satisfied`, checking at each new request; fails after `timeout`.
     pub async fn wait_for(
         &self,
@@ -118,5 +135,6 @@ impl DispatchBotSim {
     /// Removes all requests.
     pub fn clear(&self) {
         self.state.requests.clear();
+        self.state.answers.clear();
     }
 }

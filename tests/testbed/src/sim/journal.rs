@@ -1,6 +1,7 @@
-//! A list of what a simulator saw, for tests. Each change wakes the waiters.
+//! A list of what a simulator saw, for tests. Each change wakes the waiters, and listeners are called with each new
+//! entry.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::bail;
@@ -8,16 +9,19 @@ use tokio::sync::watch;
 
 use super::lock;
 
+type Listener<T> = Box<dyn Fn(&T) + Send + Sync>;
+
 /// Entries in the order of arrival.
 pub struct Journal<T> {
     // Shared, so that readers neither copy the entries nor hold the lock.
     entries: Mutex<Arc<Vec<T>>>,
     version: watch::Sender<u64>,
+    listeners: RwLock<Vec<Listener<T>>>,
 }
 
 impl<T> Default for Journal<T> {
     fn default() -> Self {
-        Self { entries: Mutex::default(), version: watch::Sender::new(0) }
+        Self { entries: Mutex::default(), version: watch::Sender::new(0), listeners: RwLock::default() }
     }
 }
 
@@ -32,8 +36,16 @@ impl<T: Clone> Journal<T> {
         lock(&self.entries).clone()
     }
 
+    /// Calls `listener` with each entry before it is appended. It must be quick: the request waits for it.
+    pub fn on_push(&self, listener: impl Fn(&T) + Send + Sync + 'static) {
+        self.listeners.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
+    }
+
     /// Appends an entry.
     pub fn push(&self, entry: T) {
+        for listener in self.listeners.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            listener(&entry);
+        }
         self.change(|entries| entries.push(entry));
     }
 
@@ -71,5 +83,21 @@ impl<T: Clone> Journal<T> {
             Ok(entries) => Ok(entries),
             Err(_) => bail!("not satisfied after {timeout:?} by {} entries", self.shared().len()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_sees_each_entry_before_the_readers_do() {
+        let journal = Arc::new(Journal::default());
+        let (seen, readable) = (Arc::new(Mutex::new(Vec::new())), Arc::clone(&journal));
+        let noted = Arc::clone(&seen);
+        journal.on_push(move |entry: &u8| lock(&noted).push((*entry, readable.snapshot())));
+        journal.push(1);
+        journal.push(2);
+        assert_eq!(*lock(&seen), [(1, vec![]), (2, vec![1])]);
     }
 }

@@ -53,6 +53,7 @@ pub(super) async fn create(
         Ok(Outcome::Accepted { message, ending }) => match ending {
             Ending::Answer(hold) => {
                 state.pause(hold).await;
+                state.take_latency().await;
                 state.change_message(&message.sid, |message| message.answered = true);
                 let created = Response::builder().status(StatusCode::CREATED).content_type("application/json");
                 created.body(message.resource().to_string())

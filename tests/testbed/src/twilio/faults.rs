@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
-use crate::sim::{Rule, Rules, Span, millis};
+use crate::sim::{Latency, Rule, Rules, Span, millis};
 
 /// All faults; by default there are none. The JSON of `PUT /_sim/faults`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,6 +18,8 @@ pub struct Faults {
     pub callbacks: Callbacks,
     /// Numbers that have opted out; messages to them are refused with 21610.
     pub opted_out: BTreeSet<String>,
+    /// How long the answer to an accepted message takes, in addition to faults; if absent, no time.
+    pub latency: Option<Latency>,
 }
 
 impl Faults {

@@ -173,6 +173,16 @@ impl TwilioSim {
         self.state.messages.wait_for(satisfied, timeout).await
     }
 
+    /// Calls `listener` with each message when it is accepted; the answer waits for it.
+    pub fn on_message(&self, listener: impl Fn(&SentMessage) + Send + Sync + 'static) {
+        self.state.messages.on_push(listener);
+    }
+
+    /// Calls `listener` with each completed status callback.
+    pub fn on_callback(&self, listener: impl Fn(&CallbackRecord) + Send + Sync + 'static) {
+        self.state.callbacks.on_push(listener);
+    }
+
     /// Completed status callbacks, oldest first.
     pub fn callbacks(&self) -> Vec<CallbackRecord> {
         self.state.callbacks.snapshot()

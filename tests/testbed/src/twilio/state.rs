@@ -115,6 +115,15 @@ impl State {
         tokio::time::sleep(span.pick(fraction)).await;
     }
 
+    /// Waits as long as an answer takes.
+    pub(super) async fn take_latency(&self) {
+        let latency = lock(&self.faults).latency;
+        let time = latency.map(|latency| latency.draw(&mut *lock(&self.random)));
+        if let Some(time) = time {
+            tokio::time::sleep(time).await;
+        }
+    }
+
     /// Changes a message by its SID; does nothing if it is unknown (deleted in the meantime).
     pub(super) fn change_message(&self, sid: &str, change: impl FnOnce(&mut SentMessage)) {
         self.messages.change(|all| all.iter_mut().rev().find(|message| message.sid == sid).map(change));
