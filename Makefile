@@ -58,6 +58,19 @@ lists: servers nextest ## Measures every combination of filters of the list, at 
 	$(CARGO) build $(ALL) --bin with-servers
 	$(WITH_SERVERS) -- $(CARGO) nextest run $(ALL) --test it $(OPTIMISED) --profile $(NEXTEST_PROFILE) --run-ignored only -E 'test(a_million_conversations)' --no-capture
 
+# Options of the load test: LOAD="--rate 100 --fast"
+LOAD ?=
+
+.PHONY: load
+load: servers ## Runs the document's load test for 5 minutes against the release build (LOAD="--rate 100 --fast")
+	$(CARGO) build --release --workspace --bins
+	target/release/load $(LOAD)
+
+.PHONY: load-short
+load-short: servers ## The same bounds for 60 seconds, without a release build
+	$(CARGO) build $(ALL) $(OPTIMISED) --bins
+	target/debug/load --duration 60s $(LOAD)
+
 .PHONY: bench
 bench: ## Measures how many texts per second one core checks for emergencies (an optimised build, some minutes)
 	$(CARGO) bench --package nevermisscall --bench emergency

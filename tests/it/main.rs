@@ -35,6 +35,7 @@ mod keys;
 mod layers;
 mod lists;
 mod live;
+mod load;
 mod media;
 mod missing;
 mod missing_postgres;

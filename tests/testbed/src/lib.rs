@@ -12,12 +12,14 @@
 //! - [`syscalls`]: a server's system calls, traced with `strace`: is data on disk before it is acknowledged?
 //! - [`sim`]: code shared by both simulators
 //! - [`chaos`]: all of it under load, with random kills and a ledger that must balance; `make chaos`
+//! - [`load`]: all of it under the document's load, with its bounds on latency and errors; `make load`
 //! - [`demo`]: all of it together, from a missed call to an appointment; `make run`
 //! - `program`: our own programs as child processes
 
 pub mod chaos;
 pub mod demo;
 pub mod dispatchbot;
+pub mod load;
 mod program;
 pub mod servers;
 pub mod sim;

@@ -1,0 +1,63 @@
+//! Before the run: the businesses, and a conversation of the AI for each customer who will text or be taken over. It
+//! also warms up connections and caches. The simulators answer at once, and nothing is measured.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::ensure;
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::{Value, json};
+use tokio::time::{MissedTickBehavior, interval};
+use uuid::Uuid;
+
+use super::Options;
+use super::cast::{Cast, Customer, number_of};
+use super::stage::Stage;
+use crate::twilio::new_message_sid;
+
+const AT_ONCE: usize = 8;
+/// Below the rate that the service can carry.
+const BETWEEN_TEXTS: Duration = Duration::from_millis(25);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Prepares everything; returns the conversations to be taken over, by the customer's number.
+pub(super) async fn prepare(options: &Options, cast: &Cast, stage: &Stage) -> anyhow::Result<HashMap<String, Uuid>> {
+    let putting = stream::iter(0..options.businesses)
+        .map(async |number| stage.app_server.put_business(&format!("business-{number}"), &business(number)).await);
+    putting.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    converse(cast, stage).await?;
+    let finding = stream::iter(cast.taken_over()).map(async |customer| {
+        let id = stage.app_server.conversation_of(&customer.phone).await?;
+        anyhow::Ok((customer.phone.clone(), id))
+    });
+    finding.buffer_unordered(AT_ONCE).try_collect().await
+}
+
+/// Each customer writes once, and the AI answers.
+async fn converse(cast: &Cast, stage: &Stage) -> anyhow::Result<()> {
+    let mut pace = interval(BETWEEN_TEXTS);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for customer in cast.prepared() {
+        pace.tick().await;
+        text(customer, stage).await?;
+    }
+    let unanswered = stage.book.settle(PATIENCE).await;
+    ensure!(unanswered == 0, "{unanswered} first texts were not answered within {PATIENCE:?}");
+    Ok(())
+}
+
+async fn text(customer: &Customer, stage: &Stage) -> anyhow::Result<()> {
+    stage.book.expect_answer(0, &customer.phone, stage.book.now());
+    let to = number_of(customer.business);
+    let answer = stage.webhooks.sms(&new_message_sid(), &customer.phone, &to, "Do you mend boilers?").await?;
+    ensure!(answer.status == 200, "the first text of {} was answered {}", customer.phone, answer.status);
+    Ok(())
+}
+
+/// A business's document. Its answers have one segment: it has no estimates, and a short name.
+fn business(number: usize) -> Value {
+    json!({
+        "name": format!("Joe's {number}"), "user_id": "user-joe", "phone_numbers": [number_of(number)],
+        "forward_to": format!("+1917{:07}", 2_000_000 + number), "timezone": "America/New_York", "trade": "plumbing",
+    })
+}

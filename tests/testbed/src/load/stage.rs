@@ -1,0 +1,85 @@
+//! The service and the simulators of a run, with the book that listens to the simulators.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::app_server::AppServer;
+use super::book::Book;
+use super::settings;
+use super::{Addresses, Options};
+use crate::dispatchbot::{DispatchBotOptions, DispatchBotSim};
+use crate::program::{Program, ready};
+use crate::servers::free_port;
+use crate::sim::Span;
+use crate::twilio::webhooks::WebhookClient;
+use crate::twilio::{TwilioOptions, TwilioSim};
+
+/// Twilio's status callbacks come this long after the acceptance of a message, and after each other, unless `--fast`.
+const CALLBACK_DELAY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_millis(1_500));
+
+/// Everything that takes part in a run, running.
+pub(super) struct Stage {
+    pub(super) service: Program,
+    twilio: TwilioSim,
+    dispatchbot: DispatchBotSim,
+    /// The settings that matter to the figures.
+    pub(super) settings: Vec<(String, String)>,
+    pub(super) webhooks: WebhookClient,
+    pub(super) app_server: AppServer,
+    pub(super) book: Arc<Book>,
+}
+
+impl Stage {
+    /// Starts the simulators, migrates, and starts the service; when this returns, it is ready. The simulators answer
+    /// at once.
+    pub(super) async fn start(options: &Options, addresses: &Addresses) -> anyhow::Result<Self> {
+        let twilio = TwilioSim::start(TwilioOptions { seed: Some(options.seed), ..TwilioOptions::default() }).await?;
+        let dispatchbot = DispatchBotSim::start(DispatchBotOptions::default()).await?;
+        let bind = format!("127.0.0.1:{}", free_port()?);
+        let url = format!("http://{bind}");
+        twilio.set_webhook_url(&url, None);
+        let matter = settings::that_matter(options);
+        let place = settings::of_the_place(&bind, addresses, twilio.base_url(), dispatchbot.base_url());
+        let variables: Vec<_> = matter.iter().cloned().chain(place).collect();
+        let start = |role: &str| Program::new(&options.dir, role, &options.service, &[role], &variables);
+        start("migrate")?.finish().await?;
+        let service = start("serve")?;
+        ready(&url).await?;
+        let book = Arc::new(Book::new(options.quiet));
+        listen(&book, &twilio, &dispatchbot);
+        let webhooks = twilio.webhook_client(None)?;
+        let app_server = AppServer::new(&url)?;
+        Ok(Self { service, twilio, dispatchbot, settings: matter, webhooks, app_server, book })
+    }
+
+    /// Makes the simulators as slow as the options say.
+    pub(super) fn slow_down(&self, options: &Options) {
+        self.dispatchbot.change_faults(|faults| faults.latency = options.dispatchbot);
+        self.twilio.change_faults(|faults| {
+            faults.latency = options.twilio;
+            if options.twilio.is_some() {
+                faults.callbacks.delay = Span::between(CALLBACK_DELAY.0, CALLBACK_DELAY.1);
+            }
+        });
+    }
+
+    /// Stops the service and the simulators.
+    pub(super) async fn stop(self) -> anyhow::Result<()> {
+        self.service.stop().await?;
+        self.dispatchbot.stop().await;
+        self.twilio.stop().await;
+        Ok(())
+    }
+}
+
+/// Tells the book what the simulators see, at the moment at which they see it.
+fn listen(book: &Arc<Book>, twilio: &TwilioSim, dispatchbot: &DispatchBotSim) {
+    let asked = Arc::clone(book);
+    dispatchbot.on_request(move |request| asked.asked(request["customer_phone"].as_str().unwrap_or_default()));
+    let analyzed = Arc::clone(book);
+    dispatchbot.on_answer(move |answer| analyzed.analyzed(&answer.customer, &answer.message));
+    let posted = Arc::clone(book);
+    twilio.on_message(move |message| posted.posted(&message.to, &message.body));
+    let reported = Arc::clone(book);
+    twilio.on_callback(move |callback| reported.reported(callback.http_status));
+}
