@@ -29,7 +29,7 @@ use crate::secrets::TokenCipher;
 use crate::telemetry::Metrics;
 use crate::worker::analyze::{Analyzer, CircuitBreaker};
 use crate::worker::send::SmsSender;
-use crate::worker::{self, CodeSender, ForwardEvent, Verifier, WorkerDeps, prove_accounts};
+use crate::worker::{self, CodeSender, Verifier, WorkerDeps, prove_accounts};
 
 /// Timeout of a send, whose outcome is unknown after that, and of fetching an attachment.
 const TWILIO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -110,7 +110,7 @@ impl Application {
                     reconcile_after: config.reconcile_after,
                     metrics: metrics.clone(),
                 }),
-                redis: Arc::new(ForwardEvent { redis: Arc::clone(&redis), metrics: metrics.clone() }),
+                redis: Arc::clone(&redis),
                 dead: Arc::new(dead),
                 metrics: metrics.clone(),
                 engine: engine.clone(),

@@ -13,6 +13,7 @@ mod jetstream;
 mod ledger;
 mod people;
 mod planted;
+mod redis;
 mod scheduler;
 mod store;
 mod tests;

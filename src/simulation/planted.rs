@@ -30,6 +30,10 @@ pub enum Planted {
     PublishedBeforeCommit,
     /// Every second process takes the locks of a transaction in the opposite order.
     LocksInAnyOrder,
+    /// Redis forwards each event that it has not seen, in any order.
+    SequenceNotChecked,
+    /// An event that is not the next of its conversation is forwarded without a look for earlier ones.
+    EarlierNotWaitedFor,
     /// A webhook that was overtaken by its copy does not correct the time of its text.
     ArrivalForgotten,
 }

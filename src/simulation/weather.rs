@@ -41,12 +41,16 @@ pub enum Fault {
     Express,
     /// Another transaction holds a lock that a batch needs.
     Locked,
+    /// Redis loses its memory.
+    RedisForgets,
+    /// Redis refuses an event.
+    EventRefused,
 }
 
-const KINDS: usize = 16;
+const KINDS: usize = 18;
 /// The maximum rate of each fault, in 10,000, in the order of [`Fault`].
 const WORST: [u32; KINDS] =
-    [40, 300, 300, 500, 1_500, 2_000, 2_500, 2_500, 5_000, 3_000, 400, 4_500, 5_000, 3_000, 3_000, 1_000];
+    [40, 300, 300, 500, 1_500, 2_000, 2_500, 2_500, 5_000, 3_000, 400, 4_500, 5_000, 3_000, 3_000, 1_000, 300, 300];
 
 /// The faults of a run, and all its other random choices.
 pub struct Weather {

@@ -5,12 +5,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::dispatchbot::SimDispatchBot;
 use super::jetstream::{SimJetStream, SimPublisher};
 use super::policy;
+use super::redis::SimRedis;
 use super::scheduler::{Group, WORLD};
 use super::store::SimStore;
 use super::twilio::SimTwilio;
@@ -21,11 +21,10 @@ use crate::config::{Rate, TwilioConfig};
 use crate::dead_letters::DeadLetterStream;
 use crate::domain::conversation::Priority;
 use crate::engine::{Engine, Outbox, sweep};
-use crate::stream::{FailureReason, Metadata};
 use crate::telemetry::Metrics;
 use crate::worker::analyze::Analyzer;
 use crate::worker::send::SmsSender;
-use crate::worker::{self, Adapters, Handler, WorkerDeps};
+use crate::worker::{self, Adapters, WorkerDeps};
 
 /// The engine of a simulated process.
 pub type SimShell = Engine<SimStore, SimPublisher>;
@@ -40,22 +39,7 @@ impl Adapters for Simulated {
     type Publisher = SimPublisher;
     type AiClient = SimDispatchBot;
     type SmsGateway = SimTwilio;
-    type Events = SimRedis;
-}
-
-/// Redis as a target of events: it remembers their ids.
-pub struct SimRedis {
-    world: World,
-    group: Group,
-}
-
-impl Handler<Value> for SimRedis {
-    async fn run(&self, event: Value, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
-        let scope = metadata.headers["ce-subject"].parse().unwrap();
-        let forwarded =
-            self.world.ask(self.group, "forward to Redis", move |state, _| state.ledger.event_forwarded(scope, &event));
-        forwarded.await.ok_or_else(|| FailureReason::retry(Duration::from_millis(500), "Redis is unavailable"))
-    }
+    type EventSink = SimRedis;
 }
 
 /// The engine of a process in `group`.

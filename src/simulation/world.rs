@@ -14,6 +14,7 @@ use super::dispatchbot::Answering;
 use super::jetstream::Streams;
 use super::ledger::Ledger;
 use super::planted::Planted;
+use super::redis::Memory;
 use super::scheduler::{Group, Spawner};
 use super::store::Tables;
 use super::trace::Trace;
@@ -41,6 +42,7 @@ pub struct State {
     pub db: Tables,
     pub streams: Streams,
     pub network: Network,
+    pub redis: Memory,
     /// By window.
     pub answering: BTreeMap<Uuid, Answering>,
     pub ledger: Ledger,
@@ -66,6 +68,7 @@ impl World {
             db: Tables::default(),
             streams: Streams::default(),
             network: Network::default(),
+            redis: Memory::default(),
             answering: BTreeMap::new(),
             ledger: Ledger::default(),
             clocks: Vec::new(),

@@ -35,10 +35,10 @@ use futures::{FutureExt, StreamExt};
 use tokio_util::sync::CancellationToken;
 
 pub use analyze::analyze;
-pub use events::{ForwardEvent, events};
+pub use events::events;
 pub use express::express;
 pub use handler::{Handler, handler, retry_delay, retry_or_wait};
-pub use ports::{Adapters, Production, Source};
+pub use ports::{Adapters, EventSink, Production, Source};
 pub use prove_accounts::prove_accounts;
 pub use send::send;
 pub use send_codes::{CodeSender, send_codes};
@@ -62,7 +62,7 @@ pub struct WorkerDeps<N: Adapters = Production> {
     pub engine: Engine<N::Store, N::Publisher>,
     pub analyzer: Arc<Analyzer<N::Store, N::Publisher, N::AiClient>>,
     pub sms_sender: Arc<SmsSender<N::Store, N::Publisher, N::SmsGateway>>,
-    pub redis: Arc<N::Events>,
+    pub redis: Arc<N::EventSink>,
     /// Keeps messages that cannot be processed.
     pub dead: Arc<DeadLetterStream<N::Publisher>>,
     pub metrics: Metrics,

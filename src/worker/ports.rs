@@ -2,17 +2,15 @@
 
 use bytes::Bytes;
 use futures::Stream;
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::Handler;
-use super::events::ForwardEvent;
 use crate::adapters::dispatchbot::DispatchBotClient;
-use crate::adapters::jetstream::{self, ArrivalsError, JetStream, Newest, Publisher};
+use crate::adapters::jetstream::{self, ArrivalsError, EarlierError, JetStream, Newest, Publisher};
 use crate::adapters::postgres::Store;
+use crate::adapters::redis::{ForwardError, Forwarded, OutgoingEvent, RedisSink};
 use crate::adapters::twilio::TwilioClient;
 use crate::engine::Publish;
-use crate::stream::Delivery;
+use crate::stream::{Delivery, Metadata};
 use crate::worker::analyze::{AiClient, AnalysisStore, CircuitBreaker};
 use crate::worker::send::{OutboundStore, SmsGateway};
 
@@ -33,6 +31,21 @@ pub trait Source: Clone + Send + Sync + 'static {
     /// The payloads on a subject of NMC_INBOUND that are not acknowledged yet, and perhaps others; see
     /// [`JetStream::unprocessed`].
     fn unprocessed(&self, subject: &str) -> impl Future<Output = Result<Vec<Bytes>, ArrivalsError>> + Send;
+    /// Whether an earlier event of the same scope may not be forwarded to Redis yet; see
+    /// [`JetStream::earlier_event_waits`].
+    fn earlier_event_waits(&self, event: &Metadata) -> impl Future<Output = Result<bool, EarlierError>> + Send;
+}
+
+/// Where events are forwarded to.
+pub trait EventSink: Send + Sync + 'static {
+    /// Forwards events in this order, each once; see [`RedisSink::forward`].
+    fn forward(&self, events: &[OutgoingEvent]) -> impl Future<Output = Result<Vec<Forwarded>, ForwardError>> + Send;
+}
+
+impl EventSink for RedisSink {
+    async fn forward(&self, events: &[OutgoingEvent]) -> Result<Vec<Forwarded>, ForwardError> {
+        self.forward(events).await
+    }
 }
 
 impl Source for JetStream {
@@ -50,6 +63,9 @@ impl Source for JetStream {
     async fn unprocessed(&self, subject: &str) -> Result<Vec<Bytes>, ArrivalsError> {
         self.unprocessed(subject).await
     }
+    async fn earlier_event_waits(&self, event: &Metadata) -> Result<bool, EarlierError> {
+        self.earlier_event_waits(event).await
+    }
 }
 
 /// The adapters of a worker.
@@ -59,8 +75,7 @@ pub trait Adapters: Clone + 'static {
     type Publisher: Publish;
     type AiClient: AiClient;
     type SmsGateway: SmsGateway;
-    /// Forwards events.
-    type Events: Handler<Value>;
+    type EventSink: EventSink;
 }
 
 /// JetStream, PostgreSQL, DispatchBot, Twilio and Redis.
@@ -73,5 +88,5 @@ impl Adapters for Production {
     type Publisher = Publisher;
     type AiClient = CircuitBreaker<DispatchBotClient>;
     type SmsGateway = TwilioClient;
-    type Events = ForwardEvent;
+    type EventSink = RedisSink;
 }

@@ -27,6 +27,7 @@ mod emergency_corpus;
 mod erasure;
 mod event_stream;
 mod event_time;
+mod events_to_redis;
 mod fuzz_corpus;
 mod group_publish;
 mod harness;

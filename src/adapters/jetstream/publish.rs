@@ -39,7 +39,10 @@ pub struct PublishError(#[from] context::PublishError);
 
 /// Whether an error says that JetStream did not acknowledge a published message, or could not be read.
 pub fn says_away(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.is::<PublishError>() || error.is::<context::PublishError>() || error.is::<super::ArrivalsError>()
+    error.is::<PublishError>()
+        || error.is::<context::PublishError>()
+        || error.is::<super::ArrivalsError>()
+        || error.is::<super::EarlierError>()
 }
 
 impl PublishError {

@@ -51,6 +51,18 @@ pub fn event(event_type: &str, conversation_id: Option<Uuid>) -> String {
     }
 }
 
+/// A filter for the events of the same conversation as this one; without a conversation, for all such events. An event
+/// type consists of two tokens.
+pub fn events_like(subject: &str) -> String {
+    format!("nmc.event.*.*.{}", subject.rsplit('.').next().unwrap_or_default())
+}
+
+/// What the sequence of an event counts within: the id of a conversation or a call, a business, or a service, as in the
+/// header `ce-subject`. Without the header, the event's subject.
+pub fn event_scope<'a>(ce_subject: Option<&'a str>, subject: &'a str) -> &'a str {
+    ce_subject.unwrap_or(subject)
+}
+
 /// A validated webhook.
 pub fn inbound(kind: WebhookKind, key: &str) -> String {
     format!("nmc.inbound.{kind}.{}", token(key))

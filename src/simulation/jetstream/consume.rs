@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{ACK_WAIT_MS, Stored, filter};
-use crate::adapters::jetstream::{ArrivalsError, Newest};
+use crate::adapters::jetstream::{ArrivalsError, EarlierError, Newest};
 use crate::simulation::planted::Planted;
 use crate::simulation::scheduler::Group;
 use crate::simulation::weather::Fault;
@@ -52,6 +52,13 @@ impl Source for SimJetStream {
             _ => state.streams.unacknowledged(subject),
         });
         asked.await.ok_or_else(|| ArrivalsError::new("no answer"))
+    }
+
+    async fn earlier_event_waits(&self, event: &Metadata) -> Result<bool, EarlierError> {
+        let asked = self.world.ask(self.group, "look for earlier events", |state, _| {
+            state.planted != Planted::EarlierNotWaitedFor && state.streams.earlier_event_waits(event)
+        });
+        asked.await.ok_or_else(|| EarlierError::new("no answer"))
     }
 }
 

@@ -16,6 +16,7 @@ pub use timers::keep_time;
 
 use super::weather::{Fault, Weather};
 use crate::adapters::jetstream::{Newest, Outgoing};
+use crate::stream::Metadata;
 
 /// An unacknowledged message is delivered again after this (`streams/consumers/`).
 const ACK_WAIT_MS: u64 = 10_000;
@@ -87,7 +88,7 @@ fn filter(consumer: &str) -> (&'static str, &'static str, usize) {
         "send_sms" => ("NMC_TASKS", "nmc.task.send_sms.", 20_000),
         "send_sms_urgent" => ("NMC_TASKS", "nmc.task.send_sms_urgent.", 20_000),
         "express" => ("NMC_TASKS", "nmc.task.express.", 20_000),
-        "redis" => ("NMC_EVENTS", "nmc.event.", 1),
+        "redis" => ("NMC_EVENTS", "nmc.event.", 2_000),
         other => panic!("there is no consumer {other}"),
     }
 }
@@ -127,7 +128,7 @@ impl Streams {
 
     /// The payloads on a subject of NMC_INBOUND after the acknowledgement floor.
     pub fn unacknowledged(&self, subject: &str) -> Vec<Bytes> {
-        let later = self.messages("NMC_INBOUND").iter().skip(self.inbound_floor());
+        let later = self.messages("NMC_INBOUND").iter().skip(self.ack_floor("conversations"));
         later.filter(|message| message.subject == subject).map(|message| message.payload.clone()).collect()
     }
 
@@ -135,12 +136,20 @@ impl Streams {
     fn newest(&self, subject: &str) -> Option<Newest> {
         let messages = self.messages("NMC_INBOUND");
         let place = messages.iter().rposition(|message| message.subject == subject)?;
-        let is_acknowledged = place < self.inbound_floor();
+        let is_acknowledged = place < self.ack_floor("conversations");
         Some(Newest { payload: messages[place].payload.clone(), is_acknowledged })
     }
 
-    fn inbound_floor(&self) -> usize {
-        let floor = self.consumers.get("conversations").map_or(0, |consumer| {
+    /// Whether an event of the same scope, before the one with this sequence, is after the acknowledgement floor.
+    fn earlier_event_waits(&self, event: &Metadata) -> bool {
+        let earlier = self.messages("NMC_EVENTS").iter().zip(1..).skip(self.ack_floor("redis"));
+        let mut earlier = earlier.take_while(|(_, sequence)| *sequence < event.stream_sequence);
+        earlier.any(|(message, _)| message.headers["ce-subject"] == event.headers["ce-subject"])
+    }
+
+    /// How many messages at the beginning of its stream a consumer has seen and acknowledged.
+    fn ack_floor(&self, consumer: &str) -> usize {
+        let floor = self.consumers.get(consumer).map_or(0, |consumer| {
             let open = consumer.pending.keys().chain(&consumer.skipped).min();
             open.map_or(consumer.seen, |sequence| sequence - 1)
         });
@@ -170,19 +179,15 @@ impl Streams {
                 let first = consumer.skipped.pop_first().or_else(|| fresh(log, consumer))?;
                 // If several workers share a consumer, a later message may arrive before an earlier one.
                 match weather.strikes(Fault::DeliveryReordered).then(|| fresh(log, consumer)).flatten() {
-                    Some(second) if most > 1 => {
+                    Some(second) => {
                         consumer.skipped.insert(first);
                         second
-                    }
-                    Some(second) => {
-                        consumer.skipped.insert(second);
-                        first
                     }
                     None => first,
                 }
             }
         };
-        let doubled = most > 1 && weather.strikes(Fault::DeliveryDoubled);
+        let doubled = weather.strikes(Fault::DeliveryDoubled);
         let count = consumer.pending.get(&sequence).map_or(0, |pending| pending.count) + 1;
         let due_ms = if doubled { now_ms } else { now_ms + ACK_WAIT_MS };
         consumer.pending.insert(sequence, Pending { due_ms, count });

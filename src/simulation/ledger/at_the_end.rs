@@ -122,7 +122,7 @@ impl Ledger {
         let of_calls = db.calls.iter().map(|call| (call.id, call.event_sequence));
         for (scope, events) in of_conversations.chain(of_calls).filter(|(_, events)| *events > 0) {
             let streamed = self.streamed.get(&scope).copied().unwrap_or_default();
-            let forwarded = self.forwarded.get(&scope).copied().unwrap_or_default();
+            let forwarded = self.forwarded.get(&scope.to_string()).copied().unwrap_or_default();
             if streamed != events || forwarded != events {
                 return Err(format!("{scope} has {events} events, {streamed} in the stream, {forwarded} in Redis"));
             }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::jetstream::Streams;
 use super::store::{MessageRow, Tables};
 use crate::adapters::jetstream::Outgoing;
+use crate::adapters::redis::OutgoingEvent;
 use crate::domain::conversation::words::{OptWord, opt_word};
 use crate::domain::conversation::{Decision, MessageKind, MessageStatus, NewMessage, WindowState};
 use crate::domain::phone::{PhoneNumber, conversation_key};
@@ -51,8 +52,11 @@ pub struct Ledger {
     express: BTreeMap<(String, String), Vec<DateTime<Utc>>>,
     /// The last event of a conversation or call in NMC_EVENTS, and at Redis.
     streamed: BTreeMap<Uuid, i64>,
-    forwarded: BTreeMap<Uuid, i64>,
-    forwarded_ids: BTreeSet<String>,
+    forwarded: BTreeMap<String, i64>,
+    /// By event at Redis: how often Redis had lost its memory before.
+    forwarded_ids: BTreeMap<Uuid, u32>,
+    /// How often Redis has lost its memory.
+    lost_memories: u32,
     /// How many webhooks came with another body under a known id.
     pub other_bodies: usize,
 }
@@ -201,14 +205,21 @@ impl Ledger {
         self.holds(place == before + 1, || format!("event {place} of {scope} was stored after event {before}"));
     }
 
-    /// An event was forwarded to Redis.
-    pub fn event_forwarded(&mut self, scope: Uuid, event: &Value) {
-        if !self.forwarded_ids.insert(event["event_id"].to_string()) {
-            return; // Redis remembers the id
+    /// Redis has lost its memory.
+    pub fn redis_forgot(&mut self) {
+        self.lost_memories += 1;
+    }
+
+    /// An event was forwarded to Redis. If its acknowledgement was lost and then Redis's memory, it comes again.
+    pub fn event_forwarded(&mut self, event: &OutgoingEvent) {
+        let OutgoingEvent { event_id, scope, sequence, .. } = event;
+        if let Some(before) = self.forwarded_ids.insert(*event_id, self.lost_memories) {
+            let has_forgotten = before < self.lost_memories;
+            return self.holds(has_forgotten, || format!("event {sequence} of {scope} was forwarded twice"));
         }
-        let place = event["sequence"].as_i64().unwrap();
-        let before = self.forwarded.insert(scope, place).unwrap_or_default();
-        self.holds(place == before + 1, || format!("event {place} of {scope} was forwarded after event {before}"));
+        let before = self.forwarded.insert(scope.clone(), *sequence).unwrap_or_default();
+        let is_next = *sequence == before + 1;
+        self.holds(is_next, || format!("event {sequence} of {scope} was forwarded after event {before}"));
     }
 
     /// A timer's fire was acknowledged: a conversation that waits for its deadline must still get another check.

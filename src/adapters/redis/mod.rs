@@ -1,6 +1,9 @@
 //! Redis: a channel for current subscribers, and a log for those who were offline (docs/contract.md, section 5).
 //!
-//! One script writes both and records the event's id, so that a redelivered event is forwarded only once.
+//! One script writes both, for many events. It records their ids, so that a redelivered event is forwarded only once,
+//! and the last sequence of each conversation, so that several workers may forward events at once.
+
+mod forward;
 
 use std::time::Duration;
 
@@ -10,27 +13,18 @@ use redis::streams::StreamRangeReply;
 use redis::{AsyncCommands, Script};
 use serde_json::Value;
 
+pub use forward::{ForwardError, Forwarded, Order, OutgoingEvent};
+
 use crate::domain::phone::PhoneNumber;
 
 const CHANNEL: &str = "conversation.events";
 const LOG: &str = "conversation.events:log";
-/// The approximate number of events that the log keeps.
-const LOG_LENGTH: u64 = 100_000;
 /// How long the log keeps events; the same time as NMC_EVENTS.
 const LOG_KEEPS: TimeDelta = TimeDelta::days(30);
 /// How many log entries are read at once.
 const PAGE: usize = 1_000;
-/// How long an event's id is recorded: longer than the event can be redelivered.
-const REMEMBERED: Duration = Duration::from_secs(2 * 24 * 3600);
 /// How long Redis may take before it counts as unreachable.
 const TIMEOUT: Duration = Duration::from_secs(2);
-
-const FORWARD: &str = r"
-if not redis.call('SET', KEYS[2], '1', 'NX', 'EX', ARGV[4]) then return 0 end
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'event_id', ARGV[1], 'event', ARGV[2])
-redis.call('PUBLISH', ARGV[5], ARGV[2])
-return 1
-";
 
 /// Forwards events to Redis.
 pub struct RedisSink {
@@ -49,7 +43,7 @@ impl RedisSink {
             .set_response_timeout(Some(TIMEOUT))
             .set_number_of_retries(0);
         let connection = ConnectionManager::new_lazy_with_config(redis::Client::open(url)?, config)?;
-        Ok(Self { connection, script: Script::new(FORWARD) })
+        Ok(Self { connection, script: Script::new(forward::SCRIPT) })
     }
 
     /// Checks that Redis answers.
@@ -95,23 +89,6 @@ impl RedisSink {
                 erased += connection.xdel::<_, _, u64>(LOG, &theirs).await?;
             }
         }
-    }
-
-    /// Forwards an event. Returns `false` if it was forwarded before.
-    ///
-    /// # Errors
-    /// If Redis is unreachable, or refuses the command.
-    pub async fn forward(&self, event_id: &str, envelope: &[u8]) -> Result<bool, redis::RedisError> {
-        self.script
-            .key(LOG)
-            .key(format!("{LOG}:seen:{event_id}"))
-            .arg(event_id)
-            .arg(envelope)
-            .arg(LOG_LENGTH)
-            .arg(REMEMBERED.as_secs())
-            .arg(CHANNEL)
-            .invoke_async(&mut self.connection.clone())
-            .await
     }
 }
 
