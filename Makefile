@@ -71,6 +71,14 @@ load-short: servers ## The same bounds for 60 seconds, without a release build
 	$(CARGO) build $(ALL) $(OPTIMISED) --bins
 	target/debug/load --duration 60s $(LOAD)
 
+# Options of the comparison: COMPARE="--rounds 1 --service target/debug/nevermisscall"
+COMPARE ?=
+
+.PHONY: compare
+compare: servers ## Measures the release build beside a bare handler, express + BullMQ and Restate (COMPARE="--rounds 1"); the last two need npm
+	$(CARGO) build --release --workspace --bins
+	target/release/compare $(COMPARE)
+
 .PHONY: bench
 bench: ## Measures how many texts per second one core checks for emergencies (an optimised build, some minutes)
 	$(CARGO) bench --package nevermisscall --bench emergency

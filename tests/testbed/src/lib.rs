@@ -13,10 +13,12 @@
 //! - [`sim`]: code shared by both simulators
 //! - [`chaos`]: all of it under load, with random kills and a ledger that must balance; `make chaos`
 //! - [`load`]: all of it under the document's load, with its bounds on latency and errors; `make load`
+//! - [`compare`]: the service beside other ways to build it, under one load; `make compare`
 //! - [`demo`]: all of it together, from a missed call to an appointment; `make run`
 //! - `program`: our own programs as child processes
 
 pub mod chaos;
+pub mod compare;
 pub mod demo;
 pub mod dispatchbot;
 pub mod load;

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use tokio::time::{Instant, sleep};
 
 use crate::servers::{Process, Signal, Spec};
@@ -87,16 +87,21 @@ pub(crate) fn beside_us(file: &str) -> anyhow::Result<PathBuf> {
 
 /// Waits until the service at this URL reports that it is ready.
 pub(crate) async fn ready(url: &str) -> anyhow::Result<()> {
+    answers(&format!("{url}/health/ready")).await.context("the service is not ready")
+}
+
+/// Waits until a GET of this URL is answered 2xx.
+pub(crate) async fn answers(url: &str) -> anyhow::Result<()> {
     let http = http_client(ONE_LOOK)?;
     let begun = Instant::now();
     loop {
-        let answer = http.get(format!("{url}/health/ready")).send().await;
+        let answer = http.get(url).send().await;
         if answer.as_ref().is_ok_and(|answer| answer.status().is_success()) {
             return Ok(());
         }
         if begun.elapsed() > READY_PATIENCE {
             let last = answer.map_or_else(|error| error.to_string(), |answer| answer.status().to_string());
-            bail!("the service is not ready after {READY_PATIENCE:?}: GET {url}/health/ready gives {last}");
+            bail!("after {READY_PATIENCE:?}, GET {url} gives {last}");
         }
         sleep(BETWEEN_LOOKS).await;
     }

@@ -15,14 +15,14 @@ const TIMEOUT: Duration = Duration::from_secs(45);
 
 /// A client of the REST API. Clones share their connections.
 #[derive(Clone)]
-pub(super) struct AppServer {
+pub(crate) struct AppServer {
     url: String,
     http: reqwest::Client,
 }
 
 impl AppServer {
     /// A client of the service at this URL.
-    pub(super) fn new(url: &str) -> anyhow::Result<Self> {
+    pub(crate) fn new(url: &str) -> anyhow::Result<Self> {
         Ok(Self { url: url.to_owned(), http: http_client(TIMEOUT)? })
     }
 

@@ -83,7 +83,7 @@ impl Cast {
 }
 
 /// The number of a business, by its place in the list of all.
-pub(super) fn number_of(business: usize) -> String {
+pub(crate) fn number_of(business: usize) -> String {
     phone("347", business)
 }
 

@@ -37,12 +37,18 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure};
 
+pub(crate) use app_server::AppServer;
 use cast::Cast;
+pub(crate) use cast::number_of;
 pub use options::{Mix, Options, enough_businesses};
 use player::Player;
+pub(crate) use prepare::put_businesses;
 pub use records::Measure;
 pub use report::Report;
+pub(crate) use report::short;
+pub(crate) use samples::Summary;
 pub use servers::{Addresses, Servers};
+pub(crate) use settings::of_the_place;
 use stage::Stage;
 pub use verdict::{Bound, Unit, Verdict};
 

@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
 use super::Options;
+use super::app_server::AppServer;
 use super::cast::{Cast, Customer, number_of};
 use super::stage::Stage;
 use crate::twilio::new_message_sid;
@@ -22,15 +23,20 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Prepares everything; returns the conversations to be taken over, by the customer's number.
 pub(super) async fn prepare(options: &Options, cast: &Cast, stage: &Stage) -> anyhow::Result<HashMap<String, Uuid>> {
-    let putting = stream::iter(0..options.businesses)
-        .map(async |number| stage.app_server.put_business(&format!("business-{number}"), &business(number)).await);
-    putting.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    put_businesses(&stage.app_server, options.businesses).await?;
     converse(cast, stage).await?;
     let finding = stream::iter(cast.taken_over()).map(async |customer| {
         let id = stage.app_server.conversation_of(&customer.phone).await?;
         anyhow::Ok((customer.phone.clone(), id))
     });
     finding.buffer_unordered(AT_ONCE).try_collect().await
+}
+
+/// Creates this many businesses.
+pub(crate) async fn put_businesses(app_server: &AppServer, count: usize) -> anyhow::Result<()> {
+    let putting = stream::iter(0..count)
+        .map(async |number| app_server.put_business(&format!("business-{number}"), &business(number)).await);
+    putting.buffer_unordered(AT_ONCE).try_collect().await
 }
 
 /// Each customer writes once, and the AI answers.

@@ -99,7 +99,7 @@ impl fmt::Display for Report {
 }
 
 /// A time in few characters: `0.42 ms`, `12.3 ms`, `2.31 s`.
-pub(super) fn short(time: Duration) -> String {
+pub(crate) fn short(time: Duration) -> String {
     let millis = time.as_secs_f64() * 1e3;
     if millis < 10.0 {
         format!("{millis:.2} ms")

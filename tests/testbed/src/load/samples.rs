@@ -54,17 +54,18 @@ impl Samples {
 
 /// The percentiles of a set of latencies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Summary {
+pub(crate) struct Summary {
     /// The number of latencies; if it is zero, so are the others.
-    pub(super) count: u64,
-    pub(super) p50: Duration,
-    pub(super) p95: Duration,
-    pub(super) p99: Duration,
-    pub(super) max: Duration,
+    pub(crate) count: u64,
+    pub(crate) p50: Duration,
+    pub(crate) p95: Duration,
+    pub(crate) p99: Duration,
+    pub(crate) max: Duration,
 }
 
 impl Summary {
-    fn of(latencies: impl Iterator<Item = Duration>) -> Self {
+    /// A summary of these.
+    pub(crate) fn of(latencies: impl Iterator<Item = Duration>) -> Self {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         // Only more than five digits, or a range of less than two, would be refused.
         let Ok(mut histogram) = Histogram::<u64>::new_with_max(micros(LONGEST), DIGITS) else {

@@ -27,7 +27,7 @@ pub(super) fn that_matter(options: &Options) -> Vec<(String, String)> {
 }
 
 /// The addresses and credentials of a run.
-pub(super) fn of_the_place(
+pub(crate) fn of_the_place(
     bind: &str,
     servers: &Addresses,
     twilio_url: String,

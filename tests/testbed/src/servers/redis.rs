@@ -24,12 +24,14 @@ pub struct RedisOptions {
     pub dir: PathBuf,
     /// Keeps its data over a restart (an append-only file); a test's Redis usually does not need this.
     pub durable: bool,
+    /// When the append-only file is fsynced: `always`, before a write is acknowledged, or `everysec`.
+    pub appendfsync: &'static str,
 }
 
 impl RedisOptions {
     /// A Redis that loses its data when it stops.
     pub fn new(binaries: &Binaries, dir: impl Into<PathBuf>) -> Self {
-        Self { program: binaries.redis_server.clone(), dir: dir.into(), durable: false }
+        Self { program: binaries.redis_server.clone(), dir: dir.into(), durable: false, appendfsync: "always" }
     }
 }
 
@@ -120,8 +122,8 @@ async fn launch(options: &RedisOptions, port: u16) -> anyhow::Result<Process> {
             ["--dir", &options.dir.display().to_string()],
             ["--save", ""],
             ["--appendonly", if options.durable { "yes" } else { "no" }],
-            // Every acknowledged write is in the file. By default, up to two seconds of writes may be missing from it.
-            ["--appendfsync", "always"],
+            // By default, up to two seconds of acknowledged writes may be missing from the file.
+            ["--appendfsync", options.appendfsync],
             ["--daemonize", "no"],
         ]
         .concat()
