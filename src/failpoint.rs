@@ -4,6 +4,7 @@
 //! (the third time) aborts the process there, after writing the point's name to standard error.
 
 /// States that a test can select with the same variable.
+#[cfg(feature = "failpoints")]
 pub const STATES: &[&str] = &["no_emergency_rules"];
 
 /// Every failpoint, in the order in which a message passes them.
