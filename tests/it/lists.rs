@@ -104,7 +104,7 @@ async fn every_combination_of_filters_finds_what_a_search_of_all_finds() {
 
 /// A million conversations of two thousand businesses, from one of hundreds of thousands to one of a few; nearly all are
 /// completed, and those that a person handles are old.
-const MILLION: &str = "'b' || (2000 * power((n * 7919 % 1000003) / 1000003.0, 3))::int,
+const MILLION: &str = "'b' || (2000 * power((n::bigint * 7919 % 1000003) / 1000003.0, 3))::int,
     '+1212' || lpad((n % 400000)::text, 7, '5'),
     CASE WHEN n % 1000 = 7 AND n > 500000 THEN 'user_handling' WHEN n % 50 = 3 AND n < 100000 THEN 'ai_handling'
          WHEN n < 200 AND n % 5 = 0 THEN 'active' ELSE 'completed' END,
