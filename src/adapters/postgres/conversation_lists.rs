@@ -58,6 +58,39 @@ impl ConversationFilter {
     }
 }
 
+/// Merges groups into a list: `select_merged!("groups by business", "the business of a row", businesses, filter, limit)`. The
+/// businesses are `$1`.
+macro_rules! select_merged {
+    ($by_business:literal, $of_business:literal, $businesses:expr, $filter:expr, $limit:expr) => {{
+        let (after_at, after_id) = $filter.after.unzip();
+        select_conversations!(
+            "WHERE id = ANY(ARRAY(
+                 SELECT page.id
+                 FROM "
+                + $by_business
+                + " unnest($2::text[]) AS s CROSS JOIN unnest($3::text[]) AS o
+                   CROSS JOIN LATERAL (
+                     SELECT c.id, c.last_activity FROM conversations c
+                     WHERE c.status = s AND c.ownership = o AND "
+                + $of_business
+                + " AND ($4::timestamptz IS NULL OR c.last_activity >= $4)
+                       AND ($5::timestamptz IS NULL OR (c.last_activity, c.id) < ($5, $6::uuid))
+                     ORDER BY c.last_activity DESC, c.id DESC
+                     LIMIT $7) page
+                 ORDER BY page.last_activity DESC, page.id DESC
+                 LIMIT $7))
+               ORDER BY last_activity DESC, id DESC",
+            $businesses as _,
+            &$filter.statuses() as _,
+            &$filter.ownerships() as _,
+            $filter.since,
+            after_at,
+            after_id,
+            $limit
+        )
+    }};
+}
+
 impl Store {
     /// Conversations, newest activity first.
     pub async fn conversations(
@@ -110,31 +143,9 @@ impl Store {
         businesses: &[&str],
         limit: i64,
     ) -> Result<Vec<ConversationRow>, StoreError> {
-        let (after_at, after_id) = filter.after.unzip();
-        Ok(select_conversations!(
-            "WHERE id = ANY(ARRAY(
-                 SELECT page.id
-                 FROM unnest($1::text[]) AS b CROSS JOIN unnest($2::text[]) AS s CROSS JOIN unnest($3::text[]) AS o
-                   CROSS JOIN LATERAL (
-                     SELECT c.id, c.last_activity FROM conversations c
-                     WHERE c.business_id = b AND c.status = s AND c.ownership = o
-                       AND ($4::timestamptz IS NULL OR c.last_activity >= $4)
-                       AND ($5::timestamptz IS NULL OR (c.last_activity, c.id) < ($5, $6::uuid))
-                     ORDER BY c.last_activity DESC, c.id DESC
-                     LIMIT $7) page
-                 ORDER BY page.last_activity DESC, page.id DESC
-                 LIMIT $7))
-               ORDER BY last_activity DESC, id DESC",
-            businesses as _,
-            &filter.statuses() as _,
-            &filter.ownerships() as _,
-            filter.since,
-            after_at,
-            after_id,
-            limit
-        )
-        .fetch_all(&mut *self.list().await?)
-        .await?)
+        let merged =
+            select_merged!("unnest($1::text[]) AS b CROSS JOIN", "c.business_id = b", businesses, filter, limit);
+        Ok(merged.fetch_all(&mut *self.list().await?).await?)
     }
 
     async fn of_many_businesses(
@@ -143,31 +154,7 @@ impl Store {
         businesses: Option<&[&str]>,
         limit: i64,
     ) -> Result<Vec<ConversationRow>, StoreError> {
-        let (after_at, after_id) = filter.after.unzip();
-        Ok(select_conversations!(
-            "WHERE id = ANY(ARRAY(
-                 SELECT page.id
-                 FROM unnest($1::text[]) AS s CROSS JOIN unnest($2::text[]) AS o
-                   CROSS JOIN LATERAL (
-                     SELECT c.id, c.last_activity FROM conversations c
-                     WHERE c.status = s AND c.ownership = o
-                       AND ($3::text[] IS NULL OR c.business_id = ANY($3))
-                       AND ($4::timestamptz IS NULL OR c.last_activity >= $4)
-                       AND ($5::timestamptz IS NULL OR (c.last_activity, c.id) < ($5, $6::uuid))
-                     ORDER BY c.last_activity DESC, c.id DESC
-                     LIMIT $7) page
-                 ORDER BY page.last_activity DESC, page.id DESC
-                 LIMIT $7))
-               ORDER BY last_activity DESC, id DESC",
-            &filter.statuses() as _,
-            &filter.ownerships() as _,
-            businesses as _,
-            filter.since,
-            after_at,
-            after_id,
-            limit
-        )
-        .fetch_all(&mut *self.list().await?)
-        .await?)
+        let merged = select_merged!("", "($1::text[] IS NULL OR c.business_id = ANY($1))", businesses, filter, limit);
+        Ok(merged.fetch_all(&mut *self.list().await?).await?)
     }
 }

@@ -124,10 +124,10 @@ macro_rules! select_conversations {
     ($($rest:tt)+) => { with_conversation_columns!(select_from_conversations!($($rest)+)) };
 }
 macro_rules! select_from_conversations {
-    ($columns:literal, $rest:literal $(, $argument:expr)* $(,)?) => {
+    ($columns:literal, $rest:literal $(+ $more:literal)* $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
             ConversationRow,
-            "SELECT " + $columns + r#", rules_state AS "rules_state: Json<RulesState>" FROM conversations "# + $rest
+            "SELECT " + $columns + r#", rules_state AS "rules_state: Json<RulesState>" FROM conversations "# + $rest $(+ $more)*
             $(, $argument)*
         )
     };
