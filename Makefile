@@ -15,6 +15,9 @@ NEXTEST_PROFILE ?= $(if $(CI),ci,default)
 NEXTEST ?=
 # Measurements do not use the debug build; a higher level would cost this crate more build time than it saves.
 OPTIMISED := --config profile.dev.package.nevermisscall.opt-level=1
+# One build for all measurements: without the tests, the dependencies would have other features and be built again.
+BUILD_OPTIMISED = $(CARGO) build $(ALL) $(OPTIMISED) --bins --test it
+MEASURE = $(WITH_SERVERS) -- $(CARGO) nextest run $(ALL) --test it $(OPTIMISED) --profile $(NEXTEST_PROFILE) --run-ignored only --no-capture -E
 # Targets of fuzz/; all by default.
 FUZZ ?=
 # The kills of the short chaos run of `make test`; every part is killed at least once.
@@ -50,13 +53,13 @@ coverage: ## Like test, instrumented, with the line coverage of src/
 
 .PHONY: performance
 performance: servers nextest ## Measures the absolute performance bounds
-	$(CARGO) build $(ALL) --bin with-servers
-	$(WITH_SERVERS) -- $(CARGO) nextest run $(ALL) --test it $(OPTIMISED) --profile $(NEXTEST_PROFILE) --run-ignored only -E 'test(performance_)' --no-capture
+	$(BUILD_OPTIMISED)
+	$(MEASURE) 'test(performance_)'
 
 .PHONY: lists
 lists: servers nextest ## Measures every combination of filters of the list, at 1,000,000 conversations
-	$(CARGO) build $(ALL) --bin with-servers
-	$(WITH_SERVERS) -- $(CARGO) nextest run $(ALL) --test it $(OPTIMISED) --profile $(NEXTEST_PROFILE) --run-ignored only -E 'test(a_million_conversations)' --no-capture
+	$(BUILD_OPTIMISED)
+	$(MEASURE) 'test(a_million_conversations)'
 
 # Options of the load test: LOAD="--rate 100 --fast"
 LOAD ?=
@@ -68,7 +71,7 @@ load: servers ## Runs the document's load test for 5 minutes against the release
 
 .PHONY: load-short
 load-short: servers ## The same bounds for 60 seconds, without a release build
-	$(CARGO) build $(ALL) $(OPTIMISED) --bins
+	$(BUILD_OPTIMISED)
 	target/debug/load --duration 60s $(LOAD)
 
 # Options of the comparison: COMPARE="--rounds 1 --service target/debug/nevermisscall"
