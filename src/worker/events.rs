@@ -3,7 +3,7 @@
 //! Each batch is in the order of the stream. But several workers receive events at the same time, and a redelivered
 //! event arrives after later ones. Redis therefore checks each event's sequence, and refuses one that is not the next of
 //! its conversation or call. Such an event waits while the stream has an earlier one that may not be forwarded yet; if
-//! there is none, it is forwarded nevertheless: what comes before it is deleted, or Redis has lost its record. Nothing
+//! there is none, it is forwarded anyway: what comes before it is deleted, or Redis has lost its record. Nothing
 //! is dropped that has not been forwarded.
 
 use std::ops::RangeInclusive;
@@ -34,7 +34,7 @@ const WAIT: Duration = Duration::from_millis(200);
 /// It waits longer by this for each event that is missing, so that the events of a conversation come again in their
 /// order, and all of them can be forwarded then. In the opposite order, it would be one at a time.
 const WAIT_FOR_EACH: Duration = Duration::from_millis(5);
-/// For so many missing events at most.
+/// The maximum number of missing events for which it waits longer.
 const MOST_MISSING: u32 = 100;
 
 /// What the forwarder reads of an envelope.

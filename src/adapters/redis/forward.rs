@@ -72,7 +72,7 @@ impl RedisSink {
     /// Forwards events in the given order. Returns what became of each of them.
     ///
     /// # Errors
-    /// If Redis is unreachable, or refuses the call. Some of the events may be forwarded nevertheless.
+    /// If Redis is unreachable, or refuses the call. Some of the events may be forwarded anyway.
     pub async fn forward(&self, events: &[OutgoingEvent]) -> Result<Vec<Forwarded>, ForwardError> {
         let mut call = self.script.prepare_invoke();
         call.key(LOG).arg(LOG_LENGTH).arg(REMEMBERED.as_secs()).arg(CHANNEL);

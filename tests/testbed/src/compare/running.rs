@@ -38,7 +38,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Its progress with a burst of so many texts of so many customers.
+    /// Its progress with a burst of this many texts and customers.
     ///
     /// # Errors
     /// If one of its programs has ended.
