@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nmc_testbed::load::{Addresses, Mix, Options, Report, run};
+use nmc_testbed::load::{Addresses, Mix, Options, Part, Report, run};
 use nmc_testbed::sim::Latency;
 use nmc_testbed::twilio::TwilioOptions;
 
@@ -14,8 +14,12 @@ const TOO_SLOW: Duration = Duration::from_secs(3);
 /// A run of a few seconds with few users, in which DispatchBot takes this long.
 async fn short_run(dispatchbot: Option<Latency>) -> Report {
     let servers = Servers::start(TwilioOptions::default()).await;
-    let addresses =
-        Addresses { database: servers.database.url().to_owned(), nats: servers.nats.url(), redis: servers.redis.url() };
+    let addresses = Addresses {
+        database: servers.database.url().to_owned(),
+        nats: servers.nats.url(),
+        redis: servers.redis.url(),
+        parts: vec![Part { name: "nats-server", pid: servers.nats.pid() }],
+    };
     let options = Options {
         users: 4,
         think: Duration::from_millis(800),

@@ -45,6 +45,10 @@ impl Program {
         &self.name
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// Whether it has ended, for any reason.
     pub(crate) fn has_ended(&self) -> bool {
         self.process.status().is_some()

@@ -35,7 +35,7 @@ pub(super) async fn start(ground: &Ground, dir: &Path, purpose: Purpose) -> anyh
     let url = format!("http://{address}");
     answers.twilio.set_webhook_url(&url, None);
 
-    let servers = Addresses { database, nats: nats.url(), redis: redis.url() };
+    let servers = Addresses { database, nats: nats.url(), redis: redis.url(), parts: Vec::new() };
     let (twilio, dispatchbot) = (answers.twilio.base_url(), answers.dispatchbot.base_url());
     let mut settings = of_the_place(&address.to_string(), &servers, twilio, dispatchbot);
     settings.extend(SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::cost::{Cost, Statement};
 use super::records::Failure;
 use super::samples::{Samples, Summary};
 use super::{Bound, Report, Unit};
@@ -36,11 +37,31 @@ impl Report {
             "actions": self.records.begun,
             "status_callbacks": self.records.callbacks,
             "measures": measures,
+            "cost": self.cost(),
             "errors": self.records.errors(),
             "error_rate": self.records.error_rate(),
             "failures": failures,
             "bounds": self.verdict().bounds.iter().map(bound).collect::<Vec<_>>(),
             "holds": self.verdict().broken().is_empty(),
+        })
+    }
+
+    fn cost(&self) -> Value {
+        let Cost { cpu, postgres, memory } = &self.cost;
+        let cpu: serde_json::Map<String, Value> =
+            cpu.iter().map(|(name, time)| ((*name).to_owned(), json!(millis(*time)))).collect();
+        let statement =
+            |Statement { calls, time, text }: &Statement| json!({ "calls": calls, "ms": millis(*time), "text": text });
+        json!({
+            "cpu_ms": cpu,
+            "memory_bytes": memory,
+            "postgres": {
+                "statements": postgres.statements,
+                "transactions": postgres.transactions,
+                "fsyncs": postgres.fsyncs,
+                "wal_bytes": postgres.wal,
+                "most_expensive": self.statements.iter().map(statement).collect::<Vec<_>>(),
+            },
         })
     }
 }

@@ -10,12 +10,14 @@
 //! - `player`: carries the schedule out · `app_server`: the requests of a person's app
 //! - `book`: which SMS are `awaited` · `records`: what was measured, and what failed · `samples`: latencies and their
 //!   percentiles
+//! - `cost`: CPU time and PostgreSQL's work
 //! - `progress`: lines while it runs · `verdict`: the bounds · `report`, `json`, `picture` (drawn by `svg`): the result
 
 mod app_server;
 mod awaited;
 mod book;
 mod cast;
+mod cost;
 mod json;
 mod options;
 mod picture;
@@ -40,6 +42,7 @@ use anyhow::{bail, ensure};
 pub(crate) use app_server::AppServer;
 use cast::Cast;
 pub(crate) use cast::number_of;
+pub use cost::Part;
 pub use options::{Mix, Options, enough_businesses};
 use player::Player;
 pub(crate) use prepare::put_businesses;
@@ -77,6 +80,9 @@ async fn on_stage(options: &Options, cast: &Cast, stage: &Stage) -> anyhow::Resu
     println!("preparing {} businesses and {} conversations of the AI", options.businesses, cast.prepared().len());
     let conversations = prepare::prepare(options, cast, stage).await?;
     stage.slow_down(options);
+    let mut meter = stage.meter().await?;
+    meter.reset().await?;
+    let before = meter.read().await?;
     println!("{} actions in {:?}", cast.actions.len(), options.duration);
     let book = &stage.book;
     let player = Arc::new(Player::new(stage, conversations));
@@ -88,5 +94,7 @@ async fn on_stage(options: &Options, cast: &Cast, stage: &Stage) -> anyhow::Resu
     }
     book.settle(PATIENCE).await;
     book.give_up();
-    Ok(Report::new(options, cast, stage.settings.clone(), book.read()))
+    let cost = meter.read().await?.since(&before)?;
+    let statements = meter.statements().await?;
+    Ok(Report::new(options, cast, stage.settings.clone(), book.read(), (cost, statements)))
 }

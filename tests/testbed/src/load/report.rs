@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Options;
 use super::cast::Cast;
+use super::cost::{Cost, Statement};
 use super::records::{Measure, Records};
 use super::samples::{Samples, Summary};
 use super::verdict::Verdict;
@@ -21,18 +22,49 @@ pub struct Report {
     /// Conversations of the AI that were prepared.
     pub(super) conversations: usize,
     pub(super) records: Records,
+    pub(super) cost: Cost,
+    pub(super) statements: Vec<Statement>,
     verdict: Verdict,
 }
 
 impl Report {
-    pub(super) fn new(options: &Options, cast: &Cast, settings: Vec<(String, String)>, records: Records) -> Self {
+    pub(super) fn new(
+        options: &Options,
+        cast: &Cast,
+        settings: Vec<(String, String)>,
+        records: Records,
+        (cost, statements): (Cost, Vec<Statement>),
+    ) -> Self {
+        let (options, conversations) = (options.clone(), cast.prepared().len());
         let verdict = Verdict::of(&records);
-        Self { options: options.clone(), settings, conversations: cast.prepared().len(), records, verdict }
+        Self { options, settings, conversations, records, cost, statements, verdict }
     }
 
     /// The bounds, and whether they hold.
     pub fn verdict(&self) -> &Verdict {
         &self.verdict
+    }
+
+    fn write_cost(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let per_action = |count: i64| count as f64 / self.records.begun.max(1) as f64;
+        let each = |time: Duration| time.div_f64(self.records.begun.max(1) as f64);
+        writeln!(f, "\nCPU of an action")?;
+        for (name, time) in &self.cost.cpu {
+            writeln!(f, "{name:<24}{:>18}", short(each(*time)))?;
+        }
+        writeln!(f, "{:<24}{:>18}", "in all", short(each(self.cost.in_all())))?;
+        let postgres = &self.cost.postgres;
+        write!(f, "PostgreSQL's work for an action: ")?;
+        if let Some(statements) = postgres.statements {
+            write!(f, "{:.1} statements, ", per_action(statements))?;
+        }
+        let (transactions, fsyncs) = (per_action(postgres.transactions), per_action(postgres.fsyncs));
+        let wal = per_action(postgres.wal) / 1024.0;
+        writeln!(f, "{transactions:.1} transactions, {fsyncs:.1} fsyncs, {wal:.1} KiB of write-ahead log")?;
+        if let Some(memory) = self.cost.memory {
+            writeln!(f, "memory of the service: at most {} MiB", memory / (1024 * 1024))?;
+        }
+        writeln!(f)
     }
 
     /// The measures in the order in which they are shown, each with its name.
@@ -88,6 +120,7 @@ impl fmt::Display for Report {
         for (failure, count) in &records.failures {
             writeln!(f, "  {count} × {failure}")?;
         }
+        self.write_cost(f)?;
         for bound in &self.verdict.bounds {
             writeln!(f, "{bound}")?;
         }

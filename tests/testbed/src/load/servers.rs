@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use sqlx::{Connection, Executor, PgConnection};
+
+use super::cost::Part;
 use crate::servers::{Binaries, NatsOptions, NatsServer, PostgresOptions, PostgresServer, RedisOptions, RedisServer};
 
 const DATABASE: &str = "load";
@@ -15,6 +18,8 @@ pub struct Addresses {
     pub nats: String,
     /// Redis's URL.
     pub redis: String,
+    /// The processes of the servers, whose costs are shown; may be empty.
+    pub parts: Vec<Part>,
 }
 
 /// Running servers. Dropping them kills them.
@@ -29,13 +34,19 @@ impl Servers {
     /// Starts them with their data under `dir`.
     pub async fn start(dir: &Path) -> anyhow::Result<Self> {
         let binaries = Binaries::find()?;
-        let (nats, redis, postgres) = tokio::try_join!(
+        let (nats, redis, mut postgres) = tokio::try_join!(
             NatsServer::start(NatsOptions::new(&binaries, dir.join("nats"))),
             RedisServer::start(RedisOptions::new(&binaries, dir.join("redis"))),
             PostgresServer::start(PostgresOptions::new(&binaries, dir.join("postgres"))),
         )?;
         let database = postgres.create_database(DATABASE, None).await?;
-        let addresses = Addresses { database, nats: nats.url(), redis: redis.url() };
+        count_statements(&mut postgres, &database).await?;
+        let parts = vec![
+            Part { name: "PostgreSQL", pid: postgres.pid() },
+            Part { name: "nats-server", pid: nats.pid() },
+            Part { name: "Redis", pid: redis.pid() },
+        ];
+        let addresses = Addresses { database, nats: nats.url(), redis: redis.url(), parts };
         Ok(Self { nats, postgres, redis, addresses })
     }
 
@@ -50,4 +61,21 @@ impl Servers {
         self.redis.stop().await?;
         self.postgres.destroy().await
     }
+}
+
+/// Makes PostgreSQL count the statements, if its packages contain the extension for it.
+async fn count_statements(postgres: &mut PostgresServer, database: &str) -> anyhow::Result<()> {
+    const EXTENSION: &str = "pg_stat_statements";
+    let mut connection = PgConnection::connect(database).await?;
+    let available = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM pg_available_extensions WHERE name = $1");
+    if available.bind(EXTENSION).fetch_one(&mut connection).await? == 0 {
+        return Ok(());
+    }
+    for sql in
+        ["ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'", "CREATE EXTENSION pg_stat_statements"]
+    {
+        connection.execute(sql).await?;
+    }
+    connection.close().await?;
+    postgres.restart().await
 }

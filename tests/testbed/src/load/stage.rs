@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::app_server::AppServer;
 use super::book::Book;
+use super::cost::{Meter, Part};
 use super::settings;
 use super::{Addresses, Options};
 use crate::dispatchbot::{DispatchBotOptions, DispatchBotSim};
@@ -22,6 +23,7 @@ pub(super) struct Stage {
     pub(super) service: Program,
     twilio: TwilioSim,
     dispatchbot: DispatchBotSim,
+    servers: Addresses,
     /// The settings that matter to the figures.
     pub(super) settings: Vec<(String, String)>,
     pub(super) webhooks: WebhookClient,
@@ -49,7 +51,15 @@ impl Stage {
         listen(&book, &twilio, &dispatchbot);
         let webhooks = twilio.webhook_client(None)?;
         let app_server = AppServer::new(&url)?;
-        Ok(Self { service, twilio, dispatchbot, settings: matter, webhooks, app_server, book })
+        let servers = addresses.clone();
+        Ok(Self { service, twilio, dispatchbot, servers, settings: matter, webhooks, app_server, book })
+    }
+
+    /// What reads the costs of the service and its servers.
+    pub(super) async fn meter(&self) -> anyhow::Result<Meter> {
+        let service = Part { name: "service", pid: self.service.pid() };
+        let parts = std::iter::once(service).chain(self.servers.parts.iter().cloned()).collect();
+        Meter::new(parts, &self.servers.database).await
     }
 
     /// Makes the simulators as slow as the options say.

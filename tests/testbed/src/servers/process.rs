@@ -256,6 +256,17 @@ fn children(parent: u32) -> Vec<u32> {
     pids.filter(|pid| stat(*pid).is_some_and(|(_, its_parent)| its_parent == parent)).collect()
 }
 
+/// The CPU time of a process and of those that it has started, ended ones included; absent if it does not run.
+pub(crate) fn cpu_time(pid: u32) -> Option<Duration> {
+    // Linux counts in hundredths of a second for programs (USER_HZ), whatever the kernel's own clock does.
+    const TICK: Duration = Duration::from_millis(10);
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    // User and system time of the process, and of its children that have ended (proc_pid_stat(5), fields 14 to 17).
+    let ticks: u32 = fields.get(11..15)?.iter().filter_map(|ticks| ticks.parse::<u32>().ok()).sum();
+    Some(children(pid).into_iter().filter_map(cpu_time).fold(TICK * ticks, |sum, time| sum + time))
+}
+
 /// Whether a process runs; a zombie does not.
 fn is_alive(pid: u32) -> bool {
     stat(pid).is_some_and(|(state, _)| state != "Z" && state != "X")
