@@ -23,6 +23,7 @@ mod openapi;
 mod page;
 mod phones;
 mod rate_limit_headers;
+mod read_deadline;
 mod twilio_account;
 mod validation;
 
@@ -103,8 +104,14 @@ pub fn openapi() -> String {
 /// The routes of the REST API.
 pub fn routes(edge: &Edge) -> Route {
     let service = service();
-    docs::routes(Route::new(), edge.shows_docs)
-        .nest("/", service.around(idempotency::answered).data(edge.clone()).around(rate_limit_headers::told))
+    docs::routes(Route::new(), edge.shows_docs).nest(
+        "/",
+        service
+            .around(read_deadline::kept)
+            .around(idempotency::answered)
+            .data(edge.clone())
+            .around(rate_limit_headers::told),
+    )
 }
 
 /// The edge, as handlers get it from the request.
