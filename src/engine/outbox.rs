@@ -54,6 +54,9 @@ impl<R: ConversationStore, P: Publish> Outbox<R, P> {
     /// # Errors
     /// When PostgreSQL or JetStream is unavailable. The rows published until then are deleted.
     pub async fn drain(&self, key: Uuid) -> Result<usize, OutboxError> {
+        if !self.store.has_waiting_effects(key).await? {
+            return Ok(0);
+        }
         let draining = self.store.drain(key).await?;
         if draining.rows().is_empty() {
             return Ok(0);

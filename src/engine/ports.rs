@@ -53,6 +53,8 @@ pub trait ConversationStore: Records {
     fn phone_answered(&self, answer: &CodeAnswer<'_>) -> impl Future<Output = Stored<PhoneAnswer>> + Send;
     /// Waits until no other task drains the key, and locks the rows that wait under it; see [`Store::drain`].
     fn drain(&self, key: Uuid) -> impl Future<Output = Stored<Self::OutboxBatch>> + Send;
+    /// Whether effects wait under a key; see [`Store::has_waiting_effects`].
+    fn has_waiting_effects(&self, key: Uuid) -> impl Future<Output = Stored<bool>> + Send;
     /// How many messages of the AI are claimed in a conversation; see [`Store::ai_messages_under_way`].
     fn ai_messages_under_way(&self, conversation_id: Uuid) -> impl Future<Output = Stored<i64>> + Send;
     /// Keys whose effects were left in the outbox; see [`Store::stale_outbox_keys`].
@@ -126,6 +128,9 @@ impl ConversationStore for Store {
     }
     async fn drain(&self, key: Uuid) -> Stored<OutboxBatch> {
         self.drain(key).await
+    }
+    async fn has_waiting_effects(&self, key: Uuid) -> Stored<bool> {
+        self.has_waiting_effects(key).await
     }
     async fn ai_messages_under_way(&self, conversation_id: Uuid) -> Stored<i64> {
         self.ai_messages_under_way(conversation_id).await

@@ -149,22 +149,35 @@ impl Store {
     }
 }
 
-pub(super) async fn write_analysis(
-    tx: &mut PgConnection,
-    conversation_id: Uuid,
-    analysis: &AnalysisRecord,
-    at: DateTime<Utc>,
-) -> Result<(), StoreError> {
+/// An analysis to be stored.
+pub(super) struct NewAnalysis<'a> {
+    pub(super) conversation_id: Uuid,
+    pub(super) analysis: &'a AnalysisRecord,
+    pub(super) at: DateTime<Utc>,
+}
+
+pub(super) async fn write_analyses(tx: &mut PgConnection, new: &[NewAnalysis<'_>]) -> Result<(), StoreError> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let windows: Vec<Uuid> = new.iter().map(|new| new.analysis.window_id).collect();
+    let conversations: Vec<Uuid> = new.iter().map(|new| new.conversation_id).collect();
+    let said: Vec<&Value> = new.iter().map(|new| &new.analysis.said).collect();
+    let drop_reasons: Vec<Option<&str>> =
+        new.iter().map(|new| new.analysis.drop_reason.map(AnalysisReason::as_str)).collect();
+    let at: Vec<DateTime<Utc>> = new.iter().map(|new| new.at).collect();
     sqlx::query!(
         // If the customer was erased in the meantime, the content of the analysis is not stored.
         r#"INSERT INTO analyses (window_id, conversation_id, said, drop_reason, at)
-           SELECT $1, id, CASE WHEN erased_at IS NULL THEN $3::jsonb ELSE '{"erased": true}' END, $4, $5
-           FROM conversations WHERE id = $2"#,
-        analysis.window_id,
-        conversation_id,
-        analysis.said,
-        analysis.drop_reason.map(AnalysisReason::as_str),
-        at
+           SELECT n.window_id, c.id, CASE WHEN c.erased_at IS NULL THEN n.said ELSE '{"erased": true}' END, n.drop_reason, n.at
+           FROM unnest($1::uuid[], $2::uuid[], $3::jsonb[], $4::text[], $5::timestamptz[])
+             AS n (window_id, conversation_id, said, drop_reason, at)
+             JOIN conversations c ON c.id = n.conversation_id"#,
+        &windows,
+        &conversations,
+        &said as _,
+        &drop_reasons as _,
+        &at
     )
     .execute(tx)
     .await?;

@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use sqlx::PgPool;
 
+use super::batched::Rows;
 use super::business_changes::BusinessChange;
-use super::{Store, StoreError};
+use super::{Store, StoreError, Stored};
 use crate::domain::phone::PhoneNumber;
 
 /// A business as it is stored.
@@ -163,17 +165,12 @@ impl Store {
 
     /// Reads one business by its id.
     pub async fn business(&self, id: &str) -> Result<Option<BusinessRecord>, StoreError> {
-        Ok(select_businesses!("FROM businesses b WHERE b.id = $1", id).fetch_optional(&self.pool).await?)
+        self.statements.businesses.one(id.to_owned()).await
     }
 
     /// The business that a number belongs to.
     pub async fn business_by_phone(&self, phone: &PhoneNumber) -> Result<Option<BusinessRecord>, StoreError> {
-        Ok(select_businesses!(
-            "FROM business_numbers n JOIN businesses b ON b.id = n.business_id WHERE n.phone = $1",
-            phone.as_str()
-        )
-        .fetch_optional(&self.pool)
-        .await?)
+        self.statements.businesses_by_phone.one(phone.to_string()).await
     }
 
     /// Businesses in the order of their ids, after `after`; only those in `among`, if it is given.
@@ -209,4 +206,21 @@ impl Store {
     pub async fn has_number(&self, business_id: &str, phone: &PhoneNumber) -> Result<bool, StoreError> {
         super::business_numbers::has(&self.pool, business_id, phone).await
     }
+}
+
+/// Businesses by their ids.
+pub(super) async fn by_ids(pool: PgPool, ids: Vec<String>) -> Stored<Rows<String, BusinessRecord>> {
+    let records = select_businesses!("FROM businesses b WHERE b.id = ANY($1)", &ids).fetch_all(&pool).await?;
+    Ok(records.into_iter().map(|record| (record.id.clone(), Ok(record))).collect())
+}
+
+/// Businesses by their numbers.
+pub(super) async fn by_phones(pool: PgPool, phones: Vec<String>) -> Stored<Rows<String, BusinessRecord>> {
+    let owners = sqlx::query!("SELECT phone, business_id FROM business_numbers WHERE phone = ANY($1)", &phones)
+        .fetch_all(&pool)
+        .await?;
+    let ids = owners.iter().map(|owner| owner.business_id.clone()).collect();
+    let records = by_ids(pool, ids).await?;
+    let record = |id: &String| Some(Ok(records.get(id)?.as_ref().ok()?.clone()));
+    Ok(owners.into_iter().filter_map(|owner| Some((owner.phone, record(&owner.business_id)?))).collect())
 }

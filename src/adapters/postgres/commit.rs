@@ -127,9 +127,8 @@ pub enum Locks {
 }
 
 /// A batch is to hold up its inputs for no longer than 200 ms: a worker that has stopped in the middle of a transaction
-/// keeps its locks for [`SESSION_TIMEOUTS`](super::SESSION_TIMEOUTS). Its statements are planned once: by their arrays,
-/// each would look like a different one.
-const BEGIN_BATCH: &str = "BEGIN; SET LOCAL lock_timeout = '200ms'; SET LOCAL plan_cache_mode = force_generic_plan";
+/// keeps its locks for [`SESSION_TIMEOUTS`](super::SESSION_TIMEOUTS).
+const BEGIN_BATCH: &str = "BEGIN; SET LOCAL lock_timeout = '200ms'";
 
 /// The outcome of an attempt to write a batch.
 enum Written {
@@ -159,7 +158,7 @@ impl Store {
             let commits: Vec<&Commit<'_>> = left.iter().map(|place| &batch[*place]).collect();
             let mut tx = match locks {
                 Locks::Wait => self.pool.begin().await?,
-                Locks::Skip => self.pool.begin_with(BEGIN_BATCH).await?,
+                Locks::Skip => self.by_key.begin_with(BEGIN_BATCH).await?,
             };
             match write(&mut tx, &commits, published, locks).await {
                 Ok(Written::All(written)) => {
@@ -185,7 +184,7 @@ impl Store {
 
     /// What the inbox contains about these inputs.
     pub async fn seen(&self, input_ids: &[&str]) -> Result<HashMap<String, SeenInput>, StoreError> {
-        seen(&mut *self.pool.acquire().await?, input_ids).await
+        seen(&mut *self.by_key.acquire().await?, input_ids).await
     }
 }
 

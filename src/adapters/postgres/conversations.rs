@@ -6,11 +6,12 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::PgConnection;
 use sqlx::types::Json;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::{Locks, Store, StoreError};
+use super::batched::Rows;
+use super::{Locks, Store, StoreError, Stored};
 use crate::domain::conversation::{Answering, Conversation, Memory, OpenWindow};
 use crate::domain::phone::PhoneNumber;
 
@@ -269,11 +270,7 @@ impl Parties {
 impl Store {
     /// Reads one conversation by its id.
     pub async fn conversation(&self, id: Uuid) -> Result<Option<Conversation>, StoreError> {
-        select_conversations!("WHERE id = $1", id)
-            .fetch_optional(&self.pool)
-            .await?
-            .map(ConversationRow::parse)
-            .transpose()
+        self.statements.conversations.one(id).await
     }
 
     /// Reads conversations by their ids. A row that cannot be parsed is an error of its own.
@@ -281,8 +278,7 @@ impl Store {
         &self,
         ids: &[Uuid],
     ) -> Result<HashMap<Uuid, Result<Conversation, StoreError>>, StoreError> {
-        let rows = select_conversations!("WHERE id = ANY($1)", ids).fetch_all(&self.pool).await?;
-        Ok(rows.into_iter().map(|row| (row.id, row.parse())).collect())
+        by_ids(self.by_key.clone(), ids.to_vec()).await
     }
 
     /// The conversation of each of these parties: the open one, or else the newest that has ended. Newest by
@@ -310,7 +306,7 @@ impl Store {
             &column(|parties| &parties.business_phone) as _,
             &column(|parties| &parties.customer_phone) as _
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&self.by_key)
         .await?;
         let parties = |row: &ConversationRow| Parties {
             business_id: row.business_id.clone(),
@@ -319,4 +315,10 @@ impl Store {
         };
         Ok(rows.into_iter().map(|row| (parties(&row), row.parse())).collect())
     }
+}
+
+/// Conversations by their ids.
+pub(super) async fn by_ids(pool: PgPool, ids: Vec<Uuid>) -> Stored<Rows<Uuid, Conversation>> {
+    let rows = select_conversations!("WHERE id = ANY($1)", &ids).fetch_all(&pool).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.parse())).collect())
 }

@@ -79,7 +79,7 @@ impl Store {
             &businesses as _,
             &customers as _
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&self.by_key)
         .await?;
         Ok(rows.into_iter().map(|row| (place(row.place), row.since)).collect())
     }
@@ -100,7 +100,7 @@ impl Store {
             &customers as _,
             &asked
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&self.by_key)
         .await?;
         Ok(places.into_iter().map(place).collect())
     }

@@ -1,12 +1,14 @@
-//! Reads messages. A commit writes them, and [`super::sending`] claims them.
+//! Reads messages. A commit writes them, and [`super::claims`] claims them.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use sqlx::PgPool;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::batched::Rows;
+use super::{Store, StoreError, Stored};
 use crate::domain::conversation::{Media, MessageKind, MessageStatus, SentMessage, derive_id};
 use crate::domain::phone::PhoneNumber;
 
@@ -94,7 +96,7 @@ impl Store {
             business_id,
             customer.as_str()
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&self.by_key)
         .await?)
     }
 }
@@ -139,7 +141,7 @@ impl MessageRow {
 impl Store {
     /// Reads one message by our id.
     pub async fn message(&self, id: Uuid) -> Result<Option<Message>, StoreError> {
-        select_messages!("WHERE id = $1", id).fetch_optional(&self.pool).await?.map(MessageRow::parse).transpose()
+        self.statements.messages.one(id).await
     }
 
     /// Reads messages by our ids. A row that cannot be parsed is an error of its own.
@@ -147,8 +149,7 @@ impl Store {
         &self,
         ids: &[Uuid],
     ) -> Result<HashMap<Uuid, Result<Message, StoreError>>, StoreError> {
-        let rows = select_messages!("WHERE id = ANY($1)", ids).fetch_all(&self.pool).await?;
-        Ok(rows.into_iter().map(|row| (row.id, row.parse())).collect())
+        by_ids(self.by_key.clone(), ids.to_vec()).await
     }
 
     /// The message that a person's input created, if it created one.
@@ -165,11 +166,7 @@ impl Store {
 
     /// Reads one message by Twilio's id.
     pub async fn message_by_sid(&self, twilio_sid: &str) -> Result<Option<Message>, StoreError> {
-        select_messages!("WHERE twilio_sid = $1", twilio_sid)
-            .fetch_optional(&self.pool)
-            .await?
-            .map(MessageRow::parse)
-            .transpose()
+        self.statements.messages_by_sid.one(twilio_sid.to_owned()).await
     }
 
     /// Whether the newest answer to a window was the fallback or the emergency text, because DispatchBot had no answer.
@@ -202,7 +199,7 @@ impl Store {
             conversation_id,
             limit
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&self.by_key)
         .await?;
         rows.reverse();
         rows.into_iter().map(MessageRow::parse).collect()
@@ -230,4 +227,16 @@ impl Store {
         .map(MessageRow::parse)
         .collect()
     }
+}
+
+/// Messages by our ids.
+pub(super) async fn by_ids(pool: PgPool, ids: Vec<Uuid>) -> Stored<Rows<Uuid, Message>> {
+    let rows = select_messages!("WHERE id = ANY($1)", &ids).fetch_all(&pool).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.parse())).collect())
+}
+
+/// Messages by Twilio's ids.
+pub(super) async fn by_sids(pool: PgPool, sids: Vec<String>) -> Stored<Rows<String, Message>> {
+    let rows = select_messages!("WHERE twilio_sid = ANY($1)", &sids).fetch_all(&pool).await?;
+    Ok(rows.into_iter().filter_map(|row| Some((row.twilio_sid.clone()?, row.parse()))).collect())
 }

@@ -6,15 +6,19 @@
 mod alerts;
 mod api_keys;
 mod audit;
+mod batched;
+mod batched_statements;
 mod business_changes;
 mod business_numbers;
 mod businesses;
 mod calls;
+mod claims;
 mod code_sending;
 mod commit;
 mod conversation_lists;
 mod conversations;
 mod dead_letters;
+mod due_messages;
 mod emergency_verdicts;
 mod erasure;
 mod facts;
@@ -26,10 +30,12 @@ mod outbox;
 mod phone_codes;
 mod retention;
 mod sending;
+mod slots;
 mod sweep;
 mod twilio_accounts;
 mod waiting_webhooks;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -38,14 +44,17 @@ use sqlx::{ConnectOptions, Connection, Executor, PgPool, Postgres, Transaction};
 pub use alerts::UnreachedAlerts;
 pub use api_keys::KeyScope;
 pub use audit::{AnalysisRow, AuditEntry, AuditRow, WindowMessage, WindowStep};
+use batched_statements::BatchedStatements;
 pub use business_numbers::NumberLook;
 pub use businesses::{AccountWrite, BusinessRecord, BusinessWrite};
 pub use calls::{CallFilter, RecentCall};
+pub use claims::{Claim, Claimed, SendingAccount};
 pub use code_sending::{CodeOutcome, CodeToSend};
 pub use commit::{Commit, Committed, Locks, OutboxRow, SeenInput};
 pub use conversation_lists::ConversationFilter;
 pub use conversations::Parties;
 pub use dead_letters::ReplayRow;
+pub use due_messages::DueMessage;
 pub use emergency_verdicts::{MessageVerdict, RuleCount};
 pub use erasure::{ErasedRows, Erasure, ErasureOf};
 pub use facts::{Facts, FactsOf};
@@ -53,7 +62,6 @@ pub use idempotency::Once;
 pub use messages::Message;
 pub use outbox::{OutboxBatch, WaitingRow};
 pub use phone_codes::{CodeAnswer, PendingPhone, PhoneAnswer};
-pub use sending::{Claim, Claimed, DueMessage, SendingAccount};
 pub use sweep::{Overdue, ReleasedConversation};
 pub use twilio_accounts::{SigningKey, UnprovenAccount};
 pub use waiting_webhooks::WaitingWebhook;
@@ -71,8 +79,15 @@ const SESSION_TIMEOUTS: [(&str, &str); 5] = [
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),
 ];
-/// The maximum number of connections of one process, apart from the reserved ones.
-const MAX_CONNECTIONS: u32 = 24;
+/// For statements that find a few rows by their keys. Each is planned once: its arrays differ with every batch, and
+/// planning would take longer than the statement itself. A plan that is made while a table is small would read the whole
+/// table, for as long as the connection lives.
+const BY_KEY: [(&str, &str); 3] =
+    [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")];
+/// The maximum number of connections of one process, apart from the others.
+const MAX_CONNECTIONS: u32 = 14;
+/// Connections for statements that are shared by many callers. Of each such statement, one is under way.
+const BY_KEY_CONNECTIONS: u32 = 10;
 /// Additional connections for queries that must not queue behind others: storing webhooks and the health probe.
 const RESERVED_CONNECTIONS: u32 = 4;
 /// How long a query waits for a connection before PostgreSQL counts as unavailable.
@@ -81,8 +96,11 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that was used this recently is not tested before it is used again: a test is a round trip, as long as
 /// most queries.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
-/// The filters of lists are optional: a plan that is made for all of them, once, would be slow for each.
-const BEGIN_LIST: &str = "BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan";
+/// The filters of lists are optional: a plan that is made for all of them, once, would be slow for each. PostgreSQL does not
+/// know that a group of the largest business has more rows than others, and would collect all of them by a bitmap and sort
+/// them, where an index has them in order.
+const BEGIN_LIST: &str =
+    "BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_bitmapscan = off";
 
 /// The result of a query.
 pub type Stored<T> = Result<T, StoreError>;
@@ -173,9 +191,12 @@ impl StoreError {
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: PgPool,
+    /// Connections with [`BY_KEY`], for [`BatchedStatements`] and the commits of batches.
+    by_key: PgPool,
     /// If JetStream hangs, effects that wait for it may hold every connection of `pool`. That is when webhooks must be
     /// stored.
     reserved: PgPool,
+    statements: Arc<BatchedStatements>,
 }
 
 impl Store {
@@ -206,7 +227,8 @@ impl Store {
         if as_service {
             options = options.options(SESSION_TIMEOUTS);
         }
-        let pool = |connections| {
+        let by_key = options.clone().options(BY_KEY);
+        let pool = |connections, options: PgConnectOptions| {
             PgPoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -227,9 +249,12 @@ impl Store {
                         Ok(())
                     })
                 })
-                .connect_lazy_with(options.clone())
+                .connect_lazy_with(options)
         };
-        Ok(Self { pool: pool(MAX_CONNECTIONS), reserved: pool(RESERVED_CONNECTIONS) })
+        let by_key = pool(BY_KEY_CONNECTIONS, by_key);
+        let statements = Arc::new(BatchedStatements::new(&by_key));
+        let (pool, reserved) = (pool(MAX_CONNECTIONS, options.clone()), pool(RESERVED_CONNECTIONS, options));
+        Ok(Self { pool, by_key, reserved, statements })
     }
 
     /// Brings the schema up to date.
@@ -257,6 +282,6 @@ impl Store {
 
     /// Waits until the connections in use are returned, and closes all connections.
     pub async fn close(&self) {
-        tokio::join!(self.pool.close(), self.reserved.close());
+        tokio::join!(self.pool.close(), self.by_key.close(), self.reserved.close());
     }
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use sqlx::types::Json;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
-use super::{OutboxRow, Store, StoreError};
+use super::batched::Rows;
+use super::{OutboxRow, Store, StoreError, Stored};
 
 /// An effect that waits to be published.
 #[derive(Debug, Clone)]
@@ -101,6 +102,11 @@ impl Store {
         Ok(OutboxBatch { tx, rows })
     }
 
+    /// Whether effects wait under a key.
+    pub async fn has_waiting_effects(&self, key: Uuid) -> Result<bool, StoreError> {
+        Ok(self.statements.waiting_effects.one(key).await?.is_some())
+    }
+
     /// Keys whose oldest waiting row is older than `older_than_seconds`.
     pub async fn stale_outbox_keys(&self, older_than_seconds: f64, limit: i64) -> Result<Vec<Uuid>, StoreError> {
         Ok(sqlx::query_scalar!(
@@ -113,4 +119,11 @@ impl Store {
         .fetch_all(&self.pool)
         .await?)
     }
+}
+
+/// Those of these keys under which effects wait.
+pub(super) async fn waiting_keys(pool: PgPool, keys: Vec<Uuid>) -> Stored<Rows<Uuid, ()>> {
+    let waiting =
+        sqlx::query_scalar!("SELECT DISTINCT key FROM outbox WHERE key = ANY($1) AND published_at IS NULL", &keys);
+    Ok(waiting.fetch_all(&pool).await?.into_iter().map(|key| (key, Ok(()))).collect())
 }

@@ -1,11 +1,12 @@
 //! Webhooks that were accepted while JetStream was unavailable, and wait to be published to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::types::Json;
-use sqlx::{Postgres, Transaction};
+use sqlx::{PgPool, Postgres, Transaction};
 
-use super::{Store, StoreError};
+use super::batched::Rows;
+use super::{Store, StoreError, Stored};
 
 /// A webhook as it will be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,13 +84,21 @@ impl Store {
 
     /// The payloads of the webhooks of this subject that wait for JetStream.
     pub async fn waiting_payloads(&self, subject: &str) -> Result<Vec<Vec<u8>>, StoreError> {
-        Ok(sqlx::query_scalar!("SELECT payload FROM waiting_webhooks WHERE subject = $1", subject)
-            .fetch_all(&self.pool)
-            .await?)
+        Ok(self.statements.waiting_payloads.one(subject.to_owned()).await?.unwrap_or_default())
     }
 
     /// Counts the webhooks that wait for JetStream.
     pub async fn count_waiting_webhooks(&self) -> Result<i64, StoreError> {
         Ok(sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM waiting_webhooks"#).fetch_one(&self.pool).await?)
     }
+}
+
+/// The payloads of the webhooks of these subjects that wait.
+pub(super) async fn payloads_of_subjects(pool: PgPool, subjects: Vec<String>) -> Stored<Rows<String, Vec<Vec<u8>>>> {
+    let waiting = sqlx::query!("SELECT subject, payload FROM waiting_webhooks WHERE subject = ANY($1)", &subjects)
+        .fetch_all(&pool)
+        .await?;
+    let mut payloads: HashMap<String, Vec<Vec<u8>>> = HashMap::new();
+    waiting.into_iter().for_each(|webhook| payloads.entry(webhook.subject).or_default().push(webhook.payload));
+    Ok(payloads.into_iter().map(|(subject, payloads)| (subject, Ok(payloads))).collect())
 }

@@ -150,6 +150,13 @@ impl ConversationStore for SimStore {
         outbox::drain(self, key).await
     }
 
+    async fn has_waiting_effects(&self, key: Uuid) -> Result<bool, StoreError> {
+        self.ask("look for effects", |state, _| {
+            state.db.outbox.iter().any(|effect| effect.key == key && !effect.is_published)
+        })
+        .await
+    }
+
     async fn ai_messages_under_way(&self, conversation_id: Uuid) -> Result<i64, StoreError> {
         self.ask("count claims", |state, _| {
             if state.planted == Planted::TakeoverDoesNotWait {

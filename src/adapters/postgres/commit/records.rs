@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Commit, Committed, OutboxRow, Written};
+use crate::adapters::postgres::audit::NewAnalysis;
 use crate::adapters::postgres::{StoreError, audit, emergency_verdicts, opt_outs};
 use crate::domain::call::Call;
 use crate::domain::conversation::{Decision, Media, MessageKind, MessageUpdate, NewMessage, WindowRecord};
@@ -43,8 +44,16 @@ pub(super) async fn write(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Resul
     decisions.sort_by_key(|(_, decision)| {
         (&decision.conversation.business_id, decision.conversation.customer_phone.as_str())
     });
-    for (commit, decision) in decisions {
-        write_rare(tx, commit, decision).await?;
+    let analyses: Vec<NewAnalysis<'_>> = decisions
+        .iter()
+        .filter_map(|(commit, decision)| {
+            let (conversation_id, at) = (decision.conversation.id, commit.at);
+            decision.analysis.as_ref().map(|analysis| NewAnalysis { conversation_id, analysis, at })
+        })
+        .collect();
+    audit::write_analyses(tx, &analyses).await?;
+    for (_, decision) in decisions {
+        write_rare(tx, decision).await?;
     }
     let mut outbox_ids = inserted.outbox_ids.into_iter();
     let done = |commit: &&Commit<'_>| Committed::Done {
@@ -59,7 +68,7 @@ fn decisions<'a>(batch: &'a [&'a Commit<'a>]) -> impl Iterator<Item = (&'a Commi
 }
 
 /// What most decisions do not have.
-async fn write_rare(tx: &mut PgConnection, commit: &Commit<'_>, decision: &Decision) -> Result<(), StoreError> {
+async fn write_rare(tx: &mut PgConnection, decision: &Decision) -> Result<(), StoreError> {
     for message in &decision.messages {
         if let Some(verdict) = &message.verdict {
             emergency_verdicts::write(tx, &decision.conversation, message.id, verdict, message.created_at).await?;
@@ -70,9 +79,6 @@ async fn write_rare(tx: &mut PgConnection, commit: &Commit<'_>, decision: &Decis
     }
     if let Some(by) = &decision.false_alarm {
         emergency_verdicts::mark_false_alarm(tx, &decision.conversation, by).await?;
-    }
-    if let Some(analysis) = &decision.analysis {
-        audit::write_analysis(tx, decision.conversation.id, analysis, commit.at).await?;
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! Outgoing messages: the claim, Twilio, its list and its callbacks, and the reconciliation after a lost answer. Models
-//! `crate::worker::send` and the statements in `src/adapters/postgres/sending.rs`.
+//! `crate::worker::send` and the statements in `src/adapters/postgres/` (`claims.rs`, `slots.rs`, `sending.rs`).
 
 use super::guarantees::Broken;
 use super::scenario::{Outcome, Post};
@@ -104,7 +104,7 @@ impl Row {
     }
 }
 
-/// Whether a message is claimed: the condition of `Store::claim` (src/adapters/postgres/sending.rs).
+/// Whether a message is claimed: the condition of `Store::claim` (src/adapters/postgres/claims.rs).
 fn passes(row: &Row, conversation: &Conversation, opted_out: bool, now: DateTime<Utc>, planted: Planted) -> bool {
     let is_to_customer = row.recipient.is_none();
     let mut message = Fenced { is_to_customer, fence: row.fence, in_reply_to_window: row.in_reply_to_window };

@@ -1,0 +1,138 @@
+//! Messages that may be due to be sent.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::batched::Rows;
+use super::messages::{Message, MessageRow};
+use super::{Store, StoreError, Stored};
+use crate::domain::conversation::{Media, Priority};
+use crate::domain::phone::PhoneNumber;
+
+/// A message that may be due to be sent.
+#[derive(Debug, Clone)]
+pub struct DueMessage {
+    /// The message itself.
+    pub message: Message,
+    /// The recipient.
+    pub to: PhoneNumber,
+    /// The number that it is sent from.
+    pub business_phone: PhoneNumber,
+    /// The business that sends it.
+    pub business_id: String,
+    /// The earliest time at which it may be sent, if there is one.
+    pub not_before: Option<DateTime<Utc>>,
+    /// Its slot under the send rate, once reserved.
+    pub send_at: Option<DateTime<Utc>>,
+    /// The number of attempts to send it.
+    pub attempts: i32,
+    /// When the last attempt was made.
+    pub attempted_at: Option<DateTime<Utc>>,
+    /// How long ago the last attempt was, by the database's clock.
+    pub attempt_age: Option<Duration>,
+    /// Whether it goes ahead of other messages of its sender that wait for a slot.
+    pub priority: Priority,
+    /// The time left on the lease of the current claim; zero once it has expired.
+    pub lease_left: Duration,
+    /// The Twilio account of the last attempt; `None` if that was before accounts were recorded.
+    pub account_sid: Option<String>,
+    /// How often Twilio's list was read without finding it, since the last attempt.
+    pub absent_reads: i32,
+}
+
+impl Store {
+    /// Reads a message with everything that is needed to send it.
+    pub async fn due_message(&self, id: Uuid) -> Result<Option<DueMessage>, StoreError> {
+        self.statements.due_messages.one(id).await
+    }
+}
+
+/// Messages with everything that is needed to send them.
+pub(super) async fn by_ids(pool: PgPool, ids: Vec<Uuid>) -> Stored<Rows<Uuid, DueMessage>> {
+    let rows = sqlx::query_as!(
+        DueRow,
+        r#"SELECT m.id, m.subject_conversation_id AS conversation_id, m.direction, m.sender_type, m.user_id, m.kind, m.body,
+             m.media AS "media: Json<Vec<Media>>", m.twilio_sid, m.status, m.error_code, m.in_reply_to_window, m.created_at,
+             coalesce(m.recipient, c.customer_phone) AS "to!", c.business_phone, c.business_id, m.not_before, m.send_at,
+             m.attempts, m.attempted_at, m.account_sid, m.absent_reads, c.emergency_detected,
+             greatest(extract(epoch FROM m.lease_until - clock_timestamp()), 0)::float8 AS lease_left_seconds,
+             extract(epoch FROM clock_timestamp() - m.attempted_at)::float8 AS attempt_age_seconds
+           FROM messages m JOIN conversations c ON c.id = m.subject_conversation_id WHERE m.id = ANY($1)"#,
+        &ids
+    )
+    .fetch_all(&pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.parse())).collect())
+}
+
+struct DueRow {
+    id: Uuid,
+    conversation_id: Uuid,
+    direction: String,
+    sender_type: String,
+    user_id: Option<String>,
+    kind: String,
+    body: String,
+    media: Json<Vec<Media>>,
+    twilio_sid: Option<String>,
+    status: String,
+    error_code: Option<i32>,
+    in_reply_to_window: Option<Uuid>,
+    created_at: DateTime<Utc>,
+    to: String,
+    business_phone: String,
+    business_id: String,
+    not_before: Option<DateTime<Utc>>,
+    send_at: Option<DateTime<Utc>>,
+    attempts: i32,
+    attempted_at: Option<DateTime<Utc>>,
+    account_sid: Option<String>,
+    absent_reads: i32,
+    emergency_detected: bool,
+    lease_left_seconds: Option<f64>,
+    attempt_age_seconds: Option<f64>,
+}
+
+impl DueRow {
+    fn parse(self) -> Stored<DueMessage> {
+        let row = self;
+        let corrupt = |what: String| StoreError::corrupt("conversations", row.conversation_id, what);
+        let to = super::conversations::phone(&row.to).map_err(corrupt)?;
+        let business_phone = super::conversations::phone(&row.business_phone).map_err(corrupt)?;
+        let message = MessageRow {
+            id: row.id,
+            conversation_id: row.conversation_id,
+            direction: row.direction,
+            sender_type: row.sender_type,
+            user_id: row.user_id,
+            kind: row.kind,
+            body: row.body,
+            media: row.media,
+            twilio_sid: row.twilio_sid,
+            status: row.status,
+            error_code: row.error_code,
+            in_reply_to_window: row.in_reply_to_window,
+            created_at: row.created_at,
+        }
+        .parse()?;
+        Ok(DueMessage {
+            to,
+            business_phone,
+            business_id: row.business_id,
+            not_before: row.not_before,
+            send_at: row.send_at,
+            attempts: row.attempts,
+            attempted_at: row.attempted_at,
+            attempt_age: row.attempt_age_seconds.map(|seconds| Duration::from_secs_f64(seconds.max(0.0))),
+            priority: message.kind.priority(row.emergency_detected),
+            lease_left: row.lease_left_seconds.map_or(Duration::ZERO, Duration::from_secs_f64),
+            account_sid: row.account_sid,
+            absent_reads: row.absent_reads,
+            message,
+        })
+    }
+}
