@@ -2,9 +2,11 @@
 //! are answered with 503, emergencies later than the rest.
 //!
 //! The length of the queue is polled once a second and checked for every webhook. It also decides which webhooks take
-//! the express lane past a long queue: emergencies, and those of businesses within their share, so that one business's
-//! flood does not delay the others.
+//! the express lane past a long queue: emergencies, and if some business floods the queue, the webhooks of businesses
+//! within their share, so that the flood does not delay them. If nobody does, all are equally late, and copies would make
+//! the queue longer.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -29,6 +31,11 @@ const CALLS_UNDER_WAY: usize = 256;
 const EXPRESS_FROM: u64 = 200;
 /// A business's share of the express lane.
 const SHARE: Rate = Rate { count: 50, per: Duration::from_secs(10) };
+/// The express lane is for emergencies alone if less than one of this many webhooks was beyond its number's share since
+/// the queue was last short.
+const FLOOD: u64 = 4;
+/// Called numbers are counted by a hash, so that unknown ones do not fill the memory.
+const NUMBERS: u64 = 4_096;
 /// An emergency is accepted up to this multiple of the maximum backlog.
 const EMERGENCIES: u64 = 2;
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -43,7 +50,16 @@ pub struct LoadShedder {
     under_way: Semaphore,
     calls_under_way: Semaphore,
     shares: Limiter<String>,
+    arrivals: Arrivals,
     metrics: Metrics,
+}
+
+/// The webhooks since the queue was last short.
+struct Arrivals {
+    of_number: Limiter<u64>,
+    hasher: RandomState,
+    all: AtomicU64,
+    beyond_share: AtomicU64,
 }
 
 impl LoadShedder {
@@ -55,8 +71,31 @@ impl LoadShedder {
             under_way: Semaphore::new(UNDER_WAY),
             calls_under_way: Semaphore::new(CALLS_UNDER_WAY),
             shares: Limiter::new(SHARE),
+            arrivals: Arrivals {
+                of_number: Limiter::new(SHARE),
+                hasher: RandomState::new(),
+                all: AtomicU64::new(0),
+                beyond_share: AtomicU64::new(0),
+            },
             metrics,
         }
+    }
+
+    /// Counts a webhook for the number that was called or texted.
+    pub fn arrived(&self, number: &str) {
+        let Arrivals { of_number, hasher, all, beyond_share } = &self.arrivals;
+        all.fetch_add(1, Ordering::Relaxed);
+        let number = hasher.hash_one(number) % NUMBERS;
+        if !matches!(of_number.accept(number, Instant::now()), Verdict::Accepted { .. }) {
+            beyond_share.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the queue is long because some numbers get more than their share. True of the first webhooks of a queue,
+    /// of which it is not known.
+    pub fn somebody_floods(&self) -> bool {
+        let all = self.arrivals.all.load(Ordering::Relaxed);
+        all < EXPRESS_FROM || self.arrivals.beyond_share.load(Ordering::Relaxed) >= all / FLOOD
     }
 
     /// Acquires a place among the webhooks in progress; dropping the permit frees it.
@@ -98,6 +137,10 @@ impl LoadShedder {
 
     fn note(&self, waiting: u64) {
         self.waiting.store(waiting, Ordering::Relaxed);
+        if waiting < EXPRESS_FROM {
+            self.arrivals.all.store(0, Ordering::Relaxed);
+            self.arrivals.beyond_share.store(0, Ordering::Relaxed);
+        }
         self.metrics.backlog(waiting);
     }
 }
@@ -154,6 +197,30 @@ mod tests {
         let within = (0..1_000).filter(|_| intake.within_share("flooded")).count();
         assert_eq!(within, SHARE.count as usize);
         assert!(intake.within_share("quiet"));
+    }
+
+    #[rstest]
+    #[case::many_numbers_get_a_little_each(600, 0, false)]
+    #[case::one_number_gets_as_much_as_all_others(600, 600, true)]
+    fn the_lane_is_for_the_quiet_only_while_somebody_floods(
+        #[case] from_many: usize,
+        #[case] from_one: usize,
+        #[case] expected: bool,
+    ) {
+        let intake = LoadShedder::new(10_000, Metrics::new());
+        (0..from_many).for_each(|number| intake.arrived(&format!("+1212555{:04}", number % 100)));
+        (0..from_one).for_each(|_| intake.arrived("+12125559999"));
+        intake.note(EXPRESS_FROM);
+        assert_eq!(intake.somebody_floods(), expected);
+    }
+
+    #[test]
+    fn a_short_queue_forgets_the_flood() {
+        let intake = LoadShedder::new(10_000, Metrics::new());
+        (0..1_000).for_each(|_| intake.arrived("+12125559999"));
+        intake.note(EXPRESS_FROM - 1);
+        (0..400).for_each(|number| intake.arrived(&format!("+1212555{number:04}")));
+        assert!(!intake.somebody_floods());
     }
 
     #[test]

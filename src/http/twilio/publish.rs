@@ -44,7 +44,8 @@ pub(super) async fn publish(
 struct Express(Outgoing);
 
 impl Express {
-    /// Returns the copy if the queue is long and the webhook is an emergency or within its business's share.
+    /// Returns the copy if the queue is long and the webhook is an emergency or, while somebody floods the queue, within
+    /// its business's share.
     async fn of(
         edge: &Edge,
         inbound: &Inbound,
@@ -52,10 +53,16 @@ impl Express {
         outgoing: &Outgoing,
     ) -> Option<Self> {
         let webhook = &inbound.webhook;
+        if let Some(number) = webhook.business_phone() {
+            edge.intake.arrived(number);
+        }
         if !edge.intake.express_is_open() {
             return None;
         }
         if !is_emergency(webhook) {
+            if !edge.intake.somebody_floods() {
+                return None;
+            }
             let called = webhook.business_phone()?.parse().ok()?;
             let business = edge.business_cache.of_number(&called, &inbound.signer).await.ok()??;
             if !edge.intake.within_share(&business.id) {
