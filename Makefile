@@ -18,6 +18,8 @@ OPTIMISED := --config profile.dev.package.nevermisscall.opt-level=1
 # One build for all measurements: without the tests, the dependencies would have other features and be built again.
 BUILD_OPTIMISED = $(CARGO) build $(ALL) $(OPTIMISED) --bins --test it
 MEASURE = $(WITH_SERVERS) -- $(CARGO) nextest run $(ALL) --test it $(OPTIMISED) --profile $(NEXTEST_PROFILE) --run-ignored only --no-capture -E
+# Only the programs that are needed: each is optimised as a whole (LTO), for minutes.
+RELEASE = $(CARGO) build --release --workspace
 # Targets of fuzz/; all by default.
 FUZZ ?=
 # The kills of the short chaos run of `make test`; every part is killed at least once.
@@ -66,7 +68,7 @@ LOAD ?=
 
 .PHONY: load
 load: servers ## Runs the document's load test for 5 minutes against the release build (LOAD="--rate 100 --fast")
-	$(CARGO) build --release --workspace --bins
+	$(RELEASE) --bin nevermisscall --bin load
 	target/release/load $(LOAD)
 
 .PHONY: load-short
@@ -79,7 +81,7 @@ COMPARE ?=
 
 .PHONY: compare
 compare: servers ## Measures the release build beside a bare handler, express + BullMQ and Restate (COMPARE="--rounds 1"); the last two need npm
-	$(CARGO) build --release --workspace --bins
+	$(RELEASE) --bin nevermisscall --bin compare --bin bare-handler
 	target/release/compare $(COMPARE)
 
 .PHONY: bench

@@ -27,6 +27,7 @@ async fn short_run(dispatchbot: Option<Latency>) -> Report {
         duration: Duration::from_secs(4),
         ramp: Duration::from_secs(1),
         businesses: 8,
+        open_windows: 5,
         quiet: Duration::from_millis(200),
         twilio: None,
         dispatchbot,
@@ -56,4 +57,6 @@ async fn a_load_test_whose_parts_answer_at_once_has_answers_to_everything() {
         assert!(json["measures"][measure]["count"].as_u64().is_some_and(|count| count > 0), "{measure}: {report}");
     }
     assert!(!broken(&report).contains(&"errors"), "{report}");
+    assert!(report.to_string().contains("5 windows, opened in"), "{report}");
+    assert!(json["cost"]["cpu_ms"]["service"].as_f64().is_some_and(|time| time > 0.0), "{report}");
 }

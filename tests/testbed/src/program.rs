@@ -65,7 +65,7 @@ impl Program {
     }
 
     /// Asks it to end, and waits for that; kills it if it takes too long.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
         self.process.end(Signal::Term, PATIENCE).await
     }
 

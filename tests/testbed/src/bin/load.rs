@@ -39,6 +39,9 @@ struct Arguments {
     /// The service's NMC_WINDOW_QUIET.
     #[arg(long, value_parser = humantime::parse_duration, default_value = "1s")]
     quiet: Duration,
+    /// Windows that are open during the run, of customers who wait for a person.
+    #[arg(long, default_value_t = 0)]
+    open_windows: usize,
     /// Seed of the schedule.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -73,6 +76,7 @@ impl Arguments {
             ramp: self.ramp.unwrap_or(self.duration / 5),
             businesses: self.businesses.unwrap_or_else(|| enough_businesses(self.users, think, self.mix)),
             quiet: self.quiet,
+            open_windows: self.open_windows,
             seed: self.seed,
             twilio: (!self.fast).then_some(self.twilio),
             dispatchbot: (!self.fast).then_some(self.dispatchbot),

@@ -87,6 +87,11 @@ pub(crate) fn number_of(business: usize) -> String {
     phone("347", business)
 }
 
+/// The number of a customer who writes once, before the run, and waits.
+pub(super) fn waiting_customer(number: usize) -> String {
+    phone("917", number + 1_000_000)
+}
+
 /// A number of this area code; each kind of phone has its own.
 fn phone(area: &str, number: usize) -> String {
     format!("+1{area}{:07}", 2_000_000 + number)

@@ -7,6 +7,7 @@
 //! - `options`: what a run is told · `schedule`: when each user does what, from one seed · `cast`: with which customer
 //!   of which business
 //! - `servers`, `settings`, `stage`: what is started, and how · `prepare`: businesses, and conversations of the AI
+//! - `windows`: those that stay open meanwhile
 //! - `player`: carries the schedule out · `app_server`: the requests of a person's app
 //! - `book`: which SMS are `awaited` · `records`: what was measured, and what failed · `samples`: latencies and their
 //!   percentiles
@@ -33,6 +34,7 @@ mod settings;
 mod stage;
 mod svg;
 mod verdict;
+mod windows;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,8 +69,8 @@ pub async fn run(options: &Options, addresses: &Addresses) -> anyhow::Result<Rep
     let cast = Cast::new(options, &schedule::schedule(options));
     ensure!(!cast.actions.is_empty(), "in {:?} nobody does anything", options.duration);
     std::fs::create_dir_all(&options.dir)?;
-    let stage = Stage::start(options, addresses).await?;
-    let report = on_stage(options, &cast, &stage).await;
+    let mut stage = Stage::start(options, addresses).await?;
+    let report = on_stage(options, addresses, &cast, &mut stage).await;
     if stage.service.has_ended() {
         bail!("the service ended by itself:\n{}", stage.service.log_tail());
     }
@@ -76,9 +78,15 @@ pub async fn run(options: &Options, addresses: &Addresses) -> anyhow::Result<Rep
     report
 }
 
-async fn on_stage(options: &Options, cast: &Cast, stage: &Stage) -> anyhow::Result<Report> {
+async fn on_stage(options: &Options, addresses: &Addresses, cast: &Cast, stage: &mut Stage) -> anyhow::Result<Report> {
     println!("preparing {} businesses and {} conversations of the AI", options.businesses, cast.prepared().len());
     let conversations = prepare::prepare(options, cast, stage).await?;
+    let mut opened = None;
+    if options.open_windows > 0 {
+        stage.keep_windows_open(options).await?;
+        println!("opening {} windows", options.open_windows);
+        opened = Some(windows::open(options, addresses, stage).await?);
+    }
     stage.slow_down(options);
     let mut meter = stage.meter().await?;
     meter.reset().await?;
@@ -96,5 +104,5 @@ async fn on_stage(options: &Options, cast: &Cast, stage: &Stage) -> anyhow::Resu
     book.give_up();
     let cost = meter.read().await?.since(&before)?;
     let statements = meter.statements().await?;
-    Ok(Report::new(options, cast, stage.settings.clone(), book.read(), (cost, statements)))
+    Ok(Report::new(options, cast, stage.settings.clone(), book.read(), (cost, statements, opened)))
 }

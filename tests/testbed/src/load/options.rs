@@ -33,6 +33,8 @@ pub struct Options {
     pub businesses: usize,
     /// The service's `NMC_WINDOW_QUIET`.
     pub quiet: Duration,
+    /// Windows that are open during the run, of customers who wait for a person.
+    pub open_windows: usize,
     /// The seed of the schedule.
     pub seed: u64,
     /// How long Twilio takes to answer; if absent, no time.
@@ -58,6 +60,7 @@ impl Options {
             ramp: Duration::from_secs(60),
             businesses: enough_businesses(users, think, mix),
             quiet: Duration::from_secs(1),
+            open_windows: 0,
             seed: 1,
             twilio: latency(120, 600),
             dispatchbot: latency(700, 1_800),

@@ -24,6 +24,8 @@ pub struct Report {
     pub(super) records: Records,
     pub(super) cost: Cost,
     pub(super) statements: Vec<Statement>,
+    /// How long it took to open the windows that stayed open.
+    pub(super) opened: Option<Duration>,
     verdict: Verdict,
 }
 
@@ -33,11 +35,11 @@ impl Report {
         cast: &Cast,
         settings: Vec<(String, String)>,
         records: Records,
-        (cost, statements): (Cost, Vec<Statement>),
+        (cost, statements, opened): (Cost, Vec<Statement>, Option<Duration>),
     ) -> Self {
         let (options, conversations) = (options.clone(), cast.prepared().len());
         let verdict = Verdict::of(&records);
-        Self { options, settings, conversations, records, cost, statements, verdict }
+        Self { options, settings, conversations, records, cost, statements, opened, verdict }
     }
 
     /// The bounds, and whether they hold.
@@ -109,6 +111,9 @@ impl fmt::Display for Report {
         writeln!(f, "Twilio answers: {twilio}; DispatchBot: {dispatchbot}")?;
         let settings: Vec<_> = self.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
         writeln!(f, "the service has {}, and its defaults\n", settings.join(" "))?;
+        if let Some(opened) = self.opened {
+            writeln!(f, "{} windows, opened in {}, stayed open\n", options.open_windows, short(opened))?;
+        }
         writeln!(f, "{:<24}{:>8}{:>10}{:>10}{:>10}{:>10}", "", "count", "p50", "p95", "p99", "max")?;
         for (name, samples) in self.measures() {
             let Summary { count, p50, p95, p99, max } = samples.summary();

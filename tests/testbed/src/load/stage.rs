@@ -24,6 +24,9 @@ pub(super) struct Stage {
     twilio: TwilioSim,
     dispatchbot: DispatchBotSim,
     servers: Addresses,
+    url: String,
+    /// The addresses and credentials of the service.
+    place: Vec<(String, String)>,
     /// The settings that matter to the figures.
     pub(super) settings: Vec<(String, String)>,
     pub(super) webhooks: WebhookClient,
@@ -40,9 +43,9 @@ impl Stage {
         let bind = format!("127.0.0.1:{}", free_port()?);
         let url = format!("http://{bind}");
         twilio.set_webhook_url(&url, None);
-        let matter = settings::that_matter(options);
+        let matter = settings::that_matter(options, false);
         let place = settings::of_the_place(&bind, addresses, twilio.base_url(), dispatchbot.base_url());
-        let variables: Vec<_> = matter.iter().cloned().chain(place).collect();
+        let variables: Vec<_> = matter.iter().chain(&place).cloned().collect();
         let start = |role: &str| Program::new(&options.dir, role, &options.service, &[role], &variables);
         start("migrate")?.finish().await?;
         let service = start("serve")?;
@@ -52,7 +55,16 @@ impl Stage {
         let webhooks = twilio.webhook_client(None)?;
         let app_server = AppServer::new(&url)?;
         let servers = addresses.clone();
-        Ok(Self { service, twilio, dispatchbot, servers, settings: matter, webhooks, app_server, book })
+        Ok(Self { service, twilio, dispatchbot, servers, url, place, settings: matter, webhooks, app_server, book })
+    }
+
+    /// Starts the service again, with settings that keep new windows open.
+    pub(super) async fn keep_windows_open(&mut self, options: &Options) -> anyhow::Result<()> {
+        self.settings = settings::that_matter(options, true);
+        let variables: Vec<_> = self.settings.iter().chain(&self.place).cloned().collect();
+        self.service.stop().await?;
+        self.service = Program::new(&options.dir, "serve", &options.service, &["serve"], &variables)?;
+        ready(&self.url).await
     }
 
     /// What reads the costs of the service and its servers.
@@ -74,7 +86,7 @@ impl Stage {
     }
 
     /// Stops the service and the simulators.
-    pub(super) async fn stop(self) -> anyhow::Result<()> {
+    pub(super) async fn stop(mut self) -> anyhow::Result<()> {
         self.service.stop().await?;
         self.dispatchbot.stop().await;
         self.twilio.stop().await;
