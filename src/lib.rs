@@ -14,7 +14,7 @@
 //! | [`adapters`] | PostgreSQL, JetStream, Redis, Twilio, DispatchBot |
 //! | [`stream`] | operators on streams of deliveries, each with its acknowledgement |
 //! | [`domain`] | the rules, pure code |
-//! | [`telemetry`], [`config`], [`secrets`], [`outage`], [`clock`], [`trace`], [`failpoint`] | leaves |
+//! | [`telemetry`], [`config`], [`secrets`], [`store_error`], [`outage`], [`clock`], [`trace`], [`failpoint`] | leaves |
 //!
 //! `simulation`, in tests only: adapters in memory, driven by a seed.
 
@@ -39,6 +39,7 @@ mod outage;
 mod secrets;
 #[cfg(test)]
 mod simulation;
+mod store_error;
 mod telemetry;
 mod trace;
 mod webhook;

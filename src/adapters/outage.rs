@@ -2,14 +2,15 @@
 
 use std::error::Error;
 
-use super::{jetstream, postgres};
+use super::jetstream;
 use crate::outage::Service;
+use crate::store_error::Unavailable;
 
 /// The service that is unavailable, if the error says so. Such a failure is not the fault of the failed work: it is
 /// worth retrying when the service is back, however long that takes.
 pub fn missing(error: &(dyn Error + 'static)) -> Option<Service> {
     std::iter::successors(Some(error), |error| (*error).source()).find_map(|error| {
-        if postgres::says_away(error) {
+        if error.is::<Unavailable>() {
             Some(Service::Postgres)
         } else if jetstream::says_away(error) {
             Some(Service::Nats)

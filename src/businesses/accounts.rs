@@ -1,10 +1,11 @@
 //! The Twilio account that a business sends with: its own if it has one, otherwise the main account.
 
-use crate::adapters::postgres::{Store, StoreError};
+use crate::adapters::postgres::Store;
 use crate::adapters::twilio::Account;
 use crate::businesses::{BusinessSnapshot, Businesses};
 use crate::config::{Secret, TwilioConfig};
 use crate::secrets::{SecretError, TokenCipher};
+use crate::store_error::StoreError;
 
 /// Why an account could not be determined.
 #[derive(Debug, thiserror::Error)]

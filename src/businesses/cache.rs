@@ -8,9 +8,10 @@ use std::time::Duration;
 use moka::sync::Cache;
 use tokio::time::Instant;
 
-use crate::adapters::postgres::{BusinessRecord, Store, StoreError, Stored};
+use crate::adapters::postgres::{BusinessRecord, Store};
 use crate::domain::business::Profile;
 use crate::domain::phone::PhoneNumber;
+use crate::store_error::{StoreError, Stored};
 
 use super::BusinessSnapshot;
 

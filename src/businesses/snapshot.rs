@@ -15,9 +15,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::jetstream::{BucketError, JetStream};
-use crate::adapters::postgres::{BusinessRecord, SigningKey, Store, StoreError};
+use crate::adapters::postgres::{BusinessRecord, SigningKey, Store};
 use crate::domain::business::Profile;
 use crate::domain::phone::PhoneNumber;
+use crate::store_error::StoreError;
 
 /// How often the table is read.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
@@ -70,7 +71,7 @@ impl BusinessSnapshot {
                     self.is_back();
                     return Ok(found);
                 }
-                Ok(Err(error @ StoreError::Database(_))) => error,
+                Ok(Err(error @ (StoreError::Unavailable(_) | StoreError::Refused(_)))) => error,
                 Ok(Err(other)) => return Err(other),
                 Err(_late) => StoreError::away(),
             }

@@ -16,7 +16,8 @@ mod stream;
 use chrono::{DateTime, Utc};
 
 use crate::adapters::jetstream::{JetStream, LetterError};
-use crate::adapters::postgres::{ReplayRow, Store, StoreError};
+use crate::adapters::postgres::{ReplayRow, Store};
+use crate::store_error::StoreError;
 
 pub use body::{DeadLetterBody, Kept};
 pub use business::Attribution;

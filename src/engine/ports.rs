@@ -11,9 +11,10 @@ use uuid::Uuid;
 use crate::adapters::jetstream::{Outgoing, PublishError, Published, Publisher};
 use crate::adapters::postgres::{
     CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, OutboxBatch, Overdue, Parties, PhoneAnswer,
-    ReleasedConversation, SeenInput, Store, Stored, WaitingRow,
+    ReleasedConversation, SeenInput, Store, WaitingRow,
 };
 use crate::domain::conversation::Conversation;
+use crate::store_error::Stored;
 
 /// Conversations, calls, messages and waiting effects. Reads see the last commit. A write may have been done although
 /// it returned an error, so every method may be repeated.

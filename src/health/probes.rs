@@ -9,9 +9,10 @@ use tokio::time::Instant;
 
 use super::State;
 use crate::adapters::jetstream::JetStream;
-use crate::adapters::postgres::{Store, StoreError, UnreachedAlerts};
+use crate::adapters::postgres::{Store, UnreachedAlerts};
 use crate::adapters::redis::RedisSink;
 use crate::outage::Service;
+use crate::store_error::StoreError;
 
 /// A service that does not answer within this time is down.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::adapters::jetstream::{JetStream, Outgoing, PublishError, Publisher, subjects};
-use crate::adapters::postgres::{Store, StoreError, WaitingWebhook};
+use crate::adapters::postgres::{Store, WaitingWebhook};
 use crate::http::group_publish::{Acknowledged, GroupPublisher};
+use crate::store_error::StoreError;
 use crate::telemetry::Metrics;
 
 /// Timeout for JetStream; after it PostgreSQL is used.

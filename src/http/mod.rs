@@ -25,7 +25,7 @@ use poem::{Endpoint, EndpointExt, IntoResponse, Route};
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::jetstream::JetStream;
-use crate::adapters::postgres::{Store, StoreError};
+use crate::adapters::postgres::Store;
 use crate::adapters::redis::RedisSink;
 use crate::adapters::twilio::{MediaClient, TwilioClient};
 use crate::businesses::{Accounts, BusinessCache};
@@ -36,6 +36,7 @@ use crate::engine::Engine;
 use crate::health::{Probes, Vitals};
 use crate::lifecycle::erasure::Eraser;
 use crate::secrets::TokenCipher;
+use crate::store_error::StoreError;
 use crate::telemetry::Metrics;
 
 use connections::Door;

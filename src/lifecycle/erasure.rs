@@ -8,12 +8,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::adapters::postgres::{ErasedRows, Erasure, ErasureOf, Store, StoreError};
+use crate::adapters::postgres::{ErasedRows, Erasure, ErasureOf, Store};
 use crate::adapters::redis::RedisSink;
 use crate::dead_letters::{DeadLetters, DeadLettersError};
 use crate::domain::conversation::{ERASED, Input};
 use crate::domain::phone::PhoneNumber;
 use crate::engine::{Engine, EngineError};
+use crate::store_error::StoreError;
 
 /// How long to wait for a message that is being sent; after that its outcome is unknown.
 const SETTLING: Duration = Duration::from_secs(10);

@@ -8,8 +8,9 @@ use chrono::{TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::jetstream::JetStream;
-use crate::adapters::postgres::{Store, StoreError};
+use crate::adapters::postgres::Store;
 use crate::adapters::redis::RedisSink;
+use crate::store_error::StoreError;
 
 /// Time between two runs.
 const POLL_INTERVAL: Duration = Duration::from_secs(600);

@@ -13,10 +13,10 @@ use uuid::Uuid;
 
 use super::Source;
 use crate::adapters::jetstream::{ArrivalsError, subjects};
-use crate::adapters::postgres::StoreError;
 use crate::domain::conversation::Conversation;
 use crate::domain::phone::conversation_key;
 use crate::engine::{ConversationStore, Engine, Publish};
+use crate::store_error::StoreError;
 use crate::webhook::{Inbound, WebhookKind};
 
 /// Each look is delayed by as long as the window is late, within these bounds: looks must not make a backlog longer. A text

@@ -79,8 +79,8 @@ pub fn retry_delay(delivery_count: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::postgres::StoreError;
     use crate::engine::EngineError;
+    use crate::store_error::StoreError;
     use crate::stream::{AckHandle, DeliveryStreamExt};
     use futures::{StreamExt, stream};
     use rstest::rstest;

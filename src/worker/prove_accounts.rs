@@ -8,9 +8,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::outage;
-use crate::adapters::postgres::{Store, StoreError, UnprovenAccount};
+use crate::adapters::postgres::{Store, UnprovenAccount};
 use crate::adapters::twilio::{Account, Proof, TwilioClient};
 use crate::businesses::{Accounts, BusinessCache};
+use crate::store_error::StoreError;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest pause while Twilio does not answer; pauses double up to it.

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::postgres::{CodeOutcome, CodeToSend, Store, StoreError};
+use crate::adapters::postgres::{CodeOutcome, CodeToSend, Store};
 use crate::adapters::twilio::{OutgoingSms, SendOutcome, TwilioClient};
 use crate::businesses::Accounts;
 use crate::config::Rate;
 use crate::domain::phones::code;
+use crate::store_error::StoreError;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// The most segments that such a text has; its slot in the sender's rate is reserved for this many.

@@ -67,7 +67,7 @@ impl OutageClock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::postgres::StoreError;
+    use crate::store_error::StoreError;
 
     const UNKNOWN: DeadReason = DeadReason::new("unknown_call");
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers from top to bottom. Add a new module here and to the table in `src/lib.rs`.
-const LAYERS: [&str; 19] = [
+const LAYERS: [&str; 20] = [
     "cli",
     "app",
     "http",
@@ -22,6 +22,7 @@ const LAYERS: [&str; 19] = [
     "domain",
     "secrets",
     "config",
+    "store_error",
     "outage",
     "trace",
     "clock",

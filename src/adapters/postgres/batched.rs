@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::{StoreError, Stored, says_away};
+use super::{StoreError, Stored};
 use crate::stream::GroupCommit;
 
 /// The most keys of a statement.
@@ -80,9 +80,7 @@ async fn run<K: Clone + Eq + Hash, V>(statement: &Statement<K, V>, keys: Vec<K>)
             keys.iter().map(outcome).collect()
         }
         Err(error) if keys.len() == 1 => vec![Outcome::Row(Err(error))],
-        Err(StoreError::Database(error)) if says_away(&error) => {
-            keys.iter().map(|_| Outcome::Row(Err(StoreError::away()))).collect()
-        }
+        Err(StoreError::Unavailable(_)) => keys.iter().map(|_| Outcome::Row(Err(StoreError::away()))).collect(),
         // Only the key whose fault it is must fail.
         Err(_) => keys.iter().map(|_| Outcome::Alone).collect(),
     }

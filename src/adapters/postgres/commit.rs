@@ -20,6 +20,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::audit::AuditEntry;
+use super::error::refusal;
 use super::{Store, StoreError};
 use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, Decision};
@@ -189,12 +190,7 @@ impl Store {
 }
 
 fn is_open_twice(error: &StoreError) -> bool {
-    match error {
-        StoreError::Database(sqlx::Error::Database(error)) => {
-            error.is_unique_violation() && error.table() == Some("conversations")
-        }
-        _ => false,
-    }
+    refusal(error).is_some_and(|error| error.is_unique_violation() && error.table() == Some("conversations"))
 }
 
 async fn seen(connection: &mut PgConnection, ids: &[&str]) -> Result<HashMap<String, SeenInput>, StoreError> {

@@ -21,6 +21,7 @@ mod dead_letters;
 mod due_messages;
 mod emergency_verdicts;
 mod erasure;
+mod error;
 mod facts;
 mod forwarding;
 mod idempotency;
@@ -41,6 +42,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Executor, PgPool, Postgres, Transaction};
 
+pub(super) use crate::store_error::{StoreError, Stored};
 pub use alerts::UnreachedAlerts;
 pub use api_keys::KeyScope;
 pub use audit::{AnalysisRow, AuditEntry, AuditRow, WindowMessage, WindowStep};
@@ -101,91 +103,6 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// them, where an index has them in order.
 const BEGIN_LIST: &str =
     "BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_bitmapscan = off";
-
-/// The result of a query.
-pub type Stored<T> = Result<T, StoreError>;
-
-/// An error of the [`Store`].
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// PostgreSQL did not answer, or rejected the query.
-    #[error("Database connection failed: {0}")]
-    Database(#[from] sqlx::Error),
-    /// A migration of the schema failed.
-    #[error("migration failed: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
-    /// A row holds a value that this version does not understand.
-    #[error("invalid row {id} in table {table}: {what}")]
-    Corrupt {
-        /// The table of the row.
-        table: &'static str,
-        /// The id of the row.
-        id: String,
-        /// What is wrong with the row.
-        what: String,
-    },
-    /// A value to be written already belongs to another row.
-    #[error("{0}")]
-    Conflict(String),
-    /// The caller may not make this change.
-    #[error("{0}")]
-    Forbidden(String),
-    /// A value to be written contradicts stored data or a limit; the caller can correct it.
-    #[error("{field}: {reason}")]
-    Invalid {
-        /// The name of the invalid field.
-        field: &'static str,
-        /// What is wrong with the field.
-        reason: String,
-    },
-}
-
-/// Prefixes of PostgreSQL's error codes that mean it is unavailable: no connection, login refused, out of resources,
-/// read-only, shut down by an operator or starting, its database closed or missing.
-const CONNECTION_ERROR_CLASSES: [&str; 8] = ["08", "25006", "28", "53", "57P", "58", "55000", "3D000"];
-
-/// Whether an error means that PostgreSQL is unavailable, rather than that a query is wrong.
-pub fn says_away(error: &(dyn std::error::Error + 'static)) -> bool {
-    match error.downcast_ref::<sqlx::Error>() {
-        Some(sqlx::Error::Database(error)) => {
-            error.code().is_some_and(|code| CONNECTION_ERROR_CLASSES.iter().any(|class| code.starts_with(class)))
-        }
-        Some(error) => matches!(
-            error,
-            sqlx::Error::Io(_)
-                | sqlx::Error::Tls(_)
-                | sqlx::Error::Protocol(_)
-                | sqlx::Error::PoolTimedOut
-                | sqlx::Error::PoolClosed
-                | sqlx::Error::WorkerCrashed
-        ),
-        None => false,
-    }
-}
-
-/// PostgreSQL's error codes for text that it cannot store: NUL, in text and in JSON.
-const UNSTORABLE: [&str; 2] = ["22021", "22P05"];
-
-impl StoreError {
-    /// The error for a PostgreSQL that did not answer in time.
-    pub fn away() -> Self {
-        Self::Database(sqlx::Error::PoolTimedOut)
-    }
-
-    /// Whether a value of the query holds a character that PostgreSQL cannot store.
-    pub fn is_unstorable_text(&self) -> bool {
-        match self {
-            Self::Database(sqlx::Error::Database(error)) => {
-                error.code().is_some_and(|code| UNSTORABLE.contains(&code.as_ref()))
-            }
-            _ => false,
-        }
-    }
-
-    pub(crate) fn corrupt(table: &'static str, id: impl ToString, what: impl ToString) -> Self {
-        Self::Corrupt { table, id: id.to_string(), what: what.to_string() }
-    }
-}
 
 /// A handle to PostgreSQL; clones share its connections.
 #[derive(Debug, Clone)]

@@ -20,7 +20,7 @@ impl Store {
         cost: Duration,
     ) -> Result<DateTime<Utc>, StoreError> {
         let request = SlotRequest { message_id, sender: sender.to_string(), cost };
-        self.statements.slots.one(request).await?.ok_or(StoreError::Database(sqlx::Error::RowNotFound))
+        self.statements.slots.one(request).await?.ok_or_else(|| sqlx::Error::RowNotFound.into())
     }
 
     /// Reserves a slot for an urgent message: it takes the slot of the first waiting message that is not urgent, and

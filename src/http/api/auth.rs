@@ -12,13 +12,14 @@ use poem_openapi::auth::Bearer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::rate_limit_headers::Quota;
-use crate::adapters::postgres::{KeyScope, Store, StoreError};
+use crate::adapters::postgres::{KeyScope, Store};
 use crate::config::{Rate, Secret};
 use crate::http::limiter::{Limiter, Verdict};
 use crate::http::look_ups::LookUps;
 use crate::http::problem::{Code, Problem};
 use crate::http::{Edge, connections};
 use crate::secrets::{constant_time_eq, hash_api_key};
+use crate::store_error::StoreError;
 
 /// Maximum number of event streams that a key may read at once.
 const EVENT_STREAMS: usize = 16;

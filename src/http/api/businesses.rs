@@ -14,12 +14,13 @@ use super::phones::{self, Beside, NumberState, PendingPhone, ordinary};
 use super::twilio_account::{self, TwilioAccount};
 use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group};
-use crate::adapters::postgres::{BusinessRecord, BusinessWrite, StoreError};
+use crate::adapters::postgres::{BusinessRecord, BusinessWrite};
 use crate::domain::business::{Profile, Trade};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::quiet_hours::QuietHours;
 use crate::domain::{conversation, emergency};
 use crate::http::problem::Problem;
+use crate::store_error::StoreError;
 
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 /// Twilio refuses longer texts.

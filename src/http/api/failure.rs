@@ -5,6 +5,7 @@ use poem_openapi::{ApiResponse, Object};
 use uuid::Uuid;
 
 use crate::http::problem::{Code, Problem};
+use crate::store_error::StoreError;
 
 /// An error in a field of the request.
 #[derive(Debug, Object)]
@@ -107,17 +108,13 @@ impl From<Problem> for Failure {
     }
 }
 
-impl From<crate::adapters::postgres::StoreError> for Failure {
-    fn from(error: crate::adapters::postgres::StoreError) -> Self {
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
         match error {
-            crate::adapters::postgres::StoreError::Conflict(what) => Problem::new(Code::Conflict, what).into(),
-            crate::adapters::postgres::StoreError::Forbidden(why) => {
-                Problem::new(Code::Unauthorized, why).forbidden().into()
-            }
-            crate::adapters::postgres::StoreError::Invalid { field, reason } => {
-                Problem::invalid([(field.to_owned(), reason)]).into()
-            }
-            error if error.is_unstorable_text() => {
+            StoreError::Conflict(what) => Problem::new(Code::Conflict, what).into(),
+            StoreError::Forbidden(why) => Problem::new(Code::Unauthorized, why).forbidden().into(),
+            StoreError::Invalid { field, reason } => Problem::invalid([(field.to_owned(), reason)]).into(),
+            StoreError::Unstorable(_) => {
                 Problem::invalid([("request".to_owned(), "must not contain the character NUL".to_owned())]).into()
             }
             error => Problem::unavailable(&error).into(),

@@ -8,12 +8,13 @@ use poem_openapi::Object;
 
 use super::twilio_account::TwilioAccount;
 use super::validation::Problems;
-use crate::adapters::postgres::{self, BusinessRecord, StoreError};
+use crate::adapters::postgres::{self, BusinessRecord};
 use crate::domain::business::Profile;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::{beyond_scope, scope, why_refused};
 use crate::http::Edge;
 use crate::http::problem::{Code, Problem};
+use crate::store_error::StoreError;
 
 /// A number of a business, with the result of its verification at Twilio.
 #[derive(Debug, Clone, Object)]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use poem::http::Method;
 use poem::{Endpoint, Request};
 
-use crate::adapters::postgres::StoreError;
 use crate::http::problem::Problem;
+use crate::store_error::StoreError;
 
 /// Longer than a wait for a connection. Attachments have a shorter one of their own.
 const DEADLINE: Duration = Duration::from_secs(15);

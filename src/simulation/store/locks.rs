@@ -8,9 +8,10 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::SimStore;
-use crate::adapters::postgres::{self, Commit, Parties, StoreError};
+use crate::adapters::postgres::{self, Commit, Parties};
 use crate::simulation::planted::Planted;
 use crate::simulation::world::{State, World};
+use crate::store_error::StoreError;
 
 /// How long a transaction waits for a lock: `BEGIN_BATCH` and `SESSION_TIMEOUTS` in `src/adapters/postgres/`.
 const PATIENCE_OF_A_BATCH: Duration = Duration::from_millis(200);

@@ -16,10 +16,11 @@ use uuid::Uuid;
 
 use super::scheduler::Group;
 use super::world::{State, World};
-use crate::adapters::postgres::{BusinessRecord, Message, StoreError, WaitingRow};
+use crate::adapters::postgres::{BusinessRecord, Message, WaitingRow};
 use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, Fence, WindowState};
 use crate::domain::phone::PhoneNumber;
+use crate::store_error::StoreError;
 
 use businesses::NumberRow;
 use locks::Locks;

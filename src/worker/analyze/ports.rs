@@ -5,8 +5,9 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::adapters::dispatchbot::{Analysis, AnalyzeError, AnalyzeRequest, DispatchBotClient};
-use crate::adapters::postgres::{Message, Store, StoreError};
+use crate::adapters::postgres::{Message, Store};
 use crate::engine::ConversationStore;
+use crate::store_error::StoreError;
 
 /// Reads the messages of a conversation.
 pub trait AnalysisStore: ConversationStore {
