@@ -44,7 +44,7 @@ enum Outcome<V> {
 }
 
 impl<K: Clone + Eq + Hash + Send + 'static, V: Send + 'static> Batched<K, V> {
-    /// Shares a statement, which gets each key once.
+    /// Shares a statement, which gets each key once, in the order of the calls.
     pub(super) fn new<F>(statement: impl Fn(Vec<K>) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Stored<Rows<K, V>>> + Send + 'static,
@@ -71,8 +71,7 @@ impl<K: Clone + Eq + Hash + Send + 'static, V: Send + 'static> Batched<K, V> {
 }
 
 async fn run<K: Clone + Eq + Hash, V>(statement: &Statement<K, V>, keys: Vec<K>) -> Vec<Outcome<V>> {
-    let distinct: HashSet<&K> = keys.iter().collect();
-    match statement(distinct.into_iter().cloned().collect()).await {
+    match statement(distinct(&keys)).await {
         Ok(mut rows) => {
             let mut given = HashSet::new();
             let outcome =
@@ -84,6 +83,11 @@ async fn run<K: Clone + Eq + Hash, V>(statement: &Statement<K, V>, keys: Vec<K>)
         // Only the key whose fault it is must fail.
         Err(_) => keys.iter().map(|_| Outcome::Alone).collect(),
     }
+}
+
+fn distinct<K: Clone + Eq + Hash>(keys: &[K]) -> Vec<K> {
+    let mut seen = HashSet::new();
+    keys.iter().filter(|key| seen.insert(*key)).cloned().collect()
 }
 
 async fn within_deadline<T>(result: impl Future<Output = Stored<T>>) -> Stored<T> {
