@@ -7,8 +7,9 @@ use futures::future::join_all;
 use nevermisscall::internals::Store;
 use nmc_testbed::servers::{PostgresServer, Shared, Signal};
 use nmc_testbed::twilio::new_message_sid;
+use sqlx::{Connection, PgConnection};
 
-use crate::harness::{App, CUSTOMER, OUR_NUMBER, OWNER, customer, wait_for_stored};
+use crate::harness::{App, CUSTOMER, OUR_NUMBER, OWNER, customer, eventually, wait_for_stored};
 use crate::missing::{assert_texts, wait_for_health};
 
 /// The longest that Twilio may wait for an answer during the outage; it gives up after 15 s.
@@ -80,4 +81,23 @@ async fn frozen_it_does_not_keep_a_process_from_ending() {
     app.stop().await;
     assert!(asked.elapsed() < BOUND_OF_A_STOP, "{:?}", asked.elapsed());
     postgres.signal(Signal::Cont).unwrap();
+}
+
+/// What others write on a connection within a forgotten transaction would be lost.
+#[tokio::test]
+async fn requests_that_are_given_up_while_it_is_frozen_leave_no_transaction_open() {
+    let (postgres, app) = start().await;
+    assert_eq!(app.rest.get("/conversations").await.status, 200);
+    postgres.signal(Signal::Stop).unwrap();
+    let given_up = (0..8).map(|_| tokio::time::timeout(Duration::from_millis(300), app.rest.get("/conversations")));
+    assert!(join_all(given_up).await.iter().all(Result::is_err), "it answers");
+    postgres.signal(Signal::Cont).unwrap();
+    wait_for_health(&app, "postgres", "healthy").await;
+    let mut sql = PgConnection::connect(&postgres.database_url("nmc").unwrap()).await.unwrap();
+    eventually("no open transaction", async || {
+        let open = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'";
+        let open = sqlx::query_scalar::<_, i64>(open).fetch_one(&mut sql).await.ok()?;
+        (open == 0).then_some(())
+    })
+    .await;
 }

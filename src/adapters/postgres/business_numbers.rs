@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::{OutboxRow, Store, StoreError};
+use super::{OutboxRow, Store, StoreError, transaction};
 use crate::domain::conversation::OtherBusiness;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::Verified;
@@ -149,7 +149,7 @@ impl Store {
         next_in: Duration,
         told: Option<&OutboxRow>,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = transaction::begin(&self.pool).await?;
         let kept = sqlx::query!(
             "UPDATE business_numbers SET verified = $4, checked_at = now(), unanswered_looks = 0,
                verified_at = CASE WHEN verified = $4 THEN verified_at ELSE now() END,

@@ -6,7 +6,7 @@ use sqlx::PgPool;
 
 use super::batched::Rows;
 use super::business_changes::BusinessChange;
-use super::{Store, StoreError, Stored};
+use super::{Store, StoreError, Stored, transaction};
 use crate::domain::phone::PhoneNumber;
 
 /// A business as it is stored.
@@ -118,7 +118,7 @@ impl Store {
     /// not make these changes, [`StoreError::Invalid`] if it has too many numbers or calls would never arrive;
     /// otherwise if PostgreSQL is unavailable.
     pub async fn put_business(&self, b: &BusinessWrite<'_>) -> Result<BusinessRecord, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = transaction::begin(&self.pool).await?;
         let put = BusinessChange::judged(&mut tx, b).await?;
         let phones: Vec<String> = b.phone_numbers.iter().map(|p| p.as_str().to_owned()).collect();
         sqlx::query!(

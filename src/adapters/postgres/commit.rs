@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::audit::AuditEntry;
 use super::error::refusal;
-use super::{Store, StoreError};
+use super::{Store, StoreError, transaction};
 use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, Decision};
 
@@ -158,8 +158,8 @@ impl Store {
             let left: Vec<usize> = (0..batch.len()).filter(|place| outcomes[*place].is_none()).collect();
             let commits: Vec<&Commit<'_>> = left.iter().map(|place| &batch[*place]).collect();
             let mut tx = match locks {
-                Locks::Wait => self.pool.begin().await?,
-                Locks::Skip => self.by_key.begin_with(BEGIN_BATCH).await?,
+                Locks::Wait => transaction::begin(&self.pool).await?,
+                Locks::Skip => transaction::begin_with(&self.by_key, BEGIN_BATCH).await?,
             };
             match write(&mut tx, &commits, published, locks).await {
                 Ok(Written::All(written)) => {

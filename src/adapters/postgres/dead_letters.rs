@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::{Postgres, Transaction};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, transaction};
 
 /// Advisory lock held while queued letters are replayed: one process at a time, so that the rate limit covers all.
 const QUEUE_LOCK: i64 = 0x6e6d_635f_6465_6164;
@@ -133,7 +133,7 @@ impl Store {
         asked_by: &str,
         subject: &str,
     ) -> Result<Option<LetterClaim>, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = transaction::begin(&self.pool).await?;
         let claimed = sqlx::query!(
             "INSERT INTO dead_letter_replays AS r (letter, dead_since, asked_by, outcome, detail, done_at)
              VALUES ($1, $2, $3, 'put_back', $4, clock_timestamp())
@@ -198,7 +198,7 @@ impl Store {
         if !waiting {
             return Ok(None);
         }
-        let mut tx = self.pool.begin().await?;
+        let mut tx = transaction::begin(&self.pool).await?;
         let ours = sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "ours!""#, QUEUE_LOCK)
             .fetch_one(&mut *tx)
             .await?;

@@ -4,7 +4,7 @@ use serde_json::json;
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, transaction};
 use crate::domain::phone::PhoneNumber;
 
 /// The number of rows from which a customer was erased.
@@ -87,7 +87,7 @@ impl Store {
         theirs: &[Uuid],
         whatever_is_sent: bool,
     ) -> Result<Erasure, StoreError> {
-        let mut tx = self.pool.begin_with(BEGIN).await?;
+        let mut tx = transaction::begin_with(&self.pool, BEGIN).await?;
         // From here on, the locks keep these conversations from being changed and their messages from being claimed.
         let conversations = sqlx::query!(
             "SELECT id, status FROM conversations

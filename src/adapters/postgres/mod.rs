@@ -33,6 +33,7 @@ mod retention;
 mod sending;
 mod slots;
 mod sweep;
+mod transaction;
 mod twilio_accounts;
 mod waiting_webhooks;
 
@@ -185,7 +186,7 @@ impl Store {
 
     /// A transaction for the query of a list: its plan is made for the filters that it has.
     async fn list(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
-        Ok(self.pool.begin_with(BEGIN_LIST).await?)
+        transaction::begin_with(&self.pool, BEGIN_LIST).await
     }
 
     /// Checks that PostgreSQL answers.

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::batched::Rows;
-use super::{OutboxRow, Store, StoreError, Stored};
+use super::{OutboxRow, Store, StoreError, Stored, transaction};
 
 /// An effect that waits to be published.
 #[derive(Debug, Clone)]
@@ -81,7 +81,7 @@ impl OutboxBatch {
 impl Store {
     /// Locks the waiting rows of a key; waits while another task drains it.
     pub async fn drain(&self, key: Uuid) -> Result<OutboxBatch, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = transaction::begin(&self.pool).await?;
         let rows = sqlx::query!(
             r#"SELECT id, subject, message_id, headers AS "headers: Json<BTreeMap<String, String>>", payload
                FROM outbox WHERE key = $1 AND published_at IS NULL ORDER BY id FOR UPDATE"#,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::business_changes::with_phones;
 use super::erasure::ErasureOf;
-use super::{Store, StoreError, forwarding};
+use super::{Store, StoreError, forwarding, transaction};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::Phones;
 use crate::secrets::constant_time_eq;
@@ -201,7 +201,7 @@ impl Store {
         if !asked {
             return Ok(PhoneAnswer::NotAsked);
         }
-        let mut tx = self.pool.begin().await?;
+        let mut tx = transaction::begin(&self.pool).await?;
         forwarding::lock(&mut tx).await?;
         let before = sqlx::query_scalar!(
             "SELECT state FROM phone_codes WHERE business_id = $1 AND phone = $2 AND $3 = ANY(answers)

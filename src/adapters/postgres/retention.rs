@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, transaction};
 
 impl Store {
     /// Deletes at most `limit` conversations without activity for `keep`, with everything that belongs to them; returns
@@ -13,7 +13,7 @@ impl Store {
     /// # Errors
     /// If PostgreSQL is unavailable; then nothing is deleted.
     pub async fn prune_conversations(&self, keep: Duration, limit: i64) -> Result<u64, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = transaction::begin(&self.pool).await?;
         let seconds = keep.as_secs_f64();
         let ids: Vec<Uuid> = sqlx::query_scalar!(
             "SELECT id FROM conversations c

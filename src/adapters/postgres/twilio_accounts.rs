@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::businesses::{AccountWrite, BusinessRecord, select_businesses};
-use super::{Store, StoreError};
+use super::{Store, StoreError, transaction};
 
 /// A token with which a Twilio account may have signed a webhook.
 #[derive(Debug, Clone)]
@@ -133,7 +133,7 @@ impl Store {
 
     /// Puts an account into effect after Twilio confirmed its token. `false` if another token was put in the meantime.
     pub async fn account_is_proven(&self, account: &UnprovenAccount) -> Result<bool, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = transaction::begin(&self.pool).await?;
         let updated = sqlx::query!(
             "UPDATE businesses SET twilio_account_sid = $2, twilio_auth_token = $3, twilio_proven_token = $3,
                twilio_checked_at = now(), twilio_pending_auth_token = NULL, twilio_refused_at = NULL,

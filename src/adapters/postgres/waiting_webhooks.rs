@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use sqlx::{PgPool, Postgres, Transaction};
 
 use super::batched::Rows;
-use super::{Store, StoreError, Stored};
+use super::{Store, StoreError, Stored, transaction};
 
 /// A webhook as it will be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Store {
 
     /// Locks the oldest webhooks that no other process is publishing, at most `limit`.
     pub async fn waiting_webhooks(&self, limit: i64) -> Result<WaitingBatch, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = transaction::begin(&self.pool).await?;
         let rows = sqlx::query!(
             r#"SELECT id, message_id, subject, headers AS "headers: Json<BTreeMap<String, String>>", payload
                FROM waiting_webhooks ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED"#,
