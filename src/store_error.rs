@@ -1,6 +1,8 @@
 //! What a store could not do, whichever store it is. `adapters::postgres` says so of PostgreSQL's errors.
 
 use std::error::Error;
+use std::future::Future;
+use std::time::Duration;
 
 type Source = Box<dyn Error + Send + Sync>;
 
@@ -58,6 +60,11 @@ impl StoreError {
     /// The error of a store that did not answer in time.
     pub fn away() -> Self {
         Unavailable(NoAnswer.into()).into()
+    }
+
+    /// The result, or [`away`](Self::away) if it takes longer than `limit`; the asking is then given up.
+    pub async fn within<T>(limit: Duration, asked: impl Future<Output = Stored<T>>) -> Stored<T> {
+        tokio::time::timeout(limit, asked).await.unwrap_or_else(|_late| Err(Self::away()))
     }
 
     pub(crate) fn corrupt(table: &'static str, id: impl ToString, what: impl ToString) -> Self {

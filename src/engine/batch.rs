@@ -152,8 +152,7 @@ impl<R: ConversationStore> Batches<R> {
     /// Reads, decides and commits once, within the deadline. An error is about the whole batch: nothing may have been
     /// committed.
     async fn attempt(&self, jobs: &[&Job], published: &[i64], locks: Locks) -> Result<Vec<Outcome>, StoreError> {
-        let attempt = self.read_decide_commit(jobs, published, locks);
-        tokio::time::timeout(DEADLINE, attempt).await.unwrap_or_else(|_late| Err(StoreError::away()))
+        StoreError::within(DEADLINE, self.read_decide_commit(jobs, published, locks)).await
     }
 
     async fn read_decide_commit(

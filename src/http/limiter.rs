@@ -34,8 +34,8 @@ impl<K: Hash + Eq> Limiter<K> {
         Self { rate, accepted: Mutex::new(HashMap::new()) }
     }
 
-    /// Counts a call of `key` at `now`. The map does not grow without bound: keys are only known API keys and
-    /// businesses.
+    /// Counts a call of `key` at `now`. The map does not grow without bound: keys are known API keys and
+    /// businesses, or one of a fixed number of hashes.
     pub(super) fn accept(&self, key: K, now: Instant) -> Verdict {
         let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
         let times = accepted.entry(key).or_default();

@@ -49,7 +49,8 @@ impl<K: Clone + Eq + Hash + Send + 'static, V: Send + 'static> Batched<K, V> {
     where
         F: Future<Output = Stored<Rows<K, V>>> + Send + 'static,
     {
-        let statement: Arc<Statement<K, V>> = Arc::new(move |keys| within_deadline(statement(keys)).boxed());
+        let statement: Arc<Statement<K, V>> =
+            Arc::new(move |keys| StoreError::within(DEADLINE, statement(keys)).boxed());
         let shared = Arc::clone(&statement);
         let batches = GroupCommit::new(MOST_KEYS, move |keys| {
             let shared = Arc::clone(&shared);
@@ -88,10 +89,6 @@ async fn run<K: Clone + Eq + Hash, V>(statement: &Statement<K, V>, keys: Vec<K>)
 fn distinct<K: Clone + Eq + Hash>(keys: &[K]) -> Vec<K> {
     let mut seen = HashSet::new();
     keys.iter().filter(|key| seen.insert(*key)).cloned().collect()
-}
-
-async fn within_deadline<T>(result: impl Future<Output = Stored<T>>) -> Stored<T> {
-    tokio::time::timeout(DEADLINE, result).await.unwrap_or_else(|_late| Err(StoreError::away()))
 }
 
 #[cfg(test)]

@@ -10,12 +10,14 @@ use sqlx::{PgPool, Postgres, Transaction};
 use super::Stored;
 
 /// Begins a transaction.
+#[expect(clippy::disallowed_methods, reason = "the beginning is completed")]
 pub(super) async fn begin(pool: &PgPool) -> Stored<Transaction<'static, Postgres>> {
     let pool = pool.clone();
     completed(async move { pool.begin().await }).await
 }
 
 /// Begins a transaction with this statement.
+#[expect(clippy::disallowed_methods, reason = "the beginning is completed")]
 pub(super) async fn begin_with(pool: &PgPool, statement: &'static str) -> Stored<Transaction<'static, Postgres>> {
     let pool = pool.clone();
     completed(async move { pool.begin_with(statement).await }).await

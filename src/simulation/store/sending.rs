@@ -1,4 +1,5 @@
-//! Sending: twins of the statements in `src/adapters/postgres/` (`claims.rs`, `slots.rs`, `sending.rs`), condition by condition.
+//! Sending: twins of the statements in `src/adapters/postgres/` (`claims.rs`, `slots.rs`, `sending.rs`), condition by
+//! condition.
 
 use std::time::Duration;
 

@@ -12,6 +12,7 @@ mod places;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use nmc_testbed::servers::peak_memory;
 use nmc_testbed::twilio::webhooks::WebhookClient;
 use nmc_testbed::twilio::{TwilioOptions, new_call_sid};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -132,9 +133,7 @@ impl Door {
 
     /// The peak memory of the process in MB.
     pub fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.pid())).expect("a process");
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
-        peak.trim().trim_end_matches(" kB").parse::<u64>().expect("kB") * 1024 / 1_000_000
+        peak_memory(self.child.pid()).expect("a process") / 1_000_000
     }
 
     /// The value of a metric.

@@ -87,9 +87,9 @@ pub(crate) fn number_of(business: usize) -> String {
     phone("347", business)
 }
 
-/// The number of a customer who writes once, before the run, and waits.
-pub(super) fn waiting_customer(number: usize) -> String {
-    phone("917", number + 1_000_000)
+/// A customer who writes once, before the run, and waits.
+pub(super) fn waiting_customer(number: usize, businesses: usize) -> Customer {
+    Customer { phone: phone("917", number + 1_000_000), business: number % businesses }
 }
 
 /// A number of this area code; each kind of phone has its own.

@@ -1,13 +1,12 @@
 //! What a run costs: the CPU time of each program, and PostgreSQL's work.
 
-use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 
-use crate::servers::cpu_time;
+use crate::servers::{cpu_time, peak_memory};
 
 /// A program whose CPU time is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,10 +138,4 @@ impl Cost {
     pub(super) fn in_all(&self) -> Duration {
         self.cpu.iter().map(|(_, time)| *time).sum()
     }
-}
-
-fn peak_memory(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
 }

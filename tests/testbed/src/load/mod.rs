@@ -70,7 +70,7 @@ pub async fn run(options: &Options, addresses: &Addresses) -> anyhow::Result<Rep
     ensure!(!cast.actions.is_empty(), "in {:?} nobody does anything", options.duration);
     std::fs::create_dir_all(&options.dir)?;
     let mut stage = Stage::start(options, addresses).await?;
-    let report = on_stage(options, addresses, &cast, &mut stage).await;
+    let report = on_stage(options, &cast, &mut stage).await;
     if stage.service.has_ended() {
         bail!("the service ended by itself:\n{}", stage.service.log_tail());
     }
@@ -78,14 +78,14 @@ pub async fn run(options: &Options, addresses: &Addresses) -> anyhow::Result<Rep
     report
 }
 
-async fn on_stage(options: &Options, addresses: &Addresses, cast: &Cast, stage: &mut Stage) -> anyhow::Result<Report> {
+async fn on_stage(options: &Options, cast: &Cast, stage: &mut Stage) -> anyhow::Result<Report> {
     println!("preparing {} businesses and {} conversations of the AI", options.businesses, cast.prepared().len());
     let conversations = prepare::prepare(options, cast, stage).await?;
     let mut opened = None;
     if options.open_windows > 0 {
         stage.keep_windows_open(options).await?;
         println!("opening {} windows", options.open_windows);
-        opened = Some(windows::open(options, addresses, stage).await?);
+        opened = Some(windows::open(options, stage).await?);
     }
     stage.slow_down(options);
     let mut meter = stage.meter().await?;

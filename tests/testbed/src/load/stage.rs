@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::ensure;
+
 use super::app_server::AppServer;
 use super::book::Book;
+use super::cast::{Customer, number_of};
 use super::cost::{Meter, Part};
 use super::settings;
 use super::{Addresses, Options};
@@ -13,7 +16,7 @@ use crate::program::{Program, ready};
 use crate::servers::free_port;
 use crate::sim::Span;
 use crate::twilio::webhooks::WebhookClient;
-use crate::twilio::{TwilioOptions, TwilioSim};
+use crate::twilio::{TwilioOptions, TwilioSim, new_message_sid};
 
 /// Twilio's status callbacks come this long after the acceptance of a message, and after each other, unless `--fast`.
 const CALLBACK_DELAY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_millis(1_500));
@@ -23,7 +26,7 @@ pub(super) struct Stage {
     pub(super) service: Program,
     twilio: TwilioSim,
     dispatchbot: DispatchBotSim,
-    servers: Addresses,
+    pub(super) servers: Addresses,
     url: String,
     /// The addresses and credentials of the service.
     place: Vec<(String, String)>,
@@ -65,6 +68,14 @@ impl Stage {
         self.service.stop().await?;
         self.service = Program::new(&options.dir, "serve", &options.service, &["serve"], &variables)?;
         ready(&self.url).await
+    }
+
+    /// A customer writes for the first time.
+    pub(super) async fn first_text(&self, customer: &Customer) -> anyhow::Result<()> {
+        let (from, to) = (&customer.phone, number_of(customer.business));
+        let answer = self.webhooks.sms(&new_message_sid(), from, &to, "Do you mend boilers?").await?;
+        ensure!(answer.status == 200, "the first text of {from} was answered {}", answer.status);
+        Ok(())
     }
 
     /// What reads the costs of the service and its servers.

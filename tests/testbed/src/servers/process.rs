@@ -260,11 +260,16 @@ fn children(parent: u32) -> Vec<u32> {
 pub(crate) fn cpu_time(pid: u32) -> Option<Duration> {
     // Linux counts in hundredths of a second for programs (USER_HZ), whatever the kernel's own clock does.
     const TICK: Duration = Duration::from_millis(10);
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     // User and system time of the process, and of its children that have ended (proc_pid_stat(5), fields 14 to 17).
-    let ticks: u32 = fields.get(11..15)?.iter().filter_map(|ticks| ticks.parse::<u32>().ok()).sum();
+    let ticks: u32 = stat_fields(pid)?.get(11..15)?.iter().filter_map(|ticks| ticks.parse::<u32>().ok()).sum();
     Some(children(pid).into_iter().filter_map(cpu_time).fold(TICK * ticks, |sum, time| sum + time))
+}
+
+/// The highest memory use of a process since its start, in bytes; absent if it does not run.
+pub fn peak_memory(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(peak.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
 }
 
 /// Whether a process runs; a zombie does not.
@@ -279,10 +284,15 @@ fn is_running(pid: u32) -> bool {
 
 /// A process's state and its parent.
 fn stat(pid: u32) -> Option<(String, u32)> {
+    let mut fields = stat_fields(pid)?.into_iter();
+    Some((fields.next()?, fields.next()?.parse().ok()?))
+}
+
+/// The fields of proc_pid_stat(5) from the third on.
+fn stat_fields(pid: u32) -> Option<Vec<String>> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before it is in parentheses and may contain any character.
-    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
-    Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
+    // The name before them is in parentheses and may contain any character.
+    Some(text.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
 }
 
 fn tail(path: &Path) -> String {
