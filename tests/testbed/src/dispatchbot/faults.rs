@@ -47,4 +47,6 @@ pub enum Fault {
     LowConfidence,
     /// A price above every job estimate.
     PriceOutOfRange,
+    /// An appointment a year ago, which ends the conversation.
+    PastAppointment,
 }

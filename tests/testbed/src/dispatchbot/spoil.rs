@@ -1,5 +1,6 @@
 //! Applies faults to a valid answer.
 
+use chrono::{TimeDelta, Utc};
 use poem::http::StatusCode;
 use poem::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -30,6 +31,12 @@ pub(super) fn respond(mut answer: Value, faults: &[Fault], request: &Value) -> R
             Fault::PriceOutOfRange => {
                 let price = highest(&request["job_estimates"]).max(0.0) as u64 * 10 + 9_999;
                 answer["message_to_customer"] = json!(format!("We can come today. That will be ${price} in all."));
+            }
+            Fault::PastAppointment => {
+                let starts_at = Utc::now() - TimeDelta::days(365);
+                answer["message_to_customer"] = json!("Your appointment is confirmed.");
+                answer["appointment"] = json!({ "starts_at": starts_at.to_rfc3339() });
+                answer["conversation_complete"] = json!(true);
             }
             Fault::Delay(_) | Fault::HoldForever | Fault::Drop => {}
         }
