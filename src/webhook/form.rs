@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use data_encoding::HEXLOWER;
 use percent_encoding::percent_decode;
 use sha2::{Digest, Sha256};
 
@@ -125,7 +126,7 @@ fn hash_pairs<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&hash.finalize())
 }
 
 #[cfg(test)]

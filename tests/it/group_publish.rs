@@ -33,7 +33,7 @@ fn id(number: usize) -> String {
     format!("sms:SM{number}:hash")
 }
 
-/// Publishes these webhooks at once, each until it is accepted. All but the first wait together.
+/// Publishes these webhooks at once, each until it is accepted. All but the first 17 wait together.
 async fn publish(publisher: &DurablePublisher, numbers: impl IntoIterator<Item = usize>) {
     join_all(numbers.into_iter().map(|number| async move {
         let webhook = Outgoing {

@@ -1,8 +1,8 @@
-//! Group commit for webhooks: those that wait while others are being published are published together, and share an
-//! fsync (docs/adr/0023-webhooks-are-published-in-batches.md).
+//! Group commit for webhooks: while many are being published at once, they are published together, and share an fsync
+//! (docs/adr/0023-webhooks-are-published-in-batches.md).
 //!
-//! Each webhook is answered as before: once JetStream has acknowledged its own message. While one batch is under way,
-//! the next collects, so a webhook that comes alone is published alone and at once.
+//! Each webhook is answered as before: once JetStream has acknowledged its own message. While few are on their way, or
+//! batches are not cheaper, each is published by itself, and waits for no other.
 
 mod known_ids;
 #[cfg(test)]
@@ -12,6 +12,7 @@ mod way;
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use futures::future::join_all;
 use tokio::time::{Instant, timeout};
 
 use self::known_ids::KnownIds;
-use self::way::{Way, Ways};
+use self::way::{FEW, Way, Ways};
 use crate::adapters::jetstream::{BatchError, Outgoing, PublishError, Published, Publisher};
 use crate::stream::GroupCommit;
 
@@ -57,43 +58,84 @@ impl Publish for Publisher {
 pub(super) type Acknowledged = Result<(), Arc<PublishError>>;
 
 /// Publishes concurrent messages of one stream together; clones share the batches.
-#[derive(Debug, Clone)]
-pub(super) struct GroupPublisher {
+#[derive(Debug)]
+pub(super) struct GroupPublisher<P = Publisher> {
     batches: GroupCommit<Outgoing, Acknowledged>,
+    group: Arc<Group<P>>,
     time_limit: Duration,
 }
 
-impl GroupPublisher {
+impl<P> Clone for GroupPublisher<P> {
+    fn clone(&self) -> Self {
+        Self { batches: self.batches.clone(), group: Arc::clone(&self.group), time_limit: self.time_limit }
+    }
+}
+
+impl<P: Publish> GroupPublisher<P> {
     /// A message and a batch each take at most `time_limit`.
-    pub fn new(publisher: impl Publish, time_limit: Duration) -> Self {
-        let group = Arc::new(Group { publisher, known: Mutex::default(), ways: Mutex::default() });
+    pub fn new(publisher: P, time_limit: Duration) -> Self {
+        let group = Arc::new(Group {
+            publisher,
+            known: Mutex::default(),
+            ways: Mutex::new(Ways::new()),
+            in_flight: AtomicUsize::new(0),
+        });
+        let shared = Arc::clone(&group);
         let batches = GroupCommit::new(MAX_BATCH, move |messages: Vec<Outgoing>| {
-            let group = Arc::clone(&group);
+            let group = Arc::clone(&shared);
             async move {
                 let count = messages.len();
                 let published = timeout(time_limit, group.publish(messages)).await;
                 published.unwrap_or_else(|_late| vec![Err(Arc::new(PublishError::timed_out())); count])
             }
         });
-        Self { batches, time_limit }
+        Self { batches, group, time_limit }
     }
 
-    /// Publishes a message with the batch that collects, and resolves once it is stored.
+    /// Publishes a message, and resolves once it is stored.
     ///
     /// # Errors
     /// If it was not acknowledged in time; it may be stored all the same.
     pub async fn publish(&self, message: Outgoing) -> Acknowledged {
-        let published = timeout(self.time_limit, self.batches.call(message)).await;
-        // Without a result, the batch has panicked, and nobody knows which messages are stored.
-        published.ok().flatten().unwrap_or_else(|| Err(Arc::new(PublishError::timed_out())))
+        let place = InFlight::enter(&self.group.in_flight);
+        let published = timeout(self.time_limit, async {
+            match self.group.way(place.count) {
+                Way::Alone => Some(self.group.alone(message, place.count).await),
+                // Without a result, the batch has panicked, and nobody knows which messages are stored.
+                Way::Together => self.batches.call(message).await,
+            }
+        });
+        published.await.ok().flatten().unwrap_or_else(|| Err(Arc::new(PublishError::timed_out())))
     }
 }
 
-/// What the batches share.
+/// A message on its way.
+struct InFlight<'a> {
+    all: &'a AtomicUsize,
+    /// How many were on their way when this one came, itself included.
+    count: usize,
+}
+
+impl<'a> InFlight<'a> {
+    fn enter(all: &'a AtomicUsize) -> Self {
+        Self { all, count: all.fetch_add(1, Ordering::Relaxed) + 1 }
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What the messages share.
+#[derive(Debug)]
 struct Group<P> {
     publisher: P,
     known: Mutex<KnownIds>,
     ways: Mutex<Ways>,
+    /// How many messages are on their way, singly or in batches.
+    in_flight: AtomicUsize,
 }
 
 /// A batch without repetitions.
@@ -115,8 +157,13 @@ enum Place {
 impl<P: Publish> Group<P> {
     /// Publishes a batch, and returns the outcome of each message.
     async fn publish(&self, messages: Vec<Outgoing>) -> Vec<Acknowledged> {
+        let (begun, count) = (Instant::now(), messages.len());
+        let in_flight = self.in_flight.load(Ordering::Relaxed);
         let Batch { known, new, places } = self.sort_out(messages);
-        let (known, new) = tokio::join!(self.each(&known), self.together(&new));
+        let (known, new) = tokio::join!(self.each(known), self.together(new));
+        if in_flight > FEW {
+            lock(&self.ways).took(Way::Together, count, begun, Instant::now());
+        }
         let outcome = |place| match place {
             Place::Known(index) => known[index].clone(),
             Place::New(index) => new[index].clone(),
@@ -147,31 +194,40 @@ impl<P: Publish> Group<P> {
         batch
     }
 
-    /// Publishes messages in the way that is cheaper at the moment.
-    async fn together(&self, messages: &[Outgoing]) -> Vec<Acknowledged> {
-        let begun = Instant::now();
-        let way = self.way(messages, begun);
-        let outcomes = match way {
-            Way::Singly => self.each(messages).await,
-            Way::Atomically => match self.publisher.all(messages.to_vec()).await {
-                Ok(()) => {
-                    messages.iter().for_each(|message| self.remember(message));
-                    vec![Ok(()); messages.len()]
-                }
-                Err(error) => return self.instead(messages, error).await,
-            },
-        };
-        lock(&self.ways).took(way, messages.len(), begun, Instant::now());
-        outcomes
+    /// Publishes the messages of a batch atomically, unless that would be no gain.
+    async fn together(&self, messages: Vec<Outgoing>) -> Vec<Acknowledged> {
+        let bytes: usize = messages.iter().map(|message| message.payload.len()).sum();
+        let is_small = messages.len() <= FEW;
+        if is_small || bytes > MAX_BATCH_BYTES || lock(&self.ways).is_resting(Instant::now()) {
+            return self.each(messages).await;
+        }
+        match self.publisher.all(messages.clone()).await {
+            Ok(()) => {
+                messages.iter().for_each(|message| self.remember(message.message_id.as_deref()));
+                vec![Ok(()); messages.len()]
+            }
+            Err(error) => self.instead(messages, error).await,
+        }
     }
 
-    fn way(&self, messages: &[Outgoing], now: Instant) -> Way {
-        let bytes: usize = messages.iter().map(|message| message.payload.len()).sum();
-        if bytes > MAX_BATCH_BYTES { Way::Singly } else { lock(&self.ways).choose(messages.len(), now) }
+    /// The cheaper way while this many messages are on their way.
+    fn way(&self, in_flight: usize) -> Way {
+        lock(&self.ways).choose(in_flight, Instant::now())
+    }
+
+    /// Publishes a message by itself, while `in_flight` are on their way.
+    async fn alone(&self, message: Outgoing, in_flight: usize) -> Acknowledged {
+        let begun = Instant::now();
+        let published = self.one(message).await;
+        if published.is_ok() && in_flight > FEW {
+            // By Little's law: a message is stored each time this long has passed.
+            lock(&self.ways).took(Way::Alone, in_flight, begun, Instant::now());
+        }
+        published
     }
 
     /// After an atomic batch has failed: publishes its messages singly, unless they may be stored.
-    async fn instead(&self, messages: &[Outgoing], error: BatchError) -> Vec<Acknowledged> {
+    async fn instead(&self, messages: Vec<Outgoing>, error: BatchError) -> Vec<Acknowledged> {
         let rest = if matches!(error, BatchError::Duplicate) { REST_AFTER_DUPLICATE } else { REST_AFTER_FAILURE };
         lock(&self.ways).rest_until(Instant::now() + rest);
         tracing::debug!(%error, count = messages.len(), "an atomic batch of webhooks failed");
@@ -182,20 +238,22 @@ impl<P: Publish> Group<P> {
     }
 
     /// Publishes each message by itself, all at once.
-    async fn each(&self, messages: &[Outgoing]) -> Vec<Acknowledged> {
-        join_all(messages.iter().map(|message| async {
-            let published = self.publisher.one(message.clone()).await;
-            if published.is_ok() {
-                self.remember(message);
-            }
-            published.map(drop).map_err(Arc::new)
-        }))
-        .await
+    async fn each(&self, messages: Vec<Outgoing>) -> Vec<Acknowledged> {
+        join_all(messages.into_iter().map(|message| self.one(message))).await
     }
 
-    /// Remembers that a message is stored.
-    fn remember(&self, message: &Outgoing) {
-        if let Some(id) = &message.message_id {
+    async fn one(&self, message: Outgoing) -> Acknowledged {
+        let id = message.message_id.clone();
+        let published = self.publisher.one(message).await;
+        if published.is_ok() {
+            self.remember(id.as_deref());
+        }
+        published.map(drop).map_err(Arc::new)
+    }
+
+    /// Remembers the id of a message that is stored.
+    fn remember(&self, id: Option<&str>) {
+        if let Some(id) = id {
             lock(&self.known).insert(id);
         }
     }

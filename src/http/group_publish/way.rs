@@ -1,96 +1,113 @@
-//! Whether the messages of a batch are published singly or atomically.
+//! Whether a message is published by itself or with others.
 //!
 //! Which of the two is cheaper depends on the server. An atomic batch has a fixed cost: the server stages it in a
 //! folder of its own, with about five fsyncs and fifty other system calls, whatever `sync_interval` is. A single message
 //! costs little, unless it is fsynced (`sync_interval: always`). So both are measured, under load.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Up to this number, messages are published singly. On nats-server 2.15.1 with `sync_interval: always`, the fastest of
-/// 25 tries took 1.6 ms for 8 single messages, 3.6 ms for 16, 7.7 ms for 32 and 22 ms for 64; an atomic batch took 3 to
-/// 5 ms, whatever its size. With the default `sync_interval`, 64 single messages took 1.1 ms.
-const FEW: usize = 16;
-/// How many of the newest batches are compared, by their median: a few that were held up by chance change nothing.
-const SAMPLES: usize = 9;
-/// How many are compared at first.
-const ENOUGH: usize = 3;
+/// While no more than this number of messages are on their way, each is published by itself. On nats-server 2.15.1 with
+/// `sync_interval: always`, the fastest of 25 tries took 1.6 ms for 8 single messages, 3.6 ms for 16, 7.7 ms for 32 and
+/// 22 ms for 64; an atomic batch took 3 to 5 ms, whatever its size. With the default `sync_interval`, 64 single messages
+/// took 1.1 ms.
+pub(super) const FEW: usize = 16;
+/// How many messages that were published alone are measured in a round. It is more than are on their way at once, so that
+/// those that waited for an earlier batch do not decide; a few that were held up by chance change nothing either.
+const ALONE: usize = 256;
+/// How many batches are measured in a round.
+const BATCHES: usize = 9;
 /// How often the way that was more expensive is tried again.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
-/// A way of publishing several messages.
+/// A way of publishing a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    /// Each by itself, without waiting for one another.
-    Singly,
-    /// All or none.
-    Atomically,
+    /// By itself and at once.
+    Alone,
+    /// With the batch that collects.
+    Together,
 }
 
 /// The measured costs of both ways.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ways {
-    singly: Costs,
-    atomically: Costs,
+    alone: Costs,
+    together: Costs,
     resting_until: Option<Instant>,
 }
 
 impl Ways {
-    /// Chooses the way for this number of messages.
-    pub fn choose(&self, count: usize, now: Instant) -> Way {
-        if count <= FEW || self.resting_until.is_some_and(|until| now < until) {
-            return Way::Singly;
+    pub fn new() -> Self {
+        Self { alone: Costs::in_rounds_of(ALONE), together: Costs::in_rounds_of(BATCHES), resting_until: None }
+    }
+
+    /// Chooses the way while this number of messages are on their way.
+    pub fn choose(&mut self, in_flight: usize, now: Instant) -> Way {
+        if in_flight <= FEW || self.is_resting(now) {
+            return Way::Alone;
         }
-        let Some(atomically) = self.atomically.median() else { return Way::Atomically };
-        let Some(singly) = self.singly.median() else { return Way::Singly };
-        let (cheaper, other, tried_at) = if singly <= atomically {
-            (Way::Singly, Way::Atomically, self.atomically.tried_at)
+        let Some((together, measured_at)) = self.together.of_last_round else { return Way::Together };
+        let Some((alone, alone_measured_at)) = self.alone.of_last_round else { return Way::Alone };
+        let (cheaper, other, costs, measured_at) = if alone <= together {
+            (Way::Alone, Way::Together, &mut self.together, measured_at)
         } else {
-            (Way::Atomically, Way::Singly, self.singly.tried_at)
+            (Way::Together, Way::Alone, &mut self.alone, alone_measured_at)
         };
-        if tried_at.is_some_and(|tried_at| now < tried_at + TRY_AGAIN_AFTER) { cheaper } else { other }
-    }
-
-    /// Records how long a batch took.
-    pub fn took(&mut self, way: Way, count: usize, begun: Instant, now: Instant) {
-        if count > FEW {
-            let costs = match way {
-                Way::Singly => &mut self.singly,
-                Way::Atomically => &mut self.atomically,
-            };
-            costs.add((now - begun).div_f64(count as f64), now);
+        if now < measured_at + TRY_AGAIN_AFTER {
+            return cheaper;
         }
+        costs.begin_again();
+        other
     }
 
-    /// Chooses no atomic batch until then.
+    /// Records how long it took to publish this number of messages, while more than [`FEW`] were on their way.
+    pub fn took(&mut self, way: Way, count: usize, begun: Instant, now: Instant) {
+        let costs = match way {
+            Way::Alone => &mut self.alone,
+            Way::Together => &mut self.together,
+        };
+        costs.add((now - begun).div_f64(count.max(1) as f64), now);
+    }
+
+    /// Chooses no batch until then.
     pub fn rest_until(&mut self, until: Instant) {
         self.resting_until = Some(until);
     }
+
+    /// Whether no batch is to be tried at the moment.
+    pub fn is_resting(&self, now: Instant) -> bool {
+        self.resting_until.is_some_and(|until| now < until)
+    }
 }
 
-/// What a message cost in the newest batches that were published in one way.
-#[derive(Debug, Default)]
+/// What a message cost in one way.
+#[derive(Debug)]
 struct Costs {
-    newest: VecDeque<Duration>,
-    tried_at: Option<Instant>,
+    round: Vec<Duration>,
+    length: usize,
+    /// The median of the last complete round, and when it was complete.
+    of_last_round: Option<(Duration, Instant)>,
 }
 
 impl Costs {
-    fn add(&mut self, of_a_message: Duration, now: Instant) {
-        self.newest.push_back(of_a_message);
-        if self.newest.len() > SAMPLES {
-            self.newest.pop_front();
-        }
-        self.tried_at = Some(now);
+    fn in_rounds_of(length: usize) -> Self {
+        Self { round: Vec::with_capacity(length), length, of_last_round: None }
     }
 
-    /// `None` until there are enough.
-    fn median(&self) -> Option<Duration> {
-        let mut sorted: Vec<Duration> = self.newest.iter().copied().collect();
-        sorted.sort_unstable();
-        if sorted.len() < ENOUGH { None } else { sorted.get(sorted.len() / 2).copied() }
+    fn begin_again(&mut self) {
+        self.round.clear();
+        self.of_last_round = None;
+    }
+
+    fn add(&mut self, of_a_message: Duration, now: Instant) {
+        self.round.push(of_a_message);
+        if self.round.len() == self.length {
+            self.round.sort_unstable();
+            self.of_last_round = self.round.get(self.length / 2).map(|median| (*median, now));
+            self.round.clear();
+        }
     }
 }
 
@@ -100,29 +117,28 @@ mod tests {
 
     const MANY: usize = 64;
 
-    /// A server at which a batch takes this long, published singly and atomically.
+    /// A server at which [`MANY`] messages take this long, alone and together.
     struct Server {
         ways: Ways,
-        singly: Duration,
-        atomically: Duration,
+        alone: Duration,
+        together: Duration,
         now: Instant,
     }
 
     impl Server {
-        fn new(singly_ms: u64, atomically_ms: u64) -> Self {
-            let ways = Ways::default();
-            let (singly, atomically) = (Duration::from_millis(singly_ms), Duration::from_millis(atomically_ms));
-            Self { ways, singly, atomically, now: Instant::now() }
+        fn new(alone_ms: u64, together_ms: u64) -> Self {
+            let (alone, together) = (Duration::from_millis(alone_ms), Duration::from_millis(together_ms));
+            Self { ways: Ways::new(), alone, together, now: Instant::now() }
         }
 
-        /// Publishes many batches, and returns how many of them were atomic.
-        fn publish(&mut self, batches: usize) -> usize {
-            (0..batches).filter(|_| self.publish_one() == Way::Atomically).count()
+        /// Publishes [`MANY`] messages this number of times, and returns how often together.
+        fn publish(&mut self, times: usize) -> usize {
+            (0..times).filter(|_| self.publish_one() == Way::Together).count()
         }
 
         fn publish_one(&mut self) -> Way {
             let (way, begun) = (self.ways.choose(MANY, self.now), self.now);
-            self.now += if way == Way::Singly { self.singly } else { self.atomically };
+            self.now += if way == Way::Alone { self.alone } else { self.together };
             self.ways.took(way, MANY, begun, self.now);
             way
         }
@@ -131,46 +147,45 @@ mod tests {
     #[test]
     fn the_cheaper_way_is_taken_once_both_are_measured() {
         let mut fsyncs_each = Server::new(13, 3);
-        assert_eq!(fsyncs_each.publish(100), 100 - ENOUGH);
+        assert_eq!(fsyncs_each.publish(1_000), 1_000 - ALONE);
         let mut fsyncs_later = Server::new(1, 3);
-        assert_eq!(fsyncs_later.publish(100), ENOUGH);
+        assert_eq!(fsyncs_later.publish(1_000), BATCHES);
     }
 
     #[test]
-    fn batches_that_were_held_up_by_chance_change_nothing() {
+    fn those_that_were_held_up_by_chance_change_nothing() {
         let mut server = Server::new(1, 3);
-        server.publish(100);
-        server.singly = Duration::from_secs(1);
-        server.publish(4);
-        server.singly = Duration::from_millis(1);
-        assert_eq!(server.publish(100), 0);
+        server.publish(BATCHES + ALONE);
+        server.alone = Duration::from_millis(20);
+        server.publish(ALONE / 2 - 1);
+        server.alone = Duration::from_millis(1);
+        assert_eq!(server.publish(1_000), 0);
     }
 
     #[test]
     fn the_other_way_is_tried_again_and_taken_once_it_is_cheaper() {
         let mut server = Server::new(1, 3);
-        server.publish(100);
+        server.publish(BATCHES + ALONE);
         server.now += TRY_AGAIN_AFTER;
-        assert_eq!(server.publish(100), 1);
-        server.singly = Duration::from_millis(13); // restarted with another sync_interval
-        assert!(server.publish(100) > 90);
+        assert_eq!(server.publish(1_000), BATCHES);
+        server.alone = Duration::from_millis(13); // restarted with another sync_interval
+        server.now += TRY_AGAIN_AFTER;
+        assert!(server.publish(1_000) >= 1_000 - 2 * ALONE, "once a round shows it");
     }
 
     #[test]
-    fn a_few_messages_are_published_singly_and_measure_nothing() {
-        let mut ways = Ways::default();
-        let now = Instant::now();
-        assert_eq!(ways.choose(FEW, now), Way::Singly);
-        (0..100).for_each(|_| ways.took(Way::Atomically, FEW, now, now + Duration::from_secs(1)));
-        assert_eq!(ways.choose(FEW + 1, now), Way::Atomically, "not measured yet");
+    fn while_few_are_on_their_way_each_is_published_alone() {
+        let mut ways = Ways::new();
+        assert_eq!(ways.choose(FEW, Instant::now()), Way::Alone);
+        assert_eq!(ways.choose(FEW + 1, Instant::now()), Way::Together, "not measured yet");
     }
 
     #[test]
-    fn while_it_rests_nothing_is_published_atomically() {
-        let mut ways = Ways::default();
+    fn while_it_rests_nothing_is_published_together() {
+        let mut ways = Ways::new();
         let now = Instant::now();
         ways.rest_until(now + Duration::from_secs(10));
-        assert_eq!(ways.choose(MANY, now + Duration::from_secs(9)), Way::Singly);
-        assert_eq!(ways.choose(MANY, now + Duration::from_secs(10)), Way::Atomically);
+        assert_eq!(ways.choose(MANY, now + Duration::from_secs(9)), Way::Alone);
+        assert_eq!(ways.choose(MANY, now + Duration::from_secs(10)), Way::Together);
     }
 }

@@ -7,6 +7,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
@@ -113,7 +114,7 @@ fn hash_in_query_matches(url: &str, body: &[u8]) -> bool {
     let Some(claimed) = query.split('&').find_map(|pair| pair.strip_prefix(BODY_HASH_PARAM)) else {
         return false;
     };
-    let actual: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+    let actual = HEXLOWER.encode(&Sha256::digest(body));
     actual.as_bytes().ct_eq(claimed.as_bytes()).into()
 }
 

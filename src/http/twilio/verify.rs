@@ -134,12 +134,18 @@ pub(super) async fn admit(
         let message = "the Content-Type must be application/x-www-form-urlencoded";
         return Err(Problem::new(Code::UnsupportedMediaType, message).into());
     }
-    let hash = body_hash(&params);
     let path = request.original_uri().path_and_query().map_or_else(String::new, ToString::to_string);
     let form = Form::decode(params).map_err(|error| Refusal::Dead {
         reason: UNDECODABLE,
         detail: error.to_string(),
-        letter: Letter { kind, hash, body, received_at, path: path.clone(), signer: signer.clone() },
+        letter: Letter {
+            kind,
+            hash: body_hash(&parse(&body)),
+            body,
+            received_at,
+            path: path.clone(),
+            signer: signer.clone(),
+        },
     })?;
     let trace = Trace::from_header(request.header("traceparent"));
     Ok(SignedForm { kind, form, received_at, trace, signer, path })
