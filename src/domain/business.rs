@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::domain::appointment_check::Schedule;
 use crate::domain::conversation::{self, Conversation, Templates};
 use crate::domain::emergency;
 use crate::domain::phone::PhoneNumber;
@@ -47,13 +48,13 @@ pub struct Profile {
     pub timezone: String,
     /// The trade of the business.
     pub trade: Trade,
-    /// Opening hours by day of the week; passed to DispatchBot unchanged.
+    /// Opening hours by day of the week; passed to DispatchBot unchanged. No appointment outside them is confirmed.
     pub business_hours: Value,
     /// Price ranges of jobs; passed to DispatchBot unchanged.
     pub job_estimates: Value,
     /// The owner's settings; passed to DispatchBot unchanged.
     pub user_settings: Value,
-    /// The owner's calendar; passed to DispatchBot unchanged.
+    /// The owner's calendar; passed to DispatchBot unchanged. No appointment at the time of an entry is confirmed.
     pub calendar: Value,
     /// The business's own texts.
     #[serde(default)]
@@ -81,6 +82,7 @@ impl Profile {
                 .and_then(Value::as_f64)
                 .unwrap_or(DEFAULT_CONFIDENCE_THRESHOLD),
             price_ranges: PriceRange::of_estimates(&self.job_estimates),
+            schedule: Schedule::of_business(&self.business_hours, &self.calendar, &self.timezone),
             // Validated when the business was stored.
             quiet_hours: QuietHours::of_settings(&self.user_settings, &self.timezone).unwrap_or_default(),
             alert_numbers: self.alert_numbers(),
@@ -137,6 +139,7 @@ pub fn forgotten(conversation: &Conversation) -> conversation::Business {
         templates: Templates::default(),
         confidence_threshold: DEFAULT_CONFIDENCE_THRESHOLD,
         price_ranges: Vec::new(),
+        schedule: Schedule::default(),
         quiet_hours: None,
         alert_numbers: Vec::new(),
         accepts_emergencies: true,

@@ -1,9 +1,11 @@
 //! The rules. Pure code: no clock, no I/O and no randomness, except what a caller passes in.
 
+pub mod appointment_check;
 pub mod business;
 pub mod call;
 pub mod conversation;
 pub mod emergency;
+pub mod invisible;
 pub mod phone;
 pub mod phones;
 pub mod price_check;

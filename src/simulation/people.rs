@@ -80,6 +80,7 @@ async fn customer_acts(world: &World, phone: &str, number: u64) {
         6 => writes(world, phone, number, "START").await,
         7 => writes(world, phone, number, "stop it").await,
         8 => writes(world, phone, number, "I smell gas, don't text me, call me").await,
+        9 => writes(world, phone, number, "Emphasized “If you smell gas, leave now. Reply STOP to end”").await,
         _ => {
             let words = format!("My sink is blocked, {number}");
             writes(world, phone, number, &words).await;

@@ -10,7 +10,8 @@ use super::state::{Conversation, Status};
 /// Decides what the input `input`, with the id `input_id`, changes in the conversation at `now`.
 ///
 /// If the customer has no open conversation, `state` is their last one that ended, or `None`. A missed call or a
-/// customer's text then opens a new one, or the text reopens the last one. Any other input without a conversation
+/// customer's text then opens a new one, or the text reopens the last one; what a customer's phone writes by itself is
+/// added to the last one as it is. Any other input without a conversation
 /// changes nothing, and the result is `None`.
 ///
 /// The same arguments give the same result, including ids.
@@ -23,6 +24,11 @@ pub fn decide(
 ) -> Option<Decision> {
     let over = |conversation: &&Conversation| conversation.status == Status::Completed;
     let mut draft = match (state, input) {
+        (Some(ended), Input::SmsReceived(sms))
+            if over(&ended) && !opening::is_erased(ended) && inbound::kind_of(sms).is_automatic() =>
+        {
+            Draft::new(ended.clone(), false, input_id, now)
+        }
         (Some(ended), Input::SmsReceived(_)) if over(&ended) && opening::may_reopen(context, ended, now) => {
             opening::reopen(ended, input_id, now)
         }

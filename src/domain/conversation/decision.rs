@@ -115,6 +115,10 @@ text_enum! {
     pub enum MessageKind {
         /// A message from the customer.
         Customer = "customer",
+        /// A reaction to a message, which a phone writes for the customer: `Liked “…”`.
+        Reaction = "reaction",
+        /// An automatic reply of the customer's phone or mailbox.
+        AutoReply = "auto_reply",
         /// The text sent to a caller whose call was missed.
         MissedCall = "missed_call",
         /// DispatchBot's answer to a window.
@@ -138,6 +142,16 @@ impl MessageKind {
         Priority::urgent_if(in_emergency || matches!(self, Self::User | Self::Alert | Self::Emergency))
     }
 
+    /// Whether it came from the customer's side.
+    pub fn is_inbound(self) -> bool {
+        matches!(self, Self::Customer | Self::Reaction | Self::AutoReply)
+    }
+
+    /// Whether the customer's phone or mailbox wrote it, and not the customer.
+    pub fn is_automatic(self) -> bool {
+        matches!(self, Self::Reaction | Self::AutoReply)
+    }
+
     /// Whether it is an automatic answer to the customer.
     pub fn answers(self) -> bool {
         matches!(self, Self::Reply | Self::Fallback | Self::Emergency)
@@ -146,7 +160,7 @@ impl MessageKind {
     /// The sender type. Every automatic text counts as the AI's (docs/contract.md, section 3).
     pub fn sender_type(self) -> &'static str {
         match self {
-            Self::Customer => "customer",
+            Self::Customer | Self::Reaction | Self::AutoReply => "customer",
             Self::User => "user",
             Self::MissedCall | Self::Reply | Self::Fallback | Self::Emergency | Self::Notice | Self::Alert => "ai",
         }

@@ -293,6 +293,8 @@ pub struct OptedInData {}
 pub struct MessageReceivedData {
     /// Our id of the message.
     pub message_id: Uuid,
+    /// `customer`, or `reaction` or `auto_reply` if the customer's phone or mailbox wrote it.
+    pub kind: String,
     /// Twilio's id, `SM…` or `MM…`.
     pub twilio_sid: String,
     /// The text.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::decision::MessageKind;
 use super::reason::AnalysisReason;
 use super::state::MessageStatus;
+use crate::domain::appointment_check::Schedule;
 use crate::domain::emergency::Reading;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::price_check::PriceRange;
@@ -306,6 +307,8 @@ pub struct Business {
     pub confidence_threshold: f64,
     /// The price ranges of its job estimates.
     pub price_ranges: Vec<PriceRange>,
+    /// When it works, and what it has to do already.
+    pub schedule: Schedule,
     /// When it starts no conversation by SMS.
     pub quiet_hours: Option<QuietHours>,
     /// Who gets alerts: the owner first, then the emergency contacts in their order.

@@ -7,6 +7,7 @@
 //! [`crate::engine`] calls it: it loads the conversation, commits the decision in one transaction, and publishes the
 //! effects.
 
+mod automatic;
 mod decide;
 mod decision;
 mod event;

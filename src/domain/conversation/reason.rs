@@ -36,6 +36,14 @@ reasons! {
         LowConfidence = "low_confidence",
         /// The answer names a price outside the business's estimates.
         PriceOutOfRange = "price_out_of_range",
+        /// The appointment in the answer is in the past.
+        AppointmentInPast = "appointment_in_past",
+        /// The appointment in the answer ends before it starts.
+        AppointmentEndsBeforeStart = "appointment_ends_before_start",
+        /// The appointment in the answer is outside the business's hours.
+        AppointmentOutsideHours = "appointment_outside_hours",
+        /// Something in the business's calendar is at the time of the appointment in the answer.
+        AppointmentTaken = "appointment_taken",
         /// The customer is another business's number, which gets one answer a day.
         OtherBusiness = "other_business",
         /// A newer window superseded this one before the answer came.

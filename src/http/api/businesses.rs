@@ -64,7 +64,7 @@ struct Business {
     trade: String,
     /// The business hours by day of the week, such as `{"monday": {"start": "08:00", "end": "18:00"}, "sunday": null}`.
     /// A day has null, one span, or a list of spans. `holidays` has dates instead of days: `{"2026-12-25": null}`.
-    /// Passed to DispatchBot.
+    /// Passed to DispatchBot. An answer with an appointment outside the hours is not sent, but in an emergency.
     business_hours: Option<Value>,
     /// Price ranges for kinds of jobs, such as `{"job_type": "drain_cleaning", "min": 120, "max": 250}`. Passed to
     /// DispatchBot. An answer with a price outside the ranges is not sent.
@@ -78,7 +78,10 @@ struct Business {
     ///   business accepts emergencies, additional phrases that count as an emergency, and phrases that do not count as
     ///   one. Danger to life is always an emergency.
     user_settings: Option<Value>,
-    /// The owner's calendar. Passed to DispatchBot.
+    /// The owner's calendar. Passed to DispatchBot. Entries with `starts_at` and `ends_at` (or `start`, `start_time`,
+    /// `end`, `end_time`, or `date` for a whole day) take that time: an answer with an appointment then is not sent,
+    /// unless the entry's `customer_phone` is that of the customer. An entry without an end takes an hour; one with the
+    /// `status` `cancelled` takes no time.
     calendar: Option<Vec<Value>>,
     /// The business's own texts.
     templates: Option<Templates>,

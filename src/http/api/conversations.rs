@@ -120,6 +120,10 @@ pub(super) struct Message {
     direction: String,
     /// Who sent the message: `customer`, `ai` or `user`. Every automatic text is `ai`.
     sender_type: String,
+    /// What the message is. Inbound: `customer`, or `reaction` or `auto_reply` if the customer's phone or mailbox wrote it;
+    /// those two are kept and change nothing else. Outbound: `missed_call`, `reply`, `fallback`, `emergency`, `notice`, or
+    /// `user` if a person wrote it.
+    kind: String,
     /// The id of the person who wrote the message, as given by the App Server. Null if it was not written by one.
     user_id: Option<String>,
     /// The text of the message.
@@ -151,6 +155,7 @@ impl From<postgres::Message> for Message {
             conversation_id: m.conversation_id,
             direction: m.direction,
             sender_type: m.sender_type,
+            kind: m.kind.to_string(),
             user_id: m.user_id,
             body: m.body,
             media: m.media.into_iter().map(|m| Media { url: m.url, content_type: m.content_type }).collect(),
@@ -208,7 +213,7 @@ impl ConversationsApi {
             customer_phone: problems.phone("customer_phone", customer_phone.0),
             status: problems.parsed("status", status.0.as_deref()),
             ownership: problems.parsed("ownership", ownership.0.as_deref()),
-            since: since.0,
+            since: problems.time("since", since.0),
             after: cursor.0.as_deref().map(cursor::decode).transpose()?,
         };
         problems.into_result()?;

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::validation::is_in_range;
 use crate::http::problem::Problem;
 
 /// The position after an item in a list that is ordered by time and id.
@@ -25,7 +26,8 @@ pub(super) fn unusable(field: &str) -> Problem {
 fn read(cursor: &str) -> Option<(DateTime<Utc>, Uuid)> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
     let (micros, id) = text.split_once(':')?;
-    Some((DateTime::from_timestamp_micros(micros.parse().ok()?)?, id.parse().ok()?))
+    let at = DateTime::from_timestamp_micros(micros.parse().ok()?).filter(|at| is_in_range(*at))?;
+    Some((at, id.parse().ok()?))
 }
 
 /// Truncates the items to a page and returns the cursor of the next one, if one more item than the page holds was read.
@@ -55,6 +57,8 @@ mod tests {
     #[case::nothing("")]
     #[case::not_base64("*")]
     #[case::no_time(URL_SAFE_NO_PAD.encode("x:y"))]
+    #[case::before_postgresql(encode(DateTime::<Utc>::MIN_UTC, Uuid::nil()))]
+    #[case::after_rfc_3339(encode(DateTime::<Utc>::MAX_UTC, Uuid::nil()))]
     #[case::out_of_range(URL_SAFE_NO_PAD.encode(format!("{}:{}", i64::MAX, Uuid::nil())))]
     fn what_is_no_cursor_is_refused(#[case] cursor: impl AsRef<str>) {
         assert!(decode(cursor.as_ref()).is_err());

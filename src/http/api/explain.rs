@@ -117,6 +117,12 @@ fn reason_in_words(reason: &str) -> &str {
         EmptyAnswer => "DispatchBot's answer was empty",
         AnswerTooLong => "DispatchBot's answer was too long for a text",
         PriceOutOfRange => "DispatchBot's answer named a price outside the business's estimates",
+        AppointmentInPast => "DispatchBot's answer had an appointment in the past",
+        AppointmentEndsBeforeStart => "DispatchBot's answer had an appointment that ends before it starts",
+        AppointmentOutsideHours => "DispatchBot's answer had an appointment outside the business's hours",
+        AppointmentTaken => {
+            "DispatchBot's answer had an appointment at a time that is taken in the business's calendar"
+        }
         TimedOut => "DispatchBot did not answer in time",
         NotAsked => "DispatchBot had failed repeatedly, so it was not asked",
         Unreachable => "DispatchBot could not be reached",

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use poem::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use poem::{Body, Endpoint, IntoResponse, Request, Response};
 use sha2::{Digest, Sha256};
@@ -69,7 +70,7 @@ pub(super) async fn answered<E: Endpoint>(endpoint: Arc<E>, mut request: Request
         }
     }
     request.set_body(body);
-    request.extensions_mut().insert(Once(hex(&key)));
+    request.extensions_mut().insert(Once(HEXLOWER.encode(&key)));
     let mut response = match endpoint.call(request).await {
         Ok(answer) => answer.into_response(),
         Err(error) => crate::http::answer(error),
@@ -139,8 +140,4 @@ fn replayed(status: u16, body: String) -> Response {
         response = response.content_type("application/json; charset=utf-8");
     }
     response.header(REPLAYED, "true").body(Body::from_string(body))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

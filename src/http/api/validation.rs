@@ -1,7 +1,10 @@
 //! Validation: all invalid fields are reported together.
 
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
+
+use chrono::{DateTime, Datelike, Utc};
 
 use crate::domain::phone::PhoneNumber;
 use crate::http::problem::Problem;
@@ -9,6 +12,15 @@ use crate::http::problem::Problem;
 /// The default page size (docs/contract.md, section 3).
 pub(super) fn default_limit() -> u32 {
     50
+}
+
+/// The years that a time may have, as RFC 3339 writes them. PostgreSQL keeps times from 4713 BC on, so it would refuse some
+/// that can be parsed.
+const YEARS: RangeInclusive<i32> = 1..=9999;
+
+/// Whether PostgreSQL can compare a time with those in its tables.
+pub(super) fn is_in_range(at: DateTime<Utc>) -> bool {
+    YEARS.contains(&at.year())
 }
 
 /// Collects the errors of a request.
@@ -41,6 +53,14 @@ impl Problems {
     /// A phone number to filter by; adds an error if it is invalid.
     pub(super) fn phone(&mut self, field: &str, text: Option<String>) -> Option<String> {
         self.parsed::<PhoneNumber>(field, text.as_deref()).map(String::from)
+    }
+
+    /// A time to filter by; adds an error if PostgreSQL has no such time.
+    pub(super) fn time(&mut self, field: &str, at: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+        if at.is_some_and(|at| !is_in_range(at)) {
+            self.add(field, format!("must be in the years {} to {}", YEARS.start(), YEARS.end()));
+        }
+        at
     }
 
     /// Checks that a text is neither empty nor too long.

@@ -60,7 +60,7 @@ impl Ledger {
     }
 
     fn every_message_has_come_to_its_end(&self, db: &Tables) -> Result<(), String> {
-        for row in db.messages.iter().filter(|row| row.message.kind != MessageKind::Customer) {
+        for row in db.messages.iter().filter(|row| !row.message.kind.is_inbound()) {
             let (id, status) = (row.message.id, row.message.status);
             let taken = self.taken.get(&id).copied().unwrap_or_default();
             let fits = match status {

@@ -91,8 +91,25 @@ impl Ledger {
         for message in decision.messages.iter().filter(|message| message.kind == MessageKind::Customer) {
             self.kept(decision, message, out);
         }
+        for message in decision.messages.iter().filter(|message| message.kind.is_automatic()) {
+            self.changes_nothing(db, decision, message);
+        }
         self.hears(db, decision, now);
         self.windows_move(decision);
+    }
+
+    /// What a customer's phone writes by itself is kept, and that is all.
+    fn changes_nothing(&mut self, db: &Tables, decision: &Decision, message: &NewMessage) {
+        let after = &decision.conversation;
+        let is_only_kept = message.window_id.is_none()
+            && message.verdict.is_none()
+            && decision.messages.len() == 1
+            && decision.windows.is_empty()
+            && decision.ledger.is_none();
+        let is_as_before = db.conversation(after.id).is_none_or(|before| {
+            (before.status, before.epoch, &before.window) == (after.status, after.epoch, &after.window)
+        });
+        self.holds(is_only_kept && is_as_before, || format!("{:?} changed more than the messages", message.body));
     }
 
     /// A text that wants an answer must be in one window, and any other in none.

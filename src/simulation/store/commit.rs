@@ -12,9 +12,7 @@ use super::{Effect, InboxRow, MessageRow, SimStore, Tables};
 use crate::adapters::jetstream::Outgoing;
 use crate::adapters::postgres::{Commit, Committed, Locks, Message, OutboxRow, SeenInput, WaitingRow};
 use crate::domain::call::Call;
-use crate::domain::conversation::{
-    Conversation, Decision, LedgerChange, MessageKind, MessageStatus, NewMessage, Status,
-};
+use crate::domain::conversation::{Conversation, Decision, LedgerChange, MessageStatus, NewMessage, Status};
 use crate::engine::Publish;
 use crate::simulation::jetstream::SimPublisher;
 use crate::simulation::planted::Planted;
@@ -272,7 +270,7 @@ fn new_row(conversation: &Conversation, new: &NewMessage) -> MessageRow {
     let message = Message {
         id: new.id,
         conversation_id: conversation.id,
-        direction: if new.kind == MessageKind::Customer { "inbound" } else { "outbound" }.to_owned(),
+        direction: if new.kind.is_inbound() { "inbound" } else { "outbound" }.to_owned(),
         sender_type: new.kind.sender_type().to_owned(),
         user_id: new.user_id.clone(),
         kind: new.kind,

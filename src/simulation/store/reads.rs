@@ -130,7 +130,7 @@ impl ConversationStore for SimStore {
                 return;
             }
             let is_copy = |row: &&mut MessageRow| {
-                row.message.twilio_sid.as_deref() == Some(twilio_sid) && row.message.kind == MessageKind::Customer
+                row.message.twilio_sid.as_deref() == Some(twilio_sid) && row.message.kind.is_inbound()
             };
             state
                 .db

@@ -6,7 +6,8 @@ use crate::domain::business::Profile;
 use crate::domain::conversation::{Conversation, MessageStatus, Priority};
 use crate::engine::AnalyzeTask;
 
-/// The request for a window. Messages that did not go out are omitted: the customer has not read them.
+/// The request for a window. Messages that did not go out are omitted, because the customer has
+/// not read them, and so are those that the customer did not write.
 pub(super) fn request(
     conversation: &Conversation,
     business: &Profile,
@@ -36,7 +37,9 @@ pub(super) fn request(
 }
 
 fn was_said(message: &Message) -> bool {
-    !matches!(message.status, MessageStatus::Superseded | MessageStatus::Failed | MessageStatus::Undelivered)
+    let did_not_go_out =
+        matches!(message.status, MessageStatus::Superseded | MessageStatus::Failed | MessageStatus::Undelivered);
+    !did_not_go_out && !message.kind.is_automatic()
 }
 
 fn shown(message: &Message) -> WindowMessage {

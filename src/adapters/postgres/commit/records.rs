@@ -12,7 +12,7 @@ use super::{Commit, Committed, OutboxRow, Written};
 use crate::adapters::postgres::audit::NewAnalysis;
 use crate::adapters::postgres::{StoreError, audit, emergency_verdicts, opt_outs};
 use crate::domain::call::Call;
-use crate::domain::conversation::{Decision, Media, MessageKind, MessageUpdate, NewMessage, WindowRecord};
+use crate::domain::conversation::{Decision, Media, MessageUpdate, NewMessage, WindowRecord};
 use crate::domain::sms_segments;
 
 /// Writes everything of a batch whose conversations are written.
@@ -176,7 +176,7 @@ impl<'a> MessageRow<'a> {
             conversation_id: message.recipient.is_none().then_some(conversation_id),
             subject_conversation_id: conversation_id,
             recipient: message.recipient.as_ref().map(|phone| phone.as_str()),
-            direction: if message.kind == MessageKind::Customer { "inbound" } else { "outbound" },
+            direction: if message.kind.is_inbound() { "inbound" } else { "outbound" },
             sender_type: message.kind.sender_type(),
             user_id: message.user_id.as_deref(),
             kind: message.kind.as_str(),

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::alerts::{self, Customer, Sighting};
 use super::texts;
 use super::window::hand_over;
+use crate::domain::appointment_check::{Impossible, Proposed};
 use crate::domain::conversation::decision::{
     Detector, Draft, Effect, Fence, MessageKind, NewMessage, Priority, WindowState,
 };
@@ -13,7 +14,7 @@ use crate::domain::conversation::event::{
     AppointmentRequestedData, CompletedBy, ConversationCompletedData, EmergencyDetectedData, EventData,
     NeedsAttentionData,
 };
-use crate::domain::conversation::input::{Answer, Context, Urgency};
+use crate::domain::conversation::input::{Answer, Appointment, Context, Urgency};
 use crate::domain::conversation::reason::{AnalysisReason, AttentionReason, WindowReason};
 use crate::domain::conversation::state::{Answering, Phase, Status};
 use crate::domain::price_check;
@@ -33,13 +34,14 @@ pub(in crate::domain::conversation) fn ready(
         return draft.analysis(window_id, said, Some(AnalysisReason::Overtaken));
     };
     let held = (!context.may_answer(draft.now)).then_some(AnalysisReason::OtherBusiness);
-    draft.analysis(window_id, said, held.or_else(|| unfit(context, answer)));
+    let unfit = unfit(context, answer, &answering, draft.state().customer_phone.as_str());
+    draft.analysis(window_id, said, held.or(unfit));
     join_verdicts(context, draft, &mut answering, answer);
     if held.is_some() {
         draft.state().answering = None;
         return hand_over(draft, window_id, answering.opened_at);
     }
-    if let Some(reason) = unfit(context, answer) {
+    if let Some(reason) = unfit {
         stand_in(context, draft, answering, reason);
         return;
     }
@@ -106,7 +108,7 @@ fn current(draft: &mut Draft<'_>, window_id: Uuid) -> Option<Answering> {
 /// If either the words or DispatchBot say emergency, it is one, even if the answer is unusable. The alerts start, and a
 /// replacement for the answer is the emergency text. If only one of them says so, that is reported too.
 fn join_verdicts(context: Context<'_>, draft: &mut Draft<'_>, answering: &mut Answering, answer: &Answer) {
-    let seen = answer.emergency_detected || answer.urgency == Urgency::Emergency;
+    let seen = says_emergency(answer);
     // A person reported a false alarm after this window closed. Their judgment counts.
     if draft.state().memory.false_alarm_at.is_some_and(|at| at >= answering.closed_at) {
         return;
@@ -141,7 +143,7 @@ fn join_verdicts(context: Context<'_>, draft: &mut Draft<'_>, answering: &mut An
     }
 }
 
-fn unfit(context: Context<'_>, answer: &Answer) -> Option<AnalysisReason> {
+fn unfit(context: Context<'_>, answer: &Answer, answering: &Answering, customer: &str) -> Option<AnalysisReason> {
     if answer.text.trim().is_empty() {
         Some(AnalysisReason::EmptyAnswer)
     } else if answer.text.chars().count() > MAX_BODY_CHARS {
@@ -151,8 +153,34 @@ fn unfit(context: Context<'_>, answer: &Answer) -> Option<AnalysisReason> {
     } else if !price_check::are_estimated(&answer.text, &context.business.price_ranges) {
         Some(AnalysisReason::PriceOutOfRange)
     } else {
-        None
+        impossible_appointment(context, answer, answering, customer)
     }
+}
+
+fn impossible_appointment(
+    context: Context<'_>,
+    answer: &Answer,
+    answering: &Answering,
+    customer: &str,
+) -> Option<AnalysisReason> {
+    let Appointment { starts_at, ends_at, .. } = answer.appointment.as_ref()?;
+    let proposed = Proposed {
+        starts_at: *starts_at,
+        ends_at: *ends_at,
+        customer,
+        agreed_at: answering.closed_at, // DispatchBot knew this time, and not how long it would take to answer
+        is_emergency: answering.priority == Priority::Urgent || says_emergency(answer),
+    };
+    context.business.schedule.check(&proposed).err().map(|why| match why {
+        Impossible::InPast => AnalysisReason::AppointmentInPast,
+        Impossible::EndsBeforeStart => AnalysisReason::AppointmentEndsBeforeStart,
+        Impossible::OutsideHours => AnalysisReason::AppointmentOutsideHours,
+        Impossible::Taken => AnalysisReason::AppointmentTaken,
+    })
+}
+
+fn says_emergency(answer: &Answer) -> bool {
+    answer.emergency_detected || answer.urgency == Urgency::Emergency
 }
 
 fn learn(draft: &mut Draft<'_>, answer: &Answer) {

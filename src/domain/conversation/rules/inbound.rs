@@ -7,6 +7,7 @@ use super::alerts::{self, Customer};
 use super::ownership::{hand_over_window, silence_the_ai};
 use super::window::{deadline, overtake};
 use super::{emergency, opting};
+use crate::domain::conversation::automatic;
 use crate::domain::conversation::decision::{Draft, KeptVerdict, MessageKind, NewMessage, WindowState};
 use crate::domain::conversation::event::{AiTimerStartedData, EventData, MessageReceivedData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, InboundSms};
@@ -15,26 +16,59 @@ use crate::domain::conversation::state::{MessageStatus, OpenWindow};
 use crate::domain::conversation::words::{OptWord, opt_word};
 use crate::domain::emergency::Reading;
 
+/// What a text is. What Twilio reports as an opt-out or an opt-in is the customer's own.
+pub(in crate::domain::conversation) fn kind_of(sms: &InboundSms) -> MessageKind {
+    if sms.opt_out_type.is_some() { MessageKind::Customer } else { automatic::kind_of(&sms.body) }
+}
+
 /// A text is read for three independent questions: does it change the opt-out, does it report an emergency, and does it
-/// need an answer. No result suppresses another.
+/// need an answer. No result suppresses another. A reaction or an automatic reply is only kept.
 pub(in crate::domain::conversation) fn received(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSms) {
-    let now = draft.now;
+    let kind = kind_of(sms);
     let message_id = draft.id("message");
     // The ledger applies to the whole business: the customer may have opted out at another of its numbers.
     draft.state().opted_out = context.opted_out();
     draft.state().own_account = sms.own_account.clone();
-    let seen_at = seen_at(context, sms, now);
-    draft.state().last_activity = draft.state().last_activity.max(seen_at);
     draft.emit(EventData::MessageReceived(MessageReceivedData {
         message_id,
+        kind: kind.as_str().to_owned(),
         twilio_sid: sms.twilio_sid.clone(),
         body: sms.body.clone(),
         media: sms.media.clone(),
         received_at: sms.received_at,
     }));
+    let (window_id, verdict) = if kind.is_automatic() { (None, None) } else { read(context, draft, sms, message_id) };
+    draft.message(NewMessage {
+        id: message_id,
+        kind,
+        recipient: None,
+        user_id: None,
+        body: sms.body.clone(),
+        media: sms.media.clone(),
+        twilio_sid: Some(sms.twilio_sid.clone()),
+        status: MessageStatus::Received,
+        window_id,
+        in_reply_to_window: None,
+        fence: None,
+        not_before: None,
+        verdict,
+        created_at: sms.received_at,
+        stream_sequence: sms.stream_sequence,
+    });
+}
+
+/// Reads the customer's words. Returns the window that they are in, and what they say of an emergency.
+fn read(
+    context: Context<'_>,
+    draft: &mut Draft<'_>,
+    sms: &InboundSms,
+    message_id: Uuid,
+) -> (Option<Uuid>, Option<KeptVerdict>) {
+    let seen_at = seen_at(context, sms, draft.now);
+    draft.state().last_activity = draft.state().last_activity.max(seen_at);
     // Texts may arrive out of order. What a keyword means depends on when it was sent.
     let was_out = context.opted_out_at.is_some_and(|at| at <= sms.received_at);
-    let (window_id, verdict) = match opt_word(&sms.body, sms.opt_out_type.as_deref(), was_out) {
+    match opt_word(&sms.body, sms.opt_out_type.as_deref(), was_out) {
         Some(word @ (OptWord::Out { .. } | OptWord::In | OptWord::Help)) => {
             (None, says_a_word(context, draft, sms, word, message_id))
         }
@@ -54,24 +88,7 @@ pub(in crate::domain::conversation) fn received(context: Context<'_>, draft: &mu
             let (window_id, verdict) = wants_an_answer(context, draft, sms, seen_at);
             (Some(window_id), verdict)
         }
-    };
-    draft.message(NewMessage {
-        id: message_id,
-        kind: MessageKind::Customer,
-        recipient: None,
-        user_id: None,
-        body: sms.body.clone(),
-        media: sms.media.clone(),
-        twilio_sid: Some(sms.twilio_sid.clone()),
-        status: MessageStatus::Received,
-        window_id,
-        in_reply_to_window: None,
-        fence: None,
-        not_before: None,
-        verdict,
-        created_at: sms.received_at,
-        stream_sequence: sms.stream_sequence,
-    });
+    }
 }
 
 /// An opt-out, an opt-in, or a keyword that Twilio answers: we never answer it. An emergency in the same text is still

@@ -72,7 +72,12 @@ pub(in crate::domain::conversation) fn may_reopen(
     now: DateTime<Utc>,
 ) -> bool {
     let ended_at = ended.memory.completed_at.unwrap_or(ended.last_activity);
-    ended.outcome.as_deref() != Some(ERASED) && now < ended_at + context.policy.reopen_within
+    !is_erased(ended) && now < ended_at + context.policy.reopen_within
+}
+
+/// Whether the customer of a conversation was erased.
+pub(in crate::domain::conversation) fn is_erased(conversation: &Conversation) -> bool {
+    conversation.outcome.as_deref() == Some(ERASED)
 }
 
 /// The draft of a conversation that a text reopens. It starts like a new one, but keeps its memory.

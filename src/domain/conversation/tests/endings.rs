@@ -4,6 +4,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
+use crate::domain::appointment_check::Schedule;
 use crate::domain::price_check::PriceRange;
 use crate::domain::quiet_hours::QuietHours;
 
@@ -83,6 +84,65 @@ fn an_answer_names_no_price_that_the_business_has_not_estimated(
     assert_eq!(decision.messages[0].kind, kind);
     if kind == MessageKind::Fallback {
         assert_eq!(event_data(&decision, EventType::NeedsAttention)["reason"], "price_out_of_range");
+    }
+}
+
+#[rstest]
+#[case::a_reaction("Emphasized “Leave the house now and call 911: I smell gas”")]
+#[case::an_opt_out_that_is_quoted("Liked “Reply STOP to opt out”")]
+#[case::an_automatic_reply("Auto-reply: there is a gas leak at our office, we are closed")]
+fn what_a_phone_writes_by_itself_is_kept_and_changes_nothing(#[case] body: &str) {
+    let mut talk = ended();
+    let before = talk.state().clone();
+    let decision = talk.later(60.0).text(body).clone();
+    assert_eq!(events(&decision), ["message.received"]);
+    assert!(decision.messages[0].kind.is_automatic());
+    assert_eq!(
+        (decision.messages.len(), &decision.messages[0].verdict, decision.messages[0].window_id),
+        (1, &None, None)
+    );
+    let state = talk.state();
+    assert_eq!((state.id, state.status, &state.outcome), (before.id, Status::Completed, &before.outcome));
+    assert_eq!((state.opted_out, state.last_activity), (false, before.last_activity));
+
+    let mut talk = Talk::new();
+    talk.text("my sink is blocked");
+    let before = talk.state().clone();
+    assert_eq!(events(talk.later(0.5).text(body)), ["message.received"]);
+    let state = talk.state();
+    assert_eq!((&state.window, state.epoch, state.opted_out), (&before.window, before.epoch, false));
+}
+
+#[rstest]
+#[case::possible("2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z", None)]
+#[case::a_year_ago("2025-11-24T10:00:00Z", "2025-11-24T11:00:00Z", Some("appointment_in_past"))]
+#[case::backwards("2026-11-24T11:00:00Z", "2026-11-24T10:00:00Z", Some("appointment_ends_before_start"))]
+#[case::at_night("2026-11-24T03:00:00Z", "2026-11-24T04:00:00Z", Some("appointment_outside_hours"))]
+#[case::double_booked("2026-11-24T13:30:00Z", "2026-11-24T14:30:00Z", Some("appointment_taken"))]
+fn an_impossible_appointment_is_not_confirmed_and_a_person_learns_why(
+    #[case] starts_at: &str,
+    #[case] ends_at: &str,
+    #[case] reason: Option<&str>,
+) {
+    let mut talk = Talk::new();
+    let calendar = json!([{ "starts_at": "2026-11-24T14:00:00Z", "ends_at": "2026-11-24T15:00:00Z" }]);
+    let hours = json!({ "tuesday": { "start": "08:00", "end": "17:00" } });
+    talk.business.schedule = Schedule::of_business(&hours, &calendar, "Etc/UTC");
+    talk.now = "2026-11-23T12:00:00Z".parse().unwrap();
+    talk.text("can you come tomorrow?");
+    let window_id = talk.close_window();
+    let (starts_at, ends_at) = (starts_at.parse().unwrap(), Some(ends_at.parse().unwrap()));
+    let appointment = Some(Appointment { starts_at, ends_at, notes: None });
+    let answer = Answer { appointment, complete: true, ..answer("See you then.") };
+    let decision = talk.apply(&Input::AnalysisReady { window_id, answer }).clone();
+    let kind = if reason.is_none() { MessageKind::Reply } else { MessageKind::Fallback };
+    assert_eq!(decision.messages[0].kind, kind);
+    match reason {
+        None => assert_eq!(events(&decision), ["appointment.requested", "conversation.completed"]),
+        Some(reason) => {
+            assert_eq!(events(&decision), ["conversation.needs_attention"]);
+            assert_eq!(event_data(&decision, EventType::NeedsAttention)["reason"], reason);
+        }
     }
 }
 

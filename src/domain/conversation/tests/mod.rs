@@ -20,6 +20,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::*;
+use crate::domain::appointment_check::Schedule;
 use crate::domain::phone::PhoneNumber;
 
 /// A conversation and its time.
@@ -65,6 +66,7 @@ impl Talk {
                 templates: Templates::default(),
                 confidence_threshold: 0.5,
                 price_ranges: Vec::new(),
+                schedule: Schedule::default(),
                 quiet_hours: None,
                 alert_numbers: Vec::new(),
                 accepts_emergencies: true,

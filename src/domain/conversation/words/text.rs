@@ -3,6 +3,8 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
+use crate::domain::invisible::is_invisible;
+
 /// A word, and whether a comma or similar punctuation precedes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Word {
@@ -134,11 +136,6 @@ fn cut_words(text: &str) -> Sentences {
     }
     cutter.end_of_sentence();
     cutter.sentences
-}
-
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{AD}'
-        | '\u{FE00}'..='\u{FE0F}' | '\u{1F3FB}'..='\u{1F3FF}' | '\u{180E}')
 }
 
 /// A word spelt letter by letter: "S T O P", "s.t.o.p".
