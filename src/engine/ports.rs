@@ -24,8 +24,9 @@ pub trait ConversationStore: Records {
 
     /// A batch in one transaction. For each input all or nothing: the inbox, which takes an input's id once; the
     /// conversation and the call, each compare-and-set on its version; one open conversation for each business, number
-    /// and customer; if requested, a check that the number still belongs to the business. What is refused does not
-    /// affect the rest. Published effects are deleted; see [`Store::commit`].
+    /// and customer, and a new one only if the one before it is still the newest and unchanged; if requested, a check
+    /// that the number still belongs to the business. What is refused does not affect the rest. Published effects are
+    /// deleted; see [`Store::commit`].
     fn commit(
         &self,
         batch: &[Commit<'_>],

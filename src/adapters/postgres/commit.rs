@@ -2,8 +2,8 @@
 //! effects.
 //!
 //! Guarantees: everything of an input is committed or nothing; an input that was committed before changes nothing; a
-//! conversation or call that was changed concurrently is not overwritten; an input that is refused does not affect the
-//! others.
+//! conversation or call that was changed concurrently is not overwritten; a conversation is opened only after the one
+//! that was read as the newest; an input that is refused does not affect the others.
 //!
 //! Every transaction takes its locks in one order, so that two of them do not wait for each other: the ids of the
 //! inputs, published effects (without waiting), existing conversations by id, new ones by their parties, and what
@@ -20,6 +20,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::audit::AuditEntry;
+use super::conversations::Change;
 use super::error::refusal;
 use super::{Store, StoreError, transaction};
 use crate::domain::call::Call;
@@ -215,9 +216,12 @@ async fn write(
     if !refused.is_empty() {
         return Ok(Written::Refused(refused));
     }
-    let conversations: Vec<(&Conversation, Option<&str>)> = batch
+    let conversations: Vec<Change<'_>> = batch
         .iter()
-        .filter_map(|commit| commit.decision.map(|decision| (&decision.conversation, commit.number_of)))
+        .filter_map(|commit| {
+            let Decision { conversation, predecessor, .. } = commit.decision?;
+            Some(Change { conversation, predecessor: *predecessor, number_of: commit.number_of })
+        })
         .collect();
     let written = super::conversations::write(tx, &conversations, locks).await?;
     let mut refused = Vec::new();

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::batched::Rows;
 use super::{Locks, Store, StoreError, Stored};
-use crate::domain::conversation::{Answering, Conversation, Memory, OpenWindow};
+use crate::domain::conversation::{Answering, Conversation, Memory, OpenWindow, Predecessor};
 use crate::domain::phone::PhoneNumber;
 
 /// The part of a conversation that only the rules read.
@@ -136,20 +136,44 @@ macro_rules! select_from_conversations {
 
 pub(super) use {select_conversations, select_from_conversations, with_conversation_columns};
 
+/// A conversation to be written.
+pub(super) struct Change<'a> {
+    pub(super) conversation: &'a Conversation,
+    /// If it is new: the newest of its parties that has ended.
+    pub(super) predecessor: Option<Predecessor>,
+    /// The business that must have the conversation's number, if that matters.
+    pub(super) number_of: Option<&'a str>,
+}
+
+// What an open conversation of the same parties becomes while this statement waits for it is not in its snapshot. So one
+// that is open when the statement begins is a conflict, even if it has ended by then.
 macro_rules! insert_conversations {
-    ($columns:literal, $rows:expr, $ids:expr, $numbers_of:expr) => {
+    ($columns:literal, $rows:expr, $ids:expr, $numbers_of:expr, $predecessors:expr, $versions:expr) => {
         sqlx::query_scalar!(
             "INSERT INTO conversations (" + $columns + ", rules_state) SELECT " + $columns
                 + ", rules_state FROM jsonb_populate_recordset(NULL::conversations, $1) r
-                     JOIN unnest($2::uuid[], $3::text[]) AS wanted (of, number_of) ON wanted.of = r.id
-                   WHERE number_of IS NULL
-                      OR EXISTS (SELECT 1 FROM business_numbers n WHERE n.phone = r.business_phone AND n.business_id = number_of)
+                     JOIN unnest($2::uuid[], $3::text[], $4::uuid[], $5::bigint[])
+                       AS wanted (of, number_of, predecessor, predecessor_version) ON wanted.of = r.id
+                     LEFT JOIN LATERAL (
+                       SELECT c.id, c.version FROM conversations c
+                       WHERE c.business_id = r.business_id AND c.business_phone = r.business_phone
+                         AND c.customer_phone = r.customer_phone AND c.status = 'completed'
+                       ORDER BY c.created_at DESC, c.id DESC LIMIT 1) AS ended (ended_id, ended_version) ON true
+                   WHERE (number_of IS NULL
+                      OR EXISTS (SELECT 1 FROM business_numbers n WHERE n.phone = r.business_phone AND n.business_id = number_of))
+                     AND (ended_id, ended_version) IS NOT DISTINCT FROM (predecessor, predecessor_version)
+                     AND NOT EXISTS (
+                       SELECT 1 FROM conversations c
+                       WHERE c.business_id = r.business_id AND c.business_phone = r.business_phone
+                         AND c.customer_phone = r.customer_phone AND c.status <> 'completed')
                    ORDER BY business_id, business_phone, customer_phone
                    ON CONFLICT DO NOTHING
                    RETURNING id",
             $rows,
             $ids,
-            $numbers_of as _
+            $numbers_of as _,
+            $predecessors as _,
+            $versions as _
         )
     };
 }
@@ -170,30 +194,35 @@ macro_rules! update_conversations {
 }
 
 /// Inserts conversations of version 0, and updates those whose version is still the one that was read. Returns the ids
-/// of those that were written: the others were changed concurrently, are locked and to be skipped, or the business that
-/// must have the number (the second value) does not have it.
+/// of those that were written: the others were changed concurrently, or the conversation before them was; are locked and
+/// to be skipped; or the business that must have the number does not have it.
 ///
 /// The whole row is written. Anything else that changes a row must raise its `version`, or this would undo the change.
 pub(super) async fn write(
     tx: &mut PgConnection,
-    conversations: &[(&Conversation, Option<&str>)],
+    changes: &[Change<'_>],
     locks: Locks,
 ) -> Result<HashSet<Uuid>, StoreError> {
     let row = |c: &Conversation| -> Value {
         serde_json::to_value(ConversationRow { version: c.version + 1, ..ConversationRow::of(c) }).unwrap_or_default()
     };
-    let (new, old): (Vec<_>, Vec<_>) = conversations.iter().copied().partition(|(c, _)| c.version == 0);
+    let (new, old): (Vec<&Change<'_>>, Vec<_>) = changes.iter().partition(|change| change.conversation.version == 0);
     let mut written = HashSet::new();
     if !old.is_empty() {
         let current = lock_current(tx, &old, locks).await?;
-        let rows: Value = old.iter().filter(|(c, _)| current.contains(&c.id)).map(|(c, _)| row(c)).collect();
+        let old = old.iter().map(|change| change.conversation);
+        let rows: Value = old.filter(|c| current.contains(&c.id)).map(row).collect();
         with_conversation_columns!(update_conversations!(rows, &current)).execute(&mut *tx).await?;
         written.extend(current);
     }
     if !new.is_empty() {
-        let rows: Value = new.iter().map(|(c, _)| row(c)).collect();
-        let (ids, numbers_of): (Vec<Uuid>, Vec<Option<&str>>) = new.iter().map(|(c, of)| (c.id, *of)).unzip();
-        let inserted = with_conversation_columns!(insert_conversations!(rows, &ids, &numbers_of));
+        let rows: Value = new.iter().map(|change| row(change.conversation)).collect();
+        let (ids, numbers_of): (Vec<Uuid>, Vec<Option<&str>>) =
+            new.iter().map(|change| (change.conversation.id, change.number_of)).unzip();
+        let (predecessors, versions): (Vec<Option<Uuid>>, Vec<Option<i64>>) =
+            new.iter().map(|change| change.predecessor.map(|p| (p.id, p.version)).unzip()).unzip();
+        let inserted =
+            with_conversation_columns!(insert_conversations!(rows, &ids, &numbers_of, &predecessors, &versions));
         written.extend(inserted.fetch_all(&mut *tx).await?);
     }
     Ok(written)
@@ -215,13 +244,10 @@ macro_rules! lock_conversations {
 }
 
 /// Locks the conversations that are still as they were read.
-async fn lock_current(
-    tx: &mut PgConnection,
-    old: &[(&Conversation, Option<&str>)],
-    locks: Locks,
-) -> Result<Vec<Uuid>, StoreError> {
-    let (ids, versions): (Vec<Uuid>, Vec<i64>) = old.iter().map(|(c, _)| (c.id, c.version)).unzip();
-    let numbers_of: Vec<Option<&str>> = old.iter().map(|(_, of)| *of).collect();
+async fn lock_current(tx: &mut PgConnection, old: &[&Change<'_>], locks: Locks) -> Result<Vec<Uuid>, StoreError> {
+    let (ids, versions): (Vec<Uuid>, Vec<i64>) =
+        old.iter().map(|change| (change.conversation.id, change.conversation.version)).unzip();
+    let numbers_of: Vec<Option<&str>> = old.iter().map(|change| change.number_of).collect();
     Ok(match locks {
         Locks::Wait => {
             let lock = lock_conversations!("FOR NO KEY UPDATE OF c", &ids, &versions, &numbers_of);

@@ -20,6 +20,8 @@ pub struct Decision {
     pub conversation: Conversation,
     /// Whether there is anything to write. If not, the effects are only hints (a timer that is rearmed).
     pub changed: bool,
+    /// If the conversation is new: the one before it, from which it takes over what outlives an end.
+    pub predecessor: Option<Predecessor>,
     /// New messages.
     pub messages: Vec<NewMessage>,
     /// Changes of existing messages.
@@ -36,6 +38,13 @@ pub struct Decision {
     pub disagreement: Option<Detector>,
     /// The effects, in order.
     pub effects: Vec<Effect>,
+}
+
+/// The newest conversation of the same parties that had ended when a new one was opened, as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Predecessor {
+    pub id: Uuid,
+    pub version: i64,
 }
 
 /// A change of a business's opt-out ledger.
@@ -313,6 +322,7 @@ impl<'a> Draft<'a> {
         let decision = Decision {
             conversation,
             changed: false,
+            predecessor: None,
             messages: Vec::new(),
             message_updates: Vec::new(),
             windows: Vec::new(),
@@ -328,6 +338,11 @@ impl<'a> Draft<'a> {
     /// The conversation, for changes.
     pub fn state(&mut self) -> &mut Conversation {
         &mut self.decision.conversation
+    }
+
+    /// Records which conversation the new one follows.
+    pub fn follows(&mut self, last: &Conversation) {
+        self.decision.predecessor = Some(Predecessor { id: last.id, version: last.version });
     }
 
     /// The next derived id for a `what`.

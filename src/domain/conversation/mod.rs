@@ -25,7 +25,7 @@ pub use decide::decide;
 pub use decision::Fence;
 pub use decision::{
     AnalysisRecord, Decision, Detector, Effect, KeptVerdict, LedgerChange, MessageKind, MessageUpdate, NewMessage,
-    Priority, WindowRecord, WindowState,
+    Predecessor, Priority, WindowRecord, WindowState,
 };
 #[cfg(test)]
 pub use event::EventType;

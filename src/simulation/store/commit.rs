@@ -12,7 +12,9 @@ use super::{Effect, InboxRow, MessageRow, SimStore, Tables};
 use crate::adapters::jetstream::Outgoing;
 use crate::adapters::postgres::{Commit, Committed, Locks, Message, OutboxRow, SeenInput, WaitingRow};
 use crate::domain::call::Call;
-use crate::domain::conversation::{Conversation, Decision, LedgerChange, MessageStatus, NewMessage, Status};
+use crate::domain::conversation::{
+    Conversation, Decision, LedgerChange, MessageStatus, NewMessage, Predecessor, Status,
+};
 use crate::engine::Publish;
 use crate::simulation::jetstream::SimPublisher;
 use crate::simulation::planted::Planted;
@@ -126,7 +128,7 @@ fn conversations(
         let new = &decision.conversation;
         let is_unchanged = match db.conversation(new.id) {
             Some(row) => new.version != 0 && row.version == new.version,
-            None => new.version == 0,
+            None => new.version == 0 && newest_ended(db, new) == decision.predecessor,
         };
         if batch[*place].number_of.is_some_and(|business_id| !db.has_number(business_id, &new.business_phone)) {
             refused.push((*place, Committed::NumberMoved));
@@ -144,15 +146,20 @@ fn conversations(
     Ok(refused)
 }
 
+fn newest_ended(db: &Tables, new: &Conversation) -> Option<Predecessor> {
+    let ended = of_same_parties(db, new).filter(|c| c.status == Status::Completed);
+    ended.max_by_key(|c| (c.created_at, c.id)).map(|c| Predecessor { id: c.id, version: c.version })
+}
+
 fn is_open_twice(db: &Tables, new: &Conversation) -> bool {
-    new.status != Status::Completed
-        && db.conversations.iter().any(|c| {
-            c.id != new.id
-                && c.status != Status::Completed
-                && c.business_id == new.business_id
-                && c.customer_phone == new.customer_phone
-                && c.business_phone == new.business_phone
-        })
+    let is_open = |c: &Conversation| c.status != Status::Completed;
+    // A new one is a conflict even if it has ended at once.
+    (is_open(new) || new.version == 0) && of_same_parties(db, new).any(|c| c.id != new.id && is_open(c))
+}
+
+fn of_same_parties<'a>(db: &'a Tables, of: &'a Conversation) -> impl Iterator<Item = &'a Conversation> {
+    let parties = |c: &Conversation| (c.business_id.clone(), c.customer_phone.clone(), c.business_phone.clone());
+    db.conversations.iter().filter(move |c| parties(c) == parties(of))
 }
 
 fn write_all(

@@ -56,6 +56,9 @@ pub(in crate::domain::conversation) fn open<'a>(
         },
     };
     let mut draft = Draft::new(conversation, true, input_id, now);
+    if let Some(last) = last {
+        draft.follows(last);
+    }
     draft.emit(EventData::ConversationCreated(ConversationCreatedData {
         business_phone: business_phone.to_string(),
         call_id,

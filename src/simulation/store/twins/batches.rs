@@ -20,6 +20,8 @@ on_both_stores! {
     a_text_that_is_recorded_was_seen_even_if_its_input_is_forgotten,
     a_conversation_opened_again_while_another_is_open_is_a_conflict,
     beside_a_neighbour_a_conversation_opened_twice_fails_the_batch,
+    none_is_opened_from_before_another_one_was_opened_and_ended,
+    none_is_opened_from_what_the_one_before_no_longer_is,
     the_newest_opt_out_counts_until_the_customer_opts_in,
 }
 
@@ -162,10 +164,17 @@ async fn ended_and_opened(test: &impl TestStore) -> (Talk, Talk) {
     ended.commit(test, &text).await;
     let end = ended.complete();
     ended.commit(test, &end).await;
-    let mut opened = Talk { state: None, ..ended.clone() };
-    let text = opened.later(3_600).text("SM2", "Hello?");
+    let mut opened = ended.clone();
+    let text = opened.later(REOPENS_NO_MORE).text("SM2", "Hello?");
     opened.commit(test, &text).await;
     (ended, opened)
+}
+
+/// A text that comes too late to reopen this conversation.
+fn opened_after(ended: &Talk, sid: &str) -> Decided {
+    let opening = ended.clone().later(REOPENS_NO_MORE).text(sid, "Hello again");
+    assert_eq!(opening.decision.conversation.version, 0);
+    opening
 }
 
 /// The ended conversation is opened again by a text, as if the other one were not there.
@@ -174,6 +183,9 @@ fn reopening(ended: &Talk) -> Decided {
     assert_eq!(reopening.decision.conversation.status, Status::Active);
     reopening
 }
+
+/// After this many seconds a text does not reopen a conversation.
+const REOPENS_NO_MORE: i64 = 3_600;
 
 async fn a_conversation_opened_again_while_another_is_open_is_a_conflict(test: impl TestStore) {
     let (ended, _opened) = ended_and_opened(&test).await;
@@ -193,6 +205,33 @@ async fn beside_a_neighbour_a_conversation_opened_twice_fails_the_batch(test: im
     // Beside one that is refused before it, it is alone.
     let seen = Decided { input_id: "sms:SM1".to_owned(), ..neighbour };
     assert_eq!(verdicts(&commit(&test, &[&reopening, &seen]).await), ["conflict", "seen with another body"]);
+}
+
+async fn none_is_opened_from_before_another_one_was_opened_and_ended(test: impl TestStore) {
+    let newcomer = Talk::with(&test, CUSTOMER).await;
+    let late = newcomer.text("SM9", "Hello?");
+    let (ended, opened) = ended_and_opened(&test).await;
+    assert_eq!(verdicts(&commit(&test, &[&late]).await), ["conflict"], "one is open");
+    let mut opened = opened;
+    let late = Decided { input_id: "sms:SM9".to_owned(), ..opened_after(&ended, "SM9") };
+    let end = opened.complete();
+    opened.commit(&test, &end).await;
+    assert_eq!(verdicts(&commit(&test, &[&late]).await), ["conflict"], "the newest is another one");
+    assert!(!is_stored(&test, &late).await);
+    assert_eq!(verdicts(&commit(&test, &[&opened_after(&opened, "SM9")]).await), ["done"]);
+}
+
+async fn none_is_opened_from_what_the_one_before_no_longer_is(test: impl TestStore) {
+    let (_, mut ended) = ended_and_opened(&test).await;
+    let end = ended.complete();
+    ended.commit(&test, &end).await;
+    let late = opened_after(&ended, "SM9");
+    let start = ended.later(1).text("SM3", "START");
+    ended.commit(&test, &start).await;
+    let end = ended.complete();
+    ended.commit(&test, &end).await;
+    assert_eq!(verdicts(&commit(&test, &[&late]).await), ["conflict"]);
+    assert_eq!(verdicts(&commit(&test, &[&opened_after(&ended, "SM9")]).await), ["done"]);
 }
 
 async fn the_newest_opt_out_counts_until_the_customer_opts_in(test: impl TestStore) {

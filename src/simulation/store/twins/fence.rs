@@ -86,9 +86,9 @@ impl Situation {
         }
         if opt_out == OptOut::Erased {
             test.erase(&of_its_own.id, &phone(&customer)).await;
+            talk.state = None;
         }
-        talk.state = None;
-        let mut opening = talk.text(&format!("SM{place}"), "Hi");
+        let mut opening = talk.later(60).text(&format!("SM{place}"), "Hi");
         let conversation = &mut opening.decision.conversation;
         (conversation.epoch, conversation.hard_epoch) = (5, 3);
         conversation.opted_out = opt_out == OptOut::InConversation;

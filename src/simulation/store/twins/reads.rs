@@ -78,7 +78,7 @@ async fn of_the_conversations_of_two_parties_the_open_one_is_read_or_the_newest(
         let end = talk.later(60).complete();
         talk.commit(&test, &end).await;
         assert_eq!(read().await, talk.state, "the newest");
-        ended.extend(talk.state.take());
+        ended.extend(talk.state.clone());
     }
     // A late report is activity of the older conversation, which does not make it the newest.
     let mut first = Talk { state: Some(ended[0].clone()), ..talk.clone() };

@@ -50,7 +50,9 @@ impl TestStore for OnTheTwin {
     }
 
     async fn erase(&self, business_id: &str, customer: &PhoneNumber) {
-        self.0.world.lock().db.erase_from_ledger(business_id, customer);
+        let mut state = self.0.world.lock();
+        state.db.conversations.retain(|c| c.business_id != business_id || c.customer_phone != *customer);
+        state.db.erase_from_ledger(business_id, customer);
     }
 
     async fn keep_webhook(&self, subject: &str, payload: &[u8]) {
