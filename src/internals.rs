@@ -5,7 +5,7 @@ pub use crate::adapters::dispatchbot::{
 };
 pub use crate::adapters::http_client;
 pub use crate::adapters::jetstream::{JetStream, Outgoing, subjects};
-pub use crate::adapters::postgres::{Claim, CodeAnswer, KeyScope, PhoneAnswer, SendingAccount, Store};
+pub use crate::adapters::postgres::{KeyScope, Store};
 pub use crate::adapters::twilio::{Account, OutgoingSms, SendOutcome, TwilioClient, read_created, read_page};
 pub use crate::app::{Application, Role};
 pub use crate::config::{Config, Secret, Settings};
@@ -21,6 +21,7 @@ pub use crate::http::DurablePublisher;
 pub use crate::http::api::Envelope;
 pub use crate::http::twilio::{signature, twiml};
 pub use crate::secrets::{generate_api_key, hash_api_key};
+pub use crate::store::{Claim, CodeAnswer, PhoneAnswer, SendingAccount};
 pub use crate::telemetry::Metrics;
 pub use crate::trace::Trace;
 pub use crate::webhook::{Inbound, form};

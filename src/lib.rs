@@ -12,9 +12,10 @@
 //! | [`engine`] | load, decide, commit in one transaction, publish |
 //! | [`businesses`] | the profile of a business, its Twilio account, and which webhooks belong to it |
 //! | [`adapters`] | PostgreSQL, JetStream, Redis, Twilio, DispatchBot |
+//! | [`store`] | what is asked of a store, and what it answers |
 //! | [`stream`] | operators on streams of deliveries, each with its acknowledgement |
 //! | [`domain`] | the rules, pure code |
-//! | [`telemetry`], [`config`], [`secrets`], [`store_error`], [`outage`], [`clock`], [`trace`], [`failpoint`] | leaves |
+//! | [`telemetry`], [`config`], [`secrets`], [`outage`], [`clock`], [`trace`], [`failpoint`] | leaves |
 //!
 //! `simulation`, in tests only: adapters in memory, driven by a seed.
 
@@ -39,7 +40,7 @@ mod outage;
 mod secrets;
 #[cfg(test)]
 mod simulation;
-mod store_error;
+mod store;
 mod telemetry;
 mod trace;
 mod webhook;

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use super::jetstream;
 use crate::outage::Service;
-use crate::store_error::Unavailable;
+use crate::store::Unavailable;
 
 /// The service that is unavailable, if the error says so. Such a failure is not the fault of the failed work: it is
 /// worth retrying when the service is back, however long that takes.

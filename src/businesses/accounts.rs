@@ -5,7 +5,7 @@ use crate::adapters::twilio::Account;
 use crate::businesses::{BusinessSnapshot, Businesses};
 use crate::config::{Secret, TwilioConfig};
 use crate::secrets::{SecretError, TokenCipher};
-use crate::store_error::StoreError;
+use crate::store::StoreError;
 
 /// Why an account could not be determined.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::adapters::postgres::{BusinessRecord, Store};
 use crate::domain::business::Profile;
 use crate::domain::phone::PhoneNumber;
-use crate::store_error::{StoreError, Stored};
+use crate::store::{StoreError, Stored};
 
 use super::BusinessSnapshot;
 

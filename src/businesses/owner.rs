@@ -9,12 +9,12 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{BusinessCache, BusinessCacheError, Businesses};
-use crate::adapters::postgres::{Message, Store};
+use crate::adapters::postgres::Store;
 use crate::domain::business::{Profile, Signer};
 use crate::domain::call::Call;
 use crate::domain::conversation::Conversation;
 use crate::domain::phone::PhoneNumber;
-use crate::store_error::Stored;
+use crate::store::{Message, Stored};
 use crate::webhook::{Inbound, OwnerKey};
 
 /// The records that a webhook may report on.

@@ -18,7 +18,7 @@ use crate::adapters::jetstream::{BucketError, JetStream};
 use crate::adapters::postgres::{BusinessRecord, SigningKey, Store};
 use crate::domain::business::Profile;
 use crate::domain::phone::PhoneNumber;
-use crate::store_error::StoreError;
+use crate::store::StoreError;
 
 /// How often the table is read.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);

@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 
 use crate::adapters::jetstream::{JetStream, LetterError};
 use crate::adapters::postgres::{ReplayRow, Store};
-use crate::store_error::StoreError;
+use crate::store::StoreError;
 
 pub use body::{DeadLetterBody, Kept};
 pub use business::Attribution;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::adapters::postgres::AuditEntry;
 use crate::domain::conversation::{Decision, Effect, Input, MessageReport};
+use crate::store::AuditEntry;
 
 /// The entry for a decision.
 pub(super) fn entry(told: &Input, decision: &Decision) -> AuditEntry {

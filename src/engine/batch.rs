@@ -18,11 +18,10 @@ use super::conversation_cache::ConversationCache;
 use super::ports::ConversationStore;
 use super::{CallPart, Change, EngineError, Input};
 use crate::adapters::outage;
-use crate::adapters::postgres::{Commit, Committed, Locks, OutboxRow, WaitingRow};
 use crate::businesses::BusinessCache;
 use crate::clock::Clock;
 use crate::domain::conversation::{Conversation, Policy, Status};
-use crate::store_error::StoreError;
+use crate::store::{Commit, Committed, Locks, OutboxRow, StoreError, WaitingRow};
 use crate::telemetry::Metrics;
 
 use decide::{Decided, Decision};

@@ -10,8 +10,8 @@ use moka::sync::Cache;
 use uuid::Uuid;
 
 use super::Target;
-use crate::adapters::postgres::Parties;
 use crate::domain::conversation::{Conversation, Status};
+use crate::store::Parties;
 
 const CAPACITY: u64 = 10_000;
 /// An entry that is not used for this long is dropped.

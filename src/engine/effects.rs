@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use super::event_id;
 use crate::adapters::jetstream::subjects;
-use crate::adapters::postgres::OutboxRow;
 use crate::domain::call::Call;
 use crate::domain::conversation::{Business, Conversation, Decision, Effect, Envelope, Event, Priority};
 use crate::domain::phone::PhoneNumber;
+use crate::store::OutboxRow;
 
 /// The task to ask DispatchBot for an answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]

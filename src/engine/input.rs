@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::adapters::postgres::{OutboxRow, Parties};
 use crate::domain::business;
 use crate::domain::call::Call;
 use crate::domain::conversation::{self, Conversation, MessageReport, Status};
 use crate::domain::emergency::Reading;
 use crate::domain::phone::PhoneNumber;
+use crate::store::{OutboxRow, Parties};
 use crate::trace::Trace;
 
 /// An input: it changes its conversation once, however often it is applied.

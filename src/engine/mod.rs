@@ -23,11 +23,11 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::adapters::jetstream::Publisher;
-use crate::adapters::postgres::{Store, WaitingRow};
+use crate::adapters::postgres::Store;
 use crate::businesses::{BusinessCache, BusinessCacheError};
 use crate::clock::Clock;
 use crate::domain::conversation::{self, Conversation, Policy, derive_id};
-use crate::store_error::StoreError;
+use crate::store::{StoreError, WaitingRow};
 use crate::stream::GroupCommit;
 use crate::telemetry::Metrics;
 use crate::trace::Trace;

@@ -10,8 +10,8 @@ use uuid::Uuid;
 use super::effects;
 use super::{ConversationStore, Publish, WaitingEffects};
 use crate::adapters::jetstream::{Outgoing, PublishError, Published, Publisher};
-use crate::adapters::postgres::{OutboxRow, Store, WaitingRow};
-use crate::store_error::StoreError;
+use crate::adapters::postgres::Store;
+use crate::store::{OutboxRow, StoreError, WaitingRow};
 use crate::telemetry::Metrics;
 use crate::trace::Trace;
 

@@ -9,12 +9,12 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::adapters::jetstream::{Outgoing, PublishError, Published, Publisher};
-use crate::adapters::postgres::{
-    CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, OutboxBatch, Overdue, Parties, PhoneAnswer,
-    ReleasedConversation, SeenInput, Store, WaitingRow,
-};
+use crate::adapters::postgres::{OutboxBatch, Store};
 use crate::domain::conversation::Conversation;
-use crate::store_error::Stored;
+use crate::store::{
+    CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, Overdue, Parties, PhoneAnswer, ReleasedConversation,
+    SeenInput, Stored, WaitingRow,
+};
 
 /// Conversations, calls, messages and waiting effects. Reads see the last commit. A write may have been done although
 /// it returned an error, so every method may be repeated.

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use super::{ConversationStore, Engine, EngineError, Happening, Input, Publish, Target};
 use crate::adapters::outage;
-use crate::adapters::postgres::{Overdue, ReleasedConversation};
 use crate::domain::conversation;
+use crate::store::{Overdue, ReleasedConversation};
 use crate::trace::Trace;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);

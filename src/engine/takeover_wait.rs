@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::ConversationStore;
-use crate::store_error::StoreError;
+use crate::store::StoreError;
 
 /// How long a takeover waits for a message that is already at Twilio (docs/design.md, Fence and claim).
 const TIMEOUT: Duration = Duration::from_secs(30);

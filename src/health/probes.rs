@@ -12,7 +12,7 @@ use crate::adapters::jetstream::JetStream;
 use crate::adapters::postgres::{Store, UnreachedAlerts};
 use crate::adapters::redis::RedisSink;
 use crate::outage::Service;
-use crate::store_error::StoreError;
+use crate::store::StoreError;
 
 /// A service that does not answer within this time is down.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::adapters::jetstream::{JetStream, Outgoing, PublishError, Publisher, subjects};
 use crate::adapters::postgres::{Store, WaitingWebhook};
 use crate::http::group_publish::{Acknowledged, GroupPublisher};
-use crate::store_error::StoreError;
+use crate::store::StoreError;
 use crate::telemetry::Metrics;
 
 /// Timeout for JetStream; after it PostgreSQL is used.

@@ -36,7 +36,7 @@ use crate::engine::Engine;
 use crate::health::{Probes, Vitals};
 use crate::lifecycle::erasure::Eraser;
 use crate::secrets::TokenCipher;
-use crate::store_error::StoreError;
+use crate::store::StoreError;
 use crate::telemetry::Metrics;
 
 use connections::Door;

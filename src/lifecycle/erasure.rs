@@ -14,7 +14,7 @@ use crate::dead_letters::{DeadLetters, DeadLettersError};
 use crate::domain::conversation::{ERASED, Input};
 use crate::domain::phone::PhoneNumber;
 use crate::engine::{Engine, EngineError};
-use crate::store_error::StoreError;
+use crate::store::StoreError;
 
 /// How long to wait for a message that is being sent; after that its outcome is unknown.
 const SETTLING: Duration = Duration::from_secs(10);

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters::jetstream::JetStream;
 use crate::adapters::postgres::Store;
 use crate::adapters::redis::RedisSink;
-use crate::store_error::StoreError;
+use crate::store::StoreError;
 
 /// Time between two runs.
 const POLL_INTERVAL: Duration = Duration::from_secs(600);

@@ -1,13 +1,12 @@
 //! Whether a text is the answer to a code that was sent to its sender's phone. It is then not a customer's message.
 
-use crate::adapters::postgres::{CodeAnswer, PhoneAnswer};
 use crate::domain::business::Profile;
 use crate::domain::conversation::words::opt_word;
 use crate::domain::emergency::Reading;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::code;
 use crate::engine::{ConversationStore, Engine, Publish};
-use crate::store_error::StoreError;
+use crate::store::{CodeAnswer, PhoneAnswer, StoreError};
 
 /// The parts of a text that are needed to decide this.
 pub(super) struct CodeText<'a> {

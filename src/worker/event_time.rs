@@ -16,7 +16,7 @@ use crate::adapters::jetstream::{ArrivalsError, subjects};
 use crate::domain::conversation::Conversation;
 use crate::domain::phone::conversation_key;
 use crate::engine::{ConversationStore, Engine, Publish};
-use crate::store_error::StoreError;
+use crate::store::StoreError;
 use crate::webhook::{Inbound, WebhookKind};
 
 /// Each look is delayed by as long as the window is late, within these bounds: looks must not make a backlog longer. A text

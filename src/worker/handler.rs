@@ -80,7 +80,7 @@ pub fn retry_delay(delivery_count: u64) -> Duration {
 mod tests {
     use super::*;
     use crate::engine::EngineError;
-    use crate::store_error::StoreError;
+    use crate::store::StoreError;
     use crate::stream::{AckHandle, DeliveryStreamExt};
     use futures::{StreamExt, stream};
     use rstest::rstest;

@@ -11,7 +11,7 @@ use crate::adapters::outage;
 use crate::adapters::postgres::{Store, UnprovenAccount};
 use crate::adapters::twilio::{Account, Proof, TwilioClient};
 use crate::businesses::{Accounts, BusinessCache};
-use crate::store_error::StoreError;
+use crate::store::StoreError;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest pause while Twilio does not answer; pauses double up to it.

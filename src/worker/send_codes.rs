@@ -13,7 +13,7 @@ use crate::adapters::twilio::{OutgoingSms, SendOutcome, TwilioClient};
 use crate::businesses::Accounts;
 use crate::config::Rate;
 use crate::domain::phones::code;
-use crate::store_error::StoreError;
+use crate::store::StoreError;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// The most segments that such a text has; its slot in the sender's rate is reserved for this many.

@@ -67,7 +67,7 @@ impl OutageClock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store_error::StoreError;
+    use crate::store::StoreError;
 
     const UNKNOWN: DeadReason = DeadReason::new("unknown_call");
 

@@ -10,13 +10,13 @@ use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::jetstream::subjects;
-use crate::adapters::postgres::{NumberLook, OutboxRow, Store};
+use crate::adapters::postgres::{NumberLook, Store};
 use crate::adapters::twilio::{NumberFound, TwilioClient};
 use crate::businesses::Accounts;
 use crate::domain::conversation::{Envelope, EventData, NumberVerifiedData, derive_id};
 use crate::domain::phones::Verified;
 use crate::engine::{Outbox, OutboxError, cloud_event};
-use crate::store_error::StoreError;
+use crate::store::{OutboxRow, StoreError};
 use crate::telemetry::Metrics;
 use crate::trace::Trace;
 

@@ -11,19 +11,6 @@ use uuid::Uuid;
 use super::{Store, StoreError};
 use crate::domain::conversation::{AnalysisReason, AnalysisRecord};
 
-/// An audit entry to be written: who did what.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AuditEntry {
-    /// `customer`, `user`, `dispatchbot`, `twilio` or `service`.
-    pub actor: &'static str,
-    /// The person who acted, as the App Server names them.
-    pub actor_id: Option<String>,
-    /// The name of the action.
-    pub action: &'static str,
-    /// The result of the action: only ids and fixed words, no message text and no phone number.
-    pub data: Value,
-}
-
 /// An audit entry as it is stored: who did what.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditRow {
@@ -31,7 +18,7 @@ pub struct AuditRow {
     pub id: i64,
     /// When the action happened.
     pub at: DateTime<Utc>,
-    /// Who acted, in the words of [`AuditEntry::actor`].
+    /// Who acted, in the words of [`AuditEntry::actor`](crate::store::AuditEntry::actor).
     pub actor: String,
     /// The person who acted, as the App Server names them.
     pub actor_id: Option<String>,

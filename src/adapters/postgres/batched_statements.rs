@@ -11,10 +11,9 @@ use super::batched::{Batched, Rows};
 use super::claims::{self, ClaimRequest};
 use super::due_messages;
 use super::slots::{self, SlotRequest};
-use super::{
-    BusinessRecord, Claim, DueMessage, Message, Stored, businesses, conversations, messages, outbox, waiting_webhooks,
-};
+use super::{BusinessRecord, Stored, businesses, conversations, messages, outbox, waiting_webhooks};
 use crate::domain::conversation::Conversation;
+use crate::store::{Claim, DueMessage, Message};
 
 /// Look-ups of single rows, by kind, and the steps of sending.
 #[derive(Debug)]

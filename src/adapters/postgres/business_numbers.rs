@@ -5,10 +5,11 @@ use std::time::Duration;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::{OutboxRow, Store, StoreError, transaction};
+use super::{Store, StoreError, transaction};
 use crate::domain::conversation::OtherBusiness;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::Verified;
+use crate::store::OutboxRow;
 
 /// A number of a business.
 #[derive(Debug, Clone)]

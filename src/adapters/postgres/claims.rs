@@ -9,33 +9,7 @@ use uuid::Uuid;
 
 use super::batched::Rows;
 use super::{Store, StoreError, Stored};
-
-/// The Twilio account that a message is to be sent with.
-#[derive(Debug, Clone, Copy)]
-pub struct SendingAccount<'a> {
-    /// The account SID (`AC…`).
-    pub sid: &'a str,
-    /// Whether it is the main account, not the business's own.
-    pub is_main: bool,
-}
-
-/// The outcome of an attempt to claim a message.
-#[derive(Debug, Clone, Copy)]
-pub enum Claim {
-    /// The message is claimed: the caller sends it.
-    Ours(Claimed),
-    /// The fence holds the message back for good, because what made it stale is never undone.
-    Stale,
-    /// The message is not queued: another worker has claimed it, or its outcome is known.
-    Taken,
-}
-
-/// A claim on a message, valid until its lease expires.
-#[derive(Debug, Clone, Copy)]
-pub struct Claimed {
-    /// The id of the claim, which proves who holds it.
-    pub claim: Uuid,
-}
+use crate::store::{Claim, Claimed, SendingAccount};
 
 impl Store {
     /// Checks the fence and claims the message in one statement, which several callers may share. A queued message that

@@ -11,122 +11,18 @@
 
 mod records;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::audit::AuditEntry;
 use super::conversations::Change;
 use super::error::refusal;
 use super::{Store, StoreError, transaction};
-use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, Decision};
-
-/// Everything that is committed of one input.
-#[derive(Debug)]
-pub struct Commit<'a> {
-    /// The id of the input.
-    pub input_id: &'a str,
-    /// A hash of the input's body, if another body may arrive with the same id.
-    pub body_hash: Option<&'a str>,
-    /// The call, if it has changed.
-    pub call: Option<&'a Call>,
-    /// The business that must still have the conversation's number; `None` if that does not matter for the input.
-    pub number_of: Option<&'a str>,
-    /// The decision on the conversation, if there is one.
-    pub decision: Option<&'a Decision>,
-    /// The audit entry, if there is a decision.
-    pub audit: Option<&'a AuditEntry>,
-    /// When the decision was made.
-    pub at: DateTime<Utc>,
-    /// The effects to publish, in order.
-    pub outbox: &'a [OutboxRow],
-}
-
-/// What the inbox contains about an input.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SeenInput {
-    /// The hash of the body that was applied, if it had one.
-    pub body_hash: Option<String>,
-    /// The outbox keys of its effects.
-    pub outbox_keys: Vec<Uuid>,
-}
-
-impl SeenInput {
-    /// Whether it was applied with this hash of its body.
-    pub fn has_body(&self, body_hash: Option<&str>) -> bool {
-        self.body_hash.as_deref() == body_hash
-    }
-
-    /// The outcome if it is committed again, now with this hash of its body.
-    pub(crate) fn again(self, body_hash: Option<&str>) -> Committed {
-        Committed::Seen { same_body: self.has_body(body_hash), outbox_keys: self.outbox_keys }
-    }
-}
-
-impl Commit<'_> {
-    /// The ids of the call and the conversation, if the commit writes them.
-    pub(crate) fn outbox_keys(&self) -> Vec<Uuid> {
-        let conversation = self.decision.map(|decision| decision.conversation.id);
-        self.call.map(|call| call.id).into_iter().chain(conversation).collect()
-    }
-}
-
-/// An effect as it will be published.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OutboxRow {
-    /// The conversation or call that it belongs to; rows with the same key are published in order.
-    pub key: Uuid,
-    /// The JetStream subject.
-    pub subject: String,
-    /// The `Nats-Msg-Id`; `None` for a timer, because arming it again must not count as a duplicate.
-    pub message_id: Option<String>,
-    /// The other headers.
-    pub headers: BTreeMap<String, String>,
-    /// The payload of the message.
-    pub payload: Value,
-}
-
-/// The outcome of a commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Committed {
-    /// Everything was committed.
-    Done {
-        /// The ids of its rows in the outbox, in order.
-        outbox_ids: Vec<i64>,
-        /// Its outbox keys for which older rows wait: those must be published first.
-        behind: Vec<Uuid>,
-    },
-    /// The input had been committed before.
-    Seen {
-        /// The outbox keys of its effects.
-        outbox_keys: Vec<Uuid>,
-        /// Whether it had the same body then.
-        same_body: bool,
-    },
-    /// The conversation was changed concurrently: load it and decide again.
-    Conflict,
-    /// The call was changed concurrently.
-    CallConflict,
-    /// The number now belongs to another business or to none: look it up and decide again.
-    NumberMoved,
-    /// Another transaction has locked the conversation; with [`Locks::Skip`] only.
-    Locked,
-}
-
-/// What a commit does about rows that another transaction has locked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Locks {
-    /// It waits for them.
-    Wait,
-    /// It refuses the inputs whose conversations are locked. For other rows it waits for 200 ms; then it fails as
-    /// a whole, and nothing is written.
-    Skip,
-}
+use crate::store::{Commit, Committed, Locks, SeenInput};
 
 /// A batch is to hold up its inputs for no longer than 200 ms: a worker that has stopped in the middle of a transaction
 /// keeps its locks for [`SESSION_TIMEOUTS`](super::SESSION_TIMEOUTS).

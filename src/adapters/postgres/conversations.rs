@@ -11,9 +11,10 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::batched::Rows;
-use super::{Locks, Store, StoreError, Stored};
+use super::{Store, StoreError, Stored};
 use crate::domain::conversation::{Answering, Conversation, Memory, OpenWindow, Predecessor};
 use crate::domain::phone::PhoneNumber;
+use crate::store::{Locks, Parties};
 
 /// The part of a conversation that only the rules read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -269,28 +270,6 @@ pub(super) async fn is_current(tx: &mut PgConnection, c: &Conversation) -> Resul
     )
     .fetch_one(tx)
     .await?)
-}
-
-/// The two sides of a conversation: at most one open conversation has the same.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Parties {
-    /// The id of the business.
-    pub business_id: String,
-    /// The business's number.
-    pub business_phone: String,
-    /// The customer's number.
-    pub customer_phone: String,
-}
-
-impl Parties {
-    /// The parties of a conversation between a business, by one of its numbers, and a customer.
-    pub fn of(business_id: &str, business_phone: &PhoneNumber, customer_phone: &PhoneNumber) -> Self {
-        Self {
-            business_id: business_id.to_owned(),
-            business_phone: business_phone.to_string(),
-            customer_phone: customer_phone.to_string(),
-        }
-    }
 }
 
 impl Store {

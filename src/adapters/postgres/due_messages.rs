@@ -8,41 +8,10 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::batched::Rows;
-use super::messages::{Message, MessageRow};
+use super::messages::MessageRow;
 use super::{Store, StoreError, Stored};
-use crate::domain::conversation::{Media, Priority};
-use crate::domain::phone::PhoneNumber;
-
-/// A message that may be due to be sent.
-#[derive(Debug, Clone)]
-pub struct DueMessage {
-    /// The message itself.
-    pub message: Message,
-    /// The recipient.
-    pub to: PhoneNumber,
-    /// The number that it is sent from.
-    pub business_phone: PhoneNumber,
-    /// The business that sends it.
-    pub business_id: String,
-    /// The earliest time at which it may be sent, if there is one.
-    pub not_before: Option<DateTime<Utc>>,
-    /// Its slot under the send rate, once reserved.
-    pub send_at: Option<DateTime<Utc>>,
-    /// The number of attempts to send it.
-    pub attempts: i32,
-    /// When the last attempt was made.
-    pub attempted_at: Option<DateTime<Utc>>,
-    /// How long ago the last attempt was, by the database's clock.
-    pub attempt_age: Option<Duration>,
-    /// Whether it goes ahead of other messages of its sender that wait for a slot.
-    pub priority: Priority,
-    /// The time left on the lease of the current claim; zero once it has expired.
-    pub lease_left: Duration,
-    /// The Twilio account of the last attempt; `None` if that was before accounts were recorded.
-    pub account_sid: Option<String>,
-    /// How often Twilio's list was read without finding it, since the last attempt.
-    pub absent_reads: i32,
-}
+use crate::domain::conversation::Media;
+use crate::store::DueMessage;
 
 impl Store {
     /// Reads a message with everything that is needed to send it.

@@ -3,7 +3,7 @@
 use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 
-use crate::store_error::{StoreError, Unavailable};
+use crate::store::{StoreError, Unavailable};
 
 /// Prefixes of PostgreSQL's error codes that mean it is unavailable: no connection, login refused, out of resources,
 /// read-only, shut down by an operator or starting, its database closed or missing.
@@ -62,7 +62,7 @@ pub(super) fn refusal(error: &StoreError) -> Option<&dyn DatabaseError> {
 mod tests {
     use crate::adapters::outage;
     use crate::outage::Service;
-    use crate::store_error::StoreError;
+    use crate::store::StoreError;
 
     /// As the errors of the layers above wrap it.
     #[derive(Debug, thiserror::Error)]

@@ -5,39 +5,8 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Message, Store, StoreError};
-use crate::domain::conversation::OtherBusiness;
-use crate::domain::phone::PhoneNumber;
-
-/// What is asked for an input.
-#[derive(Debug, Clone, Copy)]
-pub struct FactsOf<'a> {
-    /// The business.
-    pub business_id: &'a str,
-    /// The customer.
-    pub customer: &'a PhoneNumber,
-    /// Their conversation, if there is one.
-    pub conversation_id: Option<Uuid>,
-    /// The message that is reported on, if one is.
-    pub message_id: Option<Uuid>,
-    /// Whether to find out when the customer last got a missed-call text.
-    pub missed_call: bool,
-    /// Whether to find out if the customer's number belongs to another business.
-    pub other_business: bool,
-}
-
-/// What is known.
-#[derive(Debug, Clone, Default)]
-pub struct Facts {
-    /// When the customer opted out of the business's texts, by the opt-out ledger; `None` if they have not.
-    pub opted_out_at: Option<DateTime<Utc>>,
-    /// When the customer last got a missed-call text; see [`Store::missed_call_sms_at`].
-    pub missed_call_sms_at: Option<DateTime<Utc>>,
-    /// Set if the customer's number belongs to another business; see [`Store::other_business`].
-    pub other_business: Option<OtherBusiness>,
-    /// The message that is reported on.
-    pub message: Option<Message>,
-}
+use super::{Store, StoreError};
+use crate::store::{Facts, FactsOf};
 
 impl Store {
     /// What is known for each of these inputs, in order. A row that cannot be parsed is an error of its input.

@@ -3,29 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::batched::Rows;
-use super::{OutboxRow, Store, StoreError, Stored, transaction};
-
-/// An effect that waits to be published.
-#[derive(Debug, Clone)]
-pub struct WaitingRow {
-    pub(crate) id: i64,
-    /// The conversation or call that it belongs to.
-    pub key: Uuid,
-    /// The JetStream subject.
-    pub subject: String,
-    /// The `Nats-Msg-Id`, if it has one.
-    pub message_id: Option<String>,
-    /// The other headers.
-    pub headers: BTreeMap<String, String>,
-    /// The payload of the message.
-    pub payload: Value,
-}
+use super::{Store, StoreError, Stored, transaction};
+use crate::store::{OutboxRow, WaitingRow};
 
 /// Adds an effect to the outbox in this transaction.
 pub(super) async fn write(tx: &mut PgConnection, row: &OutboxRow) -> Result<(), StoreError> {

@@ -10,9 +10,9 @@ use uuid::Uuid;
 use super::business_changes::with_phones;
 use super::erasure::ErasureOf;
 use super::{Store, StoreError, forwarding, transaction};
-use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::Phones;
 use crate::secrets::constant_time_eq;
+use crate::store::{CodeAnswer, PhoneAnswer};
 use crate::text_enum;
 
 /// The maximum number of codes to one phone per day, from all businesses together. Each may be an unwanted text.
@@ -21,33 +21,6 @@ const CODES_PER_PHONE: i64 = 5;
 const CODES_PER_BUSINESS: i64 = 20;
 /// The number of wrong answers after which a code is no longer valid.
 const WRONG_ANSWERS: usize = 5;
-
-/// A text that may be the answer to a code.
-#[derive(Debug, Clone, Copy)]
-pub struct CodeAnswer<'a> {
-    /// The business that the text was sent to.
-    pub business_id: &'a str,
-    /// The phone that sent the text.
-    pub phone: &'a PhoneNumber,
-    /// Twilio's id of the text, so that it counts only once.
-    pub message_sid: &'a str,
-    /// The code in the text.
-    pub code: &'a str,
-}
-
-/// The outcome of an answer to a code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PhoneAnswer {
-    /// There is no code that this phone could answer.
-    NotAsked,
-    /// The code is right: the phone agrees.
-    Right {
-        /// `true` if the text was checked now; `false` if it was checked before and has arrived again.
-        now: bool,
-    },
-    /// The code is wrong.
-    Wrong,
-}
 
 text_enum! {
     /// The state of a phone that is not in effect yet.

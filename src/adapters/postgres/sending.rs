@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use super::claims::Claimed;
 use super::{Store, StoreError};
+use crate::store::Claimed;
 
 impl Store {
     /// Returns a claimed message to the queue, because Twilio certainly does not have it.

@@ -6,12 +6,11 @@ use chrono::{DateTime, Utc};
 
 use super::load::{Loaded, LoadedInput};
 use super::{Batches, Job, Outcome, Step};
-use crate::adapters::postgres::{AuditEntry, Commit, Facts, FactsOf, OutboxRow};
 use crate::domain::call::Call;
 use crate::domain::conversation::{self, Context, Effect, Input, MessageKind, WindowState};
 use crate::engine::ports::ConversationStore;
 use crate::engine::{Happening, audit, effects};
-use crate::store_error::StoreError;
+use crate::store::{AuditEntry, Commit, Facts, FactsOf, OutboxRow, StoreError};
 use crate::telemetry::WindowEvent;
 
 /// A decision that is to be committed.

@@ -6,13 +6,12 @@ use futures::future::join_all;
 use uuid::Uuid;
 
 use super::{Batches, Job, Outcome, Step};
-use crate::adapters::postgres::Parties;
 use crate::domain::business;
 use crate::domain::conversation::{Business, Conversation};
 use crate::domain::phone::PhoneNumber;
 use crate::engine::ports::ConversationStore;
 use crate::engine::{CallPart, EngineError, Input, Target};
-use crate::store_error::StoreError;
+use crate::store::{Parties, StoreError};
 
 /// What is to be decided on.
 pub(super) enum Loaded<'a> {

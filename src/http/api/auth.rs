@@ -19,7 +19,7 @@ use crate::http::look_ups::LookUps;
 use crate::http::problem::{Code, Problem};
 use crate::http::{Edge, connections};
 use crate::secrets::{constant_time_eq, hash_api_key};
-use crate::store_error::StoreError;
+use crate::store::StoreError;
 
 /// Maximum number of event streams that a key may read at once.
 const EVENT_STREAMS: usize = 16;

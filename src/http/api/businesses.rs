@@ -20,7 +20,7 @@ use crate::domain::phone::PhoneNumber;
 use crate::domain::quiet_hours::QuietHours;
 use crate::domain::{conversation, emergency};
 use crate::http::problem::Problem;
-use crate::store_error::StoreError;
+use crate::store::StoreError;
 
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 /// Twilio refuses longer texts.

@@ -14,11 +14,12 @@ use super::failure::Failure;
 use super::page::Page;
 use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group, cursor};
-use crate::adapters::postgres::{self, ConversationFilter};
+use crate::adapters::postgres::ConversationFilter;
 use crate::adapters::twilio;
 use crate::domain::conversation::{self, MessageKind};
 use crate::http::Edge;
 use crate::http::problem::Problem;
+use crate::store;
 
 /// The messages between one customer and one number of a business, with their status and ownership.
 #[derive(Debug, Object)]
@@ -148,8 +149,8 @@ pub(super) struct Message {
     created_at: DateTime<Utc>,
 }
 
-impl From<postgres::Message> for Message {
-    fn from(m: postgres::Message) -> Self {
+impl From<store::Message> for Message {
+    fn from(m: store::Message) -> Self {
         Self {
             id: m.id,
             conversation_id: m.conversation_id,
@@ -278,7 +279,7 @@ impl ConversationsApi {
 }
 
 /// Adds to each message the emergency verdict on its words.
-async fn with_verdicts(edge: &Edge, found: Vec<postgres::Message>) -> Result<Vec<Message>, Failure> {
+async fn with_verdicts(edge: &Edge, found: Vec<store::Message>) -> Result<Vec<Message>, Failure> {
     let ids: Vec<Uuid> = found.iter().map(|message| message.id).collect();
     let verdicts = edge.store.verdicts(&ids).await?.into_iter();
     let mut verdicts: HashMap<_, _> = verdicts.map(|verdict| (verdict.message_id, verdict)).collect();

@@ -5,7 +5,7 @@ use poem_openapi::{ApiResponse, Object};
 use uuid::Uuid;
 
 use crate::http::problem::{Code, Problem};
-use crate::store_error::StoreError;
+use crate::store::StoreError;
 
 /// An error in a field of the request.
 #[derive(Debug, Object)]

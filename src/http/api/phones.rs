@@ -14,7 +14,7 @@ use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::{beyond_scope, scope, why_refused};
 use crate::http::Edge;
 use crate::http::problem::{Code, Problem};
-use crate::store_error::StoreError;
+use crate::store::StoreError;
 
 /// A number of a business, with the result of its verification at Twilio.
 #[derive(Debug, Clone, Object)]

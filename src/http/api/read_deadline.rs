@@ -9,7 +9,7 @@ use poem::http::Method;
 use poem::{Endpoint, Request};
 
 use crate::http::problem::Problem;
-use crate::store_error::StoreError;
+use crate::store::StoreError;
 
 /// Longer than a wait for a connection. Attachments have a shorter one of their own.
 const DEADLINE: Duration = Duration::from_secs(15);

@@ -5,13 +5,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{MessageRow, SimStore, Tables};
-use crate::adapters::postgres::{BusinessRecord, FactsOf, ReleasedConversation};
+use crate::adapters::postgres::BusinessRecord;
 use crate::businesses::Businesses;
 use crate::domain::business::Profile;
 use crate::domain::conversation::{Conversation, MessageStatus, OtherBusiness, Status};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::Verified;
-use crate::store_error::StoreError;
+use crate::store::{FactsOf, ReleasedConversation, StoreError};
 
 /// Released numbers are remembered for at least this long.
 const RELEASED_FOR: TimeDelta = TimeDelta::minutes(1);

@@ -10,7 +10,6 @@ use uuid::Uuid;
 use super::locks;
 use super::{Effect, InboxRow, MessageRow, SimStore, Tables};
 use crate::adapters::jetstream::Outgoing;
-use crate::adapters::postgres::{Commit, Committed, Locks, Message, OutboxRow, SeenInput, WaitingRow};
 use crate::domain::call::Call;
 use crate::domain::conversation::{
     Conversation, Decision, LedgerChange, MessageStatus, NewMessage, Predecessor, Status,
@@ -21,7 +20,7 @@ use crate::simulation::planted::Planted;
 use crate::simulation::scheduler::Group;
 use crate::simulation::weather::Fault;
 use crate::simulation::world::State;
-use crate::store_error::StoreError;
+use crate::store::{Commit, Committed, Locks, Message, OutboxRow, SeenInput, StoreError, WaitingRow};
 
 /// Inputs that cannot be committed, by their place in the batch.
 type Refused = Vec<(usize, Committed)>;

@@ -8,10 +8,9 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::SimStore;
-use crate::adapters::postgres::{self, Commit, Parties};
 use crate::simulation::planted::Planted;
 use crate::simulation::world::{State, World};
-use crate::store_error::StoreError;
+use crate::store::{self, Commit, Parties, StoreError};
 
 /// How long a transaction waits for a lock: `BEGIN_BATCH` and `SESSION_TIMEOUTS` in `src/adapters/postgres/`.
 const PATIENCE_OF_A_BATCH: Duration = Duration::from_millis(200);
@@ -123,10 +122,10 @@ impl Drop for Locked {
 pub(super) async fn of_batch(
     store: &SimStore,
     batch: &[Commit<'_>],
-    locks: postgres::Locks,
+    locks: store::Locks,
 ) -> Result<Locked, StoreError> {
     let mut locked = Locked::nothing(&store.world);
-    let skips = locks == postgres::Locks::Skip;
+    let skips = locks == store::Locks::Skip;
     let patience = if skips { PATIENCE_OF_A_BATCH } else { PATIENCE };
     let mut wanted: Vec<Lock> = batch.iter().flat_map(wanted).collect();
     wanted.sort();

@@ -16,11 +16,11 @@ use uuid::Uuid;
 
 use super::scheduler::Group;
 use super::world::{State, World};
-use crate::adapters::postgres::{BusinessRecord, Message, WaitingRow};
+use crate::adapters::postgres::BusinessRecord;
 use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, Fence, WindowState};
 use crate::domain::phone::PhoneNumber;
-use crate::store_error::StoreError;
+use crate::store::{Message, StoreError, WaitingRow};
 
 use businesses::NumberRow;
 use locks::Locks;

@@ -6,9 +6,8 @@ use std::pin::pin;
 use uuid::Uuid;
 
 use super::{Effect, SimStore, Tables};
-use crate::adapters::postgres::WaitingRow;
 use crate::engine::WaitingEffects;
-use crate::store_error::StoreError;
+use crate::store::{StoreError, WaitingRow};
 
 impl Tables {
     pub(super) fn effect(&mut self, id: i64) -> &mut Effect {

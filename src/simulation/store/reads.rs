@@ -6,16 +6,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{MessageRow, SimDraining, SimStore, commit, outbox};
-use crate::adapters::postgres::{
-    CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, Message, Overdue, Parties, PhoneAnswer, ReleasedConversation,
-    SeenInput,
-};
 use crate::businesses::Records;
 use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, MessageKind, MessageStatus, Status};
 use crate::engine::ConversationStore;
 use crate::simulation::planted::Planted;
-use crate::store_error::StoreError;
+use crate::store::{
+    CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, Message, Overdue, Parties, PhoneAnswer, ReleasedConversation,
+    SeenInput, StoreError,
+};
 use crate::worker::analyze::AnalysisStore;
 
 fn seconds(seconds: f64) -> TimeDelta {

@@ -7,11 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{MessageRow, SimStore, Tables};
-use crate::adapters::postgres::{Claim, Claimed, DueMessage, SendingAccount};
 use crate::domain::conversation::{Fenced, MessageStatus, Priority, Standing};
 use crate::domain::phone::PhoneNumber;
 use crate::simulation::planted::Planted;
-use crate::store_error::StoreError;
+use crate::store::{Claim, Claimed, DueMessage, SendingAccount, StoreError};
 use crate::worker::send::OutboundStore;
 
 /// Messages whose last attempt is older than this are no twins of others.

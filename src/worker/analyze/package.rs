@@ -1,10 +1,10 @@
 //! The conversation as it is sent to DispatchBot (docs/contract.md, section 4).
 
 use crate::adapters::dispatchbot::{AnalyzeRequest, BusinessProfile, Media, SenderType, WindowMessage};
-use crate::adapters::postgres::Message;
 use crate::domain::business::Profile;
 use crate::domain::conversation::{Conversation, MessageStatus, Priority};
 use crate::engine::AnalyzeTask;
+use crate::store::Message;
 
 /// The request for a window. Messages that did not go out are omitted, because the customer has
 /// not read them, and so are those that the customer did not write.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::adapters::dispatchbot::{Analysis, AnalyzeError, AnalyzeRequest, DispatchBotClient};
-use crate::adapters::postgres::{Message, Store};
+use crate::adapters::postgres::Store;
 use crate::engine::ConversationStore;
-use crate::store_error::StoreError;
+use crate::store::{Message, StoreError};
 
 /// Reads the messages of a conversation.
 pub trait AnalysisStore: ConversationStore {

@@ -15,13 +15,14 @@ use chrono::TimeDelta;
 use tokio::time::Instant;
 
 use crate::adapters::jetstream::Publisher;
-use crate::adapters::postgres::{Claim, Claimed, DueMessage, SendingAccount, Store};
+use crate::adapters::postgres::Store;
 use crate::adapters::twilio::{OutgoingSms, SendOutcome, TwilioClient};
 use crate::businesses::Accounts;
 use crate::config::{PublicUrl, Rate};
 use crate::domain::conversation::{MessageReport, MessageStatus, Priority};
 use crate::domain::sms_segments;
 use crate::engine::{Applied, Engine, Happening, Input, Publish, SendTask, Target};
+use crate::store::{Claim, Claimed, DueMessage, SendingAccount};
 use crate::stream::{DeadReason, FailureReason, Metadata};
 use crate::telemetry::{Metrics, SmsResult};
 use crate::trace::Trace;

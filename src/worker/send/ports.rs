@@ -5,11 +5,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::adapters::postgres::{Claim, Claimed, DueMessage, SendingAccount, Store};
+use crate::adapters::postgres::Store;
 use crate::adapters::twilio::{Account, ListError, ListedMessage, OutgoingSms, SendOutcome, TwilioClient};
 use crate::domain::phone::PhoneNumber;
 use crate::engine::ConversationStore;
-use crate::store_error::Stored;
+use crate::store::{Claim, Claimed, DueMessage, SendingAccount, Stored};
 
 /// The messages to be sent. Each method is one atomic step.
 pub trait OutboundStore: ConversationStore {

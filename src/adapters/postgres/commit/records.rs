@@ -8,12 +8,13 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Commit, Committed, OutboxRow, Written};
+use super::Written;
 use crate::adapters::postgres::audit::NewAnalysis;
 use crate::adapters::postgres::{StoreError, audit, emergency_verdicts, opt_outs};
 use crate::domain::call::Call;
 use crate::domain::conversation::{Decision, Media, MessageUpdate, NewMessage, WindowRecord};
 use crate::domain::sms_segments;
+use crate::store::{Commit, Committed, OutboxRow};
 
 /// Writes everything of a batch whose conversations are written.
 pub(super) async fn write(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Result<Written, StoreError> {

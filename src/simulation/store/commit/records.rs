@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::Refused;
-use crate::adapters::postgres::{Commit, Committed};
 use crate::domain::call::Call;
 use crate::domain::conversation::{MessageStatus, MessageUpdate, NewMessage};
 use crate::simulation::store::{MessageRow, Tables};
 use crate::simulation::world::State;
-use crate::store_error::StoreError;
+use crate::store::{Commit, Committed, StoreError};
 
 /// The refusals because of messages and calls, and what a batch would have changed in them by then.
 pub(super) fn refused(state: &mut State, batch: &[Commit<'_>], left: &[usize]) -> Result<Refused, StoreError> {

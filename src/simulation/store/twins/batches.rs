@@ -5,10 +5,10 @@ use chrono::TimeDelta;
 use super::talk::{CUSTOMER, Decided, NEIGHBOUR, NUMBER, OTHER_NUMBER, Talk, business, commit, verdicts};
 use super::{TestStore, on_both_stores};
 use crate::adapters::outage;
-use crate::adapters::postgres::{Committed, Locks, Message, SeenInput, WaitingRow};
 use crate::businesses::Records;
 use crate::domain::conversation::{LedgerChange, MessageKind, MessageStatus, Status};
 use crate::engine::{ConversationStore, WaitingEffects};
+use crate::store::{Committed, Locks, Message, SeenInput, WaitingRow};
 
 on_both_stores! {
     an_input_is_committed_with_everything_that_it_changes,

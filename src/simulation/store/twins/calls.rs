@@ -2,10 +2,10 @@
 
 use super::talk::{CUSTOMER, Decided, NEIGHBOUR, Talk, commit, rows, verdicts};
 use super::{TestStore, on_both_stores};
-use crate::adapters::postgres::{Commit, Committed, Locks, OutboxRow};
 use crate::businesses::Records;
 use crate::domain::call::{self, Call, CallInput, DialReport, Ringing};
 use crate::engine::{ConversationStore, WaitingEffects};
+use crate::store::{Commit, Committed, Locks, OutboxRow};
 
 on_both_stores! {
     a_call_is_committed_without_a_conversation,

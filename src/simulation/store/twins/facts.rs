@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use super::talk::{CUSTOMER, NEIGHBOUR, NUMBER, OTHER_NUMBER, Talk, business, phone};
 use super::{TestStore, on_both_stores};
-use crate::adapters::postgres::{FactsOf, SendingAccount};
 use crate::businesses::Records;
 use crate::domain::conversation::{LedgerChange, MessageKind, MessageStatus, MessageUpdate, OtherBusiness};
 use crate::engine::ConversationStore;
+use crate::store::{FactsOf, SendingAccount};
 use crate::worker::send::OutboundStore;
 
 on_both_stores! {

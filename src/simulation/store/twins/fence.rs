@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 use super::talk::{OWNER, Talk, business, phone};
 use super::{TestStore, on_both_stores};
-use crate::adapters::postgres::{Claim, SendingAccount};
 use crate::domain::conversation::{
     Answering, Conversation, Fence, Fenced, LedgerChange, MessageKind, MessageStatus, NewMessage, Phase, Priority,
     Standing, Status, derive_id,
 };
+use crate::store::{Claim, SendingAccount};
 use crate::worker::send::OutboundStore;
 
 on_both_stores! {

@@ -5,9 +5,9 @@ use futures::future::join;
 use super::talk::{CUSTOMER, Decided, NEIGHBOUR, Talk, commit, verdicts};
 use super::{Row, TestStore, on_both_stores};
 use crate::adapters::outage;
-use crate::adapters::postgres::{Commit, Locks};
 use crate::businesses::Records;
 use crate::engine::ConversationStore;
+use crate::store::{Commit, Locks};
 
 on_both_stores! {
     a_batch_leaves_out_a_conversation_that_is_locked,

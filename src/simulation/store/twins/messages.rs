@@ -7,10 +7,10 @@ use uuid::Uuid;
 use super::talk::{CUSTOMER, Decided, NEIGHBOUR, Talk, commit, verdicts};
 use super::{TestStore, on_both_stores};
 use crate::adapters::outage;
-use crate::adapters::postgres::{Claim, Locks, Message, SendingAccount};
 use crate::businesses::Records;
 use crate::domain::conversation::{DeliveryStatus, MessageReport, MessageStatus, MessageUpdate};
 use crate::engine::ConversationStore;
+use crate::store::{Claim, Locks, Message, SendingAccount};
 use crate::worker::send::OutboundStore;
 
 on_both_stores! {

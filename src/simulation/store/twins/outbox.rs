@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::talk::{CUSTOMER, NEIGHBOUR, Talk, commit};
 use super::{TestStore, on_both_stores};
-use crate::adapters::postgres::{Committed, Locks};
 use crate::engine::{ConversationStore, WaitingEffects};
+use crate::store::{Committed, Locks};
 
 on_both_stores! {
     effects_wait_in_the_order_of_their_commit_until_they_are_published,

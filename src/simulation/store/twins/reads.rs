@@ -8,11 +8,12 @@ use uuid::Uuid;
 
 use super::talk::{CUSTOMER, Decided, NEIGHBOUR, NUMBER, OTHER_NUMBER, Talk, business, commit, phone, verdicts};
 use super::{TestStore, on_both_stores};
-use crate::adapters::postgres::{BusinessRecord, Parties, SendingAccount};
+use crate::adapters::postgres::BusinessRecord;
 use crate::businesses::{Businesses, Records};
 use crate::domain::business::Profile;
 use crate::domain::conversation::{Conversation, MessageKind, MessageReport, MessageStatus};
 use crate::engine::ConversationStore;
+use crate::store::{Parties, SendingAccount};
 use crate::worker::analyze::AnalysisStore;
 use crate::worker::send::OutboundStore;
 

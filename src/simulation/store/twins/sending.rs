@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use super::talk::{CUSTOMER, NEIGHBOUR, NUMBER, OTHER_NUMBER, OWNER, Talk, business, phone};
 use super::{TestStore, on_both_stores};
-use crate::adapters::postgres::{Claim, Claimed, DueMessage, SendingAccount};
 use crate::businesses::Records;
 use crate::domain::conversation::{Input, MessageKind, MessageReport, MessageStatus, Priority};
+use crate::store::{Claim, Claimed, DueMessage, SendingAccount};
 use crate::worker::send::OutboundStore;
 
 on_both_stores! {

@@ -5,7 +5,6 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::TestStore;
-use crate::adapters::postgres::{AuditEntry, Commit, Committed, Facts, FactsOf, Locks, OutboxRow};
 use crate::domain::business::{Profile, Trade};
 use crate::domain::call::Call;
 use crate::domain::conversation::{
@@ -16,6 +15,7 @@ use crate::domain::emergency::{OwnPhrases, read};
 use crate::domain::phone::PhoneNumber;
 use crate::engine::ConversationStore;
 use crate::simulation::policy;
+use crate::store::{AuditEntry, Commit, Committed, Facts, FactsOf, Locks, OutboxRow};
 
 pub(super) const NUMBER: &str = "+15555551111";
 pub(super) const OTHER_NUMBER: &str = "+15555552222";

@@ -1,0 +1,62 @@
+//! What the rules need to know, and of whom.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::Message;
+use crate::domain::conversation::OtherBusiness;
+use crate::domain::phone::PhoneNumber;
+
+/// The two sides of a conversation: at most one open conversation has the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Parties {
+    /// The id of the business.
+    pub business_id: String,
+    /// The business's number.
+    pub business_phone: String,
+    /// The customer's number.
+    pub customer_phone: String,
+}
+
+impl Parties {
+    /// The parties of a conversation between a business, by one of its numbers, and a customer.
+    pub fn of(business_id: &str, business_phone: &PhoneNumber, customer_phone: &PhoneNumber) -> Self {
+        Self {
+            business_id: business_id.to_owned(),
+            business_phone: business_phone.to_string(),
+            customer_phone: customer_phone.to_string(),
+        }
+    }
+}
+
+/// What is asked for an input.
+#[derive(Debug, Clone, Copy)]
+pub struct FactsOf<'a> {
+    /// The business.
+    pub business_id: &'a str,
+    /// The customer.
+    pub customer: &'a PhoneNumber,
+    /// Their conversation, if there is one.
+    pub conversation_id: Option<Uuid>,
+    /// The message that is reported on, if one is.
+    pub message_id: Option<Uuid>,
+    /// Whether to find out when the customer last got a missed-call text.
+    pub missed_call: bool,
+    /// Whether to find out if the customer's number belongs to another business.
+    pub other_business: bool,
+}
+
+/// What is known.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// When the customer opted out of the business's texts, by the opt-out ledger; `None` if they have not.
+    pub opted_out_at: Option<DateTime<Utc>>,
+    /// When the customer last got a missed-call text; see
+    /// [`Store::missed_call_sms_at`](crate::adapters::postgres::Store::missed_call_sms_at).
+    pub missed_call_sms_at: Option<DateTime<Utc>>,
+    /// Set if the customer's number belongs to another business; see
+    /// [`Store::other_business`](crate::adapters::postgres::Store::other_business).
+    pub other_business: Option<OtherBusiness>,
+    /// The message that is reported on.
+    pub message: Option<Message>,
+}

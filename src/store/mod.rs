@@ -1,0 +1,20 @@
+//! What is asked of a store, and what it answers, whichever store it is: [`crate::adapters::postgres`], or the
+//! simulation's. The ports of [`crate::engine`] and [`crate::worker`] are made of these types.
+
+mod code_answer;
+mod commit;
+mod error;
+mod facts;
+mod message;
+mod outbox;
+mod sending;
+mod sweep;
+
+pub use code_answer::{CodeAnswer, PhoneAnswer};
+pub use commit::{AuditEntry, Commit, Committed, Locks, SeenInput};
+pub use error::{StoreError, Stored, Unavailable};
+pub use facts::{Facts, FactsOf, Parties};
+pub use message::Message;
+pub use outbox::{OutboxRow, WaitingRow};
+pub use sending::{Claim, Claimed, DueMessage, SendingAccount};
+pub use sweep::{Overdue, ReleasedConversation};
