@@ -20,7 +20,7 @@ pub fn read_again(letter: &DeadLetterBody) -> Result<Inbound, String> {
     let in_words = |error: FormError| error.to_string();
     let signed = SignedForm {
         kind,
-        form: Form::decode(parse(&body)).map_err(in_words)?,
+        form: Form::decode(parse(&body)),
         received_at: letter.first_seen,
         trace: Trace::start(),
         signer: signer_in(&letter.headers),

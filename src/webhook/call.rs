@@ -33,12 +33,16 @@ impl Call {
         if signed.form.get("From").is_none() {
             signed.form.required("From")?;
         }
-        let has_status = signed.form.required("CallStatus").is_ok();
+        let call_status = match signed.word("CallStatus") {
+            Ok(status) => Some(status),
+            Err(FormError::Missing { .. }) => None,
+            Err(error) => return Err(error),
+        };
         Ok(Self {
             call_sid,
             from: signed.text("From").unwrap_or_default(),
             to: signed.text("To").unwrap_or_default(),
-            call_status: if has_status { Some(signed.word("CallStatus")?) } else { None },
+            call_status,
             forwarded_from: signed.text("ForwardedFrom").filter(|number| !number.is_empty()),
         })
     }

@@ -2,7 +2,8 @@
 //!
 //! Parses the raw body in two steps: into raw bytes for the signature check, then into text for the handlers. Nothing
 //! is trimmed, dropped or reordered: blanks are kept, and a malformed escape is kept literally, because the signature
-//! covers every byte. Only [`Form::decode`] requires UTF-8.
+//! covers every byte. Bytes that are no UTF-8 are replaced in the text; only a parameter that decides something must be
+//! readable.
 
 use std::borrow::Cow;
 
@@ -17,10 +18,10 @@ pub type RawParams = Vec<(Vec<u8>, Vec<u8>)>;
 /// Why a form cannot be used. Names the parameter, and never shows its value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
-    /// The name or the value is not UTF-8.
+    /// The value is not UTF-8.
     #[error("parameter {name} is not valid UTF-8")]
     InvalidUtf8 {
-        /// The parameter's name, with invalid bytes replaced.
+        /// The parameter's name.
         name: String,
     },
     /// The value is not a plain word.
@@ -41,6 +42,8 @@ pub enum FormError {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Form {
     params: Vec<(String, String)>,
+    /// The parameters as they arrived, if any of them is not UTF-8.
+    raw: Option<RawParams>,
 }
 
 /// Splits and decodes a body. Never fails: a malformed escape is kept as it is.
@@ -54,28 +57,20 @@ pub fn parse(body: &[u8]) -> RawParams {
         .collect()
 }
 
-/// SHA-256, in hex, of the sorted parameters: the order of the parameters does not change the hash.
+/// SHA-256, in hex, of the sorted parameters: the order of the parameters does not change the hash, nor do those that
+/// Twilio adds when it repeats a webhook at the number's fallback URL.
 pub fn body_hash(params: &[(Vec<u8>, Vec<u8>)]) -> String {
     hash_pairs(params.iter().map(|(name, value)| (&name[..], &value[..])))
 }
 
 impl Form {
-    /// Converts the parameters to text.
-    ///
-    /// # Errors
-    /// If a parameter is not UTF-8; names the first such parameter.
-    pub fn decode(params: RawParams) -> Result<Self, FormError> {
-        let params = params
-            .into_iter()
-            .map(|(name, value)| {
-                let readable = String::from_utf8_lossy(&name).into_owned();
-                match (String::from_utf8(name), String::from_utf8(value)) {
-                    (Ok(name), Ok(value)) => Ok((name, value)),
-                    _ => Err(FormError::InvalidUtf8 { name: readable }),
-                }
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { params })
+    /// Converts the parameters to text: what is not UTF-8 is replaced by the replacement character.
+    pub fn decode(raw: RawParams) -> Self {
+        let is_text = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let params = raw.iter().map(|(name, value)| (text(name), text(value))).collect();
+        let is_readable = raw.iter().all(|(name, value)| is_text(name) && is_text(value));
+        Self { params, raw: (!is_readable).then_some(raw) }
     }
 
     /// The first value with this name, which may be empty.
@@ -86,9 +81,15 @@ impl Form {
     /// The first value with this name.
     ///
     /// # Errors
-    /// If there is none, or it is empty.
+    /// If there is none, or it is empty, or not UTF-8.
     pub fn required(&self, name: &str) -> Result<&str, FormError> {
-        self.get(name).filter(|value| !value.is_empty()).ok_or_else(|| FormError::Missing { name: name.to_owned() })
+        let value = self.get(name).filter(|value| !value.is_empty());
+        let value = value.ok_or_else(|| FormError::Missing { name: name.to_owned() })?;
+        let arrived = self.raw.iter().flatten().find(|(key, _)| key == name.as_bytes());
+        match arrived {
+            Some((_, bytes)) if bytes != value.as_bytes() => Err(FormError::InvalidUtf8 { name: name.to_owned() }),
+            _ => Ok(value),
+        }
     }
 
     /// All parameters, in the order of the body.
@@ -96,9 +97,23 @@ impl Form {
         self.params.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// The parameters as they arrived, in the order of the body.
+    fn raw(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let raw = self.raw.iter().flatten().map(|(name, value)| (&name[..], &value[..]));
+        let text = self.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        raw.chain(text.filter(|_| self.raw.is_none()))
+    }
+
+    /// The body again, as Twilio may have written it.
+    pub fn encoded(&self) -> String {
+        let escaped = |bytes| url::form_urlencoded::byte_serialize(bytes).collect::<String>();
+        let pair = |(name, value)| format!("{}={}", escaped(name), escaped(value));
+        self.raw().map(pair).collect::<Vec<_>>().join("&")
+    }
+
     /// The same as [`body_hash`] of the raw parameters.
     pub fn body_hash(&self) -> String {
-        hash_pairs(self.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())))
+        hash_pairs(self.raw())
     }
 }
 
@@ -119,6 +134,9 @@ fn unescape(text: &[u8]) -> Vec<u8> {
 
 fn hash_pairs<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> String {
     let mut pairs: Vec<_> = pairs.collect();
+    if pairs.iter().any(|(name, _)| *name == b"ErrorUrl") {
+        pairs.retain(|(name, _)| *name != b"ErrorUrl" && *name != b"ErrorCode");
+    }
     pairs.sort_unstable();
     let mut hash = Sha256::new();
     for part in pairs.into_iter().flat_map(|(name, value)| [name, value]) {
@@ -136,7 +154,7 @@ mod tests {
     use rstest::rstest;
 
     fn form(body: &str) -> Form {
-        Form::decode(parse(body.as_bytes())).unwrap()
+        Form::decode(parse(body.as_bytes()))
     }
 
     #[rstest]
@@ -158,12 +176,21 @@ mod tests {
     }
 
     #[rstest]
-    #[case::in_the_value("Body=ok&Note=%FF", "Note")]
-    #[case::in_the_name("%FF=1", "\u{fffd}")]
-    fn invalid_utf_8_is_kept_raw_and_refused_as_text(#[case] body: &str, #[case] name: &str) {
-        let params = parse(body.as_bytes());
-        assert!(params.iter().any(|(name, value)| name.contains(&0xff) || value.contains(&0xff)));
-        assert_eq!(Form::decode(params), Err(FormError::InvalidUtf8 { name: name.to_owned() }));
+    #[case::in_the_value("CallSid=CA1&CallerName=J%FFrg", ("CallerName", "J\u{fffd}rg"))]
+    #[case::in_the_name("CallSid=CA1&%FF=1", ("\u{fffd}", "1"))]
+    fn what_is_no_utf_8_is_replaced_and_keeps_its_bytes(#[case] body: &str, #[case] shown: (&str, &str)) {
+        let form = form(body);
+        assert_eq!((form.required("CallSid"), form.get(shown.0)), (Ok("CA1"), Some(shown.1)));
+        assert_eq!((form.encoded().as_str(), form.body_hash()), (body, body_hash(&parse(body.as_bytes()))));
+        let replaced = form.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        assert_ne!(Form::decode(replaced).body_hash(), form.body_hash());
+    }
+
+    #[test]
+    fn a_parameter_that_decides_must_be_utf_8() {
+        let form = form("CallSid=CA%FF&To=%2B15555551111");
+        assert_eq!(form.required("CallSid"), Err(FormError::InvalidUtf8 { name: "CallSid".to_owned() }));
+        assert_eq!(form.required("To"), Ok("+15555551111"));
     }
 
     #[test]
@@ -189,6 +216,8 @@ mod tests {
     #[case::boundary_moved("ab=c", "a=bc", false)]
     #[case::value_repeated("a=1", "a=1&a=1", false)]
     #[case::value_swapped("a=1&b=2", "a=2&b=1", false)]
+    #[case::at_the_fallback_url("a=1", "a=1&ErrorCode=11200&ErrorUrl=https%3A%2F%2Fexample.com", true)]
+    #[case::another_error("a=1&ErrorCode=30003", "a=1&ErrorCode=30005", false)]
     fn the_hash_sees_parameters_and_not_their_order(#[case] one: &str, #[case] two: &str, #[case] same: bool) {
         assert_eq!(form(one).body_hash() == form(two).body_hash(), same);
         assert_eq!(form(one).body_hash(), body_hash(&parse(one.as_bytes())));

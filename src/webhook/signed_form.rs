@@ -98,7 +98,8 @@ impl SignedForm {
     /// # Errors
     /// As for [`word`](Self::word).
     pub fn word_of(&self, names: &[&str]) -> Result<String, FormError> {
-        let present = names.iter().find(|name| self.form.required(name).is_ok());
+        let is_present = |name: &str| !matches!(self.form.required(name), Err(FormError::Missing { .. }));
+        let present = names.iter().find(|name| is_present(name));
         self.word(present.or(names.first()).copied().unwrap_or_default())
     }
 

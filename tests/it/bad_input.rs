@@ -128,22 +128,75 @@ async fn signed_and_without_a_body_is_kept_and_acknowledged(#[case] path: &str, 
     assert_no_harm(&app).await;
 }
 
+/// Posts a form whose values are bytes, signed.
+async fn post_bytes(app: &App, path: &str, pairs: &[(&str, &[u8])]) -> WebhookAnswer {
+    let signature = sign_bytes(&TwilioOptions::default().auth_token, &format!("{PUBLIC_URL}{path}"), pairs);
+    let escaped = |bytes: &[u8]| url::form_urlencoded::byte_serialize(bytes).collect::<String>();
+    let body: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
+    app.webhook().post_raw(path, &signature, body.join("&")).await.unwrap()
+}
+
 #[tokio::test]
-async fn signed_and_not_utf_8_is_kept_to_the_byte() {
+async fn a_text_that_is_not_utf_8_is_a_text_with_replaced_characters() {
     let app = spawn_app().await;
     let pairs: [(&str, &[u8]); 4] = [
         ("MessageSid", b"SM00000000000000000000000000000001"),
         ("From", CUSTOMER.as_bytes()),
         ("To", OUR_NUMBER.as_bytes()),
-        ("Body", b"caf\xe9"),
+        ("Body", b"The caf\xe9 is flooded"),
     ];
-    let body = "MessageSid=SM00000000000000000000000000000001&From=%2B12125551234&To=%2B15555551111&Body=caf%E9";
-    let signature = sign_bytes(&TwilioOptions::default().auth_token, &format!("{PUBLIC_URL}{SMS}"), &pairs);
-    assert_empty_twiml(&app.webhook().post_raw(SMS, &signature, body).await.unwrap());
+    assert_empty_twiml(&post_bytes(&app, SMS, &pairs).await);
+    app.wait_for_event("message.received").await;
+    assert_eq!(app.messages_of(CUSTOMER).await[0]["body"], "The caf\u{fffd} is flooded");
+}
+
+#[tokio::test]
+async fn a_call_is_put_through_though_its_callers_name_is_not_utf_8() {
+    let app = spawn_app().await;
+    let pairs: [(&str, &[u8]); 5] = [
+        ("CallSid", b"CA00000000000000000000000000000001"),
+        ("From", CUSTOMER.as_bytes()),
+        ("To", OUR_NUMBER.as_bytes()),
+        ("CallStatus", b"ringing"),
+        ("CallerName", b"J\xfcrgen"),
+    ];
+    let answer = post_bytes(&app, "/webhooks/twilio/call", &pairs).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.body.contains("<Dial"), "{}", answer.body);
+    app.wait_for_event("call.received").await;
+    assert!(app.stored("NMC_DEAD").await.is_empty());
+}
+
+#[tokio::test]
+async fn an_id_that_is_not_utf_8_is_kept_to_the_byte() {
+    let app = spawn_app().await;
+    let pairs: [(&str, &[u8]); 4] =
+        [("MessageSid", b"SM\xe9"), ("From", CUSTOMER.as_bytes()), ("To", OUR_NUMBER.as_bytes()), ("Body", b"caf\xe9")];
+    assert_empty_twiml(&post_bytes(&app, SMS, &pairs).await);
     let dead = app.wait_for_dead(1).await;
     let kept = String::from_utf8_lossy(&dead[0].payload).into_owned();
-    assert!(kept.contains("caf%E9") || kept.contains(&STANDARD.encode(body)), "{kept}");
+    assert!(kept.contains("SM%E9") && kept.contains("caf%E9"), "{kept}");
+    assert!(kept.contains("undecodable_form"), "{kept}");
     assert_no_harm(&app).await;
+}
+
+#[tokio::test]
+async fn what_twilio_delivers_again_at_the_fallback_url_is_the_same_text() {
+    let app = spawn_app().await;
+    let mut pairs: Vec<(&str, &[u8])> = vec![
+        ("MessageSid", b"SM00000000000000000000000000000001"),
+        ("From", CUSTOMER.as_bytes()),
+        ("To", OUR_NUMBER.as_bytes()),
+        ("Body", b"The sink is blocked"),
+    ];
+    assert_empty_twiml(&post_bytes(&app, SMS, &pairs).await);
+    pairs.extend([("ErrorCode", &b"11200"[..]), ("ErrorUrl", &b"https://calls.example.com/webhooks/twilio/sms"[..])]);
+    assert_empty_twiml(&post_bytes(&app, SMS, &pairs).await);
+    app.wait_for_sms(CUSTOMER, 1).await;
+    app.settled().await;
+    assert!(app.stored("NMC_DEAD").await.is_empty());
+    let texts = app.messages_of(CUSTOMER).await;
+    assert_eq!(texts.iter().filter(|message| message["direction"] == "inbound").count(), 1);
 }
 
 /// Twilio's signature for parameters that are not text.

@@ -18,7 +18,7 @@ use crate::http::problem::{Code, Problem};
 use crate::http::{Edge, connections};
 use crate::stream::{DeadLetter, DeadReason};
 use crate::trace::Trace;
-use crate::webhook::form::{Form, FormError, RawParams, body_hash, parse};
+use crate::webhook::form::{Form, FormError, RawParams, parse};
 use crate::webhook::{EDGE_SUBJECT, SignedForm, WebhookKind, letter_headers};
 
 /// Twilio's forms are small; a larger one is refused after its signature was checked.
@@ -59,16 +59,19 @@ impl From<Problem> for Refusal {
 impl Refusal {
     /// A webhook with a required field that is missing or malformed.
     pub(super) fn unusable(signed: &SignedForm, error: &FormError) -> Self {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(signed.form.iter()).finish();
         let letter = Letter {
             kind: signed.kind,
             hash: signed.form.body_hash(),
-            body: body.into(),
+            body: signed.form.encoded().into(),
             received_at: signed.received_at,
             path: signed.path.clone(),
             signer: signed.signer.clone(),
         };
-        let reason = if matches!(error, FormError::Malformed { .. }) { MALFORMED_FIELD } else { MISSING_FIELD };
+        let reason = match error {
+            FormError::InvalidUtf8 { .. } => UNDECODABLE,
+            FormError::Malformed { .. } => MALFORMED_FIELD,
+            FormError::Missing { .. } => MISSING_FIELD,
+        };
         Self::Dead { reason, detail: error.to_string(), letter }
     }
 
@@ -135,18 +138,7 @@ pub(super) async fn admit(
         return Err(Problem::new(Code::UnsupportedMediaType, message).into());
     }
     let path = request.original_uri().path_and_query().map_or_else(String::new, ToString::to_string);
-    let form = Form::decode(params).map_err(|error| Refusal::Dead {
-        reason: UNDECODABLE,
-        detail: error.to_string(),
-        letter: Letter {
-            kind,
-            hash: body_hash(&parse(&body)),
-            body,
-            received_at,
-            path: path.clone(),
-            signer: signer.clone(),
-        },
-    })?;
+    let form = Form::decode(params);
     let trace = Trace::from_header(request.header("traceparent"));
     Ok(SignedForm { kind, form, received_at, trace, signer, path })
 }
