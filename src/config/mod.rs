@@ -3,6 +3,7 @@
 //! A [`Config`] is complete and every value in it is valid. All missing or invalid variables are reported at once, by
 //! name. No error or debug output shows a secret.
 
+mod cleartext;
 mod error;
 mod parse;
 mod public_url;
@@ -15,6 +16,7 @@ mod variables;
 use std::fmt;
 
 pub use error::ConfigError;
+pub use parse::IDLE_AFTER;
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use rate::{Rate, RateError};
 pub use secret::{Secret, SecretKey};

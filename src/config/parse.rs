@@ -4,6 +4,7 @@
 //! be a secret.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use base64::Engine;
@@ -23,6 +24,9 @@ pub(super) type Parsed<T> = Result<T, String>;
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 const SHORTEST_KEPT: Duration = Duration::from_secs(100 * 24 * 60 * 60);
 const LONGEST_KEPT: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
+
+/// After which time without activity a conversation may end.
+pub const IDLE_AFTER: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Redis and Valkey, over TCP, TLS and Unix sockets.
 const REDIS_SCHEMES: &[&str] = &["redis", "rediss", "valkey", "valkeys", "redis+unix", "valkey+unix", "unix"];
@@ -116,6 +120,14 @@ pub(super) fn keep(text: &str) -> Parsed<Duration> {
     }
 }
 
+pub(super) fn idle_after(text: &str) -> Parsed<Duration> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if IDLE_AFTER.contains(&duration) => Ok(duration),
+        Ok(_) => Err("must be from 1s to 365d".to_owned()),
+        Err(_) => Err("not a duration: must be a number with a unit".to_owned()),
+    }
+}
+
 pub(super) fn dial_timeout(text: &str) -> Parsed<Duration> {
     let timeout = duration(text)?;
     if timeout.subsec_nanos() == 0 && (5..=600).contains(&timeout.as_secs()) {
@@ -144,8 +156,8 @@ pub(super) fn connections(text: &str) -> Parsed<usize> {
 /// Accepts words and TOML's booleans.
 pub(super) fn on_or_off(text: &str) -> Parsed<bool> {
     match text {
-        "on" | "true" => Ok(true),
-        "off" | "false" => Ok(false),
+        "on" | "true" | "1" => Ok(true),
+        "off" | "false" | "0" => Ok(false),
         _ => Err("must be on or off".to_owned()),
     }
 }

@@ -8,9 +8,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use super::cleartext;
 use super::error::{ConfigError, Problem};
 use super::secret::Secret;
 use super::variables::{self, Absent, Variable, is_known};
+
+/// Why a connection is refused.
+const EXPOSED: &str =
+    "another machine without TLS: use TLS, or set NMC_ALLOW_CLEARTEXT=1 if the network between them is private";
 
 /// The settings as text, not yet validated.
 #[derive(Clone, Default)]
@@ -95,7 +100,11 @@ impl Settings {
             (None, Absent::Off(value)) => return Ok(value()),
             (None, Absent::Missing) => return Err(problem("missing".to_owned())),
         };
-        (variable.parse)(text.trim()).map_err(problem)
+        let value = (variable.parse)(text.trim()).map_err(problem)?;
+        if cleartext::is_exposed(variable.name, text.trim()) && !self.value(&variables::allow_cleartext())? {
+            return Err(problem(EXPOSED.to_owned()));
+        }
+        Ok(value)
     }
 }
 
@@ -214,8 +223,8 @@ mod tests {
 
     #[test]
     fn one_address_can_be_had_without_the_others() {
-        let settings = Settings::read(None, env(&[("DATABASE_URL", "postgres://u:p@db/nmc")])).unwrap();
-        assert_eq!(settings.database_url().unwrap().expose(), "postgres://u:p@db/nmc");
+        let settings = Settings::read(None, env(&[("DATABASE_URL", "postgres://u:p@localhost/nmc")])).unwrap();
+        assert_eq!(settings.database_url().unwrap().expose(), "postgres://u:p@localhost/nmc");
         assert_eq!(
             settings.nats_url().unwrap_err().to_string(),
             "NATS_URL: missing; for example: nats://localhost:4222"

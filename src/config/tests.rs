@@ -11,9 +11,9 @@ use super::*;
 
 const COMPLETE: &[(&str, &str)] = &[
     ("NMC_PUBLIC_URL", "https://calls.example.com/twilio/"),
-    ("DATABASE_URL", "postgres://nmc:hush@db/nmc"),
-    ("NATS_URL", "nats://a:4222, nats://b:4222"),
-    ("REDIS_URL", "redis://cache:6379"),
+    ("DATABASE_URL", "postgres://nmc:hush@db/nmc?sslmode=require"),
+    ("NATS_URL", "tls://a:4222, tls://b:4222"),
+    ("REDIS_URL", "rediss://cache:6379"),
     ("TWILIO_ACCOUNT_SID", "AC00000000000000000000000000000000"),
     ("TWILIO_AUTH_TOKEN", "hush"),
     ("DISPATCHBOT_URL", "https://ai.example.com/"),
@@ -36,7 +36,7 @@ fn what_is_not_required_has_the_documented_default() {
     assert_eq!(config.bind.to_string(), "0.0.0.0:3701");
     assert_eq!((config.max_connections, config.docs), (None, true));
     assert_eq!(config.public_url.as_str(), "https://calls.example.com/twilio");
-    assert_eq!(config.nats_url, "nats://a:4222,nats://b:4222");
+    assert_eq!(config.nats_url, "tls://a:4222,tls://b:4222");
     assert_eq!(config.nats_replicas, 1);
     assert_eq!(config.twilio.api_url, "https://api.twilio.com");
     assert_eq!(config.twilio.auth_token_next, None);
@@ -51,7 +51,19 @@ fn what_is_not_required_has_the_documented_default() {
     assert_eq!(config.rate_limit.to_string(), "1000/min");
     assert_eq!(config.reconcile_after, seconds(30));
     assert_eq!(config.alert_every, seconds(60));
+    assert_eq!(config.idle_after, seconds(72 * 3_600));
     assert_eq!(config.token_key, None);
+}
+
+#[test]
+fn another_machine_is_reached_in_the_clear_only_if_that_is_allowed() {
+    let exposed =
+        [("DATABASE_URL", "postgres://nmc:hush@db/nmc"), ("NATS_URL", "nats://a:4222"), ("REDIS_URL", "redis://cache")];
+    let error = config(&exposed).unwrap_err();
+    assert_eq!(names(&error), ["DATABASE_URL", "NATS_URL", "REDIS_URL"]);
+    assert!(error.to_string().contains("NMC_ALLOW_CLEARTEXT=1"), "{error}");
+    let allowed = [&exposed[..], &[("NMC_ALLOW_CLEARTEXT", "1")]].concat();
+    assert!(config(&allowed).is_ok());
 }
 
 #[test]
@@ -66,6 +78,8 @@ fn every_missing_variable_is_reported_at_once() {
 #[case::bind("NMC_BIND", "localhost")]
 #[case::max_connections("NMC_MAX_CONNECTIONS", "15")]
 #[case::docs("NMC_DOCS", "yes")]
+#[case::idle_after("NMC_IDLE_AFTER", "400d")]
+#[case::allow_cleartext("NMC_ALLOW_CLEARTEXT", "perhaps")]
 #[case::public_url("NMC_PUBLIC_URL", "calls.example.com")]
 #[case::database("DATABASE_URL", "mysql://db")]
 #[case::nats("NATS_URL", "http://nats")]
@@ -121,7 +135,7 @@ fn optional_values_are_taken_when_given() {
 
 #[test]
 fn debug_output_shows_no_secret() {
-    let config = config(&[("NATS_URL", "nats://user:hush@a")]).unwrap();
+    let config = config(&[("NATS_URL", "tls://user:hush@a")]).unwrap();
     let shown = format!("{config:?} {:?} {:?}", config.twilio, config.dispatchbot);
     assert!(!shown.contains("hush"), "{shown}");
 }

@@ -100,6 +100,8 @@ configuration! {
         nats_replicas: u8 = [default "NMC_NATS_REPLICAS", "1", parse::replicas],
         /// Redis, with its password.
         redis_url: Secret = [required "REDIS_URL", "redis://localhost:6379", parse::redis_url],
+        /// Whether connections to other machines may do without TLS.
+        allow_cleartext: bool = [default "NMC_ALLOW_CLEARTEXT", "off", parse::on_or_off],
         /// The main Twilio account.
         twilio: TwilioConfig = [group TwilioConfig::read],
         /// The connection to DispatchBot.
@@ -122,6 +124,8 @@ configuration! {
         missed_call_cooldown: Duration = [default "NMC_MISSED_CALL_COOLDOWN", "30m", parse::duration],
         /// A text within this time after the end reopens the conversation.
         reopen_within: Duration = [default "NMC_REOPEN_WITHIN", "24h", parse::duration],
+        /// A conversation without activity for this time ends.
+        idle_after: Duration = [default "NMC_IDLE_AFTER", "72h", parse::idle_after],
         /// How long after an attempt with unknown outcome the message list may prove that nothing was sent.
         reconcile_after: Duration = [default "NMC_RECONCILE_AFTER", "30s", parse::duration],
         /// Conversations without activity for this time are deleted.
