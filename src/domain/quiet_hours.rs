@@ -39,6 +39,9 @@ impl QuietHours {
         };
         let zone = timezone.parse().map_err(|_| "the time zone is unknown".to_owned())?;
         let (start, end) = (time(&written.start)?, time(&written.end)?);
+        if start == end {
+            return Err("must not start when they end".to_owned());
+        }
         Ok(Some(Self { start, end, zone, missed_call: written.missed_call }))
     }
 
@@ -100,6 +103,7 @@ mod tests {
     #[case::switched_off(json!({ "quiet_hours": null }), true)]
     #[case::no_end(json!({ "quiet_hours": { "start": "21:00" } }), false)]
     #[case::no_time(json!({ "quiet_hours": { "start": "9 pm", "end": "08:00" } }), false)]
+    #[case::no_time_between(json!({ "quiet_hours": { "start": "08:00", "end": "08:00" } }), false)]
     fn settings_that_cannot_be_read_are_told(#[case] settings: Value, #[case] fine: bool) {
         assert_eq!(QuietHours::of_settings(&settings, "America/New_York").is_ok(), fine);
     }

@@ -3,6 +3,7 @@
 //! Only this module knows poem. A webhook is answered once it is stored durably, in JetStream or in PostgreSQL;
 //! everything else happens afterwards.
 
+mod answer_headers;
 pub mod api;
 mod connections;
 mod durable_publish;
@@ -187,6 +188,7 @@ fn routes(edge: Edge) -> impl Endpoint<Output = poem::Response> {
                 .with_handler(|_| Problem::new(problem::Code::Internal, "internal error; quote request_id to support")),
         )
         .catch_all_error(|error: poem::Error| async move { answer(error) })
+        .map(|answer| async move { answer_headers::set(answer) })
 }
 
 fn all(edge: Edge) -> Route {

@@ -104,7 +104,7 @@ async fn each_is_fetched_byte_for_byte_and_is_for_saving() {
             ("content-length", &length),
             ("x-content-type-options", "nosniff"),
             ("content-disposition", "attachment"),
-            ("cache-control", "private"),
+            ("cache-control", "no-store"),
         ] {
             assert_eq!(fetched.header(name), [value], "{name}");
         }

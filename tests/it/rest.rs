@@ -203,3 +203,29 @@ async fn a_key_that_asks_too_much_is_told_to_wait_and_no_other() {
     assert!(refused.headers.contains_key("retry-after"));
     assert_eq!(app.rest.get("/conversations?limit=1").await.status, 200);
 }
+
+#[rstest]
+#[case::of_a_record("/businesses")]
+#[case::of_health("/health")]
+#[case::of_nothing("/nowhere")]
+#[case::of_the_page("/docs")]
+#[tokio::test]
+async fn every_answer_is_kept_by_nobody_and_shown_in_no_frame(#[case] path: &str) {
+    let app = spawn_app().await;
+    let answer = reqwest::get(format!("{}{path}", app.rest.base())).await.unwrap();
+    let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+    assert_eq!(header("cache-control").as_deref(), Some("no-store"));
+    assert_eq!(header("x-content-type-options").as_deref(), Some("nosniff"));
+    assert_eq!(header("x-frame-options").as_deref(), Some("DENY"));
+    assert!(header("content-security-policy").unwrap().contains("frame-ancestors 'none'"), "{path}");
+}
+
+#[tokio::test]
+async fn a_conflict_about_numbers_does_not_tell_which_others_have() {
+    let app = spawn_app().await;
+    let mut other = business();
+    other["phone_numbers"] = json!([OUR_NUMBER, "+15555550099"]);
+    let answer = app.rest.put("/businesses/b2", &other).await;
+    assert_eq!((answer.status, answer.error_code()), (409, "CONFLICT"), "{}", answer.body);
+    assert!(!answer.body.to_string().contains(OUR_NUMBER), "{}", answer.body);
+}

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::client::AnalyzeError;
 use crate::adapters::http_client::describe_json;
 use crate::domain::conversation::{Priority, Urgency};
+use crate::domain::invisible::is_blank;
 
 /// A closed window, with everything needed to answer it.
 #[derive(Clone, PartialEq, Serialize)]
@@ -180,7 +181,7 @@ pub fn read_answer(body: &[u8]) -> Result<Analysis, AnalyzeError> {
     }
     let mut analysis: Analysis = serde_json::from_slice(body).map_err(malformed)?;
     analysis.make_storable();
-    if analysis.message_to_customer.trim().is_empty() {
+    if is_blank(&analysis.message_to_customer) {
         return Err(AnalyzeError::Malformed { why: "message_to_customer is blank".to_owned() });
     }
     if !(0.0..=1.0).contains(&analysis.confidence) {

@@ -144,18 +144,17 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
-        let foreign = sqlx::query_scalar!(
-            "SELECT phone FROM business_numbers WHERE phone = ANY($1) AND business_id <> $2 ORDER BY phone",
+        let is_foreign = sqlx::query_scalar!(
+            r#"SELECT EXISTS (
+                 SELECT 1 FROM business_numbers WHERE phone = ANY($1) AND business_id <> $2) AS "is_foreign!""#,
             &phones,
             b.id
         )
-        .fetch_all(&mut *tx)
+        .fetch_one(&mut *tx)
         .await?;
-        if !foreign.is_empty() {
-            return Err(StoreError::Conflict(format!(
-                "phone_numbers: already used by another business: {}",
-                foreign.join(", ")
-            )));
+        if is_foreign {
+            // Not which: nobody is to find out what others own.
+            return Err(StoreError::Conflict("phone_numbers: another business has one of them".to_owned()));
         }
         let record = select_businesses!("FROM businesses b WHERE b.id = $1", b.id).fetch_one(&mut *tx).await?;
         put.settled(&mut tx, b, record.updated_at).await?;

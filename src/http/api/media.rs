@@ -2,7 +2,7 @@
 
 use futures::TryStreamExt;
 use poem::Body;
-use poem::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use poem::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use poem_openapi::param::Path;
 use poem_openapi::payload::{Binary, Response};
 use poem_openapi::{ApiResponse, OpenApi};
@@ -76,7 +76,6 @@ fn answer(media: FetchedMedia, message_id: Uuid) -> Response<MediaAnswer> {
         .header(CONTENT_LENGTH, length)
         .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
         .header(CONTENT_DISPOSITION, "attachment")
-        .header(CACHE_CONTROL, "private")
 }
 
 /// The error response. 503 only if a retry may succeed.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, Utc};
 
+use crate::domain::invisible::is_blank;
 use crate::domain::phone::PhoneNumber;
 use crate::http::problem::Problem;
 
@@ -65,7 +66,7 @@ impl Problems {
 
     /// Checks that a text is neither empty nor too long.
     pub(super) fn text(&mut self, field: &str, text: &str, most: usize) {
-        if text.trim().is_empty() {
+        if is_blank(text) {
             self.add(field, "must not be empty");
         } else if text.chars().count() > most {
             self.add(field, format!("must not be longer than {most} characters"));
