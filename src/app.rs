@@ -262,6 +262,7 @@ fn policy(config: &Config) -> Policy {
         fallback_every: FALLBACK_EVERY,
         missed_call_cooldown: config.missed_call_cooldown,
         reopen_within: config.reopen_within,
+        idle_after: config.idle_after,
         alert_every: config.alert_every,
     }
 }

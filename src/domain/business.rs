@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::appointment_check::Schedule;
+use crate::domain::business_policy::BusinessPolicy;
 use crate::domain::conversation::{self, Conversation, Templates};
 use crate::domain::emergency;
 use crate::domain::phone::PhoneNumber;
@@ -59,6 +60,9 @@ pub struct Profile {
     /// The business's own texts.
     #[serde(default)]
     pub templates: Templates,
+    /// The business's own settings of this service; not passed to DispatchBot.
+    #[serde(default)]
+    pub policy: BusinessPolicy,
     /// The phones that get alerts after the owner's.
     #[serde(default)]
     pub emergency_contacts: Vec<PhoneNumber>,
@@ -87,6 +91,7 @@ impl Profile {
             quiet_hours: QuietHours::of_settings(&self.user_settings, &self.timezone).unwrap_or_default(),
             alert_numbers: self.alert_numbers(),
             accepts_emergencies: self.emergencies().accepted,
+            policy: self.policy,
         }
     }
 
@@ -143,6 +148,7 @@ pub fn forgotten(conversation: &Conversation) -> conversation::Business {
         quiet_hours: None,
         alert_numbers: Vec::new(),
         accepts_emergencies: true,
+        policy: BusinessPolicy::default(),
     }
 }
 

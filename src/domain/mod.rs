@@ -2,6 +2,7 @@
 
 pub mod appointment_check;
 pub mod business;
+pub mod business_policy;
 pub mod call;
 pub mod conversation;
 pub mod emergency;

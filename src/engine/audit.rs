@@ -25,6 +25,7 @@ pub(super) fn entry(told: &Input, decision: &Decision) -> AuditEntry {
 fn who_did_what(told: &Input) -> (&'static str, Option<&str>, &'static str, Value) {
     match told {
         Input::CallMissed(call) => ("customer", None, "call_missed", json!({ "call_sid": call.call_sid })),
+        Input::CallAnswered(call) => ("user", None, "answered_the_call", json!({ "call_sid": call.call_sid })),
         Input::SmsReceived(sms) => ("customer", None, "wrote", json!({ "twilio_sid": sms.twilio_sid })),
         Input::WindowDue { .. } => ("service", None, "looked_at_the_clock", json!({})),
         Input::AnalysisReady { window_id, .. } => ("dispatchbot", None, "answered", json!({ "window_id": window_id })),

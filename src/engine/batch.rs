@@ -77,6 +77,8 @@ pub(super) enum Outcome {
     Seen { outbox_keys: Vec<Uuid>, same_body: bool },
     /// It was not decided: another input of the batch came first, or the cached conversation may be stale.
     Again,
+    /// This conversation has to be ended first: it is idle.
+    Idle { conversation_id: Uuid, version: i64 },
     /// The conversation was changed concurrently.
     Conflict,
     /// The batch cannot be committed with it, or could not at all: to be applied outside of a batch.

@@ -25,7 +25,7 @@ pub enum CallReport {
 }
 
 impl<R: ConversationStore, P: Publish> Engine<R, P> {
-    /// Decides what a report means for the call, and for the caller's conversation if the call was missed.
+    /// Decides what a report means for the call, and for the caller's conversation if the call has ended.
     ///
     /// # Errors
     /// When a service is unavailable or other changes keep conflicting. The same report may be applied again.
@@ -58,15 +58,22 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         let rows = effects::call_rows(&decision.call, &business.user_id, &decision.events, &trace, now);
         let part = CallPart { call: decision.call, rows };
         let (id, body_hash) = (input_id.to_owned(), Some(body_hash.to_owned()));
-        let job = match decision.missed {
+        let told = match (decision.missed, decision.answered) {
+            (Some(missed), _) => {
+                Some((missed.business_phone.clone(), missed.customer.clone(), conversation::Input::CallMissed(missed)))
+            }
+            (None, Some(answered)) => Some((
+                answered.business_phone.clone(),
+                answered.customer.clone(),
+                conversation::Input::CallAnswered(answered),
+            )),
+            (None, None) => None,
+        };
+        let job = match told {
             None => Job::Call { input_id: id, body_hash, part },
-            Some(missed) => {
-                let target = Target::Open {
-                    business_phone: missed.business_phone.clone(),
-                    customer_phone: missed.customer.clone(),
-                    business: Arc::clone(business),
-                };
-                let happening = Happening::Input(conversation::Input::CallMissed(missed));
+            Some((business_phone, customer_phone, told)) => {
+                let target = Target::Open { business_phone, customer_phone, business: Arc::clone(business) };
+                let happening = Happening::Input(told);
                 Job::Input(Box::new(Input { id, body_hash, trace, target, happening }), Some(part))
             }
         };

@@ -189,6 +189,10 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
                 // Outside of a batch, `Alone` is not returned.
                 Outcome::Conflict | Outcome::Alone => conflicts += 1,
                 Outcome::Again | Outcome::Marked => {}
+                Outcome::Idle { conversation_id, version } => {
+                    conflicts += 1;
+                    Box::pin(self.end_idle(conversation_id, version)).await?;
+                }
                 Outcome::Failed(error) => return Err(error),
                 Outcome::Panicked(panic) => resume_unwind(panic),
                 Outcome::NotFound => return Ok(Applied::Nothing { status: None }),
@@ -223,6 +227,14 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
             }
         }
         Err(EngineError::Contended)
+    }
+
+    /// Ends a conversation that is idle, before the sweeper does.
+    async fn end_idle(&self, conversation_id: Uuid, version: i64) -> Result<(), EngineError> {
+        let id = format!("idle:{conversation_id}:{version}");
+        let happening = Happening::Input(conversation::Input::WindowDue { complete_until: None });
+        let (trace, target) = (Trace::start(), Target::Id(conversation_id));
+        self.apply(Input { id, body_hash: None, trace, target, happening }).await.map(drop)
     }
 
     /// Publishes effects that were just committed, from memory, or from the table if older ones have to go first.

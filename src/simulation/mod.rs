@@ -49,6 +49,7 @@ fn policy() -> Policy {
         fallback_every: Duration::from_secs(30),
         missed_call_cooldown: Duration::from_secs(20),
         reopen_within: Duration::from_secs(30),
+        idle_after: Duration::from_secs(20),
         alert_every: Duration::from_secs(6),
     }
 }

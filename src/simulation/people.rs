@@ -37,6 +37,7 @@ pub fn open_business(world: &World) {
         user_settings: serde_json::json!({}),
         calendar: serde_json::json!([]),
         templates: Default::default(),
+        policy: Default::default(),
         emergency_contacts: vec![CONTACT.parse().unwrap()],
         twilio_account_sid: None,
     };

@@ -8,7 +8,7 @@ use nmc_testbed::twilio::{Fault as TwilioFault, Refusal};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::harness::{App, CUSTOMER, business, eventually, spawn_app, spawn_app_with};
+use crate::harness::{App, BUSINESS, CUSTOMER, OWNER, business, eventually, spawn_app, spawn_app_with};
 use crate::missing::wait_for_health;
 
 fn bodies(question: &Value) -> Vec<&str> {
@@ -218,4 +218,24 @@ async fn soon_after_the_end_the_next_text_opens_the_conversation_again() {
 async fn later_after_the_end_the_next_text_opens_another_conversation() {
     let app = spawn_app_with(&[("NMC_REOPEN_WITHIN", "1ms")]).await;
     assert_eq!(a_text_after_the_end(&app).await, ["ai_handling", "completed"]);
+}
+
+#[tokio::test]
+async fn nothing_of_the_policy_no_contacts_phone_and_no_secret_is_shown_to_dispatchbot() {
+    let app = spawn_app().await;
+    let mut of_joe = business();
+    of_joe["policy"] = json!({ "idle_after": "47h" });
+    of_joe["emergency_contacts"] = json!(["+12125550042"]);
+    of_joe["user_settings"] = json!({ "tone": "friendly" });
+    app.put_business(BUSINESS, &of_joe).await;
+    app.text(CUSTOMER, "My sink is blocked").await;
+    let asked = app.wait_for_questions(1).await;
+    let settings = app.servers.settings(&[]);
+    let secrets =
+        settings.iter().filter(|(name, _)| name.contains("TOKEN") || name.contains("KEY")).map(|(_, value)| value);
+    let hidden = ["policy", "idle_after", "47h", "+12125550042", OWNER].into_iter().chain(secrets.map(String::as_str));
+    for hidden in hidden {
+        assert!(!asked[0].to_string().contains(hidden), "{hidden} is in {}", asked[0]);
+    }
+    assert_eq!(asked[0]["user_settings"], json!({ "tone": "friendly" }));
 }

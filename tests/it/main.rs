@@ -31,6 +31,7 @@ mod events_to_redis;
 mod fuzz_corpus;
 mod group_publish;
 mod harness;
+mod idle;
 mod journey;
 mod keys;
 mod layers;

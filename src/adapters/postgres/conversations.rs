@@ -45,6 +45,7 @@ macro_rules! conversation_row {
             $(pub(super) $text: String,)+
             /// The window that is being answered, for the fence.
             pub(super) answering_window: Option<Uuid>,
+            /// For the sweeper.
             pub(super) next_timer_at: Option<DateTime<Utc>>,
             pub(super) rules_state: Json<RulesState>,
         }
@@ -55,7 +56,7 @@ macro_rules! conversation_row {
                     $($field: conversation.$field.clone(),)+
                     $($text: conversation.$text.to_string(),)+
                     answering_window: conversation.answering.as_ref().map(|answering| answering.window_id),
-                    next_timer_at: conversation.next_look(),
+                    next_timer_at: conversation.latest_look(),
                     rules_state: Json(RulesState::of(conversation)),
                 }
             }

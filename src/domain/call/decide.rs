@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::state::{Call, CallStatus};
-use crate::domain::conversation::{CallData, Event, EventData, MissedCall, call_id};
+use crate::domain::conversation::{AnsweredCall, CallData, Event, EventData, MissedCall, call_id};
 use crate::domain::phone::PhoneNumber;
 
 /// A report of a call.
@@ -102,6 +102,8 @@ pub struct CallDecision {
     pub events: Vec<Event>,
     /// The missed call, if it becomes an input of the caller's conversation.
     pub missed: Option<MissedCall>,
+    /// The answered call, if it becomes an input of the caller's conversation.
+    pub answered: Option<AnsweredCall>,
 }
 
 /// Applies a report to the call.
@@ -122,7 +124,7 @@ pub fn decide(
                 missed(&mut decision, ended_as, may_text, ringing.received_at);
             }
         }
-        CallInput::Dialled(report) if report.answered() => answered(&mut decision, report),
+        CallInput::Dialled(report) if report.answered() => answered(&mut decision, report, may_text),
         CallInput::Dialled(report) => missed(&mut decision, &report.dial_status, may_text, report.received_at),
     }
     if let Some(missed) = decision.missed.as_mut() {
@@ -137,7 +139,7 @@ fn start(business_id: &str, state: Option<&Call>, input: &CallInput, now: DateTi
         CallInput::Ringing(r) => (&r.call_sid, r.customer.clone(), Some(r.business_phone.clone()), r.received_at),
         CallInput::Dialled(d) => (&d.call_sid, d.customer.clone(), d.business_phone.clone(), d.received_at),
     };
-    let fresh = |call: Call| CallDecision { call, changed: false, events: Vec::new(), missed: None };
+    let fresh = |call: Call| CallDecision { call, changed: false, events: Vec::new(), missed: None, answered: None };
     if let Some(call) = state {
         return Some(fresh(call.clone()));
     }
@@ -161,7 +163,7 @@ fn start(business_id: &str, state: Option<&Call>, input: &CallInput, now: DateTi
     Some(decision)
 }
 
-fn answered(decision: &mut CallDecision, report: &DialReport) {
+fn answered(decision: &mut CallDecision, report: &DialReport, may_text: bool) {
     if decision.call.status != CallStatus::Ringing {
         return;
     }
@@ -169,6 +171,12 @@ fn answered(decision: &mut CallDecision, report: &DialReport) {
     decision.call.dial_status = Some(report.dial_status.clone());
     decision.call.duration_seconds = report.duration_seconds;
     decision.call.ended_at = Some(report.received_at);
+    let caller = decision.call.customer_phone.clone().filter(|_| may_text);
+    decision.answered = caller.map(|customer| AnsweredCall {
+        call_sid: decision.call.call_sid.clone(),
+        customer,
+        business_phone: decision.call.business_phone.clone(),
+    });
     emit(decision, EventData::CallAnswered);
 }
 

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::decision::{Decision, Draft};
-use super::input::{Context, Input};
-use super::rules::{answer, delivery, emergency, inbound, missed_call, opening, ownership, window};
+use super::input::{Business, Context, Input, Policy};
+use super::rules::{answer, delivery, emergency, idle, inbound, missed_call, opening, ownership, window};
 use super::state::{Conversation, Status};
 
 /// Decides what the input `input`, with the id `input_id`, changes in the conversation at `now`.
@@ -43,6 +43,7 @@ pub fn decide(
     };
     match input {
         Input::CallMissed(call) => missed_call::missed(context, &mut draft, call),
+        Input::CallAnswered(_) => ownership::talked(&mut draft),
         Input::SmsReceived(sms) => inbound::received(context, &mut draft, sms),
         Input::WindowDue { complete_until } => window::due(context, &mut draft, *complete_until),
         Input::AnalysisReady { window_id, answer } => answer::ready(context, &mut draft, *window_id, answer),
@@ -57,5 +58,23 @@ pub fn decide(
         Input::FalseAlarm { user_id } => emergency::false_alarm(&mut draft, user_id),
         Input::MessageReported { message, report } => delivery::reported(context, &mut draft, message, report),
     }
+    idle::note(context, &mut draft);
     Some(draft.finish())
+}
+
+/// Whether a conversation has to be ended before this input can be decided: a call or a text of a customer after a time
+/// without activity begins a new conversation. [`Input::WindowDue`] ends it.
+pub fn must_end_first(
+    policy: &Policy,
+    business: &Business,
+    conversation: &Conversation,
+    input: &Input,
+    now: DateTime<Utc>,
+) -> bool {
+    let at = match input {
+        Input::CallMissed(_) => now,
+        Input::SmsReceived(sms) if !inbound::kind_of(sms).is_automatic() => sms.received_at.min(now),
+        _ => return false,
+    };
+    idle::is_idle(policy, business, conversation, at)
 }

@@ -195,11 +195,11 @@ pub struct ReleasedData {
 /// Data of `conversation.completed`.
 #[derive(Debug, Clone, PartialEq, Serialize, Object)]
 pub struct ConversationCompletedData {
-    /// The outcome, as the person or DispatchBot named it, or `number_released`.
+    /// The outcome, as the person or DispatchBot named it, or `number_released` or `idle`.
     pub outcome: Option<String>,
     /// A summary for the owner.
     pub summary: Option<String>,
-    /// `user`, `ai`, or `service` if the business gave up its number.
+    /// `user`, `ai`, or `service` if the business gave up its number, or nothing happened for long.
     pub by: CompletedBy,
     /// The person, if one ended it.
     pub user_id: Option<String>,

@@ -11,6 +11,7 @@ use super::decision::MessageKind;
 use super::reason::AnalysisReason;
 use super::state::MessageStatus;
 use crate::domain::appointment_check::Schedule;
+use crate::domain::business_policy::BusinessPolicy;
 use crate::domain::emergency::Reading;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::price_check::PriceRange;
@@ -22,6 +23,8 @@ use crate::text_enum;
 pub enum Input {
     /// A call that nobody answered.
     CallMissed(MissedCall),
+    /// A call that a person answered. It opens no conversation.
+    CallAnswered(AnsweredCall),
     /// The customer sent an SMS.
     SmsReceived(InboundSms),
     /// The timer fired. It is only a hint to check the window.
@@ -108,6 +111,15 @@ pub struct MissedCall {
     pub business_phone: PhoneNumber,
     /// The business's own Twilio account that received the call, or `None` for the main account.
     pub own_account: Option<String>,
+}
+
+/// A call that a person answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnsweredCall {
+    pub call_sid: String,
+    pub customer: PhoneNumber,
+    /// The number that was called.
+    pub business_phone: PhoneNumber,
 }
 
 /// An SMS from a customer.
@@ -290,6 +302,8 @@ pub struct Policy {
     pub missed_call_cooldown: Duration,
     /// A customer's text within this time after the end reopens the conversation.
     pub reopen_within: Duration,
+    /// A conversation ends as idle after this time without activity, unless the business has set another.
+    pub idle_after: Duration,
     /// How long each alerted person has to take over before the next one gets an alert.
     pub alert_every: Duration,
 }
@@ -315,6 +329,8 @@ pub struct Business {
     pub alert_numbers: Vec<PhoneNumber>,
     /// Whether it accepts emergencies. If not, only a danger to life is treated as one.
     pub accepts_emergencies: bool,
+    /// Its own settings of this service.
+    pub policy: BusinessPolicy,
 }
 
 /// The business's own texts. Each has a default.

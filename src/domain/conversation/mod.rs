@@ -20,7 +20,7 @@ mod rules;
 mod state;
 pub mod words;
 
-pub use decide::decide;
+pub use decide::{decide, must_end_first};
 #[cfg(test)]
 pub use decision::Fence;
 pub use decision::{
@@ -34,8 +34,8 @@ pub use event::{CallData, Envelope, Event, EventData, NumberVerifiedData, Servic
 pub use fence::{Fenced, Standing};
 pub use ids::{call_id, derive_id};
 pub use input::{
-    Answer, Appointment, Business, Context, DeliveryStatus, InboundSms, Input, Media, MessageReport, MissedCall,
-    OtherBusiness, Policy, SentMessage, Templates, Urgency,
+    Answer, AnsweredCall, Appointment, Business, Context, DeliveryStatus, InboundSms, Input, Media, MessageReport,
+    MissedCall, OtherBusiness, Policy, SentMessage, Templates, Urgency,
 };
 pub use reason::{AnalysisReason, WindowReason};
 pub use state::{Answering, Conversation, ERASED, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status};

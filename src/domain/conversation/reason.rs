@@ -92,10 +92,14 @@ reasons! {
         OptedOut = "opted_out",
         /// A person wrote to the customer.
         AnsweredByPerson = "answered by a person",
+        /// A person answered a call of the customer.
+        AnsweredByCall = "answered by a call",
         /// A person ended the conversation.
         Completed = "completed",
         /// The business gave up its number.
         NumberReleased = "number_released",
+        /// Nothing had happened in the conversation for long.
+        Idle = "idle",
         /// The business may not write from this number, or with this Twilio account.
         MayNotWrite = "may_not_write",
         /// The AI has reached its maximum number of answers.
@@ -114,6 +118,8 @@ reasons! {
         OptedOutCallThem = "opted_out_call_them",
         /// The text may be an opt-out.
         PossibleOptOut = "possible_opt_out",
+        /// The text is a keyword that Twilio answers (HELP, INFO, START), so the AI does not.
+        Keyword = "keyword",
         /// The business may not write from this number, or with this Twilio account.
         MayNotWrite = "may_not_write",
         /// The AI has reached its maximum number of answers.
@@ -138,6 +144,8 @@ reasons! {
         MessageOptedOut = "message_opted_out",
         /// The business gave up the number while a message was unanswered.
         NumberReleased = "number_released",
+        /// The conversation ended because nothing had happened for long, while a message was unanswered.
+        Idle = "idle",
     }
 }
 

@@ -108,7 +108,7 @@ pub struct Conversation {
     /// Whether the customer has opted out of texts.
     pub opted_out: bool,
     pub created_at: DateTime<Utc>,
-    /// The time of the last activity.
+    /// The time of the last activity: a call, a message, or a command of a person. A report on a message is none.
     pub last_activity: DateTime<Utc>,
     /// The version of the row that this was read from, for compare-and-set. 0 before the first commit.
     pub version: i64,
@@ -127,6 +127,8 @@ pub struct Conversation {
 
 /// The outcome of a conversation whose customer is being erased.
 pub const ERASED: &str = "erased";
+/// The outcome of a conversation in which nothing has happened for long.
+pub const IDLE: &str = "idle";
 
 /// An open window: the customer's messages that will be answered together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -202,11 +204,18 @@ pub struct Memory {
     /// When the missed-call text was last sent.
     #[serde(default)]
     pub missed_call_sms_at: Option<DateTime<Utc>>,
+    /// The missed-call text that waits for the end of quiet hours, if one does. An answer of the AI makes it pointless.
+    #[serde(default)]
+    pub held_missed_call_sms: Option<Uuid>,
     /// When the customer last opted in. An older opt-out that arrives late has no effect.
     #[serde(default)]
     pub opted_in_at: Option<DateTime<Utc>>,
     #[serde(default)]
     pub completed_at: Option<DateTime<Utc>>,
+    /// When it ends as idle if nothing happens until then. `None` if it has ended, or a version decided that did not
+    /// know of it.
+    #[serde(default)]
+    pub idle_at: Option<DateTime<Utc>>,
     /// The alerts in progress, if any.
     #[serde(default)]
     pub alerting: Option<Alerting>,
@@ -248,5 +257,10 @@ impl Conversation {
         let window = self.window.as_ref().and_then(|window| window.deadline);
         let alert = self.memory.alerting.as_ref().map(|alerting| alerting.at);
         window.into_iter().chain(alert).min()
+    }
+
+    /// When it must be looked at at the latest: by its timer, or by the sweeper if it is idle by then.
+    pub fn latest_look(&self) -> Option<DateTime<Utc>> {
+        self.next_look().into_iter().chain(self.memory.idle_at).min()
     }
 }

@@ -9,7 +9,7 @@ use super::{Batches, Job, Outcome, Step};
 use crate::domain::call::Call;
 use crate::domain::conversation::{self, Context, Effect, Input, MessageKind, WindowState};
 use crate::engine::ports::ConversationStore;
-use crate::engine::{Happening, audit, effects};
+use crate::engine::{CallPart, Happening, audit, effects};
 use crate::store::{AuditEntry, Commit, Facts, FactsOf, OutboxRow, StoreError};
 use crate::telemetry::WindowEvent;
 
@@ -64,10 +64,7 @@ impl<R: ConversationStore> Batches<R> {
         let mut facts = if wanted.is_empty() { Vec::new() } else { self.store.facts(&wanted).await? }.into_iter();
         let step = |(job, step): (&'a Job, Step<Loaded<'a>>)| match step {
             Step::Ended(outcome) => Step::Ended(outcome),
-            Step::Next(Loaded::Call(part)) => {
-                let (call, outbox) = (Some(part.call.clone()), part.rows.clone());
-                Step::Next(Decided { job, decision: None, call, outbox })
-            }
+            Step::Next(Loaded::Call(part)) => call_alone(job, part),
             Step::Next(Loaded::Input(loaded)) => match facts.next() {
                 Some(facts) => self.decide_one(job, *loaded, facts, at),
                 None => Step::Ended(Outcome::Again),
@@ -95,6 +92,11 @@ impl<R: ConversationStore> Batches<R> {
             }
             (Happening::Message { .. }, None) => return Step::Ended(Outcome::NotFound),
         };
+        if let Some(state) = &state
+            && conversation::must_end_first(&self.policy, &business, state, &rules_input, at)
+        {
+            return Step::Ended(Outcome::Idle { conversation_id: state.id, version: state.version });
+        }
         let context = Context {
             policy: &self.policy,
             business: &business,
@@ -113,16 +115,24 @@ impl<R: ConversationStore> Batches<R> {
         }));
         let (decision, rows) = match decided {
             Ok(Some(decided)) => decided,
-            Ok(None) => return Step::Ended(Outcome::NotFound),
+            // An answered call of somebody who has no conversation.
+            Ok(None) => return call.map_or(Step::Ended(Outcome::NotFound), |part| call_alone(job, part)),
             Err(panic) => return Step::Ended(Outcome::Panicked(panic)),
         };
         if !decision.decision.changed {
-            return Step::Ended(self.unchanged(decision.decision, is_cached));
+            return match (self.unchanged(decision.decision, is_cached), call) {
+                (Outcome::Unchanged { .. }, Some(part)) => call_alone(job, part),
+                (outcome, _) => Step::Ended(outcome),
+            };
         }
         let conversation_id = decision.decision.conversation.id;
         let mut outbox = call.map(|part| part.rows.clone()).unwrap_or_default();
         outbox.extend(rows);
-        let call = call.map(|part| Call { conversation_id: Some(conversation_id), ..part.call.clone() });
+        let is_missed = matches!(rules_input, Input::CallMissed(_));
+        let call = call.map(|part| Call {
+            conversation_id: is_missed.then_some(conversation_id).or(part.call.conversation_id),
+            ..part.call.clone()
+        });
         Step::Next(Decided { job, decision: Some(decision), call, outbox })
     }
 
@@ -168,6 +178,11 @@ impl<R: ConversationStore> Batches<R> {
             self.metrics.emergency_false_alarm();
         }
     }
+}
+
+/// A call record that changes no conversation.
+fn call_alone<'a>(job: &'a Job, part: &CallPart) -> Step<Decided<'a>> {
+    Step::Next(Decided { job, decision: None, call: Some(part.call.clone()), outbox: part.rows.clone() })
 }
 
 fn facts_of<'a>(loaded: &'a LoadedInput<'_>) -> FactsOf<'a> {

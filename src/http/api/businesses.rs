@@ -16,6 +16,7 @@ use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group};
 use crate::adapters::postgres::{BusinessRecord, BusinessWrite};
 use crate::domain::business::{Profile, Trade};
+use crate::domain::business_policy::BusinessPolicy;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::quiet_hours::QuietHours;
 use crate::domain::{conversation, emergency};
@@ -38,6 +39,16 @@ struct Templates {
     fallback: Option<String>,
     /// The SMS to a customer in an emergency if DispatchBot has no usable answer in time, at most 1,600 characters.
     emergency: Option<String>,
+}
+
+/// A business's own settings of this service. DispatchBot does not see them. For what is omitted, the service's own
+/// settings apply.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "BusinessPolicy", skip_serializing_if_is_none, deny_unknown_fields)]
+struct Policy {
+    /// A conversation without a call, a message or a command for this time ends with the outcome `idle`; the customer's
+    /// next call or text begins a new one. From 1s to 365d, such as `72h`; default: `NMC_IDLE_AFTER`.
+    idle_after: Option<String>,
 }
 
 /// A business: its numbers and phones, and the data that DispatchBot needs for its answers.
@@ -85,6 +96,8 @@ struct Business {
     calendar: Option<Vec<Value>>,
     /// The business's own texts.
     templates: Option<Templates>,
+    /// The business's own settings of this service.
+    policy: Option<Policy>,
     /// Phones that get an SMS about an emergency after the owner's, one after the other in this order, until a person
     /// takes over. Numbers that cost more than an ordinary call are not allowed. New phones from a key without the
     /// scope `numbers` are first listed in `pending_phones`.
@@ -255,6 +268,7 @@ fn shown(record: BusinessRecord, beside: &mut Beside) -> Result<Business, StoreE
             fallback: profile.templates.fallback,
             emergency: profile.templates.emergency,
         }),
+        policy: Some(Policy { idle_after: profile.policy.idle_after.map(String::from) }),
         emergency_contacts: Some(profile.emergency_contacts.into_iter().map(String::from).collect()),
         twilio,
         created_at: Some(record.created_at),
@@ -293,6 +307,7 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
     hours(&mut problems, business.business_hours.as_ref());
     settings(&mut problems, business.user_settings.as_ref(), &business.timezone);
     let templates = templates(&mut problems, business.templates);
+    let policy = policy(&mut problems, business.policy.as_ref());
     if let Some(account) = &business.twilio {
         account.validate(&mut problems, tokens_can_be_kept);
     }
@@ -314,6 +329,7 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
         user_settings: business.user_settings.unwrap_or_else(|| json!({})),
         calendar: Value::Array(business.calendar.unwrap_or_default()),
         templates,
+        policy,
         emergency_contacts: contacts,
         twilio_account_sid: None, // stored in columns of the table
     })
@@ -387,6 +403,11 @@ fn settings(problems: &mut Problems, settings: Option<&Value>, timezone: &str) {
     {
         problems.add("user_settings.confidence_threshold", "must be a number from 0 to 1");
     }
+}
+
+fn policy(problems: &mut Problems, policy: Option<&Policy>) -> BusinessPolicy {
+    let idle_after = policy.and_then(|policy| policy.idle_after.as_deref());
+    BusinessPolicy { idle_after: idle_after.and_then(|text| problems.parsed("policy.idle_after", Some(text))) }
 }
 
 fn templates(problems: &mut Problems, templates: Option<Templates>) -> conversation::Templates {

@@ -53,7 +53,7 @@ pub(super) struct Conversation {
     /// The urgency: `normal`, `urgent` or `emergency`.
     urgency_level: Option<String>,
     /// The outcome of a completed conversation: a word of the App Server or of DispatchBot, `number_released` if the
-    /// business gave up the number, or `erased` if the customer was erased.
+    /// business gave up the number, `idle` if nothing happened in it for long, or `erased` if the customer was erased.
     outcome: Option<String>,
     /// A summary for the owner.
     summary: Option<String>,

@@ -108,6 +108,7 @@ fn reason_in_words(reason: &str) -> &str {
         OptedOut => "the customer wants no more texts",
         PossibleOptOut => "the customer may want no more texts, but this is not certain",
         AnsweredByPerson => "a person wrote to the customer",
+        AnsweredByCall => "a person talked with the customer on the phone",
         AiMax => "the AI had reached its limit of replies",
         OtherBusiness => "the customer's number belongs to another business, which gets one answer from the AI per day",
         SentAfterAll => "its answer had already been sent",
@@ -131,6 +132,7 @@ fn reason_in_words(reason: &str) -> &str {
         NotProcessed => "DispatchBot's answer could not be processed",
         MayNotWrite => "the business no longer has the number or the Twilio account of this conversation",
         NumberReleased => "the business gave up the number",
+        Idle => "nothing had happened for long",
         BusinessGone => "the business was deleted",
         Message | OvertookAnswer | Deadline | Emergency | Sent | SendUnknown => reason.as_str(),
     }

@@ -190,7 +190,7 @@ impl ConversationStore for SimStore {
     async fn overdue_windows(&self, by_seconds: f64, limit: i64) -> Result<Vec<Overdue>, StoreError> {
         self.ask("sweep windows", |state, now| {
             let before = now - seconds(by_seconds);
-            let looks = state.db.conversations.iter().filter_map(|c| Some((c.id, c.next_look()?)));
+            let looks = state.db.conversations.iter().filter_map(|c| Some((c.id, c.latest_look()?)));
             let mut overdue: Vec<Overdue> = looks
                 .filter(|(_, deadline)| *deadline < before)
                 .map(|(conversation_id, deadline)| Overdue { conversation_id, deadline })

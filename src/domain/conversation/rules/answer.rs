@@ -8,7 +8,7 @@ use super::texts;
 use super::window::hand_over;
 use crate::domain::appointment_check::{Impossible, Proposed};
 use crate::domain::conversation::decision::{
-    Detector, Draft, Effect, Fence, MessageKind, NewMessage, Priority, WindowState,
+    Detector, Draft, Effect, Fence, MessageKind, MessageUpdate, NewMessage, Priority, WindowState,
 };
 use crate::domain::conversation::event::{
     AppointmentRequestedData, CompletedBy, ConversationCompletedData, EmergencyDetectedData, EventData,
@@ -17,6 +17,7 @@ use crate::domain::conversation::event::{
 use crate::domain::conversation::input::{Answer, Appointment, Context, Urgency};
 use crate::domain::conversation::reason::{AnalysisReason, AttentionReason, WindowReason};
 use crate::domain::conversation::state::{Answering, Phase, Status};
+use crate::domain::invisible::is_blank;
 use crate::domain::price_check;
 
 /// Twilio refuses longer bodies (21617).
@@ -144,7 +145,7 @@ fn join_verdicts(context: Context<'_>, draft: &mut Draft<'_>, answering: &mut An
 }
 
 fn unfit(context: Context<'_>, answer: &Answer, answering: &Answering, customer: &str) -> Option<AnalysisReason> {
-    if answer.text.trim().is_empty() {
+    if is_blank(&answer.text) {
         Some(AnalysisReason::EmptyAnswer)
     } else if answer.text.chars().count() > MAX_BODY_CHARS {
         Some(AnalysisReason::AnswerTooLong)
@@ -214,6 +215,10 @@ fn stand_in(context: Context<'_>, draft: &mut Draft<'_>, answering: Answering, r
 
 fn say(draft: &mut Draft<'_>, answering: Answering, kind: MessageKind, body: String) {
     let (now, responds_to) = (draft.now, answering.closed_at);
+    // "I missed your call" is settled by now.
+    if let Some(id) = draft.state().memory.held_missed_call_sms.take() {
+        draft.update_message(MessageUpdate::hold_back(id));
+    }
     let id = draft.id("message");
     draft.message(NewMessage {
         in_reply_to_window: Some(answering.window_id),

@@ -224,8 +224,6 @@ fn advance(
     error_code: Option<i32>,
     segments: Option<u32>,
 ) {
-    let now = draft.now;
-    draft.state().last_activity = now;
     draft.update_message(MessageUpdate {
         id: message.id,
         expected: Some(message.status),

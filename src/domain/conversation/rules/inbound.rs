@@ -107,6 +107,10 @@ fn says_a_word(
         // Twilio does not confirm an opt-out by sentence, so the customer got no confirmation.
         draft.needs_attention(NeedsAttentionData::message(AttentionReason::OptedOutCallThem, message_id));
     }
+    // Who opts in again is told of by an event of its own.
+    if word == OptWord::Help || (word == OptWord::In && !context.opted_out()) {
+        draft.needs_attention(NeedsAttentionData::message(AttentionReason::Keyword, message_id));
+    }
     emergency::told_without_an_answer(context, draft, verdict.as_ref(), &sms.body, customer);
     verdict
 }

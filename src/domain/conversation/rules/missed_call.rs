@@ -29,6 +29,7 @@ pub(in crate::domain::conversation) fn missed(context: Context<'_>, draft: &mut 
     let quiet = context.business.quiet_hours.filter(|quiet| quiet.missed_call);
     let not_before = quiet.and_then(|quiet| quiet.over_at(now));
     let id = draft.id("message");
+    draft.state().memory.held_missed_call_sms = not_before.map(|_| id);
     // A customer who texts meanwhile still needs to know that the call was noticed. Only what silences the AI holds it
     // back.
     let fence = Fence { epoch: draft.state().epoch, exempt_at: now, hard_epoch: draft.state().hard_epoch };

@@ -4,6 +4,7 @@ pub(super) mod alerts;
 pub(super) mod answer;
 pub(super) mod delivery;
 pub(super) mod emergency;
+pub(super) mod idle;
 pub(super) mod inbound;
 pub(super) mod missed_call;
 pub(super) mod opening;

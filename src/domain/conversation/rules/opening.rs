@@ -7,7 +7,7 @@ use crate::domain::conversation::decision::Draft;
 use crate::domain::conversation::event::{ConversationCreatedData, EventData, OpenedBy};
 use crate::domain::conversation::ids::derive_id;
 use crate::domain::conversation::input::Context;
-use crate::domain::conversation::state::{Conversation, ERASED, Memory, Ownership, Status};
+use crate::domain::conversation::state::{Conversation, ERASED, IDLE, Memory, Ownership, Status};
 use crate::domain::phone::PhoneNumber;
 
 /// The draft of a new conversation, with its first event.
@@ -68,14 +68,14 @@ pub(in crate::domain::conversation) fn open<'a>(
 }
 
 /// Whether a text comes soon enough after the end to open the conversation again. One that is being erased stays ended:
-/// who writes meanwhile is a new customer.
+/// who writes meanwhile is a new customer. So does one that ended as idle: it has been over for long.
 pub(in crate::domain::conversation) fn may_reopen(
     context: Context<'_>,
     ended: &Conversation,
     now: DateTime<Utc>,
 ) -> bool {
     let ended_at = ended.memory.completed_at.unwrap_or(ended.last_activity);
-    !is_erased(ended) && now < ended_at + context.policy.reopen_within
+    !is_erased(ended) && ended.outcome.as_deref() != Some(IDLE) && now < ended_at + context.policy.reopen_within
 }
 
 /// Whether the customer of a conversation was erased.

@@ -75,6 +75,17 @@ pub(in crate::domain::conversation) fn replied(context: Context<'_>, draft: &mut
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
 }
 
+/// A person has talked with the customer on the phone, which answers what was written and whatever is still to be sent.
+/// Who speaks for the business stays as it was.
+pub(in crate::domain::conversation) fn talked(draft: &mut Draft<'_>) {
+    if draft.state().status == Status::Completed {
+        return;
+    }
+    silence_the_ai(draft, WindowReason::AnsweredByCall);
+    hand_over_window(draft, WindowReason::AnsweredByCall);
+    draft.state().last_activity = draft.now;
+}
+
 /// A person gives the conversation back. Unanswered customer messages get a window.
 pub(in crate::domain::conversation) fn released(context: Context<'_>, draft: &mut Draft<'_>, user_id: &str) {
     if draft.state().status == Status::Completed || draft.state().ownership != Ownership::User || !context.may_write {
@@ -105,6 +116,7 @@ pub(in crate::domain::conversation) fn completed(
         return;
     }
     end(draft, WindowReason::Completed, outcome);
+    draft.state().last_activity = draft.now;
     draft.state().summary = summary.map(str::to_owned);
     draft.emit(EventData::ConversationCompleted(ConversationCompletedData {
         outcome: Some(outcome.to_owned()),
@@ -122,15 +134,27 @@ pub(in crate::domain::conversation) fn number_released(draft: &mut Draft<'_>) {
     }
     let unanswered = draft.state().window.is_some() || draft.state().answering.is_some();
     let emergency = draft.state().memory.alerting.is_some();
-    end(draft, WindowReason::NumberReleased, NUMBER_RELEASED);
-    if unanswered || emergency {
-        draft.needs_attention(NeedsAttentionData {
-            emergency: Some(emergency),
-            ..NeedsAttentionData::new(AttentionReason::NumberReleased)
-        });
-    }
+    end_by_service(draft, WindowReason::NumberReleased, NUMBER_RELEASED, |draft| {
+        if unanswered || emergency {
+            draft.needs_attention(NeedsAttentionData {
+                emergency: Some(emergency),
+                ..NeedsAttentionData::new(AttentionReason::NumberReleased)
+            });
+        }
+    });
+}
+
+/// Nobody ends the conversation, but it ends; `tell` notifies a person before that is announced.
+pub(super) fn end_by_service(
+    draft: &mut Draft<'_>,
+    reason: WindowReason,
+    outcome: &str,
+    tell: impl FnOnce(&mut Draft<'_>),
+) {
+    end(draft, reason, outcome);
+    tell(draft);
     draft.emit(EventData::ConversationCompleted(ConversationCompletedData {
-        outcome: Some(NUMBER_RELEASED.to_owned()),
+        outcome: Some(outcome.to_owned()),
         summary: None,
         by: CompletedBy::Service,
         user_id: None,
@@ -146,7 +170,6 @@ fn end(draft: &mut Draft<'_>, reason: WindowReason, outcome: &str) {
     draft.state().memory.completed_at = Some(now);
     draft.state().outcome = Some(outcome.to_owned());
     draft.state().summary = None;
-    draft.state().last_activity = now;
 }
 
 /// Drops the AI's answer in progress, whether DispatchBot is working on it or it is waiting to be sent.

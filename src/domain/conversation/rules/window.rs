@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::alerts;
+use super::{alerts, idle};
 use crate::domain::conversation::decision::{Draft, Effect, MessageUpdate, Priority, WindowState};
 use crate::domain::conversation::event::{AiTakenData, EventData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, Policy};
@@ -27,7 +27,7 @@ pub(in crate::domain::conversation) fn deadline(
 }
 
 /// The timer fired. It is only a hint: a window that is not due is armed again, a due one is claimed, and without an
-/// open window nothing happens. A window for which texts are missing (received before its deadline, and not decided on
+/// open window nothing happens, unless the conversation is idle. A window for which texts are missing (received before its deadline, and not decided on
 /// yet) is due at `opened + max`. The same timer serves the alerts of an emergency.
 pub(in crate::domain::conversation) fn due(
     context: Context<'_>,
@@ -35,6 +35,9 @@ pub(in crate::domain::conversation) fn due(
     complete_until: Option<DateTime<Utc>>,
 ) {
     let now = draft.now;
+    if idle::is_idle(context.policy, context.business, draft.state(), now) {
+        return idle::end(draft);
+    }
     alerts::escalate(context, draft);
     draft.rearm();
     let Some(window) = draft.state().window.clone() else { return };

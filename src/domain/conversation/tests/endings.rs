@@ -164,6 +164,68 @@ fn the_missed_call_text_heeds_quiet_hours_only_where_the_business_says_so(
     assert_eq!(talk.answered(window, "On our way.").messages[0].not_before, None, "an answer never waits");
 }
 
+/// A missed call at night, whose text waits for the morning.
+fn missed_at_night() -> Talk {
+    let mut talk = Talk::new();
+    let settings = serde_json::json!({ "quiet_hours": { "start": "00:00", "end": "23:59", "missed_call": true } });
+    talk.business.quiet_hours = QuietHours::of_settings(&settings, "Etc/UTC").unwrap();
+    assert!(talk.call_missed().messages[0].not_before.is_some());
+    talk
+}
+
+#[test]
+fn a_held_missed_call_text_is_superseded_by_an_answer_of_the_ai() {
+    let mut talk = missed_at_night();
+    let held = talk.sent[0].id;
+    talk.later(5.0).text("My sink is blocked");
+    let window = talk.close_window();
+    let updates = &talk.answered(window, "We can come tomorrow.").message_updates;
+    assert_eq!(
+        updates.iter().map(|update| (update.id, update.status)).collect::<Vec<_>>(),
+        [(held, MessageStatus::Superseded)]
+    );
+}
+
+#[test]
+fn a_held_missed_call_text_is_superseded_by_a_talk() {
+    let mut talk = missed_at_night();
+    let before = talk.state().hard_epoch;
+    talk.later(60.0).call_answered();
+    assert!(talk.state().hard_epoch > before, "the fence holds it back");
+}
+
+#[test]
+fn a_talk_answers_the_open_window_and_the_answer_in_progress() {
+    let mut talk = Talk::new();
+    talk.text("My sink is blocked");
+    assert_eq!(windows(talk.later(5.0).call_answered()), [(WindowState::HandedOver, "answered by a call")]);
+    assert_eq!((talk.state().window.as_ref(), talk.state().ownership), (None, Ownership::None));
+    talk.later(5.0).text("One more thing");
+    let window = talk.close_window();
+    talk.answered(window, "We can help.");
+    let decision = talk.later(1.0).call_answered();
+    assert_eq!(decision.message_updates[0].status, MessageStatus::Superseded);
+    assert_eq!(windows(decision), [(WindowState::HandedOver, "answered by a call")]);
+}
+
+#[test]
+fn an_answered_call_opens_nothing_and_changes_nothing_that_has_ended() {
+    let mut talk = Talk::new();
+    talk.text("My sink is blocked");
+    talk.apply(&Input::Completed { user_id: "u1".into(), outcome: "done".into(), summary: None });
+    assert!(!talk.later(5.0).call_answered().changed);
+    let context = Context {
+        policy: &talk.policy,
+        business: &talk.business,
+        opted_out_at: None,
+        missed_call_sms_at: None,
+        may_write: true,
+        other_business: None,
+    };
+    let call = AnsweredCall { call_sid: "CA9".into(), customer: customer(), business_phone: business() };
+    assert_eq!(decide(context, None, "call_status:CA9", &Input::CallAnswered(call), talk.now), None);
+}
+
 #[test]
 fn a_released_number_ends_the_conversation_and_hands_over_what_waits() {
     let mut talk = Talk::new();

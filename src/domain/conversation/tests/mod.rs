@@ -6,6 +6,7 @@ mod deliveries;
 mod emergencies;
 mod endings;
 mod fence;
+mod idle;
 mod openings;
 mod opting;
 mod other_business;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::appointment_check::Schedule;
+use crate::domain::business_policy::BusinessPolicy;
 use crate::domain::phone::PhoneNumber;
 
 /// A conversation and its time.
@@ -57,6 +59,7 @@ impl Talk {
                 fallback_every: Duration::from_secs(1800),
                 missed_call_cooldown: Duration::from_secs(1800),
                 reopen_within: Duration::from_secs(24 * 3600),
+                idle_after: Duration::from_secs(72 * 3600),
                 alert_every: Duration::from_secs(60),
             },
             business: Business {
@@ -67,6 +70,7 @@ impl Talk {
                 confidence_threshold: 0.5,
                 price_ranges: Vec::new(),
                 schedule: Schedule::default(),
+                policy: BusinessPolicy::default(),
                 quiet_hours: None,
                 alert_numbers: Vec::new(),
                 accepts_emergencies: true,
@@ -90,6 +94,10 @@ impl Talk {
 
     /// Applies an input, and stores what the engine would store.
     fn apply(&mut self, input: &Input) -> &Decision {
+        let ends = |state: &Conversation| must_end_first(&self.policy, &self.business, state, input, self.now);
+        if self.state.as_ref().is_some_and(ends) {
+            self.due();
+        }
         self.inputs += 1;
         let id = format!("input-{}", self.inputs);
         let context = Context {
@@ -142,6 +150,11 @@ impl Talk {
             own_account: None,
         };
         self.apply(&Input::CallMissed(call))
+    }
+
+    fn call_answered(&mut self) -> &Decision {
+        let call = AnsweredCall { call_sid: "CA2".into(), customer: customer(), business_phone: business() };
+        self.apply(&Input::CallAnswered(call))
     }
 
     fn text(&mut self, body: &str) -> &Decision {

@@ -42,6 +42,7 @@ pub(super) fn business(id: &str, numbers: &[&str]) -> Profile {
         user_settings: json!({}),
         calendar: json!([]),
         templates: Default::default(),
+        policy: Default::default(),
         emergency_contacts: Vec::new(),
         twilio_account_sid: None,
     }

@@ -54,6 +54,16 @@ pub(super) struct Statement {
     pub(super) text: String,
 }
 
+/// A table with its indexes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Table {
+    pub(super) name: String,
+    /// Rows, and dead ones that are not vacuumed yet, as PostgreSQL's statistics have them.
+    pub(super) rows: i64,
+    pub(super) dead: i64,
+    pub(super) bytes: i64,
+}
+
 impl Meter {
     /// The first of `parts` is the service.
     pub(super) async fn new(parts: Vec<Part>, database: &str) -> anyhow::Result<Self> {
@@ -105,6 +115,18 @@ impl Meter {
             Ok(Statement { calls: row.try_get(0)?, time, text: row.try_get(2)? })
         };
         rows.iter().map(statement).collect()
+    }
+
+    /// The tables, the largest first.
+    pub(super) async fn tables(&mut self) -> anyhow::Result<Vec<Table>> {
+        let sql = "SELECT relname::text, n_live_tup, n_dead_tup, pg_total_relation_size(relid)
+                   FROM pg_stat_user_tables ORDER BY 4 DESC";
+        let rows = sqlx::query(sql).fetch_all(&mut self.database).await?;
+        let table = |row: &PgRow| {
+            let (name, rows, dead, bytes) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+            Ok(Table { name, rows, dead, bytes })
+        };
+        rows.iter().map(table).collect()
     }
 
     /// Forgets the statements so far.

@@ -103,6 +103,6 @@ async fn on_stage(options: &Options, cast: &Cast, stage: &mut Stage) -> anyhow::
     book.settle(PATIENCE).await;
     book.give_up();
     let cost = meter.read().await?.since(&before)?;
-    let statements = meter.statements().await?;
-    Ok(Report::new(options, cast, stage.settings.clone(), book.read(), (cost, statements, opened)))
+    let (statements, tables) = (meter.statements().await?, meter.tables().await?);
+    Ok(Report::new(options, cast, stage.settings.clone(), book.read(), (cost, statements, tables, opened)))
 }

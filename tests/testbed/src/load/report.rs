@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Options;
 use super::cast::Cast;
-use super::cost::{Cost, Statement};
+use super::cost::{Cost, Statement, Table};
 use super::records::{Measure, Records};
 use super::samples::{Samples, Summary};
 use super::verdict::Verdict;
@@ -24,6 +24,7 @@ pub struct Report {
     pub(super) records: Records,
     pub(super) cost: Cost,
     pub(super) statements: Vec<Statement>,
+    pub(super) tables: Vec<Table>,
     /// How long it took to open the windows that stayed open.
     pub(super) opened: Option<Duration>,
     verdict: Verdict,
@@ -35,11 +36,11 @@ impl Report {
         cast: &Cast,
         settings: Vec<(String, String)>,
         records: Records,
-        (cost, statements, opened): (Cost, Vec<Statement>, Option<Duration>),
+        (cost, statements, tables, opened): (Cost, Vec<Statement>, Vec<Table>, Option<Duration>),
     ) -> Self {
         let (options, conversations) = (options.clone(), cast.prepared().len());
         let verdict = Verdict::of(&records);
-        Self { options, settings, conversations, records, cost, statements, opened, verdict }
+        Self { options, settings, conversations, records, cost, statements, tables, opened, verdict }
     }
 
     /// The bounds, and whether they hold.

@@ -94,6 +94,15 @@ impl World<'_> {
                 record.silenced = place;
                 record.seen_to = true;
             }
+            // What was unanswered is handed over.
+            Input::WindowDue { .. } if !completed && decision.conversation.status == Status::Completed => {
+                record.silenced = place;
+                (record.owned, record.seen_to) = (false, true);
+            }
+            Input::CallAnswered(_) if !completed => {
+                record.silenced = place;
+                record.seen_to = true;
+            }
             Input::Released { .. } if !completed => record.owned = false,
             // The next emergency is a new one, and no more alerts are required for this one.
             Input::FalseAlarm { .. } => (record.emergency_at, record.notice_at) = (None, None),

@@ -120,6 +120,8 @@ impl Settings {
         let mut talk = Talk::new();
         talk.policy.ai_max_replies = 4;
         talk.policy.ai_max_period = Duration::from_secs(600);
+        // Some pauses between two steps are longer.
+        talk.policy.idle_after = Duration::from_secs(1_200);
         talk.business.alert_numbers =
             ["+12125550001", "+12125550002", "+12125550003"].map(|number| number.parse().unwrap()).to_vec();
         Self { policy: talk.policy, business: talk.business, other_business: false }
@@ -428,6 +430,13 @@ impl<'a> World<'a> {
             other_business: self.settings.other_business.then(|| self.other_business(at)),
         };
         let (state, now) = (at.map(|n| &self.conversations[n]), self.now());
+        let ends = |state| must_end_first(context.policy, context.business, state, input, now);
+        if let (Some(conversation), true) = (at, state.is_some_and(ends)) {
+            let (target, id) = (Target::Conversation(conversation), format!("idle:{}", self.inputs));
+            let due = Input::WindowDue { complete_until: None };
+            self.apply(&ScannedWebhook { target, id, told: Told::Input(due) })?;
+            return self.apply(heard);
+        }
         let Some(decision) = decide(context, state, &heard.id, input, now) else { return Ok(()) };
         self.inputs += 1;
         // This would take half of the time, so it is done only sometimes.

@@ -1,0 +1,96 @@
+//! A business's own settings of this service: the object `policy` of its document. DispatchBot does not see them.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::IDLE_AFTER;
+
+/// The settings. For those that are not set, the service's own apply.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BusinessPolicy {
+    /// A conversation ends after this time without activity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_after: Option<IdleAfter>,
+}
+
+/// A time without activity, written like the service's own setting: `72h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct IdleAfter(Duration);
+
+impl From<IdleAfter> for Duration {
+    fn from(IdleAfter(time): IdleAfter) -> Self {
+        time
+    }
+}
+
+impl FromStr for IdleAfter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        humantime::parse_duration(text)
+            .ok()
+            .filter(|time| IDLE_AFTER.contains(time))
+            .map(Self)
+            .ok_or_else(|| "must be a time from 1s to 365d, such as 72h".to_owned())
+    }
+}
+
+impl TryFrom<String> for IdleAfter {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<IdleAfter> for String {
+    fn from(time: IdleAfter) -> Self {
+        time.to_string()
+    }
+}
+
+impl fmt::Display for IdleAfter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, milliseconds) = (self.0.as_secs(), self.0.as_millis());
+        match (seconds, milliseconds) {
+            (_, ms) if ms % 1_000 != 0 => write!(f, "{ms}ms"),
+            (s, _) if s % 3_600 == 0 => write!(f, "{}h", s / 3_600),
+            (s, _) if s % 60 == 0 => write!(f, "{}m", s / 60),
+            (s, _) => write!(f, "{s}s"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("72h", "72h")]
+    #[case("3d", "72h")]
+    #[case("90m", "90m")]
+    #[case("1h 30s", "3630s")]
+    #[case("1500ms", "1500ms")]
+    fn a_time_is_shown_as_it_can_be_written(#[case] written: &str, #[case] shown: &str) {
+        let time: IdleAfter = written.parse().unwrap();
+        assert_eq!(time.to_string(), shown);
+        assert_eq!(shown.parse(), Ok(time));
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("72")]
+    #[case("0s")]
+    #[case("366d")]
+    #[case("soon")]
+    fn what_is_no_time_is_refused(#[case] written: &str) {
+        assert!(written.parse::<IdleAfter>().is_err());
+    }
+}
