@@ -14,6 +14,7 @@ use crate::adapters::jetstream::definitions::{self, Finding, Mode};
 use crate::adapters::postgres::{KeyScope, Store};
 use crate::app::{Application, Role};
 use crate::config::{Config, ConfigError, Settings, process_env};
+use crate::domain::invisible::is_blank;
 use crate::http;
 use crate::secrets;
 use crate::telemetry;
@@ -81,8 +82,8 @@ enum StreamsCommand {
 enum KeysCommand {
     /// Create a key and print it; it is not shown again.
     Create {
-        /// A name for the key.
-        #[arg(long)]
+        /// A name for the key, without control characters.
+        #[arg(long, value_parser = key_name)]
         name: String,
         /// Only for this business; may be repeated. Without it, for all.
         #[arg(long = "business", value_name = "ID")]
@@ -210,6 +211,14 @@ async fn streams(nats_url: &str, replicas: u8, command: StreamsCommand) -> anyho
     }
     let fine = mode == Mode::Apply || findings.iter().all(|finding| matches!(finding, Finding::Same { .. }));
     Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// It is printed on terminals, which control characters command.
+fn key_name(text: &str) -> Result<String, &'static str> {
+    if is_blank(text) || text.chars().any(char::is_control) {
+        return Err("must be a visible name without control characters");
+    }
+    Ok(text.to_owned())
 }
 
 async fn keys(database_url: &str, command: KeysCommand) -> anyhow::Result<ExitCode> {

@@ -137,6 +137,9 @@ async fn the_scope_numbers_is_given_by_an_option_and_told_in_the_list() {
     }
     let both = run(&["keys", "create", "--name", "odd", "--read-only", "--numbers"], &env).await;
     assert!(!both.status.success(), "who may only read manages no numbers");
+    for unseen in ["", "\u{200b}", "app\u{1b}[2J", "one\ntwo"] {
+        assert!(!run(&["keys", "create", "--name", unseen], &env).await.status.success(), "{unseen:?}");
+    }
     let listed = String::from_utf8(run(&["keys", "list"], &env).await.stdout).unwrap();
     let manages: Vec<bool> = listed.lines().map(|line| line.contains("manages numbers")).collect();
     assert_eq!(manages, [false, true, true], "{listed}");

@@ -286,8 +286,8 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
     if business.id.as_deref().is_some_and(|named| named != id) {
         problems.add("id", "must equal the id in the path");
     }
-    problems.text("name", &business.name, MAX_NAME);
-    problems.text("user_id", &business.user_id, MAX_NAME);
+    problems.name("name", &business.name, MAX_NAME);
+    problems.name("user_id", &business.user_id, MAX_NAME);
     if business.phone_numbers.is_empty() {
         problems.add("phone_numbers", "must contain at least one number");
     }

@@ -75,6 +75,15 @@ impl Problems {
         }
     }
 
+    /// Checks a text of one line: without control characters.
+    pub(super) fn name(&mut self, field: &str, text: &str, most: usize) {
+        if text.chars().any(char::is_control) {
+            self.add(field, "must not contain control characters");
+        } else {
+            self.text(field, text, most);
+        }
+    }
+
     /// Fails if there are any errors.
     pub(super) fn into_result(self) -> Result<(), Problem> {
         if self.fields.is_empty() { Ok(()) } else { Err(Problem::invalid(self.fields)) }
