@@ -1,42 +1,104 @@
-//! A circuit breaker in front of DispatchBot: while DispatchBot fails, customers get the fallback text at once instead
-//! of seconds later, and DispatchBot gets no load.
+//! Circuit breakers in front of DispatchBot: while DispatchBot fails, customers get the fallback text at once instead of
+//! seconds later, and DispatchBot gets no load.
 //!
-//! One for each worker: it opens on what this worker has seen, and lets one request through after a while. What is
-//! published, `service.degraded` and `/health`, is based on the answers themselves ([`crate::health`]).
+//! Each business has one, so that a business whose questions DispatchBot cannot answer does not silence it for the others;
+//! and there is one for all, which opens once several businesses in a row have failed. They belong to a worker: they open
+//! on what this worker has seen. What is published, `service.degraded` and `/health`, is based on the answers themselves
+//! ([`crate::health`]).
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use moka::sync::Cache;
 use recloser::{AsyncRecloser, Error, Recloser};
+use tokio::time::Instant;
 
 use super::AiClient;
 use crate::adapters::dispatchbot::{Analysis, AnalyzeError, AnalyzeRequest};
 
-/// Of this many requests in a row …
+/// Of this many requests of a business in a row …
 const WINDOW_LEN: usize = 4;
-/// … this share failed: the breaker opens.
+/// … this share failed: its breaker opens.
 const TOO_MANY: f32 = 0.75;
 /// This many good answers close it again.
 const GOOD_ANSWERS: usize = 1;
+/// This many businesses failed, and none had an answer in between: the breaker for all opens.
+const FAILED_BUSINESSES: usize = 3;
 /// How long DispatchBot is not asked.
 const OPEN_FOR: Duration = Duration::from_secs(10);
+/// How many businesses have a breaker of their own at most; the least recently used are forgotten.
+const BUSINESSES: u64 = 10_000;
 
-/// An AI client behind a circuit breaker.
+/// An AI client behind circuit breakers.
 #[derive(Debug, Clone)]
 pub struct CircuitBreaker<A> {
     analyst: A,
-    breaker: Breaker,
+    of_each: Cache<String, Breaker>,
+    for_all: Arc<Mutex<ForAll>>,
 }
 
 impl<A> CircuitBreaker<A> {
-    /// Puts a breaker, closed, in front of the client.
+    /// Puts breakers, closed, in front of the client.
     pub fn new(analyst: A) -> Self {
-        Self { analyst, breaker: Breaker::new(OPEN_FOR) }
+        Self { analyst, of_each: Cache::new(BUSINESSES), for_all: Arc::default() }
+    }
+
+    fn for_all<T>(&self, of: impl FnOnce(&mut ForAll) -> T) -> T {
+        of(&mut self.for_all.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl<A: AiClient> AiClient for CircuitBreaker<A> {
     async fn analyze(&self, request: &AnalyzeRequest, budget: Duration) -> Result<Analysis, AnalyzeError> {
-        self.breaker.pass(self.analyst.analyze(request, budget)).await
+        if !self.for_all(|breaker| breaker.lets_through(Instant::now())) {
+            return Err(AnalyzeError::NotAsked);
+        }
+        let business_id = &request.business.id;
+        let breaker = self.of_each.get_with_by_ref(business_id, || Breaker::new(OPEN_FOR));
+        let analysis = breaker.pass(self.analyst.analyze(request, budget)).await;
+        self.for_all(|breaker| breaker.saw(business_id, analysis.as_ref().err(), Instant::now()));
+        analysis
+    }
+}
+
+/// The breaker for all businesses.
+#[derive(Debug, Default)]
+struct ForAll {
+    /// The businesses that failed since anybody had an answer.
+    failed: HashSet<String>,
+    /// Until when DispatchBot is not asked.
+    open_until: Option<Instant>,
+}
+
+impl ForAll {
+    /// Whether a request may be made. While the breaker is open, one is let through every [`OPEN_FOR`].
+    fn lets_through(&mut self, now: Instant) -> bool {
+        match self.open_until {
+            Some(until) if now < until => false,
+            Some(_) => {
+                self.open_until = Some(now + OPEN_FOR);
+                true
+            }
+            None => true,
+        }
+    }
+
+    /// Takes note of the outcome of a business's request.
+    fn saw(&mut self, business_id: &str, error: Option<&AnalyzeError>, now: Instant) {
+        match error {
+            None => *self = Self::default(),
+            // The business's own breaker is open: nobody was asked.
+            Some(AnalyzeError::NotAsked) => {}
+            Some(error) if error.is_transient() => {
+                self.failed.insert(business_id.to_owned());
+                if self.failed.len() >= FAILED_BUSINESSES && self.open_until.is_none() {
+                    self.open_until = Some(now + OPEN_FOR);
+                }
+            }
+            // An error of one request: DispatchBot has answered.
+            Some(_) => *self = Self::default(),
+        }
     }
 }
 
@@ -120,6 +182,50 @@ mod tests {
         for _ in 0..20 {
             let refused = Err(AnalyzeError::Rejected { status: 400 });
             assert_eq!(breaker.pass(asked.and_says(refused.clone())).await, refused);
+        }
+    }
+
+    #[test]
+    fn one_business_that_fails_again_and_again_is_its_own_trouble() {
+        let (mut breaker, now) = (ForAll::default(), Instant::now());
+        for _ in 0..100 {
+            assert!(breaker.lets_through(now));
+            breaker.saw("b1", Some(&AnalyzeError::TimedOut), now);
+        }
+    }
+
+    #[test]
+    fn several_businesses_that_fail_open_it_for_all_and_one_answer_closes_it() {
+        let (mut breaker, now) = (ForAll::default(), Instant::now());
+        for business in ["b1", "b2", "b3"] {
+            assert!(breaker.lets_through(now));
+            breaker.saw(business, Some(&AnalyzeError::TimedOut), now);
+        }
+        assert!(!breaker.lets_through(now));
+        assert!(breaker.lets_through(now + OPEN_FOR), "to see whether it answers again");
+        assert!(!breaker.lets_through(now + OPEN_FOR), "one is enough for that");
+        breaker.saw("b4", None, now + OPEN_FOR);
+        assert!(breaker.lets_through(now + OPEN_FOR));
+    }
+
+    #[test]
+    fn a_probe_that_is_never_made_is_followed_by_another() {
+        let (mut breaker, now) = (ForAll::default(), Instant::now());
+        for business in ["b1", "b2", "b3"] {
+            breaker.saw(business, Some(&AnalyzeError::TimedOut), now);
+        }
+        assert!(breaker.lets_through(now + OPEN_FOR));
+        breaker.saw("b1", Some(&AnalyzeError::NotAsked), now + OPEN_FOR);
+        assert!(breaker.lets_through(now + OPEN_FOR * 2));
+    }
+
+    #[test]
+    fn an_answer_to_anybody_proves_that_it_answers() {
+        let (mut breaker, now) = (ForAll::default(), Instant::now());
+        for business in ["b1", "b2", "b3", "b4", "b5"] {
+            breaker.saw(business, Some(&AnalyzeError::TimedOut), now);
+            breaker.saw("b6", None, now);
+            assert!(breaker.lets_through(now), "{business}");
         }
     }
 }
