@@ -212,6 +212,9 @@ pub struct Memory {
     pub opted_in_at: Option<DateTime<Utc>>,
     #[serde(default)]
     pub completed_at: Option<DateTime<Utc>>,
+    /// The highest sequence in the inbound stream of the texts that were decided on.
+    #[serde(default)]
+    pub newest_text: i64,
     /// When it ends as idle if nothing happens until then. `None` if it has ended, or a version decided that did not
     /// know of it.
     #[serde(default)]

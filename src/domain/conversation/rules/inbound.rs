@@ -37,7 +37,16 @@ pub(in crate::domain::conversation) fn received(context: Context<'_>, draft: &mu
         media: sms.media.clone(),
         received_at: sms.received_at,
     }));
-    let (window_id, verdict) = if kind.is_automatic() { (None, None) } else { read(context, draft, sms, message_id) };
+    // The text that follows may have been decided on since.
+    let newest = draft.state().memory.newest_text.max(sms.stream_sequence);
+    let is_followed = sms.is_followed && newest == sms.stream_sequence;
+    draft.state().memory.newest_text = newest;
+    let (window_id, verdict) =
+        if kind.is_automatic() { (None, None) } else { read(context, draft, sms, is_followed, message_id) };
+    if window_id.is_none() {
+        // The text before it, if it came late, has left the timer to this one.
+        draft.rearm();
+    }
     draft.message(NewMessage {
         id: message_id,
         kind,
@@ -62,6 +71,7 @@ fn read(
     context: Context<'_>,
     draft: &mut Draft<'_>,
     sms: &InboundSms,
+    is_followed: bool,
     message_id: Uuid,
 ) -> (Option<Uuid>, Option<KeptVerdict>) {
     let seen_at = seen_at(context, sms, draft.now);
@@ -85,7 +95,7 @@ fn read(
             (Some(window_id), verdict)
         }
         None => {
-            let (window_id, verdict) = wants_an_answer(context, draft, sms, seen_at);
+            let (window_id, verdict) = wants_an_answer(context, draft, sms, is_followed, seen_at);
             (Some(window_id), verdict)
         }
     }
@@ -153,6 +163,7 @@ fn wants_an_answer(
     context: Context<'_>,
     draft: &mut Draft<'_>,
     sms: &InboundSms,
+    is_followed: bool,
     seen_at: DateTime<Utc>,
 ) -> (Uuid, Option<KeptVerdict>) {
     draft.state().epoch += 1;
@@ -166,7 +177,7 @@ fn wants_an_answer(
     };
     // A window that is late waits for the text that follows, which arms the timer.
     let is_late = draft.state().window.as_ref().and_then(|window| window.deadline).is_some_and(|at| at <= draft.now);
-    if !(sms.is_followed && is_late && draft.state().memory.alerting.is_none()) {
+    if !(is_followed && is_late && draft.state().memory.alerting.is_none()) {
         draft.rearm();
     }
     (id, verdict)

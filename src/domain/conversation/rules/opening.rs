@@ -47,11 +47,11 @@ pub(in crate::domain::conversation) fn open<'a>(
         hard_epoch: 0,
         window: None,
         answering: None,
-        // The times of the last missed-call text and the last opt-in also count if they belong to an earlier
-        // conversation.
+        // These also count if they belong to an earlier conversation.
         memory: Memory {
             missed_call_sms_at: last.and_then(|last| last.memory.missed_call_sms_at),
             opted_in_at: last.and_then(|last| last.memory.opted_in_at),
+            newest_text: last.map_or(0, |last| last.memory.newest_text),
             ..Memory::default()
         },
     };

@@ -188,3 +188,35 @@ fn a_text_that_is_processed_late_keeps_its_place_and_joins_the_open_window() {
     assert_eq!(decision.messages[0].window_id, talk.state().window.as_ref().map(|w| w.id));
     assert!(decision.windows.is_empty());
 }
+
+/// A text that came so late that its window is due already, and that another one follows.
+fn late(talk: &Talk, stream_sequence: i64) -> Input {
+    let sms = talk.sms("My sink is blocked", talk.now - TimeDelta::seconds(80));
+    Input::SmsReceived(InboundSms { is_followed: true, stream_sequence, ..sms })
+}
+
+fn arms_the_timer(decision: &Decision) -> bool {
+    decision.effects.iter().any(|effect| matches!(effect, Effect::ArmTimer { .. }))
+}
+
+#[test]
+fn a_late_text_arms_the_timer_if_the_one_that_follows_was_decided_on_first() {
+    let mut talk = Talk::new();
+    let late_text = late(&talk, 7);
+    assert!(!arms_the_timer(talk.apply(&late_text)));
+    let mut talk = Talk::new();
+    let stop_it = InboundSms { stream_sequence: 9, ..talk.sms("stop it", talk.now) };
+    talk.apply(&Input::SmsReceived(stop_it));
+    assert!(arms_the_timer(talk.apply(&late_text)));
+}
+
+#[rstest]
+#[case::a_reaction("Liked “We can help.”")]
+#[case::an_automatic_reply("I'm driving right now. I'll get back to you later.")]
+#[case::a_keyword("HELP")]
+fn what_is_not_answered_arms_the_timer_for_the_late_text_before_it(#[case] follows: &str) {
+    let mut talk = Talk::new();
+    let late_text = late(&talk, 7);
+    talk.apply(&late_text);
+    assert!(arms_the_timer(talk.text(follows)));
+}
