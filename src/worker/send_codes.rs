@@ -20,6 +20,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 const SEGMENTS: u32 = 2;
 /// The delay before the next attempt, if Twilio did not process the message.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
+/// How long Twilio may keep a code in its queue.
+const VALIDITY: Duration = Duration::from_secs(60 * 60);
 
 pub struct CodeSender {
     pub store: Store,
@@ -76,6 +78,7 @@ impl CodeSender {
             body: code::text(&to_send.business_name, code),
             // No callback is needed: the phone's answer shows what happened to the code.
             status_callback: String::new(),
+            validity: VALIDITY,
         };
         match self.twilio.send(&account, &sms).await {
             SendOutcome::Accepted { .. } => CodeOutcome::Sent,

@@ -26,6 +26,7 @@ async fn send(to: &str) -> SendOutcome {
         from: SENDER.to_owned(),
         body: "Integration test message".to_owned(),
         status_callback: "https://calls.example.com/twilio/webhooks/twilio/message-status".to_owned(),
+        validity: Duration::from_secs(600),
     };
     client.send(&account, &sms).await
 }

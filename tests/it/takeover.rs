@@ -199,3 +199,13 @@ async fn what_a_person_writes_goes_ahead_of_the_ai() {
     let place = order.iter().position(|to| to == CUSTOMER).unwrap();
     assert!(place < others as usize, "the person's came last: {order:?}");
 }
+
+#[tokio::test]
+async fn twilio_keeps_a_message_of_the_ai_for_ten_minutes_and_one_of_a_person_for_an_hour() {
+    let app = spawn_app().await;
+    let id = texted(&app).await;
+    app.wait_for_sms(CUSTOMER, 1).await;
+    command(&app, &id, "messages", json!({ "user_id": "u1", "body": "I am on my way." })).await.ok();
+    let sent = app.wait_for_sms(CUSTOMER, 2).await;
+    assert_eq!(sent.iter().map(|sms| sms.validity_period).collect::<Vec<_>>(), [Some(600), Some(3_600)]);
+}

@@ -47,6 +47,8 @@ pub struct OutgoingSms {
     /// The URL to which Twilio reports the message's status. It contains our message id, which identifies the message
     /// if the answer is lost. If empty, Twilio reports nothing.
     pub status_callback: String,
+    /// How long Twilio may keep the message in its queue. After that it fails.
+    pub validity: Duration,
 }
 
 /// Omits text and numbers.
@@ -188,10 +190,11 @@ impl TwilioClient {
 
     /// Sends a message, with one request and without a retry.
     pub async fn send(&self, account: &Account, sms: &OutgoingSms) -> SendOutcome {
-        let form =
-            [("To", &sms.to), ("From", &sms.from), ("Body", &sms.body), ("StatusCallback", &sms.status_callback)];
-        let form: Vec<_> =
-            form.into_iter().filter(|(name, text)| *name != "StatusCallback" || !text.is_empty()).collect();
+        let validity = sms.validity.as_secs().to_string();
+        let mut form = vec![("To", &sms.to), ("From", &sms.from), ("Body", &sms.body), ("ValidityPeriod", &validity)];
+        if !sms.status_callback.is_empty() {
+            form.push(("StatusCallback", &sms.status_callback));
+        }
         let request = self.http.post(self.messages_url(account)).form(&form);
         match self.exchange(account, request).await {
             // A success with a body that is too large does not identify a message, so its outcome is unknown. A refusal

@@ -19,7 +19,7 @@ use crate::adapters::postgres::Store;
 use crate::adapters::twilio::{OutgoingSms, SendOutcome, TwilioClient};
 use crate::businesses::Accounts;
 use crate::config::{PublicUrl, Rate};
-use crate::domain::conversation::{MessageReport, MessageStatus, Priority};
+use crate::domain::conversation::{MessageKind, MessageReport, MessageStatus, Priority};
 use crate::domain::sms_segments;
 use crate::engine::{Applied, Engine, Happening, Input, Publish, SendTask, Target};
 use crate::store::{Claim, Claimed, DueMessage, SendingAccount};
@@ -35,6 +35,10 @@ pub use ports::{OutboundStore, SmsGateway};
 const LEASE: Duration = Duration::from_secs(2);
 /// A message that could not be sent for this long is not sent any more: a late answer would only confuse.
 const TOO_OLD: TimeDelta = TimeDelta::minutes(30);
+/// How long Twilio may keep a message of a person, or about an emergency, in its queue …
+const VALIDITY: Duration = Duration::from_secs(60 * 60);
+/// … and a message of the AI, which a takeover cannot call back from there.
+const VALIDITY_OF_AI: Duration = Duration::from_secs(10 * 60);
 /// The delay before an unknown outcome is checked: the status callback may have come by then.
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 
@@ -136,7 +140,12 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
     }
 
     fn sms(&self, turn: &Turn<'_>) -> OutgoingSms {
+        let validity = match turn.due.message.kind {
+            MessageKind::User | MessageKind::Alert | MessageKind::Notice | MessageKind::Emergency => VALIDITY,
+            _ => VALIDITY_OF_AI,
+        };
         OutgoingSms {
+            validity,
             to: turn.due.to.to_string(),
             from: turn.due.business_phone.to_string(),
             body: turn.due.message.body.clone(),

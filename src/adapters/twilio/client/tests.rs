@@ -27,6 +27,7 @@ fn sms() -> OutgoingSms {
         from: "+15552223333".into(),
         body: "Hi! I missed your call & more".into(),
         status_callback: "https://nmc.example/cb?message_id=m1".into(),
+        validity: Duration::from_secs(600),
     }
 }
 
@@ -54,7 +55,14 @@ async fn a_message_is_posted_as_twilio_wants_it() {
     assert_eq!(request.header("content-type"), Some("application/x-www-form-urlencoded"));
     let form: Vec<(String, String)> = form_urlencoded::parse(request.body.as_bytes()).into_owned().collect();
     let sms = sms();
-    let expected = [("To", sms.to), ("From", sms.from), ("Body", sms.body), ("StatusCallback", sms.status_callback)];
+    let validity = "600".to_owned();
+    let expected = [
+        ("To", sms.to),
+        ("From", sms.from),
+        ("Body", sms.body),
+        ("ValidityPeriod", validity),
+        ("StatusCallback", sms.status_callback),
+    ];
     assert_eq!(form, expected.map(|(key, value)| (key.to_owned(), value)));
 }
 

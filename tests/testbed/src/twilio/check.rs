@@ -20,6 +20,7 @@ pub(super) struct Form {
     pub(super) body: String,
     pub(super) media_urls: Vec<String>,
     pub(super) status_callback: Option<String>,
+    pub(super) validity_period: Option<String>,
 }
 
 impl Form {
@@ -33,6 +34,7 @@ impl Form {
                 "MediaUrl" => form.media_urls.push(value),
                 "MessagingServiceSid" => form.service = Some(value).filter(|sid| !sid.is_empty()),
                 "StatusCallback" => form.status_callback = Some(value).filter(|url| !url.is_empty()),
+                "ValidityPeriod" => form.validity_period = Some(value),
                 _ => {}
             }
         }
@@ -90,6 +92,10 @@ impl Form {
         }
         if self.status_callback.as_deref().is_some_and(|url| !is_http(url)) {
             return refuse(21609, "The 'StatusCallback' URL is not a valid URL".to_owned());
+        }
+        let is_period = |text: &String| text.parse().is_ok_and(|seconds: u32| (1..=36_000).contains(&seconds));
+        if self.validity_period.as_ref().is_some_and(|text| !is_period(text)) {
+            return refuse(20001, "ValidityPeriod must be from 1 to 36000 seconds".to_owned());
         }
         Ok(())
     }
@@ -149,6 +155,7 @@ mod tests {
         assert_eq!(code(&Form { from: String::new(), ..good.clone() }), Some(21603));
         assert_eq!(code(&Form { from: "12125551234".to_owned(), ..good.clone() }), Some(21212));
         assert_eq!(code(&Form { status_callback: Some("/relative".to_owned()), ..good.clone() }), Some(21609));
+        assert_eq!(code(&Form { validity_period: Some("0".to_owned()), ..good.clone() }), Some(20001));
         for (to, expected) in [
             ("", 21604),
             ("2125551234", 21211),

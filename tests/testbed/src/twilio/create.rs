@@ -109,6 +109,7 @@ fn store(state: &State, account_sid: String, form: Form, faults: &[Fault]) -> Se
         body: form.body,
         media_urls: form.media_urls,
         status_callback: form.status_callback,
+        validity_period: form.validity_period.and_then(|text| text.parse().ok()),
         status: "queued".to_owned(),
         error_code: None,
         accepted_at: now,

@@ -21,6 +21,8 @@ pub struct SentMessage {
     pub media_urls: Vec<String>,
     /// The URL to which its status is reported.
     pub status_callback: Option<String>,
+    /// The ValidityPeriod parameter, in seconds.
+    pub validity_period: Option<u32>,
     /// `queued`, `sent`, then `delivered`, `undelivered` or `failed`.
     pub status: String,
     /// The error code if it was not delivered.
