@@ -42,6 +42,9 @@ struct Arguments {
     /// Windows that are open during the run, of customers who wait for a person.
     #[arg(long, default_value_t = 0)]
     open_windows: usize,
+    /// Conversations that have ended before the run.
+    #[arg(long, default_value_t = 0)]
+    ended_conversations: usize,
     /// Seed of the schedule.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -77,6 +80,7 @@ impl Arguments {
             businesses: self.businesses.unwrap_or_else(|| enough_businesses(self.users, think, self.mix)),
             quiet: self.quiet,
             open_windows: self.open_windows,
+            ended_conversations: self.ended_conversations,
             seed: self.seed,
             twilio: (!self.fast).then_some(self.twilio),
             dispatchbot: (!self.fast).then_some(self.dispatchbot),

@@ -29,6 +29,7 @@ impl Report {
                 "ramp_ms": millis(options.ramp),
                 "businesses": options.businesses,
                 "open_windows": options.open_windows,
+                "ended_conversations": options.ended_conversations,
                 "seed": options.seed,
                 "twilio": latency(options.twilio),
                 "dispatchbot": latency(options.dispatchbot),

@@ -19,6 +19,7 @@ mod awaited;
 mod book;
 mod cast;
 mod cost;
+mod history;
 mod json;
 mod options;
 mod picture;
@@ -81,6 +82,10 @@ pub async fn run(options: &Options, addresses: &Addresses) -> anyhow::Result<Rep
 async fn on_stage(options: &Options, cast: &Cast, stage: &mut Stage) -> anyhow::Result<Report> {
     println!("preparing {} businesses and {} conversations of the AI", options.businesses, cast.prepared().len());
     let conversations = prepare::prepare(options, cast, stage).await?;
+    if options.ended_conversations > 0 {
+        println!("writing {} conversations that have ended", options.ended_conversations);
+        history::write(options, stage).await?;
+    }
     let mut opened = None;
     if options.open_windows > 0 {
         stage.keep_windows_open(options).await?;

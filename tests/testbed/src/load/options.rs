@@ -35,6 +35,8 @@ pub struct Options {
     pub quiet: Duration,
     /// Windows that are open during the run, of customers who wait for a person.
     pub open_windows: usize,
+    /// Conversations that have ended before the run.
+    pub ended_conversations: usize,
     /// The seed of the schedule.
     pub seed: u64,
     /// How long Twilio takes to answer; if absent, no time.
@@ -61,6 +63,7 @@ impl Options {
             businesses: enough_businesses(users, think, mix),
             quiet: Duration::from_secs(1),
             open_windows: 0,
+            ended_conversations: 0,
             seed: 1,
             twilio: latency(120, 600),
             dispatchbot: latency(700, 1_800),
@@ -81,6 +84,7 @@ impl Options {
         ensure!(!self.duration.is_zero(), "the duration must not be zero");
         ensure!(self.ramp <= self.duration, "the ramp-up must not be longer than the duration");
         ensure!(self.businesses > 0, "there must be at least one business");
+        ensure!(self.ended_conversations <= 10_000_000, "at most 10,000,000 conversations can have ended");
         ensure!(self.quiet <= WINDOW_MAX, "the quiet period must not be longer than {WINDOW_MAX:?}");
         let actions = self.rate() * self.duration.as_secs_f64();
         ensure!(actions <= MOST_ACTIONS, "{actions:.0} actions are more than {MOST_ACTIONS}");
