@@ -1,4 +1,4 @@
--- Conversations in which nothing happens end. The sweeper looks at a conversation once `next_timer_at` has passed; those
--- that are open without a window had none.
-UPDATE conversations SET next_timer_at = last_activity + interval '72 hours', version = version + 1
-WHERE status <> 'completed' AND next_timer_at IS NULL;
+-- When a conversation ends as idle if nothing happens until then; the sweeper ends it.
+ALTER TABLE conversations ADD COLUMN idle_at timestamptz;
+UPDATE conversations SET idle_at = last_activity + interval '72 hours', version = version + 1 WHERE status <> 'completed';
+CREATE INDEX conversations_idle ON conversations (idle_at) WHERE idle_at IS NOT NULL;

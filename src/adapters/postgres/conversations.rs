@@ -45,8 +45,9 @@ macro_rules! conversation_row {
             $(pub(super) $text: String,)+
             /// The window that is being answered, for the fence.
             pub(super) answering_window: Option<Uuid>,
-            /// For the sweeper.
             pub(super) next_timer_at: Option<DateTime<Utc>>,
+            /// For the sweeper.
+            pub(super) idle_at: Option<DateTime<Utc>>,
             pub(super) rules_state: Json<RulesState>,
         }
 
@@ -56,7 +57,8 @@ macro_rules! conversation_row {
                     $($field: conversation.$field.clone(),)+
                     $($text: conversation.$text.to_string(),)+
                     answering_window: conversation.answering.as_ref().map(|answering| answering.window_id),
-                    next_timer_at: conversation.latest_look(),
+                    next_timer_at: conversation.next_look(),
+                    idle_at: conversation.memory.idle_at,
                     rules_state: Json(RulesState::of(conversation)),
                 }
             }
@@ -116,7 +118,7 @@ macro_rules! with_conversation_columns {
             "id, business_id, user_id, call_id, customer_phone, business_phone, status, ownership, ai_timer_started,
              ai_timer_started_at, user_takeover_at, emergency_detected, job_type, urgency_level, outcome, summary,
              opted_out, created_at, last_activity, version, event_sequence, epoch, hard_epoch, own_account,
-             answering_window, next_timer_at",
+             answering_window, next_timer_at, idle_at",
             $($rest)*
         )
     };

@@ -17,9 +17,7 @@ impl Store {
         let seconds = keep.as_secs_f64();
         let ids: Vec<Uuid> = sqlx::query_scalar!(
             "SELECT id FROM conversations c
-             WHERE last_activity < now() - make_interval(secs => $1)
-               -- A window or an alert is due within a day; what is due later is the end of an idle conversation.
-               AND (next_timer_at IS NULL OR next_timer_at > now() + interval '1 day')
+             WHERE last_activity < now() - make_interval(secs => $1) AND next_timer_at IS NULL
                AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.subject_conversation_id = c.id AND m.status IN ('queued', 'sending'))
                -- The record of them goes with them, and young entries of it have to stay.
                AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.conversation_id = c.id AND a.at > now() - interval '100 days')

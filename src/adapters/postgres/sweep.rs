@@ -41,8 +41,13 @@ impl Store {
     /// Conversations whose timer has been overdue for more than `by_seconds`, longest overdue first.
     pub async fn overdue_windows(&self, by_seconds: f64, limit: i64) -> Result<Vec<Overdue>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT id, next_timer_at AS "deadline!" FROM conversations
-               WHERE next_timer_at < now() - make_interval(secs => $1) ORDER BY next_timer_at LIMIT $2"#,
+            r#"SELECT id AS "id!", min(at) AS "deadline!" FROM (
+                 (SELECT id, next_timer_at AS at FROM conversations
+                  WHERE next_timer_at < now() - make_interval(secs => $1) ORDER BY next_timer_at LIMIT $2)
+                 UNION ALL
+                 (SELECT id, idle_at FROM conversations
+                  WHERE idle_at < now() - make_interval(secs => $1) ORDER BY idle_at LIMIT $2)
+               ) overdue GROUP BY id ORDER BY min(at) LIMIT $2"#,
             by_seconds,
             limit
         )

@@ -19,7 +19,7 @@ const AGE: [&str; 6] = [
     "UPDATE outbox SET created_at = created_at - $1",
     "UPDATE inbox SET created_at = created_at - $1",
     "UPDATE released_numbers SET released_at = released_at - $1",
-    "UPDATE conversations SET next_timer_at = next_timer_at - $1",
+    "UPDATE conversations SET next_timer_at = next_timer_at - $1, idle_at = idle_at - $1",
 ];
 
 pub(super) struct OnPostgres {

@@ -12,15 +12,15 @@ pub(super) async fn write(options: &Options, stage: &Stage) -> anyhow::Result<()
     let columns: String = sqlx::query_scalar(
         "SELECT string_agg(quote_ident(column_name), ', ') FROM information_schema.columns
          WHERE table_name = 'conversations'
-           AND column_name NOT IN ('id', 'customer_phone', 'status', 'created_at', 'last_activity', 'next_timer_at')",
+           AND column_name NOT IN ('id', 'customer_phone', 'status', 'created_at', 'last_activity', 'next_timer_at', 'idle_at')",
     )
     .fetch_one(&mut database)
     .await?;
     let wanted = options.ended_conversations;
     let copies = format!(
-        "INSERT INTO conversations (id, customer_phone, status, created_at, last_activity, next_timer_at, {columns})
+        "INSERT INTO conversations (id, customer_phone, status, created_at, last_activity, {columns})
          SELECT gen_random_uuid(), '+1313' || lpad(n::text, 7, '0'), 'completed', now() - n * interval '1 second',
-           now() - n * interval '1 second', NULL, {columns}
+           now() - n * interval '1 second', {columns}
          FROM generate_series(0, {wanted} - 1) n
            JOIN (SELECT c.*, row_number() OVER () - 1 AS place, count(*) OVER () AS prepared FROM conversations c) c
              ON c.place = n % c.prepared"
