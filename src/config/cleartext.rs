@@ -1,8 +1,10 @@
-//! Connections in the clear to another machine: whoever listens in between reads the customers' texts, and the passwords.
+//! Connections without TLS to another machine: anybody on the network between them could read texts and passwords.
 
 use std::net::IpAddr;
 
 use url::{Host, Url};
+
+use super::parse::nats_url;
 
 /// Whether the connection of this variable leaves the machine without TLS. The text has been parsed: it is an address of
 /// the variable's kind.
@@ -33,11 +35,7 @@ fn is_exposed_postgres(text: &str) -> bool {
 }
 
 fn is_exposed_nats(server: &str) -> bool {
-    match server.split_once("://") {
-        Some(("tls", _)) => false,
-        Some(_) => Url::parse(server).is_ok_and(|url| is_elsewhere(&url)),
-        None => Url::parse(&format!("nats://{server}")).is_ok_and(|url| is_elsewhere(&url)),
-    }
+    nats_url(server).is_ok_and(|url| url.scheme() != "tls" && is_elsewhere(&url))
 }
 
 /// Whether the host of a URL is another machine. Without a host, or with the path of a socket, it is this one.

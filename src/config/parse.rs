@@ -104,26 +104,22 @@ pub(super) fn dialect(text: &str) -> Parsed<Dialect> {
 }
 
 pub(super) fn duration(text: &str) -> Parsed<Duration> {
-    match humantime::parse_duration(text) {
-        Ok(duration) if duration <= LONGEST => Ok(duration),
-        Ok(_) => Err("must not be longer than a day".to_owned()),
-        Err(_) => Err("not a duration: must be a number with a unit".to_owned()),
-    }
+    within(text, Duration::ZERO..=LONGEST, "must not be longer than a day")
 }
 
 /// How long conversations are kept. Dead letters can be replayed for 90 days, and must find what was processed then.
 pub(super) fn keep(text: &str) -> Parsed<Duration> {
-    match humantime::parse_duration(text) {
-        Ok(duration) if (SHORTEST_KEPT..=LONGEST_KEPT).contains(&duration) => Ok(duration),
-        Ok(_) => Err("must be from 100d to 36500d".to_owned()),
-        Err(_) => Err("not a duration: must be a number with a unit".to_owned()),
-    }
+    within(text, SHORTEST_KEPT..=LONGEST_KEPT, "must be from 100d to 36500d")
 }
 
 pub(super) fn idle_after(text: &str) -> Parsed<Duration> {
+    within(text, IDLE_AFTER, "must be from 1s to 365d")
+}
+
+fn within(text: &str, bounds: RangeInclusive<Duration>, otherwise: &str) -> Parsed<Duration> {
     match humantime::parse_duration(text) {
-        Ok(duration) if IDLE_AFTER.contains(&duration) => Ok(duration),
-        Ok(_) => Err("must be from 1s to 365d".to_owned()),
+        Ok(duration) if bounds.contains(&duration) => Ok(duration),
+        Ok(_) => Err(otherwise.to_owned()),
         Err(_) => Err("not a duration: must be a number with a unit".to_owned()),
     }
 }
@@ -183,11 +179,16 @@ fn with_scheme(text: &str, schemes: &[&str]) -> Option<Secret> {
 }
 
 fn is_nats_server(text: &str) -> bool {
-    let url = match text.split_once("://") {
+    nats_url(text)
+        .is_ok_and(|url| matches!(url.scheme(), "nats" | "tls") && url.host_str().is_some_and(|host| !host.is_empty()))
+}
+
+/// The URL of a NATS server, which may be written without its scheme.
+pub(super) fn nats_url(text: &str) -> Result<Url, url::ParseError> {
+    match text.split_once("://") {
         Some(_) => Url::parse(text),
         None => Url::parse(&format!("nats://{text}")),
-    };
-    url.is_ok_and(|url| matches!(url.scheme(), "nats" | "tls") && url.host_str().is_some_and(|host| !host.is_empty()))
+    }
 }
 
 #[cfg(test)]

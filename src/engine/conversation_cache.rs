@@ -47,18 +47,14 @@ impl ConversationCache {
         if conversation.status == Status::Completed {
             self.forget(conversation);
         } else {
-            self.open.insert(parties_of(conversation), conversation.id);
+            self.open.insert(Parties::of_conversation(conversation), conversation.id);
             self.by_id.insert(conversation.id, Arc::new(conversation.clone()));
         }
     }
 
     /// Drops the entry: the conversation ended, or the entry may be stale.
     pub(super) fn forget(&self, conversation: &Conversation) {
-        self.open.invalidate(&parties_of(conversation));
+        self.open.invalidate(&Parties::of_conversation(conversation));
         self.by_id.invalidate(&conversation.id);
     }
-}
-
-fn parties_of(conversation: &Conversation) -> Parties {
-    Parties::of(&conversation.business_id, &conversation.business_phone, &conversation.customer_phone)
 }

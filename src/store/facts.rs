@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::Message;
-use crate::domain::conversation::OtherBusiness;
+use crate::domain::conversation::{Conversation, OtherBusiness};
 use crate::domain::phone::PhoneNumber;
 
 /// The two sides of a conversation: at most one open conversation has the same.
@@ -26,6 +26,11 @@ impl Parties {
             business_phone: business_phone.to_string(),
             customer_phone: customer_phone.to_string(),
         }
+    }
+
+    /// The parties of this conversation.
+    pub fn of_conversation(conversation: &Conversation) -> Self {
+        Self::of(&conversation.business_id, &conversation.business_phone, &conversation.customer_phone)
     }
 }
 

@@ -128,6 +128,11 @@ async fn signed_and_without_a_body_is_kept_and_acknowledged(#[case] path: &str, 
     assert_no_harm(&app).await;
 }
 
+/// The form of a text whose id and body are bytes.
+fn text<'a>(sid: &'a [u8], body: &'a [u8]) -> [(&'static str, &'a [u8]); 4] {
+    [("MessageSid", sid), ("From", CUSTOMER.as_bytes()), ("To", OUR_NUMBER.as_bytes()), ("Body", body)]
+}
+
 /// Posts a form whose values are bytes, signed.
 async fn post_bytes(app: &App, path: &str, pairs: &[(&str, &[u8])]) -> WebhookAnswer {
     let signature = sign_bytes(&TwilioOptions::default().auth_token, &format!("{PUBLIC_URL}{path}"), pairs);
@@ -139,12 +144,7 @@ async fn post_bytes(app: &App, path: &str, pairs: &[(&str, &[u8])]) -> WebhookAn
 #[tokio::test]
 async fn a_text_that_is_not_utf_8_is_a_text_with_replaced_characters() {
     let app = spawn_app().await;
-    let pairs: [(&str, &[u8]); 4] = [
-        ("MessageSid", b"SM00000000000000000000000000000001"),
-        ("From", CUSTOMER.as_bytes()),
-        ("To", OUR_NUMBER.as_bytes()),
-        ("Body", b"The caf\xe9 is flooded"),
-    ];
+    let pairs = text(b"SM00000000000000000000000000000001", b"The caf\xe9 is flooded");
     assert_empty_twiml(&post_bytes(&app, SMS, &pairs).await);
     app.wait_for_event("message.received").await;
     assert_eq!(app.messages_of(CUSTOMER).await[0]["body"], "The caf\u{fffd} is flooded");
@@ -170,8 +170,7 @@ async fn a_call_is_put_through_though_its_callers_name_is_not_utf_8() {
 #[tokio::test]
 async fn an_id_that_is_not_utf_8_is_kept_to_the_byte() {
     let app = spawn_app().await;
-    let pairs: [(&str, &[u8]); 4] =
-        [("MessageSid", b"SM\xe9"), ("From", CUSTOMER.as_bytes()), ("To", OUR_NUMBER.as_bytes()), ("Body", b"caf\xe9")];
+    let pairs = text(b"SM\xe9", b"caf\xe9");
     assert_empty_twiml(&post_bytes(&app, SMS, &pairs).await);
     let dead = app.wait_for_dead(1).await;
     let kept = String::from_utf8_lossy(&dead[0].payload).into_owned();
@@ -183,12 +182,7 @@ async fn an_id_that_is_not_utf_8_is_kept_to_the_byte() {
 #[tokio::test]
 async fn what_twilio_delivers_again_at_the_fallback_url_is_the_same_text() {
     let app = spawn_app().await;
-    let mut pairs: Vec<(&str, &[u8])> = vec![
-        ("MessageSid", b"SM00000000000000000000000000000001"),
-        ("From", CUSTOMER.as_bytes()),
-        ("To", OUR_NUMBER.as_bytes()),
-        ("Body", b"The sink is blocked"),
-    ];
+    let mut pairs = text(b"SM00000000000000000000000000000001", b"The sink is blocked").to_vec();
     assert_empty_twiml(&post_bytes(&app, SMS, &pairs).await);
     pairs.extend([("ErrorCode", &b"11200"[..]), ("ErrorUrl", &b"https://calls.example.com/webhooks/twilio/sms"[..])]);
     assert_empty_twiml(&post_bytes(&app, SMS, &pairs).await);

@@ -213,7 +213,7 @@ async fn a_key_that_asks_too_much_is_told_to_wait_and_no_other() {
 #[case::of_nothing("/nowhere")]
 #[case::of_the_page("/docs")]
 #[tokio::test]
-async fn every_answer_is_kept_by_nobody_and_shown_in_no_frame(#[case] path: &str) {
+async fn no_answer_may_be_cached_or_framed(#[case] path: &str) {
     let app = spawn_app().await;
     let answer = reqwest::get(format!("{}{path}", app.rest.base())).await.unwrap();
     let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());

@@ -108,7 +108,7 @@ pub struct Conversation {
     /// Whether the customer has opted out of texts.
     pub opted_out: bool,
     pub created_at: DateTime<Utc>,
-    /// The time of the last activity: a call, a message, or a command of a person. A report on a message is none.
+    /// The time of the last activity: a call, a message, or a command of a person. A report on a message does not count.
     pub last_activity: DateTime<Utc>,
     /// The version of the row that this was read from, for compare-and-set. 0 before the first commit.
     pub version: i64,
@@ -260,10 +260,5 @@ impl Conversation {
         let window = self.window.as_ref().and_then(|window| window.deadline);
         let alert = self.memory.alerting.as_ref().map(|alerting| alerting.at);
         window.into_iter().chain(alert).min()
-    }
-
-    /// When it must be looked at at the latest: by its timer, or by the sweeper if it is idle by then.
-    pub fn latest_look(&self) -> Option<DateTime<Utc>> {
-        self.next_look().into_iter().chain(self.memory.idle_at).min()
     }
 }

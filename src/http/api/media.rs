@@ -2,7 +2,7 @@
 
 use futures::TryStreamExt;
 use poem::Body;
-use poem::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use poem::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use poem_openapi::param::Path;
 use poem_openapi::payload::{Binary, Response};
 use poem_openapi::{ApiResponse, OpenApi};
@@ -74,7 +74,6 @@ fn answer(media: FetchedMedia, message_id: Uuid) -> Response<MediaAnswer> {
         .header(CONTENT_TYPE, content_type)
         // Without it, an incomplete body would seem complete: the server ends a chunked body in any case.
         .header(CONTENT_LENGTH, length)
-        .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
         .header(CONTENT_DISPOSITION, "attachment")
 }
 

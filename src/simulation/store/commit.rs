@@ -20,7 +20,7 @@ use crate::simulation::planted::Planted;
 use crate::simulation::scheduler::Group;
 use crate::simulation::weather::Fault;
 use crate::simulation::world::State;
-use crate::store::{Commit, Committed, Locks, Message, OutboxRow, SeenInput, StoreError, WaitingRow};
+use crate::store::{Commit, Committed, Locks, Message, OutboxRow, Parties, SeenInput, StoreError, WaitingRow};
 
 /// Inputs that cannot be committed, by their place in the batch.
 type Refused = Vec<(usize, Committed)>;
@@ -157,8 +157,8 @@ fn is_open_twice(db: &Tables, new: &Conversation) -> bool {
 }
 
 fn of_same_parties<'a>(db: &'a Tables, of: &'a Conversation) -> impl Iterator<Item = &'a Conversation> {
-    let parties = |c: &Conversation| (c.business_id.clone(), c.customer_phone.clone(), c.business_phone.clone());
-    db.conversations.iter().filter(move |c| parties(c) == parties(of))
+    let parties = Parties::of_conversation(of);
+    db.conversations.iter().filter(move |c| Parties::of_conversation(c) == parties)
 }
 
 fn write_all(

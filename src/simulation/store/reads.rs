@@ -77,10 +77,9 @@ impl ConversationStore for SimStore {
         &self,
         parties: &[Parties],
     ) -> Result<HashMap<Parties, Result<Conversation, StoreError>>, StoreError> {
-        let of = |c: &Conversation| Parties::of(&c.business_id, &c.business_phone, &c.customer_phone);
         self.ask("read conversations of parties", |state, _| {
             let newest = |wanted: &Parties| {
-                let of_theirs = state.db.conversations.iter().filter(|c| of(c) == *wanted);
+                let of_theirs = state.db.conversations.iter().filter(|c| Parties::of_conversation(c) == *wanted);
                 of_theirs.max_by_key(|c| (c.status != Status::Completed, c.created_at, c.id)).cloned()
             };
             parties.iter().filter_map(|wanted| Some((wanted.clone(), Ok(newest(wanted)?)))).collect()
@@ -190,7 +189,8 @@ impl ConversationStore for SimStore {
     async fn overdue_windows(&self, by_seconds: f64, limit: i64) -> Result<Vec<Overdue>, StoreError> {
         self.ask("sweep windows", |state, now| {
             let before = now - seconds(by_seconds);
-            let looks = state.db.conversations.iter().filter_map(|c| Some((c.id, c.latest_look()?)));
+            let look = |c: &Conversation| c.next_look().into_iter().chain(c.memory.idle_at).min();
+            let looks = state.db.conversations.iter().filter_map(|c| Some((c.id, look(c)?)));
             let mut overdue: Vec<Overdue> = looks
                 .filter(|(_, deadline)| *deadline < before)
                 .map(|(conversation_id, deadline)| Overdue { conversation_id, deadline })

@@ -87,7 +87,6 @@ impl ForAll {
     /// Takes note of the outcome of a business's request.
     fn saw(&mut self, business_id: &str, error: Option<&AnalyzeError>, now: Instant) {
         match error {
-            None => *self = Self::default(),
             // The business's own breaker is open: nobody was asked.
             Some(AnalyzeError::NotAsked) => {}
             Some(error) if error.is_transient() => {
@@ -96,8 +95,8 @@ impl ForAll {
                     self.open_until = Some(now + OPEN_FOR);
                 }
             }
-            // An error of one request: DispatchBot has answered.
-            Some(_) => *self = Self::default(),
+            // DispatchBot has answered, even if it refused this one request.
+            _ => *self = Self::default(),
         }
     }
 }

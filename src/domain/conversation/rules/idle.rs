@@ -34,13 +34,13 @@ pub(in crate::domain::conversation) fn note(context: Context<'_>, draft: &mut Dr
     draft.state().memory.idle_at = at;
 }
 
-/// Ends an idle conversation. A person is told if a text of the customer is unanswered.
+/// Ends an idle conversation. A person is notified if a text of the customer is unanswered.
 pub(in crate::domain::conversation) fn end(draft: &mut Draft<'_>) {
     let window = draft.state().window.as_ref().map(|window| window.id);
     let unanswered = window.or(draft.state().answering.as_ref().map(|answering| answering.window_id));
-    ownership::end_by_service(draft, WindowReason::Idle, IDLE, |draft| {
-        if let Some(window_id) = unanswered {
-            draft.needs_attention(NeedsAttentionData::window(AttentionReason::Idle, window_id));
-        }
-    });
+    ownership::end(draft, WindowReason::Idle, IDLE);
+    if let Some(window_id) = unanswered {
+        draft.needs_attention(NeedsAttentionData::window(AttentionReason::Idle, window_id));
+    }
+    ownership::ended_by_service(draft, IDLE);
 }

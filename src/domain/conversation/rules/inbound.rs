@@ -37,12 +37,8 @@ pub(in crate::domain::conversation) fn received(context: Context<'_>, draft: &mu
         media: sms.media.clone(),
         received_at: sms.received_at,
     }));
-    // The text that follows may have been decided on since.
-    let newest = draft.state().memory.newest_text.max(sms.stream_sequence);
-    let is_followed = sms.is_followed && newest == sms.stream_sequence;
-    draft.state().memory.newest_text = newest;
-    let (window_id, verdict) =
-        if kind.is_automatic() { (None, None) } else { read(context, draft, sms, is_followed, message_id) };
+    draft.state().memory.newest_text = draft.state().memory.newest_text.max(sms.stream_sequence);
+    let (window_id, verdict) = if kind.is_automatic() { (None, None) } else { read(context, draft, sms, message_id) };
     if window_id.is_none() {
         // The text before it, if it came late, has left the timer to this one.
         draft.rearm();
@@ -71,7 +67,6 @@ fn read(
     context: Context<'_>,
     draft: &mut Draft<'_>,
     sms: &InboundSms,
-    is_followed: bool,
     message_id: Uuid,
 ) -> (Option<Uuid>, Option<KeptVerdict>) {
     let seen_at = seen_at(context, sms, draft.now);
@@ -95,7 +90,7 @@ fn read(
             (Some(window_id), verdict)
         }
         None => {
-            let (window_id, verdict) = wants_an_answer(context, draft, sms, is_followed, seen_at);
+            let (window_id, verdict) = wants_an_answer(context, draft, sms, seen_at);
             (Some(window_id), verdict)
         }
     }
@@ -117,7 +112,7 @@ fn says_a_word(
         // Twilio does not confirm an opt-out by sentence, so the customer got no confirmation.
         draft.needs_attention(NeedsAttentionData::message(AttentionReason::OptedOutCallThem, message_id));
     }
-    // Who opts in again is told of by an event of its own.
+    // An opt-in has an event of its own.
     if word == OptWord::Help || (word == OptWord::In && !context.opted_out()) {
         draft.needs_attention(NeedsAttentionData::message(AttentionReason::Keyword, message_id));
     }
@@ -163,7 +158,6 @@ fn wants_an_answer(
     context: Context<'_>,
     draft: &mut Draft<'_>,
     sms: &InboundSms,
-    is_followed: bool,
     seen_at: DateTime<Utc>,
 ) -> (Uuid, Option<KeptVerdict>) {
     draft.state().epoch += 1;
@@ -175,7 +169,8 @@ fn wants_an_answer(
         Some(kept) if kept.accepted => emergency::told(context, draft, window, &kept.verdict, &sms.body),
         _ => Some(window),
     };
-    // A window that is late waits for the text that follows, which arms the timer.
+    // A window that is late waits for the text that follows, which arms the timer. That one may have been decided on since.
+    let is_followed = sms.is_followed && draft.state().memory.newest_text == sms.stream_sequence;
     let is_late = draft.state().window.as_ref().and_then(|window| window.deadline).is_some_and(|at| at <= draft.now);
     if !(is_followed && is_late && draft.state().memory.alerting.is_none()) {
         draft.rearm();

@@ -134,25 +134,18 @@ pub(in crate::domain::conversation) fn number_released(draft: &mut Draft<'_>) {
     }
     let unanswered = draft.state().window.is_some() || draft.state().answering.is_some();
     let emergency = draft.state().memory.alerting.is_some();
-    end_by_service(draft, WindowReason::NumberReleased, NUMBER_RELEASED, |draft| {
-        if unanswered || emergency {
-            draft.needs_attention(NeedsAttentionData {
-                emergency: Some(emergency),
-                ..NeedsAttentionData::new(AttentionReason::NumberReleased)
-            });
-        }
-    });
+    end(draft, WindowReason::NumberReleased, NUMBER_RELEASED);
+    if unanswered || emergency {
+        draft.needs_attention(NeedsAttentionData {
+            emergency: Some(emergency),
+            ..NeedsAttentionData::new(AttentionReason::NumberReleased)
+        });
+    }
+    ended_by_service(draft, NUMBER_RELEASED);
 }
 
-/// Nobody ends the conversation, but it ends; `tell` notifies a person before that is announced.
-pub(super) fn end_by_service(
-    draft: &mut Draft<'_>,
-    reason: WindowReason,
-    outcome: &str,
-    tell: impl FnOnce(&mut Draft<'_>),
-) {
-    end(draft, reason, outcome);
-    tell(draft);
+/// Announces that the service has ended the conversation.
+pub(super) fn ended_by_service(draft: &mut Draft<'_>, outcome: &str) {
     draft.emit(EventData::ConversationCompleted(ConversationCompletedData {
         outcome: Some(outcome.to_owned()),
         summary: None,
@@ -161,7 +154,7 @@ pub(super) fn end_by_service(
     }));
 }
 
-fn end(draft: &mut Draft<'_>, reason: WindowReason, outcome: &str) {
+pub(super) fn end(draft: &mut Draft<'_>, reason: WindowReason, outcome: &str) {
     let now = draft.now;
     silence_the_ai(draft, reason);
     alerts::stop(draft);

@@ -27,8 +27,8 @@ pub(in crate::domain::conversation) fn deadline(
 }
 
 /// The timer fired. It is only a hint: a window that is not due is armed again, a due one is claimed, and without an
-/// open window nothing happens, unless the conversation is idle. A window for which texts are missing (received before its deadline, and not decided on
-/// yet) is due at `opened + max`. The same timer serves the alerts of an emergency.
+/// open window nothing happens, unless the conversation is idle. A window for which texts are missing (received before its
+/// deadline, and not decided on yet) is due at `opened + max`. The same timer serves the alerts of an emergency.
 pub(in crate::domain::conversation) fn due(
     context: Context<'_>,
     draft: &mut Draft<'_>,

@@ -214,16 +214,8 @@ fn an_answered_call_opens_nothing_and_changes_nothing_that_has_ended() {
     talk.text("My sink is blocked");
     talk.apply(&Input::Completed { user_id: "u1".into(), outcome: "done".into(), summary: None });
     assert!(!talk.later(5.0).call_answered().changed);
-    let context = Context {
-        policy: &talk.policy,
-        business: &talk.business,
-        opted_out_at: None,
-        missed_call_sms_at: None,
-        may_write: true,
-        other_business: None,
-    };
     let call = AnsweredCall { call_sid: "CA9".into(), customer: customer(), business_phone: business() };
-    assert_eq!(decide(context, None, "call_status:CA9", &Input::CallAnswered(call), talk.now), None);
+    assert_eq!(decide(talk.context(), None, "call_status:CA9", &Input::CallAnswered(call), talk.now), None);
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn three_days_after_a_takeover_the_conversation_ends_and_what_waits_is_handed_ov
     assert_eq!((conversation.status, conversation.outcome.as_deref()), (Status::Completed, Some("idle")));
     assert_eq!(windows(decision), [(WindowState::HandedOver, "idle")]);
     assert_eq!(events(decision), ["conversation.needs_attention", "conversation.completed"]);
-    assert_eq!(conversation.latest_look(), None);
+    assert_eq!((conversation.next_look(), conversation.memory.idle_at), (None, None));
 }
 
 #[test]

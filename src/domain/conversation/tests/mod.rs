@@ -87,6 +87,17 @@ impl Talk {
         }
     }
 
+    fn context(&self) -> Context<'_> {
+        Context {
+            policy: &self.policy,
+            business: &self.business,
+            opted_out_at: self.opted_out_at,
+            missed_call_sms_at: self.missed_call_sms_at,
+            may_write: self.may_write,
+            other_business: self.other_business,
+        }
+    }
+
     fn later(&mut self, seconds: f64) -> &mut Self {
         self.now += TimeDelta::milliseconds((seconds * 1000.0) as i64);
         self
@@ -100,14 +111,7 @@ impl Talk {
         }
         self.inputs += 1;
         let id = format!("input-{}", self.inputs);
-        let context = Context {
-            policy: &self.policy,
-            business: &self.business,
-            opted_out_at: self.opted_out_at,
-            missed_call_sms_at: self.missed_call_sms_at,
-            may_write: self.may_write,
-            other_business: self.other_business,
-        };
+        let context = self.context();
         let decision = decide(context, self.state.as_ref(), &id, input, self.now).unwrap();
         assert_eq!(Some(&decision), decide(context, self.state.as_ref(), &id, input, self.now).as_ref(), "not pure");
         for message in decision.messages.iter().filter(|m| m.kind != MessageKind::Customer) {

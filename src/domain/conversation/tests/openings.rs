@@ -67,15 +67,7 @@ fn a_missed_call_is_not_texted_while_a_person_owns_the_conversation() {
 #[case::late_answer(Input::AnalysisReady { window_id: Uuid::nil(), answer: answer("late") })]
 fn without_a_conversation_only_a_customer_opens_one(#[case] input: Input) {
     let talk = Talk::new();
-    let context = Context {
-        policy: &talk.policy,
-        business: &talk.business,
-        opted_out_at: None,
-        missed_call_sms_at: None,
-        may_write: true,
-        other_business: None,
-    };
-    assert_eq!(decide(context, None, "input", &input, talk.now), None);
+    assert_eq!(decide(talk.context(), None, "input", &input, talk.now), None);
 }
 
 #[test]

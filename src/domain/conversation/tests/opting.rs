@@ -126,8 +126,8 @@ fn help_is_twilios_to_answer_and_leaves_an_answer_under_way_alone() {
     talk.text("my sink is blocked");
     let window = talk.close_window();
     let decision = talk.text("HELP").clone();
-    let told = vec!["message.received", "conversation.needs_attention"];
-    assert_eq!((events(&decision), decision.messages[0].window_id), (told, None));
+    let expected = vec!["message.received", "conversation.needs_attention"];
+    assert_eq!((events(&decision), decision.messages[0].window_id), (expected, None));
     assert!(is_sent(talk.answered(window, "We can help.")));
 }
 

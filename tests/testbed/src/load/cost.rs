@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use serde::Serialize;
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 
@@ -55,7 +56,7 @@ pub(super) struct Statement {
 }
 
 /// A table with its indexes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Table {
     pub(super) name: String,
     /// Rows, and dead ones that are not vacuumed yet, as PostgreSQL's statistics have them.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::cost::{Cost, Statement, Table};
+use super::cost::{Cost, Statement};
 use super::records::Failure;
 use super::samples::{Samples, Summary};
 use super::{Bound, Report, Unit};
@@ -55,7 +55,6 @@ impl Report {
             cpu.iter().map(|(name, time)| ((*name).to_owned(), json!(millis(*time)))).collect();
         let statement =
             |Statement { calls, time, text }: &Statement| json!({ "calls": calls, "ms": millis(*time), "text": text });
-        let table = |Table { name, rows, dead, bytes }: &Table| json!({ "name": name, "rows": rows, "dead": dead, "bytes": bytes });
         json!({
             "cpu_ms": cpu,
             "memory_bytes": memory,
@@ -64,7 +63,7 @@ impl Report {
                 "transactions": postgres.transactions,
                 "fsyncs": postgres.fsyncs,
                 "wal_bytes": postgres.wal,
-                "tables": self.tables.iter().map(table).collect::<Vec<_>>(),
+                "tables": self.tables,
                 "most_expensive": self.statements.iter().map(statement).collect::<Vec<_>>(),
             },
         })
