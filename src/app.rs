@@ -29,7 +29,7 @@ use crate::secrets::TokenCipher;
 use crate::telemetry::Metrics;
 use crate::worker::analyze::{Analyzer, CircuitBreaker};
 use crate::worker::send::SmsSender;
-use crate::worker::{self, CodeSender, Verifier, WorkerDeps, prove_accounts};
+use crate::worker::{self, CallSettler, CodeSender, Verifier, WorkerDeps, prove_accounts};
 
 /// Timeout of a send, whose outcome is unknown after that, and of fetching an attachment.
 const TWILIO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -133,6 +133,8 @@ impl Application {
                 send_rate: config.send_rate,
             };
             spawn(&mut tasks, "codes", worker::send_codes(sender, shutdown.clone()));
+            let settler = CallSettler { engine: engine.clone(), accounts: accounts.clone(), twilio: twilio() };
+            spawn(&mut tasks, "calls", worker::settle_calls(settler, shutdown.clone()));
             spawn(&mut tasks, "pipelines", worker::run(parts, shutdown.clone()));
             spawn(&mut tasks, "sweeper", sweep(engine.clone(), shutdown.clone()));
             let kept = keep_for(config.keep, store.clone(), jetstream.clone(), Arc::clone(&redis), shutdown.clone());
@@ -264,5 +266,7 @@ fn policy(config: &Config) -> Policy {
         reopen_within: config.reopen_within,
         idle_after: config.idle_after,
         alert_every: config.alert_every,
+        dial_timeout: config.dial_timeout,
+        call_result_wait: config.call_result_wait,
     }
 }

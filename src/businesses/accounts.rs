@@ -4,6 +4,7 @@ use crate::adapters::postgres::Store;
 use crate::adapters::twilio::Account;
 use crate::businesses::{BusinessSnapshot, Businesses};
 use crate::config::{Secret, TwilioConfig};
+use crate::domain::call::Call;
 use crate::secrets::{SecretError, TokenCipher};
 use crate::store::StoreError;
 
@@ -77,6 +78,15 @@ impl<R: Businesses> Accounts<R> {
             }
             _ => Ok(account),
         }
+    }
+
+    /// The account that received a call.
+    ///
+    /// # Errors
+    /// As for [`tried`](Self::tried).
+    pub async fn of_call(&self, call: &Call) -> Result<Account, AccountError> {
+        let account_sid = call.own_account.as_deref().unwrap_or(&self.main.account_sid);
+        self.tried(&call.business_id, Some(account_sid)).await
     }
 
     /// Whether this is the main account.

@@ -112,6 +112,8 @@ configuration! {
         window: WindowConfig = [group checked_window],
         /// How long a call rings at the business before it counts as missed; whole seconds.
         dial_timeout: Duration = [default "NMC_DIAL_TIMEOUT", "20s", parse::dial_timeout],
+        /// How long the result of the dialling may take before Twilio is asked how the call ended.
+        call_result_wait: Duration = [default "NMC_CALL_RESULT_WAIT", "15s", parse::duration],
         /// SMS segments per sender number.
         send_rate: Rate = [default "NMC_SEND_RATE", "1/s", parse::rate],
         /// The most AI replies per conversation.

@@ -33,13 +33,13 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         &self,
         business: &Arc<Profile>,
         input_id: &str,
-        body_hash: &str,
+        body_hash: Option<&str>,
         trace: Trace,
         report: &CallInput,
     ) -> Result<CallReport, EngineError> {
         if let Some(seen) = self.store().seen(&[input_id]).await?.remove(input_id) {
             self.parts.metrics.inbox_duplicate();
-            let same_body = seen.has_body(Some(body_hash));
+            let same_body = seen.has_body(body_hash);
             self.outbox.drain_all(seen.outbox_keys).await?;
             return Ok(CallReport::Before { same_body });
         }
@@ -49,7 +49,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         let is_its_own = state.as_ref().is_none_or(|call| business.has_number(&call.business_phone));
         let may_text = is_its_own && caller.is_some_and(|phone| !business.is_own_side(phone));
         let now = self.now();
-        let Some(decision) = call::decide(&business.id, state.as_ref(), report, may_text, now) else {
+        let Some(decision) = call::decide(self.policy(), &business.id, state.as_ref(), report, may_text, now) else {
             return Ok(CallReport::NotYet);
         };
         if !decision.changed {
@@ -57,7 +57,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         }
         let rows = effects::call_rows(&decision.call, &business.user_id, &decision.events, &trace, now);
         let part = CallPart { call: decision.call, rows };
-        let (id, body_hash) = (input_id.to_owned(), Some(body_hash.to_owned()));
+        let (id, body_hash) = (input_id.to_owned(), body_hash.map(str::to_owned));
         let told = match (decision.missed, decision.answered) {
             (Some(missed), _) => {
                 Some((missed.business_phone.clone(), missed.customer.clone(), conversation::Input::CallMissed(missed)))

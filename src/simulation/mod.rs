@@ -51,6 +51,8 @@ fn policy() -> Policy {
         reopen_within: Duration::from_secs(30),
         idle_after: Duration::from_secs(20),
         alert_every: Duration::from_secs(6),
+        dial_timeout: Duration::from_secs(5),
+        call_result_wait: Duration::from_secs(4),
     }
 }
 
@@ -108,7 +110,7 @@ async fn take_its_course(world: &World, metrics: &Metrics) {
     }
     let mut state = world.lock();
     let state = &mut *state;
-    state.ledger.close(&state.db, &state.streams);
+    state.ledger.close(&state.db, &state.streams, &state.network.legs);
 }
 
 /// Sets the clocks of processes, forwards and backwards.
@@ -141,6 +143,9 @@ fn under_way(world: &World) -> Option<String> {
     let waits = state.db.conversations.iter().find(|c| c.next_look().is_some() || c.answering.is_some());
     if let Some(conversation) = waits {
         return Some(format!("{} waits: {:?} {:?}", conversation.id, conversation.window, conversation.answering));
+    }
+    if state.db.calls.iter().any(|call| call.settle_at.is_some()) {
+        return Some("a call is not settled".to_owned());
     }
     if state.db.outbox.iter().any(|effect| !effect.is_published) {
         return Some("effects are not published".to_owned());

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::edge;
 use super::scheduler::WORLD;
 use super::store::SimStore;
+use super::twilio::Leg;
 use super::worker;
 use super::world::World;
 use crate::domain::business::{Profile, Trade};
@@ -74,7 +75,7 @@ pub fn begin(world: &World, metrics: &Metrics) {
 async fn customer_acts(world: &World, phone: &str, number: u64) {
     let kind = world.lock().weather.below(20);
     match kind {
-        0..3 => misses_a_call(world, phone, number).await,
+        0..3 => calls(world, phone, number).await,
         3 => writes(world, phone, number, "The basement is flooding!").await,
         4 => writes(world, phone, number, "I smell gas").await,
         5 => writes(world, phone, number, "STOP").await,
@@ -103,8 +104,8 @@ async fn writes(world: &World, phone: &str, number: u64, body: &str) {
     edge::webhook(world, format!("sms:{message_sid}"), webhook).await;
 }
 
-/// The two webhooks of a call may arrive in any order.
-async fn misses_a_call(world: &World, phone: &str, number: u64) {
+/// The webhooks of a call may arrive in any order, and the result of the dialling not at all: Twilio reports it once.
+async fn calls(world: &World, phone: &str, number: u64) {
     let call_sid = format!("CA{number}");
     world.note(WORLD, "a customer calls", number, String::new);
     let rings = Webhook::Call {
@@ -115,24 +116,49 @@ async fn misses_a_call(world: &World, phone: &str, number: u64) {
         forwarded_from: None,
         not_dialled: None,
     };
-    let names_numbers = world.lock().weather.chance(50);
-    let ends = Webhook::CallStatus {
+    let over = match rings.clone() {
+        Webhook::Call { call_sid, from, to, .. } => Webhook::Call {
+            call_sid,
+            from,
+            to,
+            call_status: Some("completed".to_owned()),
+            forwarded_from: None,
+            not_dialled: None,
+        },
+        other => other,
+    };
+    let ms = world.ms();
+    let (is_answered, names_numbers, first, lasts, reports) = {
+        let mut state = world.lock();
+        let (is_answered, names_numbers) = (state.weather.chance(25), state.weather.chance(50));
+        let first = state.weather.between(0, 1_000);
+        let lasts = if is_answered { state.weather.between(0, 15_000) } else { state.weather.between(0, 1_500) };
+        let of_end = state.weather.chance(30).then(|| lasts + state.weather.between(0, 3_000));
+        let of_dial = state.weather.chance(85).then(|| lasts + state.weather.between(0, 3_000));
+        let ends_ms = ms + u64::try_from(lasts.as_millis()).unwrap();
+        state.network.legs.insert(call_sid.clone(), Leg { is_answered, ends_ms });
+        (is_answered, names_numbers, first, lasts, (of_end, of_dial))
+    };
+    let dialled = Webhook::CallStatus {
         call_sid: call_sid.clone(),
         from: names_numbers.then(|| phone.to_owned()),
         to: names_numbers.then(|| BUSINESS_PHONE.to_owned()),
-        dial_status: "no-answer".to_owned(),
+        dial_status: if is_answered { "completed" } else { "no-answer" }.to_owned(),
+        is_call_status: false,
         bridged: None,
-        duration_seconds: None,
+        duration_seconds: is_answered.then(|| i32::try_from(lasts.as_secs()).unwrap()),
     };
-    let (first, second) = {
-        let mut state = world.lock();
-        (state.weather.between(0, 1_000), state.weather.between(0, 1_500))
-    };
-    let there = world.clone();
-    let id = format!("call:{call_sid}:ringing");
-    world.later(first, async move { edge::webhook(&there, id, rings).await });
-    let there = world.clone();
-    world.later(second, async move { edge::webhook(&there, format!("call_status:{call_sid}"), ends).await });
+    let (of_end, of_dial) = reports;
+    let webhooks = [
+        (Some(first), format!("call:{call_sid}:ringing"), rings),
+        (of_end, format!("call:{call_sid}:completed"), over),
+        (of_dial, format!("call_status:{call_sid}"), dialled),
+    ];
+    for (after, id, webhook) in webhooks {
+        let Some(after) = after else { continue };
+        let there = world.clone();
+        world.later(after, async move { edge::webhook(&there, id, webhook).await });
+    }
 }
 
 /// What the owner does, one action after the other.

@@ -1,6 +1,7 @@
 //! Twilio and the network to it: accepts, rejects, is busy, hangs, or takes a message without answering; lists its
 //! messages a little late; and reports on them in any order, twice, or not at all.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
@@ -12,9 +13,10 @@ use super::planted::Planted;
 use super::scheduler::{Group, WORLD};
 use super::weather::Fault;
 use super::world::World;
-use crate::adapters::twilio::{Account, ListError, ListedMessage, OutgoingSms, SendOutcome};
+use crate::adapters::twilio::{Account, LegFound, ListError, ListedMessage, OutgoingSms, SendOutcome};
 use crate::webhook::Webhook;
 use crate::worker::send::SmsGateway;
+use crate::worker::settle_calls::CallLegs;
 
 /// The timeout of the client.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,6 +29,14 @@ const LISTED_AFTER_MS: u64 = 8_000;
 #[derive(Default)]
 pub struct Network {
     pub accepted: Vec<Accepted>,
+    /// The legs to the owner's phone, by the call.
+    pub legs: BTreeMap<String, Leg>,
+}
+
+/// A leg, and when it ends.
+pub struct Leg {
+    pub is_answered: bool,
+    pub ends_ms: u64,
 }
 
 /// A message that Twilio has accepted.
@@ -171,6 +181,21 @@ impl SmsGateway for SimTwilio {
                 .collect()
         });
         listed.await.ok_or_else(|| ListError::Unreachable("no answer".to_owned()))
+    }
+}
+
+impl CallLegs for SimTwilio {
+    async fn find_leg(&self, _account: &Account, call_sid: &str) -> LegFound {
+        let ms = self.world.ms();
+        let asked = self.world.ask(self.group, "list legs", move |state, _| match state.network.legs.get(call_sid) {
+            None => LegFound::Nothing,
+            Some(leg) if leg.ends_ms > ms => LegFound::UnderWay,
+            Some(Leg { is_answered: true, .. }) => {
+                LegFound::Ended { status: "completed".to_owned(), duration_seconds: 30 }
+            }
+            Some(_) => LegFound::Ended { status: "no-answer".to_owned(), duration_seconds: 0 },
+        });
+        asked.await.unwrap_or(LegFound::Unanswered { retry_after: None, reason: "no answer".to_owned() })
     }
 }
 

@@ -24,7 +24,7 @@ use crate::engine::{Engine, Outbox, sweep};
 use crate::telemetry::Metrics;
 use crate::worker::analyze::Analyzer;
 use crate::worker::send::SmsSender;
-use crate::worker::{self, Adapters, WorkerDeps};
+use crate::worker::{self, Adapters, CallSettler, WorkerDeps, settle_calls};
 
 /// The engine of a simulated process.
 pub type SimShell = Engine<SimStore, SimPublisher>;
@@ -64,6 +64,7 @@ pub fn start(world: &World, metrics: &Metrics) -> Group {
         auth_token_next: None,
         api_url: String::new(),
     };
+    let accounts = Accounts::new(store, BusinessSnapshot::default(), twilio, None);
     let dispatchbot = SimDispatchBot { world: world.clone(), group };
     let parts = WorkerDeps::<Simulated> {
         jetstream: SimJetStream { world: world.clone(), group },
@@ -71,7 +72,7 @@ pub fn start(world: &World, metrics: &Metrics) -> Group {
         analyzer: Arc::new(Analyzer::new(dispatchbot, engine.clone(), metrics.clone())),
         sms_sender: Arc::new(SmsSender {
             twilio: SimTwilio { world: world.clone(), group },
-            accounts: Accounts::new(store, BusinessSnapshot::default(), twilio, None),
+            accounts: accounts.clone(),
             engine: engine.clone(),
             public_url: "https://nmc.example".parse().unwrap(),
             send_rate: Rate { count: 1, per: Duration::from_secs(1) },
@@ -93,6 +94,8 @@ pub fn start(world: &World, metrics: &Metrics) -> Group {
         spawner.spawn(group, drop_summary(worker::send(&parts, priority, never.clone())));
     }
     spawner.spawn(group, drop_summary(worker::events(&parts, never.clone())));
+    let settler = CallSettler { engine: engine.clone(), accounts, twilio: SimTwilio { world: world.clone(), group } };
+    spawner.spawn(group, settle_calls(settler, never.clone()));
     spawner.spawn(group, sweep(engine, never));
     group
 }

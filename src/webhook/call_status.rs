@@ -11,25 +11,30 @@ pub(super) fn read(signed: &SignedForm) -> Result<(String, Webhook), FormError> 
         word => word?,
     };
     let bridged = signed.form.get("DialBridged").and_then(|word| word.parse().ok());
-    let (dial_status, bridged) = match signed.word("DialCallStatus") {
-        Ok(dial_status) => (dial_status, bridged),
-        // Without a Dial result nobody answered, whichever status Twilio gives the ended call (docs/contract.md,
-        // section 2).
+    let (dial_status, is_call_status) = match signed.word("DialCallStatus") {
+        Ok(dial_status) => (dial_status, false),
         Err(missing @ FormError::Missing { .. }) => match signed.word("CallStatus") {
-            Ok(dial_status) => (dial_status, Some(false)),
+            Ok(call_status) => (call_status, true),
             Err(_) => return Err(missing),
         },
         Err(error) => return Err(error),
     };
+    // A report without a result of the dialling must not take the place of the one with it.
+    let input_id = match is_call_status {
+        true => format!("call_status:{call_sid}:{dial_status}"),
+        false => format!("call_status:{call_sid}"),
+    };
     let webhook = Webhook::CallStatus {
-        call_sid: call_sid.clone(),
+        call_sid,
         from: signed.text("From").filter(|from| !from.is_empty()),
         to: signed.text("To").filter(|to| !to.is_empty()),
         dial_status,
-        bridged,
+        is_call_status,
+        // An older worker takes it for a result of the dialling: a call that nobody answered.
+        bridged: if is_call_status { Some(false) } else { bridged },
         duration_seconds: seconds(signed, "DialCallDuration").or_else(|| seconds(signed, "CallDuration")),
     };
-    Ok((format!("call_status:{call_sid}"), webhook))
+    Ok((input_id, webhook))
 }
 
 fn seconds(signed: &SignedForm, name: &str) -> Option<i32> {

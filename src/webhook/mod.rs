@@ -135,8 +135,11 @@ pub enum Webhook {
         from: Option<String>,
         /// The number that was called, if given.
         to: Option<String>,
-        /// `DialCallStatus`; without it, a terminal `CallStatus`.
+        /// `DialCallStatus`; without it, `CallStatus`.
         dial_status: String,
+        /// Whether `dial_status` is `CallStatus`, and says nothing about the dialling.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_call_status: bool,
         /// `DialBridged`, if present.
         bridged: Option<bool>,
         /// `DialCallDuration` or `CallDuration`, in seconds.

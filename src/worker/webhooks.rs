@@ -14,7 +14,7 @@ use crate::adapters::postgres::Store;
 use crate::adapters::twilio;
 use crate::businesses::CallOwner;
 use crate::domain::business::Profile;
-use crate::domain::call::{CallInput, DialReport, Ringing};
+use crate::domain::call::{CallInput, DialReport, EndReport, Ringing};
 use crate::domain::conversation::{DeliveryStatus, InboundSms, Input, MessageReport};
 use crate::domain::emergency::Reading;
 use crate::domain::phone::{self, PhoneNumber};
@@ -96,7 +96,7 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
             CallOwner::Nobody => return Ok(()), // the edge has rejected and counted it, and NMC_INBOUND keeps it
             CallOwner::NoRecord => return Err(early.again(UNKNOWN_CALL, NO_RECORD)),
         };
-        let (id, body_hash) = (&inbound.input_id, &inbound.body_hash);
+        let (id, body_hash) = (&inbound.input_id, Some(inbound.body_hash.as_str()));
         match self.engine.apply_call(&business, id, body_hash, trace, &report).await.map_err(|e| early.retry(e))? {
             CallReport::Done => Ok(()),
             CallReport::Before { same_body } => self.same(same_body, WebhookKind::Call),
@@ -212,29 +212,54 @@ fn input(inbound: &Inbound, trace: Trace, target: Target, happening: Happening) 
 
 /// The call input of a webhook; `None` if the number called is not a phone number.
 fn call_input(inbound: &Inbound) -> Option<CallInput> {
-    let received_at = inbound.received_at;
+    let (received_at, own_account) = (inbound.received_at, inbound.signer.own_account.clone());
     match &inbound.webhook {
-        Webhook::Call { call_sid, from, to, call_status, not_dialled, .. } => Some(CallInput::Ringing(Ringing {
-            call_sid: call_sid.clone(),
-            customer: phone::caller(from),
-            business_phone: to.parse().ok()?,
-            // A call that the edge did not dial is over, and only this webhook says so: no dial will end.
-            ended_as: (not_dialled.map(|why| why.as_str().to_owned()))
-                .or_else(|| call_status.clone().filter(|status| is_terminal(status))),
-            own_account: inbound.signer.own_account.clone(),
-            received_at,
-        })),
-        Webhook::CallStatus { call_sid, from, to, dial_status, bridged, duration_seconds } => {
-            Some(CallInput::Dialled(DialReport {
-                call_sid: call_sid.clone(),
-                customer: from.as_deref().and_then(phone::caller),
-                business_phone: to.as_deref().and_then(|to| to.parse().ok()),
-                dial_status: dial_status.clone(),
-                bridged: *bridged,
-                duration_seconds: *duration_seconds,
-                own_account: inbound.signer.own_account.clone(),
-                received_at,
-            }))
+        Webhook::Call { call_sid, from, to, call_status, not_dialled, .. } => {
+            let (call_sid, customer, business_phone) = (call_sid.clone(), phone::caller(from), to.parse().ok()?);
+            let over = call_status.clone().filter(|status| not_dialled.is_none() && is_terminal(status));
+            Some(match over {
+                Some(call_status) => CallInput::Ended(EndReport {
+                    call_sid,
+                    customer,
+                    business_phone: Some(business_phone),
+                    call_status,
+                    own_account,
+                    received_at,
+                }),
+                None => CallInput::Ringing(Ringing {
+                    call_sid,
+                    customer,
+                    business_phone,
+                    not_dialled: not_dialled.map(|why| why.as_str().to_owned()),
+                    own_account,
+                    received_at,
+                }),
+            })
+        }
+        Webhook::CallStatus { call_sid, from, to, dial_status, is_call_status, bridged, duration_seconds } => {
+            let (call_sid, status) = (call_sid.clone(), dial_status.clone());
+            let customer = from.as_deref().and_then(phone::caller);
+            let business_phone = to.as_deref().and_then(|to| to.parse().ok());
+            Some(match is_call_status {
+                true => CallInput::Ended(EndReport {
+                    call_sid,
+                    customer,
+                    business_phone,
+                    call_status: status,
+                    own_account,
+                    received_at,
+                }),
+                false => CallInput::Dialled(DialReport {
+                    call_sid,
+                    customer,
+                    business_phone,
+                    dial_status: status,
+                    bridged: *bridged,
+                    duration_seconds: *duration_seconds,
+                    own_account,
+                    received_at,
+                }),
+            })
         }
         _ => None,
     }

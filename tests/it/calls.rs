@@ -1,10 +1,10 @@
 //! Calls: which ones count as missed, and who gets a text.
 
-use nmc_testbed::twilio::new_call_sid;
+use nmc_testbed::twilio::{Leg, new_call_sid};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::harness::{App, BUSINESS, CUSTOMER, OUR_NUMBER, business, spawn_app};
+use crate::harness::{App, BUSINESS, CUSTOMER, OUR_NUMBER, business, spawn_app, spawn_app_with};
 
 async fn status(app: &App, call_sid: &str, params: &[(&str, &str)]) {
     let path = format!("/webhooks/twilio/call/status/{call_sid}");
@@ -42,15 +42,72 @@ async fn an_answered_call_ends_as_a_call_record() {
     assert!(app.servers.twilio.messages().is_empty());
 }
 
+/// Twilio's status callback of a call may overtake the result of the dialling.
 #[tokio::test]
-async fn a_call_that_ends_without_a_dial_result_is_missed_too() {
+async fn an_answered_call_whose_end_is_reported_first_is_answered() {
     let app = spawn_app().await;
     let sid = new_call_sid();
     app.webhook().incoming_call(&sid, CUSTOMER, OUR_NUMBER, "ringing").await.unwrap();
     let ended = app.webhook().incoming_call(&sid, CUSTOMER, OUR_NUMBER, "completed").await.unwrap();
     assert!(ended.body.ends_with("<Response/>"), "{}", ended.body);
+    status(&app, &sid, &[("CallSid", &sid), ("CallStatus", "completed")]).await;
+    app.settled().await;
+    assert_eq!(app.call(&sid).await["status"], "ringing");
+    app.webhook().call_status(&sid, "completed", Some(CUSTOMER), Some(OUR_NUMBER), 95).await.unwrap();
+    app.wait_for_event("call.answered").await;
+    app.settled().await;
+    let call = app.call(&sid).await;
+    assert_eq!((&call["status"], &call["settled_by"]), (&json!("answered"), &json!("dial_result")));
+    assert!(app.servers.twilio.messages().is_empty() && app.stored("NMC_DEAD").await.is_empty());
+    assert_eq!(app.servers.twilio.requests().get("calls_listed"), None, "nobody has to be asked");
+}
+
+/// An app that waits only shortly for the result of a dialling, and a call that rings there.
+async fn ringing(dial_timeout: &str) -> (App, String) {
+    let app = spawn_app_with(&[("NMC_DIAL_TIMEOUT", dial_timeout), ("NMC_CALL_RESULT_WAIT", "100ms")]).await;
+    let sid = new_call_sid();
+    app.webhook().incoming_call(&sid, CUSTOMER, OUR_NUMBER, "ringing").await.unwrap();
+    (app, sid)
+}
+
+fn leg(parent_call_sid: &str, status: &str, duration_seconds: u32) -> Leg {
+    let (parent_call_sid, status) = (parent_call_sid.to_owned(), status.to_owned());
+    Leg { parent_call_sid, call_sid: new_call_sid(), status, duration_seconds }
+}
+
+#[rstest]
+#[case::nobody_was_dialled(None)]
+#[case::nobody_answered(Some("no-answer"))]
+#[tokio::test]
+async fn a_call_that_ends_without_a_dial_result_is_missed_if_twilio_knows_of_no_talk(#[case] ended: Option<&str>) {
+    let (app, sid) = ringing("20s").await;
+    ended.into_iter().for_each(|status| app.servers.twilio.set_leg(leg(&sid, status, 0)));
+    app.webhook().incoming_call(&sid, CUSTOMER, OUR_NUMBER, "completed").await.unwrap();
     app.wait_for_sms(CUSTOMER, 1).await;
-    assert_eq!(app.call(&sid).await["status"], "missed");
+    let call = app.call(&sid).await;
+    assert_eq!((&call["status"], &call["settled_by"]), (&json!("missed"), &json!("leg")));
+    assert_eq!(call["dial_status"], ended.unwrap_or("completed"));
+}
+
+#[tokio::test]
+async fn a_call_that_ends_without_a_dial_result_is_answered_if_its_leg_talked() {
+    let (app, sid) = ringing("20s").await;
+    app.servers.twilio.set_leg(leg(&sid, "completed", 42));
+    status(&app, &sid, &[("CallSid", &sid), ("CallStatus", "completed")]).await;
+    app.wait_for_event("call.answered").await;
+    app.settled().await;
+    let call = app.call(&sid).await;
+    assert_eq!((&call["settled_by"], &call["duration_seconds"]), (&json!("leg"), &json!(42)));
+    assert!(app.servers.twilio.messages().is_empty());
+}
+
+#[tokio::test]
+async fn a_call_of_which_nothing_more_is_heard_is_settled_after_the_dial_timeout() {
+    let (app, sid) = ringing("5s").await;
+    app.servers.twilio.set_leg(leg(&sid, "busy", 0));
+    app.wait_for_sms(CUSTOMER, 1).await;
+    let call = app.call(&sid).await;
+    assert_eq!((&call["status"], &call["dial_status"]), (&json!("missed"), &json!("busy")));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::conversations::phone;
 use super::{Store, StoreError};
-use crate::domain::call::{Call, CallStatus};
+use crate::domain::call::{Call, CallStatus, SettledBy};
 use crate::domain::phone::PhoneNumber;
 
 struct CallRow {
@@ -17,6 +17,9 @@ struct CallRow {
     business_phone: String,
     status: String,
     dial_status: Option<String>,
+    settled_by: Option<String>,
+    settle_at: Option<DateTime<Utc>>,
+    own_account: Option<String>,
     duration_seconds: Option<i32>,
     created_at: DateTime<Utc>,
     ended_at: Option<DateTime<Utc>>,
@@ -31,6 +34,10 @@ impl CallRow {
             customer_phone: self.customer_phone.as_deref().map(phone).transpose().map_err(corrupt)?,
             business_phone: phone(&self.business_phone).map_err(corrupt)?,
             status: self.status.parse::<CallStatus>().map_err(|e| corrupt(e.to_string()))?,
+            settled_by: (self.settled_by.map(|by| by.parse::<SettledBy>()).transpose())
+                .map_err(|e| corrupt(e.to_string()))?,
+            settle_at: self.settle_at,
+            own_account: self.own_account,
             id: self.id,
             call_sid: self.call_sid,
             business_id: self.business_id,
@@ -75,6 +82,31 @@ impl Store {
             .await?
             .map(CallRow::parse)
             .transpose()
+    }
+
+    /// Calls whose result of the dialling has not come in time, longest overdue first, at most `limit`. Nobody else gets
+    /// them for a while, which grows with their age from 10 s to 5 min.
+    pub async fn claim_unsettled_calls(&self, limit: i64) -> Result<Vec<Call>, StoreError> {
+        sqlx::query_as!(
+            CallRow,
+            "UPDATE calls
+             SET settle_at = now() + least(greatest((now() - created_at) / 4, interval '10 s'), interval '5 min')
+             WHERE id IN (SELECT id FROM calls WHERE settle_at < now() ORDER BY settle_at LIMIT $1
+                          FOR UPDATE SKIP LOCKED)
+             RETURNING *",
+            limit
+        )
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .map(CallRow::parse)
+        .collect()
+    }
+
+    /// Leaves a call as it is: nobody asks Twilio about it any more.
+    pub async fn leave_unsettled(&self, call_id: Uuid) -> Result<(), StoreError> {
+        sqlx::query!("UPDATE calls SET settle_at = NULL WHERE id = $1", call_id).execute(&self.pool).await?;
+        Ok(())
     }
 
     /// Calls from one caller to one number that first rang after `since`: the newest first, at most 20.

@@ -5,6 +5,7 @@
 
 mod client;
 mod errors;
+mod legs;
 mod media;
 mod numbers;
 mod proof;
@@ -13,6 +14,7 @@ mod wire;
 pub use self::{
     client::{Account, ListError, OutgoingSms, SendOutcome, TwilioClient},
     errors::explain,
+    legs::LegFound,
     media::{FetchedMedia, MediaClient, MediaError},
     numbers::NumberFound,
     proof::Proof,

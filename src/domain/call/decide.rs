@@ -2,17 +2,24 @@
 
 use chrono::{DateTime, Utc};
 
-use super::state::{Call, CallStatus};
-use crate::domain::conversation::{AnsweredCall, CallData, Event, EventData, MissedCall, call_id};
+use super::state::{Call, CallStatus, SettledBy};
+use crate::domain::conversation::{AnsweredCall, CallData, Event, EventData, MissedCall, Policy, call_id};
 use crate::domain::phone::PhoneNumber;
+
+/// The `dial_status` of a call of which Twilio reports neither an end nor a leg to the owner's phone.
+const NO_RESULT: &str = "no_result";
 
 /// A report of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CallInput {
-    /// Twilio's first webhook, or a later one on the same path.
+    /// Twilio's first webhook.
     Ringing(Ringing),
     /// The result of the dialling.
     Dialled(DialReport),
+    /// The call is over, which says nothing about the dialling.
+    Ended(EndReport),
+    /// The result of the dialling has not come, and Twilio was asked about the leg to the owner's phone.
+    Asked(LegReport),
 }
 
 impl CallInput {
@@ -20,6 +27,8 @@ impl CallInput {
         match self {
             Self::Ringing(ringing) => &ringing.call_sid,
             Self::Dialled(report) => &report.call_sid,
+            Self::Ended(report) => &report.call_sid,
+            Self::Asked(report) => &report.call_sid,
         }
     }
 
@@ -28,14 +37,19 @@ impl CallInput {
         match self {
             Self::Ringing(ringing) => Some(&ringing.business_phone),
             Self::Dialled(report) => report.business_phone.as_ref(),
+            Self::Ended(report) => report.business_phone.as_ref(),
+            Self::Asked(_) => None,
         }
     }
 
-    /// The business's own Twilio account that received the call, or `None` for the main account.
-    fn own_account(&self) -> Option<&String> {
+    /// The account that signed the report: the business's own, or `None` for the main account. Twilio's answers are
+    /// not signed.
+    fn own_account(&self) -> Option<&Option<String>> {
         match self {
-            Self::Ringing(ringing) => ringing.own_account.as_ref(),
-            Self::Dialled(report) => report.own_account.as_ref(),
+            Self::Ringing(ringing) => Some(&ringing.own_account),
+            Self::Dialled(report) => Some(&report.own_account),
+            Self::Ended(report) => Some(&report.own_account),
+            Self::Asked(_) => None,
         }
     }
 
@@ -44,6 +58,8 @@ impl CallInput {
         match self {
             Self::Ringing(ringing) => ringing.customer.as_ref(),
             Self::Dialled(report) => report.customer.as_ref(),
+            Self::Ended(report) => report.customer.as_ref(),
+            Self::Asked(_) => None,
         }
     }
 }
@@ -55,8 +71,8 @@ pub struct Ringing {
     /// The caller; `None` if the number is withheld.
     pub customer: Option<PhoneNumber>,
     pub business_phone: PhoneNumber,
-    /// The terminal `CallStatus`, if the call has ended without a Dial result.
-    pub ended_as: Option<String>,
+    /// Why the edge did not dial; `None` if it did.
+    pub not_dialled: Option<String>,
     /// The business's own Twilio account that received the call, or `None` for the main account.
     pub own_account: Option<String>,
     /// When the edge received it.
@@ -71,7 +87,7 @@ pub struct DialReport {
     pub customer: Option<PhoneNumber>,
     /// The called number, if the report contains it.
     pub business_phone: Option<PhoneNumber>,
-    /// `DialCallStatus`, or the call's own terminal status if Twilio sends no `DialCallStatus`.
+    /// `DialCallStatus`.
     pub dial_status: String,
     /// `DialBridged`, if present.
     pub bridged: Option<bool>,
@@ -88,6 +104,41 @@ impl DialReport {
     /// never connected.
     fn answered(&self) -> bool {
         matches!(self.dial_status.as_str(), "completed" | "answered") && self.bridged != Some(false)
+    }
+}
+
+/// Twilio's report that a call is over, without a result of the dialling.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndReport {
+    pub call_sid: String,
+    /// The caller, if the report contains it.
+    pub customer: Option<PhoneNumber>,
+    /// The called number, if the report contains it.
+    pub business_phone: Option<PhoneNumber>,
+    /// The terminal `CallStatus`.
+    pub call_status: String,
+    /// The business's own Twilio account that received the call, or `None` for the main account.
+    pub own_account: Option<String>,
+    /// When the edge received it.
+    pub received_at: DateTime<Utc>,
+}
+
+/// How the leg to the owner's phone ended, as Twilio says when it is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LegReport {
+    pub call_sid: String,
+    /// The status of the leg. `None` if there is no leg, or Twilio cannot tell.
+    pub leg_status: Option<String>,
+    /// How long the leg lasted, in seconds.
+    pub duration_seconds: Option<i32>,
+    /// When Twilio was asked.
+    pub asked_at: DateTime<Utc>,
+}
+
+impl LegReport {
+    /// Whether a person answered: the owner's phone was connected for some time.
+    fn answered(&self) -> bool {
+        self.leg_status.as_deref() == Some("completed") && self.duration_seconds.is_some_and(|seconds| seconds > 0)
     }
 }
 
@@ -111,6 +162,7 @@ pub struct CallDecision {
 /// `may_text` says whether the caller may get a text: not the business itself, and not its owner. Returns `None` if the
 /// report contains no called number and there is no call record yet: the input must be retried.
 pub fn decide(
+    policy: &Policy,
     business_id: &str,
     state: Option<&Call>,
     input: &CallInput,
@@ -118,42 +170,73 @@ pub fn decide(
     now: DateTime<Utc>,
 ) -> Option<CallDecision> {
     let mut decision = start(business_id, state, input, now)?;
+    if let Some(account) = input.own_account() {
+        decision.call.own_account.clone_from(account);
+    }
     match input {
+        CallInput::Ringing(Ringing { not_dialled: Some(why), received_at, .. }) => {
+            let end = End { dial_status: why, answered: false, duration_seconds: None, at: *received_at };
+            settle(&mut decision, &end, SettledBy::NotDialled, may_text);
+        }
         CallInput::Ringing(ringing) => {
-            if let Some(ended_as) = &ringing.ended_as {
-                missed(&mut decision, ended_as, may_text, ringing.received_at);
+            let call = &mut decision.call;
+            if call.status == CallStatus::Ringing && call.settle_at.is_none() {
+                call.settle_at = Some(ringing.received_at + policy.dial_timeout + policy.call_result_wait);
             }
         }
-        CallInput::Dialled(report) if report.answered() => answered(&mut decision, report, may_text),
-        CallInput::Dialled(report) => missed(&mut decision, &report.dial_status, may_text, report.received_at),
-    }
-    if let Some(missed) = decision.missed.as_mut() {
-        missed.own_account = input.own_account().cloned();
+        CallInput::Dialled(report) => {
+            let (answered, at) = (report.answered(), report.received_at);
+            let duration_seconds = report.duration_seconds.filter(|_| answered);
+            let end = End { dial_status: &report.dial_status, answered, duration_seconds, at };
+            settle(&mut decision, &end, SettledBy::DialResult, may_text);
+        }
+        CallInput::Ended(report) => {
+            let call = &mut decision.call;
+            // The length of a call includes the time that it rang, so that only the dialling shows whether anybody
+            // talked.
+            if call.status == CallStatus::Ringing && call.ended_at.is_none() {
+                call.dial_status = Some(report.call_status.clone());
+                call.ended_at = Some(report.received_at);
+                call.settle_at = Some(report.received_at + policy.call_result_wait);
+            }
+        }
+        CallInput::Asked(report) => {
+            let known = report.leg_status.clone().or_else(|| decision.call.dial_status.clone());
+            let dial_status = known.as_deref().unwrap_or(NO_RESULT);
+            let (answered, at) = (report.answered(), decision.call.ended_at.unwrap_or(report.asked_at));
+            let duration_seconds = report.duration_seconds.filter(|_| answered);
+            settle(&mut decision, &End { dial_status, answered, duration_seconds, at }, SettledBy::Leg, may_text);
+        }
     }
     decision.changed = state != Some(&decision.call) || !decision.events.is_empty();
     Some(decision)
 }
 
 fn start(business_id: &str, state: Option<&Call>, input: &CallInput, now: DateTime<Utc>) -> Option<CallDecision> {
-    let (call_sid, customer, business_phone, at) = match input {
-        CallInput::Ringing(r) => (&r.call_sid, r.customer.clone(), Some(r.business_phone.clone()), r.received_at),
-        CallInput::Dialled(d) => (&d.call_sid, d.customer.clone(), d.business_phone.clone(), d.received_at),
-    };
     let fresh = |call: Call| CallDecision { call, changed: false, events: Vec::new(), missed: None, answered: None };
     if let Some(call) = state {
         return Some(fresh(call.clone()));
     }
+    let received_at = match input {
+        CallInput::Ringing(ringing) => ringing.received_at,
+        CallInput::Dialled(report) => report.received_at,
+        CallInput::Ended(report) => report.received_at,
+        CallInput::Asked(report) => report.asked_at,
+    };
     let call = Call {
-        id: call_id(call_sid),
-        call_sid: call_sid.clone(),
+        id: call_id(input.call_sid()),
+        call_sid: input.call_sid().to_owned(),
         business_id: business_id.to_owned(),
         conversation_id: None,
-        customer_phone: customer,
-        business_phone: business_phone?,
+        customer_phone: input.customer().cloned(),
+        business_phone: input.business_phone()?.clone(),
         status: CallStatus::Ringing,
         dial_status: None,
+        settled_by: None,
+        settle_at: None,
+        own_account: None,
         duration_seconds: None,
-        created_at: at.min(now),
+        created_at: received_at.min(now),
         ended_at: None,
         version: 0,
         event_sequence: 0,
@@ -163,42 +246,51 @@ fn start(business_id: &str, state: Option<&Call>, input: &CallInput, now: DateTi
     Some(decision)
 }
 
-fn answered(decision: &mut CallDecision, report: &DialReport, may_text: bool) {
-    if decision.call.status != CallStatus::Ringing {
-        return;
-    }
-    decision.call.status = CallStatus::Answered;
-    decision.call.dial_status = Some(report.dial_status.clone());
-    decision.call.duration_seconds = report.duration_seconds;
-    decision.call.ended_at = Some(report.received_at);
-    let caller = decision.call.customer_phone.clone().filter(|_| may_text);
-    decision.answered = caller.map(|customer| AnsweredCall {
-        call_sid: decision.call.call_sid.clone(),
-        customer,
-        business_phone: decision.call.business_phone.clone(),
-    });
-    emit(decision, EventData::CallAnswered);
+/// How a call ended.
+struct End<'a> {
+    dial_status: &'a str,
+    answered: bool,
+    duration_seconds: Option<i32>,
+    at: DateTime<Utc>,
 }
 
-/// The first report of the end of a call counts: Twilio reports the end of the whole call after that of the dialling.
-fn missed(decision: &mut CallDecision, dial_status: &str, may_text: bool, at: DateTime<Utc>) {
-    if decision.call.status != CallStatus::Ringing {
+/// The first word on how a call ended stands, except that a result of the dialling corrects what was concluded without
+/// it.
+fn settle(decision: &mut CallDecision, end: &End<'_>, by: SettledBy, may_text: bool) {
+    let was = decision.call.status;
+    let corrects = by == SettledBy::DialResult && decision.call.settled_by == Some(SettledBy::Leg);
+    if was != CallStatus::Ringing && !corrects {
         return;
     }
-    decision.call.status = CallStatus::Missed;
-    decision.call.dial_status = Some(dial_status.to_owned());
-    decision.call.duration_seconds = Some(0);
-    decision.call.ended_at = Some(at);
-    let caller = decision.call.customer_phone.clone().filter(|_| may_text);
+    let call = &mut decision.call;
+    call.status = if end.answered { CallStatus::Answered } else { CallStatus::Missed };
+    call.dial_status = Some(end.dial_status.to_owned());
+    call.duration_seconds = if end.answered { end.duration_seconds } else { Some(0) };
+    call.ended_at = Some(end.at);
+    call.settled_by = Some(by);
+    call.settle_at = None;
+    if call.status == was {
+        return;
+    }
+    let caller = call.customer_phone.clone().filter(|_| may_text);
+    if end.answered {
+        decision.answered = caller.map(|customer| AnsweredCall {
+            call_sid: decision.call.call_sid.clone(),
+            customer,
+            business_phone: decision.call.business_phone.clone(),
+        });
+        emit(decision, EventData::CallAnswered);
+        return;
+    }
     match caller {
         Some(customer) => {
             decision.missed = Some(MissedCall {
                 call_id: decision.call.id,
                 call_sid: decision.call.call_sid.clone(),
-                dial_status: dial_status.to_owned(),
+                dial_status: end.dial_status.to_owned(),
                 customer,
                 business_phone: decision.call.business_phone.clone(),
-                own_account: None,
+                own_account: decision.call.own_account.clone(),
             });
         }
         None => emit(decision, EventData::CallMissed),

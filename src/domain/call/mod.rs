@@ -6,8 +6,8 @@
 mod decide;
 mod state;
 
-pub use decide::{CallInput, DialReport, Ringing, decide};
-pub use state::{Call, CallStatus};
+pub use decide::{CallInput, DialReport, EndReport, LegReport, Ringing, decide};
+pub use state::{Call, CallStatus, SettledBy};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]

@@ -18,6 +18,18 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// What decided whether a call was answered.
+    pub enum SettledBy {
+        /// Twilio's result of the dialling, which counts whenever it comes.
+        DialResult = "dial_result",
+        /// The edge: it did not dial.
+        NotDialled = "not_dialled",
+        /// What Twilio said about the leg to the owner's phone, because the result of the dialling did not come.
+        Leg = "leg",
+    }
+}
+
 /// A call to a number of a business.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
@@ -35,6 +47,12 @@ pub struct Call {
     pub status: CallStatus,
     /// Twilio's status at the end of the dialling, or of the call itself.
     pub dial_status: Option<String>,
+    /// What decided the status. `None` until it is final.
+    pub settled_by: Option<SettledBy>,
+    /// When to ask Twilio how it ended, if the result of the dialling has not come. `None` once the status is final.
+    pub settle_at: Option<DateTime<Utc>>,
+    /// The business's own Twilio account that received the call, or `None` for the main account.
+    pub own_account: Option<String>,
     /// The length of the call in seconds, once connected.
     pub duration_seconds: Option<i32>,
     /// When the first report of it was received.

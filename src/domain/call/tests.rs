@@ -1,22 +1,53 @@
 //! The rules of a call, as case tables.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use rstest::rstest;
 
 use super::decide::CallDecision;
 use super::*;
-use crate::domain::conversation::call_id;
+use crate::domain::conversation::{Policy, call_id};
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::seconds(seconds)
 }
 
-fn ringing(ended_as: Option<&str>) -> CallInput {
+/// The rules' time limits, of which a call needs two.
+fn policy() -> Policy {
+    let none = Duration::ZERO;
+    Policy {
+        hold: none,
+        quiet: none,
+        max: none,
+        ai_max_replies: 0,
+        ai_max_period: none,
+        fallback_every: none,
+        missed_call_cooldown: none,
+        reopen_within: none,
+        idle_after: none,
+        alert_every: none,
+        dial_timeout: Duration::from_secs(20),
+        call_result_wait: Duration::from_secs(15),
+    }
+}
+
+fn decide(
+    business_id: &str,
+    state: Option<&Call>,
+    input: &CallInput,
+    may_text: bool,
+    now: DateTime<Utc>,
+) -> Option<CallDecision> {
+    super::decide(&policy(), business_id, state, input, may_text, now)
+}
+
+fn ringing(not_dialled: Option<&str>) -> CallInput {
     CallInput::Ringing(Ringing {
         call_sid: "CA1".into(),
         customer: Some("+12125551234".parse().unwrap()),
         business_phone: "+15555551111".parse().unwrap(),
-        ended_as: ended_as.map(str::to_owned),
+        not_dialled: not_dialled.map(str::to_owned),
         own_account: Some("AC2".into()),
         received_at: at(0),
     })
@@ -33,6 +64,30 @@ fn dialled(dial_status: &str, bridged: Option<bool>) -> CallInput {
         own_account: Some("AC2".into()),
         received_at: at(20),
     })
+}
+
+fn ended(call_status: &str) -> CallInput {
+    CallInput::Ended(EndReport {
+        call_sid: "CA1".into(),
+        customer: Some("+12125551234".parse().unwrap()),
+        business_phone: Some("+15555551111".parse().unwrap()),
+        call_status: call_status.into(),
+        own_account: Some("AC2".into()),
+        received_at: at(60),
+    })
+}
+
+fn asked(leg_status: Option<&str>, seconds: Option<i32>) -> CallInput {
+    CallInput::Asked(LegReport {
+        call_sid: "CA1".into(),
+        leg_status: leg_status.map(str::to_owned),
+        duration_seconds: seconds,
+        asked_at: at(75),
+    })
+}
+
+fn after(call: &Call, input: &CallInput) -> Call {
+    decide("b1", Some(call), input, true, at(80)).unwrap().call
 }
 
 fn event_types(decision: &CallDecision) -> Vec<&'static str> {
@@ -79,17 +134,85 @@ fn the_first_word_on_how_a_call_ended_stands(#[case] first: &str, #[case] second
     assert!(again.missed.is_none());
 }
 
-#[test]
-fn a_call_that_is_over_without_a_dial_result_was_missed() {
-    let decision = decide("b1", None, &ringing(Some("completed")), true, at(0)).unwrap();
-    assert_eq!(decision.call.status, CallStatus::Missed);
-    assert!(decision.missed.is_some());
+/// Twilio's status of the call says nothing about the dialling, and its length includes the ringing.
+#[rstest]
+#[case::completed("completed")]
+#[case::busy("busy")]
+#[case::no_answer("no-answer")]
+#[case::canceled("canceled")]
+fn the_end_of_a_call_alone_settles_nothing_and_the_dial_result_decides(#[case] word: &str) {
+    for (result, expected) in [("completed", CallStatus::Answered), ("no-answer", CallStatus::Missed)] {
+        let decision = decide("b1", Some(&rung()), &ended(word), true, at(60)).unwrap();
+        assert!(decision.missed.is_none() && decision.answered.is_none() && decision.events.is_empty());
+        let call = decision.call;
+        assert_eq!((call.status, call.settle_at, call.ended_at), (CallStatus::Ringing, Some(at(75)), Some(at(60))));
+        let settled = after(&call, &dialled(result, None));
+        assert_eq!((settled.status, settled.settle_at), (expected, None));
+        assert_eq!(settled.settled_by, Some(SettledBy::DialResult));
+    }
 }
 
 #[test]
-fn the_end_of_an_answered_call_is_no_missed_call() {
-    let call = decide("b1", Some(&rung()), &dialled("completed", None), true, at(20)).unwrap().call;
-    assert!(decide("b1", Some(&call), &ringing(Some("completed")), true, at(60)).unwrap().missed.is_none());
+fn a_call_whose_result_never_comes_is_asked_about_after_it_has_rung_and_some_time_more() {
+    assert_eq!(rung().settle_at, Some(at(35)));
+    let first = decide("b1", None, &ended("completed"), true, at(60)).unwrap().call;
+    assert_eq!(first.settle_at, Some(at(75)), "the first report of a call may be of its end");
+    assert_eq!(after(&first, &ringing(None)).settle_at, Some(at(75)));
+}
+
+#[rstest]
+#[case::talked(Some("completed"), Some(42), CallStatus::Answered)]
+#[case::hung_up_at_once(Some("completed"), Some(0), CallStatus::Missed)]
+#[case::not_answered(Some("no-answer"), None, CallStatus::Missed)]
+#[case::no_leg(None, None, CallStatus::Missed)]
+fn without_a_dial_result_the_leg_decides(
+    #[case] status: Option<&str>,
+    #[case] seconds: Option<i32>,
+    #[case] expected: CallStatus,
+) {
+    let decision = decide("b1", Some(&rung()), &asked(status, seconds), true, at(80)).unwrap();
+    let call = &decision.call;
+    assert_eq!((call.status, call.settled_by, call.settle_at), (expected, Some(SettledBy::Leg), None));
+    assert_eq!((decision.answered.is_some(), decision.missed.is_some()), {
+        let is_answered = expected == CallStatus::Answered;
+        (is_answered, !is_answered)
+    });
+    assert_eq!(call.dial_status.as_deref(), Some(status.unwrap_or("no_result")));
+    assert_eq!(call.duration_seconds, Some(if expected == CallStatus::Answered { 42 } else { 0 }));
+}
+
+/// The leg of an answered call may be over before the caller was connected to it.
+#[rstest]
+#[case::to_answered(asked(None, None), "completed", Some(true), CallStatus::Answered)]
+#[case::to_missed(asked(Some("completed"), Some(3)), "completed", Some(false), CallStatus::Missed)]
+fn a_dial_result_that_comes_late_corrects_what_was_concluded_without_it(
+    #[case] concluded: CallInput,
+    #[case] result: &str,
+    #[case] bridged: Option<bool>,
+    #[case] expected: CallStatus,
+) {
+    let call = after(&rung(), &concluded);
+    let decision = decide("b1", Some(&call), &dialled(result, bridged), true, at(80)).unwrap();
+    assert_eq!(decision.call.status, expected);
+    assert_eq!((decision.answered.is_some(), decision.missed.is_some()), {
+        let is_answered = expected == CallStatus::Answered;
+        (is_answered, !is_answered)
+    });
+    assert_eq!(after(&decision.call, &asked(Some("completed"), Some(9))), decision.call);
+}
+
+#[test]
+fn a_dial_result_that_agrees_with_the_leg_tells_nobody_again() {
+    let call = after(&rung(), &asked(Some("no-answer"), None));
+    let decision = decide("b1", Some(&call), &dialled("busy", None), true, at(80)).unwrap();
+    assert!(decision.changed && decision.missed.is_none() && decision.events.is_empty());
+    assert_eq!(decision.call.dial_status.as_deref(), Some("busy"));
+}
+
+#[test]
+fn the_end_of_an_answered_call_changes_nothing() {
+    let call = after(&rung(), &dialled("completed", None));
+    assert!(!decide("b1", Some(&call), &ended("completed"), true, at(60)).unwrap().changed);
 }
 
 #[test]
@@ -134,7 +257,7 @@ fn a_call_that_was_not_dialled_is_missed_at_once_and_once(#[case] later: Option<
     assert_eq!(decision.call.status, CallStatus::Missed);
     assert_eq!(decision.missed.as_ref().map(|missed| missed.dial_status.as_str()), Some("forwarded_by_owner"));
     let Some(word) = later else { return };
-    for report in [dialled(word, None), ringing(Some(word))] {
+    for report in [dialled(word, None), ended(word)] {
         let again = decide("b1", Some(&decision.call), &report, true, at(5)).unwrap();
         assert!(!again.changed && again.missed.is_none());
     }

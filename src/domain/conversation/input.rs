@@ -306,6 +306,10 @@ pub struct Policy {
     pub idle_after: Duration,
     /// How long each alerted person has to take over before the next one gets an alert.
     pub alert_every: Duration,
+    /// How long a call rings at the owner's phone.
+    pub dial_timeout: Duration,
+    /// How long the result of the dialling may take once a call should be over.
+    pub call_result_wait: Duration,
 }
 
 /// The part of a business profile that the rules use.

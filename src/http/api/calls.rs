@@ -35,7 +35,11 @@ struct Call {
     /// How the forwarded call ended, in Twilio's words, such as `completed`, `no-answer` or `busy`.
     /// `forwarded_by_owner` and `loop` mean that the call was not forwarded, because it came back from our own
     /// forwarding.
+    /// `no_result` means that Twilio reported neither an end nor a leg to the owner's phone.
     dial_status: Option<String>,
+    /// What decided the status: `dial_result` (Twilio's result of the dialling), `not_dialled`, or `leg` (the result did
+    /// not come, and Twilio was asked about the leg to the owner's phone). Null until then.
+    settled_by: Option<String>,
     /// How long the caller and the owner talked, in seconds.
     duration_seconds: Option<i32>,
     /// When the call rang.
@@ -64,6 +68,7 @@ impl From<call::Call> for Call {
             business_phone: call.business_phone.into(),
             status: call.status.to_string(),
             dial_status: call.dial_status,
+            settled_by: call.settled_by.map(|by| by.to_string()),
             duration_seconds: call.duration_seconds,
             created_at: call.created_at,
             ended_at: call.ended_at,

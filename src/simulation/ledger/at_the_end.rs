@@ -1,16 +1,21 @@
 //! What must hold when everything in progress has ended.
 
+use std::collections::BTreeMap;
+
 use super::Ledger;
+use crate::domain::call::CallStatus;
 use crate::domain::conversation::{MessageKind, MessageStatus, Ownership, Status, WindowState};
 use crate::simulation::jetstream::Streams;
 use crate::simulation::store::{MessageRow, Tables};
+use crate::simulation::twilio::Leg;
 use crate::webhook::Webhook;
 
 impl Ledger {
     /// Checks everything at the end of a run.
-    pub fn close(&mut self, db: &Tables, streams: &Streams) {
+    pub fn close(&mut self, db: &Tables, streams: &Streams, legs: &BTreeMap<String, Leg>) {
         let found = [
             self.every_webhook_was_decided(db),
+            every_call_was_settled(db, legs),
             self.nothing_was_put_aside(streams),
             self.every_message_has_come_to_its_end(db),
             self.nobody_was_left_in_silence(db),
@@ -129,4 +134,16 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+/// Each call is what happened at the owner's phone, whichever reports came.
+fn every_call_was_settled(db: &Tables, legs: &BTreeMap<String, Leg>) -> Result<(), String> {
+    for call in &db.calls {
+        let is_answered = legs.get(&call.call_sid).is_some_and(|leg| leg.is_answered);
+        let expected = if is_answered { CallStatus::Answered } else { CallStatus::Missed };
+        if call.status != expected || call.settle_at.is_some() {
+            return Err(format!("the call {} is {}, but was {expected}", call.call_sid, call.status));
+        }
+    }
+    Ok(())
 }

@@ -89,7 +89,8 @@ impl Ledger {
             matches!(effect, Effect::Emit(event)
                 if matches!(event.data.event_type(), EventType::NeedsAttention | EventType::OptedOut))
         });
-        let excused = person || told || conversation.opted_out;
+        let talked = record.reason == WindowReason::AnsweredByCall;
+        let excused = person || told || talked || conversation.opted_out;
         let was = std::mem::replace(&mut window.state, record.state);
         let mut fault = None;
         match record.state {

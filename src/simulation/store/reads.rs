@@ -16,6 +16,7 @@ use crate::store::{
     SeenInput, StoreError,
 };
 use crate::worker::analyze::AnalysisStore;
+use crate::worker::settle_calls::UnsettledCalls;
 
 fn seconds(seconds: f64) -> TimeDelta {
     TimeDelta::milliseconds((seconds * 1_000.0) as i64)
@@ -40,6 +41,30 @@ impl Records for SimStore {
 
     async fn call(&self, call_sid: &str) -> Result<Option<Call>, StoreError> {
         self.ask("read call", |state, _| state.db.calls.iter().find(|call| call.call_sid == call_sid).cloned()).await
+    }
+}
+
+impl UnsettledCalls for SimStore {
+    async fn claim_unsettled_calls(&self, limit: i64) -> Result<Vec<Call>, StoreError> {
+        self.ask("claim calls", |state, now| {
+            let overdue = |call: &&mut Call| call.settle_at.is_some_and(|at| at < now);
+            let mut calls: Vec<&mut Call> = state.db.calls.iter_mut().filter(overdue).collect();
+            calls.sort_by_key(|call| call.settle_at);
+            let claim = |call: &mut Call| {
+                let pause = (now - call.created_at) / 4;
+                call.settle_at = Some(now + pause.clamp(TimeDelta::seconds(10), TimeDelta::minutes(5)));
+                call.clone()
+            };
+            calls.into_iter().take(usize::try_from(limit).unwrap()).map(claim).collect()
+        })
+        .await
+    }
+
+    async fn leave_unsettled(&self, call_id: Uuid) -> Result<(), StoreError> {
+        self.ask("leave call", |state, _| {
+            state.db.calls.iter_mut().filter(|call| call.id == call_id).for_each(|call| call.settle_at = None);
+        })
+        .await
     }
 }
 

@@ -355,8 +355,9 @@ async fn write_call(tx: &mut PgConnection, call: &Call) -> Result<bool, StoreErr
     let result = if call.version == 0 {
         sqlx::query!(
             r#"INSERT INTO calls (id, call_sid, business_id, conversation_id, customer_phone, business_phone, status,
-                 dial_status, duration_seconds, created_at, ended_at, version, event_sequence)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12)
+                 dial_status, duration_seconds, created_at, ended_at, version, event_sequence, settled_by, settle_at,
+                 own_account)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $14, $15)
                ON CONFLICT DO NOTHING"#,
             call.id,
             call.call_sid,
@@ -369,14 +370,17 @@ async fn write_call(tx: &mut PgConnection, call: &Call) -> Result<bool, StoreErr
             call.duration_seconds,
             call.created_at,
             call.ended_at,
-            call.event_sequence
+            call.event_sequence,
+            call.settled_by.map(|by| by.as_str()),
+            call.settle_at,
+            call.own_account
         )
         .execute(tx)
         .await?
     } else {
         sqlx::query!(
             r#"UPDATE calls SET conversation_id = $3, status = $4, dial_status = $5, duration_seconds = $6, ended_at = $7,
-                 event_sequence = $8, version = version + 1
+                 event_sequence = $8, settled_by = $9, settle_at = $10, own_account = $11, version = version + 1
                WHERE id = $1 AND version = $2"#,
             call.id,
             call.version,
@@ -385,7 +389,10 @@ async fn write_call(tx: &mut PgConnection, call: &Call) -> Result<bool, StoreErr
             call.dial_status,
             call.duration_seconds,
             call.ended_at,
-            call.event_sequence
+            call.event_sequence,
+            call.settled_by.map(|by| by.as_str()),
+            call.settle_at,
+            call.own_account
         )
         .execute(tx)
         .await?

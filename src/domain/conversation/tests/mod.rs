@@ -61,6 +61,8 @@ impl Talk {
                 reopen_within: Duration::from_secs(24 * 3600),
                 idle_after: Duration::from_secs(72 * 3600),
                 alert_every: Duration::from_secs(60),
+                dial_timeout: Duration::from_secs(20),
+                call_result_wait: Duration::from_secs(15),
             },
             business: Business {
                 id: "b1".into(),

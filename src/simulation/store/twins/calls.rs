@@ -1,17 +1,22 @@
 //! Calls, alone and with the conversation that a missed call opens.
 
+use std::time::Duration;
+
 use super::talk::{CUSTOMER, Decided, NEIGHBOUR, Talk, commit, rows, verdicts};
 use super::{TestStore, on_both_stores};
 use crate::businesses::Records;
 use crate::domain::call::{self, Call, CallInput, DialReport, Ringing};
 use crate::engine::{ConversationStore, WaitingEffects};
+use crate::simulation::policy;
 use crate::store::{Commit, Committed, Locks, OutboxRow};
+use crate::worker::settle_calls::UnsettledCalls;
 
 on_both_stores! {
     a_call_is_committed_without_a_conversation,
     a_missed_call_is_committed_with_the_conversation_that_it_opens,
     a_call_that_was_changed_meanwhile_is_not_overwritten,
     of_two_neighbours_that_change_a_call_one_is_refused,
+    an_overdue_call_is_taken_by_one_and_again_later,
 }
 
 fn rings(talk: &Talk, sid: &str) -> Call {
@@ -19,11 +24,11 @@ fn rings(talk: &Talk, sid: &str) -> Call {
         call_sid: sid.to_owned(),
         customer: Some(talk.customer.clone()),
         business_phone: talk.number.clone(),
-        ended_as: None,
+        not_dialled: None,
         own_account: None,
         received_at: talk.at,
     });
-    call::decide("b1", None, &ringing, true, talk.at).unwrap().call
+    call::decide(&policy(), "b1", None, &ringing, true, talk.at).unwrap().call
 }
 
 fn is_missed(talk: &Talk, call: &Call) -> Decided {
@@ -37,7 +42,7 @@ fn is_missed(talk: &Talk, call: &Call) -> Decided {
         own_account: None,
         received_at: talk.at,
     });
-    let missed = call::decide("b1", Some(call), &report, true, talk.at).unwrap();
+    let missed = call::decide(&policy(), "b1", Some(call), &report, true, talk.at).unwrap();
     let decided = talk.missed_call(&call.call_sid);
     let conversation_id = Some(decided.decision.conversation.id);
     Decided { call: Some(Call { conversation_id, ..missed.call }), ..decided }
@@ -102,4 +107,26 @@ async fn of_two_neighbours_that_change_a_call_one_is_refused(test: impl TestStor
     let second = Decided { call: first.call.clone(), ..neighbour.missed_call("CA2") };
     assert_eq!(verdicts(&commit(&test, &[&first, &second]).await), ["done", "call conflict"]);
     assert_eq!(test.store().conversation(second.decision.conversation.id).await.unwrap(), None);
+}
+
+async fn an_overdue_call_is_taken_by_one_and_again_later(test: impl TestStore) {
+    let talk = Talk::with(&test, CUSTOMER).await;
+    let (first, second) = (ringing(&test, &talk, "CA1").await, ringing(&test, &talk, "CA2").await);
+    let take = async || {
+        let taken = test.store().claim_unsettled_calls(1).await.unwrap();
+        taken.into_iter().map(|call| call.call_sid).collect::<Vec<_>>()
+    };
+    assert_eq!(take().await, [""; 0], "both still ring");
+    test.time_passes(Duration::from_secs(60)).await;
+    let mut both = [take().await, take().await].concat();
+    both.sort();
+    assert_eq!(both, ["CA1", "CA2"]);
+    assert_eq!(take().await, [""; 0]);
+    test.time_passes(Duration::from_secs(30)).await;
+    test.store().leave_unsettled(first.id).await.unwrap();
+    assert_eq!(take().await, ["CA2"]);
+    test.time_passes(Duration::from_secs(300)).await;
+    let settled = is_missed(&talk, &test.store().call(&second.call_sid).await.unwrap().unwrap());
+    assert_eq!(verdicts(&commit(&test, &[&settled]).await), ["done"]);
+    assert_eq!(take().await, [""; 0], "it is settled");
 }

@@ -28,6 +28,7 @@ use crate::domain::business::Profile;
 use crate::domain::phone::PhoneNumber;
 use crate::worker::analyze::AnalysisStore;
 use crate::worker::send::OutboundStore;
+use crate::worker::settle_calls::UnsettledCalls;
 
 /// What another transaction holds.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +41,7 @@ enum Row<'a> {
 /// A store, and what happens around it.
 trait TestStore: Sync {
     /// The ports under test.
-    type Store: OutboundStore + AnalysisStore;
+    type Store: OutboundStore + AnalysisStore + UnsettledCalls;
     /// A transaction that holds a row.
     type Holder;
 

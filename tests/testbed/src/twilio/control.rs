@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::faults::Faults;
+use super::legs::Leg;
 use super::network::{self, Call, CallResult, Text, TextResult};
 use super::numbers::Numbers;
 use super::state::{State, WebhookRoute};
@@ -19,6 +20,7 @@ pub(super) fn routes() -> Route {
     Route::new()
         .at("/faults", put(set_faults).get(get_faults))
         .at("/numbers", put(set_numbers))
+        .at("/legs", post(set_leg))
         .at("/messages", get(messages).delete(clear))
         .at("/callbacks", get(callbacks))
         .at("/requests", get(requests))
@@ -50,6 +52,12 @@ fn get_faults(Data(state): Data<&Arc<State>>) -> Json<Faults> {
 #[handler]
 fn set_numbers(Json(numbers): Json<Numbers>, Data(state): Data<&Arc<State>>) -> StatusCode {
     *lock(&state.numbers) = numbers;
+    StatusCode::NO_CONTENT
+}
+
+#[handler]
+fn set_leg(Json(leg): Json<Leg>, Data(state): Data<&Arc<State>>) -> StatusCode {
+    state.set_leg(leg);
     StatusCode::NO_CONTENT
 }
 

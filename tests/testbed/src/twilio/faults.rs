@@ -67,6 +67,8 @@ pub enum Fault {
     RespondToMedia(Refusal),
     /// A request for an account is answered with an error. Only rules without a number apply.
     RespondToAccount(Refusal),
+    /// A request for the legs of a call is answered with an error. Only rules without a number apply.
+    RespondToCalls(Refusal),
 }
 
 /// An endpoint other than the creation of an SMS that can answer with an error.
@@ -76,6 +78,7 @@ pub(super) enum Endpoint {
     Numbers,
     Media,
     Account,
+    Calls,
 }
 
 impl Fault {
@@ -86,6 +89,7 @@ impl Fault {
             Self::RespondToNumbers(refusal) => Some((Endpoint::Numbers, refusal)),
             Self::RespondToMedia(refusal) => Some((Endpoint::Media, refusal)),
             Self::RespondToAccount(refusal) => Some((Endpoint::Account, refusal)),
+            Self::RespondToCalls(refusal) => Some((Endpoint::Calls, refusal)),
             Self::Delay(_)
             | Self::Respond(_)
             | Self::DropBefore

@@ -12,6 +12,7 @@ mod control;
 mod create;
 mod error;
 mod faults;
+mod legs;
 mod list;
 mod media;
 mod message;
@@ -34,6 +35,7 @@ use poem::{EndpointExt, Request, Route, get};
 
 pub use error::ApiError;
 pub use faults::{Callbacks, Fault, Faults, Refusal};
+pub use legs::Leg;
 pub use media::{Media, MediaRequest};
 pub use message::{SentMessage, segments};
 pub use network::{Call, CallResult, Exchange, Text, TextResult};
@@ -96,6 +98,7 @@ impl TwilioSim {
                 .at("/2010-04-01/Accounts/:account/Messages.json", get(list::list).post(create::create))
                 .at("/2010-04-01/Accounts/:account/Messages/:file", get(list::fetch))
                 .at("/2010-04-01/Accounts/:account/Messages/:file/Media/:sid", get(media::lead))
+                .at("/2010-04-01/Accounts/:account/Calls.json", get(legs::list))
                 .at("/2010-04-01/Accounts/:account/IncomingPhoneNumbers.json", get(numbers::list))
                 .at("/_cdn/:sid", get(media::give))
                 .nest("/_sim", control::routes())
@@ -153,6 +156,11 @@ impl TwilioSim {
         change(&mut lock(&self.state.numbers));
     }
 
+    /// Adds the leg of a call, or changes it.
+    pub fn set_leg(&self, leg: Leg) {
+        self.state.set_leg(leg);
+    }
+
     /// Sets where webhooks go: the URL used for signatures, and the address really used (if absent, that URL).
     pub fn set_webhook_url(&self, public_url: impl Into<String>, target: Option<&str>) {
         let route = WebhookRoute { public_url: Some(public_url.into()), target: target.map(str::to_owned) };
@@ -200,7 +208,7 @@ impl TwilioSim {
     /// REST requests by outcome: `accepted`, `dropped_before`, `dropped_after`, `silent_after`, `fault_<status>`,
     /// `accepted_but_<status>`, `refused_<code>`, `unauthorized`, `listed`, `list_fault_<status>`, `fetched`,
     /// `account_confirmed`, `account_refused`, `account_fault_<status>`, `not_found`, `numbers_listed`,
-    /// `numbers_unauthorized`, `numbers_fault_<status>`.
+    /// `numbers_unauthorized`, `numbers_fault_<status>`, `calls_listed`, `calls_fault_<status>`.
     pub fn requests(&self) -> BTreeMap<String, u64> {
         lock(&self.state.outcomes).clone()
     }

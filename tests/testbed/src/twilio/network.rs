@@ -3,6 +3,7 @@
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
+use super::legs::Leg;
 use super::media::{self, Media};
 use super::sid::{new_call_sid, new_message_sid, new_mms_sid};
 use super::state::State;
@@ -129,10 +130,17 @@ pub(super) async fn call(state: &State, call: Call) -> anyhow::Result<CallResult
             // A relative action is resolved against the webhook's URL; an absolute one is posted and signed byte for
             // byte.
             let action = if action.contains("://") { action } else { url::Url::parse(&url)?.join(&action)?.into() };
+            let leg_sid = new_call_sid();
+            state.set_leg(Leg {
+                parent_call_sid: call_sid.clone(),
+                call_sid: leg_sid.clone(),
+                status: call.outcome.clone(),
+                duration_seconds: call.duration_seconds,
+            });
             let ended = params::dial_result(
                 &account,
                 &call_sid,
-                &new_call_sid(),
+                &leg_sid,
                 &call.outcome,
                 Some(&call.from),
                 Some(&call.to),

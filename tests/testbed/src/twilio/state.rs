@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::TwilioOptions;
 use super::faults::{Endpoint, Fault, Faults, Refusal};
+use super::legs::Leg;
 use super::media::{Media, MediaRequest};
 use super::message::SentMessage;
 use super::numbers::Numbers;
@@ -49,6 +50,8 @@ pub(super) struct State {
     pub(super) accounts: Mutex<HashMap<String, String>>,
     pub(super) faults: Mutex<Faults>,
     pub(super) numbers: Mutex<Numbers>,
+    /// The legs of calls, oldest first.
+    pub(super) legs: Mutex<Vec<Leg>>,
     pub(super) messages: Journal<SentMessage>,
     pub(super) callbacks: Journal<CallbackRecord>,
     pub(super) outcomes: Mutex<BTreeMap<String, u64>>,
@@ -73,6 +76,7 @@ impl State {
             accounts: Mutex::new(accounts.collect()),
             faults: Mutex::default(),
             numbers: Mutex::default(),
+            legs: Mutex::default(),
             messages: Journal::default(),
             callbacks: Journal::default(),
             outcomes: Mutex::default(),
@@ -97,7 +101,14 @@ impl State {
         self.callbacks.clear();
         self.media_requests.clear();
         lock(&self.media).clear();
+        lock(&self.legs).clear();
         lock(&self.outcomes).clear();
+    }
+
+    pub(super) fn set_leg(&self, leg: Leg) {
+        let mut legs = lock(&self.legs);
+        legs.retain(|other| other.call_sid != leg.call_sid);
+        legs.push(leg);
     }
 
     pub(super) fn take_faults(&self, number: &str, of_interest: impl Fn(&Fault) -> bool) -> Vec<Fault> {
