@@ -125,5 +125,7 @@ impl<R: Businesses> BusinessCache<R> {
 fn parse(record: BusinessRecord) -> Result<Arc<Profile>, StoreError> {
     let profile: Profile =
         serde_json::from_value(record.profile).map_err(|error| StoreError::corrupt("businesses", record.id, error))?;
-    Ok(Arc::new(Profile { twilio_account_sid: record.twilio_account_sid, ..profile }))
+    let never_text = record.never_text.iter().filter_map(|phone| phone.parse().ok()).collect();
+    let twilio_account_sid = record.twilio_account_sid;
+    Ok(Arc::new(Profile { twilio_account_sid, never_text: Arc::new(never_text), ..profile }))
 }

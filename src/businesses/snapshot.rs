@@ -220,10 +220,16 @@ async fn keep_once(
     snapshot.replace(table);
     let Some(entries) = bucket.as_mut() else { return Ok(()) };
     for (key, value) in &wanted {
-        if entries.get(key) != Some(value) {
-            jetstream.store_snapshot(key, value.clone()).await?;
-            entries.insert(key.clone(), value.clone());
+        if entries.get(key) == Some(value) {
+            continue;
         }
+        if value.len() > jetstream.max_payload() {
+            // Stored before documents were bounded. In memory it is complete.
+            tracing::warn!(business.id = key, bytes = value.len(), "a business is too large for the snapshot's bucket");
+        } else {
+            jetstream.store_snapshot(key, value.clone()).await?;
+        }
+        entries.insert(key.clone(), value.clone());
     }
     let gone: Vec<String> = entries.keys().filter(|key| !wanted.contains_key(*key)).cloned().collect();
     for key in gone {

@@ -1,5 +1,8 @@
 //! A business, as the App Server writes it; stored as one document (docs/contract.md, section 3).
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -70,6 +73,9 @@ pub struct Profile {
     /// document.
     #[serde(skip)]
     pub twilio_account_sid: Option<String>,
+    /// The numbers that never get an automatic text. Stored in a table of their own.
+    #[serde(skip)]
+    pub never_text: Arc<BTreeSet<PhoneNumber>>,
 }
 
 impl Profile {
@@ -92,6 +98,7 @@ impl Profile {
             alert_numbers: self.alert_numbers(),
             accepts_emergencies: self.emergencies().accepted,
             policy: self.policy,
+            never_text: Arc::clone(&self.never_text),
         }
     }
 
@@ -128,10 +135,11 @@ impl Profile {
             && (conversation.own_account.is_none() || self.twilio_account_sid.is_some())
     }
 
-    /// Whether this number belongs to the business's own side: its owner, a contact, or one of its numbers. The numbers
+    /// Whether this number of a person belongs to the business's own side: its owner, a contact, or one of its numbers. The numbers
     /// of other businesses are customers.
     pub fn is_own_side(&self, phone: &PhoneNumber) -> bool {
-        self.forward_to == *phone || self.emergency_contacts.contains(phone) || self.phone_numbers.contains(phone)
+        let phones = std::iter::once(&self.forward_to).chain(&self.emergency_contacts).chain(&self.phone_numbers);
+        phones.cloned().any(|own| own.of_person() == *phone)
     }
 }
 
@@ -149,6 +157,7 @@ pub fn forgotten(conversation: &Conversation) -> conversation::Business {
         alert_numbers: Vec::new(),
         accepts_emergencies: true,
         policy: BusinessPolicy::default(),
+        never_text: Arc::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! A [`PhoneNumber`] is always `+` and 7 to 15 digits, the first not zero. `Debug` shows it masked, because debug
 //! output ends up in logs. Whether a number exists is not checked: the fictitious 555 numbers are valid.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -26,10 +27,28 @@ impl PhoneNumber {
         &self.0
     }
 
+    /// The same number as that of a person, who may be written in two ways: `+521…` and `+52…` are one.
+    #[must_use]
+    pub fn of_person(self) -> Self {
+        match person(&self.0) {
+            Cow::Owned(number) => Self(number),
+            Cow::Borrowed(_) => self,
+        }
+    }
+
     /// The number for logs: it shows only the length and the last two digits.
     pub fn masked(&self) -> String {
         let (hidden, shown) = self.0.split_at(self.0.len().saturating_sub(2));
         format!("+{}{shown}", "*".repeat(hidden.len().saturating_sub(1)))
+    }
+}
+
+/// The number by which a person is known. Mexico's mobile numbers were dialled with a 1 after the country code until 2019,
+/// and some carriers still write it.
+fn person(number: &str) -> Cow<'_, str> {
+    match number.strip_prefix("+521") {
+        Some(national) if national.len() == 10 => Cow::Owned(format!("+52{national}")),
+        _ => Cow::Borrowed(number),
     }
 }
 
@@ -51,7 +70,7 @@ pub fn caller(from: &str) -> Option<PhoneNumber> {
     if WITHHELD.iter().any(|(withheld, _)| *withheld == digits) {
         return None;
     }
-    from.parse().ok()
+    from.parse().ok().map(PhoneNumber::of_person)
 }
 
 /// Whether a number in a carrier's format (`+15555552222`, `5555552222`, `tel:+1-555-555-2222`, a SIP address) is this
@@ -116,7 +135,8 @@ impl fmt::Debug for PhoneNumber {
 /// The customer may be any text, because short codes and alphanumeric senders write too.
 pub fn conversation_key(business: &(impl AsRef<str> + ?Sized), customer: &str) -> String {
     // A phone number contains no zero byte, so different pairs never give the same input.
-    let digest = Sha256::new().chain_update(business.as_ref()).chain_update([0]).chain_update(customer).finalize();
+    let digest =
+        Sha256::new().chain_update(business.as_ref()).chain_update([0]).chain_update(&*person(customer)).finalize();
     HEXLOWER.encode(&digest[..16])
 }
 
@@ -223,6 +243,16 @@ mod tests {
         let number: PhoneNumber = serde_json::from_str(r#""+14155550100""#).unwrap();
         assert_eq!(serde_json::to_string(&number).unwrap(), r#""+14155550100""#);
         assert!(serde_json::from_str::<PhoneNumber>(r#""555""#).is_err());
+    }
+
+    #[rstest]
+    #[case::with_the_old_prefix("+5215512345678", "+525512345678")]
+    #[case::without_it("+525512345678", "+525512345678")]
+    #[case::another_length("+52155123456", "+52155123456")]
+    #[case::elsewhere("+15215551234", "+15215551234")]
+    fn a_person_in_mexico_is_one_with_and_without_the_old_prefix(#[case] from: &str, #[case] person: &str) {
+        assert_eq!(caller(from).map(String::from).as_deref(), Some(person));
+        assert_eq!(conversation_key("+14155550100", from), conversation_key("+14155550100", person));
     }
 
     #[test]

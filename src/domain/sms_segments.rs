@@ -8,6 +8,14 @@ const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ
 /// Characters that need an escape before them.
 const EXTENDED: &str = "\u{c}^{}\\[~]|€";
 
+/// Twilio refuses longer bodies (error 21617).
+pub const MAX_BODY_CHARS: usize = 1_600;
+
+/// Whether a text is sent in the GSM-7 alphabet.
+pub fn fits_gsm7(text: &str) -> bool {
+    gsm7_septets(text).is_some()
+}
+
 /// The number of segments, at least 1.
 pub fn count(text: &str) -> u32 {
     let units = gsm7_septets(text).map_or_else(|| (text.encode_utf16().count(), 70, 67), |n| (n, 160, 153));

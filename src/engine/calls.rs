@@ -8,6 +8,7 @@ use super::{
 use crate::domain::business::Profile;
 use crate::domain::call::{self, CallInput};
 use crate::domain::conversation;
+use crate::domain::phone::PhoneNumber;
 use crate::trace::Trace;
 
 /// The result of a report of a call.
@@ -47,7 +48,8 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         let caller = state.as_ref().map_or_else(|| report.customer(), |call| call.customer_phone.as_ref());
         // If the number moved to another business while the call rang, this business must not send texts from it.
         let is_its_own = state.as_ref().is_none_or(|call| business.has_number(&call.business_phone));
-        let may_text = is_its_own && caller.is_some_and(|phone| !business.is_own_side(phone));
+        let is_texted = |phone: &PhoneNumber| !business.is_own_side(phone) && !business.never_text.contains(phone);
+        let may_text = is_its_own && caller.is_some_and(is_texted);
         let now = self.now();
         let Some(decision) = call::decide(self.policy(), &business.id, state.as_ref(), report, may_text, now) else {
             return Ok(CallReport::NotYet);

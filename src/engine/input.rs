@@ -84,6 +84,12 @@ impl Happening {
         }
     }
 
+    /// Whether a person may take the conversation over.
+    pub(super) fn may_take_over(&self) -> bool {
+        use conversation::Input;
+        matches!(self, Self::Input(Input::UserTookOver { .. } | Input::UserReplied { .. }))
+    }
+
     /// The message that is reported on.
     pub(super) fn message_id(&self) -> Option<Uuid> {
         match self {

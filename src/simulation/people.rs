@@ -41,6 +41,7 @@ pub fn open_business(world: &World) {
         policy: Default::default(),
         emergency_contacts: vec![CONTACT.parse().unwrap()],
         twilio_account_sid: None,
+        never_text: Default::default(),
     };
     let now = world.now();
     world.lock().db.put_business(&profile, now);

@@ -49,6 +49,8 @@ pub struct FactsOf<'a> {
     pub missed_call: bool,
     /// Whether to find out if the customer's number belongs to another business.
     pub other_business: bool,
+    /// Whether to find out what else is open between the two.
+    pub other_conversations: bool,
 }
 
 /// What is known.
@@ -62,6 +64,9 @@ pub struct Facts {
     /// Set if the customer's number belongs to another business; see
     /// [`Store::other_business`](crate::adapters::postgres::Store::other_business).
     pub other_business: Option<OtherBusiness>,
+    /// What else is open between the two, ordered by id; see
+    /// [`Store::other_conversations`](crate::adapters::postgres::Store::other_conversations).
+    pub other_conversations: Vec<Uuid>,
     /// The message that is reported on.
     pub message: Option<Message>,
 }

@@ -41,6 +41,7 @@ mod load;
 mod media;
 mod missing;
 mod missing_postgres;
+mod never_text;
 mod once;
 mod opting;
 mod overload;

@@ -50,6 +50,11 @@ impl JetStream {
         bucket.put(key, value).await.map(drop).map_err(BucketError::of)
     }
 
+    /// The largest message that the server takes, in bytes.
+    pub fn max_payload(&self) -> usize {
+        self.client.server_info().max_payload
+    }
+
     /// Removes an entry of the business snapshot.
     ///
     /// # Errors

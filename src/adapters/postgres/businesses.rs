@@ -26,6 +26,8 @@ pub struct BusinessRecord {
     pub pending_auth_token: Option<Vec<u8>>,
     /// When Twilio refused that token; `None` if Twilio could not be asked yet.
     pub refused_at: Option<DateTime<Utc>>,
+    /// The numbers that never get an automatic text.
+    pub never_text: Vec<String>,
     /// When the business was first put.
     pub created_at: DateTime<Utc>,
     /// When the business was last put.
@@ -47,7 +49,9 @@ macro_rules! select_businesses {
                  CASE WHEN b.twilio_pending_auth_token IS NOT NULL THEN b.twilio_pending_auth_token
                       WHEN b.twilio_proven_token IS DISTINCT FROM b.twilio_auth_token THEN b.twilio_auth_token
                  END AS pending_auth_token,
-                 b.twilio_refused_at AS refused_at, b.created_at, b.updated_at "# + $tail
+                 b.twilio_refused_at AS refused_at,
+                 ARRAY(SELECT n.phone FROM never_text n WHERE n.business_id = b.id) AS "never_text!",
+                 b.created_at, b.updated_at "# + $tail
             $(, $argument)*
         )
     };

@@ -86,7 +86,10 @@ macro_rules! claim_messages {
                     OR NOT fence.opted_out AND NOT EXISTS (SELECT 1 FROM opt_outs o WHERE o.business_id = fence.business_id
                                                               AND o.customer_phone = fence.customer_phone)
                         AND NOT EXISTS (SELECT 1 FROM erased_opt_outs o WHERE o.business_id = fence.business_id
-                                          AND o.customer = customer_hash(fence.business_id, fence.customer_phone)))
+                                          AND o.customer = customer_hash(fence.business_id, fence.customer_phone))
+                        AND (m.fence_hard_epoch IS NULL
+                             OR NOT EXISTS (SELECT 1 FROM never_text n WHERE n.business_id = fence.business_id
+                                              AND n.phone = fence.customer_phone)))
                    AND EXISTS (SELECT 1 FROM business_numbers n WHERE n.phone = fence.business_phone
                                                                   AND n.business_id = fence.business_id)
                    AND NOT (wanted.is_main AND fence.own_account IS NOT NULL)

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Store, StoreError};
+use crate::domain::phone::PhoneNumber;
 use crate::store::{Facts, FactsOf};
 
 impl Store {
@@ -27,10 +28,39 @@ impl Store {
                 false => None,
             };
             let opted_out_at = opt_outs.get(&place).copied();
+            let other_conversations = match wanted.other_conversations {
+                true => self.other_conversations(wanted.business_id, customer, wanted.conversation_id).await?,
+                false => Vec::new(),
+            };
             let message = wanted.message_id.and_then(|id| messages.remove(&id)).transpose();
-            facts.push(message.map(|message| Facts { opted_out_at, missed_call_sms_at, other_business, message }));
+            facts.push(message.map(|message| Facts {
+                opted_out_at,
+                missed_call_sms_at,
+                other_business,
+                other_conversations,
+                message,
+            }));
         }
         Ok(facts)
+    }
+
+    /// The ids of the open conversations of a business and a customer other than this one, in order.
+    pub async fn other_conversations(
+        &self,
+        business_id: &str,
+        customer: &PhoneNumber,
+        than: Option<Uuid>,
+    ) -> Result<Vec<Uuid>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "SELECT id FROM conversations
+             WHERE business_id = $1 AND customer_phone = $2 AND status <> 'completed' AND id IS DISTINCT FROM $3
+             ORDER BY id",
+            business_id,
+            customer.as_str(),
+            than
+        )
+        .fetch_all(&self.pool)
+        .await?)
     }
 
     /// When customers opted out of a business's texts, by the place of the input.

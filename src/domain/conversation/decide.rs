@@ -48,7 +48,7 @@ pub fn decide(
         Input::WindowDue { complete_until } => window::due(context, &mut draft, *complete_until),
         Input::AnalysisReady { window_id, answer } => answer::ready(context, &mut draft, *window_id, answer),
         Input::AnalysisFailed { window_id, reason } => answer::failed(context, &mut draft, *window_id, *reason),
-        Input::UserTookOver { user_id, reason } => ownership::taken_over(&mut draft, user_id, reason),
+        Input::UserTookOver { user_id, reason } => ownership::taken_over(context, &mut draft, user_id, reason),
         Input::UserReplied { user_id, body } => ownership::replied(context, &mut draft, user_id, body),
         Input::Released { user_id } => ownership::released(context, &mut draft, user_id),
         Input::Completed { user_id, outcome, summary } => {

@@ -11,6 +11,7 @@ use super::reason::{AnalysisReason, WindowReason};
 use super::state::{Conversation, MessageStatus};
 use crate::domain::emergency::Verdict;
 use crate::domain::phone::PhoneNumber;
+use crate::domain::typography::fold;
 use crate::text_enum;
 
 /// The outcome of [`super::decide()`].
@@ -209,14 +210,15 @@ pub struct NewMessage {
 }
 
 impl NewMessage {
-    /// An outgoing message in the queue. By default it goes to the customer immediately and has no fence.
+    /// An outgoing message in the queue. By default it goes to the customer immediately and has no fence. Its text has no
+    /// typographic signs where that saves segments.
     pub(super) fn ours(id: Uuid, kind: MessageKind, body: String, now: DateTime<Utc>) -> Self {
         Self {
             id,
             kind,
             user_id: None,
             recipient: None,
-            body,
+            body: fold(&body).into_owned(),
             media: Vec::new(),
             twilio_sid: None,
             status: MessageStatus::Queued,

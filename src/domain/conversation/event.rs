@@ -183,6 +183,8 @@ pub struct UserTakenData {
     pub by: String,
     /// The reason they gave.
     pub reason: String,
+    /// What else is open between the business and the customer, at its other numbers: the takeover does not change it.
+    pub other_conversations: Vec<Uuid>,
 }
 
 /// Data of `conversation.released`.

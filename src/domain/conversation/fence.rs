@@ -30,6 +30,8 @@ pub struct Standing {
     pub answering_window: Option<Uuid>,
     /// Whether the customer has opted out, by the conversation or by the ledger.
     pub opted_out: bool,
+    /// Whether the customer's number never gets an automatic text.
+    pub never_text: bool,
     /// Whether the business still has the number that it would send from.
     pub has_number: bool,
     /// Whether the main account would send to a customer who was reached under another account.
@@ -37,14 +39,15 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// A conversation whose number still belongs to the business, which sends with the right account. The ledger has
-    /// no entry for the customer.
+    /// A conversation whose number still belongs to the business, which sends with the right account. Neither the
+    /// ledger nor the list of numbers that are never texted has the customer.
     pub fn of(conversation: &Conversation) -> Self {
         Self {
             epoch: conversation.epoch,
             hard_epoch: conversation.hard_epoch,
             answering_window: conversation.answering.as_ref().map(|answering| answering.window_id),
             opted_out: conversation.opted_out,
+            never_text: false,
             has_number: true,
             is_under_wrong_account: false,
         }
@@ -52,7 +55,9 @@ impl Standing {
 
     /// Whether the message may be sent now.
     pub fn lets_pass(&self, message: &Fenced, now: DateTime<Utc>) -> bool {
-        let is_wanted = !message.is_to_customer || !self.opted_out;
+        // What a person wrote has no fence.
+        let is_never_sent = self.never_text && message.fence.is_some();
+        let is_wanted = !message.is_to_customer || (!self.opted_out && !is_never_sent);
         let is_current = message.fence.is_none_or(|fence| {
             let is_exempt = fence.exempt_at <= now
                 && (message.in_reply_to_window.is_none() || message.in_reply_to_window == self.answering_window);

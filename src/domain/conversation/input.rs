@@ -1,5 +1,7 @@
 //! The inputs of a conversation, and the context in which they are decided.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -257,6 +259,9 @@ pub struct Context<'a> {
     pub may_write: bool,
     /// Set if the customer's number belongs to another business. Loaded only if an answer may follow.
     pub other_business: Option<OtherBusiness>,
+    /// What else is open between the business and the customer, at its other numbers. Loaded only if a person may take
+    /// over.
+    pub other_conversations: &'a [Uuid],
 }
 
 /// Two businesses that use the service could answer each other forever. The AI therefore answers another business at
@@ -276,6 +281,11 @@ impl Context<'_> {
     pub fn may_answer(&self, now: DateTime<Utc>) -> bool {
         let answered_at = self.other_business.and_then(|other| other.answered_at);
         answered_at.is_none_or(|at| now >= at + ANSWER_TO_A_BUSINESS_EVERY)
+    }
+
+    /// Whether the customer never gets an automatic text.
+    pub fn is_never_texted(&self, customer: &PhoneNumber) -> bool {
+        self.business.never_text.contains(customer)
     }
 
     pub fn opted_out(&self) -> bool {
@@ -335,11 +345,23 @@ pub struct Business {
     pub accepts_emergencies: bool,
     /// Its own settings of this service.
     pub policy: BusinessPolicy,
+    /// The numbers that never get an automatic text.
+    pub never_text: Arc<BTreeSet<PhoneNumber>>,
 }
 
-/// The business's own texts. Each has a default.
+/// The business's own texts, by language. In the document, the English ones stand beside `es`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Templates {
+    #[serde(flatten)]
+    pub en: TextsOfLanguage,
+    /// Spanish.
+    #[serde(default, skip_serializing_if = "TextsOfLanguage::is_empty")]
+    pub es: TextsOfLanguage,
+}
+
+/// The business's own texts in a language. Each has a default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextsOfLanguage {
     /// Sent when a call was missed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed_call: Option<String>,
@@ -349,4 +371,11 @@ pub struct Templates {
     /// Sent in an emergency when DispatchBot does not answer in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emergency: Option<String>,
+}
+
+impl TextsOfLanguage {
+    /// Whether every text is the default.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }

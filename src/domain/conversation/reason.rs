@@ -102,6 +102,8 @@ reasons! {
         Idle = "idle",
         /// The business may not write from this number, or with this Twilio account.
         MayNotWrite = "may_not_write",
+        /// The customer's number never gets an automatic text.
+        NeverText = "never_text",
         /// The AI has reached its maximum number of answers.
         AiMax = "ai_max",
         /// The answer waited too long to be sent.
@@ -144,6 +146,10 @@ reasons! {
         MessageOptedOut = "message_opted_out",
         /// The business gave up the number while a message was unanswered.
         NumberReleased = "number_released",
+        /// The customer's number never gets an automatic text.
+        NeverText = "never_text",
+        /// The customer's call was missed, and their phone takes no SMS.
+        Landline = "landline",
         /// The conversation ended because nothing had happened for long, while a message was unanswered.
         Idle = "idle",
     }

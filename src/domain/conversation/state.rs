@@ -1,11 +1,11 @@
 //! The state of a conversation: the fields that the contract names, and what the rules remember.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::decision::Priority;
-use crate::domain::emergency::{LifeSafety, Reading};
+use crate::domain::emergency::{Language, LifeSafety, Reading};
 use crate::domain::phone::PhoneNumber;
 use crate::text_enum;
 
@@ -219,6 +219,12 @@ pub struct Memory {
     /// know of it.
     #[serde(default)]
     pub idle_at: Option<DateTime<Utc>>,
+    /// The language that the customer writes in.
+    #[serde(default)]
+    pub language: Language,
+    /// That the customer's phone takes no SMS, if it does not.
+    #[serde(default)]
+    pub landline: Landline,
     /// The alerts in progress, if any.
     #[serde(default)]
     pub alerting: Option<Alerting>,
@@ -234,6 +240,17 @@ pub struct Memory {
     /// When the owner was last alerted that the customer did not get the safety notice.
     #[serde(default)]
     pub not_told_at: Option<DateTime<Utc>>,
+}
+
+/// What carriers have said about a phone that takes no SMS. A text from it proves the opposite.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Landline {
+    /// The day on which a carrier last said so after it had accepted a message.
+    #[serde(default)]
+    pub said_on: Option<NaiveDate>,
+    /// No automatic text goes there until then.
+    #[serde(default)]
+    pub until: Option<DateTime<Utc>>,
 }
 
 /// The alerts of an emergency that nobody has taken over yet.

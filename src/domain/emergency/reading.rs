@@ -23,8 +23,10 @@ text_enum! {
 
 text_enum! {
     /// The language of a text, by its ISO 639-1 code.
+    #[derive(Default)]
     pub enum Language {
         /// English, and texts whose language is unknown.
+        #[default]
         En = "en",
         /// Spanish.
         Es = "es",

@@ -104,6 +104,7 @@ impl<R: ConversationStore> Batches<R> {
             missed_call_sms_at: facts.missed_call_sms_at,
             may_write,
             other_business: facts.other_business,
+            other_conversations: &facts.other_conversations,
         };
         // A panic is the fault of this input alone.
         let decided = catch_unwind(AssertUnwindSafe(|| {
@@ -194,5 +195,6 @@ fn facts_of<'a>(loaded: &'a LoadedInput<'_>) -> FactsOf<'a> {
         message_id: happening.message_id(),
         missed_call: matches!(happening, Happening::Input(Input::CallMissed(_))),
         other_business: happening.may_be_answered(),
+        other_conversations: happening.may_take_over(),
     }
 }

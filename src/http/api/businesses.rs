@@ -1,5 +1,7 @@
 //! `/businesses`: the App Server's data about each business.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
@@ -17,28 +19,46 @@ use super::{EdgeData, Group};
 use crate::adapters::postgres::{BusinessRecord, BusinessWrite};
 use crate::domain::business::{Profile, Trade};
 use crate::domain::business_policy::BusinessPolicy;
+use crate::domain::conversation::{self, TextsOfLanguage};
+use crate::domain::emergency;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::quiet_hours::QuietHours;
-use crate::domain::{conversation, emergency};
-use crate::http::problem::Problem;
+use crate::domain::sms_segments::MAX_BODY_CHARS;
+use crate::http::problem::{Code, Problem};
 use crate::store::StoreError;
 
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
-/// Twilio refuses longer texts.
-const MAX_TEMPLATE: usize = 1_600;
 const MAX_NAME: usize = 200;
+/// The most bytes of a document as it is stored. Its copy in the business snapshot, with a token, is one message of NATS,
+/// of at most 1 MB.
+const MAX_DOCUMENT: usize = 512 * 1024;
 
-/// A business's own texts. Each text that is omitted has a default.
+/// A business's own texts in Spanish, for customers who write in it. Each text that is omitted has a default.
+#[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none, deny_unknown_fields)]
+struct SpanishTemplates {
+    /// The SMS to a customer after a missed call, as in English.
+    missed_call: Option<String>,
+    /// The SMS to a customer if DispatchBot has no usable answer, as in English.
+    fallback: Option<String>,
+    /// The SMS to a customer in an emergency if DispatchBot has no usable answer in time, as in English.
+    emergency: Option<String>,
+}
+
+/// A business's own texts. Each text that is omitted has a default. Typographic signs are replaced by plain ones where that
+/// saves SMS segments.
 #[derive(Debug, Clone, Object)]
 #[oai(skip_serializing_if_is_none)]
 struct Templates {
-    /// The SMS to a customer after a missed call, at most 1,600 characters. The default begins with
-    /// `Hi! I missed your call`.
+    /// The SMS to a customer after a missed call, at most 1,600 characters. `{opt_out}` in it stands for the sentence that
+    /// says how to opt out. The default begins with `Hi! I missed your call` and ends with `{opt_out}`.
     missed_call: Option<String>,
     /// The SMS to a customer if DispatchBot has no usable answer, at most 1,600 characters.
     fallback: Option<String>,
     /// The SMS to a customer in an emergency if DispatchBot has no usable answer in time, at most 1,600 characters.
     emergency: Option<String>,
+    /// The same texts in Spanish.
+    es: Option<SpanishTemplates>,
 }
 
 /// A business's own settings of this service. DispatchBot does not see them. For what is omitted, the service's own
@@ -168,6 +188,12 @@ impl BusinessesApi {
         }
         let account = twilio_account::choose(&edge, &business_id, account.as_ref()).await?;
         let document = serde_json::to_value(&profile).unwrap_or_default();
+        let bytes = document.to_string().len();
+        if bytes > MAX_DOCUMENT {
+            let why =
+                format!("the business has {bytes} bytes as it would be stored; at most {MAX_DOCUMENT} are allowed");
+            return Err(Problem::new(Code::PayloadTooLarge, why).into());
+        }
         let write = BusinessWrite {
             id: &business_id,
             name: &profile.name,
@@ -263,11 +289,7 @@ fn shown(record: BusinessRecord, beside: &mut Beside) -> Result<Business, StoreE
         job_estimates: list(profile.job_estimates),
         user_settings: Some(profile.user_settings),
         calendar: list(profile.calendar),
-        templates: Some(Templates {
-            missed_call: profile.templates.missed_call,
-            fallback: profile.templates.fallback,
-            emergency: profile.templates.emergency,
-        }),
+        templates: Some(profile.templates.into()),
         policy: Some(Policy { idle_after: profile.policy.idle_after.map(String::from) }),
         emergency_contacts: Some(profile.emergency_contacts.into_iter().map(String::from).collect()),
         twilio,
@@ -331,7 +353,8 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
         templates,
         policy,
         emergency_contacts: contacts,
-        twilio_account_sid: None, // stored in columns of the table
+        twilio_account_sid: None,   // stored in columns of the table
+        never_text: Arc::default(), // stored in a table of its own
     })
 }
 
@@ -411,12 +434,32 @@ fn policy(problems: &mut Problems, policy: Option<&Policy>) -> BusinessPolicy {
 }
 
 fn templates(problems: &mut Problems, templates: Option<Templates>) -> conversation::Templates {
-    let Some(own) = templates else { return conversation::Templates::default() };
-    for (name, text) in [("missed_call", &own.missed_call), ("fallback", &own.fallback), ("emergency", &own.emergency)]
-    {
-        if let Some(text) = text {
-            problems.text(&format!("templates.{name}"), text, MAX_TEMPLATE);
+    let Some(Templates { missed_call, fallback, emergency, es }) = templates else {
+        return conversation::Templates::default();
+    };
+    let en = TextsOfLanguage { missed_call, fallback, emergency };
+    let es =
+        es.map(|es| TextsOfLanguage { missed_call: es.missed_call, fallback: es.fallback, emergency: es.emergency });
+    let own = conversation::Templates { en, es: es.unwrap_or_default() };
+    for (of, texts) in [("templates", &own.en), ("templates.es", &own.es)] {
+        for (name, text) in
+            [("missed_call", &texts.missed_call), ("fallback", &texts.fallback), ("emergency", &texts.emergency)]
+        {
+            if let Some(text) = text {
+                problems.text(&format!("{of}.{name}"), text, MAX_BODY_CHARS);
+            }
         }
     }
-    conversation::Templates { missed_call: own.missed_call, fallback: own.fallback, emergency: own.emergency }
+    own
+}
+
+impl From<conversation::Templates> for Templates {
+    fn from(conversation::Templates { en, es }: conversation::Templates) -> Self {
+        let es = (!es.is_empty()).then_some(SpanishTemplates {
+            missed_call: es.missed_call,
+            fallback: es.fallback,
+            emergency: es.emergency,
+        });
+        Self { missed_call: en.missed_call, fallback: en.fallback, emergency: en.emergency, es }
+    }
 }

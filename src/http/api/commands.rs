@@ -18,12 +18,11 @@ use super::idempotency::Once;
 use super::validation::Problems;
 use super::{EdgeData, Group};
 use crate::domain::conversation::{self, Input, Ownership, Status};
+use crate::domain::sms_segments::MAX_BODY_CHARS;
 use crate::engine::{Applied, Change, ai_sends_finished};
 use crate::http::Edge;
 use crate::http::problem::{Code, Problem};
 
-/// Twilio refuses longer bodies (21617).
-const MAX_BODY: usize = 1_600;
 /// Maximum length of names and reasons.
 pub(super) const MAX_WORDS: usize = 200;
 const MAX_SUMMARY: usize = 2_000;
@@ -45,6 +44,9 @@ struct TakenOver {
     /// Whether a message of the AI was already at Twilio and its outcome was still open after 30 seconds. It may still
     /// arrive.
     in_flight: bool,
+    /// The ids of the other open conversations with this customer, at other numbers of the business. The takeover does
+    /// not change them: the AI still answers there.
+    other_conversations: Vec<Uuid>,
     /// The conversation after the takeover.
     conversation: Conversation,
 }
@@ -127,7 +129,14 @@ impl CommandsApi {
                 Problem::new(Code::Conflict, "it was taken over, but it has been released or completed since").into()
             );
         }
-        Ok(Json(TakenOver { ownership_changed: change.is_some(), in_flight, conversation: conversation.into() }))
+        let (business_id, customer) = (&conversation.business_id, &conversation.customer_phone);
+        let other_conversations = edge.store.other_conversations(business_id, customer, Some(id)).await?;
+        Ok(Json(TakenOver {
+            ownership_changed: change.is_some(),
+            in_flight,
+            other_conversations,
+            conversation: conversation.into(),
+        }))
     }
 
     /// Sends a message to the customer as a person.
@@ -155,7 +164,7 @@ impl CommandsApi {
         let NewMessage { user_id, body } = request.0;
         let mut problems = Problems::default();
         problems.text("user_id", &user_id, MAX_WORDS);
-        problems.text("body", &body, MAX_BODY);
+        problems.text("body", &body, MAX_BODY_CHARS);
         problems.into_result()?;
         let input_id = format!("reply:{id}:{}", once.0);
         let change = carry_out(&edge, &before, &input_id, Input::UserReplied { user_id, body }).await?;

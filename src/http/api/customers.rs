@@ -75,7 +75,7 @@ impl CustomersApi {
         business_id: Query<Option<String>>,
     ) -> Result<Json<Erasure>, Failure> {
         let mut problems = Problems::default();
-        let customer = problems.parsed::<PhoneNumber>("phone", Some(&phone));
+        let customer = problems.parsed::<PhoneNumber>("phone", Some(&phone)).map(PhoneNumber::of_person);
         problems.into_result()?;
         let Some(customer) = customer else { return Err(Problem::not_found("customer").into()) };
         if let Some(business_id) = &business_id.0 {

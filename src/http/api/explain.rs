@@ -109,6 +109,7 @@ fn reason_in_words(reason: &str) -> &str {
         PossibleOptOut => "the customer may want no more texts, but this is not certain",
         AnsweredByPerson => "a person wrote to the customer",
         AnsweredByCall => "a person talked with the customer on the phone",
+        NeverText => "the customer's number is on the list of those that are never texted",
         AiMax => "the AI had reached its limit of replies",
         OtherBusiness => "the customer's number belongs to another business, which gets one answer from the AI per day",
         SentAfterAll => "its answer had already been sent",

@@ -19,6 +19,7 @@ mod health;
 mod idempotency;
 mod media;
 mod metrics;
+mod never_text;
 mod openapi;
 mod page;
 mod phones;
@@ -58,6 +59,7 @@ enum Group {
 
 type Apis = (
     businesses::BusinessesApi,
+    never_text::NeverTextApi,
     conversations::ConversationsApi,
     commands::CommandsApi,
     emergencies::EmergenciesApi,
@@ -74,6 +76,7 @@ type Apis = (
 fn service() -> OpenApiService<openapi::Told<Apis>, ()> {
     let apis = (
         businesses::BusinessesApi,
+        never_text::NeverTextApi,
         conversations::ConversationsApi,
         commands::CommandsApi,
         emergencies::EmergenciesApi,

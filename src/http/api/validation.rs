@@ -51,9 +51,9 @@ impl Problems {
         }
     }
 
-    /// A phone number to filter by; adds an error if it is invalid.
+    /// A person's phone number to filter by; adds an error if it is invalid.
     pub(super) fn phone(&mut self, field: &str, text: Option<String>) -> Option<String> {
-        self.parsed::<PhoneNumber>(field, text.as_deref()).map(String::from)
+        self.parsed::<PhoneNumber>(field, text.as_deref()).map(PhoneNumber::of_person).map(String::from)
     }
 
     /// A time to filter by; adds an error if PostgreSQL has no such time.

@@ -34,6 +34,7 @@ impl Tables {
             pending_account_sid: None,
             pending_auth_token: None,
             refused_at: None,
+            never_text: profile.never_text.iter().map(PhoneNumber::to_string).collect(),
             created_at,
             updated_at: now,
         };
@@ -50,6 +51,12 @@ impl Tables {
     /// Records whether the account of its business has a number.
     pub(super) fn set_verified(&mut self, phone: &PhoneNumber, verified: Verified) {
         self.numbers.get_mut(phone).unwrap().verified = verified;
+    }
+
+    /// Whether the customer of a conversation never gets an automatic text.
+    pub(super) fn is_never_texted(&self, conversation: &Conversation) -> bool {
+        let business = self.businesses.get(&conversation.business_id);
+        business.is_some_and(|b| b.never_text.iter().any(|phone| phone == conversation.customer_phone.as_str()))
     }
 
     /// Whether a business has this number now.
@@ -73,6 +80,15 @@ impl Tables {
             row.message.kind.answers() && self.conversation(row.message.conversation_id).filter(is_theirs).is_some()
         });
         Some(OtherBusiness { answered_at: answers.filter(counts).map(|row| row.message.created_at).max() })
+    }
+
+    /// What else is open between the business and the customer, ordered by id.
+    pub(super) fn other_conversations(&self, wanted: &FactsOf<'_>) -> Vec<Uuid> {
+        let is_open = |c: &&Conversation| c.status != Status::Completed && Some(c.id) != wanted.conversation_id;
+        let is_theirs = |c: &&Conversation| c.business_id == wanted.business_id && c.customer_phone == *wanted.customer;
+        let mut ids: Vec<Uuid> = self.conversations.iter().filter(is_theirs).filter(is_open).map(|c| c.id).collect();
+        ids.sort();
+        ids
     }
 
     /// Open conversations of numbers that their business gave up, ordered by id.

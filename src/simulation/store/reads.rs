@@ -133,7 +133,11 @@ impl ConversationStore for SimStore {
                 true => self.ask("read other business", |state, _| state.db.other_business(wanted)).await?,
                 false => None,
             };
-            facts.push(Ok(Facts { opted_out_at, missed_call_sms_at, other_business, message }));
+            let other_conversations = match wanted.other_conversations {
+                true => self.ask("read other conversations", |state, _| state.db.other_conversations(wanted)).await?,
+                false => Vec::new(),
+            };
+            facts.push(Ok(Facts { opted_out_at, missed_call_sms_at, other_business, other_conversations, message }));
         }
         Ok(facts)
     }

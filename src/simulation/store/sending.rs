@@ -21,6 +21,7 @@ fn passes(db: &Tables, row: &MessageRow, with_main: bool, now: DateTime<Utc>) ->
     let conversation = db.conversation(row.message.conversation_id)?;
     let standing = Standing {
         opted_out: conversation.opted_out || db.is_opted_out(conversation),
+        never_text: db.is_never_texted(conversation),
         has_number: db.has_number(&conversation.business_id, &conversation.business_phone),
         is_under_wrong_account: with_main && conversation.own_account.is_some(),
         ..Standing::of(conversation)

@@ -28,6 +28,8 @@ pub(in crate::domain::conversation) enum Customer {
     WithAPerson,
     /// Nothing: the customer has opted out.
     Out,
+    /// Nothing: the business never texts this number.
+    NeverTexted,
     /// Only the safety notice: the customer may have opted out.
     PerhapsOut,
     /// Only the safety notice: Twilio answers the customer's keyword.
@@ -179,6 +181,8 @@ fn to_do(danger: Option<LifeSafety>, customer: Customer) -> String {
         (Some(danger), Customer::WithAPerson) => texts::tell_them(danger).to_owned(),
         (Some(danger), Customer::Out) => format!("{} {}", texts::WANTS_NO_TEXTS, texts::tell_them(danger)),
         (None, Customer::Out) => format!("{} {}", texts::WANTS_NO_TEXTS, texts::NOT_ANSWERED),
+        (Some(danger), Customer::NeverTexted) => format!("{} {}", texts::NEVER_TEXTED, texts::tell_them(danger)),
+        (None, Customer::NeverTexted) => format!("{} {}", texts::NEVER_TEXTED, texts::NOT_ANSWERED),
         (Some(_), Customer::PerhapsOut) => format!("{} {}", texts::MAY_WANT_NO_TEXTS, texts::NOTICE_ONLY),
         (None, Customer::PerhapsOut) => format!("{} {}", texts::MAY_WANT_NO_TEXTS, texts::NOT_ANSWERED),
         (Some(_), Customer::OfTwilio) => texts::NOTICE_ONLY.to_owned(),

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::alerts::{self, Customer, Sighting};
 use super::texts;
-use super::window::hand_over;
+use super::window::{hand_over, never_text};
 use crate::domain::appointment_check::{Impossible, Proposed};
 use crate::domain::conversation::decision::{
     Detector, Draft, Effect, Fence, MessageKind, MessageUpdate, NewMessage, Priority, WindowState,
@@ -19,9 +19,7 @@ use crate::domain::conversation::reason::{AnalysisReason, AttentionReason, Windo
 use crate::domain::conversation::state::{Answering, Phase, Status};
 use crate::domain::invisible::is_blank;
 use crate::domain::price_check;
-
-/// Twilio refuses longer bodies (21617).
-const MAX_BODY_CHARS: usize = 1_600;
+use crate::domain::sms_segments::MAX_BODY_CHARS;
 
 /// DispatchBot answered.
 pub(in crate::domain::conversation) fn ready(
@@ -38,6 +36,10 @@ pub(in crate::domain::conversation) fn ready(
     let unfit = unfit(context, answer, &answering, draft.state().customer_phone.as_str());
     draft.analysis(window_id, said, held.or(unfit));
     join_verdicts(context, draft, &mut answering, answer);
+    if context.is_never_texted(&draft.state().customer_phone) {
+        draft.state().answering = None;
+        return never_text(draft, window_id, answering.opened_at);
+    }
     if held.is_some() {
         draft.state().answering = None;
         return hand_over(draft, window_id, answering.opened_at);
@@ -86,6 +88,10 @@ pub(in crate::domain::conversation) fn failed(
     if !context.may_answer(draft.now) {
         draft.state().answering = None;
         return hand_over(draft, window_id, answering.opened_at);
+    }
+    if context.is_never_texted(&draft.state().customer_phone) {
+        draft.state().answering = None;
+        return never_text(draft, window_id, answering.opened_at);
     }
     stand_in(context, draft, answering, reason);
 }
@@ -197,8 +203,9 @@ fn learn(draft: &mut Draft<'_>, answer: &Answer) {
 fn stand_in(context: Context<'_>, draft: &mut Draft<'_>, answering: Answering, reason: AnalysisReason) {
     let now = draft.now;
     let window_id = answering.window_id;
+    let language = draft.state().memory.language;
     if answering.priority == Priority::Urgent {
-        say(draft, answering, MessageKind::Emergency, texts::emergency(context.business));
+        say(draft, answering, MessageKind::Emergency, texts::emergency(context.business, language));
         draft.needs_attention(NeedsAttentionData::window(reason.into(), window_id));
         return;
     }
@@ -208,7 +215,7 @@ fn stand_in(context: Context<'_>, draft: &mut Draft<'_>, answering: Answering, r
         draft.state().answering = None;
     } else {
         draft.state().memory.fallback_at = Some(now);
-        say(draft, answering, MessageKind::Fallback, texts::fallback(context.business));
+        say(draft, answering, MessageKind::Fallback, texts::fallback(context.business, language));
     }
     draft.needs_attention(NeedsAttentionData::window(reason.into(), window_id));
 }

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::ownership::raise_epochs;
 use super::window::overtake;
-use super::{alerts, opting};
+use super::{alerts, landline, opting};
 use crate::domain::conversation::decision::{Draft, MessageKind, MessageUpdate, WindowState};
 use crate::domain::conversation::event::{EventData, MessageData, MessageFailedData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, DeliveryStatus, MessageReport, SentMessage};
@@ -188,6 +188,7 @@ fn delivery(
     match next {
         MessageStatus::Delivered => draft.emit(EventData::MessageDelivered(data(message, Some(twilio_sid)))),
         MessageStatus::Undelivered | MessageStatus::Failed => {
+            landline::failed(draft, problem.code);
             draft.emit(EventData::MessageFailed(failure(message, Some(twilio_sid), next.as_str(), problem)));
             draft.needs_attention(attention(AttentionReason::NotDelivered, message, problem));
             // The same as if Twilio had rejected the message: the customer opted out at Twilio or at their carrier.
@@ -205,6 +206,7 @@ fn give_up(draft: &mut Draft<'_>, message: &SentMessage, code: Option<i32>, reas
         return;
     }
     advance(draft, message, MessageStatus::Failed, None, code, None);
+    landline::failed(draft, code);
     let problem = Problem { code, why: Some(why) };
     draft.emit(EventData::MessageFailed(failure(message, None, reason.as_str(), problem)));
     let needed = match reason {

@@ -90,7 +90,8 @@ pub(in crate::domain::conversation) fn told_without_an_answer(
 ) {
     let Some(KeptVerdict { verdict, accepted: true }) = kept else { return };
     let owned = draft.state().ownership == Ownership::User;
-    let customer = if owned && customer != Customer::Out { Customer::WithAPerson } else { customer };
+    let is_theirs = owned && !matches!(customer, Customer::Out | Customer::NeverTexted);
+    let customer = if is_theirs { Customer::WithAPerson } else { customer };
     let is_told = alerts::emergency_seen(context, draft, sighting(verdict, said, customer));
     if is_told && matches!(customer, Customer::PerhapsOut | Customer::OfTwilio) {
         notify(context, draft, verdict);

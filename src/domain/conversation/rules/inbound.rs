@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::alerts::{self, Customer};
 use super::ownership::{hand_over_window, silence_the_ai};
 use super::window::{deadline, overtake};
-use super::{emergency, opting};
+use super::{emergency, landline, opting};
 use crate::domain::conversation::automatic;
 use crate::domain::conversation::decision::{Draft, KeptVerdict, MessageKind, NewMessage, WindowState};
 use crate::domain::conversation::event::{AiTimerStartedData, EventData, MessageReceivedData, NeedsAttentionData};
@@ -15,6 +15,7 @@ use crate::domain::conversation::reason::{AttentionReason, WindowReason};
 use crate::domain::conversation::state::{MessageStatus, OpenWindow};
 use crate::domain::conversation::words::{OptWord, opt_word};
 use crate::domain::emergency::Reading;
+use crate::domain::language;
 
 /// What a text is. What Twilio reports as an opt-out or an opt-in is the customer's own.
 pub(in crate::domain::conversation) fn kind_of(sms: &InboundSms) -> MessageKind {
@@ -37,6 +38,7 @@ pub(in crate::domain::conversation) fn received(context: Context<'_>, draft: &mu
         media: sms.media.clone(),
         received_at: sms.received_at,
     }));
+    landline::wrote(draft);
     draft.state().memory.newest_text = draft.state().memory.newest_text.max(sms.stream_sequence);
     let (window_id, verdict) = if kind.is_automatic() { (None, None) } else { read(context, draft, sms, message_id) };
     if window_id.is_none() {
@@ -70,6 +72,9 @@ fn read(
     message_id: Uuid,
 ) -> (Option<Uuid>, Option<KeptVerdict>) {
     let seen_at = seen_at(context, sms, draft.now);
+    if let Some(language) = language::of(&sms.body) {
+        draft.state().memory.language = language;
+    }
     draft.state().last_activity = draft.state().last_activity.max(seen_at);
     // Texts may arrive out of order. What a keyword means depends on when it was sent.
     let was_out = context.opted_out_at.is_some_and(|at| at <= sms.received_at);
@@ -83,6 +88,12 @@ fn read(
             draft.needs_attention(NeedsAttentionData::message(AttentionReason::OptedOut, message_id));
             let verdict = sms.reading.verdict().map(|verdict| emergency::kept(context, verdict));
             emergency::told_without_an_answer(context, draft, verdict.as_ref(), &sms.body, Customer::Out);
+            (None, verdict)
+        }
+        None | Some(OptWord::Doubtful) if context.is_never_texted(&sms.customer) => {
+            draft.needs_attention(NeedsAttentionData::message(AttentionReason::NeverText, message_id));
+            let verdict = sms.reading.verdict().map(|verdict| emergency::kept(context, verdict));
+            emergency::told_without_an_answer(context, draft, verdict.as_ref(), &sms.body, Customer::NeverTexted);
             (None, verdict)
         }
         Some(OptWord::Doubtful) => {
@@ -107,7 +118,11 @@ fn says_a_word(
 ) -> Option<KeptVerdict> {
     let verdict = emergency::beside(context, draft.state().window.as_ref(), &sms.reading);
     opting::said(context, draft, word, sms.received_at);
-    let customer = if draft.state().opted_out { Customer::Out } else { Customer::OfTwilio };
+    let customer = match context.is_never_texted(&sms.customer) {
+        _ if draft.state().opted_out => Customer::Out,
+        true => Customer::NeverTexted,
+        false => Customer::OfTwilio,
+    };
     if word == (OptWord::Out { by: "sentence" }) && customer == Customer::Out {
         // Twilio does not confirm an opt-out by sentence, so the customer got no confirmation.
         draft.needs_attention(NeedsAttentionData::message(AttentionReason::OptedOutCallThem, message_id));

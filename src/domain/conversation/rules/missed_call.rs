@@ -1,9 +1,10 @@
 //! A missed call: the caller gets one text, and the call joins the open conversation.
 
-use super::texts;
+use super::{landline, texts};
 use crate::domain::conversation::decision::{Draft, Effect, Fence, MessageKind, NewMessage};
-use crate::domain::conversation::event::{CallData, EventData};
+use crate::domain::conversation::event::{CallData, EventData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, MissedCall};
+use crate::domain::conversation::reason::AttentionReason;
 use crate::domain::conversation::state::Ownership;
 
 /// Sends the missed-call text at most once per cooldown, and not while a person owns the conversation.
@@ -22,9 +23,15 @@ pub(in crate::domain::conversation) fn missed(context: Context<'_>, draft: &mut 
     if told.is_some_and(|at| now < at + context.policy.missed_call_cooldown) {
         return;
     }
-    if draft.state().ownership == Ownership::User || context.opted_out() {
+    let customer = &call.customer;
+    if draft.state().ownership == Ownership::User || context.opted_out() || context.is_never_texted(customer) {
         return;
     }
+    if !landline::takes_texts(draft) {
+        draft.needs_attention(NeedsAttentionData::new(AttentionReason::Landline));
+        return;
+    }
+    let language = draft.state().memory.language;
     draft.state().memory.missed_call_sms_at = Some(now);
     let quiet = context.business.quiet_hours.filter(|quiet| quiet.missed_call);
     let not_before = quiet.and_then(|quiet| quiet.over_at(now));
@@ -36,7 +43,7 @@ pub(in crate::domain::conversation) fn missed(context: Context<'_>, draft: &mut 
     draft.message(NewMessage {
         fence: Some(fence),
         not_before,
-        ..NewMessage::ours(id, MessageKind::MissedCall, texts::missed_call(context.business), now)
+        ..NewMessage::ours(id, MessageKind::MissedCall, texts::missed_call(context.business, language), now)
     });
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
 }

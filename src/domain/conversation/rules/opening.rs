@@ -8,6 +8,7 @@ use crate::domain::conversation::event::{ConversationCreatedData, EventData, Ope
 use crate::domain::conversation::ids::derive_id;
 use crate::domain::conversation::input::Context;
 use crate::domain::conversation::state::{Conversation, ERASED, IDLE, Memory, Ownership, Status};
+use crate::domain::emergency::Language;
 use crate::domain::phone::PhoneNumber;
 
 /// The draft of a new conversation, with its first event.
@@ -51,6 +52,8 @@ pub(in crate::domain::conversation) fn open<'a>(
         memory: Memory {
             missed_call_sms_at: last.and_then(|last| last.memory.missed_call_sms_at),
             opted_in_at: last.and_then(|last| last.memory.opted_in_at),
+            language: last.map_or(Language::En, |last| last.memory.language),
+            landline: last.map(|last| last.memory.landline).unwrap_or_default(),
             newest_text: last.map_or(0, |last| last.memory.newest_text),
             ..Memory::default()
         },

@@ -18,7 +18,12 @@ use crate::domain::emergency::Reading;
 const NUMBER_RELEASED: &str = "number_released";
 
 /// A person takes over. A second takeover changes nothing.
-pub(in crate::domain::conversation) fn taken_over(draft: &mut Draft<'_>, user_id: &str, reason: &str) {
+pub(in crate::domain::conversation) fn taken_over(
+    context: Context<'_>,
+    draft: &mut Draft<'_>,
+    user_id: &str,
+    reason: &str,
+) {
     if draft.state().status == Status::Completed || draft.state().ownership == Ownership::User {
         return;
     }
@@ -34,7 +39,9 @@ pub(in crate::domain::conversation) fn taken_over(draft: &mut Draft<'_>, user_id
     if let Some(window) = draft.state().window.as_mut() {
         window.deadline = None;
     }
-    draft.emit(EventData::UserTaken(UserTakenData { by: user_id.to_owned(), reason: reason.to_owned() }));
+    let other_conversations = context.other_conversations.to_vec();
+    let (by, reason) = (user_id.to_owned(), reason.to_owned());
+    draft.emit(EventData::UserTaken(UserTakenData { by, reason, other_conversations }));
 }
 
 /// The answer in progress is no longer wanted, but the messages are still unanswered. They stay in a window with later
@@ -61,7 +68,7 @@ pub(in crate::domain::conversation) fn replied(context: Context<'_>, draft: &mut
     if draft.state().status == Status::Completed || context.opted_out() || !context.may_write {
         return;
     }
-    taken_over(draft, user_id, "reply");
+    taken_over(context, draft, user_id, "reply");
     raise_epochs(draft);
     hand_over_window(draft, WindowReason::AnsweredByPerson);
     let now = draft.now;

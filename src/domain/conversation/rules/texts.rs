@@ -1,33 +1,65 @@
-//! The default texts, used if the business did not set its own. The contract fixes the wording of two of them.
+//! The texts to customers, in their language: the business's own if it has one, otherwise the default. The contract fixes
+//! the wording of two of them.
 
-use crate::domain::conversation::input::Business;
+use crate::domain::conversation::input::{Business, TextsOfLanguage};
 use crate::domain::emergency::{Language, LifeSafety};
 
-/// Starts with `Hi! I missed your call`, unless the business has its own (docs/contract.md, section 3).
-pub(in crate::domain::conversation) fn missed_call(business: &Business) -> String {
-    business.templates.missed_call.clone().unwrap_or_else(|| {
-        format!(
-            "Hi! I missed your call. This is {}. What can we help you with? Reply here and we'll get right back to you.",
-            business.name
-        )
-    })
+/// What stands in a template for the sentence about how to opt out.
+pub const OPT_OUT: &str = "{opt_out}";
+
+/// Starts with `Hi! I missed your call`, unless the business has its own (docs/contract.md, section 3). It is the first
+/// text to a customer who has not written, and says how to get no more.
+pub(in crate::domain::conversation) fn missed_call(business: &Business, language: Language) -> String {
+    let (opt_out, default) = match language {
+        Language::En => (
+            "Reply STOP to opt out.",
+            format!(
+                "Hi! I missed your call. This is {}. What can we help you with? Reply here and we'll get right back to \
+                 you. {OPT_OUT}",
+                business.name
+            ),
+        ),
+        Language::Es => (
+            "Responda STOP para darse de baja.",
+            format!(
+                "¡Hola! No pudimos contestar su llamada. Le escribe {}. ¿En qué le ayudamos? Responda aquí y le \
+                 contestamos enseguida. {OPT_OUT}",
+                business.name
+            ),
+        ),
+    };
+    own(business, language).missed_call.clone().unwrap_or(default).replace(OPT_OUT, opt_out)
 }
 
 /// Contains `received your message`, unless the business has its own (docs/contract.md, section 3).
-pub(in crate::domain::conversation) fn fallback(business: &Business) -> String {
-    business.templates.fallback.clone().unwrap_or_else(|| {
-        format!("Thanks, we received your message. Someone from {} will get back to you shortly.", business.name)
+pub(in crate::domain::conversation) fn fallback(business: &Business, language: Language) -> String {
+    let name = &business.name;
+    own(business, language).fallback.clone().unwrap_or_else(|| match language {
+        Language::En => {
+            format!("Thanks, we received your message. Someone from {name} will get back to you shortly.")
+        }
+        Language::Es => format!("Gracias, hemos recibido su mensaje. Alguien de {name} le responde en breve."),
     })
 }
 
 /// Replaces DispatchBot's answer in an emergency, unless the business has its own.
-pub(in crate::domain::conversation) fn emergency(business: &Business) -> String {
-    business.templates.emergency.clone().unwrap_or_else(|| {
-        format!(
-            "We see that this is an emergency, and {} is being told now. If anyone is in danger, get out and call 911.",
-            business.name
-        )
+pub(in crate::domain::conversation) fn emergency(business: &Business, language: Language) -> String {
+    let name = &business.name;
+    own(business, language).emergency.clone().unwrap_or_else(|| match language {
+        Language::En => format!(
+            "We see that this is an emergency, and {name} is being told now. If anyone is in danger, get out and call 911."
+        ),
+        Language::Es => format!(
+            "Vemos que es una emergencia, y ya avisamos a {name}. Si alguien corre peligro, salgan y llamen al 911."
+        ),
     })
+}
+
+fn own(business: &Business, language: Language) -> &TextsOfLanguage {
+    match language {
+        Language::En => &business.templates.en,
+        Language::Es => &business.templates.es,
+    }
 }
 
 /// The safety notice, in the customer's language. A business cannot change it.
@@ -64,6 +96,9 @@ pub(in crate::domain::conversation) const NOT_ANSWERED: &str = "We did NOT answe
 
 /// In an alert: why we do not write to a customer who has opted out.
 pub(in crate::domain::conversation) const WANTS_NO_TEXTS: &str = "They want no texts.";
+
+/// In an alert: why we do not write to a number.
+pub(in crate::domain::conversation) const NEVER_TEXTED: &str = "This number is on your list of those never texted.";
 
 /// In an alert: why we write no more to a customer who may have opted out.
 pub(in crate::domain::conversation) const MAY_WANT_NO_TEXTS: &str = "They may want no texts.";

@@ -63,6 +63,9 @@ pub(in crate::domain::conversation) fn due(
         draft.needs_attention(NeedsAttentionData::window(AttentionReason::MayNotWrite, window.id));
         return;
     }
+    if context.is_never_texted(&draft.state().customer_phone) {
+        return never_text(draft, window.id, window.opened_at);
+    }
     if replies_too_often(context.policy, draft) {
         draft.window(window.id, WindowState::HandedOver, window.opened_at, WindowReason::AiMax);
         draft.needs_attention(NeedsAttentionData::window(AttentionReason::AiMax, window.id));
@@ -78,6 +81,12 @@ pub(in crate::domain::conversation) fn due(
 pub(super) fn hand_over(draft: &mut Draft<'_>, window_id: Uuid, opened_at: DateTime<Utc>) {
     draft.window(window_id, WindowState::HandedOver, opened_at, WindowReason::OtherBusiness);
     draft.needs_attention(NeedsAttentionData::window(AttentionReason::OtherBusiness, window_id));
+}
+
+/// The customer's number has come on the list of those that are never texted.
+pub(super) fn never_text(draft: &mut Draft<'_>, window_id: Uuid, opened_at: DateTime<Utc>) {
+    draft.window(window_id, WindowState::HandedOver, opened_at, WindowReason::NeverText);
+    draft.needs_attention(NeedsAttentionData::window(AttentionReason::NeverText, window_id));
 }
 
 /// Closes a window and requests its analysis. In an emergency the answer is sent even if newer texts arrive.

@@ -79,7 +79,7 @@ fn without_an_answer_in_time_the_emergency_text_goes_out_whatever_went_out_befor
 #[test]
 fn a_business_has_its_own_words_for_an_emergency() {
     let mut talk = Talk::new();
-    talk.business.templates.emergency = Some("Joe is on his way!".into());
+    talk.business.templates.en.emergency = Some("Joe is on his way!".into());
     talk.text("the pipe burst");
     let window_id = talk.state().answering.clone().unwrap().window_id;
     let decision = talk.apply(&Input::AnalysisFailed { window_id, reason: AnalysisReason::TimedOut });

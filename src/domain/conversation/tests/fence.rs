@@ -18,6 +18,7 @@ fn fresh() -> (Standing, Fenced) {
         hard_epoch: 3,
         answering_window: Some(window(1)),
         opted_out: false,
+        never_text: false,
         has_number: true,
         is_under_wrong_account: false,
     };
@@ -37,12 +38,23 @@ fn exempt(message: &mut Fenced) {
 
 type Change = fn(&mut Standing, &mut Fenced);
 
-const CASES: [(&str, Change, bool); 14] = [
+const CASES: [(&str, Change, bool); 17] = [
     ("as it is", |_, _| {}, true),
     ("the customer opted out", |standing, _| standing.opted_out = true, false),
     (
         "an alert about a customer who opted out",
         |standing, message| (standing.opted_out, message.is_to_customer) = (true, false),
+        true,
+    ),
+    ("a number that is never texted", |standing, _| standing.never_text = true, false),
+    (
+        "a person's words to a number that is never texted",
+        |standing, message| (standing.never_text, message.fence) = (true, None),
+        true,
+    ),
+    (
+        "an alert about a number that is never texted",
+        |standing, message| (standing.never_text, message.is_to_customer) = (true, false),
         true,
     ),
     ("the number is given up", |standing, _| standing.has_number = false, false),

@@ -7,6 +7,8 @@ mod emergencies;
 mod endings;
 mod fence;
 mod idle;
+mod landlines;
+mod never_text;
 mod openings;
 mod opting;
 mod other_business;
@@ -15,6 +17,7 @@ mod property;
 mod silence;
 mod windows;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -39,6 +42,8 @@ struct Talk {
     may_write: bool,
     /// Set if the customer is another business.
     other_business: Option<OtherBusiness>,
+    /// What else is open between the two.
+    other_conversations: Vec<Uuid>,
     inputs: u32,
     /// The newest decision.
     last: Option<Decision>,
@@ -73,6 +78,7 @@ impl Talk {
                 price_ranges: Vec::new(),
                 schedule: Schedule::default(),
                 policy: BusinessPolicy::default(),
+                never_text: Arc::default(),
                 quiet_hours: None,
                 alert_numbers: Vec::new(),
                 accepts_emergencies: true,
@@ -83,6 +89,7 @@ impl Talk {
             missed_call_sms_at: None,
             may_write: true,
             other_business: None,
+            other_conversations: Vec::new(),
             inputs: 0,
             last: None,
             sent: Vec::new(),
@@ -97,6 +104,7 @@ impl Talk {
             missed_call_sms_at: self.missed_call_sms_at,
             may_write: self.may_write,
             other_business: self.other_business,
+            other_conversations: &self.other_conversations,
         }
     }
 

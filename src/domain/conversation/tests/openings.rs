@@ -20,7 +20,7 @@ fn a_missed_call_opens_a_conversation_and_sends_the_text() {
 #[test]
 fn a_business_has_its_own_words_for_a_missed_call() {
     let mut talk = Talk::new();
-    talk.business.templates.missed_call = Some("Sorry we missed you!".into());
+    talk.business.templates.en.missed_call = Some("Sorry we missed you!".into());
     assert_eq!(talk.call_missed().messages[0].body, "Sorry we missed you!");
 }
 

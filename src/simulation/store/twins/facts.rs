@@ -13,6 +13,7 @@ use crate::store::{FactsOf, SendingAccount};
 use crate::worker::send::OutboundStore;
 
 on_both_stores! {
+    what_else_is_open_with_a_customer_is_known_by_id,
     an_opt_out_counts_for_one_business_and_survives_an_erasure,
     a_missed_call_text_counts_for_one_business_and_all_its_numbers,
     another_business_is_known_by_its_number_unless_twilio_disproves_it,
@@ -67,6 +68,7 @@ async fn a_missed_call_text_counts_for_one_business_and_all_its_numbers(test: im
         message_id: None,
         missed_call: false,
         other_business: false,
+        other_conversations: false,
     };
     let facts = test.store().facts(&[wanted]).await.unwrap().pop().unwrap().unwrap();
     assert_eq!(facts.missed_call_sms_at, None, "it was not asked for");
@@ -130,8 +132,26 @@ async fn messages_are_read_with_the_report_on_them(test: impl TestStore) {
         message_id,
         missed_call: false,
         other_business: false,
+        other_conversations: false,
     };
     let facts = test.store().facts(&[wanted(None), wanted(Some(id)), wanted(Some(Uuid::nil()))]).await.unwrap();
     let read: Vec<_> = facts.into_iter().map(|facts| facts.unwrap().message.map(|message| message.id)).collect();
     assert_eq!(read, [None, Some(id), None]);
+}
+
+async fn what_else_is_open_with_a_customer_is_known_by_id(test: impl TestStore) {
+    let of_two_numbers = business("b1", &[NUMBER, "+15555551112"]);
+    test.put_business(&of_two_numbers).await;
+    let mut first = Talk::of(of_two_numbers, CUSTOMER, test.now().await);
+    let mut second = Talk { number: phone("+15555551112"), ..first.clone() };
+    let mut stranger = Talk::of(first.business.clone(), NEIGHBOUR, first.at);
+    for (talk, sid) in [(&mut first, "SM1"), (&mut second, "SM2"), (&mut stranger, "SM3")] {
+        let text = talk.text(sid, "My sink is blocked");
+        talk.commit(&test, &text).await;
+    }
+    assert_eq!(first.facts(&test).await.other_conversations, [second.conversation().id]);
+    assert!(stranger.facts(&test).await.other_conversations.is_empty());
+    let completed = second.later(60).complete();
+    second.commit(&test, &completed).await;
+    assert!(first.facts(&test).await.other_conversations.is_empty());
 }

@@ -43,6 +43,7 @@ struct Situation {
     opt_out: OptOut,
     number: Number,
     own_account: bool,
+    never_text: bool,
     conversation: Conversation,
     messages: Vec<NewMessage>,
 }
@@ -52,13 +53,15 @@ async fn a_claim_passes_exactly_what_the_fence_lets_pass(test: impl TestStore) {
     let mut situations = Vec::new();
     for opt_out in [OptOut::None, OptOut::InConversation, OptOut::InLedger, OptOut::Erased] {
         for number in [Number::Kept, Number::GivenUp, Number::WithAnotherBusiness] {
-            for own_account in [false, true] {
-                situations.push(Situation::arrange(&test, situations.len(), opt_out, number, own_account, now).await);
+            for (own_account, never_text) in [(false, false), (false, true), (true, false)] {
+                let place = situations.len();
+                let of = (opt_out, number, own_account, never_text);
+                situations.push(Situation::arrange(&test, place, of, now).await);
             }
         }
     }
     let cases: Vec<_> = situations.iter().flat_map(|s| s.messages.iter().map(move |message| (s, message))).collect();
-    assert_eq!(cases.len(), 24 * 50);
+    assert_eq!(cases.len(), 36 * 50);
     let judged = stream::iter(cases).map(|(situation, message)| situation.judge(&test, message, now));
     let wrong: Vec<String> = judged.buffer_unordered(12).filter_map(async |wrong| wrong).collect().await;
     assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
@@ -68,9 +71,7 @@ impl Situation {
     async fn arrange(
         test: &impl TestStore,
         place: usize,
-        opt_out: OptOut,
-        number: Number,
-        own_account: bool,
+        (opt_out, number, own_account, never_text): (OptOut, Number, bool, bool),
         now: DateTime<Utc>,
     ) -> Self {
         let [own, other] = ["2", "3"].map(|area| format!("+1{area}125550{place:03}"));
@@ -102,8 +103,11 @@ impl Situation {
         if number == Number::WithAnotherBusiness {
             test.put_business(&business(&format!("b{place} too"), &[&own])).await;
         }
+        if never_text {
+            test.never_text(&of_its_own.id, &phone(&customer)).await;
+        }
         let messages = opening.decision.messages.split_off(1);
-        Self { opt_out, number, own_account, conversation: opening.after(), messages }
+        Self { opt_out, number, own_account, never_text, conversation: opening.after(), messages }
     }
 
     /// Claims a message with the main account and with another; returns how the store departs from the fence, if it does.
@@ -111,6 +115,7 @@ impl Situation {
         for is_main in [true, false] {
             let standing = Standing {
                 opted_out: self.opt_out != OptOut::None,
+                never_text: self.never_text,
                 has_number: self.number == Number::Kept,
                 is_under_wrong_account: is_main && self.own_account,
                 ..Standing::of(&self.conversation)

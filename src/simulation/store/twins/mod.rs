@@ -54,6 +54,8 @@ trait TestStore: Sync {
     async fn put_business(&self, profile: &Profile);
     /// Twilio says that this number is not in the account of its business.
     async fn disprove(&self, phone: &PhoneNumber);
+    /// Puts a number on the list of those that the business never texts.
+    async fn never_text(&self, business_id: &str, phone: &PhoneNumber);
     /// Erases a customer, whose conversations have ended.
     async fn erase(&self, business_id: &str, customer: &PhoneNumber);
     /// Stores a webhook that waits for JetStream.

@@ -86,6 +86,10 @@ impl TestStore for OnPostgres {
         disprove.execute(&mut *self.sql.lock().await).await.unwrap();
     }
 
+    async fn never_text(&self, business_id: &str, phone: &PhoneNumber) {
+        assert!(self.store.add_never_text(business_id, phone).await.unwrap());
+    }
+
     async fn erase(&self, business_id: &str, customer: &PhoneNumber) {
         let business_ids = [business_id.to_owned()];
         let of = ErasureOf { customer, business_ids: Some(&business_ids), asked_by: "joe" };

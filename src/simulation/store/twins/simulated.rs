@@ -49,6 +49,11 @@ impl TestStore for OnTheTwin {
         self.0.world.lock().db.set_verified(phone, Verified::No);
     }
 
+    async fn never_text(&self, business_id: &str, phone: &PhoneNumber) {
+        let mut state = self.0.world.lock();
+        state.db.businesses.get_mut(business_id).unwrap().never_text.push(phone.to_string());
+    }
+
     async fn erase(&self, business_id: &str, customer: &PhoneNumber) {
         let mut state = self.0.world.lock();
         state.db.conversations.retain(|c| c.business_id != business_id || c.customer_phone != *customer);

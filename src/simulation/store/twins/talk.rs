@@ -45,6 +45,7 @@ pub(super) fn business(id: &str, numbers: &[&str]) -> Profile {
         policy: Default::default(),
         emergency_contacts: Vec::new(),
         twilio_account_sid: None,
+        never_text: Default::default(),
     }
 }
 
@@ -105,6 +106,7 @@ impl Talk {
             missed_call_sms_at: None,
             may_write: true,
             other_business: None,
+            other_conversations: &[],
         };
         let decision = decide(context, self.state.as_ref(), input_id, input, self.at).unwrap();
         let outbox = rows(decision.conversation.id, input_id, decision.effects.len());
@@ -167,6 +169,7 @@ impl Talk {
             message_id: None,
             missed_call: true,
             other_business: true,
+            other_conversations: true,
         };
         test.store().facts(&[wanted]).await.unwrap().pop().unwrap().unwrap()
     }

@@ -428,6 +428,7 @@ impl<'a> World<'a> {
             missed_call_sms_at: self.missed_call_texts.last().copied(),
             may_write: self.has_number || matches!(heard.target, Target::Open),
             other_business: self.settings.other_business.then(|| self.other_business(at)),
+            other_conversations: &[],
         };
         let (state, now) = (at.map(|n| &self.conversations[n]), self.now());
         let ends = |state| must_end_first(context.policy, context.business, state, input, now);
