@@ -111,7 +111,7 @@ fn a_seed_replays_its_run_exactly() {
 #[case::a_refusal_that_takes_its_neighbours(
     Planted::RefusalTakesNeighbours,
     1_000,
-    &["was acknowledged but is lost", "the run does not end"],
+    &["was acknowledged but is lost", "closed without", "the run does not end"],
 )]
 #[case::an_effect_before_its_commit(Planted::PublishedBeforeCommit, 300, &["was published before it was committed"])]
 #[case::locks_in_any_order(Planted::LocksInAnyOrder, 3_000, &["two transactions wait for each other"])]
