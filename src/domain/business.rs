@@ -97,7 +97,7 @@ impl Profile {
             quiet_hours: QuietHours::of_settings(&self.user_settings, &self.timezone).unwrap_or_default(),
             alert_numbers: self.alert_numbers(),
             accepts_emergencies: self.emergencies().accepted,
-            policy: self.policy,
+            policy: self.policy.clone(),
             never_text: Arc::clone(&self.never_text),
         }
     }

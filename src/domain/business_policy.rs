@@ -7,13 +7,33 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::config::IDLE_AFTER;
+use crate::domain::phone::PhoneNumber;
+use crate::domain::phones::Region;
 
 /// The settings. For those that are not set, the service's own apply.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BusinessPolicy {
     /// A conversation ends after this time without activity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_after: Option<IdleAfter>,
+    /// The regions whose callers get a missed-call text. Not set: that of the number that was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regions: Option<Vec<Region>>,
+    /// Whether a caller whose number the carrier could not confirm gets a missed-call text. Not set: yes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_unverified: Option<bool>,
+}
+
+impl BusinessPolicy {
+    /// Whether callers of this region get a missed-call text after a call to that number. A number whose region is not
+    /// known counts as one of the business's own region.
+    pub fn texts_region(&self, caller: &PhoneNumber, called: &PhoneNumber) -> bool {
+        let Some(region) = Region::of(caller) else { return true };
+        match &self.regions {
+            Some(regions) => regions.contains(&region),
+            None => region == Region::of(called).unwrap_or_else(|| Region::main_of(called)),
+        }
+    }
 }
 
 /// A time without activity, written like the service's own setting: `72h`.

@@ -116,6 +116,7 @@ async fn calls(world: &World, phone: &str, number: u64) {
         call_status: Some("ringing".to_owned()),
         forwarded_from: None,
         not_dialled: None,
+        stir_verstat: None,
     };
     let over = match rings.clone() {
         Webhook::Call { call_sid, from, to, .. } => Webhook::Call {
@@ -125,6 +126,7 @@ async fn calls(world: &World, phone: &str, number: u64) {
             call_status: Some("completed".to_owned()),
             forwarded_from: None,
             not_dialled: None,
+            stir_verstat: None,
         },
         other => other,
     };

@@ -14,6 +14,7 @@ pub struct Call {
     call_status: Option<String>,
     /// The number that forwarded the call.
     pub forwarded_from: Option<String>,
+    stir_verstat: Option<String>,
 }
 
 /// Reads the webhook to publish, with its input id. The call counts as dialled.
@@ -43,6 +44,7 @@ impl Call {
             from: signed.text("From").unwrap_or_default(),
             to: signed.text("To").unwrap_or_default(),
             call_status,
+            stir_verstat: signed.text("StirVerstat").filter(|verstat| !verstat.is_empty()),
             forwarded_from: signed.text("ForwardedFrom").filter(|number| !number.is_empty()),
         })
     }
@@ -55,7 +57,7 @@ impl Call {
     /// The webhook to publish, with its input id.
     pub fn into_webhook(self, not_dialled: Option<NotDialled>) -> (String, Webhook) {
         let input_id = format!("call:{}:{}", self.call_sid, self.status());
-        let Self { call_sid, from, to, call_status, forwarded_from } = self;
-        (input_id, Webhook::Call { call_sid, from, to, call_status, forwarded_from, not_dialled })
+        let Self { call_sid, from, to, call_status, forwarded_from, stir_verstat } = self;
+        (input_id, Webhook::Call { call_sid, from, to, call_status, forwarded_from, not_dialled, stir_verstat })
     }
 }

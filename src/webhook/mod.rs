@@ -126,6 +126,9 @@ pub enum Webhook {
         /// Why the edge did not dial; `None` if it did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         not_dialled: Option<NotDialled>,
+        /// `StirVerstat`: how the carriers' check of the caller's number ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stir_verstat: Option<String>,
     },
     /// `/webhooks/twilio/call/status/{CallSid}`.
     CallStatus {
@@ -251,6 +254,7 @@ mod tests {
             call_status: None,
             forwarded_from: Some("+3".into()),
             not_dialled: Some(NotDialled::Loop),
+            stir_verstat: None,
         };
         let written = serde_json::to_value(&call).unwrap();
         assert_eq!(written["not_dialled"], "loop");

@@ -214,7 +214,7 @@ fn input(inbound: &Inbound, trace: Trace, target: Target, happening: Happening) 
 fn call_input(inbound: &Inbound) -> Option<CallInput> {
     let (received_at, own_account) = (inbound.received_at, inbound.signer.own_account.clone());
     match &inbound.webhook {
-        Webhook::Call { call_sid, from, to, call_status, not_dialled, .. } => {
+        Webhook::Call { call_sid, from, to, call_status, not_dialled, stir_verstat, .. } => {
             let (call_sid, customer, business_phone) = (call_sid.clone(), phone::caller(from), to.parse().ok()?);
             let over = call_status.clone().filter(|status| not_dialled.is_none() && is_terminal(status));
             Some(match over {
@@ -231,6 +231,7 @@ fn call_input(inbound: &Inbound) -> Option<CallInput> {
                     customer,
                     business_phone,
                     not_dialled: not_dialled.map(|why| why.as_str().to_owned()),
+                    stir_verstat: stir_verstat.clone(),
                     own_account,
                     received_at,
                 }),

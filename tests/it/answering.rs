@@ -224,7 +224,7 @@ async fn later_after_the_end_the_next_text_opens_another_conversation() {
 async fn nothing_of_the_policy_no_contacts_phone_and_no_secret_is_shown_to_dispatchbot() {
     let app = spawn_app().await;
     let mut of_joe = business();
-    of_joe["policy"] = json!({ "idle_after": "47h" });
+    of_joe["policy"] = json!({ "idle_after": "47h", "regions": ["US"], "text_unverified": false });
     of_joe["emergency_contacts"] = json!(["+12125550042"]);
     of_joe["user_settings"] = json!({ "tone": "friendly" });
     app.put_business(BUSINESS, &of_joe).await;
@@ -233,7 +233,9 @@ async fn nothing_of_the_policy_no_contacts_phone_and_no_secret_is_shown_to_dispa
     let settings = app.servers.settings(&[]);
     let secrets =
         settings.iter().filter(|(name, _)| name.contains("TOKEN") || name.contains("KEY")).map(|(_, value)| value);
-    let hidden = ["policy", "idle_after", "47h", "+12125550042", OWNER].into_iter().chain(secrets.map(String::as_str));
+    let hidden = ["policy", "idle_after", "47h", "regions", "text_unverified", "+12125550042", OWNER]
+        .into_iter()
+        .chain(secrets.map(String::as_str));
     for hidden in hidden {
         assert!(!asked[0].to_string().contains(hidden), "{hidden} is in {}", asked[0]);
     }

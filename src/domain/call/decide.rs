@@ -73,6 +73,8 @@ pub struct Ringing {
     pub business_phone: PhoneNumber,
     /// Why the edge did not dial; `None` if it did.
     pub not_dialled: Option<String>,
+    /// `StirVerstat`, if Twilio sends it.
+    pub stir_verstat: Option<String>,
     /// The business's own Twilio account that received the call, or `None` for the main account.
     pub own_account: Option<String>,
     /// When the edge received it.
@@ -173,6 +175,9 @@ pub fn decide(
     if let Some(account) = input.own_account() {
         decision.call.own_account.clone_from(account);
     }
+    if let CallInput::Ringing(Ringing { stir_verstat: Some(verstat), .. }) = input {
+        decision.call.stir_verstat = Some(verstat.clone());
+    }
     match input {
         CallInput::Ringing(Ringing { not_dialled: Some(why), received_at, .. }) => {
             let end = End { dial_status: why, answered: false, duration_seconds: None, at: *received_at };
@@ -235,6 +240,7 @@ fn start(business_id: &str, state: Option<&Call>, input: &CallInput, now: DateTi
         settled_by: None,
         settle_at: None,
         own_account: None,
+        stir_verstat: None,
         duration_seconds: None,
         created_at: received_at.min(now),
         ended_at: None,
@@ -291,6 +297,7 @@ fn settle(decision: &mut CallDecision, end: &End<'_>, by: SettledBy, may_text: b
                 customer,
                 business_phone: decision.call.business_phone.clone(),
                 own_account: decision.call.own_account.clone(),
+                verification_failed: decision.call.verification_failed(),
             });
         }
         None => emit(decision, EventData::CallMissed),

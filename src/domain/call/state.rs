@@ -53,6 +53,8 @@ pub struct Call {
     pub settle_at: Option<DateTime<Utc>>,
     /// The business's own Twilio account that received the call, or `None` for the main account.
     pub own_account: Option<String>,
+    /// `StirVerstat`: how the carriers' check of the caller's number ended, in Twilio's words.
+    pub stir_verstat: Option<String>,
     /// The length of the call in seconds, once connected.
     pub duration_seconds: Option<i32>,
     /// When the first report of it was received.
@@ -62,4 +64,11 @@ pub struct Call {
     pub version: i64,
     /// The sequence of the last event published outside a conversation.
     pub event_sequence: i64,
+}
+
+impl Call {
+    /// Whether the carriers' check of the caller's number failed: somebody may pretend to call from it.
+    pub fn verification_failed(&self) -> bool {
+        self.stir_verstat.as_deref().is_some_and(|verstat| verstat.starts_with("TN-Validation-Failed"))
+    }
 }

@@ -48,6 +48,7 @@ fn ringing(not_dialled: Option<&str>) -> CallInput {
         customer: Some("+12125551234".parse().unwrap()),
         business_phone: "+15555551111".parse().unwrap(),
         not_dialled: not_dialled.map(str::to_owned),
+        stir_verstat: None,
         own_account: Some("AC2".into()),
         received_at: at(0),
     })

@@ -113,6 +113,8 @@ pub struct MissedCall {
     pub business_phone: PhoneNumber,
     /// The business's own Twilio account that received the call, or `None` for the main account.
     pub own_account: Option<String>,
+    /// Whether the carriers' check of the caller's number (STIR/SHAKEN) failed.
+    pub verification_failed: bool,
 }
 
 /// A call that a person answered.

@@ -148,6 +148,12 @@ reasons! {
         NumberReleased = "number_released",
         /// The customer's number never gets an automatic text.
         NeverText = "never_text",
+        /// The customer's call was missed, and callers of that region are not texted.
+        Region = "region",
+        /// The customer's call was missed, and a text to that number costs more than an ordinary one.
+        CostlyNumber = "costly_number",
+        /// The customer's call was missed, and the carrier could not confirm the caller's number.
+        UnverifiedCaller = "unverified_caller",
         /// The customer's call was missed, and their phone takes no SMS.
         Landline = "landline",
         /// The conversation ended because nothing had happened for long, while a message was unanswered.

@@ -3,9 +3,11 @@
 
 pub mod code;
 mod premium;
+mod region;
 pub mod scope;
 
 pub use premium::why_refused;
+pub use region::Region;
 pub use scope::beyond_scope;
 
 use crate::text_enum;

@@ -22,6 +22,7 @@ use crate::domain::business_policy::BusinessPolicy;
 use crate::domain::conversation::{self, TextsOfLanguage};
 use crate::domain::emergency;
 use crate::domain::phone::PhoneNumber;
+use crate::domain::phones::Region;
 use crate::domain::quiet_hours::QuietHours;
 use crate::domain::sms_segments::MAX_BODY_CHARS;
 use crate::http::problem::{Code, Problem};
@@ -69,6 +70,13 @@ struct Policy {
     /// A conversation without a call, a message or a command for this time ends with the outcome `idle`; the customer's
     /// next call or text begins a new one. From 1s to 365d, such as `72h`; default: `NMC_IDLE_AFTER`.
     idle_after: Option<String>,
+    /// The regions whose callers get the missed-call text, by their ISO 3166-1 codes, such as `["US", "CA"]`. Default: the
+    /// region of the number that was called. Calls from elsewhere are recorded, and `conversation.needs_attention` has the
+    /// reason `region`. A number whose region is not known counts as one of the business's own.
+    regions: Option<Vec<String>>,
+    /// Whether callers get the missed-call text whose number the carriers could not confirm (STIR/SHAKEN failed). If
+    /// `false`, `conversation.needs_attention` has the reason `unverified_caller`. Default: `true`.
+    text_unverified: Option<bool>,
 }
 
 /// A business: its numbers and phones, and the data that DispatchBot needs for its answers.
@@ -290,7 +298,7 @@ fn shown(record: BusinessRecord, beside: &mut Beside) -> Result<Business, StoreE
         user_settings: Some(profile.user_settings),
         calendar: list(profile.calendar),
         templates: Some(profile.templates.into()),
-        policy: Some(Policy { idle_after: profile.policy.idle_after.map(String::from) }),
+        policy: Some(profile.policy.into()),
         emergency_contacts: Some(profile.emergency_contacts.into_iter().map(String::from).collect()),
         twilio,
         created_at: Some(record.created_at),
@@ -429,8 +437,22 @@ fn settings(problems: &mut Problems, settings: Option<&Value>, timezone: &str) {
 }
 
 fn policy(problems: &mut Problems, policy: Option<&Policy>) -> BusinessPolicy {
-    let idle_after = policy.and_then(|policy| policy.idle_after.as_deref());
-    BusinessPolicy { idle_after: idle_after.and_then(|text| problems.parsed("policy.idle_after", Some(text))) }
+    let Some(Policy { idle_after, regions, text_unverified }) = policy else { return BusinessPolicy::default() };
+    let region =
+        |(n, text): (usize, &String)| problems.parsed::<Region>(&format!("policy.regions[{n}]"), Some(text.as_str()));
+    let regions = regions.as_ref().map(|regions| regions.iter().enumerate().filter_map(region).collect());
+    BusinessPolicy {
+        idle_after: problems.parsed("policy.idle_after", idle_after.as_deref()),
+        regions,
+        text_unverified: *text_unverified,
+    }
+}
+
+impl From<BusinessPolicy> for Policy {
+    fn from(BusinessPolicy { idle_after, regions, text_unverified }: BusinessPolicy) -> Self {
+        let regions = regions.map(|regions| regions.into_iter().map(String::from).collect());
+        Self { idle_after: idle_after.map(String::from), regions, text_unverified }
+    }
 }
 
 fn templates(problems: &mut Problems, templates: Option<Templates>) -> conversation::Templates {

@@ -40,6 +40,9 @@ struct Call {
     /// What decided the status: `dial_result` (Twilio's result of the dialling), `not_dialled`, or `leg` (the result did
     /// not come, and Twilio was asked about the leg to the owner's phone). Null until then.
     settled_by: Option<String>,
+    /// How the carriers' check of the caller's number (STIR/SHAKEN) ended, in Twilio's words, such as
+    /// `TN-Validation-Passed-A` or `TN-Validation-Failed-C`. Null if Twilio did not say.
+    stir_verstat: Option<String>,
     /// How long the caller and the owner talked, in seconds.
     duration_seconds: Option<i32>,
     /// When the call rang.
@@ -69,6 +72,7 @@ impl From<call::Call> for Call {
             status: call.status.to_string(),
             dial_status: call.dial_status,
             settled_by: call.settled_by.map(|by| by.to_string()),
+            stir_verstat: call.stir_verstat,
             duration_seconds: call.duration_seconds,
             created_at: call.created_at,
             ended_at: call.ended_at,

@@ -6,6 +6,7 @@ use crate::domain::conversation::event::{CallData, EventData, NeedsAttentionData
 use crate::domain::conversation::input::{Context, MissedCall};
 use crate::domain::conversation::reason::AttentionReason;
 use crate::domain::conversation::state::Ownership;
+use crate::domain::phones::why_refused;
 
 /// Sends the missed-call text at most once per cooldown, and not while a person owns the conversation.
 pub(in crate::domain::conversation) fn missed(context: Context<'_>, draft: &mut Draft<'_>, call: &MissedCall) {
@@ -27,9 +28,8 @@ pub(in crate::domain::conversation) fn missed(context: Context<'_>, draft: &mut 
     if draft.state().ownership == Ownership::User || context.opted_out() || context.is_never_texted(customer) {
         return;
     }
-    if !landline::takes_texts(draft) {
-        draft.needs_attention(NeedsAttentionData::new(AttentionReason::Landline));
-        return;
+    if let Some(reason) = why_not(context, draft, call) {
+        return draft.needs_attention(NeedsAttentionData::new(reason));
     }
     let language = draft.state().memory.language;
     draft.state().memory.missed_call_sms_at = Some(now);
@@ -46,4 +46,20 @@ pub(in crate::domain::conversation) fn missed(context: Context<'_>, draft: &mut 
         ..NewMessage::ours(id, MessageKind::MissedCall, texts::missed_call(context.business, language), now)
     });
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
+}
+
+/// Why the caller gets no text: it would reach nobody, or cost more than the call is likely worth. A person may call back.
+fn why_not(context: Context<'_>, draft: &mut Draft<'_>, call: &MissedCall) -> Option<AttentionReason> {
+    let policy = &context.business.policy;
+    if why_refused(&call.customer).is_some() {
+        Some(AttentionReason::CostlyNumber)
+    } else if !policy.texts_region(&call.customer, &call.business_phone) {
+        Some(AttentionReason::Region)
+    } else if call.verification_failed && policy.text_unverified == Some(false) {
+        Some(AttentionReason::UnverifiedCaller)
+    } else if !landline::takes_texts(draft) {
+        Some(AttentionReason::Landline)
+    } else {
+        None
+    }
 }

@@ -162,6 +162,7 @@ impl Talk {
             customer: customer(),
             business_phone: business(),
             own_account: None,
+            verification_failed: false,
         };
         self.apply(&Input::CallMissed(call))
     }

@@ -100,3 +100,63 @@ fn ids_differ_between_inputs_and_between_what_one_input_makes() {
     ];
     assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), ids.len());
 }
+
+fn missed_call_of(talk: &mut Talk, caller: &str, verification_failed: bool) -> Decision {
+    let call = MissedCall {
+        call_id: call_id("CA1"),
+        call_sid: "CA1".into(),
+        dial_status: "no-answer".into(),
+        customer: caller.parse().unwrap(),
+        business_phone: business(),
+        own_account: None,
+        verification_failed,
+    };
+    talk.apply(&Input::CallMissed(call)).clone()
+}
+
+/// Jamaica is not the USA, though both begin with +1. The called number is fictitious, of no region: the main region of its
+/// country code counts.
+#[rstest]
+#[case::new_york("+12125551234", None, None)]
+#[case::jamaica("+18765551234", None, Some("region"))]
+#[case::toronto("+14165551234", None, Some("region"))]
+#[case::toronto_is_allowed("+14165551234", Some(&["US", "CA"][..]), None)]
+#[case::new_york_is_not("+12125551234", Some(&["CA"][..]), Some("region"))]
+#[case::london("+442079460000", None, Some("region"))]
+#[case::fictitious("+15555550199", None, None)]
+#[case::of_no_known_region("+15555550199", Some(&["CA"][..]), None)]
+#[case::a_satellite("+881612345678", None, Some("costly_number"))]
+#[case::premium_rate_is_never_allowed("+449098765432", Some(&["GB"][..]), Some("costly_number"))]
+fn callers_of_the_business_s_own_region_are_texted_and_of_others_told(
+    #[case] caller: &str,
+    #[case] regions: Option<&[&str]>,
+    #[case] reason: Option<&str>,
+) {
+    let mut talk = Talk::new();
+    let parsed = |regions: &[&str]| regions.iter().map(|region| region.parse().unwrap()).collect();
+    talk.business.policy.regions = regions.map(parsed);
+    let decision = missed_call_of(&mut talk, caller, false);
+    assert_eq!(is_sent(&decision), reason.is_none());
+    assert!(events(&decision).contains(&"call.missed"), "it is kept");
+    if let Some(reason) = reason {
+        assert_eq!(event_data(&decision, EventType::NeedsAttention)["reason"], reason);
+    }
+}
+
+#[rstest]
+#[case::by_default(None, true)]
+#[case::allowed(Some(true), true)]
+#[case::not_allowed(Some(false), false)]
+fn a_caller_whose_number_the_carriers_could_not_confirm_is_texted_unless_the_business_says_no(
+    #[case] text_unverified: Option<bool>,
+    #[case] texted: bool,
+) {
+    let mut talk = Talk::new();
+    talk.business.policy.text_unverified = text_unverified;
+    let decision = missed_call_of(&mut talk, "+12125551234", true);
+    assert_eq!(is_sent(&decision), texted);
+    if !texted {
+        assert_eq!(event_data(&decision, EventType::NeedsAttention)["reason"], "unverified_caller");
+    }
+    assert!(is_sent(&missed_call_of(&mut Talk::new(), "+12125551234", false)));
+}

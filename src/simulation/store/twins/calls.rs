@@ -25,6 +25,7 @@ fn rings(talk: &Talk, sid: &str) -> Call {
         customer: Some(talk.customer.clone()),
         business_phone: talk.number.clone(),
         not_dialled: None,
+        stir_verstat: None,
         own_account: None,
         received_at: talk.at,
     });

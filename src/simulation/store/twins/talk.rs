@@ -141,6 +141,7 @@ impl Talk {
             customer: self.customer.clone(),
             business_phone: self.number.clone(),
             own_account: None,
+            verification_failed: false,
         };
         self.decide(&format!("call_status:{sid}"), &Input::CallMissed(call))
     }

@@ -357,6 +357,7 @@ impl<'a> World<'a> {
             customer: customer(),
             business_phone: business(),
             own_account: None,
+            verification_failed: false,
         })
     }
 
