@@ -154,4 +154,4 @@ servers:
 
 .PHONY: nextest
 nextest:
-	@$(CARGO) nextest --version >/dev/null 2>&1 || { echo "installing cargo-nextest (some minutes, once)"; $(CARGO) install --locked cargo-nextest; }
+	@scripts/get-tools nextest
