@@ -4,8 +4,9 @@
 //! folder. The tests share one PostgreSQL cluster per run, see [`Shared`]; each test gets its own nats-server and
 //! Redis.
 //!
-//! Guarantees: a server listens on loopback only, on a port that was free; `start` returns when the server answers;
-//! after `restart` it has the same port and the same data; dropping the handle kills the server, and so does the death
+//! Guarantees: nats-server and Redis listen on loopback only, on a port that was free, and PostgreSQL on a socket that
+//! no other user reaches; `start` returns when the server answers;
+//! after `restart` it has the same address and the same data; dropping the handle kills the server, and so does the death
 //! of this process, `kill -9` included.
 
 mod binaries;

@@ -1,6 +1,12 @@
 //! PostgreSQL as a private cluster; if we are root, it runs as another user.
+//!
+//! Loopback is open to every user of the machine, so it listens on a Unix socket only, in a folder that nobody but its
+//! user and root may enter; whoever gets there is the superuser. A password would take a second message from the
+//! client: while a test that has ended does not send it, PostgreSQL cannot drop any database.
 
 use std::{
+    fs::Permissions,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -8,17 +14,19 @@ use std::{
 
 use anyhow::{Context, bail};
 use sqlx::{Connection, PgConnection};
+use url::form_urlencoded;
 
 use super::{
     binaries::Binaries,
-    database, ports,
+    database,
     process::{Process, Signal, Spec},
     ready,
     user::User,
 };
 
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
-const PORT_TRIES: usize = 5;
+/// Part of the socket's name; each server has a folder of its own, so it need not differ.
+const PORT: u16 = 5432;
 const RECOVERY_PATIENCE: Duration = Duration::from_secs(15);
 
 /// What a PostgreSQL needs to start.
@@ -50,9 +58,9 @@ pub struct PostgresServer {
     options: PostgresOptions,
     user: User,
     dir: PathBuf,
-    port: u16,
     process: Process,
     // Dropped after the process: fields are dropped in this order.
+    sockets: tempfile::TempDir,
     _dir: Option<tempfile::TempDir>,
 }
 
@@ -64,18 +72,13 @@ impl PostgresServer {
         if !dir.join("data/PG_VERSION").exists() {
             initdb(&options, &user, &dir)?;
         }
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let port = ports::free()?;
-            match launch(&options, &user, &dir, port).await {
-                Ok(process) => {
-                    return Ok(Self { options, user, dir, port, process, _dir: None });
-                }
-                Err(error) if tries >= PORT_TRIES => return Err(error),
-                Err(_) => {}
-            }
-        }
+        // Not below `dir`: the path of a socket has at most 107 bytes.
+        let owner_only = Permissions::from_mode(0o700);
+        let sockets = tempfile::Builder::new().prefix("nmc-postgres-").permissions(owner_only).tempdir();
+        let sockets = sockets.context("cannot make a folder among the temporary files")?;
+        user.give(sockets.path())?;
+        let process = launch(&options, &user, &dir, sockets.path()).await?;
+        Ok(Self { options, user, dir, process, sockets, _dir: None })
     }
 
     /// Like [`start`](Self::start), durable, in a temporary folder that is removed with the server; any user can reach
@@ -89,7 +92,7 @@ impl PostgresServer {
 
     /// The URL of the maintenance database, as superuser.
     pub fn url(&self) -> String {
-        url(self.port)
+        url(self.sockets.path())
     }
 
     /// The URL of the database `name` on this server.
@@ -138,13 +141,13 @@ impl PostgresServer {
         self.process.signal_with_children(signal)
     }
 
-    /// Starts it again (stopping it first if it runs), on the same port with the same data.
+    /// Starts it again (stopping it first if it runs), at the same socket with the same data.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
         self.stop().await?;
         let begun = Instant::now();
         loop {
             // After a kill, the old backends hold shared memory until they notice it; until then a start fails.
-            match launch(&self.options, &self.user, &self.dir, self.port).await {
+            match launch(&self.options, &self.user, &self.dir, self.sockets.path()).await {
                 Ok(process) => self.process = process,
                 Err(error) if begun.elapsed() > RECOVERY_PATIENCE => return Err(error),
                 Err(_) => continue,
@@ -160,8 +163,9 @@ impl PostgresServer {
     }
 }
 
-fn url(port: u16) -> String {
-    format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=disable")
+fn url(sockets: &Path) -> String {
+    let folder: String = form_urlencoded::byte_serialize(sockets.as_os_str().as_bytes()).collect();
+    format!("postgres://postgres@localhost:{PORT}/postgres?host={folder}&sslmode=disable")
 }
 
 fn initdb(options: &PostgresOptions, user: &User, dir: &Path) -> anyhow::Result<()> {
@@ -172,7 +176,9 @@ fn initdb(options: &PostgresOptions, user: &User, dir: &Path) -> anyhow::Result<
     }
     let mut command = Command::new("setpriv");
     command.args(user.privileges()).arg("--").arg(options.bin_dir.join("initdb"));
-    command.args(["-U", "postgres", "-E", "UTF8", "--locale=C", "-A", "trust", "-D"]).arg(&data);
+    command
+        .args(["-U", "postgres", "-E", "UTF8", "--locale=C", "--auth-local=trust", "--auth-host=reject", "-D"])
+        .arg(&data);
     if options.fast {
         command.arg("--no-sync");
     }
@@ -183,17 +189,17 @@ fn initdb(options: &PostgresOptions, user: &User, dir: &Path) -> anyhow::Result<
     Ok(())
 }
 
-async fn launch(options: &PostgresOptions, user: &User, dir: &Path, port: u16) -> anyhow::Result<Process> {
+async fn launch(options: &PostgresOptions, user: &User, dir: &Path, sockets: &Path) -> anyhow::Result<Process> {
     let process = Process::spawn(Spec {
         name: "PostgreSQL",
         program: options.bin_dir.join("postgres"),
-        args: arguments(dir, port, options.fast),
+        args: arguments(dir, sockets, options.fast),
         environment: Vec::new(),
         log: dir.join("postgres.log"),
         privileges: user.privileges(),
         last_signal: Signal::Quit,
     })?;
-    let url = url(port);
+    let url = url(sockets);
     ready::wait("PostgreSQL", &process, async || match PgConnection::connect(&url).await {
         Ok(connection) => connection.close().await.is_ok(),
         Err(_) => false,
@@ -202,11 +208,11 @@ async fn launch(options: &PostgresOptions, user: &User, dir: &Path, port: u16) -
     Ok(process)
 }
 
-fn arguments(dir: &Path, port: u16, fast: bool) -> Vec<String> {
+fn arguments(dir: &Path, sockets: &Path, fast: bool) -> Vec<String> {
     let mut settings = vec![
-        format!("port={port}"),
-        "listen_addresses=127.0.0.1".to_owned(),
-        "unix_socket_directories=".to_owned(),
+        format!("port={PORT}"),
+        "listen_addresses=".to_owned(),
+        format!("unix_socket_directories={}", sockets.display()),
         "max_connections=400".to_owned(),
         "shared_buffers=128MB".to_owned(),
         // In the data folder, so that it is removed with the folder even after a kill.

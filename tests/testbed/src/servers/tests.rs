@@ -89,6 +89,24 @@ async fn a_killed_postgres_comes_back_at_its_place_with_what_it_committed() {
 }
 
 #[tokio::test]
+async fn postgres_is_open_to_no_other_user() {
+    use sqlx::Connection;
+    use std::os::unix::fs::MetadataExt;
+    let shared = shared();
+    let dir = shared.dir().unwrap();
+    let postgres = PostgresServer::start(PostgresOptions::new(shared.binaries(), dir.path()).fast()).await.unwrap();
+    make_table(postgres.url()).await.unwrap();
+    let url = url::Url::parse(&postgres.url()).unwrap();
+    let sockets = url.query_pairs().find(|(name, _)| name == "host").unwrap().1.into_owned();
+    assert_eq!(std::fs::metadata(&sockets).unwrap().mode() & 0o077, 0, "others may enter {sockets}");
+    let mut connection = sqlx::PgConnection::connect(url.as_str()).await.unwrap();
+    let listens: String = sqlx::query_scalar("SHOW listen_addresses").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(listens, "", "it listens on TCP");
+    connection.close().await.unwrap();
+    postgres.destroy().await.unwrap();
+}
+
+#[tokio::test]
 async fn postgres_starts_even_where_a_folder_above_is_closed_to_its_user() {
     use std::os::unix::fs::PermissionsExt;
     let shared = shared();

@@ -62,6 +62,16 @@ impl User {
         Ok(elsewhere)
     }
 
+    /// Makes the user the owner of a folder that we have created.
+    pub(super) fn give(&self, dir: &Path) -> anyhow::Result<()> {
+        match *self {
+            Self::Ours => Ok(()),
+            Self::Lent { uid, gid } => {
+                chown(dir, Some(uid), Some(gid)).with_context(|| format!("cannot give away {}", dir.display()))
+            }
+        }
+    }
+
     fn reaches(&self, dir: &Path) -> bool {
         Command::new("setpriv")
             .args(self.privileges())
