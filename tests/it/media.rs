@@ -149,22 +149,35 @@ async fn a_business_with_an_account_of_its_own_has_its_media_fetched_with_that()
 }
 
 #[rstest]
-#[case::somebody("https://evil.example/2010-04-01/Accounts/AC1/Messages/MM1/Media/ME1")]
+#[case::somebody("https://evil.example/2010-04-01/Accounts/{account}/Messages/MM1/Media/ME1")]
 #[case::metadata("http://169.254.169.254/latest/meta-data")]
-#[case::another_name_for_the_api("http://localhost:{port}/2010-04-01/Accounts/AC1/Messages/MM1/Media/ME1")]
-#[case::something_else_at_the_api("http://127.0.0.1:{port}/2010-04-01/Accounts/AC1/Messages.json")]
+#[case::another_name_for_the_api("http://localhost:{port}/2010-04-01/Accounts/{account}/Messages/MM1/Media/ME1")]
+#[case::something_else_at_the_api("http://127.0.0.1:{port}/2010-04-01/Accounts/{account}/Messages.json")]
 #[case::no_url("look at my picture")]
 #[tokio::test]
 async fn who_is_not_twilio_is_not_asked(#[case] url: &str) {
     let app = spawn_app().await;
     let port = app.servers.twilio.base_url().rsplit(':').next().unwrap().to_owned();
-    let path = sent_from_elsewhere(&app, &url.replace("{port}", &port)).await;
+    let url = url.replace("{port}", &port).replace("{account}", app.webhook().account_sid());
+    let path = sent_from_elsewhere(&app, &url).await;
     let error = fetch(&app, &format!("{path}/0")).await.error();
     let why = "there is no such media: its URL is not an attachment URL of Twilio";
     assert_eq!(error, (404, "NOT_FOUND".to_owned(), why.to_owned()));
     assert_eq!(app.servers.twilio.media_requests(), []);
     let listed = app.servers.twilio.requests();
     assert!(!listed.contains_key("listed"), "{listed:?}");
+}
+
+#[tokio::test]
+async fn an_attachment_whose_url_names_another_account_is_not_kept() {
+    let app = spawn_app().await;
+    let url =
+        format!("{}/2010-04-01/Accounts/{}/Messages/MM1/Media/ME1", app.servers.twilio.base_url(), new_account_sid());
+    let path = sent_from_elsewhere(&app, &url).await;
+    assert_eq!(app.messages_of(CUSTOMER).await[0]["media"], json!([]));
+    let (status, code, message) = fetch(&app, &format!("{path}/0")).await.error();
+    assert_eq!((status, code.as_str()), (404, "NOT_FOUND"), "{message}");
+    assert_eq!(app.servers.twilio.media_requests(), []);
 }
 
 #[tokio::test]

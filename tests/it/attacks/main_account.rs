@@ -146,4 +146,9 @@ async fn the_main_accounts_token_fetches_no_attachment_that_another_accounts_web
     assert_eq!(app.rest.get(&path).await.status, 404, "an account's token is for its own attachments");
     app.put_business(PLAYER, &without_account()).await;
     assert_eq!(app.rest.get(&path).await.status, 404, "nor is the main account's, for what came in under another");
+    // A text under the main account makes the conversation one of the main account.
+    app.webhook().sms(&new_message_sid(), CUSTOMER, NUMBER, "Hello").await.unwrap();
+    eventually("the second text", async || (app.messages(&mine).await.len() > 1).then_some(())).await;
+    assert_eq!(app.rest.get(&path).await.status, 404, "nor after the conversation goes on under the main account");
+    assert_eq!(app.servers.twilio.media_requests(), []);
 }
