@@ -3,13 +3,14 @@
 //! [`super::settings`] passes trimmed, non-empty text. A reason is a fixed text and never repeats the value, which may
 //! be a secret.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use ipnet::IpNet;
 use url::Url;
 
 use super::Dialect;
@@ -94,6 +95,14 @@ pub(super) fn token(text: &str) -> Parsed<Secret> {
 /// Comma-separated tokens; blank ones are skipped.
 pub(super) fn tokens(text: &str) -> Parsed<Vec<Secret>> {
     text.split(',').map(str::trim).filter(|key| !key.is_empty()).map(token).collect()
+}
+
+/// Comma-separated IP addresses and networks in CIDR notation; blank ones are skipped.
+pub(super) fn networks(text: &str) -> Parsed<Vec<IpNet>> {
+    let texts = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+    let network = |text: &str| text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    let networks: Option<_> = texts.map(network).collect();
+    networks.ok_or_else(|| "not a list of IP addresses and networks (CIDR), separated by commas".to_owned())
 }
 
 pub(super) fn dialect(text: &str) -> Parsed<Dialect> {

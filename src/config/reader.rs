@@ -31,6 +31,16 @@ impl<'a> Reader<'a> {
         self.settings.value(variable).map_err(|problem| self.problems.push(problem)).ok()
     }
 
+    /// The value of a variable that is also read for itself, where its problem is reported.
+    pub(super) fn peek<T>(&self, variable: &Variable<T>) -> Option<T> {
+        self.settings.value(variable).ok()
+    }
+
+    /// Adds a problem with a value that is valid for itself.
+    pub(super) fn refuse<T>(&mut self, variable: &Variable<T>, reason: String) {
+        self.problems.push(Problem::new(variable.name, reason, Some(variable.example)));
+    }
+
     /// Adds a problem if a value exceeds that of another variable.
     pub(super) fn at_most(
         &mut self,
@@ -40,8 +50,7 @@ impl<'a> Reader<'a> {
         max: Duration,
     ) {
         if value > max {
-            let reason = format!("must not be longer than {}", bound.name);
-            self.problems.push(Problem::new(variable.name, reason, Some(variable.example)));
+            self.refuse(variable, format!("must not be longer than {}", bound.name));
         }
     }
 }

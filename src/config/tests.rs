@@ -42,7 +42,7 @@ fn what_is_not_required_has_the_documented_default() {
     assert_eq!(config.twilio.auth_token_next, None);
     assert_eq!(config.dispatchbot.url, "https://ai.example.com");
     assert_eq!(config.dispatchbot.dialect, Dialect::V1);
-    assert_eq!(config.api_keys, []);
+    assert_eq!((config.bootstrap.api_keys, config.bootstrap.demo), (Vec::new(), false));
     let seconds = Duration::from_secs;
     assert_eq!(config.window, WindowConfig { hold: seconds(60), quiet: seconds(2), max: seconds(90) });
     assert_eq!(config.dial_timeout, seconds(20));
@@ -92,7 +92,11 @@ fn every_missing_variable_is_reported_at_once() {
 #[case::dispatchbot_url("DISPATCHBOT_URL", "ai")]
 #[case::dispatchbot_key("DISPATCHBOT_API_KEY", "a b")]
 #[case::dialect("DISPATCHBOT_DIALECT", "v2")]
-#[case::api_keys("NMC_API_KEYS", "good,b d")]
+#[case::api_keys("NMC_API_KEYS", "0123456789abcdef0123456789abcdef,b d")]
+#[case::short_api_key("NMC_API_KEYS", "0123456789abcdef0123456789abcdef,0123456789abcdef0123456789abcde")]
+#[case::demo("NMC_DEMO", "perhaps")]
+#[case::trusted_proxies("NMC_TRUSTED_PROXIES", "10.0.0.1,proxy.example.com")]
+#[case::trusted_network("NMC_TRUSTED_PROXIES", "10.0.0.0/33")]
 #[case::hold("NMC_WINDOW_HOLD", "60")]
 #[case::hold_longer_than_max("NMC_WINDOW_HOLD", "91s")]
 #[case::quiet("NMC_WINDOW_QUIET", "soon")]
@@ -122,15 +126,39 @@ fn bad_values_of_different_parts_are_reported_together() {
 fn optional_values_are_taken_when_given() {
     let config = config(&[
         ("TWILIO_AUTH_TOKEN_NEXT", "next"),
-        ("NMC_API_KEYS", "one,two"),
+        ("NMC_API_KEYS", "0123456789abcdef0123456789abcdef, fedcba9876543210fedcba9876543210"),
+        ("NMC_TRUSTED_PROXIES", "10.0.0.0/24, 192.0.2.7,2001:db8::/32"),
         ("NMC_TOKEN_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
         ("NMC_WINDOW_HOLD", "0s"),
     ])
     .unwrap();
     assert_eq!(config.twilio.auth_token_next, Some(Secret::new("next")));
-    assert_eq!(config.api_keys.len(), 2);
+    assert_eq!(config.bootstrap.api_keys.len(), 2);
+    let trusted: Vec<_> = config.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(trusted, ["10.0.0.0/24", "192.0.2.7/32", "2001:db8::/32"]);
     assert_eq!(config.token_key, Some(SecretKey::new([0; 32])));
     assert_eq!(config.window.hold, Duration::ZERO);
+}
+
+#[rstest]
+#[case::loopback("127.0.0.1:3701", true)]
+#[case::loopback_of_ipv6("[::1]:3701", true)]
+#[case::private("192.168.1.7:3701", true)]
+#[case::link_local("169.254.1.1:3701", true)]
+#[case::unique_local("[fd00::1]:3701", true)]
+#[case::public("203.0.113.9:3701", false)]
+#[case::public_of_ipv6("[2001:db8::1]:3701", false)]
+#[case::mapped("[::ffff:203.0.113.9]:3701", false)]
+#[case::all_addresses("0.0.0.0:3701", false)]
+#[case::all_addresses_of_ipv6("[::]:3701", false)]
+fn a_demo_has_short_keys_and_listens_where_no_stranger_comes(#[case] bind: &str, #[case] accepted: bool) {
+    let settings = [("NMC_API_KEYS", "short"), ("NMC_DEMO", "1"), ("NMC_BIND", bind)];
+    match config(&settings) {
+        Ok(config) => assert!(accepted && config.bootstrap.demo),
+        Err(error) => assert!(!accepted && names(&error) == ["NMC_BIND"], "{error}"),
+    }
+    let error = config(&[("NMC_API_KEYS", "short"), ("NMC_BIND", bind)]).unwrap_err();
+    assert_eq!(names(&error), ["NMC_API_KEYS"], "outside of a demo it does not matter where");
 }
 
 #[test]

@@ -4,8 +4,10 @@
 //! A row is `required`, `optional` (its type's default value if it is not set), `default` (the text that is parsed if it
 //! is not set, which is also the example), or a `group` of further rows.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use super::parse::{self, Parsed};
 use super::reader::Reader;
@@ -92,6 +94,8 @@ configuration! {
         docs: bool = [default "NMC_DOCS", "on", parse::on_or_off],
         /// Base URL under which Twilio reaches the edge.
         public_url: PublicUrl = [required "NMC_PUBLIC_URL", "https://calls.example.com/twilio", parse::public_url],
+        /// Proxies whose `X-Forwarded-For` is believed.
+        trusted_proxies: Vec<IpNet> = [optional "NMC_TRUSTED_PROXIES", "10.0.0.0/24,192.0.2.7", parse::networks],
         /// PostgreSQL, with its password.
         database_url: Secret = [required "DATABASE_URL", "postgres://nmc:password@localhost/nmc", parse::postgres_url],
         /// One or more NATS servers, separated by commas; may contain credentials, so never logged.
@@ -106,8 +110,8 @@ configuration! {
         twilio: TwilioConfig = [group TwilioConfig::read],
         /// The connection to DispatchBot.
         dispatchbot: DispatchBotConfig = [group DispatchBotConfig::read],
-        /// Bootstrap keys of the App Server.
-        api_keys: Vec<Secret> = [optional "NMC_API_KEYS", "nmc_first,nmc_second", parse::tokens],
+        /// Bootstrap keys of the App Server, and whether this is a demo.
+        bootstrap: BootstrapConfig = [group checked_bootstrap],
         /// When a window of customer messages closes.
         window: WindowConfig = [group checked_window],
         /// How long a call rings at the business before it counts as missed; whole seconds.
@@ -171,6 +175,15 @@ configuration! {
         dialect: Dialect = [default "DISPATCHBOT_DIALECT", "v1", parse::dialect],
     }
 
+    /// Keys of the App Server that the configuration contains.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct BootstrapConfig {
+        /// The keys.
+        api_keys: Vec<Secret> = [optional "NMC_API_KEYS", "the output of `openssl rand -hex 32`", parse::tokens],
+        /// Whether this is a demo, whose keys may be short because only this machine or a private network reaches it.
+        demo: bool = [default "NMC_DEMO", "off", parse::on_or_off],
+    }
+
     /// When a window closes: `max(last message + quiet, opened + hold)`, never after `opened + max`.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct WindowConfig {
@@ -180,6 +193,33 @@ configuration! {
         quiet: Duration = [default "NMC_WINDOW_QUIET", "2s", parse::duration],
         /// The upper bound; at least `hold` and at least `quiet`.
         max: Duration = [default "NMC_WINDOW_MAX", "90s", parse::duration],
+    }
+}
+
+/// A key with fewer characters may be a word that somebody guesses.
+const KEY_LENGTH: usize = 32;
+
+/// Reads the bootstrap keys. Short ones are accepted in a demo only, and a demo only where strangers do not reach it.
+fn checked_bootstrap(reader: &mut Reader<'_>) -> Option<BootstrapConfig> {
+    let bootstrap = BootstrapConfig::read(reader)?;
+    if !bootstrap.demo {
+        if bootstrap.api_keys.iter().any(|key| key.expose().chars().count() < KEY_LENGTH) {
+            let reason = format!("each key must have at least {KEY_LENGTH} characters, outside of a demo (NMC_DEMO=1)");
+            reader.refuse(&api_keys(), reason);
+        }
+    } else if reader.peek(&bind()).is_some_and(|bind| !is_private(bind.ip())) {
+        let reason = "a demo (NMC_DEMO=1) must listen on a loopback or private address, not on every one";
+        reader.refuse(&bind(), reason.to_owned());
+    }
+    Some(bootstrap)
+}
+
+/// Loopback, RFC 1918, unique local and link-local addresses. `0.0.0.0` and `::` are all addresses of the machine, so
+/// they may include a public one.
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
     }
 }
 

@@ -11,6 +11,7 @@ mod group_publish;
 mod limiter;
 mod load_shedding;
 mod look_ups;
+mod peer;
 pub mod problem;
 mod ringing;
 pub mod twilio;
@@ -79,6 +80,7 @@ pub struct EdgeParts {
     pub(crate) metrics: Metrics,
     pub(crate) vitals: Vitals,
     pub(crate) keys: api::Keys,
+    pub(crate) trusted_proxies: Vec<ipnet::IpNet>,
     shows_docs: bool,
     max_connections: Option<usize>,
     pub(crate) started_at: Instant,
@@ -134,8 +136,9 @@ impl Edge {
             ringing: ringing::Ringing::default(),
             durable: DurablePublisher::new(&jetstream, engine.store().clone(), metrics.clone()),
             probes: Probes::new(jetstream.clone(), engine.store().clone(), redis),
-            keys: api::Keys::new(&config.api_keys, config.rate_limit, engine.store().clone()),
+            keys: api::Keys::new(&config.bootstrap.api_keys, config.rate_limit, engine.store().clone()),
             signers: twilio::Signers::new(),
+            trusted_proxies: config.trusted_proxies.clone(),
             shows_docs: config.docs,
             max_connections: config.max_connections,
             store: engine.store().clone(),

@@ -195,9 +195,10 @@ async fn a_list_can_be_narrowed() {
 
 #[tokio::test]
 async fn a_key_that_asks_too_much_is_told_to_wait_and_no_other() {
-    let keys = format!("{},another-key", crate::harness::API_KEY);
+    const ANOTHER_KEY: &str = "another-key-of-the-app-server-too";
+    let keys = format!("{},{ANOTHER_KEY}", crate::harness::API_KEY);
     let app = App::setup().set("NMC_API_KEYS", &keys).set("NMC_RATE_LIMIT", "20/min").start().await;
-    let other = app.rest.with_key(Some("another-key"));
+    let other = app.rest.with_key(Some(ANOTHER_KEY));
     for _ in 0..20 {
         assert_eq!(other.get("/conversations?limit=1").await.status, 200);
     }

@@ -92,6 +92,17 @@ impl Store {
             .await?)
     }
 
+    /// The hashes of the keys that are not revoked, of at most `limit`: the newest ones.
+    pub async fn api_key_hashes(&self, limit: u64) -> Result<Vec<[u8; 32]>, StoreError> {
+        let hashes = sqlx::query_scalar!(
+            "SELECT hash FROM api_keys WHERE revoked_at IS NULL ORDER BY created_at DESC, id LIMIT $1",
+            i64::try_from(limit).unwrap_or(i64::MAX)
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(hashes.into_iter().filter_map(|hash| hash.try_into().ok()).collect())
+    }
+
     /// The scope of the key with this hash; `None` if the key is unknown or revoked.
     pub async fn api_key_scope(&self, hash: &[u8; 32]) -> Result<Option<KeyScope>, StoreError> {
         Ok(sqlx::query_as!(

@@ -9,8 +9,10 @@ use moka::sync::Cache;
 use poem::Request;
 use poem_openapi::SecurityScheme;
 use poem_openapi::auth::Bearer;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
+use super::failed_keys::FailedKeys;
 use super::rate_limit_headers::Quota;
 use crate::adapters::postgres::{KeyScope, Store};
 use crate::config::{Rate, Secret};
@@ -29,6 +31,8 @@ const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(5);
 /// For this long after a key was last valid, its look-up is not queued behind those of unknown keys.
 const KNOWN_FOR: Duration = Duration::from_secs(60 * 60);
 const CAPACITY: u64 = 10_000;
+/// Valid keys are listed at most once in this time ([`Keys::learn`]).
+const LEARN_EVERY: Duration = Duration::from_secs(5);
 
 /// An API key, sent as `Authorization: Bearer <key>`. A read-only key gets 403 for every request that changes
 /// something. A key for certain businesses gets 404 for everything that belongs to other businesses.
@@ -102,8 +106,13 @@ pub struct Keys {
     limiter: Limiter<[u8; 32]>,
     seats: Mutex<HashMap<[u8; 32], Arc<Semaphore>>>,
     look_ups: LookUps<[u8; 32], Result<Option<KeyScope>, Arc<StoreError>>>,
-    /// Keys that were valid recently. This only selects the lane of their look-up.
+    /// Keys that were valid recently. Each is still looked up; this selects the lane of its look-up, and whether a
+    /// failure counts against its peer in advance.
     known: Cache<[u8; 32], ()>,
+    /// When the valid keys were last listed.
+    learned: AsyncMutex<Option<Instant>>,
+    /// The failures of peers that send unknown keys.
+    pub(super) failed: FailedKeys,
 }
 
 impl Keys {
@@ -117,6 +126,8 @@ impl Keys {
             seats: Mutex::default(),
             look_ups: LookUps::new(),
             known: Cache::builder().max_capacity(CAPACITY).time_to_idle(KNOWN_FOR).build(),
+            learned: AsyncMutex::default(),
+            failed: FailedKeys::new(),
         }
     }
 
@@ -146,12 +157,35 @@ impl Keys {
         Arc::clone(of_key).try_acquire_owned().ok()
     }
 
+    fn is_bootstrap(&self, hash: &[u8; 32]) -> bool {
+        // All keys are compared, so that the duration does not reveal which one matched.
+        self.bootstrap.iter().fold(false, |known, key| known | constant_time_eq(key, hash))
+    }
+
+    /// Whether the key is valid, or was so recently, as far as it is known without a look-up.
+    pub(super) fn is_known(&self, hash: &[u8; 32]) -> bool {
+        self.is_bootstrap(hash) || self.known.contains_key(hash)
+    }
+
+    /// Makes all valid keys known, unless that was done within [`LEARN_EVERY`]. If they cannot be read, those that are
+    /// known remain so.
+    pub(super) async fn learn(&self) {
+        let mut learned = self.learned.lock().await;
+        if learned.is_some_and(|at| at.elapsed() < LEARN_EVERY) {
+            return;
+        }
+        match tokio::time::timeout(LOOK_UP_TIMEOUT, self.store.api_key_hashes(CAPACITY)).await {
+            Ok(Ok(valid)) => valid.into_iter().for_each(|hash| self.known.insert(hash, ())),
+            Ok(Err(error)) => tracing::debug!(%error, "the valid API keys cannot be listed"),
+            Err(_late) => tracing::debug!("the valid API keys cannot be listed in time"),
+        }
+        *learned = Some(Instant::now());
+    }
+
     /// The scope of a key; `None` if it is unknown or revoked. Looked up each time, so a revocation takes effect at
     /// once.
     pub(super) async fn scope(&self, hash: &[u8; 32]) -> Result<Option<KeyScope>, Problem> {
-        // All keys are compared, so that the duration does not reveal which one matched.
-        let known = self.bootstrap.iter().fold(false, |known, key| known | constant_time_eq(key, hash));
-        if known {
+        if self.is_bootstrap(hash) {
             return Ok(Some(KeyScope::ALL));
         }
         let (store, asked) = (self.store.clone(), *hash);

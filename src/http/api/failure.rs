@@ -64,8 +64,8 @@ pub(super) enum Failure {
     /// The body is not `application/json`: `UNSUPPORTED_MEDIA_TYPE`.
     #[oai(status = 415)]
     UnsupportedMediaType(Json<ErrorBody>),
-    /// The API key has exceeded its rate limit or its number of event streams: `RATE_LIMITED`. Try again after the time
-    /// in `Retry-After`.
+    /// The API key has exceeded its rate limit or its number of event streams, or too many requests with unknown keys
+    /// came from this address: `RATE_LIMITED`. Try again after the time in `Retry-After`.
     #[oai(status = 429)]
     RateLimited(Json<ErrorBody>),
     /// An internal error: `INTERNAL`.

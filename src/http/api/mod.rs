@@ -14,6 +14,7 @@ mod docs;
 mod emergencies;
 mod events;
 pub mod explain;
+mod failed_keys;
 mod failure;
 mod health;
 mod idempotency;
@@ -112,6 +113,7 @@ pub fn routes(edge: &Edge) -> Route {
         service
             .around(read_deadline::kept)
             .around(idempotency::answered)
+            .around(failed_keys::counted)
             .data(edge.clone())
             .around(rate_limit_headers::told),
     )

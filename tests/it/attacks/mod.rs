@@ -3,6 +3,7 @@
 
 mod answers;
 mod door;
+mod failed_keys;
 mod forwarding;
 mod loops;
 mod main_account;

@@ -12,7 +12,7 @@ use sqlx::{Connection, PgConnection};
 /// The URL at which Twilio reaches us. The simulator plays a proxy that removes the path prefix.
 pub const PUBLIC_URL: &str = "https://calls.example.com/twilio";
 /// The App Server's key.
-pub const API_KEY: &str = "a-key-for-the-app-server";
+pub const API_KEY: &str = "a-key-for-the-app-server-of-tests";
 
 /// A PostgreSQL database, NATS and Redis, and simulators of Twilio and DispatchBot.
 pub struct Servers {

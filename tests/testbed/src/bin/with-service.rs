@@ -28,7 +28,7 @@ use tokio::process::{Child, Command};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const BETWEEN: Duration = Duration::from_millis(50);
-const KEY: &str = "a-key-for-everything";
+const KEY: &str = "a-key-for-everything-in-the-tests";
 const BUSINESS: &str = "joes-plumbing";
 const OUR_NUMBER: &str = "+15555551111";
 /// A number that no business has: texts to it become dead letters.

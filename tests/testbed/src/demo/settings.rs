@@ -15,7 +15,7 @@ pub(super) const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
 pub(super) const AUTH_TOKEN: &str = "demo-auth-token";
 /// The API key for calls to DispatchBot.
 pub(super) const DISPATCHBOT_KEY: &str = "demo-dispatchbot-key";
-/// The App Server's API key.
+/// The App Server's API key: short, because it is typed; the service accepts it only as a demo (`NMC_DEMO`).
 pub(super) const API_KEY: &str = "demo-key-for-loopback-only";
 
 /// The time in which a person can answer.
@@ -54,6 +54,7 @@ impl Wiring {
             ("DISPATCHBOT_URL", simulators.dispatchbot.base_url()),
             ("DISPATCHBOT_API_KEY", DISPATCHBOT_KEY.to_owned()),
             ("NMC_API_KEYS", API_KEY.to_owned()),
+            ("NMC_DEMO", "1".to_owned()),
             ("NMC_WINDOW_HOLD", format!("{}ms", HOLD.as_millis())),
             ("NMC_WINDOW_QUIET", format!("{}ms", QUIET.as_millis())),
             ("NMC_WINDOW_MAX", format!("{}ms", MAX.as_millis())),

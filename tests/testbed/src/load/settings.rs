@@ -7,7 +7,7 @@ use crate::dispatchbot::DispatchBotOptions;
 use crate::twilio::TwilioOptions;
 
 /// The App Server's API key.
-pub(super) const API_KEY: &str = "a-key-for-the-app-server";
+pub(super) const API_KEY: &str = "a-key-for-the-app-server-of-tests";
 /// The service's default `NMC_WINDOW_MAX`.
 pub(super) const WINDOW_MAX: Duration = Duration::from_secs(90);
 
