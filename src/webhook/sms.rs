@@ -14,17 +14,13 @@ const SID_NAMES: [&str; 3] = ["MessageSid", "SmsMessageSid", "SmsSid"];
 /// Reads the webhook to publish, with its input id.
 pub(super) fn read(signed: &SignedForm) -> Result<(String, Webhook), FormError> {
     let message_sid = required_fields(signed)?;
-    let (media, foreign) = media(signed);
-    if foreign > 0 {
-        tracing::warn!(message_sid, foreign, "attachments were dropped: their URLs name another Twilio account");
-    }
     let webhook = Webhook::Sms {
         message_sid: message_sid.clone(),
         from: signed.text("From").unwrap_or_default(),
         to: signed.text("To").unwrap_or_default(),
         // A picture may come without text.
         body: signed.text("Body").unwrap_or_default(),
-        media,
+        media: media(signed),
         opt_out_type: signed.text("OptOutType").filter(|word| !word.is_empty()),
     };
     Ok((format!("sms:{message_sid}"), webhook))
@@ -33,29 +29,23 @@ pub(super) fn read(signed: &SignedForm) -> Result<(String, Webhook), FormError> 
 fn required_fields(signed: &SignedForm) -> Result<String, FormError> {
     signed.form.required("From")?;
     signed.form.required("To")?;
-    if signed.form.get("Body").is_none() && attached(signed).next().is_none() {
+    if signed.form.get("Body").is_none() && media(signed).is_empty() {
         signed.form.required("Body")?;
     }
     signed.word_of(&SID_NAMES)
 }
 
-/// The attachments that the message's account may have, and the number of the others.
-///
-/// A conversation may continue under another account of its business. So whose attachment it is, is decided here, where
-/// it is known which account signed it, and not when it is fetched.
-fn media(signed: &SignedForm) -> (Vec<Media>, usize) {
+/// The attachments. A conversation may continue under another account of its business: so whose attachment it is, is
+/// decided here, where it is known which account signed it, and not when it is fetched.
+fn media(signed: &SignedForm) -> Vec<Media> {
     let account_sid = signed.signer.own_account.clone().or_else(|| signed.text("AccountSid"));
-    let (kept, foreign): (Vec<_>, Vec<_>) =
-        attached(signed).partition(|media| account_sid.as_deref().is_none_or(|sid| may_belong_to(sid, &media.url)));
-    (kept, foreign.len())
-}
-
-fn attached(signed: &SignedForm) -> impl Iterator<Item = Media> {
-    (0..MAX_MEDIA).filter_map(|n| {
+    let attached = |n| {
         let url = signed.text(&format!("MediaUrl{n}")).filter(|url| !url.is_empty())?;
         let content_type = signed.text(&format!("MediaContentType{n}")).unwrap_or_default();
-        Some(Media { url, content_type })
-    })
+        let is_foreign = account_sid.as_deref().is_some_and(|sid| !may_belong_to(sid, &url));
+        Some(Media { url, content_type, is_foreign })
+    };
+    (0..MAX_MEDIA).filter_map(attached).collect()
 }
 
 /// False if the URL's path is `…/Accounts/AC…/…` of another account. A URL that names none may belong to any: whether

@@ -169,12 +169,12 @@ async fn who_is_not_twilio_is_not_asked(#[case] url: &str) {
 }
 
 #[tokio::test]
-async fn an_attachment_whose_url_names_another_account_is_not_kept() {
+async fn an_attachment_whose_url_names_another_account_is_kept_and_never_requested() {
     let app = spawn_app().await;
     let url =
         format!("{}/2010-04-01/Accounts/{}/Messages/MM1/Media/ME1", app.servers.twilio.base_url(), new_account_sid());
     let path = sent_from_elsewhere(&app, &url).await;
-    assert_eq!(app.messages_of(CUSTOMER).await[0]["media"], json!([]));
+    assert_eq!(app.messages_of(CUSTOMER).await[0]["media"][0]["url"], url);
     let (status, code, message) = fetch(&app, &format!("{path}/0")).await.error();
     assert_eq!((status, code.as_str()), (404, "NOT_FOUND"), "{message}");
     assert_eq!(app.servers.twilio.media_requests(), []);

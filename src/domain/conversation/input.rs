@@ -158,6 +158,10 @@ pub struct Media {
     pub url: String,
     /// Its MIME type.
     pub content_type: String,
+    /// Whether the URL names another Twilio account than the one that signed the message: it is kept, and never requested.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[oai(skip)]
+    pub is_foreign: bool,
 }
 
 /// An outgoing message as stored.

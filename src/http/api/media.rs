@@ -53,6 +53,9 @@ impl MediaApi {
         let message = message.filter(|m| m.conversation_id == conversation.id && m.kind != MessageKind::Alert);
         let message = message.ok_or_else(|| Problem::not_found("message"))?;
         let media = message.media.get(n.0 as usize).ok_or_else(|| Problem::not_found("media"))?;
+        if media.is_foreign {
+            return Err(problem(message_id, MediaError::Foreign).into());
+        }
         let account =
             edge.accounts.of(&conversation.business_id).await.map_err(|error| Problem::unavailable(&error))?;
         // The token of one account is not valid for another.
