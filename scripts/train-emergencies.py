@@ -1,6 +1,7 @@
 """Trains the weights of src/domain/emergency/learned.bin (scripts/train-emergencies): a logistic regression over the
 places of features, which src/domain/emergency/features.rs assigns. Each feature of a text counts once, divided by the
-square root of their number."""
+square root of their number. Rare features are scaled up by their inverse document frequency, which the weights written
+include: the service need not know it."""
 
 import json
 import struct
@@ -10,9 +11,10 @@ import numpy
 import scipy.sparse
 from sklearn.linear_model import LogisticRegression
 
-PLACES = 1 << 16
-# How large the weights may become: chosen by leaving authors out.
-STRENGTH = 30
+PLACES = 1 << 18
+# How large the weights may become, and how much more a rare feature counts: chosen by leaving authors out.
+STRENGTH = 50
+RARITY = 1.5
 
 with open(sys.argv[1], encoding="utf-8") as file:
     rows = [json.loads(line) for line in file]
@@ -22,10 +24,13 @@ starts = numpy.cumsum([0] + [len(row["places"]) for row in rows])
 places = numpy.concatenate([row["places"] for row in rows])
 values = numpy.concatenate([numpy.full(len(row["places"]), len(row["places"]) ** -0.5) for row in rows])
 texts = scipy.sparse.csr_matrix((values, places, starts), shape=(len(rows), PLACES))
+found_in = numpy.bincount(places, minlength=PLACES)
+rarity = (numpy.log(len(rows) / (1 + found_in)).clip(0.3) / 4) ** RARITY
+texts = (texts @ scipy.sparse.diags(rarity)).tocsr()
 
 
 def learn(chosen):
-    return LogisticRegression(C=STRENGTH, max_iter=5000).fit(texts[chosen], labels[chosen])
+    return LogisticRegression(C=STRENGTH, tol=1e-5, max_iter=5000).fit(texts[chosen], labels[chosen])
 
 
 right = false_alarms = missed = 0
@@ -42,7 +47,7 @@ print(
 )
 
 model = learn(numpy.full(len(rows), True))
-weights = model.coef_[0]
+weights = model.coef_[0] * rarity
 unit = numpy.abs(weights).max() / 32767
 with open(sys.argv[2], "wb") as file:
     file.write(struct.pack("<ff", model.intercept_[0], unit))

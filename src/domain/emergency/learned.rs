@@ -7,7 +7,7 @@
 
 use super::book::{Book, ENOUGH, LEARNED, OWN_NAME};
 use super::data::RulesError;
-use super::features::{PLACES, features};
+use super::features::{Look, PLACES};
 use super::reading::{Reading, Told};
 use super::scan::{Scan, Token, flag};
 
@@ -21,13 +21,13 @@ const MOST_REASONS: usize = 3;
 
 /// The score needed if no rule found an emergency; `WITH_A_RULE` applies if one did, `ABOUT_LIFE` if it is about life:
 /// such a rule is taken back only if the text is clearly no emergency.
-const WITHOUT_A_RULE: f32 = 0.4;
+const WITHOUT_A_RULE: f32 = 0.0;
 /// A few words alone say little ("in the basement" answers a question), and one or two are left to the rules.
 const FEW_WORDS: usize = 4;
 const OF_FEW_WORDS: f32 = 1.0;
 const TOO_FEW: usize = 3;
-const WITH_A_RULE: f32 = -0.2;
-const ABOUT_LIFE: f32 = -0.8;
+const WITH_A_RULE: f32 = -0.7;
+const ABOUT_LIFE: f32 = -1.0;
 
 /// Checks that these are weights as `scripts/train-emergencies` writes them: complete, and not only zeros.
 pub(super) fn check(weights: &[u8]) -> Result<(), RulesError> {
@@ -83,21 +83,7 @@ fn take_back(told: &mut Vec<Told>) {
     told.iter_mut().for_each(|told| told.weight = told.weight.min(HINTED));
 }
 
-/// A text and what is known about it.
-struct Look<'a> {
-    text: &'a str,
-    scan: &'a Scan,
-    told: &'a [Told],
-    book: &'a Book,
-    trade: Option<&'a str>,
-    without_muted: bool,
-}
-
 impl Look<'_> {
-    fn features(&self, each: impl FnMut(u32, usize, usize)) {
-        features(self.text, self.scan, self.told, self.book, self.trade, self.without_muted, each);
-    }
-
     /// The higher, the more it resembles an emergency. Each feature counts once, and long texts count no more than
     /// short ones.
     fn score(&self) -> f32 {

@@ -96,7 +96,8 @@ pub fn features(text: &str, trade: Option<&str>) -> Vec<u32> {
     let scan = look_through(text, book, trade, &OwnPhrases::default());
     let mut places = Vec::new();
     let reading = weigh::weigh(text, &scan, book);
-    features::features(text, &scan, &reading.told, book, trade, false, |place, _, _| places.push(place));
+    let look = features::Look { text, scan: &scan, told: &reading.told, book, trade, without_muted: false };
+    look.features(|place, _, _| places.push(place));
     places.sort_unstable();
     places.dedup();
     places
