@@ -8,8 +8,8 @@ use nevermisscall::internals::emergency::{self, OwnPhrases};
 use rstest::rstest;
 use serde::Deserialize;
 
-/// The minimum precision and recall of each half.
-const LEAST: f64 = 0.97;
+/// The minimum precision and recall of each file: what has been reached, rounded down a little.
+const LEAST: f64 = 0.98;
 
 #[derive(Deserialize)]
 struct Labelled {
@@ -70,11 +70,11 @@ fn texts(half: &str) -> Vec<Labelled> {
 
 /// The misses of what is only measured are not printed, so that nobody writes rules for them.
 #[rstest]
-#[case::that_rules_are_made_after("development", 10_000, LEAST, LEAST)]
-#[case::that_no_rule_has_seen("measured", 360, LEAST, LEAST)]
-#[case::of_every_day_that_no_rule_has_seen("everyday", 230, 0.9, 0.98)]
-#[case::of_the_hard_ones_that_no_rule_has_seen("hard", 900, 0.87, 0.94)]
-fn emergency_corpus(#[case] of: &str, #[case] count: usize, #[case] precision: f64, #[case] recall: f64) {
+#[case::that_rules_are_made_after("development", 11_000)]
+#[case::that_no_rule_has_seen("measured", 360)]
+#[case::of_every_day_that_no_rule_has_seen("everyday", 220)]
+#[case::of_the_hard_ones_that_no_rule_has_seen("hard", 220)]
+fn emergency_corpus(#[case] of: &str, #[case] count: usize) {
     let texts = texts(of);
     assert!(texts.len() >= count, "{of}: {} texts", texts.len());
     let (mut all, mut parts) = (Score::default(), BTreeMap::<String, Score>::new());
@@ -90,7 +90,7 @@ fn emergency_corpus(#[case] of: &str, #[case] count: usize, #[case] precision: f
     for (part, score) in &parts {
         println!("  {part:16} {score}");
     }
-    assert!(all.precision() >= precision && all.recall() >= recall, "{of}: {all}");
+    assert!(all.precision() >= LEAST && all.recall() >= LEAST, "{of}: {all}");
 }
 
 /// Writes the training data of `scripts/train-emergencies`: for each text of the development half, the label and the

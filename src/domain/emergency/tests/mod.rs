@@ -1,9 +1,11 @@
 //! Tests from outside: what is an emergency and what is not, and that no input makes the reader fail.
 
 mod cancellers;
+mod everyday;
 mod hazards;
 mod robustness;
 mod rules_file;
+mod told_quietly;
 mod windows;
 
 use super::{OwnPhrases, Reading, read};
