@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     data::{self, ConceptData, File, HazardData, KnownWords, Reach, Role, RulesError},
+    features::name_key,
     lexicon::Lexicon,
     notation::{self, Near},
     reading::LifeSafety,
@@ -44,6 +45,8 @@ pub(super) const LEARNED: &str = "learned";
 #[derive(Debug, Clone)]
 pub(super) struct Concept {
     pub(super) name: String,
+    /// A hash of the name: unlike the number, it survives a change of the rules.
+    pub(super) key: u64,
     pub(super) role: Role,
     pub(super) reach: Reach,
     pub(super) weight: i16,
@@ -129,7 +132,13 @@ impl Book {
     }
 
     fn name_concepts(&mut self, concepts: &BTreeMap<String, ConceptData>) -> Result<(), RulesError> {
-        let own = Concept { name: OWN_NAME.to_owned(), role: Role::Sign, reach: Reach::Forward, weight: 0 };
+        let own = Concept {
+            name: OWN_NAME.to_owned(),
+            key: name_key(OWN_NAME),
+            role: Role::Sign,
+            reach: Reach::Forward,
+            weight: 0,
+        };
         self.concepts.push(own);
         for (name, data) in concepts {
             let weighs = matches!(data.role, Role::Tilt | Role::Contained);
@@ -138,7 +147,7 @@ impl Book {
                 return Err(RulesError::Field { place: format!("concept `{name}`"), field: "weight", wrong });
             }
             let (role, reach, weight) = (data.role, data.reach, i16::from(data.weight));
-            self.concepts.push(Concept { name: name.clone(), role, reach, weight });
+            self.concepts.push(Concept { name: name.clone(), key: name_key(name), role, reach, weight });
         }
         if self.concepts.len() > super::bits::CONCEPTS {
             return Err(RulesError::Shape(format!("more than {} concepts", super::bits::CONCEPTS)));

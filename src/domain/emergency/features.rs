@@ -126,7 +126,7 @@ impl Look<'_> {
         let mut count = 0;
         for hit in self.scan.hits.iter().filter(|hit| !self.without_muted || !hit.muted) {
             let Some(concept) = self.book.concepts.get(usize::from(hit.concept)) else { continue };
-            let (name, first, end) = (name_key(&concept.name), hit.first as usize, hit.last() as usize + 1);
+            let (name, first, end) = (concept.key, hit.first as usize, hit.last() as usize + 1);
             each(mix(kind::CONCEPT, name, u64::from(hit.alive)), first, end);
             if !hit.alive {
                 continue;
@@ -186,6 +186,7 @@ impl Look<'_> {
     }
 }
 
-fn name_key(name: &str) -> u64 {
+/// The key under which a concept, a rule or a trade is a feature.
+pub(super) fn name_key(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
