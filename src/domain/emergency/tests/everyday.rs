@@ -93,6 +93,10 @@ fn a_figure_of_speech_is_no_emergency(#[case] text: &str) {
 #[case::game("watching the game and the outlet behind the tv is smoking")]
 #[case::called_off("false alarm this morning, but now it is real, water is pouring from the ceiling")]
 #[case::price("how much is a visit? there is water pouring out of the wall right now")]
+#[case::kitchen("my kitchen is on fire")]
+#[case::tonight("the garage is on fire again tonight")]
+#[case::catching("the outlet keeps catching fire")]
+#[case::flying("sparks flying out of the panel")]
 #[case::address("HELP gas leak, go to 14 Elm Street")]
 #[case::address_unfinished("HELP gas leak, go to")]
 fn a_real_emergency_beside_harmless_words_is_seen(#[case] text: &str) {
