@@ -29,6 +29,7 @@ pub(super) const RULES: &str = include_str!("rules.toml");
 pub(super) const KNOWN_WORDS: &str = include_str!("known_words.toml");
 
 /// The weight of a combination, by how sure it is; a text is an emergency from [`ENOUGH`].
+pub(super) const CERTAIN: i16 = 20;
 pub(super) const SURE: i16 = 14;
 pub(super) const LIKELY: i16 = 10;
 pub(super) const HINT: i16 = 6;
@@ -185,9 +186,12 @@ impl Book {
         let despite = named("despite", &data.despite)?;
         let hazard = self.hazards.len() as u16;
         let mut combinations = Vec::new();
-        for (field, written, weight) in
-            [("sure", &data.sure, SURE), ("likely", &data.likely, LIKELY), ("hint", &data.hint, HINT)]
-        {
+        for (field, written, weight) in [
+            ("certain", &data.certain, CERTAIN),
+            ("sure", &data.sure, SURE),
+            ("likely", &data.likely, LIKELY),
+            ("hint", &data.hint, HINT),
+        ] {
             for written in written {
                 let (first, others) = notation::combination(written, &place, field)?;
                 let others = others.iter().map(|(near, names)| Ok((*near, named(field, names)?)));
@@ -200,7 +204,7 @@ impl Book {
             }
         }
         if combinations.is_empty() {
-            return field("sure", "no combination, and none in `likely` and `hint` either".to_owned());
+            return field("sure", "no combination, and none in `certain`, `likely` and `hint` either".to_owned());
         }
         self.combinations.extend(combinations);
         self.hazards.push(Hazard { id: data.id.clone(), life_safety: data.life_safety, despite });

@@ -129,6 +129,8 @@ pub(super) struct HazardData {
     #[serde(default)]
     pub(super) likely: Vec<String>,
     #[serde(default)]
+    pub(super) certain: Vec<String>,
+    #[serde(default)]
     pub(super) hint: Vec<String>,
     #[serde(default)]
     pub(super) despite: Vec<String>,

@@ -5,7 +5,7 @@
 //! emergencies for which no rule has words. `scripts/train-emergencies` makes `learned.bin` from the development half
 //! of the corpus.
 
-use super::book::{Book, ENOUGH, LEARNED, OWN_NAME};
+use super::book::{Book, CERTAIN, ENOUGH, LEARNED, OWN_NAME};
 use super::data::RulesError;
 use super::features::{Look, PLACES};
 use super::reading::{Reading, Told};
@@ -29,6 +29,8 @@ const OF_FEW_WORDS: f32 = 1.0;
 const TOO_FEW: usize = 3;
 const WITH_A_RULE: f32 = -0.7;
 const ABOUT_LIFE: f32 = -1.0;
+/// The same for a rule about life that is certain: what was learned knows few texts in which it is not so.
+const CERTAIN_OF_LIFE: f32 = -4.0;
 
 /// Checks that these are weights as `scripts/train-emergencies` writes them: complete, and not only zeros.
 pub(super) fn check(weights: &[u8]) -> Result<(), RulesError> {
@@ -63,7 +65,9 @@ pub(super) fn judge(reading: &mut Reading, text: &str, scan: &Scan, book: &Book,
     let without_muted = !about_life && scan.tokens.iter().any(|token| token.flags & flag::MUTED != 0);
     let look = Look { text, scan, told: &reading.told, book, trade, without_muted };
     let score = look.score();
+    let is_certain = |told: &Told| told.life_safety.is_some() && told.weight >= CERTAIN;
     let needed = match (by_rules, about_life) {
+        (_, true) if reading.told.iter().any(is_certain) => CERTAIN_OF_LIFE,
         (_, true) => ABOUT_LIFE,
         (true, false) => WITH_A_RULE,
         (false, false) if scan.tokens.len() < FEW_WORDS => OF_FEW_WORDS,

@@ -5,6 +5,7 @@ mod everyday;
 mod hazards;
 mod robustness;
 mod rules_file;
+mod small_talk;
 mod told_quietly;
 mod windows;
 
