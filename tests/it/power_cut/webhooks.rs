@@ -10,14 +10,16 @@ use nmc_testbed::twilio::TwilioOptions;
 use super::answered::{Operation, kept_at_the_answers, lost};
 use super::commits::{Durable, WAITING_WEBHOOK};
 use super::surroundings::{ANSWERS, follow, post_webhooks, start_service};
-use crate::harness::{Servers, stored};
+use crate::harness::{Servers, eventually, stored};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_acknowledged_webhook_is_synced_before_its_answer() {
     let servers = Servers::start(TwilioOptions::default()).await;
-    let kept = acknowledge_webhooks(&servers).await;
+    let (kept, in_postgres) = acknowledge_webhooks(&servers).await;
     assert_eq!(kept.len(), ANSWERS);
-    assert_eq!(lost(&kept), Vec::<&(String, Kept)>::new());
+    // What a traced nats-server does not acknowledge in time is promised by PostgreSQL, which the next test follows.
+    let lost = lost(&kept);
+    assert!(lost.len() <= in_postgres, "{} are kept in PostgreSQL, and lost are {lost:?}", in_postgres);
     let stored = stored(&servers, "NMC_INBOUND").await;
     let in_batches = stored.iter().filter(|message| message.headers.contains_key("Nats-Batch-Id")).count();
     assert!(in_batches > 0, "none of {} webhooks was in an atomic batch", stored.len());
@@ -48,9 +50,10 @@ async fn the_default_sync_interval_would_lose_acknowledged_webhooks() {
     let config = without_sync_interval(&servers);
     let options = NatsOptions { config, ..NatsOptions::new(&binaries, servers.dir().join("nats")) };
     servers.nats = NatsServer::start(options).await.unwrap();
-    let kept = acknowledge_webhooks(&servers).await;
+    let (kept, in_postgres) = acknowledge_webhooks(&servers).await;
     assert_eq!(kept.len(), ANSWERS);
-    assert!(kept.iter().all(|(_, kept)| *kept == Kept::Written), "{kept:?}");
+    let written = kept.iter().filter(|(_, kept)| *kept == Kept::Written).count();
+    assert!(written + in_postgres >= ANSWERS && kept.iter().all(|(_, kept)| *kept != Kept::Synced), "{kept:?}");
 }
 
 /// The project's NATS configuration without `sync_interval`.
@@ -63,20 +66,26 @@ fn without_sync_interval(servers: &Servers) -> PathBuf {
     config
 }
 
-/// Posts webhooks of every kind concurrently, and checks all answers.
-async fn acknowledge_webhooks(servers: &Servers) -> Vec<(String, Kept)> {
-    let (service, _rest) = start_service(servers, &[]).await;
+/// Posts webhooks of every kind concurrently, and checks all answers. Returns how far each webhook had got in the stream
+/// by then, and how many of them were kept in PostgreSQL because JetStream took too long.
+async fn acknowledge_webhooks(servers: &Servers) -> (Vec<(String, Kept)>, usize) {
+    let (service, rest) = start_service(servers, &[]).await;
     let tracer = follow(servers, &[servers.nats.pid(), service.pid()]).await;
     let markers = post_webhooks(servers).await;
     let trace = tracer.stop().await.unwrap_or_else(|error| panic!("{error:#}"));
-    let operation = |marker: String| Operation { footprint: in_the_stream(servers, &marker), marker };
-    let operations: Vec<_> = markers.into_iter().map(operation).collect();
-    kept_at_the_answers(&trace, &operations, Exchange::is_http_success)
+    let kept_in_postgres = rest.get("/metrics").await.ok()["webhook_processing"]["kept_in_postgres"].as_u64();
+    let mut operations = Vec::new();
+    for marker in markers {
+        let footprint = eventually("the webhook in the stream", async || in_the_stream(servers, &marker)).await;
+        operations.push(Operation { footprint, marker });
+    }
+    let kept = kept_at_the_answers(&trace, &operations, Exchange::is_http_success);
+    (kept, usize::try_from(kept_in_postgres.expect("the count")).unwrap())
 }
 
 /// The message of `NMC_INBOUND` that contains the marker, with everything before it in its file: after a power cut
 /// nats-server reads a file up to the first incomplete message.
-fn in_the_stream(servers: &Servers, marker: &str) -> Footprint {
+fn in_the_stream(servers: &Servers, marker: &str) -> Option<Footprint> {
     let folder = servers.nats.dir().join("jetstream/$G/streams/NMC_INBOUND/msgs").canonicalize().unwrap();
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     for file in files.filter(|file| file.extension().is_some_and(|extension| extension == "blk")) {
@@ -87,11 +96,13 @@ fn in_the_stream(servers: &Servers, marker: &str) -> Footprint {
             let length = u32::from_le_bytes(length.try_into().unwrap()) & !(1 << 31);
             let begin = end;
             end += length as usize;
-            let record = bytes.get(begin..end).filter(|_| length > 0).expect("whole messages");
+            assert!(length > 0, "a message of no length");
+            // The last one may be just being written.
+            let Some(record) = bytes.get(begin..end) else { break };
             if record.windows(marker.len()).any(|part| part == marker.as_bytes()) {
-                return Footprint { file, offset: 0, bytes: bytes[..end].to_vec() };
+                return Some(Footprint { file, offset: 0, bytes: bytes[..end].to_vec() });
             }
         }
     }
-    panic!("{marker} is not in NMC_INBOUND");
+    None
 }
