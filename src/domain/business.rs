@@ -135,11 +135,11 @@ impl Profile {
             && (conversation.own_account.is_none() || self.twilio_account_sid.is_some())
     }
 
-    /// Whether this number of a person belongs to the business's own side: its owner, a contact, or one of its numbers. The numbers
-    /// of other businesses are customers.
+    /// Whether this number of a person belongs to the business's own side: its owner, a contact, or one of its numbers. The
+    /// numbers of other businesses are customers.
     pub fn is_own_side(&self, phone: &PhoneNumber) -> bool {
-        let phones = std::iter::once(&self.forward_to).chain(&self.emergency_contacts).chain(&self.phone_numbers);
-        phones.cloned().any(|own| own.of_person() == *phone)
+        let mut phones = std::iter::once(&self.forward_to).chain(&self.emergency_contacts).chain(&self.phone_numbers);
+        phones.any(|own| own.is_of_person(phone))
     }
 }
 

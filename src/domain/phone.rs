@@ -36,6 +36,11 @@ impl PhoneNumber {
         }
     }
 
+    /// Whether this is the number of that person, in either of the two ways.
+    pub fn is_of_person(&self, person: &Self) -> bool {
+        self::person(&self.0) == person.0
+    }
+
     /// The number for logs: it shows only the length and the last two digits.
     pub fn masked(&self) -> String {
         let (hidden, shown) = self.0.split_at(self.0.len().saturating_sub(2));

@@ -1,7 +1,6 @@
 //! Settles calls whose result of the dialling does not come: a webhook may be lost, and the end of a call alone does not
 //! say whether anybody talked. Twilio knows the leg to the owner's phone, and its status and duration decide.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -120,8 +119,7 @@ impl<R: UnsettledCalls, P: Publish, T: CallLegs> CallSettler<R, P, T> {
         };
         let report = LegReport { call_sid: call.call_sid.clone(), leg_status, duration_seconds, asked_at: now };
         let input_id = format!("call_settled:{}", call.call_sid);
-        let (business, report) = (Arc::clone(&business), CallInput::Asked(report));
-        self.engine.apply_call(&business, &input_id, None, Trace::start(), &report).await?;
+        self.engine.apply_call(&business, &input_id, None, Trace::start(), &CallInput::Asked(report)).await?;
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::alerts::{self, Customer, Sighting};
 use super::texts;
-use super::window::{hand_over, never_text};
+use super::window::{never_text, other_business};
 use crate::domain::appointment_check::{Impossible, Proposed};
 use crate::domain::conversation::decision::{
     Detector, Draft, Effect, Fence, MessageKind, MessageUpdate, NewMessage, Priority, WindowState,
@@ -42,7 +42,7 @@ pub(in crate::domain::conversation) fn ready(
     }
     if held.is_some() {
         draft.state().answering = None;
-        return hand_over(draft, window_id, answering.opened_at);
+        return other_business(draft, window_id, answering.opened_at);
     }
     if let Some(reason) = unfit {
         stand_in(context, draft, answering, reason);
@@ -87,7 +87,7 @@ pub(in crate::domain::conversation) fn failed(
     draft.analysis(window_id, json!({ "failed": reason }), Some(reason));
     if !context.may_answer(draft.now) {
         draft.state().answering = None;
-        return hand_over(draft, window_id, answering.opened_at);
+        return other_business(draft, window_id, answering.opened_at);
     }
     if context.is_never_texted(&draft.state().customer_phone) {
         draft.state().answering = None;

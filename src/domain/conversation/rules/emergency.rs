@@ -3,7 +3,7 @@
 
 use super::alerts::{self, Customer, Sighting};
 use super::texts;
-use super::window::{claim, hand_over, overtake};
+use super::window::{claim, other_business, overtake};
 use crate::domain::conversation::decision::{
     Detector, Draft, Effect, Fence, KeptVerdict, MessageKind, NewMessage, Priority,
 };
@@ -74,7 +74,7 @@ pub(in crate::domain::conversation) fn told(
     } else {
         // Alerts are sent and, in danger to life, the customer gets a safety notice. The notice is not an answer, so
         // the limit does not apply to it.
-        hand_over(draft, window.id, window.opened_at);
+        other_business(draft, window.id, window.opened_at);
     }
     None
 }

@@ -59,34 +59,40 @@ pub(in crate::domain::conversation) fn due(
     }
     draft.state().window = None;
     if !context.may_write {
-        draft.window(window.id, WindowState::HandedOver, window.opened_at, WindowReason::MayNotWrite);
-        draft.needs_attention(NeedsAttentionData::window(AttentionReason::MayNotWrite, window.id));
-        return;
+        return hand_over(draft, window.id, window.opened_at, WindowReason::MayNotWrite, AttentionReason::MayNotWrite);
     }
     if context.is_never_texted(&draft.state().customer_phone) {
         return never_text(draft, window.id, window.opened_at);
     }
     if replies_too_often(context.policy, draft) {
-        draft.window(window.id, WindowState::HandedOver, window.opened_at, WindowReason::AiMax);
-        draft.needs_attention(NeedsAttentionData::window(AttentionReason::AiMax, window.id));
-        return;
+        return hand_over(draft, window.id, window.opened_at, WindowReason::AiMax, AttentionReason::AiMax);
     }
     if !context.may_answer(now) {
-        return hand_over(draft, window.id, window.opened_at);
+        return other_business(draft, window.id, window.opened_at);
     }
     claim(context.policy, draft, &window, Priority::Normal);
 }
 
-/// The customer is another business, and the AI has answered it already: the window is handed over to a person.
-pub(super) fn hand_over(draft: &mut Draft<'_>, window_id: Uuid, opened_at: DateTime<Utc>) {
-    draft.window(window_id, WindowState::HandedOver, opened_at, WindowReason::OtherBusiness);
-    draft.needs_attention(NeedsAttentionData::window(AttentionReason::OtherBusiness, window_id));
+/// The customer is another business, and the AI has answered it already.
+pub(super) fn other_business(draft: &mut Draft<'_>, window_id: Uuid, opened_at: DateTime<Utc>) {
+    hand_over(draft, window_id, opened_at, WindowReason::OtherBusiness, AttentionReason::OtherBusiness);
 }
 
 /// The customer's number has come on the list of those that are never texted.
 pub(super) fn never_text(draft: &mut Draft<'_>, window_id: Uuid, opened_at: DateTime<Utc>) {
-    draft.window(window_id, WindowState::HandedOver, opened_at, WindowReason::NeverText);
-    draft.needs_attention(NeedsAttentionData::window(AttentionReason::NeverText, window_id));
+    hand_over(draft, window_id, opened_at, WindowReason::NeverText, AttentionReason::NeverText);
+}
+
+/// The AI does not answer the window: a person is notified.
+fn hand_over(
+    draft: &mut Draft<'_>,
+    window_id: Uuid,
+    opened_at: DateTime<Utc>,
+    reason: WindowReason,
+    attention: AttentionReason,
+) {
+    draft.window(window_id, WindowState::HandedOver, opened_at, reason);
+    draft.needs_attention(NeedsAttentionData::window(attention, window_id));
 }
 
 /// Closes a window and requests its analysis. In an emergency the answer is sent even if newer texts arrive.

@@ -12,6 +12,7 @@ use super::check::authorize;
 use super::error::ApiError;
 use super::faults::Endpoint;
 use super::header_text;
+use super::list::{one_page, parameter};
 use super::state::State;
 use crate::sim::lock;
 
@@ -38,8 +39,7 @@ pub(super) async fn list(
 ) -> Result<Json<Value>, ApiError> {
     authorize(state, &account, header_text(request, header::AUTHORIZATION).as_deref())?;
     let query = request.uri().query().unwrap_or_default();
-    let parent = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "ParentCallSid");
-    let parent = parent.map(|(_, sid)| sid.into_owned());
+    let parent = parameter(query, "ParentCallSid");
     if let Some(refusal) = state.take_refusal(Endpoint::Calls, "") {
         state.count(format!("calls_fault_{}", refusal.status));
         return Err(refusal.into());
@@ -48,17 +48,7 @@ pub(super) async fn list(
     let legs = lock(&state.legs);
     let of_parent = legs.iter().filter(|leg| parent.as_ref().is_none_or(|parent| leg.parent_call_sid == *parent));
     let found: Vec<Value> = of_parent.map(|leg| resource(&account, leg)).collect();
-    Ok(Json(json!({
-        "calls": found,
-        "end": found.len().saturating_sub(1),
-        "first_page_uri": format!("/2010-04-01/Accounts/{account}/Calls.json?PageSize=50&Page=0"),
-        "next_page_uri": null,
-        "page": 0,
-        "page_size": 50,
-        "previous_page_uri": null,
-        "start": 0,
-        "uri": format!("/2010-04-01/Accounts/{account}/Calls.json?{query}"),
-    })))
+    Ok(Json(one_page(&account, "Calls.json", query, "calls", &found)))
 }
 
 /// A call as Twilio shows it, with the fields that are in use. The duration is a text, and null while the call lasts.

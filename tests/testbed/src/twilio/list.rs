@@ -140,6 +140,26 @@ fn page_uri(account: &str, raw: &str, size: usize, page: usize, after: Option<&s
     format!("/2010-04-01/Accounts/{account}/Messages.json?{}", query.finish())
 }
 
+/// The envelope of a list that is short enough for one page, whose items stand under `name`.
+pub(super) fn one_page(account: &str, file: &str, raw: &str, name: &str, items: &[Value]) -> Value {
+    json!({
+        name: items,
+        "end": items.len().saturating_sub(1),
+        "first_page_uri": format!("/2010-04-01/Accounts/{account}/{file}?PageSize=50&Page=0"),
+        "next_page_uri": null,
+        "page": 0,
+        "page_size": DEFAULT_PAGE_SIZE,
+        "previous_page_uri": null,
+        "start": 0,
+        "uri": format!("/2010-04-01/Accounts/{account}/{file}?{raw}"),
+    })
+}
+
+/// A parameter of a query.
+pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
+    parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
 #[handler]
 pub(super) async fn fetch(
     request: &Request,

@@ -13,6 +13,7 @@ use super::check::authorize;
 use super::error::ApiError;
 use super::faults::Endpoint;
 use super::header_text;
+use super::list::{one_page, parameter};
 use super::state::State;
 use crate::sim::lock;
 
@@ -43,8 +44,7 @@ pub(super) async fn list(
         return Err(error);
     }
     let query = request.uri().query().unwrap_or_default();
-    let asked = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "PhoneNumber");
-    let asked = asked.map(|(_, number)| number.into_owned());
+    let asked = parameter(query, "PhoneNumber");
     if let Some(refusal) = state.take_refusal(Endpoint::Numbers, asked.as_deref().unwrap_or_default()) {
         state.count(format!("numbers_fault_{}", refusal.status));
         return Err(refusal.into());
@@ -58,17 +58,7 @@ pub(super) async fn list(
             numbers.of_account.get(&account).into_iter().flatten().map(|number| resource(&account, number)).collect()
         }
     };
-    Ok(Json(json!({
-        "end": found.len().saturating_sub(1),
-        "first_page_uri": format!("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json?PageSize=50&Page=0"),
-        "incoming_phone_numbers": found,
-        "next_page_uri": null,
-        "page": 0,
-        "page_size": 50,
-        "previous_page_uri": null,
-        "start": 0,
-        "uri": format!("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json?{query}"),
-    })))
+    Ok(Json(one_page(&account, "IncomingPhoneNumbers.json", query, "incoming_phone_numbers", &found)))
 }
 
 /// A number as Twilio shows it, with the fields that are in use.
