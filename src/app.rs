@@ -20,6 +20,7 @@ use crate::businesses::{Accounts, BusinessCache, BusinessSnapshot, keep_snapshot
 use crate::config::Config;
 use crate::dead_letters::{Attribution, DeadLetterStream, DeadLetters, replay_queued};
 use crate::domain::conversation::Policy;
+use crate::domain::day_limits::DayLimits;
 use crate::domain::emergency;
 use crate::engine::{Engine, Outbox, sweep};
 use crate::health::{self, Probes, Vitals};
@@ -108,6 +109,7 @@ impl Application {
                     public_url: config.public_url.clone(),
                     send_rate: config.send_rate,
                     reconcile_after: config.reconcile_after,
+                    alert_bundle: config.alert_bundle,
                     metrics: metrics.clone(),
                 }),
                 redis: Arc::clone(&redis),
@@ -268,5 +270,11 @@ fn policy(config: &Config) -> Policy {
         alert_every: config.alert_every,
         dial_timeout: config.dial_timeout,
         call_result_wait: config.call_result_wait,
+        day_limits: DayLimits {
+            texts: config.day.texts,
+            new_numbers: config.day.new_numbers,
+            ai: config.day.ai,
+            alerts: config.day.alerts,
+        },
     }
 }

@@ -171,6 +171,14 @@ pub(super) fn count(text: &str) -> Parsed<u64> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "must be a whole number above zero".to_owned())
 }
 
+/// The largest limit of a day.
+const DAY_LIMIT: u32 = 1_000_000;
+
+pub(super) fn day_limit(text: &str) -> Parsed<u32> {
+    let limit = text.parse().ok().filter(|limit| *limit <= DAY_LIMIT);
+    limit.ok_or_else(|| "must be a whole number from 0 to 1000000".to_owned())
+}
+
 /// 32 bytes in base64, standard or URL-safe, padded or not.
 pub(super) fn token_key(text: &str) -> Parsed<SecretKey> {
     let alphabet = if text.contains(['-', '_']) { alphabet::URL_SAFE } else { alphabet::STANDARD };

@@ -126,12 +126,16 @@ configuration! {
         rate_limit: Rate = [default "NMC_RATE_LIMIT", "1000/min", parse::rate],
         /// How long each person alerted about an emergency has to take over before the next one is alerted.
         alert_every: Duration = [default "NMC_ALERT_EVERY", "60s", parse::duration],
+        /// How long alerts to a phone are collected for one text, once it got three in ten minutes.
+        alert_bundle: Duration = [default "NMC_ALERT_BUNDLE", "30s", parse::duration],
         /// Cooldown: at most one missed-call text per caller and business in this time.
         missed_call_cooldown: Duration = [default "NMC_MISSED_CALL_COOLDOWN", "30m", parse::duration],
         /// A text within this time after the end reopens the conversation.
         reopen_within: Duration = [default "NMC_REOPEN_WITHIN", "24h", parse::duration],
         /// A conversation without activity for this time ends.
         idle_after: Duration = [default "NMC_IDLE_AFTER", "72h", parse::idle_after],
+        /// What a business may use in a day.
+        day: DayLimitsConfig = [group DayLimitsConfig::read],
         /// How long after an attempt with unknown outcome the message list may prove that nothing was sent.
         reconcile_after: Duration = [default "NMC_RECONCILE_AFTER", "30s", parse::duration],
         /// Conversations without activity for this time are deleted.
@@ -182,6 +186,19 @@ configuration! {
         api_keys: Vec<Secret> = [optional "NMC_API_KEYS", "the output of `openssl rand -hex 32`", parse::tokens],
         /// Whether this is a demo, whose keys may be short because only this machine or a private network reaches it.
         demo: bool = [default "NMC_DEMO", "off", parse::on_or_off],
+    }
+
+    /// What a business may use in a day, unless its `policy` says otherwise. 0 is nothing.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct DayLimitsConfig {
+        /// Texts that the service writes to customers.
+        texts: u32 = [default "NMC_DAY_TEXTS", "20000", parse::day_limit],
+        /// Numbers that it texts for the first time.
+        new_numbers: u32 = [default "NMC_DAY_NEW_NUMBERS", "20000", parse::day_limit],
+        /// Requests to DispatchBot.
+        ai: u32 = [default "NMC_DAY_AI", "20000", parse::day_limit],
+        /// Alerts, apart from those about a danger to life.
+        alerts: u32 = [default "NMC_DAY_ALERTS", "1000", parse::day_limit],
     }
 
     /// When a window closes: `max(last message + quiet, opened + hold)`, never after `opened + max`.

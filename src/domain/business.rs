@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -93,6 +94,7 @@ impl Profile {
                 .unwrap_or(DEFAULT_CONFIDENCE_THRESHOLD),
             price_ranges: PriceRange::of_estimates(&self.job_estimates),
             schedule: Schedule::of_business(&self.business_hours, &self.calendar, &self.timezone),
+            zone: self.timezone.parse().unwrap_or_default(), // validated when the business was stored
             // Validated when the business was stored.
             quiet_hours: QuietHours::of_settings(&self.user_settings, &self.timezone).unwrap_or_default(),
             alert_numbers: self.alert_numbers(),
@@ -153,6 +155,7 @@ pub fn forgotten(conversation: &Conversation) -> conversation::Business {
         confidence_threshold: DEFAULT_CONFIDENCE_THRESHOLD,
         price_ranges: Vec::new(),
         schedule: Schedule::default(),
+        zone: Tz::default(),
         quiet_hours: None,
         alert_numbers: Vec::new(),
         accepts_emergencies: true,

@@ -22,6 +22,18 @@ pub struct BusinessPolicy {
     /// Whether a caller whose number the carrier could not confirm gets a missed-call text. Not set: yes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_unverified: Option<bool>,
+    /// How many texts the service may write to customers in a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day_texts: Option<u32>,
+    /// How many numbers it may text for the first time in a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day_new_numbers: Option<u32>,
+    /// How many requests it may make to DispatchBot in a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day_ai: Option<u32>,
+    /// How many alerts it may send in a day, apart from those about a danger to life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day_alerts: Option<u32>,
 }
 
 impl BusinessPolicy {

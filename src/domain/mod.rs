@@ -1,10 +1,12 @@
 //! The rules. Pure code: no clock, no I/O and no randomness, except what a caller passes in.
 
+pub mod alert_pace;
 pub mod appointment_check;
 pub mod business;
 pub mod business_policy;
 pub mod call;
 pub mod conversation;
+pub mod day_limits;
 pub mod emergency;
 pub mod invisible;
 pub mod language;

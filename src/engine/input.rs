@@ -84,6 +84,26 @@ impl Happening {
         }
     }
 
+    /// Whether the business may use more of its limits of the day: something may be written to a customer, DispatchBot may
+    /// be asked, or people may be alerted.
+    pub(super) fn may_spend(&self) -> bool {
+        use conversation::{DeliveryStatus, Input};
+        match self {
+            Self::Input(Input::SmsReceived(sms)) => sms.reading != Reading::default(),
+            Self::Input(other) => {
+                matches!(other, Input::CallMissed(_) | Input::WindowDue { .. } | Input::AnalysisReady { .. })
+            }
+            // After an alert that did not arrive, the next one is due.
+            Self::Message { report, .. } => match report {
+                MessageReport::Accepted { .. } => false,
+                MessageReport::Delivery { status, .. } => {
+                    matches!(status, DeliveryStatus::Undelivered | DeliveryStatus::Failed)
+                }
+                _ => true,
+            },
+        }
+    }
+
     /// Whether a person may take the conversation over.
     pub(super) fn may_take_over(&self) -> bool {
         use conversation::Input;

@@ -12,8 +12,8 @@ use crate::adapters::jetstream::{Outgoing, PublishError, Published, Publisher};
 use crate::adapters::postgres::{OutboxBatch, Store};
 use crate::domain::conversation::Conversation;
 use crate::store::{
-    CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, Overdue, Parties, PhoneAnswer, ReleasedConversation,
-    SeenInput, Stored, WaitingRow,
+    BundledAlert, CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, Overdue, Parties, PhoneAnswer,
+    ReleasedConversation, SeenInput, Stored, WaitingRow,
 };
 
 /// Conversations, calls, messages and waiting effects. Reads see the last commit. A write may have been done although
@@ -59,6 +59,8 @@ pub trait ConversationStore: Records {
     fn has_waiting_effects(&self, key: Uuid) -> impl Future<Output = Stored<bool>> + Send;
     /// How many messages of the AI are claimed in a conversation; see [`Store::ai_messages_under_way`].
     fn ai_messages_under_way(&self, conversation_id: Uuid) -> impl Future<Output = Stored<i64>> + Send;
+    /// The alerts that were sent as part of another one; see [`Store::bundled_alerts`].
+    fn bundled_alerts(&self, carrier: Uuid) -> impl Future<Output = Stored<Vec<BundledAlert>>> + Send;
     /// Keys whose effects were left in the outbox; see [`Store::stale_outbox_keys`].
     fn stale_outbox_keys(&self, older_than_seconds: f64, limit: i64) -> impl Future<Output = Stored<Vec<Uuid>>> + Send;
     /// Conversations whose timer should have fired; see [`Store::overdue_windows`].
@@ -136,6 +138,9 @@ impl ConversationStore for Store {
     }
     async fn ai_messages_under_way(&self, conversation_id: Uuid) -> Stored<i64> {
         self.ai_messages_under_way(conversation_id).await
+    }
+    async fn bundled_alerts(&self, carrier: Uuid) -> Stored<Vec<BundledAlert>> {
+        self.bundled_alerts(carrier).await
     }
     async fn stale_outbox_keys(&self, older_than_seconds: f64, limit: i64) -> Stored<Vec<Uuid>> {
         self.stale_outbox_keys(older_than_seconds, limit).await

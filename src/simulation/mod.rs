@@ -26,6 +26,7 @@ mod world;
 use std::time::Duration;
 
 use crate::domain::conversation::Policy;
+use crate::domain::day_limits::DayLimits;
 use crate::telemetry::Metrics;
 use planted::Planted;
 use scheduler::WORLD;
@@ -53,6 +54,7 @@ fn policy() -> Policy {
         alert_every: Duration::from_secs(6),
         dial_timeout: Duration::from_secs(5),
         call_result_wait: Duration::from_secs(4),
+        day_limits: DayLimits { texts: 1_000, new_numbers: 1_000, ai: 1_000, alerts: 1_000 },
     }
 }
 

@@ -11,7 +11,9 @@ use super::store::SimStore;
 use super::twilio::Leg;
 use super::worker;
 use super::world::World;
+use crate::adapters::postgres::BusinessRecord;
 use crate::domain::business::{Profile, Trade};
+use crate::domain::business_policy::BusinessPolicy;
 use crate::domain::conversation::{Conversation, Input, Status};
 use crate::engine::{Applied, ai_sends_finished};
 use crate::telemetry::Metrics;
@@ -38,7 +40,7 @@ pub fn open_business(world: &World) {
         user_settings: serde_json::json!({}),
         calendar: serde_json::json!([]),
         templates: Default::default(),
-        policy: Default::default(),
+        policy: limits(world),
         emergency_contacts: vec![CONTACT.parse().unwrap()],
         twilio_account_sid: None,
         never_text: Default::default(),
@@ -47,9 +49,35 @@ pub fn open_business(world: &World) {
     world.lock().db.put_business(&profile, now);
 }
 
+fn is_limited(business: &BusinessRecord) -> bool {
+    business.profile.get("policy").is_some_and(|policy| policy.get("day_texts").is_some())
+}
+
+/// In some runs limits of the day are soon reached.
+fn limits(world: &World) -> BusinessPolicy {
+    let mut state = world.lock();
+    if state.weather.chance(70) {
+        return BusinessPolicy::default();
+    }
+    let mut most = || Some(u32::try_from(state.weather.below(4)).unwrap());
+    BusinessPolicy {
+        day_texts: most(),
+        day_new_numbers: most(),
+        day_ai: most(),
+        day_alerts: most(),
+        ..BusinessPolicy::default()
+    }
+}
+
 /// Starts the actions of customers and the owner.
 pub fn begin(world: &World, metrics: &Metrics) {
-    let customers = if world.lock().weather.chance(70) { 1 } else { 2 };
+    let is_limited = world.lock().db.businesses.values().any(|business| is_limited(business));
+    // Where they share little, more of them want it at the same time.
+    let customers = match world.lock().weather.chance(70) {
+        _ if is_limited => 4,
+        true => 1,
+        false => 2,
+    };
     for customer in 0..customers {
         let phone = format!("+1212555{:04}", 1_000 + customer);
         let (acts, commands) = {
@@ -62,7 +90,8 @@ pub fn begin(world: &World, metrics: &Metrics) {
             at = {
                 let mut state = world.lock();
                 let in_a_row = act > 0 && state.weather.chance(60);
-                if in_a_row { at + state.weather.between(0, 3_000) } else { state.weather.between(0, ACTS_MS) }
+                let acts_ms = if is_limited { ACTS_MS / 4 } else { ACTS_MS };
+                if in_a_row { at + state.weather.between(0, 3_000) } else { state.weather.between(0, acts_ms) }
             };
             let after = at;
             let (there, phone) = (world.clone(), phone.clone());

@@ -36,4 +36,6 @@ pub enum Planted {
     EarlierNotWaitedFor,
     /// A webhook that was overtaken by its copy does not correct the time of its text.
     ArrivalForgotten,
+    /// What others have used of a day since a decision read it is not checked when it is committed.
+    DayNotChecked,
 }

@@ -77,6 +77,7 @@ pub fn start(world: &World, metrics: &Metrics) -> Group {
             public_url: "https://nmc.example".parse().unwrap(),
             send_rate: Rate { count: 1, per: Duration::from_secs(1) },
             reconcile_after: Duration::from_secs(30),
+            alert_bundle: Duration::from_secs(4),
             metrics: metrics.clone(),
         }),
         redis: Arc::new(SimRedis { world: world.clone(), group }),

@@ -1,6 +1,6 @@
 //! What is committed of an input, and the outcome.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -25,6 +25,8 @@ pub struct Commit<'a> {
     pub audit: Option<&'a AuditEntry>,
     /// When the decision was made.
     pub at: DateTime<Utc>,
+    /// The day of the business on which the decision was made.
+    pub day: NaiveDate,
     /// The effects to publish, in order.
     pub outbox: &'a [OutboxRow],
 }

@@ -1,10 +1,11 @@
 //! What the rules need to know, and of whom.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
 use super::Message;
 use crate::domain::conversation::{Conversation, OtherBusiness};
+use crate::domain::day_limits::DayUse;
 use crate::domain::phone::PhoneNumber;
 
 /// The two sides of a conversation: at most one open conversation has the same.
@@ -51,6 +52,8 @@ pub struct FactsOf<'a> {
     pub other_business: bool,
     /// Whether to find out what else is open between the two.
     pub other_conversations: bool,
+    /// The day of which to find out what the business has used, if any.
+    pub day: Option<NaiveDate>,
 }
 
 /// What is known.
@@ -67,6 +70,8 @@ pub struct Facts {
     /// What else is open between the two, ordered by id; see
     /// [`Store::other_conversations`](crate::adapters::postgres::Store::other_conversations).
     pub other_conversations: Vec<Uuid>,
+    /// What the business has used that day.
+    pub day_use: DayUse,
     /// The message that is reported on.
     pub message: Option<Message>,
 }

@@ -16,5 +16,5 @@ pub use error::{StoreError, Stored, Unavailable};
 pub use facts::{Facts, FactsOf, Parties};
 pub use message::Message;
 pub use outbox::{OutboxRow, WaitingRow};
-pub use sending::{Claim, Claimed, DueMessage, SendingAccount};
+pub use sending::{BundledAlert, Claim, Claimed, DueMessage, SendingAccount};
 pub use sweep::{Overdue, ReleasedConversation};

@@ -36,6 +36,15 @@ pub struct Claimed {
     pub claim: Uuid,
 }
 
+/// An alert that was sent as part of another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BundledAlert {
+    /// The id of its message.
+    pub id: Uuid,
+    /// The conversation that it is about.
+    pub conversation_id: Uuid,
+}
+
 /// A message that may be due to be sent.
 #[derive(Debug, Clone)]
 pub struct DueMessage {
@@ -49,6 +58,8 @@ pub struct DueMessage {
     pub business_id: String,
     /// The earliest time at which it may be sent, if there is one.
     pub not_before: Option<DateTime<Utc>>,
+    /// Whether it may be sent as part of a bundle: an alert about anything but a danger to life.
+    pub may_be_bundled: bool,
     /// Its slot under the send rate, once reserved.
     pub send_at: Option<DateTime<Utc>>,
     /// The number of attempts to send it.

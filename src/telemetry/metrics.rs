@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 pub use super::labels::{AiResult, ConnectionEnd, DeliveryStatus, SmsResult, WindowEvent};
 
 use crate::domain::conversation::Detector;
+use crate::domain::day_limits::Limit;
 use crate::domain::emergency;
 use crate::domain::phones::Verified;
 use crate::outage::Service;
@@ -200,6 +201,11 @@ impl Metrics {
     /// A person marked an emergency as a false alarm.
     pub fn emergency_false_alarm(&self) {
         self.inner.totals.emergency_false_alarms.inc();
+    }
+
+    /// Something was not done, because a business had used up a limit of the day.
+    pub fn stopped_by_limit(&self, limit: Limit) {
+        self.inner.totals.stopped_by_limit.inc(limit.as_str());
     }
 
     /// A decision was repeated, because another transaction had changed the row.

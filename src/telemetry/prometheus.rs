@@ -14,6 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::domain::conversation::Detector;
+use crate::domain::day_limits::Limit;
 use crate::domain::emergency;
 use crate::domain::phones::Verified;
 use crate::outage::Service;
@@ -83,6 +84,7 @@ pub(super) struct Totals {
     pub(super) emergency_verdicts: Labelled,
     pub(super) emergency_disagreements: Labelled,
     pub(super) emergency_false_alarms: Counter,
+    pub(super) stopped_by_limit: Labelled,
 }
 
 impl Totals {
@@ -250,6 +252,13 @@ impl Totals {
                 "emergency_false_alarms",
                 "Emergencies marked as false alarms by a person",
                 Counter::default(),
+            ),
+            stopped_by_limit: labelled(
+                &mut r,
+                "stopped_by_limit",
+                "Texts, answers and alerts that a limit of the day stopped",
+                "limit",
+                words(Limit::ALL, Limit::as_str),
             ),
             registry: r,
         }

@@ -13,6 +13,7 @@
 //! cancelled and its deliveries in progress are settled.
 
 pub mod analyze;
+mod bundled_alerts;
 mod code_text;
 mod detect_emergency;
 mod event_time;

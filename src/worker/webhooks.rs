@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::bundled_alerts::report_bundled;
 use super::code_text::{CodeText, Taken};
 use super::detect_emergency::{ScannedWebhook, detect_emergency};
 use super::event_time::is_followed;
@@ -15,7 +16,7 @@ use crate::adapters::twilio;
 use crate::businesses::CallOwner;
 use crate::domain::business::Profile;
 use crate::domain::call::{CallInput, DialReport, EndReport, Ringing};
-use crate::domain::conversation::{DeliveryStatus, InboundSms, Input, MessageReport};
+use crate::domain::conversation::{DeliveryStatus, InboundSms, Input, MessageKind, MessageReport};
 use crate::domain::emergency::Reading;
 use crate::domain::phone::{self, PhoneNumber};
 use crate::engine::{self, Applied, CallReport, ConversationStore, Engine, Happening, Publish, Target};
@@ -183,9 +184,15 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
             error_code: *error_code,
             why: error_code.and_then(twilio::explain).map(str::to_owned),
         };
-        let happening = Happening::Message { id: message.id, report };
+        let happening = Happening::Message { id: message.id, report: report.clone() };
         let target = Target::Id(message.conversation_id);
-        match self.engine.apply(input(inbound, trace, target, happening)).await.map_err(|e| early.retry(e))? {
+        let input = input(inbound, trace.clone(), target, happening);
+        let applied = self.engine.apply(input).await.map_err(|e| early.retry(e))?;
+        if message.kind == MessageKind::Alert {
+            let reported = report_bundled(&self.engine, message.id, &report, &trace).await;
+            reported.map_err(|e| early.retry(e))?;
+        }
+        match applied {
             Applied::Before { same_body } => self.same(same_body, WebhookKind::MessageStatus),
             Applied::Now(_) | Applied::Nothing { .. } => Ok(()),
         }

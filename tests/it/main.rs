@@ -19,6 +19,7 @@ mod calls;
 mod cli;
 #[cfg(feature = "failpoints")]
 mod crash;
+mod day_limits;
 mod dead_letters;
 mod document;
 mod drain;

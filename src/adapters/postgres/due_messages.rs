@@ -27,6 +27,7 @@ pub(super) async fn by_ids(pool: PgPool, ids: Vec<Uuid>) -> Stored<Rows<Uuid, Du
         r#"SELECT m.id, m.subject_conversation_id AS conversation_id, m.direction, m.sender_type, m.user_id, m.kind, m.body,
              m.media AS "media: Json<Vec<Media>>", m.twilio_sid, m.status, m.error_code, m.in_reply_to_window, m.created_at,
              coalesce(m.recipient, c.customer_phone) AS "to!", c.business_phone, c.business_id, m.not_before, m.send_at,
+             m.bundle_line IS NOT NULL OR m.pace IS NOT NULL AS "may_be_bundled!",
              m.attempts, m.attempted_at, m.account_sid, m.absent_reads, c.emergency_detected,
              greatest(extract(epoch FROM m.lease_until - clock_timestamp()), 0)::float8 AS lease_left_seconds,
              extract(epoch FROM clock_timestamp() - m.attempted_at)::float8 AS attempt_age_seconds
@@ -56,6 +57,7 @@ struct DueRow {
     business_phone: String,
     business_id: String,
     not_before: Option<DateTime<Utc>>,
+    may_be_bundled: bool,
     send_at: Option<DateTime<Utc>>,
     attempts: i32,
     attempted_at: Option<DateTime<Utc>>,
@@ -93,6 +95,7 @@ impl DueRow {
             business_phone,
             business_id: row.business_id,
             not_before: row.not_before,
+            may_be_bundled: row.may_be_bundled,
             send_at: row.send_at,
             attempts: row.attempts,
             attempted_at: row.attempted_at,

@@ -174,9 +174,20 @@ async fn of_business(
     )
     .fetch_all(&mut **tx)
     .await?;
+    // A bundle of alerts names several customers. One that is still to be sent takes its text from its lines, without this
+    // customer's.
+    sqlx::query!(
+        "UPDATE messages SET body = ''
+         WHERE id IN (SELECT bundled_into FROM messages WHERE subject_conversation_id = ANY($1) AND bundled_into IS NOT NULL)",
+        &ids
+    )
+    .execute(&mut **tx)
+    .await?;
     let messages = sqlx::query!(
-        "UPDATE messages SET body = '', media = '[]', claim = NULL, lease_until = NULL,
-           status = CASE status WHEN 'queued' THEN 'superseded' WHEN 'sending' THEN 'unknown' ELSE status END
+        "UPDATE messages m SET body = '', media = '[]', bundle_line = NULL, claim = NULL, lease_until = NULL,
+           status = CASE WHEN status = 'queued' AND NOT EXISTS (SELECT 1 FROM messages b WHERE b.bundled_into = m.id)
+                      THEN 'superseded'
+                      WHEN status = 'sending' THEN 'unknown' ELSE status END
          WHERE subject_conversation_id = ANY($1)",
         &ids
     )

@@ -14,6 +14,7 @@ impl Store {
     pub async fn facts(&self, wanted: &[FactsOf<'_>]) -> Result<Vec<Result<Facts, StoreError>>, StoreError> {
         let opt_outs = self.opt_outs(wanted).await?;
         let of_others = self.of_other_businesses(wanted).await?;
+        let day_use = self.day_use(wanted).await?;
         let ids: Vec<Uuid> = wanted.iter().filter_map(|wanted| wanted.message_id).collect();
         let mut messages = if ids.is_empty() { HashMap::new() } else { self.messages_by_id(&ids).await? };
         let mut facts = Vec::with_capacity(wanted.len());
@@ -33,11 +34,14 @@ impl Store {
                 false => Vec::new(),
             };
             let message = wanted.message_id.and_then(|id| messages.remove(&id)).transpose();
+            let day = wanted.day.map(|day| (wanted.business_id.to_owned(), day));
+            let day_use = day.and_then(|day| day_use.get(&day).copied()).unwrap_or_default();
             facts.push(message.map(|message| Facts {
                 opted_out_at,
                 missed_call_sms_at,
                 other_business,
                 other_conversations,
+                day_use,
                 message,
             }));
         }

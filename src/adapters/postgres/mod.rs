@@ -3,6 +3,7 @@
 //! Only this module uses sqlx. Its callers are [`crate::engine`] (decisions), [`mod@crate::worker::send`] (claims) and
 //! the REST API (reads). The queries are checked at build time against `.sqlx/`.
 
+mod alert_pace;
 mod alerts;
 mod api_keys;
 mod audit;
@@ -17,6 +18,7 @@ mod code_sending;
 mod commit;
 mod conversation_lists;
 mod conversations;
+mod day_use;
 mod dead_letters;
 mod due_messages;
 mod emergency_verdicts;

@@ -65,6 +65,7 @@ impl Store {
         let inbox = sqlx::query!("DELETE FROM inbox WHERE created_at < now() - make_interval(days => $1)", inbox_days)
             .execute(&self.pool)
             .await?;
-        Ok(outbox.rows_affected() + inbox.rows_affected())
+        let days = sqlx::query!("DELETE FROM day_use WHERE day < current_date - 35").execute(&self.pool).await?;
+        Ok(outbox.rows_affected() + inbox.rows_affected() + days.rows_affected())
     }
 }

@@ -8,6 +8,7 @@ use rstest::rstest;
 use super::decide::CallDecision;
 use super::*;
 use crate::domain::conversation::{Policy, call_id};
+use crate::domain::day_limits::DayLimits;
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::seconds(seconds)
@@ -29,6 +30,7 @@ fn policy() -> Policy {
         alert_every: none,
         dial_timeout: Duration::from_secs(20),
         call_result_wait: Duration::from_secs(15),
+        day_limits: DayLimits { texts: 1_000, new_numbers: 1_000, ai: 1_000, alerts: 1_000 },
     }
 }
 

@@ -9,6 +9,7 @@ use super::ids::derive_id;
 use super::input::Media;
 use super::reason::{AnalysisReason, WindowReason};
 use super::state::{Conversation, MessageStatus};
+use crate::domain::day_limits::{Limit, Spending};
 use crate::domain::emergency::Verdict;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::typography::fold;
@@ -37,6 +38,10 @@ pub struct Decision {
     pub analysis: Option<AnalysisRecord>,
     /// Set if only one of the two detectors saw an emergency: the one that did.
     pub disagreement: Option<Detector>,
+    /// What the business uses of its limits of the day.
+    pub spending: Spending,
+    /// The limits of the day that stopped something.
+    pub stopped_by: Vec<Limit>,
     /// The effects, in order.
     pub effects: Vec<Effect>,
 }
@@ -203,6 +208,9 @@ pub struct NewMessage {
     pub not_before: Option<DateTime<Utc>>,
     /// The emergency verdict on a customer's message.
     pub verdict: Option<KeptVerdict>,
+    /// What an alert says of its emergency if it is bundled with others: the customer's number and the kind. `None` if it
+    /// is never bundled, because it is about a danger to life.
+    pub bundle_line: Option<String>,
     /// The time that orders it in the conversation: the edge's timestamp, or the time of the decision.
     pub created_at: DateTime<Utc>,
     /// Orders messages with equal timestamps.
@@ -227,6 +235,7 @@ impl NewMessage {
             fence: None,
             not_before: None,
             verdict: None,
+            bundle_line: None,
             created_at: now,
             stream_sequence: 0,
         }
@@ -332,6 +341,8 @@ impl<'a> Draft<'a> {
             false_alarm: None,
             disagreement: None,
             analysis: None,
+            spending: Spending::default(),
+            stopped_by: Vec::new(),
             effects: Vec::new(),
         };
         Self { input_id, now, ordinal: 0, rearm: false, decision, before }
@@ -402,6 +413,28 @@ impl<'a> Draft<'a> {
         self.decision.analysis = Some(AnalysisRecord { window_id, said, drop_reason });
     }
 
+    /// Counts one against a limit of the day, which must not exceed `at_most` with it.
+    pub fn spends(&mut self, limit: Limit, at_most: Option<u32>) {
+        let spending = &mut self.decision.spending;
+        *spending.uses.of_mut(limit) += 1;
+        *spending.at_most.of_mut(limit) = at_most;
+    }
+
+    /// How much of a limit this decision has used.
+    pub fn spent(&self, limit: Limit) -> i64 {
+        self.decision.spending.uses.of(limit)
+    }
+
+    /// Records that a limit stopped something.
+    pub fn stopped_by(&mut self, limit: Limit) {
+        self.decision.stopped_by.push(limit);
+    }
+
+    /// Records that this decision tells that a limit is reached; `false` if it has done so.
+    pub fn tells(&mut self, limit: Limit) -> bool {
+        !std::mem::replace(self.decision.spending.tells.of_mut(limit), true)
+    }
+
     /// Records that only one detector saw an emergency.
     pub fn disagreement(&mut self, seen_by: Detector) {
         self.decision.disagreement = Some(seen_by);
@@ -421,7 +454,8 @@ impl<'a> Draft<'a> {
             || !d.windows.is_empty()
             || d.ledger.is_some()
             || d.false_alarm.is_some()
-            || d.analysis.is_some();
+            || d.analysis.is_some()
+            || !d.spending.is_nothing();
         self.decision
     }
 }

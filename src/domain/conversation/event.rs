@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::decision::{Detector, MessageKind};
 use super::input::{Appointment, Media};
 use super::reason::AttentionReason;
+use crate::domain::day_limits::Limit;
 use crate::domain::emergency::{Language, LifeSafety, Reason};
 use crate::text_enum;
 
@@ -249,6 +250,9 @@ pub struct NeedsAttentionData {
     /// `emergency_disagreement`: DispatchBot's confidence in its answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
+    /// `limit`: the limit that is reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
 }
 
 impl NeedsAttentionData {
@@ -265,6 +269,7 @@ impl NeedsAttentionData {
             rule: None,
             by: None,
             confidence: None,
+            limit: None,
         }
     }
 

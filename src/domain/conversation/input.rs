@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -14,6 +15,7 @@ use super::reason::AnalysisReason;
 use super::state::MessageStatus;
 use crate::domain::appointment_check::Schedule;
 use crate::domain::business_policy::BusinessPolicy;
+use crate::domain::day_limits::{DayLimits, DayUse};
 use crate::domain::emergency::Reading;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::price_check::PriceRange;
@@ -268,6 +270,8 @@ pub struct Context<'a> {
     /// What else is open between the business and the customer, at its other numbers. Loaded only if a person may take
     /// over.
     pub other_conversations: &'a [Uuid],
+    /// What the business has used today. Loaded only if the input may use more.
+    pub day_use: DayUse,
 }
 
 /// Two businesses that use the service could answer each other forever. The AI therefore answers another business at
@@ -326,6 +330,8 @@ pub struct Policy {
     pub dial_timeout: Duration,
     /// How long the result of the dialling may take once a call should be over.
     pub call_result_wait: Duration,
+    /// What a business may use in a day, unless it has set its own limits.
+    pub day_limits: DayLimits,
 }
 
 /// The part of a business profile that the rules use.
@@ -343,6 +349,8 @@ pub struct Business {
     pub price_ranges: Vec<PriceRange>,
     /// When it works, and what it has to do already.
     pub schedule: Schedule,
+    /// Its time zone, by which its days begin.
+    pub zone: Tz,
     /// When it starts no conversation by SMS.
     pub quiet_hours: Option<QuietHours>,
     /// Who gets alerts: the owner first, then the emergency contacts in their order.
@@ -353,6 +361,13 @@ pub struct Business {
     pub policy: BusinessPolicy,
     /// The numbers that never get an automatic text.
     pub never_text: Arc<BTreeSet<PhoneNumber>>,
+}
+
+impl Business {
+    /// The day by its time zone.
+    pub fn day(&self, now: DateTime<Utc>) -> NaiveDate {
+        now.with_timezone(&self.zone).date_naive()
+    }
 }
 
 /// The business's own texts, by language. In the document, the English ones stand beside `es`.

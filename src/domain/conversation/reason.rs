@@ -106,6 +106,8 @@ reasons! {
         NeverText = "never_text",
         /// The AI has reached its maximum number of answers.
         AiMax = "ai_max",
+        /// The business has used up a limit of the day.
+        Limit = "limit",
         /// The answer waited too long to be sent.
         Expired = "expired",
         /// It is unknown whether the answer was sent.
@@ -126,6 +128,8 @@ reasons! {
         MayNotWrite = "may_not_write",
         /// The AI has reached its maximum number of answers.
         AiMax = "ai_max",
+        /// The business has used up a limit of the day.
+        Limit = "limit",
         /// An alert was not delivered.
         AlertFailed = "alert_failed",
         /// The text and DispatchBot disagree on whether this is an emergency.

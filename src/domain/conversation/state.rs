@@ -204,6 +204,9 @@ pub struct Memory {
     /// When the missed-call text was last sent.
     #[serde(default)]
     pub missed_call_sms_at: Option<DateTime<Utc>>,
+    /// Whether the service has written to the customer, or was about to.
+    #[serde(default)]
+    pub texted: bool,
     /// The missed-call text that waits for the end of quiet hours, if one does. An answer of the AI makes it pointless.
     #[serde(default)]
     pub held_missed_call_sms: Option<Uuid>,
@@ -231,6 +234,9 @@ pub struct Memory {
     /// When the owner was last alerted to an emergency.
     #[serde(default)]
     pub emergency_at: Option<DateTime<Utc>>,
+    /// When the customer reported emergencies that people were alerted to, within a day.
+    #[serde(default)]
+    pub emergencies: Vec<DateTime<Utc>>,
     /// When a person last reported a false alarm.
     #[serde(default)]
     pub false_alarm_at: Option<DateTime<Utc>>,
@@ -262,6 +268,9 @@ pub struct Alerting {
     pub at: DateTime<Utc>,
     /// The text of the alerts.
     pub text: String,
+    /// What they say if they are bundled with others; `None` in danger to life.
+    #[serde(default)]
+    pub bundle_line: Option<String>,
     /// The alert messages so far, in the order of the numbers.
     #[serde(default)]
     pub told: Vec<Uuid>,

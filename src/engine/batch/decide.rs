@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::load::{Loaded, LoadedInput};
 use super::{Batches, Job, Outcome, Step};
@@ -19,6 +19,7 @@ pub(super) struct Decided<'a> {
     /// The decision on the conversation; `None` for a call record alone.
     pub(super) decision: Option<Decision>,
     call: Option<Call>,
+    day: NaiveDate,
     pub(super) outbox: Vec<OutboxRow>,
 }
 
@@ -42,6 +43,7 @@ impl<'a> Decided<'a> {
             decision: self.decision.as_ref().map(|decision| &decision.decision),
             audit: self.decision.as_ref().map(|decision| &decision.audit),
             at,
+            day: self.day,
             outbox: &self.outbox,
         }
     }
@@ -60,11 +62,11 @@ impl<R: ConversationStore> Batches<R> {
                 _ => None,
             })
             .collect();
-        let wanted: Vec<FactsOf<'_>> = inputs.iter().map(|loaded| facts_of(loaded)).collect();
+        let wanted: Vec<FactsOf<'_>> = inputs.iter().map(|loaded| facts_of(loaded, at)).collect();
         let mut facts = if wanted.is_empty() { Vec::new() } else { self.store.facts(&wanted).await? }.into_iter();
         let step = |(job, step): (&'a Job, Step<Loaded<'a>>)| match step {
             Step::Ended(outcome) => Step::Ended(outcome),
-            Step::Next(Loaded::Call(part)) => call_alone(job, part),
+            Step::Next(Loaded::Call(part)) => call_alone(job, part, at),
             Step::Next(Loaded::Input(loaded)) => match facts.next() {
                 Some(facts) => self.decide_one(job, *loaded, facts, at),
                 None => Step::Ended(Outcome::Again),
@@ -105,6 +107,7 @@ impl<R: ConversationStore> Batches<R> {
             may_write,
             other_business: facts.other_business,
             other_conversations: &facts.other_conversations,
+            day_use: facts.day_use,
         };
         // A panic is the fault of this input alone.
         let decided = catch_unwind(AssertUnwindSafe(|| {
@@ -117,12 +120,12 @@ impl<R: ConversationStore> Batches<R> {
         let (decision, rows) = match decided {
             Ok(Some(decided)) => decided,
             // An answered call of somebody who has no conversation.
-            Ok(None) => return call.map_or(Step::Ended(Outcome::NotFound), |part| call_alone(job, part)),
+            Ok(None) => return call.map_or(Step::Ended(Outcome::NotFound), |part| call_alone(job, part, at)),
             Err(panic) => return Step::Ended(Outcome::Panicked(panic)),
         };
         if !decision.decision.changed {
             return match (self.unchanged(decision.decision, is_cached), call) {
-                (Outcome::Unchanged { .. }, Some(part)) => call_alone(job, part),
+                (Outcome::Unchanged { .. }, Some(part)) => call_alone(job, part, at),
                 (outcome, _) => Step::Ended(outcome),
             };
         }
@@ -134,7 +137,7 @@ impl<R: ConversationStore> Batches<R> {
             conversation_id: is_missed.then_some(conversation_id).or(part.call.conversation_id),
             ..part.call.clone()
         });
-        Step::Next(Decided { job, decision: Some(decision), call, outbox })
+        Step::Next(Decided { job, decision: Some(decision), call, day: business.day(at), outbox })
     }
 
     fn unchanged(&self, decision: conversation::Decision, is_cached: bool) -> Outcome {
@@ -175,6 +178,9 @@ impl<R: ConversationStore> Batches<R> {
         if let Some(seen_by) = decision.disagreement {
             self.metrics.emergency_disagreement(seen_by);
         }
+        for limit in &decision.stopped_by {
+            self.metrics.stopped_by_limit(*limit);
+        }
         if decision.false_alarm.is_some() {
             self.metrics.emergency_false_alarm();
         }
@@ -182,11 +188,12 @@ impl<R: ConversationStore> Batches<R> {
 }
 
 /// A call record that changes no conversation.
-fn call_alone<'a>(job: &'a Job, part: &CallPart) -> Step<Decided<'a>> {
-    Step::Next(Decided { job, decision: None, call: Some(part.call.clone()), outbox: part.rows.clone() })
+fn call_alone<'a>(job: &'a Job, part: &CallPart, at: DateTime<Utc>) -> Step<Decided<'a>> {
+    let (call, day, outbox) = (Some(part.call.clone()), at.date_naive(), part.rows.clone());
+    Step::Next(Decided { job, decision: None, call, day, outbox })
 }
 
-fn facts_of<'a>(loaded: &'a LoadedInput<'_>) -> FactsOf<'a> {
+fn facts_of<'a>(loaded: &'a LoadedInput<'_>, at: DateTime<Utc>) -> FactsOf<'a> {
     let happening = &loaded.input.happening;
     FactsOf {
         business_id: &loaded.business.id,
@@ -196,5 +203,6 @@ fn facts_of<'a>(loaded: &'a LoadedInput<'_>) -> FactsOf<'a> {
         missed_call: matches!(happening, Happening::Input(Input::CallMissed(_))),
         other_business: happening.may_be_answered(),
         other_conversations: happening.may_take_over(),
+        day: happening.may_spend().then(|| loaded.business.day(at)),
     }
 }

@@ -77,6 +77,21 @@ struct Policy {
     /// Whether callers get the missed-call text whose number the carriers could not confirm (STIR/SHAKEN failed). If
     /// `false`, `conversation.needs_attention` has the reason `unverified_caller`. Default: `true`.
     text_unverified: Option<bool>,
+    /// How many texts the service may write to customers in a day, after missed calls and as answers; at most 1,000,000. A
+    /// day is that of `timezone`. Beyond it, messages are kept, windows are handed over, and
+    /// `conversation.needs_attention` has the reason `limit`. Danger to life is never limited. Default: `NMC_DAY_TEXTS`.
+    #[oai(validator(minimum(value = "0"), maximum(value = "1000000")))]
+    day_texts: Option<i64>,
+    /// The same for numbers that the service texts for the first time. Default: `NMC_DAY_NEW_NUMBERS`.
+    #[oai(validator(minimum(value = "0"), maximum(value = "1000000")))]
+    day_new_numbers: Option<i64>,
+    /// The same for requests to DispatchBot. Default: `NMC_DAY_AI`.
+    #[oai(validator(minimum(value = "0"), maximum(value = "1000000")))]
+    day_ai: Option<i64>,
+    /// The same for emergency alerts to the owner and the contacts, apart from those about a danger to life. Default:
+    /// `NMC_DAY_ALERTS`.
+    #[oai(validator(minimum(value = "0"), maximum(value = "1000000")))]
+    day_alerts: Option<i64>,
 }
 
 /// A business: its numbers and phones, and the data that DispatchBot needs for its answers.
@@ -437,7 +452,10 @@ fn settings(problems: &mut Problems, settings: Option<&Value>, timezone: &str) {
 }
 
 fn policy(problems: &mut Problems, policy: Option<&Policy>) -> BusinessPolicy {
-    let Some(Policy { idle_after, regions, text_unverified }) = policy else { return BusinessPolicy::default() };
+    let Some(policy) = policy else { return BusinessPolicy::default() };
+    // The bounds are checked with the schema.
+    let day_limit = |limit: &Option<i64>| limit.and_then(|limit| u32::try_from(limit).ok());
+    let Policy { idle_after, regions, text_unverified, day_texts, day_new_numbers, day_ai, day_alerts } = policy;
     let region =
         |(n, text): (usize, &String)| problems.parsed::<Region>(&format!("policy.regions[{n}]"), Some(text.as_str()));
     let regions = regions.as_ref().map(|regions| regions.iter().enumerate().filter_map(region).collect());
@@ -445,13 +463,22 @@ fn policy(problems: &mut Problems, policy: Option<&Policy>) -> BusinessPolicy {
         idle_after: problems.parsed("policy.idle_after", idle_after.as_deref()),
         regions,
         text_unverified: *text_unverified,
+        day_texts: day_limit(day_texts),
+        day_new_numbers: day_limit(day_new_numbers),
+        day_ai: day_limit(day_ai),
+        day_alerts: day_limit(day_alerts),
     }
 }
 
 impl From<BusinessPolicy> for Policy {
-    fn from(BusinessPolicy { idle_after, regions, text_unverified }: BusinessPolicy) -> Self {
+    fn from(policy: BusinessPolicy) -> Self {
+        let BusinessPolicy { idle_after, regions, text_unverified, day_texts, day_new_numbers, day_ai, day_alerts } =
+            policy;
         let regions = regions.map(|regions| regions.into_iter().map(String::from).collect());
-        Self { idle_after: idle_after.map(String::from), regions, text_unverified }
+        let idle_after = idle_after.map(String::from);
+        let [day_texts, day_new_numbers, day_ai, day_alerts] =
+            [day_texts, day_new_numbers, day_ai, day_alerts].map(|limit| limit.map(i64::from));
+        Self { idle_after, regions, text_unverified, day_texts, day_new_numbers, day_ai, day_alerts }
     }
 }
 

@@ -111,6 +111,7 @@ fn reason_in_words(reason: &str) -> &str {
         AnsweredByCall => "a person talked with the customer on the phone",
         NeverText => "the customer's number is on the list of those that are never texted",
         AiMax => "the AI had reached its limit of replies",
+        Limit => "the business had used up a limit of the day",
         OtherBusiness => "the customer's number belongs to another business, which gets one answer from the AI per day",
         SentAfterAll => "its answer had already been sent",
         Rejected => "Twilio rejected the answer, or DispatchBot the request",

@@ -17,7 +17,7 @@ use super::store::{MessageRow, Tables};
 use crate::adapters::jetstream::Outgoing;
 use crate::adapters::redis::OutgoingEvent;
 use crate::domain::conversation::words::{OptWord, opt_word};
-use crate::domain::conversation::{Decision, MessageKind, MessageStatus, NewMessage, WindowState};
+use crate::domain::conversation::{Decision, MessageKind, MessageStatus, NewMessage, WindowReason, WindowState};
 use crate::domain::phone::{PhoneNumber, conversation_key};
 use crate::webhook::{Inbound, Webhook, WebhookKind};
 use opting::Words;
@@ -134,7 +134,8 @@ impl Ledger {
         self.wanted.insert(conversation.id, self.decisions);
         let open = conversation.window.as_ref().map(|window| window.id);
         let answering = conversation.answering.as_ref().map(|answering| answering.window_id);
-        self.holds(open == Some(window) || answering == Some(window), || {
+        let beyond_limit = decision.windows.iter().any(|w| w.id == window && w.reason == WindowReason::Limit);
+        self.holds(open == Some(window) || answering == Some(window) || beyond_limit, || {
             "a text is in a window that is neither open nor being answered".to_owned()
         });
     }

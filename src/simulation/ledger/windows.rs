@@ -9,6 +9,7 @@ use crate::adapters::jetstream::subjects;
 use crate::domain::conversation::{
     Decision, Effect, EventType, Ownership, Status, WindowReason, WindowRecord, WindowState,
 };
+use crate::domain::day_limits::{DayUse, Spending};
 use crate::domain::phone::conversation_key;
 use crate::simulation::jetstream::Streams;
 use crate::simulation::policy;
@@ -63,6 +64,11 @@ impl Ledger {
                 self.holds(!missed, || format!("a window closed without {}, which had arrived", text.input_id));
             }
         }
+    }
+
+    /// A limit of the day is not exceeded, and told once.
+    pub fn uses(&mut self, spending: &Spending, used: &DayUse) {
+        self.holds(spending.fits(used), || format!("more than a limit of the day: {spending:?} after {used:?}"));
     }
 
     pub(super) fn windows_move(&mut self, decision: &Decision) {

@@ -189,6 +189,8 @@ fn write_all(
 fn write_one(state: &mut State, group: Group, commit: &Commit<'_>, now: DateTime<Utc>) -> Vec<i64> {
     if let Some(decision) = commit.decision {
         state.ledger.closes(&state.db, &state.streams, &state.kept, decision, now);
+        let used = state.db.day_use_of(&decision.conversation.business_id, commit.day);
+        state.ledger.uses(&decision.spending, &used);
         state.ledger.decided(&state.db, commit.input_id, decision, commit.at);
     } else {
         state.ledger.counted(commit.input_id);
@@ -224,6 +226,10 @@ fn write(db: &mut Tables, commit: &Commit<'_>, now: DateTime<Utc>) -> Vec<i64> {
     db.inbox.entry(commit.input_id.to_owned()).or_insert(InboxRow { body_hash, outbox_keys, created_at: now });
     if let Some(decision) = commit.decision {
         write_decision(db, decision);
+        let day = (decision.conversation.business_id.clone(), commit.day);
+        if !decision.spending.is_nothing() {
+            db.day_use.entry(day).or_default().add(&decision.spending);
+        }
     }
     if let Some(call) = commit.call {
         db.calls.retain(|row| row.call_sid != call.call_sid);
@@ -294,6 +300,9 @@ fn new_row(conversation: &Conversation, new: &NewMessage) -> MessageRow {
         window_id: new.window_id,
         stream_sequence: new.stream_sequence,
         fence: new.fence,
+        bundle_line: new.bundle_line.clone(),
+        pace: None,
+        bundled_into: None,
         not_before: new.not_before,
         send_at: None,
         claim: None,

@@ -11,14 +11,16 @@ mod twins;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
 use super::scheduler::Group;
 use super::world::{State, World};
 use crate::adapters::postgres::BusinessRecord;
+use crate::domain::alert_pace::AlertPace;
 use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, Fence, WindowState};
+use crate::domain::day_limits::DayUse;
 use crate::domain::phone::PhoneNumber;
 use crate::store::{Message, StoreError, WaitingRow};
 
@@ -43,6 +45,9 @@ pub struct Tables {
     opt_outs: BTreeMap<(String, PhoneNumber), DateTime<Utc>>,
     /// The same of customers who were erased; PostgreSQL has them by a hash.
     erased_opt_outs: BTreeMap<(String, PhoneNumber), DateTime<Utc>>,
+    /// What businesses have used of their limits of a day.
+    pub day_use: BTreeMap<(String, NaiveDate), DayUse>,
+    alert_pace: BTreeMap<(String, PhoneNumber), AlertPace>,
     slots: BTreeMap<PhoneNumber, DateTime<Utc>>,
     /// The places of the outbox rows that are locked by those who publish them.
     draining: BTreeSet<i64>,
@@ -62,6 +67,9 @@ pub struct MessageRow {
     pub window_id: Option<Uuid>,
     pub stream_sequence: i64,
     pub fence: Option<Fence>,
+    pub bundle_line: Option<String>,
+    pub pace: Option<Paced>,
+    pub bundled_into: Option<Uuid>,
     pub not_before: Option<DateTime<Utc>>,
     pub send_at: Option<DateTime<Utc>>,
     pub claim: Option<Uuid>,
@@ -72,6 +80,13 @@ pub struct MessageRow {
     pub absent_reads: i32,
     /// Whether it was queued again: not a column, but needed for a planted bug.
     pub is_resent: bool,
+}
+
+/// How an alert goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paced {
+    Alone,
+    Held,
 }
 
 pub struct Effect {
@@ -97,6 +112,11 @@ impl Tables {
     /// Whether an input is in the inbox.
     pub fn is_decided(&self, input_id: &str) -> bool {
         self.inbox.contains_key(input_id)
+    }
+
+    /// What a business has used on a day.
+    pub fn day_use_of(&self, business_id: &str, day: NaiveDate) -> DayUse {
+        self.day_use.get(&(business_id.to_owned(), day)).copied().unwrap_or_default()
     }
 
     /// When the customer opted out, by the ledger.

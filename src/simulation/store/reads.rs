@@ -9,11 +9,12 @@ use super::{MessageRow, SimDraining, SimStore, commit, outbox};
 use crate::businesses::Records;
 use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, MessageKind, MessageStatus, Status};
+use crate::domain::day_limits::DayUse;
 use crate::engine::ConversationStore;
 use crate::simulation::planted::Planted;
 use crate::store::{
-    CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, Message, Overdue, Parties, PhoneAnswer, ReleasedConversation,
-    SeenInput, StoreError,
+    BundledAlert, CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, Message, Overdue, Parties, PhoneAnswer,
+    ReleasedConversation, SeenInput, StoreError,
 };
 use crate::worker::analyze::AnalysisStore;
 use crate::worker::settle_calls::UnsettledCalls;
@@ -137,7 +138,18 @@ impl ConversationStore for SimStore {
                 true => self.ask("read other conversations", |state, _| state.db.other_conversations(wanted)).await?,
                 false => Vec::new(),
             };
-            facts.push(Ok(Facts { opted_out_at, missed_call_sms_at, other_business, other_conversations, message }));
+            let day_use = match wanted.day {
+                Some(day) => self.ask("read day use", |state, _| state.db.day_use_of(wanted.business_id, day)).await?,
+                None => DayUse::default(),
+            };
+            facts.push(Ok(Facts {
+                opted_out_at,
+                missed_call_sms_at,
+                other_business,
+                other_conversations,
+                day_use,
+                message,
+            }));
         }
         Ok(facts)
     }
@@ -200,6 +212,18 @@ impl ConversationStore for SimStore {
         })
         .await
     }
+    async fn bundled_alerts(&self, carrier: Uuid) -> Result<Vec<BundledAlert>, StoreError> {
+        self.ask("read bundled alerts", |state, _| {
+            let members = state.db.messages.iter().filter(|row| row.bundled_into == Some(carrier));
+            let mut members: Vec<BundledAlert> = members
+                .map(|row| BundledAlert { id: row.message.id, conversation_id: row.message.conversation_id })
+                .collect();
+            members.sort_by_key(|alert| alert.id);
+            members
+        })
+        .await
+    }
+
     async fn stale_outbox_keys(&self, older_than_seconds: f64, limit: i64) -> Result<Vec<Uuid>, StoreError> {
         self.ask("sweep outbox", |state, now| {
             let before = now - seconds(older_than_seconds);

@@ -6,7 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{MessageRow, SimStore, Tables};
+use super::{MessageRow, Paced, SimStore, Tables};
+use crate::domain::alert_pace::{AlertTurn, bundle};
 use crate::domain::conversation::{Fenced, MessageStatus, Priority, Standing};
 use crate::domain::phone::PhoneNumber;
 use crate::simulation::planted::Planted;
@@ -60,6 +61,7 @@ fn due(db: &Tables, id: Uuid, now: DateTime<Utc>) -> Option<DueMessage> {
         business_phone: conversation.business_phone.clone(),
         business_id: conversation.business_id.clone(),
         not_before: row.not_before,
+        may_be_bundled: row.bundle_line.is_some() || row.pace.is_some(),
         send_at: row.send_at,
         attempts: row.attempts,
         attempted_at: row.attempted_at,
@@ -71,9 +73,80 @@ fn due(db: &Tables, id: Uuid, now: DateTime<Utc>) -> Option<DueMessage> {
     })
 }
 
+fn alert_turn(db: &mut Tables, id: Uuid, collects: Duration, now: DateTime<Utc>) -> AlertTurn {
+    let Some(row) = db.message(id).filter(|row| row.message.status == MessageStatus::Queued) else {
+        return AlertTurn::Alone;
+    };
+    let (Some(recipient), Some(conversation)) = (&row.recipient, db.conversation(row.message.conversation_id)) else {
+        return AlertTurn::Alone;
+    };
+    let phone = (conversation.business_id.clone(), recipient.clone());
+    match (row.pace, row.not_before) {
+        (Some(Paced::Held), Some(at)) if now < at => AlertTurn::Held(at),
+        (Some(Paced::Held), _) => gather(db, id, &phone, now),
+        (Some(Paced::Alone), _) => AlertTurn::Alone,
+        (None, _) => {
+            let held_until = db.alert_pace.entry(phone).or_default().next(now, collects);
+            let row = db.message_mut(id).unwrap();
+            row.pace = Some(if held_until.is_some() { Paced::Held } else { Paced::Alone });
+            row.not_before = held_until.or(row.not_before);
+            held_until.map_or(AlertTurn::Alone, AlertTurn::Held)
+        }
+    }
+}
+
+fn gather(db: &mut Tables, carrier: Uuid, phone: &(String, PhoneNumber), now: DateTime<Utc>) -> AlertTurn {
+    let is_carrier = |id: Uuid| db.messages.iter().any(|row| row.bundled_into == Some(id));
+    let is_theirs = |row: &MessageRow| {
+        let business = db.conversation(row.message.conversation_id).map(|c| &c.business_id);
+        business == Some(&phone.0) && row.recipient.as_ref() == Some(&phone.1)
+    };
+    let is_free = |row: &MessageRow| {
+        let is_held = row.message.status == MessageStatus::Queued && row.pace == Some(Paced::Held);
+        let is_due = row.not_before <= Some(now) && !is_carrier(row.message.id);
+        is_held && is_theirs(row) && (row.message.id == carrier || is_due)
+    };
+    let mut held: Vec<&MessageRow> =
+        db.messages.iter().filter(|row| row.bundled_into == Some(carrier) || is_free(row)).collect();
+    held.sort_by_key(|row| {
+        let message = &row.message;
+        (message.id != carrier, row.bundled_into.is_none(), message.created_at, message.id)
+    });
+    let (text, members) = match &held[..] {
+        [only] => (only.message.body.clone(), Vec::new()),
+        _ => {
+            let lines: Vec<&str> = held.iter().filter_map(|row| row.bundle_line.as_deref()).collect();
+            let (text, taken) = bundle(&lines);
+            let last =
+                held.iter().enumerate().filter(|(_, row)| row.bundle_line.is_some()).nth(taken.saturating_sub(1));
+            let members = held.iter().take(last.map_or(0, |(place, _)| place + 1)).map(|row| row.message.id);
+            (text, members.filter(|id| *id != carrier).collect())
+        }
+    };
+    for id in members {
+        let row = db.message_mut(id).unwrap();
+        if row.bundled_into.is_none() {
+            row.message.status = MessageStatus::Superseded;
+            row.bundled_into = Some(carrier);
+        }
+    }
+    db.message_mut(carrier).unwrap().message.body.clone_from(&text);
+    db.alert_pace.entry(phone.clone()).or_default().bundled(now);
+    AlertTurn::Bundle(text)
+}
+
 impl OutboundStore for SimStore {
     async fn due_message(&self, id: Uuid) -> Result<Option<DueMessage>, StoreError> {
         self.ask("read due message", |state, now| due(&state.db, id, now)).await
+    }
+
+    async fn alert_turn(
+        &self,
+        message_id: Uuid,
+        collects: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<AlertTurn, StoreError> {
+        self.ask("alert turn", |state, _| alert_turn(&mut state.db, message_id, collects, now)).await
     }
 
     async fn reserve_slot(

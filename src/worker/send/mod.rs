@@ -19,6 +19,7 @@ use crate::adapters::postgres::Store;
 use crate::adapters::twilio::{OutgoingSms, SendOutcome, TwilioClient};
 use crate::businesses::Accounts;
 use crate::config::{PublicUrl, Rate};
+use crate::domain::alert_pace::AlertTurn;
 use crate::domain::conversation::{MessageKind, MessageReport, MessageStatus, Priority};
 use crate::domain::sms_segments;
 use crate::engine::{Applied, Engine, Happening, Input, Publish, SendTask, Target};
@@ -26,6 +27,7 @@ use crate::store::{Claim, Claimed, DueMessage, SendingAccount};
 use crate::stream::{DeadReason, FailureReason, Metadata};
 use crate::telemetry::{Metrics, SmsResult};
 use crate::trace::Trace;
+use crate::worker::bundled_alerts::report_bundled;
 use crate::worker::{Handler, retry_delay, retry_or_wait};
 
 pub use chain::send;
@@ -55,6 +57,8 @@ pub struct SmsSender<R = Store, P = Publisher, T = TwilioClient> {
     pub send_rate: Rate,
     /// How long after an attempt Twilio's list may prove that Twilio did not get the message.
     pub reconcile_after: Duration,
+    /// How long alerts to a phone are collected, once there are many.
+    pub alert_bundle: Duration,
     pub metrics: Metrics,
 }
 
@@ -72,9 +76,9 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> Handler<SendTask> for SmsSende
         let Some(due) = due else {
             return Err(FailureReason::dead(MESSAGE_NOT_FOUND, "the message is not in the store"));
         };
-        let turn = Turn { task: &task, metadata: &metadata, due };
+        let mut turn = Turn { task: &task, metadata: &metadata, due };
         match turn.due.message.status {
-            MessageStatus::Queued => self.try_to_send(&turn).await,
+            MessageStatus::Queued => self.try_to_send(&mut turn).await,
             MessageStatus::Sending => self.find_out(&turn).await,
             _ => Ok(()), // its outcome is known
         }
@@ -82,7 +86,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> Handler<SendTask> for SmsSende
 }
 
 impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
-    async fn try_to_send(&self, turn: &Turn<'_>) -> Result<(), FailureReason> {
+    async fn try_to_send(&self, turn: &mut Turn<'_>) -> Result<(), FailureReason> {
         let ready_at = turn.due.not_before.unwrap_or(turn.due.message.created_at);
         if let Ok(wait) = (ready_at - self.engine.now()).to_std() {
             return Err(FailureReason::wait(wait, "the quiet hours are over"));
@@ -90,6 +94,9 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         if self.engine.now() - ready_at > TOO_OLD {
             self.metrics.sms(SmsResult::Expired);
             return self.report(turn, MessageReport::Expired).await;
+        }
+        if turn.due.may_be_bundled {
+            self.wait_for_bundle(turn).await?;
         }
         self.wait_for_slot(turn).await?;
         let account = self.accounts.of(&turn.due.business_id).await.map_err(|e| turn.retry(e))?;
@@ -113,6 +120,21 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         }
         let outcome = self.twilio.send(&account, &self.sms(turn)).await;
         self.apply_outcome(turn, claimed, outcome).await
+    }
+
+    /// Waits while further alerts to the same phone are collected, and takes them along.
+    async fn wait_for_bundle(&self, turn: &mut Turn<'_>) -> Result<(), FailureReason> {
+        let (store, id, now) = (self.engine.store(), turn.task.message_id, self.engine.now());
+        let next = store.alert_turn(id, self.alert_bundle, now).await.map_err(|e| turn.retry(e))?;
+        match next {
+            AlertTurn::Alone => {}
+            AlertTurn::Bundle(text) => turn.due.message.body = text,
+            AlertTurn::Held(until) => {
+                let wait = (until - now).to_std().unwrap_or_default();
+                return Err(FailureReason::wait(wait, "further alerts are collected"));
+            }
+        }
+        Ok(())
     }
 
     /// Reserves the message's slot in its sender's rate, once, and waits for it.
@@ -205,10 +227,15 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         };
         let id = format!("sms:{}:{word}", turn.task.message_id);
         let trace = Trace::from_header(turn.metadata.headers.get("traceparent").map(String::as_str));
-        let happening = Happening::Message { id: turn.task.message_id, report };
+        let happening = Happening::Message { id: turn.task.message_id, report: report.clone() };
         let target = Target::Id(turn.task.conversation_id);
-        let input = Input { id, body_hash: None, trace, target, happening };
-        match self.engine.apply(input).await.map_err(|e| turn.retry(e))? {
+        let input = Input { id, body_hash: None, trace: trace.clone(), target, happening };
+        let applied = self.engine.apply(input).await.map_err(|e| turn.retry(e))?;
+        if turn.due.may_be_bundled {
+            let reported = report_bundled(&self.engine, turn.task.message_id, &report, &trace).await;
+            reported.map_err(|e| turn.retry(e))?;
+        }
+        match applied {
             Applied::Now(_) => Ok(()),
             Applied::Nothing { .. } | Applied::Before { .. } => self.known(turn).await,
         }

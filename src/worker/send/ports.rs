@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::adapters::postgres::Store;
 use crate::adapters::twilio::{Account, ListError, ListedMessage, OutgoingSms, SendOutcome, TwilioClient};
+use crate::domain::alert_pace::AlertTurn;
 use crate::domain::phone::PhoneNumber;
 use crate::engine::ConversationStore;
 use crate::store::{Claim, Claimed, DueMessage, SendingAccount, Stored};
@@ -15,6 +16,13 @@ use crate::store::{Claim, Claimed, DueMessage, SendingAccount, Stored};
 pub trait OutboundStore: ConversationStore {
     /// A message with everything needed to send it; see [`Store::due_message`].
     fn due_message(&self, id: Uuid) -> impl Future<Output = Stored<Option<DueMessage>>> + Send;
+    /// Whether an alert goes alone, waits for a bundle, or goes with others; see [`Store::alert_turn`].
+    fn alert_turn(
+        &self,
+        message_id: Uuid,
+        collects: Duration,
+        now: DateTime<Utc>,
+    ) -> impl Future<Output = Stored<AlertTurn>> + Send;
     /// Reserves the message's slot in its sender's rate; see [`Store::reserve_slot`].
     fn reserve_slot(
         &self,
@@ -68,6 +76,9 @@ pub trait SmsGateway: Send + Sync + 'static {
 impl OutboundStore for Store {
     async fn due_message(&self, id: Uuid) -> Stored<Option<DueMessage>> {
         self.due_message(id).await
+    }
+    async fn alert_turn(&self, message_id: Uuid, collects: Duration, now: DateTime<Utc>) -> Stored<AlertTurn> {
+        self.alert_turn(message_id, collects, now).await
     }
     async fn reserve_slot(&self, message_id: Uuid, sender: &PhoneNumber, cost: Duration) -> Stored<DateTime<Utc>> {
         self.reserve_slot(message_id, sender, cost).await

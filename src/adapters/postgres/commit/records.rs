@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::Written;
 use crate::adapters::postgres::audit::NewAnalysis;
-use crate::adapters::postgres::{StoreError, audit, emergency_verdicts, opt_outs};
+use crate::adapters::postgres::{StoreError, audit, day_use, emergency_verdicts, opt_outs};
 use crate::domain::call::Call;
 use crate::domain::conversation::{Decision, Media, MessageUpdate, NewMessage, WindowRecord};
 use crate::domain::sms_segments;
@@ -55,6 +55,11 @@ pub(super) async fn write(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Resul
     audit::write_analyses(tx, &analyses).await?;
     for (_, decision) in decisions {
         write_rare(tx, decision).await?;
+    }
+    // The last lock, and the shortest: others of the business wait for it.
+    let refused = day_use::write(tx, batch).await?;
+    if !refused.is_empty() {
+        return Ok(Written::Refused(refused.into_iter().map(|place| (place, Committed::Conflict)).collect()));
     }
     let mut outbox_ids = inserted.outbox_ids.into_iter();
     let done = |commit: &&Commit<'_>| Committed::Done {
@@ -168,6 +173,7 @@ struct MessageRow<'a> {
     fence_hard_epoch: Option<i64>,
     fence_exempt_at: Option<DateTime<Utc>>,
     segments: Option<i32>,
+    bundle_line: Option<&'a str>,
 }
 
 impl<'a> MessageRow<'a> {
@@ -194,6 +200,7 @@ impl<'a> MessageRow<'a> {
             fence_hard_epoch: message.fence.map(|fence| fence.hard_epoch),
             fence_exempt_at: message.fence.map(|fence| fence.exempt_at),
             segments: i32::try_from(sms_segments::count(&message.body)).ok(),
+            bundle_line: message.bundle_line.as_deref(),
         }
     }
 }
@@ -301,10 +308,10 @@ async fn insert_records(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Result<
         r#"WITH new_messages AS (
              INSERT INTO messages (id, conversation_id, subject_conversation_id, recipient, direction, sender_type, user_id,
                kind, body, media, twilio_sid, status, window_id, in_reply_to_window, created_at, stream_sequence,
-               not_before, fence_epoch, fence_hard_epoch, fence_exempt_at, segments)
+               not_before, fence_epoch, fence_hard_epoch, fence_exempt_at, segments, bundle_line)
              SELECT id, conversation_id, subject_conversation_id, recipient, direction, sender_type, user_id,
                kind, body, media, twilio_sid, status, window_id, in_reply_to_window, created_at, stream_sequence,
-               not_before, fence_epoch, fence_hard_epoch, fence_exempt_at, segments
+               not_before, fence_epoch, fence_hard_epoch, fence_exempt_at, segments, bundle_line
              FROM jsonb_populate_recordset(NULL::messages, $1)
              ON CONFLICT (twilio_sid) DO NOTHING
              RETURNING id

@@ -4,20 +4,27 @@
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::texts;
+use super::{limits, texts};
 use crate::domain::conversation::decision::{Draft, Effect, MessageKind, NewMessage};
 use crate::domain::conversation::event::{EmergencyDetectedData, EventData, NeedsAttentionData};
 use crate::domain::conversation::input::Context;
 use crate::domain::conversation::reason::AttentionReason;
 use crate::domain::conversation::state::{Alerting, Ownership};
+use crate::domain::day_limits::Limit;
 use crate::domain::emergency::LifeSafety;
 use crate::domain::phone::PhoneNumber;
 
 /// An emergency detected within this time after the last one is the same emergency. Later it is a new one: the first
 /// was handled, or it is time for another alert.
 const SAME_EMERGENCY: TimeDelta = TimeDelta::minutes(30);
+/// How many emergencies of one customer people are alerted to within [`EMERGENCIES_WITHIN`]. Not even danger to life is
+/// exempt: it may be a prankster.
+const EMERGENCIES_OF_ONE: usize = 6;
+const EMERGENCIES_WITHIN: TimeDelta = TimeDelta::hours(24);
 /// How many characters of the customer's text an alert quotes.
 const QUOTED_CHARS: usize = 300;
+/// How many characters name the kind of an emergency where several are told in one text.
+const KIND_CHARS: usize = 40;
 
 /// What we send to the customer, as far as the recipient of an alert needs to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,11 +78,39 @@ pub(in crate::domain::conversation) fn emergency_seen(
     draft.state().emergency_detected = true;
     draft.state().memory.emergency_at = Some(now);
     draft.emit(EventData::EmergencyDetected(sighting.why.clone()));
+    if !may_alert(draft) {
+        return true;
+    }
     let text = text(context, draft, &sighting);
+    let is_danger = !draft.state().memory.dangers.is_empty();
+    let bundle_line = (!is_danger).then(|| bundle_line(draft, &sighting));
     // The owner gets an alert immediately, even while they own the conversation. In that case nobody else gets one.
-    draft.state().memory.alerting = Some(Alerting { next: 0, at: now, text, told: Vec::new(), unreached: Vec::new() });
+    draft.state().memory.alerting =
+        Some(Alerting { next: 0, at: now, text, bundle_line, told: Vec::new(), unreached: Vec::new() });
     escalate(context, draft);
     true
+}
+
+/// Whether people are alerted to another emergency of this customer. When they are not for the first time, they are told.
+fn may_alert(draft: &mut Draft<'_>) -> bool {
+    let now = draft.now;
+    let emergencies = &mut draft.state().memory.emergencies;
+    emergencies.retain(|at| now < *at + EMERGENCIES_WITHIN);
+    let so_far = emergencies.len();
+    if so_far <= EMERGENCIES_OF_ONE {
+        emergencies.push(now);
+    }
+    if so_far >= EMERGENCIES_OF_ONE {
+        draft.stopped_by(Limit::Alerts);
+    }
+    if so_far == EMERGENCIES_OF_ONE {
+        draft.needs_attention(limit_reached());
+    }
+    so_far < EMERGENCIES_OF_ONE
+}
+
+fn limit_reached() -> NeedsAttentionData {
+    NeedsAttentionData { limit: Some(Limit::Alerts), ..NeedsAttentionData::new(AttentionReason::Limit) }
 }
 
 /// Sends the next alert if it is due.
@@ -86,8 +121,18 @@ pub(in crate::domain::conversation) fn escalate(context: Context<'_>, draft: &mu
     };
     let numbers = &context.business.alert_numbers;
     if let Some(number) = numbers.get(alerting.next) {
+        // Danger to life is never limited.
+        if alerting.bundle_line.is_some()
+            && let Err(limit) = limits::use_for_alert(context, draft)
+        {
+            draft.state().memory.alerting = None;
+            if limits::is_first(context, draft, limit) {
+                draft.needs_attention(limit_reached());
+            }
+            return draft.rearm();
+        }
         let text = format!("{}{}", alerting.text, unreached(&alerting));
-        alerting.told.push(alert(draft, number, &text));
+        alerting.told.push(alert(draft, number, &text, alerting.bundle_line.clone()));
     }
     alerting.next += 1;
     alerting.at = now + context.policy.alert_every;
@@ -133,7 +178,8 @@ pub(in crate::domain::conversation) fn customer_was_not_told(context: Context<'_
     }
     let customer = state.customer_phone.to_string();
     if let Some(owner) = context.business.alert_numbers.first() {
-        alert(draft, owner, &format!("EMERGENCY for {}: {customer} is in danger. {what}", context.business.name));
+        let text = format!("EMERGENCY for {}: {customer} is in danger. {what}", context.business.name);
+        alert(draft, owner, &text, None);
     }
 }
 
@@ -151,11 +197,12 @@ pub(in crate::domain::conversation) fn stop(draft: &mut Draft<'_>) {
     draft.state().memory.alerting = None;
 }
 
-fn alert(draft: &mut Draft<'_>, number: &PhoneNumber, text: &str) -> Uuid {
+fn alert(draft: &mut Draft<'_>, number: &PhoneNumber, text: &str, bundle_line: Option<String>) -> Uuid {
     let now = draft.now;
     let id = draft.id("alert");
     draft.message(NewMessage {
         recipient: Some(number.clone()),
+        bundle_line,
         ..NewMessage::ours(id, MessageKind::Alert, text.to_owned(), now)
     });
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
@@ -171,6 +218,18 @@ fn text(context: Context<'_>, draft: &mut Draft<'_>, sighting: &Sighting<'_>) ->
     };
     let to_do = to_do(sighting.danger, sighting.customer);
     format!("EMERGENCY for {}: {customer} {about} {to_do}", context.business.name)
+}
+
+/// The customer's number, and the kind of the emergency in the words of the rule, or of DispatchBot.
+fn bundle_line(draft: &mut Draft<'_>, sighting: &Sighting<'_>) -> String {
+    let by_dispatchbot = sighting.why.job_type.clone().or_else(|| draft.state().job_type.clone());
+    let kind = sighting.why.rule.clone().or(by_dispatchbot).map(|kind| kind.replace('_', " "));
+    let kind: String = kind.as_deref().unwrap_or("emergency").chars().take(KIND_CHARS).collect();
+    let silence = match sighting.customer {
+        Customer::Answered | Customer::WithAPerson => "",
+        Customer::Out | Customer::NeverTexted | Customer::PerhapsOut | Customer::OfTwilio => "; we do not answer them",
+    };
+    format!("{} ({kind}{silence})", draft.state().customer_phone)
 }
 
 fn to_do(danger: Option<LifeSafety>, customer: Customer) -> String {

@@ -2,8 +2,9 @@
 //! answer in time, the business's emergency text is sent. In danger to life, the customer also gets a safety notice.
 
 use super::alerts::{self, Customer, Sighting};
+use super::limits;
 use super::texts;
-use super::window::{claim, other_business, overtake};
+use super::window::{claim, limit_reached, other_business, overtake};
 use crate::domain::conversation::decision::{
     Detector, Draft, Effect, Fence, KeptVerdict, MessageKind, NewMessage, Priority,
 };
@@ -70,7 +71,14 @@ pub(in crate::domain::conversation) fn told(
         overtake(draft, &answering, WindowReason::NewerWindow);
     }
     if context.may_answer(draft.now) {
-        claim(context.policy, draft, &window, Priority::Urgent);
+        let allowed = match alerts::is_about_life(draft) {
+            true => Ok(limits::use_for_danger(draft)),
+            false => limits::use_for_answer(context, draft),
+        };
+        match allowed {
+            Ok(()) => claim(context.policy, draft, &window, Priority::Urgent),
+            Err(limit) => limit_reached(context, draft, &window, limit),
+        }
     } else {
         // Alerts are sent and, in danger to life, the customer gets a safety notice. The notice is not an answer, so
         // the limit does not apply to it.

@@ -59,6 +59,7 @@ pub(in crate::domain::conversation) fn received(context: Context<'_>, draft: &mu
         fence: None,
         not_before: None,
         verdict,
+        bundle_line: None,
         created_at: sms.received_at,
         stream_sequence: sms.stream_sequence,
     });

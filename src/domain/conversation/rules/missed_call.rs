@@ -1,6 +1,6 @@
 //! A missed call: the caller gets one text, and the call joins the open conversation.
 
-use super::{landline, texts};
+use super::{landline, limits, texts};
 use crate::domain::conversation::decision::{Draft, Effect, Fence, MessageKind, NewMessage};
 use crate::domain::conversation::event::{CallData, EventData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, MissedCall};
@@ -30,6 +30,15 @@ pub(in crate::domain::conversation) fn missed(context: Context<'_>, draft: &mut 
     }
     if let Some(reason) = why_not(context, draft, call) {
         return draft.needs_attention(NeedsAttentionData::new(reason));
+    }
+    if let Err(limit) = limits::use_for_text(context, draft) {
+        if limits::is_first(context, draft, limit) {
+            draft.needs_attention(NeedsAttentionData {
+                limit: Some(limit),
+                ..NeedsAttentionData::new(AttentionReason::Limit)
+            });
+        }
+        return;
     }
     let language = draft.state().memory.language;
     draft.state().memory.missed_call_sms_at = Some(now);

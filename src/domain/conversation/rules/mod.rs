@@ -7,6 +7,7 @@ pub(super) mod emergency;
 pub(super) mod idle;
 pub(super) mod inbound;
 pub(super) mod landline;
+pub(super) mod limits;
 pub(super) mod missed_call;
 pub(super) mod opening;
 pub(super) mod opting;

@@ -55,6 +55,8 @@ pub(in crate::domain::conversation) fn open<'a>(
             language: last.map_or(Language::En, |last| last.memory.language),
             landline: last.map(|last| last.memory.landline).unwrap_or_default(),
             newest_text: last.map_or(0, |last| last.memory.newest_text),
+            texted: last.is_some_and(|last| last.memory.texted),
+            emergencies: last.map(|last| last.memory.emergencies.clone()).unwrap_or_default(),
             ..Memory::default()
         },
     };

@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{alerts, idle};
+use super::{alerts, idle, limits};
 use crate::domain::conversation::decision::{Draft, Effect, MessageUpdate, Priority, WindowState};
 use crate::domain::conversation::event::{AiTakenData, EventData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, Policy};
 use crate::domain::conversation::reason::{AttentionReason, WindowReason};
 use crate::domain::conversation::state::{Answering, OpenWindow, Ownership, Phase, Status};
+use crate::domain::day_limits::Limit;
 
 /// `max(last message + quiet, opened + hold)`, never later than `opened + max`. If the AI owns the conversation, hold
 /// is zero; if a person does, there is no deadline.
@@ -70,12 +71,25 @@ pub(in crate::domain::conversation) fn due(
     if !context.may_answer(now) {
         return other_business(draft, window.id, window.opened_at);
     }
+    if let Err(limit) = limits::use_for_answer(context, draft) {
+        return limit_reached(context, draft, &window, limit);
+    }
     claim(context.policy, draft, &window, Priority::Normal);
 }
 
 /// The customer is another business, and the AI has answered it already.
 pub(super) fn other_business(draft: &mut Draft<'_>, window_id: Uuid, opened_at: DateTime<Utc>) {
     hand_over(draft, window_id, opened_at, WindowReason::OtherBusiness, AttentionReason::OtherBusiness);
+}
+
+/// The business has used up a limit of the day. The customer waits for an answer, so a person is told of each window.
+pub(super) fn limit_reached(context: Context<'_>, draft: &mut Draft<'_>, window: &OpenWindow, limit: Limit) {
+    limits::is_first(context, draft, limit);
+    draft.window(window.id, WindowState::HandedOver, window.opened_at, WindowReason::Limit);
+    draft.needs_attention(NeedsAttentionData {
+        limit: Some(limit),
+        ..NeedsAttentionData::window(AttentionReason::Limit, window.id)
+    });
 }
 
 /// The customer's number has come on the list of those that are never texted.

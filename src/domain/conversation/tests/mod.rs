@@ -8,6 +8,7 @@ mod endings;
 mod fence;
 mod idle;
 mod landlines;
+mod limits;
 mod never_text;
 mod openings;
 mod opting;
@@ -26,6 +27,7 @@ use uuid::Uuid;
 use super::*;
 use crate::domain::appointment_check::Schedule;
 use crate::domain::business_policy::BusinessPolicy;
+use crate::domain::day_limits::{DayLimits, DayUse};
 use crate::domain::phone::PhoneNumber;
 
 /// A conversation and its time.
@@ -44,6 +46,8 @@ struct Talk {
     other_business: Option<OtherBusiness>,
     /// What else is open between the two.
     other_conversations: Vec<Uuid>,
+    /// What the business has used today.
+    day_use: DayUse,
     inputs: u32,
     /// The newest decision.
     last: Option<Decision>,
@@ -68,6 +72,7 @@ impl Talk {
                 alert_every: Duration::from_secs(60),
                 dial_timeout: Duration::from_secs(20),
                 call_result_wait: Duration::from_secs(15),
+                day_limits: DayLimits { texts: 1_000, new_numbers: 1_000, ai: 1_000, alerts: 1_000 },
             },
             business: Business {
                 id: "b1".into(),
@@ -77,6 +82,7 @@ impl Talk {
                 confidence_threshold: 0.5,
                 price_ranges: Vec::new(),
                 schedule: Schedule::default(),
+                zone: chrono_tz::Tz::UTC,
                 policy: BusinessPolicy::default(),
                 never_text: Arc::default(),
                 quiet_hours: None,
@@ -90,6 +96,7 @@ impl Talk {
             may_write: true,
             other_business: None,
             other_conversations: Vec::new(),
+            day_use: DayUse::default(),
             inputs: 0,
             last: None,
             sent: Vec::new(),
@@ -105,6 +112,7 @@ impl Talk {
             may_write: self.may_write,
             other_business: self.other_business,
             other_conversations: &self.other_conversations,
+            day_use: self.day_use,
         }
     }
 
@@ -142,6 +150,8 @@ impl Talk {
                 row.status = update.status;
             }
         }
+        assert!(decision.spending.fits(&self.day_use));
+        self.day_use.add(&decision.spending);
         match &decision.ledger {
             Some(LedgerChange::Out { at, .. }) => self.opted_out_at = self.opted_out_at.max(Some(*at)),
             Some(LedgerChange::In) => self.opted_out_at = None,

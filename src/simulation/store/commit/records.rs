@@ -7,6 +7,8 @@ use uuid::Uuid;
 use super::Refused;
 use crate::domain::call::Call;
 use crate::domain::conversation::{MessageStatus, MessageUpdate, NewMessage};
+use crate::domain::day_limits::too_much;
+use crate::simulation::planted::Planted;
 use crate::simulation::store::{MessageRow, Tables};
 use crate::simulation::world::State;
 use crate::store::{Commit, Committed, StoreError};
@@ -44,6 +46,12 @@ pub(super) fn refused(state: &mut State, batch: &[Commit<'_>], left: &[usize]) -
         if !call_passes(&state.db, call) || !written.insert(call.id) {
             refused.push((place, Committed::CallConflict));
         }
+    }
+    if refused.is_empty() && state.planted != Planted::DayNotChecked {
+        let spending =
+            decisions().map(|(place, d)| (place, (d.conversation.business_id.clone(), batch[place].day), &d.spending));
+        let used = state.db.day_use.iter().map(|(day, used)| (day.clone(), *used)).collect();
+        refused.extend(too_much(spending, used).into_iter().map(|place| (place, Committed::Conflict)));
     }
     Ok(refused)
 }

@@ -51,7 +51,8 @@ fn is_missed(talk: &Talk, call: &Call) -> Decided {
 
 fn alone<'a>(input_id: &'a str, call: &'a Call, outbox: &'a [OutboxRow], talk: &Talk) -> Commit<'a> {
     let (body_hash, call) = (Some("hash"), Some(call));
-    Commit { input_id, body_hash, call, number_of: None, decision: None, audit: None, at: talk.at, outbox }
+    let (at, day) = (talk.at, talk.at.date_naive());
+    Commit { input_id, body_hash, call, number_of: None, decision: None, audit: None, at, day, outbox }
 }
 
 /// A call that is ringing, as it is stored.

@@ -188,6 +188,7 @@ fn messages(place: usize, now: DateTime<Utc>) -> Vec<NewMessage> {
         fence,
         not_before: None,
         verdict: None,
+        bundle_line: None,
         created_at: now,
         stream_sequence: 0,
     };

@@ -6,6 +6,7 @@
 
 mod batches;
 mod calls;
+mod day_limits;
 mod facts;
 mod fence;
 mod locks;

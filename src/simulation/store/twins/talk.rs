@@ -1,6 +1,6 @@
 //! What scenarios commit: decisions of the rules on what customers and people do.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -11,6 +11,7 @@ use crate::domain::conversation::{
     Answer, Context, Conversation, Decision, InboundSms, Input, MessageReport, MissedCall, SentMessage, Urgency,
     call_id, decide,
 };
+use crate::domain::day_limits::DayUse;
 use crate::domain::emergency::{OwnPhrases, read};
 use crate::domain::phone::PhoneNumber;
 use crate::engine::ConversationStore;
@@ -57,6 +58,8 @@ pub(super) struct Talk {
     pub customer: PhoneNumber,
     /// The conversation as it is stored.
     pub state: Option<Conversation>,
+    /// What the business has used today, as far as this decision knows.
+    pub day_use: DayUse,
     /// The time of decisions.
     pub at: DateTime<Utc>,
 }
@@ -71,6 +74,7 @@ pub(super) struct Decided {
     pub outbox: Vec<OutboxRow>,
     pub audit: AuditEntry,
     pub at: DateTime<Utc>,
+    pub day: NaiveDate,
 }
 
 impl Talk {
@@ -84,7 +88,7 @@ impl Talk {
     /// A customer who has not written to this business yet.
     pub(super) fn of(business: Profile, customer: &str, at: DateTime<Utc>) -> Self {
         let number = business.phone_numbers[0].clone();
-        Self { business, number, customer: phone(customer), state: None, at }
+        Self { business, number, customer: phone(customer), state: None, day_use: DayUse::default(), at }
     }
 
     /// The same, some time later.
@@ -107,12 +111,13 @@ impl Talk {
             may_write: true,
             other_business: None,
             other_conversations: &[],
+            day_use: self.day_use,
         };
         let decision = decide(context, self.state.as_ref(), input_id, input, self.at).unwrap();
         let outbox = rows(decision.conversation.id, input_id, decision.effects.len());
         let audit = AuditEntry { actor: "service", actor_id: None, action: "wrote", data: json!({}) };
-        let (input_id, at) = (input_id.to_owned(), self.at);
-        Decided { input_id, body_hash: None, number_of: None, decision, call: None, outbox, audit, at }
+        let (input_id, at, day) = (input_id.to_owned(), self.at, self.business.for_rules().day(self.at));
+        Decided { input_id, body_hash: None, number_of: None, decision, call: None, outbox, audit, at, day }
     }
 
     pub(super) fn text(&self, sid: &str, body: &str) -> Decided {
@@ -171,6 +176,7 @@ impl Talk {
             missed_call: true,
             other_business: true,
             other_conversations: true,
+            day: Some(self.business.for_rules().day(self.at)),
         };
         test.store().facts(&[wanted]).await.unwrap().pop().unwrap().unwrap()
     }
@@ -208,6 +214,7 @@ impl Decided {
             decision: Some(&self.decision),
             audit: Some(&self.audit),
             at: self.at,
+            day: self.day,
             outbox: &self.outbox,
         }
     }

@@ -5,6 +5,7 @@ use super::readings;
 use super::world::World;
 use super::*;
 use crate::domain::conversation::words::OptWord;
+use crate::domain::day_limits::Limit;
 
 /// A description of a violated guarantee.
 pub type Broken = String;
@@ -57,6 +58,8 @@ pub struct ConversationRecord {
     gas: bool,
     /// A person has handled that emergency.
     seen_to: bool,
+    /// A limit stopped its alerts.
+    beyond_limit: bool,
     /// A person has taken over, since the conversation was last opened.
     in_hand: bool,
 }
@@ -236,7 +239,9 @@ impl World<'_> {
             holds(stepped || is_new || (gas && !gas_before), || "an emergency is told of twice".into())?;
             record.alerted.clear();
             record.seen_to = record.owned;
+            record.beyond_limit = false;
         }
+        self.records[at].beyond_limit |= decision.stopped_by.contains(&Limit::Alerts);
         let about_the_notice =
             matches!(input, Input::MessageReported { message, .. } if message.kind == MessageKind::Notice);
         for message in &decision.messages {
@@ -444,7 +449,7 @@ impl World<'_> {
         }
         for record in &self.records {
             let all_told = record.alerted.len() == self.settings.business.alert_numbers.len();
-            holds(record.emergency_at.is_none() || record.seen_to || all_told, || {
+            holds(record.emergency_at.is_none() || record.seen_to || all_told || record.beyond_limit, || {
                 format!("an emergency that nobody took in hand, and only {} were told", record.alerted.len())
             })?;
         }

@@ -198,6 +198,17 @@ fn guarantees_hold_towards_another_business() {
     guarantees_hold_with(&settings, Profile { share: 5, punctual: false, ..STEADY });
 }
 
+/// The same sequences with limits of the day that are soon reached: whoever gets no answer is handed over to a person.
+#[test]
+fn guarantees_hold_when_the_limits_of_the_day_are_used_up() {
+    let mut settings = Settings::new();
+    settings.policy.day_limits = DayLimits { texts: 6, new_numbers: 1, ai: 5, alerts: 4 };
+    guarantees_hold_with(&settings, Profile { share: 5, ..MIXED });
+    guarantees_hold_with(&settings, Profile { share: 5, ..STEADY });
+    settings.policy.day_limits = DayLimits { texts: 0, new_numbers: 0, ai: 0, alerts: 0 };
+    guarantees_hold_with(&settings, Profile { share: 2, ..MIXED });
+}
+
 /// Sequences on which the rules failed once. A random run may not find them again.
 #[rstest::rstest]
 #[case::an_emergency_is_told_twice(emergencies(2, 1_000), true)]

@@ -149,6 +149,8 @@ pub struct World<'a> {
     pub conversations: Vec<Conversation>,
     timers: Vec<Armed>,
     pub ledger: Option<DateTime<Utc>>,
+    /// What the business has used of its day, which does not end in a run.
+    pub day_use: DayUse,
     /// When the newest opt-in and the newest opt-out were sent.
     pub newest_in: Option<DateTime<Utc>>,
     pub newest_out: Option<DateTime<Utc>>,
@@ -186,6 +188,7 @@ impl<'a> World<'a> {
             conversations: Vec::new(),
             timers: Vec::new(),
             ledger: None,
+            day_use: DayUse::default(),
             newest_in: None,
             newest_out: None,
             refused: false,
@@ -430,6 +433,7 @@ impl<'a> World<'a> {
             may_write: self.has_number || matches!(heard.target, Target::Open),
             other_business: self.settings.other_business.then(|| self.other_business(at)),
             other_conversations: &[],
+            day_use: self.day_use,
         };
         let (state, now) = (at.map(|n| &self.conversations[n]), self.now());
         let ends = |state| must_end_first(context.policy, context.business, state, input, now);
@@ -503,6 +507,10 @@ impl<'a> World<'a> {
             let Some(row) = row else { return Err(format!("no row for {update:?}")) };
             row.update(update)?;
         }
+        if !decision.spending.fits(&self.day_use) {
+            return Err(format!("more than a limit of the day: {:?} after {:?}", decision.spending, self.day_use));
+        }
+        self.day_use.add(&decision.spending);
         match &decision.ledger {
             Some(LedgerChange::Out { at, .. }) => self.ledger = self.ledger.max(Some(*at)),
             Some(LedgerChange::In) => self.ledger = None,
