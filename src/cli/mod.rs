@@ -57,6 +57,9 @@ enum Command {
     },
     /// Print the OpenAPI document.
     Openapi,
+    /// Print docs/metrics.md.
+    #[command(hide = true)]
+    MetricsDoc,
     /// List and replay messages that could not be processed.
     DeadLetters {
         #[command(subcommand)]
@@ -121,6 +124,10 @@ pub async fn run() -> ExitCode {
             print!("{}", http::openapi());
             Ok(ExitCode::SUCCESS)
         }
+        Command::MetricsDoc => {
+            print!("{}", telemetry::reference());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Migrate => match settings.database_url() {
             Ok(url) => migrate(url.expose()).await,
             Err(error) => return bad_configuration(&error),
@@ -173,8 +180,10 @@ async fn serve(config: Config, role: Role) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let app = Application::start(config, role).await?;
-    if let (Some(file), Some(address)) = (std::env::var_os("NMC_ADDRESS_FILE"), app.address()) {
-        write_whole(Path::new(&file), &address.to_string())?;
+    for (name, address) in [("NMC_ADDRESS_FILE", app.address()), ("NMC_OPS_ADDRESS_FILE", app.ops_address())] {
+        if let (Some(file), Some(address)) = (std::env::var_os(name), address) {
+            write_whole(Path::new(&file), &address.to_string())?;
+        }
     }
     let asked_to_stop = async {
         tokio::select! {
