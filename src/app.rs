@@ -23,7 +23,7 @@ use crate::domain::conversation::Policy;
 use crate::domain::emergency;
 use crate::engine::{Engine, Outbox, sweep};
 use crate::health::{self, Probes, Vitals};
-use crate::http::{self, Edge};
+use crate::http::{self, Duty, Edge, Operation};
 use crate::lifecycle::keep_for;
 use crate::secrets::TokenCipher;
 use crate::telemetry::Metrics;
@@ -58,6 +58,7 @@ pub enum Role {
 /// A running application.
 pub struct Application {
     address: Option<SocketAddr>,
+    ops_address: Option<SocketAddr>,
     shutdown: CancellationToken,
     tasks: JoinSet<&'static str>,
     jetstream: JetStream,
@@ -86,6 +87,16 @@ impl Application {
             .attributed(Attribution::new(business_cache.clone()))
             .after_deliveries(config.max_deliveries);
         let mut tasks = JoinSet::new();
+        let probes = Probes::new(jetstream.clone(), store.clone(), Arc::clone(&redis));
+        let duty = if role == Role::Worker { Duty::Process } else { Duty::Accept };
+        let operation = Operation::new(duty, probes.clone(), vitals.clone(), metrics.clone());
+        let mut ops_address = None;
+        if let Some(bind) = config.ops_bind {
+            let (bound, serving) = http::serve_operation(operation.clone(), bind, shutdown.clone()).await?;
+            tracing::info!(address = %bound, "listening for health and metrics");
+            ops_address = Some(bound);
+            spawn(&mut tasks, "ops", serving);
+        }
         let mut creating =
             create_streams(jetstream.clone(), config.nats_replicas, vitals.clone(), shutdown.clone()).boxed();
         // If NATS is available, the first webhook finds its stream. If not, everything else starts without it.
@@ -150,7 +161,6 @@ impl Application {
             spawn(&mut tasks, "accounts", proven);
             spawn(&mut tasks, "replays", replay_queued(letters, config.replay_rate, shutdown.clone()));
         }
-        let probes = Probes::new(jetstream.clone(), store.clone(), Arc::clone(&redis));
         spawn(&mut tasks, "services", health::watch(probes, jetstream.clone(), metrics.clone(), shutdown.clone()));
         spawn(&mut tasks, "waiting", http::publish_waiting(jetstream.clone(), store.clone(), shutdown.clone()));
         let mut address = None;
@@ -169,8 +179,7 @@ impl Application {
                 twilio,
                 media,
                 cipher,
-                metrics,
-                vitals,
+                operation,
                 rules,
                 shutdown.clone(),
             );
@@ -181,12 +190,17 @@ impl Application {
             address = Some(bound);
             spawn(&mut tasks, "edge", serving);
         }
-        Ok(Self { address, shutdown, tasks, jetstream, store })
+        Ok(Self { address, ops_address, shutdown, tasks, jetstream, store })
     }
 
     /// The address that the edge listens on, if this process runs one.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// The address of the port for health and metrics, if this process has one.
+    pub fn ops_address(&self) -> Option<SocketAddr> {
+        self.ops_address
     }
 
     /// Runs until `asked_to_stop` completes or a part ends unexpectedly.

@@ -173,8 +173,10 @@ async fn serve(config: Config, role: Role) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let app = Application::start(config, role).await?;
-    if let (Some(file), Some(address)) = (std::env::var_os("NMC_ADDRESS_FILE"), app.address()) {
-        write_whole(Path::new(&file), &address.to_string())?;
+    for (name, address) in [("NMC_ADDRESS_FILE", app.address()), ("NMC_OPS_ADDRESS_FILE", app.ops_address())] {
+        if let (Some(file), Some(address)) = (std::env::var_os(name), address) {
+            write_whole(Path::new(&file), &address.to_string())?;
+        }
     }
     let asked_to_stop = async {
         tokio::select! {

@@ -35,6 +35,7 @@ fn what_is_not_required_has_the_documented_default() {
     let config = config(&[]).unwrap();
     assert_eq!(config.bind.to_string(), "0.0.0.0:3701");
     assert_eq!((config.max_connections, config.docs), (None, true));
+    assert_eq!((config.ops_bind, config.public_metrics), (None, true));
     assert_eq!(config.public_url.as_str(), "https://calls.example.com/twilio");
     assert_eq!(config.nats_url, "tls://a:4222,tls://b:4222");
     assert_eq!(config.nats_replicas, 1);
@@ -76,6 +77,8 @@ fn every_missing_variable_is_reported_at_once() {
 
 #[rstest]
 #[case::bind("NMC_BIND", "localhost")]
+#[case::ops_bind("NMC_OPS_BIND", "9464")]
+#[case::public_metrics("NMC_PUBLIC_METRICS", "no")]
 #[case::max_connections("NMC_MAX_CONNECTIONS", "15")]
 #[case::docs("NMC_DOCS", "yes")]
 #[case::idle_after("NMC_IDLE_AFTER", "400d")]

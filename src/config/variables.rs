@@ -88,6 +88,10 @@ configuration! {
     pub struct Config {
         /// Address of the HTTP edge.
         bind: SocketAddr = [default "NMC_BIND", "0.0.0.0:3701", parse::socket_address],
+        /// Address of the port for health and metrics; `None`: there is none of its own.
+        ops_bind: Option<SocketAddr> = [optional "NMC_OPS_BIND", "127.0.0.1:9464", parse::socket_address],
+        /// Whether the edge's own port shows `/metrics`.
+        public_metrics: bool = [default "NMC_PUBLIC_METRICS", "on", parse::on_or_off],
         /// How many connections the edge holds at once; `None`: as many as descriptors allow, at most 1,500.
         max_connections: Option<usize> = [optional "NMC_MAX_CONNECTIONS", "2000", parse::connections],
         /// Whether `/docs` is shown.

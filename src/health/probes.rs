@@ -75,6 +75,11 @@ impl Look {
     pub fn can_accept(&self) -> bool {
         self.state(Service::Nats) != State::Down || self.state(Service::Postgres) != State::Down
     }
+
+    /// Whether an input can be processed: it comes from JetStream, and PostgreSQL holds everything else.
+    pub fn can_process(&self) -> bool {
+        self.state(Service::Nats) != State::Down && self.state(Service::Postgres) != State::Down
+    }
 }
 
 impl Probes {

@@ -11,6 +11,7 @@ mod group_publish;
 mod limiter;
 mod load_shedding;
 mod look_ups;
+mod operation;
 mod peer;
 pub mod problem;
 mod ringing;
@@ -19,7 +20,7 @@ pub mod twilio;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use poem::middleware::CatchPanic;
@@ -35,7 +36,6 @@ use crate::config::{Config, PublicUrl, Rate};
 use crate::dead_letters::{Attribution, DeadLetters};
 use crate::domain::emergency;
 use crate::engine::Engine;
-use crate::health::{Probes, Vitals};
 use crate::lifecycle::erasure::Eraser;
 use crate::secrets::TokenCipher;
 use crate::store::StoreError;
@@ -47,6 +47,7 @@ use problem::Problem;
 pub use api::openapi;
 pub use durable_publish::{DurablePublisher, publish_waiting};
 pub use load_shedding::{LoadShedder, measure};
+pub use operation::{Duty, Operation, serve_operation};
 
 /// How long a webhook waits for a look-up.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
@@ -66,7 +67,6 @@ pub struct EdgeParts {
     pub(crate) durable: DurablePublisher,
     pub(crate) intake: Arc<LoadShedder>,
     pub(crate) ringing: ringing::Ringing,
-    pub(crate) probes: Probes,
     pub(crate) business_cache: BusinessCache,
     pub(crate) accounts: Accounts,
     pub(crate) twilio: TwilioClient,
@@ -78,12 +78,12 @@ pub struct EdgeParts {
     pub(crate) attribution: Attribution,
     pub(crate) replay_rate: Rate,
     pub(crate) metrics: Metrics,
-    pub(crate) vitals: Vitals,
+    operation: Operation,
     pub(crate) keys: api::Keys,
     pub(crate) trusted_proxies: Vec<ipnet::IpNet>,
     shows_docs: bool,
+    shows_metrics: bool,
     max_connections: Option<usize>,
-    pub(crate) started_at: Instant,
     /// Cancelled when the process is asked to stop; ends endless responses.
     pub(crate) shutdown: CancellationToken,
 }
@@ -120,26 +120,26 @@ impl Edge {
         twilio: TwilioClient,
         media: MediaClient,
         cipher: Option<TokenCipher>,
-        metrics: Metrics,
-        vitals: Vitals,
+        operation: Operation,
         // Unused: it proves that the emergency rules, which are read through functions, are loaded.
         _rules: emergency::Loaded,
         shutdown: CancellationToken,
     ) -> Self {
+        let metrics = operation.metrics.clone();
         let letters = DeadLetters::new(jetstream.clone(), engine.store().clone());
         let inner = EdgeParts {
-            eraser: Eraser::new(engine.clone(), letters.clone(), Arc::clone(&redis)),
+            eraser: Eraser::new(engine.clone(), letters.clone(), redis),
             public_url: config.public_url.clone(),
             dial_timeout: config.dial_timeout,
             replay_rate: config.replay_rate,
             intake: Arc::new(LoadShedder::new(config.max_backlog, metrics.clone())),
             ringing: ringing::Ringing::default(),
             durable: DurablePublisher::new(&jetstream, engine.store().clone(), metrics.clone()),
-            probes: Probes::new(jetstream.clone(), engine.store().clone(), redis),
             keys: api::Keys::new(&config.bootstrap.api_keys, config.rate_limit, engine.store().clone()),
             signers: twilio::Signers::new(),
             trusted_proxies: config.trusted_proxies.clone(),
             shows_docs: config.docs,
+            shows_metrics: config.public_metrics,
             max_connections: config.max_connections,
             store: engine.store().clone(),
             business_cache: engine.business_cache().clone(),
@@ -152,8 +152,7 @@ impl Edge {
             media,
             cipher,
             metrics,
-            vitals,
-            started_at: Instant::now(),
+            operation,
             shutdown,
         };
         Self { inner: Arc::new(inner) }
@@ -185,6 +184,11 @@ fn routes(edge: Edge) -> impl Endpoint<Output = poem::Response> {
     if !prefix.is_empty() {
         route = route.nest(prefix, all(edge));
     }
+    finished(route)
+}
+
+/// These routes with what every answer has: the common error body and headers.
+fn finished(route: Route) -> impl Endpoint<Output = poem::Response> {
     route
         .with(
             CatchPanic::new()

@@ -43,6 +43,7 @@ mod missing;
 mod missing_postgres;
 mod never_text;
 mod once;
+mod ops_port;
 mod opting;
 mod overload;
 mod paging;

@@ -3,7 +3,7 @@
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
-use super::{EdgeData, Group};
+use super::{Group, OperationData};
 use crate::adapters::postgres::UnreachedAlerts;
 use crate::health::{Look, State};
 use crate::outage::Service;
@@ -68,7 +68,7 @@ struct Details {
 #[derive(Debug, Object)]
 struct Health {
     /// The status: `healthy`, `degraded` (at least one service is not `healthy`) or `unhealthy` (webhooks cannot be
-    /// accepted).
+    /// accepted or, of a process that only works, not processed).
     status: String,
     /// The running version.
     version: String,
@@ -83,10 +83,11 @@ struct Health {
 /// The response to a health check.
 #[derive(ApiResponse)]
 enum HealthAnswer {
-    /// The service accepts webhooks. Its `status` is `healthy` or `degraded`.
+    /// The service accepts webhooks (or, if it only works, processes them). Its `status` is `healthy` or `degraded`.
     #[oai(status = 200)]
     Accepting(Json<Health>),
-    /// The service cannot accept webhooks, because neither JetStream nor PostgreSQL is available.
+    /// The service cannot accept webhooks, because neither JetStream nor PostgreSQL is available, or only works and lacks
+    /// one of them.
     #[oai(status = 503)]
     Unhealthy(Json<Health>),
 }
@@ -115,23 +116,23 @@ pub(super) struct HealthApi;
 impl HealthApi {
     /// Returns the health of the service and of the services that it depends on.
     #[oai(path = "/health", method = "get", operation_id = "health")]
-    async fn health(&self, edge: EdgeData<'_>) -> HealthAnswer {
-        let (look, alerts) = tokio::join!(edge.probes.look(), edge.probes.unreached_alerts());
-        let accepting = look.can_accept();
+    async fn health(&self, operation: OperationData<'_>) -> HealthAnswer {
+        let (look, alerts) = tokio::join!(operation.probes.look(), operation.probes.unreached_alerts());
+        let able = operation.duty.can_be_done(&look);
         let all_well = Service::ALL.iter().all(|service| look.state(*service) == State::Healthy);
         let services = Services::of(&look);
         let health = Health {
-            status: match (accepting, all_well) {
+            status: match (able, all_well) {
                 (false, _) => UNHEALTHY.to_owned(),
                 (true, true) => State::Healthy.to_string(),
                 (true, false) => State::Degraded.to_string(),
             },
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            uptime_seconds: edge.started_at.elapsed().as_secs(),
+            uptime_seconds: operation.started_at.elapsed().as_secs(),
             services,
             details: Details { alerts: alerts.map(Alerts::of) },
         };
-        if accepting { HealthAnswer::Accepting(Json(health)) } else { HealthAnswer::Unhealthy(Json(health)) }
+        if able { HealthAnswer::Accepting(Json(health)) } else { HealthAnswer::Unhealthy(Json(health)) }
     }
 
     /// Returns whether the process is alive. If it does not answer, restart it.
@@ -143,15 +144,15 @@ impl HealthApi {
     /// Returns whether the process is ready for requests.
     ///
     /// It is ready once the streams, JetStream and PostgreSQL have been available together, and from then on as long as
-    /// a webhook can be stored in JetStream or PostgreSQL.
+    /// a webhook can be stored in JetStream or PostgreSQL. A process that only works needs both.
     #[oai(path = "/health/ready", method = "get", operation_id = "ready")]
-    async fn ready(&self, edge: EdgeData<'_>) -> ProbeAnswer {
-        let look = edge.probes.look().await;
+    async fn ready(&self, operation: OperationData<'_>) -> ProbeAnswer {
+        let look = operation.probes.look().await;
         let well = |service| look.state(service) == State::Healthy;
-        if edge.vitals.streams_are_there() && well(Service::Nats) && well(Service::Postgres) {
-            edge.vitals.everything_found();
+        if operation.vitals.streams_are_there() && well(Service::Nats) && well(Service::Postgres) {
+            operation.vitals.everything_found();
         }
-        probe(edge.vitals.everything_was_there() && look.can_accept())
+        probe(operation.vitals.everything_was_there() && operation.duty.can_be_done(&look))
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::failure::{self, ErrorBody};
-use super::{EdgeData, Group};
+use super::{Group, OperationData};
 use crate::http::problem::{Code, Problem};
 
 static WRITING: Mutex<()> = Mutex::const_new(());
@@ -44,14 +44,14 @@ impl MetricsApi {
     ///
     /// JSON by default; Prometheus text in the OpenMetrics format if `Accept` asks for `text/plain` or OpenMetrics.
     #[oai(path = "/metrics", method = "get", operation_id = "metrics")]
-    async fn metrics(&self, edge: EdgeData<'_>, request: &Request) -> MetricsAnswer {
+    async fn metrics(&self, operation: OperationData<'_>, request: &Request) -> MetricsAnswer {
         // One at a time: a client that requests metrics without end keeps only one core busy.
         let _turn = WRITING.lock().await;
         let accept = request.header(header::ACCEPT).unwrap_or_default();
         if !(accept.contains("text/plain") || accept.contains("openmetrics")) {
-            return MetricsAnswer::Shown(Shown::Json(Json(edge.metrics.json(Instant::now()))));
+            return MetricsAnswer::Shown(Shown::Json(Json(operation.metrics.json(Instant::now()))));
         }
-        match edge.metrics.prometheus() {
+        match operation.metrics.prometheus() {
             Ok(text) => MetricsAnswer::Shown(Shown::Prometheus(PlainText(text))),
             Err(_) => {
                 let problem = Problem::new(Code::Internal, "the metrics could not be encoded");

@@ -29,11 +29,14 @@ mod read_deadline;
 mod twilio_account;
 mod validation;
 
+use poem::endpoint::make_sync;
+use poem::error::NotFoundError;
 use poem::web::Data;
-use poem::{EndpointExt, Route};
+use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route};
 use poem_openapi::{OpenApiService, Tags};
 
-use super::Edge;
+use super::problem::Problem;
+use super::{Edge, Operation};
 
 pub use auth::Keys;
 pub use events::Envelope;
@@ -108,16 +111,33 @@ pub fn openapi() -> String {
 /// The routes of the REST API.
 pub fn routes(edge: &Edge) -> Route {
     let service = service();
-    docs::routes(Route::new(), edge.shows_docs).nest(
+    let route = docs::routes(Route::new(), edge.shows_docs);
+    let route = if edge.shows_metrics { route } else { route.at("/metrics", hidden()) };
+    route.nest(
         "/",
         service
             .around(read_deadline::kept)
             .around(idempotency::answered)
             .around(failed_keys::counted)
             .data(edge.clone())
+            .data(edge.operation.clone())
             .around(rate_limit_headers::told),
     )
 }
 
+/// The routes of health and metrics alone, for a port of their own.
+pub fn operation_routes(operation: Operation) -> Route {
+    let apis = openapi::Told((health::HealthApi, metrics::MetricsApi));
+    Route::new().nest("/", OpenApiService::new(apis, "NeverMissCall", env!("CARGO_PKG_VERSION")).data(operation))
+}
+
+/// Answers as if there were no such path.
+fn hidden() -> impl Endpoint<Output = Response> {
+    make_sync(|_| Problem::from_poem(&NotFoundError.into()).into_response())
+}
+
 /// The edge, as handlers get it from the request.
 type EdgeData<'a> = Data<&'a Edge>;
+
+/// What health and metrics are answered from.
+type OperationData<'a> = Data<&'a Operation>;

@@ -91,6 +91,12 @@ impl App {
         self.applications.iter().filter_map(Application::address).collect()
     }
 
+    /// A client of each application's port for health and metrics, without a key.
+    pub fn ops(&self) -> Vec<Rest> {
+        let addresses = self.applications.iter().filter_map(Application::ops_address);
+        addresses.map(|address| Rest::new(format!("http://{address}"), API_KEY).with_key(None)).collect()
+    }
+
     /// Stops the service; the servers and simulators keep running.
     pub async fn stop(&mut self) {
         for application in self.applications.drain(..) {
