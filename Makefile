@@ -160,6 +160,11 @@ openapi: ## Regenerates openapi/openapi.json
 	$(CARGO) run $(ALL) --quiet --bin nevermisscall -- openapi >openapi/openapi.json.new
 	mv openapi/openapi.json.new openapi/openapi.json
 
+.PHONY: metrics-doc
+metrics-doc: ## Regenerates docs/metrics.md
+	$(CARGO) run $(ALL) --quiet --bin nevermisscall -- metrics-doc >docs/metrics.md.new
+	mv docs/metrics.md.new docs/metrics.md
+
 .PHONY: servers
 servers:
 	@scripts/get-servers

@@ -15,14 +15,14 @@ use crate::adapters::jetstream::JetStream;
 use crate::adapters::jetstream::definitions::{self, Mode};
 use crate::adapters::postgres::Store;
 use crate::adapters::redis::RedisSink;
-use crate::adapters::twilio::{MediaClient, TwilioClient};
+use crate::adapters::twilio::{self, MediaClient, TwilioClient};
 use crate::businesses::{Accounts, BusinessCache, BusinessSnapshot, keep_snapshot};
 use crate::config::Config;
 use crate::dead_letters::{Attribution, DeadLetterStream, DeadLetters, replay_queued};
 use crate::domain::conversation::Policy;
 use crate::domain::emergency;
 use crate::engine::{Engine, Outbox, sweep};
-use crate::health::{self, Probes, Vitals};
+use crate::health::{self, Gauges, Probes, Vitals};
 use crate::http::{self, Duty, Edge, Operation};
 use crate::lifecycle::keep_for;
 use crate::secrets::TokenCipher;
@@ -74,7 +74,8 @@ impl Application {
         // Loaded before any input is accepted: without the rules, an emergency would be handled as an ordinary text.
         let rules = emergency::load().context("the emergency rules could not be loaded")?;
         let shutdown = CancellationToken::new();
-        let metrics = Metrics::new();
+        let metrics = Metrics::per_business(config.business_metrics);
+        metrics.sms_error_codes(twilio::codes());
         let vitals = Vitals::default();
         let store = Store::lazy(config.database_url.expose()).context("DATABASE_URL")?;
         let jetstream = JetStream::connect(&config.nats_url).await.context("NATS_URL")?;
@@ -162,6 +163,14 @@ impl Application {
             spawn(&mut tasks, "replays", replay_queued(letters, config.replay_rate, shutdown.clone()));
         }
         spawn(&mut tasks, "services", health::watch(probes, jetstream.clone(), metrics.clone(), shutdown.clone()));
+        let gauges = Gauges {
+            store: store.clone(),
+            jetstream: jetstream.clone(),
+            metrics: metrics.clone(),
+            nats_storage: config.nats_storage,
+            is_worker: role != Role::Edge,
+        };
+        spawn(&mut tasks, "gauges", health::measure(gauges, shutdown.clone()));
         spawn(&mut tasks, "waiting", http::publish_waiting(jetstream.clone(), store.clone(), shutdown.clone()));
         let mut address = None;
         if role != Role::Worker {

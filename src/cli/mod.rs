@@ -57,6 +57,9 @@ enum Command {
     },
     /// Print the OpenAPI document.
     Openapi,
+    /// Print docs/metrics.md.
+    #[command(hide = true)]
+    MetricsDoc,
     /// List and replay messages that could not be processed.
     DeadLetters {
         #[command(subcommand)]
@@ -119,6 +122,10 @@ pub async fn run() -> ExitCode {
         Command::Worker => return run_role(&settings, Role::Worker).await,
         Command::Openapi => {
             print!("{}", http::openapi());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::MetricsDoc => {
+            print!("{}", telemetry::reference());
             Ok(ExitCode::SUCCESS)
         }
         Command::Migrate => match settings.database_url() {

@@ -158,6 +158,30 @@ pub(super) fn connections(text: &str) -> Parsed<usize> {
     text.parse().ok().filter(|count| *count >= 16).ok_or_else(|| "must be a whole number, at least 16".to_owned())
 }
 
+/// The most businesses that may have metrics of their own: each has about ten time series in every process.
+const MAX_BUSINESSES: usize = 1_000;
+
+pub(super) fn businesses(text: &str) -> Parsed<usize> {
+    let count = text.parse().ok().filter(|count| *count <= MAX_BUSINESSES);
+    count.ok_or_else(|| format!("must be a whole number, at most {MAX_BUSINESSES}"))
+}
+
+/// A size as in nats-server's own configuration: `512MB`, `20GB`.
+pub(super) fn bytes(text: &str) -> Parsed<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let doublings = match unit.trim_end_matches('B') {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err("must be a whole number with KB, MB, GB or TB".to_owned()),
+    };
+    let size = number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << doublings));
+    size.filter(|size| *size > 0).ok_or_else(|| "must be a whole number above zero with KB, MB, GB or TB".to_owned())
+}
+
 /// Accepts words and TOML's booleans.
 pub(super) fn on_or_off(text: &str) -> Parsed<bool> {
     match text {

@@ -35,7 +35,10 @@ fn what_is_not_required_has_the_documented_default() {
     let config = config(&[]).unwrap();
     assert_eq!(config.bind.to_string(), "0.0.0.0:3701");
     assert_eq!((config.max_connections, config.docs), (None, true));
-    assert_eq!((config.ops_bind, config.public_metrics), (None, true));
+    assert_eq!((config.ops_bind, config.public_metrics, config.business_metrics), (None, true, 0));
+    assert_eq!(config.nats_storage, 20 << 30);
+    let of_the_server = include_str!("../../nats.conf");
+    assert!(of_the_server.contains("max_file_store: 20GB"), "the default is what nats.conf allows");
     assert_eq!(config.public_url.as_str(), "https://calls.example.com/twilio");
     assert_eq!(config.nats_url, "tls://a:4222,tls://b:4222");
     assert_eq!(config.nats_replicas, 1);
@@ -79,6 +82,9 @@ fn every_missing_variable_is_reported_at_once() {
 #[case::bind("NMC_BIND", "localhost")]
 #[case::ops_bind("NMC_OPS_BIND", "9464")]
 #[case::public_metrics("NMC_PUBLIC_METRICS", "no")]
+#[case::nats_storage("NMC_NATS_STORAGE", "20 GB")]
+#[case::no_nats_storage("NMC_NATS_STORAGE", "0GB")]
+#[case::business_metrics("NMC_BUSINESS_METRICS", "1001")]
 #[case::max_connections("NMC_MAX_CONNECTIONS", "15")]
 #[case::docs("NMC_DOCS", "yes")]
 #[case::idle_after("NMC_IDLE_AFTER", "400d")]

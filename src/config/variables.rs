@@ -92,6 +92,8 @@ configuration! {
         ops_bind: Option<SocketAddr> = [optional "NMC_OPS_BIND", "127.0.0.1:9464", parse::socket_address],
         /// Whether the edge's own port shows `/metrics`.
         public_metrics: bool = [default "NMC_PUBLIC_METRICS", "on", parse::on_or_off],
+        /// How many businesses have metrics of their own.
+        business_metrics: usize = [default "NMC_BUSINESS_METRICS", "0", parse::businesses],
         /// How many connections the edge holds at once; `None`: as many as descriptors allow, at most 1,500.
         max_connections: Option<usize> = [optional "NMC_MAX_CONNECTIONS", "2000", parse::connections],
         /// Whether `/docs` is shown.
@@ -106,6 +108,8 @@ configuration! {
         nats_url: String = [required "NATS_URL", "nats://localhost:4222", parse::nats_servers],
         /// How many nodes of the cluster each stream is kept on.
         nats_replicas: u8 = [default "NMC_NATS_REPLICAS", "1", parse::replicas],
+        /// How many bytes JetStream may store, if its account has no limit.
+        nats_storage: u64 = [default "NMC_NATS_STORAGE", "20GB", parse::bytes],
         /// Redis, with its password.
         redis_url: Secret = [required "REDIS_URL", "redis://localhost:6379", parse::redis_url],
         /// Whether connections to other machines may do without TLS.

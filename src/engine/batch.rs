@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::conversation_cache::ConversationCache;
@@ -22,7 +23,8 @@ use crate::businesses::BusinessCache;
 use crate::clock::Clock;
 use crate::domain::conversation::{Conversation, Policy, Status};
 use crate::store::{Commit, Committed, Locks, OutboxRow, StoreError, WaitingRow};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Batch as BatchOf, Metrics, Stage};
+use crate::trace::Trace;
 
 use decide::{Decided, Decision};
 
@@ -49,6 +51,14 @@ pub(super) enum Job {
 }
 
 impl Job {
+    /// The trace that it belongs to, if an input has one.
+    pub(super) fn trace(&self) -> Option<&Trace> {
+        match self {
+            Self::Input(input, _) => Some(&input.trace),
+            Self::Call { .. } => None,
+        }
+    }
+
     fn id(&self) -> (&str, Option<&str>) {
         match self {
             Self::Input(input, _) => (&input.id, input.body_hash.as_deref()),
@@ -118,6 +128,9 @@ impl<R: ConversationStore> Batches<R> {
                 Work::Published(ids) => published.extend_from_slice(ids),
             }
         }
+        if !jobs.is_empty() {
+            self.metrics.batch(BatchOf::Engine, jobs.len());
+        }
         let mut outcomes = self.apply(&jobs, &published).await.into_iter();
         let outcome = |work: &Work| match work {
             Work::Published(_) => Outcome::Marked,
@@ -163,13 +176,23 @@ impl<R: ConversationStore> Batches<R> {
         locks: Locks,
     ) -> Result<Vec<Outcome>, StoreError> {
         let at = self.clock.now();
+        // A batch is shown under the trace of its first input.
+        let (trace, began) = (jobs.iter().find_map(|job| job.trace()), Instant::now());
         let loaded = self.load(jobs).await?;
         let decided = self.decide(loaded, at).await?;
+        if !jobs.is_empty() {
+            self.metrics.stage(Stage::Decide, began.elapsed(), trace);
+        }
         let commits: Vec<Commit<'_>> =
             decided.iter().filter_map(Step::next).map(|decided| decided.commit(at)).collect();
         let committed = match commits.is_empty() && published.is_empty() {
             true => Vec::new(),
-            false => self.store.commit(&commits, published, locks).await?,
+            false => {
+                let began = Instant::now();
+                let committed = self.store.commit(&commits, published, locks).await?;
+                self.metrics.stage(Stage::Commit, began.elapsed(), trace);
+                committed
+            }
         };
         drop(commits);
         let mut committed = committed.into_iter();
@@ -186,8 +209,12 @@ impl<R: ConversationStore> Batches<R> {
     fn outcome(&self, decided: Decided<'_>, committed: Committed) -> Outcome {
         match committed {
             Committed::Done { outbox_ids, behind } => {
-                let change = decided.decision.map(|Decision { decision, .. }| {
-                    self.count(&decision);
+                if let Some(outcome) = decided.call_outcome {
+                    self.metrics.call(outcome);
+                }
+                let change = decided.decision.map(|decided| {
+                    self.count(&decided);
+                    let decision = decided.decision;
                     let messages = decision.messages.iter().map(|message| message.id).collect();
                     let conversation =
                         Conversation { version: decision.conversation.version + 1, ..decision.conversation };

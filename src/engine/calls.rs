@@ -6,7 +6,7 @@ use super::{
     Applied, CallPart, ConversationStore, Engine, EngineError, Happening, Input, Job, Publish, Target, Until, effects,
 };
 use crate::domain::business::Profile;
-use crate::domain::call::{self, CallInput};
+use crate::domain::call::{self, CallInput, CallStatus};
 use crate::domain::conversation;
 use crate::domain::phone::PhoneNumber;
 use crate::trace::Trace;
@@ -58,7 +58,9 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
             return Ok(CallReport::Done);
         }
         let rows = effects::call_rows(&decision.call, &business.user_id, &decision.events, &trace, now);
-        let part = CallPart { call: decision.call, rows };
+        let was = state.map_or(CallStatus::Ringing, |call| call.status);
+        let outcome = Some(decision.call.status).filter(|status| *status != was);
+        let part = CallPart { call: decision.call, rows, outcome };
         let (id, body_hash) = (input_id.to_owned(), body_hash.map(str::to_owned));
         let told = match (decision.missed, decision.answered) {
             (Some(missed), _) => {

@@ -2,6 +2,7 @@
 
 use crate::trace::Trace;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use uuid::Uuid;
 use super::event_id;
 use crate::adapters::jetstream::subjects;
 use crate::domain::call::Call;
-use crate::domain::conversation::{Business, Conversation, Decision, Effect, Envelope, Event, Priority};
+use crate::domain::conversation::{Business, Conversation, Decision, Effect, Envelope, Event, Phase, Priority};
 use crate::domain::phone::PhoneNumber;
 use crate::store::OutboxRow;
 
@@ -38,14 +39,43 @@ pub struct SendTask {
     pub message_id: Uuid,
     /// When the event happened that the message responds to.
     pub responds_to: DateTime<Utc>,
+    /// The window that it answers, if it answers one.
+    #[serde(default)]
+    pub answer: Option<AnswerTask>,
+}
+
+/// What a message that answers a window has waited for so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerTask {
+    /// When the window opened.
+    pub opened_at: DateTime<Utc>,
+    /// Until when it waited for a person.
+    pub due_at: DateTime<Utc>,
+    /// How long DispatchBot took, in milliseconds.
+    pub dispatchbot_ms: u64,
 }
 
 /// The outbox rows of a decision, in order.
-pub(super) fn rows(decision: &Decision, business: &Business, trace: &Trace, now: DateTime<Utc>) -> Vec<OutboxRow> {
-    decision.effects.iter().map(|effect| row(effect, decision, business, trace, now)).collect()
+///
+/// `took` is the time that DispatchBot needed, if this is about its answer.
+pub(super) fn rows(
+    decision: &Decision,
+    business: &Business,
+    trace: &Trace,
+    took: Option<Duration>,
+    now: DateTime<Utc>,
+) -> Vec<OutboxRow> {
+    decision.effects.iter().map(|effect| row(effect, decision, business, trace, took, now)).collect()
 }
 
-fn row(effect: &Effect, decision: &Decision, business: &Business, trace: &Trace, now: DateTime<Utc>) -> OutboxRow {
+fn row(
+    effect: &Effect,
+    decision: &Decision,
+    business: &Business,
+    trace: &Trace,
+    took: Option<Duration>,
+    now: DateTime<Utc>,
+) -> OutboxRow {
     let conversation = &decision.conversation;
     let conversation_id = conversation.id;
     match effect {
@@ -62,7 +92,8 @@ fn row(effect: &Effect, decision: &Decision, business: &Business, trace: &Trace,
             )
         }
         Effect::SendSms { message_id, responds_to } => {
-            let task = SendTask { conversation_id, message_id: *message_id, responds_to: *responds_to };
+            let answer = answer(conversation, *message_id, took);
+            let task = SendTask { conversation_id, message_id: *message_id, responds_to: *responds_to, answer };
             task_row(
                 conversation_id,
                 subjects::send_sms(conversation_id, priority(decision, *message_id)),
@@ -73,6 +104,14 @@ fn row(effect: &Effect, decision: &Decision, business: &Business, trace: &Trace,
         }
         Effect::Emit(event) => envelope(&About::Conversation(conversation), &business.user_id, event, trace, now),
     }
+}
+
+/// What the message has waited for, if it answers the conversation's window.
+fn answer(conversation: &Conversation, message_id: Uuid, took: Option<Duration>) -> Option<AnswerTask> {
+    let answering = conversation.answering.as_ref().filter(|it| it.phase == Phase::Replying { message_id })?;
+    let dispatchbot_ms = u64::try_from(took.unwrap_or_default().as_millis()).unwrap_or_default();
+    let due_at = answering.due_at.unwrap_or(answering.closed_at);
+    Some(AnswerTask { opened_at: answering.opened_at, due_at, dispatchbot_ms })
 }
 
 /// The priority of a message, which selects its queue.

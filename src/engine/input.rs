@@ -1,11 +1,12 @@
 //! What the engine is asked to apply, and what came of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::domain::business;
-use crate::domain::call::Call;
+use crate::domain::call::{Call, CallStatus};
 use crate::domain::conversation::{self, Conversation, MessageReport, Status};
 use crate::domain::emergency::Reading;
 use crate::domain::phone::PhoneNumber;
@@ -62,6 +63,8 @@ impl Target {
 pub enum Happening {
     /// An input with everything that the rules need.
     Input(conversation::Input),
+    /// The outcome of an analysis, and how long DispatchBot took.
+    Analyzed { outcome: conversation::Input, took: Duration },
     /// A report on a message. The engine also reads the message's row.
     Message {
         /// The message's id.
@@ -77,7 +80,7 @@ impl Happening {
         use conversation::Input;
         match self {
             Self::Input(Input::SmsReceived(sms)) => sms.reading != Reading::default(),
-            Self::Input(other) => {
+            Self::Input(other) | Self::Analyzed { outcome: other, .. } => {
                 matches!(other, Input::WindowDue { .. } | Input::AnalysisReady { .. } | Input::AnalysisFailed { .. })
             }
             Self::Message { .. } => false,
@@ -90,11 +93,19 @@ impl Happening {
         matches!(self, Self::Input(Input::UserTookOver { .. } | Input::UserReplied { .. }))
     }
 
+    /// How long DispatchBot took, if this is the outcome of an analysis.
+    pub(super) fn analysis_took(&self) -> Option<Duration> {
+        match self {
+            Self::Analyzed { took, .. } => Some(*took),
+            Self::Input(_) | Self::Message { .. } => None,
+        }
+    }
+
     /// The message that is reported on.
     pub(super) fn message_id(&self) -> Option<Uuid> {
         match self {
             Self::Message { id, .. } => Some(*id),
-            Self::Input(_) => None,
+            Self::Input(_) | Self::Analyzed { .. } => None,
         }
     }
 }
@@ -130,4 +141,6 @@ pub struct Change {
 pub(super) struct CallPart {
     pub(super) call: Call,
     pub(super) rows: Vec<OutboxRow>,
+    /// How the call ended, if that became known or was corrected.
+    pub(super) outcome: Option<CallStatus>,
 }

@@ -20,6 +20,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::adapters::jetstream::Publisher;
@@ -29,12 +30,12 @@ use crate::clock::Clock;
 use crate::domain::conversation::{self, Conversation, Policy, derive_id};
 use crate::store::{StoreError, WaitingRow};
 use crate::stream::GroupCommit;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Stage};
 use crate::trace::Trace;
 
 pub use calls::CallReport;
 pub(crate) use effects::cloud_event;
-pub use effects::{AnalyzeTask, SendTask};
+pub use effects::{AnalyzeTask, AnswerTask, SendTask};
 pub use input::{Applied, Change, Happening, Input, Target};
 pub use outbox::{Outbox, OutboxError};
 pub use ports::{ConversationStore, Publish, WaitingEffects};
@@ -216,7 +217,12 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
                         let id = tracing::field::display(change.conversation.id);
                         tracing::Span::current().record("conversation.id", id);
                     }
-                    match self.publish(effects, behind).await {
+                    let began = Instant::now();
+                    let published = self.publish(effects, behind).await;
+                    if published.is_ok() {
+                        self.parts.metrics.stage(Stage::Publish, began.elapsed(), job.trace());
+                    }
+                    match published {
                         Err(error) if until == Until::Committed => {
                             tracing::warn!(%error, "committed, but not all effects are published; the sweeper retries");
                         }

@@ -2,13 +2,15 @@
 //!
 //! Probed once a second in every process ([`watch()`]), and whenever `/health` is requested. A change is logged once, and
 //! published as `service.degraded` or `service.restored`. Which service an error is about:
-//! [`crate::adapters::outage::missing`].
+//! [`crate::adapters::outage::missing`]. What `/metrics` shows of them besides is read by [`measure()`].
 
 mod announce;
+mod measure;
 mod probes;
 mod vitals;
 mod watch;
 
+pub use measure::{Gauges, measure};
 pub use probes::{Look, Probes};
 pub use vitals::Vitals;
 pub use watch::watch;

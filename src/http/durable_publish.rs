@@ -45,7 +45,7 @@ impl DurablePublisher {
     /// A publisher on this connection, with this store for the time that JetStream is unavailable.
     pub fn new(jetstream: &JetStream, store: Store, metrics: Metrics) -> Self {
         let publisher = jetstream.publisher().with_timeout(PUBLISH_TIMEOUT);
-        let webhooks = GroupPublisher::new(publisher.clone(), PUBLISH_TIMEOUT);
+        let webhooks = GroupPublisher::new(publisher.clone(), PUBLISH_TIMEOUT, metrics.clone());
         Self { jetstream: jetstream.clone(), publisher, webhooks, store, metrics }
     }
 

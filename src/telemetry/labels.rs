@@ -111,3 +111,59 @@ crate::text_enum! {
         Miss = "miss",
     }
 }
+
+crate::text_enum! {
+    /// A stage between a webhook and the event about it.
+    pub enum Stage {
+        /// A webhook at the edge, until it is stored and answered.
+        Webhook = "webhook",
+        /// Reading and deciding for a batch of inputs.
+        Decide = "decide",
+        /// Its transaction.
+        Commit = "commit",
+        /// The effects of an input.
+        Publish = "publish",
+        /// A closed window, from reading it to applying the answer.
+        Analyze = "analyze",
+        /// The claim of a message.
+        Claim = "claim",
+        /// The request that sends it.
+        Twilio = "twilio",
+        /// An event, until it is forwarded.
+        Redis = "redis",
+    }
+}
+
+crate::text_enum! {
+    /// Where inputs are processed in batches.
+    pub enum Batch {
+        /// Inputs in a transaction.
+        Engine = "engine",
+        /// Webhooks published together.
+        Edge = "edge",
+        /// Events forwarded together.
+        Redis = "redis",
+    }
+}
+
+crate::text_enum! {
+    /// What the time until an answer consists of.
+    pub enum AnswerPart {
+        /// The window waited for a person.
+        Person = "person",
+        /// Our own time.
+        Service = "service",
+        DispatchBot = "dispatchbot",
+        Twilio = "twilio",
+    }
+}
+
+crate::text_enum! {
+    /// For how many seconds a customer has waited at least.
+    pub enum Unanswered {
+        OneMinute = "60",
+        TwoMinutes = "120",
+        FiveMinutes = "300",
+        QuarterOfAnHour = "900",
+    }
+}

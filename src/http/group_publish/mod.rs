@@ -23,6 +23,7 @@ use self::known_ids::KnownIds;
 use self::way::{FEW, Way, Ways};
 use crate::adapters::jetstream::{BatchError, Outgoing, PublishError, Published, Publisher};
 use crate::stream::GroupCommit;
+use crate::telemetry::{Batch as BatchOf, Metrics};
 
 /// How many webhooks are in a batch at most; the server allows 1,000 messages.
 const MAX_BATCH: usize = 64;
@@ -63,33 +64,36 @@ pub(super) struct GroupPublisher<P = Publisher> {
     batches: GroupCommit<Outgoing, Acknowledged>,
     group: Arc<Group<P>>,
     time_limit: Duration,
+    metrics: Metrics,
 }
 
 impl<P> Clone for GroupPublisher<P> {
     fn clone(&self) -> Self {
-        Self { batches: self.batches.clone(), group: Arc::clone(&self.group), time_limit: self.time_limit }
+        let (batches, group) = (self.batches.clone(), Arc::clone(&self.group));
+        Self { batches, group, time_limit: self.time_limit, metrics: self.metrics.clone() }
     }
 }
 
 impl<P: Publish> GroupPublisher<P> {
     /// A message and a batch each take at most `time_limit`.
-    pub fn new(publisher: P, time_limit: Duration) -> Self {
+    pub fn new(publisher: P, time_limit: Duration, metrics: Metrics) -> Self {
         let group = Arc::new(Group {
             publisher,
             known: Mutex::default(),
             ways: Mutex::new(Ways::new()),
             in_flight: AtomicUsize::new(0),
         });
-        let shared = Arc::clone(&group);
+        let (shared, of_batches) = (Arc::clone(&group), metrics.clone());
         let batches = GroupCommit::new(MAX_BATCH, move |messages: Vec<Outgoing>| {
             let group = Arc::clone(&shared);
+            of_batches.batch(BatchOf::Edge, messages.len());
             async move {
                 let count = messages.len();
                 let published = timeout(time_limit, group.publish(messages)).await;
                 published.unwrap_or_else(|_late| vec![Err(Arc::new(PublishError::timed_out())); count])
             }
         });
-        Self { batches, group, time_limit }
+        Self { batches, group, time_limit, metrics }
     }
 
     /// Publishes a message, and resolves once it is stored.
@@ -100,7 +104,10 @@ impl<P: Publish> GroupPublisher<P> {
         let place = InFlight::enter(&self.group.in_flight);
         let published = timeout(self.time_limit, async {
             match self.group.way(place.count) {
-                Way::Alone => Some(self.group.alone(message, place.count).await),
+                Way::Alone => {
+                    self.metrics.batch(BatchOf::Edge, 1);
+                    Some(self.group.alone(message, place.count).await)
+                }
                 // Without a result, the batch has panicked, and nobody knows which messages are stored.
                 Way::Together => self.batches.call(message).await,
             }

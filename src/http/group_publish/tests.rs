@@ -74,7 +74,7 @@ type OnStream = GroupPublisher<Arc<Stream>>;
 
 fn start() -> (Arc<Stream>, OnStream) {
     let stream = Arc::new(Stream::default());
-    (Arc::clone(&stream), GroupPublisher::new(stream, TIME_LIMIT))
+    (Arc::clone(&stream), GroupPublisher::new(stream, TIME_LIMIT, Metrics::new()))
 }
 
 /// Publishes these webhooks at once; returns how many were acknowledged.
@@ -218,7 +218,7 @@ impl Publish for Hanging {
 
 #[tokio::test(start_paused = true)]
 async fn where_nothing_is_acknowledged_no_webhook_waits_longer_than_the_limit() {
-    let group = GroupPublisher::new(Hanging, TIME_LIMIT);
+    let group = GroupPublisher::new(Hanging, TIME_LIMIT, Metrics::new());
     for round in 1..=2 {
         let begun = Instant::now();
         let acknowledged = publish(&group, (0..200).map(|number| round * 1_000 + number)).await;

@@ -18,6 +18,7 @@ pub(super) use self::signers::Signers;
 use self::verify::{Refusal, admit};
 use super::Edge;
 use crate::config::PublicUrl;
+use crate::telemetry::Stage;
 use crate::webhook::{SignedForm, Webhook, WebhookKind};
 
 /// Adds a route for each kind of webhook.
@@ -55,7 +56,9 @@ impl IntoResponse for Answer {
 async fn receive(request: &Request, body: Body, edge: Data<&Edge>, kind: Data<&WebhookKind>) -> Response {
     let (edge, kind) = (edge.0, *kind.0);
     let began = Instant::now();
-    let answer = match admit(edge, kind, request, body).await {
+    let admitted = admit(edge, kind, request, body).await;
+    let trace = admitted.as_ref().ok().map(|signed| signed.trace.clone());
+    let answer = match admitted {
         // A request without a valid signature takes no place.
         Err(Refusal::Problem(problem)) => Err(problem),
         signed => match (edge.intake.place(kind), signed) {
@@ -74,7 +77,11 @@ async fn receive(request: &Request, body: Body, edge: Data<&Edge>, kind: Data<&W
         },
     };
     let response = answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response);
-    edge.metrics.webhook(kind, response.status().as_u16(), began.elapsed());
+    let elapsed = began.elapsed();
+    edge.metrics.webhook(kind, response.status().as_u16(), elapsed, trace.as_ref());
+    if response.status().is_success() {
+        edge.metrics.stage(Stage::Webhook, elapsed, trace.as_ref());
+    }
     response
 }
 

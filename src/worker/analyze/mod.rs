@@ -21,7 +21,7 @@ use crate::domain::business::Profile;
 use crate::domain::conversation::{AnalysisReason, Answer, Appointment, Conversation, Input, Phase, Priority};
 use crate::engine::{self, AnalyzeTask, Engine, EngineError, Happening, Publish, Target};
 use crate::stream::{FailureReason, Metadata};
-use crate::telemetry::{AiResult, Metrics};
+use crate::telemetry::{AiResult, Metrics, Stage};
 use crate::trace::Trace;
 use crate::worker::{Handler, retry_or_wait};
 
@@ -47,31 +47,42 @@ pub struct Analyzer<R = Store, P = Publisher, B = CircuitBreaker<DispatchBotClie
     metrics: Metrics,
 }
 
+/// The outcome of an analysis.
+struct Analyzed {
+    outcome: Input,
+    /// How long DispatchBot took.
+    took: Duration,
+}
+
 impl<R: AnalysisStore, P: Publish, B: AiClient> Analyzer<R, P, B> {
     /// Asks through this client, applies answers with this engine.
     pub fn new(client: B, engine: Engine<R, P>, metrics: Metrics) -> Self {
         Self { client, engine, metrics }
     }
 
-    async fn answer(&self, task: &AnalyzeTask) -> Result<Option<Input>, EngineError> {
+    async fn answer(&self, task: &AnalyzeTask, trace: &Trace) -> Result<Option<Analyzed>, EngineError> {
         let window_id = task.window_id;
         // The row itself, not the cache: a request about an outdated state is not worth sending.
         let Some(conversation) = self.engine.store().conversation(task.conversation_id).await? else { return Ok(None) };
         let wanted =
             conversation.answering.as_ref().filter(|a| a.window_id == window_id && a.phase == Phase::Analyzing);
         let Some(answering) = wanted else { return Ok(None) };
-        let failed = |reason| Some(Input::AnalysisFailed { window_id, reason });
+        let failed = |reason, took| Some(Analyzed { outcome: Input::AnalysisFailed { window_id, reason }, took });
         if answering.epoch != conversation.epoch && self.engine.now() < answering.exempt_at {
-            return Ok(failed(AnalysisReason::Overtaken)); // the rules record it as superseded
+            return Ok(failed(AnalysisReason::Overtaken, Duration::ZERO)); // the rules record it as superseded
         }
         let Some(business) = self.engine.business_cache().by_id(&conversation.business_id).await? else {
-            return Ok(failed(AnalysisReason::BusinessGone));
+            return Ok(failed(AnalysisReason::BusinessGone, Duration::ZERO));
         };
-        match self.ask(&conversation, &business, task).await? {
-            Ok(analysis) => Ok(Some(Input::AnalysisReady { window_id, answer: answer_of(analysis) })),
+        let (result, took) = self.ask(&conversation, &business, task, trace).await?;
+        match result {
+            Ok(analysis) => {
+                let outcome = Input::AnalysisReady { window_id, answer: answer_of(analysis) };
+                Ok(Some(Analyzed { outcome, took }))
+            }
             Err(error) => {
                 tracing::warn!(conversation.id = %task.conversation_id, %error, "DispatchBot gave no usable answer");
-                Ok(failed(error.reason()))
+                Ok(failed(error.reason(), took))
             }
         }
     }
@@ -81,7 +92,8 @@ impl<R: AnalysisStore, P: Publish, B: AiClient> Analyzer<R, P, B> {
         conversation: &Conversation,
         business: &Profile,
         task: &AnalyzeTask,
-    ) -> Result<Result<Analysis, AnalyzeError>, EngineError> {
+        trace: &Trace,
+    ) -> Result<(Result<Analysis, AnalyzeError>, Duration), EngineError> {
         let messages = self.engine.store().newest_messages(conversation.id, MESSAGES).await?;
         let request = package::request(conversation, business, &messages, task);
         let spent = (self.engine.now() - task.closed_at).to_std().unwrap_or_default();
@@ -97,21 +109,24 @@ impl<R: AnalysisStore, P: Publish, B: AiClient> Analyzer<R, P, B> {
             Err(AnalyzeError::NotAsked) => AiResult::Rejected,
             Err(_) => AiResult::Failed,
         };
-        self.metrics.ai_call(outcome, asked_at.elapsed());
-        Ok(result)
+        let took = asked_at.elapsed();
+        self.metrics.ai_call(outcome, took, Some(trace));
+        Ok((result, took))
     }
 
     async fn answered(&self, task: &AnalyzeTask, metadata: &Metadata) -> Result<(), EngineError> {
-        match self.answer(task).await? {
-            Some(input) => self.tell(task, metadata, input).await,
-            None => Ok(()),
+        let (began, trace) = (Instant::now(), trace_of(metadata));
+        if let Some(analyzed) = self.answer(task, &trace).await? {
+            self.tell(task, trace.clone(), analyzed).await?;
         }
+        self.metrics.stage(Stage::Analyze, began.elapsed(), Some(&trace));
+        Ok(())
     }
 
-    async fn tell(&self, task: &AnalyzeTask, metadata: &Metadata, input: Input) -> Result<(), EngineError> {
-        let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
+    async fn tell(&self, task: &AnalyzeTask, trace: Trace, analyzed: Analyzed) -> Result<(), EngineError> {
         let id = format!("analysis:{}", task.window_id);
-        let (target, happening) = (Target::Id(task.conversation_id), Happening::Input(input));
+        let Analyzed { outcome, took } = analyzed;
+        let (target, happening) = (Target::Id(task.conversation_id), Happening::Analyzed { outcome, took });
         self.engine.apply(engine::Input { id, body_hash: None, trace, target, happening }).await.map(drop)
     }
 }
@@ -124,9 +139,16 @@ impl<R: AnalysisStore, P: Publish, B: AiClient> Handler<AnalyzeTask> for Analyze
         }
         // The answer cannot be processed: the customer gets the fallback text, and a person is notified.
         tracing::warn!(conversation.id = %task.conversation_id, %error, "an answer could not be processed");
-        let failed = Input::AnalysisFailed { window_id: task.window_id, reason: AnalysisReason::NotProcessed };
-        self.tell(&task, &metadata, failed).await.map_err(|error| retry_or_wait(metadata.delivery_count, error))
+        let outcome = Input::AnalysisFailed { window_id: task.window_id, reason: AnalysisReason::NotProcessed };
+        let failed = Analyzed { outcome, took: Duration::ZERO };
+        self.tell(&task, trace_of(&metadata), failed)
+            .await
+            .map_err(|error| retry_or_wait(metadata.delivery_count, error))
     }
+}
+
+fn trace_of(metadata: &Metadata) -> Trace {
+    Trace::from_header(metadata.headers.get("traceparent").map(String::as_str))
 }
 
 /// DispatchBot's answer in the types of the rules.

@@ -21,10 +21,10 @@ use crate::businesses::Accounts;
 use crate::config::{PublicUrl, Rate};
 use crate::domain::conversation::{MessageKind, MessageReport, MessageStatus, Priority};
 use crate::domain::sms_segments;
-use crate::engine::{Applied, Engine, Happening, Input, Publish, SendTask, Target};
+use crate::engine::{AnswerTask, Applied, Engine, Happening, Input, Publish, SendTask, Target};
 use crate::store::{Claim, Claimed, DueMessage, SendingAccount};
 use crate::stream::{DeadReason, FailureReason, Metadata};
-use crate::telemetry::{Metrics, SmsResult};
+use crate::telemetry::{AnswerTimes, Metrics, SmsResult, Stage};
 use crate::trace::Trace;
 use crate::worker::{Handler, retry_delay, retry_or_wait};
 
@@ -76,6 +76,11 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> Handler<SendTask> for SmsSende
         match turn.due.message.status {
             MessageStatus::Queued => self.try_to_send(&turn).await,
             MessageStatus::Sending => self.find_out(&turn).await,
+            MessageStatus::Superseded => {
+                // It was held back while it waited.
+                self.metrics.message(turn.due.message.kind, MessageStatus::Superseded);
+                Ok(())
+            }
             _ => Ok(()), // its outcome is known
         }
     }
@@ -98,6 +103,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         let sender = SendingAccount { sid: &account.sid, is_main: self.accounts.is_main(&account.sid) };
         let claimed = self.engine.store().claim(id, sender, LEASE, self.engine.now()).await;
         let claimed = claimed.map_err(|e| turn.retry(e))?;
+        self.metrics.stage(Stage::Claim, before_claim.elapsed(), Some(&turn.trace()));
         let claimed = match claimed {
             Claim::Ours(claimed) => claimed,
             Claim::Stale => {
@@ -111,8 +117,24 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
             self.release_claim(turn, claimed).await?;
             return Err(FailureReason::retry(Duration::ZERO, "the lease expired before the POST"));
         }
+        let asked_at = Instant::now();
         let outcome = self.twilio.send(&account, &self.sms(turn)).await;
+        let took = asked_at.elapsed();
+        self.metrics.stage(Stage::Twilio, took, Some(&turn.trace()));
+        if let (SendOutcome::Accepted { .. }, Some(answer)) = (&outcome, &turn.task.answer) {
+            self.metrics.answered(&self.answer_times(answer, took), Some(&turn.trace()));
+        }
         self.apply_outcome(turn, claimed, outcome).await
+    }
+
+    /// The times of an answer that Twilio has just accepted, after this long.
+    fn answer_times(&self, answer: &AnswerTask, twilio: Duration) -> AnswerTimes {
+        AnswerTimes {
+            all: (self.engine.now() - answer.opened_at).to_std().unwrap_or_default(),
+            person: (answer.due_at - answer.opened_at).to_std().unwrap_or_default(),
+            dispatchbot: Duration::from_millis(answer.dispatchbot_ms),
+            twilio,
+        }
     }
 
     /// Reserves the message's slot in its sender's rate, once, and waits for it.
@@ -204,7 +226,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
             MessageReport::Delivery { .. } => "delivery",
         };
         let id = format!("sms:{}:{word}", turn.task.message_id);
-        let trace = Trace::from_header(turn.metadata.headers.get("traceparent").map(String::as_str));
+        let trace = turn.trace();
         let happening = Happening::Message { id: turn.task.message_id, report };
         let target = Target::Id(turn.task.conversation_id);
         let input = Input { id, body_hash: None, trace, target, happening };
@@ -228,6 +250,10 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
 }
 
 impl Turn<'_> {
+    fn trace(&self) -> Trace {
+        Trace::from_header(self.metadata.headers.get("traceparent").map(String::as_str))
+    }
+
     fn retry(&self, error: impl std::error::Error + Send + Sync + 'static) -> FailureReason {
         retry_or_wait(self.metadata.delivery_count, error)
     }

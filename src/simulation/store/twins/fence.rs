@@ -152,6 +152,7 @@ fn answering(now: DateTime<Utc>) -> Answering {
         window_id: window("answering"),
         opened_at: now,
         closed_at: now,
+        due_at: None,
         exempt_at: now,
         epoch: 5,
         hard_epoch: 3,
