@@ -90,7 +90,12 @@ fn ranges(line: &str, scale: u64) -> String {
     let mut scaled = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         scaled.push('[');
-        match part.split_once(']').and_then(|(range, rest)| Some((shorter(range, scale)?, rest))) {
+        // A subquery has a step, too: [30m:1m].
+        let short = part.split_once(']').and_then(|(range, rest)| {
+            let short: Option<Vec<String>> = range.split(':').map(|part| shorter(part, scale)).collect();
+            Some((short?.join(":"), rest))
+        });
+        match short {
             Some((short, rest)) => scaled.extend([short.as_str(), "]", rest]),
             None => scaled.push_str(part),
         }
@@ -129,8 +134,8 @@ mod tests {
 
     #[test]
     fn durations_become_shorter_and_names_and_numbers_stay() {
-        let text = "- record: a:ratio_rate5m\n  expr: rate(b[5m]) > 14.4 and c[1h]\n  for: 1m\nlabels: { severity: x }\n";
-        let short = "- record: a:ratio_rate5m\n  expr: rate(b[10000ms]) > 14.4 and c[120000ms]\n  for: 2000ms\nlabels: { severity: x }\n";
+        let text = "- record: a:ratio_rate5m\n  expr: rate(b[5m]) > 14.4 and c[1h:1m]\n  for: 1m\nlabels: { severity: x }\n";
+        let short = "- record: a:ratio_rate5m\n  expr: rate(b[10000ms]) > 14.4 and c[120000ms:2000ms]\n  for: 2000ms\nlabels: { severity: x }\n";
         assert_eq!(scaled(text, 30), short);
         assert_eq!(scaled("targets: [\"127.0.0.1:9093\"]\ngroup_by: [environment]\n", 30), "targets: [\"127.0.0.1:9093\"]\ngroup_by: [environment]\n");
     }

@@ -212,6 +212,7 @@ fn settings(database: &str, nats: &str, redis: &str, twilio_url: &str, bot_url: 
         ("NMC_RECONCILE_AFTER", "2s".to_owned()),
         ("NMC_ALERT_EVERY", "3s".to_owned()),
         ("NMC_BUSINESS_METRICS", "10".to_owned()),
+        ("NMC_NATS_STORAGE", STORAGE.to_owned()),
         ("RUST_LOG", "warn".to_owned()),
         ("NO_COLOR", "1".to_owned()),
     ];
