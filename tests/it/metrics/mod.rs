@@ -28,7 +28,7 @@ async fn the_time_until_an_answer_is_split_into_parts_that_add_up() {
     let at_dispatchbot = Duration::from_millis(400);
     app.servers.dispatchbot.add_rule(Rule::always(BotFault::Delay(Span::exactly(at_dispatchbot))));
     app.servers.twilio.add_rule(Rule::always(Fault::Delay(Span::exactly(Duration::from_millis(300)))));
-    let client = app.webhook().with_header("traceparent", &format!("00-{TRACE_ID}-00f067aa0ba902b7-01"));
+    let client = app.webhook().with_header("traceparent", format!("00-{TRACE_ID}-00f067aa0ba902b7-01"));
     let answer = client.sms(&new_message_sid(), CUSTOMER, OUR_NUMBER, "My sink is blocked").await.unwrap();
     assert_eq!(answer.status, 200);
     app.wait_for_event("message.delivered").await;

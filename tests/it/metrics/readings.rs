@@ -21,8 +21,26 @@ async fn what_redis_does_not_take_waits_for_its_consumer() {
     app.text(CUSTOMER, "My sink is blocked").await;
     app.wait_for_sms(CUSTOMER, 1).await;
     wait_for_value(&app.rest, unacknowledged, |count| count >= 2.0).await;
+    publish_events(&app, IN_PROGRESS + 500).await;
+    wait_for_value(&app.rest, lag, |count| count >= 500.0).await;
     app.servers.redis.restart().await.unwrap();
+    wait_for_value(&app.rest, lag, |count| count == 0.0).await;
     wait_for_value(&app.rest, unacknowledged, |count| count == 0.0).await;
+}
+
+/// `max_ack_pending` of the consumer: as many events may be delivered and not acknowledged.
+const IN_PROGRESS: usize = 2_000;
+
+async fn publish_events(app: &App, count: usize) {
+    let context = async_nats::jetstream::new(async_nats::connect(app.servers.nats.url()).await.unwrap());
+    for _ in 0..count {
+        let id = uuid::Uuid::new_v4().to_string();
+        let payload = json!({ "event_id": id, "sequence": 1 }).to_string();
+        let mut headers = HeaderMap::new();
+        headers.insert("ce-subject", id.as_str());
+        // Not awaited: the next message need not wait for its acknowledgement.
+        drop(context.publish_with_headers("nmc.event.test._", headers, payload.into()).await.unwrap());
+    }
 }
 
 #[tokio::test]
