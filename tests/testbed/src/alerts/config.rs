@@ -134,10 +134,14 @@ mod tests {
 
     #[test]
     fn durations_become_shorter_and_names_and_numbers_stay() {
-        let text = "- record: a:ratio_rate5m\n  expr: rate(b[5m]) > 14.4 and c[1h:1m]\n  for: 1m\nlabels: { severity: x }\n";
+        let text =
+            "- record: a:ratio_rate5m\n  expr: rate(b[5m]) > 14.4 and c[1h:1m]\n  for: 1m\nlabels: { severity: x }\n";
         let short = "- record: a:ratio_rate5m\n  expr: rate(b[10000ms]) > 14.4 and c[120000ms:2000ms]\n  for: 2000ms\nlabels: { severity: x }\n";
         assert_eq!(scaled(text, 30), short);
-        assert_eq!(scaled("targets: [\"127.0.0.1:9093\"]\ngroup_by: [environment]\n", 30), "targets: [\"127.0.0.1:9093\"]\ngroup_by: [environment]\n");
+        assert_eq!(
+            scaled("targets: [\"127.0.0.1:9093\"]\ngroup_by: [environment]\n", 30),
+            "targets: [\"127.0.0.1:9093\"]\ngroup_by: [environment]\n"
+        );
     }
 
     #[test]

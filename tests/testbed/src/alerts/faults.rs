@@ -1,6 +1,6 @@
 //! The faults: how each is planted and repaired, and the alerts that it must cause.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
@@ -16,7 +16,7 @@ use super::load::new_customer;
 use super::report::Row;
 use crate::dispatchbot;
 use crate::servers::Signal;
-use crate::sim::Rule;
+use crate::sim::{Rule, lock};
 use crate::twilio;
 
 /// A number that no business has at first: texts to it become dead letters.
@@ -30,38 +30,65 @@ const FILLER_BYTES: usize = 500_000;
 /// Above the threshold of jetstream_storage.
 const FULL: f64 = 0.96;
 
-/// The alerts whose end is awaited while the next fault is planted.
-type Ends = JoinSet<Row>;
+/// The alerts whose end is awaited while other faults are planted.
+#[derive(Default)]
+struct Ends {
+    awaited: Mutex<JoinSet<Row>>,
+    ended: Mutex<Vec<Row>>,
+}
+
+impl Ends {
+    /// Lets a fault fire its alerts, and awaits their end from its repair on.
+    async fn after(
+        &self,
+        drill: &Arc<Drill>,
+        fault: impl Future<Output = anyhow::Result<(Vec<Row>, Instant)>>,
+    ) -> anyhow::Result<()> {
+        let (rows, repaired) = fault.await?;
+        for row in rows {
+            let drill = Arc::clone(drill);
+            lock(&self.awaited).spawn(async move { drill.await_end(row, repaired).await });
+        }
+        Ok(())
+    }
+
+    /// Waits for them all.
+    async fn all(&self) {
+        let awaited = std::mem::take(&mut *lock(&self.awaited));
+        lock(&self.ended).extend(awaited.join_all().await);
+    }
+}
 
 /// Plants all faults: those that do not disturb each other at the same time.
 pub(super) async fn all(drill: &Arc<Drill>) -> anyhow::Result<Vec<Row>> {
-    let mut ends = Ends::new();
-    let together = tokio::try_join!(
-        dispatchbot_fails(drill),
-        dead_letters(drill),
-        customers_unanswered(drill),
-        emergency_unacknowledged(drill),
-        redis_away(drill),
-        storage_full(drill),
+    let ends = Ends::default();
+    let answers = async {
+        // In this order: without DispatchBot these customers would get the fallback text, which counts.
+        ends.after(drill, customers_unanswered(drill)).await?;
+        ends.after(drill, dispatchbot_fails(drill)).await
+    };
+    tokio::try_join!(
+        answers,
+        ends.after(drill, dead_letters(drill)),
+        ends.after(drill, emergency_unacknowledged(drill)),
+        ends.after(drill, storage_full(drill)),
+        async {
+            // Its end is awaited here: an alert that ends while another holds it back ends without a notification.
+            let without_redis = Ends::default();
+            without_redis.after(drill, redis_away(drill)).await?;
+            without_redis.all().await;
+            lock(&ends.ended).append(&mut lock(&without_redis.ended));
+            Ok(())
+        },
     )?;
-    let together = [together.0, together.1, together.2, together.3, together.4, together.5];
-    together.into_iter().for_each(|(rows, repaired)| await_ends(drill, &mut ends, rows, repaired));
-    let (rows, repaired) = jetstream_frozen(drill).await?;
-    await_ends(drill, &mut ends, rows, repaired);
-    let (rows, repaired) = both_stores_away(drill).await?;
-    await_ends(drill, &mut ends, rows, repaired);
-    let (rows, repaired) = worker_killed(drill).await?;
-    await_ends(drill, &mut ends, rows, repaired);
-    let mut rows = ends.join_all().await;
+    ends.after(drill, jetstream_frozen(drill)).await?;
+    ends.after(drill, both_stores_away(drill)).await?;
+    ends.all().await;
+    ends.after(drill, worker_killed(drill)).await?;
+    ends.all().await;
+    let mut rows = ends.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
     rows.sort_by_key(|row| (row.fault, row.alert));
     Ok(rows)
-}
-
-fn await_ends(drill: &Arc<Drill>, ends: &mut Ends, rows: Vec<Row>, repaired: Instant) {
-    for row in rows {
-        let drill = Arc::clone(drill);
-        ends.spawn(async move { drill.await_end(row, repaired).await });
-    }
 }
 
 async fn dispatchbot_fails(drill: &Drill) -> anyhow::Result<(Vec<Row>, Instant)> {
@@ -128,8 +155,10 @@ async fn emergency_unacknowledged(drill: &Drill) -> anyhow::Result<(Vec<Row>, In
                  WHERE customer_phone = $1";
     sqlx::query(older).bind(&customer).execute(&mut *sql).await?;
     let rows = drill.await_alerts(fault, &["emergency_unacknowledged critical"], planted).await?;
-    let id: uuid::Uuid =
-        sqlx::query_scalar("SELECT id FROM conversations WHERE customer_phone = $1").bind(&customer).fetch_one(sql).await?;
+    let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM conversations WHERE customer_phone = $1")
+        .bind(&customer)
+        .fetch_one(sql)
+        .await?;
     let takeover = json!({ "user_id": "user-joe", "reason": "the drill" });
     stage.ask(Method::POST, &format!("/conversations/{id}/takeover"), Some(takeover)).await?;
     Ok((rows, Instant::now()))
@@ -217,4 +246,3 @@ async fn until_there(sql: &mut PgConnection, customer: &str, count: &'static str
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 }
-

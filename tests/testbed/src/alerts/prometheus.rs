@@ -72,6 +72,21 @@ impl PrometheusApi {
         }
     }
 
+    /// Waits until no alert fires.
+    pub(super) async fn nothing_fires(&self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        loop {
+            let firing = self.firing().await?;
+            if firing.is_empty() {
+                return Ok(());
+            }
+            if begun.elapsed() > PATIENCE {
+                bail!("alerts fire from the start: {firing:?}");
+            }
+            sleep(BETWEEN).await;
+        }
+    }
+
     /// The keys of the alerts that fire now.
     pub(super) async fn firing(&self) -> anyhow::Result<BTreeSet<String>> {
         let all: Alerts = self.get("alerts", &[]).await?;

@@ -66,9 +66,10 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\n   {:<44} {:<48} {:>7}  {:<9} {:>8}", "fault", "alert", "fires", "told", "resolved")?;
+        writeln!(f, "\n   {:<46} {:<48} {:>7}  {:<9} {:>8}", "fault", "alert", "fires", "told", "resolved")?;
         for row in &self.rows {
-            let seconds = |time: Option<Duration>| time.map_or("never".to_owned(), |t| format!("{:.1} s", t.as_secs_f64()));
+            let seconds =
+                |time: Option<Duration>| time.map_or("never".to_owned(), |t| format!("{:.1} s", t.as_secs_f64()));
             let told = match &row.told {
                 Some(Told::By(receiver)) => receiver,
                 Some(Told::HeldBack) => "held back",
@@ -76,7 +77,7 @@ impl fmt::Display for Report {
             };
             let mark = if row.held() { "ok" } else { "NO" };
             let (fired, resolved) = (seconds(row.fired), seconds(row.resolved));
-            writeln!(f, "{mark} {:<44} {:<48} {fired:>7}  {told:<9} {resolved:>8}", row.fault, row.alert)?;
+            writeln!(f, "{mark} {:<46} {:<48} {fired:>7}  {told:<9} {resolved:>8}", row.fault, row.alert)?;
         }
         let expected: BTreeSet<&str> = self.rows.iter().map(|row| row.alert).collect();
         let also: Vec<&str> = self.fired.iter().map(String::as_str).filter(|key| !expected.contains(key)).collect();

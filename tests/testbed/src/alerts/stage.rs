@@ -85,6 +85,8 @@ impl Stage {
         let (alertmanager, monitor) = watch(&monitoring, dir, &receiver).await?;
         let prometheus = PrometheusApi::new(monitor.url())?;
         prometheus.scrapes(2).await?;
+        // Prometheus knows its targets only after seconds of its own, in which service_down may fire here.
+        prometheus.nothing_fires().await?;
         let stage = Self {
             nats_url: nats.url(),
             nats_monitor_url: nats.monitor_url(),
