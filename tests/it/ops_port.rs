@@ -1,10 +1,12 @@
 //! The port for health and metrics that every process may have.
 
 use nevermisscall::internals::Role;
+use nmc_testbed::servers::Signal;
+use nmc_testbed::twilio::TwilioOptions;
 use rstest::rstest;
 use serde_json::json;
 
-use crate::harness::{App, CUSTOMER, Rest, eventually};
+use crate::harness::{API_KEY, App, CUSTOMER, Child, Rest, Servers, eventually};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -46,6 +48,21 @@ async fn edge_and_worker_apart_are_scraped_each_at_its_own_port() {
     let accepted = |count| format!("nmc_sms_total{{result=\"accepted\"}} {count}\n");
     assert!(edge.contains(&accepted(0)) && worker.contains(&accepted(1)), "{edge}\n{worker}");
     assert!(edge.contains("nmc_http_connections "), "{edge}");
+}
+
+#[tokio::test]
+async fn a_worker_as_a_program_writes_the_address_of_its_port_to_a_file() {
+    let servers = Servers::start(TwilioOptions::default()).await;
+    let file = servers.dir().join("ops-address");
+    let changes = [("NMC_OPS_BIND", "127.0.0.1:0"), ("NMC_OPS_ADDRESS_FILE", file.to_str().unwrap())];
+    let settings = servers.settings(&changes.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let mut worker = Child::start(&servers, "worker", &["worker"], &settings);
+    let address = eventually("an address", async || std::fs::read_to_string(&file).ok()).await;
+    let ops = Rest::new(format!("http://{address}"), API_KEY).with_key(None);
+    ops.ready().await;
+    assert!(scraped(&ops).await.contains("nmc_windows_total{event=\"opened\"} 0"));
+    worker.signal(Signal::Term);
+    assert!(worker.end().await.success(), "{}", worker.log());
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use std::time::Duration;
 use nmc_testbed::dispatchbot::Fault as BotFault;
 use nmc_testbed::sim::{Rule, Span};
 use nmc_testbed::twilio::{Fault, Refusal, new_message_sid};
+use reqwest::Method;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -106,6 +107,24 @@ async fn messages_and_calls_are_counted_by_their_outcome_and_refusals_by_twilios
     assert_eq!(scrape.value("nmc_calls_total{outcome=\"missed\"}"), 1.0);
     assert_eq!(scrape.value("nmc_calls_total{outcome=\"answered\"}"), 1.0);
     assert!(!scrape.text().contains("business=\""), "no business has series unless that is wanted");
+}
+
+#[tokio::test]
+async fn an_answer_that_a_takeover_holds_back_counts_as_superseded() {
+    let app = App::setup().set("NMC_SEND_RATE", "10/min").start().await;
+    let superseded = "nmc_messages_total{kind=\"reply\",status=\"superseded\"}";
+    app.text(CUSTOMER, "My sink is blocked").await;
+    app.wait_for_sms(CUSTOMER, 1).await;
+    // It waits for its turn after the first one.
+    let waits = customer(1);
+    app.text(&waits, "My sink is blocked").await;
+    let id = app.conversation_of(&waits).await["id"].as_str().unwrap().to_owned();
+    eventually("a reply", async || (app.messages(&id).await.len() == 2).then_some(())).await;
+    assert_eq!(Scrape::of(&app.rest).await.value(superseded), 0.0);
+    let body = json!({ "user_id": "u1", "reason": "r" });
+    app.rest.send(Method::POST, &format!("/conversations/{id}/takeover"), Some(&body)).await.ok();
+    scrape::wait_for_value(&app.rest, superseded, |count| count == 1.0).await;
+    assert!(app.sms_to(&waits).is_empty());
 }
 
 #[tokio::test]
