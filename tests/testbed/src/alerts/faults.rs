@@ -55,7 +55,8 @@ impl Ends {
     /// Waits for them all.
     async fn all(&self) {
         let awaited = std::mem::take(&mut *lock(&self.awaited));
-        lock(&self.ended).extend(awaited.join_all().await);
+        let ended = awaited.join_all().await;
+        lock(&self.ended).extend(ended);
     }
 }
 
