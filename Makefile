@@ -34,6 +34,18 @@ run: servers ## Shows the whole journey on real servers, then keeps running
 	$(CARGO) build --workspace --bins
 	target/debug/demo
 
+.PHONY: observe
+observe: ## Prometheus and Alertmanager beside `make run`, with the rules of deploy/prometheus
+	@scripts/get-servers monitoring
+	$(CARGO) build --workspace --bins
+	target/debug/observe
+
+.PHONY: drill-alerts
+drill-alerts: ## Breaks the running service in a dozen ways, and checks that each fires its alert and resolves (2 min)
+	@scripts/get-servers monitoring
+	$(CARGO) build $(ALL) --bins
+	target/debug/alerts-drill
+
 .PHONY: test
 test: servers nextest ## Runs all tests against real servers (COVERAGE=1: instrumented, with the line coverage of src/)
 	$(CARGO) build $(ALL) --bins --tests

@@ -167,3 +167,14 @@ crate::text_enum! {
         QuarterOfAnHour = "900",
     }
 }
+
+crate::text_enum! {
+    /// How a conversation ended. People and DispatchBot name outcomes freely; only these are counted by themselves.
+    pub enum ConversationEnd {
+        AppointmentRequested = "appointment_requested",
+        Booked = "booked",
+        Idle = "idle",
+        NumberReleased = "number_released",
+        Other = "other",
+    }
+}

@@ -10,7 +10,7 @@ use super::{Batches, Job, Outcome, Step};
 use crate::adapters::twilio;
 use crate::domain::call::{Call, CallStatus};
 use crate::domain::conversation::{
-    self, Context, DeliveryStatus, Effect, Input, MessageKind, MessageReport, WindowState,
+    self, Context, DeliveryStatus, Effect, EventData, Input, MessageKind, MessageReport, WindowState,
 };
 use crate::engine::ports::ConversationStore;
 use crate::engine::{CallPart, Happening, audit, effects};
@@ -210,6 +210,13 @@ impl<R: ConversationStore> Batches<R> {
         }
         if decision.false_alarm.is_some() {
             self.metrics.emergency_false_alarm();
+        }
+        for effect in &decision.effects {
+            if let Effect::Emit(event) = effect
+                && let EventData::ConversationCompleted(ended) = &event.data
+            {
+                self.metrics.conversation_completed(ended.outcome.as_deref());
+            }
         }
     }
 }

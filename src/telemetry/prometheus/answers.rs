@@ -10,7 +10,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use super::registrar::{About, Bounds, By, Registrar, Traced, observe, words};
 use crate::telemetry::Metrics;
 use crate::telemetry::labelled::Labelled;
-use crate::telemetry::labels::{AiResult, AnswerPart, Unanswered, WindowEvent};
+use crate::telemetry::labels::{AiResult, AnswerPart, ConversationEnd, Unanswered, WindowEvent};
 use crate::trace::Trace;
 
 /// In seconds, for calls to DispatchBot: two tries of 2 s each.
@@ -42,6 +42,7 @@ pub(in crate::telemetry) struct Answers {
     time: Traced,
     part: By<Histogram, Bounds>,
     unanswered: By<Gauge>,
+    conversations_completed: Labelled,
 }
 
 impl Answers {
@@ -80,6 +81,12 @@ impl Answers {
             time: r.histogram(time, ANSWER_BOUNDS.new_metric()),
             part: r.histogram(part.by(&["part"]), Family::new_with_constructor(PART_BOUNDS)),
             unanswered: r.gauge_of_workers(unanswered.by(&["seconds"]), Family::default()),
+            conversations_completed: r.labelled(
+                "conversations_completed",
+                "Conversations that ended; `other` for outcomes that people or DispatchBot named otherwise",
+                &["outcome"],
+                words(ConversationEnd::ALL, ConversationEnd::as_str),
+            ),
         };
         words(AnswerPart::ALL, AnswerPart::as_str).for_each(|part| drop(answers.part.get_or_create(&[("part", part)])));
         answers
@@ -90,6 +97,12 @@ impl Metrics {
     /// Counts a step of a window.
     pub fn window(&self, event: WindowEvent) {
         self.inner.totals.answers.windows.inc(event.as_str());
+    }
+
+    /// A conversation ended with this outcome.
+    pub fn conversation_completed(&self, outcome: Option<&str>) {
+        let end = outcome.and_then(|outcome| outcome.parse().ok()).unwrap_or(ConversationEnd::Other);
+        self.inner.totals.answers.conversations_completed.inc(end.as_str());
     }
 
     /// A call to DispatchBot ended. A call that the circuit breaker rejected has no time and is not a failure of the

@@ -110,6 +110,24 @@ async fn messages_and_calls_are_counted_by_their_outcome_and_refusals_by_twilios
 }
 
 #[tokio::test]
+async fn conversations_that_end_are_counted_by_outcomes_of_a_closed_set() {
+    let app = App::setup().start().await;
+    for (customer, outcome) in [(customer(1), "booked"), (customer(2), "Ann calls back")] {
+        app.text(&customer, "My sink is blocked").await;
+        app.wait_for_event_of(&customer, 1, "message.delivered").await;
+        let id = app.conversation_of(&customer).await["id"].as_str().unwrap().to_owned();
+        let body = json!({ "user_id": "u1", "outcome": outcome });
+        app.rest.send(Method::POST, &format!("/conversations/{id}/complete"), Some(&body)).await.ok();
+    }
+    let scrape = Scrape::of(&app.rest).await;
+    for (outcome, count) in [("booked", 1.0), ("other", 1.0), ("appointment_requested", 0.0), ("idle", 0.0)] {
+        let series = format!("nmc_conversations_completed_total{{outcome=\"{outcome}\"}}");
+        assert_eq!(scrape.value(&series), count, "{series}");
+    }
+    assert!(!scrape.text().contains("Ann calls"));
+}
+
+#[tokio::test]
 async fn an_answer_that_a_takeover_holds_back_counts_as_superseded() {
     let app = App::setup().set("NMC_SEND_RATE", "10/min").start().await;
     let superseded = "nmc_messages_total{kind=\"reply\",status=\"superseded\"}";

@@ -15,8 +15,11 @@
 //! - [`load`]: all of it under the document's load, with its bounds on latency and errors; `make load`
 //! - [`compare`]: the service beside other ways to build it, under one load; `make compare`
 //! - [`demo`]: all of it together, from a missed call to an appointment; `make run`
+//! - [`alerts`]: Prometheus and Alertmanager beside it (`make observe`), and faults that must fire alerts
+//!   (`make drill-alerts`)
 //! - `program`: our own programs as child processes
 
+pub mod alerts;
 pub mod chaos;
 pub mod compare;
 pub mod demo;

@@ -12,6 +12,7 @@ pub(super) fn print(stage: &Stage) {
     let lines = [
         ("REST API", format!("{url}/docs   {url}/openapi.json")),
         ("health", format!("{url}/health   {url}/metrics")),
+        ("", format!("http://{}/metrics, and for alerts: make observe", at.ops)),
         ("API key", API_KEY.to_owned()),
         ("Twilio key", AUTH_TOKEN.to_owned()),
         ("try", format!("curl -H 'Authorization: Bearer {API_KEY}' {url}/conversations")),

@@ -24,7 +24,7 @@ mod interrupts;
 mod journey;
 mod keyboard;
 mod phone;
-mod place;
+pub(crate) mod place;
 mod screen;
 mod servers;
 mod service;
@@ -103,6 +103,7 @@ async fn beside(
     let simulators = Simulators::start(screen).await?;
     let wiring = settings::Wiring::new(place, servers, &simulators)?;
     simulators.twilio.set_webhook_url(wiring.public_url(), None);
+    place.announce(wiring.ops())?;
     let mut service = interrupts.unless(Service::start(&wiring, place.log(), screen)).await??;
     let result =
         play(once, screen, interrupts, &mut service, &Stage::new(screen, servers, &simulators, &wiring)?).await;

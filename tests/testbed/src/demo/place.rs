@@ -15,11 +15,15 @@ const MOST: u32 = 9;
 /// A file in the data folder with the path of PostgreSQL's real data.
 const POSTGRES_PATH: &str = "postgres.path";
 
+/// The folder below `.run` in which Prometheus finds the addresses of running demos (`make observe`).
+pub(crate) const TARGETS: &str = "targets";
+
 /// A locked folder. Dropping it removes the data in it.
 pub(super) struct Place {
     number: u32,
     dir: PathBuf,
     data: PathBuf,
+    targets: PathBuf,
     _lock: File,
 }
 
@@ -52,7 +56,9 @@ impl Place {
         let data = dir.join(format!("data-{}", std::process::id()));
         fs::create_dir(&data).with_context(|| format!("cannot make {}", data.display()))?;
         File::create(dir.join("service.log")).context("cannot make the service's log")?;
-        Ok(Self { number, dir, data, _lock: lock })
+        let run = dir.parent().context("a folder without a parent")?;
+        let targets = run.join(TARGETS).join(format!("{}.json", name(number)));
+        Ok(Self { number, dir, data, targets, _lock: lock })
     }
 
     /// Whether this is the first demo, which may use the default port.
@@ -75,6 +81,15 @@ impl Place {
         self.dir.join("service.log")
     }
 
+    /// Lets Prometheus find the service's port for health and metrics, until this is dropped.
+    pub(super) fn announce(&self, ops: &str) -> anyhow::Result<()> {
+        let targets = serde_json::json!([{ "targets": [ops], "labels": { "role": "serve" } }]);
+        if let Some(dir) = self.targets.parent() {
+            fs::create_dir_all(dir)?;
+        }
+        Ok(fs::write(&self.targets, targets.to_string())?)
+    }
+
     /// The folder of one server's data.
     pub(super) fn data(&self, server: &str) -> PathBuf {
         self.data.join(server)
@@ -89,6 +104,7 @@ impl Place {
 /// The servers have ended by now: they are dropped earlier.
 impl Drop for Place {
     fn drop(&mut self) {
+        fs::remove_file(&self.targets).ok();
         remove(&self.data);
     }
 }
@@ -112,6 +128,18 @@ fn remove(data: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prometheus_finds_a_demo_as_long_as_it_runs() {
+        let run = tempfile::tempdir().unwrap();
+        let place = Place::claim(run.path()).unwrap();
+        place.announce("127.0.0.1:9464").unwrap();
+        let file = run.path().join("targets/demo.json");
+        let listed: serde_json::Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        assert_eq!(listed[0]["targets"][0], "127.0.0.1:9464");
+        drop(place);
+        assert!(!file.exists());
+    }
 
     #[test]
     fn a_second_demo_gets_a_place_of_its_own_and_a_later_one_the_first_place_clean() {

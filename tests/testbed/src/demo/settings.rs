@@ -30,20 +30,25 @@ pub(super) const ALERT_EVERY: Duration = Duration::from_secs(3);
 
 /// The service's default port, used if it is free, so that addresses are easy to remember.
 const USUAL_PORT: u16 = 3701;
+/// The usual port for health and metrics, likewise.
+const USUAL_OPS_PORT: u16 = 9464;
 /// Variables with these names or prefixes are set by us or removed.
 const OURS: [&str; 6] = ["NMC_", "TWILIO_", "DISPATCHBOT_", "DATABASE_URL", "NATS_URL", "REDIS_URL"];
 
 /// The environment of the service.
 pub(super) struct Wiring {
     address: String,
+    ops: String,
     variables: Vec<(&'static str, String)>,
 }
 
 impl Wiring {
     pub(super) fn new(place: &Place, servers: &Servers, simulators: &Simulators) -> anyhow::Result<Self> {
-        let address = format!("127.0.0.1:{}", free_port(place.is_first())?);
+        let address = format!("127.0.0.1:{}", free_port(USUAL_PORT, place.is_first())?);
+        let ops = format!("127.0.0.1:{}", free_port(USUAL_OPS_PORT, place.is_first())?);
         let variables = vec![
             ("NMC_BIND", address.clone()),
+            ("NMC_OPS_BIND", ops.clone()),
             ("NMC_PUBLIC_URL", format!("http://{address}")),
             ("DATABASE_URL", servers.database_url().to_owned()),
             ("NATS_URL", servers.nats_url()),
@@ -63,12 +68,17 @@ impl Wiring {
             ("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned())),
             ("NO_COLOR", "1".to_owned()), // its output is a file
         ];
-        Ok(Self { address, variables })
+        Ok(Self { address, ops, variables })
     }
 
     /// The URL at which Twilio and the App Server reach the service.
     pub(super) fn public_url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The address of the service's port for health and metrics.
+    pub(super) fn ops(&self) -> &str {
+        &self.ops
     }
 
     /// Sets a command's environment: our variables, and none of the same kind from the outer environment.
@@ -82,12 +92,12 @@ impl Wiring {
     }
 }
 
-/// Only the first demo uses the default port: two that start together would both find it free.
-fn free_port(first: bool) -> anyhow::Result<u16> {
+/// Only the first demo uses the usual ports: two that start together would both find them free.
+fn free_port(usual: u16, first: bool) -> anyhow::Result<u16> {
     // Otherwise a port below the ephemeral range, as for the other servers.
     let others = std::iter::repeat_with(|| rand::random_range(11_000..=31_999)).take(100);
     first
-        .then_some(USUAL_PORT)
+        .then_some(usual)
         .into_iter()
         .chain(others)
         .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())

@@ -16,6 +16,8 @@ use crate::twilio::TwilioSim;
 /// The addresses of the servers.
 pub(super) struct Addresses {
     pub(super) service: String,
+    /// Its port for health and metrics.
+    pub(super) ops: String,
     pub(super) nats: String,
     pub(super) nats_monitor: String,
     pub(super) database: String,
@@ -46,6 +48,7 @@ impl Stage {
             screen: screen.clone(),
             addresses: Addresses {
                 service: wiring.public_url(),
+                ops: wiring.ops().to_owned(),
                 nats: servers.nats_url(),
                 nats_monitor: servers.nats_monitor_url(),
                 database: servers.database_url().to_owned(),

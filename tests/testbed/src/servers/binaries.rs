@@ -1,7 +1,7 @@
-//! Paths of the three servers' programs.
+//! Paths of the servers' programs.
 //!
-//! They come from environment variables (set by `with-servers`) or else from `.run/servers.env`, which
-//! `scripts/get-servers` writes.
+//! They come from environment variables (set by `with-servers`) or else from `.run/servers.env` and
+//! `.run/monitoring.env`, which `scripts/get-servers` writes.
 
 use std::{
     collections::HashMap,
@@ -27,14 +27,10 @@ pub struct Binaries {
 impl Binaries {
     /// Finds all three; the error names the missing one and the command that installs it.
     pub fn find() -> anyhow::Result<Self> {
-        let file = workspace_root().join(".run/servers.env");
-        let known = std::fs::read_to_string(&file).map(|text| parse(&text)).unwrap_or_default();
-        let path = |name: &str| -> anyhow::Result<PathBuf> {
-            env::var(name)
-                .ok()
-                .or_else(|| known.get(name).cloned())
-                .map(PathBuf::from)
-                .ok_or_else(|| anyhow!("{name} is neither in the environment nor in {}", file.display()))
+        let known = Known::read(".run/servers.env");
+        let path = |name: &str| {
+            known
+                .path(name)
                 .context("the servers' programs are not known: run scripts/get-servers (make run and make test do)")
         };
         Ok(Self {
@@ -42,6 +38,46 @@ impl Binaries {
             postgres_dir: path(PG_BIN_DIR)?,
             redis_server: path(REDIS_SERVER_BIN)?,
         })
+    }
+}
+
+/// The paths of the programs that watch the service.
+#[derive(Debug, Clone)]
+pub struct MonitoringBinaries {
+    /// The program `prometheus`.
+    pub prometheus: PathBuf,
+    /// The program `alertmanager`; Debian calls it `prometheus-alertmanager`.
+    pub alertmanager: PathBuf,
+}
+
+impl MonitoringBinaries {
+    /// Finds both; the error names the missing one and the command that installs it.
+    pub fn find() -> anyhow::Result<Self> {
+        let known = Known::read(".run/monitoring.env");
+        let path = |name: &str| known.path(name).context("not installed yet: run scripts/get-servers monitoring");
+        Ok(Self { prometheus: path("PROMETHEUS_BIN")?, alertmanager: path("ALERTMANAGER_BIN")? })
+    }
+}
+
+/// The paths that `scripts/get-servers` wrote to a file.
+struct Known {
+    file: PathBuf,
+    paths: HashMap<String, String>,
+}
+
+impl Known {
+    fn read(name: &str) -> Self {
+        let file = workspace_root().join(name);
+        let paths = std::fs::read_to_string(&file).map(|text| parse(&text)).unwrap_or_default();
+        Self { file, paths }
+    }
+
+    /// The environment wins.
+    fn path(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let found = env::var(name).ok().or_else(|| self.paths.get(name).cloned());
+        found
+            .map(PathBuf::from)
+            .ok_or_else(|| anyhow!("{name} is neither in the environment nor in {}", self.file.display()))
     }
 }
 
