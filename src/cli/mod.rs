@@ -1,6 +1,7 @@
 //! The command line (docs/contract.md, section 7).
 
 mod dead_letters;
+mod probe;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,8 +10,8 @@ use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
-use crate::adapters::jetstream::JetStream;
 use crate::adapters::jetstream::definitions::{self, Finding, Mode};
+use crate::adapters::jetstream::JetStream;
 use crate::adapters::postgres::{KeyScope, Store};
 use crate::app::{Application, Role};
 use crate::config::{Config, ConfigError, Settings, process_env};
@@ -20,6 +21,7 @@ use crate::secrets;
 use crate::telemetry;
 
 use dead_letters::DeadLettersCommand;
+use probe::ProbeCommand;
 
 /// Exit status for an invalid configuration.
 const BAD_CONFIGURATION: u8 = 2;
@@ -57,6 +59,11 @@ enum Command {
     },
     /// Print the OpenAPI document.
     Openapi,
+    /// Play a text to the number that is kept for probes, and wait for its event; exit 1 if that fails.
+    ///
+    /// TWILIO_AUTH_TOKEN signs it. If Twilio reaches the service by another URL than the one given, NMC_PUBLIC_URL is that
+    /// one.
+    Probe(ProbeCommand),
     /// List and replay messages that could not be processed.
     DeadLetters {
         #[command(subcommand)]
@@ -121,6 +128,10 @@ pub async fn run() -> ExitCode {
             print!("{}", http::openapi());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Probe(command) => match probe::Credentials::of(&settings) {
+            Ok(credentials) => probe::run(&command, credentials).await,
+            Err(error) => return bad_configuration(&error),
+        },
         Command::Migrate => match settings.database_url() {
             Ok(url) => migrate(url.expose()).await,
             Err(error) => return bad_configuration(&error),

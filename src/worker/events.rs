@@ -136,6 +136,9 @@ async fn forward_batch(
 
 impl<S: Source> Handler<Event> for ForwardEvent<S> {
     async fn run(&self, event: Event, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
+        if subjects::is_probed(&metadata.subject) {
+            return Ok(());
+        }
         match self.forward(&event.outgoing(&metadata), &metadata).await? {
             Forwarded::Now => {
                 self.metrics.event_forwarded();

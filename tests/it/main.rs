@@ -48,6 +48,7 @@ mod overload;
 mod paging;
 mod performance;
 mod power_cut;
+mod probe;
 mod record;
 mod rest;
 mod retention;

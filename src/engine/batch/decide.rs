@@ -16,7 +16,7 @@ use crate::telemetry::WindowEvent;
 /// A decision that is to be committed.
 pub(super) struct Decided<'a> {
     job: &'a Job,
-    /// The decision on the conversation; `None` for a call record alone.
+    /// The decision on the conversation; `None` for a call record or an event alone.
     pub(super) decision: Option<Decision>,
     call: Option<Call>,
     pub(super) outbox: Vec<OutboxRow>,
@@ -32,7 +32,7 @@ impl<'a> Decided<'a> {
         let (input_id, body_hash) = self.job.id();
         let number_of = match self.job {
             Job::Input(input, _) => input.target.business_id(),
-            Job::Call { .. } => None,
+            Job::Call { .. } | Job::Event { .. } => None,
         };
         Commit {
             input_id,
@@ -65,6 +65,7 @@ impl<R: ConversationStore> Batches<R> {
         let step = |(job, step): (&'a Job, Step<Loaded<'a>>)| match step {
             Step::Ended(outcome) => Step::Ended(outcome),
             Step::Next(Loaded::Call(part)) => call_alone(job, part),
+            Step::Next(Loaded::Event(event)) => event_alone(job, event),
             Step::Next(Loaded::Input(loaded)) => match facts.next() {
                 Some(facts) => self.decide_one(job, *loaded, facts, at),
                 None => Step::Ended(Outcome::Again),
@@ -184,6 +185,11 @@ impl<R: ConversationStore> Batches<R> {
 /// A call record that changes no conversation.
 fn call_alone<'a>(job: &'a Job, part: &CallPart) -> Step<Decided<'a>> {
     Step::Next(Decided { job, decision: None, call: Some(part.call.clone()), outbox: part.rows.clone() })
+}
+
+/// An event that is about no conversation.
+fn event_alone<'a>(job: &'a Job, event: &OutboxRow) -> Step<Decided<'a>> {
+    Step::Next(Decided { job, decision: None, call: None, outbox: vec![event.clone()] })
 }
 
 fn facts_of<'a>(loaded: &'a LoadedInput<'_>) -> FactsOf<'a> {

@@ -1,6 +1,7 @@
 //! Twilio's webhooks: validated, made durable, answered (docs/contract.md, section 2).
 
 mod call;
+mod probe;
 mod publish;
 pub mod signature;
 mod signers;
@@ -11,7 +12,7 @@ use std::time::Instant;
 
 use poem::http::StatusCode;
 use poem::web::Data;
-use poem::{Body, EndpointExt, IntoResponse, Request, Response, Route, handler, post};
+use poem::{Body, EndpointExt, IntoResponse, Request, Response, Route, get, handler, post};
 
 use self::publish::publish;
 pub(super) use self::signers::Signers;
@@ -22,6 +23,7 @@ use crate::webhook::{SignedForm, Webhook, WebhookKind};
 
 /// Adds a route for each kind of webhook.
 pub fn routes(route: Route, edge: &Edge) -> Route {
+    let route = route.at(probe::path(), get(probe::read).data(edge.clone()));
     WebhookKind::ALL
         .iter()
         .fold(route, |route, kind| route.at(kind.path(), post(receive).data(edge.clone()).data(*kind)))
@@ -55,7 +57,9 @@ impl IntoResponse for Answer {
 async fn receive(request: &Request, body: Body, edge: Data<&Edge>, kind: Data<&WebhookKind>) -> Response {
     let (edge, kind) = (edge.0, *kind.0);
     let began = Instant::now();
-    let answer = match admit(edge, kind, request, body).await {
+    let admitted = admit(edge, kind, request, body).await;
+    let is_probe = admitted.as_ref().is_ok_and(probe::is_one);
+    let answer = match admitted {
         // A request without a valid signature takes no place.
         Err(Refusal::Problem(problem)) => Err(problem),
         signed => match (edge.intake.place(kind), signed) {
@@ -74,7 +78,9 @@ async fn receive(request: &Request, body: Body, edge: Data<&Edge>, kind: Data<&W
         },
     };
     let response = answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response);
-    edge.metrics.webhook(kind, response.status().as_u16(), began.elapsed());
+    if !is_probe {
+        edge.metrics.webhook(kind, response.status().as_u16(), began.elapsed());
+    }
     response
 }
 
