@@ -11,14 +11,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
 use crate::adapters::jetstream::definitions::{self, Finding, Mode};
-use crate::adapters::jetstream::JetStream;
+use crate::adapters::jetstream::{JetStream, subjects};
 use crate::adapters::postgres::{KeyScope, Store};
 use crate::app::{Application, Role};
 use crate::config::{Config, ConfigError, Settings, process_env};
 use crate::domain::invisible::is_blank;
+use crate::domain::phone::{PhoneNumber, conversation_key};
 use crate::http;
 use crate::secrets;
 use crate::telemetry;
+use crate::webhook::WebhookKind;
 
 use dead_letters::DeadLettersCommand;
 use probe::ProbeCommand;
@@ -64,6 +66,13 @@ enum Command {
     /// TWILIO_AUTH_TOKEN signs it. If Twilio reaches the service by another URL than the one given, NMC_PUBLIC_URL is that
     /// one.
     Probe(ProbeCommand),
+    /// Print the subjects of a customer's texts in JetStream, which contain no phone number.
+    Subject {
+        /// The customer's number.
+        customer: String,
+        /// The number of the business.
+        business: PhoneNumber,
+    },
     /// List and replay messages that could not be processed.
     DeadLetters {
         #[command(subcommand)]
@@ -132,6 +141,10 @@ pub async fn run() -> ExitCode {
             Ok(credentials) => probe::run(&command, credentials).await,
             Err(error) => return bad_configuration(&error),
         },
+        Command::Subject { customer, business } => {
+            println!("{}", subjects::inbound(WebhookKind::Sms, &conversation_key(&business, &customer)));
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Migrate => match settings.database_url() {
             Ok(url) => migrate(url.expose()).await,
             Err(error) => return bad_configuration(&error),

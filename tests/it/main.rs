@@ -20,6 +20,7 @@ mod cli;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod dead_letters;
+mod debugging;
 mod document;
 mod drain;
 mod emergencies;
@@ -45,6 +46,7 @@ mod never_text;
 mod once;
 mod opting;
 mod overload;
+mod pages;
 mod paging;
 mod performance;
 mod power_cut;
