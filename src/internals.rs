@@ -4,7 +4,7 @@ pub use crate::adapters::dispatchbot::{
     Analysis, AnalyzeRequest, BusinessProfile, DispatchBotClient, SenderType, WindowMessage, read_answer,
 };
 pub use crate::adapters::http_client;
-pub use crate::adapters::jetstream::{JetStream, Outgoing, subjects};
+pub use crate::adapters::jetstream::{JetStream, Outgoing, ProbeMarks, subjects};
 pub use crate::adapters::postgres::{KeyScope, Store};
 pub use crate::adapters::twilio::{Account, OutgoingSms, SendOutcome, TwilioClient, read_created, read_page};
 pub use crate::app::{Application, Role};

@@ -1,6 +1,7 @@
 //! The command line (docs/contract.md, section 7).
 
 mod dead_letters;
+mod probe;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,17 +10,20 @@ use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
-use crate::adapters::jetstream::JetStream;
 use crate::adapters::jetstream::definitions::{self, Finding, Mode};
+use crate::adapters::jetstream::{JetStream, subjects};
 use crate::adapters::postgres::{KeyScope, Store};
 use crate::app::{Application, Role};
 use crate::config::{Config, ConfigError, Settings, process_env};
 use crate::domain::invisible::is_blank;
+use crate::domain::phone::{PhoneNumber, conversation_key};
 use crate::http;
 use crate::secrets;
 use crate::telemetry;
+use crate::webhook::WebhookKind;
 
 use dead_letters::DeadLettersCommand;
+use probe::ProbeCommand;
 
 /// Exit status for an invalid configuration.
 const BAD_CONFIGURATION: u8 = 2;
@@ -60,6 +64,18 @@ enum Command {
     /// Print docs/metrics.md.
     #[command(hide = true)]
     MetricsDoc,
+    /// Play a text to the number that is kept for probes, and wait for its event; exit 1 if that fails.
+    ///
+    /// TWILIO_AUTH_TOKEN signs it. If Twilio reaches the service by another URL than the one given, NMC_PUBLIC_URL is that
+    /// one.
+    Probe(ProbeCommand),
+    /// Print the subjects of a customer's texts in JetStream, which contain no phone number.
+    Subject {
+        /// The customer's number.
+        customer: String,
+        /// The number of the business.
+        business: PhoneNumber,
+    },
     /// List and replay messages that could not be processed.
     DeadLetters {
         #[command(subcommand)]
@@ -126,6 +142,14 @@ pub async fn run() -> ExitCode {
         }
         Command::MetricsDoc => {
             print!("{}", telemetry::reference());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Probe(command) => match probe::Credentials::of(&settings) {
+            Ok(credentials) => probe::run(&command, credentials).await,
+            Err(error) => return bad_configuration(&error),
+        },
+        Command::Subject { customer, business } => {
+            println!("{}", subjects::inbound(WebhookKind::Sms, &conversation_key(&business, &customer)));
             Ok(ExitCode::SUCCESS)
         }
         Command::Migrate => match settings.database_url() {

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use super::cleartext;
 use super::error::{ConfigError, Problem};
+use super::public_url::PublicUrl;
 use super::secret::Secret;
 use super::variables::{self, Absent, Variable, is_known};
 
@@ -65,6 +66,23 @@ impl Settings {
     /// If it is set and invalid.
     pub fn nats_replicas(&self) -> Result<u8, ConfigError> {
         self.value(&variables::nats_replicas()).map_err(Into::into)
+    }
+
+    /// Reads only the auth token of the main account.
+    ///
+    /// # Errors
+    /// If it is missing.
+    pub fn auth_token(&self) -> Result<Secret, ConfigError> {
+        self.value(&variables::auth_token()).map_err(Into::into)
+    }
+
+    /// Reads only the public URL, if it is set.
+    ///
+    /// # Errors
+    /// If it is not an http or https URL.
+    pub fn public_url_if_set(&self) -> Result<Option<PublicUrl>, ConfigError> {
+        let public_url = variables::public_url();
+        self.get(public_url.name).map(|_| self.value(&public_url)).transpose().map_err(Into::into)
     }
 
     /// Reads only the URL of Redis.

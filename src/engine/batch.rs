@@ -41,13 +41,15 @@ pub(super) enum Work {
     Published(Vec<i64>),
 }
 
-/// An input, or a report of a call that concerns no conversation.
+/// An input, or what concerns no conversation: a report of a call, or an event.
 #[derive(Debug)]
 pub(super) enum Job {
     /// An input, and the call record that changes with it.
     Input(Box<Input>, Option<CallPart>),
     /// A call record alone.
     Call { input_id: String, body_hash: Option<String>, part: CallPart },
+    /// An event alone.
+    Event { input_id: String, body_hash: Option<String>, event: OutboxRow },
 }
 
 impl Job {
@@ -55,14 +57,16 @@ impl Job {
     pub(super) fn trace(&self) -> Option<&Trace> {
         match self {
             Self::Input(input, _) => Some(&input.trace),
-            Self::Call { .. } => None,
+            Self::Call { .. } | Self::Event { .. } => None,
         }
     }
 
     fn id(&self) -> (&str, Option<&str>) {
         match self {
             Self::Input(input, _) => (&input.id, input.body_hash.as_deref()),
-            Self::Call { input_id, body_hash, .. } => (input_id, body_hash.as_deref()),
+            Self::Call { input_id, body_hash, .. } | Self::Event { input_id, body_hash, .. } => {
+                (input_id, body_hash.as_deref())
+            }
         }
     }
 }
@@ -72,7 +76,7 @@ impl Job {
 pub(super) enum Outcome {
     /// It is committed.
     Committed {
-        /// What has changed; `None` for a call record alone.
+        /// What has changed; `None` if no conversation has.
         change: Option<Box<Change>>,
         /// The effects to publish.
         effects: Vec<WaitingRow>,

@@ -28,7 +28,7 @@ use crate::adapters::postgres::Store;
 use crate::businesses::{BusinessCache, BusinessCacheError};
 use crate::clock::Clock;
 use crate::domain::conversation::{self, Conversation, Policy, derive_id};
-use crate::store::{StoreError, WaitingRow};
+use crate::store::{OutboxRow, StoreError, WaitingRow};
 use crate::stream::GroupCommit;
 use crate::telemetry::{Metrics, Stage};
 use crate::trace::Trace;
@@ -162,7 +162,16 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         self.finish(Job::Input(Box::new(input), None), Until::Published).await
     }
 
-    /// The same for a command of a person, who waits for the answer: it succeeds once it is committed.
+    /// Commits an event that is about no conversation, and publishes it, once for each input.
+    ///
+    /// # Errors
+    /// When a service is unavailable. The same input may be applied again.
+    pub async fn emit(&self, input_id: &str, body_hash: &str, event: OutboxRow) -> Result<Applied, EngineError> {
+        let (input_id, body_hash) = (input_id.to_owned(), Some(body_hash.to_owned()));
+        self.finish(Job::Event { input_id, body_hash, event }, Until::Published).await
+    }
+
+    /// The same as [`Engine::apply`] for a command of a person, who waits for the answer: it succeeds once it is committed.
     ///
     /// # Errors
     /// When a service is unavailable, and nothing was changed.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::effects;
 use super::{ConversationStore, Publish, WaitingEffects};
-use crate::adapters::jetstream::{Outgoing, PublishError, Published, Publisher};
+use crate::adapters::jetstream::{Outgoing, PublishError, Published, Publisher, subjects};
 use crate::adapters::postgres::Store;
 use crate::store::{OutboxRow, StoreError, WaitingRow};
 use crate::telemetry::Metrics;
@@ -63,7 +63,7 @@ impl<R: ConversationStore, P: Publish> Outbox<R, P> {
             return Ok(0);
         }
         let (published, failure) = self.publish_in_order(draining.rows()).await;
-        let events = draining.rows().iter().take(published).filter(|row| is_event(row)).count();
+        let events = draining.rows().iter().take(published).filter(|row| is_counted(row)).count();
         draining.published(published).await?;
         (0..events).for_each(|_| self.metrics.event_published());
         failure.map_or(Ok(published), |error| Err(error.into()))
@@ -74,7 +74,7 @@ impl<R: ConversationStore, P: Publish> Outbox<R, P> {
     pub(super) async fn publish(&self, rows: Vec<WaitingRow>) -> (Vec<i64>, Result<(), OutboxError>) {
         let (published, failure) = self.publish_in_order(&rows).await;
         let published = rows.iter().take(published);
-        published.clone().filter(|row| is_event(row)).for_each(|_| self.metrics.event_published());
+        published.clone().filter(|row| is_counted(row)).for_each(|_| self.metrics.event_published());
         (published.map(|row| row.id).collect(), failure.map_or(Ok(()), |error| Err(error.into())))
     }
 
@@ -133,6 +133,10 @@ where
 
 fn is_event(row: &WaitingRow) -> bool {
     row.subject.starts_with("nmc.event.")
+}
+
+fn is_counted(row: &WaitingRow) -> bool {
+    is_event(row) && !subjects::is_probed(&row.subject)
 }
 
 fn outgoing(row: &WaitingRow) -> Outgoing {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::jetstream::JetStream;
+use crate::adapters::jetstream::{JetStream, ProbeMarks};
 use crate::adapters::postgres::Store;
 use crate::adapters::redis::RedisSink;
 use crate::store::StoreError;
@@ -33,6 +33,7 @@ pub async fn keep_for(
 ) {
     let mut ticks = tokio::time::interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut probes = ProbeMarks::default();
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
         match shutdown.run_until_cancelled(prune(keep, &store)).await {
             None | Some(Ok(0)) => {}
@@ -42,6 +43,9 @@ pub async fn keep_for(
         let old_timers = jetstream.remove_old_timers(Utc::now() - TIMERS, TIMERS_AT_ONCE);
         if let Some(Err(error)) = shutdown.run_until_cancelled(old_timers).await {
             tracing::debug!(%error, "removing old timers failed; retrying later");
+        }
+        if let Some(Err(error)) = shutdown.run_until_cancelled(jetstream.erase_probes(&mut probes)).await {
+            tracing::debug!(%error, "erasing probes failed; retrying later");
         }
         if let Some(Err(error)) = shutdown.run_until_cancelled(redis.trim()).await {
             tracing::debug!(%error, "trimming the event log in Redis failed; retrying later");

@@ -32,10 +32,11 @@ pub struct Commit<'a> {
 }
 
 impl Commit<'_> {
-    /// The ids of the call and the conversation, if the commit writes them.
+    /// The ids of the call and the conversation, if the commit writes them; otherwise the keys of its effects.
     pub(crate) fn outbox_keys(&self) -> Vec<Uuid> {
         let conversation = self.decision.map(|decision| decision.conversation.id);
-        self.call.map(|call| call.id).into_iter().chain(conversation).collect()
+        let written: Vec<Uuid> = self.call.map(|call| call.id).into_iter().chain(conversation).collect();
+        if written.is_empty() { self.outbox.iter().map(|row| row.key).collect() } else { written }
     }
 }
 

@@ -4,6 +4,7 @@ pub mod call;
 mod call_status;
 pub mod form;
 mod message_status;
+pub mod probe;
 mod signed_form;
 mod sms;
 

@@ -139,6 +139,9 @@ async fn forward_batch(
 
 impl<S: Source> Handler<Event> for ForwardEvent<S> {
     async fn run(&self, event: Event, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
+        if subjects::is_probed(&metadata.subject) {
+            return Ok(());
+        }
         let began = Instant::now();
         match self.forward(&event.outgoing(&metadata), &metadata).await? {
             Forwarded::Now => {

@@ -8,6 +8,7 @@ use super::bundled_alerts::report_bundled;
 use super::code_text::{CodeText, Taken};
 use super::detect_emergency::{ScannedWebhook, detect_emergency};
 use super::event_time::is_followed;
+use super::probe::probed;
 use super::too_early::{OutageClock, TooEarly};
 use super::{Adapters, Handler, Source, WorkerDeps, handler};
 use crate::adapters::jetstream::{JetStream, Publisher};
@@ -23,6 +24,7 @@ use crate::engine::{self, Applied, CallReport, ConversationStore, Engine, Happen
 use crate::stream::{DeadReason, DeliveryStreamExt, FailureReason, Metadata, SettleSummary};
 use crate::telemetry::Metrics;
 use crate::trace::Trace;
+use crate::webhook::probe::is_to_probe;
 use crate::webhook::{Inbound, Webhook, WebhookKind};
 
 /// How many webhooks are processed at once.
@@ -115,6 +117,11 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
     ) -> Result<(), FailureReason> {
         let Webhook::Sms { message_sid, from, to, body, media, opt_out_type } = &inbound.webhook else { return Ok(()) };
         let early = self.too_early(metadata);
+        if is_to_probe(to, &inbound.signer) {
+            let event = probed(message_sid, inbound.received_at, &trace, self.engine.now());
+            let emitted = self.engine.emit(&inbound.input_id, &inbound.body_hash, event).await;
+            return emitted.map(drop).map_err(|e| early.retry(e));
+        }
         let Ok(business_phone) = to.parse::<PhoneNumber>() else {
             return Err(dead(UNKNOWN_NUMBER, "To is not a phone number"));
         };

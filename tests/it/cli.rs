@@ -198,6 +198,16 @@ async fn what_was_put_aside_can_be_replayed() {
 }
 
 #[tokio::test]
+async fn subject_prints_where_a_customers_texts_are() {
+    let app = spawn_app().await;
+    app.text(CUSTOMER, "My sink is blocked").await;
+    let printed = run(&["subject", CUSTOMER, OUR_NUMBER], &[]).await;
+    assert_eq!(text(&printed.stdout).trim(), app.stored("NMC_INBOUND").await[0].subject);
+    let refused = run(&["subject", CUSTOMER, "joes-plumbing"], &[]).await;
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
+}
+
+#[tokio::test]
 async fn openapi_prints_the_document_that_is_kept() {
     let printed = run(&["openapi"], &[]).await;
     assert!(printed.status.success());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::harness::{App, CUSTOMER, PATIENCE, business, spawn_app};
+use crate::harness::{App, CUSTOMER, PATIENCE, business, run, spawn_app};
 
 /// One event as it was sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -181,4 +181,16 @@ async fn a_place_that_is_none_is_told() {
     assert_eq!(answer.status(), 400);
     let body: Value = answer.json().await.unwrap();
     assert_eq!(body["error"]["details"][0]["field"], "Last-Event-ID");
+}
+
+#[tokio::test]
+async fn probes_are_no_events_for_the_app_server() {
+    let app = spawn_app().await;
+    let token = nmc_testbed::twilio::TwilioOptions::default().auth_token;
+    let settings = [("NMC_PUBLIC_URL", crate::harness::PUBLIC_URL), ("TWILIO_AUTH_TOKEN", &token)];
+    let probed = run(&["probe", app.rest.base()], &settings.map(|(name, value)| (name.into(), value.into()))).await;
+    assert!(probed.status.success(), "{}", String::from_utf8_lossy(&probed.stderr));
+    app.text(CUSTOMER, "My sink is blocked").await;
+    let events = Reader::open(&app, "/events", Some("0")).await.take(1).await;
+    assert_eq!(types(&events), ["conversation.created"]);
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, future};
 use uuid::Uuid;
 
-use super::JetStream;
+use super::{JetStream, subjects};
 
 const STREAM: &str = "NMC_EVENTS";
 /// How many events are buffered here for a slow reader; the rest stays in JetStream.
@@ -56,10 +56,11 @@ impl JetStream {
             let read = message.inspect_err(|error| tracing::warn!(%error, "event subscription ended by an error")).ok();
             let event = read.and_then(|message| {
                 let sequence = message.info().ok()?.stream_sequence;
-                Some(Followed { sequence, payload: message.message.payload })
+                let is_probed = subjects::is_probed(&message.message.subject);
+                Some((!is_probed).then_some(Followed { sequence, payload: message.message.payload }))
             });
             future::ready(event)
         });
-        Ok(events)
+        Ok(events.filter_map(future::ready))
     }
 }

@@ -12,6 +12,7 @@ mod deliveries;
 mod earlier;
 mod follow;
 mod letters;
+mod probes;
 mod publish;
 pub mod subjects;
 mod timers;
@@ -29,6 +30,7 @@ pub use deliveries::deliveries;
 pub use earlier::EarlierError;
 pub use follow::Followed;
 pub use letters::{LetterError, StoredLetter};
+pub use probes::ProbeMarks;
 pub use publish::{Outgoing, PublishError, Published, Publisher, says_away};
 
 /// How long the first connection may take before the client reports it as failed. The client keeps trying.

@@ -51,6 +51,20 @@ pub fn event(event_type: &str, conversation_id: Option<Uuid>) -> String {
     }
 }
 
+/// The event of a probe. It ends in the probe's id, so that the edge finds it.
+pub fn probed(probe_id: &str) -> String {
+    format!("{PROBED}{}", token(probe_id))
+}
+
+/// Whether this is the subject of a probe's event, which no subscriber needs and no figure counts.
+pub fn is_probed(subject: &str) -> bool {
+    subject.starts_with(PROBED)
+}
+
+/// All events of probes.
+pub const ALL_PROBED: &str = "nmc.event.service.probed.>";
+const PROBED: &str = "nmc.event.service.probed.";
+
 /// A filter for the events of the same conversation as this one; without a conversation, for all such events. An event
 /// type consists of two tokens.
 pub fn events_like(subject: &str) -> String {

@@ -20,7 +20,7 @@ use crate::telemetry::WindowEvent;
 /// A decision that is to be committed.
 pub(super) struct Decided<'a> {
     job: &'a Job,
-    /// The decision on the conversation; `None` for a call record alone.
+    /// The decision on the conversation; `None` for a call record or an event alone.
     pub(super) decision: Option<Decision>,
     call: Option<Call>,
     day: NaiveDate,
@@ -40,7 +40,7 @@ impl<'a> Decided<'a> {
         let (input_id, body_hash) = self.job.id();
         let number_of = match self.job {
             Job::Input(input, _) => input.target.business_id(),
-            Job::Call { .. } => None,
+            Job::Call { .. } | Job::Event { .. } => None,
         };
         Commit {
             input_id,
@@ -74,6 +74,7 @@ impl<R: ConversationStore> Batches<R> {
         let step = |(job, step): (&'a Job, Step<Loaded<'a>>)| match step {
             Step::Ended(outcome) => Step::Ended(outcome),
             Step::Next(Loaded::Call(part)) => call_alone(job, part, at),
+            Step::Next(Loaded::Event(event)) => event_alone(job, event, at),
             Step::Next(Loaded::Input(loaded)) => match facts.next() {
                 Some(facts) => self.decide_one(job, *loaded, facts, at),
                 None => Step::Ended(Outcome::Again),
@@ -250,6 +251,12 @@ impl Reported {
 fn call_alone<'a>(job: &'a Job, part: &CallPart, at: DateTime<Utc>) -> Step<Decided<'a>> {
     let (call, day, outbox) = (Some(part.call.clone()), at.date_naive(), part.rows.clone());
     Step::Next(Decided { job, decision: None, call, call_outcome: part.outcome, day, outbox })
+}
+
+/// An event that is about no conversation.
+fn event_alone<'a>(job: &'a Job, event: &OutboxRow, at: DateTime<Utc>) -> Step<Decided<'a>> {
+    let (day, outbox) = (at.date_naive(), vec![event.clone()]);
+    Step::Next(Decided { job, decision: None, call: None, call_outcome: None, day, outbox })
 }
 
 fn facts_of<'a>(loaded: &'a LoadedInput<'_>, at: DateTime<Utc>) -> FactsOf<'a> {

@@ -11,13 +11,15 @@ use crate::domain::conversation::{Business, Conversation};
 use crate::domain::phone::PhoneNumber;
 use crate::engine::ports::ConversationStore;
 use crate::engine::{CallPart, EngineError, Input, Target};
-use crate::store::{Parties, StoreError};
+use crate::store::{OutboxRow, Parties, StoreError};
 
 /// What is to be decided on.
 pub(super) enum Loaded<'a> {
     Input(Box<LoadedInput<'a>>),
     /// A call record alone: it is decided already.
     Call(&'a CallPart),
+    /// An event alone.
+    Event(&'a OutboxRow),
 }
 
 /// An input with its conversation, and with the business that the conversation belongs to.
@@ -68,6 +70,7 @@ impl<R: ConversationStore> Batches<R> {
             } else {
                 match job {
                     Job::Call { part, .. } => Step::Next(Loaded::Call(part)),
+                    Job::Event { event, .. } => Step::Next(Loaded::Event(event)),
                     Job::Input(input, call) => self.ready(input, call.as_ref(), cached, &mut read, &mut taken).await,
                 }
             };
@@ -164,7 +167,7 @@ impl<'a> Taken<'a> {
     /// Whether the batch does not have this input or its target yet.
     fn take(&mut self, job: &'a Job) -> bool {
         let is_new = match job {
-            Job::Call { .. } => true,
+            Job::Call { .. } | Job::Event { .. } => true,
             Job::Input(input, _) => match (&input.target, input.target.parties()) {
                 (Target::Id(id), _) => self.conversations.insert(*id),
                 (Target::Open { .. }, parties) => parties.is_none_or(|parties| self.parties.insert(parties)),

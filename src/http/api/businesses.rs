@@ -27,6 +27,7 @@ use crate::domain::quiet_hours::QuietHours;
 use crate::domain::sms_segments::MAX_BODY_CHARS;
 use crate::http::problem::{Code, Problem};
 use crate::store::StoreError;
+use crate::webhook::probe;
 
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 const MAX_NAME: usize = 200;
@@ -337,6 +338,9 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
         problems.add("phone_numbers", "must contain at least one number");
     }
     let phone_numbers = phones(&mut problems, "phone_numbers", &business.phone_numbers);
+    if phone_numbers.iter().any(|number| number.as_str() == probe::NUMBER) {
+        problems.add("phone_numbers", format!("{} is kept for probes", probe::NUMBER));
+    }
     let contacts =
         phones(&mut problems, "emergency_contacts", business.emergency_contacts.as_deref().unwrap_or_default());
     ordinary(&mut problems, "emergency_contacts", &contacts);

@@ -1,6 +1,7 @@
 //! Twilio's webhooks: validated, made durable, answered (docs/contract.md, section 2).
 
 mod call;
+mod probe;
 mod publish;
 pub mod signature;
 mod signers;
@@ -11,7 +12,7 @@ use std::time::Instant;
 
 use poem::http::StatusCode;
 use poem::web::Data;
-use poem::{Body, EndpointExt, IntoResponse, Request, Response, Route, handler, post};
+use poem::{Body, EndpointExt, IntoResponse, Request, Response, Route, get, handler, post};
 
 use self::publish::publish;
 pub(super) use self::signers::Signers;
@@ -23,6 +24,7 @@ use crate::webhook::{SignedForm, Webhook, WebhookKind};
 
 /// Adds a route for each kind of webhook.
 pub fn routes(route: Route, edge: &Edge) -> Route {
+    let route = route.at(probe::path(), get(probe::read).data(edge.clone()));
     WebhookKind::ALL
         .iter()
         .fold(route, |route, kind| route.at(kind.path(), post(receive).data(edge.clone()).data(*kind)))
@@ -58,6 +60,7 @@ async fn receive(request: &Request, body: Body, edge: Data<&Edge>, kind: Data<&W
     let began = Instant::now();
     let admitted = admit(edge, kind, request, body).await;
     let trace = admitted.as_ref().ok().map(|signed| signed.trace.clone());
+    let is_probe = admitted.as_ref().is_ok_and(probe::is_one);
     let answer = match admitted {
         // A request without a valid signature takes no place.
         Err(Refusal::Problem(problem)) => Err(problem),
@@ -78,8 +81,10 @@ async fn receive(request: &Request, body: Body, edge: Data<&Edge>, kind: Data<&W
     };
     let response = answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response);
     let elapsed = began.elapsed();
-    edge.metrics.webhook(kind, response.status().as_u16(), elapsed, trace.as_ref());
-    if response.status().is_success() {
+    if !is_probe {
+        edge.metrics.webhook(kind, response.status().as_u16(), elapsed, trace.as_ref());
+    }
+    if !is_probe && response.status().is_success() {
         edge.metrics.stage(Stage::Webhook, elapsed, trace.as_ref());
     }
     response

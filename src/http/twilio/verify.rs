@@ -143,6 +143,17 @@ pub(super) async fn admit(
     Ok(SignedForm { kind, form, received_at, trace, signer, path })
 }
 
+/// Checks the signature of a request without a body.
+pub(super) async fn check_signature(edge: &Edge, request: &Request) -> Result<(), Problem> {
+    let refused = || Problem::new(Code::InvalidSignature, "X-Twilio-Signature is missing or does not match");
+    let signature = request.header("x-twilio-signature").filter(|signature| is_well_formed(signature));
+    let signature = signature.ok_or_else(refused)?;
+    let posted = Posted { request, params: &RawParams::new(), body: &[], is_form: true, own_account: None };
+    posted.signer(edge, signature).await?.ok_or_else(refused)?;
+    connections::has_shown_itself(request);
+    Ok(())
+}
+
 /// The body; `None` if it has too many bytes or parameters for its signature to be checked.
 async fn read(body: Body) -> Result<Option<bytes::Bytes>, Problem> {
     match body.into_bytes_limit(MAX_JUDGED).await {

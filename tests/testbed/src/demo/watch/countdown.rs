@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 
 use super::events::Events;
 use super::window::{Onlooker, seconds};
+use crate::demo::api::Api;
 use crate::demo::screen::{Screen, Tag};
 use crate::dispatchbot::DispatchBotSim;
 
@@ -17,7 +19,7 @@ const BETWEEN_LINES: TimeDelta = TimeDelta::seconds(2);
 const BAR: usize = 24;
 
 /// Shows the countdown as long as the future runs.
-pub(super) async fn show(screen: Screen, events: Arc<Events>, dispatchbot: Arc<DispatchBotSim>) {
+pub(super) async fn show(screen: Screen, api: Api, events: Arc<Events>, dispatchbot: Arc<DispatchBotSim>) {
     let mut onlooker = Onlooker::default();
     let mut countdown = Countdown { screen: screen.clone(), whole: None, said: None };
     let mut ticks = tokio::time::interval(TICK);
@@ -26,7 +28,8 @@ pub(super) async fn show(screen: Screen, events: Arc<Events>, dispatchbot: Arc<D
         let line = tokio::select! {
             Ok(all) = events.wait_for(|all| all.len() > event, FOR_EVER) => {
                 event += 1;
-                onlooker.event(&all[event - 1].envelope)
+                let envelope = &all[event - 1].envelope;
+                onlooker.event(envelope, &explained(&api, envelope).await)
             }
             Ok(all) = dispatchbot.wait_for(|all| all.len() > request, FOR_EVER) => {
                 request += 1;
@@ -39,6 +42,14 @@ pub(super) async fn show(screen: Screen, events: Arc<Events>, dispatchbot: Arc<D
         }
         countdown.update(onlooker.left(Utc::now()), Utc::now());
     }
+}
+
+/// The record of the conversation that received a message; null for any other event.
+async fn explained(api: &Api, envelope: &Value) -> Value {
+    let Some(id) = envelope["conversation_id"].as_str().filter(|_| envelope["event_type"] == "message.received") else {
+        return Value::Null;
+    };
+    api.get(&format!("/conversations/{id}/explain")).await.unwrap_or_default()
 }
 
 struct Countdown {

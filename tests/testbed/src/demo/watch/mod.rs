@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 pub(super) use events::{Events, Seen, is};
 
+use super::api::Api;
 use super::stage::Stage;
 
 /// The running tasks; dropping this ends them.
@@ -33,7 +34,8 @@ impl Watchers {
         tasks.spawn(twilio::messages(stage.screen.clone(), stage.twilio.clone()));
         tasks.spawn(twilio::callbacks(stage.screen.clone(), stage.twilio.clone()));
         tasks.spawn(dispatchbot::print(stage.screen.clone(), stage.dispatchbot.clone()));
-        tasks.spawn(countdown::show(stage.screen.clone(), stage.events.clone(), stage.dispatchbot.clone()));
+        let api = Api::new(stage.screen.clone(), stage.addresses.service.clone())?;
+        tasks.spawn(countdown::show(stage.screen.clone(), api, stage.events.clone(), stage.dispatchbot.clone()));
         tasks.spawn(resizes(stage.screen.clone()));
         Ok(Self { _tasks: tasks })
     }

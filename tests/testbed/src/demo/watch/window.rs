@@ -1,12 +1,9 @@
-//! The open window as far as an observer can know it: from the events and the demo's settings.
+//! The open window as far as an observer can know it: from the events, the record and the demo's settings.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use crate::demo::settings::{HOLD, MAX, QUIET};
-
-/// Words that opt out or in; they need no answer, so they open no window.
-const OPT_WORDS: [&str; 2] = ["STOP", "START"];
 
 /// Who may speak in the conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,8 +30,9 @@ struct Open {
 }
 
 impl Onlooker {
-    /// Applies an event; returns a line to print if the window has changed.
-    pub(super) fn event(&mut self, envelope: &Value) -> Option<String> {
+    /// Applies an event; returns a line to print if the window has changed. `explained` is the record of the
+    /// conversation, which says whether a message is in a window.
+    pub(super) fn event(&mut self, envelope: &Value, explained: &Value) -> Option<String> {
         let conversation = &envelope["conversation_id"];
         if conversation.is_null() {
             return None;
@@ -43,7 +41,7 @@ impl Onlooker {
             *self = Self { conversation: conversation.clone(), ..Self::default() };
         }
         match envelope["event_type"].as_str()? {
-            "message.received" if is_opt_word(&envelope["data"]["body"]) => None,
+            "message.received" if !is_to_be_answered(explained, &envelope["data"]["message_id"]) => None,
             "message.received" => Some(self.message(time(&envelope["data"]["received_at"], envelope)?)),
             "conversation.ai_taken" => self.owned_by(Owner::Ai),
             "conversation.user_taken" => self.owned_by(Owner::Person),
@@ -112,8 +110,16 @@ pub(super) fn seconds(time: TimeDelta) -> f64 {
     time.as_seconds_f64()
 }
 
-fn is_opt_word(body: &Value) -> bool {
-    body.as_str().is_some_and(|body| OPT_WORDS.contains(&body))
+/// Whether the message is in a window that was not handed over to a person at once. A text that needs no answer, such as
+/// STOP or a reaction, is in none.
+fn is_to_be_answered(explained: &Value, message_id: &Value) -> bool {
+    let windows = explained["windows"].as_array().into_iter().flatten();
+    windows.filter(|window| window["state"] != "handed_over").any(|window| {
+        let joined = window["joined_by"].as_array().into_iter().flatten();
+        joined
+            .chain([&window["opened_by"]])
+            .any(|message| !message_id.is_null() && message["message_id"] == *message_id)
+    })
 }
 
 fn messages(count: usize) -> String {
@@ -130,19 +136,25 @@ mod tests {
     use serde_json::json;
 
     fn message(at: DateTime<Utc>) -> Value {
-        json!({"event_type": "message.received", "conversation_id": "c", "data": {"received_at": at}})
+        let data = json!({"message_id": "m", "received_at": at});
+        json!({"event_type": "message.received", "conversation_id": "c", "data": data})
+    }
+
+    /// The record of a conversation with the message in one window.
+    fn in_window(state: &str) -> Value {
+        json!({"windows": [{"state": state, "opened_by": {"message_id": "m"}, "joined_by": []}]})
     }
 
     #[test]
     fn the_first_window_is_held_for_a_person_and_the_next_only_for_quiet() {
         let (mut onlooker, start) = (Onlooker::default(), Utc::now());
-        onlooker.event(&message(start));
-        onlooker.event(&message(start + TimeDelta::seconds(1)));
+        onlooker.event(&message(start), &in_window("open"));
+        onlooker.event(&message(start + TimeDelta::seconds(1)), &in_window("open"));
         assert_eq!(onlooker.left(start), TimeDelta::from_std(HOLD).ok());
-        onlooker.event(&json!({"event_type": "conversation.ai_taken", "conversation_id": "c"}));
+        onlooker.event(&json!({"event_type": "conversation.ai_taken", "conversation_id": "c"}), &Value::Null);
         let closed = onlooker.asked(&json!({"conversation_id": "c"}), start + TimeDelta::seconds(6)).unwrap();
         assert_eq!(closed, "closed after 6.0 s with 2 messages: the AI is to answer");
-        onlooker.event(&message(start));
+        onlooker.event(&message(start), &in_window("open"));
         assert_eq!(onlooker.left(start), TimeDelta::from_std(QUIET).ok());
     }
 
@@ -151,9 +163,9 @@ mod tests {
         let ends = [("emergency.detected", "words"), ("conversation.opted_out", "word")];
         for (event_type, by) in ends {
             let (mut onlooker, start) = (Onlooker::default(), Utc::now());
-            onlooker.event(&message(start));
+            onlooker.event(&message(start), &in_window("open"));
             let end = json!({"event_type": event_type, "conversation_id": "c", "data": {"by": by}});
-            assert!(onlooker.event(&end).is_some());
+            assert!(onlooker.event(&end, &Value::Null).is_some());
             assert_eq!(onlooker.left(start), None);
         }
     }
@@ -161,8 +173,25 @@ mod tests {
     #[test]
     fn a_person_stops_the_countdown() {
         let (mut onlooker, start) = (Onlooker::default(), Utc::now());
-        onlooker.event(&message(start));
-        assert!(onlooker.event(&json!({"event_type": "conversation.user_taken", "conversation_id": "c"})).is_some());
+        onlooker.event(&message(start), &in_window("open"));
+        let taken = json!({"event_type": "conversation.user_taken", "conversation_id": "c"});
+        assert!(onlooker.event(&taken, &Value::Null).is_some());
         assert_eq!(onlooker.left(start), None);
+    }
+
+    #[test]
+    fn only_a_message_in_a_window_opens_or_joins_one() {
+        let joined = json!({"windows": [{"state": "open", "opened_by": null, "joined_by": [{"message_id": "m"}]}]});
+        for (explained, opens) in [
+            (in_window("open"), true),
+            (in_window("claimed"), true),
+            (joined, true),
+            (in_window("handed_over"), false),
+            (json!({"windows": []}), false),
+            (Value::Null, false),
+        ] {
+            let line = Onlooker::default().event(&message(Utc::now()), &explained);
+            assert_eq!(line.is_some(), opens, "{explained}");
+        }
     }
 }
