@@ -26,7 +26,7 @@ use crate::health::{self, Probes, Vitals};
 use crate::http::{self, Edge};
 use crate::lifecycle::keep_for;
 use crate::secrets::TokenCipher;
-use crate::telemetry::Metrics;
+use crate::telemetry::{self, Metrics};
 use crate::worker::analyze::{Analyzer, CircuitBreaker};
 use crate::worker::send::SmsSender;
 use crate::worker::{self, CallSettler, CodeSender, Verifier, WorkerDeps, prove_accounts};
@@ -39,6 +39,8 @@ const FALLBACK_EVERY: Duration = Duration::from_secs(30 * 60);
 const DRAIN: Duration = Duration::from_secs(20);
 /// How long closing connections may take: an unanswered query would otherwise keep the process running forever.
 const CLOSING: Duration = Duration::from_secs(3);
+/// How long sending the last traces may take, beside that.
+const FLUSHING: Duration = Duration::from_millis(2_500);
 /// Delay between two attempts to create the streams while JetStream is unavailable.
 const STREAMS_RETRY: Duration = Duration::from_millis(500);
 /// How long startup waits for the streams.
@@ -217,6 +219,9 @@ impl Application {
             self.jetstream.flush().await;
             self.store.close().await;
         };
+        // Blocks a thread of its own; by its own limit it ends in time.
+        let flushed = tokio::task::spawn_blocking(|| telemetry::flush(FLUSHING));
+        let closed = futures::future::join(closed, flushed);
         if tokio::time::timeout(CLOSING, closed).await.is_err() {
             tracing::warn!("shutdown timeout: not all connections to PostgreSQL and NATS could be closed");
         }

@@ -3,6 +3,7 @@
 pub mod dispatchbot;
 pub mod http_client;
 pub mod jetstream;
+pub mod otlp;
 pub mod outage;
 pub mod postgres;
 pub mod redis;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::adapters::jetstream::JetStream;
 use crate::adapters::jetstream::definitions::{self, Finding, Mode};
+use crate::adapters::otlp;
 use crate::adapters::postgres::{KeyScope, Store};
 use crate::app::{Application, Role};
 use crate::config::{Config, ConfigError, Settings, process_env};
@@ -108,7 +109,7 @@ enum KeysCommand {
 /// Runs the command given on the command line.
 pub async fn run() -> ExitCode {
     let cli = Cli::parse();
-    telemetry::init_logs();
+    set_up_telemetry(&cli.command);
     let settings = match Settings::read(cli.config.as_deref(), process_env()) {
         Ok(settings) => settings,
         Err(error) => return bad_configuration(&error),
@@ -148,6 +149,20 @@ pub async fn run() -> ExitCode {
         eprintln!("nevermisscall: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Traces are exported only by processes that handle messages. An exporter that cannot be built does not stop them.
+fn set_up_telemetry(command: &Command) {
+    let handles_messages = matches!(command, Command::Serve | Command::Edge | Command::Worker);
+    let is_traced = handles_messages && telemetry::traces_are_wanted(|name| std::env::var(name).ok());
+    let (exporter, problem) = match is_traced.then(otlp::exporter).transpose() {
+        Ok(exporter) => (exporter, None),
+        Err(error) => (None, Some(error)),
+    };
+    telemetry::init(exporter);
+    if let Some(error) = problem {
+        tracing::error!(%error, "traces are not exported: a variable with OTEL_EXPORTER_OTLP_ is invalid");
+    }
 }
 
 fn bad_configuration(error: &ConfigError) -> ExitCode {

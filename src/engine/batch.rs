@@ -12,17 +12,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::conversation_cache::ConversationCache;
 use super::ports::ConversationStore;
-use super::{CallPart, Change, EngineError, Input};
+use super::{CallPart, Change, EngineError, Input, exported};
 use crate::adapters::outage;
 use crate::businesses::BusinessCache;
 use crate::clock::Clock;
 use crate::domain::conversation::{Conversation, Policy, Status};
 use crate::store::{Commit, Committed, Locks, OutboxRow, StoreError, WaitingRow};
 use crate::telemetry::Metrics;
+use crate::trace::Trace;
 
 use decide::{Decided, Decision};
 
@@ -39,13 +41,23 @@ pub(super) enum Work {
     Published(Vec<i64>),
 }
 
+impl Work {
+    /// The input to apply, if it is one.
+    pub(super) fn job(&self) -> Option<&Job> {
+        match self {
+            Self::Apply(job) => Some(job),
+            Self::Published(_) => None,
+        }
+    }
+}
+
 /// An input, or a report of a call that concerns no conversation.
 #[derive(Debug)]
 pub(super) enum Job {
     /// An input, and the call record that changes with it.
     Input(Box<Input>, Option<CallPart>),
     /// A call record alone.
-    Call { input_id: String, body_hash: Option<String>, part: CallPart },
+    Call { input_id: String, body_hash: Option<String>, trace: Trace, part: CallPart },
 }
 
 impl Job {
@@ -53,6 +65,13 @@ impl Job {
         match self {
             Self::Input(input, _) => (&input.id, input.body_hash.as_deref()),
             Self::Call { input_id, body_hash, .. } => (input_id, body_hash.as_deref()),
+        }
+    }
+
+    pub(super) fn trace(&self) -> &Trace {
+        match self {
+            Self::Input(input, _) => &input.trace,
+            Self::Call { trace, .. } => trace,
         }
     }
 }
@@ -163,13 +182,16 @@ impl<R: ConversationStore> Batches<R> {
         locks: Locks,
     ) -> Result<Vec<Outcome>, StoreError> {
         let at = self.clock.now();
-        let loaded = self.load(jobs).await?;
+        let loaded = self.load(jobs).instrument(exported::load(jobs.len())).await?;
         let decided = self.decide(loaded, at).await?;
         let commits: Vec<Commit<'_>> =
             decided.iter().filter_map(Step::next).map(|decided| decided.commit(at)).collect();
         let committed = match commits.is_empty() && published.is_empty() {
             true => Vec::new(),
-            false => self.store.commit(&commits, published, locks).await?,
+            false => {
+                let span = exported::commit(commits.len());
+                self.store.commit(&commits, published, locks).instrument(span).await?
+            }
         };
         drop(commits);
         let mut committed = committed.into_iter();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::event_id;
+use super::{event_id, window_traces};
 use crate::adapters::jetstream::subjects;
 use crate::domain::call::Call;
 use crate::domain::conversation::{Business, Conversation, Decision, Effect, Envelope, Event, Priority};
@@ -27,6 +27,9 @@ pub struct AnalyzeTask {
     /// How soon an answer is needed.
     #[serde(rename = "urgent")]
     pub priority: Priority,
+    /// The `traceparent`s of the window's messages that belong to other traces than this task.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<String>,
 }
 
 /// The task to send a message.
@@ -41,21 +44,35 @@ pub struct SendTask {
 }
 
 /// The outbox rows of a decision, in order.
-pub(super) fn rows(decision: &Decision, business: &Business, trace: &Trace, now: DateTime<Utc>) -> Vec<OutboxRow> {
-    decision.effects.iter().map(|effect| row(effect, decision, business, trace, now)).collect()
+pub(super) fn rows(
+    decision: &Decision,
+    business: &Business,
+    before: Option<&Conversation>,
+    trace: &Trace,
+    now: DateTime<Utc>,
+) -> Vec<OutboxRow> {
+    decision.effects.iter().map(|effect| row(effect, decision, business, before, trace, now)).collect()
 }
 
-fn row(effect: &Effect, decision: &Decision, business: &Business, trace: &Trace, now: DateTime<Utc>) -> OutboxRow {
+fn row(
+    effect: &Effect,
+    decision: &Decision,
+    business: &Business,
+    before: Option<&Conversation>,
+    trace: &Trace,
+    now: DateTime<Utc>,
+) -> OutboxRow {
     let conversation = &decision.conversation;
     let conversation_id = conversation.id;
     match effect {
         Effect::ArmTimer { at } => arm(conversation_id, *at, trace),
         Effect::Analyze { window_id, closed_at, priority } => {
-            let task =
-                AnalyzeTask { conversation_id, window_id: *window_id, closed_at: *closed_at, priority: *priority };
+            let (window_id, closed_at, priority) = (*window_id, *closed_at, *priority);
+            let links = window_traces::others(before, window_id, trace);
+            let task = AnalyzeTask { conversation_id, window_id, closed_at, priority, links };
             task_row(
                 conversation_id,
-                subjects::analyze(conversation_id, *priority),
+                subjects::analyze(conversation_id, priority),
                 format!("analyze:{window_id}"),
                 &task,
                 trace,

@@ -10,16 +10,19 @@ mod batch;
 mod calls;
 mod conversation_cache;
 mod effects;
+mod exported;
 mod input;
 mod outbox;
 mod ports;
 mod sweeper;
 mod takeover_wait;
+mod window_traces;
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::adapters::jetstream::Publisher;
@@ -30,7 +33,7 @@ use crate::domain::conversation::{self, Conversation, Policy, derive_id};
 use crate::store::{StoreError, WaitingRow};
 use crate::stream::GroupCommit;
 use crate::telemetry::Metrics;
-use crate::trace::Trace;
+use crate::trace::{self, Trace};
 
 pub use calls::CallReport;
 pub(crate) use effects::cloud_event;
@@ -103,9 +106,10 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
     fn around(parts: Batches<R>, outbox: Outbox<R, P>) -> Self {
         let parts = Arc::new(parts);
         let of_batch = Arc::clone(&parts);
-        let batches = GroupCommit::new(MAX_BATCH, move |batch| {
+        let batches = GroupCommit::new(MAX_BATCH, move |batch: Vec<Work>| {
             let parts = Arc::clone(&of_batch);
-            async move { parts.run(batch).await }
+            let span = exported::batch(&batch);
+            async move { parts.run(batch).await }.instrument(span)
         });
         Self { parts, outbox, batches }
     }
@@ -172,7 +176,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         command: conversation::Input,
     ) -> Result<Applied, EngineError> {
         let (id, target, happening) = (input_id.to_owned(), Target::Id(conversation_id), Happening::Input(command));
-        let input = Input { id, body_hash: None, trace: Trace::start(), target, happening };
+        let input = Input { id, body_hash: None, trace: Trace::of_request(), target, happening };
         self.finish(Job::Input(Box::new(input), None), Until::Committed).await
     }
 
@@ -183,7 +187,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         while conflicts < ATTEMPTS {
             let mut outcome = self.batches.call(Work::Apply(Arc::clone(&job))).await.unwrap_or(Outcome::Alone);
             if matches!(outcome, Outcome::Alone) {
-                outcome = self.parts.alone(&job).await;
+                outcome = self.parts.alone(&job).instrument(exported::alone()).await;
             }
             match outcome {
                 // Outside of a batch, `Alone` is not returned.
@@ -215,6 +219,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
                     if let Some(change) = &change {
                         let id = tracing::field::display(change.conversation.id);
                         tracing::Span::current().record("conversation.id", id);
+                        trace::attribute("nmc.conversation.id", || change.conversation.id.to_string());
                     }
                     match self.publish(effects, behind).await {
                         Err(error) if until == Until::Committed => {
@@ -233,7 +238,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
     async fn end_idle(&self, conversation_id: Uuid, version: i64) -> Result<(), EngineError> {
         let id = format!("idle:{conversation_id}:{version}");
         let happening = Happening::Input(conversation::Input::WindowDue { complete_until: None });
-        let (trace, target) = (Trace::start(), Target::Id(conversation_id));
+        let (trace, target) = (Trace::of_request(), Target::Id(conversation_id));
         self.apply(Input { id, body_hash: None, trace, target, happening }).await.map(drop)
     }
 
@@ -241,7 +246,11 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
     async fn publish(&self, effects: Vec<WaitingRow>, behind: Vec<Uuid>) -> Result<(), OutboxError> {
         let (own, waiting): (Vec<_>, Vec<_>) = effects.into_iter().partition(|row| !behind.contains(&row.key));
         drop(waiting);
-        let (published, result) = self.outbox.publish(own).await;
+        let span = exported::publish(own.len());
+        let (published, result) = self.outbox.publish(own).instrument(span.clone()).await;
+        if result.is_err() {
+            trace::failed(&span, "not_acknowledged");
+        }
         // What is not deleted is published again, under the same ids. Nobody waits for it where a batch collects anyway.
         if !published.is_empty()
             && let Err(work) = self.batches.offer(Work::Published(published))

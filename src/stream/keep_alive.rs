@@ -13,6 +13,7 @@ use super::{
     delivery::{AckHandle, Delivery, Metadata},
     step::{FailureReason, Step, chain},
 };
+use crate::trace::{self, Trace};
 
 /// Delay before the next attempt after a handler panicked. A panic is a bug, which a quick retry will not cure.
 const AFTER_PANIC: Duration = Duration::from_secs(5);
@@ -20,7 +21,7 @@ const AFTER_PANIC: Duration = Duration::from_secs(5);
 impl<T> Delivery<T> {
     /// Runs `handler` on the item, and sends an in-progress ack once per `period` until it has finished.
     ///
-    /// The handler runs in the delivery's span, [`Metadata::span`]. If an in-progress ack fails, it is logged and sent
+    /// The handler runs in the delivery's spans. If an in-progress ack fails, it is logged and sent
     /// again one period later; this never disturbs the handler. The period should be at most a third of the consumer's
     /// `ack_wait`.
     ///
@@ -58,13 +59,20 @@ impl<T> Delivery<T> {
     {
         let (item, receipt) = self.split();
         let metadata = Arc::clone(receipt.metadata());
-        let span = metadata.span();
-        let work = AssertUnwindSafe(async move { handler(item, metadata).await }).catch_unwind().instrument(span);
+        let exported = metadata.exported_span();
+        let span = metadata.log_span(Trace::of_span(&exported).as_ref());
+        let work = AssertUnwindSafe(async move { handler(item, metadata).await }).catch_unwind();
+        let work = work.instrument(span).instrument(exported.clone());
         let outcome = tokio::select! {
             biased;
             outcome = work => outcome,
             never = signal(&receipt, period) => match never {},
         };
+        match &outcome {
+            Ok(Err(reason)) => reason.error_type().into_iter().for_each(|kind| trace::failed(&exported, kind)),
+            Ok(Ok(_)) => {}
+            Err(_panic) => trace::failed(&exported, "panic"),
+        }
         match outcome {
             Ok(Ok(item)) => Ok(receipt.with(item)),
             Ok(Err(reason)) => Err(receipt.fail(reason)),

@@ -8,29 +8,62 @@ pub mod metrics;
 mod prometheus;
 mod report;
 mod rolling;
+mod traces;
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
+use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use opentelemetry_otlp::SpanExporter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use crate::trace::TARGET;
+use traces::Traces;
 
 pub use metrics::{AiResult, ConnectionEnd, Metrics, SmsResult, WindowEvent};
 #[cfg(test)]
 pub use prometheus::CONTENT_TYPE;
+pub use traces::traces_are_wanted;
 
-/// Sends logs to standard error, as text or, with `NMC_LOG=json`, as JSON. `RUST_LOG` filters them; the default level
-/// is info, and warn for async_nats.
-pub fn init_logs() {
+/// The name under which this service appears where none is configured.
+const SERVICE: &str = "nevermisscall";
+
+/// The traces of this process, if they are exported.
+static TRACES: OnceLock<Traces> = OnceLock::new();
+
+/// Sends logs to standard error, as text or, with `NMC_LOG=json`, as JSON, and spans to an exporter if there is one.
+/// `RUST_LOG` filters logs, not spans; the default level is info, and warn for async_nats.
+pub fn init(exporter: Option<SpanExporter>) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,async_nats=warn"));
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let logs = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal() && !colours_refused());
-    // In tests, a second initialisation has no effect.
-    let _ = if std::env::var("NMC_LOG").is_ok_and(|format| format == "json") {
-        logs.json().try_init()
-    } else {
-        logs.try_init()
+    let logs = match std::env::var("NMC_LOG").is_ok_and(|format| format == "json") {
+        true => logs.json().with_filter(filter).boxed(),
+        false => logs.with_filter(filter).boxed(),
     };
+    let spans = exporter.map(|exporter| {
+        let layer = tracing_opentelemetry::layer()
+            .with_tracer(TRACES.get_or_init(|| Traces::new(exporter)).tracer())
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false);
+        layer.with_filter(Targets::new().with_target(TARGET, LevelFilter::TRACE))
+    });
+    // In tests, a second initialisation has no effect.
+    let _ = tracing_subscriber::registry().with(logs).with(spans).try_init();
+}
+
+/// Sends what has not been sent yet, for at most this long; blocks.
+pub fn flush(timeout: Duration) {
+    if let Some(traces) = TRACES.get() {
+        traces.shut_down(timeout);
+    }
 }
 
 /// Whether `NO_COLOR` is set and not empty (<https://no-color.org>).

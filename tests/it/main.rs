@@ -55,4 +55,5 @@ mod sending;
 mod signatures;
 mod takeover;
 mod takeover_race;
+mod traces;
 mod two_workers;

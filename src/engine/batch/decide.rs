@@ -9,7 +9,7 @@ use super::{Batches, Job, Outcome, Step};
 use crate::domain::call::Call;
 use crate::domain::conversation::{self, Context, Effect, Input, MessageKind, WindowState};
 use crate::engine::ports::ConversationStore;
-use crate::engine::{CallPart, Happening, audit, effects};
+use crate::engine::{CallPart, Happening, audit, effects, window_traces};
 use crate::store::{AuditEntry, Commit, Facts, FactsOf, OutboxRow, StoreError};
 use crate::telemetry::WindowEvent;
 
@@ -108,8 +108,11 @@ impl<R: ConversationStore> Batches<R> {
         };
         // A panic is the fault of this input alone.
         let decided = catch_unwind(AssertUnwindSafe(|| {
-            conversation::decide(context, state.as_ref(), &input.id, &rules_input, at).map(|decision| {
-                let rows = effects::rows(&decision, &business, &input.trace, at);
+            conversation::decide(context, state.as_ref(), &input.id, &rules_input, at).map(|mut decision| {
+                if matches!(rules_input, Input::SmsReceived(_)) {
+                    window_traces::join(&mut decision.conversation, &input.trace);
+                }
+                let rows = effects::rows(&decision, &business, state.as_ref(), &input.trace, at);
                 let audit = audit::entry(&rules_input, &decision);
                 (Decision { decision, audit }, rows)
             })

@@ -33,7 +33,7 @@ use poem::web::Data;
 use poem::{EndpointExt, Route};
 use poem_openapi::{OpenApiService, Tags};
 
-use super::Edge;
+use super::{Edge, exported};
 
 pub use auth::Keys;
 pub use events::Envelope;
@@ -115,7 +115,8 @@ pub fn routes(edge: &Edge) -> Route {
             .around(idempotency::answered)
             .around(failed_keys::counted)
             .data(edge.clone())
-            .around(rate_limit_headers::told),
+            .around(rate_limit_headers::told)
+            .around(exported::traced),
     )
 }
 

@@ -12,12 +12,15 @@ use std::time::Instant;
 use poem::http::StatusCode;
 use poem::web::Data;
 use poem::{Body, EndpointExt, IntoResponse, Request, Response, Route, handler, post};
+use tracing::Instrument;
 
 use self::publish::publish;
 pub(super) use self::signers::Signers;
 use self::verify::{Refusal, admit};
 use super::Edge;
+use super::exported::{record_status, server_span};
 use crate::config::PublicUrl;
+use crate::trace::{self, Trace};
 use crate::webhook::{SignedForm, Webhook, WebhookKind};
 
 /// Adds a route for each kind of webhook.
@@ -55,6 +58,7 @@ impl IntoResponse for Answer {
 async fn receive(request: &Request, body: Body, edge: Data<&Edge>, kind: Data<&WebhookKind>) -> Response {
     let (edge, kind) = (edge.0, *kind.0);
     let began = Instant::now();
+    let span = server_span("POST", Some(kind.path()), Some(request.uri().path()));
     let answer = match admit(edge, kind, request, body).await {
         // A request without a valid signature takes no place.
         Err(Refusal::Problem(problem)) => Err(problem),
@@ -63,7 +67,13 @@ async fn receive(request: &Request, body: Body, edge: Data<&Edge>, kind: Data<&W
             (Ok(_place), signed) => {
                 // Boxed, so that the future of a connection whose signature is still being checked stays small.
                 let handled = match signed {
-                    Ok(signed) => Box::pin(handle(edge, signed)).await,
+                    Ok(signed) => {
+                        // Only now: whoever cannot sign does not choose a trace.
+                        trace::continue_from(&span, request.header("traceparent"));
+                        let trace = Trace::of_span(&span).unwrap_or_else(|| signed.trace.clone());
+                        let signed = SignedForm { trace, ..signed };
+                        Box::pin(handle(edge, signed).instrument(span.clone())).await
+                    }
                     Err(refusal) => Err(refusal),
                 };
                 match handled {
@@ -74,6 +84,7 @@ async fn receive(request: &Request, body: Body, edge: Data<&Edge>, kind: Data<&W
         },
     };
     let response = answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response);
+    record_status(&span, response.status());
     edge.metrics.webhook(kind, response.status().as_u16(), began.elapsed());
     response
 }

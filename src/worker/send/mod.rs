@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 use crate::adapters::jetstream::Publisher;
 use crate::adapters::postgres::Store;
@@ -25,7 +26,7 @@ use crate::engine::{Applied, Engine, Happening, Input, Publish, SendTask, Target
 use crate::store::{Claim, Claimed, DueMessage, SendingAccount};
 use crate::stream::{DeadReason, FailureReason, Metadata};
 use crate::telemetry::{Metrics, SmsResult};
-use crate::trace::Trace;
+use crate::trace::{self, Trace};
 use crate::worker::{Handler, retry_delay, retry_or_wait};
 
 pub use chain::send;
@@ -96,7 +97,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         let before_claim = Instant::now();
         let id = turn.task.message_id;
         let sender = SendingAccount { sid: &account.sid, is_main: self.accounts.is_main(&account.sid) };
-        let claimed = self.engine.store().claim(id, sender, LEASE, self.engine.now()).await;
+        let claimed = self.engine.store().claim(id, sender, LEASE, self.engine.now()).instrument(claim_span()).await;
         let claimed = claimed.map_err(|e| turn.retry(e))?;
         let claimed = match claimed {
             Claim::Ours(claimed) => claimed,
@@ -204,7 +205,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
             MessageReport::Delivery { .. } => "delivery",
         };
         let id = format!("sms:{}:{word}", turn.task.message_id);
-        let trace = Trace::from_header(turn.metadata.headers.get("traceparent").map(String::as_str));
+        let trace = Trace::current_or(turn.metadata.traceparent());
         let happening = Happening::Message { id: turn.task.message_id, report };
         let target = Target::Id(turn.task.conversation_id);
         let input = Input { id, body_hash: None, trace, target, happening };
@@ -225,6 +226,18 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
             _ => Ok(()),
         }
     }
+}
+
+fn claim_span() -> Span {
+    tracing::trace_span!(
+        target: trace::TARGET,
+        "postgresql",
+        otel.name = "UPDATE messages",
+        otel.kind = "client",
+        db.system.name = "postgresql",
+        db.operation.name = "UPDATE",
+        db.collection.name = "messages",
+    )
 }
 
 impl Turn<'_> {
