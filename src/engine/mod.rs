@@ -14,6 +14,7 @@ mod exported;
 mod input;
 mod outbox;
 mod ports;
+mod steps;
 mod sweeper;
 mod takeover_wait;
 mod window_traces;
@@ -221,6 +222,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
                         tracing::Span::current().record("conversation.id", id);
                         trace::attribute("nmc.conversation.id", || change.conversation.id.to_string());
                     }
+                    steps::log(&effects);
                     match self.publish(effects, behind).await {
                         Err(error) if until == Until::Committed => {
                             tracing::warn!(%error, "committed, but not all effects are published; the sweeper retries");

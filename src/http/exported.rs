@@ -1,12 +1,14 @@
-//! The spans of requests for OpenTelemetry.
+//! The spans of requests, for OpenTelemetry and for logs.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use poem::http::StatusCode;
 use poem::{Endpoint, IntoResponse, PathPattern, Request, Response};
 use tracing::field::Empty;
-use tracing::{Instrument, Span};
+use tracing::{Instrument, Level, Span};
 
+use crate::telemetry::records;
 use crate::trace::{self, Trace};
 
 /// The paths that probes and scrapers call all the time.
@@ -38,28 +40,57 @@ pub(super) fn record_status(span: &Span, status: StatusCode) {
     }
 }
 
-/// Handles a REST request in its span, and as a part of a trace: what it changes belongs to that.
+/// The span of a request for logs, with the trace that it belongs to.
+pub(super) fn log_span(trace: &Trace) -> Span {
+    let span = tracing::info_span!("request", trace.id = trace.trace_id(), span.id = Empty);
+    if trace.is_exported() {
+        span.record("span.id", trace.span_id());
+    }
+    span
+}
+
+/// Logs an answer. The path is left out, because it may contain a phone number.
+pub(super) fn log_answer(method: &str, route: Option<&str>, status: StatusCode, begun: Instant) {
+    tracing::debug!(
+        target: records::REQUEST, { http.request.method = method,
+        http.route = route,
+        http.response.status_code = status.as_u16(),
+        event.duration = begun.elapsed().as_nanos() as u64 }, "request answered"
+    );
+}
+
+/// Handles a REST request in its spans, and as a part of a trace: what it changes belongs to that.
 pub(super) async fn traced<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Result<Response> {
     let path = request.uri().path();
     if NOT_TRACED.iter().any(|prefix| path.starts_with(prefix)) {
         return endpoint.call(request).await.map(IntoResponse::into_response);
     }
-    let span = server_span(request.method().as_str(), None, None);
-    let method = (!span.is_disabled()).then(|| request.method().clone());
+    let (begun, method) = (Instant::now(), request.method().clone());
+    let span = server_span(method.as_str(), None, None);
     let trace = Trace::of_span(&span).unwrap_or_else(Trace::start);
-    let response = match trace.scope(endpoint.call(request)).instrument(span.clone()).await {
+    let log = log_span(&trace);
+    let handled = trace.scope(endpoint.call(request)).instrument(log.clone()).instrument(span.clone()).await;
+    let response = match handled {
         Ok(answer) => answer.into_response(),
-        Err(error) => super::answer(error),
+        Err(error) => log.in_scope(|| super::answer(error)),
     };
     record_status(&span, response.status());
-    if let Some((method, route)) = method.zip(response.data::<PathPattern>()) {
-        let parts = route.0.split('/').map(|part| match part.strip_prefix(':') {
-            Some(name) => format!("{{{name}}}"),
-            None => part.to_owned(),
-        });
-        let route = parts.collect::<Vec<_>>().join("/");
-        trace::rename(&span, format!("{method} {route}"));
-        span.record("url.path", &*route).record("http.route", route);
+    if !span.is_disabled() || tracing::enabled!(target: records::REQUEST, Level::DEBUG) {
+        let route = response.data::<PathPattern>().map(template);
+        log.in_scope(|| log_answer(method.as_str(), route.as_deref(), response.status(), begun));
+        if let Some(route) = route {
+            trace::rename(&span, format!("{method} {route}"));
+            span.record("url.path", &*route).record("http.route", route);
+        }
     }
     Ok(response)
+}
+
+/// A route as OpenTelemetry writes it: with its parameters in braces.
+fn template(route: &PathPattern) -> String {
+    let parts = route.0.split('/').map(|part| match part.strip_prefix(':') {
+        Some(name) => format!("{{{name}}}"),
+        None => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join("/")
 }

@@ -13,6 +13,7 @@ use super::{
     delivery::{AckHandle, Delivery, Metadata},
     step::{FailureReason, Step, chain},
 };
+use crate::telemetry::records;
 use crate::trace::{self, Trace};
 
 /// Delay before the next attempt after a handler panicked. A panic is a bug, which a quick retry will not cure.
@@ -61,6 +62,7 @@ impl<T> Delivery<T> {
         let metadata = Arc::clone(receipt.metadata());
         let exported = metadata.exported_span();
         let span = metadata.log_span(Trace::of_span(&exported).as_ref());
+        let (begun, log) = (Instant::now(), span.clone());
         let work = AssertUnwindSafe(async move { handler(item, metadata).await }).catch_unwind();
         let work = work.instrument(span).instrument(exported.clone());
         let outcome = tokio::select! {
@@ -68,6 +70,15 @@ impl<T> Delivery<T> {
             outcome = work => outcome,
             never = signal(&receipt, period) => match never {},
         };
+        log.in_scope(|| {
+            let outcome = match &outcome {
+                Ok(Ok(_)) => "success",
+                Ok(Err(FailureReason::Wait { .. })) => "unknown",
+                _ => "failure",
+            };
+            let nanoseconds = begun.elapsed().as_nanos() as u64;
+            tracing::debug!(target: records::INPUT, { event.outcome = outcome, event.duration = nanoseconds }, "input processed");
+        });
         match &outcome {
             Ok(Err(reason)) => reason.error_type().into_iter().for_each(|kind| trace::failed(&exported, kind)),
             Ok(Ok(_)) => {}

@@ -3,7 +3,7 @@
 //! Fields that the schema has no name for are under `nmc.`. A line has the fields of its event and of the spans around
 //! it; the inner one counts.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use chrono::{SecondsFormat, Utc};
 use serde_json::{Map, Value};
@@ -136,7 +136,8 @@ mod tests {
             .with_writer(move || out.clone())
             .finish();
         tracing::subscriber::with_default(subscriber, || {
-            let span = tracing::info_span!("delivery", nats.delivery_count = 2, trace.id = "4bf9", conversation.id = "c");
+            let span =
+                tracing::info_span!("delivery", nats.delivery_count = 2, trace.id = "4bf9", conversation.id = "c");
             let _entered = span.enter();
             tracing::warn!(error = %"no connection", attempts = 3, conversation.id = "d", "it \"failed\"");
         });

@@ -96,6 +96,25 @@ impl Repeats {
     }
 }
 
+impl Repeated {
+    /// Logs it, at the level of the lines.
+    pub(super) fn tell(&self) {
+        let Self { level, target, message, count } = self;
+        macro_rules! tell {
+            ($level:ident) => {
+                tracing::$level!(target: records::REPEATED, logger = target, count, "repeated {count} times: {message}")
+            };
+        }
+        match *level {
+            Level::ERROR => tell!(error),
+            Level::WARN => tell!(warn),
+            Level::INFO => tell!(info),
+            Level::DEBUG => tell!(debug),
+            Level::TRACE => tell!(trace),
+        }
+    }
+}
+
 /// The part of a line that tells whether it repeats.
 struct HashedMessage(DefaultHasher);
 
@@ -168,8 +187,7 @@ mod tests {
         let count = Arc::default();
         let layer = Counts(repeats.clone(), at, Arc::clone(&count));
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
-        let count = *count.lock().unwrap();
-        count
+        *count.lock().unwrap()
     }
 
     #[test]

@@ -38,6 +38,7 @@ mod layers;
 mod lists;
 mod live;
 mod load;
+mod logs;
 mod media;
 mod missing;
 mod missing_postgres;

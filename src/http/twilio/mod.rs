@@ -12,13 +12,13 @@ use std::time::Instant;
 use poem::http::StatusCode;
 use poem::web::Data;
 use poem::{Body, EndpointExt, IntoResponse, Request, Response, Route, handler, post};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use self::publish::publish;
 pub(super) use self::signers::Signers;
 use self::verify::{Refusal, admit};
 use super::Edge;
-use super::exported::{record_status, server_span};
+use super::exported::{log_answer, log_span, record_status, server_span};
 use crate::config::PublicUrl;
 use crate::trace::{self, Trace};
 use crate::webhook::{SignedForm, Webhook, WebhookKind};
@@ -59,6 +59,7 @@ async fn receive(request: &Request, body: Body, edge: Data<&Edge>, kind: Data<&W
     let (edge, kind) = (edge.0, *kind.0);
     let began = Instant::now();
     let span = server_span("POST", Some(kind.path()), Some(request.uri().path()));
+    let mut log = Span::none(); // until the signature is verified
     let answer = match admit(edge, kind, request, body).await {
         // A request without a valid signature takes no place.
         Err(Refusal::Problem(problem)) => Err(problem),
@@ -71,8 +72,9 @@ async fn receive(request: &Request, body: Body, edge: Data<&Edge>, kind: Data<&W
                         // Only now: whoever cannot sign does not choose a trace.
                         trace::continue_from(&span, request.header("traceparent"));
                         let trace = Trace::of_span(&span).unwrap_or_else(|| signed.trace.clone());
+                        log = log_span(&trace);
                         let signed = SignedForm { trace, ..signed };
-                        Box::pin(handle(edge, signed).instrument(span.clone())).await
+                        Box::pin(handle(edge, signed).instrument(log.clone()).instrument(span.clone())).await
                     }
                     Err(refusal) => Err(refusal),
                 };
@@ -85,6 +87,7 @@ async fn receive(request: &Request, body: Body, edge: Data<&Edge>, kind: Data<&W
     };
     let response = answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response);
     record_status(&span, response.status());
+    log.in_scope(|| log_answer("POST", Some(kind.path()), response.status(), began));
     edge.metrics.webhook(kind, response.status().as_u16(), began.elapsed());
     response
 }

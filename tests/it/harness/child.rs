@@ -116,7 +116,7 @@ fn in_surroundings(program: &str, arguments: &[&str], environment: &[(String, St
 
 /// Whether this environment variable would change the service's settings.
 fn is_setting(name: &str) -> bool {
-    ["NMC_", "OTEL_", "TWILIO_", "DISPATCHBOT_", "DATABASE_", "NATS_URL", "REDIS_URL"]
+    ["NMC_", "OTEL_", "RUST_", "SENTRY_", "TWILIO_", "DISPATCHBOT_", "DATABASE_", "NATS_URL", "REDIS_URL"]
         .iter()
         .any(|of| name.starts_with(of))
 }
