@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::dispatchbot::DispatchBotClient;
+use crate::adapters::error_reports;
 use crate::adapters::jetstream::JetStream;
 use crate::adapters::jetstream::definitions::{self, Mode};
 use crate::adapters::postgres::Store;
@@ -40,7 +41,9 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// How long closing connections may take: an unanswered query would otherwise keep the process running forever.
 const CLOSING: Duration = Duration::from_secs(3);
 /// How long sending the last traces may take, beside that.
-const FLUSHING: Duration = Duration::from_millis(2_500);
+const FLUSHING: Duration = Duration::from_millis(1_800);
+/// And the last reports of errors.
+const REPORTING: Duration = Duration::from_secs(1);
 /// Delay between two attempts to create the streams while JetStream is unavailable.
 const STREAMS_RETRY: Duration = Duration::from_millis(500);
 /// How long startup waits for the streams.
@@ -220,7 +223,10 @@ impl Application {
             self.store.close().await;
         };
         // Blocks a thread of its own; by its own limit it ends in time.
-        let flushed = tokio::task::spawn_blocking(|| telemetry::flush(FLUSHING));
+        let flushed = tokio::task::spawn_blocking(|| {
+            telemetry::flush(FLUSHING);
+            error_reports::flush(REPORTING);
+        });
         let closed = futures::future::join(closed, flushed);
         if tokio::time::timeout(CLOSING, closed).await.is_err() {
             tracing::warn!("shutdown timeout: not all connections to PostgreSQL and NATS could be closed");

@@ -4,6 +4,7 @@ mod dead_letters;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,8 +12,8 @@ use uuid::Uuid;
 
 use crate::adapters::jetstream::JetStream;
 use crate::adapters::jetstream::definitions::{self, Finding, Mode};
-use crate::adapters::otlp;
 use crate::adapters::postgres::{KeyScope, Store};
+use crate::adapters::{error_reports, otlp};
 use crate::app::{Application, Role};
 use crate::config::{Config, ConfigError, Settings, process_env};
 use crate::domain::invisible::is_blank;
@@ -24,6 +25,9 @@ use dead_letters::DeadLettersCommand;
 
 /// Exit status for an invalid configuration.
 const BAD_CONFIGURATION: u8 = 2;
+
+/// How long the report of why the process stopped may take.
+const LAST_REPORT: Duration = Duration::from_secs(2);
 
 /// Turns a missed call into a conversation.
 #[derive(Debug, Parser)]
@@ -151,17 +155,20 @@ pub async fn run() -> ExitCode {
     })
 }
 
-/// Traces are exported only by processes that handle messages. An exporter that cannot be built does not stop them.
+/// Only processes that handle messages export traces and report errors. What cannot be set up does not stop them.
 fn set_up_telemetry(command: &Command) {
     let handles_messages = matches!(command, Command::Serve | Command::Edge | Command::Worker);
     let is_traced = handles_messages && telemetry::traces_are_wanted(|name| std::env::var(name).ok());
-    let (exporter, problem) = match is_traced.then(otlp::exporter).transpose() {
-        Ok(exporter) => (exporter, None),
-        Err(error) => (None, Some(error)),
-    };
-    telemetry::init(exporter);
-    if let Some(error) = problem {
+    let exporter = is_traced.then(otlp::exporter).transpose();
+    let reporter = if handles_messages { error_reports::reporter() } else { Ok(None) };
+    let (exporter, no_exporter) = exporter.map_or_else(|error| (None, Some(error)), |exporter| (exporter, None));
+    let (reporter, no_reporter) = reporter.map_or_else(|error| (None, Some(error)), |reporter| (reporter, None));
+    telemetry::init(exporter, reporter);
+    if let Some(error) = no_exporter {
         tracing::error!(%error, "traces are not exported: a variable with OTEL_EXPORTER_OTLP_ is invalid");
+    }
+    if let Some(error) = no_reporter {
+        tracing::error!(%error, "errors are not reported");
     }
 }
 
@@ -179,6 +186,7 @@ async fn run_role(settings: &Settings, role: Role) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "stopped with an error");
+            error_reports::flush(LAST_REPORT);
             ExitCode::FAILURE
         }
     }

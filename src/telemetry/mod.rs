@@ -25,7 +25,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::{self, JsonFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::trace::TARGET;
 use ecs::Ecs;
@@ -35,6 +35,8 @@ use traces::Traces;
 pub use metrics::{AiResult, ConnectionEnd, Metrics, SmsResult, WindowEvent};
 #[cfg(test)]
 pub use prometheus::CONTENT_TYPE;
+#[cfg(feature = "sentry")]
+pub use repeats::FewRepeats;
 pub use traces::traces_are_wanted;
 
 /// The name under which this service appears where none is configured.
@@ -49,8 +51,8 @@ static REPEATS: OnceLock<Repeats> = OnceLock::new();
 
 /// Sends logs to standard error, as text or, with `NMC_LOG=json`, as JSON with the names of the Elastic Common Schema, and
 /// spans to an exporter if there is one. `RUST_LOG` filters logs, not spans; the default level is info, and warn for
-/// async_nats. Panics are logged.
-pub fn init(exporter: Option<SpanExporter>) {
+/// async_nats. Panics are logged. A reporter gets what is logged, too.
+pub fn init(exporter: Option<SpanExporter>, reporter: Option<Box<dyn Layer<Registry> + Send + Sync>>) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,async_nats=warn"));
     let repeats = REPEATS.get_or_init(Repeats::default).clone();
     let logs = tracing_subscriber::fmt::layer()
@@ -73,7 +75,7 @@ pub fn init(exporter: Option<SpanExporter>) {
         layer.with_filter(Targets::new().with_target(TARGET, LevelFilter::TRACE))
     });
     // In tests, a second initialisation has no effect.
-    let _ = tracing_subscriber::registry().with(logs).with(spans).try_init();
+    let _ = tracing_subscriber::registry().with(reporter).with(logs).with(spans).try_init();
     panics::log_them();
     if let Ok(runtime) = Handle::try_current() {
         runtime.spawn(tell_of_repeats());

@@ -13,6 +13,8 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+#[cfg(feature = "sentry")]
+use tracing_subscriber::layer::{Context as LayerContext, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::records;
@@ -112,6 +114,24 @@ impl Repeated {
             Level::DEBUG => tell!(debug),
             Level::TRACE => tell!(trace),
         }
+    }
+}
+
+/// A filter that lets only some of the lines pass that repeat.
+#[cfg(feature = "sentry")]
+#[derive(Debug, Default)]
+pub struct FewRepeats(Repeats);
+
+#[cfg(feature = "sentry")]
+impl<S> Filter<S> for FewRepeats {
+    fn enabled(&self, _metadata: &tracing::Metadata<'_>, _context: &LayerContext<'_, S>) -> bool {
+        true
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, _context: &LayerContext<'_, S>) -> bool {
+        let now = Instant::now();
+        self.0.take(now, false);
+        self.0.admit(event, now)
     }
 }
 

@@ -25,6 +25,8 @@ mod drain;
 mod emergencies;
 mod emergency_corpus;
 mod erasure;
+#[cfg(feature = "sentry")]
+mod error_reports;
 mod event_stream;
 mod event_time;
 mod events_to_redis;
