@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::dispatchbot::DispatchBotClient;
+use crate::adapters::error_reports;
 use crate::adapters::jetstream::JetStream;
 use crate::adapters::jetstream::definitions::{self, Mode};
 use crate::adapters::postgres::Store;
@@ -27,7 +28,7 @@ use crate::health::{self, Gauges, Probes, Vitals};
 use crate::http::{self, Duty, Edge, Operation};
 use crate::lifecycle::keep_for;
 use crate::secrets::TokenCipher;
-use crate::telemetry::Metrics;
+use crate::telemetry::{self, Metrics};
 use crate::worker::analyze::{Analyzer, CircuitBreaker};
 use crate::worker::send::SmsSender;
 use crate::worker::{self, CallSettler, CodeSender, Verifier, WorkerDeps, prove_accounts};
@@ -40,6 +41,10 @@ const FALLBACK_EVERY: Duration = Duration::from_secs(30 * 60);
 const DRAIN: Duration = Duration::from_secs(20);
 /// How long closing connections may take: an unanswered query would otherwise keep the process running forever.
 const CLOSING: Duration = Duration::from_secs(3);
+/// How long sending the last traces may take, beside that.
+const FLUSHING: Duration = Duration::from_millis(1_800);
+/// And the last reports of errors.
+const REPORTING: Duration = Duration::from_secs(1);
 /// Delay between two attempts to create the streams while JetStream is unavailable.
 const STREAMS_RETRY: Duration = Duration::from_millis(500);
 /// How long startup waits for the streams.
@@ -242,6 +247,12 @@ impl Application {
             self.jetstream.flush().await;
             self.store.close().await;
         };
+        // Blocks a thread of its own; by its own limit it ends in time.
+        let flushed = tokio::task::spawn_blocking(|| {
+            telemetry::flush(FLUSHING);
+            error_reports::flush(REPORTING);
+        });
+        let closed = futures::future::join(closed, flushed);
         if tokio::time::timeout(CLOSING, closed).await.is_err() {
             tracing::warn!("shutdown timeout: not all connections to PostgreSQL and NATS could be closed");
         }

@@ -8,11 +8,15 @@ use std::{error::Error, time::Duration};
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use reqwest::{
-    Client, ClientBuilder, Response,
+    Client, ClientBuilder, Response, StatusCode,
     header::{HeaderMap, RETRY_AFTER},
     redirect, retry,
 };
 use rustls::crypto::{CryptoProvider, ring};
+use tracing::{Span, field::Empty};
+use url::Url;
+
+use crate::trace;
 
 /// How long connecting may take, including the TLS handshake.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -68,6 +72,56 @@ pub(crate) fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
     let causes = std::iter::successors(Some(&error as &dyn Error), |error| (*error).source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// The span of a request for OpenTelemetry. The query is left out, because it may contain phone numbers.
+pub(crate) fn request_span(method: &'static str, url: &str) -> Span {
+    let span = tracing::trace_span!(
+        target: trace::TARGET,
+        "request",
+        otel.name = method,
+        otel.kind = "client",
+        http.request.method = method,
+        http.request.resend_count = Empty,
+        http.response.status_code = Empty,
+        url.full = Empty,
+        url.template = Empty,
+        server.address = Empty,
+        server.port = Empty,
+        error.type = Empty,
+        otel.status_code = Empty,
+    );
+    if !span.is_disabled()
+        && let Ok(url) = Url::parse(url)
+    {
+        let template: Vec<&str> = url.path().split('/').map(|part| if is_sid(part) { "{sid}" } else { part }).collect();
+        let template = template.join("/");
+        span.record("otel.name", format!("{method} {template}")).record("url.template", template);
+        span.record("url.full", format!("{}{}", url.origin().ascii_serialization(), url.path()));
+        span.record("server.address", url.host_str()).record("server.port", url.port_or_known_default().map(i64::from));
+    }
+    span
+}
+
+/// Whether a part of a path is one of Twilio's ids, perhaps with an extension.
+fn is_sid(part: &str) -> bool {
+    let id = part.split('.').next().unwrap_or_default();
+    id.len() == 34 && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Records a request's result in its span.
+pub(crate) fn record_result(span: &Span, result: Result<StatusCode, &reqwest::Error>) {
+    match result {
+        Ok(status) => {
+            span.record("http.response.status_code", i64::from(status.as_u16()));
+            if status.is_client_error() || status.is_server_error() {
+                trace::failed(span, status.as_str());
+            }
+        }
+        Err(error) if error.is_timeout() => trace::failed(span, "timeout"),
+        Err(error) if error.is_connect() => trace::failed(span, "connect"),
+        Err(_) => trace::failed(span, "transport"),
+    }
 }
 
 /// Why a body could not be read.

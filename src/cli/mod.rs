@@ -5,6 +5,7 @@ mod probe;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use crate::adapters::jetstream::definitions::{self, Finding, Mode};
 use crate::adapters::jetstream::{JetStream, subjects};
 use crate::adapters::postgres::{KeyScope, Store};
+use crate::adapters::{error_reports, otlp};
 use crate::app::{Application, Role};
 use crate::config::{Config, ConfigError, Settings, process_env};
 use crate::domain::invisible::is_blank;
@@ -27,6 +29,9 @@ use probe::ProbeCommand;
 
 /// Exit status for an invalid configuration.
 const BAD_CONFIGURATION: u8 = 2;
+
+/// How long the report of why the process stopped may take.
+const LAST_REPORT: Duration = Duration::from_secs(2);
 
 /// Turns a missed call into a conversation.
 #[derive(Debug, Parser)]
@@ -127,7 +132,7 @@ enum KeysCommand {
 /// Runs the command given on the command line.
 pub async fn run() -> ExitCode {
     let cli = Cli::parse();
-    telemetry::init_logs();
+    set_up_telemetry(&cli.command);
     let settings = match Settings::read(cli.config.as_deref(), process_env()) {
         Ok(settings) => settings,
         Err(error) => return bad_configuration(&error),
@@ -181,6 +186,23 @@ pub async fn run() -> ExitCode {
     })
 }
 
+/// Only processes that handle messages export traces and report errors. What cannot be set up does not stop them.
+fn set_up_telemetry(command: &Command) {
+    let handles_messages = matches!(command, Command::Serve | Command::Edge | Command::Worker);
+    let is_traced = handles_messages && telemetry::traces_are_wanted(|name| std::env::var(name).ok());
+    let exporter = is_traced.then(otlp::exporter).transpose();
+    let reporter = if handles_messages { error_reports::reporter() } else { Ok(None) };
+    let (exporter, no_exporter) = exporter.map_or_else(|error| (None, Some(error)), |exporter| (exporter, None));
+    let (reporter, no_reporter) = reporter.map_or_else(|error| (None, Some(error)), |reporter| (reporter, None));
+    telemetry::init(exporter, reporter);
+    if let Some(error) = no_exporter {
+        tracing::error!(%error, "traces are not exported: a variable with OTEL_EXPORTER_OTLP_ is invalid");
+    }
+    if let Some(error) = no_reporter {
+        tracing::error!(%error, "errors are not reported");
+    }
+}
+
 fn bad_configuration(error: &ConfigError) -> ExitCode {
     eprintln!("{error}");
     ExitCode::from(BAD_CONFIGURATION)
@@ -195,6 +217,7 @@ async fn run_role(settings: &Settings, role: Role) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "stopped with an error");
+            error_reports::flush(LAST_REPORT);
             ExitCode::FAILURE
         }
     }

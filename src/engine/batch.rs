@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::conversation_cache::ConversationCache;
 use super::ports::ConversationStore;
-use super::{CallPart, Change, EngineError, Input};
+use super::{CallPart, Change, EngineError, Input, exported};
 use crate::adapters::outage;
 use crate::businesses::BusinessCache;
 use crate::clock::Clock;
@@ -41,32 +42,42 @@ pub(super) enum Work {
     Published(Vec<i64>),
 }
 
+impl Work {
+    /// The input to apply, if it is one.
+    pub(super) fn job(&self) -> Option<&Job> {
+        match self {
+            Self::Apply(job) => Some(job),
+            Self::Published(_) => None,
+        }
+    }
+}
+
 /// An input, or what concerns no conversation: a report of a call, or an event.
 #[derive(Debug)]
 pub(super) enum Job {
     /// An input, and the call record that changes with it.
     Input(Box<Input>, Option<CallPart>),
     /// A call record alone.
-    Call { input_id: String, body_hash: Option<String>, part: CallPart },
+    Call { input_id: String, body_hash: Option<String>, trace: Trace, part: CallPart },
     /// An event alone.
-    Event { input_id: String, body_hash: Option<String>, event: OutboxRow },
+    Event { input_id: String, body_hash: Option<String>, trace: Trace, event: OutboxRow },
 }
 
 impl Job {
-    /// The trace that it belongs to, if an input has one.
-    pub(super) fn trace(&self) -> Option<&Trace> {
-        match self {
-            Self::Input(input, _) => Some(&input.trace),
-            Self::Call { .. } | Self::Event { .. } => None,
-        }
-    }
-
     fn id(&self) -> (&str, Option<&str>) {
         match self {
             Self::Input(input, _) => (&input.id, input.body_hash.as_deref()),
             Self::Call { input_id, body_hash, .. } | Self::Event { input_id, body_hash, .. } => {
                 (input_id, body_hash.as_deref())
             }
+        }
+    }
+
+    /// The trace that it belongs to.
+    pub(super) fn trace(&self) -> &Trace {
+        match self {
+            Self::Input(input, _) => &input.trace,
+            Self::Call { trace, .. } | Self::Event { trace, .. } => trace,
         }
     }
 }
@@ -181,8 +192,8 @@ impl<R: ConversationStore> Batches<R> {
     ) -> Result<Vec<Outcome>, StoreError> {
         let at = self.clock.now();
         // A batch is shown under the trace of its first input.
-        let (trace, began) = (jobs.iter().find_map(|job| job.trace()), Instant::now());
-        let loaded = self.load(jobs).await?;
+        let (trace, began) = (jobs.first().map(|job| job.trace()), Instant::now());
+        let loaded = self.load(jobs).instrument(exported::load(jobs.len())).await?;
         let decided = self.decide(loaded, at).await?;
         if !jobs.is_empty() {
             self.metrics.stage(Stage::Decide, began.elapsed(), trace);
@@ -192,8 +203,8 @@ impl<R: ConversationStore> Batches<R> {
         let committed = match commits.is_empty() && published.is_empty() {
             true => Vec::new(),
             false => {
-                let began = Instant::now();
-                let committed = self.store.commit(&commits, published, locks).await?;
+                let (span, began) = (exported::commit(commits.len()), Instant::now());
+                let committed = self.store.commit(&commits, published, locks).instrument(span).await?;
                 self.metrics.stage(Stage::Commit, began.elapsed(), trace);
                 committed
             }

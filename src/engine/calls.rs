@@ -74,7 +74,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
             (None, None) => None,
         };
         let job = match told {
-            None => Job::Call { input_id: id, body_hash, part },
+            None => Job::Call { input_id: id, body_hash, trace, part },
             Some((business_phone, customer_phone, told)) => {
                 let target = Target::Open { business_phone, customer_phone, business: Arc::clone(business) };
                 let happening = Happening::Input(told);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::event_id;
+use super::{event_id, window_traces};
 use crate::adapters::jetstream::subjects;
 use crate::domain::call::Call;
 use crate::domain::conversation::{Business, Conversation, Decision, Effect, Envelope, Event, Phase, Priority};
@@ -28,6 +28,9 @@ pub struct AnalyzeTask {
     /// How soon an answer is needed.
     #[serde(rename = "urgent")]
     pub priority: Priority,
+    /// The `traceparent`s of the window's messages that belong to other traces than this task.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<String>,
 }
 
 /// The task to send a message.
@@ -55,25 +58,32 @@ pub struct AnswerTask {
     pub dispatchbot_ms: u64,
 }
 
+/// What a decision follows.
+#[derive(Clone, Copy)]
+pub(super) struct Since<'a> {
+    /// The conversation before it, if there was one.
+    pub(super) before: Option<&'a Conversation>,
+    /// The time that DispatchBot needed, if the decision is about its answer.
+    pub(super) took: Option<Duration>,
+}
+
 /// The outbox rows of a decision, in order.
-///
-/// `took` is the time that DispatchBot needed, if this is about its answer.
 pub(super) fn rows(
     decision: &Decision,
     business: &Business,
+    since: Since<'_>,
     trace: &Trace,
-    took: Option<Duration>,
     now: DateTime<Utc>,
 ) -> Vec<OutboxRow> {
-    decision.effects.iter().map(|effect| row(effect, decision, business, trace, took, now)).collect()
+    decision.effects.iter().map(|effect| row(effect, decision, business, since, trace, now)).collect()
 }
 
 fn row(
     effect: &Effect,
     decision: &Decision,
     business: &Business,
+    Since { before, took }: Since<'_>,
     trace: &Trace,
-    took: Option<Duration>,
     now: DateTime<Utc>,
 ) -> OutboxRow {
     let conversation = &decision.conversation;
@@ -81,11 +91,12 @@ fn row(
     match effect {
         Effect::ArmTimer { at } => arm(conversation_id, *at, trace),
         Effect::Analyze { window_id, closed_at, priority } => {
-            let task =
-                AnalyzeTask { conversation_id, window_id: *window_id, closed_at: *closed_at, priority: *priority };
+            let (window_id, closed_at, priority) = (*window_id, *closed_at, *priority);
+            let links = window_traces::others(before, window_id, trace);
+            let task = AnalyzeTask { conversation_id, window_id, closed_at, priority, links };
             task_row(
                 conversation_id,
-                subjects::analyze(conversation_id, *priority),
+                subjects::analyze(conversation_id, priority),
                 format!("analyze:{window_id}"),
                 &task,
                 trace,

@@ -10,17 +10,21 @@ mod batch;
 mod calls;
 mod conversation_cache;
 mod effects;
+mod exported;
 mod input;
 mod outbox;
 mod ports;
+mod steps;
 mod sweeper;
 mod takeover_wait;
+mod window_traces;
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::adapters::jetstream::Publisher;
@@ -31,7 +35,7 @@ use crate::domain::conversation::{self, Conversation, Policy, derive_id};
 use crate::store::{OutboxRow, StoreError, WaitingRow};
 use crate::stream::GroupCommit;
 use crate::telemetry::{Metrics, Stage};
-use crate::trace::Trace;
+use crate::trace::{self, Trace};
 
 pub use calls::CallReport;
 pub(crate) use effects::cloud_event;
@@ -104,9 +108,10 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
     fn around(parts: Batches<R>, outbox: Outbox<R, P>) -> Self {
         let parts = Arc::new(parts);
         let of_batch = Arc::clone(&parts);
-        let batches = GroupCommit::new(MAX_BATCH, move |batch| {
+        let batches = GroupCommit::new(MAX_BATCH, move |batch: Vec<Work>| {
             let parts = Arc::clone(&of_batch);
-            async move { parts.run(batch).await }
+            let span = exported::batch(&batch);
+            async move { parts.run(batch).await }.instrument(span)
         });
         Self { parts, outbox, batches }
     }
@@ -168,7 +173,8 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
     /// When a service is unavailable. The same input may be applied again.
     pub async fn emit(&self, input_id: &str, body_hash: &str, event: OutboxRow) -> Result<Applied, EngineError> {
         let (input_id, body_hash) = (input_id.to_owned(), Some(body_hash.to_owned()));
-        self.finish(Job::Event { input_id, body_hash, event }, Until::Published).await
+        let trace = Trace::from_header(event.headers.get("traceparent").map(String::as_str));
+        self.finish(Job::Event { input_id, body_hash, trace, event }, Until::Published).await
     }
 
     /// The same as [`Engine::apply`] for a command of a person, who waits for the answer: it succeeds once it is committed.
@@ -182,7 +188,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         command: conversation::Input,
     ) -> Result<Applied, EngineError> {
         let (id, target, happening) = (input_id.to_owned(), Target::Id(conversation_id), Happening::Input(command));
-        let input = Input { id, body_hash: None, trace: Trace::start(), target, happening };
+        let input = Input { id, body_hash: None, trace: Trace::of_request(), target, happening };
         self.finish(Job::Input(Box::new(input), None), Until::Committed).await
     }
 
@@ -193,7 +199,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         while conflicts < ATTEMPTS {
             let mut outcome = self.batches.call(Work::Apply(Arc::clone(&job))).await.unwrap_or(Outcome::Alone);
             if matches!(outcome, Outcome::Alone) {
-                outcome = self.parts.alone(&job).await;
+                outcome = self.parts.alone(&job).instrument(exported::alone()).await;
             }
             match outcome {
                 // Outside of a batch, `Alone` is not returned.
@@ -225,11 +231,13 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
                     if let Some(change) = &change {
                         let id = tracing::field::display(change.conversation.id);
                         tracing::Span::current().record("conversation.id", id);
+                        trace::attribute("nmc.conversation.id", || change.conversation.id.to_string());
                     }
+                    steps::log(&effects);
                     let began = Instant::now();
                     let published = self.publish(effects, behind).await;
                     if published.is_ok() {
-                        self.parts.metrics.stage(Stage::Publish, began.elapsed(), job.trace());
+                        self.parts.metrics.stage(Stage::Publish, began.elapsed(), Some(job.trace()));
                     }
                     match published {
                         Err(error) if until == Until::Committed => {
@@ -248,7 +256,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
     async fn end_idle(&self, conversation_id: Uuid, version: i64) -> Result<(), EngineError> {
         let id = format!("idle:{conversation_id}:{version}");
         let happening = Happening::Input(conversation::Input::WindowDue { complete_until: None });
-        let (trace, target) = (Trace::start(), Target::Id(conversation_id));
+        let (trace, target) = (Trace::of_request(), Target::Id(conversation_id));
         self.apply(Input { id, body_hash: None, trace, target, happening }).await.map(drop)
     }
 
@@ -256,7 +264,11 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
     async fn publish(&self, effects: Vec<WaitingRow>, behind: Vec<Uuid>) -> Result<(), OutboxError> {
         let (own, waiting): (Vec<_>, Vec<_>) = effects.into_iter().partition(|row| !behind.contains(&row.key));
         drop(waiting);
-        let (published, result) = self.outbox.publish(own).await;
+        let span = exported::publish(own.len());
+        let (published, result) = self.outbox.publish(own).instrument(span.clone()).await;
+        if result.is_err() {
+            trace::failed(&span, "not_acknowledged");
+        }
         // What is not deleted is published again, under the same ids. Nobody waits for it where a batch collects anyway.
         if !published.is_empty()
             && let Err(work) = self.batches.offer(Work::Published(published))

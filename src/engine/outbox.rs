@@ -112,7 +112,7 @@ impl<R: ConversationStore, P: Publish> Outbox<R, P> {
     /// When JetStream is unavailable.
     pub async fn arm(&self, conversation_id: Uuid, at: DateTime<Utc>) -> Result<(), OutboxError> {
         let OutboxRow { subject, message_id, headers, payload, .. } =
-            effects::arm(conversation_id, at, &Trace::start());
+            effects::arm(conversation_id, at, &Trace::of_request());
         let payload = payload.to_string().into();
         self.publisher.publish(Outgoing { subject, message_id, headers, payload }).await?;
         Ok(())

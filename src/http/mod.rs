@@ -7,6 +7,7 @@ mod answer_headers;
 pub mod api;
 mod connections;
 mod durable_publish;
+mod exported;
 mod group_publish;
 mod limiter;
 mod load_shedding;

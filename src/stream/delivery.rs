@@ -8,8 +8,10 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
+use tracing::{Span, field::Empty};
 
 use super::step::{Failure, FailureReason};
+use crate::trace::{self, Trace};
 
 /// Any error that can be sent to another task.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -79,15 +81,59 @@ impl Metadata {
         }
     }
 
-    /// The tracing span in which this delivery is processed. The handler records `conversation.id` once it is known.
-    pub fn span(&self) -> tracing::Span {
-        tracing::info_span!(
+    /// The `traceparent` that it carries.
+    pub fn traceparent(&self) -> Option<&str> {
+        self.headers.get("traceparent").map(String::as_str)
+    }
+
+    /// The span for logs in which this delivery is processed, with the trace that it belongs to. The engine records
+    /// `conversation.id` once it is known.
+    pub(super) fn log_span(&self, exported: Option<&Trace>) -> Span {
+        let span = tracing::info_span!(
             "delivery",
             nats.subject = %self.subject,
             nats.stream_sequence = self.stream_sequence,
             nats.delivery_count = self.delivery_count,
-            conversation.id = tracing::field::Empty,
-        )
+            trace.id = Empty,
+            span.id = Empty,
+            conversation.id = Empty,
+        );
+        match exported {
+            Some(trace) => span.record("trace.id", trace.trace_id()).record("span.id", trace.span_id()),
+            None => match self.traceparent().and_then(trace::id_in) {
+                Some(id) => span.record("trace.id", id),
+                None => &span,
+            },
+        };
+        span
+    }
+
+    /// The span for OpenTelemetry: it continues the trace of the message.
+    pub(super) fn exported_span(&self) -> Span {
+        let span = tracing::trace_span!(
+            target: trace::TARGET,
+            parent: None,
+            "process",
+            otel.name = %format_args!("process {}", self.destination()),
+            otel.kind = "consumer",
+            messaging.system = "nats",
+            messaging.operation.name = "process",
+            messaging.operation.type = "process",
+            messaging.destination.name = %self.subject,
+            messaging.destination.template = self.destination(),
+            messaging.message.body.size = self.payload.len() as i64,
+            nats.stream_sequence = self.stream_sequence as i64,
+            nats.delivery_count = self.delivery_count as i64,
+            error.type = Empty,
+            otel.status_code = Empty,
+        );
+        trace::continue_from(&span, self.traceparent());
+        span
+    }
+
+    /// The subject without its last token, which identifies a conversation, a call or a message.
+    fn destination(&self) -> &str {
+        self.subject.rsplit_once('.').map_or(self.subject.as_str(), |(destination, _)| destination)
     }
 }
 

@@ -13,6 +13,8 @@ use super::{
     delivery::{AckHandle, Delivery, Metadata},
     step::{FailureReason, Step, chain},
 };
+use crate::telemetry::records;
+use crate::trace::{self, Trace};
 
 /// Delay before the next attempt after a handler panicked. A panic is a bug, which a quick retry will not cure.
 const AFTER_PANIC: Duration = Duration::from_secs(5);
@@ -20,7 +22,7 @@ const AFTER_PANIC: Duration = Duration::from_secs(5);
 impl<T> Delivery<T> {
     /// Runs `handler` on the item, and sends an in-progress ack once per `period` until it has finished.
     ///
-    /// The handler runs in the delivery's span, [`Metadata::span`]. If an in-progress ack fails, it is logged and sent
+    /// The handler runs in the delivery's spans. If an in-progress ack fails, it is logged and sent
     /// again one period later; this never disturbs the handler. The period should be at most a third of the consumer's
     /// `ack_wait`.
     ///
@@ -58,13 +60,30 @@ impl<T> Delivery<T> {
     {
         let (item, receipt) = self.split();
         let metadata = Arc::clone(receipt.metadata());
-        let span = metadata.span();
-        let work = AssertUnwindSafe(async move { handler(item, metadata).await }).catch_unwind().instrument(span);
+        let exported = metadata.exported_span();
+        let span = metadata.log_span(Trace::of_span(&exported).as_ref());
+        let (begun, log) = (Instant::now(), span.clone());
+        let work = AssertUnwindSafe(async move { handler(item, metadata).await }).catch_unwind();
+        let work = work.instrument(span).instrument(exported.clone());
         let outcome = tokio::select! {
             biased;
             outcome = work => outcome,
             never = signal(&receipt, period) => match never {},
         };
+        log.in_scope(|| {
+            let outcome = match &outcome {
+                Ok(Ok(_)) => "success",
+                Ok(Err(FailureReason::Wait { .. })) => "unknown",
+                _ => "failure",
+            };
+            let nanoseconds = begun.elapsed().as_nanos() as u64;
+            tracing::debug!(target: records::INPUT, { event.outcome = outcome, event.duration = nanoseconds }, "input processed");
+        });
+        match &outcome {
+            Ok(Err(reason)) => reason.error_type().into_iter().for_each(|kind| trace::failed(&exported, kind)),
+            Ok(Ok(_)) => {}
+            Err(_panic) => trace::failed(&exported, "panic"),
+        }
         match outcome {
             Ok(Ok(item)) => Ok(receipt.with(item)),
             Ok(Err(reason)) => Err(receipt.fail(reason)),

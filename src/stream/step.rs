@@ -79,6 +79,15 @@ impl FailureReason {
         Self::Retry { delay, source: source.into() }
     }
 
+    /// The kind of error, for traces; `None` if nothing failed.
+    pub fn error_type(&self) -> Option<&'static str> {
+        match self {
+            Self::Retry { .. } => Some("retry"),
+            Self::Wait { .. } => None,
+            Self::Dead { reason, .. } => Some(reason.code()),
+        }
+    }
+
     /// Creates a [`FailureReason::Dead`].
     pub fn dead(reason: DeadReason, detail: impl Into<String>) -> Self {
         Self::Dead { reason, detail: detail.into() }

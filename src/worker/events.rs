@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span, field::Empty};
 use uuid::Uuid;
 
 use super::{Adapters, EventSink, Handler, Source, WorkerDeps, handler, retry_delay, retry_or_wait};
@@ -20,7 +21,7 @@ use crate::adapters::jetstream::subjects;
 use crate::adapters::redis::{ForwardError, Forwarded, Order, OutgoingEvent};
 use crate::stream::{DeliveryStreamExt, FailureReason, GroupCommit, Metadata, SettleSummary};
 use crate::telemetry::{Batch, Metrics, Stage};
-use crate::trace::Trace;
+use crate::trace::{self, Trace};
 
 /// How many events are processed at once, and the size of the largest batch, which occupies Redis for about 2 ms.
 const MAX_CONCURRENCY: usize = 256;
@@ -61,10 +62,18 @@ pub fn events<N: Adapters>(
         .settle()
 }
 
+/// An event in a batch.
+struct Queued {
+    /// Its sequence in the stream.
+    stream_sequence: u64,
+    event: OutgoingEvent,
+    /// Its trace, while traces are exported.
+    trace: Option<Trace>,
+}
+
 /// Forwards an event to Redis, in one batch with others.
 struct ForwardEvent<S> {
-    /// Of events with their sequence in the stream.
-    batches: GroupCommit<(u64, OutgoingEvent), Result<Forwarded, ForwardError>>,
+    batches: GroupCommit<Queued, Result<Forwarded, ForwardError>>,
     source: S,
     metrics: Metrics,
 }
@@ -75,7 +84,8 @@ impl<S: Source> ForwardEvent<S> {
         let batches = GroupCommit::new(MAX_CONCURRENCY, move |batch: Vec<_>| {
             metrics.batch(Batch::Redis, batch.len());
             let sink = Arc::clone(&sink);
-            async move { forward_batch(&*sink, batch).await }
+            let span = redis_span(&batch);
+            async move { forward_batch(&*sink, batch).await }.instrument(span)
         });
         Self { batches, source: parts.jetstream.clone(), metrics: parts.metrics.clone() }
     }
@@ -108,8 +118,9 @@ impl<S: Source> ForwardEvent<S> {
     }
 
     async fn call(&self, event: &OutgoingEvent, order: Order, metadata: &Metadata) -> Result<Forwarded, FailureReason> {
-        let item = (metadata.stream_sequence, OutgoingEvent { order, ..event.clone() });
-        match self.batches.call(item).await {
+        let event = OutgoingEvent { order, ..event.clone() };
+        let queued = Queued { stream_sequence: metadata.stream_sequence, event, trace: Trace::current() };
+        match self.batches.call(queued).await {
             Some(Ok(forwarded)) => Ok(forwarded),
             Some(Err(error)) => Err(retry_or_wait(metadata.delivery_count, error)),
             None => Err(FailureReason::retry(retry_delay(metadata.delivery_count), "no result from Redis")),
@@ -117,17 +128,35 @@ impl<S: Source> ForwardEvent<S> {
     }
 }
 
+/// The span of a batch for OpenTelemetry.
+fn redis_span(batch: &[Queued]) -> Span {
+    let span = tracing::trace_span!(
+        target: trace::TARGET,
+        parent: None,
+        "redis",
+        otel.name = "EVALSHA",
+        otel.kind = "client",
+        db.system.name = "redis",
+        db.operation.name = "EVALSHA",
+        db.operation.batch.size = (batch.len() > 1).then_some(batch.len() as i64),
+        error.type = Empty,
+        otel.status_code = Empty,
+    );
+    trace::shared_by(&span, batch.iter().filter_map(|queued| queued.trace.as_ref()));
+    span
+}
+
 /// Forwards a batch in the order of the stream; returns the results in the order of the batch.
-async fn forward_batch(
-    sink: &impl EventSink,
-    batch: Vec<(u64, OutgoingEvent)>,
-) -> Vec<Result<Forwarded, ForwardError>> {
+async fn forward_batch(sink: &impl EventSink, batch: Vec<Queued>) -> Vec<Result<Forwarded, ForwardError>> {
     let mut batch: Vec<_> = batch.into_iter().enumerate().collect();
-    batch.sort_by_key(|(_, (stream_sequence, _))| *stream_sequence);
-    let (places, events): (Vec<_>, Vec<_>) = batch.into_iter().map(|(place, (_, event))| (place, event)).unzip();
+    batch.sort_by_key(|(_, queued)| queued.stream_sequence);
+    let (places, events): (Vec<_>, Vec<_>) = batch.into_iter().map(|(place, queued)| (place, queued.event)).unzip();
     let results: Vec<_> = match sink.forward(&events).await {
         Ok(results) => results.into_iter().map(Ok).collect(),
-        Err(error) => vec![Err(error); events.len()],
+        Err(error) => {
+            trace::failed(&Span::current(), "redis");
+            vec![Err(error); events.len()]
+        }
     };
     if results.len() != places.len() {
         return Vec::new(); // no event gets the result of another

@@ -80,7 +80,7 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
 impl<R: ConversationStore, P: Publish, S: Source> Handler<ScannedWebhook> for ApplyWebhook<R, P, S> {
     async fn run(&self, heard: ScannedWebhook, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
         let ScannedWebhook { inbound, business, reading } = heard;
-        let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
+        let trace = Trace::current_or(metadata.traceparent());
         let early = self.too_early(&metadata);
         match &inbound.webhook {
             Webhook::Call { .. } | Webhook::CallStatus { .. } => self.call(&inbound, trace, early).await,

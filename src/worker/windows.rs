@@ -48,7 +48,7 @@ struct WindowTimer<R, P, S> {
 
 impl<R: ConversationStore, P: Publish, S: Source> Handler<TimerFired> for WindowTimer<R, P, S> {
     async fn run(&self, fire: TimerFired, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
-        let trace = Trace::from_header(metadata.headers.get("traceparent").map(String::as_str));
+        let trace = Trace::current_or(metadata.traceparent());
         // The fire's sequence in the stream: two fires are two inputs, and a redelivery is the same input.
         let id = format!("due:{}:{}", fire.conversation_id, metadata.stream_sequence);
         let again = |error| retry_or_wait(metadata.delivery_count, error);

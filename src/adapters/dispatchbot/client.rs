@@ -6,13 +6,15 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use reqwest::StatusCode;
+use reqwest::{Response, StatusCode};
 use tokio::time::{Instant, sleep, timeout};
+use tracing::{Instrument, Span};
 
 use super::wire::{Analysis, AnalyzeRequest, MAX_ANSWER, read_answer};
-use crate::adapters::http_client::{BodyError, describe, read_body, retry_after};
+use crate::adapters::http_client::{BodyError, describe, read_body, record_result, request_span, retry_after};
 use crate::config::Secret;
 use crate::domain::conversation::AnalysisReason;
+use crate::trace::{self, Trace};
 
 const TRIES: u32 = 2;
 const PER_TRY: Duration = Duration::from_secs(2);
@@ -114,10 +116,18 @@ impl DispatchBotClient {
         loop {
             tries += 1;
             let left = deadline.saturating_duration_since(Instant::now());
-            let Failed { error, pause } = match timeout(left.min(self.per_try), self.ask(request)).await {
+            let span = request_span("POST", &self.analyze_url);
+            if tries > 1 {
+                span.record("http.request.resend_count", i64::from(tries) - 1);
+            }
+            let asked = self.ask(request, &span).instrument(span.clone());
+            let Failed { error, pause } = match timeout(left.min(self.per_try), asked).await {
                 Ok(Ok(analysis)) => return Ok(analysis),
                 Ok(Err(failed)) => failed,
-                Err(_elapsed) => Failed { error: AnalyzeError::TimedOut, pause: Duration::ZERO },
+                Err(_elapsed) => {
+                    trace::failed(&span, "timeout");
+                    Failed { error: AnalyzeError::TimedOut, pause: Duration::ZERO }
+                }
             };
             let left = deadline.saturating_duration_since(Instant::now());
             if tries == TRIES || !error.is_transient() || pause + WORTH_A_TRY > left {
@@ -128,7 +138,7 @@ impl DispatchBotClient {
         }
     }
 
-    async fn ask(&self, request: &AnalyzeRequest) -> Result<Analysis, Failed> {
+    async fn ask(&self, request: &AnalyzeRequest, span: &Span) -> Result<Analysis, Failed> {
         let unreachable = |error: reqwest::Error| {
             let timed_out = error.is_timeout();
             let why = describe(error);
@@ -137,7 +147,13 @@ impl DispatchBotClient {
         };
         let asked = self.http.post(&self.analyze_url).bearer_auth(self.api_key.expose());
         let asked = asked.header("Idempotency-Key", request.window_id.to_string()).json(request);
-        let answer = asked.send().await.map_err(unreachable)?;
+        let asked = match Trace::current() {
+            Some(trace) => asked.header("traceparent", trace.header()),
+            None => asked,
+        };
+        let answer = asked.send().await;
+        record_result(span, answer.as_ref().map(Response::status));
+        let answer = answer.map_err(unreachable)?;
         let status = answer.status();
         if !status.is_success() {
             let pause = retry_after(answer.headers(), Utc::now()).unwrap_or(PAUSE);

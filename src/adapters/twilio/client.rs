@@ -8,11 +8,12 @@ use std::{collections::HashSet, fmt, time::Duration};
 use bytes::Bytes;
 use chrono::{DateTime, SubsecRound, Utc};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use tracing::Instrument;
 use url::form_urlencoded;
 
 use super::wire::{ListedMessage, read_created, read_page};
-use crate::adapters::http_client::{BodyError, describe, read_body, retry_after};
+use crate::adapters::http_client::{BodyError, describe, read_body, record_result, request_span, retry_after};
 use crate::config::Secret;
 
 /// The maximum size of an answer that is read.
@@ -272,8 +273,12 @@ impl TwilioClient {
         account: &Account,
         request: RequestBuilder,
     ) -> Result<(StatusCode, Option<Duration>, Option<Bytes>), reqwest::Error> {
-        let request = request.basic_auth(&account.sid, Some(account.token.expose())).timeout(self.timeout);
-        let answer = request.send().await?;
+        let request = request.basic_auth(&account.sid, Some(account.token.expose())).timeout(self.timeout).build()?;
+        let method = if request.method() == Method::POST { "POST" } else { "GET" };
+        let span = request_span(method, request.url().as_str());
+        let answer = self.http.execute(request).instrument(span.clone()).await;
+        record_result(&span, answer.as_ref().map(Response::status));
+        let answer = answer?;
         let (status, retry_after) = (answer.status(), retry_after(answer.headers(), Utc::now()));
         let body = match read_body(answer, MAX_ANSWER).await {
             Ok(body) => Some(body),

@@ -148,6 +148,10 @@ pub struct OpenWindow {
     /// The emergency reading of all its messages together.
     #[serde(default)]
     pub reading: Reading,
+    /// The `traceparent`s of its messages, while traces are exported: the analysis is linked to them. The rules do not
+    /// read them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub traces: Vec<String>,
 }
 
 /// A closed window whose answer does not have a final outcome yet.

@@ -13,7 +13,7 @@ use crate::domain::conversation::{
     self, Context, DeliveryStatus, Effect, EventData, Input, MessageKind, MessageReport, WindowState,
 };
 use crate::engine::ports::ConversationStore;
-use crate::engine::{CallPart, Happening, audit, effects};
+use crate::engine::{CallPart, Happening, audit, effects, window_traces};
 use crate::store::{AuditEntry, Commit, Facts, FactsOf, OutboxRow, StoreError};
 use crate::telemetry::WindowEvent;
 
@@ -121,8 +121,12 @@ impl<R: ConversationStore> Batches<R> {
         };
         // A panic is the fault of this input alone.
         let decided = catch_unwind(AssertUnwindSafe(|| {
-            conversation::decide(context, state.as_ref(), &input.id, &rules_input, at).map(|decision| {
-                let rows = effects::rows(&decision, &business, &input.trace, input.happening.analysis_took(), at);
+            conversation::decide(context, state.as_ref(), &input.id, &rules_input, at).map(|mut decision| {
+                if matches!(rules_input, Input::SmsReceived(_)) {
+                    window_traces::join(&mut decision.conversation, &input.trace);
+                }
+                let since = effects::Since { before: state.as_ref(), took: input.happening.analysis_took() };
+                let rows = effects::rows(&decision, &business, since, &input.trace, at);
                 let audit = audit::entry(&rules_input, &decision);
                 (Decision { decision, audit, reported: Reported::of(&rules_input) }, rows)
             })

@@ -36,7 +36,7 @@ use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route};
 use poem_openapi::{OpenApiService, Tags};
 
 use super::problem::Problem;
-use super::{Edge, Operation};
+use super::{Edge, Operation, exported};
 
 pub use auth::Keys;
 pub use events::Envelope;
@@ -121,7 +121,8 @@ pub fn routes(edge: &Edge) -> Route {
             .around(failed_keys::counted)
             .data(edge.clone())
             .data(edge.operation.clone())
-            .around(rate_limit_headers::told),
+            .around(rate_limit_headers::told)
+            .around(exported::traced),
     )
 }
 

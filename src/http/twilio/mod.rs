@@ -13,13 +13,16 @@ use std::time::Instant;
 use poem::http::StatusCode;
 use poem::web::Data;
 use poem::{Body, EndpointExt, IntoResponse, Request, Response, Route, get, handler, post};
+use tracing::{Instrument, Span};
 
 use self::publish::publish;
 pub(super) use self::signers::Signers;
 use self::verify::{Refusal, admit};
 use super::Edge;
+use super::exported::{log_answer, log_span, record_status, server_span};
 use crate::config::PublicUrl;
 use crate::telemetry::Stage;
+use crate::trace::{self, Trace};
 use crate::webhook::{SignedForm, Webhook, WebhookKind};
 
 /// Adds a route for each kind of webhook.
@@ -58,8 +61,10 @@ impl IntoResponse for Answer {
 async fn receive(request: &Request, body: Body, edge: Data<&Edge>, kind: Data<&WebhookKind>) -> Response {
     let (edge, kind) = (edge.0, *kind.0);
     let began = Instant::now();
+    let span = server_span("POST", Some(kind.path()), Some(request.uri().path()));
+    // Until the signature is verified.
+    let (mut log, mut trace_of_webhook) = (Span::none(), None);
     let admitted = admit(edge, kind, request, body).await;
-    let trace = admitted.as_ref().ok().map(|signed| signed.trace.clone());
     let is_probe = admitted.as_ref().is_ok_and(probe::is_one);
     let answer = match admitted {
         // A request without a valid signature takes no place.
@@ -69,7 +74,15 @@ async fn receive(request: &Request, body: Body, edge: Data<&Edge>, kind: Data<&W
             (Ok(_place), signed) => {
                 // Boxed, so that the future of a connection whose signature is still being checked stays small.
                 let handled = match signed {
-                    Ok(signed) => Box::pin(handle(edge, signed)).await,
+                    Ok(signed) => {
+                        // Only now: whoever cannot sign does not choose a trace.
+                        trace::continue_from(&span, request.header("traceparent"));
+                        let trace = Trace::of_span(&span).unwrap_or_else(|| signed.trace.clone());
+                        log = log_span(&trace);
+                        trace_of_webhook = Some(trace.clone());
+                        let signed = SignedForm { trace, ..signed };
+                        Box::pin(handle(edge, signed).instrument(log.clone()).instrument(span.clone())).await
+                    }
                     Err(refusal) => Err(refusal),
                 };
                 match handled {
@@ -80,12 +93,14 @@ async fn receive(request: &Request, body: Body, edge: Data<&Edge>, kind: Data<&W
         },
     };
     let response = answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response);
+    record_status(&span, response.status());
+    log.in_scope(|| log_answer("POST", Some(kind.path()), response.status(), began));
     let elapsed = began.elapsed();
     if !is_probe {
-        edge.metrics.webhook(kind, response.status().as_u16(), elapsed, trace.as_ref());
+        edge.metrics.webhook(kind, response.status().as_u16(), elapsed, trace_of_webhook.as_ref());
     }
     if !is_probe && response.status().is_success() {
-        edge.metrics.stage(Stage::Webhook, elapsed, trace.as_ref());
+        edge.metrics.stage(Stage::Webhook, elapsed, trace_of_webhook.as_ref());
     }
     response
 }

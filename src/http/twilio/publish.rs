@@ -4,11 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use tracing::{Instrument, Span, field::Empty};
+
 use crate::adapters::jetstream::{Outgoing, subjects};
 use crate::domain::emergency::{self, OwnPhrases};
 use crate::http::Edge;
 use crate::http::problem::Problem;
-use crate::webhook::{Inbound, SignedForm, Webhook};
+use crate::trace::{self, Trace};
+use crate::webhook::{Inbound, SignedForm, Webhook, WebhookKind};
 
 /// Stores the webhook durably under `input_id`.
 ///
@@ -25,19 +28,44 @@ pub(super) async fn publish(
     edge.intake.admit(signed.kind, || is_emergency(&webhook))?;
     let inbound = signed.inbound(input_id, webhook);
     let message_id = format!("{}:{}", inbound.input_id, inbound.body_hash);
+    let subject = subjects::inbound(inbound.webhook.kind(), &inbound.webhook.key());
+    let span = publish_span(inbound.webhook.kind(), &subject);
+    let exported = Trace::of_span(&span);
+    let trace = exported.as_ref().unwrap_or(&signed.trace);
     let outgoing = Outgoing {
-        subject: subjects::inbound(inbound.webhook.kind(), &inbound.webhook.key()),
+        subject,
         message_id: Some(message_id),
-        headers: BTreeMap::from([("traceparent".to_owned(), signed.trace.header().to_owned())]),
+        headers: BTreeMap::from([("traceparent".to_owned(), trace.header().to_owned())]),
         payload: serde_json::to_vec(&inbound).map_err(|error| Problem::unavailable(&error))?.into(),
     };
     let express = Express::of(edge, &inbound, is_emergency, &outgoing).await;
-    edge.durable.publish(outgoing).await.map_err(|error| Problem::unavailable(&error))?;
+    let published = edge.durable.publish(outgoing).instrument(span.clone()).await;
+    if published.is_err() {
+        trace::failed(&span, "not_durable");
+    }
+    published.map_err(|error| Problem::unavailable(&error))?;
     crate::failpoint::hit("after_publish_ack");
     if let Some(express) = express {
         express.send(edge).await;
     }
     Ok(())
+}
+
+/// The span of a publish for OpenTelemetry.
+fn publish_span(kind: WebhookKind, subject: &str) -> Span {
+    tracing::trace_span!(
+        target: trace::TARGET,
+        "publish",
+        otel.name = %format_args!("publish nmc.inbound.{kind}"),
+        otel.kind = "producer",
+        messaging.system = "nats",
+        messaging.operation.name = "publish",
+        messaging.operation.type = "send",
+        messaging.destination.name = subject,
+        messaging.destination.template = %format_args!("nmc.inbound.{kind}"),
+        error.type = Empty,
+        otel.status_code = Empty,
+    )
 }
 
 /// A copy of a webhook for the express lane.

@@ -22,7 +22,7 @@ use crate::domain::conversation::{AnalysisReason, Answer, Appointment, Conversat
 use crate::engine::{self, AnalyzeTask, Engine, EngineError, Happening, Publish, Target};
 use crate::stream::{FailureReason, Metadata};
 use crate::telemetry::{AiResult, Metrics, Stage};
-use crate::trace::Trace;
+use crate::trace::{self, Trace};
 use crate::worker::{Handler, retry_or_wait};
 
 pub use breaker::CircuitBreaker;
@@ -133,6 +133,7 @@ impl<R: AnalysisStore, P: Publish, B: AiClient> Analyzer<R, P, B> {
 
 impl<R: AnalysisStore, P: Publish, B: AiClient> Handler<AnalyzeTask> for Analyzer<R, P, B> {
     async fn run(&self, task: AnalyzeTask, metadata: Arc<Metadata>) -> Result<(), FailureReason> {
+        trace::link_current(task.links.iter().map(String::as_str));
         let Err(error) = self.answered(&task, &metadata).await else { return Ok(()) };
         if metadata.delivery_count < MAX_TRIES || outage::missing(&error).is_some() {
             return Err(retry_or_wait(metadata.delivery_count, error));
@@ -148,7 +149,7 @@ impl<R: AnalysisStore, P: Publish, B: AiClient> Handler<AnalyzeTask> for Analyze
 }
 
 fn trace_of(metadata: &Metadata) -> Trace {
-    Trace::from_header(metadata.headers.get("traceparent").map(String::as_str))
+    Trace::current_or(metadata.traceparent())
 }
 
 /// DispatchBot's answer in the types of the rules.

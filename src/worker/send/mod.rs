@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 use crate::adapters::jetstream::Publisher;
 use crate::adapters::postgres::Store;
@@ -26,7 +27,7 @@ use crate::engine::{AnswerTask, Applied, Engine, Happening, Input, Publish, Send
 use crate::store::{Claim, Claimed, DueMessage, SendingAccount};
 use crate::stream::{DeadReason, FailureReason, Metadata};
 use crate::telemetry::{AnswerTimes, Metrics, SmsResult, Stage};
-use crate::trace::Trace;
+use crate::trace::{self, Trace};
 use crate::worker::bundled_alerts::report_bundled;
 use crate::worker::{Handler, retry_delay, retry_or_wait};
 
@@ -108,7 +109,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         let before_claim = Instant::now();
         let id = turn.task.message_id;
         let sender = SendingAccount { sid: &account.sid, is_main: self.accounts.is_main(&account.sid) };
-        let claimed = self.engine.store().claim(id, sender, LEASE, self.engine.now()).await;
+        let claimed = self.engine.store().claim(id, sender, LEASE, self.engine.now()).instrument(claim_span()).await;
         let claimed = claimed.map_err(|e| turn.retry(e))?;
         self.metrics.stage(Stage::Claim, before_claim.elapsed(), Some(&turn.trace()));
         let claimed = match claimed {
@@ -276,9 +277,21 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
     }
 }
 
+fn claim_span() -> Span {
+    tracing::trace_span!(
+        target: trace::TARGET,
+        "postgresql",
+        otel.name = "UPDATE messages",
+        otel.kind = "client",
+        db.system.name = "postgresql",
+        db.operation.name = "UPDATE",
+        db.collection.name = "messages",
+    )
+}
+
 impl Turn<'_> {
     fn trace(&self) -> Trace {
-        Trace::from_header(self.metadata.headers.get("traceparent").map(String::as_str))
+        Trace::current_or(self.metadata.traceparent())
     }
 
     fn retry(&self, error: impl std::error::Error + Send + Sync + 'static) -> FailureReason {

@@ -116,7 +116,9 @@ fn in_surroundings(program: &str, arguments: &[&str], environment: &[(String, St
 
 /// Whether this environment variable would change the service's settings.
 fn is_setting(name: &str) -> bool {
-    ["NMC_", "TWILIO_", "DISPATCHBOT_", "DATABASE_", "NATS_URL", "REDIS_URL"].iter().any(|of| name.starts_with(of))
+    ["NMC_", "OTEL_", "RUST_", "SENTRY_", "TWILIO_", "DISPATCHBOT_", "DATABASE_", "NATS_URL", "REDIS_URL"]
+        .iter()
+        .any(|of| name.starts_with(of))
 }
 
 fn read(path: &Path) -> String {

@@ -6,6 +6,8 @@
 
 mod app;
 mod child;
+mod collector;
+mod operated;
 mod people;
 mod rest;
 mod servers;
@@ -16,6 +18,8 @@ mod watch;
 
 pub use app::{App, spawn_app, spawn_app_with};
 pub use child::{Child, run};
+pub use collector::{Collector, Span};
+pub use operated::Operated;
 pub use people::{BUSINESS, CUSTOMER, OUR_NUMBER, OWNER, business, customer};
 pub use rest::{Answer, Rest, query};
 pub use servers::{API_KEY, PUBLIC_URL, Servers};

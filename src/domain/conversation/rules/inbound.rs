@@ -233,6 +233,7 @@ fn join_or_open(context: Context<'_>, draft: &mut Draft<'_>, seen_at: DateTime<U
                 deadline: None,
                 resumes: None,
                 reading: Reading::default(),
+                traces: Vec::new(),
             }
         }
     };

@@ -58,6 +58,7 @@ fn stop_the_answer(draft: &mut Draft<'_>) {
             deadline: None,
             resumes: Some(answering.resumes.unwrap_or(answering.window_id)),
             reading: Reading::default(),
+            traces: Vec::new(),
         });
     }
     overtake(draft, &answering, WindowReason::Takeover);

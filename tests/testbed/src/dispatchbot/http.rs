@@ -72,7 +72,11 @@ async fn analyze(
         Fault::HoldForever | Fault::Drop => Some(0),
         _ => None,
     });
-    record(state, with_outcome(&asked, status.unwrap_or(200), &[]));
+    let mut entry = with_outcome(&asked, status.unwrap_or(200), &[]);
+    if let Some(trace) = request.header("traceparent") {
+        entry["traceparent"] = json!(trace);
+    }
+    record(state, entry);
     for fault in &faults {
         match fault {
             Fault::Delay(span) => tokio::time::sleep(span.pick(rand::random())).await,

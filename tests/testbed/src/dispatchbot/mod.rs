@@ -108,7 +108,7 @@ impl DispatchBotSim {
     }
 
     /// All requests, oldest first: the body's fields, plus `received_at` (RFC 3339), `answered_with` (the HTTP status,
-    /// 0 if there was no answer) and `problems` (violations of the contract).
+    /// 0 if there was no answer), `problems` (violations of the contract), and the header `traceparent` if there is one.
     pub fn requests(&self) -> Vec<Value> {
         self.state.requests.snapshot()
     }

@@ -1,0 +1,81 @@
+//! Reports of errors, as an endpoint for Sentry's envelopes receives them.
+
+use std::sync::{Arc, Mutex};
+
+use nmc_testbed::dispatchbot::DispatchBotOptions;
+use nmc_testbed::twilio::TwilioOptions;
+use poem::listener::{Acceptor, Listener, TcpListener};
+use poem::{EndpointExt, Request, Route, Server, handler, post, web::Data};
+use serde_json::Value;
+
+use crate::harness::{API_KEY, CUSTOMER, OUR_NUMBER, OWNER, Operated, eventually};
+
+const PROBLEM: &str = "My kitchen sink is completely blocked";
+
+/// An envelope: the header with its key, and the body.
+type Envelopes = Arc<Mutex<Vec<(String, String)>>>;
+
+#[handler]
+fn keep(request: &Request, body: String, envelopes: Data<&Envelopes>) -> &'static str {
+    let auth = request.header("x-sentry-auth").unwrap_or_default().to_owned();
+    envelopes.lock().unwrap().push((auth, body));
+    "{}"
+}
+
+/// Starts the endpoint, and returns its DSN.
+async fn endpoint(envelopes: &Envelopes) -> String {
+    let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
+    let address = acceptor.local_addr()[0].as_socket_addr().copied().unwrap();
+    let route = Route::new().at("/api/42/envelope/", post(keep).data(Arc::clone(envelopes)));
+    tokio::spawn(Server::new_with_acceptor(acceptor).run(route));
+    format!("http://a-public-key@{address}/42")
+}
+
+/// The events in the envelopes: in each, a line of JSON before it says what it is.
+fn events(envelopes: &Envelopes) -> Vec<Value> {
+    let envelopes = envelopes.lock().unwrap();
+    let lines: Vec<Value> = envelopes
+        .iter()
+        .flat_map(|(_, body)| body.lines())
+        .map(|line| serde_json::from_str(line).expect("a line of JSON"))
+        .collect();
+    lines.windows(2).filter(|pair| pair[0]["type"] == "event").map(|pair| pair[1].clone()).collect()
+}
+
+#[tokio::test]
+async fn an_outage_is_reported_with_the_version_and_without_people() {
+    let envelopes = Envelopes::default();
+    let dsn = endpoint(&envelopes).await;
+    let mut service = Operated::start(&[("SENTRY_DSN", &dsn), ("SENTRY_ENVIRONMENT", "test")]).await;
+    service.text(CUSTOMER, PROBLEM).await;
+    service.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;
+    assert_eq!(events(&envelopes), [] as [Value; 0], "nothing failed");
+    service.servers.redis.stop().await.unwrap();
+    let report = eventually("a report", async || events(&envelopes).into_iter().next()).await;
+    assert_eq!(report["release"], format!("nevermisscall@{}", env!("CARGO_PKG_VERSION")));
+    assert_eq!(report["environment"], "test");
+    assert_eq!(report["logger"], "nevermisscall::health::watch");
+    assert_eq!(report["contexts"]["Rust Tracing Fields"]["service"], "redis");
+    assert!(report.to_string().contains("stacktrace"), "{report}");
+    for part in ["request", "user", "server_name", "breadcrumbs"] {
+        assert!(report.get(part).is_none_or(Value::is_null), "{part}: {report}");
+    }
+    service.stop().await;
+
+    let envelopes = envelopes.lock().unwrap();
+    assert!(envelopes.iter().all(|(auth, _)| auth.contains("sentry_key=a-public-key")), "{envelopes:?}");
+    let digits = [CUSTOMER, OUR_NUMBER, OWNER].map(|number| number.trim_start_matches('+').to_owned());
+    let tokens = [API_KEY.to_owned(), TwilioOptions::default().auth_token, DispatchBotOptions::default().api_key];
+    for secret in digits.into_iter().chain(tokens).chain([PROBLEM.to_owned()]) {
+        assert!(envelopes.iter().all(|(_, body)| !body.contains(&secret)), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_stops_nothing() {
+    let mut service = Operated::start(&[("SENTRY_DSN", "not an address with its-secret-key")]).await;
+    service.stop().await;
+    let log = service.child.log();
+    assert!(log.contains("errors are not reported") && log.contains("SENTRY_DSN"), "{log}");
+    assert!(!log.contains("its-secret-key"), "{log}");
+}
