@@ -71,7 +71,7 @@ fn limits(world: &World) -> BusinessPolicy {
 
 /// Starts the actions of customers and the owner.
 pub fn begin(world: &World, metrics: &Metrics) {
-    let is_limited = world.lock().db.businesses.values().any(|business| is_limited(business));
+    let is_limited = world.lock().db.businesses.values().any(is_limited);
     // Where they share little, more of them want it at the same time.
     let customers = match world.lock().weather.chance(70) {
         _ if is_limited => 4,

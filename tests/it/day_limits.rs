@@ -2,6 +2,7 @@
 
 use nmc_testbed::sim::Rule;
 use nmc_testbed::twilio::{Fault, Refusal};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{App, BUSINESS, OWNER, business, customer, eventually, spawn_app_with};
@@ -89,6 +90,26 @@ async fn alerts_after_the_third_are_bundled_and_each_is_named() {
     let in_danger: Vec<&str> =
         alerts.iter().map(|sms| sms.body.as_str()).filter(|body| body.contains(&customer(10))).collect();
     assert!(in_danger.len() == 1 && in_danger[0].contains("I smell gas"), "by itself: {alerts:?}");
+}
+
+#[tokio::test]
+async fn a_customer_who_is_erased_is_named_in_no_bundle_any_more() {
+    let app = spawn_app_with(&[("NMC_ALERT_BUNDLE", "1s")]).await;
+    let callers: Vec<String> = (0..5).map(customer).collect();
+    for caller in &callers {
+        app.text(caller, "The basement is flooding!").await;
+    }
+    let bundle = async || {
+        let mut sql = app.servers.sql().await;
+        let of_bundle = "SELECT body FROM messages WHERE id IN (SELECT bundled_into FROM messages)";
+        sqlx::query_scalar::<_, String>(of_bundle).fetch_optional(&mut sql).await.unwrap()
+    };
+    let named = eventually("a bundle", async || bundle().await.filter(|_| app.sms_to(OWNER).len() == 4)).await;
+    app.settled().await;
+    let erased = callers.iter().rfind(|caller| named.contains(caller.as_str())).unwrap();
+    let answer = app.rest.send(Method::DELETE, &format!("/customers/{erased}"), None).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(bundle().await.as_deref(), Some(""));
 }
 
 /// The owner's phone takes three texts. The bundle fails, and so each of its emergencies is told to the next contact.

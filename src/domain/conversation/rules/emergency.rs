@@ -72,7 +72,10 @@ pub(in crate::domain::conversation) fn told(
     }
     if context.may_answer(draft.now) {
         let allowed = match alerts::is_about_life(draft) {
-            true => Ok(limits::use_for_danger(draft)),
+            true => {
+                limits::use_for_danger(draft);
+                Ok(())
+            }
             false => limits::use_for_answer(context, draft),
         };
         match allowed {
