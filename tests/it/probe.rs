@@ -39,12 +39,21 @@ impl Probed {
     }
 }
 
-/// The series of `/metrics`, except those about connections, queues and stages, which a probe passes like anything else.
+/// What `/metrics` has counted, except about connections, queues and stages, which a probe passes like anything else. Gauges
+/// say what is there at a moment, and are read when their time comes.
 async fn figures(app: &App) -> Vec<String> {
     let text = app.rest.get_as("/metrics", "text/plain").await.ok();
     let passed = ["nmc_http_", "nmc_db_", "nmc_consumer_", "nmc_batch_", "nmc_stage_", "nmc_jetstream_"];
     let lines = text.as_str().expect("text").lines().filter(|line| line.starts_with("nmc_"));
-    lines.filter(|line| !passed.iter().any(|prefix| line.starts_with(prefix))).map(str::to_owned).collect()
+    let counted = |line: &&str| {
+        let name = line.split(['{', ' ']).next().unwrap_or_default();
+        ["_total", "_count", "_sum", "_bucket"].iter().any(|suffix| name.ends_with(suffix))
+    };
+    lines
+        .filter(counted)
+        .filter(|line| !passed.iter().any(|prefix| line.starts_with(prefix)))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[tokio::test]
