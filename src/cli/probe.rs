@@ -95,7 +95,7 @@ pub(super) async fn run(command: &ProbeCommand, credentials: Credentials) -> any
     let client = http_client::builder().timeout(command.within).build()?;
     let signed_url = credentials.public_url.unwrap_or_else(|| command.url.clone());
     let (id, trace) = (probe::new_id(), Trace::start());
-    let trace_id = trace.header().split('-').nth(1).unwrap_or_default().to_owned();
+    let trace_id = trace.trace_id().to_owned();
     let prober =
         Prober { client, url: command.url.clone(), signed_url, token: credentials.token, trace, begun: Instant::now() };
     let accepted = prober.post(&id).await;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::text_enum;
+
 /// How many alerts go alone within [`WITHIN`]; a bundle counts as one.
 const ALONE: usize = 3;
 const WITHIN: TimeDelta = TimeDelta::minutes(10);
@@ -18,6 +20,16 @@ pub struct AlertPace {
     pub recent: Vec<DateTime<Utc>>,
     /// Until when the newest bundle collects.
     pub bundle_at: Option<DateTime<Utc>>,
+}
+
+text_enum! {
+    /// How it was decided that an alert goes.
+    pub enum Paced {
+        /// By itself.
+        Alone = "alone",
+        /// With others.
+        Held = "held",
+    }
 }
 
 /// How an alert goes.
@@ -56,18 +68,22 @@ impl AlertPace {
     }
 }
 
-/// The text of a bundle, and how many of the lines are in it: the rest goes with the next one.
-pub fn bundle(lines: &[&str]) -> (String, usize) {
-    let (mut taken, mut chars) = (0, 0);
-    for line in lines {
+/// The text of a bundle of these alerts, by their lines, and how many of them it takes: the rest goes with the next one. An
+/// alert about a customer who was erased has no line.
+pub fn bundle<'a>(alerts: impl IntoIterator<Item = Option<&'a str>>) -> (String, usize) {
+    let (mut lines, mut taken, mut chars) = (Vec::new(), 0, 0);
+    for (place, line) in alerts.into_iter().enumerate() {
+        let Some(line) = line else { continue };
         chars += line.chars().count() + 2;
-        if taken > 0 && chars > MAX_CHARS {
+        if !lines.is_empty() && chars > MAX_CHARS {
             break;
         }
-        taken += 1;
+        lines.push(line);
+        taken = place + 1;
     }
-    let noun = if taken == 1 { "EMERGENCY" } else { "EMERGENCIES" };
-    (format!("{taken} more {noun}: {}. Call them, or take the conversations over.", lines[..taken].join(", ")), taken)
+    let (count, lines) = (lines.len(), lines.join(", "));
+    let noun = if count == 1 { "EMERGENCY" } else { "EMERGENCIES" };
+    (format!("{count} more {noun}: {lines}. Call them, or take the conversations over."), taken)
 }
 
 #[cfg(test)]
@@ -101,13 +117,12 @@ mod tests {
 
     #[test]
     fn a_bundle_names_each_and_fits_into_an_sms() {
-        let lines = vec!["+12125550101 (burst pipe)"; 100];
-        let (text, taken) = bundle(&lines);
+        let (text, taken) = bundle(vec![Some("+12125550101 (burst pipe)"); 100]);
         assert!(text.starts_with("55 more EMERGENCIES: +12125550101 (burst pipe), +12"), "{text}");
         assert_eq!((taken, text.matches("burst pipe").count()), (55, 55));
         assert!(text.chars().count() <= 1_600, "{}", text.chars().count());
         assert_eq!(
-            bundle(&["+1 (fire)"]),
+            bundle([Some("+1 (fire)")]),
             ("1 more EMERGENCY: +1 (fire). Call them, or take the conversations over.".into(), 1)
         );
     }

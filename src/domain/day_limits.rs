@@ -5,8 +5,6 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use serde::{Deserialize, Serialize};
-
 use crate::domain::business_policy::BusinessPolicy;
 use crate::text_enum;
 
@@ -25,7 +23,7 @@ text_enum! {
 }
 
 /// A value for each limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PerLimit<T> {
     /// For [`Limit::Texts`].
     pub texts: T,

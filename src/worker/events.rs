@@ -174,7 +174,7 @@ impl<S: Source> Handler<Event> for ForwardEvent<S> {
         let began = Instant::now();
         match self.forward(&event.outgoing(&metadata), &metadata).await? {
             Forwarded::Now => {
-                let trace = metadata.headers.get("traceparent").map(|header| Trace::from_header(Some(header)));
+                let trace = metadata.traceparent().map(|header| Trace::from_header(Some(header)));
                 self.metrics.stage(Stage::Redis, began.elapsed(), trace.as_ref());
                 self.metrics.event_forwarded();
                 Ok(())

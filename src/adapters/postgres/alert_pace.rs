@@ -7,12 +7,14 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Store, StoreError, transaction};
-use crate::domain::alert_pace::{AlertPace, AlertTurn, bundle};
+use crate::domain::alert_pace::{AlertPace, AlertTurn, Paced, bundle};
 use crate::domain::sms_segments;
 use crate::store::BundledAlert;
 
+const HELD: &str = Paced::Held.as_str();
+
 /// An alert that has a bundle line.
-struct Paced {
+struct PacedAlert {
     business_id: String,
     recipient: String,
     pace: Option<String>,
@@ -38,8 +40,8 @@ impl Store {
         // Another worker may have decided while the lock was waited for.
         let Some(alert) = paced(&mut tx, message_id).await? else { return Ok(AlertTurn::Alone) };
         let turn = match (alert.pace.as_deref(), alert.not_before) {
-            (Some("held"), Some(at)) if now < at => AlertTurn::Held(at),
-            (Some("held"), _) => gather(&mut tx, message_id, &alert, &mut pace, now).await?,
+            (Some(HELD), Some(at)) if now < at => AlertTurn::Held(at),
+            (Some(HELD), _) => gather(&mut tx, message_id, &alert, &mut pace, now).await?,
             (Some(_), _) => AlertTurn::Alone,
             (None, _) => {
                 let held_until = pace.next(now, collects);
@@ -65,9 +67,9 @@ impl Store {
 }
 
 /// `None` if it is not queued any more.
-async fn paced(tx: &mut PgConnection, message_id: Uuid) -> Result<Option<Paced>, StoreError> {
+async fn paced(tx: &mut PgConnection, message_id: Uuid) -> Result<Option<PacedAlert>, StoreError> {
     Ok(sqlx::query_as!(
-        Paced,
+        PacedAlert,
         r#"SELECT c.business_id, m.recipient AS "recipient!", m.pace, m.not_before
            FROM messages m JOIN conversations c ON c.id = m.subject_conversation_id
            WHERE m.id = $1 AND m.status = 'queued' AND m.recipient IS NOT NULL"#,
@@ -77,7 +79,7 @@ async fn paced(tx: &mut PgConnection, message_id: Uuid) -> Result<Option<Paced>,
     .await?)
 }
 
-async fn lock(tx: &mut PgConnection, alert: &Paced) -> Result<AlertPace, StoreError> {
+async fn lock(tx: &mut PgConnection, alert: &PacedAlert) -> Result<AlertPace, StoreError> {
     let row = sqlx::query!(
         "INSERT INTO alert_pace AS p (business_id, recipient, recent) VALUES ($1, $2, '{}')
          ON CONFLICT (business_id, recipient) DO UPDATE SET recent = p.recent
@@ -90,7 +92,7 @@ async fn lock(tx: &mut PgConnection, alert: &Paced) -> Result<AlertPace, StoreEr
     Ok(AlertPace { recent: row.recent, bundle_at: row.bundle_at })
 }
 
-async fn save(tx: &mut PgConnection, alert: &Paced, pace: &AlertPace) -> Result<(), StoreError> {
+async fn save(tx: &mut PgConnection, alert: &PacedAlert, pace: &AlertPace) -> Result<(), StoreError> {
     sqlx::query!(
         "UPDATE alert_pace SET recent = $3, bundle_at = $4 WHERE business_id = $1 AND recipient = $2",
         alert.business_id,
@@ -104,7 +106,7 @@ async fn save(tx: &mut PgConnection, alert: &Paced, pace: &AlertPace) -> Result<
 }
 
 async fn set(tx: &mut PgConnection, message_id: Uuid, held_until: Option<DateTime<Utc>>) -> Result<(), StoreError> {
-    let word = if held_until.is_some() { "held" } else { "alone" };
+    let word = if held_until.is_some() { Paced::Held } else { Paced::Alone }.as_str();
     sqlx::query!(
         "UPDATE messages SET pace = $2, not_before = coalesce($3, not_before) WHERE id = $1",
         message_id,
@@ -120,7 +122,7 @@ async fn set(tx: &mut PgConnection, message_id: Uuid, held_until: Option<DateTim
 async fn gather(
     tx: &mut PgConnection,
     carrier: Uuid,
-    alert: &Paced,
+    alert: &PacedAlert,
     pace: &mut AlertPace,
     now: DateTime<Utc>,
 ) -> Result<AlertTurn, StoreError> {
@@ -144,16 +146,8 @@ async fn gather(
         pace.bundled(now);
         return Ok(AlertTurn::Bundle(only.body.clone()));
     }
-    // A customer who was erased has no line.
-    let lines: Vec<&str> = held.iter().filter_map(|row| row.bundle_line.as_deref()).collect();
-    let (body, taken) = bundle(&lines);
-    let last = held.iter().enumerate().filter(|(_, row)| row.bundle_line.is_some()).nth(taken.saturating_sub(1));
-    let members: Vec<Uuid> = held
-        .iter()
-        .take(last.map_or(0, |(place, _)| place + 1))
-        .map(|row| row.id)
-        .filter(|id| *id != carrier)
-        .collect();
+    let (body, taken) = bundle(held.iter().map(|row| row.bundle_line.as_deref()));
+    let members: Vec<Uuid> = held[..taken].iter().map(|row| row.id).filter(|id| *id != carrier).collect();
     sqlx::query!(
         "UPDATE messages SET status = 'superseded', bundled_into = $2 WHERE id = ANY($1) AND bundled_into IS NULL",
         &members,

@@ -273,6 +273,11 @@ impl NeedsAttentionData {
         }
     }
 
+    /// A limit of the day that is reached.
+    pub fn limit(limit: Limit) -> Self {
+        Self { limit: Some(limit), ..Self::new(AttentionReason::Limit) }
+    }
+
     /// A reason that concerns a window.
     pub fn window(reason: AttentionReason, window_id: Uuid) -> Self {
         Self { window_id: Some(window_id), ..Self::new(reason) }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::scheduler::Group;
 use super::world::{State, World};
 use crate::adapters::postgres::BusinessRecord;
-use crate::domain::alert_pace::AlertPace;
+use crate::domain::alert_pace::{AlertPace, Paced};
 use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, Fence, WindowState};
 use crate::domain::day_limits::DayUse;
@@ -80,13 +80,6 @@ pub struct MessageRow {
     pub absent_reads: i32,
     /// Whether it was queued again: not a column, but needed for a planted bug.
     pub is_resent: bool,
-}
-
-/// How an alert goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Paced {
-    Alone,
-    Held,
 }
 
 pub struct Effect {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{MessageRow, Paced, SimStore, Tables};
-use crate::domain::alert_pace::{AlertTurn, bundle};
+use super::{MessageRow, SimStore, Tables};
+use crate::domain::alert_pace::{AlertTurn, Paced, bundle};
 use crate::domain::conversation::{Fenced, MessageStatus, Priority, Standing};
 use crate::domain::phone::PhoneNumber;
 use crate::simulation::planted::Planted;
@@ -115,11 +115,8 @@ fn gather(db: &mut Tables, carrier: Uuid, phone: &(String, PhoneNumber), now: Da
     let (text, members) = match &held[..] {
         [only] => (only.message.body.clone(), Vec::new()),
         _ => {
-            let lines: Vec<&str> = held.iter().filter_map(|row| row.bundle_line.as_deref()).collect();
-            let (text, taken) = bundle(&lines);
-            let last =
-                held.iter().enumerate().filter(|(_, row)| row.bundle_line.is_some()).nth(taken.saturating_sub(1));
-            let members = held.iter().take(last.map_or(0, |(place, _)| place + 1)).map(|row| row.message.id);
+            let (text, taken) = bundle(held.iter().map(|row| row.bundle_line.as_deref()));
+            let members = held[..taken].iter().map(|row| row.message.id);
             (text, members.filter(|id| *id != carrier).collect())
         }
     };

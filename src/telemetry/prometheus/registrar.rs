@@ -43,7 +43,7 @@ impl MetricConstructor<Traced> for Bounds {
 
 /// Records an observation, and the trace that it belongs to.
 pub(super) fn observe(histogram: &Traced, seconds: f64, trace: Option<&Trace>) {
-    let id = trace.and_then(|trace| trace.header().get(3..35));
+    let id = trace.map(Trace::trace_id);
     histogram.observe(seconds, id.map(|id| [("trace_id", id.to_owned())]), Some(SystemTime::now()));
 }
 

@@ -104,13 +104,9 @@ fn may_alert(draft: &mut Draft<'_>) -> bool {
         draft.stopped_by(Limit::Alerts);
     }
     if so_far == EMERGENCIES_OF_ONE {
-        draft.needs_attention(limit_reached());
+        draft.needs_attention(NeedsAttentionData::limit(Limit::Alerts));
     }
     so_far < EMERGENCIES_OF_ONE
-}
-
-fn limit_reached() -> NeedsAttentionData {
-    NeedsAttentionData { limit: Some(Limit::Alerts), ..NeedsAttentionData::new(AttentionReason::Limit) }
 }
 
 /// Sends the next alert if it is due.
@@ -126,9 +122,7 @@ pub(in crate::domain::conversation) fn escalate(context: Context<'_>, draft: &mu
             && let Err(limit) = limits::use_for_alert(context, draft)
         {
             draft.state().memory.alerting = None;
-            if limits::is_first(context, draft, limit) {
-                draft.needs_attention(limit_reached());
-            }
+            limits::tell_once(context, draft, limit);
             return draft.rearm();
         }
         let text = format!("{}{}", alerting.text, unreached(&alerting));

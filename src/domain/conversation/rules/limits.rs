@@ -2,6 +2,7 @@
 //! missed call is kept, and a person is told.
 
 use crate::domain::conversation::decision::Draft;
+use crate::domain::conversation::event::NeedsAttentionData;
 use crate::domain::conversation::input::Context;
 use crate::domain::day_limits::Limit;
 
@@ -35,6 +36,13 @@ pub(in crate::domain::conversation) fn use_for_alert(context: Context<'_>, draft
 /// Whether this is the first time today that this limit stops something.
 pub(in crate::domain::conversation) fn is_first(context: Context<'_>, draft: &mut Draft<'_>, limit: Limit) -> bool {
     context.day_use.told.of(limit) == 0 && draft.tells(limit)
+}
+
+/// Notifies a person that this limit stopped something, unless somebody was notified today.
+pub(in crate::domain::conversation) fn tell_once(context: Context<'_>, draft: &mut Draft<'_>, limit: Limit) {
+    if is_first(context, draft, limit) {
+        draft.needs_attention(NeedsAttentionData::limit(limit));
+    }
 }
 
 fn use_for_customer(context: Context<'_>, draft: &mut Draft<'_>, limits: &[Limit]) -> Result<(), Limit> {

@@ -32,13 +32,7 @@ pub(in crate::domain::conversation) fn missed(context: Context<'_>, draft: &mut 
         return draft.needs_attention(NeedsAttentionData::new(reason));
     }
     if let Err(limit) = limits::use_for_text(context, draft) {
-        if limits::is_first(context, draft, limit) {
-            draft.needs_attention(NeedsAttentionData {
-                limit: Some(limit),
-                ..NeedsAttentionData::new(AttentionReason::Limit)
-            });
-        }
-        return;
+        return limits::tell_once(context, draft, limit);
     }
     let language = draft.state().memory.language;
     draft.state().memory.missed_call_sms_at = Some(now);

@@ -86,10 +86,7 @@ pub(super) fn other_business(draft: &mut Draft<'_>, window_id: Uuid, opened_at: 
 pub(super) fn limit_reached(context: Context<'_>, draft: &mut Draft<'_>, window: &OpenWindow, limit: Limit) {
     limits::is_first(context, draft, limit);
     draft.window(window.id, WindowState::HandedOver, window.opened_at, WindowReason::Limit);
-    draft.needs_attention(NeedsAttentionData {
-        limit: Some(limit),
-        ..NeedsAttentionData::window(AttentionReason::Limit, window.id)
-    });
+    draft.needs_attention(NeedsAttentionData { window_id: Some(window.id), ..NeedsAttentionData::limit(limit) });
 }
 
 /// The customer's number has come on the list of those that are never texted.
