@@ -64,5 +64,6 @@ mod sending;
 mod signatures;
 mod takeover;
 mod takeover_race;
+mod threat_model;
 mod traces;
 mod two_workers;
