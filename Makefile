@@ -135,6 +135,31 @@ test-live: servers nextest ## Runs the tests against the real Twilio and Dispatc
 	$(CARGO) build $(ALL) --bins --tests
 	$(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --run-ignored only -E 'test(live)' --no-capture
 
+.PHONY: image
+image: ## Makes the container image from a release build, with its list of contents (SBOM); needs a Docker engine
+	@scripts/get-tools cyclonedx
+	$(RELEASE) --bin nevermisscall
+	scripts/image
+
+.PHONY: image-build
+image-build: ## Builds the image in a container, as deploy/Dockerfile says, on a base made here (15 min; needs root)
+	scripts/image-build
+
+.PHONY: compose-test
+compose-test: servers ## Starts compose.yaml on a private Docker engine, walks the journey, takes it down (2 min; needs root)
+	$(CARGO) build $(ALL) --bins
+	scripts/compose-test
+
+.PHONY: check-kubernetes
+check-kubernetes: ## Builds and validates deploy/kubernetes, and tests it and scripts/rollback
+	$(CARGO) build $(ALL) --bins
+	scripts/check-kubernetes
+
+.PHONY: prometheus-rule
+prometheus-rule: ## Regenerates deploy/kubernetes/base/shared/prometheus-rule.yaml after a change of an alert
+	scripts/prometheus-rule >deploy/kubernetes/base/shared/prometheus-rule.yaml.new
+	mv deploy/kubernetes/base/shared/prometheus-rule.yaml.new deploy/kubernetes/base/shared/prometheus-rule.yaml
+
 .PHONY: ci
 ci: ## Runs everything that CI runs
 	bash .ci/run
