@@ -45,6 +45,7 @@ mod load;
 mod logs;
 mod media;
 mod metrics;
+mod migrations;
 mod missing;
 mod missing_postgres;
 mod never_text;
