@@ -16,6 +16,7 @@ mod attacks;
 mod bad_input;
 mod batches;
 mod calls;
+mod check;
 mod cli;
 #[cfg(feature = "failpoints")]
 mod crash;
