@@ -46,6 +46,21 @@ drill-alerts: ## Breaks the running service in a dozen ways, and checks that eac
 	$(CARGO) build $(ALL) --bins
 	target/debug/alerts-drill
 
+# Options of the drill of rollouts: ROLLOUT="--all", ROLLOUT="--releases slow"
+ROLLOUT ?=
+
+.PHONY: drill-rollout
+drill-rollout: ## Rolls a good and a bad release out under load, behind HAProxy (ROLLOUT="--all": every bad one)
+	@scripts/get-servers rollout
+	$(CARGO) build $(ALL) --bins
+	target/debug/rollout-drill $(ROLLOUT)
+
+.PHONY: drill-upgrade
+drill-upgrade: ## Lets the version before and this one work together under load, after building it (BEFORE=commit; minutes)
+	@scripts/get-servers rollout
+	$(CARGO) build $(ALL) --bins
+	scripts/upgrade-drill $(BEFORE)
+
 .PHONY: test
 test: servers nextest ## Runs all tests against real servers (COVERAGE=1: instrumented, with the line coverage of src/)
 	$(CARGO) build $(ALL) --bins --tests

@@ -1,5 +1,6 @@
 //! The command line (docs/contract.md, section 7).
 
+mod check;
 mod dead_letters;
 mod probe;
 
@@ -24,6 +25,7 @@ use crate::secrets;
 use crate::telemetry;
 use crate::webhook::WebhookKind;
 
+use check::CheckCommand;
 use dead_letters::DeadLettersCommand;
 use probe::ProbeCommand;
 
@@ -69,6 +71,8 @@ enum Command {
     /// Print docs/metrics.md.
     #[command(hide = true)]
     MetricsDoc,
+    /// Check everything that the service needs, one line for each part; exit 1 if something is wrong.
+    Check(CheckCommand),
     /// Play a text to the number that is kept for probes, and wait for its event; exit 1 if that fails.
     ///
     /// TWILIO_AUTH_TOKEN signs it. If Twilio reaches the service by another URL than the one given, NMC_PUBLIC_URL is that
@@ -149,6 +153,10 @@ pub async fn run() -> ExitCode {
             print!("{}", telemetry::reference());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Check(command) => match Config::from_settings(&settings) {
+            Ok(config) => check::run(&command, &config).await,
+            Err(error) => return bad_configuration(&error),
+        },
         Command::Probe(command) => match probe::Credentials::of(&settings) {
             Ok(credentials) => probe::run(&command, credentials).await,
             Err(error) => return bad_configuration(&error),

@@ -132,6 +132,21 @@ impl Report {
     }
 }
 
+/// Asks for the event of a probe that was never sent, at the URL under which Twilio reaches the service. Only the service
+/// itself, with our token and our public URL, says that there is none.
+pub(super) async fn is_reached(client: Client, url: &PublicUrl, token: Secret) -> Result<(), String> {
+    let (id, trace) = (probe::new_id(), Trace::start());
+    let prober = Prober { client, url: url.clone(), signed_url: url.clone(), token, trace, begun: Instant::now() };
+    let path = format!("{}{id}", probe::PATH);
+    let request = prober.signed(prober.client.get(url.join(&path)), &path, &[]);
+    match prober.send(request).await {
+        Ok((StatusCode::NOT_FOUND, says)) if says.ends_with(probe::NOT_PROCESSED) => Ok(()),
+        Ok((StatusCode::UNAUTHORIZED, says)) => Err(format!("our signature is refused{says}")),
+        Ok((status, says)) => Err(format!("not answered by this service: status {status}{says}")),
+        Err(Failure { message, .. }) => Err(message),
+    }
+}
+
 struct Prober {
     client: Client,
     url: PublicUrl,

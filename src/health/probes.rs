@@ -71,6 +71,12 @@ impl Look {
         found.and_then(|(_, state)| *state).unwrap_or(State::Healthy)
     }
 
+    /// Whether a process that starts now becomes ready: everything that its work needs is there at the same time.
+    pub fn is_complete(&self, streams_are_there: bool) -> bool {
+        let well = |service| self.state(service) == State::Healthy;
+        streams_are_there && well(Service::Nats) && well(Service::Postgres)
+    }
+
     /// Whether a webhook can be stored: in JetStream, or else in PostgreSQL.
     pub fn can_accept(&self) -> bool {
         self.state(Service::Nats) != State::Down || self.state(Service::Postgres) != State::Down

@@ -15,6 +15,8 @@ pub const SENDER: &str = "+15550100001";
 pub const BODY: &str = "A probe of nevermisscall";
 /// The path below which the edge answers whether a probe was processed; the probe's id follows.
 pub const PATH: &str = "/webhooks/twilio/probe/";
+/// What the edge then says of a probe that was not processed.
+pub const NOT_PROCESSED: &str = "no probe of this id was processed";
 
 /// A new id of a probe: the MessageSid of its text.
 pub fn new_id() -> String {

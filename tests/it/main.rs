@@ -16,6 +16,7 @@ mod attacks;
 mod bad_input;
 mod batches;
 mod calls;
+mod check;
 mod cli;
 #[cfg(feature = "failpoints")]
 mod crash;
@@ -45,6 +46,7 @@ mod load;
 mod logs;
 mod media;
 mod metrics;
+mod migrations;
 mod missing;
 mod missing_postgres;
 mod never_text;

@@ -89,9 +89,9 @@ struct Failed {
 /// A client of DispatchBot.
 #[derive(Debug, Clone)]
 pub struct DispatchBotClient {
-    http: reqwest::Client,
-    analyze_url: String,
-    api_key: Secret,
+    pub(super) http: reqwest::Client,
+    pub(super) analyze_url: String,
+    pub(super) api_key: Secret,
     per_try: Duration,
 }
 

@@ -4,9 +4,11 @@
 //! contains everything that the conversation's rules need.
 
 mod client;
+mod reach;
 mod wire;
 
 pub use self::{
     client::{AnalyzeError, DispatchBotClient},
+    reach::Reached,
     wire::{Analysis, AnalyzeRequest, BusinessProfile, Media, SenderType, WindowMessage, read_answer},
 };

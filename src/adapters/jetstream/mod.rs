@@ -88,6 +88,14 @@ pub enum JetStreamError {
     },
 }
 
+fn connect_options() -> async_nats::ConnectOptions {
+    async_nats::ConnectOptions::new()
+        .name("nevermisscall")
+        .connection_timeout(CONNECT_TIMEOUT)
+        .max_reconnects(None)
+        .reconnect_delay_callback(|attempt| Duration::from_millis((50 * attempt as u64).min(1_000)))
+}
+
 /// A connection to NATS with its JetStream context; clones share it.
 #[derive(Debug, Clone)]
 pub struct JetStream {
@@ -102,15 +110,20 @@ impl JetStream {
     /// # Errors
     /// If a URL is not a NATS URL.
     pub async fn connect(urls: &str) -> Result<Self, JetStreamError> {
+        Self::connect_with(connect_options().retry_on_initial_connect(), urls).await
+    }
+
+    /// The same, but the first connection must succeed.
+    ///
+    /// # Errors
+    /// If none of the servers can be connected to.
+    pub async fn connect_now(urls: &str) -> Result<Self, JetStreamError> {
+        Self::connect_with(connect_options(), urls).await
+    }
+
+    async fn connect_with(options: async_nats::ConnectOptions, urls: &str) -> Result<Self, JetStreamError> {
         let servers: Vec<&str> = urls.split(',').map(str::trim).filter(|url| !url.is_empty()).collect();
-        let client = async_nats::ConnectOptions::new()
-            .name("nevermisscall")
-            .retry_on_initial_connect()
-            .connection_timeout(CONNECT_TIMEOUT)
-            .max_reconnects(None)
-            .reconnect_delay_callback(|attempt| Duration::from_millis((50 * attempt as u64).min(1_000)))
-            .connect(servers)
-            .await?;
+        let client = options.connect(servers).await?;
         let mut context = async_nats::jetstream::new(client.clone());
         context.set_timeout(REQUEST_TIMEOUT);
         Ok(Self { client, context, inbound_floor: arrivals::AckFloor::default() })

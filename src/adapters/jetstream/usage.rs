@@ -37,6 +37,11 @@ impl JetStream {
         .await
     }
 
+    /// The version of the server that we are connected to.
+    pub fn server_version(&self) -> String {
+        self.client.server_info().version
+    }
+
     /// The bytes of file storage that our account uses, and the account's limit if it has one.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ mod calls;
 mod claims;
 mod code_sending;
 mod commit;
+mod condition;
 mod conversation_lists;
 mod conversations;
 mod day_use;
@@ -56,6 +57,7 @@ pub use business_numbers::NumberLook;
 pub use businesses::{AccountWrite, BusinessRecord, BusinessWrite};
 pub use calls::{CallFilter, RecentCall};
 pub use code_sending::{CodeOutcome, CodeToSend};
+pub use condition::{AppliedMigrations, ServerFacts};
 pub use conversation_lists::ConversationFilter;
 pub use dead_letters::ReplayRow;
 pub use emergency_verdicts::{MessageVerdict, RuleCount};
@@ -179,7 +181,7 @@ impl Store {
     /// # Errors
     /// If PostgreSQL is unavailable, or a migration fails.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        sqlx::migrate!("./migrations").run(&self.pool).await?;
+        condition::MIGRATIONS.run(&self.pool).await?;
         Ok(())
     }
 

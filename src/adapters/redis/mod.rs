@@ -54,6 +54,22 @@ impl RedisSink {
         redis::cmd("PING").query_async(&mut self.connection.clone()).await
     }
 
+    /// The version of the server; `None` if our user may not read it.
+    ///
+    /// # Errors
+    /// If Redis is unreachable.
+    pub async fn server_version(&self) -> Result<Option<String>, redis::RedisError> {
+        let info = redis::cmd("INFO").arg("server").query_async::<String>(&mut self.connection.clone()).await;
+        match info {
+            Ok(info) => Ok(info
+                .lines()
+                .find_map(|line| line.strip_prefix("redis_version:"))
+                .map(|found| found.trim().to_owned())),
+            Err(error) if error.code() == Some("NOPERM") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Deletes entries older than the log keeps events.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! reported as [`SendOutcome::Unknown`].
 
 mod client;
+mod clock;
 mod errors;
 mod legs;
 mod media;

@@ -148,8 +148,7 @@ impl HealthApi {
     #[oai(path = "/health/ready", method = "get", operation_id = "ready")]
     async fn ready(&self, operation: OperationData<'_>) -> ProbeAnswer {
         let look = operation.probes.look().await;
-        let well = |service| look.state(service) == State::Healthy;
-        if operation.vitals.streams_are_there() && well(Service::Nats) && well(Service::Postgres) {
+        if look.is_complete(operation.vitals.streams_are_there()) {
             operation.vitals.everything_found();
         }
         probe(operation.vitals.everything_was_there() && operation.duty.can_be_done(&look))

@@ -7,7 +7,7 @@ use poem::{IntoResponse, Request, Response, handler};
 use super::verify::check_signature;
 use crate::http::Edge;
 use crate::http::problem::{Code, Problem};
-use crate::webhook::probe::{PATH, is_to_probe};
+use crate::webhook::probe::{NOT_PROCESSED, PATH, is_to_probe};
 use crate::webhook::{SignedForm, WebhookKind};
 
 /// The path, as a route.
@@ -27,7 +27,7 @@ pub(super) async fn read(request: &Request, probe_id: Path<String>, edge: Data<&
         check_signature(edge.0, request).await?;
         edge.with_lookup_timeout(edge.jetstream.probed(&probe_id.0))
             .await?
-            .ok_or_else(|| Problem::new(Code::NotFound, "no probe of this id was processed"))
+            .ok_or_else(|| Problem::new(Code::NotFound, NOT_PROCESSED))
     };
     match event.await {
         Ok(event) => Response::builder().content_type("application/json; charset=utf-8").body(event),

@@ -17,6 +17,7 @@
 //! - [`demo`]: all of it together, from a missed call to an appointment; `make run`
 //! - [`alerts`]: Prometheus and Alertmanager beside it (`make observe`), and faults that must fire alerts
 //!   (`make drill-alerts`)
+//! - [`rollout`]: releases that replace the running one under load, good and bad (`make drill-rollout`)
 //! - `program`: our own programs as child processes
 
 pub mod alerts;
@@ -26,6 +27,7 @@ pub mod demo;
 pub mod dispatchbot;
 pub mod load;
 mod program;
+pub mod rollout;
 pub mod servers;
 pub mod sim;
 pub mod syscalls;
