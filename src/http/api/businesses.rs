@@ -134,9 +134,10 @@ struct Business {
     ///   one. Danger to life is always an emergency.
     user_settings: Option<Value>,
     /// The owner's calendar. Passed to DispatchBot. Entries with `starts_at` and `ends_at` (or `start`, `start_time`,
-    /// `end`, `end_time`, or `date` for a whole day) take that time: an answer with an appointment then is not sent,
-    /// unless the entry's `customer_phone` is that of the customer. An entry without an end takes an hour; one with the
-    /// `status` `cancelled` takes no time.
+    /// `end`, `end_time`, or `date` for a whole day, or for the day of times such as `14:30`) take that time: an answer
+    /// with an appointment then is not sent, unless the entry's `customer_phone` is that of the customer. Times are RFC
+    /// 3339, local, seconds since 1970, or the objects of Google's and Microsoft's calendars. An entry without an end or
+    /// `duration_minutes` takes an hour; one that is cancelled, declined or free (`status`) takes no time.
     calendar: Option<Vec<Value>>,
     /// The business's own texts.
     templates: Option<Templates>,
