@@ -48,6 +48,13 @@ fn is_skin_tone(c: char) -> bool {
     matches!(c, '\u{1F3FB}'..='\u{1F3FF}')
 }
 
+/// Whether a character has an effect on the line that it is in: a control character, the end of a line or paragraph, or
+/// one that turns the direction of what follows.
+pub fn controls_a_line(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Whether a character is not seen by itself: of no width, a direction, a soft hyphen, or the variant of a sign.
 pub fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{AD}'
@@ -59,6 +66,18 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    #[rstest]
+    #[case::a_line_feed("a\nb", true)]
+    #[case::an_escape("a\u{1b}[2Jb", true)]
+    #[case::a_line_separator("a\u{2028}b", true)]
+    #[case::from_right_to_left("a\u{202e}b", true)]
+    #[case::an_isolate("a\u{2066}b", true)]
+    #[case::an_emoji_of_several("Joe’s \u{1f468}\u{200d}\u{1f527}", false)]
+    #[case::another_script("Café Ñandú 東京 עברית", false)]
+    fn a_name_may_not_control_its_line(#[case] name: &str, #[case] controls: bool) {
+        assert_eq!(name.chars().any(controls_a_line), controls);
+    }
 
     #[rstest]
     #[case::nothing("", true)]
