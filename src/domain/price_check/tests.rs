@@ -142,6 +142,7 @@ fn what_is_charged_is_a_price_without_a_currency(#[case] text: &str, #[case] exp
 #[case::text_us("Text us 24/7")]
 #[case::a_year("We are booking for 2027.")]
 #[case::customers("We have helped hundreds, even thousands, of customers. Thanks a million.")]
+#[case::a_letter("K, see you then. Bring plan K")]
 #[case::a_grand_opening("Come to a grand opening.")]
 #[case::a_time_in_words("See you at one fifty.")]
 #[case::spanish("Podemos llegar a las 3 o a las 4, son 2 cuartos.")]

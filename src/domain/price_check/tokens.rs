@@ -214,9 +214,9 @@ fn is_a_grand(tokens: &[Token]) -> bool {
     is(0, "a") && is(1, "grand") && is_last
 }
 
-/// `hundreds of customers`
+/// `hundreds of customers`, and a `K` without a number
 fn is_unspecific(tokens: &[Token]) -> bool {
-    matches!(&tokens[0].kind, Kind::Word { word, .. } if matches!(word.as_str(), "hundreds" | "thousands" | "millones"))
+    matches!(&tokens[0].kind, Kind::Word { word, .. } if matches!(word.as_str(), "hundreds" | "thousands" | "millones" | "k"))
 }
 
 fn is_hyphen(token: Option<&Token>) -> bool {
