@@ -18,7 +18,7 @@ use crate::adapters::postgres::{KeyScope, Store};
 use crate::adapters::{error_reports, otlp};
 use crate::app::{Application, Role};
 use crate::config::{Config, ConfigError, Settings, process_env};
-use crate::domain::invisible::is_blank;
+use crate::domain::invisible::{controls_a_line, is_blank};
 use crate::domain::phone::{PhoneNumber, conversation_key};
 use crate::http;
 use crate::secrets;
@@ -279,7 +279,7 @@ async fn streams(nats_url: &str, replicas: u8, command: StreamsCommand) -> anyho
 
 /// It is printed on terminals, which control characters command.
 fn key_name(text: &str) -> Result<String, &'static str> {
-    if is_blank(text) || text.chars().any(char::is_control) {
+    if is_blank(text) || text.chars().any(controls_a_line) {
         return Err("must be a visible name without control characters");
     }
     Ok(text.to_owned())

@@ -63,13 +63,18 @@ async fn the_next_text_need_not_wait_for_the_sweeper() {
 #[tokio::test]
 async fn a_policy_that_cannot_be_read_is_refused_by_its_field() {
     let app = spawn_app().await;
-    for (policy, named) in
-        [(json!({ "idle_after": "soon" }), "policy.idle_after"), (json!({ "idel_after": "1h" }), "idel_after")]
-    {
+    for (policy, named) in [
+        (json!({ "idle_after": "soon" }), "policy.idle_after"),
+        (json!({ "idel_after": "1h" }), "policy.idel_after"),
+        (json!({ "day_ai": 1.5 }), "policy.day_ai"),
+        (json!({ "day_ai": -1 }), "policy.day_ai"),
+        (json!({ "day_ai": 1_000_001 }), "policy.day_ai"),
+        (json!({ "regions": ["US", "XX"] }), "policy.regions[1]"),
+    ] {
         let mut bad = business();
         bad["policy"] = policy;
         let answer = app.rest.put("/businesses/bad", &bad).await;
         assert_eq!((answer.status, answer.error_code()), (400, "VALIDATION_FAILED"), "{}", answer.body);
-        assert!(answer.body.to_string().contains(named), "{}", answer.body);
+        assert_eq!(answer.body["error"]["details"][0]["field"], named, "{}", answer.body);
     }
 }

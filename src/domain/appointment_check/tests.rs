@@ -147,3 +147,57 @@ fn nothing_in_the_calendar_is_at_the_same_time(#[case] starts_at: &str, #[case] 
     let expected = if fine { Ok(()) } else { Err(Impossible::Taken) };
     assert_eq!(check(&schedule(&json!({}), &calendar), starts_at, ends_at), expected);
 }
+
+#[rstest]
+#[case::of_google(json!({ "start": { "dateTime": "2026-11-24T11:00:00-05:00" }, "end": { "dateTime": "2026-11-24T12:00:00-05:00" } }))]
+#[case::of_microsoft(json!({
+    "start": { "dateTime": "2026-11-24T16:00:00.0000000", "timeZone": "UTC" },
+    "end": { "dateTime": "2026-11-24T17:00:00.0000000", "timeZone": "UTC" },
+}))]
+#[case::milliseconds(json!({ "starts_at": "2026-11-24T16:00:00.000Z", "ends_at": "2026-11-24T17:00:00.000Z" }))]
+#[case::no_seconds(json!({ "starts_at": "2026-11-24T16:00Z", "ends_at": "2026-11-24T17:00Z" }))]
+#[case::an_offset_without_a_colon(json!({ "start": "2026-11-24T11:00:00-0500", "end": "2026-11-24T12:00:00-0500" }))]
+#[case::a_date_and_local_times(json!({ "date": "2026-11-24", "start": "11:00", "end": "12:00" }))]
+#[case::a_date_and_times_of_twelve_hours(json!({ "date": "2026-11-24", "start_time": "11:00 AM", "end_time": "12:00 PM" }))]
+#[case::seconds_since_1970(json!({ "start": 1_795_536_000, "end": 1_795_539_600 }))]
+#[case::milliseconds_since_1970(json!({ "start": 1_795_536_000_000_i64, "end": 1_795_539_600_000_i64 }))]
+#[case::a_duration(json!({ "start": "2026-11-24T16:00:00Z", "duration_minutes": 60 }))]
+#[case::no_end(json!({ "start": "2026-11-24T16:00:00Z" }))]
+#[case::an_end_before_the_start(json!({ "start": "2026-11-24T16:00:00Z", "end": "2026-11-24T15:00:00Z" }))]
+fn an_hour_in_the_calendar_is_known_in_the_forms_of_calendars(#[case] entry: Value) {
+    let schedule = schedule(&json!({}), &json!([entry]));
+    let at = |starts_at: &str| check(&schedule, starts_at, "");
+    assert_eq!(at("2026-11-24T10:59:00-05:00"), Ok(()));
+    assert_eq!(at("2026-11-24T11:00:00-05:00"), Err(Impossible::Taken));
+    assert_eq!(at("2026-11-24T11:59:00-05:00"), Err(Impossible::Taken));
+    assert_eq!(at("2026-11-24T12:00:00-05:00"), Ok(()));
+}
+
+#[rstest]
+#[case::declined(json!({ "status": "Declined" }))]
+#[case::free(json!({ "showAs": "free" }))]
+#[case::transparent(json!({ "transparency": "transparent" }))]
+#[case::not_busy(json!({ "busy": false }))]
+fn an_entry_that_leaves_the_owner_free_takes_no_time(#[case] mut entry: Value) {
+    entry["start"] = json!("2026-11-24T16:00:00Z");
+    entry["end"] = json!("2026-11-24T17:00:00Z");
+    assert_eq!(check(&schedule(&json!({}), &json!([entry])), "2026-11-24T16:30:00Z", ""), Ok(()));
+}
+
+/// Half-hour and quarter-hour zones, zones at both ends of the date line, and a clock that changes by half an hour.
+#[rstest]
+#[case::india("Asia/Kolkata", "2026-11-24T02:30:00Z")]
+#[case::nepal("Asia/Kathmandu", "2026-11-24T02:15:00Z")]
+#[case::newfoundland("America/St_Johns", "2026-11-24T11:30:00Z")]
+#[case::south_australia_in_summer("Australia/Adelaide", "2026-11-23T21:30:00Z")]
+#[case::lord_howe_in_summer("Australia/Lord_Howe", "2026-11-23T21:00:00Z")]
+#[case::lord_howe_in_winter("Australia/Lord_Howe", "2027-07-05T21:30:00Z")]
+#[case::kiribati("Pacific/Kiritimati", "2026-11-23T18:00:00Z")]
+#[case::hawaii("Pacific/Honolulu", "2026-11-24T18:00:00Z")]
+fn hours_begin_by_the_clock_of_the_zone(#[case] zone: &str, #[case] opens: DateTime<Utc>) {
+    let usual = json!({ "start": "08:00", "end": "17:00" });
+    let schedule = Schedule::of_business(&json!({ "tuesday": usual }), &json!([]), zone);
+    let check = |starts_at| schedule.check(&Proposed { starts_at, ..proposed(NOW, "") });
+    assert_eq!(check(opens), Ok(()));
+    assert_eq!(check(opens - TimeDelta::minutes(1)), Err(Impossible::OutsideHours));
+}

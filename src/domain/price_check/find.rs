@@ -2,8 +2,9 @@
 
 use super::tokens::{Form, Kind, Token, tokens};
 use super::words::{
-    announces_a_number, announces_a_price, is_beside_currency, is_charged_unit, is_charged_unit_after_slash,
-    is_currency, is_of_an_address, is_per, joins_a_range, leads_to_a_price, may_be_offered, may_follow_a_price,
+    AFTER_A_PRICE, announces_a_number, announces_a_price, is_beside_currency, is_charged_unit,
+    is_charged_unit_after_slash, is_code, is_currency, is_of_an_address, is_per, joins_a_range, leads_to_a_price,
+    may_be_offered, may_follow_a_price,
 };
 
 /// How many words may stand between what announces a price and its number.
@@ -13,6 +14,10 @@ const LEAST_SPELLED: f64 = 20.0;
 
 /// Larger numbers are no time of day: "we start at 8".
 const LAST_HOUR: f64 = 24.0;
+/// Larger numbers in words are no prices without a currency: "thanks a million".
+const MOST_SPELLED: f64 = 100_000.0;
+/// Marks that set off a number or its currency: `*150*`, `150 (USD)`.
+const DECORATION: &[char] = &['*', '_', '"', '\u{201c}', '\u{201d}', '(', ')', '[', ']'];
 
 /// The prices that a text names, in its order.
 pub(super) fn prices(text: &str) -> Vec<f64> {
@@ -67,20 +72,31 @@ impl Text {
 
     /// Whether the token is a number that is a price by what stands beside it.
     fn is_price(&self, at: usize) -> bool {
-        let Some(Token { kind: Kind::Number { value, form }, .. }) = self.0.get(at) else { return false };
+        let Some(Token { kind: Kind::Number { value, form, to_the_cent, .. }, .. }) = self.0.get(at) else {
+            return false;
+        };
         if self.has_sign(at) || self.currency_after(at).is_some() || self.has_code_before(at) {
             return true;
         }
         if *form == Form::Spelled && *value < LEAST_SPELLED {
             return false;
         }
-        let is_named = *form == Form::Thousands || self.is_announced(at, *value);
-        self.is_per_unit(at) || self.is_flat(at) || (is_named && self.stands_alone(at))
+        let is_large = *value > LAST_HOUR;
+        let is_named = *form == Form::Thousands
+            || (*form == Form::Hundreds && *value < MOST_SPELLED)
+            || (is_large && (*to_the_cent || self.is_a_sentence(at)))
+            || self.is_announced(at, *value);
+        self.is_per_unit(at)
+            || self.is_flat(at)
+            || (is_large && self.is_closed(at))
+            || (is_named && self.stands_alone(at))
     }
 
     /// A sign between two numbers belongs to the one that it touches, and otherwise to the second.
     fn has_sign(&self, at: usize) -> bool {
-        let before = at.checked_sub(1).filter(|before| self.is_sign(*before)).is_some_and(|sign| {
+        let is_negative = self.is_glued(at) && self.is_before(at, |text, sign| text.mark(sign) == Some('-'));
+        let first = if is_negative { at - 1 } else { at };
+        let before = first.checked_sub(1).filter(|before| self.is_sign(*before)).is_some_and(|sign| {
             let of_the_one_before = sign.checked_sub(1).is_some_and(|number| self.number(number).is_some());
             !(of_the_one_before && self.is_glued(sign) && !self.is_glued(at))
         });
@@ -89,9 +105,16 @@ impl Text {
         before || after
     }
 
+    fn is_before(&self, at: usize, fits: impl Fn(&Self, usize) -> bool) -> bool {
+        at.checked_sub(1).is_some_and(|before| fits(self, before))
+    }
+
     /// The place of the currency after a number.
     fn currency_after(&self, at: usize) -> Option<usize> {
         let mut place = at + 1;
+        while self.mark(place).is_some_and(|mark| DECORATION.contains(&mark)) {
+            place += 1;
+        }
         while self.word(place).is_some_and(|word| is_beside_currency(word) && !is_currency(word))
             || (self.mark(place) == Some('.') && self.is_glued(place) && self.word(place - 1).is_some())
             || (self.mark(place) == Some('-') && self.is_glued(place) && self.is_glued(place + 1))
@@ -99,15 +122,20 @@ impl Text {
             place += 1;
         }
         let word = self.word(place)?;
+        let is_street = (place + 1..=place + 2).take_while(|after| self.is_capital(*after) || *after == place + 1);
         let is_name = self.word(place + 1).is_some_and(is_of_an_address)
-            || (matches!(word, "bucks" | "buck" | "grand") && self.is_capital(place) && self.is_capital(place + 1));
+            || (self.is_capital(place)
+                && is_street.clone().any(|after| self.word(after).is_some_and(is_of_an_address)))
+            || (matches!(word, "bucks" | "buck" | "grand") && self.is_capital(place) && self.is_capital(place + 1))
+            || (word == "grand" && self.is_capital(place) && self.number(at).is_some_and(|number| number >= 100.0));
         (is_currency(word) && !is_name).then_some(place)
     }
 
-    /// `USD 150`.
+    /// `USD 150`, `USD: 150`.
     fn has_code_before(&self, at: usize) -> bool {
-        let code = at.checked_sub(1).and_then(|before| self.word(before));
-        code.is_some_and(|code| matches!(code, "usd" | "us" | "eur" | "gbp" | "cad" | "mxn"))
+        let is_between = |mark: char| matches!(mark, ':' | '-' | '=') || DECORATION.contains(&mark);
+        let place = at.checked_sub(1).filter(|before| self.mark(*before).is_some_and(is_between)).unwrap_or(at);
+        place.checked_sub(1).and_then(|before| self.word(before)).is_some_and(is_code)
     }
 
     /// `150/hr`, `150 per visit`, `150 an hour`.
@@ -125,22 +153,71 @@ impl Text {
         matches!(self.word(at + 1), Some("flat" | "each" | "apiece")) && self.word(at + 2).is_none_or(may_end)
     }
 
+    /// `150 all in`, `150 + tax`, `150 cada uno`.
+    fn is_closed(&self, at: usize) -> bool {
+        let ends = |place: usize| self.0.get(place).is_none_or(|token| matches!(token.kind, Kind::Mark(_)));
+        let is_after = |(first, then): &(&str, &[&str])| {
+            self.word(at + 1) == Some(first)
+                && if then.is_empty() {
+                    ends(at + 2)
+                } else {
+                    self.word(at + 2).is_some_and(|word| then.contains(&word))
+                }
+        };
+        let is_plus = self.mark(at + 1) == Some('+') && self.word(at + 2).is_some();
+        let is_each = self.word(at + 1) == Some("cada") && self.number(at + 2) == Some(1.0);
+        is_plus || is_each || AFTER_A_PRICE.iter().any(is_after)
+    }
+
+    /// Whether a number is all that a sentence says: `150.`
+    fn is_a_sentence(&self, at: usize) -> bool {
+        let is_end = |mark: Option<char>| matches!(mark, Some('.' | '!' | '?' | ';'));
+        let begins = at == 0 || self.is_before(at, |text, before| is_end(text.mark(before)) && !text.is_glued(at));
+        begins && (self.0.get(at + 1).is_none() || is_end(self.mark(at + 1)))
+    }
+
     /// `the fee is about 150`.
     fn is_announced(&self, at: usize, value: f64) -> bool {
-        let before = at.checked_sub(1).filter(|before| self.mark(*before) == Some(':')).unwrap_or(at);
+        let is_between = |mark: char| matches!(mark, ':' | '=' | '-');
+        let before = at.checked_sub(1).filter(|before| self.mark(*before).is_some_and(is_between)).unwrap_or(at);
+        // A phone number or a year is announced by the same words: "for service call 555-0150".
+        let is_other = self.is_of_a_phone(at) || (self.digits(at) == 4 && (1900.0..2100.0).contains(&value));
         (before.saturating_sub(LEADING_WORDS)..before).rev().map_while(|place| self.word(place)).try_for_each(|word| {
             match word {
                 word if announces_a_price(word) => Err(true),
-                word if announces_a_number(word) && value > LAST_HOUR => Err(true),
+                word if announces_a_number(word) && value > LAST_HOUR && !is_other => Err(true),
                 word if leads_to_a_price(word) => Ok(()),
                 _ => Err(false),
             }
         }) == Err(true)
     }
 
-    /// Whether nothing is counted or measured by the number.
+    fn digits(&self, at: usize) -> usize {
+        match self.0.get(at) {
+            Some(Token { kind: Kind::Number { digits, .. }, .. }) => *digits,
+            _ => 0,
+        }
+    }
+
+    /// `555-0150`
+    fn is_of_a_phone(&self, at: usize) -> bool {
+        let parts = |first: usize| {
+            self.digits(first) == 3
+                && self.mark(first + 1).is_some()
+                && self.is_glued(first + 1)
+                && self.digits(first + 2) == 4
+        };
+        // The area code, the first and the last part.
+        parts(at + 2) || parts(at) || at.checked_sub(2).is_some_and(parts)
+    }
+
+    /// Whether nothing is counted or measured by the number, nor by the other end of its range.
     fn stands_alone(&self, at: usize) -> bool {
         let next = at + 1;
+        let is_joint = self.mark(next) == Some('-') || self.word(next).is_some_and(joins_a_range);
+        if is_joint && self.number(next + 1).is_some() && !self.is_price_of_its_own(next + 1) {
+            return self.stands_alone(next + 1);
+        }
         match self.0.get(next).map(|token| (&token.kind, token.glued)) {
             None | Some((Kind::Sign(_), _)) => true,
             Some((Kind::Word { word, .. }, glued)) => !glued && (may_follow_a_price(word) || is_currency(word)),
@@ -151,6 +228,10 @@ impl Text {
             },
             Some((Kind::Number { .. }, _)) => false,
         }
+    }
+
+    fn is_price_of_its_own(&self, at: usize) -> bool {
+        self.has_sign(at) || self.currency_after(at).is_some()
     }
 
     /// The numbers that are the other ends of a range with this price: `$150-200`, `between 150 and 200 dollars`.
@@ -166,6 +247,9 @@ impl Text {
             place = currency + 1;
         }
         let joint = place;
+        if self.mark(place) == Some('/') && self.number(place + 1).is_some_and(|number| number > LAST_HOUR) {
+            place += 1;
+        }
         while self.mark(place) == Some('-') || self.word(place).is_some_and(joins_a_range) {
             place += 1;
         }
@@ -185,7 +269,8 @@ impl Text {
                 place = place.checked_sub(1)?;
             }
             let begins = || place.checked_sub(1).and_then(|before| self.word(before)).is_some_and(begins_a_range);
-            if place == joint || (is_open && !begins()) {
+            let are_large = [place, at].iter().all(|end| self.number(*end).is_some_and(|number| number > LAST_HOUR));
+            if place == joint || (is_open && !are_large && !begins()) {
                 return None;
             }
         }

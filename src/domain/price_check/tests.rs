@@ -29,6 +29,16 @@ use super::*;
 #[case::thousands_with_an_apostrophe("$1'450 or 2\u{2019}500 USD", &[1450.0, 2500.0])]
 #[case::thousands_with_a_space("$1\u{202f}085", &[1085.0])]
 #[case::no_leading_digit("$.50", &[0.5])]
+#[case::code_and_a_colon("USD: 150, USD-90", &[150.0, 90.0])]
+#[case::other_codes("AUD 150 or 90 CHF", &[150.0, 90.0])]
+#[case::a_minus("$-150", &[150.0])]
+#[case::bold("_150_ dollars, **90** bucks", &[150.0, 90.0])]
+#[case::in_brackets("about 150 (USD)", &[150.0])]
+#[case::an_emoji("\u{1f4b2}150 or 90 \u{1f4b5}", &[150.0, 90.0])]
+#[case::misspelled("150 dolars", &[150.0])]
+#[case::slang("150 billetes", &[150.0])]
+#[case::pounds("150 pounds sterling", &[150.0])]
+#[case::millions("$1.2M", &[1_200_000.0])]
 fn a_number_beside_a_currency_is_a_price(#[case] text: &str, #[case] expected: &[f64]) {
     assert_eq!(prices(text), expected);
 }
@@ -48,6 +58,11 @@ fn a_number_beside_a_currency_is_a_price(#[case] text: &str, #[case] expected: &
 #[case::a_range("between one hundred and two hundred dollars", &[100.0, 200.0])]
 #[case::a_rate("ninety five an hour", &[95.0])]
 #[case::hundreds_said_once("two to three hundred dollars", &[200.0, 300.0])]
+#[case::twenty_three_hundred("twenty-three hundred dollars", &[2300.0])]
+#[case::no_currency("That would be fifteen hundred.", &[1500.0])]
+#[case::a_grand("It is a grand.", &[1000.0])]
+#[case::a_couple("a couple of hundred bucks", &[200.0])]
+#[case::a_few("a few thousand dollars", &[3000.0])]
 fn a_price_in_words_is_a_price(#[case] text: &str, #[case] expected: &[f64]) {
     assert_eq!(prices(text), expected);
 }
@@ -60,6 +75,8 @@ fn a_price_in_words_is_a_price(#[case] text: &str, #[case] expected: &[f64]) {
 #[case::currency_once_in_words("150 to 200 dollars", &[150.0, 200.0])]
 #[case::between("between 150 and 200 dollars", &[150.0, 200.0])]
 #[case::spanish("entre 150 y 200 dólares", &[150.0, 200.0])]
+#[case::or("100 or 200 dollars", &[100.0, 200.0])]
+#[case::a_slash("$100/200", &[100.0, 200.0])]
 #[case::then_a_time("$150 to 2 pm", &[150.0])]
 #[case::before_it_a_time("at 2 or 150 dollars", &[150.0])]
 fn both_ends_of_a_range_are_prices(#[case] text: &str, #[case] expected: &[f64]) {
@@ -78,6 +95,21 @@ fn both_ends_of_a_range_are_prices(#[case] text: &str, #[case] expected: &[f64])
 #[case::flat_and_more("65 flat before 8 pm", &[65.0])]
 #[case::each("Keys are 3.50 each.", &[3.5])]
 #[case::thousands("You are looking at roughly 3k for that", &[3000.0])]
+#[case::it_will_be("That'll be 150.", &[150.0])]
+#[case::it_is("It’s 150", &[150.0])]
+#[case::done_for("We can do it for 150.", &[150.0])]
+#[case::a_service_call("Service call: 150", &[150.0])]
+#[case::a_diagnostic("The diagnostic is 150", &[150.0])]
+#[case::a_dash("Price - 150", &[150.0])]
+#[case::owed("you owe 150", &[150.0])]
+#[case::hourly("150 hourly", &[150.0])]
+#[case::plus_parts("150 plus parts or 90 + tax", &[150.0, 90.0])]
+#[case::all_in("150 all in, 90 out the door", &[150.0, 90.0])]
+#[case::to_the_cent("only 149.99 today", &[149.99])]
+#[case::alone("150.", &[150.0])]
+#[case::spanish_hour("150 x hora", &[150.0])]
+#[case::spanish_would_be("serían 150", &[150.0])]
+#[case::spanish_tax("150 más IVA o 90 en efectivo", &[150.0, 90.0])]
 #[case::it_runs("It runs about 350 for a toilet", &[350.0])]
 #[case::it_starts("Starts at 99 for the first drain", &[99.0])]
 fn what_is_charged_is_a_price_without_a_currency(#[case] text: &str, #[case] expected: &[f64]) {
@@ -102,6 +134,17 @@ fn what_is_charged_is_a_price_without_a_currency(#[case] text: &str, #[case] exp
 #[case::a_long_run("He is on a 5k run, 2 each day.")]
 #[case::once("The fee is charged once per visit.")]
 #[case::people("One of our two techs can be there in twenty to thirty minutes.")]
+#[case::a_dollar_street("45 Dollar Bay Dr")]
+#[case::a_street_cut_short("I live at 1500 Grand")]
+#[case::a_call("If it is an emergency, call 911.")]
+#[case::a_phone_number_announced("For a service call 555-0150 or 212-555-0151.")]
+#[case::minutes_of_a_range("We will be there for 30 to 45 minutes.")]
+#[case::text_us("Text us 24/7")]
+#[case::a_year("We are booking for 2027.")]
+#[case::customers("We have helped hundreds, even thousands, of customers. Thanks a million.")]
+#[case::a_letter("K, see you then. Bring plan K")]
+#[case::a_grand_opening("Come to a grand opening.")]
+#[case::a_time_in_words("See you at one fifty.")]
 #[case::spanish("Podemos llegar a las 3 o a las 4, son 2 cuartos.")]
 fn other_numbers_are_no_prices(#[case] text: &str) {
     assert_eq!(prices(text), [0.0; 0]);

@@ -3,7 +3,7 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use super::words::{Numeral, numeral};
+use super::words::{Numeral, numeral, some};
 use crate::domain::invisible::is_invisible;
 
 /// A part of a text.
@@ -19,6 +19,10 @@ pub(super) enum Kind {
     Number {
         value: f64,
         form: Form,
+        /// How many digits it is written with before its point.
+        digits: usize,
+        /// Whether it has a point and two digits after it.
+        to_the_cent: bool,
     },
     Word {
         /// In lower case, without diacritics.
@@ -39,8 +43,10 @@ pub(super) enum Form {
     Digits,
     /// `3k`
     Thousands,
-    /// `one hundred fifty`, `2 mil`
+    /// `ninety-five`, `one fifty`
     Spelled,
+    /// `one hundred fifty`, `2 mil`, `a grand`
+    Hundreds,
 }
 
 /// The tokens of a text. Full-width and other compatible characters count as the plain ones.
@@ -52,11 +58,11 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
         let rest = &chars[at..];
         let (kind, length) = if c.is_whitespace() {
             (None, 1)
-        } else if let Some((value, form, length)) = number(rest, is_money(tokens.last())) {
-            (Some(Kind::Number { value, form }), length)
+        } else if let Some((number, length)) = number(rest, is_money(tokens.last())) {
+            (Some(number), length)
         } else if c.is_alphabetic() {
-            let length = rest.iter().take_while(|c| c.is_alphabetic()).count();
-            let word = rest[..length].iter().flat_map(|c| c.to_lowercase()).collect();
+            let length = word_length(rest);
+            let word = rest[..length].iter().map(straight).flat_map(char::to_lowercase).collect();
             (Some(Kind::Word { word, capital: c.is_uppercase() }), length)
         } else if is_currency_sign(c) {
             (Some(Kind::Sign(c)), 1)
@@ -71,13 +77,25 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
     join_numerals(&tokens)
 }
 
+/// The length of the word at the start, with what an apostrophe has joined to it: `that'll`.
+fn word_length(chars: &[char]) -> usize {
+    let letters = |from: usize| chars.iter().skip(from).take_while(|c| c.is_alphabetic()).count();
+    let first = letters(0);
+    let joined = chars.get(first).filter(|c| straight(c) == '\'').map_or(0, |_| letters(first + 1));
+    if joined > 0 { first + 1 + joined } else { first }
+}
+
+fn straight(c: &char) -> char {
+    if *c == '\u{2019}' { '\'' } else { *c }
+}
+
 /// Whether a number that follows is one of money.
 fn is_money(before: Option<&Token>) -> bool {
     matches!(before, Some(Token { kind: Kind::Sign(_), .. }))
 }
 
 fn is_currency_sign(c: char) -> bool {
-    matches!(c, '$' | '¢' | '£' | '¤' | '¥' | '\u{20a0}'..='\u{20c0}')
+    matches!(c, '$' | '¢' | '£' | '¤' | '¥' | '\u{20a0}'..='\u{20c0}' | '\u{1f4b0}' | '\u{1f4b2}' | '\u{1f4b4}'..='\u{1f4b8}')
 }
 
 fn is_dash(c: char) -> bool {
@@ -86,7 +104,7 @@ fn is_dash(c: char) -> bool {
 
 /// The number at the start, its form, and its length. A last group of three digits counts as thousands: `1.350`, `1,350`
 /// and `1'350`; `1 350`, too, if it is money.
-fn number(chars: &[char], is_money: bool) -> Option<(f64, Form, usize)> {
+fn number(chars: &[char], is_money: bool) -> Option<(Kind, usize)> {
     let is_digit = |at: usize| chars.get(at).is_some_and(char::is_ascii_digit);
     let are_three = |at: usize| (at..at + 3).all(is_digit) && !is_digit(at + 3);
     let separates = |at: usize| match chars.get(at) {
@@ -110,9 +128,16 @@ fn number(chars: &[char], is_money: bool) -> Option<(f64, Form, usize)> {
         .filter_map(|(at, c)| if Some(at) == point { Some('.') } else { c.is_ascii_digit().then_some(*c) })
         .collect();
     let value: f64 = format!("0{plain}").parse().ok()?;
-    let is_thousands =
-        matches!(chars.get(length), Some('k' | 'K')) && !chars.get(length + 1).is_some_and(|c| c.is_alphabetic());
-    Some(if is_thousands { (value * 1_000.0, Form::Thousands, length + 1) } else { (value, Form::Digits, length) })
+    let is_letter = |at: usize| chars.get(at).is_some_and(|c| c.is_alphabetic());
+    let times = match chars.get(length) {
+        Some('k' | 'K') if !is_letter(length + 1) => 1_000.0,
+        Some('m' | 'M') if is_money && !is_letter(length + 1) => 1_000_000.0,
+        _ => 1.0,
+    };
+    let (form, letters) = if times > 1.0 { (Form::Thousands, 1) } else { (Form::Digits, 0) };
+    let to_the_cent = point.is_some_and(|at| length - at == 3);
+    let digits = digits[..point.unwrap_or(length)].iter().filter(|c| c.is_ascii_digit()).count();
+    Some((Kind::Number { value: value * times, form, digits, to_the_cent }, length + letters))
 }
 
 /// Joins numbers in words, also those that begin with digits: `one hundred fifty`, `2 mil`.
@@ -121,8 +146,9 @@ fn join_numerals(tokens: &[Token]) -> Vec<Token> {
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
         match spelled_number(&tokens[at..]) {
-            Some((value, length)) => {
-                joined.push(Token { kind: Kind::Number { value, form: Form::Spelled }, glued: token.glued });
+            Some((value, form, length)) => {
+                let kind = Kind::Number { value, form, digits: 0, to_the_cent: false };
+                joined.push(Token { kind, glued: token.glued });
                 at += length;
             }
             None => {
@@ -135,28 +161,66 @@ fn join_numerals(tokens: &[Token]) -> Vec<Token> {
 }
 
 /// The number in words at the start, and the number of its tokens.
-fn spelled_number(tokens: &[Token]) -> Option<(f64, usize)> {
+fn spelled_number(tokens: &[Token]) -> Option<(f64, Form, usize)> {
     let mut sum = Sum::default();
     let mut length = 0;
+    if is_a_grand(tokens) {
+        return Some((1_000.0, Form::Hundreds, 2));
+    }
     if let Some(Token { kind: Kind::Number { value, .. }, .. }) = tokens.first() {
         // Digits begin a number in words only if a word multiplies them.
         matches!(numeral_at(tokens, 1), Some(Numeral::Times(_))).then_some(())?;
         sum = Sum { part: *value, ..Sum::default() };
         length = 1;
+    } else if let Some((value, taken)) = some_hundreds(tokens) {
+        sum = Sum { part: value, ..Sum::default() };
+        length = taken;
     }
     loop {
         let joint = usize::from(length > 0 && is_joint(tokens.get(length), &sum));
         let next = length + joint;
         let Some(numeral) = numeral_at(tokens, next) else { break };
+        if length == 0 && is_unspecific(tokens) {
+            break;
+        }
         // "one hundred and two hundred" are two numbers.
         let begins_another = joint == 1
+            && !is_hyphen(tokens.get(length))
             && matches!(numeral_at(tokens, next + 1), Some(Numeral::Times(times)) if times >= sum.last_times);
         if begins_another || !sum.take(&numeral, length == 0) {
             break;
         }
         length = next + 1;
     }
-    (length > 0).then_some((sum.done + sum.part, length))
+    let form = if sum.last_times > 0.0 { Form::Hundreds } else { Form::Spelled };
+    (length > 0).then_some((sum.done + sum.part, form, length))
+}
+
+/// `a couple of hundred`, `a few thousand`: what is multiplied, and the number of its tokens.
+fn some_hundreds(tokens: &[Token]) -> Option<(f64, usize)> {
+    let value = match &tokens.first()?.kind {
+        Kind::Word { word, .. } => some(word)?,
+        _ => return None,
+    };
+    let of = matches!(tokens.get(1), Some(Token { kind: Kind::Word { word, .. }, .. }) if word == "of");
+    let length = 1 + usize::from(of);
+    matches!(numeral_at(tokens, length), Some(Numeral::Times(_))).then_some((value, length))
+}
+
+/// `a grand`, but not `a grand opening`.
+fn is_a_grand(tokens: &[Token]) -> bool {
+    let is = |at: usize, said: &str| matches!(tokens.get(at), Some(Token { kind: Kind::Word { word, capital: false }, .. }) if word == said);
+    let is_last = !matches!(tokens.get(2), Some(Token { kind: Kind::Word { word, .. }, .. }) if word == "total");
+    is(0, "a") && is(1, "grand") && is_last
+}
+
+/// `hundreds of customers`, and a `K` without a number
+fn is_unspecific(tokens: &[Token]) -> bool {
+    matches!(&tokens[0].kind, Kind::Word { word, .. } if matches!(word.as_str(), "hundreds" | "thousands" | "millones" | "k"))
+}
+
+fn is_hyphen(token: Option<&Token>) -> bool {
+    matches!(token, Some(Token { kind: Kind::Mark('-'), glued: true }))
 }
 
 fn numeral_at(tokens: &[Token], at: usize) -> Option<Numeral> {
@@ -169,7 +233,7 @@ fn numeral_at(tokens: &[Token], at: usize) -> Option<Numeral> {
 /// What may stand within a number: the hyphen of `twenty-five`, and `and` or `y`.
 fn is_joint(token: Option<&Token>, sum: &Sum) -> bool {
     match token {
-        Some(Token { kind: Kind::Mark('-'), glued: true }) => true,
+        token if is_hyphen(token) => true,
         Some(Token { kind: Kind::Word { word, .. }, .. }) => {
             (word == "and" && sum.last_times > 0.0) || (word == "y" && (30.0..100.0).contains(&(sum.part % 100.0)))
         }

@@ -25,6 +25,23 @@ pub(super) fn is_currency(word: &str) -> bool {
             | "dlls"
             | "dlrs"
             | "dlr"
+            | "dolars"
+            | "doller"
+            | "dollers"
+            | "bux"
+            | "sterling"
+            | "aud"
+            | "nzd"
+            | "chf"
+            | "jpy"
+            | "inr"
+            | "brl"
+            | "billetes"
+            | "varos"
+            | "soles"
+            | "quetzales"
+            | "lempiras"
+            | "colones"
             | "cent"
             | "cents"
             | "centavos"
@@ -35,8 +52,25 @@ pub(super) fn is_currency(word: &str) -> bool {
 pub(super) fn is_beside_currency(word: &str) -> bool {
     matches!(
         word,
-        "us" | "u" | "s" | "american" | "canadian" | "whole" | "extra" | "more" | "de" | "americanos" | "mexican"
+        "us" | "u"
+            | "s"
+            | "american"
+            | "canadian"
+            | "australian"
+            | "mexican"
+            | "whole"
+            | "extra"
+            | "more"
+            | "ish"
+            | "pounds"
+            | "de"
+            | "americanos"
     )
+}
+
+/// A currency's code, which may also stand before the number.
+pub(super) fn is_code(word: &str) -> bool {
+    matches!(word, "usd" | "eur" | "gbp" | "cad" | "mxn" | "aud" | "nzd" | "chf" | "jpy" | "inr" | "brl")
 }
 
 /// After `an` or `la` they make a number a price: `150 an hour`. Of other units that is not certain: "at 8 a service
@@ -104,7 +138,7 @@ pub(super) fn is_charged_unit_after_slash(word: &str) -> bool {
 
 /// Says that what follows is charged for the unit after it: `150 an hour`.
 pub(super) fn is_per(word: &str) -> bool {
-    matches!(word, "per" | "a" | "an" | "por" | "la")
+    matches!(word, "per" | "a" | "an" | "por" | "x" | "la")
 }
 
 /// Says that a price follows: `the fee is 150`.
@@ -129,6 +163,11 @@ pub(super) fn announces_a_price(word: &str) -> bool {
             | "total"
             | "pay"
             | "paying"
+            | "owe"
+            | "owed"
+            | "balance"
+            | "budget"
+            | "worth"
             | "deposit"
             | "precio"
             | "precios"
@@ -147,7 +186,13 @@ pub(super) fn announces_a_price(word: &str) -> bool {
             | "deposito"
             | "pagar"
             | "pago"
+            | "pagaria"
+            | "cobrariamos"
+            | "cobraria"
+            | "costarian"
             | "saldria"
+            | "saldrian"
+            | "debe"
     )
 }
 
@@ -169,11 +214,58 @@ pub(super) fn announces_a_number(word: &str) -> bool {
             | "estimate"
             | "estimated"
             | "anywhere"
+            | "be"
+            | "do"
+            | "for"
+            | "about"
+            | "around"
+            | "roughly"
+            | "approximately"
+            | "approx"
+            | "that's"
+            | "thats"
+            | "that'll"
+            | "it's"
+            | "it'll"
+            | "due"
+            | "minimum"
+            | "service"
+            | "trip"
+            | "visit"
+            | "diagnostic"
+            | "diagnosis"
+            | "inspection"
+            | "labor"
+            | "parts"
+            | "repair"
+            | "replacement"
+            | "installation"
+            | "cleaning"
             | "empieza"
             | "empiezan"
             | "queda"
+            | "quedaria"
             | "sale"
             | "vale"
+            | "valen"
+            | "valdria"
+            | "son"
+            | "es"
+            | "seria"
+            | "serian"
+            | "sera"
+            | "seran"
+            | "unos"
+            | "unas"
+            | "por"
+            | "minimo"
+            | "visita"
+            | "diagnostico"
+            | "revision"
+            | "reparacion"
+            | "instalacion"
+            | "servicio"
+            | "obra"
     )
 }
 
@@ -236,8 +328,35 @@ pub(super) fn leads_to_a_price(word: &str) -> bool {
             | "that"
             | "job"
             | "visit"
+            | "call"
             | "hourly"
+            | "te"
+            | "se"
     )
+}
+
+/// After a number they make it a price, the second word if there is one: `150 plus parts`, `150 all in`.
+pub(super) const AFTER_A_PRICE: &[(&str, &[&str])] = &[
+    ("plus", &["parts", "tax", "taxes", "materials", "labor", "fees", "permit", "permits"]),
+    ("mas", &["partes", "piezas", "impuesto", "impuestos", "iva", "materiales", "refacciones"]),
+    ("all", &["in", "included", "inclusive"]),
+    ("out", &["the"]),
+    ("todo", &["incluido"]),
+    ("en", &["total", "efectivo"]),
+    ("hourly", &[]),
+    ("even", &[]),
+    ("total", &[]),
+    ("cash", &[]),
+    ("tops", &[]),
+];
+
+/// A few, if hundreds or thousands follow.
+pub(super) fn some(word: &str) -> Option<f64> {
+    match word {
+        "couple" => Some(2.0),
+        "few" | "several" | "unos" | "varios" => Some(3.0),
+        _ => None,
+    }
 }
 
 /// After a number that stands for itself: nothing that is counted or measured by it.

@@ -51,9 +51,11 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
         let mut registry = Registry::new();
         T::register(&mut registry);
         let mut problems = Problems::default();
-        Checked { registry: &registry, problems: &mut problems }.value("", &value, &T::schema_ref());
+        let mut checked = Checked { registry: &registry, problems: &mut problems, places: Vec::new() };
+        checked.value("", &value, &T::schema_ref());
+        let places = checked.places;
         problems.into_result()?;
-        let parsed = T::parse_from_json(Some(value)).map_err(|error| wrong("body", error.into_message()))?;
+        let parsed = T::parse_from_json(Some(value)).map_err(|error| unparsed(&error.into_message(), &places))?;
         Ok(Self(parsed))
     }
 }
@@ -62,17 +64,36 @@ fn wrong(field: &str, reason: String) -> Problem {
     Problem::invalid([(field.to_owned(), reason)])
 }
 
+/// What is wrong with a body that fits its schema: a field that its type does not have, which the error names.
+fn unparsed(message: &str, places: &[(String, String)]) -> Problem {
+    let quoted = |begin: &str, end: char| {
+        let (_, rest) = message.split_once(begin)?;
+        Some(rest.split_once(end)?.0)
+    };
+    let path = quoted("failed to parse \"", '"').and_then(|of| places.iter().find(|(name, _)| name == of));
+    match (path, quoted("unknown field `", '`')) {
+        (Some((_, path)), Some(field)) if path.is_empty() => wrong(field, "is not a field that this has".to_owned()),
+        (Some((_, path)), Some(field)) => wrong(&format!("{path}.{field}"), "is not a field that this has".to_owned()),
+        _ => wrong("body", message.to_owned()),
+    }
+}
+
 /// Checks a value against its schema.
 struct Checked<'a> {
     registry: &'a Registry,
     problems: &'a mut Problems,
+    /// The names of types, and the paths of their values.
+    places: Vec<(String, String)>,
 }
 
 impl Checked<'_> {
     fn value(&mut self, path: &str, value: &Value, schema: &MetaSchemaRef) {
         let schema = match schema {
             MetaSchemaRef::Inline(schema) => Some(schema.as_ref()),
-            MetaSchemaRef::Reference(name) => self.registry.schemas.get(name),
+            MetaSchemaRef::Reference(name) => {
+                self.places.push((name.clone(), path.to_owned()));
+                self.registry.schemas.get(name)
+            }
         };
         let Some(schema) = schema else { return };
         // If a field adds a description to its type, its schema is an `allOf` with the type first.
@@ -80,10 +101,17 @@ impl Checked<'_> {
             self.value(path, value, part);
         }
         match (schema.ty, value) {
-            ("string", Value::String(_))
-            | ("boolean", Value::Bool(_))
-            | ("number" | "integer", Value::Number(_))
-            | ("", _) => {}
+            ("integer", Value::Number(number)) if !(number.is_i64() || number.is_u64()) => {
+                self.problems.add(path, "must be an integer");
+            }
+            ("string", Value::String(_)) | ("boolean", Value::Bool(_)) | ("", _) => {}
+            ("number" | "integer", Value::Number(number)) => {
+                let value = number.as_f64().unwrap_or(f64::NAN);
+                let (least, most) = (schema.minimum.unwrap_or(f64::MIN), schema.maximum.unwrap_or(f64::MAX));
+                if !(least..=most).contains(&value) {
+                    self.problems.add(path, format!("must be from {least} to {most}"));
+                }
+            }
             ("array", Value::Array(items)) => {
                 for (n, item) in items.iter().enumerate() {
                     if let Some(of) = &schema.items {

@@ -134,9 +134,10 @@ struct Business {
     ///   one. Danger to life is always an emergency.
     user_settings: Option<Value>,
     /// The owner's calendar. Passed to DispatchBot. Entries with `starts_at` and `ends_at` (or `start`, `start_time`,
-    /// `end`, `end_time`, or `date` for a whole day) take that time: an answer with an appointment then is not sent,
-    /// unless the entry's `customer_phone` is that of the customer. An entry without an end takes an hour; one with the
-    /// `status` `cancelled` takes no time.
+    /// `end`, `end_time`, or `date` for a whole day, or for the day of times such as `14:30`) take that time: an answer
+    /// with an appointment then is not sent, unless the entry's `customer_phone` is that of the customer. Times are RFC
+    /// 3339, local, seconds since 1970, or the objects of Google's and Microsoft's calendars. An entry without an end or
+    /// `duration_minutes` takes an hour; one that is cancelled, declined or free (`status`) takes no time.
     calendar: Option<Vec<Value>>,
     /// The business's own texts.
     templates: Option<Templates>,
@@ -212,7 +213,7 @@ impl BusinessesApi {
         }
         let account = twilio_account::choose(&edge, &business_id, account.as_ref()).await?;
         let document = serde_json::to_value(&profile).unwrap_or_default();
-        let bytes = document.to_string().len();
+        let bytes = stored_bytes(&document);
         if bytes > MAX_DOCUMENT {
             let why =
                 format!("the business has {bytes} bytes as it would be stored; at most {MAX_DOCUMENT} are allowed");
@@ -388,6 +389,22 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
 fn phones(problems: &mut Problems, field: &str, texts: &[String]) -> Vec<PhoneNumber> {
     let read = |(n, text): (usize, &String)| problems.parsed(&format!("{field}[{n}]"), Some(text));
     texts.iter().enumerate().filter_map(read).collect()
+}
+
+/// How long a document is as PostgreSQL writes it: numbers without an exponent.
+fn stored_bytes(document: &Value) -> usize {
+    fn in_digits(value: &Value) -> usize {
+        match value {
+            Value::Number(number) if number.is_f64() => {
+                let in_digits = number.as_f64().map_or(0, |number| format!("{number}").len());
+                in_digits.saturating_sub(number.to_string().len())
+            }
+            Value::Array(items) => items.iter().map(in_digits).sum(),
+            Value::Object(fields) => fields.values().map(in_digits).sum(),
+            _ => 0,
+        }
+    }
+    document.to_string().len() + in_digits(document)
 }
 
 /// Checks the hours of each day of the week, and of holidays by date: null, one span, or several.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, Utc};
 
-use crate::domain::invisible::is_blank;
+use crate::domain::invisible::{controls_a_line, is_blank};
 use crate::domain::phone::PhoneNumber;
 use crate::http::problem::Problem;
 
@@ -75,9 +75,9 @@ impl Problems {
         }
     }
 
-    /// Checks a text of one line: without control characters.
+    /// Checks a text of one line: without characters that control a terminal, break a line or turn what follows around.
     pub(super) fn name(&mut self, field: &str, text: &str, most: usize) {
-        if text.chars().any(char::is_control) {
+        if text.chars().any(controls_a_line) {
             self.add(field, "must not contain control characters");
         } else {
             self.text(field, text, most);
