@@ -163,7 +163,10 @@ impl Stage {
         };
         let settings = HashMap::from([("edge", of("edge", edge_ops)), ("worker", of("worker", worker_ops))]);
         let lines = settings["edge"].iter().map(|(name, value)| format!("{name}='{value}'\n"));
-        std::fs::write(self.dir.join(format!("{colour}.env")), lines.collect::<String>())?;
+        std::fs::write(
+            self.dir.join(format!("{colour}.env")),
+            format!("BINARY='{}'\n{}", binary.display(), lines.collect::<String>()),
+        )?;
         self.control.processes.prepare(colour, Colour { binary: binary.to_owned(), settings });
         lock(&self.links).insert(colour, Arc::new(links));
         Ok(())
@@ -211,7 +214,7 @@ impl Stage {
              start() {{ control -X POST '{control}/start/'\"$1/$2\"; }}\n\
              stop() {{ control -X POST '{control}/stop/'\"$1/$2\"; }}\n\
              is_running() {{ control '{control}/running/'\"$1/$2\" 2>/dev/null; }}\n\
-             service() ( set -a; . '{dir}'/\"$1.env\"; shift; \"$release\" \"$@\" )\n\
+             service() ( set -a; . '{dir}'/\"$1.env\"; shift; \"$BINARY\" \"$@\" )\n\
              finish_later() {{ :; }}\ncancel_finish() {{ :; }}\n"
         );
         Ok(std::fs::write(self.dir.join("commands"), commands)?)
