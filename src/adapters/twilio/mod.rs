@@ -5,6 +5,7 @@
 
 mod client;
 mod errors;
+mod gap;
 mod legs;
 mod media;
 mod numbers;
@@ -14,6 +15,7 @@ mod wire;
 pub use self::{
     client::{Account, ListError, OutgoingSms, SendOutcome, TwilioClient},
     errors::{codes, explain},
+    gap::ListedCall,
     legs::LegFound,
     media::{FetchedMedia, MediaClient, MediaError},
     numbers::NumberFound,
