@@ -46,6 +46,12 @@ drill-alerts: ## Breaks the running service in a dozen ways, and checks that eac
 	$(CARGO) build $(ALL) --bins
 	target/debug/alerts-drill
 
+.PHONY: drill-restore
+drill-restore: servers ## Destroys everything under load, and restores it from the encrypted backup (DRILL="--conversations 1000000"; 1 min)
+	@scripts/get-servers backup
+	$(CARGO) build $(ALL) --bins
+	target/debug/restore-drill $(DRILL)
+
 .PHONY: test
 test: servers nextest ## Runs all tests against real servers (COVERAGE=1: instrumented, with the line coverage of src/)
 	$(CARGO) build $(ALL) --bins --tests

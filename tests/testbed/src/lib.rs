@@ -17,6 +17,7 @@
 //! - [`demo`]: all of it together, from a missed call to an appointment; `make run`
 //! - [`alerts`]: Prometheus and Alertmanager beside it (`make observe`), and faults that must fire alerts
 //!   (`make drill-alerts`)
+//! - [`restore`]: everything is destroyed under load, and restored from the encrypted backup; `make drill-restore`
 //! - `program`: our own programs as child processes
 
 pub mod alerts;
@@ -26,6 +27,7 @@ pub mod demo;
 pub mod dispatchbot;
 pub mod load;
 mod program;
+pub mod restore;
 pub mod servers;
 pub mod sim;
 pub mod syscalls;
