@@ -61,6 +61,12 @@ drill-upgrade: ## Lets the version before and this one work together under load,
 	$(CARGO) build $(ALL) --bins
 	scripts/upgrade-drill $(BEFORE)
 
+.PHONY: drill-restore
+drill-restore: servers ## Destroys everything under load, and restores it from the encrypted backup (DRILL="--conversations 1000000"; 1 min)
+	@scripts/get-servers backup
+	$(CARGO) build $(ALL) --bins
+	target/debug/restore-drill $(DRILL)
+
 .PHONY: test
 test: servers nextest ## Runs all tests against real servers (COVERAGE=1: instrumented, with the line coverage of src/)
 	$(CARGO) build $(ALL) --bins --tests

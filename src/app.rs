@@ -34,7 +34,7 @@ use crate::worker::send::SmsSender;
 use crate::worker::{self, CallSettler, CodeSender, Verifier, WorkerDeps, prove_accounts};
 
 /// Timeout of a send, whose outcome is unknown after that, and of fetching an attachment.
-const TWILIO_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const TWILIO_TIMEOUT: Duration = Duration::from_secs(10);
 /// The fallback text is sent at most once in this time (docs/design.md, When a part is missing).
 const FALLBACK_EVERY: Duration = Duration::from_secs(30 * 60);
 /// How long running work may take to finish after the process is asked to stop.
@@ -290,7 +290,8 @@ async fn create_streams(jetstream: JetStream, replicas: u8, vitals: Vitals, shut
     shutdown.run_until_cancelled(create).await;
 }
 
-fn policy(config: &Config) -> Policy {
+/// The settings that the rules read.
+pub(crate) fn policy(config: &Config) -> Policy {
     Policy {
         hold: config.window.hold,
         quiet: config.window.quiet,

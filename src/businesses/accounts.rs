@@ -100,7 +100,8 @@ impl<R: Businesses> Accounts<R> {
         self.snapshot.knows_account(account_sid)
     }
 
-    fn main(&self) -> Account {
+    /// The main account.
+    pub fn main(&self) -> Account {
         Account { sid: self.main.account_sid.clone(), token: self.main.auth_token.clone() }
     }
 

@@ -3,7 +3,10 @@
 mod check;
 mod dead_letters;
 mod probe;
+mod recover;
 
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -28,6 +31,7 @@ use crate::webhook::WebhookKind;
 use check::CheckCommand;
 use dead_letters::DeadLettersCommand;
 use probe::ProbeCommand;
+use recover::RecoverCommand;
 
 /// Exit status for an invalid configuration.
 const BAD_CONFIGURATION: u8 = 2;
@@ -85,6 +89,10 @@ enum Command {
         /// The number of the business.
         business: PhoneNumber,
     },
+    /// After a restore of the database: keep what happened since, as Twilio's lists have it, and let the workers go on.
+    ///
+    /// Shows what it would do, unless --apply is given. While the database waits for it, workers do nothing.
+    Recover(RecoverCommand),
     /// List and replay messages that could not be processed.
     DeadLetters {
         #[command(subcommand)]
@@ -104,6 +112,20 @@ enum StreamsCommand {
     Apply,
     /// Report what is missing or differs; exit 1 if anything does.
     Check,
+    /// Save streams with their consumers, each in a file NAME.stream.
+    Save {
+        /// The folder.
+        #[arg(long)]
+        dir: PathBuf,
+        /// The streams. One that does not exist is left out.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Put saved streams back. A stream must not exist: start no process of the service before.
+    Load {
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -179,6 +201,10 @@ pub async fn run() -> ExitCode {
                 Err(error) => return bad_configuration(&error),
             }
         }
+        Command::Recover(command) => match Config::from_settings(&settings) {
+            Ok(config) => recover::run(&config, command).await,
+            Err(error) => return bad_configuration(&error),
+        },
         Command::DeadLetters { command } => match dead_letters::Addresses::of(&settings) {
             Ok(addresses) => dead_letters::run(&addresses, command).await,
             Err(error) => return bad_configuration(&error),
@@ -268,6 +294,8 @@ async fn streams(nats_url: &str, replicas: u8, command: StreamsCommand) -> anyho
     let mode = match command {
         StreamsCommand::Apply => Mode::Apply,
         StreamsCommand::Check => Mode::Check,
+        StreamsCommand::Save { dir, names } => return save_streams(&jetstream, &dir, &names).await,
+        StreamsCommand::Load { files } => return load_streams(&jetstream, &files).await,
     };
     let findings = definitions::reconcile(&jetstream, replicas, mode).await?;
     for finding in &findings {
@@ -275,6 +303,31 @@ async fn streams(nats_url: &str, replicas: u8, command: StreamsCommand) -> anyho
     }
     let fine = mode == Mode::Apply || findings.iter().all(|finding| matches!(finding, Finding::Same { .. }));
     Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn save_streams(jetstream: &JetStream, dir: &Path, names: &[String]) -> anyhow::Result<ExitCode> {
+    for name in names {
+        let path = dir.join(format!("{name}.stream"));
+        let mut file = BufWriter::new(File::create(&path)?);
+        match jetstream.save_stream(name, &mut file).await? {
+            Some(messages) => println!("{name}: {messages} messages"),
+            None => {
+                println!("{name}: does not exist");
+                std::fs::remove_file(&path)?;
+                continue;
+            }
+        }
+        file.into_inner()?.sync_all()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn load_streams(jetstream: &JetStream, files: &[PathBuf]) -> anyhow::Result<ExitCode> {
+    for path in files {
+        let (name, messages) = jetstream.load_stream(&mut BufReader::new(File::open(path)?)).await?;
+        println!("{name}: {messages} messages");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// It is printed on terminals, which control characters command.

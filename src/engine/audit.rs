@@ -24,6 +24,9 @@ pub(super) fn entry(told: &Input, decision: &Decision) -> AuditEntry {
 
 fn who_did_what(told: &Input) -> (&'static str, Option<&str>, &'static str, Value) {
     match told {
+        Input::CallMissed(call) if call.recovered => {
+            ("service", None, "recovered_a_missed_call", json!({ "call_sid": call.call_sid }))
+        }
         Input::CallMissed(call) => ("customer", None, "call_missed", json!({ "call_sid": call.call_sid })),
         Input::CallAnswered(call) => ("user", None, "answered_the_call", json!({ "call_sid": call.call_sid })),
         Input::SmsReceived(sms) => ("customer", None, "wrote", json!({ "twilio_sid": sms.twilio_sid })),
@@ -37,6 +40,11 @@ fn who_did_what(told: &Input) -> (&'static str, Option<&str>, &'static str, Valu
         Input::Released { user_id } => ("user", Some(user_id), "released", json!({})),
         Input::Completed { user_id, .. } => ("user", Some(user_id), "completed", json!({})),
         Input::NumberReleased => ("service", None, "released_the_number", json!({})),
+        Input::TextRecovered(text) => {
+            ("service", None, "recovered_a_text", json!({ "twilio_sid": text.sms.twilio_sid }))
+        }
+        Input::SentRecovered(sms) => ("service", None, "recovered_a_message", json!({ "twilio_sid": sms.twilio_sid })),
+        Input::Restored { .. } => ("service", None, "recovered", json!({})),
         Input::FalseAlarm { user_id } => ("user", Some(user_id), "called_it_a_false_alarm", json!({})),
         Input::MessageReported { message, report } => {
             ("twilio", None, "reported", json!({ "message_id": message.id, "report": reported(report) }))

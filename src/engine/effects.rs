@@ -170,6 +170,12 @@ fn whole_millisecond(at: DateTime<Utc>) -> DateTime<Utc> {
     if cut < at { cut + TimeDelta::milliseconds(1) } else { cut }
 }
 
+/// The task to send a message, under another message id than the one that it had first.
+pub(super) fn send_task(task: &SendTask, priority: Priority, message_id: String) -> OutboxRow {
+    let subject = subjects::send_sms(task.conversation_id, priority);
+    task_row(task.conversation_id, subject, message_id, task, &Trace::start())
+}
+
 fn task_row(key: Uuid, subject: String, message_id: String, task: &impl Serialize, trace: &Trace) -> OutboxRow {
     OutboxRow {
         key,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::business;
 use crate::domain::call::{Call, CallStatus};
-use crate::domain::conversation::{self, Conversation, MessageReport, Status};
+use crate::domain::conversation::{self, Conversation, MessageReport, RecoveredText, Status};
 use crate::domain::emergency::Reading;
 use crate::domain::phone::PhoneNumber;
 use crate::store::{OutboxRow, Parties};
@@ -92,7 +92,9 @@ impl Happening {
     pub(super) fn may_spend(&self) -> bool {
         use conversation::{DeliveryStatus, Input};
         match self {
-            Self::Input(Input::SmsReceived(sms)) => sms.reading != Reading::default(),
+            Self::Input(Input::SmsReceived(sms) | Input::TextRecovered(RecoveredText { sms, .. })) => {
+                sms.reading != Reading::default()
+            }
             Self::Input(other) | Self::Analyzed { outcome: other, .. } => {
                 matches!(other, Input::CallMissed(_) | Input::WindowDue { .. } | Input::AnalysisReady { .. })
             }

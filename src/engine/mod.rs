@@ -31,7 +31,7 @@ use crate::adapters::jetstream::Publisher;
 use crate::adapters::postgres::Store;
 use crate::businesses::{BusinessCache, BusinessCacheError};
 use crate::clock::Clock;
-use crate::domain::conversation::{self, Conversation, Policy, derive_id};
+use crate::domain::conversation::{self, Conversation, Policy, Priority, derive_id};
 use crate::store::{OutboxRow, StoreError, WaitingRow};
 use crate::stream::GroupCommit;
 use crate::telemetry::{Metrics, Stage};
@@ -152,6 +152,14 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
     /// When JetStream is unavailable.
     pub async fn arm(&self, conversation_id: Uuid, at: DateTime<Utc>) -> Result<(), EngineError> {
         Ok(self.outbox.arm(conversation_id, at).await?)
+    }
+
+    /// Publishes the task to send a message once more, because it may be lost.
+    ///
+    /// # Errors
+    /// When JetStream is unavailable.
+    pub async fn send_again(&self, task: &SendTask, priority: Priority, message_id: String) -> Result<(), EngineError> {
+        Ok(self.outbox.send_again(task, priority, message_id).await?)
     }
 
     /// The store, for reads that do not involve the rules.

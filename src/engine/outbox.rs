@@ -7,10 +7,11 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::effects;
+use super::effects::{self, SendTask};
 use super::{ConversationStore, Publish, WaitingEffects};
 use crate::adapters::jetstream::{Outgoing, PublishError, Published, Publisher, subjects};
 use crate::adapters::postgres::Store;
+use crate::domain::conversation::Priority;
 use crate::store::{OutboxRow, StoreError, WaitingRow};
 use crate::telemetry::Metrics;
 use crate::trace::Trace;
@@ -111,10 +112,17 @@ impl<R: ConversationStore, P: Publish> Outbox<R, P> {
     /// # Errors
     /// When JetStream is unavailable.
     pub async fn arm(&self, conversation_id: Uuid, at: DateTime<Utc>) -> Result<(), OutboxError> {
-        let OutboxRow { subject, message_id, headers, payload, .. } =
-            effects::arm(conversation_id, at, &Trace::of_request());
-        let payload = payload.to_string().into();
-        self.publisher.publish(Outgoing { subject, message_id, headers, payload }).await?;
+        self.publisher.publish(outgoing_row(&effects::arm(conversation_id, at, &Trace::of_request()))).await?;
+        Ok(())
+    }
+
+    /// Publishes the task to send a message once more, because it may be lost; nothing is written to the store.
+    ///
+    /// # Errors
+    /// When JetStream is unavailable.
+    pub async fn send_again(&self, task: &SendTask, priority: Priority, message_id: String) -> Result<(), OutboxError> {
+        let row = effects::send_task(task, priority, message_id);
+        self.publisher.publish(outgoing_row(&row)).await?;
         Ok(())
     }
 }
@@ -137,6 +145,11 @@ fn is_event(row: &WaitingRow) -> bool {
 
 fn is_counted(row: &WaitingRow) -> bool {
     is_event(row) && !subjects::is_probed(&row.subject)
+}
+
+fn outgoing_row(row: &OutboxRow) -> Outgoing {
+    let OutboxRow { subject, message_id, headers, payload, .. } = row.clone();
+    Outgoing { subject, message_id, headers, payload: payload.to_string().into() }
 }
 
 fn outgoing(row: &WaitingRow) -> Outgoing {

@@ -63,9 +63,10 @@ pub struct SeenInput {
 }
 
 impl SeenInput {
-    /// Whether it was applied with this hash of its body.
+    /// Whether it was applied with this hash of its body. What was recovered after a restore has none: it is the only body
+    /// that Twilio has.
     pub fn has_body(&self, body_hash: Option<&str>) -> bool {
-        self.body_hash.as_deref() == body_hash
+        self.body_hash.is_none() || self.body_hash.as_deref() == body_hash
     }
 
     /// The outcome if it is committed again, now with this hash of its body.

@@ -274,3 +274,31 @@ async fn no_log_line_shows_a_number_a_text_or_a_token() {
         assert!(!log.contains(secret), "{secret} in:\n{log}");
     }
 }
+
+#[tokio::test]
+async fn streams_are_saved_with_their_consumers_and_put_back_on_an_empty_server() {
+    let app = spawn_app().await;
+    app.miss_call(CUSTOMER).await;
+    app.settled().await;
+    let events = app.stored("NMC_EVENTS").await.len();
+    let (dir, settings) = (app.servers.dir().display().to_string(), app.servers.settings(&[]));
+    let saved = run(&["streams", "save", "--dir", &dir, "NMC_EVENTS", "NMC_NOTHING"], &settings).await;
+    let printed = text(&saved.stdout);
+    assert!(saved.status.success(), "{printed}{}", text(&saved.stderr));
+    assert!(printed.contains(&format!("NMC_EVENTS: {events} messages\nNMC_NOTHING: does not exist")), "{printed}");
+    let load = ["streams", "load", &format!("{dir}/NMC_EVENTS.stream")];
+    let refused = run(&load, &settings).await;
+    assert!(!refused.status.success(), "it must not mix with a stream that exists");
+    let empty = Shared::from_env().unwrap().nats().await.unwrap();
+    let elsewhere = app.servers.settings(&[("NATS_URL".to_owned(), empty.url())]);
+    let loaded = run(&load, &elsewhere).await;
+    assert!(loaded.status.success(), "{}", text(&loaded.stderr));
+    let context = async_nats::jetstream::new(async_nats::connect(empty.url()).await.unwrap());
+    let stream = context.get_stream("NMC_EVENTS").await.unwrap();
+    assert_eq!(usize::try_from(stream.cached_info().state.messages), Ok(events));
+    let consumer = stream.consumer_info("redis").await.unwrap();
+    assert_eq!((consumer.num_pending, consumer.num_ack_pending), (0, 0), "Redis does not get the events again");
+    // The service finds nothing to create or to change in it.
+    let check = text(&run(&["streams", "check"], &elsewhere).await.stdout);
+    assert!(check.contains("NMC_EVENTS: as defined"), "{check}");
+}

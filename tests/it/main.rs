@@ -60,6 +60,7 @@ mod performance;
 mod power_cut;
 mod probe;
 mod record;
+mod recovery;
 mod rest;
 mod retention;
 mod sending;

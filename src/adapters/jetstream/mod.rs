@@ -14,6 +14,7 @@ mod follow;
 mod letters;
 mod probes;
 mod publish;
+mod snapshot;
 pub mod subjects;
 mod timers;
 mod usage;
@@ -76,6 +77,14 @@ pub enum JetStreamError {
     /// The API did not say how much it stores.
     #[error("JetStream's usage cannot be read: {0}")]
     Usage(String),
+    /// A stream could not be saved, or put back.
+    #[error("stream {stream}: {why}")]
+    Snapshot {
+        /// The stream.
+        stream: String,
+        /// The cause.
+        why: String,
+    },
     /// A consumer could not be read from.
     #[error("consumer {consumer} of {stream}: {why}")]
     Consume {

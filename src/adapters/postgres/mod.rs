@@ -34,6 +34,7 @@ mod opt_outs;
 mod outbox;
 mod phone_codes;
 mod readings;
+mod recovery;
 mod retention;
 mod sending;
 mod slots;
@@ -67,6 +68,7 @@ pub use never_text::NeverText;
 pub use outbox::OutboxBatch;
 pub use phone_codes::PendingPhone;
 pub use readings::{Readings, UnansweredOf};
+pub use recovery::{Doubtful, PendingMessage, Recovery};
 pub use twilio_accounts::{SigningKey, UnprovenAccount};
 pub use waiting_webhooks::WaitingWebhook;
 
@@ -125,7 +127,16 @@ impl Store {
     /// # Errors
     /// If the URL is not a PostgreSQL URL.
     pub fn lazy(database_url: &str) -> Result<Self, StoreError> {
-        Self::connecting(database_url, true)
+        Self::connecting(database_url, Some(&SESSION_TIMEOUTS))
+    }
+
+    /// A store for a recovery, which may write while all others have to wait for its end (migration 42).
+    ///
+    /// # Errors
+    /// If the URL is not a PostgreSQL URL.
+    pub fn recovering(database_url: &str) -> Result<Self, StoreError> {
+        let options: Vec<_> = SESSION_TIMEOUTS.into_iter().chain([("nmc.recovers", "on")]).collect();
+        Self::connecting(database_url, Some(&options))
     }
 
     /// A store for migrations, which keeps the role of the user in the URL.
@@ -133,18 +144,20 @@ impl Store {
     /// # Errors
     /// If the URL is not a PostgreSQL URL.
     pub fn owner(database_url: &str) -> Result<Self, StoreError> {
-        Self::connecting(database_url, false)
+        Self::connecting(database_url, None)
     }
 
-    fn connecting(database_url: &str, as_service: bool) -> Result<Self, StoreError> {
+    /// With these options of a session, it uses the role of the service.
+    fn connecting(database_url: &str, session: Option<&[(&str, &str)]>) -> Result<Self, StoreError> {
+        let as_service = session.is_some();
         let options: PgConnectOptions = database_url.parse()?;
         // A confirmed commit is on disk. Guarantee 1 depends on this, so a server default must not weaken it.
         let mut options = options
             .application_name("nevermisscall")
             .options([("synchronous_commit", "on")])
             .disable_statement_logging();
-        if as_service {
-            options = options.options(SESSION_TIMEOUTS);
+        if let Some(session) = session {
+            options = options.options(session.iter().copied());
         }
         let by_key = options.clone().options(BY_KEY);
         let pool = |connections, options: PgConnectOptions| {

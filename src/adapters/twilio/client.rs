@@ -241,10 +241,7 @@ impl TwilioClient {
             let recent = page.messages.into_iter().filter(|message| message.date_created >= since);
             found.extend(recent.filter(|message| seen.insert(message.sid.clone())));
             let Some(next) = page.next_page_uri.filter(|uri| !uri.is_empty()) else { return Ok(found) };
-            if !next.starts_with('/') || next.starts_with("//") {
-                return Err(ListError::ForeignPage);
-            }
-            url = format!("{}{next}", self.api_url);
+            url = self.next_page(&next)?;
         }
         Err(ListError::TooManyPages)
     }
@@ -256,9 +253,20 @@ impl TwilioClient {
         list: &str,
         query: &str,
     ) -> Result<(StatusCode, Option<Duration>, Option<Bytes>), reqwest::Error> {
+        self.exchange(account, self.http.get(self.list_url(account, list, query))).await
+    }
+
+    pub(super) fn list_url(&self, account: &Account, list: &str, query: &str) -> String {
         let sid = utf8_percent_encode(&account.sid, NON_ALPHANUMERIC);
-        let url = format!("{}/2010-04-01/Accounts/{sid}/{list}?{query}", self.api_url);
-        self.exchange(account, self.http.get(url)).await
+        format!("{}/2010-04-01/Accounts/{sid}/{list}?{query}", self.api_url)
+    }
+
+    /// The URL of a next page, which must be below the API's address.
+    pub(super) fn next_page(&self, uri: &str) -> Result<String, ListError> {
+        if !uri.starts_with('/') || uri.starts_with("//") {
+            return Err(ListError::ForeignPage);
+        }
+        Ok(format!("{}{uri}", self.api_url))
     }
 
     fn messages_url(&self, account: &Account) -> String {

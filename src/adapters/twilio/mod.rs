@@ -6,6 +6,7 @@
 mod client;
 mod clock;
 mod errors;
+mod gap;
 mod legs;
 mod media;
 mod numbers;
@@ -15,6 +16,7 @@ mod wire;
 pub use self::{
     client::{Account, ListError, OutgoingSms, SendOutcome, TwilioClient},
     errors::{codes, explain},
+    gap::ListedCall,
     legs::LegFound,
     media::{FetchedMedia, MediaClient, MediaError},
     numbers::NumberFound,

@@ -75,7 +75,7 @@ impl std::fmt::Debug for ListedMessage {
     }
 }
 
-fn or_empty<'de, D: Deserializer<'de>>(text: D) -> Result<String, D::Error> {
+pub(super) fn or_empty<'de, D: Deserializer<'de>>(text: D) -> Result<String, D::Error> {
     Ok(Option::deserialize(text)?.unwrap_or_default())
 }
 
@@ -83,7 +83,7 @@ fn rfc_2822<'de, D: Deserializer<'de>>(text: D) -> Result<DateTime<Utc>, D::Erro
     rfc_2822_or_null(text)?.ok_or_else(|| D::Error::custom("no date"))
 }
 
-fn rfc_2822_or_null<'de, D: Deserializer<'de>>(text: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+pub(super) fn rfc_2822_or_null<'de, D: Deserializer<'de>>(text: D) -> Result<Option<DateTime<Utc>>, D::Error> {
     let Some(text) = Option::<String>::deserialize(text)? else { return Ok(None) };
     let date = DateTime::parse_from_rfc2822(&text).map_err(|_| D::Error::custom("not an RFC 2822 date"))?;
     Ok(Some(date.to_utc()))
@@ -126,6 +126,14 @@ pub fn read_created(status: StatusCode, retry_after: Option<Duration>, body: &[u
 /// # Errors
 /// If it is not a list.
 pub fn read_page(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Result<Page, ListError> {
+    read_list(status, retry_after, body)
+}
+
+pub(super) fn read_list<P: for<'de> Deserialize<'de>>(
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    body: &[u8],
+) -> Result<P, ListError> {
     if status == StatusCode::TOO_MANY_REQUESTS {
         return Err(ListError::TooManyRequests { retry_after });
     }

@@ -20,6 +20,8 @@ pub enum CallInput {
     Ended(EndReport),
     /// The result of the dialling has not come, and Twilio was asked about the leg to the owner's phone.
     Asked(LegReport),
+    /// The call was found at Twilio after a restore of the database.
+    Recovered(RecoveredCall),
 }
 
 impl CallInput {
@@ -29,6 +31,7 @@ impl CallInput {
             Self::Dialled(report) => &report.call_sid,
             Self::Ended(report) => &report.call_sid,
             Self::Asked(report) => &report.call_sid,
+            Self::Recovered(found) => &found.leg.call_sid,
         }
     }
 
@@ -39,6 +42,7 @@ impl CallInput {
             Self::Dialled(report) => report.business_phone.as_ref(),
             Self::Ended(report) => report.business_phone.as_ref(),
             Self::Asked(_) => None,
+            Self::Recovered(found) => Some(&found.business_phone),
         }
     }
 
@@ -50,6 +54,7 @@ impl CallInput {
             Self::Dialled(report) => Some(&report.own_account),
             Self::Ended(report) => Some(&report.own_account),
             Self::Asked(_) => None,
+            Self::Recovered(found) => Some(&found.own_account),
         }
     }
 
@@ -60,6 +65,7 @@ impl CallInput {
             Self::Dialled(report) => report.customer.as_ref(),
             Self::Ended(report) => report.customer.as_ref(),
             Self::Asked(_) => None,
+            Self::Recovered(found) => found.customer.as_ref(),
         }
     }
 }
@@ -144,6 +150,20 @@ impl LegReport {
     }
 }
 
+/// A call that was found at Twilio after a restore of the database.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecoveredCall {
+    /// How the leg to the owner's phone ended; the call's own status if nobody was dialled.
+    pub leg: LegReport,
+    /// The caller; `None` if the number is withheld.
+    pub customer: Option<PhoneNumber>,
+    pub business_phone: PhoneNumber,
+    /// The business's own Twilio account that received the call, or `None` for the main account.
+    pub own_account: Option<String>,
+    /// When it began.
+    pub began_at: DateTime<Utc>,
+}
+
 /// The decision on a report of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallDecision {
@@ -205,12 +225,15 @@ pub fn decide(
                 call.settle_at = Some(report.received_at + policy.call_result_wait);
             }
         }
-        CallInput::Asked(report) => {
+        CallInput::Asked(report) | CallInput::Recovered(RecoveredCall { leg: report, .. }) => {
             let known = report.leg_status.clone().or_else(|| decision.call.dial_status.clone());
             let dial_status = known.as_deref().unwrap_or(NO_RESULT);
             let (answered, at) = (report.answered(), decision.call.ended_at.unwrap_or(report.asked_at));
             let duration_seconds = report.duration_seconds.filter(|_| answered);
             settle(&mut decision, &End { dial_status, answered, duration_seconds, at }, SettledBy::Leg, may_text);
+            if let Some(missed) = &mut decision.missed {
+                missed.recovered = matches!(input, CallInput::Recovered(_));
+            }
         }
     }
     decision.changed = state != Some(&decision.call) || !decision.events.is_empty();
@@ -227,6 +250,7 @@ fn start(business_id: &str, state: Option<&Call>, input: &CallInput, now: DateTi
         CallInput::Dialled(report) => report.received_at,
         CallInput::Ended(report) => report.received_at,
         CallInput::Asked(report) => report.asked_at,
+        CallInput::Recovered(found) => found.began_at,
     };
     let call = Call {
         id: call_id(input.call_sid()),
@@ -298,6 +322,7 @@ fn settle(decision: &mut CallDecision, end: &End<'_>, by: SettledBy, may_text: b
                 business_phone: decision.call.business_phone.clone(),
                 own_account: decision.call.own_account.clone(),
                 verification_failed: decision.call.verification_failed(),
+                recovered: false,
             });
         }
         None => emit(decision, EventData::CallMissed),

@@ -6,7 +6,7 @@
 mod decide;
 mod state;
 
-pub use decide::{CallInput, DialReport, EndReport, LegReport, Ringing, decide};
+pub use decide::{CallInput, DialReport, EndReport, LegReport, RecoveredCall, Ringing, decide};
 pub use state::{Call, CallStatus, SettledBy};
 
 #[cfg(test)]

@@ -3,15 +3,15 @@
 use chrono::{DateTime, Utc};
 
 use super::decision::{Decision, Draft};
-use super::input::{Business, Context, Input, Policy};
-use super::rules::{answer, delivery, emergency, idle, inbound, missed_call, opening, ownership, window};
+use super::input::{Business, Context, Input, Policy, RecoveredText};
+use super::rules::{answer, delivery, emergency, idle, inbound, missed_call, opening, ownership, recovered, window};
 use super::state::{Conversation, Status};
 
 /// Decides what the input `input`, with the id `input_id`, changes in the conversation at `now`.
 ///
 /// If the customer has no open conversation, `state` is their last one that ended, or `None`. A missed call or a
 /// customer's text then opens a new one, or the text reopens the last one; what a customer's phone writes by itself is
-/// added to the last one as it is. Any other input without a conversation
+/// added to the last one as it is, and so is a message of ours that is recovered. Any other input without a conversation
 /// changes nothing, and the result is `None`.
 ///
 /// The same arguments give the same result, including ids.
@@ -38,6 +38,22 @@ pub fn decide(
         (ended, Input::CallMissed(call)) if ended.is_none_or(|ended| over(&ended)) => {
             opening::open(context, &call.customer, &call.business_phone, Some(call.call_id), ended, input_id, now)
         }
+        (Some(ended), Input::TextRecovered(text))
+            if over(&ended) && !opening::is_erased(ended) && inbound::kind_of(&text.sms).is_automatic() =>
+        {
+            Draft::new(ended.clone(), false, input_id, now)
+        }
+        (Some(ended), Input::TextRecovered(text))
+            if over(&ended) && opening::may_reopen(context, ended, text.sms.received_at) =>
+        {
+            opening::reopen(ended, input_id, now)
+        }
+        (ended, Input::TextRecovered(RecoveredText { sms, .. })) if ended.is_none_or(|ended| over(&ended)) => {
+            opening::open(context, &sms.customer, &sms.business_phone, None, ended, input_id, now)
+        }
+        (None, Input::SentRecovered(sms)) => {
+            opening::open(context, &sms.customer, &sms.business_phone, None, None, input_id, now)
+        }
         (Some(conversation), _) => Draft::new(conversation.clone(), false, input_id, now),
         (None, _) => return None,
     };
@@ -57,6 +73,9 @@ pub fn decide(
         Input::NumberReleased => ownership::number_released(&mut draft),
         Input::FalseAlarm { user_id } => emergency::false_alarm(&mut draft, user_id),
         Input::MessageReported { message, report } => delivery::reported(context, &mut draft, message, report),
+        Input::TextRecovered(text) => recovered::text(context, &mut draft, text),
+        Input::SentRecovered(sms) => recovered::sent(context, &mut draft, sms),
+        Input::Restored { alerted } => recovered::restored(context, &mut draft, alerted),
     }
     idle::note(context, &mut draft);
     Some(draft.finish())
@@ -73,7 +92,11 @@ pub fn must_end_first(
 ) -> bool {
     let at = match input {
         Input::CallMissed(_) => now,
-        Input::SmsReceived(sms) if !inbound::kind_of(sms).is_automatic() => sms.received_at.min(now),
+        Input::SmsReceived(sms) | Input::TextRecovered(RecoveredText { sms, .. })
+            if !inbound::kind_of(sms).is_automatic() =>
+        {
+            sms.received_at.min(now)
+        }
         _ => return false,
     };
     idle::is_idle(policy, business, conversation, at)

@@ -148,6 +148,8 @@ text_enum! {
         Notice = "notice",
         /// An emergency SMS to the owner or a contact. It is not a message of the conversation.
         Alert = "alert",
+        /// A message of ours that was found at Twilio after a restore of the database. Who wrote it is not known.
+        Recovered = "recovered",
     }
 }
 
@@ -177,7 +179,13 @@ impl MessageKind {
         match self {
             Self::Customer | Self::Reaction | Self::AutoReply => "customer",
             Self::User => "user",
-            Self::MissedCall | Self::Reply | Self::Fallback | Self::Emergency | Self::Notice | Self::Alert => "ai",
+            Self::MissedCall
+            | Self::Reply
+            | Self::Fallback
+            | Self::Emergency
+            | Self::Notice
+            | Self::Alert
+            | Self::Recovered => "ai",
         }
     }
 }
@@ -215,6 +223,8 @@ pub struct NewMessage {
     pub created_at: DateTime<Utc>,
     /// Orders messages with equal timestamps.
     pub stream_sequence: i64,
+    /// Whether it was found at Twilio after a restore of the database.
+    pub is_recovered: bool,
 }
 
 impl NewMessage {
@@ -238,6 +248,7 @@ impl NewMessage {
             bundle_line: None,
             created_at: now,
             stream_sequence: 0,
+            is_recovered: false,
         }
     }
 }

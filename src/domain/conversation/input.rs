@@ -68,6 +68,15 @@ pub enum Input {
         message: SentMessage,
         report: MessageReport,
     },
+    /// After a restore of the database: Twilio has a text of the customer that the database does not have.
+    TextRecovered(RecoveredText),
+    /// After a restore of the database: Twilio has a message of ours that the database does not have.
+    SentRecovered(RecoveredSms),
+    /// The database was restored, and something may have been done since that it does not know of.
+    Restored {
+        /// The people of the business whom Twilio has sent an alert about this customer since.
+        alerted: Vec<PhoneNumber>,
+    },
 }
 
 /// The outcome or the status of an outgoing message.
@@ -117,6 +126,8 @@ pub struct MissedCall {
     pub own_account: Option<String>,
     /// Whether the carriers' check of the caller's number (STIR/SHAKEN) failed.
     pub verification_failed: bool,
+    /// Whether it was found at Twilio after a restore of the database.
+    pub recovered: bool,
 }
 
 /// A call that a person answered.
@@ -150,6 +161,29 @@ pub struct InboundSms {
     pub stream_sequence: i64,
     /// Whether a later text of the customer had arrived when this one was processed.
     pub is_followed: bool,
+}
+
+/// A text that was found at Twilio after a restore of the database.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecoveredText {
+    pub sms: InboundSms,
+    /// Whether Twilio has sent an alert about this customer since.
+    pub is_alerted: bool,
+}
+
+/// A message of ours that was found at Twilio after a restore of the database.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecoveredSms {
+    pub twilio_sid: String,
+    pub customer: PhoneNumber,
+    pub business_phone: PhoneNumber,
+    /// The business's own Twilio account that sent it, or `None` for the main account.
+    pub own_account: Option<String>,
+    pub body: String,
+    pub status: DeliveryStatus,
+    pub sent_at: DateTime<Utc>,
+    /// Its place among the recovered messages. It orders messages with equal timestamps.
+    pub place: i64,
 }
 
 /// An attachment.

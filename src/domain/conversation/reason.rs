@@ -112,6 +112,8 @@ reasons! {
         Expired = "expired",
         /// It is unknown whether the answer was sent.
         SendUnknown = "send_unknown",
+        /// The database was restored: the answer may have been sent since.
+        Recovered = "recovered",
     }
 
     /// Why a conversation needs a person.
@@ -162,6 +164,8 @@ reasons! {
         Landline = "landline",
         /// The conversation ended because nothing had happened for long, while a message was unanswered.
         Idle = "idle",
+        /// The database was restored, and something happened in the conversation that it did not know of, or may have.
+        Recovered = "recovered",
     }
 }
 

@@ -135,6 +135,7 @@ fn reason_in_words(reason: &str) -> &str {
         MayNotWrite => "the business no longer has the number or the Twilio account of this conversation",
         NumberReleased => "the business gave up the number",
         Idle => "nothing had happened for long",
+        Recovered => "the database was restored, and it is not known what had been done before",
         BusinessGone => "the business was deleted",
         Message | OvertookAnswer | Deadline | Emergency | Sent | SendUnknown => reason.as_str(),
     }

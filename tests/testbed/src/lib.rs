@@ -18,6 +18,7 @@
 //! - [`alerts`]: Prometheus and Alertmanager beside it (`make observe`), and faults that must fire alerts
 //!   (`make drill-alerts`)
 //! - [`rollout`]: releases that replace the running one under load, good and bad (`make drill-rollout`)
+//! - [`restore`]: everything is destroyed under load, and restored from the encrypted backup; `make drill-restore`
 //! - `program`: our own programs as child processes
 
 pub mod alerts;
@@ -27,6 +28,7 @@ pub mod demo;
 pub mod dispatchbot;
 pub mod load;
 mod program;
+pub mod restore;
 pub mod rollout;
 pub mod servers;
 pub mod sim;

@@ -174,6 +174,7 @@ struct MessageRow<'a> {
     fence_exempt_at: Option<DateTime<Utc>>,
     segments: Option<i32>,
     bundle_line: Option<&'a str>,
+    is_recovered: bool,
 }
 
 impl<'a> MessageRow<'a> {
@@ -201,6 +202,7 @@ impl<'a> MessageRow<'a> {
             fence_exempt_at: message.fence.map(|fence| fence.exempt_at),
             segments: i32::try_from(sms_segments::count(&message.body)).ok(),
             bundle_line: message.bundle_line.as_deref(),
+            is_recovered: message.is_recovered,
         }
     }
 }
@@ -308,10 +310,10 @@ async fn insert_records(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Result<
         r#"WITH new_messages AS (
              INSERT INTO messages (id, conversation_id, subject_conversation_id, recipient, direction, sender_type, user_id,
                kind, body, media, twilio_sid, status, window_id, in_reply_to_window, created_at, stream_sequence,
-               not_before, fence_epoch, fence_hard_epoch, fence_exempt_at, segments, bundle_line)
+               not_before, fence_epoch, fence_hard_epoch, fence_exempt_at, segments, bundle_line, is_recovered)
              SELECT id, conversation_id, subject_conversation_id, recipient, direction, sender_type, user_id,
                kind, body, media, twilio_sid, status, window_id, in_reply_to_window, created_at, stream_sequence,
-               not_before, fence_epoch, fence_hard_epoch, fence_exempt_at, segments, bundle_line
+               not_before, fence_epoch, fence_hard_epoch, fence_exempt_at, segments, bundle_line, is_recovered
              FROM jsonb_populate_recordset(NULL::messages, $1)
              ON CONFLICT (twilio_sid) DO NOTHING
              RETURNING id

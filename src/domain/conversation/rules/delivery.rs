@@ -103,7 +103,7 @@ fn alert_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMes
 }
 
 /// The message status for a delivery status.
-fn after_report(status: DeliveryStatus) -> MessageStatus {
+pub(super) fn after_report(status: DeliveryStatus) -> MessageStatus {
     match status {
         DeliveryStatus::Accepted | DeliveryStatus::Sent => MessageStatus::Sent,
         DeliveryStatus::Delivered => MessageStatus::Delivered,

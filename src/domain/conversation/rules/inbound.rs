@@ -62,6 +62,7 @@ pub(in crate::domain::conversation) fn received(context: Context<'_>, draft: &mu
         bundle_line: None,
         created_at: sms.received_at,
         stream_sequence: sms.stream_sequence,
+        is_recovered: false,
     });
 }
 

@@ -1,6 +1,6 @@
 //! A missed call: the caller gets one text, and the call joins the open conversation.
 
-use super::{landline, limits, texts};
+use super::{landline, limits, recovered, texts};
 use crate::domain::conversation::decision::{Draft, Effect, Fence, MessageKind, NewMessage};
 use crate::domain::conversation::event::{CallData, EventData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, MissedCall};
@@ -20,6 +20,11 @@ pub(in crate::domain::conversation) fn missed(context: Context<'_>, draft: &mut 
     }));
     draft.state().last_activity = now;
     draft.state().own_account = call.own_account.clone();
+    if call.recovered {
+        // Long ago, and the caller may have got the text.
+        recovered::hand_over(context, draft);
+        return draft.needs_attention(NeedsAttentionData::new(AttentionReason::Recovered));
+    }
     let told = draft.state().memory.missed_call_sms_at.max(context.missed_call_sms_at);
     if told.is_some_and(|at| now < at + context.policy.missed_call_cooldown) {
         return;

@@ -12,5 +12,6 @@ pub(super) mod missed_call;
 pub(super) mod opening;
 pub(super) mod opting;
 pub(super) mod ownership;
+pub(super) mod recovered;
 pub(super) mod texts;
 pub(super) mod window;

@@ -173,6 +173,7 @@ impl Talk {
             business_phone: business(),
             own_account: None,
             verification_failed: false,
+            recovered: false,
         };
         self.apply(&Input::CallMissed(call))
     }

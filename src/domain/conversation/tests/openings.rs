@@ -110,6 +110,7 @@ fn missed_call_of(talk: &mut Talk, caller: &str, verification_failed: bool) -> D
         business_phone: business(),
         own_account: None,
         verification_failed,
+        recovered: false,
     };
     talk.apply(&Input::CallMissed(call)).clone()
 }

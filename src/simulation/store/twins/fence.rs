@@ -192,6 +192,7 @@ fn messages(place: usize, now: DateTime<Utc>) -> Vec<NewMessage> {
         bundle_line: None,
         created_at: now,
         stream_sequence: 0,
+        is_recovered: false,
     };
     let both = fences.iter().flat_map(|fence| [None, Some(OWNER)].map(|recipient| (recipient, *fence)));
     both.enumerate().map(|(number, (recipient, fence))| message(number, recipient, fence)).collect()

@@ -147,6 +147,7 @@ impl Talk {
             business_phone: self.number.clone(),
             own_account: None,
             verification_failed: false,
+            recovered: false,
         };
         self.decide(&format!("call_status:{sid}"), &Input::CallMissed(call))
     }

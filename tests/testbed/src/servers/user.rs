@@ -11,6 +11,16 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 
+/// The arguments that make `setpriv` become the user that runs PostgreSQL.
+pub(crate) fn postgres_privileges() -> anyhow::Result<Vec<String>> {
+    Ok(User::find()?.privileges())
+}
+
+/// Creates a folder that belongs to the user that runs PostgreSQL; see [`User::own_dir`].
+pub(crate) fn postgres_reaches(wanted: &Path) -> anyhow::Result<PathBuf> {
+    User::find()?.own_dir(wanted)
+}
+
 /// The user that runs PostgreSQL.
 #[derive(Debug, Clone)]
 pub(super) enum User {

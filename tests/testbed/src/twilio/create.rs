@@ -117,6 +117,7 @@ fn store(state: &State, account_sid: String, form: Form, faults: &[Fault]) -> Se
         updated_at: now,
         answered: false,
         listed_from: hidden.map_or(now, |time| now + time),
+        direction: "outbound-api",
     };
     state.messages.push(message.clone());
     message

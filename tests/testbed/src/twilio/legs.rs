@@ -1,7 +1,8 @@
-//! `GET …/Calls.json?ParentCallSid=`: the legs that were dialled for a call.
+//! `GET …/Calls.json`: calls that came in and the legs that were dialled for them, or only the legs (`ParentCallSid`).
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use poem::http::header;
 use poem::web::{Data, Json, Path};
 use poem::{Request, handler};
@@ -12,7 +13,8 @@ use super::check::authorize;
 use super::error::ApiError;
 use super::faults::Endpoint;
 use super::header_text;
-use super::list::{one_page, parameter};
+use super::list::{first_moment, one_page, parameter};
+use super::message::rfc2822;
 use super::state::State;
 use crate::sim::lock;
 
@@ -31,6 +33,34 @@ pub struct Leg {
     pub duration_seconds: u32,
 }
 
+/// A customer's call in the list.
+#[derive(Clone, Debug)]
+pub(super) struct ListedCall {
+    pub(super) account_sid: String,
+    pub(super) sid: String,
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) status: String,
+    pub(super) began_at: DateTime<Utc>,
+}
+
+impl ListedCall {
+    fn resource(&self) -> Value {
+        json!({
+            "account_sid": self.account_sid,
+            "date_created": rfc2822(self.began_at),
+            "direction": "inbound",
+            "from": self.from,
+            "parent_call_sid": null,
+            "sid": self.sid,
+            "start_time": rfc2822(self.began_at),
+            "status": self.status,
+            "to": self.to,
+            "uri": format!("/2010-04-01/Accounts/{}/Calls/{}.json", self.account_sid, self.sid),
+        })
+    }
+}
+
 #[handler]
 pub(super) async fn list(
     request: &Request,
@@ -45,9 +75,22 @@ pub(super) async fn list(
         return Err(refusal.into());
     }
     state.count("calls_listed");
+    let began_from = first_moment(&parameter(query, "StartTime>"));
+    let is_recent = |call: &&ListedCall| began_from.is_none_or(|from| call.began_at >= from);
+    let calls: Vec<ListedCall> = match &parent {
+        Some(_) => Vec::new(),
+        None => {
+            lock(&state.calls).iter().filter(|call| call.account_sid == account).filter(is_recent).cloned().collect()
+        }
+    };
     let legs = lock(&state.legs);
-    let of_parent = legs.iter().filter(|leg| parent.as_ref().is_none_or(|parent| leg.parent_call_sid == *parent));
-    let found: Vec<Value> = of_parent.map(|leg| resource(&account, leg)).collect();
+    // Without a parent, only the legs of the calls that are shown.
+    let is_wanted = |leg: &&Leg| match &parent {
+        Some(parent) => leg.parent_call_sid == *parent,
+        None => calls.iter().any(|call| call.sid == leg.parent_call_sid),
+    };
+    let mut found: Vec<Value> = legs.iter().filter(is_wanted).map(|leg| resource(&account, leg)).collect();
+    found.extend(calls.iter().rev().map(ListedCall::resource));
     Ok(Json(one_page(&account, "Calls.json", query, "calls", &found)))
 }
 

@@ -15,6 +15,7 @@ use super::faults::Endpoint;
 use super::header_text;
 use super::message::SentMessage;
 use super::state::State;
+use crate::sim::lock;
 
 const DEFAULT_PAGE_SIZE: usize = 50;
 const MAX_PAGE_SIZE: usize = 1000;
@@ -71,7 +72,7 @@ impl Query {
 }
 
 /// The lower bound: the start of a date, or a time to the second; anything else does not filter.
-fn first_moment(bound: &Option<String>) -> Option<DateTime<Utc>> {
+pub(super) fn first_moment(bound: &Option<String>) -> Option<DateTime<Utc>> {
     let bound = bound.as_deref()?;
     match bound.parse::<NaiveDate>() {
         Ok(date) => Some(date.and_time(chrono::NaiveTime::MIN).and_utc()),
@@ -101,13 +102,17 @@ pub(super) async fn list(
         return Err(refusal.into());
     }
     state.count("listed");
-    Ok(Json(page(&state.messages.shared(), &account, query, &parsed)))
+    let received = lock(&state.received).clone();
+    Ok(Json(page(&state.messages.shared(), &received, &account, query, &parsed)))
 }
 
-fn page(messages: &[SentMessage], account: &str, raw: &str, query: &Query) -> Value {
+fn page(sent: &[SentMessage], received: &[SentMessage], account: &str, raw: &str, query: &Query) -> Value {
     let now = Utc::now();
-    let shown = messages.iter().rev().filter(|message| message.account_sid == account && message.listed_from <= now);
+    let all = sent.iter().chain(received);
+    let shown = all.filter(|message| message.account_sid == account && message.listed_from <= now);
     let mut found: Vec<_> = shown.filter(|message| query.matches(message)).collect();
+    found.reverse();
+    found.sort_by_key(|message| std::cmp::Reverse(message.accepted_at));
     let size = query.page_size();
     let start = match &query.after {
         Some(after) => found.iter().position(|message| message.sid == *after).map_or(found.len(), |at| at + 1),
@@ -115,7 +120,7 @@ fn page(messages: &[SentMessage], account: &str, raw: &str, query: &Query) -> Va
     };
     let rest = found.split_off(start.min(found.len()));
     let shown = &rest[..size.min(rest.len())];
-    let uri = |page: usize, after: Option<&str>| page_uri(account, raw, size, page, after);
+    let uri = |page: usize, after: Option<&str>| page_uri(account, "Messages.json", raw, size, page, after);
     let next = (rest.len() > shown.len()).then(|| uri(query.page + 1, shown.last().map(|last| last.sid.as_str())));
     json!({
         "end": (query.page * size + shown.len()).saturating_sub(1),
@@ -130,27 +135,33 @@ fn page(messages: &[SentMessage], account: &str, raw: &str, query: &Query) -> Va
     })
 }
 
-fn page_uri(account: &str, raw: &str, size: usize, page: usize, after: Option<&str>) -> String {
+fn page_uri(account: &str, file: &str, raw: &str, size: usize, page: usize, after: Option<&str>) -> String {
     let mut query = Serializer::new(String::new());
     query.extend_pairs(parse(raw.as_bytes()).filter(|(key, _)| !matches!(&**key, "Page" | "PageSize" | "PageToken")));
     query.append_pair("PageSize", &size.to_string()).append_pair("Page", &page.to_string());
     if let Some(after) = after {
         query.append_pair("PageToken", &format!("PA{after}"));
     }
-    format!("/2010-04-01/Accounts/{account}/Messages.json?{}", query.finish())
+    format!("/2010-04-01/Accounts/{account}/{file}?{}", query.finish())
 }
 
-/// The envelope of a list that is short enough for one page, whose items stand under `name`.
+/// A page of a list that does not change, whose items stand under `name`.
 pub(super) fn one_page(account: &str, file: &str, raw: &str, name: &str, items: &[Value]) -> Value {
+    let number = |name| parameter(raw, name).and_then(|number| number.parse::<usize>().ok());
+    let (size, page) = (number("PageSize").unwrap_or(DEFAULT_PAGE_SIZE), number("Page").unwrap_or_default());
+    let size = size.clamp(1, MAX_PAGE_SIZE);
+    let start = (page * size).min(items.len());
+    let end = (start + size).min(items.len());
+    let next = (end < items.len()).then(|| page_uri(account, file, raw, size, page + 1, None));
     json!({
-        name: items,
-        "end": items.len().saturating_sub(1),
-        "first_page_uri": format!("/2010-04-01/Accounts/{account}/{file}?PageSize=50&Page=0"),
-        "next_page_uri": null,
-        "page": 0,
-        "page_size": DEFAULT_PAGE_SIZE,
-        "previous_page_uri": null,
-        "start": 0,
+        name: &items[start..end],
+        "end": end.saturating_sub(1),
+        "first_page_uri": page_uri(account, file, raw, size, 0, None),
+        "next_page_uri": next,
+        "page": page,
+        "page_size": size,
+        "previous_page_uri": page.checked_sub(1).map(|page| page_uri(account, file, raw, size, page, None)),
+        "start": start,
         "uri": format!("/2010-04-01/Accounts/{account}/{file}?{raw}"),
     })
 }

@@ -38,6 +38,9 @@ pub struct SentMessage {
     /// The list shows it only from this time on.
     #[serde(skip)]
     pub(super) listed_from: DateTime<Utc>,
+    /// `outbound-api`, or `inbound` for a customer's text, which only the list shows.
+    #[serde(skip)]
+    pub(super) direction: &'static str,
 }
 
 impl SentMessage {
@@ -50,7 +53,7 @@ impl SentMessage {
             "date_created": rfc2822(self.accepted_at),
             "date_sent": self.sent_at.map(rfc2822),
             "date_updated": rfc2822(self.updated_at),
-            "direction": "outbound-api",
+            "direction": self.direction,
             "error_code": self.error_code,
             "error_message": null,
             "from": self.from,
@@ -72,7 +75,7 @@ impl SentMessage {
     }
 }
 
-fn rfc2822(time: DateTime<Utc>) -> String {
+pub(super) fn rfc2822(time: DateTime<Utc>) -> String {
     time.format("%a, %d %b %Y %H:%M:%S +0000").to_string()
 }
 

@@ -237,7 +237,22 @@ impl TwilioSim {
     /// A customer calls one of our numbers; `outcome` is the result of the dial.
     pub async fn call(&self, from: &str, to: &str, outcome: &str) -> anyhow::Result<CallResult> {
         let call = Call { from: from.to_owned(), to: to.to_owned(), outcome: outcome.to_owned(), ..Call::default() };
+        self.place(call).await
+    }
+
+    /// Like [`TwilioSim::call`], with all options of a call.
+    pub async fn place(&self, call: Call) -> anyhow::Result<CallResult> {
         network::call(&self.state, call).await
+    }
+
+    /// The texts that customers have sent, oldest first.
+    pub fn received(&self) -> Vec<SentMessage> {
+        lock(&self.state.received).clone()
+    }
+
+    /// The SIDs of the calls that customers have placed, oldest first.
+    pub fn calls(&self) -> Vec<String> {
+        lock(&self.state.calls).iter().map(|call| call.sid.clone()).collect()
     }
 
     /// A webhook client of an account (if absent, the main one) for the configured webhook URL.

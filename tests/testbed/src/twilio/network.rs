@@ -1,10 +1,12 @@
 //! The phone network: customers who call and text, visible to the server under test through webhooks.
 
 use anyhow::Context;
+use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
-use super::legs::Leg;
+use super::legs::{Leg, ListedCall};
 use super::media::{self, Media};
+use super::message::SentMessage;
 use super::sid::{new_call_sid, new_message_sid, new_mms_sid};
 use super::state::State;
 use super::webhooks::{WebhookAnswer, params};
@@ -111,6 +113,25 @@ pub(super) async fn text(state: &State, text: Text) -> anyhow::Result<TextResult
     });
     let kept: Vec<_> = kept.collect();
     params::attach(&mut params, &kept);
+    let now = Utc::now();
+    lock(&state.received).push(SentMessage {
+        sid: message_sid.clone(),
+        account_sid: account.to_owned(),
+        to: text.to.clone(),
+        from: text.from.clone(),
+        body: text.body.clone(),
+        media_urls: kept.iter().map(|(url, _)| url.clone()).collect(),
+        status_callback: None,
+        validity_period: None,
+        status: "received".to_owned(),
+        error_code: None,
+        accepted_at: now,
+        sent_at: Some(now),
+        updated_at: now,
+        answered: true,
+        listed_from: now,
+        direction: "inbound",
+    });
     let answer = client.post_url(&url, &params).await?;
     let media_urls = kept.into_iter().map(|(url, _)| url).collect();
     Ok(TextResult { message_sid, media_urls, webhook: Exchange::new(url, answer) })
@@ -122,6 +143,16 @@ pub(super) async fn call(state: &State, call: Call) -> anyhow::Result<CallResult
     let client = state.webhook_client(call.account_sid.as_deref())?;
     let account = client.account_sid().to_owned();
     let call_sid = new_call_sid();
+    let listed = |status: &str| ListedCall {
+        account_sid: account.clone(),
+        sid: call_sid.clone(),
+        from: call.from.clone(),
+        to: call.to.clone(),
+        status: status.to_owned(),
+        began_at: Utc::now(),
+    };
+    // As long as nobody answers the webhook, and if nobody does, the call has failed.
+    state.set_call(listed("failed"));
     let ringing = params::incoming_call(&account, &call_sid, &call.from, &call.to, "ringing");
     let answer = client.post_url(&url, &ringing).await?;
     let (action, dialled) = (answer.dial_action(), answer.dial_number());
@@ -146,6 +177,7 @@ pub(super) async fn call(state: &State, call: Call) -> anyhow::Result<CallResult
                 Some(&call.to),
                 call.duration_seconds,
             );
+            state.set_call(listed("completed"));
             let answer = client.post_url(&action, &ended).await?;
             Some(Exchange::new(action, answer))
         }

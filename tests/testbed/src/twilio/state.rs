@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::TwilioOptions;
 use super::faults::{Endpoint, Fault, Faults, Refusal};
-use super::legs::Leg;
+use super::legs::{Leg, ListedCall};
 use super::media::{Media, MediaRequest};
 use super::message::SentMessage;
 use super::numbers::Numbers;
@@ -53,6 +53,10 @@ pub(super) struct State {
     /// The legs of calls, oldest first.
     pub(super) legs: Mutex<Vec<Leg>>,
     pub(super) messages: Journal<SentMessage>,
+    /// Customers' texts, for the list.
+    pub(super) received: Mutex<Vec<SentMessage>>,
+    /// Customers' calls, for the list, oldest first.
+    pub(super) calls: Mutex<Vec<ListedCall>>,
     pub(super) callbacks: Journal<CallbackRecord>,
     pub(super) outcomes: Mutex<BTreeMap<String, u64>>,
     /// Attachments by their SID.
@@ -78,6 +82,8 @@ impl State {
             numbers: Mutex::default(),
             legs: Mutex::default(),
             messages: Journal::default(),
+            received: Mutex::default(),
+            calls: Mutex::default(),
             callbacks: Journal::default(),
             outcomes: Mutex::default(),
             media: Mutex::default(),
@@ -102,6 +108,8 @@ impl State {
         self.media_requests.clear();
         lock(&self.media).clear();
         lock(&self.legs).clear();
+        lock(&self.received).clear();
+        lock(&self.calls).clear();
         lock(&self.outcomes).clear();
     }
 
@@ -109,6 +117,15 @@ impl State {
         let mut legs = lock(&self.legs);
         legs.retain(|other| other.call_sid != leg.call_sid);
         legs.push(leg);
+    }
+
+    /// Adds a call to the list, or changes its status.
+    pub(super) fn set_call(&self, call: ListedCall) {
+        let mut calls = lock(&self.calls);
+        match calls.iter_mut().find(|other| other.sid == call.sid) {
+            Some(other) => other.status = call.status,
+            None => calls.push(call),
+        }
     }
 
     pub(super) fn take_faults(&self, number: &str, of_interest: impl Fn(&Fault) -> bool) -> Vec<Fault> {

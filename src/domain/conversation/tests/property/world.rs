@@ -361,6 +361,7 @@ impl<'a> World<'a> {
             business_phone: business(),
             own_account: None,
             verification_failed: false,
+            recovered: false,
         })
     }
 
