@@ -17,6 +17,7 @@
 //! - [`demo`]: all of it together, from a missed call to an appointment; `make run`
 //! - [`alerts`]: Prometheus and Alertmanager beside it (`make observe`), and faults that must fire alerts
 //!   (`make drill-alerts`)
+//! - [`settings`]: the service's settings on these servers
 //! - `program`: our own programs as child processes
 
 pub mod alerts;
@@ -27,6 +28,7 @@ pub mod dispatchbot;
 pub mod load;
 mod program;
 pub mod servers;
+pub mod settings;
 pub mod sim;
 pub mod syscalls;
 pub mod twilio;
