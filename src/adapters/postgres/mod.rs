@@ -26,6 +26,7 @@ mod erasure;
 mod error;
 mod facts;
 mod forwarding;
+mod hosts;
 mod idempotency;
 mod messages;
 mod never_text;
@@ -33,6 +34,7 @@ mod opt_outs;
 mod outbox;
 mod phone_codes;
 mod readings;
+mod reads;
 mod retention;
 mod sending;
 mod slots;
@@ -46,7 +48,9 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Executor, PgPool, Postgres, Transaction};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::config::PostgresUrl;
 pub(super) use crate::store::{StoreError, Stored};
 pub use alerts::UnreachedAlerts;
 pub use api_keys::KeyScope;
@@ -60,11 +64,13 @@ pub use conversation_lists::ConversationFilter;
 pub use dead_letters::ReplayRow;
 pub use emergency_verdicts::{MessageVerdict, RuleCount};
 pub use erasure::{ErasedRows, Erasure, ErasureOf};
+use hosts::Hosts;
 pub use idempotency::Once;
 pub use never_text::NeverText;
 pub use outbox::OutboxBatch;
 pub use phone_codes::PendingPhone;
 pub use readings::{Readings, UnansweredOf};
+pub use reads::Reads;
 pub use twilio_accounts::{SigningKey, UnprovenAccount};
 pub use waiting_webhooks::WaitingWebhook;
 
@@ -114,6 +120,8 @@ pub struct Store {
     /// stored.
     reserved: PgPool,
     statements: Arc<BatchedStatements>,
+    /// Until the last clone is dropped, the hosts are watched.
+    _watch: Arc<DropGuard>,
 }
 
 impl Store {
@@ -135,43 +143,58 @@ impl Store {
     }
 
     fn connecting(database_url: &str, as_service: bool) -> Result<Self, StoreError> {
-        let options: PgConnectOptions = database_url.parse()?;
-        // A confirmed commit is on disk. Guarantee 1 depends on this, so a server default must not weaken it.
-        let mut options = options
-            .application_name("nevermisscall")
-            .options([("synchronous_commit", "on")])
-            .disable_statement_logging();
-        if as_service {
-            options = options.options(SESSION_TIMEOUTS);
-        }
-        let by_key = options.clone().options(BY_KEY);
-        let pool = |connections, options: PgConnectOptions| {
-            PgPoolOptions::new()
+        let url: PostgresUrl = database_url.parse().map_err(|error: &str| sqlx::Error::Configuration(error.into()))?;
+        let hosts = Hosts::of(&url)?;
+        let pool = |connections, session: &[(&str, &str)]| {
+            let options = |host: &PgConnectOptions| {
+                host.clone()
+                    .application_name("nevermisscall")
+                    .options(session.iter().copied())
+                    .disable_statement_logging()
+            };
+            let options: Vec<PgConnectOptions> = hosts.options().iter().map(options).collect();
+            let (watched, checked) = (hosts.clone(), hosts.clone());
+            let pool = PgPoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
                 .test_before_acquire(false)
-                .before_acquire(|connection, metadata| {
+                .before_acquire(move |connection, metadata| {
+                    let hosts = watched.clone();
                     Box::pin(async move {
+                        if hosts.were_left_since(metadata.age) {
+                            return Ok(false);
+                        }
                         if metadata.idle_for > TRUSTED_IDLE {
-                            connection.ping().await?;
+                            connection.ping().await.inspect_err(|_| hosts.look())?;
                         }
                         Ok(true)
                     })
                 })
                 .after_connect(move |connection, _| {
+                    let hosts = checked.clone();
                     Box::pin(async move {
+                        hosts.check(connection).await?;
                         if as_service {
                             connection.execute(TAKE_SERVICE_ROLE).await?;
                         }
                         Ok(())
                     })
                 })
-                .connect_lazy_with(options)
+                .connect_lazy_with(options[0].clone());
+            hosts.follow(pool.clone(), options);
+            pool
         };
-        let by_key = pool(BY_KEY_CONNECTIONS, by_key);
+        // A confirmed commit is on disk. Guarantee 1 depends on this, so a server default must not weaken it.
+        let mut session = vec![("synchronous_commit", "on")];
+        if as_service {
+            session.extend(SESSION_TIMEOUTS);
+        }
+        let by_key = pool(BY_KEY_CONNECTIONS, &[session.as_slice(), &BY_KEY].concat());
         let statements = Arc::new(BatchedStatements::new(&by_key));
-        let (pool, reserved) = (pool(MAX_CONNECTIONS, options.clone()), pool(RESERVED_CONNECTIONS, options));
-        Ok(Self { pool, by_key, reserved, statements })
+        let (pool, reserved) = (pool(MAX_CONNECTIONS, &session), pool(RESERVED_CONNECTIONS, &session));
+        let ended = CancellationToken::new();
+        hosts.watch(&ended);
+        Ok(Self { pool, by_key, reserved, statements, _watch: Arc::new(ended.drop_guard()) })
     }
 
     /// Brings the schema up to date.
