@@ -86,7 +86,9 @@ impl Application {
         let store = Store::lazy(config.database_url.expose()).context("DATABASE_URL")?;
         let jetstream = JetStream::connect(&config.nats_url).await.context("NATS_URL")?;
         let redis = Arc::new(RedisSink::lazy(config.redis_url.expose()).context("REDIS_URL")?);
-        let cipher = config.token_key.as_ref().map(|key| TokenCipher::new(*key.expose()));
+        let cipher = config.token_key.as_ref().map(|key| {
+            TokenCipher::new(*key.expose()).also_opening(config.token_key_other.as_ref().map(|key| *key.expose()))
+        });
         let snapshot = BusinessSnapshot::default();
         let accounts = Accounts::new(store.clone(), snapshot.clone(), config.twilio.clone(), cipher.clone());
         let business_cache = BusinessCache::new(store.clone(), snapshot.clone());

@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod probe;
+mod tokens;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ use crate::webhook::WebhookKind;
 
 use dead_letters::DeadLettersCommand;
 use probe::ProbeCommand;
+use tokens::TokensCommand;
 
 /// Exit status for an invalid configuration.
 const BAD_CONFIGURATION: u8 = 2;
@@ -63,6 +65,11 @@ enum Command {
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
+    },
+    /// Manage the stored auth tokens of businesses while NMC_TOKEN_KEY is rotated.
+    Tokens {
+        #[command(subcommand)]
+        command: TokensCommand,
     },
     /// Print the OpenAPI document.
     Openapi,
@@ -163,6 +170,10 @@ pub async fn run() -> ExitCode {
         },
         Command::Keys { command } => match settings.database_url() {
             Ok(url) => keys(url.expose(), command).await,
+            Err(error) => return bad_configuration(&error),
+        },
+        Command::Tokens { command } => match tokens::Access::of(&settings) {
+            Ok(access) => tokens::run(&access, command).await,
             Err(error) => return bad_configuration(&error),
         },
         Command::Streams { command } => {

@@ -162,6 +162,9 @@ configuration! {
         /// Encrypts the stored auth tokens of businesses; without it none can be stored.
         token_key: Option<SecretKey> =
             [optional "NMC_TOKEN_KEY", "the output of `openssl rand -base64 32`", parse::token_key],
+        /// Also opens stored auth tokens, while the key is rotated; encrypts none.
+        token_key_other: Option<SecretKey> =
+            [optional "NMC_TOKEN_KEY_OTHER", "the other key, during a rotation of NMC_TOKEN_KEY", parse::token_key],
     }
 
     /// The main Twilio account.

@@ -61,6 +61,7 @@ mod probe;
 mod record;
 mod rest;
 mod retention;
+mod rotation;
 mod sending;
 mod signatures;
 mod takeover;

@@ -36,6 +36,7 @@ mod phone_codes;
 mod readings;
 mod reads;
 mod retention;
+mod sealed_tokens;
 mod sending;
 mod slots;
 mod sweep;
@@ -71,6 +72,7 @@ pub use outbox::OutboxBatch;
 pub use phone_codes::PendingPhone;
 pub use readings::{Readings, UnansweredOf};
 pub use reads::Reads;
+pub use sealed_tokens::SealedTokens;
 pub use twilio_accounts::{SigningKey, UnprovenAccount};
 pub use waiting_webhooks::WaitingWebhook;
 
