@@ -68,6 +68,12 @@ impl Load {
 
     /// Posts one webhook; returns the answer if it was acknowledged.
     async fn post(&self, request: Request<'_>, edge: usize) -> Option<WebhookAnswer> {
+        let answer = self.try_post(request, edge).await;
+        self.journal.served(answer.is_some());
+        answer
+    }
+
+    async fn try_post(&self, request: Request<'_>, edge: usize) -> Option<WebhookAnswer> {
         for turn in 0..CONNECTION_TRIES {
             let sent_at = Utc::now();
             self.journal.begins();
@@ -80,7 +86,8 @@ impl Load {
             };
             let (what, sid) = (request.what.clone(), request.sid.to_owned());
             self.journal.posted(Posted { what, sid, sent_at, ended_at: Utc::now(), outcome });
-            if outcome != Outcome::Refused {
+            let fails = outcome == Outcome::Refused || (self.plan.falls_back && !outcome.is_acknowledged());
+            if !fails {
                 return answer.ok().filter(|_| outcome.is_acknowledged());
             }
         }

@@ -114,6 +114,7 @@ pub(in crate::chaos) struct Both {
 #[derive(Default)]
 struct Books {
     count: Count,
+    served: Both,
     posted: Vec<Posted>,
     asked: Vec<Asked>,
 }
@@ -158,6 +159,18 @@ impl Journal {
         let books = &mut *lock(&self.books);
         books.count.requests.done += 1;
         books.posted.push(posted);
+    }
+
+    /// A webhook has been sent, as often as Twilio sends it; it was acknowledged, or not.
+    pub(super) fn served(&self, acknowledged: bool) {
+        let served = &mut lock(&self.books).served;
+        served.wanted += 1;
+        served.done += u64::from(acknowledged);
+    }
+
+    /// How many webhooks were sent, and how many were acknowledged in the end.
+    pub(in crate::chaos) fn availability(&self) -> Both {
+        lock(&self.books).served
     }
 
     /// A command has ended.

@@ -19,7 +19,7 @@ pub(super) fn of_the_service(
     bot_url: &str,
 ) -> Vec<(String, String)> {
     let surroundings = Surroundings {
-        database: addresses.database.clone(),
+        database: addresses.service_database.clone(),
         nats: addresses.nats.clone(),
         redis: addresses.redis.clone(),
         twilio: twilio_url.to_owned(),
