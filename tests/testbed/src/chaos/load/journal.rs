@@ -115,6 +115,7 @@ pub(in crate::chaos) struct Both {
 struct Books {
     count: Count,
     served: Both,
+    unserved: Vec<(DateTime<Utc>, Vec<Outcome>)>,
     posted: Vec<Posted>,
     asked: Vec<Asked>,
 }
@@ -161,11 +162,19 @@ impl Journal {
         books.posted.push(posted);
     }
 
-    /// A webhook has been sent, as often as Twilio sends it; it was acknowledged, or not.
-    pub(super) fn served(&self, acknowledged: bool) {
-        let served = &mut lock(&self.books).served;
-        served.wanted += 1;
-        served.done += u64::from(acknowledged);
+    /// A webhook has been sent, in these requests; it was acknowledged, or not.
+    pub(super) fn served(&self, acknowledged: bool, outcomes: Vec<Outcome>) {
+        let books = &mut *lock(&self.books);
+        books.served.wanted += 1;
+        books.served.done += u64::from(acknowledged);
+        if !acknowledged {
+            books.unserved.push((Utc::now(), outcomes));
+        }
+    }
+
+    /// The webhooks that were not acknowledged: when that was known, and the outcome of each request.
+    pub(in crate::chaos) fn unserved(&self) -> Vec<(DateTime<Utc>, Vec<Outcome>)> {
+        lock(&self.books).unserved.clone()
     }
 
     /// How many webhooks were sent, and how many were acknowledged in the end.

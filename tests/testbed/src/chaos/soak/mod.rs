@@ -16,19 +16,22 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use chrono::{DateTime, Utc};
 use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use self::flat::Trend;
 use self::samples::Sampler;
 use super::ledger::{self, Breach, Figures};
-use super::load::Both;
+use super::load::{Both, Outcome};
 use super::plan::{self, Part};
 use super::servers::{Redundancy, Servers};
 use super::stage::{Plan, Stage};
 
 /// Time without a kill, around everything else that happens.
 const CALM: Duration = Duration::from_secs(5);
+/// The part of the run for which new processes warm up before what they use is compared.
+const WARM_UP: f64 = 0.1;
 /// What the document promises.
 const AVAILABILITY: f64 = 0.999;
 
@@ -53,6 +56,7 @@ pub struct SoakReport {
     kills: usize,
     events: Vec<(Duration, String)>,
     served: Both,
+    unserved: Vec<(DateTime<Utc>, Vec<Outcome>)>,
     trends: Vec<Trend>,
     figures: Figures,
     breaches: Vec<Breach>,
@@ -82,7 +86,8 @@ pub async fn soak(options: &SoakOptions) -> anyhow::Result<SoakReport> {
         kills: happened.kills,
         events: happened.events,
         served: stage.load.journal().availability(),
-        trends: samples.trends(),
+        unserved: stage.load.journal().unserved(),
+        trends: samples.trends(happened.compared_from),
         figures: Figures::of(&evidence),
         breaches: ledger::breaches(&evidence),
         void: ledger::void(&evidence),
@@ -103,6 +108,8 @@ fn next_version(dir: &Path) -> anyhow::Result<PathBuf> {
 struct Happened {
     kills: usize,
     events: Vec<(Duration, String)>,
+    /// From when on edges and workers are left alone.
+    compared_from: Duration,
 }
 
 impl Happened {
@@ -122,13 +129,16 @@ async fn happen(options: &SoakOptions, servers: &Servers, next: &Path) -> anyhow
     happened.kills += kills(options, servers, at(0.4), |_| true).await?;
     let (_, took) = timed(servers.roll(Some(next))).await?;
     happened.note(begun, format!("upgrade, {} s", took.as_secs()));
-    sleep_until(at(0.5).into()).await;
+    // Caches and connections of new processes fill. However late they came, what is compared is as long.
+    let half = Instant::now().max(at(0.5));
+    let at = |part: f64| half + options.duration.mul_f64(part);
+    happened.compared_from = at(WARM_UP).duration_since(begun);
     let is_server = |part: Part| !matches!(part, Part::Edge(_) | Part::Worker(_));
-    happened.kills += kills(options, servers, at(0.7), is_server).await?;
+    happened.kills += kills(options, servers, at(0.25), is_server).await?;
     let (bytes, took) = timed(servers.back_up()).await?;
     happened.note(begun, format!("backup of {} MB, {} s", bytes >> 20, took.as_secs()));
-    happened.kills += kills(options, servers, at(0.9), is_server).await?;
-    sleep_until(at(1.0).into()).await;
+    happened.kills += kills(options, servers, at(0.45), is_server).await?;
+    sleep_until(at(0.5).into()).await;
     Ok(happened)
 }
 
@@ -190,6 +200,9 @@ impl fmt::Display for SoakReport {
             self.served.done,
             self.served.wanted
         )?;
+        for (at, outcomes) in self.unserved.iter().take(10) {
+            writeln!(f, "    {} not acknowledged: {outcomes:?}", at.format("%H:%M:%S"))?;
+        }
         for trend in &self.trends {
             writeln!(f, "  {trend}")?;
         }

@@ -30,7 +30,6 @@ struct Figure {
 #[derive(Default)]
 pub(super) struct Samples {
     figures: BTreeMap<String, Figure>,
-    half: Duration,
 }
 
 impl Samples {
@@ -39,10 +38,10 @@ impl Samples {
         figure.samples.push((at, value));
     }
 
-    /// How each figure developed in the second half.
-    pub(super) fn trends(&self) -> Vec<Trend> {
+    /// How each figure developed from then on.
+    pub(super) fn trends(&self, from: Duration) -> Vec<Trend> {
         let trend = |(what, figure): (&String, &Figure)| {
-            let second: Vec<_> = figure.samples.iter().copied().filter(|(at, _)| *at >= self.half).collect();
+            let second: Vec<_> = figure.samples.iter().copied().filter(|(at, _)| *at >= from).collect();
             Trend::of(what.clone(), figure.unit, figure.noise, &second)
         };
         self.figures.iter().map(trend).collect()
@@ -66,8 +65,7 @@ impl Sampler {
         duration: Duration,
         enough: &CancellationToken,
     ) -> anyhow::Result<Samples> {
-        // Work that was begun before it goes on for a moment after a restart.
-        let mut samples = Samples { half: duration.mul_f64(0.55), ..Samples::default() };
+        let mut samples = Samples::default();
         let begun = Instant::now();
         let sampling = async {
             loop {
