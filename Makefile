@@ -136,6 +136,20 @@ chaos-cluster: servers ## Like chaos, on a cluster of three nats-servers whose l
 	$(CARGO) build $(ALL) --bins
 	target/debug/chaos --cluster --kills $${NMC_CHAOS_KILLS:-40} --every-ms $${NMC_CHAOS_EVERY_MS:-5000} --seed $${NMC_CHAOS_SEED:-random}
 
+# Options of the drill and of the soak: DRILL="--noticed 10s", SOAK="--duration 5min"
+DRILL ?=
+SOAK ?=
+
+.PHONY: drill-failover
+drill-failover: servers ## Loses PostgreSQL's primary, NATS's leader and Redis under load, and checks that nothing is lost (2 min)
+	$(CARGO) build $(ALL) --bins
+	target/debug/failover-drill $(DRILL)
+
+.PHONY: soak
+soak: servers ## Loads the service for 20 minutes with kills, a rolling restart, an upgrade and a backup (SOAK="--duration 5min")
+	$(CARGO) build $(ALL) --bins
+	target/debug/soak $(SOAK)
+
 .PHONY: property
 property: ## Runs the rules on a million random sequences, different ones each time (NMC_PROPERTY_CASES, NMC_PROPERTY_SEED)
 	NMC_PROPERTY_CASES=$${NMC_PROPERTY_CASES:-1000000} NMC_PROPERTY_SEED=$${NMC_PROPERTY_SEED:-random} $(CARGO) test $(ALL) --package nevermisscall --lib property:: -- --nocapture

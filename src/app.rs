@@ -14,7 +14,7 @@ use crate::adapters::dispatchbot::DispatchBotClient;
 use crate::adapters::error_reports;
 use crate::adapters::jetstream::JetStream;
 use crate::adapters::jetstream::definitions::{self, Mode};
-use crate::adapters::postgres::Store;
+use crate::adapters::postgres::{Reads, Store};
 use crate::adapters::redis::RedisSink;
 use crate::adapters::twilio::{self, MediaClient, TwilioClient};
 use crate::businesses::{Accounts, BusinessCache, BusinessSnapshot, keep_snapshot};
@@ -86,7 +86,9 @@ impl Application {
         let store = Store::lazy(config.database_url.expose()).context("DATABASE_URL")?;
         let jetstream = JetStream::connect(&config.nats_url).await.context("NATS_URL")?;
         let redis = Arc::new(RedisSink::lazy(config.redis_url.expose()).context("REDIS_URL")?);
-        let cipher = config.token_key.as_ref().map(|key| TokenCipher::new(*key.expose()));
+        let cipher = config.token_key.as_ref().map(|key| {
+            TokenCipher::new(*key.expose()).also_opening(config.token_key_other.as_ref().map(|key| *key.expose()))
+        });
         let snapshot = BusinessSnapshot::default();
         let accounts = Accounts::new(store.clone(), snapshot.clone(), config.twilio.clone(), cipher.clone());
         let business_cache = BusinessCache::new(store.clone(), snapshot.clone());
@@ -186,11 +188,17 @@ impl Application {
             let kept = keep_snapshot(snapshot, store.clone(), jetstream.clone(), shutdown.clone());
             spawn(&mut tasks, "snapshot", kept);
             let twilio = TwilioClient::new(http.clone(), config.twilio.api_url.clone(), TWILIO_TIMEOUT);
+            let mut reads = Reads::new(store.clone(), metrics.clone());
+            if let Some(url) = &config.database_read_url {
+                reads = reads.or_replica(url.expose()).context("DATABASE_READ_URL")?;
+                spawn(&mut tasks, "replica", reads.clone().watch(shutdown.clone()));
+            }
             let edge = Edge::new(
                 &config,
                 jetstream.clone(),
                 redis,
                 engine,
+                reads,
                 accounts,
                 twilio,
                 media,

@@ -16,10 +16,11 @@ use crate::config::Secret;
 const VERSION: u8 = 1;
 const NONCE_LENGTH: usize = 24;
 
-/// Seals and opens tokens under one key.
+/// Seals tokens under one key, and opens them with that or, while the key is rotated, with another.
 #[derive(Clone)]
 pub struct TokenCipher {
     cipher: XChaCha20Poly1305,
+    other: Option<XChaCha20Poly1305>,
 }
 
 /// Why sealed data cannot be opened.
@@ -35,7 +36,12 @@ pub enum SecretError {
 
 impl TokenCipher {
     pub fn new(key: [u8; 32]) -> Self {
-        Self { cipher: XChaCha20Poly1305::new(&key.into()) }
+        Self { cipher: XChaCha20Poly1305::new(&key.into()), other: None }
+    }
+
+    /// The same, which also opens what is sealed under the other key.
+    pub fn also_opening(self, other: Option<[u8; 32]>) -> Self {
+        Self { other: other.map(|key| XChaCha20Poly1305::new(&key.into())), ..self }
     }
 
     /// Encrypts a token for one context, the business it belongs to: version, random nonce, ciphertext with tag.
@@ -60,9 +66,16 @@ impl TokenCipher {
         if *version != VERSION {
             return Err(SecretError::Form);
         }
-        let payload = Payload { msg: text, aad: context.as_bytes() };
-        let plain = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| SecretError::Refused)?;
-        String::from_utf8(plain).map(Secret::from).map_err(|_| SecretError::Form)
+        let nonce = XNonce::from(*nonce);
+        let open = |cipher: &XChaCha20Poly1305| cipher.decrypt(&nonce, Payload { msg: text, aad: context.as_bytes() });
+        let plain = open(&self.cipher).or_else(|error| self.other.as_ref().map_or(Err(error), open));
+        String::from_utf8(plain.map_err(|_| SecretError::Refused)?).map(Secret::from).map_err(|_| SecretError::Form)
+    }
+
+    /// Whether data is sealed under the key that seals, not under the other one.
+    pub fn is_current(&self, sealed: &[u8], context: &str) -> bool {
+        let without_other = Self { cipher: self.cipher.clone(), other: None };
+        without_other.open(sealed, context).is_ok()
     }
 }
 
@@ -120,6 +133,19 @@ mod tests {
         let sealed = TokenCipher::new(KEY).seal("token", BUSINESS);
         assert_eq!(TokenCipher::new([8; 32]).open(&sealed, BUSINESS), Err(SecretError::Refused));
         assert_eq!(TokenCipher::new(KEY).open(&sealed, "b-2"), Err(SecretError::Refused));
+    }
+
+    #[test]
+    fn during_a_rotation_either_key_opens_and_the_new_one_seals() {
+        let (old, new) = (TokenCipher::new(KEY), TokenCipher::new([8; 32]));
+        let rotating = new.clone().also_opening(Some(KEY));
+        let sealed = old.seal("token", BUSINESS);
+        assert_eq!(rotating.open(&sealed, BUSINESS), Ok(Secret::new("token")));
+        assert!(!rotating.is_current(&sealed, BUSINESS));
+        assert_eq!(rotating.open(&sealed, "b-2"), Err(SecretError::Refused));
+        let sealed = rotating.seal("token", BUSINESS);
+        assert_eq!(new.open(&sealed, BUSINESS), Ok(Secret::new("token")));
+        assert!(rotating.is_current(&sealed, BUSINESS));
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod check;
 mod dead_letters;
 mod probe;
 mod recover;
+mod tokens;
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
@@ -32,6 +33,7 @@ use check::CheckCommand;
 use dead_letters::DeadLettersCommand;
 use probe::ProbeCommand;
 use recover::RecoverCommand;
+use tokens::TokensCommand;
 
 /// Exit status for an invalid configuration.
 const BAD_CONFIGURATION: u8 = 2;
@@ -69,6 +71,11 @@ enum Command {
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
+    },
+    /// Manage the stored auth tokens of businesses while NMC_TOKEN_KEY is rotated.
+    Tokens {
+        #[command(subcommand)]
+        command: TokensCommand,
     },
     /// Print the OpenAPI document.
     Openapi,
@@ -193,6 +200,10 @@ pub async fn run() -> ExitCode {
         },
         Command::Keys { command } => match settings.database_url() {
             Ok(url) => keys(url.expose(), command).await,
+            Err(error) => return bad_configuration(&error),
+        },
+        Command::Tokens { command } => match tokens::Access::of(&settings) {
+            Ok(access) => tokens::run(&access, command).await,
             Err(error) => return bad_configuration(&error),
         },
         Command::Streams { command } => {

@@ -5,12 +5,15 @@ use std::net::IpAddr;
 use url::{Host, Url};
 
 use super::parse::nats_url;
+use super::postgres_url::PostgresUrl;
 
 /// Whether the connection of this variable leaves the machine without TLS. The text has been parsed: it is an address of
 /// the variable's kind.
 pub(super) fn is_exposed(variable: &str, text: &str) -> bool {
     match variable {
-        "DATABASE_URL" => is_exposed_postgres(text),
+        "DATABASE_URL" | "DATABASE_READ_URL" => {
+            text.parse::<PostgresUrl>().is_ok_and(|url| url.hosts().iter().any(|host| is_exposed_postgres(host)))
+        }
         "NATS_URL" => text.split(',').map(str::trim).any(is_exposed_nats),
         "REDIS_URL" => {
             let is_plain = ["redis", "valkey"].contains(&text.split(':').next().unwrap_or_default());
@@ -69,6 +72,12 @@ mod tests {
     #[case::this_machine_by_its_newer_address("DATABASE_URL", "postgres://u:p@[::1]/nmc", false)]
     #[case::a_socket("DATABASE_URL", "postgres:///nmc?host=/var/run/postgresql", false)]
     #[case::a_socket_in_the_host("DATABASE_URL", "postgres://%2Fvar%2Frun%2Fpostgresql/nmc", false)]
+    #[case::one_of_two_machines(
+        "DATABASE_URL",
+        "postgres://localhost,10.0.0.5/nmc?target_session_attrs=read-write",
+        true
+    )]
+    #[case::a_replica("DATABASE_READ_URL", "postgres://10.0.0.5/nmc", true)]
     #[case::another_machine("DATABASE_URL", "postgres://u:p@db.example.com/nmc", true)]
     #[case::another_machine_of_the_query("DATABASE_URL", "postgres://localhost/nmc?host=10.0.0.5", true)]
     #[case::if_the_server_likes("DATABASE_URL", "postgres://db/nmc?sslmode=prefer", true)]

@@ -6,6 +6,7 @@
 mod cleartext;
 mod error;
 mod parse;
+mod postgres_url;
 mod public_url;
 mod rate;
 mod reader;
@@ -17,6 +18,7 @@ use std::fmt;
 
 pub use error::ConfigError;
 pub use parse::IDLE_AFTER;
+pub use postgres_url::{PostgresUrl, TargetSession};
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use rate::{Rate, RateError};
 pub use secret::{Secret, SecretKey};

@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use url::Url;
 
 use super::Dialect;
+use super::postgres_url::{PostgresUrl, TargetSession};
 use super::public_url::{PublicUrl, web_url};
 use super::rate::Rate;
 use super::secret::{Secret, SecretKey};
@@ -55,8 +56,21 @@ pub(super) fn api_url(text: &str) -> Parsed<String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// The primary's URL. Of several hosts, only one may be written to.
 pub(super) fn postgres_url(text: &str) -> Parsed<Secret> {
-    with_scheme(text, &["postgres", "postgresql"]).ok_or_else(|| "not a postgres URL".to_owned())
+    let url: PostgresUrl = text.parse()?;
+    match url.target() {
+        TargetSession::ReadWrite | TargetSession::Primary => Ok(Secret::new(text)),
+        TargetSession::Any if url.hosts().len() == 1 => Ok(Secret::new(text)),
+        TargetSession::Any => Err("with several hosts, needs target_session_attrs=read-write".to_owned()),
+        _ => Err("needs a session that may write: target_session_attrs=read-write".to_owned()),
+    }
+}
+
+/// A replica's URL, or that of several.
+pub(super) fn replica_url(text: &str) -> Parsed<Secret> {
+    text.parse::<PostgresUrl>()?;
+    Ok(Secret::new(text))
 }
 
 pub(super) fn redis_url(text: &str) -> Parsed<Secret> {
@@ -253,6 +267,15 @@ mod tests {
     #[case::no_host("nats://")]
     fn what_is_no_nats_server_is_refused(#[case] text: &str) {
         assert!(nats_servers(text).is_err());
+    }
+
+    #[rstest]
+    #[case::one_host("postgres://a/db", true)]
+    #[case::several_hosts_one_of_which_is_written_to("postgres://a,b/db?target_session_attrs=read-write", true)]
+    #[case::several_hosts("postgres://a,b/db", false)]
+    #[case::a_replica("postgres://a/db?target_session_attrs=standby", false)]
+    fn the_primary_is_the_only_host_or_the_one_that_accepts_writes(#[case] text: &str, #[case] good: bool) {
+        assert_eq!(postgres_url(text).is_ok(), good);
     }
 
     #[rstest]

@@ -11,7 +11,7 @@ use std::path::Path;
 use super::cleartext;
 use super::error::{ConfigError, Problem};
 use super::public_url::PublicUrl;
-use super::secret::Secret;
+use super::secret::{Secret, SecretKey};
 use super::variables::{self, Absent, Variable, is_known};
 
 /// Why a connection is refused.
@@ -58,6 +58,14 @@ impl Settings {
     /// If they are missing or one is not a NATS address.
     pub fn nats_url(&self) -> Result<String, ConfigError> {
         self.value(&variables::nats_url()).map_err(Into::into)
+    }
+
+    /// Reads only the key that encrypts tokens, and the other one of a rotation.
+    ///
+    /// # Errors
+    /// If one is set and is not a key.
+    pub fn token_keys(&self) -> Result<(Option<SecretKey>, Option<SecretKey>), ConfigError> {
+        Ok((self.value(&variables::token_key())?, self.value(&variables::token_key_other())?))
     }
 
     /// Reads only the number of nodes that each stream is kept on.

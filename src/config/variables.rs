@@ -102,8 +102,11 @@ configuration! {
         public_url: PublicUrl = [required "NMC_PUBLIC_URL", "https://calls.example.com/twilio", parse::public_url],
         /// Proxies whose `X-Forwarded-For` is believed.
         trusted_proxies: Vec<IpNet> = [optional "NMC_TRUSTED_PROXIES", "10.0.0.0/24,192.0.2.7", parse::networks],
-        /// PostgreSQL, with its password.
+        /// PostgreSQL, with its password: one host, or several of which one accepts writes.
         database_url: Secret = [required "DATABASE_URL", "postgres://nmc:password@localhost/nmc", parse::postgres_url],
+        /// A replica for REST's reads, with its password; `None`: the primary answers them.
+        database_read_url: Option<Secret> =
+            [optional "DATABASE_READ_URL", "postgres://nmc:password@replica/nmc", parse::replica_url],
         /// One or more NATS servers, separated by commas; may contain credentials, so never logged.
         nats_url: String = [required "NATS_URL", "nats://localhost:4222", parse::nats_servers],
         /// How many nodes of the cluster each stream is kept on.
@@ -159,6 +162,9 @@ configuration! {
         /// Encrypts the stored auth tokens of businesses; without it none can be stored.
         token_key: Option<SecretKey> =
             [optional "NMC_TOKEN_KEY", "the output of `openssl rand -base64 32`", parse::token_key],
+        /// Also opens stored auth tokens, while the key is rotated; encrypts none.
+        token_key_other: Option<SecretKey> =
+            [optional "NMC_TOKEN_KEY_OTHER", "the other key, during a rotation of NMC_TOKEN_KEY", parse::token_key],
     }
 
     /// The main Twilio account.

@@ -15,6 +15,7 @@ mod look_ups;
 mod operation;
 mod peer;
 pub mod problem;
+mod reads;
 mod ringing;
 pub mod twilio;
 
@@ -29,7 +30,7 @@ use poem::{Endpoint, EndpointExt, IntoResponse, Route};
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::jetstream::JetStream;
-use crate::adapters::postgres::Store;
+use crate::adapters::postgres::{Reads, Store};
 use crate::adapters::redis::RedisSink;
 use crate::adapters::twilio::{MediaClient, TwilioClient};
 use crate::businesses::{Accounts, BusinessCache};
@@ -64,6 +65,8 @@ pub struct EdgeParts {
     pub(crate) dial_timeout: Duration,
     pub(crate) engine: Engine,
     pub(crate) store: Store,
+    /// For answers that may be some seconds old.
+    reads: Reads,
     pub(crate) jetstream: JetStream,
     pub(crate) durable: DurablePublisher,
     pub(crate) intake: Arc<LoadShedder>,
@@ -117,6 +120,7 @@ impl Edge {
         jetstream: JetStream,
         redis: Arc<RedisSink>,
         engine: Engine,
+        reads: Reads,
         accounts: Accounts,
         twilio: TwilioClient,
         media: MediaClient,
@@ -143,6 +147,7 @@ impl Edge {
             shows_metrics: config.public_metrics,
             max_connections: config.max_connections,
             store: engine.store().clone(),
+            reads,
             business_cache: engine.business_cache().clone(),
             letters,
             attribution: Attribution::new(engine.business_cache().clone()),

@@ -23,6 +23,14 @@ crate::text_enum! {
 }
 
 crate::text_enum! {
+    /// Which PostgreSQL answered a read that may be some seconds old.
+    pub enum ReadFrom {
+        Primary = "primary",
+        Replica = "replica",
+    }
+}
+
+crate::text_enum! {
     /// The steps of a window of customer messages.
     pub enum WindowEvent {
         /// The first message arrived.

@@ -27,6 +27,7 @@ mod erasure;
 mod error;
 mod facts;
 mod forwarding;
+mod hosts;
 mod idempotency;
 mod messages;
 mod never_text;
@@ -34,8 +35,10 @@ mod opt_outs;
 mod outbox;
 mod phone_codes;
 mod readings;
+mod reads;
 mod recovery;
 mod retention;
+mod sealed_tokens;
 mod sending;
 mod slots;
 mod sweep;
@@ -48,7 +51,9 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Executor, PgPool, Postgres, Transaction};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::config::PostgresUrl;
 pub(super) use crate::store::{StoreError, Stored};
 pub use alerts::UnreachedAlerts;
 pub use api_keys::KeyScope;
@@ -63,12 +68,15 @@ pub use conversation_lists::ConversationFilter;
 pub use dead_letters::ReplayRow;
 pub use emergency_verdicts::{MessageVerdict, RuleCount};
 pub use erasure::{ErasedRows, Erasure, ErasureOf};
+use hosts::Hosts;
 pub use idempotency::Once;
 pub use never_text::NeverText;
 pub use outbox::OutboxBatch;
 pub use phone_codes::PendingPhone;
 pub use readings::{Readings, UnansweredOf};
+pub use reads::Reads;
 pub use recovery::{Doubtful, PendingMessage, Recovery};
+pub use sealed_tokens::SealedTokens;
 pub use twilio_accounts::{SigningKey, UnprovenAccount};
 pub use waiting_webhooks::WaitingWebhook;
 
@@ -118,6 +126,8 @@ pub struct Store {
     /// stored.
     reserved: PgPool,
     statements: Arc<BatchedStatements>,
+    /// Until the last clone is dropped, the hosts are watched.
+    _watch: Arc<DropGuard>,
 }
 
 impl Store {
@@ -148,45 +158,58 @@ impl Store {
     }
 
     /// With these options of a session, it uses the role of the service.
-    fn connecting(database_url: &str, session: Option<&[(&str, &str)]>) -> Result<Self, StoreError> {
-        let as_service = session.is_some();
-        let options: PgConnectOptions = database_url.parse()?;
-        // A confirmed commit is on disk. Guarantee 1 depends on this, so a server default must not weaken it.
-        let mut options = options
-            .application_name("nevermisscall")
-            .options([("synchronous_commit", "on")])
-            .disable_statement_logging();
-        if let Some(session) = session {
-            options = options.options(session.iter().copied());
-        }
-        let by_key = options.clone().options(BY_KEY);
-        let pool = |connections, options: PgConnectOptions| {
-            PgPoolOptions::new()
+    fn connecting(database_url: &str, of_service: Option<&[(&str, &str)]>) -> Result<Self, StoreError> {
+        let as_service = of_service.is_some();
+        let url: PostgresUrl = database_url.parse().map_err(|error: &str| sqlx::Error::Configuration(error.into()))?;
+        let hosts = Hosts::of(&url)?;
+        let pool = |connections, session: &[(&str, &str)]| {
+            let options = |host: &PgConnectOptions| {
+                host.clone()
+                    .application_name("nevermisscall")
+                    .options(session.iter().copied())
+                    .disable_statement_logging()
+            };
+            let options: Vec<PgConnectOptions> = hosts.options().iter().map(options).collect();
+            let (watched, checked) = (hosts.clone(), hosts.clone());
+            let pool = PgPoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
                 .test_before_acquire(false)
-                .before_acquire(|connection, metadata| {
+                .before_acquire(move |connection, metadata| {
+                    let hosts = watched.clone();
                     Box::pin(async move {
+                        if hosts.were_left_since(metadata.age) {
+                            return Ok(false);
+                        }
                         if metadata.idle_for > TRUSTED_IDLE {
-                            connection.ping().await?;
+                            connection.ping().await.inspect_err(|_| hosts.look())?;
                         }
                         Ok(true)
                     })
                 })
                 .after_connect(move |connection, _| {
+                    let hosts = checked.clone();
                     Box::pin(async move {
+                        hosts.check(connection).await?;
                         if as_service {
                             connection.execute(TAKE_SERVICE_ROLE).await?;
                         }
                         Ok(())
                     })
                 })
-                .connect_lazy_with(options)
+                .connect_lazy_with(options[0].clone());
+            hosts.follow(pool.clone(), options);
+            pool
         };
-        let by_key = pool(BY_KEY_CONNECTIONS, by_key);
+        // A confirmed commit is on disk. Guarantee 1 depends on this, so a server default must not weaken it.
+        let mut session = vec![("synchronous_commit", "on")];
+        session.extend(of_service.unwrap_or_default());
+        let by_key = pool(BY_KEY_CONNECTIONS, &[session.as_slice(), &BY_KEY].concat());
         let statements = Arc::new(BatchedStatements::new(&by_key));
-        let (pool, reserved) = (pool(MAX_CONNECTIONS, options.clone()), pool(RESERVED_CONNECTIONS, options));
-        Ok(Self { pool, by_key, reserved, statements })
+        let (pool, reserved) = (pool(MAX_CONNECTIONS, &session), pool(RESERVED_CONNECTIONS, &session));
+        let ended = CancellationToken::new();
+        hosts.watch(&ended);
+        Ok(Self { pool, by_key, reserved, statements, _watch: Arc::new(ended.drop_guard()) })
     }
 
     /// Brings the schema up to date.

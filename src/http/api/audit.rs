@@ -8,12 +8,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::auth::Reader;
-use super::conversations::{conversation_id, load_authorized};
+use super::conversations::{conversation_id, read_authorized};
 use super::failure::Failure;
 use super::page::Page;
 use super::validation::default_limit;
 use super::{EdgeData, Group, cursor};
-use crate::adapters::postgres::{AnalysisRow, AuditRow, WindowMessage, WindowStep};
+use crate::adapters::postgres::{AnalysisRow, AuditRow, Store, WindowMessage, WindowStep};
 use crate::http::api::explain::{self, ExplainedWindow};
 
 /// Maximum number of window steps that are read: some hundred windows.
@@ -136,13 +136,15 @@ impl RecordApi {
         /// The conversation's id.
         id: Path<String>,
     ) -> Result<Json<Explanation>, Failure> {
-        let conversation_id = load_authorized(&key.0, &edge, conversation_id(&id)?).await?.id;
-        let steps = edge.store.window_steps(conversation_id, STEPS).await?;
+        let conversation_id = read_authorized(&key.0, &edge, conversation_id(&id)?).await?.id;
+        let steps = |store: Store| async move { store.window_steps(conversation_id, STEPS).await };
+        let steps = edge.read(steps).await?;
         let mut ids: Vec<Uuid> = steps.iter().map(|step| step.window_id).collect();
         ids.sort_unstable();
         ids.dedup();
-        let messages = edge.store.window_messages(conversation_id, &ids).await?;
-        let analyses = edge.store.analyses(conversation_id, &ids).await?;
+        let ids = ids.as_slice();
+        let messages = edge.read(|store| async move { store.window_messages(conversation_id, ids).await }).await?;
+        let analyses = edge.read(|store| async move { store.analyses(conversation_id, ids).await }).await?;
         let windows = explain::windows(steps, &messages, &analyses).into_iter().map(Window::from).collect();
         Ok(Json(Explanation { conversation_id, windows }))
     }
@@ -163,12 +165,13 @@ impl RecordApi {
         /// The `next_cursor` of the previous page. Omit it for the first page.
         cursor: Query<Option<String>>,
     ) -> Result<Page<AuditList>, Failure> {
-        let conversation_id = load_authorized(&key.0, &edge, conversation_id(&id)?).await?.id;
+        let conversation_id = read_authorized(&key.0, &edge, conversation_id(&id)?).await?.id;
         let after = match cursor.0 {
             Some(cursor) => cursor.parse::<i64>().map_err(|_| cursor::unusable("cursor"))?,
             None => 0,
         };
-        let found = edge.store.audit(conversation_id, after, i64::from(limit.0) + 1).await?;
+        let most = i64::from(limit.0) + 1;
+        let found = edge.read(|store| async move { store.audit(conversation_id, after, most).await }).await?;
         let (found, next_cursor) = cursor::page(found, limit.0 as usize, |entry| entry.id.to_string());
         Ok(Page(AuditList { audit: found.into_iter().map(Entry::from).collect(), next_cursor }))
     }

@@ -93,7 +93,9 @@ impl CallsApi {
         /// Twilio's id of the call, `CA…`.
         call_sid: Path<String>,
     ) -> Result<Json<Call>, Failure> {
-        let call = edge.store.call(&call_sid).await?.ok_or_else(|| Problem::not_found("call"))?;
+        let sid = call_sid.as_str();
+        let call = edge.find(|store| async move { store.call(sid).await }).await?;
+        let call = call.ok_or_else(|| Problem::not_found("call"))?;
         key.0.sees(&call.business_id, "call")?;
         Ok(Json(call.into()))
     }
@@ -124,7 +126,8 @@ impl CallsApi {
             customer_phone,
             after,
         };
-        let calls = edge.store.calls(&filter, i64::from(limit.0) + 1).await?;
+        let (filter, most) = (&filter, i64::from(limit.0) + 1);
+        let calls = edge.read(|store| async move { store.calls(filter, most).await }).await?;
         let (calls, next_cursor) =
             cursor::page(calls, limit.0 as usize, |call| cursor::encode(call.created_at, call.id));
         Ok(Page(CallList { calls: calls.into_iter().map(Call::from).collect(), next_cursor }))

@@ -218,7 +218,8 @@ impl ConversationsApi {
             after: cursor.0.as_deref().map(cursor::decode).transpose()?,
         };
         problems.into_result()?;
-        let found = edge.store.conversations(&filter, i64::from(limit.0) + 1).await?;
+        let (filter, most) = (&filter, i64::from(limit.0) + 1);
+        let found = edge.read(|store| async move { store.conversations(filter, most).await }).await?;
         let (found, next_cursor) = cursor::page(found, limit.0 as usize, |c| cursor::encode(c.last_activity, c.id));
         Ok(Page(ConversationList { conversations: found.into_iter().map(Conversation::from).collect(), next_cursor }))
     }
@@ -232,7 +233,7 @@ impl ConversationsApi {
         /// The conversation's id.
         id: Path<String>,
     ) -> Result<Json<Conversation>, Failure> {
-        Ok(Json(load_authorized(&key.0, &edge, conversation_id(&id)?).await?.into()))
+        Ok(Json(read_authorized(&key.0, &edge, conversation_id(&id)?).await?.into()))
     }
 
     /// Lists the messages of a conversation, in the order in which they arrived.
@@ -254,8 +255,9 @@ impl ConversationsApi {
             Some(cursor) => Some(cursor.parse::<Uuid>().map_err(|_| cursor::unusable("cursor"))?),
             None => None,
         };
-        load_authorized(&key.0, &edge, id).await?;
-        let found = edge.store.messages(id, after, i64::from(limit.0) + 1).await?;
+        read_authorized(&key.0, &edge, id).await?;
+        let most = i64::from(limit.0) + 1;
+        let found = edge.read(|store| async move { store.messages(id, after, most).await }).await?;
         let (found, next_cursor) = cursor::page(found, limit.0 as usize, |message| message.id.to_string());
         Ok(Page(MessageList { messages: with_verdicts(&edge, found).await?, next_cursor }))
     }
@@ -269,9 +271,12 @@ impl ConversationsApi {
         /// Twilio's id of the message, `SM…` or `MM…`.
         twilio_sid: Query<String>,
     ) -> Result<Json<Message>, Failure> {
-        let found = edge.store.message_by_sid(&twilio_sid).await?.filter(|message| message.kind != MessageKind::Alert);
+        let sid = twilio_sid.as_str();
+        let found = edge.find(|store| async move { store.message_by_sid(sid).await }).await?;
+        let found = found.filter(|message| message.kind != MessageKind::Alert);
         let found = found.ok_or_else(|| Problem::not_found("message"))?;
-        let conversation = edge.store.conversation(found.conversation_id).await?;
+        let id = found.conversation_id;
+        let conversation = edge.find(|store| async move { store.conversation(id).await }).await?;
         let conversation = conversation.ok_or_else(|| Problem::not_found("message"))?;
         key.0.sees(&conversation.business_id, "message")?;
         Ok(Json(with_verdicts(&edge, vec![found]).await?.remove(0)))
@@ -281,7 +286,8 @@ impl ConversationsApi {
 /// Adds to each message the emergency verdict on its words.
 async fn with_verdicts(edge: &Edge, found: Vec<store::Message>) -> Result<Vec<Message>, Failure> {
     let ids: Vec<Uuid> = found.iter().map(|message| message.id).collect();
-    let verdicts = edge.store.verdicts(&ids).await?.into_iter();
+    let ids = ids.as_slice();
+    let verdicts = edge.read(|store| async move { store.verdicts(ids).await }).await?.into_iter();
     let mut verdicts: HashMap<_, _> = verdicts.map(|verdict| (verdict.message_id, verdict)).collect();
     let shown = found.into_iter().map(|message| {
         let emergency = verdicts.remove(&message.id).map(EmergencyVerdict::from);
@@ -297,6 +303,18 @@ pub(super) async fn load_authorized(
     id: Uuid,
 ) -> Result<conversation::Conversation, Failure> {
     let found = edge.store.conversation(id).await?.ok_or_else(|| Problem::not_found("conversation"))?;
+    caller.sees(&found.business_id, "conversation")?;
+    Ok(found)
+}
+
+/// The same for an answer that may be some seconds old.
+pub(super) async fn read_authorized(
+    caller: &Caller,
+    edge: &Edge,
+    id: Uuid,
+) -> Result<conversation::Conversation, Failure> {
+    let found = edge.find(|store| async move { store.conversation(id).await }).await?;
+    let found = found.ok_or_else(|| Problem::not_found("conversation"))?;
     caller.sees(&found.business_id, "conversation")?;
     Ok(found)
 }

@@ -138,7 +138,8 @@ impl EmergenciesApi {
     ) -> Result<Json<EmergencyRules>, Failure> {
         key.0.sees(&business_id, "business")?;
         edge.store.business(&business_id).await?.ok_or_else(|| Problem::not_found("business"))?;
-        let counts = edge.store.rule_counts(&business_id).await?;
+        let id = business_id.as_str();
+        let counts = edge.read(|store| async move { store.rule_counts(id).await }).await?;
         Ok(Json(EmergencyRules { rules: counts.into_iter().map(EmergencyRule::from).collect() }))
     }
 }

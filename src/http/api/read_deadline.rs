@@ -9,6 +9,7 @@ use poem::http::Method;
 use poem::{Endpoint, Request};
 
 use crate::http::problem::Problem;
+use crate::http::reads::{as_new_as_asked, wants_no_cache};
 use crate::store::StoreError;
 
 /// Longer than a wait for a connection. Attachments have a shorter one of their own.
@@ -19,7 +20,8 @@ pub(super) async fn kept<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poe
     if request.method() != Method::GET {
         return endpoint.call(request).await;
     }
-    match tokio::time::timeout(DEADLINE, endpoint.call(request)).await {
+    let no_cache = wants_no_cache(&request);
+    match tokio::time::timeout(DEADLINE, as_new_as_asked(no_cache, endpoint.call(request))).await {
         Ok(answered) => answered,
         Err(_late) => Err(Problem::unavailable(&StoreError::away()).into()),
     }

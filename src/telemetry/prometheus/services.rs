@@ -7,10 +7,11 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::registrar::{About, By, Registrar};
+use super::registrar::{About, By, Registrar, words};
 use crate::domain::phones::Verified;
 use crate::outage::Service;
-use crate::telemetry::Metrics;
+use crate::telemetry::labelled::Labelled;
+use crate::telemetry::{Metrics, ReadFrom};
 
 /// Of the process: sqlx reports an error where nobody has a handle to the metrics.
 static CONNECTION_ERRORS: LazyLock<Counter> = LazyLock::new(Counter::default);
@@ -27,6 +28,7 @@ pub(in crate::telemetry) struct Services {
     pool_connections: By<Gauge>,
     pool_size_max: Gauge,
     jetstream_storage: Gauge<f64, AtomicU64>,
+    reads: Labelled,
 }
 
 impl Services {
@@ -56,6 +58,13 @@ impl Services {
             pool_connections: r.gauge(connections.by(&["state"]), Family::default()),
             pool_size_max: r.level("db_pool_size_max", "The most connections to PostgreSQL that this process opens"),
             jetstream_storage: r.gauge_of_workers(storage, Gauge::default()),
+            reads: r.labelled(
+                "db_reads",
+                "REST's reads that may be some seconds old, by who answered: the replica (`DATABASE_READ_URL`) or the \
+                 primary",
+                &["from"],
+                words(ReadFrom::ALL, ReadFrom::as_str),
+            ),
         }
     }
 
@@ -83,6 +92,11 @@ impl Metrics {
         services.pool_connections.get_or_create(&[("state", "idle")]).set(idle.into());
         services.pool_connections.get_or_create(&[("state", "used")]).set(used.into());
         services.pool_size_max.set(most.into());
+    }
+
+    /// A read was answered.
+    pub fn read(&self, from: ReadFrom) {
+        self.inner.totals.services.reads.inc(from.as_str());
     }
 
     /// Sets the used part of JetStream's storage.

@@ -6,13 +6,10 @@ use std::path::{Path, PathBuf};
 use nevermisscall::internals::{Config, Settings, Store};
 use nmc_testbed::dispatchbot::{DispatchBotOptions, DispatchBotSim};
 use nmc_testbed::servers::{NatsServer, RedisServer, Shared, TestDatabase, schema_key};
+pub use nmc_testbed::settings::{API_KEY, PUBLIC_URL};
+use nmc_testbed::settings::{Surroundings, hurried, owned};
 use nmc_testbed::twilio::{TwilioOptions, TwilioSim};
 use sqlx::{Connection, PgConnection};
-
-/// The URL at which Twilio reaches us. The simulator plays a proxy that removes the path prefix.
-pub const PUBLIC_URL: &str = "https://calls.example.com/twilio";
-/// The App Server's key.
-pub const API_KEY: &str = "a-key-for-the-app-server-of-tests";
 
 /// A PostgreSQL database, NATS and Redis, and simulators of Twilio and DispatchBot.
 pub struct Servers {
@@ -50,28 +47,15 @@ impl Servers {
 
     /// The service's settings, with short windows; `changes` override them.
     pub fn settings(&self, changes: &[(String, String)]) -> Vec<(String, String)> {
-        let (twilio, dispatchbot) = (TwilioOptions::default(), DispatchBotOptions::default());
-        let settings = [
-            ("NMC_BIND", "127.0.0.1:0".to_owned()),
-            ("NMC_PUBLIC_URL", PUBLIC_URL.to_owned()),
-            ("DATABASE_URL", self.database.url().to_owned()),
-            ("NATS_URL", self.nats.url()),
-            ("REDIS_URL", self.redis.url()),
-            ("TWILIO_ACCOUNT_SID", twilio.account_sid),
-            ("TWILIO_AUTH_TOKEN", twilio.auth_token),
-            ("TWILIO_API_URL", self.twilio.base_url()),
-            ("DISPATCHBOT_URL", self.dispatchbot.base_url()),
-            ("DISPATCHBOT_API_KEY", dispatchbot.api_key),
-            ("NMC_API_KEYS", API_KEY.to_owned()),
-            ("NMC_WINDOW_HOLD", "300ms".to_owned()),
-            ("NMC_WINDOW_QUIET", "100ms".to_owned()),
-            ("NMC_WINDOW_MAX", "1s".to_owned()),
-            ("NMC_SEND_RATE", "1000/s".to_owned()),
-            ("NMC_RATE_LIMIT", "1000000/min".to_owned()),
-            ("NMC_RECONCILE_AFTER", "1s".to_owned()),
-        ];
-        let settings = settings.into_iter().map(|(name, value)| (name.to_owned(), value));
-        settings.chain(changes.iter().cloned()).collect()
+        let surroundings = Surroundings {
+            database: self.database.url().to_owned(),
+            nats: self.nats.url(),
+            redis: self.redis.url(),
+            twilio: self.twilio.base_url(),
+            dispatchbot: self.dispatchbot.base_url(),
+        };
+        let more = owned([("NMC_BIND", "127.0.0.1:0"), ("NMC_RECONCILE_AFTER", "1s")]);
+        [surroundings.settings(), hurried(), more, changes.to_vec()].concat()
     }
 
     /// The same as a [`Config`], for a service in this process.

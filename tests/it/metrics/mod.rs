@@ -17,7 +17,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use crate::harness::{App, CUSTOMER, OUR_NUMBER, business, customer, eventually};
-use scrape::Scrape;
+pub use scrape::{Scrape, wait_for_value};
 
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 

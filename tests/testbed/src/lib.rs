@@ -19,6 +19,7 @@
 //!   (`make drill-alerts`)
 //! - [`rollout`]: releases that replace the running one under load, good and bad (`make drill-rollout`)
 //! - [`restore`]: everything is destroyed under load, and restored from the encrypted backup; `make drill-restore`
+//! - [`settings`]: the service's settings on these servers
 //! - `program`: our own programs as child processes
 
 pub mod alerts;
@@ -31,6 +32,7 @@ mod program;
 pub mod restore;
 pub mod rollout;
 pub mod servers;
+pub mod settings;
 pub mod sim;
 pub mod syscalls;
 pub mod twilio;

@@ -75,6 +75,12 @@ impl Program {
         Ok(())
     }
 
+    /// Starts it again, as the program at this path.
+    pub(crate) fn restart_as(&mut self, path: &Path) -> anyhow::Result<()> {
+        self.path = path.to_owned();
+        self.restart()
+    }
+
     /// Waits for its end, and fails if it was not successful.
     pub(crate) async fn finish(mut self) -> anyhow::Result<()> {
         let status = self.process.ended(PATIENCE).await;

@@ -17,12 +17,10 @@ use crate::servers::{
     Binaries, Monitor, MonitorOptions, MonitoringBinaries, NatsOptions, NatsServer, PostgresOptions, PostgresServer,
     RedisOptions, RedisServer, free_port, workspace_root,
 };
+use crate::settings::{API_KEY, PUBLIC_URL, Surroundings, brief_log, hurried, owned};
 use crate::sim::http_client;
 use crate::twilio::{TwilioOptions, TwilioSim};
 
-/// The URL at which Twilio reaches the edge; the proxy in front of it strips the prefix.
-const PUBLIC_URL: &str = "https://calls.example.com/twilio";
-const API_KEY: &str = "a-key-for-the-app-server-of-tests";
 const ONE_REQUEST: Duration = Duration::from_secs(40);
 /// The most that JetStream may store here, so that it can be filled.
 const STORAGE: &str = "64MB";
@@ -61,7 +59,13 @@ impl Stage {
         let dispatchbot = DispatchBotSim::start(DispatchBotOptions::default()).await?;
         let receiver = Receiver::start().await?;
 
-        let settings = settings(&database_url, &nats.url(), &redis.url(), &twilio.base_url(), &dispatchbot.base_url());
+        let settings = settings(Surroundings {
+            database: database_url.clone(),
+            nats: nats.url(),
+            redis: redis.url(),
+            twilio: twilio.base_url(),
+            dispatchbot: dispatchbot.base_url(),
+        });
         let program = beside_us("nevermisscall")?;
         let service = |name: &str, role: &str, more: &[(&str, String)]| {
             let more = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
@@ -193,30 +197,7 @@ fn small_storage(dir: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// The service's settings. Windows are short, so that answers come at once.
-fn settings(database: &str, nats: &str, redis: &str, twilio_url: &str, bot_url: &str) -> Vec<(String, String)> {
-    let (twilio, bot) = (TwilioOptions::default(), DispatchBotOptions::default());
-    let settings = [
-        ("NMC_PUBLIC_URL", PUBLIC_URL.to_owned()),
-        ("DATABASE_URL", database.to_owned()),
-        ("NATS_URL", nats.to_owned()),
-        ("REDIS_URL", redis.to_owned()),
-        ("TWILIO_ACCOUNT_SID", twilio.account_sid),
-        ("TWILIO_AUTH_TOKEN", twilio.auth_token),
-        ("TWILIO_API_URL", twilio_url.to_owned()),
-        ("DISPATCHBOT_URL", bot_url.to_owned()),
-        ("DISPATCHBOT_API_KEY", bot.api_key),
-        ("NMC_API_KEYS", API_KEY.to_owned()),
-        ("NMC_WINDOW_HOLD", "300ms".to_owned()),
-        ("NMC_WINDOW_QUIET", "100ms".to_owned()),
-        ("NMC_WINDOW_MAX", "1s".to_owned()),
-        ("NMC_SEND_RATE", "1000/s".to_owned()),
-        ("NMC_RATE_LIMIT", "1000000/min".to_owned()),
-        ("NMC_RECONCILE_AFTER", "2s".to_owned()),
-        ("NMC_ALERT_EVERY", "3s".to_owned()),
-        ("NMC_BUSINESS_METRICS", "10".to_owned()),
-        ("NMC_NATS_STORAGE", STORAGE.to_owned()),
-        ("RUST_LOG", "warn".to_owned()),
-        ("NO_COLOR", "1".to_owned()),
-    ];
-    settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+fn settings(surroundings: Surroundings) -> Vec<(String, String)> {
+    let more = [("NMC_ALERT_EVERY", "3s"), ("NMC_BUSINESS_METRICS", "10"), ("NMC_NATS_STORAGE", STORAGE)];
+    [surroundings.settings(), hurried(), brief_log(), owned(more)].concat()
 }

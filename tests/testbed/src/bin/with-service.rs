@@ -11,7 +11,6 @@
 //! Everything is stopped when the command ends; the exit status is the command's. After a failure, the end of the
 //! service's log is printed.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
@@ -21,6 +20,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use nmc_testbed::dispatchbot::{DispatchBotOptions, DispatchBotSim};
 use nmc_testbed::servers::{Shared, Signal, send_signal};
+use nmc_testbed::settings::{API_KEY, PUBLIC_URL, Surroundings, brief_log, hurried, owned};
 use nmc_testbed::sim::http_client;
 use nmc_testbed::twilio::{TwilioOptions, TwilioSim};
 use serde_json::{Value, json};
@@ -28,7 +28,6 @@ use tokio::process::{Child, Command};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const BETWEEN: Duration = Duration::from_millis(50);
-const KEY: &str = "a-key-for-everything-in-the-tests";
 const BUSINESS: &str = "joes-plumbing";
 const OUR_NUMBER: &str = "+15555551111";
 /// A number that no business has: texts to it become dead letters.
@@ -71,39 +70,29 @@ async fn run(command: Vec<String>) -> anyhow::Result<u8> {
     let (database, nats, redis) = tokio::try_join!(shared.empty_database(), shared.nats(), shared.redis())?;
     let twilio = TwilioSim::start(TwilioOptions::default()).await?;
     let dispatchbot = DispatchBotSim::start(DispatchBotOptions::default()).await?;
-    let (account, bot) = (TwilioOptions::default(), DispatchBotOptions::default());
     let address_file = dir.path().join("address");
+    let surroundings = Surroundings {
+        database: database.url().to_owned(),
+        nats: nats.url(),
+        redis: redis.url(),
+        twilio: twilio.base_url(),
+        dispatchbot: dispatchbot.base_url(),
+    };
+    let more = owned([
+        ("NMC_BIND", "127.0.0.1:0"),
+        ("NMC_ADDRESS_FILE", &address_file.display().to_string()),
+        ("NMC_TOKEN_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+    ]);
     let service = Service {
         log: dir.path().join("service.log"),
-        variables: BTreeMap::from([
-            ("NMC_BIND", "127.0.0.1:0".to_owned()),
-            ("NMC_ADDRESS_FILE", address_file.display().to_string()),
-            ("NMC_PUBLIC_URL", "https://calls.example.com/twilio".to_owned()),
-            ("DATABASE_URL", database.url().to_owned()),
-            ("NATS_URL", nats.url()),
-            ("REDIS_URL", redis.url()),
-            ("TWILIO_ACCOUNT_SID", account.account_sid),
-            ("TWILIO_AUTH_TOKEN", account.auth_token),
-            ("TWILIO_API_URL", twilio.base_url()),
-            ("DISPATCHBOT_URL", dispatchbot.base_url()),
-            ("DISPATCHBOT_API_KEY", bot.api_key),
-            ("NMC_API_KEYS", KEY.to_owned()),
-            ("NMC_TOKEN_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned()),
-            ("NMC_WINDOW_HOLD", "300ms".to_owned()),
-            ("NMC_WINDOW_QUIET", "100ms".to_owned()),
-            ("NMC_WINDOW_MAX", "1s".to_owned()),
-            ("NMC_SEND_RATE", "1000/s".to_owned()),
-            ("NMC_RATE_LIMIT", "1000000/min".to_owned()),
-            ("RUST_LOG", "warn".to_owned()),
-            ("NO_COLOR", "1".to_owned()),
-        ]),
+        variables: [surroundings.settings(), hurried(), brief_log(), more].concat(),
     };
     service.finish(&["migrate"]).await?;
     let read_key = service.finish(&["keys", "create", "--name", "reader", "--read-only"]).await?;
     let read_key = read_key.lines().last().context("no key was made")?.trim().to_owned();
     let mut running = service.command(&["serve"])?.spawn().context("cannot start the service")?;
     let url = format!("http://{}", address(&mut running, &address_file, &service.log).await?);
-    twilio.set_webhook_url("https://calls.example.com/twilio", Some(&url));
+    twilio.set_webhook_url(PUBLIC_URL, Some(&url));
     let seed = Seed::sow(&url, &twilio).await.with_context(|| service.tail())?;
     let seed_file = dir.path().join("seed.json");
     fs::write(&seed_file, seed.to_string())?;
@@ -112,7 +101,7 @@ async fn run(command: Vec<String>) -> anyhow::Result<u8> {
     let status = Command::new(program)
         .args(arguments)
         .env("NMC", &url)
-        .env("KEY", KEY)
+        .env("KEY", API_KEY)
         .env("READ_KEY", read_key)
         .env("NMC_SEED", seed_file)
         .status()
@@ -129,7 +118,7 @@ async fn run(command: Vec<String>) -> anyhow::Result<u8> {
 /// The service's log file and its environment variables.
 struct Service {
     log: PathBuf,
-    variables: BTreeMap<&'static str, String>,
+    variables: Vec<(String, String)>,
 }
 
 impl Service {
@@ -143,7 +132,12 @@ impl Service {
                 command.env_remove(name);
             }
         }
-        command.envs(&self.variables).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
+        command
+            .envs(self.variables.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .kill_on_drop(true);
         Ok(command)
     }
 
@@ -234,7 +228,7 @@ impl Seed {
             "name": "Joe's Plumbing", "user_id": "user-joe", "phone_numbers": [number], "forward_to": "+15555552222",
             "timezone": "America/New_York", "trade": "plumbing",
         });
-        let answer = self.http.put(format!("{}/businesses/{id}", self.url)).bearer_auth(KEY).json(&business).send();
+        let answer = self.http.put(format!("{}/businesses/{id}", self.url)).bearer_auth(API_KEY).json(&business).send();
         let answer = answer.await?;
         ensure!(answer.status().is_success(), "PUT {id}: {}", answer.text().await?);
         Ok(())
@@ -244,7 +238,7 @@ impl Seed {
     async fn until(&self, what: &str, path: &str, satisfied: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
         let begun = Instant::now();
         loop {
-            let answer = self.http.get(format!("{}{path}", self.url)).bearer_auth(KEY).send().await?;
+            let answer = self.http.get(format!("{}{path}", self.url)).bearer_auth(API_KEY).send().await?;
             let good = answer.status().is_success();
             let body: Value = serde_json::from_str(&answer.text().await?).unwrap_or_default();
             if good && satisfied(&body) {

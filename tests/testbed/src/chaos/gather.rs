@@ -123,6 +123,21 @@ fn event(envelope: &Value) -> anyhow::Result<Event> {
     })
 }
 
+/// The events of the stream, for a run in which Redis has lost its log. The service publishes them in order.
+pub(super) async fn stream(addresses: &Addresses) -> anyhow::Result<Vec<Event>> {
+    let servers: Vec<&str> = addresses.nats.split(',').collect();
+    let stream = jetstream::new(async_nats::connect(servers).await?).get_stream("NMC_EVENTS").await?;
+    let stored = usize::try_from(stream.get_info().await?.state.messages)?;
+    let consumer = stream.create_consumer(OrderedConfig::default()).await?;
+    let stored = consumer.messages().await?.take(stored);
+    stored
+        .map(|message| event(&serde_json::from_slice(&message?.payload)?))
+        .collect::<Vec<anyhow::Result<Event>>>()
+        .await
+        .into_iter()
+        .collect()
+}
+
 async fn dead_letters(addresses: &Addresses) -> anyhow::Result<Vec<String>> {
     let servers: Vec<&str> = addresses.nats.split(',').collect();
     let stream = jetstream::new(async_nats::connect(servers).await?).get_stream("NMC_DEAD").await?;

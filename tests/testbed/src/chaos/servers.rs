@@ -35,6 +35,7 @@ pub(super) struct Servers {
     workers: Vec<Mutex<Program>>,
     nats: Vec<Mutex<NatsServer>>,
     postgres: Mutex<PostgresServer>,
+    replica: Option<PostgresServer>,
     redis: Mutex<RedisServer>,
     dispatchbot: Mutex<Program>,
     addresses: Addresses,
@@ -48,6 +49,8 @@ pub(super) struct Addresses {
     pub edges: Vec<String>,
     /// The database's URL.
     pub database: String,
+    /// Its URL as the service has it: with the replica, if there is one.
+    pub service_database: String,
     /// NATS's URL, or several.
     pub nats: String,
     /// The URLs of its nodes' monitors.
@@ -61,34 +64,52 @@ pub(super) struct Stores {
     dir: PathBuf,
     nats: Vec<NatsServer>,
     postgres: PostgresServer,
+    replica: Option<PostgresServer>,
     redis: RedisServer,
     addresses: Addresses,
     edge_ports: Vec<u16>,
 }
 
+/// What is there more than once.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Redundancy {
+    /// Three nats-servers instead of one.
+    pub nats: bool,
+    /// A synchronous replica of PostgreSQL.
+    pub postgres: bool,
+}
+
 impl Stores {
     /// Starts them with their data under `dir`.
-    pub(super) async fn start(dir: &Path, clustered: bool) -> anyhow::Result<Self> {
+    pub(super) async fn start(dir: &Path, redundancy: Redundancy) -> anyhow::Result<Self> {
         let binaries = Binaries::find()?;
         let redis = RedisOptions { durable: true, ..RedisOptions::new(&binaries, dir.join("redis")) };
         let postgres = PostgresOptions::new(&binaries, dir.join("postgres"));
         let nats = async {
-            if clustered {
+            if redundancy.nats {
                 return Ok(NatsCluster::start(&binaries, &dir.join("nats")).await?.into_nodes());
             }
             Ok(vec![NatsServer::start(NatsOptions::new(&binaries, dir.join("nats"))).await?])
         };
         let (nats, redis, postgres) =
             tokio::try_join!(nats, RedisServer::start(redis), PostgresServer::start(postgres))?;
+        let database = postgres.create_database(DATABASE, None).await?;
+        let replica = match redundancy.postgres {
+            true => Some(postgres.start_replica(&dir.join("replica"), "replica", true).await?),
+            false => None,
+        };
+        let both = |replica| PostgresServer::failover_url(&[&postgres, replica], DATABASE);
+        let service_database = replica.as_ref().map_or_else(|| database.clone(), both);
         let edge_ports = (0..EACH).map(|_| free_port()).collect::<anyhow::Result<Vec<u16>>>()?;
         let addresses = Addresses {
             edges: edge_ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect(),
-            database: postgres.create_database(DATABASE, None).await?,
+            database,
+            service_database,
             nats: nats.iter().map(NatsServer::url).collect::<Vec<_>>().join(","),
             monitors: nats.iter().map(NatsServer::monitor_url).collect(),
             redis: redis.url(),
         };
-        Ok(Self { dir: dir.to_owned(), nats, postgres, redis, addresses, edge_ports })
+        Ok(Self { dir: dir.to_owned(), nats, postgres, replica, redis, addresses, edge_ports })
     }
 
     pub(super) fn addresses(&self) -> &Addresses {
@@ -121,6 +142,7 @@ impl Stores {
             workers,
             nats: self.nats.into_iter().map(Mutex::new).collect(),
             postgres: Mutex::new(self.postgres),
+            replica: self.replica,
             redis: Mutex::new(self.redis),
             dispatchbot: Mutex::new(bot),
             addresses: self.addresses,
@@ -162,6 +184,53 @@ impl Servers {
         }
     }
 
+    /// Kills the primary and, when somebody has noticed, promotes the replica. Returns the new primary's URL.
+    pub(super) async fn fail_over(&self, noticed: Duration) -> anyhow::Result<String> {
+        let replica = self.replica.as_ref().context("there is no replica")?;
+        self.postgres.lock().await.kill().await?;
+        sleep(noticed).await;
+        replica.promote().await?;
+        replica.database_url(DATABASE)
+    }
+
+    /// Kills Redis, and starts an empty one at its address.
+    pub(super) async fn replace_redis(&self, down: Duration) -> anyhow::Result<()> {
+        let mut redis = self.redis.lock().await;
+        redis.kill().await?;
+        sleep(down).await;
+        redis.forget().await
+    }
+
+    /// Restarts edges and workers one after another, each as it is asked to end; with the program at this path, if one is
+    /// given. Each edge is ready before the next is asked.
+    pub(super) async fn roll(&self, path: Option<&Path>) -> anyhow::Result<()> {
+        for program in self.edges.iter().chain(&self.workers) {
+            let mut program = program.lock().await;
+            program.stop().await?;
+            match path {
+                Some(path) => program.restart_as(path)?,
+                None => program.restart()?,
+            }
+            self.ready().await?;
+        }
+        Ok(())
+    }
+
+    /// The processes, by name.
+    pub(super) async fn pids(&self) -> Vec<(String, u32)> {
+        let mut pids = Vec::new();
+        for program in self.edges.iter().chain(&self.workers) {
+            let program = program.lock().await;
+            pids.push((program.name().to_owned(), program.pid()));
+        }
+        pids
+    }
+
+    /// A copy of the database's files, as `pg_basebackup` makes it; removed again. Returns its size in bytes.
+    pub(super) async fn back_up(&self) -> anyhow::Result<u64> {
+        self.postgres.lock().await.base_backup_size().await
+    }
+
     /// The parts that ended without having been killed.
     pub(super) async fn ended_by_themselves(&self) -> Vec<String> {
         for program in self.edges.iter().chain(&self.workers).chain([&self.dispatchbot]) {
@@ -180,7 +249,13 @@ impl Servers {
     pub(super) async fn stop(self, keep: bool) -> anyhow::Result<()> {
         drop((self.edges, self.workers, self.dispatchbot));
         let mut postgres = self.postgres.into_inner();
-        if keep { postgres.stop().await } else { postgres.destroy().await }
+        if keep {
+            return postgres.stop().await;
+        }
+        if let Some(replica) = self.replica {
+            replica.destroy().await?;
+        }
+        postgres.destroy().await
     }
 
     /// Waits until both edges report that they are ready.

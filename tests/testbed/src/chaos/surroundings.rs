@@ -7,14 +7,10 @@ use rand::RngExt;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::settings::PUBLIC_URL;
 use crate::sim::http_client;
 use crate::twilio::webhooks::{WEBHOOK_TIMEOUT, WebhookClient};
 use crate::twilio::{TwilioOptions, TwilioSim};
-
-/// The URL at which Twilio reaches us; the proxy in front of the edges strips the prefix.
-pub(super) const PUBLIC_URL: &str = "https://calls.example.com/twilio";
-/// The App Server's API key.
-pub(super) const API_KEY: &str = "a-key-for-the-app-server-of-tests";
 
 /// Twilio, and its connection to the edges.
 pub(super) struct Surroundings {

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::settings::API_KEY;
+use crate::settings::API_KEY;
 use crate::sim::http_client;
 
 /// A takeover may wait half a minute for messages at Twilio.

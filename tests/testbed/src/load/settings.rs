@@ -3,11 +3,8 @@
 use std::time::Duration;
 
 use super::{Addresses, Options};
-use crate::dispatchbot::DispatchBotOptions;
-use crate::twilio::TwilioOptions;
+use crate::settings::{Surroundings, brief_log, owned};
 
-/// The App Server's API key.
-pub(super) const API_KEY: &str = "a-key-for-the-app-server-of-tests";
 /// The service's default `NMC_WINDOW_MAX`.
 pub(super) const WINDOW_MAX: Duration = Duration::from_secs(90);
 
@@ -24,7 +21,7 @@ const LONG: Duration = Duration::from_secs(3_600);
 /// - While windows stay open, the hold is longer than any run.
 pub(super) fn that_matter(options: &Options, keeps_open: bool) -> Vec<(String, String)> {
     let (hold, max) = if keeps_open { (LONG, LONG) } else { (Duration::ZERO, WINDOW_MAX) };
-    owned(&[
+    owned([
         ("NMC_WINDOW_HOLD", format!("{}s", hold.as_secs())),
         ("NMC_WINDOW_MAX", format!("{}s", max.as_secs())),
         ("NMC_WINDOW_QUIET", format!("{}ms", options.quiet.as_millis())),
@@ -39,24 +36,13 @@ pub(crate) fn of_the_place(
     twilio_url: String,
     bot_url: String,
 ) -> Vec<(String, String)> {
-    let (twilio, bot) = (TwilioOptions::default(), DispatchBotOptions::default());
-    owned(&[
-        ("NMC_BIND", bind.to_owned()),
-        ("NMC_PUBLIC_URL", format!("http://{bind}")),
-        ("DATABASE_URL", servers.database.clone()),
-        ("NATS_URL", servers.nats.clone()),
-        ("REDIS_URL", servers.redis.clone()),
-        ("TWILIO_ACCOUNT_SID", twilio.account_sid),
-        ("TWILIO_AUTH_TOKEN", twilio.auth_token),
-        ("TWILIO_API_URL", twilio_url),
-        ("DISPATCHBOT_URL", bot_url),
-        ("DISPATCHBOT_API_KEY", bot.api_key),
-        ("NMC_API_KEYS", API_KEY.to_owned()),
-        ("RUST_LOG", "warn".to_owned()),
-        ("NO_COLOR", "1".to_owned()),
-    ])
-}
-
-fn owned(settings: &[(&str, String)]) -> Vec<(String, String)> {
-    settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+    let surroundings = Surroundings {
+        database: servers.database.clone(),
+        nats: servers.nats.clone(),
+        redis: servers.redis.clone(),
+        twilio: twilio_url,
+        dispatchbot: bot_url,
+    };
+    let more = owned([("NMC_BIND", bind.to_owned()), ("NMC_PUBLIC_URL", format!("http://{bind}"))]);
+    [surroundings.settings(), brief_log(), more].concat()
 }

@@ -20,6 +20,7 @@ mod postgres;
 mod process;
 mod ready;
 mod redis;
+mod replica;
 mod shared;
 #[cfg(test)]
 mod tests;

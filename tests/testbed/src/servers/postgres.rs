@@ -20,7 +20,7 @@ use super::{
     binaries::Binaries,
     database,
     process::{Process, Signal, Spec},
-    ready,
+    ready, replica,
     user::User,
 };
 
@@ -90,6 +90,42 @@ impl PostgresServer {
         Ok(server)
     }
 
+    /// Starts a streaming replica with this name, a copy of this server with data under `dir`; when this returns, it
+    /// streams. With `is_synchronous`, a commit here is confirmed once the replica has it, too.
+    pub async fn start_replica(&self, dir: &Path, name: &str, is_synchronous: bool) -> anyhow::Result<Self> {
+        let options = PostgresOptions { dir: dir.to_owned(), ..self.options.clone() };
+        let own = self.user.own_dir(&options.dir)?;
+        replica::copy(&options.bin_dir, &self.user, self.sockets.path(), &own, name)?;
+        let replica = Self::start(options).await?;
+        if is_synchronous {
+            replica::synchronise_with(&self.url(), name).await?;
+        }
+        replica::streaming(&self.url(), name).await?;
+        Ok(replica)
+    }
+
+    /// Like [`start_replica`](Self::start_replica), in a temporary folder that is removed with the server.
+    pub async fn start_temporary_replica(&self, name: &str, is_synchronous: bool) -> anyhow::Result<Self> {
+        let dir = tempfile::tempdir().context("cannot make a folder among the temporary files")?;
+        let mut replica = self.start_replica(dir.path(), name, is_synchronous).await?;
+        replica._dir = Some(dir);
+        Ok(replica)
+    }
+
+    /// Makes a replica the primary; when this returns, it accepts writes.
+    pub async fn promote(&self) -> anyhow::Result<()> {
+        replica::promote(&self.url()).await
+    }
+
+    /// The URL of the database `name` on whichever of these servers accepts writes.
+    pub fn failover_url(servers: &[&Self], name: &str) -> String {
+        let sockets: Vec<&[u8]> = servers.iter().map(|server| server.sockets.path().as_os_str().as_bytes()).collect();
+        let hosts: String = form_urlencoded::byte_serialize(&sockets.join(&b","[..])).collect();
+        format!(
+            "postgres://postgres@localhost:{PORT}/{name}?host={hosts}&sslmode=disable&target_session_attrs=read-write"
+        )
+    }
+
     /// The URL of the maintenance database, as superuser.
     pub fn url(&self) -> String {
         url(self.sockets.path())
@@ -154,6 +190,22 @@ impl PostgresServer {
             }
             return Ok(());
         }
+    }
+
+    /// Copies its data as a backup does, and removes the copy; returns its size in bytes.
+    pub async fn base_backup_size(&self) -> anyhow::Result<u64> {
+        let dir = self.dir.join("backup");
+        let (bin_dir, user, sockets) =
+            (self.options.bin_dir.clone(), self.user.clone(), self.sockets.path().to_owned());
+        std::fs::create_dir_all(&dir)?;
+        user.give(&dir)?;
+        let copied = {
+            let dir = dir.clone();
+            tokio::task::spawn_blocking(move || replica::copy(&bin_dir, &user, &sockets, &dir, "backup")).await?
+        };
+        let size = copied.and_then(|()| replica::size(&dir));
+        std::fs::remove_dir_all(&dir)?;
+        size
     }
 
     /// Stops it and removes its data.

@@ -110,6 +110,16 @@ impl RedisServer {
         self.process = launch(&self.options, self.port).await?;
         Ok(())
     }
+
+    /// Starts again, on the same port and without its data: another server took its place.
+    pub async fn forget(&mut self) -> anyhow::Result<()> {
+        self.stop().await?;
+        let data = self.options.dir.join("appendonlydir");
+        if data.exists() {
+            std::fs::remove_dir_all(data)?;
+        }
+        self.restart().await
+    }
 }
 
 async fn launch(options: &RedisOptions, port: u16) -> anyhow::Result<Process> {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Asked, End, Journal, PATIENCE};
 use crate::chaos::plan::{Command, ConversationPlan};
-use crate::chaos::surroundings::API_KEY;
+use crate::settings::API_KEY;
 use crate::sim::http_client;
 
 /// A takeover may wait half a minute for messages at Twilio.

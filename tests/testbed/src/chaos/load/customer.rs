@@ -68,6 +68,14 @@ impl Load {
 
     /// Posts one webhook; returns the answer if it was acknowledged.
     async fn post(&self, request: Request<'_>, edge: usize) -> Option<WebhookAnswer> {
+        let (answer, outcomes) = self.try_post(request, edge).await;
+        self.journal.served(answer.is_some(), outcomes);
+        answer
+    }
+
+    /// The answer, and the outcome of each request that was made for it.
+    async fn try_post(&self, request: Request<'_>, edge: usize) -> (Option<WebhookAnswer>, Vec<Outcome>) {
+        let mut outcomes = Vec::new();
         for turn in 0..CONNECTION_TRIES {
             let sent_at = Utc::now();
             self.journal.begins();
@@ -80,11 +88,13 @@ impl Load {
             };
             let (what, sid) = (request.what.clone(), request.sid.to_owned());
             self.journal.posted(Posted { what, sid, sent_at, ended_at: Utc::now(), outcome });
-            if outcome != Outcome::Refused {
-                return answer.ok().filter(|_| outcome.is_acknowledged());
+            outcomes.push(outcome);
+            let fails = outcome == Outcome::Refused || (self.plan.falls_back && !outcome.is_acknowledged());
+            if !fails {
+                return (answer.ok().filter(|_| outcome.is_acknowledged()), outcomes);
             }
         }
-        None
+        (None, outcomes)
     }
 
     fn account(&self) -> &str {

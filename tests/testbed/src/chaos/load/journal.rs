@@ -114,6 +114,8 @@ pub(in crate::chaos) struct Both {
 #[derive(Default)]
 struct Books {
     count: Count,
+    served: Both,
+    unserved: Vec<(DateTime<Utc>, Vec<Outcome>)>,
     posted: Vec<Posted>,
     asked: Vec<Asked>,
 }
@@ -158,6 +160,26 @@ impl Journal {
         let books = &mut *lock(&self.books);
         books.count.requests.done += 1;
         books.posted.push(posted);
+    }
+
+    /// A webhook has been sent, in these requests; it was acknowledged, or not.
+    pub(super) fn served(&self, acknowledged: bool, outcomes: Vec<Outcome>) {
+        let books = &mut *lock(&self.books);
+        books.served.wanted += 1;
+        books.served.done += u64::from(acknowledged);
+        if !acknowledged {
+            books.unserved.push((Utc::now(), outcomes));
+        }
+    }
+
+    /// The webhooks that were not acknowledged: when that was known, and the outcome of each request.
+    pub(in crate::chaos) fn unserved(&self) -> Vec<(DateTime<Utc>, Vec<Outcome>)> {
+        lock(&self.books).unserved.clone()
+    }
+
+    /// How many webhooks were sent, and how many were acknowledged in the end.
+    pub(in crate::chaos) fn availability(&self) -> Both {
+        lock(&self.books).served
     }
 
     /// A command has ended.

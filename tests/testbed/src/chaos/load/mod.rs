@@ -1,7 +1,8 @@
 //! The load: customers who call and write, people who take over, and a journal of every request and its outcome.
 //!
-//! A webhook is sent as Twilio sends it: once, and once more if no connection was made. Nothing else is tried again,
-//! except what the plan repeats. Only an answer with a 2xx counts as acknowledged.
+//! A webhook is sent as Twilio sends it: once, and once more if no connection was made or, where Twilio has a fallback
+//! URL, if it failed. Nothing else is tried again, except what the plan repeats. Only an answer with a 2xx counts as
+//! acknowledged.
 
 mod app_server;
 mod customer;
@@ -15,27 +16,26 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 pub(super) use app_server::AppServer;
-#[cfg(test)]
 pub(super) use journal::Both;
 pub(super) use journal::{Asked, Count, End, Journal, Outcome, Posted, What};
 
 use super::plan::{self, ConversationPlan};
+use super::stage::Plan;
 use super::surroundings::Surroundings;
 use crate::sim::Rule;
 
 /// Generates the load.
 pub(super) struct Load {
-    seed: u64,
-    rate: f64,
+    plan: Plan,
     surroundings: Arc<Surroundings>,
     app_server: AppServer,
     journal: Arc<Journal>,
 }
 
 impl Load {
-    /// A load of about `rate` new conversations per second.
-    pub(super) fn new(seed: u64, rate: f64, surroundings: Arc<Surroundings>, app_server: AppServer) -> Self {
-        Self { seed, rate, surroundings, app_server, journal: Arc::default() }
+    /// The load of this plan.
+    pub(super) fn new(plan: Plan, surroundings: Arc<Surroundings>, app_server: AppServer) -> Self {
+        Self { plan, surroundings, app_server, journal: Arc::default() }
     }
 
     /// The journal of all requests and their outcomes.
@@ -48,7 +48,7 @@ impl Load {
         let mut playing = JoinSet::new();
         let mut next = Instant::now();
         for number in 0.. {
-            let plan = plan::conversation(self.seed, number, self.rate);
+            let plan = plan::conversation(self.plan.seed, number, self.plan.rate);
             next += plan.after;
             if enough.run_until_cancelled(sleep_until(next)).await.is_none() {
                 break;

@@ -2,9 +2,8 @@
 
 use super::Addresses;
 use crate::chaos::BUSINESSES;
-use crate::chaos::surroundings::{API_KEY, PUBLIC_URL};
 use crate::dispatchbot::DispatchBotOptions;
-use crate::twilio::TwilioOptions;
+use crate::settings::{Surroundings, brief_log, hurried, owned};
 
 /// DispatchBot's settings.
 pub(super) fn of_dispatchbot() -> Vec<(String, String)> {
@@ -19,30 +18,21 @@ pub(super) fn of_the_service(
     twilio_url: &str,
     bot_url: &str,
 ) -> Vec<(String, String)> {
-    let (twilio, bot) = (TwilioOptions::default(), DispatchBotOptions::default());
-    let settings = [
-        ("NMC_PUBLIC_URL", PUBLIC_URL.to_owned()),
-        ("DATABASE_URL", addresses.database.clone()),
-        ("NATS_URL", addresses.nats.clone()),
-        ("NMC_NATS_REPLICAS", nodes.to_string()),
-        ("REDIS_URL", addresses.redis.clone()),
-        ("TWILIO_ACCOUNT_SID", twilio.account_sid),
-        ("TWILIO_AUTH_TOKEN", twilio.auth_token),
-        ("TWILIO_API_URL", twilio_url.to_owned()),
-        ("DISPATCHBOT_URL", bot_url.to_owned()),
-        ("DISPATCHBOT_API_KEY", bot.api_key),
-        ("NMC_API_KEYS", API_KEY.to_owned()),
-        ("NMC_WINDOW_HOLD", "1500ms".to_owned()),
-        ("NMC_WINDOW_QUIET", "300ms".to_owned()),
-        ("NMC_WINDOW_MAX", "4s".to_owned()),
-        ("NMC_SEND_RATE", "1000/s".to_owned()),
-        ("NMC_RATE_LIMIT", "1000000/min".to_owned()),
-        ("NMC_RECONCILE_AFTER", "2s".to_owned()),
-        ("NMC_ALERT_EVERY", "3s".to_owned()),
-        ("RUST_LOG", "warn".to_owned()),
-        ("NO_COLOR", "1".to_owned()),
-    ];
-    settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    let surroundings = Surroundings {
+        database: addresses.service_database.clone(),
+        nats: addresses.nats.clone(),
+        redis: addresses.redis.clone(),
+        twilio: twilio_url.to_owned(),
+        dispatchbot: bot_url.to_owned(),
+    };
+    let more = owned([
+        ("NMC_NATS_REPLICAS", nodes.to_string().as_str()),
+        ("NMC_ALERT_EVERY", "3s"),
+        ("NMC_WINDOW_HOLD", "1500ms"),
+        ("NMC_WINDOW_QUIET", "300ms"),
+        ("NMC_WINDOW_MAX", "4s"),
+    ]);
+    [surroundings.settings(), hurried(), brief_log(), more].concat()
 }
 
 /// The businesses' documents, as the App Server sends them.

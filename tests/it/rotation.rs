@@ -1,0 +1,161 @@
+//! Secrets are replaced while the service runs, as docs/operations.md says.
+
+use nevermisscall::internals::Store;
+use nmc_testbed::servers::{Shared, Signal};
+use nmc_testbed::twilio::webhooks::WebhookClient;
+use nmc_testbed::twilio::{TwilioOptions, new_account_sid, new_message_sid};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::harness::{
+    API_KEY, BUSINESS, CUSTOMER, Child, OUR_NUMBER, PUBLIC_URL, Rest, Servers, business, eventually, run,
+};
+use crate::signatures::{OWN_TOKEN, TOKEN_KEY};
+
+const NEW_KEY: &str = "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=";
+
+fn owned(settings: &[(&str, &str)]) -> Vec<(String, String)> {
+    settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// A running service, and its URL.
+struct Service {
+    child: Child,
+    url: String,
+}
+
+impl Service {
+    async fn start(servers: &Servers, name: &str, settings: &[(&str, &str)]) -> Self {
+        let mut child = Child::start(servers, name, &["serve"], &servers.settings(&owned(settings)));
+        let url = format!("http://{}", child.address().await);
+        servers.twilio.set_webhook_url(PUBLIC_URL, Some(&url));
+        Rest::new(&url, API_KEY).ready().await;
+        Self { child, url }
+    }
+
+    /// A text of a customer that this account and token sign; the status of the answer.
+    async fn text(&self, account_sid: &str, token: &str, from: &str) -> u16 {
+        let twilio = WebhookClient::new(PUBLIC_URL, account_sid, token).unwrap().with_target(&self.url);
+        twilio.sms(&new_message_sid(), from, OUR_NUMBER, "My sink is blocked").await.unwrap().status
+    }
+
+    async fn stop(mut self) {
+        self.child.signal(Signal::Term);
+        assert!(self.child.end().await.success(), "{}", self.child.log());
+    }
+}
+
+/// Runs `nevermisscall tokens …`; whether it succeeded, and what it said.
+async fn tokens(servers: &Servers, command: &str, keys: &[(&str, &str)]) -> (bool, String) {
+    let mut settings = owned(keys);
+    settings.push(("DATABASE_URL".to_owned(), servers.database_url().to_owned()));
+    let output = run(&["tokens", command], &settings).await;
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[tokio::test]
+async fn the_key_that_encrypts_tokens_is_replaced_while_the_service_runs() {
+    let servers = Servers::start(TwilioOptions::default()).await;
+    let sid = new_account_sid();
+    servers.twilio.set_account(&sid, OWN_TOKEN);
+    let (old, new) = (("NMC_TOKEN_KEY", TOKEN_KEY), ("NMC_TOKEN_KEY", NEW_KEY));
+    let (and_new, and_old) = (("NMC_TOKEN_KEY_OTHER", NEW_KEY), ("NMC_TOKEN_KEY_OTHER", TOKEN_KEY));
+
+    // Every process learns the new key before any of them encrypts with it.
+    let first = Service::start(&servers, "first", &[old, and_new]).await;
+    let mut with_account = business();
+    with_account["twilio"] = json!({ "account_sid": sid, "auth_token": OWN_TOKEN });
+    let shown = Rest::new(&first.url, API_KEY).put(&format!("/businesses/{BUSINESS}"), &with_account).await.ok();
+    assert_eq!(shown["twilio"]["status"], "proven");
+    let second = Service::start(&servers, "second", &[new, and_old]).await;
+    for service in [&first, &second] {
+        assert_eq!(service.text(&sid, OWN_TOKEN, CUSTOMER).await, 200);
+    }
+    first.stop().await;
+
+    let both = [new, and_old];
+    assert_eq!(
+        tokens(&servers, "check", &both).await,
+        (
+            false,
+            "0 tokens open with NMC_TOKEN_KEY, 1 open with NMC_TOKEN_KEY_OTHER, 0 open with neither key".to_owned()
+        )
+    );
+    assert_eq!(
+        tokens(&servers, "rotate", &both).await,
+        (true, "0 tokens open with NMC_TOKEN_KEY, 1 were encrypted with it now, 0 open with neither key".to_owned())
+    );
+    let again = tokens(&servers, "rotate", &both).await;
+    assert_eq!(again.1, "1 tokens open with NMC_TOKEN_KEY, 0 were encrypted with it now, 0 open with neither key");
+    assert_eq!(second.text(&sid, OWN_TOKEN, CUSTOMER).await, 200);
+    second.stop().await;
+
+    // The old key is not needed any more; without it, the account is proven still.
+    assert!(tokens(&servers, "check", &[new]).await.0);
+    assert!(!tokens(&servers, "check", &[old]).await.0, "the old key opens nothing");
+    let third = Service::start(&servers, "third", &[new]).await;
+    let shown = Rest::new(&third.url, API_KEY).get(&format!("/businesses/{BUSINESS}")).await.ok();
+    assert_eq!(shown["twilio"]["status"], "proven");
+    assert_eq!(third.text(&sid, OWN_TOKEN, "+12125550177").await, 200);
+    let sent = eventually("an answer by the own account", async || {
+        servers.twilio.messages().into_iter().find(|sms| sms.to == "+12125550177")
+    });
+    assert_eq!(sent.await.account_sid, sid);
+    third.stop().await;
+}
+
+#[tokio::test]
+async fn the_main_auth_token_is_replaced_while_the_service_runs() {
+    let servers = Servers::start(TwilioOptions::default()).await;
+    let account = TwilioOptions::default();
+    let (sid, old, new) =
+        (account.account_sid.as_str(), account.auth_token.as_str(), "0123456789abcdef0123456789abcdef");
+    let next = ("TWILIO_AUTH_TOKEN_NEXT", new);
+    let first = Service::start(&servers, "first", &[next]).await;
+    Rest::new(&first.url, API_KEY).put(&format!("/businesses/{BUSINESS}"), &business()).await.ok();
+    assert_eq!(first.text(sid, old, CUSTOMER).await, 200);
+    let answered = async |customer: &str| {
+        eventually("an answer", async || servers.twilio.messages().into_iter().find(|sms| sms.to == customer)).await
+    };
+    answered(CUSTOMER).await;
+    let settings = [("TWILIO_AUTH_TOKEN", new), ("TWILIO_AUTH_TOKEN_NEXT", old)];
+    let second = Service::start(&servers, "second", &settings).await;
+    for service in [&first, &second] {
+        assert_eq!((service.text(sid, old, CUSTOMER).await, service.text(sid, new, CUSTOMER).await), (200, 200));
+    }
+    first.stop().await;
+    // Twilio's console makes the secondary token the primary one.
+    servers.twilio.set_account(sid, new);
+    let third = Service::start(&servers, "third", &[("TWILIO_AUTH_TOKEN", new)]).await;
+    second.stop().await;
+    assert_eq!(third.text(sid, old, CUSTOMER).await, 401);
+    assert_eq!(third.text(sid, new, "+12125550177").await, 200);
+    answered("+12125550177").await;
+    third.stop().await;
+}
+
+#[tokio::test]
+async fn the_login_to_the_database_is_replaced_while_the_service_runs() {
+    let postgres = Shared::from_env().unwrap().durable_postgres().await.unwrap();
+    let url = postgres.create_database("nmc", None).await.unwrap();
+    let store = Store::owner(&url).unwrap();
+    store.migrate().await.unwrap();
+    store.close().await;
+    let mut sql = PgConnection::connect(&url).await.unwrap();
+    let mut execute = async |statement: &str| {
+        sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&mut sql).await.unwrap();
+    };
+    let as_user = |user: &str| url.replace("postgres@localhost", &format!("{user}@localhost"));
+    execute("CREATE ROLE nmc_a LOGIN IN ROLE nevermisscall_service").await;
+    let servers = Servers::start(TwilioOptions::default()).await;
+    let first = Service::start(&servers, "first", &[("DATABASE_URL", &as_user("nmc_a"))]).await;
+    Rest::new(&first.url, API_KEY).put(&format!("/businesses/{BUSINESS}"), &business()).await.ok();
+    execute("CREATE ROLE nmc_b LOGIN IN ROLE nevermisscall_service").await;
+    let second = Service::start(&servers, "second", &[("DATABASE_URL", &as_user("nmc_b"))]).await;
+    first.stop().await;
+    execute("DROP ROLE nmc_a").await;
+    let account = TwilioOptions::default();
+    assert_eq!(second.text(&account.account_sid, &account.auth_token, CUSTOMER).await, 200);
+    eventually("an answer", async || servers.twilio.messages().into_iter().find(|sms| sms.to == CUSTOMER)).await;
+    second.stop().await;
+}
