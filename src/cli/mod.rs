@@ -16,7 +16,7 @@ use crate::adapters::jetstream::{JetStream, subjects};
 use crate::adapters::postgres::{KeyScope, Store};
 use crate::adapters::{error_reports, otlp};
 use crate::app::{Application, Role};
-use crate::config::{Config, ConfigError, Settings, process_env};
+use crate::config::{Config, ConfigError, NatsConfig, Settings, process_env};
 use crate::domain::invisible::is_blank;
 use crate::domain::phone::{PhoneNumber, conversation_key};
 use crate::http;
@@ -165,12 +165,10 @@ pub async fn run() -> ExitCode {
             Ok(url) => keys(url.expose(), command).await,
             Err(error) => return bad_configuration(&error),
         },
-        Command::Streams { command } => {
-            match settings.nats_url().and_then(|url| Ok((url, settings.nats_replicas()?))) {
-                Ok((url, replicas)) => streams(&url, replicas, command).await,
-                Err(error) => return bad_configuration(&error),
-            }
-        }
+        Command::Streams { command } => match settings.nats().and_then(|nats| Ok((nats, settings.nats_replicas()?))) {
+            Ok((nats, replicas)) => streams(&nats, replicas, command).await,
+            Err(error) => return bad_configuration(&error),
+        },
         Command::DeadLetters { command } => match dead_letters::Addresses::of(&settings) {
             Ok(addresses) => dead_letters::run(&addresses, command).await,
             Err(error) => return bad_configuration(&error),
@@ -255,8 +253,8 @@ async fn migrate(database_url: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn streams(nats_url: &str, replicas: u8, command: StreamsCommand) -> anyhow::Result<ExitCode> {
-    let jetstream = JetStream::connect(nats_url).await?;
+async fn streams(nats: &NatsConfig, replicas: u8, command: StreamsCommand) -> anyhow::Result<ExitCode> {
+    let jetstream = JetStream::connect(nats).await?;
     let mode = match command {
         StreamsCommand::Apply => Mode::Apply,
         StreamsCommand::Check => Mode::Check,

@@ -5,6 +5,7 @@
 
 mod cleartext;
 mod error;
+mod nats;
 mod parse;
 mod public_url;
 mod rate;
@@ -16,12 +17,13 @@ mod variables;
 use std::fmt;
 
 pub use error::ConfigError;
+pub use nats::NatsLogin;
 pub use parse::IDLE_AFTER;
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use rate::{Rate, RateError};
 pub use secret::{Secret, SecretKey};
 pub use settings::{Settings, process_env};
-pub use variables::{Config, TwilioConfig};
+pub use variables::{Config, NatsConfig, RedisConfig, TwilioConfig};
 
 use reader::Reader;
 

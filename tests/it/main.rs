@@ -65,4 +65,5 @@ mod signatures;
 mod takeover;
 mod takeover_race;
 mod traces;
+mod transport;
 mod two_workers;
