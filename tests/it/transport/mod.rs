@@ -335,7 +335,7 @@ async fn redis_is_down_with_the_reason_unless_everything_is_right() {
         ("another authority", url(user, "localhost", port), &another, "UnknownIssuer"),
         ("another host name", url(user, "127.0.0.1", port), &ca, "not valid for name"),
         ("an expired certificate", url(user, "localhost", expired), &ca, "certificate expired"),
-        ("a wrong password", url("nevermisscall:guessed", "localhost", port), &ca, "WRONGPASS"),
+        ("a wrong password", url("nevermisscall:guessed", "localhost", port), &ca, "Password authentication failed"),
         ("nobody", format!("rediss://localhost:{port}"), &ca, "NOAUTH"),
         ("no certificate of ours", url(user, "localhost", strict), &ca, "CertificateRequired"),
     ];
