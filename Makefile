@@ -43,6 +43,7 @@ observe: ## Prometheus and Alertmanager beside `make run`, with the rules of dep
 .PHONY: drill-alerts
 drill-alerts: ## Breaks the running service in a dozen ways, and checks that each fires its alert and resolves (2 min)
 	@scripts/get-servers monitoring
+	@scripts/get-tools collector
 	$(CARGO) build $(ALL) --bins
 	target/debug/alerts-drill
 

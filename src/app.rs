@@ -84,8 +84,8 @@ impl Application {
         metrics.sms_error_codes(twilio::codes());
         let vitals = Vitals::default();
         let store = Store::lazy(config.database_url.expose()).context("DATABASE_URL")?;
-        let jetstream = JetStream::connect(&config.nats_url).await.context("NATS_URL")?;
-        let redis = Arc::new(RedisSink::lazy(config.redis_url.expose()).context("REDIS_URL")?);
+        let jetstream = JetStream::connect(&config.nats).await.context("NATS_URL")?;
+        let redis = Arc::new(RedisSink::lazy(&config.redis).context("REDIS_URL")?);
         let cipher = config.token_key.as_ref().map(|key| {
             TokenCipher::new(*key.expose()).also_opening(config.token_key_other.as_ref().map(|key| *key.expose()))
         });

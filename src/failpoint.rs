@@ -1,7 +1,8 @@
-//! Named points at which a test can abort the process, as a power cut or kill -9 would.
+//! Named points at which a test can abort the process, as a power cut or kill -9 would, or let a task panic.
 //!
 //! Compiled to nothing without the cargo feature `failpoints`. With it, `NMC_FAILPOINT=name` or `NMC_FAILPOINT=name:3`
-//! (the third time) aborts the process there, after writing the point's name to standard error.
+//! (the third time) aborts the process there, after writing the point's name to standard error. With `name:3:panic` it
+//! panics there instead.
 
 /// States that a test can select with the same variable.
 #[cfg(feature = "failpoints")]
@@ -18,21 +19,26 @@ pub const NAMES: &[&str] = &[
     "before_ack",
 ];
 
-/// Aborts the process if this failpoint is selected.
+/// Aborts the process, or panics, if this failpoint is selected.
 #[cfg(feature = "failpoints")]
+#[expect(clippy::panic, reason = "tests ask for it")]
 pub fn hit(name: &str) {
     use std::sync::atomic::{AtomicU32, Ordering};
     // The only static in the project: an abort affects the whole process, and only tests compile it.
     static HITS: AtomicU32 = AtomicU32::new(0);
     debug_assert!(NAMES.contains(&name), "unknown failpoint {name}");
     let Ok(wanted) = std::env::var("NMC_FAILPOINT") else { return };
-    let (wanted_name, nth) = wanted.split_once(':').unwrap_or((&wanted, "1"));
-    if wanted_name != name {
+    let (selected, panics) = wanted.strip_suffix(":panic").map_or((wanted.as_str(), false), |name| (name, true));
+    let (selected_name, nth) = selected.split_once(':').unwrap_or((selected, "1"));
+    if selected_name != name {
         return;
     }
     let hits = HITS.fetch_add(1, Ordering::SeqCst) + 1;
     if nth.parse() == Ok(hits) {
         eprintln!("failpoint {name} hit");
+        if panics {
+            panic!("a failpoint");
+        }
         std::process::abort();
     }
 }

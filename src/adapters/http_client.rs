@@ -12,7 +12,6 @@ use reqwest::{
     header::{HeaderMap, RETRY_AFTER},
     redirect, retry,
 };
-use rustls::crypto::{CryptoProvider, ring};
 use tracing::{Span, field::Empty};
 use url::Url;
 
@@ -41,10 +40,7 @@ pub fn build() -> Result<Client, reqwest::Error> {
 
 /// Like [`build`], but returns the builder, so that the caller can change settings.
 pub(crate) fn builder() -> ClientBuilder {
-    if CryptoProvider::get_default().is_none() {
-        // An error means that another thread was faster; any provider will do.
-        ring::default_provider().install_default().ok();
-    }
+    super::tls::install_provider();
     Client::builder()
         .user_agent(concat!("nevermisscall/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())

@@ -8,4 +8,5 @@ pub mod otlp;
 pub mod outage;
 pub mod postgres;
 pub mod redis;
+mod tls;
 pub mod twilio;

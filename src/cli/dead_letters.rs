@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::adapters::jetstream::JetStream;
 use crate::adapters::postgres::Store;
-use crate::config::{ConfigError, Rate, Secret, Settings};
+use crate::config::{ConfigError, NatsConfig, Rate, Secret, Settings};
 use crate::dead_letters::{DeadLetters, Letter, LetterFilter, Order, Replayed, Status};
 
 /// Who requested a replay, as it is recorded.
@@ -82,20 +82,20 @@ impl DeadLettersCommand {
 /// The configuration that these commands need.
 pub(super) struct Addresses {
     database_url: Secret,
-    nats_url: String,
+    nats: NatsConfig,
     replay_rate: Rate,
 }
 
 impl Addresses {
     pub(super) fn of(settings: &Settings) -> Result<Self, ConfigError> {
-        let (database_url, nats_url) = (settings.database_url()?, settings.nats_url()?);
-        Ok(Self { database_url, nats_url, replay_rate: settings.replay_rate()? })
+        let (database_url, nats) = (settings.database_url()?, settings.nats()?);
+        Ok(Self { database_url, nats, replay_rate: settings.replay_rate()? })
     }
 }
 
 pub(super) async fn run(addresses: &Addresses, command: DeadLettersCommand) -> anyhow::Result<ExitCode> {
     let store = Store::lazy(addresses.database_url.expose())?;
-    let letters = DeadLetters::new(JetStream::connect(&addresses.nats_url).await?, store);
+    let letters = DeadLetters::new(JetStream::connect(&addresses.nats).await?, store);
     match command {
         DeadLettersCommand::List { which, status, limit } => list(&letters, &which.filter(status), limit).await,
         DeadLettersCommand::Replay { ids, which, all: _, max, rate } => {

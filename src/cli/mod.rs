@@ -21,7 +21,7 @@ use crate::adapters::jetstream::{JetStream, subjects};
 use crate::adapters::postgres::{KeyScope, Store};
 use crate::adapters::{error_reports, otlp};
 use crate::app::{Application, Role};
-use crate::config::{Config, ConfigError, Settings, process_env};
+use crate::config::{Config, ConfigError, NatsConfig, Settings, process_env};
 use crate::domain::invisible::{controls_a_line, is_blank};
 use crate::domain::phone::{PhoneNumber, conversation_key};
 use crate::http;
@@ -206,12 +206,10 @@ pub async fn run() -> ExitCode {
             Ok(access) => tokens::run(&access, command).await,
             Err(error) => return bad_configuration(&error),
         },
-        Command::Streams { command } => {
-            match settings.nats_url().and_then(|url| Ok((url, settings.nats_replicas()?))) {
-                Ok((url, replicas)) => streams(&url, replicas, command).await,
-                Err(error) => return bad_configuration(&error),
-            }
-        }
+        Command::Streams { command } => match settings.nats().and_then(|nats| Ok((nats, settings.nats_replicas()?))) {
+            Ok((nats, replicas)) => streams(&nats, replicas, command).await,
+            Err(error) => return bad_configuration(&error),
+        },
         Command::Recover(command) => match Config::from_settings(&settings) {
             Ok(config) => recover::run(&config, command).await,
             Err(error) => return bad_configuration(&error),
@@ -300,8 +298,8 @@ async fn migrate(database_url: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn streams(nats_url: &str, replicas: u8, command: StreamsCommand) -> anyhow::Result<ExitCode> {
-    let jetstream = JetStream::connect(nats_url).await?;
+async fn streams(nats: &NatsConfig, replicas: u8, command: StreamsCommand) -> anyhow::Result<ExitCode> {
+    let jetstream = JetStream::connect(nats).await?;
     let mode = match command {
         StreamsCommand::Apply => Mode::Apply,
         StreamsCommand::Check => Mode::Check,

@@ -51,7 +51,7 @@ pub(super) async fn run(config: &Config, command: RecoverCommand) -> anyhow::Res
     let now = Utc::now();
     let gap = Gap { since, until: command.until.unwrap_or(now) };
     ensure!(gap.since <= gap.until && gap.until <= now, "--until must be between --since and now");
-    let jetstream = JetStream::connect(&config.nats_url).await.context("NATS_URL")?;
+    let jetstream = JetStream::connect(&config.nats).await.context("NATS_URL")?;
     let recoverer = recoverer(config, &store, &jetstream, command.without)?;
     println!("gap: {} to {}", time(gap.since), time(gap.until));
     if !command.apply {

@@ -5,6 +5,7 @@
 
 mod cleartext;
 mod error;
+mod nats;
 mod parse;
 mod postgres_url;
 mod public_url;
@@ -17,13 +18,14 @@ mod variables;
 use std::fmt;
 
 pub use error::ConfigError;
+pub use nats::NatsLogin;
 pub use parse::IDLE_AFTER;
 pub use postgres_url::{PostgresUrl, TargetSession};
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use rate::{Rate, RateError};
 pub use secret::{Secret, SecretKey};
 pub use settings::{Settings, process_env};
-pub use variables::{Config, TwilioConfig};
+pub use variables::{Config, NatsConfig, RedisConfig, TwilioConfig};
 
 use reader::Reader;
 

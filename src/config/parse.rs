@@ -5,12 +5,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use ipnet::IpNet;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use url::Url;
 
 use super::Dialect;
@@ -56,9 +59,26 @@ pub(super) fn api_url(text: &str) -> Parsed<String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// The parameters of a PostgreSQL URL that name files, as libpq has them.
+const POSTGRES_FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
+
+/// A PostgreSQL URL, whose files are there.
+fn with_files(text: &str) -> Parsed<PostgresUrl> {
+    let url: PostgresUrl = text.parse()?;
+    for host in url.hosts() {
+        let host = Url::parse(host).map_err(|error| error.to_string())?;
+        for (name, path) in host.query_pairs() {
+            if POSTGRES_FILES.contains(&&*name) {
+                file(&path).map_err(|why| format!("its {name}: {why}"))?;
+            }
+        }
+    }
+    Ok(url)
+}
+
 /// The primary's URL. Of several hosts, only one may be written to.
 pub(super) fn postgres_url(text: &str) -> Parsed<Secret> {
-    let url: PostgresUrl = text.parse()?;
+    let url = with_files(text)?;
     match url.target() {
         TargetSession::ReadWrite | TargetSession::Primary => Ok(Secret::new(text)),
         TargetSession::Any if url.hosts().len() == 1 => Ok(Secret::new(text)),
@@ -69,8 +89,38 @@ pub(super) fn postgres_url(text: &str) -> Parsed<Secret> {
 
 /// A replica's URL, or that of several.
 pub(super) fn replica_url(text: &str) -> Parsed<Secret> {
-    text.parse::<PostgresUrl>()?;
+    with_files(text)?;
     Ok(Secret::new(text))
+}
+
+/// A file that can be read and is not empty. It is read again where it is used.
+pub(super) fn file(text: &str) -> Parsed<PathBuf> {
+    match std::fs::read(text) {
+        Ok(bytes) if bytes.is_empty() => Err("the file is empty".to_owned()),
+        Ok(_) => Ok(text.into()),
+        Err(error) => Err(format!("cannot be read: {error}")),
+    }
+}
+
+/// A file of certificates in PEM. The libraries would take a file without any for one that trusts nobody.
+pub(super) fn certificates(text: &str) -> Parsed<PathBuf> {
+    let path = file(text)?;
+    let first = CertificateDer::pem_file_iter(&path).ok().and_then(|mut found| found.next());
+    match first {
+        Some(Ok(_)) => Ok(path),
+        Some(Err(_)) | None => Err("has no certificate in PEM".to_owned()),
+    }
+}
+
+/// The beginning of a subject: tokens separated by dots, without wildcards.
+pub(super) fn subject_prefix(text: &str) -> Parsed<String> {
+    let is_token =
+        |token: &str| !token.is_empty() && !token.contains(['*', '>']) && !token.contains(char::is_whitespace);
+    if text.split('.').all(is_token) {
+        Ok(text.to_owned())
+    } else {
+        Err("not the beginning of a subject: tokens separated by dots, without wildcards".to_owned())
+    }
 }
 
 pub(super) fn redis_url(text: &str) -> Parsed<Secret> {

@@ -19,9 +19,14 @@ impl<'a> Reader<'a> {
     }
 
     /// A complete [`Config`], or all problems.
-    pub(super) fn read(mut self) -> Result<Config, ConfigError> {
-        match Config::read(&mut self) {
-            Some(config) if self.problems.is_empty() => Ok(config),
+    pub(super) fn read(self) -> Result<Config, ConfigError> {
+        self.group(Config::read)
+    }
+
+    /// A complete group of variables, or all its problems.
+    pub(super) fn group<T>(mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Result<T, ConfigError> {
+        match read(&mut self) {
+            Some(group) if self.problems.is_empty() => Ok(group),
             _ => Err(ConfigError::new(self.problems)),
         }
     }

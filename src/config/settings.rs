@@ -4,6 +4,7 @@
 //! over the file, an empty variable counts as not set, and an unknown name in the file is an error, so that typos are
 //! noticed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -11,8 +12,9 @@ use std::path::Path;
 use super::cleartext;
 use super::error::{ConfigError, Problem};
 use super::public_url::PublicUrl;
+use super::reader::Reader;
 use super::secret::{Secret, SecretKey};
-use super::variables::{self, Absent, Variable, is_known};
+use super::variables::{self, Absent, NatsConfig, Variable, is_known, secret_of};
 
 /// Why a connection is refused.
 const EXPOSED: &str =
@@ -34,7 +36,7 @@ impl Settings {
             Some(path) => read_file(path)?,
             None => BTreeMap::new(),
         };
-        let set = env.into_iter().filter(|(name, value)| is_known(name) && !value.trim().is_empty());
+        let set = env.into_iter().filter(|(name, value)| is_setting(name) && !value.trim().is_empty());
         values.extend(set);
         Ok(Self { values })
     }
@@ -52,12 +54,12 @@ impl Settings {
         self.value(&variables::database_url()).map_err(Into::into)
     }
 
-    /// Reads only the NATS servers, comma-separated.
+    /// Reads only what is about NATS.
     ///
     /// # Errors
-    /// If they are missing or one is not a NATS address.
-    pub fn nats_url(&self) -> Result<String, ConfigError> {
-        self.value(&variables::nats_url()).map_err(Into::into)
+    /// If the servers are missing, or anything about them is invalid.
+    pub fn nats(&self) -> Result<NatsConfig, ConfigError> {
+        Reader::new(self).group(variables::checked_nats)
     }
 
     /// Reads only the key that encrypts tokens, and the other one of a rotation.
@@ -120,9 +122,9 @@ impl Settings {
     /// Reads one variable.
     pub(super) fn value<T>(&self, variable: &Variable<T>) -> Result<T, Problem> {
         let problem = |reason: String| Problem::new(variable.name, reason, Some(variable.example));
-        let text = match (self.get(variable.name), &variable.absent) {
+        let text = match (self.text(variable.name)?, &variable.absent) {
             (Some(text), _) => text,
-            (None, Absent::Default(text)) => text,
+            (None, Absent::Default(text)) => Cow::Borrowed(*text),
             (None, Absent::Off(value)) => return Ok(value()),
             (None, Absent::Missing) => return Err(problem("missing".to_owned())),
         };
@@ -132,6 +134,37 @@ impl Settings {
         }
         Ok(value)
     }
+
+    /// The text of a variable or, if it is a secret, of the file that is named instead.
+    fn text(&self, name: &'static str) -> Result<Option<Cow<'_, str>>, Problem> {
+        let file_name = format!("{name}_FILE");
+        let path = secret_of(&file_name).and_then(|_| self.get(&file_name));
+        match (self.get(name), path) {
+            (text, None) => Ok(text.map(Cow::Borrowed)),
+            (Some(_), Some(_)) => {
+                let reason = format!("{file_name} is set, too: set only one of them");
+                Err(Problem::new(name, reason, None))
+            }
+            (None, Some(path)) => read_secret(path).map(Some).map_err(|why| Problem::new(file_name, why, SECRET_FILE)),
+        }
+    }
+}
+
+/// An example of a file with a secret.
+const SECRET_FILE: Option<&str> = Some("/run/secrets/nevermisscall");
+
+/// The text of a file, without the newline that editors and `echo` add.
+fn read_secret(path: &str) -> Result<Cow<'static, str>, String> {
+    let text = std::fs::read_to_string(path.trim()).map_err(|error| format!("cannot be read: {error}"))?;
+    match text.trim() {
+        "" => Err("the file is empty".to_owned()),
+        secret => Ok(Cow::Owned(secret.to_owned())),
+    }
+}
+
+/// Whether a file of the configuration may have this name.
+fn is_setting(name: &str) -> bool {
+    is_known(name) || secret_of(name).is_some()
 }
 
 /// Shows the names only: values may be secrets.
@@ -167,7 +200,7 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
 }
 
 fn file_value(key: &str, value: toml::Value) -> Result<String, &'static str> {
-    if !is_known(key) {
+    if !is_setting(key) {
         return Err("unknown variable");
     }
     match value {
@@ -252,7 +285,7 @@ mod tests {
         let settings = Settings::read(None, env(&[("DATABASE_URL", "postgres://u:p@localhost/nmc")])).unwrap();
         assert_eq!(settings.database_url().unwrap().expose(), "postgres://u:p@localhost/nmc");
         assert_eq!(
-            settings.nats_url().unwrap_err().to_string(),
+            settings.nats().map(drop).unwrap_err().to_string(),
             "NATS_URL: missing; for example: nats://localhost:4222"
         );
     }

@@ -40,7 +40,7 @@ fn what_is_not_required_has_the_documented_default() {
     let of_the_server = include_str!("../../nats.conf");
     assert!(of_the_server.contains("max_file_store: 20GB"), "the default is what nats.conf allows");
     assert_eq!(config.public_url.as_str(), "https://calls.example.com/twilio");
-    assert_eq!(config.nats_url, "tls://a:4222,tls://b:4222");
+    assert_eq!(config.nats.servers, "tls://a:4222,tls://b:4222");
     assert_eq!(config.nats_replicas, 1);
     assert_eq!(config.twilio.api_url, "https://api.twilio.com");
     assert_eq!(config.twilio.auth_token_next, None);
@@ -68,6 +68,93 @@ fn another_machine_is_reached_in_the_clear_only_if_that_is_allowed() {
     assert!(error.to_string().contains("NMC_ALLOW_CLEARTEXT=1"), "{error}");
     let allowed = [&exposed[..], &[("NMC_ALLOW_CLEARTEXT", "1")]].concat();
     assert!(config(&allowed).is_ok());
+}
+
+/// A file that is deleted when the test ends.
+fn file_with(text: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    file
+}
+
+/// Every secret of a configuration.
+fn secrets_of(pairs: &[(&str, &str)]) -> String {
+    let env = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let config = Config::from_settings(&Settings::read(None, env).unwrap()).unwrap();
+    let (twilio, keys) = (config.twilio, config.bootstrap.api_keys);
+    let next = twilio.auth_token_next.into_iter();
+    let secrets: Vec<Secret> =
+        [config.database_url, config.redis.redis_url, twilio.auth_token, config.dispatchbot.api_key]
+            .into_iter()
+            .chain(next)
+            .chain(keys)
+            .collect();
+    let secrets: Vec<&str> = secrets.iter().map(Secret::expose).collect();
+    format!("{secrets:?} {} {:?}", config.nats.servers, config.token_key.map(|key| *key.expose()))
+}
+
+#[test]
+fn each_secret_may_come_from_a_file() {
+    for secret in super::variables::SECRETS {
+        let value = match secret {
+            "NMC_TOKEN_KEY" => "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            "NMC_API_KEYS" => "an-other-key-of-the-app-server-ok",
+            _ => COMPLETE.iter().find(|(name, _)| *name == secret).map_or("another-token", |(_, value)| value),
+        };
+        let file = file_with(&format!("{value}\n"));
+        let (variable, path) = (format!("{secret}_FILE"), file.path().to_str().unwrap());
+        let others: Vec<_> = COMPLETE.iter().copied().filter(|(name, _)| *name != secret).collect();
+        let by_file = secrets_of(&[&others[..], &[(variable.as_str(), path)]].concat());
+        assert_eq!(by_file, secrets_of(&[&others[..], &[(secret, value)]].concat()), "{secret}");
+        assert!(by_file.contains(value.split(',').next().unwrap()) || secret == "NMC_TOKEN_KEY", "{secret}");
+    }
+}
+
+#[test]
+fn a_secret_is_given_once_in_a_file_that_can_be_read_and_all_problems_are_reported_together() {
+    let empty = file_with("\n");
+    let error = config(&[
+        ("TWILIO_AUTH_TOKEN_FILE", empty.path().to_str().unwrap()),
+        ("NMC_API_KEYS_FILE", empty.path().to_str().unwrap()),
+        ("NMC_TOKEN_KEY_FILE", "/nonexistent/key"),
+        ("NMC_BIND", "nowhere"),
+    ])
+    .unwrap_err();
+    assert_eq!(names(&error), ["NMC_BIND", "TWILIO_AUTH_TOKEN", "NMC_API_KEYS_FILE", "NMC_TOKEN_KEY_FILE"]);
+    let shown = error.to_string();
+    assert!(shown.contains("TWILIO_AUTH_TOKEN: TWILIO_AUTH_TOKEN_FILE is set, too"), "{shown}");
+    assert!(shown.contains("NMC_API_KEYS_FILE: the file is empty"), "{shown}");
+    assert!(shown.contains("NMC_TOKEN_KEY_FILE: cannot be read: No such file"), "{shown}");
+}
+
+#[test]
+fn a_toml_file_may_name_the_file_of_a_secret_but_of_nothing_else() {
+    let secret = file_with("a-token\n");
+    let toml = file_with(&format!("TWILIO_AUTH_TOKEN_FILE = {:?}\n", secret.path().to_str().unwrap()));
+    let settings = Settings::read(Some(toml.path()), []).unwrap();
+    assert_eq!(settings.auth_token().unwrap().expose(), "a-token");
+    let toml = file_with("NMC_BIND_FILE = \"x\"\n");
+    assert_eq!(names(&Settings::read(Some(toml.path()), []).unwrap_err()), ["NMC_BIND_FILE"]);
+}
+
+#[test]
+fn files_of_certificates_and_credentials_are_checked_at_start() {
+    let text = file_with("no certificate\n");
+    let path = text.path().to_str().unwrap();
+    let database = format!("postgres://nmc@db/nmc?sslmode=verify-full&sslrootcert={path}.gone");
+    let error = config(&[
+        ("DATABASE_URL", &database),
+        ("NATS_CA_FILE", path),
+        ("NATS_CREDS_FILE", "/nonexistent.creds"),
+        ("NATS_INBOX_PREFIX", "_INBOX.>"),
+        ("REDIS_CA_FILE", path),
+    ])
+    .unwrap_err();
+    let expected = ["DATABASE_URL", "NATS_CREDS_FILE", "NATS_CA_FILE", "NATS_INBOX_PREFIX", "REDIS_CA_FILE"];
+    assert_eq!(names(&error), expected, "{error}");
+    assert!(error.to_string().contains("its sslrootcert: cannot be read: No such file"), "{error}");
+    let error = config(&[("NATS_CREDS_FILE", path), ("NATS_NKEY_FILE", path), ("NATS_KEY_FILE", path)]).unwrap_err();
+    assert_eq!(names(&error), ["NATS_NKEY_FILE", "NATS_CERT_FILE"], "{error}");
 }
 
 #[test]

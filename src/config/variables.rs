@@ -5,6 +5,7 @@
 //! is not set, which is also the example), or a `group` of further rows.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -107,14 +108,14 @@ configuration! {
         /// A replica for REST's reads, with its password; `None`: the primary answers them.
         database_read_url: Option<Secret> =
             [optional "DATABASE_READ_URL", "postgres://nmc:password@replica/nmc", parse::replica_url],
-        /// One or more NATS servers, separated by commas; may contain credentials, so never logged.
-        nats_url: String = [required "NATS_URL", "nats://localhost:4222", parse::nats_servers],
+        /// NATS.
+        nats: NatsConfig = [group checked_nats],
         /// How many nodes of the cluster each stream is kept on.
         nats_replicas: u8 = [default "NMC_NATS_REPLICAS", "1", parse::replicas],
         /// How many bytes JetStream may store, if its account has no limit.
         nats_storage: u64 = [default "NMC_NATS_STORAGE", "20GB", parse::bytes],
-        /// Redis, with its password.
-        redis_url: Secret = [required "REDIS_URL", "redis://localhost:6379", parse::redis_url],
+        /// Redis.
+        redis: RedisConfig = [group checked_redis],
         /// Whether connections to other machines may do without TLS.
         allow_cleartext: bool = [default "NMC_ALLOW_CLEARTEXT", "off", parse::on_or_off],
         /// The main Twilio account.
@@ -165,6 +166,39 @@ configuration! {
         /// Also opens stored auth tokens, while the key is rotated; encrypts none.
         token_key_other: Option<SecretKey> =
             [optional "NMC_TOKEN_KEY_OTHER", "the other key, during a rotation of NMC_TOKEN_KEY", parse::token_key],
+    }
+
+    /// NATS: its servers, how they are verified, and who we are to them.
+    #[derive(Clone)]
+    pub struct NatsConfig {
+        /// One or more servers, separated by commas; may contain credentials, so never logged.
+        servers: String = [required "NATS_URL", "nats://localhost:4222", parse::nats_servers],
+        /// A file of credentials (a JWT and its nkey).
+        creds_file: Option<PathBuf> = [optional "NATS_CREDS_FILE", "/etc/nevermisscall/worker.creds", parse::file],
+        /// A file with the seed of an nkey.
+        nkey_file: Option<PathBuf> = [optional "NATS_NKEY_FILE", "/etc/nevermisscall/worker.nk", parse::file],
+        /// The authorities that servers' certificates are verified with; otherwise those of the system.
+        ca_file: Option<PathBuf> = [optional "NATS_CA_FILE", "/etc/nevermisscall/ca.pem", parse::certificates],
+        /// Our own certificate …
+        cert_file: Option<PathBuf> = [optional "NATS_CERT_FILE", "/etc/nevermisscall/nats.pem", parse::certificates],
+        /// … and its key.
+        key_file: Option<PathBuf> = [optional "NATS_KEY_FILE", "/etc/nevermisscall/nats.key", parse::file],
+        /// The beginning of the subjects on which replies arrive.
+        inbox_prefix: String = [default "NATS_INBOX_PREFIX", "_INBOX", parse::subject_prefix],
+    }
+
+    /// Redis: its address with user and password, and how it is verified.
+    #[derive(Clone)]
+    pub struct RedisConfig {
+        /// Its URL.
+        redis_url: Secret = [required "REDIS_URL", "redis://localhost:6379", parse::redis_url],
+        /// The authorities that its certificate is verified with; otherwise those of the system.
+        root_cert_file: Option<PathBuf> = [optional "REDIS_CA_FILE", "/etc/nevermisscall/ca.pem", parse::certificates],
+        /// Our own certificate …
+        client_cert_file: Option<PathBuf> =
+            [optional "REDIS_CERT_FILE", "/etc/nevermisscall/redis.pem", parse::certificates],
+        /// … and its key.
+        client_key_file: Option<PathBuf> = [optional "REDIS_KEY_FILE", "/etc/nevermisscall/redis.key", parse::file],
     }
 
     /// The main Twilio account.
@@ -225,6 +259,51 @@ configuration! {
         /// The upper bound; at least `hold` and at least `quiet`.
         max: Duration = [default "NMC_WINDOW_MAX", "90s", parse::duration],
     }
+}
+
+/// The variables whose value is a secret, or may contain one. Instead of each, `NAME_FILE` may name a file with the value.
+pub(super) const SECRETS: [&str; 10] = [
+    "DATABASE_URL",
+    "DATABASE_READ_URL",
+    "NATS_URL",
+    "REDIS_URL",
+    "TWILIO_AUTH_TOKEN",
+    "TWILIO_AUTH_TOKEN_NEXT",
+    "DISPATCHBOT_API_KEY",
+    "NMC_API_KEYS",
+    "NMC_TOKEN_KEY",
+    "NMC_TOKEN_KEY_OTHER",
+];
+
+/// The secret variable whose file this variable names.
+pub(super) fn secret_of(name: &str) -> Option<&'static str> {
+    let secret = name.strip_suffix("_FILE")?;
+    SECRETS.into_iter().find(|of| *of == secret)
+}
+
+/// Reads what is about NATS, and checks that the files fit together.
+pub(super) fn checked_nats(reader: &mut Reader<'_>) -> Option<NatsConfig> {
+    let nats = NatsConfig::read(reader)?;
+    if nats.creds_file.is_some() && nats.nkey_file.is_some() {
+        reader.refuse(&nkey_file(), "NATS_CREDS_FILE is set, too: it contains an nkey".to_owned());
+    }
+    if nats.cert_file.is_some() != nats.key_file.is_some() {
+        reader.refuse(&cert_file(), "NATS_CERT_FILE and NATS_KEY_FILE belong together".to_owned());
+    }
+    Some(nats)
+}
+
+/// Reads what is about Redis, and checks that the files fit together, and the URL to them.
+fn checked_redis(reader: &mut Reader<'_>) -> Option<RedisConfig> {
+    let redis = RedisConfig::read(reader)?;
+    let has_files = redis.root_cert_file.is_some() || redis.client_cert_file.is_some();
+    if has_files && !["rediss:", "valkeys:"].iter().any(|scheme| redis.redis_url.expose().starts_with(scheme)) {
+        reader.refuse(&root_cert_file(), "certificates are only used if REDIS_URL is rediss://".to_owned());
+    }
+    if redis.client_cert_file.is_some() != redis.client_key_file.is_some() {
+        reader.refuse(&client_cert_file(), "REDIS_CERT_FILE and REDIS_KEY_FILE belong together".to_owned());
+    }
+    Some(redis)
 }
 
 /// A key with fewer characters may be a word that somebody guesses.

@@ -17,6 +17,13 @@ use crate::store::StoreError;
 /// A service that does not answer within this time is down.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// JetStream has longer: under a heavy load its API waits behind what is being stored, and an outage of JetStream is
+/// announced to everybody.
+const JETSTREAM_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What is said about a service that is late.
+const LATE: &str = "no answer in time";
+
 /// Answers are reused for this time: `/health` needs no key, and queries the tables.
 const MAX_AGE: Duration = Duration::from_millis(250);
 
@@ -60,8 +67,8 @@ impl<T: Clone> Recent<T> {
 pub struct Look {
     /// The state of each service; `None` if it is unknown because PostgreSQL does not answer.
     pub states: [(Service, Option<State>); 5],
-    /// The error from PostgreSQL, or from connecting to it, if it did not answer.
-    pub postgres_said: Option<String>,
+    /// The error from each service that did not answer as it should, or from connecting to it.
+    pub said: Vec<(Service, String)>,
 }
 
 impl Look {
@@ -75,6 +82,11 @@ impl Look {
     pub fn is_complete(&self, streams_are_there: bool) -> bool {
         let well = |service| self.state(service) == State::Healthy;
         streams_are_there && well(Service::Nats) && well(Service::Postgres)
+    }
+
+    /// Why a service is down, if it or the connection said so.
+    pub fn said(&self, service: Service) -> Option<&str> {
+        self.said.iter().find(|(of, _)| *of == service).map(|(_, said)| said.as_str())
     }
 
     /// Whether a webhook can be stored: in JetStream, or else in PostgreSQL.
@@ -104,26 +116,41 @@ impl Probes {
     }
 
     async fn look_now(&self) -> Look {
-        let (postgres, redis, stuck, fell_back) = tokio::join!(
+        let (nats, postgres, redis, stuck, fell_back) = tokio::join!(
+            tokio::time::timeout(JETSTREAM_TIMEOUT, self.jetstream.ping()),
             tokio::time::timeout(PROBE_TIMEOUT, self.store.ping()),
             tokio::time::timeout(PROBE_TIMEOUT, self.redis.ping()),
             told(self.store.sends_are_stuck()),
             told(self.store.newest_answer_was_fallback()),
         );
         let or = |well: bool, otherwise: State| if well { State::Healthy } else { otherwise };
-        let postgres_said = match postgres {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_late) => Some(StoreError::away().to_string()),
-        };
+        let away = StoreError::away().to_string();
+        let said: Vec<(Service, String)> = [
+            (Service::Nats, why(nats, LATE)),
+            (Service::Postgres, why(postgres, &away)),
+            (Service::Redis, why(redis, LATE)),
+        ]
+        .into_iter()
+        .filter_map(|(service, why)| Some((service, why?)))
+        .collect();
+        let answers = |service| or(!said.iter().any(|(of, _)| *of == service), State::Down);
         let states = [
-            (Service::Nats, Some(or(self.jetstream.is_connected(), State::Down))),
-            (Service::Postgres, Some(or(postgres_said.is_none(), State::Down))),
-            (Service::Redis, Some(or(matches!(redis, Ok(Ok(()))), State::Down))),
+            (Service::Nats, Some(answers(Service::Nats))),
+            (Service::Postgres, Some(answers(Service::Postgres))),
+            (Service::Redis, Some(answers(Service::Redis))),
             (Service::Twilio, stuck.map(|stuck| or(!stuck, State::Degraded))),
             (Service::DispatchBot, fell_back.map(|fell_back| or(!fell_back, State::Degraded))),
         ];
-        Look { states, postgres_said }
+        Look { states, said }
+    }
+}
+
+/// The error of a service that did not answer as it should.
+fn why<E: std::fmt::Display>(answer: Result<Result<(), E>, tokio::time::error::Elapsed>, late: &str) -> Option<String> {
+    match answer {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_late) => Some(late.to_owned()),
     }
 }
 

@@ -54,7 +54,7 @@ impl Watch {
         for (known, (service, found)) in self.known.iter_mut().zip(look.states) {
             let Some(found) = found else { continue };
             let Some(change) = known.change(found) else { continue };
-            log(service, change, look.postgres_said.as_deref());
+            log(service, change, look.said(service));
             if self.untold.len() == UNTOLD {
                 self.untold.pop_front();
             }
@@ -100,14 +100,16 @@ impl Known {
 }
 
 /// Logs a change: once per outage, not once per waiting message.
-fn log(service: Service, state: State, postgres_said: Option<&str>) {
+fn log(service: Service, state: State, said: Option<&str>) {
     match (service, state) {
         (_, State::Healthy) => tracing::info!(%service, "service is available"),
         // Its error text begins with "Database connection failed".
         (Service::Postgres, _) => {
-            tracing::error!(%service, "{}", postgres_said.unwrap_or("Database connection failed"))
+            tracing::error!(%service, "{}", said.unwrap_or("Database connection failed"))
         }
-        (_, state) => tracing::error!(%service, %state, "service is unavailable; messages that need it wait"),
+        (_, state) => {
+            tracing::error!(%service, %state, error = said, "service is unavailable; messages that need it wait");
+        }
     }
 }
 
@@ -123,7 +125,7 @@ mod tests {
             (Service::Twilio, None),
             (Service::DispatchBot, None),
         ];
-        Look { states, postgres_said: None }
+        Look { states, said: Vec::new() }
     }
 
     fn told(watch: &Watch) -> Vec<(Service, State)> {

@@ -1,12 +1,15 @@
-//! Panics as log lines, with their stack.
+//! Panics as log lines, with their stack, and their count.
 
 use std::backtrace::Backtrace;
 use std::panic;
 
-/// Logs every panic of the process, also those that are caught. Most messages are left out, because they may quote a
+use super::prometheus::panicked;
+
+/// Logs and counts every panic of the process, also those that are caught. Most messages are left out, because they may quote a
 /// customer's text: only one that is a literal of the code cannot.
 pub(super) fn log_them() {
     panic::set_hook(Box::new(|panic| {
+        panicked();
         let message = panic.payload().downcast_ref::<&'static str>().copied();
         let place = panic.location().map_or_else(String::new, |place| format!("{}:{}", place.file(), place.line()));
         tracing::error!(

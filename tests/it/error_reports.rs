@@ -6,9 +6,10 @@ use nmc_testbed::dispatchbot::DispatchBotOptions;
 use nmc_testbed::twilio::TwilioOptions;
 use poem::listener::{Acceptor, Listener, TcpListener};
 use poem::{EndpointExt, Request, Route, Server, handler, post, web::Data};
+use rstest::rstest;
 use serde_json::Value;
 
-use crate::harness::{API_KEY, CUSTOMER, OUR_NUMBER, OWNER, Operated, eventually};
+use crate::harness::{API_KEY, CUSTOMER, OUR_NUMBER, OWNER, Operated, eventually, settled};
 
 const PROBLEM: &str = "My kitchen sink is completely blocked";
 
@@ -69,6 +70,37 @@ async fn an_outage_is_reported_with_the_version_and_without_people() {
     for secret in digits.into_iter().chain(tokens).chain([PROBLEM.to_owned()]) {
         assert!(envelopes.iter().all(|(_, body)| !body.contains(&secret)), "{secret}");
     }
+}
+
+/// At each point where a worker's task may panic: what it was doing is done again, once.
+#[rstest]
+#[case::before_a_commit("before_commit")]
+#[case::after_a_commit("after_commit")]
+#[case::before_an_effect_is_published("before_effect_published")]
+#[case::after_a_claim("after_claim")]
+#[case::after_twilio_has_accepted("after_twilio_accepted")]
+#[tokio::test]
+async fn a_task_that_panics_is_counted_and_reported_and_its_work_is_done_once(#[case] failpoint: &str) {
+    let envelopes = Envelopes::default();
+    let dsn = endpoint(&envelopes).await;
+    let panic = format!("{failpoint}:1:panic");
+    let mut service = Operated::start(&[("SENTRY_DSN", &dsn), ("NMC_FAILPOINT", &panic)]).await;
+    service.text(CUSTOMER, PROBLEM).await;
+    service.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;
+    settled(&service.servers).await;
+    assert_eq!(service.servers.twilio.messages().iter().filter(|sms| sms.to == CUSTOMER).count(), 1);
+    let metrics = service.rest.get_as("/metrics", "text/plain").await;
+    let text = metrics.body.as_str().unwrap_or_default();
+    assert!(text.contains("\nnmc_panics_total 1\n"), "{text}");
+    let report = eventually("a report", async || {
+        events(&envelopes).into_iter().find(|event| event["logger"] == "nevermisscall::panic")
+    })
+    .await;
+    let place = report["logentry"]["message"].as_str().or(report["message"].as_str()).unwrap_or_default();
+    assert!(place.starts_with("panicked at src/failpoint.rs"), "{report}");
+    service.stop().await;
+    let log = service.child.log();
+    assert_eq!(log.matches("panicked at").count(), 1, "{log}");
 }
 
 #[tokio::test]

@@ -71,4 +71,5 @@ mod takeover;
 mod takeover_race;
 mod threat_model;
 mod traces;
+mod transport;
 mod two_workers;

@@ -212,6 +212,46 @@ async fn where_jetstream_hangs_a_webhook_is_kept_within_two_seconds() {
     assert_eq!(app.sms_to(CUSTOMER).len(), 1);
 }
 
+/// A frozen server keeps its connections, and takes requests.
+#[tokio::test]
+async fn a_frozen_nats_server_is_down_within_seconds_and_its_outage_is_told_once() {
+    let app = App::setup().set("NMC_OPS_BIND", "127.0.0.1:0").roles([Role::Edge, Role::Worker]).start().await;
+    let [edge, worker] = app.ops().try_into().ok().unwrap();
+    worker.ready().await;
+    let ready = async |status: u16| {
+        let begun = Instant::now();
+        eventually("its readiness", async || (worker.get("/health/ready").await.status == status).then_some(())).await;
+        begun.elapsed()
+    };
+    let noticed = async |up: u64| {
+        for process in [&edge, &worker] {
+            eventually("the watch has noticed", async || {
+                (process.get("/metrics").await.ok()["services"]["nats"] == up).then_some(())
+            })
+            .await;
+        }
+    };
+    noticed(1).await;
+    for outage in 1..=2 {
+        app.servers.nats.signal(Signal::Stop).unwrap();
+        let down = ready(503).await;
+        assert!(down < Duration::from_secs(2) + SLACK, "{down:?}");
+        assert_eq!(worker.get("/health").await.body["services"]["nats"], "down");
+        let health = edge.get("/health").await;
+        assert_eq!((health.status, &health.body["status"]), (200, &json!("degraded")), "PostgreSQL keeps webhooks");
+        noticed(0).await;
+        app.servers.nats.signal(Signal::Cont).unwrap();
+        let up = ready(200).await;
+        assert!(up < Duration::from_secs(2) + SLACK, "{up:?}");
+        noticed(1).await;
+        let told: Vec<&str> = GONE_AND_BACK.into_iter().cycle().take(2 * outage).collect();
+        assert_eq!(told_of(&app, "nats", 2 * outage).await, told);
+    }
+    app.text(CUSTOMER, "My sink is blocked").await;
+    app.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;
+    assert_eq!(told_of(&app, "nats", 4).await.len(), 4);
+}
+
 /// The worker's committed effects wait for JetStream, each with a database connection. Webhooks that must be stored in
 /// PostgreSQL meanwhile do not wait behind them.
 #[tokio::test]

@@ -235,11 +235,10 @@ impl Definition {
 impl JetStream {
     /// Sends one request to the JetStream API.
     pub(super) async fn api(&self, call: &str, request: &Value) -> Result<Value, JetStreamError> {
-        let answer: Value = self
-            .context
-            .request(call.to_owned(), request)
-            .await
-            .map_err(|source| JetStreamError::Request { subject: call.to_owned(), source })?;
+        let answer: Value = self.context.request(call.to_owned(), request).await.map_err(|source| {
+            let subject = call.to_owned();
+            self.unreachable().unwrap_or(JetStreamError::Request { subject, source })
+        })?;
         match answer.get("error") {
             None => Ok(answer),
             Some(error) => Err(JetStreamError::Refused {

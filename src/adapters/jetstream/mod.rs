@@ -7,6 +7,7 @@
 mod arrivals;
 mod batch;
 mod bucket;
+mod connection;
 pub mod definitions;
 mod deliveries;
 mod earlier;
@@ -24,9 +25,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt;
 
+use crate::config::NatsConfig;
+
 pub use arrivals::{ArrivalsError, Newest};
 pub use batch::BatchError;
 pub use bucket::BucketError;
+use connection::LastFailure;
 pub use deliveries::deliveries;
 pub use earlier::EarlierError;
 pub use follow::Followed;
@@ -34,8 +38,6 @@ pub use letters::{LetterError, StoredLetter};
 pub use probes::ProbeMarks;
 pub use publish::{Outgoing, PublishError, Published, Publisher, says_away};
 
-/// How long the first connection may take before the client reports it as failed. The client keeps trying.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the JetStream API may take to answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a stopping process waits until its last messages are sent.
@@ -47,6 +49,17 @@ pub enum JetStreamError {
     /// The connection failed.
     #[error("NATS connection failed: {0}")]
     Connect(#[from] async_nats::ConnectError),
+    /// There is no connection.
+    #[error("NATS connection failed: {0}")]
+    Unreachable(String),
+    /// A file of the configuration cannot be used.
+    #[error("{variable}: {why}")]
+    Unusable {
+        /// The variable that names the file.
+        variable: &'static str,
+        /// The cause.
+        why: String,
+    },
     /// A request to the API was not answered.
     #[error("JetStream request {subject} failed: {source}")]
     Request {
@@ -97,45 +110,52 @@ pub enum JetStreamError {
     },
 }
 
-fn connect_options() -> async_nats::ConnectOptions {
-    async_nats::ConnectOptions::new()
-        .name("nevermisscall")
-        .connection_timeout(CONNECT_TIMEOUT)
-        .max_reconnects(None)
-        .reconnect_delay_callback(|attempt| Duration::from_millis((50 * attempt as u64).min(1_000)))
-}
-
 /// A connection to NATS with its JetStream context; clones share it.
 #[derive(Debug, Clone)]
 pub struct JetStream {
     client: async_nats::Client,
     context: async_nats::jetstream::Context,
     inbound_floor: arrivals::AckFloor,
+    last_failure: LastFailure,
 }
 
 impl JetStream {
     /// Connects, and keeps reconnecting forever. NATS may start later than this process.
     ///
     /// # Errors
-    /// If a URL is not a NATS URL.
-    pub async fn connect(urls: &str) -> Result<Self, JetStreamError> {
-        Self::connect_with(connect_options().retry_on_initial_connect(), urls).await
+    /// If a URL is not a NATS URL, or a file of credentials cannot be used.
+    pub async fn connect(nats: impl Into<NatsConfig>) -> Result<Self, JetStreamError> {
+        Self::connect_with(nats.into(), async_nats::ConnectOptions::retry_on_initial_connect).await
     }
 
     /// The same, but the first connection must succeed.
     ///
     /// # Errors
-    /// If none of the servers can be connected to.
-    pub async fn connect_now(urls: &str) -> Result<Self, JetStreamError> {
-        Self::connect_with(connect_options(), urls).await
+    /// If none of the servers can be connected to as well.
+    pub async fn connect_now(nats: impl Into<NatsConfig>) -> Result<Self, JetStreamError> {
+        Self::connect_with(nats.into(), |options| options).await
     }
 
-    async fn connect_with(options: async_nats::ConnectOptions, urls: &str) -> Result<Self, JetStreamError> {
-        let servers: Vec<&str> = urls.split(',').map(str::trim).filter(|url| !url.is_empty()).collect();
-        let client = options.connect(servers).await?;
+    async fn connect_with(
+        nats: NatsConfig,
+        adapt: impl FnOnce(async_nats::ConnectOptions) -> async_nats::ConnectOptions,
+    ) -> Result<Self, JetStreamError> {
+        super::tls::install_provider();
+        let last_failure = LastFailure::default();
+        let options = adapt(connection::options(&nats, &last_failure).await?);
+        let client = options.connect(nats.addresses()).await?;
         let mut context = async_nats::jetstream::new(client.clone());
         context.set_timeout(REQUEST_TIMEOUT);
-        Ok(Self { client, context, inbound_floor: arrivals::AckFloor::default() })
+        Ok(Self { client, context, inbound_floor: arrivals::AckFloor::default(), last_failure })
+    }
+
+    /// Why there is no connection, if there is none.
+    fn unreachable(&self) -> Option<JetStreamError> {
+        if self.is_connected() {
+            return None;
+        }
+        let reason = self.last_failure.reason().unwrap_or_else(|| "not connected yet".to_owned());
+        Some(JetStreamError::Unreachable(reason))
     }
 
     /// Creates a publisher on this connection.
@@ -146,6 +166,18 @@ impl JetStream {
     /// Whether the connection is established.
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == async_nats::connection::State::Connected
+    }
+
+    /// Checks that JetStream answers. A frozen server keeps its connections for minutes, so a connection says nothing.
+    ///
+    /// # Errors
+    /// If there is no connection, or JetStream does not answer or is not available.
+    pub async fn ping(&self) -> Result<(), JetStreamError> {
+        // A request would wait for the connection.
+        match self.unreachable() {
+            Some(error) => Err(error),
+            None => self.storage().await.map(drop),
+        }
     }
 
     /// How many connections have been made so far.

@@ -5,16 +5,18 @@
 
 mod forward;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::streams::StreamRangeReply;
-use redis::{AsyncCommands, Script};
+use redis::{AsyncCommands, ClientTlsConfig, Script, TlsCertificates};
 use serde_json::Value;
 
 pub use forward::{ForwardError, Forwarded, Order, OutgoingEvent};
 
+use crate::config::RedisConfig;
 use crate::domain::phone::PhoneNumber;
 
 const CHANNEL: &str = "conversation.events";
@@ -36,13 +38,14 @@ impl RedisSink {
     /// Creates a sink that connects on first use.
     ///
     /// # Errors
-    /// If the URL is not a Redis URL.
-    pub fn lazy(url: &str) -> Result<Self, redis::RedisError> {
+    /// If the URL is not a Redis URL, or a certificate cannot be read.
+    pub fn lazy(redis: &RedisConfig) -> Result<Self, redis::RedisError> {
+        super::tls::install_provider();
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(TIMEOUT))
             .set_response_timeout(Some(TIMEOUT))
             .set_number_of_retries(0);
-        let connection = ConnectionManager::new_lazy_with_config(redis::Client::open(url)?, config)?;
+        let connection = ConnectionManager::new_lazy_with_config(client(redis)?, config)?;
         Ok(Self { connection, script: Script::new(forward::SCRIPT) })
     }
 
@@ -106,6 +109,21 @@ impl RedisSink {
             }
         }
     }
+}
+
+/// A client that trusts the authority of the configuration, if it names one, and shows our certificate.
+fn client(config: &RedisConfig) -> Result<redis::Client, redis::RedisError> {
+    let url = config.redis_url.expose();
+    if config.root_cert_file.is_none() && config.client_cert_file.is_none() {
+        return redis::Client::open(url);
+    }
+    let read = |file: &Option<PathBuf>| file.as_ref().map(std::fs::read).transpose();
+    let client_tls = match (read(&config.client_cert_file)?, read(&config.client_key_file)?) {
+        (Some(client_cert), Some(client_key)) => Some(ClientTlsConfig { client_cert, client_key }),
+        _ => None,
+    };
+    let root_cert = read(&config.root_cert_file)?;
+    redis::Client::build_with_tls(url, TlsCertificates { client_tls, root_cert })
 }
 
 /// Whether an event is about this customer and, if given, one of these businesses.

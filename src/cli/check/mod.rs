@@ -57,15 +57,15 @@ struct Report {
 pub(super) async fn run(command: &CheckCommand, config: &Config) -> anyhow::Result<ExitCode> {
     let patience = command.within;
     let http = http_client::builder().timeout(patience).build().context("HTTP client")?;
-    let nats = stores::connect(&config.nats_url, patience).await;
+    let nats = stores::connect(&config.nats, patience).await;
     // Without a connection, one that is still being made: the probes only ask whether it is there.
     let jetstream = match &nats {
         Ok(jetstream) => jetstream.clone(),
-        Err(_) => JetStream::connect(&config.nats_url).await.context("NATS_URL")?,
+        Err(_) => JetStream::connect(&config.nats).await.context("NATS_URL")?,
     };
     let store = Store::lazy(config.database_url.expose()).context("DATABASE_URL")?;
     let owner = Store::owner(config.database_url.expose()).context("DATABASE_URL")?;
-    let redis = Arc::new(RedisSink::lazy(config.redis_url.expose()).context("REDIS_URL")?);
+    let redis = Arc::new(RedisSink::lazy(&config.redis).context("REDIS_URL")?);
     // Connections that are still to be made would not be there within the second of a probe.
     let _ = tokio::join!(within(patience, store.ping()), within(patience, redis.ping()));
     let look = Probes::new(jetstream, store.clone(), Arc::clone(&redis)).look().await;

@@ -9,6 +9,7 @@ use crate::adapters::jetstream::definitions::{self, Finding as Difference, Mode}
 use crate::adapters::jetstream::{JetStream, JetStreamError};
 use crate::adapters::postgres::{AppliedMigrations, ServerFacts, Store};
 use crate::adapters::redis::RedisSink;
+use crate::config::NatsConfig;
 use crate::health::{Look, State};
 use crate::outage::Service;
 
@@ -36,7 +37,7 @@ pub(super) async fn postgres(store: &Store, look: &Look, patience: Duration) -> 
     let server = match facts {
         // What readiness says is what counts.
         Ok(_) if look.state(Service::Postgres) != State::Healthy => {
-            let said = look.postgres_said.clone().unwrap_or_default();
+            let said = look.said(Service::Postgres).unwrap_or_default().to_owned();
             Finding::wrong(subject, said, "the service cannot use it; see PostgreSQL's log")
         }
         Ok(facts) => judged(&facts),
@@ -179,8 +180,8 @@ pub(super) async fn redis(redis: &RedisSink, look: &Look, patience: Duration) ->
 }
 
 /// Connects to NATS now.
-pub(super) async fn connect(urls: &str, patience: Duration) -> Result<JetStream, String> {
-    within::<_, JetStreamError>(patience, JetStream::connect_now(urls)).await
+pub(super) async fn connect(nats: &NatsConfig, patience: Duration) -> Result<JetStream, String> {
+    within::<_, JetStreamError>(patience, JetStream::connect_now(nats)).await
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod text;
 mod webhooks;
 
 pub use answers::AnswerTimes;
+pub(super) use processing::panicked;
 pub use registrar::reference;
 pub use services::database_connection_failed;
 

@@ -1,5 +1,7 @@
 //! The streams, the outbox and the engine.
 
+use std::sync::LazyLock;
+
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -9,6 +11,14 @@ use crate::domain::day_limits::Limit;
 use crate::telemetry::Metrics;
 use crate::telemetry::labelled::Labelled;
 use crate::telemetry::labels::{CacheLookup, EventStep};
+
+/// Of the process: the hook for panics has no handle to the metrics.
+static PANICS: LazyLock<Counter> = LazyLock::new(Counter::default);
+
+/// A task panicked.
+pub(in crate::telemetry) fn panicked() {
+    PANICS.inc();
+}
 
 #[derive(Debug)]
 pub(in crate::telemetry) struct Processing {
@@ -33,6 +43,7 @@ impl Processing {
             About::new("consumer_unacknowledged", "Messages of a consumer that are delivered and not acknowledged yet");
         let letters = About::new("dead_letters_waiting", "Dead letters in NMC_DEAD that have not been put back");
         let outbox = About::new("outbox_waiting", "Committed effects that are not published yet; at most 100,000");
+        r.counter(About::new("panics", "Panics of this process, each of which is a bug"), PANICS.clone());
         Self {
             dead_letters: r.labelled(
                 "dead_letters",

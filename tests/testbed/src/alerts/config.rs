@@ -78,7 +78,7 @@ fn scaled(text: &str, scale: u64) -> String {
                 Some(short) => line.replacen(&format!(": {value}"), &format!(": {short}"), 1),
                 None => line.to_owned(),
             },
-            _ => ranges(line, scale),
+            _ => offsets(&ranges(line, scale), scale),
         }
     });
     lines.map(|line| line + "\n").collect()
@@ -99,6 +99,19 @@ fn ranges(line: &str, scale: u64) -> String {
             Some((short, rest)) => scaled.extend([short.as_str(), "]", rest]),
             None => scaled.push_str(part),
         }
+    }
+    scaled
+}
+
+/// The line with the durations after `offset` made shorter.
+fn offsets(line: &str, scale: u64) -> String {
+    let mut parts = line.split(" offset ");
+    let mut scaled = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(part.len());
+        let (duration, rest) = part.split_at(end);
+        let short = shorter(duration, scale);
+        scaled.extend([" offset ", short.as_deref().unwrap_or(duration), rest]);
     }
     scaled
 }
@@ -138,6 +151,7 @@ mod tests {
             "- record: a:ratio_rate5m\n  expr: rate(b[5m]) > 14.4 and c[1h:1m]\n  for: 1m\nlabels: { severity: x }\n";
         let short = "- record: a:ratio_rate5m\n  expr: rate(b[10000ms]) > 14.4 and c[120000ms:2000ms]\n  for: 2000ms\nlabels: { severity: x }\n";
         assert_eq!(scaled(text, 30), short);
+        assert_eq!(scaled("expr: (a unless a offset 15m) > 0\n", 30), "expr: (a unless a offset 30000ms) > 0\n");
         assert_eq!(
             scaled("targets: [\"127.0.0.1:9093\"]\ngroup_by: [environment]\n", 30),
             "targets: [\"127.0.0.1:9093\"]\ngroup_by: [environment]\n"

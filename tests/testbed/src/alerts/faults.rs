@@ -27,8 +27,10 @@ const TEXTS_WITHOUT_REDIS: usize = 100;
 const FILLER: &str = "FILLER";
 /// The size of its messages, below nats.conf's `max_payload`.
 const FILLER_BYTES: usize = 500_000;
-/// Above the threshold of jetstream_storage.
+/// Above the threshold of jetstream_storage, when it is critical.
 const FULL: f64 = 0.96;
+/// Messages of the filler that are removed then: 8 % of the storage, so that only the warning remains.
+const REMOVED: u64 = 11;
 
 /// The alerts whose end is awaited while other faults are planted.
 #[derive(Default)]
@@ -72,7 +74,8 @@ pub(super) async fn all(drill: &Arc<Drill>) -> anyhow::Result<Vec<Row>> {
         answers,
         ends.after(drill, dead_letters(drill)),
         ends.after(drill, emergency_unacknowledged(drill)),
-        ends.after(drill, storage_full(drill)),
+        storage_full(drill, &ends),
+        worker_with_a_bug(drill, &ends),
         async {
             // Its end is awaited here: an alert that ends while another holds it back ends without a notification.
             let without_redis = Ends::default();
@@ -85,7 +88,7 @@ pub(super) async fn all(drill: &Arc<Drill>) -> anyhow::Result<Vec<Row>> {
     ends.after(drill, jetstream_frozen(drill)).await?;
     ends.after(drill, both_stores_away(drill)).await?;
     ends.all().await;
-    ends.after(drill, worker_killed(drill)).await?;
+    ends.after(drill, workers_killed(drill)).await?;
     ends.all().await;
     let mut rows = ends.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
     rows.sort_by_key(|row| (row.fault, row.alert));
@@ -180,7 +183,8 @@ async fn redis_away(drill: &Drill) -> anyhow::Result<(Vec<Row>, Instant)> {
     Ok((rows, Instant::now()))
 }
 
-async fn storage_full(drill: &Drill) -> anyhow::Result<(Vec<Row>, Instant)> {
+/// First more than 95 %, then less but still more than 80 %: the critical alert ends, and the warning no longer waits.
+async fn storage_full(drill: &Arc<Drill>, ends: &Ends) -> anyhow::Result<()> {
     let (fault, stage) = ("JetStream's storage is filled", &drill.stage);
     drill.say(fault);
     let jetstream = jetstream::new(async_nats::connect(&stage.nats_url).await?);
@@ -189,13 +193,26 @@ async fn storage_full(drill: &Drill) -> anyhow::Result<(Vec<Row>, Instant)> {
         subjects: vec!["filler".to_owned()],
         ..jetstream::stream::Config::default()
     };
-    jetstream.create_stream(filler).await?;
+    let filler = jetstream.create_stream(filler).await?;
+    let planted = Instant::now();
+    let mut filled = 0;
     while stage.storage_ratio().await? < FULL {
         jetstream.publish("filler", vec![0; FILLER_BYTES].into()).await?.await?;
+        filled += 1;
     }
-    let rows = drill.await_alerts(fault, &["jetstream_storage critical"], Instant::now()).await?;
+    let less = Ends::default();
+    let critical = async {
+        let rows = drill.await_alerts(fault, &["jetstream_storage critical"], Instant::now()).await?;
+        filler.purge().keep(filled - REMOVED).await?;
+        Ok((rows, Instant::now()))
+    };
+    less.after(drill, critical).await?;
+    // While it fires, it holds the warning back.
+    less.all().await;
+    lock(&ends.ended).append(&mut lock(&less.ended));
+    let warning = drill.await_alerts(fault, &["jetstream_storage warning"], planted).await?;
     jetstream.delete_stream(FILLER).await?;
-    Ok((rows, Instant::now()))
+    ends.after(drill, async { Ok((warning, Instant::now())) }).await
 }
 
 /// Every webhook waits a second for JetStream before it is kept in PostgreSQL.
@@ -225,13 +242,33 @@ async fn both_stores_away(drill: &Drill) -> anyhow::Result<(Vec<Row>, Instant)> 
     Ok((rows, Instant::now()))
 }
 
-async fn worker_killed(drill: &Drill) -> anyhow::Result<(Vec<Row>, Instant)> {
-    let fault = "the only worker is killed";
+/// A second worker, whose task panics while it sends a text, and which is then killed: the first does its work.
+async fn worker_with_a_bug(drill: &Arc<Drill>, ends: &Ends) -> anyhow::Result<()> {
+    let (fault, stage) = ("a task of one worker panics", &drill.stage);
     drill.say(fault);
-    let mut worker = drill.stage.worker.lock().await;
+    let mut worker = stage.second_worker(Some("after_claim:5:panic"))?;
+    let rows = drill.await_alerts(fault, &["panics warning"], Instant::now()).await?;
+    let fault = "one of two workers is killed";
+    drill.say(fault);
     worker.kill().await?;
+    let killed = Instant::now();
+    ends.after(drill, async { Ok((rows, killed)) }).await?;
+    let rows = drill.await_alerts(fault, &["service_down warning role=worker"], killed).await?;
+    stage.workers.lock().await.push(stage.second_worker(None)?);
+    ends.after(drill, async { Ok((rows, Instant::now())) }).await
+}
+
+async fn workers_killed(drill: &Drill) -> anyhow::Result<(Vec<Row>, Instant)> {
+    let fault = "both workers are killed";
+    drill.say(fault);
+    let mut workers = drill.stage.workers.lock().await;
+    for worker in workers.iter_mut() {
+        worker.kill().await?;
+    }
     let rows = drill.await_alerts(fault, &["service_down critical role=worker"], Instant::now()).await?;
-    worker.restart()?;
+    for worker in workers.iter_mut() {
+        worker.restart()?;
+    }
     Ok((rows, Instant::now()))
 }
 

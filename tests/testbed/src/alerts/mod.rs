@@ -3,13 +3,15 @@
 //! The drill (`make drill-alerts`) runs the real service, Prometheus and Alertmanager with the configuration in `deploy/`,
 //! whose durations are [`SCALE`] times shorter (`config`): the expressions are those of production. Each fault must fire
 //! its alert, which must reach the receiver and resolve once the fault is repaired; before the first fault nothing may
-//! fire. Then every query of the dashboards and of the runbook must have found data.
+//! fire. Then every query of the dashboards and of the runbook must have found data. Before all that, one text goes through
+//! the service, and an OpenTelemetry Collector with the configuration in `deploy/` must receive its trace.
 //!
 //! # Layout
 //!
 //! - `config`: `deploy/` for this machine · `receiver`: the pager · `observe`: `make observe`
 //! - `stage`: all parts of the drill · `load`: customers · `faults`: what is broken and repaired, and the expected alerts
-//! - `drill`: waits for alerts · `prometheus`, `alert`: what is read · `queries`: dashboards and runbook · `report`
+//! - `drill`: waits for alerts · `prometheus`, `alert`: what is read · `queries`: dashboards and runbook · `trace`: of one
+//!   text · `report`
 
 mod alert;
 mod config;
@@ -22,6 +24,7 @@ mod queries;
 mod receiver;
 mod report;
 mod stage;
+mod trace;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -52,6 +55,8 @@ pub async fn drill(dir: &Path) -> anyhow::Result<Report> {
     let stage = Arc::new(Stage::start(dir).await?);
     println!("{:5.1} s  everything runs; durations are {SCALE} times shorter", begun.elapsed().as_secs_f64());
     let drill = Arc::new(Drill::new(Arc::clone(&stage), begun));
+    let traced = trace::one_text(&stage).await?;
+    println!("{:5.1} s  {traced}", begun.elapsed().as_secs_f64());
     let enough = CancellationToken::new();
     let customers = tokio::spawn(load::run(Arc::clone(&stage), enough.clone()));
     let watching = tokio::spawn(Arc::clone(&drill).watch(enough.clone()));
@@ -63,7 +68,7 @@ pub async fn drill(dir: &Path) -> anyhow::Result<Report> {
     enough.cancel();
     customers.await.context("the customers")?;
     watching.await.context("the watch")??;
-    let report = Report { rows, undisturbed, left, fired: drill.fired(), answers, took: begun.elapsed() };
+    let report = Report { rows, undisturbed, left, fired: drill.fired(), answers, traced, took: begun.elapsed() };
     drop(drill);
     let stage = Arc::into_inner(stage).ok_or_else(|| anyhow!("somebody still holds the stage"))?;
     stage.stop().await?;

@@ -14,8 +14,8 @@ use super::{OUR_NUMBER, SCALE};
 use crate::dispatchbot::{DispatchBotOptions, DispatchBotSim};
 use crate::program::{Program, answers, beside_us, ready};
 use crate::servers::{
-    Binaries, Monitor, MonitorOptions, MonitoringBinaries, NatsOptions, NatsServer, PostgresOptions, PostgresServer,
-    RedisOptions, RedisServer, free_port, workspace_root,
+    Binaries, Monitor, MonitorOptions, MonitoringBinaries, NatsOptions, NatsServer, OtelCollector, PostgresOptions,
+    PostgresServer, RedisOptions, RedisServer, free_port, workspace_root,
 };
 use crate::settings::{API_KEY, PUBLIC_URL, Surroundings, brief_log, hurried, owned};
 use crate::sim::http_client;
@@ -30,12 +30,13 @@ pub(super) struct Stage {
     pub(super) nats: Mutex<NatsServer>,
     pub(super) postgres: Mutex<PostgresServer>,
     pub(super) redis: Mutex<RedisServer>,
-    pub(super) worker: Mutex<Program>,
+    pub(super) workers: Mutex<Vec<Program>>,
     edge: Mutex<Program>,
     pub(super) twilio: TwilioSim,
     pub(super) dispatchbot: DispatchBotSim,
     pub(super) receiver: Receiver,
     pub(super) prometheus: PrometheusApi,
+    pub(super) collector: Option<OtelCollector>,
     pub(super) nats_url: String,
     nats_monitor_url: String,
     pub(super) database_url: String,
@@ -43,6 +44,10 @@ pub(super) struct Stage {
     alertmanager: Monitor,
     monitor: Monitor,
     http: reqwest::Client,
+    dir: PathBuf,
+    settings: Vec<(String, String)>,
+    /// The ports for metrics: of the edge, and of both workers.
+    ops: [String; 3],
 }
 
 impl Stage {
@@ -59,33 +64,35 @@ impl Stage {
         let dispatchbot = DispatchBotSim::start(DispatchBotOptions::default()).await?;
         let receiver = Receiver::start().await?;
 
-        let settings = settings(Surroundings {
+        let collector = match OtelCollector::program() {
+            Some(program) => Some(OtelCollector::start(program, &dir.join("otelcol")).await?),
+            None => None,
+        };
+        let mut settings = settings(Surroundings {
             database: database_url.clone(),
             nats: nats.url(),
             redis: redis.url(),
             twilio: twilio.base_url(),
             dispatchbot: dispatchbot.base_url(),
         });
-        let program = beside_us("nevermisscall")?;
-        let service = |name: &str, role: &str, more: &[(&str, String)]| {
-            let more = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-            Program::new(dir, name, &program, &[role], &settings.iter().cloned().chain(more).collect::<Vec<_>>())
-        };
+        if let Some(collector) = &collector {
+            let exported =
+                [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url().as_str()), ("OTEL_BSP_SCHEDULE_DELAY", "200")]
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+            settings.extend(exported);
+        }
+        let service = |name: &str, role: &str, more: &[(&str, &str)]| service(dir, name, role, &settings, more);
         service("migrate", "migrate", &[])?.finish().await?;
         let address = || anyhow::Ok(format!("127.0.0.1:{}", free_port()?));
-        let (bind, edge_ops, worker_ops) = (address()?, address()?, address()?);
-        let edge = service("edge", "edge", &[("NMC_BIND", bind.clone()), ("NMC_OPS_BIND", edge_ops.clone())])?;
-        let worker = service("worker", "worker", &[("NMC_OPS_BIND", worker_ops.clone())])?;
+        let (bind, ops) = (address()?, [address()?, address()?, address()?]);
+        let edge = service("edge", "edge", &[("NMC_BIND", &bind), ("NMC_OPS_BIND", &ops[0])])?;
+        let worker = service("worker", "worker", &[("NMC_OPS_BIND", &ops[1])])?;
         let edge_url = format!("http://{bind}");
         twilio.set_webhook_url(PUBLIC_URL, Some(&edge_url));
         ready(&edge_url).await?;
-        answers(&format!("http://{worker_ops}/health/ready")).await.context("the worker is not ready")?;
+        answers(&format!("http://{}/health/ready", ops[1])).await.context("the worker is not ready")?;
 
-        let targets = json!([
-            { "targets": [edge_ops], "labels": { "role": "edge" } },
-            { "targets": [worker_ops], "labels": { "role": "worker" } },
-        ]);
-        std::fs::write(dir.join("targets.json"), targets.to_string())?;
+        list_targets(dir, &ops[0], &ops[1..2])?;
         let (alertmanager, monitor) = watch(&monitoring, dir, &receiver).await?;
         let prometheus = PrometheusApi::new(monitor.url())?;
         prometheus.scrapes(2).await?;
@@ -97,7 +104,7 @@ impl Stage {
             nats: Mutex::new(nats),
             postgres: Mutex::new(postgres),
             redis: Mutex::new(redis),
-            worker: Mutex::new(worker),
+            workers: Mutex::new(vec![worker]),
             edge: Mutex::new(edge),
             twilio,
             dispatchbot,
@@ -108,9 +115,22 @@ impl Stage {
             alertmanager,
             monitor,
             http: http_client(ONE_REQUEST)?,
+            collector,
+            dir: dir.to_owned(),
+            settings,
+            ops,
         };
         stage.put_business("joes-plumbing", OUR_NUMBER).await?;
         Ok(stage)
+    }
+
+    /// Starts a second worker, with this failpoint; Prometheus watches it from then on.
+    pub(super) fn second_worker(&self, failpoint: Option<&str>) -> anyhow::Result<Program> {
+        let mut more = vec![("NMC_OPS_BIND", self.ops[2].as_str())];
+        more.extend(failpoint.map(|failpoint| ("NMC_FAILPOINT", failpoint)));
+        let worker = service(&self.dir, "worker-2", "worker", &self.settings, &more)?;
+        list_targets(&self.dir, &self.ops[0], &self.ops[1..])?;
+        Ok(worker)
     }
 
     /// Creates a business with this number.
@@ -154,9 +174,36 @@ impl Stage {
         self.monitor.stop().await?;
         self.alertmanager.stop().await?;
         self.edge.into_inner().kill().await?;
-        self.worker.into_inner().kill().await?;
+        for mut worker in self.workers.into_inner() {
+            worker.kill().await?;
+        }
         self.postgres.into_inner().destroy().await
     }
+}
+
+/// Starts a process of the service.
+fn service(
+    dir: &Path,
+    name: &str,
+    role: &str,
+    settings: &[(String, String)],
+    more: &[(&str, &str)],
+) -> anyhow::Result<Program> {
+    let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let settings: Vec<_> = settings.iter().cloned().chain(more).collect();
+    Program::new(dir, name, &beside_us("nevermisscall")?, &[role], &settings)
+}
+
+/// Tells Prometheus which processes there are.
+fn list_targets(dir: &Path, edge: &str, workers: &[String]) -> anyhow::Result<()> {
+    let targets = json!([
+        { "targets": [edge], "labels": { "role": "edge" } },
+        { "targets": workers, "labels": { "role": "worker" } },
+    ]);
+    // Renamed, so that Prometheus never reads half a list.
+    let new = dir.join("targets.new");
+    std::fs::write(&new, targets.to_string())?;
+    Ok(std::fs::rename(new, dir.join("targets.json"))?)
 }
 
 async fn watch(binaries: &MonitoringBinaries, dir: &Path, receiver: &Receiver) -> anyhow::Result<(Monitor, Monitor)> {

@@ -1,5 +1,5 @@
 //! The real servers that tests and demo use: nats-server, PostgreSQL and Redis as private child processes, and those that
-//! watch the service: Prometheus and Alertmanager.
+//! watch the service: Prometheus, Alertmanager and, where Go is there, the OpenTelemetry Collector.
 //!
 //! They use the programs that `scripts/get-servers` found. The demo runs all three servers, with its data under one
 //! folder. The tests share one PostgreSQL cluster per run, see [`Shared`]; each test gets its own nats-server and
@@ -12,6 +12,7 @@
 
 mod binaries;
 mod cluster;
+mod collector;
 mod database;
 mod monitor;
 mod nats;
@@ -28,6 +29,7 @@ mod user;
 
 pub use binaries::{Binaries, MonitoringBinaries, workspace_root};
 pub use cluster::{NatsCluster, meta_leader, stream_leader};
+pub use collector::{CollectedSpan, OtelCollector};
 pub use database::{TestDatabase, create_database, drop_database, schema_key, template_database};
 pub use monitor::{Monitor, MonitorOptions};
 pub use nats::{Member, NatsOptions, NatsServer};

@@ -25,7 +25,7 @@ use super::{
 };
 
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
-/// Part of the socket's name; each server has a folder of its own, so it need not differ.
+/// The usual port; each server has a folder of its own for its socket, so it need not differ.
 const PORT: u16 = 5432;
 const RECOVERY_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -37,6 +37,10 @@ pub struct PostgresOptions {
     /// Folder of the cluster and its log; created if missing. If PostgreSQL's user cannot reach it, the data is in the
     /// folder for temporary files instead, see [`PostgresServer::dir`].
     pub dir: PathBuf,
+    /// Part of the socket's name; also the TCP port, if `settings` let it listen on one.
+    pub port: u16,
+    /// Further settings of the server, such as `listen_addresses=127.0.0.1`.
+    pub settings: Vec<String>,
     /// For tests: data does not survive a power cut (`fsync=off`), but survives a killed process.
     pub fast: bool,
 }
@@ -44,7 +48,7 @@ pub struct PostgresOptions {
 impl PostgresOptions {
     /// Durable, with data under `dir`.
     pub fn new(binaries: &Binaries, dir: impl Into<PathBuf>) -> Self {
-        Self { bin_dir: binaries.postgres_dir.clone(), dir: dir.into(), fast: false }
+        Self { bin_dir: binaries.postgres_dir.clone(), dir: dir.into(), port: PORT, settings: Vec::new(), fast: false }
     }
 
     /// The same options, made fast for tests.
@@ -128,7 +132,7 @@ impl PostgresServer {
 
     /// The URL of the maintenance database, as superuser.
     pub fn url(&self) -> String {
-        url(self.sockets.path())
+        url(self.sockets.path(), self.options.port)
     }
 
     /// The URL of the database `name` on this server.
@@ -215,9 +219,9 @@ impl PostgresServer {
     }
 }
 
-fn url(sockets: &Path) -> String {
+fn url(sockets: &Path, port: u16) -> String {
     let folder: String = form_urlencoded::byte_serialize(sockets.as_os_str().as_bytes()).collect();
-    format!("postgres://postgres@localhost:{PORT}/postgres?host={folder}&sslmode=disable")
+    format!("postgres://postgres@localhost:{port}/postgres?host={folder}&sslmode=disable")
 }
 
 fn initdb(options: &PostgresOptions, user: &User, dir: &Path) -> anyhow::Result<()> {
@@ -245,13 +249,13 @@ async fn launch(options: &PostgresOptions, user: &User, dir: &Path, sockets: &Pa
     let process = Process::spawn(Spec {
         name: "PostgreSQL",
         program: options.bin_dir.join("postgres"),
-        args: arguments(dir, sockets, options.fast),
+        args: arguments(dir, sockets, options),
         environment: Vec::new(),
         log: dir.join("postgres.log"),
         privileges: user.privileges(),
         last_signal: Signal::Quit,
     })?;
-    let url = url(sockets);
+    let url = url(sockets, options.port);
     ready::wait("PostgreSQL", &process, async || match PgConnection::connect(&url).await {
         Ok(connection) => connection.close().await.is_ok(),
         Err(_) => false,
@@ -260,9 +264,9 @@ async fn launch(options: &PostgresOptions, user: &User, dir: &Path, sockets: &Pa
     Ok(process)
 }
 
-fn arguments(dir: &Path, sockets: &Path, fast: bool) -> Vec<String> {
+fn arguments(dir: &Path, sockets: &Path, options: &PostgresOptions) -> Vec<String> {
     let mut settings = vec![
-        format!("port={PORT}"),
+        format!("port={}", options.port),
         "listen_addresses=".to_owned(),
         format!("unix_socket_directories={}", sockets.display()),
         "max_connections=400".to_owned(),
@@ -273,9 +277,10 @@ fn arguments(dir: &Path, sockets: &Path, fast: bool) -> Vec<String> {
         "synchronous_commit=on".to_owned(),
         "log_min_messages=warning".to_owned(),
     ];
-    if fast {
+    if options.fast {
         settings.extend(["fsync=off", "full_page_writes=off", "autovacuum=off"].map(str::to_owned));
     }
+    settings.extend(options.settings.iter().cloned());
     let data = ["-D".to_owned(), dir.join("data").display().to_string()];
     data.into_iter().chain(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting])).collect()
 }

@@ -24,6 +24,8 @@ pub struct RedisOptions {
     pub dir: PathBuf,
     /// Keeps its data over a restart (an append-only file); a test's Redis usually does not need this.
     pub durable: bool,
+    /// A configuration file, whose settings those below override.
+    pub config: Option<PathBuf>,
     /// When the append-only file is fsynced: `always`, before a write is acknowledged, or `everysec`.
     pub appendfsync: &'static str,
 }
@@ -31,7 +33,13 @@ pub struct RedisOptions {
 impl RedisOptions {
     /// A Redis that loses its data when it stops.
     pub fn new(binaries: &Binaries, dir: impl Into<PathBuf>) -> Self {
-        Self { program: binaries.redis_server.clone(), dir: dir.into(), durable: false, appendfsync: "always" }
+        Self {
+            program: binaries.redis_server.clone(),
+            dir: dir.into(),
+            durable: false,
+            config: None,
+            appendfsync: "always",
+        }
     }
 }
 
@@ -126,25 +134,35 @@ async fn launch(options: &RedisOptions, port: u16) -> anyhow::Result<Process> {
     let process = Process::spawn(Spec {
         name: "redis-server",
         program: options.program.clone(),
-        args: [
-            ["--port", &port.to_string()],
-            ["--bind", "127.0.0.1"],
-            ["--dir", &options.dir.display().to_string()],
-            ["--save", ""],
-            ["--appendonly", if options.durable { "yes" } else { "no" }],
-            // By default, up to two seconds of acknowledged writes may be missing from the file.
-            ["--appendfsync", options.appendfsync],
-            ["--daemonize", "no"],
-        ]
-        .concat()
-        .into_iter()
-        .map(str::to_owned)
-        .collect(),
+        args: options
+            .config
+            .iter()
+            .map(|config| config.display().to_string())
+            .chain(
+                [
+                    ["--port", &port.to_string()],
+                    ["--bind", "127.0.0.1"],
+                    ["--dir", &options.dir.display().to_string()],
+                    ["--save", ""],
+                    ["--appendonly", if options.durable { "yes" } else { "no" }],
+                    // By default, up to two seconds of acknowledged writes may be missing from the file.
+                    ["--appendfsync", options.appendfsync],
+                    ["--daemonize", "no"],
+                ]
+                .concat()
+                .into_iter()
+                .map(str::to_owned),
+            )
+            .collect(),
         environment: Vec::new(),
         log: options.dir.join("redis-server.log"),
         privileges: Vec::new(),
         last_signal: Signal::Kill,
     })?;
-    ready::wait("redis-server", &process, async || ready::answers(port, b"PING\r\n", b"+PONG").await).await?;
+    // Who has users of its own refuses a stranger.
+    let answers = async || {
+        ready::answers(port, b"PING\r\n", b"+PONG").await || ready::answers(port, b"PING\r\n", b"-NOAUTH").await
+    };
+    ready::wait("redis-server", &process, answers).await?;
     Ok(process)
 }
