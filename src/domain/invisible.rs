@@ -6,7 +6,7 @@ pub fn is_blank(text: &str) -> bool {
 }
 
 /// Signs of no ink that are not white space to Unicode: fillers of Hangul, blank Braille.
-fn is_filler(c: char) -> bool {
+pub fn is_filler(c: char) -> bool {
     matches!(
         c,
         '\u{115F}'
