@@ -92,6 +92,7 @@ impl Profile {
                 .get("confidence_threshold")
                 .and_then(Value::as_f64)
                 .unwrap_or(DEFAULT_CONFIDENCE_THRESHOLD),
+            phone_numbers: self.phone_numbers.clone(),
             price_ranges: PriceRange::of_estimates(&self.job_estimates),
             schedule: Schedule::of_business(&self.business_hours, &self.calendar, &self.timezone),
             zone: self.timezone.parse().unwrap_or_default(), // validated when the business was stored
@@ -153,6 +154,7 @@ pub fn forgotten(conversation: &Conversation) -> conversation::Business {
         user_id: conversation.user_id.clone(),
         templates: Templates::default(),
         confidence_threshold: DEFAULT_CONFIDENCE_THRESHOLD,
+        phone_numbers: vec![conversation.business_phone.clone()],
         price_ranges: Vec::new(),
         schedule: Schedule::default(),
         zone: Tz::default(),

@@ -7,8 +7,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::config::IDLE_AFTER;
+use crate::domain::answer_check::Domain;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::Region;
+
+/// An answer of DispatchBot may have so many SMS segments, unless the business sets another limit.
+pub const DEFAULT_MAX_SEGMENTS: u32 = 3;
 
 /// The settings. For those that are not set, the service's own apply.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,9 +38,25 @@ pub struct BusinessPolicy {
     /// How many alerts it may send in a day, apart from those about a danger to life.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day_alerts: Option<u32>,
+    /// The domains to which an answer of DispatchBot may link. Not set: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Vec<Domain>>,
+    /// How many SMS segments an answer of DispatchBot may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_segments: Option<u32>,
 }
 
 impl BusinessPolicy {
+    /// The domains to which an answer may link.
+    pub fn links(&self) -> &[Domain] {
+        self.links.as_deref().unwrap_or_default()
+    }
+
+    /// How many SMS segments an answer may have.
+    pub fn max_segments(&self) -> u32 {
+        self.max_segments.unwrap_or(DEFAULT_MAX_SEGMENTS)
+    }
+
     /// Whether callers of this region get a missed-call text after a call to that number. A number whose region is not
     /// known counts as one of the business's own region.
     pub fn texts_region(&self, caller: &PhoneNumber, called: &PhoneNumber) -> bool {

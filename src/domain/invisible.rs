@@ -12,7 +12,7 @@ pub fn is_blank(text: &str) -> bool {
 
 /// Signs of no ink that are not white space to Unicode: fillers of Hangul, blank Braille, and characters that only one
 /// maker's fonts could have.
-fn is_filler(c: char) -> bool {
+pub fn is_filler(c: char) -> bool {
     matches!(
         c,
         '\u{115F}'

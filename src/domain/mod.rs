@@ -1,6 +1,7 @@
 //! The rules. Pure code: no clock, no I/O and no randomness, except what a caller passes in.
 
 pub mod alert_pace;
+pub mod answer_check;
 pub mod appointment_check;
 pub mod business;
 pub mod business_policy;

@@ -379,6 +379,8 @@ pub struct Business {
     pub templates: Templates,
     /// An answer with a lower confidence is not sent.
     pub confidence_threshold: f64,
+    /// The numbers that customers call and write to.
+    pub phone_numbers: Vec<PhoneNumber>,
     /// The price ranges of its job estimates.
     pub price_ranges: Vec<PriceRange>,
     /// When it works, and what it has to do already.

@@ -30,12 +30,18 @@ reasons! {
     pub enum AnalysisReason {
         /// The answer is empty.
         EmptyAnswer = "empty_answer",
-        /// The answer is longer than 1,600 characters, the limit of an SMS.
+        /// The answer has more SMS segments than the business allows, or more than 1,600 characters, the limit of an SMS.
         AnswerTooLong = "answer_too_long",
         /// DispatchBot's confidence is below the business's threshold.
         LowConfidence = "low_confidence",
         /// The answer names a price outside the business's estimates.
         PriceOutOfRange = "price_out_of_range",
+        /// The answer links to a domain, or names a mail address there, that the business does not list.
+        LinkNotAllowed = "link_not_allowed",
+        /// The answer names a phone number that is neither the business's nor the customer's.
+        UnknownPhoneNumber = "unknown_phone_number",
+        /// The answer has characters that are not seen, or that turn the direction of the text.
+        HiddenCharacters = "hidden_characters",
         /// The appointment in the answer is in the past.
         AppointmentInPast = "appointment_in_past",
         /// The appointment in the answer ends before it starts.

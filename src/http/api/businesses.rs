@@ -17,6 +17,7 @@ use super::twilio_account::{self, TwilioAccount};
 use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group};
 use crate::adapters::postgres::{BusinessRecord, BusinessWrite};
+use crate::domain::answer_check::Domain;
 use crate::domain::business::{Profile, Trade};
 use crate::domain::business_policy::BusinessPolicy;
 use crate::domain::conversation::{self, TextsOfLanguage};
@@ -93,6 +94,15 @@ struct Policy {
     /// `NMC_DAY_ALERTS`.
     #[oai(validator(minimum(value = "0"), maximum(value = "1000000")))]
     day_alerts: Option<i64>,
+    /// The domains to which an answer of DispatchBot may link, such as `["example.com"]`, with all of their subdomains; a
+    /// mail address there counts as a link. An answer with another link is not sent, and
+    /// `conversation.needs_attention` has the reason `link_not_allowed`. At most 20. Default: none.
+    #[oai(validator(max_items = 20))]
+    links: Option<Vec<String>>,
+    /// How many SMS segments an answer of DispatchBot may have. A longer one is not sent, and
+    /// `conversation.needs_attention` has the reason `answer_too_long`. Default: 3.
+    #[oai(validator(minimum(value = "1"), maximum(value = "10")))]
+    max_segments: Option<i64>,
 }
 
 /// A business: its numbers and phones, and the data that DispatchBot needs for its answers.
@@ -475,31 +485,65 @@ fn settings(problems: &mut Problems, settings: Option<&Value>, timezone: &str) {
 fn policy(problems: &mut Problems, policy: Option<&Policy>) -> BusinessPolicy {
     let Some(policy) = policy else { return BusinessPolicy::default() };
     // The bounds are checked with the schema.
-    let day_limit = |limit: &Option<i64>| limit.and_then(|limit| u32::try_from(limit).ok());
-    let Policy { idle_after, regions, text_unverified, day_texts, day_new_numbers, day_ai, day_alerts } = policy;
+    let bounded = |limit: &Option<i64>| limit.and_then(|limit| u32::try_from(limit).ok());
+    let Policy {
+        idle_after,
+        regions,
+        text_unverified,
+        day_texts,
+        day_new_numbers,
+        day_ai,
+        day_alerts,
+        links,
+        max_segments,
+    } = policy;
     let region =
         |(n, text): (usize, &String)| problems.parsed::<Region>(&format!("policy.regions[{n}]"), Some(text.as_str()));
     let regions = regions.as_ref().map(|regions| regions.iter().enumerate().filter_map(region).collect());
+    let link = |(n, text): (usize, &String)| problems.parsed::<Domain>(&format!("policy.links[{n}]"), Some(text.as_str()));
+    let links = links.as_ref().map(|links| links.iter().enumerate().filter_map(link).collect());
     BusinessPolicy {
         idle_after: problems.parsed("policy.idle_after", idle_after.as_deref()),
         regions,
         text_unverified: *text_unverified,
-        day_texts: day_limit(day_texts),
-        day_new_numbers: day_limit(day_new_numbers),
-        day_ai: day_limit(day_ai),
-        day_alerts: day_limit(day_alerts),
+        day_texts: bounded(day_texts),
+        day_new_numbers: bounded(day_new_numbers),
+        day_ai: bounded(day_ai),
+        day_alerts: bounded(day_alerts),
+        links,
+        max_segments: bounded(max_segments),
     }
 }
 
 impl From<BusinessPolicy> for Policy {
     fn from(policy: BusinessPolicy) -> Self {
-        let BusinessPolicy { idle_after, regions, text_unverified, day_texts, day_new_numbers, day_ai, day_alerts } =
-            policy;
+        let BusinessPolicy {
+            idle_after,
+            regions,
+            text_unverified,
+            day_texts,
+            day_new_numbers,
+            day_ai,
+            day_alerts,
+            links,
+            max_segments,
+        } = policy;
+        let links = links.map(|links| links.into_iter().map(String::from).collect());
         let regions = regions.map(|regions| regions.into_iter().map(String::from).collect());
         let idle_after = idle_after.map(String::from);
-        let [day_texts, day_new_numbers, day_ai, day_alerts] =
-            [day_texts, day_new_numbers, day_ai, day_alerts].map(|limit| limit.map(i64::from));
-        Self { idle_after, regions, text_unverified, day_texts, day_new_numbers, day_ai, day_alerts }
+        let [day_texts, day_new_numbers, day_ai, day_alerts, max_segments] =
+            [day_texts, day_new_numbers, day_ai, day_alerts, max_segments].map(|limit| limit.map(i64::from));
+        Self {
+            idle_after,
+            regions,
+            text_unverified,
+            day_texts,
+            day_new_numbers,
+            day_ai,
+            day_alerts,
+            links,
+            max_segments,
+        }
     }
 }
 

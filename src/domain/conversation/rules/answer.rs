@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::alerts::{self, Customer, Sighting};
 use super::texts;
 use super::window::{never_text, other_business};
+use crate::domain::answer_check;
 use crate::domain::appointment_check::{Impossible, Proposed};
 use crate::domain::conversation::decision::{
     Detector, Draft, Effect, Fence, MessageKind, MessageUpdate, NewMessage, Priority, WindowState,
@@ -14,12 +15,13 @@ use crate::domain::conversation::event::{
     AppointmentRequestedData, CompletedBy, ConversationCompletedData, EmergencyDetectedData, EventData,
     NeedsAttentionData,
 };
-use crate::domain::conversation::input::{Answer, Appointment, Context, Urgency};
+use crate::domain::conversation::input::{Answer, Appointment, Business, Context, Urgency};
 use crate::domain::conversation::reason::{AnalysisReason, AttentionReason, WindowReason};
-use crate::domain::conversation::state::{Answering, Phase, Status};
+use crate::domain::conversation::state::{Answering, Conversation, Phase, Status};
 use crate::domain::invisible::is_blank;
 use crate::domain::price_check;
-use crate::domain::sms_segments::MAX_BODY_CHARS;
+use crate::domain::sms_segments::{self, MAX_BODY_CHARS};
+use crate::domain::typography;
 
 /// DispatchBot answered.
 pub(in crate::domain::conversation) fn ready(
@@ -33,7 +35,7 @@ pub(in crate::domain::conversation) fn ready(
         return draft.analysis(window_id, said, Some(AnalysisReason::Overtaken));
     };
     let held = (!context.may_answer(draft.now)).then_some(AnalysisReason::OtherBusiness);
-    let unfit = unfit(context, answer, &answering, draft.state().customer_phone.as_str());
+    let unfit = unfit(context, answer, &answering, draft.state());
     draft.analysis(window_id, said, held.or(unfit));
     join_verdicts(context, draft, &mut answering, answer);
     if context.is_never_texted(&draft.state().customer_phone) {
@@ -150,18 +152,38 @@ fn join_verdicts(context: Context<'_>, draft: &mut Draft<'_>, answering: &mut An
     }
 }
 
-fn unfit(context: Context<'_>, answer: &Answer, answering: &Answering, customer: &str) -> Option<AnalysisReason> {
+/// Why an answer is not sent, if it is not.
+fn unfit(
+    context: Context<'_>,
+    answer: &Answer,
+    answering: &Answering,
+    conversation: &Conversation,
+) -> Option<AnalysisReason> {
+    let Business { policy, phone_numbers, .. } = context.business;
+    let (own, customer) = (&conversation.business_phone, &conversation.customer_phone);
+    let known: Vec<_> = phone_numbers.iter().chain([customer]).collect();
     if is_blank(&answer.text) {
         Some(AnalysisReason::EmptyAnswer)
-    } else if answer.text.chars().count() > MAX_BODY_CHARS {
+    } else if answer.text.chars().count() > MAX_BODY_CHARS || segments(&answer.text) > policy.max_segments() {
         Some(AnalysisReason::AnswerTooLong)
+    } else if answer_check::has_hidden_characters(&answer.text) {
+        Some(AnalysisReason::HiddenCharacters)
     } else if answer.confidence.is_nan() || answer.confidence < context.business.confidence_threshold {
         Some(AnalysisReason::LowConfidence)
     } else if !price_check::are_estimated(&answer.text, &context.business.price_ranges) {
         Some(AnalysisReason::PriceOutOfRange)
+    } else if !answer_check::links_are_allowed(&answer.text, policy.links()) {
+        Some(AnalysisReason::LinkNotAllowed)
+    } else if !answer_check::numbers_are_known(&answer.text, own, &known) {
+        Some(AnalysisReason::UnknownPhoneNumber)
     } else {
-        impossible_appointment(context, answer, answering, customer)
+        impossible_appointment(context, answer, answering, customer.as_str())
     }
+}
+
+/// How many segments the answer has when it is sent.
+fn segments(text: &str) -> u32 {
+    sms_segments::count(&typography::fold(text))
 }
 
 fn impossible_appointment(

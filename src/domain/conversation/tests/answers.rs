@@ -111,6 +111,11 @@ fn what_silences_the_ai_drops_an_answer_whatever_the_time() {
 #[rstest]
 #[case::empty("  ", 0.9, "empty_answer")]
 #[case::too_long(&"a".repeat(1601), 0.9, "answer_too_long")]
+#[case::of_four_segments(&"a".repeat(460), 0.9, "answer_too_long")]
+#[case::of_four_segments_of_ucs_2(&"ж".repeat(202), 0.9, "answer_too_long")]
+#[case::with_a_link("Pay at https://pay.example.net", 0.9, "link_not_allowed")]
+#[case::with_another_number("Call 212-555-0199", 0.9, "unknown_phone_number")]
+#[case::with_hidden_characters("Pay \u{202e}051$", 0.9, "hidden_characters")]
 #[case::unsure("Maybe?", 0.49, "low_confidence")]
 #[case::not_a_number("Maybe?", f64::NAN, "low_confidence")]
 fn an_answer_that_is_unfit_is_replaced_by_the_fallback_and_a_person_is_told(
@@ -126,7 +131,8 @@ fn an_answer_that_is_unfit_is_replaced_by_the_fallback_and_a_person_is_told(
 }
 
 #[rstest]
-#[case::as_long_as_may_be(&"a".repeat(1600), 0.9)]
+#[case::as_long_as_may_be(&"a".repeat(459), 0.9)]
+#[case::as_long_as_may_be_once_its_dashes_are_plain(&format!("{}—", "a".repeat(458)), 0.9)]
 #[case::just_sure_enough("Yes.", 0.5)]
 fn an_answer_at_the_limit_is_sent(#[case] text: &str, #[case] confidence: f64) {
     let (mut talk, window_id) = asked();

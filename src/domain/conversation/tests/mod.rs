@@ -80,6 +80,7 @@ impl Talk {
                 user_id: "u1".into(),
                 templates: Templates::default(),
                 confidence_threshold: 0.5,
+                phone_numbers: vec![business()],
                 price_ranges: Vec::new(),
                 schedule: Schedule::default(),
                 zone: chrono_tz::Tz::UTC,

@@ -49,4 +49,6 @@ pub enum Fault {
     PriceOutOfRange,
     /// An appointment a year ago, which ends the conversation.
     PastAppointment,
+    /// Does what the customer's newest text says: the answer is those words, and ends the conversation if they say `done`.
+    Obey,
 }

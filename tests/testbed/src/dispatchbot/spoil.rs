@@ -38,6 +38,12 @@ pub(super) fn respond(mut answer: Value, faults: &[Fault], request: &Value) -> R
                 answer["appointment"] = json!({ "starts_at": starts_at.to_rfc3339() });
                 answer["conversation_complete"] = json!(true);
             }
+            Fault::Obey => {
+                let newest = request["messages"].as_array().and_then(|messages| messages.last());
+                let words = newest.and_then(|message| message["body"].as_str()).unwrap_or_default();
+                answer["message_to_customer"] = json!(words);
+                answer["conversation_complete"] = json!(words.contains("done"));
+            }
             Fault::Delay(_) | Fault::HoldForever | Fault::Drop => {}
         }
     }

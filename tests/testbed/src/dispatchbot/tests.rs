@@ -154,8 +154,10 @@ async fn it_fails_as_told() -> anyhow::Result<()> {
     assert!(text(&post(&sim, &good).await?.json().await?).contains("$12499"));
     with(Fault::PastAppointment);
     assert_eq!(post(&sim, &good).await?.json::<Value>().await?["conversation_complete"], true);
+    with(Fault::Obey);
+    assert_eq!(text(&post(&sim, &good).await?.json().await?), "The drain is slow");
     assert_eq!(post(&sim, &good).await?.json::<Value>().await?["job_type"], "drain_cleaning");
-    assert_eq!(sim.wait_for(|all| all.len() == 12, LONG).await?[1]["answered_with"], 0);
+    assert_eq!(sim.wait_for(|all| all.len() == 13, LONG).await?[1]["answered_with"], 0);
     Ok(())
 }
 

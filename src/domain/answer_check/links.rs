@@ -1,0 +1,162 @@
+//! Links, and the domains to which a business lets them lead.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::shown;
+
+/// A domain to which answers may link, with all of its subdomains: lower-case ASCII, such as `example.com`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Domain(String);
+
+impl Domain {
+    /// Whether a host is this domain or below it.
+    fn has(&self, host: &str) -> bool {
+        host.strip_suffix(&self.0).is_some_and(|below| below.is_empty() || below.ends_with('.'))
+    }
+}
+
+impl FromStr for Domain {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let domain = text.to_ascii_lowercase();
+        let is_label = |label: &str| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        let top_level = domain.rsplit('.').next().unwrap_or_default();
+        let is_domain = domain.len() <= 253
+            && domain.contains('.')
+            && domain.split('.').all(is_label)
+            && top_level.bytes().any(|b| b.is_ascii_alphabetic());
+        is_domain.then_some(Self(domain)).ok_or_else(|| "must be a domain, such as example.com, without https://".to_owned())
+    }
+}
+
+impl TryFrom<String> for Domain {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Domain> for String {
+    fn from(domain: Domain) -> Self {
+        domain.0
+    }
+}
+
+/// Whether every link in the text, and every mail address, leads to one of the domains. What a phone would underline is
+/// a link, and so is what tells a reader how to write one: `example dot com`.
+pub fn links_are_allowed(text: &str, domains: &[Domain]) -> bool {
+    hosts(&shown(text)).iter().all(|host| domains.iter().any(|domain| domain.has(host)))
+}
+
+/// The hosts of the links, in lower case.
+fn hosts(text: &str) -> Vec<String> {
+    with_dots(text).split_whitespace().flat_map(hosts_in_word).collect()
+}
+
+/// The text with dots where they are written so that a reader, but no machine, finds them, and in place of other scripts'
+/// full stops, which browsers read as dots.
+fn with_dots(text: &str) -> String {
+    let mut dotted = text.replace(['。', '｡'], ".");
+    for (open, close) in [('[', ']'), ('(', ')'), ('{', '}'), ('<', '>')] {
+        for dot in [".", "dot", "DOT", "Dot", "punto"] {
+            for pad in ["", " "] {
+                dotted = dotted.replace(&format!("{pad}{open}{pad}{dot}{pad}{close}{pad}"), ".");
+                dotted = dotted.replace(&format!("{pad}{open}{dot}{close}{pad}"), ".");
+            }
+        }
+    }
+    let words: Vec<_> = dotted.split_whitespace().collect();
+    let mut joined = String::with_capacity(dotted.len());
+    let mut glued = true;
+    for (n, word) in words.iter().enumerate() {
+        let next = words.get(n + 1).map(|next| next.trim_end_matches(|c: char| !c.is_alphanumeric()).to_lowercase());
+        let is_dot = ["dot", "punto"].contains(&word.to_lowercase().as_str())
+            && next.is_some_and(|next| SPELLED_TOP_LEVELS.contains(&next.split('/').next().unwrap_or_default()));
+        if is_dot {
+            joined.push('.');
+        } else {
+            if !glued {
+                joined.push(' ');
+            }
+            joined.push_str(word);
+        }
+        glued = is_dot;
+    }
+    joined
+}
+
+/// The top-level domains that are looked for after a spelled dot.
+const SPELLED_TOP_LEVELS: [&str; 19] = [
+    "com", "net", "org", "info", "biz", "io", "co", "me", "us", "app", "shop", "store", "site", "link", "ly", "online",
+    "xyz", "mx", "es",
+];
+
+/// The hosts of the links within a word: several, if only signs separate them.
+fn hosts_in_word(word: &str) -> Vec<String> {
+    if let Some((scheme, rest)) = word.split_once(':')
+        && rest.starts_with(['/', '\\'])
+        && scheme.ends_with(|c: char| c.is_ascii_alphanumeric())
+    {
+        // Browsers read any number of slashes, a backslash like a slash, and the host after the last @.
+        let authority = rest.trim_start_matches(['/', '\\']).split(['/', '\\', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default().split(':').next().unwrap_or_default();
+        return vec![host.trim_end_matches(|c: char| !c.is_alphanumeric()).to_lowercase()];
+    }
+    let mut hosts = Vec::new();
+    for part in word.split(|c: char| !c.is_alphanumeric() && !".-_/:@?#%=&~+".contains(c)) {
+        let mut segments = part.split_inclusive(['/', ':', '?', '#', '@']).peekable();
+        while let Some(segment) = segments.next() {
+            let end = segment.chars().next_back().filter(|c| "/:?#@".contains(*c));
+            let host = segment.trim_end_matches(['/', ':', '?', '#', '@']);
+            let host = host.trim_matches(|c: char| !c.is_alphanumeric());
+            let has_more = match end {
+                Some(':') => segments.peek().is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit())),
+                Some('@') | None => false,
+                Some(_) => true,
+            };
+            // The name in a mail address is not a host.
+            if end != Some('@') && is_host(host) && (has_more || !is_end_of_sentence(host)) {
+                hosts.push(host.to_lowercase());
+                if has_more {
+                    break; // what follows is its path
+                }
+            }
+        }
+    }
+    hosts
+}
+
+fn is_host(text: &str) -> bool {
+    let labels: Vec<_> = text.split('.').collect();
+    let is_number = |label: &&str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_digit());
+    let Some((top_level, below)) = labels.split_last() else { return false };
+    let is_top_level = top_level.starts_with("xn--")
+        || (top_level.chars().count() >= 2 && top_level.chars().all(char::is_alphabetic) && !is_hour(top_level, below));
+    let is_address = labels.len() == 4 && labels.iter().all(is_number);
+    labels.iter().all(|label| !label.is_empty()) && !below.is_empty() && (is_top_level || is_address)
+}
+
+/// `9.am`, `5.pm`
+fn is_hour(top_level: &str, below: &[&str]) -> bool {
+    ["am", "pm"].contains(&top_level.to_lowercase().as_str())
+        && below.iter().all(|label| label.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Whether the dot of `Thanks.We` ends a sentence: one capital letter follows it, and none is within the word before.
+fn is_end_of_sentence(host: &str) -> bool {
+    let Some((before, after)) = host.split_once('.') else { return false };
+    let mut letters = after.chars();
+    letters.next().is_some_and(char::is_uppercase)
+        && letters.all(char::is_lowercase)
+        && before.chars().skip(1).all(|c| c.is_lowercase() || c.is_ascii_digit() || c == '-')
+}
