@@ -27,7 +27,7 @@ pub fn is_filler(c: char) -> bool {
 }
 
 /// Characters that Unicode gives no glyph: its categories Cf and the ranges of `Default_Ignorable_Code_Point`.
-fn is_format(c: char) -> bool {
+pub fn is_format(c: char) -> bool {
     matches!(
         c,
         '\u{61C}'

@@ -34,7 +34,9 @@ impl FromStr for Domain {
             && domain.contains('.')
             && domain.split('.').all(is_label)
             && top_level.bytes().any(|b| b.is_ascii_alphabetic());
-        is_domain.then_some(Self(domain)).ok_or_else(|| "must be a domain, such as example.com, without https://".to_owned())
+        is_domain
+            .then_some(Self(domain))
+            .ok_or_else(|| "must be a domain, such as example.com, without https://".to_owned())
     }
 }
 
@@ -69,7 +71,7 @@ fn with_dots(text: &str) -> String {
     let mut dotted = text.replace(['。', '｡'], ".");
     for (open, close) in [('[', ']'), ('(', ')'), ('{', '}'), ('<', '>')] {
         for dot in [".", "dot", "DOT", "Dot", "punto"] {
-            for pad in ["", " "] {
+            for pad in [" ", ""] {
                 dotted = dotted.replace(&format!("{pad}{open}{pad}{dot}{pad}{close}{pad}"), ".");
                 dotted = dotted.replace(&format!("{pad}{open}{dot}{close}{pad}"), ".");
             }

@@ -500,7 +500,8 @@ fn policy(problems: &mut Problems, policy: Option<&Policy>) -> BusinessPolicy {
     let region =
         |(n, text): (usize, &String)| problems.parsed::<Region>(&format!("policy.regions[{n}]"), Some(text.as_str()));
     let regions = regions.as_ref().map(|regions| regions.iter().enumerate().filter_map(region).collect());
-    let link = |(n, text): (usize, &String)| problems.parsed::<Domain>(&format!("policy.links[{n}]"), Some(text.as_str()));
+    let link =
+        |(n, text): (usize, &String)| problems.parsed::<Domain>(&format!("policy.links[{n}]"), Some(text.as_str()));
     let links = links.as_ref().map(|links| links.iter().enumerate().filter_map(link).collect());
     BusinessPolicy {
         idle_after: problems.parsed("policy.idle_after", idle_after.as_deref()),

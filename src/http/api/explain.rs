@@ -120,7 +120,9 @@ fn reason_in_words(reason: &str) -> &str {
         EmptyAnswer => "DispatchBot's answer was empty",
         AnswerTooLong => "DispatchBot's answer was too long for a text",
         LinkNotAllowed => "DispatchBot's answer had a link or a mail address that the business does not allow",
-        UnknownPhoneNumber => "DispatchBot's answer had a phone number that is neither the business's nor the customer's",
+        UnknownPhoneNumber => {
+            "DispatchBot's answer had a phone number that is neither the business's nor the customer's"
+        }
         HiddenCharacters => "DispatchBot's answer had characters that are not seen",
         PriceOutOfRange => "DispatchBot's answer named a price outside the business's estimates",
         AppointmentInPast => "DispatchBot's answer had an appointment in the past",
