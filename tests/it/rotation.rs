@@ -1,4 +1,4 @@
-//! Secrets are replaced while the service runs, as docs/operations.md says.
+//! Secrets are replaced while the service runs, as docs/continuity.md says.
 
 use nevermisscall::internals::Store;
 use nmc_testbed::servers::{Shared, Signal};

@@ -214,7 +214,7 @@ pub fn reference() -> String {
 const HEAD: &str = "\
 # Metrics
 
-Made from the code by `make metrics-doc`; do not edit. How to scrape them: [operations.md](operations.md#health-and-metrics).
+Made from the code by `make metrics-doc`; do not edit. How to scrape them: [observability.md](observability.md#health-and-metrics).
 
 Counters and histograms count from the start of their process: add them up over all processes. What workers read is about
 the whole service, every five seconds, and each worker shows the same: take the maximum. A gauge whose reading fails keeps
