@@ -1,6 +1,7 @@
 //! Servers and simulators of one test. They stop when it ends.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use nevermisscall::internals::{Config, Settings, Store};
@@ -55,7 +56,9 @@ impl Servers {
             dispatchbot: self.dispatchbot.base_url(),
         };
         let more = owned([("NMC_BIND", "127.0.0.1:0"), ("NMC_RECONCILE_AFTER", "1s")]);
-        [surroundings.settings(), hurried(), more, changes.to_vec()].concat()
+        let all = [surroundings.settings(), hurried(), more, changes.to_vec()].concat();
+        // Each once, with its last value: a file may not have one twice.
+        all.into_iter().collect::<BTreeMap<_, _>>().into_iter().collect()
     }
 
     /// The same as a [`Config`], for a service in this process.

@@ -93,7 +93,8 @@ async fn the_connections_to_postgresql_and_what_fails_of_them_are_counted() {
     assert_eq!(scrape.value("nmc_db_pool_size_max"), 28.0);
     let open = ["idle", "used"].map(|state| scrape.value(&format!("nmc_db_pool_connections{{state=\"{state}\"}}")));
     assert!(open.iter().sum::<f64>() <= 28.0, "{open:?}");
-    assert_eq!(scrape.value("nmc_db_connection_errors_total"), 0.0);
+    // The counter is the process's: other tests may have lost their PostgreSQL in it.
+    let before = scrape.value("nmc_db_connection_errors_total");
     app.servers.database.take_away().await.unwrap();
-    wait_for_value(&app.rest, "nmc_db_connection_errors_total", |count| count >= 3.0).await;
+    wait_for_value(&app.rest, "nmc_db_connection_errors_total", |count| count >= before + 3.0).await;
 }
