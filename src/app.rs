@@ -86,9 +86,7 @@ impl Application {
         let store = Store::lazy(config.database_url.expose()).context("DATABASE_URL")?;
         let jetstream = JetStream::connect(&config.nats).await.context("NATS_URL")?;
         let redis = Arc::new(RedisSink::lazy(&config.redis).context("REDIS_URL")?);
-        let cipher = config.token_key.as_ref().map(|key| {
-            TokenCipher::new(*key.expose()).also_opening(config.token_key_other.as_ref().map(|key| *key.expose()))
-        });
+        let cipher = TokenCipher::of_keys(config.token_key.as_ref(), config.token_key_other.as_ref());
         let snapshot = BusinessSnapshot::default();
         let accounts = Accounts::new(store.clone(), snapshot.clone(), config.twilio.clone(), cipher.clone());
         let business_cache = BusinessCache::new(store.clone(), snapshot.clone());

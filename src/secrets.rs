@@ -10,7 +10,7 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::config::Secret;
+use crate::config::{Secret, SecretKey};
 
 /// The first byte of sealed data: XChaCha20-Poly1305 with the nonce in front.
 const VERSION: u8 = 1;
@@ -37,6 +37,11 @@ pub enum SecretError {
 impl TokenCipher {
     pub fn new(key: [u8; 32]) -> Self {
         Self { cipher: XChaCha20Poly1305::new(&key.into()), other: None }
+    }
+
+    /// Seals under the first key, if there is one, and also opens what is sealed under the other.
+    pub fn of_keys(key: Option<&SecretKey>, other: Option<&SecretKey>) -> Option<Self> {
+        Some(Self::new(*key?.expose()).also_opening(other.map(|key| *key.expose())))
     }
 
     /// The same, which also opens what is sealed under the other key.

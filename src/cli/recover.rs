@@ -88,7 +88,7 @@ fn since(asked: Option<DateTime<Utc>>, waits: Option<&Recovery>) -> anyhow::Resu
 fn recoverer(config: &Config, store: &Store, jetstream: &JetStream, without: Vec<String>) -> anyhow::Result<Recoverer> {
     let rules = emergency::load().context("the emergency rules could not be loaded")?;
     let (metrics, snapshot) = (Metrics::new(), BusinessSnapshot::default());
-    let cipher = config.token_key.as_ref().map(|key| TokenCipher::new(*key.expose()));
+    let cipher = TokenCipher::of_keys(config.token_key.as_ref(), config.token_key_other.as_ref());
     let accounts = Accounts::new(store.clone(), snapshot.clone(), config.twilio.clone(), cipher);
     let outbox = Outbox::new(store.clone(), jetstream.publisher(), metrics.clone());
     let cache = BusinessCache::new(store.clone(), snapshot);

@@ -33,7 +33,7 @@ pub(super) struct Access {
 impl Access {
     pub(super) fn of(settings: &Settings) -> Result<Self, ConfigError> {
         let (key, other) = settings.token_keys()?;
-        let cipher = key.map(|key| TokenCipher::new(*key.expose()).also_opening(other.map(|key| *key.expose())));
+        let cipher = TokenCipher::of_keys(key.as_ref(), other.as_ref());
         Ok(Self { database_url: settings.database_url()?, cipher })
     }
 }

@@ -105,6 +105,28 @@ async fn the_key_that_encrypts_tokens_is_replaced_while_the_service_runs() {
 }
 
 #[tokio::test]
+async fn a_recovery_during_a_rotation_reads_the_accounts_of_either_key() {
+    let servers = Servers::start(TwilioOptions::default()).await;
+    let sid = new_account_sid();
+    servers.twilio.set_account(&sid, OWN_TOKEN);
+    let service = Service::start(&servers, "service", &[("NMC_TOKEN_KEY", TOKEN_KEY)]).await;
+    let mut with_account = business();
+    with_account["twilio"] = json!({ "account_sid": sid, "auth_token": OWN_TOKEN });
+    Rest::new(&service.url, API_KEY).put(&format!("/businesses/{BUSINESS}"), &with_account).await.ok();
+    service.stop().await;
+
+    let since = chrono::Utc::now().to_rfc3339();
+    let recover = async |keys: &[(&str, &str)]| {
+        let output = run(&["recover", "--since", &since], &servers.settings(&owned(keys))).await;
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (is_good, said) = recover(&[("NMC_TOKEN_KEY", NEW_KEY)]).await;
+    assert!(!is_good && said.contains(&sid), "{said}");
+    let (is_good, said) = recover(&[("NMC_TOKEN_KEY", NEW_KEY), ("NMC_TOKEN_KEY_OTHER", TOKEN_KEY)]).await;
+    assert!(is_good, "{said}");
+}
+
+#[tokio::test]
 async fn the_main_auth_token_is_replaced_while_the_service_runs() {
     let servers = Servers::start(TwilioOptions::default()).await;
     let account = TwilioOptions::default();
