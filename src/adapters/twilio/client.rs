@@ -9,10 +9,11 @@ use bytes::Bytes;
 use chrono::{DateTime, SubsecRound, Utc};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde::de::DeserializeOwned;
 use tracing::Instrument;
 use url::form_urlencoded;
 
-use super::wire::{ListedMessage, read_created, read_page};
+use super::wire::{ListedMessage, Page, read_created, read_list};
 use crate::adapters::http_client::{BodyError, describe, read_body, record_result, request_span, retry_after};
 use crate::config::Secret;
 
@@ -22,7 +23,7 @@ const MAX_ANSWER: usize = 1024 * 1024;
 /// How many messages are requested per page. A message has about a kilobyte besides its text, and a text of 1,600
 /// characters has up to 9,600 bytes if every character is escaped: a page of the longest messages is still within
 /// [`MAX_ANSWER`].
-const PAGE_SIZE: &str = "80";
+pub(super) const MESSAGES_PER_PAGE: &str = "80";
 
 /// How many pages are read for one pair of numbers: 5,000 messages. If there are more, absence is not concluded.
 const MAX_PAGES: usize = 63;
@@ -196,7 +197,7 @@ impl TwilioClient {
         if !sms.status_callback.is_empty() {
             form.push(("StatusCallback", &sms.status_callback));
         }
-        let request = self.http.post(self.messages_url(account)).form(&form);
+        let request = self.http.post(self.resource_url(account, "Messages.json")).form(&form);
         match self.exchange(account, request).await {
             // A success with a body that is too large does not identify a message, so its outcome is unknown. A refusal
             // is recognized without a body.
@@ -223,27 +224,27 @@ impl TwilioClient {
         from: &str,
         since: DateTime<Utc>,
     ) -> Result<Vec<ListedMessage>, ListError> {
-        let query: String = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs([("To", to), ("From", from), ("PageSize", PAGE_SIZE)])
-            .finish();
-        let mut url = format!("{}?{query}", self.messages_url(account));
+        let query = query(&[("To", to), ("From", from), ("PageSize", MESSAGES_PER_PAGE)]);
+        let mut url = self.list_url(account, "Messages.json", &query);
         let since = since.trunc_subsecs(0);
         let (mut found, mut seen) = (Vec::new(), HashSet::new());
         for _ in 0..MAX_PAGES {
-            let answer = self.exchange(account, self.http.get(url)).await;
-            let (status, retry_after, body) = answer.map_err(|error| ListError::Unreachable(describe(error)))?;
-            let body = match body {
-                Some(body) => body,
-                None if status.is_success() => return Err(ListError::TooLarge),
-                None => Bytes::new(),
-            };
-            let page = read_page(status, retry_after, &body)?;
+            let page: Page = self.read_list(account, &url).await?;
             let recent = page.messages.into_iter().filter(|message| message.date_created >= since);
             found.extend(recent.filter(|message| seen.insert(message.sid.clone())));
             let Some(next) = page.next_page_uri.filter(|uri| !uri.is_empty()) else { return Ok(found) };
             url = self.next_page(&next)?;
         }
         Err(ListError::TooManyPages)
+    }
+
+    /// Requests a page of a list, once.
+    pub(super) async fn read_list<P: DeserializeOwned>(&self, account: &Account, url: &str) -> Result<P, ListError> {
+        let answer = self.exchange(account, self.http.get(url)).await;
+        match answer.map_err(|error| ListError::Unreachable(describe(error)))? {
+            (status, _, None) if status.is_success() => Err(ListError::TooLarge),
+            (status, retry_after, body) => read_list(status, retry_after, &body.unwrap_or_default()),
+        }
     }
 
     /// Requests a list below `/Accounts/{sid}`, once.
@@ -257,8 +258,7 @@ impl TwilioClient {
     }
 
     pub(super) fn list_url(&self, account: &Account, list: &str, query: &str) -> String {
-        let sid = utf8_percent_encode(&account.sid, NON_ALPHANUMERIC);
-        format!("{}/2010-04-01/Accounts/{sid}/{list}?{query}", self.api_url)
+        format!("{}?{query}", self.resource_url(account, list))
     }
 
     /// The URL of a next page, which must be below the API's address.
@@ -269,9 +269,9 @@ impl TwilioClient {
         Ok(format!("{}{uri}", self.api_url))
     }
 
-    fn messages_url(&self, account: &Account) -> String {
+    fn resource_url(&self, account: &Account, resource: &str) -> String {
         let sid = utf8_percent_encode(&account.sid, NON_ALPHANUMERIC);
-        format!("{}/2010-04-01/Accounts/{sid}/Messages.json", self.api_url)
+        format!("{}/2010-04-01/Accounts/{sid}/{resource}", self.api_url)
     }
 
     /// Makes one request and returns its answer: the status, how long Twilio asks us to wait, and the body, or `None`
@@ -295,6 +295,11 @@ impl TwilioClient {
         };
         Ok((status, retry_after, body))
     }
+}
+
+/// The query of a URL.
+pub(super) fn query(pairs: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
 #[cfg(test)]

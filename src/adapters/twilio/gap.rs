@@ -7,14 +7,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use url::form_urlencoded;
+use serde::de::DeserializeOwned;
 
-use super::client::{Account, ListError, TwilioClient};
-use super::wire::{ListedMessage, Page, or_empty, read_list, rfc_2822_or_null};
-use crate::adapters::http_client::describe;
+use super::client::{Account, ListError, MESSAGES_PER_PAGE, TwilioClient, query};
+use super::wire::{ListedMessage, Page, or_empty, rfc_2822_or_null};
 
-/// A page of the longest messages is within the size of an answer that is read.
-const MESSAGES_PER_PAGE: &str = "80";
 const CALLS_PER_PAGE: &str = "500";
 /// How often a page is requested before the list counts as unreadable.
 const ATTEMPTS: u32 = 5;
@@ -128,7 +125,7 @@ impl TwilioClient {
         Ok(found)
     }
 
-    async fn since<P: Listed + for<'de> Deserialize<'de>>(
+    async fn since<P: Listed + DeserializeOwned>(
         &self,
         account: &Account,
         list: &str,
@@ -150,17 +147,11 @@ impl TwilioClient {
     }
 
     /// Requests a page, until Twilio answers.
-    async fn page<P: for<'de> Deserialize<'de>>(&self, account: &Account, url: &str) -> Result<P, ListError> {
+    async fn page<P: DeserializeOwned>(&self, account: &Account, url: &str) -> Result<P, ListError> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let answer = self.exchange(account, self.http.get(url)).await;
-            let page = answer.map_err(|error| ListError::Unreachable(describe(error))).and_then(
-                |(status, retry_after, body)| match body {
-                    None if status.is_success() => Err(ListError::TooLarge),
-                    body => read_list(status, retry_after, &body.unwrap_or_default()),
-                },
-            );
+            let page = self.read_list(account, url).await;
             let pause = match &page {
                 Err(ListError::TooManyRequests { retry_after }) => retry_after.unwrap_or(PAUSE * attempt),
                 Err(ListError::Unreachable(_)) => PAUSE * attempt,
@@ -173,8 +164,4 @@ impl TwilioClient {
             tokio::time::sleep(pause).await;
         }
     }
-}
-
-fn query(pairs: &[(&str, &str)]) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde::Deserialize;
-use url::form_urlencoded;
 
-use super::client::{Account, TwilioClient};
+use super::client::{Account, TwilioClient, query};
 use crate::adapters::http_client::describe;
 
 /// Twilio's answer about the legs of a call.
@@ -49,13 +48,16 @@ struct Leg {
 impl TwilioClient {
     /// Looks up the legs that were dialled for a call, with one request.
     pub async fn find_leg(&self, account: &Account, call_sid: &str) -> LegFound {
-        let query: String =
-            form_urlencoded::Serializer::new(String::new()).append_pair("ParentCallSid", call_sid).finish();
-        match self.get(account, "Calls.json", &query).await {
+        match self.get(account, "Calls.json", &query(&[("ParentCallSid", call_sid)])).await {
             Ok((status, retry_after, body)) => read(status, retry_after, &body.unwrap_or_default()),
             Err(error) => LegFound::Unanswered { retry_after: None, reason: describe(error.without_url()) },
         }
     }
+}
+
+/// Whether this is the status of a call, or of a leg, that has ended.
+pub fn call_is_over(status: &str) -> bool {
+    !matches!(status, "queued" | "initiated" | "ringing" | "in-progress")
 }
 
 /// Interprets the answer. Our TwiML dials once; should there be several legs, one that talked decides.
@@ -72,7 +74,7 @@ fn read(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> LegFo
     };
     let seconds = |leg: &Leg| leg.duration.as_deref().and_then(|text| text.parse().ok()).unwrap_or(0);
     let talked = |leg: &&Leg| leg.status == "completed" && seconds(leg) > 0;
-    let is_over = |leg: &Leg| !matches!(leg.status.as_str(), "queued" | "initiated" | "ringing" | "in-progress");
+    let is_over = |leg: &Leg| call_is_over(&leg.status);
     match calls.iter().find(talked).or(calls.first()) {
         Some(leg) if is_over(leg) && (talked(&leg) || calls.iter().all(is_over)) => {
             LegFound::Ended { status: leg.status.clone(), duration_seconds: seconds(leg) }

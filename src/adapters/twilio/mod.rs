@@ -17,7 +17,7 @@ pub use self::{
     client::{Account, ListError, OutgoingSms, SendOutcome, TwilioClient},
     errors::{codes, explain},
     gap::ListedCall,
-    legs::LegFound,
+    legs::{LegFound, call_is_over},
     media::{FetchedMedia, MediaClient, MediaError},
     numbers::NumberFound,
     proof::Proof,

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde::Deserialize;
-use url::form_urlencoded;
 
-use super::client::{Account, TwilioClient};
+use super::client::{Account, TwilioClient, query};
 use crate::adapters::http_client::describe;
 
 /// Twilio's answer about a number of an account.
@@ -40,8 +39,7 @@ struct IncomingNumber {
 impl TwilioClient {
     /// Looks up one number in an account, with one request.
     pub async fn find_number(&self, account: &Account, phone: &str) -> NumberFound {
-        let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("PhoneNumber", phone).finish();
-        match self.get(account, "IncomingPhoneNumbers.json", &query).await {
+        match self.get(account, "IncomingPhoneNumbers.json", &query(&[("PhoneNumber", phone)])).await {
             Ok((status, retry_after, body)) => read(phone, status, retry_after, &body.unwrap_or_default()),
             Err(error) => NumberFound::Unanswered { retry_after: None, reason: describe(error.without_url()) },
         }

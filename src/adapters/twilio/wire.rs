@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::StatusCode;
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
 
 use super::client::{ListError, SendOutcome};
 use crate::adapters::http_client::describe_json;
@@ -129,7 +130,7 @@ pub fn read_page(status: StatusCode, retry_after: Option<Duration>, body: &[u8])
     read_list(status, retry_after, body)
 }
 
-pub(super) fn read_list<P: for<'de> Deserialize<'de>>(
+pub(super) fn read_list<P: DeserializeOwned>(
     status: StatusCode,
     retry_after: Option<Duration>,
     body: &[u8],

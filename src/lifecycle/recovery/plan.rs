@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::{CLOCK_SKEW, Gap, OVERLAP, Recoverer, RecoveryError};
 use crate::adapters::postgres::{Doubtful, PendingMessage};
-use crate::adapters::twilio::{Account, LegFound, ListedCall, ListedMessage};
+use crate::adapters::twilio::{Account, LegFound, ListedCall, ListedMessage, call_is_over};
 use crate::domain::business::{Profile, Signer};
 use crate::domain::call::{LegReport, RecoveredCall};
 use crate::domain::conversation::{DeliveryStatus, InboundSms, MessageKind, RecoveredSms, RecoveredText};
@@ -284,11 +284,10 @@ impl Recoverer {
         call_sid: &str,
         call_status: &str,
     ) -> Result<Option<LegReport>, RecoveryError> {
-        let is_over = !matches!(call_status, "queued" | "initiated" | "ringing" | "in-progress");
         let (status, duration_seconds) = match self.twilio.find_leg(account, call_sid).await {
             LegFound::Ended { status, duration_seconds } => (status, Some(duration_seconds)),
             LegFound::UnderWay => return Ok(None),
-            LegFound::Nothing | LegFound::Refused if !is_over => return Ok(None),
+            LegFound::Nothing | LegFound::Refused if !call_is_over(call_status) => return Ok(None),
             // `completed` without a leg was answered by nobody.
             LegFound::Nothing | LegFound::Refused => (call_status.to_owned(), None),
             LegFound::Unanswered { reason, .. } => {

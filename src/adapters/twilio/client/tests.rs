@@ -90,7 +90,7 @@ async fn a_page_of_the_longest_messages_can_be_read() {
         "u".repeat(1_000)
     );
     let longest = longest.replace(r"\ud83d\ud83d", r"\ud83d\ude00");
-    let (found, _) = list(vec![page(&vec![longest; PAGE_SIZE.parse().unwrap()], None)]).await;
+    let (found, _) = list(vec![page(&vec![longest; MESSAGES_PER_PAGE.parse().unwrap()], None)]).await;
     assert_eq!(found.unwrap(), [SM1]);
 }
 
