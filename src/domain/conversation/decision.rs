@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::event::{Event, EventData, NeedsAttentionData};
 use super::ids::derive_id;
-use super::input::Media;
+use super::input::{InboundSms, Media};
 use super::reason::{AnalysisReason, WindowReason};
 use super::state::{Conversation, MessageStatus};
 use crate::domain::day_limits::{Limit, Spending};
@@ -249,6 +249,18 @@ impl NewMessage {
             created_at: now,
             stream_sequence: 0,
             is_recovered: false,
+        }
+    }
+
+    /// A text of the customer, which is in no window.
+    pub(super) fn theirs(id: Uuid, kind: MessageKind, sms: &InboundSms) -> Self {
+        Self {
+            body: sms.body.clone(),
+            media: sms.media.clone(),
+            twilio_sid: Some(sms.twilio_sid.clone()),
+            status: MessageStatus::Received,
+            stream_sequence: sms.stream_sequence,
+            ..Self::ours(id, kind, String::new(), sms.received_at)
         }
     }
 }

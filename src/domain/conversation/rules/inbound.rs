@@ -12,7 +12,7 @@ use crate::domain::conversation::decision::{Draft, KeptVerdict, MessageKind, New
 use crate::domain::conversation::event::{AiTimerStartedData, EventData, MessageReceivedData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, InboundSms};
 use crate::domain::conversation::reason::{AttentionReason, WindowReason};
-use crate::domain::conversation::state::{MessageStatus, OpenWindow};
+use crate::domain::conversation::state::OpenWindow;
 use crate::domain::conversation::words::{OptWord, opt_word};
 use crate::domain::emergency::Reading;
 use crate::domain::language;
@@ -22,9 +22,8 @@ pub(in crate::domain::conversation) fn kind_of(sms: &InboundSms) -> MessageKind 
     if sms.opt_out_type.is_some() { MessageKind::Customer } else { automatic::kind_of(&sms.body) }
 }
 
-/// A text is read for three independent questions: does it change the opt-out, does it report an emergency, and does it
-/// need an answer. No result suppresses another. A reaction or an automatic reply is only kept.
-pub(in crate::domain::conversation) fn received(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSms) {
+/// Says that a text came, and what that alone changes. Returns the id that it will have, and what it is.
+pub(super) fn announce(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSms) -> (Uuid, MessageKind) {
     let kind = kind_of(sms);
     let message_id = draft.id("message");
     // The ledger applies to the whole business: the customer may have opted out at another of its numbers.
@@ -39,31 +38,20 @@ pub(in crate::domain::conversation) fn received(context: Context<'_>, draft: &mu
         received_at: sms.received_at,
     }));
     landline::wrote(draft);
+    (message_id, kind)
+}
+
+/// A text is read for three independent questions: does it change the opt-out, does it report an emergency, and does it
+/// need an answer. No result suppresses another. A reaction or an automatic reply is only kept.
+pub(in crate::domain::conversation) fn received(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSms) {
+    let (message_id, kind) = announce(context, draft, sms);
     draft.state().memory.newest_text = draft.state().memory.newest_text.max(sms.stream_sequence);
     let (window_id, verdict) = if kind.is_automatic() { (None, None) } else { read(context, draft, sms, message_id) };
     if window_id.is_none() {
         // The text before it, if it came late, has left the timer to this one.
         draft.rearm();
     }
-    draft.message(NewMessage {
-        id: message_id,
-        kind,
-        recipient: None,
-        user_id: None,
-        body: sms.body.clone(),
-        media: sms.media.clone(),
-        twilio_sid: Some(sms.twilio_sid.clone()),
-        status: MessageStatus::Received,
-        window_id,
-        in_reply_to_window: None,
-        fence: None,
-        not_before: None,
-        verdict,
-        bundle_line: None,
-        created_at: sms.received_at,
-        stream_sequence: sms.stream_sequence,
-        is_recovered: false,
-    });
+    draft.message(NewMessage { window_id, verdict, ..NewMessage::theirs(message_id, kind, sms) });
 }
 
 /// Reads the customer's words. Returns the window that they are in, and what they say of an emergency.

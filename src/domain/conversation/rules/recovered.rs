@@ -5,12 +5,12 @@
 
 use super::alerts::Customer;
 use super::ownership::{hand_over_window, silence_the_ai, taken_over};
-use super::{delivery, emergency, inbound, landline, opting};
+use super::{delivery, emergency, inbound, opting};
 use crate::domain::conversation::decision::{Draft, KeptVerdict, MessageKind, NewMessage};
-use crate::domain::conversation::event::{EventData, MessageData, MessageReceivedData, NeedsAttentionData};
+use crate::domain::conversation::event::{EventData, MessageData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, InboundSms, RecoveredSms, RecoveredText};
 use crate::domain::conversation::reason::{AttentionReason, WindowReason};
-use crate::domain::conversation::state::{MessageStatus, Ownership};
+use crate::domain::conversation::state::Ownership;
 use crate::domain::conversation::words::{OptWord, opt_word};
 use crate::domain::language;
 use crate::domain::phone::PhoneNumber;
@@ -21,40 +21,10 @@ const TAKEN_OVER_BECAUSE: &str = "recovered";
 /// A text of the customer. Words that opt out or in count, and an emergency is reported unless it was.
 pub(in crate::domain::conversation) fn text(context: Context<'_>, draft: &mut Draft<'_>, found: &RecoveredText) {
     let RecoveredText { sms, is_alerted } = found;
-    let kind = inbound::kind_of(sms);
-    let message_id = draft.id("message");
-    draft.state().opted_out = context.opted_out();
-    draft.state().own_account = sms.own_account.clone();
-    draft.emit(EventData::MessageReceived(MessageReceivedData {
-        message_id,
-        kind: kind.as_str().to_owned(),
-        twilio_sid: sms.twilio_sid.clone(),
-        body: sms.body.clone(),
-        media: sms.media.clone(),
-        received_at: sms.received_at,
-    }));
-    landline::wrote(draft);
+    let (message_id, kind) = inbound::announce(context, draft, sms);
     let verdict = if kind.is_automatic() { None } else { read(context, draft, sms, *is_alerted) };
     hand_over(context, draft);
-    draft.message(NewMessage {
-        id: message_id,
-        kind,
-        recipient: None,
-        user_id: None,
-        body: sms.body.clone(),
-        media: sms.media.clone(),
-        twilio_sid: Some(sms.twilio_sid.clone()),
-        status: MessageStatus::Received,
-        window_id: None,
-        in_reply_to_window: None,
-        fence: None,
-        not_before: None,
-        verdict,
-        bundle_line: None,
-        created_at: sms.received_at,
-        stream_sequence: sms.stream_sequence,
-        is_recovered: true,
-    });
+    draft.message(NewMessage { verdict, is_recovered: true, ..NewMessage::theirs(message_id, kind, sms) });
     draft.needs_attention(NeedsAttentionData::message(AttentionReason::Recovered, message_id));
 }
 
