@@ -17,13 +17,11 @@ use super::twilio_account::{self, TwilioAccount};
 use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group};
 use crate::adapters::postgres::{BusinessRecord, BusinessWrite};
-use crate::domain::answer_check::Domain;
 use crate::domain::business::{Profile, Trade};
 use crate::domain::business_policy::BusinessPolicy;
 use crate::domain::conversation::{self, TextsOfLanguage};
 use crate::domain::emergency;
 use crate::domain::phone::PhoneNumber;
-use crate::domain::phones::Region;
 use crate::domain::quiet_hours::QuietHours;
 use crate::domain::sms_segments::MAX_BODY_CHARS;
 use crate::http::problem::{Code, Problem};
@@ -348,12 +346,12 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
     if business.phone_numbers.is_empty() {
         problems.add("phone_numbers", "must contain at least one number");
     }
-    let phone_numbers = phones(&mut problems, "phone_numbers", &business.phone_numbers);
+    let phone_numbers: Vec<PhoneNumber> = problems.parsed_each("phone_numbers", &business.phone_numbers);
     if phone_numbers.iter().any(|number| number.as_str() == probe::NUMBER) {
         problems.add("phone_numbers", format!("{} is kept for probes", probe::NUMBER));
     }
     let contacts =
-        phones(&mut problems, "emergency_contacts", business.emergency_contacts.as_deref().unwrap_or_default());
+        problems.parsed_each("emergency_contacts", business.emergency_contacts.as_deref().unwrap_or_default());
     ordinary(&mut problems, "emergency_contacts", &contacts);
     let forward_to: Option<PhoneNumber> = problems.parsed("forward_to", Some(&business.forward_to));
     ordinary(&mut problems, "forward_to", forward_to.as_slice());
@@ -394,11 +392,6 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
         twilio_account_sid: None,   // stored in columns of the table
         never_text: Arc::default(), // stored in a table of its own
     })
-}
-
-fn phones(problems: &mut Problems, field: &str, texts: &[String]) -> Vec<PhoneNumber> {
-    let read = |(n, text): (usize, &String)| problems.parsed(&format!("{field}[{n}]"), Some(text));
-    texts.iter().enumerate().filter_map(read).collect()
 }
 
 /// How long a document is as PostgreSQL writes it: numbers without an exponent.
@@ -485,67 +478,38 @@ fn settings(problems: &mut Problems, settings: Option<&Value>, timezone: &str) {
 fn policy(problems: &mut Problems, policy: Option<&Policy>) -> BusinessPolicy {
     let Some(policy) = policy else { return BusinessPolicy::default() };
     // The bounds are checked with the schema.
-    let bounded = |limit: &Option<i64>| limit.and_then(|limit| u32::try_from(limit).ok());
-    let Policy {
-        idle_after,
-        regions,
-        text_unverified,
-        day_texts,
-        day_new_numbers,
-        day_ai,
-        day_alerts,
-        links,
-        max_segments,
-    } = policy;
-    let region =
-        |(n, text): (usize, &String)| problems.parsed::<Region>(&format!("policy.regions[{n}]"), Some(text.as_str()));
-    let regions = regions.as_ref().map(|regions| regions.iter().enumerate().filter_map(region).collect());
-    let link =
-        |(n, text): (usize, &String)| problems.parsed::<Domain>(&format!("policy.links[{n}]"), Some(text.as_str()));
-    let links = links.as_ref().map(|links| links.iter().enumerate().filter_map(link).collect());
+    let bounded = |limit: Option<i64>| limit.and_then(|limit| u32::try_from(limit).ok());
     BusinessPolicy {
-        idle_after: problems.parsed("policy.idle_after", idle_after.as_deref()),
-        regions,
-        text_unverified: *text_unverified,
-        day_texts: bounded(day_texts),
-        day_new_numbers: bounded(day_new_numbers),
-        day_ai: bounded(day_ai),
-        day_alerts: bounded(day_alerts),
-        links,
-        max_segments: bounded(max_segments),
+        idle_after: problems.parsed("policy.idle_after", policy.idle_after.as_deref()),
+        regions: policy.regions.as_deref().map(|regions| problems.parsed_each("policy.regions", regions)),
+        text_unverified: policy.text_unverified,
+        day_texts: bounded(policy.day_texts),
+        day_new_numbers: bounded(policy.day_new_numbers),
+        day_ai: bounded(policy.day_ai),
+        day_alerts: bounded(policy.day_alerts),
+        links: policy.links.as_deref().map(|links| problems.parsed_each("policy.links", links)),
+        max_segments: bounded(policy.max_segments),
     }
 }
 
 impl From<BusinessPolicy> for Policy {
     fn from(policy: BusinessPolicy) -> Self {
-        let BusinessPolicy {
-            idle_after,
-            regions,
-            text_unverified,
-            day_texts,
-            day_new_numbers,
-            day_ai,
-            day_alerts,
-            links,
-            max_segments,
-        } = policy;
-        let links = links.map(|links| links.into_iter().map(String::from).collect());
-        let regions = regions.map(|regions| regions.into_iter().map(String::from).collect());
-        let idle_after = idle_after.map(String::from);
-        let [day_texts, day_new_numbers, day_ai, day_alerts, max_segments] =
-            [day_texts, day_new_numbers, day_ai, day_alerts, max_segments].map(|limit| limit.map(i64::from));
         Self {
-            idle_after,
-            regions,
-            text_unverified,
-            day_texts,
-            day_new_numbers,
-            day_ai,
-            day_alerts,
-            links,
-            max_segments,
+            idle_after: policy.idle_after.map(String::from),
+            regions: policy.regions.map(texts),
+            text_unverified: policy.text_unverified,
+            day_texts: policy.day_texts.map(i64::from),
+            day_new_numbers: policy.day_new_numbers.map(i64::from),
+            day_ai: policy.day_ai.map(i64::from),
+            day_alerts: policy.day_alerts.map(i64::from),
+            links: policy.links.map(texts),
+            max_segments: policy.max_segments.map(i64::from),
         }
     }
+}
+
+fn texts<T: Into<String>>(values: Vec<T>) -> Vec<String> {
+    values.into_iter().map(Into::into).collect()
 }
 
 fn templates(problems: &mut Problems, templates: Option<Templates>) -> conversation::Templates {

@@ -51,6 +51,16 @@ impl Problems {
         }
     }
 
+    /// Parses each of several texts of a field; adds an error for each that fails, and leaves it out.
+    pub(super) fn parsed_each<T>(&mut self, field: &str, texts: &[String]) -> Vec<T>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let parse = |(n, text): (usize, &String)| self.parsed(&format!("{field}[{n}]"), Some(text));
+        texts.iter().enumerate().filter_map(parse).collect()
+    }
+
     /// A person's phone number to filter by; adds an error if it is invalid.
     pub(super) fn phone(&mut self, field: &str, text: Option<String>) -> Option<String> {
         self.parsed::<PhoneNumber>(field, text.as_deref()).map(PhoneNumber::of_person).map(String::from)
