@@ -57,6 +57,21 @@ fn person(number: &str) -> Cow<'_, str> {
     }
 }
 
+/// The digit on whose key a phone has a capital letter; anything else stays as it is.
+pub fn on_keypad(letter: char) -> char {
+    match letter {
+        'A'..='C' => '2',
+        'D'..='F' => '3',
+        'G'..='I' => '4',
+        'J'..='L' => '5',
+        'M'..='O' => '6',
+        'P'..='S' => '7',
+        'T'..='V' => '8',
+        'W'..='Z' => '9',
+        other => other,
+    }
+}
+
 /// The digits that carriers send for a withheld number if they can only send digits: words spelt on a keypad (Twilio's
 /// documentation of withheld callers names the first five).
 const WITHHELD: [(&str, &str); 6] = [
@@ -185,18 +200,8 @@ mod tests {
 
     #[test]
     fn withheld_numbers_are_words_on_a_keypad() {
-        let key = |letter: char| match letter {
-            'A'..='C' => '2',
-            'D'..='F' => '3',
-            'G'..='I' => '4',
-            'J'..='L' => '5',
-            'M'..='O' => '6',
-            'P'..='S' => '7',
-            'T'..='V' => '8',
-            _ => '9',
-        };
         for (digits, word) in WITHHELD {
-            assert_eq!(word.chars().map(key).collect::<String>(), digits, "{word}");
+            assert_eq!(word.chars().map(on_keypad).collect::<String>(), digits, "{word}");
         }
     }
 

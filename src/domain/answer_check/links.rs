@@ -68,34 +68,59 @@ fn hosts(text: &str) -> Vec<String> {
 /// The text with dots where they are written so that a reader, but no machine, finds them, and in place of other scripts'
 /// full stops, which browsers read as dots.
 fn with_dots(text: &str) -> String {
-    let mut dotted = text.replace(['。', '｡'], ".");
-    for (open, close) in [('[', ']'), ('(', ')'), ('{', '}'), ('<', '>')] {
-        for dot in [".", "dot", "DOT", "Dot", "punto"] {
-            for pad in [" ", ""] {
-                dotted = dotted.replace(&format!("{pad}{open}{pad}{dot}{pad}{close}{pad}"), ".");
-                dotted = dotted.replace(&format!("{pad}{open}{dot}{close}{pad}"), ".");
-            }
-        }
-    }
-    let words: Vec<_> = dotted.split_whitespace().collect();
-    let mut joined = String::with_capacity(dotted.len());
-    let mut glued = true;
-    for (n, word) in words.iter().enumerate() {
-        let next = words.get(n + 1).map(|next| next.trim_end_matches(|c: char| !c.is_alphanumeric()).to_lowercase());
-        let is_dot = ["dot", "punto"].contains(&word.to_lowercase().as_str())
-            && next.is_some_and(|next| SPELLED_TOP_LEVELS.contains(&next.split('/').next().unwrap_or_default()));
-        if is_dot {
-            joined.push('.');
+    let words = without_brackets(&text.replace(['。', '｡'], "."));
+    let mut words = words.split_whitespace().peekable();
+    let mut dotted = String::with_capacity(text.len());
+    while let Some(word) = words.next() {
+        if is_dot_word(word) && words.peek().is_some_and(|next| begins_with_top_level(next)) {
+            dotted.truncate(dotted.trim_end().len());
+            dotted.push('.');
         } else {
-            if !glued {
-                joined.push(' ');
-            }
-            joined.push_str(word);
+            dotted.push_str(word);
+            dotted.push(' ');
         }
-        glued = is_dot;
     }
-    joined
+    dotted
 }
+
+/// The text with a dot in place of each dot in brackets, `[.]` or `( dot )`, and the blanks around it.
+fn without_brackets(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        match after_bracketed_dot(rest) {
+            Some(after) => {
+                plain.truncate(plain.trim_end().len());
+                plain.push('.');
+                rest = after.trim_start();
+            }
+            None => {
+                plain.push(c);
+                rest = &rest[c.len_utf8()..];
+            }
+        }
+    }
+    plain
+}
+
+/// What follows a dot in brackets at the beginning of the text.
+fn after_bracketed_dot(text: &str) -> Option<&str> {
+    let (_, close) = BRACKETS.into_iter().find(|(open, _)| text.starts_with(*open))?;
+    let (within, after) = text[1..].split_once(close)?;
+    let within = within.trim();
+    (within == "." || is_dot_word(within)).then_some(after)
+}
+
+fn is_dot_word(word: &str) -> bool {
+    ["dot", "punto"].iter().any(|dot| dot.eq_ignore_ascii_case(word))
+}
+
+fn begins_with_top_level(word: &str) -> bool {
+    let name = word.split(|c: char| !c.is_alphanumeric() && !"-'".contains(c)).next().unwrap_or_default();
+    SPELLED_TOP_LEVELS.iter().any(|top_level| top_level.eq_ignore_ascii_case(name))
+}
+
+const BRACKETS: [(char, char); 4] = [('[', ']'), ('(', ')'), ('{', '}'), ('<', '>')];
 
 /// The top-level domains that are looked for after a spelled dot.
 const SPELLED_TOP_LEVELS: [&str; 19] = [

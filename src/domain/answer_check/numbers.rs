@@ -6,7 +6,7 @@ use rlibphonenumber::phonenumber_matcher::{Leniency, PhoneNumberMatcherFactory};
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberUtil, Region};
 
 use super::shown;
-use crate::domain::phone::PhoneNumber;
+use crate::domain::phone::{PhoneNumber, on_keypad};
 
 /// A text with more candidates than this is not searched to its end.
 const MAX_CANDIDATES: u64 = 200;
@@ -94,20 +94,6 @@ fn with_letters_as_digits(text: &str) -> String {
         (3..=7).contains(&digits) && letters >= 3 && digits + letters >= 10 && word.chars().all(|c| !c.is_lowercase())
     };
     text.split_inclusive(char::is_whitespace)
-        .map(|word| if is_lettered(word) { word.chars().map(key).collect() } else { word.to_owned() })
+        .map(|word| if is_lettered(word) { word.chars().map(on_keypad).collect() } else { word.to_owned() })
         .collect()
-}
-
-fn key(letter: char) -> char {
-    match letter {
-        'A'..='C' => '2',
-        'D'..='F' => '3',
-        'G'..='I' => '4',
-        'J'..='L' => '5',
-        'M'..='O' => '6',
-        'P'..='S' => '7',
-        'T'..='V' => '8',
-        'W'..='Z' => '9',
-        other => other,
-    }
 }
