@@ -20,6 +20,7 @@
 //! - [`rollout`]: releases that replace the running one under load, good and bad (`make drill-rollout`)
 //! - [`restore`]: everything is destroyed under load, and restored from the encrypted backup; `make drill-restore`
 //! - [`settings`]: the service's settings on these servers
+//! - [`drill`]: how a drill ends
 //! - `program`: our own programs as child processes
 
 pub mod alerts;
@@ -27,6 +28,7 @@ pub mod chaos;
 pub mod compare;
 pub mod demo;
 pub mod dispatchbot;
+pub mod drill;
 pub mod load;
 mod program;
 pub mod restore;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::drill::Told;
 use super::queries::Answers;
 use super::trace::Traced;
+use crate::drill::DrillReport;
 
 /// An alert that looks at a window longer than the run: it must fire, and still fires when the run ends. (That of
 /// `burn_rate=1` waits for longer than the run: only deploy/prometheus/slo_test.yml tries it.)
@@ -53,9 +54,8 @@ pub struct Report {
     pub(super) took: Duration,
 }
 
-impl Report {
-    /// Whether everything was as it should be.
-    pub fn held(&self) -> bool {
+impl DrillReport for Report {
+    fn held(&self) -> bool {
         self.rows.iter().all(Row::held)
             && self.undisturbed.is_empty()
             && self.left().next().is_none()
@@ -63,7 +63,9 @@ impl Report {
             && self.answers.missing.is_empty()
             && self.traced.held()
     }
+}
 
+impl Report {
     fn left(&self) -> impl Iterator<Item = &String> {
         self.left.iter().filter(|alert| *alert != OUTLASTS_THE_RUN)
     }

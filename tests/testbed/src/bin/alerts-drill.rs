@@ -6,30 +6,11 @@
 use std::process::ExitCode;
 
 use nmc_testbed::alerts::drill;
+use nmc_testbed::drill::conclude;
 use nmc_testbed::servers::workspace_root;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let dir = workspace_root().join(format!(".run/alerts-{}", std::process::id()));
-    let held = match drill(&dir).await {
-        Ok(report) => {
-            println!("{report}");
-            report.held()
-        }
-        Err(error) => {
-            eprintln!("alerts-drill: {error:#}\ndata and logs: {}", dir.display());
-            return ExitCode::from(2);
-        }
-    };
-    if !held {
-        println!("data and logs: {}", dir.display());
-        return ExitCode::FAILURE;
-    }
-    match std::fs::remove_dir_all(&dir) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("alerts-drill: {}: {error}", dir.display());
-            ExitCode::from(2)
-        }
-    }
+    conclude("alerts-drill", &dir, drill(&dir).await)
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use nmc_testbed::chaos::{FailoverOptions, fail_over};
+use nmc_testbed::drill::conclude;
 use nmc_testbed::servers::workspace_root;
 
 /// Loses PostgreSQL's primary, NATS's leader and Redis under load, and checks the result.
@@ -37,18 +38,5 @@ async fn main() -> ExitCode {
     let Arguments { rate, every, noticed, seed, dir } = Arguments::parse();
     let dir = dir.unwrap_or_else(|| workspace_root().join(format!(".run/failover-{}", std::process::id())));
     let options = FailoverOptions { seed, rate, every, noticed, dir };
-    match fail_over(&options).await {
-        Ok(report) => {
-            println!("{report}");
-            if report.held() {
-                return ExitCode::SUCCESS;
-            }
-            println!("data and logs: {}", options.dir.display());
-            ExitCode::from(1)
-        }
-        Err(error) => {
-            eprintln!("failover-drill: {error:#}");
-            ExitCode::from(2)
-        }
-    }
+    conclude("failover-drill", &options.dir, fail_over(&options).await)
 }

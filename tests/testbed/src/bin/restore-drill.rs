@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use nmc_testbed::drill::conclude;
 use nmc_testbed::restore::{RestoreOptions, drill};
 
 /// Destroys everything under load, and restores it.
@@ -36,26 +37,12 @@ async fn main() -> ExitCode {
     // PostgreSQL's user must be able to reach it.
     let reachable = Permissions::from_mode(0o755);
     let dir = match tempfile::Builder::new().prefix("nmc-restore-drill-").permissions(reachable).tempdir() {
-        Ok(dir) => dir,
+        Ok(dir) => dir.keep(),
         Err(error) => {
             eprintln!("restore-drill: {error}");
             return ExitCode::from(2);
         }
     };
     let options = RestoreOptions { conversations, load, archive_timeout, rpo, rto };
-    let outcome = drill(dir.path(), &options).await;
-    match outcome {
-        Ok(report) => {
-            println!("{report}");
-            if report.held() {
-                return ExitCode::SUCCESS;
-            }
-            println!("logs: {}", dir.keep().display());
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("restore-drill: {error:#}\ndata and logs: {}", dir.keep().display());
-            ExitCode::from(2)
-        }
-    }
+    conclude("restore-drill", &dir, drill(&dir, &options).await)
 }

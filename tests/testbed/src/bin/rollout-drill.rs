@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use nmc_testbed::drill::conclude;
 use nmc_testbed::rollout::{Options, Release, Report, run};
 use nmc_testbed::servers::workspace_root;
 use nmc_testbed::sim::until_signal;
@@ -55,31 +56,13 @@ impl Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let dir = workspace_root().join(format!(".run/rollout-{}", std::process::id()));
-    match carry_out(&dir).await {
-        Ok(report) if report.held() => match std::fs::remove_dir_all(&dir) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("rollout-drill: {}: {error}", dir.display());
-                ExitCode::from(2)
-            }
-        },
-        Ok(_) => {
-            println!("data and logs: {}", dir.display());
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("rollout-drill: {error:#}\ndata and logs: {}", dir.display());
-            ExitCode::from(2)
-        }
-    }
+    conclude("rollout-drill", &dir, carry_out(&dir).await)
 }
 
 async fn carry_out(dir: &Path) -> anyhow::Result<Report> {
     let options = Arguments::parse().options(dir.to_owned())?;
-    let report = tokio::select! {
-        report = run(&options) => report?,
+    tokio::select! {
+        report = run(&options) => report,
         signal = until_signal() => { signal?; anyhow::bail!("interrupted") }
-    };
-    println!("{report}");
-    Ok(report)
+    }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use nmc_testbed::chaos::{SoakOptions, soak};
+use nmc_testbed::drill::conclude;
 use nmc_testbed::servers::workspace_root;
 
 /// Loads the service for a long time, with everything that happens to it meanwhile, and checks the result.
@@ -36,18 +37,5 @@ async fn main() -> ExitCode {
     let Arguments { duration, rate, every, seed, dir } = Arguments::parse();
     let dir = dir.unwrap_or_else(|| workspace_root().join(format!(".run/soak-{}", std::process::id())));
     let options = SoakOptions { seed, rate, duration, every, dir };
-    match soak(&options).await {
-        Ok(report) => {
-            println!("{report}");
-            if report.held() {
-                return ExitCode::SUCCESS;
-            }
-            println!("data and logs: {}", options.dir.display());
-            ExitCode::from(1)
-        }
-        Err(error) => {
-            eprintln!("soak: {error:#}");
-            ExitCode::from(2)
-        }
-    }
+    conclude("soak", &options.dir, soak(&options).await)
 }

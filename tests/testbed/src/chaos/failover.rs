@@ -11,11 +11,13 @@ use chrono::{DateTime, Utc};
 use tokio::time::sleep;
 
 use super::gather;
-use super::ledger::{self, Breach, Evidence, Figures};
+use super::ledger::Evidence;
 use super::load::Posted;
 use super::plan::{Led, Part};
+use super::report::{Balance, Verdict};
 use super::servers::{Addresses, Redundancy};
 use super::stage::{Plan, Stage};
+use crate::drill::DrillReport;
 
 /// How long a killed node of NATS stays down, and Redis is missing.
 const DOWN: Duration = Duration::from_secs(3);
@@ -43,9 +45,7 @@ pub struct FailoverOptions {
 pub struct FailoverReport {
     losses: Vec<Loss>,
     undisturbed: Gap,
-    figures: Figures,
-    breaches: Vec<Breach>,
-    void: Vec<String>,
+    balance: Balance,
 }
 
 /// What the loss of a part meant.
@@ -107,9 +107,7 @@ pub async fn fail_over(options: &FailoverOptions) -> anyhow::Result<FailoverRepo
     let report = FailoverReport {
         losses,
         undisturbed: Gap::between(&evidence, begun, postgres),
-        figures: Figures::of(&evidence),
-        breaches: ledger::breaches(&evidence),
-        void: ledger::void(&evidence),
+        balance: Balance::of(&evidence),
     };
     stage.stop(&options.dir, report.held()).await?;
     Ok(report)
@@ -147,10 +145,10 @@ impl Loss {
     }
 }
 
-impl FailoverReport {
+impl DrillReport for FailoverReport {
     /// Whether nothing was lost or doubled, and no gap was too long.
-    pub fn held(&self) -> bool {
-        self.breaches.is_empty() && self.void.is_empty() && self.losses.iter().all(Loss::held)
+    fn held(&self) -> bool {
+        self.balance.verdict() == Verdict::Held && self.losses.iter().all(Loss::held)
     }
 }
 
@@ -167,7 +165,7 @@ impl fmt::Display for FailoverReport {
             let refused = format!("{} requests not acknowledged", loss.refused);
             line(f, loss.what, loss.gap, if loss.held() { refused } else { format!("{refused}  TOO LONG") })?;
         }
-        let figures = &self.figures;
+        let figures = &self.balance.figures;
         writeln!(
             f,
             "  {} texts acknowledged, {} kept; {} SMS accepted; {} conversations",
@@ -176,12 +174,7 @@ impl fmt::Display for FailoverReport {
             figures.accepted,
             figures.conversations
         )?;
-        for breach in self.breaches.iter().take(20) {
-            writeln!(f, "  BREACH  {breach}")?;
-        }
-        for reason in &self.void {
-            writeln!(f, "  VOID  {reason}")?;
-        }
+        self.balance.faults(f)?;
         f.write_str(if self.held() { "nothing lost, nothing doubled" } else { "the drill failed" })
     }
 }

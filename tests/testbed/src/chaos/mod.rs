@@ -29,6 +29,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub use failover::{FailoverOptions, FailoverReport, fail_over};
+use report::Balance;
 pub use report::{Report, Verdict};
 use servers::Redundancy;
 pub use soak::{SoakOptions, SoakReport, soak};
@@ -81,9 +82,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
         took,
         settling: begun.elapsed() - took,
         killed,
-        figures: ledger::Figures::of(&evidence),
-        breaches: ledger::breaches(&evidence),
-        void: ledger::void(&evidence),
+        balance: Balance::of(&evidence),
         twilio: evidence.twilio,
     };
     stage.stop(&options.dir, report.verdict() == Verdict::Held).await?;

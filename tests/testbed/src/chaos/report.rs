@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::killer::Killed;
-use super::ledger::{Breach, Figures, Kind};
+use super::ledger::{self, Breach, Evidence, Figures, Kind};
 
 /// Maximum number of breaches shown per kind.
 const SHOWN: usize = 10;
@@ -21,23 +21,21 @@ pub enum Verdict {
     Void,
 }
 
-/// The result of a run, for display.
-pub struct Report {
-    pub(super) seed: u64,
-    pub(super) killing: Duration,
-    pub(super) took: Duration,
-    pub(super) settling: Duration,
-    pub(super) killed: Killed,
+/// What the ledger says of a run.
+pub(super) struct Balance {
     pub(super) figures: Figures,
-    pub(super) twilio: BTreeMap<String, u64>,
-    pub(super) breaches: Vec<Breach>,
-    pub(super) void: Vec<String>,
+    breaches: Vec<Breach>,
+    void: Vec<String>,
 }
 
-impl Report {
-    /// The verdict. Some breaches are certain by themselves; all others need complete books of the generator, without
-    /// which the run proves nothing.
-    pub fn verdict(&self) -> Verdict {
+impl Balance {
+    pub(super) fn of(evidence: &Evidence) -> Self {
+        Self { figures: Figures::of(evidence), breaches: ledger::breaches(evidence), void: ledger::void(evidence) }
+    }
+
+    /// Some breaches are certain by themselves; all others need complete books of the generator, without which the run
+    /// proves nothing.
+    pub(super) fn verdict(&self) -> Verdict {
         let plain = |breach: &Breach| matches!(breach.kind, Kind::SentTwice | Kind::EndedByItself);
         match (self.void.is_empty(), self.breaches.is_empty()) {
             _ if self.breaches.iter().any(plain) => Verdict::Broken,
@@ -47,7 +45,8 @@ impl Report {
         }
     }
 
-    fn breaches(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// A line for each breach, and for each reason why the run proves nothing.
+    pub(super) fn faults(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = BTreeMap::<Kind, usize>::new();
         for breach in &self.breaches {
             let count = shown.entry(breach.kind).or_default();
@@ -59,13 +58,34 @@ impl Report {
         for (kind, count) in shown.iter().filter(|(_, count)| **count > SHOWN) {
             writeln!(f, "  BREACH  {kind:?}: {} more", count - SHOWN)?;
         }
+        for reason in &self.void {
+            writeln!(f, "  VOID  {reason}")?;
+        }
         Ok(())
+    }
+}
+
+/// The result of a run, for display.
+pub struct Report {
+    pub(super) seed: u64,
+    pub(super) killing: Duration,
+    pub(super) took: Duration,
+    pub(super) settling: Duration,
+    pub(super) killed: Killed,
+    pub(super) balance: Balance,
+    pub(super) twilio: BTreeMap<String, u64>,
+}
+
+impl Report {
+    /// The verdict.
+    pub fn verdict(&self) -> Verdict {
+        self.balance.verdict()
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let figures = &self.figures;
+        let figures = &self.balance.figures;
         let [killing, took, settling] = [self.killing, self.took, self.settling].map(|time| time.as_secs());
         writeln!(f, "seed {}: killing for {killing} s, load for {took} s, settled {settling} s later", self.seed)?;
         writeln!(f, "  killed          {:6}  {}", self.killed.values().sum::<usize>(), list(&self.killed))?;
@@ -92,13 +112,10 @@ impl fmt::Display for Report {
             list(&figures.not_carried_out)
         )?;
         writeln!(f, "  events          {:6}", figures.events)?;
-        self.breaches(f)?;
-        for reason in &self.void {
-            writeln!(f, "  VOID  {reason}")?;
-        }
+        self.balance.faults(f)?;
         match self.verdict() {
             Verdict::Held => write!(f, "nothing lost, nothing doubled"),
-            Verdict::Broken => write!(f, "{} breaches", self.breaches.len()),
+            Verdict::Broken => write!(f, "{} breaches", self.balance.breaches.len()),
             Verdict::Void => write!(f, "void: this run says nothing"),
         }
     }

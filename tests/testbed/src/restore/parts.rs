@@ -17,13 +17,12 @@ use crate::servers::{
     Binaries, NatsOptions, NatsServer, PostgresOptions, PostgresServer, RedisOptions, RedisServer, free_port,
     postgres_privileges, postgres_reaches, workspace_root,
 };
+use crate::settings::{API_KEY, PUBLIC_URL, Surroundings, brief_log, hurried, owned};
 use crate::sim::http_client;
 use crate::twilio::{TwilioOptions, TwilioSim};
 
 pub(super) const OUR_NUMBER: &str = "+15555551111";
 const DATABASE: &str = "nevermisscall";
-const API_KEY: &str = "a-key-for-the-app-server-of-tests";
-const PUBLIC_URL: &str = "https://calls.example.com/twilio";
 const ONE_REQUEST: Duration = Duration::from_secs(40);
 
 /// What outlives the disaster: Twilio, DispatchBot, the backups, and the programs.
@@ -112,32 +111,17 @@ impl Place {
         text.split_whitespace().next().context("no size")?.parse().context("a size")
     }
 
-    /// The service's settings. Windows are short, so that answers come at once.
-    fn settings(&self, database: &str, nats: &str, redis: &str) -> Vec<(String, String)> {
-        let (twilio, bot) = (TwilioOptions::default(), DispatchBotOptions::default());
-        let settings = [
-            ("NMC_PUBLIC_URL", PUBLIC_URL.to_owned()),
-            ("DATABASE_URL", database.to_owned()),
-            ("NATS_URL", nats.to_owned()),
-            ("REDIS_URL", redis.to_owned()),
-            ("TWILIO_ACCOUNT_SID", twilio.account_sid),
-            ("TWILIO_AUTH_TOKEN", twilio.auth_token),
-            ("TWILIO_API_URL", self.twilio.base_url()),
-            ("DISPATCHBOT_URL", self.dispatchbot.base_url()),
-            ("DISPATCHBOT_API_KEY", bot.api_key),
-            ("NMC_API_KEYS", API_KEY.to_owned()),
-            ("NMC_WINDOW_HOLD", "300ms".to_owned()),
-            ("NMC_WINDOW_QUIET", "100ms".to_owned()),
-            ("NMC_WINDOW_MAX", "1s".to_owned()),
-            ("NMC_SEND_RATE", "1000/s".to_owned()),
-            ("NMC_DAY_TEXTS", "1000000".to_owned()),
-            ("NMC_DAY_NEW_NUMBERS", "1000000".to_owned()),
-            ("NMC_DAY_AI", "1000000".to_owned()),
-            ("NMC_RECONCILE_AFTER", "2s".to_owned()),
-            ("RUST_LOG", "warn".to_owned()),
-            ("NO_COLOR", "1".to_owned()),
-        ];
-        settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    /// The service's settings.
+    fn settings(&self, database: &str, nats: String, redis: String) -> Vec<(String, String)> {
+        let surroundings = Surroundings {
+            database: database.to_owned(),
+            nats,
+            redis,
+            twilio: self.twilio.base_url(),
+            dispatchbot: self.dispatchbot.base_url(),
+        };
+        let limits = ["NMC_DAY_TEXTS", "NMC_DAY_NEW_NUMBERS", "NMC_DAY_AI"].map(|limit| (limit, "1000000"));
+        [surroundings.settings(), hurried(), owned(limits), brief_log()].concat()
     }
 }
 
@@ -197,7 +181,7 @@ impl Running {
             true => postgres.create_database(DATABASE, None).await?,
             false => postgres.database_url(DATABASE)?,
         };
-        let settings = place.settings(&database_url, &nats.url(), &redis.url());
+        let settings = place.settings(&database_url, nats.url(), redis.url());
         let (postgres, nats, redis) = (Some(postgres), Some(nats), Some(redis));
         Ok((Self { era, postgres, nats, redis, service: Vec::new(), settings, database_url }, created))
     }

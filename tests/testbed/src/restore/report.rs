@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::verdict::{Before, Verdict};
+use crate::drill::DrillReport;
 
 /// The outcome of a drill.
 #[derive(Debug)]
@@ -30,9 +31,9 @@ pub struct Report {
     pub rto: Duration,
 }
 
-impl Report {
+impl DrillReport for Report {
     /// Whether everything is as it must be.
-    pub fn held(&self) -> bool {
+    fn held(&self) -> bool {
         self.verdict.is_good() && self.lost <= self.rpo && self.took <= self.rto
     }
 }

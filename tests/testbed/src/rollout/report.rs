@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::drill::DrillReport;
+
 /// One rollout.
 #[derive(Debug)]
 pub struct Row {
@@ -27,9 +29,9 @@ pub struct Report {
     pub(super) unanswered: Vec<(String, usize)>,
 }
 
-impl Report {
+impl DrillReport for Report {
     /// Whether everything was as it must be.
-    pub fn held(&self) -> bool {
+    fn held(&self) -> bool {
         self.unanswered.is_empty() && self.rows.iter().all(|row| row.wrong.is_empty())
     }
 }

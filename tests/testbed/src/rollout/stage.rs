@@ -20,6 +20,7 @@ use crate::servers::{
     Binaries, NatsOptions, NatsServer, PostgresOptions, PostgresServer, RedisOptions, RedisServer, free_port,
     workspace_root,
 };
+use crate::settings::{API_KEY, Surroundings, hurried, owned};
 use crate::sim::{http_client, lock};
 use crate::twilio::{TwilioOptions, TwilioSim};
 
@@ -27,7 +28,6 @@ use crate::twilio::{TwilioOptions, TwilioSim};
 const BUSINESSES: u32 = 20;
 /// The bound that the script gets: above what a loaded machine takes, below what the slow release takes.
 pub(super) const MAX_P95: Duration = Duration::from_secs(1);
-const API_KEY: &str = "a-key-for-the-app-server-of-tests";
 const ONE_REQUEST: Duration = Duration::from_secs(10);
 const COLOURS: [&str; 2] = ["blue", "green"];
 const HAPROXY: &str = "/usr/sbin/haproxy";
@@ -89,8 +89,14 @@ impl Stage {
         certificate(&dir).await?;
         let public_url = format!("https://127.0.0.1:{}", ports.https);
         twilio.set_webhook_url(&public_url, Some(&format!("http://127.0.0.1:{}", ports.internal)));
-        let settings =
-            settings(&dir, &public_url, &nats.url(), &redis.url(), &twilio.base_url(), &dispatchbot.base_url());
+        let surroundings = Surroundings {
+            database: database_url.clone(),
+            nats: nats.url(),
+            redis: redis.url(),
+            twilio: twilio.base_url(),
+            dispatchbot: dispatchbot.base_url(),
+        };
+        let settings = settings(&dir, public_url.clone(), surroundings);
         let haproxy = haproxy(&dir, &ports)?;
         let stage = Self {
             nats: Server::Tcp(nats.url().trim_start_matches("nats://").parse().context("NATS's address")?),
@@ -283,34 +289,13 @@ async fn certificate(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The service's settings that both colours share. Windows are short, so that answers come at once.
-fn settings(
-    dir: &Path,
-    public: &str,
-    nats: &str,
-    redis: &str,
-    twilio_url: &str,
-    bot_url: &str,
-) -> Vec<(String, String)> {
-    let (twilio, bot) = (TwilioOptions::default(), DispatchBotOptions::default());
-    let settings = [
-        ("NMC_PUBLIC_URL", public.to_owned()),
+/// The service's settings that both colours share.
+fn settings(dir: &Path, public: String, surroundings: Surroundings) -> Vec<(String, String)> {
+    let own = [
+        ("NMC_PUBLIC_URL", public),
         ("SSL_CERT_FILE", dir.join("authority.crt").display().to_string()),
-        ("NATS_URL", nats.to_owned()),
-        ("REDIS_URL", redis.to_owned()),
-        ("TWILIO_ACCOUNT_SID", twilio.account_sid),
-        ("TWILIO_AUTH_TOKEN", twilio.auth_token),
-        ("TWILIO_API_URL", twilio_url.to_owned()),
-        ("DISPATCHBOT_URL", bot_url.to_owned()),
-        ("DISPATCHBOT_API_KEY", bot.api_key),
-        ("NMC_API_KEYS", API_KEY.to_owned()),
-        ("NMC_WINDOW_HOLD", "300ms".to_owned()),
-        ("NMC_WINDOW_QUIET", "100ms".to_owned()),
-        ("NMC_WINDOW_MAX", "1s".to_owned()),
-        ("NMC_SEND_RATE", "1000/s".to_owned()),
-        ("NMC_RECONCILE_AFTER", "2s".to_owned()),
         ("RUST_LOG", "info,async_nats=warn".to_owned()),
         ("NO_COLOR", "1".to_owned()),
     ];
-    settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    [surroundings.settings(), hurried(), owned(own)].concat()
 }

@@ -22,11 +22,12 @@ use tokio_util::sync::CancellationToken;
 
 use self::flat::Trend;
 use self::samples::Sampler;
-use super::ledger::{self, Breach, Figures};
 use super::load::{Both, Outcome};
 use super::plan::{self, Part};
+use super::report::{Balance, Verdict};
 use super::servers::{Redundancy, Servers};
 use super::stage::{Plan, Stage};
+use crate::drill::DrillReport;
 
 /// Time without a kill, around everything else that happens.
 const CALM: Duration = Duration::from_secs(5);
@@ -58,9 +59,7 @@ pub struct SoakReport {
     served: Both,
     unserved: Vec<(DateTime<Utc>, Vec<Outcome>)>,
     trends: Vec<Trend>,
-    figures: Figures,
-    breaches: Vec<Breach>,
-    void: Vec<String>,
+    balance: Balance,
 }
 
 /// Carries out the soak.
@@ -88,9 +87,7 @@ pub async fn soak(options: &SoakOptions) -> anyhow::Result<SoakReport> {
         served: stage.load.journal().availability(),
         unserved: stage.load.journal().unserved(),
         trends: samples.trends(happened.compared_from),
-        figures: Figures::of(&evidence),
-        breaches: ledger::breaches(&evidence),
-        void: ledger::void(&evidence),
+        balance: Balance::of(&evidence),
     };
     stage.stop(&options.dir, report.held()).await?;
     Ok(report)
@@ -172,15 +169,16 @@ async fn kills(
     Ok(count)
 }
 
-impl SoakReport {
+impl DrillReport for SoakReport {
     /// Whether nothing was lost or doubled, everything was flat, and the service was available.
-    pub fn held(&self) -> bool {
-        self.breaches.is_empty()
-            && self.void.is_empty()
+    fn held(&self) -> bool {
+        self.balance.verdict() == Verdict::Held
             && self.trends.iter().all(Trend::is_flat)
             && self.availability() >= AVAILABILITY
     }
+}
 
+impl SoakReport {
     #[expect(clippy::cast_precision_loss, reason = "a ratio need not be exact")]
     fn availability(&self) -> f64 {
         self.served.done as f64 / self.served.wanted.max(1) as f64
@@ -206,18 +204,13 @@ impl fmt::Display for SoakReport {
         for trend in &self.trends {
             writeln!(f, "  {trend}")?;
         }
-        let figures = &self.figures;
+        let figures = &self.balance.figures;
         writeln!(
             f,
             "  {} conversations, {} texts acknowledged, {} SMS accepted",
             figures.conversations, figures.texts_acknowledged, figures.accepted
         )?;
-        for breach in self.breaches.iter().take(20) {
-            writeln!(f, "  BREACH  {breach}")?;
-        }
-        for reason in &self.void {
-            writeln!(f, "  VOID  {reason}")?;
-        }
+        self.balance.faults(f)?;
         f.write_str(if self.held() { "available, flat, nothing lost, nothing doubled" } else { "the soak failed" })
     }
 }
