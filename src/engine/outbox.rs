@@ -112,7 +112,7 @@ impl<R: ConversationStore, P: Publish> Outbox<R, P> {
     /// # Errors
     /// When JetStream is unavailable.
     pub async fn arm(&self, conversation_id: Uuid, at: DateTime<Utc>) -> Result<(), OutboxError> {
-        self.publisher.publish(outgoing_row(&effects::arm(conversation_id, at, &Trace::of_request()))).await?;
+        self.publisher.publish(outgoing_row(effects::arm(conversation_id, at, &Trace::of_request()))).await?;
         Ok(())
     }
 
@@ -121,8 +121,7 @@ impl<R: ConversationStore, P: Publish> Outbox<R, P> {
     /// # Errors
     /// When JetStream is unavailable.
     pub async fn send_again(&self, task: &SendTask, priority: Priority, message_id: String) -> Result<(), OutboxError> {
-        let row = effects::send_task(task, priority, message_id);
-        self.publisher.publish(outgoing_row(&row)).await?;
+        self.publisher.publish(outgoing_row(effects::send_task(task, priority, message_id))).await?;
         Ok(())
     }
 }
@@ -147,8 +146,8 @@ fn is_counted(row: &WaitingRow) -> bool {
     is_event(row) && !subjects::is_probed(&row.subject)
 }
 
-fn outgoing_row(row: &OutboxRow) -> Outgoing {
-    let OutboxRow { subject, message_id, headers, payload, .. } = row.clone();
+fn outgoing_row(row: OutboxRow) -> Outgoing {
+    let OutboxRow { subject, message_id, headers, payload, .. } = row;
     Outgoing { subject, message_id, headers, payload: payload.to_string().into() }
 }
 

@@ -42,7 +42,7 @@ impl LastFailure {
 
 /// The options of the client. The files of certificates are read again for each connection, so that they can be replaced.
 pub(super) async fn options(nats: &NatsConfig, failure: &LastFailure) -> Result<ConnectOptions, JetStreamError> {
-    let (noting, told) = (failure.clone(), failure.clone());
+    let (failing, connected) = (failure.clone(), failure.clone());
     let mut options = ConnectOptions::new()
         .name("nevermisscall")
         .connection_timeout(CONNECT_TIMEOUT)
@@ -50,12 +50,12 @@ pub(super) async fn options(nats: &NatsConfig, failure: &LastFailure) -> Result<
         .reconnect_delay_callback(|attempt| Duration::from_millis((50 * attempt as u64).min(1_000)))
         // Called before each attempt; the choice of the server stays the client's.
         .reconnect_to_server_callback(move |servers, _| {
-            noting.note(&servers);
+            failing.note(&servers);
             async { None }
         })
         .event_callback(move |event| {
             match event {
-                Event::Connected => told.clear(),
+                Event::Connected => connected.clear(),
                 Event::ServerError(error) => tracing::error!(%error, "NATS refused an operation"),
                 event => tracing::debug!(%event, "NATS connection"),
             }

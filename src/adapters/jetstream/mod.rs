@@ -131,7 +131,7 @@ impl JetStream {
     /// The same, but the first connection must succeed.
     ///
     /// # Errors
-    /// If none of the servers can be connected to as well.
+    /// As for [`connect`](Self::connect), and if no server accepts the connection.
     pub async fn connect_now(nats: impl Into<NatsConfig>) -> Result<Self, JetStreamError> {
         Self::connect_with(nats.into(), |options| options).await
     }
