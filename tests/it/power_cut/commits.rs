@@ -70,17 +70,22 @@ impl Durable {
         self.position(&lsn).await
     }
 
-    /// The operations that wrote these rows, with their part of the log since then.
+    /// The operations that wrote these rows, with their part of the log since then. Rows that do not exist are left
+    /// out.
     pub async fn operations(&self, since: &Position, rows: Vec<(Row, String)>) -> Vec<Operation> {
-        let commits = self.commits(since).await;
         let mut session = self.session().await;
-        let mut operations = Vec::new();
+        let mut written: Vec<(i64, String)> = Vec::new();
         for (row, marker) in rows {
-            let transaction: i64 = sqlx::query_scalar(row).bind(&marker).fetch_one(&mut session).await.unwrap();
-            let footprint = commits.get(&transaction).unwrap_or_else(|| panic!("no commit of {transaction}, {marker}"));
-            operations.push(Operation { footprint: footprint.clone(), marker });
+            let transaction = sqlx::query_scalar(row).bind(&marker).fetch_optional(&mut session).await.unwrap();
+            written.extend(transaction.map(|transaction| (transaction, marker)));
         }
-        operations
+        // Read after the rows, so that the log has the commit of each.
+        let commits = self.commits(since).await;
+        let operation = |(transaction, marker): (i64, String)| {
+            let footprint = commits.get(&transaction).unwrap_or_else(|| panic!("no commit of {transaction}, {marker}"));
+            Operation { footprint: footprint.clone(), marker }
+        };
+        written.into_iter().map(operation).collect()
     }
 
     /// The log from `since` to the end of each commit, by transaction: a commit survives a power cut if all of that is

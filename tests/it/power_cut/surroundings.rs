@@ -30,14 +30,40 @@ pub async fn follow(servers: &Servers, pids: &[u32]) -> Tracer {
     Tracer::attach(pids, servers.dir()).await.unwrap_or_else(|error| panic!("{error:#}"))
 }
 
-/// Posts webhooks of every kind concurrently; all succeed. Returns their SIDs.
-pub async fn post_webhooks(servers: &Servers) -> Vec<String> {
-    let client = servers.twilio.webhook_client(None).unwrap();
-    let posted = join_all((0..CUSTOMERS).map(|number| post_one_of_each(&client, customer(number)))).await;
-    posted.into_iter().flatten().collect()
+/// The SIDs of webhooks that were posted and accepted.
+pub struct Posted {
+    pub webhooks: Vec<String>,
+    /// Those that are calls. The owner's phone rings even if a call cannot be recorded, so the answer alone promises
+    /// nothing.
+    pub calls: Vec<String>,
 }
 
-async fn post_one_of_each(client: &WebhookClient, from: String) -> [String; 4] {
+/// Posts webhooks of every kind concurrently; all succeed.
+pub async fn post_webhooks(servers: &Servers) -> Posted {
+    let client = servers.twilio.webhook_client(None).unwrap();
+    let posted = join_all((0..CUSTOMERS).map(|number| post_one_of_each(&client, customer(number)))).await;
+    let calls = posted.iter().map(|(call, _)| call.clone()).collect();
+    Posted { webhooks: posted.into_iter().flat_map(|(call, others)| others.into_iter().chain([call])).collect(), calls }
+}
+
+/// How many answered webhooks were recorded elsewhere or nowhere, as the service itself counts.
+pub struct Counted {
+    /// JetStream took too long: PostgreSQL has them.
+    pub kept_in_postgres: usize,
+    /// Calls that were put through though nothing recorded them.
+    pub unrecorded_calls: usize,
+}
+
+impl Counted {
+    pub async fn by(rest: &Rest) -> Self {
+        let counts = &rest.get("/metrics").await.ok()["webhook_processing"];
+        let count = |name: &str| usize::try_from(counts[name].as_u64().expect(name)).unwrap();
+        Self { kept_in_postgres: count("kept_in_postgres"), unrecorded_calls: count("calls_unrecorded") }
+    }
+}
+
+/// The SID of the call, and the others.
+async fn post_one_of_each(client: &WebhookClient, from: String) -> (String, [String; 3]) {
     let [text, report] = [new_message_sid(), new_message_sid()];
     let [call, ended] = [new_call_sid(), new_call_sid()];
     let message_id = Uuid::new_v4().to_string();
@@ -49,7 +75,7 @@ async fn post_one_of_each(client: &WebhookClient, from: String) -> [String; 4] {
         until_taken(async || client.call_status(&ended, "no-answer", Some(&from), Some(OUR_NUMBER), 0).await),
         until_taken(async || client.message_status(&message_id, &report, "delivered").await),
     );
-    [text, call, ended, report]
+    (call, [text, ended, report])
 }
 
 /// Posts until the webhook is accepted: a traced server is slow, and 503 promises nothing.
