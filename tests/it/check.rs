@@ -117,6 +117,7 @@ async fn a_service_that_works_is_well_in_every_part() {
             "configuration",
             "postgres",
             "migrations",
+            "recovery",
             "nats",
             "streams",
             "storage",
@@ -135,7 +136,7 @@ async fn a_service_that_works_is_well_in_every_part() {
 
     let lines = run(&["check", "--skip", "fsync"], &checked.settings(&[])).await;
     let lines = String::from_utf8_lossy(&lines.stdout).into_owned();
-    assert_eq!(lines.lines().filter(|line| line.starts_with("ok ")).count(), 13, "{lines}");
+    assert_eq!(lines.lines().filter(|line| line.starts_with("ok ")).count(), 14, "{lines}");
     assert_eq!(lines.lines().find(|line| !line.starts_with("ok ")), Some("not checked  fsync          left out"));
 }
 
@@ -156,7 +157,7 @@ async fn without_postgresql_nothing_is_ready() {
     let report = checked.check().await;
     report.is_wrong_about(&["postgres"]);
     report.says("postgres", "not currently accepting connections");
-    assert_eq!(report.names("not checked"), ["fsync", "migrations", "sends", "answers"]);
+    assert_eq!(report.names("not checked"), ["fsync", "migrations", "recovery", "sends", "answers"]);
     assert_eq!(report.json["ready"], false);
     checked.agrees(&report).await;
     checked.app.servers.database.give_back().await.unwrap();
@@ -184,6 +185,19 @@ async fn without_redis_the_service_is_ready_and_the_check_fails() {
     report.is_wrong_about(&["redis"]);
     assert_eq!(report.json["ready"], true);
     checked.agrees(&report).await;
+}
+
+#[tokio::test]
+async fn a_restored_database_that_waits_for_its_recovery_is_named() {
+    let checked = Checked::start().await;
+    let mut sql = checked.app.servers.sql().await;
+    sqlx::query("INSERT INTO recovery (since) VALUES ('2026-01-05T14:00:00Z')").execute(&mut sql).await.unwrap();
+    let report = checked.check().await;
+    report.is_wrong_about(&["recovery"]);
+    report.says("recovery", "as of 2026-01-05T14:00:00Z");
+    report.says("recovery", "nevermisscall recover");
+    sqlx::query("UPDATE recovery SET ended_at = now()").execute(&mut sql).await.unwrap();
+    checked.check().await.is_wrong_about(&[]);
 }
 
 #[tokio::test]

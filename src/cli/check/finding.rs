@@ -12,6 +12,8 @@ text_enum! {
         /// Whether PostgreSQL's confirmed commits are on disk.
         Fsync = "fsync",
         Migrations = "migrations",
+        /// Whether the database was restored and holds up all work until it is recovered.
+        Recovery = "recovery",
         Nats = "nats",
         Streams = "streams",
         /// The room that JetStream has left.

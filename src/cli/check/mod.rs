@@ -88,9 +88,10 @@ pub(super) async fn run(command: &CheckCommand, config: &Config) -> anyhow::Resu
     } else {
         Finding::unchecked(Subject::Migrations, "PostgreSQL cannot be used")
     };
+    let recovery = stores::recovery(&owner, &migrations, patience).await;
     let [sends, answers] = services::noticed(&look);
     let configuration = Finding::good(Subject::Configuration, "complete and valid");
-    let checks = [configuration, postgres, fsync, migrations].into_iter().chain(nats);
+    let checks = [configuration, postgres, fsync, migrations, recovery].into_iter().chain(nats);
     let checks = checks.chain([redis, clock, account, sends, callback, bot, answers]);
     let left_out = |finding: Finding| {
         let subject = finding.subject();

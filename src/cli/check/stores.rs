@@ -7,7 +7,7 @@ use super::version::is_at_least;
 use super::within;
 use crate::adapters::jetstream::definitions::{self, Finding as Difference, Mode};
 use crate::adapters::jetstream::{JetStream, JetStreamError};
-use crate::adapters::postgres::{AppliedMigrations, ServerFacts, Store};
+use crate::adapters::postgres::{AppliedMigrations, Recovery, ServerFacts, Store};
 use crate::adapters::redis::RedisSink;
 use crate::config::NatsConfig;
 use crate::health::{Look, State};
@@ -88,6 +88,25 @@ pub(super) async fn migrations(store: &Store, patience: Duration) -> Finding {
     }
     let newer = if later.is_empty() { String::new() } else { format!(", and {} of a later version", numbers(later)) };
     Finding::good(subject, format!("applied up to {newest:04}{newer}"))
+}
+
+/// Whether work may go on after a restore. `migrations` is the finding about them: an older schema has no such table.
+pub(super) async fn recovery(store: &Store, migrations: &Finding, patience: Duration) -> Finding {
+    let subject = Subject::Recovery;
+    if !migrations.is_good() {
+        return Finding::unchecked(subject, "the migrations are not as they should be");
+    }
+    match within(patience, store.newest_recovery()).await {
+        Ok(Some(Recovery { ended_at: None, since, .. })) => Finding::wrong(
+            subject,
+            format!("the database was restored as of {}, and refuses all work", since.format("%Y-%m-%dT%H:%M:%SZ")),
+            "run `nevermisscall recover`, and with --apply when its plan is right",
+        ),
+        Ok(_) => Finding::good(subject, "no restore waits for its recovery"),
+        Err(error) => {
+            Finding::wrong(subject, error, "the user of DATABASE_URL must be able to read the table recovery")
+        }
+    }
 }
 
 /// NATS itself, its streams and its room; the last two need the first. Also, whether JetStream says what streams it has: a
