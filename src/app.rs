@@ -111,7 +111,8 @@ impl Application {
             spawn(&mut tasks, "streams", creating);
         }
         let outbox = Outbox::new(store.clone(), jetstream.publisher(), metrics.clone());
-        let engine = Engine::new(store.clone(), outbox, business_cache, policy(&config), metrics.clone());
+        let engine = Engine::new(store.clone(), outbox, business_cache, policy(&config), metrics.clone())
+            .with_max_batch(config.batch);
         let http = crate::adapters::http_client::build().context("HTTP client")?;
         if role != Role::Edge {
             let dispatchbot =

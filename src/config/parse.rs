@@ -213,6 +213,13 @@ pub(super) fn replicas(text: &str) -> Parsed<u8> {
         .ok_or_else(|| "must be a whole number from 1 to 5".to_owned())
 }
 
+pub(super) fn batch(text: &str) -> Parsed<usize> {
+    text.parse()
+        .ok()
+        .filter(|count| (1..=256).contains(count))
+        .ok_or_else(|| "must be a whole number from 1 to 256".to_owned())
+}
+
 pub(super) fn rate(text: &str) -> Parsed<Rate> {
     text.parse().map_err(|error: super::RateError| error.to_string())
 }

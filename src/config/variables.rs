@@ -130,6 +130,8 @@ configuration! {
         dial_timeout: Duration = [default "NMC_DIAL_TIMEOUT", "20s", parse::dial_timeout],
         /// How long the result of the dialling may take before Twilio is asked how the call ended.
         call_result_wait: Duration = [default "NMC_CALL_RESULT_WAIT", "15s", parse::duration],
+        /// The most inputs that a worker commits in one transaction.
+        batch: usize = [default "NMC_BATCH", "64", parse::batch],
         /// SMS segments per sender number.
         send_rate: Rate = [default "NMC_SEND_RATE", "1/s", parse::rate],
         /// The most AI replies per conversation.

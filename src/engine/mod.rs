@@ -52,7 +52,7 @@ use input::CallPart;
 
 /// How often a decision is made again after a concurrent change, before the input is given back.
 const ATTEMPTS: usize = 16;
-/// How many inputs one transaction holds at most.
+/// How many inputs one transaction holds at most, unless [`Engine::with_max_batch`] says otherwise.
 const MAX_BATCH: usize = 64;
 
 /// An error between an input and its effects. Nothing is lost: the input is retried.
@@ -102,13 +102,13 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
     ) -> Self {
         let (conversation_cache, policy) = (ConversationCache::new(), Arc::new(policy));
         let clock = Clock::default();
-        Self::around(Batches { store, business_cache, conversation_cache, policy, clock, metrics }, outbox)
+        let parts = Batches { store, business_cache, conversation_cache, policy, clock, metrics };
+        Self::around(Arc::new(parts), outbox, MAX_BATCH)
     }
 
-    fn around(parts: Batches<R>, outbox: Outbox<R, P>) -> Self {
-        let parts = Arc::new(parts);
+    fn around(parts: Arc<Batches<R>>, outbox: Outbox<R, P>, max_batch: usize) -> Self {
         let of_batch = Arc::clone(&parts);
-        let batches = GroupCommit::new(MAX_BATCH, move |batch: Vec<Work>| {
+        let batches = GroupCommit::new(max_batch, move |batch: Vec<Work>| {
             let parts = Arc::clone(&of_batch);
             let span = exported::batch(&batch);
             async move { parts.run(batch).await }.instrument(span)
@@ -116,10 +116,15 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         Self { parts, outbox, batches }
     }
 
+    /// The same with at most this many inputs in one transaction.
+    pub fn with_max_batch(self, max_batch: usize) -> Self {
+        Self::around(self.parts, self.outbox, max_batch)
+    }
+
     /// The same with another clock.
     #[cfg(test)]
     pub fn with_clock(self, clock: Clock) -> Self {
-        Self::around(Batches { clock, ..(*self.parts).clone() }, self.outbox)
+        Self::around(Arc::new(Batches { clock, ..(*self.parts).clone() }), self.outbox, MAX_BATCH)
     }
 
     /// The time at which decisions are made.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
-use nmc_testbed::load::{Mix, Options, Report, Servers, enough_businesses, run};
+use nmc_testbed::load::{DEFAULT_BATCH, Mix, Options, Report, Servers, enough_businesses, run};
 use nmc_testbed::servers::workspace_root;
 use nmc_testbed::sim::{Latency, until_signal};
 
@@ -45,6 +45,12 @@ struct Arguments {
     /// Conversations that have ended before the run.
     #[arg(long, default_value_t = 0)]
     ended_conversations: usize,
+    /// Processes that handle inputs: the service, and further workers beside it.
+    #[arg(long, default_value_t = 1)]
+    workers: usize,
+    /// The service's NMC_BATCH.
+    #[arg(long, default_value_t = DEFAULT_BATCH)]
+    batch: usize,
     /// Seed of the schedule.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -81,6 +87,8 @@ impl Arguments {
             quiet: self.quiet,
             open_windows: self.open_windows,
             ended_conversations: self.ended_conversations,
+            workers: self.workers,
+            batch: self.batch,
             seed: self.seed,
             twilio: (!self.fast).then_some(self.twilio),
             dispatchbot: (!self.fast).then_some(self.dispatchbot),

@@ -12,7 +12,7 @@ use crate::servers::{cpu_time, peak_memory};
 /// A program whose CPU time is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// What it is called in the summary.
+    /// What it is called in the summary; processes of the same name count together.
     pub name: &'static str,
     /// Its process; the processes that it has started count as well.
     pub pid: u32,
@@ -75,11 +75,14 @@ impl Meter {
     }
 
     pub(super) async fn read(&mut self) -> anyhow::Result<Cost> {
-        let time = |part: &Part| {
-            let time = cpu_time(part.pid).with_context(|| format!("the CPU time of {} cannot be read", part.name))?;
-            anyhow::Ok((part.name, time))
-        };
-        let cpu = self.parts.iter().map(time).collect::<anyhow::Result<_>>()?;
+        let mut cpu: Vec<(&'static str, Duration)> = Vec::new();
+        for Part { name, pid } in &self.parts {
+            let time = cpu_time(*pid).with_context(|| format!("the CPU time of {name} cannot be read"))?;
+            match cpu.iter_mut().find(|(other, _)| other == name) {
+                Some((_, sum)) => *sum += time,
+                None => cpu.push((name, time)),
+            }
+        }
         let memory = self.parts.first().and_then(|part| peak_memory(part.pid));
         Ok(Cost { cpu, postgres: self.postgres_work().await?, memory })
     }

@@ -30,6 +30,7 @@ impl Report {
                 "businesses": options.businesses,
                 "open_windows": options.open_windows,
                 "ended_conversations": options.ended_conversations,
+                "workers": options.workers,
                 "seed": options.seed,
                 "twilio": latency(options.twilio),
                 "dispatchbot": latency(options.dispatchbot),

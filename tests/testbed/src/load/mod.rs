@@ -46,7 +46,7 @@ pub(crate) use app_server::AppServer;
 use cast::Cast;
 pub(crate) use cast::number_of;
 pub use cost::Part;
-pub use options::{Mix, Options, enough_businesses};
+pub use options::{DEFAULT_BATCH, Mix, Options, enough_businesses};
 use player::Player;
 pub(crate) use prepare::put_businesses;
 pub use records::Measure;
@@ -72,8 +72,8 @@ pub async fn run(options: &Options, addresses: &Addresses) -> anyhow::Result<Rep
     std::fs::create_dir_all(&options.dir)?;
     let mut stage = Stage::start(options, addresses).await?;
     let report = on_stage(options, &cast, &mut stage).await;
-    if stage.service.has_ended() {
-        bail!("the service ended by itself:\n{}", stage.service.log_tail());
+    if let Some(ended) = stage.service.iter().find(|program| program.has_ended()) {
+        bail!("the service ended by itself:\n{}", ended.log_tail());
     }
     stage.stop().await?;
     report

@@ -13,6 +13,8 @@ use crate::sim::Latency;
 const MOST_ACTIONS: f64 = 5_000_000.0;
 /// At least this many businesses, so that no number's send rate matters.
 const LEAST_BUSINESSES: usize = 200;
+/// The service's default `NMC_BATCH`.
+pub const DEFAULT_BATCH: usize = 64;
 /// Each business sends at most one SMS in this time, by default.
 const BETWEEN_SMS: Duration = Duration::from_secs(4);
 
@@ -37,6 +39,10 @@ pub struct Options {
     pub open_windows: usize,
     /// Conversations that have ended before the run.
     pub ended_conversations: usize,
+    /// Processes that handle inputs: the service, and further workers.
+    pub workers: usize,
+    /// The service's `NMC_BATCH`.
+    pub batch: usize,
     /// The seed of the schedule.
     pub seed: u64,
     /// How long Twilio takes to answer; if absent, no time.
@@ -64,6 +70,8 @@ impl Options {
             quiet: Duration::from_secs(1),
             open_windows: 0,
             ended_conversations: 0,
+            workers: 1,
+            batch: DEFAULT_BATCH,
             seed: 1,
             twilio: latency(120, 600),
             dispatchbot: latency(700, 1_800),
@@ -84,6 +92,7 @@ impl Options {
         ensure!(!self.duration.is_zero(), "the duration must not be zero");
         ensure!(self.ramp <= self.duration, "the ramp-up must not be longer than the duration");
         ensure!(self.businesses > 0, "there must be at least one business");
+        ensure!(self.workers > 0, "there must be at least one worker");
         ensure!(self.ended_conversations <= 10_000_000, "at most 10,000,000 conversations can have ended");
         ensure!(self.quiet <= WINDOW_MAX, "the quiet period must not be longer than {WINDOW_MAX:?}");
         let actions = self.rate() * self.duration.as_secs_f64();
@@ -175,6 +184,7 @@ mod tests {
             Options { duration: Duration::ZERO, ..good.clone() },
             Options { duration: second, ramp: 2 * second, ..good.clone() },
             Options { businesses: 0, ..good.clone() },
+            Options { workers: 0, ..good.clone() },
             Options { quiet: WINDOW_MAX + second, ..good },
         ] {
             assert!(wrong.check().is_err(), "{wrong:?}");

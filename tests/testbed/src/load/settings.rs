@@ -26,6 +26,7 @@ pub(super) fn that_matter(options: &Options, keeps_open: bool) -> Vec<(String, S
         ("NMC_WINDOW_MAX", format!("{}s", max.as_secs())),
         ("NMC_WINDOW_QUIET", format!("{}ms", options.quiet.as_millis())),
         ("NMC_RATE_LIMIT", "1000000/min".to_owned()),
+        ("NMC_BATCH", options.batch.to_string()),
     ])
 }
 

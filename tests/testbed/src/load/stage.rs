@@ -23,7 +23,8 @@ const CALLBACK_DELAY: (Duration, Duration) = (Duration::from_millis(500), Durati
 
 /// Everything that takes part in a run, running.
 pub(super) struct Stage {
-    pub(super) service: Program,
+    /// The service, and further workers.
+    pub(super) service: Vec<Program>,
     twilio: TwilioSim,
     dispatchbot: DispatchBotSim,
     pub(super) servers: Addresses,
@@ -49,9 +50,8 @@ impl Stage {
         let matter = settings::that_matter(options, false);
         let place = settings::of_the_place(&bind, addresses, twilio.base_url(), dispatchbot.base_url());
         let variables: Vec<_> = matter.iter().chain(&place).cloned().collect();
-        let start = |role: &str| Program::new(&options.dir, role, &options.service, &[role], &variables);
-        start("migrate")?.finish().await?;
-        let service = start("serve")?;
+        Program::new(&options.dir, "migrate", &options.service, &["migrate"], &variables)?.finish().await?;
+        let service = start_service(options, &variables)?;
         ready(&url).await?;
         let book = Arc::new(Book::new(options.quiet));
         listen(&book, &twilio, &dispatchbot);
@@ -65,8 +65,8 @@ impl Stage {
     pub(super) async fn keep_windows_open(&mut self, options: &Options) -> anyhow::Result<()> {
         self.settings = settings::that_matter(options, true);
         let variables: Vec<_> = self.settings.iter().chain(&self.place).cloned().collect();
-        self.service.stop().await?;
-        self.service = Program::new(&options.dir, "serve", &options.service, &["serve"], &variables)?;
+        self.stop_service().await?;
+        self.service = start_service(options, &variables)?;
         ready(&self.url).await
     }
 
@@ -80,8 +80,8 @@ impl Stage {
 
     /// What reads the costs of the service and its servers.
     pub(super) async fn meter(&self) -> anyhow::Result<Meter> {
-        let service = Part { name: "service", pid: self.service.pid() };
-        let parts = std::iter::once(service).chain(self.servers.parts.iter().cloned()).collect();
+        let service = self.service.iter().map(|program| Part { name: "service", pid: program.pid() });
+        let parts = service.chain(self.servers.parts.iter().cloned()).collect();
         Meter::new(parts, &self.servers.database).await
     }
 
@@ -98,11 +98,25 @@ impl Stage {
 
     /// Stops the service and the simulators.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
-        self.service.stop().await?;
+        self.stop_service().await?;
         self.dispatchbot.stop().await;
         self.twilio.stop().await;
         Ok(())
     }
+
+    async fn stop_service(&mut self) -> anyhow::Result<()> {
+        for program in &mut self.service {
+            program.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Starts the service and its further workers.
+fn start_service(options: &Options, variables: &[(String, String)]) -> anyhow::Result<Vec<Program>> {
+    let program = |name: &str, role| Program::new(&options.dir, name, &options.service, &[role], variables);
+    let further = (1..options.workers).map(|number| program(&format!("worker-{number}"), "worker"));
+    std::iter::once(program("serve", "serve")).chain(further).collect()
 }
 
 /// Tells the book what the simulators see, at the moment at which they see it.
