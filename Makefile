@@ -159,6 +159,10 @@ property: ## Runs the rules on a million random sequences, different ones each t
 fuzz: ## Generates bad input: libFuzzer on each target of fuzz/, a minute each (NMC_FUZZ_SECONDS, FUZZ="form twiml")
 	scripts/fuzz $(FUZZ)
 
+.PHONY: rules
+rules: nextest ## Runs the random sequences and the simulated worlds of `make test`, optimised a little
+	$(CARGO) nextest run $(ALL) $(OPTIMISED) --package nevermisscall --lib --profile $(NEXTEST_PROFILE) -E 'test(property::) + test(simulation::tests::)'
+
 .PHONY: simulate
 simulate: ## Runs the service in a simulated world with a million seeds, optimised (NMC_SIM_SEEDS, NMC_SIM_FIRST); NMC_SIM_SEED=n repeats one
 	NMC_SIM_SEEDS=$${NMC_SIM_SEEDS:-1000000} $(CARGO) test --package nevermisscall --lib --profile simulate simulation::tests::guarantees -- --nocapture
