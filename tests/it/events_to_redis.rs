@@ -10,7 +10,7 @@ use async_nats::jetstream::{self, AckKind, Context};
 use futures::StreamExt;
 use futures::future::join_all;
 use nevermisscall::internals::{Application, Role};
-use nmc_testbed::servers::{Binaries, RedisOptions, RedisServer};
+use nmc_testbed::servers::{Binaries, RedisOptions, RedisServer, connect_redis};
 use nmc_testbed::twilio::TwilioOptions;
 use redis::aio::MultiplexedConnection;
 use rstest::rstest;
@@ -135,7 +135,7 @@ impl Forwarding {
 
     async fn connection(&self) -> MultiplexedConnection {
         let client = redis::Client::open(self.redis.url()).unwrap();
-        eventually("a connection to Redis", async || client.get_multiplexed_async_connection().await.ok()).await
+        eventually("a connection to Redis", async || connect_redis(&client).await.ok()).await
     }
 
     /// Sends a command to Redis.

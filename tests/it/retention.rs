@@ -2,7 +2,7 @@
 
 use chrono::DateTime;
 use nevermisscall::internals::JetStream;
-use nmc_testbed::servers::Signal;
+use nmc_testbed::servers::{Signal, connect_redis};
 use nmc_testbed::twilio::{TwilioOptions, new_call_sid};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -114,7 +114,7 @@ async fn the_record_lets_go_of_nothing_that_is_young_or_belongs_to_a_conversatio
 #[tokio::test]
 async fn the_log_in_redis_keeps_events_for_thirty_days() {
     let servers = Servers::start(TwilioOptions::default()).await;
-    let mut redis = redis::Client::open(servers.redis.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let mut redis = connect_redis(&redis::Client::open(servers.redis.url()).unwrap()).await.unwrap();
     let days_ago = |days: i64| (chrono::Utc::now() - chrono::TimeDelta::days(days)).timestamp_millis();
     for days in [40, 31, 29] {
         let added: redis::RedisResult<String> = redis::cmd("XADD")

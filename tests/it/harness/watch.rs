@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
+use nmc_testbed::servers::connect_redis;
 use nmc_testbed::sim::Journal;
 use redis::streams::StreamRangeReply;
 use serde_json::Value;
@@ -59,7 +60,7 @@ impl Events {
 
     /// The log, oldest first.
     pub async fn log(&self) -> Vec<Value> {
-        let mut connection = self.client.get_multiplexed_async_connection().await.expect("a connection to Redis");
+        let mut connection = connect_redis(&self.client).await.expect("a connection to Redis");
         let entries: StreamRangeReply =
             redis::cmd("XRANGE").arg(LOG).arg("-").arg("+").query_async(&mut connection).await.expect("the log");
         let read = |entry: &redis::streams::StreamId| {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use async_nats::jetstream::{self, consumer};
 use async_nats::{ConnectOptions, Event};
 use futures::StreamExt;
-use nmc_testbed::servers::{NatsServer, Signal};
+use nmc_testbed::servers::{NatsServer, Signal, connect_redis};
 use nmc_testbed::twilio::{TwilioOptions, new_message_sid};
 use reqwest::Method;
 use serde_json::json;
@@ -361,7 +361,7 @@ async fn redis_is_down_with_the_reason_unless_everything_is_right() {
         let certificates =
             redis::TlsCertificates { client_tls: None, root_cert: Some(std::fs::read(&ca.file).unwrap()) };
         let client = redis::Client::build_with_tls(url(user, "localhost", port), certificates).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let mut connection = connect_redis(&client).await.unwrap();
         let mut request = redis::cmd(command[0]);
         request.arg(&command[1..]);
         request.query_async::<redis::Value>(&mut connection).await.map_err(|error| error.to_string())

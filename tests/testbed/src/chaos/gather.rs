@@ -13,6 +13,7 @@ use super::ledger::{Accepted, Event, Evidence, Report};
 use super::load::Journal;
 use super::servers::Addresses;
 use super::surroundings::Surroundings;
+use crate::servers::connect_redis;
 use crate::twilio::SentMessage;
 
 const LOG: &str = "conversation.events:log";
@@ -73,7 +74,7 @@ where
 }
 
 async fn log(addresses: &Addresses, evidence: &mut Evidence) -> anyhow::Result<()> {
-    let mut connection = redis::Client::open(addresses.redis.as_str())?.get_multiplexed_async_connection().await?;
+    let mut connection = connect_redis(&redis::Client::open(addresses.redis.as_str())?).await?;
     let mut from = "-".to_owned();
     loop {
         let page: StreamRangeReply = redis::cmd("XRANGE")

@@ -37,6 +37,6 @@ pub(crate) use ports::free as free_port;
 pub use postgres::{PostgresOptions, PostgresServer};
 pub(crate) use process::{Process, Spec, cpu_time};
 pub use process::{Signal, peak_memory, send as send_signal};
-pub use redis::{RedisOptions, RedisServer};
+pub use redis::{RedisOptions, RedisServer, connect_redis};
 pub use shared::{NATS_SERVER_BIN, PG_BIN_DIR, POSTGRES_URL, REDIS_SERVER_BIN, Shared, TEST_DIR};
 pub(crate) use user::{postgres_privileges, postgres_reaches};

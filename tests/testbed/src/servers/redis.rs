@@ -14,6 +14,18 @@ use super::{
 
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 const PORT_TRIES: usize = 5;
+/// How long a connection and an answer may take. The client's default of half a second is too short on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A connection to Redis that has patience with a busy machine.
+///
+/// # Errors
+/// If Redis cannot be reached.
+pub async fn connect_redis(client: &redis::Client) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
+    let config =
+        redis::AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENCE)).set_response_timeout(Some(PATIENCE));
+    client.get_multiplexed_async_connection_with_config(&config).await
+}
 
 /// What a Redis needs to start.
 #[derive(Debug, Clone)]

@@ -22,7 +22,7 @@ async fn store(nats: &NatsServer) -> async_nats::jetstream::kv::Store {
 
 async fn ask_redis(redis: &RedisServer, command: &[&str]) -> String {
     let client = ::redis::Client::open(redis.url()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut connection = connect_redis(&client).await.unwrap();
     ::redis::cmd(command[0]).arg(&command[1..]).query_async(&mut connection).await.unwrap()
 }
 

@@ -9,6 +9,7 @@
 //! edge.
 
 mod flat;
+mod process;
 mod samples;
 
 use std::fmt;

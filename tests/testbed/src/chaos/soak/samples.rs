@@ -1,7 +1,6 @@
 //! What processes, tables and streams use, at intervals.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -11,6 +10,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::flat::Trend;
+use super::process::Usage;
 use crate::chaos::servers::{Addresses, Servers};
 
 /// Number of samples of a run.
@@ -72,9 +72,9 @@ impl Sampler {
                 sleep((duration / SAMPLES).max(SHORTEST)).await;
                 let at = begun.elapsed();
                 for (name, pid) in servers.pids().await {
-                    if let Some((memory, descriptors)) = process(pid) {
+                    if let Some(Usage { memory, descriptors }) = Usage::of(pid) {
                         samples.add(at, format!("{name}: memory"), "MB", 8.0, memory);
-                        samples.add(at, format!("{name}: descriptors"), "", 10.0, descriptors);
+                        samples.add(at, format!("{name}: descriptors"), "", 10.0, number(descriptors as u64));
                     }
                 }
                 let _ = self.tables(at, &mut samples).await;
@@ -122,14 +122,4 @@ async fn state(context: &Context, name: &str) -> anyhow::Result<(f64, f64)> {
 #[expect(clippy::cast_precision_loss, reason = "a trend need not be exact")]
 fn number(count: u64) -> f64 {
     count as f64
-}
-
-/// The resident memory of a process in MB, and its descriptors; `None` if it has ended.
-fn process(pid: u32) -> Option<(f64, f64)> {
-    let dir = Path::new("/proc").join(pid.to_string());
-    let status = std::fs::read_to_string(dir.join("status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    let descriptors = std::fs::read_dir(dir.join("fd")).ok()?.count();
-    Some((kilobytes / 1024.0, number(descriptors as u64)))
 }
