@@ -3,9 +3,11 @@
 //! [`super::settings`] passes trimmed, non-empty text. A reason is a fixed text and never repeats the value, which may
 //! be a secret.
 
+use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use base64::Engine;
@@ -207,17 +209,16 @@ pub(super) fn dial_timeout(text: &str) -> Parsed<Duration> {
 }
 
 pub(super) fn replicas(text: &str) -> Parsed<u8> {
-    text.parse()
-        .ok()
-        .filter(|count| (1..=5).contains(count))
-        .ok_or_else(|| "must be a whole number from 1 to 5".to_owned())
+    whole_number(text, 1..=5)
 }
 
 pub(super) fn batch(text: &str) -> Parsed<usize> {
-    text.parse()
-        .ok()
-        .filter(|count| (1..=256).contains(count))
-        .ok_or_else(|| "must be a whole number from 1 to 256".to_owned())
+    whole_number(text, 1..=256)
+}
+
+fn whole_number<T: FromStr + PartialOrd + Display>(text: &str, range: RangeInclusive<T>) -> Parsed<T> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
 }
 
 pub(super) fn rate(text: &str) -> Parsed<Rate> {
@@ -270,8 +271,7 @@ pub(super) fn count(text: &str) -> Parsed<u64> {
 const DAY_LIMIT: u32 = 1_000_000;
 
 pub(super) fn day_limit(text: &str) -> Parsed<u32> {
-    let limit = text.parse().ok().filter(|limit| *limit <= DAY_LIMIT);
-    limit.ok_or_else(|| "must be a whole number from 0 to 1000000".to_owned())
+    whole_number(text, 0..=DAY_LIMIT)
 }
 
 /// 32 bytes in base64, standard or URL-safe, padded or not.

@@ -124,6 +124,8 @@ pub(super) struct Batches<R> {
     pub(super) conversation_cache: ConversationCache,
     pub(super) policy: Arc<Policy>,
     pub(super) clock: Clock,
+    /// How many inputs one transaction holds at most.
+    pub(super) max_batch: usize,
     pub(super) metrics: Metrics,
 }
 

@@ -52,8 +52,8 @@ use input::CallPart;
 
 /// How often a decision is made again after a concurrent change, before the input is given back.
 const ATTEMPTS: usize = 16;
-/// How many inputs one transaction holds at most, unless [`Engine::with_max_batch`] says otherwise.
-const MAX_BATCH: usize = 64;
+/// See [`Engine::with_max_batch`].
+const DEFAULT_MAX_BATCH: usize = 64;
 
 /// An error between an input and its effects. Nothing is lost: the input is retried.
 #[derive(Debug, thiserror::Error)]
@@ -101,14 +101,14 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         metrics: Metrics,
     ) -> Self {
         let (conversation_cache, policy) = (ConversationCache::new(), Arc::new(policy));
-        let clock = Clock::default();
-        let parts = Batches { store, business_cache, conversation_cache, policy, clock, metrics };
-        Self::around(Arc::new(parts), outbox, MAX_BATCH)
+        let (clock, max_batch) = (Clock::default(), DEFAULT_MAX_BATCH);
+        Self::around(Batches { store, business_cache, conversation_cache, policy, clock, max_batch, metrics }, outbox)
     }
 
-    fn around(parts: Arc<Batches<R>>, outbox: Outbox<R, P>, max_batch: usize) -> Self {
+    fn around(parts: Batches<R>, outbox: Outbox<R, P>) -> Self {
+        let parts = Arc::new(parts);
         let of_batch = Arc::clone(&parts);
-        let batches = GroupCommit::new(max_batch, move |batch: Vec<Work>| {
+        let batches = GroupCommit::new(parts.max_batch, move |batch: Vec<Work>| {
             let parts = Arc::clone(&of_batch);
             let span = exported::batch(&batch);
             async move { parts.run(batch).await }.instrument(span)
@@ -118,13 +118,13 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
 
     /// The same with at most this many inputs in one transaction.
     pub fn with_max_batch(self, max_batch: usize) -> Self {
-        Self::around(self.parts, self.outbox, max_batch)
+        Self::around(Batches { max_batch, ..(*self.parts).clone() }, self.outbox)
     }
 
     /// The same with another clock.
     #[cfg(test)]
     pub fn with_clock(self, clock: Clock) -> Self {
-        Self::around(Arc::new(Batches { clock, ..(*self.parts).clone() }), self.outbox, MAX_BATCH)
+        Self::around(Batches { clock, ..(*self.parts).clone() }, self.outbox)
     }
 
     /// The time at which decisions are made.
