@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
-use nmc_testbed::load::{DEFAULT_BATCH, Mix, Options, Report, Servers, enough_businesses, run};
+use nmc_testbed::load::{Mix, Options, Report, Servers, enough_businesses, run};
 use nmc_testbed::servers::workspace_root;
 use nmc_testbed::sim::{Latency, until_signal};
 
@@ -48,9 +48,9 @@ struct Arguments {
     /// Processes that handle inputs: the service, and further workers beside it.
     #[arg(long, default_value_t = 1)]
     workers: usize,
-    /// The service's NMC_BATCH.
-    #[arg(long, default_value_t = DEFAULT_BATCH)]
-    batch: usize,
+    /// The service's NMC_BATCH, instead of its default.
+    #[arg(long)]
+    batch: Option<usize>,
     /// Seed of the schedule.
     #[arg(long, default_value_t = 1)]
     seed: u64,

@@ -46,7 +46,7 @@ pub(crate) use app_server::AppServer;
 use cast::Cast;
 pub(crate) use cast::number_of;
 pub use cost::Part;
-pub use options::{DEFAULT_BATCH, Mix, Options, enough_businesses};
+pub use options::{Mix, Options, enough_businesses};
 use player::Player;
 pub(crate) use prepare::put_businesses;
 pub use records::Measure;

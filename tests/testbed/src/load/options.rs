@@ -13,8 +13,6 @@ use crate::sim::Latency;
 const MOST_ACTIONS: f64 = 5_000_000.0;
 /// At least this many businesses, so that no number's send rate matters.
 const LEAST_BUSINESSES: usize = 200;
-/// The service's default `NMC_BATCH`.
-pub const DEFAULT_BATCH: usize = 64;
 /// Each business sends at most one SMS in this time, by default.
 const BETWEEN_SMS: Duration = Duration::from_secs(4);
 
@@ -41,8 +39,8 @@ pub struct Options {
     pub ended_conversations: usize,
     /// Processes that handle inputs: the service, and further workers.
     pub workers: usize,
-    /// The service's `NMC_BATCH`.
-    pub batch: usize,
+    /// The service's `NMC_BATCH`, if it is not the default.
+    pub batch: Option<usize>,
     /// The seed of the schedule.
     pub seed: u64,
     /// How long Twilio takes to answer; if absent, no time.
@@ -71,7 +69,7 @@ impl Options {
             open_windows: 0,
             ended_conversations: 0,
             workers: 1,
-            batch: DEFAULT_BATCH,
+            batch: None,
             seed: 1,
             twilio: latency(120, 600),
             dispatchbot: latency(700, 1_800),

@@ -21,13 +21,14 @@ const LONG: Duration = Duration::from_secs(3_600);
 /// - While windows stay open, the hold is longer than any run.
 pub(super) fn that_matter(options: &Options, keeps_open: bool) -> Vec<(String, String)> {
     let (hold, max) = if keeps_open { (LONG, LONG) } else { (Duration::ZERO, WINDOW_MAX) };
-    owned([
+    let mut settings = owned([
         ("NMC_WINDOW_HOLD", format!("{}s", hold.as_secs())),
         ("NMC_WINDOW_MAX", format!("{}s", max.as_secs())),
         ("NMC_WINDOW_QUIET", format!("{}ms", options.quiet.as_millis())),
         ("NMC_RATE_LIMIT", "1000000/min".to_owned()),
-        ("NMC_BATCH", options.batch.to_string()),
-    ])
+    ]);
+    settings.extend(options.batch.map(|most| ("NMC_BATCH".to_owned(), most.to_string())));
+    settings
 }
 
 /// The addresses and credentials of a run.

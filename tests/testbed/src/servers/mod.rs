@@ -35,7 +35,7 @@ pub use monitor::{Monitor, MonitorOptions};
 pub use nats::{Member, NatsOptions, NatsServer};
 pub(crate) use ports::free as free_port;
 pub use postgres::{PostgresOptions, PostgresServer};
-pub(crate) use process::{Process, Spec, cpu_time};
+pub(crate) use process::{Process, Spec, cpu_time, memory};
 pub use process::{Signal, peak_memory, send as send_signal};
 pub use redis::{RedisOptions, RedisServer, connect_redis};
 pub use shared::{NATS_SERVER_BIN, PG_BIN_DIR, POSTGRES_URL, REDIS_SERVER_BIN, Shared, TEST_DIR};

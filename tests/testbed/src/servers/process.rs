@@ -267,9 +267,19 @@ pub(crate) fn cpu_time(pid: u32) -> Option<Duration> {
 
 /// The highest memory use of a process since its start, in bytes; absent if it does not run.
 pub fn peak_memory(pid: u32) -> Option<u64> {
+    memory_field(pid, "VmHWM:")
+}
+
+/// The resident memory of a process, in bytes; absent if it does not run.
+pub(crate) fn memory(pid: u32) -> Option<u64> {
+    memory_field(pid, "VmRSS:")
+}
+
+/// A field of proc_pid_status(5) that is an amount of memory.
+fn memory_field(pid: u32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(peak.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+    let amount = status.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(amount.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
 }
 
 /// Whether a process runs; a zombie does not.

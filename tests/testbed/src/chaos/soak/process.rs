@@ -3,26 +3,25 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use crate::servers::memory;
+
 /// States of a socket in `/proc/net/tcp`.
 const ESTABLISHED: &str = "01";
 const LISTENING: &str = "0A";
 
 /// What a process uses at a moment.
 pub(super) struct Usage {
-    /// Resident memory in MB.
-    pub(super) memory: f64,
+    /// Resident memory in bytes.
+    pub(super) memory: u64,
     /// Open descriptors without the connections that clients hold open: how many these are depends on how many requests
     /// the clients make at once. A connection that its client has closed counts.
-    pub(super) descriptors: usize,
+    pub(super) descriptors: u64,
 }
 
 impl Usage {
     /// `None` if the process has ended.
     pub(super) fn of(pid: u32) -> Option<Self> {
         let dir = Path::new("/proc").join(pid.to_string());
-        let status = std::fs::read_to_string(dir.join("status")).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
         let tables =
             ["tcp", "tcp6"].map(|name| std::fs::read_to_string(dir.join("net").join(name)).unwrap_or_default());
         let targets: Vec<String> = std::fs::read_dir(dir.join("fd"))
@@ -31,7 +30,7 @@ impl Usage {
             .collect();
         let sockets = targets.iter().filter_map(|target| target.strip_prefix("socket:[")?.strip_suffix(']')).collect();
         let held_by_clients = tables.iter().map(|table| accepted(table, &sockets)).sum::<usize>();
-        Some(Self { memory: kilobytes / 1024.0, descriptors: targets.len() - held_by_clients })
+        Some(Self { memory: memory(pid)?, descriptors: (targets.len() - held_by_clients) as u64 })
     }
 }
 
@@ -75,7 +74,7 @@ mod tests {
     #[test]
     fn a_process_uses_memory_and_descriptors_and_one_that_has_ended_nothing() {
         let usage = Usage::of(std::process::id()).unwrap();
-        assert!(usage.memory > 0.0 && usage.descriptors >= 3);
+        assert!(usage.memory > 0 && usage.descriptors >= 3);
         assert!(Usage::of(u32::MAX).is_none());
     }
 }

@@ -16,6 +16,7 @@ use crate::chaos::servers::{Addresses, Servers};
 /// Number of samples of a run.
 const SAMPLES: u32 = 240;
 const SHORTEST: Duration = Duration::from_millis(500);
+const MB: f64 = 1_048_576.0;
 /// The streams that grow with what is received, up to their ages.
 const STREAMS: [&str; 3] = ["NMC_INBOUND", "NMC_EVENTS", "NMC_WINDOWS"];
 
@@ -73,8 +74,8 @@ impl Sampler {
                 let at = begun.elapsed();
                 for (name, pid) in servers.pids().await {
                     if let Some(Usage { memory, descriptors }) = Usage::of(pid) {
-                        samples.add(at, format!("{name}: memory"), "MB", 8.0, memory);
-                        samples.add(at, format!("{name}: descriptors"), "", 10.0, number(descriptors as u64));
+                        samples.add(at, format!("{name}: memory"), "MB", 8.0, number(memory) / MB);
+                        samples.add(at, format!("{name}: descriptors"), "", 10.0, number(descriptors));
                     }
                 }
                 let _ = self.tables(at, &mut samples).await;
