@@ -32,18 +32,23 @@ pub async fn follow(servers: &Servers, pids: &[u32]) -> Tracer {
 
 /// The SIDs of webhooks that were posted and accepted.
 pub struct Posted {
-    pub webhooks: Vec<String>,
-    /// Those that are calls. The owner's phone rings even if a call cannot be recorded, so the answer alone promises
-    /// nothing.
+    /// The owner's phone rings even if a call cannot be recorded, so the answer alone promises nothing.
     pub calls: Vec<String>,
+    pub others: Vec<String>,
+}
+
+impl Posted {
+    pub fn all(&self) -> impl Iterator<Item = &String> {
+        self.others.iter().chain(&self.calls)
+    }
 }
 
 /// Posts webhooks of every kind concurrently; all succeed.
 pub async fn post_webhooks(servers: &Servers) -> Posted {
     let client = servers.twilio.webhook_client(None).unwrap();
     let posted = join_all((0..CUSTOMERS).map(|number| post_one_of_each(&client, customer(number)))).await;
-    let calls = posted.iter().map(|(call, _)| call.clone()).collect();
-    Posted { webhooks: posted.into_iter().flat_map(|(call, others)| others.into_iter().chain([call])).collect(), calls }
+    let (calls, others): (Vec<_>, Vec<_>) = posted.into_iter().unzip();
+    Posted { calls, others: others.concat() }
 }
 
 /// How many answered webhooks were recorded elsewhere or nowhere, as the service itself counts.

@@ -37,7 +37,7 @@ async fn every_webhook_acknowledged_without_jetstream_is_synced_before_its_answe
     let posted = post_webhooks(&servers).await;
     let trace = tracer.stop().await.unwrap_or_else(|error| panic!("{error:#}"));
     let unrecorded = Counted::by(&rest).await.unrecorded_calls;
-    let rows = posted.webhooks.into_iter().map(|marker| (WAITING_WEBHOOK, marker)).collect();
+    let rows = posted.all().map(|marker| (WAITING_WEBHOOK, marker.clone())).collect();
     let operations = durable.operations(&since, rows).await;
     let kept = kept_at_the_answers(&trace, &operations, Exchange::is_http_success);
     let (calls, others): (Vec<_>, Vec<_>) = kept.into_iter().partition(|(marker, _)| posted.calls.contains(marker));
@@ -78,12 +78,12 @@ async fn acknowledge_webhooks(servers: &Servers) -> (Vec<(String, Kept)>, Counte
     let posted = post_webhooks(servers).await;
     let trace = tracer.stop().await.unwrap_or_else(|error| panic!("{error:#}"));
     let counted = Counted::by(&rest).await;
-    let (posted_calls, posted_others) = (posted.calls.len(), posted.webhooks.len() - posted.calls.len());
+    let found = |sids: &[String]| -> Vec<_> { sids.iter().filter_map(|sid| in_the_stream(servers, sid)).collect() };
     let operations = eventually("the webhooks in the stream", async || {
-        let found: Vec<_> = posted.webhooks.iter().filter_map(|marker| in_the_stream(servers, marker)).collect();
-        let calls = found.iter().filter(|operation| posted.calls.contains(&operation.marker)).count();
-        let complete = found.len() - calls == posted_others && calls + counted.unrecorded_calls >= posted_calls;
-        complete.then_some(found)
+        let (calls, others) = (found(&posted.calls), found(&posted.others));
+        let complete =
+            others.len() == posted.others.len() && calls.len() + counted.unrecorded_calls >= posted.calls.len();
+        complete.then(|| [others, calls].into_iter().flatten().collect::<Vec<_>>())
     })
     .await;
     (kept_at_the_answers(&trace, &operations, Exchange::is_http_success), counted)
