@@ -2,6 +2,7 @@
 //! do no more than they need, as the examples in `deploy/` have them.
 
 mod certificates;
+mod logins;
 mod secured;
 
 use std::path::Path;

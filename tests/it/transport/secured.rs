@@ -97,13 +97,8 @@ impl Postgres {
 
     /// Presents this certificate to new connections.
     pub async fn present(&self, certificate: &Certificate) {
-        let (data, private) = (self.data(""), std::fs::Permissions::from_mode(0o600));
-        let owner = std::fs::metadata(&data).unwrap();
-        for (from, to) in [(&certificate.file, "server.crt"), (&certificate.key, "server.key")] {
-            std::fs::copy(from, data.join(to)).unwrap();
-            std::fs::set_permissions(data.join(to), private.clone()).unwrap();
-            chown(data.join(to), Some(owner.uid()), Some(owner.gid())).unwrap();
-        }
+        self.provide(&certificate.file, "server.crt");
+        self.provide(&certificate.key, "server.key");
         let mut sql = PgConnection::connect(&self.server.url()).await.unwrap();
         let loaded = "SELECT pg_conf_load_time()::text";
         let before: String = sqlx::query_scalar(loaded).fetch_one(&mut sql).await.unwrap();
@@ -114,6 +109,24 @@ impl Postgres {
             (now != before).then_some(())
         })
         .await;
+    }
+
+    /// Copies a file into the data folder, for its owner alone.
+    fn provide(&self, from: &Path, to: &str) {
+        let (to, owner) = (self.data(to), std::fs::metadata(self.data("")).unwrap());
+        std::fs::copy(from, &to).unwrap();
+        std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o600)).unwrap();
+        chown(&to, Some(owner.uid()), Some(owner.gid())).unwrap();
+    }
+
+    /// Lets its owner in with a client certificate of this authority only.
+    pub async fn ask_for_certificates(&self, authority: &Path, of_server: &Certificate) {
+        let (file, hba) = (self.data("pg_hba.conf"), "hostssl nevermisscall nmc_owner 127.0.0.1/32 cert\n");
+        let before = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{hba}{before}")).unwrap();
+        self.provide(authority, "ca.crt");
+        self.execute(&["ALTER SYSTEM SET ssl_ca_file = 'ca.crt'"]).await;
+        self.present(of_server).await;
     }
 
     /// Runs statements as the superuser.
