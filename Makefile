@@ -62,6 +62,11 @@ drill-upgrade: ## Lets the version before and this one work together under load,
 	$(CARGO) build $(ALL) --bins
 	scripts/upgrade-drill $(BEFORE)
 
+.PHONY: drill-machine
+drill-machine: servers ## Sets one machine up with systemd as the documentation says, and rolls out, kills and backs up there (2 min; needs root)
+	$(CARGO) build $(ALL) --bins
+	scripts/machine-drill
+
 .PHONY: drill-restore
 drill-restore: servers ## Destroys everything under load, and restores it from the encrypted backup (DRILL="--conversations 1000000"; 1 min)
 	@scripts/get-servers backup
