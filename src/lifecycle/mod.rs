@@ -1,5 +1,7 @@
-//! Deletion of data: by age (retention), and of a customer on request (erasure). Recovery after a restore.
+//! Deletion of data: by age (retention), and of a customer on request (erasure). Consent to texts, as people record it.
+//! Recovery after a restore.
 
+pub mod consent;
 pub mod erasure;
 pub mod recovery;
 mod retention;

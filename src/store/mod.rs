@@ -11,7 +11,7 @@ mod sending;
 mod sweep;
 
 pub use code_answer::{CodeAnswer, PhoneAnswer};
-pub use commit::{AuditEntry, Commit, Committed, Locks, SeenInput};
+pub use commit::{AuditEntry, Commit, Committed, LedgerEntry, Locks, SeenInput};
 pub use error::{StoreError, Stored, Unavailable};
 pub use facts::{Facts, FactsOf, Parties};
 pub use message::Message;

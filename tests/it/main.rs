@@ -53,6 +53,7 @@ mod missing_postgres;
 mod never_text;
 mod once;
 mod ops_port;
+mod opt_outs;
 mod opting;
 mod overload;
 mod pages;

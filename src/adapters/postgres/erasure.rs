@@ -252,8 +252,8 @@ async fn forget_effects(tx: &mut PgConnection, ids: &[Uuid], calls: &[Uuid], nob
 /// Keeps the opt-out of an erased customer: the ledger stores them as a hash.
 async fn keep_opt_out(tx: &mut PgConnection, business_id: &str, customer: &str) -> Result<u64, StoreError> {
     sqlx::query!(
-        "INSERT INTO erased_opt_outs (business_id, customer, by, opted_out_at)
-         SELECT business_id, customer_hash(business_id, customer_phone), by, opted_out_at FROM opt_outs
+        "INSERT INTO erased_opt_outs (id, business_id, customer, by, opted_out_at)
+         SELECT id, business_id, customer_hash(business_id, customer_phone), by, opted_out_at FROM opt_outs
          WHERE business_id = $1 AND customer_phone = $2 ON CONFLICT DO NOTHING",
         business_id,
         customer

@@ -71,6 +71,7 @@ pub use erasure::{ErasedRows, Erasure, ErasureOf};
 use hosts::Hosts;
 pub use idempotency::Once;
 pub use never_text::NeverText;
+pub use opt_outs::{OptOut, OptOutFilter};
 pub use outbox::OutboxBatch;
 pub use phone_codes::PendingPhone;
 pub use readings::{Readings, UnansweredOf};

@@ -107,6 +107,12 @@ impl World<'_> {
                 record.seen_to = true;
             }
             Input::Released { .. } if !completed => record.owned = false,
+            // A person's record is the newest word, whatever the clocks say.
+            Input::OptOutRecorded { .. } => {
+                record.silenced = place;
+                self.newest_out = self.newest_out.max(self.newest_in).max(Some(now));
+            }
+            Input::OptOutLifted { .. } => self.newest_in = self.newest_in.max(self.newest_out).max(Some(now)),
             // The next emergency is a new one, and no more alerts are required for this one.
             Input::FalseAlarm { .. } => (record.emergency_at, record.notice_at) = (None, None),
             Input::MessageReported {

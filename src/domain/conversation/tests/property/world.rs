@@ -293,6 +293,8 @@ impl<'a> World<'a> {
             Happens::Release => command(Input::Released { user_id }),
             Happens::FalseAlarm => command(Input::FalseAlarm { user_id }),
             Happens::Complete => command(Input::Completed { user_id, outcome: "done".into(), summary: None }),
+            Happens::OptOut => command(Input::OptOutRecorded { user_id, source: OptOutSource::Phone, note: None }),
+            Happens::OptIn => command(Input::OptOutLifted { user_id, proof: "a form".into() }),
             Happens::Again(n) => {
                 let again = n.checked_rem(self.heard.len()).map(|n| Rc::clone(&self.heard[n]));
                 return again.map_or(Ok(()), |heard| self.apply(&heard));
