@@ -9,6 +9,3 @@ CREATE UNIQUE INDEX erased_opt_outs_id ON erased_opt_outs (id);
 CREATE INDEX opt_outs_newest ON opt_outs (opted_out_at, id);
 CREATE INDEX opt_outs_newest_of_business ON opt_outs (business_id, opted_out_at, id);
 CREATE INDEX erased_opt_outs_newest ON erased_opt_outs (opted_out_at, id);
-
--- An entry of the record about a customer without a conversation names them by customer_hash.
-CREATE INDEX audit_of_customer ON audit ((data ->> 'customer')) WHERE conversation_id IS NULL;

@@ -39,6 +39,7 @@ use crate::dead_letters::{Attribution, DeadLetters};
 use crate::domain::emergency;
 use crate::engine::Engine;
 use crate::lifecycle::erasure::Eraser;
+use crate::lifecycle::export::Exporter;
 use crate::secrets::TokenCipher;
 use crate::store::StoreError;
 use crate::telemetry::Metrics;
@@ -79,6 +80,7 @@ pub struct EdgeParts {
     pub(crate) cipher: Option<TokenCipher>,
     pub(crate) letters: DeadLetters,
     pub(crate) eraser: Eraser,
+    pub(crate) exporter: Exporter,
     pub(crate) attribution: Attribution,
     pub(crate) replay_rate: Rate,
     pub(crate) metrics: Metrics,
@@ -133,7 +135,8 @@ impl Edge {
         let metrics = operation.metrics.clone();
         let letters = DeadLetters::new(jetstream.clone(), engine.store().clone());
         let inner = EdgeParts {
-            eraser: Eraser::new(engine.clone(), letters.clone(), redis),
+            eraser: Eraser::new(engine.clone(), letters.clone(), Arc::clone(&redis)),
+            exporter: Exporter::new(engine.store().clone(), letters.clone(), redis),
             public_url: config.public_url.clone(),
             dial_timeout: config.dial_timeout,
             replay_rate: config.replay_rate,

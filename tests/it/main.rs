@@ -33,6 +33,7 @@ mod error_reports;
 mod event_stream;
 mod event_time;
 mod events_to_redis;
+mod export;
 mod failover;
 mod fuzz_corpus;
 mod group_publish;
