@@ -461,6 +461,9 @@ pub struct TextsOfLanguage {
     /// Sent in an emergency when DispatchBot does not answer in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emergency: Option<String>,
+    /// Stands before DispatchBot's first answer in a conversation: that an AI writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ai_disclosure: Option<String>,
 }
 
 impl TextsOfLanguage {

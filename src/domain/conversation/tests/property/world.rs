@@ -122,6 +122,7 @@ impl Settings {
         talk.policy.ai_max_period = Duration::from_secs(600);
         // Some pauses between two steps are longer.
         talk.policy.idle_after = Duration::from_secs(1_200);
+        talk.business.policy.ai_disclosure = None;
         talk.business.alert_numbers =
             ["+12125550001", "+12125550002", "+12125550003"].map(|number| number.parse().unwrap()).to_vec();
         Self { policy: talk.policy, business: talk.business, other_business: false }
