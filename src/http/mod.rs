@@ -17,6 +17,7 @@ mod peer;
 pub mod problem;
 mod reads;
 mod ringing;
+mod shared_limiter;
 pub mod twilio;
 
 use std::future::Future;
@@ -46,6 +47,7 @@ use crate::telemetry::Metrics;
 
 use connections::Door;
 use problem::Problem;
+use shared_limiter::SharedLimiter;
 
 pub use api::openapi;
 pub use durable_publish::{DurablePublisher, publish_waiting};
@@ -136,14 +138,18 @@ impl Edge {
         let letters = DeadLetters::new(jetstream.clone(), engine.store().clone());
         let inner = EdgeParts {
             eraser: Eraser::new(engine.clone(), letters.clone(), Arc::clone(&redis)),
-            exporter: Exporter::new(engine.store().clone(), letters.clone(), redis),
+            exporter: Exporter::new(engine.store().clone(), letters.clone(), Arc::clone(&redis)),
             public_url: config.public_url.clone(),
             dial_timeout: config.dial_timeout,
             replay_rate: config.replay_rate,
             intake: Arc::new(LoadShedder::new(config.max_backlog, metrics.clone())),
             ringing: ringing::Ringing::default(),
             durable: DurablePublisher::new(&jetstream, engine.store().clone(), metrics.clone()),
-            keys: api::Keys::new(&config.bootstrap.api_keys, config.rate_limit, engine.store().clone()),
+            keys: api::Keys::new(
+                &config.bootstrap.api_keys,
+                SharedLimiter::new(config.rate_limit, redis, metrics.clone()),
+                engine.store().clone(),
+            ),
             signers: twilio::Signers::new(),
             trusted_proxies: config.trusted_proxies.clone(),
             shows_docs: config.docs,

@@ -63,6 +63,7 @@ mod paging;
 mod performance;
 mod power_cut;
 mod probe;
+mod rate_limit;
 mod record;
 mod recovery;
 mod rest;

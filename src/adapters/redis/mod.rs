@@ -1,9 +1,11 @@
 //! Redis: a channel for current subscribers, and a log for those who were offline (docs/contract.md, section 5).
 //!
 //! One script writes both, for many events. It records their ids, so that a redelivered event is forwarded only once,
-//! and the last sequence of each conversation, so that several workers may forward events at once.
+//! and the last sequence of each conversation, so that several workers may forward events at once. Another one counts the
+//! requests of API keys.
 
 mod forward;
+mod rate_limit;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use redis::{AsyncCommands, ClientTlsConfig, Script, TlsCertificates};
 use serde_json::Value;
 
 pub use forward::{ForwardError, Forwarded, Order, OutgoingEvent};
+pub use rate_limit::{CountError, CountedRequest};
 
 use crate::config::RedisConfig;
 use crate::domain::phone::PhoneNumber;
@@ -39,6 +42,7 @@ pub struct EventLogError(#[from] redis::RedisError);
 pub struct RedisSink {
     connection: ConnectionManager,
     script: Script,
+    rate_limit: Script,
 }
 
 impl RedisSink {
@@ -53,7 +57,8 @@ impl RedisSink {
             .set_response_timeout(Some(TIMEOUT))
             .set_number_of_retries(0);
         let connection = ConnectionManager::new_lazy_with_config(client(redis)?, config)?;
-        Ok(Self { connection, script: Script::new(forward::SCRIPT) })
+        let (script, rate_limit) = (Script::new(forward::SCRIPT), Script::new(rate_limit::SCRIPT));
+        Ok(Self { connection, script, rate_limit })
     }
 
     /// Checks that Redis answers.
