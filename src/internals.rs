@@ -21,7 +21,7 @@ pub use crate::http::DurablePublisher;
 pub use crate::http::api::Envelope;
 pub use crate::http::twilio::{signature, twiml};
 pub use crate::secrets::{generate_api_key, hash_api_key};
-pub use crate::store::{Claim, CodeAnswer, PhoneAnswer, SendingAccount};
+pub use crate::store::{Claim, CodeAnswer, Kept, PhoneAnswer, SendingAccount};
 pub use crate::telemetry::Metrics;
 pub use crate::trace::Trace;
 pub use crate::webhook::{Inbound, form};

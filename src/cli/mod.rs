@@ -21,7 +21,7 @@ use crate::adapters::jetstream::{JetStream, subjects};
 use crate::adapters::postgres::{KeyScope, Store};
 use crate::adapters::{error_reports, otlp};
 use crate::app::{Application, Role};
-use crate::config::{Config, ConfigError, NatsConfig, Settings, process_env};
+use crate::config::{Config, ConfigError, NatsConfig, Rate, Settings, process_env};
 use crate::domain::invisible::{controls_a_line, is_blank};
 use crate::domain::phone::{PhoneNumber, conversation_key};
 use crate::http;
@@ -152,6 +152,10 @@ enum KeysCommand {
         /// confirmation. A key for all businesses always may.
         #[arg(long, conflicts_with = "read_only")]
         numbers: bool,
+        /// How many REST requests the key may make, such as `100/min`, with all edges together. Without it,
+        /// NMC_RATE_LIMIT.
+        #[arg(long, value_name = "RATE")]
+        rate: Option<Rate>,
     },
     /// List the keys, without their secret values.
     List,
@@ -350,10 +354,10 @@ fn key_name(text: &str) -> Result<String, &'static str> {
 async fn keys(database_url: &str, command: KeysCommand) -> anyhow::Result<ExitCode> {
     let store = Store::lazy(database_url)?;
     match command {
-        KeysCommand::Create { name, businesses, read_only, numbers } => {
+        KeysCommand::Create { name, businesses, read_only, numbers, rate } => {
             let key = secrets::generate_api_key();
             let business_ids = (!businesses.is_empty()).then_some(businesses);
-            let scope = KeyScope { business_ids, may_write: !read_only, may_manage_numbers: numbers };
+            let scope = KeyScope { business_ids, may_write: !read_only, may_manage_numbers: numbers, rate };
             let id = store.create_api_key(&name, &secrets::hash_api_key(&key), &scope).await?;
             println!("{id}  {name}");
             println!("{key}");
@@ -367,7 +371,8 @@ async fn keys(database_url: &str, command: KeysCommand) -> anyhow::Result<ExitCo
                     (false, _) => "reads",
                 };
                 let businesses = key.business_ids.map_or("all businesses".to_owned(), |ids| ids.join(", "));
-                println!("{}  {}  created {}  {state}  {may}  {businesses}", key.id, key.name, key.created_at);
+                let rate = key.rate_limit.map_or(String::new(), |rate| format!("  {rate}"));
+                println!("{}  {}  created {}  {state}  {may}  {businesses}{rate}", key.id, key.name, key.created_at);
             }
         }
         KeysCommand::Revoke { id } => {

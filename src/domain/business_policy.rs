@@ -10,9 +10,20 @@ use crate::config::IDLE_AFTER;
 use crate::domain::answer_check::Domain;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::Region;
+use crate::text_enum;
 
 /// An answer of DispatchBot may have so many SMS segments, unless the business sets another limit.
 pub const DEFAULT_MAX_SEGMENTS: u32 = 3;
+
+text_enum! {
+    /// Whether the AI's first text in a conversation says that an AI writes.
+    pub enum AiDisclosure {
+        /// It does.
+        Always = "always",
+        /// It is sent as DispatchBot wrote it.
+        Off = "off",
+    }
+}
 
 /// The settings. For those that are not set, the service's own apply.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +55,9 @@ pub struct BusinessPolicy {
     /// How many SMS segments an answer of DispatchBot may have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_segments: Option<u32>,
+    /// Whether the AI's first text in a conversation says that an AI writes. Not set: always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ai_disclosure: Option<AiDisclosure>,
 }
 
 impl BusinessPolicy {
@@ -55,6 +69,11 @@ impl BusinessPolicy {
     /// How many SMS segments an answer may have.
     pub fn max_segments(&self) -> u32 {
         self.max_segments.unwrap_or(DEFAULT_MAX_SEGMENTS)
+    }
+
+    /// Whether the AI's first text in a conversation says that an AI writes.
+    pub fn discloses_ai(&self) -> bool {
+        self.ai_disclosure != Some(AiDisclosure::Off)
     }
 
     /// Whether callers of this region get a missed-call text after a call to that number. A number whose region is not

@@ -1,4 +1,5 @@
-//! The audit log: one entry for each input that changed a conversation. It contains no texts and no phone numbers.
+//! The audit log: one entry for each input that changed a conversation, or the ledger for a customer who has none. It
+//! contains no texts and no phone numbers, except the proof of a consent, in the words of a person.
 
 use serde_json::{Value, json};
 
@@ -19,6 +20,12 @@ pub(super) fn entry(told: &Input, decision: &Decision) -> AuditEntry {
     data["events"] = events.collect();
     data["status"] = json!(decision.conversation.status);
     data["ownership"] = json!(decision.conversation.ownership);
+    AuditEntry { actor, actor_id: actor_id.map(str::to_owned), action, data }
+}
+
+/// The entry for a change of the ledger for a customer who has no conversation. The customer is named where it is stored.
+pub(super) fn ledger_entry(told: &Input) -> AuditEntry {
+    let (actor, actor_id, action, data) = who_did_what(told);
     AuditEntry { actor, actor_id: actor_id.map(str::to_owned), action, data }
 }
 
@@ -46,6 +53,12 @@ fn who_did_what(told: &Input) -> (&'static str, Option<&str>, &'static str, Valu
         Input::SentRecovered(sms) => ("service", None, "recovered_a_message", json!({ "twilio_sid": sms.twilio_sid })),
         Input::Restored { .. } => ("service", None, "recovered", json!({})),
         Input::FalseAlarm { user_id } => ("user", Some(user_id), "called_it_a_false_alarm", json!({})),
+        Input::OptOutRecorded { user_id, source, .. } => {
+            ("user", Some(user_id), "recorded_an_opt_out", json!({ "source": source }))
+        }
+        Input::OptOutLifted { user_id, proof } => {
+            ("user", Some(user_id), "lifted_the_opt_out", json!({ "proof": proof }))
+        }
         Input::MessageReported { message, report } => {
             ("twilio", None, "reported", json!({ "message_id": message.id, "report": reported(report) }))
         }

@@ -23,7 +23,7 @@ use crate::adapters::outage;
 use crate::businesses::BusinessCache;
 use crate::clock::Clock;
 use crate::domain::conversation::{Conversation, Policy, Status};
-use crate::store::{Commit, Committed, Locks, OutboxRow, StoreError, WaitingRow};
+use crate::store::{Commit, Committed, LedgerEntry, Locks, OutboxRow, StoreError, WaitingRow};
 use crate::telemetry::{Batch as BatchOf, Metrics, Stage};
 use crate::trace::Trace;
 
@@ -52,7 +52,7 @@ impl Work {
     }
 }
 
-/// An input, or what concerns no conversation: a report of a call, or an event.
+/// An input, or what concerns no conversation: a report of a call, an event, or a change of the ledger.
 #[derive(Debug)]
 pub(super) enum Job {
     /// An input, and the call record that changes with it.
@@ -61,6 +61,8 @@ pub(super) enum Job {
     Call { input_id: String, body_hash: Option<String>, trace: Trace, part: CallPart },
     /// An event alone.
     Event { input_id: String, body_hash: Option<String>, trace: Trace, event: OutboxRow },
+    /// A change of the ledger alone.
+    Ledger { input_id: String, trace: Trace, entry: LedgerEntry },
 }
 
 impl Job {
@@ -70,6 +72,7 @@ impl Job {
             Self::Call { input_id, body_hash, .. } | Self::Event { input_id, body_hash, .. } => {
                 (input_id, body_hash.as_deref())
             }
+            Self::Ledger { input_id, .. } => (input_id, None),
         }
     }
 
@@ -77,7 +80,7 @@ impl Job {
     pub(super) fn trace(&self) -> &Trace {
         match self {
             Self::Input(input, _) => &input.trace,
-            Self::Call { trace, .. } | Self::Event { trace, .. } => trace,
+            Self::Call { trace, .. } | Self::Event { trace, .. } | Self::Ledger { trace, .. } => trace,
         }
     }
 }

@@ -12,6 +12,7 @@ mod conversation_cache;
 mod effects;
 mod exported;
 mod input;
+mod ledger;
 mod outbox;
 mod ports;
 mod steps;

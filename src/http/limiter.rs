@@ -37,19 +37,34 @@ impl<K: Hash + Eq> Limiter<K> {
     /// Counts a call of `key` at `now`. The map does not grow without bound: keys are known API keys and
     /// businesses, or one of a fixed number of hashes.
     pub(super) fn accept(&self, key: K, now: Instant) -> Verdict {
+        self.accept_at(key, self.rate, now)
+    }
+
+    /// The same at a rate of the key's own.
+    pub(super) fn accept_at(&self, key: K, rate: Rate, now: Instant) -> Verdict {
         let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
         let times = accepted.entry(key).or_default();
-        while times.front().is_some_and(|at| now.duration_since(*at) >= self.rate.per) {
+        while times.front().is_some_and(|at| now.duration_since(*at) >= rate.per) {
             times.pop_front();
         }
         let oldest = times.front().copied().unwrap_or(now);
-        let reset = self.rate.per.saturating_sub(now.duration_since(oldest));
-        if times.len() >= self.rate.count as usize {
+        let reset = rate.per.saturating_sub(now.duration_since(oldest));
+        if times.len() >= rate.count as usize {
             return Verdict::Refused { retry_after: reset };
         }
         times.push_back(now);
         let used = u32::try_from(times.len()).unwrap_or(u32::MAX);
-        Verdict::Accepted { remaining: self.rate.count.saturating_sub(used), reset }
+        Verdict::Accepted { remaining: rate.count.saturating_sub(used), reset }
+    }
+
+    /// Takes back a call that was counted at `at`, because somebody else has refused it.
+    pub(super) fn take_back(&self, key: &K, at: Instant) {
+        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(times) = accepted.get_mut(key)
+            && let Some(place) = times.iter().rposition(|time| *time == at)
+        {
+            times.remove(place);
+        }
     }
 
     pub(super) fn rate(&self) -> Rate {
@@ -87,6 +102,19 @@ mod tests {
             assert!(matches!(limiter.accept([1; 32], start), Verdict::Accepted { .. }));
         }
         assert!(matches!(limiter.accept([2; 32], start), Verdict::Accepted { .. }));
+    }
+
+    #[test]
+    fn a_key_may_have_a_rate_of_its_own_and_a_call_may_be_taken_back() {
+        let (limiter, start) = (limiter(), Instant::now());
+        let rate = Rate { count: 2, per: SECOND };
+        limiter.accept_at([1; 32], rate, start);
+        let accepted = Verdict::Accepted { remaining: 0, reset: SECOND };
+        assert_eq!(limiter.accept_at([1; 32], rate, start), accepted);
+        assert_eq!(limiter.accept_at([1; 32], rate, start), Verdict::Refused { retry_after: SECOND });
+        limiter.take_back(&[1; 32], start);
+        assert_eq!(limiter.accept_at([1; 32], rate, start), accepted);
+        assert!(matches!(limiter.accept_at([1; 32], rate, start + SECOND), Verdict::Accepted { .. }));
     }
 
     #[test]

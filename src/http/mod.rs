@@ -17,6 +17,7 @@ mod peer;
 pub mod problem;
 mod reads;
 mod ringing;
+mod shared_limiter;
 pub mod twilio;
 
 use std::future::Future;
@@ -39,12 +40,14 @@ use crate::dead_letters::{Attribution, DeadLetters};
 use crate::domain::emergency;
 use crate::engine::Engine;
 use crate::lifecycle::erasure::Eraser;
+use crate::lifecycle::export::Exporter;
 use crate::secrets::TokenCipher;
 use crate::store::StoreError;
 use crate::telemetry::Metrics;
 
 use connections::Door;
 use problem::Problem;
+use shared_limiter::SharedLimiter;
 
 pub use api::openapi;
 pub use durable_publish::{DurablePublisher, publish_waiting};
@@ -79,6 +82,7 @@ pub struct EdgeParts {
     pub(crate) cipher: Option<TokenCipher>,
     pub(crate) letters: DeadLetters,
     pub(crate) eraser: Eraser,
+    pub(crate) exporter: Exporter,
     pub(crate) attribution: Attribution,
     pub(crate) replay_rate: Rate,
     pub(crate) metrics: Metrics,
@@ -133,14 +137,19 @@ impl Edge {
         let metrics = operation.metrics.clone();
         let letters = DeadLetters::new(jetstream.clone(), engine.store().clone());
         let inner = EdgeParts {
-            eraser: Eraser::new(engine.clone(), letters.clone(), redis),
+            eraser: Eraser::new(engine.clone(), letters.clone(), Arc::clone(&redis)),
+            exporter: Exporter::new(engine.store().clone(), letters.clone(), Arc::clone(&redis)),
             public_url: config.public_url.clone(),
             dial_timeout: config.dial_timeout,
             replay_rate: config.replay_rate,
             intake: Arc::new(LoadShedder::new(config.max_backlog, metrics.clone())),
             ringing: ringing::Ringing::default(),
             durable: DurablePublisher::new(&jetstream, engine.store().clone(), metrics.clone()),
-            keys: api::Keys::new(&config.bootstrap.api_keys, config.rate_limit, engine.store().clone()),
+            keys: api::Keys::new(
+                &config.bootstrap.api_keys,
+                SharedLimiter::new(config.rate_limit, redis, metrics.clone()),
+                engine.store().clone(),
+            ),
             signers: twilio::Signers::new(),
             trusted_proxies: config.trusted_proxies.clone(),
             shows_docs: config.docs,

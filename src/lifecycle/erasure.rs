@@ -14,7 +14,7 @@ use crate::dead_letters::{DeadLetters, DeadLettersError};
 use crate::domain::conversation::{ERASED, Input};
 use crate::domain::phone::PhoneNumber;
 use crate::engine::{Engine, EngineError};
-use crate::store::StoreError;
+use crate::store::{Kept, StoreError};
 
 /// How long to wait for a message that is being sent; after that its outcome is unknown.
 const SETTLING: Duration = Duration::from_secs(10);
@@ -71,24 +71,38 @@ impl Eraser {
     /// # Errors
     /// If a service is unavailable; the request may be repeated.
     pub async fn erase(&self, of: &ErasureOf<'_>, once: &str) -> Result<Erased, ErasureError> {
-        let rows = self.rows(of, once).await?;
-        let dead_letters = match self.letters.erase(of.customer, of.business_ids).await {
+        let mut erased = Erased { rows: self.rows(of, once).await?, ..Erased::default() };
+        for kept in Kept::ALL {
+            match kept {
+                Kept::DeadLetters => erased.dead_letters = self.dead_letters(of).await,
+                Kept::EventLog => erased.log_entries = self.log_entries(of).await,
+                // Erased with the rows.
+                _table => {}
+            }
+        }
+        Ok(erased)
+    }
+
+    async fn dead_letters(&self, of: &ErasureOf<'_>) -> Option<u64> {
+        match self.letters.erase(of.customer, of.business_ids).await {
             Ok(count) => Some(count),
             Err(error) => {
                 tracing::warn!(%error, "erasing a customer's dead letters failed; they remain until they expire");
                 None
             }
-        };
+        }
+    }
+
+    async fn log_entries(&self, of: &ErasureOf<'_>) -> Option<u64> {
         let log = self.redis.erase(of.customer, of.business_ids);
-        let log_entries = match tokio::time::timeout(REDIS_PATIENCE, log).await {
+        match tokio::time::timeout(REDIS_PATIENCE, log).await {
             Ok(Ok(count)) => Some(count),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "erasing a customer's events in Redis failed; they remain until they expire");
                 None
             }
             Err(_) => None,
-        };
-        Ok(Erased { rows, dead_letters, log_entries })
+        }
     }
 
     async fn rows(&self, of: &ErasureOf<'_>, once: &str) -> Result<ErasedRows, ErasureError> {

@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::OutboxRow;
 use crate::domain::call::Call;
-use crate::domain::conversation::Decision;
+use crate::domain::conversation::{Decision, LedgerChange};
+use crate::domain::phone::PhoneNumber;
 
 /// Everything that is committed of one input.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Commit<'a> {
     pub decision: Option<&'a Decision>,
     /// The audit entry, if there is a decision.
     pub audit: Option<&'a AuditEntry>,
+    /// The change of the ledger for a customer who has no conversation, if the input is one.
+    pub ledger: Option<&'a LedgerEntry>,
     /// When the decision was made.
     pub at: DateTime<Utc>,
     /// The day of the business on which the decision was made.
@@ -40,6 +43,16 @@ impl Commit<'_> {
     }
 }
 
+/// A change of the opt-out ledger for a customer who has no conversation, and its entry in the audit log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LedgerEntry {
+    pub business_id: String,
+    pub customer: PhoneNumber,
+    pub change: LedgerChange,
+    /// Stored with a hash of the customer's number, because there is no conversation to find it by.
+    pub audit: AuditEntry,
+}
+
 /// An audit entry to be written: who did what.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEntry {
@@ -49,7 +62,8 @@ pub struct AuditEntry {
     pub actor_id: Option<String>,
     /// The name of the action.
     pub action: &'static str,
-    /// The result of the action: only ids and fixed words, no message text and no phone number.
+    /// The result of the action: only ids and fixed words, no message text and no phone number; of a
+    /// consent, its proof in a person's words.
     pub data: Value,
 }
 

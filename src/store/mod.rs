@@ -5,15 +5,17 @@ mod code_answer;
 mod commit;
 mod error;
 mod facts;
+mod kept;
 mod message;
 mod outbox;
 mod sending;
 mod sweep;
 
 pub use code_answer::{CodeAnswer, PhoneAnswer};
-pub use commit::{AuditEntry, Commit, Committed, Locks, SeenInput};
+pub use commit::{AuditEntry, Commit, Committed, LedgerEntry, Locks, SeenInput};
 pub use error::{StoreError, Stored, Unavailable};
 pub use facts::{Facts, FactsOf, Parties};
+pub use kept::Kept;
 pub use message::Message;
 pub use outbox::{OutboxRow, WaitingRow};
 pub use sending::{BundledAlert, Claim, Claimed, DueMessage, SendingAccount};

@@ -31,6 +31,16 @@ crate::text_enum! {
 }
 
 crate::text_enum! {
+    /// Who has counted a REST request of an API key.
+    pub enum CountedBy {
+        /// Redis, for all edges together.
+        Redis = "redis",
+        /// The edge alone, because Redis did not answer.
+        Edge = "edge",
+    }
+}
+
+crate::text_enum! {
     /// The steps of a window of customer messages.
     pub enum WindowEvent {
         /// The first message arrived.

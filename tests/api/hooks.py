@@ -36,16 +36,29 @@ OUR_NUMBERS = ["+15555551111"]
 GOOD = {"forward_to": "+15555552222", "timezone": "America/New_York", "trade": "plumbing"}
 
 
+def send(method, path, body):
+    request = urllib.request.Request(f"{os.environ['NMC']}{path}", method=method)
+    request.add_header("Authorization", f"Bearer {os.environ['KEY']}")
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request, json.dumps(body).encode(), timeout=10) as answer:
+        return json.load(answer)
+
+
 def there_from_the_start(business_id):
     """Puts a business, so that the first request to delete it finds it."""
     business = {"name": "Short-lived", "user_id": "user", "phone_numbers": ["+15556669999"], **GOOD}
-    request = urllib.request.Request(f"{os.environ['NMC']}/businesses/{business_id}", method="PUT")
-    request.add_header("Authorization", f"Bearer {os.environ['KEY']}")
-    request.add_header("Content-Type", "application/json")
-    urllib.request.urlopen(request, json.dumps(business).encode(), timeout=10).close()
+    send("PUT", f"/businesses/{business_id}", business)
 
 
 there_from_the_start(SHORT_LIVED[0])
+
+
+def opt_out(number):
+    """An opt-out of nobody in the seed, which may be lifted."""
+    return {"business_id": SEED["businesses"][0], "customer_phone": f"+1212555{number:04}", "source": "phone"}
+
+
+OPT_OUTS = [send("POST", "/opt-outs", opt_out(4000 + number))["id"] for number in range(8)]
 
 
 def pick(value):
@@ -63,6 +76,8 @@ def choice(name, operation):
         return SHORT_LIVED
     if name == "id" and operation.path.startswith("/dead-letters"):
         return [str(letter) for letter in SEED["dead_letters"]]
+    if name == "id" and operation.path.startswith("/opt-outs"):
+        return OPT_OUTS
     if name == "id" and operation.method == "post":
         if operation.path.endswith("/false-alarm"):
             return FALSE_ALARMS
@@ -93,7 +108,7 @@ def map_query(context, query):
 
 @schemathesis.hook
 def map_body(context, body):
-    """Makes half of the businesses valid, if the parts that schemathesis varied allow it."""
+    """Makes half of the businesses and opt-outs valid, if the parts that schemathesis varied allow it."""
     if context.operation.method == "put" and isinstance(body, dict) and isinstance(body.get("name"), str):
         if pick(body["name"]) % 2:
             body.pop("id", None)
@@ -103,6 +118,9 @@ def map_body(context, body):
             for name in ("phone_numbers", "emergency_contacts"):
                 if isinstance(body.get(name), list):
                     body[name] = [f"+1555666{n:04}" if isinstance(of, str) else of for n, of in enumerate(body[name])]
+    if context.operation.path == "/opt-outs" and isinstance(body, dict) and isinstance(body.get("source"), str):
+        if pick(body["source"]) % 2:
+            body.update(opt_out(5000))
     return body
 
 
@@ -121,6 +139,9 @@ def before_call(context, case, kwargs):
         parameters["business_id"] = SHORT_LIVED[0]
     if method == "delete" and parameters.get("phone") in SEED["customers"]:
         parameters["phone"] = FORGOTTEN[0]
+    if isinstance(case.body, dict) and case.operation.path == "/opt-outs":
+        if case.body.get("customer_phone") in SEED["customers"]:
+            case.body["customer_phone"] = FORGOTTEN[0]
     if method == "post" and parameters.get("id") in SEED["conversations"]:
         there = choice("id", case.operation)
         if parameters["id"] not in there:

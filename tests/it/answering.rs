@@ -206,7 +206,7 @@ async fn a_customer_who_has_the_ai_end_the_conversation_is_answered_when_they_wr
 async fn an_answer_may_link_to_the_domains_of_the_policy_and_name_the_numbers_of_the_business() {
     let app = spawn_app().await;
     let mut of_joe = business();
-    of_joe["policy"] = json!({ "links": ["JoesPlumbing.com"], "max_segments": 1 });
+    of_joe["policy"] = json!({ "links": ["JoesPlumbing.com"], "max_segments": 1, "ai_disclosure": "off" });
     app.put_business(BUSINESS, &of_joe).await;
     app.servers.dispatchbot.add_rule(Rule::always(Fault::Obey));
     let number = of_joe["phone_numbers"][0].as_str().unwrap();

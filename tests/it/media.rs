@@ -291,7 +291,12 @@ async fn a_key_sees_the_attachments_of_its_own_businesses() {
     assert_eq!(fetch_as(&app, "wrong", &path).await.status, 401);
     let store = Store::lazy(app.servers.database.url()).unwrap();
     for (own, status) in [(BUSINESS, 200), ("anns-locks", 404)] {
-        let scope = KeyScope { business_ids: Some(vec![own.to_owned()]), may_write: false, may_manage_numbers: false };
+        let scope = KeyScope {
+            business_ids: Some(vec![own.to_owned()]),
+            may_write: false,
+            may_manage_numbers: false,
+            rate: None,
+        };
         store.create_api_key(own, &hash_api_key(own), &scope).await.unwrap();
         assert_eq!(fetch_as(&app, own, &path).await.status, status, "{own}");
     }

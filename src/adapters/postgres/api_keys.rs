@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Store, StoreError};
+use crate::config::Rate;
 
 /// An API key, without its secret.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct ApiKey {
     /// Whether the key may add numbers and Twilio accounts to its businesses: the scope `numbers`. See
     /// [`KeyScope::manages_numbers`].
     pub may_manage_numbers: bool,
+    /// How many requests it may make, such as `100/min`; `None` means as configured.
+    pub rate_limit: Option<String>,
 }
 
 /// What a key may access and change.
@@ -35,11 +38,13 @@ pub struct KeyScope {
     /// Whether the key may add numbers and Twilio accounts to its businesses: the scope `numbers`. See
     /// [`KeyScope::manages_numbers`].
     pub may_manage_numbers: bool,
+    /// How many requests the key may make; `None` means as configured.
+    pub rate: Option<Rate>,
 }
 
 impl KeyScope {
     /// The scope that allows everything.
-    pub const ALL: Self = Self { business_ids: None, may_write: true, may_manage_numbers: true };
+    pub const ALL: Self = Self { business_ids: None, may_write: true, may_manage_numbers: true, rate: None };
 
     /// Whether the key has the scope `numbers`. Every key for all businesses that may write has it.
     pub fn manages_numbers(&self) -> bool {
@@ -52,14 +57,15 @@ impl Store {
     pub async fn create_api_key(&self, name: &str, hash: &[u8; 32], scope: &KeyScope) -> Result<Uuid, StoreError> {
         let id = Uuid::now_v7();
         sqlx::query!(
-            "INSERT INTO api_keys (id, name, hash, business_ids, may_write, may_manage_numbers)
-             VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO api_keys (id, name, hash, business_ids, may_write, may_manage_numbers, rate_limit)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
             id,
             name,
             &hash[..],
             scope.business_ids.as_deref(),
             scope.may_write,
-            scope.may_manage_numbers
+            scope.may_manage_numbers,
+            scope.rate.map(|rate| rate.to_string())
         )
         .execute(&self.pool)
         .await?;
@@ -70,7 +76,7 @@ impl Store {
     pub async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
         Ok(sqlx::query_as!(
             ApiKey,
-            "SELECT id, name, created_at, revoked_at, business_ids, may_write, may_manage_numbers
+            "SELECT id, name, created_at, revoked_at, business_ids, may_write, may_manage_numbers, rate_limit
              FROM api_keys ORDER BY created_at, id"
         )
         .fetch_all(&self.pool)
@@ -105,12 +111,17 @@ impl Store {
 
     /// The scope of the key with this hash; `None` if the key is unknown or revoked.
     pub async fn api_key_scope(&self, hash: &[u8; 32]) -> Result<Option<KeyScope>, StoreError> {
-        Ok(sqlx::query_as!(
-            KeyScope,
-            "SELECT business_ids, may_write, may_manage_numbers FROM api_keys WHERE hash = $1 AND revoked_at IS NULL",
+        let found = sqlx::query!(
+            "SELECT id, business_ids, may_write, may_manage_numbers, rate_limit FROM api_keys
+             WHERE hash = $1 AND revoked_at IS NULL",
             &hash[..]
         )
         .fetch_optional(&self.pool)
-        .await?)
+        .await?;
+        let Some(key) = found else { return Ok(None) };
+        let rate = key.rate_limit.as_deref().map(str::parse::<Rate>).transpose();
+        let rate = rate.map_err(|error| StoreError::corrupt("api_keys", key.id, error))?;
+        let (business_ids, may_write, may_manage_numbers) = (key.business_ids, key.may_write, key.may_manage_numbers);
+        Ok(Some(KeyScope { business_ids, may_write, may_manage_numbers, rate }))
     }
 }

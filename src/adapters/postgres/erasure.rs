@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{Store, StoreError, transaction};
 use crate::domain::phone::PhoneNumber;
+use crate::store::Kept;
 
 /// The number of rows from which a customer was erased.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -120,8 +121,14 @@ impl Store {
         for business_id in businesses(&mut tx, of).await? {
             erased.add(of_business(&mut tx, of, &business_id, &ids).await?);
         }
-        forget_answers(&mut tx, of, &ids).await?;
-        super::phone_codes::forget(&mut tx, of).await?;
+        for kept in Kept::ALL {
+            match kept {
+                Kept::Idempotency => forget_answers(&mut tx, of, &ids).await?,
+                Kept::PhoneCodes => super::phone_codes::forget_codes(&mut tx, of).await?,
+                Kept::WantedPhones => super::phone_codes::forget_wanted(&mut tx, of).await?,
+                _of_a_business => {}
+            }
+        }
         tx.commit().await?;
         Ok(Erasure::Done(erased))
     }
@@ -151,79 +158,136 @@ async fn businesses(tx: &mut PgConnection, of: &ErasureOf<'_>) -> Result<Vec<Str
     .await?)
 }
 
+/// A customer of a business, while they are being erased.
+struct Erasing<'a> {
+    of: &'a ErasureOf<'a>,
+    business_id: &'a str,
+    /// The conversations that were ended and locked. The customer may be opening another one at this moment, as a new
+    /// customer.
+    ended: &'a [Uuid],
+    /// The number in place of the customer's.
+    nobody: String,
+    /// The conversations of this business.
+    ids: Vec<Uuid>,
+    calls: Vec<Uuid>,
+    erased: ErasedRows,
+}
+
 async fn of_business(
     tx: &mut Transaction<'_, Postgres>,
     of: &ErasureOf<'_>,
     business_id: &str,
     ended: &[Uuid],
 ) -> Result<ErasedRows, StoreError> {
-    let (customer, nobody) = (of.customer.as_str(), nobody());
-    // Only the locked conversations: the customer may be opening another one at this moment, as a new customer.
-    // Single words from the rules and DispatchBot stay, because they are counted; sentences may describe the customer.
-    let ids = sqlx::query_scalar!(
-        r#"UPDATE conversations SET customer_phone = $3, summary = NULL, erased_at = now(),
+    let (nobody, erased) = (nobody(), ErasedRows::default());
+    let mut erasing = Erasing { of, business_id, ended, nobody, ids: Vec::new(), calls: Vec::new(), erased };
+    for kept in Kept::ALL {
+        erasing.forget(tx, *kept).await?;
+    }
+    record(tx, of, business_id, &erasing.ids, erasing.erased).await?;
+    Ok(erasing.erased)
+}
+
+impl Erasing<'_> {
+    /// Erases the customer from one of the places where something is kept of them.
+    async fn forget(&mut self, tx: &mut PgConnection, kept: Kept) -> Result<(), StoreError> {
+        match kept {
+            Kept::Conversations => self.forget_conversations(tx).await,
+            Kept::Messages => self.forget_messages(tx).await,
+            Kept::Analyses => self.forget_analyses(tx).await,
+            Kept::EmergencyVerdicts => self.forget_verdicts(tx).await,
+            Kept::Calls => self.forget_calls(tx).await,
+            Kept::Outbox => forget_effects(tx, &self.ids, &self.calls, &self.nobody).await,
+            Kept::OptOuts => {
+                self.erased.opt_outs = keep_opt_out(tx, self.business_id, self.of.customer.as_str()).await?;
+                Ok(())
+            }
+            // Ids, times and words of ours; the hash of an opt-out; a list that the business keeps for itself.
+            Kept::Windows | Kept::WindowSteps | Kept::Audit | Kept::ErasedOptOuts | Kept::NeverText => Ok(()),
+            // For all businesses at once, whether they know the customer otherwise or not.
+            Kept::PhoneCodes | Kept::WantedPhones | Kept::Idempotency => Ok(()),
+            // No tables.
+            Kept::DeadLetters | Kept::EventLog => Ok(()),
+        }
+    }
+
+    /// Single words from the rules and DispatchBot stay, because they are counted; sentences may describe the customer.
+    async fn forget_conversations(&mut self, tx: &mut PgConnection) -> Result<(), StoreError> {
+        self.ids = sqlx::query_scalar!(
+            r#"UPDATE conversations SET customer_phone = $3, summary = NULL, erased_at = now(),
              outcome = CASE WHEN outcome ~ '^[a-z0-9_]{1,40}$' THEN outcome END,
              job_type = CASE WHEN job_type ~ '^[a-z0-9_]{1,40}$' THEN job_type END,
              rules_state = '{"window": null, "answering": null}', answering_window = NULL, next_timer_at = NULL,
              version = version + 1, epoch = epoch + 1, hard_epoch = hard_epoch + 1
            WHERE business_id = $1 AND customer_phone = $2 AND id = ANY($4) RETURNING id"#,
-        business_id,
-        customer,
-        nobody,
-        ended
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    // A bundle of alerts names several customers. One that is still to be sent takes its text from its lines, without this
-    // customer's.
-    sqlx::query!(
-        "UPDATE messages SET body = ''
+            self.business_id,
+            self.of.customer.as_str(),
+            self.nobody,
+            self.ended
+        )
+        .fetch_all(tx)
+        .await?;
+        self.erased.conversations = self.ids.len() as u64;
+        Ok(())
+    }
+
+    /// A bundle of alerts names several customers. One that is still to be sent takes its text from its lines, without
+    /// this customer's.
+    async fn forget_messages(&mut self, tx: &mut PgConnection) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE messages SET body = ''
          WHERE id IN (SELECT bundled_into FROM messages WHERE subject_conversation_id = ANY($1) AND bundled_into IS NOT NULL)",
-        &ids
-    )
-    .execute(&mut **tx)
-    .await?;
-    let messages = sqlx::query!(
-        "UPDATE messages m SET body = '', media = '[]', bundle_line = NULL, claim = NULL, lease_until = NULL,
+            &self.ids
+        )
+        .execute(&mut *tx)
+        .await?;
+        let messages = sqlx::query!(
+            "UPDATE messages m SET body = '', media = '[]', bundle_line = NULL, claim = NULL, lease_until = NULL,
            status = CASE WHEN status = 'queued' AND NOT EXISTS (SELECT 1 FROM messages b WHERE b.bundled_into = m.id)
                       THEN 'superseded'
                       WHEN status = 'sending' THEN 'unknown' ELSE status END
          WHERE subject_conversation_id = ANY($1)",
-        &ids
-    )
-    .execute(&mut **tx)
-    .await?;
-    sqlx::query!(r#"UPDATE analyses SET said = '{"erased": true}' WHERE conversation_id = ANY($1)"#, &ids)
-        .execute(&mut **tx)
+            &self.ids
+        )
+        .execute(tx)
         .await?;
-    sqlx::query!(
-        "UPDATE emergency_verdicts SET reasons =
+        self.erased.messages = messages.rows_affected();
+        Ok(())
+    }
+
+    async fn forget_analyses(&self, tx: &mut PgConnection) -> Result<(), StoreError> {
+        sqlx::query!(r#"UPDATE analyses SET said = '{"erased": true}' WHERE conversation_id = ANY($1)"#, &self.ids)
+            .execute(tx)
+            .await?;
+        Ok(())
+    }
+
+    async fn forget_verdicts(&self, tx: &mut PgConnection) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE emergency_verdicts SET reasons =
            (SELECT coalesce(jsonb_agg(jsonb_set(reason, '{words}', '[]')), '[]') FROM jsonb_array_elements(reasons) AS reason)
          WHERE conversation_id = ANY($1)",
-        &ids
-    )
-    .execute(&mut **tx)
-    .await?;
-    // A call that is still ringing has no caller from now on, so that no text is sent for it.
-    let calls = sqlx::query_scalar!(
-        "UPDATE calls SET customer_phone = CASE WHEN status <> 'ringing' THEN $3 END, version = version + 1
+            &self.ids
+        )
+        .execute(tx)
+        .await?;
+        Ok(())
+    }
+
+    /// A call that is still ringing has no caller from now on, so that no text is sent for it.
+    async fn forget_calls(&mut self, tx: &mut PgConnection) -> Result<(), StoreError> {
+        self.calls = sqlx::query_scalar!(
+            "UPDATE calls SET customer_phone = CASE WHEN status <> 'ringing' THEN $3 END, version = version + 1
          WHERE business_id = $1 AND customer_phone = $2 RETURNING id",
-        business_id,
-        customer,
-        nobody
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    forget_effects(tx, &ids, &calls, &nobody).await?;
-    let opt_outs = keep_opt_out(tx, business_id, customer).await?;
-    let erased = ErasedRows {
-        conversations: ids.len() as u64,
-        messages: messages.rows_affected(),
-        calls: calls.len() as u64,
-        opt_outs,
-    };
-    record(tx, of, business_id, &ids, erased).await?;
-    Ok(erased)
+            self.business_id,
+            self.of.customer.as_str(),
+            self.nobody
+        )
+        .fetch_all(tx)
+        .await?;
+        self.erased.calls = self.calls.len() as u64;
+        Ok(())
+    }
 }
 
 /// A number in place of the customer's. It belongs to nobody, because country code 999 is not assigned, and it does not
@@ -252,8 +316,8 @@ async fn forget_effects(tx: &mut PgConnection, ids: &[Uuid], calls: &[Uuid], nob
 /// Keeps the opt-out of an erased customer: the ledger stores them as a hash.
 async fn keep_opt_out(tx: &mut PgConnection, business_id: &str, customer: &str) -> Result<u64, StoreError> {
     sqlx::query!(
-        "INSERT INTO erased_opt_outs (business_id, customer, by, opted_out_at)
-         SELECT business_id, customer_hash(business_id, customer_phone), by, opted_out_at FROM opt_outs
+        "INSERT INTO erased_opt_outs (id, business_id, customer, by, opted_out_at)
+         SELECT id, business_id, customer_hash(business_id, customer_phone), by, opted_out_at FROM opt_outs
          WHERE business_id = $1 AND customer_phone = $2 ON CONFLICT DO NOTHING",
         business_id,
         customer

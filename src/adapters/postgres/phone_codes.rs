@@ -134,8 +134,8 @@ pub(super) async fn ask(tx: &mut PgConnection, business_id: &str, phones: &[Stri
     Ok(())
 }
 
-/// Erases a customer who is such a phone: their codes, and their phone if it was put and is not in effect yet.
-pub(super) async fn forget(tx: &mut PgConnection, of: &ErasureOf<'_>) -> Result<(), StoreError> {
+/// Erases a customer who is such a phone: their codes.
+pub(super) async fn forget_codes(tx: &mut PgConnection, of: &ErasureOf<'_>) -> Result<(), StoreError> {
     forwarding::lock(tx).await?;
     let (phone, business_ids) = (of.customer.as_str(), of.business_ids);
     sqlx::query!(
@@ -143,8 +143,15 @@ pub(super) async fn forget(tx: &mut PgConnection, of: &ErasureOf<'_>) -> Result<
         phone,
         business_ids
     )
-    .execute(&mut *tx)
+    .execute(tx)
     .await?;
+    Ok(())
+}
+
+/// Erases a customer who is such a phone: their phone, if it was put and is not in effect yet.
+pub(super) async fn forget_wanted(tx: &mut PgConnection, of: &ErasureOf<'_>) -> Result<(), StoreError> {
+    forwarding::lock(tx).await?;
+    let (phone, business_ids) = (of.customer.as_str(), of.business_ids);
     sqlx::query!(
         "UPDATE wanted_phones SET forward_to = nullif(forward_to, $1), emergency_contacts = array_remove(emergency_contacts, $1)
          WHERE (forward_to = $1 OR $1 = ANY(emergency_contacts)) AND ($2::text[] IS NULL OR business_id = ANY($2))",

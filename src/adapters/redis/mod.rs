@@ -1,9 +1,11 @@
 //! Redis: a channel for current subscribers, and a log for those who were offline (docs/contract.md, section 5).
 //!
 //! One script writes both, for many events. It records their ids, so that a redelivered event is forwarded only once,
-//! and the last sequence of each conversation, so that several workers may forward events at once.
+//! and the last sequence of each conversation, so that several workers may forward events at once. Another one counts the
+//! requests of API keys.
 
 mod forward;
+mod rate_limit;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use redis::{AsyncCommands, ClientTlsConfig, Script, TlsCertificates};
 use serde_json::Value;
 
 pub use forward::{ForwardError, Forwarded, Order, OutgoingEvent};
+pub use rate_limit::{CountError, CountedRequest};
 
 use crate::config::RedisConfig;
 use crate::domain::phone::PhoneNumber;
@@ -25,13 +28,21 @@ const LOG: &str = "conversation.events:log";
 const LOG_KEEPS: TimeDelta = TimeDelta::days(30);
 /// How many log entries are read at once.
 const PAGE: usize = 1_000;
+/// How many times one call reads the log; if few entries match, it returns those of this part.
+const PAGES: usize = 20;
 /// How long Redis may take before it counts as unreachable.
 const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The log of events could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the log of events in Redis could not be read: {0}")]
+pub struct EventLogError(#[from] redis::RedisError);
 
 /// Forwards events to Redis.
 pub struct RedisSink {
     connection: ConnectionManager,
     script: Script,
+    rate_limit: Script,
 }
 
 impl RedisSink {
@@ -46,7 +57,8 @@ impl RedisSink {
             .set_response_timeout(Some(TIMEOUT))
             .set_number_of_retries(0);
         let connection = ConnectionManager::new_lazy_with_config(client(redis)?, config)?;
-        Ok(Self { connection, script: Script::new(forward::SCRIPT) })
+        let (script, rate_limit) = (Script::new(forward::SCRIPT), Script::new(rate_limit::SCRIPT));
+        Ok(Self { connection, script, rate_limit })
     }
 
     /// Checks that Redis answers.
@@ -80,6 +92,40 @@ impl RedisSink {
     pub async fn trim(&self) -> Result<(), redis::RedisError> {
         let oldest = (Utc::now() - LOG_KEEPS).timestamp_millis();
         redis::cmd("XTRIM").arg(LOG).arg("MINID").arg(oldest).query_async(&mut self.connection.clone()).await
+    }
+
+    /// A customer's events in the log, those with the given businesses or with all, after the entry `after`: at most
+    /// `limit`. With them, the entry after which to go on, if there may be more.
+    ///
+    /// # Errors
+    /// If Redis is unreachable.
+    pub async fn events_of(
+        &self,
+        customer: &PhoneNumber,
+        business_ids: Option<&[String]>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Value>, Option<String>), EventLogError> {
+        let mut connection = self.connection.clone();
+        let (mut events, mut last) = (Vec::new(), after.map(str::to_owned));
+        for _ in 0..PAGES {
+            let from = last.as_ref().map_or_else(|| "-".to_owned(), |last| format!("({last}"));
+            let page: StreamRangeReply = connection.xrange_count(LOG, &from, "+", PAGE).await?;
+            if page.ids.is_empty() {
+                return Ok((events, None));
+            }
+            for entry in page.ids {
+                let envelope = entry.get::<String>("event");
+                if is_about(envelope.as_deref(), customer, business_ids) {
+                    events.extend(envelope.and_then(|envelope| serde_json::from_str(&envelope).ok()));
+                }
+                last = Some(entry.id);
+                if events.len() == limit {
+                    return Ok((events, last));
+                }
+            }
+        }
+        Ok((events, last))
     }
 
     /// Deletes a customer's events from the log: those with the given businesses, or with all. Returns the number of

@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 
 use super::decision::{Decision, Draft};
 use super::input::{Business, Context, Input, Policy, RecoveredText};
-use super::rules::{answer, delivery, emergency, idle, inbound, missed_call, opening, ownership, recovered, window};
+use super::rules::{
+    answer, delivery, emergency, idle, inbound, missed_call, opening, opting, ownership, recovered, window,
+};
 use super::state::{Conversation, Status};
 
 /// Decides what the input `input`, with the id `input_id`, changes in the conversation at `now`.
@@ -72,6 +74,8 @@ pub fn decide(
         }
         Input::NumberReleased => ownership::number_released(&mut draft),
         Input::FalseAlarm { user_id } => emergency::false_alarm(&mut draft, user_id),
+        Input::OptOutRecorded { source, note, .. } => opting::recorded(context, &mut draft, *source, note.as_deref()),
+        Input::OptOutLifted { .. } => opting::lifted(context, &mut draft),
         Input::MessageReported { message, report } => delivery::reported(context, &mut draft, message, report),
         Input::TextRecovered(text) => recovered::text(context, &mut draft, text),
         Input::SentRecovered(sms) => recovered::sent(context, &mut draft, sms),

@@ -58,10 +58,13 @@ pub struct Predecessor {
 pub enum LedgerChange {
     /// The customer opted out. If they are already in the ledger, `at` moves to the later time.
     Out {
-        /// The source: `word`, `sentence`, `twilio` or `carrier`.
+        /// The source: `word`, `sentence`, `twilio` or `carrier`, or the word of an
+        /// [`OptOutSource`](super::input::OptOutSource).
         by: String,
         /// When the customer said so. If a carrier refused a message, when that message was created.
         at: DateTime<Utc>,
+        /// What the person who recorded it wrote about it.
+        note: Option<String>,
     },
     /// The customer opted in again.
     In,

@@ -292,7 +292,8 @@ impl NeedsAttentionData {
 /// Data of `conversation.opted_out`.
 #[derive(Debug, Clone, PartialEq, Serialize, Object)]
 pub struct OptedOutData {
-    /// The source: `word`, `sentence`, `twilio` or `carrier`.
+    /// The source: `word`, `sentence`, `twilio` or `carrier`; or, if a person has recorded it, `phone`, `mail`, `letter`,
+    /// `in_person`, `web` or `other`.
     pub by: String,
 }
 

@@ -62,6 +62,21 @@ pub enum Input {
     NumberReleased,
     /// A person reports that the detected emergency was a false alarm.
     FalseAlarm { user_id: String },
+    /// A person records that the customer wants no more texts, as the customer has said elsewhere.
+    OptOutRecorded {
+        /// Who recorded it: a person of the App Server, or its API key.
+        user_id: String,
+        source: OptOutSource,
+        /// What the person wrote about it.
+        note: Option<String>,
+    },
+    /// A person records that the customer wants texts again.
+    OptOutLifted {
+        /// As in [`Input::OptOutRecorded`].
+        user_id: String,
+        /// How the customer gave consent.
+        proof: String,
+    },
     /// The status of an outgoing message changed.
     MessageReported {
         /// The message as stored.
@@ -77,6 +92,24 @@ pub enum Input {
         /// The people of the business whom Twilio has sent an alert about this customer since.
         alerted: Vec<PhoneNumber>,
     },
+}
+
+text_enum! {
+    /// How a customer revoked their consent to texts, other than by a text.
+    pub enum OptOutSource {
+        /// In a call.
+        Phone = "phone",
+        /// By e-mail.
+        Mail = "mail",
+        /// In writing, on paper.
+        Letter = "letter",
+        /// Face to face.
+        InPerson = "in_person",
+        /// On a web page or in an app.
+        Web = "web",
+        /// In any other way.
+        Other = "other",
+    }
 }
 
 /// The outcome or the status of an outgoing message.
@@ -428,6 +461,9 @@ pub struct TextsOfLanguage {
     /// Sent in an emergency when DispatchBot does not answer in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emergency: Option<String>,
+    /// Stands before DispatchBot's first answer in a conversation: that an AI writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ai_disclosure: Option<String>,
 }
 
 impl TextsOfLanguage {

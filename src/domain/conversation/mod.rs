@@ -35,7 +35,8 @@ pub use fence::{Fenced, Standing};
 pub use ids::{call_id, derive_id};
 pub use input::{
     Answer, AnsweredCall, Appointment, Business, Context, DeliveryStatus, InboundSms, Input, Media, MessageReport,
-    MissedCall, OtherBusiness, Policy, RecoveredSms, RecoveredText, SentMessage, Templates, TextsOfLanguage, Urgency,
+    MissedCall, OptOutSource, OtherBusiness, Policy, RecoveredSms, RecoveredText, SentMessage, Templates,
+    TextsOfLanguage, Urgency,
 };
 pub use reason::{AnalysisReason, WindowReason};
 pub use state::{Answering, Conversation, ERASED, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status};

@@ -250,9 +250,24 @@ pub struct Memory {
     /// The dangers to life reported in the current emergency.
     #[serde(default)]
     pub dangers: Vec<LifeSafety>,
+    /// The answers that said that an AI writes, the newest last: at most [`MOST_DISCLOSURES`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disclosures: Vec<Disclosure>,
     /// When the owner was last alerted that the customer did not get the safety notice.
     #[serde(default)]
     pub not_told_at: Option<DateTime<Utc>>,
+}
+
+/// How many [`Memory::disclosures`] are kept: more than answers whose outcome is open at once.
+pub const MOST_DISCLOSURES: usize = 8;
+
+/// An answer of DispatchBot that said that an AI writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disclosure {
+    /// The message.
+    pub message_id: Uuid,
+    /// Whether Twilio has accepted it, and no carrier has said that it did not arrive.
+    pub is_told: bool,
 }
 
 /// What carriers have said about a phone that takes no SMS. A text from it proves the opposite.

@@ -14,13 +14,13 @@ use crate::domain::conversation::{
 };
 use crate::engine::ports::ConversationStore;
 use crate::engine::{CallPart, Happening, audit, effects, window_traces};
-use crate::store::{AuditEntry, Commit, Facts, FactsOf, OutboxRow, StoreError};
+use crate::store::{AuditEntry, Commit, Facts, FactsOf, LedgerEntry, OutboxRow, StoreError};
 use crate::telemetry::WindowEvent;
 
 /// A decision that is to be committed.
 pub(super) struct Decided<'a> {
     job: &'a Job,
-    /// The decision on the conversation; `None` for a call record or an event alone.
+    /// The decision on the conversation; `None` for a call record, an event or a change of the ledger alone.
     pub(super) decision: Option<Decision>,
     call: Option<Call>,
     day: NaiveDate,
@@ -40,7 +40,7 @@ impl<'a> Decided<'a> {
         let (input_id, body_hash) = self.job.id();
         let number_of = match self.job {
             Job::Input(input, _) => input.target.business_id(),
-            Job::Call { .. } | Job::Event { .. } => None,
+            Job::Call { .. } | Job::Event { .. } | Job::Ledger { .. } => None,
         };
         Commit {
             input_id,
@@ -49,9 +49,19 @@ impl<'a> Decided<'a> {
             number_of,
             decision: self.decision.as_ref().map(|decision| &decision.decision),
             audit: self.decision.as_ref().map(|decision| &decision.audit),
+            ledger: self.ledger(),
             at,
             day: self.day,
             outbox: &self.outbox,
+        }
+    }
+}
+
+impl Decided<'_> {
+    fn ledger(&self) -> Option<&LedgerEntry> {
+        match self.job {
+            Job::Ledger { entry, .. } => Some(entry),
+            Job::Input(..) | Job::Call { .. } | Job::Event { .. } => None,
         }
     }
 }
@@ -75,6 +85,7 @@ impl<R: ConversationStore> Batches<R> {
             Step::Ended(outcome) => Step::Ended(outcome),
             Step::Next(Loaded::Call(part)) => call_alone(job, part, at),
             Step::Next(Loaded::Event(event)) => event_alone(job, event, at),
+            Step::Next(Loaded::Ledger) => nothing_but_the_job(job, at),
             Step::Next(Loaded::Input(loaded)) => match facts.next() {
                 Some(facts) => self.decide_one(job, *loaded, facts, at),
                 None => Step::Ended(Outcome::Again),
@@ -260,6 +271,12 @@ fn call_alone<'a>(job: &'a Job, part: &CallPart, at: DateTime<Utc>) -> Step<Deci
 /// An event that is about no conversation.
 fn event_alone<'a>(job: &'a Job, event: &OutboxRow, at: DateTime<Utc>) -> Step<Decided<'a>> {
     let (day, outbox) = (at.date_naive(), vec![event.clone()]);
+    Step::Next(Decided { job, decision: None, call: None, call_outcome: None, day, outbox })
+}
+
+/// A change of the ledger: all of it is in the job.
+fn nothing_but_the_job(job: &Job, at: DateTime<Utc>) -> Step<Decided<'_>> {
+    let (day, outbox) = (at.date_naive(), Vec::new());
     Step::Next(Decided { job, decision: None, call: None, call_outcome: None, day, outbox })
 }
 

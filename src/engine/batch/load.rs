@@ -20,6 +20,8 @@ pub(super) enum Loaded<'a> {
     Call(&'a CallPart),
     /// An event alone.
     Event(&'a OutboxRow),
+    /// A change of the ledger alone.
+    Ledger,
 }
 
 /// An input with its conversation, and with the business that the conversation belongs to.
@@ -71,6 +73,10 @@ impl<R: ConversationStore> Batches<R> {
                 match job {
                     Job::Call { part, .. } => Step::Next(Loaded::Call(part)),
                     Job::Event { event, .. } => Step::Next(Loaded::Event(event)),
+                    Job::Ledger { entry, .. } if taken.is_of_new_customer(&entry.business_id, &entry.customer) => {
+                        Step::Next(Loaded::Ledger)
+                    }
+                    Job::Ledger { .. } => Step::Ended(Outcome::Again),
                     Job::Input(input, call) => self.ready(input, call.as_ref(), cached, &mut read, &mut taken).await,
                 }
             };
@@ -147,7 +153,7 @@ impl<R: ConversationStore> Batches<R> {
                 Err(error) => return Step::Ended(Outcome::Failed(EngineError::BusinessCache(error))),
             },
         };
-        if !taken.customers.insert((business.id.clone(), customer.clone())) {
+        if !taken.is_of_new_customer(&business.id, customer) {
             return Step::Ended(Outcome::Again);
         }
         let customer = customer.clone();
@@ -164,10 +170,15 @@ impl<R: ConversationStore> Batches<R> {
 }
 
 impl<'a> Taken<'a> {
+    /// Whether the batch has no other input of this customer of the business yet.
+    fn is_of_new_customer(&mut self, business_id: &str, customer: &PhoneNumber) -> bool {
+        self.customers.insert((business_id.to_owned(), customer.clone()))
+    }
+
     /// Whether the batch does not have this input or its target yet.
     fn take(&mut self, job: &'a Job) -> bool {
         let is_new = match job {
-            Job::Call { .. } | Job::Event { .. } => true,
+            Job::Call { .. } | Job::Event { .. } | Job::Ledger { .. } => true,
             Job::Input(input, _) => match (&input.target, input.target.parties()) {
                 (Target::Id(id), _) => self.conversations.insert(*id),
                 (Target::Open { .. }, parties) => parties.is_none_or(|parties| self.parties.insert(parties)),

@@ -15,10 +15,11 @@ use tokio::time::Instant;
 use super::failed_keys::FailedKeys;
 use super::rate_limit_headers::Quota;
 use crate::adapters::postgres::{KeyScope, Store};
-use crate::config::{Rate, Secret};
-use crate::http::limiter::{Limiter, Verdict};
+use crate::config::Secret;
+use crate::http::limiter::Verdict;
 use crate::http::look_ups::LookUps;
 use crate::http::problem::{Code, Problem};
+use crate::http::shared_limiter::SharedLimiter;
 use crate::http::{Edge, connections};
 use crate::secrets::{constant_time_eq, hash_api_key};
 use crate::store::StoreError;
@@ -103,7 +104,7 @@ async fn writes(request: &Request, bearer: Bearer) -> poem::Result<Caller> {
 pub struct Keys {
     bootstrap: Vec<[u8; 32]>,
     store: Store,
-    limiter: Limiter<[u8; 32]>,
+    limiter: SharedLimiter,
     seats: Mutex<HashMap<[u8; 32], Arc<Semaphore>>>,
     look_ups: LookUps<[u8; 32], Result<Option<KeyScope>, Arc<StoreError>>>,
     /// Keys that were valid recently. Each is still looked up; this selects the lane of its look-up, and whether a
@@ -117,12 +118,12 @@ pub struct Keys {
 
 impl Keys {
     /// Keys from the configuration are valid in addition to those in the store.
-    pub fn new(bootstrap: &[Secret], rate: Rate, store: Store) -> Self {
+    pub(in crate::http) fn new(bootstrap: &[Secret], limiter: SharedLimiter, store: Store) -> Self {
         let bootstrap = bootstrap.iter().map(|key| hash_api_key(key.expose())).collect();
         Self {
             bootstrap,
             store,
-            limiter: Limiter::new(rate),
+            limiter,
             seats: Mutex::default(),
             look_ups: LookUps::new(),
             known: Cache::builder().max_capacity(CAPACITY).time_to_idle(KNOWN_FOR).build(),
@@ -136,9 +137,10 @@ impl Keys {
         let Some(scope) = self.scope(&key).await? else {
             return Err(Problem::new(Code::Unauthorized, "the API key is unknown or revoked"));
         };
-        let verdict = self.limiter.accept(key, std::time::Instant::now());
+        let rate = scope.rate.unwrap_or(self.limiter.rate());
+        let (verdict, by) = self.limiter.accept(key, rate).await;
         if let Some(quota) = quota {
-            quota.set(self.limiter.rate(), verdict);
+            quota.set(rate, verdict, by);
         }
         match verdict {
             Verdict::Accepted { .. } => Ok(Caller { scope, key }),

@@ -18,7 +18,7 @@ use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group};
 use crate::adapters::postgres::{BusinessRecord, BusinessWrite};
 use crate::domain::business::{Profile, Trade};
-use crate::domain::business_policy::BusinessPolicy;
+use crate::domain::business_policy::{AiDisclosure, BusinessPolicy};
 use crate::domain::conversation::{self, TextsOfLanguage};
 use crate::domain::emergency;
 use crate::domain::phone::PhoneNumber;
@@ -30,6 +30,8 @@ use crate::webhook::probe;
 
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 const MAX_NAME: usize = 200;
+/// What stands before an answer has to leave room for it.
+const MAX_DISCLOSURE: usize = 320;
 /// The most bytes of a document as it is stored. Its copy in the business snapshot, with a token, is one message of NATS,
 /// of at most 1 MB.
 const MAX_DOCUMENT: usize = 512 * 1024;
@@ -44,6 +46,8 @@ struct SpanishTemplates {
     fallback: Option<String>,
     /// The SMS to a customer in an emergency if DispatchBot has no usable answer in time, as in English.
     emergency: Option<String>,
+    /// What says that an AI writes, as in English.
+    ai_disclosure: Option<String>,
 }
 
 /// A business's own texts. Each text that is omitted has a default. Typographic signs are replaced by plain ones where that
@@ -58,6 +62,9 @@ struct Templates {
     fallback: Option<String>,
     /// The SMS to a customer in an emergency if DispatchBot has no usable answer in time, at most 1,600 characters.
     emergency: Option<String>,
+    /// What stands before the AI's first text in a conversation, at most 320 characters: it must say that an AI writes. See
+    /// `policy.ai_disclosure`. Default: `This is the AI assistant of`, and the business's name.
+    ai_disclosure: Option<String>,
     /// The same texts in Spanish.
     es: Option<SpanishTemplates>,
 }
@@ -101,6 +108,9 @@ struct Policy {
     /// `conversation.needs_attention` has the reason `answer_too_long`. Default: 3.
     #[oai(validator(minimum(value = "1"), maximum(value = "10")))]
     max_segments: Option<i64>,
+    /// Whether the AI's first text in a conversation says that an AI writes, in the words of `templates.ai_disclosure`:
+    /// `always`, or `off`. The words count for `max_segments`. Default: `always`.
+    ai_disclosure: Option<String>,
 }
 
 /// A business: its numbers and phones, and the data that DispatchBot needs for its answers.
@@ -489,6 +499,7 @@ fn policy(problems: &mut Problems, policy: Option<&Policy>) -> BusinessPolicy {
         day_alerts: bounded(policy.day_alerts),
         links: policy.links.as_deref().map(|links| problems.parsed_each("policy.links", links)),
         max_segments: bounded(policy.max_segments),
+        ai_disclosure: ai_disclosure(problems, policy.ai_disclosure.as_deref()),
     }
 }
 
@@ -504,8 +515,17 @@ impl From<BusinessPolicy> for Policy {
             day_alerts: policy.day_alerts.map(i64::from),
             links: policy.links.map(texts),
             max_segments: policy.max_segments.map(i64::from),
+            ai_disclosure: policy.ai_disclosure.map(|word| word.to_string()),
         }
     }
+}
+
+fn ai_disclosure(problems: &mut Problems, word: Option<&str>) -> Option<AiDisclosure> {
+    let parsed = word?.parse().ok();
+    if parsed.is_none() {
+        problems.add("policy.ai_disclosure", "must be always or off");
+    }
+    parsed
 }
 
 fn texts<T: Into<String>>(values: Vec<T>) -> Vec<String> {
@@ -513,12 +533,16 @@ fn texts<T: Into<String>>(values: Vec<T>) -> Vec<String> {
 }
 
 fn templates(problems: &mut Problems, templates: Option<Templates>) -> conversation::Templates {
-    let Some(Templates { missed_call, fallback, emergency, es }) = templates else {
+    let Some(Templates { missed_call, fallback, emergency, ai_disclosure, es }) = templates else {
         return conversation::Templates::default();
     };
-    let en = TextsOfLanguage { missed_call, fallback, emergency };
-    let es =
-        es.map(|es| TextsOfLanguage { missed_call: es.missed_call, fallback: es.fallback, emergency: es.emergency });
+    let en = TextsOfLanguage { missed_call, fallback, emergency, ai_disclosure };
+    let es = es.map(|es| TextsOfLanguage {
+        missed_call: es.missed_call,
+        fallback: es.fallback,
+        emergency: es.emergency,
+        ai_disclosure: es.ai_disclosure,
+    });
     let own = conversation::Templates { en, es: es.unwrap_or_default() };
     for (of, texts) in [("templates", &own.en), ("templates.es", &own.es)] {
         for (name, text) in
@@ -527,6 +551,9 @@ fn templates(problems: &mut Problems, templates: Option<Templates>) -> conversat
             if let Some(text) = text {
                 problems.text(&format!("{of}.{name}"), text, MAX_BODY_CHARS);
             }
+        }
+        if let Some(text) = &texts.ai_disclosure {
+            problems.text(&format!("{of}.ai_disclosure"), text, MAX_DISCLOSURE);
         }
     }
     own
@@ -538,7 +565,9 @@ impl From<conversation::Templates> for Templates {
             missed_call: es.missed_call,
             fallback: es.fallback,
             emergency: es.emergency,
+            ai_disclosure: es.ai_disclosure,
         });
-        Self { missed_call: en.missed_call, fallback: en.fallback, emergency: en.emergency, es }
+        let ai_disclosure = en.ai_disclosure;
+        Self { missed_call: en.missed_call, fallback: en.fallback, emergency: en.emergency, ai_disclosure, es }
     }
 }

@@ -13,6 +13,16 @@ pub(super) fn encode(at: DateTime<Utc>, id: Uuid) -> String {
     URL_SAFE_NO_PAD.encode(format!("{}:{id}", at.timestamp_micros()))
 }
 
+/// The position after an item in a list that is ordered by a text.
+pub(super) fn encode_text(position: &str) -> String {
+    URL_SAFE_NO_PAD.encode(position)
+}
+
+/// The text that a cursor encodes.
+pub(super) fn decode_text(cursor: &str) -> Option<String> {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()
+}
+
 /// The position that a cursor encodes.
 pub(super) fn decode(cursor: &str) -> Result<(DateTime<Utc>, Uuid), Problem> {
     read(cursor).ok_or_else(|| unusable("cursor"))

@@ -96,6 +96,7 @@ fn takes_a_key(request: &Request) -> bool {
     match (request.method(), &path[..]) {
         (&Method::PUT | &Method::DELETE, ["businesses", _]) | (&Method::DELETE, ["customers", _]) => true,
         (&Method::POST, ["conversations", _, command]) => COMMANDS.contains(command),
+        (&Method::POST, ["opt-outs"]) | (&Method::DELETE, ["opt-outs", _]) => true,
         (&Method::POST, ["dead-letters", "replay"] | ["dead-letters", _, "replay"]) => true,
         _ => false,
     }

@@ -22,6 +22,7 @@ mod media;
 mod metrics;
 mod never_text;
 mod openapi;
+mod opt_outs;
 mod page;
 mod phones;
 mod rate_limit_headers;
@@ -50,7 +51,7 @@ enum Group {
     Conversations,
     /// Call records.
     Calls,
-    /// Erasure of customers.
+    /// Customers who want no texts; what is kept of a customer, and its erasure.
     Customers,
     /// Messages that could not be processed, and their replay.
     #[oai(rename = "Dead letters")]
@@ -73,6 +74,7 @@ type Apis = (
     calls::CallsApi,
     dead_letters::DeadLettersApi,
     customers::CustomersApi,
+    opt_outs::OptOutsApi,
     health::HealthApi,
     metrics::MetricsApi,
 );
@@ -90,6 +92,7 @@ fn service() -> OpenApiService<openapi::Told<Apis>, ()> {
         calls::CallsApi,
         dead_letters::DeadLettersApi,
         customers::CustomersApi,
+        opt_outs::OptOutsApi,
         health::HealthApi,
         metrics::MetricsApi,
     );

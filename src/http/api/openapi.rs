@@ -117,7 +117,7 @@ fn complete(operation: &mut MetaOperation, path: &str, examples: &Examples) {
 /// Adds the headers of [`quota`](super::rate_limit_headers).
 fn tell_quota(response: &mut MetaResponse) {
     let mut headers = vec![
-        ("RateLimit-Limit", "The number of requests that the key may make per minute."),
+        ("RateLimit-Limit", "The number of requests that the key may make in its unit of time, by default a minute."),
         ("RateLimit-Remaining", "The number of requests that are left."),
         ("RateLimit-Reset", "The number of seconds until one more request is allowed."),
     ];
@@ -131,6 +131,15 @@ fn tell_quota(response: &mut MetaResponse) {
         deprecated: false,
         schema: MetaSchemaRef::Inline(Box::new(MetaSchema::new("integer"))),
     }));
+    let scope = "Who counts the requests: `all` edges together, or this `edge` alone, while Redis does not answer.";
+    let words = vec!["all".into(), "edge".into()];
+    response.headers.push(MetaHeader {
+        name: "RateLimit-Scope".to_owned(),
+        description: Some(scope.to_owned()),
+        required: false,
+        deprecated: false,
+        schema: MetaSchemaRef::Inline(Box::new(MetaSchema { enum_items: words, ..MetaSchema::new("string") })),
+    });
 }
 
 /// Answers the methods that a path does not support with those that it supports.

@@ -8,10 +8,12 @@ use poem::{Endpoint, IntoResponse, Request, Response};
 
 use crate::config::Rate;
 use crate::http::limiter::Verdict;
+use crate::telemetry::CountedBy;
 
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+const SCOPE: HeaderName = HeaderName::from_static("ratelimit-scope");
 
 /// Set when a request is admitted, and read when it is answered.
 #[derive(Clone, Default)]
@@ -22,16 +24,17 @@ struct Left {
     limit: u32,
     remaining: u32,
     reset: Duration,
+    by: CountedBy,
 }
 
 impl Quota {
     /// Records the limiter's verdict.
-    pub(super) fn set(&self, rate: Rate, verdict: Verdict) {
+    pub(super) fn set(&self, rate: Rate, verdict: Verdict, by: CountedBy) {
         let (remaining, reset) = match verdict {
             Verdict::Accepted { remaining, reset } => (remaining, reset),
             Verdict::Refused { retry_after } => (0, retry_after),
         };
-        let _ = self.0.set(Left { limit: rate.count, remaining, reset }); // a request is admitted only once
+        let _ = self.0.set(Left { limit: rate.count, remaining, reset, by }); // a request is admitted only once
     }
 }
 
@@ -54,6 +57,11 @@ pub(super) async fn told<E: Endpoint>(endpoint: Arc<E>, mut request: Request) ->
         headers.insert(LIMIT, HeaderValue::from(left.limit));
         headers.insert(REMAINING, HeaderValue::from(left.remaining));
         headers.insert(RESET, HeaderValue::from(reset));
+        let scope = match left.by {
+            CountedBy::Redis => "all",
+            CountedBy::Edge => "edge",
+        };
+        headers.insert(SCOPE, HeaderValue::from_static(scope));
     }
     Ok(response)
 }

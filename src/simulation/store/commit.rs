@@ -14,13 +14,16 @@ use crate::domain::call::Call;
 use crate::domain::conversation::{
     Conversation, Decision, LedgerChange, MessageStatus, NewMessage, Predecessor, Status,
 };
+use crate::domain::phone::PhoneNumber;
 use crate::engine::Publish;
 use crate::simulation::jetstream::SimPublisher;
 use crate::simulation::planted::Planted;
 use crate::simulation::scheduler::Group;
 use crate::simulation::weather::Fault;
 use crate::simulation::world::State;
-use crate::store::{Commit, Committed, Locks, Message, OutboxRow, Parties, SeenInput, StoreError, WaitingRow};
+use crate::store::{
+    Commit, Committed, LedgerEntry, Locks, Message, OutboxRow, Parties, SeenInput, StoreError, WaitingRow,
+};
 
 /// Inputs that cannot be committed, by their place in the batch.
 type Refused = Vec<(usize, Committed)>;
@@ -231,6 +234,9 @@ fn write(db: &mut Tables, commit: &Commit<'_>, now: DateTime<Utc>) -> Vec<i64> {
             db.day_use.entry(day).or_default().add(&decision.spending);
         }
     }
+    if let Some(LedgerEntry { business_id, customer, change, .. }) = commit.ledger {
+        change_ledger(db, business_id, customer, change);
+    }
     if let Some(call) = commit.call {
         db.calls.retain(|row| row.call_sid != call.call_sid);
         db.calls.push(Call { version: call.version + 1, ..call.clone() });
@@ -263,19 +269,24 @@ fn write_decision(db: &mut Tables, decision: &Decision) {
             (row.claim, row.lease_until) = (None, None);
         }
     }
-    let customer = (conversation.business_id.clone(), conversation.customer_phone.clone());
-    match decision.ledger {
-        Some(LedgerChange::Out { at, .. }) => {
-            let since = db.opt_outs.entry(customer).or_insert(at);
-            *since = (*since).max(at);
+    if let Some(change) = &decision.ledger {
+        change_ledger(db, &conversation.business_id, &conversation.customer_phone, change);
+    }
+    db.windows.extend(decision.windows.iter().map(|window| (window.id, window.state)));
+}
+
+fn change_ledger(db: &mut Tables, business_id: &str, customer: &PhoneNumber, change: &LedgerChange) {
+    let customer = (business_id.to_owned(), customer.clone());
+    match change {
+        LedgerChange::Out { at, .. } => {
+            let since = db.opt_outs.entry(customer).or_insert(*at);
+            *since = (*since).max(*at);
         }
-        Some(LedgerChange::In) => {
+        LedgerChange::In => {
             db.opt_outs.remove(&customer);
             db.erased_opt_outs.remove(&customer);
         }
-        None => {}
     }
-    db.windows.extend(decision.windows.iter().map(|window| (window.id, window.state)));
 }
 
 fn new_row(conversation: &Conversation, new: &NewMessage) -> MessageRow {

@@ -11,7 +11,7 @@ use super::registrar::{About, By, Registrar, words};
 use crate::domain::phones::Verified;
 use crate::outage::Service;
 use crate::telemetry::labelled::Labelled;
-use crate::telemetry::{Metrics, ReadFrom};
+use crate::telemetry::{CountedBy, Metrics, ReadFrom};
 
 /// Of the process: sqlx reports an error where nobody has a handle to the metrics.
 static CONNECTION_ERRORS: LazyLock<Counter> = LazyLock::new(Counter::default);
@@ -29,6 +29,7 @@ pub(in crate::telemetry) struct Services {
     pool_size_max: Gauge,
     jetstream_storage: Gauge<f64, AtomicU64>,
     reads: Labelled,
+    requests_counted: Labelled,
 }
 
 impl Services {
@@ -65,6 +66,13 @@ impl Services {
                 &["from"],
                 words(ReadFrom::ALL, ReadFrom::as_str),
             ),
+            requests_counted: r.labelled(
+                "requests_counted",
+                "REST requests for the rate limit of their API key, by who counted: `redis`, for all edges together, or the \
+                 `edge` alone, while Redis does not answer",
+                &["by"],
+                words(CountedBy::ALL, CountedBy::as_str),
+            ),
         }
     }
 
@@ -97,6 +105,11 @@ impl Metrics {
     /// A read was answered.
     pub fn read(&self, from: ReadFrom) {
         self.inner.totals.services.reads.inc(from.as_str());
+    }
+
+    /// A REST request was counted for the rate limit of its key.
+    pub fn request_counted(&self, by: CountedBy) {
+        self.inner.totals.services.requests_counted.inc(by.as_str());
     }
 
     /// Sets the used part of JetStream's storage.

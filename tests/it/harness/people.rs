@@ -33,5 +33,7 @@ pub fn business() -> Value {
         "user_settings": {},
         "calendar": [],
         "templates": {},
+        // Tests compare what the AI says; tests/it/disclosure.rs has what stands before it.
+        "policy": { "ai_disclosure": "off" },
     })
 }

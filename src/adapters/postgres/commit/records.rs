@@ -12,7 +12,7 @@ use super::Written;
 use crate::adapters::postgres::audit::NewAnalysis;
 use crate::adapters::postgres::{StoreError, audit, day_use, emergency_verdicts, opt_outs};
 use crate::domain::call::Call;
-use crate::domain::conversation::{Decision, Media, MessageUpdate, NewMessage, WindowRecord};
+use crate::domain::conversation::{Conversation, Decision, Media, MessageUpdate, NewMessage, WindowRecord};
 use crate::domain::sms_segments;
 use crate::store::{Commit, Committed, OutboxRow};
 
@@ -56,6 +56,9 @@ pub(super) async fn write(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Resul
     for (_, decision) in decisions {
         write_rare(tx, decision).await?;
     }
+    for (entry, at) in batch.iter().filter_map(|commit| Some((commit.ledger?, commit.at))) {
+        opt_outs::write_entry(tx, entry, at).await?;
+    }
     // The last lock, and the shortest: others of the business wait for it.
     let refused = day_use::write(tx, batch).await?;
     if !refused.is_empty() {
@@ -81,7 +84,8 @@ async fn write_rare(tx: &mut PgConnection, decision: &Decision) -> Result<(), St
         }
     }
     if let Some(change) = &decision.ledger {
-        opt_outs::write(tx, &decision.conversation, change).await?;
+        let Conversation { business_id, customer_phone, .. } = &decision.conversation;
+        opt_outs::write(tx, business_id, customer_phone, change).await?;
     }
     if let Some(by) = &decision.false_alarm {
         emergency_verdicts::mark_false_alarm(tx, &decision.conversation, by).await?;

@@ -4,6 +4,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::alerts::{self, Customer, Sighting};
+use super::disclosure::{self, with_disclosure};
 use super::texts;
 use super::window::{never_text, other_business};
 use crate::domain::answer_check;
@@ -35,7 +36,8 @@ pub(in crate::domain::conversation) fn ready(
         return draft.analysis(window_id, said, Some(AnalysisReason::Overtaken));
     };
     let held = (!context.may_answer(draft.now)).then_some(AnalysisReason::OtherBusiness);
-    let unfit = unfit(context, answer, &answering, draft.state());
+    let body = with_disclosure(context, draft.state(), &answer.text);
+    let unfit = unfit(context, answer, &body, &answering, draft.state());
     draft.analysis(window_id, said, held.or(unfit));
     join_verdicts(context, draft, &mut answering, answer);
     if context.is_never_texted(&draft.state().customer_phone) {
@@ -53,7 +55,8 @@ pub(in crate::domain::conversation) fn ready(
     learn(draft, answer);
     let now = draft.now;
     draft.state().memory.ai_replies.push(now);
-    say(draft, answering, MessageKind::Reply, answer.text.clone());
+    let message_id = say(draft, answering, MessageKind::Reply, body);
+    disclosure::note(context, draft, message_id);
     if let Some(appointment) = &answer.appointment {
         draft.emit(EventData::AppointmentRequested(AppointmentRequestedData {
             window_id,
@@ -152,10 +155,11 @@ fn join_verdicts(context: Context<'_>, draft: &mut Draft<'_>, answering: &mut An
     }
 }
 
-/// Why an answer is not sent, if it is not.
+/// Why an answer is not sent, if it is not. What the business says of its AI is checked for its length alone.
 fn unfit(
     context: Context<'_>,
     answer: &Answer,
+    body: &str,
     answering: &Answering,
     conversation: &Conversation,
 ) -> Option<AnalysisReason> {
@@ -164,7 +168,7 @@ fn unfit(
     let known: Vec<_> = phone_numbers.iter().chain([customer]).collect();
     if is_blank(&answer.text) {
         Some(AnalysisReason::EmptyAnswer)
-    } else if answer.text.chars().count() > MAX_BODY_CHARS || segments(&answer.text) > policy.max_segments() {
+    } else if body.chars().count() > MAX_BODY_CHARS || segments(body) > policy.max_segments() {
         Some(AnalysisReason::AnswerTooLong)
     } else if answer_check::has_hidden_characters(&answer.text) {
         Some(AnalysisReason::HiddenCharacters)
@@ -242,7 +246,8 @@ fn stand_in(context: Context<'_>, draft: &mut Draft<'_>, answering: Answering, r
     draft.needs_attention(NeedsAttentionData::window(reason.into(), window_id));
 }
 
-fn say(draft: &mut Draft<'_>, answering: Answering, kind: MessageKind, body: String) {
+/// Sends an answer to a window; returns the id of the message.
+fn say(draft: &mut Draft<'_>, answering: Answering, kind: MessageKind, body: String) -> Uuid {
     let (now, responds_to) = (draft.now, answering.closed_at);
     // "I missed your call" is settled by now.
     if let Some(id) = draft.state().memory.held_missed_call_sms.take() {
@@ -257,4 +262,5 @@ fn say(draft: &mut Draft<'_>, answering: Answering, kind: MessageKind, body: Str
     draft.state().answering = Some(Answering { phase: Phase::Replying { message_id: id }, ..answering });
     draft.state().last_activity = now;
     draft.effect(Effect::SendSms { message_id: id, responds_to });
+    id
 }

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::ownership::raise_epochs;
 use super::window::overtake;
-use super::{alerts, landline, opting};
+use super::{alerts, disclosure, landline, opting};
 use crate::domain::conversation::decision::{Draft, MessageKind, MessageUpdate, WindowState};
 use crate::domain::conversation::event::{EventData, MessageData, MessageFailedData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, DeliveryStatus, MessageReport, SentMessage};
@@ -118,6 +118,7 @@ fn accepted(draft: &mut Draft<'_>, message: &SentMessage, twilio_sid: &str, segm
         return; // a status callback came first
     }
     advance(draft, message, MessageStatus::Sent, Some(twilio_sid), None, segments);
+    disclosure::reported(draft, message.id, true);
     draft.emit(EventData::MessageSent(data(message, Some(twilio_sid))));
     close_window(draft, message, WindowState::Answered, WindowReason::Sent);
 }
@@ -181,6 +182,7 @@ fn delivery(
         return;
     }
     advance(draft, message, next, Some(twilio_sid), problem.code, None);
+    disclosure::reported(draft, message.id, matches!(next, MessageStatus::Sent | MessageStatus::Delivered));
     if first_proof {
         draft.emit(EventData::MessageSent(data(message, Some(twilio_sid))));
         close_window(draft, message, WindowState::Answered, WindowReason::Sent);

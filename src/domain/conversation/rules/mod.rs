@@ -3,6 +3,7 @@
 pub(super) mod alerts;
 pub(super) mod answer;
 pub(super) mod delivery;
+pub(super) mod disclosure;
 pub(super) mod emergency;
 pub(super) mod idle;
 pub(super) mod inbound;

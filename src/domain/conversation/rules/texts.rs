@@ -55,6 +55,15 @@ pub(in crate::domain::conversation) fn emergency(business: &Business, language: 
     })
 }
 
+/// Stands before DispatchBot's first answer in a conversation, unless the business has its own.
+pub(in crate::domain::conversation) fn ai_disclosure(business: &Business, language: Language) -> String {
+    let name = &business.name;
+    own(business, language).ai_disclosure.clone().unwrap_or_else(|| match language {
+        Language::En => format!("This is the AI assistant of {name}."),
+        Language::Es => format!("Le escribe el asistente de IA de {name}."),
+    })
+}
+
 fn own(business: &Business, language: Language) -> &TextsOfLanguage {
     match language {
         Language::En => &business.templates.en,

@@ -3,6 +3,7 @@
 mod alerts;
 mod answers;
 mod deliveries;
+mod disclosures;
 mod emergencies;
 mod endings;
 mod fence;
@@ -26,7 +27,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::appointment_check::Schedule;
-use crate::domain::business_policy::BusinessPolicy;
+use crate::domain::business_policy::{AiDisclosure, BusinessPolicy};
 use crate::domain::day_limits::{DayLimits, DayUse};
 use crate::domain::phone::PhoneNumber;
 
@@ -84,7 +85,8 @@ impl Talk {
                 price_ranges: Vec::new(),
                 schedule: Schedule::default(),
                 zone: chrono_tz::Tz::UTC,
-                policy: BusinessPolicy::default(),
+                // The tests compare what is said; `disclosures` has what stands before it.
+                policy: BusinessPolicy { ai_disclosure: Some(AiDisclosure::Off), ..BusinessPolicy::default() },
                 never_text: Arc::default(),
                 quiet_hours: None,
                 alert_numbers: Vec::new(),

@@ -10,7 +10,7 @@ fn a_stop_is_kept_entered_and_never_answered() {
     talk.text("my sink is blocked");
     let decision = talk.later(1.0).text("STOP").clone();
     assert_eq!(events(&decision), ["message.received", "conversation.opted_out"]);
-    assert_eq!(decision.ledger, Some(LedgerChange::Out { by: "word".into(), at: talk.now }));
+    assert_eq!(decision.ledger, Some(LedgerChange::Out { by: "word".into(), at: talk.now, note: None }));
     assert_eq!(windows(&decision), [(WindowState::HandedOver, "opted_out")]);
     assert_eq!((decision.messages.len(), decision.messages[0].window_id), (1, None));
     assert!(talk.state().opted_out && talk.state().window.is_none());
@@ -108,7 +108,7 @@ fn a_second_stop_counts_from_its_own_moment() {
     talk.text("STOP");
     let between = talk.later(5.0).now;
     let decision = talk.later(5.0).text("STOP").clone();
-    assert_eq!(decision.ledger, Some(LedgerChange::Out { by: "word".into(), at: talk.now }));
+    assert_eq!(decision.ledger, Some(LedgerChange::Out { by: "word".into(), at: talk.now, note: None }));
     assert_eq!(events(&decision), ["message.received"]);
     assert_eq!(talk.text_stamped("START", between).ledger, None);
 }
@@ -147,7 +147,10 @@ fn a_carriers_refusal_enters_the_ledger() {
     talk.call_missed();
     let decision = talk.report(0, MessageReport::Rejected { code: Some(21610), why: "opted out".into() }).clone();
     assert_eq!(events(&decision), ["message.failed", "conversation.needs_attention", "conversation.opted_out"]);
-    assert_eq!(decision.ledger, Some(LedgerChange::Out { by: "carrier".into(), at: talk.sent[0].created_at }));
+    assert_eq!(
+        decision.ledger,
+        Some(LedgerChange::Out { by: "carrier".into(), at: talk.sent[0].created_at, note: None })
+    );
 }
 
 #[rstest]
@@ -160,7 +163,10 @@ fn a_carriers_refusal_that_comes_late_enters_the_ledger_too(#[case] status: Deli
     let report = MessageReport::Delivery { twilio_sid: "SMx".into(), status, error_code: Some(21610), why: None };
     let decision = talk.later(5.0).report(0, report.clone()).clone();
     assert_eq!(events(&decision), ["message.failed", "conversation.needs_attention", "conversation.opted_out"]);
-    assert_eq!(decision.ledger, Some(LedgerChange::Out { by: "carrier".into(), at: talk.sent[0].created_at }));
+    assert_eq!(
+        decision.ledger,
+        Some(LedgerChange::Out { by: "carrier".into(), at: talk.sent[0].created_at, note: None })
+    );
     assert!(talk.state().opted_out);
     assert!(!talk.report(0, report).changed, "once");
 }
@@ -186,4 +192,69 @@ fn a_sentence_tells_a_person_for_nobody_else_answers_it() {
         "conversation.needs_attention"
     ]));
     assert_eq!(event_data(&decision, EventType::NeedsAttention)["reason"], "opted_out_call_them");
+}
+
+fn opt_out() -> Input {
+    let note = Some("told Joe".to_owned());
+    Input::OptOutRecorded { user_id: "joe".into(), source: OptOutSource::Phone, note }
+}
+
+fn opt_in() -> Input {
+    Input::OptOutLifted { user_id: "joe".into(), proof: "the form of May 3".into() }
+}
+
+#[test]
+fn an_opt_out_that_a_person_records_is_one_like_a_stop() {
+    let mut talk = Talk::new();
+    talk.text("my sink is blocked");
+    let window = talk.close_window();
+    talk.answered(window, "We can help.");
+    talk.later(1.0).text("hello?");
+    let decision = talk.later(1.0).apply(&opt_out()).clone();
+    assert_eq!(events(&decision), ["conversation.opted_out"]);
+    assert_eq!(event_data(&decision, EventType::OptedOut)["by"], "phone");
+    let note = Some("told Joe".to_owned());
+    assert_eq!(decision.ledger, Some(LedgerChange::Out { by: "phone".into(), at: talk.now, note }));
+    assert_eq!(talk.sent[0].status, MessageStatus::Superseded, "what is not claimed yet stays");
+    assert!(windows(&decision).contains(&(WindowState::HandedOver, "opted_out")));
+    assert!(talk.state().opted_out && talk.state().window.is_none() && talk.state().answering.is_none());
+    assert_eq!(talk.state().last_activity, talk.now);
+    assert!(talk.later(1.0).call_missed().messages.is_empty());
+}
+
+#[test]
+fn what_a_person_records_counts_after_a_word_that_was_stamped_by_a_clock_ahead() {
+    let mut talk = Talk::new();
+    talk.text("STOP");
+    talk.later(60.0).text("START");
+    talk.later(-30.0).apply(&opt_out());
+    assert!(talk.state().opted_out && talk.opted_out_at.is_some());
+    talk.later(-10.0).apply(&opt_in());
+    assert!(!talk.state().opted_out && talk.opted_out_at.is_none());
+}
+
+#[test]
+fn the_last_answer_of_a_conversation_that_is_over_is_held_back_too() {
+    let mut talk = Talk::new();
+    talk.text("my sink is blocked");
+    let window = talk.close_window();
+    let last = Answer { complete: true, outcome: Some("scheduled".into()), ..answer("See you at 8.") };
+    talk.apply(&Input::AnalysisReady { window_id: window, answer: last });
+    let ended_at = talk.state().last_activity;
+    talk.later(1.0).apply(&opt_out());
+    assert_eq!((talk.sent[0].status, talk.state().status), (MessageStatus::Superseded, Status::Completed));
+    assert_eq!(talk.state().last_activity, ended_at, "it is as old as it was");
+}
+
+#[test]
+fn who_gave_consent_to_a_person_is_answered_again() {
+    let mut talk = Talk::new();
+    talk.text("STOP");
+    let decision = talk.later(10.0).apply(&opt_in()).clone();
+    assert_eq!((events(&decision), &decision.ledger), (vec!["conversation.opted_in"], &Some(LedgerChange::In)));
+    let said_at = talk.now - TimeDelta::seconds(5);
+    assert_eq!(talk.later(1.0).text_stamped("STOP", said_at).ledger, None, "an older word has no effect");
+    talk.later(1.0).text("my sink is blocked");
+    assert!(talk.deadline().is_some());
+    assert_eq!(talk.later(1.0).apply(&opt_in()).ledger, None, "there is nothing to lift");
 }

@@ -46,7 +46,7 @@ fn an_opt_out_hides_no_emergency(#[case] words: &str, #[case] said: &str) {
     let mut talk = talk_with_contacts();
     let decision = talk.text(words).clone();
     assert!(events(&decision).contains(&"emergency.detected") && events(&decision).contains(&"conversation.opted_out"));
-    assert_eq!(decision.ledger, Some(LedgerChange::Out { by: "sentence".into(), at: talk.now }));
+    assert_eq!(decision.ledger, Some(LedgerChange::Out { by: "sentence".into(), at: talk.now, note: None }));
     assert_eq!(reasons(&decision), ["opted_out_call_them"]);
     let text = alert(&decision);
     assert!(text.contains(said) && text.contains("want no texts") && text.contains("+12125551234"), "{text}");

@@ -248,7 +248,7 @@ async fn the_newest_opt_out_counts_until_the_customer_opts_in(test: impl TestSto
     let out = |talk: &Talk, seconds: i64| {
         let mut text = talk.text(&format!("SM{}", 100 + seconds), "STOP");
         let at = at + TimeDelta::seconds(seconds);
-        text.decision.ledger = Some(LedgerChange::Out { by: "word".to_owned(), at });
+        text.decision.ledger = Some(LedgerChange::Out { by: "word".to_owned(), at, note: None });
         text
     };
     for (seconds, newest) in [(5, 5), (3, 5), (9, 9)] {

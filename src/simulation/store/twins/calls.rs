@@ -52,7 +52,7 @@ fn is_missed(talk: &Talk, call: &Call) -> Decided {
 fn alone<'a>(input_id: &'a str, call: &'a Call, outbox: &'a [OutboxRow], talk: &Talk) -> Commit<'a> {
     let (body_hash, call) = (Some("hash"), Some(call));
     let (at, day) = (talk.at, talk.at.date_naive());
-    Commit { input_id, body_hash, call, number_of: None, decision: None, audit: None, at, day, outbox }
+    Commit { input_id, body_hash, call, number_of: None, decision: None, audit: None, ledger: None, at, day, outbox }
 }
 
 /// A call that is ringing, as it is stored.

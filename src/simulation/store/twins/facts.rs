@@ -15,6 +15,7 @@ use crate::worker::send::OutboundStore;
 on_both_stores! {
     what_else_is_open_with_a_customer_is_known_by_id,
     an_opt_out_counts_for_one_business_and_survives_an_erasure,
+    the_ledger_changes_without_a_conversation,
     a_missed_call_text_counts_for_one_business_and_all_its_numbers,
     another_business_is_known_by_its_number_unless_twilio_disproves_it,
     an_answer_to_another_business_counts_if_it_was_or_may_be_sent,
@@ -45,6 +46,21 @@ async fn an_opt_out_counts_for_one_business_and_survives_an_erasure(test: impl T
     start.decision.ledger = Some(LedgerChange::In);
     again.commit(&test, &start).await;
     assert_eq!(known().await, [None; 3]);
+}
+
+async fn the_ledger_changes_without_a_conversation(test: impl TestStore) {
+    let mut talk = Talk::with(&test, CUSTOMER).await;
+    let out = LedgerChange::Out { by: "letter".to_owned(), at: talk.at, note: None };
+    talk.change_ledger(&test, "record:1", out).await;
+    assert_eq!(talk.facts(&test).await.opted_out_at, Some(talk.at));
+    test.erase("b1", &talk.customer).await;
+    let first = talk.at;
+    talk.later(60);
+    assert_eq!(talk.facts(&test).await.opted_out_at, Some(first));
+    talk.change_ledger(&test, "record:1", LedgerChange::In).await;
+    assert_eq!(talk.facts(&test).await.opted_out_at, Some(first), "it is the same request");
+    talk.change_ledger(&test, "record:2", LedgerChange::In).await;
+    assert_eq!(talk.facts(&test).await.opted_out_at, None);
 }
 
 async fn a_missed_call_text_counts_for_one_business_and_all_its_numbers(test: impl TestStore) {

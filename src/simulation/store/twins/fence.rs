@@ -81,7 +81,7 @@ impl Situation {
         let mut talk = Talk::of(of_its_own.clone(), &customer, now);
         if matches!(opt_out, OptOut::InLedger | OptOut::Erased) {
             let mut stop = talk.text(&format!("SM of the opt-out {place}"), "Hi");
-            stop.decision.ledger = Some(LedgerChange::Out { by: "word".to_owned(), at: now });
+            stop.decision.ledger = Some(LedgerChange::Out { by: "word".to_owned(), at: now, note: None });
             stop.decision.conversation.status = Status::Completed;
             talk.commit(test, &stop).await;
         }

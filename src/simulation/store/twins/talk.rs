@@ -8,15 +8,15 @@ use super::TestStore;
 use crate::domain::business::{Profile, Trade};
 use crate::domain::call::Call;
 use crate::domain::conversation::{
-    Answer, Context, Conversation, Decision, InboundSms, Input, MessageReport, MissedCall, SentMessage, Urgency,
-    call_id, decide,
+    Answer, Context, Conversation, Decision, InboundSms, Input, LedgerChange, MessageReport, MissedCall, SentMessage,
+    Urgency, call_id, decide,
 };
 use crate::domain::day_limits::DayUse;
 use crate::domain::emergency::{OwnPhrases, read};
 use crate::domain::phone::PhoneNumber;
 use crate::engine::ConversationStore;
 use crate::simulation::policy;
-use crate::store::{AuditEntry, Commit, Committed, Facts, FactsOf, Locks, OutboxRow};
+use crate::store::{AuditEntry, Commit, Committed, Facts, FactsOf, LedgerEntry, Locks, OutboxRow};
 
 pub(super) const NUMBER: &str = "+15555551111";
 pub(super) const OTHER_NUMBER: &str = "+15555552222";
@@ -205,6 +205,28 @@ impl Talk {
     }
 }
 
+impl Talk {
+    /// Changes the ledger alone.
+    pub(super) async fn change_ledger(&self, test: &impl TestStore, input_id: &str, change: LedgerChange) {
+        let (business_id, customer) = (self.business.id.clone(), self.customer.clone());
+        let audit = AuditEntry { actor: "user", actor_id: None, action: "recorded_an_opt_out", data: json!({}) };
+        let entry = LedgerEntry { business_id, customer, change, audit };
+        let commit = Commit {
+            input_id,
+            body_hash: None,
+            call: None,
+            number_of: None,
+            decision: None,
+            audit: None,
+            ledger: Some(&entry),
+            at: self.at,
+            day: self.at.date_naive(),
+            outbox: &[],
+        };
+        test.store().commit(&[commit], &[], Locks::Skip).await.unwrap();
+    }
+}
+
 impl Decided {
     pub(super) fn commit(&self) -> Commit<'_> {
         Commit {
@@ -214,6 +236,7 @@ impl Decided {
             number_of: self.number_of.as_deref(),
             decision: Some(&self.decision),
             audit: Some(&self.audit),
+            ledger: None,
             at: self.at,
             day: self.day,
             outbox: &self.outbox,

@@ -60,7 +60,7 @@ impl Awaited {
         let Some(text) = &self.text else {
             return records.push(Measure::MissedCall, self.since, now);
         };
-        let answer = text.answers.iter().rev().find(|(_, message)| message == sms);
+        let answer = text.answers.iter().rev().find(|(_, message)| sms.ends_with(message.as_str()));
         self.answered(records, text, answer.map_or(now, |(at, _)| *at), now);
         if answer.is_none() {
             records.fail(self.action, Failure::Fallback);

@@ -2,6 +2,7 @@
 //! Twilio, not by the fields that the rules keep for this purpose.
 
 use super::readings;
+use super::sending::Row;
 use super::world::World;
 use super::*;
 use crate::domain::conversation::words::OptWord;
@@ -107,6 +108,12 @@ impl World<'_> {
                 record.seen_to = true;
             }
             Input::Released { .. } if !completed => record.owned = false,
+            // A person's record is the newest word, whatever the clocks say.
+            Input::OptOutRecorded { .. } => {
+                record.silenced = place;
+                self.newest_out = self.newest_out.max(self.newest_in).max(Some(now));
+            }
+            Input::OptOutLifted { .. } => self.newest_in = self.newest_in.max(self.newest_out).max(Some(now)),
             // The next emergency is a new one, and no more alerts are required for this one.
             Input::FalseAlarm { .. } => (record.emergency_at, record.notice_at) = (None, None),
             Input::MessageReported {
@@ -245,6 +252,7 @@ impl World<'_> {
         let about_the_notice =
             matches!(input, Input::MessageReported { message, .. } if message.kind == MessageKind::Notice);
         for message in &decision.messages {
+            self.discloses_once(at, message)?;
             // If the customer did not get the notice, those who got an alert get another one.
             if !(about_the_notice && message.kind == MessageKind::Alert) {
                 self.may_be_written(at, message)?;
@@ -334,6 +342,31 @@ impl World<'_> {
         Ok(())
     }
 
+    /// An answer of the AI says that an AI writes exactly if none before it has reached the customer, as far as is known;
+    /// what we wrote ourselves does not.
+    fn discloses_once(&self, at: usize, message: &NewMessage) -> Result<(), Broken> {
+        let Some(row) = self.rows.iter().find(|row| row.id == message.id) else { return Ok(()) };
+        if row.kind != MessageKind::Reply {
+            return holds(!row.discloses, || format!("a {} says that it is the AI's", row.kind));
+        }
+        let is_told = |row: &Row| {
+            let arrives = matches!(row.status, MessageStatus::Sent | MessageStatus::Delivered);
+            row.conversation == at && row.discloses && arrives
+        };
+        let is_known = self.rows.iter().any(is_told);
+        holds(row.discloses != is_known, || {
+            format!("it says that an AI writes: {}, and did before: {is_known}", row.discloses)
+        })
+    }
+
+    /// The first answer of the AI that Twilio gets in a conversation says that an AI writes.
+    fn has_disclosed(&self, message: usize) -> Result<(), Broken> {
+        let row = &self.rows[message];
+        let mut earlier = self.rows.iter().filter(|other| other.conversation == row.conversation && other.taken > 0);
+        let is_told = row.discloses || row.kind != MessageKind::Reply || earlier.any(|other| other.discloses);
+        holds(is_told, || format!("the {} {} goes out, and nobody said that an AI writes", row.kind, row.id))
+    }
+
     /// Checks the limits on automatic messages.
     fn may_be_written(&mut self, at: usize, message: &NewMessage) -> Result<(), Broken> {
         let (now, policy, stepped) = (self.now(), &self.settings.policy, self.stepped);
@@ -421,6 +454,7 @@ impl World<'_> {
     pub fn taken_by_twilio(&mut self, message: usize) -> Result<(), Broken> {
         let now = self.now();
         self.may_be_answered_again(message)?;
+        self.has_disclosed(message)?;
         let row = &mut self.rows[message];
         row.taken += 1;
         holds(row.taken == 1, || format!("the {} {} goes out twice", row.kind, row.id))?;

@@ -198,6 +198,24 @@ fn guarantees_hold_towards_another_business() {
     guarantees_hold_with(&settings, Profile { share: 5, punctual: false, ..STEADY });
 }
 
+/// In addition to the families: people record opt-outs that did not come as texts, and their ends.
+#[test]
+fn guarantees_hold_when_people_record_opt_outs() {
+    const WEIGHTS: &[(u8, Kind)] = &[
+        (24, Kind::Text),
+        (6, Kind::Word),
+        (8, Kind::OptOut),
+        (8, Kind::OptIn),
+        (6, Kind::MissedCall),
+        (4, Kind::Emergency),
+        (4, Kind::Reply),
+        (4, Kind::Complete),
+        (2, Kind::ClockStep),
+        (2, Kind::Again),
+    ];
+    guarantees_hold(Profile { name: "consent", share: 5, weights: WEIGHTS, ..LEDGER });
+}
+
 /// The same sequences with limits of the day that are soon reached: whoever gets no answer is handed over to a person.
 #[test]
 fn guarantees_hold_when_the_limits_of_the_day_are_used_up() {

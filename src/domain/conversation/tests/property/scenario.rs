@@ -54,6 +54,10 @@ pub enum Happens {
     Release,
     FalseAlarm,
     Complete,
+    /// A person records that the customer wants no texts.
+    OptOut,
+    /// A person records that the customer wants texts again.
+    OptIn,
     /// An earlier input is repeated.
     Again(usize),
     /// The timer fires without being due.
@@ -187,6 +191,8 @@ pub enum Kind {
     Release,
     FalseAlarm,
     Complete,
+    OptOut,
+    OptIn,
     Again,
     Fires,
     TimerLost,
@@ -261,6 +267,8 @@ impl Profile {
             Kind::Release => Happens::Release,
             Kind::FalseAlarm => Happens::FalseAlarm,
             Kind::Complete => Happens::Complete,
+            Kind::OptOut => Happens::OptOut,
+            Kind::OptIn => Happens::OptIn,
             Kind::Again => Happens::Again(usize::from(n)),
             Kind::Fires => Happens::Fires,
             Kind::TimerLost => Happens::TimerLost,

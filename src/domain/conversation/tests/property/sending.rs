@@ -27,6 +27,8 @@ pub struct Row {
     pub twilio_sid: Option<String>,
     pub in_reply_to_window: Option<Uuid>,
     pub fence: Option<Fence>,
+    /// Whether it says that an AI writes.
+    pub discloses: bool,
     pub created_at: DateTime<Utc>,
     /// The number of the input that created it.
     pub since: u32,
@@ -58,6 +60,7 @@ impl Row {
             twilio_sid: message.twilio_sid.clone(),
             in_reply_to_window: message.in_reply_to_window,
             fence: message.fence,
+            discloses: message.body.contains("AI assistant"),
             created_at: message.created_at,
             since,
             claim: None,

@@ -122,6 +122,7 @@ impl Settings {
         talk.policy.ai_max_period = Duration::from_secs(600);
         // Some pauses between two steps are longer.
         talk.policy.idle_after = Duration::from_secs(1_200);
+        talk.business.policy.ai_disclosure = None;
         talk.business.alert_numbers =
             ["+12125550001", "+12125550002", "+12125550003"].map(|number| number.parse().unwrap()).to_vec();
         Self { policy: talk.policy, business: talk.business, other_business: false }
@@ -293,6 +294,8 @@ impl<'a> World<'a> {
             Happens::Release => command(Input::Released { user_id }),
             Happens::FalseAlarm => command(Input::FalseAlarm { user_id }),
             Happens::Complete => command(Input::Completed { user_id, outcome: "done".into(), summary: None }),
+            Happens::OptOut => command(Input::OptOutRecorded { user_id, source: OptOutSource::Phone, note: None }),
+            Happens::OptIn => command(Input::OptOutLifted { user_id, proof: "a form".into() }),
             Happens::Again(n) => {
                 let again = n.checked_rem(self.heard.len()).map(|n| Rc::clone(&self.heard[n]));
                 return again.map_or(Ok(()), |heard| self.apply(&heard));

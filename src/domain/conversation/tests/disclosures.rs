@@ -1,0 +1,113 @@
+//! The AI's first text in a conversation says that an AI writes.
+
+use rstest::rstest;
+
+use super::*;
+
+const SAYS: &str = "This is the AI assistant of Joe's Plumbing.";
+
+/// A conversation with a business that has not turned it off.
+fn talk() -> Talk {
+    let mut talk = Talk::new();
+    talk.business.policy.ai_disclosure = None;
+    talk
+}
+
+/// The customer writes, and DispatchBot answers; returns what is sent.
+fn answer_to(talk: &mut Talk, text: &str, said: &str) -> String {
+    talk.later(60.0).text(text);
+    let window = talk.close_window();
+    talk.answered(window, said).messages[0].body.clone()
+}
+
+fn delivered(status: DeliveryStatus) -> MessageReport {
+    MessageReport::Delivery { twilio_sid: "SMx".into(), status, error_code: None, why: None }
+}
+
+#[test]
+fn the_first_answer_says_so_and_no_later_one() {
+    let mut talk = talk();
+    assert_eq!(answer_to(&mut talk, "my sink is blocked", "We can help."), format!("{SAYS} We can help."));
+    talk.report(0, accepted());
+    assert_eq!(answer_to(&mut talk, "when?", "At 8."), "At 8.");
+    talk.report(1, accepted());
+    assert_eq!(answer_to(&mut talk, "thanks", "See you."), "See you.");
+}
+
+#[test]
+fn the_missed_call_text_and_the_fallback_are_ours_and_say_nothing_of_it() {
+    let mut talk = talk();
+    talk.call_missed();
+    talk.later(5.0).text("my sink is blocked");
+    let window = talk.close_window();
+    talk.apply(&Input::AnalysisFailed { window_id: window, reason: AnalysisReason::TimedOut });
+    talk.report(1, accepted());
+    let bodies: Vec<bool> = [0, 1].map(|n| talk.sent[n].kind == MessageKind::Reply).to_vec();
+    assert_eq!(bodies, [false, false]);
+    assert!(!talk.last.as_ref().unwrap().messages.iter().any(|message| message.body.contains("AI")));
+    assert!(answer_to(&mut talk, "hello?", "We can help.").starts_with(SAYS), "it is the first of the AI");
+}
+
+#[test]
+fn an_answer_that_was_held_back_has_told_nobody() {
+    let mut talk = talk();
+    answer_to(&mut talk, "my sink is blocked", "We can help.");
+    talk.later(1.0).text("in the kitchen");
+    talk.report(0, MessageReport::Superseded);
+    let window = talk.close_window();
+    assert!(talk.answered(window, "In the kitchen.").messages[0].body.starts_with(SAYS));
+}
+
+#[rstest]
+#[case::not_accepted(&[MessageReport::Rejected { code: Some(21_211), why: "no".into() }], true)]
+#[case::not_delivered(&[accepted(), delivered(DeliveryStatus::Undelivered)], true)]
+#[case::it_is_not_known(&[MessageReport::Unknown], true)]
+#[case::found_after_all(&[MessageReport::Unknown, delivered(DeliveryStatus::Delivered)], false)]
+#[case::delivered(&[delivered(DeliveryStatus::Delivered)], false)]
+fn what_became_of_the_first_decides_whether_the_next_says_so(#[case] reports: &[MessageReport], #[case] again: bool) {
+    let mut talk = talk();
+    answer_to(&mut talk, "my sink is blocked", "We can help.");
+    for report in reports {
+        talk.report(0, report.clone());
+    }
+    assert_eq!(answer_to(&mut talk, "when?", "At 8.").starts_with(SAYS), again);
+}
+
+#[test]
+fn a_reopened_conversation_is_the_same_one_and_a_new_one_begins_anew() {
+    let mut talk = talk();
+    let complete = Input::Completed { user_id: "joe".into(), outcome: "done".into(), summary: None };
+    answer_to(&mut talk, "my sink is blocked", "We can help.");
+    talk.report(0, accepted());
+    talk.apply(&complete);
+    assert_eq!(answer_to(&mut talk, "one more thing", "Yes?"), "Yes?");
+    talk.report(1, accepted());
+    talk.apply(&complete);
+    talk.later(25.0 * 3600.0);
+    assert!(answer_to(&mut talk, "the tap drips", "We can help.").starts_with(SAYS));
+}
+
+#[test]
+fn it_is_in_the_customers_language_and_in_the_words_of_the_business() {
+    let mut talk = talk();
+    let said = answer_to(&mut talk, "hola, necesito un plomero por favor", "Claro.");
+    assert_eq!(said, "Le escribe el asistente de IA de Joe's Plumbing. Claro.");
+    let mut own = self::talk();
+    own.business.templates.en.ai_disclosure = Some("Joe's robot here:".into());
+    assert_eq!(answer_to(&mut own, "my sink is blocked", "We can help."), "Joe's robot here: We can help.");
+}
+
+#[test]
+fn it_counts_for_the_length_of_an_answer() {
+    let mut talk = talk();
+    talk.business.policy.max_segments = Some(1);
+    let long = "x".repeat(140);
+    talk.text("my sink is blocked");
+    let window = talk.close_window();
+    let decision = talk.answered(window, &long);
+    assert_eq!(decision.messages[0].kind, MessageKind::Fallback);
+    assert_eq!(decision.analysis.as_ref().unwrap().drop_reason, Some(AnalysisReason::AnswerTooLong));
+    talk.report(0, accepted());
+    talk.business.policy.ai_disclosure = Some(AiDisclosure::Off);
+    assert_eq!(answer_to(&mut talk, "hello?", &long), long);
+}
