@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::IDLE_AFTER;
 use crate::domain::answer_check::Domain;
+use crate::domain::dispatchbot::OwnDispatchBot;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::Region;
 
@@ -44,6 +45,9 @@ pub struct BusinessPolicy {
     /// How many SMS segments an answer of DispatchBot may have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_segments: Option<u32>,
+    /// The DispatchBot that the business has itself. Not set: the service's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispatchbot: Option<OwnDispatchBot>,
 }
 
 impl BusinessPolicy {
