@@ -25,7 +25,7 @@ pub use public_url::{PublicUrl, PublicUrlError};
 pub use rate::{Rate, RateError};
 pub use secret::{Secret, SecretKey};
 pub use settings::{Settings, process_env};
-pub use variables::{Config, NatsConfig, RedisConfig, TwilioConfig};
+pub use variables::{Config, DispatchBotConfig, NatsConfig, RedisConfig, TwilioConfig};
 
 use reader::Reader;
 

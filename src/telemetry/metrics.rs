@@ -7,7 +7,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-pub use super::labels::{AiResult, Batch, ConnectionEnd, ReadFrom, SmsResult, Stage, Unanswered, WindowEvent};
+pub use super::labels::{
+    AiResult, Batch, ConnectionEnd, LeftOutList, ReadFrom, SmsResult, Stage, Unanswered, WindowEvent,
+};
 
 use super::prometheus::Totals;
 use super::rolling::Rolling;

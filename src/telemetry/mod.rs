@@ -32,7 +32,9 @@ use ecs::Ecs;
 use repeats::{Limited, Repeated, Repeats};
 use traces::Traces;
 
-pub use metrics::{AiResult, Batch, ConnectionEnd, Metrics, ReadFrom, SmsResult, Stage, Unanswered, WindowEvent};
+pub use metrics::{
+    AiResult, Batch, ConnectionEnd, LeftOutList, Metrics, ReadFrom, SmsResult, Stage, Unanswered, WindowEvent,
+};
 pub use prometheus::{AnswerTimes, database_connection_failed, reference};
 #[cfg(feature = "sentry")]
 pub use repeats::FewRepeats;

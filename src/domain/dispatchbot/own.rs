@@ -22,14 +22,6 @@ pub struct OwnDispatchBot {
     pub dialect: Dialect,
 }
 
-impl OwnDispatchBot {
-    /// What the encryption of the key is bound to: the business and the URL. A key that was put for one server opens for
-    /// no other, however it came into the row.
-    pub fn key_context(&self, business_id: &str) -> String {
-        format!("{business_id} dispatchbot {}", self.url)
-    }
-}
-
 /// The base URL of a DispatchBot: http or https, with a host, and without credentials, query, fragment and trailing
 /// slash.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -40,6 +32,12 @@ impl EndpointUrl {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What the encryption of its key is bound to: the business and the URL. A key that was put for one server opens for
+    /// no other, however it came into the row.
+    pub fn key_context(&self, business_id: &str) -> String {
+        format!("{business_id} dispatchbot {self}")
     }
 
     fn parsed(&self) -> Option<Url> {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::auth::{Reader, Writer};
 use super::body::Body;
+use super::dispatchbot::{self, OwnDispatchBot};
 use super::failure::Failure;
 use super::page::Page;
 use super::phones::{self, Beside, NumberState, PendingPhone, ordinary};
@@ -24,6 +25,7 @@ use crate::domain::emergency;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::quiet_hours::QuietHours;
 use crate::domain::sms_segments::MAX_BODY_CHARS;
+use crate::http::Edge;
 use crate::http::problem::{Code, Problem};
 use crate::store::StoreError;
 use crate::webhook::probe;
@@ -101,6 +103,8 @@ struct Policy {
     /// `conversation.needs_attention` has the reason `answer_too_long`. Default: 3.
     #[oai(validator(minimum(value = "1"), maximum(value = "10")))]
     max_segments: Option<i64>,
+    /// A DispatchBot that the business has itself. Without it the service's is asked.
+    dispatchbot: Option<OwnDispatchBot>,
 }
 
 /// A business: its numbers and phones, and the data that DispatchBot needs for its answers.
@@ -214,11 +218,14 @@ impl BusinessesApi {
     ) -> Result<Json<Business>, Failure> {
         key.0.sees(&business_id, "business")?;
         let account = business.0.twilio.clone();
-        let profile = validated(&business_id, business.0, edge.cipher.is_some())?;
+        let own = business.0.policy.as_ref().and_then(|policy| policy.dispatchbot.as_ref());
+        let dispatchbot_key = own.and_then(OwnDispatchBot::api_key).map(str::to_owned);
+        let profile = validated(&business_id, business.0, &edge)?;
         let may_manage_numbers = key.0.manages_numbers();
         if !may_manage_numbers {
-            phones::within_scope(&edge, &profile, account.as_ref()).await?;
+            phones::within_scope(&edge, &profile, account.as_ref(), dispatchbot_key.is_some()).await?;
         }
+        let dispatchbot_key = dispatchbot::choose_key(&edge, &profile, dispatchbot_key.as_deref()).await?;
         let account = twilio_account::choose(&edge, &business_id, account.as_ref()).await?;
         let document = serde_json::to_value(&profile).unwrap_or_default();
         let bytes = stored_bytes(&document);
@@ -237,6 +244,7 @@ impl BusinessesApi {
             may_manage_numbers,
             profile: &document,
             account: account.write(),
+            dispatchbot_key: dispatchbot_key.write(),
         };
         let record = edge.store.put_business(&write).await?;
         edge.business_cache.forget_all();
@@ -332,8 +340,9 @@ fn shown(record: BusinessRecord, beside: &mut Beside) -> Result<Business, StoreE
 }
 
 /// Returns the document to store, or everything that is wrong with the request.
-fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<Profile, Problem> {
+fn validated(id: &str, business: Business, edge: &Edge) -> Result<Profile, Problem> {
     let mut problems = Problems::default();
+    let tokens_can_be_kept = edge.cipher.is_some();
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if id.is_empty() || id.len() > 64 || !id.chars().all(plain) {
         problems.add("business_id", "must be 1 to 64 letters, digits, dots, hyphens or underscores");
@@ -365,7 +374,8 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
     hours(&mut problems, business.business_hours.as_ref());
     settings(&mut problems, business.user_settings.as_ref(), &business.timezone);
     let templates = templates(&mut problems, business.templates);
-    let policy = policy(&mut problems, business.policy.as_ref());
+    let policy = policy(&mut problems, business.policy.as_ref(), edge);
+    dispatchbot::validate_address(&mut problems, edge, &policy, business.user_settings.as_ref());
     if let Some(account) = &business.twilio {
         account.validate(&mut problems, tokens_can_be_kept);
     }
@@ -391,6 +401,7 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
         emergency_contacts: contacts,
         twilio_account_sid: None,   // stored in columns of the table
         never_text: Arc::default(), // stored in a table of its own
+        dispatchbot_key: None,      // stored in a column of its own
     })
 }
 
@@ -475,7 +486,7 @@ fn settings(problems: &mut Problems, settings: Option<&Value>, timezone: &str) {
     }
 }
 
-fn policy(problems: &mut Problems, policy: Option<&Policy>) -> BusinessPolicy {
+fn policy(problems: &mut Problems, policy: Option<&Policy>, edge: &Edge) -> BusinessPolicy {
     let Some(policy) = policy else { return BusinessPolicy::default() };
     // The bounds are checked with the schema.
     let bounded = |limit: Option<i64>| limit.and_then(|limit| u32::try_from(limit).ok());
@@ -489,6 +500,7 @@ fn policy(problems: &mut Problems, policy: Option<&Policy>) -> BusinessPolicy {
         day_alerts: bounded(policy.day_alerts),
         links: policy.links.as_deref().map(|links| problems.parsed_each("policy.links", links)),
         max_segments: bounded(policy.max_segments),
+        dispatchbot: policy.dispatchbot.as_ref().and_then(|own| own.validated(problems, edge)),
     }
 }
 
@@ -504,6 +516,7 @@ impl From<BusinessPolicy> for Policy {
             day_alerts: policy.day_alerts.map(i64::from),
             links: policy.links.map(texts),
             max_segments: policy.max_segments.map(i64::from),
+            dispatchbot: policy.dispatchbot.map(OwnDispatchBot::from),
         }
     }
 }
