@@ -23,6 +23,7 @@ mod crash;
 mod day_limits;
 mod dead_letters;
 mod debugging;
+mod dialects;
 mod document;
 mod drain;
 mod emergencies;
