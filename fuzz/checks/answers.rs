@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use nevermisscall::internals::{
-    Dialect, PriceRange, SendOutcome, are_estimated, read_answer, read_created, read_page,
-};
+use nevermisscall::internals::{Dialect, PriceRange, SendOutcome, are_estimated, read_answer, read_created, read_page};
 use reqwest::StatusCode;
 
 /// Nothing panics; the rules can use every answer that passes; an unclear answer is unknown.

@@ -5,9 +5,7 @@ use nmc_testbed::sim::Rule;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::harness::{
-    App, BUSINESS, CUSTOMER, OWNER, business, business_of_dispatch_bot_ai, customer, eventually,
-};
+use crate::harness::{App, BUSINESS, CUSTOMER, OWNER, business, business_of_dispatch_bot_ai, customer, eventually};
 use crate::metrics::{Scrape, wait_for_value};
 use crate::signatures::TOKEN_KEY;
 
@@ -64,7 +62,8 @@ async fn a_first_question_has_no_confidence_and_is_sent() {
 
 #[tokio::test]
 async fn an_emergency_below_the_threshold_alerts_people_and_its_text_is_not_sent() {
-    let unsure = [("/extracted_info/urgency_level", json!("emergency")), ("/extracted_info/urgency_confidence", json!(0.1))];
+    let unsure =
+        [("/extracted_info/urgency_level", json!("emergency")), ("/extracted_info/urgency_confidence", json!(0.1))];
     let app = asked([scripted(&unsure)]).await;
     let detected = app.wait_for_event("emergency.detected").await;
     assert_eq!((&detected["data"]["by"], &detected["data"]["confidence"]), (&json!("dispatchbot"), &json!(0.1)));

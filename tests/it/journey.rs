@@ -260,7 +260,10 @@ async fn in_the_other_dialect_dispatchbot_is_given_what_it_has_words_for() {
         let items = question["conversation_history"].as_array().expect("a history").iter();
         items.map(|item| item["sender"].as_str().unwrap_or_default().to_owned()).collect()
     };
-    assert_eq!((history(&asked[0]), history(&asked[1])), (vec!["system".into()], ["system", "customer", "ai"].map(String::from).into()));
+    assert_eq!(
+        (history(&asked[0]), history(&asked[1])),
+        (vec!["system".into()], ["system", "customer", "ai"].map(String::from).into())
+    );
     let appointment = journey.app.wait_for_event("appointment.requested").await;
     assert!(appointment["data"]["appointment"]["ends_at"].is_string(), "{appointment}");
 }

@@ -70,7 +70,9 @@ impl OwnEndpoints {
         let Some(sealed) = &business.dispatchbot_key else {
             return Err(refused("policy.dispatchbot has no api_key"));
         };
-        let Some(cipher) = &self.cipher else { return Err(refused("NMC_TOKEN_KEY is not set, so its key is unreadable")) };
+        let Some(cipher) = &self.cipher else {
+            return Err(refused("NMC_TOKEN_KEY is not set, so its key is unreadable"));
+        };
         let api_key = cipher
             .open(sealed, &own.url.key_context(&business.id))
             .map_err(|error| refused(&format!("the key of policy.dispatchbot cannot be opened: {error}")))?;

@@ -35,7 +35,9 @@ impl DispatchBotClient {
             Err(error) => Reached::Away { reason: describe(error) },
         };
         match wire.health_path {
-            Some(path) if reached == Reached::Accepted && self.is_unhealthy(&format!("{base}{path}"), timeout).await => {
+            Some(path)
+                if reached == Reached::Accepted && self.is_unhealthy(&format!("{base}{path}"), timeout).await =>
+            {
                 Reached::Away { reason: "it says that it is unhealthy".to_owned() }
             }
             _ => reached,

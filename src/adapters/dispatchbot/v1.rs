@@ -85,7 +85,8 @@ fn write(question: &Question) -> Result<Written, AnalyzeError> {
         job_estimates: &business.job_estimates,
         calendar: &business.calendar,
     };
-    let body = serde_json::to_value(&request).map_err(|error| AnalyzeError::NotConfigured { why: error.to_string() })?;
+    let body =
+        serde_json::to_value(&request).map_err(|error| AnalyzeError::NotConfigured { why: error.to_string() })?;
     Ok(Written { body, left_out: LeftOut::default() })
 }
 

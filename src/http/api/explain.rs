@@ -165,8 +165,7 @@ fn analysis_in_words(analysis: &AnalysisRow) -> String {
         Some("urgent") => "urgent",
         _ => "an ordinary job",
     };
-    let mut words =
-        format!("DispatchBot rated the request as {urgency} and proposed{sure}: \"{said}\".");
+    let mut words = format!("DispatchBot rated the request as {urgency} and proposed{sure}: \"{said}\".");
     if let Some(reason) = &analysis.drop_reason {
         words.push_str(&format!(" It was not used: {}.", reason_in_words(reason)));
     }

@@ -83,7 +83,10 @@ mod tests {
     fn a_window_is_about_its_own_messages_or_about_what_is_unanswered() {
         use Sender::{Ai, Customer};
         assert_eq!(of(&[(Customer, false), (Customer, true)]), [false, true]);
-        assert_eq!(of(&[(Customer, false), (Ai, false), (Customer, false), (Customer, false)]), [false, false, true, true]);
+        assert_eq!(
+            of(&[(Customer, false), (Ai, false), (Customer, false), (Customer, false)]),
+            [false, false, true, true]
+        );
         assert_eq!(of(&[(Customer, false), (Ai, false)]), [false, false]);
     }
 }

@@ -64,7 +64,8 @@ async fn a_redirect_of_a_businesss_own_dispatchbot_is_not_followed() {
     let inside = format!("{}/v1/conversations/analyze", app.servers.dispatchbot.base_url());
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let head = format!("HTTP/1.1 307 -\r\nlocation: {inside}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+            let head =
+                format!("HTTP/1.1 307 -\r\nlocation: {inside}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
             stream.write_all(head.as_bytes()).await.ok();
         }
     });

@@ -160,8 +160,7 @@ const NEEDED: &[&str] = &[
 /// # Errors
 /// If it does not fit the schema. A time without its offset does not: nobody could say which moment it is.
 pub(super) fn read(body: &[u8]) -> Result<Answer, AnalyzeError> {
-    let response: Response =
-        serde_json::from_slice(body).map_err(|error| malformed(describe_json(&error, NEEDED)))?;
+    let response: Response = serde_json::from_slice(body).map_err(|error| malformed(describe_json(&error, NEEDED)))?;
     Ok(meaning(response))
 }
 
@@ -171,9 +170,8 @@ fn meaning(response: Response) -> Answer {
     let is_emergency = found.urgency_level == UrgencyLevel::Emergency;
     let prices = slot.as_ref().map(|slot| vec![slot.price_min, slot.price_max]).unwrap_or_default();
     let is_booked = matches!(stage, Stage::Booking | Stage::Complete);
-    let agreed = slot.filter(|slot| {
-        is_booked && (slot.booking_type == BookingType::Confirmed || found.customer_confirmed)
-    });
+    let agreed =
+        slot.filter(|slot| is_booked && (slot.booking_type == BookingType::Confirmed || found.customer_confirmed));
     let outcome = match stage {
         Stage::Complete => Some("appointment_requested"),
         Stage::Rejected => Some("rejected"),

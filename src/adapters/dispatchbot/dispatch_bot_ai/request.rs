@@ -65,7 +65,8 @@ pub(super) fn write(question: &Question) -> Result<Written, AnalyzeError> {
         business_settings: settings::written(business),
         existing_calendar,
     };
-    let body = serde_json::to_value(&request).map_err(|error| AnalyzeError::NotConfigured { why: error.to_string() })?;
+    let body =
+        serde_json::to_value(&request).map_err(|error| AnalyzeError::NotConfigured { why: error.to_string() })?;
     let left_out = LeftOut { job_estimates: jobs_left_out, calendar: entries_left_out };
     Ok(Written { body, left_out })
 }
@@ -196,7 +197,10 @@ mod tests {
         let history = written["conversation_history"].as_array().unwrap();
         let named: Vec<_> = history.iter().map(|item| item["sender"].as_str().unwrap()).collect();
         assert_eq!(named, ["customer", "ai", "system", "human"]);
-        assert_eq!((&history[0]["timestamp"], &history[0]["message_type"]), (&json!("2026-01-05T14:00:00Z"), &json!("sms")));
+        assert_eq!(
+            (&history[0]["timestamp"], &history[0]["message_type"]),
+            (&json!("2026-01-05T14:00:00Z"), &json!("sms"))
+        );
         assert_eq!(written["current_message"], "My sink leaks");
     }
 

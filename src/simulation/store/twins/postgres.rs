@@ -8,7 +8,9 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::Mutex;
 
 use super::{Row, TestStore};
-use crate::adapters::postgres::{AccountWrite, BusinessWrite, DispatchBotKeyWrite, Erasure, ErasureOf, Store, WaitingWebhook};
+use crate::adapters::postgres::{
+    AccountWrite, BusinessWrite, DispatchBotKeyWrite, Erasure, ErasureOf, Store, WaitingWebhook,
+};
 use crate::domain::business::Profile;
 use crate::domain::phone::PhoneNumber;
 

@@ -80,11 +80,9 @@ impl Clock<'_> {
             let text = keys.iter().find_map(|key| entry[*key].as_str())?;
             DateTime::parse_from_rfc3339(text).ok()
         };
-        self.calendar.as_array().into_iter().flatten().all(|entry| {
-            match (time(entry, STARTS), time(entry, ENDS)) {
-                (Some(start), Some(end)) => *slot + APPOINTMENT <= start || end <= *slot,
-                _ => true,
-            }
+        self.calendar.as_array().into_iter().flatten().all(|entry| match (time(entry, STARTS), time(entry, ENDS)) {
+            (Some(start), Some(end)) => *slot + APPOINTMENT <= start || end <= *slot,
+            _ => true,
         })
     }
 }

@@ -19,7 +19,8 @@ pub(super) fn in_v1(request: &Value) -> Value {
         };
         json!({"sender_type": sender_type, "body": item["message"], "media": [], "sent_at": item["timestamp"]})
     };
-    let mut messages: Vec<Value> = request["conversation_history"].as_array().into_iter().flatten().map(message).collect();
+    let mut messages: Vec<Value> =
+        request["conversation_history"].as_array().into_iter().flatten().map(message).collect();
     let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
     messages.push(json!({"sender_type": "customer", "body": request["current_message"], "media": [], "sent_at": now}));
     json!({

@@ -14,9 +14,7 @@ use super::answer::answer;
 use super::dispatch_bot_ai;
 use super::faults::{Fault, Faults};
 use super::request::problems;
-use super::spoil::{
-    error, error_of_dispatch_bot_ai, respond, spoiled, wrong_types, wrong_types_of_dispatch_bot_ai,
-};
+use super::spoil::{error, error_of_dispatch_bot_ai, respond, spoiled, wrong_types, wrong_types_of_dispatch_bot_ai};
 use crate::sim::{Connections, Journal, lock};
 
 pub(super) struct State {

@@ -209,7 +209,10 @@ async fn the_other_dialect_has_its_own_key_words_and_errors() -> anyhow::Result<
     assert_eq!((status, &answer["extracted_info"]["urgency_level"]), (200, &json!("emergency")));
     let agreed = request_of_dispatch_bot_ai("Yes, 3pm tomorrow works");
     let (_, answer) = process(&sim, "a-key-for-tests", &agreed).await?;
-    assert_eq!((&answer["conversation_stage"], &answer["extracted_info"]["customer_confirmed"]), (&json!("complete"), &json!(true)));
+    assert_eq!(
+        (&answer["conversation_stage"], &answer["extracted_info"]["customer_confirmed"]),
+        (&json!("complete"), &json!(true))
+    );
     let (status, error) = process(&sim, "another-key", &request).await?;
     assert_eq!((status, &error["code"]), (403, &json!("UNAUTHORIZED")));
     let (status, error) = process(&sim, "a-key-for-tests", &json!({})).await?;
