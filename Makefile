@@ -29,10 +29,13 @@ CHAOS_KILLS ?= 18
 help: ## Lists the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
+# The dialect of DispatchBot in the demo: make run DIALECT=dispatch-bot-ai
+DIALECT ?= v1
+
 .PHONY: run
-run: servers ## Shows the whole journey on real servers, then keeps running
+run: servers ## Shows the whole journey on real servers, then keeps running (DIALECT=dispatch-bot-ai)
 	$(CARGO) build --workspace --bins
-	target/debug/demo
+	target/debug/demo --dialect $(DIALECT)
 
 .PHONY: observe
 observe: ## Prometheus and Alertmanager beside `make run`, with the rules of deploy/prometheus

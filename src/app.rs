@@ -10,7 +10,7 @@ use futures::FutureExt;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::dispatchbot::DispatchBotClient;
+use crate::adapters::dispatchbot::{DispatchBotClient, Endpoint, OwnEndpoints};
 use crate::adapters::error_reports;
 use crate::adapters::jetstream::JetStream;
 use crate::adapters::jetstream::definitions::{self, Mode};
@@ -115,8 +115,9 @@ impl Application {
             .with_max_batch(config.batch);
         let http = crate::adapters::http_client::build().context("HTTP client")?;
         if role != Role::Edge {
-            let dispatchbot =
-                DispatchBotClient::new(http.clone(), &config.dispatchbot.url, config.dispatchbot.api_key.clone());
+            let own = OwnEndpoints::new(cipher.clone(), config.dispatchbot.allows_private).context("HTTP client")?;
+            let dispatchbot = DispatchBotClient::new(http.clone(), Endpoint::from(&config.dispatchbot));
+            let dispatchbot = dispatchbot.with_own(own).counted(metrics.clone());
             let parts: WorkerDeps = WorkerDeps {
                 jetstream: jetstream.clone(),
                 analyzer: Arc::new(Analyzer::new(CircuitBreaker::new(dispatchbot), engine.clone(), metrics.clone())),

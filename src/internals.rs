@@ -1,14 +1,12 @@
 //! Items used by the integration tests, the fuzz targets and the benchmarks. Nothing here is stable.
 
-pub use crate::adapters::dispatchbot::{
-    Analysis, AnalyzeRequest, BusinessProfile, DispatchBotClient, SenderType, WindowMessage, read_answer,
-};
+pub use crate::adapters::dispatchbot::{DispatchBotClient, Endpoint, Question, Said, Sender, read_answer};
 pub use crate::adapters::http_client;
 pub use crate::adapters::jetstream::{JetStream, Outgoing, ProbeMarks, subjects};
 pub use crate::adapters::postgres::{KeyScope, Store};
 pub use crate::adapters::twilio::{Account, OutgoingSms, SendOutcome, TwilioClient, read_created, read_page};
 pub use crate::app::{Application, Role};
-pub use crate::config::{Config, Secret, Settings};
+pub use crate::config::{Config, Dialect, Secret, Settings};
 pub use crate::dead_letters::{DeadLetterBody, dead_letter};
 pub use crate::domain::business::{Profile, Trade};
 pub use crate::domain::conversation::Priority;

@@ -126,6 +126,6 @@ fn parse(record: BusinessRecord) -> Result<Arc<Profile>, StoreError> {
     let profile: Profile =
         serde_json::from_value(record.profile).map_err(|error| StoreError::corrupt("businesses", record.id, error))?;
     let never_text = record.never_text.iter().filter_map(|phone| phone.parse().ok()).collect();
-    let twilio_account_sid = record.twilio_account_sid;
-    Ok(Arc::new(Profile { twilio_account_sid, never_text: Arc::new(never_text), ..profile }))
+    let (twilio_account_sid, dispatchbot_key) = (record.twilio_account_sid, record.dispatchbot_api_key);
+    Ok(Arc::new(Profile { twilio_account_sid, never_text: Arc::new(never_text), dispatchbot_key, ..profile }))
 }

@@ -34,6 +34,9 @@ struct SnapshotEntry {
     twilio_account_sid: Option<String>,
     /// Encrypted.
     twilio_auth_token: Option<Vec<u8>>,
+    /// Encrypted.
+    #[serde(default)]
+    dispatchbot_key: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Default)]
@@ -155,11 +158,15 @@ impl SnapshotEntry {
         let profile = serde_json::from_value(record.profile)
             .map_err(|error| StoreError::corrupt("businesses", record.id, error))?;
         let (twilio_account_sid, twilio_auth_token) = (record.twilio_account_sid, record.twilio_auth_token);
-        Ok(Self { profile, twilio_account_sid, twilio_auth_token })
+        Ok(Self { profile, twilio_account_sid, twilio_auth_token, dispatchbot_key: record.dispatchbot_api_key })
     }
 
     fn shown(&self) -> Profile {
-        Profile { twilio_account_sid: self.twilio_account_sid.clone(), ..self.profile.clone() }
+        Profile {
+            twilio_account_sid: self.twilio_account_sid.clone(),
+            dispatchbot_key: self.dispatchbot_key.clone(),
+            ..self.profile.clone()
+        }
     }
 }
 

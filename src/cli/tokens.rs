@@ -7,6 +7,7 @@ use clap::Subcommand;
 
 use crate::adapters::postgres::{SealedTokens, Store};
 use crate::config::{ConfigError, Secret, Settings};
+use crate::domain::dispatchbot::EndpointUrl;
 use crate::secrets::TokenCipher;
 
 /// How many businesses are read at once.
@@ -88,16 +89,16 @@ async fn rotate(store: &Store, cipher: &TokenCipher, mut tokens: SealedTokens) -
 /// The same tokens encrypted with the current key. Those that do not open stay as they are.
 fn seal_again(cipher: &TokenCipher, tokens: &SealedTokens) -> (SealedTokens, Counts) {
     let (business, mut counts) = (tokens.business_id.as_str(), Counts::default());
-    let mut again = |sealed: &Option<Vec<u8>>| {
+    let mut again_in = |context: &str, sealed: &Option<Vec<u8>>| {
         let sealed = sealed.as_ref()?;
-        if cipher.is_current(sealed, business) {
+        if cipher.is_current(sealed, context) {
             counts.current += 1;
             return Some(sealed.clone());
         }
-        match cipher.open(sealed, business) {
+        match cipher.open(sealed, context) {
             Ok(token) => {
                 counts.other += 1;
-                Some(cipher.seal(token.expose(), business))
+                Some(cipher.seal(token.expose(), context))
             }
             Err(error) => {
                 counts.lost += 1;
@@ -106,11 +107,16 @@ fn seal_again(cipher: &TokenCipher, tokens: &SealedTokens) -> (SealedTokens, Cou
             }
         }
     };
-    let token = again(&tokens.token);
+    let token = again_in(business, &tokens.token);
     // Equal bytes say that the token is confirmed.
-    let proven = if tokens.proven == tokens.token { token.clone() } else { again(&tokens.proven) };
-    let pending = again(&tokens.pending);
-    (SealedTokens { business_id: business.to_owned(), token, proven, pending }, counts)
+    let proven = if tokens.proven == tokens.token { token.clone() } else { again_in(business, &tokens.proven) };
+    let pending = again_in(business, &tokens.pending);
+    // A key that an older version left behind, when it took the URL out of the document, is of no use.
+    let url = tokens.dispatchbot_url.as_deref().and_then(|url| url.parse::<EndpointUrl>().ok());
+    let dispatchbot_key = url.and_then(|url| again_in(&url.key_context(business), &tokens.dispatchbot_key));
+    let dispatchbot_url = tokens.dispatchbot_url.clone();
+    let business_id = business.to_owned();
+    (SealedTokens { business_id, token, proven, pending, dispatchbot_key, dispatchbot_url }, counts)
 }
 
 impl Counts {

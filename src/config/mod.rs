@@ -25,15 +25,18 @@ pub use public_url::{PublicUrl, PublicUrlError};
 pub use rate::{Rate, RateError};
 pub use secret::{Secret, SecretKey};
 pub use settings::{Settings, process_env};
-pub use variables::{Config, NatsConfig, RedisConfig, TwilioConfig};
+pub use variables::{Config, DispatchBotConfig, NatsConfig, RedisConfig, TwilioConfig};
 
 use reader::Reader;
 
-/// The format of DispatchBot's requests and answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
-    /// `POST /v1/conversations/analyze`.
-    V1,
+crate::text_enum! {
+    /// The format of DispatchBot's requests and answers.
+    pub enum Dialect {
+        /// `POST /v1/conversations/analyze` (docs/contract.md, section 4).
+        V1 = "v1",
+        /// `POST /dispatch/process` of the open dispatch-bot-ai.
+        DispatchBotAi = "dispatch-bot-ai",
+    }
 }
 
 impl Config {

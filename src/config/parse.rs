@@ -172,10 +172,7 @@ pub(super) fn networks(text: &str) -> Parsed<Vec<IpNet>> {
 }
 
 pub(super) fn dialect(text: &str) -> Parsed<Dialect> {
-    match text {
-        "v1" => Ok(Dialect::V1),
-        _ => Err("unsupported dialect; only v1 is supported".to_owned()),
-    }
+    text.parse().map_err(|_| "must be v1 or dispatch-bot-ai".to_owned())
 }
 
 pub(super) fn duration(text: &str) -> Parsed<Duration> {

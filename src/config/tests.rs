@@ -45,7 +45,7 @@ fn what_is_not_required_has_the_documented_default() {
     assert_eq!(config.twilio.api_url, "https://api.twilio.com");
     assert_eq!(config.twilio.auth_token_next, None);
     assert_eq!(config.dispatchbot.url, "https://ai.example.com");
-    assert_eq!(config.dispatchbot.dialect, Dialect::V1);
+    assert_eq!((config.dispatchbot.dialect, config.dispatchbot.allows_private), (Dialect::V1, false));
     assert_eq!((config.bootstrap.api_keys, config.bootstrap.demo), (Vec::new(), false));
     let seconds = Duration::from_secs;
     assert_eq!(config.window, WindowConfig { hold: seconds(60), quiet: seconds(2), max: seconds(90) });

@@ -227,6 +227,8 @@ configuration! {
         api_key: Secret = [required "DISPATCHBOT_API_KEY", "the key that DispatchBot issued", parse::token],
         /// The format of requests and answers.
         dialect: Dialect = [default "DISPATCHBOT_DIALECT", "v1", parse::dialect],
+        /// Whether a business's own DispatchBot may be at a private address, and without TLS.
+        allows_private: bool = [default "NMC_ALLOW_PRIVATE_DISPATCHBOT", "off", parse::on_or_off],
     }
 
     /// Keys of the App Server that the configuration contains.

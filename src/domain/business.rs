@@ -77,6 +77,9 @@ pub struct Profile {
     /// The numbers that never get an automatic text. Stored in a table of their own.
     #[serde(skip)]
     pub never_text: Arc<BTreeSet<PhoneNumber>>,
+    /// The key of the business's own DispatchBot, encrypted. Stored in a column beside the document.
+    #[serde(skip)]
+    pub dispatchbot_key: Option<Vec<u8>>,
 }
 
 impl Profile {

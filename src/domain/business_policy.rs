@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::IDLE_AFTER;
 use crate::domain::answer_check::Domain;
+use crate::domain::dispatchbot::OwnDispatchBot;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::Region;
 use crate::text_enum;
@@ -58,6 +59,9 @@ pub struct BusinessPolicy {
     /// Whether the AI's first text in a conversation says that an AI writes. Not set: always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ai_disclosure: Option<AiDisclosure>,
+    /// The DispatchBot that the business has itself. Not set: the service's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispatchbot: Option<OwnDispatchBot>,
 }
 
 impl BusinessPolicy {

@@ -8,6 +8,7 @@ pub mod business_policy;
 pub mod call;
 pub mod conversation;
 pub mod day_limits;
+pub mod dispatchbot;
 pub mod emergency;
 pub mod invisible;
 pub mod language;

@@ -35,7 +35,7 @@ use crate::adapters::postgres::{Reads, Store};
 use crate::adapters::redis::RedisSink;
 use crate::adapters::twilio::{MediaClient, TwilioClient};
 use crate::businesses::{Accounts, BusinessCache};
-use crate::config::{Config, PublicUrl, Rate};
+use crate::config::{Config, Dialect, PublicUrl, Rate};
 use crate::dead_letters::{Attribution, DeadLetters};
 use crate::domain::emergency;
 use crate::engine::Engine;
@@ -80,6 +80,10 @@ pub struct EdgeParts {
     signers: twilio::Signers,
     pub(crate) media: MediaClient,
     pub(crate) cipher: Option<TokenCipher>,
+    /// The dialect of the service's DispatchBot.
+    pub(crate) dialect: Dialect,
+    /// Whether a business's own DispatchBot may be at a private address.
+    pub(crate) allows_private_dispatchbot: bool,
     pub(crate) letters: DeadLetters,
     pub(crate) eraser: Eraser,
     pub(crate) exporter: Exporter,
@@ -166,6 +170,8 @@ impl Edge {
             twilio,
             media,
             cipher,
+            dialect: config.dispatchbot.dialect,
+            allows_private_dispatchbot: config.dispatchbot.allows_private,
             metrics,
             operation,
             shutdown,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::scheduler::Group;
 use super::weather::Fault;
 use super::world::World;
-use crate::adapters::dispatchbot::{Analysis, AnalyzeError, AnalyzeRequest};
-use crate::domain::conversation::Urgency;
+use crate::adapters::dispatchbot::{AnalyzeError, Question};
+use crate::domain::conversation::{Answer, Urgency};
 use crate::worker::analyze::AiClient;
 
 /// DispatchBot's answer to a window, and its time.
@@ -25,7 +25,7 @@ pub struct SimDispatchBot {
 }
 
 impl AiClient for SimDispatchBot {
-    async fn analyze(&self, request: &AnalyzeRequest, budget: Duration) -> Result<Analysis, AnalyzeError> {
+    async fn analyze(&self, question: &Question, budget: Duration) -> Result<Answer, AnalyzeError> {
         self.world.pause(self.group).await;
         let now = self.world.ms();
         let answering = {
@@ -34,7 +34,7 @@ impl AiClient for SimDispatchBot {
             let fault = weather.strikes(Fault::Analysis).then(|| weather.below(5));
             let mine = Answering { at_ms: now + 20 + weather.below(1_500), fault, ends: weather.chance(8) };
             // The window's id is the idempotency key: repeated requests get one answer, at one time.
-            *state.answering.entry(request.window_id).or_insert(mine)
+            *state.answering.entry(question.window_id).or_insert(mine)
         };
         let Answering { at_ms, fault, ends } = answering;
         let after = Duration::from_millis(at_ms.saturating_sub(now));
@@ -47,17 +47,20 @@ impl AiClient for SimDispatchBot {
             return Err(AnalyzeError::Rejected { status: 503 });
         }
         let emergency = fault == Some(2);
-        Ok(Analysis {
+        Ok(Answer {
             job_type: Some("drain_cleaning".to_owned()),
-            urgency_level: if emergency { Urgency::Emergency } else { Urgency::Normal },
+            urgency: if emergency { Urgency::Emergency } else { Urgency::Normal },
             emergency_detected: emergency,
             // Often the same text, as from a person: one message must not be mistaken for another.
-            message_to_customer: format!("We will see to it. Anything else? {}", request.messages.len() / 4),
-            confidence: if fault == Some(3) { 0.1 } else { 0.9 },
+            text: format!("We will see to it. Anything else? {}", question.messages.len() / 4),
+            confidence: Some(if fault == Some(3) { 0.1 } else { 0.9 }),
             appointment: None,
-            conversation_complete: Some(ends || fault == Some(4)),
+            complete: ends || fault == Some(4),
             outcome: None,
             summary: None,
+            prices: Vec::new(),
+            is_escalated: false,
+            follow_up_minutes: None,
         })
     }
 }

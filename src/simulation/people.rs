@@ -44,6 +44,7 @@ pub fn open_business(world: &World) {
         emergency_contacts: vec![CONTACT.parse().unwrap()],
         twilio_account_sid: None,
         never_text: Default::default(),
+        dispatchbot_key: None,
     };
     let now = world.now();
     world.lock().db.put_business(&profile, now);

@@ -30,6 +30,8 @@ pub struct Message {
     pub status: MessageStatus,
     /// Twilio's error code, if it failed with one.
     pub error_code: Option<i32>,
+    /// The window that holds it, if it is a customer's message.
+    pub window_id: Option<Uuid>,
     /// The window that an outbound message answers.
     pub in_reply_to_window: Option<Uuid>,
     /// Inbound: when the edge received it. Outbound: when sending it was decided.

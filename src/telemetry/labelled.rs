@@ -33,8 +33,12 @@ impl Labelled {
     }
 
     pub(super) fn inc(&self, word: &'static str) {
-        self.family.get_or_create(&[(self.label, word)]).inc();
-        self.sum.inc();
+        self.inc_by(word, 1);
+    }
+
+    pub(super) fn inc_by(&self, word: &'static str, count: u64) {
+        self.family.get_or_create(&[(self.label, word)]).inc_by(count);
+        self.sum.inc_by(count);
     }
 
     pub(super) fn get(&self, word: &'static str) -> u64 {

@@ -67,8 +67,18 @@ crate::text_enum! {
         Failed = "failed",
         /// It did not answer in time.
         Timeout = "timeout",
-        /// Not made: the circuit breaker is open.
+        /// Not made: the circuit breaker is open, or something is missing in the set-up of the business.
         Rejected = "rejected",
+    }
+}
+
+crate::text_enum! {
+    /// A list of a business's document of which a dialect of DispatchBot cannot say every entry.
+    pub enum LeftOutList {
+        /// `job_estimates`.
+        JobEstimates = "job_estimates",
+        /// `calendar`.
+        Calendar = "calendar",
     }
 }
 

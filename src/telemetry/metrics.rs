@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 pub use super::labels::{
-    AiResult, Batch, ConnectionEnd, CountedBy, ReadFrom, SmsResult, Stage, Unanswered, WindowEvent,
+    AiResult, Batch, ConnectionEnd, CountedBy, LeftOutList, ReadFrom, SmsResult, Stage, Unanswered, WindowEvent,
 };
 
 use super::prometheus::Totals;

@@ -326,6 +326,21 @@ async fn a_dispatchbot_that_cannot_be_asked_is_wrong(#[case] name: &str, #[case]
 }
 
 #[tokio::test]
+async fn a_dispatchbot_of_the_other_dialect_is_checked_in_its_own_words() {
+    let checked = Checked::start().await;
+    let other = ("DISPATCHBOT_DIALECT", "dispatch-bot-ai");
+    let report = checked.check_with(&[other], &[]).await;
+    report.is_wrong_about(&[]);
+    let report = checked.check_with(&[other, ("DISPATCHBOT_API_KEY", "another-key")], &[]).await;
+    report.is_wrong_about(&["dispatchbot"]);
+    report.says("dispatchbot", "DISPATCHBOT_API_KEY");
+    checked.app.servers.dispatchbot.change_faults(|faults| faults.unhealthy = true);
+    let report = checked.check_with(&[other], &[]).await;
+    report.is_wrong_about(&["dispatchbot"]);
+    report.says("dispatchbot", "unhealthy");
+}
+
+#[tokio::test]
 async fn a_window_without_an_answer_is_wrong() {
     let checked = Checked::start().await;
     checked.app.servers.dispatchbot.add_rule(Rule::always(dispatchbot::Fault::Respond(500)));

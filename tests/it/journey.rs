@@ -1,10 +1,14 @@
 //! The whole journey over HTTP, from a missed call to an appointment, and everything that shows it.
 
 use chrono::DateTime;
+use rstest::rstest;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::harness::{App, BUSINESS, CUSTOMER, OUR_NUMBER, OWNER, PUBLIC_URL, query, spawn_app};
+
+const V1: &str = "v1";
+const DISPATCH_BOT_AI: &str = "dispatch-bot-ai";
 
 const PROBLEM: &str = "Yes, kitchen sink is completely blocked. Need help today!";
 const AGREED: &str = "Yes, 3pm today works perfectly";
@@ -36,7 +40,11 @@ struct Journey {
 
 impl Journey {
     async fn play() -> Self {
-        let app = spawn_app().await;
+        Self::play_in(V1).await
+    }
+
+    async fn play_in(dialect: &str) -> Self {
+        let app = App::setup().dialect(dialect).start().await;
         let call = app.servers.twilio.call(CUSTOMER, OUR_NUMBER, "no-answer").await.unwrap();
         assert_eq!(call.dialled.as_deref(), Some(OWNER));
         let action = call.action.expect("the dial's action");
@@ -61,9 +69,12 @@ fn types(events: &[Value]) -> Vec<&str> {
     events.iter().filter_map(|event| event["event_type"].as_str()).collect()
 }
 
+#[rstest]
+#[case::in_v1(V1)]
+#[case::in_dispatch_bot_ai(DISPATCH_BOT_AI)]
 #[tokio::test]
-async fn a_missed_call_becomes_a_conversation_that_ends_with_an_appointment() {
-    let journey = Journey::play().await;
+async fn a_missed_call_becomes_a_conversation_that_ends_with_an_appointment(#[case] dialect: &str) {
+    let journey = Journey::play_in(dialect).await;
     let conversation = &journey.conversation;
     for (field, expected) in [
         ("business_id", json!(BUSINESS)),
@@ -82,7 +93,10 @@ async fn a_missed_call_becomes_a_conversation_that_ends_with_an_appointment() {
     ] {
         assert_eq!(conversation[field], expected, "{field}");
     }
-    assert!(conversation["summary"].as_str().is_some_and(|summary| summary.contains("appointment")));
+    match dialect {
+        V1 => assert!(conversation["summary"].as_str().is_some_and(|summary| summary.contains("appointment"))),
+        _ => assert_eq!(conversation["summary"], Value::Null, "the dialect has none"),
+    }
     for time in ["created_at", "last_activity", "ai_timer_started_at"] {
         let text = conversation[time].as_str().unwrap_or_default();
         let parsed = DateTime::parse_from_rfc3339(text).unwrap_or_else(|error| panic!("{time} {text}: {error}"));
@@ -93,9 +107,12 @@ async fn a_missed_call_becomes_a_conversation_that_ends_with_an_appointment() {
     assert_eq!(listed["next_cursor"], Value::Null);
 }
 
+#[rstest]
+#[case::in_v1(V1)]
+#[case::in_dispatch_bot_ai(DISPATCH_BOT_AI)]
 #[tokio::test]
-async fn its_messages_stand_in_their_order_and_ours_are_delivered() {
-    let journey = Journey::play().await;
+async fn its_messages_stand_in_their_order_and_ours_are_delivered(#[case] dialect: &str) {
+    let journey = Journey::play_in(dialect).await;
     let messages = journey.app.messages(journey.id()).await;
     let shape: Vec<_> = messages
         .iter()
@@ -144,9 +161,12 @@ async fn the_call_is_on_record() {
     assert_eq!(list["calls"], json!([call]));
 }
 
+#[rstest]
+#[case::in_v1(V1)]
+#[case::in_dispatch_bot_ai(DISPATCH_BOT_AI)]
 #[tokio::test]
-async fn every_event_is_told_once_in_order_on_the_channel_and_in_the_log() {
-    let journey = Journey::play().await;
+async fn every_event_is_told_once_in_order_on_the_channel_and_in_the_log(#[case] dialect: &str) {
+    let journey = Journey::play_in(dialect).await;
     let log = journey.app.events.log().await;
     let (of_call, of_conversation): (Vec<_>, Vec<_>) =
         log.iter().cloned().partition(|event| event["conversation_id"].is_null());
@@ -223,8 +243,37 @@ async fn dispatchbot_is_given_all_its_context() {
 }
 
 #[tokio::test]
-async fn health_and_metrics_tell_of_it() {
-    let journey = Journey::play().await;
+async fn in_the_other_dialect_dispatchbot_is_given_what_it_has_words_for() {
+    let journey = Journey::play_in(DISPATCH_BOT_AI).await;
+    let asked = journey.app.servers.dispatchbot.requests();
+    assert_eq!(asked.len(), 2);
+    for question in &asked {
+        // The simulator holds each request to openapi/dispatch-bot-ai.json.
+        assert_eq!((&question["problems"], &question["answered_with"]), (&json!([]), &json!(200)), "{question}");
+        assert_eq!((&question["caller_phone"], &question["called_number"]), (&json!(CUSTOMER), &json!(OUR_NUMBER)));
+        assert_eq!(question["job_estimates"][0]["estimated_cost_max"], 250);
+        assert_eq!(question["business_hours"]["monday"]["start"], "08:00");
+        assert_eq!(question["business_address"]["state"], "NY");
+    }
+    assert_eq!((&asked[0]["current_message"], &asked[1]["current_message"]), (&json!(PROBLEM), &json!(AGREED)));
+    let history = |question: &Value| -> Vec<String> {
+        let items = question["conversation_history"].as_array().expect("a history").iter();
+        items.map(|item| item["sender"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(
+        (history(&asked[0]), history(&asked[1])),
+        (vec!["system".into()], ["system", "customer", "ai"].map(String::from).into())
+    );
+    let appointment = journey.app.wait_for_event("appointment.requested").await;
+    assert!(appointment["data"]["appointment"]["ends_at"].is_string(), "{appointment}");
+}
+
+#[rstest]
+#[case::in_v1(V1)]
+#[case::in_dispatch_bot_ai(DISPATCH_BOT_AI)]
+#[tokio::test]
+async fn health_and_metrics_tell_of_it(#[case] dialect: &str) {
+    let journey = Journey::play_in(dialect).await;
     let open = journey.app.rest.with_key(None);
     let health = open.get("/health").await.ok();
     assert_eq!(health["status"], "healthy", "{health}");

@@ -24,6 +24,7 @@ mod day_limits;
 mod dead_letters;
 mod debugging;
 mod disclosure;
+mod dialects;
 mod document;
 mod drain;
 mod emergencies;

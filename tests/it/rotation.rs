@@ -59,15 +59,18 @@ async fn the_key_that_encrypts_tokens_is_replaced_while_the_service_runs() {
     let sid = new_account_sid();
     servers.twilio.set_account(&sid, OWN_TOKEN);
     let (old, new) = (("NMC_TOKEN_KEY", TOKEN_KEY), ("NMC_TOKEN_KEY", NEW_KEY));
+    let private = ("NMC_ALLOW_PRIVATE_DISPATCHBOT", "on");
     let (and_new, and_old) = (("NMC_TOKEN_KEY_OTHER", NEW_KEY), ("NMC_TOKEN_KEY_OTHER", TOKEN_KEY));
 
     // Every process learns the new key before any of them encrypts with it.
-    let first = Service::start(&servers, "first", &[old, and_new]).await;
+    let first = Service::start(&servers, "first", &[old, and_new, private]).await;
     let mut with_account = business();
     with_account["twilio"] = json!({ "account_sid": sid, "auth_token": OWN_TOKEN });
+    let own = json!({ "url": servers.dispatchbot.base_url(), "dialect": "v1", "api_key": "a-key-for-tests" });
+    with_account["policy"] = json!({ "dispatchbot": own });
     let shown = Rest::new(&first.url, API_KEY).put(&format!("/businesses/{BUSINESS}"), &with_account).await.ok();
     assert_eq!(shown["twilio"]["status"], "proven");
-    let second = Service::start(&servers, "second", &[new, and_old]).await;
+    let second = Service::start(&servers, "second", &[new, and_old, private]).await;
     for service in [&first, &second] {
         assert_eq!(service.text(&sid, OWN_TOKEN, CUSTOMER).await, 200);
     }
@@ -78,29 +81,31 @@ async fn the_key_that_encrypts_tokens_is_replaced_while_the_service_runs() {
         tokens(&servers, "check", &both).await,
         (
             false,
-            "0 tokens open with NMC_TOKEN_KEY, 1 open with NMC_TOKEN_KEY_OTHER, 0 open with neither key".to_owned()
+            "0 tokens open with NMC_TOKEN_KEY, 2 open with NMC_TOKEN_KEY_OTHER, 0 open with neither key".to_owned()
         )
     );
     assert_eq!(
         tokens(&servers, "rotate", &both).await,
-        (true, "0 tokens open with NMC_TOKEN_KEY, 1 were encrypted with it now, 0 open with neither key".to_owned())
+        (true, "0 tokens open with NMC_TOKEN_KEY, 2 were encrypted with it now, 0 open with neither key".to_owned())
     );
     let again = tokens(&servers, "rotate", &both).await;
-    assert_eq!(again.1, "1 tokens open with NMC_TOKEN_KEY, 0 were encrypted with it now, 0 open with neither key");
+    assert_eq!(again.1, "2 tokens open with NMC_TOKEN_KEY, 0 were encrypted with it now, 0 open with neither key");
     assert_eq!(second.text(&sid, OWN_TOKEN, CUSTOMER).await, 200);
     second.stop().await;
 
     // The old key is not needed any more; without it, the account is proven still.
     assert!(tokens(&servers, "check", &[new]).await.0);
     assert!(!tokens(&servers, "check", &[old]).await.0, "the old key opens nothing");
-    let third = Service::start(&servers, "third", &[new]).await;
+    let third = Service::start(&servers, "third", &[new, private]).await;
     let shown = Rest::new(&third.url, API_KEY).get(&format!("/businesses/{BUSINESS}")).await.ok();
     assert_eq!(shown["twilio"]["status"], "proven");
     assert_eq!(third.text(&sid, OWN_TOKEN, "+12125550177").await, 200);
     let sent = eventually("an answer by the own account", async || {
         servers.twilio.messages().into_iter().find(|sms| sms.to == "+12125550177")
     });
-    assert_eq!(sent.await.account_sid, sid);
+    let sent = sent.await;
+    assert_eq!(sent.account_sid, sid);
+    assert!(sent.body.starts_with("Thanks for reaching"), "the key of the own DispatchBot opens, too: {}", sent.body);
     third.stop().await;
 }
 

@@ -6,14 +6,20 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use reqwest::{Response, StatusCode};
+use reqwest::Response;
+use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{Instrument, Span};
+use uuid::Uuid;
 
-use super::wire::{Analysis, AnalyzeRequest, MAX_ANSWER, read_answer};
+use super::endpoint::{Endpoint, OwnEndpoints};
+use super::error::{AnalyzeError, malformed};
+use super::question::Question;
+use super::wire::{self, MAX_ANSWER, Wire, Written, read_answer};
 use crate::adapters::http_client::{BodyError, describe, read_body, record_result, request_span, retry_after};
-use crate::config::Secret;
-use crate::domain::conversation::AnalysisReason;
+use crate::config::{Dialect, Secret};
+use crate::domain::conversation::Answer;
+use crate::telemetry::{LeftOutList, Metrics};
 use crate::trace::{self, Trace};
 
 const TRIES: u32 = 2;
@@ -25,81 +31,47 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// With less time left than this, a second try is not worth the load on DispatchBot.
 const WORTH_A_TRY: Duration = Duration::from_millis(100);
 
-/// Why there is no analysis.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AnalyzeError {
-    /// No answer in time.
-    #[error("DispatchBot did not answer in time")]
-    TimedOut,
-    /// No connection, or a broken one.
-    #[error("DispatchBot cannot be reached: {why}")]
-    Unreachable {
-        /// The transport error.
-        why: String,
-    },
-    /// An answer with an error status.
-    #[error("DispatchBot answered with status {status}")]
-    Rejected {
-        /// The status of the answer.
-        status: u16,
-    },
-    /// A successful answer that cannot be used.
-    #[error("DispatchBot's answer is malformed: {why}")]
-    Malformed {
-        /// What is wrong with it. Never quotes the answer, because it is logged.
-        why: String,
-    },
-    /// DispatchBot reports that it could not analyze the window.
-    #[error("DispatchBot could not analyze the window")]
-    NotSuccessful,
-    /// DispatchBot was not called, because the circuit breaker is open.
-    #[error("DispatchBot was not called: the circuit breaker is open")]
-    NotAsked,
-}
-
-impl AnalyzeError {
-    /// The kind of error.
-    pub fn reason(&self) -> AnalysisReason {
-        match self {
-            Self::TimedOut => AnalysisReason::TimedOut,
-            Self::Unreachable { .. } => AnalysisReason::Unreachable,
-            Self::Rejected { .. } => AnalysisReason::Rejected,
-            Self::Malformed { .. } => AnalysisReason::Malformed,
-            Self::NotSuccessful => AnalysisReason::NotSuccessful,
-            Self::NotAsked => AnalysisReason::NotAsked,
-        }
-    }
-
-    /// Whether a second try may succeed: the cause is DispatchBot, not the request.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::TimedOut | Self::Unreachable { .. } | Self::Malformed { .. } => true,
-            Self::Rejected { status } => *status >= 500 || *status == StatusCode::TOO_MANY_REQUESTS,
-            Self::NotSuccessful | Self::NotAsked => false,
-        }
-    }
-}
-
 /// A failed try, and how long to wait before the next one.
 struct Failed {
     error: AnalyzeError,
     pause: Duration,
 }
 
-/// A client of DispatchBot.
+/// A client of DispatchBot: of the service's, and of those that businesses have themselves.
 #[derive(Debug, Clone)]
 pub struct DispatchBotClient {
     pub(super) http: reqwest::Client,
-    pub(super) analyze_url: String,
-    pub(super) api_key: Secret,
+    pub(super) endpoint: Endpoint,
+    own: Option<OwnEndpoints>,
+    metrics: Option<Metrics>,
     per_try: Duration,
 }
 
+/// A question as one dialect has it, and where it goes.
+struct Request<'a> {
+    http: &'a reqwest::Client,
+    wire: &'static Wire,
+    dialect: Dialect,
+    url: String,
+    api_key: Secret,
+    body: Value,
+    window_id: Uuid,
+}
+
 impl DispatchBotClient {
-    /// Creates a client for the DispatchBot at `url`.
-    pub fn new(http: reqwest::Client, url: &str, api_key: Secret) -> Self {
-        let analyze_url = format!("{}/v1/conversations/analyze", url.trim_end_matches('/'));
-        Self { http, analyze_url, api_key, per_try: PER_TRY }
+    /// Creates a client for this DispatchBot. Businesses that have their own cannot be asked about.
+    pub fn new(http: reqwest::Client, endpoint: Endpoint) -> Self {
+        Self { http, endpoint, own: None, metrics: None, per_try: PER_TRY }
+    }
+
+    /// The same, which asks the DispatchBots of businesses that have their own.
+    pub fn with_own(self, own: OwnEndpoints) -> Self {
+        Self { own: Some(own), ..self }
+    }
+
+    /// The same, which counts what does not fit into requests.
+    pub fn counted(self, metrics: Metrics) -> Self {
+        Self { metrics: Some(metrics), ..self }
     }
 
     /// Requests an answer to a window within `budget`, in at most two tries of 2 s each.
@@ -109,20 +81,21 @@ impl DispatchBotClient {
     ///
     /// # Errors
     ///
-    /// The error of the last try.
-    pub async fn analyze(&self, request: &AnalyzeRequest, budget: Duration) -> Result<Analysis, AnalyzeError> {
+    /// The error of the last try; or what the business lacks, without a try.
+    pub async fn analyze(&self, question: &Question, budget: Duration) -> Result<Answer, AnalyzeError> {
         let deadline = Instant::now() + budget;
+        let request = self.request(question)?;
         let mut tries = 0;
         loop {
             tries += 1;
             let left = deadline.saturating_duration_since(Instant::now());
-            let span = request_span("POST", &self.analyze_url);
+            let span = request_span("POST", &request.url);
             if tries > 1 {
                 span.record("http.request.resend_count", i64::from(tries) - 1);
             }
-            let asked = self.ask(request, &span).instrument(span.clone());
+            let asked = ask(&request, &span).instrument(span.clone());
             let Failed { error, pause } = match timeout(left.min(self.per_try), asked).await {
-                Ok(Ok(analysis)) => return Ok(analysis),
+                Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(failed)) => failed,
                 Err(_elapsed) => {
                     trace::failed(&span, "timeout");
@@ -133,41 +106,59 @@ impl DispatchBotClient {
             if tries == TRIES || !error.is_transient() || pause + WORTH_A_TRY > left {
                 return Err(error);
             }
-            tracing::debug!(window.id = %request.window_id, error = %error.reason(), "retrying call to DispatchBot");
+            tracing::debug!(window.id = %question.window_id, error = %error.reason(), "retrying call to DispatchBot");
             sleep(pause).await;
         }
     }
 
-    async fn ask(&self, request: &AnalyzeRequest, span: &Span) -> Result<Analysis, Failed> {
-        let unreachable = |error: reqwest::Error| {
-            let timed_out = error.is_timeout();
-            let why = describe(error);
-            let error = if timed_out { AnalyzeError::TimedOut } else { AnalyzeError::Unreachable { why } };
-            Failed { error, pause: PAUSE }
-        };
-        let asked = self.http.post(&self.analyze_url).bearer_auth(self.api_key.expose());
-        let asked = asked.header("Idempotency-Key", request.window_id.to_string()).json(request);
-        let asked = match Trace::current() {
-            Some(trace) => asked.header("traceparent", trace.header()),
-            None => asked,
-        };
-        let answer = asked.send().await;
-        record_result(span, answer.as_ref().map(Response::status));
-        let answer = answer.map_err(unreachable)?;
-        let status = answer.status();
-        if !status.is_success() {
-            let pause = retry_after(answer.headers(), Utc::now()).unwrap_or(PAUSE);
-            return Err(Failed { error: AnalyzeError::Rejected { status: status.as_u16() }, pause });
-        }
-        let body = read_body(answer, MAX_ANSWER).await.map_err(|error| match error {
-            BodyError::Transport(error) => unreachable(error),
-            BodyError::TooLarge => {
-                let why = format!("more than {MAX_ANSWER} bytes");
-                Failed { error: AnalyzeError::Malformed { why }, pause: PAUSE }
+    /// The request to the DispatchBot of the business.
+    fn request(&self, question: &Question) -> Result<Request<'_>, AnalyzeError> {
+        let business = &question.business;
+        let (http, endpoint) = match (&business.policy.dispatchbot, &self.own) {
+            (None, _) => (&self.http, self.endpoint.clone()),
+            (Some(own), Some(endpoints)) => (endpoints.http(), endpoints.of(business, own)?),
+            (Some(_), None) => {
+                return Err(AnalyzeError::NotConfigured { why: "its own DispatchBot cannot be asked here".to_owned() });
             }
-        })?;
-        read_answer(&body).map_err(|error| Failed { error, pause: PAUSE })
+        };
+        let wire = wire::of(endpoint.dialect);
+        let Written { body, left_out } = (wire.write)(question)?;
+        if let Some(metrics) = &self.metrics {
+            metrics.left_out(LeftOutList::JobEstimates, left_out.job_estimates);
+            metrics.left_out(LeftOutList::Calendar, left_out.calendar);
+        }
+        let url = format!("{}{}", endpoint.url.trim_end_matches('/'), wire.path);
+        let (dialect, api_key, window_id) = (endpoint.dialect, endpoint.api_key, question.window_id);
+        Ok(Request { http, wire, dialect, url, api_key, body, window_id })
     }
+}
+
+async fn ask(request: &Request<'_>, span: &Span) -> Result<Answer, Failed> {
+    let unreachable = |error: reqwest::Error| {
+        let timed_out = error.is_timeout();
+        let why = describe(error);
+        let error = if timed_out { AnalyzeError::TimedOut } else { AnalyzeError::Unreachable { why } };
+        Failed { error, pause: PAUSE }
+    };
+    let asked = (request.wire.authorize)(request.http.post(&request.url), &request.api_key);
+    let asked = asked.header("Idempotency-Key", request.window_id.to_string()).json(&request.body);
+    let asked = match Trace::current() {
+        Some(trace) => asked.header("traceparent", trace.header()),
+        None => asked,
+    };
+    let answer = asked.send().await;
+    record_result(span, answer.as_ref().map(Response::status));
+    let answer = answer.map_err(unreachable)?;
+    let status = answer.status();
+    if !status.is_success() {
+        let pause = retry_after(answer.headers(), Utc::now()).unwrap_or(PAUSE);
+        return Err(Failed { error: AnalyzeError::Rejected { status: status.as_u16() }, pause });
+    }
+    let body = read_body(answer, MAX_ANSWER).await.map_err(|error| match error {
+        BodyError::Transport(error) => unreachable(error),
+        BodyError::TooLarge => Failed { error: malformed(format!("more than {MAX_ANSWER} bytes")), pause: PAUSE },
+    })?;
+    read_answer(request.dialect, &body).map_err(|error| Failed { error, pause: PAUSE })
 }
 
 #[cfg(test)]
@@ -175,44 +166,21 @@ impl DispatchBotClient {
 mod tests {
     use rstest::rstest;
     use serde_json::{Value, json};
-    use uuid::Uuid;
 
     use super::*;
-    use crate::adapters::dispatchbot::{BusinessProfile, Media, SenderType, WindowMessage};
+    use crate::adapters::dispatchbot::examples::question;
     use crate::adapters::http_client::{
         self,
         loopback::{Loopback, Reply, nobody},
     };
-    use crate::domain::conversation::Priority;
 
     /// Long enough not to matter in tests of something else.
     const LONG: Duration = Duration::from_secs(30);
     /// Short, for tests in which the server does not answer.
     const SHORT: Duration = Duration::from_secs(1);
 
-    fn request() -> AnalyzeRequest {
-        let media = vec![Media { url: "https://m.example/1".into(), content_type: "image/png".into() }];
-        let sent_at = "2026-01-05T14:00:00Z".parse().unwrap();
-        let sender_type = SenderType::Customer;
-        AnalyzeRequest {
-            conversation_id: Uuid::from_u128(1),
-            window_id: Uuid::from_u128(2),
-            priority: Priority::Normal,
-            bypass_timer: false,
-            messages: vec![WindowMessage { sender_type, body: "My sink leaks".into(), media, sent_at }],
-            customer_phone: "+15550001111".into(),
-            business: BusinessProfile {
-                id: "b1".into(),
-                name: "Pipes".into(),
-                trade: "plumbing".into(),
-                timezone: "America/New_York".into(),
-            },
-            user_settings: json!({}),
-            business_settings: json!({}),
-            business_hours: json!({"monday": null}),
-            job_estimates: json!([]),
-            calendar: json!([]),
-        }
+    fn request() -> Question {
+        question(json!([{ "job_type": "leak" }]))
     }
 
     fn good() -> Reply {
@@ -232,7 +200,8 @@ mod tests {
     }
 
     fn client(url: &str, per_try: Duration) -> DispatchBotClient {
-        let client = DispatchBotClient::new(http_client::build().unwrap(), url, Secret::new("key"));
+        let endpoint = Endpoint { url: url.to_owned(), dialect: Dialect::V1, api_key: Secret::new("key") };
+        let client = DispatchBotClient::new(http_client::build().unwrap(), endpoint);
         DispatchBotClient { per_try, ..client }
     }
 
@@ -240,7 +209,7 @@ mod tests {
     async fn the_request_is_what_was_agreed() {
         let mut server = Loopback::start([good()]).await;
         let analysis = client(&server.url, LONG).analyze(&request(), LONG).await.unwrap();
-        assert_eq!(analysis.message_to_customer, "On my way");
+        assert_eq!(analysis.text, "On my way");
         let received = &server.received()[0];
         assert!(received.head.starts_with("POST /v1/conversations/analyze HTTP/1.1\r\n"));
         assert_eq!(received.header("authorization"), Some("Bearer key"));
@@ -255,8 +224,8 @@ mod tests {
             json!({
                 "conversation_id": Uuid::from_u128(1), "window_id": Uuid::from_u128(2), "priority": "normal",
                 "bypass_timer": false, "messages": [message], "customer_phone": "+15550001111", "business": business,
-                "user_settings": {}, "business_settings": {}, "business_hours": {"monday": null}, "job_estimates": [],
-                "calendar": [],
+                "user_settings": {}, "business_settings": {}, "business_hours": {"monday": null},
+                "job_estimates": [{ "job_type": "leak" }], "calendar": [],
             })
         );
     }

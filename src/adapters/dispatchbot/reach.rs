@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use serde_json::Value;
 
 use super::client::DispatchBotClient;
-use crate::adapters::http_client::describe;
+use super::wire::{self, MAX_ANSWER};
+use crate::adapters::http_client::{describe, read_body};
 
 /// DispatchBot's answer to an empty request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,13 +24,32 @@ pub enum Reached {
 }
 
 impl DispatchBotClient {
-    /// Posts an empty object: nothing is analyzed.
+    /// Posts an empty object to the service's DispatchBot: nothing is analyzed. If the dialect has a path for health, that
+    /// is asked as well.
     pub async fn reach(&self, timeout: Duration) -> Reached {
-        let request = self.http.post(&self.analyze_url).bearer_auth(self.api_key.expose());
-        match request.json(&serde_json::json!({})).timeout(timeout).send().await {
+        let wire = wire::of(self.endpoint.dialect);
+        let base = self.endpoint.url.trim_end_matches('/');
+        let request = (wire.authorize)(self.http.post(format!("{base}{}", wire.path)), &self.endpoint.api_key);
+        let reached = match request.json(&serde_json::json!({})).timeout(timeout).send().await {
             Ok(answer) => read(answer.status()),
             Err(error) => Reached::Away { reason: describe(error) },
+        };
+        match wire.health_path {
+            Some(path)
+                if reached == Reached::Accepted && self.is_unhealthy(&format!("{base}{path}"), timeout).await =>
+            {
+                Reached::Away { reason: "it says that it is unhealthy".to_owned() }
+            }
+            _ => reached,
         }
+    }
+
+    /// Whether it says so itself. No readable answer says nothing.
+    async fn is_unhealthy(&self, url: &str, timeout: Duration) -> bool {
+        let Ok(answer) = self.http.get(url).timeout(timeout).send().await else { return false };
+        let Ok(body) = read_body(answer, MAX_ANSWER).await else { return false };
+        let health: Value = serde_json::from_slice(&body).unwrap_or_default();
+        health["status"] == "unhealthy"
     }
 }
 

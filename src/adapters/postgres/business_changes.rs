@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::businesses::{AccountWrite, BusinessWrite};
+use super::businesses::{AccountWrite, BusinessWrite, DispatchBotKeyWrite};
 use super::{StoreError, forwarding, phone_codes};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::{MAX_NUMBERS, Phones, beyond_scope, scope};
@@ -41,8 +41,13 @@ impl BusinessChange {
         let account_sid = before.as_ref().and_then(|before| before.twilio_account_sid.as_deref());
         if !b.may_manage_numbers {
             let pending_sid = before.as_ref().and_then(|before| before.twilio_pending_account_sid.as_deref());
-            let beyond =
+            let mut beyond =
                 beyond_scope(&numbers, &[account_sid, pending_sid], b.phone_numbers, b.account.account_sid(), false);
+            let own_before = before.as_ref().and_then(|before| own_dispatchbot(&before.profile));
+            let puts_key = matches!(b.dispatchbot_key, DispatchBotKeyWrite::Set(_));
+            if puts_key || own_before != own_dispatchbot(b.profile) {
+                beyond.push(scope::DISPATCHBOT);
+            }
             if !beyond.is_empty() {
                 return Err(StoreError::Forbidden(scope::why(&beyond)));
             }
@@ -117,6 +122,11 @@ pub(super) fn with_phones(mut profile: Value, phones: &Phones) -> Value {
     profile["forward_to"] = json!(phones.forward_to);
     profile["emergency_contacts"] = json!(phones.contacts);
     profile
+}
+
+/// The DispatchBot that a business has itself, by its document.
+fn own_dispatchbot(profile: &Value) -> Option<&Value> {
+    profile.get("policy")?.get("dispatchbot").filter(|own| !own.is_null())
 }
 
 fn texts(phones: &[PhoneNumber]) -> Vec<String> {

@@ -26,6 +26,8 @@ pub struct BusinessRecord {
     pub pending_auth_token: Option<Vec<u8>>,
     /// When Twilio refused that token; `None` if Twilio could not be asked yet.
     pub refused_at: Option<DateTime<Utc>>,
+    /// The encrypted key of its own DispatchBot, if its document has one.
+    pub dispatchbot_api_key: Option<Vec<u8>>,
     /// The numbers that never get an automatic text.
     pub never_text: Vec<String>,
     /// When the business was first put.
@@ -49,7 +51,7 @@ macro_rules! select_businesses {
                  CASE WHEN b.twilio_pending_auth_token IS NOT NULL THEN b.twilio_pending_auth_token
                       WHEN b.twilio_proven_token IS DISTINCT FROM b.twilio_auth_token THEN b.twilio_auth_token
                  END AS pending_auth_token,
-                 b.twilio_refused_at AS refused_at,
+                 b.twilio_refused_at AS refused_at, b.dispatchbot_api_key,
                  ARRAY(SELECT n.phone FROM never_text n WHERE n.business_id = b.id) AS "never_text!",
                  b.created_at, b.updated_at "# + $tail
             $(, $argument)*
@@ -91,6 +93,17 @@ impl<'a> AccountWrite<'a> {
     }
 }
 
+/// The key of the business's own DispatchBot in a PUT of a business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DispatchBotKeyWrite<'a> {
+    /// The business has no DispatchBot of its own.
+    Remove,
+    /// The key that is stored.
+    Keep,
+    /// This key, encrypted.
+    Set(&'a [u8]),
+}
+
 /// A business to be stored.
 #[derive(Debug)]
 pub struct BusinessWrite<'a> {
@@ -112,6 +125,8 @@ pub struct BusinessWrite<'a> {
     pub profile: &'a Value,
     /// The Twilio account in the PUT.
     pub account: AccountWrite<'a>,
+    /// The key of the DispatchBot in the PUT.
+    pub dispatchbot_key: DispatchBotKeyWrite<'a>,
 }
 
 impl Store {
@@ -138,6 +153,19 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         super::twilio_accounts::write(&mut tx, b.id, b.account).await?;
+        let (keeps_key, new_key) = match b.dispatchbot_key {
+            DispatchBotKeyWrite::Remove => (false, None),
+            DispatchBotKeyWrite::Keep => (true, None),
+            DispatchBotKeyWrite::Set(sealed) => (false, Some(sealed)),
+        };
+        sqlx::query!(
+            "UPDATE businesses SET dispatchbot_api_key = CASE WHEN $2 THEN dispatchbot_api_key ELSE $3 END WHERE id = $1",
+            b.id,
+            keeps_key,
+            new_key
+        )
+        .execute(&mut *tx)
+        .await?;
         sqlx::query!("DELETE FROM business_numbers WHERE business_id = $1 AND NOT phone = ANY($2)", b.id, &phones)
             .execute(&mut *tx)
             .await?;

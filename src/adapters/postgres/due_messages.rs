@@ -25,7 +25,7 @@ pub(super) async fn by_ids(pool: PgPool, ids: Vec<Uuid>) -> Stored<Rows<Uuid, Du
     let rows = sqlx::query_as!(
         DueRow,
         r#"SELECT m.id, m.subject_conversation_id AS conversation_id, m.direction, m.sender_type, m.user_id, m.kind, m.body,
-             m.media AS "media: Json<Vec<Media>>", m.twilio_sid, m.status, m.error_code, m.in_reply_to_window, m.created_at,
+             m.media AS "media: Json<Vec<Media>>", m.twilio_sid, m.status, m.error_code, m.window_id, m.in_reply_to_window, m.created_at,
              coalesce(m.recipient, c.customer_phone) AS "to!", c.business_phone, c.business_id, m.not_before, m.send_at,
              m.bundle_line IS NOT NULL OR m.pace IS NOT NULL AS "may_be_bundled!",
              m.attempts, m.attempted_at, m.account_sid, m.absent_reads, c.emergency_detected,
@@ -51,6 +51,7 @@ struct DueRow {
     twilio_sid: Option<String>,
     status: String,
     error_code: Option<i32>,
+    window_id: Option<Uuid>,
     in_reply_to_window: Option<Uuid>,
     created_at: DateTime<Utc>,
     to: String,
@@ -86,6 +87,7 @@ impl DueRow {
             twilio_sid: row.twilio_sid,
             status: row.status,
             error_code: row.error_code,
+            window_id: row.window_id,
             in_reply_to_window: row.in_reply_to_window,
             created_at: row.created_at,
         }

@@ -19,7 +19,7 @@ macro_rules! select_messages {
         sqlx::query_as!(
             MessageRow,
             r#"SELECT id, subject_conversation_id AS conversation_id, direction, sender_type, user_id, kind, body,
-                 media AS "media: Json<Vec<Media>>", twilio_sid, status, error_code, in_reply_to_window, created_at
+                 media AS "media: Json<Vec<Media>>", twilio_sid, status, error_code, window_id, in_reply_to_window, created_at
                FROM messages "# + $rest
             $(, $argument)*
         )
@@ -69,6 +69,7 @@ pub(super) struct MessageRow {
     pub(super) twilio_sid: Option<String>,
     pub(super) status: String,
     pub(super) error_code: Option<i32>,
+    pub(super) window_id: Option<Uuid>,
     pub(super) in_reply_to_window: Option<Uuid>,
     pub(super) created_at: DateTime<Utc>,
 }
@@ -88,6 +89,7 @@ impl MessageRow {
             media: self.media.0,
             twilio_sid: self.twilio_sid,
             error_code: self.error_code,
+            window_id: self.window_id,
             in_reply_to_window: self.in_reply_to_window,
             created_at: self.created_at,
         })
@@ -126,9 +128,16 @@ impl Store {
     }
 
     /// Whether the newest answer to a window was the fallback or the emergency text, because DispatchBot had no answer.
+    /// Businesses with a DispatchBot of their own say nothing about the service's; if the newest 200 answers are all
+    /// theirs, nothing is known against it.
     pub async fn newest_answer_was_fallback(&self) -> Result<bool, StoreError> {
         let kind = sqlx::query_scalar!(
-            "SELECT kind FROM messages WHERE kind IN ('reply', 'fallback', 'emergency') ORDER BY created_at DESC, id DESC LIMIT 1"
+            "SELECT kind FROM (
+               SELECT kind, conversation_id, created_at, id FROM messages
+               WHERE kind IN ('reply', 'fallback', 'emergency') ORDER BY created_at DESC, id DESC LIMIT 200) m
+             WHERE NOT EXISTS (SELECT 1 FROM conversations c JOIN businesses b ON b.id = c.business_id
+                               WHERE c.id = m.conversation_id AND b.profile #> '{policy,dispatchbot}' IS NOT NULL)
+             ORDER BY created_at DESC, id DESC LIMIT 1"
         )
         .fetch_optional(&self.pool)
         .await?;

@@ -18,7 +18,7 @@ use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
-use crate::adapters::dispatchbot::DispatchBotClient;
+use crate::adapters::dispatchbot::{DispatchBotClient, Endpoint};
 use crate::adapters::http_client;
 use crate::adapters::jetstream::JetStream;
 use crate::adapters::postgres::Store;
@@ -72,7 +72,7 @@ pub(super) async fn run(command: &CheckCommand, config: &Config) -> anyhow::Resu
 
     let twilio = TwilioClient::new(http.clone(), config.twilio.api_url.clone(), patience);
     let account = Account { sid: config.twilio.account_sid.clone(), token: config.twilio.auth_token.clone() };
-    let bot = DispatchBotClient::new(http.clone(), &config.dispatchbot.url, config.dispatchbot.api_key.clone());
+    let bot = DispatchBotClient::new(http.clone(), Endpoint::from(&config.dispatchbot));
     let ([postgres, fsync], migrations, (nats, streams_answer), redis, clock, account, callback, bot) = tokio::join!(
         stores::postgres(&owner, &look, patience),
         stores::migrations(&owner, patience),

@@ -13,9 +13,14 @@ const WITHOUT_END: TimeDelta = TimeDelta::hours(1);
 /// The times that are taken. The entries are the App Server's own, so the usual names of their fields are all read;
 /// those that were cancelled take no time.
 pub(super) fn taken(calendar: &Value, zone: Tz) -> Vec<Taken> {
-    let entries = calendar.as_array().into_iter().flatten().filter(|entry| !is_cancelled(entry));
     let customer = |entry: &Value| entry["customer_phone"].as_str().map(str::to_owned);
-    entries.filter_map(|entry| Some(Taken { span: span(entry, zone)?, customer: customer(entry) })).collect()
+    entries(calendar, zone).filter_map(|(entry, span)| Some(Taken { span: span?, customer: customer(entry) })).collect()
+}
+
+/// The entries that take time, each with its time, if that can be read.
+pub(super) fn entries(calendar: &Value, zone: Tz) -> impl Iterator<Item = (&Value, Option<Span>)> {
+    let entries = calendar.as_array().into_iter().flatten().filter(|entry| !is_cancelled(entry));
+    entries.map(move |entry| (entry, span(entry, zone)))
 }
 
 /// Whether an entry takes no time: cancelled, declined, or marked as free.

@@ -53,6 +53,22 @@ struct Taken {
     customer: Option<String>,
 }
 
+/// An entry of a calendar that takes time.
+#[derive(Debug, Clone, Copy)]
+pub struct CalendarEntry<'a> {
+    /// The entry, as the App Server wrote it.
+    pub entry: &'a Value,
+    /// From when until when; `None` if that cannot be read.
+    pub time: Option<(DateTime<Utc>, DateTime<Utc>)>,
+}
+
+/// The entries of a business's calendar that take time, in their order; read like those of a [`Schedule`].
+pub fn calendar_entries<'a>(calendar: &'a Value, timezone: &str) -> Vec<CalendarEntry<'a>> {
+    let zone: Tz = timezone.parse().unwrap_or(Tz::UTC); // validated when the business was stored
+    let entries = calendar::entries(calendar, zone);
+    entries.map(|(entry, span)| CalendarEntry { entry, time: span.map(|span| (span.start, span.end)) }).collect()
+}
+
 /// An appointment to be checked.
 #[derive(Debug, Clone, Copy)]
 pub struct Proposed<'a> {

@@ -295,8 +295,8 @@ pub struct Answer {
     pub emergency_detected: bool,
     /// The text for the customer.
     pub text: String,
-    /// DispatchBot's confidence, 0 to 1.
-    pub confidence: f64,
+    /// DispatchBot's confidence, 0 to 1. `None` if it gives none that is about the text.
+    pub confidence: Option<f64>,
     /// The appointment that the customer agreed to.
     pub appointment: Option<Appointment>,
     /// Whether the conversation is finished.
@@ -304,6 +304,15 @@ pub struct Answer {
     pub outcome: Option<String>,
     /// A summary for the owner.
     pub summary: Option<String>,
+    /// The prices that it names beside its text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<f64>,
+    /// Whether DispatchBot wants a person to go on. The text is sent nevertheless.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_escalated: bool,
+    /// After how many minutes DispatchBot would write again. Only recorded: nothing is sent by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follow_up_minutes: Option<f64>,
 }
 
 /// An appointment that the customer agreed to.

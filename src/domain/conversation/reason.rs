@@ -70,6 +70,8 @@ reasons! {
         NotProcessed = "not_processed",
         /// The business had been deleted.
         BusinessGone = "business_gone",
+        /// DispatchBot could not be asked for this business: its document or its own DispatchBot lacks something.
+        NotConfigured = "not_configured",
     }
 
     /// Why a window reached its state.
@@ -120,6 +122,8 @@ reasons! {
         SendUnknown = "send_unknown",
         /// The database was restored: the answer may have been sent since.
         Recovered = "recovered",
+        /// DispatchBot wants a person to go on; its text was sent.
+        Escalated = "escalated",
     }
 
     /// Why a conversation needs a person.
@@ -172,6 +176,8 @@ reasons! {
         Idle = "idle",
         /// The database was restored, and something happened in the conversation that it did not know of, or may have.
         Recovered = "recovered",
+        /// DispatchBot wants a person to go on. Its text was sent to the customer.
+        Escalated = "escalated",
     }
 }
 

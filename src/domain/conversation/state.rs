@@ -179,6 +179,9 @@ pub struct Answering {
     pub emergency_rule: Option<String>,
     #[serde(rename = "urgent", default = "in_its_turn")]
     pub priority: Priority,
+    /// Whether its answer leaves the window to a person.
+    #[serde(default)]
+    pub is_escalated: bool,
     pub phase: Phase,
 }
 

@@ -21,9 +21,12 @@ pub fn beyond_scope(
         .collect()
 }
 
+/// The field that such a key may neither set, change nor remove: it says who reads the customers' texts.
+pub const DISPATCHBOT: &str = "policy.dispatchbot";
+
 /// The reason for the refusal, in words.
 pub fn why(fields: &[&str]) -> String {
-    format!("this API key does not have the scope `numbers`: it cannot add to or set {}", fields.join(" and "))
+    format!("this API key does not have the scope `numbers`: it cannot add to or change {}", fields.join(" and "))
 }
 
 #[cfg(test)]

@@ -27,8 +27,8 @@ impl PriceRange {
         let first = |job: &Value, names: &[&str]| names.iter().find_map(|name| job.get(name).and_then(Value::as_f64));
         let range = |job: &Value| {
             let fixed = first(job, &["price"]);
-            let min = first(job, &["min", "min_price", "low", "price_min"]).or(fixed)?;
-            let max = first(job, &["max", "max_price", "high", "price_max"]).or(fixed)?;
+            let min = first(job, &["min", "min_price", "low", "price_min", "estimated_cost_min"]).or(fixed)?;
+            let max = first(job, &["max", "max_price", "high", "price_max", "estimated_cost_max"]).or(fixed)?;
             Some(Self { min, max })
         };
         job_estimates.as_array().map(|jobs| jobs.iter().filter_map(range).collect()).unwrap_or_default()
@@ -37,6 +37,11 @@ impl PriceRange {
 
 /// Whether every price in the text is within one of the ranges. Nothing at all (`$0`, free) is no price.
 pub fn are_estimated(text: &str, ranges: &[PriceRange]) -> bool {
+    are_within(&find::prices(text), ranges)
+}
+
+/// The same for prices that an answer has beside its text.
+pub fn are_within(prices: &[f64], ranges: &[PriceRange]) -> bool {
     let is_estimated = |price: &f64| ranges.iter().any(|range| (range.min..=range.max).contains(price));
-    find::prices(text).iter().all(|price| *price == 0.0 || is_estimated(price))
+    prices.iter().all(|price| *price == 0.0 || is_estimated(price))
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::auth::{Reader, Writer};
 use super::body::Body;
+use super::dispatchbot::{self, OwnDispatchBot};
 use super::failure::Failure;
 use super::page::Page;
 use super::phones::{self, Beside, NumberState, PendingPhone, ordinary};
@@ -24,6 +25,7 @@ use crate::domain::emergency;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::quiet_hours::QuietHours;
 use crate::domain::sms_segments::MAX_BODY_CHARS;
+use crate::http::Edge;
 use crate::http::problem::{Code, Problem};
 use crate::store::StoreError;
 use crate::webhook::probe;
@@ -111,6 +113,8 @@ struct Policy {
     /// Whether the AI's first text in a conversation says that an AI writes, in the words of `templates.ai_disclosure`:
     /// `always`, or `off`. The words count for `max_segments`. Default: `always`.
     ai_disclosure: Option<String>,
+    /// A DispatchBot that the business has itself. Without it the service's is asked.
+    dispatchbot: Option<OwnDispatchBot>,
 }
 
 /// A business: its numbers and phones, and the data that DispatchBot needs for its answers.
@@ -224,11 +228,14 @@ impl BusinessesApi {
     ) -> Result<Json<Business>, Failure> {
         key.0.sees(&business_id, "business")?;
         let account = business.0.twilio.clone();
-        let profile = validated(&business_id, business.0, edge.cipher.is_some())?;
+        let own = business.0.policy.as_ref().and_then(|policy| policy.dispatchbot.as_ref());
+        let dispatchbot_key = own.and_then(OwnDispatchBot::api_key).map(str::to_owned);
+        let profile = validated(&business_id, business.0, &edge)?;
         let may_manage_numbers = key.0.manages_numbers();
         if !may_manage_numbers {
-            phones::within_scope(&edge, &profile, account.as_ref()).await?;
+            phones::within_scope(&edge, &profile, account.as_ref(), dispatchbot_key.is_some()).await?;
         }
+        let dispatchbot_key = dispatchbot::choose_key(&edge, &profile, dispatchbot_key.as_deref()).await?;
         let account = twilio_account::choose(&edge, &business_id, account.as_ref()).await?;
         let document = serde_json::to_value(&profile).unwrap_or_default();
         let bytes = stored_bytes(&document);
@@ -247,6 +254,7 @@ impl BusinessesApi {
             may_manage_numbers,
             profile: &document,
             account: account.write(),
+            dispatchbot_key: dispatchbot_key.write(),
         };
         let record = edge.store.put_business(&write).await?;
         edge.business_cache.forget_all();
@@ -342,8 +350,9 @@ fn shown(record: BusinessRecord, beside: &mut Beside) -> Result<Business, StoreE
 }
 
 /// Returns the document to store, or everything that is wrong with the request.
-fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<Profile, Problem> {
+fn validated(id: &str, business: Business, edge: &Edge) -> Result<Profile, Problem> {
     let mut problems = Problems::default();
+    let tokens_can_be_kept = edge.cipher.is_some();
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if id.is_empty() || id.len() > 64 || !id.chars().all(plain) {
         problems.add("business_id", "must be 1 to 64 letters, digits, dots, hyphens or underscores");
@@ -375,7 +384,8 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
     hours(&mut problems, business.business_hours.as_ref());
     settings(&mut problems, business.user_settings.as_ref(), &business.timezone);
     let templates = templates(&mut problems, business.templates);
-    let policy = policy(&mut problems, business.policy.as_ref());
+    let policy = policy(&mut problems, business.policy.as_ref(), edge);
+    dispatchbot::validate_address(&mut problems, edge, &policy, business.user_settings.as_ref());
     if let Some(account) = &business.twilio {
         account.validate(&mut problems, tokens_can_be_kept);
     }
@@ -401,6 +411,7 @@ fn validated(id: &str, business: Business, tokens_can_be_kept: bool) -> Result<P
         emergency_contacts: contacts,
         twilio_account_sid: None,   // stored in columns of the table
         never_text: Arc::default(), // stored in a table of its own
+        dispatchbot_key: None,      // stored in a column of its own
     })
 }
 
@@ -485,7 +496,7 @@ fn settings(problems: &mut Problems, settings: Option<&Value>, timezone: &str) {
     }
 }
 
-fn policy(problems: &mut Problems, policy: Option<&Policy>) -> BusinessPolicy {
+fn policy(problems: &mut Problems, policy: Option<&Policy>, edge: &Edge) -> BusinessPolicy {
     let Some(policy) = policy else { return BusinessPolicy::default() };
     // The bounds are checked with the schema.
     let bounded = |limit: Option<i64>| limit.and_then(|limit| u32::try_from(limit).ok());
@@ -500,6 +511,7 @@ fn policy(problems: &mut Problems, policy: Option<&Policy>) -> BusinessPolicy {
         links: policy.links.as_deref().map(|links| problems.parsed_each("policy.links", links)),
         max_segments: bounded(policy.max_segments),
         ai_disclosure: ai_disclosure(problems, policy.ai_disclosure.as_deref()),
+        dispatchbot: policy.dispatchbot.as_ref().and_then(|own| own.validated(problems, edge)),
     }
 }
 
@@ -516,6 +528,7 @@ impl From<BusinessPolicy> for Policy {
             links: policy.links.map(texts),
             max_segments: policy.max_segments.map(i64::from),
             ai_disclosure: policy.ai_disclosure.map(|word| word.to_string()),
+            dispatchbot: policy.dispatchbot.map(OwnDispatchBot::from),
         }
     }
 }

@@ -142,6 +142,8 @@ fn reason_in_words(reason: &str) -> &str {
         Idle => "nothing had happened for long",
         Recovered => "the database was restored, and it is not known what had been done before",
         BusinessGone => "the business was deleted",
+        NotConfigured => "DispatchBot could not be asked for this business, because something is missing in its set-up",
+        Escalated => "DispatchBot wants a person to go on, and its text was sent",
         Message | OvertookAnswer | Deadline | Emergency | Sent | SendUnknown => reason.as_str(),
     }
 }
@@ -156,14 +158,14 @@ fn analysis_in_words(analysis: &AnalysisRow) -> String {
         return format!("There is no answer from DispatchBot: {words}.");
     }
     let said = analysis.said.get("text").and_then(Value::as_str).unwrap_or_default();
-    let sure = analysis.said.get("confidence").and_then(Value::as_f64).map_or(0.0, |c| c * 100.0);
+    let confidence = analysis.said.get("confidence").and_then(Value::as_f64);
+    let sure = confidence.map(|c| format!(" with {:.0} % confidence", c * 100.0)).unwrap_or_default();
     let urgency = match analysis.said.get("urgency").and_then(Value::as_str) {
         Some("emergency") => "an emergency",
         Some("urgent") => "urgent",
         _ => "an ordinary job",
     };
-    let mut words =
-        format!("DispatchBot rated the request as {urgency} and proposed with {sure:.0} % confidence: \"{said}\".");
+    let mut words = format!("DispatchBot rated the request as {urgency} and proposed{sure}: \"{said}\".");
     if let Some(reason) = &analysis.drop_reason {
         words.push_str(&format!(" It was not used: {}.", reason_in_words(reason)));
     }
@@ -258,7 +260,8 @@ mod tests {
     #[case::overtaken(json!({ "text": "Hi", "confidence": 0.9 }), Some("overtaken"), "the conversation changed")]
     #[case::unsure(json!({ "text": "Hi", "confidence": 0.2 }), Some("low_confidence"), "not sure enough")]
     #[case::silent(json!({ "failed": "timed_out" }), Some("timed_out"), "DispatchBot did not answer in time")]
-    #[case::of_another_version(json!([1]), None, "with 0 % confidence")]
+    #[case::of_another_version(json!([1]), None, "as an ordinary job and proposed: \"\"")]
+    #[case::without_a_confidence(json!({ "text": "Hi", "confidence": null }), None, "proposed: \"Hi\"")]
     fn what_dispatchbot_said_and_why_it_was_dropped(
         #[case] said: Value,
         #[case] dropped: Option<&str>,

@@ -10,6 +10,7 @@ mod conversations;
 mod cursor;
 mod customers;
 mod dead_letters;
+mod dispatchbot;
 mod docs;
 mod emergencies;
 mod events;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use poem_openapi::Object;
 
+use super::dispatchbot;
 use super::twilio_account::TwilioAccount;
 use super::validation::Problems;
 use crate::adapters::postgres::{self, BusinessRecord};
@@ -92,7 +93,12 @@ pub(super) fn ordinary(problems: &mut Problems, field: &str, phones: &[PhoneNumb
 
 /// Refuses what a key without the scope `numbers` must not change, before anything else is done. The transaction that
 /// stores the business checks it again.
-pub(super) async fn within_scope(edge: &Edge, put: &Profile, account: Option<&TwilioAccount>) -> Result<(), Problem> {
+pub(super) async fn within_scope(
+    edge: &Edge,
+    put: &Profile,
+    account: Option<&TwilioAccount>,
+    puts_dispatchbot_key: bool,
+) -> Result<(), Problem> {
     let unavailable = |error: StoreError| Problem::unavailable(&error);
     let before = edge.store.business(&put.id).await.map_err(unavailable)?;
     let numbers = edge.store.numbers_of(std::slice::from_ref(&put.id)).await.map_err(unavailable)?;
@@ -104,7 +110,11 @@ pub(super) async fn within_scope(edge: &Edge, put: &Profile, account: Option<&Tw
     ];
     let put_account_sid = account.map(|account| account.account_sid.as_str());
     let puts_token = account.is_some_and(|account| account.auth_token.is_some());
-    let beyond = beyond_scope(&numbers, &account_sids, &put.phone_numbers, put_account_sid, puts_token);
+    let mut beyond = beyond_scope(&numbers, &account_sids, &put.phone_numbers, put_account_sid, puts_token);
+    let own_before = before.and_then(dispatchbot::stored);
+    if puts_dispatchbot_key || own_before.as_ref() != put.policy.dispatchbot.as_ref() {
+        beyond.push(scope::DISPATCHBOT);
+    }
     if beyond.is_empty() {
         return Ok(());
     }

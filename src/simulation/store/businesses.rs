@@ -34,6 +34,7 @@ impl Tables {
             pending_account_sid: None,
             pending_auth_token: None,
             refused_at: None,
+            dispatchbot_api_key: None,
             never_text: profile.never_text.iter().map(PhoneNumber::to_string).collect(),
             created_at,
             updated_at: now,

@@ -302,6 +302,7 @@ fn new_row(conversation: &Conversation, new: &NewMessage) -> MessageRow {
         twilio_sid: new.twilio_sid.clone(),
         status: new.status,
         error_code: None,
+        window_id: new.window_id,
         in_reply_to_window: new.in_reply_to_window,
         created_at: new.created_at,
     };

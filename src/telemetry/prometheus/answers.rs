@@ -10,7 +10,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use super::registrar::{About, Bounds, By, Registrar, Traced, observe, words};
 use crate::telemetry::Metrics;
 use crate::telemetry::labelled::Labelled;
-use crate::telemetry::labels::{AiResult, AnswerPart, ConversationEnd, Unanswered, WindowEvent};
+use crate::telemetry::labels::{AiResult, AnswerPart, ConversationEnd, LeftOutList, Unanswered, WindowEvent};
 use crate::trace::Trace;
 
 /// In seconds, for calls to DispatchBot: two tries of 2 s each.
@@ -38,6 +38,7 @@ pub struct AnswerTimes {
 pub(in crate::telemetry) struct Answers {
     pub(in crate::telemetry) windows: Labelled,
     pub(in crate::telemetry) ai_calls: Labelled,
+    left_out: Labelled,
     ai_time: Traced,
     time: Traced,
     part: By<Histogram, Bounds>,
@@ -76,6 +77,13 @@ impl Answers {
                 "Calls to DispatchBot",
                 &["result"],
                 words(AiResult::ALL, AiResult::as_str),
+            ),
+            left_out: r.labelled(
+                "dispatchbot_left_out",
+                "Entries of a business's lists that were left out of a request to DispatchBot, because its dialect has no \
+                 words for them: job estimates that lack a required field, calendar entries without a time",
+                &["list"],
+                words(LeftOutList::ALL, LeftOutList::as_str),
             ),
             ai_time: r.histogram(ai_time, AI_BOUNDS.new_metric()),
             time: r.histogram(time, ANSWER_BOUNDS.new_metric()),
@@ -116,6 +124,11 @@ impl Metrics {
             let failed = result != AiResult::Answered;
             self.inner.ai.lock().unwrap_or_else(PoisonError::into_inner).record(now, elapsed, failed);
         }
+    }
+
+    /// So many entries of a list were left out of a request to DispatchBot.
+    pub fn left_out(&self, list: LeftOutList, count: usize) {
+        self.inner.totals.answers.left_out.inc_by(list.as_str(), count as u64);
     }
 
     /// Twilio accepted our answer to a customer.

@@ -2,12 +2,13 @@
 //! seconds later, and DispatchBot gets no load.
 //!
 //! Each business has one, so that a business whose questions DispatchBot cannot answer does not silence it for the others;
-//! and there is one for all, which opens once several businesses in a row have failed. They belong to a worker: they open
+//! and each DispatchBot has one for all who ask it, which opens once several businesses in a row have failed. A business
+//! with a DispatchBot of its own neither opens nor meets that of the service's. They belong to a worker: they open
 //! on what this worker has seen. What is published, `service.degraded` and `/health`, is based on the answers themselves
 //! ([`crate::health`]).
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use moka::sync::Cache;
@@ -15,7 +16,9 @@ use recloser::{AsyncRecloser, Error, Recloser};
 use tokio::time::Instant;
 
 use super::AiClient;
-use crate::adapters::dispatchbot::{Analysis, AnalyzeError, AnalyzeRequest};
+use crate::adapters::dispatchbot::{AnalyzeError, Question};
+use crate::domain::conversation::Answer;
+use crate::domain::dispatchbot::OwnDispatchBot;
 
 /// Of this many requests of a business in a row …
 const WINDOW_LEN: usize = 4;
@@ -27,42 +30,49 @@ const GOOD_ANSWERS: usize = 1;
 const FAILED_BUSINESSES: usize = 3;
 /// How long DispatchBot is not asked.
 const OPEN_FOR: Duration = Duration::from_secs(10);
-/// How many businesses have a breaker of their own at most; the least recently used are forgotten.
+/// How many businesses have a breaker of their own at most, and how many DispatchBots; the least recently used are
+/// forgotten.
 const BUSINESSES: u64 = 10_000;
+
+/// Whom a business asks: its own DispatchBot, or the service's. A business that names the service's URL as its own has a
+/// DispatchBot of its own, which shares nothing with the others.
+type Endpoint = Option<OwnDispatchBot>;
 
 /// An AI client behind circuit breakers.
 #[derive(Debug, Clone)]
 pub struct CircuitBreaker<A> {
     analyst: A,
-    of_each: Cache<String, Breaker>,
-    for_all: Arc<Mutex<ForAll>>,
+    of_each: Cache<(String, Endpoint), Breaker>,
+    for_all: Cache<Endpoint, Arc<Mutex<ForAll>>>,
 }
 
 impl<A> CircuitBreaker<A> {
     /// Puts breakers, closed, in front of the client.
     pub fn new(analyst: A) -> Self {
-        Self { analyst, of_each: Cache::new(BUSINESSES), for_all: Arc::default() }
-    }
-
-    fn for_all<T>(&self, of: impl FnOnce(&mut ForAll) -> T) -> T {
-        of(&mut self.for_all.lock().unwrap_or_else(PoisonError::into_inner))
+        Self { analyst, of_each: Cache::new(BUSINESSES), for_all: Cache::new(BUSINESSES) }
     }
 }
 
 impl<A: AiClient> AiClient for CircuitBreaker<A> {
-    async fn analyze(&self, request: &AnalyzeRequest, budget: Duration) -> Result<Analysis, AnalyzeError> {
-        if !self.for_all(|breaker| breaker.lets_through(Instant::now())) {
+    async fn analyze(&self, question: &Question, budget: Duration) -> Result<Answer, AnalyzeError> {
+        let (business_id, endpoint) = (&question.business.id, &question.business.policy.dispatchbot);
+        let for_all = self.for_all.get_with_by_ref(endpoint, Arc::default);
+        if !lock(&for_all).lets_through(Instant::now()) {
             return Err(AnalyzeError::NotAsked);
         }
-        let business_id = &request.business.id;
-        let breaker = self.of_each.get_with_by_ref(business_id, || Breaker::new(OPEN_FOR));
-        let analysis = breaker.pass(self.analyst.analyze(request, budget)).await;
-        self.for_all(|breaker| breaker.saw(business_id, analysis.as_ref().err(), Instant::now()));
-        analysis
+        let of_each = (business_id.clone(), endpoint.clone());
+        let breaker = self.of_each.get_with(of_each, || Breaker::new(OPEN_FOR));
+        let answer = breaker.pass(self.analyst.analyze(question, budget)).await;
+        lock(&for_all).saw(business_id, answer.as_ref().err(), Instant::now());
+        answer
     }
 }
 
-/// The breaker for all businesses.
+fn lock(for_all: &Mutex<ForAll>) -> MutexGuard<'_, ForAll> {
+    for_all.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The breaker for all businesses that ask a DispatchBot.
 #[derive(Debug, Default)]
 struct ForAll {
     /// The businesses that failed since anybody had an answer.
@@ -87,8 +97,8 @@ impl ForAll {
     /// Takes note of the outcome of a business's request.
     fn saw(&mut self, business_id: &str, error: Option<&AnalyzeError>, now: Instant) {
         match error {
-            // The business's own breaker is open: nobody was asked.
-            Some(AnalyzeError::NotAsked) => {}
+            // The business's own breaker is open, or it lacks something: nobody was asked.
+            Some(error) if !error.was_called() => {}
             Some(error) if error.is_transient() => {
                 self.failed.insert(business_id.to_owned());
                 if self.failed.len() >= FAILED_BUSINESSES && self.open_until.is_none() {
@@ -126,8 +136,13 @@ impl Breaker {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
     use super::*;
+    use crate::domain::conversation::Priority;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     const DOWN: Result<(), AnalyzeError> = Err(AnalyzeError::TimedOut);
@@ -226,5 +241,50 @@ mod tests {
             breaker.saw("b6", None, now);
             assert!(breaker.lets_through(now), "{business}");
         }
+    }
+
+    /// Never answers a business with a DispatchBot of its own, and answers all others.
+    struct DeadForOwn;
+
+    impl AiClient for DeadForOwn {
+        async fn analyze(&self, question: &Question, _budget: Duration) -> Result<Answer, AnalyzeError> {
+            match question.business.policy.dispatchbot {
+                Some(_) => Err(AnalyzeError::TimedOut),
+                None => Err(AnalyzeError::NotSuccessful), // an answer, to the breakers
+            }
+        }
+    }
+
+    fn question(business_id: &str, own: Option<&str>) -> Question {
+        let mut document = json!({
+            "id": business_id, "name": "Pipes", "user_id": "u1", "phone_numbers": [], "forward_to": "+15555552222",
+            "timezone": "UTC", "trade": "plumbing", "business_hours": {}, "job_estimates": [], "user_settings": {},
+            "calendar": [],
+        });
+        if let Some(url) = own {
+            document["policy"] = json!({ "dispatchbot": { "url": url, "dialect": "v1" } });
+        }
+        Question {
+            conversation_id: Uuid::nil(),
+            window_id: Uuid::nil(),
+            priority: Priority::Normal,
+            customer: "+15550001111".parse().unwrap(),
+            business_phone: "+15555551111".parse().unwrap(),
+            business: Arc::new(serde_json::from_value(document).unwrap()),
+            messages: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_dead_dispatchbot_of_some_businesses_is_not_that_of_others() {
+        let breakers = CircuitBreaker::new(DeadForOwn);
+        let ask = async |id: &str, own| breakers.analyze(&question(id, own), OPEN_FOR).await.unwrap_err();
+        let dead = Some("https://dead.example.com");
+        for business in ["b1", "b2", "b3"] {
+            assert_eq!(ask(business, dead).await, AnalyzeError::TimedOut);
+        }
+        assert_eq!(ask("b4", dead).await, AnalyzeError::NotAsked, "three have failed there");
+        assert_eq!(ask("b4", Some("https://other.example.com")).await, AnalyzeError::TimedOut);
+        assert_eq!(ask("b1", None).await, AnalyzeError::NotSuccessful, "the service's is asked");
     }
 }

@@ -13,12 +13,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::adapters::dispatchbot::{Analysis, AnalyzeError, DispatchBotClient};
+use crate::adapters::dispatchbot::{AnalyzeError, DispatchBotClient};
 use crate::adapters::jetstream::Publisher;
 use crate::adapters::outage;
 use crate::adapters::postgres::Store;
 use crate::domain::business::Profile;
-use crate::domain::conversation::{AnalysisReason, Answer, Appointment, Conversation, Input, Phase, Priority};
+use crate::domain::conversation::{AnalysisReason, Answer, Answering, Conversation, Input, Phase, Priority};
 use crate::engine::{self, AnalyzeTask, Engine, EngineError, Happening, Publish, Target};
 use crate::stream::{FailureReason, Metadata};
 use crate::telemetry::{AiResult, Metrics, Stage};
@@ -74,12 +74,9 @@ impl<R: AnalysisStore, P: Publish, B: AiClient> Analyzer<R, P, B> {
         let Some(business) = self.engine.business_cache().by_id(&conversation.business_id).await? else {
             return Ok(failed(AnalysisReason::BusinessGone, Duration::ZERO));
         };
-        let (result, took) = self.ask(&conversation, &business, task, trace).await?;
+        let (result, took) = self.ask((&conversation, answering), &business, task, trace).await?;
         match result {
-            Ok(analysis) => {
-                let outcome = Input::AnalysisReady { window_id, answer: answer_of(analysis) };
-                Ok(Some(Analyzed { outcome, took }))
-            }
+            Ok(answer) => Ok(Some(Analyzed { outcome: Input::AnalysisReady { window_id, answer }, took })),
             Err(error) => {
                 tracing::warn!(conversation.id = %task.conversation_id, %error, "DispatchBot gave no usable answer");
                 Ok(failed(error.reason(), took))
@@ -89,24 +86,24 @@ impl<R: AnalysisStore, P: Publish, B: AiClient> Analyzer<R, P, B> {
 
     async fn ask(
         &self,
-        conversation: &Conversation,
-        business: &Profile,
+        (conversation, answering): (&Conversation, &Answering),
+        business: &Arc<Profile>,
         task: &AnalyzeTask,
         trace: &Trace,
-    ) -> Result<(Result<Analysis, AnalyzeError>, Duration), EngineError> {
+    ) -> Result<(Result<Answer, AnalyzeError>, Duration), EngineError> {
         let messages = self.engine.store().newest_messages(conversation.id, MESSAGES).await?;
-        let request = package::request(conversation, business, &messages, task);
+        let question = package::question((conversation, answering), business, &messages, task);
         let spent = (self.engine.now() - task.closed_at).to_std().unwrap_or_default();
         let budget = match task.priority {
             Priority::Normal => BUDGET.saturating_sub(spent).max(MIN_BUDGET),
             Priority::Urgent => EMERGENCY_BUDGET.saturating_sub(spent).max(MIN_BUDGET),
         };
         let asked_at = Instant::now();
-        let result = self.client.analyze(&request, budget).await;
+        let result = self.client.analyze(&question, budget).await;
         let outcome = match &result {
             Ok(_) => AiResult::Answered,
             Err(AnalyzeError::TimedOut) => AiResult::Timeout,
-            Err(AnalyzeError::NotAsked) => AiResult::Rejected,
+            Err(error) if !error.was_called() => AiResult::Rejected,
             Err(_) => AiResult::Failed,
         };
         let took = asked_at.elapsed();
@@ -150,23 +147,4 @@ impl<R: AnalysisStore, P: Publish, B: AiClient> Handler<AnalyzeTask> for Analyze
 
 fn trace_of(metadata: &Metadata) -> Trace {
     Trace::current_or(metadata.traceparent())
-}
-
-/// DispatchBot's answer in the types of the rules.
-fn answer_of(analysis: Analysis) -> Answer {
-    Answer {
-        job_type: analysis.job_type,
-        urgency: analysis.urgency_level,
-        emergency_detected: analysis.emergency_detected,
-        text: analysis.message_to_customer,
-        confidence: analysis.confidence,
-        appointment: analysis.appointment.map(|a| Appointment {
-            starts_at: a.starts_at,
-            ends_at: a.ends_at,
-            notes: a.notes,
-        }),
-        complete: analysis.conversation_complete.unwrap_or(false),
-        outcome: analysis.outcome,
-        summary: analysis.summary,
-    }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::adapters::dispatchbot::{Analysis, AnalyzeError, AnalyzeRequest, DispatchBotClient};
+use crate::adapters::dispatchbot::{AnalyzeError, DispatchBotClient, Question};
 use crate::adapters::postgres::Store;
+use crate::domain::conversation::Answer;
 use crate::engine::ConversationStore;
 use crate::store::{Message, StoreError};
 
@@ -24,9 +25,9 @@ pub trait AiClient: Send + Sync + 'static {
     /// An answer or an error, within `budget`; see [`DispatchBotClient::analyze`].
     fn analyze(
         &self,
-        request: &AnalyzeRequest,
+        question: &Question,
         budget: Duration,
-    ) -> impl Future<Output = Result<Analysis, AnalyzeError>> + Send;
+    ) -> impl Future<Output = Result<Answer, AnalyzeError>> + Send;
 }
 
 impl AnalysisStore for Store {
@@ -36,7 +37,7 @@ impl AnalysisStore for Store {
 }
 
 impl AiClient for DispatchBotClient {
-    async fn analyze(&self, request: &AnalyzeRequest, budget: Duration) -> Result<Analysis, AnalyzeError> {
-        self.analyze(request, budget).await
+    async fn analyze(&self, question: &Question, budget: Duration) -> Result<Answer, AnalyzeError> {
+        self.analyze(question, budget).await
     }
 }

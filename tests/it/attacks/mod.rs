@@ -9,6 +9,7 @@ mod loops;
 mod main_account;
 mod moved_numbers;
 mod numbers;
+mod own_dispatchbots;
 mod phones;
 mod rule_book;
 mod scope;

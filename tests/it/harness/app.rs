@@ -7,7 +7,7 @@ use nmc_testbed::twilio::webhooks::WebhookClient;
 use nmc_testbed::twilio::{SentMessage, TwilioOptions, new_call_sid, new_message_sid};
 use serde_json::Value;
 
-use super::people::{BUSINESS, OUR_NUMBER, business};
+use super::people::{BUSINESS, OUR_NUMBER, business, business_of_dispatch_bot_ai};
 use super::rest::{Rest, query};
 use super::servers::{API_KEY, PUBLIC_URL, Servers};
 use super::wait::{PATIENCE, eventually};
@@ -35,6 +35,11 @@ impl Setup {
     pub fn set(mut self, name: &str, value: &str) -> Self {
         self.changes.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// DispatchBot is asked in this dialect.
+    pub fn dialect(self, dialect: &str) -> Self {
+        self.set("DISPATCHBOT_DIALECT", dialect)
     }
 
     /// Starts one application per role instead of one `Serve`. Requests go to the first that listens.
@@ -67,7 +72,10 @@ impl Setup {
         for address in app.addresses() {
             Rest::new(format!("http://{address}"), API_KEY).ready().await;
         }
-        app.put_business(BUSINESS, &business()).await;
+        let dialect = self.changes.iter().rev().find(|(name, _)| name == "DISPATCHBOT_DIALECT");
+        let is_other = dialect.is_some_and(|(_, dialect)| dialect == "dispatch-bot-ai");
+        let business = if is_other { business_of_dispatch_bot_ai() } else { business() };
+        app.put_business(BUSINESS, &business).await;
         app
     }
 }

@@ -20,7 +20,7 @@ pub use app::{App, spawn_app, spawn_app_with};
 pub use child::{Child, run};
 pub use collector::{Collector, Span};
 pub use operated::Operated;
-pub use people::{BUSINESS, CUSTOMER, OUR_NUMBER, OWNER, business, customer};
+pub use people::{BUSINESS, CUSTOMER, OUR_NUMBER, OWNER, business, business_of_dispatch_bot_ai, customer};
 pub use rest::{Answer, Rest, query};
 pub use servers::{API_KEY, PUBLIC_URL, Servers};
 pub use settled::settled;

@@ -37,3 +37,15 @@ pub fn business() -> Value {
         "policy": { "ai_disclosure": "off" },
     })
 }
+
+/// The same with what the dialect dispatch-bot-ai needs: an address, and an estimate in its words.
+pub fn business_of_dispatch_bot_ai() -> Value {
+    let mut business = business();
+    business["user_settings"]["business_address"] =
+        json!({ "street_address": "350 5th Avenue", "city": "New York", "state": "NY", "postal_code": "10118" });
+    business["job_estimates"] = json!([{
+        "job_type": "drain_cleaning", "description": "Clears a blocked drain", "estimated_hours": 2,
+        "estimated_cost_min": 120, "estimated_cost_max": 250, "requires_parts": false,
+    }]);
+    business
+}

@@ -20,7 +20,7 @@ use crate::domain::conversation::input::{Answer, Appointment, Business, Context,
 use crate::domain::conversation::reason::{AnalysisReason, AttentionReason, WindowReason};
 use crate::domain::conversation::state::{Answering, Conversation, Phase, Status};
 use crate::domain::invisible::is_blank;
-use crate::domain::price_check;
+use crate::domain::price_check::{self, PriceRange};
 use crate::domain::sms_segments::{self, MAX_BODY_CHARS};
 use crate::domain::typography;
 
@@ -55,8 +55,12 @@ pub(in crate::domain::conversation) fn ready(
     learn(draft, answer);
     let now = draft.now;
     draft.state().memory.ai_replies.push(now);
+    answering.is_escalated = answer.is_escalated;
     let message_id = say(draft, answering, MessageKind::Reply, body);
     disclosure::note(context, draft, message_id);
+    if answer.is_escalated {
+        draft.needs_attention(NeedsAttentionData::window(AttentionReason::Escalated, window_id));
+    }
     if let Some(appointment) = &answer.appointment {
         draft.emit(EventData::AppointmentRequested(AppointmentRequestedData {
             window_id,
@@ -66,8 +70,10 @@ pub(in crate::domain::conversation) fn ready(
         }));
     }
     // A customer who wrote again has not finished: the newer window decides whether the conversation ends. While alerts
-    // of an emergency are still being sent, only a person may end it: a completed conversation could not be taken over.
-    if answer.complete && draft.state().window.is_none() && draft.state().memory.alerting.is_none() {
+    // of an emergency are still being sent, or if a person is to go on, only a person may end it: a completed
+    // conversation could not be taken over.
+    let is_left_to_a_person = answer.is_escalated || draft.state().memory.alerting.is_some();
+    if answer.complete && draft.state().window.is_none() && !is_left_to_a_person {
         draft.state().status = Status::Completed;
         draft.state().memory.completed_at = Some(now);
         draft.state().outcome = answer.outcome.clone();
@@ -130,7 +136,7 @@ fn join_verdicts(context: Context<'_>, draft: &mut Draft<'_>, answering: &mut An
             let why = EmergencyDetectedData {
                 rule: by_words.clone(),
                 job_type: answer.job_type.clone(),
-                confidence: Some(answer.confidence),
+                confidence: answer.confidence,
                 disagreement: Some(by_words.is_none()),
                 ..EmergencyDetectedData::by(Detector::DispatchBot)
             };
@@ -147,7 +153,7 @@ fn join_verdicts(context: Context<'_>, draft: &mut Draft<'_>, answering: &mut An
                 disagreement: Some(true),
                 rule: Some(rule),
                 by: Some(Detector::Words),
-                confidence: Some(answer.confidence),
+                confidence: answer.confidence,
                 ..NeedsAttentionData::window(AttentionReason::EmergencyDisagreement, answering.window_id)
             });
         }
@@ -172,9 +178,9 @@ fn unfit(
         Some(AnalysisReason::AnswerTooLong)
     } else if answer_check::has_hidden_characters(&answer.text) {
         Some(AnalysisReason::HiddenCharacters)
-    } else if answer.confidence.is_nan() || answer.confidence < context.business.confidence_threshold {
+    } else if is_unsure(answer, context.business.confidence_threshold) {
         Some(AnalysisReason::LowConfidence)
-    } else if !price_check::are_estimated(&answer.text, &context.business.price_ranges) {
+    } else if !names_estimates_only(answer, &context.business.price_ranges) {
         Some(AnalysisReason::PriceOutOfRange)
     } else if !answer_check::links_are_allowed(&answer.text, policy.links()) {
         Some(AnalysisReason::LinkNotAllowed)
@@ -183,6 +189,14 @@ fn unfit(
     } else {
         impossible_appointment(context, answer, answering, customer.as_str())
     }
+}
+
+fn is_unsure(answer: &Answer, threshold: f64) -> bool {
+    answer.confidence.is_some_and(|confidence| confidence.is_nan() || confidence < threshold)
+}
+
+fn names_estimates_only(answer: &Answer, ranges: &[PriceRange]) -> bool {
+    price_check::are_estimated(&answer.text, ranges) && price_check::are_within(&answer.prices, ranges)
 }
 
 /// How many segments the answer has when it is sent.

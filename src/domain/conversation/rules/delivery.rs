@@ -272,6 +272,10 @@ fn answering(draft: &mut Draft<'_>, message: &SentMessage) -> Option<Answering> 
 
 fn close_window(draft: &mut Draft<'_>, message: &SentMessage, state: WindowState, reason: WindowReason) {
     if let Some(answering) = answering(draft, message) {
+        let (state, reason) = match (state, answering.is_escalated) {
+            (WindowState::Answered, true) => (WindowState::HandedOver, WindowReason::Escalated),
+            _ => (state, reason),
+        };
         draft.window(answering.window_id, state, answering.opened_at, reason);
         draft.state().answering = None;
     } else if state == WindowState::Answered

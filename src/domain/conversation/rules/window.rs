@@ -125,6 +125,7 @@ pub(super) fn claim(policy: &Policy, draft: &mut Draft<'_>, window: &OpenWindow,
         resumes: window.resumes,
         emergency_rule: window.reading.verdict().map(|verdict| verdict.rule),
         priority,
+        is_escalated: false,
         phase: Phase::Analyzing,
     });
     draft.window(window.id, WindowState::Claimed, window.opened_at, reason);

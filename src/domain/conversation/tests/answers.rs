@@ -124,7 +124,7 @@ fn an_answer_that_is_unfit_is_replaced_by_the_fallback_and_a_person_is_told(
     #[case] reason: &str,
 ) {
     let (mut talk, window_id) = asked();
-    let answer = Answer { confidence, ..answer(text) };
+    let answer = Answer { confidence: Some(confidence), ..answer(text) };
     let decision = talk.apply(&Input::AnalysisReady { window_id, answer }).clone();
     assert!(decision.messages[0].body.contains("received your message"));
     assert_eq!(event_data(&decision, EventType::NeedsAttention)["reason"], reason);
@@ -136,7 +136,7 @@ fn an_answer_that_is_unfit_is_replaced_by_the_fallback_and_a_person_is_told(
 #[case::just_sure_enough("Yes.", 0.5)]
 fn an_answer_at_the_limit_is_sent(#[case] text: &str, #[case] confidence: f64) {
     let (mut talk, window_id) = asked();
-    let answer = Answer { confidence, ..answer(text) };
+    let answer = Answer { confidence: Some(confidence), ..answer(text) };
     assert_eq!(talk.apply(&Input::AnalysisReady { window_id, answer }).messages[0].kind, MessageKind::Reply);
 }
 
@@ -204,4 +204,32 @@ fn an_emergency_that_dispatchbot_sees_is_told_once(#[case] emergency_detected: b
     talk.later(1.0).text("done");
     let window = talk.close_window();
     assert!(!events(talk.apply(&input(window))).contains(&"emergency.detected"));
+}
+
+#[test]
+fn an_answer_without_a_confidence_is_not_held_back_for_one() {
+    let (mut talk, window_id) = asked();
+    let answer = Answer { confidence: None, ..answer("Yes.") };
+    assert_eq!(talk.apply(&Input::AnalysisReady { window_id, answer }).messages[0].kind, MessageKind::Reply);
+}
+
+#[test]
+fn a_price_beside_the_text_is_judged_like_one_in_it() {
+    let (mut talk, window_id) = asked();
+    let answer = Answer { prices: vec![0.0, 5_000.0], ..answer("Does 3 pm work?") };
+    let decision = talk.apply(&Input::AnalysisReady { window_id, answer }).clone();
+    assert_eq!(event_data(&decision, EventType::NeedsAttention)["reason"], "price_out_of_range");
+}
+
+#[test]
+fn what_dispatchbot_escalates_is_answered_and_handed_over_and_ends_nothing() {
+    let (mut talk, window_id) = asked();
+    let answer = Answer { is_escalated: true, complete: true, ..answer("Somebody will call you.") };
+    let decision = talk.apply(&Input::AnalysisReady { window_id, answer }).clone();
+    assert_eq!(decision.messages[0].body, "Somebody will call you.");
+    assert_eq!(event_data(&decision, EventType::NeedsAttention)["reason"], "escalated");
+    assert_eq!(talk.state().status, Status::AiHandling);
+    let sent = talk.report(0, accepted()).clone();
+    assert_eq!(windows(&sent), [(WindowState::HandedOver, "escalated")]);
+    assert!(!events(&sent).contains(&"conversation.needs_attention"), "it was said before");
 }

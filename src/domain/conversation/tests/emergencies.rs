@@ -122,7 +122,7 @@ fn dispatchbots_verdict_counts_though_its_answer_is_unfit() {
     let mut talk = Talk::new();
     talk.text("can you come and look at the heater");
     let window_id = talk.close_window();
-    let answer = Answer { emergency_detected: true, confidence: 0.1, ..answer("Hm.") };
+    let answer = Answer { emergency_detected: true, confidence: Some(0.1), ..answer("Hm.") };
     let decision = talk.apply(&Input::AnalysisReady { window_id, answer }).clone();
     assert!(events(&decision).contains(&"emergency.detected"));
     assert_eq!(decision.messages.last().unwrap().kind, MessageKind::Emergency);

@@ -262,11 +262,14 @@ fn answer(text: &str) -> Answer {
         urgency: Urgency::Normal,
         emergency_detected: false,
         text: text.into(),
-        confidence: 0.9,
+        confidence: Some(0.9),
         appointment: None,
         complete: false,
         outcome: None,
         summary: None,
+        prices: Vec::new(),
+        is_escalated: false,
+        follow_up_minutes: None,
     }
 }
 

@@ -64,6 +64,7 @@ async fn an_input_is_committed_with_everything_that_it_changes(test: impl TestSt
         twilio_sid: Some("SM1".to_owned()),
         status: MessageStatus::Received,
         error_code: None,
+        window_id: message.window_id,
         in_reply_to_window: None,
         created_at: talk.at,
     };

@@ -159,6 +159,7 @@ fn answering(now: DateTime<Utc>) -> Answering {
         resumes: None,
         emergency_rule: None,
         priority: Priority::Normal,
+        is_escalated: false,
         phase: Phase::Analyzing,
     }
 }

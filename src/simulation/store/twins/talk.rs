@@ -47,6 +47,7 @@ pub(super) fn business(id: &str, numbers: &[&str]) -> Profile {
         emergency_contacts: Vec::new(),
         twilio_account_sid: None,
         never_text: Default::default(),
+        dispatchbot_key: None,
     }
 }
 
@@ -287,10 +288,13 @@ pub(super) fn answer(text: &str) -> Answer {
         urgency: Urgency::Normal,
         emergency_detected: false,
         text: text.to_owned(),
-        confidence: 0.9,
+        confidence: Some(0.9),
         appointment: None,
         complete: false,
         outcome: None,
         summary: None,
+        prices: Vec::new(),
+        is_escalated: false,
+        follow_up_minutes: None,
     }
 }

@@ -1,4 +1,4 @@
-//! `demo [--once]`: the whole journey from a missed call to an appointment, visible in the terminal, on real servers.
+//! `demo [--once] [--dialect NAME]`: the whole journey from a missed call to an appointment, visible in the terminal, on real servers.
 //!
 //! `make run` runs it; see `nmc_testbed::demo`.
 
@@ -13,10 +13,13 @@ struct Arguments {
     /// Ends after the journey; the exit status says whether everything happened as expected.
     #[arg(long)]
     once: bool,
+    /// The dialect in which DispatchBot is asked.
+    #[arg(long, default_value = "v1", value_parser = ["v1", "dispatch-bot-ai"])]
+    dialect: String,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Arguments { once } = Arguments::parse();
-    demo::run(once).await
+    let Arguments { once, dialect } = Arguments::parse();
+    demo::run(&demo::Options { once, dialect }).await
 }

@@ -35,16 +35,31 @@ pub(super) fn document() -> Value {
             "sunday": open("10:00", "14:00"),
         },
         "job_estimates": [
-            {"job_type": "drain_cleaning", "min": 150, "max": 350, "hours": 2},
-            {"job_type": "faucet_repair", "min": 120, "max": 250, "hours": 1},
-            {"job_type": "water_heater_repair", "min": 250, "max": 900, "hours": 3},
-            {"job_type": "plumbing_emergency", "min": 300, "max": 1200, "hours": 2},
+            estimate("drain_cleaning", "Clears a blocked drain", (150, 350), 2),
+            estimate("faucet_repair", "Repairs a faucet", (120, 250), 1),
+            estimate("water_heater_repair", "Repairs a water heater", (250, 900), 3),
+            estimate("plumbing_emergency", "Comes at once", (300, 1200), 2),
         ],
-        "user_settings": {"confidence_threshold": 0.5, "tone": "friendly"},
+        "user_settings": {
+            "confidence_threshold": 0.5,
+            "tone": "friendly",
+            "business_address": {
+                "street_address": "350 5th Avenue", "city": "New York", "state": "NY", "postal_code": "10118",
+            },
+        },
         "calendar": [
             {"title": "Water heater, 12 Elm Street", "starts_at": soon(0), "ends_at": soon(2)},
         ],
         "templates": {},
         "emergency_contacts": CONTACTS,
+    })
+}
+
+/// The estimate of a job, in the words of both dialects of DispatchBot.
+fn estimate(job_type: &str, description: &str, (min, max): (u32, u32), hours: u32) -> Value {
+    json!({
+        "job_type": job_type, "min": min, "max": max, "hours": hours,
+        "description": description, "estimated_hours": hours, "estimated_cost_min": min, "estimated_cost_max": max,
+        "requires_parts": false,
     })
 }

@@ -52,13 +52,21 @@ use crate::servers::workspace_root;
 /// The exit code that a shell reports after Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
+/// What the demo does.
+pub struct Options {
+    /// Whether it ends after the journey.
+    pub once: bool,
+    /// The dialect in which DispatchBot is asked.
+    pub dialect: String,
+}
+
 /// Plays the journey; unless `once`, it then keeps running until it is stopped.
 ///
 /// It succeeds if everything in the journey happened, or, without `once`, also if it is stopped cleanly afterwards.
-pub async fn run(once: bool) -> ExitCode {
+pub async fn run(options: &Options) -> ExitCode {
     let screen = Screen::new();
     let result = match Interrupts::listen() {
-        Ok(mut interrupts) => perform(once, &screen, &mut interrupts).await,
+        Ok(mut interrupts) => perform(options, &screen, &mut interrupts).await,
         Err(error) => Err(Stop::Failed(error)),
     };
     screen.progress(None);
@@ -76,11 +84,11 @@ pub async fn run(once: bool) -> ExitCode {
     }
 }
 
-async fn perform(once: bool, screen: &Screen, interrupts: &mut Interrupts) -> Result<bool, Stop> {
+async fn perform(options: &Options, screen: &Screen, interrupts: &mut Interrupts) -> Result<bool, Stop> {
     let place = Place::claim(&workspace_root().join(".run"))?;
     screen.plain(&format!("NeverMissCall: a missed call, live. Everything it needs runs under {}.\n", place.shown()));
     let servers = interrupts.unless_failing(Servers::start(&place, screen)).await?;
-    let result = beside(once, screen, interrupts, &place, &servers).await;
+    let result = beside(options, screen, interrupts, &place, &servers).await;
     screen.announce(Tag::Stop, "stopping the servers");
     // At a second Ctrl-C, they are dropped and thereby killed.
     let stopped = interrupts.unless(servers.stop()).await;
@@ -94,19 +102,19 @@ async fn perform(once: bool, screen: &Screen, interrupts: &mut Interrupts) -> Re
 
 /// Runs the simulators, the service and the demo while the servers run.
 async fn beside(
-    once: bool,
+    options: &Options,
     screen: &Screen,
     interrupts: &mut Interrupts,
     place: &Place,
     servers: &Servers,
 ) -> Result<bool, Stop> {
     let simulators = Simulators::start(screen).await?;
-    let wiring = settings::Wiring::new(place, servers, &simulators)?;
+    let wiring = settings::Wiring::new(place, servers, &simulators, &options.dialect)?;
     simulators.twilio.set_webhook_url(wiring.public_url(), None);
     place.announce(wiring.ops())?;
     let mut service = interrupts.unless(Service::start(&wiring, place.log(), screen)).await??;
     let result =
-        play(once, screen, interrupts, &mut service, &Stage::new(screen, servers, &simulators, &wiring)?).await;
+        play(options.once, screen, interrupts, &mut service, &Stage::new(screen, servers, &simulators, &wiring)?).await;
     if service.runs() {
         screen.announce(Tag::Stop, "stopping the service: it finishes what is under way");
         // At a second Ctrl-C, it is dropped and thereby killed.

@@ -43,7 +43,12 @@ pub(super) struct Wiring {
 }
 
 impl Wiring {
-    pub(super) fn new(place: &Place, servers: &Servers, simulators: &Simulators) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        place: &Place,
+        servers: &Servers,
+        simulators: &Simulators,
+        dialect: &str,
+    ) -> anyhow::Result<Self> {
         let address = format!("127.0.0.1:{}", free_port(USUAL_PORT, place.is_first())?);
         let ops = format!("127.0.0.1:{}", free_port(USUAL_OPS_PORT, place.is_first())?);
         let variables = vec![
@@ -58,6 +63,7 @@ impl Wiring {
             ("TWILIO_API_URL", simulators.twilio.base_url()),
             ("DISPATCHBOT_URL", simulators.dispatchbot.base_url()),
             ("DISPATCHBOT_API_KEY", DISPATCHBOT_KEY.to_owned()),
+            ("DISPATCHBOT_DIALECT", dialect.to_owned()),
             ("NMC_API_KEYS", API_KEY.to_owned()),
             ("NMC_DEMO", "1".to_owned()),
             ("NMC_WINDOW_HOLD", format!("{}ms", HOLD.as_millis())),

@@ -140,8 +140,8 @@ fn proposal(reading: &Reading<'_>, request: &Value, job_type: &str, spoken: &str
 pub(super) fn price_range(estimates: &Value, job_type: &str) -> Option<(u64, u64)> {
     let number = |estimate: &Value, keys: &[&str]| keys.iter().find_map(|key| estimate[*key].as_f64());
     let range = |estimate: &Value| {
-        let low = number(estimate, &["min", "min_price", "price_min", "low", "estimate_min"])?;
-        let high = number(estimate, &["max", "max_price", "price_max", "high", "estimate_max"])?;
+        let low = number(estimate, &["min", "min_price", "price_min", "low", "estimate_min", "estimated_cost_min"])?;
+        let high = number(estimate, &["max", "max_price", "price_max", "high", "estimate_max", "estimated_cost_max"])?;
         // The whole dollars inside the range.
         let (low, high) = (low.ceil(), high.floor());
         (0.0 <= low && low <= high).then_some((low as u64, high as u64))

@@ -76,18 +76,21 @@ impl Clock<'_> {
     }
 
     fn is_free(&self, slot: &DateTime<FixedOffset>) -> bool {
-        let time = |entry: &Value, keys: [&str; 2]| {
+        let time = |entry: &Value, keys: [&str; 3]| {
             let text = keys.iter().find_map(|key| entry[*key].as_str())?;
             DateTime::parse_from_rfc3339(text).ok()
         };
-        self.calendar.as_array().into_iter().flatten().all(|entry| {
-            match (time(entry, ["starts_at", "start"]), time(entry, ["ends_at", "end"])) {
-                (Some(start), Some(end)) => *slot + APPOINTMENT <= start || end <= *slot,
-                _ => true,
-            }
+        self.calendar.as_array().into_iter().flatten().all(|entry| match (time(entry, STARTS), time(entry, ENDS)) {
+            (Some(start), Some(end)) => *slot + APPOINTMENT <= start || end <= *slot,
+            _ => true,
         })
     }
 }
+
+/// The names of an entry's start …
+const STARTS: [&str; 3] = ["starts_at", "start", "start_time"];
+/// … and of its end.
+const ENDS: [&str; 3] = ["ends_at", "end", "end_time"];
 
 /// The length of an appointment.
 pub(super) const APPOINTMENT: TimeDelta = TimeDelta::hours(2);

@@ -12,6 +12,8 @@ pub struct Faults {
     pub rules: Rules<Fault>,
     /// How long each answer to a valid request takes, in addition to faults; if absent, no time.
     pub latency: Option<Latency>,
+    /// Whether dispatch-bot-ai says that it is unhealthy.
+    pub unhealthy: bool,
 }
 
 impl Faults {

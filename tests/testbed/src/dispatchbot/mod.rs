@@ -1,14 +1,17 @@
 //! A DispatchBot for tests: it answers the contract's `analyze` call plausibly and deterministically, or fails as
-//! configured.
+//! configured. It speaks both dialects, each at its own path, with the same key.
 //!
 //! The server under test calls it; the test controls it (faults, scripted answers, or HTTP under `/_sim`). A request
 //! that violates the contract gets 422 with the list of its problems; [`DispatchBotSim::requests`] lists it with them.
 
 mod answer;
+pub mod asked;
 mod clock;
+mod dispatch_bot_ai;
 mod faults;
 mod http;
 mod request;
+mod schema;
 mod spoil;
 #[cfg(test)]
 mod tests;
@@ -102,12 +105,13 @@ impl DispatchBotSim {
         lock(&self.state.faults).rules.push(rule);
     }
 
-    /// Uses these answers, unchanged, for the next valid requests, one each (faults still apply).
+    /// Uses these answers, unchanged, for the next valid requests, one each (faults still apply; in dispatch-bot-ai those
+    /// that change single fields do not).
     pub fn script(&self, answers: impl IntoIterator<Item = Value>) {
         lock(&self.state.scripted).extend(answers);
     }
 
-    /// All requests, oldest first: the body's fields, plus `received_at` (RFC 3339), `answered_with` (the HTTP status,
+    /// All requests, oldest first: the body's fields in their dialect, plus `received_at` (RFC 3339), `answered_with` (the HTTP status,
     /// 0 if there was no answer), `problems` (violations of the contract), and the header `traceparent` if there is one.
     pub fn requests(&self) -> Vec<Value> {
         self.state.requests.snapshot()

@@ -6,25 +6,15 @@ use poem::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::faults::Fault;
+use super::http::Dialect;
 
 /// Length of a message that is far too long, in characters.
 const LONG: usize = 2000;
 
-/// The answer after all faults; the last fault that changes it wins.
-pub(super) fn respond(mut answer: Value, faults: &[Fault], request: &Value) -> Response {
+/// An answer of `v1` after all faults that change its fields; the last one that changes a field wins.
+pub(super) fn spoiled(mut answer: Value, faults: &[Fault], request: &Value) -> Value {
     for fault in faults {
         match fault {
-            Fault::Respond(status) => {
-                return error(*status, "INJECTED", "Injected by the simulator", &[]);
-            }
-            Fault::InvalidJson => {
-                let half = r#"{"success": true, "job_type": "plumb"#;
-                return Response::builder().content_type("application/json").body(half);
-            }
-            Fault::WrongTypes => {
-                answer = json!({"success": "yes", "job_type": 7, "urgency_level": [], "emergency_detected": "maybe",
-                    "message_to_customer": {"text": "Hi"}, "confidence": "high"});
-            }
             Fault::EmptyMessage => answer["message_to_customer"] = json!(""),
             Fault::LongMessage => answer["message_to_customer"] = json!(long(&answer)),
             Fault::LowConfidence => answer["confidence"] = json!(0.1),
@@ -44,13 +34,52 @@ pub(super) fn respond(mut answer: Value, faults: &[Fault], request: &Value) -> R
                 answer["message_to_customer"] = json!(words);
                 answer["conversation_complete"] = json!(words.contains("done"));
             }
-            Fault::Delay(_) | Fault::HoldForever | Fault::Drop => {}
+            _ => {}
         }
     }
-    Response::builder().content_type("application/json").body(answer.to_string())
+    answer
 }
 
-/// DispatchBot's error body.
+/// Sends the answer, or what the faults make of it.
+pub(super) fn respond(answer: &Value, faults: &[Fault], dialect: &Dialect) -> Response {
+    let mut body = answer.to_string();
+    for fault in faults {
+        match fault {
+            Fault::Respond(status) => {
+                return (dialect.error)(*status, "INJECTED", "Injected by the simulator", &[]);
+            }
+            Fault::InvalidJson => body = dialect.half.to_owned(),
+            Fault::WrongTypes => body = (dialect.wrong_types)().to_string(),
+            _ => {}
+        }
+    }
+    Response::builder().content_type("application/json").body(body)
+}
+
+/// An answer of `v1` with values of other types.
+pub(super) fn wrong_types() -> Value {
+    json!({"success": "yes", "job_type": 7, "urgency_level": [], "emergency_detected": "maybe",
+        "message_to_customer": {"text": "Hi"}, "confidence": "high"})
+}
+
+/// The same of dispatch-bot-ai.
+pub(super) fn wrong_types_of_dispatch_bot_ai() -> Value {
+    json!({"extracted_info": {"urgency_level": 7, "urgency_confidence": "high", "customer_confirmed": "yes"},
+        "next_action": {"action_type": [], "message_to_customer": {"text": "Hi"}}, "conversation_stage": 3})
+}
+
+/// The error body of dispatch-bot-ai, and FastAPI's own for a request that does not fit.
+pub(super) fn error_of_dispatch_bot_ai(status: u16, code: &str, message: &str, details: &[String]) -> Response {
+    let detail = |text: &String| json!({"loc": ["body"], "msg": text, "type": "value_error"});
+    let body = match details {
+        [] => json!({"code": code, "message": message, "details": {}}),
+        details => json!({"detail": details.iter().map(detail).collect::<Vec<_>>()}),
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    body.to_string().with_content_type("application/json").with_status(status).into_response()
+}
+
+/// The error body of `v1`.
 pub(super) fn error(status: u16, code: &str, message: &str, details: &[String]) -> Response {
     let body = json!({"error": {"code": code, "message": message, "details": details}}).to_string();
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

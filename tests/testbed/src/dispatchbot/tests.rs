@@ -176,3 +176,51 @@ async fn scripted_answers_come_first_and_switches_are_set_over_http() -> anyhow:
     assert_eq!(seen["requests"].as_array().map(Vec::len), Some(2));
     Ok(())
 }
+
+/// A request of dispatch-bot-ai.
+fn request_of_dispatch_bot_ai(current_message: &str) -> Value {
+    json!({
+        "caller_phone": "+12125551234", "called_number": "+15555551111",
+        "conversation_history": [
+            {"timestamp": "2026-07-01T15:00:00Z", "sender": "system", "message": "Hi!", "message_type": "sms"},
+        ],
+        "current_message": current_message, "business_name": "Smith & Sons", "trade_type": "plumbing",
+        "business_hours": {}, "phone_hours": {"always_available": true},
+        "business_address": {"street_address": "1 Main St", "city": "Albany", "state": "NY", "postal_code": "12207"},
+        "job_estimates": [], "existing_calendar": [],
+        "business_settings": {
+            "accept_emergencies": true, "max_jobs_per_day": 8, "service_radius_miles": 25,
+            "emergency_service_enabled": true,
+        },
+    })
+}
+
+async fn process(sim: &DispatchBotSim, key: &str, body: &Value) -> anyhow::Result<(u16, Value)> {
+    let request = http_client(LONG)?.post(format!("{}/dispatch/process", sim.base_url()));
+    let answer = request.header("X-Service-Key", key).json(body).send().await?;
+    Ok((answer.status().as_u16(), answer.json().await?))
+}
+
+#[tokio::test]
+async fn the_other_dialect_has_its_own_key_words_and_errors() -> anyhow::Result<()> {
+    let sim = DispatchBotSim::start(DispatchBotOptions::default()).await?;
+    let request = request_of_dispatch_bot_ai("Water heater burst in basement!");
+    let (status, answer) = process(&sim, "a-key-for-tests", &request).await?;
+    assert_eq!((status, &answer["extracted_info"]["urgency_level"]), (200, &json!("emergency")));
+    let agreed = request_of_dispatch_bot_ai("Yes, 3pm tomorrow works");
+    let (_, answer) = process(&sim, "a-key-for-tests", &agreed).await?;
+    assert_eq!(
+        (&answer["conversation_stage"], &answer["extracted_info"]["customer_confirmed"]),
+        (&json!("complete"), &json!(true))
+    );
+    let (status, error) = process(&sim, "another-key", &request).await?;
+    assert_eq!((status, &error["code"]), (403, &json!("UNAUTHORIZED")));
+    let (status, error) = process(&sim, "a-key-for-tests", &json!({})).await?;
+    assert_eq!((status, error["detail"].is_array()), (422, true));
+    sim.set_faults(Faults::default().rule(Rule::next(1, Fault::Respond(500))));
+    let (status, error) = process(&sim, "a-key-for-tests", &request).await?;
+    assert_eq!((status, &error["code"]), (500, &json!("INJECTED")));
+    let health: Value = http_client(LONG)?.get(format!("{}/health", sim.base_url())).send().await?.json().await?;
+    assert_eq!(health["status"], "healthy");
+    Ok(())
+}

@@ -634,7 +634,7 @@ fn bot_says(says: Says, window_id: Uuid) -> Option<Input> {
     match says {
         Says::Answer => {}
         Says::Nothing => return None,
-        Says::Unsure => said.confidence = 0.1,
+        Says::Unsure => said.confidence = Some(0.1),
         Says::Empty => said.text = "  ".into(),
         Says::Emergency => {
             said.emergency_detected = true;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Act, MARGIN};
 use crate::demo::business::{CONTACTS, OWNER_PHONE};
 use crate::demo::settings::{ALERT_EVERY, HOLD};
+use crate::dispatchbot::asked;
 
 pub(super) const HEADING: &str = "An emergency: answered at once, and people are told until somebody takes over";
 
@@ -29,7 +30,10 @@ pub(super) async fn play(act: &mut Act<'_>) -> anyhow::Result<()> {
     let at_once = answered < HOLD / 2;
     act.found("the customer was answered at once, without the window's hold", at_once, format!("{answered:?}"));
     let requests = act.requests();
-    let urgent = |request: &Value| request["priority"] == "emergency" && request["bypass_timer"] == true;
+    // The other dialect has no words for it.
+    let urgent = |request: &Value| {
+        asked::is_of_dispatch_bot_ai(request) || (request["priority"] == "emergency" && request["bypass_timer"] == true)
+    };
     let bypassed = !requests.is_empty() && requests.iter().all(urgent);
     act.found("DispatchBot was asked with priority emergency", bypassed, format!("{requests:?}"));
     let detected = act.events("emergency.detected").await?;

@@ -20,7 +20,7 @@ use super::findings::Findings;
 use super::screen::Tag;
 use super::stage::Stage;
 use super::watch::{Seen, is};
-use crate::dispatchbot::Fault;
+use crate::dispatchbot::{Fault, asked};
 use crate::sim::{Rule, Span};
 use crate::twilio::SentMessage;
 
@@ -80,7 +80,7 @@ impl<'a> Act<'a> {
     /// Waits until DispatchBot gets a request about this customer.
     async fn asked(&self) -> anyhow::Result<()> {
         self.stage.screen.progress(Some("the question to DispatchBot"));
-        let mine = |all: &[Value]| all.iter().any(|request| request["customer_phone"] == self.customer);
+        let mine = |all: &[Value]| all.iter().any(|request| asked::customer(request) == self.customer);
         let waited = self.stage.dispatchbot.wait_for(mine, PATIENCE).await;
         self.stage.screen.progress(None);
         waited.map(drop).context("DispatchBot is not asked")
@@ -89,7 +89,7 @@ impl<'a> Act<'a> {
     /// DispatchBot's requests about this customer.
     fn requests(&self) -> Vec<Value> {
         let mut all = self.stage.dispatchbot.requests();
-        all.retain(|request| request["customer_phone"] == self.customer);
+        all.retain(|request| asked::customer(request) == self.customer);
         all
     }
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 
 use super::{Act, MARGIN};
+use crate::dispatchbot::asked;
 
 pub(super) const HEADING: &str =
     "A burst that overtakes an answer: the customer adds something while DispatchBot is slow";
@@ -27,7 +27,7 @@ pub(super) async fn play(act: &mut Act<'_>) -> anyhow::Result<()> {
     tokio::time::sleep(MARGIN).await;
 
     let requests = act.requests();
-    let asked: Vec<_> = requests.iter().map(bodies).collect();
+    let asked: Vec<_> = requests.iter().map(asked::texts).collect();
     let alone = asked.first().is_some_and(|bodies| *bodies == [FIRST]);
     let both = alone && asked.last().is_some_and(|bodies| *bodies == [FIRST, SECOND]);
     act.found("DispatchBot was asked again, with both messages", both, format!("{asked:?}"));
@@ -38,10 +38,6 @@ pub(super) async fn play(act: &mut Act<'_>) -> anyhow::Result<()> {
     let superseded = states == ["superseded", "answered"];
     act.found("the first window is superseded, the second answered", superseded, states.join(", "));
     Ok(())
-}
-
-fn bodies(request: &Value) -> Vec<&str> {
-    request["messages"].as_array().into_iter().flatten().filter_map(|message| message["body"].as_str()).collect()
 }
 
 /// The final states of the conversation's windows, read from the database: the REST API does not show them.

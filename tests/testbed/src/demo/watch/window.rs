@@ -60,7 +60,8 @@ impl Onlooker {
 
     /// Applies a request to DispatchBot: the window has closed.
     pub(super) fn asked(&mut self, request: &Value, now: DateTime<Utc>) -> Option<String> {
-        if request["conversation_id"] != self.conversation {
+        // The other dialect does not name the conversation: it is taken for this one.
+        if !request["conversation_id"].is_null() && request["conversation_id"] != self.conversation {
             return None;
         }
         let open = self.open.take()?;
