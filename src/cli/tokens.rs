@@ -109,8 +109,8 @@ fn seal_again(cipher: &TokenCipher, tokens: &SealedTokens) -> (SealedTokens, Cou
     let token = again(&tokens.token);
     // Equal bytes say that the token is confirmed.
     let proven = if tokens.proven == tokens.token { token.clone() } else { again(&tokens.proven) };
-    let pending = again(&tokens.pending);
-    (SealedTokens { business_id: business.to_owned(), token, proven, pending }, counts)
+    let (pending, next) = (again(&tokens.pending), again(&tokens.next));
+    (SealedTokens { business_id: business.to_owned(), token, proven, pending, next }, counts)
 }
 
 impl Counts {

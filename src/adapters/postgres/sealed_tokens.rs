@@ -13,6 +13,8 @@ pub struct SealedTokens {
     pub proven: Option<Vec<u8>>,
     /// The token that is not in effect yet.
     pub pending: Option<Vec<u8>>,
+    /// The second token of its own account.
+    pub next: Option<Vec<u8>>,
 }
 
 impl Store {
@@ -21,9 +23,10 @@ impl Store {
         Ok(sqlx::query_as!(
             SealedTokens,
             "SELECT id AS business_id, twilio_auth_token AS token, twilio_proven_token AS proven,
-               twilio_pending_auth_token AS pending
+               twilio_pending_auth_token AS pending, twilio_next_auth_token AS next
              FROM businesses
-             WHERE id > $1 AND num_nonnulls(twilio_auth_token, twilio_proven_token, twilio_pending_auth_token) > 0
+             WHERE id > $1 AND num_nonnulls(
+               twilio_auth_token, twilio_proven_token, twilio_pending_auth_token, twilio_next_auth_token) > 0
              ORDER BY id LIMIT $2",
             after,
             limit
@@ -37,7 +40,7 @@ impl Store {
         Ok(sqlx::query_as!(
             SealedTokens,
             "SELECT id AS business_id, twilio_auth_token AS token, twilio_proven_token AS proven,
-               twilio_pending_auth_token AS pending
+               twilio_pending_auth_token AS pending, twilio_next_auth_token AS next
              FROM businesses WHERE id = $1",
             business_id
         )
@@ -49,16 +52,20 @@ impl Store {
     pub async fn replace_sealed_tokens(&self, before: &SealedTokens, after: &SealedTokens) -> Stored<bool> {
         let updated = sqlx::query!(
             "UPDATE businesses
-             SET twilio_auth_token = $5, twilio_proven_token = $6, twilio_pending_auth_token = $7
+             SET twilio_auth_token = $6, twilio_proven_token = $7, twilio_pending_auth_token = $8,
+               twilio_next_auth_token = $9
              WHERE id = $1 AND twilio_auth_token IS NOT DISTINCT FROM $2
-               AND twilio_proven_token IS NOT DISTINCT FROM $3 AND twilio_pending_auth_token IS NOT DISTINCT FROM $4",
+               AND twilio_proven_token IS NOT DISTINCT FROM $3 AND twilio_pending_auth_token IS NOT DISTINCT FROM $4
+               AND twilio_next_auth_token IS NOT DISTINCT FROM $5",
             before.business_id,
             before.token.as_deref(),
             before.proven.as_deref(),
             before.pending.as_deref(),
+            before.next.as_deref(),
             after.token.as_deref(),
             after.proven.as_deref(),
-            after.pending.as_deref()
+            after.pending.as_deref(),
+            after.next.as_deref()
         )
         .execute(&self.pool)
         .await?;

@@ -219,7 +219,7 @@ impl BusinessesApi {
         if !may_manage_numbers {
             phones::within_scope(&edge, &profile, account.as_ref()).await?;
         }
-        let account = twilio_account::choose(&edge, &business_id, account.as_ref()).await?;
+        let (account, next_token) = twilio_account::choose(&edge, &business_id, account.as_ref()).await?;
         let document = serde_json::to_value(&profile).unwrap_or_default();
         let bytes = stored_bytes(&document);
         if bytes > MAX_DOCUMENT {
@@ -237,6 +237,7 @@ impl BusinessesApi {
             may_manage_numbers,
             profile: &document,
             account: account.write(),
+            next_token: next_token.write(),
         };
         let record = edge.store.put_business(&write).await?;
         edge.business_cache.forget_all();

@@ -8,7 +8,9 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::Mutex;
 
 use super::{Row, TestStore};
-use crate::adapters::postgres::{AccountWrite, BusinessWrite, Erasure, ErasureOf, Store, WaitingWebhook};
+use crate::adapters::postgres::{
+    AccountWrite, BusinessWrite, Erasure, ErasureOf, NextTokenWrite, Store, WaitingWebhook,
+};
 use crate::domain::business::Profile;
 use crate::domain::phone::PhoneNumber;
 
@@ -77,6 +79,7 @@ impl TestStore for OnPostgres {
             may_manage_numbers: true,
             profile: &serde_json::to_value(profile).unwrap(),
             account: AccountWrite::Main,
+            next_token: NextTokenWrite::None,
         };
         self.store.put_business(&business).await.unwrap();
     }
