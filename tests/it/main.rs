@@ -72,4 +72,5 @@ mod takeover_race;
 mod threat_model;
 mod traces;
 mod transport;
+mod twilio_setup;
 mod two_workers;

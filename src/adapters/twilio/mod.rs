@@ -7,8 +7,10 @@ mod client;
 mod clock;
 mod errors;
 mod gap;
+mod incoming_numbers;
 mod legs;
 mod media;
+mod messaging;
 mod numbers;
 mod proof;
 mod wire;
@@ -17,8 +19,10 @@ pub use self::{
     client::{Account, ListError, OutgoingSms, SendOutcome, TwilioClient},
     errors::{codes, explain},
     gap::ListedCall,
+    incoming_numbers::IncomingNumber,
     legs::{LegFound, call_is_over},
     media::{FetchedMedia, MediaClient, MediaError},
+    messaging::{MessagingClient, MessagingService},
     numbers::NumberFound,
     proof::Proof,
     wire::{ListedMessage, read_created, read_page},
