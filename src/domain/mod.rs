@@ -11,6 +11,7 @@ pub mod day_limits;
 pub mod emergency;
 pub mod invisible;
 pub mod language;
+pub mod number_registration;
 pub mod number_setup;
 pub mod phone;
 pub mod phones;

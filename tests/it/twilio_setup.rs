@@ -1,4 +1,4 @@
-//! `nevermisscall twilio configure`: how numbers are set up at Twilio.
+//! `nevermisscall twilio configure` and `twilio check`: how numbers are set up at Twilio.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
@@ -197,7 +197,7 @@ async fn what_there_is_not_is_named(#[case] arguments: &[&str], #[case] says: &s
 
 #[tokio::test]
 async fn a_configuration_that_is_not_complete_has_the_exit_status_of_every_command() {
-    let output = run(&["twilio", "configure"], &[]).await;
+    let output = run(&["twilio", "check"], &[]).await;
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("TWILIO_ACCOUNT_SID: missing"));
 }
@@ -227,6 +227,9 @@ async fn what_an_app_or_a_messaging_service_handles_is_shown_and_not_overwritten
     assert_eq!((&second["voice_application_sid"], &second["voice_url"]), (&json!(app_sid), &json!("")));
     assert_eq!((&first["sms_url"], first["voice_url"].as_str().map(str::is_empty)), (&json!(""), Some(false)));
     assert_eq!(second["sms_url"], format!("{PUBLIC_URL}/webhooks/twilio/sms"));
+
+    let check = fleet.twilio(&["check"]).await;
+    assert!(check.status == 1 && check.stdout.contains("Newsletter") && check.stdout.contains(&app_sid), "{check:?}");
 
     // A service that lets the number decide is no obstacle; an app gives way on request only.
     fleet.app.servers.twilio.change_services(|services| services[0].use_inbound_webhook_on_number = true);
@@ -271,6 +274,11 @@ async fn an_account_that_refuses_us_stops_only_its_own_numbers() {
     let failed = result_of(&said.json(), THIRD)["message"].as_str().unwrap_or_default().to_owned();
     assert!(said.status == 1 && failed.contains("status 401, code 20003"), "{said:?}");
     is_set_up(&fleet.at_twilio(&fleet.main, OUR_NUMBER));
+    let check = fleet.twilio(&["check", "--business", BRANCH]).await;
+    let lines: Vec<&str> = check.stdout.lines().collect();
+    assert_eq!((check.status, lines.len()), (1, 2), "{check:?}");
+    assert!(lines[0].starts_with(&format!("FAILED       account       {}", fleet.own)), "{lines:?}");
+    assert!(lines[1].starts_with(&format!("not checked  number        {THIRD}")), "{lines:?}");
 }
 
 #[tokio::test]
@@ -281,4 +289,87 @@ async fn a_number_on_a_later_page_is_found() {
     fleet.has(&fleet.main, others.iter().map(String::as_str).chain([OUR_NUMBER, SECOND]));
     let said = fleet.twilio(&["configure", "--number", OUR_NUMBER, "--json"]).await;
     assert_eq!((said.status, &result_of(&said.json(), OUR_NUMBER)["result"]), (0, &json!("planned")), "{said:?}");
+}
+
+/// The lines of a check by number and subject.
+fn line<'a>(said: &'a Said, subject: &str, of: &str) -> &'a str {
+    let mut lines = said.stdout.lines();
+    let found = lines.find(|line| line[13..].starts_with(subject) && line[27..].starts_with(of));
+    found.unwrap_or_else(|| panic!("{subject} of {of}: {}", said.stdout))
+}
+
+#[tokio::test]
+async fn a_check_says_of_every_number_what_is_right_and_what_is_not() {
+    let fleet = Fleet::start().await;
+    let twilio = &fleet.app.servers.twilio;
+    fleet.service(MessagingService {
+        friendly_name: "Plumbers".to_owned(),
+        use_inbound_webhook_on_number: true,
+        senders: vec![OUR_NUMBER.to_owned(), SECOND.to_owned()],
+        campaigns: vec!["VERIFIED".to_owned()],
+        ..MessagingService::default()
+    });
+    let save = fleet.file("before.json");
+    assert_eq!(fleet.twilio(&["configure", "--apply", "--save", &save]).await.status, 0);
+    let said = fleet.twilio(&["check", "--business", BUSINESS]).await;
+    assert_eq!(said.status, 0, "{said:?}");
+    assert_eq!(said.stdout.lines().count(), 7, "the account, and three lines for each number: {}", said.stdout);
+    assert!(line(&said, "registration", SECOND).starts_with("ok "), "{}", said.stdout);
+
+    twilio.set_number(&fleet.main, OUR_NUMBER, &[("sms_url", "https://elsewhere.example")]);
+    twilio.change_numbers(|numbers| {
+        numbers.lacking.insert(SECOND.to_owned(), ["sms".to_owned()].into());
+        numbers.lacking.insert(THIRD.to_owned(), ["mms".to_owned()].into());
+        let own = numbers.of_account.entry(fleet.own.clone()).or_default();
+        own.extend(["+12125550113".to_owned(), "+12125550114".to_owned()]);
+    });
+    let ours = format!("{PUBLIC_URL}/webhooks/twilio/sms");
+    twilio.set_number(&fleet.own, "+12125550114", &[("sms_url", &ours)]);
+    twilio.change_services(|services| services[0].campaigns = vec!["PENDING".to_owned()]);
+    twilio.set_account_status(&fleet.own, "suspended");
+    let said = fleet.twilio(&["check"]).await;
+    assert_eq!(said.status, 1);
+    for (subject, of, begins, says) in [
+        ("account", fleet.main.as_str(), "ok", "active"),
+        ("account", &fleet.own, "FAILED", "it is suspended"),
+        ("webhooks", OUR_NUMBER, "FAILED", "sms_url: \"https://elsewhere.example\" → "),
+        ("webhooks", SECOND, "ok", "posted to the service"),
+        ("capabilities", OUR_NUMBER, "ok", "MMS"),
+        ("capabilities", SECOND, "FAILED", "cannot do SMS"),
+        ("capabilities", THIRD, "note", "no MMS"),
+        ("registration", OUR_NUMBER, "FAILED", "Plumbers is PENDING"),
+        ("registration", THIRD, "FAILED", "in no Messaging Service"),
+        ("unused", "+12125550113", "note", "no business has it"),
+        ("unused", "+12125550114", "FAILED", "posts to the service, and no business has it"),
+    ] {
+        let line = line(&said, subject, of);
+        assert!(line.starts_with(begins) && line.contains(says), "{begins}, {says}: {line}");
+    }
+    let json = fleet.twilio(&["check", "--json"]).await.json();
+    let failed = json["checks"].as_array().expect("checks").iter().filter(|check| check["result"] == "FAILED");
+    assert!(json["ok"] == false && failed.clone().all(|check| check["advice"].is_string()), "{json:#}");
+    assert_eq!(failed.count(), 7, "{json:#}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_not_counted_as_wrong() {
+    let fleet = Fleet::start().await;
+    let save = fleet.file("before.json");
+    let refused = Rule::always(Fault::RespondToMessaging(Refusal::status(403)));
+    fleet.app.servers.twilio.add_rule(refused);
+    let said = fleet.twilio(&["configure", "--apply", "--save", &save]).await;
+    assert!(said.status == 0 && said.stderr.contains("Messaging Services cannot be read"), "{said:?}");
+    let said = fleet.twilio(&["check"]).await;
+    assert_eq!(said.status, 0, "{said:?}");
+    assert!(line(&said, "registration", SECOND).starts_with("not checked "), "{}", said.stdout);
+    assert!(line(&said, "webhooks", SECOND).starts_with("note "), "{}", said.stdout);
+}
+
+#[tokio::test]
+async fn a_number_that_is_not_in_its_account_is_wrong() {
+    let fleet = Fleet::start().await;
+    fleet.has(&fleet.main, [OUR_NUMBER]);
+    let said = fleet.twilio(&["check", "--number", SECOND]).await;
+    assert_eq!(said.status, 1);
+    assert!(line(&said, "number", SECOND).contains(&format!("it is not in the account {}", fleet.main)), "{said:?}");
 }

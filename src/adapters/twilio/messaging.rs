@@ -1,4 +1,4 @@
-//! Messaging Services and their senders. Read only.
+//! Messaging Services: their senders, and their registration for A2P 10DLC. Read only.
 
 use std::time::Duration;
 
@@ -55,6 +55,11 @@ struct Sender {
     phone_number: String,
 }
 
+#[derive(Deserialize)]
+struct Campaign {
+    campaign_status: Option<String>,
+}
+
 impl MessagingClient {
     /// Creates a client for the API at `url`; see [`TwilioClient::new`].
     pub fn new(http: reqwest::Client, url: String, timeout: Duration) -> Self {
@@ -76,6 +81,15 @@ impl MessagingClient {
     pub async fn senders(&self, account: &Account, service_sid: &str) -> Result<Vec<String>, ReadError> {
         let senders = self.all::<Sender>(account, &format!("/v1/Services/{service_sid}/PhoneNumbers")).await?;
         Ok(senders.into_iter().map(|sender| sender.phone_number).collect())
+    }
+
+    /// The status of each A2P 10DLC campaign of a service, such as `VERIFIED`.
+    ///
+    /// # Errors
+    /// If the list cannot be read to its end.
+    pub async fn campaigns(&self, account: &Account, service_sid: &str) -> Result<Vec<String>, ReadError> {
+        let campaigns = self.all::<Campaign>(account, &format!("/v1/Services/{service_sid}/Compliance/Usa2p")).await?;
+        Ok(campaigns.into_iter().map(|one| one.campaign_status.unwrap_or_else(|| "unknown".to_owned())).collect())
     }
 
     async fn all<T: DeserializeOwned>(&self, account: &Account, path: &str) -> Result<Vec<T>, ListError> {

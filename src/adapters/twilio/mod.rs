@@ -3,6 +3,7 @@
 //! No message is sent twice by this module: each call makes one request, and anything that may have reached Twilio is
 //! reported as [`SendOutcome::Unknown`].
 
+mod account;
 mod client;
 mod clock;
 mod errors;
@@ -16,6 +17,7 @@ mod proof;
 mod wire;
 
 pub use self::{
+    account::AccountFound,
     client::{Account, ListError, OutgoingSms, SendOutcome, TwilioClient},
     errors::{codes, explain},
     gap::ListedCall,

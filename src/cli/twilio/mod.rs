@@ -1,5 +1,6 @@
 //! `nevermisscall twilio`: how the numbers of all businesses are set up at Twilio, and how they should be.
 
+mod check;
 mod configure;
 mod inventory;
 mod saved;
@@ -21,6 +22,7 @@ use crate::domain::phone::PhoneNumber;
 use crate::secrets::TokenCipher;
 use crate::webhook::WebhookKind;
 
+use check::CheckCommand;
 use configure::ConfigureCommand;
 
 /// How long Twilio may take for an answer.
@@ -33,6 +35,8 @@ pub(super) enum TwilioCommand {
     /// Shows what it would change, unless --apply is given. What a TwiML app, a SIP trunk or a Messaging Service handles is
     /// shown, and left alone.
     Configure(ConfigureCommand),
+    /// Check accounts, numbers, what they can do and their registration, one line each; exit 1 if something is wrong.
+    Check(CheckCommand),
 }
 
 /// Which numbers, and how they should be.
@@ -114,6 +118,7 @@ pub(super) async fn run(config: &Config, command: TwilioCommand) -> anyhow::Resu
     let access = Access::of(config)?;
     let is_well = match command {
         TwilioCommand::Configure(command) => configure::run(&access, &command).await?,
+        TwilioCommand::Check(command) => check::run(&access, &command).await?,
     };
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
