@@ -84,12 +84,18 @@ test: servers nextest ## Runs all tests against real servers (COVERAGE=1: instru
 	@echo "accuracy of the emergency detection (tests/corpus/emergencies/README.md):"
 	$(CARGO) test $(ALL) --test it --quiet emergency_corpus -- --nocapture
 	$(if $(NEXTEST),,scripts/api-check)
+	$(if $(NEXTEST),,scripts/twilio-library)
 	$(if $(NEXTEST),,target/debug/chaos --kills $(CHAOS_KILLS) --every-ms 1500 --rate 3)
 
 .PHONY: api
 api: servers ## Checks the running service against its OpenAPI document, with schemathesis and a generated client
 	$(CARGO) build $(ALL) --bins
 	scripts/api-check
+
+.PHONY: twilio-library
+twilio-library: ## Checks the Twilio simulator with Twilio's official Python library as its client
+	$(CARGO) build $(ALL) --bins
+	scripts/twilio-library
 
 .PHONY: coverage
 coverage: ## Like test, instrumented, with the line coverage of src/

@@ -37,6 +37,9 @@ struct SnapshotEntry {
     /// Encrypted.
     #[serde(default)]
     dispatchbot_key: Option<Vec<u8>>,
+    /// Encrypted; the second token of the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next_auth_token: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Default)]
@@ -123,11 +126,12 @@ impl BusinessSnapshot {
     pub fn signing_keys(&self, account_sid: &str) -> Option<Vec<SigningKey>> {
         let keys: Vec<SigningKey> = self.read(|image| {
             let of_account = image.by_id.values().filter(|m| m.twilio_account_sid.as_deref() == Some(account_sid));
-            let key = |m: &SnapshotEntry| {
-                let sealed = m.twilio_auth_token.clone()?;
-                Some(SigningKey { business_id: m.profile.id.clone(), sealed })
+            let keys = |m: &SnapshotEntry| {
+                let business_id = m.profile.id.clone();
+                let tokens = [m.twilio_auth_token.clone(), m.next_auth_token.clone()].into_iter().flatten();
+                tokens.map(move |sealed| SigningKey { business_id: business_id.clone(), sealed })
             };
-            of_account.filter_map(key).collect()
+            of_account.flat_map(keys).collect()
         });
         (!keys.is_empty()).then_some(keys)
     }
@@ -158,7 +162,8 @@ impl SnapshotEntry {
         let profile = serde_json::from_value(record.profile)
             .map_err(|error| StoreError::corrupt("businesses", record.id, error))?;
         let (twilio_account_sid, twilio_auth_token) = (record.twilio_account_sid, record.twilio_auth_token);
-        Ok(Self { profile, twilio_account_sid, twilio_auth_token, dispatchbot_key: record.dispatchbot_api_key })
+        let (dispatchbot_key, next_auth_token) = (record.dispatchbot_api_key, record.next_auth_token);
+        Ok(Self { profile, twilio_account_sid, twilio_auth_token, dispatchbot_key, next_auth_token })
     }
 
     fn shown(&self) -> Profile {

@@ -5,6 +5,7 @@ mod dead_letters;
 mod probe;
 mod recover;
 mod tokens;
+mod twilio;
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
@@ -34,6 +35,7 @@ use dead_letters::DeadLettersCommand;
 use probe::ProbeCommand;
 use recover::RecoverCommand;
 use tokens::TokensCommand;
+use twilio::TwilioCommand;
 
 /// Exit status for an invalid configuration.
 const BAD_CONFIGURATION: u8 = 2;
@@ -76,6 +78,11 @@ enum Command {
     Tokens {
         #[command(subcommand)]
         command: TokensCommand,
+    },
+    /// Set up the numbers of businesses at Twilio, and check them.
+    Twilio {
+        #[command(subcommand)]
+        command: TwilioCommand,
     },
     /// Print the OpenAPI document.
     Openapi,
@@ -208,6 +215,10 @@ pub async fn run() -> ExitCode {
         },
         Command::Tokens { command } => match tokens::Access::of(&settings) {
             Ok(access) => tokens::run(&access, command).await,
+            Err(error) => return bad_configuration(&error),
+        },
+        Command::Twilio { command } => match Config::from_settings(&settings) {
+            Ok(config) => twilio::run(&config, command).await,
             Err(error) => return bad_configuration(&error),
         },
         Command::Streams { command } => match settings.nats().and_then(|nats| Ok((nats, settings.nats_replicas()?))) {

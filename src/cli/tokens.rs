@@ -110,13 +110,13 @@ fn seal_again(cipher: &TokenCipher, tokens: &SealedTokens) -> (SealedTokens, Cou
     let token = again_in(business, &tokens.token);
     // Equal bytes say that the token is confirmed.
     let proven = if tokens.proven == tokens.token { token.clone() } else { again_in(business, &tokens.proven) };
-    let pending = again_in(business, &tokens.pending);
+    let (pending, next) = (again_in(business, &tokens.pending), again_in(business, &tokens.next));
     // A key that an older version left behind, when it took the URL out of the document, is of no use.
     let url = tokens.dispatchbot_url.as_deref().and_then(|url| url.parse::<EndpointUrl>().ok());
     let dispatchbot_key = url.and_then(|url| again_in(&url.key_context(business), &tokens.dispatchbot_key));
     let dispatchbot_url = tokens.dispatchbot_url.clone();
     let business_id = business.to_owned();
-    (SealedTokens { business_id, token, proven, pending, dispatchbot_key, dispatchbot_url }, counts)
+    (SealedTokens { business_id, token, proven, pending, dispatchbot_key, dispatchbot_url, next }, counts)
 }
 
 impl Counts {

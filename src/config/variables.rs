@@ -216,6 +216,8 @@ configuration! {
             [optional "TWILIO_AUTH_TOKEN_NEXT", "the secondary token of the Twilio console, during a rotation", parse::token],
         /// Base URL of the REST API, without trailing slash.
         api_url: String = [default "TWILIO_API_URL", "https://api.twilio.com", parse::api_url],
+        /// Base URL of the API about Messaging Services, without trailing slash; only commands ask it.
+        messaging_url: String = [default "TWILIO_MESSAGING_URL", "https://messaging.twilio.com", parse::api_url],
     }
 
     /// The connection to DispatchBot.

@@ -12,6 +12,8 @@ pub mod dispatchbot;
 pub mod emergency;
 pub mod invisible;
 pub mod language;
+pub mod number_registration;
+pub mod number_setup;
 pub mod phone;
 pub mod phones;
 pub mod price_check;

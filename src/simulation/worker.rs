@@ -63,6 +63,7 @@ pub fn start(world: &World, metrics: &Metrics) -> Group {
         auth_token: "token".to_owned().into(),
         auth_token_next: None,
         api_url: String::new(),
+        messaging_url: String::new(),
     };
     let accounts = Accounts::new(store, BusinessSnapshot::default(), twilio, None);
     let dispatchbot = SimDispatchBot { world: world.clone(), group };

@@ -33,7 +33,8 @@ use repeats::{Limited, Repeated, Repeats};
 use traces::Traces;
 
 pub use metrics::{
-    AiResult, Batch, ConnectionEnd, CountedBy, LeftOutList, Metrics, ReadFrom, SmsResult, Stage, Unanswered, WindowEvent,
+    AiResult, Batch, ConnectionEnd, CountedBy, LeftOutList, Metrics, ReadFrom, SmsResult, Stage, Unanswered,
+    WindowEvent,
 };
 pub use prometheus::{AnswerTimes, database_connection_failed, reference};
 #[cfg(feature = "sentry")]

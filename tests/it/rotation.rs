@@ -2,13 +2,14 @@
 
 use nevermisscall::internals::Store;
 use nmc_testbed::servers::{Shared, Signal};
+use nmc_testbed::sim::{Rule, Rules};
 use nmc_testbed::twilio::webhooks::WebhookClient;
-use nmc_testbed::twilio::{TwilioOptions, new_account_sid, new_message_sid};
-use serde_json::json;
+use nmc_testbed::twilio::{Fault, Refusal, TwilioOptions, new_account_sid, new_message_sid};
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::harness::{
-    API_KEY, BUSINESS, CUSTOMER, Child, OUR_NUMBER, PUBLIC_URL, Rest, Servers, business, eventually, run,
+    API_KEY, Answer, App, BUSINESS, CUSTOMER, Child, OUR_NUMBER, PUBLIC_URL, Rest, Servers, business, eventually, run,
 };
 use crate::signatures::{OWN_TOKEN, TOKEN_KEY};
 
@@ -185,4 +186,135 @@ async fn the_login_to_the_database_is_replaced_while_the_service_runs() {
     assert_eq!(second.text(&account.account_sid, &account.auth_token, CUSTOMER).await, 200);
     eventually("an answer", async || servers.twilio.messages().into_iter().find(|sms| sms.to == CUSTOMER)).await;
     second.stop().await;
+}
+
+/// A business with its own account, whose token is replaced at Twilio.
+struct Rotated {
+    app: App,
+    sid: String,
+}
+
+const NEW_TOKEN: &str = "fedcba9876543210fedcba9876543210";
+
+impl Rotated {
+    async fn start() -> Self {
+        let sid = new_account_sid();
+        let app = App::setup().set("NMC_TOKEN_KEY", TOKEN_KEY).subaccount(&sid, OWN_TOKEN).start().await;
+        let rotated = Self { app, sid };
+        rotated.put(BUSINESS, &json!({ "auth_token": OWN_TOKEN })).await.ok();
+        rotated
+    }
+
+    /// Puts the business with these fields of its account.
+    async fn put(&self, id: &str, account: &Value) -> Answer {
+        let mut document = business();
+        if id != BUSINESS {
+            document["phone_numbers"] = json!([BRANCH_NUMBER]);
+            document["forward_to"] = json!("+15555557002");
+        }
+        document["twilio"] = account.clone();
+        document["twilio"]["account_sid"] = json!(self.sid);
+        self.app.rest.put(&format!("/businesses/{id}"), &document).await
+    }
+
+    /// The statuses of texts to a number, signed with the old and the new token.
+    async fn texts(&self, to: &str) -> (u16, u16) {
+        (self.text(OWN_TOKEN, CUSTOMER, to).await, self.text(NEW_TOKEN, CUSTOMER, to).await)
+    }
+
+    async fn text(&self, token: &str, from: &str, to: &str) -> u16 {
+        let twilio = self.app.webhook_as(PUBLIC_URL, &self.sid, token);
+        twilio.sms(&new_message_sid(), from, to, "My sink is blocked").await.unwrap().status
+    }
+
+    /// Twilio's console creates a secondary token.
+    fn create_secondary(&self) {
+        self.app.servers.twilio.set_secondary_token(&self.sid, Some(NEW_TOKEN));
+    }
+
+    /// Twilio's console makes the secondary token the primary one.
+    fn promote(&self) {
+        self.app.servers.twilio.set_account(&self.sid, NEW_TOKEN);
+        self.app.servers.twilio.set_secondary_token(&self.sid, None);
+    }
+}
+
+const BRANCH_NUMBER: &str = "+15555557001";
+
+#[tokio::test]
+async fn the_token_of_an_own_account_is_replaced_without_a_webhook_refused() {
+    let rotated = Rotated::start().await;
+    assert_eq!(rotated.texts(OUR_NUMBER).await, (200, 401));
+    rotated.create_secondary();
+    let shown = rotated.put(BUSINESS, &json!({ "auth_token": NEW_TOKEN, "auth_token_next": OWN_TOKEN })).await.ok();
+    assert_eq!((&shown["twilio"]["status"], &shown["twilio"]["has_auth_token_next"]), (&json!("proven"), &json!(true)));
+    for token in [NEW_TOKEN, OWN_TOKEN] {
+        assert!(!shown.to_string().contains(token), "{shown}");
+    }
+    assert_eq!(rotated.texts(OUR_NUMBER).await, (200, 200));
+    // Whoever puts the business meanwhile, without tokens, ends nothing.
+    rotated.put(BUSINESS, &json!({})).await.ok();
+    rotated.promote();
+    assert_eq!(rotated.texts(OUR_NUMBER).await, (200, 200));
+    // The old token is refused for requests from now on.
+    assert_eq!(rotated.text(NEW_TOKEN, "+12125550177", OUR_NUMBER).await, 200);
+    assert_eq!(rotated.app.wait_for_sms("+12125550177", 1).await[0].account_sid, rotated.sid);
+    let shown = rotated.put(BUSINESS, &json!({ "auth_token_next": "" })).await.ok();
+    assert_eq!(shown["twilio"]["has_auth_token_next"], false);
+    assert_eq!(rotated.texts(OUR_NUMBER).await, (401, 200));
+}
+
+#[tokio::test]
+async fn businesses_that_share_an_account_replace_its_token_one_after_the_other() {
+    let rotated = Rotated::start().await;
+    rotated.put("branch", &json!({ "auth_token": OWN_TOKEN })).await.ok();
+    rotated.create_secondary();
+    let swapped = json!({ "auth_token": NEW_TOKEN, "auth_token_next": OWN_TOKEN });
+    for id in [BUSINESS, "branch"] {
+        rotated.put(id, &swapped).await.ok();
+        for number in [OUR_NUMBER, BRANCH_NUMBER] {
+            assert_eq!(rotated.texts(number).await.0, 200);
+        }
+    }
+    rotated.promote();
+    for id in [BUSINESS, "branch"] {
+        assert_eq!(rotated.put(id, &json!({ "auth_token_next": "" })).await.ok()["twilio"]["status"], "proven");
+    }
+    assert_eq!(rotated.texts(BRANCH_NUMBER).await, (401, 200));
+}
+
+#[tokio::test]
+async fn a_second_token_counts_only_if_twilio_has_confirmed_it_and_for_the_account_that_is_in_effect() {
+    let rotated = Rotated::start().await;
+    let refused = rotated.put(BUSINESS, &json!({ "auth_token_next": "made up" })).await;
+    assert_eq!((refused.status, refused.error_code()), (400, "VALIDATION_FAILED"));
+    assert_eq!(refused.body["error"]["details"][0]["field"], "twilio.auth_token_next");
+    rotated.app.servers.twilio.add_rule(Rule::always(Fault::RespondToAccount(Refusal::status(503))));
+    let unasked = rotated.put(BUSINESS, &json!({ "auth_token_next": NEW_TOKEN })).await;
+    assert_eq!((unasked.status, unasked.error_code()), (503, "UNAVAILABLE"));
+    rotated.app.servers.twilio.change_faults(|faults| faults.rules = Rules::default());
+    rotated.create_secondary();
+    rotated.put(BUSINESS, &json!({ "auth_token_next": NEW_TOKEN })).await.ok();
+    assert_eq!(rotated.texts(OUR_NUMBER).await, (200, 200));
+
+    // A process of the version before puts another account in its place.
+    let another = new_account_sid();
+    let mut sql = rotated.app.servers.sql().await;
+    let put = "UPDATE businesses SET twilio_account_sid = $1 WHERE id = $2";
+    sqlx::query(put).bind(&another).bind(BUSINESS).execute(&mut sql).await.unwrap();
+    let forger = rotated.app.webhook_as(PUBLIC_URL, &another, NEW_TOKEN);
+    let forged = forger.sms(&new_message_sid(), CUSTOMER, OUR_NUMBER, "Forged").await.unwrap();
+    assert_eq!(forged.status, 401, "a second token of the account before");
+}
+
+#[tokio::test]
+async fn the_key_of_tokens_is_replaced_for_a_second_token_too() {
+    let rotated = Rotated::start().await;
+    rotated.create_secondary();
+    rotated.put(BUSINESS, &json!({ "auth_token_next": NEW_TOKEN })).await.ok();
+    let keys = [("NMC_TOKEN_KEY", NEW_KEY), ("NMC_TOKEN_KEY_OTHER", TOKEN_KEY)];
+    let (is_good, said) = tokens(&rotated.app.servers, "rotate", &keys).await;
+    assert!(is_good && said.contains("2 were encrypted with it now"), "{said}");
+    let (is_good, said) = tokens(&rotated.app.servers, "check", &[("NMC_TOKEN_KEY", NEW_KEY)]).await;
+    assert!(is_good && said.starts_with("2 tokens open with NMC_TOKEN_KEY"), "{said}");
 }

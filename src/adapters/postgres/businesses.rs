@@ -20,6 +20,8 @@ pub struct BusinessRecord {
     pub twilio_account_sid: Option<String>,
     /// The encrypted token of that account.
     pub twilio_auth_token: Option<Vec<u8>>,
+    /// The encrypted second token of that account, if it has one.
+    pub next_auth_token: Option<Vec<u8>>,
     /// The account that was put but is not in effect, because Twilio has not confirmed its token.
     pub pending_account_sid: Option<String>,
     /// The encrypted token of that account; `None` if it was put without one.
@@ -45,6 +47,8 @@ macro_rules! select_businesses {
             r#"SELECT b.id, b.profile,
                  CASE WHEN b.twilio_proven_token = b.twilio_auth_token THEN b.twilio_account_sid END AS twilio_account_sid,
                  CASE WHEN b.twilio_proven_token = b.twilio_auth_token THEN b.twilio_auth_token END AS twilio_auth_token,
+                 CASE WHEN b.twilio_proven_token = b.twilio_auth_token AND b.twilio_next_account_sid = b.twilio_account_sid
+                      THEN b.twilio_next_auth_token END AS next_auth_token,
                  coalesce(b.twilio_pending_account_sid,
                           CASE WHEN b.twilio_proven_token = b.twilio_auth_token THEN NULL ELSE b.twilio_account_sid END)
                    AS pending_account_sid,
@@ -104,6 +108,22 @@ pub enum DispatchBotKeyWrite<'a> {
     Set(&'a [u8]),
 }
 
+/// The second token in a PUT of a business.
+#[derive(Debug, Clone, Copy)]
+pub enum NextTokenWrite<'a> {
+    /// The one that is stored stays, unless the account changes.
+    Unchanged,
+    /// The account has none.
+    None,
+    /// This one, which Twilio has confirmed.
+    Proven {
+        /// The account SID (`AC…`).
+        account_sid: &'a str,
+        /// The encrypted token.
+        sealed: &'a [u8],
+    },
+}
+
 /// A business to be stored.
 #[derive(Debug)]
 pub struct BusinessWrite<'a> {
@@ -127,6 +147,8 @@ pub struct BusinessWrite<'a> {
     pub account: AccountWrite<'a>,
     /// The key of the DispatchBot in the PUT.
     pub dispatchbot_key: DispatchBotKeyWrite<'a>,
+    /// The second token of that account in the PUT.
+    pub next_token: NextTokenWrite<'a>,
 }
 
 impl Store {
@@ -166,6 +188,7 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
+        super::twilio_accounts::write_next_token(&mut tx, b.id, b.next_token).await?;
         sqlx::query!("DELETE FROM business_numbers WHERE business_id = $1 AND NOT phone = ANY($2)", b.id, &phones)
             .execute(&mut *tx)
             .await?;

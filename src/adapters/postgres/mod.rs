@@ -61,7 +61,7 @@ pub use api_keys::KeyScope;
 pub use audit::{AnalysisRow, AuditRow, WindowMessage, WindowStep};
 use batched_statements::BatchedStatements;
 pub use business_numbers::NumberLook;
-pub use businesses::{AccountWrite, BusinessRecord, BusinessWrite, DispatchBotKeyWrite};
+pub use businesses::{AccountWrite, BusinessRecord, BusinessWrite, DispatchBotKeyWrite, NextTokenWrite};
 pub use calls::{CallFilter, RecentCall};
 pub use code_sending::{CodeOutcome, CodeToSend};
 pub use condition::{AppliedMigrations, ServerFacts};

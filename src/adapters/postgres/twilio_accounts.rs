@@ -1,8 +1,9 @@
-//! The Twilio accounts of businesses: which tokens are in effect, and which Twilio must still confirm (migration 16).
+//! The Twilio accounts of businesses: which tokens are in effect, and which Twilio must still confirm (migrations 16
+//! and 46).
 
 use sqlx::PgConnection;
 
-use super::businesses::{AccountWrite, BusinessRecord, select_businesses};
+use super::businesses::{AccountWrite, BusinessRecord, NextTokenWrite, select_businesses};
 use super::{Store, StoreError, transaction};
 
 /// A token with which a Twilio account may have signed a webhook.
@@ -83,13 +84,53 @@ pub(super) async fn write(
     Ok(())
 }
 
+/// Stores the second token of a PUT of a business, after its account. A token of another account than the business has
+/// now is removed.
+pub(super) async fn write_next_token(
+    tx: &mut PgConnection,
+    business_id: &str,
+    token: NextTokenWrite<'_>,
+) -> Result<(), StoreError> {
+    let (account_sid, sealed) = match token {
+        NextTokenWrite::Unchanged => {
+            sqlx::query!(
+                "UPDATE businesses SET twilio_next_account_sid = NULL, twilio_next_auth_token = NULL
+                 WHERE id = $1 AND twilio_next_account_sid IS NOT NULL
+                   AND twilio_next_account_sid IS DISTINCT FROM twilio_account_sid
+                   AND twilio_next_account_sid IS DISTINCT FROM twilio_pending_account_sid",
+                business_id
+            )
+            .execute(tx)
+            .await?;
+            return Ok(());
+        }
+        NextTokenWrite::None => (None, None),
+        NextTokenWrite::Proven { account_sid, sealed } => (Some(account_sid), Some(sealed)),
+    };
+    sqlx::query!(
+        "UPDATE businesses SET twilio_next_account_sid = $2, twilio_next_auth_token = $3 WHERE id = $1",
+        business_id,
+        account_sid,
+        sealed
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 impl Store {
-    /// The confirmed tokens of a Twilio account, each with the business that stored it.
+    /// The confirmed tokens of a Twilio account, each with the business that stored it: its token, and its second one.
     pub async fn signing_keys(&self, account_sid: &str) -> Result<Vec<SigningKey>, StoreError> {
         Ok(sqlx::query_as!(
             SigningKey,
-            r#"SELECT id AS business_id, twilio_auth_token AS "sealed!" FROM businesses
-               WHERE twilio_account_sid = $1 AND twilio_proven_token = twilio_auth_token ORDER BY id"#,
+            r#"SELECT b.id AS business_id, tokens.sealed AS "sealed!"
+               FROM businesses b CROSS JOIN LATERAL (VALUES
+                 (1, b.twilio_auth_token),
+                 (2, CASE WHEN b.twilio_next_account_sid = b.twilio_account_sid THEN b.twilio_next_auth_token END)
+               ) AS tokens (place, sealed)
+               WHERE b.twilio_account_sid = $1 AND b.twilio_proven_token = b.twilio_auth_token
+                 AND tokens.sealed IS NOT NULL
+               ORDER BY b.id, tokens.place"#,
             account_sid
         )
         .fetch_all(&self.pool)
@@ -161,6 +202,8 @@ impl Store {
             "UPDATE businesses SET
                twilio_pending_account_sid = $2, twilio_pending_auth_token = $3, twilio_refused_at = now(),
                twilio_account_sid = CASE WHEN twilio_auth_token = $3 THEN NULL ELSE twilio_account_sid END,
+               twilio_next_account_sid = CASE WHEN twilio_auth_token = $3 THEN NULL ELSE twilio_next_account_sid END,
+               twilio_next_auth_token = CASE WHEN twilio_auth_token = $3 THEN NULL ELSE twilio_next_auth_token END,
                twilio_proven_token = CASE WHEN twilio_auth_token = $3 THEN NULL ELSE twilio_proven_token END,
                twilio_auth_token = CASE WHEN twilio_auth_token = $3 THEN NULL ELSE twilio_auth_token END
              WHERE id = $1 AND $3 IN (twilio_pending_auth_token, twilio_auth_token)",

@@ -269,7 +269,7 @@ impl TwilioClient {
         Ok(format!("{}{uri}", self.api_url))
     }
 
-    fn resource_url(&self, account: &Account, resource: &str) -> String {
+    pub(super) fn resource_url(&self, account: &Account, resource: &str) -> String {
         let sid = utf8_percent_encode(&account.sid, NON_ALPHANUMERIC);
         format!("{}/2010-04-01/Accounts/{sid}/{resource}", self.api_url)
     }

@@ -147,7 +147,7 @@ impl TwilioClient {
     }
 
     /// Requests a page, until Twilio answers.
-    async fn page<P: DeserializeOwned>(&self, account: &Account, url: &str) -> Result<P, ListError> {
+    pub(super) async fn page<P: DeserializeOwned>(&self, account: &Account, url: &str) -> Result<P, ListError> {
         let mut attempt = 0;
         loop {
             attempt += 1;

@@ -3,22 +3,28 @@
 //! No message is sent twice by this module: each call makes one request, and anything that may have reached Twilio is
 //! reported as [`SendOutcome::Unknown`].
 
+mod account;
 mod client;
 mod clock;
 mod errors;
 mod gap;
+mod incoming_numbers;
 mod legs;
 mod media;
+mod messaging;
 mod numbers;
 mod proof;
 mod wire;
 
 pub use self::{
+    account::AccountFound,
     client::{Account, ListError, OutgoingSms, SendOutcome, TwilioClient},
     errors::{codes, explain},
     gap::ListedCall,
+    incoming_numbers::IncomingNumber,
     legs::{LegFound, call_is_over},
     media::{FetchedMedia, MediaClient, MediaError},
+    messaging::{MessagingClient, MessagingService},
     numbers::NumberFound,
     proof::Proof,
     wire::{ListedMessage, read_created, read_page},

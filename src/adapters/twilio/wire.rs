@@ -29,9 +29,9 @@ struct Created {
 
 /// The answer to any request that failed.
 #[derive(Deserialize)]
-struct Problem {
-    code: Option<u32>,
-    message: Option<String>,
+pub(super) struct Problem {
+    pub(super) code: Option<u32>,
+    pub(super) message: Option<String>,
 }
 
 /// One page of the list of messages.

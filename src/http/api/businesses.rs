@@ -236,7 +236,7 @@ impl BusinessesApi {
             phones::within_scope(&edge, &profile, account.as_ref(), dispatchbot_key.is_some()).await?;
         }
         let dispatchbot_key = dispatchbot::choose_key(&edge, &profile, dispatchbot_key.as_deref()).await?;
-        let account = twilio_account::choose(&edge, &business_id, account.as_ref()).await?;
+        let (account, next_token) = twilio_account::choose(&edge, &business_id, account.as_ref()).await?;
         let document = serde_json::to_value(&profile).unwrap_or_default();
         let bytes = stored_bytes(&document);
         if bytes > MAX_DOCUMENT {
@@ -255,6 +255,7 @@ impl BusinessesApi {
             profile: &document,
             account: account.write(),
             dispatchbot_key: dispatchbot_key.write(),
+            next_token: next_token.write(),
         };
         let record = edge.store.put_business(&write).await?;
         edge.business_cache.forget_all();

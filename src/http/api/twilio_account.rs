@@ -7,7 +7,7 @@ use poem_openapi::Object;
 
 use super::failure::Failure;
 use super::validation::Problems;
-use crate::adapters::postgres::{AccountWrite, BusinessRecord, UnprovenAccount};
+use crate::adapters::postgres::{AccountWrite, BusinessRecord, NextTokenWrite, UnprovenAccount};
 use crate::adapters::twilio::{Account, Proof};
 use crate::config::Secret;
 use crate::http::Edge;
@@ -16,6 +16,8 @@ use crate::secrets::constant_time_eq;
 
 /// Timeout for Twilio to confirm a token; after it the account is stored as pending.
 const PROOF_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);
+
+const NO_KEY: &str = "cannot be stored: the server has no NMC_TOKEN_KEY to encrypt it";
 
 /// A business's own Twilio account.
 #[derive(Debug, Clone, Object)]
@@ -28,6 +30,15 @@ pub(super) struct TwilioAccount {
     /// business uses this account with a different token.
     #[oai(write_only)]
     pub(super) auth_token: Option<String>,
+    /// A second auth token of the account, while its token is replaced: webhooks signed with either are accepted. It is
+    /// encrypted at rest and never returned. If omitted, the stored one is kept, as long as the account stays; an empty
+    /// string removes it. Twilio must confirm it: the answer is 400 if it belongs to another account, or if the account is
+    /// not in effect, and 503 if Twilio cannot be asked.
+    #[oai(write_only)]
+    pub(super) auth_token_next: Option<String>,
+    /// Whether the account has a second auth token.
+    #[oai(read_only)]
+    pub(super) has_auth_token_next: Option<bool>,
     /// The status of the account:
     /// - `proven`: Twilio has confirmed the token, and the account is in effect.
     /// - `pending`: Twilio could not be asked yet, or there is no token. Until Twilio has confirmed the token, the
@@ -45,7 +56,13 @@ impl TwilioAccount {
             (None, Some(proven)) => (proven, "proven"),
             (None, None) => return None,
         };
-        Some(Self { account_sid: account_sid.clone(), auth_token: None, status: Some(status.to_owned()) })
+        Some(Self {
+            account_sid: account_sid.clone(),
+            auth_token: None,
+            auth_token_next: None,
+            has_auth_token_next: Some(status == "proven" && record.next_auth_token.is_some()),
+            status: Some(status.to_owned()),
+        })
     }
 
     /// Validates the fields on their own.
@@ -55,9 +72,14 @@ impl TwilioAccount {
         }
         match &self.auth_token {
             Some(token) if token.trim().is_empty() => problems.add("twilio.auth_token", "must not be empty"),
-            Some(_) if !tokens_can_be_kept => {
-                problems.add("twilio.auth_token", "cannot be stored: the server has no NMC_TOKEN_KEY to encrypt it");
+            Some(_) if !tokens_can_be_kept => problems.add("twilio.auth_token", NO_KEY),
+            _ => {}
+        }
+        match self.auth_token_next.as_deref() {
+            Some(token) if !token.is_empty() && token.trim().is_empty() => {
+                problems.add("twilio.auth_token_next", "must be a token, or empty to remove it");
             }
+            Some(token) if !token.is_empty() && !tokens_can_be_kept => problems.add("twilio.auth_token_next", NO_KEY),
             _ => {}
         }
     }
@@ -75,6 +97,26 @@ pub(super) enum AccountChoice {
     Pending(Sealed),
     /// An account whose token is not set yet.
     WithoutToken(String),
+}
+
+/// The second token of an account, as it will be stored.
+pub(super) enum NextTokenChoice {
+    /// The one that is stored, if there is one.
+    Unchanged,
+    /// None.
+    None,
+    /// One that Twilio has confirmed.
+    Proven(Sealed),
+}
+
+impl NextTokenChoice {
+    pub(super) fn write(&self) -> NextTokenWrite<'_> {
+        match self {
+            Self::Unchanged => NextTokenWrite::Unchanged,
+            Self::None => NextTokenWrite::None,
+            Self::Proven(Sealed { account_sid, token }) => NextTokenWrite::Proven { account_sid, sealed: token },
+        }
+    }
 }
 
 /// An account with its token encrypted.
@@ -95,13 +137,49 @@ impl AccountChoice {
     }
 }
 
-/// Determines what to store of the account in a request.
+/// Determines what to store of the account in a request, and of its second token.
 pub(super) async fn choose(
     edge: &Edge,
     business_id: &str,
     account: Option<&TwilioAccount>,
-) -> Result<AccountChoice, Failure> {
-    let Some(account) = account else { return Ok(AccountChoice::Main) };
+) -> Result<(AccountChoice, NextTokenChoice), Failure> {
+    let Some(account) = account else { return Ok((AccountChoice::Main, NextTokenChoice::None)) };
+    let choice = choose_account(edge, business_id, account).await?;
+    let next_token = choose_next_token(edge, business_id, account, &choice).await?;
+    Ok((choice, next_token))
+}
+
+async fn choose_next_token(
+    edge: &Edge,
+    business_id: &str,
+    account: &TwilioAccount,
+    choice: &AccountChoice,
+) -> Result<NextTokenChoice, Failure> {
+    let token = match account.auth_token_next.as_deref() {
+        None => return Ok(NextTokenChoice::Unchanged),
+        Some("") => return Ok(NextTokenChoice::None),
+        Some(token) => Secret::new(token),
+    };
+    if !matches!(choice, AccountChoice::Unchanged | AccountChoice::Proven(_)) {
+        return Err(invalid("auth_token_next", "needs an account whose auth_token Twilio has confirmed"));
+    }
+    let Some(cipher) = &edge.cipher else { return Err(invalid("auth_token_next", NO_KEY)) };
+    let with_next = Account { sid: account.account_sid.clone(), token };
+    match edge.twilio.prove(&with_next, PROOF_TIMEOUT).await {
+        Proof::Confirmed => {
+            let token = cipher.seal(with_next.token.expose(), business_id);
+            Ok(NextTokenChoice::Proven(Sealed { account_sid: with_next.sid, token }))
+        }
+        Proof::Refused => Err(invalid("auth_token_next", "was rejected by Twilio for this account")),
+        Proof::Away { reason } => {
+            tracing::info!(business.id = %business_id, reason, "Twilio could not be asked about a second auth token");
+            let message = "Twilio cannot be asked about twilio.auth_token_next; try again later";
+            Err(Problem::new(Code::Unavailable, message).into())
+        }
+    }
+}
+
+async fn choose_account(edge: &Edge, business_id: &str, account: &TwilioAccount) -> Result<AccountChoice, Failure> {
     let record = edge.store.business(business_id).await?;
     let counts = record.as_ref().filter(|record| record.twilio_account_sid.as_ref() == Some(&account.account_sid));
     let Some(token) = &account.auth_token else {
@@ -137,7 +215,7 @@ async fn prove_stored(
 
 async fn prove(edge: &Edge, business_id: &str, account_sid: &str, token: Secret) -> Result<AccountChoice, Failure> {
     let Some(cipher) = &edge.cipher else {
-        return Err(invalid("auth_token", "cannot be stored: the server has no NMC_TOKEN_KEY to encrypt it"));
+        return Err(invalid("auth_token", NO_KEY));
     };
     let others = contenders(edge, business_id, account_sid, token.expose()).await?;
     let account = Account { sid: account_sid.to_owned(), token };
@@ -183,17 +261,24 @@ async fn contenders(edge: &Edge, business_id: &str, account_sid: &str, token: &s
     Ok(contenders)
 }
 
-/// An account that others use with a different token stays theirs, unless Twilio accepts this token and rejects theirs:
-/// then they share the account, and its token was replaced.
+/// An account that others use with a different token stays theirs, unless Twilio accepts this token and says what theirs
+/// is worth: if it rejects theirs, the account's token was replaced; if it accepts both, the account has two for the time
+/// of a rotation. In either case they share the account.
 async fn give_way(edge: &Edge, contenders: Vec<Contender>, proof: &Proof) -> Result<(), Failure> {
     let taken = || Problem::new(Code::Conflict, "twilio.account_sid is already in use with a different auth token");
     for contender in contenders {
         let Contender::Business(other, token) = contender else { return Err(taken().into()) };
         let account = Account { sid: other.account_sid.clone(), token };
-        if *proof != Proof::Confirmed || edge.twilio.prove(&account, PROOF_TIMEOUT).await != Proof::Refused {
+        if *proof != Proof::Confirmed {
             return Err(taken().into());
         }
-        edge.store.account_is_refused(&other).await?;
+        match edge.twilio.prove(&account, PROOF_TIMEOUT).await {
+            Proof::Confirmed => {}
+            Proof::Refused => {
+                edge.store.account_is_refused(&other).await?;
+            }
+            Proof::Away { .. } => return Err(taken().into()),
+        }
     }
     Ok(())
 }

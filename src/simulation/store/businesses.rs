@@ -31,6 +31,7 @@ impl Tables {
             profile: serde_json::to_value(profile).unwrap(),
             twilio_account_sid: None,
             twilio_auth_token: None,
+            next_auth_token: None,
             pending_account_sid: None,
             pending_auth_token: None,
             refused_at: None,

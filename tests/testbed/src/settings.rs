@@ -34,6 +34,7 @@ impl Surroundings {
             ("REDIS_URL", self.redis),
             ("TWILIO_ACCOUNT_SID", twilio.account_sid),
             ("TWILIO_AUTH_TOKEN", twilio.auth_token),
+            ("TWILIO_MESSAGING_URL", self.twilio.clone()),
             ("TWILIO_API_URL", self.twilio),
             ("DISPATCHBOT_URL", self.dispatchbot),
             ("DISPATCHBOT_API_KEY", dispatchbot.api_key),

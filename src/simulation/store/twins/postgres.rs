@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use super::{Row, TestStore};
 use crate::adapters::postgres::{
-    AccountWrite, BusinessWrite, DispatchBotKeyWrite, Erasure, ErasureOf, Store, WaitingWebhook,
+    AccountWrite, BusinessWrite, DispatchBotKeyWrite, Erasure, ErasureOf, NextTokenWrite, Store, WaitingWebhook,
 };
 use crate::domain::business::Profile;
 use crate::domain::phone::PhoneNumber;
@@ -80,6 +80,7 @@ impl TestStore for OnPostgres {
             profile: &serde_json::to_value(profile).unwrap(),
             account: AccountWrite::Main,
             dispatchbot_key: DispatchBotKeyWrite::Remove,
+            next_token: NextTokenWrite::None,
         };
         self.store.put_business(&business).await.unwrap();
     }

@@ -27,11 +27,12 @@ pub(super) async fn fetch(
     let authorized = authorize(state, sid, header_text(request, header::AUTHORIZATION).as_deref());
     state.count(if authorized.is_ok() { "account_confirmed" } else { "account_refused" });
     authorized?;
+    let status = crate::sim::lock(&state.account_statuses).get(sid).cloned().unwrap_or_else(|| "active".to_owned());
     Ok(Json(json!({
         "sid": sid,
         "friendly_name": "An account of the simulator",
         "owner_account_sid": state.main_account,
-        "status": "active",
+        "status": status,
         "type": "Full",
         "date_created": "Mon, 05 Jan 2026 12:00:00 +0000",
         "date_updated": "Mon, 05 Jan 2026 12:00:00 +0000",

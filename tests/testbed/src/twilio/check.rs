@@ -107,11 +107,8 @@ pub(super) fn authorize(state: &State, account: &str, authorization: Option<&str
         return Err(ApiError::unauthorized());
     };
     let own = user == account || user == state.main_account;
-    let accounts = crate::sim::lock(&state.accounts);
-    match accounts.get(&user) {
-        Some(expected) if own && *expected == token && accounts.contains_key(account) => Ok(()),
-        _ => Err(ApiError::unauthorized()),
-    }
+    let exists = crate::sim::lock(&state.accounts).contains_key(account);
+    if own && exists && state.accepts_token(&user, &token) { Ok(()) } else { Err(ApiError::unauthorized()) }
 }
 
 /// User and password of Basic credentials.
@@ -128,7 +125,7 @@ pub(super) fn is_e164(number: &str) -> bool {
     (7..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn is_http(text: &str) -> bool {
+pub(super) fn is_http(text: &str) -> bool {
     url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 

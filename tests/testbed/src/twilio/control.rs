@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::faults::Faults;
 use super::legs::Leg;
+use super::messaging::MessagingService;
 use super::network::{self, Call, CallResult, Text, TextResult};
 use super::numbers::Numbers;
 use super::state::{State, WebhookRoute};
@@ -20,6 +21,7 @@ pub(super) fn routes() -> Route {
     Route::new()
         .at("/faults", put(set_faults).get(get_faults))
         .at("/numbers", put(set_numbers))
+        .at("/services", put(set_services))
         .at("/legs", post(set_leg))
         .at("/messages", get(messages).delete(clear))
         .at("/callbacks", get(callbacks))
@@ -52,6 +54,12 @@ fn get_faults(Data(state): Data<&Arc<State>>) -> Json<Faults> {
 #[handler]
 fn set_numbers(Json(numbers): Json<Numbers>, Data(state): Data<&Arc<State>>) -> StatusCode {
     *lock(&state.numbers) = numbers;
+    StatusCode::NO_CONTENT
+}
+
+#[handler]
+fn set_services(Json(services): Json<Vec<MessagingService>>, Data(state): Data<&Arc<State>>) -> StatusCode {
+    *lock(&state.services) = services;
     StatusCode::NO_CONTENT
 }
 

@@ -63,6 +63,10 @@ pub enum Fault {
     RespondToList(Refusal),
     /// A query for an account's numbers is answered with an error. A rule's number is the requested one.
     RespondToNumbers(Refusal),
+    /// A change of a number is answered with an error. A rule's number is the one to be changed.
+    RespondToNumberUpdate(Refusal),
+    /// A request about Messaging Services is answered with an error. Only rules without a number apply.
+    RespondToMessaging(Refusal),
     /// A request for an attachment is answered with an error. Only rules without a number apply.
     RespondToMedia(Refusal),
     /// A request for an account is answered with an error. Only rules without a number apply.
@@ -76,6 +80,8 @@ pub enum Fault {
 pub(super) enum Endpoint {
     List,
     Numbers,
+    NumberUpdate,
+    Messaging,
     Media,
     Account,
     Calls,
@@ -87,6 +93,8 @@ impl Fault {
         match self {
             Self::RespondToList(refusal) => Some((Endpoint::List, refusal)),
             Self::RespondToNumbers(refusal) => Some((Endpoint::Numbers, refusal)),
+            Self::RespondToNumberUpdate(refusal) => Some((Endpoint::NumberUpdate, refusal)),
+            Self::RespondToMessaging(refusal) => Some((Endpoint::Messaging, refusal)),
             Self::RespondToMedia(refusal) => Some((Endpoint::Media, refusal)),
             Self::RespondToAccount(refusal) => Some((Endpoint::Account, refusal)),
             Self::RespondToCalls(refusal) => Some((Endpoint::Calls, refusal)),

@@ -16,6 +16,7 @@ mod legs;
 mod list;
 mod media;
 mod message;
+mod messaging;
 mod network;
 mod numbers;
 mod sid;
@@ -38,6 +39,7 @@ pub use faults::{Callbacks, Fault, Faults, Refusal};
 pub use legs::Leg;
 pub use media::{Media, MediaRequest};
 pub use message::{SentMessage, segments};
+pub use messaging::MessagingService;
 pub use network::{Call, CallResult, Exchange, Text, TextResult};
 pub use numbers::Numbers;
 pub use sid::{new_account_sid, new_call_sid, new_message_sid, new_mms_sid};
@@ -100,6 +102,14 @@ impl TwilioSim {
                 .at("/2010-04-01/Accounts/:account/Messages/:file/Media/:sid", get(media::lead))
                 .at("/2010-04-01/Accounts/:account/Calls.json", get(legs::list))
                 .at("/2010-04-01/Accounts/:account/IncomingPhoneNumbers.json", get(numbers::list))
+                .at(
+                    "/2010-04-01/Accounts/:account/IncomingPhoneNumbers/:file",
+                    get(numbers::fetch).post(numbers::update),
+                )
+                .at("/v1/Services", get(messaging::list_services))
+                .at("/v1/Services/:sid", get(messaging::fetch_service))
+                .at("/v1/Services/:sid/PhoneNumbers", get(messaging::list_senders))
+                .at("/v1/Services/:sid/Compliance/Usa2p", get(messaging::list_campaigns))
                 .at("/_cdn/:sid", get(media::give))
                 .nest("/_sim", control::routes())
                 .with(AddData::new(state.clone()))
@@ -149,6 +159,37 @@ impl TwilioSim {
     /// Adds an account, or changes the token of an existing one.
     pub fn set_account(&self, sid: &str, token: &str) {
         lock(&self.state.accounts).insert(sid.to_owned(), token.to_owned());
+    }
+
+    /// Lets an account have a second token beside its own, as long as its token is replaced; `None`: it has none.
+    pub fn set_secondary_token(&self, sid: &str, token: Option<&str>) {
+        let mut secondary = lock(&self.state.secondary_tokens);
+        match token {
+            Some(token) => drop(secondary.insert(sid.to_owned(), token.to_owned())),
+            None => drop(secondary.remove(sid)),
+        }
+    }
+
+    /// Makes an account `suspended`, `closed` or `active`.
+    pub fn set_account_status(&self, sid: &str, status: &str) {
+        lock(&self.state.account_statuses).insert(sid.to_owned(), status.to_owned());
+    }
+
+    /// A number as `IncomingPhoneNumbers` shows it.
+    pub fn number(&self, account: &str, number: &str) -> serde_json::Value {
+        numbers::resource(&self.state, account, number)
+    }
+
+    /// Changes settings of a number, such as `("voice_url", "https://…")`.
+    pub fn set_number(&self, account: &str, number: &str, settings: &[(&str, &str)]) {
+        let changed =
+            settings.iter().filter_map(|(field, value)| Some((numbers::setting(field)?, (*value).to_owned())));
+        numbers::set(&self.state, account, number, changed);
+    }
+
+    /// Changes the Messaging Services.
+    pub fn change_services(&self, change: impl FnOnce(&mut Vec<MessagingService>)) {
+        change(&mut lock(&self.state.services));
     }
 
     /// Changes which account has which numbers.
@@ -208,7 +249,9 @@ impl TwilioSim {
     /// REST requests by outcome: `accepted`, `dropped_before`, `dropped_after`, `silent_after`, `fault_<status>`,
     /// `accepted_but_<status>`, `refused_<code>`, `unauthorized`, `listed`, `list_fault_<status>`, `fetched`,
     /// `account_confirmed`, `account_refused`, `account_fault_<status>`, `not_found`, `numbers_listed`,
-    /// `numbers_unauthorized`, `numbers_fault_<status>`, `calls_listed`, `calls_fault_<status>`.
+    /// `numbers_unauthorized`, `numbers_fault_<status>`, `number_fetched`, `number_updated`,
+    /// `number_update_fault_<status>`, `services_listed`, `campaigns_listed`, `messaging_fault_<status>`, `calls_listed`,
+    /// `calls_fault_<status>`.
     pub fn requests(&self) -> BTreeMap<String, u64> {
         lock(&self.state.outcomes).clone()
     }

@@ -14,7 +14,8 @@ use super::faults::{Endpoint, Fault, Faults, Refusal};
 use super::legs::{Leg, ListedCall};
 use super::media::{Media, MediaRequest};
 use super::message::SentMessage;
-use super::numbers::Numbers;
+use super::messaging::MessagingService;
+use super::numbers::{Numbers, Settings};
 use super::webhooks::{WEBHOOK_TIMEOUT, WebhookClient};
 use crate::sim::{Journal, Span, http_client, lock};
 
@@ -49,7 +50,13 @@ pub(super) struct State {
     /// Auth tokens by AccountSid, subaccounts included.
     pub(super) accounts: Mutex<HashMap<String, String>>,
     pub(super) faults: Mutex<Faults>,
+    /// Second tokens by AccountSid, which are accepted, too.
+    pub(super) secondary_tokens: Mutex<HashMap<String, String>>,
+    /// The status by AccountSid of accounts that are not `active`.
+    pub(super) account_statuses: Mutex<HashMap<String, String>>,
     pub(super) numbers: Mutex<Numbers>,
+    pub(super) number_settings: Mutex<Settings>,
+    pub(super) services: Mutex<Vec<MessagingService>>,
     /// The legs of calls, oldest first.
     pub(super) legs: Mutex<Vec<Leg>>,
     pub(super) messages: Journal<SentMessage>,
@@ -79,7 +86,11 @@ impl State {
             main_account: options.account_sid,
             accounts: Mutex::new(accounts.collect()),
             faults: Mutex::default(),
+            secondary_tokens: Mutex::default(),
+            account_statuses: Mutex::default(),
             numbers: Mutex::default(),
+            number_settings: Mutex::default(),
+            services: Mutex::default(),
             legs: Mutex::default(),
             messages: Journal::default(),
             received: Mutex::default(),
@@ -94,6 +105,12 @@ impl State {
             http: http_client(WEBHOOK_TIMEOUT)?,
             life: CancellationToken::new(),
         })
+    }
+
+    /// Whether this is a token of the account: its own, or its second one.
+    pub(super) fn accepts_token(&self, account: &str, token: &str) -> bool {
+        let is = |tokens: &Mutex<HashMap<String, String>>| lock(tokens).get(account).is_some_and(|own| own == token);
+        is(&self.accounts) || is(&self.secondary_tokens)
     }
 
     /// Counts a request by its outcome.

@@ -1,5 +1,6 @@
 //! Tests of the simulator over HTTP, as the service and a shell use it.
 
+mod messaging;
 mod network;
 mod numbers;
 mod rest;
