@@ -79,6 +79,7 @@ drill-restore: servers ## Destroys everything under load, and restores it from t
 .PHONY: test
 test: servers nextest ## Runs all tests against real servers (COVERAGE=1: instrumented, with the line coverage of src/)
 	$(CARGO) build $(ALL) --bins --tests
+	scripts/get-venv .run/clients docs/clients/requirements.txt
 	$(if $(COVERAGE),$(WITH_SERVERS) --fast -- env NEXTEST_PROFILE=$(NEXTEST_PROFILE) scripts/coverage $(COVERAGE_LEAST),$(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --profile $(NEXTEST_PROFILE) $(NEXTEST))
 	$(WITH_SERVERS) --fast -- $(CARGO) test --doc $(ALL)
 	@echo "accuracy of the emergency detection (tests/corpus/emergencies/README.md):"
@@ -238,6 +239,11 @@ openapi: ## Regenerates openapi/openapi.json
 	mkdir -p openapi
 	$(CARGO) run $(ALL) --quiet --bin nevermisscall -- openapi >openapi/openapi.json.new
 	mv openapi/openapi.json.new openapi/openapi.json
+
+.PHONY: asyncapi
+asyncapi: ## Regenerates openapi/asyncapi.yaml after a change of an event
+	$(CARGO) run $(ALL) --quiet --bin nevermisscall -- asyncapi >openapi/asyncapi.yaml.new
+	mv openapi/asyncapi.yaml.new openapi/asyncapi.yaml
 
 .PHONY: metrics-doc
 metrics-doc: ## Regenerates docs/metrics.md

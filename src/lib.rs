@@ -7,6 +7,7 @@
 //! | layer | what it does |
 //! |---|---|
 //! | [`cli`], [`app`] | the command line; start, wire, stop |
+//! | [`asyncapi`] | the AsyncAPI document of the events |
 //! | [`http`], [`worker`], [`health`] | incoming HTTP; chains of stream operators with their handlers; health |
 //! | [`dead_letters`], [`lifecycle`] | messages that could not be processed; retention and erasure |
 //! | [`engine`] | load, decide, commit in one transaction, publish |
@@ -26,6 +27,7 @@ pub mod stream;
 
 mod adapters;
 mod app;
+mod asyncapi;
 mod businesses;
 mod clock;
 mod config;

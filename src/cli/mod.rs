@@ -22,6 +22,7 @@ use crate::adapters::jetstream::{JetStream, subjects};
 use crate::adapters::postgres::{KeyScope, Store};
 use crate::adapters::{error_reports, otlp};
 use crate::app::{Application, Role};
+use crate::asyncapi;
 use crate::config::{Config, ConfigError, NatsConfig, Rate, Settings, process_env};
 use crate::domain::invisible::{controls_a_line, is_blank};
 use crate::domain::phone::{PhoneNumber, conversation_key};
@@ -86,6 +87,8 @@ enum Command {
     },
     /// Print the OpenAPI document.
     Openapi,
+    /// Print the AsyncAPI document of the events, as YAML.
+    Asyncapi,
     /// Print docs/metrics.md.
     #[command(hide = true)]
     MetricsDoc,
@@ -187,6 +190,10 @@ pub async fn run() -> ExitCode {
         Command::Worker => return run_role(&settings, Role::Worker).await,
         Command::Openapi => {
             print!("{}", http::openapi());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Asyncapi => {
+            print!("{}", asyncapi::asyncapi());
             Ok(ExitCode::SUCCESS)
         }
         Command::MetricsDoc => {

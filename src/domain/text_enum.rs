@@ -1,7 +1,8 @@
 //! Enums that are written as words in JSON, columns and subjects. One table for each, so that there is only one
 //! spelling.
 
-/// Declares an enum whose variants are fixed words. `as_str`, `Display`, `FromStr` and serde use that word.
+/// Declares an enum whose variants are fixed words. `as_str`, `Display`, `FromStr`, serde and
+/// the schemas use that word.
 #[macro_export]
 macro_rules! text_enum {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal,)+ }) => {
@@ -74,6 +75,20 @@ macro_rules! text_enum {
                 let value = value.unwrap_or_default();
                 let word = value.as_str().ok_or_else(|| poem_openapi::types::ParseError::expected_type(value.clone()))?;
                 word.parse().map_err(poem_openapi::types::ParseError::custom)
+            }
+        }
+
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn schema_id() -> std::borrow::Cow<'static, str> {
+                concat!(module_path!(), "::", stringify!($name)).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "enum": [$($word),+] })
             }
         }
 

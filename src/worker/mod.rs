@@ -21,7 +21,7 @@ mod events;
 mod express;
 mod handler;
 mod ports;
-mod probe;
+pub mod probe;
 mod prove_accounts;
 pub mod send;
 mod send_codes;

@@ -2,6 +2,8 @@
 //! that a subscriber of NMC_EVENTS can read it, but only the edge looks for it.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::adapters::jetstream::subjects;
@@ -10,10 +12,20 @@ use crate::engine::cloud_event;
 use crate::store::OutboxRow;
 use crate::trace::Trace;
 
-const EVENT_TYPE: &str = "service.probed";
+/// The type of the event.
+pub const EVENT_TYPE: &str = "service.probed";
+
+/// Data of `service.probed`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ProbedData {
+    /// The `MessageSid` of the probe.
+    pub probe_id: String,
+    /// When the edge received the probe.
+    pub received_at: DateTime<Utc>,
+}
 
 /// That a probe was processed.
-pub(super) fn probed(probe_id: &str, received_at: DateTime<Utc>, trace: &Trace, now: DateTime<Utc>) -> OutboxRow {
+pub fn probed(probe_id: &str, received_at: DateTime<Utc>, trace: &Trace, now: DateTime<Utc>) -> OutboxRow {
     let event_id = derive_id("probe", probe_id, EVENT_TYPE, 0);
     OutboxRow {
         key: event_id,
@@ -29,7 +41,7 @@ pub(super) fn probed(probe_id: &str, received_at: DateTime<Utc>, trace: &Trace, 
             "user_id": null,
             "conversation_id": null,
             "customer_phone": null,
-            "data": { "probe_id": probe_id, "received_at": received_at },
+            "data": ProbedData { probe_id: probe_id.to_owned(), received_at },
         }),
     }
 }

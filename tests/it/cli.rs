@@ -217,6 +217,15 @@ async fn openapi_prints_the_document_that_is_kept() {
 }
 
 #[tokio::test]
+async fn asyncapi_prints_the_document_that_is_kept() {
+    let printed = run(&["asyncapi"], &[]).await;
+    assert!(printed.status.success());
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/asyncapi.yaml");
+    let kept = std::fs::read_to_string(kept).expect("openapi/asyncapi.yaml, which `make asyncapi` writes");
+    assert!(text(&printed.stdout) == kept, "openapi/asyncapi.yaml is out of date: `make asyncapi` renews it");
+}
+
+#[tokio::test]
 async fn the_changelog_of_the_api_names_every_operation() {
     let document: serde_json::Value = serde_json::from_str(&text(&run(&["openapi"], &[]).await.stdout)).unwrap();
     let changelog = include_str!("../../docs/api-changelog.md");

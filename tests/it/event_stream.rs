@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::harness::{App, CUSTOMER, PATIENCE, business, run, spawn_app};
+use crate::harness::{App, CUSTOMER, PATIENCE, business, contract, run, spawn_app};
 
 /// One event as it was sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +60,10 @@ impl Reader {
 fn parsed(event: &str) -> Option<Sent> {
     let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
     let data = serde_json::from_str(&field("data: ")?).expect("JSON");
-    Some(Sent { id: field("id: ")?, event: field("event: ")?, data })
+    let sent = Sent { id: field("id: ")?, event: field("event: ")?, data };
+    let allowed = contract::committed().server_sent(&sent.id, &sent.event, &sent.data);
+    allowed.unwrap_or_else(|error| panic!("{error:#}"));
+    Some(sent)
 }
 
 fn types(events: &[Sent]) -> Vec<&str> {

@@ -45,7 +45,9 @@ impl Forwarding {
         let binaries = Binaries::find().expect("the servers' programs");
         let options = RedisOptions { durable, ..RedisOptions::new(&binaries, servers.dir().join("redis")) };
         let redis = RedisServer::start(options).await.expect("a Redis");
-        let events = Events::subscribe(&redis.url()).await;
+        let mut events = Events::subscribe(&redis.url()).await;
+        servers.published.are_the_tests_own();
+        events.are_the_tests_own();
         let context = jetstream::new(async_nats::connect(servers.nats.url()).await.unwrap());
         let mut this = Self { servers, redis, events, context, workers: Vec::new() };
         this.work(1).await;

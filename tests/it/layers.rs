@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers from top to bottom. Add a new module here and to the table in `src/lib.rs`.
-const LAYERS: [&str; 20] = [
+const LAYERS: [&str; 21] = [
     "cli",
     "app",
+    "asyncapi",
     "http",
     "worker",
     "health",

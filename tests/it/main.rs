@@ -32,6 +32,8 @@ mod emergency_corpus;
 mod erasure;
 #[cfg(feature = "sentry")]
 mod error_reports;
+mod event_clients;
+mod event_contract;
 mod event_stream;
 mod event_time;
 mod events_to_redis;

@@ -22,8 +22,10 @@ pub use rate_limit::{CountError, CountedRequest};
 use crate::config::RedisConfig;
 use crate::domain::phone::PhoneNumber;
 
-const CHANNEL: &str = "conversation.events";
-const LOG: &str = "conversation.events:log";
+/// The channel on which each event is published.
+pub const CHANNEL: &str = "conversation.events";
+/// The stream that keeps the events.
+pub const LOG: &str = "conversation.events:log";
 /// How long the log keeps events; the same time as NMC_EVENTS.
 const LOG_KEEPS: TimeDelta = TimeDelta::days(30);
 /// How many log entries are read at once.

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use poem_openapi::Object;
 use poem_openapi::registry::{MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -14,13 +15,25 @@ use crate::domain::day_limits::Limit;
 use crate::domain::emergency::{Language, LifeSafety, Reason};
 use crate::text_enum;
 
-/// Declares the events: the variant, its payload and its word on the wire.
+/// Declares the events: the variant, its payload and its word on the wire. The comment says what happened.
 macro_rules! events {
-    ($($(#[$meta:meta])* $variant:ident($payload:ident) = $word:literal,)+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident($payload:ident) = $word:literal,)+) => {
         text_enum! {
             /// The types of events in the contract.
             pub enum EventType {
-                $($(#[$meta])* $variant = $word,)+
+                $($(#[doc = $doc])+ $variant = $word,)+
+            }
+        }
+
+        impl EventType {
+            /// What happened, in a sentence.
+            pub fn summary(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+).trim(),)+ }
+            }
+
+            /// The JSON schema of its data. Schemas of the types in it become definitions of the generator.
+            pub fn data_schema(self, generator: &mut SchemaGenerator) -> Schema {
+                match self { $(Self::$variant => generator.subschema_for::<$payload>(),)+ }
             }
         }
 
@@ -28,7 +41,7 @@ macro_rules! events {
         #[derive(Debug, Clone, PartialEq, Serialize)]
         #[serde(untagged)]
         pub enum EventData {
-            $($(#[$meta])* $variant($payload),)+
+            $($(#[doc = $doc])+ $variant($payload),)+
         }
 
         impl EventData {
@@ -95,6 +108,45 @@ events! {
     ServiceRestored(ServiceData) = "service.restored",
 }
 
+/// What an event is about, which decides the fields of its envelope that are null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// A conversation: no field is null.
+    Conversation,
+    /// A call, which may belong to no conversation, and whose caller may withhold their number.
+    Call,
+    /// A business: there is no conversation and no customer.
+    Business,
+    /// The service itself: there is no business either.
+    Service,
+}
+
+impl EventType {
+    /// What events of this type are about.
+    pub fn subject(self) -> Subject {
+        match self {
+            Self::CallReceived | Self::CallAnswered | Self::CallMissed => Subject::Call,
+            Self::NumberVerified => Subject::Business,
+            Self::ServiceDegraded | Self::ServiceRestored => Subject::Service,
+            Self::ConversationCreated
+            | Self::AiTimerStarted
+            | Self::AiTaken
+            | Self::UserTaken
+            | Self::Released
+            | Self::ConversationCompleted
+            | Self::NeedsAttention
+            | Self::OptedOut
+            | Self::OptedIn
+            | Self::MessageReceived
+            | Self::MessageSent
+            | Self::MessageDelivered
+            | Self::MessageFailed
+            | Self::EmergencyDetected
+            | Self::AppointmentRequested => Subject::Conversation,
+        }
+    }
+}
+
 /// An event, without its envelope.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
@@ -104,31 +156,34 @@ pub struct Event {
     pub data: EventData,
 }
 
-/// An event as it is published: to JetStream, Redis and the event stream.
-#[derive(Debug, Serialize)]
+/// An event as it is published: to JetStream, Redis and the event stream. `src/asyncapi/` makes the schema of each type
+/// of event from this one.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Envelope<'a> {
-    /// The same in every delivery of the event.
+    /// The event's id, the same in every delivery.
     pub event_id: Uuid,
-    /// Its type.
+    /// The type of the event.
+    #[schemars(with = "String")]
     pub event_type: EventType,
     /// When it happened.
     pub occurred_at: DateTime<Utc>,
-    /// Increases by one with each event of a conversation.
+    /// Rises by one with each event of a conversation, or of the call, number or service that the event is about.
     pub sequence: i64,
-    /// The business.
+    /// The id of the business.
     pub business_id: Option<&'a str>,
-    /// Its owner.
+    /// The id of the business's owner in the App Server.
     pub user_id: Option<&'a str>,
-    /// The conversation.
+    /// The id of the conversation.
     pub conversation_id: Option<Uuid>,
-    /// The customer's number.
+    /// The customer's number, E.164.
     pub customer_phone: Option<&'a str>,
     /// The data of this type of event.
+    #[schemars(skip)]
     pub data: &'a EventData,
 }
 
 /// Data of `call.received`, `call.answered` and `call.missed`.
-#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
 pub struct CallData {
     /// Our id of the call.
     pub call_id: Uuid,
@@ -143,7 +198,7 @@ pub struct CallData {
 }
 
 /// Data of `conversation.created`.
-#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
 pub struct ConversationCreatedData {
     /// The number that the customer called or wrote to.
     pub business_phone: String,
@@ -164,21 +219,21 @@ text_enum! {
 }
 
 /// Data of `conversation.ai_timer_started`.
-#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
 pub struct AiTimerStartedData {
     /// When the edge received the customer's first text.
     pub started_at: DateTime<Utc>,
 }
 
 /// Data of `conversation.ai_taken`.
-#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
 pub struct AiTakenData {
     /// The window that the AI answers.
     pub window_id: Uuid,
 }
 
 /// Data of `conversation.user_taken`.
-#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
 pub struct UserTakenData {
     /// The person's `user_id`.
     pub by: String,
@@ -189,14 +244,14 @@ pub struct UserTakenData {
 }
 
 /// Data of `conversation.released`.
-#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
 pub struct ReleasedData {
     /// The person's `user_id`.
     pub by: String,
 }
 
 /// Data of `conversation.completed`.
-#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
 pub struct ConversationCompletedData {
     /// The outcome, as the person or DispatchBot named it, or `number_released` or `idle`.
     pub outcome: Option<String>,
@@ -221,7 +276,7 @@ text_enum! {
 }
 
 /// Data of `conversation.needs_attention`: the reason, and the fields that apply to it.
-#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
 pub struct NeedsAttentionData {
     /// Why a person is needed.
     pub reason: AttentionReason,
@@ -290,7 +345,7 @@ impl NeedsAttentionData {
 }
 
 /// Data of `conversation.opted_out`.
-#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
 pub struct OptedOutData {
     /// The source: `word`, `sentence`, `twilio` or `carrier`; or, if a person has recorded it, `phone`, `mail`, `letter`,
     /// `in_person`, `web` or `other`.
@@ -298,15 +353,16 @@ pub struct OptedOutData {
 }
 
 /// Data of `conversation.opted_in`: empty.
-#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
 pub struct OptedInData {}
 
 /// Data of `message.received`.
-#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
 pub struct MessageReceivedData {
     /// Our id of the message.
     pub message_id: Uuid,
     /// `customer`, or `reaction` or `auto_reply` if the customer's phone or mailbox wrote it.
+    #[schemars(with = "MessageKind")]
     pub kind: String,
     /// Twilio's id, `SM…` or `MM…`.
     pub twilio_sid: String,
@@ -319,7 +375,7 @@ pub struct MessageReceivedData {
 }
 
 /// Data of `message.sent` and `message.delivered`.
-#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
 pub struct MessageData {
     /// Our id of the message.
     pub message_id: Uuid,
@@ -334,7 +390,7 @@ pub struct MessageData {
 }
 
 /// Data of `message.failed`.
-#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
 pub struct MessageFailedData {
     /// The message.
     #[serde(flatten)]
@@ -349,7 +405,7 @@ pub struct MessageFailedData {
 }
 
 /// Data of `emergency.detected`.
-#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
 pub struct EmergencyDetectedData {
     /// The detector.
     pub by: Detector,
@@ -394,7 +450,7 @@ impl EmergencyDetectedData {
 }
 
 /// Data of `appointment.requested`.
-#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
 pub struct AppointmentRequestedData {
     /// The window whose answer proposed it.
     pub window_id: Uuid,
@@ -407,21 +463,25 @@ pub struct AppointmentRequestedData {
 }
 
 /// Data of `business.number_verified`.
-#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
 pub struct NumberVerifiedData {
     /// The number.
     pub phone: String,
     /// Whether it is in the business's Twilio account: `yes`, `no` or `unknown`.
+    #[schemars(with = "crate::domain::phones::Verified")]
     pub verified: String,
     /// The result before.
+    #[schemars(with = "crate::domain::phones::Verified")]
     pub before: String,
 }
 
 /// Data of `service.degraded` and `service.restored`.
-#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
 pub struct ServiceData {
     /// The service, as `GET /health` names it.
+    #[schemars(with = "crate::outage::Service")]
     pub service: String,
     /// `healthy`, `degraded` or `down`.
+    #[schemars(extend("enum" = ["healthy", "degraded", "down"]))]
     pub state: String,
 }

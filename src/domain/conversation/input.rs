@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use poem_openapi::Object;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -220,8 +221,9 @@ pub struct RecoveredSms {
 }
 
 /// An attachment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Object)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Object)]
 #[oai(rename = "EventMedia")]
+#[schemars(rename = "EventMedia")]
 pub struct Media {
     /// Twilio's URL of the file.
     pub url: String,
@@ -316,7 +318,7 @@ pub struct Answer {
 }
 
 /// An appointment that the customer agreed to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Object)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Object)]
 pub struct Appointment {
     /// When it starts.
     pub starts_at: DateTime<Utc>,

@@ -27,9 +27,12 @@ pub use decision::{
     AnalysisRecord, Decision, Detector, Effect, KeptVerdict, LedgerChange, MessageKind, MessageUpdate, NewMessage,
     Predecessor, Priority, WindowRecord, WindowState,
 };
-#[cfg(test)]
-pub use event::EventType;
-pub use event::{CallData, Envelope, Event, EventData, NumberVerifiedData, ServiceData};
+pub use event::{
+    AiTakenData, AiTimerStartedData, AppointmentRequestedData, CallData, CompletedBy, ConversationCompletedData,
+    ConversationCreatedData, EmergencyDetectedData, Envelope, Event, EventData, EventType, MessageData,
+    MessageFailedData, MessageReceivedData, NeedsAttentionData, NumberVerifiedData, OpenedBy, OptedInData,
+    OptedOutData, ReleasedData, ServiceData, Subject, UserTakenData,
+};
 #[cfg(test)]
 pub use fence::{Fenced, Standing};
 pub use ids::{call_id, derive_id};
@@ -38,7 +41,7 @@ pub use input::{
     MissedCall, OptOutSource, OtherBusiness, Policy, RecoveredSms, RecoveredText, SentMessage, Templates,
     TextsOfLanguage, Urgency,
 };
-pub use reason::{AnalysisReason, WindowReason};
+pub use reason::{AnalysisReason, AttentionReason, WindowReason};
 pub use state::{Answering, Conversation, ERASED, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status};
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a text says, small enough to be kept with the message, and what several texts say together.
 
 use poem_openapi::Object;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
@@ -34,8 +35,9 @@ text_enum! {
 }
 
 /// A rule that matched, and the matching words as the customer wrote them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Object)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Object)]
 #[oai(rename = "EventEmergencyReason")]
+#[schemars(rename = "EventEmergencyReason")]
 pub struct Reason {
     /// The name of the rule.
     pub rule: String,

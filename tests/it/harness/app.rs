@@ -228,6 +228,12 @@ impl App {
         waited.unwrap_or_else(|error| panic!("question {count} to DispatchBot: {error}"))
     }
 
+    /// The test publishes events of its own, or changes the service's: they are not held to the AsyncAPI document.
+    pub fn publishes_its_own_events(&mut self) {
+        self.servers.published.are_the_tests_own();
+        self.events.are_the_tests_own();
+    }
+
     /// Waits until no work is pending, so that what has not happened will not happen.
     pub async fn settled(&self) {
         settled(&self.servers).await;

@@ -2,11 +2,12 @@
 //!
 //! [`spawn_app`] starts the usual setup, [`App::setup`] a changed one. Tests wait for the thing itself: an event, an
 //! SMS at the simulator, a message in a stream. If polling is the only way, [`eventually`] polls, with the common time
-//! limit.
+//! limit. Every event that is seen is held to the AsyncAPI document ([`contract`]).
 
 mod app;
 mod child;
 mod collector;
+pub mod contract;
 mod operated;
 mod people;
 mod rest;

@@ -12,8 +12,12 @@ use nmc_testbed::settings::{Surroundings, hurried, owned};
 use nmc_testbed::twilio::{TwilioOptions, TwilioSim};
 use sqlx::{Connection, PgConnection};
 
+use super::contract::PublishedEvents;
+
 /// A PostgreSQL database, NATS and Redis, and simulators of Twilio and DispatchBot.
 pub struct Servers {
+    /// The events of the service, each held to the AsyncAPI document.
+    pub published: PublishedEvents,
     pub database: TestDatabase,
     pub nats: NatsServer,
     pub redis: RedisServer,
@@ -30,9 +34,11 @@ impl Servers {
         let schema = schema_key().expect("the migrations");
         let (database, nats, redis) = tokio::join!(shared.database(&schema, migrate), shared.nats(), shared.redis());
         let dir = shared.dir().expect("a folder");
+        let nats = nats.expect("a nats-server");
         Self {
+            published: PublishedEvents::of(&nats.url()).await,
             database: database.expect("a database"),
-            nats: nats.expect("a nats-server"),
+            nats,
             redis: redis.expect("a Redis"),
             twilio: TwilioSim::start(twilio).await.expect("a Twilio"),
             dispatchbot: DispatchBotSim::start(DispatchBotOptions::default()).await.expect("a DispatchBot"),

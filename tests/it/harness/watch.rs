@@ -6,9 +6,10 @@ use futures::StreamExt;
 use nmc_testbed::servers::connect_redis;
 use nmc_testbed::sim::Journal;
 use redis::streams::StreamRangeReply;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task::AbortHandle;
 
+use super::contract;
 use super::wait::PATIENCE;
 
 const CHANNEL: &str = "conversation.events";
@@ -19,6 +20,8 @@ pub struct Events {
     seen: Arc<Journal<Value>>,
     client: redis::Client,
     task: AbortHandle,
+    /// Whether they are events of the service, and so held to the AsyncAPI document.
+    are_the_services: bool,
 }
 
 impl Events {
@@ -35,7 +38,12 @@ impl Events {
                 journal.push(serde_json::from_str(&text).expect("an envelope"));
             }
         });
-        Self { seen, client, task: task.abort_handle() }
+        Self { seen, client, task: task.abort_handle(), are_the_services: true }
+    }
+
+    /// The test publishes events of its own, which are no whole events.
+    pub fn are_the_tests_own(&mut self) {
+        self.are_the_services = false;
     }
 
     /// The events received so far.
@@ -66,7 +74,12 @@ impl Events {
         let read = |entry: &redis::streams::StreamId| {
             let text: String = entry.get("event").expect("an event");
             let event: Value = serde_json::from_str(&text).expect("an envelope");
-            assert_eq!(entry.get::<String>("event_id").as_deref(), event["event_id"].as_str());
+            let event_id: Option<String> = entry.get("event_id");
+            assert_eq!(event_id.as_deref(), event["event_id"].as_str());
+            if self.are_the_services {
+                let allowed = contract::committed().log_entry(&json!({ "event_id": event_id, "event": text }));
+                allowed.unwrap_or_else(|error| panic!("{error:#}"));
+            }
             event
         };
         entries.ids.iter().map(read).collect()
@@ -76,6 +89,11 @@ impl Events {
 impl Drop for Events {
     fn drop(&mut self) {
         self.task.abort();
+        if !std::thread::panicking() && self.are_the_services {
+            let seen = self.seen();
+            let breaches = seen.iter().filter_map(|event| contract::committed().redis(event).err());
+            contract::are_none(&breaches.map(|error| format!("{error:#}")).collect::<Vec<_>>());
+        }
     }
 }
 

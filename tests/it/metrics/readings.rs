@@ -21,6 +21,7 @@ async fn what_redis_does_not_take_waits_for_its_consumer() {
     app.text(CUSTOMER, "My sink is blocked").await;
     app.wait_for_sms(CUSTOMER, 1).await;
     wait_for_value(&app.rest, unacknowledged, |count| count >= 2.0).await;
+    app.publishes_its_own_events();
     publish_events(&app, IN_PROGRESS + 500).await;
     wait_for_value(&app.rest, lag, |count| count >= 500.0).await;
     app.servers.redis.restart().await.unwrap();

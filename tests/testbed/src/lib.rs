@@ -21,6 +21,7 @@
 //! - [`restore`]: everything is destroyed under load, and restored from the encrypted backup; `make drill-restore`
 //! - [`settings`]: the service's settings on these servers
 //! - [`drill`]: how a drill ends
+//! - [`event_contract`]: `openapi/asyncapi.yaml` as the judge of every event that a test sees
 //! - `program`: our own programs as child processes
 
 pub mod alerts;
@@ -29,6 +30,7 @@ pub mod compare;
 pub mod demo;
 pub mod dispatchbot;
 pub mod drill;
+pub mod event_contract;
 pub mod load;
 mod program;
 pub mod restore;

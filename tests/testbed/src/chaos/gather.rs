@@ -13,6 +13,7 @@ use super::ledger::{Accepted, Event, Evidence, Report};
 use super::load::Journal;
 use super::servers::Addresses;
 use super::surroundings::Surroundings;
+use crate::event_contract::EventContract;
 use crate::servers::connect_redis;
 use crate::twilio::SentMessage;
 
@@ -89,7 +90,9 @@ async fn log(addresses: &Addresses, evidence: &mut Evidence) -> anyhow::Result<(
         from = format!("({}", last.id);
         for entry in &page.ids {
             let text: String = entry.get("event").context("an entry without an event")?;
-            evidence.events.push(event(&serde_json::from_str(&text)?)?);
+            let envelope = serde_json::from_str(&text)?;
+            EventContract::committed()?.redis(&envelope)?;
+            evidence.events.push(event(&envelope)?);
         }
     }
     let added: u64 = information(&mut connection, "entries-added").await?;
