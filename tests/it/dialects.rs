@@ -167,7 +167,7 @@ async fn a_business_with_a_dispatchbot_of_its_own_is_answered_by_it_alone(#[case
     let (app, own) = with_own(dialect).await;
     app.text(CUSTOMER, "my sink is blocked").await;
     let sms = app.wait_for_sms(CUSTOMER, 1).await;
-    assert!(sms[0].body.starts_with("Thanks for reaching Joe's Plumbing"), "{}", sms[0].body);
+    assert!(sms[0].body.contains("Thanks for reaching Joe's Plumbing"), "{}", sms[0].body);
     assert!(app.servers.dispatchbot.requests().is_empty());
     assert_eq!(own.requests().len(), 1);
     assert_eq!(own.requests()[0]["problems"], json!([]));

@@ -106,7 +106,7 @@ async fn the_key_that_encrypts_tokens_is_replaced_while_the_service_runs() {
     });
     let sent = sent.await;
     assert_eq!(sent.account_sid, sid);
-    assert!(sent.body.starts_with("Thanks for reaching"), "the key of the own DispatchBot opens, too: {}", sent.body);
+    assert!(sent.body.contains("Thanks for reaching"), "the key of the own DispatchBot opens, too: {}", sent.body);
     third.stop().await;
 }
 
