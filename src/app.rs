@@ -122,7 +122,8 @@ impl Application {
                 jetstream: jetstream.clone(),
                 analyzer: Arc::new(Analyzer::new(CircuitBreaker::new(dispatchbot), engine.clone(), metrics.clone())),
                 sms_sender: Arc::new(SmsSender {
-                    twilio: TwilioClient::new(http.clone(), config.twilio.api_url.clone(), TWILIO_TIMEOUT),
+                    twilio: TwilioClient::new(http.clone(), config.twilio.api_url.clone(), TWILIO_TIMEOUT)
+                        .with_conversations(&config.twilio.conversations_url, &config.twilio.media_url),
                     accounts: accounts.clone(),
                     engine: engine.clone(),
                     public_url: config.public_url.clone(),
@@ -184,7 +185,8 @@ impl Application {
         let mut address = None;
         if role != Role::Worker {
             let media =
-                MediaClient::new(http.clone(), &config.twilio.api_url, TWILIO_TIMEOUT).context("TWILIO_API_URL")?;
+                MediaClient::new(http.clone(), &config.twilio.api_url, &config.twilio.media_url, TWILIO_TIMEOUT)
+                    .context("TWILIO_API_URL or TWILIO_MEDIA_URL")?;
             let kept = keep_snapshot(snapshot, store.clone(), jetstream.clone(), shutdown.clone());
             spawn(&mut tasks, "snapshot", kept);
             let twilio = TwilioClient::new(http.clone(), config.twilio.api_url.clone(), TWILIO_TIMEOUT);

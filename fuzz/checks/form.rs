@@ -14,7 +14,7 @@ pub fn check(data: &[u8]) {
 
     let reversed: RawParams = params.iter().rev().cloned().collect();
     assert_eq!(body_hash(&reversed), body_hash(&params), "the order counts");
-    let is_of_the_fallback = |name: &[u8]| matches!(name, b"ErrorUrl" | b"ErrorCode");
+    let is_of_the_fallback = |name: &[u8]| matches!(name, b"ErrorUrl" | b"ErrorCode" | b"RetryCount");
     if let Some(((name, _), rest)) = params.split_first()
         && !is_of_the_fallback(name)
     {

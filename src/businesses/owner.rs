@@ -14,7 +14,7 @@ use crate::domain::business::{Profile, Signer};
 use crate::domain::call::Call;
 use crate::domain::conversation::Conversation;
 use crate::domain::phone::PhoneNumber;
-use crate::store::{Message, Stored};
+use crate::store::{Message, Participant, ParticipantOf, Stored};
 use crate::webhook::{Inbound, OwnerKey};
 
 /// The records that a webhook may report on.
@@ -27,6 +27,8 @@ pub trait Records: Businesses {
     fn message(&self, id: Uuid) -> impl Future<Output = Stored<Option<Message>>> + Send;
     /// One message, by Twilio's id; see [`Store::message_by_sid`].
     fn message_by_sid(&self, twilio_sid: &str) -> impl Future<Output = Stored<Option<Message>>> + Send;
+    /// A participant of a conversation of Twilio, if it is known; see [`Store::participant`].
+    fn participant(&self, of: ParticipantOf<'_>) -> impl Future<Output = Stored<Option<Participant>>> + Send;
 }
 
 impl Records for Store {
@@ -41,6 +43,9 @@ impl Records for Store {
     }
     async fn message_by_sid(&self, twilio_sid: &str) -> Stored<Option<Message>> {
         self.message_by_sid(twilio_sid).await
+    }
+    async fn participant(&self, of: ParticipantOf<'_>) -> Stored<Option<Participant>> {
+        self.participant(of).await
     }
 }
 
@@ -137,6 +142,8 @@ impl<R: Records> BusinessCache<R> {
                     CallOwner::Nobody | CallOwner::NoRecord => None,
                 })
             }
+            // Nobody, until the worker has found out the number.
+            OwnerKey::Unresolved => Ok(None),
             OwnerKey::Message { message_sid, message_id } => {
                 match self.reported_message(message_sid, message_id).await? {
                     Some(message) => self.of_conversation(message.conversation_id, signer).await,

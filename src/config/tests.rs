@@ -44,6 +44,8 @@ fn what_is_not_required_has_the_documented_default() {
     assert_eq!(config.nats_replicas, 1);
     assert_eq!(config.twilio.api_url, "https://api.twilio.com");
     assert_eq!(config.twilio.messaging_url, "https://messaging.twilio.com");
+    assert_eq!(config.twilio.conversations_url, "https://conversations.twilio.com");
+    assert_eq!(config.twilio.media_url, "https://mcs.us1.twilio.com");
     assert_eq!(config.twilio.auth_token_next, None);
     assert_eq!(config.dispatchbot.url, "https://ai.example.com");
     assert_eq!((config.dispatchbot.dialect, config.dispatchbot.allows_private), (Dialect::V1, false));

@@ -218,6 +218,11 @@ configuration! {
         api_url: String = [default "TWILIO_API_URL", "https://api.twilio.com", parse::api_url],
         /// Base URL of the API about Messaging Services, without trailing slash; only commands ask it.
         messaging_url: String = [default "TWILIO_MESSAGING_URL", "https://messaging.twilio.com", parse::api_url],
+        /// Base URL of Conversations, without trailing slash.
+        conversations_url: String =
+            [default "TWILIO_CONVERSATIONS_URL", "https://conversations.twilio.com", parse::api_url],
+        /// Base URL of the attachments of Conversations, without trailing slash.
+        media_url: String = [default "TWILIO_MEDIA_URL", "https://mcs.us1.twilio.com", parse::api_url],
     }
 
     /// The connection to DispatchBot.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::IDLE_AFTER;
 use crate::domain::answer_check::Domain;
+use crate::domain::channel::Channel;
 use crate::domain::dispatchbot::OwnDispatchBot;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::Region;
@@ -62,9 +63,17 @@ pub struct BusinessPolicy {
     /// The DispatchBot that the business has itself. Not set: the service's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispatchbot: Option<OwnDispatchBot>,
+    /// The API of Twilio by which texts to customers go. Not set: Programmable Messaging.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
 }
 
 impl BusinessPolicy {
+    /// The API of Twilio by which texts to customers go.
+    pub fn channel(&self) -> Channel {
+        self.channel.unwrap_or(Channel::Messaging)
+    }
+
     /// The domains to which an answer may link.
     pub fn links(&self) -> &[Domain] {
         self.links.as_deref().unwrap_or_default()

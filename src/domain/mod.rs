@@ -6,6 +6,7 @@ pub mod appointment_check;
 pub mod business;
 pub mod business_policy;
 pub mod call;
+pub mod channel;
 pub mod conversation;
 pub mod day_limits;
 pub mod dispatchbot;

@@ -18,6 +18,9 @@ pub(super) fn entry(told: &Input, decision: &Decision) -> AuditEntry {
     data["messages"] = messages.collect();
     data["windows"] = windows.collect();
     data["events"] = events.collect();
+    if let Some(paired) = &decision.paired {
+        data["same_as"] = json!(paired.message_id);
+    }
     data["status"] = json!(decision.conversation.status);
     data["ownership"] = json!(decision.conversation.ownership);
     AuditEntry { actor, actor_id: actor_id.map(str::to_owned), action, data }

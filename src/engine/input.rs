@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::business;
 use crate::domain::call::{Call, CallStatus};
-use crate::domain::conversation::{self, Conversation, MessageReport, RecoveredText, Status};
+use crate::domain::conversation::{self, Conversation, InboundSms, MessageReport, RecoveredText, Status};
 use crate::domain::emergency::Reading;
 use crate::domain::phone::PhoneNumber;
 use crate::store::{OutboxRow, Parties};
@@ -113,6 +113,14 @@ impl Happening {
     pub(super) fn may_take_over(&self) -> bool {
         use conversation::Input;
         matches!(self, Self::Input(Input::UserTookOver { .. } | Input::UserReplied { .. }))
+    }
+
+    /// The text of the customer that arrived, or was found at Twilio.
+    pub(super) fn text(&self) -> Option<&InboundSms> {
+        match self {
+            Self::Input(input) => conversation::pairing::text_of(input),
+            Self::Analyzed { .. } | Self::Message { .. } => None,
+        }
     }
 
     /// How long DispatchBot took, if this is the outcome of an analysis.

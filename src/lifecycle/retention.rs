@@ -56,7 +56,9 @@ pub async fn keep_for(
 async fn prune(keep: Duration, store: &Store) -> Result<u64, StoreError> {
     let mut pruned = 0;
     for _ in 0..BATCHES {
-        let some = store.prune_conversations(keep, BATCH).await? + store.prune_calls(keep, BATCH).await?;
+        let some = store.prune_conversations(keep, BATCH).await?
+            + store.prune_calls(keep, BATCH).await?
+            + store.prune_participants(keep, BATCH).await?;
         pruned += some;
         if some == 0 {
             break;

@@ -13,7 +13,9 @@ use super::planted::Planted;
 use super::scheduler::{Group, WORLD};
 use super::weather::Fault;
 use super::world::World;
-use crate::adapters::twilio::{Account, LegFound, ListError, ListedMessage, OutgoingSms, SendOutcome};
+use crate::adapters::twilio::{
+    Account, Binding, LegFound, ListError, ListedMessage, OpenedConversation, OutgoingMessage, OutgoingSms, SendOutcome,
+};
 use crate::webhook::Webhook;
 use crate::worker::send::SmsGateway;
 use crate::worker::settle_calls::CallLegs;
@@ -181,6 +183,32 @@ impl SmsGateway for SimTwilio {
                 .collect()
         });
         listed.await.ok_or_else(|| ListError::Unreachable("no answer".to_owned()))
+    }
+
+    // No business of the simulation has chosen Conversations, and none of its customers writes by it.
+
+    async fn binding(&self, _: &Account, _: &str, _: &str) -> Result<Option<Binding>, ListError> {
+        Err(ListError::Unreachable("not simulated".to_owned()))
+    }
+
+    fn attachment_url(&self, _account_sid: &str, _service_sid: &str, _media_sid: &str) -> String {
+        String::new()
+    }
+
+    async fn open_conversation(&self, _: &Account, _: &str, _: &str) -> OpenedConversation {
+        OpenedConversation::Unavailable { retry_after: None, reason: "not simulated".to_owned() }
+    }
+
+    async fn post(&self, _: &Account, _: &str, _: &OutgoingMessage) -> SendOutcome {
+        SendOutcome::NotProcessed { retry_after: None, reason: "not simulated".to_owned() }
+    }
+
+    async fn is_open(&self, _: &Account, _: &str) -> Result<bool, ListError> {
+        Err(ListError::Unreachable("not simulated".to_owned()))
+    }
+
+    async fn posted(&self, _: &Account, _: &str, _: Uuid, _: DateTime<Utc>) -> Result<Option<String>, ListError> {
+        Err(ListError::Unreachable("not simulated".to_owned()))
     }
 }
 

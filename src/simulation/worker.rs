@@ -64,6 +64,8 @@ pub fn start(world: &World, metrics: &Metrics) -> Group {
         auth_token_next: None,
         api_url: String::new(),
         messaging_url: String::new(),
+        conversations_url: String::new(),
+        media_url: String::new(),
     };
     let accounts = Accounts::new(store, BusinessSnapshot::default(), twilio, None);
     let dispatchbot = SimDispatchBot { world: world.clone(), group };

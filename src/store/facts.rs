@@ -4,7 +4,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
 use super::Message;
-use crate::domain::conversation::{Conversation, OtherBusiness};
+use crate::domain::channel::Channel;
+use crate::domain::conversation::{Conversation, OtherBusiness, UnpairedText};
 use crate::domain::day_limits::DayUse;
 use crate::domain::phone::PhoneNumber;
 
@@ -52,8 +53,21 @@ pub struct FactsOf<'a> {
     pub other_business: bool,
     /// Whether to find out what else is open between the two.
     pub other_conversations: bool,
+    /// The text that arrived, of which to find out whether it came by Twilio's other API before.
+    pub text: Option<TextOf<'a>>,
     /// The day of which to find out what the business has used, if any.
     pub day: Option<NaiveDate>,
+}
+
+/// A text that arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct TextOf<'a> {
+    /// The number that it was sent to.
+    pub business_phone: &'a PhoneNumber,
+    /// The API of Twilio by which it came.
+    pub channel: Channel,
+    /// When the edge received it.
+    pub received_at: DateTime<Utc>,
 }
 
 /// What is known.
@@ -70,6 +84,9 @@ pub struct Facts {
     /// What else is open between the two, ordered by id; see
     /// [`Store::other_conversations`](crate::adapters::postgres::Store::other_conversations).
     pub other_conversations: Vec<Uuid>,
+    /// The customer's texts to the same number that came by the other API within a minute of the text, before or after it,
+    /// and are not paired yet, the oldest first.
+    pub unpaired_texts: Vec<UnpairedText>,
     /// What the business has used that day.
     pub day_use: DayUse,
     /// The message that is reported on.

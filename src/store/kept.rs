@@ -34,6 +34,8 @@ text_enum! {
         PhoneCodes = "phone_codes",
         /// Phones of a business that have yet to answer a code.
         WantedPhones = "wanted_phones",
+        /// Conversations of Twilio that the customer takes part in.
+        TwilioParticipants = "twilio_participants",
         /// Answers for repeated requests.
         Idempotency = "idempotency",
         /// Not a table: the stream NMC_DEAD.

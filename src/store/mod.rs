@@ -8,15 +8,17 @@ mod facts;
 mod kept;
 mod message;
 mod outbox;
+mod participant;
 mod sending;
 mod sweep;
 
 pub use code_answer::{CodeAnswer, PhoneAnswer};
 pub use commit::{AuditEntry, Commit, Committed, LedgerEntry, Locks, SeenInput};
 pub use error::{StoreError, Stored, Unavailable};
-pub use facts::{Facts, FactsOf, Parties};
+pub use facts::{Facts, FactsOf, Parties, TextOf};
 pub use kept::Kept;
 pub use message::Message;
 pub use outbox::{OutboxRow, WaitingRow};
+pub use participant::{Participant, ParticipantOf};
 pub use sending::{BundledAlert, Claim, Claimed, DueMessage, SendingAccount};
 pub use sweep::{Overdue, ReleasedConversation};

@@ -16,6 +16,8 @@ pub struct SendingAccount<'a> {
     pub sid: &'a str,
     /// Whether it is the main account, not the business's own.
     pub is_main: bool,
+    /// The conversation of Twilio to which the message is to be posted; `None` if it is to be sent as an SMS.
+    pub conversation_sid: Option<&'a str>,
 }
 
 /// The outcome of an attempt to claim a message.
@@ -74,6 +76,8 @@ pub struct DueMessage {
     pub lease_left: Duration,
     /// The Twilio account of the last attempt; `None` if that was before accounts were recorded.
     pub account_sid: Option<String>,
+    /// The conversation of Twilio to which the last attempt posted it; `None` if it was an SMS, or there was none.
+    pub twilio_conversation: Option<String>,
     /// How often Twilio's list was read without finding it, since the last attempt.
     pub absent_reads: i32,
 }

@@ -30,6 +30,9 @@ pub enum FormError {
         /// The parameter's name.
         name: String,
     },
+    /// The body is announced as JSON, and is no object.
+    #[error("the body is not a JSON object")]
+    NotJson,
     /// The parameter is absent or empty.
     #[error("parameter {name} is missing")]
     Missing {
@@ -57,8 +60,20 @@ pub fn parse(body: &[u8]) -> RawParams {
         .collect()
 }
 
+/// The parameters of a JSON object, as if they had come in a form: `None` if it is none. A value that is not a text is
+/// written as JSON.
+pub fn parse_json(body: &[u8]) -> Option<RawParams> {
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
+    let value = |value| match value {
+        serde_json::Value::String(text) => text.into_bytes(),
+        serde_json::Value::Null => Vec::new(),
+        other => other.to_string().into_bytes(),
+    };
+    Some(object.into_iter().map(|(name, of)| (name.into_bytes(), value(of))).collect())
+}
+
 /// SHA-256, in hex, of the sorted parameters: the order of the parameters does not change the hash, nor do those that
-/// Twilio adds when it repeats a webhook at the number's fallback URL.
+/// Twilio adds when it repeats a webhook at the number's fallback URL, nor its count of the repetitions.
 pub fn body_hash(params: &[(Vec<u8>, Vec<u8>)]) -> String {
     hash_pairs(params.iter().map(|(name, value)| (&name[..], &value[..])))
 }
@@ -137,6 +152,7 @@ fn hash_pairs<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> String {
     if pairs.iter().any(|(name, _)| *name == b"ErrorUrl") {
         pairs.retain(|(name, _)| *name != b"ErrorUrl" && *name != b"ErrorCode");
     }
+    pairs.retain(|(name, _)| *name != b"RetryCount");
     pairs.sort_unstable();
     let mut hash = Sha256::new();
     for part in pairs.into_iter().flat_map(|(name, value)| [name, value]) {
@@ -186,6 +202,18 @@ mod tests {
         assert_ne!(Form::decode(replaced).body_hash(), form.body_hash());
     }
 
+    #[rstest]
+    #[case::texts(r#"{"Body":"hi","Index":"0"}"#, Some("Body=hi&Index=0"))]
+    #[case::a_number(r#"{"Index":0}"#, Some("Index=0"))]
+    #[case::nothing(r#"{"Media":null}"#, Some("Media="))]
+    #[case::a_list(r#"{"Media":[{"Sid":"ME1"}]}"#, Some("Media=[{\"Sid\":\"ME1\"}]"))]
+    #[case::no_object("[1]", None)]
+    #[case::no_json("Body=hi", None)]
+    fn a_json_object_becomes_the_parameters_of_a_form(#[case] body: &str, #[case] expected: Option<&str>) {
+        let params = |text: &str| parse(text.as_bytes()).into_iter().collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(parse_json(body.as_bytes()).map(|p| p.into_iter().collect()), expected.map(params));
+    }
+
     #[test]
     fn a_parameter_that_decides_must_be_utf_8() {
         let form = form("CallSid=CA%FF&To=%2B15555551111");
@@ -217,6 +245,7 @@ mod tests {
     #[case::value_repeated("a=1", "a=1&a=1", false)]
     #[case::value_swapped("a=1&b=2", "a=2&b=1", false)]
     #[case::at_the_fallback_url("a=1", "a=1&ErrorCode=11200&ErrorUrl=https%3A%2F%2Fexample.com", true)]
+    #[case::repeated("a=1&RetryCount=0", "a=1&RetryCount=1", true)]
     #[case::another_error("a=1&ErrorCode=30003", "a=1&ErrorCode=30005", false)]
     fn the_hash_sees_parameters_and_not_their_order(#[case] one: &str, #[case] two: &str, #[case] same: bool) {
         assert_eq!(form(one).body_hash() == form(two).body_hash(), same);

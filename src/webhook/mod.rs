@@ -2,6 +2,7 @@
 
 pub mod call;
 mod call_status;
+mod conversations;
 pub mod form;
 mod message_status;
 pub mod probe;
@@ -16,6 +17,7 @@ use crate::domain::business::Signer;
 use crate::domain::conversation::Media;
 use crate::text_enum;
 
+pub use conversations::{Attached, ConversationEvent, attributes_of, message_id_in};
 use form::FormError;
 pub use signed_form::{EDGE_SUBJECT, HEADER_PATH, SignedForm, letter_headers, signer_in};
 
@@ -105,6 +107,8 @@ kinds! {
     Sms = "sms", "/webhooks/twilio/sms", Messages, sms::read;
     /// The delivery status of an SMS that we sent.
     MessageStatus = "message_status", "/webhooks/twilio/message-status", Callbacks, message_status::read;
+    /// What happened in a conversation that Twilio keeps.
+    Conversation = "conversation", "/webhooks/twilio/conversations", Messages, conversations::read;
 }
 
 /// The fields of a webhook, by kind. Phone numbers are kept as Twilio sends them; the reader validates them.
@@ -176,6 +180,14 @@ pub enum Webhook {
         /// `ErrorCode`.
         error_code: Option<i32>,
     },
+    /// `/webhooks/twilio/conversations`.
+    Conversation {
+        /// Twilio's id of the conversation (`CH…`).
+        conversation_sid: String,
+        /// What happened in it.
+        #[serde(flatten)]
+        event: ConversationEvent,
+    },
 }
 
 /// What identifies the business that a webhook belongs to (see `businesses/owner.rs`).
@@ -187,6 +199,8 @@ pub enum OwnerKey<'a> {
     Call { call_sid: &'a str, number: Option<&'a str> },
     /// A message that we sent: Twilio's id, and ours, if given.
     Message { message_sid: &'a str, message_id: Option<Uuid> },
+    /// Nothing yet: a participant of a conversation, whose numbers are still to be found out.
+    Unresolved,
 }
 
 impl Webhook {
@@ -199,6 +213,7 @@ impl Webhook {
             Self::MessageStatus { message_sid, message_id, .. } => {
                 OwnerKey::Message { message_sid, message_id: *message_id }
             }
+            Self::Conversation { .. } => OwnerKey::Unresolved,
         }
     }
 
@@ -207,7 +222,7 @@ impl Webhook {
         match self.owner_key() {
             OwnerKey::Number(number) => Some(number),
             OwnerKey::Call { number, .. } => number,
-            OwnerKey::Message { .. } => None,
+            OwnerKey::Message { .. } | OwnerKey::Unresolved => None,
         }
     }
 
@@ -215,6 +230,7 @@ impl Webhook {
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Sms { body, .. } => Some(body),
+            Self::Conversation { event: ConversationEvent::Message { body, .. }, .. } => Some(body),
             _ => None,
         }
     }
@@ -226,8 +242,16 @@ impl Webhook {
             Self::Sms { from, to, .. } => crate::domain::phone::conversation_key(to, from),
             Self::MessageStatus { message_id: Some(id), .. } => id.to_string(),
             Self::MessageStatus { message_sid, .. } => message_sid.clone(),
+            Self::Conversation { event: ConversationEvent::Message { author, .. }, .. } => author_key(author),
+            Self::Conversation { conversation_sid, .. } => conversation_sid.clone(),
         }
     }
+}
+
+/// The subject key of the messages that this author has written in Twilio's conversations. The number that they wrote to is
+/// not known at the edge, so it is not in it.
+pub fn author_key(author: &str) -> String {
+    crate::domain::phone::conversation_key("", author)
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Windows in event time: a window that is due waits for the texts of its own customer that the edge received before its
 //! deadline and that are not decided on yet.
 //!
-//! They are found on the customer's own subject of NMC_INBOUND and in the table `waiting_webhooks`, so nobody waits for
-//! another customer's webhook, however far the worker is behind. An emergency, a command and a takeover do not pass here.
-//! The wait ends at `opened + max`.
+//! They are found on the customer's own subjects of NMC_INBOUND (SMS, and messages of Twilio's conversations, which are on a
+//! subject of their author until the worker knows the number that they were sent to) and in the table `waiting_webhooks`, so
+//! nobody waits for another customer's webhook, however far the worker is behind. An emergency, a command and a takeover do
+//! not pass here. The wait ends at `opened + max`.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::domain::conversation::Conversation;
 use crate::domain::phone::conversation_key;
 use crate::engine::{ConversationStore, Engine, Publish};
 use crate::store::StoreError;
-use crate::webhook::{Inbound, WebhookKind};
+use crate::webhook::{Inbound, WebhookKind, author_key};
 
 /// Each look is delayed by as long as the window is late, within these bounds: looks must not make a backlog longer. A text
 /// that is decided on arms the timer by itself, so this delays only what is settled otherwise.
@@ -82,11 +83,28 @@ async fn complete_until<R: ConversationStore, P: Publish>(
     deadline: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<DateTime<Utc>, LookError> {
-    let key = conversation_key(conversation.business_phone.as_str(), conversation.customer_phone.as_str());
-    let subject = subjects::inbound(WebhookKind::Sms, &key);
+    let customer = conversation.customer_phone.as_str();
+    let key = conversation_key(conversation.business_phone.as_str(), customer);
+    let sms = subjects::inbound(WebhookKind::Sms, &key);
+    let by_conversations = subjects::inbound(WebhookKind::Conversation, &author_key(customer));
+    let (sms, by_conversations) = tokio::try_join!(
+        complete_on(engine, source, &sms, deadline, now),
+        complete_on(engine, source, &by_conversations, deadline, now)
+    )?;
+    Ok(sms.min(by_conversations))
+}
+
+/// The same for the texts on one subject.
+async fn complete_on<R: ConversationStore, P: Publish>(
+    engine: &Engine<R, P>,
+    source: &impl Source,
+    subject: &str,
+    deadline: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<DateTime<Utc>, LookError> {
     // In this order: a webhook that leaves the table meanwhile is in the stream by then.
-    let waiting = engine.store().waiting_payloads(&subject).await?;
-    let newest = source.newest(&subject).await?.filter(|newest| !newest.is_acknowledged);
+    let waiting = engine.store().waiting_payloads(subject).await?;
+    let newest = source.newest(subject).await?.filter(|newest| !newest.is_acknowledged);
     let mut payloads: Vec<Bytes> = waiting.into_iter().map(Bytes::from).collect();
     payloads.extend(newest.iter().map(|newest| newest.payload.clone()));
     let until = earliest_undecided(engine, &payloads).await?.map_or(now, |received_at| before(received_at).min(now));
@@ -94,7 +112,7 @@ async fn complete_until<R: ConversationStore, P: Publish>(
         return Ok(until);
     }
     // An earlier text may still be missing, because it failed or another worker has it.
-    let payloads = source.unprocessed(&subject).await?;
+    let payloads = source.unprocessed(subject).await?;
     Ok(earliest_undecided(engine, &payloads).await?.map_or(until, |received_at| before(received_at).min(until)))
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::detect_emergency::{ScannedWebhook, detect_emergency};
+use super::participants::resolved;
 use super::{Adapters, ApplyWebhook, Handler, Source, WorkerDeps, handler};
 use crate::adapters::jetstream::{JetStream, Publisher};
 use crate::adapters::postgres::Store;
@@ -26,9 +27,17 @@ pub fn express<N: Adapters>(
 ) -> impl Future<Output = SettleSummary> + Send + use<N> {
     let business_cache = parts.engine.business_cache().clone();
     let try_once = Arc::new(handler(&Arc::new(BestEffort(ApplyWebhook::new(parts))), shutdown.clone()));
+    let sms_sender = Arc::clone(&parts.sms_sender);
     let hear = move |inbound| {
         let (business_cache, try_once) = (business_cache.clone(), Arc::clone(&try_once));
-        async move { try_once(detect_emergency(&business_cache, inbound).await?).await }
+        let sms_sender = Arc::clone(&sms_sender);
+        async move {
+            let inbound = match resolved(&sms_sender, inbound).await {
+                Ok(inbound) => inbound,
+                Err(failure) => return Ok(failure.receipt.with(())), // left to the copy in NMC_INBOUND
+            };
+            try_once(detect_emergency(&business_cache, inbound).await?).await
+        }
     };
     parts
         .jetstream

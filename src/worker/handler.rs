@@ -10,7 +10,7 @@ use crate::adapters::outage;
 use crate::stream::{Delivery, FailureReason, Metadata, Step};
 
 /// How often an in-progress ack is sent: a third of the consumers' `ack_wait`.
-const HEARTBEAT: Duration = Duration::from_secs(3);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(3);
 /// The timeout for one item, including all that it waits for.
 const LONGEST_RUN: Duration = Duration::from_secs(60);
 /// Each retry waits twice as long as the one before, from here …

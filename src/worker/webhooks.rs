@@ -8,6 +8,7 @@ use super::bundled_alerts::report_bundled;
 use super::code_text::{CodeText, Taken};
 use super::detect_emergency::{ScannedWebhook, detect_emergency};
 use super::event_time::is_followed;
+use super::participants::resolved;
 use super::probe::probed;
 use super::too_early::{OutageClock, TooEarly};
 use super::{Adapters, Handler, Source, WorkerDeps, handler};
@@ -45,9 +46,13 @@ pub fn webhooks<N: Adapters>(
 ) -> impl Future<Output = SettleSummary> + Send + use<N> {
     let business_cache = parts.engine.business_cache().clone();
     let apply = Arc::new(handler(&Arc::new(ApplyWebhook::new(parts)), shutdown.clone()));
+    let sms_sender = Arc::clone(&parts.sms_sender);
     let hear = move |inbound| {
-        let (business_cache, apply) = (business_cache.clone(), Arc::clone(&apply));
-        async move { apply(detect_emergency(&business_cache, inbound).await?).await }
+        let (business_cache, apply, sms_sender) = (business_cache.clone(), Arc::clone(&apply), Arc::clone(&sms_sender));
+        async move {
+            let inbound = resolved(&sms_sender, inbound).await?;
+            apply(detect_emergency(&business_cache, inbound).await?).await
+        }
     };
     parts
         .jetstream
@@ -86,6 +91,8 @@ impl<R: ConversationStore, P: Publish, S: Source> Handler<ScannedWebhook> for Ap
             Webhook::Call { .. } | Webhook::CallStatus { .. } => self.call(&inbound, trace, early).await,
             Webhook::Sms { .. } => self.sms(&inbound, business, reading, trace, &metadata).await,
             Webhook::MessageStatus { .. } => self.message_status(&inbound, trace, early).await,
+            // A message whose participant is known is an SMS by now; the rest concerns only Twilio's conversation.
+            Webhook::Conversation { .. } => Ok(()),
         }
     }
 }

@@ -13,8 +13,13 @@ use sha1::Sha1;
 use crate::harness::{App, BUSINESS, CUSTOMER, OUR_NUMBER, OWNER, PUBLIC_URL, business, spawn_app};
 
 const SMS: &str = "/webhooks/twilio/sms";
-const WEBHOOKS: [&str; 4] =
-    ["/webhooks/twilio/call", "/webhooks/twilio/call/status/CA1", SMS, "/webhooks/twilio/message-status?message_id=x"];
+const WEBHOOKS: [&str; 5] = [
+    "/webhooks/twilio/call",
+    "/webhooks/twilio/call/status/CA1",
+    SMS,
+    "/webhooks/twilio/message-status?message_id=x",
+    "/webhooks/twilio/conversations",
+];
 
 fn sms(body: &str) -> params::Params {
     params::sms(&TwilioOptions::default().account_sid, &new_message_sid(), CUSTOMER, OUR_NUMBER, body)

@@ -1,5 +1,6 @@
-//! Tests 1–7, 11 and 12 of the user's document (8 and 9 are in takeover.rs and emergencies.rs, 10 in performance.rs,
-//! and the rate limit of 12 in keys.rs), its call flow and its customer journey, with their original titles.
+//! Tests 1–7, 11 and 12 and integration test 1 of the user's document (8 and 9 are in takeover.rs and emergencies.rs, 10
+//! in performance.rs, and the rate limit of 12 in keys.rs), its call flow and its customer journey, with their original
+//! titles.
 
 use chrono::DateTime;
 use nmc_testbed::dispatchbot::Fault;
@@ -9,6 +10,7 @@ use nmc_testbed::twilio::TwilioOptions;
 use nmc_testbed::twilio::webhooks::params;
 use serde_json::{Value, json};
 
+use crate::conversations::TwilioRest;
 use crate::harness::{
     API_KEY, App, BUSINESS, CUSTOMER, Child, OUR_NUMBER, OWNER, PATIENCE, PUBLIC_URL, Rest, Servers, business,
     eventually, query, spawn_app, wait_for_stored,
@@ -216,6 +218,30 @@ async fn document_system_integration_should_handle_complete_missed_call_to_appoi
     assert_eq!(app.events.log().await.iter().filter(|event| of_it(event)).count(), 1);
 }
 
+/// Of the user's document's two service integration tests, the one with Twilio; here Twilio is simulated.
+#[tokio::test]
+async fn document_integration_should_handle_twilio_service_integration_end_to_end() {
+    let app = spawn_app().await;
+    let twilio = TwilioRest::new(&app);
+    // Create actual conversation
+    let conversation = twilio.post("Conversations", &[("FriendlyName", "Integration Test Conversation")]).await;
+    let conversation = format!("Conversations/{}", conversation["sid"].as_str().expect("a SID"));
+    // Add participants
+    let binding = [("MessagingBinding.Address", "+15005550006"), ("MessagingBinding.ProxyAddress", OUR_NUMBER)];
+    twilio.post(&format!("{conversation}/Participants"), &binding).await;
+    // Send message and verify webhook received
+    let message = [("Author", "+15005550006"), ("Body", "Integration test message")];
+    let message = twilio.post(&format!("{conversation}/Messages"), &message).await;
+    // Verify webhook processing
+    app.wait_for_event("message.received").await;
+    let processed = app.rest.get(&query("/messages", &[("twilio_sid", id_of(&message))])).await.ok();
+    assert_eq!((&processed["body"], &processed["sender_type"]), (&message["body"], &json!("customer")));
+}
+
+fn id_of(resource: &Value) -> &str {
+    resource["sid"].as_str().expect("a SID")
+}
+
 #[tokio::test]
 async fn document_test_11_should_track_webhook_processing_metrics() {
     let app = spawn_app().await;
@@ -241,7 +267,7 @@ async fn document_test_11_should_detect_and_alert_on_service_degradation() {
 async fn document_test_12_should_validate_all_webhook_signatures() {
     let app = spawn_app().await;
     let invalid = app.webhook().with_header("x-twilio-signature", "invalid-signature");
-    for path in ["call", "call/status/CA123456789", "sms", "message-status"] {
+    for path in ["call", "call/status/CA123456789", "sms", "message-status", "conversations"] {
         let answer = invalid.post(&format!("/webhooks/twilio/{path}"), &[("CallSid", CALL)]).await.unwrap();
         assert_eq!((answer.status, &answer.json()["error"]["code"]), (401, &json!("INVALID_SIGNATURE")), "{path}");
     }

@@ -18,6 +18,7 @@ mod batches;
 mod calls;
 mod check;
 mod cli;
+mod conversations;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod day_limits;

@@ -11,7 +11,9 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use sqlx::Connection;
 
-use crate::harness::{API_KEY, App, CUSTOMER, OUR_NUMBER, OWNER, PUBLIC_URL, Rest, customer, eventually, run};
+use crate::harness::{
+    API_KEY, App, BUSINESS, CUSTOMER, OUR_NUMBER, OWNER, PUBLIC_URL, Rest, business, customer, eventually, run,
+};
 
 /// The service is stopped, and the database waits for a recovery, as scripts/restore leaves it.
 async fn restore(app: &mut App) {
@@ -110,6 +112,27 @@ async fn texts_of_the_gap_are_kept_in_their_order_and_wait_for_a_person() {
         sqlx::query_scalar("SELECT count(*) FROM messages WHERE is_recovered").fetch_one(&mut sql).await.unwrap();
     assert_eq!(marked, 3);
     sql.close().await.unwrap();
+    application.stop().await;
+}
+
+/// Twilio's list of SMS has what came and went by Conversations under other ids.
+#[tokio::test]
+async fn what_went_by_conversations_is_not_found_a_second_time() {
+    let mut app = App::setup().start().await;
+    let mut by_conversations = business();
+    by_conversations["policy"] = json!({ "channel": "conversations" });
+    app.put_business(BUSINESS, &by_conversations).await;
+    app.servers.twilio.converse(CUSTOMER, OUR_NUMBER, "My sink is blocked.").await.unwrap();
+    app.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;
+    app.settled().await;
+    let before = told(&app, CUSTOMER).await;
+    assert_eq!(before.len(), 2);
+    restore(&mut app).await;
+    let printed = recovered(&app).await;
+    assert!(printed.contains("texts in: 0, texts out: 0"), "{printed}");
+    let application = start_again(&mut app).await;
+    app.settled().await;
+    assert_eq!(told(&app, CUSTOMER).await, before);
     application.stop().await;
 }
 

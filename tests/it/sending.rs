@@ -131,7 +131,7 @@ async fn a_claim_that_fails_says_why() {
     let id = first_message_of(&app, CUSTOMER).await["id"].as_str().unwrap().parse::<Uuid>().unwrap();
     app.stop().await;
     let store = Store::owner(app.servers.database_url()).unwrap();
-    let main = SendingAccount { sid: "AC1", is_main: true };
+    let main = SendingAccount { sid: "AC1", is_main: true, conversation_sid: None };
     let claim = async || store.claim(id, main, LEASE, Utc::now()).await.unwrap();
     let Claim::Ours(claimed) = claim().await else { panic!("it waits") };
     assert!(matches!(claim().await, Claim::Taken));

@@ -25,9 +25,10 @@ impl Store {
         lease: Duration,
         now: DateTime<Utc>,
     ) -> Result<Claim, StoreError> {
-        let SendingAccount { sid, is_main } = account;
-        let request =
-            ClaimRequest { message_id, claim: Uuid::new_v4(), account_sid: sid.to_owned(), is_main, lease, now };
+        let SendingAccount { sid, is_main, conversation_sid } = account;
+        let (account_sid, conversation_sid) = (sid.to_owned(), conversation_sid.map(str::to_owned));
+        let claim = Uuid::new_v4();
+        let request = ClaimRequest { message_id, claim, account_sid, is_main, conversation_sid, lease, now };
         match self.statements.claims.one(request.clone()).await? {
             Some(claim) => Ok(claim),
             // Its conversation is locked, and only this message is to wait for that.
@@ -43,6 +44,7 @@ pub(super) struct ClaimRequest {
     claim: Uuid,
     account_sid: String,
     is_main: bool,
+    conversation_sid: Option<String>,
     lease: Duration,
     now: DateTime<Utc>,
 }
@@ -69,8 +71,9 @@ macro_rules! claim_messages {
         sqlx::query_as!(
             Judged,
             r#"WITH wanted AS (
-                 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bool[], $5::float8[], $6::timestamptz[])
-                   AS w (message_id, claim, account_sid, is_main, lease, decided_at)
+                 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bool[], $5::float8[], $6::timestamptz[],
+                     $7::text[])
+                   AS w (message_id, claim, account_sid, is_main, lease, decided_at, conversation_sid)
                ),
                fence AS (
                  SELECT c.id, c.epoch, c.hard_epoch, c.answering_window, c.business_id, c.business_phone, c.customer_phone,
@@ -106,7 +109,7 @@ macro_rules! claim_messages {
                  SET status = 'sending', claim = judged.claim,
                      lease_until = clock_timestamp() + make_interval(secs => judged.lease),
                      attempts = m.attempts + 1, attempted_at = clock_timestamp(), absent_reads = 0,
-                     account_sid = judged.account_sid,
+                     account_sid = judged.account_sid, twilio_conversation = judged.conversation_sid,
                      first_attempted_at = coalesce(m.first_attempted_at, clock_timestamp())
                  FROM judged
                  WHERE m.id = judged.message_id AND m.status = 'queued' AND judged.passes
@@ -120,7 +123,8 @@ macro_rules! claim_messages {
             &column($wanted, |request| request.account_sid.clone()),
             &column($wanted, |request| request.is_main),
             &column($wanted, |request| request.lease.as_secs_f64()),
-            &column($wanted, |request| request.now)
+            &column($wanted, |request| request.now),
+            &column($wanted, |request| request.conversation_sid.clone()) as _
         )
     };
 }

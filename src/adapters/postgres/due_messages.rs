@@ -28,7 +28,7 @@ pub(super) async fn by_ids(pool: PgPool, ids: Vec<Uuid>) -> Stored<Rows<Uuid, Du
              m.media AS "media: Json<Vec<Media>>", m.twilio_sid, m.status, m.error_code, m.window_id, m.in_reply_to_window, m.created_at,
              coalesce(m.recipient, c.customer_phone) AS "to!", c.business_phone, c.business_id, m.not_before, m.send_at,
              m.bundle_line IS NOT NULL OR m.pace IS NOT NULL AS "may_be_bundled!",
-             m.attempts, m.attempted_at, m.account_sid, m.absent_reads, c.emergency_detected,
+             m.attempts, m.attempted_at, m.account_sid, m.twilio_conversation, m.absent_reads, c.emergency_detected,
              greatest(extract(epoch FROM m.lease_until - clock_timestamp()), 0)::float8 AS lease_left_seconds,
              extract(epoch FROM clock_timestamp() - m.attempted_at)::float8 AS attempt_age_seconds
            FROM messages m JOIN conversations c ON c.id = m.subject_conversation_id WHERE m.id = ANY($1)"#,
@@ -63,6 +63,7 @@ struct DueRow {
     attempts: i32,
     attempted_at: Option<DateTime<Utc>>,
     account_sid: Option<String>,
+    twilio_conversation: Option<String>,
     absent_reads: i32,
     emergency_detected: bool,
     lease_left_seconds: Option<f64>,
@@ -105,6 +106,7 @@ impl DueRow {
             priority: message.kind.priority(row.emergency_detected),
             lease_left: row.lease_left_seconds.map_or(Duration::ZERO, Duration::from_secs_f64),
             account_sid: row.account_sid,
+            twilio_conversation: row.twilio_conversation,
             absent_reads: row.absent_reads,
             message,
         })

@@ -46,7 +46,7 @@ impl Store {
             | Kept::Analyses
             | Kept::EmergencyVerdicts
             | Kept::Audit => of_conversations(connection, kept, page).await?,
-            Kept::Outbox | Kept::Idempotency | Kept::PhoneCodes | Kept::WantedPhones => {
+            Kept::Outbox | Kept::Idempotency | Kept::PhoneCodes | Kept::WantedPhones | Kept::TwilioParticipants => {
                 of_others(connection, kept, page).await?
             }
             Kept::DeadLetters | Kept::EventLog => Vec::new(),
@@ -197,6 +197,15 @@ async fn of_others(connection: &mut PgConnection, kept: Kept, page: KeptPage<'_>
              FROM wanted_phones t
              WHERE (t.forward_to = $1 OR $1 = ANY(t.emergency_contacts))
                AND ($2::text[] IS NULL OR t.business_id = ANY($2))"
+        ),
+        // They have no business; it is the one that has the number.
+        Kept::TwilioParticipants => page!(
+            connection,
+            page,
+            "SELECT t.conversation_sid || ' ' || t.business_phone AS key, to_jsonb(t) AS data FROM twilio_participants t
+             WHERE customer_phone = $1
+               AND ($2::text[] IS NULL OR EXISTS (SELECT 1 FROM business_numbers n
+                                                  WHERE n.phone = t.business_phone AND n.business_id = ANY($2)))"
         ),
         _ => page!(
             connection,

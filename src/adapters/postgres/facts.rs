@@ -6,15 +6,19 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Store, StoreError};
+use crate::domain::channel::Channel;
+use crate::domain::conversation::UnpairedText;
+use crate::domain::conversation::pairing::WITHIN;
 use crate::domain::phone::PhoneNumber;
 use crate::store::{Facts, FactsOf};
 
 impl Store {
     /// What is known for each of these inputs, in order. A row that cannot be parsed is an error of its input.
     pub async fn facts(&self, wanted: &[FactsOf<'_>]) -> Result<Vec<Result<Facts, StoreError>>, StoreError> {
-        let opt_outs = self.opt_outs(wanted).await?;
+        let customers = self.customers(wanted).await?;
         let of_others = self.of_other_businesses(wanted).await?;
         let day_use = self.day_use(wanted).await?;
+        let mut unpaired = self.unpaired_texts(wanted, &customers).await?;
         let ids: Vec<Uuid> = wanted.iter().filter_map(|wanted| wanted.message_id).collect();
         let mut messages = if ids.is_empty() { HashMap::new() } else { self.messages_by_id(&ids).await? };
         let mut facts = Vec::with_capacity(wanted.len());
@@ -28,7 +32,7 @@ impl Store {
                 true => self.other_business(wanted.business_id, customer, wanted.conversation_id).await?,
                 false => None,
             };
-            let opted_out_at = opt_outs.get(&place).copied();
+            let opted_out_at = customers.get(&place).and_then(|customer| customer.opted_out_at);
             let other_conversations = match wanted.other_conversations {
                 true => self.other_conversations(wanted.business_id, customer, wanted.conversation_id).await?,
                 false => Vec::new(),
@@ -41,6 +45,7 @@ impl Store {
                 missed_call_sms_at,
                 other_business,
                 other_conversations,
+                unpaired_texts: unpaired.remove(&place).unwrap_or_default(),
                 day_use,
                 message,
             }));
@@ -67,24 +72,74 @@ impl Store {
         .await?)
     }
 
-    /// When customers opted out of a business's texts, by the place of the input.
-    async fn opt_outs(&self, wanted: &[FactsOf<'_>]) -> Result<HashMap<usize, DateTime<Utc>>, StoreError> {
+    /// Texts of the same customers that may be the texts that arrived, by the other API, by the place of the input. Whoever
+    /// takes part in no conversation of Twilio has none.
+    async fn unpaired_texts(
+        &self,
+        wanted: &[FactsOf<'_>],
+        customers: &HashMap<usize, Customer>,
+    ) -> Result<HashMap<usize, Vec<UnpairedText>>, StoreError> {
+        let texts = wanted.iter().enumerate().filter_map(|(place, wanted)| Some((place, wanted, wanted.text?)));
+        let converses = |place: &usize| customers.get(place).is_some_and(|customer| customer.converses);
+        let texts: Vec<_> = texts.filter(|(place, ..)| converses(place)).collect();
+        if texts.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let (businesses, customers) = pairs(&texts.iter().map(|(_, wanted, _)| **wanted).collect::<Vec<_>>());
+        let numbers: Vec<&str> = texts.iter().map(|(.., text)| text.business_phone.as_str()).collect();
+        let times: Vec<DateTime<Utc>> = texts.iter().map(|(.., text)| text.received_at).collect();
+        let by_conversations: Vec<bool> =
+            texts.iter().map(|(.., text)| text.channel == Channel::Conversations).collect();
+        let rows = sqlx::query!(
+            r#"SELECT w.place AS "place!", m.id, m.twilio_sid AS "twilio_sid!", m.body, m.created_at
+               FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::bool[]) WITH ORDINALITY
+                   AS w (business_id, customer, number, received_at, by_conversations, place)
+                 JOIN conversations c ON c.customer_phone = w.customer AND c.business_id = w.business_id
+                   AND c.business_phone = w.number
+                 JOIN messages m ON m.conversation_id = c.id AND m.direction = 'inbound'
+                   AND m.created_at BETWEEN w.received_at - make_interval(secs => $6)
+                                        AND w.received_at + make_interval(secs => $6)
+               WHERE starts_with(m.twilio_sid, 'IM') <> w.by_conversations
+                 AND NOT EXISTS (SELECT 1 FROM paired_texts p WHERE p.message_id = m.id)
+               ORDER BY m.created_at, m.id"#,
+            &businesses as _,
+            &customers as _,
+            &numbers as _,
+            &times,
+            &by_conversations,
+            WITHIN.as_seconds_f64()
+        )
+        .fetch_all(&self.by_key)
+        .await?;
+        let mut unpaired: HashMap<usize, Vec<UnpairedText>> = HashMap::new();
+        for row in rows {
+            let (message_id, twilio_sid, body) = (row.id, row.twilio_sid, row.body);
+            let text = UnpairedText { message_id, twilio_sid, body, received_at: row.created_at };
+            unpaired.entry(texts[place(row.place)].0).or_default().push(text);
+        }
+        Ok(unpaired)
+    }
+
+    /// The customers of whom something is known, by the place of the input.
+    async fn customers(&self, wanted: &[FactsOf<'_>]) -> Result<HashMap<usize, Customer>, StoreError> {
         let (businesses, customers) = pairs(wanted);
         let rows = sqlx::query!(
-            r#"SELECT w.place AS "place!", since AS "since!"
+            r#"SELECT w.place AS "place!", since, converses AS "converses!"
                FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (business_id, customer, place)
                  CROSS JOIN LATERAL (SELECT greatest(
                    (SELECT opted_out_at FROM opt_outs o WHERE o.business_id = w.business_id AND customer_phone = w.customer),
                    (SELECT opted_out_at FROM erased_opt_outs o
                     WHERE o.business_id = w.business_id AND o.customer = customer_hash(w.business_id, w.customer))
-                 ) AS since) known
-               WHERE since IS NOT NULL"#,
+                 ) AS since,
+                   EXISTS (SELECT 1 FROM twilio_participants p WHERE p.customer_phone = w.customer) AS converses) known
+               WHERE since IS NOT NULL OR converses"#,
             &businesses as _,
             &customers as _
         )
         .fetch_all(&self.by_key)
         .await?;
-        Ok(rows.into_iter().map(|row| (place(row.place), row.since)).collect())
+        let customer = |opted_out_at, converses| Customer { opted_out_at, converses };
+        Ok(rows.into_iter().map(|row| (place(row.place), customer(row.since, row.converses))).collect())
     }
 
     /// The places of the inputs whose customer has a number of another business, of those that ask for it.
@@ -107,6 +162,14 @@ impl Store {
         .await?;
         Ok(places.into_iter().map(place).collect())
     }
+}
+
+/// A customer, as the business knows them.
+struct Customer {
+    /// When they opted out of the business's texts.
+    opted_out_at: Option<DateTime<Utc>>,
+    /// Whether they take part in a conversation of Twilio, with whichever business.
+    converses: bool,
 }
 
 fn pairs<'a>(wanted: &[FactsOf<'a>]) -> (Vec<&'a str>, Vec<&'a str>) {

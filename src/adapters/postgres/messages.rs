@@ -127,6 +127,20 @@ impl Store {
         self.statements.messages_by_sid.one(twilio_sid.to_owned()).await
     }
 
+    /// Reads one message by any id that Twilio has for it: a text that came by both of Twilio's APIs has two.
+    pub async fn message_by_any_sid(&self, twilio_sid: &str) -> Result<Option<Message>, StoreError> {
+        if let Some(message) = self.message_by_sid(twilio_sid).await? {
+            return Ok(Some(message));
+        }
+        let paired = sqlx::query_scalar!("SELECT message_id FROM paired_texts WHERE twilio_sid = $1", twilio_sid)
+            .fetch_optional(&self.pool)
+            .await?;
+        match paired {
+            Some(id) => self.message(id).await,
+            None => Ok(None),
+        }
+    }
+
     /// Whether the newest answer to a window was the fallback or the emergency text, because DispatchBot had no answer.
     /// Businesses with a DispatchBot of their own say nothing about the service's; if the newest 200 answers are all
     /// theirs, nothing is known against it.

@@ -45,6 +45,7 @@ mod slots;
 mod sweep;
 mod transaction;
 mod twilio_accounts;
+mod twilio_participants;
 mod waiting_webhooks;
 
 use std::sync::Arc;

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{Store, StoreError, transaction};
 use crate::domain::conversation::{MessageKind, MessageStatus};
+use crate::domain::phone::PhoneNumber;
 use crate::domain::text_enum::UnknownWord;
 
 /// How far the sequences of events are moved on. What was published after the database was saved has sequences that it
@@ -125,8 +126,36 @@ impl Store {
         Ok(sqlx::query_scalar!(
             r#"SELECT sid AS "sid!" FROM unnest($1::text[]) AS sid
                WHERE EXISTS (SELECT 1 FROM messages m WHERE m.twilio_sid = sid)
+                  OR EXISTS (SELECT 1 FROM paired_texts p WHERE p.twilio_sid = sid)
                   OR EXISTS (SELECT 1 FROM inbox i WHERE i.id = 'sms:' || sid)"#,
             sids
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Messages with this text that came or went by a conversation of Twilio within a minute of `at`, oldest first. Twilio's
+    /// list of SMS has each of them under another id.
+    pub async fn messages_of_conversations(
+        &self,
+        (business_phone, customer): (&PhoneNumber, &PhoneNumber),
+        is_inbound: bool,
+        body: &str,
+        at: DateTime<Utc>,
+    ) -> Result<Vec<Uuid>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "SELECT m.id FROM messages m JOIN conversations c ON c.id = m.conversation_id
+             WHERE c.business_phone = $1 AND c.customer_phone = $2 AND m.body = $3 AND starts_with(m.twilio_sid, 'IM')
+               AND (m.direction = 'inbound') = $5
+               AND coalesce(m.attempted_at, m.created_at)
+                 BETWEEN $4::timestamptz - interval '1 minute' AND $4 + interval '1 minute'
+               AND NOT EXISTS (SELECT 1 FROM paired_texts p WHERE p.message_id = m.id)
+             ORDER BY coalesce(m.attempted_at, m.created_at), m.id",
+            business_phone.as_str(),
+            customer.as_str(),
+            body,
+            at,
+            is_inbound
         )
         .fetch_all(&self.pool)
         .await?)

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use tracing::Instrument;
 use url::form_urlencoded;
 
+use super::conversations::Addresses;
 use super::wire::{ListedMessage, Page, read_created, read_list};
 use crate::adapters::http_client::{BodyError, describe, read_body, record_result, request_span, retry_after};
 use crate::config::Secret;
@@ -178,6 +179,7 @@ impl ListError {
 pub struct TwilioClient {
     pub(super) http: reqwest::Client,
     pub(super) api_url: String,
+    pub(super) conversations: Addresses,
     timeout: Duration,
 }
 
@@ -187,7 +189,8 @@ impl TwilioClient {
     /// `http` should be built by [`http_client::build`](crate::adapters::http_client::build), and `timeout` should be
     /// longer than its connect timeout: then a failed connection can be distinguished from a missing answer.
     pub fn new(http: reqwest::Client, api_url: String, timeout: Duration) -> Self {
-        Self { http, api_url: api_url.trim_end_matches('/').to_owned(), timeout }
+        let api_url = api_url.trim_end_matches('/').to_owned();
+        Self { http, api_url, conversations: Addresses::default(), timeout }
     }
 
     /// Sends a message, with one request and without a retry.

@@ -6,6 +6,7 @@
 mod account;
 mod client;
 mod clock;
+mod conversations;
 mod errors;
 mod gap;
 mod incoming_numbers;
@@ -19,6 +20,7 @@ mod wire;
 pub use self::{
     account::AccountFound,
     client::{Account, ListError, OutgoingSms, SendOutcome, TwilioClient},
+    conversations::{Binding, OpenedConversation, OutgoingMessage},
     errors::{codes, explain},
     gap::ListedCall,
     incoming_numbers::IncomingNumber,

@@ -90,22 +90,32 @@ pub(super) fn rfc_2822_or_null<'de, D: Deserializer<'de>>(text: D) -> Result<Opt
     Ok(Some(date.to_utc()))
 }
 
-/// Whether this is the id of a message: `SM` or `MM` and 32 hexadecimal digits.
-fn is_message_sid(sid: &str) -> bool {
-    let digits = sid.strip_prefix("SM").or_else(|| sid.strip_prefix("MM"));
+/// Whether this is an id of Twilio: one of these prefixes and 32 hexadecimal digits.
+fn is_sid(sid: &str, prefixes: &[&str]) -> bool {
+    let digits = prefixes.iter().find_map(|prefix| sid.strip_prefix(prefix));
     digits.is_some_and(|digits| digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
 }
 
-/// Interprets the answer to a create request.
+/// Interprets the answer to the creation of an SMS.
 pub fn read_created(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> SendOutcome {
+    read_created_as(&["SM", "MM"], status, retry_after, body)
+}
+
+/// Interprets the answer to a create request for something whose id has one of these prefixes.
+pub(super) fn read_created_as(
+    prefixes: &[&str],
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    body: &[u8],
+) -> SendOutcome {
     if status.is_success() {
         return match serde_json::from_slice::<Created>(body) {
-            Ok(created) if is_message_sid(&created.sid) => SendOutcome::Accepted {
+            Ok(created) if is_sid(&created.sid, prefixes) => SendOutcome::Accepted {
                 sid: created.sid,
                 segments: created.num_segments.and_then(|segments| segments.parse().ok()).unwrap_or(1).max(1),
                 status: created.status,
             },
-            _ => SendOutcome::Unknown { reason: format!("status {status}, but the answer has no message SID") },
+            _ => SendOutcome::Unknown { reason: format!("status {status}, but the answer has no SID of it") },
         };
     }
     let problem = serde_json::from_slice::<Problem>(body).ok();

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::decision::{Decision, Draft};
 use super::input::{Business, Context, Input, Policy, RecoveredText};
+use super::pairing;
 use super::rules::{
     answer, delivery, emergency, idle, inbound, missed_call, opening, opting, ownership, recovered, window,
 };
@@ -24,6 +25,11 @@ pub fn decide(
     input: &Input,
     now: DateTime<Utc>,
 ) -> Option<Decision> {
+    if let (Some(conversation), Some(sms)) = (state, pairing::text_of(input))
+        && let Some(found) = pairing::find(sms, context.unpaired_texts)
+    {
+        return Some(pairing::second(conversation, sms, found, input_id, now).finish());
+    }
     let over = |conversation: &&Conversation| conversation.status == Status::Completed;
     let mut draft = match (state, input) {
         (Some(ended), Input::SmsReceived(sms))

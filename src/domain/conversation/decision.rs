@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::event::{Event, EventData, NeedsAttentionData};
 use super::ids::derive_id;
 use super::input::{InboundSms, Media};
+use super::pairing::Pairing;
 use super::reason::{AnalysisReason, WindowReason};
 use super::state::{Conversation, MessageStatus};
 use crate::domain::day_limits::{Limit, Spending};
@@ -30,6 +31,8 @@ pub struct Decision {
     pub message_updates: Vec<MessageUpdate>,
     /// Windows that were opened or changed state.
     pub windows: Vec<WindowRecord>,
+    /// Set if the text is a message already, which came by Twilio's other API: that message is paired.
+    pub paired: Option<Pairing>,
     /// A change of the opt-out ledger.
     pub ledger: Option<LedgerChange>,
     /// The person who reported that the conversation's emergencies were false alarms.
@@ -363,6 +366,7 @@ impl<'a> Draft<'a> {
             messages: Vec::new(),
             message_updates: Vec::new(),
             windows: Vec::new(),
+            paired: None,
             ledger: None,
             false_alarm: None,
             disagreement: None,
@@ -425,6 +429,11 @@ impl<'a> Draft<'a> {
         self.rearm = true;
     }
 
+    /// Records that the text is a message already.
+    pub fn pair(&mut self, pairing: Pairing) {
+        self.decision.paired = Some(pairing);
+    }
+
     pub fn ledger(&mut self, change: LedgerChange) {
         self.decision.ledger = Some(change);
     }
@@ -478,6 +487,7 @@ impl<'a> Draft<'a> {
             || !d.messages.is_empty()
             || !d.message_updates.is_empty()
             || !d.windows.is_empty()
+            || d.paired.is_some()
             || d.ledger.is_some()
             || d.false_alarm.is_some()
             || d.analysis.is_some()

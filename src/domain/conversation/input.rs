@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::decision::MessageKind;
+use super::pairing::UnpairedText;
 use super::reason::AnalysisReason;
 use super::state::MessageStatus;
 use crate::domain::appointment_check::Schedule;
@@ -348,6 +349,9 @@ pub struct Context<'a> {
     /// What else is open between the business and the customer, at its other numbers. Loaded only if a person may take
     /// over.
     pub other_conversations: &'a [Uuid],
+    /// What the customer has sent to the same number by Twilio's other API at about the same time, and is not paired. Loaded
+    /// only for a text.
+    pub unpaired_texts: &'a [UnpairedText],
     /// What the business has used today. Loaded only if the input may use more.
     pub day_use: DayUse,
 }

@@ -15,6 +15,7 @@ mod event;
 mod fence;
 mod ids;
 mod input;
+pub mod pairing;
 pub mod reason;
 mod rules;
 mod state;
@@ -41,6 +42,7 @@ pub use input::{
     MissedCall, OptOutSource, OtherBusiness, Policy, RecoveredSms, RecoveredText, SentMessage, Templates,
     TextsOfLanguage, Urgency,
 };
+pub use pairing::{Pairing, UnpairedText};
 pub use reason::{AnalysisReason, AttentionReason, WindowReason};
 pub use state::{Answering, Conversation, ERASED, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status};
 

@@ -9,12 +9,13 @@ use super::load::{Loaded, LoadedInput};
 use super::{Batches, Job, Outcome, Step};
 use crate::adapters::twilio;
 use crate::domain::call::{Call, CallStatus};
+use crate::domain::channel::Channel;
 use crate::domain::conversation::{
     self, Context, DeliveryStatus, Effect, EventData, Input, MessageKind, MessageReport, WindowState,
 };
 use crate::engine::ports::ConversationStore;
 use crate::engine::{CallPart, Happening, audit, effects, window_traces};
-use crate::store::{AuditEntry, Commit, Facts, FactsOf, LedgerEntry, OutboxRow, StoreError};
+use crate::store::{AuditEntry, Commit, Facts, FactsOf, LedgerEntry, OutboxRow, StoreError, TextOf};
 use crate::telemetry::WindowEvent;
 
 /// A decision that is to be committed.
@@ -128,6 +129,7 @@ impl<R: ConversationStore> Batches<R> {
             may_write,
             other_business: facts.other_business,
             other_conversations: &facts.other_conversations,
+            unpaired_texts: &facts.unpaired_texts,
             day_use: facts.day_use,
         };
         // A panic is the fault of this input alone.
@@ -290,6 +292,11 @@ fn facts_of<'a>(loaded: &'a LoadedInput<'_>, at: DateTime<Utc>) -> FactsOf<'a> {
         missed_call: matches!(happening, Happening::Input(Input::CallMissed(_))),
         other_business: happening.may_be_answered(),
         other_conversations: happening.may_take_over(),
+        text: happening.text().map(|sms| TextOf {
+            business_phone: &sms.business_phone,
+            channel: Channel::of_sid(&sms.twilio_sid),
+            received_at: sms.received_at,
+        }),
         day: happening.may_spend().then(|| loaded.business.day(at)),
     }
 }

@@ -115,6 +115,9 @@ struct Policy {
     ai_disclosure: Option<String>,
     /// A DispatchBot that the business has itself. Without it the service's is asked.
     dispatchbot: Option<OwnDispatchBot>,
+    /// The API of Twilio by which texts to customers go: `messaging` (single SMS), or `conversations` (messages of a Twilio
+    /// Conversation of the two numbers). Texts of customers are taken by both. Default: `messaging`.
+    channel: Option<String>,
 }
 
 /// A business: its numbers and phones, and the data that DispatchBot needs for its answers.
@@ -513,6 +516,7 @@ fn policy(problems: &mut Problems, policy: Option<&Policy>, edge: &Edge) -> Busi
         max_segments: bounded(policy.max_segments),
         ai_disclosure: ai_disclosure(problems, policy.ai_disclosure.as_deref()),
         dispatchbot: policy.dispatchbot.as_ref().and_then(|own| own.validated(problems, edge)),
+        channel: problems.parsed("policy.channel", policy.channel.as_deref()),
     }
 }
 
@@ -530,6 +534,7 @@ impl From<BusinessPolicy> for Policy {
             max_segments: policy.max_segments.map(i64::from),
             ai_disclosure: policy.ai_disclosure.map(|word| word.to_string()),
             dispatchbot: policy.dispatchbot.map(OwnDispatchBot::from),
+            channel: policy.channel.map(|channel| channel.to_string()),
         }
     }
 }

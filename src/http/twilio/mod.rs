@@ -117,7 +117,7 @@ async fn handle(edge: &Edge, signed: SignedForm) -> Result<Answer, Refusal> {
     }
     publish(edge, signed, input_id, webhook).await?;
     Ok(match kind {
-        WebhookKind::MessageStatus => Answer::NoContent,
+        WebhookKind::MessageStatus | WebhookKind::Conversation => Answer::NoContent,
         _ => Answer::Twiml(twiml::empty()),
     })
 }

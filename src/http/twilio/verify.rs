@@ -18,7 +18,7 @@ use crate::http::problem::{Code, Problem};
 use crate::http::{Edge, connections};
 use crate::stream::{DeadLetter, DeadReason};
 use crate::trace::Trace;
-use crate::webhook::form::{Form, FormError, RawParams, parse};
+use crate::webhook::form::{Form, FormError, RawParams, parse, parse_json};
 use crate::webhook::{EDGE_SUBJECT, SignedForm, WebhookKind, letter_headers};
 
 /// Twilio's forms are small; a larger one is refused after its signature was checked.
@@ -68,7 +68,7 @@ impl Refusal {
             signer: signed.signer.clone(),
         };
         let reason = match error {
-            FormError::InvalidUtf8 { .. } => UNDECODABLE,
+            FormError::InvalidUtf8 { .. } | FormError::NotJson => UNDECODABLE,
             FormError::Malformed { .. } => MALFORMED_FIELD,
             FormError::Missing { .. } => MISSING_FIELD,
         };
@@ -121,26 +121,32 @@ pub(super) async fn admit(
     // A body too large to be checked counts as unsigned.
     let Some(body) = read(body).await? else { return Err(refused()) };
     let _turn = edge.signers.turn(body.len()).await;
-    let params = parse(&body);
     let is_form = request.content_type().is_none_or(is_form_type);
+    let is_json = kind == WebhookKind::Conversation && request.content_type().is_some_and(is_json_type);
+    // What is announced as JSON and is none cannot be used; its signature is checked nevertheless.
+    let object = if is_json { Some(parse_json(&body)) } else { None };
+    let is_unreadable = matches!(object, Some(None));
+    let params = object.flatten().unwrap_or_else(|| parse(&body));
     let own_account = own_account(edge, &params);
-    let posted = Posted { request, params: &params, body: &body, is_form, own_account: own_account.as_deref() };
+    let own = own_account.as_deref();
+    let posted = Posted { request, params: &params, body: &body, is_form, is_json, own_account: own };
     let Some(signer) = posted.signer(edge, signature).await? else {
         return Err(refused());
     };
     connections::has_shown_itself(request);
     if body.len() > MAX_FORM {
-        let message = format!("a form may have at most {MAX_FORM} bytes; this one has {}", body.len());
+        let message = format!("a webhook may have at most {MAX_FORM} bytes; this one has {}", body.len());
         return Err(Problem::new(Code::PayloadTooLarge, message).into());
     }
-    if !is_form || (request.content_type().is_none() && !body.is_empty()) {
+    if !(is_form || is_json) || (request.content_type().is_none() && !body.is_empty()) {
         let message = "the Content-Type must be application/x-www-form-urlencoded";
         return Err(Problem::new(Code::UnsupportedMediaType, message).into());
     }
     let path = request.original_uri().path_and_query().map_or_else(String::new, ToString::to_string);
     let form = Form::decode(params);
     let trace = Trace::from_header(request.header("traceparent"));
-    Ok(SignedForm { kind, form, received_at, trace, signer, path })
+    let signed = SignedForm { kind, form, received_at, trace, signer, path };
+    if is_unreadable { Err(Refusal::unusable(&signed, &FormError::NotJson)) } else { Ok(signed) }
 }
 
 /// Checks the signature of a request without a body.
@@ -148,7 +154,8 @@ pub(super) async fn check_signature(edge: &Edge, request: &Request) -> Result<()
     let refused = || Problem::new(Code::InvalidSignature, "X-Twilio-Signature is missing or does not match");
     let signature = request.header("x-twilio-signature").filter(|signature| is_well_formed(signature));
     let signature = signature.ok_or_else(refused)?;
-    let posted = Posted { request, params: &RawParams::new(), body: &[], is_form: true, own_account: None };
+    let params = &RawParams::new();
+    let posted = Posted { request, params, body: &[], is_form: true, is_json: false, own_account: None };
     posted.signer(edge, signature).await?.ok_or_else(refused)?;
     connections::has_shown_itself(request);
     Ok(())
@@ -167,8 +174,16 @@ async fn read(body: Body) -> Result<Option<bytes::Bytes>, Problem> {
 }
 
 fn is_form_type(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    is_type(content_type, "application/x-www-form-urlencoded")
+}
+
+/// Twilio sends some webhooks of Conversations as JSON, with the hash of the body in the signed URL.
+fn is_json_type(content_type: &str) -> bool {
+    is_type(content_type, "application/json")
+}
+
+fn is_type(content_type: &str, wanted: &str) -> bool {
+    content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(wanted)
 }
 
 /// The account that the webhook names, if it is not the main one. It is not trusted until the signature is valid.
@@ -184,6 +199,8 @@ struct Posted<'a> {
     params: &'a RawParams,
     body: &'a [u8],
     is_form: bool,
+    /// JSON that may be used: only a signature that covers the body counts.
+    is_json: bool,
     own_account: Option<&'a str>,
 }
 
@@ -196,6 +213,9 @@ impl Posted<'_> {
         let url = public_url_of(edge, self.request);
         let holds = |token: &str| {
             let holds = |content: SignedContent<'_>| verify(&[token], &url, content, signature);
+            if self.is_json {
+                return holds(SignedContent::Raw(self.body));
+            }
             holds(SignedContent::Form(self.params))
                 || (!self.is_form && (holds(SignedContent::Raw(self.body)) || holds(SignedContent::Form(&[]))))
         };

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::{CLOCK_SKEW, Gap, OVERLAP, Recoverer, RecoveryError};
 use crate::adapters::postgres::{Doubtful, PendingMessage};
@@ -26,6 +27,8 @@ pub struct Plan {
     pub pending: Vec<(PendingMessage, Fate)>,
     /// Conversations in which something was under way when the database was saved.
     pub doubtful: Vec<Doubtful>,
+    /// Messages of conversations, which the database has, and Twilio's list of SMS under other ids.
+    of_conversations: HashSet<Uuid>,
     /// Alerts that Twilio has sent in the gap.
     pub(super) alerts: Vec<Alert>,
     pub left_out: LeftOut,
@@ -176,7 +179,7 @@ impl Recoverer {
         let is_inbound = message.direction == "inbound";
         if is_known {
             if !is_inbound
-                && let Some(stored) = self.store().message_by_sid(&message.sid).await?
+                && let Some(stored) = self.store().message_by_any_sid(&message.sid).await?
                 && !stored.status.is_terminal()
             {
                 plan.reported.push((stored, message.clone()));
@@ -200,6 +203,9 @@ impl Recoverer {
             plan.left_out.own_side += 1;
             return Ok(());
         };
+        if self.is_of_conversation(plan, message, (&business_phone, &customer)).await? {
+            return Ok(());
+        }
         let place = i64::try_from(place).unwrap_or(i64::MAX);
         let (twilio_sid, own_account, body) = (message.sid.clone(), list.own_account.clone(), message.body.clone());
         plan.found.push(if is_inbound {
@@ -225,6 +231,18 @@ impl Recoverer {
             Found::Sent { business, sms }
         });
         Ok(())
+    }
+
+    /// Whether a message in the list came or went by a conversation: the database has it by another id. One to one.
+    async fn is_of_conversation(
+        &self,
+        plan: &mut Plan,
+        message: &ListedMessage,
+        parties: (&PhoneNumber, &PhoneNumber),
+    ) -> Result<bool, RecoveryError> {
+        let (is_inbound, at) = (message.direction == "inbound", message.date_created);
+        let known = self.store().messages_of_conversations(parties, is_inbound, &message.body, at).await?;
+        Ok(known.into_iter().any(|id| plan.of_conversations.insert(id)))
     }
 
     /// Calls that the database does not have, or does not know the end of.

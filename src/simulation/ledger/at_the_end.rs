@@ -33,7 +33,7 @@ impl Ledger {
             let is_in = match webhook {
                 Webhook::Sms { message_sid, .. } => {
                     let kept = |row: &&MessageRow| row.message.twilio_sid.as_ref() == Some(message_sid);
-                    db.messages.iter().filter(kept).count() == 1
+                    db.messages.iter().filter(kept).count() + usize::from(db.is_paired(message_sid)) == 1
                 }
                 Webhook::Call { call_sid, .. } => db.calls.iter().any(|call| call.call_sid == *call_sid),
                 Webhook::CallStatus { call_sid, .. } => {
@@ -46,6 +46,8 @@ impl Ledger {
                             || (status == "sent" && row.message.status == MessageStatus::Sent)
                     })
                 }
+                // Nobody sends one here.
+                Webhook::Conversation { .. } => true,
             };
             if !is_in {
                 return Err(format!("{input_id} was acknowledged but is lost"));

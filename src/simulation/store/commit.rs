@@ -269,6 +269,12 @@ fn write_decision(db: &mut Tables, decision: &Decision) {
             (row.claim, row.lease_until) = (None, None);
         }
     }
+    if let Some(pairing) = &decision.paired {
+        db.paired_texts.insert(pairing.twilio_sid.clone(), pairing.message_id);
+        if let Some(row) = db.message_mut(pairing.message_id) {
+            row.message.created_at = row.message.created_at.min(pairing.received_at);
+        }
+    }
     if let Some(change) = &decision.ledger {
         change_ledger(db, &conversation.business_id, &conversation.customer_phone, change);
     }
@@ -322,6 +328,7 @@ fn new_row(conversation: &Conversation, new: &NewMessage) -> MessageRow {
         attempts: 0,
         attempted_at: None,
         account_sid: None,
+        twilio_conversation: None,
         absent_reads: 0,
         is_resent: false,
     }

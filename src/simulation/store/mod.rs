@@ -22,7 +22,7 @@ use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, Fence, WindowState};
 use crate::domain::day_limits::DayUse;
 use crate::domain::phone::PhoneNumber;
-use crate::store::{Message, StoreError, WaitingRow};
+use crate::store::{Message, Participant, StoreError, WaitingRow};
 
 use businesses::NumberRow;
 use locks::Locks;
@@ -38,6 +38,9 @@ pub struct Tables {
     pub conversations: Vec<Conversation>,
     pub calls: Vec<Call>,
     pub messages: Vec<MessageRow>,
+    /// Texts that are messages already, by Twilio's id of the second arrival.
+    paired_texts: BTreeMap<String, Uuid>,
+    participants: Vec<ParticipantRow>,
     pub windows: BTreeMap<Uuid, WindowState>,
     inbox: BTreeMap<String, InboxRow>,
     pub outbox: Vec<Effect>,
@@ -77,9 +80,16 @@ pub struct MessageRow {
     pub attempts: i32,
     pub attempted_at: Option<DateTime<Utc>>,
     pub account_sid: Option<String>,
+    pub twilio_conversation: Option<String>,
     pub absent_reads: i32,
     /// Whether it was queued again: not a column, but needed for a planted bug.
     pub is_resent: bool,
+}
+
+/// A participant of a conversation of Twilio, and whether the conversation is open.
+struct ParticipantRow {
+    participant: Participant,
+    is_open: bool,
 }
 
 pub struct Effect {
@@ -96,6 +106,11 @@ impl Tables {
 
     pub fn message(&self, id: Uuid) -> Option<&MessageRow> {
         self.messages.iter().find(|row| row.message.id == id)
+    }
+
+    /// Whether a text has arrived a second time, by Twilio's other API.
+    pub fn is_paired(&self, twilio_sid: &str) -> bool {
+        self.paired_texts.contains_key(twilio_sid)
     }
 
     fn message_mut(&mut self, id: Uuid) -> Option<&mut MessageRow> {

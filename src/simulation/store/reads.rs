@@ -8,13 +8,15 @@ use uuid::Uuid;
 use super::{MessageRow, SimDraining, SimStore, commit, outbox};
 use crate::businesses::Records;
 use crate::domain::call::Call;
-use crate::domain::conversation::{Conversation, MessageKind, MessageStatus, Status};
+use crate::domain::channel::Channel;
+use crate::domain::conversation::pairing::WITHIN;
+use crate::domain::conversation::{Conversation, MessageKind, MessageStatus, Status, UnpairedText};
 use crate::domain::day_limits::DayUse;
 use crate::engine::ConversationStore;
 use crate::simulation::planted::Planted;
 use crate::store::{
-    BundledAlert, CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, Message, Overdue, Parties, PhoneAnswer,
-    ReleasedConversation, SeenInput, StoreError,
+    BundledAlert, CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, Message, Overdue, Participant, ParticipantOf,
+    Parties, PhoneAnswer, ReleasedConversation, SeenInput, StoreError, TextOf,
 };
 use crate::worker::analyze::AnalysisStore;
 use crate::worker::settle_calls::UnsettledCalls;
@@ -35,7 +37,21 @@ impl Records for SimStore {
     async fn message_by_sid(&self, twilio_sid: &str) -> Result<Option<Message>, StoreError> {
         self.ask("read message", |state, _| {
             let mut rows = state.db.messages.iter();
-            rows.find(|row| row.message.twilio_sid.as_deref() == Some(twilio_sid)).map(|row| row.message.clone())
+            let by_sid = rows.find(|row| row.message.twilio_sid.as_deref() == Some(twilio_sid));
+            by_sid.map(|row| row.message.clone())
+        })
+        .await
+    }
+
+    async fn participant(&self, of: ParticipantOf<'_>) -> Result<Option<Participant>, StoreError> {
+        let ParticipantOf { account_sid, conversation_sid, participant_sid } = of;
+        self.ask("read participant", |state, _| {
+            let mut known = state.db.participants.iter().map(|row| &row.participant);
+            let is_it = |known: &&Participant| {
+                known.sid.as_deref() == Some(participant_sid)
+                    && (&*known.conversation_sid, &*known.account_sid) == (conversation_sid, account_sid)
+            };
+            known.find(is_it).cloned()
         })
         .await
     }
@@ -138,6 +154,10 @@ impl ConversationStore for SimStore {
                 true => self.ask("read other conversations", |state, _| state.db.other_conversations(wanted)).await?,
                 false => Vec::new(),
             };
+            let unpaired_texts = match wanted.text {
+                Some(text) => self.unpaired_texts(wanted, text).await?,
+                None => Vec::new(),
+            };
             let day_use = match wanted.day {
                 Some(day) => self.ask("read day use", |state, _| state.db.day_use_of(wanted.business_id, day)).await?,
                 None => DayUse::default(),
@@ -147,6 +167,7 @@ impl ConversationStore for SimStore {
                 missed_call_sms_at,
                 other_business,
                 other_conversations,
+                unpaired_texts,
                 day_use,
                 message,
             }));
@@ -285,6 +306,38 @@ impl ConversationStore for SimStore {
 }
 
 impl SimStore {
+    async fn unpaired_texts(&self, wanted: &FactsOf<'_>, text: TextOf<'_>) -> Result<Vec<UnpairedText>, StoreError> {
+        self.ask("read unpaired texts", |state, _| {
+            let db = &state.db;
+            let is_theirs = |c: &Conversation| {
+                c.business_id == wanted.business_id
+                    && c.customer_phone == *wanted.customer
+                    && c.business_phone == *text.business_phone
+            };
+            let mut takes_part = db.participants.iter().map(|row| &*row.participant.customer_phone);
+            if !takes_part.any(|phone| phone == wanted.customer.as_str()) {
+                return Vec::new();
+            }
+            let may_be_it = |message: &Message| {
+                message.kind.is_inbound()
+                    && (message.created_at - text.received_at).abs() <= WITHIN
+                    && db.conversation(message.conversation_id).is_some_and(is_theirs)
+                    && !db.paired_texts.values().any(|id| *id == message.id)
+            };
+            let messages = db.messages.iter().map(|row| &row.message).filter(|message| may_be_it(message));
+            let unpaired = messages.filter_map(|message| {
+                let twilio_sid = message.twilio_sid.clone()?;
+                let (message_id, body, received_at) = (message.id, message.body.clone(), message.created_at);
+                let is_other = Channel::of_sid(&twilio_sid) != text.channel;
+                is_other.then_some(UnpairedText { message_id, twilio_sid, body, received_at })
+            });
+            let mut unpaired: Vec<UnpairedText> = unpaired.collect();
+            unpaired.sort_by_key(|text| (text.received_at, text.message_id));
+            unpaired
+        })
+        .await
+    }
+
     async fn missed_call_sms_at(&self, wanted: &FactsOf<'_>) -> Result<Option<DateTime<Utc>>, StoreError> {
         self.ask("read missed-call texts", |state, _| {
             let db = &state.db;

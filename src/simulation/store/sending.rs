@@ -6,12 +6,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{MessageRow, SimStore, Tables};
+use super::{MessageRow, ParticipantRow, SimStore, Tables};
 use crate::domain::alert_pace::{AlertTurn, Paced, bundle};
 use crate::domain::conversation::{Fenced, MessageStatus, Priority, Standing};
 use crate::domain::phone::PhoneNumber;
 use crate::simulation::planted::Planted;
-use crate::store::{Claim, Claimed, DueMessage, SendingAccount, StoreError};
+use crate::store::{Claim, Claimed, DueMessage, Participant, SendingAccount, StoreError};
 use crate::worker::send::OutboundStore;
 
 /// Messages whose last attempt is older than this are no twins of others.
@@ -69,6 +69,7 @@ fn due(db: &Tables, id: Uuid, now: DateTime<Utc>) -> Option<DueMessage> {
         priority: priority(db, row),
         lease_left,
         account_sid: row.account_sid.clone(),
+        twilio_conversation: row.twilio_conversation.clone(),
         absent_reads: row.absent_reads,
     })
 }
@@ -201,6 +202,7 @@ impl OutboundStore for SimStore {
         now: DateTime<Utc>,
     ) -> Result<Claim, StoreError> {
         let (account_sid, is_main) = (account.sid.to_owned(), account.is_main);
+        let conversation_sid = account.conversation_sid.map(str::to_owned);
         self.ask("claim", |state, db_now| {
             let Some(row) = state.db.message(message_id) else { return Claim::Taken };
             let Some(passes) = passes(&state.db, row, is_main, now) else { return Claim::Taken };
@@ -220,6 +222,7 @@ impl OutboundStore for SimStore {
                 row.attempts += 1;
                 row.attempted_at = Some(db_now);
                 row.account_sid = Some(account_sid);
+                row.twilio_conversation = conversation_sid;
                 row.absent_reads = 0;
             }
             Claim::Ours(Claimed { claim })
@@ -289,6 +292,49 @@ impl OutboundStore for SimStore {
             let known =
                 |sid: &&String| state.db.messages.iter().any(|row| row.message.twilio_sid.as_ref() == Some(*sid));
             sids.iter().filter(known).cloned().collect()
+        })
+        .await
+    }
+
+    async fn keep_participant(&self, participant: &Participant) -> Result<(), StoreError> {
+        let participant = participant.clone();
+        self.ask("keep participant", |state, _| {
+            let key =
+                |of: &Participant| (of.conversation_sid.clone(), of.business_phone.clone(), of.customer_phone.clone());
+            let rows = &mut state.db.participants;
+            let old = rows.iter().position(|row| key(&row.participant) == key(&participant));
+            let known = old.and_then(|at| rows.swap_remove(at).participant.sid);
+            let participant = Participant { sid: participant.sid.clone().or(known), ..participant };
+            rows.push(ParticipantRow { participant, is_open: true });
+        })
+        .await
+    }
+
+    async fn twilio_conversation(
+        &self,
+        account_sid: &str,
+        business_phone: &str,
+        customer_phone: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let of = (account_sid, business_phone, customer_phone);
+        self.ask("read Twilio's conversation", |state, _| {
+            let is_theirs = |row: &&ParticipantRow| {
+                let Participant { account_sid, business_phone, customer_phone, .. } = &row.participant;
+                row.is_open && (&**account_sid, &**business_phone, &**customer_phone) == of
+            };
+            // The newest is the last.
+            let found = state.db.participants.iter().rev().find(is_theirs);
+            found.map(|row| row.participant.conversation_sid.clone())
+        })
+        .await
+    }
+
+    async fn close_twilio_conversation(&self, account_sid: &str, conversation_sid: &str) -> Result<(), StoreError> {
+        self.ask("close Twilio's conversation", |state, _| {
+            for row in &mut state.db.participants {
+                let of = &row.participant;
+                row.is_open &= (&*of.account_sid, &*of.conversation_sid) != (account_sid, conversation_sid);
+            }
         })
         .await
     }

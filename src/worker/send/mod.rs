@@ -5,13 +5,14 @@
 //! retried.
 
 mod chain;
+mod conversations;
 mod ports;
 mod reconcile;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
@@ -106,9 +107,11 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         }
         self.wait_for_slot(turn).await?;
         let account = self.accounts.of(&turn.due.business_id).await.map_err(|e| turn.retry(e))?;
+        let route = self.route(turn, &account).await?;
         let before_claim = Instant::now();
         let id = turn.task.message_id;
-        let sender = SendingAccount { sid: &account.sid, is_main: self.accounts.is_main(&account.sid) };
+        let (is_main, conversation_sid) = (self.accounts.is_main(&account.sid), route.conversation_sid());
+        let sender = SendingAccount { sid: &account.sid, is_main, conversation_sid };
         let claimed = self.engine.store().claim(id, sender, LEASE, self.engine.now()).instrument(claim_span()).await;
         let claimed = claimed.map_err(|e| turn.retry(e))?;
         self.metrics.stage(Stage::Claim, before_claim.elapsed(), Some(&turn.trace()));
@@ -126,7 +129,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
             return Err(FailureReason::retry(Duration::ZERO, "the lease expired before the POST"));
         }
         let asked_at = Instant::now();
-        let outcome = self.twilio.send(&account, &self.sms(turn)).await;
+        let outcome = self.send_by(turn, &account, route).await;
         let took = asked_at.elapsed();
         self.metrics.stage(Stage::Twilio, took, Some(&turn.trace()));
         if let (SendOutcome::Accepted { .. }, Some(answer)) = (&outcome, &turn.task.answer) {
@@ -296,5 +299,10 @@ impl Turn<'_> {
 
     fn retry(&self, error: impl std::error::Error + Send + Sync + 'static) -> FailureReason {
         retry_or_wait(self.metadata.delivery_count, error)
+    }
+
+    /// When the last attempt was made.
+    fn attempted_at(&self) -> DateTime<Utc> {
+        self.due.attempted_at.unwrap_or(self.due.message.created_at)
     }
 }

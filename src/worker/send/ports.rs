@@ -6,11 +6,14 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::adapters::postgres::Store;
-use crate::adapters::twilio::{Account, ListError, ListedMessage, OutgoingSms, SendOutcome, TwilioClient};
+use crate::adapters::twilio::{
+    Account, Binding, ListError, ListedMessage, OpenedConversation, OutgoingMessage, OutgoingSms, SendOutcome,
+    TwilioClient,
+};
 use crate::domain::alert_pace::AlertTurn;
 use crate::domain::phone::PhoneNumber;
 use crate::engine::ConversationStore;
-use crate::store::{Claim, Claimed, DueMessage, SendingAccount, Stored};
+use crate::store::{Claim, Claimed, DueMessage, Participant, SendingAccount, Stored};
 
 /// The messages to be sent. Each method is one atomic step.
 pub trait OutboundStore: ConversationStore {
@@ -57,6 +60,21 @@ pub trait OutboundStore: ConversationStore {
     fn has_unknown_twin(&self, message_id: Uuid) -> impl Future<Output = Stored<bool>> + Send;
     /// Which of these Twilio ids belong to our messages; see [`Store::adopted`].
     fn adopted(&self, sids: &[String]) -> impl Future<Output = Stored<Vec<String>>> + Send;
+    /// Stores what Twilio says of a participant; see [`Store::keep_participant`].
+    fn keep_participant(&self, participant: &Participant) -> impl Future<Output = Stored<()>> + Send;
+    /// The open conversation of Twilio of two numbers, if one is known; see [`Store::twilio_conversation`].
+    fn twilio_conversation(
+        &self,
+        account_sid: &str,
+        business_phone: &str,
+        customer_phone: &str,
+    ) -> impl Future<Output = Stored<Option<String>>> + Send;
+    /// Records that nothing can be posted to a conversation of Twilio any more; see [`Store::close_twilio_conversation`].
+    fn close_twilio_conversation(
+        &self,
+        account_sid: &str,
+        conversation_sid: &str,
+    ) -> impl Future<Output = Stored<()>> + Send;
 }
 
 /// The part of Twilio that sends messages.
@@ -71,6 +89,43 @@ pub trait SmsGateway: Send + Sync + 'static {
         from: &str,
         since: DateTime<Utc>,
     ) -> impl Future<Output = Result<Vec<ListedMessage>, ListError>> + Send;
+    /// The two addresses of a participant of a conversation; see [`TwilioClient::binding`].
+    fn binding(
+        &self,
+        account: &Account,
+        conversation_sid: &str,
+        participant_sid: &str,
+    ) -> impl Future<Output = Result<Option<Binding>, ListError>> + Send;
+    /// The URL of an attachment of a conversation's message; see [`TwilioClient::attachment_url`].
+    fn attachment_url(&self, account_sid: &str, service_sid: &str, media_sid: &str) -> String;
+    /// Creates the conversation of two numbers, or finds it; see [`TwilioClient::open_conversation`].
+    fn open_conversation(
+        &self,
+        account: &Account,
+        business_phone: &str,
+        customer_phone: &str,
+    ) -> impl Future<Output = OpenedConversation> + Send;
+    /// Posts a message to a conversation, by one request without a retry; see [`TwilioClient::post`].
+    fn post(
+        &self,
+        account: &Account,
+        conversation_sid: &str,
+        message: &OutgoingMessage,
+    ) -> impl Future<Output = SendOutcome> + Send;
+    /// Whether a conversation takes messages; see [`TwilioClient::is_open`].
+    fn is_open(
+        &self,
+        account: &Account,
+        conversation_sid: &str,
+    ) -> impl Future<Output = Result<bool, ListError>> + Send;
+    /// Twilio's id of a message that was posted to a conversation since then; see [`TwilioClient::posted`].
+    fn posted(
+        &self,
+        account: &Account,
+        conversation_sid: &str,
+        message_id: Uuid,
+        since: DateTime<Utc>,
+    ) -> impl Future<Output = Result<Option<String>, ListError>> + Send;
 }
 
 impl OutboundStore for Store {
@@ -115,6 +170,20 @@ impl OutboundStore for Store {
     async fn adopted(&self, sids: &[String]) -> Stored<Vec<String>> {
         self.adopted(sids).await
     }
+    async fn keep_participant(&self, participant: &Participant) -> Stored<()> {
+        self.keep_participant(participant).await
+    }
+    async fn twilio_conversation(
+        &self,
+        account_sid: &str,
+        business_phone: &str,
+        customer_phone: &str,
+    ) -> Stored<Option<String>> {
+        self.twilio_conversation(account_sid, business_phone, customer_phone).await
+    }
+    async fn close_twilio_conversation(&self, account_sid: &str, conversation_sid: &str) -> Stored<()> {
+        self.close_twilio_conversation(account_sid, conversation_sid).await
+    }
 }
 
 impl SmsGateway for TwilioClient {
@@ -129,5 +198,39 @@ impl SmsGateway for TwilioClient {
         since: DateTime<Utc>,
     ) -> Result<Vec<ListedMessage>, ListError> {
         self.list_sent(account, to, from, since).await
+    }
+    async fn binding(
+        &self,
+        account: &Account,
+        conversation_sid: &str,
+        participant_sid: &str,
+    ) -> Result<Option<Binding>, ListError> {
+        self.binding(account, conversation_sid, participant_sid).await
+    }
+    fn attachment_url(&self, account_sid: &str, service_sid: &str, media_sid: &str) -> String {
+        self.attachment_url(account_sid, service_sid, media_sid)
+    }
+    async fn open_conversation(
+        &self,
+        account: &Account,
+        business_phone: &str,
+        customer_phone: &str,
+    ) -> OpenedConversation {
+        self.open_conversation(account, business_phone, customer_phone).await
+    }
+    async fn post(&self, account: &Account, conversation_sid: &str, message: &OutgoingMessage) -> SendOutcome {
+        self.post(account, conversation_sid, message).await
+    }
+    async fn is_open(&self, account: &Account, conversation_sid: &str) -> Result<bool, ListError> {
+        self.is_open(account, conversation_sid).await
+    }
+    async fn posted(
+        &self,
+        account: &Account,
+        conversation_sid: &str,
+        message_id: Uuid,
+        since: DateTime<Utc>,
+    ) -> Result<Option<String>, ListError> {
+        self.posted(account, conversation_sid, message_id, since).await
     }
 }

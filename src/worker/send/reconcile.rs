@@ -2,7 +2,8 @@
 //! is retried (docs/design.md, Unknown outcomes).
 //!
 //! The status callback with our message id proves the send. Without it, the message list is read: same To, From and
-//! body, created since the attempt, and not another message of ours. Absence is proven only by two reads, some time
+//! body, created since the attempt, and not another message of ours. A message that was posted to a conversation of Twilio is
+//! looked for in that conversation's list, by our id of it. Absence is proven only by two reads, some time
 //! after the attempt. What cannot be proven is `unknown`, and a person is notified.
 
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::stream::FailureReason;
 use crate::telemetry::SmsResult;
 
 /// How far Twilio's clock may be behind ours.
-const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(10);
+pub(super) const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(10);
 /// After this time, two messages with the same text that could not be distinguished never will be.
 const TOLD_APART: Duration = Duration::from_secs(120);
 /// The pause between two reads of the list.
@@ -36,7 +37,6 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         if !turn.due.lease_left.is_zero() {
             return Err(FailureReason::wait(turn.due.lease_left, "the lease of a send in progress has expired"));
         }
-        let attempted_at = turn.due.attempted_at.unwrap_or(turn.due.message.created_at);
         let age = turn.due.attempt_age.unwrap_or_default();
         // Absence from the list of another account would prove nothing.
         let account = match self.accounts.tried(&turn.due.business_id, turn.due.account_sid.as_deref()).await {
@@ -45,8 +45,19 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
             Err(error) if age > NOT_PROVABLE && outage::missing(&error).is_none() => return self.give_up(turn).await,
             Err(error) => return Err(turn.retry(error)),
         };
+        if let Some(conversation_sid) = turn.due.twilio_conversation.as_deref() {
+            return match self.posted(turn, &account, conversation_sid).await {
+                Ok(Some(twilio_sid)) => {
+                    self.metrics.sms(SmsResult::Accepted);
+                    self.report(turn, MessageReport::Accepted { twilio_sid, segments: None }).await
+                }
+                Ok(None) => self.absent(turn, age).await,
+                Err(_) if age > NOT_PROVABLE => self.give_up(turn).await,
+                Err(error) => Err(FailureReason::retry(BETWEEN_READS, error)),
+            };
+        }
         let (to, from) = (turn.due.to.as_str(), turn.due.business_phone.as_str());
-        let listed = match self.twilio.list_sent(&account, to, from, attempted_at - CLOCK_SKEW).await {
+        let listed = match self.twilio.list_sent(&account, to, from, turn.attempted_at() - CLOCK_SKEW).await {
             Ok(listed) => listed,
             Err(_) if age > NOT_PROVABLE => return self.give_up(turn).await,
             Err(error) => return Err(FailureReason::retry(BETWEEN_READS, error)),

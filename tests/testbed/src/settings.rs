@@ -35,6 +35,8 @@ impl Surroundings {
             ("TWILIO_ACCOUNT_SID", twilio.account_sid),
             ("TWILIO_AUTH_TOKEN", twilio.auth_token),
             ("TWILIO_MESSAGING_URL", self.twilio.clone()),
+            ("TWILIO_CONVERSATIONS_URL", self.twilio.clone()),
+            ("TWILIO_MEDIA_URL", self.twilio.clone()),
             ("TWILIO_API_URL", self.twilio),
             ("DISPATCHBOT_URL", self.dispatchbot),
             ("DISPATCHBOT_API_KEY", dispatchbot.api_key),

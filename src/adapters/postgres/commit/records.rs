@@ -12,7 +12,7 @@ use super::Written;
 use crate::adapters::postgres::audit::NewAnalysis;
 use crate::adapters::postgres::{StoreError, audit, day_use, emergency_verdicts, opt_outs};
 use crate::domain::call::Call;
-use crate::domain::conversation::{Conversation, Decision, Media, MessageUpdate, NewMessage, WindowRecord};
+use crate::domain::conversation::{Conversation, Decision, Media, MessageUpdate, NewMessage, Pairing, WindowRecord};
 use crate::domain::sms_segments;
 use crate::store::{Commit, Committed, OutboxRow};
 
@@ -27,6 +27,10 @@ pub(super) async fn write(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Resul
             // The input was pruned from the inbox, but its message exists: a dead letter replayed very late.
             refused.push((place, Committed::Seen { outbox_keys: vec![decision.conversation.id], same_body: false }));
         } else if decision.message_updates.iter().any(|update| missed.contains(&update.id)) {
+            refused.push((place, Committed::Conflict));
+        } else if let Some(pairing) = &decision.paired
+            && !write_pairing(tx, pairing).await?
+        {
             refused.push((place, Committed::Conflict));
         }
     }
@@ -74,6 +78,26 @@ pub(super) async fn write(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Resul
 
 fn decisions<'a>(batch: &'a [&'a Commit<'a>]) -> impl Iterator<Item = (&'a Commit<'a>, &'a Decision)> {
     batch.iter().filter_map(|commit| Some((*commit, commit.decision?)))
+}
+
+/// Pairs a text with the message that it is already, which gets the earlier time; `false` if either is paired already.
+async fn write_pairing(tx: &mut PgConnection, pairing: &Pairing) -> Result<bool, StoreError> {
+    let Pairing { message_id, twilio_sid, received_at } = pairing;
+    let paired = sqlx::query!(
+        "WITH paired AS (
+           INSERT INTO paired_texts (twilio_sid, message_id)
+           SELECT $1, id FROM messages WHERE id = $2 AND direction = 'inbound'
+             AND NOT EXISTS (SELECT 1 FROM messages WHERE twilio_sid = $1)
+           ON CONFLICT DO NOTHING RETURNING message_id
+         )
+         UPDATE messages m SET created_at = least(m.created_at, $3) FROM paired WHERE m.id = paired.message_id",
+        twilio_sid,
+        message_id,
+        received_at
+    )
+    .execute(tx)
+    .await?;
+    Ok(paired.rows_affected() == 1)
 }
 
 /// What most decisions do not have.

@@ -11,7 +11,7 @@ const AMAZON: &str = ".amazonaws.com";
 /// The kind of host that has an attachment, according to its URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keeper {
-    /// Twilio's API, which requires the account's token.
+    /// Twilio's API, or its Media Content Service, which require the account's token.
     Api,
     /// Twilio's content network, which must not get the token.
     Cdn,
@@ -21,17 +21,23 @@ pub(super) enum Keeper {
 #[derive(Debug, Clone)]
 pub(super) struct Hosts {
     api: Url,
+    /// The Media Content Service, which has the attachments of Conversations.
+    content: Url,
 }
 
 impl Hosts {
-    pub(super) fn new(api_url: &str) -> Result<Self, url::ParseError> {
-        Ok(Self { api: Url::parse(api_url)? })
+    pub(super) fn new(api_url: &str, media_url: &str) -> Result<Self, url::ParseError> {
+        Ok(Self { api: Url::parse(api_url)?, content: Url::parse(media_url)? })
     }
 
     /// The kind of host of an attachment's URL; `None` if it must not be requested.
     pub(super) fn keeper(&self, url: &Url, account_sid: &str) -> Option<Keeper> {
         if names_a_user(url) {
             return None;
+        }
+        if self.path_of_content(url).is_some_and(is_content) {
+            // The path does not name the account. What names none, or another, is nobody's.
+            return (url.fragment() == Some(account_sid)).then_some(Keeper::Api);
         }
         if let Some(path) = self.path_of_api(url) {
             // The token gives access to the whole account, so a webhook's URL gets it only for attachments.
@@ -44,6 +50,15 @@ impl Hosts {
     pub(super) fn may_be_led_to(&self, url: &Url) -> bool {
         let known = https_host(url).is_some_and(|host| is_twilios(host) || is_s3(host));
         !names_a_user(url) && (known || self.is_simulator(url))
+    }
+
+    /// The path below the base URL of the Media Content Service, if this is the configured one or one of Twilio's own.
+    fn path_of_content<'a>(&self, url: &'a Url) -> Option<&'a str> {
+        if url.origin() == self.content.origin() {
+            return url.path().strip_prefix(self.content.path().trim_end_matches('/'));
+        }
+        let host = https_host(url)?;
+        (host.starts_with("mcs.") && host.ends_with(".twilio.com")).then(|| url.path())
     }
 
     /// The path below the API's base URL, if this is the configured API or one of Twilio's own, including regional
@@ -109,11 +124,20 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// Whether the path is `/v1/Services/IS…/Media/ME…/Content`: the bytes of an attachment, and not what is known of it.
+fn is_content(path: &str) -> bool {
+    let segments: Vec<&str> = path.split('/').collect();
+    matches!(segments[..], ["", "v1", "Services", service, "Media", media, "Content"] if is_sid(service) && is_sid(media))
+}
+
+fn is_sid(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
 /// Whether the path is `/2010-04-01/Accounts/AC…/Messages/MM…/Media/ME…`: the attachment itself and not its metadata,
 /// and of this account, because its token may give access to other accounts too.
 fn is_media_of(account_sid: &str, path: &str) -> bool {
     let segments: Vec<&str> = path.split('/').collect();
-    let is_sid = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     matches!(segments[..], ["", "2010-04-01", "Accounts", account, "Messages", message, "Media", media]
         if account == account_sid && is_sid(message) && is_sid(media))
 }
@@ -128,13 +152,18 @@ mod tests {
     const LIVE: &str = "https://api.twilio.com";
     const SIMULATED: &str = "http://127.0.0.1:3711";
 
+    /// The simulator is both.
+    fn content_beside(api: &str) -> &str {
+        if api == SIMULATED { api } else { "https://mcs.us1.twilio.com" }
+    }
+
     fn keeper(api: &str, url: &str) -> Option<Keeper> {
         let url = Url::parse(&url.replace("{media}", "2010-04-01/Accounts/AC1/Messages/MM1/Media/ME1")).unwrap();
-        Hosts::new(api).unwrap().keeper(&url, "AC1")
+        Hosts::new(api, content_beside(api)).unwrap().keeper(&url, "AC1")
     }
 
     fn led(api: &str, url: &str) -> bool {
-        Hosts::new(api).unwrap().may_be_led_to(&Url::parse(url).unwrap())
+        Hosts::new(api, content_beside(api)).unwrap().may_be_led_to(&Url::parse(url).unwrap())
     }
 
     #[rstest]
@@ -147,6 +176,24 @@ mod tests {
     #[case::a_proxy_with_a_path("https://proxy.example/twilio/", "https://proxy.example/twilio/{media}")]
     fn the_api_is_asked_with_the_token(#[case] api: &str, #[case] url: &str) {
         assert_eq!(keeper(api, url), Some(Keeper::Api));
+    }
+
+    #[rstest]
+    #[case::twilio(LIVE, "https://mcs.us1.twilio.com/v1/Services/IS1/Media/ME1/Content#AC1", true)]
+    #[case::a_region(LIVE, "https://mcs.ie1.twilio.com/v1/Services/IS1/Media/ME1/Content#AC1", true)]
+    #[case::the_simulator(SIMULATED, "http://127.0.0.1:3711/v1/Services/IS1/Media/ME1/Content#AC1", true)]
+    #[case::of_another_account(LIVE, "https://mcs.us1.twilio.com/v1/Services/IS1/Media/ME1/Content#AC2", false)]
+    #[case::of_no_account(LIVE, "https://mcs.us1.twilio.com/v1/Services/IS1/Media/ME1/Content", false)]
+    #[case::what_is_known_of_it(LIVE, "https://mcs.us1.twilio.com/v1/Services/IS1/Media/ME1#AC1", false)]
+    #[case::a_way_out(LIVE, "https://mcs.us1.twilio.com/v1/Services/IS1/Media/%2e%2e/Content#AC1", false)]
+    #[case::somebody(LIVE, "https://mcs.us1.twilio.com.evil.example/v1/Services/IS1/Media/ME1/Content#AC1", false)]
+    #[case::unencrypted(LIVE, "http://mcs.us1.twilio.com/v1/Services/IS1/Media/ME1/Content#AC1", false)]
+    fn the_media_content_service_is_asked_for_attachments_with_the_token(
+        #[case] api: &str,
+        #[case] url: &str,
+        #[case] with_token: bool,
+    ) {
+        assert_eq!(keeper(api, url) == Some(Keeper::Api), with_token);
     }
 
     #[rstest]

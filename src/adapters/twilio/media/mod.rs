@@ -62,17 +62,23 @@ pub struct MediaClient {
 }
 
 impl MediaClient {
-    /// Creates a client for attachments of the API at `api_url`. It waits for Twilio at most `patience` in total, from
-    /// the first request to the last byte; the time that the reader of the bytes takes is not counted.
+    /// Creates a client for attachments of the API at `api_url`, and of Conversations at `media_url`. It waits for Twilio at
+    /// most `patience` in total, from the first request to the last byte; the time that the reader of the bytes takes is not
+    /// counted.
     ///
     /// `http` must not follow redirects by itself; [`http_client::build`](crate::adapters::http_client::build)'s does
     /// not.
     ///
     /// # Errors
     ///
-    /// If `api_url` is not a URL.
-    pub fn new(http: reqwest::Client, api_url: &str, patience: Duration) -> Result<Self, url::ParseError> {
-        Ok(Self { http, hosts: Hosts::new(api_url)?, patience })
+    /// If one of them is not a URL.
+    pub fn new(
+        http: reqwest::Client,
+        api_url: &str,
+        media_url: &str,
+        patience: Duration,
+    ) -> Result<Self, url::ParseError> {
+        Ok(Self { http, hosts: Hosts::new(api_url, media_url)?, patience })
     }
 
     /// Fetches the attachment at `url`. `told_type` is its content type according to the webhook, used if the answer

@@ -23,7 +23,7 @@ fn png(body: &str) -> Reply {
 }
 
 async fn fetch(api: &str) -> Result<FetchedMedia, MediaError> {
-    let client = MediaClient::new(http_client::build().unwrap(), api, Duration::from_millis(300)).unwrap();
+    let client = MediaClient::new(http_client::build().unwrap(), api, api, Duration::from_millis(300)).unwrap();
     client.fetch(&account(), &format!("{api}{PATH}"), "image/gif").await
 }
 

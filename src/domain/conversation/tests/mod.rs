@@ -15,6 +15,7 @@ mod openings;
 mod opting;
 mod other_business;
 mod ownership;
+mod pairing;
 mod property;
 mod silence;
 mod windows;
@@ -47,6 +48,7 @@ struct Talk {
     other_business: Option<OtherBusiness>,
     /// What else is open between the two.
     other_conversations: Vec<Uuid>,
+    unpaired_texts: Vec<super::UnpairedText>,
     /// What the business has used today.
     day_use: DayUse,
     inputs: u32,
@@ -99,6 +101,7 @@ impl Talk {
             may_write: true,
             other_business: None,
             other_conversations: Vec::new(),
+            unpaired_texts: Vec::new(),
             day_use: DayUse::default(),
             inputs: 0,
             last: None,
@@ -115,6 +118,7 @@ impl Talk {
             may_write: self.may_write,
             other_business: self.other_business,
             other_conversations: &self.other_conversations,
+            unpaired_texts: &self.unpaired_texts,
             day_use: self.day_use,
         }
     }

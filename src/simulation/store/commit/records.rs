@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::Refused;
 use crate::domain::call::Call;
-use crate::domain::conversation::{MessageStatus, MessageUpdate, NewMessage};
+use crate::domain::conversation::{MessageStatus, MessageUpdate, NewMessage, Pairing};
 use crate::domain::day_limits::too_much;
 use crate::simulation::planted::Planted;
 use crate::simulation::store::{MessageRow, Tables};
@@ -37,7 +37,9 @@ pub(super) fn refused(state: &mut State, batch: &[Commit<'_>], left: &[usize]) -
         if !is_new {
             let outbox_keys = vec![decision.conversation.id];
             refused.push((place, Committed::Seen { outbox_keys, same_body: false }));
-        } else if decision.message_updates.iter().any(|update| missed.contains(&update.id)) {
+        } else if decision.message_updates.iter().any(|update| missed.contains(&update.id))
+            || decision.paired.as_ref().is_some_and(|pairing| !may_be_paired(&state.db, pairing))
+        {
             refused.push((place, Committed::Conflict));
         }
     }
@@ -96,6 +98,13 @@ impl<'a> Changed<'a> {
         self.sids.entry(sid).or_insert(message.id);
         !is_known
     }
+}
+
+/// Whether neither the text nor the message is paired.
+fn may_be_paired(db: &Tables, Pairing { message_id, twilio_sid, .. }: &Pairing) -> bool {
+    db.message(*message_id).is_some_and(|row| row.message.kind.is_inbound())
+        && !db.messages.iter().any(|row| row.message.twilio_sid.as_ref() == Some(twilio_sid))
+        && !db.paired_texts.iter().any(|(sid, id)| sid == twilio_sid || id == message_id)
 }
 
 fn call_passes(db: &Tables, new: &Call) -> bool {

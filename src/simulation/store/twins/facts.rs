@@ -85,6 +85,7 @@ async fn a_missed_call_text_counts_for_one_business_and_all_its_numbers(test: im
         missed_call: false,
         other_business: false,
         other_conversations: false,
+        text: None,
         day: None,
     };
     let facts = test.store().facts(&[wanted]).await.unwrap().pop().unwrap().unwrap();
@@ -114,7 +115,7 @@ async fn an_answer_to_another_business_counts_if_it_was_or_may_be_sent(test: imp
         facts.map(|facts| facts.other_business.unwrap().answered_at)
     };
     assert_eq!(known(&talk).await, [None, Some(at)]);
-    let account = SendingAccount { sid: "AC1", is_main: true };
+    let account = SendingAccount { sid: "AC1", is_main: true, conversation_sid: None };
     test.store().claim(id, account, Duration::from_secs(2), at).await.unwrap();
     assert_eq!(known(&talk).await, [Some(at); 2], "sending");
     for (status, sid, expected) in [
@@ -150,6 +151,7 @@ async fn messages_are_read_with_the_report_on_them(test: impl TestStore) {
         missed_call: false,
         other_business: false,
         other_conversations: false,
+        text: None,
         day: None,
     };
     let facts = test.store().facts(&[wanted(None), wanted(Some(id)), wanted(Some(Uuid::nil()))]).await.unwrap();

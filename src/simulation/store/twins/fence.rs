@@ -125,7 +125,7 @@ impl Situation {
                 fence: message.fence,
                 in_reply_to_window: message.in_reply_to_window,
             };
-            let account = SendingAccount { sid: if is_main { "AC1" } else { "AC2" }, is_main };
+            let account = SendingAccount { sid: if is_main { "AC1" } else { "AC2" }, is_main, conversation_sid: None };
             let claim = test.store().claim(message.id, account, Duration::from_secs(2), now).await.unwrap();
             let passed = match claim {
                 Claim::Ours(claimed) => {

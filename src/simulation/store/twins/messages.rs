@@ -39,7 +39,7 @@ async fn with_claimed_answer(test: &impl TestStore, customer: &str) -> (Talk, Uu
 }
 
 async fn claim(test: &impl TestStore, talk: &Talk, id: Uuid) {
-    let account = SendingAccount { sid: "AC1", is_main: true };
+    let account = SendingAccount { sid: "AC1", is_main: true, conversation_sid: None };
     let claim = test.store().claim(id, account, Duration::from_secs(2), talk.at).await.unwrap();
     assert!(matches!(claim, Claim::Ours(_)), "{claim:?}");
 }

@@ -117,7 +117,7 @@ async fn the_newest_messages_come_in_order_of_time_and_without_alerts(test: impl
 
 async fn the_ai_s_messages_under_way_are_counted(test: impl TestStore) {
     let mut talk = Talk::with(&test, CUSTOMER).await;
-    let account = SendingAccount { sid: "AC1", is_main: true };
+    let account = SendingAccount { sid: "AC1", is_main: true, conversation_sid: None };
     let answer = talk.get_answer(&test, "SM1").await;
     let emergency = talk.text("SM2", "I smell gas");
     talk.commit(&test, &emergency).await;
@@ -157,7 +157,7 @@ async fn webhooks_that_wait_are_read_by_their_subject(test: impl TestStore) {
 async fn only_a_customer_s_text_is_moved_to_an_earlier_arrival(test: impl TestStore) {
     let mut talk = Talk::with(&test, CUSTOMER).await;
     let (began, answer) = (talk.at, talk.get_answer(&test, "SM1").await);
-    let account = SendingAccount { sid: "AC1", is_main: true };
+    let account = SendingAccount { sid: "AC1", is_main: true, conversation_sid: None };
     test.store().claim(answer, account, Duration::from_secs(2), talk.at).await.unwrap();
     let claimed = test.store().message(answer).await.unwrap().unwrap();
     let accepted = MessageReport::Accepted { twilio_sid: "SMout".to_owned(), segments: None };

@@ -24,7 +24,7 @@ on_both_stores! {
     the_twilio_ids_that_are_ours_are_known,
 }
 
-const MAIN: SendingAccount<'_> = SendingAccount { sid: "AC1", is_main: true };
+const MAIN: SendingAccount<'_> = SendingAccount { sid: "AC1", is_main: true, conversation_sid: None };
 const LEASE: Duration = Duration::from_secs(2);
 
 async fn due(test: &impl TestStore, id: Uuid) -> DueMessage {

@@ -9,7 +9,7 @@ use crate::domain::business::{Profile, Trade};
 use crate::domain::call::Call;
 use crate::domain::conversation::{
     Answer, Context, Conversation, Decision, InboundSms, Input, LedgerChange, MessageReport, MissedCall, SentMessage,
-    Urgency, call_id, decide,
+    UnpairedText, Urgency, call_id, decide,
 };
 use crate::domain::day_limits::DayUse;
 use crate::domain::emergency::{OwnPhrases, read};
@@ -104,6 +104,10 @@ impl Talk {
 
     /// Decides on an input; the conversation stays as it is.
     pub(super) fn decide(&self, input_id: &str, input: &Input) -> Decided {
+        self.decide_beside(input_id, input, &[])
+    }
+
+    fn decide_beside(&self, input_id: &str, input: &Input, unpaired_texts: &[UnpairedText]) -> Decided {
         let context = Context {
             policy: &policy(),
             business: &self.business.for_rules(),
@@ -112,6 +116,7 @@ impl Talk {
             may_write: true,
             other_business: None,
             other_conversations: &[],
+            unpaired_texts,
             day_use: self.day_use,
         };
         let decision = decide(context, self.state.as_ref(), input_id, input, self.at).unwrap();
@@ -122,6 +127,11 @@ impl Talk {
     }
 
     pub(super) fn text(&self, sid: &str, body: &str) -> Decided {
+        self.text_beside(sid, body, &[])
+    }
+
+    /// The same, if these texts are known.
+    pub(super) fn text_beside(&self, sid: &str, body: &str, unpaired: &[UnpairedText]) -> Decided {
         let sms = InboundSms {
             twilio_sid: sid.to_owned(),
             customer: self.customer.clone(),
@@ -135,7 +145,7 @@ impl Talk {
             stream_sequence: 0,
             is_followed: false,
         };
-        let text = self.decide(&format!("sms:{sid}"), &Input::SmsReceived(sms));
+        let text = self.decide_beside(&format!("sms:{sid}"), &Input::SmsReceived(sms), unpaired);
         Decided { body_hash: Some(format!("hash of {body}")), number_of: Some(self.business.id.clone()), ..text }
     }
 
@@ -178,6 +188,7 @@ impl Talk {
             missed_call: true,
             other_business: true,
             other_conversations: true,
+            text: None,
             day: Some(self.business.for_rules().day(self.at)),
         };
         test.store().facts(&[wanted]).await.unwrap().pop().unwrap().unwrap()

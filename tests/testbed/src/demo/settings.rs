@@ -62,6 +62,8 @@ impl Wiring {
             ("TWILIO_AUTH_TOKEN", AUTH_TOKEN.to_owned()),
             ("TWILIO_API_URL", simulators.twilio.base_url()),
             ("TWILIO_MESSAGING_URL", simulators.twilio.base_url()),
+            ("TWILIO_CONVERSATIONS_URL", simulators.twilio.base_url()),
+            ("TWILIO_MEDIA_URL", simulators.twilio.base_url()),
             ("DISPATCHBOT_URL", simulators.dispatchbot.base_url()),
             ("DISPATCHBOT_API_KEY", DISPATCHBOT_KEY.to_owned()),
             ("DISPATCHBOT_DIALECT", dialect.to_owned()),

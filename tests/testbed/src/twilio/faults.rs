@@ -73,6 +73,8 @@ pub enum Fault {
     RespondToAccount(Refusal),
     /// A request for the legs of a call is answered with an error. Only rules without a number apply.
     RespondToCalls(Refusal),
+    /// A request for a participant of a conversation is answered with an error. Only rules without a number apply.
+    RespondToParticipants(Refusal),
 }
 
 /// An endpoint other than the creation of an SMS that can answer with an error.
@@ -85,6 +87,7 @@ pub(super) enum Endpoint {
     Media,
     Account,
     Calls,
+    Participants,
 }
 
 impl Fault {
@@ -98,6 +101,7 @@ impl Fault {
             Self::RespondToMedia(refusal) => Some((Endpoint::Media, refusal)),
             Self::RespondToAccount(refusal) => Some((Endpoint::Account, refusal)),
             Self::RespondToCalls(refusal) => Some((Endpoint::Calls, refusal)),
+            Self::RespondToParticipants(refusal) => Some((Endpoint::Participants, refusal)),
             Self::Delay(_)
             | Self::Respond(_)
             | Self::DropBefore

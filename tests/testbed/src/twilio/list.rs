@@ -102,7 +102,8 @@ pub(super) async fn list(
         return Err(refusal.into());
     }
     state.count("listed");
-    let received = lock(&state.received).clone();
+    let mut received = lock(&state.received).clone();
+    received.extend(lock(&state.conversations.carried).iter().cloned());
     Ok(Json(page(&state.messages.shared(), &received, &account, query, &parsed)))
 }
 

@@ -62,7 +62,7 @@ pub struct MediaRequest {
 }
 
 impl MediaRequest {
-    fn of(request: &Request) -> Self {
+    pub(super) fn of(request: &Request) -> Self {
         let authorization = header_text(request, header::AUTHORIZATION);
         Self {
             host: header_text(request, header::HOST).unwrap_or_default(),
@@ -93,7 +93,12 @@ pub(super) async fn lead(
     if let Some(refusal) = state.take_refusal(Endpoint::Media, "") {
         return Err(refusal.into());
     }
-    let media = lock(&state.media).get(&sid).cloned().ok_or_else(|| ApiError::not_found(&asked.path))?;
+    redirect(state, &asked, &sid)
+}
+
+/// Leads to an attachment on the content network.
+pub(super) fn redirect(state: &State, asked: &MediaRequest, sid: &str) -> Result<Response, ApiError> {
+    let media = lock(&state.media).get(sid).cloned().ok_or_else(|| ApiError::not_found(&asked.path))?;
     let location = media.led_to.unwrap_or_else(|| format!("http://{}/_cdn/{sid}", other_name(&asked.host)));
     Ok(Response::builder().status(StatusCode::TEMPORARY_REDIRECT).header(header::LOCATION, location).finish())
 }

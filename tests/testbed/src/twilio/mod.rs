@@ -9,6 +9,7 @@ mod account;
 mod callbacks;
 mod check;
 mod control;
+mod conversations;
 mod create;
 mod error;
 mod faults;
@@ -34,6 +35,8 @@ use poem::http::HeaderName;
 use poem::middleware::AddData;
 use poem::{EndpointExt, Request, Route, get};
 
+use conversations::rest;
+pub use conversations::{ConversationText, ConversationTextResult, Format, PostedMessage};
 pub use error::ApiError;
 pub use faults::{Callbacks, Fault, Faults, Refusal};
 pub use legs::Leg;
@@ -110,6 +113,12 @@ impl TwilioSim {
                 .at("/v1/Services/:sid", get(messaging::fetch_service))
                 .at("/v1/Services/:sid/PhoneNumbers", get(messaging::list_senders))
                 .at("/v1/Services/:sid/Compliance/Usa2p", get(messaging::list_campaigns))
+                .at("/v1/Conversations", get(rest::list).post(rest::create))
+                .at("/v1/Conversations/:sid", get(rest::fetch).post(rest::update).delete(rest::delete))
+                .at("/v1/Conversations/:sid/Participants", get(rest::participants).post(rest::add_participant))
+                .at("/v1/Conversations/:sid/Participants/:participant", get(rest::fetch_participant))
+                .at("/v1/Conversations/:sid/Messages", get(rest::messages).post(rest::post))
+                .at("/v1/Services/:sid/Media/:media/Content", get(rest::content))
                 .at("/_cdn/:sid", get(media::give))
                 .nest("/_sim", control::routes())
                 .with(AddData::new(state.clone()))
@@ -251,7 +260,7 @@ impl TwilioSim {
     /// `account_confirmed`, `account_refused`, `account_fault_<status>`, `not_found`, `numbers_listed`,
     /// `numbers_unauthorized`, `numbers_fault_<status>`, `number_fetched`, `number_updated`,
     /// `number_update_fault_<status>`, `services_listed`, `campaigns_listed`, `messaging_fault_<status>`, `calls_listed`,
-    /// `calls_fault_<status>`.
+    /// `calls_fault_<status>`, `conversation_created`, `participant_fetched`, `posted`, `messages_listed`, `refused_50416`.
     pub fn requests(&self) -> BTreeMap<String, u64> {
         lock(&self.state.outcomes).clone()
     }
@@ -275,6 +284,36 @@ impl TwilioSim {
     /// Like [`TwilioSim::text`], with all options of a text.
     pub async fn deliver(&self, text: Text) -> anyhow::Result<TextResult> {
         network::text(&self.state, text).await
+    }
+
+    /// A customer texts a number of ours that belongs to Conversations; the text comes by no other way.
+    pub async fn converse(&self, from: &str, to: &str, body: &str) -> anyhow::Result<ConversationTextResult> {
+        let (from, to, body) = (from.to_owned(), to.to_owned(), body.to_owned());
+        self.deliver_to_conversation(ConversationText { from, to, body, ..ConversationText::default() }).await
+    }
+
+    /// Like [`TwilioSim::converse`], with all options of a text.
+    pub async fn deliver_to_conversation(&self, text: ConversationText) -> anyhow::Result<ConversationTextResult> {
+        conversations::text(&self.state, text).await
+    }
+
+    /// How the webhooks of Conversations are sent from now on.
+    pub fn set_conversation_webhooks(&self, format: Format) {
+        *lock(&self.state.conversations.format) = format;
+    }
+
+    /// All messages of conversations, oldest first, those of customers included.
+    pub fn posted(&self) -> Vec<PostedMessage> {
+        self.state.conversations.messages.snapshot()
+    }
+
+    /// Waits until the messages of conversations satisfy `satisfied`.
+    pub async fn wait_for_posted(
+        &self,
+        satisfied: impl FnMut(&[PostedMessage]) -> bool,
+        timeout: Duration,
+    ) -> anyhow::Result<Vec<PostedMessage>> {
+        self.state.conversations.messages.wait_for(satisfied, timeout).await
     }
 
     /// A customer calls one of our numbers; `outcome` is the result of the dial.

@@ -65,7 +65,7 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    fn new(url: String, answer: WebhookAnswer) -> Self {
+    pub(super) fn new(url: String, answer: WebhookAnswer) -> Self {
         Self { url, status: answer.status, twilio_error: answer.twiml_error(), twiml: answer.body }
     }
 }

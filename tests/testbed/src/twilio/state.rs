@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::TwilioOptions;
+use super::conversations::Conversations;
 use super::faults::{Endpoint, Fault, Faults, Refusal};
 use super::legs::{Leg, ListedCall};
 use super::media::{Media, MediaRequest};
@@ -60,6 +61,7 @@ pub(super) struct State {
     /// The legs of calls, oldest first.
     pub(super) legs: Mutex<Vec<Leg>>,
     pub(super) messages: Journal<SentMessage>,
+    pub(super) conversations: Conversations,
     /// Customers' texts, for the list.
     pub(super) received: Mutex<Vec<SentMessage>>,
     /// Customers' calls, for the list, oldest first.
@@ -93,6 +95,7 @@ impl State {
             services: Mutex::default(),
             legs: Mutex::default(),
             messages: Journal::default(),
+            conversations: Conversations::default(),
             received: Mutex::default(),
             calls: Mutex::default(),
             callbacks: Journal::default(),
@@ -121,6 +124,7 @@ impl State {
     /// Removes all records; faults stay.
     pub(super) fn clear(&self) {
         self.messages.clear();
+        self.conversations.clear();
         self.callbacks.clear();
         self.media_requests.clear();
         lock(&self.media).clear();

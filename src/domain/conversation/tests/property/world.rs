@@ -437,6 +437,7 @@ impl<'a> World<'a> {
             may_write: self.has_number || matches!(heard.target, Target::Open),
             other_business: self.settings.other_business.then(|| self.other_business(at)),
             other_conversations: &[],
+            unpaired_texts: &[],
             day_use: self.day_use,
         };
         let (state, now) = (at.map(|n| &self.conversations[n]), self.now());
