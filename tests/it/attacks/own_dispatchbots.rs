@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::harness::{App, BUSINESS, CUSTOMER, business};
@@ -64,6 +64,10 @@ async fn a_redirect_of_a_businesss_own_dispatchbot_is_not_followed() {
     let inside = format!("{}/v1/conversations/analyze", app.servers.dispatchbot.base_url());
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 16 * 1024];
+            if stream.read(&mut request).await.unwrap_or_default() == 0 {
+                continue;
+            }
             let head =
                 format!("HTTP/1.1 307 -\r\nlocation: {inside}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
             stream.write_all(head.as_bytes()).await.ok();

@@ -54,9 +54,9 @@ fn written_entry(place: usize, of: &CalendarEntry<'_>, customer: &PhoneNumber) -
 fn booking_type(entry: &Value) -> &'static str {
     let names = ["booking_type", "status", "show_as", "showAs"];
     let said = names.iter().filter_map(|name| entry.get(name)?.as_str());
-    let known = said.filter_map(|said| BOOKING_TYPES.into_iter().find(|word| word.eq_ignore_ascii_case(said)));
+    let mut known = said.filter_map(|said| BOOKING_TYPES.into_iter().find(|word| word.eq_ignore_ascii_case(said)));
     let is_job = ["job_type", "customer_phone"].iter().any(|name| entry.get(name).is_some_and(Value::is_string));
-    known.into_iter().next().unwrap_or(if is_job { "confirmed" } else { "blocked" })
+    known.next().unwrap_or(if is_job { "confirmed" } else { "blocked" })
 }
 
 #[cfg(test)]
