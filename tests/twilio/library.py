@@ -198,6 +198,38 @@ class Library(unittest.TestCase):
         nobodys = self.client.messaging.v1.services("MG" + "9" * 32)
         self.assertEqual(self.status_and_code(nobodys.us_app_to_person.list), (404, 20404))
 
+    def test_a_conversation_has_participants_and_messages_in_both_orders(self):
+        conversation = self.client.conversations.v1.conversations.create(friendly_name="A blocked sink")
+        self.assertRegex(conversation.sid, "^CH[0-9a-f]{32}$")
+        self.assertEqual((conversation.account_sid, conversation.state), (ACCOUNT, "active"))
+        binding = {"messaging_binding_address": CUSTOMER, "messaging_binding_proxy_address": OURS}
+        participant = conversation.participants.create(**binding)
+        self.assertRegex(participant.sid, "^MB[0-9a-f]{32}$")
+        fetched = conversation.participants.list()[0].fetch()
+        self.assertEqual(fetched.sid, participant.sid)
+        numbers = fetched.messaging_binding
+        self.assertEqual((numbers["address"], numbers["proxy_address"]), (CUSTOMER, OURS))
+        bodies = ["one", "two", "three"]
+        posted = [conversation.messages.create(author=OURS, body=body, attributes='{"n": 1}') for body in bodies]
+        self.assertRegex(posted[0].sid, "^IM[0-9a-f]{32}$")
+        self.assertEqual((posted[0].conversation_sid, posted[0].author, posted[0].index), (conversation.sid, OURS, 0))
+        self.assertEqual(json.loads(posted[0].attributes), {"n": 1})
+        listed = conversation.messages.list(order="desc", page_size=2)
+        self.assertEqual([message.body for message in listed], bodies[::-1])
+        self.assertEqual([message.body for message in conversation.messages.list(order="asc")], bodies)
+        self.assertEqual(self.http.hosts - {urlsplit(self.simulator.base).netloc}, {"conversations.twilio.com"})
+
+        another = self.client.conversations.v1.conversations.create()
+        with self.assertRaises(TwilioRestException) as raised:
+            another.participants.create(**binding)
+        self.assertEqual((raised.exception.status, raised.exception.code), (409, 50416))
+        self.assertIn(conversation.sid, raised.exception.msg)
+        self.assertEqual(conversation.update(state="closed").state, "closed")
+        with self.assertRaises(TwilioRestException):
+            conversation.messages.create(author=OURS, body="four")
+        self.assertTrue(another.delete())
+        self.assertEqual(self.status_and_code(another.fetch), (404, 20404))
+
 
 if __name__ == "__main__":
     Library.program = sys.argv.pop(1)

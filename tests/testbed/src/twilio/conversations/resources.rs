@@ -87,9 +87,10 @@ impl PostedMessage {
     }
 }
 
-/// A page of a list, with its items.
+/// A page of a list, with its items. The `url` may have a query, which further pages keep.
 pub(super) fn page(url: &str, name: &str, items: &[Value], page: usize, size: usize, has_more: bool) -> Value {
-    let of_page = |page: usize| format!("{url}?PageSize={size}&Page={page}");
+    let separator = if url.contains('?') { '&' } else { '?' };
+    let of_page = |page: usize| format!("{url}{separator}PageSize={size}&Page={page}");
     json!({
         name: items,
         "meta": {

@@ -346,12 +346,13 @@ pub(in crate::twilio) fn messages(
     let all = state.conversations.messages.shared();
     let mut shown: Vec<&PostedMessage> =
         all.iter().filter(|one| one.conversation_sid == conversation && one.listed_from <= now).collect();
+    let mut url = format!("{base}/v1/Conversations/{conversation}/Messages");
     if parameter(query, "Order").as_deref() == Some("desc") {
         shown.reverse();
+        url.push_str("?Order=desc");
     }
     let has_more = shown.len() > (at + 1) * size;
     let items: Vec<Value> = shown.iter().skip(at * size).take(size).map(|one| one.resource(&base)).collect();
-    let url = format!("{base}/v1/Conversations/{conversation}/Messages");
     Ok(Json(page(&url, "messages", &items, at, size, has_more)))
 }
 
