@@ -60,7 +60,7 @@ pub fn parse(body: &[u8]) -> RawParams {
         .collect()
 }
 
-/// The parameters of a JSON object, as if they had come in a form: `None` if it is none. A value that is not a text is
+/// The parameters of a JSON object, as if they had come in a form: `None` if the body is not one. A value that is not a text is
 /// written as JSON.
 pub fn parse_json(body: &[u8]) -> Option<RawParams> {
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;

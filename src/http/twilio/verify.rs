@@ -123,7 +123,7 @@ pub(super) async fn admit(
     let _turn = edge.signers.turn(body.len()).await;
     let is_form = request.content_type().is_none_or(is_form_type);
     let is_json = kind == WebhookKind::Conversation && request.content_type().is_some_and(is_json_type);
-    // What is announced as JSON and is none cannot be used; its signature is checked nevertheless.
+    // A body announced as JSON that is not JSON cannot be used; its signature is checked nevertheless.
     let object = if is_json { Some(parse_json(&body)) } else { None };
     let is_unreadable = matches!(object, Some(None));
     let params = object.flatten().unwrap_or_else(|| parse(&body));
