@@ -4,7 +4,10 @@ pub use crate::adapters::dispatchbot::{DispatchBotClient, Endpoint, Question, Sa
 pub use crate::adapters::http_client;
 pub use crate::adapters::jetstream::{JetStream, Outgoing, ProbeMarks, subjects};
 pub use crate::adapters::postgres::{KeyScope, Store};
-pub use crate::adapters::twilio::{Account, OutgoingSms, SendOutcome, TwilioClient, read_created, read_page};
+pub use crate::adapters::twilio::{
+    Account, Binding, OpenedConversation, OutgoingMessage, OutgoingSms, SendOutcome, TwilioClient, read_created,
+    read_page,
+};
 pub use crate::app::{Application, Role};
 pub use crate::config::{Config, Dialect, Secret, Settings};
 pub use crate::dead_letters::{DeadLetterBody, dead_letter};
