@@ -59,6 +59,23 @@ pub struct FactsOf<'a> {
     pub day: Option<NaiveDate>,
 }
 
+impl<'a> FactsOf<'a> {
+    /// Asks for what is always known, and nothing else.
+    pub fn of(business_id: &'a str, customer: &'a PhoneNumber) -> Self {
+        Self {
+            business_id,
+            customer,
+            conversation_id: None,
+            message_id: None,
+            missed_call: false,
+            other_business: false,
+            other_conversations: false,
+            text: None,
+            day: None,
+        }
+    }
+}
+
 /// A text that arrived.
 #[derive(Debug, Clone, Copy)]
 pub struct TextOf<'a> {

@@ -84,6 +84,10 @@ async fn signed_and_of_another_content_type_is_415() {
             assert_refused(&odd.post(path, &sms("Hello")).await.unwrap(), 415, "UNSUPPORTED_MEDIA_TYPE");
         }
     }
+    let odd = app.webhook().with_header("content-type", "text/plain");
+    let refused = odd.post("/webhooks/twilio/conversations", &sms("Hello")).await.unwrap();
+    assert_refused(&refused, 415, "UNSUPPORTED_MEDIA_TYPE");
+    assert!(refused.body.contains("application/json"), "{}", refused.body);
     assert_no_harm(&app).await;
 }
 
