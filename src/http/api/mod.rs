@@ -17,8 +17,10 @@ mod events;
 pub mod explain;
 mod failed_keys;
 mod failure;
+mod figures;
 mod health;
 mod idempotency;
+mod key;
 mod media;
 mod metrics;
 mod never_text;
@@ -29,6 +31,7 @@ mod phones;
 mod rate_limit_headers;
 mod read_deadline;
 mod twilio_account;
+mod undelivered;
 mod validation;
 
 use poem::endpoint::make_sync;
@@ -57,6 +60,10 @@ enum Group {
     /// Messages that could not be processed, and their replay.
     #[oai(rename = "Dead letters")]
     DeadLetters,
+    /// How calls and texts went, per day.
+    Figures,
+    /// The API key of a request.
+    Keys,
     /// Events as they occur.
     Events,
     /// Health and metrics of the service. No API key is required.
@@ -76,6 +83,9 @@ type Apis = (
     dead_letters::DeadLettersApi,
     customers::CustomersApi,
     opt_outs::OptOutsApi,
+    figures::FiguresApi,
+    undelivered::UndeliveredApi,
+    key::KeyApi,
     health::HealthApi,
     metrics::MetricsApi,
 );
@@ -94,6 +104,9 @@ fn service() -> OpenApiService<openapi::Told<Apis>, ()> {
         dead_letters::DeadLettersApi,
         customers::CustomersApi,
         opt_outs::OptOutsApi,
+        figures::FiguresApi,
+        undelivered::UndeliveredApi,
+        key::KeyApi,
         health::HealthApi,
         metrics::MetricsApi,
     );
