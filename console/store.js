@@ -104,7 +104,7 @@ async function rest(mine, heads) {
 
 const page = (query) => get('/conversations', { limit: PAGE, last_message: true, ...query });
 const waiting = () => page({ sort: 'waiting' });
-const emergencies = () => page({ emergency: true });
+const emergencies = () => page({ sort: 'emergencies' });
 
 onEvent((event) => {
   if (!event.conversation_id || !session.key) return;

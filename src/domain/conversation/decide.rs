@@ -35,7 +35,7 @@ pub fn decide(
         (Some(ended), Input::SmsReceived(sms))
             if over(&ended) && !opening::is_erased(ended) && inbound::kind_of(sms).is_automatic() =>
         {
-            Draft::new(ended.clone(), false, input_id, now)
+            Draft::new(waiting::known(ended), false, input_id, now)
         }
         (Some(ended), Input::SmsReceived(_)) if over(&ended) && opening::may_reopen(context, ended, now) => {
             opening::reopen(ended, input_id, now)
@@ -49,7 +49,7 @@ pub fn decide(
         (Some(ended), Input::TextRecovered(text))
             if over(&ended) && !opening::is_erased(ended) && inbound::kind_of(&text.sms).is_automatic() =>
         {
-            Draft::new(ended.clone(), false, input_id, now)
+            Draft::new(waiting::known(ended), false, input_id, now)
         }
         (Some(ended), Input::TextRecovered(text))
             if over(&ended) && opening::may_reopen(context, ended, text.sms.received_at) =>
@@ -62,10 +62,9 @@ pub fn decide(
         (None, Input::SentRecovered(sms)) => {
             opening::open(context, &sms.customer, &sms.business_phone, None, None, input_id, now)
         }
-        (Some(conversation), _) => Draft::new(conversation.clone(), false, input_id, now),
+        (Some(conversation), _) => Draft::new(waiting::known(conversation), false, input_id, now),
         (None, _) => return None,
     };
-    waiting::begin(&mut draft);
     match input {
         Input::CallMissed(call) => missed_call::missed(context, &mut draft, call),
         Input::CallAnswered(_) => ownership::talked(&mut draft),

@@ -270,9 +270,9 @@ pub struct Memory {
     /// When the owner was last alerted that the customer did not get the safety notice.
     #[serde(default)]
     pub not_told_at: Option<DateTime<Utc>>,
-    /// The texts whose customer may still wait for an answer.
-    #[serde(default, skip_serializing_if = "Unanswered::is_empty")]
-    pub unanswered: Unanswered,
+    /// The texts whose customer may still wait for an answer. `None` if a version decided that did not know of it.
+    #[serde(default)]
+    pub unanswered: Option<Unanswered>,
 }
 
 /// How many [`Memory::disclosures`] are kept: more than answers whose outcome is open at once.

@@ -4,19 +4,22 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use poem_openapi::param::{Path, Query};
-use poem_openapi::payload::Json;
+use poem_openapi::payload::{Json, Response};
 use poem_openapi::{Object, OpenApi};
 use uuid::Uuid;
 
 use super::auth::{Caller, Reader};
+use super::conversation_order::Order;
 use super::emergencies::EmergencyVerdict;
 use super::failure::Failure;
+use super::if_match::tagged;
+use super::last_message::{self, LastMessage};
 use super::page::Page;
 use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group, cursor};
 use crate::adapters::postgres::ConversationFilter;
 use crate::adapters::twilio;
-use crate::domain::conversation::{self, MessageKind};
+use crate::domain::conversation::{self, MessageKind, Ownership, Seen};
 use crate::http::Edge;
 use crate::http::problem::Problem;
 use crate::store;
@@ -25,7 +28,7 @@ use crate::store;
 #[derive(Debug, Object)]
 pub(super) struct Conversation {
     /// The conversation's id.
-    id: Uuid,
+    pub(super) id: Uuid,
     /// The id of the business.
     business_id: String,
     /// The id of the business's owner in the App Server.
@@ -46,6 +49,16 @@ pub(super) struct Conversation {
     ai_timer_started_at: Option<DateTime<Utc>>,
     /// When a person last took over.
     user_takeover_at: Option<DateTime<Utc>>,
+    /// The id of the person who owns the conversation, as the takeover named them. Null unless `ownership` is `user`, and if
+    /// a version of the service took it over that did not keep it.
+    owned_by: Option<String>,
+    /// Since when the customer waits for an answer: when their earliest text without one arrived. Null if none waits. What
+    /// only says that somebody will answer (a fallback text, an answer that leaves it to a person) is no answer, nor is one
+    /// that did not arrive. Answered calls, the end of the conversation and opt-outs end the wait.
+    waiting_since: Option<DateTime<Utc>>,
+    /// When the AI will answer what the customer has written, unless a person does or the customer writes on. Null if a
+    /// person owns the conversation, if nothing is to be answered, and while the answer is being prepared.
+    answer_due_at: Option<DateTime<Utc>>,
     /// Whether an emergency was detected and not called a false alarm.
     emergency_detected: bool,
     /// The kind of job, according to DispatchBot.
@@ -63,6 +76,8 @@ pub(super) struct Conversation {
     created_at: DateTime<Utc>,
     /// When something last happened in the conversation.
     last_activity: DateTime<Utc>,
+    /// The last message, if `last_message=true` asks for it and there is one. Otherwise null.
+    pub(super) last_message: Option<LastMessage>,
 }
 
 impl From<conversation::Conversation> for Conversation {
@@ -79,6 +94,9 @@ impl From<conversation::Conversation> for Conversation {
             ai_timer_started: c.ai_timer_started,
             ai_timer_started_at: c.ai_timer_started_at,
             user_takeover_at: c.user_takeover_at,
+            owned_by: c.owned_by.filter(|_| c.ownership == Ownership::User),
+            waiting_since: c.waiting_since,
+            answer_due_at: c.window.and_then(|window| window.deadline),
             emergency_detected: c.emergency_detected,
             job_type: c.job_type,
             urgency_level: c.urgency_level,
@@ -87,11 +105,12 @@ impl From<conversation::Conversation> for Conversation {
             opted_out: c.opted_out,
             created_at: c.created_at,
             last_activity: c.last_activity,
+            last_message: None,
         }
     }
 }
 
-/// A page of conversations, newest activity first.
+/// A page of conversations.
 #[derive(Debug, Object)]
 struct ConversationList {
     /// The conversations.
@@ -184,7 +203,7 @@ pub(super) struct ConversationsApi;
 
 #[OpenApi(tag = "Group::Conversations")]
 impl ConversationsApi {
-    /// Lists conversations, newest activity first.
+    /// Lists conversations, newest activity first, or those whose customers wait, longest first.
     #[oai(path = "/conversations", method = "get", operation_id = "list_conversations")]
     #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
     async fn list_conversations(
@@ -201,6 +220,12 @@ impl ConversationsApi {
         ownership: Query<Option<String>>,
         /// Return only conversations with activity at or after this time.
         since: Query<Option<DateTime<Utc>>>,
+        /// The order: `activity`, newest activity first, which is the default; or `waiting`: only the conversations with a
+        /// `waiting_since`, longest first; or `emergencies`: only those with an emergency that is not over, newest activity
+        /// first. A cursor is for the order that it came with.
+        sort: Query<Option<String>>,
+        /// Whether to add the last message of each conversation.
+        last_message: Query<Option<bool>>,
         /// The maximum number of items on a page, from 1 to 200. Default: 50.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "200")))]
         limit: Query<u32>,
@@ -208,6 +233,7 @@ impl ConversationsApi {
         cursor: Query<Option<String>>,
     ) -> Result<Page<ConversationList>, Failure> {
         let mut problems = Problems::default();
+        let sort = problems.parsed("sort", sort.0.as_deref()).unwrap_or(Order::Activity);
         let filter = ConversationFilter {
             business_ids: key.0.businesses().map(<[_]>::to_vec),
             business_id: business_id.0,
@@ -215,16 +241,24 @@ impl ConversationsApi {
             status: problems.parsed("status", status.0.as_deref()),
             ownership: problems.parsed("ownership", ownership.0.as_deref()),
             since: problems.time("since", since.0),
-            after: cursor.0.as_deref().map(cursor::decode).transpose()?,
+            after: cursor.0.as_deref().map(|cursor| sort.decode(cursor)).transpose()?,
         };
         problems.into_result()?;
         let (filter, most) = (&filter, i64::from(limit.0) + 1);
-        let found = edge.read(|store| async move { store.conversations(filter, most).await }).await?;
-        let (found, next_cursor) = cursor::page(found, limit.0 as usize, |c| cursor::encode(c.last_activity, c.id));
-        Ok(Page(ConversationList { conversations: found.into_iter().map(Conversation::from).collect(), next_cursor }))
+        let found = match sort {
+            Order::Activity => edge.read(|store| async move { store.conversations(filter, most).await }).await?,
+            Order::Waiting => edge.read(|store| async move { store.waiting_conversations(filter, most).await }).await?,
+            Order::Emergencies => edge.read(|store| async move { store.open_emergencies(filter, most).await }).await?,
+        };
+        let (found, next_cursor) = cursor::page(found, limit.0 as usize, |c| sort.after(c));
+        let conversations = last_message::shown(&edge, found, last_message.0.unwrap_or(false)).await?;
+        Ok(Page(ConversationList { conversations, next_cursor }))
     }
 
     /// Returns a conversation.
+    ///
+    /// Its `ETag` is for `If-Match` of commands. Read the messages after it, and not before: then the person has seen at least
+    /// what the ETag stands for.
     #[oai(path = "/conversations/:id", method = "get", operation_id = "get_conversation")]
     async fn get_conversation(
         &self,
@@ -232,8 +266,13 @@ impl ConversationsApi {
         key: Reader,
         /// The conversation's id.
         id: Path<String>,
-    ) -> Result<Json<Conversation>, Failure> {
-        Ok(Json(read_authorized(&key.0, &edge, conversation_id(&id)?).await?.into()))
+        /// Whether to add the last message.
+        last_message: Query<Option<bool>>,
+    ) -> Result<Response<Json<Conversation>>, Failure> {
+        let conversation = read_authorized(&key.0, &edge, conversation_id(&id)?).await?;
+        let seen = Seen::of(&conversation);
+        let mut shown = last_message::shown(&edge, vec![conversation], last_message.0.unwrap_or(false)).await?;
+        Ok(tagged(Json(shown.remove(0)), Some(seen)))
     }
 
     /// Lists the messages of a conversation, in the order in which they arrived.

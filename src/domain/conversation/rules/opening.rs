@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::waiting;
 use crate::domain::conversation::decision::Draft;
 use crate::domain::conversation::event::{ConversationCreatedData, EventData, OpenedBy};
 use crate::domain::conversation::ids::derive_id;
@@ -98,7 +99,7 @@ pub(in crate::domain::conversation) fn reopen<'a>(
     input_id: &'a str,
     now: DateTime<Utc>,
 ) -> Draft<'a> {
-    let mut draft = Draft::new(ended.clone(), false, input_id, now);
+    let mut draft = Draft::new(waiting::known(ended), false, input_id, now);
     let state = draft.state();
     state.status = Status::Active;
     state.ownership = Ownership::None;

@@ -63,7 +63,7 @@ fn no_state_comes_again() {
     talk.text("my sink is blocked");
     let mut tags = vec![etag(&talk)];
     for _ in 0..3 {
-        for input in [take_over(), Input::Released { user_id: "u7".into() }, reply()] {
+        for input in [take_over(), reply(), Input::Released { user_id: "u7".into() }] {
             talk.apply(&input);
             assert!(!tags.contains(&etag(&talk)), "{tags:?}");
             tags.push(etag(&talk));
