@@ -121,7 +121,7 @@ export async function readAccess() {
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 404) throw error;
     await get('/conversations', { limit: 1 });
-    return { name: null, scope: 'full', may_write: true, business_ids: null, user_id: null };
+    return { name: null, may_write: true, may_manage_numbers: true, business_ids: null, user_id: null, rate: null };
   }
 }
 

@@ -1,7 +1,7 @@
 // What a person may do in a conversation, and what the server says to it, in plain words.
 
 import { h } from '../vendor/preact.js';
-import { useRef, useState } from '../vendor/hooks.js';
+import { useState } from '../vendor/hooks.js';
 import { ApiError, Unreachable, call } from '../api.js';
 import { t } from '../i18n.js';
 import { count, MAX_CHARACTERS } from '../segments.js';
@@ -12,9 +12,9 @@ import { Area, FormDialog, Text, errorWords, notify } from '../ui.js';
 const drafts = new Map();
 
 /** A command as the person, if it fits what they have seen. Throws an error whose message is for people. */
-async function command(conversation, access, path, body, { etag } = {}) {
+async function command(conversation, access, path, body) {
   const whole = access.user ? { user_id: access.user, ...body } : body;
-  const options = { body: whole, ifMatch: etag ?? inbox.etags.get(conversation.id), idempotencyKey: crypto.randomUUID() };
+  const options = { body: whole, ifMatch: inbox.etags.get(conversation.id), idempotencyKey: crypto.randomUUID() };
   const send = () => call('POST', `/conversations/${conversation.id}${path}`, options);
   try {
     // The same key makes the second try harmless if the first was done.
@@ -116,10 +116,7 @@ function Reply({ conversation: c, access, onDone }) {
   const [text, setText] = useState(drafts.get(c.id) ?? '');
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
-  // The state that the person saw when they began to write; after an error they look again.
-  const seen = useRef(null);
   const change = (value) => {
-    seen.current ??= inbox.etags.get(c.id);
     drafts.set(c.id, value);
     setText(value);
   };
@@ -131,12 +128,11 @@ function Reply({ conversation: c, access, onDone }) {
     setBusy(true);
     setError(null);
     try {
-      await command(c, access, '/messages', { body: text }, { etag: seen.current });
+      await command(c, access, '/messages', { body: text });
       change('');
     } catch (failed) {
       setError(failed);
     }
-    seen.current = null;
     setBusy(false);
     onDone();
   };

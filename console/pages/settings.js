@@ -5,21 +5,19 @@ import { useState } from '../vendor/hooks.js';
 import { call, session } from '../api.js';
 import { mayNotify, sound } from '../alarm.js';
 import { t, language, setLanguage } from '../i18n.js';
-import { plainWords } from '../format.js';
 import { Failure, Loading, Page, Select, useLoad } from '../ui.js';
 
-const scopeWords = (scope) => ({
-  full: t('may read and write'),
-  numbers: t('may read and write, and add numbers and phones'),
-  read_only: t('may only read'),
-})[scope] ?? plainWords(scope);
+function scopeWords(access) {
+  if (!access.may_write) return t('may only read');
+  return access.may_manage_numbers ? t('may read and write, and add numbers and phones') : t('may read and write');
+}
 
 export function Settings({ access }) {
   return h(Page, { title: t('Key and settings') },
     h('section', null, h('h2', null, t('This key')),
       h('dl', { class: 'facts' }, [
         [t('Name'), access.name ?? t('not known')],
-        [t('Scope'), scopeWords(access.scope)],
+        [t('Scope'), scopeWords(access)],
         [t('Businesses'), access.business_ids ? access.business_ids.join(', ') : t('all')],
         [t('You are'), access.user ?? t('not named: sign in with your user id to take over and to write')],
         [t('Rate'), access.rate ?? t('not known')],

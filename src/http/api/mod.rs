@@ -87,9 +87,8 @@ type Apis = (
     dead_letters::DeadLettersApi,
     customers::CustomersApi,
     opt_outs::OptOutsApi,
-    figures::FiguresApi,
-    undelivered::UndeliveredApi,
-    key::KeyApi,
+    // A tuple of operations has at most 16 members.
+    (figures::FiguresApi, undelivered::UndeliveredApi, key::KeyApi),
     health::HealthApi,
     metrics::MetricsApi,
 );
@@ -108,9 +107,7 @@ fn service() -> OpenApiService<openapi::Told<Apis>, ()> {
         dead_letters::DeadLettersApi,
         customers::CustomersApi,
         opt_outs::OptOutsApi,
-        figures::FiguresApi,
-        undelivered::UndeliveredApi,
-        key::KeyApi,
+        (figures::FiguresApi, undelivered::UndeliveredApi, key::KeyApi),
         health::HealthApi,
         metrics::MetricsApi,
     );
