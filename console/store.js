@@ -9,7 +9,7 @@ const MOST = 20_000;
 /** What is left of the key's rate for people while the other pages are read. */
 const RESERVE = 200;
 const DIRTY_WAIT_MS = 120;
-/** If more conversations than this changed at once, the newest page is read instead. */
+/** If more conversations than this changed at once, the first pages are read before those that are left. */
 const MANY = 12;
 const OPEN = ['active', 'ai_handling', 'user_handling'];
 
@@ -132,8 +132,12 @@ async function flush(mine) {
   const ids = [...dirty];
   dirty = new Set();
   try {
-    if (ids.length <= MANY) await Promise.all(ids.map((id) => refresh(id)));
-    else await heads(mine);
+    // After an outage many may have changed: the first pages have most of them.
+    const read = ids.length > MANY ? await heads(mine) : new Set();
+    const others = ids.filter((id) => !read.has(id));
+    for (let at = 0; at < others.length && mine === run; at += MANY) {
+      await Promise.all(others.slice(at, at + MANY).map((id) => refresh(id)));
+    }
   } catch {
     if (mine !== run || !session.key) return;
     ids.forEach((id) => dirty.add(id));
@@ -142,10 +146,12 @@ async function flush(mine) {
   }
 }
 
+/** Reads the first pages, and answers the ids of what they have. */
 async function heads(mine) {
   const all = await Promise.all([waiting(), emergencies(), page({})]);
-  if (mine !== run) return;
-  for (const head of all) for (const conversation of head.conversations) keep(conversation);
+  const read = all.flatMap((head) => head.conversations);
+  if (mine === run) read.forEach((conversation) => keep(conversation));
+  return new Set(read.map(({ id }) => id));
 }
 
 /** Reads a conversation anew; answers it, or null if there is none that the key may see. */
