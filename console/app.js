@@ -104,7 +104,7 @@ function Console({ access }) {
       h(Stream),
       h('button', { type: 'button', class: 'plain', onClick: () => setHelp(true), 'aria-keyshortcuts': '?' }, t('Shortcuts'), ' ', h('kbd', null, '?'))),
     h(Nav, { current: parent }),
-    h('main', { id: 'main', tabIndex: -1 }, h(VIEWS[at.name], { key: `${at.name}/${at.argument}`, argument: at.argument, access })),
+    h('main', { id: 'main', tabIndex: -1, 'data-place': [at.name, at.argument].filter(Boolean).join('/') }, h(VIEWS[at.name], { key: `${at.name}/${at.argument}`, argument: at.argument, access })),
     h(Notices),
     help && h(ShortcutsDialog, { pages: PAGES(), onClose: () => setHelp(false) }));
 }

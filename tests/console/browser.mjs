@@ -14,9 +14,23 @@ export const launch = () => chromium.launch({
   args: ['--no-sandbox', '--disable-dev-shm-usage'],
 });
 
+/** Answers with the files of `console/` as they are now, and with the program's headers: a change is tried without a build. */
+async function fromDisk(context, stage) {
+  await context.route(`${stage.url}/console/**`, async (route) => {
+    const path = new URL(route.request().url()).pathname.slice('/console/'.length) || 'index.html';
+    const { headers } = await fetch(`${stage.other}/console/${path === 'index.html' ? '' : path}`);
+    const kept = ['content-type', 'content-security-policy', 'cache-control'].filter((name) => headers.has(name));
+    await route.fulfill({
+      headers: Object.fromEntries(kept.map((name) => [name, headers.get(name)])),
+      body: readFileSync(new URL(`../../console/${path}`, import.meta.url)),
+    });
+  });
+}
+
 /** A browser context with a page; `problems` collects errors of scripts, refusals of the policy and foreign requests. */
 export async function open(browser, stage, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, locale: 'en-US', ...options });
+  if (process.env.CONSOLE_FROM_DISK) await fromDisk(context, stage);
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
   page.problems = [];
@@ -53,7 +67,7 @@ export async function signedIn(browser, stage, options, who) {
 export async function go(page, path) {
   await page.evaluate((hash) => { location.hash = hash; }, `#/${path}`);
   // The heading of a page is there at once, its content when it has been read.
-  await page.locator('main h1').waitFor();
+  await page.locator(`main[data-place="${path}"] h1`).waitFor();
   await page.waitForFunction(() => !document.querySelector('main .loading'));
 }
 

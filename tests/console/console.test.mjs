@@ -283,6 +283,7 @@ describe('the console', { timeout: 600_000 }, () => {
       }
     });
     assert.equal(refused, 'TypeError');
+    await until('the refusal', () => page.problems.some((problem) => /TrustedHTML/.test(problem)));
     page.problems = page.problems.filter((problem) => !/TrustedHTML/.test(problem));
     const policy = (await fetch(`${stage.url}/console/`)).headers.get('content-security-policy');
     assert.ok(!policy.includes('unsafe'), policy);

@@ -169,10 +169,10 @@ export class Stage {
     this.psql(`
       WITH copies AS (
         SELECT gen_random_uuid() AS id, n FROM generate_series(1, ${count}) AS n
-      ), conversations AS (
+      ), made AS (
         INSERT INTO conversations
         SELECT (jsonb_populate_record(c, jsonb_build_object('id', copies.id, 'customer_phone', '+1312' || lpad(n::text, 7, '0'),
-          'last_activity', now() - n * interval '1 second', 'call_id', NULL, 'window_deadline', NULL, 'rules_state', '{}'::jsonb))).*
+          'last_activity', now() - n * interval '1 second', 'call_id', NULL, 'window_deadline', NULL))).*
         FROM conversations c, copies WHERE c.id = '${id}'
         RETURNING id
       )
