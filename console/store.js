@@ -154,7 +154,7 @@ async function heads(mine) {
   return new Set(read.map(({ id }) => id));
 }
 
-/** Reads a conversation anew; answers it, or null if there is none that the key may see. */
+/** Reads a conversation anew; answers it, or null if the key sees no such conversation. */
 export async function refresh(id) {
   try {
     const { data, etag } = await call('GET', `/conversations/${encodeURIComponent(id)}?last_message=true`);

@@ -23,7 +23,7 @@ export function OptOuts({ access }) {
     title: t('Opt-outs'),
     actions: access.may_write && h('button', { type: 'button', class: 'main', onClick: () => setAdding(true) }, t('Record an opt-out')),
   },
-    h('p', { class: 'lead' }, t('These customers get no texts. Who texts STOP is added by itself.')),
+    h('p', { class: 'lead' }, t('These customers get no texts. Customers who text STOP are added automatically.')),
     h('div', { class: 'filters', role: 'search' }, h(Field, {
       label: t('Search by number'),
       make: (props) => h('input', { ...props, type: 'search', inputMode: 'tel', value: search, 'aria-keyshortcuts': '/', onInput: (event) => setSearch(event.currentTarget.value) }),

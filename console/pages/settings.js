@@ -23,7 +23,7 @@ export function Settings({ access }) {
         [t('Rate'), access.rate ?? t('not known')],
       ].map(([name, value]) => h('div', { key: name }, h('dt', null, name), h('dd', null, value)))),
       h('button', { type: 'button', onClick: () => session.end() }, t('Sign out')),
-      h('p', { class: 'small' }, t('Keys are created, listed and revoked on the server, by whoever runs the service:')),
+      h('p', { class: 'small' }, t('Keys are created, listed and revoked on the server, by the operator of the service:')),
       h('pre', { tabIndex: 0 }, 'nevermisscall keys create --name NAME --user USER\nnevermisscall keys list\nnevermisscall keys revoke ID')),
     h(Browser),
     h(Health),

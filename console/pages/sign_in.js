@@ -32,6 +32,6 @@ export function SignIn({ open, error }) {
       h(Failure, { error }),
       h('button', { type: 'submit', class: 'main', disabled: busy }, busy ? t('Please wait…') : t('Sign in'))),
     h('details', null, h('summary', null, t('Where do I get a key?')),
-      h('p', null, t('Whoever runs the service creates one with this command and gives you what it prints:')),
+      h('p', null, t('The operator of the service creates one with this command and gives you what it prints:')),
       h('pre', null, 'nevermisscall keys create --name "Joe\'s phone" --user user-joe')));
 }

@@ -6,7 +6,7 @@ import { count } from '../segments.js';
 import { Area } from '../ui.js';
 
 const NAMES = () => [
-  ['missed_call', t('After a missed call'), t('“{opt_out}” stands for the sentence that says how to opt out.', { opt_out: '{opt_out}' })],
+  ['missed_call', t('After a missed call'), t('“{opt_out}” is replaced by the sentence that says how to opt out.', { opt_out: '{opt_out}' })],
   ['fallback', t('If the AI has no answer'), null],
   ['emergency', t('In an emergency'), null],
   ['ai_disclosure', t('Before the AI’s first text'), t('It must say that an AI writes.')],

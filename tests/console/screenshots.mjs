@@ -1,4 +1,4 @@
-// Renews docs/console/*.png: the pages after a small story, told by the simulators.
+// Renews docs/console/*.png: the pages after a small story, played by the simulators.
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,7 +30,7 @@ try {
   const emergency = await stage.conversation(burst, (found) => found.ownership === 'ai');
   await until('the answer', async () => (await stage.sent(burst)).length > 0);
   await until('a dead letter', async () => (await stage.api('GET', '/dead-letters')).dead_letters.length > 0);
-  await stage.api('POST', '/opt-outs', { business_id: BUSINESS, customer_phone: '+12125550175', source: 'phone', note: 'Told Joe on the phone.' });
+  await stage.api('POST', '/opt-outs', { business_id: BUSINESS, customer_phone: '+12125550175', source: 'phone', note: 'Said so to Joe on the phone.' });
 
   const shoot = async (page, path, name) => {
     await go(page, path);

@@ -57,8 +57,8 @@ struct Counts {
     answered: i64,
     /// Calls that nobody answered.
     missed: i64,
-    /// The missed calls after which the caller was to get a text. Who wants no texts, withholds the number or was texted
-    /// shortly before gets none.
+    /// The missed calls after which the caller was to get a text. Callers who want no texts, withhold their number or were
+    /// texted shortly before get none.
     to_text_back: i64,
     /// How many of these texts Twilio accepted by a request that began within 5 seconds after the call had ended. A text that
     /// quiet hours put off is not among them.
