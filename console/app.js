@@ -61,6 +61,10 @@ function useValue(subscribe, read) {
 function Stream() {
   const state = useValue(onStream, streamState);
   if (state.live) return h('p', { class: 'stream', role: 'status' }, h('span', { class: 'dot live', 'aria-hidden': 'true' }), t('Live'));
+  if (state.isCrowded) {
+    return h('p', { class: 'stream lost', role: 'status' }, h('span', { class: 'dot', 'aria-hidden': 'true' }),
+      t('This key is in use in too many tabs, so nothing new appears here. Close another tab.'));
+  }
   const words = state.everLive
     ? t('Connection lost at {time}. What you see is from then; it is tried again.', { time: time(state.since ?? Date.now()) })
     : t('Connecting…');

@@ -12,6 +12,7 @@ export const es = {
   'Key and settings': 'Clave y ajustes',
   Live: 'En vivo',
   'Connection lost at {time}. What you see is from then; it is tried again.': 'Conexión perdida a las {time}. Lo que ve es de entonces; se vuelve a intentar.',
+  'This key is in use in too many tabs, so nothing new appears here. Close another tab.': 'Esta clave se usa en demasiadas pestañas, así que aquí no aparece nada nuevo. Cierre otra pestaña.',
   'Connecting…': 'Conectando…',
   Pages: 'Páginas',
   'Skip to the content': 'Ir al contenido',

@@ -120,8 +120,8 @@ onEvent((event) => {
 
 // The stream resumes after the last event. What happened before its first event, or while it was broken for longer than events
 // are kept, is read anew.
-onStream((state) => {
-  if (state.live && inbox.loaded) heads(run).catch(() => {});
+onStream((state, before) => {
+  if (state.live && !before.live && inbox.loaded) heads(run).catch(() => {});
 });
 
 async function flush(mine) {

@@ -11,7 +11,7 @@ const listeners = new Set();
 const stateListeners = new Set();
 let last = null;
 let current = null;
-let state = { live: false, since: null, everLive: false };
+let state = { live: false, since: null, everLive: false, isCrowded: false };
 
 /** Calls `does(envelope)` for each event; returns what ends that. */
 export function onEvent(does) {
@@ -30,7 +30,7 @@ export const streamState = () => state;
 function set(next) {
   const before = state;
   state = { ...state, ...next };
-  if (before.live !== state.live) for (const does of stateListeners) does(state, before);
+  if (before.live !== state.live || before.isCrowded !== state.isCrowded) for (const does of stateListeners) does(state, before);
 }
 
 /** Begins to read, and goes on until `stop`. */
@@ -44,7 +44,7 @@ export function stop() {
   current?.abort();
   current = null;
   last = null;
-  set({ live: false, since: null, everLive: false });
+  set({ live: false, since: null, everLive: false, isCrowded: false });
 }
 
 async function follow(signal) {
@@ -76,6 +76,7 @@ async function readOnce(signal) {
     if (last !== null) headers['Last-Event-ID'] = last;
     const answer = await fetch(address('/events'), { headers, signal: inner.signal, cache: 'no-store', credentials: 'omit' });
     if (answer.status === 401) return session.end();
+    set({ isCrowded: answer.status === 429 });
     if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
     set({ live: true, since: null, everLive: true });
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();

@@ -18,7 +18,8 @@ const PATIENCE_MS = 60_000;
 export const business = (more = {}) => ({
   name: "Joe's Plumbing", user_id: 'user-joe', phone_numbers: [NUMBER], forward_to: OWNER, timezone: 'America/New_York',
   trade: 'plumbing', emergency_contacts: ['+15555553333'],
-  business_hours: { monday: { start: '08:00', end: '18:00' }, tuesday: [{ start: '08:00', end: '12:00' }, { start: '13:00', end: '18:00' }], sunday: null },
+  business_hours: { monday: { start: '08:00', end: '18:00' }, tuesday: { start: '08:00', end: '12:00' }, sunday: null },
+  job_estimates: [{ job_type: 'drain_cleaning', min: 120, max: 250 }], user_settings: {}, calendar: [],
   ...more,
 });
 
@@ -171,15 +172,19 @@ export class Stage {
         SELECT gen_random_uuid() AS id, n FROM generate_series(1, ${count}) AS n
       ), made AS (
         INSERT INTO conversations
-        SELECT (jsonb_populate_record(c, jsonb_build_object('id', copies.id, 'customer_phone', '+1312' || lpad(n::text, 7, '0'),
-          'last_activity', now() - n * interval '1 second', 'call_id', NULL, 'window_deadline', NULL))).*
-        FROM conversations c, copies WHERE c.id = '${id}'
+        SELECT copy.*
+        FROM conversations c, copies, LATERAL jsonb_populate_record(NULL::conversations, to_jsonb(c) || jsonb_build_object(
+          'id', copies.id, 'customer_phone', '+1312' || lpad(n::text, 7, '0'),
+          'last_activity', now() - n * interval '1 second', 'call_id', NULL)) AS copy
+        WHERE c.id = '${id}'
         RETURNING id
       )
       INSERT INTO messages
-      SELECT (jsonb_populate_record(m, jsonb_build_object('id', gen_random_uuid(), 'conversation_id', copies.id,
-        'subject_conversation_id', copies.id, 'twilio_sid', NULL, 'body', 'Text ' || n))).*
-      FROM copies, LATERAL (SELECT * FROM messages WHERE conversation_id = '${id}' AND kind = 'customer' ORDER BY created_at DESC LIMIT 1) m;
+      SELECT copy.*
+      FROM (SELECT * FROM messages WHERE conversation_id = '${id}' AND kind = 'customer' ORDER BY created_at DESC LIMIT 1) m,
+        copies, LATERAL jsonb_populate_record(NULL::messages, to_jsonb(m) || jsonb_build_object(
+          'id', gen_random_uuid(), 'conversation_id', copies.id, 'subject_conversation_id', copies.id, 'twilio_sid', NULL,
+          'body', 'Text ' || n, 'created_at', now() - n * interval '1 second')) AS copy;
       ANALYZE conversations; ANALYZE messages`);
   }
 }
