@@ -34,13 +34,17 @@ export async function until(what, found, patience = PATIENCE_MS) {
   }
 }
 
-const freePort = () => new Promise((done, failed) => {
-  const server = createServer().once('error', failed);
-  server.listen(0, '127.0.0.1', () => {
-    const { port } = server.address();
-    server.close(() => done(port));
-  });
-});
+/** A free port below those that the system gives to outgoing connections, which might take it meanwhile. */
+async function freePort() {
+  for (;;) {
+    const port = 11_000 + Math.floor(Math.random() * 21_000);
+    const isFree = await new Promise((done) => {
+      const server = createServer().once('error', () => done(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => done(true)));
+    });
+    if (isFree) return port;
+  }
+}
 
 export class Stage {
   #children = [];
@@ -84,7 +88,11 @@ export class Stage {
       DISPATCHBOT_URL: this.bot, DISPATCHBOT_API_KEY: 'a-key-for-tests', NMC_API_KEYS: KEY, NMC_WINDOW_HOLD: hold,
       NMC_WINDOW_QUIET: '300ms', NMC_WINDOW_MAX: '20s', NMC_SEND_RATE: '1000/s', NMC_ALERT_EVERY: '2s', RUST_LOG: 'warn', NO_COLOR: '1',
     };
-    await until('NATS and Redis', () => [nats, redis].every((port) => this.#listens(port)));
+    await until('servers and simulators', () => {
+      const ended = this.#children.find((child) => child.exitCode !== null);
+      if (ended) throw new Error(`has ended at once: ${ended.spawnargs.join(' ')}`);
+      return [nats, redis, twilio, bot].every((port) => this.#listens(port));
+    });
     this.nevermisscall('migrate');
     await Promise.all([this.startService(first), this.startService(second)]);
   }
