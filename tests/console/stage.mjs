@@ -86,7 +86,7 @@ export class Stage {
       REDIS_URL: `redis://127.0.0.1:${redis}`, TWILIO_ACCOUNT_SID: ACCOUNT, TWILIO_AUTH_TOKEN: 'a-token-for-tests',
       TWILIO_API_URL: this.twilio, TWILIO_MESSAGING_URL: this.twilio, TWILIO_CONVERSATIONS_URL: this.twilio, TWILIO_MEDIA_URL: this.twilio,
       DISPATCHBOT_URL: this.bot, DISPATCHBOT_API_KEY: 'a-key-for-tests', NMC_API_KEYS: KEY, NMC_WINDOW_HOLD: hold,
-      NMC_WINDOW_QUIET: '300ms', NMC_WINDOW_MAX: '20s', NMC_SEND_RATE: '1000/s', NMC_ALERT_EVERY: '2s', RUST_LOG: 'warn', NO_COLOR: '1',
+      NMC_WINDOW_QUIET: '300ms', NMC_WINDOW_MAX: '90s', NMC_SEND_RATE: '1000/s', NMC_ALERT_EVERY: '2s', RUST_LOG: 'warn', NO_COLOR: '1',
     };
     await until('servers and simulators', () => {
       const ended = this.#children.find((child) => child.exitCode !== null);
