@@ -118,12 +118,12 @@ export function Row({ conversation: c, several, access }) {
     h('span', { class: 'line' },
       h('strong', null, phone(c.customer_phone)),
       isEmergency(c) && h(Badge, { kind: 'bad' }, t('Emergency')),
-      h(Owner, { conversation: c, access }),
       h('span', { class: 'end' }, h(When, { at: c.last_activity }))),
     h('span', { class: 'words' }, last ? h(Fragment, null,
       last.direction === 'outbound' && h('span', { class: 'who' }, last.sender_type === 'user' ? t('Person: ') : t('AI: ')),
       last.body || t('(attachment)')) : '\u00a0'),
     h('span', { class: 'line small' },
+      h(Owner, { conversation: c, access }),
       several && h('span', { class: 'business' }, c.business_id),
       h(Waits, { conversation: c }), h(Countdown, { conversation: c })));
 }

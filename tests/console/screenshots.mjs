@@ -14,14 +14,16 @@ const [stage, browser] = await Promise.all([Stage.start({ hold: '60s' }), launch
 try {
   await stage.putBusiness(BUSINESS, business({ timezone: 'America/New_York' }));
   const [sink, tap, heater, burst, gone] = ['+12125550141', '+12125550187', '+12125550119', '+12125550162', '+12125550133'];
-  await stage.missCall(sink);
-  await stage.text(sink, 'Hi, my kitchen sink is completely blocked. Can somebody come today?');
-  await stage.missCall(tap);
-  await stage.text(tap, 'How much is a new tap?');
+  const callAndText = async (customer, words) => {
+    await stage.missCall(customer);
+    await until('the text after the call', async () => (await stage.sent(customer)).length > 0);
+    await stage.text(customer, words);
+  };
+  await callAndText(sink, 'Hi, my kitchen sink is completely blocked. Can somebody come today?');
+  await callAndText(tap, 'How much is a new tap?');
   await stage.faults([{ number: gone, when: { next: 1 }, fault: { deliver: { status: 'undelivered', error_code: 30003 } } }]);
   await stage.missCall(gone);
-  await stage.missCall(heater);
-  await stage.text(heater, 'Water heater makes noise since this morning');
+  await callAndText(heater, 'Water heater makes noise since this morning');
   const taken = await stage.conversation(heater, (found) => found.waiting_since);
   await stage.api('POST', `/conversations/${taken.id}/takeover`, { user_id: 'user-joe', reason: 'I know this one' });
   await stage.api('POST', `/conversations/${taken.id}/messages`, { user_id: 'user-joe', body: 'Joe here. Is it more of a hum or a knock?' });
