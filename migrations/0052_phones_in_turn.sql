@@ -7,3 +7,7 @@ CREATE INDEX businesses_by_forward_to_next ON businesses USING gin ((profile -> 
 ALTER TABLE wanted_phones ADD COLUMN forward_to_next text[];
 -- `put_at` of the PUT that has them: versions that do not know the column leave it as it is.
 ALTER TABLE wanted_phones ADD COLUMN next_put_at timestamptz;
+
+-- Whether the owner's phone was asked for a key before it was connected, and when that was pressed.
+ALTER TABLE calls ADD COLUMN screened boolean NOT NULL DEFAULT false;
+ALTER TABLE calls ADD COLUMN accepted_at timestamptz;
