@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::IDLE_AFTER;
 use crate::domain::answer_check::Domain;
+use crate::domain::call::Ring;
 use crate::domain::channel::Channel;
 use crate::domain::dispatchbot::OwnDispatchBot;
+use crate::domain::emergency::Language;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::Region;
 use crate::text_enum;
@@ -66,12 +68,31 @@ pub struct BusinessPolicy {
     /// The API of Twilio by which texts to customers go. Not set: Programmable Messaging.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
+    /// Whether the owner's phone is asked for a key before a call is connected. Not set: no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub screening: Option<bool>,
+    /// In which order the phones of `forward_to` ring. Not set: one after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring: Option<Ring>,
+    /// The language in which the owner's phone is spoken to. Not set: English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_language: Option<Language>,
 }
 
 impl BusinessPolicy {
     /// The API of Twilio by which texts to customers go.
     pub fn channel(&self) -> Channel {
         self.channel.unwrap_or(Channel::Messaging)
+    }
+
+    /// Whether the owner's phone is asked for a key before a call is connected.
+    pub fn screens_calls(&self) -> bool {
+        self.screening.unwrap_or(false)
+    }
+
+    /// The language in which the owner's phone is spoken to.
+    pub fn owner_language(&self) -> Language {
+        self.owner_language.unwrap_or_default()
     }
 
     /// The domains to which an answer may link.

@@ -15,6 +15,7 @@ use crate::adapters::postgres::BusinessRecord;
 use crate::domain::business::{Profile, Trade};
 use crate::domain::business_policy::BusinessPolicy;
 use crate::domain::conversation::{Conversation, Input, Status};
+use crate::domain::phone::PhoneNumber;
 use crate::engine::{Applied, ai_sends_finished};
 use crate::telemetry::Metrics;
 use crate::webhook::Webhook;
@@ -32,7 +33,7 @@ pub fn open_business(world: &World) {
         name: "Joe's Plumbing".to_owned(),
         user_id: "u1".to_owned(),
         phone_numbers: vec![BUSINESS_PHONE.parse().unwrap()],
-        forward_to: OWNER.parse().unwrap(),
+        forward_to: OWNER.parse::<PhoneNumber>().unwrap().into(),
         timezone: "America/New_York".to_owned(),
         trade: Trade::Plumbing,
         business_hours: serde_json::json!({}),
@@ -135,10 +136,12 @@ async fn writes(world: &World, phone: &str, number: u64, body: &str) {
     edge::webhook(world, format!("sms:{message_sid}"), webhook).await;
 }
 
-/// The webhooks of a call may arrive in any order, and the result of the dialling not at all: Twilio reports it once.
+/// The webhooks of a call may arrive in any order, and the result of the dialling not at all: Twilio reports it once. Some
+/// calls are screened: then a person presses a key, which a voicemail does not.
 async fn calls(world: &World, phone: &str, number: u64) {
     let call_sid = format!("CA{number}");
     world.note(WORLD, "a customer calls", number, String::new);
+    let is_screened = world.lock().weather.chance(40);
     let rings = Webhook::Call {
         call_sid: call_sid.clone(),
         from: phone.to_owned(),
@@ -147,6 +150,8 @@ async fn calls(world: &World, phone: &str, number: u64) {
         forwarded_from: None,
         not_dialled: None,
         stir_verstat: None,
+        phones: None,
+        screened: is_screened,
     };
     let over = match rings.clone() {
         Webhook::Call { call_sid, from, to, .. } => Webhook::Call {
@@ -157,11 +162,13 @@ async fn calls(world: &World, phone: &str, number: u64) {
             forwarded_from: None,
             not_dialled: None,
             stir_verstat: None,
+            phones: None,
+            screened: false,
         },
         other => other,
     };
     let ms = world.ms();
-    let (is_answered, names_numbers, first, lasts, reports) = {
+    let (is_connected, names_numbers, first, lasts, reports) = {
         let mut state = world.lock();
         let (is_answered, names_numbers) = (state.weather.chance(25), state.weather.chance(50));
         let first = state.weather.between(0, 1_000);
@@ -169,22 +176,30 @@ async fn calls(world: &World, phone: &str, number: u64) {
         let of_end = state.weather.chance(30).then(|| lasts + state.weather.between(0, 3_000));
         let of_dial = state.weather.chance(85).then(|| lasts + state.weather.between(0, 3_000));
         let ends_ms = ms + u64::try_from(lasts.as_millis()).unwrap();
-        state.network.legs.insert(call_sid.clone(), Leg { is_answered, ends_ms });
-        (is_answered, names_numbers, first, lasts, (of_end, of_dial))
+        // A voicemail answers, and only with screening it is known for one.
+        let is_voicemail = is_screened && !is_answered && state.weather.chance(50);
+        let (is_connected, tells_bridged) = (is_answered || is_voicemail, state.weather.chance(70));
+        state.network.legs.insert(call_sid.clone(), Leg { is_answered, is_connected, ends_ms });
+        let key = (is_screened && is_answered).then(|| first.max(state.weather.between(0, 1_000)));
+        let bridged = (is_screened && tells_bridged).then_some(is_answered);
+        (is_connected, names_numbers, first, lasts, (of_end, of_dial, key, bridged))
     };
+    let (of_end, of_dial, of_key, bridged) = reports;
     let dialled = Webhook::CallStatus {
         call_sid: call_sid.clone(),
         from: names_numbers.then(|| phone.to_owned()),
         to: names_numbers.then(|| BUSINESS_PHONE.to_owned()),
-        dial_status: if is_answered { "completed" } else { "no-answer" }.to_owned(),
+        dial_status: if is_connected { "completed" } else { "no-answer" }.to_owned(),
         is_call_status: false,
-        bridged: None,
-        duration_seconds: is_answered.then(|| i32::try_from(lasts.as_secs()).unwrap()),
+        bridged,
+        screened: is_screened,
+        duration_seconds: is_connected.then(|| i32::try_from(lasts.as_secs()).unwrap()),
     };
-    let (of_end, of_dial) = reports;
+    let key = Webhook::Screen { call_sid: call_sid.clone(), attempt: 1, digits: "1".to_owned() };
     let webhooks = [
         (Some(first), format!("call:{call_sid}:ringing"), rings),
         (of_end, format!("call:{call_sid}:completed"), over),
+        (of_key, format!("screen:{call_sid}:1"), key),
         (of_dial, format!("call_status:{call_sid}"), dialled),
     ];
     for (after, id, webhook) in webhooks {

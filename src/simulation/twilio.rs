@@ -37,7 +37,10 @@ pub struct Network {
 
 /// A leg, and when it ends.
 pub struct Leg {
+    /// By a person.
     pub is_answered: bool,
+    /// By a person or a voicemail.
+    pub is_connected: bool,
     pub ends_ms: u64,
 }
 
@@ -218,7 +221,7 @@ impl CallLegs for SimTwilio {
         let asked = self.world.ask(self.group, "list legs", move |state, _| match state.network.legs.get(call_sid) {
             None => LegFound::Nothing,
             Some(leg) if leg.ends_ms > ms => LegFound::UnderWay,
-            Some(Leg { is_answered: true, .. }) => {
+            Some(Leg { is_connected: true, .. }) => {
                 LegFound::Ended { status: "completed".to_owned(), duration_seconds: 30 }
             }
             Some(_) => LegFound::Ended { status: "no-answer".to_owned(), duration_seconds: 0 },

@@ -1,11 +1,13 @@
 //! A validated webhook, as stored in NMC_INBOUND: the edge writes it, and the workers read it.
 
+pub mod attempt;
 pub mod call;
-mod call_status;
+pub mod call_status;
 mod conversations;
 pub mod form;
 mod message_status;
 pub mod probe;
+pub mod screen;
 mod signed_form;
 mod sms;
 
@@ -103,6 +105,8 @@ kinds! {
     Call = "call", "/webhooks/twilio/call", Calls, call::read;
     /// How a forwarded call ended.
     CallStatus = "call_status", "/webhooks/twilio/call/status/:call_sid", Callbacks, call_status::read;
+    /// The owner's phone has answered a screened call, or has pressed a key there.
+    Screen = "screen", "/webhooks/twilio/screen/:call_sid", Calls, screen::read;
     /// A message from a customer.
     Sms = "sms", "/webhooks/twilio/sms", Messages, sms::read;
     /// The delivery status of an SMS that we sent.
@@ -134,6 +138,12 @@ pub enum Webhook {
         /// `StirVerstat`: how the carriers' check of the caller's number ended.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stir_verstat: Option<String>,
+        /// How many phones may ring, one after the other; `None`: one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        phones: Option<u32>,
+        /// Whether each of them is asked for a key before it is connected.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        screened: bool,
     },
     /// `/webhooks/twilio/call/status/{CallSid}`.
     CallStatus {
@@ -150,8 +160,20 @@ pub enum Webhook {
         is_call_status: bool,
         /// `DialBridged`, if present.
         bridged: Option<bool>,
+        /// Whether the phone was asked for a key before it was connected, by the action's URL.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        screened: bool,
         /// `DialCallDuration` or `CallDuration`, in seconds.
         duration_seconds: Option<i32>,
+    },
+    /// `/webhooks/twilio/screen/{CallSid}`, once a key is pressed that takes the call.
+    Screen {
+        /// Twilio's id of the caller's call.
+        call_sid: String,
+        /// Which of the call's dials it was; the first is 1.
+        attempt: u32,
+        /// `Digits`.
+        digits: String,
     },
     /// `/webhooks/twilio/sms`.
     Sms {
@@ -210,6 +232,7 @@ impl Webhook {
             Self::Sms { to, .. } => OwnerKey::Number(to),
             Self::Call { call_sid, to, .. } => OwnerKey::Call { call_sid, number: Some(to) },
             Self::CallStatus { call_sid, to, .. } => OwnerKey::Call { call_sid, number: to.as_deref() },
+            Self::Screen { call_sid, .. } => OwnerKey::Call { call_sid, number: None },
             Self::MessageStatus { message_sid, message_id, .. } => {
                 OwnerKey::Message { message_sid, message_id: *message_id }
             }
@@ -238,7 +261,9 @@ impl Webhook {
     /// Webhooks with the same key must be processed in order: those of one call, of one customer, or of one message.
     pub fn key(&self) -> String {
         match self {
-            Self::Call { call_sid, .. } | Self::CallStatus { call_sid, .. } => call_sid.clone(),
+            Self::Call { call_sid, .. } | Self::CallStatus { call_sid, .. } | Self::Screen { call_sid, .. } => {
+                call_sid.clone()
+            }
             Self::Sms { from, to, .. } => crate::domain::phone::conversation_key(to, from),
             Self::MessageStatus { message_id: Some(id), .. } => id.to_string(),
             Self::MessageStatus { message_sid, .. } => message_sid.clone(),
@@ -280,6 +305,8 @@ mod tests {
             forwarded_from: Some("+3".into()),
             not_dialled: Some(NotDialled::Loop),
             stir_verstat: None,
+            phones: None,
+            screened: false,
         };
         let written = serde_json::to_value(&call).unwrap();
         assert_eq!(written["not_dialled"], "loop");

@@ -17,7 +17,7 @@ use crate::adapters::postgres::Store;
 use crate::adapters::twilio;
 use crate::businesses::CallOwner;
 use crate::domain::business::Profile;
-use crate::domain::call::{CallInput, DialReport, EndReport, Ringing};
+use crate::domain::call::{Acceptance, CallInput, DialReport, EndReport, Ringing};
 use crate::domain::conversation::{DeliveryStatus, InboundSms, Input, MessageKind, MessageReport};
 use crate::domain::emergency::Reading;
 use crate::domain::phone::{self, PhoneNumber};
@@ -88,7 +88,9 @@ impl<R: ConversationStore, P: Publish, S: Source> Handler<ScannedWebhook> for Ap
         let trace = Trace::current_or(metadata.traceparent());
         let early = self.too_early(&metadata);
         match &inbound.webhook {
-            Webhook::Call { .. } | Webhook::CallStatus { .. } => self.call(&inbound, trace, early).await,
+            Webhook::Call { .. } | Webhook::CallStatus { .. } | Webhook::Screen { .. } => {
+                self.call(&inbound, trace, early).await
+            }
             Webhook::Sms { .. } => self.sms(&inbound, business, reading, trace, &metadata).await,
             Webhook::MessageStatus { .. } => self.message_status(&inbound, trace, early).await,
             // A message whose participant is known is an SMS by now; the rest concerns only Twilio's conversation.
@@ -235,7 +237,7 @@ fn input(inbound: &Inbound, trace: Trace, target: Target, happening: Happening) 
 fn call_input(inbound: &Inbound) -> Option<CallInput> {
     let (received_at, own_account) = (inbound.received_at, inbound.signer.own_account.clone());
     match &inbound.webhook {
-        Webhook::Call { call_sid, from, to, call_status, not_dialled, stir_verstat, .. } => {
+        Webhook::Call { call_sid, from, to, call_status, not_dialled, stir_verstat, phones, screened, .. } => {
             let (call_sid, customer, business_phone) = (call_sid.clone(), phone::caller(from), to.parse().ok()?);
             let over = call_status.clone().filter(|status| not_dialled.is_none() && is_terminal(status));
             Some(match over {
@@ -252,13 +254,27 @@ fn call_input(inbound: &Inbound) -> Option<CallInput> {
                     customer,
                     business_phone,
                     not_dialled: not_dialled.map(|why| why.as_str().to_owned()),
+                    phones: phones.unwrap_or(1),
+                    screened: *screened,
                     stir_verstat: stir_verstat.clone(),
                     own_account,
                     received_at,
                 }),
             })
         }
-        Webhook::CallStatus { call_sid, from, to, dial_status, is_call_status, bridged, duration_seconds } => {
+        Webhook::Screen { call_sid, .. } => {
+            Some(CallInput::Accepted(Acceptance { call_sid: call_sid.clone(), received_at }))
+        }
+        Webhook::CallStatus {
+            call_sid,
+            from,
+            to,
+            dial_status,
+            is_call_status,
+            bridged,
+            screened,
+            duration_seconds,
+        } => {
             let (call_sid, status) = (call_sid.clone(), dial_status.clone());
             let customer = from.as_deref().and_then(phone::caller);
             let business_phone = to.as_deref().and_then(|to| to.parse().ok());
@@ -277,6 +293,7 @@ fn call_input(inbound: &Inbound) -> Option<CallInput> {
                     business_phone,
                     dial_status: status,
                     bridged: *bridged,
+                    screened: *screened,
                     duration_seconds: *duration_seconds,
                     own_account,
                     received_at,

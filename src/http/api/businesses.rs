@@ -12,6 +12,7 @@ use super::auth::{Reader, Writer};
 use super::body::Body;
 use super::dispatchbot::{self, OwnDispatchBot};
 use super::failure::Failure;
+use super::forward_to::OneOrMore;
 use super::page::Page;
 use super::phones::{self, Beside, NumberState, PendingPhone, ordinary};
 use super::twilio_account::{self, TwilioAccount};
@@ -20,8 +21,9 @@ use super::{EdgeData, Group};
 use crate::adapters::postgres::{BusinessRecord, BusinessWrite};
 use crate::domain::business::{Profile, Trade};
 use crate::domain::business_policy::{AiDisclosure, BusinessPolicy};
+use crate::domain::call::Ring;
 use crate::domain::conversation::{self, TextsOfLanguage};
-use crate::domain::emergency;
+use crate::domain::emergency::{self, Language};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::quiet_hours::QuietHours;
 use crate::domain::sms_segments::MAX_BODY_CHARS;
@@ -118,6 +120,15 @@ struct Policy {
     /// The API of Twilio by which texts to customers go: `messaging` (single SMS), or `conversations` (messages of a Twilio
     /// Conversation of the two numbers). Texts of customers are taken by both. Default: `messaging`.
     channel: Option<String>,
+    /// Whether a phone that answers a forwarded call is first asked to press 1. Only a call that is taken so counts as
+    /// answered; the caller hears ringing meanwhile. A voicemail, a phone that is silent and a rejected call are missed calls,
+    /// with their text. Default: `false`.
+    screening: Option<bool>,
+    /// In which order the phones of `forward_to` ring: `in_turn`. All at once is not offered: with `screening`, the first
+    /// voicemail would take the call from the others. Default: `in_turn`.
+    ring: Option<String>,
+    /// The language in which the owner's phone is spoken to: `en` or `es`. Default: `en`.
+    owner_language: Option<String>,
 }
 
 /// A business: its numbers and phones, and the data that DispatchBot needs for its answers.
@@ -134,10 +145,11 @@ struct Business {
     /// The numbers that customers call and text: at least 1, at most 100. A key without the scope `numbers` may remove
     /// numbers, but not add any.
     phone_numbers: Vec<String>,
-    /// The phone to which calls are forwarded. It must not be a number from which calls would come back, such as one of
-    /// `phone_numbers`, nor one that costs more than an ordinary call, such as a premium-rate or satellite number. A
-    /// new phone from a key without the scope `numbers` is first listed in `pending_phones`.
-    forward_to: String,
+    /// The phone to which calls are forwarded, or a list of 1 to 5 that ring one after the other, each for
+    /// `NMC_DIAL_TIMEOUT`, until one answers; the first is the owner's. It must not be a number from which calls would come
+    /// back, such as one of `phone_numbers`, nor one that costs more than an ordinary call, such as a premium-rate or
+    /// satellite number. A new phone from a key without the scope `numbers` is first listed in `pending_phones`.
+    forward_to: OneOrMore,
     /// The business's time zone, as an IANA name such as `America/New_York`.
     timezone: String,
     /// The business's trade: `plumbing`, `electrical`, `hvac`, `locksmith` or `garage_door`.
@@ -376,11 +388,7 @@ fn validated(id: &str, business: Business, edge: &Edge) -> Result<Profile, Probl
     let contacts =
         problems.parsed_each("emergency_contacts", business.emergency_contacts.as_deref().unwrap_or_default());
     ordinary(&mut problems, "emergency_contacts", &contacts);
-    let forward_to: Option<PhoneNumber> = problems.parsed("forward_to", Some(&business.forward_to));
-    ordinary(&mut problems, "forward_to", forward_to.as_slice());
-    if forward_to.as_ref().is_some_and(|to| phone_numbers.contains(to)) {
-        problems.add("forward_to", "must not be one of phone_numbers: calls would loop forever");
-    }
+    let forward_to = business.forward_to.validated(&mut problems, &phone_numbers);
     if business.timezone.parse::<chrono_tz::Tz>().is_err() {
         problems.add("timezone", "must be an IANA time zone, such as America/New_York");
     }
@@ -517,6 +525,9 @@ fn policy(problems: &mut Problems, policy: Option<&Policy>, edge: &Edge) -> Busi
         ai_disclosure: ai_disclosure(problems, policy.ai_disclosure.as_deref()),
         dispatchbot: policy.dispatchbot.as_ref().and_then(|own| own.validated(problems, edge)),
         channel: problems.parsed("policy.channel", policy.channel.as_deref()),
+        screening: policy.screening,
+        ring: ring(problems, policy.ring.as_deref(), policy.screening),
+        owner_language: owner_language(problems, policy.owner_language.as_deref()),
     }
 }
 
@@ -535,6 +546,9 @@ impl From<BusinessPolicy> for Policy {
             ai_disclosure: policy.ai_disclosure.map(|word| word.to_string()),
             dispatchbot: policy.dispatchbot.map(OwnDispatchBot::from),
             channel: policy.channel.map(|channel| channel.to_string()),
+            screening: policy.screening,
+            ring: policy.ring.map(|order| order.to_string()),
+            owner_language: policy.owner_language.map(|language| language.to_string()),
         }
     }
 }
@@ -543,6 +557,32 @@ fn ai_disclosure(problems: &mut Problems, word: Option<&str>) -> Option<AiDisclo
     let parsed = word?.parse().ok();
     if parsed.is_none() {
         problems.add("policy.ai_disclosure", "must be always or off");
+    }
+    parsed
+}
+
+/// In which order phones ring. All at once would be useless with screening, and is not offered without.
+fn ring(problems: &mut Problems, word: Option<&str>, screening: Option<bool>) -> Option<Ring> {
+    match word? {
+        "together" if screening == Some(true) => {
+            let why =
+                "cannot be together with policy.screening: the first voicemail would take the call from all phones";
+            problems.add("policy.ring", why);
+            problems.add("policy.screening", "cannot be true with policy.ring together");
+        }
+        "together" => problems.add("policy.ring", "must be in_turn: phones are not rung all at once"),
+        word => match word.parse() {
+            Ok(order) => return Some(order),
+            Err(_) => problems.add("policy.ring", "must be in_turn"),
+        },
+    }
+    None
+}
+
+fn owner_language(problems: &mut Problems, word: Option<&str>) -> Option<Language> {
+    let parsed = word?.parse().ok();
+    if parsed.is_none() {
+        problems.add("policy.owner_language", "must be en or es");
     }
     parsed
 }

@@ -3,6 +3,7 @@
 mod call;
 mod probe;
 mod publish;
+mod screen;
 pub mod signature;
 mod signers;
 pub mod twiml;
@@ -105,16 +106,16 @@ async fn receive(request: &Request, body: Body, edge: Data<&Edge>, kind: Data<&W
     response
 }
 
-/// Publishes a webhook and answers it. Only a ringing call needs more than an empty answer.
+/// Publishes a webhook and answers it. Only calls need more than an empty answer.
 async fn handle(edge: &Edge, signed: SignedForm) -> Result<Answer, Refusal> {
     let kind = signed.kind;
-    if kind == WebhookKind::Call {
-        return call::ringing(edge, signed).await;
+    match kind {
+        WebhookKind::Call => return call::ringing(edge, signed).await,
+        WebhookKind::CallStatus => return call::dialled(edge, signed).await,
+        WebhookKind::Screen => return screen::answered(edge, signed).await,
+        WebhookKind::Sms | WebhookKind::MessageStatus | WebhookKind::Conversation => {}
     }
     let (input_id, webhook) = Webhook::read(&signed).map_err(|error| Refusal::unusable(&signed, &error))?;
-    if let Webhook::CallStatus { call_sid, .. } = &webhook {
-        edge.ringing.ended(call_sid);
-    }
     publish(edge, signed, input_id, webhook).await?;
     Ok(match kind {
         WebhookKind::MessageStatus | WebhookKind::Conversation => Answer::NoContent,

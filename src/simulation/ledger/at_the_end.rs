@@ -36,6 +36,9 @@ impl Ledger {
                     db.messages.iter().filter(kept).count() + usize::from(db.is_paired(message_sid)) == 1
                 }
                 Webhook::Call { call_sid, .. } => db.calls.iter().any(|call| call.call_sid == *call_sid),
+                Webhook::Screen { call_sid, .. } => {
+                    db.calls.iter().any(|call| call.call_sid == *call_sid && call.accepted_at.is_some())
+                }
                 Webhook::CallStatus { call_sid, .. } => {
                     db.calls.iter().any(|call| call.call_sid == *call_sid && call.ended_at.is_some())
                 }

@@ -393,8 +393,8 @@ async fn write_call(tx: &mut PgConnection, call: &Call) -> Result<bool, StoreErr
         sqlx::query!(
             r#"INSERT INTO calls (id, call_sid, business_id, conversation_id, customer_phone, business_phone, status,
                  dial_status, duration_seconds, created_at, ended_at, version, event_sequence, settled_by, settle_at,
-                 own_account, stir_verstat)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $14, $15, $16)
+                 own_account, stir_verstat, screened, accepted_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $14, $15, $16, $17, $18)
                ON CONFLICT DO NOTHING"#,
             call.id,
             call.call_sid,
@@ -411,14 +411,17 @@ async fn write_call(tx: &mut PgConnection, call: &Call) -> Result<bool, StoreErr
             call.settled_by.map(|by| by.as_str()),
             call.settle_at,
             call.own_account,
-            call.stir_verstat
+            call.stir_verstat,
+            call.screened,
+            call.accepted_at
         )
         .execute(tx)
         .await?
     } else {
         sqlx::query!(
             r#"UPDATE calls SET conversation_id = $3, status = $4, dial_status = $5, duration_seconds = $6, ended_at = $7,
-                 event_sequence = $8, settled_by = $9, settle_at = $10, own_account = $11, stir_verstat = $12, version = version + 1
+                 event_sequence = $8, settled_by = $9, settle_at = $10, own_account = $11, stir_verstat = $12,
+                 screened = $13, accepted_at = $14, version = version + 1
                WHERE id = $1 AND version = $2"#,
             call.id,
             call.version,
@@ -431,7 +434,9 @@ async fn write_call(tx: &mut PgConnection, call: &Call) -> Result<bool, StoreErr
             call.settled_by.map(|by| by.as_str()),
             call.settle_at,
             call.own_account,
-            call.stir_verstat
+            call.stir_verstat,
+            call.screened,
+            call.accepted_at
         )
         .execute(tx)
         .await?
