@@ -33,6 +33,7 @@ mod emergency_corpus;
 mod erasure;
 #[cfg(feature = "sentry")]
 mod error_reports;
+mod etags;
 mod event_clients;
 mod event_contract;
 mod event_stream;
@@ -84,3 +85,4 @@ mod traces;
 mod transport;
 mod twilio_setup;
 mod two_workers;
+mod waiting;

@@ -6,7 +6,7 @@ use super::decision::{Decision, Draft};
 use super::input::{Business, Context, Input, Policy, RecoveredText};
 use super::pairing;
 use super::rules::{
-    answer, delivery, emergency, idle, inbound, missed_call, opening, opting, ownership, recovered, window,
+    answer, delivery, emergency, idle, inbound, missed_call, opening, opting, ownership, recovered, waiting, window,
 };
 use super::state::{Conversation, Status};
 
@@ -35,7 +35,7 @@ pub fn decide(
         (Some(ended), Input::SmsReceived(sms))
             if over(&ended) && !opening::is_erased(ended) && inbound::kind_of(sms).is_automatic() =>
         {
-            Draft::new(ended.clone(), false, input_id, now)
+            Draft::new(waiting::known(ended), false, input_id, now)
         }
         (Some(ended), Input::SmsReceived(_)) if over(&ended) && opening::may_reopen(context, ended, now) => {
             opening::reopen(ended, input_id, now)
@@ -49,7 +49,7 @@ pub fn decide(
         (Some(ended), Input::TextRecovered(text))
             if over(&ended) && !opening::is_erased(ended) && inbound::kind_of(&text.sms).is_automatic() =>
         {
-            Draft::new(ended.clone(), false, input_id, now)
+            Draft::new(waiting::known(ended), false, input_id, now)
         }
         (Some(ended), Input::TextRecovered(text))
             if over(&ended) && opening::may_reopen(context, ended, text.sms.received_at) =>
@@ -62,7 +62,7 @@ pub fn decide(
         (None, Input::SentRecovered(sms)) => {
             opening::open(context, &sms.customer, &sms.business_phone, None, None, input_id, now)
         }
-        (Some(conversation), _) => Draft::new(conversation.clone(), false, input_id, now),
+        (Some(conversation), _) => Draft::new(waiting::known(conversation), false, input_id, now),
         (None, _) => return None,
     };
     match input {
@@ -87,6 +87,7 @@ pub fn decide(
         Input::SentRecovered(sms) => recovered::sent(context, &mut draft, sms),
         Input::Restored { alerted } => recovered::restored(context, &mut draft, alerted),
     }
+    waiting::end(context, &mut draft);
     idle::note(context, &mut draft);
     Some(draft.finish())
 }

@@ -15,4 +15,5 @@ pub(super) mod opting;
 pub(super) mod ownership;
 pub(super) mod recovered;
 pub(super) mod texts;
+pub(super) mod waiting;
 pub(super) mod window;

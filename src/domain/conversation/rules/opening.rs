@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::waiting;
 use crate::domain::conversation::decision::Draft;
 use crate::domain::conversation::event::{ConversationCreatedData, EventData, OpenedBy};
 use crate::domain::conversation::ids::derive_id;
@@ -34,6 +35,8 @@ pub(in crate::domain::conversation) fn open<'a>(
         ai_timer_started: false,
         ai_timer_started_at: None,
         user_takeover_at: None,
+        owned_by: None,
+        waiting_since: None,
         emergency_detected: false,
         job_type: None,
         urgency_level: None,
@@ -46,6 +49,8 @@ pub(in crate::domain::conversation) fn open<'a>(
         event_sequence: 0,
         epoch: 0,
         hard_epoch: 0,
+        ownership_revision: 0,
+        text_revision: 0,
         window: None,
         answering: None,
         // These also count if they belong to an earlier conversation.
@@ -94,10 +99,12 @@ pub(in crate::domain::conversation) fn reopen<'a>(
     input_id: &'a str,
     now: DateTime<Utc>,
 ) -> Draft<'a> {
-    let mut draft = Draft::new(ended.clone(), false, input_id, now);
+    let mut draft = Draft::new(waiting::known(ended), false, input_id, now);
     let state = draft.state();
     state.status = Status::Active;
     state.ownership = Ownership::None;
+    state.owned_by = None;
+    state.ownership_revision += 1;
     state.ai_timer_started = false;
     state.ai_timer_started_at = None;
     state.emergency_detected = false;
