@@ -11,6 +11,7 @@ pub mod conversation;
 pub mod day_limits;
 pub mod dispatchbot;
 pub mod emergency;
+pub mod forward_to;
 pub mod invisible;
 pub mod language;
 pub mod number_registration;
