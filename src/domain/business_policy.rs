@@ -63,6 +63,9 @@ pub struct BusinessPolicy {
     /// The DispatchBot that the business has itself. Not set: the service's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispatchbot: Option<OwnDispatchBot>,
+    /// Whether people are called in an emergency, one after the other. Not set: no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voice_ladder: Option<bool>,
     /// The API of Twilio by which texts to customers go. Not set: Programmable Messaging.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
@@ -72,6 +75,11 @@ impl BusinessPolicy {
     /// The API of Twilio by which texts to customers go.
     pub fn channel(&self) -> Channel {
         self.channel.unwrap_or(Channel::Messaging)
+    }
+
+    /// Whether people are called in an emergency.
+    pub fn voice_ladder(&self) -> bool {
+        self.voice_ladder == Some(true)
     }
 
     /// The domains to which an answer may link.

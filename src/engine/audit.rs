@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::conversation::{Decision, Effect, Input, MessageReport};
+use crate::domain::conversation::{Decision, Effect, Input, MessageReport, RingReport};
 use crate::store::AuditEntry;
 
 /// The entry for a decision.
@@ -22,7 +22,9 @@ pub(super) fn entry(told: &Input, decision: &Decision) -> AuditEntry {
         data["same_as"] = json!(paired.message_id);
     }
     let mut actor_id = actor_id.map(str::to_owned);
-    if let (Input::AlertTaken { .. }, Some(taken)) = (told, &decision.conversation.memory.emergency_taken) {
+    let is_answer =
+        matches!(told, Input::AlertTaken { .. } | Input::RingReported { report: RingReport::Took { .. }, .. });
+    if let (true, Some(taken)) = (is_answer, &decision.conversation.memory.emergency_taken) {
         // A contact is named by a phone, which is not recorded here.
         let is_owner = taken.by == decision.conversation.user_id;
         actor_id = is_owner.then(|| taken.by.clone());
@@ -64,6 +66,15 @@ fn who_did_what(told: &Input) -> (&'static str, Option<&str>, &'static str, Valu
         Input::Restored { .. } => ("service", None, "recovered", json!({})),
         Input::FalseAlarm { user_id } => ("user", Some(user_id), "called_it_a_false_alarm", json!({})),
         Input::AlertTaken { via, .. } => ("user", None, "took_the_emergency", json!({ "via": via })),
+        Input::RingReported { call_id, report } => {
+            let (actor, what) = match report {
+                RingReport::Took { .. } => ("user", "took_the_emergency"),
+                RingReport::Passed => ("user", "passed_the_emergency_on"),
+                RingReport::Placed { .. } => ("service", "called"),
+                RingReport::Ended { .. } | RingReport::NotPlaced { .. } => ("twilio", "reported_a_call"),
+            };
+            (actor, None, what, json!({ "call_id": call_id }))
+        }
         Input::OptOutRecorded { user_id, source, .. } => {
             ("user", Some(user_id), "recorded_an_opt_out", json!({ "source": source }))
         }

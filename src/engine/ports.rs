@@ -67,6 +67,8 @@ pub trait ConversationStore: Records {
         phone: &PhoneNumber,
         since: DateTime<Utc>,
     ) -> impl Future<Output = Stored<Vec<Uuid>>> + Send;
+    /// Records that the holder of a phone has answered once; see [`Store::confirm_phone`].
+    fn confirm_phone(&self, business_id: &str, phone: &PhoneNumber) -> impl Future<Output = Stored<()>> + Send;
     /// The alerts that were sent as part of another one; see [`Store::bundled_alerts`].
     fn bundled_alerts(&self, carrier: Uuid) -> impl Future<Output = Stored<Vec<BundledAlert>>> + Send;
     /// Keys whose effects were left in the outbox; see [`Store::stale_outbox_keys`].
@@ -154,6 +156,9 @@ impl ConversationStore for Store {
         since: DateTime<Utc>,
     ) -> Stored<Vec<Uuid>> {
         self.alerted_conversations(business_id, phone, since).await
+    }
+    async fn confirm_phone(&self, business_id: &str, phone: &PhoneNumber) -> Stored<()> {
+        self.confirm_phone(business_id, phone).await
     }
     async fn bundled_alerts(&self, carrier: Uuid) -> Stored<Vec<BundledAlert>> {
         self.bundled_alerts(carrier).await

@@ -50,7 +50,11 @@ pub fn open_business(world: &World) {
         dispatchbot_key: None,
     };
     let now = world.now();
-    world.lock().db.put_business(&profile, now);
+    let mut state = world.lock();
+    state.db.put_business(&profile, now);
+    if state.weather.chance(80) {
+        state.db.confirmed.insert(("b1".to_owned(), CONTACT.parse().unwrap()));
+    }
 }
 
 fn is_limited(business: &BusinessRecord) -> bool {
@@ -60,8 +64,9 @@ fn is_limited(business: &BusinessRecord) -> bool {
 /// In some runs limits of the day are soon reached.
 fn limits(world: &World) -> BusinessPolicy {
     let mut state = world.lock();
+    let voice_ladder = state.weather.chance(60).then_some(true);
     if state.weather.chance(70) {
-        return BusinessPolicy::default();
+        return BusinessPolicy { voice_ladder, ..BusinessPolicy::default() };
     }
     let mut most = || Some(u32::try_from(state.weather.below(4)).unwrap());
     BusinessPolicy {
@@ -69,6 +74,7 @@ fn limits(world: &World) -> BusinessPolicy {
         day_new_numbers: most(),
         day_ai: most(),
         day_alerts: most(),
+        voice_ladder,
         ..BusinessPolicy::default()
     }
 }

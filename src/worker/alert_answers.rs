@@ -97,7 +97,10 @@ pub async fn answer_alert<R: ConversationStore, P: Publish>(
         happening: Happening::Input(take),
     };
     let id = conversation.id;
-    match engine.apply(input).await? {
+    let applied = engine.apply(input).await?;
+    // Who answers an alert has it: the phone may be called in the next emergency.
+    engine.store().confirm_phone(&business.id, phone).await?;
+    match applied {
         Applied::Now(change) => match change.conversation.memory.emergency_taken.clone() {
             Some(taken) if taken.phone.as_ref() != Some(phone) => {
                 Ok(AlertAnswered::ByAnother(Box::new(change.conversation), taken))

@@ -46,6 +46,7 @@ mod harness;
 mod idle;
 mod journey;
 mod keys;
+mod ladder;
 mod layers;
 mod lists;
 mod live;

@@ -110,6 +110,16 @@ pub enum Effect {
         /// When the event that it responds to happened: the window closed, or the call was missed.
         responds_to: DateTime<Utc>,
     },
+    /// Call a person of the business about an emergency.
+    Ring {
+        call_id: Uuid,
+        phone: PhoneNumber,
+        /// Whether it is the owner's phone.
+        is_owner: bool,
+        /// Whether it is about a danger to life: such calls go first.
+        about_life: bool,
+        since: DateTime<Utc>,
+    },
     /// Publish an event to the subscribers.
     Emit(Event),
 }

@@ -71,6 +71,8 @@ pub enum Input {
         /// When the edge received the answer.
         at: DateTime<Utc>,
     },
+    /// Something became known about a call to a person of the business in an emergency.
+    RingReported { call_id: Uuid, report: RingReport },
     /// A person records that the customer wants no more texts, as the customer has said elsewhere.
     OptOutRecorded {
         /// Who recorded it: a person of the App Server, or its API key.
@@ -100,6 +102,30 @@ pub enum Input {
     Restored {
         /// The people of the business whom Twilio has sent an alert about this customer since.
         alerted: Vec<PhoneNumber>,
+    },
+}
+
+/// What became known about a call in an emergency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RingReport {
+    /// Twilio has accepted it.
+    Placed { call_sid: String },
+    /// `1` was pressed: the person takes the emergency.
+    Took {
+        /// When the edge received it.
+        at: DateTime<Utc>,
+    },
+    /// `2` was pressed: the next person is to be called.
+    Passed,
+    /// It is over.
+    Ended {
+        /// Twilio's status: `completed`, `no-answer`, `busy`, `failed` or `canceled`.
+        status: String,
+    },
+    /// It was not placed, and will not be.
+    NotPlaced {
+        /// Why, as a keyword.
+        reason: String,
     },
 }
 

@@ -2,6 +2,7 @@
 //! accepted, and what was committed.
 
 mod at_the_end;
+mod ladder;
 mod opting;
 mod windows;
 
@@ -20,6 +21,7 @@ use crate::domain::conversation::words::{OptWord, opt_word};
 use crate::domain::conversation::{Decision, MessageKind, MessageStatus, NewMessage, WindowReason, WindowState};
 use crate::domain::phone::{PhoneNumber, conversation_key};
 use crate::webhook::{Inbound, Webhook, WebhookKind};
+use ladder::Calls;
 use opting::Words;
 use windows::WindowHistory;
 
@@ -38,6 +40,8 @@ pub struct Ledger {
     /// By conversation: the decision with the newest text that wants an answer.
     wanted: BTreeMap<Uuid, u64>,
     windows: BTreeMap<Uuid, WindowHistory>,
+    /// The calls to people in emergencies.
+    calls: Calls,
     /// What customers said about getting texts.
     words: BTreeMap<PhoneNumber, Words>,
     /// How often Twilio has accepted a message.
@@ -95,6 +99,7 @@ impl Ledger {
             self.changes_nothing(db, decision, message);
         }
         self.hears(db, decision, now);
+        self.hears_of_calls(decision);
         self.windows_move(decision);
     }
 
@@ -207,7 +212,7 @@ impl Ledger {
 
     /// An effect is published: it must have been committed by then.
     pub fn published(&mut self, db: &Tables, message: &Outgoing) {
-        let is_effect = ["nmc.event.", "nmc.task.analyze", "nmc.task.send_sms"];
+        let is_effect = ["nmc.event.", "nmc.task.analyze", "nmc.task.send_sms", "nmc.task.ring"];
         if is_effect.iter().any(|prefix| message.subject.starts_with(prefix)) {
             let is_committed = db.outbox.iter().rev().any(|effect| effect.row.message_id == message.message_id);
             self.holds(is_committed, || format!("{} was published before it was committed", message.subject));

@@ -263,6 +263,11 @@ impl ConversationStore for SimStore {
         .await
     }
 
+    async fn confirm_phone(&self, business_id: &str, phone: &PhoneNumber) -> Result<(), StoreError> {
+        let phone = (business_id.to_owned(), phone.clone());
+        self.ask("confirm phone", |state, _| drop(state.db.confirmed.insert(phone))).await
+    }
+
     async fn bundled_alerts(&self, carrier: Uuid) -> Result<Vec<BundledAlert>, StoreError> {
         self.ask("read bundled alerts", |state, _| {
             let members = state.db.messages.iter().filter(|row| row.bundled_into == Some(carrier));

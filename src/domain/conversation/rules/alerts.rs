@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::{alert_taken, limits, texts};
+use super::{alert_taken, ladder, limits, texts};
 use crate::domain::conversation::decision::{Draft, Effect, MessageKind, NewMessage};
 use crate::domain::conversation::event::{EmergencyDetectedData, EventData, NeedsAttentionData};
 use crate::domain::conversation::input::Context;
@@ -89,6 +89,7 @@ pub(in crate::domain::conversation) fn emergency_seen(
     draft.state().memory.alerting =
         Some(Alerting { next: 0, at: now, text, bundle_line, told: Vec::new(), unreached: Vec::new() });
     escalate(context, draft);
+    ladder::begin(context, draft, sighting.said, !is_same);
     true
 }
 
@@ -187,9 +188,10 @@ pub(in crate::domain::conversation) fn is_about_life(draft: &mut Draft<'_>) -> b
     told.is_some_and(|at| now < at + SAME_EMERGENCY)
 }
 
-/// A person has taken over: no more alerts.
+/// A person has taken over: no more alerts, and no more calls.
 pub(in crate::domain::conversation) fn stop(draft: &mut Draft<'_>) {
     draft.state().memory.alerting = None;
+    draft.state().memory.ladder = None;
 }
 
 fn alert(draft: &mut Draft<'_>, number: &PhoneNumber, text: &str, bundle_line: Option<String>) -> Uuid {

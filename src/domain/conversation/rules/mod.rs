@@ -8,6 +8,7 @@ pub(super) mod disclosure;
 pub(super) mod emergency;
 pub(super) mod idle;
 pub(super) mod inbound;
+pub(super) mod ladder;
 pub(super) mod landline;
 pub(super) mod limits;
 pub(super) mod missed_call;

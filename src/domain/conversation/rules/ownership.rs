@@ -147,7 +147,7 @@ pub(in crate::domain::conversation) fn number_released(draft: &mut Draft<'_>) {
         return;
     }
     let unanswered = draft.state().window.is_some() || draft.state().answering.is_some();
-    let emergency = draft.state().memory.alerting.is_some();
+    let emergency = draft.state().memory.is_alerting();
     end(draft, WindowReason::NumberReleased, NUMBER_RELEASED);
     if unanswered || emergency {
         draft.needs_attention(NeedsAttentionData {

@@ -9,6 +9,7 @@ mod emergencies;
 mod endings;
 mod fence;
 mod idle;
+mod ladder;
 mod landlines;
 mod limits;
 mod never_text;

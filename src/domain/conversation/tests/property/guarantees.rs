@@ -66,6 +66,9 @@ pub struct ConversationRecord {
     beyond_limit: bool,
     /// A person has taken over, since the conversation was last opened.
     in_hand: bool,
+    /// Whether people are called about the current emergency, and whether it is said that nobody took it.
+    called: bool,
+    unanswered: bool,
 }
 
 fn holds(condition: bool, otherwise: impl FnOnce() -> Broken) -> Result<(), Broken> {
@@ -92,6 +95,9 @@ impl World<'_> {
         match input {
             Input::UserTookOver { .. } if !completed => silence(true),
             Input::UserReplied { .. } if !completed && ledger.is_none() => silence(true),
+            Input::RingReported { report: RingReport::Took { .. }, .. } if tells(decision, EventType::UserTaken) => {
+                silence(true);
+            }
             Input::AlertTaken { phone, .. } => return self.takes_the_emergency(at, phone, completed, decision),
             Input::Completed { .. } if !completed => {
                 record.silenced = place;
@@ -159,6 +165,33 @@ impl World<'_> {
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// Nobody is called once somebody has the emergency, and calls that nobody answered are told of.
+    fn calls_fit(&mut self, at: usize, decision: &Decision) -> Result<(), Broken> {
+        let rings: Vec<&PhoneNumber> = decision
+            .effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Ring { phone, .. } => Some(phone),
+                _ => None,
+            })
+            .collect();
+        holds(rings.len() <= 1, || "two people are called at once".into())?;
+        let unanswered = tells(decision, EventType::EmergencyUnanswered);
+        let (now, owner) = (self.now(), &self.settings.business.alert_numbers[0]);
+        let record = &mut self.records[at];
+        for phone in rings {
+            // Who owned it before is called, and nobody else.
+            holds(!record.seen_to || (record.owned && phone == owner), || {
+                format!("{phone} is called after somebody took it")
+            })?;
+            record.called = true;
+            // Who is called may answer by SMS.
+            record.alerts.push((phone.clone(), now));
+        }
+        record.unanswered |= unanswered;
         Ok(())
     }
 
@@ -281,19 +314,24 @@ impl World<'_> {
             record.answerable.clear();
             record.seen_to = record.owned;
             record.beyond_limit = false;
+            (record.called, record.unanswered) = (false, false);
         }
+        self.calls_fit(at, decision)?;
         self.records[at].beyond_limit |= decision.stopped_by.contains(&Limit::Alerts);
         let about_the_notice =
             matches!(input, Input::MessageReported { message, .. } if message.kind == MessageKind::Notice);
         for message in &decision.messages {
-            if let (Some(number), false) = (&message.recipient, matches!(input, Input::AlertTaken { .. })) {
+            if let (Some(number), false) =
+                (&message.recipient, matches!(input, Input::AlertTaken { .. } | Input::RingReported { .. }))
+            {
                 let now = self.now();
                 self.records[at].alerts.push((number.clone(), now));
             }
             self.discloses_once(at, message)?;
             // If the customer did not get the notice, those who got an alert get another one.
             // Who took it is told to the others.
-            let is_about_an_alert = about_the_notice || matches!(input, Input::AlertTaken { .. });
+            let is_about_an_alert =
+                about_the_notice || matches!(input, Input::AlertTaken { .. } | Input::RingReported { .. });
             if !(is_about_an_alert && message.kind == MessageKind::Alert) {
                 self.may_be_written(at, message)?;
             }
@@ -528,6 +566,8 @@ impl World<'_> {
             holds(record.emergency_at.is_none() || record.seen_to || all_told || record.beyond_limit, || {
                 format!("an emergency that nobody took in hand, and only {} were told", record.alerted.len())
             })?;
+            let is_over = record.emergency_at.is_none() || record.seen_to || !record.called || record.unanswered;
+            holds(is_over, || "people were called, and nobody is told that nobody took it".into())?;
         }
         Ok(())
     }

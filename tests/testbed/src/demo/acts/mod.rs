@@ -1,9 +1,10 @@
-//! Four further scenes, each with another customer: a takeover, a burst that overtakes an answer, an emergency and a
-//! STOP.
+//! Five further scenes, each with another customer: a takeover, a burst that overtakes an answer, an emergency, a STOP and
+//! an emergency at night.
 //!
 //! They are played after the journey and its checks. Each act is independent, and is checked when it is over.
 
 mod emergency;
+mod ladder;
 mod overtaken;
 mod stop;
 mod takeover;
@@ -39,7 +40,8 @@ pub(super) async fn perform(stage: &Stage) -> bool {
     let overtaken = Act::new(stage, "+12125550102").play(overtaken::HEADING, overtaken::play).await;
     let emergency = Act::new(stage, "+12125550103").play(emergency::HEADING, emergency::play).await;
     let stop = Act::new(stage, "+12125550104").play(stop::HEADING, stop::play).await;
-    takeover && overtaken && emergency && stop
+    let ladder = Act::new(stage, "+12125550106").play(ladder::HEADING, ladder::play).await;
+    takeover && overtaken && emergency && stop && ladder
 }
 
 /// One act, with its customer and its findings.
