@@ -50,7 +50,7 @@ impl Ledger {
         }
         for effect in &decision.effects {
             if let Effect::Ring { call_id, .. } = effect {
-                calls.steps.insert(*call_id, id);
+                self.calls.steps.insert(*call_id, id);
                 let is_in_hand = self.calls.in_hand.contains(&id);
                 self.holds(!is_in_hand, || {
                     format!("the call {call_id} is decided on after somebody took the emergency")
