@@ -65,6 +65,9 @@ pub struct BusinessPolicy {
     /// The DispatchBot that the business has itself. Not set: the service's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispatchbot: Option<OwnDispatchBot>,
+    /// Whether people are called in an emergency, one after the other. Not set: no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voice_ladder: Option<bool>,
     /// The API of Twilio by which texts to customers go. Not set: Programmable Messaging.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
@@ -93,6 +96,11 @@ impl BusinessPolicy {
     /// The language in which the owner's phone is spoken to.
     pub fn owner_language(&self) -> Language {
         self.owner_language.unwrap_or_default()
+    }
+
+    /// Whether people are called in an emergency.
+    pub fn voice_ladder(&self) -> bool {
+        self.voice_ladder == Some(true)
     }
 
     /// The domains to which an answer may link.

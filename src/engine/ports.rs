@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::adapters::jetstream::{Outgoing, PublishError, Published, Publisher};
 use crate::adapters::postgres::{OutboxBatch, Store};
 use crate::domain::conversation::Conversation;
+use crate::domain::phone::PhoneNumber;
 use crate::store::{
     BundledAlert, CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, Overdue, Parties, PhoneAnswer,
     ReleasedConversation, SeenInput, Stored, WaitingRow,
@@ -59,6 +60,15 @@ pub trait ConversationStore: Records {
     fn has_waiting_effects(&self, key: Uuid) -> impl Future<Output = Stored<bool>> + Send;
     /// How many messages of the AI are claimed in a conversation; see [`Store::ai_messages_under_way`].
     fn ai_messages_under_way(&self, conversation_id: Uuid) -> impl Future<Output = Stored<i64>> + Send;
+    /// The conversations that a phone was alerted to; see [`Store::alerted_conversations`].
+    fn alerted_conversations(
+        &self,
+        business_id: &str,
+        phone: &PhoneNumber,
+        since: DateTime<Utc>,
+    ) -> impl Future<Output = Stored<Vec<Uuid>>> + Send;
+    /// Records that the holder of a phone has answered once; see [`Store::confirm_phone`].
+    fn confirm_phone(&self, business_id: &str, phone: &PhoneNumber) -> impl Future<Output = Stored<()>> + Send;
     /// The alerts that were sent as part of another one; see [`Store::bundled_alerts`].
     fn bundled_alerts(&self, carrier: Uuid) -> impl Future<Output = Stored<Vec<BundledAlert>>> + Send;
     /// Keys whose effects were left in the outbox; see [`Store::stale_outbox_keys`].
@@ -138,6 +148,17 @@ impl ConversationStore for Store {
     }
     async fn ai_messages_under_way(&self, conversation_id: Uuid) -> Stored<i64> {
         self.ai_messages_under_way(conversation_id).await
+    }
+    async fn alerted_conversations(
+        &self,
+        business_id: &str,
+        phone: &PhoneNumber,
+        since: DateTime<Utc>,
+    ) -> Stored<Vec<Uuid>> {
+        self.alerted_conversations(business_id, phone, since).await
+    }
+    async fn confirm_phone(&self, business_id: &str, phone: &PhoneNumber) -> Stored<()> {
+        self.confirm_phone(business_id, phone).await
     }
     async fn bundled_alerts(&self, carrier: Uuid) -> Stored<Vec<BundledAlert>> {
         self.bundled_alerts(carrier).await

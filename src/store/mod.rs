@@ -9,6 +9,7 @@ mod kept;
 mod message;
 mod outbox;
 mod participant;
+mod ring;
 mod sending;
 mod sweep;
 
@@ -20,5 +21,6 @@ pub use kept::Kept;
 pub use message::Message;
 pub use outbox::{OutboxRow, WaitingRow};
 pub use participant::{Participant, ParticipantOf};
+pub use ring::{BETWEEN_CALLS, CALLS_PER_HOUR, MOST_RINGS, RingRequest, RingTurn};
 pub use sending::{BundledAlert, Claim, Claimed, DueMessage, SendingAccount};
 pub use sweep::{Overdue, ReleasedConversation};

@@ -5,6 +5,7 @@ pub mod call;
 pub mod call_status;
 mod conversations;
 pub mod form;
+pub mod ladder;
 mod message_status;
 pub mod probe;
 pub mod screen;
@@ -111,6 +112,10 @@ kinds! {
     Sms = "sms", "/webhooks/twilio/sms", Messages, sms::read;
     /// The delivery status of an SMS that we sent.
     MessageStatus = "message_status", "/webhooks/twilio/message-status", Callbacks, message_status::read;
+    /// The key that a person pressed in a call about an emergency.
+    LadderDigit = "ladder_digit", "/webhooks/twilio/ladder/:call_id/digit", Calls, ladder::digit;
+    /// How a call about an emergency ended.
+    LadderStatus = "ladder_status", "/webhooks/twilio/ladder/:call_id/status", Callbacks, ladder::status;
     /// What happened in a conversation that Twilio keeps.
     Conversation = "conversation", "/webhooks/twilio/conversations", Messages, conversations::read;
 }
@@ -202,6 +207,28 @@ pub enum Webhook {
         /// `ErrorCode`.
         error_code: Option<i32>,
     },
+    /// `/webhooks/twilio/ladder/{call_id}/digit`.
+    LadderDigit {
+        /// Our id of the call, from the URL.
+        call_id: Uuid,
+        /// The conversation that it is about, from the URL.
+        conversation_id: Uuid,
+        /// Twilio's id of the call.
+        call_sid: String,
+        /// `Digits`.
+        digit: String,
+    },
+    /// `/webhooks/twilio/ladder/{call_id}/status`.
+    LadderStatus {
+        /// Our id of the call, from the URL.
+        call_id: Uuid,
+        /// The conversation that it is about, from the URL.
+        conversation_id: Uuid,
+        /// Twilio's id of the call.
+        call_sid: String,
+        /// `CallStatus`.
+        status: String,
+    },
     /// `/webhooks/twilio/conversations`.
     Conversation {
         /// Twilio's id of the conversation (`CH…`).
@@ -221,6 +248,8 @@ pub enum OwnerKey<'a> {
     Call { call_sid: &'a str, number: Option<&'a str> },
     /// A message that we sent: Twilio's id, and ours, if given.
     Message { message_sid: &'a str, message_id: Option<Uuid> },
+    /// A conversation.
+    Conversation(Uuid),
     /// Nothing yet: a participant of a conversation, whose numbers are still to be found out.
     Unresolved,
 }
@@ -236,6 +265,9 @@ impl Webhook {
             Self::MessageStatus { message_sid, message_id, .. } => {
                 OwnerKey::Message { message_sid, message_id: *message_id }
             }
+            Self::LadderDigit { conversation_id, .. } | Self::LadderStatus { conversation_id, .. } => {
+                OwnerKey::Conversation(*conversation_id)
+            }
             Self::Conversation { .. } => OwnerKey::Unresolved,
         }
     }
@@ -245,7 +277,7 @@ impl Webhook {
         match self.owner_key() {
             OwnerKey::Number(number) => Some(number),
             OwnerKey::Call { number, .. } => number,
-            OwnerKey::Message { .. } | OwnerKey::Unresolved => None,
+            OwnerKey::Message { .. } | OwnerKey::Conversation(_) | OwnerKey::Unresolved => None,
         }
     }
 
@@ -267,6 +299,7 @@ impl Webhook {
             Self::Sms { from, to, .. } => crate::domain::phone::conversation_key(to, from),
             Self::MessageStatus { message_id: Some(id), .. } => id.to_string(),
             Self::MessageStatus { message_sid, .. } => message_sid.clone(),
+            Self::LadderDigit { call_id, .. } | Self::LadderStatus { call_id, .. } => call_id.to_string(),
             Self::Conversation { event: ConversationEvent::Message { author, .. }, .. } => author_key(author),
             Self::Conversation { conversation_sid, .. } => conversation_sid.clone(),
         }

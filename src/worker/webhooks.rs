@@ -18,7 +18,7 @@ use crate::adapters::twilio;
 use crate::businesses::CallOwner;
 use crate::domain::business::Profile;
 use crate::domain::call::{Acceptance, CallInput, DialReport, EndReport, Ringing};
-use crate::domain::conversation::{DeliveryStatus, InboundSms, Input, MessageKind, MessageReport};
+use crate::domain::conversation::{DeliveryStatus, InboundSms, Input, MessageKind, MessageReport, RingReport};
 use crate::domain::emergency::Reading;
 use crate::domain::phone::{self, PhoneNumber};
 use crate::engine::{self, Applied, CallReport, ConversationStore, Engine, Happening, Publish, Target};
@@ -93,6 +93,7 @@ impl<R: ConversationStore, P: Publish, S: Source> Handler<ScannedWebhook> for Ap
             }
             Webhook::Sms { .. } => self.sms(&inbound, business, reading, trace, &metadata).await,
             Webhook::MessageStatus { .. } => self.message_status(&inbound, trace, early).await,
+            Webhook::LadderDigit { .. } | Webhook::LadderStatus { .. } => self.ladder(&inbound, trace, early).await,
             // A message whose participant is known is an SMS by now; the rest concerns only Twilio's conversation.
             Webhook::Conversation { .. } => Ok(()),
         }
@@ -210,6 +211,34 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
         }
         match applied {
             Applied::Before { same_body } => self.same(same_body, WebhookKind::MessageStatus),
+            Applied::Now(_) | Applied::Nothing { .. } => Ok(()),
+        }
+    }
+
+    /// The key that was pressed in a call to a person of the business, or its end.
+    async fn ladder(&self, inbound: &Inbound, trace: Trace, early: TooEarly<'_>) -> Result<(), FailureReason> {
+        let (call_id, conversation_id, report) = match &inbound.webhook {
+            Webhook::LadderDigit { call_id, conversation_id, digit, .. } => match digit.as_str() {
+                "1" => (*call_id, *conversation_id, RingReport::Took { at: inbound.received_at }),
+                "2" => (*call_id, *conversation_id, RingReport::Passed),
+                _ => return Ok(()),
+            },
+            Webhook::LadderStatus { call_id, conversation_id, status, .. } if is_terminal(status) => {
+                (*call_id, *conversation_id, RingReport::Ended { status: status.clone() })
+            }
+            _ => return Ok(()),
+        };
+        let owner = self.engine.business_cache().of_conversation(conversation_id, &inbound.signer).await;
+        if owner.map_err(|e| early.retry(e))?.is_none() {
+            return Err(dead(
+                UNKNOWN_CALL,
+                "the conversation is gone, or signed by another account than its business's",
+            ));
+        }
+        let happening = Happening::Input(Input::RingReported { call_id, report });
+        let applied = self.engine.apply(input(inbound, trace, Target::Id(conversation_id), happening)).await;
+        match applied.map_err(|e| early.retry(e))? {
+            Applied::Before { same_body } => self.same(same_body, inbound.webhook.kind()),
             Applied::Now(_) | Applied::Nothing { .. } => Ok(()),
         }
     }

@@ -13,11 +13,14 @@ use sha1::Sha1;
 use crate::harness::{App, BUSINESS, CUSTOMER, OUR_NUMBER, OWNER, PUBLIC_URL, business, spawn_app};
 
 const SMS: &str = "/webhooks/twilio/sms";
-const WEBHOOKS: [&str; 5] = [
+const WEBHOOKS: [&str; 8] = [
     "/webhooks/twilio/call",
     "/webhooks/twilio/call/status/CA1",
     SMS,
     "/webhooks/twilio/message-status?message_id=x",
+    "/webhooks/twilio/ladder/5f0c2f3e-6a57-5d0e-9f3c-2b1d8e4a7c10",
+    "/webhooks/twilio/ladder/5f0c2f3e-6a57-5d0e-9f3c-2b1d8e4a7c10/digit",
+    "/webhooks/twilio/ladder/x/status?conversation_id=y",
     "/webhooks/twilio/conversations",
 ];
 

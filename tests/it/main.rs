@@ -48,6 +48,7 @@ mod harness;
 mod idle;
 mod journey;
 mod keys;
+mod ladder;
 mod layers;
 mod lists;
 mod live;

@@ -102,7 +102,15 @@ impl BusinessChange {
         put_at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         phone_codes::want(tx, b.id, self.wanted.as_ref(), put_at).await?;
-        phone_codes::ask(tx, b.id, &self.missing).await?;
+        let mut asked = self.missing.clone();
+        if self.profile["policy"]["voice_ladder"] == json!(true) {
+            // Who is to be called has to agree once, whatever the key may do.
+            let contacts = phones_of(self.forward_to.clone(), &self.profile).contacts;
+            let mut unasked = super::ladder_calls::to_confirm(tx, b.id, &contacts).await?;
+            unasked.retain(|phone| !asked.contains(phone));
+            asked.extend(unasked);
+        }
+        phone_codes::ask(tx, b.id, &asked).await?;
         if self.is_other_account {
             super::business_numbers::of_another_account(tx, b.id).await?;
         } else if matches!(b.account, AccountWrite::Proven { .. }) {

@@ -30,6 +30,7 @@ mod facts;
 mod forwarding;
 mod hosts;
 mod idempotency;
+mod ladder_calls;
 mod messages;
 mod never_text;
 mod opt_outs;

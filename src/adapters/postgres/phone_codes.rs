@@ -226,6 +226,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         if right {
+            super::ladder_calls::confirm(&mut tx, business_id, phone).await?;
             counts_now(&mut tx, business_id).await?;
         }
         tx.commit().await?;

@@ -6,7 +6,8 @@ use super::decision::{Decision, Draft};
 use super::input::{Business, Context, Input, Policy, RecoveredText};
 use super::pairing;
 use super::rules::{
-    answer, delivery, emergency, idle, inbound, missed_call, opening, opting, ownership, recovered, waiting, window,
+    alert_taken, answer, delivery, emergency, idle, inbound, ladder, missed_call, opening, opting, ownership,
+    recovered, waiting, window,
 };
 use super::state::{Conversation, Status};
 
@@ -80,6 +81,8 @@ pub fn decide(
         }
         Input::NumberReleased => ownership::number_released(&mut draft),
         Input::FalseAlarm { user_id } => emergency::false_alarm(&mut draft, user_id),
+        Input::AlertTaken { phone, via, at } => alert_taken::taken(context, &mut draft, phone, *via, *at),
+        Input::RingReported { call_id, report } => ladder::reported(context, &mut draft, *call_id, report),
         Input::OptOutRecorded { source, note, .. } => opting::recorded(context, &mut draft, *source, note.as_deref()),
         Input::OptOutLifted { .. } => opting::lifted(context, &mut draft),
         Input::MessageReported { message, report } => delivery::reported(context, &mut draft, message, report),

@@ -110,6 +110,16 @@ pub enum Effect {
         /// When the event that it responds to happened: the window closed, or the call was missed.
         responds_to: DateTime<Utc>,
     },
+    /// Call a person of the business about an emergency.
+    Ring {
+        call_id: Uuid,
+        phone: PhoneNumber,
+        /// Whether it is the owner's phone.
+        is_owner: bool,
+        /// Whether it is about a danger to life: such calls go first.
+        about_life: bool,
+        since: DateTime<Utc>,
+    },
     /// Publish an event to the subscribers.
     Emit(Event),
 }
@@ -154,6 +164,8 @@ text_enum! {
         Notice = "notice",
         /// An emergency SMS to the owner or a contact. It is not a message of the conversation.
         Alert = "alert",
+        /// Tells the customer that a person has their emergency in hand. It is sent for that person.
+        Taken = "taken",
         /// A message of ours that was found at Twilio after a restore of the database. Who wrote it is not known.
         Recovered = "recovered",
     }
@@ -162,7 +174,7 @@ text_enum! {
 impl MessageKind {
     /// Messages written by a person and emergency messages are sent before those of the AI.
     pub fn priority(self, in_emergency: bool) -> Priority {
-        Priority::urgent_if(in_emergency || matches!(self, Self::User | Self::Alert | Self::Emergency))
+        Priority::urgent_if(in_emergency || matches!(self, Self::User | Self::Alert | Self::Emergency | Self::Taken))
     }
 
     /// Whether it came from the customer's side.
@@ -184,7 +196,7 @@ impl MessageKind {
     pub fn sender_type(self) -> &'static str {
         match self {
             Self::Customer | Self::Reaction | Self::AutoReply => "customer",
-            Self::User => "user",
+            Self::User | Self::Taken => "user",
             Self::MissedCall
             | Self::Reply
             | Self::Fallback

@@ -64,6 +64,15 @@ pub enum Input {
     NumberReleased,
     /// A person reports that the detected emergency was a false alarm.
     FalseAlarm { user_id: String },
+    /// A person who was alerted to the emergency takes it. Valid for half an hour after the alert to that phone.
+    AlertTaken {
+        phone: PhoneNumber,
+        via: TakenVia,
+        /// When the edge received the answer.
+        at: DateTime<Utc>,
+    },
+    /// Something became known about a call to a person of the business in an emergency.
+    RingReported { call_id: Uuid, report: RingReport },
     /// A person records that the customer wants no more texts, as the customer has said elsewhere.
     OptOutRecorded {
         /// Who recorded it: a person of the App Server, or its API key.
@@ -94,6 +103,50 @@ pub enum Input {
         /// The people of the business whom Twilio has sent an alert about this customer since.
         alerted: Vec<PhoneNumber>,
     },
+}
+
+/// What became known about a call in an emergency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RingReport {
+    /// Twilio has accepted it.
+    Placed { call_sid: String },
+    /// `1` was pressed: the person takes the emergency.
+    Took {
+        /// When the edge received it.
+        at: DateTime<Utc>,
+    },
+    /// `2` was pressed: the next person is to be called.
+    Passed,
+    /// It is over.
+    Ended {
+        /// Twilio's status: `completed`, `no-answer`, `busy`, `failed` or `canceled`.
+        status: String,
+    },
+    /// It was not placed, and will not be.
+    NotPlaced {
+        /// Why, as a keyword.
+        reason: String,
+    },
+}
+
+text_enum! {
+    /// How a person who was alerted takes an emergency.
+    pub enum TakenVia {
+        /// They answered the alert by SMS.
+        Sms = "sms",
+        /// They pressed the digit in a call.
+        Call = "call",
+    }
+}
+
+impl TakenVia {
+    /// The reason of `conversation.user_taken`.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Sms => "alert_answered_by_sms",
+            Self::Call => "alert_answered_by_call",
+        }
+    }
 }
 
 text_enum! {

@@ -32,22 +32,25 @@ pub use decision::{
 };
 pub use event::{
     AiTakenData, AiTimerStartedData, AppointmentRequestedData, CallData, CompletedBy, ConversationCompletedData,
-    ConversationCreatedData, EmergencyDetectedData, Envelope, Event, EventData, EventType, MessageData,
-    MessageFailedData, MessageReceivedData, NeedsAttentionData, NumberVerifiedData, OpenedBy, OptedInData,
-    OptedOutData, ReleasedData, ServiceData, Subject, UserTakenData,
+    ConversationCreatedData, EmergencyCallData, EmergencyDetectedData, EmergencyUnansweredData, Envelope, Event,
+    EventData, EventType, MessageData, MessageFailedData, MessageReceivedData, NeedsAttentionData, NumberVerifiedData,
+    OpenedBy, OptedInData, OptedOutData, ReleasedData, ServiceData, Subject, UserTakenData,
 };
 #[cfg(test)]
 pub use fence::{Fenced, Standing};
 pub use ids::{call_id, derive_id};
 pub use input::{
     Answer, AnsweredCall, Appointment, Business, Context, DeliveryStatus, InboundSms, Input, Media, MessageReport,
-    MissedCall, OptOutSource, OtherBusiness, Policy, RecoveredSms, RecoveredText, SentMessage, Templates,
-    TextsOfLanguage, Urgency,
+    MissedCall, OptOutSource, OtherBusiness, Policy, RecoveredSms, RecoveredText, RingReport, SentMessage, TakenVia,
+    Templates, TextsOfLanguage, Urgency,
 };
 pub use pairing::{Pairing, UnpairedText};
 pub use reason::{AnalysisReason, AttentionReason, WindowReason};
+pub use rules::alert_taken::{ANSWERABLE, AlertState, name_of};
 pub use seen::{IfMatch, Newer, Seen};
-pub use state::{Answering, Conversation, ERASED, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status};
+pub use state::{
+    Answering, Conversation, ERASED, EmergencyTaken, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status,
+};
 #[cfg(test)]
 pub use waiting::Unanswered;
 

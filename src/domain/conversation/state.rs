@@ -273,6 +273,82 @@ pub struct Memory {
     /// The texts whose customer may still wait for an answer. `None` if a version decided that did not know of it.
     #[serde(default)]
     pub unanswered: Option<Unanswered>,
+    /// The people who got an alert of the current emergency: one entry for each phone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerted: Vec<Alerted>,
+    /// The calls of an emergency that nobody has taken yet, while they go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<Ladder>,
+    /// The calls of the current emergency, of which each may still take it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rungs: Vec<Rung>,
+    /// The person who has the current emergency in hand, since its newest alerts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency_taken: Option<EmergencyTaken>,
+}
+
+/// A phone that an alert of the current emergency went to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alerted {
+    pub phone: PhoneNumber,
+    /// The newest alert to it.
+    pub message_id: Uuid,
+    /// When that alert was decided on or, if it is known, when Twilio accepted it.
+    pub at: DateTime<Utc>,
+}
+
+/// The calls of an emergency to the phones of the business, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ladder {
+    /// The phones in their order; the owner's is the first.
+    pub phones: Vec<PhoneNumber>,
+    /// How many steps have begun; the next one calls the phone at this place, counted round and round.
+    pub next: usize,
+    /// How many steps are left.
+    pub left: usize,
+    /// The call of the current step. The claim of a call compares it.
+    pub call: Option<Uuid>,
+    /// When the current step is over, if nothing is reported until then.
+    pub at: DateTime<Utc>,
+    /// What is said.
+    pub words: String,
+    /// Whether it is about a danger to life.
+    pub about_life: bool,
+}
+
+/// A call of an emergency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rung {
+    pub call_id: Uuid,
+    pub phone: PhoneNumber,
+    /// Whether Twilio is known to have accepted it.
+    #[serde(default)]
+    pub is_placed: bool,
+}
+
+impl Memory {
+    /// Whether people are still being alerted, by texts or by calls.
+    pub fn is_alerting(&self) -> bool {
+        self.alerting.is_some() || self.ladder.is_some()
+    }
+
+    /// When the next person is to be alerted.
+    pub fn next_alert(&self) -> Option<DateTime<Utc>> {
+        let text = self.alerting.as_ref().map(|alerting| alerting.at);
+        let call = self.ladder.as_ref().map(|ladder| ladder.at);
+        text.into_iter().chain(call).min()
+    }
+}
+
+/// Who has an emergency in hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmergencyTaken {
+    /// The person, as `conversation.user_taken` names them.
+    pub by: String,
+    /// The phone that answered the alert; `None` if the person took over in another way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<PhoneNumber>,
+    pub at: DateTime<Utc>,
 }
 
 /// How many [`Memory::disclosures`] are kept: more than answers whose outcome is open at once.
@@ -323,7 +399,6 @@ impl Conversation {
     /// this time.
     pub fn next_look(&self) -> Option<DateTime<Utc>> {
         let window = self.window.as_ref().and_then(|window| window.deadline);
-        let alert = self.memory.alerting.as_ref().map(|alerting| alerting.at);
-        window.into_iter().chain(alert).min()
+        window.into_iter().chain(self.memory.next_alert()).min()
     }
 }

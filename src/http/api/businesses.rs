@@ -117,6 +117,10 @@ struct Policy {
     ai_disclosure: Option<String>,
     /// A DispatchBot that the business has itself. Without it the service's is asked.
     dispatchbot: Option<OwnDispatchBot>,
+    /// Whether people are called in an emergency, beside the SMS: `forward_to` at once, then those of `emergency_contacts` that
+    /// have answered a code or an alert once, one after the other, in two rounds, until one of them presses 1. Contacts that
+    /// have not answered are sent a code. At most 6 calls an hour to a phone. Default: `false`.
+    voice_ladder: Option<bool>,
     /// The API of Twilio by which texts to customers go: `messaging` (single SMS), or `conversations` (messages of a Twilio
     /// Conversation of the two numbers). Texts of customers are taken by both. Default: `messaging`.
     channel: Option<String>,
@@ -524,6 +528,7 @@ fn policy(problems: &mut Problems, policy: Option<&Policy>, edge: &Edge) -> Busi
         max_segments: bounded(policy.max_segments),
         ai_disclosure: ai_disclosure(problems, policy.ai_disclosure.as_deref()),
         dispatchbot: policy.dispatchbot.as_ref().and_then(|own| own.validated(problems, edge)),
+        voice_ladder: policy.voice_ladder,
         channel: problems.parsed("policy.channel", policy.channel.as_deref()),
         screening: policy.screening,
         ring: ring(problems, policy.ring.as_deref(), policy.screening),
@@ -545,6 +550,7 @@ impl From<BusinessPolicy> for Policy {
             max_segments: policy.max_segments.map(i64::from),
             ai_disclosure: policy.ai_disclosure.map(|word| word.to_string()),
             dispatchbot: policy.dispatchbot.map(OwnDispatchBot::from),
+            voice_ladder: policy.voice_ladder,
             channel: policy.channel.map(|channel| channel.to_string()),
             screening: policy.screening,
             ring: policy.ring.map(|order| order.to_string()),

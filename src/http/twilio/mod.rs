@@ -1,6 +1,7 @@
 //! Twilio's webhooks: validated, made durable, answered (docs/contract.md, section 2).
 
 mod call;
+mod ladder;
 mod probe;
 mod publish;
 mod screen;
@@ -29,6 +30,7 @@ use crate::webhook::{SignedForm, Webhook, WebhookKind};
 /// Adds a route for each kind of webhook.
 pub fn routes(route: Route, edge: &Edge) -> Route {
     let route = route.at(probe::path(), get(probe::read).data(edge.clone()));
+    let route = route.at(ladder::PATH, post(ladder::document).data(edge.clone()));
     WebhookKind::ALL
         .iter()
         .fold(route, |route, kind| route.at(kind.path(), post(receive).data(edge.clone()).data(*kind)))
@@ -115,10 +117,13 @@ async fn handle(edge: &Edge, signed: SignedForm) -> Result<Answer, Refusal> {
         WebhookKind::Screen => return screen::answered(edge, signed).await,
         WebhookKind::Sms | WebhookKind::MessageStatus | WebhookKind::Conversation => {}
     }
+    if kind == WebhookKind::LadderDigit {
+        return ladder::pressed(edge, signed).await;
+    }
     let (input_id, webhook) = Webhook::read(&signed).map_err(|error| Refusal::unusable(&signed, &error))?;
     publish(edge, signed, input_id, webhook).await?;
     Ok(match kind {
-        WebhookKind::MessageStatus | WebhookKind::Conversation => Answer::NoContent,
+        WebhookKind::MessageStatus | WebhookKind::LadderStatus | WebhookKind::Conversation => Answer::NoContent,
         _ => Answer::Twiml(twiml::empty()),
     })
 }

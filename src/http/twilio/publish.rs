@@ -112,7 +112,11 @@ impl Express {
     }
 }
 
-/// Whether a text alone indicates an emergency; the business's phrases and earlier texts are not considered here.
+/// Whether a text alone indicates an emergency; the business's phrases and earlier texts are not considered here. What a
+/// person answers in a call about one belongs to it.
 fn is_emergency(webhook: &Webhook) -> bool {
+    if matches!(webhook, Webhook::LadderDigit { .. } | Webhook::LadderStatus { .. }) {
+        return true;
+    }
     webhook.text().is_some_and(|text| emergency::read(text, None, &OwnPhrases::default()).verdict().is_some())
 }

@@ -71,6 +71,31 @@ pub fn hang_up() -> String {
     format!("{DECLARATION}<Response><Hangup/></Response>")
 }
 
+/// Says these texts, waiting for one key, which is reported to the action URL. Without a key, says the last text and hangs up.
+pub fn gather_digit(texts: &[&str], action: &str, without: &str) -> String {
+    let said: String = texts.iter().map(|text| say(text)).collect();
+    format!(
+        r#"{DECLARATION}<Response><Gather numDigits="1" timeout="10" action="{}" method="POST">{said}</Gather>{}<Hangup/></Response>"#,
+        escape(action),
+        say(without),
+    )
+}
+
+/// Says these texts and ends the call.
+pub fn say_and_hang_up(texts: &[&str]) -> String {
+    let said: String = texts.iter().map(|text| say(text)).collect();
+    format!("{DECLARATION}<Response>{said}<Hangup/></Response>")
+}
+
+/// Goes on with another document.
+pub fn redirect(url: &str) -> String {
+    format!(r#"{DECLARATION}<Response><Redirect method="POST">{}</Redirect></Response>"#, escape(url))
+}
+
+fn say(text: &str) -> String {
+    format!("<Say>{}</Say>", escape(text))
+}
+
 /// Escapes text for elements and attributes; drops characters that XML 1.0 does not allow.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -154,6 +179,18 @@ mod tests {
              <Dial timeout=\"20\" action=\"https://x.example/status/CA1?a=1&amp;b=2\" method=\"POST\">\
              <Number>+14155550100</Number></Dial></Response>"
         );
+    }
+
+    #[test]
+    fn a_key_is_waited_for_while_texts_are_said() {
+        assert_eq!(
+            gather_digit(&["Help & <go>", "Press 1."], "https://x.example/d?a=1&b=2", "Bye."),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response>\
+             <Gather numDigits=\"1\" timeout=\"10\" action=\"https://x.example/d?a=1&amp;b=2\" method=\"POST\">\
+             <Say>Help &amp; &lt;go&gt;</Say><Say>Press 1.</Say></Gather><Say>Bye.</Say><Hangup/></Response>"
+        );
+        assert!(redirect("https://x.example/?a=1&b").ends_with("https://x.example/?a=1&amp;b</Redirect></Response>"));
+        assert!(say_and_hang_up(&["Bye."]).ends_with("<Response><Say>Bye.</Say><Hangup/></Response>"));
     }
 
     #[rstest]

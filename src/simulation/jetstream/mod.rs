@@ -75,8 +75,8 @@ struct Timer {
     is_stuck: bool,
 }
 
-const CONSUMERS: [&str; 8] =
-    ["conversations", "express", "due", "analyze", "analyze_urgent", "send_sms", "send_sms_urgent", "redis"];
+const CONSUMERS: [&str; 9] =
+    ["conversations", "express", "due", "analyze", "analyze_urgent", "send_sms", "send_sms_urgent", "ring", "redis"];
 
 /// What each consumer reads: its stream, the prefix of its subjects, and how many deliveries may be pending.
 fn filter(consumer: &str) -> (&'static str, &'static str, usize) {
@@ -87,6 +87,7 @@ fn filter(consumer: &str) -> (&'static str, &'static str, usize) {
         "analyze_urgent" => ("NMC_TASKS", "nmc.task.analyze_urgent.", 20_000),
         "send_sms" => ("NMC_TASKS", "nmc.task.send_sms.", 20_000),
         "send_sms_urgent" => ("NMC_TASKS", "nmc.task.send_sms_urgent.", 20_000),
+        "ring" => ("NMC_TASKS", "nmc.task.ring.", 20_000),
         "express" => ("NMC_TASKS", "nmc.task.express.", 20_000),
         "redis" => ("NMC_EVENTS", "nmc.event.", 2_000),
         other => panic!("there is no consumer {other}"),

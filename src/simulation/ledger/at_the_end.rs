@@ -22,6 +22,7 @@ impl Ledger {
             self.texts_are_in_order(db),
             self.the_newest_word_counts(db),
             self.every_event_was_told(db),
+            self.every_step_was_taken(),
         ];
         for broken in found.into_iter().filter_map(Result::err) {
             self.breach(|| broken);
@@ -49,6 +50,11 @@ impl Ledger {
                             || (status == "sent" && row.message.status == MessageStatus::Sent)
                     })
                 }
+                // What changes nothing any more is not in the inbox.
+                Webhook::LadderDigit { conversation_id, digit, .. } if digit == "1" => {
+                    db.is_decided(input_id) || self.was_taken(*conversation_id)
+                }
+                Webhook::LadderDigit { .. } | Webhook::LadderStatus { .. } => true,
                 // Nobody sends one here.
                 Webhook::Conversation { .. } => true,
             };

@@ -2,6 +2,7 @@
 //! accepted, and what was committed.
 
 mod at_the_end;
+mod ladder;
 mod opting;
 mod windows;
 
@@ -22,6 +23,7 @@ use crate::domain::conversation::{
 };
 use crate::domain::phone::{PhoneNumber, conversation_key};
 use crate::webhook::{Inbound, Webhook, WebhookKind};
+use ladder::Calls;
 use opting::Words;
 use windows::WindowHistory;
 
@@ -40,6 +42,8 @@ pub struct Ledger {
     /// By conversation: the decision with the newest text that wants an answer.
     wanted: BTreeMap<Uuid, u64>,
     windows: BTreeMap<Uuid, WindowHistory>,
+    /// The calls to people in emergencies.
+    calls: Calls,
     /// What customers said about getting texts.
     words: BTreeMap<PhoneNumber, Words>,
     /// How often Twilio has accepted a message.
@@ -97,6 +101,7 @@ impl Ledger {
             self.changes_nothing(db, decision, message);
         }
         self.hears(db, decision, now);
+        self.hears_of_calls(decision);
         self.windows_move(decision);
         self.waits(db, decision);
     }
@@ -169,7 +174,7 @@ impl Ledger {
         let about = || format!("the {} {}", row.message.kind, row.message.id);
         let out = db.conversation(row.message.conversation_id).map(|c| db.is_opted_out(c));
         self.holds(out == Some(false), || format!("{} goes to a customer who has opted out", about()));
-        if row.message.kind == MessageKind::User {
+        if row.message.sender_type == "user" {
             return;
         }
         let silenced = self.silenced.contains_key(&row.message.conversation_id);
@@ -228,7 +233,7 @@ impl Ledger {
 
     /// An effect is published: it must have been committed by then.
     pub fn published(&mut self, db: &Tables, message: &Outgoing) {
-        let is_effect = ["nmc.event.", "nmc.task.analyze", "nmc.task.send_sms"];
+        let is_effect = ["nmc.event.", "nmc.task.analyze", "nmc.task.send_sms", "nmc.task.ring"];
         if is_effect.iter().any(|prefix| message.subject.starts_with(prefix)) {
             let is_committed = db.outbox.iter().rev().any(|effect| effect.row.message_id == message.message_id);
             self.holds(is_committed, || format!("{} was published before it was committed", message.subject));

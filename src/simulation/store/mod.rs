@@ -6,6 +6,7 @@ mod commit;
 mod locks;
 mod outbox;
 mod reads;
+mod ring;
 mod sending;
 mod twins;
 
@@ -27,6 +28,7 @@ use crate::store::{Message, Participant, StoreError, WaitingRow};
 use businesses::NumberRow;
 use locks::Locks;
 pub use outbox::SimDraining;
+use ring::{CallSlot, RingRow};
 
 /// The tables.
 #[derive(Default)]
@@ -52,6 +54,10 @@ pub struct Tables {
     pub day_use: BTreeMap<(String, NaiveDate), DayUse>,
     alert_pace: BTreeMap<(String, PhoneNumber), AlertPace>,
     slots: BTreeMap<PhoneNumber, DateTime<Utc>>,
+    rings: Vec<RingRow>,
+    call_slots: BTreeMap<String, CallSlot>,
+    /// The phones of businesses that have answered once.
+    pub confirmed: BTreeSet<(String, PhoneNumber)>,
     /// The places of the outbox rows that are locked by those who publish them.
     draining: BTreeSet<i64>,
     /// The locks of transactions.

@@ -182,7 +182,7 @@ fn wants_an_answer(
     // A window that is late waits for the text that follows, which arms the timer. That one may have been decided on since.
     let is_followed = sms.is_followed && draft.state().memory.newest_text == sms.stream_sequence;
     let is_late = draft.state().window.as_ref().and_then(|window| window.deadline).is_some_and(|at| at <= draft.now);
-    if !(is_followed && is_late && draft.state().memory.alerting.is_none()) {
+    if !(is_followed && is_late && !draft.state().memory.is_alerting()) {
         draft.rearm();
     }
     (id, verdict)

@@ -1,5 +1,6 @@
 //! The rules, one file for each part of a conversation's life.
 
+pub mod alert_taken;
 pub(super) mod alerts;
 pub(super) mod answer;
 pub(super) mod delivery;
@@ -7,6 +8,7 @@ pub(super) mod disclosure;
 pub(super) mod emergency;
 pub(super) mod idle;
 pub(super) mod inbound;
+pub(super) mod ladder;
 pub(super) mod landline;
 pub(super) mod limits;
 pub(super) mod missed_call;

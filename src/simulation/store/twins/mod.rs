@@ -16,6 +16,7 @@ mod pairing;
 mod postgres;
 mod reads;
 mod releases;
+mod rings;
 mod sending;
 mod simulated;
 mod slots;
@@ -29,6 +30,7 @@ use uuid::Uuid;
 use crate::domain::business::Profile;
 use crate::domain::phone::PhoneNumber;
 use crate::worker::analyze::AnalysisStore;
+use crate::worker::ring::RingStore;
 use crate::worker::send::OutboundStore;
 use crate::worker::settle_calls::UnsettledCalls;
 
@@ -43,7 +45,7 @@ enum Row<'a> {
 /// A store, and what happens around it.
 trait TestStore: Sync {
     /// The ports under test.
-    type Store: OutboundStore + AnalysisStore + UnsettledCalls;
+    type Store: OutboundStore + AnalysisStore + UnsettledCalls + RingStore;
     /// A transaction that holds a row.
     type Holder;
 

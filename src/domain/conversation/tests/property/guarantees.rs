@@ -52,6 +52,9 @@ pub struct ConversationRecord {
     replies: Vec<DateTime<Utc>>,
     fallback_at: Option<DateTime<Utc>>,
     alerted: Vec<PhoneNumber>,
+    /// All alerts, and those of the current emergency.
+    alerts: Vec<(PhoneNumber, DateTime<Utc>)>,
+    answerable: Vec<(PhoneNumber, DateTime<Utc>)>,
     /// When an emergency was last reported, since the conversation was last opened.
     emergency_at: Option<DateTime<Utc>>,
     /// When the last safety notice was sent, since the conversation was last opened.
@@ -66,6 +69,9 @@ pub struct ConversationRecord {
     in_hand: bool,
     /// The customer's texts that may be answered, since the last end, talk or opt-out.
     pub asked: Vec<Asked>,
+    /// Whether people are called about the current emergency, and whether it is said that nobody took it.
+    called: bool,
+    unanswered: bool,
 }
 
 fn holds(condition: bool, otherwise: impl FnOnce() -> Broken) -> Result<(), Broken> {
@@ -92,6 +98,10 @@ impl World<'_> {
         match input {
             Input::UserTookOver { .. } if !completed => silence(true),
             Input::UserReplied { .. } if !completed && ledger.is_none() => silence(true),
+            Input::RingReported { report: RingReport::Took { .. }, .. } if tells(decision, EventType::UserTaken) => {
+                silence(true);
+            }
+            Input::AlertTaken { phone, .. } => return self.takes_the_emergency(at, phone, completed, decision),
             Input::Completed { .. } if !completed => {
                 record.silenced = place;
                 (record.in_hand, record.seen_to) = (true, true);
@@ -157,6 +167,62 @@ impl World<'_> {
                 return self.is_kept(sms, word, decision);
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Nobody is called once somebody has the emergency, and calls that nobody answered are told of.
+    fn calls_fit(&mut self, at: usize, decision: &Decision) -> Result<(), Broken> {
+        let rings: Vec<&PhoneNumber> = decision
+            .effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Ring { phone, .. } => Some(phone),
+                _ => None,
+            })
+            .collect();
+        holds(rings.len() <= 1, || "two people are called at once".into())?;
+        let unanswered = tells(decision, EventType::EmergencyUnanswered);
+        let (now, owner) = (self.now(), &self.settings.business.alert_numbers[0]);
+        let record = &mut self.records[at];
+        for phone in rings {
+            // Who owned it before is called, and nobody else.
+            holds(!record.seen_to || (record.owned && phone == owner), || {
+                format!("{phone} is called after somebody took it")
+            })?;
+            record.called = true;
+            // Who is called may answer by SMS.
+            record.alerts.push((phone.clone(), now));
+        }
+        record.unanswered |= unanswered;
+        Ok(())
+    }
+
+    /// Who answers an alert within half an hour has the emergency, unless somebody has it already, and the customer is
+    /// informed. Nobody else has.
+    fn takes_the_emergency(
+        &mut self,
+        at: usize,
+        phone: &PhoneNumber,
+        completed: bool,
+        decision: &Decision,
+    ) -> Result<(), Broken> {
+        let (now, place, stepped) = (self.now(), self.inputs, self.stepped);
+        let takes = tells(decision, EventType::UserTaken);
+        let record = &mut self.records[at];
+        let within = |alerts: &[(PhoneNumber, DateTime<Utc>)], minutes| {
+            alerts.iter().any(|(told, at)| told == phone && now < *at + TimeDelta::minutes(minutes))
+        };
+        let must = !completed && record.emergency_at.is_some() && !record.seen_to && within(&record.answerable, 30);
+        holds(stepped || takes || !must, || format!("{phone} was alerted and answers, and does not have it"))?;
+        // An alert may be half an hour on its way.
+        holds(stepped || !takes || within(&record.alerts, 60), || format!("{phone} has it, and was not alerted"))?;
+        let is_informed = decision.messages.iter().any(|message| message.kind == MessageKind::Taken);
+        let may_be = self.ledger.is_none() && self.has_number;
+        holds(is_informed == (takes && may_be), || format!("the customer is informed: {is_informed}"))?;
+        let record = &mut self.records[at];
+        if takes {
+            (record.silenced, record.owned, record.in_hand, record.seen_to) = (place, true, true, true);
         }
         Ok(())
     }
@@ -249,16 +315,28 @@ impl World<'_> {
             record.gas = gas || (gas_before && !is_new);
             holds(stepped || is_new || (gas && !gas_before), || "an emergency is told of twice".into())?;
             record.alerted.clear();
+            record.answerable.clear();
             record.seen_to = record.owned;
             record.beyond_limit = false;
+            (record.called, record.unanswered) = (false, false);
         }
+        self.calls_fit(at, decision)?;
         self.records[at].beyond_limit |= decision.stopped_by.contains(&Limit::Alerts);
         let about_the_notice =
             matches!(input, Input::MessageReported { message, .. } if message.kind == MessageKind::Notice);
         for message in &decision.messages {
+            if let (Some(number), false) =
+                (&message.recipient, matches!(input, Input::AlertTaken { .. } | Input::RingReported { .. }))
+            {
+                let now = self.now();
+                self.records[at].alerts.push((number.clone(), now));
+            }
             self.discloses_once(at, message)?;
             // If the customer did not get the notice, those who got an alert get another one.
-            if !(about_the_notice && message.kind == MessageKind::Alert) {
+            // Who took it is told to the others.
+            let is_about_an_alert =
+                about_the_notice || matches!(input, Input::AlertTaken { .. } | Input::RingReported { .. });
+            if !(is_about_an_alert && message.kind == MessageKind::Alert) {
                 self.may_be_written(at, message)?;
             }
         }
@@ -409,6 +487,7 @@ impl World<'_> {
                 holds(!record.alerted.contains(number), || format!("{number} is told twice"))?;
                 let first = record.alerted.is_empty();
                 record.alerted.push(number.clone());
+                record.answerable.push((number.clone(), now));
                 holds(first || !record.owned, || format!("{number} is told after somebody took over"))
             }
             _ => Ok(()),
@@ -428,7 +507,8 @@ impl World<'_> {
             return Ok(());
         }
         let record = &self.records[row.conversation];
-        holds(!record.owned, || format!("{} goes out while a person owns the conversation", about()))?;
+        let is_theirs = row.kind == MessageKind::Taken;
+        holds(!record.owned || is_theirs, || format!("{} goes out while a person owns the conversation", about()))?;
         holds(record.silenced <= row.since, || format!("{} goes out though the AI was silenced since", about()))?;
         let Some(id) = row.in_reply_to_window else { return Ok(()) };
         let Some(window) = self.windows.iter().find(|window| window.id == id) else {
@@ -490,6 +570,8 @@ impl World<'_> {
             holds(record.emergency_at.is_none() || record.seen_to || all_told || record.beyond_limit, || {
                 format!("an emergency that nobody took in hand, and only {} were told", record.alerted.len())
             })?;
+            let is_over = record.emergency_at.is_none() || record.seen_to || !record.called || record.unanswered;
+            holds(is_over, || "people were called, and nobody is told that nobody took it".into())?;
         }
         Ok(())
     }

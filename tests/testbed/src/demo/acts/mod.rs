@@ -1,9 +1,10 @@
-//! Further scenes, each with another customer: a takeover, a burst that overtakes an answer, an emergency, a STOP and the
-//! voicemail trap.
+//! Further scenes, each with another customer: a takeover, a burst that overtakes an answer, an emergency, a STOP, the
+//! voicemail trap and an emergency at night.
 //!
 //! They are played after the journey and its checks. Each act is independent, and is checked when it is over.
 
 mod emergency;
+mod ladder;
 mod overtaken;
 mod stop;
 mod takeover;
@@ -41,7 +42,8 @@ pub(super) async fn perform(stage: &Stage) -> bool {
     let emergency = Act::new(stage, "+12125550103").play(emergency::HEADING, emergency::play).await;
     let stop = Act::new(stage, "+12125550104").play(stop::HEADING, stop::play).await;
     let trap = Act::new(stage, "+12125550105").play(trap::HEADING, trap::play).await;
-    takeover && overtaken && emergency && stop && trap
+    let ladder = Act::new(stage, "+12125550106").play(ladder::HEADING, ladder::play).await;
+    takeover && overtaken && emergency && stop && trap && ladder
 }
 
 /// One act, with its customer and its findings.
