@@ -10,6 +10,7 @@ use crate::config::IDLE_AFTER;
 use crate::domain::answer_check::Domain;
 use crate::domain::channel::Channel;
 use crate::domain::dispatchbot::OwnDispatchBot;
+use crate::domain::owner::OwnerSms;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::Region;
 use crate::text_enum;
@@ -66,12 +67,20 @@ pub struct BusinessPolicy {
     /// The API of Twilio by which texts to customers go. Not set: Programmable Messaging.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
+    /// Which texts of customers the owner's phone gets. Not set: only alerts of emergencies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_sms: Option<OwnerSms>,
 }
 
 impl BusinessPolicy {
     /// The API of Twilio by which texts to customers go.
     pub fn channel(&self) -> Channel {
         self.channel.unwrap_or(Channel::Messaging)
+    }
+
+    /// Which texts of customers the owner's phone gets.
+    pub fn owner_sms(&self) -> OwnerSms {
+        self.owner_sms.unwrap_or(OwnerSms::Emergencies)
     }
 
     /// The domains to which an answer may link.

@@ -15,6 +15,7 @@ pub mod invisible;
 pub mod language;
 pub mod number_registration;
 pub mod number_setup;
+pub mod owner;
 pub mod phone;
 pub mod phones;
 pub mod price_check;

@@ -45,6 +45,7 @@ pub fn open_business(world: &World) {
         twilio_account_sid: None,
         never_text: Default::default(),
         dispatchbot_key: None,
+        own_side: Default::default(),
     };
     let now = world.now();
     world.lock().db.put_business(&profile, now);

@@ -38,4 +38,6 @@ pub enum Planted {
     ArrivalForgotten,
     /// What others have used of a day since a decision read it is not checked when it is committed.
     DayNotChecked,
+    /// Which conversation a text of the owner is for is chosen again each time.
+    OwnerPlanForgotten,
 }

@@ -34,6 +34,7 @@ mod messages;
 mod never_text;
 mod opt_outs;
 mod outbox;
+mod owner_texts;
 mod phone_codes;
 mod readings;
 mod reads;

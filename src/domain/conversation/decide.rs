@@ -6,7 +6,7 @@ use super::decision::{Decision, Draft};
 use super::input::{Business, Context, Input, Policy, RecoveredText};
 use super::pairing;
 use super::rules::{
-    answer, delivery, emergency, idle, inbound, missed_call, opening, opting, ownership, recovered, window,
+    answer, delivery, emergency, idle, inbound, missed_call, opening, opting, own_side, ownership, recovered, relays, window,
 };
 use super::state::{Conversation, Status};
 
@@ -62,6 +62,7 @@ pub fn decide(
         (None, Input::SentRecovered(sms)) => {
             opening::open(context, &sms.customer, &sms.business_phone, None, None, input_id, now)
         }
+        (None, Input::OwnSide(note)) => opening::own_side(context, note, input_id, now),
         (Some(conversation), _) => Draft::new(conversation.clone(), false, input_id, now),
         (None, _) => return None,
     };
@@ -86,7 +87,9 @@ pub fn decide(
         Input::TextRecovered(text) => recovered::text(context, &mut draft, text),
         Input::SentRecovered(sms) => recovered::sent(context, &mut draft, sms),
         Input::Restored { alerted } => recovered::restored(context, &mut draft, alerted),
+        Input::OwnSide(note) => own_side::noted(context, &mut draft, note),
     }
+    relays::note(context, &mut draft, input);
     idle::note(context, &mut draft);
     Some(draft.finish())
 }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::decision::Priority;
 use crate::domain::emergency::{Language, LifeSafety, Reading};
+use crate::domain::owner::Relaying;
 use crate::domain::phone::PhoneNumber;
 use crate::text_enum;
 
@@ -118,6 +119,9 @@ pub struct Conversation {
     /// Rises with everything that silences the AI at any time: a takeover, a user's reply, an opt-out, a completion by
     /// a user. A customer's message does not raise it.
     pub hard_epoch: i64,
+    /// Whether it is with a phone of the business's own side: no conversation with a customer, ended from its beginning, and
+    /// only there to carry what the phone is told.
+    pub own_side: bool,
     /// The open window, which collects the customer's messages.
     pub window: Option<OpenWindow>,
     /// The window whose answer is in progress.
@@ -259,6 +263,9 @@ pub struct Memory {
     /// When the owner was last alerted that the customer did not get the safety notice.
     #[serde(default)]
     pub not_told_at: Option<DateTime<Utc>>,
+    /// What the owner's phone gets of it.
+    #[serde(default, skip_serializing_if = "Relaying::is_nothing")]
+    pub relay: Relaying,
 }
 
 /// How many [`Memory::disclosures`] are kept: more than answers whose outcome is open at once.
@@ -305,11 +312,11 @@ pub struct Alerting {
 }
 
 impl Conversation {
-    /// When the timer must fire next: the window is due, or an alert is. The conversation's only timer is armed for
-    /// this time.
+    /// When the timer must fire next: the window is due, an alert is, or a relay is. The conversation's only timer is armed
+    /// for this time.
     pub fn next_look(&self) -> Option<DateTime<Utc>> {
         let window = self.window.as_ref().and_then(|window| window.deadline);
         let alert = self.memory.alerting.as_ref().map(|alerting| alerting.at);
-        window.into_iter().chain(alert).min()
+        window.into_iter().chain(alert).chain(self.memory.relay.due_at).min()
     }
 }

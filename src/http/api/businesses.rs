@@ -18,10 +18,11 @@ use super::twilio_account::{self, TwilioAccount};
 use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group};
 use crate::adapters::postgres::{BusinessRecord, BusinessWrite};
-use crate::domain::business::{Profile, Trade};
+use crate::domain::business::{OwnSide, Profile, Trade};
 use crate::domain::business_policy::{AiDisclosure, BusinessPolicy};
 use crate::domain::conversation::{self, TextsOfLanguage};
 use crate::domain::emergency;
+use crate::domain::owner::OwnerSms;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::quiet_hours::QuietHours;
 use crate::domain::sms_segments::MAX_BODY_CHARS;
@@ -118,6 +119,10 @@ struct Policy {
     /// The API of Twilio by which texts to customers go: `messaging` (single SMS), or `conversations` (messages of a Twilio
     /// Conversation of the two numbers). Texts of customers are taken by both. Default: `messaging`.
     channel: Option<String>,
+    /// Which texts of customers the owner's phone gets by SMS: `off` (none), `emergencies` (only alerts), or `all` (each
+    /// text, with what the AI will do about it; the owner answers by texting back). With `off`, of the owner's own texts only
+    /// the answer to an alert is read. Alerts of emergencies are sent in any case. Default: `emergencies`.
+    owner_sms: Option<String>,
 }
 
 /// A business: its numbers and phones, and the data that DispatchBot needs for its answers.
@@ -181,6 +186,14 @@ struct Business {
     /// once the phone has answered a code sent by SMS. Until then, those two fields show the phones that are in effect.
     #[oai(read_only)]
     pending_phones: Option<Vec<PendingPhone>>,
+    /// Since when the owner is away, by the text `OFF` from their phone: the AI waits for no person, and only emergencies
+    /// reach the phone. Absent while the owner is not away.
+    #[oai(read_only)]
+    owner_off_since: Option<DateTime<Utc>>,
+    /// Phones of the owner and the contacts that have texted `STOP` to the business: alerts no longer reach them. Each gets
+    /// them again after it has texted `START`.
+    #[oai(read_only)]
+    opted_out_phones: Option<Vec<String>>,
     /// When the business was created.
     #[oai(read_only)]
     created_at: Option<DateTime<Utc>>,
@@ -348,6 +361,8 @@ fn shown(record: BusinessRecord, beside: &mut Beside) -> Result<Business, StoreE
         policy: Some(profile.policy.into()),
         emergency_contacts: Some(profile.emergency_contacts.into_iter().map(String::from).collect()),
         twilio,
+        owner_off_since: record.owner_off_since,
+        opted_out_phones: Some(record.opted_out_phones).filter(|phones| !phones.is_empty()),
         created_at: Some(record.created_at),
         updated_at: Some(record.updated_at),
     })
@@ -416,6 +431,7 @@ fn validated(id: &str, business: Business, edge: &Edge) -> Result<Profile, Probl
         twilio_account_sid: None,   // stored in columns of the table
         never_text: Arc::default(), // stored in a table of its own
         dispatchbot_key: None,      // stored in a column of its own
+        own_side: OwnSide::default(), // stored beside the document
     })
 }
 
@@ -517,6 +533,7 @@ fn policy(problems: &mut Problems, policy: Option<&Policy>, edge: &Edge) -> Busi
         ai_disclosure: ai_disclosure(problems, policy.ai_disclosure.as_deref()),
         dispatchbot: policy.dispatchbot.as_ref().and_then(|own| own.validated(problems, edge)),
         channel: problems.parsed("policy.channel", policy.channel.as_deref()),
+        owner_sms: owner_sms(problems, policy.owner_sms.as_deref()),
     }
 }
 
@@ -535,6 +552,7 @@ impl From<BusinessPolicy> for Policy {
             ai_disclosure: policy.ai_disclosure.map(|word| word.to_string()),
             dispatchbot: policy.dispatchbot.map(OwnDispatchBot::from),
             channel: policy.channel.map(|channel| channel.to_string()),
+            owner_sms: policy.owner_sms.map(|word| word.to_string()),
         }
     }
 }
@@ -543,6 +561,14 @@ fn ai_disclosure(problems: &mut Problems, word: Option<&str>) -> Option<AiDisclo
     let parsed = word?.parse().ok();
     if parsed.is_none() {
         problems.add("policy.ai_disclosure", "must be always or off");
+    }
+    parsed
+}
+
+fn owner_sms(problems: &mut Problems, word: Option<&str>) -> Option<OwnerSms> {
+    let parsed = word?.parse().ok();
+    if parsed.is_none() {
+        problems.add("policy.owner_sms", "must be off, emergencies or all");
     }
     parsed
 }

@@ -6,13 +6,13 @@ use uuid::Uuid;
 use super::alerts::{self, Customer};
 use super::ownership::{hand_over_window, silence_the_ai};
 use super::window::{deadline, overtake};
-use super::{emergency, landline, opting};
+use super::{emergency, landline, opting, relays};
 use crate::domain::conversation::automatic;
 use crate::domain::conversation::decision::{Draft, KeptVerdict, MessageKind, NewMessage, WindowState};
 use crate::domain::conversation::event::{AiTimerStartedData, EventData, MessageReceivedData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, InboundSms};
 use crate::domain::conversation::reason::{AttentionReason, WindowReason};
-use crate::domain::conversation::state::OpenWindow;
+use crate::domain::conversation::state::{OpenWindow, Ownership};
 use crate::domain::conversation::words::{OptWord, opt_word};
 use crate::domain::emergency::Reading;
 use crate::domain::language;
@@ -52,6 +52,9 @@ pub(in crate::domain::conversation) fn received(context: Context<'_>, draft: &mu
         draft.rearm();
     }
     draft.message(NewMessage { window_id, verdict, ..NewMessage::theirs(message_id, kind, sms) });
+    if !kind.is_automatic() {
+        relays::heard(context, draft, sms, message_id);
+    }
 }
 
 /// Reads the customer's words. Returns the window that they are in, and what they say of an emergency.
@@ -226,7 +229,11 @@ fn join_or_open(context: Context<'_>, draft: &mut Draft<'_>, seen_at: DateTime<U
             }
         }
     };
-    let ownership = draft.state().ownership;
+    // While the owner is away, the AI waits for no person.
+    let ownership = match draft.state().ownership {
+        Ownership::None if context.business.owner_is_off => Ownership::Ai,
+        ownership => ownership,
+    };
     window.deadline = deadline(context.policy, ownership, &window);
     window
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{alerts, idle, limits};
+use super::{alerts, idle, limits, relays};
 use crate::domain::conversation::decision::{Draft, Effect, MessageUpdate, Priority, WindowState};
 use crate::domain::conversation::event::{AiTakenData, EventData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, Policy};
@@ -40,6 +40,7 @@ pub(in crate::domain::conversation) fn due(
         return idle::end(draft);
     }
     alerts::escalate(context, draft);
+    relays::due(context, draft);
     draft.rearm();
     let Some(window) = draft.state().window.clone() else { return };
     let Some(deadline) = window.deadline else { return };
