@@ -21,9 +21,16 @@ pub(super) fn entry(told: &Input, decision: &Decision) -> AuditEntry {
     if let Some(paired) = &decision.paired {
         data["same_as"] = json!(paired.message_id);
     }
+    let mut actor_id = actor_id.map(str::to_owned);
+    if let (Input::AlertTaken { .. }, Some(taken)) = (told, &decision.conversation.memory.emergency_taken) {
+        // A contact is named by a phone, which is not recorded here.
+        let is_owner = taken.by == decision.conversation.user_id;
+        actor_id = is_owner.then(|| taken.by.clone());
+        data["taken_by"] = json!(if is_owner { "owner" } else { "contact" });
+    }
     data["status"] = json!(decision.conversation.status);
     data["ownership"] = json!(decision.conversation.ownership);
-    AuditEntry { actor, actor_id: actor_id.map(str::to_owned), action, data }
+    AuditEntry { actor, actor_id, action, data }
 }
 
 /// The entry for a change of the ledger for a customer who has no conversation. The customer is named where it is stored.
@@ -56,6 +63,7 @@ fn who_did_what(told: &Input) -> (&'static str, Option<&str>, &'static str, Valu
         Input::SentRecovered(sms) => ("service", None, "recovered_a_message", json!({ "twilio_sid": sms.twilio_sid })),
         Input::Restored { .. } => ("service", None, "recovered", json!({})),
         Input::FalseAlarm { user_id } => ("user", Some(user_id), "called_it_a_false_alarm", json!({})),
+        Input::AlertTaken { via, .. } => ("user", None, "took_the_emergency", json!({ "via": via })),
         Input::OptOutRecorded { user_id, source, .. } => {
             ("user", Some(user_id), "recorded_an_opt_out", json!({ "source": source }))
         }

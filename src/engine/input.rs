@@ -112,7 +112,7 @@ impl Happening {
     /// Whether a person may take the conversation over.
     pub(super) fn may_take_over(&self) -> bool {
         use conversation::Input;
-        matches!(self, Self::Input(Input::UserTookOver { .. } | Input::UserReplied { .. }))
+        matches!(self, Self::Input(Input::UserTookOver { .. } | Input::UserReplied { .. } | Input::AlertTaken { .. }))
     }
 
     /// Whether a text of the customer arrived.

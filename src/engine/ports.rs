@@ -83,6 +83,13 @@ pub trait ConversationStore: Records {
     fn has_waiting_effects(&self, key: Uuid) -> impl Future<Output = Stored<bool>> + Send;
     /// How many messages of the AI are claimed in a conversation; see [`Store::ai_messages_under_way`].
     fn ai_messages_under_way(&self, conversation_id: Uuid) -> impl Future<Output = Stored<i64>> + Send;
+    /// The conversations that a phone was alerted to; see [`Store::alerted_conversations`].
+    fn alerted_conversations(
+        &self,
+        business_id: &str,
+        phone: &PhoneNumber,
+        since: DateTime<Utc>,
+    ) -> impl Future<Output = Stored<Vec<Uuid>>> + Send;
     /// The alerts that were sent as part of another one; see [`Store::bundled_alerts`].
     fn bundled_alerts(&self, carrier: Uuid) -> impl Future<Output = Stored<Vec<BundledAlert>>> + Send;
     /// Keys whose effects were left in the outbox; see [`Store::stale_outbox_keys`].
@@ -174,6 +181,14 @@ impl ConversationStore for Store {
     }
     async fn ai_messages_under_way(&self, conversation_id: Uuid) -> Stored<i64> {
         self.ai_messages_under_way(conversation_id).await
+    }
+    async fn alerted_conversations(
+        &self,
+        business_id: &str,
+        phone: &PhoneNumber,
+        since: DateTime<Utc>,
+    ) -> Stored<Vec<Uuid>> {
+        self.alerted_conversations(business_id, phone, since).await
     }
     async fn bundled_alerts(&self, carrier: Uuid) -> Stored<Vec<BundledAlert>> {
         self.bundled_alerts(carrier).await

@@ -14,10 +14,12 @@ use super::world::World;
 use crate::adapters::postgres::BusinessRecord;
 use crate::domain::business::{Profile, Trade};
 use crate::domain::business_policy::BusinessPolicy;
-use crate::domain::conversation::{Conversation, Input, Status};
+use crate::domain::conversation::{Conversation, Input, Ownership, Status};
 use crate::engine::{Applied, ai_sends_finished};
 use crate::telemetry::Metrics;
+use crate::trace::Trace;
 use crate::webhook::Webhook;
+use crate::worker::{AlertAnswered, answer_alert};
 
 /// How long people act.
 pub const ACTS_MS: u64 = 40_000;
@@ -100,7 +102,9 @@ pub fn begin(world: &World, metrics: &Metrics) {
             world.later(after, async move { customer_acts(&there, &phone, customer * 100 + act).await });
         }
         let (there, metrics) = (world.clone(), metrics.clone());
+        let (there_too, metrics_too) = (world.clone(), metrics.clone());
         world.later(Duration::ZERO, async move { owner_acts(&there, &phone, commands, &metrics).await });
+        world.later(Duration::ZERO, async move { answers_alerts(&there_too, customer, &metrics_too).await });
     }
 }
 
@@ -202,7 +206,7 @@ async fn owner_acts(world: &World, phone: &str, commands: u64, metrics: &Metrics
         tokio::time::sleep(after).await;
         let Some(conversation) = newest(world, phone) else { continue };
         let command = {
-            let owned = conversation.ownership == crate::domain::conversation::Ownership::User;
+            let owned = conversation.ownership == Ownership::User;
             let mut state = world.lock();
             match state.weather.below(if owned { 10 } else { 6 }) {
                 0..3 => Command::TakeOver,
@@ -213,6 +217,63 @@ async fn owner_acts(world: &World, phone: &str, commands: u64, metrics: &Metrics
             }
         };
         carry_out(world, conversation.id, command, number, metrics).await;
+    }
+}
+
+/// The owner or the contact answers `1` to an alert, if there was one.
+async fn answers_alerts(world: &World, customer: u64, metrics: &Metrics) {
+    let times = world.lock().weather.below(3);
+    for number in 0..times {
+        let (after, phone) = {
+            let mut state = world.lock();
+            (state.weather.between(1_000, ACTS_MS), if state.weather.chance(50) { OWNER } else { CONTACT })
+        };
+        tokio::time::sleep(after).await;
+        answers(world, phone, format!("sms:SMone{}", customer * 10 + number), metrics).await;
+    }
+}
+
+/// If the worker that processes the text dies, another one does it again.
+async fn answers(world: &World, phone: &'static str, input_id: String, metrics: &Metrics) {
+    let received_at = world.now();
+    for _ in 0..8 {
+        world.note(WORLD, "an alert is answered", 0, || format!("{phone} {input_id}"));
+        let (tell, told) = oneshot::channel();
+        let group = world.group();
+        let (there, input_id, metrics) = (world.clone(), input_id.clone(), metrics.clone());
+        world.spawner.spawn(group, async move {
+            let engine = worker::engine(&there, group, &metrics);
+            let Ok(Some(business)) = engine.business_cache().by_id("b1").await else { return drop(tell) };
+            let (phone, trace) = (phone.parse().unwrap(), Trace::from_header(Some(edge::TRACE)));
+            let Ok(answered) = answer_alert(&engine, &business, &phone, received_at, &input_id, &trace).await else {
+                return drop(tell);
+            };
+            let taken = match answered {
+                AlertAnswered::Taken(conversation) => {
+                    let store = SimStore { world: there.clone(), group };
+                    let Ok(finished) = ai_sends_finished(&store, conversation.id).await else { return drop(tell) };
+                    Some((conversation.id, !finished))
+                }
+                AlertAnswered::ByAnother(..) | AlertAnswered::Nothing => None,
+            };
+            let _ = tell.send(taken);
+        });
+        let patience = world.lock().weather.between(2_000, 40_000);
+        if let Ok(Ok(taken)) = tokio::time::timeout(patience, told).await {
+            let mut state = world.lock();
+            let state = &mut *state;
+            if let Some((id, in_flight)) = taken
+                && state
+                    .db
+                    .conversation(id)
+                    .is_some_and(|c| c.ownership == Ownership::User && c.status != Status::Completed)
+            {
+                state.ledger.taken_over(&state.db, id, in_flight);
+            }
+            return;
+        }
+        let again = world.lock().weather.between(50, 1_000);
+        tokio::time::sleep(again).await;
     }
 }
 

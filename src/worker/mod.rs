@@ -12,6 +12,7 @@
 //! A [`Handler`] processes one item of a pipeline; the operators do the rest. Every pipeline ends when `shutdown` is
 //! cancelled and its deliveries in progress are settled.
 
+mod alert_answers;
 pub mod analyze;
 mod bundled_alerts;
 mod code_text;
@@ -39,6 +40,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use tokio_util::sync::CancellationToken;
 
+pub use alert_answers::{AlertAnswered, answer_alert};
 pub use analyze::analyze;
 pub use events::events;
 pub use express::express;

@@ -1,6 +1,10 @@
-//! Alerts that were not delivered.
+//! Alerts: those that were not delivered, and those that a phone may answer.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::{Store, StoreError};
+use crate::domain::phone::PhoneNumber;
 
 /// Counts of owners and emergency contacts whom alerts do not reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +15,31 @@ pub struct UnreachedAlerts {
     pub opted_out: i64,
 }
 
+/// How many of the conversations that a phone was alerted to are read at most.
+const MOST_ALERTS: i64 = 50;
+
 impl Store {
+    /// The conversations of a business about which an alert was written to the phone after `since`, that with the newest
+    /// alert first; at most 50.
+    pub async fn alerted_conversations(
+        &self,
+        business_id: &str,
+        phone: &PhoneNumber,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<Uuid>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT c.id FROM messages m JOIN conversations c ON c.id = m.subject_conversation_id
+               WHERE m.kind = 'alert' AND m.recipient = $2 AND m.created_at > $3 AND c.business_id = $1
+               GROUP BY c.id ORDER BY max(m.created_at) DESC, c.id LIMIT $4"#,
+            business_id,
+            phone.as_str(),
+            since,
+            MOST_ALERTS
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
     /// Counts the numbers that their newest alert of the last 30 days did not reach, and those that want no texts. A number
     /// counts until an alert reaches it, or it wants texts again.
     pub async fn unreached_alerts(&self) -> Result<UnreachedAlerts, StoreError> {

@@ -6,7 +6,8 @@ use super::decision::{Decision, Draft};
 use super::input::{Business, Context, Input, Policy, RecoveredText};
 use super::pairing;
 use super::rules::{
-    answer, delivery, emergency, idle, inbound, missed_call, opening, opting, own_side, ownership, recovered, relays, window,
+    alert_taken, answer, delivery, emergency, idle, inbound, missed_call, opening, opting, own_side, ownership, recovered,
+    relays, window,
 };
 use super::state::{Conversation, Status};
 
@@ -81,6 +82,7 @@ pub fn decide(
         }
         Input::NumberReleased => ownership::number_released(&mut draft),
         Input::FalseAlarm { user_id } => emergency::false_alarm(&mut draft, user_id),
+        Input::AlertTaken { phone, via, at } => alert_taken::taken(context, &mut draft, phone, *via, *at),
         Input::OptOutRecorded { source, note, .. } => opting::recorded(context, &mut draft, *source, note.as_deref()),
         Input::OptOutLifted { .. } => opting::lifted(context, &mut draft),
         Input::MessageReported { message, report } => delivery::reported(context, &mut draft, message, report),

@@ -166,6 +166,8 @@ text_enum! {
         Notice = "notice",
         /// An emergency SMS to the owner or a contact. It is not a message of the conversation.
         Alert = "alert",
+        /// Tells the customer that a person has their emergency in hand. It is sent for that person.
+        Taken = "taken",
         /// A message of ours that was found at Twilio after a restore of the database. Who wrote it is not known.
         Recovered = "recovered",
         /// A customer's texts, for the owner's phone. Not a message of the conversation.
@@ -180,7 +182,7 @@ impl MessageKind {
     ///
     /// A relay is behind them all: the owner may wait, a customer may not.
     pub fn priority(self, in_emergency: bool) -> Priority {
-        let is_urgent = matches!(self, Self::User | Self::Alert | Self::Emergency | Self::OwnerNotice);
+        let is_urgent = matches!(self, Self::User | Self::Alert | Self::Emergency | Self::Taken | Self::OwnerNotice);
         Priority::urgent_if(is_urgent || in_emergency && self != Self::Relay)
     }
 
@@ -208,7 +210,7 @@ impl MessageKind {
     pub fn sender_type(self) -> &'static str {
         match self {
             Self::Customer | Self::Reaction | Self::AutoReply => "customer",
-            Self::User => "user",
+            Self::User | Self::Taken => "user",
             Self::MissedCall
             | Self::Reply
             | Self::Fallback

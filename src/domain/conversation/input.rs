@@ -65,6 +65,13 @@ pub enum Input {
     NumberReleased,
     /// A person reports that the detected emergency was a false alarm.
     FalseAlarm { user_id: String },
+    /// A person who was alerted to the emergency takes it. Valid for half an hour after the alert to that phone.
+    AlertTaken {
+        phone: PhoneNumber,
+        via: TakenVia,
+        /// When the edge received the answer.
+        at: DateTime<Utc>,
+    },
     /// A person records that the customer wants no more texts, as the customer has said elsewhere.
     OptOutRecorded {
         /// Who recorded it: a person of the App Server, or its API key.
@@ -123,6 +130,26 @@ pub enum OwnSideWhat {
     OptedOut { at: DateTime<Utc> },
     /// It wants texts again.
     OptedIn { at: DateTime<Utc> },
+}
+
+text_enum! {
+    /// How a person who was alerted takes an emergency.
+    pub enum TakenVia {
+        /// They answered the alert by SMS.
+        Sms = "sms",
+        /// They pressed the digit in a call.
+        Call = "call",
+    }
+}
+
+impl TakenVia {
+    /// The reason of `conversation.user_taken`.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Sms => "alert_answered_by_sms",
+            Self::Call => "alert_answered_by_call",
+        }
+    }
 }
 
 text_enum! {

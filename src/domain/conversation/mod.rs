@@ -40,12 +40,16 @@ pub use fence::{Fenced, Standing};
 pub use ids::{call_id, derive_id};
 pub use input::{
     Answer, AnsweredCall, Appointment, Business, Context, DeliveryStatus, InboundSms, Input, Media, MessageReport,
-    MissedCall, OptOutSource, OtherBusiness, OwnSideNote, OwnSideWhat, Policy, RecoveredSms, RecoveredText, SentMessage, Templates,
+    MissedCall, OptOutSource, OtherBusiness, OwnSideNote, OwnSideWhat, Policy, RecoveredSms, RecoveredText, SentMessage,
+    TakenVia, Templates,
     TextsOfLanguage, Urgency,
 };
 pub use pairing::{Pairing, UnpairedText};
 pub use reason::{AnalysisReason, AttentionReason, WindowReason};
-pub use state::{Answering, Conversation, ERASED, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status};
+pub use rules::alert_taken::{ANSWERABLE, AlertState, name_of};
+pub use state::{
+    Answering, Conversation, ERASED, EmergencyTaken, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status,
+};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

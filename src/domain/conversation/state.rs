@@ -266,6 +266,33 @@ pub struct Memory {
     /// What the owner's phone gets of it.
     #[serde(default, skip_serializing_if = "Relaying::is_nothing")]
     pub relay: Relaying,
+    /// The people who got an alert of the current emergency: one entry for each phone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerted: Vec<Alerted>,
+    /// The person who has the current emergency in hand, since its newest alerts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency_taken: Option<EmergencyTaken>,
+}
+
+/// A phone that an alert of the current emergency went to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alerted {
+    pub phone: PhoneNumber,
+    /// The newest alert to it.
+    pub message_id: Uuid,
+    /// When that alert was decided on or, if it is known, when Twilio accepted it.
+    pub at: DateTime<Utc>,
+}
+
+/// Who has an emergency in hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmergencyTaken {
+    /// The person, as `conversation.user_taken` names them.
+    pub by: String,
+    /// The phone that answered the alert; `None` if the person took over in another way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<PhoneNumber>,
+    pub at: DateTime<Utc>,
 }
 
 /// How many [`Memory::disclosures`] are kept: more than answers whose outcome is open at once.

@@ -148,7 +148,7 @@ impl Ledger {
         let about = || format!("the {} {}", row.message.kind, row.message.id);
         let out = db.conversation(row.message.conversation_id).map(|c| db.is_opted_out(c));
         self.holds(out == Some(false), || format!("{} goes to a customer who has opted out", about()));
-        if row.message.kind == MessageKind::User {
+        if row.message.sender_type == "user" {
             return;
         }
         let silenced = self.silenced.contains_key(&row.message.conversation_id);

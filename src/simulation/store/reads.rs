@@ -1,6 +1,7 @@
 //! What the engine and analysis read: twins of the queries in `src/adapters/postgres/`.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -262,6 +263,34 @@ impl ConversationStore for SimStore {
         })
         .await
     }
+    async fn alerted_conversations(
+        &self,
+        business_id: &str,
+        phone: &PhoneNumber,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<Uuid>, StoreError> {
+        self.ask("read alerts", |state, _| {
+            let mut newest: BTreeMap<Uuid, DateTime<Utc>> = BTreeMap::new();
+            let is_alert = |row: &&MessageRow| {
+                row.message.kind == MessageKind::Alert
+                    && row.recipient.as_ref() == Some(phone)
+                    && row.message.created_at > since
+            };
+            for MessageRow { message, .. } in state.db.messages.iter().filter(is_alert) {
+                let is_theirs =
+                    state.db.conversation(message.conversation_id).is_some_and(|c| c.business_id == business_id);
+                if is_theirs {
+                    let at = newest.entry(message.conversation_id).or_insert(message.created_at);
+                    *at = message.created_at.max(*at);
+                }
+            }
+            let mut newest: Vec<(Uuid, DateTime<Utc>)> = newest.into_iter().collect();
+            newest.sort_by_key(|(id, at)| (Reverse(*at), *id));
+            newest.into_iter().map(|(id, _)| id).take(50).collect()
+        })
+        .await
+    }
+
     async fn bundled_alerts(&self, carrier: Uuid) -> Result<Vec<BundledAlert>, StoreError> {
         self.ask("read bundled alerts", |state, _| {
             let members = state.db.messages.iter().filter(|row| row.bundled_into == Some(carrier));

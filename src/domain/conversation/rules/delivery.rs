@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::ownership::raise_epochs;
 use super::window::overtake;
-use super::{alerts, disclosure, landline, opting};
+use super::{alert_taken, alerts, disclosure, landline, opting};
 use crate::domain::conversation::decision::{Draft, MessageKind, MessageUpdate, WindowState};
 use crate::domain::conversation::event::{EventData, MessageData, MessageFailedData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, DeliveryStatus, MessageReport, SentMessage};
@@ -94,6 +94,9 @@ fn own_side_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &Sent
         return;
     }
     advance(draft, message, status, sid.map(String::as_str), code, None);
+    if status.is_accepted() && !message.status.is_accepted() {
+        alert_taken::alert_accepted(draft, message.id);
+    }
     let is_lost = matches!(
         status,
         MessageStatus::Failed | MessageStatus::Undelivered | MessageStatus::Unknown | MessageStatus::Superseded

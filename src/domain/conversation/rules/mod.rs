@@ -1,5 +1,6 @@
 //! The rules, one file for each part of a conversation's life.
 
+pub mod alert_taken;
 pub(super) mod alerts;
 pub(super) mod answer;
 pub(super) mod delivery;

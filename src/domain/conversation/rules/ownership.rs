@@ -3,8 +3,8 @@
 //! Takeover, reply and completion raise both epochs: no AI answer computed before is sent afterwards. A release raises
 //! none.
 
-use super::alerts;
 use super::window::{deadline, overtake};
+use super::{alert_taken, alerts};
 use crate::domain::conversation::decision::{Draft, Effect, MessageKind, MessageUpdate, NewMessage, WindowState};
 use crate::domain::conversation::event::{
     CompletedBy, ConversationCompletedData, EventData, NeedsAttentionData, ReleasedData, UserTakenData,
@@ -24,13 +24,19 @@ pub(in crate::domain::conversation) fn taken_over(
     user_id: &str,
     reason: &str,
 ) {
+    take(context, draft, user_id, reason, WindowReason::Takeover);
+}
+
+/// The same with a reason for the windows that it changes.
+pub(super) fn take(context: Context<'_>, draft: &mut Draft<'_>, user_id: &str, reason: &str, because: WindowReason) {
     if draft.state().status == Status::Completed || draft.state().ownership == Ownership::User {
         return;
     }
     let now = draft.now;
     raise_epochs(draft);
-    stop_the_answer(draft);
+    stop_the_answer(draft, because);
     alerts::stop(draft);
+    alert_taken::in_hand(draft, user_id, None);
     draft.state().ownership = Ownership::User;
     draft.state().status = Status::UserHandling;
     draft.state().user_takeover_at = Some(now);
@@ -46,11 +52,11 @@ pub(in crate::domain::conversation) fn taken_over(
 
 /// The answer in progress is no longer wanted, but the messages are still unanswered. They stay in a window with later
 /// messages until the person answers or releases the conversation.
-fn stop_the_answer(draft: &mut Draft<'_>) {
+fn stop_the_answer(draft: &mut Draft<'_>, because: WindowReason) {
     let Some(answering) = draft.state().answering.clone() else { return };
     if draft.state().window.is_none() {
         let id = draft.id("window");
-        draft.window(id, WindowState::Open, answering.opened_at, WindowReason::Takeover);
+        draft.window(id, WindowState::Open, answering.opened_at, because);
         draft.state().window = Some(OpenWindow {
             id,
             opened_at: answering.opened_at,
@@ -61,7 +67,7 @@ fn stop_the_answer(draft: &mut Draft<'_>) {
             traces: Vec::new(),
         });
     }
-    overtake(draft, &answering, WindowReason::Takeover);
+    overtake(draft, &answering, because);
 }
 
 /// A person writes. This is also a takeover, and it answers the collected messages.

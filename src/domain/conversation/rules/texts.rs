@@ -55,6 +55,15 @@ pub(in crate::domain::conversation) fn emergency(business: &Business, language: 
     })
 }
 
+/// Says that a person has the customer's emergency in hand.
+pub(in crate::domain::conversation) fn taken(business: &Business, language: Language) -> String {
+    let name = &business.name;
+    match language {
+        Language::En => format!("A person at {name} has your message and is on it. They will contact you shortly."),
+        Language::Es => format!("Una persona de {name} ya vio su mensaje y se encarga. Le contactará en breve."),
+    }
+}
+
 /// Stands before DispatchBot's first answer in a conversation, unless the business has its own.
 pub(in crate::domain::conversation) fn ai_disclosure(business: &Business, language: Language) -> String {
     let name = &business.name;

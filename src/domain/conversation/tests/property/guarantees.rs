@@ -51,6 +51,9 @@ pub struct ConversationRecord {
     replies: Vec<DateTime<Utc>>,
     fallback_at: Option<DateTime<Utc>>,
     alerted: Vec<PhoneNumber>,
+    /// All alerts, and those of the current emergency.
+    alerts: Vec<(PhoneNumber, DateTime<Utc>)>,
+    answerable: Vec<(PhoneNumber, DateTime<Utc>)>,
     /// When an emergency was last reported, since the conversation was last opened.
     emergency_at: Option<DateTime<Utc>>,
     /// When the last safety notice was sent, since the conversation was last opened.
@@ -89,6 +92,7 @@ impl World<'_> {
         match input {
             Input::UserTookOver { .. } if !completed => silence(true),
             Input::UserReplied { .. } if !completed && ledger.is_none() => silence(true),
+            Input::AlertTaken { phone, .. } => return self.takes_the_emergency(at, phone, completed, decision),
             Input::Completed { .. } if !completed => {
                 record.silenced = place;
                 (record.in_hand, record.seen_to) = (true, true);
@@ -154,6 +158,35 @@ impl World<'_> {
                 return self.is_kept(sms, word, decision);
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Who answers an alert within half an hour has the emergency, unless somebody has it already, and the customer is
+    /// informed. Nobody else has.
+    fn takes_the_emergency(
+        &mut self,
+        at: usize,
+        phone: &PhoneNumber,
+        completed: bool,
+        decision: &Decision,
+    ) -> Result<(), Broken> {
+        let (now, place, stepped) = (self.now(), self.inputs, self.stepped);
+        let takes = tells(decision, EventType::UserTaken);
+        let record = &mut self.records[at];
+        let within = |alerts: &[(PhoneNumber, DateTime<Utc>)], minutes| {
+            alerts.iter().any(|(told, at)| told == phone && now < *at + TimeDelta::minutes(minutes))
+        };
+        let must = !completed && record.emergency_at.is_some() && !record.seen_to && within(&record.answerable, 30);
+        holds(stepped || takes || !must, || format!("{phone} was alerted and answers, and does not have it"))?;
+        // An alert may be half an hour on its way.
+        holds(stepped || !takes || within(&record.alerts, 60), || format!("{phone} has it, and was not alerted"))?;
+        let is_informed = decision.messages.iter().any(|message| message.kind == MessageKind::Taken);
+        let may_be = self.ledger.is_none() && self.has_number;
+        holds(is_informed == (takes && may_be), || format!("the customer is informed: {is_informed}"))?;
+        let record = &mut self.records[at];
+        if takes {
+            (record.silenced, record.owned, record.in_hand, record.seen_to) = (place, true, true, true);
         }
         Ok(())
     }
@@ -245,6 +278,7 @@ impl World<'_> {
             record.gas = gas || (gas_before && !is_new);
             holds(stepped || is_new || (gas && !gas_before), || "an emergency is told of twice".into())?;
             record.alerted.clear();
+            record.answerable.clear();
             record.seen_to = record.owned;
             record.beyond_limit = false;
         }
@@ -252,9 +286,15 @@ impl World<'_> {
         let about_the_notice =
             matches!(input, Input::MessageReported { message, .. } if message.kind == MessageKind::Notice);
         for message in &decision.messages {
+            if let (Some(number), false) = (&message.recipient, matches!(input, Input::AlertTaken { .. })) {
+                let now = self.now();
+                self.records[at].alerts.push((number.clone(), now));
+            }
             self.discloses_once(at, message)?;
             // If the customer did not get the notice, those who got an alert get another one.
-            if !(about_the_notice && message.kind == MessageKind::Alert) {
+            // Who took it is told to the others.
+            let is_about_an_alert = about_the_notice || matches!(input, Input::AlertTaken { .. });
+            if !(is_about_an_alert && message.kind == MessageKind::Alert) {
                 self.may_be_written(at, message)?;
             }
         }
@@ -405,6 +445,7 @@ impl World<'_> {
                 holds(!record.alerted.contains(number), || format!("{number} is told twice"))?;
                 let first = record.alerted.is_empty();
                 record.alerted.push(number.clone());
+                record.answerable.push((number.clone(), now));
                 holds(first || !record.owned, || format!("{number} is told after somebody took over"))
             }
             _ => Ok(()),
@@ -424,7 +465,8 @@ impl World<'_> {
             return Ok(());
         }
         let record = &self.records[row.conversation];
-        holds(!record.owned, || format!("{} goes out while a person owns the conversation", about()))?;
+        let is_theirs = row.kind == MessageKind::Taken;
+        holds(!record.owned || is_theirs, || format!("{} goes out while a person owns the conversation", about()))?;
         holds(record.silenced <= row.since, || format!("{} goes out though the AI was silenced since", about()))?;
         let Some(id) = row.in_reply_to_window else { return Ok(()) };
         let Some(window) = self.windows.iter().find(|window| window.id == id) else {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use proptest::prelude::*;
 
-use crate::domain::conversation::DeliveryStatus;
+use crate::domain::conversation::{DeliveryStatus, TakenVia};
 
 /// A run.
 #[derive(Clone, Default)]
@@ -53,6 +53,11 @@ pub enum Happens {
     Reply,
     Release,
     FalseAlarm,
+    /// One of those who are alerted takes the emergency.
+    AlertTaken {
+        place: usize,
+        via: TakenVia,
+    },
     Complete,
     /// A person records that the customer wants no texts.
     OptOut,
@@ -190,6 +195,7 @@ pub enum Kind {
     Reply,
     Release,
     FalseAlarm,
+    AlertTaken,
     Complete,
     OptOut,
     OptIn,
@@ -266,6 +272,10 @@ impl Profile {
             Kind::Reply => Happens::Reply,
             Kind::Release => Happens::Release,
             Kind::FalseAlarm => Happens::FalseAlarm,
+            Kind::AlertTaken => Happens::AlertTaken {
+                place: usize::from(n) % 3,
+                via: if n < 500 { TakenVia::Sms } else { TakenVia::Call },
+            },
             Kind::Complete => Happens::Complete,
             Kind::OptOut => Happens::OptOut,
             Kind::OptIn => Happens::OptIn,

@@ -293,6 +293,10 @@ impl<'a> World<'a> {
             }
             Happens::Release => command(Input::Released { user_id }),
             Happens::FalseAlarm => command(Input::FalseAlarm { user_id }),
+            Happens::AlertTaken { place, via } => {
+                let phone = self.settings.business.alert_numbers[place].clone();
+                command(Input::AlertTaken { phone, via, at: self.now() })
+            }
             Happens::Complete => command(Input::Completed { user_id, outcome: "done".into(), summary: None }),
             Happens::OptOut => command(Input::OptOutRecorded { user_id, source: OptOutSource::Phone, note: None }),
             Happens::OptIn => command(Input::OptOutLifted { user_id, proof: "a form".into() }),
