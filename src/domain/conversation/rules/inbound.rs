@@ -227,6 +227,6 @@ fn join_or_open(context: Context<'_>, draft: &mut Draft<'_>, seen_at: DateTime<U
         }
     };
     let ownership = draft.state().ownership;
-    window.deadline = deadline(context.policy, ownership, &window);
+    window.deadline = deadline(context, ownership, &window);
     window
 }
