@@ -8,6 +8,7 @@ use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use serde_json::{Map, Value, json};
 
+use super::after_hours::{AfterHours, OwnerQuietHours};
 use super::auth::{Reader, Writer};
 use super::body::Body;
 use super::dispatchbot::{self, OwnDispatchBot};
@@ -123,6 +124,19 @@ struct Policy {
     /// text, with what the AI will do about it; the owner answers by texting back). With `off`, of the owner's own texts only
     /// the answer to an alert is read. Alerts of emergencies are sent in any case. Default: `emergencies`.
     owner_sms: Option<String>,
+    /// What is different outside `business_hours`. Default: nothing.
+    after_hours: Option<AfterHours>,
+    /// When the owner gets no text, except about an emergency: such as `{"start": "21:00", "end": "08:00"}`, in the
+    /// business's time zone. A reminder waits until they are over. Default: none.
+    owner_quiet_hours: Option<OwnerQuietHours>,
+    /// When a person owns the conversation, has done nothing in it for this time and a customer has waited for as long, the
+    /// owner is reminded once by SMS, and `conversation.needs_attention` has the reason `person_silent`. From 1m to 24h, or
+    /// `off`. Default: `10m`.
+    remind_after: Option<String>,
+    /// When a person owns the conversation, has done nothing in it for this time and a customer waits, the AI gets it back:
+    /// `conversation.released` has `by: timer`. The customer has waited for `NMC_WINDOW_HOLD` by then. From 5m to 168h.
+    /// Default: never.
+    return_to_ai_after: Option<String>,
 }
 
 /// A business: its numbers and phones, and the data that DispatchBot needs for its answers.
@@ -534,6 +548,10 @@ fn policy(problems: &mut Problems, policy: Option<&Policy>, edge: &Edge) -> Busi
         dispatchbot: policy.dispatchbot.as_ref().and_then(|own| own.validated(problems, edge)),
         channel: problems.parsed("policy.channel", policy.channel.as_deref()),
         owner_sms: owner_sms(problems, policy.owner_sms.as_deref()),
+        after_hours: policy.after_hours.as_ref().map(|after| after.validated(problems)),
+        owner_quiet_hours: policy.owner_quiet_hours.as_ref().and_then(|quiet| quiet.validated(problems)),
+        remind_after: problems.parsed("policy.remind_after", policy.remind_after.as_deref()),
+        return_to_ai_after: problems.parsed("policy.return_to_ai_after", policy.return_to_ai_after.as_deref()),
     }
 }
 
@@ -553,6 +571,10 @@ impl From<BusinessPolicy> for Policy {
             dispatchbot: policy.dispatchbot.map(OwnDispatchBot::from),
             channel: policy.channel.map(|channel| channel.to_string()),
             owner_sms: policy.owner_sms.map(|word| word.to_string()),
+            after_hours: policy.after_hours.map(AfterHours::from),
+            owner_quiet_hours: policy.owner_quiet_hours.map(OwnerQuietHours::from),
+            remind_after: policy.remind_after.map(String::from),
+            return_to_ai_after: policy.return_to_ai_after.map(String::from),
         }
     }
 }

@@ -234,6 +234,6 @@ fn join_or_open(context: Context<'_>, draft: &mut Draft<'_>, seen_at: DateTime<U
         Ownership::None if context.business.owner_is_off => Ownership::Ai,
         ownership => ownership,
     };
-    window.deadline = deadline(context.policy, ownership, &window);
+    window.deadline = deadline(context, ownership, &window);
     window
 }

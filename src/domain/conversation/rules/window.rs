@@ -12,14 +12,16 @@ use crate::domain::conversation::state::{Answering, OpenWindow, Ownership, Phase
 use crate::domain::day_limits::Limit;
 
 /// `max(last message + quiet, opened + hold)`, never later than `opened + max`. If the AI owns the conversation, hold
-/// is zero; if a person does, there is no deadline.
+/// is zero; if a person does, there is no deadline. A window that opened outside the business's hours may have another
+/// hold.
 pub(in crate::domain::conversation) fn deadline(
-    policy: &Policy,
+    context: Context<'_>,
     ownership: Ownership,
     window: &OpenWindow,
 ) -> Option<DateTime<Utc>> {
+    let policy = context.policy;
     let hold = match ownership {
-        Ownership::None => policy.hold,
+        Ownership::None => context.business.hold(window.opened_at, policy.hold),
         Ownership::Ai => std::time::Duration::ZERO,
         Ownership::User => return None,
     };

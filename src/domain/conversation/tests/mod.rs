@@ -1,5 +1,6 @@
 //! The rules, as case tables, on a conversation that the tests drive step by step with an explicit time.
 
+mod after_hours;
 mod alert_taken;
 mod alerts;
 mod answers;
