@@ -12,6 +12,7 @@ use crate::domain::appointment_check::Schedule;
 use crate::domain::business_policy::BusinessPolicy;
 use crate::domain::conversation::{self, Conversation, Templates};
 use crate::domain::emergency;
+use crate::domain::forward_to::ForwardTo;
 use crate::domain::owner::OwnerSms;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::price_check::PriceRange;
@@ -49,8 +50,9 @@ pub struct Profile {
     pub user_id: String,
     /// The numbers that customers call and write to.
     pub phone_numbers: Vec<PhoneNumber>,
-    /// The phone to which calls are forwarded.
-    pub forward_to: PhoneNumber,
+    /// The phones to which calls are forwarded, in two fields of the document.
+    #[serde(flatten)]
+    pub forward_to: ForwardTo,
     /// The IANA name of the time zone.
     pub timezone: String,
     /// The trade of the business.
@@ -148,8 +150,9 @@ impl Profile {
 
     /// The phones that get alerts: the owner's, then the contacts in their order, without duplicates.
     fn alert_numbers(&self) -> Vec<PhoneNumber> {
-        let contacts = self.emergency_contacts.iter().filter(|contact| **contact != self.forward_to);
-        std::iter::once(&self.forward_to).chain(contacts).cloned().collect()
+        let owner = self.forward_to.first();
+        let contacts = self.emergency_contacts.iter().filter(|contact| *contact != owner);
+        std::iter::once(owner).chain(contacts).cloned().collect()
     }
 
     /// Whether a webhook of this signer may act for this business. The token of an account is valid for the businesses
@@ -174,10 +177,10 @@ impl Profile {
             && (conversation.own_account.is_none() || self.twilio_account_sid.is_some())
     }
 
-    /// Whether this number of a person belongs to the business's own side: its owner, a contact, or one of its numbers. The
-    /// numbers of other businesses are customers.
+    /// Whether this number of a person belongs to the business's own side: a phone that gets its calls, a contact, or one of
+    /// its numbers. The numbers of other businesses are customers.
     pub fn is_own_side(&self, phone: &PhoneNumber) -> bool {
-        let mut phones = std::iter::once(&self.forward_to).chain(&self.emergency_contacts).chain(&self.phone_numbers);
+        let mut phones = self.forward_to.iter().chain(&self.emergency_contacts).chain(&self.phone_numbers);
         phones.any(|own| own.is_of_person(phone))
     }
 }

@@ -12,6 +12,7 @@ pub mod conversation;
 pub mod day_limits;
 pub mod dispatchbot;
 pub mod emergency;
+pub mod forward_to;
 pub mod hours;
 pub mod invisible;
 pub mod language;

@@ -15,6 +15,7 @@ use crate::adapters::postgres::BusinessRecord;
 use crate::domain::business::{Profile, Trade};
 use crate::domain::business_policy::BusinessPolicy;
 use crate::domain::conversation::{Conversation, Input, Ownership, Status};
+use crate::domain::phone::PhoneNumber;
 use crate::engine::{Applied, ai_sends_finished};
 use crate::telemetry::Metrics;
 use crate::trace::Trace;
@@ -34,7 +35,7 @@ pub fn open_business(world: &World) {
         name: "Joe's Plumbing".to_owned(),
         user_id: "u1".to_owned(),
         phone_numbers: vec![BUSINESS_PHONE.parse().unwrap()],
-        forward_to: OWNER.parse().unwrap(),
+        forward_to: OWNER.parse::<PhoneNumber>().unwrap().into(),
         timezone: "America/New_York".to_owned(),
         trade: Trade::Plumbing,
         business_hours: serde_json::json!({}),

@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use super::batched::Rows;
 use super::business_changes::BusinessChange;
 use super::{Store, StoreError, Stored, transaction};
+use crate::domain::forward_to::ForwardTo;
 use crate::domain::phone::PhoneNumber;
 
 /// A business as it is stored.
@@ -145,7 +146,7 @@ pub struct BusinessWrite<'a> {
     /// Its owner, as the App Server names them.
     pub user_id: &'a str,
     /// Where its calls are forwarded to.
-    pub forward_to: &'a PhoneNumber,
+    pub forward_to: &'a ForwardTo,
     /// All numbers of the business.
     pub phone_numbers: &'a [PhoneNumber],
     /// The phones that get alerts if the owner does not answer.

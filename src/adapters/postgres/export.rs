@@ -192,10 +192,10 @@ async fn of_others(connection: &mut PgConnection, kept: Kept, page: KeptPage<'_>
             connection,
             page,
             "SELECT t.business_id AS key, jsonb_build_object('business_id', t.business_id, 'put_at', t.put_at,
-               'is_forward_to', t.forward_to IS NOT DISTINCT FROM $1,
+               'is_forward_to', t.forward_to IS NOT DISTINCT FROM $1 OR $1 = ANY(coalesce(t.forward_to_next, '{}')),
                'is_emergency_contact', $1 = ANY(coalesce(t.emergency_contacts, '{}'))) AS data
              FROM wanted_phones t
-             WHERE (t.forward_to = $1 OR $1 = ANY(t.emergency_contacts))
+             WHERE (t.forward_to = $1 OR $1 = ANY(t.forward_to_next) OR $1 = ANY(t.emergency_contacts))
                AND ($2::text[] IS NULL OR t.business_id = ANY($2))"
         ),
         // They have no business; it is the one that has the number.

@@ -13,6 +13,7 @@ use super::auth::{Reader, Writer};
 use super::body::Body;
 use super::dispatchbot::{self, OwnDispatchBot};
 use super::failure::Failure;
+use super::forward_to::OneOrMore;
 use super::page::Page;
 use super::phones::{self, Beside, NumberState, PendingPhone, ordinary};
 use super::twilio_account::{self, TwilioAccount};
@@ -153,10 +154,11 @@ struct Business {
     /// The numbers that customers call and text: at least 1, at most 100. A key without the scope `numbers` may remove
     /// numbers, but not add any.
     phone_numbers: Vec<String>,
-    /// The phone to which calls are forwarded. It must not be a number from which calls would come back, such as one of
-    /// `phone_numbers`, nor one that costs more than an ordinary call, such as a premium-rate or satellite number. A
-    /// new phone from a key without the scope `numbers` is first listed in `pending_phones`.
-    forward_to: String,
+    /// The phone to which calls are forwarded, or a list of 1 to 5 that ring one after the other, each for
+    /// `NMC_DIAL_TIMEOUT`, until one answers; the first is the owner's. It must not be a number from which calls would come
+    /// back, such as one of `phone_numbers`, nor one that costs more than an ordinary call, such as a premium-rate or
+    /// satellite number. A new phone from a key without the scope `numbers` is first listed in `pending_phones`.
+    forward_to: OneOrMore,
     /// The business's time zone, as an IANA name such as `America/New_York`.
     timezone: String,
     /// The business's trade: `plumbing`, `electrical`, `hvac`, `locksmith` or `garage_door`.
@@ -405,11 +407,7 @@ fn validated(id: &str, business: Business, edge: &Edge) -> Result<Profile, Probl
     let contacts =
         problems.parsed_each("emergency_contacts", business.emergency_contacts.as_deref().unwrap_or_default());
     ordinary(&mut problems, "emergency_contacts", &contacts);
-    let forward_to: Option<PhoneNumber> = problems.parsed("forward_to", Some(&business.forward_to));
-    ordinary(&mut problems, "forward_to", forward_to.as_slice());
-    if forward_to.as_ref().is_some_and(|to| phone_numbers.contains(to)) {
-        problems.add("forward_to", "must not be one of phone_numbers: calls would loop forever");
-    }
+    let forward_to = business.forward_to.validated(&mut problems, &phone_numbers);
     if business.timezone.parse::<chrono_tz::Tz>().is_err() {
         problems.add("timezone", "must be an IANA time zone, such as America/New_York");
     }

@@ -18,6 +18,7 @@ mod events;
 pub mod explain;
 mod failed_keys;
 mod failure;
+mod forward_to;
 mod health;
 mod idempotency;
 mod media;

@@ -48,7 +48,7 @@ pub(super) async fn ringing(edge: &Edge, signed: SignedForm) -> Result<Answer, R
     if published.is_err() {
         edge.metrics.call_unrecorded();
     }
-    Ok(Answer::Twiml(twiml::dial(business.forward_to.as_str(), edge.dial_timeout, &action)))
+    Ok(Answer::Twiml(twiml::dial(business.forward_to.first().as_str(), edge.dial_timeout, &action)))
 }
 
 fn ring<'a>(call: &'a Call, to: &'a PhoneNumber, at: DateTime<Utc>) -> Ring<'a> {

@@ -12,7 +12,7 @@ use crate::domain::conversation::decision::{Draft, KeptVerdict, MessageKind, New
 use crate::domain::conversation::event::{AiTimerStartedData, EventData, MessageReceivedData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, InboundSms};
 use crate::domain::conversation::reason::{AttentionReason, WindowReason};
-use crate::domain::conversation::state::{OpenWindow, Ownership};
+use crate::domain::conversation::state::OpenWindow;
 use crate::domain::conversation::words::{OptWord, opt_word};
 use crate::domain::emergency::Reading;
 use crate::domain::language;
@@ -229,11 +229,7 @@ fn join_or_open(context: Context<'_>, draft: &mut Draft<'_>, seen_at: DateTime<U
             }
         }
     };
-    // While the owner is away, the AI waits for no person.
-    let ownership = match draft.state().ownership {
-        Ownership::None if context.business.owner_is_off => Ownership::Ai,
-        ownership => ownership,
-    };
+    let ownership = draft.state().ownership;
     window.deadline = deadline(context, ownership, &window);
     window
 }

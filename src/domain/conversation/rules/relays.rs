@@ -61,15 +61,10 @@ pub(in crate::domain::conversation) fn note(context: Context<'_>, draft: &mut Dr
     draft.state().memory.relay = Relaying::default();
 }
 
-/// The phone that gets relays now.
+/// The phone that gets relays now: none in the owner's quiet hours, in which only alerts of emergencies go.
 fn wanted_by<'a>(context: Context<'a>, now: DateTime<Utc>) -> Option<&'a PhoneNumber> {
-    let is_quiet = is_quiet_for_the_owner(context, now);
-    context.business.relay_to.as_ref().filter(|_| context.may_write && !is_quiet)
-}
-
-/// Whether the owner wants no relays at this hour. Alerts of emergencies go at any hour.
-fn is_quiet_for_the_owner(_context: Context<'_>, _now: DateTime<Utc>) -> bool {
-    false
+    let business = context.business;
+    business.relay_to.as_ref().filter(|_| context.may_write && business.owner_may_be_texted(now))
 }
 
 /// An opt-out, an opt-in or a keyword that Twilio answers: nothing in it is for the owner.

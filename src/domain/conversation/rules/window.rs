@@ -21,6 +21,8 @@ pub(in crate::domain::conversation) fn deadline(
 ) -> Option<DateTime<Utc>> {
     let policy = context.policy;
     let hold = match ownership {
+        // While the owner is away, the AI waits for no person.
+        Ownership::None if context.business.owner_is_off => std::time::Duration::ZERO,
         Ownership::None => context.business.hold(window.opened_at, policy.hold),
         Ownership::Ai => std::time::Duration::ZERO,
         Ownership::User => return None,

@@ -35,7 +35,7 @@ pub(super) fn business(id: &str, numbers: &[&str]) -> Profile {
         name: "Joe's Plumbing".to_owned(),
         user_id: "u1".to_owned(),
         phone_numbers: numbers.iter().map(|number| phone(number)).collect(),
-        forward_to: phone(OWNER),
+        forward_to: phone(OWNER).into(),
         timezone: "America/New_York".to_owned(),
         trade: Trade::Plumbing,
         business_hours: json!({}),
