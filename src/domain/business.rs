@@ -130,7 +130,7 @@ impl Profile {
 
     /// The phone that speaks for the business by text.
     pub fn owner_phone(&self) -> &PhoneNumber {
-        &self.forward_to
+        self.forward_to.first()
     }
 
     /// The owner's phone, if it gets the texts of customers.

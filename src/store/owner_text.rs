@@ -1,7 +1,5 @@
 //! A text of the business's own side.
 
-use uuid::Uuid;
-
 use crate::domain::conversation::Conversation;
 use crate::domain::owner::Plan;
 use crate::domain::phone::PhoneNumber;
@@ -26,10 +24,6 @@ pub struct OwnerView {
     pub plan: Option<Plan>,
     /// The open conversations of the business, the newest activity first: at most [`MOST_OPEN`].
     pub open: Vec<Conversation>,
-    /// The conversations of which the phone got an alert that was not lost, within [`TAKEN_WITHIN`], the newest first.
-    ///
-    /// [`TAKEN_WITHIN`]: crate::domain::owner::TAKEN_WITHIN
-    pub alerted: Vec<Uuid>,
     /// How many other texts the phone has sent within [`RELAYED_WITHIN`].
     ///
     /// [`RELAYED_WITHIN`]: crate::domain::owner::RELAYED_WITHIN

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::alert_answers::{AlertAnswered, answer_alert};
 use super::too_early::TooEarly;
 use super::webhooks::{ApplyWebhook, dead, input};
 use super::Source;
@@ -15,8 +16,8 @@ use crate::domain::business::Profile;
 use crate::domain::conversation::words::{OptWord, opt_word};
 use crate::domain::conversation::{Input, OwnSideNote, OwnSideWhat, Ownership, Status};
 use crate::domain::emergency::Language;
-use crate::domain::owner::{self, Answer, Command, OpenConversation, OwnerSms, Plan, Said, Sender, Situation, texts};
 use crate::domain::owner::texts::Unchanged;
+use crate::domain::owner::{self, Answer, Command, OpenConversation, OwnerSms, Plan, Said, Sender, Situation, texts};
 use crate::domain::phone::PhoneNumber;
 use crate::engine::{self, Applied, ConversationStore, Happening, Publish, Target, ai_sends_finished};
 use crate::store::{OwnerText, OwnerView, StoreError};
@@ -120,14 +121,14 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
             body: text.body,
         };
         let view = store.owner_view(&kept, self.engine.now()).await.map_err(|e| text.retry(e))?;
-        let OwnerView { plan, open, alerted, texts, same_words } = view;
+        let OwnerView { plan, open, texts, same_words } = view;
         let open: Vec<OpenConversation> = open.iter().map(OpenConversation::of).collect();
         let plan = match plan {
             Some(plan) => plan,
             None => {
                 let now = self.engine.now();
                 let sender = text.sender();
-                let situation = Situation { sender, open: &open, alerted: &alerted, same_words, now };
+                let situation = Situation { sender, open: &open, same_words, now };
                 let plan = owner::plan(&said.command, &situation);
                 store.keep_owner_plan(&kept, plan, now).await.map_err(|e| text.retry(e))?
             }
@@ -161,7 +162,7 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
             Plan::TakeOver { conversation } => {
                 self.take(heard, conversation, Input::UserTookOver { user_id, reason: "sms".to_owned() }).await
             }
-            Plan::TakeAlert { conversation } => self.take_alert(heard, conversation).await,
+            Plan::TakeAlert => self.take_alert(heard).await,
             Plan::Release { conversation } => {
                 let released = self.command(heard, conversation, Input::Released { user_id }).await?;
                 self.answer_to(heard, conversation, released, "released", Unchanged::NotTaken, texts::released).await
@@ -224,12 +225,23 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
         ai_sends_finished(self.engine.store(), id).await.map_err(|e| heard.text.retry(e))
     }
 
-    /// The owner or a contact takes an emergency: the alerts stop.
-    async fn take_alert(&self, heard: &Heard<'_>, id: Uuid) -> Result<(), FailureReason> {
-        let user_id = heard.text.business.user_id.clone();
-        let taken = self.command(heard, id, Input::UserTookOver { user_id, reason: "alert".to_owned() }).await?;
-        self.ai_is_silent(heard, id).await?;
-        self.answer_to(heard, id, taken, "alert_taken", Unchanged::Taken, texts::alert_taken).await
+    /// The owner or a contact takes the emergency of the newest alert. The answer names it.
+    async fn take_alert(&self, heard: &Heard<'_>) -> Result<(), FailureReason> {
+        let text = heard.text;
+        let (input_id, at) = (&text.inbound.input_id, text.inbound.received_at);
+        let answered = answer_alert(&self.engine, text.business, text.phone, at, input_id, text.trace);
+        let answered = answered.await.map_err(|e| text.retry(e))?;
+        let words = answered.in_words(text.business);
+        let conversation = match &answered {
+            AlertAnswered::Taken(conversation) => {
+                self.ai_is_silent(heard, conversation.id).await?;
+                conversation
+            }
+            AlertAnswered::ByAnother(conversation, _) => conversation,
+            AlertAnswered::Nothing => return self.told_apart(heard, "no_alert", words).await,
+        };
+        let changed = Changed { id: conversation.id, named: OpenConversation::of(conversation) };
+        self.told(heard, &changed, "alert_answered", words).await
     }
 
     async fn block(&self, heard: &Heard<'_>, id: Uuid, user_id: String) -> Result<(), FailureReason> {

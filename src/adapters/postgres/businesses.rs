@@ -66,7 +66,8 @@ macro_rules! select_businesses {
                  ARRAY(SELECT n.phone FROM never_text n WHERE n.business_id = b.id) AS "never_text!",
                  b.owner_off_since,
                  ARRAY(SELECT o.customer_phone FROM opt_outs o WHERE o.business_id = b.id AND o.customer_phone = ANY(
-                   b.forward_to || ARRAY(SELECT jsonb_array_elements_text(coalesce(b.profile->'emergency_contacts', '[]')))))
+                   b.forward_to || ARRAY(SELECT jsonb_array_elements_text(
+                     coalesce(b.profile->'emergency_contacts', '[]') || coalesce(b.profile->'forward_to_next', '[]')))))
                    AS "opted_out_phones!",
                  EXISTS (SELECT 1 FROM business_numbers f WHERE f.phone = b.forward_to) AS "forwards_to_business!",
                  b.created_at, b.updated_at "# + $tail

@@ -10,7 +10,7 @@ use super::conversations::{
 };
 use super::{Store, StoreError, Stored};
 use crate::domain::conversation::{CodeChange, Conversation};
-use crate::domain::owner::{Code, Plan, RELAYED_WITHIN, TAKEN_WITHIN};
+use crate::domain::owner::{Code, Plan, RELAYED_WITHIN};
 use crate::store::{MOST_OPEN, OwnerText, OwnerView};
 
 impl Store {
@@ -41,20 +41,9 @@ impl Store {
         )
         .fetch_all(&self.pool)
         .await?;
-        let alerted = sqlx::query_scalar!(
-            r#"SELECT m.subject_conversation_id AS "id!" FROM messages m JOIN conversations c ON c.id = m.subject_conversation_id
-               WHERE m.kind = 'alert' AND m.recipient = $2 AND m.created_at > $3 AND c.business_id = $1
-                 AND m.status NOT IN ('failed', 'undelivered', 'superseded')
-               GROUP BY m.subject_conversation_id ORDER BY max(m.created_at) DESC, m.subject_conversation_id DESC"#,
-            business_id,
-            phone.as_str(),
-            now - TAKEN_WITHIN
-        )
-        .fetch_all(&self.pool)
-        .await?;
         let open = rows.into_iter().map(ConversationRow::parse).collect::<Result<Vec<Conversation>, _>>()?;
         let plan = before.plan.map(|plan| plan.0);
-        Ok(OwnerView { plan, open, alerted, texts: before.texts, same_words: before.same_words })
+        Ok(OwnerView { plan, open, texts: before.texts, same_words: before.same_words })
     }
 
     /// Keeps what is to be done about a text, once: returns what was kept first.

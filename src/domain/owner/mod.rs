@@ -12,7 +12,7 @@ mod tests;
 pub mod texts;
 
 pub use code::Code;
-pub use plan::{Answer, OpenConversation, Plan, RELAYED_WITHIN, Sender, Situation, TAKEN_WITHIN, plan};
+pub use plan::{Answer, OpenConversation, Plan, RELAYED_WITHIN, Sender, Situation, plan};
 pub use read::{Command, Said, read};
 
 use serde::{Deserialize, Serialize};

@@ -11,8 +11,6 @@ use crate::text_enum;
 
 /// Words without a code go to the only open conversation if the owner got a relay of it within this time.
 pub const RELAYED_WITHIN: TimeDelta = TimeDelta::minutes(10);
-/// An alert can be taken by text for this time.
-pub const TAKEN_WITHIN: TimeDelta = TimeDelta::minutes(30);
 /// The same words so often within [`RELAYED_WITHIN`] are those of a phone that answers by itself.
 const SAME_WORDS: i64 = 2;
 
@@ -58,8 +56,6 @@ pub struct Situation<'a> {
     pub sender: Sender,
     /// Every open conversation of the business.
     pub open: &'a [OpenConversation],
-    /// The conversations of which this phone got an alert within [`TAKEN_WITHIN`], the newest first.
-    pub alerted: &'a [Uuid],
     /// How many texts with the same words this phone has sent within [`RELAYED_WITHIN`] before.
     pub same_words: i64,
     pub now: DateTime<Utc>,
@@ -84,8 +80,6 @@ text_enum! {
         List = "list",
         /// What can be done by text.
         Help = "help",
-        /// This phone got no alert lately.
-        NoAlert = "no_alert",
         /// Only the owner's phone may do this.
         OnlyTheOwner = "only_the_owner",
     }
@@ -108,7 +102,8 @@ pub enum Plan {
     Release { conversation: Uuid },
     Complete { conversation: Uuid },
     Block { conversation: Uuid },
-    TakeAlert { conversation: Uuid },
+    /// The phone takes the emergency of its newest alert.
+    TakeAlert,
     Off,
     On,
     /// The owner is only told something.
@@ -123,9 +118,8 @@ impl Plan {
             | Self::TakeOver { conversation }
             | Self::Release { conversation }
             | Self::Complete { conversation }
-            | Self::Block { conversation }
-            | Self::TakeAlert { conversation } => Some(conversation),
-            Self::Nothing | Self::Off | Self::On | Self::Say { .. } => None,
+            | Self::Block { conversation } => Some(conversation),
+            Self::Nothing | Self::TakeAlert | Self::Off | Self::On | Self::Say { .. } => None,
         }
     }
 }
@@ -135,10 +129,7 @@ pub fn plan(command: &Command, situation: &Situation<'_>) -> Plan {
     let say = |what| Plan::Say { what };
     match command {
         Command::Nothing => return Plan::Nothing,
-        Command::TakeAlert => {
-            let newest = situation.alerted.first();
-            return newest.map_or(say(Answer::NoAlert), |id| Plan::TakeAlert { conversation: *id });
-        }
+        Command::TakeAlert => return Plan::TakeAlert,
         Command::Words { .. } if situation.same_words >= SAME_WORDS => return Plan::Nothing,
         _ if situation.sender == Sender::Contact => return say(Answer::OnlyTheOwner),
         _ => {}

@@ -142,7 +142,7 @@ fn open(number: u128, with: &str, ownership: Ownership, relayed_minutes_ago: Opt
 }
 
 fn planned(text: &str, open: &[OpenConversation]) -> Plan {
-    let situation = Situation { sender: Sender::Owner, open, alerted: &[], same_words: 0, now: now() };
+    let situation = Situation { sender: Sender::Owner, open, same_words: 0, now: now() };
     plan(&read(text).command, &situation)
 }
 
@@ -184,25 +184,24 @@ fn a_command_without_a_code_takes_the_newest_gives_back_the_only_one_and_ends_th
     assert_eq!(planned("DONE", &[a.clone(), b]), say(Answer::WhichOne));
     assert_eq!(planned("BLOCK", &all), say(Answer::WhichOne));
     assert_eq!(planned("BLOCK A2", &all), Plan::Block { conversation: id(1) });
-    assert_eq!(planned("1", &all), say(Answer::NoAlert));
+    assert_eq!(planned("1", &all), Plan::TakeAlert);
 }
 
 #[test]
 fn a_contact_may_only_take_an_alert() {
     let all = [open(1, "A2", Ownership::None, Some(1))];
-    let alerted = [Uuid::from_u128(1)];
-    let situation = Situation { sender: Sender::Contact, open: &all, alerted: &alerted, same_words: 0, now: now() };
+    let situation = Situation { sender: Sender::Contact, open: &all, same_words: 0, now: now() };
     for text in ["A2 On my way", "On my way", "TAKE", "DONE A2", "LIST", "OFF", "BLOCK A2"] {
         assert_eq!(plan(&read(text).command, &situation), say(Answer::OnlyTheOwner), "{text}");
     }
-    assert_eq!(plan(&read("1").command, &situation), Plan::TakeAlert { conversation: Uuid::from_u128(1) });
+    assert_eq!(plan(&read("1").command, &situation), Plan::TakeAlert);
 }
 
 #[test]
 fn the_same_words_again_and_again_are_a_machines() {
     let all = [open(1, "A2", Ownership::None, Some(1))];
     let with = |same_words, text: &str| {
-        let situation = Situation { sender: Sender::Owner, open: &all, alerted: &[], same_words, now: now() };
+        let situation = Situation { sender: Sender::Owner, open: &all, same_words, now: now() };
         plan(&read(text).command, &situation)
     };
     assert!(matches!(with(1, "On my way"), Plan::Reply { .. }));
@@ -292,7 +291,7 @@ proptest! {
                         _ => format!("{prefix}I will be there at {command}"),
                     };
                     let open: Vec<OpenConversation> = mine.iter().map(|it| it.open.clone()).collect();
-                    let situation = Situation { sender: Sender::Owner, open: &open, alerted: &[], same_words: 0, now };
+                    let situation = Situation { sender: Sender::Owner, open: &open, same_words: 0, now };
                     let plan = plan(&read(&text).command, &situation);
                     let is_open = |id: Uuid| open.iter().any(|open| open.id == id);
                     if let Some(id) = plan.conversation() {

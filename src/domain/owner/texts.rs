@@ -159,15 +159,6 @@ pub fn not_blocked(language: Language) -> &'static str {
     }
 }
 
-/// An emergency is taken.
-pub fn alert_taken(code: Option<Code>, customer: &PhoneNumber, language: Language) -> String {
-    let name = name(code, customer);
-    match language {
-        Language::En => format!("The emergency of {name} is yours. Call them now."),
-        Language::Es => format!("La emergencia de {name} es suya. Llame ahora."),
-    }
-}
-
 /// The owner is away.
 pub fn off(language: Language) -> &'static str {
     match language {
@@ -244,8 +235,6 @@ pub fn answer(answer: Answer, open: &[OpenConversation], language: Language) -> 
         (Answer::NothingToTake, Language::Es) => "No hay nada que tomar.".to_owned(),
         (Answer::NothingTaken, Language::En) => "You have taken no conversation.".to_owned(),
         (Answer::NothingTaken, Language::Es) => "Usted no ha tomado ninguna conversación.".to_owned(),
-        (Answer::NoAlert, Language::En) => "There is no alert of the last 30 minutes to take.".to_owned(),
-        (Answer::NoAlert, Language::Es) => "No hay alertas de los últimos 30 minutos.".to_owned(),
         (Answer::OnlyTheOwner, Language::En) => {
             "Nothing was sent: only the owner's phone can answer customers. You can take an alert with 1.".to_owned()
         }

@@ -57,11 +57,11 @@ impl Tables {
     fn business(&self, id: &str) -> Option<BusinessRecord> {
         let record = self.businesses.get(id)?.clone();
         let profile: Profile = serde_json::from_value(record.profile.clone()).unwrap();
-        let phones = std::iter::once(&profile.forward_to).chain(&profile.emergency_contacts);
+        let phones = profile.forward_to.iter().chain(&profile.emergency_contacts);
         let is_out = |phone: &&PhoneNumber| self.opt_outs.contains_key(&(id.to_owned(), (*phone).clone()));
         Some(BusinessRecord {
             opted_out_phones: phones.filter(is_out).map(PhoneNumber::to_string).collect(),
-            forwards_to_business: self.numbers.contains_key(&profile.forward_to),
+            forwards_to_business: self.numbers.contains_key(profile.forward_to.first()),
             ..record
         })
     }

@@ -1,11 +1,10 @@
 //! Texts of the business's own side: twins of the statements in `src/adapters/postgres/owner_texts.rs`.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use uuid::Uuid;
 
-use super::{MessageRow, OwnerTextRow, Tables};
-use crate::domain::conversation::{CodeChange, Conversation, MessageKind, MessageStatus, Status};
-use crate::domain::owner::{Code, Plan, RELAYED_WITHIN, TAKEN_WITHIN};
+use super::{OwnerTextRow, Tables};
+use crate::domain::conversation::{CodeChange, Conversation, Status};
+use crate::domain::owner::{Code, Plan, RELAYED_WITHIN};
 use crate::store::{MOST_OPEN, OwnerText, OwnerView};
 
 /// A code that is given back belongs to nobody else for this long.
@@ -25,32 +24,9 @@ impl Tables {
         OwnerView {
             plan: self.owner_texts.get(text.input_id).map(|row| row.plan),
             open,
-            alerted: self.alerted(text, now),
             texts: i64::try_from(recent.len()).unwrap(),
             same_words: i64::try_from(recent.iter().filter(|row| row.body == text.body).count()).unwrap(),
         }
-    }
-
-    fn alerted(&self, text: &OwnerText<'_>, now: DateTime<Utc>) -> Vec<Uuid> {
-        use MessageStatus::{Failed, Superseded, Undelivered};
-        let is_it = |row: &&MessageRow| {
-            row.message.kind == MessageKind::Alert
-                && row.recipient.as_ref() == Some(text.phone)
-                && row.message.created_at > now - TAKEN_WITHIN
-                && !matches!(row.message.status, Failed | Undelivered | Superseded)
-                && self.conversation(row.message.conversation_id).is_some_and(|c| c.business_id == text.business_id)
-        };
-        let alerts = self.messages.iter().filter(is_it);
-        let mut newest: Vec<(DateTime<Utc>, Uuid)> =
-            alerts.map(|row| (row.message.created_at, row.message.conversation_id)).collect();
-        newest.sort_by_key(|alert| std::cmp::Reverse(*alert));
-        let mut ids = Vec::new();
-        for (_, id) in newest {
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
-        }
-        ids
     }
 
     pub(super) fn keep_owner_plan(&mut self, text: &OwnerText<'_>, plan: Plan, now: DateTime<Utc>) -> Plan {

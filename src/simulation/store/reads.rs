@@ -166,7 +166,10 @@ impl ConversationStore for SimStore {
                 None => DayUse::default(),
             };
             let codes_in_use = match wanted.codes {
-                true => Some(self.ask("read codes", |state, now| state.db.codes_in_use(wanted.business_id, now)).await?),
+                true => {
+                    let codes = self.ask("read codes", |state, now| state.db.codes_in_use(wanted.business_id, now));
+                    Some(codes.await?)
+                }
                 false => None,
             };
             facts.push(Ok(Facts {
@@ -216,13 +219,18 @@ impl ConversationStore for SimStore {
     }
 
     async fn owner_view(&self, text: &OwnerText<'_>, now: DateTime<Utc>) -> Result<OwnerView, StoreError> {
-        self.ask("read owner's text", |state, _| state.db.owner_view(text, now)).await
+        let view = self.ask("read owner's text", |state, _| {
+            let view = state.db.owner_view(text, now);
+            let plan = view.plan.filter(|_| state.planted != Planted::OwnerPlanForgotten);
+            OwnerView { plan, ..view }
+        });
+        view.await
     }
 
     async fn keep_owner_plan(&self, text: &OwnerText<'_>, plan: Plan, now: DateTime<Utc>) -> Result<Plan, StoreError> {
         self.ask("keep owner's plan", |state, _| {
             if state.planted == Planted::OwnerPlanForgotten {
-                return plan;
+                state.db.owner_texts.remove(text.input_id);
             }
             state.db.keep_owner_plan(text, plan, now)
         })

@@ -19,6 +19,7 @@ mod other_business;
 mod ownership;
 mod pairing;
 mod property;
+mod relays;
 mod silence;
 mod windows;
 

@@ -88,7 +88,7 @@ fn while_a_person_owns_it_a_relay_names_no_ai() {
 #[test]
 fn pictures_are_links_on_this_service() {
     let mut talk = relayed();
-    let mut sms = talk.sms("Look");
+    let mut sms = talk.sms("Look", talk.now);
     sms.media = vec![Media { url: "https://api.twilio.com/1".into(), content_type: "image/jpeg".into(), is_foreign: false }];
     let first = talk.apply(&Input::SmsReceived(sms)).clone();
     let message = first.messages.iter().find(|message| message.kind == MessageKind::Customer).unwrap().id;

@@ -87,6 +87,7 @@ async fn a_missed_call_text_counts_for_one_business_and_all_its_numbers(test: im
         other_conversations: false,
         text: None,
         day: None,
+        codes: false,
     };
     let facts = test.store().facts(&[wanted]).await.unwrap().pop().unwrap().unwrap();
     assert_eq!(facts.missed_call_sms_at, None, "it was not asked for");
@@ -153,6 +154,7 @@ async fn messages_are_read_with_the_report_on_them(test: impl TestStore) {
         other_conversations: false,
         text: None,
         day: None,
+        codes: false,
     };
     let facts = test.store().facts(&[wanted(None), wanted(Some(id)), wanted(Some(Uuid::nil()))]).await.unwrap();
     let read: Vec<_> = facts.into_iter().map(|facts| facts.unwrap().message.map(|message| message.id)).collect();

@@ -33,6 +33,7 @@ async fn unpaired(test: &impl TestStore, talk: &Talk, channel: Channel) -> Vec<U
         other_conversations: false,
         text: Some(TextOf { business_phone: &talk.number, channel, received_at: talk.at }),
         day: None,
+        codes: false,
     };
     test.store().facts(&[wanted]).await.unwrap().pop().unwrap().unwrap().unpaired_texts
 }
