@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,6 +13,7 @@ use crate::domain::business_policy::BusinessPolicy;
 use crate::domain::conversation::{self, Conversation, Templates};
 use crate::domain::emergency;
 use crate::domain::forward_to::ForwardTo;
+use crate::domain::owner::OwnerSms;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::price_check::PriceRange;
 use crate::domain::quiet_hours::QuietHours;
@@ -82,6 +84,20 @@ pub struct Profile {
     /// The key of the business's own DispatchBot, encrypted. Stored in a column beside the document.
     #[serde(skip)]
     pub dispatchbot_key: Option<Vec<u8>>,
+    /// What the phones of the business's own side have said by text. Stored beside the document.
+    #[serde(skip)]
+    pub own_side: OwnSide,
+}
+
+/// What is known of the phones of a business's own side, beside the document.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnSide {
+    /// Since when the owner is away, by the text `OFF`; `None` while they are not.
+    pub off_since: Option<DateTime<Utc>>,
+    /// The phones that want no texts from the business: Twilio delivers neither alerts nor relays there.
+    pub opted_out: Arc<BTreeSet<PhoneNumber>>,
+    /// Whether calls are forwarded to a number of a business, where nobody reads a relay.
+    pub forwards_to_business: bool,
 }
 
 impl Profile {
@@ -107,7 +123,24 @@ impl Profile {
             accepts_emergencies: self.emergencies().accepted,
             policy: self.policy.clone(),
             never_text: Arc::clone(&self.never_text),
+            relay_to: self.relay_to(),
+            owner_is_off: self.own_side.off_since.is_some(),
         }
+    }
+
+    /// The phone that speaks for the business by text.
+    pub fn owner_phone(&self) -> &PhoneNumber {
+        self.forward_to.first()
+    }
+
+    /// The owner's phone, if it gets the texts of customers.
+    fn relay_to(&self) -> Option<PhoneNumber> {
+        let OwnSide { off_since, opted_out, forwards_to_business } = &self.own_side;
+        let gets_them = self.policy.owner_sms() == OwnerSms::All
+            && off_since.is_none()
+            && !opted_out.contains(self.owner_phone())
+            && !forwards_to_business;
+        gets_them.then(|| self.owner_phone().clone())
     }
 
     /// The emergency settings, validated when the business was stored.
@@ -169,6 +202,8 @@ pub fn forgotten(conversation: &Conversation) -> conversation::Business {
         accepts_emergencies: true,
         policy: BusinessPolicy::default(),
         never_text: Arc::default(),
+        relay_to: None,
+        owner_is_off: false,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::conversation::{Decision, Effect, Input, MessageReport, RingReport};
+use crate::domain::conversation::{Decision, Effect, Input, MessageReport, OwnSideWhat, RingReport};
 use crate::store::AuditEntry;
 
 /// The entry for a decision.
@@ -81,6 +81,11 @@ fn who_did_what(told: &Input) -> (&'static str, Option<&str>, &'static str, Valu
         Input::OptOutLifted { user_id, proof } => {
             ("user", Some(user_id), "lifted_the_opt_out", json!({ "proof": proof }))
         }
+        Input::OwnSide(note) => match &note.what {
+            OwnSideWhat::Told { about, .. } => ("service", None, "told_the_own_side", json!({ "about": about })),
+            OwnSideWhat::OptedOut { .. } => ("own_side", None, "opted_out", json!({})),
+            OwnSideWhat::OptedIn { .. } => ("own_side", None, "opted_in", json!({})),
+        },
         Input::MessageReported { message, report } => {
             ("twilio", None, "reported", json!({ "message_id": message.id, "report": reported(report) }))
         }

@@ -122,6 +122,11 @@ impl Happening {
         )
     }
 
+    /// Whether a text of the customer arrived.
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self, Self::Input(conversation::Input::SmsReceived(_)))
+    }
+
     /// The text of the customer that arrived, or was found at Twilio.
     pub(super) fn text(&self) -> Option<&InboundSms> {
         match self {

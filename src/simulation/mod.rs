@@ -55,6 +55,7 @@ fn policy() -> Policy {
         dial_timeout: Duration::from_secs(5),
         call_result_wait: Duration::from_secs(4),
         day_limits: DayLimits { texts: 1_000, new_numbers: 1_000, ai: 1_000, alerts: 1_000 },
+        public_url: "https://nmc.example".to_owned(),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::adapters::postgres::BusinessRecord;
 use crate::domain::business::{Profile, Trade};
 use crate::domain::business_policy::BusinessPolicy;
 use crate::domain::conversation::{Conversation, Input, Ownership, Status};
+use crate::domain::owner::OwnerSms;
 use crate::domain::phone::PhoneNumber;
 use crate::engine::{Applied, ai_sends_finished};
 use crate::telemetry::Metrics;
@@ -48,6 +49,7 @@ pub fn open_business(world: &World) {
         twilio_account_sid: None,
         never_text: Default::default(),
         dispatchbot_key: None,
+        own_side: Default::default(),
     };
     let now = world.now();
     let mut state = world.lock();
@@ -65,8 +67,9 @@ fn is_limited(business: &BusinessRecord) -> bool {
 fn limits(world: &World) -> BusinessPolicy {
     let mut state = world.lock();
     let voice_ladder = state.weather.chance(60).then_some(true);
+    let owner_sms = state.weather.chance(50).then_some(OwnerSms::All);
     if state.weather.chance(70) {
-        return BusinessPolicy { voice_ladder, ..BusinessPolicy::default() };
+        return BusinessPolicy { voice_ladder, owner_sms, ..BusinessPolicy::default() };
     }
     let mut most = || Some(u32::try_from(state.weather.below(4)).unwrap());
     BusinessPolicy {
@@ -75,7 +78,38 @@ fn limits(world: &World) -> BusinessPolicy {
         day_ai: most(),
         day_alerts: most(),
         voice_ladder,
+        owner_sms,
         ..BusinessPolicy::default()
+    }
+}
+
+/// What the owner does by text, one text after the other.
+async fn owner_texts(world: &World, count: u64) {
+    let gives_back = world.lock().ledger.gives_back_by_text;
+    for number in 0..count {
+        let after = world.lock().weather.between(500, 2 * ACTS_MS / (count + 1));
+        tokio::time::sleep(after).await;
+        let (kind, code) = {
+            let mut state = world.lock();
+            let codes = state.db.conversations.iter().filter_map(|c| c.memory.relay.code);
+            let codes: Vec<String> = codes.map(|code| code.to_string()).collect();
+            let at = state.weather.below(1 + codes.len() as u64);
+            (state.weather.below(12), codes.get(usize::try_from(at).unwrap()).cloned())
+        };
+        let with_code = |word: &str| code.as_ref().map_or_else(|| word.to_owned(), |code| format!("{word} {code}"));
+        let body = match kind {
+            0..4 => with_code("TAKE"),
+            4 if gives_back => with_code("AI"),
+            5 if gives_back => with_code("DONE"),
+            6 => "LIST".to_owned(),
+            7 => if number % 2 == 0 { "OFF" } else { "ON" }.to_owned(),
+            _ => {
+                let words = format!("I will be there at {number}");
+                code.map_or_else(|| words.clone(), |code| format!("{code} {words}"))
+            }
+        };
+        world.note(WORLD, "the owner writes", number, || body.clone());
+        texts(world, OWNER, format!("SMowner{number}"), &body).await;
     }
 }
 
@@ -88,6 +122,13 @@ pub fn begin(world: &World, metrics: &Metrics) {
         true => 1,
         false => 2,
     };
+    let there = world.clone();
+    let count = {
+        let mut state = world.lock();
+        state.ledger.gives_back_by_text = state.weather.chance(30);
+        state.weather.below(5)
+    };
+    world.later(Duration::ZERO, async move { owner_texts(&there, count).await });
     for customer in 0..customers {
         let phone = format!("+1212555{:04}", 1_000 + customer);
         let (acts, commands) = {
@@ -133,8 +174,11 @@ async fn customer_acts(world: &World, phone: &str, number: u64) {
 }
 
 async fn writes(world: &World, phone: &str, number: u64, body: &str) {
-    let message_sid = format!("SMin{number}");
     world.note(WORLD, "a customer writes", number, || body.to_owned());
+    texts(world, phone, format!("SMin{number}"), body).await;
+}
+
+async fn texts(world: &World, phone: &str, message_sid: String, body: &str) {
     let webhook = Webhook::Sms {
         message_sid: message_sid.clone(),
         from: phone.to_owned(),

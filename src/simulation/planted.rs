@@ -40,4 +40,6 @@ pub enum Planted {
     RingsAfterTaken,
     /// What others have used of a day since a decision read it is not checked when it is committed.
     DayNotChecked,
+    /// Which conversation a text of the owner is for is chosen again each time.
+    OwnerPlanForgotten,
 }

@@ -22,6 +22,7 @@ mod event_time;
 mod events;
 mod express;
 mod handler;
+mod owner_texts;
 mod participants;
 mod ports;
 pub mod probe;

@@ -8,6 +8,7 @@ use super::bundled_alerts::report_bundled;
 use super::code_text::{CodeText, Taken};
 use super::detect_emergency::{ScannedWebhook, detect_emergency};
 use super::event_time::is_followed;
+use super::owner_texts::OwnSideText;
 use super::participants::resolved;
 use super::probe::probed;
 use super::too_early::{OutageClock, TooEarly};
@@ -31,7 +32,6 @@ use crate::webhook::{Inbound, Webhook, WebhookKind};
 /// How many webhooks are processed at once.
 const MAX_CONCURRENCY: usize = 48;
 const UNKNOWN_NUMBER: DeadReason = DeadReason::new("unknown_number");
-const OWN_NUMBER: DeadReason = DeadReason::new("own_number");
 const NOT_ANSWERABLE: DeadReason = DeadReason::new("sender_not_answerable");
 const OTHER_BODY: DeadReason = DeadReason::new("other_body");
 const UNKNOWN_CALL: DeadReason = DeadReason::new("unknown_call");
@@ -65,7 +65,7 @@ pub fn webhooks<N: Adapters>(
 
 /// Applies a webhook through the engine.
 pub struct ApplyWebhook<R = Store, P = Publisher, S = JetStream> {
-    engine: Engine<R, P>,
+    pub(super) engine: Engine<R, P>,
     source: S,
     metrics: Metrics,
     outage_clock: OutageClock,
@@ -148,7 +148,18 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
             return Ok(());
         }
         if taken == Taken::No && business.is_own_side(&customer) {
-            return Err(dead(OWN_NUMBER, "the sender is the business itself"));
+            let own = OwnSideText {
+                inbound,
+                business: &business,
+                phone: &customer,
+                business_phone: &business_phone,
+                body,
+                has_media: !media.is_empty(),
+                opt_out_type: opt_out_type.as_deref(),
+                trace: &trace,
+                early,
+            };
+            return self.own_side(&own).await;
         }
         let happening = Happening::Input(Input::SmsReceived(InboundSms {
             twilio_sid: message_sid.clone(),
@@ -244,7 +255,7 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
     }
 
     /// A duplicate input. If its body differs, the first one counts and this one becomes a dead letter.
-    fn same(&self, same_body: bool, kind: WebhookKind) -> Result<(), FailureReason> {
+    pub(super) fn same(&self, same_body: bool, kind: WebhookKind) -> Result<(), FailureReason> {
         if same_body {
             return Ok(());
         }
@@ -253,11 +264,11 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
     }
 }
 
-fn dead(reason: DeadReason, detail: &str) -> FailureReason {
+pub(super) fn dead(reason: DeadReason, detail: &str) -> FailureReason {
     FailureReason::dead(reason, detail)
 }
 
-fn input(inbound: &Inbound, trace: Trace, target: Target, happening: Happening) -> engine::Input {
+pub(super) fn input(inbound: &Inbound, trace: Trace, target: Target, happening: Happening) -> engine::Input {
     let (id, body_hash) = (inbound.input_id.clone(), Some(inbound.body_hash.clone()));
     engine::Input { id, body_hash, trace, target, happening }
 }

@@ -35,6 +35,7 @@ mod messages;
 mod never_text;
 mod opt_outs;
 mod outbox;
+mod owner_texts;
 mod phone_codes;
 mod readings;
 mod reads;

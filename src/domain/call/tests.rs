@@ -31,6 +31,7 @@ fn policy() -> Policy {
         dial_timeout: Duration::from_secs(20),
         call_result_wait: Duration::from_secs(15),
         day_limits: DayLimits { texts: 1_000, new_numbers: 1_000, ai: 1_000, alerts: 1_000 },
+        public_url: String::new(),
     }
 }
 

@@ -6,8 +6,8 @@ use super::decision::{Decision, Draft};
 use super::input::{Business, Context, Input, Policy, RecoveredText};
 use super::pairing;
 use super::rules::{
-    alert_taken, answer, delivery, emergency, idle, inbound, ladder, missed_call, opening, opting, ownership,
-    recovered, waiting, window,
+    alert_taken, answer, delivery, emergency, idle, inbound, ladder, missed_call, opening, opting, own_side, ownership,
+    recovered, relays, waiting, window,
 };
 use super::state::{Conversation, Status};
 
@@ -63,6 +63,7 @@ pub fn decide(
         (None, Input::SentRecovered(sms)) => {
             opening::open(context, &sms.customer, &sms.business_phone, None, None, input_id, now)
         }
+        (None, Input::OwnSide(note)) => opening::own_side(context, note, input_id, now),
         (Some(conversation), _) => Draft::new(waiting::known(conversation), false, input_id, now),
         (None, _) => return None,
     };
@@ -89,8 +90,10 @@ pub fn decide(
         Input::TextRecovered(text) => recovered::text(context, &mut draft, text),
         Input::SentRecovered(sms) => recovered::sent(context, &mut draft, sms),
         Input::Restored { alerted } => recovered::restored(context, &mut draft, alerted),
+        Input::OwnSide(note) => own_side::noted(context, &mut draft, note),
     }
     waiting::end(context, &mut draft);
+    relays::note(context, &mut draft, input);
     idle::note(context, &mut draft);
     Some(draft.finish())
 }

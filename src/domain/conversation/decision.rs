@@ -12,6 +12,7 @@ use super::reason::{AnalysisReason, WindowReason};
 use super::state::{Conversation, MessageStatus};
 use crate::domain::day_limits::{Limit, Spending};
 use crate::domain::emergency::Verdict;
+use crate::domain::owner::Code;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::typography::fold;
 use crate::text_enum;
@@ -45,8 +46,19 @@ pub struct Decision {
     pub spending: Spending,
     /// The limits of the day that stopped something.
     pub stopped_by: Vec<Limit>,
+    /// The code of the conversation, if it gets one or gives it back.
+    pub code: Option<CodeChange>,
     /// The effects, in order.
     pub effects: Vec<Effect>,
+}
+
+/// A change of the codes by which the owner names open conversations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeChange {
+    /// The conversation gets this code, if no other has it by then.
+    Taken(Code),
+    /// It gives its code back.
+    GivenBack,
 }
 
 /// The newest conversation of the same parties that had ended when a new one was opened, as it was read.
@@ -168,13 +180,25 @@ text_enum! {
         Taken = "taken",
         /// A message of ours that was found at Twilio after a restore of the database. Who wrote it is not known.
         Recovered = "recovered",
+        /// A customer's texts, for the owner's phone. Not a message of the conversation.
+        Relay = "relay",
+        /// What the owner's phone is told in answer to its text. Not a message of the conversation.
+        OwnerNotice = "owner_notice",
     }
 }
 
 impl MessageKind {
     /// Messages written by a person and emergency messages are sent before those of the AI.
+    ///
+    /// A relay is behind them all: the owner may wait, a customer may not.
     pub fn priority(self, in_emergency: bool) -> Priority {
-        Priority::urgent_if(in_emergency || matches!(self, Self::User | Self::Alert | Self::Emergency | Self::Taken))
+        let is_urgent = matches!(self, Self::User | Self::Alert | Self::Emergency | Self::Taken | Self::OwnerNotice);
+        Priority::urgent_if(is_urgent || in_emergency && self != Self::Relay)
+    }
+
+    /// Whether it goes to the business's own side, and not to the customer.
+    pub fn is_to_own_side(self) -> bool {
+        matches!(self, Self::Alert | Self::Relay | Self::OwnerNotice)
     }
 
     /// Whether it came from the customer's side.
@@ -203,6 +227,8 @@ impl MessageKind {
             | Self::Emergency
             | Self::Notice
             | Self::Alert
+            | Self::Relay
+            | Self::OwnerNotice
             | Self::Recovered => "ai",
         }
     }
@@ -385,6 +411,7 @@ impl<'a> Draft<'a> {
             analysis: None,
             spending: Spending::default(),
             stopped_by: Vec::new(),
+            code: None,
             effects: Vec::new(),
         };
         Self { input_id, now, ordinal: 0, rearm: false, decision, before }
@@ -446,6 +473,11 @@ impl<'a> Draft<'a> {
         self.decision.paired = Some(pairing);
     }
 
+    /// Records that the conversation gets a code, or gives its code back.
+    pub fn code(&mut self, change: CodeChange) {
+        self.decision.code = Some(change);
+    }
+
     pub fn ledger(&mut self, change: LedgerChange) {
         self.decision.ledger = Some(change);
     }
@@ -503,6 +535,7 @@ impl<'a> Draft<'a> {
             || d.ledger.is_some()
             || d.false_alarm.is_some()
             || d.analysis.is_some()
+            || d.code.is_some()
             || !d.spending.is_nothing();
         self.decision
     }

@@ -23,11 +23,12 @@ mod state;
 mod waiting;
 pub mod words;
 
+pub use automatic::is_automatic;
 pub use decide::{decide, must_end_first};
 #[cfg(test)]
 pub use decision::Fence;
 pub use decision::{
-    AnalysisRecord, Decision, Detector, Effect, KeptVerdict, LedgerChange, MessageKind, MessageUpdate, NewMessage,
+    AnalysisRecord, CodeChange, Decision, Detector, Effect, KeptVerdict, LedgerChange, MessageKind, MessageUpdate, NewMessage,
     Predecessor, Priority, WindowRecord, WindowState,
 };
 pub use event::{
@@ -41,8 +42,8 @@ pub use fence::{Fenced, Standing};
 pub use ids::{call_id, derive_id};
 pub use input::{
     Answer, AnsweredCall, Appointment, Business, Context, DeliveryStatus, InboundSms, Input, Media, MessageReport,
-    MissedCall, OptOutSource, OtherBusiness, Policy, RecoveredSms, RecoveredText, RingReport, SentMessage, TakenVia,
-    Templates, TextsOfLanguage, Urgency,
+    MissedCall, OptOutSource, OtherBusiness, OwnSideNote, OwnSideWhat, Policy, RecoveredSms, RecoveredText, RingReport,
+    SentMessage, TakenVia, Templates, TextsOfLanguage, Urgency,
 };
 pub use pairing::{Pairing, UnpairedText};
 pub use reason::{AnalysisReason, AttentionReason, WindowReason};

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::decision::Priority;
 use super::waiting::Unanswered;
 use crate::domain::emergency::{Language, LifeSafety, Reading};
+use crate::domain::owner::Relaying;
 use crate::domain::phone::PhoneNumber;
 use crate::text_enum;
 
@@ -129,6 +130,9 @@ pub struct Conversation {
     pub ownership_revision: i64,
     /// Rises with each message of the customer, however late it arrives; not with what their phone writes by itself.
     pub text_revision: i64,
+    /// Whether it is with a phone of the business's own side: no conversation with a customer, ended from its beginning, and
+    /// only there to carry what the phone is told.
+    pub own_side: bool,
     /// The open window, which collects the customer's messages.
     pub window: Option<OpenWindow>,
     /// The window whose answer is in progress.
@@ -273,6 +277,9 @@ pub struct Memory {
     /// The texts whose customer may still wait for an answer. `None` if a version decided that did not know of it.
     #[serde(default)]
     pub unanswered: Option<Unanswered>,
+    /// What the owner's phone gets of it.
+    #[serde(default, skip_serializing_if = "Relaying::is_nothing")]
+    pub relay: Relaying,
     /// The people who got an alert of the current emergency: one entry for each phone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alerted: Vec<Alerted>,
@@ -395,10 +402,10 @@ pub struct Alerting {
 }
 
 impl Conversation {
-    /// When the timer must fire next: the window is due, or an alert is. The conversation's only timer is armed for
-    /// this time.
+    /// When the timer must fire next: the window is due, an alert is, or a relay is. The conversation's only timer is armed
+    /// for this time.
     pub fn next_look(&self) -> Option<DateTime<Utc>> {
         let window = self.window.as_ref().and_then(|window| window.deadline);
-        window.into_iter().chain(self.memory.next_alert()).min()
+        window.into_iter().chain(self.memory.next_alert()).chain(self.memory.relay.due_at).min()
     }
 }

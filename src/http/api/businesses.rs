@@ -8,6 +8,7 @@ use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use serde_json::{Map, Value, json};
 
+use super::after_hours::{AfterHours, OwnerQuietHours};
 use super::auth::{Reader, Writer};
 use super::body::Body;
 use super::dispatchbot::{self, OwnDispatchBot};
@@ -19,11 +20,12 @@ use super::twilio_account::{self, TwilioAccount};
 use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group};
 use crate::adapters::postgres::{BusinessRecord, BusinessWrite};
-use crate::domain::business::{Profile, Trade};
+use crate::domain::business::{OwnSide, Profile, Trade};
 use crate::domain::business_policy::{AiDisclosure, BusinessPolicy};
 use crate::domain::call::Ring;
 use crate::domain::conversation::{self, TextsOfLanguage};
 use crate::domain::emergency::{self, Language};
+use crate::domain::owner::OwnerSms;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::quiet_hours::QuietHours;
 use crate::domain::sms_segments::MAX_BODY_CHARS;
@@ -133,6 +135,23 @@ struct Policy {
     ring: Option<String>,
     /// The language in which the owner's phone is spoken to: `en` or `es`. Default: `en`.
     owner_language: Option<String>,
+    /// Which texts of customers the owner's phone gets by SMS: `off` (none), `emergencies` (only alerts), or `all` (each
+    /// text, with what the AI will do about it; the owner answers by texting back). With `off`, of the owner's own texts only
+    /// the answer to an alert is read. Alerts of emergencies are sent in any case. Default: `emergencies`.
+    owner_sms: Option<String>,
+    /// What is different outside `business_hours`. Default: nothing.
+    after_hours: Option<AfterHours>,
+    /// When the owner gets no text, except about an emergency: such as `{"start": "21:00", "end": "08:00"}`, in the
+    /// business's time zone. A reminder waits until they are over. Default: none.
+    owner_quiet_hours: Option<OwnerQuietHours>,
+    /// When a person owns the conversation, has done nothing in it for this time and a customer has waited for as long, the
+    /// owner is reminded once by SMS, and `conversation.needs_attention` has the reason `person_silent`. From 1m to 24h, or
+    /// `off`. Default: `10m`.
+    remind_after: Option<String>,
+    /// When a person owns the conversation, has done nothing in it for this time and a customer waits, the AI gets it back:
+    /// `conversation.released` has `by: timer`. The customer has waited for `NMC_WINDOW_HOLD` by then. From 5m to 168h.
+    /// Default: never.
+    return_to_ai_after: Option<String>,
 }
 
 /// A business: its numbers and phones, and the data that DispatchBot needs for its answers.
@@ -197,6 +216,14 @@ struct Business {
     /// once the phone has answered a code sent by SMS. Until then, those two fields show the phones that are in effect.
     #[oai(read_only)]
     pending_phones: Option<Vec<PendingPhone>>,
+    /// Since when the owner is away, by the text `OFF` from their phone: the AI waits for no person, and only emergencies
+    /// reach the phone. Absent while the owner is not away.
+    #[oai(read_only)]
+    owner_off_since: Option<DateTime<Utc>>,
+    /// Phones of the owner and the contacts that have texted `STOP` to the business: alerts no longer reach them. Each gets
+    /// them again after it has texted `START`.
+    #[oai(read_only)]
+    opted_out_phones: Option<Vec<String>>,
     /// When the business was created.
     #[oai(read_only)]
     created_at: Option<DateTime<Utc>>,
@@ -364,6 +391,8 @@ fn shown(record: BusinessRecord, beside: &mut Beside) -> Result<Business, StoreE
         policy: Some(profile.policy.into()),
         emergency_contacts: Some(profile.emergency_contacts.into_iter().map(String::from).collect()),
         twilio,
+        owner_off_since: record.owner_off_since,
+        opted_out_phones: Some(record.opted_out_phones).filter(|phones| !phones.is_empty()),
         created_at: Some(record.created_at),
         updated_at: Some(record.updated_at),
     })
@@ -428,6 +457,7 @@ fn validated(id: &str, business: Business, edge: &Edge) -> Result<Profile, Probl
         twilio_account_sid: None,   // stored in columns of the table
         never_text: Arc::default(), // stored in a table of its own
         dispatchbot_key: None,      // stored in a column of its own
+        own_side: OwnSide::default(), // stored beside the document
     })
 }
 
@@ -533,6 +563,11 @@ fn policy(problems: &mut Problems, policy: Option<&Policy>, edge: &Edge) -> Busi
         screening: policy.screening,
         ring: ring(problems, policy.ring.as_deref(), policy.screening),
         owner_language: owner_language(problems, policy.owner_language.as_deref()),
+        owner_sms: owner_sms(problems, policy.owner_sms.as_deref()),
+        after_hours: policy.after_hours.as_ref().map(|after| after.validated(problems)),
+        owner_quiet_hours: policy.owner_quiet_hours.as_ref().and_then(|quiet| quiet.validated(problems)),
+        remind_after: problems.parsed("policy.remind_after", policy.remind_after.as_deref()),
+        return_to_ai_after: problems.parsed("policy.return_to_ai_after", policy.return_to_ai_after.as_deref()),
     }
 }
 
@@ -555,6 +590,11 @@ impl From<BusinessPolicy> for Policy {
             screening: policy.screening,
             ring: policy.ring.map(|order| order.to_string()),
             owner_language: policy.owner_language.map(|language| language.to_string()),
+            owner_sms: policy.owner_sms.map(|word| word.to_string()),
+            after_hours: policy.after_hours.map(AfterHours::from),
+            owner_quiet_hours: policy.owner_quiet_hours.map(OwnerQuietHours::from),
+            remind_after: policy.remind_after.map(String::from),
+            return_to_ai_after: policy.return_to_ai_after.map(String::from),
         }
     }
 }
@@ -589,6 +629,14 @@ fn owner_language(problems: &mut Problems, word: Option<&str>) -> Option<Languag
     let parsed = word?.parse().ok();
     if parsed.is_none() {
         problems.add("policy.owner_language", "must be en or es");
+    }
+    parsed
+}
+
+fn owner_sms(problems: &mut Problems, word: Option<&str>) -> Option<OwnerSms> {
+    let parsed = word?.parse().ok();
+    if parsed.is_none() {
+        problems.add("policy.owner_sms", "must be off, emergencies or all");
     }
     parsed
 }

@@ -1,5 +1,6 @@
 //! The REST API for the App Server (docs/contract.md, section 3), with its OpenAPI document.
 
+mod after_hours;
 mod audit;
 mod auth;
 mod body;

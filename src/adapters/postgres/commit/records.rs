@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use super::Written;
 use crate::adapters::postgres::audit::NewAnalysis;
-use crate::adapters::postgres::{StoreError, audit, day_use, emergency_verdicts, opt_outs};
+use crate::adapters::postgres::{StoreError, audit, day_use, emergency_verdicts, opt_outs, owner_texts};
 use crate::domain::call::Call;
-use crate::domain::conversation::{Conversation, Decision, Media, MessageUpdate, NewMessage, Pairing, WindowRecord};
+use crate::domain::conversation::{CodeChange, Conversation, Decision, Media, MessageUpdate, NewMessage, Pairing, WindowRecord};
 use crate::domain::sms_segments;
 use crate::store::{Commit, Committed, OutboxRow};
 
@@ -42,6 +42,7 @@ pub(super) async fn write(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Resul
             refused.push((place, Committed::CallConflict));
         }
     }
+    refused.extend(write_codes(tx, batch).await?);
     if !refused.is_empty() {
         return Ok(Written::Refused(refused));
     }
@@ -78,6 +79,26 @@ pub(super) async fn write(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Resul
 
 fn decisions<'a>(batch: &'a [&'a Commit<'a>]) -> impl Iterator<Item = (&'a Commit<'a>, &'a Decision)> {
     batch.iter().filter_map(|commit| Some((*commit, commit.decision?)))
+}
+
+/// Writes the codes that conversations get or give back; returns the inputs whose code another conversation has.
+async fn write_codes(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Result<Vec<(usize, Committed)>, StoreError> {
+    let changes = batch.iter().enumerate().filter_map(|(place, commit)| {
+        let decision = commit.decision?;
+        Some((place, &decision.conversation, decision.code?))
+    });
+    let mut changes: Vec<_> = changes.collect();
+    changes.sort_by_key(|(_, conversation, change)| {
+        let code = if let CodeChange::Taken(code) = change { Some(*code) } else { None };
+        (&conversation.business_id, code, conversation.id)
+    });
+    let mut refused = Vec::new();
+    for (place, conversation, change) in changes {
+        if !owner_texts::write_code(tx, &conversation.business_id, conversation.id, change).await? {
+            refused.push((place, Committed::Conflict));
+        }
+    }
+    Ok(refused)
 }
 
 /// Pairs a text with the message that it is already, which gets the earlier time; `false` if either is paired already.

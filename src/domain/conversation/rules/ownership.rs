@@ -120,7 +120,7 @@ pub(in crate::domain::conversation) fn released(context: Context<'_>, draft: &mu
     if let Some(mut window) = draft.state().window.take() {
         // The time with the person does not count: the AI has as long as for a new window.
         window.opened_at = now;
-        window.deadline = deadline(context.policy, Ownership::Ai, &window);
+        window.deadline = deadline(context, Ownership::Ai, &window);
         draft.state().window = Some(window);
         draft.rearm();
     }

@@ -1,6 +1,8 @@
 //! The texts to customers, in their language: the business's own if it has one, otherwise the default. The contract fixes
 //! the wording of two of them.
 
+use chrono::{DateTime, Utc};
+
 use crate::domain::conversation::input::{Business, TextsOfLanguage};
 use crate::domain::emergency::{Language, LifeSafety};
 use crate::domain::phone::PhoneNumber;
@@ -9,8 +11,13 @@ use crate::domain::phone::PhoneNumber;
 pub const OPT_OUT: &str = "{opt_out}";
 
 /// Starts with `Hi! I missed your call`, unless the business has its own (docs/contract.md, section 3). It is the first
-/// text to a customer who has not written, and says how to get no more.
-pub(in crate::domain::conversation) fn missed_call(business: &Business, language: Language) -> String {
+/// text to a customer who has not written, and says how to get no more. If the business is closed when it is sent, `at`, it
+/// may have another text for that.
+pub(in crate::domain::conversation) fn missed_call(
+    business: &Business,
+    language: Language,
+    at: DateTime<Utc>,
+) -> String {
     let (opt_out, default) = match language {
         Language::En => (
             "Reply STOP to opt out.",
@@ -29,7 +36,8 @@ pub(in crate::domain::conversation) fn missed_call(business: &Business, language
             ),
         ),
     };
-    own(business, language).missed_call.clone().unwrap_or(default).replace(OPT_OUT, opt_out)
+    let own = business.after_hours_template(at, language).or_else(|| own(business, language).missed_call.clone());
+    own.unwrap_or(default).replace(OPT_OUT, opt_out)
 }
 
 /// Contains `received your message`, unless the business has its own (docs/contract.md, section 3).

@@ -12,6 +12,7 @@ mod fence;
 mod locks;
 mod messages;
 mod outbox;
+mod owner_texts;
 mod pairing;
 mod postgres;
 mod reads;

@@ -72,7 +72,12 @@ pub struct ConversationRecord {
     /// Whether people are called about the current emergency, and whether it is said that nobody took it.
     called: bool,
     unanswered: bool,
+    /// When the owner's phone last got a relay of it, since it was last opened.
+    relayed_at: Option<DateTime<Utc>>,
 }
+
+/// The texts of a customer are relayed at most once in this time.
+const RELAYED_EVERY: TimeDelta = TimeDelta::seconds(10);
 
 fn holds(condition: bool, otherwise: impl FnOnce() -> Broken) -> Result<(), Broken> {
     if condition { Ok(()) } else { Err(otherwise()) }
@@ -134,7 +139,7 @@ impl World<'_> {
                     MessageReport::Rejected { code: Some(21_610), .. }
                     | MessageReport::Delivery { error_code: Some(21_610), .. },
                 message,
-            } if message.kind != MessageKind::Alert && !message.status.is_terminal() => {
+            } if !message.kind.is_to_own_side() && !message.status.is_terminal() => {
                 if before.is_none_or(|before| before.memory.opted_in_at <= Some(message.created_at)) {
                     record.silenced = place;
                 }
@@ -337,7 +342,7 @@ impl World<'_> {
             let is_about_an_alert =
                 about_the_notice || matches!(input, Input::AlertTaken { .. } | Input::RingReported { .. });
             if !(is_about_an_alert && message.kind == MessageKind::Alert) {
-                self.may_be_written(at, message)?;
+                self.may_be_written(at, message, decision.conversation.status == Status::Completed)?;
             }
         }
         Ok(())
@@ -450,7 +455,7 @@ impl World<'_> {
     }
 
     /// Checks the limits on automatic messages.
-    fn may_be_written(&mut self, at: usize, message: &NewMessage) -> Result<(), Broken> {
+    fn may_be_written(&mut self, at: usize, message: &NewMessage, decision_ends: bool) -> Result<(), Broken> {
         let (now, policy, stepped) = (self.now(), &self.settings.policy, self.stepped);
         let emergency = message
             .in_reply_to_window
@@ -477,6 +482,13 @@ impl World<'_> {
                     "two missed-call texts within the cool-down".into()
                 })
             }
+            MessageKind::Relay => {
+                holds(message.recipient == self.settings.business.relay_to, || "a relay to somebody else".into())?;
+                let before = record.relayed_at.replace(now);
+                holds(stepped || decision_ends || before.is_none_or(|at| now >= at + RELAYED_EVERY), || {
+                    "two relays within ten seconds".into()
+                })
+            }
             MessageKind::Notice => {
                 let before = record.notice_at.replace(now);
                 holds(!record.owned, || "a notice while a person owns the conversation".into())?;
@@ -499,7 +511,7 @@ impl World<'_> {
         let row = &self.rows[message];
         let about = || format!("the {} {}", row.kind, row.id);
         holds(self.has_number, || format!("{} goes out from a number that the business has given up", about()))?;
-        if row.kind == MessageKind::Alert {
+        if row.kind.is_to_own_side() {
             return Ok(());
         }
         holds(self.ledger.is_none(), || format!("{} goes to one who has opted out", about()))?;

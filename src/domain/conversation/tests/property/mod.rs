@@ -202,6 +202,19 @@ fn guarantees_hold_towards_another_business() {
     guarantees_hold_with(&settings, Profile { share: 5, punctual: false, ..STEADY });
 }
 
+/// In addition to the families: the same sequences while the owner's phone gets every text, and while the owner is away.
+#[test]
+fn guarantees_hold_while_texts_are_relayed_and_while_the_owner_is_away() {
+    let mut settings = Settings::new();
+    settings.business.relay_to = Some("+12125550001".parse().unwrap());
+    guarantees_hold_with(&settings, Profile { share: 5, ..MIXED });
+    guarantees_hold_with(&settings, Profile { share: 5, ..LEDGER });
+    guarantees_hold_with(&settings, Profile { share: 2, ..STEADY });
+    settings.business.relay_to = None;
+    settings.business.owner_is_off = true;
+    guarantees_hold_with(&settings, Profile { share: 5, ..MIXED });
+}
+
 /// In addition to the families: people record opt-outs that did not come as texts, and their ends.
 #[test]
 fn guarantees_hold_when_people_record_opt_outs() {

@@ -443,6 +443,7 @@ impl<'a> World<'a> {
             other_business: self.settings.other_business.then(|| self.other_business(at)),
             other_conversations: &[],
             unpaired_texts: &[],
+            codes_in_use: Some(&[]),
             day_use: self.day_use,
         };
         let (state, now) = (at.map(|n| &self.conversations[n]), self.now());

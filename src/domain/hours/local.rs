@@ -4,18 +4,18 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 
 /// Clocks change by multiples of this.
-const STEP: TimeDelta = TimeDelta::minutes(15);
+const STEP: TimeDelta = TimeDelta::minutes(1);
 /// How many steps a clock skips at most: a day, where a country changed sides of the date line.
-const MOST_SKIPPED: i32 = 24 * 4;
+const MOST_SKIPPED: i32 = 24 * 60;
 
 /// The moment of a local time. Of a time that the clock shows twice, it is the first; if the clock skips it, the moment
 /// of the skip. `None` beyond the calendar.
-pub(super) fn first_moment(zone: Tz, date: NaiveDate, time: TimeDelta) -> Option<DateTime<Utc>> {
+pub fn first_moment(zone: Tz, date: NaiveDate, time: TimeDelta) -> Option<DateTime<Utc>> {
     moment(zone, date, time, |found| found.earliest())
 }
 
 /// As [`first_moment`], but of a time that the clock shows twice it is the second.
-pub(super) fn last_moment(zone: Tz, date: NaiveDate, time: TimeDelta) -> Option<DateTime<Utc>> {
+pub fn last_moment(zone: Tz, date: NaiveDate, time: TimeDelta) -> Option<DateTime<Utc>> {
     moment(zone, date, time, |found| found.latest())
 }
 

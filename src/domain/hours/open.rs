@@ -1,4 +1,4 @@
-//! The hours of a business.
+//! The opening hours of a business: whether it is open at a moment, and when it opens next.
 
 use std::collections::BTreeMap;
 
@@ -6,18 +6,20 @@ use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc, Weekday};
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
-use super::Span;
-use super::local::{first_moment, last_moment};
+use super::{Span, first_moment, last_moment};
 
 /// No appointment is longer: whatever is longer is a mistake.
 const LONGEST: TimeDelta = TimeDelta::days(7);
+/// How many days ahead the next opening is looked for.
+const LOOK_AHEAD: usize = 366;
 
 /// Times of a local day, counted from midnight.
 type Spans = Vec<(TimeDelta, TimeDelta)>;
 
-/// When a business works.
+/// When a business is open. A day may have several spans; hours across midnight are one that ends at 24:00 and one on the
+/// next day that starts at 00:00.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Hours {
+pub struct Hours {
     zone: Tz,
     /// By days from Monday; a day that is not named is a day off.
     days: [Spans; 7],
@@ -27,7 +29,7 @@ pub(super) struct Hours {
 
 impl Hours {
     /// The hours of a business's document; `None` if it names no day.
-    pub(super) fn of_business(business_hours: &Value, zone: Tz) -> Option<Self> {
+    pub fn of_business(business_hours: &Value, zone: Tz) -> Option<Self> {
         let named = business_hours.as_object()?;
         let mut hours = Self { zone, days: Default::default(), holidays: BTreeMap::new() };
         let mut is_known = false;
@@ -44,13 +46,26 @@ impl Hours {
         is_known.then_some(hours)
     }
 
-    /// Whether the business works all the time of a span.
-    pub(super) fn contain(&self, span: Span) -> bool {
+    /// Whether the business is open at this moment.
+    pub fn is_open(&self, at: DateTime<Utc>) -> bool {
+        self.contain(Span { start: at, end: at })
+    }
+
+    /// When the business opens after this moment at which it is closed; `None` if it does not within a year.
+    pub fn opens_after(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let days = self.date(at).iter_days().take(LOOK_AHEAD);
+        let opens = |day| self.on(day).into_iter().map(|hours| hours.start).filter(|start| *start > at).min();
+        days.into_iter().find_map(opens)
+    }
+
+    /// Whether the business is open all the time of a span.
+    pub fn contain(&self, span: Span) -> bool {
         if span.end - span.start > LONGEST {
             return false;
         }
-        let date = |at: DateTime<Utc>| at.with_timezone(&self.zone).date_naive();
-        let (first, last) = (date(span.start), date(span.end));
+        // A clock change at midnight may lengthen the hours of a day into the next one.
+        let first = self.date(span.start);
+        let (first, last) = (first.pred_opt().unwrap_or(first), self.date(span.end));
         let mut open: Vec<Span> =
             first.iter_days().take_while(|day| *day <= last).flat_map(|day| self.on(day)).collect();
         open.sort_unstable();
@@ -67,13 +82,18 @@ impl Hours {
         is_open && reached >= span.end
     }
 
+    fn date(&self, at: DateTime<Utc>) -> NaiveDate {
+        at.with_timezone(&self.zone).date_naive()
+    }
+
+    /// The hours of a day. Those that the clock skips are left out.
     fn on(&self, date: NaiveDate) -> Vec<Span> {
         let of_the_week = &self.days[date.weekday().num_days_from_monday() as usize];
         let spans = self.holidays.get(&date).unwrap_or(of_the_week);
         let moments = spans.iter().map(|(start, end)| {
             Some(Span { start: first_moment(self.zone, date, *start)?, end: last_moment(self.zone, date, *end)? })
         });
-        moments.flatten().collect()
+        moments.flatten().filter(|hours| hours.start < hours.end).collect()
     }
 }
 
