@@ -18,7 +18,7 @@ use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group, cursor};
 use crate::adapters::postgres::ConversationFilter;
 use crate::adapters::twilio;
-use crate::domain::conversation::{self, MessageKind, Ownership, Seen};
+use crate::domain::conversation::{self, Ownership, Seen};
 use crate::http::Edge;
 use crate::http::problem::Problem;
 use crate::store;

@@ -115,10 +115,8 @@ async fn handle(edge: &Edge, signed: SignedForm) -> Result<Answer, Refusal> {
         WebhookKind::Call => return call::ringing(edge, signed).await,
         WebhookKind::CallStatus => return call::dialled(edge, signed).await,
         WebhookKind::Screen => return screen::answered(edge, signed).await,
-        WebhookKind::Sms | WebhookKind::MessageStatus | WebhookKind::Conversation => {}
-    }
-    if kind == WebhookKind::LadderDigit {
-        return ladder::pressed(edge, signed).await;
+        WebhookKind::LadderDigit => return ladder::pressed(edge, signed).await,
+        WebhookKind::Sms | WebhookKind::MessageStatus | WebhookKind::LadderStatus | WebhookKind::Conversation => {}
     }
     let (input_id, webhook) = Webhook::read(&signed).map_err(|error| Refusal::unusable(&signed, &error))?;
     publish(edge, signed, input_id, webhook).await?;
