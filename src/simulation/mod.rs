@@ -13,6 +13,7 @@ mod jetstream;
 mod ledger;
 mod people;
 mod planted;
+mod racing;
 mod redis;
 mod scheduler;
 mod store;

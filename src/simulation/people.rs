@@ -25,7 +25,7 @@ use crate::worker::{AlertAnswered, answer_alert};
 
 /// How long people act.
 pub const ACTS_MS: u64 = 40_000;
-const BUSINESS_PHONE: &str = "+15555551111";
+pub const BUSINESS_PHONE: &str = "+15555551111";
 const OWNER: &str = "+15555550001";
 const CONTACT: &str = "+15555550002";
 
