@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nmc_testbed::sim::Rule;
-use nmc_testbed::twilio::{Behaviour, Fault, PhoneCall, PhoneOptions, Refusal};
+use nmc_testbed::twilio::{Behaviour, Fault, Phone, PhoneCall, PhoneOptions, Refusal};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -76,7 +76,6 @@ async fn the_owner_does_not_answer_and_the_contact_takes_it() {
     })
     .await;
     assert!(told.body.contains(CONTACT) && told.body.contains(CUSTOMER), "{}", told.body);
-    app.settled().await;
     let calls = calls(&app, |calls| calls.iter().all(PhoneCall::is_over)).await;
     assert_eq!(called(&calls), [OWNER, CONTACT]);
     assert_eq!((calls[0].status.as_str(), calls[0].from.as_str()), ("no-answer", OUR_NUMBER));
@@ -111,7 +110,8 @@ async fn whoever_does_not_take_it_is_called_twice_and_then_nobody(#[case] owner:
 #[tokio::test]
 async fn a_wrong_key_is_asked_again() {
     let app = app().await;
-    app.servers.twilio.set_phone(OWNER, Behaviour::Presses("71".to_owned()));
+    let patient = Phone { behaviour: Behaviour::Presses("71".to_owned()), talks_for: 300.0, ..Phone::default() };
+    app.servers.twilio.set_phone(OWNER, patient);
     app.text(CUSTOMER, "Basement flooding!").await;
     let taken = event(&app, "conversation.user_taken", |_| true).await;
     assert_eq!(taken["data"]["by"], business()["user_id"]);

@@ -32,7 +32,9 @@ impl Ledger {
             decision.effects.iter().any(|e| matches!(e, Effect::Emit(event) if event.data.event_type() == event_type))
         };
         let calls = &mut self.calls;
+        // Who owned it before and acts now has it, without an event.
         if emits(EventType::UserTaken)
+            || decision.conversation.memory.emergency_taken.is_some()
             || decision.false_alarm.is_some()
             || decision.conversation.status == Status::Completed
         {

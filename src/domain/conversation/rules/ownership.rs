@@ -17,7 +17,7 @@ use crate::domain::emergency::Reading;
 /// The outcome of a conversation if the business gave up its number.
 const NUMBER_RELEASED: &str = "number_released";
 
-/// A person takes over. A second takeover changes nothing.
+/// A person takes over. A second takeover changes nothing, but alerts that are still to come are stopped.
 pub(in crate::domain::conversation) fn taken_over(
     context: Context<'_>,
     draft: &mut Draft<'_>,
@@ -29,7 +29,15 @@ pub(in crate::domain::conversation) fn taken_over(
 
 /// The same with a reason for the windows that it changes.
 pub(super) fn take(context: Context<'_>, draft: &mut Draft<'_>, user_id: &str, reason: &str, because: WindowReason) {
-    if draft.state().status == Status::Completed || draft.state().ownership == Ownership::User {
+    if draft.state().status == Status::Completed {
+        return;
+    }
+    if draft.state().ownership == Ownership::User {
+        // An emergency may have begun since. Who acts now has it.
+        if draft.state().memory.is_alerting() {
+            alerts::stop(draft);
+            alert_taken::in_hand(draft, user_id, None);
+        }
         return;
     }
     let now = draft.now;

@@ -151,6 +151,19 @@ fn while_a_person_owns_the_conversation_only_the_owner_is_called() {
     assert_eq!(rings(&reported(&mut talk, first, ended("no-answer")))[0].1, OWNER);
 }
 
+#[rstest]
+#[case::takes_over_again(Input::UserTookOver { user_id: "u7".into(), reason: "mine".into() })]
+#[case::writes(Input::UserReplied { user_id: "u7".into(), body: "On my way.".into() })]
+fn who_owns_the_conversation_and_acts_has_the_emergency(#[case] input: Input) {
+    let mut talk = talk();
+    talk.text("my sink is blocked");
+    talk.apply(&Input::UserTookOver { user_id: "u7".into(), reason: "mine".into() });
+    talk.text("basement is flooding");
+    talk.apply(&input);
+    let memory = &talk.state().memory;
+    assert_eq!((memory.ladder.is_none(), memory.emergency_taken.clone().unwrap().by.as_str()), (true, "u7"));
+}
+
 #[test]
 fn a_phone_that_was_removed_meanwhile_is_not_called() {
     let mut talk = talk();

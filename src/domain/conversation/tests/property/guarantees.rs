@@ -74,6 +74,8 @@ pub struct ConversationRecord {
     unanswered: bool,
     /// When the owner's phone last got a relay of it, since it was last opened.
     relayed_at: Option<DateTime<Utc>>,
+    /// Whether somebody has taken it since, or ended it.
+    taken: bool,
 }
 
 /// The texts of a customer are relayed at most once in this time.
@@ -99,6 +101,7 @@ impl World<'_> {
             record.owned = owned;
             record.in_hand |= owned;
             record.seen_to |= owned;
+            record.taken |= owned;
         };
         match input {
             Input::UserTookOver { .. } if !completed => silence(true),
@@ -109,17 +112,17 @@ impl World<'_> {
             Input::AlertTaken { phone, .. } => return self.takes_the_emergency(at, phone, completed, decision),
             Input::Completed { .. } if !completed => {
                 record.silenced = place;
-                (record.in_hand, record.seen_to) = (true, true);
+                (record.in_hand, record.seen_to, record.taken) = (true, true, true);
             }
             // Nobody can write in it any more: unanswered messages are handed over by the event.
             Input::NumberReleased if !completed => {
                 record.silenced = place;
-                record.seen_to = true;
+                (record.seen_to, record.taken) = (true, true);
             }
             // What was unanswered is handed over.
             Input::WindowDue { .. } if !completed && decision.conversation.status == Status::Completed => {
                 record.silenced = place;
-                (record.owned, record.seen_to) = (false, true);
+                (record.owned, record.seen_to, record.taken) = (false, true, true);
             }
             Input::CallAnswered(_) if !completed => {
                 record.silenced = place;
@@ -133,7 +136,10 @@ impl World<'_> {
             }
             Input::OptOutLifted { .. } => self.newest_in = self.newest_in.max(self.newest_out).max(Some(now)),
             // The next emergency is a new one, and no more alerts are required for this one.
-            Input::FalseAlarm { .. } => (record.emergency_at, record.notice_at) = (None, None),
+            Input::FalseAlarm { .. } => {
+                (record.emergency_at, record.notice_at) = (None, None);
+                record.taken = true;
+            }
             Input::MessageReported {
                 report:
                     MessageReport::Rejected { code: Some(21_610), .. }
@@ -188,13 +194,10 @@ impl World<'_> {
             .collect();
         holds(rings.len() <= 1, || "two people are called at once".into())?;
         let unanswered = tells(decision, EventType::EmergencyUnanswered);
-        let (now, owner) = (self.now(), &self.settings.business.alert_numbers[0]);
+        let now = self.now();
         let record = &mut self.records[at];
         for phone in rings {
-            // Who owned it before is called, and nobody else.
-            holds(!record.seen_to || (record.owned && phone == owner), || {
-                format!("{phone} is called after somebody took it")
-            })?;
+            holds(!record.taken, || format!("{phone} is called after somebody took it"))?;
             record.called = true;
             // Who is called may answer by SMS.
             record.alerts.push((phone.clone(), now));
@@ -228,6 +231,7 @@ impl World<'_> {
         let record = &mut self.records[at];
         if takes {
             (record.silenced, record.owned, record.in_hand, record.seen_to) = (place, true, true, true);
+            record.taken = true;
         }
         Ok(())
     }
@@ -323,7 +327,7 @@ impl World<'_> {
             record.answerable.clear();
             record.seen_to = record.owned;
             record.beyond_limit = false;
-            (record.called, record.unanswered) = (false, false);
+            (record.called, record.unanswered, record.taken) = (false, false, false);
         }
         self.calls_fit(at, decision)?;
         self.records[at].beyond_limit |= decision.stopped_by.contains(&Limit::Alerts);
@@ -582,7 +586,7 @@ impl World<'_> {
             holds(record.emergency_at.is_none() || record.seen_to || all_told || record.beyond_limit, || {
                 format!("an emergency that nobody took in hand, and only {} were told", record.alerted.len())
             })?;
-            let is_over = record.emergency_at.is_none() || record.seen_to || !record.called || record.unanswered;
+            let is_over = record.emergency_at.is_none() || record.taken || !record.called || record.unanswered;
             holds(is_over, || "people were called, and nobody is told that nobody took it".into())?;
         }
         Ok(())
