@@ -62,6 +62,7 @@ mod ops_port;
 mod opt_outs;
 mod opting;
 mod overload;
+mod owner_sms;
 mod pages;
 mod paging;
 mod performance;

@@ -1,10 +1,11 @@
-//! Four further scenes, each with another customer: a takeover, a burst that overtakes an answer, an emergency and a
-//! STOP.
+//! Further scenes, each with another customer: a takeover, a burst that overtakes an answer, an emergency, a STOP, and the
+//! owner who answers by text.
 //!
 //! They are played after the journey and its checks. Each act is independent, and is checked when it is over.
 
 mod emergency;
 mod overtaken;
+mod relay;
 mod stop;
 mod takeover;
 
@@ -39,7 +40,8 @@ pub(super) async fn perform(stage: &Stage) -> bool {
     let overtaken = Act::new(stage, "+12125550102").play(overtaken::HEADING, overtaken::play).await;
     let emergency = Act::new(stage, "+12125550103").play(emergency::HEADING, emergency::play).await;
     let stop = Act::new(stage, "+12125550104").play(stop::HEADING, stop::play).await;
-    takeover && overtaken && emergency && stop
+    let relay = Act::new(stage, "+12125550105").play(relay::HEADING, relay::play).await;
+    takeover && overtaken && emergency && stop && relay
 }
 
 /// One act, with its customer and its findings.
