@@ -65,6 +65,7 @@ mod ops_port;
 mod opt_outs;
 mod opting;
 mod overload;
+mod owner_sms;
 mod pages;
 mod paging;
 mod performance;

@@ -1,11 +1,12 @@
 //! Further scenes, each with another customer: a takeover, a burst that overtakes an answer, an emergency, a STOP, the
-//! voicemail trap and an emergency at night.
+//! voicemail trap, an emergency at night, and the owner who answers by text.
 //!
 //! They are played after the journey and its checks. Each act is independent, and is checked when it is over.
 
 mod emergency;
 mod ladder;
 mod overtaken;
+mod relay;
 mod stop;
 mod takeover;
 mod trap;
@@ -43,7 +44,8 @@ pub(super) async fn perform(stage: &Stage) -> bool {
     let stop = Act::new(stage, "+12125550104").play(stop::HEADING, stop::play).await;
     let trap = Act::new(stage, "+12125550105").play(trap::HEADING, trap::play).await;
     let ladder = Act::new(stage, "+12125550106").play(ladder::HEADING, ladder::play).await;
-    takeover && overtaken && emergency && stop && trap && ladder
+    let relay = Act::new(stage, "+12125550107").play(relay::HEADING, relay::play).await;
+    takeover && overtaken && emergency && stop && trap && ladder && relay
 }
 
 /// One act, with its customer and its findings.
