@@ -6,7 +6,7 @@ use super::decision::{Decision, Draft};
 use super::input::{Business, Context, Input, Policy, RecoveredText};
 use super::pairing;
 use super::rules::{
-    answer, delivery, emergency, idle, inbound, missed_call, opening, opting, ownership, recovered, window,
+    answer, delivery, emergency, idle, inbound, missed_call, opening, opting, ownership, recovered, reminders, window,
 };
 use super::state::{Conversation, Status};
 
@@ -87,6 +87,7 @@ pub fn decide(
         Input::SentRecovered(sms) => recovered::sent(context, &mut draft, sms),
         Input::Restored { alerted } => recovered::restored(context, &mut draft, alerted),
     }
+    reminders::look(context, &mut draft);
     idle::note(context, &mut draft);
     Some(draft.finish())
 }

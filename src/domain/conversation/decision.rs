@@ -156,13 +156,21 @@ text_enum! {
         Alert = "alert",
         /// A message of ours that was found at Twilio after a restore of the database. Who wrote it is not known.
         Recovered = "recovered",
+        /// An SMS that reminds the owner of a customer who waits for a person. It is not a message of the conversation.
+        Reminder = "reminder",
     }
 }
 
 impl MessageKind {
     /// Messages written by a person and emergency messages are sent before those of the AI.
     pub fn priority(self, in_emergency: bool) -> Priority {
-        Priority::urgent_if(in_emergency || matches!(self, Self::User | Self::Alert | Self::Emergency))
+        let is_urgent = in_emergency && self != Self::Reminder;
+        Priority::urgent_if(is_urgent || matches!(self, Self::User | Self::Alert | Self::Emergency))
+    }
+
+    /// Whether it goes to the business's own side, and not to the customer.
+    pub fn is_to_own_side(self) -> bool {
+        matches!(self, Self::Alert | Self::Reminder)
     }
 
     /// Whether it came from the customer's side.
@@ -191,7 +199,8 @@ impl MessageKind {
             | Self::Emergency
             | Self::Notice
             | Self::Alert
-            | Self::Recovered => "ai",
+            | Self::Recovered
+            | Self::Reminder => "ai",
         }
     }
 }
@@ -478,7 +487,7 @@ impl<'a> Draft<'a> {
     /// Completes the decision: arms the timer if requested, and sets `changed`.
     pub fn finish(mut self) -> Decision {
         if self.rearm
-            && let Some(at) = self.decision.conversation.next_look()
+            && let Some(at) = self.decision.conversation.arm_at()
         {
             self.decision.effects.push(Effect::ArmTimer { at });
         }

@@ -18,6 +18,7 @@ mod input;
 pub mod pairing;
 pub mod reason;
 mod rules;
+mod spell;
 mod state;
 pub mod words;
 
@@ -33,6 +34,7 @@ pub use event::{
     ConversationCreatedData, EmergencyDetectedData, Envelope, Event, EventData, EventType, MessageData,
     MessageFailedData, MessageReceivedData, NeedsAttentionData, NumberVerifiedData, OpenedBy, OptedInData,
     OptedOutData, ReleasedData, ServiceData, Subject, UserTakenData,
+    WaitingData,
 };
 #[cfg(test)]
 pub use fence::{Fenced, Standing};

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::decision::Priority;
+use super::spell::Spell;
 use crate::domain::emergency::{Language, LifeSafety, Reading};
 use crate::domain::phone::PhoneNumber;
 use crate::text_enum;
@@ -259,6 +260,12 @@ pub struct Memory {
     /// When the owner was last alerted that the customer did not get the safety notice.
     #[serde(default)]
     pub not_told_at: Option<DateTime<Utc>>,
+    /// What was done about the customer's waiting, while they wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spell: Option<Spell>,
+    /// When a person last did something in the conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person_at: Option<DateTime<Utc>>,
 }
 
 /// How many [`Memory::disclosures`] are kept: more than answers whose outcome is open at once.
@@ -305,11 +312,23 @@ pub struct Alerting {
 }
 
 impl Conversation {
-    /// When the timer must fire next: the window is due, or an alert is. The conversation's only timer is armed for
-    /// this time.
+    /// When the timer must fire next: the window is due, or an alert, or something about the customer's waiting. The
+    /// conversation's only timer is armed for this time.
     pub fn next_look(&self) -> Option<DateTime<Utc>> {
+        let spell = self.memory.spell.as_ref().and_then(Spell::next_at);
+        self.answer_look().into_iter().chain(spell).min()
+    }
+
+    /// When the window is due, or an alert.
+    pub fn answer_look(&self) -> Option<DateTime<Utc>> {
         let window = self.window.as_ref().and_then(|window| window.deadline);
         let alert = self.memory.alerting.as_ref().map(|alerting| alerting.at);
         window.into_iter().chain(alert).min()
+    }
+
+    /// When to arm the timer for. While an answer of the AI is in progress, it is not armed for the customer's waiting: most
+    /// answers end it. If one does not, the sweeper finds [`Self::next_look`].
+    pub fn arm_at(&self) -> Option<DateTime<Utc>> {
+        if self.answering.is_some() { self.answer_look() } else { self.next_look() }
     }
 }

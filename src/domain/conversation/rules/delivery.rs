@@ -26,8 +26,8 @@ pub(in crate::domain::conversation) fn reported(
     if matches!(report, MessageReport::Superseded | MessageReport::Expired) && message.status != MessageStatus::Queued {
         return;
     }
-    if message.kind == MessageKind::Alert {
-        return alert_reported(context, draft, message, report);
+    if message.kind.is_to_own_side() {
+        return own_side_reported(context, draft, message, report);
     }
     match report {
         MessageReport::Accepted { twilio_sid, segments } => accepted(draft, message, twilio_sid, *segments),
@@ -70,11 +70,12 @@ fn notice_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMe
     }
 }
 
-/// An alert is not a message of the conversation: its row is updated, and only a failure is published.
+/// What goes to the business's own side is no message of the conversation: its row is updated, and only the failure of an
+/// alert is published. A reminder has an event of its own.
 ///
-/// This includes error 21610: the recipient of the alert opted out of the number's texts at Twilio. It does not concern
-/// the customer, so it never changes the ledger.
-fn alert_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage, report: &MessageReport) {
+/// This includes error 21610: the recipient opted out of the number's texts at Twilio. It does not concern the customer, so
+/// it never changes the ledger.
+fn own_side_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage, report: &MessageReport) {
     if message.status.is_terminal() {
         return;
     }
@@ -97,7 +98,7 @@ fn alert_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMes
         status,
         MessageStatus::Failed | MessageStatus::Undelivered | MessageStatus::Unknown | MessageStatus::Superseded
     );
-    if is_lost {
+    if is_lost && message.kind == MessageKind::Alert {
         alerts::failed(context, draft, message.id, code);
     }
 }

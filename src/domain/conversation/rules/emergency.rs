@@ -134,6 +134,7 @@ pub(in crate::domain::conversation) fn false_alarm(draft: &mut Draft<'_>, user_i
     draft.state().urgency_level = Some("normal".to_owned());
     let now = draft.now;
     draft.state().memory.false_alarm_at = Some(now);
+    reminders::person_acted(draft);
     draft.false_alarm(user_id);
 }
 

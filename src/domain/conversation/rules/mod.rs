@@ -14,5 +14,6 @@ pub(super) mod opening;
 pub(super) mod opting;
 pub(super) mod ownership;
 pub(super) mod recovered;
+pub(super) mod reminders;
 pub(super) mod texts;
 pub(super) mod window;

@@ -3,7 +3,7 @@
 //! Takeover, reply and completion raise both epochs: no AI answer computed before is sent afterwards. A release raises
 //! none.
 
-use super::alerts;
+use super::{alerts, reminders};
 use super::window::{deadline, overtake};
 use crate::domain::conversation::decision::{Draft, Effect, MessageKind, MessageUpdate, NewMessage, WindowState};
 use crate::domain::conversation::event::{
@@ -34,6 +34,7 @@ pub(in crate::domain::conversation) fn taken_over(
     draft.state().ownership = Ownership::User;
     draft.state().status = Status::UserHandling;
     draft.state().user_takeover_at = Some(now);
+    reminders::person_acted(draft);
     draft.state().last_activity = now;
     // Messages collect without a deadline while a person owns the conversation.
     if let Some(window) = draft.state().window.as_mut() {
@@ -80,6 +81,7 @@ pub(in crate::domain::conversation) fn replied(context: Context<'_>, draft: &mut
         ..NewMessage::ours(id, MessageKind::User, body.to_owned(), now)
     });
     draft.state().last_activity = now;
+    reminders::person_acted(draft);
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
 }
 
@@ -91,6 +93,7 @@ pub(in crate::domain::conversation) fn talked(draft: &mut Draft<'_>) {
     }
     silence_the_ai(draft, WindowReason::AnsweredByCall);
     hand_over_window(draft, WindowReason::AnsweredByCall);
+    reminders::person_acted(draft);
     draft.state().last_activity = draft.now;
 }
 
