@@ -16,7 +16,7 @@ use crate::domain::conversation::{Conversation, Ownership, Status};
 
 /// For up to this many businesses, the groups of each are read. That is about a tenth of a millisecond for each of them; the
 /// groups of all businesses are faster for more, unless these have few of all conversations.
-const FEW_BUSINESSES: usize = 64;
+pub(super) const FEW_BUSINESSES: usize = 64;
 
 /// The filter of a list of conversations.
 #[derive(Debug, Clone, Default)]
@@ -33,13 +33,13 @@ pub struct ConversationFilter {
     pub ownership: Option<Ownership>,
     /// Only conversations with activity at or after this time.
     pub since: Option<DateTime<Utc>>,
-    /// Only conversations after this one in the list, given by its `last_activity` and id.
+    /// Only conversations after this one in the list, given by the time that orders it, and its id.
     pub after: Option<(DateTime<Utc>, Uuid)>,
 }
 
 impl ConversationFilter {
     /// The businesses; `None` means all.
-    fn businesses(&self) -> Option<Vec<&str>> {
+    pub(super) fn businesses(&self) -> Option<Vec<&str>> {
         match (&self.business_id, &self.business_ids) {
             (None, None) => None,
             (None, Some(all)) => Some(all.iter().map(String::as_str).collect()),

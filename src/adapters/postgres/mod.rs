@@ -46,6 +46,7 @@ mod sweep;
 mod transaction;
 mod twilio_accounts;
 mod twilio_participants;
+mod waiting_conversations;
 mod waiting_webhooks;
 
 use std::sync::Arc;

@@ -6,7 +6,8 @@ use super::decision::{Decision, Draft};
 use super::input::{Business, Context, Input, Policy, RecoveredText};
 use super::pairing;
 use super::rules::{
-    answer, delivery, emergency, idle, inbound, missed_call, opening, opting, ownership, recovered, reminders, window,
+    answer, delivery, emergency, idle, inbound, missed_call, opening, opting, ownership, recovered, reminders, waiting,
+    window,
 };
 use super::state::{Conversation, Status};
 
@@ -65,6 +66,7 @@ pub fn decide(
         (Some(conversation), _) => Draft::new(conversation.clone(), false, input_id, now),
         (None, _) => return None,
     };
+    waiting::begin(&mut draft);
     match input {
         Input::CallMissed(call) => missed_call::missed(context, &mut draft, call),
         Input::CallAnswered(_) => ownership::talked(&mut draft),
@@ -87,6 +89,7 @@ pub fn decide(
         Input::SentRecovered(sms) => recovered::sent(context, &mut draft, sms),
         Input::Restored { alerted } => recovered::restored(context, &mut draft, alerted),
     }
+    waiting::end(context, &mut draft);
     reminders::look(context, &mut draft);
     idle::note(context, &mut draft);
     Some(draft.finish())

@@ -18,8 +18,10 @@ mod input;
 pub mod pairing;
 pub mod reason;
 mod rules;
+mod seen;
 mod spell;
 mod state;
+mod waiting;
 pub mod words;
 
 pub use decide::{decide, must_end_first};
@@ -46,7 +48,10 @@ pub use input::{
 };
 pub use pairing::{Pairing, UnpairedText};
 pub use reason::{AnalysisReason, AttentionReason, WindowReason};
+pub use seen::{IfMatch, Newer, Seen};
 pub use state::{Answering, Conversation, ERASED, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status};
+#[cfg(test)]
+pub use waiting::Unanswered;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

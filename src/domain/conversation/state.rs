@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::decision::Priority;
 use super::spell::Spell;
+use super::waiting::Unanswered;
 use crate::domain::emergency::{Language, LifeSafety, Reading};
 use crate::domain::phone::PhoneNumber;
 use crate::text_enum;
@@ -97,6 +98,11 @@ pub struct Conversation {
     pub ai_timer_started_at: Option<DateTime<Utc>>,
     /// When a person last took over.
     pub user_takeover_at: Option<DateTime<Utc>>,
+    /// The person who took over, by their id in the App Server, while a person owns it. `None` also if a version took it
+    /// over that did not record it.
+    pub owned_by: Option<String>,
+    /// Since when the customer waits for an answer: the edge's time of their earliest text without one ([`Unanswered`]).
+    pub waiting_since: Option<DateTime<Utc>>,
     /// Whether an emergency was detected in it.
     pub emergency_detected: bool,
     /// The kind of job, according to DispatchBot.
@@ -119,6 +125,11 @@ pub struct Conversation {
     /// Rises with everything that silences the AI at any time: a takeover, a user's reply, an opt-out, a completion by
     /// a user. A customer's message does not raise it.
     pub hard_epoch: i64,
+    /// Rises with each change of the ownership, each message of a person, and the end. With
+    /// [`Conversation::text_revision`], it is the state that a person must have seen ([`Seen`](super::Seen)).
+    pub ownership_revision: i64,
+    /// Rises with each message of the customer, however late it arrives; not with what their phone writes by itself.
+    pub text_revision: i64,
     /// The open window, which collects the customer's messages.
     pub window: Option<OpenWindow>,
     /// The window whose answer is in progress.
@@ -266,6 +277,9 @@ pub struct Memory {
     /// When a person last did something in the conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person_at: Option<DateTime<Utc>>,
+    /// The texts whose customer may still wait for an answer.
+    #[serde(default, skip_serializing_if = "Unanswered::is_empty")]
+    pub unanswered: Unanswered,
 }
 
 /// How many [`Memory::disclosures`] are kept: more than answers whose outcome is open at once.

@@ -17,7 +17,7 @@ use super::store::{MessageRow, Tables};
 use crate::adapters::jetstream::Outgoing;
 use crate::adapters::redis::OutgoingEvent;
 use crate::domain::conversation::words::{OptWord, opt_word};
-use crate::domain::conversation::{Decision, MessageKind, MessageStatus, NewMessage, WindowReason, WindowState};
+use crate::domain::conversation::{Decision, MessageKind, MessageStatus, NewMessage, Status, WindowReason, WindowState};
 use crate::domain::phone::{PhoneNumber, conversation_key};
 use crate::webhook::{Inbound, Webhook, WebhookKind};
 use opting::Words;
@@ -96,6 +96,25 @@ impl Ledger {
         }
         self.hears(db, decision, now);
         self.windows_move(decision);
+        self.waits(db, decision);
+    }
+
+    /// Whoever has texts in a window waits for an answer; nobody does after a message of a person, after the end or an
+    /// opt-out.
+    fn waits(&mut self, db: &Tables, decision: &Decision) {
+        let conversation = &decision.conversation;
+        let is_over = conversation.status == Status::Completed || conversation.opted_out;
+        let is_answered = decision.messages.iter().any(|message| message.kind == MessageKind::User);
+        let has_asked = conversation.window.is_some() || conversation.answering.is_some();
+        let expected = match (is_over || is_answered, has_asked && !db.is_opted_out(conversation)) {
+            (true, _) => Some(false),
+            (false, true) => Some(true),
+            (false, false) => None,
+        };
+        let waits = conversation.waiting_since.is_some();
+        self.holds(expected.is_none_or(|expected| expected == waits), || {
+            format!("{} waits: {:?}", conversation.id, conversation.waiting_since)
+        });
     }
 
     /// What a customer's phone writes by itself is kept, and that is all.

@@ -147,7 +147,7 @@ impl App {
         let store = Store::owner(self.servers.database_url()).expect("a store");
         let business_ids = business_ids.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
         let key = nevermisscall::internals::generate_api_key();
-        let scope = KeyScope { business_ids, may_write, may_manage_numbers: numbers, rate: None };
+        let scope = KeyScope { business_ids, may_write, may_manage_numbers: numbers, rate: None, user_id: None };
         let id =
             store.create_api_key("test", &nevermisscall::internals::hash_api_key(&key), &scope).await.expect("a key");
         (id, self.rest.with_key(Some(&key)))

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::alerts::{self, Customer, Sighting};
 use super::disclosure::{self, with_disclosure};
 use super::texts;
+use super::waiting;
 use super::window::{never_text, other_business};
 use crate::domain::answer_check;
 use crate::domain::appointment_check::{Impossible, Proposed};
@@ -59,6 +60,7 @@ pub(in crate::domain::conversation) fn ready(
     let message_id = say(draft, answering, MessageKind::Reply, body);
     disclosure::note(context, draft, message_id);
     if answer.is_escalated {
+        waiting::left_to_a_person(draft, window_id);
         draft.needs_attention(NeedsAttentionData::window(AttentionReason::Escalated, window_id));
     }
     if let Some(appointment) = &answer.appointment {
@@ -75,6 +77,7 @@ pub(in crate::domain::conversation) fn ready(
     let is_left_to_a_person = answer.is_escalated || draft.state().memory.alerting.is_some();
     if answer.complete && draft.state().window.is_none() && !is_left_to_a_person {
         draft.state().status = Status::Completed;
+        draft.state().ownership_revision += 1;
         draft.state().memory.completed_at = Some(now);
         draft.state().outcome = answer.outcome.clone();
         draft.state().summary = answer.summary.clone();

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::ownership::raise_epochs;
 use super::window::overtake;
-use super::{alerts, disclosure, landline, opting};
+use super::{alerts, disclosure, landline, opting, waiting};
 use crate::domain::conversation::decision::{Draft, MessageKind, MessageUpdate, WindowState};
 use crate::domain::conversation::event::{EventData, MessageData, MessageFailedData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, DeliveryStatus, MessageReport, SentMessage};
@@ -120,6 +120,7 @@ fn accepted(draft: &mut Draft<'_>, message: &SentMessage, twilio_sid: &str, segm
     }
     advance(draft, message, MessageStatus::Sent, Some(twilio_sid), None, segments);
     disclosure::reported(draft, message.id, true);
+    waiting::accepted(draft, message);
     draft.emit(EventData::MessageSent(data(message, Some(twilio_sid))));
     close_window(draft, message, WindowState::Answered, WindowReason::Sent);
 }
@@ -130,6 +131,7 @@ fn unknown(draft: &mut Draft<'_>, message: &SentMessage) {
         return;
     }
     advance(draft, message, MessageStatus::Unknown, None, None, None);
+    waiting::lost(draft, message);
     draft.needs_attention(NeedsAttentionData::message(AttentionReason::SendUnknown, message.id));
     close_window(draft, message, WindowState::Unknown, WindowReason::SendUnknown);
 }
@@ -141,6 +143,7 @@ fn superseded(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage
         return give_up(draft, message, None, WindowReason::OptedOut, "the customer has opted out of texts");
     }
     advance(draft, message, MessageStatus::Superseded, None, None, None);
+    waiting::lost(draft, message);
     if message.kind == MessageKind::User {
         draft.needs_attention(NeedsAttentionData::message(AttentionReason::MayNotWrite, message.id));
     }
@@ -185,12 +188,17 @@ fn delivery(
     advance(draft, message, next, Some(twilio_sid), problem.code, None);
     disclosure::reported(draft, message.id, matches!(next, MessageStatus::Sent | MessageStatus::Delivered));
     if first_proof {
+        waiting::accepted(draft, message);
         draft.emit(EventData::MessageSent(data(message, Some(twilio_sid))));
         close_window(draft, message, WindowState::Answered, WindowReason::Sent);
     }
     match next {
-        MessageStatus::Delivered => draft.emit(EventData::MessageDelivered(data(message, Some(twilio_sid)))),
+        MessageStatus::Delivered => {
+            waiting::delivered(draft, message);
+            draft.emit(EventData::MessageDelivered(data(message, Some(twilio_sid))));
+        }
         MessageStatus::Undelivered | MessageStatus::Failed => {
+            waiting::lost(draft, message);
             landline::failed(draft, problem.code);
             draft.emit(EventData::MessageFailed(failure(message, Some(twilio_sid), next.as_str(), problem)));
             draft.needs_attention(attention(AttentionReason::NotDelivered, message, problem));
@@ -209,6 +217,7 @@ fn give_up(draft: &mut Draft<'_>, message: &SentMessage, code: Option<i32>, reas
         return;
     }
     advance(draft, message, MessageStatus::Failed, None, code, None);
+    waiting::lost(draft, message);
     landline::failed(draft, code);
     let problem = Problem { code, why: Some(why) };
     draft.emit(EventData::MessageFailed(failure(message, None, reason.as_str(), problem)));

@@ -3,6 +3,7 @@
 
 use super::alerts::{self, Customer, Sighting};
 use super::limits;
+use super::reminders;
 use super::texts;
 use super::window::{claim, limit_reached, other_business, overtake};
 use crate::domain::conversation::decision::{

@@ -16,4 +16,5 @@ pub(super) mod ownership;
 pub(super) mod recovered;
 pub(super) mod reminders;
 pub(super) mod texts;
+pub(super) mod waiting;
 pub(super) mod window;

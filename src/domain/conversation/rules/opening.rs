@@ -34,6 +34,8 @@ pub(in crate::domain::conversation) fn open<'a>(
         ai_timer_started: false,
         ai_timer_started_at: None,
         user_takeover_at: None,
+        owned_by: None,
+        waiting_since: None,
         emergency_detected: false,
         job_type: None,
         urgency_level: None,
@@ -46,6 +48,8 @@ pub(in crate::domain::conversation) fn open<'a>(
         event_sequence: 0,
         epoch: 0,
         hard_epoch: 0,
+        ownership_revision: 0,
+        text_revision: 0,
         window: None,
         answering: None,
         // These also count if they belong to an earlier conversation.
@@ -98,6 +102,8 @@ pub(in crate::domain::conversation) fn reopen<'a>(
     let state = draft.state();
     state.status = Status::Active;
     state.ownership = Ownership::None;
+    state.owned_by = None;
+    state.ownership_revision += 1;
     state.ai_timer_started = false;
     state.ai_timer_started_at = None;
     state.emergency_detected = false;

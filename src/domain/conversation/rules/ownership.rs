@@ -4,6 +4,7 @@
 //! none.
 
 use super::{alerts, reminders};
+use super::waiting;
 use super::window::{deadline, overtake};
 use crate::domain::conversation::decision::{Draft, Effect, MessageKind, MessageUpdate, NewMessage, WindowState};
 use crate::domain::conversation::event::{
@@ -32,6 +33,8 @@ pub(in crate::domain::conversation) fn taken_over(
     stop_the_answer(draft);
     alerts::stop(draft);
     draft.state().ownership = Ownership::User;
+    draft.state().owned_by = Some(user_id.to_owned());
+    draft.state().ownership_revision += 1;
     draft.state().status = Status::UserHandling;
     draft.state().user_takeover_at = Some(now);
     reminders::person_acted(draft);
@@ -72,9 +75,11 @@ pub(in crate::domain::conversation) fn replied(context: Context<'_>, draft: &mut
     }
     taken_over(context, draft, user_id, "reply");
     raise_epochs(draft);
+    draft.state().ownership_revision += 1;
     hand_over_window(draft, WindowReason::AnsweredByPerson);
     let now = draft.now;
     let id = draft.id("message");
+    waiting::replied(draft, id);
     draft.message(NewMessage {
         user_id: Some(user_id.to_owned()),
         // It has no fence, so later events do not hold back a person's message.
@@ -94,6 +99,7 @@ pub(in crate::domain::conversation) fn talked(draft: &mut Draft<'_>) {
     silence_the_ai(draft, WindowReason::AnsweredByCall);
     hand_over_window(draft, WindowReason::AnsweredByCall);
     reminders::person_acted(draft);
+    waiting::talked(draft);
     draft.state().last_activity = draft.now;
 }
 
@@ -104,6 +110,8 @@ pub(in crate::domain::conversation) fn released(context: Context<'_>, draft: &mu
     }
     let now = draft.now;
     draft.state().ownership = Ownership::Ai;
+    draft.state().owned_by = None;
+    draft.state().ownership_revision += 1;
     draft.state().status = Status::AiHandling;
     draft.state().last_activity = now;
     draft.emit(EventData::Released(ReleasedData { by: user_id.to_owned() }));
@@ -171,6 +179,7 @@ pub(super) fn end(draft: &mut Draft<'_>, reason: WindowReason, outcome: &str) {
     alerts::stop(draft);
     hand_over_window(draft, reason);
     draft.state().status = Status::Completed;
+    draft.state().ownership_revision += 1;
     draft.state().memory.completed_at = Some(now);
     draft.state().outcome = Some(outcome.to_owned());
     draft.state().summary = None;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{alerts, idle, limits, reminders};
+use super::{alerts, idle, limits, reminders, waiting};
 use crate::domain::conversation::decision::{Draft, Effect, MessageUpdate, Priority, WindowState};
 use crate::domain::conversation::event::{AiTakenData, EventData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, Policy};
@@ -133,9 +133,12 @@ pub(super) fn claim(policy: &Policy, draft: &mut Draft<'_>, window: &OpenWindow,
         is_escalated: false,
         phase: Phase::Analyzing,
     });
+    waiting::known_to(draft, window.id);
     draft.window(window.id, WindowState::Claimed, window.opened_at, reason);
     if draft.state().ownership != Ownership::Ai {
         draft.state().ownership = Ownership::Ai;
+        draft.state().owned_by = None;
+        draft.state().ownership_revision += 1;
         draft.state().status = Status::AiHandling;
         draft.emit(EventData::AiTaken(AiTakenData { window_id: window.id }));
     }

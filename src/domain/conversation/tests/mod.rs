@@ -18,7 +18,9 @@ mod other_business;
 mod ownership;
 mod pairing;
 mod property;
+mod seen;
 mod silence;
+mod waiting;
 mod windows;
 
 use std::sync::Arc;

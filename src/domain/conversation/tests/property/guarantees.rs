@@ -3,6 +3,7 @@
 
 use super::readings;
 use super::sending::Row;
+use super::waiting::Asked;
 use super::world::World;
 use super::*;
 use crate::domain::conversation::words::OptWord;
@@ -26,7 +27,7 @@ pub struct WindowHistory {
     opened_at: DateTime<Utc>,
     /// When it was claimed, by the clock and by the number of the input.
     claimed_at: DateTime<Utc>,
-    claimed: u32,
+    pub claimed: u32,
     emergency: bool,
     settled_at: DateTime<Utc>,
     successor: Option<Uuid>,
@@ -63,6 +64,8 @@ pub struct ConversationRecord {
     beyond_limit: bool,
     /// A person has taken over, since the conversation was last opened.
     in_hand: bool,
+    /// The customer's texts that may be answered, since the last end, talk or opt-out.
+    pub asked: Vec<Asked>,
 }
 
 fn holds(condition: bool, otherwise: impl FnOnce() -> Broken) -> Result<(), Broken> {
@@ -233,6 +236,7 @@ impl World<'_> {
             holds(heard, || format!("wants no texts: {out}, by the ledger: {:?}", self.ledger))?;
         }
         self.windows_are_where_the_conversation_says(at)?;
+        self.waits_while_there_is_no_answer(at, input, decision)?;
         if tells(decision, EventType::EmergencyDetected) {
             let (now, stepped) = (self.now(), self.stepped);
             let record = &mut self.records[at];

@@ -10,6 +10,7 @@ mod guarantees;
 mod readings;
 mod scenario;
 mod sending;
+mod waiting;
 mod world;
 
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};

@@ -1,0 +1,90 @@
+//! Since when the customer waits for an answer, kept up to date by everything that asks or answers
+//! ([`Unanswered`](crate::domain::conversation::waiting::Unanswered) has the rule).
+
+use uuid::Uuid;
+
+use crate::domain::conversation::decision::{Draft, MessageKind};
+use crate::domain::conversation::input::{Context, InboundSms, SentMessage};
+use crate::domain::conversation::state::Status;
+use crate::domain::conversation::waiting::Unanswered;
+
+/// What a version that did not know of it left: the messages in its windows wait.
+pub(in crate::domain::conversation) fn begin(draft: &mut Draft<'_>) {
+    let state = draft.state();
+    if !state.memory.unanswered.is_empty() || state.status == Status::Completed {
+        return;
+    }
+    let answering = state.answering.as_ref().map(|answering| (answering.opened_at, answering.window_id));
+    let open = state.window.as_ref().map(|window| window.opened_at);
+    if let Some((opened_at, window_id)) = answering {
+        state.memory.unanswered.text(opened_at);
+        state.memory.unanswered.known_to(window_id);
+    }
+    if let Some(opened_at) = open {
+        state.memory.unanswered.text(opened_at);
+    }
+}
+
+/// Nobody waits in a conversation that has ended, nor if the customer has opted out.
+pub(in crate::domain::conversation) fn end(context: Context<'_>, draft: &mut Draft<'_>) {
+    let is_over = draft.state().status == Status::Completed || draft.state().opted_out || context.opted_out();
+    update(draft, |unanswered| {
+        if is_over {
+            unanswered.clear();
+        }
+    });
+}
+
+/// A text came that may be answered.
+pub(super) fn text(draft: &mut Draft<'_>, sms: &InboundSms) {
+    let received_at = sms.received_at.min(draft.now);
+    update(draft, |unanswered| unanswered.text(received_at));
+}
+
+/// A window closed, and will be answered.
+pub(super) fn known_to(draft: &mut Draft<'_>, window_id: Uuid) {
+    update(draft, |unanswered| unanswered.known_to(window_id));
+}
+
+/// The answer to a window leaves it to a person.
+pub(super) fn left_to_a_person(draft: &mut Draft<'_>, window_id: Uuid) {
+    update(draft, |unanswered| unanswered.left_by(window_id));
+}
+
+/// A person wrote.
+pub(super) fn replied(draft: &mut Draft<'_>, message_id: Uuid) {
+    update(draft, |unanswered| unanswered.replied(message_id));
+}
+
+/// A person talked with the customer.
+pub(super) fn talked(draft: &mut Draft<'_>) {
+    update(draft, Unanswered::clear);
+}
+
+/// Twilio accepted a message.
+pub(super) fn accepted(draft: &mut Draft<'_>, message: &SentMessage) {
+    let by = match message.kind {
+        MessageKind::Reply => message.in_reply_to_window,
+        MessageKind::User => Some(message.id),
+        _ => None,
+    };
+    if let Some(by) = by {
+        update(draft, |unanswered| unanswered.answered(by, message.id));
+    }
+}
+
+/// The customer did not get a message, or may not have got it.
+pub(super) fn lost(draft: &mut Draft<'_>, message: &SentMessage) {
+    update(draft, |unanswered| unanswered.lost(message.id));
+}
+
+/// The customer has a message.
+pub(super) fn delivered(draft: &mut Draft<'_>, message: &SentMessage) {
+    update(draft, |unanswered| unanswered.delivered(message.id));
+}
+
+fn update(draft: &mut Draft<'_>, change: impl FnOnce(&mut Unanswered)) {
+    let state = draft.state();
+    change(&mut state.memory.unanswered);
+    state.waiting_since = state.memory.unanswered.since();
+}
