@@ -247,6 +247,9 @@ pub struct UserTakenData {
     pub other_conversations: Vec<Uuid>,
 }
 
+/// [`ReleasedData::by`], if no person gave the conversation back.
+pub const RELEASED_BY_TIMER: &str = "timer";
+
 /// Data of `conversation.released`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
 pub struct ReleasedData {

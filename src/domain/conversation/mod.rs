@@ -35,7 +35,7 @@ pub use event::{
     AiTakenData, AiTimerStartedData, AppointmentRequestedData, CallData, CompletedBy, ConversationCompletedData,
     ConversationCreatedData, EmergencyDetectedData, Envelope, Event, EventData, EventType, MessageData,
     MessageFailedData, MessageReceivedData, NeedsAttentionData, NumberVerifiedData, OpenedBy, OptedInData,
-    OptedOutData, ReleasedData, ServiceData, Subject, UserTakenData,
+    OptedOutData, RELEASED_BY_TIMER, ReleasedData, ServiceData, Subject, UserTakenData,
     WaitingData,
 };
 #[cfg(test)]
@@ -48,6 +48,7 @@ pub use input::{
 };
 pub use pairing::{Pairing, UnpairedText};
 pub use reason::{AnalysisReason, AttentionReason, WindowReason};
+pub use rules::texts::REMINDER;
 pub use seen::{IfMatch, Newer, Seen};
 pub use state::{Answering, Conversation, ERASED, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status};
 #[cfg(test)]

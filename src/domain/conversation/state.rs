@@ -326,23 +326,17 @@ pub struct Alerting {
 }
 
 impl Conversation {
-    /// When the timer must fire next: the window is due, or an alert, or something about the customer's waiting. The
-    /// conversation's only timer is armed for this time.
+    /// When the timer must fire next: the window is due, or an alert, or something about the customer's waiting.
     pub fn next_look(&self) -> Option<DateTime<Utc>> {
         let spell = self.memory.spell.as_ref().and_then(Spell::next_at);
-        self.answer_look().into_iter().chain(spell).min()
+        self.arm_at().into_iter().chain(spell).min()
     }
 
-    /// When the window is due, or an alert.
-    pub fn answer_look(&self) -> Option<DateTime<Utc>> {
+    /// When the window is due, or an alert. The conversation's only timer is armed for this time. It is not armed for the
+    /// customer's waiting, which most answers end in time: if one does not, the sweeper fires it.
+    pub fn arm_at(&self) -> Option<DateTime<Utc>> {
         let window = self.window.as_ref().and_then(|window| window.deadline);
         let alert = self.memory.alerting.as_ref().map(|alerting| alerting.at);
         window.into_iter().chain(alert).min()
-    }
-
-    /// When to arm the timer for. While an answer of the AI is in progress, it is not armed for the customer's waiting: most
-    /// answers end it. If one does not, the sweeper finds [`Self::next_look`].
-    pub fn arm_at(&self) -> Option<DateTime<Utc>> {
-        if self.answering.is_some() { self.answer_look() } else { self.next_look() }
     }
 }

@@ -273,7 +273,7 @@ impl ConversationsApi {
     ) -> Result<Json<Message>, Failure> {
         let sid = twilio_sid.as_str();
         let found = edge.find(|store| async move { store.message_by_any_sid(sid).await }).await?;
-        let found = found.filter(|message| message.kind != MessageKind::Alert);
+        let found = found.filter(|message| !message.kind.is_to_own_side());
         let found = found.ok_or_else(|| Problem::not_found("message"))?;
         let id = found.conversation_id;
         let conversation = edge.find(|store| async move { store.conversation(id).await }).await?;

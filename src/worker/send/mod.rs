@@ -189,7 +189,11 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
 
     fn sms(&self, turn: &Turn<'_>) -> OutgoingSms {
         let validity = match turn.due.message.kind {
-            MessageKind::User | MessageKind::Alert | MessageKind::Notice | MessageKind::Emergency => VALIDITY,
+            MessageKind::User
+            | MessageKind::Alert
+            | MessageKind::Notice
+            | MessageKind::Emergency
+            | MessageKind::Reminder => VALIDITY,
             _ => VALIDITY_OF_AI,
         };
         OutgoingSms {

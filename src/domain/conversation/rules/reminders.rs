@@ -1,20 +1,19 @@
 //! Nobody is forgotten: while a customer waits for an answer, events say so at 1, 5 and 30 minutes. If a person owns the
 //! conversation and does nothing, the owner is reminded, and the AI may get it back.
 //!
-//! Every input looks what is due, and notes when the next thing is: the conversation's timer fires for it, too.
+//! Every input looks what is due, and notes when the next thing is. If no input comes by then, the sweeper fires the
+//! conversation's timer.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{ownership, texts};
 use crate::domain::conversation::decision::{Draft, Effect, MessageKind, MessageUpdate, NewMessage};
-use crate::domain::conversation::event::{EventData, NeedsAttentionData, WaitingData};
+use crate::domain::conversation::event::{EventData, NeedsAttentionData, RELEASED_BY_TIMER, WaitingData};
 use crate::domain::conversation::input::Context;
 use crate::domain::conversation::reason::AttentionReason;
 use crate::domain::conversation::spell::Spell;
 use crate::domain::conversation::state::{Conversation, Ownership, Status};
 
-/// Who gives the conversation back to the AI if no person does, in the place of a person's id.
-pub(in crate::domain::conversation) const TIMER: &str = "timer";
 /// A step waits for so long for an answer of the AI that is about to come: the customer is not forgotten.
 const ANSWER_TIME: TimeDelta = TimeDelta::seconds(30);
 
@@ -47,7 +46,7 @@ pub(in crate::domain::conversation) fn return_to_ai(context: Context<'_>, draft:
     let at = spell.and_then(|spell| return_at(context, draft.state(), &spell));
     let is_due = at.is_some_and(|at| at <= now);
     if is_due {
-        ownership::released(context, draft, TIMER);
+        ownership::released(context, draft, RELEASED_BY_TIMER);
     }
     is_due
 }

@@ -108,6 +108,9 @@ pub(in crate::domain::conversation) fn get_safe(business: &Business, danger: Lif
     format!("{what_to_do} ({by}, {})", business.name)
 }
 
+/// How a reminder begins, by which it is told from an alert.
+pub const REMINDER: &str = "Reminder for";
+
 /// Reminds the owner of a customer who waits for a person.
 pub(in crate::domain::conversation) fn reminder(business: &Business, customer: &str, minutes: i64) -> String {
     let waited = match minutes {
@@ -115,7 +118,7 @@ pub(in crate::domain::conversation) fn reminder(business: &Business, customer: &
         _ => format!("{minutes} minutes"),
     };
     format!(
-        "Reminder for {}: {customer} has waited {waited} for an answer, and the conversation is yours. Answer them, or give \
+        "{REMINDER} {}: {customer} has waited {waited} for an answer, and the conversation is yours. Answer them, or give \
          it back to the AI.",
         business.name
     )

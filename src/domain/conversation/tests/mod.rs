@@ -18,6 +18,7 @@ mod other_business;
 mod ownership;
 mod pairing;
 mod property;
+mod reminders;
 mod seen;
 mod silence;
 mod waiting;

@@ -2,6 +2,7 @@
 //! Twilio, not by the fields that the rules keep for this purpose.
 
 use super::readings;
+use super::reminders::{Reminded, returns};
 use super::sending::Row;
 use super::waiting::Asked;
 use super::world::World;
@@ -66,6 +67,8 @@ pub struct ConversationRecord {
     in_hand: bool,
     /// The customer's texts that may be answered, since the last end, talk or opt-out.
     pub asked: Vec<Asked>,
+    /// What was done about the customer's waiting.
+    pub reminded: Reminded,
 }
 
 fn holds(condition: bool, otherwise: impl FnOnce() -> Broken) -> Result<(), Broken> {
@@ -111,6 +114,7 @@ impl World<'_> {
                 record.seen_to = true;
             }
             Input::Released { .. } if !completed => record.owned = false,
+            Input::WindowDue { .. } if returns(decision) => record.owned = false,
             // A person's record is the newest word, whatever the clocks say.
             Input::OptOutRecorded { .. } => {
                 record.silenced = place;
@@ -124,7 +128,7 @@ impl World<'_> {
                     MessageReport::Rejected { code: Some(21_610), .. }
                     | MessageReport::Delivery { error_code: Some(21_610), .. },
                 message,
-            } if message.kind != MessageKind::Alert && !message.status.is_terminal() => {
+            } if !message.kind.is_to_own_side() && !message.status.is_terminal() => {
                 if before.is_none_or(|before| before.memory.opted_in_at <= Some(message.created_at)) {
                     record.silenced = place;
                 }
@@ -237,6 +241,7 @@ impl World<'_> {
         }
         self.windows_are_where_the_conversation_says(at)?;
         self.waits_while_there_is_no_answer(at, input, decision)?;
+        self.nobody_is_forgotten(at, input, decision)?;
         if tells(decision, EventType::EmergencyDetected) {
             let (now, stepped) = (self.now(), self.stepped);
             let record = &mut self.records[at];
@@ -420,7 +425,7 @@ impl World<'_> {
         let row = &self.rows[message];
         let about = || format!("the {} {}", row.kind, row.id);
         holds(self.has_number, || format!("{} goes out from a number that the business has given up", about()))?;
-        if row.kind == MessageKind::Alert {
+        if row.kind.is_to_own_side() {
             return Ok(());
         }
         holds(self.ledger.is_none(), || format!("{} goes to one who has opted out", about()))?;
@@ -485,6 +490,7 @@ impl World<'_> {
         for window in &self.windows {
             self.was_not_left_in_silence(window)?;
         }
+        self.all_were_told_of()?;
         for record in &self.records {
             let all_told = record.alerted.len() == self.settings.business.alert_numbers.len();
             holds(record.emergency_at.is_none() || record.seen_to || all_told || record.beyond_limit, || {
