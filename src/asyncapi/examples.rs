@@ -9,8 +9,8 @@ use crate::domain::conversation::{
     AiTakenData, AiTimerStartedData, Appointment, AppointmentRequestedData, AttentionReason, CallData, CompletedBy,
     ConversationCompletedData, ConversationCreatedData, Detector, EmergencyCallData, EmergencyDetectedData,
     EmergencyUnansweredData, Envelope, EventData, EventType, Media, MessageData, MessageFailedData, MessageKind,
-    MessageReceivedData, NeedsAttentionData, NumberVerifiedData, OpenedBy, OptedInData, OptedOutData, ReleasedData,
-    ServiceData, Subject, UserTakenData,
+    MessageReceivedData, NeedsAttentionData, NumberVerifiedData, OpenedBy, OptedInData, OptedOutData, Ownership, ReleasedData,
+    ServiceData, Subject, UserTakenData, WaitingData,
 };
 use crate::domain::emergency::{Language, LifeSafety, Reason};
 use crate::engine::cloud_event;
@@ -116,6 +116,7 @@ fn data(event_type: EventType) -> Vec<(&'static str, EventData)> {
         | EventType::UserTaken
         | EventType::Released
         | EventType::ConversationCompleted
+        | EventType::Waiting
         | EventType::OptedOut
         | EventType::OptedIn => vec![of_conversation(event_type)],
         EventType::NumberVerified | EventType::ServiceDegraded | EventType::ServiceRestored => {
@@ -165,6 +166,7 @@ fn of_conversation(event_type: EventType) -> (&'static str, EventData) {
             };
             ("booked", EventData::ConversationCompleted(data))
         }
+        EventType::Waiting => ("five_minutes", EventData::Waiting(waiting())),
         EventType::OptedOut => ("stop", EventData::OptedOut(OptedOutData { by: "word".to_owned() })),
         EventType::OptedIn => ("start", EventData::OptedIn(OptedInData {})),
         _ => {
@@ -192,6 +194,11 @@ fn without_customer(event_type: EventType) -> (&'static str, EventData) {
             ("given_up", EventData::NumberVerified(data))
         }
     }
+}
+
+fn waiting() -> WaitingData {
+    let owned_by = Some("user-ann".to_owned());
+    WaitingData { since: at(0), minutes: 5, ownership: Ownership::User, owned_by }
 }
 
 fn messages_received() -> Vec<(&'static str, EventData)> {

@@ -1,9 +1,12 @@
 //! The audit log: one entry for each input that changed a conversation, or the ledger for a customer who has none. It
 //! contains no texts and no phone numbers, except the proof of a consent, in the words of a person.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::domain::conversation::{Decision, Effect, Input, MessageReport, OwnSideWhat, RingReport};
+use crate::domain::conversation::{
+    AttentionReason, Decision, Effect, EventData, Input, MessageKind, MessageReport, OwnSideWhat, RELEASED_BY_TIMER,
+    RingReport,
+};
 use crate::store::AuditEntry;
 
 /// The entry for a decision.
@@ -18,6 +21,9 @@ pub(super) fn entry(told: &Input, decision: &Decision) -> AuditEntry {
     data["messages"] = messages.collect();
     data["windows"] = windows.collect();
     data["events"] = events.collect();
+    if let Some(waiting) = waiting(decision) {
+        data["waiting"] = waiting;
+    }
     if let Some(paired) = &decision.paired {
         data["same_as"] = json!(paired.message_id);
     }
@@ -33,6 +39,31 @@ pub(super) fn entry(told: &Input, decision: &Decision) -> AuditEntry {
     data["status"] = json!(decision.conversation.status);
     data["ownership"] = json!(decision.conversation.ownership);
     AuditEntry { actor, actor_id, action, data }
+}
+
+/// What was done about a customer who waits: `GET /conversations/{id}/explain` tells it.
+fn waiting(decision: &Decision) -> Option<Value> {
+    let mut done = Map::new();
+    for effect in &decision.effects {
+        let Effect::Emit(event) = effect else { continue };
+        match &event.data {
+            EventData::Waiting(data) => {
+                done.insert("since".to_owned(), json!(data.since));
+                done.insert("minutes".to_owned(), json!(data.minutes));
+            }
+            EventData::NeedsAttention(data) if data.reason == AttentionReason::PersonSilent => {
+                done.insert("person_silent".to_owned(), json!(true));
+            }
+            EventData::Released(data) if data.by == RELEASED_BY_TIMER => {
+                done.insert("released".to_owned(), json!(true));
+            }
+            _ => {}
+        }
+    }
+    if let Some(reminder) = decision.messages.iter().find(|message| message.kind == MessageKind::Reminder) {
+        done.insert("reminder".to_owned(), json!(reminder.id));
+    }
+    (!done.is_empty()).then_some(Value::Object(done))
 }
 
 /// The entry for a change of the ledger for a customer who has no conversation. The customer is named where it is stored.

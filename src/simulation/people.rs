@@ -23,6 +23,8 @@ use crate::trace::Trace;
 use crate::webhook::Webhook;
 use crate::worker::{AlertAnswered, answer_alert};
 
+/// Where people keep customers waiting: when the AI gets a conversation back, counted from what a person did last.
+const RETURN_AFTER: Duration = Duration::from_secs(300);
 /// How long people act.
 pub const ACTS_MS: u64 = 40_000;
 pub const BUSINESS_PHONE: &str = "+15555551111";
@@ -44,7 +46,7 @@ pub fn open_business(world: &World) {
         user_settings: serde_json::json!({}),
         calendar: serde_json::json!([]),
         templates: Default::default(),
-        policy: limits(world),
+        policy: policy(world),
         emergency_contacts: vec![CONTACT.parse().unwrap()],
         twilio_account_sid: None,
         never_text: Default::default(),
@@ -61,6 +63,18 @@ pub fn open_business(world: &World) {
 
 fn is_limited(business: &BusinessRecord) -> bool {
     business.profile.get("policy").is_some_and(|policy| policy.get("day_texts").is_some())
+}
+
+/// Where people keep customers waiting, the owner is reminded soon, and the AI gets the conversation back.
+fn policy(world: &World) -> BusinessPolicy {
+    let limits = limits(world);
+    if !world.lock().lets_wait {
+        return limits;
+    }
+    let remind_after = Some("1m".parse().unwrap());
+    let return_to_ai_after = Some(format!("{}s", RETURN_AFTER.as_secs()).parse().unwrap());
+    let idle_after = Some("1h".parse().unwrap());
+    BusinessPolicy { remind_after, return_to_ai_after, idle_after, ..limits }
 }
 
 /// In some runs limits of the day are soon reached.
@@ -282,6 +296,23 @@ async fn owner_acts(world: &World, phone: &str, commands: u64, metrics: &Metrics
         };
         carry_out(world, conversation.id, command, number, metrics).await;
     }
+    if world.lock().lets_wait {
+        acts_at_the_last_moment(world, phone, commands, metrics).await;
+    }
+}
+
+/// Some owners act at about the moment at which the AI gets the conversation back.
+async fn acts_at_the_last_moment(world: &World, phone: &str, number: u64, metrics: &Metrics) {
+    let command = {
+        let mut state = world.lock();
+        [Command::Reply, Command::Release, Command::FalseAlarm, Command::Complete][state.weather.below(4) as usize]
+    };
+    let Some(conversation) = newest(world, phone) else { return };
+    let due = conversation.memory.spell.and_then(|spell| spell.return_at);
+    let Some(wait) = due.and_then(|due| (due - world.now()).to_std().ok()) else { return };
+    let later = world.lock().weather.between(0, 6_000);
+    tokio::time::sleep(wait + later).await;
+    carry_out(world, conversation.id, command, number, metrics).await;
 }
 
 /// The owner or the contact answers `1` to an alert, if there was one.

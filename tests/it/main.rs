@@ -60,6 +60,7 @@ mod migrations;
 mod missing;
 mod missing_postgres;
 mod never_text;
+mod nobody_forgotten;
 mod once;
 mod ops_port;
 mod opt_outs;

@@ -62,7 +62,7 @@ use crate::config::PostgresUrl;
 pub(super) use crate::store::{StoreError, Stored};
 pub use alerts::UnreachedAlerts;
 pub use api_keys::KeyScope;
-pub use audit::{AnalysisRow, AuditRow, WindowMessage, WindowStep};
+pub use audit::{AnalysisRow, AuditRow, WaitingStep, WindowMessage, WindowStep};
 use batched_statements::BatchedStatements;
 pub use business_numbers::NumberLook;
 pub use businesses::{AccountWrite, BusinessRecord, BusinessWrite, DispatchBotKeyWrite, NextTokenWrite};

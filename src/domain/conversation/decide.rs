@@ -7,7 +7,7 @@ use super::input::{Business, Context, Input, Policy, RecoveredText};
 use super::pairing;
 use super::rules::{
     alert_taken, answer, delivery, emergency, idle, inbound, ladder, missed_call, opening, opting, own_side, ownership,
-    recovered, relays, waiting, window,
+    recovered, relays, reminders, waiting, window,
 };
 use super::state::{Conversation, Status};
 
@@ -94,6 +94,7 @@ pub fn decide(
     }
     waiting::end(context, &mut draft);
     relays::note(context, &mut draft, input);
+    reminders::look(context, &mut draft);
     idle::note(context, &mut draft);
     Some(draft.finish())
 }

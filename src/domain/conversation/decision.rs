@@ -184,6 +184,8 @@ text_enum! {
         Relay = "relay",
         /// What the owner's phone is told in answer to its text. Not a message of the conversation.
         OwnerNotice = "owner_notice",
+        /// An SMS that reminds the owner of a customer who waits for a person. It is not a message of the conversation.
+        Reminder = "reminder",
     }
 }
 
@@ -193,12 +195,12 @@ impl MessageKind {
     /// A relay is behind them all: the owner may wait, a customer may not.
     pub fn priority(self, in_emergency: bool) -> Priority {
         let is_urgent = matches!(self, Self::User | Self::Alert | Self::Emergency | Self::Taken | Self::OwnerNotice);
-        Priority::urgent_if(is_urgent || in_emergency && self != Self::Relay)
+        Priority::urgent_if(is_urgent || in_emergency && !matches!(self, Self::Relay | Self::Reminder))
     }
 
     /// Whether it goes to the business's own side, and not to the customer.
     pub fn is_to_own_side(self) -> bool {
-        matches!(self, Self::Alert | Self::Relay | Self::OwnerNotice)
+        matches!(self, Self::Alert | Self::Relay | Self::OwnerNotice | Self::Reminder)
     }
 
     /// Whether it came from the customer's side.
@@ -229,7 +231,8 @@ impl MessageKind {
             | Self::Alert
             | Self::Relay
             | Self::OwnerNotice
-            | Self::Recovered => "ai",
+            | Self::Recovered
+            | Self::Reminder => "ai",
         }
     }
 }
@@ -522,7 +525,7 @@ impl<'a> Draft<'a> {
     /// Completes the decision: arms the timer if requested, and sets `changed`.
     pub fn finish(mut self) -> Decision {
         if self.rearm
-            && let Some(at) = self.decision.conversation.next_look()
+            && let Some(at) = self.decision.conversation.arm_at()
         {
             self.decision.effects.push(Effect::ArmTimer { at });
         }

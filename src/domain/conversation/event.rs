@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::decision::{Detector, MessageKind};
 use super::input::{Appointment, Media};
 use super::reason::AttentionReason;
+use super::state::Ownership;
 use crate::domain::day_limits::Limit;
 use crate::domain::emergency::{Language, LifeSafety, Reason};
 use crate::text_enum;
@@ -78,12 +79,14 @@ events! {
     AiTaken(AiTakenData) = "conversation.ai_taken",
     /// A person took the conversation over.
     UserTaken(UserTakenData) = "conversation.user_taken",
-    /// A person gave the conversation back to the AI.
+    /// A person gave the conversation back to the AI, or did nothing for so long that the AI got it back.
     Released(ReleasedData) = "conversation.released",
     /// The conversation ended.
     ConversationCompleted(ConversationCompletedData) = "conversation.completed",
     /// Something needs a person.
     NeedsAttention(NeedsAttentionData) = "conversation.needs_attention",
+    /// The customer has waited for an answer for 1, 5 or 30 minutes.
+    Waiting(WaitingData) = "conversation.waiting",
     /// The customer opted out.
     OptedOut(OptedOutData) = "conversation.opted_out",
     /// The customer opted in again.
@@ -139,6 +142,7 @@ impl EventType {
             | Self::Released
             | Self::ConversationCompleted
             | Self::NeedsAttention
+            | Self::Waiting
             | Self::OptedOut
             | Self::OptedIn
             | Self::MessageReceived
@@ -249,10 +253,13 @@ pub struct UserTakenData {
     pub other_conversations: Vec<Uuid>,
 }
 
+/// [`ReleasedData::by`], if no person gave the conversation back.
+pub const RELEASED_BY_TIMER: &str = "timer";
+
 /// Data of `conversation.released`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
 pub struct ReleasedData {
-    /// The person's `user_id`.
+    /// The person's `user_id`; or `timer`, if the person did nothing for `policy.return_to_ai_after`.
     pub by: String,
 }
 
@@ -348,6 +355,20 @@ impl NeedsAttentionData {
     pub fn message(reason: AttentionReason, message_id: Uuid) -> Self {
         Self { message_id: Some(message_id), ..Self::new(reason) }
     }
+}
+
+/// Data of `conversation.waiting`. It is emitted once for each of the times while the customer waits; of several that have
+/// passed, only for the last. If the AI is about to answer, it comes up to 30 s later.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
+pub struct WaitingData {
+    /// When the edge received the customer's earliest text that has no answer.
+    pub since: DateTime<Utc>,
+    /// For how many minutes the customer has waited: 1, 5 or 30.
+    pub minutes: u32,
+    /// Who may answer: `none` (a person, and the AI later), `ai` or `user`.
+    pub ownership: Ownership,
+    /// The person who owns the conversation, by their `user_id`. Null if none does, or if it is not known.
+    pub owned_by: Option<String>,
 }
 
 /// Data of `conversation.opted_out`.

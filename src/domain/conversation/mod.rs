@@ -19,6 +19,7 @@ pub mod pairing;
 pub mod reason;
 mod rules;
 mod seen;
+mod spell;
 mod state;
 mod waiting;
 pub mod words;
@@ -35,7 +36,7 @@ pub use event::{
     AiTakenData, AiTimerStartedData, AppointmentRequestedData, CallData, CompletedBy, ConversationCompletedData,
     ConversationCreatedData, EmergencyCallData, EmergencyDetectedData, EmergencyUnansweredData, Envelope, Event,
     EventData, EventType, MessageData, MessageFailedData, MessageReceivedData, NeedsAttentionData, NumberVerifiedData,
-    OpenedBy, OptedInData, OptedOutData, ReleasedData, ServiceData, Subject, UserTakenData,
+    OpenedBy, OptedInData, OptedOutData, RELEASED_BY_TIMER, ReleasedData, ServiceData, Subject, UserTakenData, WaitingData,
 };
 #[cfg(test)]
 pub use fence::{Fenced, Standing};
@@ -48,6 +49,7 @@ pub use input::{
 pub use pairing::{Pairing, UnpairedText};
 pub use reason::{AnalysisReason, AttentionReason, WindowReason};
 pub use rules::alert_taken::{ANSWERABLE, AlertState, name_of};
+pub use rules::texts::REMINDER;
 pub use seen::{IfMatch, Newer, Seen};
 pub use state::{
     Answering, Conversation, ERASED, EmergencyTaken, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status,

@@ -180,6 +180,8 @@ reasons! {
         Recovered = "recovered",
         /// DispatchBot wants a person to go on. Its text was sent to the customer.
         Escalated = "escalated",
+        /// A person owns the conversation and does nothing, while the customer waits.
+        PersonSilent = "person_silent",
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::decision::Priority;
+use super::spell::Spell;
 use super::waiting::Unanswered;
 use crate::domain::emergency::{Language, LifeSafety, Reading};
 use crate::domain::owner::Relaying;
@@ -277,6 +278,12 @@ pub struct Memory {
     /// The texts whose customer may still wait for an answer. `None` if a version decided that did not know of it.
     #[serde(default)]
     pub unanswered: Option<Unanswered>,
+    /// What was done about the customer's waiting, while they wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spell: Option<Spell>,
+    /// When a person last did something in the conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person_at: Option<DateTime<Utc>>,
     /// What the owner's phone gets of it.
     #[serde(default, skip_serializing_if = "Relaying::is_nothing")]
     pub relay: Relaying,
@@ -402,9 +409,15 @@ pub struct Alerting {
 }
 
 impl Conversation {
-    /// When the timer must fire next: the window is due, an alert is, or a relay is. The conversation's only timer is armed
-    /// for this time.
+    /// When the timer must fire next: the window is due, an alert is, a relay is, or something about the customer's waiting.
     pub fn next_look(&self) -> Option<DateTime<Utc>> {
+        let spell = self.memory.spell.as_ref().and_then(Spell::next_at);
+        self.arm_at().into_iter().chain(spell).min()
+    }
+
+    /// When the window is due, an alert, or a relay. The conversation's only timer is armed for this time. It is not armed for the
+    /// customer's waiting, which most answers end in time: if one does not, the sweeper fires it.
+    pub fn arm_at(&self) -> Option<DateTime<Utc>> {
         let window = self.window.as_ref().and_then(|window| window.deadline);
         window.into_iter().chain(self.memory.next_alert()).chain(self.memory.relay.due_at).min()
     }

@@ -4,6 +4,7 @@
 mod at_the_end;
 mod ladder;
 mod opting;
+mod reminders;
 mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ use crate::domain::phone::{PhoneNumber, conversation_key};
 use crate::webhook::{Inbound, Webhook, WebhookKind};
 use ladder::Calls;
 use opting::Words;
+use reminders::Reminded;
 use windows::WindowHistory;
 
 /// How far a process's clock may be ahead when it checks a time limit.
@@ -47,6 +49,11 @@ pub struct Ledger {
     calls: Calls,
     /// What customers said about getting texts.
     words: BTreeMap<PhoneNumber, Words>,
+    /// What was done about each customer who waits.
+    reminded: BTreeMap<Uuid, Reminded>,
+    /// How often the AI got a conversation back, and how often an owner was reminded.
+    pub returns: usize,
+    pub reminders: usize,
     /// How often Twilio has accepted a message.
     taken: BTreeMap<Uuid, u32>,
     /// Conversations whose takeover was answered, with the messages that were at Twilio then.
@@ -115,6 +122,7 @@ impl Ledger {
         self.hears_of_calls(decision);
         self.windows_move(decision);
         self.waits(db, decision);
+        self.nobody_is_forgotten(db, decision, now);
     }
 
     /// Whoever has texts in a window waits for an answer; nobody does after a message of a person, after the end or an
@@ -317,7 +325,7 @@ impl Ledger {
             let text: Inbound = serde_json::from_slice(text).unwrap();
             !db.is_decided(&text.input_id)
         };
-        let looked_at = conversation.next_look().is_none()
+        let looked_at = conversation.arm_at().is_none()
             || streams.will_look_at(conversation_id)
             || will_be_armed()
             // The last text of a backlog arms the timer.

@@ -195,7 +195,8 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
             | MessageKind::Alert
             | MessageKind::OwnerNotice
             | MessageKind::Notice
-            | MessageKind::Emergency => VALIDITY,
+            | MessageKind::Emergency
+            | MessageKind::Reminder => VALIDITY,
             _ => VALIDITY_OF_AI,
         };
         OutgoingSms {

@@ -18,6 +18,7 @@ pub(super) mod own_side;
 pub(super) mod ownership;
 pub(super) mod recovered;
 pub(super) mod relays;
+pub(super) mod reminders;
 pub(super) mod texts;
 pub(super) mod waiting;
 pub(super) mod window;

@@ -4,7 +4,7 @@
 //! none.
 
 use super::window::{deadline, overtake};
-use super::{alert_taken, alerts, waiting};
+use super::{alert_taken, alerts, reminders, waiting};
 use crate::domain::conversation::decision::{Draft, Effect, MessageKind, MessageUpdate, NewMessage, WindowState};
 use crate::domain::conversation::event::{
     CompletedBy, ConversationCompletedData, EventData, NeedsAttentionData, ReleasedData, UserTakenData,
@@ -50,6 +50,7 @@ pub(super) fn take(context: Context<'_>, draft: &mut Draft<'_>, user_id: &str, r
     draft.state().ownership_revision += 1;
     draft.state().status = Status::UserHandling;
     draft.state().user_takeover_at = Some(now);
+    reminders::person_acted(draft);
     draft.state().last_activity = now;
     // Messages collect without a deadline while a person owns the conversation.
     if let Some(window) = draft.state().window.as_mut() {
@@ -98,6 +99,7 @@ pub(in crate::domain::conversation) fn replied(context: Context<'_>, draft: &mut
         ..NewMessage::ours(id, MessageKind::User, body.to_owned(), now)
     });
     draft.state().last_activity = now;
+    reminders::person_acted(draft);
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
 }
 
@@ -109,6 +111,7 @@ pub(in crate::domain::conversation) fn talked(draft: &mut Draft<'_>) {
     }
     silence_the_ai(draft, WindowReason::AnsweredByCall);
     hand_over_window(draft, WindowReason::AnsweredByCall);
+    reminders::person_acted(draft);
     waiting::talked(draft);
     draft.state().last_activity = draft.now;
 }

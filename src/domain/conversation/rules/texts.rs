@@ -129,6 +129,22 @@ pub(in crate::domain::conversation) fn get_safe(business: &Business, danger: Lif
     format!("{what_to_do} ({by}, {})", business.name)
 }
 
+/// How a reminder begins, by which it is told from an alert.
+pub const REMINDER: &str = "Reminder for";
+
+/// Reminds the owner of a customer who waits for a person.
+pub(in crate::domain::conversation) fn reminder(business: &Business, customer: &str, minutes: i64) -> String {
+    let waited = match minutes {
+        1 => "1 minute".to_owned(),
+        _ => format!("{minutes} minutes"),
+    };
+    format!(
+        "{REMINDER} {}: {customer} has waited {waited} for an answer, and the conversation is yours. Answer them, or give \
+         it back to the AI.",
+        business.name
+    )
+}
+
 /// In an alert: an emergency without danger to life, and we may not write to the customer.
 pub(in crate::domain::conversation) const NOT_ANSWERED: &str = "We did NOT answer them: call them.";
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{alerts, idle, ladder, limits, relays, waiting};
+use super::{alerts, idle, ladder, limits, relays, reminders, waiting};
 use crate::domain::conversation::decision::{Draft, Effect, MessageUpdate, Priority, WindowState};
 use crate::domain::conversation::event::{AiTakenData, EventData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, Policy};
@@ -47,6 +47,9 @@ pub(in crate::domain::conversation) fn due(
     ladder::look(context, draft);
     relays::due(context, draft);
     draft.rearm();
+    if reminders::return_to_ai(context, draft) {
+        return; // the window that is armed now has its own time
+    }
     let Some(window) = draft.state().window.clone() else { return };
     let Some(deadline) = window.deadline else { return };
     let is_complete = complete_until.is_some_and(|until| deadline <= until);

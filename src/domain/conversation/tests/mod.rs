@@ -21,6 +21,7 @@ mod ownership;
 mod pairing;
 mod property;
 mod relays;
+mod reminders;
 mod seen;
 mod silence;
 mod waiting;

@@ -2,6 +2,7 @@
 //! Twilio, not by the fields that the rules keep for this purpose.
 
 use super::readings;
+use super::reminders::{Reminded, returns};
 use super::sending::Row;
 use super::waiting::Asked;
 use super::world::World;
@@ -76,6 +77,8 @@ pub struct ConversationRecord {
     relayed_at: Option<DateTime<Utc>>,
     /// Whether somebody has taken it since, or ended it.
     taken: bool,
+    /// What was done about the customer's waiting.
+    pub reminded: Reminded,
 }
 
 /// The texts of a customer are relayed at most once in this time.
@@ -129,6 +132,7 @@ impl World<'_> {
                 record.seen_to = true;
             }
             Input::Released { .. } if !completed => record.owned = false,
+            Input::WindowDue { .. } if returns(decision) => record.owned = false,
             // A person's record is the newest word, whatever the clocks say.
             Input::OptOutRecorded { .. } => {
                 record.silenced = place;
@@ -312,6 +316,7 @@ impl World<'_> {
         }
         self.windows_are_where_the_conversation_says(at)?;
         self.waits_while_there_is_no_answer(at, input, decision)?;
+        self.nobody_is_forgotten(at, input, decision)?;
         if tells(decision, EventType::EmergencyDetected) {
             let (now, stepped) = (self.now(), self.stepped);
             let record = &mut self.records[at];
@@ -581,6 +586,7 @@ impl World<'_> {
         for window in &self.windows {
             self.was_not_left_in_silence(window)?;
         }
+        self.all_were_told_of()?;
         for record in &self.records {
             let all_told = record.alerted.len() == self.settings.business.alert_numbers.len();
             holds(record.emergency_at.is_none() || record.seen_to || all_told || record.beyond_limit, || {

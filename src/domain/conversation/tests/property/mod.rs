@@ -8,6 +8,7 @@
 
 mod guarantees;
 mod readings;
+mod reminders;
 mod scenario;
 mod sending;
 mod waiting;
@@ -16,6 +17,7 @@ mod world;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
 use super::*;
+use crate::domain::hours::DailyHours;
 use scenario::{Bot, Happens, Kind, Profile, Says, Scenario, Step};
 use world::{Planted, Settings, World};
 
@@ -245,6 +247,39 @@ fn guarantees_hold_when_the_limits_of_the_day_are_used_up() {
     guarantees_hold_with(&settings, Profile { share: 5, ..STEADY });
     settings.policy.day_limits = DayLimits { texts: 0, new_numbers: 0, ai: 0, alerts: 0 };
     guarantees_hold_with(&settings, Profile { share: 2, ..MIXED });
+}
+
+/// In addition to the families: people are silent, the AI gets conversations back, and the owner has quiet hours.
+#[test]
+fn nobody_is_forgotten_whatever_happens() {
+    const WEIGHTS: &[(u8, Kind)] = &[
+        (20, Kind::Text),
+        (14, Kind::TakeOver),
+        (4, Kind::Reply),
+        (4, Kind::Release),
+        (3, Kind::FalseAlarm),
+        (2, Kind::Emergency),
+        (2, Kind::Word),
+        (2, Kind::Complete),
+        (2, Kind::MissedCall),
+        (6, Kind::Fires),
+        (2, Kind::TimerLost),
+        (1, Kind::ClockStep),
+        (2, Kind::Again),
+        (1, Kind::NumberLeaves),
+        (2, Kind::NumberReturns),
+    ];
+    let family = Profile { name: "waiting", share: 5, weights: WEIGHTS, punctual: false, steady: false, steps: 30 };
+    let mut settings = Settings::new();
+    settings.policy.idle_after = Duration::from_secs(7_200);
+    guarantees_hold_with(&settings, family);
+    let policy = &mut settings.business.policy;
+    policy.remind_after = Some("2m".parse().unwrap());
+    policy.return_to_ai_after = Some("5m".parse().unwrap());
+    guarantees_hold_with(&settings, family);
+    // The runs begin at 8:00.
+    settings.business.policy.owner_quiet_hours = Some(DailyHours::new("07:00", "08:20").unwrap());
+    guarantees_hold_with(&settings, family);
 }
 
 /// Sequences on which the rules failed once. A random run may not find them again.
