@@ -9,8 +9,8 @@ use crate::domain::conversation::{
     AiTakenData, AiTimerStartedData, Appointment, AppointmentRequestedData, AttentionReason, CallData, CompletedBy,
     ConversationCompletedData, ConversationCreatedData, Detector, EmergencyCallData, EmergencyDetectedData,
     EmergencyUnansweredData, Envelope, EventData, EventType, Media, MessageData, MessageFailedData, MessageKind,
-    MessageReceivedData, NeedsAttentionData, NumberVerifiedData, OpenedBy, OptedInData, OptedOutData, Ownership, ReleasedData,
-    ServiceData, Subject, UserTakenData, WaitingData,
+    MessageReceivedData, NeedsAttentionData, NumberVerifiedData, OpenedBy, OptedInData, OptedOutData, Ownership,
+    ReleasedData, ServiceData, Subject, UserTakenData, WaitingData,
 };
 use crate::domain::emergency::{Language, LifeSafety, Reason};
 use crate::engine::cloud_event;

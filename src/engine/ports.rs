@@ -14,8 +14,8 @@ use crate::domain::conversation::Conversation;
 use crate::domain::owner::Plan;
 use crate::domain::phone::PhoneNumber;
 use crate::store::{
-    BundledAlert, CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, Overdue, OwnerText, OwnerView, Parties, PhoneAnswer,
-    ReleasedConversation, SeenInput, Stored, WaitingRow,
+    BundledAlert, CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, Overdue, OwnerText, OwnerView, Parties,
+    PhoneAnswer, ReleasedConversation, SeenInput, Stored, WaitingRow,
 };
 
 /// Conversations, calls, messages and waiting effects. Reads see the last commit. A write may have been done although
@@ -56,11 +56,7 @@ pub trait ConversationStore: Records {
     /// Takes a text as the answer to a code, if the phone was asked for one; see [`Store::phone_answered`].
     fn phone_answered(&self, answer: &CodeAnswer<'_>) -> impl Future<Output = Stored<PhoneAnswer>> + Send;
     /// What is known when a text of the business's own side is read; see [`Store::owner_view`].
-    fn owner_view(
-        &self,
-        text: &OwnerText<'_>,
-        now: DateTime<Utc>,
-    ) -> impl Future<Output = Stored<OwnerView>> + Send;
+    fn owner_view(&self, text: &OwnerText<'_>, now: DateTime<Utc>) -> impl Future<Output = Stored<OwnerView>> + Send;
     /// Keeps what is to be done about it, once; see [`Store::keep_owner_plan`].
     fn keep_owner_plan(
         &self,

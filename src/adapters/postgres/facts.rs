@@ -58,7 +58,8 @@ impl Store {
 
     /// The codes in use of the businesses that ask for them.
     async fn codes(&self, wanted: &[FactsOf<'_>]) -> Result<HashMap<String, Vec<Code>>, StoreError> {
-        let businesses: Vec<&str> = wanted.iter().filter(|wanted| wanted.codes).map(|wanted| wanted.business_id).collect();
+        let businesses: Vec<&str> =
+            wanted.iter().filter(|wanted| wanted.codes).map(|wanted| wanted.business_id).collect();
         let mut codes: HashMap<String, Vec<Code>> = HashMap::new();
         if businesses.is_empty() {
             return Ok(codes);

@@ -66,9 +66,10 @@ impl Store {
             .execute(&self.pool)
             .await?;
         let days = sqlx::query!("DELETE FROM day_use WHERE day < current_date - 35").execute(&self.pool).await?;
-        let texts = sqlx::query!("DELETE FROM owner_texts WHERE created_at < now() - make_interval(days => $1)", inbox_days)
-            .execute(&self.pool)
-            .await?;
+        let texts =
+            sqlx::query!("DELETE FROM owner_texts WHERE created_at < now() - make_interval(days => $1)", inbox_days)
+                .execute(&self.pool)
+                .await?;
         let codes = sqlx::query!("DELETE FROM owner_codes WHERE given_back_at < now() - interval '2 days'")
             .execute(&self.pool)
             .await?;

@@ -29,14 +29,15 @@ pub use decide::{decide, must_end_first};
 #[cfg(test)]
 pub use decision::Fence;
 pub use decision::{
-    AnalysisRecord, CodeChange, Decision, Detector, Effect, KeptVerdict, LedgerChange, MessageKind, MessageUpdate, NewMessage,
-    Predecessor, Priority, WindowRecord, WindowState,
+    AnalysisRecord, CodeChange, Decision, Detector, Effect, KeptVerdict, LedgerChange, MessageKind, MessageUpdate,
+    NewMessage, Predecessor, Priority, WindowRecord, WindowState,
 };
 pub use event::{
     AiTakenData, AiTimerStartedData, AppointmentRequestedData, CallData, CompletedBy, ConversationCompletedData,
     ConversationCreatedData, EmergencyCallData, EmergencyDetectedData, EmergencyUnansweredData, Envelope, Event,
     EventData, EventType, MessageData, MessageFailedData, MessageReceivedData, NeedsAttentionData, NumberVerifiedData,
-    OpenedBy, OptedInData, OptedOutData, RELEASED_BY_TIMER, ReleasedData, ServiceData, Subject, UserTakenData, WaitingData,
+    OpenedBy, OptedInData, OptedOutData, RELEASED_BY_TIMER, ReleasedData, ServiceData, Subject, UserTakenData,
+    WaitingData,
 };
 #[cfg(test)]
 pub use fence::{Fenced, Standing};

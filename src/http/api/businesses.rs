@@ -454,9 +454,9 @@ fn validated(id: &str, business: Business, edge: &Edge) -> Result<Profile, Probl
         templates,
         policy,
         emergency_contacts: contacts,
-        twilio_account_sid: None,   // stored in columns of the table
-        never_text: Arc::default(), // stored in a table of its own
-        dispatchbot_key: None,      // stored in a column of its own
+        twilio_account_sid: None,     // stored in columns of the table
+        never_text: Arc::default(),   // stored in a table of its own
+        dispatchbot_key: None,        // stored in a column of its own
         own_side: OwnSide::default(), // stored beside the document
     })
 }

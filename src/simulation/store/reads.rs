@@ -18,8 +18,8 @@ use crate::domain::phone::PhoneNumber;
 use crate::engine::ConversationStore;
 use crate::simulation::planted::Planted;
 use crate::store::{
-    BundledAlert, CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, Message, Overdue, OwnerText, OwnerView, Participant, ParticipantOf,
-    Parties, PhoneAnswer, ReleasedConversation, SeenInput, StoreError, TextOf,
+    BundledAlert, CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, Message, Overdue, OwnerText, OwnerView,
+    Participant, ParticipantOf, Parties, PhoneAnswer, ReleasedConversation, SeenInput, StoreError, TextOf,
 };
 use crate::worker::analyze::AnalysisStore;
 use crate::worker::settle_calls::UnsettledCalls;

@@ -12,7 +12,9 @@ use super::Written;
 use crate::adapters::postgres::audit::NewAnalysis;
 use crate::adapters::postgres::{StoreError, audit, day_use, emergency_verdicts, opt_outs, owner_texts};
 use crate::domain::call::Call;
-use crate::domain::conversation::{CodeChange, Conversation, Decision, Media, MessageUpdate, NewMessage, Pairing, WindowRecord};
+use crate::domain::conversation::{
+    CodeChange, Conversation, Decision, Media, MessageUpdate, NewMessage, Pairing, WindowRecord,
+};
 use crate::domain::sms_segments;
 use crate::store::{Commit, Committed, OutboxRow};
 

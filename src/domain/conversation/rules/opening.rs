@@ -22,7 +22,8 @@ pub(in crate::domain::conversation) fn open<'a>(
     input_id: &'a str,
     now: DateTime<Utc>,
 ) -> Draft<'a> {
-    let mut draft = Draft::new(new(context, customer, business_phone, call_id, last, input_id, now), true, input_id, now);
+    let mut draft =
+        Draft::new(new(context, customer, business_phone, call_id, last, input_id, now), true, input_id, now);
     if let Some(last) = last {
         draft.follows(last);
     }
@@ -114,7 +115,10 @@ pub(in crate::domain::conversation) fn may_reopen(
     now: DateTime<Utc>,
 ) -> bool {
     let ended_at = ended.memory.completed_at.unwrap_or(ended.last_activity);
-    !is_erased(ended) && !ended.own_side && ended.outcome.as_deref() != Some(IDLE) && now < ended_at + context.policy.reopen_within
+    !is_erased(ended)
+        && !ended.own_side
+        && ended.outcome.as_deref() != Some(IDLE)
+        && now < ended_at + context.policy.reopen_within
 }
 
 /// Whether the customer of a conversation was erased.
