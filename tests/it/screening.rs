@@ -20,7 +20,7 @@ fn with(screening: bool, phones: &[&str]) -> Value {
 
 /// An app whose phones are fast.
 async fn app_with(screening: bool, phones: &[&str], options: PhoneOptions) -> App {
-    let app = spawn_app_with(&[("NMC_CALL_RESULT_WAIT", "100ms")]).await;
+    let app = spawn_app_with(&[("NMC_CALL_RESULT_WAIT", "1s"), ("NMC_SEND_RATE", "100/s")]).await;
     app.put_business(BUSINESS, &with(screening, phones)).await;
     app.servers.twilio.set_phone_options(PhoneOptions { second: Duration::from_millis(5), ..options });
     app
