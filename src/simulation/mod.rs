@@ -159,5 +159,5 @@ fn under_way(world: &World) -> Option<String> {
     if state.db.outbox.iter().any(|effect| !effect.is_published) {
         return Some("effects are not published".to_owned());
     }
-    state.streams.under_way()
+    state.streams.under_way(u64::try_from(SETTLED.as_millis()).unwrap())
 }

@@ -217,8 +217,8 @@ impl Streams {
             || on_its_way()
     }
 
-    /// What is still in progress.
-    pub fn under_way(&self) -> Option<String> {
+    /// What is still in progress, if nobody waits for a timer that is due after `until_ms`.
+    pub fn under_way(&self, until_ms: u64) -> Option<String> {
         for name in CONSUMERS {
             let (stream, ..) = filter(name);
             let Some(consumer) = self.consumers.get(name) else { continue };
@@ -227,8 +227,9 @@ impl Streams {
                 return Some(format!("the consumer {name} has messages left"));
             }
         }
-        // A stuck timer for which nobody waits remains.
-        let armed = self.timers.values().any(|timer| !timer.is_stuck) || !self.firing.is_empty();
+        // A stuck timer for which nobody waits remains, and so does one for a call that is over long before it is due.
+        let is_awaited = |timer: &Timer| !timer.is_stuck && timer.fires_at_ms <= until_ms;
+        let armed = self.timers.values().any(is_awaited) || !self.firing.is_empty();
         armed.then(|| "timers are armed".to_owned())
     }
 }

@@ -530,7 +530,10 @@ impl World<'_> {
         let record = &self.records[row.conversation];
         let is_theirs = row.kind == MessageKind::Taken;
         holds(!record.owned || is_theirs, || format!("{} goes out while a person owns the conversation", about()))?;
-        holds(record.silenced <= row.since, || format!("{} goes out though the AI was silenced since", about()))?;
+        // Another takeover of an owned conversation changes nothing, and a person still has it.
+        holds(is_theirs || record.silenced <= row.since, || {
+            format!("{} goes out though the AI was silenced since", about())
+        })?;
         let Some(id) = row.in_reply_to_window else { return Ok(()) };
         let Some(window) = self.windows.iter().find(|window| window.id == id) else {
             return Err(format!("{} answers no window", about()));
