@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::Source;
 use super::alert_answers::{AlertAnswered, answer_alert};
 use super::too_early::TooEarly;
 use super::webhooks::{ApplyWebhook, dead, input};
-use super::Source;
 use crate::domain::business::Profile;
 use crate::domain::conversation::words::{OptWord, opt_word};
 use crate::domain::conversation::{Input, OwnSideNote, OwnSideWhat, Ownership, Status};

@@ -52,7 +52,9 @@ async fn the_owner_gets_the_first_text_and_answers_it_by_texting_back() {
     let code = code(&relay.body).to_owned();
     assert_eq!(
         relay.body,
-        format!("{code} {CUSTOMER}: \"My sink leaks\" AI answers in 60 s. Reply to answer yourself; begin with {code}.")
+        format!(
+            "{code} {CUSTOMER}: \"My sink leaks\" AI answers in 60 s. Reply to answer yourself; begin with {code}."
+        )
     );
     assert_eq!(relay.from, OUR_NUMBER);
     app.text(OWNER, "On my way, 20 minutes").await;
@@ -68,7 +70,8 @@ async fn the_owner_gets_the_first_text_and_answers_it_by_texting_back() {
     app.settled().await;
     assert_eq!((app.sms_to(CUSTOMER)[1].body.as_str(), app.sms_to(OWNER).len()), ("bring towels", 2));
     assert!(app.servers.dispatchbot.requests().is_empty());
-    let kinds: Vec<Value> = app.messages_of(CUSTOMER).await.iter().map(|message| message["sender_type"].clone()).collect();
+    let kinds: Vec<Value> =
+        app.messages_of(CUSTOMER).await.iter().map(|message| message["sender_type"].clone()).collect();
     assert_eq!(kinds, ["customer", "user", "user"], "relays and notices are no messages of the conversation");
     let list = app.rest.get("/conversations").await.ok();
     assert_eq!(list["conversations"].as_array().map(Vec::len), Some(1), "{list}");
@@ -208,9 +211,8 @@ async fn two_businesses_whose_owners_are_each_others_customers_do_not_loop() {
     app.text(OWNER, "On my way").await;
     app.webhook().sms(&new_message_sid(), phone, number, "Tomorrow at 9").await.unwrap();
     eventually("both answers", async || {
-        let got = |to: &str, from: &str, body: &str| {
-            app.sms_to(to).iter().any(|sms| sms.from == from && sms.body == body)
-        };
+        let got =
+            |to: &str, from: &str, body: &str| app.sms_to(to).iter().any(|sms| sms.from == from && sms.body == body);
         (got(phone, OUR_NUMBER, "On my way") && got(OWNER, number, "Tomorrow at 9")).then_some(())
     })
     .await;

@@ -98,16 +98,26 @@ pub enum Plan {
         /// Whether no person owned the conversation before.
         takes_over: bool,
     },
-    TakeOver { conversation: Uuid },
-    Release { conversation: Uuid },
-    Complete { conversation: Uuid },
-    Block { conversation: Uuid },
+    TakeOver {
+        conversation: Uuid,
+    },
+    Release {
+        conversation: Uuid,
+    },
+    Complete {
+        conversation: Uuid,
+    },
+    Block {
+        conversation: Uuid,
+    },
     /// The phone takes the emergency of its newest alert.
     TakeAlert,
     Off,
     On,
     /// The owner is only told something.
-    Say { what: Answer },
+    Say {
+        what: Answer,
+    },
 }
 
 impl Plan {
@@ -139,11 +149,10 @@ pub fn plan(command: &Command, situation: &Situation<'_>) -> Plan {
             let is_taken = |open: &OpenConversation| open.id == id && open.ownership == Ownership::User;
             Plan::Reply { conversation: id, takes_over: !situation.open.iter().any(is_taken) }
         }),
-        Command::Take(code) => chosen(*code, situation, newest_without_a_person)
-            .map(|id| Plan::TakeOver { conversation: id }),
-        Command::Release(code) => {
-            chosen(*code, situation, only_taken).map(|id| Plan::Release { conversation: id })
+        Command::Take(code) => {
+            chosen(*code, situation, newest_without_a_person).map(|id| Plan::TakeOver { conversation: id })
         }
+        Command::Release(code) => chosen(*code, situation, only_taken).map(|id| Plan::Release { conversation: id }),
         Command::Done { code, .. } => {
             chosen(*code, situation, only_taken_or_open).map(|id| Plan::Complete { conversation: id })
         }

@@ -3,8 +3,8 @@
 //! A word counts only where nothing else can be meant: alone, or with a code. In doubt a text is words, and words need a
 //! conversation that is certain. So `take your time` and `DONE 3 pm` are words.
 
-use super::texts;
 use super::Code;
+use super::texts;
 use crate::domain::conversation::is_automatic;
 use crate::domain::emergency::Language;
 use crate::domain::language;

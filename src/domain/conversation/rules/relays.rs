@@ -94,10 +94,7 @@ fn send(context: Context<'_>, draft: &mut Draft<'_>) {
     let ai_will = ai_will(draft);
     let text = texts::relay(code, &draft.state().customer_phone.clone(), &texts, ai_will, now);
     let id = draft.id("relay");
-    draft.message(NewMessage {
-        recipient: Some(owner.clone()),
-        ..NewMessage::ours(id, MessageKind::Relay, text, now)
-    });
+    draft.message(NewMessage { recipient: Some(owner.clone()), ..NewMessage::ours(id, MessageKind::Relay, text, now) });
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
 }
 

@@ -35,9 +35,17 @@ fn the_first_text_is_relayed_at_once_with_a_code_and_what_the_ai_will_do() {
     assert_eq!(first.code, Some(CodeChange::Taken(code)));
     assert_eq!(
         relay(&first),
-        format!("{code} {}: \"My sink leaks\" AI answers in 60 s. Reply to answer yourself; begin with {code}.", customer())
+        format!(
+            "{code} {}: \"My sink leaks\" AI answers in 60 s. Reply to answer yourself; begin with {code}.",
+            customer()
+        )
     );
-    assert!(first.effects.iter().any(|effect| matches!(effect, Effect::SendSms { message_id, .. } if *message_id == relays(&first)[0].id)));
+    assert!(
+        first
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::SendSms { message_id, .. } if *message_id == relays(&first)[0].id))
+    );
 }
 
 #[test]
@@ -48,7 +56,11 @@ fn later_texts_go_together_at_most_every_ten_seconds() {
     assert_eq!(relays(talk.later(2.0).text("Please hurry")).len(), 0);
     assert_eq!(talk.state.as_ref().unwrap().next_look(), memory(&talk).due_at);
     let bundle = talk.later(6.0).due().clone();
-    assert!(relay(&bundle).contains("\"It is the kitchen\" / \"Please hurry\" AI answers in 50 s."), "{}", relay(&bundle));
+    assert!(
+        relay(&bundle).contains("\"It is the kitchen\" / \"Please hurry\" AI answers in 50 s."),
+        "{}",
+        relay(&bundle)
+    );
     assert_eq!(bundle.code, None, "it keeps its code");
     assert_eq!(relays(talk.later(11.0).text("Hello?")).len(), 1);
 }
@@ -89,7 +101,8 @@ fn while_a_person_owns_it_a_relay_names_no_ai() {
 fn pictures_are_links_on_this_service() {
     let mut talk = relayed();
     let mut sms = talk.sms("Look", talk.now);
-    sms.media = vec![Media { url: "https://api.twilio.com/1".into(), content_type: "image/jpeg".into(), is_foreign: false }];
+    sms.media =
+        vec![Media { url: "https://api.twilio.com/1".into(), content_type: "image/jpeg".into(), is_foreign: false }];
     let first = talk.apply(&Input::SmsReceived(sms)).clone();
     let message = first.messages.iter().find(|message| message.kind == MessageKind::Customer).unwrap().id;
     let link = format!("https://nmc.example/conversations/{}/messages/{message}/media/0", first.conversation.id);
@@ -157,7 +170,12 @@ fn while_the_owner_is_away_the_ai_waits_for_nobody() {
 fn what_the_own_side_is_told_is_in_a_conversation_of_its_own_that_no_event_tells_of() {
     let mut talk = Talk::new();
     let note = |what| {
-        Input::OwnSide(OwnSideNote { phone: OWNER.parse().unwrap(), business_phone: business(), own_account: None, what })
+        Input::OwnSide(OwnSideNote {
+            phone: OWNER.parse().unwrap(),
+            business_phone: business(),
+            own_account: None,
+            what,
+        })
     };
     let told = talk.apply(&note(OwnSideWhat::Told { text: "Nothing is open.".into(), about: "list" })).clone();
     assert!(told.conversation.own_side && told.conversation.status == Status::Completed);

@@ -9,7 +9,8 @@ use super::{Act, MARGIN};
 use crate::demo::business::{self, OWNER_PHONE};
 use crate::demo::settings::HOLD;
 
-pub(super) const HEADING: &str = "The owner's phone: Joe reads a customer's text under a sink, and answers it from there";
+pub(super) const HEADING: &str =
+    "The owner's phone: Joe reads a customer's text under a sink, and answers it from there";
 
 const QUESTION: &str = "Can you come on Saturday?";
 const ANSWER: &str = "Saturday at 9 works. Joe";
