@@ -9,8 +9,8 @@ use crate::domain::conversation::{
     AiTakenData, AiTimerStartedData, Appointment, AppointmentRequestedData, AttentionReason, CallData, CompletedBy,
     ConversationCompletedData, ConversationCreatedData, Detector, EmergencyDetectedData, Envelope, EventData,
     EventType, Media, MessageData, MessageFailedData, MessageKind, MessageReceivedData, NeedsAttentionData,
-    NumberVerifiedData, OpenedBy, OptedInData, OptedOutData, ReleasedData, Ownership, ServiceData, Subject, UserTakenData,
-    WaitingData,
+    NumberVerifiedData, OpenedBy, OptedInData, OptedOutData, Ownership, ReleasedData, ServiceData, Subject,
+    UserTakenData, WaitingData,
 };
 use crate::domain::emergency::{Language, LifeSafety, Reason};
 use crate::engine::cloud_event;

@@ -389,7 +389,8 @@ async fn keys(database_url: &str, command: KeysCommand) -> anyhow::Result<ExitCo
         KeysCommand::Create { name, businesses, read_only, numbers, rate, user } => {
             let key = secrets::generate_api_key();
             let business_ids = (!businesses.is_empty()).then_some(businesses);
-            let scope = KeyScope { business_ids, may_write: !read_only, may_manage_numbers: numbers, rate, user_id: user };
+            let scope =
+                KeyScope { business_ids, may_write: !read_only, may_manage_numbers: numbers, rate, user_id: user };
             let id = store.create_api_key(&name, &secrets::hash_api_key(&key), &scope).await?;
             println!("{id}  {name}");
             println!("{key}");

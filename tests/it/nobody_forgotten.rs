@@ -46,7 +46,10 @@ async fn the_owner_of_a_silent_person_is_reminded_once_and_it_can_be_explained()
     let id = waits(&app, CUSTOMER).await;
     age(&app, CUSTOMER, "11 minutes").await;
     let reminder = app.wait_for_sms(OWNER, 1).await.remove(0);
-    assert!(reminder.body.starts_with("Reminder for Joe's Plumbing: +12125551234 has waited 11 minutes"), "{reminder:?}");
+    assert!(
+        reminder.body.starts_with("Reminder for Joe's Plumbing: +12125551234 has waited 11 minutes"),
+        "{reminder:?}"
+    );
     let waiting = app.wait_for_event("conversation.waiting").await;
     assert_eq!(waiting["data"]["minutes"], 5, "{waiting}");
     assert_eq!((&waiting["data"]["ownership"], &waiting["data"]["owned_by"]), (&json!("user"), &json!("joe")));
@@ -107,14 +110,22 @@ async fn a_person_who_writes_while_the_ai_gets_the_conversation_back_keeps_it() 
         }
         command(&app, id, "messages", json!({ "user_id": "joe", "body": "On my way" })).await;
         let said = app.messages(id).await;
-        let of_the_ai = |messages: &[Value]| messages.iter().filter(|m| m["sender_type"] == "ai" && m["status"] != "superseded").count();
+        let of_the_ai = |messages: &[Value]| {
+            messages.iter().filter(|m| m["sender_type"] == "ai" && m["status"] != "superseded").count()
+        };
         assert_eq!(app.conversation(id).await["ownership"], "user");
         let before = of_the_ai(&said);
         assert!(before <= 1, "{said:?}");
     }
-    let before: Vec<usize> = customers.iter().map(|customer| app.sms_to(customer).iter().filter(|sms| sms.body != "On my way").count()).collect();
+    let before: Vec<usize> = customers
+        .iter()
+        .map(|customer| app.sms_to(customer).iter().filter(|sms| sms.body != "On my way").count())
+        .collect();
     app.settled().await;
-    let after: Vec<usize> = customers.iter().map(|customer| app.sms_to(customer).iter().filter(|sms| sms.body != "On my way").count()).collect();
+    let after: Vec<usize> = customers
+        .iter()
+        .map(|customer| app.sms_to(customer).iter().filter(|sms| sms.body != "On my way").count())
+        .collect();
     assert_eq!(before, after, "the AI wrote after a person");
     for id in &ids {
         assert_eq!(app.conversation(id).await["ownership"], "user");
@@ -157,7 +168,8 @@ async fn outside_the_hours_the_ai_answers_at_once_and_a_caller_is_told_when_the_
     let opens = chrono::Utc::now() + chrono::TimeDelta::days(3);
     let day = opens.format("%A").to_string();
     closed["timezone"] = json!("UTC");
-    closed["business_hours"] = json!({ day.to_lowercase(): [{ "start": "08:00", "end": "12:00" }, { "start": "13:00", "end": "17:00" }] });
+    closed["business_hours"] =
+        json!({ day.to_lowercase(): [{ "start": "08:00", "end": "12:00" }, { "start": "13:00", "end": "17:00" }] });
     closed["policy"] = json!({ "after_hours": { "template": "We are closed until {opens}." } });
     app.put_business(BUSINESS, &closed).await;
     app.miss_call(CUSTOMER).await;

@@ -68,13 +68,8 @@ impl Store {
                 waiting.fetch_all(&mut *connection).await?
             }
             businesses => {
-                let waiting = select_waiting!(
-                    "",
-                    "($1::text[] IS NULL OR c.business_id = ANY($1))",
-                    businesses,
-                    filter,
-                    limit
-                );
+                let waiting =
+                    select_waiting!("", "($1::text[] IS NULL OR c.business_id = ANY($1))", businesses, filter, limit);
                 waiting.fetch_all(&mut *connection).await?
             }
         };

@@ -35,8 +35,7 @@ pub use event::{
     AiTakenData, AiTimerStartedData, AppointmentRequestedData, CallData, CompletedBy, ConversationCompletedData,
     ConversationCreatedData, EmergencyDetectedData, Envelope, Event, EventData, EventType, MessageData,
     MessageFailedData, MessageReceivedData, NeedsAttentionData, NumberVerifiedData, OpenedBy, OptedInData,
-    OptedOutData, RELEASED_BY_TIMER, ReleasedData, ServiceData, Subject, UserTakenData,
-    WaitingData,
+    OptedOutData, RELEASED_BY_TIMER, ReleasedData, ServiceData, Subject, UserTakenData, WaitingData,
 };
 #[cfg(test)]
 pub use fence::{Fenced, Standing};

@@ -68,7 +68,8 @@ fn waiting_in_words(done: &Value) -> Vec<String> {
     });
     let silent = is_done("person_silent").then_some("The person who owned the conversation was silent.");
     let reminder = is_done("reminder").then_some("The owner was reminded by SMS.");
-    let released = is_done("released").then_some("The person had done nothing for long, so the AI got the conversation back.");
+    let released =
+        is_done("released").then_some("The person had done nothing for long, so the AI got the conversation back.");
     minutes.into_iter().chain([released, silent, reminder].into_iter().flatten().map(str::to_owned)).collect()
 }
 

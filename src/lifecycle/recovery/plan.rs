@@ -11,9 +11,7 @@ use crate::adapters::postgres::{Doubtful, PendingMessage};
 use crate::adapters::twilio::{Account, LegFound, ListedCall, ListedMessage, call_is_over};
 use crate::domain::business::{Profile, Signer};
 use crate::domain::call::{LegReport, RecoveredCall};
-use crate::domain::conversation::{
-    DeliveryStatus, InboundSms, MessageKind, REMINDER, RecoveredSms, RecoveredText,
-};
+use crate::domain::conversation::{DeliveryStatus, InboundSms, MessageKind, REMINDER, RecoveredSms, RecoveredText};
 use crate::domain::emergency;
 use crate::domain::phone::{self, PhoneNumber};
 use crate::store::Message;
@@ -387,7 +385,9 @@ impl Alert {
     /// Whether it went to the business's people, from this number, and names the customer. A reminder is no alert.
     pub(super) fn is_about(&self, business: &Profile, from: &PhoneNumber, customer: &PhoneNumber) -> bool {
         let numbers = business.for_rules().alert_numbers;
-        self.from == from.as_str() && numbers.contains(&self.to) && self.body.contains(customer.as_str())
+        self.from == from.as_str()
+            && numbers.contains(&self.to)
+            && self.body.contains(customer.as_str())
             && !self.body.starts_with(REMINDER)
     }
 

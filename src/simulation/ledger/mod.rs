@@ -18,7 +18,9 @@ use super::store::{MessageRow, Tables};
 use crate::adapters::jetstream::Outgoing;
 use crate::adapters::redis::OutgoingEvent;
 use crate::domain::conversation::words::{OptWord, opt_word};
-use crate::domain::conversation::{Decision, MessageKind, MessageStatus, NewMessage, Status, WindowReason, WindowState};
+use crate::domain::conversation::{
+    Decision, MessageKind, MessageStatus, NewMessage, Status, WindowReason, WindowState,
+};
 use crate::domain::phone::{PhoneNumber, conversation_key};
 use crate::webhook::{Inbound, Webhook, WebhookKind};
 use opting::Words;

@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Ledger;
 use crate::domain::conversation::{Decision, Effect, EventData, MessageKind, Ownership};
-use crate::simulation::store::Tables;
 use crate::simulation::CLOCKS_MS;
+use crate::simulation::store::Tables;
 
 /// What was done since the customer waits.
 #[derive(Default)]
@@ -22,7 +22,8 @@ impl Ledger {
     pub(super) fn nobody_is_forgotten(&mut self, db: &Tables, decision: &Decision, now: DateTime<Utc>) {
         let after = &decision.conversation;
         let before = db.conversation(after.id);
-        let is_new = before.and_then(|before| before.waiting_since).is_none_or(|since| Some(since) < after.waiting_since);
+        let is_new =
+            before.and_then(|before| before.waiting_since).is_none_or(|since| Some(since) < after.waiting_since);
         let reminded = self.reminded.entry(after.id).or_default();
         if is_new {
             *reminded = Reminded::default();
@@ -59,6 +60,8 @@ impl Ledger {
         reminded.reminders += u32::try_from(reminders).unwrap();
         let is_owned = before.is_some_and(|before| before.ownership == Ownership::User);
         let once = reminders == 0 || (reminded.reminders == 1 && is_owned);
-        self.holds(once && broken.is_none(), || broken.unwrap_or(format!("the owner of {} is reminded twice", after.id)));
+        self.holds(once && broken.is_none(), || {
+            broken.unwrap_or(format!("the owner of {} is reminded twice", after.id))
+        });
     }
 }

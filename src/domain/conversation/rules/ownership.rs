@@ -3,9 +3,9 @@
 //! Takeover, reply and completion raise both epochs: no AI answer computed before is sent afterwards. A release raises
 //! none.
 
-use super::{alerts, reminders};
 use super::waiting;
 use super::window::{deadline, overtake};
+use super::{alerts, reminders};
 use crate::domain::conversation::decision::{Draft, Effect, MessageKind, MessageUpdate, NewMessage, WindowState};
 use crate::domain::conversation::event::{
     CompletedBy, ConversationCompletedData, EventData, NeedsAttentionData, ReleasedData, UserTakenData,

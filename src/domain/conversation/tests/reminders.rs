@@ -65,8 +65,7 @@ fn said(expected: &[(i64, &str)]) -> Vec<(i64, String)> {
 #[test]
 fn while_a_person_is_silent_each_time_is_announced_once_and_the_owner_is_reminded_once() {
     let mut talk = owned();
-    let expected =
-        [(1, "waiting 1"), (5, "waiting 5"), (10, "person_silent"), (10, "reminder"), (30, "waiting 30")];
+    let expected = [(1, "waiting 1"), (5, "waiting 5"), (10, "person_silent"), (10, "reminder"), (30, "waiting 30")];
     assert_eq!(until(&mut talk, 1_000.0), said(&expected));
     assert_eq!(talk.state().next_look(), None, "no timer is left");
     assert_eq!(talk.state().window.as_ref().unwrap().deadline, None);
@@ -109,8 +108,7 @@ fn an_answer_of_the_person_ends_the_waiting() {
     talk.apply(&Input::UserReplied { user_id: "joe".into(), body: "On my way".into() });
     assert_eq!((talk.state().next_look(), talk.state().memory.spell), (None, None));
     talk.later(MINUTE).text("when?");
-    let expected =
-        [(8, "waiting 1"), (12, "waiting 5"), (17, "person_silent"), (17, "reminder"), (37, "waiting 30")];
+    let expected = [(8, "waiting 1"), (12, "waiting 5"), (17, "person_silent"), (17, "reminder"), (37, "waiting 30")];
     assert_eq!(until(&mut talk, 1_000.0), said(&expected));
 }
 
@@ -142,8 +140,7 @@ fn an_owner_who_sleeps_is_reminded_when_the_quiet_hours_end() {
     // The talk begins at 8:00.
     talk.business.policy.owner_quiet_hours = Some(DailyHours::new("22:00", "08:45").unwrap());
     talk.due();
-    let expected =
-        [(1, "waiting 1"), (5, "waiting 5"), (10, "person_silent"), (30, "waiting 30"), (45, "reminder")];
+    let expected = [(1, "waiting 1"), (5, "waiting 5"), (10, "person_silent"), (30, "waiting 30"), (45, "reminder")];
     assert_eq!(until(&mut talk, 1_000.0), said(&expected));
 }
 
@@ -179,13 +176,8 @@ fn a_reminder_that_twilio_refuses_changes_nothing_else() {
 fn a_silent_person_loses_the_conversation_to_the_ai() {
     let mut talk = returning("12m");
     // A minute has passed since the takeover when the customer writes.
-    let expected = [
-        (1, "waiting 1"),
-        (5, "waiting 5"),
-        (10, "person_silent"),
-        (10, "reminder"),
-        (11, "released by timer"),
-    ];
+    let expected =
+        [(1, "waiting 1"), (5, "waiting 5"), (10, "person_silent"), (10, "reminder"), (11, "released by timer")];
     let mut heard = Vec::new();
     while talk.state().ownership == Ownership::User {
         talk.now = talk.state().next_look().unwrap();
