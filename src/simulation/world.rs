@@ -81,7 +81,7 @@ impl World {
             crashed: Vec::new(),
             kept: Vec::new(),
             under_way: 0,
-            lets_wait: seed % LETS_WAIT == 0,
+            lets_wait: seed.is_multiple_of(LETS_WAIT),
             last_group: 0,
         };
         Self {
