@@ -2,7 +2,6 @@
 //! own cache, on one store: whichever is committed first, both are never accepted.
 
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
 use super::people::{self, BUSINESS_PHONE};
 use super::planted::Planted;
