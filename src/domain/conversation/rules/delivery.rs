@@ -146,7 +146,7 @@ fn superseded(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage
         return give_up(draft, message, None, WindowReason::OptedOut, "the customer has opted out of texts");
     }
     advance(draft, message, MessageStatus::Superseded, None, None, None);
-    waiting::lost(draft, message);
+    waiting::failed(draft, message);
     if message.kind == MessageKind::User {
         draft.needs_attention(NeedsAttentionData::message(AttentionReason::MayNotWrite, message.id));
     }
@@ -201,7 +201,7 @@ fn delivery(
             draft.emit(EventData::MessageDelivered(data(message, Some(twilio_sid))));
         }
         MessageStatus::Undelivered | MessageStatus::Failed => {
-            waiting::lost(draft, message);
+            waiting::failed(draft, message);
             landline::failed(draft, problem.code);
             draft.emit(EventData::MessageFailed(failure(message, Some(twilio_sid), next.as_str(), problem)));
             draft.needs_attention(attention(AttentionReason::NotDelivered, message, problem));
@@ -220,7 +220,7 @@ fn give_up(draft: &mut Draft<'_>, message: &SentMessage, code: Option<i32>, reas
         return;
     }
     advance(draft, message, MessageStatus::Failed, None, code, None);
-    waiting::lost(draft, message);
+    waiting::failed(draft, message);
     landline::failed(draft, code);
     let problem = Problem { code, why: Some(why) };
     draft.emit(EventData::MessageFailed(failure(message, None, reason.as_str(), problem)));

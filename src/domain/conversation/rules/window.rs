@@ -152,8 +152,9 @@ pub(super) fn claim(policy: &Policy, draft: &mut Draft<'_>, window: &OpenWindow,
 /// A newer window answers: the older answer is held back unless it was already sent.
 pub(super) fn overtake(draft: &mut Draft<'_>, answering: &Answering, reason: WindowReason) {
     draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, reason);
-    if let Phase::Replying { message_id } = answering.phase {
-        draft.update_message(MessageUpdate::hold_back(message_id));
+    match answering.phase {
+        Phase::Analyzing => waiting::gets_no_answer(draft, answering.window_id),
+        Phase::Replying { message_id } => draft.update_message(MessageUpdate::hold_back(message_id)),
     }
     draft.state().answering = None;
 }
