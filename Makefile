@@ -138,9 +138,9 @@ bench: ## Measures how many texts per second one core checks for emergencies (an
 	$(CARGO) bench --package nevermisscall --bench emergency
 
 .PHONY: race
-race: servers nextest ## Makes thousands of takeovers at random moments against two processes (NMC_RACE_TAKEOVERS, NMC_RACE_SEED)
+race: servers nextest ## Makes thousands of takeovers at random moments against two processes (NMC_RACE_TAKEOVERS, NMC_RACE_TAKES, NMC_RACE_SEED)
 	$(CARGO) build $(ALL) --bins --tests
-	NMC_RACE_TAKEOVERS=$${NMC_RACE_TAKEOVERS:-3000} $(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --profile $(NEXTEST_PROFILE) -E 'test(takeover_race_nothing)' --no-capture
+	NMC_RACE_TAKEOVERS=$${NMC_RACE_TAKEOVERS:-3000} NMC_RACE_TAKES=$${NMC_RACE_TAKES:-1000} $(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --profile $(NEXTEST_PROFILE) -E 'test(takeover_race_nothing)' --no-capture
 
 .PHONY: chaos
 chaos: servers ## Kills the service and its servers at random under load, 1,000 times (NMC_CHAOS_KILLS, NMC_CHAOS_EVERY_MS, NMC_CHAOS_SEED)
@@ -184,11 +184,12 @@ simulate: ## Runs the service in a simulated world with a million seeds, optimis
 
 .PHONY: test-live
 test-live: servers nextest ## Runs the tests against the real Twilio and DispatchBot (needs test credentials)
-	@for name in TWILIO_TEST_SID TWILIO_TEST_TOKEN DISPATCHBOT_TEST_KEY; do \
+	@for name in TWILIO_TEST_SID TWILIO_TEST_TOKEN TWILIO_TEST_CONVERSATIONS_SID TWILIO_TEST_CONVERSATIONS_TOKEN \
+		TWILIO_TEST_CONVERSATIONS_NUMBER DISPATCHBOT_TEST_KEY; do \
 		if [ -z "$${!name:-}" ]; then echo "make test-live: $$name is not set" >&2; missing=1; fi; \
 	done; [ -z "$${missing:-}" ]
 	$(CARGO) build $(ALL) --bins --tests
-	$(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --run-ignored only -E 'test(live)' --no-capture
+	$(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --run-ignored only -E 'test(live_)' --no-capture
 
 .PHONY: image
 image: ## Makes the container image from a release build, with its list of contents (SBOM); needs a Docker engine

@@ -4,7 +4,10 @@ pub use crate::adapters::dispatchbot::{DispatchBotClient, Endpoint, Question, Sa
 pub use crate::adapters::http_client;
 pub use crate::adapters::jetstream::{JetStream, Outgoing, ProbeMarks, subjects};
 pub use crate::adapters::postgres::{KeyScope, Store};
-pub use crate::adapters::twilio::{Account, OutgoingSms, SendOutcome, TwilioClient, read_created, read_page};
+pub use crate::adapters::twilio::{
+    Account, Binding, OpenedConversation, OutgoingMessage, OutgoingSms, SendOutcome, TwilioClient, read_created,
+    read_page,
+};
 pub use crate::app::{Application, Role};
 pub use crate::config::{Config, Dialect, Secret, Settings};
 pub use crate::dead_letters::{DeadLetterBody, dead_letter};
@@ -23,4 +26,4 @@ pub use crate::store::{Claim, CodeAnswer, Kept, PhoneAnswer, SendingAccount};
 pub use crate::telemetry::Metrics;
 pub use crate::trace::Trace;
 pub use crate::webhook::{Inbound, form};
-pub use crate::worker::TimerFired;
+pub use crate::worker::{AlertAnswered, TimerFired, answer_alert};

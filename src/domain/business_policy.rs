@@ -9,9 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::config::IDLE_AFTER;
 use crate::domain::after_hours::AfterHours;
 use crate::domain::answer_check::Domain;
+use crate::domain::call::Ring;
 use crate::domain::channel::Channel;
 use crate::domain::dispatchbot::OwnDispatchBot;
+use crate::domain::emergency::Language;
 use crate::domain::hours::DailyHours;
+use crate::domain::owner::OwnerSms;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::Region;
 use crate::domain::policy_time::{PolicyTime, RemindAfter, Shown};
@@ -66,9 +69,24 @@ pub struct BusinessPolicy {
     /// The DispatchBot that the business has itself. Not set: the service's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispatchbot: Option<OwnDispatchBot>,
+    /// Whether people are called in an emergency, one after the other. Not set: no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voice_ladder: Option<bool>,
     /// The API of Twilio by which texts to customers go. Not set: Programmable Messaging.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
+    /// Whether the owner's phone is asked for a key before a call is connected. Not set: no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub screening: Option<bool>,
+    /// In which order the phones of `forward_to` ring. Not set: one after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring: Option<Ring>,
+    /// The language in which the owner's phone is spoken to. Not set: English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_language: Option<Language>,
+    /// Which texts of customers the owner's phone gets. Not set: only alerts of emergencies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_sms: Option<OwnerSms>,
     /// What is different outside the business's hours. Not set: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_hours: Option<AfterHours>,
@@ -102,12 +120,32 @@ impl BusinessPolicy {
 
     /// Whether the owner gets reminders by SMS. The events about waiting customers do not depend on it.
     pub fn reminds_by_sms(&self) -> bool {
-        true
+        self.owner_sms() != OwnerSms::Off
     }
 
     /// The API of Twilio by which texts to customers go.
     pub fn channel(&self) -> Channel {
         self.channel.unwrap_or(Channel::Messaging)
+    }
+
+    /// Whether the owner's phone is asked for a key before a call is connected.
+    pub fn screens_calls(&self) -> bool {
+        self.screening.unwrap_or(false)
+    }
+
+    /// The language in which the owner's phone is spoken to.
+    pub fn owner_language(&self) -> Language {
+        self.owner_language.unwrap_or_default()
+    }
+
+    /// Whether people are called in an emergency.
+    pub fn voice_ladder(&self) -> bool {
+        self.voice_ladder == Some(true)
+    }
+
+    /// Which texts of customers the owner's phone gets.
+    pub fn owner_sms(&self) -> OwnerSms {
+        self.owner_sms.unwrap_or(OwnerSms::Emergencies)
     }
 
     /// The domains to which an answer may link.

@@ -13,6 +13,7 @@ mod jetstream;
 mod ledger;
 mod people;
 mod planted;
+mod racing;
 mod redis;
 mod scheduler;
 mod store;
@@ -55,6 +56,7 @@ fn policy() -> Policy {
         dial_timeout: Duration::from_secs(5),
         call_result_wait: Duration::from_secs(4),
         day_limits: DayLimits { texts: 1_000, new_numbers: 1_000, ai: 1_000, alerts: 1_000 },
+        public_url: "https://nmc.example".to_owned(),
     }
 }
 
@@ -157,5 +159,5 @@ fn under_way(world: &World) -> Option<String> {
     if state.db.outbox.iter().any(|effect| !effect.is_published) {
         return Some("effects are not published".to_owned());
     }
-    state.streams.under_way()
+    state.streams.under_way(u64::try_from(SETTLED.as_millis()).unwrap())
 }

@@ -198,6 +198,8 @@ async fn a_customer_who_has_the_ai_end_the_conversation_is_answered_when_they_wr
     app.servers.dispatchbot.add_rule(Rule::always(Fault::Obey));
     app.text(CUSTOMER, "Mark this as done").await;
     app.wait_for_event_of(CUSTOMER, 1, "conversation.completed").await;
+    // A text before the answer has gone out would hold it back.
+    app.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;
     app.text(CUSTOMER, "And the faucet drips").await;
     assert_eq!(app.wait_for_sms(CUSTOMER, 2).await[1].body, "And the faucet drips");
 }

@@ -13,11 +13,14 @@ use sha1::Sha1;
 use crate::harness::{App, BUSINESS, CUSTOMER, OUR_NUMBER, OWNER, PUBLIC_URL, business, spawn_app};
 
 const SMS: &str = "/webhooks/twilio/sms";
-const WEBHOOKS: [&str; 5] = [
+const WEBHOOKS: [&str; 8] = [
     "/webhooks/twilio/call",
     "/webhooks/twilio/call/status/CA1",
     SMS,
     "/webhooks/twilio/message-status?message_id=x",
+    "/webhooks/twilio/ladder/5f0c2f3e-6a57-5d0e-9f3c-2b1d8e4a7c10",
+    "/webhooks/twilio/ladder/5f0c2f3e-6a57-5d0e-9f3c-2b1d8e4a7c10/digit",
+    "/webhooks/twilio/ladder/x/status?conversation_id=y",
     "/webhooks/twilio/conversations",
 ];
 
@@ -84,6 +87,10 @@ async fn signed_and_of_another_content_type_is_415() {
             assert_refused(&odd.post(path, &sms("Hello")).await.unwrap(), 415, "UNSUPPORTED_MEDIA_TYPE");
         }
     }
+    let odd = app.webhook().with_header("content-type", "text/plain");
+    let refused = odd.post("/webhooks/twilio/conversations", &sms("Hello")).await.unwrap();
+    assert_refused(&refused, 415, "UNSUPPORTED_MEDIA_TYPE");
+    assert!(refused.body.contains("application/json"), "{}", refused.body);
     assert_no_harm(&app).await;
 }
 

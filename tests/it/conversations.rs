@@ -21,21 +21,36 @@ const PATH: &str = "/webhooks/twilio/conversations";
 pub struct TwilioRest {
     http: reqwest::Client,
     base: String,
-    options: TwilioOptions,
+    account_sid: String,
+    auth_token: String,
 }
 
 impl TwilioRest {
     pub fn new(app: &App) -> Self {
-        let (http, base) = (http_client(PATIENCE).unwrap(), app.servers.twilio.base_url());
-        Self { http, base, options: TwilioOptions::default() }
+        let TwilioOptions { account_sid, auth_token, .. } = TwilioOptions::default();
+        Self::at(&app.servers.twilio.base_url(), &account_sid, &auth_token)
+    }
+
+    /// The API at this address.
+    pub fn at(base: &str, account_sid: &str, auth_token: &str) -> Self {
+        let http = http_client(PATIENCE).unwrap();
+        Self { http, base: base.to_owned(), account_sid: account_sid.to_owned(), auth_token: auth_token.to_owned() }
     }
 
     pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Value {
-        let url = format!("{}/v1/{path}", self.base);
-        let request = self.http.post(url).basic_auth(&self.options.account_sid, Some(&self.options.auth_token));
-        let answer = request.header("X-Twilio-Webhook-Enabled", "true").form(form).send().await.unwrap();
-        assert!(answer.status().is_success(), "{}", answer.status());
+        let answer = self.request(Method::POST, path).form(form).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}: {}", answer.status(), answer.text().await.unwrap());
         answer.json().await.unwrap()
+    }
+
+    pub async fn delete(&self, path: &str) {
+        let answer = self.request(Method::DELETE, path).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, format!("{}/v1/{path}", self.base));
+        request.basic_auth(&self.account_sid, Some(&self.auth_token)).header("X-Twilio-Webhook-Enabled", "true")
     }
 
     /// The conversation of two numbers.

@@ -101,6 +101,10 @@ events! {
     MessageFailed(MessageFailedData) = "message.failed",
     /// An emergency was detected.
     EmergencyDetected(EmergencyDetectedData) = "emergency.detected",
+    /// A person of the business is called in an emergency, or that call is over and did not take it.
+    EmergencyCall(EmergencyCallData) = "emergency.call",
+    /// Everybody was called twice, and nobody has taken the emergency.
+    EmergencyUnanswered(EmergencyUnansweredData) = "emergency.unanswered",
     /// The customer agreed to an appointment.
     AppointmentRequested(AppointmentRequestedData) = "appointment.requested",
     /// The number verification of a business's number has a new result.
@@ -146,6 +150,8 @@ impl EventType {
             | Self::MessageDelivered
             | Self::MessageFailed
             | Self::EmergencyDetected
+            | Self::EmergencyCall
+            | Self::EmergencyUnanswered
             | Self::AppointmentRequested => Subject::Conversation,
         }
     }
@@ -468,6 +474,29 @@ impl EmergencyDetectedData {
             disagreement: None,
         }
     }
+}
+
+/// Data of `emergency.call`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
+pub struct EmergencyCallData {
+    /// Our id of the call.
+    pub call_id: Uuid,
+    /// Twilio's id of the call, `CA…`; null in the event about its end.
+    pub call_sid: Option<String>,
+    /// Who is called: the owner's `user_id`, or `phone:` and the phone of a contact.
+    pub to: String,
+    /// Null when Twilio has accepted the call. Then how it ended without a person who takes the emergency: `no-answer`,
+    /// `busy`, `failed`, `canceled` or, if it was answered, perhaps by a voicemail, `completed`; `passed` if 2 was pressed;
+    /// `not_reported`; or, if it was not placed, `capped`, `not_confirmed`, `may_not_call`, `rejected`, `expired` or
+    /// `unknown`.
+    pub outcome: Option<String>,
+}
+
+/// Data of `emergency.unanswered`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
+pub struct EmergencyUnansweredData {
+    /// How many calls were placed.
+    pub calls: u32,
 }
 
 /// Data of `appointment.requested`.

@@ -82,6 +82,8 @@ reasons! {
         OvertookAnswer = "overtook an answer",
         /// Opened, or superseded, because a person took over.
         Takeover = "takeover",
+        /// The same by the answer to an alert.
+        AlertTaken = "alert_taken",
         /// Claimed because its deadline passed.
         Deadline = "deadline",
         /// Claimed because an emergency was detected.

@@ -50,11 +50,6 @@ impl Unanswered {
         self.0.iter().filter(|group| group.answers.is_empty()).map(|group| group.since).min()
     }
 
-    /// Whether no text is remembered, answered or not.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// A text that may be answered.
     pub(super) fn text(&mut self, received_at: DateTime<Utc>) {
         match self.0.last_mut() {

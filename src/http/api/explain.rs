@@ -103,7 +103,7 @@ fn step_in_words(step: &WindowStep) -> Option<String> {
             "An answer to earlier messages was in progress. This opened a new window, which is answered instead."
                 .to_owned()
         }
-        ("open", "takeover") => {
+        ("open", "takeover" | "alert_taken") => {
             "A person took over while an answer was in progress. The messages are left to that person.".to_owned()
         }
         ("claimed", "deadline") => "The window closed, and DispatchBot was asked for an answer.".to_owned(),
@@ -127,6 +127,7 @@ fn reason_in_words(reason: &str) -> &str {
         Overtaken => "the conversation changed before DispatchBot answered",
         Fence => "the conversation changed just before the answer was sent",
         Takeover => "a person took over",
+        AlertTaken => "a person answered the alert and took over",
         Completed => "a person ended the conversation",
         OptedOut => "the customer wants no more texts",
         PossibleOptOut => "the customer may want no more texts, but this is not certain",

@@ -13,7 +13,6 @@ use super::conversations::{conversation_id, load_authorized};
 use super::failure::Failure;
 use super::{EdgeData, Group};
 use crate::adapters::twilio::{FetchedMedia, MediaError};
-use crate::domain::conversation::MessageKind;
 use crate::http::problem::{Code, Problem};
 
 /// The response with an attachment.

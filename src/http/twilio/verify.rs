@@ -139,7 +139,12 @@ pub(super) async fn admit(
         return Err(Problem::new(Code::PayloadTooLarge, message).into());
     }
     if !(is_form || is_json) || (request.content_type().is_none() && !body.is_empty()) {
-        let message = "the Content-Type must be application/x-www-form-urlencoded";
+        let message = match kind {
+            WebhookKind::Conversation => {
+                "the Content-Type must be application/x-www-form-urlencoded or application/json"
+            }
+            _ => "the Content-Type must be application/x-www-form-urlencoded",
+        };
         return Err(Problem::new(Code::UnsupportedMediaType, message).into());
     }
     let path = request.original_uri().path_and_query().map_or_else(String::new, ToString::to_string);

@@ -368,6 +368,7 @@ fn fate(message: &PendingMessage, listed: &[ListedMessage], taken: &HashSet<Stri
     match alike.find(|listed| !taken.contains(&listed.sid)) {
         Some(listed) => Fate::WasSent { twilio_sid: listed.sid.clone() },
         None if is_there && message.kind == MessageKind::Alert => Fate::Unknown,
+        // A relay or a notice of before the restore would confuse; a person's words and alerts would be missed.
         None if matches!(message.kind, MessageKind::Alert | MessageKind::User) => Fate::IsSent,
         None => Fate::IsHeldBack,
     }

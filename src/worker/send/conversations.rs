@@ -6,7 +6,6 @@
 use super::{OutboundStore, SmsGateway, SmsSender, Turn};
 use crate::adapters::twilio::{Account, ListError, OpenedConversation, OutgoingMessage, SendOutcome};
 use crate::domain::channel::Channel;
-use crate::domain::conversation::MessageKind;
 use crate::domain::sms_segments;
 use crate::engine::Publish;
 use crate::store::Participant;

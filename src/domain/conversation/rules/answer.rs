@@ -74,7 +74,7 @@ pub(in crate::domain::conversation) fn ready(
     // A customer who wrote again has not finished: the newer window decides whether the conversation ends. While alerts
     // of an emergency are still being sent, or if a person is to go on, only a person may end it: a completed
     // conversation could not be taken over.
-    let is_left_to_a_person = answer.is_escalated || draft.state().memory.alerting.is_some();
+    let is_left_to_a_person = answer.is_escalated || draft.state().memory.is_alerting();
     if answer.complete && draft.state().window.is_none() && !is_left_to_a_person {
         draft.state().status = Status::Completed;
         draft.state().ownership_revision += 1;

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::ownership::raise_epochs;
 use super::window::overtake;
-use super::{alerts, disclosure, landline, opting, waiting};
+use super::{alert_taken, alerts, disclosure, landline, opting, waiting};
 use crate::domain::conversation::decision::{Draft, MessageKind, MessageUpdate, WindowState};
 use crate::domain::conversation::event::{EventData, MessageData, MessageFailedData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, DeliveryStatus, MessageReport, SentMessage};
@@ -70,11 +70,11 @@ fn notice_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMe
     }
 }
 
-/// What goes to the business's own side is no message of the conversation: its row is updated, and only the failure of an
-/// alert is published. A reminder has an event of its own.
+/// What goes to the business's own side is not a message of the conversation: its row is updated, and only the failure of
+/// an alert is published. A relay that is lost changes nothing for the customer.
 ///
-/// This includes error 21610: the recipient opted out of the number's texts at Twilio. It does not concern the customer, so
-/// it never changes the ledger.
+/// This includes error 21610: the recipient of the alert opted out of the number's texts at Twilio. It does not concern
+/// the customer, so it never changes the ledger.
 fn own_side_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage, report: &MessageReport) {
     if message.status.is_terminal() {
         return;
@@ -94,6 +94,9 @@ fn own_side_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &Sent
         return;
     }
     advance(draft, message, status, sid.map(String::as_str), code, None);
+    if status.is_accepted() && !message.status.is_accepted() {
+        alert_taken::alert_accepted(draft, message.id);
+    }
     let is_lost = matches!(
         status,
         MessageStatus::Failed | MessageStatus::Undelivered | MessageStatus::Unknown | MessageStatus::Superseded

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::conversation::input::{Business, TextsOfLanguage};
 use crate::domain::emergency::{Language, LifeSafety};
+use crate::domain::phone::PhoneNumber;
 
 /// What stands in a template for the sentence about how to opt out.
 pub const OPT_OUT: &str = "{opt_out}";
@@ -61,6 +62,26 @@ pub(in crate::domain::conversation) fn emergency(business: &Business, language: 
             "Vemos que es una emergencia, y ya avisamos a {name}. Si alguien corre peligro, salgan y llamen al 911."
         ),
     })
+}
+
+/// What is said to a person who is called: the business, and what happened. The number is said digit by digit.
+pub(in crate::domain::conversation) fn said_in_call(
+    business: &Business,
+    customer: &PhoneNumber,
+    said: Option<&str>,
+) -> String {
+    let digits = customer.as_str().trim_start_matches('+').chars().map(String::from).collect::<Vec<_>>().join(" ");
+    let what = said.map_or_else(|| "has an emergency.".to_owned(), |said| format!("wrote: {said}"));
+    format!("Emergency for {}. The customer with the number {digits} {what}", business.name)
+}
+
+/// Says that a person has the customer's emergency in hand.
+pub(in crate::domain::conversation) fn taken(business: &Business, language: Language) -> String {
+    let name = &business.name;
+    match language {
+        Language::En => format!("A person at {name} has your message and is on it. They will contact you shortly."),
+        Language::Es => format!("Una persona de {name} ya vio su mensaje y se encarga. Le contactará en breve."),
+    }
 }
 
 /// Stands before DispatchBot's first answer in a conversation, unless the business has its own.

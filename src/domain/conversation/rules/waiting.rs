@@ -5,24 +5,28 @@ use uuid::Uuid;
 
 use crate::domain::conversation::decision::{Draft, MessageKind};
 use crate::domain::conversation::input::{Context, InboundSms, SentMessage};
-use crate::domain::conversation::state::Status;
+use crate::domain::conversation::state::{Conversation, Status};
 use crate::domain::conversation::waiting::Unanswered;
 
-/// What a version that did not know of it left: the messages in its windows wait.
-pub(in crate::domain::conversation) fn begin(draft: &mut Draft<'_>) {
-    let state = draft.state();
-    if !state.memory.unanswered.is_empty() || state.status == Status::Completed {
-        return;
+/// The conversation as this version would have left it: what is in its windows waits.
+pub(in crate::domain::conversation) fn known(conversation: &Conversation) -> Conversation {
+    let mut known = conversation.clone();
+    if known.memory.unanswered.is_some() {
+        return known;
     }
-    let answering = state.answering.as_ref().map(|answering| (answering.opened_at, answering.window_id));
-    let open = state.window.as_ref().map(|window| window.opened_at);
-    if let Some((opened_at, window_id)) = answering {
-        state.memory.unanswered.text(opened_at);
-        state.memory.unanswered.known_to(window_id);
+    let mut unanswered = Unanswered::default();
+    if known.status != Status::Completed {
+        if let Some(answering) = &known.answering {
+            unanswered.text(answering.opened_at);
+            unanswered.known_to(answering.window_id);
+        }
+        if let Some(window) = &known.window {
+            unanswered.text(window.opened_at);
+        }
     }
-    if let Some(opened_at) = open {
-        state.memory.unanswered.text(opened_at);
-    }
+    known.waiting_since = unanswered.since();
+    known.memory.unanswered = Some(unanswered);
+    known
 }
 
 /// Nobody waits in a conversation that has ended, nor if the customer has opted out.
@@ -85,6 +89,7 @@ pub(super) fn delivered(draft: &mut Draft<'_>, message: &SentMessage) {
 
 fn update(draft: &mut Draft<'_>, change: impl FnOnce(&mut Unanswered)) {
     let state = draft.state();
-    change(&mut state.memory.unanswered);
-    state.waiting_since = state.memory.unanswered.since();
+    let unanswered = state.memory.unanswered.get_or_insert_default();
+    change(unanswered);
+    state.waiting_since = unanswered.since();
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{alerts, idle, limits, reminders, waiting};
+use super::{alerts, idle, ladder, limits, relays, reminders, waiting};
 use crate::domain::conversation::decision::{Draft, Effect, MessageUpdate, Priority, WindowState};
 use crate::domain::conversation::event::{AiTakenData, EventData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, Policy};
@@ -21,6 +21,8 @@ pub(in crate::domain::conversation) fn deadline(
 ) -> Option<DateTime<Utc>> {
     let policy = context.policy;
     let hold = match ownership {
+        // While the owner is away, the AI waits for no person.
+        Ownership::None if context.business.owner_is_off => std::time::Duration::ZERO,
         Ownership::None => context.business.hold(window.opened_at, policy.hold),
         Ownership::Ai => std::time::Duration::ZERO,
         Ownership::User => return None,
@@ -42,6 +44,8 @@ pub(in crate::domain::conversation) fn due(
         return idle::end(draft);
     }
     alerts::escalate(context, draft);
+    ladder::look(context, draft);
+    relays::due(context, draft);
     draft.rearm();
     if reminders::return_to_ai(context, draft) {
         return; // the window that is armed now has its own time

@@ -63,7 +63,7 @@ fn no_state_comes_again() {
     talk.text("my sink is blocked");
     let mut tags = vec![etag(&talk)];
     for _ in 0..3 {
-        for input in [take_over(), Input::Released { user_id: "u7".into() }, reply()] {
+        for input in [take_over(), reply(), Input::Released { user_id: "u7".into() }] {
             talk.apply(&input);
             assert!(!tags.contains(&etag(&talk)), "{tags:?}");
             tags.push(etag(&talk));
@@ -104,64 +104,4 @@ fn conditions_hold_as_rfc_9110_says(#[case] value: &str, #[case] holds: bool) {
 fn what_is_no_condition_is_refused(#[case] value: &str) {
     assert!(IfMatch::parse(value).is_err());
     assert!(IfMatch::parse(&["\"a\""; 33].join(",")).is_err());
-}
-
-/// Random orders of what a person, another person and the customer do, decided by compare-and-set as the engine does: whoever
-/// comes second decides anew on what the first has committed. Of a command with a condition and something that its person had
-/// not seen, the command is refused if it comes second.
-#[test]
-fn ten_thousand_racing_pairs_never_accept_a_command_on_what_was_not_seen() {
-    let mut random = 1_u64;
-    let mut next = |below: u64| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (random >> 33) % below
-    };
-    let mut commands_came_first = 0;
-    for pair in 0..10_000 {
-        let mut talk = Talk::new();
-        talk.text("my sink is blocked");
-        if next(2) == 0 {
-            talk.apply(&take_over());
-        }
-        let condition = IfMatch::parse(&etag(&talk)).unwrap();
-        let mut theirs = match next(5) {
-            0 => reply(),
-            1 => Input::Completed { user_id: "u8".into(), outcome: "booked".into(), summary: None },
-            2 if talk.state().ownership == Ownership::User => Input::Released { user_id: "u8".into() },
-            3 if talk.state().ownership == Ownership::None => take_over(),
-            _ => Input::SmsReceived(talk.sms("and the tub", talk.now)),
-        };
-        let mut ours = match next(4) {
-            0 => reply(),
-            1 => Input::Completed { user_id: "u7".into(), outcome: "booked".into(), summary: None },
-            2 if talk.state().ownership == Ownership::User => Input::Released { user_id: "u7".into() },
-            _ => take_over(),
-        };
-        if let Input::SmsReceived(sms) = &mut theirs {
-            sms.twilio_sid = format!("SMrace{pair}");
-        }
-        if let Input::UserReplied { body, .. } = &mut ours {
-            body.push('!');
-        }
-        // Both are decided on the same state, and committed in a random order: the second one's version is old by then.
-        let loaded = talk.state().version;
-        let mut order = [(&ours, true), (&theirs, false)];
-        if next(2) == 0 {
-            order.reverse();
-        }
-        let mut accepted = Vec::new();
-        for (input, is_ours) in order {
-            // The first attempt of the second one fails at its commit; so it is decided on the state of now.
-            let is_stale = talk.state().version != loaded && is_ours && !condition.holds(talk.state());
-            if !is_stale {
-                let changed = talk.apply(input).changed;
-                accepted.push((is_ours, changed));
-            }
-        }
-        let ours_first = order[0].1;
-        commands_came_first += u32::from(ours_first);
-        let is_accepted = accepted.iter().any(|(is_ours, _)| *is_ours);
-        assert_eq!(is_accepted, ours_first, "pair {pair}: {ours:?} after {theirs:?}");
-    }
-    assert!((4_000..6_000).contains(&commands_came_first));
 }

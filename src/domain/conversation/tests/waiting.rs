@@ -165,8 +165,10 @@ fn what_a_version_without_it_has_left_in_windows_waits() {
     let (mut talk, _) = asked();
     talk.later(1.0).text("and the tub");
     let state = talk.state.as_mut().unwrap();
-    state.memory.unanswered = Unanswered::default();
+    state.memory.unanswered = None;
     state.waiting_since = None;
+    let took_nothing = talk.apply(&Input::Released { user_id: "u7".into() }).changed;
+    assert!(!took_nothing, "a command that changes nothing");
     talk.later(1.0).call_missed();
     assert_eq!(talk.state().waiting_since, Some(talk.start()));
 }

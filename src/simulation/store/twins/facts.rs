@@ -77,17 +77,7 @@ async fn a_missed_call_text_counts_for_one_business_and_all_its_numbers(test: im
     let missed = by_other_number.later(60).missed_call("CA2");
     by_other_number.commit(&test, &missed).await;
     assert_eq!(talk.facts(&test).await.missed_call_sms_at, Some(by_other_number.at));
-    let wanted = FactsOf {
-        business_id: "b1",
-        customer: &talk.customer,
-        conversation_id: None,
-        message_id: None,
-        missed_call: false,
-        other_business: false,
-        other_conversations: false,
-        text: None,
-        day: None,
-    };
+    let wanted = FactsOf::of("b1", &talk.customer);
     let facts = test.store().facts(&[wanted]).await.unwrap().pop().unwrap().unwrap();
     assert_eq!(facts.missed_call_sms_at, None, "it was not asked for");
 }
@@ -143,17 +133,7 @@ async fn an_answer_to_another_business_counts_if_it_was_or_may_be_sent(test: imp
 async fn messages_are_read_with_the_report_on_them(test: impl TestStore) {
     let mut talk = Talk::with(&test, CUSTOMER).await;
     let id = talk.get_answer(&test, "SM1").await;
-    let wanted = |message_id| FactsOf {
-        business_id: "b1",
-        customer: &talk.customer,
-        conversation_id: None,
-        message_id,
-        missed_call: false,
-        other_business: false,
-        other_conversations: false,
-        text: None,
-        day: None,
-    };
+    let wanted = |message_id| FactsOf { message_id, ..FactsOf::of("b1", &talk.customer) };
     let facts = test.store().facts(&[wanted(None), wanted(Some(id)), wanted(Some(Uuid::nil()))]).await.unwrap();
     let read: Vec<_> = facts.into_iter().map(|facts| facts.unwrap().message.map(|message| message.id)).collect();
     assert_eq!(read, [None, Some(id), None]);

@@ -23,17 +23,8 @@ on_both_stores! {
 
 /// What may be the text that arrives now by this API.
 async fn unpaired(test: &impl TestStore, talk: &Talk, channel: Channel) -> Vec<UnpairedText> {
-    let wanted = FactsOf {
-        business_id: &talk.business.id,
-        customer: &talk.customer,
-        conversation_id: None,
-        message_id: None,
-        missed_call: false,
-        other_business: false,
-        other_conversations: false,
-        text: Some(TextOf { business_phone: &talk.number, channel, received_at: talk.at }),
-        day: None,
-    };
+    let text = TextOf { business_phone: &talk.number, channel, received_at: talk.at };
+    let wanted = FactsOf { text: Some(text), ..FactsOf::of(&talk.business.id, &talk.customer) };
     test.store().facts(&[wanted]).await.unwrap().pop().unwrap().unwrap().unpaired_texts
 }
 

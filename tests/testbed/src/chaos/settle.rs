@@ -18,7 +18,7 @@ const BETWEEN: Duration = Duration::from_secs(1);
 /// Number of consecutive checks that must find nothing under way and no change.
 const LOOKS: u32 = 3;
 /// The consumers; none of them may have messages left.
-const CONSUMERS: [(&str, &str); 8] = [
+const CONSUMERS: [(&str, &str); 9] = [
     ("NMC_INBOUND", "conversations"),
     ("NMC_WINDOWS", "due"),
     ("NMC_TASKS", "express"),
@@ -26,6 +26,7 @@ const CONSUMERS: [(&str, &str); 8] = [
     ("NMC_TASKS", "analyze_urgent"),
     ("NMC_TASKS", "send_sms"),
     ("NMC_TASKS", "send_sms_urgent"),
+    ("NMC_TASKS", "ring"),
     ("NMC_EVENTS", "redis"),
 ];
 

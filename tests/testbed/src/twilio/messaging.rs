@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded::{Serializer, parse};
 
 use super::check::credentials;
+use super::conversations::resources;
 use super::error::ApiError;
 use super::faults::Endpoint;
 use super::header_text;
@@ -199,7 +200,7 @@ fn resource(state: &State, service: &MessagingService) -> Value {
     })
 }
 
-/// A page of a list, whose items stand under `key`; unlike those of 2010-04-01, its `meta` names whole URLs.
+/// The page that the request asks for; further pages keep the rest of its query.
 fn page(state: &State, request: &Request, key: &str, items: &[Value]) -> Value {
     let raw = request.uri().query().unwrap_or_default();
     let number = |name| parameter(raw, name).and_then(|number| number.parse::<usize>().ok());
@@ -207,22 +208,9 @@ fn page(state: &State, request: &Request, key: &str, items: &[Value]) -> Value {
     let page = number("Page").unwrap_or_default();
     let start = page.saturating_mul(size).min(items.len());
     let end = (start + size).min(items.len());
-    let url = |page: usize| {
-        let mut query = Serializer::new(String::new());
-        query.extend_pairs(parse(raw.as_bytes()).filter(|(key, _)| !matches!(&**key, "Page" | "PageSize")));
-        query.append_pair("PageSize", &size.to_string()).append_pair("Page", &page.to_string());
-        format!("{}{}?{}", base(state), request.uri().path(), query.finish())
-    };
-    json!({
-        key: &items[start..end],
-        "meta": {
-            "first_page_url": url(0),
-            "key": key,
-            "next_page_url": (end < items.len()).then(|| url(page + 1)),
-            "page": page,
-            "page_size": size,
-            "previous_page_url": page.checked_sub(1).map(url),
-            "url": url(page),
-        },
-    })
+    let rest = parse(raw.as_bytes()).filter(|(key, _)| !matches!(&**key, "Page" | "PageSize"));
+    let rest = Serializer::new(String::new()).extend_pairs(rest).finish();
+    let question_mark = if rest.is_empty() { "" } else { "?" };
+    let url = format!("{}{}{question_mark}{rest}", base(state), request.uri().path());
+    resources::page(&url, key, &items[start..end], page, size, end < items.len())
 }

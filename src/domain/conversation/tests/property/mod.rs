@@ -37,6 +37,7 @@ const MIXED: Profile = Profile {
         (6, Kind::Reply),
         (8, Kind::Release),
         (4, Kind::FalseAlarm),
+        (8, Kind::AlertTaken),
         (4, Kind::Complete),
         (6, Kind::Again),
         (4, Kind::Fires),
@@ -75,6 +76,7 @@ const OWNERSHIP: Profile = Profile {
         (16, Kind::Release),
         (4, Kind::Emergency),
         (2, Kind::FalseAlarm),
+        (6, Kind::AlertTaken),
         (4, Kind::Complete),
         (4, Kind::MissedCall),
         (2, Kind::Again),
@@ -94,6 +96,7 @@ const LEDGER: Profile = Profile {
         (16, Kind::Word),
         (8, Kind::MissedCall),
         (4, Kind::Emergency),
+        (4, Kind::AlertTaken),
         (4, Kind::Reply),
         (4, Kind::Release),
         (6, Kind::Complete),
@@ -190,7 +193,10 @@ fn guarantees_hold_for_who_opts_out_and_in() {
 
 #[test]
 fn time_limits_hold_for_a_steady_texter() {
-    guarantees_hold(STEADY);
+    // Calls would make these runs, which are long, much longer.
+    let mut settings = Settings::new();
+    settings.business.policy.voice_ladder = None;
+    guarantees_hold_with(&settings, STEADY);
 }
 
 /// In addition to the families: the same sequences with another business as the customer.
@@ -199,6 +205,19 @@ fn guarantees_hold_towards_another_business() {
     let settings = Settings { other_business: true, ..Settings::new() };
     guarantees_hold_with(&settings, Profile { share: 5, ..MIXED });
     guarantees_hold_with(&settings, Profile { share: 5, punctual: false, ..STEADY });
+}
+
+/// In addition to the families: the same sequences while the owner's phone gets every text, and while the owner is away.
+#[test]
+fn guarantees_hold_while_texts_are_relayed_and_while_the_owner_is_away() {
+    let mut settings = Settings::new();
+    settings.business.relay_to = Some("+12125550001".parse().unwrap());
+    guarantees_hold_with(&settings, Profile { share: 5, ..MIXED });
+    guarantees_hold_with(&settings, Profile { share: 5, ..LEDGER });
+    guarantees_hold_with(&settings, Profile { share: 2, ..STEADY });
+    settings.business.relay_to = None;
+    settings.business.owner_is_off = true;
+    guarantees_hold_with(&settings, Profile { share: 5, ..MIXED });
 }
 
 /// In addition to the families: people record opt-outs that did not come as texts, and their ends.

@@ -87,8 +87,15 @@ impl PostedMessage {
     }
 }
 
-/// A page of a list, with its items. The `url` may have a query, which further pages keep.
-pub(super) fn page(url: &str, name: &str, items: &[Value], page: usize, size: usize, has_more: bool) -> Value {
+/// A page of a list, as APIs of Twilio other than 2010-04-01 have it: `meta` names whole URLs. The `url` may have a query, which further pages keep.
+pub(in crate::twilio) fn page(
+    url: &str,
+    name: &str,
+    items: &[Value],
+    page: usize,
+    size: usize,
+    has_more: bool,
+) -> Value {
     let separator = if url.contains('?') { '&' } else { '?' };
     let of_page = |page: usize| format!("{url}{separator}PageSize={size}&Page={page}");
     json!({
