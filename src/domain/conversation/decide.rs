@@ -94,7 +94,7 @@ pub fn decide(
     }
     waiting::end(context, &mut draft);
     relays::note(context, &mut draft, input);
-    reminders::look(context, &mut draft);
+    reminders::look(context, &mut draft, matches!(input, Input::WindowDue { .. }));
     idle::note(context, &mut draft);
     Some(draft.finish())
 }

@@ -529,8 +529,14 @@ impl<'a> Draft<'a> {
         {
             self.decision.effects.push(Effect::ArmTimer { at });
         }
+        self.decision.changed = self.is_changed();
+        self.decision
+    }
+
+    /// Whether there is anything to write so far.
+    pub fn is_changed(&self) -> bool {
         let d = &self.decision;
-        self.decision.changed = self.before.as_ref() != Some(&d.conversation)
+        self.before.as_ref() != Some(&d.conversation)
             || !d.messages.is_empty()
             || !d.message_updates.is_empty()
             || !d.windows.is_empty()
@@ -539,7 +545,6 @@ impl<'a> Draft<'a> {
             || d.false_alarm.is_some()
             || d.analysis.is_some()
             || d.code.is_some()
-            || !d.spending.is_nothing();
-        self.decision
+            || !d.spending.is_nothing()
     }
 }

@@ -1,8 +1,8 @@
 //! Nobody is forgotten: while a customer waits for an answer, events say so at 1, 5 and 30 minutes. If a person owns the
 //! conversation and does nothing, the owner is reminded, and the AI may get it back.
 //!
-//! Every input looks what is due, and notes when the next thing is. If no input comes by then, the sweeper fires the
-//! conversation's timer.
+//! Each fire of the conversation's timer looks what is due, and every change notes when the next thing is. If the timer does
+//! not fire for another reason by then, the sweeper fires it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -17,8 +17,12 @@ use crate::domain::conversation::state::{Conversation, Ownership, Status};
 /// A step waits for so long for an answer of the AI that is about to come: the customer is not forgotten.
 const ANSWER_TIME: TimeDelta = TimeDelta::seconds(30);
 
-/// Does what is due, and notes what is next. Called after each input.
-pub(in crate::domain::conversation) fn look(context: Context<'_>, draft: &mut Draft<'_>) {
+/// Does what is due if the timer `fires`, and notes what is next. An input that changes nothing, such as a command that is
+/// refused, still changes nothing.
+pub(in crate::domain::conversation) fn look(context: Context<'_>, draft: &mut Draft<'_>, fires: bool) {
+    if !fires && !draft.is_changed() {
+        return;
+    }
     let is_over = draft.state().status == Status::Completed;
     let since = draft.state().waiting_since.filter(|_| !is_over);
     let before = draft.state().memory.spell.take();
@@ -29,11 +33,13 @@ pub(in crate::domain::conversation) fn look(context: Context<'_>, draft: &mut Dr
     }
     let Some(since) = since else { return };
     let mut spell = Spell { since, ..continued.unwrap_or_else(|| Spell::begin(since)) };
-    announce(draft, &mut spell);
-    remind(context, draft, &mut spell);
+    if fires {
+        announce(draft, &mut spell);
+        remind(context, draft, &mut spell);
+    }
     let (now, state) = (draft.now, draft.state());
     spell.step_at = step_at(state, &spell);
-    spell.remind_at = remind_at(context, state, &spell, now);
+    spell.remind_at = remind_at(context, state, &spell, now, fires);
     spell.return_at = return_at(context, state, &spell);
     state.memory.spell = Some(spell);
 }
@@ -70,7 +76,7 @@ fn step_at(state: &Conversation, spell: &Spell) -> Option<DateTime<Utc>> {
     let closed_at = state.answering.as_ref().map(|answering| answering.closed_at);
     Some(match (closed_at, deadline) {
         (Some(closed_at), _) => at.max(closed_at + ANSWER_TIME),
-        (None, Some(deadline)) if deadline <= at + ANSWER_TIME => at.max(deadline),
+        (None, Some(deadline)) if deadline <= at + ANSWER_TIME => at.max(deadline + ANSWER_TIME),
         (None, _) => at,
     })
 }
@@ -104,13 +110,20 @@ fn silent_at(context: Context<'_>, state: &Conversation, spell: &Spell) -> Optio
     (state.ownership == Ownership::User).then(|| spell.since.max(person_at(state)) + after)
 }
 
-fn remind_at(context: Context<'_>, state: &Conversation, spell: &Spell, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+fn remind_at(
+    context: Context<'_>,
+    state: &Conversation,
+    spell: &Spell,
+    now: DateTime<Utc>,
+    fires: bool,
+) -> Option<DateTime<Utc>> {
     let silent_at = silent_at(context, state, spell)?;
     if !spell.is_noticed || silent_at > now {
         return (spell.reminder.is_none()).then_some(silent_at);
     }
-    // Only the owner's quiet hours hold the SMS back; whatever else does, does so for good.
-    context.business.owner_quiet_until(now).filter(|_| spell.reminder.is_none())
+    // Only the owner's quiet hours hold the SMS back; whatever else does, does so for good. If they have ended since, the
+    // time for which it was noted stays.
+    context.business.owner_quiet_until(now).or(spell.remind_at.filter(|_| !fires)).filter(|_| spell.reminder.is_none())
 }
 
 /// When the AI gets the conversation back from a silent person: only with something to answer, and not before the person

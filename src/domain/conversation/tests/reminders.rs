@@ -237,6 +237,16 @@ fn without_anything_that_the_ai_can_do_the_person_keeps_the_conversation(#[case]
 }
 
 #[test]
+fn a_command_that_is_refused_says_nothing_of_the_waiting() {
+    let mut talk = owned();
+    talk.may_write = false;
+    let reply = Input::UserReplied { user_id: "joe".into(), body: "On my way".into() };
+    assert!(!talk.later(11.0 * MINUTE).apply(&reply).changed);
+    let again = Input::UserTookOver { user_id: "joe".into(), reason: "mine".into() };
+    assert!(!talk.apply(&again).changed);
+}
+
+#[test]
 fn an_answer_of_the_ai_in_time_is_not_announced_as_waiting() {
     let mut talk = Talk::new();
     talk.text("my sink is blocked");
@@ -257,8 +267,8 @@ fn who_gets_the_fallback_text_still_waits() {
     talk.later(3.0).apply(&Input::AnalysisFailed { window_id, reason: AnalysisReason::TimedOut });
     let place = talk.sent.len() - 1;
     talk.later(1.0).report(place, accepted());
-    assert_eq!(spoken(&talk), said(&[(1, "waiting 1")]));
-    assert_eq!(until(&mut talk, 1_000.0), said(&[(5, "waiting 5"), (30, "waiting 30")]));
+    assert_eq!(spoken(&talk), said(&[]));
+    assert_eq!(until(&mut talk, 1_000.0), said(&[(1, "waiting 1"), (5, "waiting 5"), (30, "waiting 30")]));
 }
 
 #[test]

@@ -38,7 +38,13 @@ impl World<'_> {
         let (now, stepped, business) = (self.now(), self.stepped, &self.settings.business);
         let state = &decision.conversation;
         let record = &mut self.records[at].reminded;
-        let is_act = matches!(input, Input::UserTookOver { .. } | Input::UserReplied { .. } | Input::FalseAlarm { .. });
+        // A command that changes nothing is no act.
+        let is_act = match input {
+            Input::UserTookOver { .. } => emitted(decision).any(|data| matches!(data, EventData::UserTaken(_))),
+            Input::UserReplied { .. } => decision.messages.iter().any(|message| message.kind == MessageKind::User),
+            Input::FalseAlarm { .. } => decision.false_alarm.is_some(),
+            _ => false,
+        };
         let silent_for = record.acted_at.map(|at| now - at);
         if is_act {
             record.acted_at = Some(now);
@@ -80,7 +86,8 @@ impl World<'_> {
         let spell = state.memory.spell;
         let overdue = spell.and_then(|spell| spell.step_at).is_some_and(|at| at <= now);
         let unreminded = spell.and_then(|spell| spell.remind_at).is_some_and(|at| at <= now);
-        holds(!overdue && !unreminded, "something was due and was not done")
+        let fires = matches!(input, Input::WindowDue { .. });
+        holds(!fires || (!overdue && !unreminded), "something was due and was not done")
     }
 
     /// At the end nobody has waited for long without a word.
