@@ -40,7 +40,7 @@ use crate::trace::{self, Trace};
 
 pub use calls::CallReport;
 pub(crate) use effects::cloud_event;
-pub use effects::{AnalyzeTask, AnswerTask, SendTask};
+pub use effects::{AnalyzeTask, AnswerTask, RingTask, SendTask};
 pub use input::{Applied, Change, Happening, Input, Target};
 pub use outbox::{Outbox, OutboxError};
 pub use ports::{ConversationStore, Publish, WaitingEffects};

@@ -2,7 +2,6 @@
 //! own cache, on one store: whichever is committed first, both are never accepted.
 
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
 use super::people::{self, BUSINESS_PHONE};
 use super::planted::Planted;
@@ -16,8 +15,8 @@ use crate::engine::{Applied, EngineError, Happening, Input, Target};
 use crate::telemetry::Metrics;
 use crate::trace::Trace;
 
-const WORLDS: u64 = 100;
-const PAIRS: u64 = 100;
+const WORLDS: u64 = 400;
+const PAIRS: u64 = 25;
 
 /// What became of the two.
 #[derive(Debug, Default)]

@@ -34,6 +34,8 @@ text_enum! {
         PhoneCodes = "phone_codes",
         /// Phones of a business that have yet to answer a code.
         WantedPhones = "wanted_phones",
+        /// Phones of a business that have answered a code or an alert.
+        ConfirmedPhones = "confirmed_phones",
         /// Conversations of Twilio that the customer takes part in.
         TwilioParticipants = "twilio_participants",
         /// Answers for repeated requests.

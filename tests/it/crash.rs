@@ -190,6 +190,53 @@ fn no_failpoint_is_left_out() {
     assert_eq!(FAILPOINTS, crashed_at);
 }
 
+/// A screened call: the owner presses the key, and Twilio reports that the two were connected.
+async fn screened_call(service: &Supervised) -> (Value, usize) {
+    service.put_business().await;
+    let path = format!("/businesses/{BUSINESS}");
+    let mut document = business();
+    document["policy"] = json!({ "screening": true });
+    let put = service.rest().expect("an edge").put(&path, &document).await;
+    assert_eq!(put.status, 200, "{}", put.body);
+    let (call_sid, leg) = (new_call_sid(), new_call_sid());
+    let ringing =
+        service.post(async |client| client.incoming_call(&call_sid, CUSTOMER, OUR_NUMBER, "ringing").await).await;
+    let (_, after) = ringing.body.split_once("<Number url=\"").expect("a screened dial");
+    let screen = after.split_once('"').expect("an end").0.replace("&amp;", "&");
+    let action = ringing.dial_action().expect("an action");
+    let key = [("CallSid", leg.as_str()), ("ParentCallSid", call_sid.as_str()), ("Digits", "1")];
+    service.post(async |client| client.post_url(&screen, &key).await).await;
+    let result = [
+        ("CallSid", call_sid.as_str()),
+        ("DialCallStatus", "completed"),
+        ("DialBridged", "true"),
+        ("DialCallDuration", "42"),
+        ("From", CUSTOMER),
+        ("To", OUR_NUMBER),
+    ];
+    service.post(async |client| client.post_url(&action, &result).await).await;
+    service.get("/health").await;
+    settled(&service.servers).await;
+    (service.get(&format!("/calls/{call_sid}")).await, service.servers.twilio.messages().len())
+}
+
+/// The first webhook that is stored is the ringing call, the second the key, the third the result.
+#[rstest]
+#[case::before_it_is_decided_that_it_rings("before_commit:1")]
+#[case::after_the_key_is_stored("after_publish_ack:2")]
+#[case::before_the_key_is_decided_on("before_commit:2")]
+#[case::after_the_result_is_stored("after_publish_ack:3")]
+#[tokio::test]
+async fn a_crash_between_the_key_and_the_result_of_a_screened_call_changes_nothing(#[case] failpoint: &str) {
+    let service = Supervised::new().await;
+    let (call, sms) = tokio::select! {
+        ended = screened_call(&service) => ended,
+        () = service.keep(Some(failpoint)) => unreachable!("it is kept for ever"),
+    };
+    assert_eq!(service.crashes.take().len(), 1, "it was to be hit once");
+    assert_eq!((&call["status"], &call["settled_by"], sms), (&json!("answered"), &json!("dial_result"), 0), "{call}");
+}
+
 /// Plays the journey and aborts when a failpoint is passed for the `nth` time.
 async fn survives(failpoint: &str, nth: u32) {
     let (outcome, crashes) = play(Some(&format!("{failpoint}:{nth}"))).await;

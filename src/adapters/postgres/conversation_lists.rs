@@ -71,7 +71,7 @@ macro_rules! select_merged {
                 + " unnest($2::text[]) AS s CROSS JOIN unnest($3::text[]) AS o
                    CROSS JOIN LATERAL (
                      SELECT c.id, c.last_activity FROM conversations c
-                     WHERE c.status = s AND c.ownership = o AND "
+                     WHERE c.status = s AND c.ownership = o AND NOT c.own_side AND "
                 + $of_business
                 + " AND ($4::timestamptz IS NULL OR c.last_activity >= $4)
                        AND ($5::timestamptz IS NULL OR (c.last_activity, c.id) < ($5, $6::uuid))
@@ -116,7 +116,7 @@ impl Store {
     ) -> Result<Vec<ConversationRow>, StoreError> {
         let (after_at, after_id) = filter.after.unzip();
         Ok(select_conversations!(
-            "WHERE customer_phone = $1
+            "WHERE customer_phone = $1 AND NOT own_side
                  AND ($2::text[] IS NULL OR business_id = ANY($2))
                  AND ($3::text IS NULL OR status = $3)
                  AND ($4::text IS NULL OR ownership = $4)

@@ -126,6 +126,7 @@ impl Store {
                 Kept::Idempotency => forget_answers(&mut tx, of, &ids).await?,
                 Kept::PhoneCodes => super::phone_codes::forget_codes(&mut tx, of).await?,
                 Kept::WantedPhones => super::phone_codes::forget_wanted(&mut tx, of).await?,
+                Kept::ConfirmedPhones => super::ladder_calls::forget(&mut tx, of).await?,
                 Kept::TwilioParticipants => super::twilio_participants::forget(&mut tx, of).await?,
                 _of_a_business => {}
             }
@@ -206,7 +207,11 @@ impl Erasing<'_> {
             // Ids, times and words of ours; the hash of an opt-out; a list that the business keeps for itself.
             Kept::Windows | Kept::WindowSteps | Kept::Audit | Kept::ErasedOptOuts | Kept::NeverText => Ok(()),
             // For all businesses at once, whether they know the customer otherwise or not.
-            Kept::PhoneCodes | Kept::WantedPhones | Kept::TwilioParticipants | Kept::Idempotency => Ok(()),
+            Kept::PhoneCodes
+            | Kept::WantedPhones
+            | Kept::ConfirmedPhones
+            | Kept::TwilioParticipants
+            | Kept::Idempotency => Ok(()),
             // No tables.
             Kept::DeadLetters | Kept::EventLog => Ok(()),
         }

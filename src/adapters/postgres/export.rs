@@ -46,9 +46,12 @@ impl Store {
             | Kept::Analyses
             | Kept::EmergencyVerdicts
             | Kept::Audit => of_conversations(connection, kept, page).await?,
-            Kept::Outbox | Kept::Idempotency | Kept::PhoneCodes | Kept::WantedPhones | Kept::TwilioParticipants => {
-                of_others(connection, kept, page).await?
-            }
+            Kept::Outbox
+            | Kept::Idempotency
+            | Kept::PhoneCodes
+            | Kept::WantedPhones
+            | Kept::ConfirmedPhones
+            | Kept::TwilioParticipants => of_others(connection, kept, page).await?,
             Kept::DeadLetters | Kept::EventLog => Vec::new(),
         })
     }
@@ -192,11 +195,17 @@ async fn of_others(connection: &mut PgConnection, kept: Kept, page: KeptPage<'_>
             connection,
             page,
             "SELECT t.business_id AS key, jsonb_build_object('business_id', t.business_id, 'put_at', t.put_at,
-               'is_forward_to', t.forward_to IS NOT DISTINCT FROM $1,
+               'is_forward_to', t.forward_to IS NOT DISTINCT FROM $1 OR $1 = ANY(coalesce(t.forward_to_next, '{}')),
                'is_emergency_contact', $1 = ANY(coalesce(t.emergency_contacts, '{}'))) AS data
              FROM wanted_phones t
-             WHERE (t.forward_to = $1 OR $1 = ANY(t.emergency_contacts))
+             WHERE (t.forward_to = $1 OR $1 = ANY(t.forward_to_next) OR $1 = ANY(t.emergency_contacts))
                AND ($2::text[] IS NULL OR t.business_id = ANY($2))"
+        ),
+        Kept::ConfirmedPhones => page!(
+            connection,
+            page,
+            "SELECT t.business_id AS key, to_jsonb(t) AS data FROM confirmed_phones t
+             WHERE phone = $1 AND ($2::text[] IS NULL OR business_id = ANY($2))"
         ),
         // They have no business; it is the one that has the number.
         Kept::TwilioParticipants => page!(

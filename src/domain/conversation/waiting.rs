@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// How many groups of texts are told apart. Beyond that the oldest two become one, which waits for the answer to both.
+/// How many groups of texts are told apart. Beyond that two become one, which waits for an answer to both.
 const MOST_GROUPS: usize = 8;
 /// How many windows and messages that know of a group are remembered: the newest.
 const MOST_KNOWING: usize = 8;
@@ -31,12 +31,13 @@ const MOST_ANSWERS: usize = 4;
 #[serde(transparent)]
 pub struct Unanswered(Vec<Group>);
 
-/// Texts between which no window closed and no person wrote.
+/// Texts that the same answers know of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Group {
     /// When the edge received the earliest of them.
     since: DateTime<Utc>,
     /// The closed windows and the messages of people that know of them: if one of their answers arrives, these are answered.
+    /// Without those whose answer cannot arrive any more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     known_to: Vec<Uuid>,
     /// The messages that answer them, unless they get lost.
@@ -52,18 +53,10 @@ impl Unanswered {
 
     /// A text that may be answered.
     pub(super) fn text(&mut self, received_at: DateTime<Utc>) {
-        match self.0.last_mut() {
-            Some(group) if group.known_to.is_empty() && group.answers.is_empty() => {
-                group.since = group.since.min(received_at);
-            }
-            _ => self.0.push(Group { since: received_at, known_to: Vec::new(), answers: Vec::new() }),
-        }
+        self.0.push(Group { since: received_at, known_to: Vec::new(), answers: Vec::new() });
+        self.tidy();
         if self.0.len() > MOST_GROUPS {
-            let oldest = self.0.remove(0);
-            let next = &mut self.0[0];
-            next.since = next.since.min(oldest.since);
-            next.known_to.retain(|id| oldest.known_to.contains(id));
-            next.answers.retain(|id| oldest.answers.contains(id));
+            self.make_room();
         }
     }
 
@@ -75,13 +68,15 @@ impl Unanswered {
                 group.known_to.remove(0);
             }
         }
+        self.tidy();
     }
 
-    /// The answer to a window leaves it to a person, so it is none.
-    pub(super) fn left_by(&mut self, window_id: Uuid) {
+    /// No answer of a window, or of a person's message, will arrive: there is none, it was not sent, or it is no answer.
+    pub(super) fn forget(&mut self, by: Uuid) {
         for group in &mut self.0 {
-            group.known_to.retain(|id| *id != window_id);
+            group.known_to.retain(|id| *id != by);
         }
+        self.tidy();
     }
 
     /// A person wrote, who knows of all texts so far.
@@ -98,6 +93,7 @@ impl Unanswered {
             }
         }
         self.0.retain(|group| group.answers.len() <= MOST_ANSWERS);
+        self.tidy();
     }
 
     /// The customer did not get a message, or may not have got it.
@@ -105,6 +101,7 @@ impl Unanswered {
         for group in &mut self.0 {
             group.answers.retain(|id| *id != message_id);
         }
+        self.tidy();
     }
 
     /// The customer has a message, so what it answers is answered for good.
@@ -115,5 +112,27 @@ impl Unanswered {
     /// Nothing waits any more.
     pub(super) fn clear(&mut self) {
         self.0.clear();
+    }
+
+    /// Joins neighbours that the same answers know of.
+    fn tidy(&mut self) {
+        self.0.dedup_by(|later, earlier| {
+            let is_same = later.known_to == earlier.known_to && later.answers == earlier.answers;
+            if is_same {
+                earlier.since = earlier.since.min(later.since);
+            }
+            is_same
+        });
+    }
+
+    /// Joins two groups into one that waits for an answer to both: two that are answered alike, if there are any.
+    fn make_room(&mut self) {
+        let alike = self.0.windows(2).position(|pair| pair[0].answers == pair[1].answers);
+        let earlier = self.0.remove(alike.unwrap_or(0));
+        let later = &mut self.0[alike.unwrap_or(0)];
+        later.since = later.since.min(earlier.since);
+        later.known_to.retain(|id| earlier.known_to.contains(id));
+        later.answers.retain(|id| earlier.answers.contains(id));
+        self.tidy();
     }
 }

@@ -137,6 +137,7 @@ impl<R: ConversationStore> Batches<R> {
             other_conversations: &facts.other_conversations,
             unpaired_texts: &facts.unpaired_texts,
             day_use: facts.day_use,
+            codes_in_use: facts.codes_in_use.as_deref(),
         };
         // A panic is the fault of this input alone.
         let decided = catch_unwind(AssertUnwindSafe(|| {
@@ -313,5 +314,8 @@ fn facts_of<'a>(loaded: &'a LoadedInput<'_>, at: DateTime<Utc>) -> FactsOf<'a> {
             received_at: sms.received_at,
         }),
         day: happening.may_spend().then(|| loaded.business.day(at)),
+        codes: loaded.business.relay_to.is_some()
+            && happening.is_text()
+            && loaded.state.as_ref().is_none_or(|conversation| conversation.memory.relay.code.is_none()),
     }
 }

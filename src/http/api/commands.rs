@@ -145,7 +145,8 @@ impl CommandsApi {
         let (business_id, customer) = (&conversation.business_id, &conversation.customer_phone);
         let other_conversations = edge.store.other_conversations(business_id, customer, Some(id)).await?;
         Ok(done.answer(Json(TakenOver {
-            ownership_changed: done.change.is_some(),
+            // A second takeover may still stop the alerts of an emergency.
+            ownership_changed: done.change.is_some() && before.ownership != Ownership::User,
             in_flight,
             other_conversations,
             conversation: conversation.into(),

@@ -19,7 +19,7 @@ use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group, cursor};
 use crate::adapters::postgres::ConversationFilter;
 use crate::adapters::twilio;
-use crate::domain::conversation::{self, MessageKind, Ownership, Seen};
+use crate::domain::conversation::{self, Ownership, Seen};
 use crate::http::Edge;
 use crate::http::problem::Problem;
 use crate::store;
@@ -312,7 +312,7 @@ impl ConversationsApi {
     ) -> Result<Json<Message>, Failure> {
         let sid = twilio_sid.as_str();
         let found = edge.find(|store| async move { store.message_by_any_sid(sid).await }).await?;
-        let found = found.filter(|message| message.kind != MessageKind::Alert);
+        let found = found.filter(|message| !message.kind.is_to_own_side());
         let found = found.ok_or_else(|| Problem::not_found("message"))?;
         let id = found.conversation_id;
         let conversation = edge.find(|store| async move { store.conversation(id).await }).await?;

@@ -1,5 +1,6 @@
 //! The REST API for the App Server (docs/contract.md, section 3), with its OpenAPI document.
 
+mod after_hours;
 mod audit;
 mod auth;
 mod body;
@@ -20,6 +21,7 @@ pub mod explain;
 mod failed_keys;
 mod failure;
 mod figures;
+mod forward_to;
 mod health;
 mod idempotency;
 mod if_match;

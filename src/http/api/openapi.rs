@@ -255,7 +255,7 @@ mod tests {
         };
         assert_eq!(told("/conversations", "get"), ["400", "401", "429", "500", "503"]);
         assert_eq!(told("/conversations/{id}", "get"), ["400", "401", "404", "429", "500", "503"]);
-        let commands = ["400", "401", "403", "404", "409", "413", "415", "429", "500", "503"];
+        let commands = ["400", "401", "403", "404", "409", "412", "413", "415", "429", "500", "503"];
         assert_eq!(told("/conversations/{id}/takeover", "post"), commands);
         assert_eq!(told("/health", "get"), ["503"]);
     }

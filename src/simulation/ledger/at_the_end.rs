@@ -22,6 +22,7 @@ impl Ledger {
             self.texts_are_in_order(db),
             self.the_newest_word_counts(db),
             self.every_event_was_told(db),
+            self.every_step_was_taken(),
         ];
         for broken in found.into_iter().filter_map(Result::err) {
             self.breach(|| broken);
@@ -31,11 +32,18 @@ impl Ledger {
     fn every_webhook_was_decided(&self, db: &Tables) -> Result<(), String> {
         for (input_id, webhook) in &self.webhooks {
             let is_in = match webhook {
+                // A text of the owner that was carried out under another body is a dead letter.
+                Webhook::Sms { message_sid, .. } if message_sid.starts_with("SMowner") => {
+                    db.owner_texts.contains_key(input_id)
+                }
                 Webhook::Sms { message_sid, .. } => {
                     let kept = |row: &&MessageRow| row.message.twilio_sid.as_ref() == Some(message_sid);
                     db.messages.iter().filter(kept).count() + usize::from(db.is_paired(message_sid)) == 1
                 }
                 Webhook::Call { call_sid, .. } => db.calls.iter().any(|call| call.call_sid == *call_sid),
+                Webhook::Screen { call_sid, .. } => {
+                    db.calls.iter().any(|call| call.call_sid == *call_sid && call.accepted_at.is_some())
+                }
                 Webhook::CallStatus { call_sid, .. } => {
                     db.calls.iter().any(|call| call.call_sid == *call_sid && call.ended_at.is_some())
                 }
@@ -46,6 +54,11 @@ impl Ledger {
                             || (status == "sent" && row.message.status == MessageStatus::Sent)
                     })
                 }
+                // What changes nothing any more is not in the inbox.
+                Webhook::LadderDigit { conversation_id, digit, .. } if digit == "1" => {
+                    db.is_decided(input_id) || self.was_taken(*conversation_id)
+                }
+                Webhook::LadderDigit { .. } | Webhook::LadderStatus { .. } => true,
                 // Nobody sends one here.
                 Webhook::Conversation { .. } => true,
             };

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::alerts::{self, Customer};
 use super::ownership::{hand_over_window, silence_the_ai};
 use super::window::{deadline, overtake};
-use super::{emergency, landline, opting, waiting};
+use super::{emergency, landline, opting, relays, waiting};
 use crate::domain::conversation::automatic;
 use crate::domain::conversation::decision::{Draft, KeptVerdict, MessageKind, NewMessage, WindowState};
 use crate::domain::conversation::event::{AiTimerStartedData, EventData, MessageReceivedData, NeedsAttentionData};
@@ -55,6 +55,9 @@ pub(in crate::domain::conversation) fn received(context: Context<'_>, draft: &mu
         draft.rearm();
     }
     draft.message(NewMessage { window_id, verdict, ..NewMessage::theirs(message_id, kind, sms) });
+    if !kind.is_automatic() {
+        relays::heard(context, draft, sms, message_id);
+    }
 }
 
 /// Reads the customer's words. Returns the window that they are in, and what they say of an emergency.
@@ -182,7 +185,7 @@ fn wants_an_answer(
     // A window that is late waits for the text that follows, which arms the timer. That one may have been decided on since.
     let is_followed = sms.is_followed && draft.state().memory.newest_text == sms.stream_sequence;
     let is_late = draft.state().window.as_ref().and_then(|window| window.deadline).is_some_and(|at| at <= draft.now);
-    if !(is_followed && is_late && draft.state().memory.alerting.is_none()) {
+    if !(is_followed && is_late && !draft.state().memory.is_alerting()) {
         draft.rearm();
     }
     (id, verdict)
@@ -232,6 +235,6 @@ fn join_or_open(context: Context<'_>, draft: &mut Draft<'_>, seen_at: DateTime<U
         }
     };
     let ownership = draft.state().ownership;
-    window.deadline = deadline(context.policy, ownership, &window);
+    window.deadline = deadline(context, ownership, &window);
     window
 }

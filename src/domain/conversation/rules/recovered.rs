@@ -93,7 +93,7 @@ pub(in crate::domain::conversation) fn restored(context: Context<'_>, draft: &mu
     }
     let state = draft.state();
     let is_with_a_person = state.ownership == Ownership::User && state.window.is_none() && state.answering.is_none();
-    if is_with_a_person && state.memory.alerting.is_none() {
+    if is_with_a_person && !state.memory.is_alerting() {
         return; // something was found in it
     }
     hand_over(context, draft);
@@ -106,7 +106,7 @@ pub(in crate::domain::conversation) fn hand_over(context: Context<'_>, draft: &m
     silence_the_ai(draft, WindowReason::Recovered);
     hand_over_window(draft, WindowReason::Recovered);
     draft.state().memory.held_missed_call_sms = None;
-    if draft.state().memory.alerting.is_some() {
+    if draft.state().memory.is_alerting() {
         return draft.rearm();
     }
     let user_id = draft.state().user_id.clone();

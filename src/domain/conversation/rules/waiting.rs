@@ -50,9 +50,9 @@ pub(super) fn known_to(draft: &mut Draft<'_>, window_id: Uuid) {
     update(draft, |unanswered| unanswered.known_to(window_id));
 }
 
-/// The answer to a window leaves it to a person.
-pub(super) fn left_to_a_person(draft: &mut Draft<'_>, window_id: Uuid) {
-    update(draft, |unanswered| unanswered.left_by(window_id));
+/// A window gets no answer: it was overtaken before there was one, or what is sent only says that somebody will answer.
+pub(super) fn gets_no_answer(draft: &mut Draft<'_>, window_id: Uuid) {
+    update(draft, |unanswered| unanswered.forget(window_id));
 }
 
 /// A person wrote.
@@ -67,17 +67,29 @@ pub(super) fn talked(draft: &mut Draft<'_>) {
 
 /// Twilio accepted a message.
 pub(super) fn accepted(draft: &mut Draft<'_>, message: &SentMessage) {
-    let by = match message.kind {
-        MessageKind::Reply => message.in_reply_to_window,
-        MessageKind::User => Some(message.id),
-        _ => None,
-    };
-    if let Some(by) = by {
+    if let Some(by) = answers_by(message) {
         update(draft, |unanswered| unanswered.answered(by, message.id));
     }
 }
 
-/// The customer did not get a message, or may not have got it.
+/// The window that a message answers, or the message itself if a person wrote it.
+fn answers_by(message: &SentMessage) -> Option<Uuid> {
+    match message.kind {
+        MessageKind::Reply => message.in_reply_to_window,
+        MessageKind::User => Some(message.id),
+        _ => None,
+    }
+}
+
+/// The customer does not get a message: it was refused, held back or not delivered.
+pub(super) fn failed(draft: &mut Draft<'_>, message: &SentMessage) {
+    lost(draft, message);
+    if let Some(by) = answers_by(message) {
+        update(draft, |unanswered| unanswered.forget(by));
+    }
+}
+
+/// The customer may not have got a message.
 pub(super) fn lost(draft: &mut Draft<'_>, message: &SentMessage) {
     update(draft, |unanswered| unanswered.lost(message.id));
 }

@@ -14,6 +14,7 @@ on_both_stores! {
     a_number_that_was_idle_is_free_at_once,
     an_urgent_message_takes_the_slot_of_the_first_that_waits,
     messages_that_are_urgent_or_due_keep_their_slots,
+    a_message_behind_all_others_gets_a_slot_only_if_the_number_is_free,
 }
 
 const COST: Duration = Duration::from_millis(1_500);
@@ -116,4 +117,18 @@ async fn messages_that_are_urgent_or_due_keep_their_slots(test: impl TestStore) 
     assert_eq!(ahead - due, TimeDelta::seconds(180));
     assert_eq!(send_at(&test, in_emergency).await - due, TimeDelta::seconds(60));
     assert_eq!(send_at(&test, by_person).await - due, TimeDelta::seconds(120));
+}
+
+async fn a_message_behind_all_others_gets_a_slot_only_if_the_number_is_free(test: impl TestStore) {
+    let messages = queued(&test, 3).await;
+    let (store, number) = (test.store(), phone(NUMBER));
+    let before = test.now().await;
+    let first = store.reserve_slot_behind(messages[0], &number, COST).await.unwrap();
+    assert_now(&test, before, first).await;
+    assert_eq!(send_at(&test, messages[0]).await, first);
+    let again = store.reserve_slot_behind(messages[1], &number, COST).await.unwrap();
+    assert_eq!(again - first, TimeDelta::milliseconds(1_500), "when the number is free");
+    assert_eq!(store.due_message(messages[1]).await.unwrap().unwrap().send_at, None, "nothing is reserved");
+    // So one that comes later does not wait for it.
+    assert_eq!(store.reserve_slot(messages[2], &number, COST).await.unwrap(), again);
 }
