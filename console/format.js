@@ -38,6 +38,9 @@ export function phone(text) {
   return american ? `+1 ${american[1]} ${american[2]} ${american[3]}` : (text ?? '');
 }
 
+/** A person by their id in the App Server; somebody who answered an alert has only a phone (`phone:+1…`). */
+export const person = (id) => (id?.startsWith('phone:') ? phone(id.slice('phone:'.length)) : id);
+
 export const statusWords = (status) =>
   ({
     active: t('New'),
@@ -69,6 +72,7 @@ export const kindWords = (kind) =>
     fallback: t('Fallback text'),
     emergency: t('Emergency text'),
     notice: t('Notice'),
+    taken: t('Says that a person has it'),
     user: t('Person'),
     recovered: t('Found after a restore'),
   })[kind] ?? kind;

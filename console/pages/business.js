@@ -3,7 +3,7 @@
 import { Fragment, h } from '../vendor/preact.js';
 import { useEffect, useRef, useState } from '../vendor/hooks.js';
 import { ApiError, call, get } from '../api.js';
-import { number, phone, plainWords } from '../format.js';
+import { exactTime, number, phone, plainWords } from '../format.js';
 import { t } from '../i18n.js';
 import { Area, Badge, Failure, Loading, Page, Select, Text, When, fieldErrors, notify, useLoad } from '../ui.js';
 import { Hours } from './hours.js';
@@ -12,7 +12,7 @@ import { verifiedWords } from './businesses.js';
 
 const TRADES = ['plumbing', 'electrical', 'hvac', 'locksmith', 'garage_door'];
 /** What the server adds to what was put. */
-const READ_ONLY = ['numbers', 'pending_phones', 'created_at', 'updated_at'];
+const READ_ONLY = ['numbers', 'pending_phones', 'owner_off_since', 'opted_out_phones', 'created_at', 'updated_at'];
 /** Parts that are edited as JSON, because their content is DispatchBot's or rarely needed. */
 const AS_JSON = ['user_settings', 'policy', 'job_estimates', 'calendar'];
 const NEW = { name: '', user_id: '', phone_numbers: [''], forward_to: '', timezone: Intl.DateTimeFormat().resolvedOptions().timeZone, trade: 'plumbing' };
@@ -43,6 +43,8 @@ function Numbers({ business }) {
     h('ul', { class: 'plain' }, business.numbers.map((each) => h('li', { key: each.phone },
       phone(each.phone), ' ', h(Badge, { kind: each.verified === 'no' ? 'bad' : '' }, verifiedWords(each.verified))))),
     business.twilio?.status && h('p', null, t('Twilio account of its own: {status}', { status: plainWords(business.twilio.status) })),
+    business.owner_off_since && h('p', { class: 'note' }, t('The owner is away since {time}, by a text of theirs. Only emergencies reach their phone.', { time: exactTime(business.owner_off_since) })),
+    business.opted_out_phones?.length > 0 && h('p', { class: 'note bad' }, t('These phones have texted STOP, so no alert reaches them until they text START: {phones}', { phones: business.opted_out_phones.map(phone).join(', ') })),
     (business.pending_phones ?? []).map((each) => h('p', { key: each.phone, class: 'note' },
       t('{phone} takes effect once it has answered the code by text ({state}).', { phone: phone(each.phone), state: plainWords(each.state) }))));
 }

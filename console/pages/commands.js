@@ -3,6 +3,7 @@
 import { h } from '../vendor/preact.js';
 import { useState } from '../vendor/hooks.js';
 import { ApiError, Unreachable, call } from '../api.js';
+import { person } from '../format.js';
 import { t } from '../i18n.js';
 import { count, MAX_CHARACTERS } from '../segments.js';
 import { inbox, keep, refresh } from '../store.js';
@@ -29,7 +30,7 @@ async function inWords(error, conversation) {
   if (error.status === 412) {
     const now = await refresh(conversation.id).catch(() => null);
     error.message = now?.ownership === 'user' && now.owned_by
-      ? t('The conversation has changed since you looked: {user} has it now. Look at it, then try again.', { user: now.owned_by })
+      ? t('The conversation has changed since you looked: {user} has it now. Look at it, then try again.', { user: person(now.owned_by) })
       : t('The conversation has changed since you looked. Look at what is new, then try again.');
   } else if (error.code === 'OPTED_OUT') {
     error.message = t('The customer wants no texts, so nothing was sent. Call them instead.');
@@ -82,7 +83,7 @@ export function Commands({ conversation: c, access, onDone }) {
       isOpen && button('complete', 'c', t('End the conversation'), () => setDialog('complete')),
       c.emergency_detected && button('false-alarm', 'f', t('False alarm'), () => setDialog('false-alarm'))),
     busy === 'takeover' && h('p', { role: 'status' }, t('If a text of the AI is on its way, this waits for it, up to 30 seconds.')),
-    isOpen && !isMine && c.ownership === 'user' && h('p', { class: 'small' }, t('{user} has this conversation. What you write is sent as well.', { user: c.owned_by ?? t('A person') })),
+    isOpen && !isMine && c.ownership === 'user' && h('p', { class: 'small' }, t('{user} has this conversation. What you write is sent as well.', { user: person(c.owned_by) ?? t('A person') })),
     isOpen && h(Reply, { conversation: c, access, onDone }),
     !isOpen && h('p', null, t('The conversation has ended. The customer’s next text opens it again.')),
     dialog === 'complete' && h(Complete, { conversation: c, access, onClose: () => setDialog(null), onDone }),
@@ -99,7 +100,7 @@ export function Commands({ conversation: c, access, onDone }) {
 function sayTakenOver({ ownership_changed: changed, in_flight: inFlight, other_conversations: others, conversation }, access) {
   if (!changed) {
     const owner = conversation.owned_by ?? t('A person');
-    notify(owner === access.user ? t('You had it already.') : t('{user} already has it.', { user: owner }));
+    notify(owner === access.user ? t('You had it already.') : t('{user} already has it.', { user: person(owner) }));
   } else if (inFlight) {
     notify(t('You have it. One text of the AI was already on its way and may still arrive.'), { urgent: true });
   } else {

@@ -3,7 +3,7 @@
 import { Fragment, h } from '../vendor/preact.js';
 import { useEffect, useRef, useState } from '../vendor/hooks.js';
 import { get, serverClock } from '../api.js';
-import { exactTime, phone, plainWords } from '../format.js';
+import { exactTime, person, phone, plainWords } from '../format.js';
 import { t } from '../i18n.js';
 import { inbox, refresh } from '../store.js';
 import { onEvent, onStream } from '../stream.js';
@@ -85,7 +85,7 @@ function useRecord(id, access) {
 function sayWhoTookIt(event, access) {
   const isRecent = serverClock.now() - Date.parse(event.occurred_at) < 60_000;
   if (event.event_type !== 'conversation.user_taken' || event.data.by === access.user || !isRecent) return;
-  notify(t('{user} has taken this conversation over.', { user: event.data.by }));
+  notify(t('{user} has taken this conversation over.', { user: person(event.data.by) }));
 }
 
 async function all(path, name) {

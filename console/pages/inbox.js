@@ -3,7 +3,7 @@
 import { Fragment, h } from '../vendor/preact.js';
 import { useEffect, useMemo, useState } from '../vendor/hooks.js';
 import { get } from '../api.js';
-import { left, number, phone, span, statusWords } from '../format.js';
+import { left, number, person, phone, span, statusWords } from '../format.js';
 import { t } from '../i18n.js';
 import { compare, inbox, isEmergency, isOpen, keep, onInbox } from '../store.js';
 import { Badge, Empty, Failure, Field, Loading, Page, Select, When, useLoad, useNow } from '../ui.js';
@@ -131,7 +131,7 @@ export function Row({ conversation: c, several, access }) {
 export function Owner({ conversation: c, access }) {
   if (c.status === 'completed') return h(Badge, null, t('Ended'));
   if (c.ownership !== 'user') return h(Badge, { kind: c.ownership === 'ai' ? 'ai' : '' }, c.ownership === 'ai' ? t('AI') : statusWords(c.status));
-  return h(Badge, { kind: 'person' }, c.owned_by && c.owned_by === access?.user ? t('You') : (c.owned_by ?? t('Person')));
+  return h(Badge, { kind: 'person' }, c.owned_by && c.owned_by === access?.user ? t('You') : (person(c.owned_by) ?? t('Person')));
 }
 
 /** How long the customer has waited. */

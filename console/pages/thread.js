@@ -3,7 +3,7 @@
 import { h } from '../vendor/preact.js';
 import { useEffect, useRef, useState } from '../vendor/hooks.js';
 import { call } from '../api.js';
-import { deliveryWords, kindWords } from '../format.js';
+import { deliveryWords, kindWords, person } from '../format.js';
 import { t } from '../i18n.js';
 import { Badge, Empty, When, errorWords } from '../ui.js';
 import { why } from './undelivered.js';
@@ -32,7 +32,7 @@ function Message({ message, conversation, onWhy }) {
   const hasFailed = FAILED.includes(message.status);
   return h('li', { class: `message ${isOurs ? 'ours' : 'theirs'} ${message.sender_type} ${message.status === 'superseded' ? 'dropped' : ''}` },
     h('p', { class: 'line small' },
-      h('strong', null, isOurs && message.user_id ? message.user_id : kindWords(message.kind)),
+      h('strong', null, isOurs && message.user_id ? person(message.user_id) : kindWords(message.kind)),
       message.emergency && h(Badge, { kind: 'bad' }, message.emergency.false_alarm_at ? t('False alarm') : t('Emergency')),
       h('span', { class: 'end' }, h(When, { at: message.created_at }))),
     message.body && h('p', { class: 'body', dir: 'auto' }, message.body),

@@ -114,7 +114,7 @@ impl Store {
                    extract(epoch FROM greatest(answer.attempted_at - b.wrote_at, interval '0'))::float8 AS seconds,
                    answer.kind IS NULL AND EXISTS (
                      SELECT 1 FROM messages m
-                     WHERE m.conversation_id = b.id AND m.kind IN ('fallback', 'emergency') AND m.twilio_sid IS NOT NULL
+                     WHERE m.conversation_id = b.id AND m.kind IN ('fallback', 'emergency', 'taken') AND m.twilio_sid IS NOT NULL
                    ) AS is_fallback
                  FROM begun b
                  LEFT JOIN LATERAL (

@@ -81,7 +81,8 @@ struct FirstAnswer {
     ai: i64,
     /// A person.
     user: i64,
-    /// Nobody so far, but the fallback or the emergency text said that somebody will.
+    /// Nobody so far, but a text said that somebody will: the fallback or the emergency text, or that a person has taken the
+    /// emergency.
     fallback: i64,
     /// Nobody so far.
     nobody: i64,
