@@ -86,7 +86,7 @@ test: servers nextest ## Runs all tests against real servers (COVERAGE=1: instru
 	$(CARGO) test $(ALL) --test it --quiet emergency_corpus -- --nocapture
 	$(if $(NEXTEST),,scripts/api-check)
 	$(if $(NEXTEST),,scripts/twilio-library)
-	$(if $(NEXTEST),,@scripts/get-servers browser)
+	$(if $(NEXTEST),,scripts/get-servers browser)
 	$(if $(NEXTEST),,scripts/check-console)
 	$(if $(NEXTEST),,target/debug/chaos --kills $(CHAOS_KILLS) --every-ms 1500 --rate 3)
 

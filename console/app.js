@@ -22,6 +22,8 @@ import { BusinessPage } from './pages/business.js';
 import { OptOuts } from './pages/opt_outs.js';
 import { Settings } from './pages/settings.js';
 
+const RETRY_MS = 3000;
+
 const PAGES = () => [
   ['inbox', t('Inbox'), 'i'],
   ['emergencies', t('Emergencies'), 'e'],
@@ -118,17 +120,6 @@ function skip(event) {
   document.getElementById('main').focus();
 }
 
-/** What the key may do. A server that does not say lets the page find out. */
-export async function readAccess() {
-  try {
-    return await get('/key');
-  } catch (error) {
-    if (!(error instanceof ApiError) || error.status !== 404) throw error;
-    await get('/conversations', { limit: 1 });
-    return { name: null, may_write: true, may_manage_numbers: true, business_ids: null, user_id: null, rate: null };
-  }
-}
-
 function App() {
   const [access, setAccess] = useState(null);
   const [failed, setFailed] = useState(null);
@@ -136,14 +127,20 @@ function App() {
   const open = async () => {
     setFailed(null);
     try {
-      setAccess(await readAccess());
+      setAccess(await get('/key'));
     } catch (error) {
       setFailed(error);
       throw error;
     }
   };
   useEffect(() => {
-    if (session.key) open().catch(() => {});
+    let timer;
+    // After a reload in an outage the key is still there, and is tried until the service answers.
+    const again = () => open().catch((error) => {
+      if (session.key && !(error instanceof ApiError && error.status < 500)) timer = setTimeout(again, RETRY_MS);
+    });
+    if (session.key) again();
+    return () => clearTimeout(timer);
   }, []);
   if (access) return h(Console, { access: { ...access, user: access.user_id ?? session.user } });
   return h(SignIn, { open, error: failed });

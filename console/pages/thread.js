@@ -47,12 +47,15 @@ function Message({ message, conversation, onWhy }) {
 /** An attachment. It is read with the key, so an address alone does not show it. */
 function Media({ media, path }) {
   const [state, setState] = useState({});
+  const held = useRef(null);
   const type = media.content_type.split(';')[0].trim();
   const isPicture = PICTURES.includes(type);
   const load = async () => {
     try {
       const { data } = await call('GET', path, { as: 'blob' });
       const url = URL.createObjectURL(new Blob([data], { type: isPicture ? type : 'application/octet-stream' }));
+      if (held.current) URL.revokeObjectURL(held.current);
+      held.current = url;
       setState({ url });
       return url;
     } catch (error) {
@@ -62,7 +65,7 @@ function Media({ media, path }) {
   };
   useEffect(() => {
     if (isPicture) load();
-    return () => state.url && URL.revokeObjectURL(state.url);
+    return () => held.current && URL.revokeObjectURL(held.current);
   }, [path]);
   if (state.error) {
     return h('p', { class: 'small state failed' }, t('The attachment cannot be read: {why}', { why: errorWords(state.error) }),

@@ -75,7 +75,8 @@ struct Kept {
     bytes: Bytes,
 }
 
-static KEPT: LazyLock<Vec<Kept>> = LazyLock::new(|| FILES.iter().map(|(path, of, bytes)| keep(path, of, bytes)).collect());
+static KEPT: LazyLock<Vec<Kept>> =
+    LazyLock::new(|| FILES.iter().map(|(path, of, bytes)| keep(path, of, bytes)).collect());
 
 fn keep(path: &'static str, content_type: &'static str, bytes: &'static [u8]) -> Kept {
     let hash = HEXLOWER.encode(&Sha256::digest(bytes)[..16]);
@@ -95,9 +96,7 @@ pub(super) fn routes(route: Route) -> Route {
 
 /// To the address that the pages' relative references need; relative itself, because a proxy may have a prefix.
 fn redirect() -> impl Endpoint<Output = Response> {
-    make_sync(|_| {
-        Response::builder().status(StatusCode::PERMANENT_REDIRECT).header(LOCATION, "console/").finish()
-    })
+    make_sync(|_| Response::builder().status(StatusCode::PERMANENT_REDIRECT).header(LOCATION, "console/").finish())
 }
 
 fn file(kept: &'static Kept) -> impl Endpoint<Output = Response> {
@@ -143,7 +142,8 @@ mod tests {
 
     async fn asked(path: &str, known: Option<&str>) -> Response {
         let uri = path.parse::<Uri>().unwrap();
-        let request = known.iter().fold(Request::builder().uri(uri), |request, tag| request.header(IF_NONE_MATCH, *tag));
+        let request =
+            known.iter().fold(Request::builder().uri(uri), |request, tag| request.header(IF_NONE_MATCH, *tag));
         routes(Route::new()).get_response(request.finish()).await
     }
 
@@ -172,7 +172,10 @@ mod tests {
         let etag = first.headers()[ETAG].to_str().unwrap().to_owned();
         for tag in [etag.clone(), format!("W/{etag}"), format!("\"other\", {etag}")] {
             let again = asked("/console/app.js", Some(&tag)).await;
-            assert_eq!((again.status(), again.headers()[ETAG].to_str().unwrap()), (StatusCode::NOT_MODIFIED, etag.as_str()));
+            assert_eq!(
+                (again.status(), again.headers()[ETAG].to_str().unwrap()),
+                (StatusCode::NOT_MODIFIED, etag.as_str())
+            );
             assert!(again.into_body().into_bytes().await.unwrap().is_empty());
         }
         assert_eq!(asked("/console/app.js", Some("\"other\"")).await.status(), StatusCode::OK);
@@ -181,7 +184,10 @@ mod tests {
     #[tokio::test]
     async fn the_address_without_a_slash_leads_to_the_page() {
         let answer = asked("/console", None).await;
-        assert_eq!((answer.status(), &answer.headers()[LOCATION]), (StatusCode::PERMANENT_REDIRECT, &"console/".parse().unwrap()));
+        assert_eq!(
+            (answer.status(), &answer.headers()[LOCATION]),
+            (StatusCode::PERMANENT_REDIRECT, &"console/".parse().unwrap())
+        );
         let page = asked("/console/", None).await;
         assert_eq!((page.status(), &page.headers()[header::CONTENT_TYPE]), (StatusCode::OK, &HTML.parse().unwrap()));
         assert_eq!(asked("/console/Cargo.toml", None).await.status(), StatusCode::NOT_FOUND);

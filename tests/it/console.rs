@@ -18,11 +18,14 @@ async fn the_pages_need_no_key_and_allow_no_script_of_others() {
     let page = app.rest.with_key(None).get("/console/").await;
     assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
     let policy = page.header("content-security-policy").to_owned();
-    for needed in ["default-src 'none'", "script-src 'self'", "require-trusted-types-for 'script'", "frame-ancestors 'none'"] {
+    for needed in
+        ["default-src 'none'", "script-src 'self'", "require-trusted-types-for 'script'", "frame-ancestors 'none'"]
+    {
         assert!(policy.contains(needed), "{policy}");
     }
     assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
-    let page_headers = [("referrer-policy", "no-referrer"), ("x-content-type-options", "nosniff"), ("cache-control", "no-cache")];
+    let page_headers =
+        [("referrer-policy", "no-referrer"), ("x-content-type-options", "nosniff"), ("cache-control", "no-cache")];
     for (name, value) in page_headers {
         assert_eq!(page.header(name), value, "{name}");
     }

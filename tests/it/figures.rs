@@ -40,7 +40,9 @@ async fn conversations(app: &App) {
     app.text(CUSTOMER, "My sink is blocked. Can you help?").await;
     app.wait_for_sms(CUSTOMER, 2).await;
     let by_person = customer(4);
-    app.servers.dispatchbot.add_rule(Rule::always(BotFault::Delay(Span::exactly(Duration::from_secs(60)))).to(&by_person));
+    app.servers
+        .dispatchbot
+        .add_rule(Rule::always(BotFault::Delay(Span::exactly(Duration::from_secs(60)))).to(&by_person));
     app.text(&by_person, "How much is a tap?").await;
     let conversation = app.conversation_of(&by_person).await;
     let path = format!("/conversations/{}/messages", conversation["id"].as_str().unwrap());

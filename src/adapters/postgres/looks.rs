@@ -106,29 +106,31 @@ impl Store {
         )
         .fetch_all(&mut *self.list().await?)
         .await?;
-        rows.into_iter().map(|row| {
-            let message = MessageRow {
-                id: row.id,
-                conversation_id: row.conversation_id,
-                direction: row.direction,
-                sender_type: row.sender_type,
-                user_id: row.user_id,
-                kind: row.kind,
-                body: row.body,
-                media: row.media,
-                twilio_sid: row.twilio_sid,
-                status: row.status,
-                error_code: row.error_code,
-                window_id: row.window_id,
-                in_reply_to_window: row.in_reply_to_window,
-                created_at: row.created_at,
-            };
-            Ok(NotDelivered {
-                message: message.parse()?,
-                business_id: row.business_id,
-                customer_phone: row.customer_phone,
+        rows.into_iter()
+            .map(|row| {
+                let message = MessageRow {
+                    id: row.id,
+                    conversation_id: row.conversation_id,
+                    direction: row.direction,
+                    sender_type: row.sender_type,
+                    user_id: row.user_id,
+                    kind: row.kind,
+                    body: row.body,
+                    media: row.media,
+                    twilio_sid: row.twilio_sid,
+                    status: row.status,
+                    error_code: row.error_code,
+                    window_id: row.window_id,
+                    in_reply_to_window: row.in_reply_to_window,
+                    created_at: row.created_at,
+                };
+                Ok(NotDelivered {
+                    message: message.parse()?,
+                    business_id: row.business_id,
+                    customer_phone: row.customer_phone,
+                })
             })
-        }).collect()
+            .collect()
     }
 
     /// The last message of each of these conversations that has one; what was dropped before it was sent does not count.

@@ -127,11 +127,8 @@ impl FiguresApi {
         let zone = zone.unwrap_or(Tz::UTC);
         let days = days(&mut problems, from.0, to.0, now().with_timezone(&zone).date_naive());
         problems.into_result()?;
-        let of = FiguresOf {
-            bounds: bounds(zone, &days),
-            business_ids: businesses(&key.0, business_id.0),
-            prompt: PROMPT,
-        };
+        let of =
+            FiguresOf { bounds: bounds(zone, &days), business_ids: businesses(&key.0, business_id.0), prompt: PROMPT };
         let of = &of;
         let calls = edge.read(|store| async move { store.call_figures(of).await }).await?;
         let answers = edge.read(|store| async move { store.answer_figures(of).await }).await?;

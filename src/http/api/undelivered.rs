@@ -61,9 +61,8 @@ impl UndeliveredApi {
         let of = businesses(&key.0, business_id.0);
         let (of, most) = (of.as_deref(), i64::from(limit.0) + 1);
         let found = edge.read(|store| async move { store.messages_not_delivered(of, after, most).await }).await?;
-        let (found, next_cursor) = cursor::page(found, limit.0 as usize, |each| {
-            cursor::encode(each.message.created_at, each.message.id)
-        });
+        let (found, next_cursor) =
+            cursor::page(found, limit.0 as usize, |each| cursor::encode(each.message.created_at, each.message.id));
         Ok(Page(UndeliveredList { messages: found.into_iter().map(Into::into).collect(), next_cursor }))
     }
 }
