@@ -69,7 +69,7 @@ impl Store {
                ), waiting AS (
                  SELECT m.id, m.send_at FROM messages m JOIN conversations c ON c.id = m.subject_conversation_id
                  WHERE c.business_phone = $2 AND m.status = 'queued' AND m.send_at > clock_timestamp()
-                   AND (m.kind = 'relay' OR NOT c.emergency_detected
+                   AND (m.kind IN ('relay', 'reminder') OR NOT c.emergency_detected
                                             AND m.kind NOT IN ('user', 'alert', 'emergency', 'owner_notice'))
                ), moved AS (
                  UPDATE messages m SET send_at = m.send_at + make_interval(secs => $3) FROM waiting WHERE m.id = waiting.id
