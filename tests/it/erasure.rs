@@ -173,12 +173,24 @@ async fn what_the_owners_phone_was_told_and_wrote_names_the_customer_no_more() {
         .fetch_all(&mut sql)
         .await
         .unwrap();
-    sql.close().await.unwrap();
     assert_eq!(forgotten, [false, false, true], "only what was for the customer");
     // What the owner was told of others is still there, and so are their conversations.
     assert!(dump(&app).await.contains("No heat"));
     assert_eq!(app.conversation_of(&other).await["status"], "active");
     assert_eq!(app.sms_to(OWNER).len(), 5, "nothing more is sent");
+    // An answer that was written at the same moment is reached by a repeated erasure.
+    sqlx::query(
+        "UPDATE messages SET body = $1 WHERE id = (SELECT m.id FROM messages m
+           JOIN conversations own ON own.id = m.subject_conversation_id WHERE own.own_side LIMIT 1)",
+    )
+    .bind(format!("B2 {CUSTOMER} open"))
+    .execute(&mut sql)
+    .await
+    .unwrap();
+    sql.close().await.unwrap();
+    let again = erase(&app).await;
+    assert_eq!((&again["messages"], &again["conversations"]), (&json!(1), &json!(0)));
+    assert_nothing_of(&dump(&app).await, &words);
 }
 
 #[tokio::test]

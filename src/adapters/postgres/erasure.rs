@@ -156,6 +156,8 @@ async fn businesses(tx: &mut PgConnection, of: &ErasureOf<'_>) -> Result<Vec<Str
              SELECT business_id FROM conversations WHERE customer_phone = $1
              UNION SELECT business_id FROM calls WHERE customer_phone = $1
              UNION SELECT business_id FROM opt_outs WHERE customer_phone = $1
+             UNION SELECT own.business_id FROM conversations own JOIN messages m ON m.subject_conversation_id = own.id
+                   WHERE own.own_side AND position($1 IN m.body) > 0
            ) AS known WHERE $2::text[] IS NULL OR business_id = ANY($2)"#,
         of.customer.as_str(),
         of.business_ids
