@@ -262,7 +262,7 @@ impl Erasing<'_> {
          WHERE subject_conversation_id = ANY($1)",
             &self.ids
         )
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
         self.erased.messages = messages.rows_affected() + self.forget_notices(tx).await?;
         Ok(())
