@@ -2,6 +2,8 @@
 
 -- A conversation with a phone of the business's own side carries what the phone is told. It is no customer's, and no list has it.
 ALTER TABLE conversations ADD COLUMN own_side boolean NOT NULL DEFAULT false;
+-- An erasure and an export look there for customers who are named.
+CREATE INDEX conversations_of_own_side ON conversations (business_id) WHERE own_side;
 
 -- The codes by which the owner names open conversations. One that is given back is not given to another for a day.
 CREATE TABLE owner_codes (

@@ -130,7 +130,9 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
                 let sender = text.sender();
                 let situation = Situation { sender, open: &open, same_words, now };
                 let plan = owner::plan(&said.command, &situation);
-                store.keep_owner_plan(&kept, plan, now).await.map_err(|e| text.retry(e))?
+                let plan = store.keep_owner_plan(&kept, plan, now).await.map_err(|e| text.retry(e))?;
+                crate::failpoint::hit("after_owner_plan");
+                plan
             }
         };
         tracing::info!(business_id = text.business.id, plan = ?plan, "a text of the business's own side");
@@ -375,6 +377,7 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
         if !heard.may_answer {
             return Ok(());
         }
+        crate::failpoint::hit("before_owner_notice");
         let note = heard.text.note(OwnSideWhat::Told { text, about });
         let input = self.notice(heard.text, target, note);
         self.engine.apply(input).await.map(drop).map_err(|e| heard.text.retry(e))

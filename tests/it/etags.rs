@@ -72,7 +72,6 @@ async fn a_delivery_report_changes_no_etag_and_a_text_does() {
     let sent = command(&app.rest, &id, "messages", &seen).await;
     assert_eq!(sent.status, 201, "{}", sent.body);
     app.wait_for_event("message.delivered").await;
-    app.settled().await;
     assert_eq!(etag(&app, &id).await, sent.header("etag"));
     app.text(CUSTOMER, "And the tub").await;
     app.wait_for_event_of(CUSTOMER, 2, "message.received").await;
@@ -123,7 +122,7 @@ async fn a_false_alarm_may_have_a_condition_too() {
 
 #[tokio::test]
 async fn a_kept_answer_comes_before_the_condition_and_a_412_is_not_kept() {
-    let app = spawn_app_with(&HELD).await;
+    let app = spawn_app_with(&[("NMC_WINDOW_HOLD", "6s"), ("NMC_WINDOW_MAX", "9s")]).await;
     let (id, seen) = texted(&app).await;
     let (path, body) = (format!("/conversations/{id}/messages"), json!({ "user_id": "u1", "body": "On my way." }));
     let send = |if_match: String| {
@@ -206,7 +205,7 @@ async fn racing_pairs_never_accept_both_if_the_newest_state_was_not_seen() {
                     let act = entries.iter().position(|entry| {
                         entry["actor"] == "user" && acts.contains(&entry["action"].as_str().unwrap())
                     });
-                    (texts.len() == 2).then_some((texts[1], act))
+                    (texts.len() == 2).then(|| (texts[1], act))
                 });
                 let (second_text, act) = order.await;
                 assert_eq!(act.is_some(), is_accepted, "pair {n}");

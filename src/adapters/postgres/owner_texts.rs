@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::conversations::{
     ConversationRow, RulesState, select_conversations, select_from_conversations, with_conversation_columns,
 };
+use super::erasure::ErasureOf;
 use super::{Store, StoreError, Stored};
 use crate::domain::conversation::{CodeChange, Conversation};
 use crate::domain::owner::{Code, Plan, RELAYED_WITHIN};
@@ -97,6 +98,22 @@ impl Store {
         let parsed = rows.into_iter().filter_map(|row| Some((row.business_id, row.code.parse().ok()?)));
         Ok(parsed.collect())
     }
+}
+
+/// Forgets the words of the texts that were for these conversations of a customer, and the customer's number, if it is that of
+/// a phone of an own side. Which conversation a text was for stays: a text that is delivered again changes no other one.
+pub(super) async fn forget(tx: &mut PgConnection, of: &ErasureOf<'_>, ids: &[Uuid]) -> Result<(), StoreError> {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    sqlx::query!(
+        "UPDATE owner_texts SET words_hash = '', phone = CASE WHEN phone = $1 THEN '' ELSE phone END
+         WHERE (phone = $1 OR plan ->> 'conversation' = ANY($2)) AND ($3::text[] IS NULL OR business_id = ANY($3))",
+        of.customer.as_str(),
+        &ids,
+        of.business_ids
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// Writes a change of codes; `false` if another conversation has the code.

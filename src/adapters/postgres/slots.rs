@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::batched::Rows;
 use super::{Store, StoreError, Stored};
+use crate::domain::conversation::{MessageKind, Priority};
 use crate::domain::phone::PhoneNumber;
 
 impl Store {
@@ -59,6 +60,7 @@ impl Store {
         sender: &PhoneNumber,
         cost: Duration,
     ) -> Result<DateTime<Utc>, StoreError> {
+        let (in_emergencies, elsewhere) = (giving_way(true), giving_way(false));
         Ok(sqlx::query_scalar!(
             r#"WITH sender AS (
                  INSERT INTO sender_slots AS s (phone, next_free_at)
@@ -69,8 +71,7 @@ impl Store {
                ), waiting AS (
                  SELECT m.id, m.send_at FROM messages m JOIN conversations c ON c.id = m.subject_conversation_id
                  WHERE c.business_phone = $2 AND m.status = 'queued' AND m.send_at > clock_timestamp()
-                   AND (m.kind = 'relay' OR NOT c.emergency_detected
-                                            AND m.kind NOT IN ('user', 'alert', 'emergency', 'owner_notice'))
+                   AND m.kind = ANY(CASE WHEN c.emergency_detected THEN $4::text[] ELSE $5::text[] END)
                ), moved AS (
                  UPDATE messages m SET send_at = m.send_at + make_interval(secs => $3) FROM waiting WHERE m.id = waiting.id
                )
@@ -79,11 +80,19 @@ impl Store {
                FROM sender WHERE m.id = $1 RETURNING m.send_at AS "send_at!""#,
             message_id,
             sender.as_str(),
-            cost.as_secs_f64()
+            cost.as_secs_f64(),
+            &in_emergencies as _,
+            &elsewhere as _
         )
         .fetch_one(&self.pool)
         .await?)
     }
+}
+
+/// The kinds of messages that give way to an urgent one, in a conversation with or without an emergency.
+fn giving_way(in_emergency: bool) -> Vec<&'static str> {
+    let kinds = MessageKind::ALL.iter().filter(|kind| kind.priority(in_emergency) == Priority::Normal);
+    kinds.map(|kind| kind.as_str()).collect()
 }
 
 /// A message that wants a slot.

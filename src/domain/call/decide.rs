@@ -298,8 +298,9 @@ fn start(business_id: &str, state: Option<&Call>, input: &CallInput, now: DateTi
     Some(decision)
 }
 
-/// A person has pressed the key. Whether the two were connected is for the result of the dialling to say, or for Twilio if
-/// it is asked; if Twilio was asked before the key was known, a voicemail was concluded, and that is corrected.
+/// A person has pressed the key. Whether the two were connected is for the result of the dialling to say, which may be known
+/// already, or for Twilio if it is asked; if Twilio was asked before the key was known, a voicemail was concluded, and that
+/// is corrected.
 fn accept(decision: &mut CallDecision, acceptance: &Acceptance, may_text: bool) {
     let call = &mut decision.call;
     if call.accepted_at.is_some() {
@@ -307,12 +308,19 @@ fn accept(decision: &mut CallDecision, acceptance: &Acceptance, may_text: bool) 
     }
     call.screened = true;
     call.accepted_at = Some(acceptance.received_at);
-    let concluded = call.settled_by == Some(SettledBy::Leg) && call.dial_status.as_deref() == Some("completed");
-    if concluded {
-        let at = call.ended_at.unwrap_or(acceptance.received_at);
-        let end = End { dial_status: "completed", answered: true, duration_seconds: None, at };
-        conclude(decision, &end, SettledBy::Leg, may_text);
-    }
+    let by = match (call.status, call.duration_seconds) {
+        // The connected result waits for the key.
+        (CallStatus::Ringing, Some(_)) => SettledBy::DialResult,
+        (CallStatus::Ringing, None) => return,
+        _ if call.settled_by == Some(SettledBy::Leg) && call.dial_status.as_deref() == Some("completed") => {
+            call.duration_seconds = None;
+            SettledBy::Leg
+        }
+        _ => return,
+    };
+    let (at, duration_seconds) = (call.ended_at.unwrap_or(acceptance.received_at), call.duration_seconds);
+    let dial_status = call.dial_status.clone().unwrap_or_default();
+    conclude(decision, &End { dial_status: &dial_status, answered: true, duration_seconds, at }, by, may_text);
 }
 
 /// A screened phone that answered counts only with the key. Both come by webhooks of their own, in either order: without
@@ -324,6 +332,7 @@ fn dialled(policy: &Policy, decision: &mut CallDecision, report: &DialReport, ma
     if connected && !call.may_count_as_answered() {
         if call.status == CallStatus::Ringing {
             call.dial_status = Some(report.dial_status.clone());
+            call.duration_seconds = Some(report.duration_seconds.unwrap_or_default());
             call.ended_at = Some(at);
             call.settle_at = Some(at + policy.call_result_wait);
         }

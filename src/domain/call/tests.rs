@@ -313,9 +313,9 @@ fn screened_result(dial_status: &str, bridged: Option<bool>) -> CallInput {
     SettledBy::Leg
 )]
 #[case::the_key_after_the_result(
-    vec![screened_result("completed", Some(true)), accepted(), asked(Some("completed"), Some(42))],
+    vec![screened_result("completed", Some(true)), accepted()],
     CallStatus::Answered,
-    SettledBy::Leg
+    SettledBy::DialResult
 )]
 #[case::the_key_without_a_result(vec![accepted(), asked(Some("completed"), Some(42))], CallStatus::Answered, SettledBy::Leg)]
 #[case::neither(vec![asked(Some("completed"), Some(42))], CallStatus::Missed, SettledBy::Leg)]

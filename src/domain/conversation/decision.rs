@@ -192,10 +192,15 @@ text_enum! {
 impl MessageKind {
     /// Messages written by a person and emergency messages are sent before those of the AI.
     ///
-    /// A relay is behind them all: the owner may wait, a customer may not.
+    /// A relay and a reminder are behind them all: the owner may wait, a customer may not.
     pub fn priority(self, in_emergency: bool) -> Priority {
         let is_urgent = matches!(self, Self::User | Self::Alert | Self::Emergency | Self::Taken | Self::OwnerNotice);
-        Priority::urgent_if(is_urgent || in_emergency && !matches!(self, Self::Relay | Self::Reminder))
+        Priority::urgent_if(is_urgent || in_emergency && !self.is_behind_others())
+    }
+
+    /// Whether it is sent only when nothing else waits for its number.
+    pub fn is_behind_others(self) -> bool {
+        matches!(self, Self::Relay | Self::Reminder)
     }
 
     /// Whether it goes to the business's own side, and not to the customer.

@@ -170,7 +170,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
             None => {
                 let cost = self.send_rate.interval() * sms_segments::count(&turn.due.message.body);
                 let (store, id, sender) = (self.engine.store(), turn.task.message_id, &turn.due.business_phone);
-                let reserved = if turn.due.message.kind == MessageKind::Relay {
+                let reserved = if turn.due.message.kind.is_behind_others() {
                     store.reserve_slot_behind(id, sender, cost).await
                 } else if turn.due.priority == Priority::Urgent {
                     store.reserve_slot_ahead(id, sender, cost).await

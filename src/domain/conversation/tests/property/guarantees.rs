@@ -161,6 +161,7 @@ impl World<'_> {
                     // The conversation is reopened, or another one is opened.
                     (record.owned, record.in_hand) = (false, false);
                     (record.emergency_at, record.notice_at) = (None, None);
+                    record.relayed_at = None;
                 }
                 let was_out = ledger.is_some_and(|at| at <= sms.received_at);
                 let word = readings::word(&sms.body, was_out);

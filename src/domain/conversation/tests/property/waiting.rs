@@ -34,6 +34,10 @@ impl World<'_> {
         if is_over {
             asked.clear();
         }
+        // An opt-out ends the wait in all conversations of the customer, also in those that hear of it later.
+        if self.ledger.is_some() {
+            self.records.iter_mut().for_each(|record| record.asked.clear());
+        }
         let unanswered = self.records[at].asked.iter().filter(|asked| !self.is_answered(at, asked));
         let since = unanswered.map(|asked| asked.received_at).min();
         if state.waiting_since == since {
