@@ -107,7 +107,7 @@ impl Store {
                    SELECT m.created_at AS at FROM messages m WHERE m.conversation_id = c.id AND m.kind = 'customer'
                    ORDER BY m.created_at, m.stream_sequence, m.id LIMIT 1
                  ) wrote
-                 WHERE c.last_activity >= $2 AND c.created_at >= $2 AND c.created_at < $3
+                 WHERE c.last_activity >= $2 AND c.created_at >= $2 AND c.created_at < $3 AND NOT c.own_side
                    AND ($4::text[] IS NULL OR c.business_id = ANY($4))
                ), answered AS (
                  SELECT b.day, answer.kind,

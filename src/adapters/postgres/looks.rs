@@ -56,7 +56,7 @@ impl Store {
         let businesses = filter.businesses();
         let (after_at, after_id) = filter.after.unzip();
         let rows = select_conversations!(
-            "WHERE emergency_detected AND status <> 'completed'
+            "WHERE emergency_detected AND status <> 'completed' AND NOT own_side
                  AND ($1::text[] IS NULL OR business_id = ANY($1))
                  AND ($2::text IS NULL OR customer_phone = $2)
                  AND ($3::text IS NULL OR status = $3)
@@ -94,7 +94,7 @@ impl Store {
                  m.in_reply_to_window, m.created_at, c.business_id, c.customer_phone
                FROM messages m JOIN conversations c ON c.id = m.conversation_id
                WHERE m.direction = 'outbound' AND m.status IN ('undelivered', 'failed', 'unknown')
-                 AND m.conversation_id IS NOT NULL
+                 AND m.conversation_id IS NOT NULL AND NOT c.own_side
                  AND ($1::text[] IS NULL OR c.business_id = ANY($1))
                  AND ($2::timestamptz IS NULL OR (m.created_at, m.id) < ($2, $3::uuid))
                ORDER BY m.created_at DESC, m.id DESC
