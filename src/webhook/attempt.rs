@@ -26,7 +26,7 @@ pub fn query_of(attempt: Attempt) -> String {
     if attempt == Attempt::ONLY {
         return String::new();
     }
-    let mut query = Serializer::new(String::from("?"));
+    let mut query = Serializer::for_suffix(String::from("?"), 1);
     query.append_pair("attempt", &attempt.number.to_string()).append_pair("of", &attempt.of.to_string());
     if attempt.is_screened {
         query.append_pair("screened", "1");

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{alerts, ownership, texts};
+use super::{alerts, ownership, reminders, texts};
 use crate::domain::conversation::decision::{Draft, Effect, Fence, MessageKind, NewMessage};
 use crate::domain::conversation::event::{EventData, UserTakenData};
 use crate::domain::conversation::input::{Context, TakenVia};
@@ -104,7 +104,10 @@ pub(in crate::domain::conversation) fn taken(
     if draft.state().ownership == Ownership::User {
         // A person owned it when the emergency began: from now on it is this one.
         alerts::stop(draft);
+        draft.state().owned_by = Some(by.clone());
+        draft.state().ownership_revision += 1;
         draft.state().user_takeover_at = Some(now);
+        reminders::person_acted(draft);
         draft.state().last_activity = now;
         let other_conversations = context.other_conversations.to_vec();
         draft.emit(EventData::UserTaken(UserTakenData {

@@ -37,6 +37,7 @@ pub(super) fn take(context: Context<'_>, draft: &mut Draft<'_>, user_id: &str, r
         if draft.state().memory.is_alerting() {
             alerts::stop(draft);
             alert_taken::in_hand(draft, user_id, None);
+            reminders::person_acted(draft);
         }
         return;
     }

@@ -40,7 +40,9 @@ impl World<'_> {
         let record = &mut self.records[at].reminded;
         // A command that changes nothing is no act.
         let is_act = match input {
-            Input::UserTookOver { .. } => emitted(decision).any(|data| matches!(data, EventData::UserTaken(_))),
+            Input::UserTookOver { .. } | Input::AlertTaken { .. } | Input::RingReported { .. } => {
+                emitted(decision).any(|data| matches!(data, EventData::UserTaken(_)))
+            }
             Input::UserReplied { .. } => decision.messages.iter().any(|message| message.kind == MessageKind::User),
             Input::FalseAlarm { .. } => decision.false_alarm.is_some(),
             _ => false,
