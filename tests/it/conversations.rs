@@ -69,6 +69,11 @@ fn by(channel: &str) -> Value {
     business
 }
 
+/// Twilio's id of a resource.
+pub fn sid_of(resource: &Value) -> &str {
+    resource["sid"].as_str().expect("a SID")
+}
+
 async fn with_conversations(settings: &[(&str, &str)]) -> App {
     let app = spawn_app_with(settings).await;
     app.put_business(BUSINESS, &by("conversations")).await;

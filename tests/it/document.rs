@@ -10,7 +10,7 @@ use nmc_testbed::twilio::TwilioOptions;
 use nmc_testbed::twilio::webhooks::params;
 use serde_json::{Value, json};
 
-use crate::conversations::TwilioRest;
+use crate::conversations::{TwilioRest, sid_of};
 use crate::harness::{
     API_KEY, App, BUSINESS, CUSTOMER, Child, OUR_NUMBER, OWNER, PATIENCE, PUBLIC_URL, Rest, Servers, business,
     eventually, query, spawn_app, wait_for_stored,
@@ -225,7 +225,7 @@ async fn document_integration_should_handle_twilio_service_integration_end_to_en
     let twilio = TwilioRest::new(&app);
     // Create actual conversation
     let conversation = twilio.post("Conversations", &[("FriendlyName", "Integration Test Conversation")]).await;
-    let conversation = format!("Conversations/{}", conversation["sid"].as_str().expect("a SID"));
+    let conversation = format!("Conversations/{}", sid_of(&conversation));
     // Add participants
     let binding = [("MessagingBinding.Address", "+15005550006"), ("MessagingBinding.ProxyAddress", OUR_NUMBER)];
     twilio.post(&format!("{conversation}/Participants"), &binding).await;
@@ -234,12 +234,8 @@ async fn document_integration_should_handle_twilio_service_integration_end_to_en
     let message = twilio.post(&format!("{conversation}/Messages"), &message).await;
     // Verify webhook processing
     app.wait_for_event("message.received").await;
-    let processed = app.rest.get(&query("/messages", &[("twilio_sid", id_of(&message))])).await.ok();
+    let processed = app.rest.get(&query("/messages", &[("twilio_sid", sid_of(&message))])).await.ok();
     assert_eq!((&processed["body"], &processed["sender_type"]), (&message["body"], &json!("customer")));
-}
-
-fn id_of(resource: &Value) -> &str {
-    resource["sid"].as_str().expect("a SID")
 }
 
 #[tokio::test]

@@ -9,15 +9,14 @@ use nevermisscall::internals::{
     Question, Said, Secret, SendOutcome, Sender, TwilioClient, http_client,
 };
 use nmc_testbed::twilio::TwilioOptions;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::conversations::TwilioRest;
+use crate::conversations::{TwilioRest, sid_of};
 use crate::harness::{App, BUSINESS, CUSTOMER, OUR_NUMBER, PUBLIC_URL, business, query, spawn_app};
 
 const TWILIO: &str = "https://api.twilio.com";
 const CONVERSATIONS: &str = "https://conversations.twilio.com";
-const MEDIA: &str = "https://mcs.us1.twilio.com";
 /// Twilio's magic numbers: the sender that works with test credentials.
 const SENDER: &str = "+15005550006";
 
@@ -85,7 +84,7 @@ impl Conversing {
 /// numbers can be read; and what was posted is found by our id of it.
 async fn conversations_are_opened_found_and_posted_to(base: &str, of: &Conversing) {
     let http = http_client::build().expect("an HTTP client");
-    let client = TwilioClient::new(http, TWILIO.to_owned(), Duration::from_secs(30)).with_conversations(base, MEDIA);
+    let client = TwilioClient::new(http, TWILIO.to_owned(), Duration::from_secs(30)).with_conversations(base, base);
     let (account, began) = (&of.account, chrono::Utc::now());
     let OpenedConversation::Open { conversation_sid, participant_sid } =
         client.open_conversation(account, &of.number, &of.customer).await
@@ -150,10 +149,6 @@ async fn a_message_of_a_conversation_is_processed(app: &App, base: &str, of: &Co
         (&processed["body"], &processed["sender_type"]),
         (&json!("Integration test message"), &json!("customer"))
     );
-}
-
-fn sid_of(resource: &Value) -> &str {
-    resource["sid"].as_str().expect("a SID")
 }
 
 #[tokio::test]
