@@ -7,19 +7,16 @@ use poem::web::{Data, Json, Path};
 use poem::{Request, handler};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use url::form_urlencoded::{Serializer, parse};
 
 use super::check::credentials;
-use super::conversations::resources;
 use super::error::ApiError;
 use super::faults::Endpoint;
 use super::header_text;
-use super::list::parameter;
 use super::numbers;
+use super::page::page;
 use super::state::State;
 use crate::sim::lock;
 
-const DEFAULT_PAGE_SIZE: usize = 50;
 const MAX_PAGE_SIZE: usize = 1000;
 const SINCE: &str = "2026-01-05T12:00:00Z";
 
@@ -50,7 +47,7 @@ pub(super) async fn list_services(request: &Request, Data(state): Data<&Arc<Stat
     let services = lock(&state.services).clone();
     let own = services.iter().filter(|service| service.account_sid == account);
     let items: Vec<Value> = own.map(|service| resource(state, service)).collect();
-    Ok(Json(page(state, request, "services", &items)))
+    Ok(Json(page(base(state), request, "services", &items, MAX_PAGE_SIZE)))
 }
 
 #[handler]
@@ -85,7 +82,7 @@ pub(super) async fn list_senders(
         })
     };
     let items: Vec<Value> = service.senders.iter().map(sender).collect();
-    Ok(Json(page(state, request, "phone_numbers", &items)))
+    Ok(Json(page(base(state), request, "phone_numbers", &items, MAX_PAGE_SIZE)))
 }
 
 #[handler]
@@ -133,7 +130,7 @@ pub(super) async fn list_campaigns(
         })
     };
     let items: Vec<Value> = service.campaigns.iter().enumerate().map(campaign).collect();
-    Ok(Json(page(state, request, "compliance", &items)))
+    Ok(Json(page(base(state), request, "compliance", &items, MAX_PAGE_SIZE)))
 }
 
 /// Checks the credentials; the account that they are of.
@@ -198,19 +195,4 @@ fn resource(state: &State, service: &MessagingService) -> Value {
         "usecase": "undeclared",
         "validity_period": 14_400,
     })
-}
-
-/// The page that the request asks for; further pages keep the rest of its query.
-fn page(state: &State, request: &Request, key: &str, items: &[Value]) -> Value {
-    let raw = request.uri().query().unwrap_or_default();
-    let number = |name| parameter(raw, name).and_then(|number| number.parse::<usize>().ok());
-    let size = number("PageSize").unwrap_or(DEFAULT_PAGE_SIZE).clamp(1, MAX_PAGE_SIZE);
-    let page = number("Page").unwrap_or_default();
-    let start = page.saturating_mul(size).min(items.len());
-    let end = (start + size).min(items.len());
-    let rest = parse(raw.as_bytes()).filter(|(key, _)| !matches!(&**key, "Page" | "PageSize"));
-    let rest = Serializer::new(String::new()).extend_pairs(rest).finish();
-    let question_mark = if rest.is_empty() { "" } else { "?" };
-    let url = format!("{}{}{question_mark}{rest}", base(state), request.uri().path());
-    resources::page(&url, key, &items[start..end], page, size, end < items.len())
 }

@@ -20,6 +20,7 @@ mod message;
 mod messaging;
 mod network;
 mod numbers;
+mod page;
 mod sid;
 mod state;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! A customer's text to a number that belongs to Conversations becomes a message of the open conversation of the two numbers,
 //! which is created if there is none, as Twilio does it for numbers with address configuration "autocreate".
 
-pub(super) mod resources;
+mod resources;
 pub(super) mod rest;
 mod webhooks;
 

@@ -86,28 +86,3 @@ impl PostedMessage {
         })
     }
 }
-
-/// A page of a list, as APIs of Twilio other than 2010-04-01 have it: `meta` names whole URLs. The `url` may have a query, which further pages keep.
-pub(in crate::twilio) fn page(
-    url: &str,
-    name: &str,
-    items: &[Value],
-    page: usize,
-    size: usize,
-    has_more: bool,
-) -> Value {
-    let separator = if url.contains('?') { '&' } else { '?' };
-    let of_page = |page: usize| format!("{url}{separator}PageSize={size}&Page={page}");
-    json!({
-        name: items,
-        "meta": {
-            "page": page,
-            "page_size": size,
-            "first_page_url": of_page(0),
-            "previous_page_url": page.checked_sub(1).map(of_page),
-            "url": of_page(page),
-            "next_page_url": has_more.then(|| of_page(page + 1)),
-            "key": name,
-        },
-    })
-}

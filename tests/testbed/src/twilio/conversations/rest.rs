@@ -9,7 +9,6 @@ use poem::{IntoResponse, Request, Response, handler};
 use serde_json::Value;
 use url::form_urlencoded::parse;
 
-use super::resources::page;
 use super::webhooks;
 use super::{Conversation, Participant, PostedMessage, carried};
 use crate::sim::{Connections, lock};
@@ -19,12 +18,14 @@ use crate::twilio::faults::{Endpoint, Fault};
 use crate::twilio::header_text;
 use crate::twilio::list::parameter;
 use crate::twilio::media;
+use crate::twilio::page::page;
 use crate::twilio::sid::{new_message_sid, sid};
 use crate::twilio::state::State;
 
 /// Maximum length of a message in characters.
 const MAX_BODY: usize = 1600;
-const DEFAULT_PAGE_SIZE: usize = 50;
+/// Maximum length of a page.
+const MAX_PAGE_SIZE: usize = 100;
 
 type Form = Vec<(String, String)>;
 
@@ -89,7 +90,7 @@ pub(in crate::twilio) fn list(request: &Request, Data(state): Data<&Arc<State>>)
     let all = lock(&state.conversations.all).clone();
     let base = base(state);
     let own: Vec<Value> = all.iter().filter(|one| one.account_sid == account).map(|one| one.resource(&base)).collect();
-    Ok(Json(page(&format!("{base}/v1/Conversations"), "conversations", &own, 0, DEFAULT_PAGE_SIZE, false)))
+    Ok(Json(page(&base, request, "conversations", &own, MAX_PAGE_SIZE)))
 }
 
 /// `GET /v1/Conversations/{Sid}`.
@@ -182,8 +183,7 @@ pub(in crate::twilio) fn participants(
     let found = find(state, request, &account(state, request)?, &conversation)?;
     let base = base(state);
     let all: Vec<Value> = found.participants.iter().map(|one| one.resource(&base, &found)).collect();
-    let url = format!("{base}/v1/Conversations/{conversation}/Participants");
-    Ok(Json(page(&url, "participants", &all, 0, DEFAULT_PAGE_SIZE, false)))
+    Ok(Json(page(&base, request, "participants", &all, MAX_PAGE_SIZE)))
 }
 
 /// `GET …/Participants/{Sid}`.
@@ -338,22 +338,15 @@ pub(in crate::twilio) fn messages(
         return Err(refusal.into());
     }
     state.count("messages_listed");
-    let query = request.uri().query().unwrap_or_default();
-    let number = |name: &str| parameter(query, name).and_then(|value| value.parse::<usize>().ok());
-    let size = number("PageSize").unwrap_or(DEFAULT_PAGE_SIZE).clamp(1, 100);
-    let at = number("Page").unwrap_or_default();
     let (base, now) = (base(state), Utc::now());
     let all = state.conversations.messages.shared();
     let mut shown: Vec<&PostedMessage> =
         all.iter().filter(|one| one.conversation_sid == conversation && one.listed_from <= now).collect();
-    let mut url = format!("{base}/v1/Conversations/{conversation}/Messages");
-    if parameter(query, "Order").as_deref() == Some("desc") {
+    if parameter(request.uri().query().unwrap_or_default(), "Order").as_deref() == Some("desc") {
         shown.reverse();
-        url.push_str("?Order=desc");
     }
-    let has_more = shown.len() > (at + 1) * size;
-    let items: Vec<Value> = shown.iter().skip(at * size).take(size).map(|one| one.resource(&base)).collect();
-    Ok(Json(page(&url, "messages", &items, at, size, has_more)))
+    let items: Vec<Value> = shown.iter().map(|one| one.resource(&base)).collect();
+    Ok(Json(page(&base, request, "messages", &items, MAX_PAGE_SIZE)))
 }
 
 /// `GET /v1/Services/{Sid}/Media/{Sid}/Content`: leads to the content network.
