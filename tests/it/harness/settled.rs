@@ -36,13 +36,16 @@ async fn quiet(servers: &Servers, context: &Context) -> Option<Quiet> {
     }
     let callbacks = servers.twilio.callbacks().len();
     let received = idle(context, "NMC_INBOUND", "conversations").await?;
-    for stream in ["NMC_WINDOWS", "NMC_TASKS"] {
+    let mut sql = servers.sql().await;
+    // A test that holds windows open for minutes does not wait for them.
+    let held = "SELECT count(*) FROM conversations WHERE next_timer_at > now() + interval '1 minute'";
+    let held: i64 = sqlx::query_scalar(held).fetch_one(&mut sql).await.ok()?;
+    for (stream, held) in [("NMC_WINDOWS", u64::try_from(held).ok()?), ("NMC_TASKS", 0)] {
         let waiting = context.get_stream(stream).await.ok()?.get_info().await.ok()?.state.messages;
-        if waiting > 0 {
+        if waiting > held {
             return None;
         }
     }
-    let mut sql = servers.sql().await;
     let unpublished: i64 =
         sqlx::query_scalar("SELECT count(*) FROM outbox WHERE published_at IS NULL").fetch_one(&mut sql).await.ok()?;
     sql.close().await.ok()?;

@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::{limits, texts};
+use super::{alert_taken, ladder, limits, texts};
 use crate::domain::conversation::decision::{Draft, Effect, MessageKind, NewMessage};
 use crate::domain::conversation::event::{EmergencyDetectedData, EventData, NeedsAttentionData};
 use crate::domain::conversation::input::Context;
@@ -77,6 +77,7 @@ pub(in crate::domain::conversation) fn emergency_seen(
     }
     draft.state().emergency_detected = true;
     draft.state().memory.emergency_at = Some(now);
+    alert_taken::begins(draft, is_same);
     draft.emit(EventData::EmergencyDetected(sighting.why.clone()));
     if !may_alert(draft) {
         return true;
@@ -88,6 +89,7 @@ pub(in crate::domain::conversation) fn emergency_seen(
     draft.state().memory.alerting =
         Some(Alerting { next: 0, at: now, text, bundle_line, told: Vec::new(), unreached: Vec::new() });
     escalate(context, draft);
+    ladder::begin(context, draft, sighting.said, !is_same);
     true
 }
 
@@ -186,9 +188,10 @@ pub(in crate::domain::conversation) fn is_about_life(draft: &mut Draft<'_>) -> b
     told.is_some_and(|at| now < at + SAME_EMERGENCY)
 }
 
-/// A person has taken over: no more alerts.
+/// A person has taken over: no more alerts, and no more calls.
 pub(in crate::domain::conversation) fn stop(draft: &mut Draft<'_>) {
     draft.state().memory.alerting = None;
+    draft.state().memory.ladder = None;
 }
 
 fn alert(draft: &mut Draft<'_>, number: &PhoneNumber, text: &str, bundle_line: Option<String>) -> Uuid {
@@ -200,7 +203,19 @@ fn alert(draft: &mut Draft<'_>, number: &PhoneNumber, text: &str, bundle_line: O
         ..NewMessage::ours(id, MessageKind::Alert, text.to_owned(), now)
     });
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
+    alert_taken::alerted(draft, number, id);
     id
+}
+
+/// Writes to a person who was alerted. It is no alert that could be answered.
+pub(super) fn inform(draft: &mut Draft<'_>, number: &PhoneNumber, text: &str) {
+    let now = draft.now;
+    let id = draft.id("alert");
+    draft.message(NewMessage {
+        recipient: Some(number.clone()),
+        ..NewMessage::ours(id, MessageKind::Alert, text.to_owned(), now)
+    });
+    draft.effect(Effect::SendSms { message_id: id, responds_to: now });
 }
 
 fn text(context: Context<'_>, draft: &mut Draft<'_>, sighting: &Sighting<'_>) -> String {
