@@ -222,14 +222,7 @@ pub fn decide(
             let end = End { dial_status: why, answered: false, duration_seconds: None, at: *received_at };
             settle(&mut decision, &end, SettledBy::NotDialled, may_text);
         }
-        CallInput::Ringing(ringing) => {
-            let call = &mut decision.call;
-            if call.status == CallStatus::Ringing {
-                call.screened = ringing.screened;
-                let rings_for = rings_for(policy.dial_timeout, ringing.phones, ringing.screened);
-                call.settle_at.get_or_insert(ringing.received_at + rings_for + policy.call_result_wait);
-            }
-        }
+        CallInput::Ringing(ringing) => rings(policy, &mut decision.call, ringing),
         CallInput::Accepted(acceptance) => accept(&mut decision, acceptance, may_text),
         CallInput::Dialled(report) => dialled(policy, &mut decision, report, may_text),
         CallInput::Ended(report) => {
@@ -255,6 +248,7 @@ pub fn decide(
             }
         }
     }
+    correct_what_was_taken_for_a_person(&mut decision, may_text, now);
     decision.changed = state != Some(&decision.call) || !decision.events.is_empty();
     Some(decision)
 }
@@ -296,6 +290,27 @@ fn start(business_id: &str, state: Option<&Call>, input: &CallInput, now: DateTi
     let mut decision = fresh(call);
     emit(&mut decision, EventData::CallReceived);
     Some(decision)
+}
+
+fn rings(policy: &Policy, call: &mut Call, ringing: &Ringing) {
+    if call.status == CallStatus::Ringing {
+        call.screened = ringing.screened;
+        let rings_for = rings_for(policy.dial_timeout, ringing.phones, ringing.screened);
+        call.settle_at.get_or_insert(ringing.received_at + rings_for + policy.call_result_wait);
+    } else if call.settled_by == Some(SettledBy::Leg) {
+        call.screened |= ringing.screened;
+    }
+}
+
+/// If Twilio was asked before any report said that the call is screened, a phone that answered was taken for a person.
+/// Without the key it was none, and the caller gets the text.
+fn correct_what_was_taken_for_a_person(decision: &mut CallDecision, may_text: bool, now: DateTime<Utc>) {
+    let call = &decision.call;
+    if call.status == CallStatus::Answered && !call.may_count_as_answered() {
+        let (at, dial_status) = (call.ended_at.unwrap_or(now), call.dial_status.clone().unwrap_or_default());
+        let end = End { dial_status: &dial_status, answered: false, duration_seconds: None, at };
+        conclude(decision, &end, SettledBy::Leg, may_text);
+    }
 }
 
 /// A person has pressed the key. Whether the two were connected is for the result of the dialling to say, which may be known

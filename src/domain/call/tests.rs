@@ -270,11 +270,14 @@ fn a_call_that_was_not_dialled_is_missed_at_once_and_once(#[case] later: Option<
     }
 }
 
+fn screened_ringing() -> CallInput {
+    let CallInput::Ringing(ringing) = ringing(None) else { panic!("a ringing call") };
+    CallInput::Ringing(Ringing { screened: true, ..ringing })
+}
+
 /// The call of a business whose calls are screened.
 fn screened() -> Call {
-    let CallInput::Ringing(ringing) = ringing(None) else { panic!("a ringing call") };
-    let screened = CallInput::Ringing(Ringing { screened: true, ..ringing });
-    decide("b1", None, &screened, true, at(0)).unwrap().call
+    decide("b1", None, &screened_ringing(), true, at(0)).unwrap().call
 }
 
 fn accepted() -> CallInput {
@@ -365,6 +368,33 @@ fn a_late_key_tells_of_the_answered_call_once() {
     let decision = decide("b1", Some(&concluded), &accepted(), true, at(90)).unwrap();
     assert!(decision.answered.is_some());
     assert_eq!(event_types(&decision), ["call.answered"]);
+}
+
+/// The webhook of the ringing call is late, so that Twilio is asked before it is known that the call is screened.
+#[rstest]
+#[case::a_voicemail(vec![screened_ringing()], CallStatus::Missed)]
+#[case::a_voicemail_by_its_result(vec![screened_result("completed", None)], CallStatus::Missed)]
+#[case::a_person(vec![accepted(), screened_ringing()], CallStatus::Answered)]
+#[case::a_person_whose_key_comes_last(vec![screened_ringing(), accepted()], CallStatus::Answered)]
+#[case::a_person_by_the_result(vec![screened_result("completed", Some(true)), accepted()], CallStatus::Answered)]
+#[case::no_screening(vec![ringing(None)], CallStatus::Answered)]
+fn a_call_that_is_known_as_screened_too_late_is_corrected(#[case] late: Vec<CallInput>, #[case] ends: CallStatus) {
+    let early = decide("b1", None, &ended("completed"), true, at(60)).unwrap().call;
+    let taken_for_a_person = after(&early, &asked(Some("completed"), Some(42)));
+    assert_eq!(taken_for_a_person.status, CallStatus::Answered);
+    let call = late.iter().fold(taken_for_a_person, |call, report| after(&call, report));
+    assert_eq!((call.status, call.settle_at), (ends, None));
+    for report in &late {
+        assert_eq!(after(&call, report).status, ends, "what comes twice changes nothing: {report:?}");
+    }
+}
+
+#[test]
+fn the_caller_of_a_voicemail_that_is_found_late_gets_the_text() {
+    let early = decide("b1", None, &ended("completed"), true, at(60)).unwrap().call;
+    let taken_for_a_person = after(&early, &asked(Some("completed"), Some(42)));
+    let decision = decide("b1", Some(&taken_for_a_person), &screened_ringing(), true, at(90)).unwrap();
+    assert!(decision.missed.is_some() && decision.answered.is_none());
 }
 
 #[test]

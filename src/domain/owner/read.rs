@@ -120,7 +120,7 @@ pub fn read(body: &str) -> Said {
     {
         return said(command, language);
     }
-    let words = rest.trim_start_matches(|sign: char| matches!(sign, ':' | ',' | '-' | '–' | '—' | '.') || sign == ' ');
+    let words = rest.trim_start_matches([':', ',', '-', '–', '—', '.', ' ']);
     said(Command::Words { code: Some(code), text: words.to_owned() }, language)
 }
 
@@ -170,6 +170,6 @@ fn is_punctuation(sign: char) -> bool {
 
 /// In lower case, without what people put behind a word.
 fn plain(text: &str) -> String {
-    let plain = text.trim().trim_end_matches(|sign: char| matches!(sign, '.' | '!' | ':' | ',' | ';')).trim_end();
+    let plain = text.trim().trim_end_matches(['.', '!', ':', ',', ';']).trim_end();
     plain.to_lowercase().replace('’', "'")
 }

@@ -32,6 +32,12 @@ use locks::Locks;
 pub use outbox::SimDraining;
 use ring::{CallSlot, RingRow};
 
+/// Whose code it is or was.
+struct CodeUse {
+    conversation_id: Uuid,
+    given_back_at: Option<DateTime<Utc>>,
+}
+
 /// The tables.
 #[derive(Default)]
 pub struct Tables {
@@ -54,8 +60,8 @@ pub struct Tables {
     erased_opt_outs: BTreeMap<(String, PhoneNumber), DateTime<Utc>>,
     /// What businesses have used of their limits of a day.
     pub day_use: BTreeMap<(String, NaiveDate), DayUse>,
-    /// The codes by business: whose each is or was, and since when it is given back.
-    codes: BTreeMap<(String, Code), (Uuid, Option<DateTime<Utc>>)>,
+    /// The codes by business.
+    codes: BTreeMap<(String, Code), CodeUse>,
     /// Texts of the business's own side, by their inputs.
     pub owner_texts: BTreeMap<String, OwnerTextRow>,
     /// When the owner's last OFF or ON was sent, by business.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{OwnerTextRow, Tables};
+use super::{CodeUse, OwnerTextRow, Tables};
 use crate::domain::conversation::{CodeChange, Conversation, Status};
 use crate::domain::owner::{Code, Plan, RELAYED_WITHIN};
 use crate::store::{MOST_OPEN, OwnerText, OwnerView};
@@ -59,8 +59,8 @@ impl Tables {
 
     /// The codes that no other conversation of the business may get.
     pub(super) fn codes_in_use(&self, business_id: &str, now: DateTime<Utc>) -> Vec<Code> {
-        let is_in_use = |at: &Option<DateTime<Utc>>| at.is_none_or(|at| at > now - KEPT_FOR);
-        let codes = self.codes.iter().filter(|((business, _), (_, at))| business == business_id && is_in_use(at));
+        let is_in_use = |code: &CodeUse| code.given_back_at.is_none_or(|at| at > now - KEPT_FOR);
+        let codes = self.codes.iter().filter(|((business, _), code)| business == business_id && is_in_use(code));
         codes.map(|((_, code), _)| *code).collect()
     }
 
@@ -72,11 +72,12 @@ impl Tables {
     pub(super) fn write_code(&mut self, of: &Conversation, change: CodeChange, now: DateTime<Utc>) {
         match change {
             CodeChange::Taken(code) => {
-                self.codes.insert((of.business_id.clone(), code), (of.id, None));
+                let given = CodeUse { conversation_id: of.id, given_back_at: None };
+                self.codes.insert((of.business_id.clone(), code), given);
             }
             CodeChange::GivenBack => {
-                let theirs = self.codes.values_mut().filter(|(id, at)| *id == of.id && at.is_none());
-                theirs.for_each(|(_, at)| *at = Some(now));
+                let theirs = |code: &&mut CodeUse| code.conversation_id == of.id && code.given_back_at.is_none();
+                self.codes.values_mut().filter(theirs).for_each(|code| code.given_back_at = Some(now));
             }
         }
     }
