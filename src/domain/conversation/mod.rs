@@ -53,7 +53,8 @@ pub use rules::alert_taken::{ANSWERABLE, AlertState, name_of};
 pub use rules::texts::REMINDER;
 pub use seen::{IfMatch, Newer, Seen};
 pub use state::{
-    Answering, Conversation, ERASED, EmergencyTaken, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status,
+    Answering, Conversation, ERASED, EmergencyTaken, Memory, MessageStatus, OpenWindow, Ownership, Phase, Resumed,
+    Status,
 };
 #[cfg(test)]
 pub use waiting::Unanswered;

@@ -157,10 +157,10 @@ pub struct OpenWindow {
     pub last_message_at: DateTime<Utc>,
     /// When it closes. `None` while a person owns the conversation.
     pub deadline: Option<DateTime<Utc>>,
-    /// The window whose answer was stopped by a takeover, if this one contains only that window's messages. If that
-    /// answer turns out to have been sent, there is nothing left to answer.
-    #[serde(default)]
-    pub resumes: Option<Uuid>,
+    /// The windows whose answers were stopped by takeovers, if this one contains only their messages. If one of those
+    /// answers turns out to have been sent, there is nothing left to answer.
+    #[serde(flatten)]
+    pub resumed: Resumed,
     /// The emergency reading of all its messages together.
     #[serde(default)]
     pub reading: Reading,
@@ -168,6 +168,31 @@ pub struct OpenWindow {
     /// read them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub traces: Vec<String>,
+}
+
+/// The windows whose messages a window has after takeovers, each of which stopped an answer to the same messages.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Resumed {
+    #[serde(default, rename = "resumes")]
+    first: Option<Uuid>,
+    /// Not known to earlier versions, which keep only the first.
+    #[serde(default, rename = "also_resumes", skip_serializing_if = "Vec::is_empty")]
+    others: Vec<Uuid>,
+}
+
+impl Resumed {
+    /// These windows and a further one.
+    pub fn and(mut self, window_id: Uuid) -> Self {
+        match self.first {
+            Some(_) => self.others.push(window_id),
+            None => self.first = Some(window_id),
+        }
+        self
+    }
+
+    pub fn contains(&self, window_id: Uuid) -> bool {
+        self.first == Some(window_id) || self.others.contains(&window_id)
+    }
 }
 
 /// A closed window whose answer does not have a final outcome yet.
@@ -188,8 +213,8 @@ pub struct Answering {
     /// [`Conversation::hard_epoch`] when it was claimed.
     pub hard_epoch: i64,
     /// As in [`OpenWindow`].
-    #[serde(default)]
-    pub resumes: Option<Uuid>,
+    #[serde(flatten)]
+    pub resumed: Resumed,
     /// The rule that detected an emergency in its messages.
     #[serde(default)]
     pub emergency_rule: Option<String>,

@@ -20,7 +20,7 @@ use crate::adapters::jetstream::Outgoing;
 use crate::adapters::redis::OutgoingEvent;
 use crate::domain::conversation::words::{OptWord, opt_word};
 use crate::domain::conversation::{
-    Decision, MessageKind, MessageStatus, NewMessage, Ownership, Status, WindowReason, WindowState,
+    Decision, MessageKind, MessageStatus, NewMessage, Ownership, Phase, Status, WindowReason, WindowState,
 };
 use crate::domain::owner::texts::TAKEN;
 use crate::domain::phone::{PhoneNumber, conversation_key};
@@ -121,17 +121,19 @@ impl Ledger {
         self.hears(db, decision, now);
         self.hears_of_calls(decision);
         self.windows_move(decision);
-        self.waits(db, decision);
+        self.waits(db, input_id, decision);
         self.nobody_is_forgotten(db, decision, now);
     }
 
     /// Whoever has texts in a window waits for an answer; nobody does after a message of a person, after the end or an
     /// opt-out.
-    fn waits(&mut self, db: &Tables, decision: &Decision) {
+    fn waits(&mut self, db: &Tables, input_id: &str, decision: &Decision) {
         let conversation = &decision.conversation;
         let is_over = conversation.status == Status::Completed || conversation.opted_out;
         let is_answered = decision.messages.iter().any(|message| message.kind == MessageKind::User);
-        let has_asked = conversation.window.is_some() || conversation.answering.is_some();
+        // An answer that ended the conversation may still be on its way after a word that reopened it.
+        let is_analyzing = conversation.answering.as_ref().is_some_and(|answering| answering.phase == Phase::Analyzing);
+        let has_asked = conversation.window.is_some() || is_analyzing;
         let expected = match (is_over || is_answered, has_asked && !db.is_opted_out(conversation)) {
             (true, _) => Some(false),
             (false, true) => Some(true),
@@ -139,7 +141,7 @@ impl Ledger {
         };
         let waits = conversation.waiting_since.is_some();
         self.holds(expected.is_none_or(|expected| expected == waits), || {
-            format!("{} waits: {:?}", conversation.id, conversation.waiting_since)
+            format!("after {input_id} {} waits: {:?}", conversation.id, conversation.waiting_since)
         });
     }
 

@@ -17,7 +17,7 @@ pub(super) fn question(
     task: &AnalyzeTask,
 ) -> Question {
     // A window that resumes another holds its messages, too.
-    let in_window = |m: &Message| m.window_id.is_some_and(|id| id == task.window_id || Some(id) == answering.resumes);
+    let in_window = |m: &Message| m.window_id.is_some_and(|id| id == task.window_id || answering.resumed.contains(id));
     let said = messages.iter().filter(|m| was_said(m)).map(|m| said(m, in_window(m)));
     Question {
         conversation_id: conversation.id,

@@ -303,10 +303,10 @@ fn close_window(draft: &mut Draft<'_>, message: &SentMessage, state: WindowState
 
 /// A takeover stopped this window's answer too late. The window that took its messages is therefore answered as well.
 fn nothing_left_of(draft: &mut Draft<'_>, window_id: Uuid) {
-    if let Some(window) = draft.state().window.take_if(|open| open.resumes == Some(window_id)) {
+    if let Some(window) = draft.state().window.take_if(|open| open.resumed.contains(window_id)) {
         draft.window(window.id, WindowState::Superseded, window.opened_at, WindowReason::SentAfterAll);
     }
-    if let Some(answering) = draft.state().answering.clone().filter(|a| a.resumes == Some(window_id)) {
+    if let Some(answering) = draft.state().answering.clone().filter(|a| a.resumed.contains(window_id)) {
         overtake(draft, &answering, WindowReason::SentAfterAll);
         // The newer message may be claimed already and be queued again later: the fence must then hold it back.
         raise_epochs(draft);

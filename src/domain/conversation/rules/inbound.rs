@@ -12,7 +12,7 @@ use crate::domain::conversation::decision::{Draft, KeptVerdict, MessageKind, New
 use crate::domain::conversation::event::{AiTimerStartedData, EventData, MessageReceivedData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, InboundSms};
 use crate::domain::conversation::reason::{AttentionReason, WindowReason};
-use crate::domain::conversation::state::OpenWindow;
+use crate::domain::conversation::state::{OpenWindow, Resumed};
 use crate::domain::conversation::words::{OptWord, opt_word};
 use crate::domain::emergency::Reading;
 use crate::domain::language;
@@ -214,7 +214,7 @@ fn join_or_open(context: Context<'_>, draft: &mut Draft<'_>, seen_at: DateTime<U
     let mut window = match draft.state().window.take() {
         Some(mut open) => {
             open.last_message_at = open.last_message_at.max(seen_at);
-            open.resumes = None;
+            open.resumed = Resumed::default();
             open
         }
         None => {
@@ -228,7 +228,7 @@ fn join_or_open(context: Context<'_>, draft: &mut Draft<'_>, seen_at: DateTime<U
                 opened_at,
                 last_message_at: seen_at,
                 deadline: None,
-                resumes: None,
+                resumed: Resumed::default(),
                 reading: Reading::default(),
                 traces: Vec::new(),
             }

@@ -74,7 +74,7 @@ fn stop_the_answer(draft: &mut Draft<'_>, because: WindowReason) {
             opened_at: answering.opened_at,
             last_message_at: answering.closed_at,
             deadline: None,
-            resumes: Some(answering.resumes.unwrap_or(answering.window_id)),
+            resumed: answering.resumed.clone().and(answering.window_id),
             reading: Reading::default(),
             traces: Vec::new(),
         });

@@ -190,6 +190,25 @@ fn an_answer_that_had_gone_out_is_not_given_again_after_a_release(#[case] given_
     assert_eq!((&talk.state().window, &talk.state().answering), (&None, &None));
 }
 
+/// Two takeovers have each stopped an answer to the same texts, and one of the answers had gone out.
+#[rstest]
+#[case::the_first(1)]
+#[case::the_second(2)]
+fn an_answer_that_had_gone_out_before_one_of_two_takeovers_is_not_given_again(#[case] gone_out: usize) {
+    let mut talk = talk_at(&At::Replying);
+    talk.sent[1].status = MessageStatus::Sending;
+    talk.apply(&take_over());
+    talk.apply(&release());
+    let window = talk.close_window();
+    talk.answered(window, "We can help.");
+    talk.sent[2].status = MessageStatus::Sending;
+    talk.apply(&take_over());
+    talk.report(gone_out, accepted());
+    assert_eq!((&talk.state().window, &talk.state().answering), (&None, &None));
+    let decision = talk.apply(&release()).clone();
+    assert!(!is_analyzed(&decision) && talk.state().window.is_none());
+}
+
 #[test]
 fn an_answer_that_is_not_wanted_any_more_is_fenced_though_it_was_claimed() {
     let mut talk = talk_at(&At::Replying);

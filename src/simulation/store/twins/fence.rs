@@ -11,7 +11,7 @@ use super::talk::{OWNER, Talk, business, phone};
 use super::{TestStore, on_both_stores};
 use crate::domain::conversation::{
     Answering, Conversation, Fence, Fenced, LedgerChange, MessageKind, MessageStatus, NewMessage, Phase, Priority,
-    Standing, Status, derive_id,
+    Resumed, Standing, Status, derive_id,
 };
 use crate::store::{Claim, SendingAccount};
 use crate::worker::send::OutboundStore;
@@ -156,7 +156,7 @@ fn answering(now: DateTime<Utc>) -> Answering {
         exempt_at: now,
         epoch: 5,
         hard_epoch: 3,
-        resumes: None,
+        resumed: Resumed::default(),
         emergency_rule: None,
         priority: Priority::Normal,
         is_escalated: false,
