@@ -358,6 +358,7 @@ async fn answers(world: &World, phone: &'static str, input_id: String, metrics: 
             let mut state = world.lock();
             let state = &mut *state;
             if let Some((id, in_flight)) = taken
+                && !state.ledger.is_being_given_back(id)
                 && state
                     .db
                     .conversation(id)
@@ -403,8 +404,15 @@ impl Command {
 /// A command through an edge: if it does not answer, or not soon, the command is repeated under the same key.
 async fn carry_out(world: &World, id: Uuid, command: Command, number: u64, metrics: &Metrics) {
     if matches!(command, Command::Release | Command::Complete) {
-        world.lock().ledger.given_back(id);
+        world.lock().ledger.gives_back(id);
+        repeat(world, id, command, number, metrics).await;
+        world.lock().ledger.gave_back(id);
+    } else {
+        repeat(world, id, command, number, metrics).await;
     }
+}
+
+async fn repeat(world: &World, id: Uuid, command: Command, number: u64, metrics: &Metrics) {
     let input_id = format!("{command:?}:{id}:{number}");
     for _ in 0..8 {
         world.note(WORLD, "the owner", number, || format!("{command:?} {id}"));

@@ -61,6 +61,8 @@ pub struct Ledger {
     /// Whether somebody may have given a conversation back to the AI, or ended it: from then on the acknowledgement of a
     /// takeover by text may come behind that.
     gives_back: bool,
+    /// Conversations that somebody is giving back right now: what is answered meanwhile may be undone by that.
+    giving_back: BTreeSet<Uuid>,
     /// Whether the owner does so by text in this run, of whichever conversation: then no takeover lasts for certain.
     pub gives_back_by_text: bool,
     /// Which conversation each text of the owner was for, by its words.
@@ -260,9 +262,19 @@ impl Ledger {
     }
 
     /// A person is about to release a conversation, or to complete it.
-    pub fn given_back(&mut self, conversation_id: Uuid) {
+    pub fn gives_back(&mut self, conversation_id: Uuid) {
         self.gives_back = true;
+        self.giving_back.insert(conversation_id);
         self.silenced.remove(&conversation_id);
+    }
+
+    /// That was answered, or given up.
+    pub fn gave_back(&mut self, conversation_id: Uuid) {
+        self.giving_back.remove(&conversation_id);
+    }
+
+    pub fn is_being_given_back(&self, conversation_id: Uuid) -> bool {
+        self.giving_back.contains(&conversation_id)
     }
 
     /// A webhook was answered: from now on it must not be lost.
