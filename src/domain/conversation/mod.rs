@@ -52,9 +52,10 @@ pub use reason::{AnalysisReason, AttentionReason, WindowReason};
 pub use rules::alert_taken::{ANSWERABLE, AlertState, name_of};
 pub use rules::texts::REMINDER;
 pub use seen::{IfMatch, Newer, Seen};
+#[cfg(test)]
+pub use state::Resumed;
 pub use state::{
-    Answering, Conversation, ERASED, EmergencyTaken, Memory, MessageStatus, OpenWindow, Ownership, Phase, Resumed,
-    Status,
+    Answering, Conversation, ERASED, EmergencyTaken, Memory, MessageStatus, OpenWindow, Ownership, Phase, Status,
 };
 #[cfg(test)]
 pub use waiting::Unanswered;
