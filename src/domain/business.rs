@@ -125,6 +125,7 @@ impl Profile {
             never_text: Arc::clone(&self.never_text),
             relay_to: self.relay_to(),
             owner_is_off: self.own_side.off_since.is_some(),
+            remind_to: self.read_by_owner(),
         }
     }
 
@@ -135,12 +136,15 @@ impl Profile {
 
     /// The owner's phone, if it gets the texts of customers.
     fn relay_to(&self) -> Option<PhoneNumber> {
+        self.read_by_owner().filter(|_| self.policy.owner_sms() == OwnerSms::All)
+    }
+
+    /// The owner's phone, if the owner gets there what is no emergency: who is away or wants no texts does not, and the number
+    /// of another business is no phone of an owner.
+    fn read_by_owner(&self) -> Option<PhoneNumber> {
         let OwnSide { off_since, opted_out, forwards_to_business } = &self.own_side;
-        let gets_them = self.policy.owner_sms() == OwnerSms::All
-            && off_since.is_none()
-            && !opted_out.contains(self.owner_phone())
-            && !forwards_to_business;
-        gets_them.then(|| self.owner_phone().clone())
+        let reads = off_since.is_none() && !opted_out.contains(self.owner_phone()) && !forwards_to_business;
+        reads.then(|| self.owner_phone().clone())
     }
 
     /// The emergency settings, validated when the business was stored.
@@ -180,8 +184,13 @@ impl Profile {
     /// Whether this number of a person belongs to the business's own side: a phone that gets its calls, a contact, or one of
     /// its numbers. The numbers of other businesses are customers.
     pub fn is_own_side(&self, phone: &PhoneNumber) -> bool {
+        self.own_phone(phone).is_some()
+    }
+
+    /// The same, as the number was stored: in the other of its two ways, perhaps.
+    pub fn own_phone(&self, phone: &PhoneNumber) -> Option<&PhoneNumber> {
         let mut phones = self.forward_to.iter().chain(&self.emergency_contacts).chain(&self.phone_numbers);
-        phones.any(|own| own.is_of_person(phone))
+        phones.find(|own| own.is_of_person(phone))
     }
 }
 
@@ -204,6 +213,7 @@ pub fn forgotten(conversation: &Conversation) -> conversation::Business {
         never_text: Arc::default(),
         relay_to: None,
         owner_is_off: false,
+        remind_to: None,
     }
 }
 

@@ -96,7 +96,13 @@ impl Happening {
                 sms.reading != Reading::default()
             }
             Self::Input(other) | Self::Analyzed { outcome: other, .. } => {
-                matches!(other, Input::CallMissed(_) | Input::WindowDue { .. } | Input::AnalysisReady { .. })
+                matches!(
+                    other,
+                    Input::CallMissed(_)
+                        | Input::WindowDue { .. }
+                        | Input::AnalysisReady { .. }
+                        | Input::RingReported { .. }
+                )
             }
             // After an alert that did not arrive, the next one is due.
             Self::Message { report, .. } => match report {

@@ -30,6 +30,10 @@ pub struct OwnerView {
     pub texts: i64,
     /// Those of them with the same words.
     pub same_words: i64,
+    /// Whether a conversation of the business that was relayed has ended within [`RELAYED_WITHIN`].
+    ///
+    /// [`RELAYED_WITHIN`]: crate::domain::owner::RELAYED_WITHIN
+    pub ended_lately: bool,
 }
 
 /// How many open conversations are looked at: with more than one, it does not matter how many there are.

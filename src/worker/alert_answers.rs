@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::domain::business::Profile;
 use crate::domain::conversation::{self, ANSWERABLE, AlertState, Conversation, EmergencyTaken, TakenVia, name_of};
+use crate::domain::emergency::Language;
 use crate::domain::phone::PhoneNumber;
 use crate::engine::{Applied, ConversationStore, Engine, EngineError, Happening, Input, Publish, Target};
 use crate::trace::Trace;
@@ -28,17 +29,30 @@ pub enum AlertAnswered {
 
 impl AlertAnswered {
     /// The answer in words: it names the customer of the emergency.
-    pub fn in_words(&self, business: &Profile) -> String {
-        match self {
-            Self::Taken(conversation) => {
+    pub fn in_words(&self, business: &Profile, language: Language) -> String {
+        match (self, language) {
+            (Self::Taken(conversation), Language::En) => {
                 let customer = &conversation.customer_phone;
-                format!("You have the emergency of {customer}. Call them, or write in the app. The others know.")
+                format!("You have the emergency of {customer}. Call them. The others are being informed.")
             }
-            Self::ByAnother(conversation, taken) => {
+            (Self::Taken(conversation), Language::Es) => {
+                format!("Usted tiene la emergencia de {}. Llame. Ya avisamos a los demás.", conversation.customer_phone)
+            }
+            (Self::ByAnother(conversation, taken), Language::En) => {
                 let (who, customer) = (name_of(&business.user_id, taken), &conversation.customer_phone);
-                format!("{who} already has the emergency of {customer}. You need not do anything.")
+                format!("The emergency of {customer} is already taken, by {who}. You need not do anything.")
             }
-            Self::Nothing => "No emergency waits for your answer.".to_owned(),
+            (Self::ByAnother(conversation, taken), Language::Es) => {
+                let customer = &conversation.customer_phone;
+                match taken.phone.as_ref().filter(|_| taken.by != business.user_id) {
+                    Some(phone) => {
+                        format!("Ya atiende la emergencia de {customer} el {phone}. No tiene que hacer nada.")
+                    }
+                    None => format!("Ya alguien atiende la emergencia de {customer}. No tiene que hacer nada."),
+                }
+            }
+            (Self::Nothing, Language::En) => "No emergency waits for your answer.".to_owned(),
+            (Self::Nothing, Language::Es) => "Ninguna emergencia espera su respuesta.".to_owned(),
         }
     }
 }

@@ -82,7 +82,7 @@ impl OwnSideText<'_> {
     }
 
     fn sender(&self) -> Sender {
-        if self.business.owner_phone().is_of_person(self.phone) { Sender::Owner } else { Sender::Contact }
+        if self.business.owner_phone() == self.phone { Sender::Owner } else { Sender::Contact }
     }
 
     fn retry(&self, error: impl std::error::Error + Send + Sync + 'static) -> FailureReason {
@@ -102,9 +102,11 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
         match opt_word(text.body, text.opt_out_type, is_out) {
             Some(OptWord::Out { by }) if by != "sentence" => return self.opted(text, true).await,
             Some(OptWord::In) => return self.opted(text, false).await,
+            // Twilio answers it, and nobody else may.
+            Some(OptWord::Help) => return Ok(()),
             _ => {}
         }
-        let said = owner::read(text.body);
+        let said = owner::read(text.body, text.has_media);
         let is_read = text.business.policy.owner_sms() != OwnerSms::Off || said.command == Command::TakeAlert;
         if !is_read {
             return Err(dead(OWN_NUMBER, "the sender is the business itself"));
@@ -120,17 +122,17 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
             phone: text.phone,
             body: text.body,
         };
-        let view = store.owner_view(&kept, self.engine.now()).await.map_err(|e| text.retry(e))?;
-        let OwnerView { plan, open, texts, same_words } = view;
+        let at = text.inbound.received_at.min(self.engine.now());
+        let view = store.owner_view(&kept, at).await.map_err(|e| text.retry(e))?;
+        let OwnerView { plan, open, texts, same_words, ended_lately } = view;
         let open: Vec<OpenConversation> = open.iter().map(OpenConversation::of).collect();
         let plan = match plan {
             Some(plan) => plan,
             None => {
-                let now = self.engine.now();
                 let sender = text.sender();
-                let situation = Situation { sender, open: &open, same_words, now };
+                let situation = Situation { sender, open: &open, ended_lately, same_words, at };
                 let plan = owner::plan(&said.command, &situation);
-                let plan = store.keep_owner_plan(&kept, plan, now).await.map_err(|e| text.retry(e))?;
+                let plan = store.keep_owner_plan(&kept, plan, at).await.map_err(|e| text.retry(e))?;
                 crate::failpoint::hit("after_owner_plan");
                 plan
             }
@@ -188,14 +190,17 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
         let Some(changed) = self.changed(heard, id).await? else { return Ok(()) };
         let (language, OpenConversation { code, customer, .. }) = (heard.said.language, &changed.named);
         match replied {
-            Done::Now if heard.text.has_media => {
-                self.told(heard, &changed, "no_pictures", texts::no_pictures(language).to_owned()).await
+            Done::Now => {
+                let mut answer = Vec::new();
+                if takes_over {
+                    let in_flight = !self.ai_is_silent(heard, id).await?;
+                    answer.push(texts::sent(*code, customer, in_flight, language));
+                }
+                if heard.text.has_media {
+                    answer.push(texts::no_pictures(language).to_owned());
+                }
+                if answer.is_empty() { Ok(()) } else { self.told(heard, &changed, "sent", answer.join(" ")).await }
             }
-            Done::Now if takes_over => {
-                let in_flight = !self.ai_is_silent(heard, id).await?;
-                self.told(heard, &changed, "sent", texts::sent(*code, customer, in_flight, language)).await
-            }
-            Done::Now => Ok(()),
             Done::Over => self.unchanged(heard, &changed, Unchanged::Over).await,
             Done::Nothing => self.unchanged(heard, &changed, Unchanged::MayNotWrite).await,
         }
@@ -233,7 +238,7 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
         let (input_id, at) = (&text.inbound.input_id, text.inbound.received_at);
         let answered = answer_alert(&self.engine, text.business, text.phone, at, input_id, text.trace);
         let answered = answered.await.map_err(|e| text.retry(e))?;
-        let words = answered.in_words(text.business);
+        let words = answered.in_words(text.business, heard.said.language);
         let conversation = match &answered {
             AlertAnswered::Taken(conversation) => {
                 self.ai_is_silent(heard, conversation.id).await?;

@@ -147,11 +147,13 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
         if taken == Taken::AsAnswer {
             return Ok(());
         }
-        if taken == Taken::No && business.is_own_side(&customer) {
+        if taken == Taken::No
+            && let Some(phone) = business.own_phone(&customer)
+        {
             let own = OwnSideText {
                 inbound,
                 business: &business,
-                phone: &customer,
+                phone,
                 business_phone: &business_phone,
                 body,
                 has_media: !media.is_empty(),

@@ -10,7 +10,7 @@ use super::conversations::{
 };
 use super::erasure::ErasureOf;
 use super::{Store, StoreError, Stored};
-use crate::domain::conversation::{CodeChange, Conversation};
+use crate::domain::conversation::{CodeChange, Conversation, pairing};
 use crate::domain::owner::{Code, Plan, RELAYED_WITHIN};
 use crate::store::{MOST_OPEN, OwnerText, OwnerView};
 
@@ -24,6 +24,7 @@ impl Store {
         let before = sqlx::query!(
             r#"SELECT
                  (SELECT plan FROM owner_texts WHERE input_id = $1) AS "plan: Json<Plan>",
+                 EXISTS (SELECT FROM owner_codes WHERE business_id = $2 AND given_back_at > $5) AS "ended_lately!",
                  count(*) AS "texts!", count(*) FILTER (WHERE words_hash = sha256(convert_to($4, 'UTF8'))) AS "same_words!"
                FROM owner_texts
                WHERE business_id = $2 AND phone = $3 AND input_id <> $1 AND created_at > $5"#,
@@ -44,17 +45,37 @@ impl Store {
         .await?;
         let open = rows.into_iter().map(ConversationRow::parse).collect::<Result<Vec<Conversation>, _>>()?;
         let plan = before.plan.map(|plan| plan.0);
-        Ok(OwnerView { plan, open, texts: before.texts, same_words: before.same_words })
+        Ok(OwnerView {
+            plan,
+            open,
+            texts: before.texts,
+            same_words: before.same_words,
+            ended_lately: before.ended_lately,
+        })
     }
 
-    /// Keeps what is to be done about a text, once: returns what was kept first.
+    /// Keeps what is to be done about a text that was received `at`, once: returns what was kept first. A text that has
+    /// arrived by the other of Twilio's APIs, too, has had its plan: for its second arrival, nothing is to be done.
     ///
     /// # Errors
     /// If PostgreSQL is unavailable: it may be kept.
-    pub async fn keep_owner_plan(&self, text: &OwnerText<'_>, plan: Plan, now: DateTime<Utc>) -> Stored<Plan> {
+    pub async fn keep_owner_plan(&self, text: &OwnerText<'_>, plan: Plan, at: DateTime<Utc>) -> Stored<Plan> {
+        let mut tx = self.pool.begin().await?;
+        sqlx::query_scalar!(
+            r#"SELECT true AS "locked!" FROM pg_advisory_xact_lock(hashtextextended($1 || ' owner ' || $2, 0))"#,
+            text.business_id,
+            text.phone.as_str()
+        )
+        .fetch_one(&mut *tx)
+        .await?;
         let kept = sqlx::query_scalar!(
             r#"INSERT INTO owner_texts AS t (input_id, business_id, phone, words_hash, plan, created_at)
-               VALUES ($1, $2, $3, sha256(convert_to($4, 'UTF8')), $5, $6)
+               SELECT $1, $2, $3, sha256(convert_to($4, 'UTF8')), CASE WHEN arrivals.other > arrivals.own THEN $7::jsonb ELSE $5::jsonb END, $6
+               FROM (SELECT count(*) FILTER (WHERE (input_id LIKE 'sms:IM%') = ($1 LIKE 'sms:IM%')) AS own,
+                            count(*) FILTER (WHERE (input_id LIKE 'sms:IM%') <> ($1 LIKE 'sms:IM%')) AS other
+                     FROM owner_texts
+                     WHERE business_id = $2 AND phone = $3 AND words_hash = sha256(convert_to($4, 'UTF8')) AND input_id <> $1
+                       AND created_at BETWEEN $6::timestamptz - make_interval(secs => $8) AND $6 + make_interval(secs => $8)) AS arrivals
                ON CONFLICT (input_id) DO UPDATE SET plan = t.plan
                RETURNING plan AS "plan: Json<Plan>""#,
             text.input_id,
@@ -62,10 +83,13 @@ impl Store {
             text.phone.as_str(),
             text.body,
             Json(plan) as _,
-            now
+            at,
+            Json(Plan::Nothing) as _,
+            pairing::WITHIN.as_seconds_f64()
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&mut *tx)
         .await?;
+        tx.commit().await?;
         Ok(kept.0)
     }
 

@@ -25,7 +25,7 @@ impl Store {
     }
 
     /// Reserves a slot for a message that goes behind all others: only if the sender is free now. Otherwise nothing is
-    /// reserved, and the result is when to ask again. So nothing waits for it for longer than its own `cost`.
+    /// reserved, and the result is when to ask again, at least 100 ms later: another message may have been faster. So nothing waits for it for longer than its own `cost`.
     pub async fn reserve_slot_behind(
         &self,
         message_id: Uuid,
@@ -42,8 +42,9 @@ impl Store {
                ), reserved AS (
                  UPDATE messages m SET send_at = slot.at FROM slot WHERE m.id = $1 RETURNING m.send_at
                )
-               SELECT coalesce((SELECT send_at FROM reserved), (SELECT next_free_at FROM sender_slots WHERE phone = $2),
-                               clock_timestamp() + interval '100 milliseconds') AS "at!""#,
+               SELECT coalesce((SELECT send_at FROM reserved),
+                               greatest((SELECT next_free_at FROM sender_slots WHERE phone = $2),
+                                        clock_timestamp() + interval '100 milliseconds')) AS "at!""#,
             message_id,
             sender.as_str(),
             cost.as_secs_f64()

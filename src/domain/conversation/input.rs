@@ -536,6 +536,8 @@ pub struct Business {
     pub relay_to: Option<PhoneNumber>,
     /// Whether the owner is away: the AI does not wait for a person.
     pub owner_is_off: bool,
+    /// The owner's phone, if it gets reminders.
+    pub remind_to: Option<PhoneNumber>,
 }
 
 impl Business {

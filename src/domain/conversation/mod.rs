@@ -50,7 +50,7 @@ pub use input::{
 pub use pairing::{Pairing, UnpairedText};
 pub use reason::{AnalysisReason, AttentionReason, WindowReason};
 pub use rules::alert_taken::{ANSWERABLE, AlertState, name_of};
-pub use rules::texts::REMINDER;
+pub use rules::texts::ALERT;
 pub use seen::{IfMatch, Newer, Seen};
 #[cfg(test)]
 pub use state::Resumed;

@@ -332,7 +332,10 @@ pub struct Alerted {
     pub phone: PhoneNumber,
     /// The newest alert to it.
     pub message_id: Uuid,
-    /// When that alert was decided on or, if it is known, when Twilio accepted it.
+    /// When the first alert to it was decided on: what it wrote before answers none of them.
+    #[serde(default)]
+    pub first_at: DateTime<Utc>,
+    /// When the newest alert was decided on or, if it is known, when Twilio accepted it.
     pub at: DateTime<Utc>,
 }
 

@@ -1,7 +1,7 @@
 //! What the business's owner can do by text: the code of each conversation, what the owner's words mean, which conversation
 //! they are for, and what the owner is told.
 //!
-//! Pure rules. [`read`] reads a text, [`plan`] chooses what is done about it: one conversation, or a question back. A text
+//! Pure rules. [`read()`] reads a text, [`plan()`] chooses what is done about it: one conversation, or a question back. A text
 //! without a code never reaches a customer while there is a choice.
 
 mod code;
@@ -22,9 +22,9 @@ use crate::text_enum;
 text_enum! {
     /// Which texts of customers the owner's phone gets.
     pub enum OwnerSms {
-        /// None, and of the owner's own texts only the answer to an alert is read.
+        /// None: only alerts go to the phone, and of the owner's own texts only the answer to an alert is read.
         Off = "off",
-        /// None beside the alerts of emergencies.
+        /// None: alerts and reminders go to the phone.
         Emergencies = "emergencies",
         /// Every text, with what the AI will do about it.
         All = "all",
@@ -47,9 +47,15 @@ pub struct Relaying {
     /// Its code, from the first relay to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,
+    /// When the owner first got a relay of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_at: Option<chrono::DateTime<chrono::Utc>>,
     /// When the owner last got a relay of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_at: Option<chrono::DateTime<chrono::Utc>>,
+    /// How many relays the owner got of it.
+    #[serde(default)]
+    pub relays: u32,
     /// Texts that go together …
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pending: Vec<RelayedText>,

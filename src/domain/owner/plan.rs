@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{Code, Command};
 use crate::domain::conversation::{Conversation, Ownership};
 use crate::domain::phone::PhoneNumber;
+use crate::domain::phones;
 use crate::text_enum;
 
 /// Words without a code go to the only open conversation if the owner got a relay of it within this time.
@@ -22,8 +23,8 @@ pub struct OpenConversation {
     pub customer: PhoneNumber,
     pub ownership: Ownership,
     pub last_activity: DateTime<Utc>,
-    /// When the owner last got a relay of it.
-    pub relayed_at: Option<DateTime<Utc>>,
+    /// When the owner first and last got a relay of it.
+    pub relayed: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
 impl OpenConversation {
@@ -36,7 +37,7 @@ impl OpenConversation {
             customer: conversation.customer_phone.clone(),
             ownership: conversation.ownership,
             last_activity: conversation.last_activity,
-            relayed_at: relay.last_at,
+            relayed: relay.first_at.zip(relay.last_at),
         }
     }
 }
@@ -56,9 +57,12 @@ pub struct Situation<'a> {
     pub sender: Sender,
     /// Every open conversation of the business.
     pub open: &'a [OpenConversation],
+    /// Whether a conversation that was relayed has ended within [`RELAYED_WITHIN`]: the owner may still mean that one.
+    pub ended_lately: bool,
     /// How many texts with the same words this phone has sent within [`RELAYED_WITHIN`] before.
     pub same_words: i64,
-    pub now: DateTime<Utc>,
+    /// When it was written: what the owner has got since does not count.
+    pub at: DateTime<Utc>,
 }
 
 text_enum! {
@@ -72,6 +76,8 @@ text_enum! {
         NobodyToWriteTo = "nobody_to_write_to",
         /// A code without words.
         NoWords = "no_words",
+        /// A picture without words.
+        NoPictures = "no_pictures",
         /// No open conversation is without a person.
         NothingToTake = "nothing_to_take",
         /// No person owns an open conversation.
@@ -159,6 +165,7 @@ pub fn plan(command: &Command, situation: &Situation<'_>) -> Plan {
         Command::Block(code) => {
             chosen(*code, situation, |_| Err(Answer::WhichOne)).map(|id| Plan::Block { conversation: id })
         }
+        Command::Picture => Err(Answer::NoPictures),
         Command::List => Err(Answer::List),
         Command::Help => Err(Answer::Help),
         Command::Off => Ok(Plan::Off),
@@ -179,14 +186,21 @@ fn chosen(
     with_it.map(|open| open.id).ok_or(Answer::NoSuchCode)
 }
 
-/// Words without a code go to the only open conversation, and only if it was relayed lately: then it is the one that the
-/// owner has before them.
+/// Words without a code go to the only open conversation, and only if it was relayed lately and no other one ended lately:
+/// then it is the one that the owner has before them.
 fn words(code: Option<Code>, text: &str, situation: &Situation<'_>) -> Result<Uuid, Answer> {
     let only = |situation: &Situation<'_>| match situation.open {
+        // A code for a phone, perhaps, that was typed into the wrong conversation, or arrived twice.
+        _ if phones::code::is_all(text) => Err(Answer::WhichOne),
         [] => Err(Answer::NobodyToWriteTo),
         [only] => {
-            let is_recent = only.relayed_at.is_some_and(|at| situation.now - at <= RELAYED_WITHIN);
-            if is_recent { Ok(only.id) } else { Err(Answer::NobodyToWriteTo) }
+            let at = situation.at;
+            let is_recent = only.relayed.is_some_and(|(first, last)| first <= at && at - last <= RELAYED_WITHIN);
+            match (is_recent, situation.ended_lately) {
+                (true, false) => Ok(only.id),
+                (true, true) => Err(Answer::WhichOne),
+                (false, _) => Err(Answer::NobodyToWriteTo),
+            }
         }
         _ => Err(Answer::WhichOne),
     };

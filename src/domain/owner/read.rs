@@ -32,6 +32,8 @@ pub enum Command {
     TakeAlert,
     /// Words for a customer. With a code and without words, the owner has yet to write them.
     Words { code: Option<Code>, text: String },
+    /// A picture without words.
+    Picture,
     /// Nobody wrote it: an automatic reply, a reaction, or a text of ours that came back.
     Nothing,
 }
@@ -71,7 +73,6 @@ const WORDS: &[(&str, Word, Language)] = &[
     ("lista", Word::List, Language::Es),
     ("block", Word::Block, Language::En),
     ("bloquear", Word::Block, Language::Es),
-    ("help", Word::Help, Language::En),
     ("ayuda", Word::Help, Language::Es),
     ("off", Word::Off, Language::En),
     ("apagar", Word::Off, Language::Es),
@@ -90,10 +91,13 @@ const TAKES_ALERT: &[(&str, Language)] = &[
 ];
 
 /// Reads a text of the business's own side.
-pub fn read(body: &str) -> Said {
+pub fn read(body: &str, has_picture: bool) -> Said {
     let text = body.trim();
     let language = language::of(text).unwrap_or_default();
     let said = |command, language| Said { command, language };
+    if text.is_empty() && has_picture {
+        return said(Command::Picture, language);
+    }
     if text.is_empty() || is_automatic(text) || texts::is_ours(text) {
         return said(Command::Nothing, language);
     }

@@ -11,6 +11,10 @@ use crate::domain::conversation::Ownership;
 use crate::domain::emergency::Language;
 use crate::domain::phone::PhoneNumber;
 
+fn read(text: &str) -> Said {
+    super::read(text, false)
+}
+
 fn code(text: &str) -> Option<Code> {
     text.parse().ok()
 }
@@ -89,7 +93,7 @@ fn the_owner_is_answered_in_the_language_of_the_text(#[case] text: &str, #[case]
 fn our_own_texts_that_come_back_are_no_words() {
     let customer: PhoneNumber = "+12125551234".parse().unwrap();
     let relayed = [RelayedText { words: "My sink leaks".into(), pictures: Vec::new() }];
-    let relay = texts::relay(code("B2"), &customer, &relayed, AiWill::Answer { at: now() + SECOND * 60 }, now());
+    let relay = texts::relay(code("B2"), &customer, &relayed, AiWill::Answer { at: now() + SECOND * 60 }, false, now());
     assert_eq!(
         relay,
         "B2 +12125551234: \"My sink leaks\" AI answers in 60 s. Reply to answer yourself; begin with B2."
@@ -109,7 +113,7 @@ fn a_relay_says_what_the_ai_will_do_and_has_links_to_pictures() {
         words: words.into(),
         pictures: pictures.iter().map(|link| (*link).to_owned()).collect(),
     };
-    let relay = |texts: &[RelayedText], ai_will| texts::relay(code("B2"), &customer, texts, ai_will, now());
+    let relay = |texts: &[RelayedText], ai_will| texts::relay(code("B2"), &customer, texts, ai_will, false, now());
     let two = [text("Look", &["https://nmc.example/1"]), text("", &[])];
     assert_eq!(
         relay(&two, AiWill::AnswerNow),
@@ -137,12 +141,12 @@ fn open(number: u128, with: &str, ownership: Ownership, relayed_minutes_ago: Opt
         customer: format!("+1212555{:04}", 1_000 + number).parse().unwrap(),
         ownership,
         last_activity: now() + SECOND * i32::try_from(number).unwrap(),
-        relayed_at: relayed_minutes_ago.map(|minutes| now() - TimeDelta::minutes(minutes)),
+        relayed: relayed_minutes_ago.map(|minutes| now() - TimeDelta::minutes(minutes)).map(|at| (at, at)),
     }
 }
 
 fn planned(text: &str, open: &[OpenConversation]) -> Plan {
-    let situation = Situation { sender: Sender::Owner, open, same_words: 0, now: now() };
+    let situation = Situation { sender: Sender::Owner, open, ended_lately: false, same_words: 0, at: now() };
     plan(&read(text).command, &situation)
 }
 
@@ -158,6 +162,12 @@ fn words_without_a_code_need_a_conversation_that_is_certain() {
     assert_eq!(planned("On my way", std::slice::from_ref(&a)), reply(1, true));
     assert_eq!(planned("On my way", std::slice::from_ref(&b)), reply(2, false));
     assert_eq!(planned("On my way", &[a.clone(), b.clone()]), say(Answer::WhichOne));
+    let only = std::slice::from_ref(&a);
+    let situation = Situation { sender: Sender::Owner, open: only, ended_lately: true, same_words: 0, at: now() };
+    assert_eq!(plan(&read("On my way").command, &situation), say(Answer::WhichOne), "the other one may be meant");
+    let earlier = Situation { ended_lately: false, at: now() - TimeDelta::minutes(4), ..situation };
+    assert_eq!(plan(&read("On my way").command, &earlier), say(Answer::NobodyToWriteTo), "it was relayed later");
+    assert_eq!(planned("123456", std::slice::from_ref(&a)), say(Answer::WhichOne), "a code for a phone");
     assert_eq!(planned("A2 On my way", &[a.clone(), b.clone()]), reply(1, true));
     assert_eq!(planned("C2 On my way", &[a.clone(), b.clone()]), say(Answer::NoSuchCode));
     assert_eq!(planned("C2 On my way", std::slice::from_ref(&a)), say(Answer::NoSuchCode));
@@ -190,7 +200,7 @@ fn a_command_without_a_code_takes_the_newest_gives_back_the_only_one_and_ends_th
 #[test]
 fn a_contact_may_only_take_an_alert() {
     let all = [open(1, "A2", Ownership::None, Some(1))];
-    let situation = Situation { sender: Sender::Contact, open: &all, same_words: 0, now: now() };
+    let situation = Situation { sender: Sender::Contact, open: &all, ended_lately: false, same_words: 0, at: now() };
     for text in ["A2 On my way", "On my way", "TAKE", "DONE A2", "LIST", "OFF", "BLOCK A2"] {
         assert_eq!(plan(&read(text).command, &situation), say(Answer::OnlyTheOwner), "{text}");
     }
@@ -201,7 +211,7 @@ fn a_contact_may_only_take_an_alert() {
 fn the_same_words_again_and_again_are_a_machines() {
     let all = [open(1, "A2", Ownership::None, Some(1))];
     let with = |same_words, text: &str| {
-        let situation = Situation { sender: Sender::Owner, open: &all, same_words, now: now() };
+        let situation = Situation { sender: Sender::Owner, open: &all, ended_lately: false, same_words, at: now() };
         plan(&read(text).command, &situation)
     };
     assert!(matches!(with(1, "On my way"), Plan::Reply { .. }));
@@ -243,11 +253,13 @@ struct Mine {
 }
 
 /// Which conversations a text may change, by what the owner can have meant.
-fn may_mean(mine: &[Mine], with: Option<Code>, now: DateTime<Utc>) -> Vec<Uuid> {
+fn may_mean(mine: &[Mine], ended_lately: bool, with: Option<Code>, now: DateTime<Utc>) -> Vec<Uuid> {
     match with {
         Some(code) => mine.iter().filter(|it| it.open.code == Some(code)).map(|it| it.open.id).collect(),
         None => match mine {
-            [only] if only.open.relayed_at.is_some_and(|at| now - at <= RELAYED_WITHIN) => vec![only.open.id],
+            [only] if !ended_lately && only.open.relayed.is_some_and(|(_, last)| now - last <= RELAYED_WITHIN) => {
+                vec![only.open.id]
+            }
             _ => Vec::new(),
         },
     }
@@ -261,10 +273,15 @@ proptest! {
         let (mut mine, mut now, mut last): (Vec<Mine>, _, _) = (Vec::new(), now(), 0_u128);
         // The last code of each customer, which may be of a conversation that has ended, and the codes that are not free.
         let (mut codes, mut used) = ([None; CUSTOMERS], Vec::new());
+        let mut ended: Vec<DateTime<Utc>> = Vec::new();
         for step in steps {
             match step {
                 Step::Later { seconds } => now += SECOND * i32::try_from(seconds).unwrap(),
-                Step::End(customer) => mine.retain(|it| it.customer != customer),
+                Step::End(customer) => {
+                    let open = mine.len();
+                    mine.retain(|it| it.customer != customer);
+                    ended.extend((mine.len() < open).then_some(now));
+                }
                 Step::Relay(customer) => {
                     if !mine.iter().any(|it| it.customer == customer) {
                         last += 1;
@@ -278,7 +295,7 @@ proptest! {
                         mine.push(Mine { customer, open: OpenConversation { id, code: Some(code), ..new } });
                     }
                     let it = mine.iter_mut().find(|it| it.customer == customer).unwrap();
-                    it.open.relayed_at = Some(now);
+                    it.open.relayed = Some((it.open.relayed.map_or(now, |(first, _)| first), now));
                     it.open.last_activity = now;
                 }
                 Step::Answer { with_code_of, command } => {
@@ -291,7 +308,8 @@ proptest! {
                         _ => format!("{prefix}I will be there at {command}"),
                     };
                     let open: Vec<OpenConversation> = mine.iter().map(|it| it.open.clone()).collect();
-                    let situation = Situation { sender: Sender::Owner, open: &open, same_words: 0, now };
+                    let ended_lately = ended.iter().any(|at| now - *at <= RELAYED_WITHIN);
+                    let situation = Situation { sender: Sender::Owner, open: &open, ended_lately, same_words: 0, at: now };
                     let plan = plan(&read(&text).command, &situation);
                     let is_open = |id: Uuid| open.iter().any(|open| open.id == id);
                     if let Some(id) = plan.conversation() {
@@ -302,14 +320,17 @@ proptest! {
                     }
                     match plan {
                         Plan::Reply { conversation, .. } => {
-                            prop_assert_eq!(may_mean(&mine, with, now), vec![conversation], "{}", text);
+                            prop_assert_eq!(may_mean(&mine, ended_lately, with, now), vec![conversation], "{}", text);
                         }
                         Plan::TakeOver { conversation } => {
                             let it = mine.iter_mut().find(|it| it.open.id == conversation).unwrap();
                             it.open.ownership = Ownership::User;
                         }
-                        Plan::Complete { conversation } => mine.retain(|it| it.open.id != conversation),
-                        _ if command > 1 => prop_assert!(may_mean(&mine, with, now).is_empty(), "{text}: {plan:?}"),
+                        Plan::Complete { conversation } => {
+                            mine.retain(|it| it.open.id != conversation);
+                            ended.push(now);
+                        }
+                        _ if command > 1 => prop_assert!(may_mean(&mine, ended_lately, with, now).is_empty(), "{text}: {plan:?}"),
                         _ => {}
                     }
                 }

@@ -15,6 +15,8 @@ const HOW_TO_ANSWER: &str = "to answer yourself";
 pub const TAKEN: &str = "You have";
 /// How many characters of the customer's words a relay quotes.
 const QUOTED_CHARS: usize = 600;
+/// How many characters of links a relay has: with the rest, it fits into an SMS of 1,600.
+const LINKS_CHARS: usize = 700;
 /// How many conversations a list names.
 const LISTED: usize = 8;
 
@@ -25,6 +27,8 @@ pub enum AiWill {
     Answer { at: DateTime<Utc> },
     /// It is working on an answer.
     AnswerNow,
+    /// Nothing: the customer has an answer.
+    HasAnswered,
     /// Nothing: a person owns the conversation.
     LeaveIt,
     /// Nothing, for another reason: the customer may want no texts, a limit is reached, or the conversation is over.
@@ -37,6 +41,7 @@ pub fn relay(
     customer: &PhoneNumber,
     texts: &[RelayedText],
     ai_will: AiWill,
+    is_last: bool,
     now: DateTime<Utc>,
 ) -> String {
     let quoted: Vec<String> = texts.iter().map(quoted).collect();
@@ -45,18 +50,37 @@ pub fn relay(
     let words: String = words.chars().take(QUOTED_CHARS).collect();
     let more = if is_long { "..." } else { "" };
     let pictures: Vec<&str> = texts.iter().flat_map(|text| &text.pictures).map(String::as_str).collect();
-    let pictures = if pictures.is_empty() { String::new() } else { format!(" Pictures: {}", pictures.join(" ")) };
+    let pictures = links(&pictures);
     let ai = match ai_will {
         AiWill::Answer { at } if at > now => format!(" AI answers in {} s.", seconds_until(at, now)),
         AiWill::Answer { .. } | AiWill::AnswerNow => " AI answers now.".to_owned(),
+        AiWill::HasAnswered => " Answered meanwhile.".to_owned(),
         AiWill::LeaveIt => String::new(),
         AiWill::StaySilent => " AI does not answer.".to_owned(),
     };
     let (code, begin) = match code {
         Some(code) => (format!("{code} "), format!("; begin with {code}")),
-        None => (String::new(), " in the app".to_owned()),
+        None => (String::new(), String::new()),
     };
-    format!("{code}{customer}: {words}{more}{pictures}{ai} Reply {HOW_TO_ANSWER}{begin}.")
+    let reply = if code.is_empty() { "Use the app" } else { "Reply" };
+    let last = if is_last { " You get no more of this conversation by SMS." } else { "" };
+    format!("{code}{customer}: {words}{more}{pictures}{ai} {reply} {HOW_TO_ANSWER}{begin}.{last}")
+}
+
+/// As many links as fit into an SMS beside the words; the others are in the app.
+fn links(pictures: &[&str]) -> String {
+    let mut chars = 0;
+    let fits = |link: &&&str| {
+        chars += link.chars().count() + 1;
+        chars <= LINKS_CHARS
+    };
+    let shown: Vec<&str> = pictures.iter().take_while(fits).copied().collect();
+    match (shown.len(), pictures.len() - shown.len()) {
+        (0, 0) => String::new(),
+        (0, more) => format!(" {more} pictures in the app."),
+        (_, 0) => format!(" Pictures: {}", shown.join(" ")),
+        (_, more) => format!(" Pictures: {} and {more} more in the app.", shown.join(" ")),
+    }
 }
 
 fn quoted(text: &RelayedText) -> String {
@@ -73,7 +97,10 @@ fn seconds_until(at: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
 
 /// Whether a text is one of our own, which a phone has sent back.
 pub(super) fn is_ours(text: &str) -> bool {
-    text.contains(HOW_TO_ANSWER) || text.contains("until you text AI") || text.contains("hasta que escriba IA")
+    text.contains("Reply to answer yourself; begin with")
+        || text.contains("Use the app to answer yourself.")
+        || text.contains("until you text AI")
+        || text.contains("hasta que escriba IA")
 }
 
 /// A conversation by its code and the customer's number.
@@ -92,11 +119,17 @@ pub fn taken(code: Option<Code>, customer: &PhoneNumber, in_flight: bool, langua
     match (language, in_flight) {
         (Language::En, false) => format!("{TAKEN} {name}. The AI is silent there until you text AI{code}."),
         (Language::En, true) => {
-            format!("{name} is yours, but a text of the AI was on its way and may still arrive. Later: AI{code}.")
+            format!(
+                "{name} is yours. An AI text was already on its way and may still arrive; after it, the AI is silent there \
+                 until you text AI{code}."
+            )
         }
-        (Language::Es, false) => format!("Usted tiene {name}. La IA calla ahí hasta que escriba IA{code}."),
+        (Language::Es, false) => format!("Usted tiene {name}. La IA no contesta ahí hasta que escriba IA{code}."),
         (Language::Es, true) => {
-            format!("{name} es suyo, pero un mensaje de la IA ya iba en camino y puede llegar. Después: IA{code}.")
+            format!(
+                "{name} es suyo. Un mensaje de la IA ya iba en camino y puede llegar; después, la IA no contesta ahí hasta \
+                 que escriba IA{code}."
+            )
         }
     }
 }
@@ -107,11 +140,17 @@ pub fn sent(code: Option<Code>, customer: &PhoneNumber, in_flight: bool, languag
     match (language, in_flight) {
         (Language::En, false) => format!("Sent to {name}. The AI is silent there until you text AI{code}."),
         (Language::En, true) => {
-            format!("Sent to {name}, but a text of the AI was on its way and may still arrive. Later: AI{code}.")
+            format!(
+                "Sent to {name}. An AI text was already on its way and may still arrive; after it, the AI is silent there \
+                 until you text AI{code}."
+            )
         }
-        (Language::Es, false) => format!("Enviado a {name}. La IA calla ahí hasta que escriba IA{code}."),
+        (Language::Es, false) => format!("Enviado a {name}. La IA no contesta ahí hasta que escriba IA{code}."),
         (Language::Es, true) => {
-            format!("Enviado a {name}, pero un mensaje de la IA ya iba en camino y puede llegar. Después: IA{code}.")
+            format!(
+                "Enviado a {name}. Un mensaje de la IA ya iba en camino y puede llegar; después, la IA no contesta ahí \
+                 hasta que escriba IA{code}."
+            )
         }
     }
 }
@@ -146,8 +185,12 @@ pub fn completed(code: Option<Code>, customer: &PhoneNumber, language: Language)
 pub fn blocked(code: Option<Code>, customer: &PhoneNumber, language: Language) -> String {
     let name = name(code, customer);
     match language {
-        Language::En => format!("{name} is blocked: no automatic texts to this number any more."),
-        Language::Es => format!("{name} está bloqueado: ya no recibe mensajes automáticos."),
+        Language::En => {
+            format!("{name} is blocked, and the conversation is closed. This number gets no more automatic texts.")
+        }
+        Language::Es => {
+            format!("{name} está bloqueado y la conversación terminó. Este número ya no recibe mensajes automáticos.")
+        }
     }
 }
 
@@ -162,7 +205,7 @@ pub fn not_blocked(language: Language) -> &'static str {
 /// The owner is away.
 pub fn off(language: Language) -> &'static str {
     match language {
-        Language::En => "Off: the AI answers at once, and only emergencies reach you. Text ON to go back.",
+        Language::En => "Off: the AI answers at once, and only emergencies reach you. Text ON when you are back.",
         Language::Es => "Apagado: la IA contesta enseguida y solo le llegan emergencias. Para volver: ENCENDER.",
     }
 }
@@ -182,14 +225,18 @@ pub fn nothing_changed(code: Option<Code>, customer: &PhoneNumber, why: Unchange
         (Unchanged::Over, Language::En) => format!("{name} is over; nothing was sent."),
         (Unchanged::Over, Language::Es) => format!("{name} ya terminó; no se envió nada."),
         (Unchanged::Taken, Language::En) => format!("A person has {name} already; the AI is silent there."),
-        (Unchanged::Taken, Language::Es) => format!("Una persona ya tiene {name}; la IA calla ahí."),
+        (Unchanged::Taken, Language::Es) => format!("Una persona ya tiene {name}; la IA no contesta ahí."),
         (Unchanged::NotTaken, Language::En) => format!("The AI has {name} already."),
         (Unchanged::NotTaken, Language::Es) => format!("La IA ya tiene {name}."),
         (Unchanged::MayNotWrite, Language::En) => {
-            format!("Nothing was sent to {name}: they want no texts, or the number has moved. Call them.")
+            format!(
+                "Nothing was sent to {name}: they opted out of texts, or your business no longer has the number they wrote to. Call them."
+            )
         }
         (Unchanged::MayNotWrite, Language::Es) => {
-            format!("No se envió nada a {name}: no quiere mensajes, o el número cambió. Llame.")
+            format!(
+                "No se envió nada a {name}: no quiere mensajes, o su negocio ya no tiene el número al que escribió. Llame."
+            )
         }
     }
 }
@@ -229,7 +276,9 @@ pub fn answer(answer: Answer, open: &[OpenConversation], language: Language) -> 
         (Answer::NobodyToWriteTo, Language::Es) => {
             "No se envió nada: ningún cliente le ha escrito hace poco. LISTA muestra lo abierto, ? la ayuda.".to_owned()
         }
-        (Answer::NoWords, Language::En) => "Nothing was sent: write your words behind the code.".to_owned(),
+        (Answer::NoWords, Language::En) => "Nothing was sent: write your message after the code.".to_owned(),
+        (Answer::NoPictures, Language::En) => "Nothing was sent: pictures cannot be passed on.".to_owned(),
+        (Answer::NoPictures, Language::Es) => "No se envió nada: las fotos no se pueden reenviar.".to_owned(),
         (Answer::NoWords, Language::Es) => "No se envió nada: escriba sus palabras después del código.".to_owned(),
         (Answer::NothingToTake, Language::En) => "There is nothing to take.".to_owned(),
         (Answer::NothingToTake, Language::Es) => "No hay nada que tomar.".to_owned(),

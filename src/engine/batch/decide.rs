@@ -315,7 +315,13 @@ fn facts_of<'a>(loaded: &'a LoadedInput<'_>, at: DateTime<Utc>) -> FactsOf<'a> {
         }),
         day: happening.may_spend().then(|| loaded.business.day(at)),
         codes: loaded.business.relay_to.is_some()
-            && happening.is_text()
-            && loaded.state.as_ref().is_none_or(|conversation| conversation.memory.relay.code.is_none()),
+            && match &loaded.state {
+                None => happening.is_text(),
+                // What has collected may be relayed by whatever happens.
+                Some(conversation) => {
+                    let relay = &conversation.memory.relay;
+                    relay.code.is_none() && (happening.is_text() || !relay.pending.is_empty())
+                }
+            },
     }
 }

@@ -9,9 +9,10 @@ use uuid::Uuid;
 use super::{CLOCK_SKEW, Gap, OVERLAP, Recoverer, RecoveryError};
 use crate::adapters::postgres::{Doubtful, PendingMessage};
 use crate::adapters::twilio::{Account, LegFound, ListedCall, ListedMessage, call_is_over};
+use crate::domain::alert_pace::is_bundle;
 use crate::domain::business::{Profile, Signer};
 use crate::domain::call::{LegReport, RecoveredCall};
-use crate::domain::conversation::{DeliveryStatus, InboundSms, MessageKind, REMINDER, RecoveredSms, RecoveredText};
+use crate::domain::conversation::{ALERT, DeliveryStatus, InboundSms, MessageKind, RecoveredSms, RecoveredText};
 use crate::domain::emergency;
 use crate::domain::phone::{self, PhoneNumber};
 use crate::store::Message;
@@ -383,13 +384,13 @@ impl Lists {
 }
 
 impl Alert {
-    /// Whether it went to the business's people, from this number, and names the customer. A reminder is no alert.
+    /// Whether it went to the business's people, from this number, and names the customer.
     pub(super) fn is_about(&self, business: &Profile, from: &PhoneNumber, customer: &PhoneNumber) -> bool {
         let numbers = business.for_rules().alert_numbers;
         self.from == from.as_str()
             && numbers.contains(&self.to)
             && self.body.contains(customer.as_str())
-            && !self.body.starts_with(REMINDER)
+            && (self.body.starts_with(ALERT) || is_bundle(&self.body))
     }
 
     pub(super) fn to(&self) -> &PhoneNumber {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{CodeUse, OwnerTextRow, Tables};
-use crate::domain::conversation::{CodeChange, Conversation, Status};
+use crate::domain::conversation::{CodeChange, Conversation, Status, pairing};
 use crate::domain::owner::{Code, Plan, RELAYED_WITHIN};
 use crate::store::{MOST_OPEN, OwnerText, OwnerView};
 
@@ -21,7 +21,10 @@ impl Tables {
         let mut open: Vec<Conversation> = self.conversations.iter().filter(is_open).cloned().collect();
         open.sort_by_key(|c| std::cmp::Reverse((c.last_activity, c.id)));
         open.truncate(usize::try_from(MOST_OPEN).unwrap());
+        let ended_lately = |code: &CodeUse| code.given_back_at.is_some_and(|at| at > now - RELAYED_WITHIN);
+        let mut codes = self.codes.iter().filter(|((business, _), _)| business == text.business_id);
         OwnerView {
+            ended_lately: codes.any(|(_, code)| ended_lately(code)),
             plan: self.owner_texts.get(text.input_id).map(|row| row.plan),
             open,
             texts: i64::try_from(recent.len()).unwrap(),
@@ -29,13 +32,24 @@ impl Tables {
         }
     }
 
-    pub(super) fn keep_owner_plan(&mut self, text: &OwnerText<'_>, plan: Plan, now: DateTime<Utc>) -> Plan {
+    pub(super) fn keep_owner_plan(&mut self, text: &OwnerText<'_>, plan: Plan, at: DateTime<Utc>) -> Plan {
+        let channel = |input_id: &str| input_id.starts_with("sms:IM");
+        let is_same = |(id, row): &(&String, &OwnerTextRow)| {
+            row.business_id == text.business_id
+                && row.phone == *text.phone
+                && row.body == text.body
+                && *id != text.input_id
+                && (row.created_at - at).abs() <= pairing::WITHIN
+        };
+        let (own, other): (Vec<_>, Vec<_>) =
+            self.owner_texts.iter().filter(is_same).partition(|(id, _)| channel(id) == channel(text.input_id));
+        let plan = if other.len() > own.len() { Plan::Nothing } else { plan };
         let row = || OwnerTextRow {
             business_id: text.business_id.to_owned(),
             phone: text.phone.clone(),
             body: text.body.to_owned(),
             plan,
-            created_at: now,
+            created_at: at,
         };
         self.owner_texts.entry(text.input_id.to_owned()).or_insert_with(row).plan
     }

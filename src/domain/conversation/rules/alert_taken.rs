@@ -29,13 +29,18 @@ pub enum AlertState {
 impl Conversation {
     /// When the newest alert of this conversation to the phone was, by what the rules remember.
     pub fn alerted_at(&self, phone: &PhoneNumber) -> Option<DateTime<Utc>> {
-        self.memory.alerted.iter().find(|alerted| alerted.phone == *phone).map(|alerted| alerted.at)
+        self.alert_of(phone).map(|alerted| alerted.at)
     }
 
-    /// What became of the newest alert of this conversation to the phone, if it can be answered at that time: it is less than half an hour old,
-    /// the conversation is open, and nobody has reported a false alarm.
+    fn alert_of(&self, phone: &PhoneNumber) -> Option<&Alerted> {
+        self.memory.alerted.iter().find(|alerted| alerted.phone == *phone)
+    }
+
+    /// What became of the newest alert of this conversation to the phone, if it could be answered at that time: there was one
+    /// by then, it was less than half an hour old, the conversation is open, and nobody has reported a false alarm.
     pub fn alert_to(&self, phone: &PhoneNumber, at: DateTime<Utc>) -> Option<AlertState> {
-        let is_answerable = self.alerted_at(phone).is_some_and(|alerted| at < alerted + ANSWERABLE);
+        let is_answerable =
+            self.alert_of(phone).is_some_and(|alerted| alerted.first_at <= at && at < alerted.at + ANSWERABLE);
         if self.status == Status::Completed || !self.emergency_detected || !is_answerable {
             return None;
         }
@@ -51,12 +56,15 @@ pub fn user_of(context: Context<'_>, phone: &PhoneNumber) -> String {
     }
 }
 
-/// A new emergency, or a new danger in it: whoever took the one before has not taken this one.
+/// A new emergency, or a new danger in it: an earlier answer does not take it.
 pub(super) fn begins(draft: &mut Draft<'_>, is_same: bool) {
     let memory = &mut draft.state().memory;
     memory.emergency_taken = None;
     if !is_same {
-        memory.alerted.clear();
+        // Who is being called answers for the new one.
+        let call = memory.ladder.as_ref().and_then(|ladder| ladder.call);
+        let called = memory.rungs.iter().find(|rung| Some(rung.call_id) == call).map(|rung| &rung.phone);
+        memory.alerted.retain(|alerted| Some(&alerted.phone) == called);
     }
 }
 
@@ -64,8 +72,9 @@ pub(super) fn begins(draft: &mut Draft<'_>, is_same: bool) {
 pub(super) fn alerted(draft: &mut Draft<'_>, phone: &PhoneNumber, message_id: uuid::Uuid) {
     let at = draft.now;
     let alerted = &mut draft.state().memory.alerted;
+    let first_at = alerted.iter().find(|earlier| earlier.phone == *phone).map_or(at, |earlier| earlier.first_at);
     alerted.retain(|earlier| earlier.phone != *phone);
-    alerted.push(Alerted { phone: phone.clone(), message_id, at });
+    alerted.push(Alerted { phone: phone.clone(), message_id, first_at, at });
 }
 
 /// Twilio has accepted an alert, perhaps long after it was decided on: it can be answered from now on.
@@ -130,15 +139,18 @@ fn too_late(context: Context<'_>, draft: &mut Draft<'_>, phone: &PhoneNumber, vi
     }
     let who = name_of(&context.business.user_id, earlier);
     let customer = draft.state().customer_phone.to_string();
-    let text =
-        format!("{}: {who} already has the emergency of {customer}. You need not do anything.", context.business.name);
+    let text = format!(
+        "{}: the emergency of {customer} is already taken, by {who}. You need not do anything.",
+        context.business.name
+    );
     alerts::inform(draft, phone, &text);
 }
 
 fn inform_the_others(context: Context<'_>, draft: &mut Draft<'_>, phone: &PhoneNumber) {
     let Some(taken) = draft.state().memory.emergency_taken.clone() else { return };
     let (who, customer) = (name_of(&context.business.user_id, &taken), draft.state().customer_phone.to_string());
-    let text = format!("{}: {who} has the emergency of {customer}. You need not do anything.", context.business.name);
+    let text =
+        format!("{}: the emergency of {customer} is taken, by {who}. You need not do anything.", context.business.name);
     let others: Vec<PhoneNumber> = draft.state().memory.alerted.iter().map(|alerted| alerted.phone.clone()).collect();
     for other in others.iter().filter(|other| *other != phone) {
         alerts::inform(draft, other, &text);

@@ -77,11 +77,11 @@ pub(in crate::domain::conversation) fn emergency_seen(
     }
     draft.state().emergency_detected = true;
     draft.state().memory.emergency_at = Some(now);
-    alert_taken::begins(draft, is_same);
     draft.emit(EventData::EmergencyDetected(sighting.why.clone()));
     if !may_alert(draft) {
         return true;
     }
+    alert_taken::begins(draft, is_same);
     let text = text(context, draft, &sighting);
     let is_danger = !draft.state().memory.dangers.is_empty();
     let bundle_line = (!is_danger).then(|| bundle_line(draft, &sighting));
@@ -137,6 +137,19 @@ pub(in crate::domain::conversation) fn escalate(context: Context<'_>, draft: &mu
     draft.rearm();
 }
 
+/// A phone is called: its alert, which has the customer's number, goes at the same time, and those before it with it.
+pub(super) fn with_the_call(context: Context<'_>, draft: &mut Draft<'_>, phone: &PhoneNumber) {
+    let Some(place) = context.business.alert_numbers.iter().position(|number| number == phone) else { return };
+    for next in 0..=place {
+        let now = draft.now;
+        let Some(alerting) = draft.state().memory.alerting.as_mut() else { return };
+        if alerting.next == next {
+            alerting.at = now;
+            escalate(context, draft);
+        }
+    }
+}
+
 /// The earlier recipients who were not reached. The next recipient may be the first to learn of the emergency.
 fn unreached(alerting: &Alerting) -> String {
     let others = alerting.unreached.iter().filter(|place| **place > 0).count();
@@ -174,7 +187,7 @@ pub(in crate::domain::conversation) fn customer_was_not_told(context: Context<'_
     }
     let customer = state.customer_phone.to_string();
     if let Some(owner) = context.business.alert_numbers.first() {
-        let text = format!("EMERGENCY for {}: {customer} is in danger. {what}", context.business.name);
+        let text = format!("{} {}: {customer} is in danger. {what}", texts::ALERT, context.business.name);
         alert(draft, owner, &text, None);
     }
 }
@@ -226,7 +239,7 @@ fn text(context: Context<'_>, draft: &mut Draft<'_>, sighting: &Sighting<'_>) ->
         (None, None) => "has an emergency.".to_owned(),
     };
     let to_do = to_do(sighting.danger, sighting.customer);
-    format!("EMERGENCY for {}: {customer} {about} {to_do}", context.business.name)
+    format!("{} {}: {customer} {about} {to_do} Reply 1 to take it.", texts::ALERT, context.business.name)
 }
 
 /// The customer's number, and the kind of the emergency in the words of the rule, or of DispatchBot.

@@ -7,7 +7,7 @@
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::{alert_taken, texts};
+use super::{alert_taken, alerts, texts};
 use crate::domain::conversation::decision::{Draft, Effect};
 use crate::domain::conversation::event::{EmergencyCallData, EmergencyUnansweredData, EventData};
 use crate::domain::conversation::input::{Context, RingReport, TakenVia};
@@ -30,7 +30,10 @@ const MOST_RUNGS: usize = 32;
 pub(super) fn begin(context: Context<'_>, draft: &mut Draft<'_>, said: Option<&str>, is_new: bool) {
     let now = draft.now;
     if is_new {
-        draft.state().memory.rungs.clear();
+        // Who is being called answers for the new one.
+        let memory = &mut draft.state().memory;
+        let current = memory.ladder.as_ref().and_then(|ladder| ladder.call);
+        memory.rungs.retain(|rung| Some(rung.call_id) == current);
     }
     let is_alerted = draft.state().memory.alerted.iter().any(|alerted| alerted.at == now);
     if !context.business.policy.voice_ladder() || !is_alerted {
@@ -118,6 +121,7 @@ pub(in crate::domain::conversation) fn reported(
             let rungs = &mut draft.state().memory.rungs;
             rungs.iter_mut().filter(|rung| rung.call_id == call_id).for_each(|rung| rung.is_placed = true);
             alert_taken::alert_accepted(draft, call_id);
+            alerts::with_the_call(context, draft, &rung.phone);
             if is_current && let Some(ladder) = draft.state().memory.ladder.as_mut() {
                 ladder.at = now + NEVER_REPORTED;
                 draft.rearm();

@@ -16,11 +16,15 @@ use crate::domain::phone::PhoneNumber;
 const EVERY: TimeDelta = TimeDelta::seconds(10);
 /// How many texts wait to be relayed. What comes beyond is in the app.
 const MOST_PENDING: usize = 20;
+/// How many relays the owner gets of a conversation: who writes without end does not fill the owner's phone.
+const MOST_RELAYS: u32 = 100;
 
 /// The customer wrote: the text is relayed now, or with others.
 pub(super) fn heard(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSms, message_id: Uuid) {
-    let now = draft.now;
-    if wanted_by(context, now).is_none() || context.is_never_texted(&sms.customer) || is_keyword(context, sms) {
+    if wanted_by(context).is_none() || context.is_never_texted(&sms.customer) || is_keyword(context, sms) {
+        return;
+    }
+    if draft.state().memory.relay.relays >= MOST_RELAYS {
         return;
     }
     let text = relayed(context, draft, sms, message_id);
@@ -28,31 +32,43 @@ pub(super) fn heard(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSm
     if relay.pending.len() < MOST_PENDING {
         relay.pending.push(text);
     }
-    if relay.due_at.is_some() {
-        return; // it goes with those that wait
-    }
-    match relay.last_at.map(|at| at + EVERY).filter(|at| *at > now) {
+    match waits_until(context, draft) {
         Some(at) => {
-            relay.due_at = Some(at);
+            draft.state().memory.relay.due_at = Some(at);
             draft.rearm();
         }
         None => send(context, draft),
     }
 }
 
+/// Until when texts collect, if they do not go at once: ten seconds after the last relay, and in the owner's quiet hours
+/// until their end, unless it is an emergency.
+fn waits_until(context: Context<'_>, draft: &mut Draft<'_>) -> Option<DateTime<Utc>> {
+    let now = draft.now;
+    let next = draft.state().memory.relay.last_at.map(|at| at + EVERY);
+    let quiet = context.business.owner_quiet_until(now).filter(|_| !draft.state().emergency_detected);
+    next.max(quiet).filter(|at| *at > now)
+}
+
 /// Relays what has collected, if it is due.
 pub(super) fn due(context: Context<'_>, draft: &mut Draft<'_>) {
-    if draft.state().memory.relay.due_at.is_some_and(|at| at <= draft.now) {
-        send(context, draft);
+    if draft.state().memory.relay.due_at.is_none_or(|at| at > draft.now) {
+        return;
+    }
+    match waits_until(context, draft) {
+        Some(at) => draft.state().memory.relay.due_at = Some(at),
+        None => send(context, draft),
     }
 }
 
-/// At the end of a conversation its code is given back. What has not been relayed goes now, unless a person ended it.
+/// At the end of a conversation its code is given back. What has not been relayed goes now, unless a person ended it or the
+/// owner has quiet hours.
 pub(in crate::domain::conversation) fn note(context: Context<'_>, draft: &mut Draft<'_>, input: &Input) {
     if draft.state().status != Status::Completed || draft.state().memory.relay.is_nothing() {
         return;
     }
-    if !matches!(input, Input::Completed { .. } | Input::NumberReleased) {
+    let is_quiet = context.business.owner_quiet_until(draft.now).is_some();
+    if !is_quiet && !matches!(input, Input::Completed { .. } | Input::NumberReleased) {
         send(context, draft);
     }
     if draft.state().memory.relay.code.is_some() {
@@ -61,10 +77,9 @@ pub(in crate::domain::conversation) fn note(context: Context<'_>, draft: &mut Dr
     draft.state().memory.relay = Relaying::default();
 }
 
-/// The phone that gets relays now: none in the owner's quiet hours, in which only alerts of emergencies go.
-fn wanted_by<'a>(context: Context<'a>, now: DateTime<Utc>) -> Option<&'a PhoneNumber> {
-    let business = context.business;
-    business.relay_to.as_ref().filter(|_| context.may_write && business.owner_may_be_texted(now))
+/// The phone that gets relays.
+fn wanted_by<'a>(context: Context<'a>) -> Option<&'a PhoneNumber> {
+    context.business.relay_to.as_ref().filter(|_| context.may_write)
 }
 
 /// An opt-out, an opt-in or a keyword that Twilio answers: nothing in it is for the owner.
@@ -88,11 +103,15 @@ fn send(context: Context<'_>, draft: &mut Draft<'_>) {
     let relay = &mut draft.state().memory.relay;
     relay.due_at = None;
     let texts = std::mem::take(&mut relay.pending);
-    let Some(owner) = wanted_by(context, now).filter(|_| !texts.is_empty()) else { return };
+    let Some(owner) = wanted_by(context).filter(|_| !texts.is_empty()) else { return };
     let code = code(context, draft);
-    draft.state().memory.relay.last_at = Some(now);
+    let relay = &mut draft.state().memory.relay;
+    relay.first_at.get_or_insert(now);
+    relay.last_at = Some(now);
+    relay.relays += 1;
+    let is_last = relay.relays == MOST_RELAYS;
     let ai_will = ai_will(draft);
-    let text = texts::relay(code, &draft.state().customer_phone.clone(), &texts, ai_will, now);
+    let text = texts::relay(code, &draft.state().customer_phone.clone(), &texts, ai_will, is_last, now);
     let id = draft.id("relay");
     draft.message(NewMessage { recipient: Some(owner.clone()), ..NewMessage::ours(id, MessageKind::Relay, text, now) });
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
@@ -118,6 +137,7 @@ fn ai_will(draft: &mut Draft<'_>) -> AiWill {
         _ if state.ownership == Ownership::User => AiWill::LeaveIt,
         Some(at) => AiWill::Answer { at },
         None if state.answering.is_some() => AiWill::AnswerNow,
+        None if state.waiting_since.is_none() => AiWill::HasAnswered,
         None => AiWill::StaySilent,
     }
 }

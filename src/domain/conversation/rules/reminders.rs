@@ -91,7 +91,7 @@ fn remind(context: Context<'_>, draft: &mut Draft<'_>, spell: &mut Spell) {
         draft.needs_attention(NeedsAttentionData::new(AttentionReason::PersonSilent));
     }
     let business = context.business;
-    let owner = business.alert_numbers.first().filter(|_| business.policy.reminds_by_sms() && context.may_write);
+    let owner = business.remind_to.as_ref().filter(|_| business.policy.reminds_by_sms() && context.may_write);
     let Some(owner) = owner.filter(|_| spell.reminder.is_none() && business.owner_may_be_texted(now)) else { return };
     let customer = draft.state().customer_phone.to_string();
     let body = texts::reminder(business, &customer, (now - spell.since).num_minutes());

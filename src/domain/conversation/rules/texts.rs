@@ -56,7 +56,7 @@ pub(in crate::domain::conversation) fn emergency(business: &Business, language: 
     let name = &business.name;
     own(business, language).emergency.clone().unwrap_or_else(|| match language {
         Language::En => format!(
-            "We see that this is an emergency, and {name} is being told now. If anyone is in danger, get out and call 911."
+            "We see that this is an emergency, and {name} is being alerted now. If anyone is in danger, get out and call 911."
         ),
         Language::Es => format!(
             "Vemos que es una emergencia, y ya avisamos a {name}. Si alguien corre peligro, salgan y llamen al 911."
@@ -129,8 +129,11 @@ pub(in crate::domain::conversation) fn get_safe(business: &Business, danger: Lif
     format!("{what_to_do} ({by}, {})", business.name)
 }
 
-/// How a reminder begins, by which it is told from an alert.
-pub const REMINDER: &str = "Reminder for";
+/// How an alert begins that is not a bundle.
+pub const ALERT: &str = "EMERGENCY for";
+
+/// How a reminder begins.
+const REMINDER: &str = "Reminder for";
 
 /// Reminds the owner of a customer who waits for a person.
 pub(in crate::domain::conversation) fn reminder(business: &Business, customer: &str, minutes: i64) -> String {
@@ -139,8 +142,8 @@ pub(in crate::domain::conversation) fn reminder(business: &Business, customer: &
         _ => format!("{minutes} minutes"),
     };
     format!(
-        "{REMINDER} {}: {customer} has waited {waited} for an answer, and the conversation is yours. Answer them, or give \
-         it back to the AI.",
+        "{REMINDER} {}: {customer} has waited {waited} for an answer, and the AI is silent there. Answer them, or give \
+         the conversation back to the AI.",
         business.name
     )
 }

@@ -45,7 +45,8 @@ fn who_answers_owns_the_conversation_and_the_others_and_the_customer_are_informe
     assert_eq!((taken["by"].as_str(), taken["reason"].as_str()), (Some(by), Some("alert_answered_by_sms")));
     assert_eq!((talk.state().ownership, talk.state().memory.alerting.is_none()), (Ownership::User, true));
     let told = texts(&decision);
-    let to_other = format!("Joe's Plumbing: {named} has the emergency of +12125551234. You need not do anything.");
+    let to_other =
+        format!("Joe's Plumbing: the emergency of +12125551234 is taken, by {named}. You need not do anything.");
     assert_eq!(told[0], (Some(other.to_owned()), to_other.as_str()));
     assert_eq!(
         told[1],
@@ -67,6 +68,15 @@ fn the_customer_is_informed_although_a_takeover_silences_the_ai() {
     assert!(!Standing { never_text: true, ..standing }.lets_pass(&message, talk.now));
     assert!(!Standing { opted_out: true, ..standing }.lets_pass(&message, talk.now));
     assert_eq!(to_customer.kind.sender_type(), "user");
+}
+
+/// A text may be processed late, after another emergency's alert.
+#[test]
+fn what_was_written_before_an_alert_does_not_answer_it() {
+    let mut talk = alerted();
+    let at = talk.start() - TimeDelta::seconds(1);
+    let early = Input::AlertTaken { phone: OWNER.parse().unwrap(), via: TakenVia::Sms, at };
+    assert!(!events(talk.apply(&early)).contains(&"conversation.user_taken"));
 }
 
 #[rstest]

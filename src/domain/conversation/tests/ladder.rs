@@ -116,6 +116,36 @@ fn a_one_takes_the_emergency_and_ends_the_calls() {
 }
 
 #[test]
+fn who_is_called_gets_the_alert_with_the_customers_number_at_the_same_time() {
+    let mut talk = talk();
+    let (first, _) = rings(talk.text("Gas leak in house!"))[0].clone();
+    placed(&mut talk, first);
+    let alerts = |decision: &Decision| -> Vec<String> {
+        let alerts = decision.messages.iter().filter(|message| message.kind == MessageKind::Alert);
+        alerts.filter_map(|alert| Some(alert.recipient.as_ref()?.to_string())).collect()
+    };
+    talk.later(25.0);
+    let (second, _) = rings(&reported(&mut talk, first, ended("no-answer")))[0].clone();
+    let decision = placed(&mut talk, second);
+    assert_eq!(alerts(&decision), [CONTACT]);
+    assert!(alerts(talk.later(60.0).due()).is_empty(), "they have it");
+}
+
+#[test]
+fn a_new_emergency_leaves_the_call_that_rings_its_digit() {
+    let mut talk = talk();
+    let (first, _) = rings(talk.text("Gas leak in house!"))[0].clone();
+    placed(&mut talk, first);
+    // The timer was late.
+    let (second, _) = rings(talk.later(31.0 * 60.0).due())[0].clone();
+    placed(&mut talk, second);
+    talk.later(10.0).text("Now there is fire!");
+    let decision = took(&mut talk, second);
+    assert_eq!(event_data(&decision, EventType::UserTaken)["by"], "phone:+15555553333");
+    assert!(talk.state().memory.ladder.is_none());
+}
+
+#[test]
 fn the_digit_of_an_earlier_call_counts() {
     let mut talk = talk();
     let (first, _) = rings(talk.text("Gas leak in house!"))[0].clone();
@@ -135,6 +165,10 @@ fn what_a_person_does_ends_the_calls(#[case] input: Input) {
     let mut talk = talk();
     let (first, _) = rings(talk.text("Gas leak in house!"))[0].clone();
     placed(&mut talk, first);
+    let input = match input {
+        Input::AlertTaken { phone, via, .. } => Input::AlertTaken { phone, via, at: talk.now },
+        other => other,
+    };
     talk.apply(&input);
     assert!(talk.state().memory.ladder.is_none());
     assert!(rings(&reported(&mut talk, first, ended("busy"))).is_empty());

@@ -104,6 +104,7 @@ impl Talk {
                 accepts_emergencies: true,
                 relay_to: None,
                 owner_is_off: false,
+                remind_to: None,
             },
             state: None,
             now: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),

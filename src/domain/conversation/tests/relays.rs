@@ -1,6 +1,7 @@
 //! The owner's phone gets the texts of customers.
 
 use super::*;
+use crate::domain::hours::DailyHours;
 use crate::domain::owner::Code;
 
 const OWNER: &str = "+15555552222";
@@ -133,7 +134,7 @@ fn where_all_codes_are_taken_a_relay_has_none() {
         taken.push(code);
     }
     talk.codes_in_use = taken;
-    assert!(relay(talk.text("Hi")).ends_with("Reply to answer yourself in the app."));
+    assert!(relay(talk.text("Hi")).ends_with("Use the app to answer yourself."));
 }
 
 #[test]
@@ -191,4 +192,44 @@ fn what_the_own_side_is_told_is_in_a_conversation_of_its_own_that_no_event_tells
     talk.opted_out_at = None;
     let late = at - TimeDelta::seconds(10);
     assert_eq!(talk.apply(&note(OwnSideWhat::OptedOut { at: late })).ledger, None);
+}
+
+/// The owner's quiet hours are from 22:00 to 06:00. It is this hour now; a talk begins at 8:00.
+fn relayed_at_night(hour: i64) -> Talk {
+    let mut talk = relayed();
+    talk.business.policy.owner_quiet_hours = Some(DailyHours::new("22:00", "06:00").unwrap());
+    talk.now += TimeDelta::hours(hour - 8);
+    talk
+}
+
+#[test]
+fn a_text_in_the_owners_quiet_hours_is_relayed_at_their_end() {
+    let mut talk = relayed_at_night(23);
+    assert!(relays(talk.text("My sink leaks")).is_empty());
+    assert!(relays(talk.later(60.0).text("It can wait till morning")).is_empty());
+    let due_at = memory(&talk).due_at.unwrap();
+    assert_eq!(due_at - talk.now, TimeDelta::hours(7) - TimeDelta::minutes(1));
+    assert!(relays(talk.later(3_600.0).due()).is_empty());
+    let wait = (due_at - talk.now).as_seconds_f64();
+    let morning = relay(talk.later(wait).due());
+    assert!(morning.contains("\"My sink leaks\" / \"It can wait till morning\""), "{morning}");
+}
+
+#[test]
+fn a_text_that_waits_when_the_quiet_hours_begin_is_not_lost() {
+    let mut talk = relayed_at_night(21);
+    talk.later(3_595.0).text("My sink leaks");
+    assert!(relays(talk.later(2.0).text("It is the kitchen")).is_empty());
+    assert!(relays(talk.later(8.0).due()).is_empty(), "it is after 22:00");
+    let wait = (memory(&talk).due_at.unwrap() - talk.now).as_seconds_f64();
+    assert!(relay(talk.later(wait).due()).contains("\"It is the kitchen\""));
+}
+
+#[test]
+fn in_an_emergency_texts_are_relayed_in_quiet_hours_too() {
+    let mut talk = relayed_at_night(23);
+    assert!(relays(talk.text("Are you there?")).is_empty());
+    let emergency = relay(talk.later(5.0).text("I smell gas"));
+    assert!(emergency.contains("\"Are you there?\" / \"I smell gas\""), "{emergency}");
+    assert_eq!(relays(talk.later(20.0).text("We are outside")).len(), 1);
 }

@@ -13,6 +13,7 @@ const MINUTE: f64 = 60.0;
 fn owned() -> Talk {
     let mut talk = Talk::new();
     talk.business.alert_numbers = vec!["+12125550001".parse().unwrap(), "+12125550002".parse().unwrap()];
+    talk.business.remind_to = talk.business.alert_numbers.first().cloned();
     let start = talk.now;
     talk.now -= TimeDelta::minutes(1);
     talk.call_missed();
@@ -116,6 +117,7 @@ fn an_answer_of_the_person_ends_the_waiting() {
 fn a_reminder_counts_from_what_the_person_did_last() {
     let mut talk = Talk::new();
     talk.business.alert_numbers = vec!["+12125550001".parse().unwrap()];
+    talk.business.remind_to = talk.business.alert_numbers.first().cloned();
     talk.text("my sink is blocked");
     talk.later(40.0);
     talk.apply(&Input::UserTookOver { user_id: "joe".into(), reason: "mine".into() });
@@ -302,4 +304,11 @@ fn an_old_conversation_counts_from_the_takeover() {
     assert_eq!(spoken(&talk), said(&[(9, "waiting 5")]));
     talk.later(MINUTE).due();
     assert_eq!(spoken(&talk), said(&[(10, "person_silent"), (10, "reminder")]));
+}
+
+#[test]
+fn who_is_away_is_not_reminded() {
+    let mut talk = owned();
+    talk.business.remind_to = None;
+    assert!(until(&mut talk, 1_000.0).iter().all(|(_, what)| what != "reminder"));
 }

@@ -14,6 +14,7 @@ use crate::store::{FactsOf, OwnerText};
 
 on_both_stores! {
     what_is_done_about_a_text_is_kept_once,
+    a_text_by_both_of_twilios_apis_is_carried_out_once_and_two_equal_ones_twice,
     a_phones_texts_of_the_last_minutes_are_counted,
     the_open_conversations_are_read_the_newest_activity_first,
     a_code_belongs_to_one_conversation_and_is_free_a_day_after_its_end,
@@ -35,6 +36,26 @@ async fn what_is_done_about_a_text_is_kept_once(test: impl TestStore) {
     assert_eq!(store.keep_owner_plan(&take, Plan::Off, now).await.unwrap(), LIST, "the first one counts");
     assert_eq!(store.owner_view(&take, now).await.unwrap().plan, Some(LIST));
     assert_eq!(store.owner_view(&text("sms:SM2", &owner, "TAKE"), now).await.unwrap().plan, None);
+}
+
+async fn a_text_by_both_of_twilios_apis_is_carried_out_once_and_two_equal_ones_twice(test: impl TestStore) {
+    let (store, owner, other, now) = (test.store(), phone(OWNER), phone(NEIGHBOUR), test.now().await);
+    let second = TimeDelta::seconds(1);
+    for (id, from, body, at, plan) in [
+        ("sms:SM1", &owner, "On my way", now, LIST),
+        ("sms:IM1", &owner, "On my way", now + second, Plan::Nothing),
+        ("sms:SM2", &owner, "On my way", now + second * 2, LIST),
+        ("sms:SM3", &owner, "On my way", now + second * 3, LIST),
+        ("sms:IM2", &owner, "On my way", now + second * 4, Plan::Nothing),
+        ("sms:IM3", &owner, "On my way", now + second * 5, Plan::Nothing),
+        ("sms:IM4", &owner, "On my way", now + second * 6, LIST),
+        ("sms:IM5", &owner, "Off", now, LIST),
+        ("sms:SM5", &owner, "Off", now - second, Plan::Nothing),
+        ("sms:SM6", &other, "On my way", now, LIST),
+        ("sms:IM7", &owner, "On my way", now + second * 120, LIST),
+    ] {
+        assert_eq!(store.keep_owner_plan(&text(id, from, body), LIST, at).await.unwrap(), plan, "{id}");
+    }
 }
 
 async fn a_phones_texts_of_the_last_minutes_are_counted(test: impl TestStore) {
@@ -112,6 +133,12 @@ async fn a_code_belongs_to_one_conversation_and_is_free_a_day_after_its_end(test
     ended.decision.code = Some(CodeChange::GivenBack);
     first.commit(&test, &ended).await;
     assert_eq!(codes(&test, &second).await, [code], "not at once");
+    let (owner, now) = (phone(OWNER), test.now().await);
+    let later = now + RELAYED_WITHIN + TimeDelta::minutes(1);
+    for (now, ended_lately) in [(now, true), (later, false)] {
+        let view = test.store().owner_view(&text("sms:SM9", &owner, "On my way"), now).await.unwrap();
+        assert_eq!(view.ended_lately, ended_lately);
+    }
     assert_eq!(relayed(&test, &second, "SM2", code).await, "conflict");
     test.time_passes(Duration::from_secs(25 * 3_600)).await;
     assert_eq!(codes(&test, &second).await, []);

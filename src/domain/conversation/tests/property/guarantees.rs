@@ -494,6 +494,9 @@ impl World<'_> {
             }
             MessageKind::Relay => {
                 holds(message.recipient == self.settings.business.relay_to, || "a relay to somebody else".into())?;
+                let may_go =
+                    self.conversations[at].emergency_detected || self.settings.business.owner_may_be_texted(now);
+                holds(may_go, || "a relay in the owner's quiet hours".into())?;
                 let before = record.relayed_at.replace(now);
                 holds(stepped || decision_ends || before.is_none_or(|at| now >= at + RELAYED_EVERY), || {
                     "two relays within ten seconds".into()

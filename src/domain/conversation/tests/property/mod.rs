@@ -215,8 +215,12 @@ fn guarantees_hold_while_texts_are_relayed_and_while_the_owner_is_away() {
     guarantees_hold_with(&settings, Profile { share: 5, ..MIXED });
     guarantees_hold_with(&settings, Profile { share: 5, ..LEDGER });
     guarantees_hold_with(&settings, Profile { share: 2, ..STEADY });
+    // The runs begin at 8:00.
+    settings.business.policy.owner_quiet_hours = Some(DailyHours::new("07:00", "08:05").unwrap());
+    guarantees_hold_with(&settings, Profile { share: 5, ..MIXED });
+    settings.business.policy.owner_quiet_hours = None;
     settings.business.relay_to = None;
-    settings.business.owner_is_off = true;
+    (settings.business.owner_is_off, settings.business.remind_to) = (true, None);
     guarantees_hold_with(&settings, Profile { share: 5, ..MIXED });
 }
 

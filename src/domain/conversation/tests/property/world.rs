@@ -126,6 +126,7 @@ impl Settings {
         talk.business.policy.voice_ladder = Some(true);
         talk.business.alert_numbers =
             ["+12125550001", "+12125550002", "+12125550003"].map(|number| number.parse().unwrap()).to_vec();
+        talk.business.remind_to = talk.business.alert_numbers.first().cloned();
         Self { policy: talk.policy, business: talk.business, other_business: false }
     }
 }
