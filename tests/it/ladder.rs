@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{TimeDelta, Utc};
 use nmc_testbed::sim::Rule;
 use nmc_testbed::twilio::{Behaviour, Fault, Phone, PhoneCall, PhoneOptions, Refusal};
 use rstest::rstest;
@@ -62,6 +63,7 @@ fn called(calls: &[PhoneCall]) -> Vec<&str> {
 async fn the_owner_does_not_answer_and_the_contact_takes_it() {
     let app = app().await;
     app.servers.twilio.set_phone(CONTACT, Behaviour::Presses("1".to_owned()));
+    let texted_at = Utc::now();
     app.text(CUSTOMER, "Basement flooding!").await;
     let taken = event(&app, "conversation.user_taken", |_| true).await;
     assert_eq!(taken["data"]["by"], format!("phone:{CONTACT}"));
@@ -72,15 +74,19 @@ async fn the_owner_does_not_answer_and_the_contact_takes_it() {
     .await;
     assert!(sms.body.starts_with("A person at Joe's Plumbing"), "{}", sms.body);
     let told = eventually("the owner is informed", async || {
-        app.sms_to(OWNER).into_iter().find(|sms| sms.body.contains("has the emergency"))
+        app.sms_to(OWNER).into_iter().find(|sms| sms.body.contains("is taken, by"))
     })
     .await;
     assert!(told.body.contains(CONTACT) && told.body.contains(CUSTOMER), "{}", told.body);
     let calls = calls(&app, |calls| calls.iter().all(PhoneCall::is_over)).await;
     assert_eq!(called(&calls), [OWNER, CONTACT]);
+    assert!(calls[0].began_at - texted_at <= TimeDelta::seconds(3), "{}", calls[0].began_at - texted_at);
     assert_eq!((calls[0].status.as_str(), calls[0].from.as_str()), ("no-answer", OUR_NUMBER));
     assert!(calls[1].heard[0].contains("Basement flooding!") && calls[1].heard[0].contains("1 2 1 2 5 5 5 1 2 3 4"));
-    assert!(calls[1].heard.iter().any(|said| said.contains("You have it")), "{:?}", calls[1].heard);
+    let answer = calls[1].heard.iter().find(|said| said.contains("You have it")).unwrap();
+    assert!(answer.contains("The number is 1 2 1 2 5 5 5 1 2 3 4."), "{answer}");
+    let alert = app.sms_to(CONTACT).into_iter().find(|sms| sms.body.starts_with("EMERGENCY for")).unwrap();
+    assert!(alert.body.contains(CUSTOMER), "{}", alert.body);
     assert_eq!(app.servers.twilio.take_twiml_faults(), []);
     let conversation = app.conversation_of(CUSTOMER).await;
     assert_eq!(conversation["ownership"], "user");
@@ -126,6 +132,36 @@ async fn a_call_whose_outcome_is_not_known_is_placed_again() {
     app.text(CUSTOMER, "Basement flooding!").await;
     event(&app, "conversation.user_taken", |_| true).await;
     assert_eq!(called(&calls(&app, |calls| !calls.is_empty()).await), [OWNER]);
+}
+
+/// Twilio has placed the call, and its answer is lost: a call too many is allowed, a lost one is not.
+#[tokio::test]
+async fn a_call_that_was_placed_without_an_answer_may_be_placed_again_and_is_taken_once() {
+    let app = app().await;
+    app.servers.twilio.set_phone(OWNER, Behaviour::Presses("1".to_owned()));
+    app.servers.twilio.add_rule(Rule::next(1, Fault::Call(Box::new(Fault::DropAfter))).to(OWNER));
+    app.text(CUSTOMER, "Basement flooding!").await;
+    event(&app, "conversation.user_taken", |_| true).await;
+    let calls = calls(&app, |calls| !calls.is_empty() && calls.iter().all(PhoneCall::is_over)).await;
+    assert!(called(&calls).iter().all(|phone| *phone == OWNER) && calls.len() <= 2, "{:?}", called(&calls));
+    app.settled().await;
+    let log = app.events.log().await;
+    assert_eq!(log.iter().filter(|event| event["event_type"] == "conversation.user_taken").count(), 1);
+}
+
+#[tokio::test]
+async fn a_phone_that_opted_out_of_texts_hears_so_and_the_customers_number() {
+    let app = app().await;
+    app.text(OWNER, "STOP").await;
+    let shown = async || app.rest.get(&format!("/businesses/{BUSINESS}")).await.ok();
+    eventually("the opt-out", async || (shown().await["opted_out_phones"] == json!([OWNER])).then_some(())).await;
+    let patient = Phone { behaviour: Behaviour::Presses("1".to_owned()), talks_for: 300.0, ..Phone::default() };
+    app.servers.twilio.set_phone(OWNER, patient);
+    app.text(CUSTOMER, "Basement flooding!").await;
+    event(&app, "conversation.user_taken", |_| true).await;
+    let calls = calls(&app, |calls| !calls.is_empty() && calls.iter().all(PhoneCall::is_over)).await;
+    let heard = calls[0].heard.join(" ");
+    assert!(heard.contains("Text START to our number") && heard.contains("The number is 1 2 1 2"), "{heard}");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The owner's phone gets customers' texts, and the owner answers by texting back.
 
+use chrono::{TimeDelta, Utc};
 use nmc_testbed::sim::Rule;
 use nmc_testbed::twilio::{Fault, Refusal, new_message_sid};
 use rstest::rstest;
@@ -47,8 +48,10 @@ async fn becomes(app: &App, customer: &str, field: &str, value: &str) {
 #[tokio::test]
 async fn the_owner_gets_the_first_text_and_answers_it_by_texting_back() {
     let app = spawn_relayed().await;
+    let texted_at = Utc::now();
     app.text(CUSTOMER, "My sink leaks").await;
     let relay = app.wait_for_sms(OWNER, 1).await.remove(0);
+    assert!(relay.accepted_at - texted_at <= TimeDelta::seconds(2), "{}", relay.accepted_at - texted_at);
     let code = code(&relay.body).to_owned();
     assert_eq!(
         relay.body,
@@ -146,15 +149,55 @@ async fn while_the_owner_is_off_the_ai_answers_at_once_and_nothing_is_relayed() 
     app.text(CUSTOMER, "My sink leaks").await;
     // The hold is 60 s.
     app.wait_for_sms(CUSTOMER, 1).await;
+    app.text(&customer(3), "I smell gas").await;
+    assert!(told(&app, 2).await.starts_with("EMERGENCY for"));
     app.text(OWNER, "ON").await;
-    assert!(told(&app, 2).await.starts_with("On:"));
+    assert!(told(&app, 3).await.starts_with("On:"));
     assert_eq!(shown().await["owner_off_since"], Value::Null);
     app.text(&customer(1), "No heat").await;
-    assert!(told(&app, 3).await.contains("No heat"));
+    assert!(told(&app, 4).await.contains("No heat"));
+}
+
+/// Twilio may be configured so that each text arrives by both of its APIs.
+#[tokio::test]
+async fn the_owners_words_that_arrive_by_both_of_twilios_apis_go_out_once() {
+    let app = spawn_relayed().await;
+    app.text(CUSTOMER, "My sink leaks").await;
+    told(&app, 1).await;
+    let sid = new_message_sid();
+    app.webhook().sms(&sid, OWNER, OUR_NUMBER, "On my way").await.unwrap();
+    app.webhook().sms(&sid.replacen("SM", "IM", 1), OWNER, OUR_NUMBER, "On my way").await.unwrap();
+    app.wait_for_sms(CUSTOMER, 1).await;
+    app.settled().await;
+    assert_eq!(app.sms_to(CUSTOMER).len(), 1);
+}
+
+/// Twilio answers HELP itself.
+#[tokio::test]
+async fn help_is_answered_by_twilio_alone() {
+    let app = spawn_relayed().await;
+    app.text(OWNER, "HELP").await;
+    app.settled().await;
+    assert!(app.sms_to(OWNER).is_empty() && app.stored("NMC_DEAD").await.is_empty());
 }
 
 #[tokio::test]
-async fn later_texts_are_relayed_together_and_pictures_as_links() {
+async fn words_without_a_code_are_for_nobody_while_another_conversation_has_just_ended() {
+    let app = spawn_relayed().await;
+    app.text(CUSTOMER, "My sink leaks").await;
+    let first = code(&told(&app, 1).await).to_owned();
+    app.text(OWNER, &format!("DONE {first}")).await;
+    told(&app, 2).await;
+    app.text(&customer(2), "No heat").await;
+    told(&app, 3).await;
+    app.text(OWNER, "I left the key under the mat").await;
+    assert!(told(&app, 4).await.starts_with("Nothing was sent: which one?"));
+    app.settled().await;
+    assert!(app.sms_to(&customer(2)).is_empty());
+}
+
+#[tokio::test]
+async fn later_texts_are_relayed_together() {
     let app = spawn_relayed().await;
     app.text(CUSTOMER, "My sink leaks").await;
     told(&app, 1).await;
@@ -163,7 +206,7 @@ async fn later_texts_are_relayed_together_and_pictures_as_links() {
     let bundle = told(&app, 2).await;
     assert!(bundle.contains("\"It is the kitchen\" / \"Please hurry\""), "{bundle}");
     let [first, second] = &app.sms_to(OWNER)[..] else { panic!("two relays") };
-    assert!(second.accepted_at - first.accepted_at >= chrono::TimeDelta::seconds(9));
+    assert!(second.accepted_at - first.accepted_at >= TimeDelta::seconds(9));
 }
 
 #[rstest]

@@ -254,10 +254,9 @@ async fn a_caller_who_hangs_up_as_the_key_is_pressed_is_missed() {
 #[tokio::test]
 async fn a_key_that_is_known_only_after_the_result_still_counts() {
     let call = ByHand::rings().await;
-    call.has_a_leg();
     call.is_completed(Some("true")).await;
     call.accepts().await;
-    call.ends_as("answered", "leg").await;
+    call.ends_as("answered", "dial_result").await;
 }
 
 #[tokio::test]
