@@ -65,6 +65,8 @@ pub struct Ledger {
     giving_back: BTreeSet<Uuid>,
     /// Whether the owner does so by text in this run, of whichever conversation: then no takeover lasts for certain.
     pub gives_back_by_text: bool,
+    /// The conversation that a text of the owner has changed.
+    carried_out: BTreeMap<String, Uuid>,
     /// Which conversation each text of the owner was for, by its words.
     owner_words: BTreeMap<String, Uuid>,
     /// Webhooks that were answered.
@@ -114,6 +116,9 @@ impl Ledger {
         for message in decision.messages.iter().filter(|message| message.kind == MessageKind::Customer) {
             self.kept(decision, message, out);
         }
+        if input_id.starts_with("sms:SMowner") {
+            self.owner_is_answered(input_id, decision);
+        }
         for message in &decision.messages {
             self.owner_is_understood(db, input_id, decision, message);
         }
@@ -144,6 +149,19 @@ impl Ledger {
         let waits = conversation.waiting_since.is_some();
         self.holds(expected.is_none_or(|expected| expected == waits), || {
             format!("after {input_id} {} waits: {:?}", conversation.id, conversation.waiting_since)
+        });
+    }
+
+    /// What a text of the owner has changed is what its answer is about.
+    fn owner_is_answered(&mut self, input_id: &str, decision: &Decision) {
+        let id = decision.conversation.id;
+        let Some(text) = input_id.strip_suffix(":notice") else {
+            self.carried_out.insert(input_id.to_owned(), id);
+            return;
+        };
+        let changed = self.carried_out.get(text).copied();
+        self.holds(changed.is_none_or(|changed| changed == id), || {
+            format!("{text} was carried out in {changed:?}, and its answer is about {id}")
         });
     }
 
