@@ -279,7 +279,7 @@ impl Race {
         let (sid, text) = (new_message_sid(), format!("TAKE {code}"));
         while client.sms(&sid, &owner, &number_of(plan.number), &text).await.expect("an answer").status != 200 {}
         let (is_taken, is_in_flight) =
-            (format!("You have {code} "), format!("{code} ({}) is yours, but", plan.customer));
+            (format!("You have {code} "), format!("{code} ({}) is yours. An AI text", plan.customer));
         let is_answer = |body: &str| body.starts_with(&is_taken) || body.starts_with(&is_in_flight);
         let answer = timeout(2 * PATIENCE, self.told(&owner, is_answer)).await.expect("an acknowledgement");
         let in_flight = answer.body.starts_with(&is_in_flight);

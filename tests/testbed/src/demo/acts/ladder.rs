@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{Act, PATIENCE};
 use crate::demo::business::{self, CONTACTS, OWNER_PHONE};
+use crate::demo::screen::Tag;
 use crate::twilio::{Behaviour, PhoneCall, PhoneOptions};
 
 pub(super) const HEADING: &str = "An emergency at night: the owner sleeps, the next person is called and takes it";
@@ -21,6 +22,7 @@ pub(super) async fn play(act: &mut Act<'_>) -> anyhow::Result<()> {
     let contact = CONTACTS[0];
     let twilio = &act.stage.twilio;
     twilio.set_phone_options(PhoneOptions { second: SECOND, ..PhoneOptions::default() });
+    twilio.set_phone(OWNER_PHONE, Behaviour::RingsOut);
     twilio.set_phone(contact, Behaviour::Presses("1".to_owned()));
     let before = act.texts_to(contact).len();
     put(act, true).await?;
@@ -31,9 +33,18 @@ pub(super) async fn play(act: &mut Act<'_>) -> anyhow::Result<()> {
     act.stage.phone.text_from(contact, &code).await?;
 
     act.text(CRY).await?;
+    for (place, who) in ["Joe's phone", "the contact's phone"].into_iter().enumerate() {
+        act.stage.screen.progress(Some(who));
+        let is_over = |calls: &[PhoneCall]| in_the_emergency(calls).nth(place).is_some_and(PhoneCall::is_over);
+        let calls = act.stage.twilio.wait_for_phone_calls(is_over, PATIENCE).await?;
+        act.stage.screen.progress(None);
+        if let Some(call) = in_the_emergency(&calls).nth(place) {
+            narrate(act, who, call);
+        }
+    }
     act.event("conversation.user_taken").await?;
-    let enough = |calls: &[PhoneCall]| calls.len() >= 2 && calls.iter().all(PhoneCall::is_over);
-    let calls = act.stage.twilio.wait_for_phone_calls(enough, PATIENCE).await?;
+    let all = act.stage.twilio.wait_for_phone_calls(|calls| calls.iter().all(PhoneCall::is_over), PATIENCE).await?;
+    let calls: Vec<PhoneCall> = in_the_emergency(&all).cloned().collect();
     let is_informed = |texts: &[String]| texts.iter().any(|text| text.contains("is on it"));
     let customer = act.customer;
     act.stage
@@ -54,6 +65,21 @@ pub(super) async fn play(act: &mut Act<'_>) -> anyhow::Result<()> {
     act.found("the customer was informed that a person is on it", is_informed(&texts), texts.join(" | "));
     act.found("nobody was called after that", calls.len() == 2, calls.len());
     Ok(())
+}
+
+/// The calls that the service placed, without those of customers.
+fn in_the_emergency(calls: &[PhoneCall]) -> impl Iterator<Item = &PhoneCall> {
+    calls.iter().filter(|call| call.direction == "outbound-api")
+}
+
+/// Says what the holder of a called phone heard and did.
+fn narrate(act: &Act<'_>, who: &str, call: &PhoneCall) {
+    let what = match (call.pressed.as_str(), call.heard.first()) {
+        (_, None) => format!("{who} rings, and nobody answers ({})", call.status),
+        ("", Some(words)) => format!("{who} is answered and hears “{words}”, and no key is pressed"),
+        (key, Some(words)) => format!("{who} is answered and hears “{words}”, and {key} is pressed"),
+    };
+    act.stage.screen.line(Tag::Phone, &what, &call.to);
 }
 
 async fn put(act: &Act<'_>, voice_ladder: bool) -> anyhow::Result<()> {

@@ -9,8 +9,7 @@ use super::{Act, MARGIN};
 use crate::demo::business::{self, OWNER_PHONE};
 use crate::demo::settings::HOLD;
 
-pub(super) const HEADING: &str =
-    "The owner's phone: Joe reads a customer's text under a sink, and answers it from there";
+pub(super) const HEADING: &str = "The owner's phone: from under a sink, Joe reads a customer's text and answers it";
 
 const QUESTION: &str = "Can you come on Saturday?";
 const ANSWER: &str = "Saturday at 9 works. Joe";

@@ -42,7 +42,7 @@ pub(super) async fn play(act: &mut Act<'_>) -> anyhow::Result<()> {
 /// The customer calls, and Joe's phone does this.
 async fn call(act: &Act<'_>, behaviour: Behaviour, what: &str) -> anyhow::Result<PlayedCall> {
     act.stage.twilio.set_phone(OWNER_PHONE, behaviour);
-    act.stage.screen.line(Tag::Customer, &format!("calls {PHONE}; {what}"), act.customer);
+    act.stage.screen.line(Tag::Phone, &format!("{} calls {PHONE}; {what}", act.customer), "");
     act.stage.screen.progress(Some("the phones"));
     let played = act.stage.twilio.ring(act.customer, PHONE).await;
     act.stage.screen.progress(None);
