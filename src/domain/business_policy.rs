@@ -81,7 +81,7 @@ pub struct BusinessPolicy {
     /// In which order the phones of `forward_to` ring. Not set: one after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ring: Option<Ring>,
-    /// The language in which the owner's phone is spoken to. Not set: English.
+    /// The language in which a screened phone is asked to press 1. Not set: English.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_language: Option<Language>,
     /// Which texts of customers the owner's phone gets. Not set: only alerts of emergencies.

@@ -46,7 +46,7 @@ pub enum RingTurn {
 
 /// How many calls a phone gets within an hour.
 pub const CALLS_PER_HOUR: i64 = 6;
-/// How often a call is placed whose outcome is not known.
+/// The most attempts at a call whose outcome is not known.
 pub const MOST_RINGS: i32 = 3;
 /// Twilio takes one call a second of an account; two requests may take different times to arrive.
 pub const BETWEEN_CALLS: Duration = Duration::from_millis(1_100);

@@ -101,9 +101,9 @@ events! {
     MessageFailed(MessageFailedData) = "message.failed",
     /// An emergency was detected.
     EmergencyDetected(EmergencyDetectedData) = "emergency.detected",
-    /// A person of the business is called in an emergency, or that call is over and did not take it.
+    /// A person of the business is called in an emergency, or that call has ended and nobody has taken the emergency.
     EmergencyCall(EmergencyCallData) = "emergency.call",
-    /// Everybody was called twice, and nobody has taken the emergency.
+    /// Both rounds of calls are over, and nobody has taken the emergency.
     EmergencyUnanswered(EmergencyUnansweredData) = "emergency.unanswered",
     /// The customer agreed to an appointment.
     AppointmentRequested(AppointmentRequestedData) = "appointment.requested",

@@ -119,8 +119,8 @@ struct Policy {
     ai_disclosure: Option<String>,
     /// A DispatchBot that the business has itself. Without it the service's is asked.
     dispatchbot: Option<OwnDispatchBot>,
-    /// Whether people are called in an emergency, beside the SMS: `forward_to` at once, then those of `emergency_contacts` that
-    /// have answered a code or an alert once, one after the other, in two rounds, until one of them presses 1. Contacts that
+    /// Whether people are called in an emergency, beside the SMS: the owner's phone (the first of `forward_to`) at once,
+    /// then those of `emergency_contacts` that have answered a code or an alert once, one after the other, in two rounds, until one of them presses 1. Contacts that
     /// have not answered are sent a code. At most 6 calls an hour to a phone. Default: `false`.
     voice_ladder: Option<bool>,
     /// The API of Twilio by which texts to customers go: `messaging` (single SMS), or `conversations` (messages of a Twilio
@@ -133,7 +133,7 @@ struct Policy {
     /// In which order the phones of `forward_to` ring: `in_turn`. All at once is not offered: with `screening`, the first
     /// voicemail would take the call from the others. Default: `in_turn`.
     ring: Option<String>,
-    /// The language in which the owner's phone is spoken to: `en` or `es`. Default: `en`.
+    /// The language in which a screened phone is asked to press 1: `en` or `es`. Default: `en`.
     owner_language: Option<String>,
     /// Which texts of customers the owner's phone gets by SMS: `off` (none), `emergencies` (only alerts), or `all` (each
     /// text, with what the AI will do about it; the owner answers by texting back). With `off`, of the owner's own texts only
