@@ -9,7 +9,7 @@ use super::conversations::{
     ConversationRow, RulesState, select_conversations, select_from_conversations, with_conversation_columns,
 };
 use super::erasure::ErasureOf;
-use super::{Store, StoreError, Stored};
+use super::{Store, StoreError, Stored, transaction};
 use crate::domain::conversation::{CodeChange, Conversation, pairing};
 use crate::domain::owner::{Code, Plan, RELAYED_WITHIN};
 use crate::store::{MOST_OPEN, OwnerText, OwnerView};
@@ -60,7 +60,7 @@ impl Store {
     /// # Errors
     /// If PostgreSQL is unavailable: it may be kept.
     pub async fn keep_owner_plan(&self, text: &OwnerText<'_>, plan: Plan, at: DateTime<Utc>) -> Stored<Plan> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = transaction::begin(&self.pool).await?;
         sqlx::query_scalar!(
             r#"SELECT true AS "locked!" FROM pg_advisory_xact_lock(hashtextextended($1 || ' owner ' || $2, 0))"#,
             text.business_id,

@@ -282,7 +282,10 @@ impl Race {
         let (is_taken, is_in_flight) =
             (format!("You have {code} "), format!("{code} ({}) is yours. An AI text", plan.customer));
         let is_answer = |body: &str| body.starts_with(&is_taken) || body.starts_with(&is_in_flight);
-        let answer = timeout(2 * PATIENCE, self.told(&owner, is_answer)).await.expect("an acknowledgement");
+        let answer = timeout(2 * PATIENCE, self.told(&owner, is_answer)).await.unwrap_or_else(|_| {
+            let got: Vec<String> = self.app.sms_to(&owner).into_iter().map(|sms| sms.body).collect();
+            panic!("no acknowledgement of {text:?}, but {got:#?}")
+        });
         let in_flight = answer.body.starts_with(&is_in_flight);
         Takeover { asked_at, answered_at: answer.accepted_at, changed: true, in_flight }
     }
