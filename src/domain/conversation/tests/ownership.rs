@@ -189,11 +189,8 @@ fn an_answer_that_had_gone_out_is_not_given_again_after_a_release(#[case] given_
     assert_eq!((&talk.state().window, &talk.state().answering), (&None, &None));
 }
 
-/// Two takeovers have each stopped an answer to the same texts, and one of the answers had gone out.
-#[rstest]
-#[case::the_first(1)]
-#[case::the_second(2)]
-fn an_answer_that_had_gone_out_before_one_of_two_takeovers_is_not_given_again(#[case] gone_out: usize) {
+/// A takeover and a release came while an answer was at Twilio, and now a second one to the same texts is there, too.
+fn posted_again_after_a_release() -> Talk {
     let mut talk = talk_at(&At::Replying);
     talk.sent[1].status = MessageStatus::Sending;
     talk.apply(&take_over());
@@ -201,6 +198,15 @@ fn an_answer_that_had_gone_out_before_one_of_two_takeovers_is_not_given_again(#[
     let window = talk.close_window();
     talk.answered(window, "We can help.");
     talk.sent[2].status = MessageStatus::Sending;
+    talk
+}
+
+/// Two takeovers have each stopped an answer to the same texts, and one of the answers had gone out.
+#[rstest]
+#[case::the_first(1)]
+#[case::the_second(2)]
+fn an_answer_that_had_gone_out_before_one_of_two_takeovers_is_not_given_again(#[case] gone_out: usize) {
+    let mut talk = posted_again_after_a_release();
     talk.apply(&take_over());
     talk.report(gone_out, accepted());
     assert_eq!((&talk.state().window, &talk.state().answering), (&None, &None));
@@ -210,13 +216,7 @@ fn an_answer_that_had_gone_out_before_one_of_two_takeovers_is_not_given_again(#[
 
 #[test]
 fn an_answer_that_is_not_wanted_any_more_is_fenced_though_it_was_claimed() {
-    let mut talk = talk_at(&At::Replying);
-    talk.sent[1].status = MessageStatus::Sending;
-    talk.apply(&take_over());
-    talk.apply(&release());
-    let window = talk.close_window();
-    talk.answered(window, "We can help.");
-    talk.sent[2].status = MessageStatus::Sending; // Twilio is busy, so it will be queued again
+    let mut talk = posted_again_after_a_release(); // Twilio is busy, so it will be queued again
     let before = talk.state().hard_epoch;
     talk.report(1, accepted());
     assert!(talk.state().hard_epoch > before);
