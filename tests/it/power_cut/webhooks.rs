@@ -14,17 +14,6 @@ use crate::harness::{Servers, eventually, stored};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_acknowledged_webhook_is_synced_before_its_answer() {
-    // Whether webhooks come together, so that they are published as a batch, is for the scheduler; batches are to be seen, too.
-    for _ in 0..5 {
-        if acknowledged_webhooks_are_synced().await > 0 {
-            return;
-        }
-    }
-    panic!("no webhook was in an atomic batch");
-}
-
-/// Checks it for many webhooks, and returns how many of them were stored in an atomic batch.
-async fn acknowledged_webhooks_are_synced() -> usize {
     let servers = Servers::start(TwilioOptions::default()).await;
     let (kept, counted) = acknowledge_webhooks(&servers).await;
     // What a traced nats-server does not acknowledge in time is promised by PostgreSQL, which the next test follows.
@@ -32,7 +21,8 @@ async fn acknowledged_webhooks_are_synced() -> usize {
     let lost = lost(&kept);
     assert!(lost.len() + (ANSWERS - kept.len()) <= elsewhere, "{elsewhere} are not promised here; lost are {lost:?}");
     let stored = stored(&servers, "NMC_INBOUND").await;
-    stored.iter().filter(|message| message.headers.contains_key("Nats-Batch-Id")).count()
+    let in_batches = stored.iter().filter(|message| message.headers.contains_key("Nats-Batch-Id")).count();
+    assert!(in_batches > 0, "none of {} webhooks was in an atomic batch; {elsewhere} are kept elsewhere", stored.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
