@@ -138,9 +138,9 @@ bench: ## Measures how many texts per second one core checks for emergencies (an
 	$(CARGO) bench --package nevermisscall --bench emergency
 
 .PHONY: race
-race: servers nextest ## Makes thousands of takeovers at random moments against two processes (NMC_RACE_TAKEOVERS, NMC_RACE_SEED)
+race: servers nextest ## Makes thousands of takeovers at random moments against two processes (NMC_RACE_TAKEOVERS, NMC_RACE_TAKES, NMC_RACE_SEED)
 	$(CARGO) build $(ALL) --bins --tests
-	NMC_RACE_TAKEOVERS=$${NMC_RACE_TAKEOVERS:-3000} $(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --profile $(NEXTEST_PROFILE) -E 'test(takeover_race_nothing)' --no-capture
+	NMC_RACE_TAKEOVERS=$${NMC_RACE_TAKEOVERS:-3000} NMC_RACE_TAKES=$${NMC_RACE_TAKES:-1000} $(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --profile $(NEXTEST_PROFILE) -E 'test(takeover_race_nothing)' --no-capture
 
 .PHONY: chaos
 chaos: servers ## Kills the service and its servers at random under load, 1,000 times (NMC_CHAOS_KILLS, NMC_CHAOS_EVERY_MS, NMC_CHAOS_SEED)

@@ -321,5 +321,6 @@ pub(crate) fn policy(config: &Config) -> Policy {
             ai: config.day.ai,
             alerts: config.day.alerts,
         },
+        public_url: config.public_url.as_str().trim_end_matches('/').to_owned(),
     }
 }

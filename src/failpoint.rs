@@ -8,11 +8,13 @@
 #[cfg(feature = "failpoints")]
 pub const STATES: &[&str] = &["no_emergency_rules"];
 
-/// Every failpoint, in the order in which a message passes them.
+/// Every failpoint, in the order in which a message passes them. Only texts of the owner pass those with `owner`.
 pub const NAMES: &[&str] = &[
     "after_publish_ack",
+    "after_owner_plan",
     "before_commit",
     "after_commit",
+    "before_owner_notice",
     "before_effect_published",
     "after_claim",
     "after_twilio_accepted",

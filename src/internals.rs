@@ -26,4 +26,4 @@ pub use crate::store::{Claim, CodeAnswer, Kept, PhoneAnswer, SendingAccount};
 pub use crate::telemetry::Metrics;
 pub use crate::trace::Trace;
 pub use crate::webhook::{Inbound, form};
-pub use crate::worker::TimerFired;
+pub use crate::worker::{AlertAnswered, TimerFired, answer_alert};

@@ -7,9 +7,10 @@ use uuid::{Uuid, uuid};
 
 use crate::domain::conversation::{
     AiTakenData, AiTimerStartedData, Appointment, AppointmentRequestedData, AttentionReason, CallData, CompletedBy,
-    ConversationCompletedData, ConversationCreatedData, Detector, EmergencyDetectedData, Envelope, EventData,
-    EventType, Media, MessageData, MessageFailedData, MessageKind, MessageReceivedData, NeedsAttentionData,
-    NumberVerifiedData, OpenedBy, OptedInData, OptedOutData, ReleasedData, ServiceData, Subject, UserTakenData,
+    ConversationCompletedData, ConversationCreatedData, Detector, EmergencyCallData, EmergencyDetectedData,
+    EmergencyUnansweredData, Envelope, EventData, EventType, Media, MessageData, MessageFailedData, MessageKind,
+    MessageReceivedData, NeedsAttentionData, NumberVerifiedData, OpenedBy, OptedInData, OptedOutData, Ownership,
+    ReleasedData, ServiceData, Subject, UserTakenData, WaitingData,
 };
 use crate::domain::emergency::{Language, LifeSafety, Reason};
 use crate::engine::cloud_event;
@@ -104,6 +105,10 @@ fn data(event_type: EventType) -> Vec<(&'static str, EventData)> {
         EventType::MessageFailed => vec![("out_of_reach", EventData::MessageFailed(failed()))],
         EventType::NeedsAttention => needs_attention(),
         EventType::EmergencyDetected => emergencies(),
+        EventType::EmergencyCall => emergency_calls(),
+        EventType::EmergencyUnanswered => {
+            vec![("after_two_rounds", EventData::EmergencyUnanswered(EmergencyUnansweredData { calls: 4 }))]
+        }
         EventType::AppointmentRequested => vec![("tuesday", EventData::AppointmentRequested(appointment()))],
         EventType::ConversationCreated
         | EventType::AiTimerStarted
@@ -111,6 +116,7 @@ fn data(event_type: EventType) -> Vec<(&'static str, EventData)> {
         | EventType::UserTaken
         | EventType::Released
         | EventType::ConversationCompleted
+        | EventType::Waiting
         | EventType::OptedOut
         | EventType::OptedIn => vec![of_conversation(event_type)],
         EventType::NumberVerified | EventType::ServiceDegraded | EventType::ServiceRestored => {
@@ -160,6 +166,7 @@ fn of_conversation(event_type: EventType) -> (&'static str, EventData) {
             };
             ("booked", EventData::ConversationCompleted(data))
         }
+        EventType::Waiting => ("five_minutes", EventData::Waiting(waiting())),
         EventType::OptedOut => ("stop", EventData::OptedOut(OptedOutData { by: "word".to_owned() })),
         EventType::OptedIn => ("start", EventData::OptedIn(OptedInData {})),
         _ => {
@@ -187,6 +194,11 @@ fn without_customer(event_type: EventType) -> (&'static str, EventData) {
             ("given_up", EventData::NumberVerified(data))
         }
     }
+}
+
+fn waiting() -> WaitingData {
+    let owned_by = Some("user-ann".to_owned());
+    WaitingData { since: at(0), minutes: 5, ownership: Ownership::User, owned_by }
 }
 
 fn messages_received() -> Vec<(&'static str, EventData)> {
@@ -243,6 +255,18 @@ fn needs_attention() -> Vec<(&'static str, EventData)> {
         ("low_confidence", EventData::NeedsAttention(unsure)),
         ("not_delivered", EventData::NeedsAttention(undelivered)),
     ]
+}
+
+/// A call that rings, and how it ended.
+fn emergency_calls() -> Vec<(&'static str, EventData)> {
+    let rings = EmergencyCallData {
+        call_id: CALL,
+        call_sid: Some("CA00000000000000000000000000000001".to_owned()),
+        to: OWNER.to_owned(),
+        outcome: None,
+    };
+    let over = EmergencyCallData { call_sid: None, outcome: Some("no-answer".to_owned()), ..rings.clone() };
+    vec![("it_rings", EventData::EmergencyCall(rings)), ("nobody_answered", EventData::EmergencyCall(over))]
 }
 
 fn emergencies() -> Vec<(&'static str, EventData)> {

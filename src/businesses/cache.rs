@@ -9,7 +9,7 @@ use moka::sync::Cache;
 use tokio::time::Instant;
 
 use crate::adapters::postgres::{BusinessRecord, Store};
-use crate::domain::business::Profile;
+use crate::domain::business::{OwnSide, Profile};
 use crate::domain::phone::PhoneNumber;
 use crate::store::{StoreError, Stored};
 
@@ -126,6 +126,11 @@ fn parse(record: BusinessRecord) -> Result<Arc<Profile>, StoreError> {
     let profile: Profile =
         serde_json::from_value(record.profile).map_err(|error| StoreError::corrupt("businesses", record.id, error))?;
     let never_text = record.never_text.iter().filter_map(|phone| phone.parse().ok()).collect();
+    let own_side = OwnSide {
+        off_since: record.owner_off_since,
+        opted_out: Arc::new(record.opted_out_phones.iter().filter_map(|phone| phone.parse().ok()).collect()),
+        forwards_to_business: record.forwards_to_business,
+    };
     let (twilio_account_sid, dispatchbot_key) = (record.twilio_account_sid, record.dispatchbot_api_key);
-    Ok(Arc::new(Profile { twilio_account_sid, never_text: Arc::new(never_text), dispatchbot_key, ..profile }))
+    Ok(Arc::new(Profile { twilio_account_sid, never_text: Arc::new(never_text), dispatchbot_key, own_side, ..profile }))
 }

@@ -144,6 +144,7 @@ impl<R: Records> BusinessCache<R> {
             }
             // Nobody, until the worker has found out the number.
             OwnerKey::Unresolved => Ok(None),
+            OwnerKey::Conversation(id) => self.of_conversation(id, signer).await,
             OwnerKey::Message { message_sid, message_id } => {
                 match self.reported_message(message_sid, message_id).await? {
                     Some(message) => self.of_conversation(message.conversation_id, signer).await,

@@ -41,6 +41,9 @@ use twilio::TwilioCommand;
 /// Exit status for an invalid configuration.
 const BAD_CONFIGURATION: u8 = 2;
 
+/// The most characters of a person's id, as in REST.
+const MAX_USER_ID: usize = 200;
+
 /// How long the report of why the process stopped may take.
 const LAST_REPORT: Duration = Duration::from_secs(2);
 
@@ -166,6 +169,9 @@ enum KeysCommand {
         /// NMC_RATE_LIMIT.
         #[arg(long, value_name = "RATE")]
         rate: Option<Rate>,
+        /// The key belongs to this person, by their id in the App Server: commands are theirs, and need no `user_id`.
+        #[arg(long, value_name = "ID", value_parser = user_id)]
+        user: Option<String>,
     },
     /// List the keys, without their secret values.
     List,
@@ -369,13 +375,22 @@ fn key_name(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
+/// As REST takes a `user_id`, and one that a terminal can show.
+fn user_id(text: &str) -> Result<String, &'static str> {
+    if text.chars().count() > MAX_USER_ID {
+        return Err("must not be longer than 200 characters");
+    }
+    key_name(text).map_err(|_| "must be a visible id without control characters")
+}
+
 async fn keys(database_url: &str, command: KeysCommand) -> anyhow::Result<ExitCode> {
     let store = Store::lazy(database_url)?;
     match command {
-        KeysCommand::Create { name, businesses, read_only, numbers, rate } => {
+        KeysCommand::Create { name, businesses, read_only, numbers, rate, user } => {
             let key = secrets::generate_api_key();
             let business_ids = (!businesses.is_empty()).then_some(businesses);
-            let scope = KeyScope { business_ids, may_write: !read_only, may_manage_numbers: numbers, rate };
+            let scope =
+                KeyScope { business_ids, may_write: !read_only, may_manage_numbers: numbers, rate, user_id: user };
             let id = store.create_api_key(&name, &secrets::hash_api_key(&key), &scope).await?;
             println!("{id}  {name}");
             println!("{key}");
@@ -390,7 +405,9 @@ async fn keys(database_url: &str, command: KeysCommand) -> anyhow::Result<ExitCo
                 };
                 let businesses = key.business_ids.map_or("all businesses".to_owned(), |ids| ids.join(", "));
                 let rate = key.rate_limit.map_or(String::new(), |rate| format!("  {rate}"));
-                println!("{}  {}  created {}  {state}  {may}  {businesses}{rate}", key.id, key.name, key.created_at);
+                let user = key.user_id.map_or(String::new(), |id| format!("  user {id}"));
+                let (id, name, at) = (key.id, key.name, key.created_at);
+                println!("{id}  {name}  created {at}  {state}  {may}  {businesses}{rate}{user}");
             }
         }
         KeysCommand::Revoke { id } => {

@@ -68,6 +68,8 @@ impl AlertPace {
     }
 }
 
+const TO_DO: &str = "Call them, or take the conversations over.";
+
 /// The text of a bundle of these alerts, by their lines, and how many of them it takes: the rest goes with the next one. An
 /// alert about a customer who was erased has no line.
 pub fn bundle<'a>(alerts: impl IntoIterator<Item = Option<&'a str>>) -> (String, usize) {
@@ -83,7 +85,12 @@ pub fn bundle<'a>(alerts: impl IntoIterator<Item = Option<&'a str>>) -> (String,
     }
     let (count, lines) = (lines.len(), lines.join(", "));
     let noun = if count == 1 { "EMERGENCY" } else { "EMERGENCIES" };
-    (format!("{count} more {noun}: {lines}. Call them, or take the conversations over."), taken)
+    (format!("{count} more {noun}: {lines}. {TO_DO}"), taken)
+}
+
+/// Whether a text is a bundle of alerts.
+pub fn is_bundle(text: &str) -> bool {
+    text.contains(" more EMERGENC") && text.ends_with(TO_DO)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,6 +12,8 @@ use crate::domain::appointment_check::Schedule;
 use crate::domain::business_policy::BusinessPolicy;
 use crate::domain::conversation::{self, Conversation, Templates};
 use crate::domain::emergency;
+use crate::domain::forward_to::ForwardTo;
+use crate::domain::owner::OwnerSms;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::price_check::PriceRange;
 use crate::domain::quiet_hours::QuietHours;
@@ -47,8 +50,9 @@ pub struct Profile {
     pub user_id: String,
     /// The numbers that customers call and write to.
     pub phone_numbers: Vec<PhoneNumber>,
-    /// The phone to which calls are forwarded.
-    pub forward_to: PhoneNumber,
+    /// The phones to which calls are forwarded, in two fields of the document.
+    #[serde(flatten)]
+    pub forward_to: ForwardTo,
     /// The IANA name of the time zone.
     pub timezone: String,
     /// The trade of the business.
@@ -80,6 +84,20 @@ pub struct Profile {
     /// The key of the business's own DispatchBot, encrypted. Stored in a column beside the document.
     #[serde(skip)]
     pub dispatchbot_key: Option<Vec<u8>>,
+    /// What the phones of the business's own side have said by text. Stored beside the document.
+    #[serde(skip)]
+    pub own_side: OwnSide,
+}
+
+/// What is known of the phones of a business's own side, beside the document.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnSide {
+    /// Since when the owner is away, by the text `OFF`; `None` while they are not.
+    pub off_since: Option<DateTime<Utc>>,
+    /// The phones that want no texts from the business: Twilio delivers neither alerts nor relays there.
+    pub opted_out: Arc<BTreeSet<PhoneNumber>>,
+    /// Whether calls are forwarded to a number of a business, where nobody reads a relay.
+    pub forwards_to_business: bool,
 }
 
 impl Profile {
@@ -105,7 +123,28 @@ impl Profile {
             accepts_emergencies: self.emergencies().accepted,
             policy: self.policy.clone(),
             never_text: Arc::clone(&self.never_text),
+            relay_to: self.relay_to(),
+            owner_is_off: self.own_side.off_since.is_some(),
+            remind_to: self.read_by_owner(),
         }
+    }
+
+    /// The phone that speaks for the business by text.
+    pub fn owner_phone(&self) -> &PhoneNumber {
+        self.forward_to.first()
+    }
+
+    /// The owner's phone, if it gets the texts of customers.
+    fn relay_to(&self) -> Option<PhoneNumber> {
+        self.read_by_owner().filter(|_| self.policy.owner_sms() == OwnerSms::All)
+    }
+
+    /// The owner's phone, if the owner gets there what is no emergency: who is away or wants no texts does not, and the number
+    /// of another business is no phone of an owner.
+    fn read_by_owner(&self) -> Option<PhoneNumber> {
+        let OwnSide { off_since, opted_out, forwards_to_business } = &self.own_side;
+        let reads = off_since.is_none() && !opted_out.contains(self.owner_phone()) && !forwards_to_business;
+        reads.then(|| self.owner_phone().clone())
     }
 
     /// The emergency settings, validated when the business was stored.
@@ -115,8 +154,9 @@ impl Profile {
 
     /// The phones that get alerts: the owner's, then the contacts in their order, without duplicates.
     fn alert_numbers(&self) -> Vec<PhoneNumber> {
-        let contacts = self.emergency_contacts.iter().filter(|contact| **contact != self.forward_to);
-        std::iter::once(&self.forward_to).chain(contacts).cloned().collect()
+        let owner = self.forward_to.first();
+        let contacts = self.emergency_contacts.iter().filter(|contact| *contact != owner);
+        std::iter::once(owner).chain(contacts).cloned().collect()
     }
 
     /// Whether a webhook of this signer may act for this business. The token of an account is valid for the businesses
@@ -141,11 +181,16 @@ impl Profile {
             && (conversation.own_account.is_none() || self.twilio_account_sid.is_some())
     }
 
-    /// Whether this number of a person belongs to the business's own side: its owner, a contact, or one of its numbers. The
-    /// numbers of other businesses are customers.
+    /// Whether this number of a person belongs to the business's own side: a phone that gets its calls, a contact, or one of
+    /// its numbers. The numbers of other businesses are customers.
     pub fn is_own_side(&self, phone: &PhoneNumber) -> bool {
-        let mut phones = std::iter::once(&self.forward_to).chain(&self.emergency_contacts).chain(&self.phone_numbers);
-        phones.any(|own| own.is_of_person(phone))
+        self.own_phone(phone).is_some()
+    }
+
+    /// The same, as the number was stored: in the other of its two ways, perhaps.
+    pub fn own_phone(&self, phone: &PhoneNumber) -> Option<&PhoneNumber> {
+        let mut phones = self.forward_to.iter().chain(&self.emergency_contacts).chain(&self.phone_numbers);
+        phones.find(|own| own.is_of_person(phone))
     }
 }
 
@@ -166,6 +211,9 @@ pub fn forgotten(conversation: &Conversation) -> conversation::Business {
         accepts_emergencies: true,
         policy: BusinessPolicy::default(),
         never_text: Arc::default(),
+        relay_to: None,
+        owner_is_off: false,
+        remind_to: None,
     }
 }
 

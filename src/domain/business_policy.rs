@@ -7,11 +7,17 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::config::IDLE_AFTER;
+use crate::domain::after_hours::AfterHours;
 use crate::domain::answer_check::Domain;
+use crate::domain::call::Ring;
 use crate::domain::channel::Channel;
 use crate::domain::dispatchbot::OwnDispatchBot;
+use crate::domain::emergency::Language;
+use crate::domain::hours::DailyHours;
+use crate::domain::owner::OwnerSms;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::Region;
+use crate::domain::policy_time::{PolicyTime, RemindAfter, Shown};
 use crate::text_enum;
 
 /// An answer of DispatchBot may have so many SMS segments, unless the business sets another limit.
@@ -63,15 +69,83 @@ pub struct BusinessPolicy {
     /// The DispatchBot that the business has itself. Not set: the service's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispatchbot: Option<OwnDispatchBot>,
+    /// Whether people are called in an emergency, one after the other. Not set: no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voice_ladder: Option<bool>,
     /// The API of Twilio by which texts to customers go. Not set: Programmable Messaging.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
+    /// Whether the owner's phone is asked for a key before a call is connected. Not set: no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub screening: Option<bool>,
+    /// In which order the phones of `forward_to` ring. Not set: one after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring: Option<Ring>,
+    /// The language in which a screened phone is asked to press 1. Not set: English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_language: Option<Language>,
+    /// Which texts of customers the owner's phone gets. Not set: only alerts of emergencies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_sms: Option<OwnerSms>,
+    /// What is different outside the business's hours. Not set: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_hours: Option<AfterHours>,
+    /// When the owner gets no text, except about an emergency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_quiet_hours: Option<DailyHours>,
+    /// When the owner is reminded of a customer who waits for a person. Not set: after [`REMIND_AFTER`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind_after: Option<RemindAfter>,
+    /// When a conversation with a waiting customer goes back to the AI, counted from what the person did last. Not set:
+    /// never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub return_to_ai_after: Option<ReturnAfter>,
 }
 
+/// At least five minutes, at most a week.
+pub type ReturnAfter = PolicyTime<300, 604_800>;
+
+/// The owner is reminded after this time, unless the business has set another.
+pub const REMIND_AFTER: Duration = Duration::from_secs(600);
+
 impl BusinessPolicy {
+    /// When the owner is reminded of a customer who waits for a person; `None` if never.
+    pub fn remind_after(&self) -> Option<Duration> {
+        match self.remind_after {
+            None => Some(REMIND_AFTER),
+            Some(RemindAfter::Time(time)) => Some(time.into()),
+            Some(RemindAfter::Off) => None,
+        }
+    }
+
+    /// Whether the owner gets reminders by SMS. The events about waiting customers do not depend on it.
+    pub fn reminds_by_sms(&self) -> bool {
+        self.owner_sms() != OwnerSms::Off
+    }
+
     /// The API of Twilio by which texts to customers go.
     pub fn channel(&self) -> Channel {
         self.channel.unwrap_or(Channel::Messaging)
+    }
+
+    /// Whether the owner's phone is asked for a key before a call is connected.
+    pub fn screens_calls(&self) -> bool {
+        self.screening.unwrap_or(false)
+    }
+
+    /// The language in which the owner's phone is spoken to.
+    pub fn owner_language(&self) -> Language {
+        self.owner_language.unwrap_or_default()
+    }
+
+    /// Whether people are called in an emergency.
+    pub fn voice_ladder(&self) -> bool {
+        self.voice_ladder == Some(true)
+    }
+
+    /// Which texts of customers the owner's phone gets.
+    pub fn owner_sms(&self) -> OwnerSms {
+        self.owner_sms.unwrap_or(OwnerSms::Emergencies)
     }
 
     /// The domains to which an answer may link.
@@ -139,13 +213,7 @@ impl From<IdleAfter> for String {
 
 impl fmt::Display for IdleAfter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seconds, milliseconds) = (self.0.as_secs(), self.0.as_millis());
-        match (seconds, milliseconds) {
-            (_, ms) if ms % 1_000 != 0 => write!(f, "{ms}ms"),
-            (s, _) if s % 3_600 == 0 => write!(f, "{}h", s / 3_600),
-            (s, _) if s % 60 == 0 => write!(f, "{}m", s / 60),
-            (s, _) => write!(f, "{s}s"),
-        }
+        Shown(self.0).fmt(f)
     }
 }
 

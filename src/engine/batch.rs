@@ -22,7 +22,7 @@ use super::{CallPart, Change, EngineError, Input, exported};
 use crate::adapters::outage;
 use crate::businesses::BusinessCache;
 use crate::clock::Clock;
-use crate::domain::conversation::{Conversation, Policy, Status};
+use crate::domain::conversation::{Conversation, IfMatch, Policy, Seen, Status};
 use crate::store::{Commit, Committed, LedgerEntry, Locks, OutboxRow, StoreError, WaitingRow};
 use crate::telemetry::{Batch as BatchOf, Metrics, Stage};
 use crate::trace::Trace;
@@ -55,8 +55,8 @@ impl Work {
 /// An input, or what concerns no conversation: a report of a call, an event, or a change of the ledger.
 #[derive(Debug)]
 pub(super) enum Job {
-    /// An input, and the call record that changes with it.
-    Input(Box<Input>, Option<CallPart>),
+    /// An input, the call record that changes with it, and the state that the conversation must have.
+    Input(Box<Input>, Option<CallPart>, Option<IfMatch>),
     /// A call record alone.
     Call { input_id: String, body_hash: Option<String>, trace: Trace, part: CallPart },
     /// An event alone.
@@ -66,9 +66,9 @@ pub(super) enum Job {
 }
 
 impl Job {
-    fn id(&self) -> (&str, Option<&str>) {
+    pub(super) fn id(&self) -> (&str, Option<&str>) {
         match self {
-            Self::Input(input, _) => (&input.id, input.body_hash.as_deref()),
+            Self::Input(input, ..) => (&input.id, input.body_hash.as_deref()),
             Self::Call { input_id, body_hash, .. } | Self::Event { input_id, body_hash, .. } => {
                 (input_id, body_hash.as_deref())
             }
@@ -79,7 +79,7 @@ impl Job {
     /// The trace that it belongs to.
     pub(super) fn trace(&self) -> &Trace {
         match self {
-            Self::Input(input, _) => &input.trace,
+            Self::Input(input, ..) => &input.trace,
             Self::Call { trace, .. } | Self::Event { trace, .. } | Self::Ledger { trace, .. } => trace,
         }
     }
@@ -101,6 +101,8 @@ pub(super) enum Outcome {
     Unchanged { conversation_id: Uuid, status: Status, timer: Option<DateTime<Utc>> },
     /// There is no conversation, or no message.
     NotFound,
+    /// The conversation is not in the state that the input is about, but in this one.
+    Newer(Seen),
     /// It was committed before.
     Seen { outbox_keys: Vec<Uuid>, same_body: bool },
     /// It was not decided: another input of the batch came first, or the cached conversation may be stale.

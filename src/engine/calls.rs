@@ -78,7 +78,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
             Some((business_phone, customer_phone, told)) => {
                 let target = Target::Open { business_phone, customer_phone, business: Arc::clone(business) };
                 let happening = Happening::Input(told);
-                Job::Input(Box::new(Input { id, body_hash, trace, target, happening }), Some(part))
+                Job::Input(Box::new(Input { id, body_hash, trace, target, happening }), Some(part), None)
             }
         };
         self.finish(job, Until::Published).await.map(CallReport::from)

@@ -47,6 +47,25 @@ pub struct SendTask {
     pub answer: Option<AnswerTask>,
 }
 
+/// The task to call a person of the business in an emergency.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RingTask {
+    /// The conversation.
+    pub conversation_id: Uuid,
+    /// Our id of the call.
+    pub call_id: Uuid,
+    /// The business.
+    pub business_id: String,
+    /// The phone to call.
+    pub phone: PhoneNumber,
+    /// Whether it is the owner's.
+    pub is_owner: bool,
+    /// Whether it is about a danger to life.
+    pub about_life: bool,
+    /// When the call was decided on.
+    pub since: DateTime<Utc>,
+}
+
 /// What a message that answers a window has waited for so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AnswerTask {
@@ -112,6 +131,18 @@ fn row(
                 &task,
                 trace,
             )
+        }
+        Effect::Ring { call_id, phone, is_owner, about_life, since } => {
+            let task = RingTask {
+                conversation_id,
+                call_id: *call_id,
+                business_id: conversation.business_id.clone(),
+                phone: phone.clone(),
+                is_owner: *is_owner,
+                about_life: *about_life,
+                since: *since,
+            };
+            task_row(conversation_id, subjects::ring(conversation_id), format!("ring:{call_id}"), &task, trace)
         }
         Effect::Emit(event) => envelope(&About::Conversation(conversation), &business.user_id, event, trace, now),
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::business;
 use crate::domain::call::{Call, CallStatus};
-use crate::domain::conversation::{self, Conversation, InboundSms, MessageReport, RecoveredText, Status};
+use crate::domain::conversation::{self, Conversation, InboundSms, MessageReport, RecoveredText, RingReport, Status};
 use crate::domain::emergency::Reading;
 use crate::domain::phone::PhoneNumber;
 use crate::store::{OutboxRow, Parties};
@@ -96,7 +96,13 @@ impl Happening {
                 sms.reading != Reading::default()
             }
             Self::Input(other) | Self::Analyzed { outcome: other, .. } => {
-                matches!(other, Input::CallMissed(_) | Input::WindowDue { .. } | Input::AnalysisReady { .. })
+                matches!(
+                    other,
+                    Input::CallMissed(_)
+                        | Input::WindowDue { .. }
+                        | Input::AnalysisReady { .. }
+                        | Input::RingReported { .. }
+                )
             }
             // After an alert that did not arrive, the next one is due.
             Self::Message { report, .. } => match report {
@@ -112,7 +118,19 @@ impl Happening {
     /// Whether a person may take the conversation over.
     pub(super) fn may_take_over(&self) -> bool {
         use conversation::Input;
-        matches!(self, Self::Input(Input::UserTookOver { .. } | Input::UserReplied { .. }))
+        let Self::Input(input) = self else { return false };
+        matches!(
+            input,
+            Input::UserTookOver { .. }
+                | Input::UserReplied { .. }
+                | Input::AlertTaken { .. }
+                | Input::RingReported { report: RingReport::Took { .. }, .. }
+        )
+    }
+
+    /// Whether a text of the customer arrived.
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self, Self::Input(conversation::Input::SmsReceived(_)))
     }
 
     /// The text of the customer that arrived, or was found at Twilio.

@@ -32,7 +32,7 @@ use crate::adapters::jetstream::Publisher;
 use crate::adapters::postgres::Store;
 use crate::businesses::{BusinessCache, BusinessCacheError};
 use crate::clock::Clock;
-use crate::domain::conversation::{self, Conversation, Policy, Priority, derive_id};
+use crate::domain::conversation::{self, Conversation, IfMatch, Policy, Priority, Seen, derive_id};
 use crate::store::{OutboxRow, StoreError, WaitingRow};
 use crate::stream::GroupCommit;
 use crate::telemetry::{Metrics, Stage};
@@ -40,7 +40,7 @@ use crate::trace::{self, Trace};
 
 pub use calls::CallReport;
 pub(crate) use effects::cloud_event;
-pub use effects::{AnalyzeTask, AnswerTask, SendTask};
+pub use effects::{AnalyzeTask, AnswerTask, RingTask, SendTask};
 pub use input::{Applied, Change, Happening, Input, Target};
 pub use outbox::{Outbox, OutboxError};
 pub use ports::{ConversationStore, Publish, WaitingEffects};
@@ -70,6 +70,9 @@ pub enum EngineError {
     /// Concurrent changes came first at every attempt.
     #[error("the conversation was changed concurrently at every attempt")]
     Contended,
+    /// The conversation is not in the state that the command is about, but in this one. Nothing was changed.
+    #[error("the conversation is newer than the command")]
+    Newer(Seen),
     /// Since the look-up, the number moved to another business or to none: the business must be looked up again.
     #[error("the number no longer belongs to the business")]
     NumberMoved,
@@ -178,7 +181,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
     /// # Errors
     /// When a service is unavailable or other changes keep conflicting. The same input may be applied again.
     pub async fn apply(&self, input: Input) -> Result<Applied, EngineError> {
-        self.finish(Job::Input(Box::new(input), None), Until::Published).await
+        self.finish(Job::Input(Box::new(input), None, None), Until::Published).await
     }
 
     /// Commits an event that is about no conversation, and publishes it, once for each input.
@@ -201,9 +204,24 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         input_id: &str,
         command: conversation::Input,
     ) -> Result<Applied, EngineError> {
+        self.command_if(conversation_id, input_id, command, None).await
+    }
+
+    /// The same if the conversation is in a state that the person has seen. That is compared with the state on which the
+    /// command is decided, and which it changes only if it is still the newest.
+    ///
+    /// # Errors
+    /// [`EngineError::Newer`] if the conversation is in another state, and the command was not carried out before.
+    pub async fn command_if(
+        &self,
+        conversation_id: Uuid,
+        input_id: &str,
+        command: conversation::Input,
+        if_match: Option<IfMatch>,
+    ) -> Result<Applied, EngineError> {
         let (id, target, happening) = (input_id.to_owned(), Target::Id(conversation_id), Happening::Input(command));
         let input = Input { id, body_hash: None, trace: Trace::of_request(), target, happening };
-        self.finish(Job::Input(Box::new(input), None), Until::Committed).await
+        self.finish(Job::Input(Box::new(input), None, if_match), Until::Committed).await
     }
 
     /// Applies a job in the next batches, until it is decided, and publishes its effects.
@@ -226,6 +244,7 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
                 Outcome::Failed(error) => return Err(error),
                 Outcome::Panicked(panic) => resume_unwind(panic),
                 Outcome::NotFound => return Ok(Applied::Nothing { status: None }),
+                Outcome::Newer(seen) => return self.not_on(seen, &job).await,
                 Outcome::Seen { outbox_keys, same_body } => {
                     // Its effects may still wait to be published.
                     self.parts.metrics.inbox_duplicate();
@@ -264,6 +283,15 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
             }
         }
         Err(EngineError::Contended)
+    }
+
+    /// What became of an input whose conversation is in another state than it is about. It may be in that state because the
+    /// input was applied before, by a process that died before it answered.
+    async fn not_on(&self, newest: Seen, job: &Job) -> Result<Applied, EngineError> {
+        let id = job.id().0;
+        let Some(seen) = self.store().seen(&[id]).await?.remove(id) else { return Err(EngineError::Newer(newest)) };
+        self.outbox.drain_all(seen.outbox_keys).await?;
+        Ok(Applied::Before { same_body: true })
     }
 
     /// Ends a conversation that is idle, before the sweeper does.

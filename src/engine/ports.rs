@@ -11,9 +11,11 @@ use uuid::Uuid;
 use crate::adapters::jetstream::{Outgoing, PublishError, Published, Publisher};
 use crate::adapters::postgres::{OutboxBatch, Store};
 use crate::domain::conversation::Conversation;
+use crate::domain::owner::Plan;
+use crate::domain::phone::PhoneNumber;
 use crate::store::{
-    BundledAlert, CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, Overdue, Parties, PhoneAnswer,
-    ReleasedConversation, SeenInput, Stored, WaitingRow,
+    BundledAlert, CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, Overdue, OwnerText, OwnerView, Parties,
+    PhoneAnswer, ReleasedConversation, SeenInput, Stored, WaitingRow,
 };
 
 /// Conversations, calls, messages and waiting effects. Reads see the last commit. A write may have been done although
@@ -53,12 +55,39 @@ pub trait ConversationStore: Records {
     fn backdate_arrival(&self, twilio_sid: &str, at: DateTime<Utc>) -> impl Future<Output = Stored<()>> + Send;
     /// Takes a text as the answer to a code, if the phone was asked for one; see [`Store::phone_answered`].
     fn phone_answered(&self, answer: &CodeAnswer<'_>) -> impl Future<Output = Stored<PhoneAnswer>> + Send;
+    /// What is known when a text of the business's own side is read; see [`Store::owner_view`].
+    fn owner_view(&self, text: &OwnerText<'_>, now: DateTime<Utc>) -> impl Future<Output = Stored<OwnerView>> + Send;
+    /// Keeps what is to be done about it, once; see [`Store::keep_owner_plan`].
+    fn keep_owner_plan(
+        &self,
+        text: &OwnerText<'_>,
+        plan: Plan,
+        now: DateTime<Utc>,
+    ) -> impl Future<Output = Stored<Plan>> + Send;
+    /// Records that the owner is away, or back; see [`Store::set_owner_off`].
+    fn set_owner_off(
+        &self,
+        business_id: &str,
+        is_off: bool,
+        at: DateTime<Utc>,
+    ) -> impl Future<Output = Stored<()>> + Send;
+    /// Puts a number on the list of those that are never texted; see [`Store::add_never_text`].
+    fn add_never_text(&self, business_id: &str, phone: &PhoneNumber) -> impl Future<Output = Stored<bool>> + Send;
     /// Waits until no other task drains the key, and locks the rows that wait under it; see [`Store::drain`].
     fn drain(&self, key: Uuid) -> impl Future<Output = Stored<Self::OutboxBatch>> + Send;
     /// Whether effects wait under a key; see [`Store::has_waiting_effects`].
     fn has_waiting_effects(&self, key: Uuid) -> impl Future<Output = Stored<bool>> + Send;
     /// How many messages of the AI are claimed in a conversation; see [`Store::ai_messages_under_way`].
     fn ai_messages_under_way(&self, conversation_id: Uuid) -> impl Future<Output = Stored<i64>> + Send;
+    /// The conversations that a phone was alerted to; see [`Store::alerted_conversations`].
+    fn alerted_conversations(
+        &self,
+        business_id: &str,
+        phone: &PhoneNumber,
+        since: DateTime<Utc>,
+    ) -> impl Future<Output = Stored<Vec<Uuid>>> + Send;
+    /// Records that the holder of a phone has answered once; see [`Store::confirm_phone`].
+    fn confirm_phone(&self, business_id: &str, phone: &PhoneNumber) -> impl Future<Output = Stored<()>> + Send;
     /// The alerts that were sent as part of another one; see [`Store::bundled_alerts`].
     fn bundled_alerts(&self, carrier: Uuid) -> impl Future<Output = Stored<Vec<BundledAlert>>> + Send;
     /// Keys whose effects were left in the outbox; see [`Store::stale_outbox_keys`].
@@ -130,6 +159,18 @@ impl ConversationStore for Store {
     async fn phone_answered(&self, answer: &CodeAnswer<'_>) -> Stored<PhoneAnswer> {
         self.phone_answered(answer).await
     }
+    async fn owner_view(&self, text: &OwnerText<'_>, now: DateTime<Utc>) -> Stored<OwnerView> {
+        self.owner_view(text, now).await
+    }
+    async fn keep_owner_plan(&self, text: &OwnerText<'_>, plan: Plan, now: DateTime<Utc>) -> Stored<Plan> {
+        self.keep_owner_plan(text, plan, now).await
+    }
+    async fn set_owner_off(&self, business_id: &str, is_off: bool, at: DateTime<Utc>) -> Stored<()> {
+        self.set_owner_off(business_id, is_off, at).await
+    }
+    async fn add_never_text(&self, business_id: &str, phone: &PhoneNumber) -> Stored<bool> {
+        self.add_never_text(business_id, phone).await
+    }
     async fn drain(&self, key: Uuid) -> Stored<OutboxBatch> {
         self.drain(key).await
     }
@@ -138,6 +179,17 @@ impl ConversationStore for Store {
     }
     async fn ai_messages_under_way(&self, conversation_id: Uuid) -> Stored<i64> {
         self.ai_messages_under_way(conversation_id).await
+    }
+    async fn alerted_conversations(
+        &self,
+        business_id: &str,
+        phone: &PhoneNumber,
+        since: DateTime<Utc>,
+    ) -> Stored<Vec<Uuid>> {
+        self.alerted_conversations(business_id, phone, since).await
+    }
+    async fn confirm_phone(&self, business_id: &str, phone: &PhoneNumber) -> Stored<()> {
+        self.confirm_phone(business_id, phone).await
     }
     async fn bundled_alerts(&self, carrier: Uuid) -> Stored<Vec<BundledAlert>> {
         self.bundled_alerts(carrier).await

@@ -103,7 +103,8 @@ impl LoadShedder {
     /// # Errors
     /// 503, if no place is free.
     pub fn place(&self, kind: WebhookKind) -> Result<SemaphorePermit<'_>, Problem> {
-        let places = if kind == WebhookKind::Call { &self.calls_under_way } else { &self.under_way };
+        let is_call = matches!(kind, WebhookKind::Call | WebhookKind::Screen);
+        let places = if is_call { &self.calls_under_way } else { &self.under_way };
         places.try_acquire().map_err(|_none_left| self.shed(kind))
     }
 

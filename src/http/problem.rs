@@ -24,6 +24,8 @@ text_enum! {
         ValidationFailed = "VALIDATION_FAILED",
         /// The request conflicts with the current state.
         Conflict = "CONFLICT",
+        /// The conversation has changed since the person saw it.
+        PreconditionFailed = "PRECONDITION_FAILED",
         /// The customer has opted out of texts.
         OptedOut = "OPTED_OUT",
         RateLimited = "RATE_LIMITED",
@@ -46,6 +48,7 @@ impl Code {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::ValidationFailed => StatusCode::BAD_REQUEST,
             Self::Conflict | Self::OptedOut => StatusCode::CONFLICT,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -65,6 +68,7 @@ pub struct Problem {
     fields: Vec<(String, String)>,
     retry_after_seconds: Option<u64>,
     forbidden: bool,
+    etag: Option<String>,
 }
 
 impl Problem {
@@ -77,6 +81,7 @@ impl Problem {
             fields: Vec::new(),
             retry_after_seconds: None,
             forbidden: false,
+            etag: None,
         }
     }
 
@@ -134,6 +139,25 @@ impl Problem {
         self
     }
 
+    /// Adds parts of the request, each with what is wrong with it.
+    #[must_use]
+    pub fn about(mut self, fields: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.fields.extend(fields);
+        self
+    }
+
+    /// Adds the header `ETag`: the state of what the request is about.
+    #[must_use]
+    pub fn etag(mut self, etag: String) -> Self {
+        self.etag = Some(etag);
+        self
+    }
+
+    /// The state of what the request is about.
+    pub fn newest(&self) -> Option<&str> {
+        self.etag.as_deref()
+    }
+
     /// Whether the key is valid, but its scope does not allow this.
     pub fn is_forbidden(&self) -> bool {
         self.forbidden
@@ -187,6 +211,9 @@ impl IntoResponse for Problem {
         }
         if let Some(seconds) = self.retry_after_seconds {
             response = response.header(header::RETRY_AFTER, seconds);
+        }
+        if let Some(etag) = self.etag {
+            response = response.header(header::ETAG, etag);
         }
         response.body(body.to_string())
     }

@@ -1,4 +1,4 @@
-//! Detects forwarding loops: the owner's phone forwards unanswered calls to the number that made it ring, and we would
+//! Detects forwarding loops: a phone of the owner forwards unanswered calls to the number that made it ring, and we would
 //! dial it for ever.
 //!
 //! Calls of this edge are kept in memory, those of other edges in the table of calls. In doubt a call is dialled: a
@@ -63,7 +63,8 @@ impl Ringing {
         if let Some(seen) = caller.as_ref().and_then(|caller| self.seen(ring, caller)) {
             return seen.not_dialled;
         }
-        let by_owner = ring.forwarded_from.is_some_and(|from| phone::is_same_number(&business.forward_to, from));
+        let is_own = |from: &str| business.forward_to.iter().any(|own| phone::is_same_number(own, from));
+        let by_owner = ring.forwarded_from.is_some_and(is_own);
         let not_dialled = match &caller {
             _ if by_owner => Some(NotDialled::ForwardedByOwner),
             Some(caller) => self.comes_back(store, ring, caller).await.then_some(NotDialled::Loop),

@@ -66,5 +66,6 @@ async fn prune(keep: Duration, store: &Store) -> Result<u64, StoreError> {
     }
     store.prune_letter_replays().await?;
     store.prune_phone_codes().await?;
+    store.prune_ladder_calls().await?;
     Ok(pruned)
 }

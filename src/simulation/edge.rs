@@ -124,7 +124,7 @@ fn outgoing(world: &World, input_id: &str, body_hash: &str, message_id: &str, we
 }
 
 /// Fixed, because a new trace would be random.
-const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+pub const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// The time by the clock of the edge that takes the webhook.
 fn stamp(world: &World) -> DateTime<Utc> {

@@ -13,6 +13,7 @@ mod jetstream;
 mod ledger;
 mod people;
 mod planted;
+mod racing;
 mod redis;
 mod scheduler;
 mod store;
@@ -25,7 +26,7 @@ mod world;
 
 use std::time::Duration;
 
-use crate::domain::conversation::Policy;
+use crate::domain::conversation::{Conversation, Policy};
 use crate::domain::day_limits::DayLimits;
 use crate::telemetry::Metrics;
 use planted::Planted;
@@ -55,6 +56,7 @@ fn policy() -> Policy {
         dial_timeout: Duration::from_secs(5),
         call_result_wait: Duration::from_secs(4),
         day_limits: DayLimits { texts: 1_000, new_numbers: 1_000, ai: 1_000, alerts: 1_000 },
+        public_url: "https://nmc.example".to_owned(),
     }
 }
 
@@ -71,6 +73,9 @@ struct Outcome {
     /// The duration in simulated time.
     ms: u64,
 }
+
+/// How long a run may take in which people keep customers waiting, until everything has ended.
+const SETTLED_AFTER_WAITING: Duration = Duration::from_secs(2_700);
 
 /// Plays the run of a seed.
 fn play(seed: u64, planted: Planted, traced: bool, metrics: &Metrics) -> Outcome {
@@ -105,7 +110,8 @@ async fn take_its_course(world: &World, metrics: &Metrics) {
         if world.lock().ledger.broken.is_some() {
             return;
         }
-        if world.ms() > u64::try_from(SETTLED.as_millis()).unwrap() {
+        let most = if world.lock().lets_wait { SETTLED_AFTER_WAITING } else { SETTLED };
+        if world.ms() > u64::try_from(most.as_millis()).unwrap() {
             return world.breach(|| format!("the run does not end: {under_way}"));
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -142,7 +148,8 @@ fn under_way(world: &World) -> Option<String> {
     if state.under_way > 0 {
         return Some(format!("{} actions outside the processes are in progress", state.under_way));
     }
-    let waits = state.db.conversations.iter().find(|c| c.next_look().is_some() || c.answering.is_some());
+    let look = |c: &Conversation| if state.lets_wait { c.next_look() } else { c.arm_at() };
+    let waits = state.db.conversations.iter().find(|c| look(c).is_some() || c.answering.is_some());
     if let Some(conversation) = waits {
         return Some(format!("{} waits: {:?} {:?}", conversation.id, conversation.window, conversation.answering));
     }
@@ -152,5 +159,5 @@ fn under_way(world: &World) -> Option<String> {
     if state.db.outbox.iter().any(|effect| !effect.is_published) {
         return Some("effects are not published".to_owned());
     }
-    state.streams.under_way()
+    state.streams.under_way(u64::try_from(SETTLED.as_millis()).unwrap())
 }

@@ -36,6 +36,10 @@ pub enum Planted {
     EarlierNotWaitedFor,
     /// A webhook that was overtaken by its copy does not correct the time of its text.
     ArrivalForgotten,
+    /// A call is placed although somebody has taken the emergency.
+    RingsAfterTaken,
     /// What others have used of a day since a decision read it is not checked when it is committed.
     DayNotChecked,
+    /// Which conversation a text of the owner is for is chosen again each time.
+    OwnerPlanForgotten,
 }

@@ -118,6 +118,8 @@ fn a_seed_replays_its_run_exactly() {
 #[case::a_sequence_that_is_not_checked(Planted::SequenceNotChecked, 300, &["was forwarded after event"])]
 #[case::earlier_events_that_are_not_waited_for(Planted::EarlierNotWaitedFor, 300, &["was forwarded after event"])]
 #[case::an_arrival_that_is_forgotten(Planted::ArrivalForgotten, 3_000, &["has the timestamp"])]
+#[case::a_call_after_somebody_took_it(Planted::RingsAfterTaken, 3_000, &["is placed after somebody took"])]
+#[case::an_owners_text_that_is_understood_again(Planted::OwnerPlanForgotten, 3_000, &["was carried out in"])]
 #[case::limits_that_others_have_used_up(Planted::DayNotChecked, 3_000, &["more than a limit of the day"])]
 fn a_planted_bug_is_caught(#[case] planted: Planted, #[case] within: u64, #[case] by: &[&str]) {
     let (seed, broken) = search(0..within, planted).unwrap_or_else(|| panic!("{planted:?} was not detected"));

@@ -14,9 +14,11 @@ use super::scheduler::{Group, WORLD};
 use super::weather::Fault;
 use super::world::World;
 use crate::adapters::twilio::{
-    Account, Binding, LegFound, ListError, ListedMessage, OpenedConversation, OutgoingMessage, OutgoingSms, SendOutcome,
+    Account, Binding, LegFound, ListError, ListedMessage, OpenedConversation, OutgoingCall, OutgoingMessage,
+    OutgoingSms, SendOutcome,
 };
-use crate::webhook::Webhook;
+use crate::webhook::{Webhook, ladder};
+use crate::worker::ring::CallGateway;
 use crate::worker::send::SmsGateway;
 use crate::worker::settle_calls::CallLegs;
 
@@ -33,11 +35,16 @@ pub struct Network {
     pub accepted: Vec<Accepted>,
     /// The legs to the owner's phone, by the call.
     pub legs: BTreeMap<String, Leg>,
+    /// How many calls it has placed to people in emergencies.
+    rung: u64,
 }
 
 /// A leg, and when it ends.
 pub struct Leg {
+    /// By a person.
     pub is_answered: bool,
+    /// By a person or a voicemail.
+    pub is_connected: bool,
     pub ends_ms: u64,
 }
 
@@ -212,13 +219,98 @@ impl SmsGateway for SimTwilio {
     }
 }
 
+impl SimTwilio {
+    /// Twilio calls the phone, even if nobody waits for the answer any more. What its holder does is the seed's choice.
+    fn rings(&self, call: &OutgoingCall) -> String {
+        let (call_id, conversation_id) = ladder::ids(&call.url).unwrap();
+        let ms = self.world.ms();
+        let mut state = self.world.lock();
+        let state = &mut *state;
+        state.network.rung += 1;
+        let call_sid = format!("CA{:032x}", 0xF000 + state.network.rung);
+        state.trace.note(ms, WORLD, "Twilio calls", state.network.rung, || call_id.to_string());
+        let digit = match state.weather.below(20) {
+            0..3 => Some("1"),
+            3..5 => Some("2"),
+            5 => Some("7"),
+            _ => None,
+        };
+        let status = match digit {
+            Some(_) => "completed",
+            None => state.weather.one_of(&["completed", "no-answer", "busy", "failed"]),
+        };
+        let pressed_after = state.weather.between(500, 4_000);
+        let over_after = pressed_after + state.weather.between(0, 4_000);
+        // Its end may never be reported.
+        let is_reported = !state.weather.is_foul() || !state.weather.chance(20);
+        let digit = digit.map(|digit| Webhook::LadderDigit {
+            call_id,
+            conversation_id,
+            call_sid: call_sid.clone(),
+            digit: digit.to_owned(),
+        });
+        let over = is_reported.then(|| Webhook::LadderStatus {
+            call_id,
+            conversation_id,
+            call_sid: call_sid.clone(),
+            status: status.to_owned(),
+        });
+        let webhooks = [
+            (pressed_after, format!("ladder_digit:{call_sid}"), digit),
+            (over_after, format!("ladder_status:{call_sid}"), over),
+        ];
+        for (after, input_id, webhook) in webhooks {
+            let Some(webhook) = webhook else { continue };
+            state.under_way += 1;
+            let world = self.world.clone();
+            self.world.spawner.spawn(WORLD, async move {
+                tokio::time::sleep(after).await;
+                edge::webhook(&world, input_id, webhook).await;
+                world.lock().under_way -= 1;
+            });
+        }
+        call_sid
+    }
+}
+
+impl CallGateway for SimTwilio {
+    async fn place_call(&self, _account: &Account, call: &OutgoingCall) -> SendOutcome {
+        self.world.pause(self.group).await;
+        let unknown = || SendOutcome::Unknown { reason: "no answer".to_owned() };
+        match self.fate() {
+            Fate::Accept { after_ms, answered } => {
+                let (tell, told) = oneshot::channel();
+                let (this, call) = (self.clone(), call.clone());
+                self.world.later(Duration::from_millis(after_ms), async move {
+                    let sid = this.rings(&call);
+                    if answered {
+                        drop(tell.send(sid));
+                    }
+                });
+                match tokio::time::timeout(TIMEOUT, told).await {
+                    Ok(Ok(sid)) => SendOutcome::Accepted { sid, segments: 1, status: "queued".to_owned() },
+                    _ => unknown(),
+                }
+            }
+            Fate::Vanish => {
+                self.world.pause(self.group).await;
+                unknown()
+            }
+            Fate::Busy { retry_after } => SendOutcome::NotProcessed { retry_after, reason: "busy".to_owned() },
+            Fate::Refuse { .. } => {
+                SendOutcome::Rejected { code: Some(21_211), message: String::new(), http_status: 400 }
+            }
+        }
+    }
+}
+
 impl CallLegs for SimTwilio {
     async fn find_leg(&self, _account: &Account, call_sid: &str) -> LegFound {
         let ms = self.world.ms();
         let asked = self.world.ask(self.group, "list legs", move |state, _| match state.network.legs.get(call_sid) {
             None => LegFound::Nothing,
             Some(leg) if leg.ends_ms > ms => LegFound::UnderWay,
-            Some(Leg { is_answered: true, .. }) => {
+            Some(Leg { is_connected: true, .. }) => {
                 LegFound::Ended { status: "completed".to_owned(), duration_seconds: 30 }
             }
             Some(_) => LegFound::Ended { status: "no-answer".to_owned(), duration_seconds: 0 },

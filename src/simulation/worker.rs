@@ -97,6 +97,7 @@ pub fn start(world: &World, metrics: &Metrics) -> Group {
         spawner.spawn(group, drop_summary(worker::analyze(&parts, priority, never.clone())));
         spawner.spawn(group, drop_summary(worker::send(&parts, priority, never.clone())));
     }
+    spawner.spawn(group, drop_summary(worker::ring(&parts, never.clone())));
     spawner.spawn(group, drop_summary(worker::events(&parts, never.clone())));
     let settler = CallSettler { engine: engine.clone(), accounts, twilio: SimTwilio { world: world.clone(), group } };
     spawner.spawn(group, settle_calls(settler, never.clone()));

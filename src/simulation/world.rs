@@ -21,6 +21,9 @@ use super::trace::Trace;
 use super::twilio::Network;
 use super::weather::{Fault, Weather};
 
+/// In one of so many runs people keep customers waiting: these take long.
+const LETS_WAIT: u64 = 40;
+
 /// The world; clones share it.
 #[derive(Clone)]
 pub struct World {
@@ -56,6 +59,8 @@ pub struct State {
     pub kept: Vec<(String, Bytes, u64)>,
     /// The number of actions of people and the network that are not finished.
     pub under_way: usize,
+    /// Whether people keep customers waiting, and the run goes on until nobody waits any more.
+    pub lets_wait: bool,
     pub last_group: Group,
 }
 
@@ -76,6 +81,7 @@ impl World {
             crashed: Vec::new(),
             kept: Vec::new(),
             under_way: 0,
+            lets_wait: seed.is_multiple_of(LETS_WAIT),
             last_group: 0,
         };
         Self {

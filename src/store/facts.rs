@@ -7,6 +7,7 @@ use super::Message;
 use crate::domain::channel::Channel;
 use crate::domain::conversation::{Conversation, OtherBusiness, UnpairedText};
 use crate::domain::day_limits::DayUse;
+use crate::domain::owner::Code;
 use crate::domain::phone::PhoneNumber;
 
 /// The two sides of a conversation: at most one open conversation has the same.
@@ -57,6 +58,8 @@ pub struct FactsOf<'a> {
     pub text: Option<TextOf<'a>>,
     /// The day of which to find out what the business has used, if any.
     pub day: Option<NaiveDate>,
+    /// Whether the conversation may get a code, so that those in use matter.
+    pub codes: bool,
 }
 
 impl<'a> FactsOf<'a> {
@@ -72,6 +75,7 @@ impl<'a> FactsOf<'a> {
             other_conversations: false,
             text: None,
             day: None,
+            codes: false,
         }
     }
 }
@@ -106,6 +110,8 @@ pub struct Facts {
     pub unpaired_texts: Vec<UnpairedText>,
     /// What the business has used that day.
     pub day_use: DayUse,
+    /// The codes that it may not get, if they were asked for.
+    pub codes_in_use: Option<Vec<Code>>,
     /// The message that is reported on.
     pub message: Option<Message>,
 }

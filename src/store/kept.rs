@@ -8,7 +8,7 @@ text_enum! {
     pub enum Kept {
         /// Conversations with the customer.
         Conversations = "conversations",
-        /// Their messages, and alerts to people about the customer.
+        /// Their messages, and what people of the business were told about the customer.
         Messages = "messages",
         /// The windows of the customer's messages.
         Windows = "windows",
@@ -34,6 +34,10 @@ text_enum! {
         PhoneCodes = "phone_codes",
         /// Phones of a business that have yet to answer a code.
         WantedPhones = "wanted_phones",
+        /// Phones of a business that have answered a code or an alert.
+        ConfirmedPhones = "confirmed_phones",
+        /// What was done about texts of a business's own side, by the conversations that they were for.
+        OwnerTexts = "owner_texts",
         /// Conversations of Twilio that the customer takes part in.
         TwilioParticipants = "twilio_participants",
         /// Answers for repeated requests.

@@ -8,7 +8,9 @@ mod facts;
 mod kept;
 mod message;
 mod outbox;
+mod owner_text;
 mod participant;
+mod ring;
 mod sending;
 mod sweep;
 
@@ -19,6 +21,8 @@ pub use facts::{Facts, FactsOf, Parties, TextOf};
 pub use kept::Kept;
 pub use message::Message;
 pub use outbox::{OutboxRow, WaitingRow};
+pub use owner_text::{MOST_OPEN, OwnerText, OwnerView};
 pub use participant::{Participant, ParticipantOf};
+pub use ring::{BETWEEN_CALLS, CALLS_PER_HOUR, MOST_RINGS, RingRequest, RingTurn};
 pub use sending::{BundledAlert, Claim, Claimed, DueMessage, SendingAccount};
 pub use sweep::{Overdue, ReleasedConversation};

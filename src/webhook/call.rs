@@ -2,6 +2,7 @@
 
 use super::form::FormError;
 use super::{NotDialled, SignedForm, Webhook};
+use crate::domain::call::Attempt;
 
 /// The fields of a call webhook.
 pub struct Call {
@@ -19,7 +20,7 @@ pub struct Call {
 
 /// Reads the webhook to publish, with its input id. The call counts as dialled.
 pub(super) fn read(signed: &SignedForm) -> Result<(String, Webhook), FormError> {
-    Call::read(signed).map(|call| call.into_webhook(None))
+    Call::read(signed).map(|call| call.into_webhook(None, Attempt::ONLY))
 }
 
 impl Call {
@@ -54,10 +55,22 @@ impl Call {
         self.call_status.as_deref().unwrap_or("ringing")
     }
 
-    /// The webhook to publish, with its input id.
-    pub fn into_webhook(self, not_dialled: Option<NotDialled>) -> (String, Webhook) {
+    /// The webhook to publish, with its input id. `first` is the first of its dials, if it is dialled.
+    pub fn into_webhook(self, not_dialled: Option<NotDialled>, first: Attempt) -> (String, Webhook) {
         let input_id = format!("call:{}:{}", self.call_sid, self.status());
         let Self { call_sid, from, to, call_status, forwarded_from, stir_verstat } = self;
-        (input_id, Webhook::Call { call_sid, from, to, call_status, forwarded_from, not_dialled, stir_verstat })
+        let (phones, screened) = (Some(first.of).filter(|phones| *phones > 1), first.is_screened);
+        let webhook = Webhook::Call {
+            call_sid,
+            from,
+            to,
+            call_status,
+            forwarded_from,
+            not_dialled,
+            stir_verstat,
+            phones,
+            screened,
+        };
+        (input_id, webhook)
     }
 }

@@ -1,7 +1,13 @@
 //! `/webhooks/twilio/call/status/{CallSid}`: the result of dialing the owner.
 
 use super::form::FormError;
-use super::{SignedForm, Webhook};
+use super::{SignedForm, Webhook, attempt};
+use crate::domain::call::Attempt;
+
+/// The dial whose result this is, by the URL.
+pub fn attempt(signed: &SignedForm) -> Attempt {
+    attempt::in_query(signed.query())
+}
 
 /// Reads the webhook to publish, with its input id.
 pub(super) fn read(signed: &SignedForm) -> Result<(String, Webhook), FormError> {
@@ -20,9 +26,11 @@ pub(super) fn read(signed: &SignedForm) -> Result<(String, Webhook), FormError> 
         Err(error) => return Err(error),
     };
     // A report without a result of the dialling must not take the place of the one with it.
-    let input_id = match is_call_status {
-        true => format!("call_status:{call_sid}:{dial_status}"),
-        false => format!("call_status:{call_sid}"),
+    let attempt = attempt(signed);
+    let input_id = match (is_call_status, attempt.number) {
+        (true, _) => format!("call_status:{call_sid}:{dial_status}"),
+        (false, 1) => format!("call_status:{call_sid}"),
+        (false, number) => format!("call_status:{call_sid}:attempt-{number}"),
     };
     let webhook = Webhook::CallStatus {
         call_sid,
@@ -32,6 +40,7 @@ pub(super) fn read(signed: &SignedForm) -> Result<(String, Webhook), FormError> 
         is_call_status,
         // An older worker takes it for a result of the dialling: a call that nobody answered.
         bridged: if is_call_status { Some(false) } else { bridged },
+        screened: attempt.is_screened,
         duration_seconds: seconds(signed, "DialCallDuration").or_else(|| seconds(signed, "CallDuration")),
     };
     Ok((input_id, webhook))

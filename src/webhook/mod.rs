@@ -1,11 +1,14 @@
 //! A validated webhook, as stored in NMC_INBOUND: the edge writes it, and the workers read it.
 
+pub mod attempt;
 pub mod call;
-mod call_status;
+pub mod call_status;
 mod conversations;
 pub mod form;
+pub mod ladder;
 mod message_status;
 pub mod probe;
+pub mod screen;
 mod signed_form;
 mod sms;
 
@@ -103,10 +106,16 @@ kinds! {
     Call = "call", "/webhooks/twilio/call", Calls, call::read;
     /// How a forwarded call ended.
     CallStatus = "call_status", "/webhooks/twilio/call/status/:call_sid", Callbacks, call_status::read;
+    /// The owner's phone has answered a screened call, or has pressed a key there.
+    Screen = "screen", "/webhooks/twilio/screen/:call_sid", Calls, screen::read;
     /// A message from a customer.
     Sms = "sms", "/webhooks/twilio/sms", Messages, sms::read;
     /// The delivery status of an SMS that we sent.
     MessageStatus = "message_status", "/webhooks/twilio/message-status", Callbacks, message_status::read;
+    /// The key that a person pressed in a call about an emergency.
+    LadderDigit = "ladder_digit", "/webhooks/twilio/ladder/:call_id/digit", Calls, ladder::digit;
+    /// How a call about an emergency ended.
+    LadderStatus = "ladder_status", "/webhooks/twilio/ladder/:call_id/status", Callbacks, ladder::status;
     /// What happened in a conversation that Twilio keeps.
     Conversation = "conversation", "/webhooks/twilio/conversations", Messages, conversations::read;
 }
@@ -134,6 +143,12 @@ pub enum Webhook {
         /// `StirVerstat`: how the carriers' check of the caller's number ended.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stir_verstat: Option<String>,
+        /// How many phones may ring, one after the other; `None`: one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        phones: Option<u32>,
+        /// Whether each of them is asked for a key before it is connected.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        screened: bool,
     },
     /// `/webhooks/twilio/call/status/{CallSid}`.
     CallStatus {
@@ -150,8 +165,20 @@ pub enum Webhook {
         is_call_status: bool,
         /// `DialBridged`, if present.
         bridged: Option<bool>,
+        /// Whether the phone was asked for a key before it was connected, by the action's URL.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        screened: bool,
         /// `DialCallDuration` or `CallDuration`, in seconds.
         duration_seconds: Option<i32>,
+    },
+    /// `/webhooks/twilio/screen/{CallSid}`, once a key is pressed that takes the call.
+    Screen {
+        /// Twilio's id of the caller's call.
+        call_sid: String,
+        /// Which of the call's dials it was; the first is 1.
+        attempt: u32,
+        /// `Digits`.
+        digits: String,
     },
     /// `/webhooks/twilio/sms`.
     Sms {
@@ -180,6 +207,28 @@ pub enum Webhook {
         /// `ErrorCode`.
         error_code: Option<i32>,
     },
+    /// `/webhooks/twilio/ladder/{call_id}/digit`.
+    LadderDigit {
+        /// Our id of the call, from the URL.
+        call_id: Uuid,
+        /// The conversation that it is about, from the URL.
+        conversation_id: Uuid,
+        /// Twilio's id of the call.
+        call_sid: String,
+        /// `Digits`.
+        digit: String,
+    },
+    /// `/webhooks/twilio/ladder/{call_id}/status`.
+    LadderStatus {
+        /// Our id of the call, from the URL.
+        call_id: Uuid,
+        /// The conversation that it is about, from the URL.
+        conversation_id: Uuid,
+        /// Twilio's id of the call.
+        call_sid: String,
+        /// `CallStatus`.
+        status: String,
+    },
     /// `/webhooks/twilio/conversations`.
     Conversation {
         /// Twilio's id of the conversation (`CH…`).
@@ -199,6 +248,8 @@ pub enum OwnerKey<'a> {
     Call { call_sid: &'a str, number: Option<&'a str> },
     /// A message that we sent: Twilio's id, and ours, if given.
     Message { message_sid: &'a str, message_id: Option<Uuid> },
+    /// A conversation.
+    Conversation(Uuid),
     /// Nothing yet: a participant of a conversation, whose numbers are still to be found out.
     Unresolved,
 }
@@ -210,8 +261,12 @@ impl Webhook {
             Self::Sms { to, .. } => OwnerKey::Number(to),
             Self::Call { call_sid, to, .. } => OwnerKey::Call { call_sid, number: Some(to) },
             Self::CallStatus { call_sid, to, .. } => OwnerKey::Call { call_sid, number: to.as_deref() },
+            Self::Screen { call_sid, .. } => OwnerKey::Call { call_sid, number: None },
             Self::MessageStatus { message_sid, message_id, .. } => {
                 OwnerKey::Message { message_sid, message_id: *message_id }
+            }
+            Self::LadderDigit { conversation_id, .. } | Self::LadderStatus { conversation_id, .. } => {
+                OwnerKey::Conversation(*conversation_id)
             }
             Self::Conversation { .. } => OwnerKey::Unresolved,
         }
@@ -222,7 +277,7 @@ impl Webhook {
         match self.owner_key() {
             OwnerKey::Number(number) => Some(number),
             OwnerKey::Call { number, .. } => number,
-            OwnerKey::Message { .. } | OwnerKey::Unresolved => None,
+            OwnerKey::Message { .. } | OwnerKey::Conversation(_) | OwnerKey::Unresolved => None,
         }
     }
 
@@ -238,10 +293,13 @@ impl Webhook {
     /// Webhooks with the same key must be processed in order: those of one call, of one customer, or of one message.
     pub fn key(&self) -> String {
         match self {
-            Self::Call { call_sid, .. } | Self::CallStatus { call_sid, .. } => call_sid.clone(),
+            Self::Call { call_sid, .. } | Self::CallStatus { call_sid, .. } | Self::Screen { call_sid, .. } => {
+                call_sid.clone()
+            }
             Self::Sms { from, to, .. } => crate::domain::phone::conversation_key(to, from),
             Self::MessageStatus { message_id: Some(id), .. } => id.to_string(),
             Self::MessageStatus { message_sid, .. } => message_sid.clone(),
+            Self::LadderDigit { call_id, .. } | Self::LadderStatus { call_id, .. } => call_id.to_string(),
             Self::Conversation { event: ConversationEvent::Message { author, .. }, .. } => author_key(author),
             Self::Conversation { conversation_sid, .. } => conversation_sid.clone(),
         }
@@ -280,6 +338,8 @@ mod tests {
             forwarded_from: Some("+3".into()),
             not_dialled: Some(NotDialled::Loop),
             stir_verstat: None,
+            phones: None,
+            screened: false,
         };
         let written = serde_json::to_value(&call).unwrap();
         assert_eq!(written["not_dialled"], "loop");

@@ -66,8 +66,9 @@ pub(super) async fn look<R: ConversationStore, P: Publish>(
         return Ok(Fired::Due { complete_until: None });
     }
     let complete_until = complete_until(engine, source, &conversation, deadline, now).await?;
-    let alert_is_due = conversation.memory.alerting.as_ref().is_some_and(|alerting| alerting.at <= now);
-    if complete_until >= deadline || alert_is_due {
+    let memory = &conversation.memory;
+    let is_due = |at: Option<DateTime<Utc>>| at.is_some_and(|at| at <= now);
+    if complete_until >= deadline || is_due(memory.next_alert()) || is_due(memory.relay.due_at) {
         return Ok(Fired::Due { complete_until: Some(complete_until) });
     }
     let late = (now - deadline).to_std().unwrap_or_default();

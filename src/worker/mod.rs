@@ -7,11 +7,13 @@
 //! | [`windows()`] | NMC_WINDOWS, timers that fired | conversations |
 //! | [`analyze()`] | NMC_TASKS | DispatchBot, and its answer to the conversation |
 //! | [`send()`] | NMC_TASKS | Twilio, and the outcome to the conversation |
+//! | [`ring()`] | NMC_TASKS | Twilio, calls to people in an emergency |
 //! | [`events()`] | NMC_EVENTS | Redis |
 //!
 //! A [`Handler`] processes one item of a pipeline; the operators do the rest. Every pipeline ends when `shutdown` is
 //! cancelled and its deliveries in progress are settled.
 
+mod alert_answers;
 pub mod analyze;
 mod bundled_alerts;
 mod code_text;
@@ -20,10 +22,12 @@ mod event_time;
 mod events;
 mod express;
 mod handler;
+mod owner_texts;
 mod participants;
 mod ports;
 pub mod probe;
 mod prove_accounts;
+pub mod ring;
 pub mod send;
 mod send_codes;
 pub mod settle_calls;
@@ -38,12 +42,14 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use tokio_util::sync::CancellationToken;
 
+pub use alert_answers::{AlertAnswered, answer_alert};
 pub use analyze::analyze;
 pub use events::events;
 pub use express::express;
 pub use handler::{Handler, handler, retry_delay, retry_or_wait};
 pub use ports::{Adapters, EventSink, Production, Source};
 pub use prove_accounts::prove_accounts;
+pub use ring::ring;
 pub use send::send;
 pub use send_codes::{CodeSender, send_codes};
 pub use settle_calls::{CallSettler, settle_calls};
@@ -78,7 +84,7 @@ pub struct WorkerDeps<N: Adapters = Production> {
 
 /// Runs every pipeline until `shutdown`, and until its deliveries in progress are settled.
 pub async fn run<N: Adapters>(parts: WorkerDeps<N>, shutdown: CancellationToken) {
-    let pipelines: [(&str, BoxFuture<'static, SettleSummary>); 8] = [
+    let pipelines: [(&str, BoxFuture<'static, SettleSummary>); 9] = [
         ("webhooks", webhooks(&parts, shutdown.clone()).boxed()),
         ("express", express(&parts, shutdown.clone()).boxed()),
         ("windows", windows(&parts, shutdown.clone()).boxed()),
@@ -86,6 +92,7 @@ pub async fn run<N: Adapters>(parts: WorkerDeps<N>, shutdown: CancellationToken)
         ("urgent analyze", analyze(&parts, Priority::Urgent, shutdown.clone()).boxed()),
         ("send", send(&parts, Priority::Normal, shutdown.clone()).boxed()),
         ("urgent send", send(&parts, Priority::Urgent, shutdown.clone()).boxed()),
+        ("ring", ring(&parts, shutdown.clone()).boxed()),
         ("events", events(&parts, shutdown.clone()).boxed()),
     ];
     let mut running: futures::stream::FuturesUnordered<_> = pipelines

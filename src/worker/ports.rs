@@ -12,6 +12,7 @@ use crate::adapters::twilio::TwilioClient;
 use crate::engine::Publish;
 use crate::stream::{Delivery, Metadata};
 use crate::worker::analyze::{AiClient, AnalysisStore, CircuitBreaker};
+use crate::worker::ring::{CallGateway, RingStore};
 use crate::worker::send::{OutboundStore, SmsGateway};
 
 /// A source of deliveries. Each published message is delivered at least once, until it is acknowledged, to one process
@@ -71,10 +72,10 @@ impl Source for JetStream {
 /// The adapters of a worker.
 pub trait Adapters: Clone + 'static {
     type Source: Source;
-    type Store: OutboundStore + AnalysisStore;
+    type Store: OutboundStore + AnalysisStore + RingStore;
     type Publisher: Publish;
     type AiClient: AiClient;
-    type SmsGateway: SmsGateway;
+    type SmsGateway: SmsGateway + CallGateway;
     type EventSink: EventSink;
 }
 

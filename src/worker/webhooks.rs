@@ -8,6 +8,7 @@ use super::bundled_alerts::report_bundled;
 use super::code_text::{CodeText, Taken};
 use super::detect_emergency::{ScannedWebhook, detect_emergency};
 use super::event_time::is_followed;
+use super::owner_texts::OwnSideText;
 use super::participants::resolved;
 use super::probe::probed;
 use super::too_early::{OutageClock, TooEarly};
@@ -17,8 +18,8 @@ use crate::adapters::postgres::Store;
 use crate::adapters::twilio;
 use crate::businesses::CallOwner;
 use crate::domain::business::Profile;
-use crate::domain::call::{CallInput, DialReport, EndReport, Ringing};
-use crate::domain::conversation::{DeliveryStatus, InboundSms, Input, MessageKind, MessageReport};
+use crate::domain::call::{Acceptance, CallInput, DialReport, EndReport, Ringing};
+use crate::domain::conversation::{DeliveryStatus, InboundSms, Input, MessageKind, MessageReport, RingReport};
 use crate::domain::emergency::Reading;
 use crate::domain::phone::{self, PhoneNumber};
 use crate::engine::{self, Applied, CallReport, ConversationStore, Engine, Happening, Publish, Target};
@@ -31,7 +32,6 @@ use crate::webhook::{Inbound, Webhook, WebhookKind};
 /// How many webhooks are processed at once.
 const MAX_CONCURRENCY: usize = 48;
 const UNKNOWN_NUMBER: DeadReason = DeadReason::new("unknown_number");
-const OWN_NUMBER: DeadReason = DeadReason::new("own_number");
 const NOT_ANSWERABLE: DeadReason = DeadReason::new("sender_not_answerable");
 const OTHER_BODY: DeadReason = DeadReason::new("other_body");
 const UNKNOWN_CALL: DeadReason = DeadReason::new("unknown_call");
@@ -65,7 +65,7 @@ pub fn webhooks<N: Adapters>(
 
 /// Applies a webhook through the engine.
 pub struct ApplyWebhook<R = Store, P = Publisher, S = JetStream> {
-    engine: Engine<R, P>,
+    pub(super) engine: Engine<R, P>,
     source: S,
     metrics: Metrics,
     outage_clock: OutageClock,
@@ -88,9 +88,12 @@ impl<R: ConversationStore, P: Publish, S: Source> Handler<ScannedWebhook> for Ap
         let trace = Trace::current_or(metadata.traceparent());
         let early = self.too_early(&metadata);
         match &inbound.webhook {
-            Webhook::Call { .. } | Webhook::CallStatus { .. } => self.call(&inbound, trace, early).await,
+            Webhook::Call { .. } | Webhook::CallStatus { .. } | Webhook::Screen { .. } => {
+                self.call(&inbound, trace, early).await
+            }
             Webhook::Sms { .. } => self.sms(&inbound, business, reading, trace, &metadata).await,
             Webhook::MessageStatus { .. } => self.message_status(&inbound, trace, early).await,
+            Webhook::LadderDigit { .. } | Webhook::LadderStatus { .. } => self.ladder(&inbound, trace, early).await,
             // A message whose participant is known is an SMS by now; the rest concerns only Twilio's conversation.
             Webhook::Conversation { .. } => Ok(()),
         }
@@ -144,8 +147,21 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
         if taken == Taken::AsAnswer {
             return Ok(());
         }
-        if taken == Taken::No && business.is_own_side(&customer) {
-            return Err(dead(OWN_NUMBER, "the sender is the business itself"));
+        if taken == Taken::No
+            && let Some(phone) = business.own_phone(&customer)
+        {
+            let own = OwnSideText {
+                inbound,
+                business: &business,
+                phone,
+                business_phone: &business_phone,
+                body,
+                has_media: !media.is_empty(),
+                opt_out_type: opt_out_type.as_deref(),
+                trace: &trace,
+                early,
+            };
+            return self.own_side(&own).await;
         }
         let happening = Happening::Input(Input::SmsReceived(InboundSms {
             twilio_sid: message_sid.clone(),
@@ -212,8 +228,36 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
         }
     }
 
+    /// The key that was pressed in a call to a person of the business, or its end.
+    async fn ladder(&self, inbound: &Inbound, trace: Trace, early: TooEarly<'_>) -> Result<(), FailureReason> {
+        let (call_id, conversation_id, report) = match &inbound.webhook {
+            Webhook::LadderDigit { call_id, conversation_id, digit, .. } => match digit.as_str() {
+                "1" => (*call_id, *conversation_id, RingReport::Took { at: inbound.received_at }),
+                "2" => (*call_id, *conversation_id, RingReport::Passed),
+                _ => return Ok(()),
+            },
+            Webhook::LadderStatus { call_id, conversation_id, status, .. } if is_terminal(status) => {
+                (*call_id, *conversation_id, RingReport::Ended { status: status.clone() })
+            }
+            _ => return Ok(()),
+        };
+        let owner = self.engine.business_cache().of_conversation(conversation_id, &inbound.signer).await;
+        if owner.map_err(|e| early.retry(e))?.is_none() {
+            return Err(dead(
+                UNKNOWN_CALL,
+                "the conversation is gone, or signed by another account than its business's",
+            ));
+        }
+        let happening = Happening::Input(Input::RingReported { call_id, report });
+        let applied = self.engine.apply(input(inbound, trace, Target::Id(conversation_id), happening)).await;
+        match applied.map_err(|e| early.retry(e))? {
+            Applied::Before { same_body } => self.same(same_body, inbound.webhook.kind()),
+            Applied::Now(_) | Applied::Nothing { .. } => Ok(()),
+        }
+    }
+
     /// A duplicate input. If its body differs, the first one counts and this one becomes a dead letter.
-    fn same(&self, same_body: bool, kind: WebhookKind) -> Result<(), FailureReason> {
+    pub(super) fn same(&self, same_body: bool, kind: WebhookKind) -> Result<(), FailureReason> {
         if same_body {
             return Ok(());
         }
@@ -222,11 +266,11 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
     }
 }
 
-fn dead(reason: DeadReason, detail: &str) -> FailureReason {
+pub(super) fn dead(reason: DeadReason, detail: &str) -> FailureReason {
     FailureReason::dead(reason, detail)
 }
 
-fn input(inbound: &Inbound, trace: Trace, target: Target, happening: Happening) -> engine::Input {
+pub(super) fn input(inbound: &Inbound, trace: Trace, target: Target, happening: Happening) -> engine::Input {
     let (id, body_hash) = (inbound.input_id.clone(), Some(inbound.body_hash.clone()));
     engine::Input { id, body_hash, trace, target, happening }
 }
@@ -235,7 +279,7 @@ fn input(inbound: &Inbound, trace: Trace, target: Target, happening: Happening) 
 fn call_input(inbound: &Inbound) -> Option<CallInput> {
     let (received_at, own_account) = (inbound.received_at, inbound.signer.own_account.clone());
     match &inbound.webhook {
-        Webhook::Call { call_sid, from, to, call_status, not_dialled, stir_verstat, .. } => {
+        Webhook::Call { call_sid, from, to, call_status, not_dialled, stir_verstat, phones, screened, .. } => {
             let (call_sid, customer, business_phone) = (call_sid.clone(), phone::caller(from), to.parse().ok()?);
             let over = call_status.clone().filter(|status| not_dialled.is_none() && is_terminal(status));
             Some(match over {
@@ -252,13 +296,27 @@ fn call_input(inbound: &Inbound) -> Option<CallInput> {
                     customer,
                     business_phone,
                     not_dialled: not_dialled.map(|why| why.as_str().to_owned()),
+                    phones: phones.unwrap_or(1),
+                    screened: *screened,
                     stir_verstat: stir_verstat.clone(),
                     own_account,
                     received_at,
                 }),
             })
         }
-        Webhook::CallStatus { call_sid, from, to, dial_status, is_call_status, bridged, duration_seconds } => {
+        Webhook::Screen { call_sid, .. } => {
+            Some(CallInput::Accepted(Acceptance { call_sid: call_sid.clone(), received_at }))
+        }
+        Webhook::CallStatus {
+            call_sid,
+            from,
+            to,
+            dial_status,
+            is_call_status,
+            bridged,
+            screened,
+            duration_seconds,
+        } => {
             let (call_sid, status) = (call_sid.clone(), dial_status.clone());
             let customer = from.as_deref().and_then(phone::caller);
             let business_phone = to.as_deref().and_then(|to| to.parse().ok());
@@ -277,6 +335,7 @@ fn call_input(inbound: &Inbound) -> Option<CallInput> {
                     business_phone,
                     dial_status: status,
                     bridged: *bridged,
+                    screened: *screened,
                     duration_seconds: *duration_seconds,
                     own_account,
                     received_at,

@@ -13,11 +13,14 @@ use sha1::Sha1;
 use crate::harness::{App, BUSINESS, CUSTOMER, OUR_NUMBER, OWNER, PUBLIC_URL, business, spawn_app};
 
 const SMS: &str = "/webhooks/twilio/sms";
-const WEBHOOKS: [&str; 5] = [
+const WEBHOOKS: [&str; 8] = [
     "/webhooks/twilio/call",
     "/webhooks/twilio/call/status/CA1",
     SMS,
     "/webhooks/twilio/message-status?message_id=x",
+    "/webhooks/twilio/ladder/5f0c2f3e-6a57-5d0e-9f3c-2b1d8e4a7c10",
+    "/webhooks/twilio/ladder/5f0c2f3e-6a57-5d0e-9f3c-2b1d8e4a7c10/digit",
+    "/webhooks/twilio/ladder/x/status?conversation_id=y",
     "/webhooks/twilio/conversations",
 ];
 
@@ -295,12 +298,12 @@ async fn a_sender_that_is_no_phone_number_is_kept_and_never_answered(#[case] fro
 }
 
 #[rstest]
-#[case::the_owner(OWNER)]
-#[case::an_emergency_contact("+15555553333")]
-#[case::its_own_number(OUR_NUMBER)]
-#[case::its_other_number("+15555554444")]
+#[case::the_owner(OWNER, true)]
+#[case::an_emergency_contact("+15555553333", true)]
+#[case::its_own_number(OUR_NUMBER, false)]
+#[case::its_other_number("+15555554444", false)]
 #[tokio::test]
-async fn our_own_side_never_becomes_a_customer(#[case] from: &str) {
+async fn our_own_side_never_becomes_a_customer(#[case] from: &str, #[case] is_answered: bool) {
     let app = spawn_app().await;
     let mut ours = business();
     ours["phone_numbers"] = json!([OUR_NUMBER, "+15555554444"]);
@@ -310,7 +313,15 @@ async fn our_own_side_never_becomes_a_customer(#[case] from: &str) {
     let answer = app.webhook().sms(&new_message_sid(), from, OUR_NUMBER, "Is anybody there?").await.unwrap();
     assert_empty_twiml(&answer);
     app.wait_for_event("call.missed").await;
-    assert_no_harm(&app).await;
+    if !is_answered {
+        return assert_no_harm(&app).await;
+    }
+    // A person's phone is told what became of its text.
+    app.wait_for_sms(from, 1).await;
+    app.settled().await;
+    assert_eq!(app.servers.twilio.messages().len(), 1);
+    assert_eq!(app.rest.get("/conversations").await.ok()["conversations"], json!([]));
+    assert!(app.servers.dispatchbot.requests().is_empty());
 }
 
 #[tokio::test]

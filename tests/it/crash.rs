@@ -10,27 +10,34 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    API_KEY, BUSINESS, CUSTOMER, Child, Events, OUR_NUMBER, OWNER, PUBLIC_URL, Rest, Servers, business, eventually,
-    query, settled,
+    API_KEY, BUSINESS, CUSTOMER, Child, Events, OUR_NUMBER, OWNER, PUBLIC_URL, Rest, Servers, business, customer,
+    eventually, query, settled,
 };
 use crate::journey::EVENTS;
 
 /// The service under a supervisor, which restarts it without the failpoint when it ends.
 struct Supervised {
     servers: Servers,
+    changes: Vec<(String, String)>,
     address: RefCell<Option<String>>,
     crashes: RefCell<Vec<String>>,
 }
 
 impl Supervised {
     async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With these settings.
+    async fn with(changes: &[(&str, &str)]) -> Self {
         let servers = Servers::start(TwilioOptions::default()).await;
-        Self { servers, address: RefCell::default(), crashes: RefCell::default() }
+        let changes = changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self { servers, changes, address: RefCell::default(), crashes: RefCell::default() }
     }
 
     /// Keeps it running while this future is polled.
     async fn keep(&self, failpoint: Option<&str>) {
-        let mut settings = self.servers.settings(&[]);
+        let mut settings = self.servers.settings(&self.changes);
         settings.extend(failpoint.map(|failpoint| ("NMC_FAILPOINT".to_owned(), failpoint.to_owned())));
         for start in 0.. {
             let mut child = Child::start(&self.servers, &format!("service-{start}"), &["serve"], &settings);
@@ -64,6 +71,12 @@ impl Supervised {
             (answer.status < 300).then_some(())
         })
         .await;
+    }
+
+    /// Texts the business.
+    async fn text(&self, from: &str, body: &str) {
+        let sid = new_message_sid();
+        self.post(async |client| client.sms(&sid, from, OUR_NUMBER, body).await).await;
     }
 
     /// Posts a webhook again until it is answered, like Twilio.
@@ -180,14 +193,107 @@ async fn no_failpoint_leaves_the_expected_behind() {
 fn no_failpoint_is_left_out() {
     let crashed_at = [
         "after_publish_ack",
+        "after_owner_plan",
         "before_commit",
         "after_commit",
+        "before_owner_notice",
         "before_effect_published",
         "after_claim",
         "after_twilio_accepted",
         "before_ack",
     ];
     assert_eq!(FAILPOINTS, crashed_at);
+}
+
+/// A screened call: the owner presses the key, and Twilio reports that the two were connected.
+async fn screened_call(service: &Supervised) -> (Value, usize) {
+    service.put_business().await;
+    let path = format!("/businesses/{BUSINESS}");
+    let mut document = business();
+    document["policy"] = json!({ "screening": true });
+    let put = service.rest().expect("an edge").put(&path, &document).await;
+    assert_eq!(put.status, 200, "{}", put.body);
+    let (call_sid, leg) = (new_call_sid(), new_call_sid());
+    let ringing =
+        service.post(async |client| client.incoming_call(&call_sid, CUSTOMER, OUR_NUMBER, "ringing").await).await;
+    let (_, after) = ringing.body.split_once("<Number url=\"").expect("a screened dial");
+    let screen = after.split_once('"').expect("an end").0.replace("&amp;", "&");
+    let action = ringing.dial_action().expect("an action");
+    let key = [("CallSid", leg.as_str()), ("ParentCallSid", call_sid.as_str()), ("Digits", "1")];
+    service.post(async |client| client.post_url(&screen, &key).await).await;
+    let result = [
+        ("CallSid", call_sid.as_str()),
+        ("DialCallStatus", "completed"),
+        ("DialBridged", "true"),
+        ("DialCallDuration", "42"),
+        ("From", CUSTOMER),
+        ("To", OUR_NUMBER),
+    ];
+    service.post(async |client| client.post_url(&action, &result).await).await;
+    service.get("/health").await;
+    settled(&service.servers).await;
+    (service.get(&format!("/calls/{call_sid}")).await, service.servers.twilio.messages().len())
+}
+
+/// The first webhook that is stored is the ringing call, the second the key, the third the result.
+#[rstest]
+#[case::before_it_is_decided_that_it_rings("before_commit:1")]
+#[case::after_the_key_is_stored("after_publish_ack:2")]
+#[case::before_the_key_is_decided_on("before_commit:2")]
+#[case::after_the_result_is_stored("after_publish_ack:3")]
+#[tokio::test]
+async fn a_crash_between_the_key_and_the_result_of_a_screened_call_changes_nothing(#[case] failpoint: &str) {
+    let service = Supervised::new().await;
+    let (call, sms) = tokio::select! {
+        ended = screened_call(&service) => ended,
+        () = service.keep(Some(failpoint)) => unreachable!("it is kept for ever"),
+    };
+    assert_eq!(service.crashes.take().len(), 1, "it was to be hit once");
+    assert_eq!((&call["status"], &call["settled_by"], sms), (&json!("answered"), &json!("dial_result"), 0), "{call}");
+}
+
+/// The owner answers the only customer without a code, and after the crash there are two. Returns the texts to the first
+/// customer, to the second one, and those by which the owner's words are confirmed.
+async fn owners_words(service: &Supervised) -> [Vec<String>; 3] {
+    service.put_business().await;
+    let mut document = business();
+    document["policy"]["owner_sms"] = json!("all");
+    let put = service.rest().expect("an edge").put(&format!("/businesses/{BUSINESS}"), &document).await;
+    assert_eq!(put.status, 200, "{}", put.body);
+    let texts_to = |to: &str| -> Vec<String> {
+        let sent = service.servers.twilio.messages();
+        sent.into_iter().filter(|sms| sms.to == to).map(|sms| sms.body).collect()
+    };
+    service.text(CUSTOMER, "My sink leaks").await;
+    eventually("a relay", async || (texts_to(OWNER).len() == 1).then_some(())).await;
+    service.text(OWNER, "On my way").await;
+    eventually("the crash", async || (service.crashes.borrow().len() == 1).then_some(())).await;
+    // From now on the owner's words alone would not say whom they are for.
+    let second = customer(1);
+    service.text(&second, "No heat").await;
+    let confirmed = || texts_to(OWNER).into_iter().filter(|sms| sms.starts_with("Sent to ")).collect::<Vec<_>>();
+    eventually("a confirmation", async || (!confirmed().is_empty()).then_some(())).await;
+    service.get("/health").await;
+    settled(&service.servers).await;
+    [texts_to(CUSTOMER), texts_to(&second), confirmed()]
+}
+
+#[rstest]
+#[case::between_the_plan_and_its_input("after_owner_plan")]
+#[case::between_the_input_and_the_notice("before_owner_notice")]
+#[tokio::test]
+async fn a_crash_while_the_owners_words_are_carried_out_sends_them_once_and_to_nobody_else(#[case] failpoint: &str) {
+    let service = Supervised::with(&[("NMC_WINDOW_HOLD", "120s"), ("NMC_WINDOW_MAX", "180s")]).await;
+    let [first, second, confirmed] = tokio::select! {
+        texts = owners_words(&service) => texts,
+        () = service.keep(Some(failpoint)) => unreachable!("it is kept for ever"),
+    };
+    let crashes = service.crashes.take();
+    assert_eq!(crashes.len(), 1, "it was to be hit once: {crashes:?}");
+    assert!(crashes[0].contains(&format!("failpoint {failpoint} hit")), "{}", crashes[0]);
+    assert_eq!((first, second), (vec!["On my way".to_owned()], Vec::new()));
+    assert_eq!(confirmed.len(), 1, "{confirmed:?}");
+    assert!(confirmed[0].contains(CUSTOMER), "{confirmed:?}");
 }
 
 /// Plays the journey and aborts when a failpoint is passed for the `nth` time.

@@ -263,7 +263,16 @@ async fn document_test_11_should_detect_and_alert_on_service_degradation() {
 async fn document_test_12_should_validate_all_webhook_signatures() {
     let app = spawn_app().await;
     let invalid = app.webhook().with_header("x-twilio-signature", "invalid-signature");
-    for path in ["call", "call/status/CA123456789", "sms", "message-status", "conversations"] {
+    for path in [
+        "call",
+        "call/status/CA123456789",
+        "sms",
+        "message-status",
+        "ladder/x/digit",
+        "ladder/x/status",
+        "ladder/x",
+        "conversations",
+    ] {
         let answer = invalid.post(&format!("/webhooks/twilio/{path}"), &[("CallSid", CALL)]).await.unwrap();
         assert_eq!((answer.status, &answer.json()["error"]["code"]), (401, &json!("INVALID_SIGNATURE")), "{path}");
     }

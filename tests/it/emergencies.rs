@@ -115,7 +115,7 @@ async fn who_is_in_danger_of_life_gets_a_notice_beside_the_answer_and_the_verdic
 
 #[tokio::test]
 async fn a_false_alarm_counts_against_the_rule_and_stops_the_alerts() {
-    let app = app_with_contacts("2s").await;
+    let app = app_with_contacts("6s").await;
     app.text(CUSTOMER, "Basement flooding!").await;
     app.wait_for_sms(OWNER, 1).await;
     let id = app.conversation_of(CUSTOMER).await["id"].as_str().unwrap().to_owned();

@@ -13,7 +13,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection};
 
-use crate::harness::{App, BUSINESS, CUSTOMER, OUR_NUMBER, business, spawn_app, spawn_app_with};
+use crate::harness::{App, BUSINESS, CUSTOMER, OUR_NUMBER, OWNER, business, customer, spawn_app, spawn_app_with};
 
 const DIGITS: &str = "12125551234";
 
@@ -135,6 +135,62 @@ async fn no_table_holds_the_number_or_a_word_and_what_is_counted_stays() {
     let nothing =
         json!({ "conversations": 0, "messages": 0, "calls": 0, "opt_outs": 0, "dead_letters": 0, "log_entries": 0 });
     assert_eq!(erase(&app).await, nothing, "it is done already");
+}
+
+#[tokio::test]
+async fn what_the_owners_phone_was_told_and_wrote_names_the_customer_no_more() {
+    let app = App::setup().set("NMC_WINDOW_HOLD", "60s").set("NMC_WINDOW_MAX", "90s").start().await;
+    let mut ours = business();
+    ours["policy"]["owner_sms"] = json!("all");
+    app.put_business(BUSINESS, &ours).await;
+    let other = customer(1);
+    app.text(CUSTOMER, "The tap in Mulberry Lane drips").await;
+    let relay = app.wait_for_sms(OWNER, 1).await.remove(0).body;
+    app.text(&other, "No heat").await;
+    app.wait_for_sms(OWNER, 2).await;
+    // A list, a question, and the words for the customer.
+    app.text(OWNER, "LIST").await;
+    app.wait_for_sms(OWNER, 3).await;
+    app.text(OWNER, "2 hours, ok?").await;
+    app.wait_for_sms(OWNER, 4).await;
+    let code = relay.split(' ').next().unwrap();
+    app.text(OWNER, &format!("{code} I bring a Mulberry washer")).await;
+    app.wait_for_sms(CUSTOMER, 1).await;
+    app.wait_for_sms(OWNER, 5).await;
+    app.settled().await;
+    let told = app.sms_to(OWNER);
+    assert_eq!(told.iter().filter(|sms| sms.body.contains(CUSTOMER)).count(), 4, "all but the other's relay: {told:?}");
+    let words = [DIGITS.to_owned(), "Mulberry".to_owned()];
+    let before = dump(&app).await;
+    assert!(words.iter().all(|word| before.contains(word.as_str())));
+
+    // The text, its relay, the owner's words and their confirmation; the list and the question.
+    assert_eq!(erase(&app).await["messages"], 6);
+    app.settled().await;
+    assert_nothing_of(&dump(&app).await, &words);
+    let mut sql = app.servers.sql().await;
+    let forgotten: Vec<bool> = sqlx::query_scalar("SELECT words_hash = '' FROM owner_texts ORDER BY created_at")
+        .fetch_all(&mut sql)
+        .await
+        .unwrap();
+    assert_eq!(forgotten, [false, false, true], "only what was for the customer");
+    // What the owner was told of others is still there, and so are their conversations.
+    assert!(dump(&app).await.contains("No heat"));
+    assert_eq!(app.conversation_of(&other).await["status"], "active");
+    assert_eq!(app.sms_to(OWNER).len(), 5, "nothing more is sent");
+    // An answer that was written at the same moment is reached by a repeated erasure.
+    sqlx::query(
+        "UPDATE messages SET body = $1 WHERE id = (SELECT m.id FROM messages m
+           JOIN conversations own ON own.id = m.subject_conversation_id WHERE own.own_side LIMIT 1)",
+    )
+    .bind(format!("B2 {CUSTOMER} open"))
+    .execute(&mut sql)
+    .await
+    .unwrap();
+    sql.close().await.unwrap();
+    let again = erase(&app).await;
+    assert_eq!((&again["messages"], &again["conversations"]), (&json!(1), &json!(0)));
+    assert_nothing_of(&dump(&app).await, &words);
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@ use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::harness::{App, BUSINESS, CUSTOMER, OUR_NUMBER, Rest, business, customer, eventually, query, spawn_app};
+use crate::harness::{
+    App, BUSINESS, CUSTOMER, OUR_NUMBER, OWNER, Rest, business, customer, eventually, query, spawn_app,
+};
 
 const DIGITS: &str = "12125551234";
 
@@ -19,10 +21,13 @@ const OF_NOBODY: &[(&str, &str)] = &[
     ("api_keys", "the App Server's"),
     ("business_numbers", "numbers of businesses"),
     ("businesses", "the App Server's own documents"),
+    ("call_slots", "Twilio accounts, and times"),
     ("day_use", "counts"),
     ("dead_letter_replays", "ids of letters"),
     ("erasure_secret", "a secret"),
     ("inbox", "ids of inputs, and hashes"),
+    ("ladder_calls", "ids, and phones of people of businesses"),
+    ("owner_codes", "ids of conversations, and codes"),
     ("paired_texts", "ids of messages and of Twilio"),
     ("recovery", "times"),
     ("released_numbers", "numbers of businesses"),
@@ -71,6 +76,23 @@ async fn a_known_customer(app: &App) {
     let mut with_contact = business();
     with_contact["emergency_contacts"] = json!([CUSTOMER]);
     scoped.put(&format!("/businesses/{BUSINESS}"), &with_contact).await.ok();
+    let mut sql = app.servers.sql().await;
+    sqlx::query("INSERT INTO confirmed_phones (business_id, phone) VALUES ($1, $2)")
+        .bind(BUSINESS)
+        .bind(CUSTOMER)
+        .execute(&mut sql)
+        .await
+        .unwrap();
+    sqlx::query(
+        r"INSERT INTO owner_texts (input_id, business_id, phone, words_hash, plan)
+          SELECT 'sms:' || id::text, business_id, $2, '\x01'::bytea, jsonb_build_object('do', 'take_over', 'conversation', id)
+          FROM conversations WHERE customer_phone = $1",
+    )
+    .bind(CUSTOMER)
+    .bind(OWNER)
+    .execute(&mut sql)
+    .await
+    .unwrap();
     let opt_out = json!({ "business_id": BUSINESS, "customer_phone": CUSTOMER, "source": "mail" });
     app.rest.send(Method::POST, "/opt-outs", Some(&opt_out)).await.ok();
     app.settled().await;
@@ -144,6 +166,25 @@ async fn what_an_export_has_an_erasure_reaches_and_nothing_else_names_the_custom
     let left = export(&app.rest, &[]).await;
     let expected = [Kept::ErasedOptOuts, Kept::NeverText].map(|kept| kept.to_string());
     assert_eq!(places(&left), BTreeSet::from(expected), "{left:?}");
+}
+
+#[tokio::test]
+async fn what_the_owner_was_told_of_several_customers_is_exported_without_its_text() {
+    let app = App::setup().set("NMC_WINDOW_HOLD", "60s").set("NMC_WINDOW_MAX", "90s").start().await;
+    app.put_business(BUSINESS, &business()).await;
+    let other = customer(1);
+    for from in [CUSTOMER, other.as_str()] {
+        app.text(from, "My sink is blocked").await;
+        app.conversation_of(from).await;
+    }
+    app.text(OWNER, "LIST").await;
+    let list = app.wait_for_sms(OWNER, 1).await.remove(0).body;
+    assert!(list.contains(CUSTOMER) && list.contains(&other), "{list}");
+    app.settled().await;
+    let items = export(&app.rest, &[]).await;
+    let told: Vec<&Value> = items.iter().filter(|item| item["data"]["kind"] == "owner_notice").collect();
+    assert_eq!((told.len(), &told[0]["data"]["body"]), (1, &Value::Null), "{items:?}");
+    assert!(items.iter().all(|item| !item.to_string().contains(&other)), "{items:?}");
 }
 
 #[tokio::test]

@@ -144,3 +144,68 @@ async fn the_scope_numbers_is_given_by_an_option_and_told_in_the_list() {
     let manages: Vec<bool> = listed.lines().map(|line| line.contains("manages numbers")).collect();
     assert_eq!(manages, [false, true, true], "{listed}");
 }
+
+/// What the record of a conversation says about people.
+async fn acts(app: &App, id: &str) -> Vec<(String, String)> {
+    let record = app.rest.get(&format!("/conversations/{id}/audit")).await.ok();
+    let entries = record["audit"].as_array().unwrap().iter().filter(|entry| entry["actor"] == "user");
+    let word = |entry: &Value, field: &str| entry[field].as_str().unwrap_or_default().to_owned();
+    entries.map(|entry| (word(entry, "actor_id"), word(entry, "action"))).collect()
+}
+
+#[tokio::test]
+async fn a_key_that_belongs_to_a_person_acts_as_that_person() {
+    let (app, id, _) = two_businesses().await;
+    let anns = app.key_of_user("user-ann").await;
+    let send = async |rest: &Rest, name: &str, body: Value| {
+        rest.send(Method::POST, &format!("/conversations/{id}/{name}"), Some(&body)).await
+    };
+    assert_eq!(send(&anns, "takeover", json!({ "reason": "r" })).await.status, 200);
+    assert_eq!(app.conversation(&id).await["owned_by"], "user-ann");
+    let sent = send(&anns, "messages", json!({ "user_id": "user-ann", "body": "On my way." })).await;
+    assert_eq!((sent.status, &sent.body["user_id"]), (201, &json!("user-ann")));
+    for (name, mut body) in [
+        ("takeover", json!({ "reason": "r" })),
+        ("messages", json!({ "body": "b" })),
+        ("release", json!({})),
+        ("complete", json!({ "outcome": "o" })),
+        ("false-alarm", json!({})),
+    ] {
+        let unnamed = send(&app.rest, name, body.clone()).await;
+        assert_eq!((unnamed.status, &unnamed.body["error"]["details"][0]["field"]), (400, &json!("user_id")), "{name}");
+        body["user_id"] = json!("user-joe");
+        let other = send(&anns, name, body).await;
+        assert_eq!((other.status, &other.body["error"]["details"][0]["field"]), (400, &json!("user_id")), "{name}");
+    }
+    assert_eq!(send(&anns, "release", json!({})).await.status, 200);
+    assert_eq!(send(&anns, "complete", json!({ "outcome": "booked" })).await.status, 200);
+    let opt_out = json!({ "business_id": BUSINESS, "customer_phone": CUSTOMER, "source": "phone" });
+    let mut of_joe = opt_out.clone();
+    of_joe["user_id"] = json!("user-joe");
+    assert_eq!(anns.send(Method::POST, "/opt-outs", Some(&of_joe)).await.status, 400);
+    assert_eq!(anns.send(Method::POST, "/opt-outs", Some(&opt_out)).await.status, 201);
+    let expected = ["took_over", "wrote", "released", "completed", "recorded_an_opt_out"];
+    assert_eq!(acts(&app, &id).await, expected.map(|action| ("user-ann".to_owned(), action.to_owned())));
+}
+
+#[tokio::test]
+async fn keys_are_bound_to_a_person_by_an_option_and_listed_with_them() {
+    let app = spawn_app().await;
+    let env = [("DATABASE_URL".to_owned(), app.servers.database_url().to_owned())];
+    let made = run(&["keys", "create", "--name", "anns phone", "--user", "user-ann"], &env).await;
+    assert!(made.status.success());
+    let key = String::from_utf8(made.stdout).unwrap().lines().last().unwrap().to_owned();
+    assert!(run(&["keys", "create", "--name", "plain"], &env).await.status.success());
+    for unusable in ["", " ", "user\nann", &"u".repeat(201)] {
+        assert!(!run(&["keys", "create", "--name", "x", "--user", unusable], &env).await.status.success());
+    }
+    let listed = String::from_utf8(run(&["keys", "list"], &env).await.stdout).unwrap();
+    let of_ann: Vec<bool> = listed.lines().map(|line| line.ends_with("  user user-ann")).collect();
+    assert_eq!(of_ann, [true, false], "{listed}");
+    app.text(CUSTOMER, "My sink is blocked").await;
+    let id = app.conversation_of(CUSTOMER).await["id"].as_str().unwrap().to_owned();
+    let body = json!({ "reason": "r" });
+    let rest = app.rest.with_key(Some(&key));
+    assert_eq!(rest.send(Method::POST, &format!("/conversations/{id}/takeover"), Some(&body)).await.status, 200);
+    assert_eq!(app.conversation(&id).await["owned_by"], "user-ann");
+}

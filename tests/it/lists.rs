@@ -133,6 +133,10 @@ async fn a_million_conversations_are_listed_by_every_combination_of_filters() {
     let app = spawn_app().await;
     let mut sql = app.servers.sql().await;
     add(&mut sql, 1_000_000, MILLION).await;
+    let wait =
+        "UPDATE conversations SET waiting_since = last_activity WHERE status <> 'completed' AND ownership <> 'ai'";
+    sqlx::query(wait).execute(&mut sql).await.unwrap();
+    sqlx::query("VACUUM ANALYZE conversations").execute(&mut sql).await.unwrap();
     let http = nmc_testbed::sim::http_client(Duration::from_secs(10)).unwrap();
     let recent = (chrono::Utc::now() - chrono::TimeDelta::hours(1)).to_rfc3339();
     let deep = pages_to(&app, 20).await;
@@ -141,12 +145,18 @@ async fn a_million_conversations_are_listed_by_every_combination_of_filters() {
         for customer in [None, Some("+12125555007")] {
             for status in [None, Some("active"), Some("user_handling"), Some("completed")] {
                 for ownership in [None, Some("user"), Some("none")] {
-                    for (since, cursor) in [(None, None), (Some(&recent), None), (None, Some(&deep))] {
+                    for (since, cursor, sort) in [
+                        (None, None, None),
+                        (Some(&recent), None, None),
+                        (None, Some(&deep), None),
+                        (None, None, Some("waiting")),
+                    ] {
                         let filter: Vec<(&str, &str)> = [
                             ("business_id", business),
                             ("customer_phone", customer),
                             ("status", status),
                             ("ownership", ownership),
+                            ("sort", sort),
                             ("since", since.map(String::as_str)),
                             ("cursor", cursor.map(String::as_str)),
                         ]

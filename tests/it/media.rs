@@ -296,6 +296,7 @@ async fn a_key_sees_the_attachments_of_its_own_businesses() {
             may_write: false,
             may_manage_numbers: false,
             rate: None,
+            user_id: None,
         };
         store.create_api_key(own, &hash_api_key(own), &scope).await.unwrap();
         assert_eq!(fetch_as(&app, own, &path).await.status, status, "{own}");

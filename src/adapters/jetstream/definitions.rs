@@ -34,6 +34,7 @@ const CONSUMERS: &[Definition] = &[
     definition!("consumers/NMC_TASKS.analyze_urgent.json"),
     definition!("consumers/NMC_TASKS.send_sms.json"),
     definition!("consumers/NMC_TASKS.send_sms_urgent.json"),
+    definition!("consumers/NMC_TASKS.ring.json"),
     definition!("consumers/NMC_TASKS.express.json"),
     definition!("consumers/NMC_EVENTS.redis.json"),
 ];

@@ -30,6 +30,11 @@ pub fn send_sms(conversation_id: Uuid, priority: Priority) -> String {
     format!("nmc.task.send_sms{}.{conversation_id}", queue_suffix(priority))
 }
 
+/// A call to place in an emergency.
+pub fn ring(conversation_id: Uuid) -> String {
+    format!("nmc.task.ring.{conversation_id}")
+}
+
 /// The suffix of the subjects and consumers of a priority.
 fn queue_suffix(priority: Priority) -> &'static str {
     match priority {

@@ -26,6 +26,8 @@ pub struct ApiKey {
     pub may_manage_numbers: bool,
     /// How many requests it may make, such as `100/min`; `None` means as configured.
     pub rate_limit: Option<String>,
+    /// The person whom it belongs to. See [`KeyScope::user_id`].
+    pub user_id: Option<String>,
 }
 
 /// What a key may access and change.
@@ -40,11 +42,15 @@ pub struct KeyScope {
     pub may_manage_numbers: bool,
     /// How many requests the key may make; `None` means as configured.
     pub rate: Option<Rate>,
+    /// The person whom the key belongs to, by their id in the App Server: they are the `user_id` of its commands. `None` if
+    /// its requests name the person.
+    pub user_id: Option<String>,
 }
 
 impl KeyScope {
     /// The scope that allows everything.
-    pub const ALL: Self = Self { business_ids: None, may_write: true, may_manage_numbers: true, rate: None };
+    pub const ALL: Self =
+        Self { business_ids: None, may_write: true, may_manage_numbers: true, rate: None, user_id: None };
 
     /// Whether the key has the scope `numbers`. Every key for all businesses that may write has it.
     pub fn manages_numbers(&self) -> bool {
@@ -57,15 +63,16 @@ impl Store {
     pub async fn create_api_key(&self, name: &str, hash: &[u8; 32], scope: &KeyScope) -> Result<Uuid, StoreError> {
         let id = Uuid::now_v7();
         sqlx::query!(
-            "INSERT INTO api_keys (id, name, hash, business_ids, may_write, may_manage_numbers, rate_limit)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO api_keys (id, name, hash, business_ids, may_write, may_manage_numbers, rate_limit, user_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             id,
             name,
             &hash[..],
             scope.business_ids.as_deref(),
             scope.may_write,
             scope.may_manage_numbers,
-            scope.rate.map(|rate| rate.to_string())
+            scope.rate.map(|rate| rate.to_string()),
+            scope.user_id
         )
         .execute(&self.pool)
         .await?;
@@ -76,7 +83,7 @@ impl Store {
     pub async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
         Ok(sqlx::query_as!(
             ApiKey,
-            "SELECT id, name, created_at, revoked_at, business_ids, may_write, may_manage_numbers, rate_limit
+            "SELECT id, name, created_at, revoked_at, business_ids, may_write, may_manage_numbers, rate_limit, user_id
              FROM api_keys ORDER BY created_at, id"
         )
         .fetch_all(&self.pool)
@@ -112,7 +119,7 @@ impl Store {
     /// The scope of the key with this hash; `None` if the key is unknown or revoked.
     pub async fn api_key_scope(&self, hash: &[u8; 32]) -> Result<Option<KeyScope>, StoreError> {
         let found = sqlx::query!(
-            "SELECT id, business_ids, may_write, may_manage_numbers, rate_limit FROM api_keys
+            "SELECT id, business_ids, may_write, may_manage_numbers, rate_limit, user_id FROM api_keys
              WHERE hash = $1 AND revoked_at IS NULL",
             &hash[..]
         )
@@ -122,6 +129,6 @@ impl Store {
         let rate = key.rate_limit.as_deref().map(str::parse::<Rate>).transpose();
         let rate = rate.map_err(|error| StoreError::corrupt("api_keys", key.id, error))?;
         let (business_ids, may_write, may_manage_numbers) = (key.business_ids, key.may_write, key.may_manage_numbers);
-        Ok(Some(KeyScope { business_ids, may_write, may_manage_numbers, rate }))
+        Ok(Some(KeyScope { business_ids, may_write, may_manage_numbers, rate, user_id: key.user_id }))
     }
 }

@@ -41,6 +41,15 @@ pub struct WindowStep {
     pub at: DateTime<Utc>,
 }
 
+/// What was done about a customer who waited.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WaitingStep {
+    /// When it was done.
+    pub at: DateTime<Utc>,
+    /// What was done, as the audit entry has it.
+    pub done: Value,
+}
+
 /// DispatchBot's analysis of a window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnalysisRow {
@@ -95,6 +104,21 @@ impl Store {
         let mut steps = sqlx::query_as!(
             WindowStep,
             "SELECT window_id, state, reason, at FROM window_steps WHERE conversation_id = $1 ORDER BY id DESC LIMIT $2",
+            conversation_id,
+            limit
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        steps.reverse();
+        Ok(steps)
+    }
+
+    /// The newest `limit` times at which something was done about the waiting customer of a conversation, oldest first.
+    pub async fn waiting_steps(&self, conversation_id: Uuid, limit: i64) -> Result<Vec<WaitingStep>, StoreError> {
+        let mut steps = sqlx::query_as!(
+            WaitingStep,
+            r#"SELECT at, data -> 'waiting' AS "done!" FROM audit
+               WHERE conversation_id = $1 AND data -> 'waiting' IS NOT NULL ORDER BY id DESC LIMIT $2"#,
             conversation_id,
             limit
         )

@@ -10,11 +10,14 @@ use super::{StoreError, forwarding, phone_codes};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::{MAX_NUMBERS, Phones, beyond_scope, scope};
 
+/// The field of a document for the phones of `forward_to` after the first.
+const NEXT: &str = "forward_to_next";
+
 /// What a PUT changes, after its checks.
 pub(super) struct BusinessChange {
     /// The document, with the phones that are in effect.
     pub(super) profile: Value,
-    /// The `forward_to` that is in effect.
+    /// The first phone of `forward_to` that is in effect.
     pub(super) forward_to: String,
     /// The phones of the PUT, if not all of them are in effect yet.
     wanted: Option<Phones>,
@@ -64,11 +67,8 @@ impl BusinessChange {
                 AccountWrite::Proven { account_sid: proven, .. } => account_sid != Some(proven),
                 AccountWrite::Unchanged | AccountWrite::Pending { .. } => false,
             };
-        let put = Phones { forward_to: b.forward_to.to_string(), contacts: texts(b.emergency_contacts) };
-        let before = before.map(|before| Phones {
-            contacts: serde_json::from_value(before.profile["emergency_contacts"].clone()).unwrap_or_default(),
-            forward_to: before.forward_to,
-        });
+        let put = Phones { forward_to: texts(b.forward_to.iter()), contacts: texts(b.emergency_contacts) };
+        let before = before.map(|before| phones_of(before.forward_to, &before.profile));
         let moves = before.as_ref().is_none_or(|before| before.forward_to != put.forward_to);
         if moves || adds {
             let not = forwarding::why_not(tx, b.id, &texts(b.phone_numbers), &put.forward_to).await?;
@@ -86,7 +86,7 @@ impl BusinessChange {
         let missing = counts.missing(&put);
         Ok(Self {
             profile: with_phones(b.profile.clone(), &counts),
-            forward_to: counts.forward_to,
+            forward_to: counts.forward_to.first().cloned().unwrap_or_default(),
             wanted: (!missing.is_empty()).then_some(put),
             missing,
             is_other_account,
@@ -102,7 +102,15 @@ impl BusinessChange {
         put_at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         phone_codes::want(tx, b.id, self.wanted.as_ref(), put_at).await?;
-        phone_codes::ask(tx, b.id, &self.missing).await?;
+        let mut asked = self.missing.clone();
+        if self.profile["policy"]["voice_ladder"] == json!(true) {
+            // Who is to be called has to agree once, whatever the key may do.
+            let contacts = phones_of(self.forward_to.clone(), &self.profile).contacts;
+            let mut unasked = super::ladder_calls::to_confirm(tx, b.id, &contacts).await?;
+            unasked.retain(|phone| !asked.contains(phone));
+            asked.extend(unasked);
+        }
+        phone_codes::ask(tx, b.id, &asked).await?;
         if self.is_other_account {
             super::business_numbers::of_another_account(tx, b.id).await?;
         } else if matches!(b.account, AccountWrite::Proven { .. }) {
@@ -119,9 +127,22 @@ impl BusinessChange {
 
 /// Returns the document with these phones.
 pub(super) fn with_phones(mut profile: Value, phones: &Phones) -> Value {
-    profile["forward_to"] = json!(phones.forward_to);
+    profile["forward_to"] = json!(phones.forward_to.first());
+    let next = phones.forward_to.get(1..).unwrap_or_default();
+    if let (true, Some(fields)) = (next.is_empty(), profile.as_object_mut()) {
+        fields.remove(NEXT);
+    } else {
+        profile[NEXT] = json!(next);
+    }
     profile["emergency_contacts"] = json!(phones.contacts);
     profile
+}
+
+/// The phones of a business by its column and its document.
+pub(super) fn phones_of(forward_to: String, profile: &Value) -> Phones {
+    let list = |field: &str| -> Vec<String> { serde_json::from_value(profile[field].clone()).unwrap_or_default() };
+    let forward_to = std::iter::once(forward_to).chain(list(NEXT)).collect();
+    Phones { forward_to, contacts: list("emergency_contacts") }
 }
 
 /// The DispatchBot that a business has itself, by its document.
@@ -129,8 +150,8 @@ fn own_dispatchbot(profile: &Value) -> Option<&Value> {
     profile.get("policy")?.get("dispatchbot").filter(|own| !own.is_null())
 }
 
-fn texts(phones: &[PhoneNumber]) -> Vec<String> {
-    phones.iter().map(|phone| phone.as_str().to_owned()).collect()
+fn texts<'a>(phones: impl IntoIterator<Item = &'a PhoneNumber>) -> Vec<String> {
+    phones.into_iter().map(|phone| phone.as_str().to_owned()).collect()
 }
 
 fn invalid(field: &'static str, reason: String) -> StoreError {

@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use super::batched::Rows;
 use super::business_changes::BusinessChange;
 use super::{Store, StoreError, Stored, transaction};
+use crate::domain::forward_to::ForwardTo;
 use crate::domain::phone::PhoneNumber;
 
 /// A business as it is stored.
@@ -32,6 +33,12 @@ pub struct BusinessRecord {
     pub dispatchbot_api_key: Option<Vec<u8>>,
     /// The numbers that never get an automatic text.
     pub never_text: Vec<String>,
+    /// Since when the owner is away, by their text; `None` while they are not.
+    pub owner_off_since: Option<DateTime<Utc>>,
+    /// The phones of its own side that want no texts.
+    pub opted_out_phones: Vec<String>,
+    /// Whether calls are forwarded to a number of a business.
+    pub forwards_to_business: bool,
     /// When the business was first put.
     pub created_at: DateTime<Utc>,
     /// When the business was last put.
@@ -57,6 +64,12 @@ macro_rules! select_businesses {
                  END AS pending_auth_token,
                  b.twilio_refused_at AS refused_at, b.dispatchbot_api_key,
                  ARRAY(SELECT n.phone FROM never_text n WHERE n.business_id = b.id) AS "never_text!",
+                 b.owner_off_since,
+                 ARRAY(SELECT o.customer_phone FROM opt_outs o WHERE o.business_id = b.id AND o.customer_phone = ANY(
+                   b.forward_to || ARRAY(SELECT jsonb_array_elements_text(
+                     coalesce(b.profile->'emergency_contacts', '[]') || coalesce(b.profile->'forward_to_next', '[]')))))
+                   AS "opted_out_phones!",
+                 EXISTS (SELECT 1 FROM business_numbers f WHERE f.phone = b.forward_to) AS "forwards_to_business!",
                  b.created_at, b.updated_at "# + $tail
             $(, $argument)*
         )
@@ -134,7 +147,7 @@ pub struct BusinessWrite<'a> {
     /// Its owner, as the App Server names them.
     pub user_id: &'a str,
     /// Where its calls are forwarded to.
-    pub forward_to: &'a PhoneNumber,
+    pub forward_to: &'a ForwardTo,
     /// All numbers of the business.
     pub phone_numbers: &'a [PhoneNumber],
     /// The phones that get alerts if the owner does not answer.

@@ -7,7 +7,7 @@
 //!
 //! Every transaction takes its locks in one order, so that two of them do not wait for each other: the ids of the
 //! inputs, published effects (without waiting), existing conversations by id, new ones by their parties, and what
-//! belongs to them: messages, calls by id, opt-outs by customer, and last the use of the day by business.
+//! belongs to them: messages, calls by id, codes by business, opt-outs by customer, and last the use of the day by business.
 
 mod records;
 

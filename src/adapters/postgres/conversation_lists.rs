@@ -16,7 +16,7 @@ use crate::domain::conversation::{Conversation, Ownership, Status};
 
 /// For up to this many businesses, the groups of each are read. That is about a tenth of a millisecond for each of them; the
 /// groups of all businesses are faster for more, unless these have few of all conversations.
-const FEW_BUSINESSES: usize = 64;
+pub(super) const FEW_BUSINESSES: usize = 64;
 
 /// The filter of a list of conversations.
 #[derive(Debug, Clone, Default)]
@@ -33,13 +33,13 @@ pub struct ConversationFilter {
     pub ownership: Option<Ownership>,
     /// Only conversations with activity at or after this time.
     pub since: Option<DateTime<Utc>>,
-    /// Only conversations after this one in the list, given by its `last_activity` and id.
+    /// Only conversations after this one in the list, given by the time that orders it, and its id.
     pub after: Option<(DateTime<Utc>, Uuid)>,
 }
 
 impl ConversationFilter {
     /// The businesses; `None` means all.
-    fn businesses(&self) -> Option<Vec<&str>> {
+    pub(super) fn businesses(&self) -> Option<Vec<&str>> {
         match (&self.business_id, &self.business_ids) {
             (None, None) => None,
             (None, Some(all)) => Some(all.iter().map(String::as_str).collect()),
@@ -71,7 +71,7 @@ macro_rules! select_merged {
                 + " unnest($2::text[]) AS s CROSS JOIN unnest($3::text[]) AS o
                    CROSS JOIN LATERAL (
                      SELECT c.id, c.last_activity FROM conversations c
-                     WHERE c.status = s AND c.ownership = o AND "
+                     WHERE c.status = s AND c.ownership = o AND NOT c.own_side AND "
                 + $of_business
                 + " AND ($4::timestamptz IS NULL OR c.last_activity >= $4)
                        AND ($5::timestamptz IS NULL OR (c.last_activity, c.id) < ($5, $6::uuid))
@@ -116,7 +116,7 @@ impl Store {
     ) -> Result<Vec<ConversationRow>, StoreError> {
         let (after_at, after_id) = filter.after.unzip();
         Ok(select_conversations!(
-            "WHERE customer_phone = $1
+            "WHERE customer_phone = $1 AND NOT own_side
                  AND ($2::text[] IS NULL OR business_id = ANY($2))
                  AND ($3::text IS NULL OR status = $3)
                  AND ($4::text IS NULL OR ownership = $4)

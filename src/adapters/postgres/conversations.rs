@@ -98,6 +98,11 @@ conversation_row! {
         epoch: i64,
         hard_epoch: i64,
         own_account: Option<String>,
+        owned_by: Option<String>,
+        waiting_since: Option<DateTime<Utc>>,
+        ownership_revision: i64,
+        text_revision: i64,
+        own_side: bool,
     }
     as_text { customer_phone, business_phone, status, ownership, }
 }
@@ -117,8 +122,8 @@ macro_rules! with_conversation_columns {
         $statement!(
             "id, business_id, user_id, call_id, customer_phone, business_phone, status, ownership, ai_timer_started,
              ai_timer_started_at, user_takeover_at, emergency_detected, job_type, urgency_level, outcome, summary,
-             opted_out, created_at, last_activity, version, event_sequence, epoch, hard_epoch, own_account,
-             answering_window, next_timer_at, idle_at",
+             opted_out, created_at, last_activity, version, event_sequence, epoch, hard_epoch, own_account, own_side,
+             owned_by, waiting_since, ownership_revision, text_revision, answering_window, next_timer_at, idle_at",
             $($rest)*
         )
     };

@@ -107,7 +107,10 @@ impl Store {
             r#"SELECT EXISTS (SELECT 1 FROM messages WHERE subject_conversation_id = ANY($1) AND status = 'sending')
                  OR EXISTS (SELECT 1 FROM outbox WHERE published_at IS NULL AND (key = ANY($1)
                       OR key IN (SELECT id FROM calls WHERE customer_phone = $2
-                                 AND ($3::text[] IS NULL OR business_id = ANY($3))))) AS "any!""#,
+                                 AND ($3::text[] IS NULL OR business_id = ANY($3)))))
+                 OR EXISTS (SELECT 1 FROM messages m JOIN conversations own ON own.id = m.subject_conversation_id
+                            WHERE own.own_side AND m.status = 'sending' AND position($2 IN m.body) > 0
+                              AND ($3::text[] IS NULL OR own.business_id = ANY($3))) AS "any!""#,
             &ids,
             of.customer.as_str(),
             of.business_ids
@@ -126,6 +129,8 @@ impl Store {
                 Kept::Idempotency => forget_answers(&mut tx, of, &ids).await?,
                 Kept::PhoneCodes => super::phone_codes::forget_codes(&mut tx, of).await?,
                 Kept::WantedPhones => super::phone_codes::forget_wanted(&mut tx, of).await?,
+                Kept::OwnerTexts => super::owner_texts::forget(&mut tx, of, &ids).await?,
+                Kept::ConfirmedPhones => super::ladder_calls::forget(&mut tx, of).await?,
                 Kept::TwilioParticipants => super::twilio_participants::forget(&mut tx, of).await?,
                 _of_a_business => {}
             }
@@ -151,6 +156,8 @@ async fn businesses(tx: &mut PgConnection, of: &ErasureOf<'_>) -> Result<Vec<Str
              SELECT business_id FROM conversations WHERE customer_phone = $1
              UNION SELECT business_id FROM calls WHERE customer_phone = $1
              UNION SELECT business_id FROM opt_outs WHERE customer_phone = $1
+             UNION SELECT own.business_id FROM conversations own JOIN messages m ON m.subject_conversation_id = own.id
+                   WHERE own.own_side AND position($1 IN m.body) > 0
            ) AS known WHERE $2::text[] IS NULL OR business_id = ANY($2)"#,
         of.customer.as_str(),
         of.business_ids
@@ -206,7 +213,12 @@ impl Erasing<'_> {
             // Ids, times and words of ours; the hash of an opt-out; a list that the business keeps for itself.
             Kept::Windows | Kept::WindowSteps | Kept::Audit | Kept::ErasedOptOuts | Kept::NeverText => Ok(()),
             // For all businesses at once, whether they know the customer otherwise or not.
-            Kept::PhoneCodes | Kept::WantedPhones | Kept::TwilioParticipants | Kept::Idempotency => Ok(()),
+            Kept::PhoneCodes
+            | Kept::WantedPhones
+            | Kept::ConfirmedPhones
+            | Kept::OwnerTexts
+            | Kept::TwilioParticipants
+            | Kept::Idempotency => Ok(()),
             // No tables.
             Kept::DeadLetters | Kept::EventLog => Ok(()),
         }
@@ -250,10 +262,26 @@ impl Erasing<'_> {
          WHERE subject_conversation_id = ANY($1)",
             &self.ids
         )
+        .execute(&mut *tx)
+        .await?;
+        self.erased.messages = messages.rows_affected() + self.forget_notices(tx).await?;
+        Ok(())
+    }
+
+    /// What a phone of the own side was told about several customers, such as the answer to LIST, is in that phone's own
+    /// conversation. It is deleted as a whole: it is of no use any more, and the owner can ask again.
+    async fn forget_notices(&self, tx: &mut PgConnection) -> Result<u64, StoreError> {
+        let notices = sqlx::query!(
+            "UPDATE messages SET body = '', claim = NULL, lease_until = NULL,
+           status = CASE WHEN status = 'queued' THEN 'superseded' WHEN status = 'sending' THEN 'unknown' ELSE status END
+         WHERE subject_conversation_id IN (SELECT id FROM conversations WHERE business_id = $1 AND own_side)
+           AND position($2 IN body) > 0",
+            self.business_id,
+            self.of.customer.as_str()
+        )
         .execute(tx)
         .await?;
-        self.erased.messages = messages.rows_affected();
-        Ok(())
+        Ok(notices.rows_affected())
     }
 
     async fn forget_analyses(&self, tx: &mut PgConnection) -> Result<(), StoreError> {

@@ -46,9 +46,13 @@ impl Store {
             | Kept::Analyses
             | Kept::EmergencyVerdicts
             | Kept::Audit => of_conversations(connection, kept, page).await?,
-            Kept::Outbox | Kept::Idempotency | Kept::PhoneCodes | Kept::WantedPhones | Kept::TwilioParticipants => {
-                of_others(connection, kept, page).await?
-            }
+            Kept::Outbox
+            | Kept::Idempotency
+            | Kept::PhoneCodes
+            | Kept::WantedPhones
+            | Kept::ConfirmedPhones
+            | Kept::OwnerTexts
+            | Kept::TwilioParticipants => of_others(connection, kept, page).await?,
             Kept::DeadLetters | Kept::EventLog => Vec::new(),
         })
     }
@@ -122,11 +126,17 @@ async fn of_number(connection: &mut PgConnection, kept: Kept, page: KeptPage<'_>
 /// What belongs to the customer's conversations.
 async fn of_conversations(connection: &mut PgConnection, kept: Kept, page: KeptPage<'_>) -> sqlx::Result<Vec<KeptRow>> {
     match kept {
-        // The text of a bundle of alerts names other customers, too; this customer's part is in `bundle_line`.
+        // The text of a bundle of alerts names other customers, too; this customer's part is in `bundle_line`. So does what a
+        // phone of the own side was told about several of them.
         Kept::Messages => page!(
             connection,
             page,
-            r#"SELECT t.id::text AS key,
+            r#"SELECT t.id::text AS key, to_jsonb(t) || '{"body": null}' AS data
+               FROM messages t JOIN conversations own ON own.id = t.subject_conversation_id
+               WHERE own.own_side AND own.customer_phone <> $1 AND position($1 IN t.body) > 0
+                 AND ($2::text[] IS NULL OR own.business_id = ANY($2))
+               UNION ALL
+               SELECT t.id::text AS key,
                  CASE WHEN EXISTS (SELECT 1 FROM messages b WHERE b.bundled_into = t.id)
                    THEN to_jsonb(t) || '{"body": null}' ELSE to_jsonb(t) END AS data
                FROM messages t WHERE subject_conversation_id"#,
@@ -192,11 +202,26 @@ async fn of_others(connection: &mut PgConnection, kept: Kept, page: KeptPage<'_>
             connection,
             page,
             "SELECT t.business_id AS key, jsonb_build_object('business_id', t.business_id, 'put_at', t.put_at,
-               'is_forward_to', t.forward_to IS NOT DISTINCT FROM $1,
+               'is_forward_to', t.forward_to IS NOT DISTINCT FROM $1 OR $1 = ANY(coalesce(t.forward_to_next, '{}')),
                'is_emergency_contact', $1 = ANY(coalesce(t.emergency_contacts, '{}'))) AS data
              FROM wanted_phones t
-             WHERE (t.forward_to = $1 OR $1 = ANY(t.emergency_contacts))
+             WHERE (t.forward_to = $1 OR $1 = ANY(t.forward_to_next) OR $1 = ANY(t.emergency_contacts))
                AND ($2::text[] IS NULL OR t.business_id = ANY($2))"
+        ),
+        Kept::ConfirmedPhones => page!(
+            connection,
+            page,
+            "SELECT t.business_id AS key, to_jsonb(t) AS data FROM confirmed_phones t
+             WHERE phone = $1 AND ($2::text[] IS NULL OR business_id = ANY($2))"
+        ),
+        // The phone that wrote is another person's.
+        Kept::OwnerTexts => page!(
+            connection,
+            page,
+            "SELECT t.input_id AS key, to_jsonb(t) - 'words_hash' - 'phone' AS data FROM owner_texts t
+             WHERE (t.phone = $1 AND ($2::text[] IS NULL OR t.business_id = ANY($2)))
+                OR (t.plan ->> 'conversation')::uuid",
+            of_conversations
         ),
         // They have no business; it is the one that has the number.
         Kept::TwilioParticipants => page!(

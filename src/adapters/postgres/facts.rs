@@ -9,6 +9,7 @@ use super::{Store, StoreError};
 use crate::domain::channel::Channel;
 use crate::domain::conversation::UnpairedText;
 use crate::domain::conversation::pairing::WITHIN;
+use crate::domain::owner::Code;
 use crate::domain::phone::PhoneNumber;
 use crate::store::{Facts, FactsOf};
 
@@ -18,6 +19,7 @@ impl Store {
         let customers = self.customers(wanted).await?;
         let of_others = self.of_other_businesses(wanted).await?;
         let day_use = self.day_use(wanted).await?;
+        let codes = self.codes(wanted).await?;
         let mut unpaired = self.unpaired_texts(wanted, &customers).await?;
         let ids: Vec<Uuid> = wanted.iter().filter_map(|wanted| wanted.message_id).collect();
         let mut messages = if ids.is_empty() { HashMap::new() } else { self.messages_by_id(&ids).await? };
@@ -47,10 +49,25 @@ impl Store {
                 other_conversations,
                 unpaired_texts: unpaired.remove(&place).unwrap_or_default(),
                 day_use,
+                codes_in_use: wanted.codes.then(|| codes.get(wanted.business_id).cloned().unwrap_or_default()),
                 message,
             }));
         }
         Ok(facts)
+    }
+
+    /// The codes in use of the businesses that ask for them.
+    async fn codes(&self, wanted: &[FactsOf<'_>]) -> Result<HashMap<String, Vec<Code>>, StoreError> {
+        let businesses: Vec<&str> =
+            wanted.iter().filter(|wanted| wanted.codes).map(|wanted| wanted.business_id).collect();
+        let mut codes: HashMap<String, Vec<Code>> = HashMap::new();
+        if businesses.is_empty() {
+            return Ok(codes);
+        }
+        for (business_id, code) in self.codes_in_use(&businesses).await? {
+            codes.entry(business_id).or_default().push(code);
+        }
+        Ok(codes)
     }
 
     /// The ids of the open conversations of a business and a customer other than this one, in order.

@@ -18,19 +18,21 @@ pub(super) async fn lock(tx: &mut PgConnection) -> Result<(), StoreError> {
 
 /// Why calls to a business with these numbers cannot be forwarded to `forward_to`; `None` if they can.
 ///
-/// Each business forwards to one number, so a business that closes a loop is part of it.
+/// Only this business changes, so it is part of any loop that the change closes.
 pub(super) async fn why_not(
     tx: &mut PgConnection,
     business_id: &str,
     numbers: &[String],
-    forward_to: &str,
+    forward_to: &[String],
 ) -> Result<Option<String>, StoreError> {
     let way = sqlx::query!(
         r#"WITH RECURSIVE way (phone, hops) AS (
-             SELECT $1::text, 1
-             UNION ALL
-             SELECT b.forward_to, way.hops + 1 FROM way
+             SELECT unnest($1::text[]), 1
+             UNION
+             SELECT next.phone, way.hops + 1 FROM way
                JOIN business_numbers n ON n.phone = way.phone JOIN businesses b ON b.id = n.business_id
+               CROSS JOIN LATERAL (SELECT b.forward_to UNION SELECT jsonb_array_elements_text(b.profile -> 'forward_to_next'))
+                 AS next (phone)
              WHERE way.hops <= $2 AND n.business_id <> $3 AND NOT way.phone = ANY($4)
            ) SELECT phone AS "phone!", hops AS "hops!" FROM way"#,
         forward_to,
@@ -45,10 +47,12 @@ pub(super) async fn why_not(
     }
     let before = sqlx::query_scalar!(
         r#"WITH RECURSIVE up (business_id, hops) AS (
-             SELECT id, 1 FROM businesses WHERE forward_to = ANY($1) AND id <> $2
+             SELECT id, 1 FROM businesses
+             WHERE (forward_to = ANY($1) OR profile -> 'forward_to_next' ?| $1) AND id <> $2
              UNION
              SELECT b.id, up.hops + 1 FROM up
-               JOIN business_numbers n ON n.business_id = up.business_id JOIN businesses b ON b.forward_to = n.phone
+               JOIN business_numbers n ON n.business_id = up.business_id
+               JOIN businesses b ON b.forward_to = n.phone OR b.profile -> 'forward_to_next' ? n.phone
              WHERE up.hops <= $3 AND b.id <> $2
            ) SELECT coalesce(max(hops), 0) AS "hops!" FROM up"#,
         numbers,

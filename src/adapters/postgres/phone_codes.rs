@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::business_changes::with_phones;
+use super::business_changes::{phones_of, with_phones};
 use super::erasure::ErasureOf;
 use super::{Store, StoreError, forwarding, transaction};
 use crate::domain::phones::Phones;
@@ -76,11 +76,13 @@ pub(super) async fn want(
         return Ok(());
     };
     sqlx::query!(
-        "INSERT INTO wanted_phones (business_id, forward_to, emergency_contacts, put_at) VALUES ($1, $2, $3, $4)
+        "INSERT INTO wanted_phones (business_id, forward_to, forward_to_next, emergency_contacts, put_at, next_put_at)
+         VALUES ($1, ($2::text[])[1], ($2::text[])[2:], $3, $4, $4)
          ON CONFLICT (business_id) DO UPDATE SET forward_to = excluded.forward_to,
-           emergency_contacts = excluded.emergency_contacts, put_at = excluded.put_at",
+           forward_to_next = excluded.forward_to_next, emergency_contacts = excluded.emergency_contacts,
+           put_at = excluded.put_at, next_put_at = excluded.next_put_at",
         business_id,
-        wanted.forward_to,
+        &wanted.forward_to,
         &wanted.contacts,
         put_at
     )
@@ -153,8 +155,9 @@ pub(super) async fn forget_wanted(tx: &mut PgConnection, of: &ErasureOf<'_>) -> 
     forwarding::lock(tx).await?;
     let (phone, business_ids) = (of.customer.as_str(), of.business_ids);
     sqlx::query!(
-        "UPDATE wanted_phones SET forward_to = nullif(forward_to, $1), emergency_contacts = array_remove(emergency_contacts, $1)
-         WHERE (forward_to = $1 OR $1 = ANY(emergency_contacts)) AND ($2::text[] IS NULL OR business_id = ANY($2))",
+        "UPDATE wanted_phones SET forward_to = nullif(forward_to, $1),
+           forward_to_next = array_remove(forward_to_next, $1), emergency_contacts = array_remove(emergency_contacts, $1)
+         WHERE (forward_to = $1 OR $1 = ANY(forward_to_next) OR $1 = ANY(emergency_contacts)) AND ($2::text[] IS NULL OR business_id = ANY($2))",
         phone,
         business_ids
     )
@@ -223,6 +226,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         if right {
+            super::ladder_calls::confirm(&mut tx, business_id, phone).await?;
             counts_now(&mut tx, business_id).await?;
         }
         tx.commit().await?;
@@ -235,8 +239,8 @@ impl Store {
         business_ids: &[String],
     ) -> Result<HashMap<String, Vec<PendingPhone>>, StoreError> {
         let wanted = sqlx::query!(
-            r#"SELECT w.business_id, w.forward_to, w.emergency_contacts, b.forward_to AS effective,
-                 b.profile -> 'emergency_contacts' AS contacts
+            r#"SELECT w.business_id, w.forward_to, w.emergency_contacts, b.forward_to AS effective, b.profile,
+                 CASE WHEN w.next_put_at = w.put_at THEN w.forward_to_next END AS forward_to_next
                FROM wanted_phones w JOIN businesses b ON b.id = w.business_id AND b.updated_at = w.put_at
                WHERE w.business_id = ANY($1)"#,
             business_ids
@@ -245,20 +249,17 @@ impl Store {
         .await?;
         let mut pending = HashMap::new();
         for row in wanted {
-            let contacts = row.contacts.and_then(|list| serde_json::from_value(list).ok()).unwrap_or_default();
-            let counts = Phones { forward_to: row.effective, contacts };
-            let wanted = Phones {
-                forward_to: row.forward_to.unwrap_or_else(|| counts.forward_to.clone()),
-                contacts: row.emergency_contacts.unwrap_or_else(|| counts.contacts.clone()),
-            };
+            let counts = phones_of(row.effective, &row.profile);
+            let wanted = wanted_phones(row.forward_to, row.forward_to_next, row.emergency_contacts, &counts);
             let codes = self.newest_codes(&row.business_id).await?;
             let of = |field, phone: &String| {
                 let (state, expires_at) = codes.get(phone).copied().unwrap_or((CodeState::TooMany, None));
                 PendingPhone { field, phone: phone.clone(), state, expires_at }
             };
-            let forward_to = (wanted.forward_to != counts.forward_to).then(|| of("forward_to", &wanted.forward_to));
-            let new = Phones { forward_to: counts.forward_to.clone(), ..wanted };
-            let contacts: Vec<_> = counts.missing(&new).iter().map(|p| of("emergency_contacts", p)).collect();
+            let calls = Phones { contacts: Vec::new(), forward_to: wanted.forward_to };
+            let alerts = Phones { forward_to: Vec::new(), contacts: wanted.contacts };
+            let forward_to: Vec<_> = counts.missing(&calls).iter().map(|p| of("forward_to", p)).collect();
+            let contacts: Vec<_> = counts.missing(&alerts).iter().map(|p| of("emergency_contacts", p)).collect();
             pending.insert(row.business_id, forward_to.into_iter().chain(contacts).collect());
         }
         Ok(pending)
@@ -302,6 +303,20 @@ impl Store {
     }
 }
 
+/// The phones of a PUT; those of which the table has nothing are as the document has them.
+fn wanted_phones(
+    first: Option<String>,
+    next: Option<Vec<String>>,
+    contacts: Option<Vec<String>>,
+    counts: &Phones,
+) -> Phones {
+    let forward_to: Vec<String> = first.into_iter().chain(next.unwrap_or_default()).collect();
+    Phones {
+        forward_to: if forward_to.is_empty() { counts.forward_to.clone() } else { forward_to },
+        contacts: contacts.unwrap_or_else(|| counts.contacts.clone()),
+    }
+}
+
 /// Whether this text was the right answer.
 async fn is_last(tx: &mut PgConnection, answer: &CodeAnswer<'_>) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar!(
@@ -318,7 +333,8 @@ async fn is_last(tx: &mut PgConnection, answer: &CodeAnswer<'_>) -> Result<bool,
 /// Puts the phones of a PUT into effect, as far as they have agreed.
 async fn counts_now(tx: &mut PgConnection, business_id: &str) -> Result<(), StoreError> {
     let row = sqlx::query!(
-        "SELECT w.forward_to, w.emergency_contacts, b.forward_to AS effective, b.profile
+        "SELECT w.forward_to, w.emergency_contacts, b.forward_to AS effective, b.profile,
+           CASE WHEN w.next_put_at = w.put_at THEN w.forward_to_next END AS forward_to_next
          FROM wanted_phones w JOIN businesses b ON b.id = w.business_id AND b.updated_at = w.put_at
          WHERE w.business_id = $1 FOR UPDATE",
         business_id
@@ -326,12 +342,8 @@ async fn counts_now(tx: &mut PgConnection, business_id: &str) -> Result<(), Stor
     .fetch_optional(&mut *tx)
     .await?;
     let Some(row) = row else { return Ok(()) };
-    let contacts = serde_json::from_value(row.profile["emergency_contacts"].clone()).unwrap_or_default();
-    let before = Phones { forward_to: row.effective, contacts };
-    let mut wanted = Phones {
-        forward_to: row.forward_to.unwrap_or_else(|| before.forward_to.clone()),
-        contacts: row.emergency_contacts.unwrap_or_else(|| before.contacts.clone()),
-    };
+    let before = phones_of(row.effective, &row.profile);
+    let mut wanted = wanted_phones(row.forward_to, row.forward_to_next, row.emergency_contacts, &before);
     let willing = willing(tx, business_id).await?;
     let mut counts = before.with(&wanted, |phone| willing.iter().any(|other| other == phone));
     if counts.forward_to != before.forward_to {
@@ -349,7 +361,7 @@ async fn counts_now(tx: &mut PgConnection, business_id: &str) -> Result<(), Stor
     sqlx::query!(
         "UPDATE businesses SET forward_to = $2, profile = $3 WHERE id = $1",
         business_id,
-        counts.forward_to,
+        counts.forward_to.first().cloned().unwrap_or_default(),
         with_phones(row.profile, &counts)
     )
     .execute(&mut *tx)
@@ -357,9 +369,14 @@ async fn counts_now(tx: &mut PgConnection, business_id: &str) -> Result<(), Stor
     if counts.missing(&wanted).is_empty() {
         sqlx::query!("DELETE FROM wanted_phones WHERE business_id = $1", business_id).execute(&mut *tx).await?;
     } else {
-        sqlx::query!("UPDATE wanted_phones SET forward_to = $2 WHERE business_id = $1", business_id, wanted.forward_to)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query!(
+            "UPDATE wanted_phones SET forward_to = ($2::text[])[1], forward_to_next = ($2::text[])[2:], next_put_at = put_at
+             WHERE business_id = $1",
+            business_id,
+            &wanted.forward_to
+        )
+        .execute(&mut *tx)
+        .await?;
     }
     let data = json!({ "forward_to": counts.forward_to != before.forward_to,
                        "emergency_contacts": counts.contacts != before.contacts });

@@ -76,7 +76,7 @@ impl Store {
         .await?)
     }
 
-    /// Moves the sequences of events on, once for each recovery; codes that wait to be sent are not sent any more.
+    /// Moves the sequences of events and what ETags are made of on, once for each recovery; codes that wait to be sent are not sent any more.
     pub async fn begin_recovery(&self, recovery: &Recovery) -> Result<(), StoreError> {
         let mut tx = transaction::begin(&self.pool).await?;
         let begun =
@@ -85,7 +85,8 @@ impl Store {
                 .await?;
         if begun.rows_affected() > 0 {
             sqlx::query!(
-                "UPDATE conversations SET event_sequence = event_sequence + $2, version = version + 1
+                "UPDATE conversations SET event_sequence = event_sequence + $2, version = version + 1,
+                     ownership_revision = ownership_revision + $2, text_revision = text_revision + $2
                  WHERE status <> 'completed' OR last_activity > $1::timestamptz - interval '1 day'",
                 recovery.since,
                 SEQUENCE_STEP

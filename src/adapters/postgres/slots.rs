@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::batched::Rows;
 use super::{Store, StoreError, Stored};
+use crate::domain::conversation::{MessageKind, Priority};
 use crate::domain::phone::PhoneNumber;
 
 impl Store {
@@ -23,6 +24,35 @@ impl Store {
         self.statements.slots.one(request).await?.ok_or_else(|| sqlx::Error::RowNotFound.into())
     }
 
+    /// Reserves a slot for a message that goes behind all others: only if the sender is free now. Otherwise nothing is
+    /// reserved, and the result is when to ask again, at least 100 ms later: another message may have been faster. So nothing waits for it for longer than its own `cost`.
+    pub async fn reserve_slot_behind(
+        &self,
+        message_id: Uuid,
+        sender: &PhoneNumber,
+        cost: Duration,
+    ) -> Result<DateTime<Utc>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"WITH slot AS (
+                 INSERT INTO sender_slots AS s (phone, next_free_at)
+                 VALUES ($2, clock_timestamp() + make_interval(secs => $3))
+                 ON CONFLICT (phone) DO UPDATE SET next_free_at = clock_timestamp() + make_interval(secs => $3)
+                   WHERE s.next_free_at <= clock_timestamp()
+                 RETURNING next_free_at - make_interval(secs => $3) AS at
+               ), reserved AS (
+                 UPDATE messages m SET send_at = slot.at FROM slot WHERE m.id = $1 RETURNING m.send_at
+               )
+               SELECT coalesce((SELECT send_at FROM reserved),
+                               greatest((SELECT next_free_at FROM sender_slots WHERE phone = $2),
+                                        clock_timestamp() + interval '100 milliseconds')) AS "at!""#,
+            message_id,
+            sender.as_str(),
+            cost.as_secs_f64()
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
     /// Reserves a slot for an urgent message: it takes the slot of the first waiting message that is not urgent, and
     /// all such messages move back by `cost`.
     pub async fn reserve_slot_ahead(
@@ -31,6 +61,7 @@ impl Store {
         sender: &PhoneNumber,
         cost: Duration,
     ) -> Result<DateTime<Utc>, StoreError> {
+        let (in_emergencies, elsewhere) = (giving_way(true), giving_way(false));
         Ok(sqlx::query_scalar!(
             r#"WITH sender AS (
                  INSERT INTO sender_slots AS s (phone, next_free_at)
@@ -41,7 +72,7 @@ impl Store {
                ), waiting AS (
                  SELECT m.id, m.send_at FROM messages m JOIN conversations c ON c.id = m.subject_conversation_id
                  WHERE c.business_phone = $2 AND m.status = 'queued' AND m.send_at > clock_timestamp()
-                   AND NOT c.emergency_detected AND m.kind NOT IN ('user', 'alert', 'emergency')
+                   AND m.kind = ANY(CASE WHEN c.emergency_detected THEN $4::text[] ELSE $5::text[] END)
                ), moved AS (
                  UPDATE messages m SET send_at = m.send_at + make_interval(secs => $3) FROM waiting WHERE m.id = waiting.id
                )
@@ -50,11 +81,19 @@ impl Store {
                FROM sender WHERE m.id = $1 RETURNING m.send_at AS "send_at!""#,
             message_id,
             sender.as_str(),
-            cost.as_secs_f64()
+            cost.as_secs_f64(),
+            &in_emergencies as _,
+            &elsewhere as _
         )
         .fetch_one(&self.pool)
         .await?)
     }
+}
+
+/// The kinds of messages that give way to an urgent one, in a conversation with or without an emergency.
+fn giving_way(in_emergency: bool) -> Vec<&'static str> {
+    let kinds = MessageKind::ALL.iter().filter(|kind| kind.priority(in_emergency) == Priority::Normal);
+    kinds.map(|kind| kind.as_str()).collect()
 }
 
 /// A message that wants a slot.

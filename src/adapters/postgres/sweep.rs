@@ -66,6 +66,14 @@ impl Store {
             .execute(&self.pool)
             .await?;
         let days = sqlx::query!("DELETE FROM day_use WHERE day < current_date - 35").execute(&self.pool).await?;
-        Ok(outbox.rows_affected() + inbox.rows_affected() + days.rows_affected())
+        let texts =
+            sqlx::query!("DELETE FROM owner_texts WHERE created_at < now() - make_interval(days => $1)", inbox_days)
+                .execute(&self.pool)
+                .await?;
+        let codes = sqlx::query!("DELETE FROM owner_codes WHERE given_back_at < now() - interval '2 days'")
+            .execute(&self.pool)
+            .await?;
+        let owners = texts.rows_affected() + codes.rows_affected();
+        Ok(outbox.rows_affected() + inbox.rows_affected() + days.rows_affected() + owners)
     }
 }

@@ -60,7 +60,7 @@ pub fn call_is_over(status: &str) -> bool {
     !matches!(status, "queued" | "initiated" | "ringing" | "in-progress")
 }
 
-/// Interprets the answer. Our TwiML dials once; should there be several legs, one that talked decides.
+/// Interprets the answer. Phones are rung in turn, so of several legs one that talked decides, once all are over.
 fn read(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> LegFound {
     if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS && status != StatusCode::REQUEST_TIMEOUT {
         return LegFound::Refused;
@@ -76,7 +76,7 @@ fn read(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> LegFo
     let talked = |leg: &&Leg| leg.status == "completed" && seconds(leg) > 0;
     let is_over = |leg: &Leg| call_is_over(&leg.status);
     match calls.iter().find(talked).or(calls.first()) {
-        Some(leg) if is_over(leg) && (talked(&leg) || calls.iter().all(is_over)) => {
+        Some(leg) if calls.iter().all(is_over) => {
             LegFound::Ended { status: leg.status.clone(), duration_seconds: seconds(leg) }
         }
         Some(_) => LegFound::UnderWay,
@@ -100,6 +100,11 @@ mod tests {
         "completed 7"
     )]
     #[case::one_of_two_rings(200, r#"{"calls":[{"status":"busy","duration":null},{"status":"ringing"}]}"#, "under way")]
+    #[case::a_voicemail_and_one_that_rings(
+        200,
+        r#"{"calls":[{"status":"ringing"},{"status":"completed","duration":"9"}]}"#,
+        "under way"
+    )]
     #[case::nobody_was_dialled(200, r#"{"calls":[]}"#, "nothing")]
     #[case::another_token(401, r#"{"code":20003}"#, "refused")]
     #[case::no_such_account(404, r#"{"code":20404}"#, "refused")]

@@ -4,6 +4,7 @@
 //! reported as [`SendOutcome::Unknown`].
 
 mod account;
+mod calls;
 mod client;
 mod clock;
 mod conversations;
@@ -19,6 +20,7 @@ mod wire;
 
 pub use self::{
     account::AccountFound,
+    calls::OutgoingCall,
     client::{Account, ListError, OutgoingSms, SendOutcome, TwilioClient},
     conversations::{Binding, OpenedConversation, OutgoingMessage},
     errors::{codes, explain},

@@ -4,8 +4,8 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde_json::Value;
 
-use super::local::{first_moment, last_moment};
-use super::{Span, Taken};
+use super::Taken;
+use crate::domain::hours::{Span, first_moment, last_moment};
 
 /// How long an entry without an end takes.
 const WITHOUT_END: TimeDelta = TimeDelta::hours(1);

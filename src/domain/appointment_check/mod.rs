@@ -3,8 +3,6 @@
 //! An answer with an impossible appointment is not sent: the customer would wait for somebody who does not come.
 
 mod calendar;
-mod hours;
-mod local;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
@@ -13,17 +11,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde_json::Value;
 
-use self::hours::Hours;
+use crate::domain::hours::{Hours, Span};
 
 /// Earlier than this before it was agreed on is in the past. Times are often given in full minutes.
 const JUST_NOW: TimeDelta = TimeDelta::minutes(1);
-
-/// A time from its start until before its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Span {
-    start: DateTime<Utc>,
-    end: DateTime<Utc>,
-}
 
 /// Why an appointment cannot be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +83,16 @@ impl Schedule {
         Self { hours: Hours::of_business(business_hours, zone), taken: calendar::taken(calendar, zone) }
     }
 
+    /// Whether the business is open at this moment. One whose hours are not known always is.
+    pub fn is_open(&self, at: DateTime<Utc>) -> bool {
+        self.hours.as_ref().is_none_or(|hours| hours.is_open(at))
+    }
+
+    /// When the business opens after this moment at which it is closed, if that is known.
+    pub fn opens_after(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.hours.as_ref().and_then(|hours| hours.opens_after(at))
+    }
+
     /// Checks an appointment.
     ///
     /// # Errors
@@ -112,13 +113,5 @@ impl Schedule {
         } else {
             Ok(())
         }
-    }
-}
-
-impl Span {
-    /// Whether both have a moment in common. A span without a length has the moment of its start.
-    fn meets(self, other: Self) -> bool {
-        let is_before = |first: Self, second: Self| first.end <= second.start && first.start < second.start;
-        !(is_before(self, other) || is_before(other, self))
     }
 }

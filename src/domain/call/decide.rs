@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::dialling::{DialResult, rings_for};
 use super::state::{Call, CallStatus, SettledBy};
 use crate::domain::conversation::{AnsweredCall, CallData, Event, EventData, MissedCall, Policy, call_id};
 use crate::domain::phone::PhoneNumber;
@@ -14,6 +15,8 @@ const NO_RESULT: &str = "no_result";
 pub enum CallInput {
     /// Twilio's first webhook.
     Ringing(Ringing),
+    /// A screened phone has taken the call.
+    Accepted(Acceptance),
     /// The result of the dialling.
     Dialled(DialReport),
     /// The call is over, which says nothing about the dialling.
@@ -28,6 +31,7 @@ impl CallInput {
     pub fn call_sid(&self) -> &str {
         match self {
             Self::Ringing(ringing) => &ringing.call_sid,
+            Self::Accepted(acceptance) => &acceptance.call_sid,
             Self::Dialled(report) => &report.call_sid,
             Self::Ended(report) => &report.call_sid,
             Self::Asked(report) => &report.call_sid,
@@ -41,7 +45,7 @@ impl CallInput {
             Self::Ringing(ringing) => Some(&ringing.business_phone),
             Self::Dialled(report) => report.business_phone.as_ref(),
             Self::Ended(report) => report.business_phone.as_ref(),
-            Self::Asked(_) => None,
+            Self::Accepted(_) | Self::Asked(_) => None,
             Self::Recovered(found) => Some(&found.business_phone),
         }
     }
@@ -53,7 +57,7 @@ impl CallInput {
             Self::Ringing(ringing) => Some(&ringing.own_account),
             Self::Dialled(report) => Some(&report.own_account),
             Self::Ended(report) => Some(&report.own_account),
-            Self::Asked(_) => None,
+            Self::Accepted(_) | Self::Asked(_) => None,
             Self::Recovered(found) => Some(&found.own_account),
         }
     }
@@ -64,7 +68,7 @@ impl CallInput {
             Self::Ringing(ringing) => ringing.customer.as_ref(),
             Self::Dialled(report) => report.customer.as_ref(),
             Self::Ended(report) => report.customer.as_ref(),
-            Self::Asked(_) => None,
+            Self::Accepted(_) | Self::Asked(_) => None,
             Self::Recovered(found) => found.customer.as_ref(),
         }
     }
@@ -79,10 +83,23 @@ pub struct Ringing {
     pub business_phone: PhoneNumber,
     /// Why the edge did not dial; `None` if it did.
     pub not_dialled: Option<String>,
+    /// How many phones may ring, one after the other.
+    pub phones: u32,
+    /// Whether each of them is asked for a key before it is connected.
+    pub screened: bool,
     /// `StirVerstat`, if Twilio sends it.
     pub stir_verstat: Option<String>,
     /// The business's own Twilio account that received the call, or `None` for the main account.
     pub own_account: Option<String>,
+    /// When the edge received it.
+    pub received_at: DateTime<Utc>,
+}
+
+/// A key pressed on a screened phone, by which a person takes the call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Acceptance {
+    /// The caller's call.
+    pub call_sid: String,
     /// When the edge received it.
     pub received_at: DateTime<Utc>,
 }
@@ -99,6 +116,8 @@ pub struct DialReport {
     pub dial_status: String,
     /// `DialBridged`, if present.
     pub bridged: Option<bool>,
+    /// Whether the phone was asked for a key before it was connected.
+    pub screened: bool,
     /// The length of the call in seconds, once connected.
     pub duration_seconds: Option<i32>,
     /// The business's own Twilio account that received the call, or `None` for the main account.
@@ -108,10 +127,10 @@ pub struct DialReport {
 }
 
 impl DialReport {
-    /// Whether a person answered: `completed` (or its older name `answered`), unless Twilio reports that the two were
-    /// never connected.
-    fn answered(&self) -> bool {
-        matches!(self.dial_status.as_str(), "completed" | "answered") && self.bridged != Some(false)
+    /// Whether something answered: `completed` (or its older name `answered`), unless Twilio reports that the two were
+    /// never connected. Without screening it counts as a person.
+    fn was_connected(&self) -> bool {
+        DialResult { dial_status: &self.dial_status, bridged: self.bridged, call_status: None }.was_connected()
     }
 }
 
@@ -144,7 +163,7 @@ pub struct LegReport {
 }
 
 impl LegReport {
-    /// Whether a person answered: the owner's phone was connected for some time.
+    /// Whether something answered: the owner's phone was connected for some time.
     fn answered(&self) -> bool {
         self.leg_status.as_deref() == Some("completed") && self.duration_seconds.is_some_and(|seconds| seconds > 0)
     }
@@ -203,18 +222,9 @@ pub fn decide(
             let end = End { dial_status: why, answered: false, duration_seconds: None, at: *received_at };
             settle(&mut decision, &end, SettledBy::NotDialled, may_text);
         }
-        CallInput::Ringing(ringing) => {
-            let call = &mut decision.call;
-            if call.status == CallStatus::Ringing && call.settle_at.is_none() {
-                call.settle_at = Some(ringing.received_at + policy.dial_timeout + policy.call_result_wait);
-            }
-        }
-        CallInput::Dialled(report) => {
-            let (answered, at) = (report.answered(), report.received_at);
-            let duration_seconds = report.duration_seconds.filter(|_| answered);
-            let end = End { dial_status: &report.dial_status, answered, duration_seconds, at };
-            settle(&mut decision, &end, SettledBy::DialResult, may_text);
-        }
+        CallInput::Ringing(ringing) => rings(policy, &mut decision.call, ringing),
+        CallInput::Accepted(acceptance) => accept(&mut decision, acceptance, may_text),
+        CallInput::Dialled(report) => dialled(policy, &mut decision, report, may_text),
         CallInput::Ended(report) => {
             let call = &mut decision.call;
             // The length of a call includes the time that it rang, so that only the dialling shows whether anybody
@@ -228,7 +238,9 @@ pub fn decide(
         CallInput::Asked(report) | CallInput::Recovered(RecoveredCall { leg: report, .. }) => {
             let known = report.leg_status.clone().or_else(|| decision.call.dial_status.clone());
             let dial_status = known.as_deref().unwrap_or(NO_RESULT);
-            let (answered, at) = (report.answered(), decision.call.ended_at.unwrap_or(report.asked_at));
+            // A screened phone that answered without a key is a voicemail.
+            let answered = report.answered() && decision.call.may_count_as_answered();
+            let at = decision.call.ended_at.unwrap_or(report.asked_at);
             let duration_seconds = report.duration_seconds.filter(|_| answered);
             settle(&mut decision, &End { dial_status, answered, duration_seconds, at }, SettledBy::Leg, may_text);
             if let Some(missed) = &mut decision.missed {
@@ -236,6 +248,7 @@ pub fn decide(
             }
         }
     }
+    correct_what_was_taken_for_a_person(&mut decision, may_text, now);
     decision.changed = state != Some(&decision.call) || !decision.events.is_empty();
     Some(decision)
 }
@@ -247,6 +260,7 @@ fn start(business_id: &str, state: Option<&Call>, input: &CallInput, now: DateTi
     }
     let received_at = match input {
         CallInput::Ringing(ringing) => ringing.received_at,
+        CallInput::Accepted(acceptance) => acceptance.received_at,
         CallInput::Dialled(report) => report.received_at,
         CallInput::Ended(report) => report.received_at,
         CallInput::Asked(report) => report.asked_at,
@@ -265,6 +279,8 @@ fn start(business_id: &str, state: Option<&Call>, input: &CallInput, now: DateTi
         settle_at: None,
         own_account: None,
         stir_verstat: None,
+        screened: false,
+        accepted_at: None,
         duration_seconds: None,
         created_at: received_at.min(now),
         ended_at: None,
@@ -274,6 +290,72 @@ fn start(business_id: &str, state: Option<&Call>, input: &CallInput, now: DateTi
     let mut decision = fresh(call);
     emit(&mut decision, EventData::CallReceived);
     Some(decision)
+}
+
+fn rings(policy: &Policy, call: &mut Call, ringing: &Ringing) {
+    if call.status == CallStatus::Ringing {
+        call.screened = ringing.screened;
+        let rings_for = rings_for(policy.dial_timeout, ringing.phones, ringing.screened);
+        call.settle_at.get_or_insert(ringing.received_at + rings_for + policy.call_result_wait);
+    } else if call.settled_by == Some(SettledBy::Leg) {
+        call.screened |= ringing.screened;
+    }
+}
+
+/// If Twilio was asked before any report said that the call is screened, a phone that answered was taken for a person.
+/// Without the key it was none, and the caller gets the text.
+fn correct_what_was_taken_for_a_person(decision: &mut CallDecision, may_text: bool, now: DateTime<Utc>) {
+    let call = &decision.call;
+    if call.status == CallStatus::Answered && !call.may_count_as_answered() {
+        let (at, dial_status) = (call.ended_at.unwrap_or(now), call.dial_status.clone().unwrap_or_default());
+        let end = End { dial_status: &dial_status, answered: false, duration_seconds: None, at };
+        conclude(decision, &end, SettledBy::Leg, may_text);
+    }
+}
+
+/// A person has pressed the key. Whether the two were connected is for the result of the dialling to say, which may be known
+/// already, or for Twilio if it is asked; if Twilio was asked before the key was known, a voicemail was concluded, and that
+/// is corrected.
+fn accept(decision: &mut CallDecision, acceptance: &Acceptance, may_text: bool) {
+    let call = &mut decision.call;
+    if call.accepted_at.is_some() {
+        return;
+    }
+    call.screened = true;
+    call.accepted_at = Some(acceptance.received_at);
+    let by = match (call.status, call.duration_seconds) {
+        // The connected result waits for the key.
+        (CallStatus::Ringing, Some(_)) => SettledBy::DialResult,
+        (CallStatus::Ringing, None) => return,
+        _ if call.settled_by == Some(SettledBy::Leg) && call.dial_status.as_deref() == Some("completed") => {
+            call.duration_seconds = None;
+            SettledBy::Leg
+        }
+        _ => return,
+    };
+    let (at, duration_seconds) = (call.ended_at.unwrap_or(acceptance.received_at), call.duration_seconds);
+    let dial_status = call.dial_status.clone().unwrap_or_default();
+    conclude(decision, &End { dial_status: &dial_status, answered: true, duration_seconds, at }, by, may_text);
+}
+
+/// A screened phone that answered counts only with the key. Both come by webhooks of their own, in either order: without
+/// the key the result waits for it as long as for any missing report, and then Twilio is asked.
+fn dialled(policy: &Policy, decision: &mut CallDecision, report: &DialReport, may_text: bool) {
+    let (connected, at) = (report.was_connected(), report.received_at);
+    let call = &mut decision.call;
+    call.screened = report.screened;
+    if connected && !call.may_count_as_answered() {
+        if call.status == CallStatus::Ringing {
+            call.dial_status = Some(report.dial_status.clone());
+            call.duration_seconds = Some(report.duration_seconds.unwrap_or_default());
+            call.ended_at = Some(at);
+            call.settle_at = Some(at + policy.call_result_wait);
+        }
+        return;
+    }
+    let duration_seconds = report.duration_seconds.filter(|_| connected);
+    let end = End { dial_status: &report.dial_status, answered: connected, duration_seconds, at };
+    settle(decision, &end, SettledBy::DialResult, may_text);
 }
 
 /// How a call ended.
@@ -287,11 +369,15 @@ struct End<'a> {
 /// The first word on how a call ended stands, except that a result of the dialling corrects what was concluded without
 /// it.
 fn settle(decision: &mut CallDecision, end: &End<'_>, by: SettledBy, may_text: bool) {
-    let was = decision.call.status;
     let corrects = by == SettledBy::DialResult && decision.call.settled_by == Some(SettledBy::Leg);
-    if was != CallStatus::Ringing && !corrects {
-        return;
+    if decision.call.status == CallStatus::Ringing || corrects {
+        conclude(decision, end, by, may_text);
     }
+}
+
+/// Ends the call, whatever was concluded before.
+fn conclude(decision: &mut CallDecision, end: &End<'_>, by: SettledBy, may_text: bool) {
+    let was = decision.call.status;
     let call = &mut decision.call;
     call.status = if end.answered { CallStatus::Answered } else { CallStatus::Missed };
     call.dial_status = Some(end.dial_status.to_owned());

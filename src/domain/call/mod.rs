@@ -4,9 +4,11 @@
 //! conversation that it opens are committed in one transaction.
 
 mod decide;
+mod dialling;
 mod state;
 
-pub use decide::{CallInput, DialReport, EndReport, LegReport, RecoveredCall, Ringing, decide};
+pub use decide::{Acceptance, CallInput, DialReport, EndReport, LegReport, RecoveredCall, Ringing, decide};
+pub use dialling::{Attempt, DialResult, KEY_TIMEOUT, Ring, TAKES, phone_of, question};
 pub use state::{Call, CallStatus, SettledBy};
 
 #[cfg(test)]

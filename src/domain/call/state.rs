@@ -55,6 +55,10 @@ pub struct Call {
     pub own_account: Option<String>,
     /// `StirVerstat`: how the carriers' check of the caller's number ended, in Twilio's words.
     pub stir_verstat: Option<String>,
+    /// Whether the owner's phone is asked for a key before it is connected.
+    pub screened: bool,
+    /// When that key was pressed.
+    pub accepted_at: Option<DateTime<Utc>>,
     /// The length of the call in seconds, once connected.
     pub duration_seconds: Option<i32>,
     /// When the first report of it was received.
@@ -67,6 +71,11 @@ pub struct Call {
 }
 
 impl Call {
+    /// Whether a phone that was connected counts as a person: without screening always, else only with the key.
+    pub fn may_count_as_answered(&self) -> bool {
+        !self.screened || self.accepted_at.is_some()
+    }
+
     /// Whether the carriers' check of the caller's number failed: somebody may pretend to call from it.
     pub fn verification_failed(&self) -> bool {
         self.stir_verstat.as_deref().is_some_and(|verstat| verstat.starts_with("TN-Validation-Failed"))

@@ -31,6 +31,7 @@ fn policy() -> Policy {
         dial_timeout: Duration::from_secs(20),
         call_result_wait: Duration::from_secs(15),
         day_limits: DayLimits { texts: 1_000, new_numbers: 1_000, ai: 1_000, alerts: 1_000 },
+        public_url: String::new(),
     }
 }
 
@@ -50,6 +51,8 @@ fn ringing(not_dialled: Option<&str>) -> CallInput {
         customer: Some("+12125551234".parse().unwrap()),
         business_phone: "+15555551111".parse().unwrap(),
         not_dialled: not_dialled.map(str::to_owned),
+        phones: 1,
+        screened: false,
         stir_verstat: None,
         own_account: Some("AC2".into()),
         received_at: at(0),
@@ -63,6 +66,7 @@ fn dialled(dial_status: &str, bridged: Option<bool>) -> CallInput {
         business_phone: None,
         dial_status: dial_status.into(),
         bridged,
+        screened: false,
         duration_seconds: Some(42),
         own_account: Some("AC2".into()),
         received_at: at(20),
@@ -264,4 +268,147 @@ fn a_call_that_was_not_dialled_is_missed_at_once_and_once(#[case] later: Option<
         let again = decide("b1", Some(&decision.call), &report, true, at(5)).unwrap();
         assert!(!again.changed && again.missed.is_none());
     }
+}
+
+fn screened_ringing() -> CallInput {
+    let CallInput::Ringing(ringing) = ringing(None) else { panic!("a ringing call") };
+    CallInput::Ringing(Ringing { screened: true, ..ringing })
+}
+
+/// The call of a business whose calls are screened.
+fn screened() -> Call {
+    decide("b1", None, &screened_ringing(), true, at(0)).unwrap().call
+}
+
+fn accepted() -> CallInput {
+    CallInput::Accepted(Acceptance { call_sid: "CA1".into(), received_at: at(12) })
+}
+
+fn screened_result(dial_status: &str, bridged: Option<bool>) -> CallInput {
+    let CallInput::Dialled(report) = dialled(dial_status, bridged) else { panic!("a dial report") };
+    CallInput::Dialled(DialReport { screened: true, ..report })
+}
+
+/// The reports of a screened call in their order, how it ends, and by what. Twilio's answer about the leg is the last, as it
+/// is asked only if the call is not settled.
+#[rstest]
+#[case::with_the_key(vec![accepted(), screened_result("completed", Some(true))], CallStatus::Answered, SettledBy::DialResult)]
+#[case::twilio_does_not_say_bridged(
+    vec![accepted(), screened_result("completed", None)],
+    CallStatus::Answered,
+    SettledBy::DialResult
+)]
+#[case::the_caller_hung_up_meanwhile(
+    vec![accepted(), screened_result("completed", Some(false))],
+    CallStatus::Missed,
+    SettledBy::DialResult
+)]
+#[case::a_voicemail(vec![screened_result("completed", Some(false))], CallStatus::Missed, SettledBy::DialResult)]
+#[case::nobody_answered(vec![screened_result("no-answer", Some(false))], CallStatus::Missed, SettledBy::DialResult)]
+#[case::busy_after_a_key_of_another_phone(
+    vec![accepted(), screened_result("busy", None)],
+    CallStatus::Missed,
+    SettledBy::DialResult
+)]
+#[case::connected_without_a_key(
+    vec![screened_result("completed", Some(true)), asked(Some("completed"), Some(42))],
+    CallStatus::Missed,
+    SettledBy::Leg
+)]
+#[case::the_key_after_the_result(
+    vec![screened_result("completed", Some(true)), accepted()],
+    CallStatus::Answered,
+    SettledBy::DialResult
+)]
+#[case::the_key_without_a_result(vec![accepted(), asked(Some("completed"), Some(42))], CallStatus::Answered, SettledBy::Leg)]
+#[case::neither(vec![asked(Some("completed"), Some(42))], CallStatus::Missed, SettledBy::Leg)]
+#[case::the_key_after_twilio_was_asked(
+    vec![asked(Some("completed"), Some(42)), accepted()],
+    CallStatus::Answered,
+    SettledBy::Leg
+)]
+#[case::the_result_and_the_key_after_twilio_was_asked(
+    vec![asked(Some("completed"), Some(42)), screened_result("completed", None), accepted()],
+    CallStatus::Answered,
+    SettledBy::Leg
+)]
+#[case::the_key_and_the_result_after_twilio_was_asked(
+    vec![asked(Some("completed"), Some(42)), accepted(), screened_result("completed", Some(false))],
+    CallStatus::Missed,
+    SettledBy::DialResult
+)]
+#[case::a_late_key_of_a_phone_that_did_not_answer(
+    vec![asked(Some("no-answer"), None), accepted()],
+    CallStatus::Missed,
+    SettledBy::Leg
+)]
+#[case::dialled_without_screening_after_all(vec![dialled("completed", None)], CallStatus::Answered, SettledBy::DialResult)]
+fn a_screened_call_is_answered_only_with_the_key_in_whatever_order_it_becomes_known(
+    #[case] reports: Vec<CallInput>,
+    #[case] ends: CallStatus,
+    #[case] by: SettledBy,
+) {
+    let call = reports.iter().fold(screened(), |call, report| after(&call, report));
+    assert_eq!((call.status, call.settled_by, call.settle_at), (ends, Some(by), None));
+    for report in &reports {
+        assert_eq!(after(&call, report).status, ends, "what comes twice changes nothing: {report:?}");
+    }
+}
+
+#[test]
+fn a_result_without_its_key_waits_for_it_and_then_twilio_is_asked() {
+    let decision = decide("b1", Some(&screened()), &screened_result("completed", None), true, at(20)).unwrap();
+    assert!(decision.missed.is_none() && decision.answered.is_none() && decision.events.is_empty());
+    assert_eq!((decision.call.status, decision.call.settle_at), (CallStatus::Ringing, Some(at(35))));
+}
+
+#[test]
+fn a_late_key_tells_of_the_answered_call_once() {
+    let concluded = after(&screened(), &asked(Some("completed"), Some(42)));
+    let decision = decide("b1", Some(&concluded), &accepted(), true, at(90)).unwrap();
+    assert!(decision.answered.is_some());
+    assert_eq!(event_types(&decision), ["call.answered"]);
+}
+
+/// The webhook of the ringing call is late, so that Twilio is asked before it is known that the call is screened.
+#[rstest]
+#[case::a_voicemail(vec![screened_ringing()], CallStatus::Missed)]
+#[case::a_voicemail_by_its_result(vec![screened_result("completed", None)], CallStatus::Missed)]
+#[case::a_person(vec![accepted(), screened_ringing()], CallStatus::Answered)]
+#[case::a_person_whose_key_comes_last(vec![screened_ringing(), accepted()], CallStatus::Answered)]
+#[case::a_person_by_the_result(vec![screened_result("completed", Some(true)), accepted()], CallStatus::Answered)]
+#[case::no_screening(vec![ringing(None)], CallStatus::Answered)]
+fn a_call_that_is_known_as_screened_too_late_is_corrected(#[case] late: Vec<CallInput>, #[case] ends: CallStatus) {
+    let early = decide("b1", None, &ended("completed"), true, at(60)).unwrap().call;
+    let taken_for_a_person = after(&early, &asked(Some("completed"), Some(42)));
+    assert_eq!(taken_for_a_person.status, CallStatus::Answered);
+    let call = late.iter().fold(taken_for_a_person, |call, report| after(&call, report));
+    assert_eq!((call.status, call.settle_at), (ends, None));
+    for report in &late {
+        assert_eq!(after(&call, report).status, ends, "what comes twice changes nothing: {report:?}");
+    }
+}
+
+#[test]
+fn the_caller_of_a_voicemail_that_is_found_late_gets_the_text() {
+    let early = decide("b1", None, &ended("completed"), true, at(60)).unwrap().call;
+    let taken_for_a_person = after(&early, &asked(Some("completed"), Some(42)));
+    let decision = decide("b1", Some(&taken_for_a_person), &screened_ringing(), true, at(90)).unwrap();
+    assert!(decision.missed.is_some() && decision.answered.is_none());
+}
+
+#[test]
+fn a_key_before_its_call_waits_for_it() {
+    assert!(decide("b1", None, &accepted(), true, at(12)).is_none());
+}
+
+#[test]
+fn a_call_to_several_phones_is_asked_about_once_all_have_rung() {
+    let CallInput::Ringing(ringing) = ringing(None) else { panic!("a ringing call") };
+    let call = |phones, screened| {
+        let input = CallInput::Ringing(Ringing { phones, screened, ..ringing.clone() });
+        decide("b1", None, &input, true, at(0)).unwrap().call.settle_at
+    };
+    assert_eq!(call(3, false), Some(at(3 * 20 + 15)));
+    assert_eq!(call(1, true), Some(at(20 + 20 + 15)));
 }

@@ -6,7 +6,8 @@ use super::decision::{Decision, Draft};
 use super::input::{Business, Context, Input, Policy, RecoveredText};
 use super::pairing;
 use super::rules::{
-    answer, delivery, emergency, idle, inbound, missed_call, opening, opting, ownership, recovered, window,
+    alert_taken, answer, delivery, emergency, idle, inbound, ladder, missed_call, opening, opting, own_side, ownership,
+    recovered, relays, reminders, waiting, window,
 };
 use super::state::{Conversation, Status};
 
@@ -35,7 +36,7 @@ pub fn decide(
         (Some(ended), Input::SmsReceived(sms))
             if over(&ended) && !opening::is_erased(ended) && inbound::kind_of(sms).is_automatic() =>
         {
-            Draft::new(ended.clone(), false, input_id, now)
+            Draft::new(waiting::known(ended), false, input_id, now)
         }
         (Some(ended), Input::SmsReceived(_)) if over(&ended) && opening::may_reopen(context, ended, now) => {
             opening::reopen(ended, input_id, now)
@@ -49,7 +50,7 @@ pub fn decide(
         (Some(ended), Input::TextRecovered(text))
             if over(&ended) && !opening::is_erased(ended) && inbound::kind_of(&text.sms).is_automatic() =>
         {
-            Draft::new(ended.clone(), false, input_id, now)
+            Draft::new(waiting::known(ended), false, input_id, now)
         }
         (Some(ended), Input::TextRecovered(text))
             if over(&ended) && opening::may_reopen(context, ended, text.sms.received_at) =>
@@ -62,7 +63,8 @@ pub fn decide(
         (None, Input::SentRecovered(sms)) => {
             opening::open(context, &sms.customer, &sms.business_phone, None, None, input_id, now)
         }
-        (Some(conversation), _) => Draft::new(conversation.clone(), false, input_id, now),
+        (None, Input::OwnSide(note)) => opening::own_side(context, note, input_id, now),
+        (Some(conversation), _) => Draft::new(waiting::known(conversation), false, input_id, now),
         (None, _) => return None,
     };
     match input {
@@ -80,13 +82,19 @@ pub fn decide(
         }
         Input::NumberReleased => ownership::number_released(&mut draft),
         Input::FalseAlarm { user_id } => emergency::false_alarm(&mut draft, user_id),
+        Input::AlertTaken { phone, via, at } => alert_taken::taken(context, &mut draft, phone, *via, *at),
+        Input::RingReported { call_id, report } => ladder::reported(context, &mut draft, *call_id, report),
         Input::OptOutRecorded { source, note, .. } => opting::recorded(context, &mut draft, *source, note.as_deref()),
         Input::OptOutLifted { .. } => opting::lifted(context, &mut draft),
         Input::MessageReported { message, report } => delivery::reported(context, &mut draft, message, report),
         Input::TextRecovered(text) => recovered::text(context, &mut draft, text),
         Input::SentRecovered(sms) => recovered::sent(context, &mut draft, sms),
         Input::Restored { alerted } => recovered::restored(context, &mut draft, alerted),
+        Input::OwnSide(note) => own_side::noted(context, &mut draft, note),
     }
+    waiting::end(context, &mut draft);
+    relays::note(context, &mut draft, input);
+    reminders::look(context, &mut draft, matches!(input, Input::WindowDue { .. }));
     idle::note(context, &mut draft);
     Some(draft.finish())
 }

@@ -12,6 +12,7 @@ use super::reason::{AnalysisReason, WindowReason};
 use super::state::{Conversation, MessageStatus};
 use crate::domain::day_limits::{Limit, Spending};
 use crate::domain::emergency::Verdict;
+use crate::domain::owner::Code;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::typography::fold;
 use crate::text_enum;
@@ -45,8 +46,19 @@ pub struct Decision {
     pub spending: Spending,
     /// The limits of the day that stopped something.
     pub stopped_by: Vec<Limit>,
+    /// The code of the conversation, if it gets one or gives it back.
+    pub code: Option<CodeChange>,
     /// The effects, in order.
     pub effects: Vec<Effect>,
+}
+
+/// A change of the codes by which the owner names open conversations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeChange {
+    /// The conversation gets this code, if no other has it by then.
+    Taken(Code),
+    /// It gives its code back.
+    GivenBack,
 }
 
 /// The newest conversation of the same parties that had ended when a new one was opened, as it was read.
@@ -110,6 +122,16 @@ pub enum Effect {
         /// When the event that it responds to happened: the window closed, or the call was missed.
         responds_to: DateTime<Utc>,
     },
+    /// Call a person of the business about an emergency.
+    Ring {
+        call_id: Uuid,
+        phone: PhoneNumber,
+        /// Whether it is the owner's phone.
+        is_owner: bool,
+        /// Whether it is about a danger to life: such calls go first.
+        about_life: bool,
+        since: DateTime<Utc>,
+    },
     /// Publish an event to the subscribers.
     Emit(Event),
 }
@@ -154,15 +176,36 @@ text_enum! {
         Notice = "notice",
         /// An emergency SMS to the owner or a contact. It is not a message of the conversation.
         Alert = "alert",
+        /// Tells the customer that a person has their emergency in hand. It is sent for that person.
+        Taken = "taken",
         /// A message of ours that was found at Twilio after a restore of the database. Who wrote it is not known.
         Recovered = "recovered",
+        /// A customer's texts, for the owner's phone. Not a message of the conversation.
+        Relay = "relay",
+        /// What the owner's phone is told in answer to its text. Not a message of the conversation.
+        OwnerNotice = "owner_notice",
+        /// An SMS that reminds the owner of a customer who waits for a person. It is not a message of the conversation.
+        Reminder = "reminder",
     }
 }
 
 impl MessageKind {
     /// Messages written by a person and emergency messages are sent before those of the AI.
+    ///
+    /// A relay and a reminder are behind them all: the owner may wait, a customer may not.
     pub fn priority(self, in_emergency: bool) -> Priority {
-        Priority::urgent_if(in_emergency || matches!(self, Self::User | Self::Alert | Self::Emergency))
+        let is_urgent = matches!(self, Self::User | Self::Alert | Self::Emergency | Self::Taken | Self::OwnerNotice);
+        Priority::urgent_if(is_urgent || in_emergency && !self.is_behind_others())
+    }
+
+    /// Whether it is sent only when nothing else waits for its number.
+    pub fn is_behind_others(self) -> bool {
+        matches!(self, Self::Relay | Self::Reminder)
+    }
+
+    /// Whether it goes to the business's own side, and not to the customer.
+    pub fn is_to_own_side(self) -> bool {
+        matches!(self, Self::Alert | Self::Relay | Self::OwnerNotice | Self::Reminder)
     }
 
     /// Whether it came from the customer's side.
@@ -184,14 +227,17 @@ impl MessageKind {
     pub fn sender_type(self) -> &'static str {
         match self {
             Self::Customer | Self::Reaction | Self::AutoReply => "customer",
-            Self::User => "user",
+            Self::User | Self::Taken => "user",
             Self::MissedCall
             | Self::Reply
             | Self::Fallback
             | Self::Emergency
             | Self::Notice
             | Self::Alert
-            | Self::Recovered => "ai",
+            | Self::Relay
+            | Self::OwnerNotice
+            | Self::Recovered
+            | Self::Reminder => "ai",
         }
     }
 }
@@ -373,6 +419,7 @@ impl<'a> Draft<'a> {
             analysis: None,
             spending: Spending::default(),
             stopped_by: Vec::new(),
+            code: None,
             effects: Vec::new(),
         };
         Self { input_id, now, ordinal: 0, rearm: false, decision, before }
@@ -434,6 +481,11 @@ impl<'a> Draft<'a> {
         self.decision.paired = Some(pairing);
     }
 
+    /// Records that the conversation gets a code, or gives its code back.
+    pub fn code(&mut self, change: CodeChange) {
+        self.decision.code = Some(change);
+    }
+
     pub fn ledger(&mut self, change: LedgerChange) {
         self.decision.ledger = Some(change);
     }
@@ -478,12 +530,18 @@ impl<'a> Draft<'a> {
     /// Completes the decision: arms the timer if requested, and sets `changed`.
     pub fn finish(mut self) -> Decision {
         if self.rearm
-            && let Some(at) = self.decision.conversation.next_look()
+            && let Some(at) = self.decision.conversation.arm_at()
         {
             self.decision.effects.push(Effect::ArmTimer { at });
         }
+        self.decision.changed = self.is_changed();
+        self.decision
+    }
+
+    /// Whether there is anything to write so far.
+    pub fn is_changed(&self) -> bool {
         let d = &self.decision;
-        self.decision.changed = self.before.as_ref() != Some(&d.conversation)
+        self.before.as_ref() != Some(&d.conversation)
             || !d.messages.is_empty()
             || !d.message_updates.is_empty()
             || !d.windows.is_empty()
@@ -491,7 +549,7 @@ impl<'a> Draft<'a> {
             || d.ledger.is_some()
             || d.false_alarm.is_some()
             || d.analysis.is_some()
-            || !d.spending.is_nothing();
-        self.decision
+            || d.code.is_some()
+            || !d.spending.is_nothing()
     }
 }

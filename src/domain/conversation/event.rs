@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::decision::{Detector, MessageKind};
 use super::input::{Appointment, Media};
 use super::reason::AttentionReason;
+use super::state::Ownership;
 use crate::domain::day_limits::Limit;
 use crate::domain::emergency::{Language, LifeSafety, Reason};
 use crate::text_enum;
@@ -78,12 +79,14 @@ events! {
     AiTaken(AiTakenData) = "conversation.ai_taken",
     /// A person took the conversation over.
     UserTaken(UserTakenData) = "conversation.user_taken",
-    /// A person gave the conversation back to the AI.
+    /// A person gave the conversation back to the AI, or did nothing for so long that the AI got it back.
     Released(ReleasedData) = "conversation.released",
     /// The conversation ended.
     ConversationCompleted(ConversationCompletedData) = "conversation.completed",
     /// Something needs a person.
     NeedsAttention(NeedsAttentionData) = "conversation.needs_attention",
+    /// The customer has waited for an answer for 1, 5 or 30 minutes.
+    Waiting(WaitingData) = "conversation.waiting",
     /// The customer opted out.
     OptedOut(OptedOutData) = "conversation.opted_out",
     /// The customer opted in again.
@@ -98,6 +101,10 @@ events! {
     MessageFailed(MessageFailedData) = "message.failed",
     /// An emergency was detected.
     EmergencyDetected(EmergencyDetectedData) = "emergency.detected",
+    /// A person of the business is called in an emergency, or that call has ended and nobody has taken the emergency.
+    EmergencyCall(EmergencyCallData) = "emergency.call",
+    /// Both rounds of calls are over, and nobody has taken the emergency.
+    EmergencyUnanswered(EmergencyUnansweredData) = "emergency.unanswered",
     /// The customer agreed to an appointment.
     AppointmentRequested(AppointmentRequestedData) = "appointment.requested",
     /// The number verification of a business's number has a new result.
@@ -135,6 +142,7 @@ impl EventType {
             | Self::Released
             | Self::ConversationCompleted
             | Self::NeedsAttention
+            | Self::Waiting
             | Self::OptedOut
             | Self::OptedIn
             | Self::MessageReceived
@@ -142,6 +150,8 @@ impl EventType {
             | Self::MessageDelivered
             | Self::MessageFailed
             | Self::EmergencyDetected
+            | Self::EmergencyCall
+            | Self::EmergencyUnanswered
             | Self::AppointmentRequested => Subject::Conversation,
         }
     }
@@ -243,10 +253,13 @@ pub struct UserTakenData {
     pub other_conversations: Vec<Uuid>,
 }
 
+/// [`ReleasedData::by`], if no person gave the conversation back.
+pub const RELEASED_BY_TIMER: &str = "timer";
+
 /// Data of `conversation.released`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
 pub struct ReleasedData {
-    /// The person's `user_id`.
+    /// The person's `user_id`; or `timer`, if the person did nothing for `policy.return_to_ai_after`.
     pub by: String,
 }
 
@@ -342,6 +355,20 @@ impl NeedsAttentionData {
     pub fn message(reason: AttentionReason, message_id: Uuid) -> Self {
         Self { message_id: Some(message_id), ..Self::new(reason) }
     }
+}
+
+/// Data of `conversation.waiting`. It is emitted once for each of the times while the customer waits; of several that have
+/// passed, only for the last. If the AI is about to answer, it comes up to 30 s later.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
+pub struct WaitingData {
+    /// When the edge received the customer's earliest text that has no answer.
+    pub since: DateTime<Utc>,
+    /// For how many minutes the customer has waited: 1, 5 or 30.
+    pub minutes: u32,
+    /// Who may answer: `none` (a person, and the AI later), `ai` or `user`.
+    pub ownership: Ownership,
+    /// The person who owns the conversation, by their `user_id`. Null if none does, or if it is not known.
+    pub owned_by: Option<String>,
 }
 
 /// Data of `conversation.opted_out`.
@@ -447,6 +474,29 @@ impl EmergencyDetectedData {
             disagreement: None,
         }
     }
+}
+
+/// Data of `emergency.call`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
+pub struct EmergencyCallData {
+    /// Our id of the call.
+    pub call_id: Uuid,
+    /// Twilio's id of the call, `CA…`; null in the event about its end.
+    pub call_sid: Option<String>,
+    /// Who is called: the owner's `user_id`, or `phone:` and the phone of a contact.
+    pub to: String,
+    /// Null when Twilio has accepted the call. Then how it ended without a person who takes the emergency: `no-answer`,
+    /// `busy`, `failed`, `canceled` or, if it was answered, perhaps by a voicemail, `completed`; `passed` if 2 was pressed;
+    /// `not_reported`; or, if it was not placed, `capped`, `not_confirmed`, `may_not_call`, `rejected`, `expired` or
+    /// `unknown`.
+    pub outcome: Option<String>,
+}
+
+/// Data of `emergency.unanswered`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Object)]
+pub struct EmergencyUnansweredData {
+    /// How many calls were placed.
+    pub calls: u32,
 }
 
 /// Data of `appointment.requested`.

@@ -19,6 +19,7 @@ use crate::domain::appointment_check::Schedule;
 use crate::domain::business_policy::BusinessPolicy;
 use crate::domain::day_limits::{DayLimits, DayUse};
 use crate::domain::emergency::Reading;
+use crate::domain::owner::Code;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::price_check::PriceRange;
 use crate::domain::quiet_hours::QuietHours;
@@ -64,6 +65,15 @@ pub enum Input {
     NumberReleased,
     /// A person reports that the detected emergency was a false alarm.
     FalseAlarm { user_id: String },
+    /// A person who was alerted to the emergency takes it. Valid for half an hour after the alert to that phone.
+    AlertTaken {
+        phone: PhoneNumber,
+        via: TakenVia,
+        /// When the edge received the answer.
+        at: DateTime<Utc>,
+    },
+    /// Something became known about a call to a person of the business in an emergency.
+    RingReported { call_id: Uuid, report: RingReport },
     /// A person records that the customer wants no more texts, as the customer has said elsewhere.
     OptOutRecorded {
         /// Who recorded it: a person of the App Server, or its API key.
@@ -94,6 +104,78 @@ pub enum Input {
         /// The people of the business whom Twilio has sent an alert about this customer since.
         alerted: Vec<PhoneNumber>,
     },
+    /// A phone of the business's own side is told something, or wants no texts.
+    OwnSide(OwnSideNote),
+}
+
+/// What concerns a phone of the business's own side, in the conversation that it is about, or in one of the phone's own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwnSideNote {
+    pub phone: PhoneNumber,
+    /// The number of the business that the phone wrote to.
+    pub business_phone: PhoneNumber,
+    /// The business's own Twilio account under which it wrote, or `None` for the main account.
+    pub own_account: Option<String>,
+    pub what: OwnSideWhat,
+}
+
+/// What happened with a phone of the business's own side.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OwnSideWhat {
+    /// It gets this text.
+    Told {
+        text: String,
+        /// Why, for the record: a word.
+        about: &'static str,
+    },
+    /// It wants no texts from the business, by a word that it wrote at this time.
+    OptedOut { at: DateTime<Utc> },
+    /// It wants texts again.
+    OptedIn { at: DateTime<Utc> },
+}
+
+/// What became known about a call in an emergency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RingReport {
+    /// Twilio has accepted it.
+    Placed { call_sid: String },
+    /// `1` was pressed: the person takes the emergency.
+    Took {
+        /// When the edge received it.
+        at: DateTime<Utc>,
+    },
+    /// `2` was pressed: the next person is to be called.
+    Passed,
+    /// It is over.
+    Ended {
+        /// Twilio's status: `completed`, `no-answer`, `busy`, `failed` or `canceled`.
+        status: String,
+    },
+    /// It was not placed, and will not be.
+    NotPlaced {
+        /// Why, as a keyword.
+        reason: String,
+    },
+}
+
+text_enum! {
+    /// How a person who was alerted takes an emergency.
+    pub enum TakenVia {
+        /// They answered the alert by SMS.
+        Sms = "sms",
+        /// They pressed the digit in a call.
+        Call = "call",
+    }
+}
+
+impl TakenVia {
+    /// The reason of `conversation.user_taken`.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Sms => "alert_answered_by_sms",
+            Self::Call => "alert_answered_by_call",
+        }
+    }
 }
 
 text_enum! {
@@ -354,6 +436,9 @@ pub struct Context<'a> {
     pub unpaired_texts: &'a [UnpairedText],
     /// What the business has used today. Loaded only if the input may use more.
     pub day_use: DayUse,
+    /// The codes of the business's open conversations, and those that were given back lately. Loaded only for a text that may
+    /// be the first that is relayed.
+    pub codes_in_use: Option<&'a [Code]>,
 }
 
 /// Two businesses that use the service could answer each other forever. The AI therefore answers another business at
@@ -414,6 +499,8 @@ pub struct Policy {
     pub call_result_wait: Duration,
     /// What a business may use in a day, unless it has set its own limits.
     pub day_limits: DayLimits,
+    /// Where this service is reached, for links to pictures: without a slash at its end.
+    pub public_url: String,
 }
 
 /// The part of a business profile that the rules use.
@@ -445,6 +532,12 @@ pub struct Business {
     pub policy: BusinessPolicy,
     /// The numbers that never get an automatic text.
     pub never_text: Arc<BTreeSet<PhoneNumber>>,
+    /// The owner's phone, if it gets the texts of customers.
+    pub relay_to: Option<PhoneNumber>,
+    /// Whether the owner is away: the AI does not wait for a person.
+    pub owner_is_off: bool,
+    /// The owner's phone, if it gets reminders.
+    pub remind_to: Option<PhoneNumber>,
 }
 
 impl Business {

@@ -82,6 +82,8 @@ reasons! {
         OvertookAnswer = "overtook an answer",
         /// Opened, or superseded, because a person took over.
         Takeover = "takeover",
+        /// The same by the answer to an alert.
+        AlertTaken = "alert_taken",
         /// Claimed because its deadline passed.
         Deadline = "deadline",
         /// Claimed because an emergency was detected.
@@ -178,6 +180,8 @@ reasons! {
         Recovered = "recovered",
         /// DispatchBot wants a person to go on. Its text was sent to the customer.
         Escalated = "escalated",
+        /// A person owns the conversation and does nothing, while the customer waits.
+        PersonSilent = "person_silent",
     }
 }
 

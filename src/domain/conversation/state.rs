@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::decision::Priority;
+use super::spell::Spell;
+use super::waiting::Unanswered;
 use crate::domain::emergency::{Language, LifeSafety, Reading};
+use crate::domain::owner::Relaying;
 use crate::domain::phone::PhoneNumber;
 use crate::text_enum;
 
@@ -96,6 +99,11 @@ pub struct Conversation {
     pub ai_timer_started_at: Option<DateTime<Utc>>,
     /// When a person last took over.
     pub user_takeover_at: Option<DateTime<Utc>>,
+    /// The person who took over, by their id in the App Server, while a person owns it. `None` also if a version took it
+    /// over that did not record it.
+    pub owned_by: Option<String>,
+    /// Since when the customer waits for an answer: the edge's time of their earliest text without one ([`Unanswered`]).
+    pub waiting_since: Option<DateTime<Utc>>,
     /// Whether an emergency was detected in it.
     pub emergency_detected: bool,
     /// The kind of job, according to DispatchBot.
@@ -118,6 +126,14 @@ pub struct Conversation {
     /// Rises with everything that silences the AI at any time: a takeover, a user's reply, an opt-out, a completion by
     /// a user. A customer's message does not raise it.
     pub hard_epoch: i64,
+    /// Rises with each change of the ownership, each message of a person, and the end. With
+    /// [`Conversation::text_revision`], it is the state that a person must have seen ([`Seen`](super::Seen)).
+    pub ownership_revision: i64,
+    /// Rises with each message of the customer, however late it arrives; not with what their phone writes by itself.
+    pub text_revision: i64,
+    /// Whether it is with a phone of the business's own side: no conversation with a customer, ended from its beginning, and
+    /// only there to carry what the phone is told.
+    pub own_side: bool,
     /// The open window, which collects the customer's messages.
     pub window: Option<OpenWindow>,
     /// The window whose answer is in progress.
@@ -284,6 +300,97 @@ pub struct Memory {
     /// When the owner was last alerted that the customer did not get the safety notice.
     #[serde(default)]
     pub not_told_at: Option<DateTime<Utc>>,
+    /// The texts whose customer may still wait for an answer. `None` if a version decided that did not know of it.
+    #[serde(default)]
+    pub unanswered: Option<Unanswered>,
+    /// What was done about the customer's waiting, while they wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spell: Option<Spell>,
+    /// When a person last did something in the conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person_at: Option<DateTime<Utc>>,
+    /// What the owner's phone gets of it.
+    #[serde(default, skip_serializing_if = "Relaying::is_nothing")]
+    pub relay: Relaying,
+    /// The people who got an alert of the current emergency: one entry for each phone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerted: Vec<Alerted>,
+    /// The calls of an emergency that nobody has taken yet, while they go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<Ladder>,
+    /// The calls of the current emergency, of which each may still take it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rungs: Vec<Rung>,
+    /// The person who has the current emergency in hand, since its newest alerts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency_taken: Option<EmergencyTaken>,
+}
+
+/// A phone that an alert of the current emergency went to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alerted {
+    pub phone: PhoneNumber,
+    /// The newest alert to it.
+    pub message_id: Uuid,
+    /// When the first alert to it was decided on: what it wrote before answers none of them.
+    #[serde(default)]
+    pub first_at: DateTime<Utc>,
+    /// When the newest alert was decided on or, if it is known, when Twilio accepted it.
+    pub at: DateTime<Utc>,
+}
+
+/// The calls of an emergency to the phones of the business, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ladder {
+    /// The phones in their order; the owner's is the first.
+    pub phones: Vec<PhoneNumber>,
+    /// How many steps have begun; the next one calls the phone at this place, counted round and round.
+    pub next: usize,
+    /// How many steps are left.
+    pub left: usize,
+    /// The call of the current step. The claim of a call compares it.
+    pub call: Option<Uuid>,
+    /// When the current step is over, if nothing is reported until then.
+    pub at: DateTime<Utc>,
+    /// What is said.
+    pub words: String,
+    /// Whether it is about a danger to life.
+    pub about_life: bool,
+}
+
+/// A call of an emergency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rung {
+    pub call_id: Uuid,
+    pub phone: PhoneNumber,
+    /// Whether Twilio is known to have accepted it.
+    #[serde(default)]
+    pub is_placed: bool,
+}
+
+impl Memory {
+    /// Whether people are still being alerted, by texts or by calls.
+    pub fn is_alerting(&self) -> bool {
+        self.alerting.is_some() || self.ladder.is_some()
+    }
+
+    /// When the next person is to be alerted.
+    pub fn next_alert(&self) -> Option<DateTime<Utc>> {
+        let text = self.alerting.as_ref().map(|alerting| alerting.at);
+        let call = self.ladder.as_ref().map(|ladder| ladder.at);
+        text.into_iter().chain(call).min()
+    }
+}
+
+/// Who has an emergency in hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmergencyTaken {
+    /// The person, as `conversation.user_taken` names them.
+    pub by: String,
+    /// The phone that answered the alert; `None` if the person took over in another way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<PhoneNumber>,
+    pub at: DateTime<Utc>,
 }
 
 /// How many [`Memory::disclosures`] are kept: more than answers whose outcome is open at once.
@@ -330,11 +437,16 @@ pub struct Alerting {
 }
 
 impl Conversation {
-    /// When the timer must fire next: the window is due, or an alert is. The conversation's only timer is armed for
-    /// this time.
+    /// When the timer must fire next: the window is due, an alert is, a relay is, or something about the customer's waiting.
     pub fn next_look(&self) -> Option<DateTime<Utc>> {
+        let spell = self.memory.spell.as_ref().and_then(Spell::next_at);
+        self.arm_at().into_iter().chain(spell).min()
+    }
+
+    /// When the window is due, an alert, or a relay. The conversation's only timer is armed for this time. It is not armed for the
+    /// customer's waiting, which most answers end in time: if one does not, the sweeper fires it.
+    pub fn arm_at(&self) -> Option<DateTime<Utc>> {
         let window = self.window.as_ref().and_then(|window| window.deadline);
-        let alert = self.memory.alerting.as_ref().map(|alerting| alerting.at);
-        window.into_iter().chain(alert).min()
+        window.into_iter().chain(self.memory.next_alert()).chain(self.memory.relay.due_at).min()
     }
 }

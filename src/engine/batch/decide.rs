@@ -11,7 +11,8 @@ use crate::adapters::twilio;
 use crate::domain::call::{Call, CallStatus};
 use crate::domain::channel::Channel;
 use crate::domain::conversation::{
-    self, Context, DeliveryStatus, Effect, EventData, Input, MessageKind, MessageReport, WindowState,
+    self, Context, Conversation, DeliveryStatus, Effect, EventData, Input, MessageKind, MessageReport, Seen,
+    WindowState,
 };
 use crate::engine::ports::ConversationStore;
 use crate::engine::{CallPart, Happening, audit, effects, window_traces};
@@ -40,7 +41,7 @@ impl<'a> Decided<'a> {
     pub(super) fn commit(&self, at: DateTime<Utc>) -> Commit<'_> {
         let (input_id, body_hash) = self.job.id();
         let number_of = match self.job {
-            Job::Input(input, _) => input.target.business_id(),
+            Job::Input(input, ..) => input.target.business_id(),
             Job::Call { .. } | Job::Event { .. } | Job::Ledger { .. } => None,
         };
         Commit {
@@ -106,7 +107,12 @@ impl<R: ConversationStore> Batches<R> {
             Ok(facts) => facts,
             Err(error) => return Step::Ended(Outcome::Failed(error.into())),
         };
-        let LoadedInput { input, call, state, is_cached, business, may_write, .. } = loaded;
+        let LoadedInput { input, call, if_match, state, is_cached, business, may_write, .. } = loaded;
+        if let (Some(if_match), Some(state)) = (if_match, &state)
+            && !if_match.holds(state)
+        {
+            return Step::Ended(self.newer(state, is_cached));
+        }
         let rules_input = match (&input.happening, facts.message) {
             (Happening::Input(rules_input) | Happening::Analyzed { outcome: rules_input, .. }, _) => {
                 rules_input.clone()
@@ -131,6 +137,7 @@ impl<R: ConversationStore> Batches<R> {
             other_conversations: &facts.other_conversations,
             unpaired_texts: &facts.unpaired_texts,
             day_use: facts.day_use,
+            codes_in_use: facts.codes_in_use.as_deref(),
         };
         // A panic is the fault of this input alone.
         let decided = catch_unwind(AssertUnwindSafe(|| {
@@ -166,6 +173,15 @@ impl<R: ConversationStore> Batches<R> {
             ..part.call.clone()
         });
         Step::Next(Decided { job, decision: Some(decision), call, call_outcome, day: business.day(at), outbox })
+    }
+
+    /// The conversation is not in the state that the input is about. A cached state may be older than that one.
+    fn newer(&self, state: &Conversation, is_cached: bool) -> Outcome {
+        if is_cached {
+            self.conversation_cache.forget(state);
+            return Outcome::Again;
+        }
+        Outcome::Newer(Seen::of(state))
     }
 
     fn unchanged(&self, decision: conversation::Decision, is_cached: bool) -> Outcome {
@@ -298,5 +314,14 @@ fn facts_of<'a>(loaded: &'a LoadedInput<'_>, at: DateTime<Utc>) -> FactsOf<'a> {
             received_at: sms.received_at,
         }),
         day: happening.may_spend().then(|| loaded.business.day(at)),
+        codes: loaded.business.relay_to.is_some()
+            && match &loaded.state {
+                None => happening.is_text(),
+                // What has collected may be relayed by whatever happens.
+                Some(conversation) => {
+                    let relay = &conversation.memory.relay;
+                    relay.code.is_none() && (happening.is_text() || !relay.pending.is_empty())
+                }
+            },
     }
 }

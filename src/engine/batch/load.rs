@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Batches, Job, Outcome, Step};
 use crate::domain::business;
-use crate::domain::conversation::{Business, Conversation};
+use crate::domain::conversation::{Business, Conversation, IfMatch};
 use crate::domain::phone::PhoneNumber;
 use crate::engine::ports::ConversationStore;
 use crate::engine::{CallPart, EngineError, Input, Target};
@@ -28,6 +28,8 @@ pub(super) enum Loaded<'a> {
 pub(super) struct LoadedInput<'a> {
     pub(super) input: &'a Input,
     pub(super) call: Option<&'a CallPart>,
+    /// The state that the conversation must have.
+    pub(super) if_match: Option<&'a IfMatch>,
     pub(super) state: Option<Conversation>,
     pub(super) is_cached: bool,
     pub(super) customer: PhoneNumber,
@@ -77,7 +79,10 @@ impl<R: ConversationStore> Batches<R> {
                         Step::Next(Loaded::Ledger)
                     }
                     Job::Ledger { .. } => Step::Ended(Outcome::Again),
-                    Job::Input(input, call) => self.ready(input, call.as_ref(), cached, &mut read, &mut taken).await,
+                    Job::Input(input, call, if_match) => {
+                        let asked = (&**input, call.as_ref(), if_match.as_ref());
+                        self.ready(asked, cached, &mut read, &mut taken).await
+                    }
                 }
             };
             loaded.push((job, step));
@@ -86,7 +91,7 @@ impl<R: ConversationStore> Batches<R> {
     }
 
     fn cached(&self, job: &Job) -> Option<Conversation> {
-        let Job::Input(input, _) = job else { return None };
+        let Job::Input(input, ..) = job else { return None };
         let cached = self.conversation_cache.find(&input.target);
         self.metrics.cache(cached.is_some());
         cached
@@ -97,7 +102,7 @@ impl<R: ConversationStore> Batches<R> {
         let (mut ids, mut parties) = (Vec::new(), Vec::new());
         for ((job, _), cached) in jobs.iter().zip(cached) {
             match job {
-                Job::Input(input, _) if cached.is_none() => match &input.target {
+                Job::Input(input, ..) if cached.is_none() => match &input.target {
                     Target::Id(id) => ids.push(*id),
                     Target::Open { .. } => parties.extend(input.target.parties()),
                 },
@@ -117,7 +122,7 @@ impl<R: ConversationStore> Batches<R> {
     /// Looks up the businesses of the conversations that are given by their ids, all at once. What fails is looked up
     /// again by its own input.
     async fn look_up_businesses(&self, jobs: &[(&Job, bool)], cached: &[Option<Conversation>], read: &Read) {
-        let is_by_id = |job: &Job| matches!(job, Job::Input(input, _) if matches!(input.target, Target::Id(_)));
+        let is_by_id = |job: &Job| matches!(job, Job::Input(input, ..) if matches!(input.target, Target::Id(_)));
         let cached =
             jobs.iter().zip(cached).filter(|((job, _), _)| is_by_id(job)).filter_map(|(_, cached)| cached.as_ref());
         let read = read.by_id.values().filter_map(|read| read.as_ref().ok());
@@ -128,8 +133,7 @@ impl<R: ConversationStore> Batches<R> {
 
     async fn ready<'a>(
         &self,
-        input: &'a Input,
-        call: Option<&'a CallPart>,
+        (input, call, if_match): (&'a Input, Option<&'a CallPart>, Option<&'a IfMatch>),
         cached: Option<Conversation>,
         read: &mut Read,
         taken: &mut Taken<'_>,
@@ -160,6 +164,7 @@ impl<R: ConversationStore> Batches<R> {
         Step::Next(Loaded::Input(Box::new(LoadedInput {
             input,
             call,
+            if_match,
             state,
             is_cached,
             customer,
@@ -179,7 +184,7 @@ impl<'a> Taken<'a> {
     fn take(&mut self, job: &'a Job) -> bool {
         let is_new = match job {
             Job::Call { .. } | Job::Event { .. } | Job::Ledger { .. } => true,
-            Job::Input(input, _) => match (&input.target, input.target.parties()) {
+            Job::Input(input, ..) => match (&input.target, input.target.parties()) {
                 (Target::Id(id), _) => self.conversations.insert(*id),
                 (Target::Open { .. }, parties) => parties.is_none_or(|parties| self.parties.insert(parties)),
             },

@@ -92,6 +92,9 @@ struct Explanation {
     /// The windows, in the order in which they opened. A very long conversation has only its newest windows here, some
     /// hundred.
     windows: Vec<Window>,
+    /// What was done about a customer who waited for an answer, in English sentences, in order of time: `conversation.waiting`
+    /// after 1, 5 and 30 minutes, the reminder of the owner, and the return to the AI.
+    waiting: Vec<String>,
 }
 
 /// An entry of a conversation's audit record.
@@ -127,7 +130,7 @@ impl RecordApi {
     /// Explains why a conversation went as it did.
     ///
     /// For each window: what opened and joined it, why it closed, what DispatchBot answered, what was sent, and what
-    /// was dropped and why; as data, and in sentences.
+    /// was dropped and why; as data, and in sentences. Beside it, what was done while the customer waited for an answer.
     #[oai(path = "/conversations/:id/explain", method = "get", operation_id = "explain_conversation")]
     async fn explain(
         &self,
@@ -146,7 +149,8 @@ impl RecordApi {
         let messages = edge.read(|store| async move { store.window_messages(conversation_id, ids).await }).await?;
         let analyses = edge.read(|store| async move { store.analyses(conversation_id, ids).await }).await?;
         let windows = explain::windows(steps, &messages, &analyses).into_iter().map(Window::from).collect();
-        Ok(Json(Explanation { conversation_id, windows }))
+        let waiting = edge.read(|store| async move { store.waiting_steps(conversation_id, STEPS).await }).await?;
+        Ok(Json(Explanation { conversation_id, windows, waiting: explain::waiting(&waiting) }))
     }
 
     /// Lists who did what in a conversation, oldest first.

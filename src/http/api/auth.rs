@@ -12,8 +12,10 @@ use poem_openapi::auth::Bearer;
 use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::commands::MAX_WORDS;
 use super::failed_keys::FailedKeys;
 use super::rate_limit_headers::Quota;
+use super::validation::Problems;
 use crate::adapters::postgres::{KeyScope, Store};
 use crate::config::Secret;
 use crate::http::limiter::Verdict;
@@ -70,8 +72,31 @@ impl Caller {
         self.scope.manages_numbers()
     }
 
-    /// The key's name, for the audit record.
+    /// The person who acts: the one whom the key belongs to, or else the one whom the request names. An error in `user_id` is
+    /// added.
+    pub(super) fn acts_as(&self, problems: &mut Problems, user_id: Option<String>) -> String {
+        match (&self.scope.user_id, &user_id) {
+            (Some(_), given) => self.refuses_others(problems, given.as_deref()),
+            (None, Some(given)) => problems.text("user_id", given, MAX_WORDS),
+            (None, None) => problems.add("user_id", "is missing, and the API key belongs to no person"),
+        }
+        self.scope.user_id.clone().or(user_id).unwrap_or_default()
+    }
+
+    /// Adds an error if a request names another person than the one whom the key belongs to.
+    pub(super) fn refuses_others(&self, problems: &mut Problems, user_id: Option<&str>) {
+        if let (Some(own), Some(given)) = (&self.scope.user_id, user_id)
+            && own != given
+        {
+            problems.add("user_id", "is not the person whom the API key belongs to; leave it out");
+        }
+    }
+
+    /// The person whom the key belongs to, or else the key's name, for the audit record.
     pub(super) async fn name(&self, edge: &Edge) -> Result<String, Problem> {
+        if let Some(user_id) = &self.scope.user_id {
+            return Ok(user_id.clone());
+        }
         let name = edge.store.api_key_name(&self.key).await.map_err(|error| Problem::unavailable(&error))?;
         Ok(name.map_or_else(|| "a key of NMC_API_KEYS".to_owned(), |name| format!("key {name}")))
     }

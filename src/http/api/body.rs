@@ -100,6 +100,9 @@ impl Checked<'_> {
         for part in &schema.all_of {
             self.value(path, value, part);
         }
+        if !schema.any_of.is_empty() {
+            self.one_of(path, value, &schema.any_of);
+        }
         match (schema.ty, value) {
             ("integer", Value::Number(number)) if !(number.is_i64() || number.is_u64()) => {
                 self.problems.add(path, "must be an integer");
@@ -123,6 +126,28 @@ impl Checked<'_> {
             (wanted, _) => {
                 let article = if wanted.starts_with(['a', 'o', 'i']) { "an" } else { "a" };
                 self.problems.add(if path.is_empty() { "body" } else { path }, format!("must be {article} {wanted}"));
+            }
+        }
+    }
+
+    /// A value that may have one of several types. If it has the JSON type of one of them, that one says what is wrong.
+    fn one_of(&mut self, path: &str, value: &Value, types: &[MetaSchemaRef]) {
+        let of = |schema: &MetaSchemaRef| match schema {
+            MetaSchemaRef::Inline(schema) => schema.ty,
+            MetaSchemaRef::Reference(_) => "object",
+        };
+        let named = match value {
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+            Value::Bool(_) => "boolean",
+            _ => "number",
+        };
+        match types.iter().find(|schema| of(schema) == named) {
+            Some(schema) => self.value(path, value, schema),
+            None => {
+                let names: Vec<_> = types.iter().map(of).collect();
+                self.problems.add(path, format!("must be of the type {}", names.join(" or ")));
             }
         }
     }

@@ -8,20 +8,24 @@ use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use serde_json::{Map, Value, json};
 
+use super::after_hours::{AfterHours, OwnerQuietHours};
 use super::auth::{Reader, Writer};
 use super::body::Body;
 use super::dispatchbot::{self, OwnDispatchBot};
 use super::failure::Failure;
+use super::forward_to::OneOrMore;
 use super::page::Page;
 use super::phones::{self, Beside, NumberState, PendingPhone, ordinary};
 use super::twilio_account::{self, TwilioAccount};
 use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group};
 use crate::adapters::postgres::{BusinessRecord, BusinessWrite};
-use crate::domain::business::{Profile, Trade};
+use crate::domain::business::{OwnSide, Profile, Trade};
 use crate::domain::business_policy::{AiDisclosure, BusinessPolicy};
+use crate::domain::call::Ring;
 use crate::domain::conversation::{self, TextsOfLanguage};
-use crate::domain::emergency;
+use crate::domain::emergency::{self, Language};
+use crate::domain::owner::OwnerSms;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::quiet_hours::QuietHours;
 use crate::domain::sms_segments::MAX_BODY_CHARS;
@@ -115,9 +119,39 @@ struct Policy {
     ai_disclosure: Option<String>,
     /// A DispatchBot that the business has itself. Without it the service's is asked.
     dispatchbot: Option<OwnDispatchBot>,
+    /// Whether people are called in an emergency, beside the SMS: the owner's phone (the first of `forward_to`) at once,
+    /// then those of `emergency_contacts` that have answered a code or an alert once, one after the other, in two rounds, until one of them presses 1. Contacts that
+    /// have not answered are sent a code. At most 6 calls an hour to a phone. Default: `false`.
+    voice_ladder: Option<bool>,
     /// The API of Twilio by which texts to customers go: `messaging` (single SMS), or `conversations` (messages of a Twilio
     /// Conversation of the two numbers). Texts of customers are taken by both. Default: `messaging`.
     channel: Option<String>,
+    /// Whether a phone that answers a forwarded call is first asked to press 1. Only a call that is taken so counts as
+    /// answered; the caller hears ringing meanwhile. A voicemail, a phone that is silent and a rejected call are missed calls,
+    /// with their text. Default: `false`.
+    screening: Option<bool>,
+    /// In which order the phones of `forward_to` ring: `in_turn`. All at once is not offered: with `screening`, the first
+    /// voicemail would take the call from the others. Default: `in_turn`.
+    ring: Option<String>,
+    /// The language in which a screened phone is asked to press 1: `en` or `es`. Default: `en`.
+    owner_language: Option<String>,
+    /// Which texts of customers the owner's phone gets by SMS: `off` (none), `emergencies` (only alerts), or `all` (each
+    /// text, with what the AI will do about it; the owner answers by texting back). With `off`, of the owner's own texts only
+    /// the answer to an alert is read. Alerts of emergencies are sent in any case. Default: `emergencies`.
+    owner_sms: Option<String>,
+    /// What is different outside `business_hours`. Default: nothing.
+    after_hours: Option<AfterHours>,
+    /// When the owner gets no text, except about an emergency: such as `{"start": "21:00", "end": "08:00"}`, in the
+    /// business's time zone. A reminder waits until they are over. Default: none.
+    owner_quiet_hours: Option<OwnerQuietHours>,
+    /// When a person owns the conversation, has done nothing in it for this time and a customer has waited for as long, the
+    /// owner is reminded once by SMS, and `conversation.needs_attention` has the reason `person_silent`. From 1m to 24h, or
+    /// `off`. Default: `10m`.
+    remind_after: Option<String>,
+    /// When a person owns the conversation, has done nothing in it for this time and a customer waits, the AI gets it back:
+    /// `conversation.released` has `by: timer`. The customer has waited for `NMC_WINDOW_HOLD` by then. From 5m to 168h.
+    /// Default: never.
+    return_to_ai_after: Option<String>,
 }
 
 /// A business: its numbers and phones, and the data that DispatchBot needs for its answers.
@@ -134,10 +168,11 @@ struct Business {
     /// The numbers that customers call and text: at least 1, at most 100. A key without the scope `numbers` may remove
     /// numbers, but not add any.
     phone_numbers: Vec<String>,
-    /// The phone to which calls are forwarded. It must not be a number from which calls would come back, such as one of
-    /// `phone_numbers`, nor one that costs more than an ordinary call, such as a premium-rate or satellite number. A
-    /// new phone from a key without the scope `numbers` is first listed in `pending_phones`.
-    forward_to: String,
+    /// The phone to which calls are forwarded, or a list of 1 to 5 that ring one after the other, each for
+    /// `NMC_DIAL_TIMEOUT`, until one answers; the first is the owner's. It must not be a number from which calls would come
+    /// back, such as one of `phone_numbers`, nor one that costs more than an ordinary call, such as a premium-rate or
+    /// satellite number. A new phone from a key without the scope `numbers` is first listed in `pending_phones`.
+    forward_to: OneOrMore,
     /// The business's time zone, as an IANA name such as `America/New_York`.
     timezone: String,
     /// The business's trade: `plumbing`, `electrical`, `hvac`, `locksmith` or `garage_door`.
@@ -181,6 +216,14 @@ struct Business {
     /// once the phone has answered a code sent by SMS. Until then, those two fields show the phones that are in effect.
     #[oai(read_only)]
     pending_phones: Option<Vec<PendingPhone>>,
+    /// Since when the owner is away, by the text `OFF` from their phone: the AI waits for no person, and only emergencies
+    /// reach the phone. Absent while the owner is not away.
+    #[oai(read_only)]
+    owner_off_since: Option<DateTime<Utc>>,
+    /// Phones of the owner and the contacts that have texted `STOP` to the business: alerts no longer reach them. Each gets
+    /// them again after it has texted `START`.
+    #[oai(read_only)]
+    opted_out_phones: Option<Vec<String>>,
     /// When the business was created.
     #[oai(read_only)]
     created_at: Option<DateTime<Utc>>,
@@ -348,6 +391,8 @@ fn shown(record: BusinessRecord, beside: &mut Beside) -> Result<Business, StoreE
         policy: Some(profile.policy.into()),
         emergency_contacts: Some(profile.emergency_contacts.into_iter().map(String::from).collect()),
         twilio,
+        owner_off_since: record.owner_off_since,
+        opted_out_phones: Some(record.opted_out_phones).filter(|phones| !phones.is_empty()),
         created_at: Some(record.created_at),
         updated_at: Some(record.updated_at),
     })
@@ -376,11 +421,7 @@ fn validated(id: &str, business: Business, edge: &Edge) -> Result<Profile, Probl
     let contacts =
         problems.parsed_each("emergency_contacts", business.emergency_contacts.as_deref().unwrap_or_default());
     ordinary(&mut problems, "emergency_contacts", &contacts);
-    let forward_to: Option<PhoneNumber> = problems.parsed("forward_to", Some(&business.forward_to));
-    ordinary(&mut problems, "forward_to", forward_to.as_slice());
-    if forward_to.as_ref().is_some_and(|to| phone_numbers.contains(to)) {
-        problems.add("forward_to", "must not be one of phone_numbers: calls would loop forever");
-    }
+    let forward_to = business.forward_to.validated(&mut problems, &phone_numbers);
     if business.timezone.parse::<chrono_tz::Tz>().is_err() {
         problems.add("timezone", "must be an IANA time zone, such as America/New_York");
     }
@@ -413,9 +454,10 @@ fn validated(id: &str, business: Business, edge: &Edge) -> Result<Profile, Probl
         templates,
         policy,
         emergency_contacts: contacts,
-        twilio_account_sid: None,   // stored in columns of the table
-        never_text: Arc::default(), // stored in a table of its own
-        dispatchbot_key: None,      // stored in a column of its own
+        twilio_account_sid: None,     // stored in columns of the table
+        never_text: Arc::default(),   // stored in a table of its own
+        dispatchbot_key: None,        // stored in a column of its own
+        own_side: OwnSide::default(), // stored beside the document
     })
 }
 
@@ -516,7 +558,16 @@ fn policy(problems: &mut Problems, policy: Option<&Policy>, edge: &Edge) -> Busi
         max_segments: bounded(policy.max_segments),
         ai_disclosure: ai_disclosure(problems, policy.ai_disclosure.as_deref()),
         dispatchbot: policy.dispatchbot.as_ref().and_then(|own| own.validated(problems, edge)),
+        voice_ladder: policy.voice_ladder,
         channel: problems.parsed("policy.channel", policy.channel.as_deref()),
+        screening: policy.screening,
+        ring: ring(problems, policy.ring.as_deref(), policy.screening),
+        owner_language: owner_language(problems, policy.owner_language.as_deref()),
+        owner_sms: owner_sms(problems, policy.owner_sms.as_deref()),
+        after_hours: policy.after_hours.as_ref().map(|after| after.validated(problems)),
+        owner_quiet_hours: policy.owner_quiet_hours.as_ref().and_then(|quiet| quiet.validated(problems)),
+        remind_after: problems.parsed("policy.remind_after", policy.remind_after.as_deref()),
+        return_to_ai_after: problems.parsed("policy.return_to_ai_after", policy.return_to_ai_after.as_deref()),
     }
 }
 
@@ -534,7 +585,16 @@ impl From<BusinessPolicy> for Policy {
             max_segments: policy.max_segments.map(i64::from),
             ai_disclosure: policy.ai_disclosure.map(|word| word.to_string()),
             dispatchbot: policy.dispatchbot.map(OwnDispatchBot::from),
+            voice_ladder: policy.voice_ladder,
             channel: policy.channel.map(|channel| channel.to_string()),
+            screening: policy.screening,
+            ring: policy.ring.map(|order| order.to_string()),
+            owner_language: policy.owner_language.map(|language| language.to_string()),
+            owner_sms: policy.owner_sms.map(|word| word.to_string()),
+            after_hours: policy.after_hours.map(AfterHours::from),
+            owner_quiet_hours: policy.owner_quiet_hours.map(OwnerQuietHours::from),
+            remind_after: policy.remind_after.map(String::from),
+            return_to_ai_after: policy.return_to_ai_after.map(String::from),
         }
     }
 }
@@ -543,6 +603,40 @@ fn ai_disclosure(problems: &mut Problems, word: Option<&str>) -> Option<AiDisclo
     let parsed = word?.parse().ok();
     if parsed.is_none() {
         problems.add("policy.ai_disclosure", "must be always or off");
+    }
+    parsed
+}
+
+/// In which order phones ring. All at once would be useless with screening, and is not offered without.
+fn ring(problems: &mut Problems, word: Option<&str>, screening: Option<bool>) -> Option<Ring> {
+    match word? {
+        "together" if screening == Some(true) => {
+            let why =
+                "cannot be together with policy.screening: the first voicemail would take the call from all phones";
+            problems.add("policy.ring", why);
+            problems.add("policy.screening", "cannot be true with policy.ring together");
+        }
+        "together" => problems.add("policy.ring", "must be in_turn: phones are not rung all at once"),
+        word => match word.parse() {
+            Ok(order) => return Some(order),
+            Err(_) => problems.add("policy.ring", "must be in_turn"),
+        },
+    }
+    None
+}
+
+fn owner_language(problems: &mut Problems, word: Option<&str>) -> Option<Language> {
+    let parsed = word?.parse().ok();
+    if parsed.is_none() {
+        problems.add("policy.owner_language", "must be en or es");
+    }
+    parsed
+}
+
+fn owner_sms(problems: &mut Problems, word: Option<&str>) -> Option<OwnerSms> {
+    let parsed = word?.parse().ok();
+    if parsed.is_none() {
+        problems.add("policy.owner_sms", "must be off, emergencies or all");
     }
     parsed
 }

@@ -43,6 +43,10 @@ struct Call {
     /// How the carriers' check of the caller's number (STIR/SHAKEN) ended, in Twilio's words, such as
     /// `TN-Validation-Passed-A` or `TN-Validation-Failed-C`. Null if Twilio did not say.
     stir_verstat: Option<String>,
+    /// Whether the owner's phone is asked for a key before it is connected (`policy.screening`).
+    screened: bool,
+    /// When that key was pressed. Null until then.
+    accepted_at: Option<DateTime<Utc>>,
     /// How long the caller and the owner talked, in seconds.
     duration_seconds: Option<i32>,
     /// When the call rang.
@@ -73,6 +77,8 @@ impl From<call::Call> for Call {
             dial_status: call.dial_status,
             settled_by: call.settled_by.map(|by| by.to_string()),
             stir_verstat: call.stir_verstat,
+            screened: call.screened,
+            accepted_at: call.accepted_at,
             duration_seconds: call.duration_seconds,
             created_at: call.created_at,
             ended_at: call.ended_at,

@@ -3,24 +3,28 @@
 //! Commands are inputs of the engine like any other. Once takeover or a message has answered, no message of the AI
 //! starts in the conversation: the command is committed, and then waits until messages that were already claimed have
 //! settled, at most half a minute. `in_flight` reports the exception (docs/design.md, Fence and claim).
+//!
+//! The ETag of an answer is that of the state which the command made, not of what came while it waited: a text that the
+//! person has not seen is not in it.
 
 use poem::web::Data;
 use poem_openapi::param::{Header, Path};
-use poem_openapi::payload::Json;
+use poem_openapi::payload::{Json, Response};
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use uuid::Uuid;
 
 use super::auth::Writer;
 use super::body::Body;
+use super::carry_out::{carry_out, reload};
 use super::conversations::{Conversation, Message, conversation_id, load_authorized};
 use super::failure::Failure;
 use super::idempotency::Once;
+use super::if_match::Condition;
 use super::validation::Problems;
 use super::{EdgeData, Group};
-use crate::domain::conversation::{self, Input, Ownership, Status};
+use crate::domain::conversation::{Input, Ownership};
 use crate::domain::sms_segments::MAX_BODY_CHARS;
-use crate::engine::{Applied, Change, ai_sends_finished};
-use crate::http::Edge;
+use crate::engine::ai_sends_finished;
 use crate::http::problem::{Code, Problem};
 
 /// Maximum length of names and reasons.
@@ -30,8 +34,9 @@ const MAX_SUMMARY: usize = 2_000;
 /// A takeover of a conversation by a person.
 #[derive(Debug, Object)]
 struct Takeover {
-    /// The id of the person in the App Server, at most 200 characters.
-    user_id: String,
+    /// The id of the person in the App Server, at most 200 characters. A key that belongs to a person needs none, and takes no
+    /// other.
+    user_id: Option<String>,
     /// The reason, at most 200 characters. It appears in the event and in the audit record.
     reason: String,
 }
@@ -54,8 +59,9 @@ struct TakenOver {
 /// A message from a person to the customer.
 #[derive(Debug, Object)]
 struct NewMessage {
-    /// The id of the person in the App Server, at most 200 characters.
-    user_id: String,
+    /// The id of the person in the App Server, at most 200 characters. A key that belongs to a person needs none, and takes no
+    /// other.
+    user_id: Option<String>,
     /// The text, at most 1,600 characters.
     body: String,
 }
@@ -63,15 +69,17 @@ struct NewMessage {
 /// A release of a conversation to the AI.
 #[derive(Debug, Object)]
 struct Release {
-    /// The id of the person in the App Server, at most 200 characters.
-    user_id: String,
+    /// The id of the person in the App Server, at most 200 characters. A key that belongs to a person needs none, and takes no
+    /// other.
+    user_id: Option<String>,
 }
 
 /// The end of a conversation.
 #[derive(Debug, Object)]
 struct Completion {
-    /// The id of the person in the App Server, at most 200 characters.
-    user_id: String,
+    /// The id of the person in the App Server, at most 200 characters. A key that belongs to a person needs none, and takes no
+    /// other.
+    user_id: Option<String>,
     /// The outcome, such as `booked`: a word chosen by the App Server, at most 200 characters.
     outcome: String,
     /// A short summary for the owner, at most 2,000 characters.
@@ -95,6 +103,7 @@ impl CommandsApi {
     /// Once this request has answered, no message of the AI starts in the conversation until it is released. The
     /// request waits up to 30 seconds for a message of the AI that is at Twilio. Taking over again changes nothing.
     #[oai(path = "/conversations/:id/takeover", method = "post", operation_id = "take_over")]
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the request")]
     async fn take_over(
         &self,
         edge: EdgeData<'_>,
@@ -103,40 +112,45 @@ impl CommandsApi {
         /// A unique value that you choose, 1 to 255 visible ASCII characters. For one day, the same request with the
         /// same value has no further effect and gets the same response, with the header `Idempotency-Replayed: true`.
         /// The answer is 409 for a different request with the same value, or while the first request is in progress.
-        /// Responses with 401, 403, 429 or 5xx are not repeated: the request is then carried out again.
+        /// Responses with 401, 403, 412, 429 or 5xx are not repeated: the request is then carried out again.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
+        condition: Condition,
+        /// The ETag of the conversation as the person has seen it, several, or `*`. If somebody else has acted in the
+        /// conversation since, or the customer has written, nothing is done: 412.
+        #[oai(name = "If-Match")]
+        _if_match: Header<Option<String>>,
         /// The conversation's id.
         id: Path<String>,
         request: Body<Takeover>,
-    ) -> Result<Json<TakenOver>, Failure> {
+    ) -> Result<Response<Json<TakenOver>>, Failure> {
         let before = load_authorized(&key.0, &edge, conversation_id(&id)?).await?;
         let id = before.id;
         let Takeover { user_id, reason } = request.0;
         let mut problems = Problems::default();
-        problems.text("user_id", &user_id, MAX_WORDS);
+        let user_id = key.0.acts_as(&mut problems, user_id);
         problems.text("reason", &reason, MAX_WORDS);
         problems.into_result()?;
-        let change =
-            carry_out(&edge, &before, &format!("takeover:{id}:{}", once.0), Input::UserTookOver { user_id, reason })
-                .await?;
+        let (input_id, command) = (format!("takeover:{id}:{}", once.0), Input::UserTookOver { user_id, reason });
+        let done = carry_out(&edge, &before, &input_id, command, condition.0).await?;
         let in_flight = !ai_sends_finished(&edge.store, id).await?;
         let conversation = reload(&edge, id).await?;
         // The takeover was applied earlier under the same key, and the conversation was released or ended since: the
         // client must not believe that it owns it.
-        if change.is_none() && conversation.ownership != Ownership::User {
+        if done.change.is_none() && conversation.ownership != Ownership::User {
             return Err(
                 Problem::new(Code::Conflict, "it was taken over, but it has been released or completed since").into()
             );
         }
         let (business_id, customer) = (&conversation.business_id, &conversation.customer_phone);
         let other_conversations = edge.store.other_conversations(business_id, customer, Some(id)).await?;
-        Ok(Json(TakenOver {
-            ownership_changed: change.is_some(),
+        Ok(done.answer(Json(TakenOver {
+            // A second takeover may still stop the alerts of an emergency.
+            ownership_changed: done.change.is_some() && before.ownership != Ownership::User,
             in_flight,
             other_conversations,
             conversation: conversation.into(),
-        }))
+        })))
     }
 
     /// Sends a message to the customer as a person.
@@ -144,6 +158,7 @@ impl CommandsApi {
     /// If no person owned the conversation, this also takes it over, as `POST /conversations/{id}/takeover` does. If
     /// the customer has opted out of texts, the answer is 409 with the code `OPTED_OUT`.
     #[oai(path = "/conversations/:id/messages", method = "post", operation_id = "send_message")]
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the request")]
     async fn send_message(
         &self,
         edge: EdgeData<'_>,
@@ -152,30 +167,35 @@ impl CommandsApi {
         /// A unique value that you choose, 1 to 255 visible ASCII characters. For one day, the same request with the
         /// same value has no further effect and gets the same response, with the header `Idempotency-Replayed: true`.
         /// The answer is 409 for a different request with the same value, or while the first request is in progress.
-        /// Responses with 401, 403, 429 or 5xx are not repeated: the request is then carried out again.
+        /// Responses with 401, 403, 412, 429 or 5xx are not repeated: the request is then carried out again.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
+        condition: Condition,
+        /// The ETag of the conversation as the person has seen it, several, or `*`. If somebody else has acted in the
+        /// conversation since, or the customer has written, nothing is done: 412.
+        #[oai(name = "If-Match")]
+        _if_match: Header<Option<String>>,
         /// The conversation's id.
         id: Path<String>,
         request: Body<NewMessage>,
-    ) -> Result<Sent, Failure> {
+    ) -> Result<Response<Sent>, Failure> {
         let before = load_authorized(&key.0, &edge, conversation_id(&id)?).await?;
         let id = before.id;
         let NewMessage { user_id, body } = request.0;
         let mut problems = Problems::default();
-        problems.text("user_id", &user_id, MAX_WORDS);
+        let user_id = key.0.acts_as(&mut problems, user_id);
         problems.text("body", &body, MAX_BODY_CHARS);
         problems.into_result()?;
         let input_id = format!("reply:{id}:{}", once.0);
-        let change = carry_out(&edge, &before, &input_id, Input::UserReplied { user_id, body }).await?;
+        let done = carry_out(&edge, &before, &input_id, Input::UserReplied { user_id, body }, condition.0).await?;
         ai_sends_finished(&edge.store, id).await?;
-        let message = match change.and_then(|change| change.messages.first().copied()) {
+        let message = match done.change.as_ref().and_then(|change| change.messages.first().copied()) {
             Some(message_id) => edge.store.message(message_id).await?,
             // It was applied earlier, by a process that died before it answered; or it was not applied.
             None => edge.store.message_of_input(id, &input_id).await?,
         };
         let message = message.ok_or_else(|| Problem::new(Code::OptedOut, "the customer has opted out of texts"))?;
-        Ok(Sent::Created(Json(message.into())))
+        Ok(done.answer(Sent::Created(Json(message.into()))))
     }
 
     /// Gives a conversation back to the AI.
@@ -183,6 +203,7 @@ impl CommandsApi {
     /// The AI answers the customer's messages that have not been answered yet. If no person owned the conversation,
     /// nothing changes.
     #[oai(path = "/conversations/:id/release", method = "post", operation_id = "release")]
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the request")]
     async fn release(
         &self,
         edge: EdgeData<'_>,
@@ -191,21 +212,26 @@ impl CommandsApi {
         /// A unique value that you choose, 1 to 255 visible ASCII characters. For one day, the same request with the
         /// same value has no further effect and gets the same response, with the header `Idempotency-Replayed: true`.
         /// The answer is 409 for a different request with the same value, or while the first request is in progress.
-        /// Responses with 401, 403, 429 or 5xx are not repeated: the request is then carried out again.
+        /// Responses with 401, 403, 412, 429 or 5xx are not repeated: the request is then carried out again.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
+        condition: Condition,
+        /// The ETag of the conversation as the person has seen it, several, or `*`. If somebody else has acted in the
+        /// conversation since, or the customer has written, nothing is done: 412.
+        #[oai(name = "If-Match")]
+        _if_match: Header<Option<String>>,
         /// The conversation's id.
         id: Path<String>,
         request: Body<Release>,
-    ) -> Result<Json<Conversation>, Failure> {
+    ) -> Result<Response<Json<Conversation>>, Failure> {
         let before = load_authorized(&key.0, &edge, conversation_id(&id)?).await?;
         let id = before.id;
         let mut problems = Problems::default();
-        problems.text("user_id", &request.0.user_id, MAX_WORDS);
+        let user_id = key.0.acts_as(&mut problems, request.0.user_id);
         problems.into_result()?;
-        carry_out(&edge, &before, &format!("release:{id}:{}", once.0), Input::Released { user_id: request.0.user_id })
-            .await?;
-        Ok(Json(reload(&edge, id).await?.into()))
+        let input_id = format!("release:{id}:{}", once.0);
+        let done = carry_out(&edge, &before, &input_id, Input::Released { user_id }, condition.0).await?;
+        Ok(done.answer(Json(reload(&edge, id).await?.into())))
     }
 
     /// Completes a conversation.
@@ -213,6 +239,7 @@ impl CommandsApi {
     /// An open window is handed over and not answered. A completed conversation accepts no commands; a later text of
     /// the customer opens it again or starts a new one.
     #[oai(path = "/conversations/:id/complete", method = "post", operation_id = "complete")]
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the request")]
     async fn complete(
         &self,
         edge: EdgeData<'_>,
@@ -221,68 +248,30 @@ impl CommandsApi {
         /// A unique value that you choose, 1 to 255 visible ASCII characters. For one day, the same request with the
         /// same value has no further effect and gets the same response, with the header `Idempotency-Replayed: true`.
         /// The answer is 409 for a different request with the same value, or while the first request is in progress.
-        /// Responses with 401, 403, 429 or 5xx are not repeated: the request is then carried out again.
+        /// Responses with 401, 403, 412, 429 or 5xx are not repeated: the request is then carried out again.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
+        condition: Condition,
+        /// The ETag of the conversation as the person has seen it, several, or `*`. If somebody else has acted in the
+        /// conversation since, or the customer has written, nothing is done: 412.
+        #[oai(name = "If-Match")]
+        _if_match: Header<Option<String>>,
         /// The conversation's id.
         id: Path<String>,
         request: Body<Completion>,
-    ) -> Result<Json<Conversation>, Failure> {
+    ) -> Result<Response<Json<Conversation>>, Failure> {
         let before = load_authorized(&key.0, &edge, conversation_id(&id)?).await?;
         let id = before.id;
         let Completion { user_id, outcome, summary } = request.0;
         let mut problems = Problems::default();
-        problems.text("user_id", &user_id, MAX_WORDS);
+        let user_id = key.0.acts_as(&mut problems, user_id);
         problems.text("outcome", &outcome, MAX_WORDS);
         if let Some(summary) = &summary {
             problems.text("summary", summary, MAX_SUMMARY);
         }
         problems.into_result()?;
-        carry_out(&edge, &before, &format!("complete:{id}:{}", once.0), Input::Completed { user_id, outcome, summary })
-            .await?;
-        Ok(Json(reload(&edge, id).await?.into()))
+        let (input_id, command) = (format!("complete:{id}:{}", once.0), Input::Completed { user_id, outcome, summary });
+        let done = carry_out(&edge, &before, &input_id, command, condition.0).await?;
+        Ok(done.answer(Json(reload(&edge, id).await?.into())))
     }
-}
-
-/// Applies a command; returns `None` if it changed nothing. A completed conversation accepts no command.
-async fn carry_out(
-    edge: &Edge,
-    before: &conversation::Conversation,
-    input_id: &str,
-    command: Input,
-) -> Result<Option<Change>, Failure> {
-    let id = before.id;
-    if before.status == Status::Completed {
-        return Err(over());
-    }
-    if !edge.store.has_number(&before.business_id, &before.business_phone).await? {
-        return Err(conflict("the business no longer has the number of this conversation"));
-    }
-    if matches!(command, Input::UserReplied { .. } | Input::Released { .. }) && before.own_account.is_some() {
-        let account = edge.accounts.of(&before.business_id).await.map_err(|error| Problem::unavailable(&error))?;
-        if edge.accounts.is_main(&account.sid) {
-            return Err(conflict("the conversation used a Twilio account that the business no longer has"));
-        }
-    }
-    match edge.engine.command(id, input_id, command).await {
-        Ok(Applied::Now(change)) => Ok(Some(*change)),
-        // The conversation may have ended while the command was in progress. The status that the decision was based on
-        // counts: by now a text of the customer may have opened it again, and nobody has taken it over.
-        Ok(Applied::Nothing { status: Some(Status::Completed) }) => Err(over()),
-        Ok(Applied::Before { .. }) if reload(edge, id).await?.status == Status::Completed => Err(over()),
-        Ok(_) => Ok(None),
-        Err(error) => Err(Problem::unavailable(&error).into()),
-    }
-}
-
-fn over() -> Failure {
-    conflict("the conversation is completed")
-}
-
-fn conflict(why: &str) -> Failure {
-    Problem::new(Code::Conflict, why).into()
-}
-
-pub(super) async fn reload(edge: &Edge, id: Uuid) -> Result<conversation::Conversation, Failure> {
-    Ok(edge.store.conversation(id).await?.ok_or_else(|| Problem::not_found("conversation"))?)
 }

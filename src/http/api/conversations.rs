@@ -4,19 +4,21 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use poem_openapi::param::{Path, Query};
-use poem_openapi::payload::Json;
+use poem_openapi::payload::{Json, Response};
 use poem_openapi::{Object, OpenApi};
 use uuid::Uuid;
 
 use super::auth::{Caller, Reader};
+use super::conversation_order::Order;
 use super::emergencies::EmergencyVerdict;
 use super::failure::Failure;
+use super::if_match::tagged;
 use super::page::Page;
 use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group, cursor};
 use crate::adapters::postgres::ConversationFilter;
 use crate::adapters::twilio;
-use crate::domain::conversation::{self, MessageKind};
+use crate::domain::conversation::{self, Ownership, Seen};
 use crate::http::Edge;
 use crate::http::problem::Problem;
 use crate::store;
@@ -46,6 +48,16 @@ pub(super) struct Conversation {
     ai_timer_started_at: Option<DateTime<Utc>>,
     /// When a person last took over.
     user_takeover_at: Option<DateTime<Utc>>,
+    /// The id of the person who owns the conversation, as the takeover named them. Null unless `ownership` is `user`, and if
+    /// a version of the service took it over that did not keep it.
+    owned_by: Option<String>,
+    /// Since when the customer waits for an answer: when their earliest text without one arrived. Null if none waits. What
+    /// only says that somebody will answer (a fallback text, an answer that leaves it to a person) is no answer, nor is one
+    /// that did not arrive. Answered calls, the end of the conversation and opt-outs end the wait.
+    waiting_since: Option<DateTime<Utc>>,
+    /// When the AI will answer what the customer has written, unless a person does or the customer writes on. Null if a
+    /// person owns the conversation, if nothing is to be answered, and while the answer is being prepared.
+    answer_due_at: Option<DateTime<Utc>>,
     /// Whether an emergency was detected and not called a false alarm.
     emergency_detected: bool,
     /// The kind of job, according to DispatchBot.
@@ -79,6 +91,9 @@ impl From<conversation::Conversation> for Conversation {
             ai_timer_started: c.ai_timer_started,
             ai_timer_started_at: c.ai_timer_started_at,
             user_takeover_at: c.user_takeover_at,
+            owned_by: c.owned_by.filter(|_| c.ownership == Ownership::User),
+            waiting_since: c.waiting_since,
+            answer_due_at: c.window.and_then(|window| window.deadline),
             emergency_detected: c.emergency_detected,
             job_type: c.job_type,
             urgency_level: c.urgency_level,
@@ -91,7 +106,7 @@ impl From<conversation::Conversation> for Conversation {
     }
 }
 
-/// A page of conversations, newest activity first.
+/// A page of conversations.
 #[derive(Debug, Object)]
 struct ConversationList {
     /// The conversations.
@@ -184,7 +199,7 @@ pub(super) struct ConversationsApi;
 
 #[OpenApi(tag = "Group::Conversations")]
 impl ConversationsApi {
-    /// Lists conversations, newest activity first.
+    /// Lists conversations, newest activity first, or those whose customers wait, longest first.
     #[oai(path = "/conversations", method = "get", operation_id = "list_conversations")]
     #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
     async fn list_conversations(
@@ -201,6 +216,9 @@ impl ConversationsApi {
         ownership: Query<Option<String>>,
         /// Return only conversations with activity at or after this time.
         since: Query<Option<DateTime<Utc>>>,
+        /// The order: `activity`, newest activity first, which is the default; or `waiting`: only the conversations with a
+        /// `waiting_since`, longest first. A cursor is for the order that it came with.
+        sort: Query<Option<String>>,
         /// The maximum number of items on a page, from 1 to 200. Default: 50.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "200")))]
         limit: Query<u32>,
@@ -208,6 +226,7 @@ impl ConversationsApi {
         cursor: Query<Option<String>>,
     ) -> Result<Page<ConversationList>, Failure> {
         let mut problems = Problems::default();
+        let sort = problems.parsed("sort", sort.0.as_deref()).unwrap_or(Order::Activity);
         let filter = ConversationFilter {
             business_ids: key.0.businesses().map(<[_]>::to_vec),
             business_id: business_id.0,
@@ -215,16 +234,22 @@ impl ConversationsApi {
             status: problems.parsed("status", status.0.as_deref()),
             ownership: problems.parsed("ownership", ownership.0.as_deref()),
             since: problems.time("since", since.0),
-            after: cursor.0.as_deref().map(cursor::decode).transpose()?,
+            after: cursor.0.as_deref().map(|cursor| sort.decode(cursor)).transpose()?,
         };
         problems.into_result()?;
         let (filter, most) = (&filter, i64::from(limit.0) + 1);
-        let found = edge.read(|store| async move { store.conversations(filter, most).await }).await?;
-        let (found, next_cursor) = cursor::page(found, limit.0 as usize, |c| cursor::encode(c.last_activity, c.id));
+        let found = match sort {
+            Order::Activity => edge.read(|store| async move { store.conversations(filter, most).await }).await?,
+            Order::Waiting => edge.read(|store| async move { store.waiting_conversations(filter, most).await }).await?,
+        };
+        let (found, next_cursor) = cursor::page(found, limit.0 as usize, |c| sort.after(c));
         Ok(Page(ConversationList { conversations: found.into_iter().map(Conversation::from).collect(), next_cursor }))
     }
 
     /// Returns a conversation.
+    ///
+    /// Its `ETag` is for `If-Match` of commands. Read the messages after it, and not before: then the person has seen at least
+    /// what the ETag stands for.
     #[oai(path = "/conversations/:id", method = "get", operation_id = "get_conversation")]
     async fn get_conversation(
         &self,
@@ -232,8 +257,10 @@ impl ConversationsApi {
         key: Reader,
         /// The conversation's id.
         id: Path<String>,
-    ) -> Result<Json<Conversation>, Failure> {
-        Ok(Json(read_authorized(&key.0, &edge, conversation_id(&id)?).await?.into()))
+    ) -> Result<Response<Json<Conversation>>, Failure> {
+        let conversation = read_authorized(&key.0, &edge, conversation_id(&id)?).await?;
+        let seen = Seen::of(&conversation);
+        Ok(tagged(Json(conversation.into()), Some(seen)))
     }
 
     /// Lists the messages of a conversation, in the order in which they arrived.
@@ -273,7 +300,7 @@ impl ConversationsApi {
     ) -> Result<Json<Message>, Failure> {
         let sid = twilio_sid.as_str();
         let found = edge.find(|store| async move { store.message_by_any_sid(sid).await }).await?;
-        let found = found.filter(|message| message.kind != MessageKind::Alert);
+        let found = found.filter(|message| !message.kind.is_to_own_side());
         let found = found.ok_or_else(|| Problem::not_found("message"))?;
         let id = found.conversation_id;
         let conversation = edge.find(|store| async move { store.conversation(id).await }).await?;

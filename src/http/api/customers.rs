@@ -55,8 +55,8 @@ impl From<Erased> for Erasure {
 struct Exported {
     /// Where it is kept: a table (`conversations`, `messages`, `calls`, `windows`, `window_steps`, `analyses`,
     /// `emergency_verdicts`, `outbox`, `opt_outs`, `erased_opt_outs`, `audit`, `never_text`, `phone_codes`,
-    /// `wanted_phones`, `twilio_participants`, `idempotency`), `dead_letters`, or `event_log` (the events in Redis).
-    /// Ignore unknown words.
+    /// `wanted_phones`, `confirmed_phones`, `owner_texts`, `twilio_participants`, `idempotency`), `dead_letters`, or
+    /// `event_log` (the events in Redis). Ignore unknown words.
     kept_in: String,
     /// The row with its columns, the dead letter, or the event. Its fields are not part of the API.
     data: Value,

@@ -3,15 +3,16 @@
 use chrono::{DateTime, Utc};
 use poem::web::Data;
 use poem_openapi::param::{Header, Path};
-use poem_openapi::payload::Json;
+use poem_openapi::payload::{Json, Response};
 use poem_openapi::{Object, OpenApi};
 
 use super::auth::{Reader, Writer};
 use super::body::Body;
-use super::commands::{MAX_WORDS, reload};
+use super::carry_out::{apply, reload};
 use super::conversations::{Conversation, conversation_id, load_authorized};
 use super::failure::Failure;
 use super::idempotency::Once;
+use super::if_match::{Condition, check};
 use super::validation::Problems;
 use super::{EdgeData, Group};
 use crate::adapters::postgres::{MessageVerdict, RuleCount};
@@ -60,8 +61,9 @@ impl From<MessageVerdict> for EmergencyVerdict {
 /// A false alarm that a person reports.
 #[derive(Debug, Object)]
 struct FalseAlarm {
-    /// The id of the person in the App Server, at most 200 characters.
-    user_id: String,
+    /// The id of the person in the App Server, at most 200 characters. A key that belongs to a person needs none, and takes no
+    /// other.
+    user_id: Option<String>,
 }
 
 /// How often an emergency rule matched texts to a business.
@@ -97,6 +99,7 @@ impl EmergenciesApi {
     /// Alerts stop, and the false alarm is counted for the rules that matched. A completed conversation is allowed. If
     /// no emergency was detected in the conversation, the answer is 409.
     #[oai(path = "/conversations/:id/false-alarm", method = "post", operation_id = "false_alarm")]
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the request")]
     async fn false_alarm(
         &self,
         edge: EdgeData<'_>,
@@ -105,26 +108,30 @@ impl EmergenciesApi {
         /// A unique value that you choose, 1 to 255 visible ASCII characters. For one day, the same request with the
         /// same value has no further effect and gets the same response, with the header `Idempotency-Replayed: true`.
         /// The answer is 409 for a different request with the same value, or while the first request is in progress.
-        /// Responses with 401, 403, 429 or 5xx are not repeated: the request is then carried out again.
+        /// Responses with 401, 403, 412, 429 or 5xx are not repeated: the request is then carried out again.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
+        condition: Condition,
+        /// The ETag of the conversation as the person has seen it, several, or `*`. If somebody else has acted in the
+        /// conversation since, or the customer has written, nothing is done: 412.
+        #[oai(name = "If-Match")]
+        _if_match: Header<Option<String>>,
         /// The conversation's id.
         id: Path<String>,
         request: Body<FalseAlarm>,
-    ) -> Result<Json<Conversation>, Failure> {
+    ) -> Result<Response<Json<Conversation>>, Failure> {
         let before = load_authorized(&key.0, &edge, conversation_id(&id)?).await?;
         let id = before.id;
-        let user_id = request.0.user_id;
         let mut problems = Problems::default();
-        problems.text("user_id", &user_id, MAX_WORDS);
+        let user_id = key.0.acts_as(&mut problems, request.0.user_id);
         problems.into_result()?;
         if !before.emergency_detected {
+            check(condition.0.as_ref(), &before)?;
             return Err(Problem::new(Code::Conflict, "no emergency was detected in the conversation").into());
         }
         let input_id = format!("false-alarm:{id}:{}", once.0);
-        let told = edge.engine.command(id, &input_id, Input::FalseAlarm { user_id }).await;
-        told.map_err(|error| Problem::unavailable(&error))?;
-        Ok(Json(reload(&edge, id).await?.into()))
+        let done = apply(&edge, &before, &input_id, Input::FalseAlarm { user_id }, condition.0).await?;
+        Ok(done.answer(Json(reload(&edge, id).await?.into())))
     }
 
     /// Returns how often each emergency rule matched texts to a business, and how often wrongly.

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::adapters::postgres::{AnalysisRow, WindowMessage, WindowStep};
+use crate::adapters::postgres::{AnalysisRow, WaitingStep, WindowMessage, WindowStep};
 use crate::adapters::twilio;
 use crate::domain::conversation::{AnalysisReason, WindowReason};
 
@@ -54,6 +54,29 @@ pub fn windows(steps: Vec<WindowStep>, messages: &[WindowMessage], analyses: &[A
     windows
 }
 
+/// What was done about a customer who waited, in sentences.
+pub fn waiting(steps: &[WaitingStep]) -> Vec<String> {
+    let told = steps.iter().flat_map(|step| waiting_in_words(&step.done).into_iter().map(|words| (step.at, words)));
+    told.map(|(at, words)| line(at, &words)).collect()
+}
+
+fn waiting_in_words(done: &Value) -> Vec<String> {
+    let is_done = |name: &str| done.get(name).is_some();
+    let minutes = done.get("minutes").and_then(Value::as_u64).map(|minutes| match minutes {
+        1 => "The customer had waited for an answer for 1 minute.".to_owned(),
+        _ => format!("The customer had waited for an answer for {minutes} minutes."),
+    });
+    let silent = is_done("person_silent").then_some("The person who owned the conversation was silent.");
+    let reminder = is_done("reminder").then_some("The owner was reminded by SMS.");
+    let released =
+        is_done("released").then_some("The person had done nothing for long, so the AI got the conversation back.");
+    minutes.into_iter().chain([released, silent, reminder].into_iter().flatten().map(str::to_owned)).collect()
+}
+
+fn line(at: DateTime<Utc>, words: &str) -> String {
+    format!("{}: {words}", at.format("%Y-%m-%d %H:%M:%S UTC"))
+}
+
 fn story(window: &ExplainedWindow) -> Vec<String> {
     let mut told: Vec<(DateTime<Utc>, u8, String)> = Vec::new();
     for (n, message) in window.messages.iter().enumerate() {
@@ -70,7 +93,7 @@ fn story(window: &ExplainedWindow) -> Vec<String> {
         told.push((reply.created_at, 3, reply_in_words(reply)));
     }
     told.sort_by_key(|(at, rank, _)| (*at, *rank));
-    told.into_iter().map(|(at, _, words)| format!("{}: {words}", at.format("%Y-%m-%d %H:%M:%S UTC"))).collect()
+    told.into_iter().map(|(at, _, words)| line(at, &words)).collect()
 }
 
 fn step_in_words(step: &WindowStep) -> Option<String> {
@@ -80,7 +103,7 @@ fn step_in_words(step: &WindowStep) -> Option<String> {
             "An answer to earlier messages was in progress. This opened a new window, which is answered instead."
                 .to_owned()
         }
-        ("open", "takeover") => {
+        ("open", "takeover" | "alert_taken") => {
             "A person took over while an answer was in progress. The messages are left to that person.".to_owned()
         }
         ("claimed", "deadline") => "The window closed, and DispatchBot was asked for an answer.".to_owned(),
@@ -104,6 +127,7 @@ fn reason_in_words(reason: &str) -> &str {
         Overtaken => "the conversation changed before DispatchBot answered",
         Fence => "the conversation changed just before the answer was sent",
         Takeover => "a person took over",
+        AlertTaken => "a person answered the alert and took over",
         Completed => "a person ended the conversation",
         OptedOut => "the customer wants no more texts",
         PossibleOptOut => "the customer may want no more texts, but this is not certain",
@@ -270,6 +294,28 @@ mod tests {
         let analysis = AnalysisRow { window_id: W, said, drop_reason: dropped.map(str::to_owned), at: at(1) };
         let told = analysis_in_words(&analysis);
         assert!(told.contains(words), "{told}");
+    }
+
+    #[test]
+    fn what_was_done_about_a_waiting_customer_is_told_in_order() {
+        let step = |seconds, done| WaitingStep { at: at(seconds), done };
+        let steps = [
+            step(60, json!({ "minutes": 1, "since": at(0) })),
+            step(600, json!({ "minutes": 5, "person_silent": true, "reminder": W })),
+            step(900, json!({ "released": true })),
+        ];
+        let told = waiting(&steps);
+        let words: Vec<&str> = told.iter().filter_map(|line| Some(line.split_once(": ")?.1)).collect();
+        assert_eq!(
+            words,
+            [
+                "The customer had waited for an answer for 1 minute.",
+                "The customer had waited for an answer for 5 minutes.",
+                "The person who owned the conversation was silent.",
+                "The owner was reminded by SMS.",
+                "The person had done nothing for long, so the AI got the conversation back.",
+            ]
+        );
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) struct FieldError {
 #[derive(Debug, Object)]
 pub(super) struct ErrorDetail {
     /// The code for programs: `UNAUTHORIZED`, `NOT_FOUND`, `VALIDATION_FAILED`, `CONFLICT`, `OPTED_OUT`,
-    /// `RATE_LIMITED`, `PAYLOAD_TOO_LARGE`, `METHOD_NOT_ALLOWED`, `UNSUPPORTED_MEDIA_TYPE`, `UNAVAILABLE` or
+    /// `PRECONDITION_FAILED`, `RATE_LIMITED`, `PAYLOAD_TOO_LARGE`, `METHOD_NOT_ALLOWED`, `UNSUPPORTED_MEDIA_TYPE`, `UNAVAILABLE` or
     /// `INTERNAL`.
     code: String,
     /// A message for people.
@@ -58,6 +58,15 @@ pub(super) enum Failure {
     /// The request conflicts with the current state: `CONFLICT`. Or the customer has opted out of texts: `OPTED_OUT`.
     #[oai(status = 409)]
     Conflict(Json<ErrorBody>),
+    /// The conversation has changed since the person saw it, and nothing was done: `PRECONDITION_FAILED`. `details` names what
+    /// is new (`ownership`, `message`), and `ETag` is that of now: read the conversation and its messages again.
+    #[oai(status = 412)]
+    PreconditionFailed(
+        Json<ErrorBody>,
+        /// The ETag of the conversation as it is now.
+        #[oai(header = "ETag")]
+        String,
+    ),
     /// The body is larger than 1 MiB: `PAYLOAD_TOO_LARGE`.
     #[oai(status = 413)]
     TooLarge(Json<ErrorBody>),
@@ -101,6 +110,7 @@ impl From<Problem> for Failure {
             Code::InvalidSignature | Code::Unauthorized => Self::Unauthorized(body),
             Code::NotFound => Self::NotFound(body),
             Code::Conflict | Code::OptedOut => Self::Conflict(body),
+            Code::PreconditionFailed => Self::PreconditionFailed(body, problem.newest().unwrap_or_default().to_owned()),
             Code::RateLimited => Self::RateLimited(body),
             Code::Internal => Self::Internal(body),
             Code::Unavailable => Self::Unavailable(body),

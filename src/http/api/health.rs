@@ -42,7 +42,8 @@ impl Services {
 /// Emergency alerts that were not delivered.
 #[derive(Debug, Object)]
 struct Alerts {
-    /// The number of owners and emergency contacts whose newest alert within 30 days was not delivered.
+    /// The number of owners and emergency contacts whose newest alert within 30 days was not delivered, or who have opted
+    /// out of the business's texts.
     unreachable: u64,
     /// How many of these have opted out of the business's texts. To get alerts again, they must text `START` to the
     /// number that sends them.

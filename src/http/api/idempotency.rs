@@ -102,11 +102,17 @@ fn takes_a_key(request: &Request) -> bool {
     }
 }
 
-/// Whether a repeated request would get the same response: not if it was refused for its key or rate, or failed with a
-/// server error.
+/// Whether a repeated request would get the same response: not if it was refused for its key or rate, failed with a server
+/// error, or was about a state that has changed.
 fn is_final(status: StatusCode) -> bool {
-    let door = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
-    !status.is_server_error() && !door.contains(&status)
+    !status.is_server_error()
+        && !matches!(
+            status,
+            StatusCode::UNAUTHORIZED
+                | StatusCode::FORBIDDEN
+                | StatusCode::TOO_MANY_REQUESTS
+                | StatusCode::PRECONDITION_FAILED
+        )
 }
 
 fn bearer(request: &Request) -> Option<String> {

@@ -13,7 +13,6 @@ use super::conversations::{conversation_id, load_authorized};
 use super::failure::Failure;
 use super::{EdgeData, Group};
 use crate::adapters::twilio::{FetchedMedia, MediaError};
-use crate::domain::conversation::MessageKind;
 use crate::http::problem::{Code, Problem};
 
 /// The response with an attachment.
@@ -50,7 +49,7 @@ impl MediaApi {
         let conversation = load_authorized(&key.0, &edge, conversation_id(&id)?).await?;
         let message_id: Uuid = message_id.parse().map_err(|_| Problem::not_found("message"))?;
         let message = edge.store.message(message_id).await?;
-        let message = message.filter(|m| m.conversation_id == conversation.id && m.kind != MessageKind::Alert);
+        let message = message.filter(|m| m.conversation_id == conversation.id && !m.kind.is_to_own_side());
         let message = message.ok_or_else(|| Problem::not_found("message"))?;
         let media = message.media.get(n.0 as usize).ok_or_else(|| Problem::not_found("media"))?;
         if media.is_foreign {

@@ -1,11 +1,14 @@
 //! The REST API for the App Server (docs/contract.md, section 3), with its OpenAPI document.
 
+mod after_hours;
 mod audit;
 mod auth;
 mod body;
 mod businesses;
 mod calls;
+mod carry_out;
 mod commands;
+mod conversation_order;
 mod conversations;
 mod cursor;
 mod customers;
@@ -17,8 +20,10 @@ mod events;
 pub mod explain;
 mod failed_keys;
 mod failure;
+mod forward_to;
 mod health;
 mod idempotency;
+mod if_match;
 mod media;
 mod metrics;
 mod never_text;

@@ -89,6 +89,8 @@ fn complete(operation: &mut MetaOperation, path: &str, examples: &Examples) {
     let group = path.trim_start_matches('/').split('/').next().unwrap_or_default();
     let secured = !operation.security.is_empty();
     let (body, method) = (operation.request.is_some(), operation.method.clone());
+    let is_conditional = operation.params.iter().any(|param| param.name == "If-Match");
+    let is_tagged = is_conditional || operation.operation_id == Some("get_conversation");
     let looks_one_up = of_one_thing || !operation.params.iter().any(|param| param.name == "limit");
     operation.responses.responses.retain(|response| match response.status {
         Some(401 | 429) => secured,
@@ -96,6 +98,7 @@ fn complete(operation: &mut MetaOperation, path: &str, examples: &Examples) {
         Some(404) => looks_one_up,
         // A command may conflict with the state, and any change with the `Idempotency-Key` of another request.
         Some(409) => method != Method::GET,
+        Some(412) => is_conditional,
         Some(413 | 415) => body,
         _ => true,
     });
@@ -110,6 +113,9 @@ fn complete(operation: &mut MetaOperation, path: &str, examples: &Examples) {
         }
         if secured && response.status != Some(401) {
             tell_quota(response);
+        }
+        if is_tagged && response.status.is_some_and(|status| status < 300) {
+            tell_etag(response);
         }
     }
 }
@@ -164,6 +170,19 @@ fn refused(allow: &str) -> Response {
         response.headers_mut().insert(header::ALLOW, allow);
     }
     response
+}
+
+/// Adds the header of [`tagged`](super::if_match::tagged).
+fn tell_etag(response: &mut MetaResponse) {
+    let description = "The ETag of the conversation, for `If-Match`: of who owns it, of what people have done in it, and of \
+        the customer's messages. Delivery reports do not change it. A repeated response has none.";
+    response.headers.push(MetaHeader {
+        name: "ETag".to_owned(),
+        description: Some(description.to_owned()),
+        required: false,
+        deprecated: false,
+        schema: MetaSchemaRef::Inline(Box::new(MetaSchema::new("string"))),
+    });
 }
 
 struct Examples(Value);
@@ -236,7 +255,7 @@ mod tests {
         };
         assert_eq!(told("/conversations", "get"), ["400", "401", "429", "500", "503"]);
         assert_eq!(told("/conversations/{id}", "get"), ["400", "401", "404", "429", "500", "503"]);
-        let commands = ["400", "401", "403", "404", "409", "413", "415", "429", "500", "503"];
+        let commands = ["400", "401", "403", "404", "409", "412", "413", "415", "429", "500", "503"];
         assert_eq!(told("/conversations/{id}/takeover", "post"), commands);
         assert_eq!(told("/health", "get"), ["503"]);
     }

@@ -65,7 +65,7 @@ struct NewOptOut {
     /// A note about it, at most 1,000 characters. An erasure of the customer deletes it.
     note: Option<String>,
     /// The id of the person in the App Server who records it, at most 200 characters, for the audit record. Default: the
-    /// name of the API key.
+    /// person whom the API key belongs to, or the key's name.
     user_id: Option<String>,
 }
 
@@ -150,6 +150,7 @@ impl OptOutsApi {
         if let Some(note) = &note {
             problems.text("note", note, MAX_TEXT);
         }
+        key.0.refuses_others(&mut problems, user_id.as_deref());
         check_user_id(&mut problems, user_id.as_deref());
         problems.into_result()?;
         let (Some(customer), Some(source)) = (customer, source) else {
@@ -192,7 +193,7 @@ impl OptOutsApi {
         /// audit record, which an erasure does not change, so it must not contain the customer's number.
         proof: Query<String>,
         /// The id of the person in the App Server who records it, at most 200 characters, for the audit record. Default:
-        /// the name of the API key.
+        /// the person whom the API key belongs to, or the key's name.
         user_id: Query<Option<String>>,
     ) -> Result<Lifted, Failure> {
         let id: Uuid = id.parse().map_err(|_| Problem::not_found("opt-out"))?;
@@ -207,6 +208,7 @@ impl OptOutsApi {
         if has_number(&proof, &customer) {
             problems.add("proof", "must not contain the customer's number");
         }
+        key.0.refuses_others(&mut problems, user_id.as_deref());
         check_user_id(&mut problems, user_id.as_deref());
         problems.into_result()?;
         let user_id = actor(&key.0, &edge, user_id.0).await?;

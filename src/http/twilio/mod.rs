@@ -1,8 +1,10 @@
 //! Twilio's webhooks: validated, made durable, answered (docs/contract.md, section 2).
 
 mod call;
+mod ladder;
 mod probe;
 mod publish;
+mod screen;
 pub mod signature;
 mod signers;
 pub mod twiml;
@@ -28,6 +30,7 @@ use crate::webhook::{SignedForm, Webhook, WebhookKind};
 /// Adds a route for each kind of webhook.
 pub fn routes(route: Route, edge: &Edge) -> Route {
     let route = route.at(probe::path(), get(probe::read).data(edge.clone()));
+    let route = route.at(ladder::PATH, post(ladder::document).data(edge.clone()));
     WebhookKind::ALL
         .iter()
         .fold(route, |route, kind| route.at(kind.path(), post(receive).data(edge.clone()).data(*kind)))
@@ -105,19 +108,20 @@ async fn receive(request: &Request, body: Body, edge: Data<&Edge>, kind: Data<&W
     response
 }
 
-/// Publishes a webhook and answers it. Only a ringing call needs more than an empty answer.
+/// Publishes a webhook and answers it. Only calls need more than an empty answer.
 async fn handle(edge: &Edge, signed: SignedForm) -> Result<Answer, Refusal> {
     let kind = signed.kind;
-    if kind == WebhookKind::Call {
-        return call::ringing(edge, signed).await;
+    match kind {
+        WebhookKind::Call => return call::ringing(edge, signed).await,
+        WebhookKind::CallStatus => return call::dialled(edge, signed).await,
+        WebhookKind::Screen => return screen::answered(edge, signed).await,
+        WebhookKind::LadderDigit => return ladder::pressed(edge, signed).await,
+        WebhookKind::Sms | WebhookKind::MessageStatus | WebhookKind::LadderStatus | WebhookKind::Conversation => {}
     }
     let (input_id, webhook) = Webhook::read(&signed).map_err(|error| Refusal::unusable(&signed, &error))?;
-    if let Webhook::CallStatus { call_sid, .. } = &webhook {
-        edge.ringing.ended(call_sid);
-    }
     publish(edge, signed, input_id, webhook).await?;
     Ok(match kind {
-        WebhookKind::MessageStatus | WebhookKind::Conversation => Answer::NoContent,
+        WebhookKind::MessageStatus | WebhookKind::LadderStatus | WebhookKind::Conversation => Answer::NoContent,
         _ => Answer::Twiml(twiml::empty()),
     })
 }

@@ -25,7 +25,9 @@ pub(super) async fn publish(
 ) -> Result<(), Problem> {
     let found = OnceLock::new(); // the text is read only if that matters, and then once
     let is_emergency = |webhook: &Webhook| *found.get_or_init(|| is_emergency(webhook));
-    edge.intake.admit(signed.kind, || is_emergency(&webhook))?;
+    // Without the key, the owner's talk with a caller would count as missed.
+    let has_precedence = || matches!(webhook, Webhook::Screen { .. }) || is_emergency(&webhook);
+    edge.intake.admit(signed.kind, has_precedence)?;
     let inbound = signed.inbound(input_id, webhook);
     let message_id = format!("{}:{}", inbound.input_id, inbound.body_hash);
     let subject = subjects::inbound(inbound.webhook.kind(), &inbound.webhook.key());
@@ -110,7 +112,11 @@ impl Express {
     }
 }
 
-/// Whether a text alone indicates an emergency; the business's phrases and earlier texts are not considered here.
+/// Whether a text alone indicates an emergency; the business's phrases and earlier texts are not considered here. What a
+/// person answers in a call about one belongs to it.
 fn is_emergency(webhook: &Webhook) -> bool {
+    if matches!(webhook, Webhook::LadderDigit { .. } | Webhook::LadderStatus { .. }) {
+        return true;
+    }
     webhook.text().is_some_and(|text| emergency::read(text, None, &OwnPhrases::default()).verdict().is_some())
 }

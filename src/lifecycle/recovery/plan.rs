@@ -9,9 +9,10 @@ use uuid::Uuid;
 use super::{CLOCK_SKEW, Gap, OVERLAP, Recoverer, RecoveryError};
 use crate::adapters::postgres::{Doubtful, PendingMessage};
 use crate::adapters::twilio::{Account, LegFound, ListedCall, ListedMessage, call_is_over};
+use crate::domain::alert_pace::is_bundle;
 use crate::domain::business::{Profile, Signer};
 use crate::domain::call::{LegReport, RecoveredCall};
-use crate::domain::conversation::{DeliveryStatus, InboundSms, MessageKind, RecoveredSms, RecoveredText};
+use crate::domain::conversation::{ALERT, DeliveryStatus, InboundSms, MessageKind, RecoveredSms, RecoveredText};
 use crate::domain::emergency;
 use crate::domain::phone::{self, PhoneNumber};
 use crate::store::Message;
@@ -368,6 +369,7 @@ fn fate(message: &PendingMessage, listed: &[ListedMessage], taken: &HashSet<Stri
     match alike.find(|listed| !taken.contains(&listed.sid)) {
         Some(listed) => Fate::WasSent { twilio_sid: listed.sid.clone() },
         None if is_there && message.kind == MessageKind::Alert => Fate::Unknown,
+        // A relay or a notice of before the restore would confuse; a person's words and alerts would be missed.
         None if matches!(message.kind, MessageKind::Alert | MessageKind::User) => Fate::IsSent,
         None => Fate::IsHeldBack,
     }
@@ -385,7 +387,10 @@ impl Alert {
     /// Whether it went to the business's people, from this number, and names the customer.
     pub(super) fn is_about(&self, business: &Profile, from: &PhoneNumber, customer: &PhoneNumber) -> bool {
         let numbers = business.for_rules().alert_numbers;
-        self.from == from.as_str() && numbers.contains(&self.to) && self.body.contains(customer.as_str())
+        self.from == from.as_str()
+            && numbers.contains(&self.to)
+            && self.body.contains(customer.as_str())
+            && (self.body.starts_with(ALERT) || is_bundle(&self.body))
     }
 
     pub(super) fn to(&self) -> &PhoneNumber {

@@ -75,8 +75,8 @@ struct Timer {
     is_stuck: bool,
 }
 
-const CONSUMERS: [&str; 8] =
-    ["conversations", "express", "due", "analyze", "analyze_urgent", "send_sms", "send_sms_urgent", "redis"];
+const CONSUMERS: [&str; 9] =
+    ["conversations", "express", "due", "analyze", "analyze_urgent", "send_sms", "send_sms_urgent", "ring", "redis"];
 
 /// What each consumer reads: its stream, the prefix of its subjects, and how many deliveries may be pending.
 fn filter(consumer: &str) -> (&'static str, &'static str, usize) {
@@ -87,6 +87,7 @@ fn filter(consumer: &str) -> (&'static str, &'static str, usize) {
         "analyze_urgent" => ("NMC_TASKS", "nmc.task.analyze_urgent.", 20_000),
         "send_sms" => ("NMC_TASKS", "nmc.task.send_sms.", 20_000),
         "send_sms_urgent" => ("NMC_TASKS", "nmc.task.send_sms_urgent.", 20_000),
+        "ring" => ("NMC_TASKS", "nmc.task.ring.", 20_000),
         "express" => ("NMC_TASKS", "nmc.task.express.", 20_000),
         "redis" => ("NMC_EVENTS", "nmc.event.", 2_000),
         other => panic!("there is no consumer {other}"),
@@ -216,8 +217,8 @@ impl Streams {
             || on_its_way()
     }
 
-    /// What is still in progress.
-    pub fn under_way(&self) -> Option<String> {
+    /// What is still in progress, if nobody waits for a timer that is due after `until_ms`.
+    pub fn under_way(&self, until_ms: u64) -> Option<String> {
         for name in CONSUMERS {
             let (stream, ..) = filter(name);
             let Some(consumer) = self.consumers.get(name) else { continue };
@@ -226,8 +227,9 @@ impl Streams {
                 return Some(format!("the consumer {name} has messages left"));
             }
         }
-        // A stuck timer for which nobody waits remains.
-        let armed = self.timers.values().any(|timer| !timer.is_stuck) || !self.firing.is_empty();
+        // A stuck timer for which nobody waits remains, and so does one for a call that is over long before it is due.
+        let is_awaited = |timer: &Timer| !timer.is_stuck && timer.fires_at_ms <= until_ms;
+        let armed = self.timers.values().any(is_awaited) || !self.firing.is_empty();
         armed.then(|| "timers are armed".to_owned())
     }
 }

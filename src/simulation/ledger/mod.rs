@@ -2,7 +2,9 @@
 //! accepted, and what was committed.
 
 mod at_the_end;
+mod ladder;
 mod opting;
+mod reminders;
 mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,10 +19,15 @@ use super::store::{MessageRow, Tables};
 use crate::adapters::jetstream::Outgoing;
 use crate::adapters::redis::OutgoingEvent;
 use crate::domain::conversation::words::{OptWord, opt_word};
-use crate::domain::conversation::{Decision, MessageKind, MessageStatus, NewMessage, WindowReason, WindowState};
+use crate::domain::conversation::{
+    Decision, MessageKind, MessageStatus, NewMessage, Ownership, Phase, Status, WindowReason, WindowState,
+};
+use crate::domain::owner::texts::TAKEN;
 use crate::domain::phone::{PhoneNumber, conversation_key};
 use crate::webhook::{Inbound, Webhook, WebhookKind};
+use ladder::Calls;
 use opting::Words;
+use reminders::Reminded;
 use windows::WindowHistory;
 
 /// How far a process's clock may be ahead when it checks a time limit.
@@ -38,12 +45,30 @@ pub struct Ledger {
     /// By conversation: the decision with the newest text that wants an answer.
     wanted: BTreeMap<Uuid, u64>,
     windows: BTreeMap<Uuid, WindowHistory>,
+    /// The calls to people in emergencies.
+    calls: Calls,
     /// What customers said about getting texts.
     words: BTreeMap<PhoneNumber, Words>,
+    /// What was done about each customer who waits.
+    reminded: BTreeMap<Uuid, Reminded>,
+    /// How often the AI got a conversation back, and how often an owner was reminded.
+    pub returns: usize,
+    pub reminders: usize,
     /// How often Twilio has accepted a message.
     taken: BTreeMap<Uuid, u32>,
     /// Conversations whose takeover was answered, with the messages that were at Twilio then.
     silenced: BTreeMap<Uuid, BTreeSet<Uuid>>,
+    /// Whether somebody may have given a conversation back to the AI, or ended it: from then on the acknowledgement of a
+    /// takeover by text may come behind that.
+    gives_back: bool,
+    /// Conversations that somebody is giving back right now: what is answered meanwhile may be undone by that.
+    giving_back: BTreeSet<Uuid>,
+    /// Whether the owner does so by text in this run, of whichever conversation: then no takeover lasts for certain.
+    pub gives_back_by_text: bool,
+    /// The conversation that a text of the owner has changed.
+    carried_out: BTreeMap<String, Uuid>,
+    /// Which conversation each text of the owner was for, by its words.
+    owner_words: BTreeMap<String, Uuid>,
     /// Webhooks that were answered.
     webhooks: BTreeMap<String, Webhook>,
     /// The earliest timestamp of a text in the stream, by its input and its body.
@@ -91,11 +116,73 @@ impl Ledger {
         for message in decision.messages.iter().filter(|message| message.kind == MessageKind::Customer) {
             self.kept(decision, message, out);
         }
+        if input_id.starts_with("sms:SMowner") {
+            self.owner_is_answered(input_id, decision);
+        }
+        for message in &decision.messages {
+            self.owner_is_understood(db, input_id, decision, message);
+        }
         for message in decision.messages.iter().filter(|message| message.kind.is_automatic()) {
             self.changes_nothing(db, decision, message);
         }
         self.hears(db, decision, now);
+        self.hears_of_calls(decision);
         self.windows_move(decision);
+        self.waits(db, input_id, decision);
+        self.nobody_is_forgotten(db, decision, now);
+    }
+
+    /// Whoever has texts in a window waits for an answer; nobody does after a message of a person, after the end or an
+    /// opt-out.
+    fn waits(&mut self, db: &Tables, input_id: &str, decision: &Decision) {
+        let conversation = &decision.conversation;
+        let is_over = conversation.status == Status::Completed || conversation.opted_out;
+        let is_answered = decision.messages.iter().any(|message| message.kind == MessageKind::User);
+        // An answer that ended the conversation may still be on its way after a word that reopened it.
+        let is_analyzing = conversation.answering.as_ref().is_some_and(|answering| answering.phase == Phase::Analyzing);
+        let has_asked = conversation.window.is_some() || is_analyzing;
+        let expected = match (is_over || is_answered, has_asked && !db.is_opted_out(conversation)) {
+            (true, _) => Some(false),
+            (false, true) => Some(true),
+            (false, false) => None,
+        };
+        let waits = conversation.waiting_since.is_some();
+        self.holds(expected.is_none_or(|expected| expected == waits), || {
+            format!("after {input_id} {} waits: {:?}", conversation.id, conversation.waiting_since)
+        });
+    }
+
+    /// What a text of the owner has changed is what its answer is about.
+    fn owner_is_answered(&mut self, input_id: &str, decision: &Decision) {
+        let id = decision.conversation.id;
+        let Some(text) = input_id.strip_suffix(":notice") else {
+            self.carried_out.insert(input_id.to_owned(), id);
+            return;
+        };
+        let changed = self.carried_out.get(text).copied();
+        self.holds(changed.is_none_or(|changed| changed == id), || {
+            format!("{text} was carried out in {changed:?}, and its answer is about {id}")
+        });
+    }
+
+    /// The owner's words reach one customer, once, and the right one; and the owner is told of a takeover only where there is
+    /// one.
+    fn owner_is_understood(&mut self, db: &Tables, input_id: &str, decision: &Decision, message: &NewMessage) {
+        let conversation = &decision.conversation;
+        if message.kind == MessageKind::OwnerNotice && message.body.starts_with(TAKEN) {
+            let owned = conversation.ownership == Ownership::User && conversation.status != Status::Completed;
+            let excepted = self.gives_back || self.gives_back_by_text;
+            self.holds(owned || excepted, || format!("{:?}, but nobody owns it", message.body));
+        }
+        if message.kind != MessageKind::User || !input_id.starts_with("sms:SMowner") {
+            return;
+        }
+        let before = self.owner_words.insert(input_id.to_owned(), conversation.id);
+        self.holds(before.is_none(), || format!("{:?} of the owner is sent twice", message.body));
+        let planned = db.owner_texts.get(input_id).and_then(|row| row.plan.conversation());
+        self.holds(planned == Some(conversation.id), || {
+            format!("{:?} of the owner goes to {}, and was for {planned:?}", message.body, conversation.id)
+        });
     }
 
     /// What a customer's phone writes by itself is kept, and that is all.
@@ -148,7 +235,7 @@ impl Ledger {
         let about = || format!("the {} {}", row.message.kind, row.message.id);
         let out = db.conversation(row.message.conversation_id).map(|c| db.is_opted_out(c));
         self.holds(out == Some(false), || format!("{} goes to a customer who has opted out", about()));
-        if row.message.kind == MessageKind::User {
+        if row.message.sender_type == "user" {
             return;
         }
         let silenced = self.silenced.contains_key(&row.message.conversation_id);
@@ -166,6 +253,11 @@ impl Ledger {
         let once = *taken == 1;
         self.holds(once, || format!("{message_id} was sent twice"));
         let Some(row) = db.message(message_id) else { return self.breach(|| "an unknown message was sent".to_owned()) };
+        let acknowledges = row.message.kind == MessageKind::OwnerNotice && row.message.body.starts_with(TAKEN);
+        if acknowledges && !self.gives_back && !self.gives_back_by_text {
+            // The owner is told by it, later than by an answer over REST.
+            self.silenced.entry(row.message.conversation_id).or_default();
+        }
         let by_ai = row.message.sender_type == "ai" && row.recipient.is_none();
         let at_twilio = self.silenced.get(&row.message.conversation_id);
         let excepted = at_twilio.is_none_or(|at_twilio| at_twilio.contains(&message_id));
@@ -179,14 +271,28 @@ impl Ledger {
 
     /// A takeover was answered: the AI is silent from now on, except for messages at Twilio if `in_flight`.
     pub fn taken_over(&mut self, db: &Tables, conversation_id: Uuid, in_flight: bool) {
+        if self.gives_back_by_text {
+            return;
+        }
         let rows = db.messages.iter().filter(|row| row.message.conversation_id == conversation_id);
         let at_twilio = rows.filter(|row| in_flight && row.message.status == MessageStatus::Sending);
         self.silenced.insert(conversation_id, at_twilio.map(|row| row.message.id).collect());
     }
 
     /// A person is about to release a conversation, or to complete it.
-    pub fn given_back(&mut self, conversation_id: Uuid) {
+    pub fn gives_back(&mut self, conversation_id: Uuid) {
+        self.gives_back = true;
+        self.giving_back.insert(conversation_id);
         self.silenced.remove(&conversation_id);
+    }
+
+    /// That was answered, or given up.
+    pub fn gave_back(&mut self, conversation_id: Uuid) {
+        self.giving_back.remove(&conversation_id);
+    }
+
+    pub fn is_being_given_back(&self, conversation_id: Uuid) -> bool {
+        self.giving_back.contains(&conversation_id)
     }
 
     /// A webhook was answered: from now on it must not be lost.
@@ -207,7 +313,7 @@ impl Ledger {
 
     /// An effect is published: it must have been committed by then.
     pub fn published(&mut self, db: &Tables, message: &Outgoing) {
-        let is_effect = ["nmc.event.", "nmc.task.analyze", "nmc.task.send_sms"];
+        let is_effect = ["nmc.event.", "nmc.task.analyze", "nmc.task.send_sms", "nmc.task.ring"];
         if is_effect.iter().any(|prefix| message.subject.starts_with(prefix)) {
             let is_committed = db.outbox.iter().rev().any(|effect| effect.row.message_id == message.message_id);
             self.holds(is_committed, || format!("{} was published before it was committed", message.subject));
@@ -251,7 +357,7 @@ impl Ledger {
             let text: Inbound = serde_json::from_slice(text).unwrap();
             !db.is_decided(&text.input_id)
         };
-        let looked_at = conversation.next_look().is_none()
+        let looked_at = conversation.arm_at().is_none()
             || streams.will_look_at(conversation_id)
             || will_be_armed()
             // The last text of a backlog arms the timer.

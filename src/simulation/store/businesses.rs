@@ -36,6 +36,9 @@ impl Tables {
             pending_auth_token: None,
             refused_at: None,
             dispatchbot_api_key: None,
+            owner_off_since: None,
+            opted_out_phones: Vec::new(),
+            forwards_to_business: false,
             never_text: profile.never_text.iter().map(PhoneNumber::to_string).collect(),
             created_at,
             updated_at: now,
@@ -48,6 +51,19 @@ impl Tables {
             let row = NumberRow { business_id: profile.id.clone(), verified: Verified::Unknown };
             self.numbers.entry(phone.clone()).or_insert(row);
         }
+    }
+
+    /// A business, with what is known of its own side.
+    fn business(&self, id: &str) -> Option<BusinessRecord> {
+        let record = self.businesses.get(id)?.clone();
+        let profile: Profile = serde_json::from_value(record.profile.clone()).unwrap();
+        let phones = profile.forward_to.iter().chain(&profile.emergency_contacts);
+        let is_out = |phone: &&PhoneNumber| self.opt_outs.contains_key(&(id.to_owned(), (*phone).clone()));
+        Some(BusinessRecord {
+            opted_out_phones: phones.filter(is_out).map(PhoneNumber::to_string).collect(),
+            forwards_to_business: self.numbers.contains_key(profile.forward_to.first()),
+            ..record
+        })
     }
 
     /// Records whether the account of its business has a number.
@@ -122,13 +138,13 @@ impl Tables {
 
 impl Businesses for SimStore {
     async fn business(&self, id: &str) -> Result<Option<BusinessRecord>, StoreError> {
-        self.ask("read business", |state, _| state.db.businesses.get(id).cloned()).await
+        self.ask("read business", |state, _| state.db.business(id)).await
     }
 
     async fn business_by_phone(&self, phone: &PhoneNumber) -> Result<Option<BusinessRecord>, StoreError> {
         self.ask("read business", |state, _| {
             let row = state.db.numbers.get(phone)?;
-            state.db.businesses.get(&row.business_id).cloned()
+            state.db.business(&row.business_id)
         })
         .await
     }

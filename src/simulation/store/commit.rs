@@ -67,7 +67,7 @@ pub(super) async fn commit(
             true => seen_before[place].clone(),
             false => refused(db, &batch[place]),
         };
-        let outcome = outcomes(state, batch, seen, &locked_by_others).map(|refusals| {
+        let outcome = outcomes(state, batch, seen, &locked_by_others, now).map(|refusals| {
             for id in published {
                 // A row that another task has locked is left to it.
                 let is_left = state.db.draining.contains(id);
@@ -98,6 +98,7 @@ fn outcomes(
     batch: &[Commit<'_>],
     seen: impl Fn(&Tables, usize) -> Option<Committed>,
     locked_by_others: &[bool],
+    now: DateTime<Utc>,
 ) -> Result<Vec<Option<Committed>>, StoreError> {
     let mut outcomes: Vec<Option<Committed>> = vec![None; batch.len()];
     loop {
@@ -107,7 +108,7 @@ fn outcomes(
             refused = conversations(&state.db, batch, &left, locked_by_others)?;
         }
         if refused.is_empty() {
-            refused = records::refused(state, batch, &left)?;
+            refused = records::refused(state, batch, &left, now)?;
         }
         if refused.is_empty() {
             return Ok(outcomes);
@@ -228,7 +229,7 @@ fn write(db: &mut Tables, commit: &Commit<'_>, now: DateTime<Utc>) -> Vec<i64> {
     let (body_hash, outbox_keys) = (commit.body_hash.map(str::to_owned), commit.outbox_keys());
     db.inbox.entry(commit.input_id.to_owned()).or_insert(InboxRow { body_hash, outbox_keys, created_at: now });
     if let Some(decision) = commit.decision {
-        write_decision(db, decision);
+        write_decision(db, decision, now);
         let day = (decision.conversation.business_id.clone(), commit.day);
         if !decision.spending.is_nothing() {
             db.day_use.entry(day).or_default().add(&decision.spending);
@@ -252,7 +253,7 @@ fn write(db: &mut Tables, commit: &Commit<'_>, now: DateTime<Utc>) -> Vec<i64> {
     outbox_ids
 }
 
-fn write_decision(db: &mut Tables, decision: &Decision) {
+fn write_decision(db: &mut Tables, decision: &Decision, now: DateTime<Utc>) {
     let conversation = &decision.conversation;
     let row = Conversation { version: conversation.version + 1, ..conversation.clone() };
     match db.conversations.iter_mut().find(|row| row.id == conversation.id) {
@@ -277,6 +278,9 @@ fn write_decision(db: &mut Tables, decision: &Decision) {
     }
     if let Some(change) = &decision.ledger {
         change_ledger(db, &conversation.business_id, &conversation.customer_phone, change);
+    }
+    if let Some(change) = decision.code {
+        db.write_code(conversation, change, now);
     }
     db.windows.extend(decision.windows.iter().map(|window| (window.id, window.state)));
 }

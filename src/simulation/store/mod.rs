@@ -5,7 +5,9 @@ mod businesses;
 mod commit;
 mod locks;
 mod outbox;
+mod owner_texts;
 mod reads;
+mod ring;
 mod sending;
 mod twins;
 
@@ -21,12 +23,20 @@ use crate::domain::alert_pace::{AlertPace, Paced};
 use crate::domain::call::Call;
 use crate::domain::conversation::{Conversation, Fence, WindowState};
 use crate::domain::day_limits::DayUse;
+use crate::domain::owner::{Code, Plan};
 use crate::domain::phone::PhoneNumber;
 use crate::store::{Message, Participant, StoreError, WaitingRow};
 
 use businesses::NumberRow;
 use locks::Locks;
 pub use outbox::SimDraining;
+use ring::{CallSlot, RingRow};
+
+/// Whose code it is or was.
+struct CodeUse {
+    conversation_id: Uuid,
+    given_back_at: Option<DateTime<Utc>>,
+}
 
 /// The tables.
 #[derive(Default)]
@@ -50,12 +60,31 @@ pub struct Tables {
     erased_opt_outs: BTreeMap<(String, PhoneNumber), DateTime<Utc>>,
     /// What businesses have used of their limits of a day.
     pub day_use: BTreeMap<(String, NaiveDate), DayUse>,
+    /// The codes by business.
+    codes: BTreeMap<(String, Code), CodeUse>,
+    /// Texts of the business's own side, by their inputs.
+    pub owner_texts: BTreeMap<String, OwnerTextRow>,
+    /// When the owner's last OFF or ON was sent, by business.
+    owner_off_changed_at: BTreeMap<String, DateTime<Utc>>,
     alert_pace: BTreeMap<(String, PhoneNumber), AlertPace>,
     slots: BTreeMap<PhoneNumber, DateTime<Utc>>,
+    rings: Vec<RingRow>,
+    call_slots: BTreeMap<String, CallSlot>,
+    /// The phones of businesses that have answered once.
+    pub confirmed: BTreeSet<(String, PhoneNumber)>,
     /// The places of the outbox rows that are locked by those who publish them.
     draining: BTreeSet<i64>,
     /// The locks of transactions.
     locks: Locks,
+}
+
+/// A text of the business's own side, and what is done about it.
+pub struct OwnerTextRow {
+    business_id: String,
+    phone: PhoneNumber,
+    body: String,
+    pub plan: Plan,
+    created_at: DateTime<Utc>,
 }
 
 struct InboxRow {

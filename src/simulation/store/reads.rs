@@ -1,6 +1,7 @@
 //! What the engine and analysis read: twins of the queries in `src/adapters/postgres/`.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -12,11 +13,13 @@ use crate::domain::channel::Channel;
 use crate::domain::conversation::pairing::WITHIN;
 use crate::domain::conversation::{Conversation, MessageKind, MessageStatus, Status, UnpairedText};
 use crate::domain::day_limits::DayUse;
+use crate::domain::owner::Plan;
+use crate::domain::phone::PhoneNumber;
 use crate::engine::ConversationStore;
 use crate::simulation::planted::Planted;
 use crate::store::{
-    BundledAlert, CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, Message, Overdue, Participant, ParticipantOf,
-    Parties, PhoneAnswer, ReleasedConversation, SeenInput, StoreError, TextOf,
+    BundledAlert, CodeAnswer, Commit, Committed, Facts, FactsOf, Locks, Message, Overdue, OwnerText, OwnerView,
+    Participant, ParticipantOf, Parties, PhoneAnswer, ReleasedConversation, SeenInput, StoreError, TextOf,
 };
 use crate::worker::analyze::AnalysisStore;
 use crate::worker::settle_calls::UnsettledCalls;
@@ -162,8 +165,16 @@ impl ConversationStore for SimStore {
                 Some(day) => self.ask("read day use", |state, _| state.db.day_use_of(wanted.business_id, day)).await?,
                 None => DayUse::default(),
             };
+            let codes_in_use = match wanted.codes {
+                true => {
+                    let codes = self.ask("read codes", |state, now| state.db.codes_in_use(wanted.business_id, now));
+                    Some(codes.await?)
+                }
+                false => None,
+            };
             facts.push(Ok(Facts {
                 opted_out_at,
+                codes_in_use,
                 missed_call_sms_at,
                 other_business,
                 other_conversations,
@@ -207,6 +218,33 @@ impl ConversationStore for SimStore {
         self.ask("read codes", |_, _| PhoneAnswer::NotAsked).await
     }
 
+    async fn owner_view(&self, text: &OwnerText<'_>, now: DateTime<Utc>) -> Result<OwnerView, StoreError> {
+        let view = self.ask("read owner's text", |state, _| {
+            let view = state.db.owner_view(text, now);
+            let plan = view.plan.filter(|_| state.planted != Planted::OwnerPlanForgotten);
+            OwnerView { plan, ..view }
+        });
+        view.await
+    }
+
+    async fn keep_owner_plan(&self, text: &OwnerText<'_>, plan: Plan, now: DateTime<Utc>) -> Result<Plan, StoreError> {
+        self.ask("keep owner's plan", |state, _| {
+            if state.planted == Planted::OwnerPlanForgotten {
+                state.db.owner_texts.remove(text.input_id);
+            }
+            state.db.keep_owner_plan(text, plan, now)
+        })
+        .await
+    }
+
+    async fn set_owner_off(&self, business_id: &str, is_off: bool, at: DateTime<Utc>) -> Result<(), StoreError> {
+        self.ask("write owner off", |state, _| state.db.set_owner_off(business_id, is_off, at)).await
+    }
+
+    async fn add_never_text(&self, business_id: &str, phone: &PhoneNumber) -> Result<bool, StoreError> {
+        self.ask("write never text", |state, _| state.db.add_never_text(business_id, phone.as_str())).await
+    }
+
     async fn drain(&self, key: Uuid) -> Result<SimDraining, StoreError> {
         outbox::drain(self, key).await
     }
@@ -233,6 +271,42 @@ impl ConversationStore for SimStore {
         })
         .await
     }
+    async fn alerted_conversations(
+        &self,
+        business_id: &str,
+        phone: &PhoneNumber,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<Uuid>, StoreError> {
+        self.ask("read alerts", |state, _| {
+            let mut newest: BTreeMap<Uuid, DateTime<Utc>> = BTreeMap::new();
+            let is_alert = |row: &&MessageRow| {
+                row.message.kind == MessageKind::Alert
+                    && row.recipient.as_ref() == Some(phone)
+                    && row.message.created_at > since
+            };
+            for MessageRow { message, .. } in state.db.messages.iter().filter(is_alert) {
+                let is_theirs =
+                    state.db.conversation(message.conversation_id).is_some_and(|c| c.business_id == business_id);
+                if is_theirs {
+                    let at = newest.entry(message.conversation_id).or_insert(message.created_at);
+                    *at = message.created_at.max(*at);
+                }
+            }
+            let mut newest: Vec<(Uuid, DateTime<Utc>)> = newest.into_iter().collect();
+            newest.sort_by_key(|(id, at)| (Reverse(*at), *id));
+            newest.into_iter().map(|(id, _)| id).take(50).collect()
+        })
+        .await
+    }
+
+    async fn confirm_phone(&self, business_id: &str, phone: &PhoneNumber) -> Result<(), StoreError> {
+        let phone = (business_id.to_owned(), phone.clone());
+        self.ask("confirm phone", |state, _| {
+            state.db.confirmed.insert(phone);
+        })
+        .await
+    }
+
     async fn bundled_alerts(&self, carrier: Uuid) -> Result<Vec<BundledAlert>, StoreError> {
         self.ask("read bundled alerts", |state, _| {
             let members = state.db.messages.iter().filter(|row| row.bundled_into == Some(carrier));

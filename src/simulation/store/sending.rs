@@ -194,6 +194,25 @@ impl OutboundStore for SimStore {
         .await
     }
 
+    async fn reserve_slot_behind(
+        &self,
+        message_id: Uuid,
+        sender: &PhoneNumber,
+        cost: Duration,
+    ) -> Result<DateTime<Utc>, StoreError> {
+        self.ask("reserve slot behind", |state, now| {
+            if let Some(busy) = state.db.slots.get(sender).filter(|free| **free > now) {
+                return *busy;
+            }
+            let at = next_free(&mut state.db, sender, cost, now);
+            if let Some(row) = state.db.message_mut(message_id) {
+                row.send_at = Some(at);
+            }
+            at
+        })
+        .await
+    }
+
     async fn claim(
         &self,
         message_id: Uuid,

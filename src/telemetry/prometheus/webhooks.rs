@@ -68,7 +68,10 @@ impl Webhooks {
             shed: r.labelled("webhooks_shed", "Webhooks refused by load shedding", &["kind"], kinds()),
             kept: r.count("webhooks_kept", "Webhooks stored in PostgreSQL while JetStream was unavailable"),
             waiting: r.level("webhooks_waiting", "Webhooks waiting to be processed, as an edge sees it"),
-            calls_unrecorded: r.count("calls_unrecorded", "Forwarded calls that could not be recorded"),
+            calls_unrecorded: r.count(
+                "calls_unrecorded",
+                "Forwarded calls, and keys by which they were taken, that could not be recorded",
+            ),
             connections: r.level("http_connections", "Open connections to the edge"),
             connections_closed: r.labelled(
                 "http_connections_closed",
@@ -139,7 +142,7 @@ impl Metrics {
         self.inner.totals.webhooks.kept.inc();
     }
 
-    /// A call was forwarded, but could not be recorded anywhere.
+    /// A call was forwarded, or the key that takes it was pressed, but that could not be recorded anywhere.
     pub fn call_unrecorded(&self) {
         self.inner.totals.webhooks.calls_unrecorded.inc();
     }

@@ -6,7 +6,6 @@
 use super::{OutboundStore, SmsGateway, SmsSender, Turn};
 use crate::adapters::twilio::{Account, ListError, OpenedConversation, OutgoingMessage, SendOutcome};
 use crate::domain::channel::Channel;
-use crate::domain::conversation::MessageKind;
 use crate::domain::sms_segments;
 use crate::engine::Publish;
 use crate::store::Participant;
@@ -34,9 +33,9 @@ impl Route {
 }
 
 impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
-    /// The way of a message by the business's choice; alerts are always SMS.
+    /// The way of a message by the business's choice; what goes to its own side is always SMS.
     pub(super) async fn route(&self, turn: &Turn<'_>, account: &Account) -> Result<Route, FailureReason> {
-        if turn.due.message.kind == MessageKind::Alert {
+        if turn.due.message.kind.is_to_own_side() {
             return Ok(Route::Sms);
         }
         let business = self.engine.business_cache().by_id(&turn.due.business_id).await.map_err(|e| turn.retry(e))?;

@@ -170,7 +170,9 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
             None => {
                 let cost = self.send_rate.interval() * sms_segments::count(&turn.due.message.body);
                 let (store, id, sender) = (self.engine.store(), turn.task.message_id, &turn.due.business_phone);
-                let reserved = if turn.due.priority == Priority::Urgent {
+                let reserved = if turn.due.message.kind.is_behind_others() {
+                    store.reserve_slot_behind(id, sender, cost).await
+                } else if turn.due.priority == Priority::Urgent {
                     store.reserve_slot_ahead(id, sender, cost).await
                 } else {
                     store.reserve_slot(id, sender, cost).await
@@ -189,7 +191,12 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
 
     fn sms(&self, turn: &Turn<'_>) -> OutgoingSms {
         let validity = match turn.due.message.kind {
-            MessageKind::User | MessageKind::Alert | MessageKind::Notice | MessageKind::Emergency => VALIDITY,
+            MessageKind::User
+            | MessageKind::Alert
+            | MessageKind::OwnerNotice
+            | MessageKind::Notice
+            | MessageKind::Emergency
+            | MessageKind::Reminder => VALIDITY,
             _ => VALIDITY_OF_AI,
         };
         OutgoingSms {

@@ -40,6 +40,13 @@ pub trait OutboundStore: ConversationStore {
         sender: &PhoneNumber,
         cost: Duration,
     ) -> impl Future<Output = Stored<DateTime<Utc>>> + Send;
+    /// The same behind all other messages: reserved only if the sender is free; see [`Store::reserve_slot_behind`].
+    fn reserve_slot_behind(
+        &self,
+        message_id: Uuid,
+        sender: &PhoneNumber,
+        cost: Duration,
+    ) -> impl Future<Output = Stored<DateTime<Utc>>> + Send;
     /// Checks the fence and claims, in one step: the holder of a claim may send with this account until `lease` is
     /// over, and nothing committed before has made the message stale; see [`Store::claim`].
     fn claim(
@@ -145,6 +152,14 @@ impl OutboundStore for Store {
         cost: Duration,
     ) -> Stored<DateTime<Utc>> {
         self.reserve_slot_ahead(message_id, sender, cost).await
+    }
+    async fn reserve_slot_behind(
+        &self,
+        message_id: Uuid,
+        sender: &PhoneNumber,
+        cost: Duration,
+    ) -> Stored<DateTime<Utc>> {
+        self.reserve_slot_behind(message_id, sender, cost).await
     }
     async fn claim(
         &self,

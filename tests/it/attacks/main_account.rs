@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::tokens::with_account;
-use crate::harness::{App, CUSTOMER, OUR_NUMBER, PUBLIC_URL, eventually};
+use crate::harness::{App, BUSINESS, CUSTOMER, OUR_NUMBER, PUBLIC_URL, business, eventually};
 use crate::signatures::{OWN_TOKEN, TOKEN_KEY};
 
 const PLAYER: &str = "player";
@@ -151,4 +151,27 @@ async fn the_main_accounts_token_fetches_no_attachment_that_another_accounts_web
     eventually("the second text", async || (app.messages(&mine).await.len() > 1).then_some(())).await;
     assert_eq!(app.rest.get(&path).await.status, 404, "nor after the conversation goes on under the main account");
     assert_eq!(app.servers.twilio.media_requests(), []);
+}
+
+/// The ids of a call about an emergency are in a URL, which any account may call.
+#[tokio::test]
+async fn an_account_neither_hears_of_an_emergency_of_another_business_nor_takes_it() {
+    let (app, sid) = player(&[]).await;
+    let mut victim = business();
+    victim["policy"] = json!({ "voice_ladder": true });
+    app.put_business(BUSINESS, &victim).await;
+    app.text(CUSTOMER, "Basement flooding!").await;
+    let rings = app.wait_for_event("emergency.call").await;
+    let (call_id, id) = (rings["data"]["call_id"].as_str().unwrap(), rings["conversation_id"].as_str().unwrap());
+    let client = app.webhook_as(PUBLIC_URL, &sid, OWN_TOKEN);
+    let form = [("AccountSid", sid.as_str()), ("CallSid", "CA1"), ("Digits", "1")];
+    let post = async |path: &str| {
+        let path = format!("/webhooks/twilio/ladder/{call_id}{path}?conversation_id={id}");
+        client.post(&path, &form).await.unwrap()
+    };
+    let document = post("").await;
+    assert!(document.status == 200 && !document.body.contains("flooding"), "{}", document.body);
+    assert_eq!(post("/digit").await.status, 200);
+    app.wait_for_dead(1).await;
+    assert_ne!(app.conversation(id).await["ownership"], "user");
 }

@@ -144,10 +144,18 @@ impl App {
 
     /// The same, with or without the scope `numbers`.
     pub async fn key_with(&self, business_ids: Option<&[&str]>, may_write: bool, numbers: bool) -> (uuid::Uuid, Rest) {
-        let store = Store::owner(self.servers.database_url()).expect("a store");
         let business_ids = business_ids.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
+        self.key_of(KeyScope { business_ids, may_write, may_manage_numbers: numbers, ..KeyScope::ALL }).await
+    }
+
+    /// A key that belongs to a person.
+    pub async fn key_of_user(&self, user_id: &str) -> Rest {
+        self.key_of(KeyScope { user_id: Some(user_id.to_owned()), ..KeyScope::ALL }).await.1
+    }
+
+    async fn key_of(&self, scope: KeyScope) -> (uuid::Uuid, Rest) {
+        let store = Store::owner(self.servers.database_url()).expect("a store");
         let key = nevermisscall::internals::generate_api_key();
-        let scope = KeyScope { business_ids, may_write, may_manage_numbers: numbers, rate: None };
         let id =
             store.create_api_key("test", &nevermisscall::internals::hash_api_key(&key), &scope).await.expect("a key");
         (id, self.rest.with_key(Some(&key)))

@@ -75,7 +75,13 @@ impl Rest {
 
     /// Sends a request with an additional header.
     pub async fn send_with(&self, method: Method, path: &str, body: &Value, header: (&str, &str)) -> Answer {
-        let request = self.http.request(method, format!("{}{path}", self.base)).header(header.0, header.1).json(body);
+        self.send_with_all(method, path, body, &[header]).await
+    }
+
+    /// Sends a request with additional headers.
+    pub async fn send_with_all(&self, method: Method, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
+        let request = self.http.request(method, format!("{}{path}", self.base)).json(body);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let request = self.key.iter().fold(request, |request, key| request.bearer_auth(key));
         answer(request.send().await.expect("an answer")).await.expect("a body")
     }
@@ -121,6 +127,11 @@ impl Answer {
     pub fn ok(self) -> Value {
         assert!((200..300).contains(&self.status), "{} {}", self.status, self.body);
         self.body
+    }
+
+    /// The value of a header, or nothing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The code of an error; asserts that the error has the shape of docs/contract.md.

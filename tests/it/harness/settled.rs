@@ -1,6 +1,7 @@
 //! Waits until no work is pending, so that what has not happened will not happen.
 
 use async_nats::jetstream::{self, Context};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::Connection;
 
 use super::servers::Servers;
@@ -36,11 +37,9 @@ async fn quiet(servers: &Servers, context: &Context) -> Option<Quiet> {
     }
     let callbacks = servers.twilio.callbacks().len();
     let received = idle(context, "NMC_INBOUND", "conversations").await?;
-    for stream in ["NMC_WINDOWS", "NMC_TASKS"] {
-        let waiting = context.get_stream(stream).await.ok()?.get_info().await.ok()?.state.messages;
-        if waiting > 0 {
-            return None;
-        }
+    let tasks = context.get_stream("NMC_TASKS").await.ok()?.get_info().await.ok()?.state.messages;
+    if tasks > 0 || any_timer_soon(context).await? {
+        return None;
     }
     let mut sql = servers.sql().await;
     let unpublished: i64 =
@@ -51,6 +50,24 @@ async fn quiet(servers: &Servers, context: &Context) -> Option<Quiet> {
     }
     let emitted = idle(context, "NMC_EVENTS", "redis").await?;
     Some(Quiet { received, emitted, callbacks })
+}
+
+/// Whether a timer is due, or will be within ten seconds. Later ones are not under way: a window that a test holds open
+/// for minutes, an announcement after a minute's wait. A timer that is no longer wanted remains in the stream until it is
+/// due.
+async fn any_timer_soon(context: &Context) -> Option<bool> {
+    let mut stream = context.get_stream("NMC_WINDOWS").await.ok()?;
+    let state = stream.info().await.ok()?.state.clone();
+    let soon = Utc::now() + TimeDelta::seconds(10);
+    for sequence in state.first_sequence..=state.last_sequence {
+        // Replaced or fired ones have left gaps.
+        let Ok(message) = stream.direct_get(sequence).await else { continue };
+        let at = message.headers.get("Nats-Schedule").and_then(|at| at.as_str().strip_prefix("@at "));
+        if at.is_none_or(|at| DateTime::parse_from_rfc3339(at).is_ok_and(|at| at < soon)) {
+            return Some(true);
+        }
+    }
+    Some(false)
 }
 
 /// The stream's last sequence, if its consumer has acknowledged all of it.

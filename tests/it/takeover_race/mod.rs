@@ -6,8 +6,10 @@
 //! same time, on two processes. The results are read from the simulators and the tables, and checked by
 //! [`History::breaches`].
 //!
-//! `NMC_RACE_TAKEOVERS` sets the number (`make race` plays thousands), `NMC_RACE_SEED` repeats the plans of an earlier
-//! race.
+//! A takeover is a request over REST, which is answered, or the owner's text `TAKE`, which is acknowledged by SMS.
+//!
+//! `NMC_RACE_TAKEOVERS` and `NMC_RACE_TAKES` set the numbers (`make race` plays thousands), `NMC_RACE_SEED` repeats the plans
+//! of an earlier race.
 
 mod history;
 mod plan;
@@ -21,7 +23,7 @@ use futures::StreamExt;
 use nevermisscall::internals::Role;
 use nmc_testbed::dispatchbot::Fault as BotFault;
 use nmc_testbed::sim::{Rule, Span};
-use nmc_testbed::twilio::{Callbacks, Fault, new_message_sid};
+use nmc_testbed::twilio::{Callbacks, Fault, SentMessage, new_message_sid};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use reqwest::Method;
@@ -31,12 +33,16 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use uuid::Uuid;
 
-use crate::harness::{API_KEY, App, OUR_NUMBER, PATIENCE, Rest, query};
+use crate::harness::{API_KEY, App, BUSINESS, OUR_NUMBER, PATIENCE, Rest, business, query};
 
 use history::{History, Met, Question, Reply, Takeover};
 use plan::{Moment, Plan};
 
 const TAKEOVERS: u32 = 300;
+const TAKES: u32 = 100;
+/// The businesses, in whose order the conversations go: texts of one owner are processed one after the other, and
+/// an owner gets answers to 20 of them within ten minutes: with 60, a thousand are answered.
+const BUSINESSES: u32 = 60;
 /// The number of conversations at the same time.
 const AT_ONCE: usize = 120;
 /// The minimum share of takeovers that must happen while an answer is under way.
@@ -44,14 +50,30 @@ const SHARE: f64 = 0.2;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn takeover_race_nothing_of_the_ai_is_accepted_once_a_takeover_has_answered() {
-    let takeovers = setting("NMC_RACE_TAKEOVERS").unwrap_or(TAKEOVERS);
+    hold(By::Rest, setting("NMC_RACE_TAKEOVERS").unwrap_or(TAKEOVERS)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn takeover_race_nothing_of_the_ai_is_accepted_once_the_owner_is_told_that_a_take_counts() {
+    hold(By::Sms, setting("NMC_RACE_TAKES").unwrap_or(TAKES)).await;
+}
+
+/// How a person takes over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Rest,
+    /// The owner texts `TAKE` and the code of the conversation.
+    Sms,
+}
+
+async fn hold(by: By, takeovers: u32) {
     let seed = setting("NMC_RACE_SEED").unwrap_or_else(rand::random);
     println!("{takeovers} takeovers: NMC_RACE_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let plans: Vec<_> = (0..takeovers).map(|number| Arc::new(Plan::draw(number, &mut random))).collect();
 
     let begun = Instant::now();
-    let histories = run(plans).await;
+    let histories = run(by, plans).await;
     let took = begun.elapsed();
 
     let mut met = BTreeMap::<Met, Vec<TimeDelta>>::new();
@@ -81,8 +103,8 @@ fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
 }
 
 /// Runs the race and returns each conversation's history.
-async fn run(plans: Vec<Arc<Plan>>) -> Vec<History> {
-    let race = Arc::new(Race::start(&plans).await);
+async fn run(by: By, plans: Vec<Arc<Plan>>) -> Vec<History> {
+    let race = Arc::new(Race::start(by, &plans).await);
     let (mut asked, mut to_play) = (HashMap::new(), Vec::new());
     for plan in &plans {
         let (sender, receiver) = oneshot::channel();
@@ -107,6 +129,7 @@ async fn run(plans: Vec<Arc<Plan>>) -> Vec<History> {
 }
 
 struct Race {
+    by: By,
     app: App,
     edges: Vec<Rest>,
 }
@@ -118,7 +141,7 @@ struct Played {
 }
 
 impl Race {
-    async fn start(plans: &[Arc<Plan>]) -> Self {
+    async fn start(by: By, plans: &[Arc<Plan>]) -> Self {
         let setup = App::setup()
             .roles([Role::Serve, Role::Serve])
             .set("NMC_WINDOW_HOLD", "1s")
@@ -129,6 +152,16 @@ impl Race {
             // The usual value: a POST that Twilio delays must not count as absent meanwhile.
             .set("NMC_RECONCILE_AFTER", "30s");
         let app = setup.start().await;
+        for number in 0..BUSINESSES {
+            let id = if number == 0 { BUSINESS.to_owned() } else { format!("business-{number}") };
+            let mut another = business();
+            another["phone_numbers"] = json!([number_of(number)]);
+            another["forward_to"] = json!(owner_of(number));
+            if by == By::Sms {
+                another["policy"]["owner_sms"] = json!("all");
+            }
+            app.put_business(&id, &another).await;
+        }
         let edges = app.addresses().iter().map(|address| Rest::new(format!("http://{address}"), API_KEY)).collect();
         for plan in plans {
             let thinks = BotFault::Delay(Span::exactly(plan.thinks));
@@ -140,7 +173,7 @@ impl Race {
         // A status callback proves the send, like Twilio's answer. Sometimes one comes first, sometimes the other.
         let delay = Span::between(Duration::ZERO, Duration::from_secs(2));
         app.servers.twilio.change_faults(|faults| faults.callbacks = Callbacks { delay, ..Callbacks::default() });
-        Self { app, edges }
+        Self { by, app, edges }
     }
 
     /// Notifies each conversation when DispatchBot is first asked about it.
@@ -182,7 +215,10 @@ impl Race {
                     sleep(after).await;
                 }
             }
-            self.take_over(plan, &id).await
+            match self.by {
+                By::Rest => self.take_over(plan, &id).await,
+                By::Sms => self.take(plan).await,
+            }
         };
         let (again, takeover) = tokio::join!(again, takeover);
         Played { texts: [Some(first), again].into_iter().flatten().collect(), takeover }
@@ -193,7 +229,7 @@ impl Race {
         let text = ["My kitchen sink is blocked", "The one in the kitchen"][turn];
         let sid = new_message_sid();
         loop {
-            let answer = client.sms(&sid, &plan.customer, OUR_NUMBER, text).await.expect("an answer");
+            let answer = client.sms(&sid, &plan.customer, &number_of(plan.number), text).await.expect("an answer");
             match answer.status {
                 200 => return,
                 503 => {} // not stored: Twilio would use the fallback URL
@@ -233,6 +269,37 @@ impl Race {
         Takeover { asked_at, answered_at, changed, in_flight: says("in_flight") }
     }
 
+    /// The owner texts `TAKE`; it counts once Twilio has accepted the acknowledgement.
+    async fn take(&self, plan: &Plan) -> Takeover {
+        let owner = owner_of(plan.number);
+        let is_relay = |body: &str| body.contains(&format!(" {}: ", plan.customer));
+        let relay = timeout(PATIENCE, self.told(&owner, is_relay)).await.expect("a relay");
+        let code = relay.body.split(' ').next().unwrap_or_default().to_owned();
+        let asked_at = Utc::now();
+        let client = self.app.webhook().with_target(self.edge(plan, 1).base());
+        let (sid, text) = (new_message_sid(), format!("TAKE {code}"));
+        while client.sms(&sid, &owner, &number_of(plan.number), &text).await.expect("an answer").status != 200 {}
+        let (is_taken, is_in_flight) =
+            (format!("You have {code} "), format!("{code} ({}) is yours. An AI text", plan.customer));
+        let is_answer = |body: &str| body.starts_with(&is_taken) || body.starts_with(&is_in_flight);
+        let answer = timeout(2 * PATIENCE, self.told(&owner, is_answer)).await.unwrap_or_else(|_| {
+            let got: Vec<String> = self.app.sms_to(&owner).into_iter().map(|sms| sms.body).collect();
+            panic!("no acknowledgement of {text:?}, but {got:#?}")
+        });
+        let in_flight = answer.body.starts_with(&is_in_flight);
+        Takeover { asked_at, answered_at: answer.accepted_at, changed: true, in_flight }
+    }
+
+    /// Waits for an SMS to the owner's phone. (The harness's wait cannot run in a spawned task.)
+    async fn told(&self, owner: &str, is_it: impl Fn(&str) -> bool + Send) -> SentMessage {
+        loop {
+            if let Some(sms) = self.app.sms_to(owner).into_iter().find(|sms| is_it(&sms.body)) {
+                return sms;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Alternates between the two processes.
     fn edge(&self, plan: &Plan, turn: usize) -> &Rest {
         &self.edges[(plan.number as usize + turn) % self.edges.len()]
@@ -250,7 +317,8 @@ impl Race {
             };
             questions.entry(text("customer_phone")).or_default().push(asked);
         }
-        for sms in self.app.servers.twilio.messages() {
+        let owners: Vec<String> = (0..BUSINESSES).map(owner_of).collect();
+        for sms in self.app.servers.twilio.messages().into_iter().filter(|sms| !owners.contains(&sms.to)) {
             let window = tables.window_of.get(&sms.sid).copied();
             replies.entry(sms.to).or_default().push(Reply { accepted_at: sms.accepted_at, window });
         }
@@ -268,6 +336,19 @@ impl Race {
         assert!(questions.is_empty() && replies.is_empty(), "strangers: {:?}", replies.keys());
         histories
     }
+}
+
+/// The number of a conversation's business.
+fn number_of(plan: u32) -> String {
+    match plan % BUSINESSES {
+        0 => OUR_NUMBER.to_owned(),
+        number => format!("+1555666{number:04}"),
+    }
+}
+
+/// The phone of its owner.
+fn owner_of(plan: u32) -> String {
+    format!("+1555777{:04}", plan % BUSINESSES)
 }
 
 /// The contents of the tables at the end.

@@ -10,9 +10,11 @@ use uuid::Uuid;
 
 use super::Written;
 use crate::adapters::postgres::audit::NewAnalysis;
-use crate::adapters::postgres::{StoreError, audit, day_use, emergency_verdicts, opt_outs};
+use crate::adapters::postgres::{StoreError, audit, day_use, emergency_verdicts, opt_outs, owner_texts};
 use crate::domain::call::Call;
-use crate::domain::conversation::{Conversation, Decision, Media, MessageUpdate, NewMessage, Pairing, WindowRecord};
+use crate::domain::conversation::{
+    CodeChange, Conversation, Decision, Media, MessageUpdate, NewMessage, Pairing, WindowRecord,
+};
 use crate::domain::sms_segments;
 use crate::store::{Commit, Committed, OutboxRow};
 
@@ -42,6 +44,7 @@ pub(super) async fn write(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Resul
             refused.push((place, Committed::CallConflict));
         }
     }
+    refused.extend(write_codes(tx, batch).await?);
     if !refused.is_empty() {
         return Ok(Written::Refused(refused));
     }
@@ -78,6 +81,26 @@ pub(super) async fn write(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Resul
 
 fn decisions<'a>(batch: &'a [&'a Commit<'a>]) -> impl Iterator<Item = (&'a Commit<'a>, &'a Decision)> {
     batch.iter().filter_map(|commit| Some((*commit, commit.decision?)))
+}
+
+/// Writes the codes that conversations get or give back; returns the inputs whose code another conversation has.
+async fn write_codes(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Result<Vec<(usize, Committed)>, StoreError> {
+    let changes = batch.iter().enumerate().filter_map(|(place, commit)| {
+        let decision = commit.decision?;
+        Some((place, &decision.conversation, decision.code?))
+    });
+    let mut changes: Vec<_> = changes.collect();
+    changes.sort_by_key(|(_, conversation, change)| {
+        let code = if let CodeChange::Taken(code) = change { Some(*code) } else { None };
+        (&conversation.business_id, code, conversation.id)
+    });
+    let mut refused = Vec::new();
+    for (place, conversation, change) in changes {
+        if !owner_texts::write_code(tx, &conversation.business_id, conversation.id, change).await? {
+            refused.push((place, Committed::Conflict));
+        }
+    }
+    Ok(refused)
 }
 
 /// Pairs a text with the message that it is already, which gets the earlier time; `false` if either is paired already.
@@ -393,8 +416,8 @@ async fn write_call(tx: &mut PgConnection, call: &Call) -> Result<bool, StoreErr
         sqlx::query!(
             r#"INSERT INTO calls (id, call_sid, business_id, conversation_id, customer_phone, business_phone, status,
                  dial_status, duration_seconds, created_at, ended_at, version, event_sequence, settled_by, settle_at,
-                 own_account, stir_verstat)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $14, $15, $16)
+                 own_account, stir_verstat, screened, accepted_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $14, $15, $16, $17, $18)
                ON CONFLICT DO NOTHING"#,
             call.id,
             call.call_sid,
@@ -411,14 +434,17 @@ async fn write_call(tx: &mut PgConnection, call: &Call) -> Result<bool, StoreErr
             call.settled_by.map(|by| by.as_str()),
             call.settle_at,
             call.own_account,
-            call.stir_verstat
+            call.stir_verstat,
+            call.screened,
+            call.accepted_at
         )
         .execute(tx)
         .await?
     } else {
         sqlx::query!(
             r#"UPDATE calls SET conversation_id = $3, status = $4, dial_status = $5, duration_seconds = $6, ended_at = $7,
-                 event_sequence = $8, settled_by = $9, settle_at = $10, own_account = $11, stir_verstat = $12, version = version + 1
+                 event_sequence = $8, settled_by = $9, settle_at = $10, own_account = $11, stir_verstat = $12,
+                 screened = $13, accepted_at = $14, version = version + 1
                WHERE id = $1 AND version = $2"#,
             call.id,
             call.version,
@@ -431,7 +457,9 @@ async fn write_call(tx: &mut PgConnection, call: &Call) -> Result<bool, StoreErr
             call.settled_by.map(|by| by.as_str()),
             call.settle_at,
             call.own_account,
-            call.stir_verstat
+            call.stir_verstat,
+            call.screened,
+            call.accepted_at
         )
         .execute(tx)
         .await?

@@ -29,6 +29,11 @@ pub(super) fn kind_of(body: &str) -> MessageKind {
     }
 }
 
+/// Whether a phone or a mailbox wrote a text, and not its owner.
+pub fn is_automatic(body: &str) -> bool {
+    kind_of(body).is_automatic()
+}
+
 /// Without diacritics and invisible characters, and with single spaces.
 fn plain(body: &str) -> String {
     let visible = |c: &char| *c == KEYCAP || !(is_combining_mark(*c) || is_invisible(*c));

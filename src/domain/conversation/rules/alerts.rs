@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::{limits, texts};
+use super::{alert_taken, ladder, limits, texts};
 use crate::domain::conversation::decision::{Draft, Effect, MessageKind, NewMessage};
 use crate::domain::conversation::event::{EmergencyDetectedData, EventData, NeedsAttentionData};
 use crate::domain::conversation::input::Context;
@@ -81,6 +81,7 @@ pub(in crate::domain::conversation) fn emergency_seen(
     if !may_alert(draft) {
         return true;
     }
+    alert_taken::begins(draft, is_same);
     let text = text(context, draft, &sighting);
     let is_danger = !draft.state().memory.dangers.is_empty();
     let bundle_line = (!is_danger).then(|| bundle_line(draft, &sighting));
@@ -88,6 +89,7 @@ pub(in crate::domain::conversation) fn emergency_seen(
     draft.state().memory.alerting =
         Some(Alerting { next: 0, at: now, text, bundle_line, told: Vec::new(), unreached: Vec::new() });
     escalate(context, draft);
+    ladder::begin(context, draft, sighting.said, !is_same);
     true
 }
 
@@ -135,6 +137,19 @@ pub(in crate::domain::conversation) fn escalate(context: Context<'_>, draft: &mu
     draft.rearm();
 }
 
+/// A phone is called: its alert, which has the customer's number, goes at the same time, and those before it with it.
+pub(super) fn with_the_call(context: Context<'_>, draft: &mut Draft<'_>, phone: &PhoneNumber) {
+    let Some(place) = context.business.alert_numbers.iter().position(|number| number == phone) else { return };
+    for next in 0..=place {
+        let now = draft.now;
+        let Some(alerting) = draft.state().memory.alerting.as_mut() else { return };
+        if alerting.next == next {
+            alerting.at = now;
+            escalate(context, draft);
+        }
+    }
+}
+
 /// The earlier recipients who were not reached. The next recipient may be the first to learn of the emergency.
 fn unreached(alerting: &Alerting) -> String {
     let others = alerting.unreached.iter().filter(|place| **place > 0).count();
@@ -172,7 +187,7 @@ pub(in crate::domain::conversation) fn customer_was_not_told(context: Context<'_
     }
     let customer = state.customer_phone.to_string();
     if let Some(owner) = context.business.alert_numbers.first() {
-        let text = format!("EMERGENCY for {}: {customer} is in danger. {what}", context.business.name);
+        let text = format!("{} {}: {customer} is in danger. {what}", texts::ALERT, context.business.name);
         alert(draft, owner, &text, None);
     }
 }
@@ -186,9 +201,10 @@ pub(in crate::domain::conversation) fn is_about_life(draft: &mut Draft<'_>) -> b
     told.is_some_and(|at| now < at + SAME_EMERGENCY)
 }
 
-/// A person has taken over: no more alerts.
+/// A person has taken over: no more alerts, and no more calls.
 pub(in crate::domain::conversation) fn stop(draft: &mut Draft<'_>) {
     draft.state().memory.alerting = None;
+    draft.state().memory.ladder = None;
 }
 
 fn alert(draft: &mut Draft<'_>, number: &PhoneNumber, text: &str, bundle_line: Option<String>) -> Uuid {
@@ -200,7 +216,19 @@ fn alert(draft: &mut Draft<'_>, number: &PhoneNumber, text: &str, bundle_line: O
         ..NewMessage::ours(id, MessageKind::Alert, text.to_owned(), now)
     });
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
+    alert_taken::alerted(draft, number, id);
     id
+}
+
+/// Writes to a person who was alerted. It is no alert that could be answered.
+pub(super) fn inform(draft: &mut Draft<'_>, number: &PhoneNumber, text: &str) {
+    let now = draft.now;
+    let id = draft.id("alert");
+    draft.message(NewMessage {
+        recipient: Some(number.clone()),
+        ..NewMessage::ours(id, MessageKind::Alert, text.to_owned(), now)
+    });
+    draft.effect(Effect::SendSms { message_id: id, responds_to: now });
 }
 
 fn text(context: Context<'_>, draft: &mut Draft<'_>, sighting: &Sighting<'_>) -> String {
@@ -211,7 +239,7 @@ fn text(context: Context<'_>, draft: &mut Draft<'_>, sighting: &Sighting<'_>) ->
         (None, None) => "has an emergency.".to_owned(),
     };
     let to_do = to_do(sighting.danger, sighting.customer);
-    format!("EMERGENCY for {}: {customer} {about} {to_do}", context.business.name)
+    format!("{} {}: {customer} {about} {to_do} Reply 1 to take it.", texts::ALERT, context.business.name)
 }
 
 /// The customer's number, and the kind of the emergency in the words of the rule, or of DispatchBot.

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::alerts::{self, Customer, Sighting};
 use super::disclosure::{self, with_disclosure};
 use super::texts;
+use super::waiting;
 use super::window::{never_text, other_business};
 use crate::domain::answer_check;
 use crate::domain::appointment_check::{Impossible, Proposed};
@@ -59,6 +60,7 @@ pub(in crate::domain::conversation) fn ready(
     let message_id = say(draft, answering, MessageKind::Reply, body);
     disclosure::note(context, draft, message_id);
     if answer.is_escalated {
+        waiting::gets_no_answer(draft, window_id);
         draft.needs_attention(NeedsAttentionData::window(AttentionReason::Escalated, window_id));
     }
     if let Some(appointment) = &answer.appointment {
@@ -72,9 +74,10 @@ pub(in crate::domain::conversation) fn ready(
     // A customer who wrote again has not finished: the newer window decides whether the conversation ends. While alerts
     // of an emergency are still being sent, or if a person is to go on, only a person may end it: a completed
     // conversation could not be taken over.
-    let is_left_to_a_person = answer.is_escalated || draft.state().memory.alerting.is_some();
+    let is_left_to_a_person = answer.is_escalated || draft.state().memory.is_alerting();
     if answer.complete && draft.state().window.is_none() && !is_left_to_a_person {
         draft.state().status = Status::Completed;
+        draft.state().ownership_revision += 1;
         draft.state().memory.completed_at = Some(now);
         draft.state().outcome = answer.outcome.clone();
         draft.state().summary = answer.summary.clone();
@@ -116,6 +119,7 @@ fn current(draft: &mut Draft<'_>, window_id: Uuid) -> Option<Answering> {
     let (epoch, hard_epoch) = (draft.state().epoch, draft.state().hard_epoch);
     let overtaken = epoch != answering.epoch && draft.now < answering.exempt_at;
     if hard_epoch != answering.hard_epoch || overtaken {
+        waiting::gets_no_answer(draft, window_id);
         draft.window(window_id, WindowState::Superseded, answering.opened_at, WindowReason::Overtaken);
         draft.state().answering = None;
         return None;
@@ -244,6 +248,7 @@ fn stand_in(context: Context<'_>, draft: &mut Draft<'_>, answering: Answering, r
     let now = draft.now;
     let window_id = answering.window_id;
     let language = draft.state().memory.language;
+    waiting::gets_no_answer(draft, window_id);
     if answering.priority == Priority::Urgent {
         say(draft, answering, MessageKind::Emergency, texts::emergency(context.business, language));
         draft.needs_attention(NeedsAttentionData::window(reason.into(), window_id));

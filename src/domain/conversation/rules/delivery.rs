@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::ownership::raise_epochs;
 use super::window::overtake;
-use super::{alerts, disclosure, landline, opting};
+use super::{alert_taken, alerts, disclosure, landline, opting, waiting};
 use crate::domain::conversation::decision::{Draft, MessageKind, MessageUpdate, WindowState};
 use crate::domain::conversation::event::{EventData, MessageData, MessageFailedData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, DeliveryStatus, MessageReport, SentMessage};
@@ -26,8 +26,8 @@ pub(in crate::domain::conversation) fn reported(
     if matches!(report, MessageReport::Superseded | MessageReport::Expired) && message.status != MessageStatus::Queued {
         return;
     }
-    if message.kind == MessageKind::Alert {
-        return alert_reported(context, draft, message, report);
+    if message.kind.is_to_own_side() {
+        return own_side_reported(context, draft, message, report);
     }
     match report {
         MessageReport::Accepted { twilio_sid, segments } => accepted(draft, message, twilio_sid, *segments),
@@ -70,11 +70,12 @@ fn notice_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMe
     }
 }
 
-/// An alert is not a message of the conversation: its row is updated, and only a failure is published.
+/// What goes to the business's own side is not a message of the conversation: its row is updated, and only the failure of
+/// an alert is published. A relay that is lost changes nothing for the customer.
 ///
 /// This includes error 21610: the recipient of the alert opted out of the number's texts at Twilio. It does not concern
 /// the customer, so it never changes the ledger.
-fn alert_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage, report: &MessageReport) {
+fn own_side_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage, report: &MessageReport) {
     if message.status.is_terminal() {
         return;
     }
@@ -93,11 +94,14 @@ fn alert_reported(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMes
         return;
     }
     advance(draft, message, status, sid.map(String::as_str), code, None);
+    if status.is_accepted() && !message.status.is_accepted() {
+        alert_taken::alert_accepted(draft, message.id);
+    }
     let is_lost = matches!(
         status,
         MessageStatus::Failed | MessageStatus::Undelivered | MessageStatus::Unknown | MessageStatus::Superseded
     );
-    if is_lost {
+    if is_lost && message.kind == MessageKind::Alert {
         alerts::failed(context, draft, message.id, code);
     }
 }
@@ -119,6 +123,7 @@ fn accepted(draft: &mut Draft<'_>, message: &SentMessage, twilio_sid: &str, segm
     }
     advance(draft, message, MessageStatus::Sent, Some(twilio_sid), None, segments);
     disclosure::reported(draft, message.id, true);
+    waiting::accepted(draft, message);
     draft.emit(EventData::MessageSent(data(message, Some(twilio_sid))));
     close_window(draft, message, WindowState::Answered, WindowReason::Sent);
 }
@@ -129,6 +134,7 @@ fn unknown(draft: &mut Draft<'_>, message: &SentMessage) {
         return;
     }
     advance(draft, message, MessageStatus::Unknown, None, None, None);
+    waiting::lost(draft, message);
     draft.needs_attention(NeedsAttentionData::message(AttentionReason::SendUnknown, message.id));
     close_window(draft, message, WindowState::Unknown, WindowReason::SendUnknown);
 }
@@ -140,6 +146,7 @@ fn superseded(context: Context<'_>, draft: &mut Draft<'_>, message: &SentMessage
         return give_up(draft, message, None, WindowReason::OptedOut, "the customer has opted out of texts");
     }
     advance(draft, message, MessageStatus::Superseded, None, None, None);
+    waiting::failed(draft, message);
     if message.kind == MessageKind::User {
         draft.needs_attention(NeedsAttentionData::message(AttentionReason::MayNotWrite, message.id));
     }
@@ -184,12 +191,17 @@ fn delivery(
     advance(draft, message, next, Some(twilio_sid), problem.code, None);
     disclosure::reported(draft, message.id, matches!(next, MessageStatus::Sent | MessageStatus::Delivered));
     if first_proof {
+        waiting::accepted(draft, message);
         draft.emit(EventData::MessageSent(data(message, Some(twilio_sid))));
         close_window(draft, message, WindowState::Answered, WindowReason::Sent);
     }
     match next {
-        MessageStatus::Delivered => draft.emit(EventData::MessageDelivered(data(message, Some(twilio_sid)))),
+        MessageStatus::Delivered => {
+            waiting::delivered(draft, message);
+            draft.emit(EventData::MessageDelivered(data(message, Some(twilio_sid))));
+        }
         MessageStatus::Undelivered | MessageStatus::Failed => {
+            waiting::failed(draft, message);
             landline::failed(draft, problem.code);
             draft.emit(EventData::MessageFailed(failure(message, Some(twilio_sid), next.as_str(), problem)));
             draft.needs_attention(attention(AttentionReason::NotDelivered, message, problem));
@@ -208,6 +220,7 @@ fn give_up(draft: &mut Draft<'_>, message: &SentMessage, code: Option<i32>, reas
         return;
     }
     advance(draft, message, MessageStatus::Failed, None, code, None);
+    waiting::failed(draft, message);
     landline::failed(draft, code);
     let problem = Problem { code, why: Some(why) };
     draft.emit(EventData::MessageFailed(failure(message, None, reason.as_str(), problem)));

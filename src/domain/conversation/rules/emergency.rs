@@ -3,6 +3,7 @@
 
 use super::alerts::{self, Customer, Sighting};
 use super::limits;
+use super::reminders;
 use super::texts;
 use super::window::{claim, limit_reached, other_business, overtake};
 use crate::domain::conversation::decision::{
@@ -134,6 +135,7 @@ pub(in crate::domain::conversation) fn false_alarm(draft: &mut Draft<'_>, user_i
     draft.state().urgency_level = Some("normal".to_owned());
     let now = draft.now;
     draft.state().memory.false_alarm_at = Some(now);
+    reminders::person_acted(draft);
     draft.false_alarm(user_id);
 }
 

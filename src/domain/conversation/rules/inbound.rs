@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::alerts::{self, Customer};
 use super::ownership::{hand_over_window, silence_the_ai};
 use super::window::{deadline, overtake};
-use super::{emergency, landline, opting};
+use super::{emergency, landline, opting, relays, waiting};
 use crate::domain::conversation::automatic;
 use crate::domain::conversation::decision::{Draft, KeptVerdict, MessageKind, NewMessage, WindowState};
 use crate::domain::conversation::event::{AiTimerStartedData, EventData, MessageReceivedData, NeedsAttentionData};
@@ -25,6 +25,9 @@ pub(in crate::domain::conversation) fn kind_of(sms: &InboundSms) -> MessageKind 
 /// Says that a text came, and what that alone changes. Returns the id that it will have, and what it is.
 pub(super) fn announce(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSms) -> (Uuid, MessageKind) {
     let kind = kind_of(sms);
+    if !kind.is_automatic() {
+        draft.state().text_revision += 1;
+    }
     let message_id = draft.id("message");
     // The ledger applies to the whole business: the customer may have opted out at another of its numbers.
     draft.state().opted_out = context.opted_out();
@@ -52,6 +55,9 @@ pub(in crate::domain::conversation) fn received(context: Context<'_>, draft: &mu
         draft.rearm();
     }
     draft.message(NewMessage { window_id, verdict, ..NewMessage::theirs(message_id, kind, sms) });
+    if !kind.is_automatic() {
+        relays::heard(context, draft, sms, message_id);
+    }
 }
 
 /// Reads the customer's words. Returns the window that they are in, and what they say of an emergency.
@@ -144,6 +150,7 @@ fn may_want_no_texts(
     } else {
         silence_the_ai(draft, WindowReason::PossibleOptOut);
     }
+    waiting::text(draft, sms);
     let mut window = join_or_open(context, draft, seen_at);
     let id = window.id;
     let verdict = emergency::add_up(context, &mut window, &sms.reading);
@@ -167,6 +174,7 @@ fn wants_an_answer(
 ) -> (Uuid, Option<KeptVerdict>) {
     draft.state().epoch += 1;
     start_timer(draft, seen_at);
+    waiting::text(draft, sms);
     let mut window = join_or_open(context, draft, seen_at);
     let id = window.id;
     let verdict = emergency::add_up(context, &mut window, &sms.reading);
@@ -177,7 +185,7 @@ fn wants_an_answer(
     // A window that is late waits for the text that follows, which arms the timer. That one may have been decided on since.
     let is_followed = sms.is_followed && draft.state().memory.newest_text == sms.stream_sequence;
     let is_late = draft.state().window.as_ref().and_then(|window| window.deadline).is_some_and(|at| at <= draft.now);
-    if !(is_followed && is_late && draft.state().memory.alerting.is_none()) {
+    if !(is_followed && is_late && !draft.state().memory.is_alerting()) {
         draft.rearm();
     }
     (id, verdict)
@@ -227,6 +235,6 @@ fn join_or_open(context: Context<'_>, draft: &mut Draft<'_>, seen_at: DateTime<U
         }
     };
     let ownership = draft.state().ownership;
-    window.deadline = deadline(context.policy, ownership, &window);
+    window.deadline = deadline(context, ownership, &window);
     window
 }

@@ -44,6 +44,7 @@ pub(in crate::domain::conversation) fn missed(context: Context<'_>, draft: &mut 
     let quiet = context.business.quiet_hours.filter(|quiet| quiet.missed_call);
     let not_before = quiet.and_then(|quiet| quiet.over_at(now));
     let id = draft.id("message");
+    let body = texts::missed_call(context.business, language, not_before.unwrap_or(now));
     draft.state().memory.held_missed_call_sms = not_before.map(|_| id);
     // A customer who texts meanwhile still needs to know that the call was noticed. Only what silences the AI holds it
     // back.
@@ -51,7 +52,7 @@ pub(in crate::domain::conversation) fn missed(context: Context<'_>, draft: &mut 
     draft.message(NewMessage {
         fence: Some(fence),
         not_before,
-        ..NewMessage::ours(id, MessageKind::MissedCall, texts::missed_call(context.business, language), now)
+        ..NewMessage::ours(id, MessageKind::MissedCall, body, now)
     });
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
 }

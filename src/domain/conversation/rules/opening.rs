@@ -3,10 +3,11 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::waiting;
 use crate::domain::conversation::decision::Draft;
 use crate::domain::conversation::event::{ConversationCreatedData, EventData, OpenedBy};
 use crate::domain::conversation::ids::derive_id;
-use crate::domain::conversation::input::Context;
+use crate::domain::conversation::input::{Context, OwnSideNote};
 use crate::domain::conversation::state::{Conversation, ERASED, IDLE, Memory, Ownership, Status};
 use crate::domain::emergency::Language;
 use crate::domain::phone::PhoneNumber;
@@ -21,7 +22,30 @@ pub(in crate::domain::conversation) fn open<'a>(
     input_id: &'a str,
     now: DateTime<Utc>,
 ) -> Draft<'a> {
-    let conversation = Conversation {
+    let mut draft =
+        Draft::new(new(context, customer, business_phone, call_id, last, input_id, now), true, input_id, now);
+    if let Some(last) = last {
+        draft.follows(last);
+    }
+    draft.emit(EventData::ConversationCreated(ConversationCreatedData {
+        business_phone: business_phone.to_string(),
+        call_id,
+        opened_by: if call_id.is_some() { OpenedBy::MissedCall } else { OpenedBy::Sms },
+    }));
+    draft
+}
+
+/// A conversation as it begins.
+fn new(
+    context: Context<'_>,
+    customer: &PhoneNumber,
+    business_phone: &PhoneNumber,
+    call_id: Option<Uuid>,
+    last: Option<&Conversation>,
+    input_id: &str,
+    now: DateTime<Utc>,
+) -> Conversation {
+    Conversation {
         id: derive_id("conversation", input_id, "conversation", 0),
         business_id: context.business.id.clone(),
         user_id: context.business.user_id.clone(),
@@ -34,6 +58,8 @@ pub(in crate::domain::conversation) fn open<'a>(
         ai_timer_started: false,
         ai_timer_started_at: None,
         user_takeover_at: None,
+        owned_by: None,
+        waiting_since: None,
         emergency_detected: false,
         job_type: None,
         urgency_level: None,
@@ -46,6 +72,9 @@ pub(in crate::domain::conversation) fn open<'a>(
         event_sequence: 0,
         epoch: 0,
         hard_epoch: 0,
+        ownership_revision: 0,
+        text_revision: 0,
+        own_side: false,
         window: None,
         answering: None,
         // These also count if they belong to an earlier conversation.
@@ -59,17 +88,23 @@ pub(in crate::domain::conversation) fn open<'a>(
             emergencies: last.map(|last| last.memory.emergencies.clone()).unwrap_or_default(),
             ..Memory::default()
         },
-    };
-    let mut draft = Draft::new(conversation, true, input_id, now);
-    if let Some(last) = last {
-        draft.follows(last);
     }
-    draft.emit(EventData::ConversationCreated(ConversationCreatedData {
-        business_phone: business_phone.to_string(),
-        call_id,
-        opened_by: if call_id.is_some() { OpenedBy::MissedCall } else { OpenedBy::Sms },
-    }));
-    draft
+}
+
+/// The draft of a conversation with a phone of the business's own side. It has ended from its beginning: nobody is answered
+/// in it, and no event tells of it.
+pub(in crate::domain::conversation) fn own_side<'a>(
+    context: Context<'_>,
+    note: &OwnSideNote,
+    input_id: &'a str,
+    now: DateTime<Utc>,
+) -> Draft<'a> {
+    let mut conversation = new(context, &note.phone, &note.business_phone, None, None, input_id, now);
+    conversation.status = Status::Completed;
+    conversation.own_side = true;
+    conversation.own_account = note.own_account.clone();
+    conversation.memory.completed_at = Some(now);
+    Draft::new(conversation, true, input_id, now)
 }
 
 /// Whether a text comes soon enough after the end to open the conversation again. One that is being erased stays ended:
@@ -80,7 +115,10 @@ pub(in crate::domain::conversation) fn may_reopen(
     now: DateTime<Utc>,
 ) -> bool {
     let ended_at = ended.memory.completed_at.unwrap_or(ended.last_activity);
-    !is_erased(ended) && ended.outcome.as_deref() != Some(IDLE) && now < ended_at + context.policy.reopen_within
+    !is_erased(ended)
+        && !ended.own_side
+        && ended.outcome.as_deref() != Some(IDLE)
+        && now < ended_at + context.policy.reopen_within
 }
 
 /// Whether the customer of a conversation was erased.
@@ -94,10 +132,12 @@ pub(in crate::domain::conversation) fn reopen<'a>(
     input_id: &'a str,
     now: DateTime<Utc>,
 ) -> Draft<'a> {
-    let mut draft = Draft::new(ended.clone(), false, input_id, now);
+    let mut draft = Draft::new(waiting::known(ended), false, input_id, now);
     let state = draft.state();
     state.status = Status::Active;
     state.ownership = Ownership::None;
+    state.owned_by = None;
+    state.ownership_revision += 1;
     state.ai_timer_started = false;
     state.ai_timer_started_at = None;
     state.emergency_detected = false;

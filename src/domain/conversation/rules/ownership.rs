@@ -3,8 +3,8 @@
 //! Takeover, reply and completion raise both epochs: no AI answer computed before is sent afterwards. A release raises
 //! none.
 
-use super::alerts;
 use super::window::{deadline, overtake};
+use super::{alert_taken, alerts, reminders, waiting};
 use crate::domain::conversation::decision::{Draft, Effect, MessageKind, MessageUpdate, NewMessage, WindowState};
 use crate::domain::conversation::event::{
     CompletedBy, ConversationCompletedData, EventData, NeedsAttentionData, ReleasedData, UserTakenData,
@@ -17,23 +17,41 @@ use crate::domain::emergency::Reading;
 /// The outcome of a conversation if the business gave up its number.
 const NUMBER_RELEASED: &str = "number_released";
 
-/// A person takes over. A second takeover changes nothing.
+/// A person takes over. A second takeover changes nothing, but alerts that are still to come are stopped.
 pub(in crate::domain::conversation) fn taken_over(
     context: Context<'_>,
     draft: &mut Draft<'_>,
     user_id: &str,
     reason: &str,
 ) {
-    if draft.state().status == Status::Completed || draft.state().ownership == Ownership::User {
+    take(context, draft, user_id, reason, WindowReason::Takeover);
+}
+
+/// The same with a reason for the windows that it changes.
+pub(super) fn take(context: Context<'_>, draft: &mut Draft<'_>, user_id: &str, reason: &str, because: WindowReason) {
+    if draft.state().status == Status::Completed {
+        return;
+    }
+    if draft.state().ownership == Ownership::User {
+        // An emergency may have begun since. Who acts now has it.
+        if draft.state().memory.is_alerting() {
+            alerts::stop(draft);
+            alert_taken::in_hand(draft, user_id, None);
+            reminders::person_acted(draft);
+        }
         return;
     }
     let now = draft.now;
     raise_epochs(draft);
-    stop_the_answer(draft);
+    stop_the_answer(draft, because);
     alerts::stop(draft);
+    alert_taken::in_hand(draft, user_id, None);
     draft.state().ownership = Ownership::User;
+    draft.state().owned_by = Some(user_id.to_owned());
+    draft.state().ownership_revision += 1;
     draft.state().status = Status::UserHandling;
     draft.state().user_takeover_at = Some(now);
+    reminders::person_acted(draft);
     draft.state().last_activity = now;
     // Messages collect without a deadline while a person owns the conversation.
     if let Some(window) = draft.state().window.as_mut() {
@@ -46,11 +64,11 @@ pub(in crate::domain::conversation) fn taken_over(
 
 /// The answer in progress is no longer wanted, but the messages are still unanswered. They stay in a window with later
 /// messages until the person answers or releases the conversation.
-fn stop_the_answer(draft: &mut Draft<'_>) {
+fn stop_the_answer(draft: &mut Draft<'_>, because: WindowReason) {
     let Some(answering) = draft.state().answering.clone() else { return };
     if draft.state().window.is_none() {
         let id = draft.id("window");
-        draft.window(id, WindowState::Open, answering.opened_at, WindowReason::Takeover);
+        draft.window(id, WindowState::Open, answering.opened_at, because);
         draft.state().window = Some(OpenWindow {
             id,
             opened_at: answering.opened_at,
@@ -61,7 +79,7 @@ fn stop_the_answer(draft: &mut Draft<'_>) {
             traces: Vec::new(),
         });
     }
-    overtake(draft, &answering, WindowReason::Takeover);
+    overtake(draft, &answering, because);
 }
 
 /// A person writes. This is also a takeover, and it answers the collected messages.
@@ -71,15 +89,18 @@ pub(in crate::domain::conversation) fn replied(context: Context<'_>, draft: &mut
     }
     taken_over(context, draft, user_id, "reply");
     raise_epochs(draft);
+    draft.state().ownership_revision += 1;
     hand_over_window(draft, WindowReason::AnsweredByPerson);
     let now = draft.now;
     let id = draft.id("message");
+    waiting::replied(draft, id);
     draft.message(NewMessage {
         user_id: Some(user_id.to_owned()),
         // It has no fence, so later events do not hold back a person's message.
         ..NewMessage::ours(id, MessageKind::User, body.to_owned(), now)
     });
     draft.state().last_activity = now;
+    reminders::person_acted(draft);
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
 }
 
@@ -91,6 +112,8 @@ pub(in crate::domain::conversation) fn talked(draft: &mut Draft<'_>) {
     }
     silence_the_ai(draft, WindowReason::AnsweredByCall);
     hand_over_window(draft, WindowReason::AnsweredByCall);
+    reminders::person_acted(draft);
+    waiting::talked(draft);
     draft.state().last_activity = draft.now;
 }
 
@@ -101,13 +124,15 @@ pub(in crate::domain::conversation) fn released(context: Context<'_>, draft: &mu
     }
     let now = draft.now;
     draft.state().ownership = Ownership::Ai;
+    draft.state().owned_by = None;
+    draft.state().ownership_revision += 1;
     draft.state().status = Status::AiHandling;
     draft.state().last_activity = now;
     draft.emit(EventData::Released(ReleasedData { by: user_id.to_owned() }));
     if let Some(mut window) = draft.state().window.take() {
         // The time with the person does not count: the AI has as long as for a new window.
         window.opened_at = now;
-        window.deadline = deadline(context.policy, Ownership::Ai, &window);
+        window.deadline = deadline(context, Ownership::Ai, &window);
         draft.state().window = Some(window);
         draft.rearm();
     }
@@ -141,7 +166,7 @@ pub(in crate::domain::conversation) fn number_released(draft: &mut Draft<'_>) {
         return;
     }
     let unanswered = draft.state().window.is_some() || draft.state().answering.is_some();
-    let emergency = draft.state().memory.alerting.is_some();
+    let emergency = draft.state().memory.is_alerting();
     end(draft, WindowReason::NumberReleased, NUMBER_RELEASED);
     if unanswered || emergency {
         draft.needs_attention(NeedsAttentionData {
@@ -168,6 +193,7 @@ pub(super) fn end(draft: &mut Draft<'_>, reason: WindowReason, outcome: &str) {
     alerts::stop(draft);
     hand_over_window(draft, reason);
     draft.state().status = Status::Completed;
+    draft.state().ownership_revision += 1;
     draft.state().memory.completed_at = Some(now);
     draft.state().outcome = Some(outcome.to_owned());
     draft.state().summary = None;

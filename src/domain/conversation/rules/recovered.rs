@@ -5,7 +5,7 @@
 
 use super::alerts::Customer;
 use super::ownership::{hand_over_window, silence_the_ai, taken_over};
-use super::{delivery, emergency, inbound, opting};
+use super::{delivery, emergency, inbound, opting, waiting};
 use crate::domain::conversation::decision::{Draft, KeptVerdict, MessageKind, NewMessage};
 use crate::domain::conversation::event::{EventData, MessageData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, InboundSms, RecoveredSms, RecoveredText};
@@ -34,9 +34,12 @@ fn read(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSms, is_alerte
     }
     draft.state().last_activity = draft.state().last_activity.max(sms.received_at.min(draft.now));
     let was_out = context.opted_out_at.is_some_and(|at| at <= sms.received_at);
-    if let Some(word @ (OptWord::Out { .. } | OptWord::In)) = opt_word(&sms.body, sms.opt_out_type.as_deref(), was_out)
-    {
-        opting::said(context, draft, word, sms.received_at);
+    match opt_word(&sms.body, sms.opt_out_type.as_deref(), was_out) {
+        Some(word @ (OptWord::Out { .. } | OptWord::In)) => opting::said(context, draft, word, sms.received_at),
+        Some(OptWord::Help) => {}
+        _ if context.is_never_texted(&sms.customer) => {}
+        // It may have got an answer since, which the person can see at Twilio.
+        Some(OptWord::Doubtful) | None => waiting::text(draft, sms),
     }
     let verdict = sms.reading.verdict().map(|verdict| emergency::kept(context, verdict));
     let customer = match context.is_never_texted(&sms.customer) {
@@ -90,7 +93,7 @@ pub(in crate::domain::conversation) fn restored(context: Context<'_>, draft: &mu
     }
     let state = draft.state();
     let is_with_a_person = state.ownership == Ownership::User && state.window.is_none() && state.answering.is_none();
-    if is_with_a_person && state.memory.alerting.is_none() {
+    if is_with_a_person && !state.memory.is_alerting() {
         return; // something was found in it
     }
     hand_over(context, draft);
@@ -103,7 +106,7 @@ pub(in crate::domain::conversation) fn hand_over(context: Context<'_>, draft: &m
     silence_the_ai(draft, WindowReason::Recovered);
     hand_over_window(draft, WindowReason::Recovered);
     draft.state().memory.held_missed_call_sms = None;
-    if draft.state().memory.alerting.is_some() {
+    if draft.state().memory.is_alerting() {
         return draft.rearm();
     }
     let user_id = draft.state().user_id.clone();

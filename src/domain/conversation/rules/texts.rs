@@ -1,15 +1,23 @@
 //! The texts to customers, in their language: the business's own if it has one, otherwise the default. The contract fixes
 //! the wording of two of them.
 
+use chrono::{DateTime, Utc};
+
 use crate::domain::conversation::input::{Business, TextsOfLanguage};
 use crate::domain::emergency::{Language, LifeSafety};
+use crate::domain::phone::PhoneNumber;
 
 /// What stands in a template for the sentence about how to opt out.
 pub const OPT_OUT: &str = "{opt_out}";
 
 /// Starts with `Hi! I missed your call`, unless the business has its own (docs/contract.md, section 3). It is the first
-/// text to a customer who has not written, and says how to get no more.
-pub(in crate::domain::conversation) fn missed_call(business: &Business, language: Language) -> String {
+/// text to a customer who has not written, and says how to get no more. If the business is closed when it is sent, `at`, it
+/// may have another text for that.
+pub(in crate::domain::conversation) fn missed_call(
+    business: &Business,
+    language: Language,
+    at: DateTime<Utc>,
+) -> String {
     let (opt_out, default) = match language {
         Language::En => (
             "Reply STOP to opt out.",
@@ -28,7 +36,8 @@ pub(in crate::domain::conversation) fn missed_call(business: &Business, language
             ),
         ),
     };
-    own(business, language).missed_call.clone().unwrap_or(default).replace(OPT_OUT, opt_out)
+    let own = business.after_hours_template(at, language).or_else(|| own(business, language).missed_call.clone());
+    own.unwrap_or(default).replace(OPT_OUT, opt_out)
 }
 
 /// Contains `received your message`, unless the business has its own (docs/contract.md, section 3).
@@ -47,12 +56,32 @@ pub(in crate::domain::conversation) fn emergency(business: &Business, language: 
     let name = &business.name;
     own(business, language).emergency.clone().unwrap_or_else(|| match language {
         Language::En => format!(
-            "We see that this is an emergency, and {name} is being told now. If anyone is in danger, get out and call 911."
+            "We see that this is an emergency, and {name} is being alerted now. If anyone is in danger, get out and call 911."
         ),
         Language::Es => format!(
             "Vemos que es una emergencia, y ya avisamos a {name}. Si alguien corre peligro, salgan y llamen al 911."
         ),
     })
+}
+
+/// What is said to a person who is called: the business, and what happened. The number is said digit by digit.
+pub(in crate::domain::conversation) fn said_in_call(
+    business: &Business,
+    customer: &PhoneNumber,
+    said: Option<&str>,
+) -> String {
+    let digits = customer.as_str().trim_start_matches('+').chars().map(String::from).collect::<Vec<_>>().join(" ");
+    let what = said.map_or_else(|| "has an emergency.".to_owned(), |said| format!("wrote: {said}"));
+    format!("Emergency for {}. The customer with the number {digits} {what}", business.name)
+}
+
+/// Says that a person has the customer's emergency in hand.
+pub(in crate::domain::conversation) fn taken(business: &Business, language: Language) -> String {
+    let name = &business.name;
+    match language {
+        Language::En => format!("A person at {name} has your message and is on it. They will contact you shortly."),
+        Language::Es => format!("Una persona de {name} ya vio su mensaje y se encarga. Le contactará en breve."),
+    }
 }
 
 /// Stands before DispatchBot's first answer in a conversation, unless the business has its own.
@@ -98,6 +127,25 @@ pub(in crate::domain::conversation) fn get_safe(business: &Business, danger: Lif
         Language::Es => "Aviso automático de seguridad",
     };
     format!("{what_to_do} ({by}, {})", business.name)
+}
+
+/// How an alert begins that is not a bundle.
+pub const ALERT: &str = "EMERGENCY for";
+
+/// How a reminder begins.
+const REMINDER: &str = "Reminder for";
+
+/// Reminds the owner of a customer who waits for a person.
+pub(in crate::domain::conversation) fn reminder(business: &Business, customer: &str, minutes: i64) -> String {
+    let waited = match minutes {
+        1 => "1 minute".to_owned(),
+        _ => format!("{minutes} minutes"),
+    };
+    format!(
+        "{REMINDER} {}: {customer} has waited {waited} for an answer, and the AI is silent there. Answer them, or give \
+         the conversation back to the AI.",
+        business.name
+    )
 }
 
 /// In an alert: an emergency without danger to life, and we may not write to the customer.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{alerts, idle, limits};
+use super::{alerts, idle, ladder, limits, relays, reminders, waiting};
 use crate::domain::conversation::decision::{Draft, Effect, MessageUpdate, Priority, WindowState};
 use crate::domain::conversation::event::{AiTakenData, EventData, NeedsAttentionData};
 use crate::domain::conversation::input::{Context, Policy};
@@ -12,14 +12,18 @@ use crate::domain::conversation::state::{Answering, OpenWindow, Ownership, Phase
 use crate::domain::day_limits::Limit;
 
 /// `max(last message + quiet, opened + hold)`, never later than `opened + max`. If the AI owns the conversation, hold
-/// is zero; if a person does, there is no deadline.
+/// is zero; if a person does, there is no deadline. A window that opened outside the business's hours may have another
+/// hold.
 pub(in crate::domain::conversation) fn deadline(
-    policy: &Policy,
+    context: Context<'_>,
     ownership: Ownership,
     window: &OpenWindow,
 ) -> Option<DateTime<Utc>> {
+    let policy = context.policy;
     let hold = match ownership {
-        Ownership::None => policy.hold,
+        // While the owner is away, the AI waits for no person.
+        Ownership::None if context.business.owner_is_off => std::time::Duration::ZERO,
+        Ownership::None => context.business.hold(window.opened_at, policy.hold),
         Ownership::Ai => std::time::Duration::ZERO,
         Ownership::User => return None,
     };
@@ -40,7 +44,12 @@ pub(in crate::domain::conversation) fn due(
         return idle::end(draft);
     }
     alerts::escalate(context, draft);
+    ladder::look(context, draft);
+    relays::due(context, draft);
     draft.rearm();
+    if reminders::return_to_ai(context, draft) {
+        return; // the window that is armed now has its own time
+    }
     let Some(window) = draft.state().window.clone() else { return };
     let Some(deadline) = window.deadline else { return };
     let is_complete = complete_until.is_some_and(|until| deadline <= until);
@@ -128,9 +137,12 @@ pub(super) fn claim(policy: &Policy, draft: &mut Draft<'_>, window: &OpenWindow,
         is_escalated: false,
         phase: Phase::Analyzing,
     });
+    waiting::known_to(draft, window.id);
     draft.window(window.id, WindowState::Claimed, window.opened_at, reason);
     if draft.state().ownership != Ownership::Ai {
         draft.state().ownership = Ownership::Ai;
+        draft.state().owned_by = None;
+        draft.state().ownership_revision += 1;
         draft.state().status = Status::AiHandling;
         draft.emit(EventData::AiTaken(AiTakenData { window_id: window.id }));
     }
@@ -140,8 +152,9 @@ pub(super) fn claim(policy: &Policy, draft: &mut Draft<'_>, window: &OpenWindow,
 /// A newer window answers: the older answer is held back unless it was already sent.
 pub(super) fn overtake(draft: &mut Draft<'_>, answering: &Answering, reason: WindowReason) {
     draft.window(answering.window_id, WindowState::Superseded, answering.opened_at, reason);
-    if let Phase::Replying { message_id } = answering.phase {
-        draft.update_message(MessageUpdate::hold_back(message_id));
+    match answering.phase {
+        Phase::Analyzing => waiting::gets_no_answer(draft, answering.window_id),
+        Phase::Replying { message_id } => draft.update_message(MessageUpdate::hold_back(message_id)),
     }
     draft.state().answering = None;
 }

@@ -37,7 +37,7 @@ fn the_contacts_are_told_one_after_the_other_until_there_are_no_more() {
     assert!(told(talk.due()).is_empty(), "once each");
     assert_eq!(told(talk.later(60.0).due()), ["+15555554444"]);
     assert!(told(talk.later(60.0).due()).is_empty());
-    assert_eq!(talk.state().next_look(), None);
+    assert_eq!(talk.state().arm_at(), None);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn an_alert_is_no_message_of_the_conversation(
 fn without_numbers_nobody_is_told() {
     let mut talk = Talk::new();
     assert!(told(talk.text("Gas leak in house!")).is_empty());
-    assert_eq!(talk.state().next_look(), None);
+    assert_eq!(talk.state().arm_at(), None);
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn an_alert_that_does_not_arrive_is_seen_by_the_next_contact_at_once(#[case] rep
     assert_eq!(told(&third), ["+15555554444"]);
     let alert = third.messages.iter().find(|message| message.kind == MessageKind::Alert).unwrap();
     assert!(alert.body.contains("the owner, nor 1 of those"), "{}", alert.body);
-    assert_eq!(talk.state().next_look(), None, "there is nobody else");
+    assert_eq!(talk.state().arm_at(), None, "there is nobody else");
 }
 
 #[test]

@@ -251,7 +251,7 @@ fn what_the_business_may_not_write_is_not_asked_of_dispatchbot_but_handed_over()
     talk.may_write = false;
     let decision = talk.later(61.0).due();
     assert_eq!(windows(decision), [(WindowState::HandedOver, "may_not_write")]);
-    assert_eq!(events(decision), ["conversation.needs_attention"]);
+    assert_eq!(events(decision), ["conversation.needs_attention", "conversation.waiting"]);
     assert!(!is_analyzed(decision));
 }
 

@@ -22,7 +22,8 @@ fn three_days_after_a_takeover_the_conversation_ends_and_what_waits_is_handed_ov
     let mut talk = taken_over();
     let at = talk.state().memory.idle_at.unwrap();
     assert_eq!(at, talk.now + TimeDelta::hours(72));
-    assert!(!talk.later(IDLE - 1.0).due().changed);
+    let fire = talk.later(IDLE - 1.0).due();
+    assert_eq!(fire.conversation.status, Status::UserHandling);
     let decision = talk.later(1.0).due();
     let conversation = &decision.conversation;
     assert_eq!((conversation.status, conversation.outcome.as_deref()), (Status::Completed, Some("idle")));

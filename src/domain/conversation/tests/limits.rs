@@ -112,7 +112,7 @@ fn beyond_the_limit_an_ordinary_emergency_is_published_and_a_person_is_told_once
         let decision = talk.text("basement is flooding").clone();
         assert!(events(&decision).contains(&"emergency.detected") && is_analyzed(&decision));
         assert_eq!((alerts(&decision), limits_told(&decision)), (0, told.into_iter().map(str::to_owned).collect()));
-        assert_eq!(talk.state().next_look(), None, "no alert is due");
+        assert_eq!(talk.state().arm_at(), None, "no alert is due");
     }
 }
 

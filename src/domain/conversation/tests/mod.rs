@@ -1,5 +1,7 @@
 //! The rules, as case tables, on a conversation that the tests drive step by step with an explicit time.
 
+mod after_hours;
+mod alert_taken;
 mod alerts;
 mod answers;
 mod deliveries;
@@ -8,6 +10,7 @@ mod emergencies;
 mod endings;
 mod fence;
 mod idle;
+mod ladder;
 mod landlines;
 mod limits;
 mod never_text;
@@ -17,7 +20,11 @@ mod other_business;
 mod ownership;
 mod pairing;
 mod property;
+mod relays;
+mod reminders;
+mod seen;
 mod silence;
+mod waiting;
 mod windows;
 
 use std::sync::Arc;
@@ -49,6 +56,7 @@ struct Talk {
     /// What else is open between the two.
     other_conversations: Vec<Uuid>,
     unpaired_texts: Vec<super::UnpairedText>,
+    codes_in_use: Vec<crate::domain::owner::Code>,
     /// What the business has used today.
     day_use: DayUse,
     inputs: u32,
@@ -76,6 +84,7 @@ impl Talk {
                 dial_timeout: Duration::from_secs(20),
                 call_result_wait: Duration::from_secs(15),
                 day_limits: DayLimits { texts: 1_000, new_numbers: 1_000, ai: 1_000, alerts: 1_000 },
+                public_url: "https://nmc.example".into(),
             },
             business: Business {
                 id: "b1".into(),
@@ -93,6 +102,9 @@ impl Talk {
                 quiet_hours: None,
                 alert_numbers: Vec::new(),
                 accepts_emergencies: true,
+                relay_to: None,
+                owner_is_off: false,
+                remind_to: None,
             },
             state: None,
             now: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
@@ -102,6 +114,7 @@ impl Talk {
             other_business: None,
             other_conversations: Vec::new(),
             unpaired_texts: Vec::new(),
+            codes_in_use: Vec::new(),
             day_use: DayUse::default(),
             inputs: 0,
             last: None,
@@ -119,6 +132,7 @@ impl Talk {
             other_business: self.other_business,
             other_conversations: &self.other_conversations,
             unpaired_texts: &self.unpaired_texts,
+            codes_in_use: Some(&self.codes_in_use),
             day_use: self.day_use,
         }
     }

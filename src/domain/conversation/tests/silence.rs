@@ -159,7 +159,8 @@ fn a_doubtful_text_is_not_entered_not_answered_and_handed_over_with_its_window()
     assert_eq!(decision.messages[0].window_id, Some(decision.windows[0].id), "the two texts are in it");
     assert_eq!(data["window_id"], decision.windows[0].id.to_string());
     assert!(!talk.state().opted_out && talk.state().window.is_none());
-    assert!(!talk.later(200.0).due().changed, "nothing automatic");
+    let fire = talk.later(200.0).due().clone();
+    assert_eq!((events(&fire), fire.messages.len()), (vec!["conversation.waiting"], 0), "nothing automatic");
     talk.text("my sink is still blocked");
     assert!(talk.deadline().is_some(), "an ordinary text is answered again");
 }
@@ -169,7 +170,7 @@ fn a_doubtful_text_alone_has_a_window_for_the_record() {
     let mut talk = Talk::new();
     let decision = talk.text("wrong number").clone();
     assert_eq!(windows(&decision), [(WindowState::Open, "message"), (WindowState::HandedOver, "possible_opt_out")]);
-    assert_eq!(talk.state().next_look(), None);
+    assert_eq!(talk.state().arm_at(), None);
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::Refused;
 use crate::domain::call::Call;
-use crate::domain::conversation::{MessageStatus, MessageUpdate, NewMessage, Pairing};
+use crate::domain::conversation::{CodeChange, MessageStatus, MessageUpdate, NewMessage, Pairing};
 use crate::domain::day_limits::too_much;
 use crate::simulation::planted::Planted;
 use crate::simulation::store::{MessageRow, Tables};
@@ -14,7 +15,12 @@ use crate::simulation::world::State;
 use crate::store::{Commit, Committed, StoreError};
 
 /// The refusals because of messages and calls, and what a batch would have changed in them by then.
-pub(super) fn refused(state: &mut State, batch: &[Commit<'_>], left: &[usize]) -> Result<Refused, StoreError> {
+pub(super) fn refused(
+    state: &mut State,
+    batch: &[Commit<'_>],
+    left: &[usize],
+    now: DateTime<Utc>,
+) -> Result<Refused, StoreError> {
     let decisions = || left.iter().filter_map(|place| Some((*place, batch[*place].decision?)));
     let mut changed = Changed { db: &state.db, statuses: BTreeMap::new(), sids: BTreeMap::new() };
     let mut missed = BTreeSet::new();
@@ -47,6 +53,14 @@ pub(super) fn refused(state: &mut State, batch: &[Commit<'_>], left: &[usize]) -
     for (place, call) in left.iter().filter_map(|place| Some((*place, batch[*place].call?))) {
         if !call_passes(&state.db, call) || !written.insert(call.id) {
             refused.push((place, Committed::CallConflict));
+        }
+    }
+    let mut given = BTreeSet::new();
+    for (place, decision) in decisions() {
+        let Some(CodeChange::Taken(code)) = decision.code else { continue };
+        let business_id = &decision.conversation.business_id;
+        if !state.db.is_free(business_id, code, now) || !given.insert((business_id, code)) {
+            refused.push((place, Committed::Conflict));
         }
     }
     if refused.is_empty() && state.planted != Planted::DayNotChecked {

@@ -25,6 +25,8 @@ fn rings(talk: &Talk, sid: &str) -> Call {
         customer: Some(talk.customer.clone()),
         business_phone: talk.number.clone(),
         not_dialled: None,
+        phones: 1,
+        screened: true,
         stir_verstat: None,
         own_account: None,
         received_at: talk.at,
@@ -39,6 +41,7 @@ fn is_missed(talk: &Talk, call: &Call) -> Decided {
         business_phone: None,
         dial_status: "no-answer".to_owned(),
         bridged: None,
+        screened: true,
         duration_seconds: None,
         own_account: None,
         received_at: talk.at,
@@ -80,6 +83,7 @@ async fn a_missed_call_is_committed_with_the_conversation_that_it_opens(test: im
     let talk = Talk::with(&test, CUSTOMER).await;
     let call = ringing(&test, &talk, "CA1").await;
     let mut missed = is_missed(&talk, &call);
+    missed.call.as_mut().unwrap().accepted_at = Some(talk.at);
     missed.outbox.insert(0, rows(call.id, "CA1", 2).remove(1));
     let committed = commit(&test, &[&missed]).await;
     let [Committed::Done { behind, .. }] = &committed[..] else { panic!("{committed:?}") };

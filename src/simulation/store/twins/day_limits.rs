@@ -139,7 +139,7 @@ async fn alerts_of_another_phone_or_business_are_not_bundled(test: impl TestStor
     let theirs = alerts(&test, std::slice::from_mut(&mut elsewhere)).await;
     other.id = "b1".to_owned();
     other.phone_numbers = vec![phone(NUMBER)];
-    other.forward_to = phone("+15555550009");
+    other.forward_to = phone("+15555550009").into();
     let mut to_another = Talk::of(other, "+12125550099", talks[0].at);
     let emergency = to_another.text("SM99", "basement is flooding");
     to_another.commit(&test, &emergency).await;

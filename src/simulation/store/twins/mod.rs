@@ -12,10 +12,12 @@ mod fence;
 mod locks;
 mod messages;
 mod outbox;
+mod owner_texts;
 mod pairing;
 mod postgres;
 mod reads;
 mod releases;
+mod rings;
 mod sending;
 mod simulated;
 mod slots;
@@ -29,6 +31,7 @@ use uuid::Uuid;
 use crate::domain::business::Profile;
 use crate::domain::phone::PhoneNumber;
 use crate::worker::analyze::AnalysisStore;
+use crate::worker::ring::RingStore;
 use crate::worker::send::OutboundStore;
 use crate::worker::settle_calls::UnsettledCalls;
 
@@ -43,7 +46,7 @@ enum Row<'a> {
 /// A store, and what happens around it.
 trait TestStore: Sync {
     /// The ports under test.
-    type Store: OutboundStore + AnalysisStore + UnsettledCalls;
+    type Store: OutboundStore + AnalysisStore + UnsettledCalls + RingStore;
     /// A transaction that holds a row.
     type Holder;
 

@@ -15,14 +15,17 @@ use crate::domain::business::Profile;
 use crate::domain::phone::PhoneNumber;
 
 /// Whatever PostgreSQL's clock is compared with.
-const AGE: [&str; 7] = [
+const AGE: [&str; 10] = [
     "UPDATE messages SET send_at = send_at - $1, lease_until = lease_until - $1, attempted_at = attempted_at - $1",
     "UPDATE sender_slots SET next_free_at = next_free_at - $1",
     "UPDATE outbox SET created_at = created_at - $1",
     "UPDATE inbox SET created_at = created_at - $1",
     "UPDATE released_numbers SET released_at = released_at - $1",
     "UPDATE conversations SET next_timer_at = next_timer_at - $1, idle_at = idle_at - $1",
+    "UPDATE owner_codes SET given_back_at = given_back_at - $1",
     "UPDATE calls SET created_at = created_at - $1, settle_at = settle_at - $1",
+    "UPDATE ladder_calls SET attempted_at = attempted_at - $1, lease_until = lease_until - $1",
+    "UPDATE call_slots SET next_free_at = next_free_at - $1, life_waits_until = life_waits_until - $1",
 ];
 
 pub(super) struct OnPostgres {

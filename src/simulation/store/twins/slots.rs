@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::talk::{CUSTOMER, NUMBER, OTHER_NUMBER, Talk, phone};
 use super::{TestStore, on_both_stores};
+use crate::domain::conversation::{MessageKind, Priority};
 use crate::worker::send::OutboundStore;
 
 on_both_stores! {
@@ -14,6 +15,8 @@ on_both_stores! {
     a_number_that_was_idle_is_free_at_once,
     an_urgent_message_takes_the_slot_of_the_first_that_waits,
     messages_that_are_urgent_or_due_keep_their_slots,
+    each_kind_of_message_gives_way_by_its_priority,
+    a_message_behind_all_others_gets_a_slot_only_if_the_number_is_free,
 }
 
 const COST: Duration = Duration::from_millis(1_500);
@@ -116,4 +119,52 @@ async fn messages_that_are_urgent_or_due_keep_their_slots(test: impl TestStore) 
     assert_eq!(ahead - due, TimeDelta::seconds(180));
     assert_eq!(send_at(&test, in_emergency).await - due, TimeDelta::seconds(60));
     assert_eq!(send_at(&test, by_person).await - due, TimeDelta::seconds(120));
+}
+
+async fn each_kind_of_message_gives_way_by_its_priority(test: impl TestStore) {
+    let extra = queued(&test, 2).await;
+    let (store, number, cost) = (test.store(), phone(NUMBER), Duration::from_secs(60));
+    let base = Talk::with(&test, CUSTOMER).await;
+    store.reserve_slot(extra[0], &number, cost).await.unwrap();
+    let mut waiting = Vec::new();
+    for in_emergency in [false, true] {
+        for kind in MessageKind::ALL.iter().copied().filter(|kind| !kind.is_inbound()) {
+            let name = format!("{kind}:{in_emergency}");
+            let mut talk = Talk::of(base.business.clone(), &format!("+12126660{:03}", waiting.len()), base.at);
+            let mut opening = talk.missed_call(&format!("CA{name}"));
+            opening.decision.messages[0].kind = kind;
+            talk.commit(&test, &opening).await;
+            if in_emergency {
+                let text = talk.text(&format!("SM{name}"), "I smell gas");
+                talk.commit(&test, &text).await;
+            }
+            let id = opening.decision.messages[0].id;
+            store.reserve_slot(id, &number, cost).await.unwrap();
+            waiting.push((name, id, kind.priority(in_emergency)));
+        }
+    }
+    test.time_passes(Duration::from_secs(1)).await;
+    let mut before = Vec::new();
+    for (_, id, _) in &waiting {
+        before.push(send_at(&test, *id).await);
+    }
+    store.reserve_slot_ahead(extra[1], &number, cost).await.unwrap();
+    for ((name, id, priority), before) in waiting.into_iter().zip(before) {
+        let seconds = if priority == Priority::Normal { 60 } else { 0 };
+        assert_eq!((send_at(&test, id).await - before).num_seconds(), seconds, "{name}");
+    }
+}
+
+async fn a_message_behind_all_others_gets_a_slot_only_if_the_number_is_free(test: impl TestStore) {
+    let messages = queued(&test, 3).await;
+    let (store, number) = (test.store(), phone(NUMBER));
+    let before = test.now().await;
+    let first = store.reserve_slot_behind(messages[0], &number, COST).await.unwrap();
+    assert_now(&test, before, first).await;
+    assert_eq!(send_at(&test, messages[0]).await, first);
+    let again = store.reserve_slot_behind(messages[1], &number, COST).await.unwrap();
+    assert_eq!(again - first, TimeDelta::milliseconds(1_500), "when the number is free");
+    assert_eq!(store.due_message(messages[1]).await.unwrap().unwrap().send_at, None, "nothing is reserved");
+    // So one that comes later does not wait for it.
+    assert_eq!(store.reserve_slot(messages[2], &number, COST).await.unwrap(), again);
 }

@@ -35,7 +35,7 @@ pub(super) fn business(id: &str, numbers: &[&str]) -> Profile {
         name: "Joe's Plumbing".to_owned(),
         user_id: "u1".to_owned(),
         phone_numbers: numbers.iter().map(|number| phone(number)).collect(),
-        forward_to: phone(OWNER),
+        forward_to: phone(OWNER).into(),
         timezone: "America/New_York".to_owned(),
         trade: Trade::Plumbing,
         business_hours: json!({}),
@@ -48,6 +48,7 @@ pub(super) fn business(id: &str, numbers: &[&str]) -> Profile {
         twilio_account_sid: None,
         never_text: Default::default(),
         dispatchbot_key: None,
+        own_side: Default::default(),
     }
 }
 
@@ -117,6 +118,7 @@ impl Talk {
             other_business: None,
             other_conversations: &[],
             unpaired_texts,
+            codes_in_use: None,
             day_use: self.day_use,
         };
         let decision = decide(context, self.state.as_ref(), input_id, input, self.at).unwrap();
@@ -190,6 +192,7 @@ impl Talk {
             other_conversations: true,
             text: None,
             day: Some(self.business.for_rules().day(self.at)),
+            codes: false,
         };
         test.store().facts(&[wanted]).await.unwrap().pop().unwrap().unwrap()
     }

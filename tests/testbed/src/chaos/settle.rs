@@ -18,7 +18,7 @@ const BETWEEN: Duration = Duration::from_secs(1);
 /// Number of consecutive checks that must find nothing under way and no change.
 const LOOKS: u32 = 3;
 /// The consumers; none of them may have messages left.
-const CONSUMERS: [(&str, &str); 8] = [
+const CONSUMERS: [(&str, &str); 9] = [
     ("NMC_INBOUND", "conversations"),
     ("NMC_WINDOWS", "due"),
     ("NMC_TASKS", "express"),
@@ -26,6 +26,7 @@ const CONSUMERS: [(&str, &str); 8] = [
     ("NMC_TASKS", "analyze_urgent"),
     ("NMC_TASKS", "send_sms"),
     ("NMC_TASKS", "send_sms_urgent"),
+    ("NMC_TASKS", "ring"),
     ("NMC_EVENTS", "redis"),
 ];
 
@@ -113,7 +114,13 @@ async fn under_way(
         ("windows without an end", windows),
         // Counts rows, not messages: a timer that has fired may be in NMC_WINDOWS again, but does not fire again
         // (docs/reliability.md).
-        ("timers that have to fire", "SELECT count(*) FROM conversations WHERE next_timer_at IS NOT NULL"),
+        // For customers who wait for an answer timers fire for half an hour: the evidence is read between two of them.
+        (
+            "timers that have to fire",
+            "SELECT count(*) FROM conversations WHERE next_timer_at < now() + interval '20 seconds'
+               OR rules_state -> 'window' ->> 'deadline' IS NOT NULL
+               OR rules_state -> 'memory' ->> 'alerting' IS NOT NULL",
+        ),
     ];
     let mut waiting = Vec::new();
     let mut tell = |what: &str, count: i64| {

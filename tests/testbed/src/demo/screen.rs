@@ -26,6 +26,8 @@ pub(super) enum Tag {
     Start,
     /// The customer did something.
     Customer,
+    /// A phone of the business rang.
+    Phone,
     /// The App Server called our REST API.
     Rest,
     /// Twilio called us.
@@ -53,6 +55,7 @@ impl Tag {
         match self {
             Self::Start => ("start", DIM),
             Self::Customer => ("customer", "1;33"),
+            Self::Phone => ("phone", "1;33"),
             Self::Rest => ("rest", "37"),
             Self::Webhook => ("webhook", "36"),
             Self::SmsOut => ("sms out", "1;32"),

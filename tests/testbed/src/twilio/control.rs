@@ -1,5 +1,6 @@
 //! `/_sim/…`: the in-process controls of a test, for a shell.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use poem::http::StatusCode;
@@ -13,6 +14,7 @@ use super::legs::Leg;
 use super::messaging::MessagingService;
 use super::network::{self, Call, CallResult, Text, TextResult};
 use super::numbers::Numbers;
+use super::phones::{self, CustomerCall, Phone, PlayedCall};
 use super::state::{State, WebhookRoute};
 use crate::sim::lock;
 
@@ -30,6 +32,9 @@ pub(super) fn routes() -> Route {
         .at("/webhook_url", put(set_webhook_url))
         .at("/sms", post(sms))
         .at("/call", post(call))
+        .at("/ring", post(ring))
+        .at("/phones", put(set_phones))
+        .at("/phone_calls", get(phone_calls))
 }
 
 #[derive(Deserialize)]
@@ -109,6 +114,25 @@ async fn sms(Json(text): Json<Text>, Data(state): Data<&Arc<State>>) -> poem::Re
 #[handler]
 async fn call(Json(call): Json<Call>, Data(state): Data<&Arc<State>>) -> poem::Result<Json<CallResult>> {
     network::call(state, call).await.map(Json).map_err(unreachable)
+}
+
+#[handler]
+async fn ring(Json(customer): Json<CustomerCall>, Data(state): Data<&Arc<State>>) -> poem::Result<Json<PlayedCall>> {
+    phones::ring(state, customer).await.map(Json).map_err(unreachable)
+}
+
+/// How phones behave in their next calls, by number.
+#[handler]
+fn set_phones(Json(scripts): Json<HashMap<String, Vec<Phone>>>, Data(state): Data<&Arc<State>>) -> StatusCode {
+    for (number, script) in scripts {
+        state.phones.set(&number, script);
+    }
+    StatusCode::NO_CONTENT
+}
+
+#[handler]
+fn phone_calls(Data(state): Data<&Arc<State>>) -> Json<Value> {
+    Json(json!({"phone_calls": state.phones.calls().snapshot(), "twiml_faults": state.phones.faults()}))
 }
 
 /// The server under test did not answer, or none is set; the full error, for the user of the shell.

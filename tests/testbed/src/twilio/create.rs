@@ -70,7 +70,7 @@ async fn accept(state: Arc<State>, account: String, authorization: Option<String
         state.count("unauthorized");
         return Outcome::Refused(error);
     }
-    let faults = state.take_faults(&form.to, |fault| fault.refusal().is_none());
+    let faults = state.take_faults(&form.to, Fault::is_of_message);
     for fault in &faults {
         match fault {
             Fault::Delay(span) => state.pause(*span).await,

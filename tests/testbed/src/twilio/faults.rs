@@ -59,6 +59,8 @@ pub enum Fault {
         /// The error code, e.g. 30003.
         error_code: Option<u32>,
     },
+    /// The fault meets a call that the server places, instead of an SMS. A rule's number is the one that is called.
+    Call(Box<Fault>),
     /// The message list answers with an error. A rule's number is the `To` filter.
     RespondToList(Refusal),
     /// A query for an account's numbers is answered with an error. A rule's number is the requested one.
@@ -110,7 +112,21 @@ impl Fault {
             | Self::SilentAfter
             | Self::RespondAfter(_)
             | Self::HideFromList(_)
+            | Self::Call(_)
             | Self::Deliver { .. } => None,
+        }
+    }
+
+    /// Whether it is a fault of the creation of an SMS.
+    pub(super) fn is_of_message(&self) -> bool {
+        self.refusal().is_none() && !matches!(self, Self::Call(_))
+    }
+
+    /// The fault of a call, if it is one.
+    pub(super) fn of_call(self) -> Option<Self> {
+        match self {
+            Self::Call(fault) => Some(*fault),
+            _ => None,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! `GET …/Calls.json`: calls that came in and the legs that were dialled for them, or only the legs (`ParentCallSid`).
+//! `GET …/Calls.json`: calls that came in or were placed, and the legs that were dialled for them, or only the legs
+//! (`ParentCallSid`).
 
 use std::sync::Arc;
 
@@ -33,7 +34,7 @@ pub struct Leg {
     pub duration_seconds: u32,
 }
 
-/// A customer's call in the list.
+/// A call of a customer, or one that the server placed, in the list.
 #[derive(Clone, Debug)]
 pub(super) struct ListedCall {
     pub(super) account_sid: String,
@@ -41,15 +42,27 @@ pub(super) struct ListedCall {
     pub(super) from: String,
     pub(super) to: String,
     pub(super) status: String,
+    /// `inbound` or `outbound-api`.
+    pub(super) direction: &'static str,
+    /// How long it lasted, once it is over.
+    pub(super) duration_seconds: Option<u32>,
     pub(super) began_at: DateTime<Utc>,
 }
 
 impl ListedCall {
-    fn resource(&self) -> Value {
+    /// A call of which nothing but its id is known.
+    pub(super) fn missing(sid: String) -> Self {
+        let began_at = Utc::now();
+        let [account_sid, from, to, status] = ["", "", "", "queued"].map(str::to_owned);
+        Self { account_sid, sid, from, to, status, direction: "outbound-api", duration_seconds: None, began_at }
+    }
+
+    pub(super) fn resource(&self) -> Value {
         json!({
             "account_sid": self.account_sid,
             "date_created": rfc2822(self.began_at),
-            "direction": "inbound",
+            "direction": self.direction,
+            "duration": self.duration_seconds.map(|seconds| seconds.to_string()),
             "from": self.from,
             "parent_call_sid": null,
             "sid": self.sid,
@@ -76,7 +89,11 @@ pub(super) async fn list(
     }
     state.count("calls_listed");
     let began_from = first_moment(&parameter(query, "StartTime>"));
-    let is_recent = |call: &&ListedCall| began_from.is_none_or(|from| call.began_at >= from);
+    let (to, from) = (parameter(query, "To"), parameter(query, "From"));
+    let is = |wanted: &Option<String>, number: &str| wanted.as_deref().is_none_or(|wanted| wanted == number);
+    let is_recent = |call: &&ListedCall| {
+        began_from.is_none_or(|from| call.began_at >= from) && is(&to, &call.to) && is(&from, &call.from)
+    };
     let calls: Vec<ListedCall> = match &parent {
         Some(_) => Vec::new(),
         None => {
@@ -89,21 +106,23 @@ pub(super) async fn list(
         Some(parent) => leg.parent_call_sid == *parent,
         None => calls.iter().any(|call| call.sid == leg.parent_call_sid),
     };
-    let mut found: Vec<Value> = legs.iter().filter(is_wanted).map(|leg| resource(&account, leg)).collect();
+    let mut found: Vec<Value> = legs.iter().filter(is_wanted).map(|leg| leg.resource(&account)).collect();
     found.extend(calls.iter().rev().map(ListedCall::resource));
     Ok(Json(one_page(&account, "Calls.json", query, "calls", &found)))
 }
 
-/// A call as Twilio shows it, with the fields that are in use. The duration is a text, and null while the call lasts.
-fn resource(account: &str, leg: &Leg) -> Value {
-    let is_over = !matches!(leg.status.as_str(), "queued" | "ringing" | "in-progress");
-    json!({
-        "account_sid": account,
-        "direction": "outbound-dial",
-        "duration": is_over.then(|| leg.duration_seconds.to_string()),
-        "parent_call_sid": leg.parent_call_sid,
-        "sid": leg.call_sid,
-        "status": leg.status,
-        "uri": format!("/2010-04-01/Accounts/{account}/Calls/{}.json", leg.call_sid),
-    })
+impl Leg {
+    /// A leg as Twilio shows it, with the fields that are in use. The duration is a text, and null while the call lasts.
+    pub(super) fn resource(&self, account: &str) -> Value {
+        let is_over = !matches!(self.status.as_str(), "queued" | "ringing" | "in-progress");
+        json!({
+            "account_sid": account,
+            "direction": "outbound-dial",
+            "duration": is_over.then(|| self.duration_seconds.to_string()),
+            "parent_call_sid": self.parent_call_sid,
+            "sid": self.call_sid,
+            "status": self.status,
+            "uri": format!("/2010-04-01/Accounts/{account}/Calls/{}.json", self.call_sid),
+        })
+    }
 }

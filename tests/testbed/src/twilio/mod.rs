@@ -21,6 +21,7 @@ mod messaging;
 mod network;
 mod numbers;
 mod page;
+mod phones;
 mod sid;
 mod state;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub use message::{SentMessage, segments};
 pub use messaging::MessagingService;
 pub use network::{Call, CallResult, Exchange, Text, TextResult};
 pub use numbers::Numbers;
+pub use phones::{Behaviour, CustomerCall, Options as PhoneOptions, Phone, PhoneCall, PlayedCall, TwimlFault};
 pub use sid::{new_account_sid, new_call_sid, new_message_sid, new_mms_sid};
 pub use state::CallbackRecord;
 use state::{State, WebhookRoute};
@@ -104,7 +106,8 @@ impl TwilioSim {
                 .at("/2010-04-01/Accounts/:account/Messages.json", get(list::list).post(create::create))
                 .at("/2010-04-01/Accounts/:account/Messages/:file", get(list::fetch))
                 .at("/2010-04-01/Accounts/:account/Messages/:file/Media/:sid", get(media::lead))
-                .at("/2010-04-01/Accounts/:account/Calls.json", get(legs::list))
+                .at("/2010-04-01/Accounts/:account/Calls.json", get(legs::list).post(phones::create))
+                .at("/2010-04-01/Accounts/:account/Calls/:file", get(phones::fetch))
                 .at("/2010-04-01/Accounts/:account/IncomingPhoneNumbers.json", get(numbers::list))
                 .at(
                     "/2010-04-01/Accounts/:account/IncomingPhoneNumbers/:file",
@@ -261,7 +264,8 @@ impl TwilioSim {
     /// `account_confirmed`, `account_refused`, `account_fault_<status>`, `not_found`, `numbers_listed`,
     /// `numbers_unauthorized`, `numbers_fault_<status>`, `number_fetched`, `number_updated`,
     /// `number_update_fault_<status>`, `services_listed`, `campaigns_listed`, `messaging_fault_<status>`, `calls_listed`,
-    /// `calls_fault_<status>`, `conversation_created`, `participant_fetched`, `posted`, `messages_listed`, `refused_50416`.
+    /// `calls_fault_<status>`, `call_placed`, `call_dropped_before`, `call_dropped_after`, `call_silent_after`,
+    /// `call_placed_but_<status>`, `call_fault_<status>`, `call_refused_<code>`, `call_fetched`, `conversation_created`, `participant_fetched`, `posted`, `messages_listed`, `refused_50416`.
     pub fn requests(&self) -> BTreeMap<String, u64> {
         lock(&self.state.outcomes).clone()
     }
@@ -323,6 +327,69 @@ impl TwilioSim {
         self.place(call).await
     }
 
+    /// Sets how a phone behaves in the calls to it from now on. A phone that was not set rings out.
+    pub fn set_phone(&self, number: &str, phone: impl Into<Phone>) {
+        self.state.phones.set(number, [phone.into()]);
+    }
+
+    /// Sets how a phone behaves in its next calls, one after the other; the last entry stays.
+    pub fn set_phone_script(&self, number: &str, script: impl IntoIterator<Item = Phone>) {
+        self.state.phones.set(number, script);
+    }
+
+    /// Sets how fast time passes for the phones, and what Twilio does where its documentation leaves that open.
+    pub fn set_phone_options(&self, options: PhoneOptions) {
+        self.state.phones.set_options(options);
+    }
+
+    /// A customer calls one of our numbers, and stays until the call is over.
+    ///
+    /// # Errors
+    /// If no webhook URL is set, or Twilio would refuse one of the documents.
+    pub async fn ring(&self, from: &str, to: &str) -> anyhow::Result<PlayedCall> {
+        self.ring_with(CustomerCall { from: from.to_owned(), to: to.to_owned(), ..CustomerCall::default() }).await
+    }
+
+    /// Like [`TwilioSim::ring`], with all options of a call.
+    pub async fn ring_with(&self, call: CustomerCall) -> anyhow::Result<PlayedCall> {
+        let before = self.twiml_faults().len();
+        let played = phones::ring(&self.state, call).await?;
+        match self.twiml_faults().get(before) {
+            Some(fault) => anyhow::bail!("Twilio refuses a document: {fault:?}"),
+            None => Ok(played),
+        }
+    }
+
+    /// The calls to and from the phones, oldest first: of customers, legs of dials, and those that the server placed.
+    pub fn phone_calls(&self) -> Vec<PhoneCall> {
+        self.state.phones.calls().snapshot()
+    }
+
+    /// Waits until the calls of the phones satisfy `satisfied`.
+    pub async fn wait_for_phone_calls(
+        &self,
+        satisfied: impl FnMut(&[PhoneCall]) -> bool,
+        timeout: Duration,
+    ) -> anyhow::Result<Vec<PhoneCall>> {
+        self.state.phones.calls().wait_for(satisfied, timeout).await
+    }
+
+    /// Completed status callbacks of calls, oldest first.
+    pub fn call_callbacks(&self) -> Vec<CallbackRecord> {
+        self.state.call_callbacks.snapshot()
+    }
+
+    /// The documents that Twilio would refuse. If there is one, the simulator panics when it is dropped, so that the test
+    /// fails even if it does not look here.
+    pub fn twiml_faults(&self) -> Vec<TwimlFault> {
+        self.state.phones.faults()
+    }
+
+    /// The same, for a test that expects them: they are removed.
+    pub fn take_twiml_faults(&self) -> Vec<TwimlFault> {
+        self.state.phones.take_faults()
+    }
+
     /// Like [`TwilioSim::call`], with all options of a call.
     pub async fn place(&self, call: Call) -> anyhow::Result<CallResult> {
         network::call(&self.state, call).await
@@ -347,6 +414,10 @@ impl TwilioSim {
 impl Drop for TwilioSim {
     fn drop(&mut self) {
         self.state.life.cancel();
+        let faults = self.twiml_faults();
+        if !std::thread::panicking() {
+            assert!(faults.is_empty(), "Twilio would refuse these documents: {faults:#?}");
+        }
     }
 }
 

@@ -149,6 +149,8 @@ pub(super) async fn call(state: &State, call: Call) -> anyhow::Result<CallResult
         from: call.from.clone(),
         to: call.to.clone(),
         status: status.to_owned(),
+        direction: "inbound",
+        duration_seconds: None,
         began_at: Utc::now(),
     };
     // As long as nobody answers the webhook, and if nobody does, the call has failed.

@@ -36,6 +36,11 @@ impl Numbers {
     }
 }
 
+/// Whether the account has the number.
+pub(super) fn has(state: &State, account: &str, number: &str) -> bool {
+    lock(&state.numbers).has(account, number)
+}
+
 /// The settings of a number by account and number; what is not there is as after a purchase.
 pub(super) type Settings = HashMap<(String, String), BTreeMap<&'static str, String>>;
 

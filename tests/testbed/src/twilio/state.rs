@@ -1,7 +1,7 @@
 //! The simulator's state, shared by its handlers, its callbacks and the test that owns it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use chrono::{DateTime, Utc};
 use rand::rngs::StdRng;
@@ -17,13 +17,14 @@ use super::media::{Media, MediaRequest};
 use super::message::SentMessage;
 use super::messaging::MessagingService;
 use super::numbers::{Numbers, Settings};
+use super::phones::Phones;
 use super::webhooks::{WEBHOOK_TIMEOUT, WebhookClient};
 use crate::sim::{Journal, Span, http_client, lock};
 
 /// One status callback and its result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CallbackRecord {
-    /// The message it was about.
+    /// The message or call it was about.
     pub message_sid: String,
     /// The status it reported.
     pub status: String,
@@ -64,9 +65,12 @@ pub(super) struct State {
     pub(super) conversations: Conversations,
     /// Customers' texts, for the list.
     pub(super) received: Mutex<Vec<SentMessage>>,
-    /// Customers' calls, for the list, oldest first.
+    /// Customers' calls and those that were placed, for the list, oldest first.
     pub(super) calls: Mutex<Vec<ListedCall>>,
     pub(super) callbacks: Journal<CallbackRecord>,
+    pub(super) phones: Phones,
+    /// The status callbacks of calls that were placed or dialled.
+    pub(super) call_callbacks: Arc<Journal<CallbackRecord>>,
     pub(super) outcomes: Mutex<BTreeMap<String, u64>>,
     /// Attachments by their SID.
     pub(super) media: Mutex<HashMap<String, Media>>,
@@ -99,6 +103,8 @@ impl State {
             received: Mutex::default(),
             calls: Mutex::default(),
             callbacks: Journal::default(),
+            phones: Phones::default(),
+            call_callbacks: Arc::default(),
             outcomes: Mutex::default(),
             media: Mutex::default(),
             media_requests: Journal::default(),
@@ -126,6 +132,8 @@ impl State {
         self.messages.clear();
         self.conversations.clear();
         self.callbacks.clear();
+        self.phones.clear();
+        self.call_callbacks.clear();
         self.media_requests.clear();
         lock(&self.media).clear();
         lock(&self.legs).clear();
@@ -144,7 +152,10 @@ impl State {
     pub(super) fn set_call(&self, call: ListedCall) {
         let mut calls = lock(&self.calls);
         match calls.iter_mut().find(|other| other.sid == call.sid) {
-            Some(other) => other.status = call.status,
+            Some(other) => {
+                other.status = call.status;
+                other.duration_seconds = call.duration_seconds;
+            }
             None => calls.push(call),
         }
     }

@@ -2,7 +2,9 @@
 //! Twilio, not by the fields that the rules keep for this purpose.
 
 use super::readings;
+use super::reminders::{Reminded, returns};
 use super::sending::Row;
+use super::waiting::Asked;
 use super::world::World;
 use super::*;
 use crate::domain::conversation::words::OptWord;
@@ -26,7 +28,7 @@ pub struct WindowHistory {
     opened_at: DateTime<Utc>,
     /// When it was claimed, by the clock and by the number of the input.
     claimed_at: DateTime<Utc>,
-    claimed: u32,
+    pub claimed: u32,
     emergency: bool,
     settled_at: DateTime<Utc>,
     successor: Option<Uuid>,
@@ -51,6 +53,9 @@ pub struct ConversationRecord {
     replies: Vec<DateTime<Utc>>,
     fallback_at: Option<DateTime<Utc>>,
     alerted: Vec<PhoneNumber>,
+    /// All alerts, and those of the current emergency.
+    alerts: Vec<(PhoneNumber, DateTime<Utc>)>,
+    answerable: Vec<(PhoneNumber, DateTime<Utc>)>,
     /// When an emergency was last reported, since the conversation was last opened.
     emergency_at: Option<DateTime<Utc>>,
     /// When the last safety notice was sent, since the conversation was last opened.
@@ -63,7 +68,21 @@ pub struct ConversationRecord {
     beyond_limit: bool,
     /// A person has taken over, since the conversation was last opened.
     in_hand: bool,
+    /// The customer's texts that may be answered, since the last end, talk or opt-out.
+    pub asked: Vec<Asked>,
+    /// Whether people are called about the current emergency, and whether it is said that nobody took it.
+    called: bool,
+    unanswered: bool,
+    /// When the owner's phone last got a relay of it, since it was last opened.
+    relayed_at: Option<DateTime<Utc>>,
+    /// Whether somebody has taken it since, or ended it.
+    taken: bool,
+    /// What was done about the customer's waiting.
+    pub reminded: Reminded,
 }
+
+/// The texts of a customer are relayed at most once in this time.
+const RELAYED_EVERY: TimeDelta = TimeDelta::seconds(10);
 
 fn holds(condition: bool, otherwise: impl FnOnce() -> Broken) -> Result<(), Broken> {
     if condition { Ok(()) } else { Err(otherwise()) }
@@ -85,29 +104,35 @@ impl World<'_> {
             record.owned = owned;
             record.in_hand |= owned;
             record.seen_to |= owned;
+            record.taken |= owned;
         };
         match input {
             Input::UserTookOver { .. } if !completed => silence(true),
             Input::UserReplied { .. } if !completed && ledger.is_none() => silence(true),
+            Input::RingReported { report: RingReport::Took { .. }, .. } if tells(decision, EventType::UserTaken) => {
+                silence(true);
+            }
+            Input::AlertTaken { phone, .. } => return self.takes_the_emergency(at, phone, completed, decision),
             Input::Completed { .. } if !completed => {
                 record.silenced = place;
-                (record.in_hand, record.seen_to) = (true, true);
+                (record.in_hand, record.seen_to, record.taken) = (true, true, true);
             }
             // Nobody can write in it any more: unanswered messages are handed over by the event.
             Input::NumberReleased if !completed => {
                 record.silenced = place;
-                record.seen_to = true;
+                (record.seen_to, record.taken) = (true, true);
             }
             // What was unanswered is handed over.
             Input::WindowDue { .. } if !completed && decision.conversation.status == Status::Completed => {
                 record.silenced = place;
-                (record.owned, record.seen_to) = (false, true);
+                (record.owned, record.seen_to, record.taken) = (false, true, true);
             }
             Input::CallAnswered(_) if !completed => {
                 record.silenced = place;
                 record.seen_to = true;
             }
             Input::Released { .. } if !completed => record.owned = false,
+            Input::WindowDue { .. } if returns(decision) => record.owned = false,
             // A person's record is the newest word, whatever the clocks say.
             Input::OptOutRecorded { .. } => {
                 record.silenced = place;
@@ -115,13 +140,16 @@ impl World<'_> {
             }
             Input::OptOutLifted { .. } => self.newest_in = self.newest_in.max(self.newest_out).max(Some(now)),
             // The next emergency is a new one, and no more alerts are required for this one.
-            Input::FalseAlarm { .. } => (record.emergency_at, record.notice_at) = (None, None),
+            Input::FalseAlarm { .. } => {
+                (record.emergency_at, record.notice_at) = (None, None);
+                record.taken = true;
+            }
             Input::MessageReported {
                 report:
                     MessageReport::Rejected { code: Some(21_610), .. }
                     | MessageReport::Delivery { error_code: Some(21_610), .. },
                 message,
-            } if message.kind != MessageKind::Alert && !message.status.is_terminal() => {
+            } if !message.kind.is_to_own_side() && !message.status.is_terminal() => {
                 if before.is_none_or(|before| before.memory.opted_in_at <= Some(message.created_at)) {
                     record.silenced = place;
                 }
@@ -133,6 +161,7 @@ impl World<'_> {
                     // The conversation is reopened, or another one is opened.
                     (record.owned, record.in_hand) = (false, false);
                     (record.emergency_at, record.notice_at) = (None, None);
+                    record.relayed_at = None;
                 }
                 let was_out = ledger.is_some_and(|at| at <= sms.received_at);
                 let word = readings::word(&sms.body, was_out);
@@ -154,6 +183,60 @@ impl World<'_> {
                 return self.is_kept(sms, word, decision);
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Nobody is called once somebody has the emergency, and calls that nobody answered are told of.
+    fn calls_fit(&mut self, at: usize, decision: &Decision) -> Result<(), Broken> {
+        let rings: Vec<&PhoneNumber> = decision
+            .effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Ring { phone, .. } => Some(phone),
+                _ => None,
+            })
+            .collect();
+        holds(rings.len() <= 1, || "two people are called at once".into())?;
+        let unanswered = tells(decision, EventType::EmergencyUnanswered);
+        let now = self.now();
+        let record = &mut self.records[at];
+        for phone in rings {
+            holds(!record.taken, || format!("{phone} is called after somebody took it"))?;
+            record.called = true;
+            // Who is called may answer by SMS.
+            record.alerts.push((phone.clone(), now));
+        }
+        record.unanswered |= unanswered;
+        Ok(())
+    }
+
+    /// Who answers an alert within half an hour has the emergency, unless somebody has it already, and the customer is
+    /// informed. Nobody else has.
+    fn takes_the_emergency(
+        &mut self,
+        at: usize,
+        phone: &PhoneNumber,
+        completed: bool,
+        decision: &Decision,
+    ) -> Result<(), Broken> {
+        let (now, place, stepped) = (self.now(), self.inputs, self.stepped);
+        let takes = tells(decision, EventType::UserTaken);
+        let record = &mut self.records[at];
+        let within = |alerts: &[(PhoneNumber, DateTime<Utc>)], minutes| {
+            alerts.iter().any(|(told, at)| told == phone && now < *at + TimeDelta::minutes(minutes))
+        };
+        let must = !completed && record.emergency_at.is_some() && !record.seen_to && within(&record.answerable, 30);
+        holds(stepped || takes || !must, || format!("{phone} was alerted and answers, and does not have it"))?;
+        // An alert may be half an hour on its way.
+        holds(stepped || !takes || within(&record.alerts, 60), || format!("{phone} has it, and was not alerted"))?;
+        let is_informed = decision.messages.iter().any(|message| message.kind == MessageKind::Taken);
+        let may_be = self.ledger.is_none() && self.has_number;
+        holds(is_informed == (takes && may_be), || format!("the customer is informed: {is_informed}"))?;
+        let record = &mut self.records[at];
+        if takes {
+            (record.silenced, record.owned, record.in_hand, record.seen_to) = (place, true, true, true);
+            record.taken = true;
         }
         Ok(())
     }
@@ -233,6 +316,8 @@ impl World<'_> {
             holds(heard, || format!("wants no texts: {out}, by the ledger: {:?}", self.ledger))?;
         }
         self.windows_are_where_the_conversation_says(at)?;
+        self.waits_while_there_is_no_answer(at, input, decision)?;
+        self.nobody_is_forgotten(at, input, decision)?;
         if tells(decision, EventType::EmergencyDetected) {
             let (now, stepped) = (self.now(), self.stepped);
             let record = &mut self.records[at];
@@ -245,17 +330,29 @@ impl World<'_> {
             record.gas = gas || (gas_before && !is_new);
             holds(stepped || is_new || (gas && !gas_before), || "an emergency is told of twice".into())?;
             record.alerted.clear();
+            record.answerable.clear();
             record.seen_to = record.owned;
             record.beyond_limit = false;
+            (record.called, record.unanswered, record.taken) = (false, false, false);
         }
+        self.calls_fit(at, decision)?;
         self.records[at].beyond_limit |= decision.stopped_by.contains(&Limit::Alerts);
         let about_the_notice =
             matches!(input, Input::MessageReported { message, .. } if message.kind == MessageKind::Notice);
         for message in &decision.messages {
+            if let (Some(number), false) =
+                (&message.recipient, matches!(input, Input::AlertTaken { .. } | Input::RingReported { .. }))
+            {
+                let now = self.now();
+                self.records[at].alerts.push((number.clone(), now));
+            }
             self.discloses_once(at, message)?;
             // If the customer did not get the notice, those who got an alert get another one.
-            if !(about_the_notice && message.kind == MessageKind::Alert) {
-                self.may_be_written(at, message)?;
+            // Who took it is told to the others.
+            let is_about_an_alert =
+                about_the_notice || matches!(input, Input::AlertTaken { .. } | Input::RingReported { .. });
+            if !(is_about_an_alert && message.kind == MessageKind::Alert) {
+                self.may_be_written(at, message, decision.conversation.status == Status::Completed)?;
             }
         }
         Ok(())
@@ -368,7 +465,7 @@ impl World<'_> {
     }
 
     /// Checks the limits on automatic messages.
-    fn may_be_written(&mut self, at: usize, message: &NewMessage) -> Result<(), Broken> {
+    fn may_be_written(&mut self, at: usize, message: &NewMessage, decision_ends: bool) -> Result<(), Broken> {
         let (now, policy, stepped) = (self.now(), &self.settings.policy, self.stepped);
         let emergency = message
             .in_reply_to_window
@@ -395,6 +492,16 @@ impl World<'_> {
                     "two missed-call texts within the cool-down".into()
                 })
             }
+            MessageKind::Relay => {
+                holds(message.recipient == self.settings.business.relay_to, || "a relay to somebody else".into())?;
+                let may_go =
+                    self.conversations[at].emergency_detected || self.settings.business.owner_may_be_texted(now);
+                holds(may_go, || "a relay in the owner's quiet hours".into())?;
+                let before = record.relayed_at.replace(now);
+                holds(stepped || decision_ends || before.is_none_or(|at| now >= at + RELAYED_EVERY), || {
+                    "two relays within ten seconds".into()
+                })
+            }
             MessageKind::Notice => {
                 let before = record.notice_at.replace(now);
                 holds(!record.owned, || "a notice while a person owns the conversation".into())?;
@@ -405,6 +512,7 @@ impl World<'_> {
                 holds(!record.alerted.contains(number), || format!("{number} is told twice"))?;
                 let first = record.alerted.is_empty();
                 record.alerted.push(number.clone());
+                record.answerable.push((number.clone(), now));
                 holds(first || !record.owned, || format!("{number} is told after somebody took over"))
             }
             _ => Ok(()),
@@ -416,7 +524,7 @@ impl World<'_> {
         let row = &self.rows[message];
         let about = || format!("the {} {}", row.kind, row.id);
         holds(self.has_number, || format!("{} goes out from a number that the business has given up", about()))?;
-        if row.kind == MessageKind::Alert {
+        if row.kind.is_to_own_side() {
             return Ok(());
         }
         holds(self.ledger.is_none(), || format!("{} goes to one who has opted out", about()))?;
@@ -424,8 +532,12 @@ impl World<'_> {
             return Ok(());
         }
         let record = &self.records[row.conversation];
-        holds(!record.owned, || format!("{} goes out while a person owns the conversation", about()))?;
-        holds(record.silenced <= row.since, || format!("{} goes out though the AI was silenced since", about()))?;
+        let is_theirs = row.kind == MessageKind::Taken;
+        holds(!record.owned || is_theirs, || format!("{} goes out while a person owns the conversation", about()))?;
+        // Another takeover of an owned conversation changes nothing, and a person still has it.
+        holds(is_theirs || record.silenced <= row.since, || {
+            format!("{} goes out though the AI was silenced since", about())
+        })?;
         let Some(id) = row.in_reply_to_window else { return Ok(()) };
         let Some(window) = self.windows.iter().find(|window| window.id == id) else {
             return Err(format!("{} answers no window", about()));
@@ -481,11 +593,14 @@ impl World<'_> {
         for window in &self.windows {
             self.was_not_left_in_silence(window)?;
         }
+        self.all_were_told_of()?;
         for record in &self.records {
             let all_told = record.alerted.len() == self.settings.business.alert_numbers.len();
             holds(record.emergency_at.is_none() || record.seen_to || all_told || record.beyond_limit, || {
                 format!("an emergency that nobody took in hand, and only {} were told", record.alerted.len())
             })?;
+            let is_over = record.emergency_at.is_none() || record.taken || !record.called || record.unanswered;
+            holds(is_over, || "people were called, and nobody is told that nobody took it".into())?;
         }
         Ok(())
     }

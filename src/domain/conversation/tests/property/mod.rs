@@ -8,13 +8,16 @@
 
 mod guarantees;
 mod readings;
+mod reminders;
 mod scenario;
 mod sending;
+mod waiting;
 mod world;
 
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
 use super::*;
+use crate::domain::hours::DailyHours;
 use scenario::{Bot, Happens, Kind, Profile, Says, Scenario, Step};
 use world::{Planted, Settings, World};
 
@@ -34,6 +37,7 @@ const MIXED: Profile = Profile {
         (6, Kind::Reply),
         (8, Kind::Release),
         (4, Kind::FalseAlarm),
+        (8, Kind::AlertTaken),
         (4, Kind::Complete),
         (6, Kind::Again),
         (4, Kind::Fires),
@@ -72,6 +76,7 @@ const OWNERSHIP: Profile = Profile {
         (16, Kind::Release),
         (4, Kind::Emergency),
         (2, Kind::FalseAlarm),
+        (6, Kind::AlertTaken),
         (4, Kind::Complete),
         (4, Kind::MissedCall),
         (2, Kind::Again),
@@ -91,6 +96,7 @@ const LEDGER: Profile = Profile {
         (16, Kind::Word),
         (8, Kind::MissedCall),
         (4, Kind::Emergency),
+        (4, Kind::AlertTaken),
         (4, Kind::Reply),
         (4, Kind::Release),
         (6, Kind::Complete),
@@ -187,7 +193,10 @@ fn guarantees_hold_for_who_opts_out_and_in() {
 
 #[test]
 fn time_limits_hold_for_a_steady_texter() {
-    guarantees_hold(STEADY);
+    // Calls would make these runs, which are long, much longer.
+    let mut settings = Settings::new();
+    settings.business.policy.voice_ladder = None;
+    guarantees_hold_with(&settings, STEADY);
 }
 
 /// In addition to the families: the same sequences with another business as the customer.
@@ -196,6 +205,23 @@ fn guarantees_hold_towards_another_business() {
     let settings = Settings { other_business: true, ..Settings::new() };
     guarantees_hold_with(&settings, Profile { share: 5, ..MIXED });
     guarantees_hold_with(&settings, Profile { share: 5, punctual: false, ..STEADY });
+}
+
+/// In addition to the families: the same sequences while the owner's phone gets every text, and while the owner is away.
+#[test]
+fn guarantees_hold_while_texts_are_relayed_and_while_the_owner_is_away() {
+    let mut settings = Settings::new();
+    settings.business.relay_to = Some("+12125550001".parse().unwrap());
+    guarantees_hold_with(&settings, Profile { share: 5, ..MIXED });
+    guarantees_hold_with(&settings, Profile { share: 5, ..LEDGER });
+    guarantees_hold_with(&settings, Profile { share: 2, ..STEADY });
+    // The runs begin at 8:00.
+    settings.business.policy.owner_quiet_hours = Some(DailyHours::new("07:00", "08:05").unwrap());
+    guarantees_hold_with(&settings, Profile { share: 5, ..MIXED });
+    settings.business.policy.owner_quiet_hours = None;
+    settings.business.relay_to = None;
+    (settings.business.owner_is_off, settings.business.remind_to) = (true, None);
+    guarantees_hold_with(&settings, Profile { share: 5, ..MIXED });
 }
 
 /// In addition to the families: people record opt-outs that did not come as texts, and their ends.
@@ -225,6 +251,39 @@ fn guarantees_hold_when_the_limits_of_the_day_are_used_up() {
     guarantees_hold_with(&settings, Profile { share: 5, ..STEADY });
     settings.policy.day_limits = DayLimits { texts: 0, new_numbers: 0, ai: 0, alerts: 0 };
     guarantees_hold_with(&settings, Profile { share: 2, ..MIXED });
+}
+
+/// In addition to the families: people are silent, the AI gets conversations back, and the owner has quiet hours.
+#[test]
+fn nobody_is_forgotten_whatever_happens() {
+    const WEIGHTS: &[(u8, Kind)] = &[
+        (20, Kind::Text),
+        (14, Kind::TakeOver),
+        (4, Kind::Reply),
+        (4, Kind::Release),
+        (3, Kind::FalseAlarm),
+        (2, Kind::Emergency),
+        (2, Kind::Word),
+        (2, Kind::Complete),
+        (2, Kind::MissedCall),
+        (6, Kind::Fires),
+        (2, Kind::TimerLost),
+        (1, Kind::ClockStep),
+        (2, Kind::Again),
+        (1, Kind::NumberLeaves),
+        (2, Kind::NumberReturns),
+    ];
+    let family = Profile { name: "waiting", share: 5, weights: WEIGHTS, punctual: false, steady: false, steps: 30 };
+    let mut settings = Settings::new();
+    settings.policy.idle_after = Duration::from_secs(7_200);
+    guarantees_hold_with(&settings, family);
+    let policy = &mut settings.business.policy;
+    policy.remind_after = Some("2m".parse().unwrap());
+    policy.return_to_ai_after = Some("5m".parse().unwrap());
+    guarantees_hold_with(&settings, family);
+    // The runs begin at 8:00.
+    settings.business.policy.owner_quiet_hours = Some(DailyHours::new("07:00", "08:20").unwrap());
+    guarantees_hold_with(&settings, family);
 }
 
 /// Sequences on which the rules failed once. A random run may not find them again.

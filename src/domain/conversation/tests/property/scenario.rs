@@ -5,7 +5,7 @@ use std::fmt;
 
 use proptest::prelude::*;
 
-use crate::domain::conversation::DeliveryStatus;
+use crate::domain::conversation::{DeliveryStatus, TakenVia};
 
 /// A run.
 #[derive(Clone, Default)]
@@ -20,6 +20,8 @@ pub struct Scenario {
     pub posts: Vec<Post>,
     /// How the timer behaves, arm by arm; after that, punctually.
     pub timers: Vec<Timer>,
+    /// How the phones of the business behave, call by call; after that, nobody answers.
+    pub rings: Vec<Ring>,
 }
 
 /// A step, `after_ms` after the previous one.
@@ -53,6 +55,11 @@ pub enum Happens {
     Reply,
     Release,
     FalseAlarm,
+    /// One of those who are alerted takes the emergency.
+    AlertTaken {
+        place: usize,
+        via: TakenVia,
+    },
     Complete,
     /// A person records that the customer wants no texts.
     OptOut,
@@ -129,6 +136,21 @@ pub enum Outcome {
     },
 }
 
+/// What becomes of a call to a person of the business.
+#[derive(Debug, Clone, Copy)]
+pub struct Ring {
+    /// When Twilio accepts it; `None` if it refuses it.
+    pub placed_after_ms: Option<i64>,
+    /// The key that is pressed, if one is.
+    pub digit: Option<(i64, char)>,
+    /// When its end is reported; `None` if never.
+    pub over_after_ms: Option<i64>,
+}
+
+impl Ring {
+    pub const UNANSWERED: Self = Self { placed_after_ms: Some(100), digit: None, over_after_ms: Some(25_000) };
+}
+
 /// How the timer behaves for one arm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timer {
@@ -190,6 +212,7 @@ pub enum Kind {
     Reply,
     Release,
     FalseAlarm,
+    AlertTaken,
     Complete,
     OptOut,
     OptIn,
@@ -221,12 +244,14 @@ impl Profile {
         let total: u16 = self.weights.iter().map(|(weight, _)| u16::from(*weight)).sum();
         let steps = prop::collection::vec((0..total, 0u16..1_000, 0u16..1_000), 1..=self.steps);
         let plans = || prop::collection::vec((0u8..100, 0u16..1_000), 0..8);
-        (steps, plans(), plans(), plans(), plans()).prop_map(move |(steps, tasks, bot, posts, timers)| Scenario {
+        let plans = (plans(), plans(), plans(), plans(), plans());
+        (steps, plans).prop_map(move |(steps, (tasks, bot, posts, timers, rings))| Scenario {
             steps: steps.into_iter().map(|(kind, gap, n)| self.step(kind, gap, n)).collect(),
             tasks: tasks.into_iter().map(|(kind, n)| self.task(kind, n)).collect(),
             bot: bot.into_iter().map(|(kind, n)| self.bot(kind, n)).collect(),
             posts: posts.into_iter().map(|(kind, n)| self.post(kind, n)).collect(),
             timers: timers.into_iter().map(|(kind, n)| self.timer(kind, n)).collect(),
+            rings: rings.into_iter().map(|(kind, n)| ring(kind, n)).collect(),
         })
     }
 
@@ -266,6 +291,10 @@ impl Profile {
             Kind::Reply => Happens::Reply,
             Kind::Release => Happens::Release,
             Kind::FalseAlarm => Happens::FalseAlarm,
+            Kind::AlertTaken => Happens::AlertTaken {
+                place: usize::from(n) % 3,
+                via: if n < 500 { TakenVia::Sms } else { TakenVia::Call },
+            },
             Kind::Complete => Happens::Complete,
             Kind::OptOut => Happens::OptOut,
             Kind::OptIn => Happens::OptIn,
@@ -338,6 +367,17 @@ impl Profile {
     }
 }
 
+fn ring(kind: u8, n: u16) -> Ring {
+    let n = i64::from(n);
+    let digit = match kind {
+        0..15 => Some((n * 20, '1')),
+        15..25 => Some((n * 20, '2')),
+        _ => None,
+    };
+    let over_after_ms = (kind % 10 != 9).then_some(n * 30);
+    Ring { placed_after_ms: (kind < 90).then_some(n * 5), digit, over_after_ms }
+}
+
 impl fmt::Debug for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut at = 0;
@@ -346,10 +386,11 @@ impl fmt::Debug for Scenario {
             at += step.after_ms;
             writeln!(f, "  at {:>9.3} s  {:?}", at as f64 / 1_000.0, step.what)?;
         }
-        let plans: [(&str, Vec<String>); 4] = [
+        let plans: [(&str, Vec<String>); 5] = [
             ("tasks", self.tasks.iter().map(|plan| format!("{plan:?}")).collect()),
             ("DispatchBot", self.bot.iter().map(|plan| format!("{plan:?}")).collect()),
             ("Twilio", self.posts.iter().map(|plan| format!("{plan:?}")).collect()),
+            ("calls", self.rings.iter().map(|plan| format!("{plan:?}")).collect()),
             ("timers", self.timers.iter().map(|plan| format!("{plan:?}")).collect()),
         ];
         for (name, lines) in plans.iter().filter(|(_, lines)| !lines.is_empty()) {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::super::{answer, business, customer};
 use super::guarantees::{Broken, ConversationRecord, WindowHistory};
 use super::readings;
-use super::scenario::{Bot, Happens, Post, Says, Scenario, Step, Task, Timer};
+use super::scenario::{Bot, Happens, Post, Ring, Says, Scenario, Step, Task, Timer};
 use super::sending::{Listed, Row};
 use super::*;
 
@@ -123,8 +123,10 @@ impl Settings {
         // Some pauses between two steps are longer.
         talk.policy.idle_after = Duration::from_secs(1_200);
         talk.business.policy.ai_disclosure = None;
+        talk.business.policy.voice_ladder = Some(true);
         talk.business.alert_numbers =
             ["+12125550001", "+12125550002", "+12125550003"].map(|number| number.parse().unwrap()).to_vec();
+        talk.business.remind_to = talk.business.alert_numbers.first().cloned();
         Self { policy: talk.policy, business: talk.business, other_business: false }
     }
 }
@@ -135,7 +137,7 @@ pub struct World<'a> {
     pub planted: Planted,
     pub punctual: bool,
     plans: &'a Scenario,
-    used: [usize; 4],
+    used: [usize; 5],
     /// Milliseconds since the start, by the correct clock.
     pub clock: i64,
     /// The error of the workers' clock.
@@ -176,7 +178,7 @@ impl<'a> World<'a> {
             planted,
             punctual,
             plans,
-            used: [0; 4],
+            used: [0; 5],
             clock: 0,
             skew: 0,
             stepped: false,
@@ -210,7 +212,7 @@ impl<'a> World<'a> {
             self.run_until(self.clock + step.after_ms)?;
             self.step(step)?;
         }
-        self.used = [usize::MAX; 4]; // from here on everything behaves well
+        self.used = [usize::MAX; 5]; // from here on everything behaves well
         self.run_until(i64::MAX)?;
         self.all_is_settled()
     }
@@ -293,6 +295,10 @@ impl<'a> World<'a> {
             }
             Happens::Release => command(Input::Released { user_id }),
             Happens::FalseAlarm => command(Input::FalseAlarm { user_id }),
+            Happens::AlertTaken { place, via } => {
+                let phone = self.settings.business.alert_numbers[place].clone();
+                command(Input::AlertTaken { phone, via, at: self.now() })
+            }
             Happens::Complete => command(Input::Completed { user_id, outcome: "done".into(), summary: None }),
             Happens::OptOut => command(Input::OptOutRecorded { user_id, source: OptOutSource::Phone, note: None }),
             Happens::OptIn => command(Input::OptOutLifted { user_id, proof: "a form".into() }),
@@ -438,6 +444,7 @@ impl<'a> World<'a> {
             other_business: self.settings.other_business.then(|| self.other_business(at)),
             other_conversations: &[],
             unpaired_texts: &[],
+            codes_in_use: Some(&[]),
             day_use: self.day_use,
         };
         let (state, now) = (at.map(|n| &self.conversations[n]), self.now());
@@ -534,6 +541,10 @@ impl<'a> World<'a> {
                     let Some(message) = self.rows.iter().position(|row| row.id == *message_id) else { continue };
                     Job::Send { message }
                 }
+                Effect::Ring { call_id, .. } => {
+                    self.ring(conversation, *call_id);
+                    continue;
+                }
                 Effect::ArmTimer { .. } | Effect::Emit(_) => continue,
             };
             let plan = self.next_plan(0, &self.plans.tasks, Task::ORDINARY);
@@ -550,6 +561,32 @@ impl<'a> World<'a> {
             self.later(plan.after_ms, job);
         }
         self.arm_timer(conversation, decision, false);
+    }
+
+    /// Models `worker::ring` and the phone: what becomes of the call is reported, or not.
+    fn ring(&mut self, conversation: usize, call_id: Uuid) {
+        let plan = self.next_plan(4, &self.plans.rings, Ring::UNANSWERED);
+        let report = |world: &mut Self, after_ms, word: &str, report| {
+            let input = Told::Input(Input::RingReported { call_id, report });
+            let heard = ScannedWebhook {
+                target: Target::Conversation(conversation),
+                id: format!("ring:{call_id}:{word}"),
+                told: input,
+            };
+            world.later(after_ms, Job::Tell(Rc::new(heard)));
+        };
+        let Some(placed) = plan.placed_after_ms else {
+            return report(self, 50, "refused", RingReport::NotPlaced { reason: "rejected".into() });
+        };
+        report(self, placed, "placed", RingReport::Placed { call_sid: "CA1".into() });
+        if let Some((after_ms, digit)) = plan.digit {
+            let at = self.now() + TimeDelta::milliseconds(placed + after_ms);
+            let pressed = if digit == '1' { RingReport::Took { at } } else { RingReport::Passed };
+            report(self, placed + after_ms, "digit", pressed);
+        }
+        if let Some(after_ms) = plan.over_after_ms {
+            report(self, placed + after_ms, "over", RingReport::Ended { status: "no-answer".into() });
+        }
     }
 
     /// The timer of a conversation. A later arm replaces an earlier one. The sweeper finds missed timers.

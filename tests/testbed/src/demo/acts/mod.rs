@@ -1,12 +1,15 @@
-//! Four further scenes, each with another customer: a takeover, a burst that overtakes an answer, an emergency and a
-//! STOP.
+//! Further scenes, each with another customer: a takeover, a burst that overtakes an answer, an emergency, a STOP, the
+//! voicemail trap, an emergency at night, and the owner who answers by text.
 //!
 //! They are played after the journey and its checks. Each act is independent, and is checked when it is over.
 
 mod emergency;
+mod ladder;
 mod overtaken;
+mod relay;
 mod stop;
 mod takeover;
+mod trap;
 
 use std::time::Duration;
 
@@ -39,7 +42,10 @@ pub(super) async fn perform(stage: &Stage) -> bool {
     let overtaken = Act::new(stage, "+12125550102").play(overtaken::HEADING, overtaken::play).await;
     let emergency = Act::new(stage, "+12125550103").play(emergency::HEADING, emergency::play).await;
     let stop = Act::new(stage, "+12125550104").play(stop::HEADING, stop::play).await;
-    takeover && overtaken && emergency && stop
+    let trap = Act::new(stage, "+12125550105").play(trap::HEADING, trap::play).await;
+    let ladder = Act::new(stage, "+12125550106").play(ladder::HEADING, ladder::play).await;
+    let relay = Act::new(stage, "+12125550107").play(relay::HEADING, relay::play).await;
+    takeover && overtaken && emergency && stop && trap && ladder && relay
 }
 
 /// One act, with its customer and its findings.
