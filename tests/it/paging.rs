@@ -6,9 +6,19 @@ use crate::harness::{App, OUR_NUMBER, eventually, query, spawn_app};
 
 const MANY: i32 = 100_000;
 
-/// Conversations of a thousand businesses and ten thousand customers, each with a message and a call, a second apart.
-async fn with_many_conversations(app: &App) -> PgConnection {
+/// Conversations of a thousand businesses and ten thousand customers, each with a message and a call, a second apart. The
+/// service is stopped meanwhile: PostgreSQL reports a scan of a table that was still empty seconds later, or when its
+/// connection has ended.
+async fn with_many_conversations(app: &mut App) -> PgConnection {
+    app.stop().await;
     let mut sql = app.servers.sql().await;
+    eventually("the end of the service's connections", async || {
+        let others = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+        let others: i64 = sqlx::query_scalar(others).fetch_one(&mut sql).await.unwrap();
+        (others == 0).then_some(())
+    })
+    .await;
     let insert = [
         "INSERT INTO conversations (id, business_id, user_id, customer_phone, business_phone, status, ownership,
            ai_timer_started, emergency_detected, opted_out, created_at, last_activity, version, event_sequence, epoch,
@@ -30,6 +40,7 @@ async fn with_many_conversations(app: &App) -> PgConnection {
     for table in ["conversations", "calls"] {
         sqlx::query(sqlx::AssertSqlSafe(format!("VACUUM ANALYZE {table}"))).execute(&mut sql).await.unwrap();
     }
+    app.start_again().await;
     sql
 }
 
@@ -44,8 +55,8 @@ async fn scans(sql: &mut PgConnection, table: &str) -> (i64, i64) {
 
 #[tokio::test]
 async fn no_list_reads_its_table_from_end_to_end() {
-    let app = spawn_app().await;
-    let mut sql = with_many_conversations(&app).await;
+    let mut app = spawn_app().await;
+    let mut sql = with_many_conversations(&mut app).await;
     let (_, scoped) = app.key(Some(&["b7", "b8"]), false).await;
     let page = app.rest.get("/conversations?limit=200").await.ok();
     let deep = page["next_cursor"].as_str().unwrap();

@@ -112,6 +112,17 @@ impl App {
         }
     }
 
+    /// Starts the service again on the same servers, with the usual settings.
+    pub async fn start_again(&mut self) {
+        let started = Application::start(self.servers.config(&[]), Role::Serve).await;
+        let application = started.unwrap_or_else(|error| panic!("{error:#}"));
+        let base = format!("http://{}", application.address().expect("one that listens"));
+        self.servers.twilio.set_webhook_url(PUBLIC_URL, Some(&base));
+        self.rest = Rest::new(base, API_KEY);
+        self.rest.ready().await;
+        self.applications.push(application);
+    }
+
     /// A client that plays Twilio and signs with the main account's token.
     pub fn webhook(&self) -> WebhookClient {
         self.servers.twilio.webhook_client(None).expect("the main account")
