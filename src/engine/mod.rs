@@ -45,7 +45,7 @@ pub use input::{Applied, Change, Happening, Input, Target};
 pub use outbox::{Outbox, OutboxError};
 pub use ports::{ConversationStore, Publish, WaitingEffects};
 pub use sweeper::sweep;
-pub use takeover_wait::ai_sends_finished;
+pub use takeover_wait::{TAKEOVER_WAIT, ai_sends_finished};
 
 use batch::{Batches, Job, Outcome, Work};
 use conversation_cache::ConversationCache;

@@ -5,6 +5,7 @@
 //! done once; the answer to the phone is another one, behind it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -19,7 +20,7 @@ use crate::domain::emergency::Language;
 use crate::domain::owner::texts::Unchanged;
 use crate::domain::owner::{self, Answer, Command, OpenConversation, OwnerSms, Plan, Said, Sender, Situation, texts};
 use crate::domain::phone::PhoneNumber;
-use crate::engine::{self, Applied, ConversationStore, Happening, Publish, Target, ai_sends_finished};
+use crate::engine::{self, Applied, ConversationStore, Happening, Publish, TAKEOVER_WAIT, Target};
 use crate::store::{OwnerText, OwnerView, StoreError};
 use crate::stream::{DeadReason, FailureReason};
 use crate::trace::Trace;
@@ -28,6 +29,8 @@ use crate::webhook::{Inbound, WebhookKind};
 const OWN_NUMBER: DeadReason = DeadReason::new("own_number");
 /// A phone gets no more answers than to this many texts within ten minutes: two machines could talk to each other.
 const MOST_ANSWERED: i64 = 20;
+/// How soon it is looked again whether the AI's message at Twilio is finished.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// The outcome of a conversation that the owner has ended by text.
 const DONE: &str = "done";
 /// The outcome of a conversation whose customer the owner has blocked.
@@ -210,26 +213,37 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
     /// more: after it, the AI is silent.
     async fn take(&self, heard: &Heard<'_>, id: Uuid, takeover: Input) -> Result<(), FailureReason> {
         let taken = self.command(heard, id, takeover).await?;
+        let Some(changed) = self.changed(heard, id).await? else { return Ok(()) };
+        if taken == Done::Over {
+            return self.unchanged(heard, &changed, Unchanged::Over).await;
+        }
         let in_flight = !self.ai_is_silent(heard, id).await?;
         // It may have been taken before, and given back since.
         let now = self.engine.store().conversation(id).await.map_err(|e| heard.text.retry(e))?;
         let is_owned = now.is_some_and(|now| now.status != Status::Completed && now.ownership == Ownership::User);
-        let Some(changed) = self.changed(heard, id).await? else { return Ok(()) };
         let OpenConversation { code, customer, .. } = &changed.named;
         match taken {
-            Done::Over => self.unchanged(heard, &changed, Unchanged::Over).await,
             _ if !is_owned => self.unchanged(heard, &changed, Unchanged::NotTaken).await,
             Done::Now => {
                 let answer = texts::taken(*code, customer, in_flight, heard.said.language);
                 self.told(heard, &changed, "taken", answer).await
             }
-            Done::Nothing => self.unchanged(heard, &changed, Unchanged::Taken).await,
+            Done::Nothing | Done::Over => self.unchanged(heard, &changed, Unchanged::Taken).await,
         }
     }
 
-    /// Waits until no message of the AI is at Twilio; `false` if one still is after half a minute.
+    /// Whether no message of the AI is at Twilio; `false` if one still is half a minute after the text was received. Until
+    /// then the text is given back, since the texts behind it must not wait for Twilio, too.
     async fn ai_is_silent(&self, heard: &Heard<'_>, id: Uuid) -> Result<bool, FailureReason> {
-        ai_sends_finished(self.engine.store(), id).await.map_err(|e| heard.text.retry(e))
+        let under_way = self.engine.store().ai_messages_under_way(id).await.map_err(|e| heard.text.retry(e))?;
+        if under_way == 0 {
+            return Ok(true);
+        }
+        let waits = self.engine.now() - heard.text.inbound.received_at;
+        if waits >= TAKEOVER_WAIT {
+            return Ok(false);
+        }
+        Err(FailureReason::wait(LOOK_AGAIN, "the message of the AI at Twilio is finished"))
     }
 
     /// The owner or a contact takes the emergency of the newest alert. The answer names it.

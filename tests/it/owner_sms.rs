@@ -1,7 +1,9 @@
 //! The owner's phone gets customers' texts, and the owner answers by texting back.
 
+use std::time::Duration;
+
 use chrono::{TimeDelta, Utc};
-use nmc_testbed::sim::Rule;
+use nmc_testbed::sim::{Rule, Span};
 use nmc_testbed::twilio::{Fault, Refusal, new_message_sid};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -137,6 +139,28 @@ async fn the_owners_words_take_give_back_list_end_and_block() {
     app.text(OWNER, "?").await;
     assert!(told(&app, 9).await.starts_with("Answer a customer: B2 and your words."));
     assert!(app.stored("NMC_DEAD").await.is_empty());
+}
+
+/// The acknowledgement waits for the AI's message at Twilio; what the owner writes next does not.
+#[tokio::test]
+async fn a_take_waits_for_a_message_at_twilio_and_holds_up_nothing() {
+    let app = spawn_relayed().await;
+    app.text(OWNER, "OFF").await;
+    told(&app, 1).await;
+    app.servers.twilio.add_rule(Rule::always(Fault::Delay(Span::exactly(Duration::from_secs(4)))).to(CUSTOMER));
+    app.text(CUSTOMER, "My sink leaks").await;
+    let conversation = app.conversation_of(CUSTOMER).await;
+    eventually("the AI's message at Twilio", async || {
+        let messages = app.messages(conversation["id"].as_str().unwrap()).await;
+        messages.iter().any(|message| message["status"] == "sending").then_some(())
+    })
+    .await;
+    app.text(OWNER, "TAKE").await;
+    eventually("the takeover", async || (ownership(&app, CUSTOMER).await == "user").then_some(())).await;
+    app.text(OWNER, "LIST").await;
+    let told = (told(&app, 2).await, told(&app, 3).await);
+    assert!(told.0.ends_with("taken") && told.1.starts_with("You have"), "{told:?}");
+    assert!(app.sms_to(CUSTOMER)[0].accepted_at < app.sms_to(OWNER)[2].accepted_at);
 }
 
 #[tokio::test]
