@@ -231,7 +231,8 @@ impl<R: ConversationStore, P: Publish> Engine<R, P> {
         while conflicts < ATTEMPTS {
             let mut outcome = self.batches.call(Work::Apply(Arc::clone(&job))).await.unwrap_or(Outcome::Alone);
             if matches!(outcome, Outcome::Alone) {
-                outcome = self.parts.alone(&job).instrument(exported::alone()).await;
+                // Boxed: it is rare, and every caller's future would have room for it.
+                outcome = Box::pin(self.parts.alone(&job).instrument(exported::alone())).await;
             }
             match outcome {
                 // Outside of a batch, `Alone` is not returned.

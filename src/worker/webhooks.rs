@@ -161,7 +161,8 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
                 trace: &trace,
                 early,
             };
-            return self.own_side(&own).await;
+            // Boxed: it is rare, and the future of every webhook would have room for it.
+            return Box::pin(self.own_side(&own)).await;
         }
         let happening = Happening::Input(Input::SmsReceived(InboundSms {
             twilio_sid: message_sid.clone(),

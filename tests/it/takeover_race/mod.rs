@@ -29,7 +29,7 @@ use rand::rngs::StdRng;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use uuid::Uuid;
 
@@ -132,6 +132,8 @@ struct Race {
     by: By,
     app: App,
     edges: Vec<Rest>,
+    /// What the phone of each owner has got.
+    phones: Arc<HashMap<String, watch::Sender<Vec<SentMessage>>>>,
 }
 
 /// What the race itself records about a conversation.
@@ -173,7 +175,14 @@ impl Race {
         // A status callback proves the send, like Twilio's answer. Sometimes one comes first, sometimes the other.
         let delay = Span::between(Duration::ZERO, Duration::from_secs(2));
         app.servers.twilio.change_faults(|faults| faults.callbacks = Callbacks { delay, ..Callbacks::default() });
-        Self { by, app, edges }
+        let phones: HashMap<_, _> =
+            (0..BUSINESSES).map(|number| (owner_of(number), watch::Sender::default())).collect();
+        let phones = Arc::new(phones);
+        let sent = Arc::clone(&phones);
+        app.servers.twilio.on_message(move |sms| {
+            sent.get(&sms.to).inspect(|phone: &&watch::Sender<Vec<_>>| phone.send_modify(|got| got.push(sms.clone())));
+        });
+        Self { by, app, edges, phones }
     }
 
     /// Notifies each conversation when DispatchBot is first asked about it.
@@ -290,14 +299,11 @@ impl Race {
         Takeover { asked_at, answered_at: answer.accepted_at, changed: true, in_flight }
     }
 
-    /// Waits for an SMS to the owner's phone. (The harness's wait cannot run in a spawned task.)
+    /// Waits for an SMS to the owner's phone.
     async fn told(&self, owner: &str, is_it: impl Fn(&str) -> bool + Send) -> SentMessage {
-        loop {
-            if let Some(sms) = self.app.sms_to(owner).into_iter().find(|sms| is_it(&sms.body)) {
-                return sms;
-            }
-            sleep(Duration::from_millis(20)).await;
-        }
+        let mut phone = self.phones[owner].subscribe();
+        let got = phone.wait_for(|got| got.iter().any(|sms| is_it(&sms.body))).await.expect("the race goes on");
+        got.iter().find(|sms| is_it(&sms.body)).expect("it has come").clone()
     }
 
     /// Alternates between the two processes.
