@@ -86,6 +86,8 @@ test: servers nextest ## Runs all tests against real servers (COVERAGE=1: instru
 	$(CARGO) test $(ALL) --test it --quiet emergency_corpus -- --nocapture
 	$(if $(NEXTEST),,scripts/api-check)
 	$(if $(NEXTEST),,scripts/twilio-library)
+	$(if $(NEXTEST),,scripts/get-servers browser)
+	$(if $(NEXTEST),,scripts/check-console)
 	$(if $(NEXTEST),,target/debug/chaos --kills $(CHAOS_KILLS) --every-ms 1500 --rate 3)
 
 .PHONY: api
@@ -97,6 +99,18 @@ api: servers ## Checks the running service against its OpenAPI document, with sc
 twilio-library: ## Checks the Twilio simulator with Twilio's official Python library as its client
 	$(CARGO) build $(ALL) --bins
 	scripts/twilio-library
+
+.PHONY: console
+console: servers ## Tests the console in Chromium against the running service (2 min)
+	@scripts/get-servers browser
+	$(CARGO) build $(ALL) --bins
+	scripts/check-console
+
+.PHONY: screenshots
+screenshots: servers ## Renews docs/console/*.png
+	@scripts/get-servers browser
+	$(CARGO) build $(ALL) --bins
+	scripts/check-console --screenshots
 
 .PHONY: coverage
 coverage: ## Like test, instrumented, with the line coverage of src/

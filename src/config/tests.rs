@@ -34,7 +34,7 @@ fn names(error: &ConfigError) -> Vec<&str> {
 fn what_is_not_required_has_the_documented_default() {
     let config = config(&[]).unwrap();
     assert_eq!(config.bind.to_string(), "0.0.0.0:3701");
-    assert_eq!((config.max_connections, config.docs), (None, true));
+    assert_eq!((config.max_connections, config.docs, config.console), (None, true, true));
     assert_eq!((config.ops_bind, config.public_metrics, config.business_metrics), (None, true, 0));
     assert_eq!(config.nats_storage, 20 << 30);
     let of_the_server = include_str!("../../nats.conf");
@@ -180,6 +180,7 @@ fn every_missing_variable_is_reported_at_once() {
 #[case::business_metrics("NMC_BUSINESS_METRICS", "1001")]
 #[case::max_connections("NMC_MAX_CONNECTIONS", "15")]
 #[case::docs("NMC_DOCS", "yes")]
+#[case::console("NMC_CONSOLE", "yes")]
 #[case::idle_after("NMC_IDLE_AFTER", "400d")]
 #[case::allow_cleartext("NMC_ALLOW_CLEARTEXT", "perhaps")]
 #[case::public_url("NMC_PUBLIC_URL", "calls.example.com")]

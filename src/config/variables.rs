@@ -99,6 +99,8 @@ configuration! {
         max_connections: Option<usize> = [optional "NMC_MAX_CONNECTIONS", "2000", parse::connections],
         /// Whether `/docs` is shown.
         docs: bool = [default "NMC_DOCS", "on", parse::on_or_off],
+        /// Whether `/console/` is shown.
+        console: bool = [default "NMC_CONSOLE", "on", parse::on_or_off],
         /// Base URL under which Twilio reaches the edge.
         public_url: PublicUrl = [required "NMC_PUBLIC_URL", "https://calls.example.com/twilio", parse::public_url],
         /// Proxies whose `X-Forwarded-For` is believed.

@@ -6,6 +6,7 @@
 mod answer_headers;
 pub mod api;
 mod connections;
+mod console;
 mod durable_publish;
 mod exported;
 mod group_publish;
@@ -94,6 +95,7 @@ pub struct EdgeParts {
     pub(crate) keys: api::Keys,
     pub(crate) trusted_proxies: Vec<ipnet::IpNet>,
     shows_docs: bool,
+    shows_console: bool,
     shows_metrics: bool,
     max_connections: Option<usize>,
     /// Cancelled when the process is asked to stop; ends endless responses.
@@ -157,6 +159,7 @@ impl Edge {
             signers: twilio::Signers::new(),
             trusted_proxies: config.trusted_proxies.clone(),
             shows_docs: config.docs,
+            shows_console: config.console,
             shows_metrics: config.public_metrics,
             max_connections: config.max_connections,
             store: engine.store().clone(),
@@ -221,6 +224,7 @@ fn finished(route: Route) -> impl Endpoint<Output = poem::Response> {
 
 fn all(edge: Edge) -> Route {
     let route = api::routes(&edge);
+    let route = if edge.shows_console { console::routes(route) } else { route };
     twilio::routes(route, &edge)
 }
 

@@ -18,6 +18,7 @@ mod batches;
 mod calls;
 mod check;
 mod cli;
+mod console;
 mod conversations;
 #[cfg(feature = "failpoints")]
 mod crash;
@@ -41,6 +42,7 @@ mod event_time;
 mod events_to_redis;
 mod export;
 mod failover;
+mod figures;
 mod forward_to;
 mod fuzz_corpus;
 mod group_publish;

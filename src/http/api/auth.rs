@@ -17,7 +17,7 @@ use super::failed_keys::FailedKeys;
 use super::rate_limit_headers::Quota;
 use super::validation::Problems;
 use crate::adapters::postgres::{KeyScope, Store};
-use crate::config::Secret;
+use crate::config::{Rate, Secret};
 use crate::http::limiter::Verdict;
 use crate::http::look_ups::LookUps;
 use crate::http::problem::{Code, Problem};
@@ -65,6 +65,16 @@ impl Caller {
             Some(own) if !own.iter().any(|id| id == business_id) => Err(Problem::not_found(what)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the key may change anything.
+    pub(super) fn may_write(&self) -> bool {
+        self.scope.may_write
+    }
+
+    /// The person whom the key belongs to.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.scope.user_id.as_deref()
     }
 
     /// Whether the key has the scope `numbers`.
@@ -175,6 +185,11 @@ impl Keys {
                 Err(Problem::new(Code::RateLimited, message).retry_after(seconds))
             }
         }
+    }
+
+    /// How many requests the caller may make.
+    pub(super) fn rate_of(&self, caller: &Caller) -> Rate {
+        caller.scope.rate.unwrap_or(self.limiter.rate())
     }
 
     /// A permit to read an event stream; `None` if the key already reads as many as it may.

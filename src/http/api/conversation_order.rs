@@ -18,6 +18,8 @@ text_enum! {
         Activity = "activity",
         /// Those that wait longest first.
         Waiting = "waiting",
+        /// Open emergencies, newest activity first.
+        Emergencies = "emergencies",
     }
 }
 
@@ -25,7 +27,7 @@ impl Order {
     /// The position after a conversation.
     pub(super) fn after(self, c: &Conversation) -> String {
         let at = match self {
-            Self::Activity => Some(c.last_activity),
+            Self::Activity | Self::Emergencies => Some(c.last_activity),
             Self::Waiting => c.waiting_since,
         };
         self.position(at.unwrap_or_default(), c.id)
@@ -34,7 +36,7 @@ impl Order {
     fn position(self, at: DateTime<Utc>, id: Uuid) -> String {
         let position = cursor::encode(at, id);
         match self {
-            Self::Activity => position,
+            Self::Activity | Self::Emergencies => position,
             Self::Waiting => cursor::encode_text(&format!("{WAITING}{position}")),
         }
     }
@@ -42,7 +44,7 @@ impl Order {
     /// The position that a cursor of this order encodes.
     pub(super) fn decode(self, cursor: &str) -> Result<(DateTime<Utc>, Uuid), Problem> {
         match self {
-            Self::Activity => cursor::decode(cursor),
+            Self::Activity | Self::Emergencies => cursor::decode(cursor),
             Self::Waiting => {
                 let position = cursor::decode_text(cursor);
                 let position = position.as_deref().and_then(|position| position.strip_prefix(WAITING));

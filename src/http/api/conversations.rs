@@ -13,6 +13,7 @@ use super::conversation_order::Order;
 use super::emergencies::EmergencyVerdict;
 use super::failure::Failure;
 use super::if_match::tagged;
+use super::last_message::{self, LastMessage};
 use super::page::Page;
 use super::validation::{Problems, default_limit};
 use super::{EdgeData, Group, cursor};
@@ -27,7 +28,7 @@ use crate::store;
 #[derive(Debug, Object)]
 pub(super) struct Conversation {
     /// The conversation's id.
-    id: Uuid,
+    pub(super) id: Uuid,
     /// The id of the business.
     business_id: String,
     /// The id of the business's owner in the App Server.
@@ -75,6 +76,8 @@ pub(super) struct Conversation {
     created_at: DateTime<Utc>,
     /// When something last happened in the conversation.
     last_activity: DateTime<Utc>,
+    /// The last message, if `last_message=true` asks for it and there is one. Otherwise null.
+    pub(super) last_message: Option<LastMessage>,
 }
 
 impl From<conversation::Conversation> for Conversation {
@@ -102,6 +105,7 @@ impl From<conversation::Conversation> for Conversation {
             opted_out: c.opted_out,
             created_at: c.created_at,
             last_activity: c.last_activity,
+            last_message: None,
         }
     }
 }
@@ -217,8 +221,11 @@ impl ConversationsApi {
         /// Return only conversations with activity at or after this time.
         since: Query<Option<DateTime<Utc>>>,
         /// The order: `activity`, newest activity first, which is the default; or `waiting`: only the conversations with a
-        /// `waiting_since`, longest first. A cursor is for the order that it came with.
+        /// `waiting_since`, longest first; or `emergencies`: only those with an emergency that is not over, newest activity
+        /// first. A cursor is for the order that it came with.
         sort: Query<Option<String>>,
+        /// Whether to add the last message of each conversation.
+        last_message: Query<Option<bool>>,
         /// The maximum number of items on a page, from 1 to 200. Default: 50.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "200")))]
         limit: Query<u32>,
@@ -241,9 +248,11 @@ impl ConversationsApi {
         let found = match sort {
             Order::Activity => edge.read(|store| async move { store.conversations(filter, most).await }).await?,
             Order::Waiting => edge.read(|store| async move { store.waiting_conversations(filter, most).await }).await?,
+            Order::Emergencies => edge.read(|store| async move { store.open_emergencies(filter, most).await }).await?,
         };
         let (found, next_cursor) = cursor::page(found, limit.0 as usize, |c| sort.after(c));
-        Ok(Page(ConversationList { conversations: found.into_iter().map(Conversation::from).collect(), next_cursor }))
+        let conversations = last_message::shown(&edge, found, last_message.0.unwrap_or(false)).await?;
+        Ok(Page(ConversationList { conversations, next_cursor }))
     }
 
     /// Returns a conversation.
@@ -257,10 +266,13 @@ impl ConversationsApi {
         key: Reader,
         /// The conversation's id.
         id: Path<String>,
+        /// Whether to add the last message.
+        last_message: Query<Option<bool>>,
     ) -> Result<Response<Json<Conversation>>, Failure> {
         let conversation = read_authorized(&key.0, &edge, conversation_id(&id)?).await?;
         let seen = Seen::of(&conversation);
-        Ok(tagged(Json(conversation.into()), Some(seen)))
+        let mut shown = last_message::shown(&edge, vec![conversation], last_message.0.unwrap_or(false)).await?;
+        Ok(tagged(Json(shown.remove(0)), Some(seen)))
     }
 
     /// Lists the messages of a conversation, in the order in which they arrived.

@@ -20,10 +20,13 @@ mod events;
 pub mod explain;
 mod failed_keys;
 mod failure;
+mod figures;
 mod forward_to;
 mod health;
 mod idempotency;
 mod if_match;
+mod key;
+mod last_message;
 mod media;
 mod metrics;
 mod never_text;
@@ -34,6 +37,7 @@ mod phones;
 mod rate_limit_headers;
 mod read_deadline;
 mod twilio_account;
+mod undelivered;
 mod validation;
 
 use poem::endpoint::make_sync;
@@ -62,6 +66,10 @@ enum Group {
     /// Messages that could not be processed, and their replay.
     #[oai(rename = "Dead letters")]
     DeadLetters,
+    /// How calls and texts went, per day.
+    Figures,
+    /// The API key of a request.
+    Keys,
     /// Events as they occur.
     Events,
     /// Health and metrics of the service. No API key is required.
@@ -81,6 +89,8 @@ type Apis = (
     dead_letters::DeadLettersApi,
     customers::CustomersApi,
     opt_outs::OptOutsApi,
+    // A tuple of operations has at most 16 members.
+    (figures::FiguresApi, undelivered::UndeliveredApi, key::KeyApi),
     health::HealthApi,
     metrics::MetricsApi,
 );
@@ -99,6 +109,7 @@ fn service() -> OpenApiService<openapi::Told<Apis>, ()> {
         dead_letters::DeadLettersApi,
         customers::CustomersApi,
         opt_outs::OptOutsApi,
+        (figures::FiguresApi, undelivered::UndeliveredApi, key::KeyApi),
         health::HealthApi,
         metrics::MetricsApi,
     );

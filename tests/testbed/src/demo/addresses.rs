@@ -1,5 +1,6 @@
 //! Prints what can be opened and typed while the demo keeps running.
 
+use super::business::USER_ID;
 use super::settings::{API_KEY, AUTH_TOKEN};
 use super::stage::Stage;
 
@@ -10,6 +11,7 @@ pub(super) fn print(stage: &Stage) {
     let psql = stage.binaries.postgres_dir.join("psql");
     let redis = url::Url::parse(&at.redis).ok().and_then(|url| url.port()).unwrap_or_default();
     let lines = [
+        ("console", format!("{url}/console/   with the API key below, and {USER_ID} as your user id")),
         ("REST API", format!("{url}/docs   {url}/openapi.json")),
         ("health", format!("{url}/health   {url}/metrics")),
         ("", format!("http://{}/metrics, and for alerts: make observe", at.ops)),

@@ -113,6 +113,8 @@ async fn beside(
     simulators.twilio.set_webhook_url(wiring.public_url(), None);
     place.announce(wiring.ops())?;
     let mut service = interrupts.unless(Service::start(&wiring, place.log(), screen)).await??;
+    let console = format!("watch it at {}/console/ with the key {}", wiring.public_url(), settings::API_KEY);
+    screen.line(Tag::Start, &console, &format!("you are {}", business::USER_ID));
     let result =
         play(options.once, screen, interrupts, &mut service, &Stage::new(screen, servers, &simulators, &wiring)?).await;
     if service.runs() {

@@ -1,0 +1,58 @@
+// An emergency is announced: on the page, and by sound and a notification of the browser if they are allowed.
+
+import { phone } from './format.js';
+import { t } from './i18n.js';
+import { notify } from './ui.js';
+
+const SOUND = 'nmc.sound';
+const OLD_MS = 120_000;
+
+export const sound = {
+  get on() { return localStorage.getItem(SOUND) === 'on'; },
+  set(on) {
+    localStorage.setItem(SOUND, on ? 'on' : 'off');
+    if (on) beep();
+  },
+};
+
+export const mayNotify = () => ('Notification' in window ? Notification.permission : 'denied');
+
+export function alarm(event) {
+  if (event.event_type === 'conversation.user_taken') return;
+  if (event.event_type !== 'emergency.detected') return;
+  // Events of an outage are sent again later.
+  if (Date.now() - Date.parse(event.occurred_at) > OLD_MS) return;
+  const words = t('Emergency: {phone}', { phone: phone(event.customer_phone) });
+  const link = `#/conversation/${encodeURIComponent(event.conversation_id)}`;
+  notify(words, { urgent: true, link });
+  if (sound.on) beep();
+  if (mayNotify() === 'granted') {
+    try {
+      const shown = new Notification(words, { tag: event.conversation_id, requireInteraction: true });
+      shown.onclick = () => {
+        window.focus();
+        location.hash = link;
+        shown.close();
+      };
+    } catch {
+      // Some phones show notifications only for installed pages.
+    }
+  }
+}
+
+/** Three short tones. Browsers allow sound after the first click on the page. */
+function beep() {
+  const context = new AudioContext();
+  for (let n = 0; n < 3; n += 1) {
+    const tone = context.createOscillator();
+    const volume = context.createGain();
+    const at = context.currentTime + n * 0.3;
+    tone.frequency.value = 880;
+    volume.gain.setValueAtTime(0.2, at);
+    volume.gain.exponentialRampToValueAtTime(0.001, at + 0.25);
+    tone.connect(volume).connect(context.destination);
+    tone.start(at);
+    tone.stop(at + 0.25);
+  }
+  setTimeout(() => context.close(), 1500);
+}

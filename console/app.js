@@ -1,0 +1,149 @@
+// The console: signs in, follows the events, and shows the page that the address names.
+
+import { Fragment, h, render } from './vendor/preact.js';
+import { useEffect, useState } from './vendor/hooks.js';
+import { ApiError, get, session } from './api.js';
+import { alarm } from './alarm.js';
+import { time } from './format.js';
+import { t } from './i18n.js';
+import { inbox, isEmergency, onInbox, startInbox, stopInbox } from './store.js';
+import { onEvent, onStream, start, stop, streamState } from './stream.js';
+import { shortcuts, ShortcutsDialog } from './shortcuts.js';
+import { Notices } from './ui.js';
+import { SignIn } from './pages/sign_in.js';
+import { Inbox } from './pages/inbox.js';
+import { ConversationPage } from './pages/conversation.js';
+import { Emergencies } from './pages/emergencies.js';
+import { Today } from './pages/today.js';
+import { Undelivered } from './pages/undelivered.js';
+import { DeadLetters } from './pages/dead_letters.js';
+import { Businesses } from './pages/businesses.js';
+import { BusinessPage } from './pages/business.js';
+import { OptOuts } from './pages/opt_outs.js';
+import { Settings } from './pages/settings.js';
+
+const RETRY_MS = 3000;
+
+const PAGES = () => [
+  ['inbox', t('Inbox'), 'i'],
+  ['emergencies', t('Emergencies'), 'e'],
+  ['today', t('Today'), 't'],
+  ['undelivered', t('Not delivered'), 'n'],
+  ['letters', t('Dead letters'), 'd'],
+  ['businesses', t('Businesses'), 'b'],
+  ['optouts', t('Opt-outs'), 'o'],
+  ['settings', t('Key and settings'), 's'],
+];
+
+const VIEWS = {
+  inbox: Inbox,
+  conversation: ConversationPage,
+  emergencies: Emergencies,
+  today: Today,
+  undelivered: Undelivered,
+  letters: DeadLetters,
+  businesses: Businesses,
+  business: BusinessPage,
+  optouts: OptOuts,
+  settings: Settings,
+};
+
+/** The page and its argument, from an address such as `#/conversation/5f0c…`. */
+function place() {
+  const [, name = 'inbox', argument] = location.hash.split('/');
+  return { name: VIEWS[name] ? name : 'inbox', argument: argument && decodeURIComponent(argument) };
+}
+
+function useValue(subscribe, read) {
+  const [, renew] = useState(0);
+  useEffect(() => subscribe(() => renew((n) => n + 1)), []);
+  return read();
+}
+
+function Stream() {
+  const state = useValue(onStream, streamState);
+  if (state.live) return h('p', { class: 'stream', role: 'status' }, h('span', { class: 'dot live', 'aria-hidden': 'true' }), t('Live'));
+  if (state.isCrowded) {
+    return h('p', { class: 'stream lost', role: 'status' }, h('span', { class: 'dot', 'aria-hidden': 'true' }),
+      t('This key is in use in too many tabs, so nothing new appears here. Close another tab.'));
+  }
+  const words = state.everLive
+    ? t('Connection lost at {time}. What you see is from then; it is tried again.', { time: time(state.since ?? Date.now()) })
+    : t('Connecting…');
+  return h('p', { class: `stream ${state.everLive ? 'lost' : ''}`, role: 'status' },
+    h('span', { class: 'dot', 'aria-hidden': 'true' }), words);
+}
+
+function Nav({ current }) {
+  const emergencies = useValue(onInbox, () => [...inbox.byId.values()].filter(isEmergency).length);
+  return h('nav', { 'aria-label': t('Pages') }, h('ul', null, PAGES().map(([name, words]) =>
+    h('li', { key: name }, h('a', { href: `#/${name}`, 'aria-current': name === current ? 'page' : undefined },
+      words, name === 'emergencies' && emergencies > 0 && h('span', { class: 'count' }, emergencies))))));
+}
+
+function Console({ access }) {
+  const [at, setAt] = useState(place);
+  const [help, setHelp] = useState(false);
+  useEffect(() => {
+    const moved = () => {
+      setAt(place());
+      scrollTo(0, 0);
+    };
+    addEventListener('hashchange', moved);
+    const ended = shortcuts(PAGES(), () => setHelp((shown) => !shown));
+    const silent = onEvent(alarm);
+    start();
+    startInbox();
+    return () => {
+      removeEventListener('hashchange', moved);
+      ended();
+      silent();
+      stop();
+      stopInbox();
+    };
+  }, []);
+  const parent = { conversation: 'inbox', business: 'businesses' }[at.name] ?? at.name;
+  return h(Fragment, null,
+    h('a', { class: 'skip', href: '#main', onClick: skip }, t('Skip to the content')),
+    h('header', null,
+      h('div', { class: 'brand' }, 'NeverMissCall'),
+      h(Stream),
+      h('button', { type: 'button', class: 'plain', onClick: () => setHelp(true), 'aria-keyshortcuts': '?' }, t('Shortcuts'), ' ', h('kbd', null, '?'))),
+    h(Nav, { current: parent }),
+    h('main', { id: 'main', tabIndex: -1, 'data-place': [at.name, at.argument].filter(Boolean).join('/') }, h(VIEWS[at.name], { key: `${at.name}/${at.argument}`, argument: at.argument, access })),
+    h(Notices),
+    help && h(ShortcutsDialog, { pages: PAGES(), onClose: () => setHelp(false) }));
+}
+
+function skip(event) {
+  event.preventDefault();
+  document.getElementById('main').focus();
+}
+
+function App() {
+  const [access, setAccess] = useState(null);
+  const [failed, setFailed] = useState(null);
+  useEffect(() => session.onEnd(() => setAccess(null)), []);
+  const open = async () => {
+    setFailed(null);
+    try {
+      setAccess(await get('/key'));
+    } catch (error) {
+      setFailed(error);
+      throw error;
+    }
+  };
+  useEffect(() => {
+    let timer;
+    // After a reload in an outage the key is still there, and is tried until the service answers.
+    const again = () => open().catch((error) => {
+      if (session.key && !(error instanceof ApiError && error.status < 500)) timer = setTimeout(again, RETRY_MS);
+    });
+    if (session.key) again();
+    return () => clearTimeout(timer);
+  }, []);
+  if (access) return h(Console, { access: { ...access, user: access.user_id ?? session.user } });
+  return h(SignIn, { open, error: failed });
+}
+
+render(h(App), document.getElementById('app'));

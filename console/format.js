@@ -1,0 +1,81 @@
+// Times, numbers and the server's words, for people.
+
+import { language, t } from './i18n.js';
+
+const locale = language === 'es' ? 'es' : 'en';
+const clock = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit' });
+const exact = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium' });
+const dayAndClock = new Intl.DateTimeFormat(locale, { month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit' });
+const dayOnly = new Intl.DateTimeFormat(locale, { weekday: 'short', month: 'short', day: 'numeric', timeZone: 'UTC' });
+const plain = new Intl.NumberFormat(locale);
+const DAY = 86_400_000;
+
+export const number = (value) => plain.format(value);
+export const exactTime = (at) => exact.format(new Date(at));
+/** A date such as `2026-03-01`. */
+export const day = (date) => dayOnly.format(new Date(`${date}T00:00:00Z`));
+
+/** The time of day, and the date if it was not within the last day. */
+export function time(at, now = Date.now()) {
+  const when = new Date(at);
+  return now - when.getTime() < DAY ? clock.format(when) : dayAndClock.format(when);
+}
+
+/** A span as `4:05`, `1:04:05` or, from two days on, `3 d`. */
+export function span(ms) {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  if (hours >= 48) return t('{n} d', { n: Math.floor(hours / 24) });
+  const two = (value) => String(value).padStart(2, '0');
+  return hours ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
+}
+
+/** What is left until a time: the countdown is at 0:00 when it is over, and at 0:01 until then. */
+export const left = (at, now) => span(Math.ceil((Date.parse(at) - now) / 1000) * 1000);
+
+export function phone(text) {
+  const american = /^\+1(\d{3})(\d{3})(\d{4})$/.exec(text ?? '');
+  return american ? `+1 ${american[1]} ${american[2]} ${american[3]}` : (text ?? '');
+}
+
+/** A person by their id in the App Server; somebody who answered an alert has only a phone (`phone:+1…`). */
+export const person = (id) => (id?.startsWith('phone:') ? phone(id.slice('phone:'.length)) : id);
+
+export const statusWords = (status) =>
+  ({
+    active: t('New'),
+    ai_handling: t('AI'),
+    user_handling: t('Person'),
+    completed: t('Ended'),
+  })[status] ?? status;
+
+export const deliveryWords = (status) =>
+  ({
+    received: t('received'),
+    queued: t('waits to be sent'),
+    sending: t('is being sent'),
+    sent: t('sent'),
+    delivered: t('delivered'),
+    undelivered: t('not delivered'),
+    failed: t('not sent'),
+    superseded: t('dropped before it was sent'),
+    unknown: t('may or may not have been sent'),
+  })[status] ?? status;
+
+export const kindWords = (kind) =>
+  ({
+    customer: t('Customer'),
+    reaction: t('Reaction'),
+    auto_reply: t('Automatic reply'),
+    missed_call: t('Text after the missed call'),
+    reply: t('AI'),
+    fallback: t('Fallback text'),
+    emergency: t('Emergency text'),
+    notice: t('Notice'),
+    taken: t('Says that a person has it'),
+    user: t('Person'),
+    recovered: t('Found after a restore'),
+  })[kind] ?? kind;
+
+/** The words of a language whose words are joined by underscores: what the server adds later is still readable. */
+export const plainWords = (word) => (word ?? '').replace(/_/g, ' ');

@@ -1,0 +1,172 @@
+// What a person may do in a conversation, and what the server says to it, in plain words.
+
+import { h } from '../vendor/preact.js';
+import { useState } from '../vendor/hooks.js';
+import { ApiError, Unreachable, call } from '../api.js';
+import { person } from '../format.js';
+import { t } from '../i18n.js';
+import { count, MAX_CHARACTERS } from '../segments.js';
+import { inbox, keep, refresh } from '../store.js';
+import { Area, FormDialog, Text, errorWords, notify } from '../ui.js';
+
+// What was typed for each conversation survives a look at another page.
+const drafts = new Map();
+
+/** A command as the person, if it fits what they have seen. Throws an error whose message is for people. */
+async function command(conversation, access, path, body) {
+  const whole = access.user ? { user_id: access.user, ...body } : body;
+  const options = { body: whole, ifMatch: inbox.etags.get(conversation.id), idempotencyKey: crypto.randomUUID() };
+  const send = () => call('POST', `/conversations/${conversation.id}${path}`, options);
+  try {
+    // The same key makes the second try harmless if the first was done.
+    return await send().catch((error) => (error instanceof Unreachable ? send() : Promise.reject(error)));
+  } catch (error) {
+    throw await inWords(error, conversation);
+  }
+}
+
+async function inWords(error, conversation) {
+  if (!(error instanceof ApiError)) return error;
+  if (error.status === 412) {
+    const now = await refresh(conversation.id).catch(() => null);
+    error.message = now?.ownership === 'user' && now.owned_by
+      ? t('The conversation has changed since you looked: {user} has it now. Look at it, then try again.', { user: person(now.owned_by) })
+      : t('The conversation has changed since you looked. Look at what is new, then try again.');
+  } else if (error.code === 'OPTED_OUT') {
+    error.message = t('The customer wants no texts, so nothing was sent. Call them instead.');
+  } else if (error.status === 409) {
+    await refresh(conversation.id).catch(() => null);
+    error.message = t('That is not possible now: {why}', { why: error.message });
+  } else if (error.code === 'VALIDATION_FAILED' && error.details.some(({ field }) => field === 'user_id')) {
+    error.message = t('The service does not know who you are. Sign in again with your user id, or with a key of your own.');
+  }
+  return error;
+}
+
+function say(error) {
+  const hasWords = error instanceof ApiError && [409, 412].includes(error.status);
+  notify(hasWords ? error.message : errorWords(error), { urgent: true });
+}
+
+export function Commands({ conversation: c, access, onDone }) {
+  const [busy, setBusy] = useState(null);
+  const [dialog, setDialog] = useState(null);
+  const run = async (name, does) => {
+    setBusy(name);
+    try {
+      await does();
+    } catch (error) {
+      say(error);
+    }
+    setBusy(null);
+    onDone();
+  };
+  const takeOver = () => run('takeover', async () => {
+    const { data, etag } = await command(c, access, '/takeover', { reason: t('Taken over in the console') });
+    keep(data.conversation, etag);
+    sayTakenOver(data, access);
+  });
+  const release = () => run('release', async () => {
+    const { data, etag } = await command(c, access, '/release', {});
+    if (data?.id) keep(data, etag);
+    notify(t('The AI has it again.'));
+  });
+  const isOpen = c.status !== 'completed';
+  const isMine = c.ownership === 'user' && (!access.user || !c.owned_by || c.owned_by === access.user);
+  const button = (name, key, words, does, kind = '') => h('button', {
+    type: 'button', class: kind, disabled: busy !== null, onClick: does, 'aria-keyshortcuts': key,
+  }, busy === name ? t('Please wait…') : words);
+  return h('section', { class: 'commands', 'aria-label': t('What you can do') },
+    h('div', { class: 'row' },
+      isOpen && c.ownership !== 'user' && button('takeover', 't', t('Take over'), takeOver, 'main'),
+      isOpen && c.ownership === 'user' && button('release', 'a', t('Give back to the AI'), release),
+      isOpen && button('complete', 'c', t('End the conversation'), () => setDialog('complete')),
+      c.emergency_detected && button('false-alarm', 'f', t('False alarm'), () => setDialog('false-alarm'))),
+    busy === 'takeover' && h('p', { role: 'status' }, t('If a text of the AI is on its way, this waits for it, up to 30 seconds.')),
+    isOpen && !isMine && c.ownership === 'user' && h('p', { class: 'small' }, t('{user} has this conversation. What you write is sent as well.', { user: person(c.owned_by) ?? t('A person') })),
+    isOpen && h(Reply, { conversation: c, access, onDone }),
+    !isOpen && h('p', null, t('The conversation has ended. The customer’s next text opens it again.')),
+    dialog === 'complete' && h(Complete, { conversation: c, access, onClose: () => setDialog(null), onDone }),
+    dialog === 'false-alarm' && h(FormDialog, {
+      title: t('False alarm?'), confirm: t('It is a false alarm'), onClose: () => setDialog(null),
+      send: async () => {
+        await command(c, access, '/false-alarm', {});
+        notify(t('The alerts stop.'));
+        onDone();
+      },
+    }, h('p', null, t('The owner and the emergency contacts get no more alerts, and the conversation goes on as an ordinary one.'))));
+}
+
+function sayTakenOver({ ownership_changed: changed, in_flight: inFlight, other_conversations: others, conversation }, access) {
+  if (!changed) {
+    const owner = conversation.owned_by ?? t('A person');
+    notify(owner === access.user ? t('You had it already.') : t('{user} already has it.', { user: person(owner) }));
+  } else if (inFlight) {
+    notify(t('You have it. One text of the AI was already on its way and may still arrive.'), { urgent: true });
+  } else {
+    notify(t('You have it. The AI writes nothing more here.'));
+  }
+  if (others.length) {
+    notify(t('The same customer also writes to another number of the business, where the AI still answers.'), {
+      urgent: true, link: `#/conversation/${others[0]}`,
+    });
+  }
+}
+
+function Reply({ conversation: c, access, onDone }) {
+  const [text, setText] = useState(drafts.get(c.id) ?? '');
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState(null);
+  const change = (value) => {
+    drafts.set(c.id, value);
+    setText(value);
+  };
+  const { segments, characters, left, isGsm } = count(text);
+  const tooLong = characters > MAX_CHARACTERS;
+  const send = async (event) => {
+    event?.preventDefault();
+    if (!text.trim() || tooLong || busy) return;
+    setBusy(true);
+    setError(null);
+    try {
+      await command(c, access, '/messages', { body: text });
+      change('');
+    } catch (failed) {
+      setError(failed);
+    }
+    setBusy(false);
+    onDone();
+  };
+  const words = [
+    segments === 1 ? t('1 segment') : t('{n} segments', { n: segments }),
+    t('{n} characters left in it', { n: left }),
+    !isGsm && t('with signs such as emoji a segment is shorter'),
+  ].filter(Boolean).join(', ');
+  return h('form', { class: 'reply', onSubmit: send },
+    h(Area, {
+      label: t('Write to the customer'), value: text, onInput: change, rows: 3,
+      error: tooLong ? t('At most {n} characters.', { n: MAX_CHARACTERS }) : error && (error instanceof ApiError && [409, 412].includes(error.status) ? error.message : errorWords(error)),
+      hint: c.ownership === 'user' ? null : t('Sending takes the conversation over.'),
+      inputRef: (area) => area?.setAttribute('aria-keyshortcuts', 'r'),
+      onKeyDown: (event) => event.key === 'Enter' && (event.ctrlKey || event.metaKey) && send(event),
+    }),
+    h('div', { class: 'row' },
+      h('button', { type: 'submit', class: 'main', disabled: busy || !text.trim() || tooLong }, busy ? t('Please wait…') : t('Send')),
+      h('span', { class: 'small segments' }, text ? words : '')));
+}
+
+function Complete({ conversation: c, access, onClose, onDone }) {
+  const [outcome, setOutcome] = useState('');
+  const [summary, setSummary] = useState('');
+  return h(FormDialog, {
+    title: t('End the conversation'), confirm: t('End it'), onClose,
+    send: async () => {
+      const { data, etag } = await command(c, access, '/complete', { outcome, ...(summary ? { summary } : {}) });
+      if (data?.id) keep(data, etag);
+      onDone();
+    },
+  }, (errors) => [
+    h(Text, { label: t('Outcome'), hint: t('A word such as “booked” or “declined”.'), value: outcome, onInput: setOutcome, required: true, error: errors.outcome }),
+    h(Area, { label: t('Summary (optional)'), value: summary, onInput: setSummary, error: errors.summary }),
+  ]);
+}

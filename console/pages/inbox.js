@@ -1,0 +1,151 @@
+// The inbox: open conversations, emergencies first, then those that wait, longest first.
+
+import { Fragment, h } from '../vendor/preact.js';
+import { useEffect, useMemo, useState } from '../vendor/hooks.js';
+import { get } from '../api.js';
+import { left, number, person, phone, span, statusWords } from '../format.js';
+import { t } from '../i18n.js';
+import { compare, inbox, isEmergency, isOpen, keep, onInbox } from '../store.js';
+import { Badge, Empty, Failure, Field, Loading, Page, Select, When, useLoad, useNow } from '../ui.js';
+import { VirtualList } from '../virtual.js';
+
+/** The height of a row, which style.css has as well. */
+export const ROW_REM = 5.25;
+
+export function useInbox() {
+  const [, renew] = useState(0);
+  useEffect(() => onInbox(() => renew((n) => n + 1)), []);
+  return inbox;
+}
+
+const SHOWN = {
+  open: () => true,
+  waiting: (c) => Boolean(c.waiting_since),
+  none: (c) => c.ownership === 'none',
+  ai: (c) => c.ownership === 'ai',
+  user: (c) => c.ownership === 'user',
+  mine: (c, access) => c.ownership === 'user' && c.owned_by === access.user,
+};
+
+// The filters last as long as the page, so that going back finds the same list.
+let kept = { shown: 'open', business: '', number: '' };
+
+export function Inbox({ access }) {
+  const store = useInbox();
+  const [filter, setFilter] = useState(kept);
+  const change = (part) => setFilter((before) => (kept = { ...before, ...part }));
+  const digits = filter.number.replace(/\D/g, '');
+  const businesses = useLoad(() => get('/businesses', { limit: 200 }), []);
+  const ended = useLoad(async () => (filter.shown === 'ended' ? loadEnded(filter.business) : null), [filter.shown, filter.business]);
+  useFound(digits);
+
+  const items = useMemo(() => {
+    const all = filter.shown === 'ended' ? (ended.data ?? []) : [...store.byId.values()];
+    const fits = (c) =>
+      (!filter.business || c.business_id === filter.business) &&
+      (digits ? c.customer_phone.includes(digits) : filter.shown === 'ended' || (isOpen(c) && SHOWN[filter.shown](c, access)));
+    return all.filter(fits).sort(compare);
+  }, [store.version, filter, ended.data]);
+
+  const names = businesses.data?.businesses ?? [];
+  const waiting = [...store.byId.values()].filter((c) => isOpen(c) && c.waiting_since).length;
+  return h(Page, { title: t('Inbox') },
+    h('div', { class: 'filters', role: 'search' },
+      h(Field, {
+        label: t('Search by number'),
+        make: (props) => h('input', {
+          ...props, type: 'search', inputMode: 'tel', value: filter.number, 'aria-keyshortcuts': '/', autocomplete: 'off',
+          onInput: (event) => change({ number: event.currentTarget.value }),
+        }),
+      }),
+      h(Select, {
+        label: t('Show'), value: filter.shown, onInput: (shown) => change({ shown }),
+        options: [
+          ['open', t('All that are open')], ['waiting', t('Waiting for an answer')], ['none', t('Nobody has taken')],
+          ['ai', t('The AI has')], ['user', t('A person has')], ...(access.user ? [['mine', t('I have')]] : []), ['ended', t('Ended')],
+        ],
+      }),
+      names.length > 1 && h(Select, {
+        label: t('Business'), value: filter.business, onInput: (business) => change({ business }),
+        options: [['', t('All')], ...names.map((each) => [each.id, each.name])],
+      })),
+    h(Failure, { error: filter.shown === 'ended' ? ended.error : store.loaded ? null : store.error }),
+    h('p', { class: 'summary', role: 'status' }, summary(store, items.length, waiting)),
+    !store.loaded && !items.length ? h(Loading) : items.length
+      ? h(VirtualList, {
+        items, rem: ROW_REM, keyOf: (c) => c.id, label: t('Conversations'),
+        row: (c) => h(Row, { conversation: c, several: names.length > 1, access }),
+      })
+      : h(NoRows, { filtered: Boolean(digits || filter.business || filter.shown !== 'open') }));
+}
+
+function summary(store, shown, waiting) {
+  if (!store.loaded) return '';
+  const many = t('{shown} conversations; {waiting} wait for an answer.', { shown: number(shown), waiting: number(waiting) });
+  return store.complete ? many : `${many} ${t('More are being read…')}`;
+}
+
+const NoRows = ({ filtered }) =>
+  filtered
+    ? h(Empty, { title: t('Nothing fits') }, t('Choose “All that are open”, or search for another number.'))
+    : h(Empty, { title: t('No open conversations') },
+      t('When a call is missed, the caller gets a text, and the conversation appears here by itself. To try it, call the business’s number and let it ring.'));
+
+async function loadEnded(business) {
+  const page = await get('/conversations', { status: 'completed', business_id: business, limit: 200, last_message: true });
+  return page.conversations;
+}
+
+/** A whole number is also looked for on the server, where ended conversations are. */
+function useFound(digits) {
+  useEffect(() => {
+    if (digits.length < 8) return undefined;
+    const timer = setTimeout(async () => {
+      try {
+        const found = await get('/conversations', { customer_phone: `+${digits}`, limit: 50, last_message: true });
+        found.conversations.forEach((conversation) => keep(conversation));
+      } catch {
+        // A number that is not complete yet is refused.
+      }
+    }, 300);
+    return () => clearTimeout(timer);
+  }, [digits]);
+}
+
+export function Row({ conversation: c, several, access }) {
+  const last = c.last_message;
+  return h('a', { class: `row-link ${c.waiting_since ? 'unread' : ''} ${isEmergency(c) ? 'alarm' : ''}`, href: `#/conversation/${c.id}` },
+    h('span', { class: 'line' },
+      h('strong', null, phone(c.customer_phone)),
+      isEmergency(c) && h(Badge, { kind: 'bad' }, t('Emergency')),
+      h('span', { class: 'end' }, h(When, { at: c.last_activity }))),
+    h('span', { class: 'words' }, last ? h(Fragment, null,
+      last.direction === 'outbound' && h('span', { class: 'who' }, last.sender_type === 'user' ? t('Person: ') : t('AI: ')),
+      last.body || t('(attachment)')) : '\u00a0'),
+    h('span', { class: 'line small' },
+      h(Owner, { conversation: c, access }),
+      several && h('span', { class: 'business' }, c.business_id),
+      h(Waits, { conversation: c }), h(Countdown, { conversation: c })));
+}
+
+export function Owner({ conversation: c, access }) {
+  if (c.status === 'completed') return h(Badge, null, t('Ended'));
+  if (c.ownership !== 'user') return h(Badge, { kind: c.ownership === 'ai' ? 'ai' : '' }, c.ownership === 'ai' ? t('AI') : statusWords(c.status));
+  return h(Badge, { kind: 'person' }, c.owned_by && c.owned_by === access?.user ? t('You') : (person(c.owned_by) ?? t('Person')));
+}
+
+/** How long the customer has waited. */
+export function Waits({ conversation: c }) {
+  const now = useNow(Boolean(c.waiting_since));
+  if (!c.waiting_since || c.status === 'completed') return null;
+  return h('span', { class: 'waits' }, t('Waits {span}', { span: span(now - Date.parse(c.waiting_since)) }));
+}
+
+/** When the AI answers at the latest, to the second. */
+export function Countdown({ conversation: c }) {
+  const now = useNow(Boolean(c.answer_due_at));
+  if (!c.answer_due_at || c.status === 'completed') return null;
+  const isOver = Date.parse(c.answer_due_at) <= now;
+  return h('span', { class: 'countdown', role: 'timer', 'data-due': c.answer_due_at },
+    isOver ? t('The AI is answering') : t('AI answers in {span}', { span: left(c.answer_due_at, now) }));
+}

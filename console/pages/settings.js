@@ -1,0 +1,76 @@
+// The key that is used, the health of the service, and the settings of this browser.
+
+import { h } from '../vendor/preact.js';
+import { useState } from '../vendor/hooks.js';
+import { call, session } from '../api.js';
+import { mayNotify, sound } from '../alarm.js';
+import { t, language, setLanguage } from '../i18n.js';
+import { Failure, Loading, Page, Select, useLoad } from '../ui.js';
+
+function scopeWords(access) {
+  if (!access.may_write) return t('may only read');
+  return access.may_manage_numbers ? t('may read and write, and add numbers and phones') : t('may read and write');
+}
+
+export function Settings({ access }) {
+  return h(Page, { title: t('Key and settings') },
+    h('section', null, h('h2', null, t('This key')),
+      h('dl', { class: 'facts' }, [
+        [t('Name'), access.name ?? t('not known')],
+        [t('Scope'), scopeWords(access)],
+        [t('Businesses'), access.business_ids ? access.business_ids.join(', ') : t('all')],
+        [t('You are'), access.user ?? t('not named: sign in with your user id to take over and to write')],
+        [t('Rate'), access.rate ?? t('not known')],
+      ].map(([name, value]) => h('div', { key: name }, h('dt', null, name), h('dd', null, value)))),
+      h('button', { type: 'button', onClick: () => session.end() }, t('Sign out')),
+      h('p', { class: 'small' }, t('Keys are created, listed and revoked on the server, by the operator of the service:')),
+      h('pre', { tabIndex: 0 }, 'nevermisscall keys create --name NAME --user USER\nnevermisscall keys list\nnevermisscall keys revoke ID')),
+    h(Browser),
+    h(Health),
+    h('section', null, h('h2', null, t('Twilio')),
+      h('p', null, t('Whether a number is in the Twilio account is shown with each business. Webhooks, what the numbers can do and the registration (A2P 10DLC) are checked on the server:')),
+      h('pre', { tabIndex: 0 }, 'nevermisscall twilio check\nnevermisscall twilio configure')));
+}
+
+function Browser() {
+  const [, renew] = useState(0);
+  const again = () => renew((n) => n + 1);
+  const allow = async () => {
+    await Notification.requestPermission();
+    again();
+  };
+  const permission = mayNotify();
+  return h('section', null, h('h2', null, t('This browser')),
+    h(Select, { label: t('Language'), value: language, onInput: setLanguage, options: [['en', 'English'], ['es', 'Español']] }),
+    h('label', { class: 'check' }, h('input', {
+      type: 'checkbox', checked: sound.on,
+      onChange: (event) => {
+        sound.set(event.currentTarget.checked);
+        again();
+      },
+    }), t('Sound at an emergency')),
+    permission === 'default' && h('button', { type: 'button', onClick: allow }, t('Allow notifications at an emergency')),
+    h('p', { class: 'small' }, ({
+      granted: t('Notifications are allowed.'),
+      denied: t('The browser does not allow notifications for this page; its settings can change that.'),
+    })[permission] ?? ''));
+}
+
+/** `GET /health` answers with 503 if the service is unhealthy, and says of what. */
+function Health() {
+  const health = useLoad(async () => {
+    try {
+      return (await call('GET', '/health')).data;
+    } catch (error) {
+      if (error.status === 503) return { status: 'unhealthy', services: {} };
+      throw error;
+    }
+  }, []);
+  const words = (state) => ({ healthy: t('healthy'), degraded: t('degraded'), down: t('down'), unhealthy: t('unhealthy') })[state] ?? state;
+  const names = { nats: 'NATS', postgres: 'PostgreSQL', redis: 'Redis', twilio: 'Twilio', dispatchbot_ai: 'DispatchBot' };
+  return h('section', null, h('h2', null, t('Health of the service')),
+    h(Failure, { error: health.error, retry: health.reload }),
+    !health.data ? !health.error && h(Loading) : h('dl', { class: 'facts' },
+      h('div', null, h('dt', null, t('All together')), h('dd', null, words(health.data.status))),
+      Object.entries(health.data.services).map(([name, state]) => h('div', { key: name }, h('dt', null, names[name] ?? name), h('dd', null, words(state))))));
+}

@@ -1,0 +1,182 @@
+// The conversations that the inbox shows: read in pages, kept current by the events.
+
+import { ApiError, call, get, pause, session } from './api.js';
+import { onEvent, onStream } from './stream.js';
+
+const PAGE = 200;
+/** More open conversations than this are not loaded; a filter or the search finds the others. */
+const MOST = 20_000;
+/** What is left of the key's rate for people while the other pages are read. */
+const RESERVE = 200;
+const DIRTY_WAIT_MS = 120;
+/** If more conversations than this changed at once, the first pages are read before those that are left. */
+const MANY = 12;
+const OPEN = ['active', 'ai_handling', 'user_handling'];
+
+const listeners = new Set();
+let notifying = false;
+export const inbox = fresh();
+
+function fresh() {
+  return { byId: new Map(), etags: new Map(), loaded: false, complete: false, error: null, version: 0 };
+}
+
+/** Calls `does()` after changes, at most once per frame. */
+export function onInbox(does) {
+  listeners.add(does);
+  return () => listeners.delete(does);
+}
+
+function changed() {
+  inbox.version += 1;
+  if (notifying) return;
+  notifying = true;
+  // A hidden tab gets no frames.
+  const later = document.hidden ? (does) => setTimeout(does, 200) : requestAnimationFrame;
+  later(() => {
+    notifying = false;
+    for (const does of listeners) does();
+  });
+}
+
+/** Keeps what an answer said of a conversation, unless something newer is known. */
+export function keep(conversation, etag) {
+  const known = inbox.byId.get(conversation.id);
+  if (known && Date.parse(known.last_activity) > Date.parse(conversation.last_activity)) return;
+  // Not every answer has the last words.
+  const lastMessage = conversation.last_message ?? known?.last_message ?? null;
+  inbox.byId.set(conversation.id, { ...conversation, last_message: lastMessage });
+  if (etag) inbox.etags.set(conversation.id, etag);
+  changed();
+}
+
+let run = 0;
+let dirty = new Set();
+let flushing = false;
+
+/** Begins to load, and to follow the events. */
+export function startInbox() {
+  const mine = (run += 1);
+  Object.assign(inbox, fresh());
+  dirty = new Set();
+  changed();
+  load(mine);
+}
+
+export function stopInbox() {
+  run += 1;
+  Object.assign(inbox, fresh());
+  changed();
+}
+
+async function load(mine) {
+  try {
+    const heads = await Promise.all([waiting(), emergencies(), ...OPEN.map((status) => page({ status }))]);
+    if (mine !== run) return;
+    for (const head of heads) for (const conversation of head.conversations) keep(conversation);
+    Object.assign(inbox, { loaded: true, error: null });
+    changed();
+    await rest(mine, heads.slice(2));
+  } catch (error) {
+    if (mine !== run) return;
+    inbox.error = error;
+    changed();
+    await pause(3000);
+    if (mine === run && session.key) load(mine);
+  }
+}
+
+/** Everything after the first pages, one request at a time. */
+async function rest(mine, heads) {
+  for (const [at, head] of heads.entries()) {
+    let cursor = head.next_cursor;
+    while (cursor && inbox.byId.size < MOST) {
+      if (session.remaining < RESERVE) await pause(5000);
+      const next = await page({ status: OPEN[at], cursor });
+      if (mine !== run) return;
+      for (const conversation of next.conversations) keep(conversation);
+      cursor = next.next_cursor;
+    }
+  }
+  inbox.complete = true;
+  changed();
+}
+
+const page = (query) => get('/conversations', { limit: PAGE, last_message: true, ...query });
+const waiting = () => page({ sort: 'waiting' });
+const emergencies = () => page({ sort: 'emergencies' });
+
+onEvent((event) => {
+  if (!event.conversation_id || !session.key) return;
+  const known = inbox.byId.get(event.conversation_id);
+  if (event.event_type === 'message.received' && known) {
+    const lastMessage = { direction: 'inbound', sender_type: 'customer', body: event.data.body, created_at: event.occurred_at };
+    inbox.byId.set(known.id, { ...known, last_message: lastMessage });
+    changed();
+  }
+  dirty.add(event.conversation_id);
+  flush(run);
+});
+
+// The stream resumes after the last event. What happened before its first event, or while it was broken for longer than events
+// are kept, is read anew.
+onStream((state, before) => {
+  if (state.live && !before.live && inbox.loaded) heads(run).catch(() => {});
+});
+
+async function flush(mine) {
+  if (flushing) return;
+  flushing = true;
+  await pause(DIRTY_WAIT_MS);
+  flushing = false;
+  const ids = [...dirty];
+  dirty = new Set();
+  try {
+    // After an outage many may have changed: the first pages have most of them.
+    const read = ids.length > MANY ? await heads(mine) : new Set();
+    const others = ids.filter((id) => !read.has(id));
+    for (let at = 0; at < others.length && mine === run; at += MANY) {
+      await Promise.all(others.slice(at, at + MANY).map((id) => refresh(id)));
+    }
+  } catch {
+    if (mine !== run || !session.key) return;
+    ids.forEach((id) => dirty.add(id));
+    await pause(2000);
+    if (mine === run) flush(mine);
+  }
+}
+
+/** Reads the first pages, and answers the ids of what they have. */
+async function heads(mine) {
+  const all = await Promise.all([waiting(), emergencies(), page({})]);
+  const read = all.flatMap((head) => head.conversations);
+  if (mine === run) read.forEach((conversation) => keep(conversation));
+  return new Set(read.map(({ id }) => id));
+}
+
+/** Reads a conversation anew; answers it, or null if the key sees no such conversation. */
+export async function refresh(id) {
+  try {
+    const { data, etag } = await call('GET', `/conversations/${encodeURIComponent(id)}?last_message=true`);
+    keep(data, etag);
+    return inbox.byId.get(id);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 404) throw error;
+    inbox.byId.delete(id);
+    changed();
+    return null;
+  }
+}
+
+/** The order of the inbox: emergencies, those that wait (longest first), and the others (newest activity first). */
+export function compare(one, other) {
+  const rank = (c) => (isEmergency(c) ? 0 : c.waiting_since ? 1 : 2);
+  const byRank = rank(one) - rank(other);
+  if (byRank) return byRank;
+  if (one.waiting_since && other.waiting_since) return one.waiting_since < other.waiting_since ? -1 : 1;
+  if (one.waiting_since || other.waiting_since) return one.waiting_since ? -1 : 1;
+  return one.last_activity > other.last_activity ? -1 : 1;
+}
+
+export const isOpen = (conversation) => conversation.status !== 'completed';
+export const isEmergency = (conversation) => conversation.emergency_detected && isOpen(conversation);

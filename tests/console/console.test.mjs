@@ -1,0 +1,472 @@
+// The console in a real browser, against the running service.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { findings, go, launch, open, signIn, signedIn } from './browser.mjs';
+import { BUSINESS, Stage, business, until } from './stage.mjs';
+
+const PAGES = ['inbox', 'emergencies', 'today', 'undelivered', 'letters', 'businesses', `business/${BUSINESS}`, 'optouts', 'settings'];
+let stage;
+let browser;
+const pages = [];
+const problems = [];
+let opened = 0;
+let customers = 0;
+
+/** A number that no other test uses. */
+const newCustomer = () => `+1212555${String((customers += 1)).padStart(4, '0')}`;
+const spaced = (phone) => phone.replace(/^\+1(\d{3})(\d{3})(\d{4})$/, '+1 $1 $2 $3');
+const rowOf = (page, phone) => page.locator('.virtual li', { hasText: spaced(phone) });
+const show = async (...args) => {
+  const page = await signedIn(browser, stage, ...args);
+  pages.push(page);
+  return page;
+};
+
+before(async () => {
+  [stage, browser] = await Promise.all([Stage.start(), launch()]);
+  await stage.putBusiness();
+});
+// A key may read 16 event streams at once.
+afterEach(async () => {
+  opened += pages.length;
+  for (const page of pages.splice(0)) {
+    await page.context().close();
+    problems.push(...page.problems);
+  }
+});
+after(async () => {
+  await browser?.close();
+  await stage?.stop();
+});
+
+describe('the console', { timeout: 600_000 }, () => {
+  test('says on each empty page what to do', async () => {
+    const key = stage.nevermisscall('keys', 'create', '--name', 'empty', '--business', 'nobodys');
+    const page = await show({}, { key });
+    for (const path of ['inbox', 'emergencies', 'today', 'undelivered', 'letters', 'businesses', 'optouts']) {
+      await go(page, path);
+      const words = await page.locator('.empty p').innerText();
+      assert.ok(words.length > 40, `${path}: ${words}`);
+    }
+  });
+
+  test('refuses a key that is unknown, and keeps a good one in the tab only', async () => {
+    const page = await open(browser, stage);
+    pages.push(page);
+    await page.locator('input[type="password"]').fill('wrong');
+    await page.locator('button[type="submit"]').click();
+    await page.getByText('The key is unknown or revoked').waitFor();
+    await signIn(page);
+    await go(page, 'settings');
+    const kept = await page.evaluate(() => ({ local: JSON.stringify({ ...localStorage }), cookie: document.cookie, url: location.href }));
+    assert.equal(kept.cookie, '');
+    assert.ok(!`${kept.local}${kept.url}`.includes('a-key-for'), JSON.stringify(kept));
+    assert.ok(page.requests.every((request) => !request.url().includes('a-key-for')));
+    await page.reload();
+    await page.locator('.dot.live').waitFor();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('API key').waitFor();
+    assert.deepEqual(await page.evaluate(() => ({ ...sessionStorage })), {});
+    // Another tab does not have it.
+    const other = await page.context().newPage();
+    await other.goto(`${stage.url}/console/`);
+    await other.getByLabel('API key').waitFor();
+  });
+
+  test('shows a missed call, counts down to the answer, and lets a person take over and write', async () => {
+    const page = await show();
+    const customer = newCustomer();
+    await stage.missCall(customer);
+    await rowOf(page, customer).getByText('Hi! I missed your call').waitFor();
+    await stage.text(customer, 'My sink is blocked');
+    const row = rowOf(page, customer);
+    await row.getByText('My sink is blocked').waitFor();
+    await row.getByText(/^Waits 0:0\d$/).waitFor();
+    const timer = row.getByRole('timer');
+    await timer.waitFor();
+    const { answer_due_at: due } = await stage.conversation(customer, (found) => found.answer_due_at);
+    const seen = await timer.evaluate((element) => ({ due: element.dataset.due, words: element.textContent, now: Date.now() }));
+    assert.equal(Date.parse(seen.due), Date.parse(due));
+    const shown = Number(/AI answers in 0:(\d\d)/.exec(seen.words)[1]);
+    // The page renews it each second: what is shown was right within the last one.
+    const left = (Date.parse(due) - seen.now) / 1000;
+    assert.ok(shown >= left && shown <= left + 1.1, `shown ${shown}, left ${left}`);
+    await row.getByRole('link').click();
+    await page.getByRole('button', { name: 'Take over' }).click();
+    await page.getByText('You have it. The AI writes nothing more here.').waitFor();
+    await page.locator('.facts .badge.person', { hasText: 'You' }).waitFor();
+    await page.getByLabel('Write to the customer').fill('Joe here. I come at 8 – promised! ');
+    await page.getByText('1 segment').waitFor();
+    await page.getByLabel('Write to the customer').press('Control+Enter');
+    const own = page.locator('.message.user');
+    await own.getByText('delivered', { exact: true }).waitFor();
+    const bodies = (await stage.sent(customer)).map((message) => message.body);
+    assert.equal(bodies.length, 2, bodies.join(' | '));
+    assert.equal(bodies[1].trim(), 'Joe here. I come at 8 - promised!');
+    await page.getByText('The window was handed over').or(page.getByText(/a person took|took over/i)).first().waitFor();
+    const audit = await stage.api('GET', `/conversations/${(await stage.conversation(customer)).id}/audit?limit=200`);
+    assert.ok(audit.audit.some((entry) => entry.actor_id === 'user-joe'));
+  });
+
+  test('tells why the AI said what it said, and lets a person end the conversation', async () => {
+    const page = await show();
+    const customer = newCustomer();
+    await stage.missCall(customer);
+    await stage.text(customer, 'My sink is blocked. Can you come?');
+    await rowOf(page, customer).getByRole('link').click();
+    await page.getByRole('button', { name: 'Why this text?' }).click();
+    const story = page.locator('.story.chosen');
+    await story.getByText(/DispatchBot rated the request as .* and proposed with \d+ % confidence/).waitFor();
+    await page.getByRole('button', { name: 'End the conversation' }).click();
+    await page.getByLabel('Outcome').fill('booked');
+    await page.getByRole('button', { name: 'End it' }).click();
+    await page.getByText('The conversation has ended.').waitFor();
+    assert.equal((await stage.conversation(customer)).outcome, 'booked');
+    assert.equal(await page.getByRole('button', { name: 'Take over' }).count(), 0);
+  });
+
+  test('lets one of two people take over, and tells the other one', async () => {
+    const customer = newCustomer();
+    await stage.text(customer, 'Who is faster?');
+    const { id } = await stage.conversation(customer);
+    const two = [await show({}, { user: 'user-ann' }), await show({}, { user: 'user-bob' })];
+    for (const page of two) await go(page, `conversation/${id}`);
+    await Promise.all(two.map((page) => page.getByRole('button', { name: 'Take over' }).waitFor()));
+    await Promise.all(two.map((page) => page.getByRole('button', { name: 'Take over' }).evaluate((button) => button.click())));
+    const words = await Promise.all(two.map(async (page) => {
+      const notices = page.locator('.notice');
+      return until('a notice', async () => {
+        const all = (await notices.allInnerTexts()).join(' ');
+        return /You have it|has it now|has taken|already has/.test(all) ? all : null;
+      });
+    }));
+    const winners = words.map((text) => /You have it/.test(text));
+    assert.deepEqual([...winners].sort(), [false, true], words.join(' || '));
+    const winner = winners[0] ? 'user-ann' : 'user-bob';
+    assert.equal((await stage.conversation(customer)).owned_by, winner);
+    const loser = two[winners.indexOf(false)];
+    await loser.getByText(new RegExp(`${winner} (has it now|has taken|already has)`)).first().waitFor();
+    await loser.locator('.facts .badge.person', { hasText: winner }).waitFor();
+    // With the state of before, a command is refused, and the page says so.
+    const stale = await stage.api('GET', `/conversations/${id}`);
+    assert.equal(stale.ownership, 'user');
+  });
+
+  test('is whole again after the edge was killed, without a missed event', async () => {
+    const page = await show();
+    const open_ = newCustomer();
+    await stage.text(open_, 'Before the outage');
+    const { id } = await stage.conversation(open_);
+    await go(page, `conversation/${id}`);
+    await page.locator('.message', { hasText: 'Before the outage' }).waitFor();
+    const inbox = await show();
+    await inbox.locator('.virtual li').first().waitFor();
+    await stage.kill();
+    await page.getByText(/Connection lost at/).waitFor();
+    await inbox.getByText(/Connection lost at/).waitFor();
+    const meanwhile = [newCustomer(), newCustomer(), newCustomer()];
+    await stage.text(open_, 'During the outage');
+    for (const customer of meanwhile) await stage.text(customer, `From ${customer}`);
+    for (const customer of meanwhile) await stage.conversation(customer);
+    await stage.startService();
+    await page.locator('.dot.live').waitFor();
+    await page.locator('.message', { hasText: 'During the outage' }).waitFor();
+    for (const customer of meanwhile) await rowOf(inbox, customer).waitFor();
+    const again = page.requests.filter((request) => new URL(request.url()).pathname === '/events').at(-1);
+    assert.match(await again.headerValue('Last-Event-ID'), /^\d+$/);
+    await stage.text(open_, 'After the outage');
+    await page.locator('.message', { hasText: 'After the outage' }).waitFor();
+  });
+
+  test('shows an emergency on top, announces it, and takes a false alarm', async () => {
+    const page = await show();
+    const customer = newCustomer();
+    await stage.text(customer, 'The basement is flooding!');
+    await page.locator('.notice.bad', { hasText: `Emergency: ${spaced(customer)}` }).waitFor();
+    await until('the emergency is first', async () => (await page.locator('.virtual li[aria-posinset="1"]').innerText()).includes('Emergency'));
+    await go(page, 'emergencies');
+    const card = page.locator('.cards li', { hasText: spaced(customer) });
+    await card.getByRole('link', { name: `Open ${spaced(customer)}` }).click();
+    await page.getByText(/Words that mean danger: .*flooding/).waitFor();
+    await page.getByRole('button', { name: 'False alarm' }).click();
+    await page.getByRole('button', { name: 'It is a false alarm' }).click();
+    await page.getByText('The alerts stop.').waitFor();
+    await until('no emergency', async () => !(await stage.conversation(customer)).emergency_detected);
+    await go(page, 'emergencies');
+    await until('not listed', async () => (await page.locator('.cards li', { hasText: spaced(customer) }).count()) === 0);
+  });
+
+  test('says which text did not arrive, and why', async () => {
+    const page = await show();
+    const customer = newCustomer();
+    await stage.faults([{ number: customer, when: { next: 1 }, fault: { deliver: { status: 'undelivered', error_code: 30003 } } }]);
+    await stage.missCall(customer);
+    await rowOf(page, customer).waitFor();
+    await until('the failed text', async () => {
+      await go(page, 'undelivered');
+      await page.getByRole('button', { name: 'Read again' }).click();
+      return (await page.locator('.card', { hasText: spaced(customer) }).count()) === 1;
+    });
+    const card = page.locator('.card', { hasText: spaced(customer) });
+    const words = await card.innerText();
+    assert.match(words, /not delivered/);
+    assert.match(words, /phone is off or out of reach.*Twilio error 30003/s);
+    await card.getByRole('link').click();
+    await page.locator('.state.failed', { hasText: '30003' }).waitFor();
+  });
+
+  test('shows a dead letter and replays it', async () => {
+    const page = await show();
+    const customer = newCustomer();
+    await stage.text(customer, 'Nobody has this number', { to: '+15555559999' });
+    await until('the dead letter', async () => (await stage.api('GET', '/dead-letters')).dead_letters.length > 0);
+    await go(page, 'letters');
+    await page.getByRole('button', { name: /^Look at/ }).first().click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('Nobody has this number').waitFor();
+    await dialog.getByRole('button', { name: 'Replay' }).click();
+    await dialog.getByText('It was put back').waitFor();
+    await dialog.getByRole('button', { name: 'Close' }).click();
+    assert.equal(await page.getByRole('dialog').count(), 0);
+  });
+
+  test('edits a business, and shows what the server refuses beside the field', async () => {
+    const page = await show();
+    await go(page, `business/${BUSINESS}`);
+    await page.getByLabel('Time zone').fill('Mars/Olympus');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.locator('.field.wrong', { hasText: 'Time zone' }).getByText('must be an IANA time zone').waitFor();
+    assert.equal(await page.getByLabel('Time zone').getAttribute('aria-invalid'), 'true');
+    await page.getByLabel('Time zone').fill('America/Chicago');
+    await page.getByRole('button', { name: 'Wednesday: add hours' }).click();
+    await page.getByLabel('Wednesday: from').fill('09:30');
+    await page.getByRole('button', { name: 'Tuesday: add hours' }).click();
+    await page.getByLabel('Tuesday: from').nth(1).fill('13:00');
+    const text = page.getByLabel('After a missed call').first();
+    await text.fill('Joe will call you back 🚰 {opt_out}');
+    await page.locator('.template').first().getByText(/1 segment, with signs such as emoji/).waitFor();
+    await page.locator('.bubble', { hasText: 'Joe will call you back 🚰 Reply STOP to opt out.' }).waitFor();
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Saved.').waitFor();
+    const stored = await stage.api('GET', `/businesses/${BUSINESS}`);
+    assert.equal(stored.timezone, 'America/Chicago');
+    assert.deepEqual(stored.business_hours.wednesday, { start: '09:30', end: '18:00' });
+    assert.deepEqual(stored.business_hours.tuesday, [{ start: '08:00', end: '12:00' }, { start: '13:00', end: '18:00' }]);
+    assert.deepEqual(stored.business_hours.monday, business().business_hours.monday);
+    assert.equal(stored.templates.missed_call, 'Joe will call you back 🚰 {opt_out}');
+    await stage.putBusiness();
+  });
+
+  test('records and ends an opt-out', async () => {
+    const page = await show();
+    const customer = newCustomer();
+    await go(page, 'optouts');
+    await page.getByRole('button', { name: 'Record an opt-out' }).click();
+    await page.getByLabel('The customer’s number').fill('12');
+    await page.getByRole('button', { name: 'Record it' }).click();
+    await page.getByRole('dialog').locator('.field.wrong').waitFor();
+    await page.getByLabel('The customer’s number').fill(customer);
+    await page.getByRole('button', { name: 'Record it' }).click();
+    await page.locator('.card', { hasText: spaced(customer) }).getByRole('button').click();
+    await page.getByLabel('How they gave consent again').fill('On the phone, today.');
+    await page.getByRole('button', { name: 'End the opt-out' }).click();
+    await until('no opt-out', async () => (await page.locator('.card', { hasText: spaced(customer) }).count()) === 0);
+  });
+
+  test('runs nothing that customers or businesses write', async () => {
+    const page = await show();
+    const customer = newCustomer();
+    const attacks = ['<img src=x onerror="window.hurt=1">', '<script>window.hurt=1</script>', '"><svg onload=window.hurt=1>', 'javascript:window.hurt=1', '{{constructor.constructor("window.hurt=1")()}}'];
+    const name = `Joe's <img src=x onerror=window.hurt=1>`;
+    await stage.putBusiness(BUSINESS, business({ name, templates: { missed_call: attacks[0], es: { fallback: attacks[1] } } }));
+    await stage.missCall(customer);
+    for (const attack of attacks) await stage.text(customer, attack);
+    const { id } = await stage.conversation(customer);
+    for (const path of [...PAGES, `conversation/${id}`]) await go(page, path);
+    for (const attack of attacks) await page.locator('.message .body', { hasText: attack }).first().waitFor();
+    assert.equal(await page.locator('main img, main script, main .message svg').count(), 0);
+    assert.equal(await page.evaluate(() => window.hurt), undefined);
+    // The policy holds even if the page had a hole.
+    const refused = await page.evaluate(() => {
+      try {
+        document.body.innerHTML = '<img src=x onerror=window.hurt=1>';
+        return 'written';
+      } catch (error) {
+        return error.name;
+      }
+    });
+    assert.equal(refused, 'TypeError');
+    await until('the refusal', () => page.problems.some((problem) => /TrustedHTML/.test(problem)));
+    page.problems = page.problems.filter((problem) => !/TrustedHTML/.test(problem));
+    const policy = (await fetch(`${stage.url}/console/`)).headers.get('content-security-policy');
+    assert.ok(!policy.includes('unsafe'), policy);
+    await stage.putBusiness();
+  });
+
+  test('shows no buttons to a key that may only read', async () => {
+    const key = stage.nevermisscall('keys', 'create', '--name', 'reader', '--read-only');
+    const page = await show({}, { key, user: '' });
+    const customer = newCustomer();
+    await stage.text(customer, 'Only look');
+    const { id } = await stage.conversation(customer);
+    await go(page, `conversation/${id}`);
+    await page.locator('.message', { hasText: 'Only look' }).waitFor();
+    for (const name of ['Take over', 'End the conversation', 'Send', 'False alarm']) {
+      assert.equal(await page.getByRole('button', { name, exact: true }).count(), 0, name);
+    }
+    assert.equal(await page.locator('main textarea').count(), 0);
+    await go(page, `business/${BUSINESS}`);
+    assert.equal(await page.getByRole('button', { name: 'Save' }).count(), 0);
+    assert.ok(await page.getByLabel('Time zone').isDisabled());
+    await go(page, 'letters');
+    assert.equal(await page.getByRole('button', { name: /Replay/ }).count(), 0);
+    await go(page, 'optouts');
+    assert.equal(await page.getByRole('button', { name: 'Record an opt-out' }).count(), 0);
+    await go(page, 'settings');
+    await page.getByText('may only read').waitFor();
+  });
+
+  test('needs no user id with a key of a person, and shows a business no other one', async () => {
+    await stage.putBusiness('anns-pipes', business({ name: "Ann's Pipes", phone_numbers: ['+15555557777'], user_id: 'user-ann' }));
+    const key = stage.nevermisscall('keys', 'create', '--name', 'Ann', '--user', 'user-ann', '--business', 'anns-pipes');
+    const page = await show({}, { key, user: '' });
+    await page.getByText('0 conversations').waitFor();
+    await stage.text('+12125559001', 'Hello Ann', { to: '+15555557777' });
+    await page.locator('.virtual li').getByRole('link').click();
+    await page.getByLabel('Write to the customer').fill('Ann here.');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.locator('.message.user', { hasText: 'user-ann' }).waitFor();
+    await go(page, 'businesses');
+    assert.equal(await page.locator('.card').count(), 1);
+    await go(page, 'settings');
+    await page.getByText('user-ann').waitFor();
+  });
+
+  test('can be used with the keyboard alone', async () => {
+    const page = await open(browser, stage);
+    pages.push(page);
+    const customer = newCustomer();
+    await stage.text(customer, 'Keys only');
+    const { keyboard } = page;
+    await page.locator('h1').waitFor();
+    const focusedOn = (label) => page.evaluate(() => document.activeElement?.labels?.[0]?.textContent ?? document.activeElement?.textContent).then((words) => words?.startsWith(label));
+    await until('the key field', async () => { await keyboard.press('Tab'); return focusedOn('API key'); });
+    await keyboard.type('a-key-for-the-app-server-of-tests');
+    await keyboard.press('Tab');
+    await keyboard.type('user-joe');
+    await keyboard.press('Enter');
+    await page.locator('.dot.live').waitFor();
+    await keyboard.press('?');
+    await page.getByRole('dialog').waitFor();
+    await keyboard.press('Escape');
+    await until('no dialog', async () => (await page.getByRole('dialog').count()) === 0);
+    await keyboard.press('g');
+    await keyboard.press('o');
+    await page.getByRole('heading', { name: 'Opt-outs' }).waitFor();
+    await keyboard.press('g');
+    await keyboard.press('i');
+    await page.getByRole('heading', { name: 'Inbox' }).waitFor();
+    await keyboard.press('/');
+    await keyboard.type(customer.slice(-7));
+    await until('one row', async () => (await page.locator('.virtual li').count()) === 1);
+    await keyboard.press('Escape');
+    await keyboard.press('j');
+    await keyboard.press('Enter');
+    await page.getByRole('heading', { name: spaced(customer) }).waitFor();
+    await page.getByRole('button', { name: 'Take over' }).waitFor();
+    await keyboard.press('t');
+    await page.locator('.facts .badge.person', { hasText: 'You' }).waitFor();
+    await keyboard.press('r');
+    await keyboard.type('Typed.');
+    await keyboard.press('Control+Enter');
+    await page.locator('.message.user', { hasText: 'Typed.' }).waitFor();
+    await keyboard.press('Escape');
+    await keyboard.press('u');
+    await page.getByRole('heading', { name: 'Inbox' }).waitFor();
+  });
+
+  test('shows the figures that the API has', async () => {
+    const page = await show();
+    await go(page, 'today');
+    const { timeZone } = await page.evaluate(() => Intl.DateTimeFormat().resolvedOptions());
+    const { total } = await stage.api('GET', `/figures?timezone=${timeZone}`);
+    assert.ok(total.missed >= 3 && total.conversations > 5, JSON.stringify(total));
+    const tiles = await page.locator('section[aria-label="All 7 days"] dd').allInnerTexts();
+    assert.equal(tiles[0], String(total.calls));
+    assert.equal(tiles[1], String(total.missed));
+    assert.match(tiles[2], new RegExp(`${total.texted_within_5s} of ${total.to_text_back}`));
+  });
+
+  for (const [name, options] of [
+    ['light, in English', { colorScheme: 'light' }],
+    ['dark, in Spanish', { colorScheme: 'dark', locale: 'es-MX' }],
+    ['at 360 pixels', { viewport: { width: 360, height: 740 }, reducedMotion: 'reduce' }],
+  ]) {
+    test(`is accessible on each page: ${name}`, async () => {
+      const page = await show(options);
+      assert.equal(await page.evaluate(() => document.documentElement.lang), options.locale ? 'es' : 'en');
+      const customer = newCustomer();
+      await stage.text(customer, 'The basement is flooding!');
+      const { id } = await stage.conversation(customer);
+      for (const path of [...PAGES, `conversation/${id}`, 'conversation/none']) {
+        await go(page, path);
+        assert.deepEqual(await findings(page), [], path);
+        const beyond = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(beyond <= 0, `${path}: scrolls sideways by ${beyond} px`);
+      }
+      await page.keyboard.press('?');
+      await page.getByRole('dialog').waitFor();
+      assert.deepEqual(await findings(page), [], 'shortcuts');
+      const out = await open(browser, stage, options);
+      pages.push(out);
+      await out.locator('h1').waitFor();
+      assert.deepEqual(await findings(out), [], 'sign-in');
+    });
+  }
+
+  test('works with large type', async () => {
+    const page = await show({ viewport: { width: 720, height: 800 } });
+    const session = await page.context().newCDPSession(page);
+    await session.send('Page.setFontSizes', { fontSizes: { standard: 32, fixed: 26 } });
+    await page.reload();
+    await page.locator('.virtual li').nth(1).waitFor();
+    const boxes = await page.locator('.virtual li a').evaluateAll((rows) => rows.map((row) => {
+      const { top, bottom } = row.getBoundingClientRect();
+      return { top, bottom };
+    }).sort((one, other) => one.top - other.top));
+    assert.ok(boxes[0].bottom - boxes[0].top > 120, JSON.stringify(boxes[0]));
+    for (const [at, box] of boxes.slice(1).entries()) assert.ok(box.top >= boxes[at].bottom - 1, 'rows overlap');
+    for (const path of PAGES) {
+      await go(page, path);
+      const beyond = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(beyond <= 0, `${path}: scrolls sideways by ${beyond} px`);
+    }
+  });
+
+  test('shows 10,000 open conversations within a second', async () => {
+    const customer = newCustomer();
+    await stage.text(customer, 'One of many');
+    const { id } = await stage.conversation(customer, (found) => found.ownership === 'ai');
+    stage.multiply(id, 10_000);
+    const page = await show();
+    const looks = [];
+    for (let n = 0; n < 3; n += 1) {
+      await page.reload({ waitUntil: 'commit' });
+      await page.locator('.virtual li a').first().waitFor();
+      looks.push(await page.evaluate(() => performance.now()));
+    }
+    console.log(`# first look with 10,000 open conversations: ${looks.map((ms) => `${Math.round(ms)} ms`).join(', ')}`);
+    assert.ok(Math.min(...looks) <= 1000, looks.join(', '));
+    const words = page.locator('.summary');
+    await until('all of them', async () => /^10,0\d\d conversations.*answer\.$/.test(await words.innerText()));
+    assert.ok((await page.locator('.virtual li').count()) < 60);
+    await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+    await page.locator('.virtual li', { hasText: 'Text 10000' }).waitFor();
+  });
+
+  test('has had no error, nothing that the policy refused, and no request elsewhere', () => {
+    assert.deepEqual(problems, []);
+    assert.ok(opened > 10);
+  });
+});

@@ -1,0 +1,62 @@
+// Parts of the console that need no browser.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { count } from '../../console/segments.js';
+
+const kept = new Map();
+const storage = { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => kept.set(name, value), removeItem: (name) => kept.delete(name) };
+Object.assign(globalThis, { sessionStorage: storage, localStorage: storage, document: { documentElement: {}, hidden: true } });
+Object.defineProperty(globalThis, 'navigator', { value: { languages: ['en-US'] }, configurable: true });
+const { parser } = await import('../../console/stream.js');
+const { serverClock } = await import('../../console/api.js');
+const { left, span } = await import('../../console/format.js');
+const { compare } = await import('../../console/store.js');
+
+// The cases of src/domain/sms_segments.rs and src/domain/typography.rs.
+for (const [name, text, segments] of [
+  ['nothing', '', 1], ['one that is full', 'a'.repeat(160), 1], ['one too many', 'a'.repeat(161), 2], ['two that are full', 'a'.repeat(306), 2],
+  ['a third', 'a'.repeat(307), 3], ['signs that count twice', '€'.repeat(80), 1], ['one of them too many', '€'.repeat(81), 2],
+  ['Unicode', 'ж'.repeat(70), 1], ['too much of it', 'ж'.repeat(71), 2], ['emoji', '🚰'.repeat(35), 1], ['one emoji too many', '🚰'.repeat(36), 2],
+  ['accents outside GSM-7', 'á'.repeat(71), 2], ['Spanish inside GSM-7', 'ñ¿'.repeat(80), 1], ['typographic signs', '“’–” '.repeat(32), 1],
+]) {
+  test(`counts the segments of ${name}`, () => assert.equal(count(text).segments, segments));
+}
+
+test('says what is left in the last segment', () => {
+  assert.deepEqual(count('a'.repeat(150)), { segments: 1, characters: 150, left: 10, isGsm: true });
+  assert.deepEqual(count('a'.repeat(161)), { segments: 2, characters: 161, left: 145, isGsm: true });
+  assert.equal(count('🚰').isGsm, false);
+});
+
+test('reads events that come in pieces', () => {
+  const parse = parser();
+  assert.deepEqual(parse(': keep-alive\n\nid: 7\neve'), []);
+  assert.deepEqual(parse('nt: message.sent\ndata: {"a":1}\r\n\r'), []);
+  assert.deepEqual(parse('\nid: 8\ndata: one\ndata: two\n\n'), [{ id: '7', data: '{"a":1}' }, { id: '8', data: 'one\ntwo' }]);
+});
+
+test('counts down to 0:00 at the deadline, and not before', () => {
+  const at = '2026-11-30T12:00:00Z';
+  const words = (before) => left(at, Date.parse(at) - before);
+  assert.deepEqual([60_000, 59_001, 1_000, 1, 0, -5_000].map(words), ['1:00', '1:00', '0:01', '0:01', '0:00', '0:00']);
+  assert.equal(span(3_661_000), '1:01:01');
+});
+
+test('takes the clock of the server if ours is wrong, and ours if it may be right', () => {
+  const date = (ms) => new Date(ms).toUTCString();
+  serverClock.learn(date(Date.now()), Date.now());
+  assert.ok(Math.abs(serverClock.now() - Date.now()) < 50);
+  serverClock.learn(date(Date.now() + 3_600_000), Date.now());
+  assert.ok(Math.abs(serverClock.now() - Date.now() - 3_600_000) < 1_000);
+});
+
+test('puts emergencies first, then who waits longest, then the newest activity', () => {
+  const of = (id, more) => ({ id, status: 'ai_handling', emergency_detected: false, waiting_since: null, last_activity: '2026-11-30T10:00:00Z', ...more });
+  const all = [
+    of('old', { last_activity: '2026-11-30T08:00:00Z' }), of('new', {}), of('waits', { waiting_since: '2026-11-30T09:59:00Z' }),
+    of('waits longer', { waiting_since: '2026-11-30T09:00:00Z' }), of('emergency', { emergency_detected: true, last_activity: '2026-11-30T07:00:00Z' }),
+    of('over', { emergency_detected: true, status: 'completed', last_activity: '2026-11-30T06:00:00Z' }),
+  ];
+  assert.deepEqual(all.sort(compare).map(({ id }) => id), ['emergency', 'waits longer', 'waits', 'new', 'old', 'over']);
+});

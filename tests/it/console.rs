@@ -1,0 +1,141 @@
+//! What the console needs of the API beyond what others use: the pages themselves, the key, texts that did not arrive, open
+//! emergencies, and last words. scripts/check-console has the tests in a browser.
+
+use nmc_testbed::sim::Rule;
+use nmc_testbed::twilio::Fault;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{App, BUSINESS, CUSTOMER, customer, eventually, query, spawn_app, spawn_app_with};
+
+async fn list(app: &App, of: &[(&str, &str)]) -> Vec<Value> {
+    app.rest.get(&query("/conversations", of)).await.ok()["conversations"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn the_pages_need_no_key_and_allow_no_script_of_others() {
+    let app = spawn_app().await;
+    let page = app.rest.with_key(None).get("/console/").await;
+    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy").to_owned();
+    for needed in
+        ["default-src 'none'", "script-src 'self'", "require-trusted-types-for 'script'", "frame-ancestors 'none'"]
+    {
+        assert!(policy.contains(needed), "{policy}");
+    }
+    assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
+    let page_headers =
+        [("referrer-policy", "no-referrer"), ("x-content-type-options", "nosniff"), ("cache-control", "no-cache")];
+    for (name, value) in page_headers {
+        assert_eq!(page.header(name), value, "{name}");
+    }
+    assert!(page.header("set-cookie").is_empty());
+    let script = app.rest.with_key(None).get("/console/pages/inbox.js").await;
+    assert_eq!((script.status, script.header("content-type")), (200, "text/javascript; charset=utf-8"));
+    assert_eq!(app.rest.get("/console/pages/none.js").await.status, 404);
+}
+
+#[tokio::test]
+async fn the_pages_are_below_the_prefix_of_the_public_url_too_and_can_be_switched_off() {
+    let app = spawn_app_with(&[("NMC_PUBLIC_URL", "https://calls.example.com/twilio")]).await;
+    assert_eq!(app.rest.get("/twilio/console/").await.status, 200);
+    assert_eq!(app.rest.get("/twilio/console").await.header("location"), "console/");
+    let without = spawn_app_with(&[("NMC_CONSOLE", "off")]).await;
+    assert_eq!(without.rest.get("/console/").await.status, 404);
+    assert_eq!(without.rest.get("/conversations").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_key_says_what_it_may_do_and_nothing_of_others() {
+    let app = spawn_app().await;
+    let whole = app.rest.get("/key").await.ok();
+    let all = json!({
+        "name": null, "user_id": null, "business_ids": null, "may_write": true, "may_manage_numbers": true,
+        "rate": whole["rate"],
+    });
+    assert_eq!(whole, all);
+    let (_, reader) = app.key(Some(&[BUSINESS]), false).await;
+    let own = reader.get("/key").await.ok();
+    assert_eq!((&own["name"], &own["business_ids"]), (&json!("test"), &json!([BUSINESS])));
+    assert_eq!((&own["may_write"], &own["may_manage_numbers"]), (&json!(false), &json!(false)));
+    assert_eq!(app.key_of_user("user-ann").await.get("/key").await.ok()["user_id"], "user-ann");
+    assert_eq!(app.rest.with_key(None).get("/key").await.status, 401);
+}
+
+#[tokio::test]
+async fn a_text_that_did_not_arrive_is_listed_with_its_reason_until_retention_ends() {
+    let app = spawn_app().await;
+    let undelivered = Fault::Deliver { status: "undelivered".to_owned(), error_code: Some(30003) };
+    for n in 1..=3 {
+        app.servers.twilio.add_rule(Rule::next(1, undelivered.clone()).to(customer(n)));
+        app.miss_call(&customer(n)).await;
+        app.wait_for_event_of(&customer(n), 1, "message.failed").await;
+    }
+    app.miss_call(CUSTOMER).await;
+    app.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;
+    let first = app.rest.get("/messages/undelivered?limit=2").await.ok();
+    let messages = first["messages"].as_array().unwrap();
+    let phones: Vec<&Value> = messages.iter().map(|message| &message["customer_phone"]).collect();
+    assert_eq!(phones, [&json!(customer(3)), &json!(customer(2))]);
+    assert_eq!((&messages[0]["error_code"], &messages[0]["business_id"]), (&json!(30003), &json!(BUSINESS)));
+    assert_eq!(messages[0]["error_message"], "The customer's phone is off or out of reach.");
+    let next = [("limit", "2"), ("cursor", first["next_cursor"].as_str().unwrap())];
+    let last = app.rest.get(&query("/messages/undelivered", &next)).await.ok();
+    assert_eq!(last["messages"][0]["customer_phone"], customer(1));
+    assert_eq!((last["messages"].as_array().unwrap().len(), &last["next_cursor"]), (1, &Value::Null));
+    let (_, other) = app.key(Some(&["anns-pipes"]), false).await;
+    assert_eq!(other.get("/messages/undelivered").await.ok()["messages"], json!([]));
+    let of_other = app.rest.get("/messages/undelivered?business_id=anns-pipes").await.ok();
+    assert_eq!(of_other["messages"], json!([]));
+}
+
+#[tokio::test]
+async fn emergencies_are_listed_until_they_are_over() {
+    let app = spawn_app().await;
+    app.text(CUSTOMER, "My sink is blocked").await;
+    let burst = [customer(1), customer(2)];
+    for customer in &burst {
+        app.text(customer, "The basement is flooding!").await;
+        app.wait_for_event_of(customer, 1, "emergency.detected").await;
+    }
+    let found = list(&app, &[("sort", "emergencies")]).await;
+    let phones: Vec<&str> = found.iter().map(|each| each["customer_phone"].as_str().unwrap()).collect();
+    assert_eq!((phones.len(), phones.contains(&&*burst[0]), phones.contains(&&*burst[1])), (2, true, true));
+    let first = app.rest.get("/conversations?sort=emergencies&limit=1").await.ok();
+    let next = [("sort", "emergencies"), ("limit", "1"), ("cursor", first["next_cursor"].as_str().unwrap())];
+    assert_ne!(list(&app, &next).await[0]["id"], first["conversations"][0]["id"]);
+    let (_, other) = app.key(Some(&["anns-pipes"]), false).await;
+    assert_eq!(other.get("/conversations?sort=emergencies").await.ok()["conversations"], json!([]));
+    let ids = [found[0]["id"].as_str().unwrap(), found[1]["id"].as_str().unwrap()];
+    let user = json!({ "user_id": "user-joe" });
+    app.rest.send(Method::POST, &format!("/conversations/{}/false-alarm", ids[0]), Some(&user)).await.ok();
+    let done = json!({ "user_id": "user-joe", "outcome": "done" });
+    app.rest.send(Method::POST, &format!("/conversations/{}/complete", ids[1]), Some(&done)).await.ok();
+    assert!(list(&app, &[("sort", "emergencies")]).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_list_has_the_last_words_of_each_conversation_if_it_is_asked_for_them() {
+    let app = spawn_app().await;
+    app.text(CUSTOMER, &"é".repeat(200)).await;
+    app.conversation_of(CUSTOMER).await;
+    let wanted = [("last_message", "true"), ("customer_phone", CUSTOMER)];
+    let answered = eventually("an answer", async || {
+        let found = list(&app, &wanted).await.remove(0);
+        (found["last_message"]["direction"] == "outbound").then_some(found)
+    })
+    .await;
+    assert_eq!(answered["last_message"]["sender_type"], "ai");
+    app.text(CUSTOMER, &"ñ".repeat(200)).await;
+    let last = eventually("the second text", async || {
+        let found = list(&app, &wanted).await.remove(0)["last_message"].clone();
+        (found["direction"] == "inbound").then_some(found)
+    })
+    .await;
+    assert_eq!(last["body"], "ñ".repeat(160));
+    assert_eq!(list(&app, &[]).await[0]["last_message"], Value::Null);
+    let id = answered["id"].as_str().unwrap();
+    let one = app.rest.get(&format!("/conversations/{id}?last_message=true")).await.ok();
+    assert!(one["last_message"]["body"].is_string(), "{one}");
+    assert_eq!(app.conversation(id).await["last_message"], Value::Null);
+}
