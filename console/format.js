@@ -7,6 +7,7 @@ const clock = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digi
 const exact = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium' });
 const dayAndClock = new Intl.DateTimeFormat(locale, { month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit' });
 const dayOnly = new Intl.DateTimeFormat(locale, { weekday: 'short', month: 'short', day: 'numeric', timeZone: 'UTC' });
+const dayOfYear = new Intl.DateTimeFormat(locale, { weekday: 'short', year: 'numeric', month: 'short', day: 'numeric', timeZone: 'UTC' });
 const plain = new Intl.NumberFormat(locale);
 const DAY = 86_400_000;
 
@@ -14,6 +15,9 @@ export const number = (value) => plain.format(value);
 export const exactTime = (at) => exact.format(new Date(at));
 /** A date such as `2026-03-01`. */
 export const day = (date) => dayOnly.format(new Date(`${date}T00:00:00Z`));
+
+/** The same with its year. */
+export const fullDate = (date) => dayOfYear.format(new Date(`${date}T00:00:00Z`));
 
 /** The time of day, and the date if it was not within the last day. */
 export function time(at, now = Date.now()) {

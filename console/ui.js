@@ -145,6 +145,16 @@ export const Select = ({ value, onInput, options, ...field }) =>
       options.map(([each, words]) => h('option', { value: each, selected: each === value }, words))),
   });
 
+export function Check({ label, hint, error, checked, onInput }) {
+  const id = useId();
+  return h('div', { class: `field ${error ? 'wrong' : ''}` },
+    h('label', { class: 'check' }, h('input', {
+      type: 'checkbox', checked, 'aria-describedby': hint || error ? id : undefined, 'aria-invalid': error ? 'true' : undefined,
+      onChange: (event) => onInput(event.currentTarget.checked),
+    }), label),
+    (hint || error) && h('div', { id, class: error ? 'error' : 'hint' }, error || hint));
+}
+
 /** A dialog of the browser: it keeps the focus within, and Escape closes it. */
 export function Dialog({ title, onClose, children }) {
   const dialog = useRef();

@@ -16,7 +16,7 @@ use crate::adapters::jetstream::JetStream;
 use crate::adapters::jetstream::definitions::{self, Mode};
 use crate::adapters::postgres::{Reads, Store};
 use crate::adapters::redis::RedisSink;
-use crate::adapters::twilio::{self, MediaClient, TwilioClient};
+use crate::adapters::twilio::{self, MediaClient, MessagingClient, TwilioClient};
 use crate::businesses::{Accounts, BusinessCache, BusinessSnapshot, keep_snapshot};
 use crate::config::Config;
 use crate::dead_letters::{Attribution, DeadLetterStream, DeadLetters, replay_queued};
@@ -190,6 +190,7 @@ impl Application {
             let kept = keep_snapshot(snapshot, store.clone(), jetstream.clone(), shutdown.clone());
             spawn(&mut tasks, "snapshot", kept);
             let twilio = TwilioClient::new(http.clone(), config.twilio.api_url.clone(), TWILIO_TIMEOUT);
+            let messaging = MessagingClient::new(http.clone(), config.twilio.messaging_url.clone(), TWILIO_TIMEOUT);
             let mut reads = Reads::new(store.clone(), metrics.clone());
             if let Some(url) = &config.database_read_url {
                 reads = reads.or_replica(url.expose()).context("DATABASE_READ_URL")?;
@@ -203,6 +204,7 @@ impl Application {
                 reads,
                 accounts,
                 twilio,
+                messaging,
                 media,
                 cipher,
                 operation,

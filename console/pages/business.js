@@ -7,7 +7,9 @@ import { exactTime, number, phone, plainWords } from '../format.js';
 import { t } from '../i18n.js';
 import { Area, Badge, Failure, Loading, Page, Select, Text, When, fieldErrors, notify, useLoad } from '../ui.js';
 import { Hours } from './hours.js';
+import { OWN, OwnerPhone } from './owner_phone.js';
 import { Templates } from './templates.js';
+import { TwilioCheck } from './twilio_check.js';
 import { verifiedWords } from './businesses.js';
 
 const TRADES = ['plumbing', 'electrical', 'hvac', 'locksmith', 'garage_door'];
@@ -26,6 +28,7 @@ export function BusinessPage({ argument: id, access }) {
     !stored.data ? !stored.error && h(Loading) : h(Fragment, null,
       stored.data.numbers && h(Numbers, { business: stored.data }),
       h(Form, { key: stored.data.updated_at ?? 'new', id, stored: stored.data, access, onSaved: stored.reload }),
+      stored.data.numbers && h(TwilioCheck, { id }),
       rules.data && h(Rules, { rules: rules.data })));
 }
 
@@ -67,7 +70,9 @@ function Form({ id, stored, access, onSaved }) {
   const change = (part) => setForm((before) => ({ ...before, ...part }));
   const details = fieldErrors(error);
   // A list's error names an item, such as phone_numbers[0].
-  const errorOf = (field) => Object.entries(details).filter(([name]) => name === field || name.startsWith(`${field}.`) || name.startsWith(`${field}[`))
+  const isOf = (name, field) => name === field || name.startsWith(`${field}.`) || name.startsWith(`${field}[`);
+  const shownAbove = (name, field) => field === 'policy' && OWN.some((own) => isOf(name, `policy.${own}`));
+  const errorOf = (field) => Object.entries(details).filter(([name]) => isOf(name, field) && !shownAbove(name, field))
     .map(([name, reason]) => (name === field ? reason : `${name.slice(field.length + 1)}: ${reason}`)).join('; ');
   useEffect(() => {
     if (error) problems.current?.focus();
@@ -101,6 +106,7 @@ function Form({ id, stored, access, onSaved }) {
       h(Select, { label: t('Trade'), value: form.trade, onInput: (trade) => change({ trade }), options: TRADES.map((trade) => [trade, plainWords(trade)]), error: errorOf('trade') }),
       h(Hours, { value: form.business_hours, onInput: (business_hours) => change({ business_hours }), errorOf }),
       h(Templates, { value: form.templates, name: form.name, onInput: (templates) => change({ templates }), errorOf }),
+      h(OwnerPhone, { value: form.own, onInput: (own) => change({ own }), errorOf }),
       h('details', { open: AS_JSON.some((name) => errorOf(name)) }, h('summary', null, t('Further settings, as JSON')),
         AS_JSON.map((name) => h(Area, {
           key: name, label: name, rows: 5, spellcheck: false, value: form[name], onInput: (value) => change({ [name]: value }), error: errorOf(name),
@@ -115,7 +121,11 @@ const fromLines = (text) => text.split(/[\n,]/).map((line) => line.replace(/[\s(
 function toForm(stored) {
   const form = { ...stored };
   for (const name of ['phone_numbers', 'forward_to', 'emergency_contacts']) form[name] = asLines(stored[name]);
-  for (const name of AS_JSON) form[name] = stored[name] === undefined || stored[name] === null ? '' : JSON.stringify(stored[name], null, 2);
+  const { policy } = stored;
+  form.own = Object.fromEntries(OWN.filter((name) => policy?.[name] !== undefined).map((name) => [name, policy[name]]));
+  const rest = Object.entries(policy ?? {}).filter(([name]) => !OWN.includes(name));
+  const shown = { ...stored, policy: rest.length ? Object.fromEntries(rest) : null };
+  for (const name of AS_JSON) form[name] = shown[name] === undefined || shown[name] === null ? '' : JSON.stringify(shown[name], null, 2);
   form.business_hours = stored.business_hours ?? null;
   form.templates = stored.templates ?? {};
   return form;
@@ -141,6 +151,10 @@ function fromForm(form) {
       unreadable.push({ field: name, reason: t('This is not JSON: {why}', { why: error.message }) });
     }
   }
+  // A setting that is given as JSON, too, is the one that was written last: there.
+  const own = Object.fromEntries(Object.entries(form.own).filter(([, value]) => value !== null));
+  delete document.own;
+  if (document.policy || Object.keys(own).length) document.policy = { ...own, ...document.policy };
   if (unreadable.length) throw new ApiError(400, { code: 'VALIDATION_FAILED', message: t('Some fields cannot be read.'), details: unreadable });
   if (document.business_hours === null) delete document.business_hours;
   // Tokens are never shown; without one the stored one is kept.

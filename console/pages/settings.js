@@ -6,11 +6,7 @@ import { call, session } from '../api.js';
 import { mayNotify, sound } from '../alarm.js';
 import { t, language, setLanguage } from '../i18n.js';
 import { Failure, Loading, Page, Select, useLoad } from '../ui.js';
-
-function scopeWords(access) {
-  if (!access.may_write) return t('may only read');
-  return access.may_manage_numbers ? t('may read and write, and add numbers and phones') : t('may read and write');
-}
+import { Keys, scopeWords } from './keys.js';
 
 export function Settings({ access }) {
   return h(Page, { title: t('Key and settings') },
@@ -22,14 +18,10 @@ export function Settings({ access }) {
         [t('You are'), access.user ?? t('not named: sign in with your user id to take over and to write')],
         [t('Rate'), access.rate ?? t('not known')],
       ].map(([name, value]) => h('div', { key: name }, h('dt', null, name), h('dd', null, value)))),
-      h('button', { type: 'button', onClick: () => session.end() }, t('Sign out')),
-      h('p', { class: 'small' }, t('Keys are created, listed and revoked on the server, by the operator of the service:')),
-      h('pre', { tabIndex: 0 }, 'nevermisscall keys create --name NAME --user USER\nnevermisscall keys list\nnevermisscall keys revoke ID')),
+      h('button', { type: 'button', onClick: () => session.end() }, t('Sign out'))),
     h(Browser),
     h(Health),
-    h('section', null, h('h2', null, t('Twilio')),
-      h('p', null, t('Whether a number is in the Twilio account is shown with each business. Webhooks, what the numbers can do and the registration (A2P 10DLC) are checked on the server:')),
-      h('pre', { tabIndex: 0 }, 'nevermisscall twilio check\nnevermisscall twilio configure')));
+    h(Keys));
 }
 
 function Browser() {

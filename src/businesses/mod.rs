@@ -1,7 +1,8 @@
-//! Business look-ups for the edge and the workers: a cache of the table, a snapshot for outages of PostgreSQL, and the
-//! Twilio account of each business.
+//! Business look-ups for the edge and the workers: a cache of the table, a snapshot for outages of PostgreSQL, the
+//! Twilio account of each business, and how its numbers are set up there.
 
 mod accounts;
+pub mod at_twilio;
 mod cache;
 mod owner;
 mod snapshot;

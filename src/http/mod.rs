@@ -29,12 +29,14 @@ use std::time::Duration;
 use anyhow::Context;
 use poem::middleware::CatchPanic;
 use poem::{Endpoint, EndpointExt, IntoResponse, Route};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::jetstream::JetStream;
 use crate::adapters::postgres::{Reads, Store};
 use crate::adapters::redis::RedisSink;
-use crate::adapters::twilio::{MediaClient, TwilioClient};
+use crate::adapters::twilio::{MediaClient, MessagingClient, TwilioClient};
+use crate::businesses::at_twilio::AtTwilio;
 use crate::businesses::{Accounts, BusinessCache};
 use crate::config::{Config, Dialect, PublicUrl, Rate};
 use crate::dead_letters::{Attribution, DeadLetters};
@@ -78,6 +80,9 @@ pub struct EdgeParts {
     pub(crate) business_cache: BusinessCache,
     pub(crate) accounts: Accounts,
     pub(crate) twilio: TwilioClient,
+    pub(crate) at_twilio: AtTwilio,
+    /// The checks at Twilio that may run at once.
+    pub(crate) twilio_checks: Semaphore,
     signers: twilio::Signers,
     pub(crate) media: MediaClient,
     pub(crate) cipher: Option<TokenCipher>,
@@ -133,6 +138,7 @@ impl Edge {
         reads: Reads,
         accounts: Accounts,
         twilio: TwilioClient,
+        messaging: MessagingClient,
         media: MediaClient,
         cipher: Option<TokenCipher>,
         operation: Operation,
@@ -167,6 +173,14 @@ impl Edge {
             business_cache: engine.business_cache().clone(),
             letters,
             attribution: Attribution::new(engine.business_cache().clone()),
+            at_twilio: AtTwilio {
+                store: engine.store().clone(),
+                accounts: accounts.clone(),
+                twilio: twilio.clone(),
+                messaging,
+                public_url: config.public_url.clone(),
+            },
+            twilio_checks: Semaphore::new(1),
             engine,
             jetstream,
             accounts,

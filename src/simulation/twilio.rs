@@ -227,6 +227,7 @@ impl SimTwilio {
         let mut state = self.world.lock();
         let state = &mut *state;
         state.network.rung += 1;
+        state.ledger.was_asked_to_call(call_id);
         let call_sid = format!("CA{:032x}", 0xF000 + state.network.rung);
         state.trace.note(ms, WORLD, "Twilio calls", state.network.rung, || call_id.to_string());
         let digit = match state.weather.below(20) {
@@ -298,6 +299,8 @@ impl CallGateway for SimTwilio {
             }
             Fate::Busy { retry_after } => SendOutcome::NotProcessed { retry_after, reason: "busy".to_owned() },
             Fate::Refuse { .. } => {
+                let (call_id, _) = ladder::ids(&call.url).unwrap();
+                self.world.lock().ledger.was_asked_to_call(call_id);
                 SendOutcome::Rejected { code: Some(21_211), message: String::new(), http_status: 400 }
             }
         }

@@ -258,6 +258,47 @@ describe('the console', { timeout: 600_000 }, () => {
     await stage.putBusiness();
   });
 
+  test('sets the owner’s phone and a holiday, and leaves other settings alone', async () => {
+    await stage.putBusiness(BUSINESS, business({ policy: { max_segments: 2, remind_after: '20m' } }));
+    const page = await show();
+    await go(page, `business/${BUSINESS}`);
+    await page.getByLabel('Texts that the owner’s phone gets').selectOption('all');
+    await page.getByLabel(/counts as answered only if the phone presses 1/).check();
+    await page.getByLabel('No texts to the owner’s phone from').fill('21:00');
+    await page.getByLabel('Remind the owner').fill('soon');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.locator('.field.wrong', { hasText: 'Remind the owner' }).waitFor();
+    await page.getByLabel('Remind the owner').fill('15m');
+    await page.getByLabel('until', { exact: true }).fill('07:00');
+    await page.getByLabel('Add a day').fill('2026-12-25');
+    await page.getByRole('button', { name: 'Add: closed on this day' }).click();
+    await page.getByLabel('Add a day').fill('2026-12-24');
+    await page.getByRole('button', { name: 'Add: closed on this day' }).click();
+    await page.getByRole('button', { name: 'Thu, Dec 24, 2026: add hours' }).click();
+    await page.getByLabel('Thu, Dec 24, 2026: to').fill('12:00');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Saved.').waitFor();
+    const { policy, business_hours: hours } = await stage.api('GET', `/businesses/${BUSINESS}`);
+    assert.deepEqual(policy, {
+      max_segments: 2, owner_sms: 'all', screening: true, remind_after: '15m', owner_quiet_hours: { start: '21:00', end: '07:00' },
+    });
+    assert.deepEqual(hours.holidays, { '2026-12-24': { start: '08:00', end: '12:00' }, '2026-12-25': null });
+    await stage.putBusiness();
+  });
+
+  test('lists the keys, and says what is wrong with a number at Twilio', async () => {
+    const page = await show();
+    stage.nevermisscall('keys', 'create', '--name', 'Ann’s tablet', '--user', 'user-ann', '--business', BUSINESS);
+    await go(page, 'settings');
+    const key = page.locator('.card', { hasText: 'Ann’s tablet' });
+    await key.getByText('user-ann').waitFor();
+    await key.getByText('valid', { exact: true }).waitFor();
+    await go(page, `business/${BUSINESS}`);
+    await page.getByRole('button', { name: 'Check at Twilio' }).click();
+    await page.getByText('Something is wrong at Twilio.').waitFor();
+    await page.locator('.card', { hasText: 'Webhooks' }).getByText('nevermisscall twilio configure').waitFor();
+  });
+
   test('records and ends an opt-out', async () => {
     const page = await show();
     const customer = newCustomer();

@@ -2,7 +2,7 @@
 //! emergencies, and last words. scripts/check-console has the tests in a browser.
 
 use nmc_testbed::sim::Rule;
-use nmc_testbed::twilio::Fault;
+use nmc_testbed::twilio::{Fault, Refusal};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -60,6 +60,60 @@ async fn a_key_says_what_it_may_do_and_nothing_of_others() {
     assert_eq!((&own["may_write"], &own["may_manage_numbers"]), (&json!(false), &json!(false)));
     assert_eq!(app.key_of_user("user-ann").await.get("/key").await.ok()["user_id"], "user-ann");
     assert_eq!(app.rest.with_key(None).get("/key").await.status, 401);
+}
+
+#[tokio::test]
+async fn keys_are_listed_newest_first_and_only_those_within_the_businesses_of_the_key() {
+    let app = spawn_app().await;
+    let (ours, reader) = app.key(Some(&[BUSINESS]), false).await;
+    let (both, _) = app.key(Some(&[BUSINESS, "anns-pipes"]), true).await;
+    let (all, _) = app.key(None, true).await;
+    let ids = |list: &Value| -> Vec<String> {
+        list["keys"].as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let whole = app.rest.get("/keys").await.ok();
+    assert_eq!(ids(&whole), [&all, &both, &ours].map(ToString::to_string));
+    let newest = &whole["keys"][0];
+    assert_eq!((&newest["business_ids"], &newest["may_manage_numbers"]), (&Value::Null, &json!(true)));
+    assert_eq!((&newest["name"], &newest["revoked_at"]), (&json!("test"), &Value::Null));
+    assert!(!whole.to_string().contains("hash"), "{whole}");
+    assert_eq!(ids(&reader.get("/keys").await.ok()), [ours.to_string()]);
+    let first = app.rest.get("/keys?limit=2").await.ok();
+    let next = app.rest.get(&query("/keys", &[("cursor", first["next_cursor"].as_str().unwrap())])).await.ok();
+    assert_eq!((ids(&next), &next["next_cursor"]), (vec![ours.to_string()], &Value::Null));
+    assert_eq!(app.rest.with_key(None).get("/keys").await.status, 401);
+}
+
+#[tokio::test]
+async fn a_business_is_checked_at_twilio_and_no_key_checks_another_one() {
+    let app = spawn_app().await;
+    let path = format!("/businesses/{BUSINESS}/twilio-check");
+    let (_, reader) = app.key(Some(&[BUSINESS]), false).await;
+    let checked = reader.get(&path).await.ok();
+    let results: Vec<(&str, &str)> = checked["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|check| (check["name"].as_str().unwrap(), check["result"].as_str().unwrap()))
+        .collect();
+    assert!(results.contains(&("account", "ok")) && results.contains(&("webhooks", "FAILED")), "{results:?}");
+    assert_eq!(checked["ok"], false);
+    assert!(checked.to_string().contains("nevermisscall twilio configure"), "{checked}");
+    let (_, other) = app.key(Some(&["anns-pipes"]), true).await;
+    assert_eq!(other.get(&path).await.status, 404);
+    assert_eq!(app.rest.get("/businesses/nobody/twilio-check").await.status, 404);
+}
+
+#[tokio::test]
+async fn one_business_at_a_time_is_checked_at_twilio_and_not_for_long() {
+    let app = spawn_app().await;
+    let path = format!("/businesses/{BUSINESS}/twilio-check");
+    app.servers.twilio.add_rule(Rule::next(1, Fault::RespondToNumbers(Refusal::status(503))));
+    let failed = app.rest.get(&path).await.ok();
+    assert!(failed.to_string().contains("not checked"), "{failed}");
+    let (first, second) = tokio::join!(app.rest.get(&path), app.rest.get(&path));
+    let statuses = [first.status, second.status];
+    assert!(statuses.contains(&200) && statuses.iter().all(|status| [200, 429].contains(status)), "{statuses:?}");
 }
 
 #[tokio::test]

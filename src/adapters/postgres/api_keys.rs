@@ -90,6 +90,31 @@ impl Store {
         .await?)
     }
 
+    /// Keys after a place, newest first. If businesses are named, only keys that are for none but these.
+    pub async fn api_keys_page(
+        &self,
+        business_ids: Option<&[String]>,
+        after: Option<(DateTime<Utc>, Uuid)>,
+        limit: i64,
+    ) -> Result<Vec<ApiKey>, StoreError> {
+        let (after_at, after_id) = after.unzip();
+        Ok(sqlx::query_as!(
+            ApiKey,
+            "SELECT id, name, created_at, revoked_at, business_ids, may_write, may_manage_numbers, rate_limit, user_id
+             FROM api_keys
+             WHERE ($1::text[] IS NULL OR business_ids <@ $1)
+               AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3::uuid))
+             ORDER BY created_at DESC, id DESC
+             LIMIT $4",
+            business_ids,
+            after_at,
+            after_id,
+            limit
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
     /// Revokes a key; `false` if there is no such key, or it was revoked before.
     pub async fn revoke_api_key(&self, id: Uuid) -> Result<bool, StoreError> {
         let result = sqlx::query!("UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", id)

@@ -63,7 +63,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::config::PostgresUrl;
 pub(super) use crate::store::{StoreError, Stored};
 pub use alerts::UnreachedAlerts;
-pub use api_keys::KeyScope;
+pub use api_keys::{ApiKey, KeyScope};
 pub use audit::{AnalysisRow, AuditRow, WaitingStep, WindowMessage, WindowStep};
 use batched_statements::BatchedStatements;
 pub use business_numbers::NumberLook;

@@ -1,17 +1,10 @@
 //! `nevermisscall twilio check`: accounts, numbers, what they can do, and their registration.
 
-use std::fmt;
-
 use clap::Args;
 use serde::Serialize;
 
-use super::inventory::{AccountView, Inventory, Owned};
-use super::{Access, Selection};
-use crate::adapters::twilio::{AccountFound, IncomingNumber};
-use crate::domain::number_registration::{Campaigns, needs_registration, registration};
-use crate::domain::number_setup::{Found, Settings, compare};
-use crate::domain::phone::PhoneNumber;
-use crate::text_enum;
+use super::Selection;
+use crate::businesses::at_twilio::{AtTwilio, Finding, Verdict};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CheckCommand {
@@ -22,47 +15,6 @@ pub(in crate::cli) struct CheckCommand {
     json: bool,
 }
 
-text_enum! {
-    /// What a line is about.
-    pub enum Subject {
-        /// The credentials and the state of an account.
-        Account = "account",
-        /// Whether a number of a business is in its account.
-        Number = "number",
-        /// Whether its calls and texts reach the service.
-        Webhooks = "webhooks",
-        Capabilities = "capabilities",
-        /// A2P 10DLC.
-        Registration = "registration",
-        /// A number that no business has.
-        Unused = "unused",
-    }
-}
-
-text_enum! {
-    /// The result of a check.
-    pub enum Verdict {
-        Good = "ok",
-        Wrong = "FAILED",
-        /// Worth knowing, and not wrong.
-        Noted = "note",
-        Unchecked = "not checked",
-    }
-}
-
-/// A line.
-#[derive(Debug, Serialize)]
-struct Finding {
-    name: Subject,
-    /// The account or the number.
-    of: String,
-    business_id: Option<String>,
-    result: Verdict,
-    message: String,
-    /// What to do about a failure.
-    advice: Option<String>,
-}
-
 #[derive(Serialize)]
 struct Report {
     ok: bool,
@@ -70,19 +22,9 @@ struct Report {
 }
 
 /// Returns whether nothing is wrong.
-pub(super) async fn run(access: &Access, command: &CheckCommand) -> anyhow::Result<bool> {
-    let inventory = Inventory::read(access, &command.selection).await?;
-    let wanted = access.urls(command.selection.fallback_url.as_ref()).settings();
-    let mut checks = Vec::new();
-    for view in inventory.accounts.values() {
-        checks.push(account(access, view).await);
-    }
-    for owned in &inventory.owned {
-        checks.extend(number(access, &inventory, owned, &wanted).await);
-    }
-    if !command.selection.is_narrow() {
-        checks.extend(unused(access, &inventory));
-    }
+pub(super) async fn run(at_twilio: &AtTwilio, command: &CheckCommand) -> anyhow::Result<bool> {
+    let selection = &command.selection;
+    let checks = at_twilio.check(&selection.meant(), selection.fallback_url.as_ref()).await?;
     let ok = checks.iter().all(|finding| finding.result != Verdict::Wrong);
     let report = Report { ok, checks };
     if command.json {
@@ -91,174 +33,4 @@ pub(super) async fn run(access: &Access, command: &CheckCommand) -> anyhow::Resu
         report.checks.iter().for_each(|finding| println!("{finding}"));
     }
     Ok(ok)
-}
-
-/// Whether an account can be used.
-async fn account(access: &Access, view: &AccountView) -> Finding {
-    let finding = Finding::about(Subject::Account, &view.account.sid, None);
-    match access.twilio.account(&view.account).await {
-        AccountFound::Is { status, kind } if status == "active" && kind == "Trial" => {
-            finding.noted("active, a trial account: it sends only to numbers that are verified at Twilio")
-        }
-        AccountFound::Is { status, .. } if status == "active" => {
-            finding.good("active, and the auth token belongs to it")
-        }
-        AccountFound::Is { status, .. } => {
-            finding.wrong(format!("it is {status}"), "ask Twilio's support, or put its businesses with another account")
-        }
-        AccountFound::Refused { code } => {
-            let code = code.map_or_else(String::new, |code| format!(" (code {code})"));
-            let advice = if access.accounts.is_main(&view.account.sid) {
-                "correct TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
-            } else {
-                "put its businesses with the auth token that the account has now"
-            };
-            finding.wrong(format!("Twilio refuses the account or its auth token{code}"), advice)
-        }
-        AccountFound::Away { reason } => {
-            finding.wrong(format!("no answer: {reason}"), "check the way to TWILIO_API_URL, and Twilio's status page")
-        }
-    }
-}
-
-/// Everything about a number of a business.
-async fn number(access: &Access, inventory: &Inventory, owned: &Owned, wanted: &Settings) -> Vec<Finding> {
-    let about = |subject| Finding::about(subject, &owned.phone, Some(&owned.business_id));
-    let can_be_read = match &owned.account {
-        Ok(sid) => inventory.accounts.get(sid).is_some_and(|view| view.numbers.is_ok()),
-        Err(_) => false,
-    };
-    let (view, found) = match (inventory.find(owned), &owned.account) {
-        (Ok(found), _) => found,
-        (Err(error), Err(_)) => {
-            let advice = "set NMC_TOKEN_KEY, or put the business with its auth token again";
-            return vec![about(Subject::Number).wrong(error, advice)];
-        }
-        // What is wrong with the account is said there.
-        (Err(error), Ok(_)) if !can_be_read => return vec![about(Subject::Number).unchecked(error)],
-        (Err(error), Ok(_)) => {
-            let advice = "move it there, or put its business with the account that has it";
-            return vec![about(Subject::Number).wrong(error, advice)];
-        }
-    };
-    vec![
-        webhooks(about(Subject::Webhooks), view, found, wanted),
-        capabilities(about(Subject::Capabilities), found),
-        registered(about(Subject::Registration), access, view, &owned.phone).await,
-    ]
-}
-
-/// Whether calls and texts reach the service.
-fn webhooks(finding: Finding, view: &AccountView, number: &IncomingNumber, wanted: &Settings) -> Finding {
-    let service = view.service_of(&number.phone_number);
-    let found = Found { settings: &number.settings, trunk_sid: number.trunk_sid.as_deref(), service: service.as_ref() };
-    let comparison = compare(&found, wanted, false);
-    let changes = comparison.changes.iter().map(ToString::to_string);
-    let wrong: Vec<String> = comparison.handled.iter().map(ToString::to_string).chain(changes).collect();
-    match (wrong.is_empty(), comparison.handled.is_empty()) {
-        (true, _) if view.services.is_err() => finding
-            .noted("its own settings are as they should be; whether a Messaging Service handles texts is not known"),
-        (true, _) => finding.good("calls and texts are posted to the service"),
-        (false, true) => finding.wrong(wrong.join(", "), "run `nevermisscall twilio configure`"),
-        (false, false) => {
-            let advice = "take the number out of it, or let it post to the service (docs/operations.md, Twilio)";
-            finding.wrong(wrong.join(", "), advice)
-        }
-    }
-}
-
-fn capabilities(finding: Finding, number: &IncomingNumber) -> Finding {
-    let can = number.capabilities;
-    let lacking: Vec<&str> =
-        [(can.voice, "calls"), (can.sms, "SMS")].into_iter().filter(|(can, _)| !can).map(|(_, what)| what).collect();
-    if !lacking.is_empty() {
-        return finding.wrong(format!("it cannot do {}", lacking.join(" and ")), "use a number that can do both");
-    }
-    if can.mms { finding.good("calls, SMS and MMS") } else { finding.noted("calls and SMS, but no MMS") }
-}
-
-/// Whether US carriers know what the number's texts are for.
-async fn registered(finding: Finding, access: &Access, view: &AccountView, phone: &str) -> Finding {
-    let needed = phone.parse::<PhoneNumber>().is_ok_and(|phone| needs_registration(&phone));
-    if !needed {
-        return finding.unchecked("A2P 10DLC is only for ordinary US numbers");
-    }
-    match campaigns(access, view, phone).await.map(|services| registration(&services)) {
-        Err(error) => finding.unchecked(format!("A2P 10DLC cannot be read: {error}")),
-        Ok(Ok(good)) => finding.good(good),
-        Ok(Err(wrong)) => {
-            finding.wrong(wrong, "register the number at Twilio (A2P 10DLC); carriers block its texts otherwise")
-        }
-    }
-}
-
-/// The campaigns of those Messaging Services of an account that have a number among their senders.
-async fn campaigns(access: &Access, view: &AccountView, phone: &str) -> Result<Vec<Campaigns>, String> {
-    let services = view.services.as_ref().map_err(Clone::clone)?;
-    let mut found = Vec::new();
-    for (service, _) in services.iter().filter(|(_, senders)| senders.iter().any(|sender| sender == phone)) {
-        let campaigns = access.messaging.campaigns(&view.account, &service.sid).await;
-        found.push((service.friendly_name.clone(), campaigns.map_err(|error| error.to_string())?));
-    }
-    Ok(found)
-}
-
-/// Numbers of the accounts that no business has.
-fn unused(access: &Access, inventory: &Inventory) -> Vec<Finding> {
-    let (base, known) = (access.public_url.as_str(), &inventory.known);
-    let numbers = inventory.accounts.values().filter_map(|view| Some((view, view.numbers.as_ref().ok()?)));
-    let unknown = numbers.flat_map(|(view, numbers)| {
-        let unknown = numbers.values().filter(move |number| !known.contains_key(&number.phone_number));
-        unknown.map(move |number| (&view.account.sid, number))
-    });
-    let findings = unknown.map(|(sid, number)| {
-        let finding = Finding::about(Subject::Unused, &number.phone_number, None);
-        let is_ours = |url: &String| url.strip_prefix(base).is_some_and(|path| path.starts_with('/'));
-        if number.settings.values().any(is_ours) {
-            let advice =
-                "put it in a business, or change its webhooks: its calls are rejected and its texts kept unread";
-            finding.wrong(format!("posts to the service, and no business has it (account {sid})"), advice)
-        } else {
-            finding.noted(format!("no business has it (account {sid})"))
-        }
-    });
-    findings.collect()
-}
-
-impl Finding {
-    fn about(name: Subject, of: &str, business_id: Option<&str>) -> Self {
-        let business_id = business_id.map(str::to_owned);
-        let (of, message) = (of.to_owned(), String::new());
-        Self { name, of, business_id, result: Verdict::Good, message, advice: None }
-    }
-
-    fn good(self, message: impl Into<String>) -> Self {
-        Self { message: message.into(), ..self }
-    }
-
-    fn noted(self, message: impl Into<String>) -> Self {
-        Self { result: Verdict::Noted, message: message.into(), ..self }
-    }
-
-    fn unchecked(self, why: impl Into<String>) -> Self {
-        Self { result: Verdict::Unchecked, message: why.into(), ..self }
-    }
-
-    fn wrong(self, message: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { result: Verdict::Wrong, message: message.into(), advice: Some(advice.into()), ..self }
-    }
-}
-
-/// One line: `ok           webhooks       +15555551111  joes-plumbing: calls and texts are posted to the service`.
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (result, name) = (self.result.as_str(), self.name.as_str());
-        let business = self.business_id.as_ref().map_or_else(String::new, |id| format!("{id}: "));
-        let message = self.message.replace(['\n', '\r'], " ");
-        write!(f, "{result:<12} {name:<13} {}  {business}{message}", self.of)?;
-        match &self.advice {
-            Some(advice) => write!(f, "; {advice}"),
-            None => Ok(()),
-        }
-    }
 }

@@ -8,10 +8,10 @@ use chrono::Utc;
 use clap::Args;
 use serde::Serialize;
 
-use super::inventory::{Inventory, Owned};
 use super::saved::{Saved, SavedNumber};
-use super::{Access, Selection};
+use super::Selection;
 use crate::adapters::twilio::{Account, IncomingNumber};
+use crate::businesses::at_twilio::{AtTwilio, Inventory, Owned};
 use crate::domain::number_setup::{Change, Found, compare, differences};
 use crate::text_enum;
 
@@ -78,9 +78,9 @@ struct Report {
 }
 
 /// Returns whether every number that is meant is, or would be, as it should be.
-pub(super) async fn run(access: &Access, command: &ConfigureCommand) -> anyhow::Result<bool> {
+pub(super) async fn run(at_twilio: &AtTwilio, command: &ConfigureCommand) -> anyhow::Result<bool> {
     let saved = command.restore.as_deref().map(Saved::read).transpose()?;
-    let inventory = Inventory::read(access, &command.selection).await?;
+    let inventory = Inventory::read(at_twilio, &command.selection.meant()).await?;
     for view in inventory.accounts.values() {
         if let (Ok(_), Err(error)) = (&view.numbers, &view.services) {
             let sid = &view.account.sid;
@@ -88,12 +88,12 @@ pub(super) async fn run(access: &Access, command: &ConfigureCommand) -> anyhow::
         }
     }
     let mut entries: Vec<Entry> = match &saved {
-        None => inventory.owned.iter().map(|owned| planned(access, command, &inventory, owned)).collect(),
+        None => inventory.owned.iter().map(|owned| planned(at_twilio, command, &inventory, owned)).collect(),
         Some(saved) => {
             let meant = saved
                 .numbers
                 .iter()
-                .filter(|number| command.selection.includes(&number.business_id, &number.phone_number));
+                .filter(|number| command.selection.meant().includes(&number.business_id, &number.phone_number));
             meant.map(|number| restored(&inventory, number)).collect()
         }
     };
@@ -108,7 +108,7 @@ pub(super) async fn run(access: &Access, command: &ConfigureCommand) -> anyhow::
         if !command.json {
             println!("what was found is saved in {}", path.display());
         }
-        apply(access, command, &mut entries).await;
+        apply(at_twilio, command, &mut entries).await;
         file = Some(path.display().to_string());
     }
     let ok = entries.iter().all(|entry| entry.result != Outcome::Failed && entry.handled.is_empty());
@@ -122,7 +122,7 @@ fn default_file() -> PathBuf {
 }
 
 /// What is to be done so that calls and texts of a number reach the service.
-fn planned(access: &Access, command: &ConfigureCommand, inventory: &Inventory, owned: &Owned) -> Entry {
+fn planned(at_twilio: &AtTwilio, command: &ConfigureCommand, inventory: &Inventory, owned: &Owned) -> Entry {
     let entry = Entry {
         number: owned.phone.clone(),
         business_id: owned.business_id.clone(),
@@ -139,7 +139,7 @@ fn planned(access: &Access, command: &ConfigureCommand, inventory: &Inventory, o
     };
     let service = view.service_of(&owned.phone);
     let found = Found { settings: &number.settings, trunk_sid: number.trunk_sid.as_deref(), service: service.as_ref() };
-    let wanted = access.urls(command.selection.fallback_url.as_ref()).settings();
+    let wanted = at_twilio.urls(command.selection.fallback_url.as_ref()).settings();
     let comparison = compare(&found, &wanted, command.replace_apps);
     let handled = comparison.handled.iter().map(ToString::to_string).collect();
     Entry { handled, ..entry }.with(comparison.changes, view.account.clone(), number.clone())
@@ -187,10 +187,10 @@ fn save(entries: &[Entry], path: &Path) -> anyhow::Result<()> {
 }
 
 /// Changes one number after another; one that fails does not keep the others waiting.
-async fn apply(access: &Access, command: &ConfigureCommand, entries: &mut [Entry]) {
+async fn apply(at_twilio: &AtTwilio, command: &ConfigureCommand, entries: &mut [Entry]) {
     for entry in entries.iter_mut().filter(|entry| entry.result == Outcome::Planned) {
         let Some((account, number)) = &entry.at_twilio else { continue };
-        match access.twilio.change_number(account, &number.sid, &entry.changes).await {
+        match at_twilio.twilio.change_number(account, &number.sid, &entry.changes).await {
             Err(error) => entry.fail(error.to_string()),
             Ok(now) => {
                 let differs = |change: &&Change| now.get(&change.setting) != Some(&change.then);

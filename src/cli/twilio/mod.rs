@@ -2,25 +2,22 @@
 
 mod check;
 mod configure;
-mod inventory;
 mod saved;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::{Args, Subcommand};
 
 use crate::adapters::http_client;
 use crate::adapters::postgres::Store;
 use crate::adapters::twilio::{MessagingClient, TwilioClient};
+use crate::businesses::at_twilio::{self, AtTwilio};
 use crate::businesses::{Accounts, BusinessSnapshot};
 use crate::config::{Config, PublicUrl};
-use crate::domain::business::Profile;
-use crate::domain::number_setup::Urls;
 use crate::domain::phone::PhoneNumber;
 use crate::secrets::TokenCipher;
-use crate::webhook::WebhookKind;
 
 use check::CheckCommand;
 use configure::ConfigureCommand;
@@ -55,70 +52,30 @@ struct Selection {
 }
 
 impl Selection {
-    fn is_narrow(&self) -> bool {
-        !self.businesses.is_empty() || !self.numbers.is_empty()
-    }
-
-    /// Whether a number of a business is meant.
-    fn includes(&self, business_id: &str, phone: &str) -> bool {
-        (self.businesses.is_empty() || self.businesses.iter().any(|id| id == business_id))
-            && (self.numbers.is_empty() || self.numbers.iter().any(|number| number.as_str() == phone))
-    }
-
-    /// Refuses businesses and numbers that there are not: nothing would be done about them, and nobody told.
-    fn check(&self, businesses: &[Profile]) -> anyhow::Result<()> {
-        for id in &self.businesses {
-            ensure!(businesses.iter().any(|business| business.id == *id), "--business {id}: there is no such business");
-        }
-        for number in &self.numbers {
-            let has = |business: &Profile| business.has_number(number) && self.includes(&business.id, number.as_str());
-            ensure!(businesses.iter().any(has), "--number {number}: no business that is meant has it");
-        }
-        Ok(())
+    fn meant(&self) -> at_twilio::Selection {
+        at_twilio::Selection { businesses: self.businesses.clone(), numbers: self.numbers.clone() }
     }
 }
 
-/// Everything that is needed besides the arguments.
-struct Access {
-    store: Store,
-    accounts: Accounts,
-    twilio: TwilioClient,
-    messaging: MessagingClient,
-    public_url: PublicUrl,
-}
-
-impl Access {
-    fn of(config: &Config) -> anyhow::Result<Self> {
-        let http = http_client::build().context("HTTP client")?;
-        let store = Store::lazy(config.database_url.expose()).context("DATABASE_URL")?;
-        let cipher = TokenCipher::of_keys(config.token_key.as_ref(), config.token_key_other.as_ref());
-        let accounts = Accounts::new(store.clone(), BusinessSnapshot::default(), config.twilio.clone(), cipher);
-        Ok(Self {
-            accounts,
-            store,
-            twilio: TwilioClient::new(http.clone(), config.twilio.api_url.clone(), TIMEOUT),
-            messaging: MessagingClient::new(http, config.twilio.messaging_url.clone(), TIMEOUT),
-            public_url: config.public_url.clone(),
-        })
-    }
-
-    /// The URLs to which Twilio must post.
-    fn urls(&self, fallback: Option<&PublicUrl>) -> Urls {
-        let fallback = fallback.unwrap_or(&self.public_url);
-        Urls {
-            call: self.public_url.join(WebhookKind::Call.path()),
-            sms: self.public_url.join(WebhookKind::Sms.path()),
-            call_fallback: fallback.join(WebhookKind::Call.path()),
-            sms_fallback: fallback.join(WebhookKind::Sms.path()),
-        }
-    }
+fn at_twilio(config: &Config) -> anyhow::Result<AtTwilio> {
+    let http = http_client::build().context("HTTP client")?;
+    let store = Store::lazy(config.database_url.expose()).context("DATABASE_URL")?;
+    let cipher = TokenCipher::of_keys(config.token_key.as_ref(), config.token_key_other.as_ref());
+    let accounts = Accounts::new(store.clone(), BusinessSnapshot::default(), config.twilio.clone(), cipher);
+    Ok(AtTwilio {
+        accounts,
+        store,
+        twilio: TwilioClient::new(http.clone(), config.twilio.api_url.clone(), TIMEOUT),
+        messaging: MessagingClient::new(http, config.twilio.messaging_url.clone(), TIMEOUT),
+        public_url: config.public_url.clone(),
+    })
 }
 
 pub(super) async fn run(config: &Config, command: TwilioCommand) -> anyhow::Result<ExitCode> {
-    let access = Access::of(config)?;
+    let at_twilio = at_twilio(config)?;
     let is_well = match command {
-        TwilioCommand::Configure(command) => configure::run(&access, &command).await?,
-        TwilioCommand::Check(command) => check::run(&access, &command).await?,
+        TwilioCommand::Configure(command) => configure::run(&at_twilio, &command).await?,
+        TwilioCommand::Check(command) => check::run(&at_twilio, &command).await?,
     };
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

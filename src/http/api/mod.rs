@@ -37,6 +37,7 @@ mod phones;
 mod rate_limit_headers;
 mod read_deadline;
 mod twilio_account;
+mod twilio_check;
 mod undelivered;
 mod validation;
 
@@ -68,7 +69,7 @@ enum Group {
     DeadLetters,
     /// How calls and texts went, per day.
     Figures,
-    /// The API key of a request.
+    /// API keys: that of a request, and which there are.
     Keys,
     /// Events as they occur.
     Events,
@@ -90,7 +91,7 @@ type Apis = (
     customers::CustomersApi,
     opt_outs::OptOutsApi,
     // A tuple of operations has at most 16 members.
-    (figures::FiguresApi, undelivered::UndeliveredApi, key::KeyApi),
+    (figures::FiguresApi, undelivered::UndeliveredApi, key::KeyApi, twilio_check::TwilioCheckApi),
     health::HealthApi,
     metrics::MetricsApi,
 );
@@ -109,7 +110,7 @@ fn service() -> OpenApiService<openapi::Told<Apis>, ()> {
         dead_letters::DeadLettersApi,
         customers::CustomersApi,
         opt_outs::OptOutsApi,
-        (figures::FiguresApi, undelivered::UndeliveredApi, key::KeyApi),
+        (figures::FiguresApi, undelivered::UndeliveredApi, key::KeyApi, twilio_check::TwilioCheckApi),
         health::HealthApi,
         metrics::MetricsApi,
     );

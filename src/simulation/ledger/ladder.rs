@@ -13,7 +13,7 @@ use crate::store::RingTurn;
 pub(super) struct Calls {
     /// The steps that were decided on, by their conversations.
     steps: BTreeMap<Uuid, Uuid>,
-    /// Steps that came to a claim, or cannot be carried out.
+    /// Steps of which Twilio was asked for a call, or that cannot be carried out.
     tried: BTreeSet<Uuid>,
     /// Steps of emergencies that somebody took.
     excused: BTreeSet<Uuid>,
@@ -67,11 +67,15 @@ impl Ledger {
             RingTurn::Ours { .. } => {
                 let is_in_hand = self.calls.in_hand.contains(&conversation_id);
                 self.holds(!is_in_hand, || format!("the call {call_id} is placed after somebody took the emergency"));
-                self.calls.tried.insert(call_id);
             }
             RingTurn::Refused(_) => drop(self.calls.tried.insert(call_id)),
             RingTurn::Placed { .. } | RingTurn::Taken | RingTurn::Wait(_) | RingTurn::Stale => {}
         }
+    }
+
+    /// Twilio has accepted a call, or refused it.
+    pub fn was_asked_to_call(&mut self, call_id: Uuid) {
+        self.calls.tried.insert(call_id);
     }
 
     /// Whether somebody has had an emergency of the conversation in hand.

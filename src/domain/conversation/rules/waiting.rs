@@ -1,5 +1,5 @@
 //! Since when the customer waits for an answer, kept up to date by everything that asks or answers
-//! ([`Unanswered`](crate::domain::conversation::waiting::Unanswered) has the rule).
+//! ([`Unanswered`] has the rule).
 
 use uuid::Uuid;
 

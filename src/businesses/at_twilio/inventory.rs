@@ -2,52 +2,57 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use anyhow::Context;
-
-use super::{Access, Selection};
+use super::{AtTwilio, Selection};
 use crate::adapters::twilio::{Account, IncomingNumber, MessagingService};
 use crate::domain::business::Profile;
 use crate::domain::number_setup::Service;
+use crate::domain::phone::PhoneNumber;
+use crate::store::StoreError;
 
 /// A number of a business that is meant.
-pub(super) struct Owned {
-    pub(super) business_id: String,
-    pub(super) phone: String,
+pub struct Owned {
+    pub business_id: String,
+    pub phone: String,
     /// The SID of the account that must have it; or why that is not known.
-    pub(super) account: Result<String, String>,
+    pub account: Result<String, String>,
 }
 
 /// An account at Twilio, as far as it can be read.
-pub(super) struct AccountView {
-    pub(super) account: Account,
+pub struct AccountView {
+    pub account: Account,
     /// By their phone numbers.
-    pub(super) numbers: Result<BTreeMap<String, IncomingNumber>, String>,
+    pub numbers: Result<BTreeMap<String, IncomingNumber>, String>,
     /// Its Messaging Services with their senders.
-    pub(super) services: Result<Vec<(MessagingService, Vec<String>)>, String>,
+    pub services: Result<Vec<(MessagingService, Vec<String>)>, String>,
 }
 
 /// Everything about the numbers that are meant.
-pub(super) struct Inventory {
-    pub(super) owned: Vec<Owned>,
+pub struct Inventory {
+    pub owned: Vec<Owned>,
     /// By their SIDs: those of the numbers that are meant.
-    pub(super) accounts: BTreeMap<String, AccountView>,
+    pub accounts: BTreeMap<String, AccountView>,
     /// The numbers of all businesses, whether they are meant or not.
-    pub(super) known: HashMap<String, String>,
+    pub known: HashMap<String, String>,
 }
 
 impl Inventory {
     /// Reads it all. If no number is left out, the main account is read, too, even if no business uses it.
-    pub(super) async fn read(access: &Access, selection: &Selection) -> anyhow::Result<Self> {
-        let records = access.store.all_businesses().await.context("businesses cannot be read")?;
+    ///
+    /// # Errors
+    /// If PostgreSQL is unavailable, or a business or number is meant that there is not. What Twilio refuses is a part of
+    /// the inventory.
+    pub async fn read(at_twilio: &AtTwilio, selection: &Selection) -> Result<Self, InventoryError> {
+        let records = at_twilio.store.all_businesses().await?;
         let profiles = records.into_iter().map(|record| {
             let id = record.id;
-            serde_json::from_value::<Profile>(record.profile).with_context(|| format!("business {id} cannot be read"))
+            serde_json::from_value::<Profile>(record.profile)
+                .map_err(|error| InventoryError::Unreadable { business_id: id, error })
         });
-        let profiles = profiles.collect::<anyhow::Result<Vec<Profile>>>()?;
+        let profiles = profiles.collect::<Result<Vec<Profile>, _>>()?;
         selection.check(&profiles)?;
         let (mut owned, mut accounts, mut known) = (Vec::new(), BTreeMap::new(), HashMap::new());
         if !selection.is_narrow() {
-            let main = access.accounts.main();
+            let main = at_twilio.accounts.main();
             accounts.insert(main.sid.clone(), main);
         }
         for profile in profiles {
@@ -58,7 +63,7 @@ impl Inventory {
             if meant.is_empty() {
                 continue;
             }
-            let account = access.accounts.of(&profile.id).await.map_err(|error| error.to_string());
+            let account = at_twilio.accounts.of(&profile.id).await.map_err(|error| error.to_string());
             if let Ok(account) = &account {
                 accounts.insert(account.sid.clone(), account.clone());
             }
@@ -68,7 +73,7 @@ impl Inventory {
         }
         let mut views = BTreeMap::new();
         for (sid, account) in accounts {
-            views.insert(sid, AccountView::read(access, account).await);
+            views.insert(sid, AccountView::read(at_twilio, account).await);
         }
         Ok(Self { owned, accounts: views, known })
     }
@@ -77,7 +82,7 @@ impl Inventory {
     ///
     /// # Errors
     /// If its account has it not, or cannot be read; in words.
-    pub(super) fn find<'a>(&'a self, owned: &Owned) -> Result<(&'a AccountView, &'a IncomingNumber), String> {
+    pub fn find<'a>(&'a self, owned: &Owned) -> Result<(&'a AccountView, &'a IncomingNumber), String> {
         let sid = owned.account.as_ref().map_err(Clone::clone)?;
         let view = self.accounts.get(sid).ok_or_else(|| format!("the account {sid} was not read"))?;
         let numbers = view.numbers.as_ref().map_err(Clone::clone)?;
@@ -86,22 +91,57 @@ impl Inventory {
     }
 }
 
+/// Why there is no inventory.
+#[derive(Debug, thiserror::Error)]
+pub enum InventoryError {
+    #[error("businesses cannot be read")]
+    Store(#[from] StoreError),
+    #[error("business {business_id} cannot be read")]
+    Unreadable {
+        business_id: String,
+        #[source]
+        error: serde_json::Error,
+    },
+    #[error("{0}: there is no such business")]
+    NoBusiness(String),
+    #[error("{0}: no business that is meant has it")]
+    NoNumber(PhoneNumber),
+}
+
+impl Selection {
+    /// Refuses businesses and numbers that there are not: nothing would be done about them, and nothing said.
+    fn check(&self, businesses: &[Profile]) -> Result<(), InventoryError> {
+        for id in &self.businesses {
+            if !businesses.iter().any(|business| business.id == *id) {
+                return Err(InventoryError::NoBusiness(id.clone()));
+            }
+        }
+        for number in &self.numbers {
+            let has = |business: &Profile| business.has_number(number) && self.includes(&business.id, number.as_str());
+            if !businesses.iter().any(has) {
+                return Err(InventoryError::NoNumber(number.clone()));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl AccountView {
-    async fn read(access: &Access, account: Account) -> Self {
-        let numbers = access.twilio.incoming_numbers(&account).await.map_err(|error| error.to_string());
+    async fn read(at_twilio: &AtTwilio, account: Account) -> Self {
+        let numbers = at_twilio.twilio.incoming_numbers(&account).await.map_err(|error| error.to_string());
         let numbers = numbers.map(|numbers| {
             numbers.into_iter().map(|number| (number.phone_number.clone(), number)).collect::<BTreeMap<_, _>>()
         });
         // Whoever is refused once is not asked again.
         let services = match &numbers {
-            Ok(_) => services(access, &account).await,
+            Ok(_) => services(at_twilio, &account).await,
             Err(error) => Err(error.clone()),
         };
         Self { account, numbers, services }
     }
 
     /// The Messaging Service that has a number among its senders; the first one that takes its texts, if several have it.
-    pub(super) fn service_of(&self, phone: &str) -> Option<Service> {
+    pub fn service_of(&self, phone: &str) -> Option<Service> {
         let has = self.services.iter().flatten().filter(|(_, senders)| senders.iter().any(|sender| sender == phone));
         let services = has.map(|(service, _)| Service {
             sid: service.sid.clone(),
@@ -113,11 +153,11 @@ impl AccountView {
     }
 }
 
-async fn services(access: &Access, account: &Account) -> Result<Vec<(MessagingService, Vec<String>)>, String> {
-    let services = access.messaging.services(account).await.map_err(|error| error.to_string())?;
+async fn services(at_twilio: &AtTwilio, account: &Account) -> Result<Vec<(MessagingService, Vec<String>)>, String> {
+    let services = at_twilio.messaging.services(account).await.map_err(|error| error.to_string())?;
     let mut with_senders = Vec::new();
     for service in services {
-        let senders = access.messaging.senders(account, &service.sid).await.map_err(|error| error.to_string())?;
+        let senders = at_twilio.messaging.senders(account, &service.sid).await.map_err(|error| error.to_string())?;
         with_senders.push((service, senders));
     }
     Ok(with_senders)
