@@ -339,19 +339,20 @@ impl World<'_> {
         self.records[at].beyond_limit |= decision.stopped_by.contains(&Limit::Alerts);
         let about_the_notice =
             matches!(input, Input::MessageReported { message, .. } if message.kind == MessageKind::Notice);
+        // Who took it is told to the others. With a call that is placed, its phone gets its alert.
+        let is_about_who_took_it = match input {
+            Input::AlertTaken { .. } => true,
+            Input::RingReported { report, .. } => !matches!(report, RingReport::Placed { .. }),
+            _ => false,
+        };
         for message in &decision.messages {
-            if let (Some(number), false) =
-                (&message.recipient, matches!(input, Input::AlertTaken { .. } | Input::RingReported { .. }))
-            {
+            if let (Some(number), false) = (&message.recipient, is_about_who_took_it) {
                 let now = self.now();
                 self.records[at].alerts.push((number.clone(), now));
             }
             self.discloses_once(at, message)?;
             // If the customer did not get the notice, those who got an alert get another one.
-            // Who took it is told to the others.
-            let is_about_an_alert =
-                about_the_notice || matches!(input, Input::AlertTaken { .. } | Input::RingReported { .. });
-            if !(is_about_an_alert && message.kind == MessageKind::Alert) {
+            if !((about_the_notice || is_about_who_took_it) && message.kind == MessageKind::Alert) {
                 self.may_be_written(at, message, decision.conversation.status == Status::Completed)?;
             }
         }
