@@ -1,7 +1,9 @@
 // An emergency is announced: on the page, and by sound and a notification of the browser if they are allowed.
 
+import { serverClock } from './api.js';
 import { phone } from './format.js';
 import { t } from './i18n.js';
+import { isEmergency, refresh } from './store.js';
 import { notify } from './ui.js';
 
 const SOUND = 'nmc.sound';
@@ -17,11 +19,13 @@ export const sound = {
 
 export const mayNotify = () => ('Notification' in window ? Notification.permission : 'denied');
 
-export function alarm(event) {
-  if (event.event_type === 'conversation.user_taken') return;
+export async function alarm(event) {
   if (event.event_type !== 'emergency.detected') return;
-  // Events of an outage are sent again later.
-  if (Date.now() - Date.parse(event.occurred_at) > OLD_MS) return;
+  if (serverClock.now() - Date.parse(event.occurred_at) > OLD_MS) {
+    // It comes after an outage: somebody may have it in hand.
+    const now = await refresh(event.conversation_id).catch(() => null);
+    if (!now || !isEmergency(now) || now.ownership === 'user') return;
+  }
   const words = t('Emergency: {phone}', { phone: phone(event.customer_phone) });
   const link = `#/conversation/${encodeURIComponent(event.conversation_id)}`;
   notify(words, { urgent: true, link });

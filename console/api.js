@@ -92,11 +92,24 @@ async function read(answer, as) {
   }
   const said = await answer.json().catch(() => null);
   const error = new ApiError(answer.status, said?.error);
+  error.body = said;
   if (answer.status === 401) session.end();
   throw error;
 }
 
 export const get = async (path, query, options) => (await call('GET', withQuery(path, query), options)).data;
+/** Every business that the key may see. */
+export async function allBusinesses() {
+  const all = [];
+  let cursor = null;
+  do {
+    const page = await get('/businesses', { limit: 200, cursor });
+    all.push(...page.businesses);
+    cursor = page.next_cursor;
+  } while (cursor);
+  return all;
+}
+
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /**

@@ -1,7 +1,7 @@
 // The console: signs in, follows the events, and shows the page that the address names.
 
 import { Fragment, h, render } from './vendor/preact.js';
-import { useEffect, useState } from './vendor/hooks.js';
+import { useEffect, useRef, useState } from './vendor/hooks.js';
 import { ApiError, get, session } from './api.js';
 import { alarm } from './alarm.js';
 import { time } from './format.js';
@@ -123,11 +123,14 @@ function skip(event) {
 function App() {
   const [access, setAccess] = useState(null);
   const [failed, setFailed] = useState(null);
-  useEffect(() => session.onEnd(() => setAccess(null)), []);
+  // Nothing of one person stays for the next: the page is loaded anew.
+  const signedIn = useRef(false);
+  useEffect(() => session.onEnd(() => (signedIn.current ? location.reload() : setAccess(null))), []);
   const open = async () => {
     setFailed(null);
     try {
       setAccess(await get('/key'));
+      signedIn.current = true;
     } catch (error) {
       setFailed(error);
       throw error;

@@ -19,6 +19,16 @@ for (const path of scripts) {
   if (/\bt\(\s*[^'\s)]/.test(text.replace(/function t\(/, ''))) wrong.push(`${path}: t() without a text of its own`);
   if (/innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function/.test(text)) wrong.push(`${path}: makes markup or code from text`);
 }
+// The preview of a text that a business has not changed is what the service sends.
+const texts = readFileSync(new URL('../src/domain/conversation/rules/texts.rs', folder), 'utf8');
+const templates = readFileSync(new URL('pages/templates.js', folder), 'utf8');
+const [, defaults] = /const DEFAULTS = \{([^]*?)\n\};/.exec(templates);
+const rust = texts.replace(/\\\n\s*/g, '');
+for (const [, , text] of defaults.matchAll(/: (["'])(.*)\1,/g)) {
+  for (const part of text.split(/\{\w+\}/).map((each) => each.trim()).filter((each) => each.length > 2)) {
+    if (!rust.includes(part)) wrong.push(`pages/templates.js: texts.rs has no “${part}”`);
+  }
+}
 const names = (text) => [...text.matchAll(/\{\w+\}/g)].map(([name]) => name).sort().join(' ');
 for (const words of used) {
   if (!(words in es)) wrong.push(`es.js lacks: ${words}`);

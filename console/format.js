@@ -17,7 +17,11 @@ export const exactTime = (at) => exact.format(new Date(at));
 export const day = (date) => dayOnly.format(new Date(`${date}T00:00:00Z`));
 
 /** The same with its year. */
-export const fullDate = (date) => dayOfYear.format(new Date(`${date}T00:00:00Z`));
+export function fullDate(date) {
+  const at = Date.parse(`${date}T00:00:00Z`);
+  // The server also takes 2026-1-5.
+  return Number.isNaN(at) ? date : dayOfYear.format(at);
+}
 
 /** The time of day, and the date if it was not within the last day. */
 export function time(at, now = Date.now()) {
@@ -36,6 +40,14 @@ export function span(ms) {
 
 /** What is left until a time: the countdown is at 0:00 when it is over, and at 0:01 until then. */
 export const left = (at, now) => span(Math.ceil((Date.parse(at) - now) / 1000) * 1000);
+
+/** A number that was typed, with its country's code; null while it has none or is too short. Ten digits are an American one. */
+export function wholeNumber(text) {
+  const digits = text.replace(/\D/g, '');
+  if (text.trim().startsWith('+')) return digits.length >= 8 ? `+${digits}` : null;
+  if (digits.length === 10) return `+1${digits}`;
+  return digits.length === 11 && digits.startsWith('1') ? `+${digits}` : null;
+}
 
 export function phone(text) {
   const american = /^\+1(\d{3})(\d{3})(\d{4})$/.exec(text ?? '');

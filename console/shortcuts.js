@@ -6,6 +6,13 @@ import { Dialog } from './ui.js';
 import { focusFirstRow } from './virtual.js';
 
 const BETWEEN_MS = 1500;
+const STORED = 'nmc.shortcuts';
+
+/** Shortcuts of a single letter can be switched off: speech input may type some. */
+export const letters = {
+  get on() { return localStorage.getItem(STORED) !== 'off'; },
+  set(on) { localStorage.setItem(STORED, on ? 'on' : 'off'); },
+};
 
 /** `g` and a letter go to a page; other letters press what has them as `aria-keyshortcuts` on the page. */
 export function shortcuts(pages, toggleHelp) {
@@ -17,7 +24,7 @@ export function shortcuts(pages, toggleHelp) {
       if (event.key === 'Escape') target.blur();
       return;
     }
-    if (document.querySelector('dialog[open]')) return;
+    if (document.querySelector('dialog[open]') || !letters.on) return;
     const page = Date.now() - went < BETWEEN_MS && pages.find(([, , letter]) => letter === event.key);
     went = 0;
     if (page) location.hash = `#/${page[0]}`;

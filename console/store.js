@@ -1,10 +1,10 @@
 // The conversations that the inbox shows: read in pages, kept current by the events.
 
 import { ApiError, call, get, pause, session } from './api.js';
-import { onEvent, onStream } from './stream.js';
+import { onEvent, onStream, streamState } from './stream.js';
 
 const PAGE = 200;
-/** More open conversations than this are not loaded; a filter or the search finds the others. */
+/** More open conversations than this are not loaded; the search for a number finds the others. */
 const MOST = 20_000;
 /** What is left of the key's rate for people while the other pages are read. */
 const RESERVE = 200;
@@ -18,7 +18,7 @@ let notifying = false;
 export const inbox = fresh();
 
 function fresh() {
-  return { byId: new Map(), etags: new Map(), loaded: false, complete: false, error: null, version: 0 };
+  return { byId: new Map(), etags: new Map(), loaded: false, complete: false, limited: false, error: null, version: 0 };
 }
 
 /** Calls `does()` after changes, at most once per frame. */
@@ -76,7 +76,9 @@ async function load(mine) {
     for (const head of heads) for (const conversation of head.conversations) keep(conversation);
     Object.assign(inbox, { loaded: true, error: null });
     changed();
-    await rest(mine, heads.slice(2));
+    // What happened between the first of these answers and the beginning of the stream.
+    if (streamState().live) renew(mine);
+    await rest(mine, heads);
   } catch (error) {
     if (mine !== run) return;
     inbox.error = error;
@@ -88,17 +90,19 @@ async function load(mine) {
 
 /** Everything after the first pages, one request at a time. */
 async function rest(mine, heads) {
+  const queries = [{ sort: 'waiting' }, { sort: 'emergencies' }, ...OPEN.map((status) => ({ status }))];
   for (const [at, head] of heads.entries()) {
     let cursor = head.next_cursor;
     while (cursor && inbox.byId.size < MOST) {
       if (session.remaining < RESERVE) await pause(5000);
-      const next = await page({ status: OPEN[at], cursor });
+      const next = await page({ ...queries[at], cursor });
       if (mine !== run) return;
       for (const conversation of next.conversations) keep(conversation);
       cursor = next.next_cursor;
     }
+    if (cursor) inbox.limited = true;
   }
-  inbox.complete = true;
+  inbox.complete = !inbox.limited;
   changed();
 }
 
@@ -121,8 +125,20 @@ onEvent((event) => {
 // The stream resumes after the last event. What happened before its first event, or while it was broken for longer than events
 // are kept, is read anew.
 onStream((state, before) => {
-  if (state.live && !before.live && inbox.loaded) heads(run).catch(() => {});
+  if (state.live && !before.live && inbox.loaded) renew(run);
 });
+
+/** Reads the first pages anew, until they are there. */
+async function renew(mine) {
+  while (mine === run && session.key) {
+    try {
+      await heads(mine);
+      return;
+    } catch {
+      await pause(2000);
+    }
+  }
+}
 
 async function flush(mine) {
   if (flushing) return;

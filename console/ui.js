@@ -50,14 +50,20 @@ export function usePages(load, name, inputs) {
   const pages = useLoad(async () => load(null), inputs);
   const [error, setError] = useState(null);
   const cursor = pages.data?.next_cursor ?? null;
+  const reading = useRef(null);
   const next = async () => {
+    const before = pages.data;
+    if (reading.current === before) return;
+    reading.current = before;
     try {
       const page = await load(cursor);
-      pages.setData((before) => ({ ...page, [name]: [...before[name], ...page[name]] }));
+      // The list may have been read anew, or with another filter.
+      pages.setData((now) => (now === before ? { ...page, [name]: [...before[name], ...page[name]] } : now));
       setError(null);
     } catch (failed) {
       setError(failed);
     }
+    reading.current = null;
   };
   return { items: pages.data?.[name] ?? null, more: cursor !== null, next, error: pages.error ?? error, reload: pages.reload };
 }
@@ -128,20 +134,20 @@ export const Text = ({ value, onInput, type = 'text', required, autocomplete = '
     }),
   });
 
-export const Area = ({ value, onInput, rows = 3, placeholder, spellcheck = true, inputRef, onKeyDown, ...field }) =>
+export const Area = ({ value, onInput, rows = 3, placeholder, spellcheck = true, readOnly, inputRef, onKeyDown, ...field }) =>
   h(Field, {
     ...field,
     make: (props) => h('textarea', {
-      ...props, value, rows, placeholder, spellcheck, ref: inputRef, onKeyDown,
+      ...props, value, rows, placeholder, spellcheck, readOnly, ref: inputRef, onKeyDown,
       onInput: (event) => onInput(event.currentTarget.value),
     }),
   });
 
 /** `options` are `[value, words]`. */
-export const Select = ({ value, onInput, options, ...field }) =>
+export const Select = ({ value, onInput, options, required, ...field }) =>
   h(Field, {
     ...field,
-    make: (props) => h('select', { ...props, onChange: (event) => onInput(event.currentTarget.value) },
+    make: (props) => h('select', { ...props, required, onChange: (event) => onInput(event.currentTarget.value) },
       options.map(([each, words]) => h('option', { value: each, selected: each === value }, words))),
   });
 

@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from '../vendor/hooks.js';
 import { ApiError, call, get } from '../api.js';
 import { exactTime, number, phone, plainWords } from '../format.js';
 import { t } from '../i18n.js';
-import { Area, Badge, Failure, Loading, Page, Select, Text, When, fieldErrors, notify, useLoad } from '../ui.js';
+import { Area, Badge, Check, Failure, Loading, Page, Select, Text, When, fieldErrors, notify, useLoad } from '../ui.js';
 import { Hours } from './hours.js';
 import { OWN, OwnerPhone } from './owner_phone.js';
 import { Templates } from './templates.js';
@@ -66,6 +66,8 @@ function Form({ id, stored, access, onSaved }) {
   const [form, setForm] = useState(() => toForm(stored));
   const [error, setError] = useState(null);
   const [busy, setBusy] = useState(false);
+  const [cancels, setCancels] = useState(false);
+  const pending = stored.pending_phones ?? [];
   const problems = useRef();
   const change = (part) => setForm((before) => ({ ...before, ...part }));
   const details = fieldErrors(error);
@@ -104,14 +106,18 @@ function Form({ id, stored, access, onSaved }) {
       lines('emergency_contacts', t('Emergency contacts'), t('One per line, in the order in which they are alerted after the owner.')),
       text('timezone', t('Time zone'), { hint: t('Such as America/New_York.'), required: true }),
       h(Select, { label: t('Trade'), value: form.trade, onInput: (trade) => change({ trade }), options: TRADES.map((trade) => [trade, plainWords(trade)]), error: errorOf('trade') }),
-      h(Hours, { value: form.business_hours, onInput: (business_hours) => change({ business_hours }), errorOf }),
+      h(Hours, { value: form.business_hours, mayWrite: access.may_write, onInput: (business_hours) => change({ business_hours }), errorOf }),
       h(Templates, { value: form.templates, name: form.name, onInput: (templates) => change({ templates }), errorOf }),
       h(OwnerPhone, { value: form.own, onInput: (own) => change({ own }), errorOf }),
       h('details', { open: AS_JSON.some((name) => errorOf(name)) }, h('summary', null, t('Further settings, as JSON')),
         AS_JSON.map((name) => h(Area, {
           key: name, label: name, rows: 5, spellcheck: false, value: form[name], onInput: (value) => change({ [name]: value }), error: errorOf(name),
         }))),
-      access.may_write && h('button', { type: 'submit', class: 'main', disabled: busy }, busy ? t('Please wait…') : t('Save'))),
+      access.may_write && pending.length > 0 && h(Check, {
+        label: t('Saving cancels {phones}, which have not answered their code yet', { phones: pending.map((each) => phone(each.phone)).join(', ') }),
+        checked: cancels, onInput: setCancels,
+      }),
+      access.may_write && h('button', { type: 'submit', class: 'main', disabled: busy || (pending.length > 0 && !cancels) }, busy ? t('Please wait…') : t('Save'))),
     stored.updated_at && h('p', { class: 'small' }, t('Last saved: '), h(When, { at: stored.updated_at })));
 }
 
@@ -162,11 +168,14 @@ function fromForm(form) {
   return document;
 }
 
+/** What can be written of a business, to be compared. */
+const written = (business) => JSON.stringify(Object.entries(business).filter(([name]) => !READ_ONLY.includes(name)));
+
 async function put(id, stored, form) {
   const document = fromForm(form);
-  const now = await read(id);
-  if (now.updated_at !== stored.updated_at) {
-    throw new Error(t('Somebody else has saved this business since you opened it. Reload the page, then make your changes again.'));
+  // A phone that has answered its code changes the business, too.
+  if (written(await read(id)) !== written(stored)) {
+    throw new Error(t('This business has changed since you opened it. Reload the page, then make your changes again.'));
   }
   await call('PUT', `/businesses/${encodeURIComponent(id)}`, { body: document });
 }

@@ -1,25 +1,28 @@
 // What a person may do in a conversation, and what the server says to it, in plain words.
 
 import { h } from '../vendor/preact.js';
-import { useState } from '../vendor/hooks.js';
+import { useEffect, useState } from '../vendor/hooks.js';
 import { ApiError, Unreachable, call } from '../api.js';
 import { person } from '../format.js';
 import { t } from '../i18n.js';
 import { count, MAX_CHARACTERS } from '../segments.js';
-import { inbox, keep, refresh } from '../store.js';
+import { keep, refresh } from '../store.js';
 import { Area, FormDialog, Text, errorWords, notify } from '../ui.js';
 
-// What was typed for each conversation survives a look at another page.
-const drafts = new Map();
+// What the person has seen of each conversation: the ETag before its texts were read.
+const seen = new Map();
+export const sawWith = (id, etag) => seen.set(id, etag);
 
 /** A command as the person, if it fits what they have seen. Throws an error whose message is for people. */
 async function command(conversation, access, path, body) {
   const whole = access.user ? { user_id: access.user, ...body } : body;
-  const options = { body: whole, ifMatch: inbox.etags.get(conversation.id), idempotencyKey: crypto.randomUUID() };
+  const options = { body: whole, ifMatch: seen.get(conversation.id), idempotencyKey: crypto.randomUUID() };
   const send = () => call('POST', `/conversations/${conversation.id}${path}`, options);
   try {
     // The same key makes the second try harmless if the first was done.
-    return await send().catch((error) => (error instanceof Unreachable ? send() : Promise.reject(error)));
+    const answer = await send().catch((error) => (error instanceof Unreachable ? send() : Promise.reject(error)));
+    if (answer.etag) seen.set(conversation.id, answer.etag);
+    return answer;
   } catch (error) {
     throw await inWords(error, conversation);
   }
@@ -43,10 +46,10 @@ async function inWords(error, conversation) {
   return error;
 }
 
-function say(error) {
-  const hasWords = error instanceof ApiError && [409, 412].includes(error.status);
-  notify(hasWords ? error.message : errorWords(error), { urgent: true });
-}
+/** What `inWords` has put into words is said as it is. */
+const wordsOf = (error) => (error instanceof ApiError && [409, 412].includes(error.status) ? error.message : errorWords(error));
+
+const say = (error) => notify(wordsOf(error), { urgent: true });
 
 export function Commands({ conversation: c, access, onDone }) {
   const [busy, setBusy] = useState(null);
@@ -113,28 +116,42 @@ function sayTakenOver({ ownership_changed: changed, in_flight: inFlight, other_c
   }
 }
 
+// What is written in each conversation, and whether it is being sent, survives a look at another page.
+const replies = new Map();
+const watchers = new Set();
+const NOTHING = { text: '', busy: false, error: null };
+
+function update(id, part) {
+  replies.set(id, { ...(replies.get(id) ?? NOTHING), ...part });
+  for (const does of watchers) does();
+}
+
+async function sendReply(conversation, access, text) {
+  update(conversation.id, { busy: true, error: null });
+  try {
+    await command(conversation, access, '/messages', { body: text });
+    update(conversation.id, { busy: false, text: '' });
+  } catch (error) {
+    update(conversation.id, { busy: false, error });
+    const link = `#/conversation/${encodeURIComponent(conversation.id)}`;
+    if (location.hash !== link) notify(t('Your text was not sent: {why}', { why: wordsOf(error) }), { urgent: true, link });
+  }
+}
+
 function Reply({ conversation: c, access, onDone }) {
-  const [text, setText] = useState(drafts.get(c.id) ?? '');
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState(null);
-  const change = (value) => {
-    drafts.set(c.id, value);
-    setText(value);
-  };
+  const [, renew] = useState(0);
+  useEffect(() => {
+    const does = () => renew((n) => n + 1);
+    watchers.add(does);
+    return () => watchers.delete(does);
+  }, []);
+  const { text, busy, error } = replies.get(c.id) ?? NOTHING;
   const { segments, characters, left, isGsm } = count(text);
   const tooLong = characters > MAX_CHARACTERS;
   const send = async (event) => {
     event?.preventDefault();
     if (!text.trim() || tooLong || busy) return;
-    setBusy(true);
-    setError(null);
-    try {
-      await command(c, access, '/messages', { body: text });
-      change('');
-    } catch (failed) {
-      setError(failed);
-    }
-    setBusy(false);
+    await sendReply(c, access, text);
     onDone();
   };
   const words = [
@@ -144,8 +161,8 @@ function Reply({ conversation: c, access, onDone }) {
   ].filter(Boolean).join(', ');
   return h('form', { class: 'reply', onSubmit: send },
     h(Area, {
-      label: t('Write to the customer'), value: text, onInput: change, rows: 3,
-      error: tooLong ? t('At most {n} characters.', { n: MAX_CHARACTERS }) : error && (error instanceof ApiError && [409, 412].includes(error.status) ? error.message : errorWords(error)),
+      label: t('Write to the customer'), value: text, onInput: (typed) => update(c.id, { text: typed }), rows: 3, readOnly: busy,
+      error: tooLong ? t('At most {n} characters.', { n: MAX_CHARACTERS }) : error && wordsOf(error),
       hint: c.ownership === 'user' ? null : t('Sending takes the conversation over.'),
       inputRef: (area) => area?.setAttribute('aria-keyshortcuts', 'r'),
       onKeyDown: (event) => event.key === 'Enter' && (event.ctrlKey || event.metaKey) && send(event),

@@ -8,7 +8,7 @@ import { t } from '../i18n.js';
 import { inbox, refresh } from '../store.js';
 import { onEvent, onStream } from '../stream.js';
 import { Badge, Empty, Failure, Loading, Page, notify } from '../ui.js';
-import { Commands } from './commands.js';
+import { Commands, sawWith } from './commands.js';
 import { Countdown, Owner, Waits, useInbox } from './inbox.js';
 import { Thread } from './thread.js';
 
@@ -51,10 +51,18 @@ function useRecord(id, access) {
       const path = `/conversations/${encodeURIComponent(id)}`;
       try {
         if ((await refresh(id)) === null) return over || setState((before) => ({ ...before, missing: true }));
-        const [messages, explanation, audit] = await Promise.all([
+        // What is done is compared with this state: every text of it is among those that are read after it.
+        const etag = inbox.etags.get(id);
+        const [messages, explanation, audit] = await Promise.allSettled([
           all(`${path}/messages`, 'messages'), get(`${path}/explain`), all(`${path}/audit`, 'audit'),
         ]);
-        if (!over && mine === turn) setState({ messages, explanation, audit, error: null, missing: false });
+        if (messages.status === 'rejected') throw messages.reason;
+        if (over || mine !== turn) return undefined;
+        sawWith(id, etag);
+        setState((before) => ({
+          messages: messages.value, explanation: explanation.value ?? before.explanation, audit: audit.value ?? before.audit,
+          error: explanation.reason ?? audit.reason ?? null, missing: false,
+        }));
       } catch (error) {
         if (!over && mine === turn) setState((before) => ({ ...before, error }));
       }

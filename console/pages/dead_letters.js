@@ -7,6 +7,9 @@ import { exactTime, plainWords } from '../format.js';
 import { t } from '../i18n.js';
 import { Badge, Dialog, Empty, Failure, FormDialog, Loading, Page, Select, Text, When, errorWords, notify, useLoad, usePages } from '../ui.js';
 
+/** As many as the API replays at once. */
+const MOST = 100_000;
+
 const statusWords = (status) => ({ waiting: t('waits'), queued: t('queued for a replay'), replayed: t('replayed') })[status] ?? status;
 
 export function DeadLetters({ access }) {
@@ -40,7 +43,7 @@ export function DeadLetters({ access }) {
     all && h(FormDialog, {
       title: t('Replay all of these?'), confirm: t('Replay'), onClose: () => setAll(false),
       send: async () => {
-        const { data } = await call('POST', '/dead-letters/replay', { body: reason ? { reason } : { all: true } });
+        const { data } = await call('POST', '/dead-letters/replay', { body: { ...(reason ? { reason } : { all: true }), max: MOST } });
         notify(t('{n} are queued, and replayed at {rate}.', { n: data.queued, rate: data.rate }));
         list.reload();
       },

@@ -16,38 +16,44 @@ const USUAL = { start: '08:00', end: '18:00' };
 const spansOf = (day) => (day ? (Array.isArray(day) ? day : [day]) : []);
 const asDay = (spans) => (spans.length === 0 ? null : spans.length === 1 ? spans[0] : spans);
 
-function Day({ words, spans, error, onInput, onRemove }) {
+// An input has no 24:00, the end of a day that is open until midnight.
+const shown = (time) => (time === '24:00' ? '00:00' : time);
+const meant = (part, time) => (part === 'end' && time === '00:00' ? '24:00' : time);
+
+function Day({ words, spans, isKnown = true, mayWrite, error, onInput, onRemove }) {
   const change = (at, part) => onInput(spans.map((span, n) => (n === at ? { ...span, ...part } : span)));
   const time = (at, part, label) => h('input', {
-    type: 'time', required: true, value: spans[at][part], 'aria-label': `${words}: ${label}`, 'aria-invalid': error ? 'true' : undefined,
-    onInput: (event) => change(at, { [part]: event.currentTarget.value }),
+    type: 'time', required: true, value: shown(spans[at][part]), 'aria-label': `${words}: ${label}`, 'aria-invalid': error ? 'true' : undefined,
+    onInput: (event) => change(at, { [part]: meant(part, event.currentTarget.value) }),
   });
   return h('div', { class: 'day' },
     h('span', { class: 'name' }, words),
     h('div', { class: 'spans' },
-      spans.length === 0 && h('span', { class: 'closed' }, t('closed')),
+      spans.length === 0 && h('span', { class: 'closed' }, isKnown ? t('closed') : t('not known')),
       spans.map((_, at) => h('span', { class: 'span', key: at },
         time(at, 'start', t('from')), '–', time(at, 'end', t('to')),
-        h('button', { type: 'button', class: 'plain', 'aria-label': t('{day}: remove these hours', { day: words }), onClick: () => onInput(spans.filter((__, n) => n !== at)) }, '×'))),
+        mayWrite && h('button', { type: 'button', class: 'plain', 'aria-label': t('{day}: remove these hours', { day: words }), onClick: () => onInput(spans.filter((__, n) => n !== at)) }, '×'))),
       error && h('span', { class: 'error' }, error)),
-    h('button', { type: 'button', class: 'plain', 'aria-label': t('{day}: add hours', { day: words }), onClick: () => onInput([...spans, USUAL]) }, '+'),
-    onRemove && h('button', { type: 'button', class: 'plain', onClick: onRemove }, t('{day}: as usual', { day: words })));
+    mayWrite && h('button', { type: 'button', class: 'plain', 'aria-label': t('{day}: add hours', { day: words }), onClick: () => onInput([...spans, USUAL]) }, '+'),
+    mayWrite && onRemove && h('button', { type: 'button', class: 'plain', onClick: onRemove }, t('{day}: as usual', { day: words })));
 }
 
-export function Hours({ value, onInput, errorOf }) {
+export function Hours({ value, mayWrite, onInput, errorOf }) {
+  const isKnown = DAYS().some(([day]) => value && day in value);
   const set = (day, spans) => onInput({ ...(value ?? {}), [day]: asDay(spans) });
   const errorOfDays = errorOf('business_hours.holidays');
   return h('fieldset', { class: 'hours' },
     h('legend', null, t('Business hours')),
-    h('p', { class: 'hint' }, value ? t('The times are of the business’s time zone.') : t('No hours are known: appointments are possible at any time.')),
+    h('p', { class: 'hint' }, isKnown ? t('The times are of the business’s time zone.') : t('No hours are known: appointments are possible at any time.')),
     h('div', { class: 'week' }, DAYS().map(([day, words]) =>
-      h(Day, { key: day, words, spans: spansOf(value?.[day]), error: errorOf(`business_hours.${day}`), onInput: (spans) => set(day, spans) }))),
-    h(Holidays, { value: value?.holidays ?? {}, onInput: (holidays) => onInput({ ...(value ?? {}), holidays }) }),
+      h(Day, { key: day, words, spans: spansOf(value?.[day]), isKnown, mayWrite, error: errorOf(`business_hours.${day}`), onInput: (spans) => set(day, spans) }))),
+    mayWrite && isKnown && h('button', { type: 'button', class: 'plain', onClick: () => onInput(value.holidays ? { holidays: value.holidays } : {}) }, t('The hours are not known')),
+    h(Holidays, { value: value?.holidays ?? {}, isKnown, mayWrite, onInput: (holidays) => onInput({ ...(value ?? {}), holidays }) }),
     errorOfDays && h('p', { class: 'error' }, errorOfDays));
 }
 
 /** Days with other hours than those of their weekday: none, if the business is closed. */
-function Holidays({ value, onInput }) {
+function Holidays({ value, isKnown, mayWrite, onInput }) {
   const [date, setDate] = useState('');
   const dates = Object.keys(value).sort();
   const set = (day, spans) => onInput({ ...value, [day]: asDay(spans) });
@@ -58,8 +64,9 @@ function Holidays({ value, onInput }) {
   };
   return h('div', { class: 'holidays' },
     h('h3', null, t('Holidays and other days with hours of their own')),
-    h('div', { class: 'week' }, dates.map((day) => h(Day, { key: day, words: fullDate(day), spans: spansOf(value[day]), onInput: (spans) => set(day, spans), onRemove: () => remove(day) }))),
-    h('div', { class: 'row' },
+    !isKnown && dates.length > 0 && h('p', { class: 'note' }, t('While the hours of the week are not known, these days have no effect.')),
+    h('div', { class: 'week' }, dates.map((day) => h(Day, { key: day, words: fullDate(day), spans: spansOf(value[day]), mayWrite, onInput: (spans) => set(day, spans), onRemove: () => remove(day) }))),
+    mayWrite && h('div', { class: 'row' },
       h(Text, { label: t('Add a day'), type: 'date', value: date, onInput: setDate }),
       h('button', { type: 'button', disabled: !date || dates.includes(date), onClick: add }, t('Add: closed on this day'))));
 }

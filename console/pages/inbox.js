@@ -2,11 +2,11 @@
 
 import { Fragment, h } from '../vendor/preact.js';
 import { useEffect, useMemo, useState } from '../vendor/hooks.js';
-import { get } from '../api.js';
-import { left, number, person, phone, span, statusWords } from '../format.js';
+import { allBusinesses, get } from '../api.js';
+import { left, number, person, phone, span, statusWords, wholeNumber } from '../format.js';
 import { t } from '../i18n.js';
 import { compare, inbox, isEmergency, isOpen, keep, onInbox } from '../store.js';
-import { Badge, Empty, Failure, Field, Loading, Page, Select, When, useLoad, useNow } from '../ui.js';
+import { Badge, Empty, Failure, Field, Loading, Page, Select, When, useLoad, useNow, usePages } from '../ui.js';
 import { VirtualList } from '../virtual.js';
 
 /** The height of a row, which style.css has as well. */
@@ -35,19 +35,22 @@ export function Inbox({ access }) {
   const [filter, setFilter] = useState(kept);
   const change = (part) => setFilter((before) => (kept = { ...before, ...part }));
   const digits = filter.number.replace(/\D/g, '');
-  const businesses = useLoad(() => get('/businesses', { limit: 200 }), []);
-  const ended = useLoad(async () => (filter.shown === 'ended' ? loadEnded(filter.business) : null), [filter.shown, filter.business]);
-  useFound(digits);
+  const businesses = useLoad(allBusinesses, []);
+  const isEnded = filter.shown === 'ended';
+  const ended = usePages((cursor) => loadEnded(isEnded, filter.business, cursor), 'conversations', [isEnded, filter.business]);
+  useFound(wholeNumber(filter.number));
 
   const items = useMemo(() => {
-    const all = filter.shown === 'ended' ? (ended.data ?? []) : [...store.byId.values()];
+    const known = new Map(store.byId);
+    if (isEnded) for (const c of ended.items ?? []) known.set(c.id, c);
+    const all = [...known.values()];
     const fits = (c) =>
       (!filter.business || c.business_id === filter.business) &&
-      (digits ? c.customer_phone.includes(digits) : filter.shown === 'ended' || (isOpen(c) && SHOWN[filter.shown](c, access)));
+      (digits ? c.customer_phone.includes(digits) : isEnded ? !isOpen(c) : isOpen(c) && SHOWN[filter.shown](c, access));
     return all.filter(fits).sort(compare);
-  }, [store.version, filter, ended.data]);
+  }, [store.version, filter, ended.items]);
 
-  const names = businesses.data?.businesses ?? [];
+  const names = businesses.data ?? [];
   const waiting = [...store.byId.values()].filter((c) => isOpen(c) && c.waiting_since).length;
   return h(Page, { title: t('Inbox') },
     h('div', { class: 'filters', role: 'search' },
@@ -69,19 +72,21 @@ export function Inbox({ access }) {
         label: t('Business'), value: filter.business, onInput: (business) => change({ business }),
         options: [['', t('All')], ...names.map((each) => [each.id, each.name])],
       })),
-    h(Failure, { error: filter.shown === 'ended' ? ended.error : store.loaded ? null : store.error }),
+    h(Failure, { error: isEnded ? ended.error : store.loaded ? null : store.error }),
     h('p', { class: 'summary', role: 'status' }, summary(store, items.length, waiting)),
     !store.loaded && !items.length ? h(Loading) : items.length
       ? h(VirtualList, {
         items, rem: ROW_REM, keyOf: (c) => c.id, label: t('Conversations'),
         row: (c) => h(Row, { conversation: c, several: names.length > 1, access }),
       })
-      : h(NoRows, { filtered: Boolean(digits || filter.business || filter.shown !== 'open') }));
+      : h(NoRows, { filtered: Boolean(digits || filter.business || filter.shown !== 'open') }),
+    isEnded && ended.more && h('button', { type: 'button', onClick: ended.next }, t('Show more')));
 }
 
 function summary(store, shown, waiting) {
   if (!store.loaded) return '';
   const many = t('{shown} conversations; {waiting} wait for an answer.', { shown: number(shown), waiting: number(waiting) });
+  if (store.limited) return `${many} ${t('There are more: search for a number to find the others.')}`;
   return store.complete ? many : `${many} ${t('More are being read…')}`;
 }
 
@@ -91,25 +96,25 @@ const NoRows = ({ filtered }) =>
     : h(Empty, { title: t('No open conversations') },
       t('When a call is missed, the caller gets a text, and the conversation appears here by itself. To try it, call the business’s number and let it ring.'));
 
-async function loadEnded(business) {
-  const page = await get('/conversations', { status: 'completed', business_id: business, limit: 200, last_message: true });
-  return page.conversations;
+async function loadEnded(isEnded, business, cursor) {
+  if (!isEnded) return { conversations: [], next_cursor: null };
+  return get('/conversations', { status: 'completed', business_id: business, cursor, limit: 200, last_message: true });
 }
 
 /** A whole number is also looked for on the server, where ended conversations are. */
-function useFound(digits) {
+function useFound(whole) {
   useEffect(() => {
-    if (digits.length < 8) return undefined;
+    if (!whole) return undefined;
     const timer = setTimeout(async () => {
       try {
-        const found = await get('/conversations', { customer_phone: `+${digits}`, limit: 50, last_message: true });
+        const found = await get('/conversations', { customer_phone: whole, limit: 50, last_message: true });
         found.conversations.forEach((conversation) => keep(conversation));
       } catch {
         // A number that is not complete yet is refused.
       }
     }, 300);
     return () => clearTimeout(timer);
-  }, [digits]);
+  }, [whole]);
 }
 
 export function Row({ conversation: c, several, access }) {

@@ -2,8 +2,8 @@
 
 import { h } from '../vendor/preact.js';
 import { useState } from '../vendor/hooks.js';
-import { call, get } from '../api.js';
-import { phone, plainWords } from '../format.js';
+import { allBusinesses, call, get } from '../api.js';
+import { phone, plainWords, wholeNumber } from '../format.js';
 import { t } from '../i18n.js';
 import { Area, Badge, Empty, Failure, Field, FormDialog, Loading, Page, Select, Text, When, useLoad, usePages } from '../ui.js';
 
@@ -16,8 +16,7 @@ export function OptOuts({ access }) {
   const [search, setSearch] = useState('');
   const [adding, setAdding] = useState(false);
   const [ending, setEnding] = useState(null);
-  const digits = search.replace(/\D/g, '');
-  const wanted = digits.length >= 7 ? `+${digits}` : null;
+  const wanted = wholeNumber(search);
   const list = usePages((cursor) => get('/opt-outs', { customer_phone: wanted, cursor, limit: 50 }), 'opt_outs', [wanted]);
   return h(Page, {
     title: t('Opt-outs'),
@@ -25,7 +24,7 @@ export function OptOuts({ access }) {
   },
     h('p', { class: 'lead' }, t('These customers get no texts. Customers who text STOP are added automatically.')),
     h('div', { class: 'filters', role: 'search' }, h(Field, {
-      label: t('Search by number'),
+      label: t('Search by number'), hint: search && !wanted ? t('With + and the country’s code.') : null,
       make: (props) => h('input', { ...props, type: 'search', inputMode: 'tel', value: search, 'aria-keyshortcuts': '/', onInput: (event) => setSearch(event.currentTarget.value) }),
     })),
     h(Failure, { error: list.error, retry: list.reload }),
@@ -46,11 +45,11 @@ export function OptOuts({ access }) {
 }
 
 function Add({ access, onClose, onDone }) {
-  const businesses = useLoad(() => get('/businesses', { limit: 200 }), []);
-  const all = businesses.data?.businesses ?? [];
+  const businesses = useLoad(allBusinesses, []);
+  const all = businesses.data ?? [];
   const [form, setForm] = useState({ business_id: '', customer_phone: '', source: 'phone', note: '' });
   const change = (part) => setForm((before) => ({ ...before, ...part }));
-  const business = form.business_id || all[0]?.id || '';
+  const business = form.business_id || (all.length === 1 ? all[0].id : '');
   return h(FormDialog, {
     title: t('Record an opt-out'), confirm: t('Record it'), onClose,
     send: async () => {
@@ -61,7 +60,7 @@ function Add({ access, onClose, onDone }) {
       onDone();
     },
   }, (errors) => [
-    h(Select, { label: t('Business'), value: business, onInput: (business_id) => change({ business_id }), options: all.map((each) => [each.id, each.name]), error: errors.business_id }),
+    h(Select, { label: t('Business'), value: business, onInput: (business_id) => change({ business_id }), options: [...(all.length > 1 ? [['', t('Choose one')]] : []), ...all.map((each) => [each.id, each.name])], required: true, error: errors.business_id }),
     h(Text, { label: t('The customer’s number'), hint: t('With + and the country’s code.'), type: 'tel', value: form.customer_phone, onInput: (customer_phone) => change({ customer_phone }), required: true, error: errors.customer_phone }),
     h(Select, { label: t('How they said so'), value: form.source, onInput: (source) => change({ source }), options: SOURCES(), error: errors.source }),
     h(Area, { label: t('Note (optional)'), value: form.note, onInput: (note) => change({ note }), error: errors.note }),

@@ -26,7 +26,7 @@ export function OwnerPhone({ value, onInput, errorOf }) {
     h('legend', null, t('The owner’s phone')),
     h(Select, {
       label: t('Texts that the owner’s phone gets'), value: value.owner_sms ?? '', onInput: (given) => set('owner_sms', given), error: error('owner_sms'),
-      options: [['', t('as usual: only emergencies')], ['off', t('none')], ['emergencies', t('only emergencies')], ['all', t('every customer’s text, to be answered by texting back')]],
+      options: [['', t('as usual: alerts of emergencies, and reminders')], ['off', t('nothing but alerts of emergencies')], ['emergencies', t('alerts of emergencies, and reminders')], ['all', t('every customer’s text, to be answered by texting back')]],
     }),
     h(Select, {
       label: t('Language of a screened call'), value: value.owner_language ?? '', onInput: (given) => set('owner_language', given), error: error('owner_language'),
@@ -38,7 +38,7 @@ export function OwnerPhone({ value, onInput, errorOf }) {
     h(Text, { label: t('Give a conversation back to the AI if its person is silent for this long'), hint: t('Such as 30m; at least 5m. Empty: never.'), value: value.return_to_ai_after ?? '', onInput: (given) => set('return_to_ai_after', given), error: error('return_to_ai_after') }),
     h('div', { class: 'row' }, time('start', t('No texts to the owner’s phone from')), time('end', t('until'))),
     h('p', { class: 'hint' }, t('Emergencies reach the phone at any time.'), errorOf('policy.owner_quiet_hours') && h('span', { class: 'error' }, ' ', errorOf('policy.owner_quiet_hours'))),
-    h(Text, { label: t('Outside the hours, a person has this long to answer before the AI does'), hint: t('Such as 0s or 2m.'), value: after.hold ?? '', onInput: (hold) => setAfter({ hold }), error: errorOf('policy.after_hours.hold') }),
+    h(Text, { label: t('Outside the hours, a person has this long to answer before the AI does'), hint: t('Such as 0s or 2m. Empty: at once, if there is a text for outside the hours.'), value: after.hold ?? '', onInput: (hold) => setAfter({ hold }), error: errorOf('policy.after_hours.hold') }),
     h(Area, { label: t('Text after a call that is missed outside the hours'), hint: t('“{opens}” stands for when the business opens next.'), value: after.template ?? '', onInput: (template) => setAfter({ template }), error: errorOf('policy.after_hours.template') }),
     h(Area, { label: t('The same text in Spanish'), value: after.es?.template ?? '', onInput: (template) => setAfter({ es: without({ template }) }), error: errorOf('policy.after_hours.es') }));
 }

@@ -5,7 +5,8 @@ import { useState } from '../vendor/hooks.js';
 import { call, session } from '../api.js';
 import { mayNotify, sound } from '../alarm.js';
 import { t, language, setLanguage } from '../i18n.js';
-import { Failure, Loading, Page, Select, useLoad } from '../ui.js';
+import { letters } from '../shortcuts.js';
+import { Check, Failure, Loading, Page, Select, useLoad } from '../ui.js';
 import { Keys, scopeWords } from './keys.js';
 
 export function Settings({ access }) {
@@ -33,14 +34,9 @@ function Browser() {
   };
   const permission = mayNotify();
   return h('section', null, h('h2', null, t('This browser')),
-    h(Select, { label: t('Language'), value: language, onInput: setLanguage, options: [['en', 'English'], ['es', 'Español']] }),
-    h('label', { class: 'check' }, h('input', {
-      type: 'checkbox', checked: sound.on,
-      onChange: (event) => {
-        sound.set(event.currentTarget.checked);
-        again();
-      },
-    }), t('Sound at an emergency')),
+    h(Select, { label: t('Language'), hint: t('Another one loads the page anew; what is typed and not sent is lost.'), value: language, onInput: setLanguage, options: [['en', 'English'], ['es', 'Español']] }),
+    h(Check, { label: t('Sound at an emergency'), checked: sound.on, onInput: (on) => again(sound.set(on)) }),
+    h(Check, { label: t('Shortcuts of the keyboard'), checked: letters.on, onInput: (on) => again(letters.set(on)) }),
     permission === 'default' && h('button', { type: 'button', onClick: allow }, t('Allow notifications at an emergency')),
     h('p', { class: 'small' }, ({
       granted: t('Notifications are allowed.'),
@@ -54,7 +50,7 @@ function Health() {
     try {
       return (await call('GET', '/health')).data;
     } catch (error) {
-      if (error.status === 503) return { status: 'unhealthy', services: {} };
+      if (error.status === 503 && error.body?.services) return error.body;
       throw error;
     }
   }, []);

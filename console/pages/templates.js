@@ -17,7 +17,7 @@ const DEFAULTS = {
   en: {
     missed_call: "Hi! I missed your call. This is {name}. What can we help you with? Reply here and we'll get right back to you. {opt_out}",
     fallback: 'Thanks, we received your message. Someone from {name} will get back to you shortly.',
-    emergency: 'We see that this is an emergency, and {name} is being told now. If anyone is in danger, get out and call 911.',
+    emergency: 'We see that this is an emergency, and {name} is being alerted now. If anyone is in danger, get out and call 911.',
     ai_disclosure: 'This is the AI assistant of {name}.',
   },
   es: {

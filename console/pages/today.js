@@ -2,7 +2,7 @@
 
 import { Fragment, h } from '../vendor/preact.js';
 import { useEffect, useRef, useState } from '../vendor/hooks.js';
-import { get } from '../api.js';
+import { allBusinesses, get } from '../api.js';
 import { number, span } from '../format.js';
 import { t } from '../i18n.js';
 import { Empty, Failure, Loading, Page, Select, useLoad } from '../ui.js';
@@ -18,12 +18,12 @@ const RENEW_MS = 5_000;
 export function Today() {
   const [days, setDays] = useState('7');
   const [business, setBusiness] = useState('');
-  const businesses = useLoad(() => get('/businesses', { limit: 200 }), []);
+  const businesses = useLoad(allBusinesses, []);
   const figures = useLoad(() => get('/figures', {
     from: dateBefore(Number(days) - 1), to: dateBefore(0), timezone: zone, business_id: business,
   }), [days, business]);
   useRenewal(figures.reload);
-  const names = businesses.data?.businesses ?? [];
+  const names = businesses.data ?? [];
   const all = figures.data?.days ?? [];
   return h(Page, { title: t('Today') },
     h('div', { class: 'filters' },

@@ -53,6 +53,14 @@ impl Setting {
             _ => Traffic::Calls,
         }
     }
+
+    /// Whether it says where Twilio posts if the service does not answer.
+    pub const fn is_fallback(self) -> bool {
+        matches!(
+            self,
+            Self::VoiceFallbackUrl | Self::VoiceFallbackMethod | Self::SmsFallbackUrl | Self::SmsFallbackMethod
+        )
+    }
 }
 
 /// The value of each setting; Twilio shows one that is not set as an empty text.

@@ -57,6 +57,8 @@ pub use durable_publish::{DurablePublisher, publish_waiting};
 pub use load_shedding::{LoadShedder, measure};
 pub use operation::{Duty, Operation, serve_operation};
 
+/// How many checks may ask Twilio at once.
+const TWILIO_CHECKS: usize = 2;
 /// How long a webhook waits for a look-up.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -180,7 +182,7 @@ impl Edge {
                 messaging,
                 public_url: config.public_url.clone(),
             },
-            twilio_checks: Semaphore::new(1),
+            twilio_checks: Semaphore::new(TWILIO_CHECKS),
             engine,
             jetstream,
             accounts,

@@ -296,7 +296,7 @@ describe('the console', { timeout: 600_000 }, () => {
     await go(page, `business/${BUSINESS}`);
     await page.getByRole('button', { name: 'Check at Twilio' }).click();
     await page.getByText('Something is wrong at Twilio.').waitFor();
-    await page.locator('.card', { hasText: 'Webhooks' }).getByText('nevermisscall twilio configure').waitFor();
+    await page.locator('.card', { hasText: 'it is not in the account' }).getByText('wrong', { exact: true }).waitFor();
   });
 
   test('records and ends an opt-out', async () => {

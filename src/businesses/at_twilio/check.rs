@@ -4,9 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{AccountView, AtTwilio, Inventory, InventoryError, Owned, Selection};
+use super::{AccountView, AtTwilio, Fallback, Inventory, InventoryError, Owned, Selection};
 use crate::adapters::twilio::{AccountFound, IncomingNumber};
-use crate::config::PublicUrl;
 use crate::domain::number_registration::{Campaigns, needs_registration, registration};
 use crate::domain::number_setup::{Found, Settings, compare};
 use crate::domain::phone::PhoneNumber;
@@ -61,10 +60,16 @@ impl AtTwilio {
     pub async fn check(
         &self,
         selection: &Selection,
-        fallback: Option<&PublicUrl>,
+        fallback: Fallback<'_>,
     ) -> Result<Vec<Finding>, InventoryError> {
         let inventory = Inventory::read(self, selection).await?;
-        let wanted = self.urls(fallback).settings();
+        let mut wanted = match fallback {
+            Fallback::To(url) => self.urls(url).settings(),
+            Fallback::Any => self.urls(None).settings(),
+        };
+        if matches!(fallback, Fallback::Any) {
+            wanted.retain(|setting, _| !setting.is_fallback());
+        }
         let mut findings = Vec::new();
         for view in inventory.accounts.values() {
             findings.push(account(self, view).await);

@@ -31,7 +31,7 @@ pub struct Inventory {
     pub owned: Vec<Owned>,
     /// By their SIDs: those of the numbers that are meant.
     pub accounts: BTreeMap<String, AccountView>,
-    /// The numbers of all businesses, whether they are meant or not.
+    /// The numbers of the businesses that were read: of all, if no business is named.
     pub known: HashMap<String, String>,
 }
 
@@ -42,7 +42,16 @@ impl Inventory {
     /// If PostgreSQL is unavailable, or a business or number is meant that there is not. What Twilio refuses is a part of
     /// the inventory.
     pub async fn read(at_twilio: &AtTwilio, selection: &Selection) -> Result<Self, InventoryError> {
-        let records = at_twilio.store.all_businesses().await?;
+        // Which other businesses there are matters only if no number is left out.
+        let records = if selection.businesses.is_empty() {
+            at_twilio.store.all_businesses().await?
+        } else {
+            let mut records = Vec::new();
+            for id in &selection.businesses {
+                records.extend(at_twilio.store.business(id).await?);
+            }
+            records
+        };
         let profiles = records.into_iter().map(|record| {
             let id = record.id;
             serde_json::from_value::<Profile>(record.profile)

@@ -4,7 +4,7 @@
 mod check;
 mod inventory;
 
-pub use check::{Finding, Verdict};
+pub use check::{Finding, Subject, Verdict};
 pub use inventory::{AccountView, Inventory, InventoryError, Owned};
 
 use super::Accounts;
@@ -36,6 +36,15 @@ impl AtTwilio {
             sms_fallback: fallback.join(WebhookKind::Sms.path()),
         }
     }
+}
+
+/// Where Twilio posts if the service does not answer.
+#[derive(Debug, Clone, Copy)]
+pub enum Fallback<'a> {
+    /// To this edge; without one, to the same URL again.
+    To(Option<&'a PublicUrl>),
+    /// To any URL: which one the operator has chosen is not known.
+    Any,
 }
 
 /// Which numbers are meant: those of these businesses, and these numbers. An empty list leaves out none.

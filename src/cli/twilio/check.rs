@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Selection;
-use crate::businesses::at_twilio::{AtTwilio, Finding, Verdict};
+use crate::businesses::at_twilio::{AtTwilio, Fallback, Finding, Verdict};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CheckCommand {
@@ -24,7 +24,7 @@ struct Report {
 /// Returns whether nothing is wrong.
 pub(super) async fn run(at_twilio: &AtTwilio, command: &CheckCommand) -> anyhow::Result<bool> {
     let selection = &command.selection;
-    let checks = at_twilio.check(&selection.meant(), selection.fallback_url.as_ref()).await?;
+    let checks = at_twilio.check(&selection.meant(), Fallback::To(selection.fallback_url.as_ref())).await?;
     let ok = checks.iter().all(|finding| finding.result != Verdict::Wrong);
     let report = Report { ok, checks };
     if command.json {

@@ -9,13 +9,14 @@ use poem_openapi::{Object, OpenApi};
 use super::auth::Reader;
 use super::failure::Failure;
 use super::{EdgeData, Group};
-use crate::businesses::at_twilio::{Finding, InventoryError, Selection, Verdict};
+use crate::businesses::at_twilio::{Fallback, Finding, InventoryError, Selection, Subject, Verdict};
 use crate::http::problem::{Code, Problem};
 
-/// How long all of Twilio's answers together may take: less than the deadline of a read, which is about PostgreSQL.
+/// How long the turn and all of Twilio's answers together may take: less than the deadline of a read, which is about
+/// PostgreSQL. Twilio limits how many requests of an account it answers at once, and each check makes several.
 const TIMEOUT: Duration = Duration::from_secs(12);
-/// Twilio limits how many requests of an account it answers at once, and each check makes several.
-const RETRY_AFTER_SECONDS: u64 = 5;
+/// What stands for the SID of the service's own account, which is none of a business's matters.
+const MAIN: &str = "of the service";
 
 /// What was found at Twilio.
 #[derive(Debug, Object)]
@@ -60,8 +61,8 @@ pub(super) struct TwilioCheckApi;
 impl TwilioCheckApi {
     /// Asks Twilio how the account and the numbers of a business are set up.
     ///
-    /// The same as `nevermisscall twilio check --business ID`. Changes nothing. One check runs at a time: the answer to another
-    /// one is 429. It is 503 if Twilio takes too long.
+    /// The same as `nevermisscall twilio check --business ID`, except that any fallback URL is right. Changes nothing. A key for
+    /// certain businesses is not shown the service's own account. The answer is 503 if Twilio takes longer than 12 s.
     #[oai(path = "/businesses/:business_id/twilio-check", method = "get", operation_id = "check_business_at_twilio")]
     async fn check_business_at_twilio(
         &self,
@@ -71,13 +72,12 @@ impl TwilioCheckApi {
         business_id: Path<String>,
     ) -> Result<Json<TwilioCheck>, Failure> {
         key.0.sees(&business_id, "business")?;
-        let Ok(_turn) = edge.twilio_checks.try_acquire() else {
-            let busy = Problem::new(Code::RateLimited, "another check is asking Twilio; try again later");
-            return Err(busy.retry_after(RETRY_AFTER_SECONDS).into());
-        };
         let selection = Selection { businesses: vec![business_id.0], numbers: Vec::new() };
-        let asked = tokio::time::timeout(TIMEOUT, edge.at_twilio.check(&selection, None)).await;
-        let checks = match asked {
+        let checked = async {
+            let _turn = edge.twilio_checks.acquire().await;
+            edge.at_twilio.check(&selection, Fallback::Any).await
+        };
+        let mut checks = match tokio::time::timeout(TIMEOUT, checked).await {
             Ok(Ok(checks)) => checks,
             Ok(Err(InventoryError::NoBusiness(_) | InventoryError::NoNumber(_))) => {
                 return Err(Problem::not_found("business").into());
@@ -91,6 +91,11 @@ impl TwilioCheckApi {
                 return Err(Problem::new(Code::Unavailable, "Twilio has not answered in time; try again later").into());
             }
         };
+        if key.0.businesses().is_some() {
+            let main = edge.accounts.main().sid;
+            checks.retain(|found| found.name != Subject::Account || found.of != main);
+            checks.iter_mut().for_each(|found| found.message = found.message.replace(&main, MAIN));
+        }
         let ok = checks.iter().all(|found| found.result != Verdict::Wrong);
         Ok(Json(TwilioCheck { ok, checks: checks.into_iter().map(Check::from).collect() }))
     }
