@@ -20,7 +20,7 @@ export function OwnerPhone({ value, onInput, errorOf }) {
   const after = value.after_hours ?? {};
   const setQuiet = (part) => set('owner_quiet_hours', without({ ...quiet, ...part }));
   const setAfter = (part) => set('after_hours', without({ ...after, ...part }));
-  const time = (part, label) => h(Text, { label, type: 'time', value: quiet[part] ?? '', onInput: (given) => setQuiet({ [part]: given }), error: errorOf(`policy.owner_quiet_hours.${part}`) });
+  const time = (part, label) => h(Text, { label, type: 'time', required: Boolean(value.owner_quiet_hours), value: quiet[part] ?? '', onInput: (given) => setQuiet({ [part]: given }), error: errorOf(`policy.owner_quiet_hours.${part}`) });
   const check = (name, label, hint) => h(Check, { label, hint, checked: value[name] === true, onInput: (on) => set(name, on), error: error(name) });
   return h('fieldset', null,
     h('legend', null, t('The owner’s phone')),

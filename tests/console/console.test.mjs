@@ -265,11 +265,11 @@ describe('the console', { timeout: 600_000 }, () => {
     await page.getByLabel('Texts that the owner’s phone gets').selectOption('all');
     await page.getByLabel(/counts as answered only if the phone presses 1/).check();
     await page.getByLabel('No texts to the owner’s phone from').fill('21:00');
+    await page.getByLabel('until', { exact: true }).fill('07:00');
     await page.getByLabel('Remind the owner').fill('soon');
     await page.getByRole('button', { name: 'Save' }).click();
     await page.locator('.field.wrong', { hasText: 'Remind the owner' }).waitFor();
     await page.getByLabel('Remind the owner').fill('15m');
-    await page.getByLabel('until', { exact: true }).fill('07:00');
     await page.getByLabel('Add a day').fill('2026-12-25');
     await page.getByRole('button', { name: 'Add: closed on this day' }).click();
     await page.getByLabel('Add a day').fill('2026-12-24');
@@ -365,7 +365,7 @@ describe('the console', { timeout: 600_000 }, () => {
     await go(page, 'optouts');
     assert.equal(await page.getByRole('button', { name: 'Record an opt-out' }).count(), 0);
     await go(page, 'settings');
-    await page.getByText('may only read').waitFor();
+    await page.locator('dd', { hasText: 'may only read' }).waitFor();
   });
 
   test('needs no user id with a key of a person, and shows a business no other one', async () => {
@@ -381,7 +381,7 @@ describe('the console', { timeout: 600_000 }, () => {
     await go(page, 'businesses');
     assert.equal(await page.locator('.card').count(), 1);
     await go(page, 'settings');
-    await page.getByText('user-ann').waitFor();
+    await page.locator('dd', { hasText: 'user-ann' }).waitFor();
   });
 
   test('can be used with the keyboard alone', async () => {

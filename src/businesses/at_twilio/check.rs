@@ -57,11 +57,7 @@ impl AtTwilio {
     ///
     /// # Errors
     /// As [`Inventory::read`].
-    pub async fn check(
-        &self,
-        selection: &Selection,
-        fallback: Fallback<'_>,
-    ) -> Result<Vec<Finding>, InventoryError> {
+    pub async fn check(&self, selection: &Selection, fallback: Fallback<'_>) -> Result<Vec<Finding>, InventoryError> {
         let inventory = Inventory::read(self, selection).await?;
         let mut wanted = match fallback {
             Fallback::To(url) => self.urls(url).settings(),

@@ -8,8 +8,8 @@ use chrono::Utc;
 use clap::Args;
 use serde::Serialize;
 
-use super::saved::{Saved, SavedNumber};
 use super::Selection;
+use super::saved::{Saved, SavedNumber};
 use crate::adapters::twilio::{Account, IncomingNumber};
 use crate::businesses::at_twilio::{AtTwilio, Inventory, Owned};
 use crate::domain::number_setup::{Change, Found, compare, differences};

@@ -113,8 +113,7 @@ impl KeyApi {
     ) -> Result<Page<KeyList>, Failure> {
         let after = cursor.0.as_deref().map(cursor::decode).transpose()?;
         let keys = edge.store.api_keys_page(key.0.businesses(), after, i64::from(limit.0) + 1).await?;
-        let (keys, next_cursor) =
-            cursor::page(keys, limit.0 as usize, |key| cursor::encode(key.created_at, key.id));
+        let (keys, next_cursor) = cursor::page(keys, limit.0 as usize, |key| cursor::encode(key.created_at, key.id));
         Ok(Page(KeyList { keys: keys.into_iter().map(ListedKey::from).collect(), next_cursor }))
     }
 }
