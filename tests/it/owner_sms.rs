@@ -363,6 +363,22 @@ async fn whoever_answers_an_alert_takes_the_emergency_whatever_is_relayed(#[case
     assert!(answer.contains(CUSTOMER), "{answer}");
 }
 
+/// Mexican mobiles are written in two ways; a phone is one person's, however it was stored.
+#[tokio::test]
+async fn a_phone_that_was_stored_in_the_other_way_takes_an_alert() {
+    let app = App::setup().set("NMC_ALERT_EVERY", "1s").start().await;
+    let mut ours = relayed();
+    ours["emergency_contacts"] = json!(["+5215512345678"]);
+    app.put_business(BUSINESS, &ours).await;
+    app.text(CUSTOMER, "I smell gas").await;
+    let alerted = eventually("the contact's alert", async || {
+        app.servers.twilio.messages().into_iter().find(|sms| sms.to.starts_with("+52"))
+    });
+    alerted.await;
+    app.text("+525512345678", "1").await;
+    becomes(&app, CUSTOMER, "ownership", "user").await;
+}
+
 #[tokio::test]
 async fn a_text_that_comes_again_goes_nowhere_else() {
     let app = spawn_relayed().await;
