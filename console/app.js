@@ -4,12 +4,12 @@ import { Fragment, h, render } from './vendor/preact.js';
 import { useEffect, useRef, useState } from './vendor/hooks.js';
 import { ApiError, get, session } from './api.js';
 import { alarm } from './alarm.js';
-import { time } from './format.js';
+import { serviceName, time } from './format.js';
 import { t } from './i18n.js';
 import { inbox, isEmergency, onInbox, startInbox, stopInbox } from './store.js';
 import { onEvent, onStream, start, stop, streamState } from './stream.js';
 import { shortcuts, ShortcutsDialog } from './shortcuts.js';
-import { Notices } from './ui.js';
+import { Notices, forgetNotices } from './ui.js';
 import { SignIn } from './pages/sign_in.js';
 import { Inbox } from './pages/inbox.js';
 import { ConversationPage } from './pages/conversation.js';
@@ -23,6 +23,7 @@ import { OptOuts } from './pages/opt_outs.js';
 import { Settings } from './pages/settings.js';
 
 const RETRY_MS = 3000;
+const HEALTH_MS = 30_000;
 
 const PAGES = () => [
   ['inbox', t('Inbox'), 'i'],
@@ -74,6 +75,23 @@ function Stream() {
     h('span', { class: 'dot', 'aria-hidden': 'true' }), words);
 }
 
+/** Says on each page that a part of the service does not work. */
+function ServiceHealth() {
+  const [health, setHealth] = useState(null);
+  useEffect(() => {
+    let timer;
+    const look = async () => {
+      const answer = await get('/health').catch((error) => error.body);
+      if (answer?.services) setHealth(answer);
+      timer = setTimeout(look, HEALTH_MS);
+    };
+    look();
+    return () => clearTimeout(timer);
+  }, []);
+  const names = Object.entries(health?.services ?? {}).filter(([, state]) => state !== 'healthy').map(([name]) => serviceName(name));
+  return h('div', { role: 'status' }, names.length > 0 && h('a', { class: 'degraded', href: '#/settings' }, t('Does not work as it should: {names}', { names: names.join(', ') })));
+}
+
 function Nav({ current }) {
   const emergencies = useValue(onInbox, () => [...inbox.byId.values()].filter(isEmergency).length);
   return h('nav', { 'aria-label': t('Pages') }, h('ul', null, PAGES().map(([name, words]) =>
@@ -87,6 +105,7 @@ function Console({ access }) {
   useEffect(() => {
     const moved = () => {
       setAt(place());
+      forgetNotices();
       scrollTo(0, 0);
     };
     addEventListener('hashchange', moved);
@@ -108,6 +127,7 @@ function Console({ access }) {
     h('header', null,
       h('div', { class: 'brand' }, 'NeverMissCall'),
       h(Stream),
+      h(ServiceHealth),
       h('button', { type: 'button', class: 'plain', onClick: () => setHelp(true), 'aria-keyshortcuts': '?' }, t('Shortcuts'), ' ', h('kbd', null, '?'))),
     h(Nav, { current: parent }),
     h('main', { id: 'main', tabIndex: -1, 'data-place': [at.name, at.argument].filter(Boolean).join('/') }, h(VIEWS[at.name], { key: `${at.name}/${at.argument}`, argument: at.argument, access })),

@@ -4,7 +4,7 @@ import { language, t } from './i18n.js';
 
 const locale = language === 'es' ? 'es' : 'en';
 const clock = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit' });
-const exact = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium' });
+const exact = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'long' });
 const dayAndClock = new Intl.DateTimeFormat(locale, { month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit' });
 const dayOnly = new Intl.DateTimeFormat(locale, { weekday: 'short', month: 'short', day: 'numeric', timeZone: 'UTC' });
 const dayOfYear = new Intl.DateTimeFormat(locale, { weekday: 'short', year: 'numeric', month: 'short', day: 'numeric', timeZone: 'UTC' });
@@ -92,6 +92,9 @@ export const kindWords = (kind) =>
     user: t('Person'),
     recovered: t('Found after a restore'),
   })[kind] ?? kind;
+
+const SERVICES = { nats: 'NATS', postgres: 'PostgreSQL', redis: 'Redis', twilio: 'Twilio', dispatchbot_ai: 'DispatchBot' };
+export const serviceName = (name) => SERVICES[name] ?? name;
 
 /** The words of a language whose words are joined by underscores: what the server adds later is still readable. */
 export const plainWords = (word) => (word ?? '').replace(/_/g, ' ');

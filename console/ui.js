@@ -79,7 +79,7 @@ export function errorWords(error) {
     429: t('Too many requests with this key. Wait a minute, then try again.'),
     503: t('The service is not available at the moment. Try again.'),
   }[error.status];
-  return words ? `${words} (${error.message})` : error.message;
+  return words && error.status !== 401 ? `${words} (${error.message})` : (words ?? error.message);
 }
 
 export function Failure({ error, retry }) {
@@ -213,6 +213,12 @@ export function notify(text, { urgent = false, link } = {}) {
   shown = [...shown.slice(-3), notice];
   for (const does of notices) does(shown);
   if (!urgent) setTimeout(() => dismiss(notice.id), NOTICE_MS);
+}
+
+/** On another page, what was said of the one before would be about the wrong thing. */
+export function forgetNotices() {
+  shown = shown.filter((notice) => notice.urgent);
+  for (const does of notices) does(shown);
 }
 
 function dismiss(id) {

@@ -62,20 +62,32 @@ function Rules({ rules }) {
         h('th', { scope: 'row' }, plainWords(rule.rule)), h('td', null, number(rule.verdicts)), h('td', null, number(rule.false_alarms)))))));
 }
 
+// What was changed and not saved survives a look at another page.
+const drafts = new Map();
+
 function Form({ id, stored, access, onSaved }) {
-  const [form, setForm] = useState(() => toForm(stored));
+  const [form, setForm] = useState(() => drafts.get(id) ?? toForm(stored));
   const [error, setError] = useState(null);
   const [busy, setBusy] = useState(false);
   const [cancels, setCancels] = useState(false);
   const pending = stored.pending_phones ?? [];
   const problems = useRef();
-  const change = (part) => setForm((before) => ({ ...before, ...part }));
+  const change = (part) => setForm((before) => {
+    const after = { ...before, ...part };
+    drafts.set(id, after);
+    return after;
+  });
+  const discard = () => {
+    drafts.delete(id);
+    setForm(toForm(stored));
+    setError(null);
+  };
   const details = fieldErrors(error);
   // A list's error names an item, such as phone_numbers[0].
   const isOf = (name, field) => name === field || name.startsWith(`${field}.`) || name.startsWith(`${field}[`);
   const shownAbove = (name, field) => field === 'policy' && OWN.some((own) => isOf(name, `policy.${own}`));
   const errorOf = (field) => Object.entries(details).filter(([name]) => isOf(name, field) && !shownAbove(name, field))
-    .map(([name, reason]) => (name === field ? reason : `${name.slice(field.length + 1)}: ${reason}`)).join('; ');
+    .map(([name, reason]) => (name === field ? reason : `${placeWithin(name.slice(field.length))}: ${reason}`)).join('; ');
   useEffect(() => {
     if (error) problems.current?.focus();
   }, [error]);
@@ -85,6 +97,7 @@ function Form({ id, stored, access, onSaved }) {
     setError(null);
     try {
       await put(id, stored, form);
+      drafts.delete(id);
       notify(t('Saved.'));
       onSaved();
     } catch (failed) {
@@ -118,8 +131,12 @@ function Form({ id, stored, access, onSaved }) {
         checked: cancels, onInput: setCancels,
       }),
       access.may_write && h('button', { type: 'submit', class: 'main', disabled: busy || (pending.length > 0 && !cancels) }, busy ? t('Please wait…') : t('Save'))),
+    drafts.has(id) && h('p', { class: 'note' }, t('These changes are not saved yet.'), ' ', h('button', { type: 'button', onClick: discard }, t('Discard them'))),
     stored.updated_at && h('p', { class: 'small' }, t('Last saved: '), h(When, { at: stored.updated_at })));
 }
+
+/** `[0]` is the first line, `.start` a part. */
+const placeWithin = (rest) => rest.replace(/^\./, '').replace(/^\[(\d+)\]/, (_, at) => t('line {n}', { n: Number(at) + 1 }));
 
 const asLines = (value) => (Array.isArray(value) ? value : value ? [value] : []).join('\n');
 const fromLines = (text) => text.split(/[\n,]/).map((line) => line.replace(/[\s().-]/g, '')).filter(Boolean);

@@ -23,6 +23,6 @@ export function Emergencies({ access }) {
     h(Failure, { error: store.loaded ? null : store.error }),
     !store.loaded ? h(Loading) : !all.length && h(Empty, { title: t('No open emergency') },
       t('When a customer writes of a danger, such as a gas leak, the conversation appears here, and the owner and the emergency contacts are alerted. Allow sound and notifications under “Key and settings”.')),
-    list(t('Nobody has taken these'), untaken),
+    list(t('No person has taken these'), untaken),
     list(t('A person has these'), taken));
 }

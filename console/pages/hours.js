@@ -34,8 +34,8 @@ function Day({ words, spans, isKnown = true, mayWrite, error, onInput, onRemove 
         time(at, 'start', t('from')), '–', time(at, 'end', t('to')),
         mayWrite && h('button', { type: 'button', class: 'plain', 'aria-label': t('{day}: remove these hours', { day: words }), onClick: () => onInput(spans.filter((__, n) => n !== at)) }, '×'))),
       error && h('span', { class: 'error' }, error)),
-    mayWrite && h('button', { type: 'button', class: 'plain', 'aria-label': t('{day}: add hours', { day: words }), onClick: () => onInput([...spans, USUAL]) }, '+'),
-    mayWrite && onRemove && h('button', { type: 'button', class: 'plain', onClick: onRemove }, t('{day}: as usual', { day: words })));
+    mayWrite && h('button', { type: 'button', class: 'plain', 'aria-label': t('{day}: add hours', { day: words }), onClick: () => onInput([...spans, USUAL]) }, t('add hours')),
+    mayWrite && onRemove && h('button', { type: 'button', class: 'plain', onClick: onRemove }, t('Remove {day}', { day: words })));
 }
 
 export function Hours({ value, mayWrite, onInput, errorOf }) {
@@ -47,10 +47,12 @@ export function Hours({ value, mayWrite, onInput, errorOf }) {
     h('p', { class: 'hint' }, isKnown ? t('The times are of the business’s time zone.') : t('No hours are known: appointments are possible at any time.')),
     h('div', { class: 'week' }, DAYS().map(([day, words]) =>
       h(Day, { key: day, words, spans: spansOf(value?.[day]), isKnown, mayWrite, error: errorOf(`business_hours.${day}`), onInput: (spans) => set(day, spans) }))),
-    mayWrite && isKnown && h('button', { type: 'button', class: 'plain', onClick: () => onInput(value.holidays ? { holidays: value.holidays } : {}) }, t('The hours are not known')),
-    h(Holidays, { value: value?.holidays ?? {}, isKnown, mayWrite, onInput: (holidays) => onInput({ ...(value ?? {}), holidays }) }),
+    mayWrite && isKnown && h('button', { type: 'button', class: 'plain', onClick: () => onInput(value.holidays ? { holidays: value.holidays } : {}) }, t('Forget the hours of the week')),
+    h(Holidays, { value: value?.holidays ?? {}, isKnown, mayWrite, onInput: (holidays) => onInput(withHolidays(value ?? {}, holidays)) }),
     errorOfDays && h('p', { class: 'error' }, errorOfDays));
 }
+
+const withHolidays = ({ holidays: _, ...week }, holidays) => (Object.keys(holidays).length ? { ...week, holidays } : week);
 
 /** Days with other hours than those of their weekday: none, if the business is closed. */
 function Holidays({ value, isKnown, mayWrite, onInput }) {

@@ -3,7 +3,7 @@
 import { Fragment, h } from '../vendor/preact.js';
 import { useEffect, useMemo, useState } from '../vendor/hooks.js';
 import { allBusinesses, get } from '../api.js';
-import { left, number, person, phone, span, statusWords, wholeNumber } from '../format.js';
+import { exactTime, kindWords, left, number, person, phone, span, statusWords, wholeNumber } from '../format.js';
 import { t } from '../i18n.js';
 import { compare, inbox, isEmergency, isOpen, keep, onInbox } from '../store.js';
 import { Badge, Empty, Failure, Field, Loading, Page, Select, When, useLoad, useNow, usePages } from '../ui.js';
@@ -64,7 +64,7 @@ export function Inbox({ access }) {
       h(Select, {
         label: t('Show'), value: filter.shown, onInput: (shown) => change({ shown }),
         options: [
-          ['open', t('All that are open')], ['waiting', t('Waiting for an answer')], ['none', t('Nobody has taken')],
+          ['open', t('All that are open')], ['waiting', t('Waiting for an answer')], ['none', t('Neither the AI nor a person has')],
           ['ai', t('The AI has')], ['user', t('A person has')], ...(access.user ? [['mine', t('I have')]] : []), ['ended', t('Ended')],
         ],
       }),
@@ -85,7 +85,7 @@ export function Inbox({ access }) {
 
 function summary(store, shown, waiting) {
   if (!store.loaded) return '';
-  const many = t('{shown} conversations; {waiting} wait for an answer.', { shown: number(shown), waiting: number(waiting) });
+  const many = t('Shown: {shown}. Waiting for an answer, in all: {waiting}.', { shown: number(shown), waiting: number(waiting) });
   if (store.limited) return `${many} ${t('There are more: search for a number to find the others.')}`;
   return store.complete ? many : `${many} ${t('More are being read…')}`;
 }
@@ -125,7 +125,7 @@ export function Row({ conversation: c, several, access }) {
       isEmergency(c) && h(Badge, { kind: 'bad' }, t('Emergency')),
       h('span', { class: 'end' }, h(When, { at: c.last_activity }))),
     h('span', { class: 'words' }, last ? h(Fragment, null,
-      last.direction === 'outbound' && h('span', { class: 'who' }, last.sender_type === 'user' ? t('Person: ') : t('AI: ')),
+      last.direction === 'outbound' && h('span', { class: 'who' }, `${last.sender_type === 'user' ? t('Person') : kindWords(last.kind)}: `),
       last.body || t('(attachment)')) : '\u00a0'),
     h('span', { class: 'line small' },
       h(Owner, { conversation: c, access }),
@@ -143,7 +143,7 @@ export function Owner({ conversation: c, access }) {
 export function Waits({ conversation: c }) {
   const now = useNow(Boolean(c.waiting_since));
   if (!c.waiting_since || c.status === 'completed') return null;
-  return h('span', { class: 'waits' }, t('Waits {span}', { span: span(now - Date.parse(c.waiting_since)) }));
+  return h('span', { class: 'waits', title: t('since {time}', { time: exactTime(c.waiting_since) }) }, t('Waits {span}', { span: span(now - Date.parse(c.waiting_since)) }));
 }
 
 /** When the AI answers at the latest, to the second. */

@@ -3,6 +3,7 @@
 import { h } from '../vendor/preact.js';
 import { useState } from '../vendor/hooks.js';
 import { call, session } from '../api.js';
+import { serviceName } from '../format.js';
 import { mayNotify, sound } from '../alarm.js';
 import { t, language, setLanguage } from '../i18n.js';
 import { letters } from '../shortcuts.js';
@@ -55,10 +56,9 @@ function Health() {
     }
   }, []);
   const words = (state) => ({ healthy: t('healthy'), degraded: t('degraded'), down: t('down'), unhealthy: t('unhealthy') })[state] ?? state;
-  const names = { nats: 'NATS', postgres: 'PostgreSQL', redis: 'Redis', twilio: 'Twilio', dispatchbot_ai: 'DispatchBot' };
   return h('section', null, h('h2', null, t('Health of the service')),
     h(Failure, { error: health.error, retry: health.reload }),
     !health.data ? !health.error && h(Loading) : h('dl', { class: 'facts' },
       h('div', null, h('dt', null, t('All together')), h('dd', null, words(health.data.status))),
-      Object.entries(health.data.services).map(([name, state]) => h('div', { key: name }, h('dt', null, names[name] ?? name), h('dd', null, words(state))))));
+      Object.entries(health.data.services).map(([name, state]) => h('div', { key: name }, h('dt', null, serviceName(name)), h('dd', null, words(state))))));
 }

@@ -69,9 +69,10 @@ function Numbers({ title, figures }) {
     [t('Calls'), number(figures.calls)],
     [t('Missed'), number(figures.missed)],
     [t('Texted back within 5 s'), percent(figures.texted_within_5s, figures.to_text_back), t('{n} of {all}', { n: number(figures.texted_within_5s), all: number(figures.to_text_back) })],
-    [t('Time to the first answer'), seconds(figures.answer_seconds.median), t('9 of 10 within {span}', { span: seconds(figures.answer_seconds.p90) })],
+    [t('Time to the first answer'), seconds(figures.answer_seconds.median), t('90 % within {span}', { span: seconds(figures.answer_seconds.p90) })],
     [t('Answered by the AI'), number(figures.first_answer.ai)],
     [t('Answered by a person'), number(figures.first_answer.user)],
+    [t('Only a fallback text'), number(figures.first_answer.fallback)],
     [t('Not answered yet'), number(figures.first_answer.nobody)],
     [t('Bookings'), number(figures.bookings)],
   ];

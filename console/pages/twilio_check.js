@@ -10,7 +10,7 @@ import { Badge, Failure } from '../ui.js';
 const NAMES = () => ({
   account: t('Account'), number: t('Number'), webhooks: t('Webhooks'), capabilities: t('What it can do'), registration: t('Registration (A2P 10DLC)'),
 });
-const RESULTS = () => ({ ok: t('right'), FAILED: t('wrong'), note: t('worth knowing'), 'not checked': t('not checked') });
+const RESULTS = () => ({ ok: t('good'), FAILED: t('Problem'), note: t('worth knowing'), 'not checked': t('not checked') });
 
 export function TwilioCheck({ id }) {
   const [found, setFound] = useState(null);

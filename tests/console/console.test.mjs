@@ -296,7 +296,7 @@ describe('the console', { timeout: 600_000 }, () => {
     await go(page, `business/${BUSINESS}`);
     await page.getByRole('button', { name: 'Check at Twilio' }).click();
     await page.getByText('Something is wrong at Twilio.').waitFor();
-    await page.locator('.card', { hasText: 'it is not in the account' }).getByText('wrong', { exact: true }).waitFor();
+    await page.locator('.card', { hasText: 'it is not in the account' }).getByText('Problem', { exact: true }).waitFor();
   });
 
   test('records and ends an opt-out', async () => {
@@ -372,7 +372,7 @@ describe('the console', { timeout: 600_000 }, () => {
     await stage.putBusiness('anns-pipes', business({ name: "Ann's Pipes", phone_numbers: ['+15555557777'], user_id: 'user-ann' }));
     const key = stage.nevermisscall('keys', 'create', '--name', 'Ann', '--user', 'user-ann', '--business', 'anns-pipes');
     const page = await show({}, { key, user: '' });
-    await page.getByText('0 conversations').waitFor();
+    await page.getByText('Shown: 0.').waitFor();
     await stage.text('+12125559001', 'Hello Ann', { to: '+15555557777' });
     await page.locator('.virtual li').getByRole('link').click();
     await page.getByLabel('Write to the customer').fill('Ann here.');
@@ -500,7 +500,7 @@ describe('the console', { timeout: 600_000 }, () => {
     console.log(`# first look with 10,000 open conversations: ${looks.map((ms) => `${Math.round(ms)} ms`).join(', ')}`);
     assert.ok(Math.min(...looks) <= 1000, looks.join(', '));
     const words = page.locator('.summary');
-    await until('all of them', async () => /^10,0\d\d conversations.*answer\.$/.test(await words.innerText()));
+    await until('all of them', async () => /^Shown: 10,0\d\d\. Waiting[^.]*\.$/.test(await words.innerText()));
     assert.ok((await page.locator('.virtual li').count()) < 60);
     await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
     await page.locator('.virtual li', { hasText: 'Text 10000' }).waitFor();

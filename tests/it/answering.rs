@@ -46,6 +46,23 @@ async fn a_burst_of_five_texts_gets_one_answer() {
     assert_eq!(windows.len(), 1);
 }
 
+/// DispatchBot's contract has neither; its simulator refuses a request that has them.
+#[tokio::test]
+async fn the_ai_answers_for_a_business_with_split_days_and_holidays() {
+    let app = spawn_app().await;
+    let mut ours = business();
+    let split = json!([{ "start": "08:00", "end": "12:00" }, { "start": "13:00", "end": "24:00" }]);
+    ours["business_hours"] = json!({ "monday": split, "tuesday": null, "holidays": { "2030-12-25": null } });
+    app.put_business(BUSINESS, &ours).await;
+    app.text(CUSTOMER, "My sink is blocked").await;
+    app.wait_for_event("message.delivered").await;
+    let asked = app.servers.dispatchbot.requests();
+    assert_eq!((&asked[0]["problems"], &asked[0]["answered_with"]), (&json!([]), &json!(200)));
+    let hours = json!({ "monday": { "start": "08:00", "end": "23:59" }, "tuesday": null });
+    assert_eq!(asked[0]["business_hours"], hours);
+    assert_eq!(asked[0]["calendar"][0]["title"], "Closed");
+}
+
 #[tokio::test]
 async fn a_customer_who_never_called_gets_a_conversation_too() {
     let app = spawn_app().await;

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::domain::business::Profile;
 use crate::domain::conversation::{Media, Priority};
+use crate::domain::hours::with_closed_times;
 use crate::domain::phone::PhoneNumber;
 
 /// A closed window, with everything needed to answer it.
@@ -26,6 +28,16 @@ pub struct Question {
     pub business: Arc<Profile>,
     /// The conversation so far, oldest first.
     pub messages: Vec<Said>,
+}
+
+impl Question {
+    /// The calendar of the business, with the times in which it is closed within its hours. It does not depend on when the
+    /// question is asked: a second try has the same body.
+    pub(super) fn calendar(&self) -> Value {
+        let business = &self.business;
+        let newest = self.messages.iter().map(|said| said.sent_at).max().unwrap_or_default();
+        with_closed_times(&business.calendar, &business.business_hours, &business.timezone, newest)
+    }
 }
 
 /// A message of the conversation.

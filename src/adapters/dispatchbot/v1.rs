@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::error::{AnalyzeError, malformed};
@@ -13,6 +13,7 @@ use super::question::{Question, Said, Sender};
 use super::wire::{LeftOut, Wire, Written};
 use crate::adapters::http_client::describe_json;
 use crate::domain::conversation::{self, Answer, Priority, Urgency};
+use crate::domain::hours::{WEEKDAYS, one_span};
 
 pub(super) const WIRE: Wire = Wire {
     path: "/v1/conversations/analyze",
@@ -37,9 +38,9 @@ struct Request<'a> {
     user_settings: &'a Value,
     /// The same settings, under DispatchBot's older name.
     business_settings: &'a Value,
-    business_hours: &'a Value,
+    business_hours: Map<String, Value>,
     job_estimates: &'a Value,
-    calendar: &'a Value,
+    calendar: Value,
 }
 
 #[derive(Serialize)]
@@ -81,13 +82,19 @@ fn write(question: &Question) -> Result<Written, AnalyzeError> {
         },
         user_settings: &business.user_settings,
         business_settings: &business.user_settings,
-        business_hours: &business.business_hours,
+        business_hours: hours(&business.business_hours),
         job_estimates: &business.job_estimates,
-        calendar: &business.calendar,
+        calendar: question.calendar(),
     };
     let body =
         serde_json::to_value(&request).map_err(|error| AnalyzeError::NotConfigured { why: error.to_string() })?;
     Ok(Written { body, left_out: LeftOut::default() })
+}
+
+/// The days that are named, each with one span or null.
+fn hours(business_hours: &Value) -> Map<String, Value> {
+    let named = WEEKDAYS.into_iter().filter_map(|day| Some((day, business_hours.get(day)?)));
+    named.map(|(day, written)| (day.to_owned(), one_span(written))).collect()
 }
 
 fn message(said: &Said) -> Message<'_> {

@@ -4,6 +4,7 @@
 //! they begin at the first moment of their start and end at the last one of their end (`local`).
 
 mod daily;
+mod for_dispatchbot;
 mod in_words;
 mod local;
 mod open;
@@ -14,6 +15,7 @@ mod tests;
 use chrono::{DateTime, Utc};
 
 pub use daily::DailyHours;
+pub use for_dispatchbot::{WEEKDAYS, one_span, with_closed_times};
 pub use in_words::opens_in_words;
 pub use local::{first_moment, last_moment};
 pub use open::Hours;

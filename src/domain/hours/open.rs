@@ -14,17 +14,17 @@ const LONGEST: TimeDelta = TimeDelta::days(7);
 const LOOK_AHEAD: usize = 366;
 
 /// Times of a local day, counted from midnight.
-type Spans = Vec<(TimeDelta, TimeDelta)>;
+pub(super) type Spans = Vec<(TimeDelta, TimeDelta)>;
 
 /// When a business is open. A day may have several spans; hours across midnight are one that ends at 24:00 and one on the
 /// next day that starts at 00:00.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hours {
-    zone: Tz,
+    pub(super) zone: Tz,
     /// By days from Monday; a day that is not named is a day off.
-    days: [Spans; 7],
+    pub(super) days: [Spans; 7],
     /// They replace those of the day of the week.
-    holidays: BTreeMap<NaiveDate, Spans>,
+    pub(super) holidays: BTreeMap<NaiveDate, Spans>,
 }
 
 impl Hours {

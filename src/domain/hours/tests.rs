@@ -294,3 +294,43 @@ proptest! {
         }
     }
 }
+
+#[rstest]
+#[case::closed(json!(null), json!(null))]
+#[case::one(json!({ "start": "08:00", "end": "18:00" }), json!({ "start": "08:00", "end": "18:00" }))]
+#[case::several(json!([{ "start": "13:00", "end": "24:00" }, { "start": "08:00", "end": "12:00" }]),
+    json!({ "start": "08:00", "end": "23:59" }))]
+fn dispatchbot_has_one_span_of_a_day(#[case] written: Value, #[case] expected: Value) {
+    assert_eq!(one_span(&written), expected);
+}
+
+/// 23 December 2026 is a Wednesday; the week of holidays is [`week`].
+#[test]
+fn what_is_closed_within_the_one_span_of_a_day_is_in_the_calendar_of_dispatchbot() {
+    let own = json!([{ "title": "Heater", "starts_at": "2026-12-23T09:00:00-05:00" }]);
+    let after = moment("2026-12-23T18:00:00Z");
+    let calendar = with_closed_times(&own, &week(), "America/New_York", after);
+    let entries = calendar.as_array().unwrap();
+    assert_eq!(entries[0], own[0]);
+    let times: Vec<(&str, &str)> =
+        entries[1..6].iter().map(|e| (e["starts_at"].as_str().unwrap(), e["ends_at"].as_str().unwrap())).collect();
+    let expected = [
+        ("2026-12-23T12:00:00-05:00", "2026-12-23T13:30:00-05:00"),
+        ("2026-12-24T10:00:00-05:00", "2026-12-24T17:00:00-05:00"),
+        ("2026-12-25T08:00:00-05:00", "2026-12-26T00:00:00-05:00"),
+        ("2026-12-28T12:00:00-05:00", "2026-12-28T13:30:00-05:00"),
+        ("2026-12-29T12:00:00-05:00", "2026-12-29T13:30:00-05:00"),
+    ];
+    assert_eq!(times, expected);
+    assert_eq!((&entries[1]["title"], &entries[1]["booking_type"]), (&json!("Closed"), &json!("blocked")));
+}
+
+#[rstest]
+#[case::not_known(json!({}))]
+#[case::never_closed_within(json!({ "monday": { "start": "08:00", "end": "18:00" }, "holidays": { "2026-12-27": null } }))]
+#[case::longer_on_a_holiday(json!({ "friday": { "start": "08:00", "end": "12:00" },
+    "holidays": { "2026-12-25": { "start": "06:00", "end": "14:00" } } }))]
+fn where_nothing_is_closed_within_the_hours_the_calendar_is_as_it_was(#[case] hours: Value) {
+    let after = moment("2026-12-20T00:00:00Z");
+    assert_eq!(with_closed_times(&json!([]), &hours, "America/New_York", after), json!([]));
+}

@@ -132,10 +132,10 @@ fn a_relay_says_what_the_ai_will_do_and_has_links_to_pictures() {
 #[test]
 fn a_relay_with_many_pictures_is_an_sms_still() {
     let customer: PhoneNumber = "+12125551234".parse().unwrap();
-    let link = |n: usize| format!("https://nmc.example/conversations/{}/messages/{}/media/{n}", Uuid::nil(), Uuid::nil());
-    let texts: Vec<RelayedText> = (0..20)
-        .map(|_| RelayedText { words: "é".repeat(1_000), pictures: (0..10).map(link).collect() })
-        .collect();
+    let link =
+        |n: usize| format!("https://nmc.example/conversations/{}/messages/{}/media/{n}", Uuid::nil(), Uuid::nil());
+    let texts: Vec<RelayedText> =
+        (0..20).map(|_| RelayedText { words: "é".repeat(1_000), pictures: (0..10).map(link).collect() }).collect();
     let text = texts::relay(code("B2"), &customer, &texts, AiWill::Answer { at: now() }, true, now());
     assert!(text.chars().count() <= MAX_BODY_CHARS, "{} characters", text.chars().count());
     assert!(text.contains("more in the app.") && text.contains("begin with B2."), "{text}");

@@ -4,14 +4,13 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::domain::appointment_check::{CalendarEntry, calendar_entries};
-use crate::domain::business::Profile;
 use crate::domain::phone::PhoneNumber;
 
 const BOOKING_TYPES: [&str; 3] = ["confirmed", "tentative", "blocked"];
 
 /// The entries as dispatch-bot-ai has them, and how many have no time that can be read.
-pub(super) fn written(business: &Profile, customer: &PhoneNumber) -> (Vec<Value>, usize) {
-    let entries = calendar_entries(&business.calendar, &business.timezone);
+pub(super) fn written(calendar: &Value, timezone: &str, customer: &PhoneNumber) -> (Vec<Value>, usize) {
+    let entries = calendar_entries(calendar, timezone);
     let read = entries.iter().enumerate().filter_map(|(place, entry)| written_entry(place, entry, customer));
     let written: Vec<Value> = read.collect();
     let left_out = entries.len() - written.len();
@@ -62,8 +61,6 @@ fn booking_type(entry: &Value) -> &'static str {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::sync::Arc;
-
     use rstest::rstest;
 
     use super::*;
@@ -73,9 +70,7 @@ mod tests {
 
     fn of(calendar: Value) -> (Vec<Value>, usize) {
         let question = question(json!([]));
-        let mut business = Arc::unwrap_or_clone(question.business);
-        business.calendar = calendar;
-        written(&business, &question.customer)
+        written(&calendar, &question.business.timezone, &question.customer)
     }
 
     #[rstest]

@@ -10,12 +10,12 @@ use crate::adapters::dispatchbot::question::{Question, Said, Sender};
 use crate::adapters::dispatchbot::wire::{LeftOut, Written};
 use crate::domain::business::Profile;
 use crate::domain::dispatchbot::BusinessAddress;
+use crate::domain::hours::{WEEKDAYS, one_span};
 
 /// The most characters of a text.
 const MAX_TEXT: usize = 1_600;
 /// The most characters of a business's name.
 const MAX_NAME: usize = 255;
-const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 #[derive(Serialize)]
 struct Request<'a> {
@@ -50,7 +50,8 @@ pub(super) fn write(question: &Question) -> Result<Written, AnalyzeError> {
     let lacks = |why: String| AnalyzeError::NotConfigured { why: format!("user_settings.business_address {why}") };
     let address = BusinessAddress::of_settings(&business.user_settings).map_err(lacks)?;
     let (job_estimates, jobs_left_out) = jobs::written(&business.job_estimates);
-    let (existing_calendar, entries_left_out) = calendar::written(business, &question.customer);
+    let (existing_calendar, entries_left_out) =
+        calendar::written(&question.calendar(), &business.timezone, &question.customer);
     let request = Request {
         caller_phone: question.customer.as_str(),
         called_number: question.business_phone.as_str(),
@@ -107,18 +108,7 @@ fn newest(text: &str) -> String {
 /// All seven days, each with one span: of several, from the first start to the last end. A day without hours is null, and
 /// so is every day of a business whose hours are not known, so that no appointment is promised.
 fn hours(business: &Profile) -> Map<String, Value> {
-    WEEKDAYS.into_iter().map(|day| (day.to_owned(), span(&business.business_hours[day]))).collect()
-}
-
-fn span(written: &Value) -> Value {
-    let one = std::slice::from_ref(written);
-    let spans = written.as_array().map_or(one, Vec::as_slice);
-    let times = |name: &str| spans.iter().filter_map(|span| span[name].as_str()).collect::<Vec<_>>();
-    match (times("start").into_iter().min(), times("end").into_iter().max()) {
-        // The format ends at 23:59.
-        (Some(start), Some(end)) => json!({ "start": start, "end": if end == "24:00" { "23:59" } else { end } }),
-        _ => Value::Null,
-    }
+    WEEKDAYS.into_iter().map(|day| (day.to_owned(), one_span(&business.business_hours[day]))).collect()
 }
 
 fn written(address: &BusinessAddress) -> Value {
