@@ -98,17 +98,21 @@ async function read(answer, as) {
 }
 
 export const get = async (path, query, options) => (await call('GET', withQuery(path, query), options)).data;
-/** Every business that the key may see. */
-export async function allBusinesses() {
-  const all = [];
+
+/** Every item of a list, page by page. */
+export async function all(path, name) {
+  const items = [];
   let cursor = null;
   do {
-    const page = await get('/businesses', { limit: 200, cursor });
-    all.push(...page.businesses);
+    const page = await get(path, { limit: 200, cursor });
+    items.push(...page[name]);
     cursor = page.next_cursor;
   } while (cursor);
-  return all;
+  return items;
 }
+
+/** Every business that the key may see. */
+export const allBusinesses = () => all('/businesses', 'businesses');
 
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 

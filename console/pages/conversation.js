@@ -2,7 +2,7 @@
 
 import { Fragment, h } from '../vendor/preact.js';
 import { useEffect, useRef, useState } from '../vendor/hooks.js';
-import { get, serverClock } from '../api.js';
+import { all, get, serverClock } from '../api.js';
 import { exactTime, person, phone, plainWords } from '../format.js';
 import { t } from '../i18n.js';
 import { inbox, refresh } from '../store.js';
@@ -12,7 +12,6 @@ import { Commands, sawWith } from './commands.js';
 import { Countdown, Owner, Waits, useInbox } from './inbox.js';
 import { Thread } from './thread.js';
 
-const PAGE = 200;
 /** After an event the record may be a moment behind it. */
 const SETTLED_MS = 150;
 
@@ -94,17 +93,6 @@ function sayWhoTookIt(event, access) {
   const isRecent = serverClock.now() - Date.parse(event.occurred_at) < 60_000;
   if (event.event_type !== 'conversation.user_taken' || event.data.by === access.user || !isRecent) return;
   notify(t('{user} has taken this conversation over.', { user: person(event.data.by) }));
-}
-
-async function all(path, name) {
-  const items = [];
-  let cursor = null;
-  do {
-    const page = await get(path, { limit: PAGE, cursor });
-    items.push(...page[name]);
-    cursor = page.next_cursor;
-  } while (cursor);
-  return items;
 }
 
 function Facts({ conversation: c, access }) {

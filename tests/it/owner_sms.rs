@@ -158,8 +158,8 @@ async fn a_take_waits_for_a_message_at_twilio_and_holds_up_nothing() {
     app.text(OWNER, "TAKE").await;
     eventually("the takeover", async || (ownership(&app, CUSTOMER).await == "user").then_some(())).await;
     app.text(OWNER, "LIST").await;
-    let told = (told(&app, 2).await, told(&app, 3).await);
-    assert!(told.0.ends_with("taken") && told.1.starts_with("You have"), "{told:?}");
+    let answers = (told(&app, 2).await, told(&app, 3).await);
+    assert!(answers.0.ends_with("taken") && answers.1.starts_with("You have"), "{answers:?}");
     assert!(app.sms_to(CUSTOMER)[0].accepted_at < app.sms_to(OWNER)[2].accepted_at);
 }
 

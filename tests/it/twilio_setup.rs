@@ -184,8 +184,8 @@ async fn only_what_is_meant_is_changed() {
 }
 
 #[rstest]
-#[case::a_business(&["--business", "nobody"], "nobody: there is no such business")]
-#[case::a_number(&["--number", "+12125550199"], "+12125550199: no business that is meant has it")]
+#[case::a_business(&["--business", "nobody"], "--business nobody: there is no such business")]
+#[case::a_number(&["--number", "+12125550199"], "--number +12125550199: no business that is meant has it")]
 #[case::of_another(&["--business", BRANCH, "--number", SECOND], "no business that is meant has it")]
 #[case::no_file(&["--restore", "/nonexistent.json"], "--restore /nonexistent.json")]
 #[tokio::test]

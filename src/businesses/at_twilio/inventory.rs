@@ -1,6 +1,6 @@
 //! What there is: the numbers of businesses in our database, and those of their accounts at Twilio.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{AtTwilio, Selection};
 use crate::adapters::twilio::{Account, IncomingNumber, MessagingService};
@@ -47,7 +47,7 @@ impl Inventory {
             at_twilio.store.all_businesses().await?
         } else {
             let mut records = Vec::new();
-            for id in &selection.businesses {
+            for id in BTreeSet::from_iter(&selection.businesses) {
                 records.extend(at_twilio.store.business(id).await?);
             }
             records

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::Selection;
+use super::{Selection, of_argument};
 use crate::businesses::at_twilio::{AtTwilio, Fallback, Finding, Verdict};
 
 #[derive(Debug, Args)]
@@ -24,7 +24,10 @@ struct Report {
 /// Returns whether nothing is wrong.
 pub(super) async fn run(at_twilio: &AtTwilio, command: &CheckCommand) -> anyhow::Result<bool> {
     let selection = &command.selection;
-    let checks = at_twilio.check(&selection.meant(), Fallback::To(selection.fallback_url.as_ref())).await?;
+    let checks = at_twilio
+        .check(&selection.meant(), Fallback::To(selection.fallback_url.as_ref()))
+        .await
+        .map_err(of_argument)?;
     let ok = checks.iter().all(|finding| finding.result != Verdict::Wrong);
     let report = Report { ok, checks };
     if command.json {

@@ -8,8 +8,8 @@ use chrono::Utc;
 use clap::Args;
 use serde::Serialize;
 
-use super::Selection;
 use super::saved::{Saved, SavedNumber};
+use super::{Selection, of_argument};
 use crate::adapters::twilio::{Account, IncomingNumber};
 use crate::businesses::at_twilio::{AtTwilio, Inventory, Owned};
 use crate::domain::number_setup::{Change, Found, compare, differences};
@@ -80,7 +80,7 @@ struct Report {
 /// Returns whether every number that is meant is, or would be, as it should be.
 pub(super) async fn run(at_twilio: &AtTwilio, command: &ConfigureCommand) -> anyhow::Result<bool> {
     let saved = command.restore.as_deref().map(Saved::read).transpose()?;
-    let inventory = Inventory::read(at_twilio, &command.selection.meant()).await?;
+    let inventory = Inventory::read(at_twilio, &command.selection.meant()).await.map_err(of_argument)?;
     for view in inventory.accounts.values() {
         if let (Ok(_), Err(error)) = (&view.numbers, &view.services) {
             let sid = &view.account.sid;

@@ -7,13 +7,13 @@ mod saved;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
 
 use crate::adapters::http_client;
 use crate::adapters::postgres::Store;
 use crate::adapters::twilio::{MessagingClient, TwilioClient};
-use crate::businesses::at_twilio::{self, AtTwilio};
+use crate::businesses::at_twilio::{self, AtTwilio, InventoryError};
 use crate::businesses::{Accounts, BusinessSnapshot};
 use crate::config::{Config, PublicUrl};
 use crate::domain::phone::PhoneNumber;
@@ -54,6 +54,15 @@ struct Selection {
 impl Selection {
     fn meant(&self) -> at_twilio::Selection {
         at_twilio::Selection { businesses: self.businesses.clone(), numbers: self.numbers.clone() }
+    }
+}
+
+/// Names the argument that is wrong.
+fn of_argument(error: InventoryError) -> anyhow::Error {
+    match &error {
+        InventoryError::NoBusiness(_) => anyhow!("--business {error}"),
+        InventoryError::NoNumber(_) => anyhow!("--number {error}"),
+        InventoryError::Store(_) | InventoryError::Unreadable { .. } => error.into(),
     }
 }
 

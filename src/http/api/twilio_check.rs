@@ -15,7 +15,7 @@ use crate::http::problem::{Code, Problem};
 /// How long the turn and all of Twilio's answers together may take: less than the deadline of a read, which is about
 /// PostgreSQL. Twilio limits how many requests of an account it answers at once, and each check makes several.
 const TIMEOUT: Duration = Duration::from_secs(12);
-/// What stands for the SID of the service's own account, which is none of a business's matters.
+/// Replaces the SID of the service's own account for a key of certain businesses.
 const MAIN: &str = "of the service";
 
 /// What was found at Twilio.

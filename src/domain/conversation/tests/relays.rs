@@ -237,14 +237,14 @@ fn in_an_emergency_texts_are_relayed_in_quiet_hours_too() {
 #[test]
 fn the_owner_gets_a_hundred_relays_of_a_conversation_and_the_last_says_so() {
     let mut talk = relayed();
-    let told: Vec<String> = (0..103)
+    let texts: Vec<String> = (0..103)
         .flat_map(|_| {
             let decision = talk.later(11.0).text("Hello?");
             relays(decision).iter().map(|relay| relay.body.clone()).collect::<Vec<_>>()
         })
         .collect();
-    assert_eq!(told.len(), 100);
-    let (last, others) = told.split_last().unwrap();
+    assert_eq!(texts.len(), 100);
+    let (last, others) = texts.split_last().unwrap();
     let is_last = |text: &String| text.ends_with("You get no more of this conversation by SMS.");
     assert!(is_last(last) && !others.iter().any(is_last), "{last}");
 }

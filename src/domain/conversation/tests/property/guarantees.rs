@@ -339,7 +339,7 @@ impl World<'_> {
         self.records[at].beyond_limit |= decision.stopped_by.contains(&Limit::Alerts);
         let about_the_notice =
             matches!(input, Input::MessageReported { message, .. } if message.kind == MessageKind::Notice);
-        // Who took it is told to the others. With a call that is placed, its phone gets its alert.
+        // The others learn who took it. With a call that is placed, its phone gets its alert.
         let is_about_who_took_it = match input {
             Input::AlertTaken { .. } => true,
             Input::RingReported { report, .. } => !matches!(report, RingReport::Placed { .. }),
