@@ -1,7 +1,7 @@
 // The console: signs in, follows the events, and shows the page that the address names.
 
 import { Fragment, h, render } from './vendor/preact.js';
-import { useEffect, useRef, useState } from './vendor/hooks.js';
+import { useEffect, useLayoutEffect, useRef, useState } from './vendor/hooks.js';
 import { ApiError, get, session } from './api.js';
 import { alarm } from './alarm.js';
 import { serviceName, time } from './format.js';
@@ -9,7 +9,7 @@ import { t } from './i18n.js';
 import { inbox, isEmergency, onInbox, startInbox, stopInbox } from './store.js';
 import { onEvent, onStream, start, stop, streamState } from './stream.js';
 import { shortcuts, ShortcutsDialog } from './shortcuts.js';
-import { Notices, forgetNotices } from './ui.js';
+import { Notices, forgetNotices, useChanges } from './ui.js';
 import { SignIn } from './pages/sign_in.js';
 import { Inbox } from './pages/inbox.js';
 import { ConversationPage } from './pages/conversation.js';
@@ -55,14 +55,9 @@ function place() {
   return { name: VIEWS[name] ? name : 'inbox', argument: argument && decodeURIComponent(argument) };
 }
 
-function useValue(subscribe, read) {
-  const [, renew] = useState(0);
-  useEffect(() => subscribe(() => renew((n) => n + 1)), []);
-  return read();
-}
-
 function Stream() {
-  const state = useValue(onStream, streamState);
+  useChanges(onStream);
+  const state = streamState();
   if (state.live) return h('p', { class: 'stream', role: 'status' }, h('span', { class: 'dot live', 'aria-hidden': 'true' }), t('Live'));
   if (state.isCrowded) {
     return h('p', { class: 'stream lost', role: 'status' }, h('span', { class: 'dot', 'aria-hidden': 'true' }),
@@ -93,7 +88,8 @@ function ServiceHealth() {
 }
 
 function Nav({ current }) {
-  const emergencies = useValue(onInbox, () => [...inbox.byId.values()].filter(isEmergency).length);
+  useChanges(onInbox);
+  const emergencies = [...inbox.byId.values()].filter(isEmergency).length;
   return h('nav', { 'aria-label': t('Pages') }, h('ul', null, PAGES().map(([name, words]) =>
     h('li', { key: name }, h('a', { href: `#/${name}`, 'aria-current': name === current ? 'page' : undefined },
       words, name === 'emergencies' && emergencies > 0 && h('span', { class: 'count' }, emergencies))))));
@@ -102,7 +98,7 @@ function Nav({ current }) {
 function Console({ access }) {
   const [at, setAt] = useState(place);
   const [help, setHelp] = useState(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const moved = () => {
       setAt(place());
       forgetNotices();

@@ -1,10 +1,16 @@
 // The parts that several pages use.
 
 import { Fragment, h } from './vendor/preact.js';
-import { useCallback, useEffect, useRef, useState } from './vendor/hooks.js';
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from './vendor/hooks.js';
 import { ApiError, Unreachable, serverClock } from './api.js';
 import { t } from './i18n.js';
 import { exactTime, time } from './format.js';
+
+/** Renders the component again when `subscribe` calls back; nothing is missed between rendering and subscribing. */
+export function useChanges(subscribe) {
+  const [, renew] = useState(0);
+  useLayoutEffect(() => subscribe(() => renew((n) => n + 1)), []);
+}
 
 /** The server's time, renewed each second while `active`. */
 export function useNow(active = true) {
@@ -95,8 +101,9 @@ export function Page({ title, children, actions }) {
   useEffect(() => {
     document.title = `${title} – NeverMissCall`;
   }, [title]);
-  // A screen reader begins at the new page, as after following a link.
-  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+  // A screen reader begins at the new page, as after following a link. Not after it is drawn: a key pressed at once may have moved
+  // the focus by then.
+  useLayoutEffect(() => heading.current?.focus({ preventScroll: true }), []);
   return h(Fragment, null,
     h('div', { class: 'head' }, h('h1', { ref: heading, tabIndex: -1 }, title), actions),
     children);
@@ -165,7 +172,7 @@ export function Check({ label, hint, error, checked, onInput }) {
 export function Dialog({ title, onClose, children }) {
   const dialog = useRef();
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     dialog.current.showModal();
     return () => before?.focus?.();
@@ -228,7 +235,7 @@ function dismiss(id) {
 
 export function Notices() {
   const [all, setAll] = useState(shown);
-  useEffect(() => {
+  useLayoutEffect(() => {
     notices.add(setAll);
     return () => notices.delete(setAll);
   }, []);

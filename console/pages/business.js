@@ -1,7 +1,7 @@
 // A business, as a form: what the server refuses is shown beside the field.
 
 import { Fragment, h } from '../vendor/preact.js';
-import { useEffect, useRef, useState } from '../vendor/hooks.js';
+import { useLayoutEffect, useRef, useState } from '../vendor/hooks.js';
 import { ApiError, call, get } from '../api.js';
 import { exactTime, number, phone, plainWords } from '../format.js';
 import { t } from '../i18n.js';
@@ -88,7 +88,7 @@ function Form({ id, stored, access, onSaved }) {
   const shownAbove = (name, field) => field === 'policy' && OWN.some((own) => isOf(name, `policy.${own}`));
   const errorOf = (field) => Object.entries(details).filter(([name]) => isOf(name, field) && !shownAbove(name, field))
     .map(([name, reason]) => (name === field ? reason : `${placeWithin(name.slice(field.length))}: ${reason}`)).join('; ');
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (error) problems.current?.focus();
   }, [error]);
   const save = async (event) => {

@@ -1,13 +1,13 @@
 // What a person may do in a conversation, and what the server says to it, in plain words.
 
 import { h } from '../vendor/preact.js';
-import { useEffect, useState } from '../vendor/hooks.js';
+import { useState } from '../vendor/hooks.js';
 import { ApiError, Unreachable, call } from '../api.js';
 import { person } from '../format.js';
 import { t } from '../i18n.js';
 import { count, MAX_CHARACTERS } from '../segments.js';
 import { keep, refresh } from '../store.js';
-import { Area, FormDialog, Text, errorWords, notify } from '../ui.js';
+import { Area, FormDialog, Text, errorWords, notify, useChanges } from '../ui.js';
 
 // What the person has seen of each conversation: the ETag before its texts were read.
 const seen = new Map();
@@ -119,6 +119,10 @@ function sayTakenOver({ ownership_changed: changed, in_flight: inFlight, other_c
 // What is written in each conversation, and whether it is being sent, survives a look at another page.
 const replies = new Map();
 const watchers = new Set();
+const onReplies = (does) => {
+  watchers.add(does);
+  return () => watchers.delete(does);
+};
 const NOTHING = { text: '', busy: false, error: null };
 
 function update(id, part) {
@@ -139,12 +143,7 @@ async function sendReply(conversation, access, text) {
 }
 
 function Reply({ conversation: c, access, onDone }) {
-  const [, renew] = useState(0);
-  useEffect(() => {
-    const does = () => renew((n) => n + 1);
-    watchers.add(does);
-    return () => watchers.delete(does);
-  }, []);
+  useChanges(onReplies);
   const { text, busy, error } = replies.get(c.id) ?? NOTHING;
   const { segments, characters, left, isGsm } = count(text);
   const tooLong = characters > MAX_CHARACTERS;

@@ -1,7 +1,7 @@
 // A conversation: its texts, what may be done, and why it went as it did.
 
 import { Fragment, h } from '../vendor/preact.js';
-import { useEffect, useRef, useState } from '../vendor/hooks.js';
+import { useEffect, useLayoutEffect, useRef, useState } from '../vendor/hooks.js';
 import { all, get, serverClock } from '../api.js';
 import { exactTime, person, phone, plainWords } from '../format.js';
 import { t } from '../i18n.js';
@@ -117,7 +117,7 @@ function Facts({ conversation: c, access }) {
 /** The story of each window; the server tells it in English. */
 function Story({ explanation, chosen }) {
   const place = useRef();
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!chosen) return;
     const section = document.getElementById(`window-${chosen.id}`);
     section?.scrollIntoView({ block: 'nearest' });

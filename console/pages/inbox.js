@@ -6,15 +6,14 @@ import { allBusinesses, get } from '../api.js';
 import { exactTime, kindWords, left, number, person, phone, span, statusWords, wholeNumber } from '../format.js';
 import { t } from '../i18n.js';
 import { compare, inbox, isEmergency, isOpen, keep, onInbox } from '../store.js';
-import { Badge, Empty, Failure, Field, Loading, Page, Select, When, useLoad, useNow, usePages } from '../ui.js';
+import { Badge, Empty, Failure, Field, Loading, Page, Select, When, useChanges, useLoad, useNow, usePages } from '../ui.js';
 import { VirtualList } from '../virtual.js';
 
 /** The height of a row, which style.css has as well. */
 export const ROW_REM = 5.25;
 
 export function useInbox() {
-  const [, renew] = useState(0);
-  useEffect(() => onInbox(() => renew((n) => n + 1)), []);
+  useChanges(onInbox);
   return inbox;
 }
 

@@ -427,6 +427,23 @@ describe('the console', { timeout: 600_000 }, () => {
     await page.getByRole('heading', { name: 'Inbox' }).waitFor();
   });
 
+  test('leaves the focus where a key has put it, pressed as soon as the page is there', async () => {
+    const page = await show();
+    await go(page, 'optouts');
+    // Pressed by the browser itself, before it draws: no key that is sent from here can be as fast each time.
+    await page.evaluate(() => new Promise((done) => {
+      new MutationObserver((_, observer) => {
+        if (!document.querySelector('main[data-place="inbox"] [aria-keyshortcuts="/"]')) return;
+        observer.disconnect();
+        document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '/', bubbles: true }));
+        done();
+      }).observe(document.body, { childList: true, subtree: true, attributes: true });
+      location.hash = '#/inbox';
+    }));
+    await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => setTimeout(() => requestAnimationFrame(drawn)))));
+    assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-keyshortcuts')), '/');
+  });
+
   test('shows the figures that the API has', async () => {
     const page = await show();
     await go(page, 'today');
