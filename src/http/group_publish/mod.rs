@@ -148,7 +148,7 @@ struct Group<P> {
 /// A batch without repetitions.
 #[derive(Default)]
 struct Batch {
-    /// Messages that are stored already, as far as we know. They would fail an atomic batch.
+    /// Messages that are stored already, or by the time of the batch may be. They would fail an atomic batch.
     known: Vec<Outgoing>,
     new: Vec<Outgoing>,
     /// For each message that was given, its place in `known` or `new`.
@@ -250,15 +250,12 @@ impl<P: Publish> Group<P> {
     }
 
     async fn one(&self, message: Outgoing) -> Acknowledged {
-        let id = message.message_id.clone();
-        let published = self.publisher.one(message).await;
-        if published.is_ok() {
-            self.remember(id.as_deref());
-        }
-        published.map(drop).map_err(Arc::new)
+        // Beforehand: Twilio's second try may come into a batch while the first is on its way.
+        self.remember(message.message_id.as_deref());
+        self.publisher.one(message).await.map(drop).map_err(Arc::new)
     }
 
-    /// Remembers the id of a message that is stored.
+    /// Remembers the id of a message that is stored or on its way.
     fn remember(&self, id: Option<&str>) {
         if let Some(id) = id {
             lock(&self.known).insert(id);

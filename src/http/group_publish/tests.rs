@@ -157,6 +157,15 @@ async fn a_copy_of_what_was_published_before_fails_no_batch() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_copy_of_what_is_on_its_way_fails_no_batch() {
+    let (stream, group) = start();
+    assert_eq!(publish(&group, (0..MANY).chain([0])).await, MANY + 1);
+    let (in_batches, alone): (Vec<_>, Vec<_>) = stream.calls().into_iter().partition(|call| matches!(call, Call::All(_)));
+    assert_eq!(in_batches, [Call::All(WAITING)]);
+    assert_eq!(alone.len(), FEW + 2, "of them one is the copy");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_duplicate_that_is_not_known_costs_one_batch_for_a_while() {
     let (stream, group) = start();
     let (of_first, of_second) = (MANY - 1, 2 * MANY - 1);

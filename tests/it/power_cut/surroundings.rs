@@ -32,12 +32,20 @@ pub async fn follow(servers: &Servers, pids: &[u32]) -> Tracer {
 
 /// The SIDs of webhooks that were posted and accepted.
 pub struct Posted {
+    /// How often they were answered: Twilio posts each text twice.
+    pub answers: usize,
     /// The owner's phone rings even if a call cannot be recorded, so the answer alone promises nothing.
     pub calls: Vec<String>,
     pub others: Vec<String>,
 }
 
 impl Posted {
+    pub fn extend(&mut self, more: Posted) {
+        self.answers += more.answers;
+        self.calls.extend(more.calls);
+        self.others.extend(more.others);
+    }
+
     pub fn all(&self) -> impl Iterator<Item = &String> {
         self.others.iter().chain(&self.calls)
     }
@@ -48,7 +56,7 @@ pub async fn post_webhooks(servers: &Servers) -> Posted {
     let client = servers.twilio.webhook_client(None).unwrap();
     let posted = join_all((0..CUSTOMERS).map(|number| post_one_of_each(&client, customer(number)))).await;
     let (calls, others): (Vec<_>, Vec<_>) = posted.into_iter().unzip();
-    Posted { calls, others: others.concat() }
+    Posted { answers: ANSWERS, calls, others: others.concat() }
 }
 
 /// How many answered webhooks were recorded elsewhere or nowhere, as the service itself counts.
