@@ -45,6 +45,9 @@ pub struct SendTask {
     /// The window that it answers, if it answers one.
     #[serde(default)]
     pub answer: Option<AnswerTask>,
+    /// Whether it goes to the business's own side, not to the customer.
+    #[serde(default)]
+    pub to_own_side: bool,
 }
 
 /// The task to call a person of the business in an emergency.
@@ -123,10 +126,13 @@ fn row(
         }
         Effect::SendSms { message_id, responds_to } => {
             let answer = answer(conversation, *message_id, took);
-            let task = SendTask { conversation_id, message_id: *message_id, responds_to: *responds_to, answer };
+            let message = decision.messages.iter().find(|message| message.id == *message_id);
+            let to_own_side = message.is_some_and(|message| message.recipient.is_some());
+            let (message_id, responds_to) = (*message_id, *responds_to);
+            let task = SendTask { conversation_id, message_id, responds_to, answer, to_own_side };
             task_row(
                 conversation_id,
-                subjects::send_sms(conversation_id, priority(decision, *message_id)),
+                subjects::send_sms(conversation_id, priority(decision, message_id)),
                 format!("send:{message_id}"),
                 &task,
                 trace,

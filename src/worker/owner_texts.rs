@@ -27,7 +27,8 @@ use crate::trace::Trace;
 use crate::webhook::{Inbound, WebhookKind};
 
 const OWN_NUMBER: DeadReason = DeadReason::new("own_number");
-/// A phone gets no more answers than to this many texts within ten minutes: two machines could talk to each other.
+/// A phone gets no more answers than to this many texts within ten minutes, commands apart: two machines could talk to each
+/// other.
 const MOST_ANSWERED: i64 = 20;
 /// How soon it is looked again whether the AI's message at Twilio is finished.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -141,7 +142,7 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
             }
         };
         tracing::info!(business_id = text.business.id, plan = ?plan, "a text of the business's own side");
-        let may_answer = !is_out && texts < MOST_ANSWERED;
+        let may_answer = !is_out && (texts < MOST_ANSWERED || is_command(&said.command));
         self.carry_out(&Heard { text, said, open, may_answer }, plan).await
     }
 
@@ -308,6 +309,27 @@ impl<R: ConversationStore, P: Publish, S: Source> ApplyWebhook<R, P, S> {
             Applied::Before { same_body } => self.same(same_body, WebhookKind::Sms),
             Applied::Now(_) | Applied::Nothing { .. } => Ok(()),
         }
+    }
+}
+
+/// Whether a text is one that no machine writes.
+fn is_command(command: &Command) -> bool {
+    match command {
+        Command::Take(_)
+        | Command::Release(_)
+        | Command::Done { .. }
+        | Command::Block(_)
+        | Command::Off
+        | Command::On
+        | Command::TakeAlert
+        | Command::Words { code: Some(_), .. } => true,
+        Command::List
+        | Command::Help
+        | Command::Words { code: None, .. }
+        | Command::Picture
+        | Command::WordAndMore(_)
+        | Command::Stop
+        | Command::Nothing => false,
     }
 }
 

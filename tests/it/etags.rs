@@ -147,6 +147,18 @@ async fn a_kept_answer_comes_before_the_condition_and_a_412_is_not_kept() {
     assert_eq!(app.sms_to(CUSTOMER).len(), 1);
 }
 
+#[tokio::test]
+async fn a_malformed_condition_is_refused_and_not_kept() {
+    let app = spawn_app_with(&HELD).await;
+    let (id, seen) = texted(&app).await;
+    let (path, body) = (format!("/conversations/{id}/messages"), json!({ "user_id": "u1", "body": "On my way." }));
+    for (if_match, status) in [("no tag", 400), (seen.as_str(), 201)] {
+        let headers = [("if-match", if_match), ("idempotency-key", "k1")];
+        let answer = app.rest.send_with_all(Method::POST, &path, &body, &headers).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+    }
+}
+
 /// What races with a command that has a condition.
 #[derive(Debug, Clone, Copy)]
 enum Rival {

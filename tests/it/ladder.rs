@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use nmc_testbed::sim::Rule;
 use nmc_testbed::twilio::{Behaviour, Fault, Phone, PhoneCall, PhoneOptions, Refusal};
+use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -113,10 +114,13 @@ async fn whoever_does_not_take_it_is_called_twice_and_then_nobody(#[case] owner:
     assert_eq!(app.servers.twilio.take_twiml_faults(), []);
 }
 
+#[rstest]
+#[case::a_digit("71")]
+#[case::a_star("*1")]
 #[tokio::test]
-async fn a_wrong_key_is_asked_again() {
+async fn a_wrong_key_is_asked_again(#[case] keys: &str) {
     let app = app().await;
-    let patient = Phone { behaviour: Behaviour::Presses("71".to_owned()), talks_for: 300.0, ..Phone::default() };
+    let patient = Phone { behaviour: Behaviour::Presses(keys.to_owned()), talks_for: 300.0, ..Phone::default() };
     app.servers.twilio.set_phone(OWNER, patient);
     app.text(CUSTOMER, "Basement flooding!").await;
     let taken = event(&app, "conversation.user_taken", |_| true).await;
@@ -193,6 +197,28 @@ async fn a_phone_gets_no_more_than_six_calls_in_an_hour() {
         assert_eq!(all.iter().filter(|call| call.to == phone).count(), 6, "{phone}");
     }
     event(&app, "emergency.call", |event| event["data"]["outcome"] == "capped").await;
+}
+
+#[tokio::test]
+async fn a_phone_that_is_answered_too_late_hears_what_is_left_to_do() {
+    let app = app().await;
+    app.text(CUSTOMER, "Basement flooding!").await;
+    let rings = event(&app, "emergency.call", |event| event["data"]["outcome"].is_null()).await;
+    let (call_id, id) = (rings["data"]["call_id"].as_str().unwrap(), rings["conversation_id"].as_str().unwrap());
+    let ask = async |path: &str, digits: &str| {
+        let url = format!("/webhooks/twilio/ladder/{call_id}{path}?conversation_id={id}");
+        app.webhook().post(&url, &[("CallSid", "CA1"), ("Digits", digits)]).await.unwrap().body
+    };
+    event(&app, "emergency.unanswered", |_| true).await;
+    let passed = ask("/digit", "2").await;
+    assert!(passed.contains("Nobody else is called."), "{passed}");
+    let report = json!({ "user_id": "user-joe" });
+    app.rest.send(Method::POST, &format!("/conversations/{id}/false-alarm"), Some(&report)).await.ok();
+    for said in [ask("", "").await, ask("/digit", "1").await] {
+        assert!(said.contains("This emergency is over."), "{said}");
+    }
+    app.settled().await;
+    assert_eq!(app.conversation_of(CUSTOMER).await["ownership"], "none", "nobody has taken it");
 }
 
 #[tokio::test]

@@ -322,6 +322,56 @@ async fn a_relay_that_fails_does_not_disturb_the_customer() {
     assert_eq!(attention.count(), 0);
 }
 
+/// Twilio answers for the owner's phone after the customer's text is delivered.
+#[tokio::test]
+async fn a_relay_that_hangs_at_twilio_holds_up_no_text_to_the_customer() {
+    let app = App::setup().start().await;
+    app.put_business(BUSINESS, &relayed()).await;
+    let hangs = Fault::Delay(Span::exactly(Duration::from_secs(9)));
+    app.servers.twilio.add_rule(Rule::always(hangs).to(OWNER));
+    app.text(CUSTOMER, "My sink leaks").await;
+    let answer = app.wait_for_sms(CUSTOMER, 1).await.remove(0);
+    let relay = app.wait_for_sms(OWNER, 1).await.remove(0);
+    assert!(answer.accepted_at < relay.accepted_at, "{} and {}", answer.accepted_at, relay.accepted_at);
+}
+
+#[tokio::test]
+async fn the_owner_may_mean_only_one_if_its_customer_wrote_again_after_the_end() {
+    let app = spawn_relayed().await;
+    app.text(CUSTOMER, "My sink leaks").await;
+    told(&app, 1).await;
+    app.text(OWNER, "DONE").await;
+    assert!(told(&app, 2).await.ends_with("is done."));
+    app.text(CUSTOMER, "It leaks again").await;
+    assert!(told(&app, 3).await.contains("It leaks again"));
+    app.text(OWNER, "On my way").await;
+    assert_eq!(app.wait_for_sms(CUSTOMER, 1).await[0].body, "On my way");
+}
+
+#[tokio::test]
+async fn every_command_is_answered_however_many_there_are() {
+    let app = spawn_relayed().await;
+    app.text(CUSTOMER, "My sink leaks").await;
+    let code = code(&told(&app, 1).await).to_owned();
+    for n in 0..12 {
+        app.text(OWNER, &format!("TAKE {code}")).await;
+        told(&app, 2 + 2 * n).await;
+        app.text(OWNER, &format!("AI {code}")).await;
+        assert!(told(&app, 3 + 2 * n).await.contains("answers"));
+    }
+}
+
+#[tokio::test]
+async fn the_same_words_with_a_code_go_out_each_time() {
+    let app = spawn_relayed().await;
+    app.text(CUSTOMER, "My sink leaks").await;
+    let code = code(&told(&app, 1).await).to_owned();
+    for count in 1..=4 {
+        app.text(OWNER, &format!("{code} yes")).await;
+        assert_eq!(app.wait_for_sms(CUSTOMER, count).await[count - 1].body, "yes");
+    }
+}
+
 #[tokio::test]
 async fn an_owner_who_texts_stop_is_shown_and_gets_nothing_until_start() {
     let app = spawn_relayed().await;

@@ -24,7 +24,9 @@ impl Store {
         let before = sqlx::query!(
             r#"SELECT
                  (SELECT plan FROM owner_texts WHERE input_id = $1) AS "plan: Json<Plan>",
-                 EXISTS (SELECT FROM owner_codes WHERE business_id = $2 AND given_back_at > $5) AS "ended_lately!",
+                 EXISTS (SELECT FROM owner_codes o WHERE o.business_id = $2 AND o.given_back_at > $5
+                         AND NOT EXISTS (SELECT FROM conversations c WHERE c.id = o.conversation_id AND c.status <> 'completed')
+                 ) AS "ended_lately!",
                  count(*) AS "texts!", count(*) FILTER (WHERE words_hash = sha256(convert_to($4, 'UTF8'))) AS "same_words!"
                FROM owner_texts
                WHERE business_id = $2 AND phone = $3 AND input_id <> $1 AND created_at > $5"#,

@@ -57,7 +57,8 @@ pub struct Situation<'a> {
     pub sender: Sender,
     /// Every open conversation of the business.
     pub open: &'a [OpenConversation],
-    /// Whether a conversation that was relayed has ended within [`RELAYED_WITHIN`]: the owner may still mean that one.
+    /// Whether a conversation that was relayed has ended within [`RELAYED_WITHIN`], and is over: the owner may still mean
+    /// that one.
     pub ended_lately: bool,
     /// How many texts with the same words this phone has sent within [`RELAYED_WITHIN`] before.
     pub same_words: i64,
@@ -76,6 +77,10 @@ text_enum! {
         NobodyToWriteTo = "nobody_to_write_to",
         /// A code without words.
         NoWords = "no_words",
+        /// A word that takes only a code, with more behind it.
+        WordOrWords = "word_or_words",
+        /// Words that end texts for customers, but for the owner's phone only as the keyword alone.
+        StopAlone = "stop_alone",
         /// A picture without words.
         NoPictures = "no_pictures",
         /// No open conversation is without a person.
@@ -146,7 +151,9 @@ pub fn plan(command: &Command, situation: &Situation<'_>) -> Plan {
     match command {
         Command::Nothing => return Plan::Nothing,
         Command::TakeAlert => return Plan::TakeAlert,
-        Command::Words { .. } if situation.same_words >= SAME_WORDS => return Plan::Nothing,
+        // A machine writes no code.
+        Command::Words { code: None, .. } if situation.same_words >= SAME_WORDS => return Plan::Nothing,
+        Command::Stop => return say(Answer::StopAlone),
         _ if situation.sender == Sender::Contact => return say(Answer::OnlyTheOwner),
         _ => {}
     }
@@ -166,11 +173,12 @@ pub fn plan(command: &Command, situation: &Situation<'_>) -> Plan {
             chosen(*code, situation, |_| Err(Answer::WhichOne)).map(|id| Plan::Block { conversation: id })
         }
         Command::Picture => Err(Answer::NoPictures),
+        Command::WordAndMore(_) => Err(Answer::WordOrWords),
         Command::List => Err(Answer::List),
         Command::Help => Err(Answer::Help),
         Command::Off => Ok(Plan::Off),
         Command::On => Ok(Plan::On),
-        Command::TakeAlert | Command::Nothing => Ok(Plan::Nothing),
+        Command::TakeAlert | Command::Nothing | Command::Stop => Ok(Plan::Nothing),
     };
     chosen.unwrap_or_else(say)
 }

@@ -6,6 +6,7 @@
 use super::Code;
 use super::texts;
 use crate::domain::conversation::is_automatic;
+use crate::domain::conversation::words::{OptWord, opt_word};
 use crate::domain::emergency::Language;
 use crate::domain::language;
 
@@ -34,6 +35,10 @@ pub enum Command {
     Words { code: Option<Code>, text: String },
     /// A picture without words.
     Picture,
+    /// `TAKE B2 I come at 5`: a word that takes only a code, and more.
+    WordAndMore(Code),
+    /// `Please stop`: it ends texts for a customer, but is no keyword.
+    Stop,
     /// Nobody wrote it: an automatic reply, a reaction, or a text of ours that came back.
     Nothing,
 }
@@ -115,8 +120,10 @@ pub fn read(body: &str, has_picture: bool) -> Said {
     {
         return said(command, language);
     }
+    let (first, rest) = split_code(first).map_or((first, rest), |code| (code, without_colon(&text[code.len()..])));
     let Some(code) = code(first) else {
-        return said(Command::Words { code: None, text: text.to_owned() }, language);
+        let words = if is_stop(text) { Command::Stop } else { Command::Words { code: None, text: text.to_owned() } };
+        return said(words, language);
     };
     // `B2 DONE` is `DONE B2`.
     if let Some((word, language)) = word(rest)
@@ -124,8 +131,7 @@ pub fn read(body: &str, has_picture: bool) -> Said {
     {
         return said(command, language);
     }
-    let words = rest.trim_start_matches([':', ',', '-', '–', '—', '.', ' ']);
-    said(Command::Words { code: Some(code), text: words.to_owned() }, language)
+    said(Command::Words { code: Some(code), text: without_colon(rest).to_owned() }, language)
 }
 
 /// The command of a word, if the rest of the text fits it.
@@ -140,6 +146,12 @@ fn command(word: Word, first: &str, rest: &str) -> Option<Command> {
     let takes_none = matches!(word, Word::List | Word::Help | Word::Off | Word::On);
     if takes_none && code.is_some() {
         return None;
+    }
+    if let Some(code) = code
+        && word != Word::Done
+        && !is_filler(summary)
+    {
+        return Some(Command::WordAndMore(code));
     }
     Some(match word {
         Word::Take => Command::Take(code),
@@ -162,6 +174,29 @@ fn split(text: &str) -> (&str, &str) {
 fn word(text: &str) -> Option<(Word, Language)> {
     let text = plain(text);
     WORDS.iter().find(|(known, ..)| *known == text).map(|(_, word, language)| (*word, *language))
+}
+
+/// The code at the beginning of a word such as `b2:yes`. `B2B` and `A4.5` begin with none.
+fn split_code(word: &str) -> Option<&str> {
+    let (end, sign) = word.char_indices().find(|(_, sign)| matches!(sign, ':' | ',' | ';' | '.'))?;
+    let after = word[end + sign.len_utf8()..].chars().next();
+    let (code, _) = word.split_at(end);
+    (!after.is_some_and(|sign| sign.is_ascii_digit()) && self::code(code).is_some()).then_some(code)
+}
+
+/// What follows a code, without the signs between.
+fn without_colon(text: &str) -> &str {
+    text.trim_start_matches([':', ',', ';', '-', '–', '—', '.', ' '])
+}
+
+/// Whether nothing is behind a word and its code but politeness.
+fn is_filler(words: &str) -> bool {
+    matches!(plain(words).as_str(), "" | "please" | "pls" | "plz" | "thanks" | "por favor" | "gracias")
+}
+
+/// Whether the text as a whole asks for no more texts. The keywords alone never come here.
+fn is_stop(text: &str) -> bool {
+    matches!(opt_word(text, None, false), Some(OptWord::Out { .. }))
 }
 
 fn code(word: &str) -> Option<Code> {

@@ -60,7 +60,21 @@ fn words(with: &str, text: &str) -> Command {
 #[case("(B2) on my way", words("B2", "on my way"))]
 #[case("B2 - on my way", words("B2", "on my way"))]
 #[case("B27 on my way", words("B27", "on my way"))]
+#[case("b2:yes", words("B2", "yes"))]
+#[case("B2,ok", words("B2", "ok"))]
+#[case("B2;ok", words("B2", "ok"))]
+#[case("B2, done", Command::Done { code: code("B2"), summary: None })]
 #[case("B2", words("B2", ""))]
+#[case("B2B prices are lower", words("", "B2B prices are lower"))]
+#[case("A4.5 is the size", words("", "A4.5 is the size"))]
+#[case("take B2 please", Command::Take(code("B2")))]
+#[case("TAKE B2 I'll be there at 5", Command::WordAndMore("B2".parse().unwrap()))]
+#[case("AI B2 tell them I come", Command::WordAndMore("B2".parse().unwrap()))]
+#[case("block b2 he is a prankster", Command::WordAndMore("B2".parse().unwrap()))]
+#[case("STOP.", Command::Stop)]
+#[case("Please stop texting me", Command::Stop)]
+#[case("Stop by at 5", words("", "Stop by at 5"))]
+#[case("B2 please stop texting me, call", words("B2", "please stop texting me, call"))]
 #[case("2 hours, ok?", words("", "2 hours, ok?"))]
 #[case("DONE 3 pm", words("", "DONE 3 pm"))]
 #[case("Done with the other job, coming", words("", "Done with the other job, coming"))]
@@ -211,6 +225,13 @@ fn a_command_without_a_code_takes_the_newest_gives_back_the_only_one_and_ends_th
 }
 
 #[test]
+fn what_may_be_meant_in_two_ways_is_asked_for() {
+    let all = [open(1, "A2", Ownership::None, Some(1))];
+    assert_eq!(planned("TAKE A2 I'll be there at 5", &all), say(Answer::WordOrWords));
+    assert_eq!(planned("STOP.", &all), say(Answer::StopAlone));
+}
+
+#[test]
 fn a_contact_may_only_take_an_alert() {
     let all = [open(1, "A2", Ownership::None, Some(1))];
     let situation = Situation { sender: Sender::Contact, open: &all, ended_lately: false, same_words: 0, at: now() };
@@ -229,6 +250,7 @@ fn the_same_words_again_and_again_are_a_machines() {
     };
     assert!(matches!(with(1, "On my way"), Plan::Reply { .. }));
     assert_eq!(with(2, "On my way"), Plan::Nothing);
+    assert!(matches!(with(2, "A2 yes"), Plan::Reply { .. }), "a machine writes no code");
     assert!(matches!(with(9, "TAKE"), Plan::TakeOver { .. }), "a word is no automatic reply");
 }
 

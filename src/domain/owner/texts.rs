@@ -11,6 +11,8 @@ use crate::domain::phone::PhoneNumber;
 
 /// What every relay says: a text of the owner's phone with it is a relay that came back.
 const HOW_TO_ANSWER: &str = "to answer yourself";
+/// How the relay of a conversation ends that is over.
+const OVER: &str = "This conversation is over. Call them, or use the app.";
 /// How the acknowledgement of a takeover begins.
 pub const TAKEN: &str = "You have";
 /// How many characters of the customer's words a relay quotes.
@@ -31,8 +33,10 @@ pub enum AiWill {
     HasAnswered,
     /// Nothing: a person owns the conversation.
     LeaveIt,
-    /// Nothing, for another reason: the customer may want no texts, a limit is reached, or the conversation is over.
+    /// Nothing, for another reason: the customer may want no texts, or a limit is reached.
     StaySilent,
+    /// Nothing: the conversation is over, and its code with it.
+    Nothing,
 }
 
 /// A relay: who wrote what, what the AI will do, and how to answer.
@@ -51,11 +55,14 @@ pub fn relay(
     let more = if is_long { "..." } else { "" };
     let pictures: Vec<&str> = texts.iter().flat_map(|text| &text.pictures).map(String::as_str).collect();
     let pictures = links(&pictures);
+    if ai_will == AiWill::Nothing {
+        return format!("{customer}: {words}{more}{pictures} {OVER}");
+    }
     let ai = match ai_will {
         AiWill::Answer { at } if at > now => format!(" AI answers in {} s.", seconds_until(at, now)),
         AiWill::Answer { .. } | AiWill::AnswerNow => " AI answers now.".to_owned(),
         AiWill::HasAnswered => " Answered meanwhile.".to_owned(),
-        AiWill::LeaveIt => String::new(),
+        AiWill::LeaveIt | AiWill::Nothing => String::new(),
         AiWill::StaySilent => " AI does not answer.".to_owned(),
     };
     let (code, begin) = match code {
@@ -99,6 +106,7 @@ fn seconds_until(at: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
 pub(super) fn is_ours(text: &str) -> bool {
     text.contains("Reply to answer yourself; begin with")
         || text.contains("Use the app to answer yourself.")
+        || text.contains(OVER)
         || text.contains("until you text AI")
         || text.contains("hasta que escriba IA")
 }
@@ -205,8 +213,10 @@ pub fn not_blocked(language: Language) -> &'static str {
 /// The owner is away.
 pub fn off(language: Language) -> &'static str {
     match language {
-        Language::En => "Off: the AI answers at once, and only emergencies reach you. Text ON when you are back.",
-        Language::Es => "Apagado: la IA contesta enseguida y solo le llegan emergencias. Para volver: ENCENDER.",
+        Language::En => "Off: the AI answers new texts at once, and only emergencies reach you. Text ON when you are back.",
+        Language::Es => {
+            "Apagado: la IA contesta enseguida los mensajes nuevos y solo le llegan emergencias. Para volver: ENCENDER."
+        }
     }
 }
 
@@ -280,6 +290,18 @@ pub fn answer(answer: Answer, open: &[OpenConversation], language: Language) -> 
         (Answer::NoPictures, Language::En) => "Nothing was sent: pictures cannot be passed on.".to_owned(),
         (Answer::NoPictures, Language::Es) => "No se envió nada: las fotos no se pueden reenviar.".to_owned(),
         (Answer::NoWords, Language::Es) => "No se envió nada: escriba sus palabras después del código.".to_owned(),
+        (Answer::WordOrWords, Language::En) => {
+            "Nothing was done: text the word and the code alone, or the code and your words for the customer.".to_owned()
+        }
+        (Answer::WordOrWords, Language::Es) => {
+            "No se hizo nada: escriba solo la palabra y el código, o el código y sus palabras para el cliente.".to_owned()
+        }
+        (Answer::StopAlone, Language::En) => {
+            "Nothing was sent. To get no more texts from here, alerts included, text only the word STOP.".to_owned()
+        }
+        (Answer::StopAlone, Language::Es) => {
+            "No se envió nada. Para no recibir más mensajes de aquí, tampoco alertas, escriba solo ALTO.".to_owned()
+        }
         (Answer::NothingToTake, Language::En) => "There is nothing to take.".to_owned(),
         (Answer::NothingToTake, Language::Es) => "No hay nada que tomar.".to_owned(),
         (Answer::NothingTaken, Language::En) => "You have taken no conversation.".to_owned(),

@@ -17,6 +17,7 @@ use crate::http::problem::{Code, Problem};
 use crate::http::{Edge, connections};
 use crate::secrets::hash_api_key;
 
+use super::if_match;
 use super::rate_limit_headers::Quota;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -50,6 +51,10 @@ pub(super) async fn answered<E: Endpoint>(endpoint: Arc<E>, mut request: Request
         return endpoint.call(request).await.map(IntoResponse::into_response);
     }
     connections::has_shown_itself(&request);
+    // The condition is not part of what the key stands for: a request with a better one must not get this answer again.
+    if is_command(&request) {
+        if_match::condition(&request)?;
+    }
     let key = scoped(&token, &given)?;
     let body = request.take_body().into_bytes_limit(MAX_BODY).await?;
     let fingerprint = fingerprint(&request, &body);
@@ -91,15 +96,22 @@ pub(super) async fn answered<E: Endpoint>(endpoint: Arc<E>, mut request: Request
 
 /// Whether the request changes something; any other request is answered as if it had no idempotency key.
 fn takes_a_key(request: &Request) -> bool {
-    const COMMANDS: [&str; 5] = ["takeover", "messages", "release", "complete", "false-alarm"];
     let path: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
     match (request.method(), &path[..]) {
         (&Method::PUT | &Method::DELETE, ["businesses", _]) | (&Method::DELETE, ["customers", _]) => true,
-        (&Method::POST, ["conversations", _, command]) => COMMANDS.contains(command),
+        (&Method::POST, ["conversations", ..]) => is_command(request),
         (&Method::POST, ["opt-outs"]) | (&Method::DELETE, ["opt-outs", _]) => true,
         (&Method::POST, ["dead-letters", "replay"] | ["dead-letters", _, "replay"]) => true,
         _ => false,
     }
+}
+
+/// Whether it is a person's command in a conversation, which may have a condition.
+fn is_command(request: &Request) -> bool {
+    const COMMANDS: [&str; 5] = ["takeover", "messages", "release", "complete", "false-alarm"];
+    let path: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
+    request.method() == Method::POST
+        && matches!(&path[..], ["conversations", _, command] if COMMANDS.contains(command))
 }
 
 /// Whether a repeated request would get the same response: not if it was refused for its key or rate, failed with a server

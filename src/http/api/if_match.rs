@@ -14,15 +14,23 @@ pub(super) struct Condition(pub(super) Option<IfMatch>);
 
 impl<'a> FromRequest<'a> for Condition {
     async fn from_request(request: &'a Request, _body: &mut RequestBody) -> poem::Result<Self> {
-        let lines: Vec<&[u8]> = request.headers().get_all(IF_MATCH).iter().map(|value| value.as_bytes()).collect();
-        if lines.is_empty() {
-            return Ok(Self(None));
-        }
-        // Several lines are one list. A tag may have any byte beyond ASCII; none of ours has.
-        let value = String::from_utf8_lossy(&lines.join(&b","[..])).into_owned();
-        let condition = IfMatch::parse(&value);
-        Ok(Self(Some(condition.map_err(|reason| Problem::invalid([("If-Match".to_owned(), reason.to_owned())]))?)))
+        Ok(Self(condition(request)?))
     }
+}
+
+/// The condition of a request, if it has one.
+///
+/// # Errors
+/// If it is malformed: a 400.
+pub(super) fn condition(request: &Request) -> Result<Option<IfMatch>, Problem> {
+    let lines: Vec<&[u8]> = request.headers().get_all(IF_MATCH).iter().map(|value| value.as_bytes()).collect();
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    // Several lines are one list. A tag may have any byte beyond ASCII; none of ours has.
+    let value = String::from_utf8_lossy(&lines.join(&b","[..])).into_owned();
+    let condition = IfMatch::parse(&value);
+    condition.map(Some).map_err(|reason| Problem::invalid([("If-Match".to_owned(), reason.to_owned())]))
 }
 
 /// An answer with the ETag of a state of the conversation.

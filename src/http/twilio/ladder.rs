@@ -15,7 +15,7 @@ use super::publish::publish;
 use super::verify::{Refusal, admit};
 use super::{Answer, twiml};
 use crate::domain::business::{Profile, Signer};
-use crate::domain::conversation::{Conversation, EmergencyTaken, name_of};
+use crate::domain::conversation::{Conversation, EmergencyTaken, Status, name_of};
 use crate::http::Edge;
 use crate::telemetry::Stage;
 use crate::webhook::{SignedForm, Webhook, WebhookKind, ladder};
@@ -28,6 +28,8 @@ const GENERAL: &str = "Emergency. A customer needs help at once. The text messag
 const CHOICE: &str = "Press 1 to take it. Press 2 to pass it to the next person.";
 /// Said to a phone that has opted out of texts: this call is the only way by which an emergency reaches it.
 const NO_TEXTS: &str = "Emergency texts do not reach this phone any more. Text START to our number to get them again.";
+/// Said to a phone that rang when a false alarm was reported, or the conversation ended.
+const OVER: &str = "This emergency is over. You need not do anything.";
 const GOODBYE: &str = "Goodbye.";
 
 /// What is said when the phone answers.
@@ -58,6 +60,7 @@ async fn said(edge: &Edge, signed: &SignedForm) -> Result<Answer, Refusal> {
             let who = taken.map(|taken| who(conversation, taken)).unwrap_or_default();
             twiml::say_and_hang_up(&[&format!("The emergency was taken by {who}. You need not do anything."), GOODBYE])
         }
+        Some(known) if known.is_over() => twiml::say_and_hang_up(&[OVER, GOODBYE]),
         Some(known) => {
             let words = known.conversation.memory.ladder.as_ref().map_or(GENERAL, |ladder| ladder.words.as_str());
             asks(edge, call_id, conversation_id, words)
@@ -75,18 +78,22 @@ fn asks(edge: &Edge, call_id: Uuid, conversation_id: Uuid, words: &str) -> Strin
 
 /// Answers the key that was pressed. A `1` and a `2` are durable first.
 pub(super) async fn pressed(edge: &Edge, signed: SignedForm) -> Result<Answer, Refusal> {
-    let (input_id, webhook) = Webhook::read(&signed).map_err(|error| Refusal::unusable(&signed, &error))?;
-    let Webhook::LadderDigit { call_id, conversation_id, digit, .. } = webhook.clone() else {
-        return Ok(Answer::Twiml(twiml::empty()));
-    };
-    let known = look_up(edge, conversation_id, &signed.signer).await;
-    if !matches!(digit.as_str(), "1" | "2") {
+    // Any other key is asked again; a star is no word that could be kept.
+    if signed.text("Digits").is_some_and(|digits| !matches!(digits.trim(), "1" | "2")) {
+        let (call_id, conversation_id) = ladder::ids(&signed.path).map_err(|error| Refusal::unusable(&signed, &error))?;
         let again = edge.public_url.join(&ladder::document_path(call_id, conversation_id));
         return Ok(Answer::Twiml(twiml::redirect(&again)));
     }
+    let (input_id, webhook) = Webhook::read(&signed).map_err(|error| Refusal::unusable(&signed, &error))?;
+    let Webhook::LadderDigit { conversation_id, digit, .. } = webhook.clone() else {
+        return Ok(Answer::Twiml(twiml::empty()));
+    };
+    let known = look_up(edge, conversation_id, &signed.signer).await;
     let gets_no_texts = known.as_ref().is_some_and(|known| known.gets_no_texts(&signed));
     publish(edge, signed, input_id, webhook).await?;
     let said = match (digit.as_str(), &known) {
+        (_, Some(known)) if known.is_over() => OVER.to_owned(),
+        ("2", Some(known)) if !known.goes_on() => "All right. Nobody else is called.".to_owned(),
         ("2", _) => "All right. The next person is called.".to_owned(),
         (_, Some(Known { conversation, .. })) if conversation.memory.emergency_taken.is_some() => {
             let taken = conversation.memory.emergency_taken.as_ref();
@@ -125,6 +132,16 @@ struct Known {
 }
 
 impl Known {
+    /// Whether nothing is left to take.
+    fn is_over(&self) -> bool {
+        self.conversation.status == Status::Completed || !self.conversation.emergency_detected
+    }
+
+    /// Whether another phone is called if this one passes the emergency on.
+    fn goes_on(&self) -> bool {
+        self.conversation.memory.ladder.as_ref().is_some_and(|ladder| ladder.left > 0)
+    }
+
     /// Whether the phone that is called has opted out of texts.
     fn gets_no_texts(&self, signed: &SignedForm) -> bool {
         let called = signed.text("To").and_then(|to| to.parse().ok());

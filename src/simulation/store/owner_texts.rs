@@ -21,7 +21,10 @@ impl Tables {
         let mut open: Vec<Conversation> = self.conversations.iter().filter(is_open).cloned().collect();
         open.sort_by_key(|c| std::cmp::Reverse((c.last_activity, c.id)));
         open.truncate(usize::try_from(MOST_OPEN).unwrap());
-        let ended_lately = |code: &CodeUse| code.given_back_at.is_some_and(|at| at > now - RELAYED_WITHIN);
+        let is_over = |id| !self.conversations.iter().any(|c| c.id == id && c.status != Status::Completed);
+        let ended_lately = |code: &CodeUse| {
+            code.given_back_at.is_some_and(|at| at > now - RELAYED_WITHIN) && is_over(code.conversation_id)
+        };
         let mut codes = self.codes.iter().filter(|((business, _), _)| business == text.business_id);
         OwnerView {
             ended_lately: codes.any(|(_, code)| ended_lately(code)),

@@ -13,7 +13,8 @@ const MAX_CONCURRENCY: usize = 64;
 /// A message that waits for its slot, or for Twilio, is delivered many times: it expires by age, never by count.
 const MAX_DELIVERIES: u64 = u64::MAX;
 
-/// Messages to be sent, one at a time for each conversation.
+/// Messages to be sent: of each conversation one at a time to the customer, and one to the business's own side. So a phone of
+/// the business that Twilio cannot reach holds up no customer.
 pub fn send<N: Adapters>(
     parts: &WorkerDeps<N>,
     priority: Priority,
@@ -27,7 +28,7 @@ pub fn send<N: Adapters>(
         .jetstream
         .deliveries("NMC_TASKS", consumer, shutdown.clone())
         .decode::<SendTask>()
-        .keyed(MAX_CONCURRENCY, |task| task.conversation_id, handler(&parts.sms_sender, shutdown))
+        .keyed(MAX_CONCURRENCY, |task| (task.conversation_id, task.to_own_side), handler(&parts.sms_sender, shutdown))
         .dead_letter(Arc::clone(&parts.dead), MAX_DELIVERIES)
         .settle()
 }

@@ -46,6 +46,14 @@ impl Conversation {
         }
         Some(self.memory.emergency_taken.clone().map_or(AlertState::Open, AlertState::Taken))
     }
+
+    /// Whether there is an emergency that nobody has taken, and a phone that can still take it by answering its alert.
+    pub(super) fn waits_for_a_taker(&self, now: DateTime<Utc>) -> bool {
+        let is_answerable = |alerted: &Alerted| now < alerted.at + ANSWERABLE;
+        self.emergency_detected
+            && self.memory.emergency_taken.is_none()
+            && self.memory.alerted.iter().any(is_answerable)
+    }
 }
 
 /// How a `user_id` names the holder of a phone of the business: the owner by their id, a contact by the phone.

@@ -71,10 +71,9 @@ pub(in crate::domain::conversation) fn ready(
             summary: answer.summary.clone(),
         }));
     }
-    // A customer who wrote again has not finished: the newer window decides whether the conversation ends. While alerts
-    // of an emergency are still being sent, or if a person is to go on, only a person may end it: a completed
-    // conversation could not be taken over.
-    let is_left_to_a_person = answer.is_escalated || draft.state().memory.is_alerting();
+    // A customer who wrote again has not finished: the newer window decides whether the conversation ends. While a person
+    // is to go on, or may take an emergency, only a person may end it: a completed conversation could not be taken over.
+    let is_left_to_a_person = answer.is_escalated || draft.state().memory.is_alerting() || draft.state().waits_for_a_taker(now);
     if answer.complete && draft.state().window.is_none() && !is_left_to_a_person {
         draft.state().status = Status::Completed;
         draft.state().ownership_revision += 1;

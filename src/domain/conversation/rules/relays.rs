@@ -46,8 +46,11 @@ pub(super) fn heard(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSm
 fn waits_until(context: Context<'_>, draft: &mut Draft<'_>) -> Option<DateTime<Utc>> {
     let now = draft.now;
     let next = draft.state().memory.relay.last_at.map(|at| at + EVERY);
-    let quiet = context.business.owner_quiet_until(now).filter(|_| !draft.state().emergency_detected);
-    next.max(quiet).filter(|at| *at > now)
+    next.max(quiet_until(context, draft)).filter(|at| *at > now)
+}
+
+fn quiet_until(context: Context<'_>, draft: &mut Draft<'_>) -> Option<DateTime<Utc>> {
+    context.business.owner_quiet_until(draft.now).filter(|_| !draft.state().emergency_detected)
 }
 
 /// Relays what has collected, if it is due.
@@ -61,14 +64,13 @@ pub(super) fn due(context: Context<'_>, draft: &mut Draft<'_>) {
     }
 }
 
-/// At the end of a conversation its code is given back. What has not been relayed goes now, unless a person ended it or the
-/// owner has quiet hours.
+/// At the end of a conversation its code is given back. What has not been relayed goes now, or after the owner's quiet hours,
+/// unless a person ended it.
 pub(in crate::domain::conversation) fn note(context: Context<'_>, draft: &mut Draft<'_>, input: &Input) {
     if draft.state().status != Status::Completed || draft.state().memory.relay.is_nothing() {
         return;
     }
-    let is_quiet = context.business.owner_quiet_until(draft.now).is_some();
-    if !is_quiet && !matches!(input, Input::Completed { .. } | Input::NumberReleased) {
+    if !matches!(input, Input::Completed { .. } | Input::NumberReleased) {
         send(context, draft);
     }
     if draft.state().memory.relay.code.is_some() {
@@ -113,14 +115,19 @@ fn send(context: Context<'_>, draft: &mut Draft<'_>) {
     let ai_will = ai_will(draft);
     let text = texts::relay(code, &draft.state().customer_phone.clone(), &texts, ai_will, is_last, now);
     let id = draft.id("relay");
-    draft.message(NewMessage { recipient: Some(owner.clone()), ..NewMessage::ours(id, MessageKind::Relay, text, now) });
+    let not_before = quiet_until(context, draft);
+    let relay = NewMessage::ours(id, MessageKind::Relay, text, now);
+    draft.message(NewMessage { recipient: Some(owner.clone()), not_before, ..relay });
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
 }
 
-/// The conversation's code; it gets one with its first relay.
+/// The conversation's code; it gets one with its first relay, and has none any more once it is over.
 fn code(context: Context<'_>, draft: &mut Draft<'_>) -> Option<Code> {
     let (id, known) = (draft.state().id, draft.state().memory.relay.code);
-    if known.is_some() || draft.state().status == Status::Completed {
+    if draft.state().status == Status::Completed {
+        return None;
+    }
+    if known.is_some() {
         return known;
     }
     let code = Code::free(id, context.codes_in_use?)?;
@@ -133,7 +140,8 @@ fn ai_will(draft: &mut Draft<'_>) -> AiWill {
     let state = draft.state();
     let deadline = state.window.as_ref().and_then(|window| window.deadline);
     match deadline {
-        _ if state.opted_out || state.status == Status::Completed => AiWill::StaySilent,
+        _ if state.status == Status::Completed => AiWill::Nothing,
+        _ if state.opted_out => AiWill::StaySilent,
         _ if state.ownership == Ownership::User => AiWill::LeaveIt,
         Some(at) => AiWill::Answer { at },
         None if state.answering.is_some() => AiWill::AnswerNow,

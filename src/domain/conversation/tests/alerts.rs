@@ -87,9 +87,10 @@ fn half_an_hour_later_it_is_another_emergency(#[case] later: f64, #[case] expect
 
 /// A completed conversation cannot be taken over, but the alerts ask for a takeover.
 #[rstest]
-#[case::while_people_are_told(1.0, Status::AiHandling)]
-#[case::when_all_were_told(120.0, Status::Completed)]
-fn the_ai_ends_no_emergency_that_people_are_still_told_of(#[case] later: f64, #[case] status: Status) {
+#[case::while_people_are_told(0.5, 0.0, Status::AiHandling)]
+#[case::while_an_alert_can_be_answered(60.0, 0.0, Status::AiHandling)]
+#[case::when_no_alert_can_be_answered_any_more(60.0, 1_800.0, Status::Completed)]
+fn the_ai_ends_no_emergency_that_a_person_may_still_take(#[case] each: f64, #[case] then: f64, #[case] status: Status) {
     let mut talk = talk_with_contacts();
     talk.text("Gas leak in house!");
     let first = talk.state().answering.clone().unwrap().window_id;
@@ -97,9 +98,9 @@ fn the_ai_ends_no_emergency_that_people_are_still_told_of(#[case] later: f64, #[
     let sent = talk.sent.len() - 1;
     talk.report(sent, accepted());
     for _ in 0..2 {
-        talk.later(later / 2.0).due();
+        talk.later(each).due();
     }
-    talk.text("ok");
+    talk.later(then).text("ok");
     let window_id = talk.close_window();
     let answer = Answer { complete: true, ..answer("We are on our way.") };
     talk.apply(&Input::AnalysisReady { window_id, answer });

@@ -126,6 +126,41 @@ fn at_the_end_what_waits_is_relayed_and_the_code_is_given_back() {
     assert!(matches!(again.code, Some(CodeChange::Taken(other)) if other != code), "{:?}", again.code);
 }
 
+/// The AI owns the conversation, and ends it with its answer.
+fn the_ai_ends_it(talk: &mut Talk) -> Decision {
+    let window_id = talk.close_window();
+    talk.apply(&Input::AnalysisReady { window_id, answer: Answer { complete: true, ..answer("See you then.") } }).clone()
+}
+
+#[test]
+fn a_relay_at_the_end_says_that_it_is_over_and_names_no_code() {
+    let mut talk = relayed();
+    talk.text("My sink leaks");
+    let code = memory(&talk).code.unwrap();
+    let window_id = talk.close_window();
+    talk.answered(window_id, "Is 9 or 11 better?");
+    talk.text("Let me see");
+    talk.later(1.0).text("9 works");
+    let ended = the_ai_ends_it(&mut talk);
+    assert_eq!(ended.conversation.status, Status::Completed);
+    assert_eq!(ended.code, Some(CodeChange::GivenBack));
+    let text = relay(&ended);
+    assert_eq!(text, format!("{}: \"9 works\" This conversation is over. Call them, or use the app.", customer()));
+    assert!(!text.contains(&code.to_string()));
+}
+
+#[test]
+fn what_waits_in_quiet_hours_is_relayed_at_their_end_even_if_the_ai_ends_the_conversation_before() {
+    let mut talk = relayed_at_night(23);
+    assert!(relays(talk.text("My sink leaks")).is_empty());
+    let ended = the_ai_ends_it(&mut talk);
+    assert_eq!(ended.conversation.status, Status::Completed);
+    assert!(relay(&ended).contains("\"My sink leaks\""));
+    let morning = relays(&ended)[0].not_before.unwrap();
+    assert_eq!(morning.format("%H:%M").to_string(), "06:00");
+    assert!(memory(&talk).is_nothing());
+}
+
 #[test]
 fn where_all_codes_are_taken_a_relay_has_none() {
     let mut talk = relayed();

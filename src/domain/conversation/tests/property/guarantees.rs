@@ -495,8 +495,9 @@ impl World<'_> {
             }
             MessageKind::Relay => {
                 holds(message.recipient == self.settings.business.relay_to, || "a relay to somebody else".into())?;
+                let goes_at = message.not_before.unwrap_or(now);
                 let may_go =
-                    self.conversations[at].emergency_detected || self.settings.business.owner_may_be_texted(now);
+                    self.conversations[at].emergency_detected || self.settings.business.owner_may_be_texted(goes_at);
                 holds(may_go, || "a relay in the owner's quiet hours".into())?;
                 let before = record.relayed_at.replace(now);
                 holds(stepped || decision_ends || before.is_none_or(|at| now >= at + RELAYED_EVERY), || {
