@@ -213,9 +213,11 @@ pub fn not_blocked(language: Language) -> &'static str {
 /// The owner is away.
 pub fn off(language: Language) -> &'static str {
     match language {
-        Language::En => "Off: the AI answers new texts at once, and only emergencies reach you. Text ON when you are back.",
+        Language::En => {
+            "Off: the AI answers at once from now on, and only emergencies reach you. Text ON when you are back."
+        }
         Language::Es => {
-            "Apagado: la IA contesta enseguida los mensajes nuevos y solo le llegan emergencias. Para volver: ENCENDER."
+            "Apagado: desde ahora la IA contesta enseguida y solo le llegan emergencias. Para volver: ENCENDER."
         }
     }
 }
