@@ -19,6 +19,16 @@ fn example(path: &str) -> String {
     std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// The statements that begin with this word in the comments of deploy/postgres/pg_hba.conf, with passwords.
+fn statements(word: &str) -> Vec<String> {
+    let of_line = |line: &str| Some(line.strip_prefix("#   ")?.split_once(';')?.0.to_owned());
+    let found = example("deploy/postgres/pg_hba.conf").lines().filter_map(of_line).collect::<Vec<String>>();
+    let password =
+        |statement: &str| if statement.contains("nmc_owner") { "'owner-password'" } else { "'nmc-password'" };
+    let found = found.iter().filter(|statement| statement.starts_with(word));
+    found.map(|statement| statement.replace("'…'", password(statement))).collect()
+}
+
 fn quoted(path: &Path) -> String {
     format!("\"{}\"", path.display())
 }
@@ -83,16 +93,19 @@ impl Postgres {
             // The tests are another user of the machine.
             .replace("peer", "trust");
         std::fs::write(postgres.data("pg_hba.conf"), hba).unwrap();
-        postgres
-            .execute(&[
-                "CREATE ROLE nmc_owner LOGIN CREATEROLE PASSWORD 'owner-password'",
-                "CREATE ROLE nmc LOGIN PASSWORD 'nmc-password'",
-                "CREATE DATABASE nevermisscall OWNER nmc_owner",
-                "ALTER SYSTEM SET ssl = on",
-            ])
-            .await;
+        for statement in statements("CREATE ") {
+            postgres.execute(&[statement.as_str()]).await;
+        }
+        postgres.execute(&["ALTER SYSTEM SET ssl = on"]).await;
         postgres.present(of_server).await;
         postgres
+    }
+
+    /// Lets edges and workers in, after the first migration.
+    pub async fn let_the_service_in(&self) {
+        for statement in statements("GRANT ") {
+            self.execute(&[statement.as_str()]).await;
+        }
     }
 
     /// Presents this certificate to new connections.
