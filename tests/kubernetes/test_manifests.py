@@ -10,6 +10,9 @@ import manifests
 from manifests import ENVIRONMENTS, ROOT, select
 
 
+PROGRAM = ROOT / os.environ.get("PROGRAM", "target/debug/nevermisscall")
+
+
 def labels(workload):
     return workload["spec"]["template"]["metadata"]["labels"]
 
@@ -71,10 +74,13 @@ class Manifests(unittest.TestCase):
             for workload in select(items, "Deployment") + select(items, "Job"):
                 select(items, "ServiceAccount", pods(workload)["serviceAccountName"])
                 for container in pods(workload).get("initContainers", []) + pods(workload)["containers"]:
-                    config, secret = container["envFrom"]
+                    config, secret, own = container["envFrom"]
                     select(items, "ConfigMap", config["configMapRef"]["name"])
                     # Created by hand, from secret.env.example.
-                    self.assertEqual(secret["secretRef"]["name"], "twilio-server")
+                    self.assertEqual(secret["secretRef"], {"name": "twilio-server"})
+                    role = labels(workload).get("role", "migrate")
+                    self.assertEqual(own["secretRef"], {"name": f"twilio-server-{role}", "optional": True})
+                    self.assertEqual(container["volumeMounts"][0]["mountPath"], "/certificates")
             [ingress] = select(items, "Ingress")
             for rule in ingress["spec"]["rules"]:
                 for path in rule["http"]["paths"]:
@@ -138,6 +144,37 @@ class Manifests(unittest.TestCase):
             [namespace] = select(items, "Namespace")
             self.assertEqual(namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "restricted")
 
+    def test_the_pods_of_the_backups_are_let_into_the_namespace(self):
+        for job in select(manifests.of("production/backup"), "CronJob"):
+            pod = pods(job["spec"]["jobTemplate"])
+            self.assertTrue(pod["securityContext"]["runAsNonRoot"])
+            self.assertEqual(pod["securityContext"]["seccompProfile"], {"type": "RuntimeDefault"})
+            for volume in pod["volumes"]:
+                # Of what the level restricted allows.
+                self.assertTrue(volume.keys() & {"configMap", "emptyDir", "persistentVolumeClaim", "secret"}, volume)
+            for container in pod["containers"]:
+                self.assertEqual(container["securityContext"], {
+                    "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}})
+                self.assertEqual({mount["name"] for mount in container["volumeMounts"]}, {volume["name"] for volume in pod["volumes"]})
+
+    def test_the_settings_of_the_backups_are_those_that_the_programs_accept(self):
+        [config] = [item["data"] for item in select(manifests.of("production/backup"), "ConfigMap")]
+        secret = manifests.environment_file("deploy/kubernetes/overlays/production/backup/secret.env.example")
+        self.assertFalse(config.keys() & secret.keys())
+        header = (ROOT / "scripts/backup").read_text(encoding="utf-8").split("set -euo")[0]
+        for name in config | secret:
+            self.assertTrue(name in header or name == "NATS_CA_FILE", name)
+        self.assertNotIn("password", secret["NMC_BACKUP_SOURCE"])
+        # There is no such file here.
+        del secret["NATS_CA_FILE"]
+        try:
+            # It waits for a server that does not exist, unless it does not accept the settings.
+            done = subprocess.run([PROGRAM, "streams", "save", "--dir", "/nowhere", "NMC_EVENTS"], env=config | secret,
+                                  capture_output=True, text=True, check=False, timeout=1)
+            self.assertNotEqual(done.returncode, 2, done.stderr)
+        except subprocess.TimeoutExpired:
+            pass
+
     def test_a_pod_has_the_time_to_finish(self):
         for _, items in self.each():
             for workload in select(items, "Deployment"):
@@ -153,15 +190,14 @@ class Manifests(unittest.TestCase):
             self.assertEqual(found, {namespace["metadata"]["name"]})
 
     def test_the_settings_and_the_secret_of_the_example_are_a_whole_valid_configuration(self):
-        program = ROOT / os.environ.get("PROGRAM", "target/debug/nevermisscall")
-        self.assertTrue(pathlib.Path(program).exists(), f"{program} is not built")
+        self.assertTrue(PROGRAM.exists(), f"{PROGRAM} is not built")
         for environment, items in self.each():
             config = select(manifests.of(environment), "ConfigMap")[0]["data"]
             secret = manifests.environment_file(f"deploy/kubernetes/overlays/{environment}/secret.env.example")
             self.assertFalse(config.keys() & secret.keys())
             variables = {**config, **secret, "NMC_OPS_BIND": "0.0.0.0:9464"}
             # The service names all that is missing or invalid before it connects to anything: here only this one.
-            done = subprocess.run([program, "edge"], env={**variables, "NMC_BIND": "nowhere"}, capture_output=True,
+            done = subprocess.run([PROGRAM, "edge"], env={**variables, "NMC_BIND": "nowhere"}, capture_output=True,
                                   text=True, check=False, timeout=30)
             self.assertEqual(done.returncode, 2, done.stderr)
             problems = [line for line in done.stderr.splitlines() if any(word.isupper() and "_" in word for word in line.replace(":", " ").split())]
