@@ -107,6 +107,14 @@ class Manifests(unittest.TestCase):
                     for name in selected(items, policy["spec"]["podSelector"].get("matchLabels", {})):
                         self.assertTrue({port["port"] for port in rule["ports"]} <= ports[name].keys())
 
+    def test_the_app_server_reaches_rest_from_a_namespace_with_the_label_of_the_docs(self):
+        for _, items in self.each():
+            [rule] = select(items, "NetworkPolicy", "webhooks-from-ingress")["spec"]["ingress"]
+            allowed = [source["namespaceSelector"]["matchLabels"] for source in rule["from"]]
+            self.assertIn({"nevermisscall/app-server": "true"}, allowed)
+        documented = (ROOT / "docs/deployment.md").read_text(encoding="utf-8")
+        self.assertIn('`nevermisscall/app-server: "true"`', documented)
+
     def test_prometheus_finds_every_pod_with_the_job_and_role_of_the_alerts(self):
         for _, items in self.each():
             monitor = select(items, "ServiceMonitor", "twilio-server")["spec"]
