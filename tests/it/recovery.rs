@@ -115,6 +115,18 @@ async fn texts_of_the_gap_are_kept_in_their_order_and_wait_for_a_person() {
     application.stop().await;
 }
 
+#[tokio::test]
+async fn a_code_that_a_phone_was_asked_for_in_the_gap_belongs_to_no_customer() {
+    let mut app = App::setup().start().await;
+    restore(&mut app).await;
+    let asked = "NeverMissCall: Joe's Plumbing wants its calls or emergency alerts sent to this phone. If you agree, answer 123456 \
+                 within 30 minutes. If not, ignore this: nothing will be sent.";
+    sent_in_the_gap(&app, "+12125550009", asked).await;
+    text_in_the_gap(&app, "+12125550009", "123456").await;
+    let printed = recovered(&app).await;
+    assert!(printed.contains("texts in: 0, texts out: 0"), "{printed}");
+}
+
 /// Twilio's list of SMS has what came and went by Conversations under other ids.
 #[tokio::test]
 async fn what_went_by_conversations_is_not_found_a_second_time() {

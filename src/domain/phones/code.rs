@@ -23,6 +23,11 @@ pub fn text(business: &str, code: &str) -> String {
     )
 }
 
+/// Whether a text is one of those that [`text`] makes.
+pub fn is_ours(text: &str) -> bool {
+    text.starts_with("NeverMissCall: ") && text.contains("If you agree, answer ")
+}
+
 /// The name without anything that a phone shows as a link or that can be called.
 fn plain(name: &str) -> String {
     let digits = name.chars().filter(|c| c.is_numeric()).count();

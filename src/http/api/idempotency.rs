@@ -110,8 +110,7 @@ fn takes_a_key(request: &Request) -> bool {
 fn is_command(request: &Request) -> bool {
     const COMMANDS: [&str; 5] = ["takeover", "messages", "release", "complete", "false-alarm"];
     let path: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
-    request.method() == Method::POST
-        && matches!(&path[..], ["conversations", _, command] if COMMANDS.contains(command))
+    request.method() == Method::POST && matches!(&path[..], ["conversations", _, command] if COMMANDS.contains(command))
 }
 
 /// Whether a repeated request would get the same response: not if it was refused for its key or rate, failed with a server

@@ -160,7 +160,8 @@ async fn a_copy_of_what_was_published_before_fails_no_batch() {
 async fn a_copy_of_what_is_on_its_way_fails_no_batch() {
     let (stream, group) = start();
     assert_eq!(publish(&group, (0..MANY).chain([0])).await, MANY + 1);
-    let (in_batches, alone): (Vec<_>, Vec<_>) = stream.calls().into_iter().partition(|call| matches!(call, Call::All(_)));
+    let (in_batches, alone): (Vec<_>, Vec<_>) =
+        stream.calls().into_iter().partition(|call| matches!(call, Call::All(_)));
     assert_eq!(in_batches, [Call::All(WAITING)]);
     assert_eq!(alone.len(), FEW + 2, "of them one is the copy");
 }

@@ -80,7 +80,8 @@ fn asks(edge: &Edge, call_id: Uuid, conversation_id: Uuid, words: &str) -> Strin
 pub(super) async fn pressed(edge: &Edge, signed: SignedForm) -> Result<Answer, Refusal> {
     // Any other key is asked again; a star is no word that could be kept.
     if signed.text("Digits").is_some_and(|digits| !matches!(digits.trim(), "1" | "2")) {
-        let (call_id, conversation_id) = ladder::ids(&signed.path).map_err(|error| Refusal::unusable(&signed, &error))?;
+        let (call_id, conversation_id) =
+            ladder::ids(&signed.path).map_err(|error| Refusal::unusable(&signed, &error))?;
         let again = edge.public_url.join(&ladder::document_path(call_id, conversation_id));
         return Ok(Answer::Twiml(twiml::redirect(&again)));
     }

@@ -15,6 +15,7 @@ use crate::domain::call::{LegReport, RecoveredCall};
 use crate::domain::conversation::{ALERT, DeliveryStatus, InboundSms, MessageKind, RecoveredSms, RecoveredText};
 use crate::domain::emergency;
 use crate::domain::phone::{self, PhoneNumber};
+use crate::domain::phones::code;
 use crate::store::Message;
 
 /// What was found, and what is to be done.
@@ -204,6 +205,10 @@ impl Recoverer {
             plan.left_out.own_side += 1;
             return Ok(());
         };
+        if list.is_about_a_code(message, theirs) {
+            plan.left_out.own_side += 1;
+            return Ok(());
+        }
         if self.is_of_conversation(plan, message, (&business_phone, &customer)).await? {
             return Ok(());
         }
@@ -380,6 +385,12 @@ impl Lists {
     fn calls_until(&self, until: DateTime<Utc>) -> impl Iterator<Item = &ListedCall> {
         let came_in = self.calls.iter().filter(|call| call.direction == "inbound");
         came_in.filter(move |call| call.began_at().is_none_or(|at| at <= until))
+    }
+
+    /// Whether a message asks a phone for a code, or is the phone's answer.
+    fn is_about_a_code(&self, message: &ListedMessage, phone: &str) -> bool {
+        let asks = |asked: &ListedMessage| asked.to == phone && code::is_ours(&asked.body);
+        asks(message) || code::is_all(&message.body) && self.messages.iter().any(asks)
     }
 }
 

@@ -73,7 +73,8 @@ pub(in crate::domain::conversation) fn ready(
     }
     // A customer who wrote again has not finished: the newer window decides whether the conversation ends. While a person
     // is to go on, or may take an emergency, only a person may end it: a completed conversation could not be taken over.
-    let is_left_to_a_person = answer.is_escalated || draft.state().memory.is_alerting() || draft.state().waits_for_a_taker(now);
+    let is_left_to_a_person =
+        answer.is_escalated || draft.state().memory.is_alerting() || draft.state().waits_for_a_taker(now);
     if answer.complete && draft.state().window.is_none() && !is_left_to_a_person {
         draft.state().status = Status::Completed;
         draft.state().ownership_revision += 1;

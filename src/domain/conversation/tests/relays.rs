@@ -129,7 +129,8 @@ fn at_the_end_what_waits_is_relayed_and_the_code_is_given_back() {
 /// The AI owns the conversation, and ends it with its answer.
 fn the_ai_ends_it(talk: &mut Talk) -> Decision {
     let window_id = talk.close_window();
-    talk.apply(&Input::AnalysisReady { window_id, answer: Answer { complete: true, ..answer("See you then.") } }).clone()
+    talk.apply(&Input::AnalysisReady { window_id, answer: Answer { complete: true, ..answer("See you then.") } })
+        .clone()
 }
 
 #[test]
