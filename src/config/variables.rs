@@ -109,7 +109,7 @@ configuration! {
         database_url: Secret = [required "DATABASE_URL", "postgres://nmc:password@localhost/nmc", parse::postgres_url],
         /// A replica for REST's reads, with its password; `None`: the primary answers them.
         database_read_url: Option<Secret> =
-            [optional "DATABASE_READ_URL", "postgres://nmc:password@replica/nmc", parse::replica_url],
+            [optional "DATABASE_READ_URL", "postgres://nmc:password@replica/nmc?sslmode=verify-full", parse::replica_url],
         /// NATS.
         nats: NatsConfig = [group checked_nats],
         /// How many nodes of the cluster each stream is kept on.
