@@ -31,11 +31,12 @@ const CALLS_UNDER_WAY: usize = 256;
 const EXPRESS_FROM: u64 = 200;
 /// A business's share of the express lane.
 const SHARE: Rate = Rate { count: 50, per: Duration::from_secs(10) };
-/// The express lane is for emergencies alone if less than one of this many webhooks was beyond its number's share since
-/// the queue was last short.
-const FLOOD: u64 = 4;
-/// Called numbers are counted by a hash, so that unknown ones do not fill the memory.
-const NUMBERS: u64 = 4_096;
+/// The express lane is for emergencies alone if less than one of this many recent webhooks was beyond its business's share.
+const FLOOD: u64 = 8;
+/// With each poll, what arrived before counts by a tenth less: webhooks of more than about ten seconds ago hardly count.
+const FORGETS: u64 = 10;
+/// Businesses are counted by a hash, and unknown numbers like businesses, so that they do not fill the memory.
+const COUNTED: u64 = 4_096;
 /// An emergency is accepted up to this multiple of the maximum backlog.
 const EMERGENCIES: u64 = 2;
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -54,11 +55,15 @@ pub struct LoadShedder {
     metrics: Metrics,
 }
 
-/// The webhooks since the queue was last short.
+/// The webhooks that arrived while the queue was long.
 struct Arrivals {
-    of_number: Limiter<u64>,
+    of_business: Limiter<u64>,
     hasher: RandomState,
+    /// Since the queue was last short.
+    since_short: AtomicU64,
+    /// The recent ones.
     all: AtomicU64,
+    /// Those of them that were beyond their business's share.
     beyond_share: AtomicU64,
 }
 
@@ -72,8 +77,9 @@ impl LoadShedder {
             calls_under_way: Semaphore::new(CALLS_UNDER_WAY),
             shares: Limiter::new(SHARE),
             arrivals: Arrivals {
-                of_number: Limiter::new(SHARE),
+                of_business: Limiter::new(SHARE),
                 hasher: RandomState::new(),
+                since_short: AtomicU64::new(0),
                 all: AtomicU64::new(0),
                 beyond_share: AtomicU64::new(0),
             },
@@ -81,21 +87,24 @@ impl LoadShedder {
         }
     }
 
-    /// Counts a webhook for the number that was called or texted.
-    pub fn arrived(&self, number: &str) {
-        let Arrivals { of_number, hasher, all, beyond_share } = &self.arrivals;
+    /// Counts a webhook that arrived while the queue is long: for a business by its id, however many numbers it has, or for a
+    /// number that no business has.
+    pub fn arrived(&self, of: &str) {
+        let Arrivals { of_business, hasher, since_short, all, beyond_share } = &self.arrivals;
+        since_short.fetch_add(1, Ordering::Relaxed);
         all.fetch_add(1, Ordering::Relaxed);
-        let number = hasher.hash_one(number) % NUMBERS;
-        if !matches!(of_number.accept(number, Instant::now()), Verdict::Accepted { .. }) {
+        let counted = hasher.hash_one(of) % COUNTED;
+        if !matches!(of_business.accept(counted, Instant::now()), Verdict::Accepted { .. }) {
             beyond_share.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Whether the queue is long because some numbers get more than their share. True of the first webhooks of a queue,
-    /// of which it is not known.
+    /// Whether the queue is long because some businesses get more than their share. True of the first webhooks of a long
+    /// queue, of which it is not known.
     pub fn somebody_floods(&self) -> bool {
-        let all = self.arrivals.all.load(Ordering::Relaxed);
-        all < EXPRESS_FROM || self.arrivals.beyond_share.load(Ordering::Relaxed) >= all / FLOOD
+        let Arrivals { since_short, all, beyond_share, .. } = &self.arrivals;
+        since_short.load(Ordering::Relaxed) < EXPRESS_FROM
+            || beyond_share.load(Ordering::Relaxed) > all.load(Ordering::Relaxed) / FLOOD
     }
 
     /// Acquires a place among the webhooks in progress; dropping the permit frees it.
@@ -138,9 +147,12 @@ impl LoadShedder {
 
     fn note(&self, waiting: u64) {
         self.waiting.store(waiting, Ordering::Relaxed);
+        let Arrivals { since_short, all, beyond_share, .. } = &self.arrivals;
         if waiting < EXPRESS_FROM {
-            self.arrivals.all.store(0, Ordering::Relaxed);
-            self.arrivals.beyond_share.store(0, Ordering::Relaxed);
+            [since_short, all, beyond_share].iter().for_each(|count| count.store(0, Ordering::Relaxed));
+        }
+        for recent in [all, beyond_share] {
+            recent.fetch_sub(recent.load(Ordering::Relaxed) / FORGETS, Ordering::Relaxed);
         }
         self.metrics.backlog(waiting);
     }
@@ -201,18 +213,33 @@ mod tests {
     }
 
     #[rstest]
-    #[case::many_numbers_get_a_little_each(600, 0, false)]
-    #[case::one_number_gets_as_much_as_all_others(600, 600, true)]
+    #[case::many_businesses_get_a_little_each(600, 0, false)]
+    #[case::one_business_gets_as_much_as_all_others(600, 600, true)]
+    #[case::one_business_gets_a_quarter_of_what_all_others_get(1_400, 400, true)]
     fn the_lane_is_for_the_quiet_only_while_somebody_floods(
         #[case] from_many: usize,
         #[case] from_one: usize,
         #[case] expected: bool,
     ) {
         let intake = LoadShedder::new(10_000, Metrics::new());
-        (0..from_many).for_each(|number| intake.arrived(&format!("+1212555{:04}", number % 100)));
-        (0..from_one).for_each(|_| intake.arrived("+12125559999"));
+        (0..from_many).for_each(|number| intake.arrived(&format!("b{}", number % 200)));
+        (0..from_one).for_each(|_| intake.arrived("flooded"));
         intake.note(EXPRESS_FROM);
         assert_eq!(intake.somebody_floods(), expected);
+    }
+
+    #[test]
+    fn a_flood_is_noticed_however_long_the_queue_has_been_long() {
+        let intake = LoadShedder::new(100_000, Metrics::new());
+        (0..20_000).for_each(|number| intake.arrived(&format!("b{}", number % 2_000)));
+        assert!(!intake.somebody_floods());
+        (0..30).for_each(|_| intake.note(20_000));
+        (0..600).for_each(|_| intake.arrived("flooded"));
+        assert!(intake.somebody_floods());
+        // And its end is noticed, too.
+        (0..60).for_each(|_| intake.note(20_000));
+        (0..600).for_each(|number| intake.arrived(&format!("b{}", number % 600)));
+        assert!(!intake.somebody_floods());
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub struct RelayedText {
 /// How a conversation is relayed to the owner's phone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relaying {
-    /// Its code, from the first relay to its end.
+    /// Its code, from the first text that is to be relayed to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,
     /// When the owner first got a relay of it.

@@ -83,19 +83,15 @@ impl Express {
         outgoing: &Outgoing,
     ) -> Option<Self> {
         let webhook = &inbound.webhook;
-        if let Some(number) = webhook.business_phone() {
-            edge.intake.arrived(number);
-        }
         if !edge.intake.express_is_open() {
             return None;
         }
         if !is_emergency(webhook) {
-            if !edge.intake.somebody_floods() {
-                return None;
-            }
-            let called = webhook.business_phone()?.parse().ok()?;
-            let business = edge.business_cache.of_number(&called, &inbound.signer).await.ok()??;
-            if !edge.intake.within_share(&business.id) {
+            let number = webhook.business_phone()?;
+            let called = number.parse().ok()?;
+            let business = edge.business_cache.of_number(&called, &inbound.signer).await.ok()?;
+            edge.intake.arrived(business.as_ref().map_or(number, |business| &business.id));
+            if !edge.intake.somebody_floods() || !edge.intake.within_share(&business?.id) {
                 return None;
             }
         }

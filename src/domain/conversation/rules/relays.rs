@@ -32,6 +32,8 @@ pub(super) fn heard(context: Context<'_>, draft: &mut Draft<'_>, sms: &InboundSm
     if relay.pending.len() < MOST_PENDING {
         relay.pending.push(text);
     }
+    // Before it waits: the owner may ask what is open, and needs the code to name it.
+    code(context, draft);
     match waits_until(context, draft) {
         Some(at) => {
             draft.state().memory.relay.due_at = Some(at);
@@ -121,7 +123,7 @@ fn send(context: Context<'_>, draft: &mut Draft<'_>) {
     draft.effect(Effect::SendSms { message_id: id, responds_to: now });
 }
 
-/// The conversation's code; it gets one with its first relay, and has none any more once it is over.
+/// The conversation's code; it gets one with the first text that is to be relayed, and has none any more once it is over.
 fn code(context: Context<'_>, draft: &mut Draft<'_>) -> Option<Code> {
     let (id, known) = (draft.state().id, draft.state().memory.relay.code);
     if draft.state().status == Status::Completed {
