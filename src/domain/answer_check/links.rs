@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::char::is_combining_mark;
 
 use super::shown;
 
@@ -12,9 +13,11 @@ use super::shown;
 pub struct Domain(String);
 
 impl Domain {
-    /// Whether a host is this domain or below it.
+    /// Whether a host is this domain or below it. What no host has, such as `%` or `=`, may have ended another before it.
     fn has(&self, host: &str) -> bool {
-        host.strip_suffix(&self.0).is_some_and(|below| below.is_empty() || below.ends_with('.'))
+        let is_of_host = |c: char| c.is_alphanumeric() || "-._".contains(c);
+        host.strip_suffix(&self.0)
+            .is_some_and(|below| below.is_empty() || (below.ends_with('.') && below.chars().all(is_of_host)))
     }
 }
 
@@ -57,12 +60,24 @@ impl From<Domain> for String {
 /// Whether every link in the text, and every mail address, leads to one of the domains. What a phone would underline is
 /// a link, and so is what tells a reader how to write one: `example dot com`.
 pub fn links_are_allowed(text: &str, domains: &[Domain]) -> bool {
-    hosts(&shown(text)).iter().all(|host| domains.iter().any(|domain| domain.has(host)))
+    let text: String = shown(text).chars().map(|c| if is_like_hyphen(c) { '-' } else { c }).collect();
+    hosts(&text).iter().all(|host| domains.iter().any(|domain| domain.has(host)))
+}
+
+/// Whether a reader takes a sign within a name for a hyphen. A long dash separates words.
+fn is_like_hyphen(c: char) -> bool {
+    matches!(c, '\u{2010}'..='\u{2013}' | '\u{2043}' | '\u{2212}')
 }
 
 /// The hosts of the links, in lower case.
 fn hosts(text: &str) -> Vec<String> {
-    with_dots(text).split_whitespace().flat_map(hosts_in_word).collect()
+    with_dots(text).split(|c: char| c.is_whitespace() || ends_link(c)).flat_map(hosts_in_word).collect()
+}
+
+/// Whether no link goes on after a character: a bracket, a quotation mark, a comma, a pipe. A path may have some of them;
+/// what follows there is looked at like a word of its own.
+fn ends_link(c: char) -> bool {
+    !(c.is_alphanumeric() || is_combining_mark(c) || r"\.-_/:@?#%=&~+".contains(c))
 }
 
 /// The text with dots where they are written so that a reader, but no machine, finds them, and in place of other scripts'
@@ -128,39 +143,73 @@ const SPELLED_TOP_LEVELS: [&str; 19] = [
     "xyz", "mx", "es",
 ];
 
+/// The top-level domains that are taken for one even after a capital letter, or before a hyphen. Words with which a
+/// sentence begins are not among them.
+const COMMON_TOP_LEVELS: [&str; 48] = [
+    "com", "net", "org", "info", "biz", "edu", "gov", "io", "co", "app", "shop", "store", "site", "link", "ly",
+    "online", "xyz", "mx", "ca", "uk", "fr", "ru", "cn", "br", "eu", "gl", "gd", "gg", "cc", "tv", "ws", "ai", "dev",
+    "top", "club", "vip", "icu", "buzz", "website", "tech", "mobi", "pw", "tk", "ml", "ga", "cf", "gq", "tel",
+];
+
+fn is_common_top_level(label: &str) -> bool {
+    COMMON_TOP_LEVELS.iter().any(|top_level| top_level.eq_ignore_ascii_case(label))
+}
+
 /// The hosts of the links within a word: several, if only signs separate them.
 fn hosts_in_word(word: &str) -> Vec<String> {
-    if let Some((scheme, rest)) = word.split_once(':')
-        && rest.starts_with(['/', '\\'])
-        && scheme.ends_with(|c: char| c.is_ascii_alphanumeric())
-    {
-        // Browsers read any number of slashes, a backslash like a slash, and the host after the last @.
-        let authority = rest.trim_start_matches(['/', '\\']).split(['/', '\\', '?', '#']).next().unwrap_or_default();
-        let host = authority.rsplit('@').next().unwrap_or_default().split(':').next().unwrap_or_default();
-        return vec![host.trim_end_matches(|c: char| !c.is_alphanumeric()).to_lowercase()];
-    }
+    let schemes: Vec<_> = word.match_indices(':').map(|(at, _)| at).filter(|at| is_after_scheme(word, *at)).collect();
+    let before = schemes.first().and_then(|at| word.get(..*at)).unwrap_or(word);
+    let with_scheme = schemes.iter().filter_map(|at| word.get(at + 1..)).map(host_of_authority);
+    hosts_without_scheme(before).into_iter().chain(with_scheme).collect()
+}
+
+/// Whether the colon there is that of `https://`.
+fn is_after_scheme(word: &str, colon: usize) -> bool {
+    word.get(colon + 1..).is_some_and(|rest| rest.starts_with(['/', '\\']))
+        && word.get(..colon).is_some_and(|scheme| scheme.ends_with(|c: char| c.is_ascii_alphanumeric()))
+}
+
+/// The host at the beginning of what follows `https:`. It may be anything: whatever follows a scheme is a link.
+fn host_of_authority(rest: &str) -> String {
+    // Browsers read any number of slashes, a backslash like a slash, and the host after the last @.
+    let authority = rest.trim_start_matches(['/', '\\']).split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default().split(':').next().unwrap_or_default();
+    host.trim_end_matches(|c: char| !c.is_alphanumeric()).to_lowercase()
+}
+
+fn hosts_without_scheme(word: &str) -> Vec<String> {
+    const ENDS: [char; 6] = ['/', '\\', ':', '?', '#', '@'];
     let mut hosts = Vec::new();
-    for part in word.split(|c: char| !c.is_alphanumeric() && !".-_/:@?#%=&~+".contains(c)) {
-        let mut segments = part.split_inclusive(['/', ':', '?', '#', '@']).peekable();
-        while let Some(segment) = segments.next() {
-            let end = segment.chars().next_back().filter(|c| "/:?#@".contains(*c));
-            let host = segment.trim_end_matches(['/', ':', '?', '#', '@']);
-            let host = host.trim_matches(|c: char| !c.is_alphanumeric());
-            let has_more = match end {
-                Some(':') => segments.peek().is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit())),
-                Some('@') | None => false,
-                Some(_) => true,
-            };
-            // The name in a mail address is not a host.
-            if end != Some('@') && is_host(host) && (has_more || !is_end_of_sentence(host)) {
-                hosts.push(host.to_lowercase());
-                if has_more {
-                    break; // what follows is its path
-                }
+    let mut segments = word.split_inclusive(ENDS).peekable();
+    while let Some(segment) = segments.next() {
+        let end = segment.chars().next_back().filter(|c| ENDS.contains(c));
+        let host = segment.trim_end_matches(ENDS).trim_matches(|c: char| !c.is_alphanumeric());
+        let has_more = match end {
+            Some(':') => segments.peek().is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit())),
+            Some('@') | None => false,
+            Some(_) => true,
+        };
+        // The name in a mail address is not a host.
+        if end == Some('@') {
+            continue;
+        }
+        if is_host(host) && (has_more || !is_end_of_sentence(host)) {
+            hosts.push(host.to_lowercase());
+            if has_more {
+                break; // what follows is its path
             }
+        } else if let Some(host) = without_appendix(host) {
+            hosts.push(host.to_lowercase());
         }
     }
     hosts
+}
+
+/// `example.com` of `example.com-now`: no domain ends like that, and a phone may underline what is one.
+fn without_appendix(text: &str) -> Option<&str> {
+    let (below, ending) = text.rsplit_once('.')?;
+    let top_level = ending.split(|c: char| !c.is_alphabetic()).next().filter(|label| is_common_top_level(label))?;
+    text.get(..below.len() + 1 + top_level.len()).filter(|host| host.len() < text.len() && is_host(host))
 }
 
 fn is_host(text: &str) -> bool {
@@ -180,10 +229,12 @@ fn is_hour(top_level: &str, below: &[&str]) -> bool {
 }
 
 /// Whether the dot of `Thanks.We` ends a sentence: one capital letter follows it, and none is within the word before.
+/// `Example.Com` is a host all the same.
 fn is_end_of_sentence(host: &str) -> bool {
     let Some((before, after)) = host.split_once('.') else { return false };
     let mut letters = after.chars();
-    letters.next().is_some_and(char::is_uppercase)
+    !is_common_top_level(after)
+        && letters.next().is_some_and(char::is_uppercase)
         && letters.all(char::is_lowercase)
         && before.chars().skip(1).all(|c| c.is_lowercase() || c.is_ascii_digit() || c == '-')
 }
