@@ -55,10 +55,11 @@ pub fn controls_a_line(c: char) -> bool {
         || matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Whether a character is not seen by itself: of no width, a direction, a soft hyphen, or the variant of a sign.
+/// Whether a character is not seen by itself: of no width, a direction, a soft hyphen, the variant of a sign, or a joiner of
+/// graphemes.
 pub fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{AD}'
-        | '\u{FE00}'..='\u{FE0F}' | '\u{1F3FB}'..='\u{1F3FF}' | '\u{180E}')
+        | '\u{34F}' | '\u{FE00}'..='\u{FE0F}' | '\u{1F3FB}'..='\u{1F3FF}' | '\u{180E}')
 }
 
 #[cfg(test)]
