@@ -13,6 +13,20 @@ pub fn fold(text: &str) -> Cow<'_, str> {
     if fits_gsm7(text) {
         return Cow::Borrowed(text);
     }
+    let folded = without_signs(text);
+    let is_worth_it = fits_gsm7(&folded) && folded.chars().count() <= MAX_BODY_CHARS && count(&folded) <= count(text);
+    if is_worth_it { Cow::Owned(folded) } else { Cow::Borrowed(text) }
+}
+
+/// The end of a text as it is after the whole is folded.
+pub fn fold_end<'a>(end: &'a str, whole: &str) -> Cow<'a, str> {
+    match fold(whole) {
+        Cow::Owned(_) => Cow::Owned(without_signs(end)),
+        Cow::Borrowed(_) => Cow::Borrowed(end),
+    }
+}
+
+fn without_signs(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for character in text.chars() {
         match plain(character) {
@@ -25,8 +39,7 @@ pub fn fold(text: &str) -> Cow<'_, str> {
             None => folded.push(character),
         }
     }
-    let is_worth_it = fits_gsm7(&folded) && folded.chars().count() <= MAX_BODY_CHARS && count(&folded) <= count(text);
-    if is_worth_it { Cow::Owned(folded) } else { Cow::Borrowed(text) }
+    folded
 }
 
 fn is_digit(character: char) -> bool {
@@ -110,6 +123,21 @@ mod tests {
     fn a_text_that_would_become_too_long_stays_as_it_is() {
         let text = "…".repeat(MAX_BODY_CHARS);
         assert_eq!(fold(&text), text);
+    }
+
+    #[rstest]
+    #[case::alone("", "–", "-")]
+    #[case::with_more_words("We’ll come. ", "9–10", "9-10")]
+    #[case::with_an_emoji("👍 ", "9–10", "9–10")]
+    #[case::where_only_the_whole_gains("a".repeat(60) + " ", "…".repeat(70), "...".repeat(70))]
+    fn the_end_of_a_text_is_folded_as_the_whole_is(
+        #[case] beginning: impl AsRef<str>,
+        #[case] end: impl AsRef<str>,
+        #[case] folded: impl AsRef<str>,
+    ) {
+        let whole = format!("{}{}", beginning.as_ref(), end.as_ref());
+        assert_eq!(fold_end(end.as_ref(), &whole), folded.as_ref());
+        assert!(fold(&whole).ends_with(folded.as_ref()));
     }
 
     proptest! {

@@ -165,7 +165,9 @@ fn join_verdicts(context: Context<'_>, draft: &mut Draft<'_>, answering: &mut An
     }
 }
 
-/// Why an answer is not sent, if it is not. What the business says of its AI is checked for its length alone.
+/// Why an answer is not sent, if it is not. What the business says of its AI is checked for its length alone. What is
+/// judged is the text that is sent: an en dash, for one, becomes a hyphen of the name after it. Only characters that are
+/// not seen are looked for in what DispatchBot wrote, because some are gone after that, and none comes.
 fn unfit(
     context: Context<'_>,
     answer: &Answer,
@@ -176,6 +178,7 @@ fn unfit(
     let Business { policy, phone_numbers, .. } = context.business;
     let (own, customer) = (&conversation.business_phone, &conversation.customer_phone);
     let known: Vec<_> = phone_numbers.iter().chain([customer]).collect();
+    let sent = typography::fold_end(&answer.text, body);
     if is_blank(&answer.text) {
         Some(AnalysisReason::EmptyAnswer)
     } else if body.chars().count() > MAX_BODY_CHARS || segments(body) > policy.max_segments() {
@@ -184,11 +187,11 @@ fn unfit(
         Some(AnalysisReason::HiddenCharacters)
     } else if is_unsure(answer, context.business.confidence_threshold) {
         Some(AnalysisReason::LowConfidence)
-    } else if !names_estimates_only(answer, &context.business.price_ranges) {
+    } else if !names_estimates_only(&sent, answer, &context.business.price_ranges) {
         Some(AnalysisReason::PriceOutOfRange)
-    } else if !answer_check::links_are_allowed(&answer.text, policy.links()) {
+    } else if !answer_check::links_are_allowed(&sent, policy.links()) {
         Some(AnalysisReason::LinkNotAllowed)
-    } else if !answer_check::numbers_are_known(&answer.text, own, &known) {
+    } else if !answer_check::numbers_are_known(&sent, own, &known) {
         Some(AnalysisReason::UnknownPhoneNumber)
     } else {
         impossible_appointment(context, answer, answering, customer.as_str())
@@ -199,8 +202,8 @@ fn is_unsure(answer: &Answer, threshold: f64) -> bool {
     answer.confidence.is_some_and(|confidence| confidence.is_nan() || confidence < threshold)
 }
 
-fn names_estimates_only(answer: &Answer, ranges: &[PriceRange]) -> bool {
-    price_check::are_estimated(&answer.text, ranges) && price_check::are_within(&answer.prices, ranges)
+fn names_estimates_only(sent: &str, answer: &Answer, ranges: &[PriceRange]) -> bool {
+    price_check::are_estimated(sent, ranges) && price_check::are_within(&answer.prices, ranges)
 }
 
 /// How many segments the answer has when it is sent.

@@ -116,6 +116,7 @@ fn what_silences_the_ai_drops_an_answer_whatever_the_time() {
 #[case::with_a_link("Pay at https://pay.example.net", 0.9, "link_not_allowed")]
 #[case::with_another_number("Call 212-555-0199", 0.9, "unknown_phone_number")]
 #[case::with_hidden_characters("Pay \u{202e}051$", 0.9, "hidden_characters")]
+#[case::with_what_is_hidden_until_it_is_sent("ex\u{ad}ample", 0.9, "hidden_characters")]
 #[case::unsure("Maybe?", 0.49, "low_confidence")]
 #[case::not_a_number("Maybe?", f64::NAN, "low_confidence")]
 fn an_answer_that_is_unfit_is_replaced_by_the_fallback_and_a_person_is_told(
@@ -138,6 +139,17 @@ fn an_answer_at_the_limit_is_sent(#[case] text: &str, #[case] confidence: f64) {
     let (mut talk, window_id) = asked();
     let answer = Answer { confidence: Some(confidence), ..answer(text) };
     assert_eq!(talk.apply(&Input::AnalysisReady { window_id, answer }).messages[0].kind, MessageKind::Reply);
+}
+
+#[rstest]
+#[case::with_plain_signs("We’re at smithplumbing.com", MessageKind::Reply)]
+#[case::with_a_dash_that_becomes_a_hyphen("Pay at evil–smithplumbing.com", MessageKind::Fallback)]
+#[case::with_a_long_dash_that_becomes_a_hyphen("Pay at evil—smithplumbing.com", MessageKind::Fallback)]
+#[case::with_a_long_dash_that_stays("👍 Book online—smithplumbing.com", MessageKind::Reply)]
+fn a_link_is_judged_as_it_is_sent(#[case] text: &str, #[case] kind: MessageKind) {
+    let (mut talk, window) = asked();
+    talk.business.policy.links = Some(vec!["smithplumbing.com".parse().unwrap()]);
+    assert_eq!(talk.answered(window, text).messages[0].kind, kind);
 }
 
 #[test]
