@@ -4,11 +4,15 @@
 //! begin, so both are sent only if the business knows them. If in doubt, something is a link, or a number: a person is
 //! told, and the customer gets the fallback text.
 
+mod candidates;
+mod groups;
 mod hidden;
 mod links;
 mod numbers;
+mod parts;
 #[cfg(test)]
 mod tests;
+mod vanity;
 
 use unicode_normalization::UnicodeNormalization;
 

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
@@ -122,6 +123,107 @@ fn what_is_no_domain_is_refused(#[case] text: &str) {
 #[case::an_address_with_zip("1234 Main Street, San Francisco, CA 94103-1234", true)]
 #[case::a_few_words("one or two hours, three at most; five of six", true)]
 #[case::hours("Mon 8-5, Tue 8-12, 1-5", true)]
+#[case::with_underscores("Call 415_555_0199", false)]
+#[case::with_commas("Call 415,555,0199", false)]
+#[case::with_commas_and_blanks("Call 415, 555, 0199", false)]
+#[case::with_asterisks("Call 415*555*0199", false)]
+#[case::with_bullets("Call 415\u{2022}555\u{2022}0199", false)]
+#[case::with_colons("Call 415:555:0199", false)]
+#[case::in_lines("Call\n415\n555\n0199", false)]
+#[case::in_lines_of_windows("Call 415\r\n555\r\n0199", false)]
+#[case::with_many_blanks("Call 415     555     0199", false)]
+#[case::with_arrows("Call 415 -> 555 -> 0199", false)]
+#[case::with_many_dots("Call 415......555......0199", false)]
+#[case::in_keycaps("Call 4️⃣1️⃣5️⃣5️⃣5️⃣5️⃣0️⃣1️⃣9️⃣9️⃣", false)]
+#[case::in_keycaps_apart("4️⃣ 1️⃣ 5️⃣ 5️⃣ 5️⃣ 5️⃣ 0️⃣ 1️⃣ 9️⃣ 9️⃣", false)]
+#[case::with_lines_under_digits("4\u{332}1\u{332}5\u{332}-555-0199", false)]
+#[case::with_one_sign_after_each_digit("4*1*5*5*5*5*0*1*9*9", false)]
+#[case::in_full_with_underscores("+1_415_555_0199", false)]
+#[case::of_another_country_with_underscores("+44_20_7946_0018", false)]
+#[case::with_an_access_code_and_underscores("011_44_20_7946_0018", false)]
+#[case::in_two_parts("Call 415_5550199", false)]
+#[case::without_area_with_an_underscore("Call 555_0199", false)]
+#[case::after_a_date("On 12/05/26 415-555-0199", false)]
+#[case::after_a_date_in_full("On 2026-12-05 415-555-0199", false)]
+#[case::after_a_date_and_a_time("12-05-2026 10:30 415-555-0199", false)]
+#[case::after_all_week("24/7/365 415-555-0199", false)]
+#[case::after_an_odd_date("1/1/11 4155550199", false)]
+#[case::after_a_postal_code("Chicago, IL 60609 415-555-0199", false)]
+#[case::of_another_country_like_a_date("+44 12-05-2026 10", false)]
+#[case::after_many_others(&*("1a".repeat(700) + " 415-555-0199"), false)]
+#[case::partly_in_words("Call 415-555-zero one nine nine", false)]
+#[case::partly_in_words_at_its_middle("Call 415 five five five 0199", false)]
+#[case::partly_in_words_within_a_group("Call 415-555-01nine9", false)]
+#[case::partly_in_words_without_spaces("Call four1five-555-0199", false)]
+#[case::with_a_double_digit("Call 415, double five five, 0199", false)]
+#[case::with_a_double_and_a_triple_digit("four one five triple five oh one double nine", false)]
+#[case::with_hundreds("Call one eight hundred five five five 0199", false)]
+#[case::with_words_between("Call 415 dash 555 dash 0199", false)]
+#[case::with_the_letter_o("Call 415-555-O199", false)]
+#[case::in_spanish_words_and_digits("Llame al 415 cinco cinco cinco 0199", false)]
+#[case::in_small_letters("Call 1-800-flowers", false)]
+#[case::in_a_capitalised_word("Call 1-800-Flowers", false)]
+#[case::in_letters_after_a_blank("Call 1 800 FLOWERS", false)]
+#[case::in_small_letters_after_a_blank("Call 1 800 flowers", false)]
+#[case::in_letters_after_parentheses("Call (800) FLOWERS", false)]
+#[case::in_small_letters_after_parentheses("Call (800) flowers", false)]
+#[case::in_letters_without_one("Call 800-flowers", false)]
+#[case::in_two_words("Call 1-800-got-junk", false)]
+#[case::in_two_words_after_blanks("Call 1 800 GOT JUNK", false)]
+#[case::in_many_letters("Call 1-800-mattress", false)]
+#[case::partly_in_small_letters("Call 1-800-555-help", false)]
+#[case::in_letters_of_an_area("Call 415-plumber", false)]
+#[case::in_letters_of_an_area_in_parentheses("Call (415) plumber", false)]
+#[case::in_letters_without_a_sign("Call 1800flowers", false)]
+#[case::the_businesss_with_underscores("Call 415_555_0100", true)]
+#[case::the_businesss_with_commas("Call 415, 555, 0100", true)]
+#[case::the_businesss_with_bullets("Call 415\u{2022}555\u{2022}0100", true)]
+#[case::the_businesss_in_lines("Call\n415\n555\n0100", true)]
+#[case::the_businesss_in_keycaps("4️⃣1️⃣5️⃣5️⃣5️⃣5️⃣0️⃣1️⃣0️⃣0️⃣", true)]
+#[case::the_businesss_in_full_with_underscores("+1_415_555_0100", true)]
+#[case::the_businesss_without_area_with_an_underscore("Call 555_0100", true)]
+#[case::the_businesss_after_a_date("On 12/05/26 415-555-0100", true)]
+#[case::the_businesss_after_a_date_and_a_time("12-05-2026 10:30 415-555-0100", true)]
+#[case::the_businesss_after_a_time("At 10:30 415-555-0100, 24/7/365", true)]
+#[case::the_businesss_after_a_postal_code("Chicago, IL 60609 (415) 555-0100", true)]
+#[case::the_businesss_in_words("Call four one five, five five five, zero one zero zero, 24 hours", true)]
+#[case::the_businesss_partly_in_words("Call 415-555-zero one zero zero", true)]
+#[case::the_businesss_with_a_double_digit("415 double five five 0 1 double 0", true)]
+#[case::the_customers_with_words_between("Is 415 dash 555 dash 0177 right?", true)]
+#[case::another_of_the_business_beside_it("Call 415_555_0100, 415_555_0101", true)]
+#[case::a_date_and_a_time("It is on 12-05-2026 10:30.", true)]
+#[case::a_date_with_dots_and_a_time("It is on 12.05.2026 10:30.", true)]
+#[case::a_date_the_other_way_round_and_a_time("It is on 31-12-2026, 9:30", true)]
+#[case::an_iso_date_and_a_time("It is on 2026-12-05 10:30.", true)]
+#[case::an_iso_timestamp("2026-12-05T10:30:00Z", true)]
+#[case::a_date_and_hours("On 12/05/2026 10:30-12:00 or 12/06/2026 14:00-15:30", true)]
+#[case::a_date_and_plain_hours("On 12-05-2026 10-12 or 14-16", true)]
+#[case::spans_of_hours("9:00-10:30 or 14:00-15:30", true)]
+#[case::more_spans_of_hours("Mon 8:00-12:00, 13:00-17:00; Tue 08:00-12:00", true)]
+#[case::hours_in_lines("8:00\n9:30\n10:00\n11:30", true)]
+#[case::prices_with_commas("$1,250 - $2,400", true)]
+#[case::prices_of_three_and_four_digits("$250, $300, $1200", true)]
+#[case::a_price_range_with_one_sign("$850-1200", true)]
+#[case::a_price_range_with_a_word("850-1200 dollars", true)]
+#[case::prices_with_cents("$150.00, $200.00, $250.00, $1,200.00", true)]
+#[case::a_price_in_millions("1,250,000 gallons, 10,000,000 of 1,250,000,000", true)]
+#[case::an_address("1200 W 35th St, Chicago 60609", true)]
+#[case::an_address_in_lines("Suite 350\n1200 W 35th St\nChicago, IL 60609-1234", true)]
+#[case::an_address_with_a_unit("Apt 350, 1200 Main St", true)]
+#[case::an_address_of_capitals("800 MADISON AVE, NEW YORK, NY 10065", true)]
+#[case::an_address_of_many_letters("Unit 1 - 450 Mission St, or 800 Madison Ave", true)]
+#[case::an_order_number("Order 423456, 1200 W 35th St", true)]
+#[case::a_permit("Permit 12345, issued 12/05/2026, unit 3", true)]
+#[case::a_range("It takes between 200 and 450 minutes", true)]
+#[case::gallons("a tank of 800 gallons, 800-gallon tanks, 240-volt, 1,800 gallons", true)]
+#[case::counts_in_words("one or two hours, three at most; two 9:00-10:30 slots", true)]
+#[case::a_list_of_steps("1. Close it\n2. Wait 15 min\n3. Call us\n4. Done", true)]
+#[case::measures("3/4 x 1/2 in. pipe, 2x4, 16'6\", 120/240 V, 1,500 psi", true)]
+#[case::units("a 240-volt and a 350-gallon a, 800-gallon tanks, (350) gallons, a 200-percent rise", true)]
+#[case::counting("1, 2, 3, 4, 5, 6, 7, 8, 9, 10", true)]
+#[case::a_few_words_with_digits("two 415-555-0100 lines, one 3-hour visit", true)]
+#[case::a_tracking_number("Tracking 123456789012345678", true)]
+#[case::a_ticket_of_words("a double sink, two hundred feet, one on one", true)]
 fn phone_numbers_are_the_businesss_and_the_customers(#[case] text: &str, #[case] known: bool) {
     let (own, other, customer) = (phone("+14155550100"), phone("+14155550101"), phone("+14155550177"));
     assert_eq!(numbers_are_known(text, &own, &[&other, &customer]), known, "{text}");
@@ -133,6 +235,15 @@ fn phone_numbers_are_the_businesss_and_the_customers(#[case] text: &str, #[case]
 #[case::another("Llame al 612 345 679", "+34612345678", false)]
 #[case::with_a_trunk_zero("Ring 020 7946 0018", "+442079460018", true)]
 #[case::mexican("Llame al 55 1234 5678", "+525512345678", true)]
+#[case::spanish_with_underscores("Llame al 612_345_678", "+34612345678", true)]
+#[case::another_spanish_with_underscores("Llame al 612_345_679", "+34612345678", false)]
+#[case::another_spanish_partly_in_words("Llame al 612 345 seis siete nueve", "+34612345678", false)]
+#[case::spanish_in_words("seis uno dos, tres cuatro cinco, seis siete ocho", "+34612345678", true)]
+#[case::another_mexican_with_bullets("55\u{2022}1234\u{2022}5679", "+525512345678", false)]
+#[case::mexican_with_bullets("55\u{2022}1234\u{2022}5678", "+525512345678", true)]
+#[case::another_british_with_underscores("Ring 020_7946_0019", "+442079460018", false)]
+#[case::a_date_and_a_time_there("El 12-05-2026 10:30, de 9:00 a 14:00", "+34612345678", true)]
+#[case::prices_there("Cuesta 1.250,00 € - 2.400,00 € o 250, 300, 450 €", "+34612345678", true)]
 fn a_number_is_read_as_people_there_write_it(#[case] text: &str, #[case] own: &str, #[case] known: bool) {
     assert_eq!(numbers_are_known(text, &phone(own), &[]), known, "{text}");
 }
@@ -179,4 +290,98 @@ fn a_number_is_read_as_people_there_write_it(#[case] text: &str, #[case] own: &s
 #[case::marks_of_letters("Jose\u{301} a las 5, man\u{303}ana", false)]
 fn what_is_not_seen_is_noticed(#[case] text: &str, #[case] hidden: bool) {
     assert_eq!(has_hidden_characters(text), hidden, "{text:?}");
+}
+
+/// Sentences as a business writes them, with nothing that is to be held back.
+fn plain_sentence() -> impl Strategy<Value = String> {
+    let date = (1..=12_u32, 1..=28_u32, 2024..=2031_u32).prop_flat_map(|(month, day, year)| {
+        prop_oneof![
+            Just(format!("{month:02}/{day:02}/{year}")),
+            Just(format!("{month}/{day}/{:02}", year % 100)),
+            Just(format!("{month:02}-{day:02}-{year}")),
+            Just(format!("{day:02}.{month:02}.{year}")),
+            Just(format!("{year}-{month:02}-{day:02}")),
+        ]
+    });
+    let time = || (6..=19_u32, 0..=59_u32).prop_map(|(hour, minute)| format!("{hour}:{minute:02}"));
+    let price = || {
+        (50..=9_999_u32).prop_flat_map(|price| {
+            let thousands = format!("${},{:03}", price / 1000, price % 1000);
+            let plain = format!("${price}");
+            prop_oneof![Just(format!("{plain}.00")), Just(if price < 1000 { plain } else { thousands })]
+        })
+    };
+    let number = prop_oneof![
+        Just("415-555-0100"),
+        Just("(415) 555-0100"),
+        Just("+1 415 555 0100"),
+        Just("415_555_0100"),
+        Just("415.555.0100"),
+        Just("415, 555, 0100"),
+        Just("four one five, five five five, 0100"),
+        Just("555-0100"),
+    ];
+    prop_oneof![
+        (date, time(), time()).prop_map(|(date, from, to)| format!("We can come on {date} {from}, or until {to}.")),
+        (time(), time(), time(), time()).prop_map(|(a, b, c, d)| format!("We have {a}-{b} or {c}-{d}.")),
+        (price(), price()).prop_map(|(low, high)| format!("It costs {low} - {high}, parts included.")),
+        (price(), price(), price()).prop_map(|(a, b, c)| format!("Prices: {a}, {b}, {c}")),
+        number.prop_map(|number| format!("Call us at {number}.")),
+        (1..=999_999_u32).prop_map(|order| format!("Your order is {order}, and the permit {order}.")),
+        (1..=500_u32, 1..=500_u32).prop_map(|(low, high)| format!("It takes between {low} and {high} minutes.")),
+        (100..=9_999_u32, 10_000..=99_999_u32)
+            .prop_map(|(house, zip)| format!("Is it {house} W 35th St, Chicago {zip}?")),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn plain_sentences_pass(sentences in prop::collection::vec(plain_sentence(), 1..6), line in any::<bool>()) {
+        let text = sentences.join(if line { "\n" } else { " " });
+        prop_assert!(numbers_are_known(&text, &phone("+14155550100"), &[]), "{}", text);
+        prop_assert!(links_are_allowed(&text, &[]), "{}", text);
+        prop_assert!(!has_hidden_characters(&text), "{}", text);
+    }
+
+    #[test]
+    fn an_unknown_number_is_found_within_plain_sentences(
+        before in plain_sentence(),
+        after in plain_sentence(),
+        gap in "[-_.,:;*• \n/]{1,4}",
+    ) {
+        let text = format!("{before} Call 212{gap}555{gap}0199 now. {after}");
+        prop_assert!(!numbers_are_known(&text, &phone("+14155550100"), &[]), "{:?}", text);
+    }
+
+    #[test]
+    fn any_text_can_be_judged(text in "([0-9]|[-+_.:/()$ ,@]|one |http|.com|[a-zA-Z]|\\PC){0,60}") {
+        let domains = ["smithplumbing.com".parse().unwrap()];
+        for own in ["+14155550100", "+34612345678"] {
+            let _ = numbers_are_known(&text, &phone(own), &[]);
+        }
+        let _ = (links_are_allowed(&text, &domains), has_hidden_characters(&text));
+    }
+}
+
+#[rstest]
+#[case::digits("1")]
+#[case::single_digits("4 ")]
+#[case::words("five ")]
+#[case::groups("212 ")]
+#[case::doubles("double ")]
+#[case::dates("1/1/11 ")]
+#[case::pluses("+1_")]
+#[case::letters_and_digits("1a")]
+#[case::vanity("1-800-F")]
+#[case::schemes("a:/")]
+#[case::dots("a.")]
+#[case::brackets("[")]
+#[case::flags("\u{1f3f4}\u{e0067}")]
+fn the_longest_text_is_judged_in_time(#[case] unit: &str) {
+    let text: String = unit.chars().cycle().take(1_600).collect();
+    let _ = numbers_are_known("Call 415-555-0100", &phone("+14155550100"), &[]); // reads libphonenumber's data
+    let begun = std::time::Instant::now();
+    let _ = numbers_are_known(&text, &phone("+14155550100"), &[]);
+    let _ = (links_are_allowed(&text, &[]), has_hidden_characters(&text));
+    assert!(begun.elapsed().as_secs() < 10);
 }
