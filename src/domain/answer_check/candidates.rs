@@ -104,13 +104,16 @@ fn nanp(window: &[Group]) -> Option<String> {
     // Area codes, and what follows them, begin with 2 to 9.
     let is_dialled =
         number.len() == NANP_DIGITS && number.bytes().step_by(3).take(2).all(|first| (b'2'..=b'9').contains(&first));
+    // $250, 300, 1200
+    let is_of_prices = window.first().is_some_and(|group| group.is_money)
+        && window.iter().skip(1).all(|group| group.gap.contains(',') && !group.digits.starts_with('0'));
     let has_words = window.iter().any(|group| group.spelled > 0);
     let is_grouped = match sizes.as_slice() {
         [10] | [3, 3, 4] => true,
         [3, 7] | [6, 4] => window.iter().skip(1).all(is_tight),
         _ => false,
     };
-    (is_dialled && (is_grouped || has_words)).then(|| number.to_owned())
+    (is_dialled && !(is_of_prices && window.len() > 1) && (is_grouped || has_words)).then(|| number.to_owned())
 }
 
 /// A number without its area, if signs without a blank are between its groups.

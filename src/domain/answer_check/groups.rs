@@ -15,6 +15,8 @@ pub(super) struct Group {
     pub gap: String,
     /// Whether a plus is directly before it.
     pub has_plus: bool,
+    /// Whether a currency sign is directly before it.
+    pub is_money: bool,
     /// Whether its digits are written one by one, by themselves or in words.
     pub is_joined: bool,
 }
@@ -59,18 +61,17 @@ impl Reader {
         let times = self.times.take().filter(|_| digits.len() == 1).unwrap_or(1);
         let gap = std::mem::take(&mut self.gap);
         let has_plus = gap.ends_with('+') || gap.ends_with("+(");
+        let is_money = gap.ends_with(is_currency);
         let spelled = if times > 1 { times } else { spelled };
-        self.run.push(Group { digits: digits.repeat(times), spelled, gap, has_plus, is_joined: false });
+        self.run.push(Group { digits: digits.repeat(times), spelled, gap, has_plus, is_money, is_joined: false });
     }
 
     fn signs(&mut self, signs: &str) {
-        let plus = signs.ends_with('+') || signs.ends_with("+(");
+        let last = signs.trim_end_matches('(').chars().next_back().filter(|c| *c == '+' || is_currency(*c));
         self.gap.push_str(signs);
         if self.gap.contains(is_currency) || self.gap.chars().count() > MAX_SIGNS {
             self.end();
-            if plus {
-                self.gap.push('+');
-            }
+            self.gap.extend(last);
         }
     }
 
