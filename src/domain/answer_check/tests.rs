@@ -379,11 +379,8 @@ proptest! {
 #[case::dots("a.")]
 #[case::brackets("[")]
 #[case::flags("\u{1f3f4}\u{e0067}")]
-fn the_longest_text_is_judged_in_time(#[case] unit: &str) {
-    let text: String = unit.chars().cycle().take(1_600).collect();
-    let _ = numbers_are_known("Call 415-555-0100", &phone("+14155550100"), &[]); // reads libphonenumber's data
-    let begun = std::time::Instant::now();
-    let _ = numbers_are_known(&text, &phone("+14155550100"), &[]);
-    let _ = (links_are_allowed(&text, &[]), has_hidden_characters(&text));
-    assert!(begun.elapsed().as_secs() < 10);
+fn a_long_text_hides_no_number_behind_it(#[case] unit: &str) {
+    let long: String = unit.chars().cycle().take(1_580).collect();
+    assert!(!numbers_are_known(&format!("{long}\nCall 212-555-0188"), &phone("+14155550100"), &[]));
+    let _ = (links_are_allowed(&long, &[]), has_hidden_characters(&long));
 }
