@@ -13,7 +13,12 @@ export class ApiError extends Error {
     this.code = error?.code ?? 'INTERNAL';
     this.details = error?.details ?? [];
     this.requestId = error?.request_id ?? null;
+    /** Seconds after which the server asks to try again; null if it does not. */
+    this.retryAfter = null;
   }
+
+  /** The first request with this `Idempotency-Key` has no answer yet. */
+  get isUnderWay() { return this.status === 409 && this.retryAfter !== null; }
 }
 
 /** The service cannot be reached: nothing is known about what became of the request. */
@@ -93,6 +98,7 @@ async function read(answer, as) {
   const said = await answer.json().catch(() => null);
   const error = new ApiError(answer.status, said?.error);
   error.body = said;
+  error.retryAfter = answer.headers.has('Retry-After') ? Number(answer.headers.get('Retry-After')) : null;
   if (answer.status === 401) session.end();
   throw error;
 }

@@ -109,6 +109,7 @@ export const es = {
   'The conversation has changed since you looked: {user} has it now. Look at it, then try again.': 'La conversación cambió desde que la miró: ahora la tiene {user}. Mírela y vuelva a intentarlo.',
   'The conversation has changed since you looked. Look at what is new, then try again.': 'La conversación cambió desde que la miró. Mire lo nuevo y vuelva a intentarlo.',
   'The customer wants no texts, so nothing was sent. Call them instead.': 'El cliente no quiere mensajes, así que no se envió nada. Llámele.',
+  'It is not known yet whether this was done. Wait a minute, then try again: it is done once.': 'Aún no se sabe si se hizo. Espere un minuto y vuelva a intentarlo: se hace una sola vez.',
   'That is not possible now: {why}': 'Eso no es posible ahora: {why}',
   'The service does not know who you are. Sign in again with your user id, or with a key of your own.': 'El servicio no sabe quién es usted. Entre otra vez con su id de usuario, o con una clave propia.',
   'Taken over in the console': 'Tomada en la consola',

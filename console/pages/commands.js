@@ -2,7 +2,7 @@
 
 import { h } from '../vendor/preact.js';
 import { useState } from '../vendor/hooks.js';
-import { ApiError, Unreachable, call } from '../api.js';
+import { ApiError, Unreachable, call, pause } from '../api.js';
 import { person } from '../format.js';
 import { t } from '../i18n.js';
 import { count, MAX_CHARACTERS } from '../segments.js';
@@ -13,18 +13,34 @@ import { Area, FormDialog, Text, errorWords, notify, useChanges } from '../ui.js
 const seen = new Map();
 export const sawWith = (id, etag) => seen.set(id, etag);
 
+/** If the process died that had a command, the next one takes it after a minute. */
+const UNDER_WAY_MS = 75_000;
+
 /** A command as the person, if it fits what they have seen. Throws an error whose message is for people. */
-async function command(conversation, access, path, body) {
+async function command(conversation, access, path, body, idempotencyKey = crypto.randomUUID()) {
   const whole = access.user ? { user_id: access.user, ...body } : body;
-  const options = { body: whole, ifMatch: seen.get(conversation.id), idempotencyKey: crypto.randomUUID() };
-  const send = () => call('POST', `/conversations/${conversation.id}${path}`, options);
+  const options = { body: whole, ifMatch: seen.get(conversation.id), idempotencyKey };
   try {
-    // The same key makes the second try harmless if the first was done.
-    const answer = await send().catch((error) => (error instanceof Unreachable ? send() : Promise.reject(error)));
+    const answer = await untilAnswered(() => call('POST', `/conversations/${conversation.id}${path}`, options));
     if (answer.etag) seen.set(conversation.id, answer.etag);
     return answer;
   } catch (error) {
     throw await inWords(error, conversation);
+  }
+}
+
+/** Sends once more if the answer was lost, and while an earlier try is under way. The same key makes that harmless. */
+async function untilAnswered(send) {
+  const end = Date.now() + UNDER_WAY_MS;
+  let wasLost = false;
+  for (;;) {
+    try {
+      return await send();
+    } catch (error) {
+      if (error.isUnderWay && Date.now() < end) await pause(1000 * error.retryAfter);
+      else if (error instanceof Unreachable && !wasLost) wasLost = true;
+      else throw error;
+    }
   }
 }
 
@@ -37,6 +53,8 @@ async function inWords(error, conversation) {
       : t('The conversation has changed since you looked. Look at what is new, then try again.');
   } else if (error.code === 'OPTED_OUT') {
     error.message = t('The customer wants no texts, so nothing was sent. Call them instead.');
+  } else if (error.isUnderWay) {
+    error.message = t('It is not known yet whether this was done. Wait a minute, then try again: it is done once.');
   } else if (error.status === 409) {
     await refresh(conversation.id).catch(() => null);
     error.message = t('That is not possible now: {why}', { why: error.message });
@@ -123,20 +141,26 @@ const onReplies = (does) => {
   watchers.add(does);
   return () => watchers.delete(does);
 };
-const NOTHING = { text: '', busy: false, error: null };
+/** `tried` has the text whose answer was lost, and its key: sent again, the customer gets it once. */
+const NOTHING = { text: '', busy: false, error: null, tried: null };
 
 function update(id, part) {
   replies.set(id, { ...(replies.get(id) ?? NOTHING), ...part });
   for (const does of watchers) does();
 }
 
+/** Whether an error says for certain that nothing was done. */
+const isFinal = (error) => error instanceof ApiError && error.status < 500 && error.status !== 429 && !error.isUnderWay;
+
 async function sendReply(conversation, access, text) {
-  update(conversation.id, { busy: true, error: null });
+  const before = replies.get(conversation.id)?.tried;
+  const tried = before?.text === text ? before : { text, key: crypto.randomUUID() };
+  update(conversation.id, { busy: true, error: null, tried });
   try {
-    await command(conversation, access, '/messages', { body: text });
-    update(conversation.id, { busy: false, text: '' });
+    await command(conversation, access, '/messages', { body: text }, tried.key);
+    update(conversation.id, { busy: false, text: '', tried: null });
   } catch (error) {
-    update(conversation.id, { busy: false, error });
+    update(conversation.id, { busy: false, error, tried: isFinal(error) ? null : tried });
     const link = `#/conversation/${encodeURIComponent(conversation.id)}`;
     if (location.hash !== link) notify(t('Your text was not sent: {why}', { why: wordsOf(error) }), { urgent: true, link });
   }

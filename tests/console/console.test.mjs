@@ -109,6 +109,45 @@ describe('the console', { timeout: 600_000 }, () => {
     assert.ok(audit.audit.some((entry) => entry.actor_id === 'user-joe'));
   });
 
+  test('sends a text once, though its answer was lost', async () => {
+    const page = await show();
+    const customer = newCustomer();
+    await stage.text(customer, 'Are you there?');
+    const { id } = await stage.conversation(customer);
+    await go(page, `conversation/${id}`);
+    const field = page.getByLabel('Write to the customer');
+    const keys = [];
+    await page.route(`**/conversations/${id}/messages`, async (route) => {
+      if (route.request().method() !== 'POST') return route.continue();
+      keys.push(await route.request().headerValue('Idempotency-Key'));
+      // It is done and the answer is lost; the second try finds nobody; another process still has it.
+      if (keys.length === 1) await route.fetch();
+      if (keys.length <= 2) return route.abort();
+      const body = JSON.stringify({ error: { code: 'CONFLICT', message: 'the first request is still in progress' } });
+      if (keys.length === 3) return route.fulfill({ status: 409, headers: { 'Retry-After': '1' }, contentType: 'application/json', body });
+      return route.continue();
+    });
+    await field.fill('Joe here, once.');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByText('The service cannot be reached').waitFor();
+    // Typed and taken back, it is the same text.
+    await field.press('End');
+    await field.pressSequentially('!');
+    await field.press('Backspace');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await until('the field is empty', async () => (await field.inputValue()) === '');
+    assert.equal(keys.length, 4);
+    assert.equal(new Set(keys).size, 1, keys.join(' '));
+    const texts = async () => (await stage.api('GET', `/conversations/${id}/messages`)).messages.filter((message) => message.sender_type === 'user');
+    assert.equal((await texts()).length, 1);
+    // The same words, meant as a new text, are one.
+    await field.fill('Joe here, once.');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await until('the field is empty', async () => (await field.inputValue()) === '');
+    assert.equal((await texts()).length, 2);
+    assert.equal(new Set(keys).size, 2);
+  });
+
   test('tells why the AI said what it said, and lets a person end the conversation', async () => {
     const page = await show();
     const customer = newCustomer();
