@@ -27,7 +27,7 @@ export function BusinessPage({ argument: id, access }) {
     h(Failure, { error: stored.error, retry: stored.reload }),
     !stored.data ? !stored.error && h(Loading) : h(Fragment, null,
       stored.data.numbers && h(Numbers, { business: stored.data }),
-      h(Form, { key: stored.data.updated_at ?? 'new', id, stored: stored.data, access, onSaved: stored.reload }),
+      h(Form, { key: stored.data.updated_at ?? 'new', id, stored: stored.data, access, onOutdated: stored.reload }),
       stored.data.numbers && h(TwilioCheck, { id }),
       rules.data && h(Rules, { rules: rules.data })));
 }
@@ -62,25 +62,27 @@ function Rules({ rules }) {
         h('th', { scope: 'row' }, plainWords(rule.rule)), h('td', null, number(rule.verdicts)), h('td', null, number(rule.false_alarms)))))));
 }
 
-// What was changed and not saved survives a look at another page.
+// What was changed and not saved survives a look at another page, with what it was a change of.
 const drafts = new Map();
 
-function Form({ id, stored, access, onSaved }) {
-  const [form, setForm] = useState(() => drafts.get(id) ?? toForm(stored));
+function Form({ id, stored, access, onOutdated }) {
+  const [form, setForm] = useState(() => drafts.get(id)?.form ?? toForm(stored));
   const [error, setError] = useState(null);
   const [busy, setBusy] = useState(false);
   const [cancels, setCancels] = useState(false);
   const pending = stored.pending_phones ?? [];
   const problems = useRef();
+  const base = drafts.get(id)?.base ?? stored;
   const change = (part) => setForm((before) => {
     const after = { ...before, ...part };
-    drafts.set(id, after);
+    drafts.set(id, { form: after, base });
     return after;
   });
   const discard = () => {
     drafts.delete(id);
     setForm(toForm(stored));
     setError(null);
+    onOutdated();
   };
   const details = fieldErrors(error);
   // A list's error names an item, such as phone_numbers[0].
@@ -96,10 +98,10 @@ function Form({ id, stored, access, onSaved }) {
     setBusy(true);
     setError(null);
     try {
-      await put(id, stored, form);
+      await put(id, base, form);
       drafts.delete(id);
       notify(t('Saved.'));
-      onSaved();
+      onOutdated();
     } catch (failed) {
       setError(failed);
     }
@@ -131,7 +133,8 @@ function Form({ id, stored, access, onSaved }) {
         checked: cancels, onInput: setCancels,
       }),
       access.may_write && h('button', { type: 'submit', class: 'main', disabled: busy || (pending.length > 0 && !cancels) }, busy ? t('Please wait…') : t('Save'))),
-    drafts.has(id) && h('p', { class: 'note' }, t('These changes are not saved yet.'), ' ', h('button', { type: 'button', onClick: discard }, t('Discard them'))),
+    drafts.has(id) && h('p', { class: 'note' }, t('These changes are not saved yet.'), ' ',
+      written(base) !== written(stored) && [t('The business has changed since you began them.'), ' '], h('button', { type: 'button', onClick: discard }, t('Discard them'))),
     stored.updated_at && h('p', { class: 'small' }, t('Last saved: '), h(When, { at: stored.updated_at })));
 }
 
@@ -188,11 +191,11 @@ function fromForm(form) {
 /** What can be written of a business, to be compared. */
 const written = (business) => JSON.stringify(Object.entries(business).filter(([name]) => !READ_ONLY.includes(name)));
 
-async function put(id, stored, form) {
+async function put(id, base, form) {
   const document = fromForm(form);
   // A phone that has answered its code changes the business, too.
-  if (written(await read(id)) !== written(stored)) {
-    throw new Error(t('This business has changed since you opened it. Reload the page, then make your changes again.'));
+  if (written(await read(id)) !== written(base)) {
+    throw new Error(t('This business has changed since you began. Discard your changes, then make them again.'));
   }
   await call('PUT', `/businesses/${encodeURIComponent(id)}`, { body: document });
 }

@@ -297,6 +297,29 @@ describe('the console', { timeout: 600_000 }, () => {
     await stage.putBusiness();
   });
 
+  test('keeps changes of a business that are not saved, and overwrites nobody else’s', async () => {
+    const page = await show();
+    await go(page, `business/${BUSINESS}`);
+    await page.getByLabel('Name', { exact: true }).fill('Joe’s Pipes');
+    await go(page, 'inbox');
+    await stage.putBusiness(BUSINESS, business({ timezone: 'America/Denver' }));
+    await go(page, `business/${BUSINESS}`);
+    assert.equal(await page.getByLabel('Name', { exact: true }).inputValue(), 'Joe’s Pipes');
+    await page.getByText('The business has changed since you began them.').waitFor();
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('This business has changed since you began.').waitFor();
+    const stored = () => stage.api('GET', `/businesses/${BUSINESS}`);
+    assert.equal((await stored()).timezone, 'America/Denver');
+    await page.getByRole('button', { name: 'Discard them' }).click();
+    assert.equal(await page.getByLabel('Time zone').inputValue(), 'America/Denver');
+    await page.getByLabel('Name', { exact: true }).fill('Joe’s Pipes');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Saved.').waitFor();
+    const { name, timezone } = await stored();
+    assert.deepEqual({ name, timezone }, { name: 'Joe’s Pipes', timezone: 'America/Denver' });
+    await stage.putBusiness();
+  });
+
   test('sets the owner’s phone and a holiday, and leaves other settings alone', async () => {
     await stage.putBusiness(BUSINESS, business({ policy: { max_segments: 2, remind_after: '20m' } }));
     const page = await show();
