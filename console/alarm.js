@@ -3,7 +3,8 @@
 import { serverClock } from './api.js';
 import { phone } from './format.js';
 import { t } from './i18n.js';
-import { isEmergency, refresh } from './store.js';
+import { needsPerson, onFound, refresh } from './store.js';
+import { onEvent } from './stream.js';
 import { notify } from './ui.js';
 
 const SOUND = 'nmc.sound';
@@ -19,20 +20,38 @@ export const sound = {
 
 export const mayNotify = () => ('Notification' in window ? Notification.permission : 'denied');
 
-export async function alarm(event) {
+/** Begins to announce; returns what ends that. */
+export function startAlarm() {
+  const ends = [onEvent(alarm), onFound(found)];
+  return () => ends.forEach((end) => end());
+}
+
+// What an event has announced is not announced again when the inbox finds it.
+const announced = new Set();
+
+function found(conversation) {
+  if (!announced.has(conversation.id)) announce(conversation.id, conversation.customer_phone);
+}
+
+async function alarm(event) {
   if (event.event_type !== 'emergency.detected') return;
   if (serverClock.now() - Date.parse(event.occurred_at) > OLD_MS) {
     // It comes after an outage: somebody may have it in hand.
     const now = await refresh(event.conversation_id).catch(() => null);
-    if (!now || !isEmergency(now) || now.ownership === 'user') return;
+    if (!now || !needsPerson(now)) return;
   }
-  const words = t('Emergency: {phone}', { phone: phone(event.customer_phone) });
-  const link = `#/conversation/${encodeURIComponent(event.conversation_id)}`;
+  announce(event.conversation_id, event.customer_phone);
+}
+
+function announce(id, customer) {
+  announced.add(id);
+  const words = t('Emergency: {phone}', { phone: phone(customer) });
+  const link = `#/conversation/${encodeURIComponent(id)}`;
   notify(words, { urgent: true, link });
   if (sound.on) beep();
   if (mayNotify() === 'granted') {
     try {
-      const shown = new Notification(words, { tag: event.conversation_id, requireInteraction: true });
+      const shown = new Notification(words, { tag: id, requireInteraction: true });
       shown.onclick = () => {
         window.focus();
         location.hash = link;

@@ -3,11 +3,11 @@
 import { Fragment, h, render } from './vendor/preact.js';
 import { useEffect, useLayoutEffect, useRef, useState } from './vendor/hooks.js';
 import { ApiError, get, session } from './api.js';
-import { alarm } from './alarm.js';
+import { startAlarm } from './alarm.js';
 import { serviceName, time } from './format.js';
 import { t } from './i18n.js';
 import { inbox, isEmergency, onInbox, startInbox, stopInbox } from './store.js';
-import { onEvent, onStream, start, stop, streamState } from './stream.js';
+import { onStream, start, stop, streamState } from './stream.js';
 import { shortcuts, ShortcutsDialog } from './shortcuts.js';
 import { Notices, forgetNotices, useChanges } from './ui.js';
 import { SignIn } from './pages/sign_in.js';
@@ -106,7 +106,7 @@ function Console({ access }) {
     };
     addEventListener('hashchange', moved);
     const ended = shortcuts(PAGES(), () => setHelp((shown) => !shown));
-    const silent = onEvent(alarm);
+    const silent = startAlarm();
     start();
     startInbox();
     return () => {

@@ -130,14 +130,29 @@ onStream((state, before) => {
 
 /** Reads the first pages anew, until they are there. */
 async function renew(mine) {
+  const before = new Set([...inbox.byId.values()].filter(needsPerson).map(({ id }) => id));
   while (mine === run && session.key) {
     try {
       await heads(mine);
+      if (mine === run && !streamState().resumed) sayFound(before);
       return;
     } catch {
       await pause(2000);
     }
   }
+}
+
+const foundListeners = new Set();
+
+/** Calls `does(conversation)` for each emergency that came while no event could say so; returns what ends that. */
+export function onFound(does) {
+  foundListeners.add(does);
+  return () => foundListeners.delete(does);
+}
+
+function sayFound(before) {
+  const found = [...inbox.byId.values()].filter((conversation) => needsPerson(conversation) && !before.has(conversation.id));
+  for (const conversation of found) for (const does of foundListeners) does(conversation);
 }
 
 async function flush(mine) {
@@ -198,3 +213,4 @@ export function compare(one, other) {
 
 export const isOpen = (conversation) => conversation.status !== 'completed';
 export const isEmergency = (conversation) => conversation.emergency_detected && isOpen(conversation);
+export const needsPerson = (conversation) => isEmergency(conversation) && conversation.ownership !== 'user';

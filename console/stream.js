@@ -11,7 +11,8 @@ const listeners = new Set();
 const stateListeners = new Set();
 let last = null;
 let current = null;
-let state = { live: false, since: null, everLive: false, isCrowded: false };
+/** `resumed`: whether the events continue where they broke off, rather than begin now. */
+let state = { live: false, since: null, everLive: false, isCrowded: false, resumed: false };
 
 /** Calls `does(envelope)` for each event; returns what ends that. */
 export function onEvent(does) {
@@ -78,7 +79,7 @@ async function readOnce(signal) {
     if (answer.status === 401) return session.end();
     set({ isCrowded: answer.status === 429 });
     if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
-    set({ live: true, since: null, everLive: true });
+    set({ live: true, since: null, everLive: true, resumed: 'Last-Event-ID' in headers });
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     const parse = parser();
     for (;;) {

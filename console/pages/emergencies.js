@@ -3,7 +3,7 @@
 import { h } from '../vendor/preact.js';
 import { phone } from '../format.js';
 import { t } from '../i18n.js';
-import { isEmergency } from '../store.js';
+import { isEmergency, needsPerson } from '../store.js';
 import { Empty, Failure, Loading, Page } from '../ui.js';
 import { Row, useInbox } from './inbox.js';
 
@@ -11,7 +11,7 @@ export function Emergencies({ access }) {
   const store = useInbox();
   const all = [...store.byId.values()].filter(isEmergency);
   const oldest = (one, other) => (one.created_at < other.created_at ? -1 : 1);
-  const untaken = all.filter((c) => c.ownership !== 'user').sort(oldest);
+  const untaken = all.filter(needsPerson).sort(oldest);
   const taken = all.filter((c) => c.ownership === 'user').sort(oldest);
   const list = (title, of) => of.length > 0 && h('section', null,
     h('h2', null, title),

@@ -236,6 +236,39 @@ describe('the console', { timeout: 600_000 }, () => {
     await until('not listed', async () => (await page.locator('.cards li', { hasText: spaced(customer) }).count()) === 0);
   });
 
+  test('announces an emergency of an outage before which no event came, by sound and notification, too', async () => {
+    const number = '+15555557701';
+    await stage.putBusiness('quiet', business({ name: 'Quiet', phone_numbers: [number] }));
+    const key = stage.nevermisscall('keys', 'create', '--name', 'quiet', '--business', 'quiet');
+    const page = await show({}, { key });
+    await page.getByText('Shown: 0.').waitFor();
+    await page.evaluate(() => {
+      localStorage.setItem('nmc.sound', 'on');
+      window.heard = 0;
+      window.AudioContext = class extends AudioContext {
+        constructor() {
+          super();
+          window.heard += 1;
+        }
+      };
+      window.Notification = class {
+        static permission = 'granted';
+
+        constructor(words) { window.notified = words; }
+      };
+    });
+    await stage.kill();
+    await page.getByText(/Connection lost at/).waitFor();
+    const customer = newCustomer();
+    await stage.text(customer, 'The basement is flooding!', { to: number });
+    await stage.conversation(customer, (found) => found.emergency_detected);
+    await stage.startService();
+    await page.locator('.notice.bad', { hasText: `Emergency: ${spaced(customer)}` }).waitFor();
+    const last = page.requests.filter((request) => new URL(request.url()).pathname === '/events').at(-1);
+    assert.equal(await last.headerValue('Last-Event-ID'), null);
+    assert.deepEqual(await page.evaluate(() => [window.heard, window.notified]), [1, `Emergency: ${spaced(customer)}`]);
+  });
+
   test('says which text did not arrive, and why', async () => {
     const page = await show();
     const customer = newCustomer();
