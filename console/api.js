@@ -2,6 +2,8 @@
 
 const KEY = 'nmc.key';
 const USER = 'nmc.user';
+/** What the page leaves of the key's rate for what people do. */
+const RESERVE = 200;
 /** How often a read that was refused for its rate is repeated. */
 const PATIENCE = 3;
 
@@ -27,7 +29,7 @@ export class Unreachable extends Error {}
 // The key lives as long as the tab, and is in no URL, cookie or other storage.
 let key = sessionStorage.getItem(KEY);
 let user = sessionStorage.getItem(USER);
-let remaining = Infinity;
+let [remaining, limit] = [Infinity, Infinity];
 let signedOut = () => {};
 
 export const session = {
@@ -47,8 +49,8 @@ export const session = {
     signedOut();
   },
   onEnd(does) { signedOut = does; },
-  /** How many requests the key has left in this minute, as far as the last answer said. */
-  get remaining() { return remaining; },
+  /** Whether the key has few requests left in this minute, as far as the last answer said: a fifth is for people. */
+  get isScarce() { return remaining < Math.min(RESERVE, limit / 5); },
 };
 
 /** The address of a path of the API: beside the folder in which the page is. */
@@ -81,6 +83,7 @@ export async function call(method, path, { body, ifMatch, idempotencyKey, signal
     }
     serverClock.learn(answer.headers.get('Date'), sentAt);
     remaining = Number(answer.headers.get('RateLimit-Remaining') ?? remaining);
+    limit = Number(answer.headers.get('RateLimit-Limit') ?? limit);
     if (answer.status === 429 && method === 'GET' && tried < PATIENCE) {
       await pause(1000 * Math.min(Number(answer.headers.get('Retry-After') ?? 1), 60));
       continue;

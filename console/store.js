@@ -6,11 +6,13 @@ import { onEvent, onStream, streamState } from './stream.js';
 const PAGE = 200;
 /** More open conversations than this are not loaded; the search for a number finds the others. */
 const MOST = 20_000;
-/** What is left of the key's rate for people while the other pages are read. */
-const RESERVE = 200;
 const DIRTY_WAIT_MS = 120;
+/** The same while the key has few requests left: many events are one look at the first pages then. */
+const SCARCE_WAIT_MS = 5000;
 /** If more conversations than this changed at once, the first pages are read before those that are left. */
 const MANY = 12;
+/** The same while the key has few requests left: as many as the first pages cost. */
+const SCARCE_MANY = 3;
 const OPEN = ['active', 'ai_handling', 'user_handling'];
 
 const listeners = new Set();
@@ -66,6 +68,7 @@ export function startInbox() {
 export function stopInbox() {
   run += 1;
   Object.assign(inbox, fresh());
+  dirty = new Set();
   changed();
 }
 
@@ -94,7 +97,7 @@ async function rest(mine, heads) {
   for (const [at, head] of heads.entries()) {
     let cursor = head.next_cursor;
     while (cursor && inbox.byId.size < MOST) {
-      if (session.remaining < RESERVE) await pause(5000);
+      if (session.isScarce) await pause(SCARCE_WAIT_MS);
       const next = await page({ ...queries[at], cursor });
       if (mine !== run) return;
       for (const conversation of next.conversations) keep(conversation);
@@ -119,7 +122,7 @@ onEvent((event) => {
     changed();
   }
   dirty.add(event.conversation_id);
-  flush(run);
+  flush();
 });
 
 // The stream resumes after the last event. What happened before its first event, or while it was broken for longer than events
@@ -155,25 +158,38 @@ function sayFound(before) {
   for (const conversation of found) for (const does of foundListeners) does(conversation);
 }
 
-async function flush(mine) {
+async function flush() {
   if (flushing) return;
   flushing = true;
-  await pause(DIRTY_WAIT_MS);
+  while (dirty.size && session.key) {
+    await pause(session.isScarce ? SCARCE_WAIT_MS : DIRTY_WAIT_MS);
+    await readDirty(run).catch(() => pause(2000));
+  }
   flushing = false;
+}
+
+async function readDirty(mine) {
+  const many = session.isScarce ? SCARCE_MANY : MANY;
   const ids = [...dirty];
-  dirty = new Set();
+  // After an outage many may have changed: the first pages have most of them.
+  const read = ids.length > many ? await reading(ids, () => heads(mine)) : new Set();
+  const others = ids.filter((id) => !read.has(id));
+  others.forEach((id) => dirty.add(id));
+  for (let at = 0; at < others.length && mine === run; at += many) {
+    if (at && session.isScarce) await pause(SCARCE_WAIT_MS);
+    await Promise.all(others.slice(at, at + many).map((id) => reading([id], () => refresh(id))));
+  }
+}
+
+/** Reads what is dirty: it is so again if that fails, or after an event meanwhile. */
+async function reading(ids, read) {
+  const mine = run;
+  ids.forEach((id) => dirty.delete(id));
   try {
-    // After an outage many may have changed: the first pages have most of them.
-    const read = ids.length > MANY ? await heads(mine) : new Set();
-    const others = ids.filter((id) => !read.has(id));
-    for (let at = 0; at < others.length && mine === run; at += MANY) {
-      await Promise.all(others.slice(at, at + MANY).map((id) => refresh(id)));
-    }
-  } catch {
-    if (mine !== run || !session.key) return;
-    ids.forEach((id) => dirty.add(id));
-    await pause(2000);
-    if (mine === run) flush(mine);
+    return await read();
+  } catch (error) {
+    if (mine === run) ids.forEach((id) => dirty.add(id));
+    throw error;
   }
 }
 

@@ -192,6 +192,28 @@ describe('the console', { timeout: 600_000 }, () => {
     assert.equal(stale.ownership, 'user');
   });
 
+  test('leaves what the key has left to people: many events are one look', async () => {
+    const page = await show();
+    const read = [];
+    await page.route('**/conversations*/**', (route) => {
+      read.push(route.request().url());
+      return route.continue();
+    });
+    await page.route(/\/(conversations\?.*|health)$/, async (route) => {
+      const answer = await route.fetch();
+      await route.fulfill({ response: answer, headers: { ...answer.headers(), 'ratelimit-limit': '1000', 'ratelimit-remaining': '50' } });
+    });
+    // A look at the first pages says that little is left.
+    const looked = page.waitForResponse(/status=completed/);
+    await page.getByLabel('Show').selectOption('ended');
+    await looked;
+    await page.getByLabel('Show').selectOption('open');
+    const texters = Array.from({ length: 8 }, newCustomer);
+    await Promise.all(texters.map((customer) => stage.text(customer, 'One of eight')));
+    for (const customer of texters) await rowOf(page, customer).waitFor();
+    assert.ok(read.length < texters.length, read.join(' '));
+  });
+
   test('is whole again after the edge was killed, without a missed event', async () => {
     const page = await show();
     const open_ = newCustomer();
