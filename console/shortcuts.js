@@ -21,7 +21,11 @@ export function shortcuts(pages, toggleHelp) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const { target } = event;
     if (target.closest('input, textarea, select, [contenteditable]')) {
-      if (event.key === 'Escape') target.blur();
+      if (event.key === 'Escape' && !target.closest('dialog')) {
+        target.blur();
+        // The browser would empty a search field.
+        event.preventDefault();
+      }
       return;
     }
     if (document.querySelector('dialog[open]') || !letters.on) return;

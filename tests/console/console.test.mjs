@@ -529,6 +529,8 @@ describe('the console', { timeout: 600_000 }, () => {
     await keyboard.type(customer.slice(-7));
     await until('one row', async () => (await page.locator('.virtual li').count()) === 1);
     await keyboard.press('Escape');
+    assert.equal(await page.getByLabel('Search by number').inputValue(), customer.slice(-7));
+    assert.equal(await page.evaluate(() => document.activeElement.tagName), 'BODY');
     await keyboard.press('j');
     await keyboard.press('Enter');
     await page.getByRole('heading', { name: spaced(customer) }).waitFor();
