@@ -47,7 +47,7 @@ function announce(id, customer) {
   announced.add(id);
   const words = t('Emergency: {phone}', { phone: phone(customer) });
   const link = `#/conversation/${encodeURIComponent(id)}`;
-  notify(words, { urgent: true, link });
+  notify(words, { urgent: true, stays: true, link });
   if (sound.on) beep();
   if (mayNotify() === 'granted') {
     try {

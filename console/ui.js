@@ -214,17 +214,22 @@ let shown = [];
 let serial = 0;
 const NOTICE_MS = 12_000;
 
-export function notify(text, { urgent = false, link } = {}) {
+const MOST_NOTICES = 4;
+
+/** `urgent` interrupts and does not expire; what `stays` is also shown on other pages, so it says of what it is. */
+export function notify(text, { urgent = false, stays = false, link } = {}) {
   serial += 1;
-  const notice = { id: serial, text, urgent, link };
-  shown = [...shown.slice(-3), notice];
+  const notice = { id: serial, text, urgent, stays, link };
+  const others = shown.filter((other) => other.text !== text || other.link !== link);
+  const goes = others.length < MOST_NOTICES ? null : (others.find((other) => !other.stays) ?? others[0]);
+  shown = [...others.filter((other) => other !== goes), notice];
   for (const does of notices) does(shown);
   if (!urgent) setTimeout(() => dismiss(notice.id), NOTICE_MS);
 }
 
 /** On another page, what was said of the one before would be about the wrong thing. */
 export function forgetNotices() {
-  shown = shown.filter((notice) => notice.urgent);
+  shown = shown.filter((notice) => notice.stays);
   for (const does of notices) does(shown);
 }
 

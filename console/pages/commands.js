@@ -3,7 +3,7 @@
 import { h } from '../vendor/preact.js';
 import { useState } from '../vendor/hooks.js';
 import { ApiError, Unreachable, call, pause } from '../api.js';
-import { person } from '../format.js';
+import { person, phone } from '../format.js';
 import { t } from '../i18n.js';
 import { count, MAX_CHARACTERS } from '../segments.js';
 import { keep, refresh } from '../store.js';
@@ -67,7 +67,14 @@ async function inWords(error, conversation) {
 /** What `inWords` has put into words is said as it is. */
 const wordsOf = (error) => (error instanceof ApiError && [409, 412].includes(error.status) ? error.message : errorWords(error));
 
-const say = (error) => notify(wordsOf(error), { urgent: true });
+const addressOf = (conversation) => `#/conversation/${encodeURIComponent(conversation.id)}`;
+const isShown = (conversation) => location.hash === addressOf(conversation);
+
+/** Says something of a conversation: on another page with its number and a link to it. */
+function say(conversation, words, { urgent = false, link } = {}) {
+  if (isShown(conversation)) notify(words, { urgent, link });
+  else notify(`${phone(conversation.customer_phone)}: ${words}`, { urgent, stays: urgent, link: link ?? addressOf(conversation) });
+}
 
 export function Commands({ conversation: c, access, onDone }) {
   const [busy, setBusy] = useState(null);
@@ -77,7 +84,7 @@ export function Commands({ conversation: c, access, onDone }) {
     try {
       await does();
     } catch (error) {
-      say(error);
+      say(c, wordsOf(error), { urgent: true });
     }
     setBusy(null);
     onDone();
@@ -90,7 +97,7 @@ export function Commands({ conversation: c, access, onDone }) {
   const release = () => run('release', async () => {
     const { data, etag } = await command(c, access, '/release', {});
     if (data?.id) keep(data, etag);
-    notify(t('The AI has it again.'));
+    say(c, t('The AI has it again.'));
   });
   const isOpen = c.status !== 'completed';
   const isMine = c.ownership === 'user' && (!access.user || !c.owned_by || c.owned_by === access.user);
@@ -112,23 +119,23 @@ export function Commands({ conversation: c, access, onDone }) {
       title: t('False alarm?'), confirm: t('It is a false alarm'), onClose: () => setDialog(null),
       send: async () => {
         await command(c, access, '/false-alarm', {});
-        notify(t('The alerts stop.'));
+        say(c, t('The alerts stop.'));
         onDone();
       },
     }, h('p', null, t('The owner and the emergency contacts get no more alerts, and the conversation goes on as an ordinary one.'))));
 }
 
-function sayTakenOver({ ownership_changed: changed, in_flight: inFlight, other_conversations: others, conversation }, access) {
+function sayTakenOver({ ownership_changed: changed, in_flight: inFlight, other_conversations: others, conversation: c }, access) {
   if (!changed) {
-    const owner = conversation.owned_by ?? t('A person');
-    notify(owner === access.user ? t('You had it already.') : t('{user} already has it.', { user: person(owner) }));
+    const owner = c.owned_by ?? t('A person');
+    say(c, owner === access.user ? t('You had it already.') : t('{user} already has it.', { user: person(owner) }));
   } else if (inFlight) {
-    notify(t('You have it. One text of the AI was already on its way and may still arrive.'), { urgent: true });
+    say(c, t('You have it. One text of the AI was already on its way and may still arrive.'), { urgent: true });
   } else {
-    notify(t('You have it. The AI writes nothing more here.'));
+    say(c, t('You have it. The AI writes nothing more here.'));
   }
   if (others.length) {
-    notify(t('The same customer also writes to another number of the business, where the AI still answers.'), {
+    say(c, t('The same customer also writes to another number of the business, where the AI still answers.'), {
       urgent: true, link: `#/conversation/${others[0]}`,
     });
   }
@@ -161,8 +168,7 @@ async function sendReply(conversation, access, text) {
     update(conversation.id, { busy: false, text: '', tried: null });
   } catch (error) {
     update(conversation.id, { busy: false, error, tried: isFinal(error) ? null : tried });
-    const link = `#/conversation/${encodeURIComponent(conversation.id)}`;
-    if (location.hash !== link) notify(t('Your text was not sent: {why}', { why: wordsOf(error) }), { urgent: true, link });
+    if (!isShown(conversation)) say(conversation, t('Your text was not sent: {why}', { why: wordsOf(error) }), { urgent: true });
   }
 }
 

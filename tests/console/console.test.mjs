@@ -291,6 +291,36 @@ describe('the console', { timeout: 600_000 }, () => {
     assert.deepEqual(await page.evaluate(() => [window.heard, window.notified]), [1, `Emergency: ${spaced(customer)}`]);
   });
 
+  test('says what a command met on the page of its conversation only, and an emergency on each', async () => {
+    const page = await show();
+    const [customer, other, inDanger] = [newCustomer(), newCustomer(), newCustomer()];
+    for (const each of [customer, other]) await stage.text(each, 'Hello');
+    const { id } = await stage.conversation(customer, (found) => found.ownership === 'ai');
+    const elsewhere = await stage.conversation(other);
+    await go(page, `conversation/${id}`);
+    await stage.text(inDanger, 'The basement is flooding!');
+    const emergency = page.locator('.notice.bad', { hasText: `Emergency: ${spaced(inDanger)}` });
+    await emergency.waitFor();
+    await page.getByRole('button', { name: 'Take over' }).click();
+    await page.getByText('You have it. The AI writes nothing more here.').waitFor();
+    await page.getByRole('button', { name: 'Give back to the AI' }).click();
+    await page.getByText('The AI has it again.').waitFor();
+    assert.notEqual((await stage.conversation(customer)).ownership, 'user');
+    // Somebody is faster by a moment.
+    await page.route(`**/conversations/${id}/takeover`, async (route) => {
+      await stage.api('POST', `/conversations/${id}/takeover`, { user_id: 'user-bob', reason: 'faster' });
+      await route.continue();
+    });
+    await page.getByRole('button', { name: 'Take over' }).click();
+    const refused = page.locator('.notice.bad', { hasText: 'The conversation has changed since you looked: user-bob has it now.' });
+    await refused.waitFor();
+    await page.locator('.notice', { hasText: 'user-bob has taken this conversation over.' }).waitFor();
+    assert.equal(await emergency.count(), 1);
+    await go(page, `conversation/${elsewhere.id}`);
+    assert.equal(await refused.count(), 0);
+    assert.equal(await emergency.count(), 1);
+  });
+
   test('says which text did not arrive, and why', async () => {
     const page = await show();
     const customer = newCustomer();
