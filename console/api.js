@@ -2,6 +2,7 @@
 
 const KEY = 'nmc.key';
 const USER = 'nmc.user';
+const REFUSED = 'nmc.refused';
 /** What the page leaves of the key's rate for what people do. */
 const RESERVE = 200;
 /** How often a read that was refused for its rate is repeated. */
@@ -31,6 +32,9 @@ let key = sessionStorage.getItem(KEY);
 let user = sessionStorage.getItem(USER);
 let [remaining, limit] = [Infinity, Infinity];
 let signedOut = () => {};
+/** Why the page was loaded anew is said once. */
+const wasRefused = sessionStorage.getItem(REFUSED) !== null;
+sessionStorage.removeItem(REFUSED);
 
 export const session = {
   get key() { return key; },
@@ -38,17 +42,22 @@ export const session = {
   get user() { return user; },
   begin(newKey, newUser) {
     [key, user] = [newKey, newUser || null];
+    sessionStorage.removeItem(REFUSED);
     sessionStorage.setItem(KEY, key);
     if (user) sessionStorage.setItem(USER, user);
     else sessionStorage.removeItem(USER);
   },
-  end() {
+  /** `refused`: the server does not know the key any more. */
+  end({ refused = false } = {}) {
     key = user = null;
+    if (refused) sessionStorage.setItem(REFUSED, 'yes');
     sessionStorage.removeItem(KEY);
     sessionStorage.removeItem(USER);
     signedOut();
   },
   onEnd(does) { signedOut = does; },
+  /** Whether the key was refused before the page was loaded. */
+  wasRefused,
   /** Whether the key has few requests left in this minute, as far as the last answer said: a fifth is for people. */
   get isScarce() { return remaining < Math.min(RESERVE, limit / 5); },
 };
@@ -102,7 +111,7 @@ async function read(answer, as) {
   const error = new ApiError(answer.status, said?.error);
   error.body = said;
   error.retryAfter = answer.headers.has('Retry-After') ? Number(answer.headers.get('Retry-After')) : null;
-  if (answer.status === 401) session.end();
+  if (answer.status === 401) session.end({ refused: true });
   throw error;
 }
 

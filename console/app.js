@@ -9,7 +9,7 @@ import { t } from './i18n.js';
 import { inbox, isEmergency, onInbox, startInbox, stopInbox } from './store.js';
 import { onStream, start, stop, streamState } from './stream.js';
 import { shortcuts, ShortcutsDialog } from './shortcuts.js';
-import { Notices, forgetNotices, useChanges } from './ui.js';
+import { Failure, Loading, Notices, errorWords, forgetNotices, useChanges } from './ui.js';
 import { SignIn } from './pages/sign_in.js';
 import { Inbox } from './pages/inbox.js';
 import { ConversationPage } from './pages/conversation.js';
@@ -51,8 +51,13 @@ const VIEWS = {
 
 /** The page and its argument, from an address such as `#/conversation/5f0c…`. */
 function place() {
-  const [, name = 'inbox', argument] = location.hash.split('/');
-  return { name: VIEWS[name] ? name : 'inbox', argument: argument && decodeURIComponent(argument) };
+  const [, name, argument] = location.hash.split('/');
+  try {
+    if (Object.hasOwn(VIEWS, name)) return { name, argument: argument && decodeURIComponent(argument) };
+  } catch {
+    // A % that encodes nothing.
+  }
+  return { name: 'inbox' };
 }
 
 function Stream() {
@@ -138,17 +143,18 @@ function skip(event) {
 
 function App() {
   const [access, setAccess] = useState(null);
-  const [failed, setFailed] = useState(null);
+  const [failed, setFailed] = useState(session.wasRefused ? new ApiError(401) : null);
+  const [opening, setOpening] = useState(Boolean(session.key));
   // Nothing of one person stays for the next: the page is loaded anew.
   const signedIn = useRef(false);
   useEffect(() => session.onEnd(() => (signedIn.current ? location.reload() : setAccess(null))), []);
   const open = async () => {
-    setFailed(null);
     try {
       setAccess(await get('/key'));
       signedIn.current = true;
     } catch (error) {
-      setFailed(error);
+      // The same words as before stay as they are, or they would be read aloud at each try.
+      setFailed((before) => (before && errorWords(before) === errorWords(error) ? before : error));
       throw error;
     }
   };
@@ -157,11 +163,13 @@ function App() {
     // After a reload in an outage the key is still there, and is tried until the service answers.
     const again = () => open().catch((error) => {
       if (session.key && !(error instanceof ApiError && error.status < 500)) timer = setTimeout(again, RETRY_MS);
+      else setOpening(false);
     });
     if (session.key) again();
     return () => clearTimeout(timer);
   }, []);
   if (access) return h(Console, { access: { ...access, user: access.user_id ?? session.user } });
+  if (opening) return h('main', { class: 'signin' }, h('h1', null, 'NeverMissCall'), h(Failure, { error: failed }), h(Loading));
   return h(SignIn, { open, error: failed });
 }
 

@@ -76,8 +76,9 @@ async function readOnce(signal) {
     const headers = { Authorization: `Bearer ${session.key}`, Accept: 'text/event-stream' };
     if (last !== null) headers['Last-Event-ID'] = last;
     const answer = await fetch(address('/events'), { headers, signal: inner.signal, cache: 'no-store', credentials: 'omit' });
-    if (answer.status === 401) return session.end();
-    set({ isCrowded: answer.status === 429 });
+    if (answer.status === 401) return session.end({ refused: true });
+    // A rate that is used up is refused with the same status, and soon over.
+    set({ isCrowded: answer.status === 429 && answer.headers.get('RateLimit-Remaining') !== '0' });
     if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
     set({ live: true, since: null, everLive: true, resumed: 'Last-Event-ID' in headers });
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();

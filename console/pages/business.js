@@ -10,7 +10,7 @@ import { Hours } from './hours.js';
 import { OWN, OwnerPhone } from './owner_phone.js';
 import { Templates } from './templates.js';
 import { TwilioCheck } from './twilio_check.js';
-import { verifiedWords } from './businesses.js';
+import { added, verifiedWords } from './businesses.js';
 
 const TRADES = ['plumbing', 'electrical', 'hvac', 'locksmith', 'garage_door'];
 /** What the server adds to what was put. */
@@ -36,7 +36,7 @@ async function read(id) {
   try {
     return await get(`/businesses/${encodeURIComponent(id)}`);
   } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return { ...NEW };
+    if (error instanceof ApiError && error.status === 404 && added.has(id)) return { ...NEW };
     throw error;
   }
 }
@@ -100,6 +100,7 @@ function Form({ id, stored, access, onOutdated }) {
     try {
       await put(id, base, form);
       drafts.delete(id);
+      added.delete(id);
       notify(t('Saved.'));
       onOutdated();
     } catch (failed) {

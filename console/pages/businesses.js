@@ -13,6 +13,9 @@ export const verifiedWords = (verified) => ({
   unknown: t('not checked yet'),
 })[verified] ?? verified;
 
+/** The ids that a person has chosen for businesses that are not stored yet. */
+export const added = new Set();
+
 export function Businesses({ access }) {
   const list = usePages((cursor) => get('/businesses', { cursor, limit: 50 }), 'businesses', []);
   const [adding, setAdding] = useState(false);
@@ -38,6 +41,7 @@ function NewBusiness({ onClose }) {
   return h(FormDialog, {
     title: t('Add a business'), confirm: t('Go on'), onClose,
     send: async () => {
+      added.add(id);
       location.hash = `#/business/${encodeURIComponent(id)}`;
     },
   }, h(Text, { label: t('Id of the business'), hint: t('1 to 64 letters, digits, dots, hyphens or underscores. It cannot be changed later.'), value: id, onInput: setId, required: true }));
