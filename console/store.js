@@ -116,7 +116,7 @@ const emergencies = () => page({ sort: 'emergencies' });
 onEvent((event) => {
   if (!event.conversation_id || !session.key) return;
   const known = inbox.byId.get(event.conversation_id);
-  if (event.event_type === 'message.received' && known) {
+  if (event.event_type === 'message.received' && known && isNewer(event.occurred_at, known.last_message)) {
     const lastMessage = { direction: 'inbound', sender_type: 'customer', body: event.data.body, created_at: event.occurred_at };
     inbox.byId.set(known.id, { ...known, last_message: lastMessage });
     changed();
@@ -124,6 +124,9 @@ onEvent((event) => {
   dirty.add(event.conversation_id);
   flush();
 });
+
+/** An event that comes after an outage may be older than what was read meanwhile. */
+const isNewer = (at, message) => !message || Date.parse(at) > Date.parse(message.created_at);
 
 // The stream resumes after the last event. What happened before its first event, or while it was broken for longer than events
 // are kept, is read anew.

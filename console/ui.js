@@ -12,21 +12,21 @@ export function useChanges(subscribe) {
   useLayoutEffect(() => subscribe(() => renew((n) => n + 1)), []);
 }
 
-/** The server's time, renewed each second while `active`. */
+/** The server's time; while `active`, the component is drawn again each second. */
 export function useNow(active = true) {
-  const [now, setNow] = useState(() => serverClock.now());
+  const [, renew] = useState(0);
   useEffect(() => {
     if (!active) return undefined;
     let timer;
+    const wait = () => { timer = setTimeout(tick, 1000 - (serverClock.now() % 1000) + 5); };
     const tick = () => {
-      const at = serverClock.now();
-      setNow(at);
-      timer = setTimeout(tick, 1000 - (at % 1000) + 5);
+      renew((n) => n + 1);
+      wait();
     };
-    tick();
+    wait();
     return () => clearTimeout(timer);
   }, [active]);
-  return now;
+  return serverClock.now();
 }
 
 /** Loads something: `{data, error, reload, setData}`. What is shown stays until the new is there. */
@@ -54,7 +54,8 @@ export function useLoad(load, inputs) {
 /** A list that is read page by page: `{items, more, next, error, loading, reload}`. */
 export function usePages(load, name, inputs) {
   const pages = useLoad(async () => load(null), inputs);
-  const [error, setError] = useState(null);
+  // Of the page that was to be added to a list: it is over once the list is another one.
+  const [failure, setFailure] = useState(null);
   const cursor = pages.data?.next_cursor ?? null;
   const reading = useRef(null);
   const next = async () => {
@@ -65,13 +66,15 @@ export function usePages(load, name, inputs) {
       const page = await load(cursor);
       // The list may have been read anew, or with another filter.
       pages.setData((now) => (now === before ? { ...page, [name]: [...before[name], ...page[name]] } : now));
-      setError(null);
-    } catch (failed) {
-      setError(failed);
+    } catch (error) {
+      setFailure({ of: before, error });
     }
     reading.current = null;
   };
-  return { items: pages.data?.[name] ?? null, more: cursor !== null, next, error: pages.error ?? error, reload: pages.reload };
+  const ofNext = failure?.of === pages.data ? failure?.error : null;
+  return {
+    items: pages.data?.[name] ?? null, more: cursor !== null, next, error: pages.error ?? ofNext ?? null, reload: ofNext ? next : pages.reload,
+  };
 }
 
 /** An error in words for people, with what to do. */

@@ -41,7 +41,7 @@ export function Inbox({ access }) {
 
   const items = useMemo(() => {
     const known = new Map(store.byId);
-    if (isEnded) for (const c of ended.items ?? []) known.set(c.id, c);
+    if (isEnded) for (const c of ended.items ?? []) if (!known.has(c.id)) known.set(c.id, c);
     const all = [...known.values()];
     const fits = (c) =>
       (!filter.business || c.business_id === filter.business) &&

@@ -1,6 +1,7 @@
 // A business's own texts, with a preview and the number of segments.
 
 import { h } from '../vendor/preact.js';
+import { useState } from '../vendor/hooks.js';
 import { t } from '../i18n.js';
 import { count } from '../segments.js';
 import { Area } from '../ui.js';
@@ -32,10 +33,13 @@ const OPT_OUT = { en: 'Reply STOP to opt out.', es: 'Responda STOP para darse de
 /** What customers get. */
 export function preview(own, field, language, name) {
   const text = own || DEFAULTS[language][field].replaceAll('{name}', name);
-  return text.replaceAll('{opt_out}', OPT_OUT[language]);
+  // In the others it is sent as it is.
+  return field === 'missed_call' ? text.replaceAll('{opt_out}', OPT_OUT[language]) : text;
 }
 
 export function Templates({ value, name, onInput, errorOf }) {
+  // It does not close around a field that was emptied.
+  const [hadSpanish] = useState(Boolean(value.es));
   const set = (language, field, text) => {
     const of = { ...(language === 'es' ? value.es : value) };
     if (text) of[field] = text;
@@ -61,5 +65,5 @@ export function Templates({ value, name, onInput, errorOf }) {
   return h('fieldset', { class: 'templates' },
     h('legend', null, t('Texts')),
     h('h3', null, t('English')), of('en'),
-    h('details', { open: Boolean(errorOf('templates.es')) || Boolean(value.es) }, h('summary', null, t('Spanish, for customers who write in Spanish')), of('es')));
+    h('details', { open: hadSpanish || Boolean(errorOf('templates.es')) }, h('summary', null, t('Spanish, for customers who write in Spanish')), of('es')));
 }

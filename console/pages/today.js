@@ -2,7 +2,7 @@
 
 import { Fragment, h } from '../vendor/preact.js';
 import { useEffect, useRef, useState } from '../vendor/hooks.js';
-import { allBusinesses, get } from '../api.js';
+import { allBusinesses, get, serverClock } from '../api.js';
 import { number, span } from '../format.js';
 import { t } from '../i18n.js';
 import { Empty, Failure, Loading, Page, Select, useLoad } from '../ui.js';
@@ -10,8 +10,12 @@ import { onEvent } from '../stream.js';
 import { Bars } from './chart.js';
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-/** A date in the browser's time zone, some days ago. */
-const dateBefore = (days) => new Intl.DateTimeFormat('en-CA').format(Date.now() - days * 86_400_000);
+/** A date in the browser's time zone, some days ago by the server's clock. */
+function dateBefore(days) {
+  const today = new Intl.DateTimeFormat('en-CA').format(serverClock.now());
+  // Days of a calendar: those on which clocks are set have not 24 hours.
+  return new Date(Date.parse(today) - days * 86_400_000).toISOString().slice(0, 10);
+}
 /** Figures are not read more often than this while events arrive. */
 const RENEW_MS = 5_000;
 

@@ -74,6 +74,145 @@ describe('the console', { timeout: 600_000 }, () => {
     await other.getByLabel('API key').waitFor();
   });
 
+  test('says that its key was revoked', async () => {
+    const key = stage.nevermisscall('keys', 'create', '--name', 'lost phone', '--user', 'user-lost');
+    const page = await show({}, { key, user: '' });
+    const { keys } = await stage.api('GET', '/keys?limit=200');
+    stage.nevermisscall('keys', 'revoke', keys.find((each) => each.name === 'lost phone').id);
+    await page.getByRole('alert').getByText('The key is unknown or revoked. Sign in again.').waitFor();
+    assert.deepEqual(await page.evaluate(() => ({ ...sessionStorage })), {});
+    // It is said once.
+    await page.reload();
+    await page.getByLabel('API key').waitFor();
+    assert.equal(await page.getByRole('alert').count(), 0);
+  });
+
+  test('shows no sign-in while a kept key is tried, and says once that nothing answers', async () => {
+    const page = await show();
+    let answers = 'not yet';
+    const asked = [];
+    await page.route(`${stage.url}/key`, (route) => {
+      asked.push(route);
+      if (answers === 'no') return route.abort();
+      return answers === 'yes' ? route.continue() : undefined;
+    });
+    await page.reload();
+    await until('the key is tried', () => asked.length === 1);
+    await page.getByText('Loading…').waitFor();
+    assert.equal(await page.getByLabel('API key').count(), 0);
+    answers = 'no';
+    await asked[0].abort();
+    const alert = page.getByRole('alert');
+    await alert.getByText('The service cannot be reached').waitFor();
+    await alert.evaluate((element) => { element.isTheFirst = true; });
+    await until('it is tried again', () => asked.length === 3);
+    assert.equal(await alert.evaluate((element) => element.isTheFirst), true);
+    answers = 'yes';
+    await page.locator('.dot.live').waitFor();
+  });
+
+  test('shows the inbox at an unknown address, and no form for a business that is not there', async () => {
+    const page = await show();
+    for (const address of ['conversation/%', 'constructor', 'elsewhere']) {
+      await go(page, 'settings');
+      await page.evaluate((hash) => { location.hash = hash; }, `#/${address}`);
+      await page.getByRole('heading', { name: 'Inbox' }).waitFor();
+      await page.reload();
+      await page.getByRole('heading', { name: 'Inbox' }).waitFor();
+    }
+    await go(page, 'business/not-there');
+    await page.getByText('There is nothing here').waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Save' }).count(), 0);
+    await go(page, 'businesses');
+    await page.getByRole('button', { name: 'Add a business' }).click();
+    await page.getByLabel('Id of the business').fill('added-here');
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByLabel('Name', { exact: true }).fill('Added');
+    await page.getByLabel('Owner’s id').fill('user-joe');
+    await page.getByLabel('Numbers that customers call').fill('+15555557702');
+    await page.getByLabel('Phones to which calls go').fill('+15555557703');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Saved.').waitFor();
+    assert.equal((await stage.api('GET', '/businesses/added-here')).name, 'Added');
+  });
+
+  test('counts down rightly from the first moment', async () => {
+    const page = await show();
+    const [first, second] = [newCustomer(), newCustomer()];
+    await stage.missCall(first);
+    await rowOf(page, first).waitFor();
+    // Each time that a countdown is written, with what was left then.
+    await page.evaluate(() => {
+      window.counted = [];
+      new MutationObserver((records) => {
+        for (const { target, addedNodes } of records) {
+          const changed = [target, ...addedNodes].map((node) => (node.nodeType === Node.TEXT_NODE ? node.parentElement : node));
+          const timers = changed.filter((node) => node.matches('[role="timer"]'));
+          for (const timer of timers) window.counted.push([timer.dataset.due, timer.textContent, (Date.parse(timer.dataset.due) - Date.now()) / 1000]);
+        }
+      }).observe(document.body, { subtree: true, childList: true, characterData: true });
+    });
+    // For the time of an answer to another customer, the row has no countdown.
+    await stage.text(second, 'Hello');
+    await rowOf(page, second).getByText('AI:').waitFor();
+    await stage.text(first, 'Hello');
+    const { answer_due_at: due } = await stage.conversation(first, (found) => found.answer_due_at);
+    const counted = await until('the countdown', async () => {
+      const all = await page.evaluate(() => window.counted);
+      return all.some(([at]) => Date.parse(at) === Date.parse(due)) && all;
+    });
+    for (const [, words, left] of counted) {
+      const shown = Number(/0:(\d\d)/.exec(words)?.[1] ?? 0);
+      assert.ok(shown <= Math.max(0, left) + 1.1, `${words}, left ${left}`);
+    }
+  });
+
+  test('goes by the server’s clock if the browser’s is wrong', async () => {
+    const page = await open(browser, stage);
+    pages.push(page);
+    await page.context().addInitScript(() => {
+      const Real = Date;
+      const ahead = 25 * 3_600_000;
+      window.Date = class extends Real {
+        constructor(...parts) { super(...(parts.length ? parts : [Real.now() + ahead])); }
+
+        static now() { return Real.now() + ahead; }
+      };
+    });
+    await page.reload();
+    await signIn(page);
+    const customer = newCustomer();
+    await stage.text(customer, 'What time is it?');
+    await rowOf(page, customer).getByText(/^Waits 0:\d\d$/).waitFor();
+    const dayOf = () => page.evaluate((now) => new Intl.DateTimeFormat('en-CA').format(now), Date.now());
+    const before = await dayOf();
+    const asked = page.waitForRequest(/\/figures\?/);
+    await go(page, 'today');
+    const to = new URL((await asked).url()).searchParams.get('to');
+    assert.ok([before, await dayOf()].includes(to), to);
+  });
+
+  test('adds the rest of a list after a failure, and the failure is over then', async () => {
+    const page = await show();
+    const optOut = (id, customer_phone) => ({ id, customer_phone, business_id: BUSINESS, source: 'phone', note: null, opted_out_at: new Date().toISOString() });
+    let fails = true;
+    await page.route('**/opt-outs?*', (route) => {
+      const isNext = route.request().url().includes('cursor=');
+      if (isNext && fails) return route.fulfill({ status: 503, json: { error: { code: 'UNAVAILABLE', message: 'later' } } });
+      return route.fulfill({ json: isNext
+        ? { opt_outs: [optOut('two', '+12125559902')], next_cursor: null }
+        : { opt_outs: [optOut('one', '+12125559901')], next_cursor: 'more' } });
+    });
+    await go(page, 'optouts');
+    await page.getByRole('button', { name: 'Show more' }).click();
+    await page.getByText('The service is not available at the moment').waitFor();
+    fails = false;
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.locator('.card', { hasText: '+1 212 555 9902' }).waitFor();
+    assert.equal(await page.locator('.card').count(), 2);
+    assert.equal(await page.getByText('The service is not available at the moment').count(), 0);
+  });
+
   test('shows a missed call, counts down to the answer, and lets a person take over and write', async () => {
     const page = await show();
     const customer = newCustomer();
@@ -402,6 +541,19 @@ describe('the console', { timeout: 600_000 }, () => {
     await page.getByText('Saved.').waitFor();
     const { name, timezone } = await stored();
     assert.deepEqual({ name, timezone }, { name: 'Joe’s Pipes', timezone: 'America/Denver' });
+    await stage.putBusiness();
+  });
+
+  test('shows the texts as customers get them, and keeps the field in view that is emptied', async () => {
+    await stage.putBusiness(BUSINESS, business({ templates: { es: { fallback: 'Sí' } } }));
+    const page = await show();
+    await go(page, `business/${BUSINESS}`);
+    const field = page.getByLabel('If the AI has no answer');
+    await field.first().fill('Soon. {opt_out}');
+    await page.locator('.bubble', { hasText: /^Soon\. \{opt_out\}$/ }).waitFor();
+    await field.nth(1).fill('');
+    await page.locator('.bubble[lang="es"]', { hasText: 'Gracias, hemos recibido su mensaje.' }).waitFor();
+    assert.ok(await field.nth(1).isVisible());
     await stage.putBusiness();
   });
 
