@@ -13,6 +13,9 @@ const SCARCE_WAIT_MS = 5000;
 const MANY = 12;
 /** The same while the key has few requests left: as many as the first pages cost. */
 const SCARCE_MANY = 3;
+/** An ended conversation is forgotten some time after it was read, so that a page that is open all day does not grow. */
+const ENDED_KEPT_MS = 3_600_000;
+const FORGET_EACH_MS = 600_000;
 const OPEN = ['active', 'ai_handling', 'user_handling'];
 
 const listeners = new Set();
@@ -47,7 +50,7 @@ export function keep(conversation, etag) {
   if (known && Date.parse(known.last_activity) > Date.parse(conversation.last_activity)) return;
   // Not every answer has the last words.
   const lastMessage = conversation.last_message ?? known?.last_message ?? null;
-  inbox.byId.set(conversation.id, { ...conversation, last_message: lastMessage });
+  inbox.byId.set(conversation.id, { ...conversation, last_message: lastMessage, read_at: Date.now() });
   if (etag) inbox.etags.set(conversation.id, etag);
   changed();
 }
@@ -55,6 +58,7 @@ export function keep(conversation, etag) {
 let run = 0;
 let dirty = new Set();
 let flushing = false;
+let forgetting;
 
 /** Begins to load, and to follow the events. */
 export function startInbox() {
@@ -63,13 +67,26 @@ export function startInbox() {
   dirty = new Set();
   changed();
   load(mine);
+  clearInterval(forgetting);
+  forgetting = setInterval(forgetEnded, FORGET_EACH_MS);
 }
 
 export function stopInbox() {
   run += 1;
+  clearInterval(forgetting);
   Object.assign(inbox, fresh());
   dirty = new Set();
   changed();
+}
+
+/** Forgets the ended conversations that were read long ago. */
+export function forgetEnded(now = Date.now()) {
+  for (const { id, status, read_at: readAt } of inbox.byId.values()) {
+    if (status !== 'completed' || now - readAt < ENDED_KEPT_MS) continue;
+    inbox.byId.delete(id);
+    inbox.etags.delete(id);
+    changed();
+  }
 }
 
 async function load(mine) {

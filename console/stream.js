@@ -60,7 +60,9 @@ async function follow(signal) {
     if (signal.aborted) return;
     set({ live: false, since: state.live ? serverClock.now() : state.since });
     wait = Date.now() - began > LONGEST_WAIT_MS ? FIRST_WAIT_MS : Math.min(wait * 2, LONGEST_WAIT_MS);
-    await Promise.race([pause(wait * (0.75 + Math.random() / 2)), cameBack(signal)]);
+    const waited = new AbortController();
+    await Promise.race([pause(wait * (0.75 + Math.random() / 2)), cameBack(waited.signal)]);
+    waited.abort();
   }
 }
 

@@ -6,17 +6,17 @@ import { useEffect, useRef, useState } from './vendor/hooks.js';
 const BEYOND = 6;
 const rootSize = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
 
-/** `items` in rows that are all `rem` high; `row(item)` makes the content, `keyOf(item)` tells rows apart. */
+/** `items` in rows that are all `rem()` high; `row(item)` makes the content, `keyOf(item)` tells rows apart. */
 export function VirtualList({ items, rem, keyOf, row, label }) {
   const list = useRef();
-  const [view, setView] = useState({ first: 0, last: 20, height: rem * rootSize() });
+  const [view, setView] = useState({ first: 0, last: 20, height: rem() * rootSize() });
   const [focused, setFocused] = useState(null);
 
   useEffect(() => {
     const measure = () => {
       if (!list.current) return;
       // Large type makes the rows higher.
-      const height = rem * rootSize();
+      const height = rem() * rootSize();
       const above = -list.current.getBoundingClientRect().top;
       const first = Math.max(0, Math.floor(above / height) - BEYOND);
       const last = Math.ceil((above + innerHeight) / height) + BEYOND;
@@ -29,7 +29,7 @@ export function VirtualList({ items, rem, keyOf, row, label }) {
       removeEventListener('scroll', measure);
       removeEventListener('resize', measure);
     };
-  }, [rem, items.length]);
+  }, [items.length]);
 
   const rows = [];
   for (let at = view.first; at < Math.min(view.last, items.length); at += 1) rows.push(at);

@@ -17,7 +17,9 @@ const SETTLED_MS = 150;
 
 export function ConversationPage({ argument: id, access }) {
   useInbox();
-  const conversation = inbox.byId.get(id);
+  // The inbox forgets an ended one, though it is shown here.
+  const last = useRef(null);
+  const conversation = (last.current = inbox.byId.get(id) ?? last.current);
   const record = useRecord(id, access);
   const [window_, setWindow] = useState(null);
   if (record.missing) {

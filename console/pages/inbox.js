@@ -9,8 +9,8 @@ import { compare, inbox, isEmergency, isOpen, keep, onInbox } from '../store.js'
 import { Badge, Empty, Failure, Field, Loading, Page, Select, When, useChanges, useLoad, useNow, usePages } from '../ui.js';
 import { VirtualList } from '../virtual.js';
 
-/** The height of a row, which style.css has as well. */
-export const ROW_REM = 5.25;
+/** The height of a row in rem, which style.css has as well: a page that is narrow for its type has the parts below each other. */
+const rowRem = () => (matchMedia('(max-width: 22rem)').matches ? 11.25 : 5.25);
 
 export function useInbox() {
   useChanges(onInbox);
@@ -75,7 +75,7 @@ export function Inbox({ access }) {
     h('p', { class: 'summary', role: 'status' }, summary(store, items.length, waiting)),
     !store.loaded && !items.length ? h(Loading) : items.length
       ? h(VirtualList, {
-        items, rem: ROW_REM, keyOf: (c) => c.id, label: t('Conversations'),
+        items, rem: rowRem, keyOf: (c) => c.id, label: t('Conversations'),
         row: (c) => h(Row, { conversation: c, several: names.length > 1, access }),
       })
       : h(NoRows, { filtered: Boolean(digits || filter.business || filter.shown !== 'open') }),

@@ -48,11 +48,13 @@ function Message({ message, conversation, onWhy }) {
 function Media({ media, path }) {
   const [state, setState] = useState({});
   const held = useRef(null);
+  const over = useRef(false);
   const type = media.content_type.split(';')[0].trim();
   const isPicture = PICTURES.includes(type);
   const load = async () => {
     try {
       const { data } = await call('GET', path, { as: 'blob' });
+      if (over.current) return null;
       const url = URL.createObjectURL(new Blob([data], { type: isPicture ? type : 'application/octet-stream' }));
       if (held.current) URL.revokeObjectURL(held.current);
       held.current = url;
@@ -64,8 +66,12 @@ function Media({ media, path }) {
     }
   };
   useEffect(() => {
+    over.current = false;
     if (isPicture) load();
-    return () => held.current && URL.revokeObjectURL(held.current);
+    return () => {
+      over.current = true;
+      if (held.current) URL.revokeObjectURL(held.current);
+    };
   }, [path]);
   if (state.error) {
     return h('p', { class: 'small state failed' }, t('The attachment cannot be read: {why}', { why: errorWords(state.error) }),

@@ -803,6 +803,34 @@ describe('the console', { timeout: 600_000 }, () => {
     }
   });
 
+  test('cuts nothing off at 360 pixels with large type', async () => {
+    const page = await show({ viewport: { width: 360, height: 740 } });
+    const session = await page.context().newCDPSession(page);
+    await session.send('Page.setFontSizes', { fontSizes: { standard: 32, fixed: 26 } });
+    await page.reload();
+    await page.locator('.dot.live').waitFor();
+    const [waits, danger] = [newCustomer(), newCustomer()];
+    await stage.text(waits, 'Hello');
+    const cutOff = (part) => part.evaluate((element) => {
+      const row = element.closest('a');
+      const within = row.getBoundingClientRect();
+      return [...row.querySelectorAll('strong, .badge, .end, .waits, .countdown')].filter((each) => {
+        const { left, right, top, bottom } = each.getBoundingClientRect();
+        return left < within.left || right > within.right || top < within.top || bottom > within.bottom || each.scrollWidth > each.clientWidth + 1;
+      }).map((each) => each.textContent);
+    });
+    assert.deepEqual(await cutOff(rowOf(page, waits).getByRole('timer')), []);
+    await stage.text(danger, 'The basement is flooding!');
+    assert.deepEqual(await cutOff(rowOf(page, danger).locator('.badge.bad')), []);
+    const tops = await page.locator('.virtual li').evaluateAll((rows) => rows.map((row) => row.getBoundingClientRect()).sort((one, other) => one.top - other.top).map(({ top, height }) => [top, height]));
+    for (const [at, [top]] of tops.slice(1).entries()) assert.ok(Math.abs(top - tops[at][0] - tops[at][1]) < 1, JSON.stringify(tops));
+    for (const path of PAGES) {
+      await go(page, path);
+      const beyond = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(beyond <= 0, `${path}: scrolls sideways by ${beyond} px`);
+    }
+  });
+
   test('shows 10,000 open conversations within a second', async () => {
     const customer = newCustomer();
     await stage.text(customer, 'One of many');

@@ -11,7 +11,7 @@ Object.defineProperty(globalThis, 'navigator', { value: { languages: ['en-US'] }
 const { parser } = await import('../../console/stream.js');
 const { serverClock } = await import('../../console/api.js');
 const { left, span } = await import('../../console/format.js');
-const { compare } = await import('../../console/store.js');
+const { compare, forgetEnded, inbox, keep } = await import('../../console/store.js');
 
 // The cases of src/domain/sms_segments.rs and src/domain/typography.rs.
 for (const [name, text, segments] of [
@@ -59,4 +59,16 @@ test('puts emergencies first, then who waits longest, then the newest activity',
     of('over', { emergency_detected: true, status: 'completed', last_activity: '2026-11-30T06:00:00Z' }),
   ];
   assert.deepEqual(all.sort(compare).map(({ id }) => id), ['emergency', 'waits longer', 'waits', 'new', 'old', 'over']);
+});
+
+test('forgets an ended conversation some time after it was read, and no open one', () => {
+  const of = (id, status) => ({ id, status, last_activity: '2026-11-30T10:00:00Z' });
+  keep(of('open', 'ai_handling'), '"1"');
+  keep(of('ended', 'completed'), '"2"');
+  const minutes = (n) => Date.now() + n * 60_000;
+  forgetEnded(minutes(59));
+  assert.deepEqual([...inbox.byId.keys()], ['open', 'ended']);
+  forgetEnded(minutes(61));
+  assert.deepEqual([...inbox.byId.keys()], ['open']);
+  assert.deepEqual([...inbox.etags.keys()], ['open']);
 });
