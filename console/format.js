@@ -5,6 +5,8 @@ import { language, t } from './i18n.js';
 const locale = language === 'es' ? 'es' : 'en';
 const clock = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit' });
 const exact = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'long' });
+const clockOfSeconds = new Intl.DateTimeFormat(locale, { timeStyle: 'medium' });
+const dayAndSeconds = new Intl.DateTimeFormat(locale, { month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit', second: '2-digit' });
 const dayAndClock = new Intl.DateTimeFormat(locale, { month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit' });
 const dayOnly = new Intl.DateTimeFormat(locale, { weekday: 'short', month: 'short', day: 'numeric', timeZone: 'UTC' });
 const dayOfYear = new Intl.DateTimeFormat(locale, { weekday: 'short', year: 'numeric', month: 'short', day: 'numeric', timeZone: 'UTC' });
@@ -27,6 +29,12 @@ export function fullDate(date) {
 export function time(at, now = Date.now()) {
   const when = new Date(at);
   return now - when.getTime() < DAY ? clock.format(when) : dayAndClock.format(when);
+}
+
+/** The time of day to the second, and the date if it is another day. */
+export function exactMoment(at, now = Date.now()) {
+  const when = new Date(at);
+  return (when.toDateString() === new Date(now).toDateString() ? clockOfSeconds : dayAndSeconds).format(when);
 }
 
 /** A span as `4:05`, `1:04:05` or, from two days on, `3 d`. */
@@ -92,6 +100,32 @@ export const kindWords = (kind) =>
     user: t('Person'),
     recovered: t('Found after a restore'),
   })[kind] ?? kind;
+
+export const urgencyWords = (urgency) =>
+  ({
+    normal: t('normal'),
+    urgent: t('urgent'),
+    emergency: t('emergency'),
+  })[urgency] ?? plainWords(urgency);
+
+export const windowWords = (state) =>
+  ({
+    open: t('open'),
+    claimed: t('being answered'),
+    answered: t('answered'),
+    superseded: t('answered with a later one'),
+    handed_over: t('handed over to a person'),
+    unknown: t('not known whether it was sent'),
+  })[state] ?? plainWords(state);
+
+export const tradeWords = (trade) =>
+  ({
+    plumbing: t('plumbing'),
+    electrical: t('electrical'),
+    hvac: t('heating and air conditioning'),
+    locksmith: t('locksmith'),
+    garage_door: t('garage door'),
+  })[trade] ?? plainWords(trade);
 
 const SERVICES = { nats: 'NATS', postgres: 'PostgreSQL', redis: 'Redis', twilio: 'Twilio', dispatchbot_ai: 'DispatchBot' };
 export const serviceName = (name) => SERVICES[name] ?? name;

@@ -77,10 +77,19 @@ export function usePages(load, name, inputs) {
   };
 }
 
+/** What the server has put into words, which are English. */
+export const English = ({ children }) => h('span', { lang: 'en' }, children);
+
 /** An error in words for people, with what to do. */
 export function errorWords(error) {
-  if (error instanceof Unreachable) return t('The service cannot be reached. Check the network, then try again.');
-  if (!(error instanceof ApiError)) return String(error?.message ?? error);
+  const { words, english } = errorParts(error);
+  return words && english ? `${words} (${english})` : (words ?? english);
+}
+
+/** The words of the page for an error, and those of the server. */
+function errorParts(error) {
+  if (error instanceof Unreachable) return { words: t('The service cannot be reached. Check the network, then try again.') };
+  if (!(error instanceof ApiError)) return { words: String(error?.message ?? error) };
   const words = {
     401: t('The key is unknown or revoked. Sign in again.'),
     403: t('This key may not do that.'),
@@ -88,13 +97,14 @@ export function errorWords(error) {
     429: t('Too many requests with this key. Wait a minute, then try again.'),
     503: t('The service is not available at the moment. Try again.'),
   }[error.status];
-  return words && error.status !== 401 ? `${words} (${error.message})` : (words ?? error.message);
+  return { words, english: error.status === 401 && words ? null : error.message };
 }
 
 export function Failure({ error, retry }) {
   if (!error) return null;
+  const { words, english } = errorParts(error);
   return h('div', { class: 'note bad', role: 'alert' },
-    h('p', null, errorWords(error)),
+    h('p', null, words, english && (words ? [' (', h(English, null, english), ')'] : h(English, null, english))),
     error.requestId && h('p', { class: 'small' }, t('For support: {id}', { id: error.requestId })),
     retry && h('button', { type: 'button', onClick: retry }, t('Try again')));
 }
@@ -208,8 +218,9 @@ export function FormDialog({ title, confirm, onClose, send, children, danger }) 
         h('button', { type: 'button', onClick: onClose }, t('Cancel')))));
 }
 
-/** The invalid fields of an error, by name. */
-export const fieldErrors = (error) => Object.fromEntries((error?.details ?? []).map(({ field, reason }) => [field, reason]));
+/** The invalid fields of an error, by name; `isOurs` is a reason in the words of the page. */
+export const fieldErrors = (error) =>
+  Object.fromEntries((error?.details ?? []).map(({ field, reason, isOurs }) => [field, isOurs ? reason : h(English, null, reason)]));
 
 // Short notices, which are read aloud.
 const notices = new Set();

@@ -3,7 +3,7 @@
 import { Fragment, h } from '../vendor/preact.js';
 import { useLayoutEffect, useRef, useState } from '../vendor/hooks.js';
 import { ApiError, call, get } from '../api.js';
-import { exactTime, number, phone, plainWords } from '../format.js';
+import { exactTime, number, phone, plainWords, tradeWords } from '../format.js';
 import { t } from '../i18n.js';
 import { Area, Badge, Check, Failure, Loading, Page, Select, Text, When, fieldErrors, notify, useLoad } from '../ui.js';
 import { Hours } from './hours.js';
@@ -59,7 +59,7 @@ function Rules({ rules }) {
     h('table', null,
       h('thead', null, h('tr', null, [t('Rule'), t('Matched'), t('False alarms')].map((words) => h('th', { scope: 'col', key: words }, words)))),
       h('tbody', null, all.map((rule) => h('tr', { key: rule.rule },
-        h('th', { scope: 'row' }, plainWords(rule.rule)), h('td', null, number(rule.verdicts)), h('td', null, number(rule.false_alarms)))))));
+        h('th', { scope: 'row', lang: 'en' }, plainWords(rule.rule)), h('td', null, number(rule.verdicts)), h('td', null, number(rule.false_alarms)))))));
 }
 
 // What was changed and not saved survives a look at another page, with what it was a change of.
@@ -88,8 +88,11 @@ function Form({ id, stored, access, onOutdated }) {
   // A list's error names an item, such as phone_numbers[0].
   const isOf = (name, field) => name === field || name.startsWith(`${field}.`) || name.startsWith(`${field}[`);
   const shownAbove = (name, field) => field === 'policy' && OWN.some((own) => isOf(name, `policy.${own}`));
-  const errorOf = (field) => Object.entries(details).filter(([name]) => isOf(name, field) && !shownAbove(name, field))
-    .map(([name, reason]) => (name === field ? reason : `${placeWithin(name.slice(field.length))}: ${reason}`)).join('; ');
+  const errorOf = (field) => {
+    const found = Object.entries(details).filter(([name]) => isOf(name, field) && !shownAbove(name, field));
+    const words = found.map(([name, reason]) => (name === field ? reason : [placeWithin(name.slice(field.length)), ': ', reason]));
+    return words.length ? words.flatMap((each, n) => (n ? ['; ', each] : [each])) : null;
+  };
   useLayoutEffect(() => {
     if (error) problems.current?.focus();
   }, [error]);
@@ -114,14 +117,14 @@ function Form({ id, stored, access, onOutdated }) {
     h('fieldset', { disabled: !access.may_write },
       error && h('div', { ref: problems, tabIndex: -1, class: 'problems' },
         h(Failure, { error }),
-        h('ul', null, Object.entries(details).map(([field, reason]) => h('li', { key: field }, h('strong', null, field), `: ${reason}`)))),
+        h('ul', null, Object.entries(details).map(([field, reason]) => h('li', { key: field }, h('strong', null, field), ': ', reason)))),
       text('name', t('Name'), { required: true }),
       text('user_id', t('Owner’s id in the App Server'), { required: true }),
       lines('phone_numbers', t('Numbers that customers call'), t('One per line, with + and the country’s code.')),
       lines('forward_to', t('Phones to which calls go'), t('One per line; the first is the owner’s.')),
       lines('emergency_contacts', t('Emergency contacts'), t('One per line, in the order in which they are alerted after the owner.')),
       text('timezone', t('Time zone'), { hint: t('Such as America/New_York.'), required: true }),
-      h(Select, { label: t('Trade'), value: form.trade, onInput: (trade) => change({ trade }), options: TRADES.map((trade) => [trade, plainWords(trade)]), error: errorOf('trade') }),
+      h(Select, { label: t('Trade'), value: form.trade, onInput: (trade) => change({ trade }), options: TRADES.map((trade) => [trade, tradeWords(trade)]), error: errorOf('trade') }),
       h(Hours, { value: form.business_hours, mayWrite: access.may_write, onInput: (business_hours) => change({ business_hours }), errorOf }),
       h(Templates, { value: form.templates, name: form.name, onInput: (templates) => change({ templates }), errorOf }),
       h(OwnerPhone, { value: form.own, onInput: (own) => change({ own }), errorOf }),
@@ -175,7 +178,7 @@ function fromForm(form) {
     try {
       document[name] = JSON.parse(form[name]);
     } catch (error) {
-      unreadable.push({ field: name, reason: t('This is not JSON: {why}', { why: error.message }) });
+      unreadable.push({ field: name, reason: t('This is not JSON: {why}', { why: error.message }), isOurs: true });
     }
   }
   // A setting that is given as JSON, too, is the one that was written last: there.

@@ -3,8 +3,8 @@
 import { Fragment, h } from '../vendor/preact.js';
 import { useEffect, useLayoutEffect, useRef, useState } from '../vendor/hooks.js';
 import { all, get, serverClock } from '../api.js';
-import { exactTime, person, phone, plainWords } from '../format.js';
-import { t } from '../i18n.js';
+import { exactMoment, exactTime, person, phone, plainWords, urgencyWords, windowWords } from '../format.js';
+import { language, t } from '../i18n.js';
 import { inbox, refresh } from '../store.js';
 import { onEvent, onStream } from '../stream.js';
 import { Badge, Empty, Failure, Loading, Page, notify } from '../ui.js';
@@ -102,7 +102,7 @@ function Facts({ conversation: c, access }) {
     [t('Business'), h('a', { href: `#/business/${encodeURIComponent(c.business_id)}` }, c.business_id)],
     [t('Number'), phone(c.business_phone)],
     c.job_type && [t('Job'), plainWords(c.job_type)],
-    c.urgency_level && [t('Urgency'), plainWords(c.urgency_level)],
+    c.urgency_level && [t('Urgency'), urgencyWords(c.urgency_level)],
     c.outcome && [t('Outcome'), plainWords(c.outcome)],
     c.summary && [t('Summary'), c.summary],
   ].filter(Boolean);
@@ -130,26 +130,33 @@ function Story({ explanation, chosen }) {
     h('h2', null, t('Why it went as it did')),
     explanation.windows.length === 0 && h('p', null, t('The customer has not written yet, so the AI has nothing to answer.')),
     explanation.windows.map((each, at) => h('section', {
-      key: each.window_id, id: `window-${each.window_id}`, tabIndex: -1, lang: 'en',
+      key: each.window_id, id: `window-${each.window_id}`, tabIndex: -1,
       class: `story ${chosen?.id === each.window_id ? 'chosen' : ''}`,
     },
-      h('h3', null, t('Answer {n}', { n: at + 1 }), ' ', h(Badge, null, plainWords(each.state))),
-      h('ol', null, each.story.map((line, n) => h('li', { key: n }, h(StoryLine, { line })))))));
+      h('h3', null, t('Answer {n}', { n: at + 1 }), ' ', h(Badge, null, windowWords(each.state))),
+      h(Lines, { lines: each.story }))),
+    explanation.waiting.length > 0 && h('section', { class: 'story' },
+      h('h3', null, t('While the customer waited')),
+      h(Lines, { lines: explanation.waiting })));
 }
+
+const Lines = ({ lines }) => h('ol', { lang: 'en' }, lines.map((line, n) => h('li', { key: n }, h(StoryLine, { line }))));
 
 function StoryLine({ line }) {
   const parts = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC: ([^]*)$/.exec(line);
   if (!parts) return line;
   const at = `${parts[1]}T${parts[2]}Z`;
-  return h(Fragment, null, h('time', { dateTime: at, title: exactTime(at) }, new Date(at).toLocaleTimeString()), ' ', parts[3]);
+  return h(Fragment, null, h(Moment, { at }), ' ', parts[3]);
 }
+
+const Moment = ({ at }) => h('time', { dateTime: at, title: exactTime(at), lang: language }, exactMoment(at, serverClock.now()));
 
 function Audit({ audit }) {
   if (!audit) return null;
   return h('details', { class: 'audit' },
     h('summary', null, t('Who did what ({n})', { n: audit.length })),
-    h('ol', null, audit.map((entry) => h('li', { key: entry.id },
-      h('time', { dateTime: entry.at, title: exactTime(entry.at) }, new Date(entry.at).toLocaleTimeString()), ' ',
+    h('ol', { lang: 'en' }, audit.map((entry) => h('li', { key: entry.id },
+      h(Moment, { at: entry.at }), ' ',
       h('strong', null, entry.actor_id ? `${entry.actor} ${entry.actor_id}` : entry.actor), ' ',
       plainWords(entry.action), ' ',
       h('span', { class: 'small' }, (entry.data.events ?? []).join(', '))))));

@@ -5,7 +5,7 @@ import { useState } from '../vendor/hooks.js';
 import { call, get } from '../api.js';
 import { exactTime, plainWords } from '../format.js';
 import { t } from '../i18n.js';
-import { Badge, Dialog, Empty, Failure, FormDialog, Loading, Page, Select, Text, When, errorWords, notify, useLoad, usePages } from '../ui.js';
+import { Badge, Dialog, Empty, English, Failure, FormDialog, Loading, Page, Select, Text, When, errorWords, notify, useLoad, usePages } from '../ui.js';
 
 /** As many as the API replays at once. */
 const MOST = 100_000;
@@ -33,10 +33,10 @@ export function DeadLetters({ access }) {
       t('Everything that arrived was processed. What cannot be, such as a text to a number that no business has, appears here.')),
     list.items?.length > 0 && h('ul', { class: 'cards' }, list.items.map((letter) => h('li', { key: letter.id, class: 'card' },
       h('div', { class: 'line' },
-        h('strong', null, plainWords(letter.reason)), h(Badge, null, statusWords(letter.status)),
+        h('strong', { lang: 'en' }, plainWords(letter.reason)), h(Badge, null, statusWords(letter.status)),
         letter.business_id && h('span', { class: 'small' }, letter.business_id),
         h('span', { class: 'end' }, h(When, { at: letter.dead_since }))),
-      h('p', { class: 'body' }, letter.detail),
+      h('p', { class: 'body', lang: 'en' }, letter.detail),
       h('button', { type: 'button', onClick: () => setOpen(letter.id) }, t('Look at {id}', { id: letter.id }))))),
     list.more && h('button', { type: 'button', onClick: list.next }, t('Show more')),
     open !== null && h(Letter, { id: open, access, onClose: () => setOpen(null), onReplayed: list.reload }),
@@ -75,7 +75,7 @@ function Letter({ id, access, onClose, onReplayed }) {
     h(Failure, { error: letter.error, retry: letter.reload }),
     !of ? !letter.error && h(Loading) : h(Fragment, null,
       h('dl', { class: 'facts' }, [
-        [t('Reason'), plainWords(of.reason)], [t('Details'), of.detail], [t('State'), statusWords(of.status)],
+        [t('Reason'), h(English, null, plainWords(of.reason))], [t('Details'), h(English, null, of.detail)], [t('State'), statusWords(of.status)],
         [t('Business'), of.business_id ?? t('not known')], [t('First tried'), exactTime(of.first_seen)],
         [t('Tries'), of.delivery_count], [t('Given up'), exactTime(of.dead_since)], [t('Subject'), of.subject],
       ].map(([name, value]) => h('div', { key: name }, h('dt', null, name), h('dd', null, value)))),

@@ -10,7 +10,7 @@ import { Badge, Empty, Failure, Field, Loading, Page, Select, When, useChanges, 
 import { VirtualList } from '../virtual.js';
 
 /** The height of a row in rem, which style.css has as well: a page that is narrow for its type has the parts below each other. */
-const rowRem = () => (matchMedia('(max-width: 22rem)').matches ? 11.25 : 5.25);
+const rowRem = () => (matchMedia('(max-width: 22rem)').matches ? 12.25 : 5.25);
 
 export function useInbox() {
   useChanges(onInbox);
@@ -72,7 +72,7 @@ export function Inbox({ access }) {
         options: [['', t('All')], ...names.map((each) => [each.id, each.name])],
       })),
     h(Failure, { error: isEnded ? ended.error : store.loaded ? null : store.error }),
-    h('p', { class: 'summary', role: 'status' }, summary(store, items.length, waiting)),
+    h('p', { class: 'summary' }, counts(store, items.length, waiting), ' ', h('span', { role: 'status' }, summary(store, digits, items.length))),
     !store.loaded && !items.length ? h(Loading) : items.length
       ? h(VirtualList, {
         items, rem: rowRem, keyOf: (c) => c.id, label: t('Conversations'),
@@ -82,11 +82,15 @@ export function Inbox({ access }) {
     isEnded && ended.more && h('button', { type: 'button', onClick: ended.next }, t('Show more')));
 }
 
-function summary(store, shown, waiting) {
+const counts = (store, shown, waiting) =>
+  store.loaded && t('Shown: {shown}. Waiting for an answer, in all: {waiting}.', { shown: number(shown), waiting: number(waiting) });
+
+/** What is read aloud: not the counts, which change all day. */
+function summary(store, digits, shown) {
   if (!store.loaded) return '';
-  const many = t('Shown: {shown}. Waiting for an answer, in all: {waiting}.', { shown: number(shown), waiting: number(waiting) });
-  if (store.limited) return `${many} ${t('There are more: search for a number to find the others.')}`;
-  return store.complete ? many : `${many} ${t('More are being read…')}`;
+  if (digits) return shown === 1 ? t('1 found.') : t('{n} found.', { n: number(shown) });
+  if (store.limited) return t('There are more: search for a number to find the others.');
+  return store.complete ? '' : t('More are being read…');
 }
 
 const NoRows = ({ filtered }) =>
@@ -145,11 +149,15 @@ export function Waits({ conversation: c }) {
   return h('span', { class: 'waits', title: t('since {time}', { time: exactTime(c.waiting_since) }) }, t('Waits {span}', { span: span(now - Date.parse(c.waiting_since)) }));
 }
 
+/** DispatchBot has this long after the deadline; then something does not work. */
+const OVERDUE_MS = 60_000;
+
 /** When the AI answers at the latest, to the second. */
 export function Countdown({ conversation: c }) {
   const now = useNow(Boolean(c.answer_due_at));
   if (!c.answer_due_at || c.status === 'completed') return null;
-  const isOver = Date.parse(c.answer_due_at) <= now;
-  return h('span', { class: 'countdown', role: 'timer', 'data-due': c.answer_due_at },
-    isOver ? t('The AI is answering') : t('AI answers in {span}', { span: left(c.answer_due_at, now) }));
+  const late = now - Date.parse(c.answer_due_at);
+  const words = late < 0 ? t('AI answers in {span}', { span: left(c.answer_due_at, now) })
+    : late < OVERDUE_MS ? t('The AI is answering') : t('AI late by {span}', { span: span(late) });
+  return h('span', { class: `countdown ${late < OVERDUE_MS ? '' : 'late'}`, role: 'timer', 'data-due': c.answer_due_at }, words);
 }

@@ -12,6 +12,11 @@ const SOURCES = () => [
   ['web', t('On a web page')], ['other', t('Otherwise')],
 ];
 
+const sourceWords = (source) => ({
+  word: t('By a word such as STOP'), sentence: t('By a sentence in a text'), twilio: t('Twilio says so'), carrier: t('A carrier refused a text'),
+  ...Object.fromEntries(SOURCES()),
+})[source] ?? plainWords(source);
+
 export function OptOuts({ access }) {
   const [search, setSearch] = useState('');
   const [adding, setAdding] = useState(false);
@@ -34,7 +39,7 @@ export function OptOuts({ access }) {
     list.items?.length > 0 && h('ul', { class: 'cards' }, list.items.map((each) => h('li', { key: each.id, class: 'card' },
       h('div', { class: 'line' },
         h('strong', null, each.customer_phone ? phone(each.customer_phone) : t('Erased customer')),
-        h(Badge, null, plainWords(each.source)), h('span', { class: 'small' }, each.business_id),
+        h(Badge, null, sourceWords(each.source)), h('span', { class: 'small' }, each.business_id),
         h('span', { class: 'end' }, h(When, { at: each.opted_out_at }))),
       each.note && h('p', { class: 'body' }, each.note),
       access.may_write && each.customer_phone && h('button', { type: 'button', onClick: () => setEnding(each) },

@@ -3,6 +3,7 @@
 import { h } from '../vendor/preact.js';
 import { t } from '../i18n.js';
 import { Area, Check, Select, Text } from '../ui.js';
+import { Preview, previewAfterHours } from './templates.js';
 
 /** What is edited here. The rest of `policy` is edited as JSON. */
 export const OWN = ['owner_sms', 'owner_language', 'screening', 'voice_ladder', 'remind_after', 'return_to_ai_after', 'owner_quiet_hours', 'after_hours'];
@@ -21,6 +22,7 @@ export function OwnerPhone({ value, onInput, errorOf }) {
   const setQuiet = (part) => set('owner_quiet_hours', without({ ...quiet, ...part }));
   const setAfter = (part) => set('after_hours', without({ ...after, ...part }));
   const time = (part, label) => h(Text, { label, type: 'time', required: Boolean(value.owner_quiet_hours), value: quiet[part] ?? '', onInput: (given) => setQuiet({ [part]: given }), error: errorOf(`policy.owner_quiet_hours.${part}`) });
+  const afterHours = (language, own, field) => h('div', { class: 'template' }, field, own && h(Preview, { text: previewAfterHours(own, language), language }));
   const check = (name, label, hint) => h(Check, { label, hint, checked: value[name] === true, onInput: (on) => set(name, on), error: error(name) });
   return h('fieldset', null,
     h('legend', null, t('The owner’s phone')),
@@ -39,6 +41,6 @@ export function OwnerPhone({ value, onInput, errorOf }) {
     h('div', { class: 'row' }, time('start', t('No texts to the owner’s phone from')), time('end', t('until'))),
     h('p', { class: 'hint' }, t('Emergencies reach the phone at any time.'), errorOf('policy.owner_quiet_hours') && h('span', { class: 'error' }, ' ', errorOf('policy.owner_quiet_hours'))),
     h(Text, { label: t('Outside the hours, a person has this long to answer before the AI does'), hint: t('Such as 0s or 2m. Empty: at once, if there is a text for outside the hours.'), value: after.hold ?? '', onInput: (hold) => setAfter({ hold }), error: errorOf('policy.after_hours.hold') }),
-    h(Area, { label: t('Text after a call that is missed outside the hours'), hint: t('“{opens}” stands for when the business opens next.'), value: after.template ?? '', onInput: (template) => setAfter({ template }), error: errorOf('policy.after_hours.template') }),
-    h(Area, { label: t('The same text in Spanish'), value: after.es?.template ?? '', onInput: (template) => setAfter({ es: without({ template }) }), error: errorOf('policy.after_hours.es') }));
+    afterHours('en', after.template, h(Area, { label: t('Text after a call that is missed outside the hours'), hint: t('“{opens}” stands for when the business opens next.'), value: after.template ?? '', onInput: (template) => setAfter({ template }), error: errorOf('policy.after_hours.template') })),
+    afterHours('es', after.es?.template, h(Area, { label: t('The same text in Spanish'), value: after.es?.template ?? '', onInput: (template) => setAfter({ es: without({ template }) }), error: errorOf('policy.after_hours.es') })));
 }

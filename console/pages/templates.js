@@ -28,6 +28,8 @@ const DEFAULTS = {
     ai_disclosure: 'Le escribe el asistente de IA de {name}.',
   },
 };
+/** When a business opens next, as the server says it (src/domain/hours/in_words.rs), for the preview. */
+const OPENS = { en: 'Monday 8:00 AM', es: 'el lunes a las 8:00 a. m.' };
 const OPT_OUT = { en: 'Reply STOP to opt out.', es: 'Responda STOP para darse de baja.' };
 
 /** What customers get. */
@@ -35,6 +37,19 @@ export function preview(own, field, language, name) {
   const text = own || DEFAULTS[language][field].replaceAll('{name}', name);
   // In the others it is sent as it is.
   return field === 'missed_call' ? text.replaceAll('{opt_out}', OPT_OUT[language]) : text;
+}
+
+/** What customers get outside the hours; empty if there is no such text. */
+export const previewAfterHours = (own, language) =>
+  (own ?? '').replaceAll('{opens}', OPENS[language]).replaceAll('{opt_out}', OPT_OUT[language]);
+
+/** A text as customers get it, with its segments. */
+export function Preview({ text, language }) {
+  const { segments, isGsm } = count(text);
+  const words = segments === 1 ? t('1 segment') : t('{n} segments', { n: segments });
+  return h('figure', null,
+    h('figcaption', null, t('Customers get ({words})', { words: isGsm ? words : `${words}, ${t('with signs such as emoji a segment is shorter')}` })),
+    h('p', { class: 'bubble', lang: language }, text));
 }
 
 export function Templates({ value, name, onInput, errorOf }) {
@@ -50,17 +65,12 @@ export function Templates({ value, name, onInput, errorOf }) {
   };
   const of = (language) => NAMES().map(([field, label, hint]) => {
     const text = (language === 'es' ? value.es : value)?.[field] ?? '';
-    const shown = preview(text, field, language, name);
-    const { segments, isGsm } = count(shown);
-    const words = segments === 1 ? t('1 segment') : t('{n} segments', { n: segments });
     return h('div', { class: 'template', key: `${language}.${field}` },
       h(Area, {
         label, hint, rows: 3, value: text, placeholder: t('Empty: the service’s own text is used.'),
         onInput: (changed) => set(language, field, changed), error: errorOf(language === 'es' ? `templates.es.${field}` : `templates.${field}`),
       }),
-      h('figure', null,
-        h('figcaption', null, t('Customers get ({words})', { words: isGsm ? words : `${words}, ${t('with signs such as emoji a segment is shorter')}` })),
-        h('p', { class: 'bubble', lang: language }, shown)));
+      h(Preview, { text: preview(text, field, language, name), language }));
   });
   return h('fieldset', { class: 'templates' },
     h('legend', null, t('Texts')),

@@ -38,7 +38,7 @@ function Message({ message, conversation, onWhy }) {
     message.body && h('p', { class: 'body', dir: 'auto' }, message.body),
     message.media.map((media, n) => h(Media, { key: n, media, path: `/conversations/${conversation.id}/messages/${message.id}/media/${n}` })),
     message.emergency && h('p', { class: 'small' }, t('Words that mean danger: {words}', { words: message.emergency.reasons.flatMap((reason) => reason.words).join(', ') })),
-    isOurs && h('p', { class: `small state ${hasFailed ? 'failed' : ''}` }, deliveryWords(message.status), hasFailed && `: ${why(message)}`),
+    isOurs && h('p', { class: `small state ${hasFailed ? 'failed' : ''}` }, deliveryWords(message.status), hasFailed && [': ', why(message)]),
     isOurs && message.in_reply_to_window && h('button', {
       type: 'button', class: 'plain small', onClick: () => onWhy({ id: message.in_reply_to_window }),
     }, t('Why this text?')));

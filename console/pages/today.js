@@ -87,9 +87,9 @@ function Numbers({ title, figures }) {
 const Definitions = () => h('dl', { class: 'definitions' }, [
   [t('Day'), t('From midnight to midnight in your time zone ({zone}). A call counts on the day on which it rang, a conversation on the day on which it began.', { zone })],
   [t('Missed'), t('Calls that nobody answered. A call that still rings is neither missed nor answered.')],
-  [t('Texted back within 5 s'), t('Of the missed calls after which the caller was to get a text, those whose text Twilio accepted within 5 seconds after the call had ended. Callers who want no texts, withhold their number or were texted shortly before get none, and do not count.')],
+  [t('Texted back within 5 s'), t('Of the missed calls after which the caller was to get a text, those whose text Twilio accepted by a request that began within 5 seconds after the call had ended. A text that quiet hours put off counts as one to send that was not sent in time. Callers who want no texts, withhold their number or were texted shortly before get none, and do not count.')],
   [t('First answer by'), t('In the conversations in which the customer wrote: who gave the first answer that Twilio accepted. “Fallback text” means that there is no answer yet, only a text that says that somebody will answer.')],
-  [t('Time to the first answer'), t('From the customer’s first text to the first answer of the AI or of a person: half of the answers took at most this long. Conversations without an answer are not included.')],
+  [t('Time to the first answer'), t('From the customer’s first text to the request by which Twilio accepted the first answer, of the AI or of a person: half of the answers took at most this long. Conversations without an answer are not included, however long they wait.')],
   [t('Bookings'), t('Appointments to which customers agreed with the AI, and which the business has to confirm.')],
 ].map(([name, words]) => h('div', { key: name }, h('dt', null, name), h('dd', null, words))));
 

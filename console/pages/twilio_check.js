@@ -36,6 +36,6 @@ export function TwilioCheck({ id }) {
         h(Badge, { kind: check.result === 'FAILED' ? 'bad' : '' }, RESULTS()[check.result] ?? check.result),
         h('strong', null, NAMES()[check.name] ?? plainWords(check.name)),
         h('span', { class: 'small' }, check.of.startsWith('+') ? phone(check.of) : check.of)),
-      h('p', null, check.message),
-      check.advice && h('p', { class: 'note' }, check.advice)))));
+      h('p', { lang: 'en' }, check.message),
+      check.advice && h('p', { class: 'note', lang: 'en' }, check.advice)))));
 }

@@ -4,7 +4,7 @@ import { h } from '../vendor/preact.js';
 import { get } from '../api.js';
 import { deliveryWords, kindWords, phone } from '../format.js';
 import { t } from '../i18n.js';
-import { Badge, Empty, Failure, Loading, Page, When, usePages } from '../ui.js';
+import { Badge, Empty, English, Failure, Loading, Page, When, usePages } from '../ui.js';
 
 export function Undelivered() {
   const list = usePages((cursor) => get('/messages/undelivered', { cursor, limit: 50 }), 'messages', []);
@@ -31,7 +31,7 @@ export function Undelivered() {
 
 /** Why a text did not arrive, in words, with Twilio's error code. */
 export function why(message) {
-  const words = message.error_message ??
-    (message.status === 'unknown' ? t('The connection broke while it was sent, and Twilio does not know it.') : t('Twilio did not say why.'));
-  return message.error_code ? `${words} (${t('Twilio error {code}', { code: message.error_code })})` : words;
+  const words = message.error_message ? h(English, null, message.error_message)
+    : (message.status === 'unknown' ? t('The connection broke while it was sent, and Twilio does not know it.') : t('Twilio did not say why.'));
+  return message.error_code ? [words, ` (${t('Twilio error {code}', { code: message.error_code })})`] : words;
 }

@@ -430,6 +430,28 @@ describe('the console', { timeout: 600_000 }, () => {
     assert.deepEqual(await page.evaluate(() => [window.heard, window.notified]), [1, `Emergency: ${spaced(customer)}`]);
   });
 
+  test('filters by who has a conversation, and lists what has ended until the customer writes again', async () => {
+    const page = await show();
+    const [mine, other] = [newCustomer(), newCustomer()];
+    for (const customer of [mine, other]) await stage.text(customer, 'Hello');
+    const { id } = await stage.conversation(mine);
+    for (const customer of [mine, other]) await rowOf(page, customer).waitFor();
+    assert.match(await rowOf(page, mine).locator('a').getAttribute('class'), /unread/);
+    await stage.api('POST', `/conversations/${id}/messages`, { user_id: 'user-joe', body: 'Joe here.' });
+    await page.getByLabel('Show').selectOption('mine');
+    await rowOf(page, mine).getByText('You', { exact: true }).waitFor();
+    assert.equal(await rowOf(page, other).count(), 0);
+    await until('it is read', async () => !/unread/.test(await rowOf(page, mine).locator('a').getAttribute('class')));
+    await stage.api('POST', `/conversations/${id}/complete`, { user_id: 'user-joe', outcome: 'booked' });
+    await until('it has left the list', async () => (await rowOf(page, mine).count()) === 0);
+    await page.getByLabel('Show').selectOption('ended');
+    await rowOf(page, mine).getByText('Ended', { exact: true }).waitFor();
+    await stage.text(mine, 'One more thing');
+    await until('it is open again', async () => (await rowOf(page, mine).count()) === 0);
+    await page.getByLabel('Show').selectOption('open');
+    await rowOf(page, mine).getByText('One more thing').waitFor();
+  });
+
   test('says what a command met on the page of its conversation only, and an emergency on each', async () => {
     const page = await show();
     const [customer, other, inDanger] = [newCustomer(), newCustomer(), newCustomer()];
@@ -494,6 +516,17 @@ describe('the console', { timeout: 600_000 }, () => {
     assert.equal(await page.getByRole('dialog').count(), 0);
   });
 
+  test('replays all dead letters', async () => {
+    const page = await show();
+    await stage.text(newCustomer(), 'Nobody has this number', { to: '+15555559999' });
+    await until('a dead letter', async () => (await stage.api('GET', '/dead-letters?status=waiting')).dead_letters.length > 0);
+    await go(page, 'letters');
+    await page.getByRole('button', { name: 'Replay all of these' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Replay', exact: true }).click();
+    const queued = page.locator('.notice', { hasText: /are queued/ });
+    assert.ok(Number.parseInt(await queued.innerText(), 10) >= 1);
+  });
+
   test('edits a business, and shows what the server refuses beside the field', async () => {
     const page = await show();
     await go(page, `business/${BUSINESS}`);
@@ -555,6 +588,39 @@ describe('the console', { timeout: 600_000 }, () => {
     await page.locator('.bubble[lang="es"]', { hasText: 'Gracias, hemos recibido su mensaje.' }).waitFor();
     assert.ok(await field.nth(1).isVisible());
     await stage.putBusiness();
+  });
+
+  test('shows the text outside the hours as customers get it', async () => {
+    const page = await show();
+    await go(page, `business/${BUSINESS}`);
+    const field = page.getByLabel('Text after a call that is missed outside the hours');
+    await field.fill('Closed until {opens} 🚰 {opt_out}');
+    const shown = page.locator('.template', { has: field });
+    await shown.getByText('Closed until Monday 8:00 AM 🚰 Reply STOP to opt out.').waitFor();
+    await shown.getByText(/1 segment, with signs such as emoji/).waitFor();
+    assert.equal(await shown.locator('.bubble').count(), 1);
+  });
+
+  test('says in Spanish what it knows, marks the server’s English, and shows the day of what was not today', async () => {
+    const page = await show({ locale: 'es-MX' });
+    const customer = newCustomer();
+    await stage.text(customer, 'Hello');
+    const { id } = await stage.conversation(customer);
+    await page.route(`**/conversations/${id}/explain`, async (route) => {
+      const answer = await route.fetch();
+      await route.fulfill({ response: answer, json: { ...(await answer.json()), waiting: ['2026-03-01 14:10:06 UTC: The customer had waited for an answer for 5 minutes.'] } });
+    });
+    await go(page, `conversation/${id}`);
+    const waited = page.locator('.story', { has: page.getByRole('heading', { name: 'Mientras el cliente esperaba' }) }).locator('li');
+    assert.match(await waited.innerText(), /mar.*The customer had waited for an answer for 5 minutes\.$/s);
+    assert.equal(await waited.evaluate((line) => line.closest('[lang]').lang), 'en');
+    assert.equal(await waited.locator('time').getAttribute('lang'), 'es');
+    await go(page, `business/${BUSINESS}`);
+    assert.equal(await page.getByLabel('Oficio').evaluate((list) => list.selectedOptions[0].textContent), 'fontanería');
+    await page.getByLabel('Zona horaria').fill('Mars/Olympus');
+    await page.getByRole('button', { name: 'Guardar' }).click();
+    const reason = page.locator('.field.wrong .error', { hasText: 'must be an IANA time zone' });
+    assert.equal(await reason.locator('span').getAttribute('lang'), 'en');
   });
 
   test('sets the owner’s phone and a holiday, and leaves other settings alone', async () => {
@@ -786,6 +852,7 @@ describe('the console', { timeout: 600_000 }, () => {
 
   test('works with large type', async () => {
     const page = await show({ viewport: { width: 720, height: 800 } });
+    for (const customer of [newCustomer(), newCustomer()]) await stage.text(customer, 'Hello');
     const session = await page.context().newCDPSession(page);
     await session.send('Page.setFontSizes', { fontSizes: { standard: 32, fixed: 26 } });
     await page.reload();
