@@ -16,6 +16,8 @@ export class ApiError extends Error {
     this.code = error?.code ?? 'INTERNAL';
     this.details = error?.details ?? [];
     this.requestId = error?.request_id ?? null;
+    /** Whether the message is in the words of the page. */
+    this.isOurs = false;
     /** Seconds after which the server asks to try again; null if it does not. */
     this.retryAfter = null;
   }

@@ -89,7 +89,7 @@ export function errorWords(error) {
 /** The words of the page for an error, and those of the server. */
 function errorParts(error) {
   if (error instanceof Unreachable) return { words: t('The service cannot be reached. Check the network, then try again.') };
-  if (!(error instanceof ApiError)) return { words: String(error?.message ?? error) };
+  if (!(error instanceof ApiError) || error.isOurs) return { words: String(error?.message ?? error) };
   const words = {
     401: t('The key is unknown or revoked. Sign in again.'),
     403: t('This key may not do that.'),

@@ -185,7 +185,10 @@ function fromForm(form) {
   const own = Object.fromEntries(Object.entries(form.own).filter(([, value]) => value !== null));
   delete document.own;
   if (document.policy || Object.keys(own).length) document.policy = { ...own, ...document.policy };
-  if (unreadable.length) throw new ApiError(400, { code: 'VALIDATION_FAILED', message: t('Some fields cannot be read.'), details: unreadable });
+  if (unreadable.length) {
+    const error = new ApiError(400, { code: 'VALIDATION_FAILED', message: t('Some fields cannot be read.'), details: unreadable });
+    throw Object.assign(error, { isOurs: true });
+  }
   if (document.business_hours === null) delete document.business_hours;
   // Tokens are never shown; without one the stored one is kept.
   if (document.twilio) document.twilio = { account_sid: document.twilio.account_sid };

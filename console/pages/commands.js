@@ -44,28 +44,31 @@ async function untilAnswered(send) {
   }
 }
 
+/** Gives an error the words of the page. */
 async function inWords(error, conversation) {
   if (!(error instanceof ApiError)) return error;
-  if (error.status === 412) {
-    const now = await refresh(conversation.id).catch(() => null);
-    error.message = now?.ownership === 'user' && now.owned_by
-      ? t('The conversation has changed since you looked: {user} has it now. Look at it, then try again.', { user: person(now.owned_by) })
-      : t('The conversation has changed since you looked. Look at what is new, then try again.');
-  } else if (error.code === 'OPTED_OUT') {
-    error.message = t('The customer wants no texts, so nothing was sent. Call them instead.');
-  } else if (error.isUnderWay) {
-    error.message = t('It is not known yet whether this was done. Wait a minute, then try again: it is done once.');
-  } else if (error.status === 409) {
-    await refresh(conversation.id).catch(() => null);
-    error.message = t('That is not possible now: {why}', { why: error.message });
-  } else if (error.code === 'VALIDATION_FAILED' && error.details.some(({ field }) => field === 'user_id')) {
-    error.message = t('The service does not know who you are. Sign in again with your user id, or with a key of your own.');
-  }
-  return error;
+  const words = await wordsOf(error, conversation);
+  return words ? Object.assign(error, { message: words, isOurs: true }) : error;
 }
 
-/** What `inWords` has put into words is said as it is. */
-const wordsOf = (error) => (error instanceof ApiError && [409, 412].includes(error.status) ? error.message : errorWords(error));
+async function wordsOf(error, conversation) {
+  if (error.status === 412) {
+    const now = await refresh(conversation.id).catch(() => null);
+    return now?.ownership === 'user' && now.owned_by
+      ? t('The conversation has changed since you looked: {user} has it now. Look at it, then try again.', { user: person(now.owned_by) })
+      : t('The conversation has changed since you looked. Look at what is new, then try again.');
+  }
+  if (error.code === 'OPTED_OUT') return t('The customer wants no texts, so nothing was sent. Call them instead.');
+  if (error.isUnderWay) return t('It is not known yet whether this was done. Wait a minute, then try again: it is done once.');
+  if (error.status === 409) {
+    await refresh(conversation.id).catch(() => null);
+    return t('That is not possible now: {why}', { why: error.message });
+  }
+  if (error.code === 'VALIDATION_FAILED' && error.details.some(({ field }) => field === 'user_id')) {
+    return t('The service does not know who you are. Sign in again with your user id, or with a key of your own.');
+  }
+  return null;
+}
 
 const addressOf = (conversation) => `#/conversation/${encodeURIComponent(conversation.id)}`;
 const isShown = (conversation) => location.hash === addressOf(conversation);
@@ -84,7 +87,7 @@ export function Commands({ conversation: c, access, onDone }) {
     try {
       await does();
     } catch (error) {
-      say(c, wordsOf(error), { urgent: true });
+      say(c, errorWords(error), { urgent: true });
     }
     setBusy(null);
     onDone();
@@ -168,7 +171,7 @@ async function sendReply(conversation, access, text) {
     update(conversation.id, { busy: false, text: '', tried: null });
   } catch (error) {
     update(conversation.id, { busy: false, error, tried: isFinal(error) ? null : tried });
-    if (!isShown(conversation)) say(conversation, t('Your text was not sent: {why}', { why: wordsOf(error) }), { urgent: true });
+    if (!isShown(conversation)) say(conversation, t('Your text was not sent: {why}', { why: errorWords(error) }), { urgent: true });
   }
 }
 
@@ -191,7 +194,7 @@ function Reply({ conversation: c, access, onDone }) {
   return h('form', { class: 'reply', onSubmit: send },
     h(Area, {
       label: t('Write to the customer'), value: text, onInput: (typed) => update(c.id, { text: typed }), rows: 3, readOnly: busy,
-      error: tooLong ? t('At most {n} characters.', { n: MAX_CHARACTERS }) : error && wordsOf(error),
+      error: tooLong ? t('At most {n} characters.', { n: MAX_CHARACTERS }) : error && errorWords(error),
       hint: c.ownership === 'user' ? null : t('Sending takes the conversation over.'),
       inputRef: (area) => area?.setAttribute('aria-keyshortcuts', 'r'),
       onKeyDown: (event) => event.key === 'Enter' && (event.ctrlKey || event.metaKey) && send(event),

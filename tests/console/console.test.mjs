@@ -111,31 +111,6 @@ describe('the console', { timeout: 600_000 }, () => {
     await page.locator('.dot.live').waitFor();
   });
 
-  test('shows the inbox at an unknown address, and no form for a business that is not there', async () => {
-    const page = await show();
-    for (const address of ['conversation/%', 'constructor', 'elsewhere']) {
-      await go(page, 'settings');
-      await page.evaluate((hash) => { location.hash = hash; }, `#/${address}`);
-      await page.getByRole('heading', { name: 'Inbox' }).waitFor();
-      await page.reload();
-      await page.getByRole('heading', { name: 'Inbox' }).waitFor();
-    }
-    await go(page, 'business/not-there');
-    await page.getByText('There is nothing here').waitFor();
-    assert.equal(await page.getByRole('button', { name: 'Save' }).count(), 0);
-    await go(page, 'businesses');
-    await page.getByRole('button', { name: 'Add a business' }).click();
-    await page.getByLabel('Id of the business').fill('added-here');
-    await page.getByRole('button', { name: 'Go on' }).click();
-    await page.getByLabel('Name', { exact: true }).fill('Added');
-    await page.getByLabel('Owner’s id').fill('user-joe');
-    await page.getByLabel('Numbers that customers call').fill('+15555557702');
-    await page.getByLabel('Phones to which calls go').fill('+15555557703');
-    await page.getByRole('button', { name: 'Save' }).click();
-    await page.getByText('Saved.').waitFor();
-    assert.equal((await stage.api('GET', '/businesses/added-here')).name, 'Added');
-  });
-
   test('counts down rightly from the first moment', async () => {
     const page = await show();
     const [first, second] = [newCustomer(), newCustomer()];
@@ -395,39 +370,6 @@ describe('the console', { timeout: 600_000 }, () => {
     await until('no emergency', async () => !(await stage.conversation(customer)).emergency_detected);
     await go(page, 'emergencies');
     await until('not listed', async () => (await page.locator('.cards li', { hasText: spaced(customer) }).count()) === 0);
-  });
-
-  test('announces an emergency of an outage before which no event came, by sound and notification, too', async () => {
-    const number = '+15555557701';
-    await stage.putBusiness('quiet', business({ name: 'Quiet', phone_numbers: [number] }));
-    const key = stage.nevermisscall('keys', 'create', '--name', 'quiet', '--business', 'quiet');
-    const page = await show({}, { key });
-    await page.getByText('Shown: 0.').waitFor();
-    await page.evaluate(() => {
-      localStorage.setItem('nmc.sound', 'on');
-      window.heard = 0;
-      window.AudioContext = class extends AudioContext {
-        constructor() {
-          super();
-          window.heard += 1;
-        }
-      };
-      window.Notification = class {
-        static permission = 'granted';
-
-        constructor(words) { window.notified = words; }
-      };
-    });
-    await stage.kill();
-    await page.getByText(/Connection lost at/).waitFor();
-    const customer = newCustomer();
-    await stage.text(customer, 'The basement is flooding!', { to: number });
-    await stage.conversation(customer, (found) => found.emergency_detected);
-    await stage.startService();
-    await page.locator('.notice.bad', { hasText: `Emergency: ${spaced(customer)}` }).waitFor();
-    const last = page.requests.filter((request) => new URL(request.url()).pathname === '/events').at(-1);
-    assert.equal(await last.headerValue('Last-Event-ID'), null);
-    assert.deepEqual(await page.evaluate(() => [window.heard, window.notified]), [1, `Emergency: ${spaced(customer)}`]);
   });
 
   test('filters by who has a conversation, and lists what has ended until the customer writes again', async () => {
@@ -747,6 +689,64 @@ describe('the console', { timeout: 600_000 }, () => {
     assert.equal(await page.locator('.card').count(), 1);
     await go(page, 'settings');
     await page.locator('dd', { hasText: 'user-ann' }).waitFor();
+  });
+
+  test('shows the inbox at an unknown address, and no form for a business that is not there', async () => {
+    const page = await show();
+    for (const address of ['conversation/%', 'constructor', 'elsewhere']) {
+      await go(page, 'settings');
+      await page.evaluate((hash) => { location.hash = hash; }, `#/${address}`);
+      await page.getByRole('heading', { name: 'Inbox' }).waitFor();
+      await page.reload();
+      await page.getByRole('heading', { name: 'Inbox' }).waitFor();
+    }
+    await go(page, 'business/not-there');
+    await page.getByText('There is nothing here').waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Save' }).count(), 0);
+    await go(page, 'businesses');
+    await page.getByRole('button', { name: 'Add a business' }).click();
+    await page.getByLabel('Id of the business').fill('added-here');
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByLabel('Name', { exact: true }).fill('Added');
+    await page.getByLabel('Owner’s id').fill('user-joe');
+    await page.getByLabel('Numbers that customers call').fill('+15555557702');
+    await page.getByLabel('Phones to which calls go').fill('+15555557703');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Saved.').waitFor();
+    assert.equal((await stage.api('GET', '/businesses/added-here')).name, 'Added');
+  });
+
+  test('announces an emergency of an outage before which no event came, by sound and notification, too', async () => {
+    const number = '+15555557701';
+    await stage.putBusiness('quiet', business({ name: 'Quiet', phone_numbers: [number] }));
+    const key = stage.nevermisscall('keys', 'create', '--name', 'quiet', '--business', 'quiet');
+    const page = await show({}, { key });
+    await page.getByText('Shown: 0.').waitFor();
+    await page.evaluate(() => {
+      localStorage.setItem('nmc.sound', 'on');
+      window.heard = 0;
+      window.AudioContext = class extends AudioContext {
+        constructor() {
+          super();
+          window.heard += 1;
+        }
+      };
+      window.Notification = class {
+        static permission = 'granted';
+
+        constructor(words) { window.notified = words; }
+      };
+    });
+    await stage.kill();
+    await page.getByText(/Connection lost at/).waitFor();
+    const customer = newCustomer();
+    await stage.text(customer, 'The basement is flooding!', { to: number });
+    await stage.conversation(customer, (found) => found.emergency_detected);
+    await stage.startService();
+    await page.locator('.notice.bad', { hasText: `Emergency: ${spaced(customer)}` }).waitFor();
+    const last = page.requests.filter((request) => new URL(request.url()).pathname === '/events').at(-1);
+    assert.equal(await last.headerValue('Last-Event-ID'), null);
+    assert.deepEqual(await page.evaluate(() => [window.heard, window.notified]), [1, `Emergency: ${spaced(customer)}`]);
   });
 
   test('can be used with the keyboard alone', async () => {
