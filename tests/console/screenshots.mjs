@@ -2,7 +2,7 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { go, launch, signedIn } from './browser.mjs';
+import { go, launch, open, signedIn } from './browser.mjs';
 import { BUSINESS, Stage, business, until } from './stage.mjs';
 
 const OUT = new URL('../../docs/console/', import.meta.url).pathname;
@@ -43,11 +43,14 @@ try {
     });
     await page.screenshot({ path: join(OUT, `${name}.png`) });
   };
+  const outside = await open(browser, stage, WIDE);
+  await outside.getByLabel('API key').waitFor();
+  await outside.screenshot({ path: join(OUT, 'sign-in.png') });
   const wide = await signedIn(browser, stage, WIDE);
   await until('the inbox', async () => (await wide.locator('.virtual li').count()) >= 5);
   for (const [path, name] of [
     ['inbox', 'inbox'], [`conversation/${emergency.id}`, 'conversation'], ['emergencies', 'emergencies'], ['today', 'today'],
-    ['undelivered', 'undelivered'], ['letters', 'dead-letters'], [`business/${BUSINESS}`, 'business'], ['optouts', 'opt-outs'], ['settings', 'settings'],
+    ['undelivered', 'undelivered'], ['letters', 'dead-letters'], ['businesses', 'businesses'], [`business/${BUSINESS}`, 'business'], ['optouts', 'opt-outs'], ['settings', 'settings'],
   ]) await shoot(wide, path, name);
   const narrow = await signedIn(browser, stage, NARROW);
   await until('the inbox', async () => (await narrow.locator('.virtual li').count()) >= 5);
