@@ -26,7 +26,7 @@ fn scripted(changes: &[(&str, Value)]) -> Value {
         "proposed_slot": null,
         "next_action": {
             "action_type": "continue_conversation", "message_to_customer": "Where is the sink?",
-            "follow_up_needed": false, "follow_up_delay_minutes": 0,
+            "follow_up_needed": false,
         },
         "conversation_stage": "collecting_info",
         "needs_geocoding": false,
@@ -58,6 +58,19 @@ async fn a_first_question_has_no_confidence_and_is_sent() {
     let app = asked([scripted(&[])]).await;
     assert_eq!(app.wait_for_sms(CUSTOMER, 1).await[0].body, "Where is the sink?");
     assert_eq!(window_state(&app).await, "answered");
+}
+
+#[tokio::test]
+async fn an_answer_with_only_what_is_needed_is_sent() {
+    let app = asked([json!({
+        "extracted_info": { "urgency_level": "normal" },
+        "next_action": { "message_to_customer": "Where is the sink?", "follow_up_needed": false },
+        "conversation_stage": "collecting_info",
+    })])
+    .await;
+    assert_eq!(app.wait_for_sms(CUSTOMER, 1).await[0].body, "Where is the sink?");
+    assert_eq!(window_state(&app).await, "answered");
+    assert_eq!(app.servers.dispatchbot.requests().len(), 1);
 }
 
 #[tokio::test]

@@ -2,45 +2,33 @@
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::adapters::dispatchbot::error::{AnalyzeError, malformed};
 use crate::adapters::http_client::describe_json;
 use crate::domain::conversation::{Answer, Appointment, Urgency};
 
-/// An answer, with every field that its schema requires.
+/// What is used of an answer. In dispatch-bot-ai's OpenAPI file every field may be absent, so only what nobody could guess
+/// is required; what is not used may be anything.
 #[derive(Deserialize)]
 struct Response {
     extracted_info: ExtractedInfo,
-    #[serde(rename = "validation")]
-    _validation: Validation,
     #[serde(default)]
     proposed_slot: Option<Slot>,
     next_action: NextAction,
     conversation_stage: Stage,
-    #[serde(rename = "needs_geocoding")]
-    _needs_geocoding: bool,
-    #[serde(default, rename = "geocoding_query")]
-    _geocoding_query: Option<String>,
-    #[serde(rename = "confidence_scores")]
-    _confidence_scores: ConfidenceScores,
 }
 
 #[derive(Deserialize)]
 struct ExtractedInfo {
     #[serde(default)]
     job_type: Option<String>,
-    #[serde(rename = "job_confidence")]
-    _job_confidence: Confidence,
     urgency_level: UrgencyLevel,
-    urgency_confidence: Confidence,
+    #[serde(default)]
+    urgency_confidence: Option<Confidence>,
     #[serde(default)]
     customer_address: Option<String>,
-    #[serde(rename = "address_verified")]
-    _address_verified: bool,
-    #[serde(default, rename = "preferred_date")]
-    _preferred_date: Option<String>,
-    customer_confirmed: bool,
+    #[serde(default)]
+    customer_confirmed: Option<bool>,
 }
 
 #[derive(Clone, Copy, PartialEq, Deserialize)]
@@ -53,38 +41,14 @@ enum UrgencyLevel {
 }
 
 #[derive(Deserialize)]
-struct Validation {
-    #[serde(rename = "service_area_valid")]
-    _service_area_valid: bool,
-    #[serde(rename = "trade_supported")]
-    _trade_supported: bool,
-    #[serde(rename = "job_type_supported")]
-    _job_type_supported: bool,
-    #[serde(rename = "within_business_hours")]
-    _within_business_hours: bool,
-    #[serde(rename = "capacity_available")]
-    _capacity_available: bool,
-    #[serde(rename = "address_reachable")]
-    _address_reachable: bool,
-    #[serde(rename = "validation_errors")]
-    _validation_errors: Vec<Value>,
-}
-
-#[derive(Deserialize)]
 struct Slot {
-    #[serde(rename = "slot_id")]
-    _slot_id: String,
     start_time: DateTime<Utc>,
     end_time: DateTime<Utc>,
-    #[serde(rename = "duration_minutes")]
-    _duration_minutes: f64,
-    price_min: f64,
-    price_max: f64,
+    #[serde(default)]
+    price_min: Option<f64>,
+    #[serde(default)]
+    price_max: Option<f64>,
     booking_type: BookingType,
-    #[serde(rename = "travel_time_minutes")]
-    _travel_time_minutes: f64,
-    #[serde(rename = "requires_confirmation")]
-    _requires_confirmation: bool,
 }
 
 #[derive(PartialEq, Deserialize)]
@@ -97,10 +61,13 @@ enum BookingType {
 #[derive(Deserialize)]
 struct NextAction {
     /// The program has more of them than its schema: an unknown one is no error.
-    action_type: String,
+    #[serde(default)]
+    action_type: Option<String>,
     message_to_customer: String,
-    follow_up_needed: bool,
-    follow_up_delay_minutes: f64,
+    #[serde(default)]
+    follow_up_needed: Option<bool>,
+    #[serde(default)]
+    follow_up_delay_minutes: Option<f64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Deserialize)]
@@ -113,19 +80,6 @@ enum Stage {
     Complete,
     Escalated,
     Rejected,
-}
-
-#[derive(Deserialize)]
-struct ConfidenceScores {
-    #[serde(rename = "job_type_confidence")]
-    _job_type: Confidence,
-    #[serde(rename = "urgency_confidence")]
-    _urgency: Confidence,
-    #[serde(rename = "address_confidence")]
-    _address: Confidence,
-    /// Not the confidence of the text: the program computes it from what it has found so far.
-    #[serde(rename = "overall_confidence")]
-    _overall: Confidence,
 }
 
 /// From 0 to 1.
@@ -141,12 +95,10 @@ impl TryFrom<f64> for Confidence {
     }
 }
 
-/// The fields that are used; an error names them if they are missing.
+/// The fields that are required; an error names them if they are missing.
 const NEEDED: &[&str] = &[
     "extracted_info",
     "urgency_level",
-    "urgency_confidence",
-    "customer_confirmed",
     "next_action",
     "message_to_customer",
     "conversation_stage",
@@ -165,13 +117,13 @@ pub(super) fn read(body: &[u8]) -> Result<Answer, AnalyzeError> {
 }
 
 fn meaning(response: Response) -> Answer {
-    let Response { extracted_info: found, proposed_slot: slot, next_action: action, conversation_stage: stage, .. } =
+    let Response { extracted_info: found, proposed_slot: slot, next_action: action, conversation_stage: stage } =
         response;
     let is_emergency = found.urgency_level == UrgencyLevel::Emergency;
-    let prices = slot.as_ref().map(|slot| vec![slot.price_min, slot.price_max]).unwrap_or_default();
+    let prices = slot.iter().flat_map(|slot| [slot.price_min, slot.price_max]).flatten().collect();
     let is_booked = matches!(stage, Stage::Booking | Stage::Complete);
-    let agreed =
-        slot.filter(|slot| is_booked && (slot.booking_type == BookingType::Confirmed || found.customer_confirmed));
+    let is_confirmed = found.customer_confirmed == Some(true);
+    let agreed = slot.filter(|slot| is_booked && (slot.booking_type == BookingType::Confirmed || is_confirmed));
     let outcome = match stage {
         Stage::Complete => Some("appointment_requested"),
         Stage::Rejected => Some("rejected"),
@@ -186,8 +138,9 @@ fn meaning(response: Response) -> Answer {
         },
         emergency_detected: is_emergency,
         text: action.message_to_customer,
-        // The threshold is for verdicts of emergency alone. Below it the text is not sent, and the emergency is one.
-        confidence: is_emergency.then_some(found.urgency_confidence.0),
+        // The threshold is for verdicts of emergency alone. Below it the text is not sent, and the emergency is one. A
+        // verdict that does not say how sure it is has no confidence.
+        confidence: is_emergency.then(|| found.urgency_confidence.map_or(0.0, |confidence| confidence.0)),
         appointment: agreed.map(|slot| Appointment {
             starts_at: slot.start_time,
             ends_at: Some(slot.end_time),
@@ -197,8 +150,8 @@ fn meaning(response: Response) -> Answer {
         outcome: outcome.map(str::to_owned),
         summary: None,
         prices,
-        is_escalated: stage == Stage::Escalated || action.action_type == "escalate_to_human",
-        follow_up_minutes: action.follow_up_needed.then_some(action.follow_up_delay_minutes),
+        is_escalated: stage == Stage::Escalated || action.action_type.as_deref() == Some("escalate_to_human"),
+        follow_up_minutes: action.follow_up_delay_minutes.filter(|_| action.follow_up_needed == Some(true)),
     }
 }
 
@@ -206,7 +159,7 @@ fn meaning(response: Response) -> Answer {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use rstest::rstest;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::adapters::dispatchbot::read_answer;
@@ -347,15 +300,67 @@ mod tests {
     #[case::a_blank_message(with("/next_action/message_to_customer", json!(" \n")))]
     #[case::more_than_sure(with("/extracted_info/urgency_confidence", json!(1.5)))]
     #[case::a_time_without_its_offset(with("/proposed_slot/start_time", json!("2026-01-05T14:00:00")))]
-    #[case::a_slot_without_a_price(without("/proposed_slot/price_max"))]
+    #[case::a_slot_without_its_start(without("/proposed_slot/start_time"))]
+    #[case::a_slot_without_its_end(without("/proposed_slot/end_time"))]
+    #[case::a_slot_without_its_booking_type(without("/proposed_slot/booking_type"))]
+    #[case::a_price_in_words(with("/proposed_slot/price_max", json!("about 250")))]
     #[case::another_booking_type(with("/proposed_slot/booking_type", json!("blocked")))]
     #[case::a_truth_in_words(with("/extracted_info/customer_confirmed", json!("yes")))]
-    #[case::no_validation(without("/validation"))]
-    #[case::no_scores(without("/confidence_scores"))]
+    #[case::no_stage(without("/conversation_stage"))]
     #[case::an_answer_of_the_other_dialect(json!({ "success": true, "message_to_customer": "Hi" }))]
     #[case::an_error(json!({ "detail": [] }))]
     fn an_answer_that_does_not_fit_the_schema_is_malformed(#[case] answer: Value) {
         assert_eq!(read(&answer).unwrap_err().reason().as_str(), "malformed");
+    }
+
+    #[rstest]
+    #[case::no_validation(without("/validation"))]
+    #[case::no_scores(without("/confidence_scores"))]
+    #[case::no_word_about_geocoding(without("/needs_geocoding"))]
+    #[case::no_certainty_of_the_job(without("/extracted_info/job_confidence"))]
+    #[case::no_word_about_the_address(without("/extracted_info/address_verified"))]
+    #[case::a_slot_without_an_id(without("/proposed_slot/slot_id"))]
+    #[case::a_slot_without_its_way(without("/proposed_slot/travel_time_minutes"))]
+    #[case::a_verdict_in_words(with("/validation", json!("fine")))]
+    #[case::scores_in_percent(with("/confidence_scores/overall_confidence", json!(85)))]
+    #[case::no_certainty_of_the_urgency(without("/extracted_info/urgency_confidence"))]
+    #[case::no_consent(without("/extracted_info/customer_confirmed"))]
+    #[case::no_action(without("/next_action/action_type"))]
+    fn what_is_not_used_may_be_absent_or_anything(#[case] changed: Value) {
+        assert_eq!(read(&changed).unwrap(), read(&answer()).unwrap());
+    }
+
+    /// dispatch-bot-ai's OpenAPI file allows no delay of 0, so a program without a follow-up leaves it out.
+    #[rstest]
+    #[case::not_needed(json!({ "message_to_customer": "Hi", "follow_up_needed": false }), None)]
+    #[case::not_named(json!({ "message_to_customer": "Hi" }), None)]
+    #[case::null(json!({ "message_to_customer": "Hi", "follow_up_needed": null, "follow_up_delay_minutes": null }), None)]
+    #[case::not_needed_with_a_delay(
+        json!({ "message_to_customer": "Hi", "follow_up_needed": false, "follow_up_delay_minutes": 5 }),
+        None
+    )]
+    #[case::needed(
+        json!({ "message_to_customer": "Hi", "follow_up_needed": true, "follow_up_delay_minutes": 5 }),
+        Some(5.0)
+    )]
+    fn a_follow_up_is_recorded_if_it_is_needed(#[case] action: Value, #[case] minutes: Option<f64>) {
+        assert_eq!(read(&with("/next_action", action)).unwrap().follow_up_minutes, minutes);
+    }
+
+    #[rstest]
+    #[case::no_lowest("/proposed_slot/price_min", &[250.5])]
+    #[case::no_highest("/proposed_slot/price_max", &[120.0])]
+    fn a_slot_has_the_prices_that_it_names(#[case] absent: &str, #[case] prices: &[f64]) {
+        assert_eq!(read(&without(absent)).unwrap().prices, prices);
+    }
+
+    /// The rules then alert people, and do not send its text.
+    #[test]
+    fn an_emergency_that_does_not_say_how_sure_it_is_has_no_confidence() {
+        let mut answer = without("/extracted_info/urgency_confidence");
+        answer["extracted_info"]["urgency_level"] = json!("emergency");
+        let answer = read(&answer).unwrap();
+        assert_eq!((answer.emergency_detected, answer.confidence), (true, Some(0.0)));
     }
 
     #[test]

@@ -86,7 +86,6 @@ pub(super) fn of_v1(answer: &Value, request: &Value) -> Value {
             "action_type": action,
             "message_to_customer": answer["message_to_customer"],
             "follow_up_needed": false,
-            "follow_up_delay_minutes": 0,
         },
         "conversation_stage": stage,
         "needs_geocoding": false,
