@@ -49,6 +49,7 @@ async fn an_id_that_leads_nowhere_is_404(#[case] path: &str) {
 #[case::quiet_hours_of_no_length("user_settings", json!({ "quiet_hours": { "start": "08:00", "end": "08:00" } }))]
 #[case::no_name("name", Value::Null)]
 #[case::hours_that_are_none("business_hours", json!({ "monday": { "start": "8 o'clock", "end": "18:00" } }))]
+#[case::hours_with_a_blank("business_hours", json!({ "monday": { "start": " 8:00", "end": "18:00" } }))]
 #[case::a_day_that_is_none("business_hours", json!({ "caturday": null }))]
 #[tokio::test]
 async fn a_refused_business_is_told_which_field_is_wrong(#[case] field: &str, #[case] value: Value) {

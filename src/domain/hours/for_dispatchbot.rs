@@ -5,7 +5,7 @@ use chrono::{DateTime, Datelike, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde_json::{Value, json};
 
-use super::open::Spans;
+use super::open::{Spans, is_time};
 use super::{Hours, Span, first_moment, last_moment};
 
 /// How many days ahead closed times are in the calendar.
@@ -13,11 +13,13 @@ const DAYS_AHEAD: usize = 60;
 /// The days of the week, as a business's document names them.
 pub const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
-/// The hours of a day as one span, or null.
+/// The hours of a day as one span, or null. What is no time is left out: DispatchBot would refuse it.
 pub fn one_span(written: &Value) -> Value {
     let one = std::slice::from_ref(written);
     let spans = written.as_array().map_or(one, Vec::as_slice);
-    let times = |name: &str| spans.iter().filter_map(|span| span[name].as_str()).collect::<Vec<_>>();
+    let times = |name: &str| {
+        spans.iter().filter_map(|span| span[name].as_str()).filter(|text| is_time(text)).collect::<Vec<_>>()
+    };
     match (times("start").into_iter().min(), times("end").into_iter().max()) {
         // The format ends at 23:59.
         (Some(start), Some(end)) => json!({ "start": start, "end": if end == "24:00" { "23:59" } else { end } }),

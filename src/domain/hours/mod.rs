@@ -18,7 +18,7 @@ pub use daily::DailyHours;
 pub use for_dispatchbot::{WEEKDAYS, one_span, with_closed_times};
 pub use in_words::opens_in_words;
 pub use local::{first_moment, last_moment};
-pub use open::Hours;
+pub use open::{Hours, is_time};
 
 /// A time from its start until before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

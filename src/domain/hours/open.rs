@@ -104,8 +104,22 @@ fn spans(written: &Value) -> Spans {
     spans.iter().filter_map(|span| Some((time(span.get("start")?)?, time(span.get("end")?)?))).collect()
 }
 
-/// `08:30` or `24:00`, from midnight.
+/// Whether this is a time of business hours: `00:00` to `24:00`, in five characters.
+pub fn is_time(text: &str) -> bool {
+    since_midnight(text).is_some()
+}
+
 fn time(written: &Value) -> Option<TimeDelta> {
-    let (hours, minutes) = written.as_str()?.split_once(':')?;
-    TimeDelta::try_minutes(hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?)
+    since_midnight(written.as_str()?)
+}
+
+fn since_midnight(text: &str) -> Option<TimeDelta> {
+    let &[h, hh, b':', m, mm] = text.as_bytes() else { return None };
+    let number = |tens: u8, ones: u8| {
+        let are_digits = tens.is_ascii_digit() && ones.is_ascii_digit();
+        are_digits.then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
+    };
+    let (hours, minutes) = (number(h, hh)?, number(m, mm)?);
+    let is_of_a_day = minutes < 60 && hours * 60 + minutes <= 24 * 60;
+    is_of_a_day.then(|| TimeDelta::minutes(hours * 60 + minutes))
 }

@@ -50,6 +50,24 @@ fn a_business_is_open_in_its_hours(#[case] at: &str, #[case] open: bool, #[case]
     }
 }
 
+#[rstest]
+#[case::midnight("00:00", true)]
+#[case::evening("23:59", true)]
+#[case::the_end_of_the_day("24:00", true)]
+#[case::after_it("24:01", false)]
+#[case::no_minute("08:60", false)]
+#[case::short("8:00", false)]
+#[case::a_blank_before(" 8:00", false)]
+#[case::a_blank_within("8: 00", false)]
+#[case::a_blank_after("8:00 ", false)]
+#[case::a_sign("+8:00", false)]
+#[case::other_digits("\u{661}8:0", false)]
+#[case::another_sign("08.00", false)]
+#[case::nothing("", false)]
+fn a_time_of_business_hours_has_five_characters(#[case] text: &str, #[case] is_one: bool) {
+    assert_eq!(is_time(text), is_one);
+}
+
 #[test]
 fn a_business_without_any_hours_never_opens() {
     let hours = hours(&json!({ "monday": null }), "America/New_York");
@@ -300,6 +318,7 @@ proptest! {
 #[case::one(json!({ "start": "08:00", "end": "18:00" }), json!({ "start": "08:00", "end": "18:00" }))]
 #[case::several(json!([{ "start": "13:00", "end": "24:00" }, { "start": "08:00", "end": "12:00" }]),
     json!({ "start": "08:00", "end": "23:59" }))]
+#[case::no_times(json!({ "start": " 8:00", "end": "18:00" }), Value::Null)]
 fn dispatchbot_has_one_span_of_a_day(#[case] written: Value, #[case] expected: Value) {
     assert_eq!(one_span(&written), expected);
 }

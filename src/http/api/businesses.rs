@@ -25,6 +25,7 @@ use crate::domain::business_policy::{AiDisclosure, BusinessPolicy};
 use crate::domain::call::Ring;
 use crate::domain::conversation::{self, TextsOfLanguage};
 use crate::domain::emergency::{self, Language};
+use crate::domain::hours::{WEEKDAYS, is_time};
 use crate::domain::owner::OwnerSms;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::quiet_hours::QuietHours;
@@ -34,7 +35,6 @@ use crate::http::problem::{Code, Problem};
 use crate::store::StoreError;
 use crate::webhook::probe;
 
-const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 const MAX_NAME: usize = 200;
 /// What stands before an answer has to leave room for it.
 const MAX_DISCLOSURE: usize = 320;
@@ -518,10 +518,6 @@ fn are_spans(spans: &Value) -> bool {
         Value::Array(spans) => spans.iter().all(is_span),
         span => is_span(span),
     }
-}
-
-fn is_time(text: &str) -> bool {
-    text.len() == 5 && (text == "24:00" || chrono::NaiveTime::parse_from_str(text, "%H:%M").is_ok())
 }
 
 fn settings(problems: &mut Problems, settings: Option<&Value>, timezone: &str) {
