@@ -138,6 +138,11 @@ async fn a_business_without_an_address_is_told_when_it_is_put() {
     let refused = app.rest.put(&format!("/businesses/{BUSINESS}"), &business()).await;
     assert_eq!(refused.status, 400);
     assert!(refused.body.to_string().contains("user_settings.business_address"), "{}", refused.body);
+    let mut too_long = business_of_dispatch_bot_ai();
+    too_long["user_settings"]["business_address"]["postal_code"] = json!("10118-00001");
+    let refused = app.rest.put(&format!("/businesses/{BUSINESS}"), &too_long).await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.body.to_string().contains("postal_code must not be longer"), "{}", refused.body);
 }
 
 #[tokio::test]
@@ -156,6 +161,24 @@ async fn entries_that_the_dialect_cannot_say_are_left_out_and_counted() {
         wait_for_value(&app.rest, &format!("nmc_dispatchbot_left_out_total{{list=\"{list}\"}}"), |n| n == 1.0).await;
     }
     assert_eq!(Scrape::of(&app.rest).await.value("nmc_ai_calls_total{result=\"answered\"}"), 1.0);
+}
+
+#[tokio::test]
+async fn a_business_with_longer_texts_than_the_dialect_has_is_answered() {
+    let app = App::setup().dialect(DIALECT).start().await;
+    let mut wordy = business_of_dispatch_bot_ai();
+    wordy["job_estimates"][0]["job_type"] = json!("drain_cleaning_".repeat(7));
+    wordy["job_estimates"][0]["description"] = json!("Clears a blocked drain. ".repeat(25));
+    wordy["calendar"] = json!([{
+        "id": "AAMkAGI2".repeat(19), "starts_at": "2027-01-05T14:00:00Z", "job_type": "heater ".repeat(15),
+        "location": "12 Elm Street ".repeat(40),
+    }]);
+    app.put_business(BUSINESS, &wordy).await;
+    app.text(CUSTOMER, "my sink is slow").await;
+    assert!(app.wait_for_sms(CUSTOMER, 1).await[0].body.contains("Thanks for reaching"));
+    let asked = app.servers.dispatchbot.requests();
+    assert_eq!((asked.len(), &asked[0]["problems"]), (1, &json!([])));
+    assert_eq!(asked[0]["existing_calendar"].as_array().map(Vec::len), Some(1));
 }
 
 /// An app that allows private addresses, and a DispatchBot that is a business's own.

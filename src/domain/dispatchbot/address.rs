@@ -2,6 +2,11 @@
 
 use serde_json::Value;
 
+// The most characters of each, as dispatch-bot-ai's OpenAPI file has it.
+const MAX_STREET_ADDRESS: usize = 255;
+const MAX_CITY: usize = 100;
+const MAX_POSTAL_CODE: usize = 10;
+
 /// An address, with the fields of dispatch-bot-ai.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BusinessAddress {
@@ -32,6 +37,10 @@ impl BusinessAddress {
             Some(text) if !text.is_empty() => Ok(text.to_owned()),
             _ => Err(format!("needs the text {name}")),
         };
+        let bounded = |name: &str, most: usize| match text(name)? {
+            text if text.chars().count() > most => Err(format!("{name} must not be longer than {most} characters")),
+            text => Ok(text),
+        };
         let degrees = |name: &str, most: f64| match address.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => match value.as_f64().filter(|degrees| degrees.abs() <= most) {
@@ -44,10 +53,10 @@ impl BusinessAddress {
             return Err("state must be two capitals, such as NY".to_owned());
         }
         Ok(Self {
-            street_address: text("street_address")?,
-            city: text("city")?,
+            street_address: bounded("street_address", MAX_STREET_ADDRESS)?,
+            city: bounded("city", MAX_CITY)?,
             state,
-            postal_code: text("postal_code")?,
+            postal_code: bounded("postal_code", MAX_POSTAL_CODE)?,
             latitude: degrees("latitude", 90.0)?,
             longitude: degrees("longitude", 180.0)?,
         })
@@ -76,12 +85,23 @@ mod tests {
     }
 
     #[rstest]
+    #[case("street_address", 255)]
+    #[case("city", 100)]
+    #[case("postal_code", 10)]
+    fn a_field_may_be_as_long_as_the_dialect_has_it(#[case] name: &str, #[case] most: usize) {
+        assert!(BusinessAddress::of_settings(&with(name, json!("ñ".repeat(most)))).is_ok());
+    }
+
+    #[rstest]
     #[case::none(json!({}), "is needed")]
     #[case::null(json!({ "business_address": null }), "is needed")]
     #[case::a_line(json!({ "business_address": "1 Main St, Albany" }), "state")]
     #[case::no_city(with("city", json!(" ")), "city")]
     #[case::no_postal_code(with("postal_code", json!(12_207)), "postal_code")]
     #[case::a_long_state(with("state", json!("New York")), "two capitals")]
+    #[case::a_long_street(with("street_address", json!("ñ".repeat(256))), "street_address must not be longer than 255")]
+    #[case::a_long_city(with("city", json!("ñ".repeat(101))), "city must not be longer than 100")]
+    #[case::a_long_postal_code(with("postal_code", json!("12207-12345")), "postal_code must not be longer than 10")]
     #[case::a_small_state(with("state", json!("ny")), "two capitals")]
     #[case::beyond_the_pole(with("latitude", json!(91)), "latitude")]
     fn what_is_no_address_is_told_by_its_field(#[case] settings: Value, #[case] named: &str) {

@@ -1,8 +1,11 @@
 //! `existing_calendar`, from the entries of the business's calendar that take time.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use data_encoding::HEXLOWER;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
+use super::bounds::{self, cut};
 use crate::domain::appointment_check::{CalendarEntry, calendar_entries};
 use crate::domain::phone::PhoneNumber;
 
@@ -27,14 +30,14 @@ fn written_entry(place: usize, of: &CalendarEntry<'_>, customer: &PhoneNumber) -
     let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
     let mut written = Map::new();
     let mut put = |name: &str, value: Value| written.insert(name.to_owned(), value);
-    let id = text(&["event_id", "id", "uid"]).map(str::to_owned).unwrap_or_else(|| format!("entry-{}", place + 1));
-    put("event_id", json!(id));
+    let id = text(&["event_id", "id", "uid"]);
+    put("event_id", json!(id.map_or_else(|| format!("entry-{}", place + 1), short)));
     put("start_time", json!(time(start)));
     put("end_time", json!(time(end)));
-    put("job_type", json!(text(&["job_type"]).unwrap_or("appointment")));
+    put("job_type", json!(cut(text(&["job_type"]).unwrap_or("appointment"), bounds::JOB_TYPE)));
     put("booking_type", json!(booking_type(entry)));
     if let Some(address) = text(&["location_address", "location", "address"]) {
-        put("location_address", json!(address));
+        put("location_address", json!(cut(address, bounds::LOCATION)));
     }
     for (name, most) in [("location_latitude", 90.0), ("location_longitude", 180.0)] {
         let degrees = entry.get(name).and_then(Value::as_f64);
@@ -47,6 +50,12 @@ fn written_entry(place: usize, of: &CalendarEntry<'_>, customer: &PhoneNumber) -
         put("customer_phone", json!(customer.as_str()));
     }
     Some(Value::Object(written))
+}
+
+/// An id of an entry within the bound. A longer one, such as those of Microsoft's calendars, is sent as its hash:
+/// cut, those of one calendar would be equal.
+fn short(id: &str) -> String {
+    if cut(id, bounds::EVENT_ID) == id { id.to_owned() } else { HEXLOWER.encode(&Sha256::digest(id)) }
 }
 
 /// The type in the entry's own words. An entry that is about nobody's job blocks its time.
@@ -92,6 +101,27 @@ mod tests {
         expected["start_time"] = json!("2026-01-05T14:00:00Z");
         expected["end_time"] = json!("2026-01-05T16:00:00Z");
         assert_eq!(of(json!([entry])), (vec![expected], 0));
+    }
+
+    #[test]
+    fn texts_of_an_entry_are_cut_to_their_bounds() {
+        let (written, _) = of(json!([{
+            "starts_at": TIMES.0, "job_type": "ñ".repeat(101), "location": "ñ".repeat(501),
+        }]));
+        assert_eq!(written[0]["job_type"], "ñ".repeat(100));
+        assert_eq!(written[0]["location_address"], "ñ".repeat(500));
+    }
+
+    #[test]
+    fn a_long_id_of_an_entry_has_a_short_one_in_its_place_that_is_always_the_same() {
+        let long = |last: &str| json!({ "starts_at": TIMES.0, "id": format!("{}{last}", "AAMkAGI2".repeat(18)) });
+        let ids = |calendar: Value| of(calendar).0.iter().map(|entry| entry["event_id"].clone()).collect::<Vec<_>>();
+        let as_long_as_may_be = json!({ "starts_at": TIMES.0, "id": "ñ".repeat(100) });
+        let both = ids(json!([long("1"), long("2"), as_long_as_may_be]));
+        assert_ne!(both[0], both[1]);
+        assert!(both.iter().all(|id| id.as_str().unwrap().chars().count() <= 100), "{both:?}");
+        assert_eq!(both[2], "ñ".repeat(100));
+        assert_eq!(ids(json!([long("2")])), [both[1].clone()]);
     }
 
     #[test]

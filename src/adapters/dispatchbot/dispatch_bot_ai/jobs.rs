@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value, json};
 
+use super::bounds::{self, cut};
+
 /// The entries as dispatch-bot-ai has them, and how many are left out.
 pub(super) fn written(job_estimates: &Value) -> (Vec<Value>, usize) {
     let entries = job_estimates.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -19,8 +21,8 @@ fn entry(job: &Value) -> Option<Value> {
     };
     let cost = |name: &str| number(name, 0.0..=f64::MAX);
     let mut written = Map::new();
-    written.insert("job_type".to_owned(), json!(text("job_type")?));
-    written.insert("description".to_owned(), json!(text("description")?));
+    written.insert("job_type".to_owned(), json!(cut(text("job_type")?, bounds::JOB_TYPE)));
+    written.insert("description".to_owned(), json!(cut(text("description")?, bounds::DESCRIPTION)));
     written.insert("estimated_hours".to_owned(), number("estimated_hours", 0.5..=24.0)?.clone());
     written.insert("estimated_cost_min".to_owned(), cost("estimated_cost_min")?.clone());
     written.insert("estimated_cost_max".to_owned(), cost("estimated_cost_max")?.clone());
@@ -59,6 +61,14 @@ mod tests {
         assert_eq!(written(&json!([with("min", json!(120))])), (vec![job()], 0));
         let with_more = with("buffer_minutes", json!(30));
         assert_eq!(written(&json!([with_more])), (vec![with_more], 0));
+    }
+
+    #[rstest]
+    #[case("job_type", 100)]
+    #[case("description", 500)]
+    fn a_text_of_an_entry_is_cut_to_its_bound(#[case] name: &str, #[case] bound: usize) {
+        let (written, left_out) = written(&json!([with(name, json!("ñ".repeat(bound + 1)))]));
+        assert_eq!((&written[0][name], left_out), (&json!("ñ".repeat(bound)), 0));
     }
 
     #[rstest]

@@ -4,6 +4,7 @@
 //! ADR 30.
 
 mod answer;
+mod bounds;
 mod calendar;
 mod jobs;
 mod request;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::bounds::{self, cut};
 use super::{calendar, jobs, settings};
 use crate::adapters::dispatchbot::error::AnalyzeError;
 use crate::adapters::dispatchbot::question::{Question, Said, Sender};
@@ -12,18 +13,13 @@ use crate::domain::business::Profile;
 use crate::domain::dispatchbot::BusinessAddress;
 use crate::domain::hours::{WEEKDAYS, one_span};
 
-/// The most characters of a text.
-const MAX_TEXT: usize = 1_600;
-/// The most characters of a business's name.
-const MAX_NAME: usize = 255;
-
 #[derive(Serialize)]
 struct Request<'a> {
     caller_phone: &'a str,
     called_number: &'a str,
     conversation_history: Vec<HistoryItem>,
     current_message: String,
-    business_name: String,
+    business_name: &'a str,
     trade_type: &'static str,
     business_hours: Map<String, Value>,
     phone_hours: Value,
@@ -57,7 +53,7 @@ pub(super) fn write(question: &Question) -> Result<Written, AnalyzeError> {
         called_number: question.business_phone.as_str(),
         conversation_history: question.messages.iter().filter(|said| !said.in_window).filter_map(history).collect(),
         current_message: current_message(&question.messages),
-        business_name: business.name.chars().take(MAX_NAME).collect(),
+        business_name: cut(&business.name, bounds::NAME),
         trade_type: business.trade.as_str(),
         business_hours: hours(business),
         phone_hours: json!({ "always_available": settings::is_always_available(&business.user_settings) }),
@@ -102,7 +98,7 @@ fn text(said: &Said) -> Option<String> {
 /// The last characters of a text that is too long.
 fn newest(text: &str) -> String {
     let count = text.chars().count();
-    text.chars().skip(count.saturating_sub(MAX_TEXT)).collect()
+    text.chars().skip(count.saturating_sub(bounds::MESSAGE)).collect()
 }
 
 /// All seven days, each with one span: of several, from the first start to the last end. A day without hours is null, and
@@ -131,6 +127,8 @@ fn written(address: &BusinessAddress) -> Value {
 mod tests {
     use std::sync::Arc;
 
+    use nmc_testbed::dispatchbot::problems_of_request;
+    use proptest::prelude::*;
     use rstest::rstest;
 
     use super::*;
@@ -203,6 +201,88 @@ mod tests {
         let current = written["current_message"].as_str().unwrap();
         assert_eq!(current.chars().count(), 1_600);
         assert!(current.ends_with("ñ\nTHE END") && !current.contains("00ñ"), "{current}");
+    }
+
+    #[test]
+    fn a_long_name_is_cut() {
+        let question = question(|business| business.name = "ñ".repeat(256));
+        assert_eq!(body(&question)["business_name"], "ñ".repeat(255));
+    }
+
+    /// A text that may be longer than any bound.
+    fn words() -> impl Strategy<Value = String> {
+        ("[a-z ñ🚿]{0,12}", prop_oneof![Just(1_usize), 1..60_usize]).prop_map(|(words, times)| words.repeat(times))
+    }
+
+    /// A value that an App Server may put where a number is expected.
+    fn number() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            (-10..300_i64).prop_map(Value::from),
+            (-10.0..300.0_f64).prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<bool>().prop_map(Value::from),
+            words().prop_map(Value::from),
+            Just(Value::Null),
+        ]
+    }
+
+    fn job() -> impl Strategy<Value = Value> {
+        (words(), words(), prop::array::uniform5(number()), any::<bool>()).prop_map(
+            |(kind, description, [hours, low, high, multiplier, buffer], parts)| {
+                json!({
+                    "job_type": kind, "description": description, "estimated_hours": hours, "estimated_cost_min": low,
+                    "estimated_cost_max": high, "requires_parts": parts, "urgency_multiplier": multiplier,
+                    "buffer_minutes": buffer,
+                })
+            },
+        )
+    }
+
+    fn appointment() -> impl Strategy<Value = Value> {
+        (words(), words(), words(), prop::array::uniform2(number())).prop_map(
+            |(id, kind, place, [latitude, longitude])| {
+                json!({
+                    "id": id, "job_type": kind, "location": place, "start_time": "2026-01-05T09:00:00-05:00",
+                    "location_latitude": latitude, "location_longitude": longitude,
+                })
+            },
+        )
+    }
+
+    const SETTINGS: [&str; 8] = [
+        "max_jobs_per_day",
+        "service_radius_miles",
+        "min_buffer_between_jobs",
+        "max_travel_time_minutes",
+        "emergency_multiplier",
+        "night_emergency_multiplier",
+        "out_of_office",
+        "accept_emergencies",
+    ];
+
+    proptest! {
+        #[test]
+        fn whatever_a_business_says_the_request_fits_the_schema(
+            name in words(),
+            said in words(),
+            jobs in prop::collection::vec(job(), 0..4),
+            calendar in prop::collection::vec(appointment(), 0..4),
+            hours in (words(), words()),
+            settings in prop::array::uniform8(number()),
+        ) {
+            let mut question = question(|business| {
+                business.name = name;
+                business.job_estimates = json!(jobs);
+                business.calendar = json!(calendar);
+                business.business_hours = json!({ "friday": { "start": hours.0, "end": hours.1 } });
+                for (name, setting) in SETTINGS.into_iter().zip(settings) {
+                    business.user_settings[name] = setting;
+                }
+            });
+            question.messages.push(Said { in_window: false, ..examples::said(&said) });
+            question.messages.push(examples::said(&said));
+            prop_assert_eq!(problems_of_request(&body(&question)), Vec::<String>::new());
+        }
     }
 
     #[test]

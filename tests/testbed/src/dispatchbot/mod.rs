@@ -32,6 +32,11 @@ use http::State;
 
 use crate::sim::{Journal, Rule, SimServer, lock};
 
+/// How a request differs from `openapi/dispatch-bot-ai.json`, as `field: what`; empty if it fits.
+pub fn problems_of_request(request: &Value) -> Vec<String> {
+    dispatch_bot_ai::problems(request)
+}
+
 /// Start options of the simulator.
 #[derive(Clone, Debug)]
 pub struct DispatchBotOptions {

@@ -156,8 +156,9 @@ mod tests {
             },
             "existing_calendar": [
                 {"event_id": "e1", "start_time": "2026-01-05T14:00:00Z", "end_time": "2026-01-05T15:00:00-05:00",
-                 "job_type": "leak", "booking_type": "blocked"},
+                 "location_address": "12 Elm Street", "job_type": "leak", "booking_type": "blocked"},
             ],
+            "weather_conditions": "Clear",
         })
     }
 
@@ -181,7 +182,17 @@ mod tests {
             ("/job_estimates/0/buffer_minutes", json!(30.5), "buffer_minutes"),
             ("/business_settings/max_jobs_per_day", json!(51), "max_jobs_per_day"),
             ("/phone_hours", json!({"always_available": true, "from": "8"}), "from: unknown"),
+            ("/business_settings/emergency_multiplier", json!(0.5), "emergency_multiplier"),
             ("/existing_calendar", json!({}), "existing_calendar"),
+            ("/existing_calendar/0/event_id", json!("a".repeat(101)), "event_id"),
+            ("/existing_calendar/0/location_address", json!("a".repeat(501)), "location_address"),
+            ("/existing_calendar/0/job_type", json!("a".repeat(101)), "existing_calendar[0].job_type"),
+            ("/job_estimates/0/job_type", json!("a".repeat(101)), "job_estimates[0].job_type"),
+            ("/job_estimates/0/description", json!("a".repeat(501)), "description"),
+            ("/business_address/street_address", json!("a".repeat(256)), "street_address"),
+            ("/business_address/city", json!("a".repeat(101)), "city"),
+            ("/business_address/postal_code", json!("12207-12345"), "postal_code"),
+            ("/weather_conditions", json!({}), "weather_conditions"),
         ] {
             let mut request = request();
             *request.pointer_mut(pointer).unwrap() = wrong;
