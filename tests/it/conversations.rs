@@ -43,6 +43,12 @@ impl TwilioRest {
         answer.json().await.unwrap()
     }
 
+    async fn get(&self, path: &str) -> Value {
+        let answer = self.request(Method::GET, path).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
+        answer.json().await.unwrap()
+    }
+
     pub async fn delete(&self, path: &str) {
         let answer = self.request(Method::DELETE, path).send().await.unwrap();
         assert!(answer.status().is_success(), "{}", answer.status());
@@ -344,6 +350,52 @@ async fn another_conversation_is_opened_after_one_was_closed(#[case] is_told: bo
     app.text(CUSTOMER, "My sink is blocked").await;
     let second = wait_for_posted(&app, 2).await.remove(1);
     assert_ne!(second.conversation_sid, first.conversation_sid);
+}
+
+#[rstest]
+#[case::a_rate_limit(Fault::Respond(Refusal::too_many(0)))]
+#[case::an_error(Fault::Respond(Refusal::status(503)))]
+#[case::cut_off(Fault::DropBefore)]
+#[tokio::test]
+async fn a_conversation_whose_participant_was_not_added_does_not_stay(#[case] fault: Fault) {
+    let app = with_conversations(&[]).await;
+    app.servers.twilio.add_rule(Rule::next(3, Fault::AddParticipant(Box::new(fault))));
+    app.miss_call(CUSTOMER).await;
+    let message = wait_for_posted(&app, 1).await.remove(0);
+    app.settled().await;
+    assert_eq!(posted(&app).len(), 1);
+    assert_eq!(app.servers.twilio.requests()["conversation_created"], 4);
+    let left = TwilioRest::new(&app).get("Conversations").await;
+    let left: Vec<&str> = left["conversations"].as_array().unwrap().iter().map(sid_of).collect();
+    assert_eq!(left, [message.conversation_sid]);
+}
+
+#[rstest]
+#[case::an_error(Fault::RespondAfter(Refusal::status(502)))]
+#[case::cut_off(Fault::DropAfter)]
+#[tokio::test]
+async fn a_conversation_whose_participant_was_added_without_an_answer_is_used(#[case] fault: Fault) {
+    let app = with_conversations(&[]).await;
+    app.servers.twilio.add_rule(Rule::next(1, Fault::AddParticipant(Box::new(fault))));
+    app.miss_call(CUSTOMER).await;
+    wait_for_posted(&app, 1).await;
+    app.settled().await;
+    assert_eq!((posted(&app).len(), app.servers.twilio.requests()["conversation_created"]), (1, 1));
+}
+
+#[rstest]
+#[case::a_rate_limit(Fault::RespondToNewConversations(Refusal::too_many(1)))]
+#[case::an_error(Fault::RespondToNewConversations(Refusal::status(503)))]
+#[case::a_rate_limit_of_messages(Fault::Respond(Refusal::too_many(1)))]
+#[tokio::test]
+async fn a_message_waits_while_twilio_takes_none(#[case] fault: Fault) {
+    let app = with_conversations(&[]).await;
+    app.servers.twilio.add_rule(Rule::next(2, fault));
+    app.miss_call(CUSTOMER).await;
+    app.wait_for_event("message.delivered").await;
+    app.settled().await;
+    assert_eq!((posted(&app).len(), app.servers.twilio.requests()["conversation_created"]), (1, 1));
+    assert!(app.sms_to(CUSTOMER).is_empty());
 }
 
 /// No webhook says what became of a message.

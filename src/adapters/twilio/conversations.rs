@@ -92,6 +92,17 @@ struct BindingRow {
     proxy_address: String,
 }
 
+/// A page of a conversation's participants.
+#[derive(Deserialize)]
+struct ParticipantsPage {
+    participants: Vec<ParticipantName>,
+}
+
+#[derive(Deserialize)]
+struct ParticipantName {
+    sid: String,
+}
+
 #[derive(Deserialize)]
 struct ConversationRow {
     #[serde(default, deserialize_with = "or_empty")]
@@ -164,17 +175,35 @@ impl TwilioClient {
         let binding = [("MessagingBinding.Address", customer_phone), ("MessagingBinding.ProxyAddress", business_phone)];
         let path = format!("Conversations/{conversation_sid}/Participants");
         let added = self.create(account, &path, &binding, "MB").await;
-        if let SendOutcome::Rejected { code, message, .. } = &added {
-            self.delete_conversation(account, &conversation_sid).await;
-            let named = conversation_in(message).filter(|_| *code == Some(BINDING_EXISTS));
-            if let Some(conversation_sid) = named {
-                return OpenedConversation::Open { conversation_sid, participant_sid: None };
+        match &added {
+            SendOutcome::Accepted { .. } => {}
+            // If the participant was added, texts may come by it already.
+            SendOutcome::Unknown { .. } => match self.participant_in(account, &conversation_sid).await {
+                Ok(participant_sid @ Some(_)) => return OpenedConversation::Open { conversation_sid, participant_sid },
+                Ok(None) => self.delete_conversation(account, &conversation_sid).await,
+                // The next attempt finds it by the refusal that names it, if the participant was added.
+                Err(error) => tracing::debug!(%error, "a conversation that may be empty stays at Twilio"),
+            },
+            SendOutcome::NotProcessed { .. } | SendOutcome::Rejected { .. } => {
+                self.delete_conversation(account, &conversation_sid).await;
             }
+        }
+        if let SendOutcome::Rejected { code: Some(BINDING_EXISTS), message, .. } = &added
+            && let Some(conversation_sid) = conversation_in(message)
+        {
+            return OpenedConversation::Open { conversation_sid, participant_sid: None };
         }
         match opened(added) {
             Ok(sid) => OpenedConversation::Open { conversation_sid, participant_sid: Some(sid) },
             Err(ended) => ended,
         }
+    }
+
+    /// Twilio's id of the participant of a conversation that was just created; `None` if it has none.
+    async fn participant_in(&self, account: &Account, conversation_sid: &str) -> Result<Option<String>, ListError> {
+        let path = format!("Conversations/{conversation_sid}/Participants");
+        let page: Option<ParticipantsPage> = self.resource(account, &path).await?;
+        Ok(page.and_then(|page| page.participants.into_iter().next()).map(|participant| participant.sid))
     }
 
     /// Posts a message, with one request and without a retry. Twilio reports it by its webhook, too.

@@ -77,6 +77,13 @@ pub enum Fault {
     RespondToCalls(Refusal),
     /// A request for a participant of a conversation is answered with an error. Only rules without a number apply.
     RespondToParticipants(Refusal),
+    /// The creation of a conversation is answered with an error. Only rules without a number apply.
+    RespondToNewConversations(Refusal),
+    /// A request for a conversation is answered with an error. Only rules without a number apply.
+    RespondToConversations(Refusal),
+    /// The fault meets the addition of a participant to a conversation, instead of an SMS: an error or a cut, before it or
+    /// after it. A rule's number is the participant's.
+    AddParticipant(Box<Fault>),
 }
 
 /// An endpoint other than the creation of an SMS that can answer with an error.
@@ -90,6 +97,8 @@ pub(super) enum Endpoint {
     Account,
     Calls,
     Participants,
+    NewConversations,
+    Conversations,
 }
 
 impl Fault {
@@ -104,6 +113,8 @@ impl Fault {
             Self::RespondToAccount(refusal) => Some((Endpoint::Account, refusal)),
             Self::RespondToCalls(refusal) => Some((Endpoint::Calls, refusal)),
             Self::RespondToParticipants(refusal) => Some((Endpoint::Participants, refusal)),
+            Self::RespondToNewConversations(refusal) => Some((Endpoint::NewConversations, refusal)),
+            Self::RespondToConversations(refusal) => Some((Endpoint::Conversations, refusal)),
             Self::Delay(_)
             | Self::Respond(_)
             | Self::DropBefore
@@ -113,19 +124,28 @@ impl Fault {
             | Self::RespondAfter(_)
             | Self::HideFromList(_)
             | Self::Call(_)
+            | Self::AddParticipant(_)
             | Self::Deliver { .. } => None,
         }
     }
 
     /// Whether it is a fault of the creation of an SMS.
     pub(super) fn is_of_message(&self) -> bool {
-        self.refusal().is_none() && !matches!(self, Self::Call(_))
+        self.refusal().is_none() && !matches!(self, Self::Call(_) | Self::AddParticipant(_))
     }
 
     /// The fault of a call, if it is one.
     pub(super) fn of_call(self) -> Option<Self> {
         match self {
             Self::Call(fault) => Some(*fault),
+            _ => None,
+        }
+    }
+
+    /// The fault of the addition of a participant, if it is one.
+    pub(super) fn of_participant(self) -> Option<Self> {
+        match self {
+            Self::AddParticipant(fault) => Some(*fault),
             _ => None,
         }
     }

@@ -73,6 +73,9 @@ pub(in crate::twilio) async fn create(
     Data(state): Data<&Arc<State>>,
 ) -> Result<Response, ApiError> {
     let (account, form) = (account(state, request)?, form(&body));
+    if let Some(refusal) = state.take_refusal(Endpoint::NewConversations, "") {
+        return Err(refusal.into());
+    }
     let attributes = field(&form, "Attributes").unwrap_or_else(|| "{}".to_owned());
     let conversation = state.conversations.create(&account, field(&form, "FriendlyName"), attributes);
     state.count("conversation_created");
@@ -100,7 +103,11 @@ pub(in crate::twilio) fn fetch(
     Path(conversation): Path<String>,
     Data(state): Data<&Arc<State>>,
 ) -> Result<Json<Value>, ApiError> {
-    let found = find(state, request, &account(state, request)?, &conversation)?;
+    let account = account(state, request)?;
+    if let Some(refusal) = state.take_refusal(Endpoint::Conversations, "") {
+        return Err(refusal.into());
+    }
+    let found = find(state, request, &account, &conversation)?;
     Ok(Json(found.resource(&base(state))))
 }
 
@@ -143,6 +150,7 @@ pub(in crate::twilio) fn add_participant(
     Path(conversation): Path<String>,
     body: Vec<u8>,
     Data(state): Data<&Arc<State>>,
+    Data(connections): Data<&Connections>,
 ) -> Result<Response, ApiError> {
     let (account, form) = (account(state, request)?, form(&body));
     find(state, request, &account, &conversation)?;
@@ -163,6 +171,13 @@ pub(in crate::twilio) fn add_participant(
             format!("A binding for this participant and proxy address already exists in Conversation {named}");
         return Err(ApiError { status: 409, ..ApiError::bad_request(50416, message) });
     }
+    let faults = state.take_faults(&address, |fault| matches!(fault, Fault::AddParticipant(_)));
+    let fault = faults.into_iter().find_map(Fault::of_participant);
+    match &fault {
+        Some(Fault::Respond(refusal)) => return Err(refusal.clone().into()),
+        Some(Fault::DropBefore) => return Ok(cut(request, connections)),
+        _ => {}
+    }
     let participant = Participant::new(identity, &address, &proxy);
     let add = |found: &mut Conversation| {
         found.participants.push(participant.clone());
@@ -170,7 +185,17 @@ pub(in crate::twilio) fn add_participant(
     };
     let conversation = state.conversations.change(&account, &conversation, add);
     let conversation = conversation.ok_or_else(|| ApiError::not_found(request.uri().path()))?;
-    Ok(created(&participant.resource(&base(state), &conversation)))
+    match fault {
+        Some(Fault::RespondAfter(refusal)) => Err(refusal.into()),
+        Some(Fault::DropAfter) => Ok(cut(request, connections)),
+        _ => Ok(created(&participant.resource(&base(state), &conversation))),
+    }
+}
+
+/// Closes the connection; the answer never reaches the client.
+fn cut(request: &Request, connections: &Connections) -> Response {
+    connections.cut(request.remote_addr());
+    StatusCode::OK.into_response()
 }
 
 /// `GET …/Participants`.
@@ -223,7 +248,7 @@ pub(in crate::twilio) async fn post(
     let others = found.participants.iter().filter(|one| !is_author(one) && one.identity.is_none());
     let others: Vec<(String, String)> = others.map(|one| (one.address.clone(), one.proxy_address.clone())).collect();
     let to = others.first().map(|(address, _)| address.clone()).unwrap_or_default();
-    let faults = state.take_faults(&to, |fault| fault.refusal().is_none());
+    let faults = state.take_faults(&to, Fault::is_of_message);
     // As with an SMS, a client that hangs up does not undo it.
     let accepting = tokio::spawn(async move {
         for fault in &faults {
@@ -276,10 +301,7 @@ pub(in crate::twilio) async fn post(
     match accepting.await {
         Ok(Ok(Some(response))) => Ok(response),
         Ok(Err(error)) => Err(error),
-        Ok(Ok(None)) | Err(_) => {
-            connections.cut(request.remote_addr());
-            Ok(StatusCode::OK.into_response()) // never reaches the client
-        }
+        Ok(Ok(None)) | Err(_) => Ok(cut(request, connections)),
     }
 }
 
