@@ -398,6 +398,26 @@ async fn a_message_waits_while_twilio_takes_none(#[case] fault: Fault) {
     assert!(app.sms_to(CUSTOMER).is_empty());
 }
 
+#[rstest]
+#[case::an_error(Refusal::status(503))]
+#[case::a_rate_limit(Refusal::too_many(1))]
+#[tokio::test]
+async fn a_message_to_a_closed_conversation_is_not_lost_while_twilio_does_not_say_so(#[case] refusal: Refusal) {
+    let app = with_conversations(&[]).await;
+    app.miss_call(CUSTOMER).await;
+    let first = wait_for_posted(&app, 1).await.remove(0);
+    app.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;
+    app.servers.twilio.set_conversation_webhooks(Format::Off);
+    let twilio = TwilioRest::new(&app);
+    twilio.post(&format!("Conversations/{}", first.conversation_sid), &[("State", "closed")]).await;
+    app.servers.twilio.add_rule(Rule::next(1, Fault::RespondToConversations(refusal)));
+    app.text(CUSTOMER, "My sink is blocked").await;
+    let second = wait_for_posted(&app, 2).await.remove(1);
+    assert_ne!(second.conversation_sid, first.conversation_sid);
+    app.settled().await;
+    assert_eq!(posted(&app).len(), 2);
+}
+
 /// No webhook says what became of a message.
 fn no_reports(app: &App) {
     let callbacks = Callbacks { enabled: false, ..Callbacks::default() };

@@ -91,18 +91,24 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
             SendOutcome::Accepted { sid, status, .. } => {
                 SendOutcome::Accepted { sid, segments: sms_segments::count(&message.body), status }
             }
-            refused @ SendOutcome::Rejected { .. } => {
-                // It may have been closed or deleted meanwhile: then the next attempt opens another one.
-                if !matches!(self.twilio.is_open(account, conversation_sid).await, Ok(false)) {
-                    return refused;
-                }
-                let closed = self.engine.store().close_twilio_conversation(&account.sid, conversation_sid).await;
-                match closed {
-                    Ok(()) => SendOutcome::NotProcessed { retry_after: None, reason: "it is closed".to_owned() },
-                    Err(error) => SendOutcome::NotProcessed { retry_after: None, reason: error.to_string() },
-                }
-            }
+            refused @ SendOutcome::Rejected { .. } => self.unless_closed(account, conversation_sid, refused).await,
             other => other,
+        }
+    }
+
+    /// What a refusal means. The conversation may have been closed or deleted meanwhile: then the next attempt opens another
+    /// one. While Twilio does not say whether it was, the message is tried again.
+    async fn unless_closed(&self, account: &Account, conversation_sid: &str, refused: SendOutcome) -> SendOutcome {
+        let again = |retry_after, reason: String| SendOutcome::NotProcessed { retry_after, reason };
+        match self.twilio.is_open(account, conversation_sid).await {
+            Ok(false) => {
+                let closed = self.engine.store().close_twilio_conversation(&account.sid, conversation_sid).await;
+                again(None, closed.map_or_else(|error| error.to_string(), |()| "it is closed".to_owned()))
+            }
+            // Twilio answers this account so in any case.
+            Ok(true) | Err(ListError::Refused { http_status: 400..500, .. }) => refused,
+            Err(ListError::TooManyRequests { retry_after }) => again(retry_after, "too many requests".to_owned()),
+            Err(error) => again(None, error.to_string()),
         }
     }
 
