@@ -12,7 +12,9 @@ use super::send::{OutboundStore, SmsGateway, SmsSender};
 use super::{retry_delay, retry_or_wait};
 use crate::adapters::twilio::{Account, ListError};
 use crate::businesses::Businesses;
+use crate::domain::business::Signer;
 use crate::domain::conversation::Media;
+use crate::domain::phone::PhoneNumber;
 use crate::engine::Publish;
 use crate::store::{Participant, ParticipantOf};
 use crate::stream::{DeadReason, Delivery, FailureReason, Metadata, Step};
@@ -56,9 +58,9 @@ where
 {
     let Webhook::Conversation { conversation_sid, event } = &inbound.webhook else { return Ok(inbound) };
     let account = account(sender, &inbound, metadata).await?;
-    let (message_sid, participant_sid, body, media, service_sid) = match event {
-        ConversationEvent::Message { message_sid, participant_sid, body, media, service_sid, .. } => {
-            (message_sid, participant_sid, body, media, service_sid)
+    let (message_sid, participant_sid, author, body, media, service_sid) = match event {
+        ConversationEvent::Message { message_sid, participant_sid, author, body, media, service_sid } => {
+            (message_sid, participant_sid, author, body, media, service_sid)
         }
         ConversationEvent::Closed => {
             let closed = sender.engine.store().close_twilio_conversation(&account.sid, conversation_sid).await;
@@ -67,7 +69,13 @@ where
         }
         ConversationEvent::Other => return Ok(inbound),
     };
-    let Some(participant_sid) = participant_sid else { return Err(FailureReason::dead(UNKNOWN_PARTICIPANT, NOBODY)) };
+    let Some(participant_sid) = participant_sid else {
+        if !is_business(sender, author, &inbound.signer, metadata).await? {
+            return Err(FailureReason::dead(UNKNOWN_PARTICIPANT, NOBODY));
+        }
+        inbound.webhook = accepted(message_sid.clone());
+        return Ok(inbound);
+    };
     let of = ParticipantOf { account_sid: &account.sid, conversation_sid, participant_sid };
     let participant = participant(sender, &account, of, metadata).await?;
     let url_in = |service: &str, one: &Attached| sender.twilio.attachment_url(&account.sid, service, &one.sid);
@@ -85,6 +93,28 @@ where
         opt_out_type: None,
     };
     Ok(inbound)
+}
+
+/// Whether the author is a business, which is no participant: we post in its name.
+async fn is_business<R, P, T>(
+    sender: &SmsSender<R, P, T>,
+    author: &str,
+    signer: &Signer,
+    metadata: &Metadata,
+) -> Result<bool, FailureReason>
+where
+    R: OutboundStore,
+    P: Publish,
+{
+    let Ok(author) = author.parse::<PhoneNumber>() else { return Ok(false) };
+    let business = sender.engine.business_cache().of_number(&author, signer).await;
+    business.map(|business| business.is_some()).map_err(|error| retry_or_wait(metadata.delivery_count, error))
+}
+
+/// A message in a business's name that came back without our id of it. If it is ours, Twilio's id of it is known, or will be
+/// once the answer to the POST is.
+fn accepted(message_sid: String) -> Webhook {
+    Webhook::MessageStatus { message_sid, message_id: None, status: "accepted".to_owned(), error_code: None }
 }
 
 /// The account that signed the webhook, as it is asked.

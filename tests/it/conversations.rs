@@ -1,8 +1,9 @@
 //! Twilio Conversations: texts that come by them, or by both of Twilio's ways, and messages that go by them.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use nmc_testbed::sim::{Rule, http_client};
+use nmc_testbed::sim::{Rule, Span, http_client};
 use nmc_testbed::twilio::{
     Callbacks, ConversationText, Fault, Format, Media, PostedMessage, Refusal, TwilioOptions, new_message_sid,
 };
@@ -450,6 +451,42 @@ async fn a_message_that_comes_back_is_known_to_be_sent() {
     app.wait_for_event("message.delivered").await;
     app.settled().await;
     assert_eq!(posted(&app).len(), 1);
+    assert_eq!(app.messages_of(CUSTOMER).await.len(), 1, "it is not the customer's");
+}
+
+/// A message comes back as Twilio has it, but without `Attributes`.
+async fn come_back(app: &App, message: &PostedMessage) {
+    let webhook = [
+        ("EventType", "onMessageAdded"),
+        ("ConversationSid", &*message.conversation_sid),
+        ("MessageSid", &*message.sid),
+        ("Author", &*message.author),
+        ("Body", &*message.body),
+        ("Source", "API"),
+    ];
+    assert_eq!(app.webhook().post(PATH, &webhook).await.unwrap().status, 204);
+}
+
+#[rstest]
+#[case::after_the_answer(None)]
+#[case::before_the_answer(Some(Fault::Hold(Span::exactly(Duration::from_secs(1)))))]
+#[tokio::test]
+async fn a_message_that_comes_back_without_its_attributes_is_ours_all_the_same(#[case] fault: Option<Fault>) {
+    let app = with_conversations(&[]).await;
+    no_reports(&app);
+    let is_known_first = fault.is_none();
+    if let Some(fault) = fault {
+        app.servers.twilio.add_rule(Rule::next(1, fault));
+    }
+    app.miss_call(CUSTOMER).await;
+    let message = wait_for_posted(&app, 1).await.remove(0);
+    if is_known_first {
+        app.wait_for_event("message.sent").await;
+    }
+    come_back(&app, &message).await;
+    app.wait_for_event("message.sent").await;
+    app.settled().await;
+    assert!(app.stored("NMC_DEAD").await.is_empty());
     assert_eq!(app.messages_of(CUSTOMER).await.len(), 1, "it is not the customer's");
 }
 
