@@ -14,7 +14,7 @@ use crate::adapters::twilio::{Account, ListError};
 use crate::businesses::Businesses;
 use crate::domain::business::Signer;
 use crate::domain::conversation::Media;
-use crate::domain::phone::PhoneNumber;
+use crate::domain::phone::{self, PhoneNumber};
 use crate::engine::Publish;
 use crate::store::{Participant, ParticipantOf};
 use crate::stream::{DeadReason, Delivery, FailureReason, Metadata, Step};
@@ -159,7 +159,8 @@ where
         conversation_sid: of.conversation_sid.to_owned(),
         account_sid: account.sid.clone(),
         business_phone: binding.business_phone,
-        customer_phone: binding.customer_phone,
+        // In the notation by which the customer is known elsewhere.
+        customer_phone: phone::caller(&binding.customer_phone).map_or(binding.customer_phone, String::from),
     };
     store.keep_participant(&participant).await.map_err(again)?;
     Ok(participant)

@@ -233,6 +233,31 @@ async fn two_equal_texts_by_one_way_stay_two() {
     assert_eq!(texts_of(&app, CUSTOMER).await.len(), 3, "the third has no counterpart");
 }
 
+/// Mexico's mobile numbers are written in two ways, and Twilio keeps either in a conversation.
+#[tokio::test]
+async fn a_customer_with_the_old_prefix_of_mexico_is_one_customer() {
+    const KNOWN: &str = "+525512345678";
+    const WRITTEN: &str = "+5215512345678";
+    let app = spawn_app().await;
+    let mut ours = by("conversations");
+    ours["policy"]["regions"] = json!(["US", "MX"]);
+    app.put_business(BUSINESS, &ours).await;
+    let sent = app.servers.twilio.converse(WRITTEN, OUR_NUMBER, "My sink is blocked").await.unwrap();
+    let answer = wait_for_posted(&app, 1).await.remove(0);
+    assert_eq!(answer.conversation_sid, sent.conversation_sid, "it is answered where it came from");
+    app.text(KNOWN, "My sink is blocked").await;
+    app.settled().await;
+    assert_eq!(texts_of(&app, KNOWN).await.len(), 1, "it came both ways");
+    let path = format!("/customers/{KNOWN}");
+    let export = app.rest.get(&format!("{path}/export")).await.ok();
+    let kept_in = export["export"].as_array().unwrap().iter().map(|item| item["kept_in"].as_str().unwrap());
+    assert!(kept_in.collect::<BTreeSet<_>>().contains("twilio_participants"));
+    app.rest.send(Method::DELETE, &path, None).await.ok();
+    let left = "SELECT count(*) FROM twilio_participants";
+    let left: i64 = sqlx::query_scalar(left).fetch_one(&mut app.servers.sql().await).await.unwrap();
+    assert_eq!(left, 0, "the erasure reaches it");
+}
+
 #[tokio::test]
 async fn a_text_waits_for_as_long_as_twilio_does_not_say_who_wrote_it() {
     let app = spawn_app().await;
