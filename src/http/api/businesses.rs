@@ -110,12 +110,13 @@ struct Policy {
     /// `conversation.needs_attention` has the reason `link_not_allowed`. At most 20. Default: none.
     #[oai(validator(max_items = 20))]
     links: Option<Vec<String>>,
-    /// How many SMS segments an answer of DispatchBot may have. A longer one is not sent, and
+    /// How many SMS segments an answer of DispatchBot may have, without the words of `templates.ai_disclosure`. A longer one is not sent, and
     /// `conversation.needs_attention` has the reason `answer_too_long`. Default: 3.
     #[oai(validator(minimum(value = "1"), maximum(value = "10")))]
     max_segments: Option<i64>,
     /// Whether the AI's first text in a conversation says that an AI writes, in the words of `templates.ai_disclosure`:
-    /// `always`, or `off`. The words count for `max_segments`. Default: `always`.
+    /// `always`, or `off`. The words do not count for `max_segments`, but the whole text has at most 1,600 characters.
+    /// Default: `always`.
     ai_disclosure: Option<String>,
     /// A DispatchBot that the business has itself. Without it the service's is asked.
     dispatchbot: Option<OwnDispatchBot>,

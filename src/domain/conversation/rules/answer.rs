@@ -165,9 +165,9 @@ fn join_verdicts(context: Context<'_>, draft: &mut Draft<'_>, answering: &mut An
     }
 }
 
-/// Why an answer is not sent, if it is not. What the business says of its AI is checked for its length alone. What is
-/// judged is the text that is sent: an en dash, for one, becomes a hyphen of the name after it. Only characters that are
-/// not seen are looked for in what DispatchBot wrote, because some are gone after that, and none comes.
+/// Why an answer is not sent, if it is not. Of what the business says of its AI only the length is checked, as a part of the
+/// whole SMS. What is judged is the text that is sent: an en dash, for one, becomes a hyphen of the name after it. Only
+/// characters that are not seen are looked for in what DispatchBot wrote, because some are gone after that, and none comes.
 fn unfit(
     context: Context<'_>,
     answer: &Answer,
@@ -181,7 +181,7 @@ fn unfit(
     let sent = typography::fold_end(&answer.text, body);
     if is_blank(&answer.text) {
         Some(AnalysisReason::EmptyAnswer)
-    } else if body.chars().count() > MAX_BODY_CHARS || segments(body) > policy.max_segments() {
+    } else if is_too_long(body) || segments(&answer.text) > policy.max_segments() {
         Some(AnalysisReason::AnswerTooLong)
     } else if answer_check::has_hidden_characters(&answer.text) {
         Some(AnalysisReason::HiddenCharacters)
@@ -206,7 +206,11 @@ fn names_estimates_only(sent: &str, answer: &Answer, ranges: &[PriceRange]) -> b
     price_check::are_estimated(sent, ranges) && price_check::are_within(&answer.prices, ranges)
 }
 
-/// How many segments the answer has when it is sent.
+fn is_too_long(body: &str) -> bool {
+    typography::fold(body).chars().count() > MAX_BODY_CHARS
+}
+
+/// How many segments the AI's words have, without those of the business.
 fn segments(text: &str) -> u32 {
     sms_segments::count(&typography::fold(text))
 }

@@ -97,17 +97,32 @@ fn it_is_in_the_customers_language_and_in_the_words_of_the_business() {
     assert_eq!(answer_to(&mut own, "my sink is blocked", "We can help."), "Joe's robot here: We can help.");
 }
 
-#[test]
-fn it_counts_for_the_length_of_an_answer() {
+/// Otherwise an answer would be held back only because it is the first.
+#[rstest]
+#[case::of_gsm_7("x".repeat(459))]
+#[case::of_ucs_2("ж".repeat(201))]
+fn it_does_not_count_for_the_segments_of_an_answer(#[case] three_segments: String) {
     let mut talk = talk();
-    talk.business.policy.max_segments = Some(1);
-    let long = "x".repeat(140);
+    talk.business.policy.max_segments = Some(3);
+    let said = answer_to(&mut talk, "my sink is blocked", &three_segments);
+    assert_eq!(said, format!("This is the AI assistant of Joe's Plumbing. {three_segments}"));
+    talk.text("hello?");
+    let window = talk.close_window();
+    let decision = talk.answered(window, &format!("{three_segments}x"));
+    assert_eq!(decision.analysis.as_ref().unwrap().drop_reason, Some(AnalysisReason::AnswerTooLong));
+}
+
+#[test]
+fn the_whole_text_is_no_longer_than_an_sms() {
+    let mut talk = talk();
+    talk.business.policy.max_segments = Some(11);
+    let disclosure = "This is the AI assistant of Joe's Plumbing. ".len();
+    let longest = "x".repeat(1_600 - disclosure);
     talk.text("my sink is blocked");
     let window = talk.close_window();
-    let decision = talk.answered(window, &long);
+    let decision = talk.answered(window, &format!("{longest}x"));
     assert_eq!(decision.messages[0].kind, MessageKind::Fallback);
     assert_eq!(decision.analysis.as_ref().unwrap().drop_reason, Some(AnalysisReason::AnswerTooLong));
     talk.report(0, accepted());
-    talk.business.policy.ai_disclosure = Some(AiDisclosure::Off);
-    assert_eq!(answer_to(&mut talk, "hello?", &long), long);
+    assert_eq!(answer_to(&mut talk, "hello?", &longest).len(), 1_600);
 }
