@@ -424,6 +424,23 @@ async fn a_message_waits_while_twilio_takes_none(#[case] fault: Fault) {
     assert!(app.sms_to(CUSTOMER).is_empty());
 }
 
+#[tokio::test]
+async fn health_says_that_no_conversation_can_be_opened() {
+    let app = with_conversations(&[]).await;
+    app.servers.twilio.add_rule(Rule::always(Fault::RespondToNewConversations(Refusal::status(503))));
+    app.miss_call(CUSTOMER).await;
+    let twilio_is = async |state: &str| {
+        eventually("the state of Twilio", async || {
+            (app.rest.get("/health").await.body["services"]["twilio"] == state).then_some(())
+        })
+        .await;
+    };
+    twilio_is("degraded").await;
+    app.servers.twilio.change_faults(|faults| *faults = Default::default());
+    wait_for_posted(&app, 1).await;
+    twilio_is("healthy").await;
+}
+
 #[rstest]
 #[case::an_error(Refusal::status(503))]
 #[case::a_rate_limit(Refusal::too_many(1))]

@@ -158,7 +158,7 @@ impl Store {
         Ok(kind.is_some_and(|kind| kind != MessageKind::Reply.as_str()))
     }
 
-    /// Whether any message is still unsent 3 s after its first attempt: Twilio does not answer, or does not accept it.
+    /// Whether any message is still unsent 3 s after its first attempt, also to open its conversation: Twilio does not answer, or does not accept it.
     pub async fn sends_are_stuck(&self) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar!(
             r#"SELECT EXISTS (

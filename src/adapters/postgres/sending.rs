@@ -22,6 +22,19 @@ impl Store {
         Ok(())
     }
 
+    /// Records that a queued message cannot go to Twilio yet, at which [`sends_are_stuck`](Self::sends_are_stuck) looks. It is
+    /// not claimed.
+    pub async fn note_attempt(&self, message_id: Uuid) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE messages SET first_attempted_at = coalesce(first_attempted_at, clock_timestamp())
+             WHERE id = $1 AND status = 'queued'",
+            message_id
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     /// Counts the AI's messages in a conversation that are claimed: at Twilio, or about to be.
     pub async fn ai_messages_under_way(&self, conversation_id: Uuid) -> Result<i64, StoreError> {
         Ok(sqlx::query_scalar!(

@@ -261,6 +261,11 @@ impl OutboundStore for SimStore {
         .await
     }
 
+    /// Only `/health` reads it, which is not simulated.
+    async fn note_attempt(&self, _: Uuid) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn count_absent_read(&self, message_id: Uuid, attempts: i32) -> Result<i32, StoreError> {
         self.ask("count absent read", |state, _| {
             let Some(row) = state.db.message_mut(message_id) else { return 0 };

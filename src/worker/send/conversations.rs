@@ -66,6 +66,7 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
             }
             OpenedConversation::Refused(outcome) => Ok(Route::Refused(outcome)),
             OpenedConversation::Unavailable { retry_after, reason } => {
+                store.note_attempt(turn.task.message_id).await.map_err(|e| turn.retry(e))?;
                 let delay = retry_after.unwrap_or_else(|| retry_delay(turn.metadata.delivery_count));
                 Err(FailureReason::retry(delay, reason))
             }

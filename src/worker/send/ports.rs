@@ -56,6 +56,8 @@ pub trait OutboundStore: ConversationStore {
         lease: Duration,
         now: DateTime<Utc>,
     ) -> impl Future<Output = Stored<Claim>> + Send;
+    /// Records that a message cannot go to Twilio yet; see [`Store::note_attempt`].
+    fn note_attempt(&self, message_id: Uuid) -> impl Future<Output = Stored<()>> + Send;
     /// Puts a claimed message back, if this claim is still current; see [`Store::release_claim`].
     fn release_claim(&self, message_id: Uuid, claimed: Claimed) -> impl Future<Output = Stored<()>> + Send;
     /// Counts a read of Twilio's list that did not contain the message; see [`Store::count_absent_read`].
@@ -169,6 +171,9 @@ impl OutboundStore for Store {
         now: DateTime<Utc>,
     ) -> Stored<Claim> {
         self.claim(message_id, account, lease, now).await
+    }
+    async fn note_attempt(&self, message_id: Uuid) -> Stored<()> {
+        self.note_attempt(message_id).await
     }
     async fn release_claim(&self, message_id: Uuid, claimed: Claimed) -> Stored<()> {
         self.release_claim(message_id, claimed).await
