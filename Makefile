@@ -197,13 +197,10 @@ simulate: ## Runs the service in a simulated world with a million seeds, optimis
 	NMC_SIM_SEEDS=$${NMC_SIM_SEEDS:-1000000} $(CARGO) test --package nevermisscall --lib --profile simulate simulation::tests::guarantees -- --nocapture
 
 .PHONY: test-live
-test-live: servers nextest ## Runs the tests against the real Twilio and DispatchBot (needs test credentials)
-	@for name in TWILIO_TEST_SID TWILIO_TEST_TOKEN TWILIO_TEST_CONVERSATIONS_SID TWILIO_TEST_CONVERSATIONS_TOKEN \
-		TWILIO_TEST_CONVERSATIONS_NUMBER DISPATCHBOT_TEST_KEY; do \
-		if [ -z "$${!name:-}" ]; then echo "make test-live: $$name is not set" >&2; missing=1; fi; \
-	done; [ -z "$${missing:-}" ]
+test-live: servers nextest ## Runs the tests against the real Twilio and DispatchBot whose test credentials are set
+	@scripts/live-tests > /dev/null
 	$(CARGO) build $(ALL) --bins --tests
-	$(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --run-ignored only -E 'test(live_)' --no-capture
+	$(WITH_SERVERS) --fast -- $(CARGO) nextest run $(ALL) --run-ignored only -E "$$(scripts/live-tests 2> /dev/null)" --no-capture
 
 .PHONY: image
 image: ## Makes the container image from a release build, with its list of contents (SBOM); needs a Docker engine

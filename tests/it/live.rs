@@ -40,7 +40,7 @@ async fn send(to: &str) -> SendOutcome {
 
 #[tokio::test]
 #[ignore = "needs test credentials: make test-live"]
-async fn live_should_handle_twilio_service_integration_end_to_end() {
+async fn live_sms_are_accepted_or_refused_as_documented() {
     let accepted = send("+14108675310").await;
     assert!(matches!(accepted, SendOutcome::Accepted { .. }), "{accepted:?}");
     for (to, code) in [
@@ -159,7 +159,7 @@ async fn live_conversations_are_opened_found_and_posted_to() {
 
 #[tokio::test]
 #[ignore = "needs an account with Conversations: make test-live"]
-async fn live_should_process_a_message_of_a_twilio_conversation() {
+async fn live_should_handle_twilio_service_integration_end_to_end() {
     let of = Conversing::from_variables();
     let app = App::setup()
         .set("TWILIO_ACCOUNT_SID", &of.account.sid)
