@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::decision::Draft;
 use super::input::{InboundSms, Input, RecoveredText};
 use super::state::Conversation;
+use super::words::{OptWord, opt_word};
 use crate::domain::channel::Channel;
 
 /// How far apart the two may arrive at the edge.
@@ -37,10 +38,10 @@ pub struct Pairing {
 
 /// The message that a text is already, if it came by the other API before: the oldest that fits.
 ///
-/// A text in which Twilio itself saw an opt-out is not paired. Only the SMS webhook says so (`OptOutType`), and a copy by the
-/// other API may have been decided on without it.
+/// A text in which Twilio itself saw an opt-out is not paired, unless its words alone say the same. Only the SMS webhook says
+/// so (`OptOutType`), and a copy by the other API may have been decided on without it.
 pub fn find(sms: &InboundSms, unpaired: &[UnpairedText]) -> Option<Pairing> {
-    if sms.opt_out_type.is_some() {
+    if sms.opt_out_type.is_some() && !is_in_its_words(sms) {
         return None;
     }
     let fits = |text: &&UnpairedText| {
@@ -51,6 +52,17 @@ pub fn find(sms: &InboundSms, unpaired: &[UnpairedText]) -> Option<Pairing> {
     let first = unpaired.iter().filter(fits).min_by_key(|text| (text.received_at, text.message_id))?;
     let (twilio_sid, received_at) = (sms.twilio_sid.clone(), sms.received_at);
     Some(Pairing { message_id: first.message_id, twilio_sid, received_at })
+}
+
+/// Whether the words of a text say what Twilio saw in it.
+fn is_in_its_words(sms: &InboundSms) -> bool {
+    let words = |said_by_twilio| opt_word(&sms.body, said_by_twilio, false);
+    matches!(
+        (words(sms.opt_out_type.as_deref()), words(None)),
+        (Some(OptWord::Out { .. }), Some(OptWord::Out { .. }))
+            | (Some(OptWord::In), Some(OptWord::In))
+            | (Some(OptWord::Help), Some(OptWord::Help))
+    )
 }
 
 /// The text of an input that may be a second arrival.

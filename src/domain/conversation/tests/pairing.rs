@@ -38,6 +38,27 @@ fn a_text_is_paired_by_words_way_and_time(
     assert_eq!(find(&sms, &[text]), is_paired.then_some(expected));
 }
 
+#[rstest]
+#[case::a_word("STOP", "STOP", true)]
+#[case::another_word("Unsubscribe", "STOP", true)]
+#[case::a_sentence("please stop texting me", "STOP", true)]
+#[case::back_in("START", "START", true)]
+#[case::help("help", "HELP", true)]
+#[case::a_word_of_the_account("pineapple", "STOP", false)]
+#[case::an_everyday_answer("yes", "START", false)]
+#[case::another_meaning("STOP", "START", false)]
+#[case::a_type_that_is_not_known("Hello?", "LATER", false)]
+fn an_opt_out_that_twilio_saw_is_paired_if_its_words_say_so(
+    #[case] body: &str,
+    #[case] opt_out_type: &str,
+    #[case] is_paired: bool,
+) {
+    let talk = Talk::new();
+    let text = unpaired(MESSAGE, body, talk.now, 0.0);
+    let sms = InboundSms { opt_out_type: Some(opt_out_type.into()), ..talk.sms(body, talk.now) };
+    assert_eq!(find(&sms, &[text]).is_some(), is_paired);
+}
+
 #[test]
 fn the_oldest_that_fits_is_taken() {
     let talk = Talk::new();
