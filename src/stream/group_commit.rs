@@ -65,14 +65,16 @@ type Results<O> = Arc<Vec<Mutex<Option<O>>>>;
 type Running<O> = BoxFuture<'static, Results<O>>;
 
 struct State<I, O> {
-    /// The newest batch, if anybody still waits for it.
-    newest: Option<(Items<I>, WeakShared<Running<O>>)>,
+    /// The batches that are under way or wait for their turn, the newest last.
+    batches: Vec<(Items<I>, WeakShared<Running<O>>)>,
 }
 
 impl<I, O> State<I, O> {
-    /// The newest batch, if anybody still waits for it; it may have begun.
-    fn newest(&self) -> Option<(&Items<I>, Shared<Running<O>>)> {
-        self.newest.as_ref().and_then(|(items, batch)| Some((items, batch.upgrade()?)))
+    /// The newest batch that anybody still waits for; it may have begun. It need not be the last one that was formed:
+    /// the callers of that may be gone, while an earlier one is under way.
+    fn newest(&mut self) -> Option<(&Items<I>, Shared<Running<O>>)> {
+        self.batches.retain(|(_, batch)| batch.upgrade().is_some());
+        self.batches.last().and_then(|(items, batch)| Some((items, batch.upgrade()?)))
     }
 }
 
@@ -99,7 +101,7 @@ impl<I: Send + 'static, O: Send + 'static> GroupCommit<I, O> {
         Self {
             limit: limit.max(1),
             handler: Arc::new(move |items| handler(items).boxed()),
-            state: Arc::new(Mutex::new(State { newest: None })),
+            state: Arc::new(Mutex::new(State { batches: Vec::new() })),
             gone: Arc::default(),
         }
     }
@@ -124,7 +126,7 @@ impl<I: Send + 'static, O: Send + 'static> GroupCommit<I, O> {
     /// # Errors
     /// Returns the item if no batch collects.
     pub fn offer(&self, item: I) -> Result<(), I> {
-        let state = lock(&self.state);
+        let mut state = lock(&self.state);
         let Some((items, _batch)) = state.newest() else { return Err(item) };
         self.push(items, item).map(drop)
     }
@@ -167,7 +169,7 @@ impl<I: Send + 'static, O: Send + 'static> GroupCommit<I, O> {
         };
         let batch = batch.boxed().shared();
         if let Some(weak) = batch.downgrade() {
-            state.newest = Some((items, weak));
+            state.batches.push((items, weak));
         }
         (batch, 0)
     }
@@ -234,6 +236,28 @@ mod tests {
         assert!(poll!(&mut also_gone).is_pending());
         drop((gone, also_gone));
         assert_eq!(waiting.await, Some((2, 2)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_batch_begins_beside_another_after_the_callers_of_the_one_between_them_are_gone() {
+        let (group, begun) = (sizes(64), Instant::now());
+        let mut first = Box::pin(group.call(1));
+        assert!(poll!(&mut first).is_pending());
+        for gone in [2, 3] {
+            assert!(poll!(Box::pin(group.call(gone))).is_pending());
+        }
+        assert_eq!(tokio::join!(first, group.call(4)), (Some((1, 1)), Some((4, 1))));
+        assert_eq!(begun.elapsed(), 2 * ONE_BATCH);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_waits_for_a_full_one_behind_which_the_callers_of_another_are_gone() {
+        let (group, begun) = (sizes(1), Instant::now());
+        let (mut first, mut full) = (Box::pin(group.call(1)), Box::pin(group.call(2)));
+        assert!(poll!(&mut first).is_pending() && poll!(&mut full).is_pending());
+        assert!(poll!(Box::pin(group.call(3))).is_pending());
+        assert_eq!(tokio::join!(first, full, group.call(4)), (Some((1, 1)), Some((2, 1)), Some((4, 1))));
+        assert_eq!(begun.elapsed(), 3 * ONE_BATCH);
     }
 
     #[tokio::test(start_paused = true)]
