@@ -13,7 +13,10 @@ use nmc_testbed::servers::workspace_root;
 use nmc_testbed::sim::{Latency, until_signal};
 
 /// Virtual users call, text and take over; four bounds on latency and errors must hold.
+///
+/// An option that is given again replaces the one before: `make load-short` gives some by itself.
 #[derive(Parser)]
+#[command(args_override_self = true)]
 struct Arguments {
     /// Number of virtual users.
     #[arg(long, default_value_t = 50)]
