@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::checked::Checked;
 use super::conversations::{
     ConversationRow, RulesState, select_conversations, select_from_conversations, with_conversation_columns,
 };

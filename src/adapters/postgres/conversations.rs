@@ -11,6 +11,7 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::batched::Rows;
+use super::checked::Checked;
 use super::{Store, StoreError, Stored};
 use crate::domain::conversation::{Answering, Conversation, Memory, OpenWindow, Predecessor};
 use crate::domain::phone::PhoneNumber;
@@ -48,7 +49,7 @@ macro_rules! conversation_row {
             pub(super) next_timer_at: Option<DateTime<Utc>>,
             /// For the sweeper.
             pub(super) idle_at: Option<DateTime<Utc>>,
-            pub(super) rules_state: Json<RulesState>,
+            pub(super) rules_state: Json<Checked<RulesState>>,
         }
 
         impl ConversationRow {
@@ -59,17 +60,18 @@ macro_rules! conversation_row {
                     answering_window: conversation.answering.as_ref().map(|answering| answering.window_id),
                     next_timer_at: conversation.next_look(),
                     idle_at: conversation.memory.idle_at,
-                    rules_state: Json(RulesState::of(conversation)),
+                    rules_state: Json(Checked::new(RulesState::of(conversation))),
                 }
             }
 
             pub(super) fn parse(self) -> Result<Conversation, StoreError> {
+                let RulesState { window, answering, memory } = self.rules_state.0.of("conversations", self.id)?;
                 Ok(Conversation {
                     $($text: parse(self.id, stringify!($text), &self.$text)?,)+
                     $($field: self.$field,)+
-                    window: self.rules_state.0.window,
-                    answering: self.rules_state.0.answering,
-                    memory: self.rules_state.0.memory,
+                    window,
+                    answering,
+                    memory,
                 })
             }
         }
@@ -137,7 +139,7 @@ macro_rules! select_from_conversations {
     ($columns:literal, $rest:literal $(+ $more:literal)* $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
             ConversationRow,
-            "SELECT " + $columns + r#", rules_state AS "rules_state: Json<RulesState>" FROM conversations "# + $rest $(+ $more)*
+            "SELECT " + $columns + r#", rules_state AS "rules_state: Json<Checked<RulesState>>" FROM conversations "# + $rest $(+ $more)*
             $(, $argument)*
         )
     };

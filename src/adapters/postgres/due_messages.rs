@@ -8,6 +8,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::batched::Rows;
+use super::checked::Checked;
 use super::messages::MessageRow;
 use super::{Store, StoreError, Stored};
 use crate::domain::conversation::Media;
@@ -25,7 +26,7 @@ pub(super) async fn by_ids(pool: PgPool, ids: Vec<Uuid>) -> Stored<Rows<Uuid, Du
     let rows = sqlx::query_as!(
         DueRow,
         r#"SELECT m.id, m.subject_conversation_id AS conversation_id, m.direction, m.sender_type, m.user_id, m.kind, m.body,
-             m.media AS "media: Json<Vec<Media>>", m.twilio_sid, m.status, m.error_code, m.window_id, m.in_reply_to_window, m.created_at,
+             m.media AS "media: Json<Checked<Vec<Media>>>", m.twilio_sid, m.status, m.error_code, m.window_id, m.in_reply_to_window, m.created_at,
              coalesce(m.recipient, c.customer_phone) AS "to!", c.business_phone, c.business_id, m.not_before, m.send_at,
              m.bundle_line IS NOT NULL OR m.pace IS NOT NULL AS "may_be_bundled!",
              m.attempts, m.attempted_at, m.account_sid, m.twilio_conversation, m.absent_reads, c.emergency_detected,
@@ -47,7 +48,7 @@ struct DueRow {
     user_id: Option<String>,
     kind: String,
     body: String,
-    media: Json<Vec<Media>>,
+    media: Json<Checked<Vec<Media>>>,
     twilio_sid: Option<String>,
     status: String,
     error_code: Option<i32>,

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::checked::Checked;
 use super::conversation_lists::ConversationFilter;
 use super::conversations::{
     ConversationRow, RulesState, select_conversations, select_from_conversations, with_conversation_columns,
@@ -90,7 +91,7 @@ impl Store {
         let (after_at, after_id) = after.unzip();
         let rows = sqlx::query!(
             r#"SELECT m.id, c.id AS conversation_id, m.direction, m.sender_type, m.user_id, m.kind, m.body,
-                 m.media AS "media: Json<Vec<Media>>", m.twilio_sid, m.status, m.error_code, m.window_id,
+                 m.media AS "media: Json<Checked<Vec<Media>>>", m.twilio_sid, m.status, m.error_code, m.window_id,
                  m.in_reply_to_window, m.created_at, c.business_id, c.customer_phone
                FROM messages m JOIN conversations c ON c.id = m.conversation_id
                WHERE m.direction = 'outbound' AND m.status IN ('undelivered', 'failed', 'unknown')

@@ -8,6 +8,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::batched::Rows;
+use super::checked::Checked;
 use super::{Store, StoreError, Stored};
 use crate::domain::conversation::{Media, MessageKind, derive_id};
 use crate::domain::phone::PhoneNumber;
@@ -19,7 +20,7 @@ macro_rules! select_messages {
         sqlx::query_as!(
             MessageRow,
             r#"SELECT id, subject_conversation_id AS conversation_id, direction, sender_type, user_id, kind, body,
-                 media AS "media: Json<Vec<Media>>", twilio_sid, status, error_code, window_id, in_reply_to_window, created_at
+                 media AS "media: Json<Checked<Vec<Media>>>", twilio_sid, status, error_code, window_id, in_reply_to_window, created_at
                FROM messages "# + $rest
             $(, $argument)*
         )
@@ -65,7 +66,7 @@ pub(super) struct MessageRow {
     pub(super) user_id: Option<String>,
     pub(super) kind: String,
     pub(super) body: String,
-    pub(super) media: Json<Vec<Media>>,
+    pub(super) media: Json<Checked<Vec<Media>>>,
     pub(super) twilio_sid: Option<String>,
     pub(super) status: String,
     pub(super) error_code: Option<i32>,
@@ -86,7 +87,7 @@ impl MessageRow {
             sender_type: self.sender_type,
             user_id: self.user_id,
             body: self.body,
-            media: self.media.0,
+            media: self.media.0.of("messages", self.id)?,
             twilio_sid: self.twilio_sid,
             error_code: self.error_code,
             window_id: self.window_id,

@@ -13,6 +13,7 @@ mod business_changes;
 mod business_numbers;
 mod businesses;
 mod calls;
+mod checked;
 mod claims;
 mod code_sending;
 mod commit;

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::checked::Checked;
 use super::conversations::{
     ConversationRow, RulesState, select_conversations, select_from_conversations, with_conversation_columns,
 };

@@ -4,6 +4,7 @@
 
 use sqlx::types::Json;
 
+use super::checked::Checked;
 use super::conversation_lists::{ConversationFilter, FEW_BUSINESSES};
 use super::conversations::{
     ConversationRow, RulesState, select_conversations, select_from_conversations, with_conversation_columns,

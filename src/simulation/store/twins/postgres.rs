@@ -7,12 +7,14 @@ use nmc_testbed::servers::{Shared, TestDatabase, schema_key};
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Mutex;
 
+use super::talk::{CUSTOMER, NEIGHBOUR, Talk};
 use super::{Row, TestStore};
 use crate::adapters::postgres::{
     AccountWrite, BusinessWrite, DispatchBotKeyWrite, Erasure, ErasureOf, NextTokenWrite, Store, WaitingWebhook,
 };
 use crate::domain::business::Profile;
 use crate::domain::phone::PhoneNumber;
+use crate::store::{Parties, StoreError};
 
 /// Whatever PostgreSQL's clock is compared with.
 const AGE: [&str; 10] = [
@@ -124,4 +126,45 @@ impl TestStore for OnPostgres {
     async fn let_go(&self, mut holder: PgConnection) {
         sqlx::query("ROLLBACK").execute(&mut holder).await.unwrap();
     }
+}
+
+/// Three customers who have written, by the ids of their conversations.
+async fn three_who_talk(test: &OnPostgres) -> [Talk; 3] {
+    let mut talks = Vec::new();
+    for customer in [CUSTOMER, NEIGHBOUR, "+12125559012"] {
+        let mut talk = Talk::with(test, customer).await;
+        let text = talk.text(&format!("SM{customer}"), "My sink is blocked");
+        talk.commit(test, &text).await;
+        talks.push(talk);
+    }
+    talks.sort_by_key(|talk| talk.conversation().id);
+    talks.try_into().unwrap_or_else(|_| panic!("three"))
+}
+
+#[tokio::test]
+async fn a_row_that_is_not_understood_does_not_affect_its_neighbours() {
+    let test = OnPostgres::start().await;
+    let [spoilt, other, _] = three_who_talk(&test).await;
+    let ids = [&spoilt, &other].map(|talk| talk.conversation().id);
+    let spoil = [
+        ("UPDATE conversations SET rules_state = '{\"window\": 7}' WHERE id = $1", ids[0]),
+        ("UPDATE messages SET media = '[{\"url\": 7}]' WHERE conversation_id = $1", ids[0]),
+    ];
+    for (statement, id) in spoil {
+        sqlx::query(statement).bind(id).execute(&mut *test.sql.lock().await).await.unwrap();
+    }
+    let store = test.store();
+    let mut by_id = store.conversations_by_id(&ids).await.unwrap();
+    assert!(matches!(by_id.remove(&ids[0]), Some(Err(StoreError::Corrupt { table: "conversations", .. }))));
+    assert_eq!(by_id.remove(&ids[1]).unwrap().unwrap(), *other.conversation());
+    let parties = [&spoilt, &other].map(|talk| Parties::of_conversation(talk.conversation()));
+    let mut by_parties = store.conversations_of_parties(&parties).await.unwrap();
+    assert!(matches!(by_parties.remove(&parties[0]), Some(Err(StoreError::Corrupt { .. }))));
+    assert_eq!(by_parties.remove(&parties[1]).unwrap().unwrap(), *other.conversation());
+    let sids = [&spoilt, &other].map(|talk| format!("SM{}", talk.customer));
+    // The first is asked for alone, the others by one statement.
+    let (_, of_spoilt, of_other) =
+        tokio::join!(store.message_by_sid("none"), store.message_by_sid(&sids[0]), store.message_by_sid(&sids[1]));
+    assert!(matches!(of_spoilt, Err(StoreError::Corrupt { table: "messages", .. })), "{of_spoilt:?}");
+    assert_eq!(of_other.unwrap().unwrap().body, "My sink is blocked");
 }
