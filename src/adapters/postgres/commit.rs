@@ -7,7 +7,7 @@
 //!
 //! Every transaction takes its locks in one order, so that two of them do not wait for each other: the ids of the
 //! inputs, published effects (without waiting), existing conversations by id, new ones by their parties, and what
-//! belongs to them: messages, calls by id, codes by business, opt-outs by customer, and last the use of the day by business.
+//! belongs to them: messages by id, calls by id, codes by business, opt-outs by customer, and last the use of the day by business.
 
 mod records;
 
@@ -70,6 +70,12 @@ impl Store {
                     tx.rollback().await?;
                     refused.into_iter().for_each(|(place, outcome)| outcomes[left[place]] = Some(outcome));
                 }
+                // PostgreSQL has ended this transaction so that another one can proceed: all of it may be committed anew.
+                Err(error) if is_deadlock(&error) => {
+                    tx.rollback().await?;
+                    left.into_iter().for_each(|place| outcomes[place] = Some(Committed::Conflict));
+                    return Ok(outcomes.into_iter().flatten().collect());
+                }
                 // The conversation was to be reopened, but a new one was opened concurrently: a conflict, not an error.
                 Err(error) if left.len() == 1 && is_open_twice(&error) => {
                     tx.rollback().await?;
@@ -84,6 +90,11 @@ impl Store {
     pub async fn seen(&self, input_ids: &[&str]) -> Result<HashMap<String, SeenInput>, StoreError> {
         seen(&mut *self.by_key.acquire().await?, input_ids).await
     }
+}
+
+/// Whether a transaction was ended because it and another one could not both succeed: a deadlock, or a failure to serialize.
+fn is_deadlock(error: &StoreError) -> bool {
+    refusal(error).and_then(|error| error.code()).is_some_and(|code| matches!(&*code, "40P01" | "40001"))
 }
 
 fn is_open_twice(error: &StoreError) -> bool {

@@ -124,8 +124,12 @@ pub(super) async fn reserve(pool: PgPool, wanted: Vec<SlotRequest>) -> Stored<Ro
              SELECT message_id,
                next_free_at - make_interval(secs => sum(cost) OVER (PARTITION BY sender ORDER BY place DESC)) AS at
              FROM wanted JOIN slot ON slot.phone = sender
+           ), locked AS (
+             -- In the order in which a batch locks messages.
+             SELECT id FROM messages WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE
            )
-           UPDATE messages m SET send_at = turns.at FROM turns WHERE m.id = turns.message_id
+           UPDATE messages m SET send_at = turns.at FROM locked JOIN turns ON turns.message_id = locked.id
+           WHERE m.id = locked.id
            RETURNING m.id, m.send_at AS "send_at!""#,
         &ids,
         &senders as _,

@@ -147,6 +147,8 @@ pub(super) async fn of_batch(
 fn wanted(commit: &Commit<'_>) -> Vec<Lock> {
     let mut wanted = vec![Lock::Input(commit.input_id.to_owned())];
     wanted.extend(commit.call.map(|call| Lock::Call(call.id)));
+    let of_entry = commit.ledger.map(|entry| Lock::OptOut(entry.business_id.clone(), entry.customer.to_string()));
+    wanted.extend(of_entry);
     let Some(decision) = commit.decision else { return wanted };
     let conversation = &decision.conversation;
     wanted.push(match conversation.version {

@@ -48,23 +48,22 @@ pub(super) async fn write(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Resul
     if !refused.is_empty() {
         return Ok(Written::Refused(refused));
     }
-    let mut decisions: Vec<_> = decisions(batch).collect();
-    decisions.sort_by_key(|(_, decision)| {
-        (&decision.conversation.business_id, decision.conversation.customer_phone.as_str())
-    });
-    let analyses: Vec<NewAnalysis<'_>> = decisions
-        .iter()
+    let analyses: Vec<NewAnalysis<'_>> = decisions(batch)
         .filter_map(|(commit, decision)| {
             let (conversation_id, at) = (decision.conversation.id, commit.at);
             decision.analysis.as_ref().map(|analysis| NewAnalysis { conversation_id, analysis, at })
         })
         .collect();
     audit::write_analyses(tx, &analyses).await?;
-    for (_, decision) in decisions {
-        write_rare(tx, decision).await?;
-    }
-    for (entry, at) in batch.iter().filter_map(|commit| Some((commit.ledger?, commit.at))) {
-        opt_outs::write_entry(tx, entry, at).await?;
+    let mut by_customer = batch.to_vec();
+    by_customer.sort_by_key(|commit| customer(commit));
+    for commit in by_customer {
+        if let Some(decision) = commit.decision {
+            write_rare(tx, decision).await?;
+        }
+        if let Some(entry) = commit.ledger {
+            opt_outs::write_entry(tx, entry, commit.at).await?;
+        }
     }
     // The last lock, and the shortest: others of the business wait for it.
     let refused = day_use::write(tx, batch).await?;
@@ -77,6 +76,16 @@ pub(super) async fn write(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Resul
         behind: commit.outbox_keys().into_iter().filter(|key| inserted.behind.contains(key)).collect(),
     };
     Ok(Written::All(batch.iter().map(done).collect()))
+}
+
+/// The business and the customer that an input is of: whose opt-out it may change.
+fn customer<'a>(commit: &Commit<'a>) -> Option<(&'a str, &'a str)> {
+    let entry = commit.ledger.map(|entry| (&entry.business_id, &entry.customer));
+    let (business_id, customer) = entry.or_else(|| {
+        let conversation = &commit.decision?.conversation;
+        Some((&conversation.business_id, &conversation.customer_phone))
+    })?;
+    Some((business_id, customer.as_str()))
 }
 
 fn decisions<'a>(batch: &'a [&'a Commit<'a>]) -> impl Iterator<Item = (&'a Commit<'a>, &'a Decision)> {
@@ -140,7 +149,7 @@ async fn write_rare(tx: &mut PgConnection, decision: &Decision) -> Result<(), St
     Ok(())
 }
 
-/// Updates messages; returns those that did not have the expected status. A message that is only to be held back
+/// Updates messages, locked by their ids as the slots do; returns those that did not have the expected status. A message that is only to be held back
 /// (`expected` is `None`) may have been sent already, which is no conflict.
 async fn update_messages(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Result<HashSet<Uuid>, StoreError> {
     #[derive(Serialize)]
@@ -172,12 +181,13 @@ async fn update_messages(tx: &mut PgConnection, batch: &[&Commit<'_>]) -> Result
         let ids: Vec<Uuid> = ids.into_iter().collect();
         let rows: Value = now.iter().copied().map(row).collect();
         let done: Vec<Uuid> = sqlx::query_scalar!(
-            r#"UPDATE messages m
+            r#"WITH locked AS (SELECT id FROM messages WHERE id = ANY($2) ORDER BY id FOR NO KEY UPDATE)
+               UPDATE messages m
                SET status = r.status, twilio_sid = coalesce(r.twilio_sid, m.twilio_sid),
                  error_code = coalesce(r.error_code, m.error_code), segments = coalesce(r.segments, m.segments),
                  claim = NULL, lease_until = NULL
-               FROM jsonb_to_recordset($1)
-                 AS r(id uuid, status text, twilio_sid text, error_code int, segments int, expected text)
+               FROM locked JOIN jsonb_to_recordset($1)
+                 AS r(id uuid, status text, twilio_sid text, error_code int, segments int, expected text) USING (id)
                WHERE m.id = ANY($2) AND m.id = r.id AND m.status = r.expected
                RETURNING m.id"#,
             rows,

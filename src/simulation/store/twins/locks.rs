@@ -6,8 +6,9 @@ use super::talk::{CUSTOMER, Decided, NEIGHBOUR, Talk, commit, verdicts};
 use super::{Row, TestStore, on_both_stores};
 use crate::adapters::outage;
 use crate::businesses::Records;
+use crate::domain::conversation::LedgerChange;
 use crate::engine::ConversationStore;
-use crate::store::{Commit, Locks};
+use crate::store::{Commit, LedgerEntry, Locks};
 
 on_both_stores! {
     a_batch_leaves_out_a_conversation_that_is_locked,
@@ -16,6 +17,7 @@ on_both_stores! {
     a_batch_fails_if_the_id_of_an_input_stays_locked,
     batches_of_the_same_inputs_in_opposite_orders_both_end,
     batches_of_the_same_conversations_in_opposite_orders_both_end,
+    batches_that_opt_out_the_same_customers_in_opposite_orders_both_end,
 }
 
 async fn a_batch_leaves_out_a_conversation_that_is_locked(test: impl TestStore) {
@@ -87,6 +89,25 @@ async fn batches_of_the_same_conversations_in_opposite_orders_both_end(test: imp
     let mut verdicts = in_opposite_orders(&test, &one, &other).await;
     verdicts.sort_unstable();
     assert_eq!(verdicts, [["conflict"; 24].to_vec(), ["done"; 24].to_vec()]);
+}
+
+async fn batches_that_opt_out_the_same_customers_in_opposite_orders_both_end(test: impl TestStore) {
+    let talk = Talk::with(&test, CUSTOMER).await;
+    for round in 0..4 {
+        let newcomer = |number| Talk::of(talk.business.clone(), &format!("+1212555{round}{number:03}"), talk.at);
+        let talks: Vec<Talk> = (0..24).map(newcomer).collect();
+        let out = |talk: &Talk| talk.ledger_entry(LedgerChange::Out { by: "user".to_owned(), at: talk.at, note: None });
+        let entries: Vec<LedgerEntry> = talks.iter().map(out).collect();
+        let ids = |word: &str| talks.iter().map(|talk| format!("{word}:{}", talk.customer)).collect();
+        let (one, other): (Vec<String>, Vec<String>) = (ids("one"), ids("other"));
+        let commits = |ids| entries.iter().zip(ids).map(|(entry, id): (_, &String)| talk.commit_of_entry(id, entry));
+        let (forwards, mut backwards): (Vec<_>, Vec<_>) = (commits(&one).collect(), commits(&other).collect());
+        backwards.reverse();
+        let store = test.store();
+        let committed =
+            join(store.commit(&forwards, &[], Locks::Wait), store.commit(&backwards, &[], Locks::Wait)).await;
+        assert_eq!([verdicts(&committed.0.unwrap()), verdicts(&committed.1.unwrap())], [["done"; 24], ["done"; 24]]);
+    }
 }
 
 /// Commits two batches at once, the second from its end to its beginning. Both wait for locks.

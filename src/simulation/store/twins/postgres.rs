@@ -7,14 +7,14 @@ use nmc_testbed::servers::{Shared, TestDatabase, schema_key};
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Mutex;
 
-use super::talk::{CUSTOMER, NEIGHBOUR, Talk};
+use super::talk::{CUSTOMER, NEIGHBOUR, Talk, verdicts};
 use super::{Row, TestStore};
 use crate::adapters::postgres::{
     AccountWrite, BusinessWrite, DispatchBotKeyWrite, Erasure, ErasureOf, NextTokenWrite, Store, WaitingWebhook,
 };
 use crate::domain::business::Profile;
 use crate::domain::phone::PhoneNumber;
-use crate::store::{Parties, StoreError};
+use crate::store::{Locks, Parties, StoreError};
 
 /// Whatever PostgreSQL's clock is compared with.
 const AGE: [&str; 10] = [
@@ -42,6 +42,20 @@ impl OnPostgres {
         let database = shared.database(&schema_key().unwrap(), migrate).await.unwrap();
         let sql = Mutex::new(PgConnection::connect(database.url()).await.unwrap());
         Self { store: Store::lazy(database.url()).unwrap(), sql, database }
+    }
+}
+
+impl OnPostgres {
+    /// Waits until so many transactions wait for a lock.
+    async fn transactions_wait(&self, count: i64) {
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        loop {
+            let found: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *self.sql.lock().await).await.unwrap();
+            if found == count {
+                return;
+            }
+        }
     }
 }
 
@@ -167,4 +181,30 @@ async fn a_row_that_is_not_understood_does_not_affect_its_neighbours() {
         tokio::join!(store.message_by_sid("none"), store.message_by_sid(&sids[0]), store.message_by_sid(&sids[1]));
     assert!(matches!(of_spoilt, Err(StoreError::Corrupt { table: "messages", .. })), "{of_spoilt:?}");
     assert_eq!(of_other.unwrap().unwrap().body, "My sink is blocked");
+}
+
+#[tokio::test]
+async fn a_deadlock_is_a_conflict_of_the_batch_that_it_ends() {
+    let test = OnPostgres::start().await;
+    let talks = three_who_talk(&test).await;
+    let [first, second, third] = talks.each_ref().map(|talk| talk.conversation().id);
+    let (of_second, mut of_third) =
+        (test.hold(Row::Conversation(second)).await, test.hold(Row::Conversation(third)).await);
+    // The batch is the one that finds the deadlock.
+    sqlx::query("SET deadlock_timeout = '60s'").execute(&mut of_third).await.unwrap();
+    let texts = talks.each_ref().map(|talk| talk.text(&format!("SM{}2", talk.customer), "Hello?"));
+    let commits = texts.each_ref().map(|text| text.commit());
+    let crosses = async {
+        test.transactions_wait(1).await;
+        let first = sqlx::query("SELECT FROM conversations WHERE id = $1 FOR UPDATE").bind(first);
+        let goes_on = async {
+            test.transactions_wait(2).await;
+            test.let_go(of_second).await;
+        };
+        let (locked, ()) = tokio::join!(first.execute(&mut of_third), goes_on);
+        locked.unwrap();
+        test.let_go(of_third).await;
+    };
+    let (committed, ()) = tokio::join!(test.store().commit(&commits, &[], Locks::Wait), crosses);
+    assert_eq!(verdicts(&committed.unwrap()), ["conflict"; 3]);
 }

@@ -223,22 +223,29 @@ impl Talk {
 impl Talk {
     /// Changes the ledger alone.
     pub(super) async fn change_ledger(&self, test: &impl TestStore, input_id: &str, change: LedgerChange) {
+        let entry = self.ledger_entry(change);
+        test.store().commit(&[self.commit_of_entry(input_id, &entry)], &[], Locks::Skip).await.unwrap();
+    }
+
+    pub(super) fn ledger_entry(&self, change: LedgerChange) -> LedgerEntry {
         let (business_id, customer) = (self.business.id.clone(), self.customer.clone());
         let audit = AuditEntry { actor: "user", actor_id: None, action: "recorded_an_opt_out", data: json!({}) };
-        let entry = LedgerEntry { business_id, customer, change, audit };
-        let commit = Commit {
+        LedgerEntry { business_id, customer, change, audit }
+    }
+
+    pub(super) fn commit_of_entry<'a>(&self, input_id: &'a str, entry: &'a LedgerEntry) -> Commit<'a> {
+        Commit {
             input_id,
             body_hash: None,
             call: None,
             number_of: None,
             decision: None,
             audit: None,
-            ledger: Some(&entry),
+            ledger: Some(entry),
             at: self.at,
             day: self.at.date_naive(),
             outbox: &[],
-        };
-        test.store().commit(&[commit], &[], Locks::Skip).await.unwrap();
+        }
     }
 }
 
