@@ -43,7 +43,8 @@ pub(super) enum Fired {
 /// What has arrived cannot be found out at the moment.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LookError {
-    #[error(transparent)]
+    // Not transparent: the source of that would be the error's own, and nobody would see that JetStream is away.
+    #[error("{0}")]
     Arrivals(#[from] ArrivalsError),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -108,7 +109,8 @@ async fn complete_on<R: ConversationStore, P: Publish>(
     let newest = source.newest(subject).await?.filter(|newest| !newest.is_acknowledged);
     let mut payloads: Vec<Bytes> = waiting.into_iter().map(Bytes::from).collect();
     payloads.extend(newest.iter().map(|newest| newest.payload.clone()));
-    let until = earliest_undecided(engine, &payloads).await?.map_or(now, |received_at| before(received_at).min(now));
+    let mut until =
+        earliest_undecided(engine, &payloads).await?.map_or(now, |received_at| before(received_at).min(now));
     if newest.is_none() || until < deadline {
         return Ok(until);
     }
@@ -153,4 +155,17 @@ pub(super) async fn is_followed<R: ConversationStore, P: Publish>(
 
 fn before(at: DateTime<Utc>) -> DateTime<Utc> {
     at - TimeDelta::microseconds(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::outage::missing;
+    use crate::outage::Service;
+
+    #[test]
+    fn a_look_without_an_answer_says_which_service_is_unavailable() {
+        assert_eq!(missing(&LookError::from(ArrivalsError::new("timeout"))), Some(Service::Nats));
+        assert_eq!(missing(&LookError::from(StoreError::away())), Some(Service::Postgres));
+    }
 }
