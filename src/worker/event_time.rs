@@ -114,9 +114,18 @@ async fn complete_on<R: ConversationStore, P: Publish>(
     if newest.is_none() || until < deadline {
         return Ok(until);
     }
-    // An earlier text may still be missing, because it failed or another worker has it.
-    let payloads = source.unprocessed(subject).await?;
-    Ok(earliest_undecided(engine, &payloads).await?.map_or(until, |received_at| before(received_at).min(until)))
+    // An earlier text may still be missing, because it failed or another worker has it. The first one that is decides.
+    let mut after = None;
+    loop {
+        let page = source.unprocessed(subject, after).await?;
+        if let Some(received_at) = earliest_undecided(engine, &page.payloads).await? {
+            until = until.min(before(received_at));
+        }
+        after = page.more_after;
+        if after.is_none() || until < deadline {
+            return Ok(until);
+        }
+    }
 }
 
 /// When the edge received the first of these webhooks that is not decided on.

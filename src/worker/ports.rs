@@ -1,11 +1,10 @@
 //! The adapters that the pipelines of a worker use, as one type.
 
-use bytes::Bytes;
 use futures::Stream;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::dispatchbot::DispatchBotClient;
-use crate::adapters::jetstream::{self, ArrivalsError, EarlierError, JetStream, Newest, Publisher};
+use crate::adapters::jetstream::{self, ArrivalsError, ArrivedPage, EarlierError, JetStream, Newest, Publisher};
 use crate::adapters::postgres::Store;
 use crate::adapters::redis::{ForwardError, Forwarded, OutgoingEvent, RedisSink};
 use crate::adapters::twilio::TwilioClient;
@@ -29,9 +28,13 @@ pub trait Source: Clone + Send + Sync + 'static {
 
     /// The newest webhook on a subject of NMC_INBOUND; see [`JetStream::newest`].
     fn newest(&self, subject: &str) -> impl Future<Output = Result<Option<Newest>, ArrivalsError>> + Send;
-    /// The payloads on a subject of NMC_INBOUND that are not acknowledged yet, and perhaps others; see
-    /// [`JetStream::unprocessed`].
-    fn unprocessed(&self, subject: &str) -> impl Future<Output = Result<Vec<Bytes>, ArrivalsError>> + Send;
+    /// A page of the webhooks on a subject of NMC_INBOUND that are not acknowledged yet, and perhaps others, the oldest
+    /// first; see [`JetStream::unprocessed`].
+    fn unprocessed(
+        &self,
+        subject: &str,
+        after: Option<u64>,
+    ) -> impl Future<Output = Result<ArrivedPage, ArrivalsError>> + Send;
     /// Whether an earlier event of the same scope may not be forwarded to Redis yet; see
     /// [`JetStream::earlier_event_waits`].
     fn earlier_event_waits(&self, event: &Metadata) -> impl Future<Output = Result<bool, EarlierError>> + Send;
@@ -61,8 +64,8 @@ impl Source for JetStream {
     async fn newest(&self, subject: &str) -> Result<Option<Newest>, ArrivalsError> {
         self.newest(subject).await
     }
-    async fn unprocessed(&self, subject: &str) -> Result<Vec<Bytes>, ArrivalsError> {
-        self.unprocessed(subject).await
+    async fn unprocessed(&self, subject: &str, after: Option<u64>) -> Result<ArrivedPage, ArrivalsError> {
+        self.unprocessed(subject, after).await
     }
     async fn earlier_event_waits(&self, event: &Metadata) -> Result<bool, EarlierError> {
         self.earlier_event_waits(event).await

@@ -27,7 +27,7 @@ use futures::StreamExt;
 
 use crate::config::NatsConfig;
 
-pub use arrivals::{ArrivalsError, Newest};
+pub use arrivals::{ArrivalsError, ArrivedPage, Newest};
 pub use batch::BatchError;
 pub use bucket::BucketError;
 use connection::LastFailure;

@@ -4,7 +4,6 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::Stream;
 use futures::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
@@ -12,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{ACK_WAIT_MS, Stored, filter};
-use crate::adapters::jetstream::{ArrivalsError, EarlierError, Newest};
+use crate::adapters::jetstream::{ArrivalsError, ArrivedPage, EarlierError, Newest};
 use crate::simulation::planted::Planted;
 use crate::simulation::scheduler::Group;
 use crate::simulation::weather::Fault;
@@ -46,10 +45,12 @@ impl Source for SimJetStream {
         asked.await.ok_or_else(|| ArrivalsError::new("no answer"))
     }
 
-    async fn unprocessed(&self, subject: &str) -> Result<Vec<Bytes>, ArrivalsError> {
+    async fn unprocessed(&self, subject: &str, after: Option<u64>) -> Result<ArrivedPage, ArrivalsError> {
         let asked = self.world.ask(self.group, "read unprocessed", |state, _| match state.planted {
-            Planted::WindowClosesBlindly | Planted::OnlyTheNewestCounts => Vec::new(),
-            _ => state.streams.unacknowledged(subject),
+            Planted::WindowClosesBlindly | Planted::OnlyTheNewestCounts => {
+                ArrivedPage { payloads: Vec::new(), more_after: None }
+            }
+            _ => state.streams.unprocessed(subject, after),
         });
         asked.await.ok_or_else(|| ArrivalsError::new("no answer"))
     }

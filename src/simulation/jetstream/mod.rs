@@ -15,11 +15,14 @@ pub use publish::SimPublisher;
 pub use timers::keep_time;
 
 use super::weather::{Fault, Weather};
-use crate::adapters::jetstream::{Newest, Outgoing};
+use crate::adapters::jetstream::{ArrivedPage, Newest, Outgoing};
 use crate::stream::Metadata;
 
 /// An unacknowledged message is delivered again after this (`streams/consumers/`).
 const ACK_WAIT_MS: u64 = 10_000;
+
+/// The webhooks of a page: few, so that there are pages.
+const PAGE: usize = 2;
 
 /// The state of the server.
 #[derive(Default)]
@@ -125,6 +128,17 @@ impl Streams {
     /// All messages of a stream.
     pub fn messages(&self, stream: &str) -> &[Stored] {
         self.streams.get(stream).map_or(&[], |log| &log.messages)
+    }
+
+    /// A page of the webhooks on a subject of NMC_INBOUND, after this sequence or else after the acknowledgement floor.
+    fn unprocessed(&self, subject: &str, after: Option<u64>) -> ArrivedPage {
+        let after = after.map_or_else(|| self.ack_floor("conversations"), |after| usize::try_from(after).unwrap());
+        let later = self.messages("NMC_INBOUND").iter().zip(1..).skip(after);
+        let mut found: Vec<(&Stored, u64)> = later.filter(|(message, _)| message.subject == subject).collect();
+        let are_more = found.len() > PAGE;
+        found.truncate(PAGE);
+        let more_after = found.last().filter(|_| are_more).map(|(_, sequence)| *sequence);
+        ArrivedPage { payloads: found.into_iter().map(|(message, _)| message.payload.clone()).collect(), more_after }
     }
 
     /// The payloads on a subject of NMC_INBOUND after the acknowledgement floor.
