@@ -131,7 +131,7 @@ async fn owner_texts(world: &World, count: u64) {
 pub fn begin(world: &World, metrics: &Metrics) {
     let is_limited = world.lock().db.businesses.values().any(is_limited);
     // Where they share little, more of them want it at the same time.
-    let customers = match world.lock().weather.chance(70) {
+    let customers = match world.lock().weather.chance(40) {
         _ if is_limited => 4,
         true => 1,
         false => 2,

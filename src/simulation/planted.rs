@@ -24,6 +24,8 @@ pub enum Planted {
     OnlyTheNewestCounts,
     /// Webhooks that wait in PostgreSQL are not waited for.
     WaitingForgotten,
+    /// A window waits for the oldest webhook that is not acknowledged, whichever customer it is of.
+    WaitsForOthers,
     /// A batch in which an input is refused is rolled back, but its other inputs count as committed.
     RefusalTakesNeighbours,
     /// Effects are published before the transaction that writes them.

@@ -108,6 +108,7 @@ fn a_seed_replays_its_run_exactly() {
 #[case::a_window_that_closes_blindly(Planted::WindowClosesBlindly, 1_000, &["closed without"])]
 #[case::only_the_newest_text_counts(Planted::OnlyTheNewestCounts, 1_000, &["closed without"])]
 #[case::webhooks_that_wait_are_forgotten(Planted::WaitingForgotten, 1_000, &["closed without"])]
+#[case::a_window_that_waits_for_others(Planted::WaitsForOthers, 300, &["waits, but no text of its customer"])]
 #[case::a_refusal_that_takes_its_neighbours(
     Planted::RefusalTakesNeighbours,
     1_000,

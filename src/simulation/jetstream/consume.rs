@@ -40,6 +40,7 @@ impl Source for SimJetStream {
     async fn newest(&self, subject: &str) -> Result<Option<Newest>, ArrivalsError> {
         let asked = self.world.ask(self.group, "read newest", |state, _| match state.planted {
             Planted::WindowClosesBlindly => None,
+            Planted::WaitsForOthers => state.streams.oldest_unacknowledged(),
             _ => state.streams.newest(subject),
         });
         asked.await.ok_or_else(|| ArrivalsError::new("no answer"))

@@ -155,6 +155,12 @@ impl Streams {
         Some(Newest { payload: messages[place].payload.clone(), is_acknowledged })
     }
 
+    /// The oldest webhook that is not acknowledged, as if it were the newest of a subject: for a planted bug.
+    fn oldest_unacknowledged(&self) -> Option<Newest> {
+        let oldest = self.messages("NMC_INBOUND").get(self.ack_floor("conversations"))?;
+        Some(Newest { payload: oldest.payload.clone(), is_acknowledged: false })
+    }
+
     /// Whether an event of the same scope, before the one with this sequence, is after the acknowledgement floor.
     fn earlier_event_waits(&self, event: &Metadata) -> bool {
         let earlier = self.messages("NMC_EVENTS").iter().zip(1..).skip(self.ack_floor("redis"));

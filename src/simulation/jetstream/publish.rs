@@ -26,6 +26,7 @@ impl SimPublisher {
         let subject = message.subject.clone();
         let text = text_of(&message);
         let (sequence, duplicate) = if message.headers.contains_key("Nats-Schedule") {
+            state.ledger.arms(&state.db, &state.streams, &state.kept, self.group, &message);
             timers::arm(state, message, ms);
             (0, false)
         } else {

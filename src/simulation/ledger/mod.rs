@@ -15,6 +15,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::jetstream::Streams;
+use super::scheduler::Group;
 use super::store::{MessageRow, Tables};
 use crate::adapters::jetstream::Outgoing;
 use crate::adapters::redis::OutgoingEvent;
@@ -45,6 +46,10 @@ pub struct Ledger {
     /// By conversation: the decision with the newest text that wants an answer.
     wanted: BTreeMap<Uuid, u64>,
     windows: BTreeMap<Uuid, WindowHistory>,
+    /// The times at which decisions wanted a conversation to be looked at.
+    asked_for: BTreeSet<(Uuid, DateTime<Utc>)>,
+    /// When a process last began to look for texts on a subject that a window waits for.
+    looks: BTreeMap<(Group, String), DateTime<Utc>>,
     /// The calls to people in emergencies.
     calls: Calls,
     /// What customers said about getting texts.

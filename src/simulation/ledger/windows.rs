@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{CLOCK_SKEW, Ledger};
-use crate::adapters::jetstream::subjects;
+use crate::adapters::jetstream::{Outgoing, subjects};
 use crate::domain::conversation::{
     Decision, Effect, EventType, Ownership, Status, WindowReason, WindowRecord, WindowState,
 };
@@ -13,6 +14,7 @@ use crate::domain::day_limits::{DayUse, Spending};
 use crate::domain::phone::conversation_key;
 use crate::simulation::jetstream::Streams;
 use crate::simulation::policy;
+use crate::simulation::scheduler::Group;
 use crate::simulation::store::Tables;
 use crate::simulation::world::at;
 use crate::webhook::{Inbound, WebhookKind};
@@ -31,6 +33,13 @@ pub(super) struct WindowHistory {
     pub(super) excused: bool,
     /// How many answers to it Twilio has accepted.
     pub(super) taken: u32,
+}
+
+/// The payload of a timer.
+#[derive(Deserialize)]
+struct TimerArmed {
+    conversation_id: Uuid,
+    due_at: DateTime<Utc>,
 }
 
 impl Ledger {
@@ -66,12 +75,49 @@ impl Ledger {
         }
     }
 
+    /// A process begins to look for the texts on a subject that a window waits for.
+    pub fn looks(&mut self, group: Group, subject: &str, now: DateTime<Utc>) {
+        self.looks.insert((group, subject.to_owned()), now);
+    }
+
+    /// A timer is armed. A time that no decision asked for is a window's that waits for a text of its customer.
+    pub fn arms(
+        &mut self,
+        db: &Tables,
+        streams: &Streams,
+        kept: &[(String, Bytes, u64)],
+        group: Group,
+        arm: &Outgoing,
+    ) {
+        let TimerArmed { conversation_id, due_at } = serde_json::from_slice(&arm.payload).unwrap();
+        let Some(conversation) = db.conversation(conversation_id) else { return };
+        if self.asked_for.contains(&(conversation_id, due_at)) {
+            return;
+        }
+        let key = conversation_key(conversation.business_phone.as_str(), conversation.customer_phone.as_str());
+        let subject = subjects::inbound(WebhookKind::Sms, &key);
+        let since = self.looks.get(&(group, subject.clone())).copied();
+        let was_missing = |payload: &Bytes| {
+            let text: Inbound = serde_json::from_slice(payload).unwrap();
+            db.decided_at(&text.input_id).is_none_or(|at| since.is_none_or(|since| since <= at))
+        };
+        let stored = streams.messages("NMC_INBOUND").iter().map(|message| (&message.subject, &message.payload));
+        let mut arrived = stored.chain(kept.iter().map(|(subject, payload, _)| (subject, payload)));
+        let waits_for_its_own = arrived.any(|(of, payload)| *of == subject && was_missing(payload));
+        self.holds(waits_for_its_own, || {
+            format!("a window of {conversation_id} waits, but no text of its customer is missing")
+        });
+    }
+
     /// A limit of the day is not exceeded, and told once.
     pub fn uses(&mut self, spending: &Spending, used: &DayUse) {
         self.holds(spending.fits(used), || format!("more than a limit of the day: {spending:?} after {used:?}"));
     }
 
     pub(super) fn windows_move(&mut self, decision: &Decision) {
+        let conversation = &decision.conversation;
+        let asked_for = [conversation.arm_at(), conversation.next_look(), conversation.memory.idle_at];
+        self.asked_for.extend(asked_for.into_iter().flatten().map(|at| (conversation.id, at)));
         for record in &decision.windows {
             self.window_moves(decision, record);
         }

@@ -81,10 +81,11 @@ pub(super) async fn commit(
     attempt.await?
 }
 
-/// A planted bug: the effects of a batch are published, whatever becomes of it.
+/// A planted bug: the effects of a batch are published, whatever becomes of it. Timers, which have no id, are not.
 async fn publish(store: &SimStore, batch: &[Commit<'_>]) {
     let publisher = SimPublisher { world: store.world.clone(), group: store.group };
-    for row in batch.iter().flat_map(|commit| commit.outbox) {
+    let effects = batch.iter().flat_map(|commit| commit.outbox).filter(|row| row.message_id.is_some());
+    for row in effects {
         let OutboxRow { subject, message_id, headers, payload, .. } = row.clone();
         let payload = payload.to_string().into();
         // What is not acknowledged is published again, after the commit.

@@ -151,6 +151,11 @@ impl Tables {
         self.inbox.contains_key(input_id)
     }
 
+    /// When an input was written to the inbox.
+    pub fn decided_at(&self, input_id: &str) -> Option<DateTime<Utc>> {
+        self.inbox.get(input_id).map(|row| row.created_at)
+    }
+
     /// What a business has used on a day.
     pub fn day_use_of(&self, business_id: &str, day: NaiveDate) -> DayUse {
         self.day_use.get(&(business_id.to_owned(), day)).copied().unwrap_or_default()

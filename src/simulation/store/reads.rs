@@ -187,7 +187,9 @@ impl ConversationStore for SimStore {
     }
 
     async fn waiting_payloads(&self, subject: &str) -> Result<Vec<Vec<u8>>, StoreError> {
-        self.ask("read waiting webhooks", |state, _| {
+        let group = self.group;
+        self.ask("read waiting webhooks", |state, now| {
+            state.ledger.looks(group, subject, now);
             let of_subject = state.kept.iter().filter(|kept| kept.0 == subject);
             let forgotten = state.planted == Planted::WaitingForgotten;
             of_subject.filter(|_| !forgotten).map(|kept| kept.1.to_vec()).collect()
