@@ -126,6 +126,7 @@ async fn set_clocks(world: World) {
     if world.lock().weather.chance(60) {
         return;
     }
+    world.lock().ledger.clocks_are_set = true;
     while world.lock().weather.is_foul() {
         {
             let mut state = world.lock();

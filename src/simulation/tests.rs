@@ -91,7 +91,7 @@ fn a_seed_replays_its_run_exactly() {
 
 /// A test that notices nothing would miss these bugs; each must be caught by its own effect.
 #[rstest::rstest]
-#[case::ack_before_commit(Planted::AckBeforeCommit, 300, &["was acknowledged but is lost"])]
+#[case::ack_before_commit(Planted::AckBeforeCommit, 300, &["was acknowledged but is lost", "closed without"])]
 #[case::a_stale_fire_is_dropped(Planted::StaleFireDropped, 1_000, &["nothing will check"])]
 #[case::no_fence_on_what_is_sent_again(
     Planted::NoFenceOnResend,

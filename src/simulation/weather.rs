@@ -45,12 +45,18 @@ pub enum Fault {
     RedisForgets,
     /// Redis refuses an event.
     EventRefused,
+    /// A webhook cannot be committed for a while, however often that is attempted.
+    Stuck,
+    /// Each step of a worker takes long, from its start to its end.
+    SlowWorker,
 }
 
-const KINDS: usize = 18;
+const KINDS: usize = 20;
 /// The maximum rate of each fault, in 10,000, in the order of [`Fault`].
-const WORST: [u32; KINDS] =
-    [40, 300, 300, 500, 1_500, 2_000, 2_500, 2_500, 5_000, 3_000, 400, 4_500, 5_000, 3_000, 3_000, 1_000, 300, 300];
+const WORST: [u32; KINDS] = [
+    40, 300, 300, 500, 1_500, 2_000, 2_500, 2_500, 5_000, 3_000, 400, 4_500, 5_000, 3_000, 3_000, 1_000, 300, 300,
+    1_500, 6_000,
+];
 
 /// The faults of a run, and all its other random choices.
 pub struct Weather {
@@ -104,8 +110,11 @@ impl Weather {
         Duration::from_millis(least_ms + self.below(most_ms - least_ms + 1))
     }
 
-    /// How long a step takes; if zero, it only lets other tasks run first.
-    pub fn step(&mut self) -> Duration {
+    /// How long a step takes, of a worker that is slow or of any other task; if zero, it only lets other tasks run first.
+    pub fn step(&mut self, is_slow: bool) -> Duration {
+        if is_slow && !self.fair {
+            return self.between(20, 120);
+        }
         if self.strikes(Fault::Slow) {
             return self.between(50, 4_000);
         }

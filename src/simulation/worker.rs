@@ -14,6 +14,7 @@ use super::redis::SimRedis;
 use super::scheduler::{Group, WORLD};
 use super::store::SimStore;
 use super::twilio::SimTwilio;
+use super::weather::Fault;
 use super::world::World;
 use crate::businesses::{Accounts, BusinessCache, BusinessSnapshot};
 use crate::clock::Clock;
@@ -56,6 +57,12 @@ pub fn engine(world: &World, group: Group, metrics: &Metrics) -> SimShell {
 /// Starts a worker.
 pub fn start(world: &World, metrics: &Metrics) -> Group {
     let group = world.group();
+    {
+        let mut state = world.lock();
+        if state.weather.strikes(Fault::SlowWorker) {
+            state.slow_workers.push(group);
+        }
+    }
     let engine = engine(world, group, metrics);
     let store = SimStore { world: world.clone(), group };
     let twilio = TwilioConfig {

@@ -53,6 +53,8 @@ pub struct State {
     pub clocks: Vec<(Group, i64)>,
     /// The running workers.
     pub workers: Vec<Group>,
+    /// The workers whose steps take long, also those that have died.
+    pub slow_workers: Vec<Group>,
     /// Groups that have crashed and were not restarted yet.
     pub crashed: Vec<Group>,
     /// Webhooks that wait in PostgreSQL: subject, payload, and since when.
@@ -78,6 +80,7 @@ impl World {
             ledger: Ledger::default(),
             clocks: Vec::new(),
             workers: Vec::new(),
+            slow_workers: Vec::new(),
             crashed: Vec::new(),
             kept: Vec::new(),
             under_way: 0,
@@ -140,7 +143,8 @@ impl World {
                 state.crashed.push(who);
                 None
             } else {
-                Some(state.weather.step())
+                let is_slow = state.slow_workers.contains(&who);
+                Some(state.weather.step(is_slow))
             }
         };
         match step {

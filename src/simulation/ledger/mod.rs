@@ -31,8 +31,9 @@ use opting::Words;
 use reminders::Reminded;
 use windows::WindowHistory;
 
-/// How far a process's clock may be ahead when it checks a time limit.
+/// How far a process's clock may be ahead when it checks a time limit: if clocks are set in the run, and otherwise.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(3);
+const SKEW_OF_EDGES: TimeDelta = TimeDelta::milliseconds(100);
 
 /// The ledger of a run.
 #[derive(Default)]
@@ -87,6 +88,8 @@ pub struct Ledger {
     forwarded_ids: BTreeMap<Uuid, u32>,
     /// How often Redis has lost its memory.
     lost_memories: u32,
+    /// Whether the clocks of processes are set in this run.
+    pub clocks_are_set: bool,
     /// How many webhooks came with another body under a known id.
     pub other_bodies: usize,
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{CLOCK_SKEW, Ledger};
+use super::{CLOCK_SKEW, Ledger, SKEW_OF_EDGES};
 use crate::adapters::jetstream::{Outgoing, subjects};
 use crate::domain::conversation::{
     Decision, Effect, EventType, Ownership, Status, WindowReason, WindowRecord, WindowState,
@@ -63,11 +63,12 @@ impl Ledger {
         }
         let key = conversation_key(before.business_phone.as_str(), before.customer_phone.as_str());
         let subject = subjects::inbound(WebhookKind::Sms, &key);
+        let skew = if self.clocks_are_set { CLOCK_SKEW } else { SKEW_OF_EDGES };
         let stored = streams.messages("NMC_INBOUND").iter();
         let stored = stored.map(|message| (&message.subject, &message.payload, message.at_ms));
         let arrived = stored.chain(kept.iter().map(|(subject, payload, at_ms)| (subject, payload, *at_ms)));
         for (of, payload, at_ms) in arrived {
-            if *of == subject && at(at_ms) + CLOCK_SKEW < deadline {
+            if *of == subject && at(at_ms) + skew < deadline {
                 let text: Inbound = serde_json::from_slice(payload).unwrap();
                 let missed = text.received_at <= deadline && !self.decided.contains_key(&text.input_id);
                 self.holds(!missed, || format!("a window closed without {}, which had arrived", text.input_id));

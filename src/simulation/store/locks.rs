@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::SimStore;
 use crate::simulation::planted::Planted;
+use crate::simulation::weather::Fault;
 use crate::simulation::world::{State, World};
 use crate::store::{self, Commit, Parties, StoreError};
 
@@ -136,12 +137,33 @@ pub(super) async fn of_batch(
         if place > 0 {
             store.world.pause(store.group).await;
         }
+        if let Lock::Input(id) = &lock
+            && batch.iter().any(|commit| commit.input_id == id && commit.body_hash.is_some())
+            && let Some(still) = stuck(&store.world, id)
+        {
+            tokio::time::sleep(still.min(patience)).await;
+            if still > patience {
+                return Err(StoreError::Conflict("a lock was not released in time".into()));
+            }
+        }
         match lock {
             Lock::Conversation(id) if skips && !locked.is_free(&lock) => drop(locked.skipped.insert(id)),
             lock => locked.take(lock, patience).await?,
         }
     }
     Ok(locked)
+}
+
+/// For how much longer somebody outside the service holds the id of a webhook.
+fn stuck(world: &World, input_id: &str) -> Option<Duration> {
+    let now_ms = world.ms();
+    let mut state = world.lock();
+    let state = &mut *state;
+    let until_ms = *state.db.stuck.entry(input_id.to_owned()).or_insert_with(|| {
+        let is_stuck = state.weather.strikes(Fault::Stuck);
+        if is_stuck { now_ms + 5_000 + state.weather.below(15_000) } else { 0 }
+    });
+    until_ms.checked_sub(now_ms).filter(|left| *left > 0).map(Duration::from_millis)
 }
 
 fn wanted(commit: &Commit<'_>) -> Vec<Lock> {

@@ -76,6 +76,8 @@ pub struct Tables {
     draining: BTreeSet<i64>,
     /// The locks of transactions.
     locks: Locks,
+    /// Until when webhooks cannot be committed, in milliseconds since the start, by their inputs; zero if they can.
+    stuck: BTreeMap<String, u64>,
 }
 
 /// A text of the business's own side, and what is done about it.
