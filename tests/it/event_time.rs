@@ -1,6 +1,7 @@
 //! Windows close in event time: however far the worker lags behind, a text that arrived before the deadline is in the
 //! window, and nobody waits for another customer's text.
 
+use nevermisscall::internals::Role;
 use nmc_testbed::twilio::new_message_sid;
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -62,6 +63,56 @@ async fn a_window_waits_for_the_texts_that_arrived_before_its_deadline() {
     let asked = app.servers.dispatchbot.requests();
     assert_eq!(asked.iter().map(bodies).collect::<Vec<_>>(), [["Hi", "my sink is blocked", "the kitchen one"]]);
     assert_eq!(app.sms_to(CUSTOMER).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_of_two_workers_waits_for_the_texts_that_the_other_has() {
+    let setup = LONG_MAX.iter().fold(App::setup(), |setup, (name, value)| setup.set(name, value));
+    let app = setup.roles([Role::Edge, Role::Worker, Role::Worker]).start().await;
+    // Enough that each worker has a text of one and the timer of another.
+    let customers: Vec<String> = (0..6).map(customer).collect();
+    let mut stuck = Vec::new();
+    for customer in &customers {
+        app.text(customer, "Hi").await;
+        app.wait_for_event_of(customer, 1, "message.received").await;
+        stuck.push(Stuck::text(&app, customer, "my sink is blocked").await);
+    }
+    for customer in &customers {
+        overdue(&app, customer).await;
+    }
+    assert_eq!(app.servers.dispatchbot.requests().len(), 0, "they wait");
+    for stuck in stuck {
+        stuck.proceeds().await;
+    }
+    for customer in &customers {
+        app.wait_for_event_of(customer, 1, "message.delivered").await;
+    }
+    app.settled().await;
+    let asked = app.servers.dispatchbot.requests();
+    assert_eq!(asked.iter().map(bodies).collect::<Vec<_>>(), [["Hi", "my sink is blocked"]; 6]);
+}
+
+#[tokio::test]
+async fn a_window_waits_for_a_text_that_waits_in_postgresql() {
+    let app = spawn_app_with(&LONG_MAX).await;
+    let sid = app.text(CUSTOMER, "Hello there").await;
+    app.wait_for_event_of(CUSTOMER, 1, "message.received").await;
+    let first = app.stored("NMC_INBOUND").await.pop().unwrap();
+    let first = (first.subject, String::from_utf8(first.payload.to_vec()).unwrap());
+    let later = first.1.replace(&sid, &new_message_sid()).replace("Hello there", "my sink is blocked");
+    // Webhooks that wait are published in order, and the first of these is too large for JetStream.
+    let kept = "INSERT INTO waiting_webhooks (message_id, subject, headers, payload)
+                VALUES ('large', $1, '{}', convert_to(repeat('x', 2000000), 'UTF8')), ('later', $2, '{}', $3)";
+    let kept = sqlx::query(kept).bind("nmc.inbound.sms.large").bind(first.0).bind(later.into_bytes());
+    let mut sql = app.servers.sql().await;
+    kept.execute(&mut sql).await.unwrap();
+    overdue(&app, CUSTOMER).await;
+    assert_eq!(app.servers.dispatchbot.requests().len(), 0, "it waits");
+    sqlx::query("DELETE FROM waiting_webhooks WHERE message_id = 'large'").execute(&mut sql).await.unwrap();
+    let asked = app.wait_for_questions(1).await;
+    assert_eq!(bodies(&asked[0]), ["Hello there", "my sink is blocked"]);
+    app.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;
+    assert_eq!(app.servers.dispatchbot.requests().len(), 1);
 }
 
 #[tokio::test]
