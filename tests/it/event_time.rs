@@ -10,7 +10,7 @@ use crate::harness::{App, CUSTOMER, OUR_NUMBER, customer, eventually, spawn_app_
 
 /// A window that may wait for long after its deadline.
 const LONG_MAX: [(&str, &str); 3] =
-    [("NMC_WINDOW_HOLD", "1s"), ("NMC_WINDOW_QUIET", "300ms"), ("NMC_WINDOW_MAX", "60s")];
+    [("NMC_WINDOW_HOLD", "3s"), ("NMC_WINDOW_QUIET", "300ms"), ("NMC_WINDOW_MAX", "60s")];
 
 fn bodies(question: &Value) -> Vec<&str> {
     let messages = question["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -129,14 +129,14 @@ async fn nobody_waits_for_the_text_of_another_customer() {
 
 #[tokio::test]
 async fn a_window_waits_until_its_maximum_and_no_longer() {
-    let settings = [("NMC_WINDOW_HOLD", "500ms"), ("NMC_WINDOW_QUIET", "300ms"), ("NMC_WINDOW_MAX", "3s")];
+    let settings = [("NMC_WINDOW_HOLD", "3s"), ("NMC_WINDOW_QUIET", "300ms"), ("NMC_WINDOW_MAX", "6s")];
     let app = spawn_app_with(&settings).await;
     app.text(CUSTOMER, "Hi").await;
     app.wait_for_event_of(CUSTOMER, 1, "message.received").await;
     let stuck = Stuck::text(&app, CUSTOMER, "my sink is blocked").await;
     let asked = app.wait_for_questions(1).await;
     assert_eq!(bodies(&asked[0]), ["Hi"]);
-    let waited = "SELECT s.at - w.opened_at >= interval '3 seconds' FROM windows w
+    let waited = "SELECT s.at - w.opened_at >= interval '6 seconds' FROM windows w
                   JOIN window_steps s ON s.window_id = w.id WHERE s.state = 'claimed' ORDER BY s.id LIMIT 1";
     let mut sql = app.servers.sql().await;
     assert!(sqlx::query_scalar::<_, bool>(waited).fetch_one(&mut sql).await.unwrap(), "it waits until its maximum");
