@@ -8,7 +8,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -65,6 +65,8 @@ struct Arrivals {
     all: AtomicU64,
     /// Those of them that were beyond their business's share.
     beyond_share: AtomicU64,
+    /// Whether somebody has flooded the queue since it was last short: what waits is long afterwards, too.
+    was_flooded: AtomicBool,
 }
 
 impl LoadShedder {
@@ -82,6 +84,7 @@ impl LoadShedder {
                 since_short: AtomicU64::new(0),
                 all: AtomicU64::new(0),
                 beyond_share: AtomicU64::new(0),
+                was_flooded: AtomicBool::new(false),
             },
             metrics,
         }
@@ -90,7 +93,7 @@ impl LoadShedder {
     /// Counts a webhook that arrived while the queue is long: for a business by its id, however many numbers it has, or for a
     /// number that no business has.
     pub fn arrived(&self, of: &str) {
-        let Arrivals { of_business, hasher, since_short, all, beyond_share } = &self.arrivals;
+        let Arrivals { of_business, hasher, since_short, all, beyond_share, .. } = &self.arrivals;
         since_short.fetch_add(1, Ordering::Relaxed);
         all.fetch_add(1, Ordering::Relaxed);
         let counted = hasher.hash_one(of) % COUNTED;
@@ -99,12 +102,17 @@ impl LoadShedder {
         }
     }
 
-    /// Whether the queue is long because some businesses get more than their share. True of the first webhooks of a long
-    /// queue, of which it is not known.
-    pub fn somebody_floods(&self) -> bool {
-        let Arrivals { since_short, all, beyond_share, .. } = &self.arrivals;
-        since_short.load(Ordering::Relaxed) < EXPRESS_FROM
-            || beyond_share.load(Ordering::Relaxed) > all.load(Ordering::Relaxed) / FLOOD
+    /// Whether the queue is long because some businesses get, or got, more than their share. True of the first webhooks of a
+    /// long queue, of which it is not known.
+    pub fn is_flooded(&self) -> bool {
+        let Arrivals { since_short, all, beyond_share, was_flooded, .. } = &self.arrivals;
+        if since_short.load(Ordering::Relaxed) < EXPRESS_FROM {
+            return true;
+        }
+        if beyond_share.load(Ordering::Relaxed) > all.load(Ordering::Relaxed) / FLOOD {
+            was_flooded.store(true, Ordering::Relaxed);
+        }
+        was_flooded.load(Ordering::Relaxed)
     }
 
     /// Acquires a place among the webhooks in progress; dropping the permit frees it.
@@ -147,12 +155,13 @@ impl LoadShedder {
 
     fn note(&self, waiting: u64) {
         self.waiting.store(waiting, Ordering::Relaxed);
-        let Arrivals { since_short, all, beyond_share, .. } = &self.arrivals;
+        let Arrivals { since_short, all, beyond_share, was_flooded, .. } = &self.arrivals;
         if waiting < EXPRESS_FROM {
             [since_short, all, beyond_share].iter().for_each(|count| count.store(0, Ordering::Relaxed));
+            was_flooded.store(false, Ordering::Relaxed);
         }
         for recent in [all, beyond_share] {
-            recent.fetch_sub(recent.load(Ordering::Relaxed) / FORGETS, Ordering::Relaxed);
+            recent.fetch_sub(recent.load(Ordering::Relaxed).div_ceil(FORGETS), Ordering::Relaxed);
         }
         self.metrics.backlog(waiting);
     }
@@ -225,21 +234,21 @@ mod tests {
         (0..from_many).for_each(|number| intake.arrived(&format!("b{}", number % 200)));
         (0..from_one).for_each(|_| intake.arrived("flooded"));
         intake.note(EXPRESS_FROM);
-        assert_eq!(intake.somebody_floods(), expected);
+        assert_eq!(intake.is_flooded(), expected);
     }
 
     #[test]
     fn a_flood_is_noticed_however_long_the_queue_has_been_long() {
         let intake = LoadShedder::new(100_000, Metrics::new());
         (0..20_000).for_each(|number| intake.arrived(&format!("b{}", number % 2_000)));
-        assert!(!intake.somebody_floods());
+        assert!(!intake.is_flooded());
         (0..30).for_each(|_| intake.note(20_000));
         (0..600).for_each(|_| intake.arrived("flooded"));
-        assert!(intake.somebody_floods());
-        // And its end is noticed, too.
+        assert!(intake.is_flooded());
+        // What it has left behind still makes the others wait.
         (0..60).for_each(|_| intake.note(20_000));
         (0..600).for_each(|number| intake.arrived(&format!("b{}", number % 600)));
-        assert!(!intake.somebody_floods());
+        assert!(intake.is_flooded());
     }
 
     #[test]
@@ -248,7 +257,7 @@ mod tests {
         (0..1_000).for_each(|_| intake.arrived("+12125559999"));
         intake.note(EXPRESS_FROM - 1);
         (0..400).for_each(|number| intake.arrived(&format!("+1212555{number:04}")));
-        assert!(!intake.somebody_floods());
+        assert!(!intake.is_flooded());
     }
 
     #[test]

@@ -27,8 +27,7 @@ use crate::trace::Trace;
 use crate::webhook::{Inbound, WebhookKind};
 
 const OWN_NUMBER: DeadReason = DeadReason::new("own_number");
-/// A phone gets no more answers than to this many texts within ten minutes, commands apart: two machines could talk to each
-/// other.
+/// After this many texts within ten minutes, a phone gets answers to commands alone: two machines could talk to each other.
 const MOST_ANSWERED: i64 = 20;
 /// How soon it is looked again whether the AI's message at Twilio is finished.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -322,12 +321,12 @@ fn is_command(command: &Command) -> bool {
         | Command::Off
         | Command::On
         | Command::TakeAlert
+        | Command::WordAndMore(_)
         | Command::Words { code: Some(_), .. } => true,
         Command::List
         | Command::Help
         | Command::Words { code: None, .. }
         | Command::Picture
-        | Command::WordAndMore(_)
         | Command::Stop
         | Command::Nothing => false,
     }

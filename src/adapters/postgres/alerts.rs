@@ -40,9 +40,8 @@ impl Store {
         .await?)
     }
 
-    /// Counts the numbers that their newest alert of the last 30 days did not reach, and the phones of businesses' own side that
-    /// want no texts, as `opted_out_phones` of a business has them. A number counts until an alert reaches it, or it wants texts
-    /// again.
+    /// Counts the numbers that their newest alert of the last 30 days did not reach, and those of owners and contacts that want no
+    /// texts. A number counts until an alert reaches it, it wants texts again, or it is no longer the business's.
     pub async fn unreached_alerts(&self) -> Result<UnreachedAlerts, StoreError> {
         let row = sqlx::query!(
             r#"SELECT count(*) AS "unreachable!", count(*) FILTER (WHERE is_out) AS "opted_out!"
@@ -58,12 +57,10 @@ impl Store {
                    ) AS newest
                    WHERE status IN ('undelivered', 'failed')
                    UNION ALL
-                   SELECT own.phone, true
-                   FROM businesses b
-                     CROSS JOIN LATERAL unnest(b.forward_to || ARRAY(SELECT jsonb_array_elements_text(
-                       coalesce(b.profile->'emergency_contacts', '[]') || coalesce(b.profile->'forward_to_next', '[]'))))
-                       AS own (phone)
-                     JOIN opt_outs o ON o.business_id = b.id AND o.customer_phone = own.phone
+                   SELECT o.customer_phone, true
+                   FROM opt_outs o JOIN businesses b ON b.id = o.business_id
+                   WHERE o.by = 'own_side' AND o.customer_phone = ANY(b.forward_to || ARRAY(
+                     SELECT jsonb_array_elements_text(coalesce(b.profile->'emergency_contacts', '[]'))))
                  ) AS unreached GROUP BY phone
                ) AS phones"#
         )

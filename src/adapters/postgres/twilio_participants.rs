@@ -98,6 +98,12 @@ impl Store {
 
 /// Deletes what is known of a customer, of all businesses: it is read from Twilio again where it is needed.
 pub(super) async fn forget(tx: &mut PgConnection, of: &ErasureOf<'_>) -> Result<(), StoreError> {
-    sqlx::query!("DELETE FROM twilio_participants WHERE customer_phone = $1", of.customer.as_str()).execute(tx).await?;
+    // A version before kept Mexican mobiles as Twilio writes them.
+    sqlx::query!(
+        "DELETE FROM twilio_participants WHERE customer_phone = $1 OR customer_phone = regexp_replace($1, '^\\+52(\\d{10})$', '+521\\1')",
+        of.customer.as_str()
+    )
+    .execute(tx)
+    .await?;
     Ok(())
 }

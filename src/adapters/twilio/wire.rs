@@ -145,11 +145,11 @@ pub(super) fn read_list<P: DeserializeOwned>(
     retry_after: Option<Duration>,
     body: &[u8],
 ) -> Result<P, ListError> {
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        return Err(ListError::TooManyRequests { retry_after });
-    }
     if !status.is_success() {
         let code = serde_json::from_slice::<Problem>(body).ok().and_then(|problem| problem.code);
+        if status == StatusCode::TOO_MANY_REQUESTS || (status.is_client_error() && code == Some(TOO_MANY_REQUESTS)) {
+            return Err(ListError::TooManyRequests { retry_after });
+        }
         return Err(ListError::Refused { code, http_status: status.as_u16() });
     }
     serde_json::from_slice(body).map_err(|error| ListError::Malformed(describe_json(&error, NEEDED)))

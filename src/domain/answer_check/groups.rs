@@ -28,8 +28,8 @@ impl Group {
     }
 }
 
-/// The groups of digits of a text, run by run: what is between two runs is no part of a number. Single digits in a row are
-/// one group, also those in words.
+/// The groups of digits of a text, run by run: what is between two runs is no part of a number. Single digits in a row with the
+/// same signs between them are one group, so that `5/4, 5/5` is not; those in words are one whatever is between them.
 pub(super) fn runs(parts: &[Part]) -> Vec<Vec<Group>> {
     let mut reader = Reader::default();
     for (at, part) in parts.iter().enumerate() {
@@ -113,9 +113,16 @@ impl Reader {
 fn joined(run: &[Group]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::with_capacity(run.len());
     let mut is_open = false;
+    let mut gap = "";
     for group in run {
         match groups.last_mut() {
-            Some(last) if is_open && group.is_of_single_digits() && !group.has_plus => {
+            Some(last)
+                if is_open
+                    && group.is_of_single_digits()
+                    && !group.has_plus
+                    && (!last.is_joined || last.spelled + group.spelled > 0 || group.gap == gap) =>
+            {
+                gap = &group.gap;
                 last.digits.push_str(&group.digits);
                 last.spelled += group.spelled;
                 last.is_joined = true;

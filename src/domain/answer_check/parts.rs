@@ -9,7 +9,7 @@ pub(super) enum Part {
     /// ASCII digits.
     Digits(String),
     Letters(String),
-    /// Anything else; of equal signs in a row only one, and of blanks too.
+    /// Anything else, all dashes as hyphens; of equal signs in a row only one, and of blanks too.
     Signs(String),
     /// A date, a time or a range of prices: it has digits, but none of a phone number.
     Moment,
@@ -46,6 +46,7 @@ fn cut(text: &str) -> Vec<Part> {
         let sign = match c {
             '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => '\n',
             c if c.is_whitespace() => ' ',
+            '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
             c => c,
         };
         match parts.last_mut() {
@@ -164,17 +165,24 @@ fn is_tight(signs: &str) -> bool {
     !signs.is_empty() && !signs.contains(|c: char| c.is_whitespace() || ",;".contains(c))
 }
 
-/// `$850-1200`, `850-1200 dollars`: the guard of prices judges it.
+/// `$850-1200` and `850-1200 dollars`, which the guard of prices judges, and `300-1000 gallon`.
 fn prices(parts: &[Part], before: &[Part]) -> Option<usize> {
     let [Part::Digits(low), Part::Signs(dash), Part::Digits(high), rest @ ..] = parts else { return None };
     let is_price = |text: &str| text.len() <= 4 && !text.starts_with('0');
     let has_sign = before.last().is_some_and(|part| part.signs().ends_with(is_currency));
     let has_word = matches!(rest, [Part::Signs(_), Part::Letters(word), ..]
-        if MONEY.iter().any(|money| money.eq_ignore_ascii_case(word)));
+        if MONEY.iter().chain(&MEASURES).any(|known| known.eq_ignore_ascii_case(word)));
     let is_range = dash.trim() == "-" && is_price(low) && is_price(high);
     let is_rising = (low.len(), low) < (high.len(), high);
     let is_end = !matches!(rest, [Part::Signs(_), Part::Digits(_), ..]);
-    (is_range && is_rising && is_end && (has_sign || has_word)).then_some(3)
+    // 1-800-GALLONS
+    let is_dialled = low == "1" && high.len() == 3;
+    (is_range && !is_dialled && is_rising && is_end && (has_sign || has_word)).then_some(3)
 }
+
+const MEASURES: [&str; 26] = [
+    "gallon", "gallons", "gal", "gph", "gpm", "psi", "btu", "sq", "square", "foot", "feet", "ft", "inch", "inches",
+    "lb", "lbs", "pounds", "watt", "watts", "amp", "amps", "volt", "volts", "miles", "minutes", "hours",
+];
 
 const MONEY: [&str; 7] = ["dollars", "usd", "bucks", "euros", "pesos", "dólares", "dolares"];

@@ -8,7 +8,7 @@ use crate::domain::phone::on_keypad;
 const KEYS: usize = 7;
 const TOLL_FREE: [&str; 8] = ["800", "888", "877", "866", "855", "844", "833", "822"];
 /// Words after which an area code is the number of a house.
-const STREETS: [&str; 16] = [
+const STREETS: [&str; 27] = [
     "st",
     "street",
     "ave",
@@ -25,9 +25,20 @@ const STREETS: [&str; 16] = [
     "ct",
     "court",
     "pl",
+    "pkwy",
+    "parkway",
+    "cir",
+    "circle",
+    "ter",
+    "terrace",
+    "hwy",
+    "highway",
+    "sq",
+    "trl",
+    "plaza",
 ];
-/// Words of seven letters and more that are counted.
-const UNITS: [&str; 11] = [
+/// Words after a number that is counted or measured: `an 800-gallon tank`.
+const UNITS: [&str; 31] = [
     "dollars",
     "percent",
     "gallons",
@@ -39,6 +50,26 @@ const UNITS: [&str; 11] = [
     "customers",
     "dólares",
     "square",
+    "sq",
+    "foot",
+    "feet",
+    "year",
+    "day",
+    "hour",
+    "minute",
+    "gallon",
+    "gal",
+    "gph",
+    "gpm",
+    "psi",
+    "btu",
+    "amp",
+    "volt",
+    "vac",
+    "watt",
+    "pound",
+    "mile",
+    "degree",
 ];
 
 /// The digits of each such number, without the 1.
@@ -72,7 +103,7 @@ fn number_at(parts: &[Part], at: usize) -> Option<String> {
         is_whole || (is_toll_free && !keys.has_blank)
     };
     let number: String = beginning.area.chars().chain(keys.keys.chars().take(KEYS)).collect();
-    (fits && !keys.is_counted).then_some(number)
+    (fits && ((beginning.has_one && is_toll_free) || !keys.is_counted)).then_some(number)
 }
 
 fn beginning(parts: &[Part], at: usize) -> Option<Beginning<'_>> {
@@ -91,7 +122,9 @@ fn beginning(parts: &[Part], at: usize) -> Option<Beginning<'_>> {
         Some(rest) if rest.len() == 3 && !gap.contains(char::is_whitespace) => (rest, true),
         _ => (area, has_one),
     };
-    let is_area = area.len() == 3 && area >= "200" && !(one && is_count) && gap.chars().count() <= 4;
+    // 911 and its like are no area codes.
+    let is_area =
+        area.len() == 3 && area >= "200" && !area.ends_with("11") && !(one && is_count) && gap.chars().count() <= 4;
     is_area.then_some(Beginning { area, has_one, has_brackets })
 }
 
@@ -109,6 +142,7 @@ struct Keys {
 fn keys(parts: &[Part], is_after_blank: bool) -> Option<Keys> {
     let mut keys = String::new();
     let mut letters = String::new();
+    let (mut first, mut last) = (None, "");
     let mut has_blank = false;
     let mut at = 0;
     while keys.len() < KEYS {
@@ -116,6 +150,8 @@ fn keys(parts: &[Part], is_after_blank: bool) -> Option<Keys> {
             Part::Letters(word) if is_plain(word) => {
                 keys.extend(word.chars().map(|c| on_keypad(c.to_ascii_uppercase())));
                 letters.push_str(word);
+                last = word;
+                first.get_or_insert(last);
             }
             Part::Digits(digits) => keys.push_str(digits),
             Part::Signs(signs) if at > 0 && signs.chars().count() == 1 && " -.*_".contains(signs.as_str()) => {
@@ -127,10 +163,10 @@ fn keys(parts: &[Part], is_after_blank: bool) -> Option<Keys> {
     }
     let is_one_of = |words: &[&str], word: &str| words.iter().any(|known| known.eq_ignore_ascii_case(word));
     let next = parts.get(at + 1).and_then(Part::letters).unwrap_or_default();
-    let is_street =
-        is_after_blank && parts.get(at).map_or("", Part::signs).starts_with(' ') && is_one_of(&STREETS, next);
+    let is_before_street = parts.get(at).map_or("", Part::signs).starts_with(' ') && is_one_of(&STREETS, next);
+    let is_street = is_after_blank && (is_before_street || is_one_of(&STREETS, last));
     let is_capital = letters.bytes().all(|b| b.is_ascii_uppercase());
-    let is_counted = is_street || is_one_of(&UNITS, &letters);
+    let is_counted = is_street || is_one_of(&UNITS, first.unwrap_or_default());
     (letters.len() >= 3).then_some(Keys { keys, is_capital, has_blank, is_counted })
 }
 

@@ -194,7 +194,7 @@ fn chosen(
     with_it.map(|open| open.id).ok_or(Answer::NoSuchCode)
 }
 
-/// Words without a code go to the only open conversation, and only if it was relayed lately and no other one ended lately:
+/// Words without a code go to the only open conversation, and only if it was relayed lately and no other one is over since:
 /// then it is the one that the owner has before them.
 fn words(code: Option<Code>, text: &str, situation: &Situation<'_>) -> Result<Uuid, Answer> {
     let only = |situation: &Situation<'_>| match situation.open {

@@ -86,7 +86,7 @@ pub(super) async fn pressed(edge: &Edge, signed: SignedForm) -> Result<Answer, R
         return Ok(Answer::Twiml(twiml::redirect(&again)));
     }
     let (input_id, webhook) = Webhook::read(&signed).map_err(|error| Refusal::unusable(&signed, &error))?;
-    let Webhook::LadderDigit { conversation_id, digit, .. } = webhook.clone() else {
+    let Webhook::LadderDigit { call_id, conversation_id, digit, .. } = webhook.clone() else {
         return Ok(Answer::Twiml(twiml::empty()));
     };
     let known = look_up(edge, conversation_id, &signed.signer).await;
@@ -94,7 +94,7 @@ pub(super) async fn pressed(edge: &Edge, signed: SignedForm) -> Result<Answer, R
     publish(edge, signed, input_id, webhook).await?;
     let said = match (digit.as_str(), &known) {
         (_, Some(known)) if known.is_over() => OVER.to_owned(),
-        ("2", Some(known)) if !known.goes_on() => "All right. Nobody else is called.".to_owned(),
+        ("2", Some(known)) if !known.goes_on(call_id) => "All right. Nobody else is called.".to_owned(),
         ("2", _) => "All right. The next person is called.".to_owned(),
         (_, Some(Known { conversation, .. })) if conversation.memory.emergency_taken.is_some() => {
             let taken = conversation.memory.emergency_taken.as_ref();
@@ -138,9 +138,10 @@ impl Known {
         self.conversation.status == Status::Completed || !self.conversation.emergency_detected
     }
 
-    /// Whether another phone is called if this one passes the emergency on.
-    fn goes_on(&self) -> bool {
-        self.conversation.memory.ladder.as_ref().is_some_and(|ladder| ladder.left > 0)
+    /// Whether another phone is called if this one passes the emergency on, or is being called already.
+    fn goes_on(&self, call_id: Uuid) -> bool {
+        let ladder = self.conversation.memory.ladder.as_ref();
+        ladder.is_some_and(|ladder| ladder.left > 0 || ladder.call != Some(call_id))
     }
 
     /// Whether the phone that is called has opted out of texts.

@@ -91,7 +91,7 @@ impl Express {
             let called = number.parse().ok()?;
             let business = edge.business_cache.of_number(&called, &inbound.signer).await.ok()?;
             edge.intake.arrived(business.as_ref().map_or(number, |business| &business.id));
-            if !edge.intake.somebody_floods() || !edge.intake.within_share(&business?.id) {
+            if !edge.intake.is_flooded() || !edge.intake.within_share(&business?.id) {
                 return None;
             }
         }

@@ -109,7 +109,7 @@ impl Recoverer {
                     message_id: message.id,
                     responds_to: message.created_at,
                     answer: None,
-                    to_own_side: false,
+                    to_own_side: message.kind.is_to_own_side(),
                 };
                 let priority = message.kind.priority(message.in_emergency);
                 self.engine.send_again(&task, priority, format!("recover:{}:{}", recovery.id, message.id)).await?;

@@ -106,8 +106,8 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
                 let closed = self.engine.store().close_twilio_conversation(&account.sid, conversation_sid).await;
                 again(None, closed.map_or_else(|error| error.to_string(), |()| "it is closed".to_owned()))
             }
-            // Twilio answers this account so in any case.
-            Ok(true) | Err(ListError::Refused { http_status: 400..500, .. }) => refused,
+            // Twilio answers this account so in any case. Without a code, a proxy may have answered.
+            Ok(true) | Err(ListError::Refused { http_status: 400..500, code: Some(_) }) => refused,
             Err(ListError::TooManyRequests { retry_after }) => again(retry_after, "too many requests".to_owned()),
             Err(error) => again(None, error.to_string()),
         }

@@ -102,6 +102,10 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
             self.metrics.sms(SmsResult::Expired);
             return self.report(turn, MessageReport::Expired).await;
         }
+        if self.is_unwanted(turn).await? {
+            self.metrics.sms(SmsResult::Superseded);
+            return self.report(turn, MessageReport::Superseded).await;
+        }
         if turn.due.may_be_bundled {
             self.wait_for_bundle(turn).await?;
         }
@@ -136,6 +140,16 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
             self.metrics.answered(&self.answer_times(answer, took), Some(&turn.trace()));
         }
         self.apply_outcome(turn, claimed, outcome).await
+    }
+
+    /// Whether a relay has waited for the end of the owner's quiet hours, and its phone gets none any more: the owner is away,
+    /// has opted out, or has another phone by now.
+    async fn is_unwanted(&self, turn: &Turn<'_>) -> Result<bool, FailureReason> {
+        if turn.due.message.kind != MessageKind::Relay || turn.due.not_before.is_none() {
+            return Ok(false);
+        }
+        let business = self.engine.business_cache().by_id(&turn.due.business_id).await.map_err(|e| turn.retry(e))?;
+        Ok(business.is_none_or(|business| business.for_rules().relay_to.as_ref() != Some(&turn.due.to)))
     }
 
     /// Waits while further alerts to the same phone are collected, and takes them along.

@@ -1,6 +1,6 @@
 //! PostgreSQL under test: a database of the test's own.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound, Utc};
 use nmc_testbed::servers::{Shared, TestDatabase, schema_key};
@@ -30,6 +30,9 @@ const AGE: [&str; 10] = [
     "UPDATE call_slots SET next_free_at = next_free_at - $1, life_waits_until = life_waits_until - $1",
 ];
 
+/// Until when a lock is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 pub(super) struct OnPostgres {
     store: Store,
     sql: Mutex<PgConnection>,
@@ -48,6 +51,7 @@ impl OnPostgres {
 impl OnPostgres {
     /// Waits until so many transactions wait for a lock.
     async fn transactions_wait(&self, count: i64) {
+        let begun = Instant::now();
         let waiting = "SELECT count(*) FROM pg_stat_activity
                        WHERE datname = current_database() AND wait_event_type = 'Lock'";
         loop {
@@ -55,6 +59,8 @@ impl OnPostgres {
             if found == count {
                 return;
             }
+            assert!(begun.elapsed() < PATIENCE, "{found} transactions wait for a lock, not {count}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 }
