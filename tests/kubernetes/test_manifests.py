@@ -183,6 +183,15 @@ class Manifests(unittest.TestCase):
         except subprocess.TimeoutExpired:
             pass
 
+    def test_a_backup_is_not_repeated_for_the_streams_alone(self):
+        job = select(manifests.of("production/backup"), "CronJob", "nevermisscall-backup")["spec"]["jobTemplate"]
+        [rule] = job["spec"]["podFailurePolicy"]["rules"]
+        [container] = pods(job)["containers"]
+        self.assertEqual(rule, {"action": "FailJob", "onExitCodes": {
+            "containerName": container["name"], "operator": "In", "values": [3]}})
+        self.assertEqual(pods(job)["restartPolicy"], "Never")
+        self.assertIn("ends 3 \"the streams were not saved\"", (ROOT / "tests/scripts/backup").read_text(encoding="utf-8"))
+
     def test_a_pod_has_the_time_to_finish(self):
         for _, items in self.each():
             for workload in select(items, "Deployment"):
