@@ -192,6 +192,16 @@ class Manifests(unittest.TestCase):
         self.assertEqual(pods(job)["restartPolicy"], "Never")
         self.assertIn("ends 3 \"the streams were not saved\"", (ROOT / "tests/scripts/backup").read_text(encoding="utf-8"))
 
+    def test_postgresql_lets_the_user_of_the_backups_in(self):
+        secret = manifests.environment_file("deploy/kubernetes/overlays/production/backup/secret.env.example")
+        user = dict(word.split("=") for word in secret["NMC_BACKUP_SOURCE"].split())["user"]
+        lines = (ROOT / "deploy/postgres/pg_hba.conf").read_text(encoding="utf-8").splitlines()
+        self.assertIn(f"CREATE ROLE {user} LOGIN REPLICATION ", "\n".join(lines))
+        admitted = [line.split() for line in lines if not line.startswith("#")]
+        self.assertIn(["hostssl", "replication", user, "10.0.0.0/24", "scram-sha-256"], admitted)
+        # deploy/systemd/backup.env
+        self.assertIn(["local", "replication", "postgres", "peer"], admitted)
+
     def test_a_pod_has_the_time_to_finish(self):
         for _, items in self.each():
             for workload in select(items, "Deployment"):

@@ -73,7 +73,7 @@ pub async fn redis(dir: &Path, of_server: &Certificate, authority: &Path, verify
     (RedisServer::start(options).await.unwrap(), port)
 }
 
-/// A PostgreSQL with deploy/postgres/pg_hba.conf, and both users of it.
+/// A PostgreSQL with deploy/postgres/pg_hba.conf, and the users of it.
 pub struct Postgres {
     pub server: PostgresServer,
     port: u16,
