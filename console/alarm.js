@@ -35,12 +35,19 @@ function found(conversation) {
 
 async function alarm(event) {
   if (event.event_type !== 'emergency.detected') return;
-  if (serverClock.now() - Date.parse(event.occurred_at) > OLD_MS) {
-    // It comes after an outage: somebody may have it in hand.
-    const now = await refresh(event.conversation_id).catch(() => null);
-    if (!now || !needsPerson(now)) return;
-  }
+  if (await isInHand(event)) return;
   announce(event.conversation_id, event.customer_phone);
+}
+
+/** Whether an emergency needs nobody any more: its event may come after an outage. What cannot be read is not in hand. */
+export async function isInHand({ occurred_at: at, conversation_id: id }) {
+  if (serverClock.now() - Date.parse(at) <= OLD_MS) return false;
+  try {
+    const now = await refresh(id);
+    return now === null || !needsPerson(now);
+  } catch {
+    return false;
+  }
 }
 
 function announce(id, customer) {

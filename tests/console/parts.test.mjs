@@ -6,12 +6,14 @@ import { count } from '../../console/segments.js';
 
 const kept = new Map();
 const storage = { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => kept.set(name, value), removeItem: (name) => kept.delete(name) };
-Object.assign(globalThis, { sessionStorage: storage, localStorage: storage, document: { documentElement: {}, hidden: true } });
+const page = { documentElement: {}, hidden: true, baseURI: 'http://127.0.0.1/console/' };
+Object.assign(globalThis, { sessionStorage: storage, localStorage: storage, document: page });
 Object.defineProperty(globalThis, 'navigator', { value: { languages: ['en-US'] }, configurable: true });
 const { parser } = await import('../../console/stream.js');
 const { serverClock } = await import('../../console/api.js');
 const { left, span } = await import('../../console/format.js');
 const { compare, forgetEnded, inbox, keep } = await import('../../console/store.js');
+const { isInHand } = await import('../../console/alarm.js');
 
 // The cases of src/domain/sms_segments.rs and src/domain/typography.rs.
 for (const [name, text, segments] of [
@@ -72,3 +74,22 @@ test('forgets an ended conversation some time after it was read, and no open one
   assert.deepEqual([...inbox.byId.keys()], ['open']);
   assert.deepEqual([...inbox.etags.keys()], ['open']);
 });
+
+for (const [name, minutes, answer, expected] of [
+  ['a new one, whatever is read', 1, () => Response.json({ emergency_detected: true, ownership: 'user' }), false],
+  ['an old one that nobody has', 3, () => Response.json({ emergency_detected: true, ownership: 'ai' }), false],
+  ['an old one that a person has', 3, () => Response.json({ emergency_detected: true, ownership: 'user' }), true],
+  ['an old one that was a false alarm', 3, () => Response.json({ emergency_detected: false, ownership: 'ai' }), true],
+  ['an old one of a conversation that is not there', 3, () => Response.json({}, { status: 404 }), true],
+  ['an old one that cannot be read', 3, () => Response.json({}, { status: 503 }), false],
+  ['an old one, and nothing answers', 3, () => { throw new TypeError('no network'); }, false],
+]) {
+  test(`says whether an emergency is in hand: ${name}`, async (t) => {
+    t.mock.method(globalThis, 'fetch', async () => {
+      const said = answer();
+      return said.ok ? Response.json({ id: name, status: 'ai_handling', last_activity: '2026-11-30T10:00:00Z', ...(await said.json()) }) : said;
+    });
+    const at = new Date(serverClock.now() - minutes * 60_000).toISOString();
+    assert.equal(await isInHand({ occurred_at: at, conversation_id: name }), expected);
+  });
+}
