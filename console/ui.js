@@ -235,10 +235,16 @@ export function notify(text, { urgent = false, stays = false, link } = {}) {
   serial += 1;
   const notice = { id: serial, text, urgent, stays, link };
   const others = shown.filter((other) => other.text !== text || other.link !== link);
-  const goes = others.length < MOST_NOTICES ? null : (others.find((other) => !other.stays) ?? others[0]);
-  shown = [...others.filter((other) => other !== goes), notice];
+  shown = atMost([...others, notice]);
   for (const does of notices) does(shown);
   if (!urgent) setTimeout(() => dismiss(notice.id), NOTICE_MS);
+}
+
+/** The newest: of those that stay as many as may be shown, of the others what is left, but at least one. */
+export function atMost(all) {
+  const staying = all.filter((notice) => notice.stays).slice(-MOST_NOTICES);
+  const others = all.filter((notice) => !notice.stays).slice(-Math.max(1, MOST_NOTICES - staying.length));
+  return all.filter((notice) => staying.includes(notice) || others.includes(notice));
 }
 
 /** On another page, what was said of the one before would be about the wrong thing. */

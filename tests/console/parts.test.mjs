@@ -14,6 +14,7 @@ const { serverClock } = await import('../../console/api.js');
 const { left, span } = await import('../../console/format.js');
 const { compare, forgetEnded, inbox, keep } = await import('../../console/store.js');
 const { isInHand } = await import('../../console/alarm.js');
+const { atMost } = await import('../../console/ui.js');
 
 // The cases of src/domain/sms_segments.rs and src/domain/typography.rs.
 for (const [name, text, segments] of [
@@ -93,3 +94,13 @@ for (const [name, minutes, answer, expected] of [
     assert.equal(await isInHand({ occurred_at: at, conversation_id: name }), expected);
   });
 }
+
+test('drops no notice that stays for one that does not, and shows few all the same', () => {
+  const shown = (words) => atMost(words.split(' ').map((text) => ({ text, stays: text === text.toUpperCase() }))).map(({ text }) => text).join(' ');
+  assert.equal(shown('a b c d'), 'a b c d');
+  assert.equal(shown('a b c d e'), 'b c d e');
+  assert.equal(shown('A b C d E'), 'A C d E');
+  assert.equal(shown('A B C D e'), 'A B C D e');
+  assert.equal(shown('A B C D e f'), 'A B C D f');
+  assert.equal(shown('A B C D e F'), 'B C D e F');
+});
