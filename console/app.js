@@ -153,7 +153,7 @@ function App() {
       setAccess(await get('/key'));
       signedIn.current = true;
     } catch (error) {
-      // The same words as before stay as they are, or they would be read aloud at each try.
+      // The same words as before stay as they are, or they would be read aloud each time that the page tries again by itself.
       setFailed((before) => (before && errorWords(before) === errorWords(error) ? before : error));
       throw error;
     }
@@ -170,7 +170,12 @@ function App() {
   }, []);
   if (access) return h(Console, { access: { ...access, user: access.user_id ?? session.user } });
   if (opening) return h('main', { class: 'signin' }, h('h1', null, 'NeverMissCall'), h(Failure, { error: failed }), h(Loading));
-  return h(SignIn, { open, error: failed });
+  // Who tries again hears the answer again, though its words may be the same.
+  const openAgain = () => {
+    setFailed(null);
+    return open();
+  };
+  return h(SignIn, { open: openAgain, error: failed });
 }
 
 render(h(App), document.getElementById('app'));

@@ -56,7 +56,15 @@ describe('the console', { timeout: 900_000 }, () => {
     pages.push(page);
     await page.locator('input[type="password"]').fill('wrong');
     await page.locator('button[type="submit"]').click();
-    await page.getByText('The key is unknown or revoked').waitFor();
+    const alert = page.getByRole('alert');
+    await alert.getByText('The key is unknown or revoked').waitFor();
+    // The second time it is said again.
+    await alert.evaluate((element) => { element.isTheFirst = true; });
+    await page.locator('button[type="submit"]').click();
+    await until('another alert', () => page.evaluate(() => {
+      const [shown] = document.querySelectorAll('[role="alert"]');
+      return shown?.textContent.includes('The key is unknown or revoked') && !shown.isTheFirst;
+    }));
     await signIn(page);
     await go(page, 'settings');
     const kept = await page.evaluate(() => ({ local: JSON.stringify({ ...localStorage }), cookie: document.cookie, url: location.href }));
