@@ -190,13 +190,17 @@ function fromForm(form) {
     throw Object.assign(error, { isOurs: true });
   }
   if (document.business_hours === null) delete document.business_hours;
-  // Tokens are never shown; without one the stored one is kept.
-  if (document.twilio) document.twilio = { account_sid: document.twilio.account_sid };
+  if (document.twilio) document.twilio = writtenAccount(document.twilio);
   return document;
 }
 
+/** What people write of an account: its tokens are never shown, and without one the stored one is kept. */
+const writtenAccount = (twilio) => ({ account_sid: twilio.account_sid });
+
 /** What can be written of a business, to be compared. */
-const written = (business) => JSON.stringify(Object.entries(business).filter(([name]) => !READ_ONLY.includes(name)));
+export const written = (business) => JSON.stringify(Object.entries(business)
+  .filter(([name]) => !READ_ONLY.includes(name))
+  .map(([name, value]) => [name, name === 'twilio' && value ? writtenAccount(value) : value]));
 
 async function put(id, base, form) {
   const document = fromForm(form);

@@ -15,6 +15,7 @@ const { left, span } = await import('../../console/format.js');
 const { compare, forgetEnded, inbox, keep } = await import('../../console/store.js');
 const { isInHand } = await import('../../console/alarm.js');
 const { atMost } = await import('../../console/ui.js');
+const { written } = await import('../../console/pages/business.js');
 
 // The cases of src/domain/sms_segments.rs and src/domain/typography.rs.
 for (const [name, text, segments] of [
@@ -103,4 +104,12 @@ test('drops no notice that stays for one that does not, and shows few all the sa
   assert.equal(shown('A B C D e'), 'A B C D e');
   assert.equal(shown('A B C D e f'), 'A B C D f');
   assert.equal(shown('A B C D e F'), 'B C D e F');
+});
+
+test('takes what the service finds out about a Twilio account for no change of the business', () => {
+  const of = (twilio) => written({ name: 'Joe', twilio, updated_at: '2026-11-30T10:00:00Z' });
+  const account = { account_sid: 'AC1', status: 'pending', has_auth_token_next: false };
+  assert.equal(of(account), of({ ...account, status: 'proven', has_auth_token_next: true }));
+  assert.notEqual(of(account), of({ ...account, account_sid: 'AC2' }));
+  assert.notEqual(of(account), of(undefined));
 });
