@@ -22,12 +22,16 @@ const NEW = { name: '', user_id: '', phone_numbers: [''], forward_to: '', timezo
 export function BusinessPage({ argument: id, access }) {
   const stored = useLoad(() => read(id), [id]);
   const rules = useLoad(() => get(`/businesses/${encodeURIComponent(id)}/emergency-rules`).catch(() => null), [id]);
+  const onSaved = (saved) => {
+    stored.setData(() => saved);
+    stored.reload();
+  };
   const title = stored.data?.name || id;
   return h(Page, { title, actions: h('a', { class: 'button', href: '#/businesses' }, t('All businesses')) },
     h(Failure, { error: stored.error, retry: stored.reload }),
     !stored.data ? !stored.error && h(Loading) : h(Fragment, null,
       stored.data.numbers && h(Numbers, { business: stored.data }),
-      h(Form, { key: stored.data.updated_at ?? 'new', id, stored: stored.data, access, onOutdated: stored.reload }),
+      h(Form, { id, stored: stored.data, access, onOutdated: stored.reload, onSaved }),
       stored.data.numbers && h(TwilioCheck, { id }),
       rules.data && h(Rules, { rules: rules.data })));
 }
@@ -65,7 +69,7 @@ function Rules({ rules }) {
 // What was changed and not saved survives a look at another page, with what it was a change of.
 const drafts = new Map();
 
-function Form({ id, stored, access, onOutdated }) {
+function Form({ id, stored, access, onOutdated, onSaved }) {
   const [form, setForm] = useState(() => drafts.get(id)?.form ?? toForm(stored));
   const [error, setError] = useState(null);
   const [busy, setBusy] = useState(false);
@@ -78,6 +82,11 @@ function Form({ id, stored, access, onOutdated }) {
     drafts.set(id, { form: after, base });
     return after;
   });
+  // The form stays the same one, and with it the focus: only what nobody has changed follows what is stored.
+  useLayoutEffect(() => {
+    if (!drafts.has(id)) setForm(toForm(stored));
+    setCancels(false);
+  }, [stored]);
   const discard = () => {
     drafts.delete(id);
     setForm(toForm(stored));
@@ -101,11 +110,14 @@ function Form({ id, stored, access, onOutdated }) {
     setBusy(true);
     setError(null);
     try {
-      await put(id, base, form);
-      drafts.delete(id);
+      const saved = await put(id, base, form);
       added.delete(id);
+      // What was typed meanwhile is a change of what is stored now.
+      const draft = drafts.get(id);
+      if (draft && draft.form !== form) drafts.set(id, { ...draft, base: saved });
+      else drafts.delete(id);
       notify(t('Saved.'));
-      onOutdated();
+      onSaved(saved);
     } catch (failed) {
       setError(failed);
     }
@@ -208,5 +220,5 @@ async function put(id, base, form) {
   if (written(await read(id)) !== written(base)) {
     throw new Error(t('This business has changed since you began. Discard your changes, then make them again.'));
   }
-  await call('PUT', `/businesses/${encodeURIComponent(id)}`, { body: document });
+  return (await call('PUT', `/businesses/${encodeURIComponent(id)}`, { body: document })).data;
 }

@@ -527,6 +527,37 @@ describe('the console', { timeout: 900_000 }, () => {
     await stage.putBusiness();
   });
 
+  test('keeps what is typed while a business is saved, and where', async () => {
+    const page = await show();
+    await go(page, `business/${BUSINESS}`);
+    const [name, zone] = [page.getByLabel('Name', { exact: true }), page.getByLabel('Time zone')];
+    let carryOn;
+    const isSent = new Promise((sent) => {
+      page.route(`**/businesses/${BUSINESS}`, async (route) => {
+        if (route.request().method() === 'PUT') await new Promise((done) => { [carryOn] = [done, sent()]; });
+        await route.continue();
+      });
+    });
+    await zone.fill('America/Chicago');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await isSent;
+    await name.fill('Joe’s ');
+    carryOn();
+    await page.getByText('Saved.').waitFor();
+    await page.keyboard.type('Pipes');
+    assert.equal(await name.inputValue(), 'Joe’s Pipes');
+    await page.getByText('These changes are not saved yet.').waitFor();
+    assert.equal(await page.getByText('The business has changed since you began them.').count(), 0);
+    const stored = () => stage.api('GET', `/businesses/${BUSINESS}`);
+    assert.equal((await stored()).name, business().name);
+    await page.unroute(`**/businesses/${BUSINESS}`);
+    await page.getByRole('button', { name: 'Save' }).click();
+    await until('all is saved', async () => (await page.getByText('These changes are not saved yet.').count()) === 0);
+    const { name: storedName, timezone } = await stored();
+    assert.deepEqual({ storedName, timezone }, { storedName: 'Joe’s Pipes', timezone: 'America/Chicago' });
+    await stage.putBusiness();
+  });
+
   test('shows the texts as customers get them, and keeps the field in view that is emptied', async () => {
     await stage.putBusiness(BUSINESS, business({ templates: { es: { fallback: 'Sí' } } }));
     const page = await show();
