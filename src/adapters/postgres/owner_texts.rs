@@ -46,7 +46,15 @@ impl Store {
         )
         .fetch_all(&self.pool)
         .await?;
-        let open = rows.into_iter().map(ConversationRow::parse).collect::<Result<Vec<Conversation>, _>>()?;
+        // One that this version does not understand keeps the owner from no other.
+        let is_understood = |row: Result<Conversation, StoreError>| match row {
+            Err(error @ StoreError::Corrupt { .. }) => {
+                tracing::warn!(business_id, %error, "an open conversation is left out");
+                None
+            }
+            row => Some(row),
+        };
+        let open = rows.into_iter().map(ConversationRow::parse).filter_map(is_understood).collect::<Result<_, _>>()?;
         let plan = before.plan.map(|plan| plan.0);
         Ok(OwnerView {
             plan,

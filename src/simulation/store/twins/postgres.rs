@@ -14,7 +14,7 @@ use crate::adapters::postgres::{
 };
 use crate::domain::business::Profile;
 use crate::domain::phone::PhoneNumber;
-use crate::store::{Locks, Parties, StoreError};
+use crate::store::{Locks, OwnerText, Parties, StoreError};
 
 /// Whatever PostgreSQL's clock is compared with.
 const AGE: [&str; 10] = [
@@ -181,6 +181,10 @@ async fn a_row_that_is_not_understood_does_not_affect_its_neighbours() {
     let mut by_parties = store.conversations_of_parties(&parties).await.unwrap();
     assert!(matches!(by_parties.remove(&parties[0]), Some(Err(StoreError::Corrupt { .. }))));
     assert_eq!(by_parties.remove(&parties[1]).unwrap().unwrap(), *other.conversation());
+    let (business_id, phone) = (&other.conversation().business_id, &other.conversation().business_phone);
+    let text = OwnerText { input_id: "sms:SMowner", business_id, phone, body: "1" };
+    let open = store.owner_view(&text, Utc::now()).await.unwrap().open;
+    assert_eq!(open.len(), 2, "of the three");
     let sids = [&spoilt, &other].map(|talk| format!("SM{}", talk.customer));
     // The first is asked for alone, the others by one statement.
     let (_, of_spoilt, of_other) =
