@@ -833,7 +833,7 @@ describe('the console', { timeout: 900_000 }, () => {
     await page.getByRole('heading', { name: spaced(customer) }).waitFor();
     await page.getByRole('button', { name: 'Take over' }).waitFor();
     // What the AI does in this moment would make the page ask for another look.
-    await page.locator('.facts .badge.ai').waitFor();
+    await page.locator('.message.ai').waitFor();
     await keyboard.press('t');
     await page.locator('.facts .badge.person', { hasText: 'You' }).waitFor();
     await keyboard.press('r');
