@@ -56,6 +56,13 @@ async fn event(app: &App, event_type: &str, of: impl Fn(&Value) -> bool) -> Valu
     .await
 }
 
+/// Our ids of the first call and of its conversation, once Twilio has accepted it.
+async fn first_call(app: &App) -> (String, String) {
+    let rings = event(app, "emergency.call", |event| event["data"]["outcome"].is_null()).await;
+    let word = |value: &Value| value.as_str().unwrap().to_owned();
+    (word(&rings["data"]["call_id"]), word(&rings["conversation_id"]))
+}
+
 /// A person who presses these keys, and stays for longer than a busy machine takes to answer.
 fn presses(keys: &str) -> Phone {
     Phone { behaviour: Behaviour::Presses(keys.to_owned()), talks_for: 300.0, ..Phone::default() }
@@ -206,8 +213,7 @@ async fn a_phone_gets_no_more_than_six_calls_in_an_hour() {
 async fn a_phone_that_is_answered_too_late_hears_what_is_left_to_do() {
     let app = app().await;
     app.text(CUSTOMER, "Basement flooding!").await;
-    let rings = event(&app, "emergency.call", |event| event["data"]["outcome"].is_null()).await;
-    let (call_id, id) = (rings["data"]["call_id"].as_str().unwrap(), rings["conversation_id"].as_str().unwrap());
+    let (call_id, id) = first_call(&app).await;
     let ask = async |path: &str, digits: &str| {
         let url = format!("/webhooks/twilio/ladder/{call_id}{path}?conversation_id={id}");
         app.webhook().post(&url, &[("CallSid", "CA1"), ("Digits", digits)]).await.unwrap().body
@@ -228,8 +234,7 @@ async fn a_phone_that_is_answered_too_late_hears_what_is_left_to_do() {
 async fn general_words_are_said_while_postgresql_is_away() {
     let app = app().await;
     app.text(CUSTOMER, "Basement flooding!").await;
-    let rings = event(&app, "emergency.call", |event| event["data"]["outcome"].is_null()).await;
-    let (call_id, id) = (rings["data"]["call_id"].as_str().unwrap(), rings["conversation_id"].as_str().unwrap());
+    let (call_id, id) = first_call(&app).await;
     let path = format!("/webhooks/twilio/ladder/{call_id}?conversation_id={id}");
     let known = app.webhook().post(&path, &[("CallSid", "CA1")]).await.unwrap();
     assert!(known.body.contains("Basement flooding!"), "{}", known.body);

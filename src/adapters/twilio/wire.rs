@@ -120,7 +120,7 @@ pub(super) fn read_created_as(
     }
     let problem = serde_json::from_slice::<Problem>(body).ok();
     let code = problem.as_ref().and_then(|problem| problem.code);
-    if status == StatusCode::TOO_MANY_REQUESTS || (status.is_client_error() && code == Some(TOO_MANY_REQUESTS)) {
+    if is_too_many_requests(status, code) {
         return SendOutcome::NotProcessed { retry_after, reason: "too many requests".to_owned() };
     }
     // A proxy's timeout, which does not show what Twilio did.
@@ -130,6 +130,11 @@ pub(super) fn read_created_as(
     }
     let message = problem.and_then(|problem| problem.message).unwrap_or_default();
     SendOutcome::Rejected { code, message, http_status: status.as_u16() }
+}
+
+/// Whether Twilio has refused a request for its rate: by the status, or by a code of its own.
+fn is_too_many_requests(status: StatusCode, code: Option<u32>) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || (status.is_client_error() && code == Some(TOO_MANY_REQUESTS))
 }
 
 /// Interprets the answer to a list request.
@@ -147,7 +152,7 @@ pub(super) fn read_list<P: DeserializeOwned>(
 ) -> Result<P, ListError> {
     if !status.is_success() {
         let code = serde_json::from_slice::<Problem>(body).ok().and_then(|problem| problem.code);
-        if status == StatusCode::TOO_MANY_REQUESTS || (status.is_client_error() && code == Some(TOO_MANY_REQUESTS)) {
+        if is_too_many_requests(status, code) {
             return Err(ListError::TooManyRequests { retry_after });
         }
         return Err(ListError::Refused { code, http_status: status.as_u16() });

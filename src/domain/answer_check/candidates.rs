@@ -6,9 +6,9 @@ use super::groups::Group;
 const NANP_DIGITS: usize = 10;
 /// The most digits of a phone number.
 const MAX_DIGITS: usize = 15;
-/// So many digits after a plus are a phone number.
+/// From this number of digits on, what follows a plus is a phone number.
 const MIN_DIGITS: usize = 8;
-/// With so many digits in words among its digits, any run is looked at.
+/// From this number of digits in words on, any run of digits is looked at.
 const SPELLED_DIGITS: usize = 3;
 /// The shortest phone number that has words among its digits.
 const LOCAL_DIGITS: usize = 7;

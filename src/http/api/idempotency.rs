@@ -96,8 +96,7 @@ pub(super) async fn answered<E: Endpoint>(endpoint: Arc<E>, mut request: Request
 
 /// Whether the request changes something; any other request is answered as if it had no idempotency key.
 fn takes_a_key(request: &Request) -> bool {
-    let path: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
-    match (request.method(), &path[..]) {
+    match (request.method(), &segments(request)[..]) {
         (&Method::PUT | &Method::DELETE, ["businesses", _]) | (&Method::DELETE, ["customers", _]) => true,
         (&Method::POST, ["conversations", ..]) => is_command(request),
         (&Method::POST, ["opt-outs"]) | (&Method::DELETE, ["opt-outs", _]) => true,
@@ -106,11 +105,16 @@ fn takes_a_key(request: &Request) -> bool {
     }
 }
 
+/// The parts of the path.
+fn segments(request: &Request) -> Vec<&str> {
+    request.uri().path().trim_matches('/').split('/').collect()
+}
+
 /// Whether it is a person's command in a conversation, which may have a condition.
 fn is_command(request: &Request) -> bool {
     const COMMANDS: [&str; 5] = ["takeover", "messages", "release", "complete", "false-alarm"];
-    let path: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
-    request.method() == Method::POST && matches!(&path[..], ["conversations", _, command] if COMMANDS.contains(command))
+    request.method() == Method::POST
+        && matches!(&segments(request)[..], ["conversations", _, command] if COMMANDS.contains(command))
 }
 
 /// Whether a repeated request would get the same response: not if it was refused for its key or rate, failed with a server

@@ -49,7 +49,7 @@ impl OnPostgres {
 }
 
 impl OnPostgres {
-    /// Waits until so many transactions wait for a lock.
+    /// Waits until this number of transactions wait for a lock.
     async fn transactions_wait(&self, count: i64) {
         let begun = Instant::now();
         let waiting = "SELECT count(*) FROM pg_stat_activity
