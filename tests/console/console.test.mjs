@@ -376,7 +376,7 @@ describe('the console', { timeout: 900_000 }, () => {
     await page.locator('.notice.bad', { hasText: `Emergency: ${spaced(customer)}` }).waitFor();
     await until('the emergency is first', async () => (await page.locator('.virtual li[aria-posinset="1"]').innerText()).includes('Emergency'));
     // What the AI does in this moment would make the page ask for another look.
-    await stage.conversation(customer, (found) => found.ownership === 'ai');
+    await stage.answered(customer);
     await go(page, 'emergencies');
     const card = page.locator('.cards li', { hasText: spaced(customer) });
     await card.getByRole('link', { name: `Open ${spaced(customer)}` }).click();
@@ -415,7 +415,7 @@ describe('the console', { timeout: 900_000 }, () => {
     const page = await show();
     const [customer, other, inDanger] = [newCustomer(), newCustomer(), newCustomer()];
     for (const each of [customer, other]) await stage.text(each, 'Hello');
-    const { id } = await stage.conversation(customer, (found) => found.ownership === 'ai');
+    const { id } = await stage.answered(customer);
     const elsewhere = await stage.conversation(other);
     await go(page, `conversation/${id}`);
     await stage.text(inDanger, 'The basement is flooding!');
@@ -958,7 +958,7 @@ describe('the console', { timeout: 900_000 }, () => {
   test('shows 10,000 open conversations within a second', async () => {
     const customer = newCustomer();
     await stage.text(customer, 'One of many');
-    const { id } = await stage.conversation(customer, (found) => found.ownership === 'ai');
+    const { id } = await stage.answered(customer);
     stage.multiply(id, 10_000);
     const page = await show();
     const looks = [];

@@ -29,8 +29,7 @@ try {
   await stage.api('POST', `/conversations/${taken.id}/messages`, { user_id: 'user-joe', body: 'Joe here. Is it more of a hum or a knock?' });
   await stage.text(burst, 'The basement is flooding, a pipe burst!');
   await stage.text('+12125550100', 'Is anybody there?', { to: '+15555559999' });
-  const emergency = await stage.conversation(burst, (found) => found.ownership === 'ai');
-  await until('the answer', async () => (await stage.sent(burst)).length > 0);
+  const emergency = await stage.answered(burst);
   await until('a dead letter', async () => (await stage.api('GET', '/dead-letters')).dead_letters.length > 0);
   await stage.api('POST', '/opt-outs', { business_id: BUSINESS, customer_phone: '+12125550175', source: 'phone', note: 'Said so to Joe on the phone.' });
 
