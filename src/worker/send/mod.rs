@@ -142,10 +142,10 @@ impl<R: OutboundStore, P: Publish, T: SmsGateway> SmsSender<R, P, T> {
         self.apply_outcome(turn, claimed, outcome).await
     }
 
-    /// Whether a relay has waited for the end of the owner's quiet hours, and its phone gets none any more: the owner is away,
-    /// has opted out, or has another phone by now.
+    /// Whether this is a relay to a phone that gets none any more: the owner is away, has opted out, or has another phone by now.
+    /// It may have waited for the end of the owner's quiet hours, or for its turn.
     async fn is_unwanted(&self, turn: &Turn<'_>) -> Result<bool, FailureReason> {
-        if turn.due.message.kind != MessageKind::Relay || turn.due.not_before.is_none() {
+        if turn.due.message.kind != MessageKind::Relay {
             return Ok(false);
         }
         let business = self.engine.business_cache().by_id(&turn.due.business_id).await.map_err(|e| turn.retry(e))?;
