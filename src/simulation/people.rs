@@ -15,6 +15,7 @@ use crate::adapters::postgres::BusinessRecord;
 use crate::domain::business::{Profile, Trade};
 use crate::domain::business_policy::BusinessPolicy;
 use crate::domain::conversation::{Conversation, Input, Ownership, Status};
+use crate::domain::hours::DailyHours;
 use crate::domain::owner::OwnerSms;
 use crate::domain::phone::PhoneNumber;
 use crate::engine::{Applied, ai_sends_finished};
@@ -82,19 +83,14 @@ fn limits(world: &World) -> BusinessPolicy {
     let mut state = world.lock();
     let voice_ladder = state.weather.chance(60).then_some(true);
     let owner_sms = state.weather.chance(50).then_some(OwnerSms::All);
+    // It is three o'clock: some owners get up while customers write.
+    let owner_quiet_hours = state.weather.chance(30).then(|| DailyHours::new("02:00", "03:01").unwrap());
+    let of_owner = BusinessPolicy { voice_ladder, owner_sms, owner_quiet_hours, ..BusinessPolicy::default() };
     if state.weather.chance(70) {
-        return BusinessPolicy { voice_ladder, owner_sms, ..BusinessPolicy::default() };
+        return of_owner;
     }
     let mut most = || Some(u32::try_from(state.weather.below(4)).unwrap());
-    BusinessPolicy {
-        day_texts: most(),
-        day_new_numbers: most(),
-        day_ai: most(),
-        day_alerts: most(),
-        voice_ladder,
-        owner_sms,
-        ..BusinessPolicy::default()
-    }
+    BusinessPolicy { day_texts: most(), day_new_numbers: most(), day_ai: most(), day_alerts: most(), ..of_owner }
 }
 
 /// What the owner does by text, one text after the other.
@@ -108,7 +104,7 @@ async fn owner_texts(world: &World, count: u64) {
             let codes = state.db.conversations.iter().filter_map(|c| c.memory.relay.code);
             let codes: Vec<String> = codes.map(|code| code.to_string()).collect();
             let at = state.weather.below(1 + codes.len() as u64);
-            (state.weather.below(12), codes.get(usize::try_from(at).unwrap()).cloned())
+            (state.weather.below(14), codes.get(usize::try_from(at).unwrap()).cloned())
         };
         let with_code = |word: &str| code.as_ref().map_or_else(|| word.to_owned(), |code| format!("{word} {code}"));
         let body = match kind {
@@ -117,6 +113,7 @@ async fn owner_texts(world: &World, count: u64) {
             5 if gives_back => with_code("DONE"),
             6 => "LIST".to_owned(),
             7 => if number % 2 == 0 { "OFF" } else { "ON" }.to_owned(),
+            8 => if number % 2 == 0 { "STOP" } else { "START" }.to_owned(),
             _ => {
                 let words = format!("I will be there at {number}");
                 code.map_or_else(|| words.clone(), |code| format!("{code} {words}"))

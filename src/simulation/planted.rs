@@ -44,4 +44,8 @@ pub enum Planted {
     DayNotChecked,
     /// Which conversation a text of the owner is for is chosen again each time.
     OwnerPlanForgotten,
+    /// What waits for the end of the owner's quiet hours is sent at once.
+    NightForgotten,
+    /// Nobody hears that the owner is away.
+    AwayForgotten,
 }

@@ -112,7 +112,7 @@ fn a_seed_replays_its_run_exactly() {
 #[case::a_refusal_that_takes_its_neighbours(
     Planted::RefusalTakesNeighbours,
     1_000,
-    &["was acknowledged but is lost", "closed without", "the run does not end"],
+    &["was acknowledged but is lost", "closed without", "the run does not end", "nothing will check"],
 )]
 #[case::an_effect_before_its_commit(Planted::PublishedBeforeCommit, 300, &["was published before it was committed"])]
 #[case::locks_in_any_order(Planted::LocksInAnyOrder, 3_000, &["two transactions wait for each other"])]
@@ -121,6 +121,8 @@ fn a_seed_replays_its_run_exactly() {
 #[case::an_arrival_that_is_forgotten(Planted::ArrivalForgotten, 3_000, &["has the timestamp"])]
 #[case::a_call_after_somebody_took_it(Planted::RingsAfterTaken, 3_000, &["is placed after somebody took"])]
 #[case::an_owners_text_that_is_understood_again(Planted::OwnerPlanForgotten, 3_000, &["was carried out in"])]
+#[case::a_night_that_is_forgotten(Planted::NightForgotten, 300, &["in the owner's quiet hours"])]
+#[case::an_owner_who_is_away_unheard(Planted::AwayForgotten, 1_000, &["to an owner who is away"])]
 #[case::limits_that_others_have_used_up(Planted::DayNotChecked, 3_000, &["more than a limit of the day"])]
 fn a_planted_bug_is_caught(#[case] planted: Planted, #[case] within: u64, #[case] by: &[&str]) {
     let (seed, broken) = search(0..within, planted).unwrap_or_else(|| panic!("{planted:?} was not detected"));

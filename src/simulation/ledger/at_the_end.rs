@@ -34,7 +34,8 @@ impl Ledger {
             let is_in = match webhook {
                 // A text of the owner that was carried out under another body is a dead letter.
                 Webhook::Sms { message_sid, .. } if message_sid.starts_with("SMowner") => {
-                    db.owner_texts.contains_key(input_id)
+                    // STOP and START are for no conversation.
+                    db.owner_texts.contains_key(input_id) || db.is_decided(input_id)
                 }
                 Webhook::Sms { message_sid, .. } => {
                     let kept = |row: &&MessageRow| row.message.twilio_sid.as_ref() == Some(message_sid);

@@ -4,6 +4,7 @@
 mod at_the_end;
 mod ladder;
 mod opting;
+mod owner;
 mod reminders;
 mod windows;
 
@@ -21,7 +22,7 @@ use crate::adapters::jetstream::Outgoing;
 use crate::adapters::redis::OutgoingEvent;
 use crate::domain::conversation::words::{OptWord, opt_word};
 use crate::domain::conversation::{
-    Decision, MessageKind, MessageStatus, NewMessage, Ownership, Phase, Status, WindowReason, WindowState,
+    Decision, MessageKind, MessageStatus, NewMessage, Phase, Status, WindowReason, WindowState,
 };
 use crate::domain::owner::texts::TAKEN;
 use crate::domain::phone::{PhoneNumber, conversation_key};
@@ -75,6 +76,8 @@ pub struct Ledger {
     carried_out: BTreeMap<String, Uuid>,
     /// Which conversation each text of the owner was for, by its words.
     owner_words: BTreeMap<String, Uuid>,
+    /// Since when the owner wants no relays.
+    owner_away_since: Option<DateTime<Utc>>,
     /// Webhooks that were answered.
     webhooks: BTreeMap<String, Webhook>,
     /// The earliest timestamp of a text in the stream, by its input and its body.
@@ -120,6 +123,7 @@ impl Ledger {
     pub fn decided(&mut self, db: &Tables, input_id: &str, decision: &Decision, now: DateTime<Utc>) {
         self.counted(input_id);
         self.decisions += 1;
+        self.notes_whether_the_owner_is_away(db, now);
         let out = db.is_opted_out(&decision.conversation);
         for message in decision.messages.iter().filter(|message| message.kind == MessageKind::Customer) {
             self.kept(decision, message, out);
@@ -157,39 +161,6 @@ impl Ledger {
         let waits = conversation.waiting_since.is_some();
         self.holds(expected.is_none_or(|expected| expected == waits), || {
             format!("after {input_id} {} waits: {:?}", conversation.id, conversation.waiting_since)
-        });
-    }
-
-    /// What a text of the owner has changed is what its answer is about.
-    fn owner_is_answered(&mut self, input_id: &str, decision: &Decision) {
-        let id = decision.conversation.id;
-        let Some(text) = input_id.strip_suffix(":notice") else {
-            self.carried_out.insert(input_id.to_owned(), id);
-            return;
-        };
-        let changed = self.carried_out.get(text).copied();
-        self.holds(changed.is_none_or(|changed| changed == id), || {
-            format!("{text} was carried out in {changed:?}, and its answer is about {id}")
-        });
-    }
-
-    /// The owner's words reach one customer, once, and the right one; and the owner is told of a takeover only where there is
-    /// one.
-    fn owner_is_understood(&mut self, db: &Tables, input_id: &str, decision: &Decision, message: &NewMessage) {
-        let conversation = &decision.conversation;
-        if message.kind == MessageKind::OwnerNotice && message.body.starts_with(TAKEN) {
-            let owned = conversation.ownership == Ownership::User && conversation.status != Status::Completed;
-            let excepted = self.gives_back || self.gives_back_by_text;
-            self.holds(owned || excepted, || format!("{:?}, but nobody owns it", message.body));
-        }
-        if message.kind != MessageKind::User || !input_id.starts_with("sms:SMowner") {
-            return;
-        }
-        let before = self.owner_words.insert(input_id.to_owned(), conversation.id);
-        self.holds(before.is_none(), || format!("{:?} of the owner is sent twice", message.body));
-        let planned = db.owner_texts.get(input_id).and_then(|row| row.plan.conversation());
-        self.holds(planned == Some(conversation.id), || {
-            format!("{:?} of the owner goes to {}, and was for {planned:?}", message.body, conversation.id)
         });
     }
 
@@ -238,7 +209,7 @@ impl Ledger {
     /// A message is claimed: from now on it may be at Twilio.
     pub fn claimed(&mut self, db: &Tables, row: &MessageRow, now: DateTime<Utc>) {
         if row.recipient.is_some() {
-            return;
+            return self.owner_is_left_alone(db, row, now);
         }
         let about = || format!("the {} {}", row.message.kind, row.message.id);
         let out = db.conversation(row.message.conversation_id).map(|c| db.is_opted_out(c));

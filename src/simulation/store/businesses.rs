@@ -11,6 +11,8 @@ use crate::domain::business::Profile;
 use crate::domain::conversation::{Conversation, MessageStatus, OtherBusiness, Status};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::phones::Verified;
+use crate::simulation::planted::Planted;
+use crate::simulation::world::State;
 use crate::store::{FactsOf, ReleasedConversation, StoreError};
 
 /// Released numbers are remembered for at least this long.
@@ -138,14 +140,22 @@ impl Tables {
 
 impl Businesses for SimStore {
     async fn business(&self, id: &str) -> Result<Option<BusinessRecord>, StoreError> {
-        self.ask("read business", |state, _| state.db.business(id)).await
+        self.ask("read business", |state, _| Some(heard(state, state.db.business(id)?))).await
     }
 
     async fn business_by_phone(&self, phone: &PhoneNumber) -> Result<Option<BusinessRecord>, StoreError> {
         self.ask("read business", |state, _| {
             let row = state.db.numbers.get(phone)?;
-            state.db.business(&row.business_id)
+            Some(heard(state, state.db.business(&row.business_id)?))
         })
         .await
+    }
+}
+
+/// A planted bug: the owner is always there.
+fn heard(state: &State, business: BusinessRecord) -> BusinessRecord {
+    match state.planted {
+        Planted::AwayForgotten => BusinessRecord { owner_off_since: None, opted_out_phones: Vec::new(), ..business },
+        _ => business,
     }
 }

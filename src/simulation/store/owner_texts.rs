@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{CodeUse, OwnerTextRow, Tables};
+use crate::domain::business::Profile;
 use crate::domain::conversation::{CodeChange, Conversation, Status, pairing};
 use crate::domain::owner::{Code, Plan, RELAYED_WITHIN};
 use crate::store::{MOST_OPEN, OwnerText, OwnerView};
@@ -64,6 +65,15 @@ impl Tables {
         };
         business.owner_off_since = is_off.then(|| business.owner_off_since.unwrap_or(at));
         self.owner_off_changed_at.insert(business_id.to_owned(), at);
+    }
+
+    /// Whether the owner of the only business there is has said OFF, or STOP.
+    pub fn is_owner_away(&self) -> bool {
+        self.businesses.iter().any(|(id, business)| {
+            let profile: Profile = serde_json::from_value(business.profile.clone()).unwrap();
+            let said_stop = self.opt_outs.contains_key(&(id.clone(), profile.owner_phone().clone()));
+            business.owner_off_since.is_some() || said_stop
+        })
     }
 
     pub(super) fn add_never_text(&mut self, business_id: &str, phone: &str) -> bool {

@@ -135,7 +135,12 @@ fn gather(db: &mut Tables, carrier: Uuid, phone: &(String, PhoneNumber), now: Da
 
 impl OutboundStore for SimStore {
     async fn due_message(&self, id: Uuid) -> Result<Option<DueMessage>, StoreError> {
-        self.ask("read due message", |state, now| due(&state.db, id, now)).await
+        self.ask("read due message", |state, now| {
+            let due = due(&state.db, id, now)?;
+            let not_before = due.not_before.filter(|_| state.planted != Planted::NightForgotten);
+            Some(DueMessage { not_before, ..due })
+        })
+        .await
     }
 
     async fn alert_turn(
