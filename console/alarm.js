@@ -1,11 +1,13 @@
 // An emergency is announced: on the page, and by sound and a notification of the browser if they are allowed.
 
 import { serverClock } from './api.js';
+import { onFound } from './follow.js';
 import { phone } from './format.js';
 import { t } from './i18n.js';
-import { needsPerson, onFound, refresh } from './store.js';
+import { notify } from './notices.js';
+import { needsPerson } from './order.js';
+import { refresh } from './store.js';
 import { onEvent } from './stream.js';
-import { notify } from './ui.js';
 
 const SOUND = 'nmc.sound';
 const OLD_MS = 120_000;

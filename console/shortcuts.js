@@ -2,7 +2,7 @@
 
 import { h } from './vendor/preact.js';
 import { t } from './i18n.js';
-import { Dialog } from './ui.js';
+import { Dialog } from './form.js';
 import { focusFirstRow } from './virtual.js';
 
 const BETWEEN_MS = 1500;

@@ -3,9 +3,12 @@
 import { Fragment, h } from '../vendor/preact.js';
 import { useLayoutEffect, useRef, useState } from '../vendor/hooks.js';
 import { ApiError, call, get } from '../api.js';
+import { Area, Check, Select, Text, fieldErrors } from '../form.js';
 import { exactTime, number, phone, plainWords, tradeWords } from '../format.js';
 import { t } from '../i18n.js';
-import { Area, Badge, Check, Failure, Loading, Page, Select, Text, When, fieldErrors, notify, useLoad } from '../ui.js';
+import { useLoad } from '../loading.js';
+import { notify } from '../notices.js';
+import { Badge, Failure, Loading, Page, When } from '../ui.js';
 import { Hours } from './hours.js';
 import { OWN, OwnerPhone } from './owner_phone.js';
 import { Templates } from './templates.js';

@@ -3,9 +3,11 @@
 import { h } from '../vendor/preact.js';
 import { useState } from '../vendor/hooks.js';
 import { get } from '../api.js';
+import { Text, FormDialog } from '../form.js';
 import { phone } from '../format.js';
 import { t } from '../i18n.js';
-import { Badge, Empty, Failure, Loading, Page, Text, FormDialog, usePages } from '../ui.js';
+import { usePages } from '../loading.js';
+import { Badge, Empty, Failure, Loading, Page } from '../ui.js';
 
 export const verifiedWords = (verified) => ({
   yes: t('in the Twilio account'),

@@ -3,11 +3,14 @@
 import { h } from '../vendor/preact.js';
 import { useState } from '../vendor/hooks.js';
 import { ApiError, Unreachable, call, pause } from '../api.js';
+import { Area, FormDialog, Text } from '../form.js';
 import { person, phone } from '../format.js';
 import { t } from '../i18n.js';
+import { useChanges } from '../loading.js';
+import { notify } from '../notices.js';
 import { count, MAX_CHARACTERS } from '../segments.js';
 import { keep, refresh } from '../store.js';
-import { Area, FormDialog, Text, errorWords, notify, useChanges } from '../ui.js';
+import { errorWords } from '../ui.js';
 
 // What the person has seen of each conversation: the ETag before its texts were read.
 const seen = new Map();

@@ -5,9 +5,10 @@ import { useEffect, useLayoutEffect, useRef, useState } from '../vendor/hooks.js
 import { all, get, serverClock } from '../api.js';
 import { exactMoment, exactTime, person, phone, plainWords, urgencyWords, windowWords } from '../format.js';
 import { language, t } from '../i18n.js';
+import { notify } from '../notices.js';
 import { inbox, refresh } from '../store.js';
 import { onEvent, onStream } from '../stream.js';
-import { Badge, Empty, Failure, Loading, Page, notify } from '../ui.js';
+import { Badge, Empty, Failure, Loading, Page } from '../ui.js';
 import { Commands, sawWith } from './commands.js';
 import { Countdown, Owner, Waits, useInbox } from './inbox.js';
 import { Thread } from './thread.js';

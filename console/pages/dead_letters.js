@@ -3,9 +3,12 @@
 import { Fragment, h } from '../vendor/preact.js';
 import { useState } from '../vendor/hooks.js';
 import { call, get } from '../api.js';
+import { Dialog, FormDialog, Select, Text } from '../form.js';
 import { exactTime, plainWords } from '../format.js';
 import { t } from '../i18n.js';
-import { Badge, Dialog, Empty, English, Failure, FormDialog, Loading, Page, Select, Text, When, errorWords, notify, useLoad, usePages } from '../ui.js';
+import { useLoad, usePages } from '../loading.js';
+import { notify } from '../notices.js';
+import { Badge, Empty, English, Failure, Loading, Page, When, errorWords } from '../ui.js';
 
 /** As many as the API replays at once. */
 const MOST = 100_000;

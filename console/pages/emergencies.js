@@ -3,7 +3,7 @@
 import { h } from '../vendor/preact.js';
 import { phone } from '../format.js';
 import { t } from '../i18n.js';
-import { isEmergency, needsPerson } from '../store.js';
+import { isEmergency, needsPerson } from '../order.js';
 import { Empty, Failure, Loading, Page } from '../ui.js';
 import { Row, useInbox } from './inbox.js';
 

@@ -2,9 +2,9 @@
 
 import { h } from '../vendor/preact.js';
 import { useState } from '../vendor/hooks.js';
+import { Text } from '../form.js';
 import { fullDate } from '../format.js';
 import { t } from '../i18n.js';
-import { Text } from '../ui.js';
 
 const DAYS = () => [
   ['monday', t('Monday')], ['tuesday', t('Tuesday')], ['wednesday', t('Wednesday')], ['thursday', t('Thursday')],

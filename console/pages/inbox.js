@@ -3,10 +3,13 @@
 import { Fragment, h } from '../vendor/preact.js';
 import { useEffect, useMemo, useState } from '../vendor/hooks.js';
 import { allBusinesses, get } from '../api.js';
+import { Field, Select } from '../form.js';
 import { exactTime, kindWords, left, number, person, phone, span, statusWords, wholeNumber } from '../format.js';
 import { t } from '../i18n.js';
-import { compare, inbox, isEmergency, isOpen, keep, onInbox } from '../store.js';
-import { Badge, Empty, Failure, Field, Loading, Page, Select, When, useChanges, useLoad, useNow, usePages } from '../ui.js';
+import { useChanges, useLoad, useNow, usePages } from '../loading.js';
+import { compare, isEmergency, isOpen } from '../order.js';
+import { inbox, keep, onInbox } from '../store.js';
+import { Badge, Empty, Failure, Loading, Page, When } from '../ui.js';
 import { VirtualList } from '../virtual.js';
 
 /** The height of a row in rem, which style.css has as well: a page that is narrow for its type has the parts below each other. */

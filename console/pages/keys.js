@@ -3,7 +3,8 @@
 import { h } from '../vendor/preact.js';
 import { get } from '../api.js';
 import { t } from '../i18n.js';
-import { Badge, Empty, Failure, Loading, When, usePages } from '../ui.js';
+import { usePages } from '../loading.js';
+import { Badge, Empty, Failure, Loading, When } from '../ui.js';
 
 export function scopeWords(key) {
   if (!key.may_write) return t('may only read');

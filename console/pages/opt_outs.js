@@ -3,9 +3,11 @@
 import { h } from '../vendor/preact.js';
 import { useState } from '../vendor/hooks.js';
 import { allBusinesses, call, get } from '../api.js';
+import { Area, Field, FormDialog, Select, Text } from '../form.js';
 import { phone, plainWords, wholeNumber } from '../format.js';
 import { t } from '../i18n.js';
-import { Area, Badge, Empty, Failure, Field, FormDialog, Loading, Page, Select, Text, When, useLoad, usePages } from '../ui.js';
+import { useLoad, usePages } from '../loading.js';
+import { Badge, Empty, Failure, Loading, Page, When } from '../ui.js';
 
 const SOURCES = () => [
   ['phone', t('By phone')], ['mail', t('By e-mail')], ['letter', t('By letter')], ['in_person', t('In person')],

@@ -1,8 +1,8 @@
 // The settings of the owner's phone and of the hours: those parts of `policy` that people change most.
 
 import { h } from '../vendor/preact.js';
+import { Area, Check, Select, Text } from '../form.js';
 import { t } from '../i18n.js';
-import { Area, Check, Select, Text } from '../ui.js';
 import { Preview, previewAfterHours } from './templates.js';
 
 /** What is edited here. The rest of `policy` is edited as JSON. */

@@ -2,12 +2,14 @@
 
 import { h } from '../vendor/preact.js';
 import { useState } from '../vendor/hooks.js';
-import { call, session } from '../api.js';
-import { serviceName } from '../format.js';
 import { mayNotify, sound } from '../alarm.js';
+import { call, session } from '../api.js';
+import { Check, Select } from '../form.js';
+import { serviceName } from '../format.js';
 import { t, language, setLanguage } from '../i18n.js';
+import { useLoad } from '../loading.js';
 import { letters } from '../shortcuts.js';
-import { Check, Failure, Loading, Page, Select, useLoad } from '../ui.js';
+import { Failure, Loading, Page } from '../ui.js';
 import { Keys, scopeWords } from './keys.js';
 
 export function Settings({ access }) {

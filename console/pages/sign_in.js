@@ -3,8 +3,9 @@
 import { h } from '../vendor/preact.js';
 import { useState } from '../vendor/hooks.js';
 import { session } from '../api.js';
+import { Text } from '../form.js';
 import { t } from '../i18n.js';
-import { Failure, Text } from '../ui.js';
+import { Failure } from '../ui.js';
 
 export function SignIn({ open, error }) {
   const [key, setKey] = useState('');

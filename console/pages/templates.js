@@ -2,9 +2,9 @@
 
 import { h } from '../vendor/preact.js';
 import { useState } from '../vendor/hooks.js';
+import { Area } from '../form.js';
 import { t } from '../i18n.js';
 import { count } from '../segments.js';
-import { Area } from '../ui.js';
 
 const NAMES = () => [
   ['missed_call', t('After a missed call'), t('“{opt_out}” is replaced by the sentence that says how to opt out.', { opt_out: '{opt_out}' })],

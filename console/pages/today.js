@@ -3,10 +3,12 @@
 import { Fragment, h } from '../vendor/preact.js';
 import { useEffect, useRef, useState } from '../vendor/hooks.js';
 import { allBusinesses, get, serverClock } from '../api.js';
+import { Select } from '../form.js';
 import { number, span } from '../format.js';
 import { t } from '../i18n.js';
-import { Empty, Failure, Loading, Page, Select, useLoad } from '../ui.js';
+import { useLoad } from '../loading.js';
 import { onEvent } from '../stream.js';
+import { Empty, Failure, Loading, Page } from '../ui.js';
 import { Bars } from './chart.js';
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;

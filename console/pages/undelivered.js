@@ -4,7 +4,8 @@ import { h } from '../vendor/preact.js';
 import { get } from '../api.js';
 import { deliveryWords, kindWords, phone } from '../format.js';
 import { t } from '../i18n.js';
-import { Badge, Empty, English, Failure, Loading, Page, When, usePages } from '../ui.js';
+import { usePages } from '../loading.js';
+import { Badge, Empty, English, Failure, Loading, Page, When } from '../ui.js';
 
 export function Undelivered() {
   const list = usePages((cursor) => get('/messages/undelivered', { cursor, limit: 50 }), 'messages', []);

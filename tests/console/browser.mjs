@@ -14,11 +14,16 @@ export const launch = () => chromium.launch({
   args: ['--no-sandbox', '--disable-dev-shm-usage'],
 });
 
-/** Answers with the files of `console/` as they are now, and with the program's headers: a change is tried without a build. */
+/**
+ * Answers with the files of `console/` as they are now, and with the program's headers: a change is tried without a build. A script
+ * that the program does not have yet gets those of another one.
+ */
 async function fromDisk(context, stage) {
+  const answerOf = (path) => fetch(`${stage.other}/console/${path === 'index.html' ? '' : path}`);
   await context.route(`${stage.url}/console/**`, async (route) => {
     const path = new URL(route.request().url()).pathname.slice('/console/'.length) || 'index.html';
-    const { headers } = await fetch(`${stage.other}/console/${path === 'index.html' ? '' : path}`);
+    const answer = await answerOf(path);
+    const { headers } = answer.ok || !path.endsWith('.js') ? answer : await answerOf('app.js');
     const kept = ['content-type', 'content-security-policy', 'cache-control'].filter((name) => headers.has(name));
     await route.fulfill({
       headers: Object.fromEntries(kept.map((name) => [name, headers.get(name)])),

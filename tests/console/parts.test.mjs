@@ -12,9 +12,10 @@ Object.defineProperty(globalThis, 'navigator', { value: { languages: ['en-US'] }
 const { parser } = await import('../../console/stream.js');
 const { serverClock } = await import('../../console/api.js');
 const { left, span } = await import('../../console/format.js');
-const { compare, forgetEnded, inbox, keep } = await import('../../console/store.js');
+const { compare } = await import('../../console/order.js');
+const { forgetEnded, inbox, keep } = await import('../../console/store.js');
 const { isInHand } = await import('../../console/alarm.js');
-const { atMost } = await import('../../console/ui.js');
+const { atMost } = await import('../../console/notices.js');
 const { written } = await import('../../console/pages/business.js');
 
 // The cases of src/domain/sms_segments.rs and src/domain/typography.rs.
