@@ -11,7 +11,7 @@ const MOST = 20_000;
 const DIRTY_WAIT_MS = 120;
 /** The same while the key has few requests left: many events are one look at the first pages then. */
 const SCARCE_WAIT_MS = 5000;
-/** If more conversations than this changed at once, the first pages are read before those that are left. */
+/** If more conversations than this changed at once, the first pages are read instead of each. */
 const MANY = 12;
 /** The same while the key has few requests left: as many as the first pages cost. */
 const SCARCE_MANY = 3;
@@ -19,7 +19,10 @@ const FORGET_EACH_MS = 600_000;
 const OPEN = ['active', 'ai_handling', 'user_handling'];
 
 let run = 0;
+/** The conversations of which an event has come since they were read. No id is here and in `left`. */
 let dirty = new Set();
+/** Those of them that the first pages did not have, in the order in which they are read. */
+let left = new Set();
 let flushing = false;
 let forgetting;
 
@@ -27,7 +30,7 @@ let forgetting;
 export function startInbox() {
   const mine = (run += 1);
   empty();
-  dirty = new Set();
+  [dirty, left] = [new Set(), new Set()];
   load(mine);
   clearInterval(forgetting);
   forgetting = setInterval(forgetEnded, FORGET_EACH_MS);
@@ -37,7 +40,7 @@ export function stopInbox() {
   run += 1;
   clearInterval(forgetting);
   empty();
-  dirty = new Set();
+  [dirty, left] = [new Set(), new Set()];
 }
 
 async function load(mine) {
@@ -82,6 +85,7 @@ onEvent((event) => {
   if (!event.conversation_id || !session.key) return;
   if (event.event_type === 'message.received') keepText(event);
   dirty.add(event.conversation_id);
+  left.delete(event.conversation_id);
   flush();
 });
 
@@ -121,34 +125,37 @@ function sayFound(before) {
 async function flush() {
   if (flushing) return;
   flushing = true;
-  while (dirty.size && session.key) {
+  while ((dirty.size || left.size) && session.key) {
     await pause(session.isScarce ? SCARCE_WAIT_MS : DIRTY_WAIT_MS);
-    await readDirty(run).catch(() => pause(2000));
+    await readDirty().catch(() => pause(2000));
   }
   flushing = false;
 }
 
-async function readDirty(mine) {
+/** Reads what is new, and some of what is left: after an outage that may be much, and neither waits for all of the other. */
+async function readDirty() {
   const many = session.isScarce ? SCARCE_MANY : MANY;
   const ids = [...dirty];
-  // After an outage many may have changed: the first pages have most of them.
-  const read = ids.length > many ? await reading(ids, () => heads(mine)) : new Set();
-  const others = ids.filter((id) => !read.has(id));
-  others.forEach((id) => dirty.add(id));
-  for (let at = 0; at < others.length && mine === run; at += many) {
-    if (at && session.isScarce) await pause(SCARCE_WAIT_MS);
-    await Promise.all(others.slice(at, at + many).map((id) => reading([id], () => refresh(id))));
-  }
+  // One at least, so that all are read though new events may never cease.
+  const others = [...left].slice(0, Math.max(1, many - ids.length));
+  await Promise.all([ids.length > many ? readFirst(ids) : each(ids, dirty), each(others, left)]);
 }
 
-/** Reads what is dirty: it is so again if that fails, or after an event meanwhile. */
-async function reading(ids, read) {
+async function readFirst(ids) {
   const mine = run;
-  ids.forEach((id) => dirty.delete(id));
+  const read = await reading(ids, () => heads(mine), dirty);
+  if (mine === run) ids.filter((id) => !read.has(id) && !dirty.has(id)).forEach((id) => left.add(id));
+}
+
+const each = (ids, again) => Promise.all(ids.map((id) => reading([id], () => refresh(id), again)));
+
+/** Reads what is dirty or left. If that fails, it is put back to be read `again`, if no event has made it dirty meanwhile. */
+async function reading(ids, read, again) {
+  ids.forEach((id) => dirty.delete(id) || left.delete(id));
   try {
     return await read();
   } catch (error) {
-    if (mine === run) ids.forEach((id) => dirty.add(id));
+    ids.filter((id) => !dirty.has(id)).forEach((id) => again.add(id));
     throw error;
   }
 }

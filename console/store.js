@@ -81,6 +81,7 @@ export async function refresh(id) {
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 404) throw error;
     inbox.byId.delete(id);
+    inbox.etags.delete(id);
     changed();
     return null;
   }

@@ -9,8 +9,9 @@ const storage = { getItem: (name) => kept.get(name) ?? null, setItem: (name, val
 const page = { documentElement: {}, hidden: true, baseURI: 'http://127.0.0.1/console/' };
 Object.assign(globalThis, { sessionStorage: storage, localStorage: storage, document: page });
 Object.defineProperty(globalThis, 'navigator', { value: { languages: ['en-US'] }, configurable: true });
-const { parser } = await import('../../console/stream.js');
-const { serverClock } = await import('../../console/api.js');
+const { parser, start, stop } = await import('../../console/stream.js');
+const { serverClock, session } = await import('../../console/api.js');
+const { startInbox, stopInbox } = await import('../../console/follow.js');
 const { left, span } = await import('../../console/format.js');
 const { compare } = await import('../../console/order.js');
 const { forgetEnded, inbox, keep } = await import('../../console/store.js');
@@ -96,6 +97,111 @@ for (const [name, minutes, answer, expected] of [
     assert.equal(await isInHand({ occurred_at: at, conversation_id: name }), expected);
   });
 }
+
+/**
+ * A service with the conversations `first` on its first pages, whose key has `remaining` of 1000 requests left, fewer with each if
+ * it `isSpent`. `read` has the ids that were read each by itself, and `pages` counts the pages of the list. `tell` sends an event of each id, `pass` lets time pass.
+ */
+function service(t, { first = [], remaining = 1000, isSpent = false } = {}) {
+  let events;
+  const world = { remaining, isSpent, read: [], pages: 0, fails: () => false };
+  const of = (id) => ({ id, status: 'ai_handling', last_activity: '2026-11-30T10:00:00Z' });
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  t.mock.method(globalThis, 'fetch', async (url) => {
+    const { pathname } = new URL(url);
+    if (pathname === '/events') return new Response(new ReadableStream({ start: (into) => { events = into; } }));
+    if (world.isSpent) world.remaining -= 1;
+    const id = /^\/conversations\/(.+)$/.exec(pathname)?.[1];
+    if (id) world.read.push(id);
+    else world.pages += 1;
+    const headers = { 'RateLimit-Limit': '1000', 'RateLimit-Remaining': String(world.remaining) };
+    if (id && world.fails(id)) return Response.json({}, { status: 503, headers });
+    return Response.json(id ? of(id) : { conversations: first.map(of), next_cursor: null }, { headers });
+  });
+  const settle = async () => { for (let n = 0; n < 50; n += 1) await new Promise(setImmediate); };
+  world.pass = async (ms) => {
+    for (let passed = 0; passed < ms; passed += 100) {
+      t.mock.timers.tick(100);
+      await settle();
+    }
+  };
+  world.tell = async (...ids) => {
+    const said = ids.map((id) => `data: ${JSON.stringify({ event_type: 'message.sent', conversation_id: id })}\n\n`);
+    events.enqueue(new TextEncoder().encode(said.join('')));
+    await settle();
+  };
+  world.begin = async () => {
+    session.begin('a key');
+    start();
+    startInbox();
+    await world.pass(200);
+    Object.assign(world, { read: [], pages: 0 });
+  };
+  t.after(async () => {
+    session.end();
+    stop();
+    stopInbox();
+    // Whatever still waits ends.
+    await world.pass(10_000);
+    t.mock.timers.reset();
+  });
+  return world;
+}
+const numbered = (count) => Array.from({ length: count }, (_, n) => `old-${n}`);
+
+test('reads what is new before all of a backlog, though the key has few requests left', async (t) => {
+  const world = service(t, { remaining: 50 });
+  await world.begin();
+  await world.tell(...numbered(200));
+  await world.pass(10_000);
+  await world.tell('new');
+  world.read = [];
+  await world.pass(10_000);
+  assert.ok(world.read.includes('new'), world.read.join(' '));
+  // Each is read in the end, and once.
+  await world.pass(400_000);
+  assert.equal(inbox.byId.size, 201);
+  assert.equal(new Set(world.read).size, world.read.length);
+});
+
+test('reads all of a backlog, though new events never cease', async (t) => {
+  const world = service(t, { remaining: 50, first: numbered(8).map((id) => `busy-${id}`) });
+  await world.begin();
+  await world.tell(...numbered(20));
+  for (let n = 0; n < 25; n += 1) {
+    await world.tell(...numbered(8).map((id) => `busy-${id}`));
+    await world.pass(5_000);
+  }
+  assert.equal(world.read.filter((id) => id.startsWith('old')).length, 20);
+  assert.equal(new Set(world.read).size, 20, world.read.join(' '));
+});
+
+test('reads a backlog slowly as soon as the key has few requests left', async (t) => {
+  const world = service(t, { remaining: 300, isSpent: true });
+  await world.begin();
+  await world.tell(...numbered(300));
+  await world.pass(5_000);
+  Object.assign(world, { read: [], pages: 0 });
+  await world.pass(20_000);
+  assert.ok(world.remaining < 200 && world.read.length > 0 && world.read.length + world.pages <= 16, `${world.read.length} ${world.pages}`);
+  world.isSpent = false;
+  await world.pass(400_000);
+  assert.equal(inbox.byId.size, 300);
+});
+
+test('reads again what could not be read, and it keeps no other from being read', async (t) => {
+  const world = service(t);
+  await world.begin();
+  world.fails = (id) => id === 'old-0';
+  await world.tell(...numbered(100));
+  await world.pass(10_000);
+  await world.tell('new');
+  await world.pass(10_000);
+  assert.deepEqual([inbox.byId.size, inbox.byId.has('old-0'), inbox.byId.has('new')], [100, false, true]);
+  world.fails = () => false;
+  await world.pass(5_000);
+  assert.ok(inbox.byId.has('old-0'));
+});
 
 test('drops no notice that stays for one that does not, and shows few all the same', () => {
   const shown = (words) => atMost(words.split(' ').map((text) => ({ text, stays: text === text.toUpperCase() }))).map(({ text }) => text).join(' ');
