@@ -321,6 +321,35 @@ describe('the console', { timeout: 900_000 }, () => {
     assert.equal(stale.ownership, 'user');
   });
 
+  test('says after a takeover that a text of the AI is on its way, and shows what became of it', async (t) => {
+    t.after(() => stage.faults([]));
+    const page = await show();
+    const customer = newCustomer();
+    // Twilio takes the text and does not answer, nor does it tell anything of it.
+    await stage.faults([
+      { number: customer, fault: { hold: { min_ms: 3_600_000 } } },
+      { number: customer, fault: { respond_to_list: { status: 503 } } },
+    ], { callbacks: { enabled: false } });
+    await stage.text(customer, 'My sink is blocked');
+    const { id } = await stage.conversation(customer);
+    await until('the text of the AI is on its way', async () => {
+      const { messages } = await stage.api('GET', `/conversations/${id}/messages`);
+      return messages.some((message) => message.sender_type === 'ai' && message.status === 'sending');
+    });
+    await go(page, `conversation/${id}`);
+    const state = page.locator('.message.ai .state');
+    await state.getByText('is being sent', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Take over' }).click();
+    await page.getByText('If a text of the AI is on its way, this waits for it, up to 30 seconds.').waitFor();
+    const notice = page.locator('.notice.bad', { hasText: 'You have it. One text of the AI was already on its way and may still arrive.' });
+    await notice.waitFor({ timeout: 120_000 });
+    await page.locator('.facts .badge.person', { hasText: 'You' }).waitFor();
+    assert.equal((await stage.conversation(customer)).owned_by, 'user-joe');
+    await stage.faults([]);
+    await state.getByText('sent', { exact: true }).waitFor();
+    assert.equal((await stage.sent(customer)).length, 1);
+  });
+
   test('leaves what the key has left to people: many events are one look', async () => {
     const page = await show();
     const read = [];
@@ -439,6 +468,97 @@ describe('the console', { timeout: 900_000 }, () => {
     await go(page, `conversation/${elsewhere.id}`);
     assert.equal(await refused.count(), 0);
     assert.equal(await emergency.count(), 1);
+  });
+
+  test('shows a picture of a customer, which it reads with the key', async () => {
+    const page = await show();
+    const customer = newCustomer();
+    // Three pixels by two.
+    const picture = 'iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAEElEQVR42mM4IScHQQxwFgBBAAYZ1ETuGQAAAABJRU5ErkJggg==';
+    await stage.text(customer, 'It looks like this', {
+      ...LEISURE, media: [{ content_type: 'image/png', body: picture }, { content_type: 'application/pdf', body: btoa('%PDF-1.4') }],
+    });
+    const { id } = await stage.conversation(customer);
+    await go(page, `conversation/${id}`);
+    const message = page.locator('.message', { hasText: 'It looks like this' });
+    const image = message.getByRole('img', { name: 'Picture from the customer' });
+    await image.waitFor();
+    const shown = await image.evaluate(async (element) => {
+      await element.decode();
+      return { width: element.naturalWidth, height: element.naturalHeight, source: element.src };
+    });
+    assert.deepEqual([shown.width, shown.height], [3, 2]);
+    assert.ok(shown.source.startsWith(`blob:${stage.url}`), shown.source);
+    const read = page.requests.filter((request) => /\/media\/\d+$/.test(request.url()));
+    assert.deepEqual(read.map((request) => new URL(request.url()).pathname.split('/').slice(-2).join('/')), ['media/0']);
+    assert.match(await read[0].headerValue('Authorization'), /^Bearer ./);
+    // Nothing but pictures is shown: the rest can be saved.
+    const saved = page.waitForEvent('download');
+    await message.getByRole('button', { name: 'Save the attachment (application/pdf)' }).click();
+    assert.equal((await saved).suggestedFilename(), 'attachment');
+  });
+
+  test('finds an ended conversation that is not in the page by its number', async () => {
+    const number = '+15555557705';
+    await stage.putBusiness('archive', business({ name: 'Archive', phone_numbers: [number], ...AT_LEISURE }));
+    const key = stage.nevermisscall('keys', 'create', '--name', 'archive', '--user', 'user-joe', '--business', 'archive');
+    const page = await show({}, { key, user: '' });
+    const customer = newCustomer();
+    await stage.text(customer, 'Long ago', { to: number });
+    await rowOf(page, customer).waitFor();
+    const { id } = await stage.conversation(customer);
+    await stage.api('POST', `/conversations/${id}/complete`, { user_id: 'user-joe', outcome: 'booked' });
+    await until('it has left the list', async () => (await rowOf(page, customer).count()) === 0);
+    // Many have ended since: it is not on the first page of any list.
+    stage.psql(`UPDATE conversations SET last_activity = last_activity - interval '1 day' WHERE id = '${id}'`);
+    stage.multiply(id, 300);
+    await page.reload();
+    await page.locator('.dot.live').waitFor();
+    await page.getByText('Shown: 0.').waitFor();
+    const search = page.getByLabel('Search by number');
+    await search.fill(customer.slice(-7));
+    await page.getByText('Nothing fits').waitFor();
+    await search.fill(customer);
+    const row = rowOf(page, customer);
+    await row.getByText('Ended', { exact: true }).waitFor();
+    await row.getByText('Long ago').waitFor();
+    await page.getByText('1 found.').waitFor();
+    await row.getByRole('link').click();
+    await page.getByText('The conversation has ended.').waitFor();
+  });
+
+  test('says that the key has no requests left, and goes on by itself once it has', async () => {
+    // In an hour none come back by themselves.
+    const key = stage.nevermisscall('keys', 'create', '--name', 'spent', '--user', 'user-joe', '--rate', '100/h');
+    const page = await show({}, { key, user: '' });
+    const customer = newCustomer();
+    await stage.text(customer, 'Hello', LEISURE);
+    const { id } = await stage.conversation(customer);
+    await go(page, `conversation/${id}`);
+    await page.getByRole('button', { name: 'Take over' }).click();
+    await page.getByText('You have it. The AI writes nothing more here.').waitFor();
+    await page.getByLabel('Write to the customer').fill('Joe here.');
+    await until('no request is left', async () => {
+      const answer = await fetch(`${stage.other}/key`, { headers: { Authorization: `Bearer ${key}` } });
+      return answer.status === 429;
+    });
+    const refused = () => page.waitForResponse((answer) => answer.status() === 429 && answer.url().includes(`/conversations/${id}?`));
+    await page.clock.install();
+    const afterCommand = refused();
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.locator('.reply .field.wrong').getByText('Too many requests with this key. Wait a minute, then try again.').waitFor();
+    await afterCommand;
+    const afterEvent = refused();
+    await stage.text(customer, 'Is somebody there?', LEISURE);
+    await afterEvent;
+    assert.equal(await page.locator('.message', { hasText: 'Is somebody there?' }).count(), 0);
+    stage.psql("UPDATE api_keys SET rate_limit = NULL WHERE name = 'spent'");
+    // The page waits a minute. If it begins to only now, that is a minute of the test, too.
+    await page.clock.fastForward(61_000);
+    await page.locator('.message', { hasText: 'Is somebody there?' }).waitFor({ timeout: 180_000 });
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.locator('.message.user', { hasText: 'Joe here.' }).getByText('delivered', { exact: true }).waitFor();
+    assert.equal((await stage.sent(customer)).length, 1);
   });
 
   test('says which text did not arrive, and why', async () => {

@@ -161,7 +161,7 @@ export class Stage {
 
   text = (from, body, more = {}) => this.#control(this.twilio, 'POST', 'sms', { from, to: NUMBER, body, ...more });
   missCall = (from, more = {}) => this.#control(this.twilio, 'POST', 'call', { from, to: NUMBER, outcome: 'no-answer', ...more });
-  faults = (rules) => this.#control(this.twilio, 'PUT', 'faults', { rules });
+  faults = (rules, more = {}) => this.#control(this.twilio, 'PUT', 'faults', { rules, ...more });
   sent = async (to) => (await this.#control(this.twilio, 'GET', 'messages')).messages.filter((message) => message.to === to);
 
   /** The customer's conversation, once `fits` does. */
