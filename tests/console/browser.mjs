@@ -83,6 +83,8 @@ export async function findings(page) {
   await session.send('Runtime.evaluate', { expression: AXE });
   await session.detach();
   return page.evaluate(async (rules) => {
+    // What fades in has little contrast until it is there.
+    await Promise.allSettled(document.getAnimations().map(({ finished }) => finished));
     const { violations } = await window.axe.run(document, { runOnly: rules });
     return violations.map((each) => `${each.id}: ${each.nodes.map((node) => `${node.html} ${node.failureSummary}`).join(' | ')}`);
   }, RULES);

@@ -23,6 +23,20 @@ let customers = 0;
 const newCustomer = () => `+1212555${String((customers += 1)).padStart(4, '0')}`;
 const spaced = (phone) => phone.replace(/^\+1(\d{3})(\d{3})(\d{4})$/, '+1 $1 $2 $3');
 const rowOf = (page, phone) => page.locator('.virtual li', { hasText: spaced(phone) });
+/** From now on, no time passes within a task of the page, so that what it draws is as old as what is measured of it then. */
+const standStill = (page) => page.evaluate(() => {
+  const real = Date.now;
+  const ended = new MessageChannel();
+  let now = null;
+  ended.port1.onmessage = () => { now = null; };
+  Date.now = () => {
+    if (now === null) {
+      now = real();
+      ended.port2.postMessage(null);
+    }
+    return now;
+  };
+});
 const show = async (...args) => {
   const page = await signedIn(browser, stage, ...args);
   pages.push(page);
@@ -30,7 +44,9 @@ const show = async (...args) => {
 };
 
 before(async () => {
-  [stage, browser] = await Promise.all([Stage.start(), launch()]);
+  // One after the other: the browser is closed though the stage does not start.
+  browser = await launch();
+  stage = await Stage.start();
   await stage.putBusiness();
   await stage.putBusiness('leisure', business({ name: 'Leisure', phone_numbers: [LEISURE.to], ...AT_LEISURE }));
 });
@@ -120,7 +136,7 @@ describe('the console', { timeout: 900_000 }, () => {
     const alert = page.getByRole('alert');
     await alert.getByText('The service cannot be reached').waitFor();
     await alert.evaluate((element) => { element.isTheFirst = true; });
-    await until('it is tried again', () => asked.length === 3);
+    await until('it is tried again', () => asked.length >= 3);
     assert.equal(await alert.evaluate((element) => element.isTheFirst), true);
     answers = 'yes';
     await page.locator('.dot.live').waitFor();
@@ -131,6 +147,7 @@ describe('the console', { timeout: 900_000 }, () => {
     const [first, second] = [newCustomer(), newCustomer()];
     await stage.missCall(first, LEISURE);
     await rowOf(page, first).waitFor();
+    await standStill(page);
     // Each time that a countdown is written, with what was left then.
     await page.evaluate(() => {
       window.counted = [];
@@ -215,10 +232,14 @@ describe('the console', { timeout: 900_000 }, () => {
     const timer = row.getByRole('timer');
     await timer.waitFor();
     const { answer_due_at: due } = await stage.conversation(customer, (found) => found.answer_due_at);
-    const seen = await timer.evaluate((element) => ({ due: element.dataset.due, words: element.textContent, now: Date.now() }));
+    await standStill(page);
+    // The page renews it each second.
+    const seen = await timer.evaluate((element) => new Promise((done) => {
+      const look = () => done({ due: element.dataset.due, words: element.textContent, now: Date.now() });
+      new MutationObserver(look).observe(element, { subtree: true, childList: true, characterData: true });
+    }));
     assert.equal(Date.parse(seen.due), Date.parse(due));
     const shown = Number(/AI answers in 0:(\d\d)/.exec(seen.words)[1]);
-    // The page renews it each second: what is shown was right within the last one.
     const left = (Date.parse(due) - seen.now) / 1000;
     assert.ok(shown >= left && shown <= left + 1.1, `shown ${shown}, left ${left}`);
     await row.getByRole('link').click();
@@ -282,6 +303,8 @@ describe('the console', { timeout: 900_000 }, () => {
     const customer = newCustomer();
     await stage.missCall(customer);
     await stage.text(customer, 'My sink is blocked. Can you come?');
+    // What the AI does in this moment would make the page ask for another look.
+    await stage.answered(customer);
     await rowOf(page, customer).getByRole('link').click();
     await page.getByRole('button', { name: 'Why this text?' }).click();
     const story = page.locator('.story.chosen');
@@ -300,8 +323,16 @@ describe('the console', { timeout: 900_000 }, () => {
     const { id } = await stage.conversation(customer);
     const two = [await show({}, { user: 'user-ann' }), await show({}, { user: 'user-bob' })];
     for (const page of two) await go(page, `conversation/${id}`);
-    await Promise.all(two.map((page) => page.getByRole('button', { name: 'Take over' }).waitFor()));
-    await Promise.all(two.map((page) => page.getByRole('button', { name: 'Take over' }).evaluate((button) => button.click())));
+    // Neither request goes on before both are made: the first one done takes the other page's button away.
+    let asked = 0;
+    for (const page of two) {
+      await page.route('**/takeover', async (route) => {
+        asked += 1;
+        await until('both have asked', () => asked === 2);
+        await route.continue();
+      });
+    }
+    for (const page of two) await page.getByRole('button', { name: 'Take over' }).click();
     const words = await Promise.all(two.map(async (page) => {
       const notices = page.locator('.notice');
       return until('a notice', async () => {
@@ -353,15 +384,12 @@ describe('the console', { timeout: 900_000 }, () => {
   test('leaves what the key has left to people: many events are one look', async () => {
     const page = await show();
     const read = [];
-    await page.route('**/conversations*/**', (route) => {
-      read.push(route.request().url());
-      return route.continue();
-    });
-    await page.route(/\/(conversations\?.*|health)$/, async (route) => {
+    // Each answer says that little is left.
+    await page.route(/\/(conversations|businesses|health)([/?].*)?$/, async (route) => {
+      if (/\/conversations\//.test(route.request().url())) read.push(route.request().url());
       const answer = await route.fetch();
       await route.fulfill({ response: answer, headers: { ...answer.headers(), 'ratelimit-limit': '1000', 'ratelimit-remaining': '50' } });
     });
-    // A look at the first pages says that little is left.
     const looked = page.waitForResponse(/status=completed/);
     await page.getByLabel('Show').selectOption('ended');
     await looked;
@@ -379,6 +407,9 @@ describe('the console', { timeout: 900_000 }, () => {
     const { id } = await stage.conversation(open_);
     await go(page, `conversation/${id}`);
     await page.locator('.message', { hasText: 'Before the outage' }).waitFor();
+    // It has read an event, after which it can go on.
+    await stage.text(open_, 'An event');
+    await page.locator('.message', { hasText: 'An event' }).waitFor();
     const inbox = await show();
     await inbox.locator('.virtual li').first().waitFor();
     await stage.kill();
@@ -592,7 +623,7 @@ describe('the console', { timeout: 900_000 }, () => {
     await dialog.getByRole('button', { name: 'Replay' }).click();
     await dialog.getByText('It was put back').waitFor();
     await dialog.getByRole('button', { name: 'Close' }).click();
-    assert.equal(await page.getByRole('dialog').count(), 0);
+    await until('no dialog', async () => (await page.getByRole('dialog').count()) === 0);
   });
 
   test('replays all dead letters', async () => {
@@ -948,12 +979,12 @@ describe('the console', { timeout: 900_000 }, () => {
     await keyboard.press('Escape');
     assert.equal(await page.getByLabel('Search by number').inputValue(), customer.slice(-7));
     assert.equal(await page.evaluate(() => document.activeElement.tagName), 'BODY');
+    // What the AI does in this moment would make the page ask for another look.
+    await stage.answered(customer);
     await keyboard.press('j');
     await keyboard.press('Enter');
     await page.getByRole('heading', { name: spaced(customer) }).waitFor();
     await page.getByRole('button', { name: 'Take over' }).waitFor();
-    // What the AI does in this moment would make the page ask for another look.
-    await page.locator('.message.ai').waitFor();
     await keyboard.press('t');
     await page.locator('.facts .badge.person', { hasText: 'You' }).waitFor();
     await keyboard.press('r');
@@ -1004,6 +1035,7 @@ describe('the console', { timeout: 900_000 }, () => {
       assert.equal(await page.evaluate(() => document.documentElement.lang), options.locale ? 'es' : 'en');
       const customer = newCustomer();
       await stage.text(customer, 'The basement is flooding!');
+      await page.locator('.notice.bad', { hasText: spaced(customer) }).waitFor();
       const { id } = await stage.conversation(customer);
       for (const path of [...PAGES, `conversation/${id}`, 'conversation/none']) {
         await go(page, path);

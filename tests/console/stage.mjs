@@ -183,9 +183,10 @@ export class Stage {
   /** The customer's conversation, once the AI has answered and the customer has got that: nothing changes in it by itself. */
   async answered(customer) {
     const { id } = await this.conversation(customer, (found) => found.ownership === 'ai' && !found.waiting_since);
-    await until('the delivery of all texts', async () => {
+    await until('an answer, and the delivery of all texts', async () => {
       const { messages } = await this.api('GET', `/conversations/${id}/messages`);
-      return messages.every((message) => message.direction === 'inbound' || message.status === 'delivered');
+      return messages.some((message) => message.in_reply_to_window) &&
+        messages.every((message) => message.direction === 'inbound' || message.status === 'delivered');
     });
     return this.conversation(customer);
   }
