@@ -1113,11 +1113,19 @@ describe('the console', { timeout: 900_000 }, () => {
     const { id } = await stage.answered(customer);
     stage.multiply(id, 10_000);
     const page = await show();
+    // Seen in the page itself: what is measured is not how fast a test asks.
+    await page.addInitScript(() => {
+      new MutationObserver((_, observer) => {
+        if (!document.querySelector('.virtual li a')) return;
+        window.firstLook = performance.now();
+        observer.disconnect();
+      }).observe(document, { subtree: true, childList: true });
+    });
     const looks = [];
     for (let n = 0; n < 3; n += 1) {
       await page.reload({ waitUntil: 'commit' });
       await page.locator('.virtual li a').first().waitFor();
-      looks.push(await page.evaluate(() => performance.now()));
+      looks.push(await page.evaluate(() => window.firstLook));
     }
     console.log(`# first look with 10,000 open conversations: ${looks.map((ms) => `${Math.round(ms)} ms`).join(', ')}`);
     assert.ok(Math.min(...looks) <= 1000, looks.join(', '));
