@@ -90,10 +90,17 @@ fn story(window: &ExplainedWindow) -> Vec<String> {
         told.push((analysis.at, 2, analysis_in_words(analysis)));
     }
     for reply in &window.replies {
-        told.push((reply.created_at, 3, reply_in_words(reply)));
+        told.push((accepted_at(window, reply).unwrap_or(reply.created_at), 3, reply_in_words(reply)));
     }
     told.sort_by_key(|(at, rank, _)| (*at, *rank));
     told.into_iter().map(|(at, _, words)| line(at, &words)).collect()
+}
+
+/// When a reply was accepted, if it was: it was sent and delivered after that, at a time that is not kept.
+fn accepted_at(window: &ExplainedWindow, reply: &WindowMessage) -> Option<DateTime<Utc>> {
+    let was_accepted = ["sent", "delivered", "undelivered"].contains(&reply.status.as_str());
+    let step = window.steps.iter().rev().find(|step| step.state == "answered").filter(|_| was_accepted)?;
+    Some(step.at.max(reply.created_at))
 }
 
 fn step_in_words(step: &WindowStep) -> Option<String> {
@@ -274,8 +281,8 @@ mod tests {
                 "The customer wrote again: \"please hurry\".",
                 "The window closed, and DispatchBot was asked for an answer.",
                 "DispatchBot rated the request as urgent and proposed with 93 % confidence: \"We can help.\".",
-                "The answer was delivered: \"We can help.\".",
                 "The answer was accepted for sending.",
+                "The answer was delivered: \"We can help.\".",
             ]
         );
     }
