@@ -12,6 +12,7 @@ mod numbers;
 mod parts;
 #[cfg(test)]
 mod tests;
+mod units;
 mod vanity;
 
 use unicode_normalization::UnicodeNormalization;

@@ -1,6 +1,7 @@
 //! Cuts a text into digits, letters and signs, and takes out what is a date, a time or a range of prices.
 
 use super::shown;
+use super::units::is_unit_of_range;
 use unicode_normalization::char::is_combining_mark;
 
 /// A part of a text.
@@ -170,8 +171,8 @@ fn prices(parts: &[Part], before: &[Part]) -> Option<usize> {
     let [Part::Digits(low), Part::Signs(dash), Part::Digits(high), rest @ ..] = parts else { return None };
     let is_price = |text: &str| text.len() <= 4 && !text.starts_with('0');
     let has_sign = before.last().is_some_and(|part| part.signs().ends_with(is_currency));
-    let has_word = matches!(rest, [Part::Signs(_), Part::Letters(word), ..]
-        if MONEY.iter().chain(&MEASURES).any(|known| known.eq_ignore_ascii_case(word)));
+    let has_word = matches!(rest, [Part::Signs(gap), Part::Letters(word), ..]
+        if [" ", "-"].contains(&gap.as_str()) && is_unit_of_range(word));
     let is_range = dash.trim() == "-" && is_price(low) && is_price(high);
     let is_rising = (low.len(), low) < (high.len(), high);
     let is_end = !matches!(rest, [Part::Signs(_), Part::Digits(_), ..]);
@@ -179,10 +180,3 @@ fn prices(parts: &[Part], before: &[Part]) -> Option<usize> {
     let is_dialled = low == "1" && high.len() == 3;
     (is_range && !is_dialled && is_rising && is_end && (has_sign || has_word)).then_some(3)
 }
-
-const MEASURES: [&str; 26] = [
-    "gallon", "gallons", "gal", "gph", "gpm", "psi", "btu", "sq", "square", "foot", "feet", "ft", "inch", "inches",
-    "lb", "lbs", "pounds", "watt", "watts", "amp", "amps", "volt", "volts", "miles", "minutes", "hours",
-];
-
-const MONEY: [&str; 7] = ["dollars", "usd", "bucks", "euros", "pesos", "dólares", "dolares"];

@@ -239,6 +239,17 @@ fn what_is_no_domain_is_refused(#[case] text: &str) {
 #[case::single_digits_with_one_sign("4-1-5-5-5-5-0-1-9-9", false)]
 #[case::toll_free_with_a_unit("Call 1-800-GALLONS", false)]
 #[case::a_ticket_of_words("a double sink, two hundred feet, one on one", true)]
+#[case::a_tank("an 800-gallon tank, (800) gallons, un tanque de (800) galones", true)]
+#[case::a_range_of_feet("between 800 and 900 square feet, entre 800 y 900 pies cuadrados", true)]
+#[case::ranges_in_spanish("un tanque de 300-1000 galones, 200-1500 libras, 200-1500 minutos", true)]
+#[case::ranges_of_counts("a 200-1500 degree range, 300-1000 percent more, 200-1500 dólares", true)]
+#[case::years_in_spanish("una casa de 200-años, a (200) second delay", true)]
+#[case::no_unit_but_flowers("Call 1 800 flowers1", false)]
+#[case::before_day("Call 555-1299 day or night", false)]
+#[case::before_customers("Llame al 555-1299 clientes nuevos", false)]
+#[case::before_a_sentence_with_a_unit("Call 555-1299. Miles will answer", false)]
+#[case::toll_free_with_a_unit_in_capitals("Call 800-GALLONS", false)]
+#[case::toll_free_with_a_unit_as_its_first_word("Call 800-METRO-CAB", false)]
 fn phone_numbers_are_the_businesss_and_the_customers(#[case] text: &str, #[case] known: bool) {
     let (own, other, customer) = (phone("+14155550100"), phone("+14155550101"), phone("+14155550177"));
     assert_eq!(numbers_are_known(text, &own, &[&other, &customer]), known, "{text}");

@@ -2,6 +2,7 @@
 
 use super::groups::spelled_digits;
 use super::parts::{Part, is_currency};
+use super::units::is_unit;
 use crate::domain::phone::on_keypad;
 
 /// The letters and digits after an area code.
@@ -37,41 +38,6 @@ const STREETS: [&str; 27] = [
     "trl",
     "plaza",
 ];
-/// Words after a number that is counted or measured: `an 800-gallon tank`.
-const UNITS: [&str; 31] = [
-    "dollars",
-    "percent",
-    "gallons",
-    "minutes",
-    "seconds",
-    "degrees",
-    "thousand",
-    "million",
-    "customers",
-    "dólares",
-    "square",
-    "sq",
-    "foot",
-    "feet",
-    "year",
-    "day",
-    "hour",
-    "minute",
-    "gallon",
-    "gal",
-    "gph",
-    "gpm",
-    "psi",
-    "btu",
-    "amp",
-    "volt",
-    "vac",
-    "watt",
-    "pound",
-    "mile",
-    "degree",
-];
-
 /// The digits of each such number, without the 1.
 pub(super) fn numbers(parts: &[Part]) -> Vec<String> {
     (0..parts.len()).filter_map(|at| number_at(parts, at)).collect()
@@ -103,7 +69,9 @@ fn number_at(parts: &[Part], at: usize) -> Option<String> {
         is_whole || (is_toll_free && !keys.has_blank)
     };
     let number: String = beginning.area.chars().chain(keys.keys.chars().take(KEYS)).collect();
-    (fits && ((beginning.has_one && is_toll_free) || !keys.is_counted)).then_some(number)
+    // 800-METRO-CAB is dialled, and in an 800-gallon tank there are 800 gallons.
+    let is_dialled = is_toll_free && (beginning.has_one || (keys.is_capital && !has_blank));
+    (fits && (is_dialled || !keys.is_counted)).then_some(number)
 }
 
 fn beginning(parts: &[Part], at: usize) -> Option<Beginning<'_>> {
@@ -166,7 +134,7 @@ fn keys(parts: &[Part], is_after_blank: bool) -> Option<Keys> {
     let is_before_street = parts.get(at).map_or("", Part::signs).starts_with(' ') && is_one_of(&STREETS, next);
     let is_street = is_after_blank && (is_before_street || is_one_of(&STREETS, last));
     let is_capital = letters.bytes().all(|b| b.is_ascii_uppercase());
-    let is_counted = is_street || is_one_of(&UNITS, first.unwrap_or_default());
+    let is_counted = is_street || first.is_some_and(is_unit);
     (letters.len() >= 3).then_some(Keys { keys, is_capital, has_blank, is_counted })
 }
 
