@@ -10,6 +10,7 @@ mod hidden;
 mod links;
 mod numbers;
 mod parts;
+mod spoken;
 #[cfg(test)]
 mod tests;
 mod units;

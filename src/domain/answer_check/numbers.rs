@@ -9,7 +9,7 @@ use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberUtil, Reg
 use super::candidates::{self, Notation};
 use super::groups::{self, Group};
 use super::parts::{Part, parts};
-use super::vanity;
+use super::{spoken, vanity};
 use crate::domain::phone::{PhoneNumber, on_keypad};
 
 /// A text with more candidates than this is not searched to its end. One of the longest that is sent has fewer.
@@ -28,7 +28,8 @@ pub fn numbers_are_known(text: &str, own: &PhoneNumber, others: &[&PhoneNumber])
     let notation = notation(own);
     known.has_all_in(&written(&parts))
         && runs.iter().all(|run| known.has_all_of(run, &notation))
-        && (notation != Notation::Nanp || vanity::numbers(&parts).iter().all(|number| known.has(number)))
+        && (notation != Notation::Nanp
+            || vanity::numbers(&parts).iter().chain(&spoken::numbers(&parts)).all(|number| known.has(number)))
 }
 
 struct Known<'a> {

@@ -256,6 +256,48 @@ fn phone_numbers_are_the_businesss_and_the_customers(#[case] text: &str, #[case]
 }
 
 #[rstest]
+#[case::teens_and_tens("Call four fifteen, five fifty-five, twelve twelve", false)]
+#[case::without_signs("call four fifteen five fifty five twelve twelve", false)]
+#[case::with_one("one, four fifteen, five fifty-five, twelve twelve", false)]
+#[case::with_a_number_after_it("four fifteen, five fifty-five, twelve twelve, two", false)]
+#[case::with_hundreds("eight hundred, five fifty-five, twelve twelve", false)]
+#[case::with_hundreds_and_more("four hundred fifteen, five hundred and fifty-five, twelve twelve", false)]
+#[case::with_digits("415 five fifty-five 1212", false)]
+#[case::with_a_double("four fifteen, double five five, twelve twelve", false)]
+#[case::with_dashes_in_words("four fifteen dash five fifty-five dash twelve twelve", false)]
+#[case::joined("Call fourfifteen? four fifteen five fiftyfive twelve twelve", false)]
+#[case::in_pairs("forty-one fifty-five fifty-five twelve twelve", false)]
+#[case::in_spanish("Llame al ocho cero cero, cinco cincuenta y cinco, doce doce", false)]
+#[case::in_spanish_with_hundreds("cuatrocientos quince, quinientos cincuenta y cinco, doce doce", false)]
+#[case::in_spanish_pairs("cuarenta y uno, cincuenta y cinco, cincuenta y cinco, doce, doce", false)]
+#[case::in_lines("four fifteen\nfive fifty-five\ntwelve twelve", false)]
+#[case::the_businesss("Call four fifteen, five fifty-five, oh one hundred", true)]
+#[case::the_businesss_in_spanish("Llame al cuatro quince, cinco cincuenta y cinco, cero cien", true)]
+#[case::the_customers("Is four fifteen, five fifty-five, oh one seventy-seven right?", true)]
+#[case::times("from four fifteen to five fifty-five, or at twelve twelve", true)]
+#[case::a_list_of_times("We have eight thirty, nine thirty, ten thirty", true)]
+#[case::more_times("at nine fifteen, ten thirty, eleven forty-five, or twelve fifteen", true)]
+#[case::times_in_spanish("a las cuatro y quince, cinco y cincuenta o doce y doce", true)]
+#[case::hours_of_a_day("ten to twelve, one to three, four to five thirty", true)]
+#[case::prices("It is four fifteen to five fifty-five, or twelve hundred dollars", true)]
+#[case::prices_in_a_list("two fifty, three fifty, twelve fifty dollars", true)]
+#[case::prices_in_spanish("ochocientos cincuenta, novecientos veinte, mil doscientos pesos", true)]
+#[case::a_price_in_full("one thousand two hundred and fifty-five dollars and fifteen cents", true)]
+#[case::years("since nineteen ninety-nine, or twenty twenty-six, and two thousand twelve", true)]
+#[case::an_address("twelve thirty-four West Thirty-Fifth Street, apartment four fifteen, six oh six oh nine", true)]
+#[case::an_address_in_spanish("calle quince, número doscientos veinte, piso cinco", true)]
+#[case::sizes("thirty, thirty-five, forty, forty-five, fifty gallon tanks", true)]
+#[case::sizes_in_spanish("de veinte, treinta, cuarenta y cincuenta galones", true)]
+#[case::all_week("twenty-four seven, three sixty-five", true)]
+#[case::counting("one, two, three, ten, eleven, twelve, fifteen", true)]
+#[case::measures("a two by four, six by eight, ten by twelve, fifteen feet", true)]
+#[case::once("once or twice, one on one, ten out of ten", true)]
+fn phone_numbers_that_are_said_are_the_businesss_and_the_customers(#[case] text: &str, #[case] known: bool) {
+    let (own, customer) = (phone("+14155550100"), phone("+14155550177"));
+    assert_eq!(numbers_are_known(text, &own, &[&customer]), known, "{text}");
+}
+
+#[rstest]
 #[case::in_full("Llame al +34 612 345 678", "+34612345678", true)]
 #[case::national("Llame al 612 345 678", "+34612345678", true)]
 #[case::another("Llame al 612 345 679", "+34612345678", false)]
@@ -380,7 +422,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_can_be_judged(text in "([0-9]|[-+_.:/()$ ,@]|one |http|.com|[a-zA-Z]|\\PC){0,60}") {
+    fn any_text_can_be_judged(text in "([0-9]|[-+_.:/()$ ,@]|one |fifty |hundred |and |http|.com|[a-zA-Z]|\\PC){0,60}") {
         let domains = ["smithplumbing.com".parse().unwrap()];
         for own in ["+14155550100", "+34612345678"] {
             let _ = numbers_are_known(&text, &phone(own), &[]);
@@ -393,6 +435,8 @@ proptest! {
 #[case::digits("1")]
 #[case::single_digits("4 ")]
 #[case::words("five ")]
+#[case::tens("fifty ")]
+#[case::hundreds("four hundred fifteen ")]
 #[case::groups("212 ")]
 #[case::doubles("double ")]
 #[case::dates("1/1/11 ")]
