@@ -69,9 +69,15 @@ fn is_like_hyphen(c: char) -> bool {
     matches!(c, '\u{2010}'..='\u{2013}' | '\u{2043}' | '\u{2212}')
 }
 
-/// The hosts of the links, in lower case.
+/// The hosts of the links, in lower case: of those that a phone underlines, and of those that a reader puts together. In place
+/// of other scripts' full stops, which browsers read as dots, are dots.
 fn hosts(text: &str) -> Vec<String> {
-    with_dots(text).split(|c: char| c.is_whitespace() || ends_link(c)).flat_map(hosts_in_word).collect()
+    let text = text.replace(['。', '｡'], ".");
+    let put_together = with_dots(&without_brackets(&text));
+    let words = |text: &str| -> Vec<String> {
+        text.split(|c: char| c.is_whitespace() || ends_link(c)).flat_map(hosts_in_word).collect()
+    };
+    [words(&text), words(&put_together)].concat()
 }
 
 /// Whether no link goes on after a character: a bracket, a quotation mark, a comma, a pipe. A path may have some of them;
@@ -80,22 +86,66 @@ fn ends_link(c: char) -> bool {
     !(c.is_alphanumeric() || is_combining_mark(c) || r"\.-_/:@?#%=&~+".contains(c))
 }
 
-/// The text with dots where they are written so that a reader, but no machine, finds them, and in place of other scripts'
-/// full stops, which browsers read as dots.
+/// The text with dots where they are written so that a reader, but no machine, finds them.
 fn with_dots(text: &str) -> String {
-    let words = without_brackets(&text.replace(['。', '｡'], "."));
-    let mut words = words.split_whitespace().peekable();
+    let words: Vec<&str> = text.split_whitespace().collect();
     let mut dotted = String::with_capacity(text.len());
-    while let Some(word) = words.next() {
-        if is_dot_word(word) && words.peek().is_some_and(|next| begins_with_top_level(next)) {
+    for (at, word) in words.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|at| words.get(at)).copied().unwrap_or_default();
+        let next = words.get(at + 1).copied().unwrap_or_default();
+        if is_spelled_dot(before, word, next) || (*word == "." && is_top_level_alone(next)) {
             dotted.truncate(dotted.trim_end().len());
             dotted.push('.');
-        } else {
-            dotted.push_str(word);
+            continue;
+        }
+        if before.ends_with(char::is_alphanumeric) && word.strip_prefix('.').is_some_and(is_top_level_after_dot) {
+            dotted.truncate(dotted.trim_end().len());
+        }
+        dotted.push_str(word);
+        if !(may_be_before_dot(word) && is_top_level_alone(next)) {
             dotted.push(' ');
         }
     }
     dotted
+}
+
+/// Whether a word is the dot of `example dot com`. In `El punto es que`, it is a point.
+fn is_spelled_dot(before: &str, word: &str, next: &str) -> bool {
+    let is_point = || {
+        let before = before.to_lowercase();
+        VERBS.iter().any(|known| known.eq_ignore_ascii_case(next))
+            && POINTS.split_whitespace().any(|known| known == before)
+    };
+    is_dot_word(word) && begins_with_top_level(next) && !is_point()
+}
+
+/// Whether a word begins with a top-level domain that follows a dot without a blank: `.com/path`.
+fn is_top_level_after_dot(word: &str) -> bool {
+    let (name, has_path) = top_level_of(word);
+    is_common_top_level(name) || (has_path && begins_with_top_level(word))
+}
+
+/// Whether a word begins with a top-level domain although a blank is before it, and begins no sentence: `com`, `online/pay`.
+fn is_top_level_alone(word: &str) -> bool {
+    let (name, has_path) = top_level_of(word);
+    (has_path && (is_common_top_level(name) || begins_with_top_level(word)))
+        || PLAIN_TOP_LEVELS.contains(&name)
+        || ["COM", "NET", "ORG"].contains(&name)
+}
+
+/// The name at the beginning of a word, and whether a path follows it.
+fn top_level_of(word: &str) -> (&str, bool) {
+    let end = word.find(|c: char| !c.is_alphanumeric() && !"-'".contains(c)).unwrap_or(word.len());
+    (&word[..end], word[end..].starts_with('/'))
+}
+
+/// Whether the dot with which a word ends may be that of a host: it is no number, and no abbreviation.
+fn may_be_before_dot(word: &str) -> bool {
+    word.strip_suffix('.').is_some_and(|name| {
+        name.ends_with(char::is_alphanumeric)
+            && name.contains(char::is_alphabetic)
+            && !ABBREVIATIONS.iter().any(|known| known.eq_ignore_ascii_case(name))
+    })
 }
 
 /// The text with a dot in place of each dot in brackets, `[.]` or `( dot )`, and the blanks around it.
@@ -142,6 +192,21 @@ const SPELLED_TOP_LEVELS: [&str; 19] = [
     "com", "net", "org", "info", "biz", "io", "co", "me", "us", "app", "shop", "store", "site", "link", "ly", "online",
     "xyz", "mx", "es",
 ];
+
+/// The top-level domains that begin no sentence and end none, as they are written after a blank. `co` is carbon monoxide.
+const PLAIN_TOP_LEVELS: [&str; 26] = [
+    "com", "net", "org", "biz", "edu", "gov", "io", "xyz", "ly", "mx", "uk", "fr", "ru", "cn", "br", "gl", "gd", "gg",
+    "ws", "icu", "mobi", "pw", "tk", "cf", "gq", "dev",
+];
+
+/// Words after which `dot` or `punto` is a point …
+const POINTS: &str = "el un este ese otro cada algún ningún primer segundo tercer último único buen mejor mi tu su al del \
+                      the a this that each every one";
+/// … if one of these follows, which is a top-level domain, too.
+const VERBS: [&str; 3] = ["es", "me", "us"];
+
+/// Words whose dot ends no sentence and is in no host.
+const ABBREVIATIONS: [&str; 11] = ["approx", "aprox", "est", "etc", "e.g", "i.e", "p.ej", "vs", "incl", "min", "max"];
 
 /// The top-level domains that are taken for one even after a capital letter, or before a hyphen. Words with which a
 /// sentence begins are not among them.

@@ -80,6 +80,39 @@ fn phone(number: &str) -> PhoneNumber {
 #[case::with_a_hyphen_that_does_not_break("evil\u{2011}smithplumbing.com", false)]
 #[case::with_a_minus("evil\u{2212}smithplumbing.com", false)]
 #[case::between_dashes("Book online \u{2014} smithplumbing.com \u{2014} or reply", true)]
+#[case::with_a_blank_before_the_dot("Pay at evil .com", false)]
+#[case::with_a_blank_before_the_dot_and_a_path("Pay at evil .com/path now", false)]
+#[case::with_a_blank_before_the_dot_and_a_mark("Pay at evil .com, please", false)]
+#[case::with_a_blank_after_the_dot("Pay at evil. com", false)]
+#[case::with_a_blank_after_the_dot_and_a_path("Pay at evil. com/path", false)]
+#[case::with_blanks_around_the_dot("Pay at evil . com", false)]
+#[case::with_a_line_after_the_dot("Pay at evil.\ncom", false)]
+#[case::with_a_blank_in_capitals("PAY AT EVIL. COM", false)]
+#[case::with_a_blank_and_a_scheme("https://evil .com", false)]
+#[case::a_shortener_with_a_blank("bit. ly/3xYz", false)]
+#[case::a_messenger_with_a_blank("t. me/joe", false)]
+#[case::a_messenger_with_a_blank_before_the_dot("t .me/joe", false)]
+#[case::a_word_with_a_path("evil. online/pay", false)]
+#[case::a_mail_address_with_a_blank("joe@evil .net", false)]
+#[case::with_a_spelled_dot_in_spanish("visite ejemplo punto com", false)]
+#[case::with_a_spelled_dot_before_a_word("visite ejemplo punto es", false)]
+#[case::before_its_own_with_a_blank("https://evil.co .com.smithplumbing.com", false)]
+#[case::before_its_own_with_a_spelled_dot("https://evil.co dot com.smithplumbing.com", false)]
+#[case::its_own_with_a_blank("Book at smithplumbing .com or smithplumbing. com/book", true)]
+#[case::its_own_in_words("Book at smithplumbing dot com", true)]
+#[case::the_point_is("El punto es que hoy no hay agua. Un buen punto es la llave.", true)]
+#[case::a_point_of_the_language("Este punto me preocupa; otro punto es el precio", true)]
+#[case::short_sentences("Call us. Come in. It is so. So be it. No. Me too. In a minute. Is it ok? Es bueno.", true)]
+#[case::short_sentences_in_small_letters("call us. come in. it is so. me too. us too. es bueno. no hay", true)]
+#[case::sentences_that_begin_with_a_top_level(
+    "Done. Info follows. Top price. Net 30. Online too. Link: none. Shop around.",
+    true
+)]
+#[case::a_state_after_a_dot("12 Main St. CA 94103, or Denver. CO 80201", true)]
+#[case::a_price_that_is_net("It is $500. net of tax, approx. net", true)]
+#[case::dots_after_a_word("Well ... come in, or . in a minute", true)]
+#[case::carbon_monoxide("Leave the basement. co is dangerous. CO alarms help", true)]
+#[case::decimals("a .5 inch pipe and .75 in. of it", true)]
 fn links_lead_only_where_the_business_lets_them(#[case] text: &str, #[case] allowed: bool) {
     let domains = ["smithplumbing.com".parse().unwrap()];
     assert_eq!(links_are_allowed(text, &domains), allowed, "{text}");
@@ -445,6 +478,7 @@ proptest! {
 #[case::vanity("1-800-F")]
 #[case::schemes("a:/")]
 #[case::dots("a.")]
+#[case::dots_and_blanks("a. com ")]
 #[case::brackets("[")]
 #[case::flags("\u{1f3f4}\u{e0067}")]
 fn a_long_text_hides_no_number_behind_it(#[case] unit: &str) {
