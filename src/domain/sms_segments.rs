@@ -18,8 +18,14 @@ pub fn fits_gsm7(text: &str) -> bool {
 
 /// The number of segments, at least 1.
 pub fn count(text: &str) -> u32 {
-    let units = gsm7_septets(text).map_or_else(|| (text.encode_utf16().count(), 70, 67), |n| (n, 160, 153));
-    let (length, single, several) = units;
+    count_within(text, text)
+}
+
+/// The number of segments of a part of a text by itself, in the alphabet in which the whole is sent; at least 1.
+pub fn count_within(part: &str, whole: &str) -> u32 {
+    let septets = gsm7_septets(part).filter(|_| fits_gsm7(whole));
+    let (length, single, several) =
+        septets.map_or_else(|| (part.encode_utf16().count(), 70, 67), |septets| (septets, 160, 153));
     if length <= single { 1 } else { u32::try_from(length.div_ceil(several)).unwrap_or(u32::MAX) }
 }
 
@@ -56,5 +62,21 @@ mod tests {
     #[case::spanish_inside_gsm("ñ¿".repeat(80), 1)]
     fn a_text_takes_as_many_segments_as_carriers_count(#[case] text: impl AsRef<str>, #[case] segments: u32) {
         assert_eq!(count(text.as_ref()), segments);
+    }
+
+    #[rstest]
+    #[case::both_gsm("a".repeat(160), "We say: ", 1)]
+    #[case::of_one_segment_in_ucs2("a".repeat(70), "Decimos más: ", 1)]
+    #[case::of_two_segments_in_ucs2("a".repeat(71), "Decimos más: ", 2)]
+    #[case::of_three_segments_in_ucs2("a".repeat(201), "👋 ", 3)]
+    #[case::of_four_segments_in_ucs2("a".repeat(202), "👋 ", 4)]
+    #[case::ucs2_by_itself("ж".repeat(71), "We say: ", 2)]
+    #[case::extended_signs_count_once_in_ucs2("€".repeat(70), "más: ", 1)]
+    fn a_part_is_counted_in_the_alphabet_of_the_whole(
+        #[case] part: String,
+        #[case] before: &str,
+        #[case] segments: u32,
+    ) {
+        assert_eq!(count_within(&part, &format!("{before}{part}")), segments);
     }
 }

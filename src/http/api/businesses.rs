@@ -115,8 +115,8 @@ struct Policy {
     #[oai(validator(minimum(value = "1"), maximum(value = "10")))]
     max_segments: Option<i64>,
     /// Whether the AI's first text in a conversation says that an AI writes, in the words of `templates.ai_disclosure`:
-    /// `always`, or `off`. The words do not count for `max_segments`, but the whole text has at most 1,600 characters.
-    /// Default: `always`.
+    /// `always`, or `off`. The words do not count for `max_segments`, but the whole text has at most 1,600 characters, and
+    /// a sign outside GSM-7 in them makes it UCS-2. Default: `always`.
     ai_disclosure: Option<String>,
     /// A DispatchBot that the business has itself. Without it the service's is asked.
     dispatchbot: Option<OwnDispatchBot>,

@@ -166,7 +166,7 @@ fn join_verdicts(context: Context<'_>, draft: &mut Draft<'_>, answering: &mut An
 }
 
 /// Why an answer is not sent, if it is not. Of what the business says of its AI only the length is checked, as a part of the
-/// whole SMS. What is judged is the text that is sent: an en dash, for one, becomes a hyphen of the name after it. Only
+/// whole SMS, and its alphabet: a sign outside GSM-7 in it makes the AI's words take more segments. What is judged is the text that is sent: an en dash, for one, becomes a hyphen of the name after it. Only
 /// characters that are not seen are looked for in what DispatchBot wrote, because some are gone after that, and none comes.
 fn unfit(
     context: Context<'_>,
@@ -178,10 +178,10 @@ fn unfit(
     let Business { policy, phone_numbers, .. } = context.business;
     let (own, customer) = (&conversation.business_phone, &conversation.customer_phone);
     let known: Vec<_> = phone_numbers.iter().chain([customer]).collect();
-    let sent = typography::fold_end(&answer.text, body);
+    let (whole, sent) = (typography::fold(body), typography::fold_end(&answer.text, body));
     if is_blank(&answer.text) {
         Some(AnalysisReason::EmptyAnswer)
-    } else if is_too_long(body) || segments(&answer.text) > policy.max_segments() {
+    } else if is_too_long(&whole) || sms_segments::count_within(&sent, &whole) > policy.max_segments() {
         Some(AnalysisReason::AnswerTooLong)
     } else if answer_check::has_hidden_characters(&answer.text) {
         Some(AnalysisReason::HiddenCharacters)
@@ -206,13 +206,8 @@ fn names_estimates_only(sent: &str, answer: &Answer, ranges: &[PriceRange]) -> b
     price_check::are_estimated(sent, ranges) && price_check::are_within(&answer.prices, ranges)
 }
 
-fn is_too_long(body: &str) -> bool {
-    typography::fold(body).chars().count() > MAX_BODY_CHARS
-}
-
-/// How many segments the AI's words have, without those of the business.
-fn segments(text: &str) -> u32 {
-    sms_segments::count(&typography::fold(text))
+fn is_too_long(sent: &str) -> bool {
+    sent.chars().count() > MAX_BODY_CHARS
 }
 
 fn impossible_appointment(

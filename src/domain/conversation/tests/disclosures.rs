@@ -112,6 +112,28 @@ fn it_does_not_count_for_the_segments_of_an_answer(#[case] three_segments: Strin
     assert_eq!(decision.analysis.as_ref().unwrap().drop_reason, Some(AnalysisReason::AnswerTooLong));
 }
 
+/// A sign outside GSM-7 in the words of the business costs the AI's words segments.
+#[rstest]
+#[case::of_gsm_7("Joe's robot here:", 459, true)]
+#[case::of_gsm_7_and_longer("Joe's robot here:", 460, false)]
+#[case::with_an_emoji("🤖 Joe's robot here:", 201, true)]
+#[case::with_an_emoji_and_longer("🤖 Joe's robot here:", 202, false)]
+#[case::with_an_accent("El robot de Joe está aquí:", 202, false)]
+#[case::with_a_dash_that_is_folded("Joe's robot – here:", 459, true)]
+fn the_segments_of_an_answer_are_those_in_the_alphabet_of_the_whole_text(
+    #[case] disclosure: &str,
+    #[case] length: usize,
+    #[case] is_sent: bool,
+) {
+    let mut talk = talk();
+    talk.business.templates.en.ai_disclosure = Some(disclosure.into());
+    talk.text("my sink is blocked");
+    let window = talk.close_window();
+    let decision = talk.answered(window, &"x".repeat(length));
+    let drop_reason = decision.analysis.as_ref().unwrap().drop_reason;
+    assert_eq!(drop_reason, (!is_sent).then_some(AnalysisReason::AnswerTooLong));
+}
+
 #[test]
 fn the_whole_text_is_no_longer_than_an_sms() {
     let mut talk = talk();
