@@ -1,5 +1,6 @@
 //! Sends spans to a collector: OTLP over HTTP, as protobuf.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,11 +10,15 @@ use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithHttpConfig};
 use tokio::runtime::Handle;
 
 use super::http_client::{self, BodyError, describe, read_body};
+use crate::config::{ConfigError, secret_in_env};
 
 /// The exporter gives up earlier (`OTEL_EXPORTER_OTLP_TIMEOUT`); this only ends what it no longer waits for.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// The maximum size of an answer that is read.
 const MAX_ANSWER: usize = 64 * 1024;
+const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+/// Takes precedence over the other.
+const TRACES_HEADERS: &str = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
 
 /// Why spans cannot be exported.
 #[derive(Debug, thiserror::Error)]
@@ -21,19 +26,37 @@ pub enum OtlpError {
     /// A variable with `OTEL_EXPORTER_OTLP_` is invalid.
     #[error(transparent)]
     Settings(#[from] ExporterBuildError),
+    /// The headers or their file cannot be read.
+    #[error(transparent)]
+    Headers(#[from] ConfigError),
+    /// The text is not quoted, because it may contain a key.
+    #[error("{HEADERS}: must be like `authorization=Bearer%20key,x-tenant=7`")]
+    NotHeaders,
     /// TLS cannot be set up.
     #[error("HTTP client: {0}")]
     Client(#[from] reqwest::Error),
 }
 
-/// An exporter for the endpoint, headers and timeout in the standard's environment variables.
+/// An exporter for the endpoint, headers and timeout in the standard's environment variables; the headers may be in a file.
 ///
 /// # Errors
 /// If a variable is invalid or TLS cannot be set up.
 pub fn exporter() -> Result<SpanExporter, OtlpError> {
     let http = http_client::builder().timeout(TIMEOUT).build()?;
     let client = Client { http, runtime: Handle::current() };
-    Ok(SpanExporter::builder().with_http().with_http_client(client).build()?)
+    let headers = headers(|name| std::env::var(name).ok())?;
+    Ok(SpanExporter::builder().with_http().with_http_client(client).with_headers(headers).build()?)
+}
+
+/// The headers as they are written, with percent signs in place of what would end them: the exporter decodes them.
+fn headers(env: impl Fn(&str) -> Option<String>) -> Result<HashMap<String, String>, OtlpError> {
+    let headers = secret_in_env(HEADERS, &env)?.filter(|_| env(TRACES_HEADERS).is_none());
+    let Some(headers) = headers else { return Ok(HashMap::new()) };
+    let header = |header: &str| {
+        let (name, value) = header.split_once('=')?;
+        Some((name.trim().to_owned(), value.trim().to_owned()))
+    };
+    headers.expose().split_terminator(',').map(header).collect::<Option<_>>().ok_or(OtlpError::NotHeaders)
 }
 
 /// Exporters run in threads of their own, without a runtime: requests are made in the process's.
@@ -59,5 +82,33 @@ impl HttpClient for Client {
             Ok::<_, String>(response)
         };
         Ok(self.runtime.spawn(exchange).await??)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Vec<(String, String)>, OtlpError> {
+        let env = |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let mut headers: Vec<_> = headers(env)?.into_iter().collect();
+        headers.sort();
+        Ok(headers)
+    }
+
+    #[test]
+    fn headers_may_come_from_a_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "authorization=Bearer%20hush, x-tenant = a=b\n").unwrap();
+        let path = file.path().to_str().unwrap();
+        let of_file = read(&[("OTEL_EXPORTER_OTLP_HEADERS_FILE", path)]).unwrap();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(of_file, [pair("authorization", "Bearer%20hush"), pair("x-tenant", "a=b")]);
+        let own = [("OTEL_EXPORTER_OTLP_HEADERS_FILE", path), (TRACES_HEADERS, "x=y")];
+        assert!(read(&own).unwrap().is_empty(), "those of traces alone count");
+        assert!(read(&[]).unwrap().is_empty());
+        std::fs::write(file.path(), "hush").unwrap();
+        let error = read(&[("OTEL_EXPORTER_OTLP_HEADERS_FILE", path)]).unwrap_err().to_string();
+        assert!(error.contains(HEADERS) && !error.contains("hush"), "{error}");
     }
 }

@@ -24,7 +24,7 @@ pub use postgres_url::{PostgresUrl, TargetSession};
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use rate::{Rate, RateError};
 pub use secret::{Secret, SecretKey};
-pub use settings::{Settings, process_env};
+pub use settings::{Settings, process_env, secret_in_env};
 pub use variables::{Config, DispatchBotConfig, NatsConfig, RedisConfig, TwilioConfig};
 
 use reader::Reader;

@@ -137,16 +137,33 @@ impl Settings {
 
     /// The text of a variable or, if it is a secret, of the file that is named instead.
     fn text(&self, name: &'static str) -> Result<Option<Cow<'_, str>>, Problem> {
-        let file_name = format!("{name}_FILE");
-        let path = secret_of(&file_name).and_then(|_| self.get(&file_name));
-        match (self.get(name), path) {
-            (text, None) => Ok(text.map(Cow::Borrowed)),
-            (Some(_), Some(_)) => {
-                let reason = format!("{file_name} is set, too: set only one of them");
-                Err(Problem::new(name, reason, None))
-            }
-            (None, Some(path)) => read_secret(path).map(Some).map_err(|why| Problem::new(file_name, why, SECRET_FILE)),
-        }
+        let path = secret_of(&file_of(name)).and_then(|_| self.get(&file_of(name)));
+        text_or_file(name, self.get(name), path)
+    }
+}
+
+/// A secret that is read before the settings, from the environment alone; `NAME_FILE` may name a file with it.
+///
+/// # Errors
+/// If both are set, or the file cannot be read.
+pub fn secret_in_env(name: &str, env: impl Fn(&str) -> Option<String>) -> Result<Option<Secret>, ConfigError> {
+    let set = |name: &str| env(name).filter(|value| !value.trim().is_empty());
+    let (text, path) = (set(name), set(&file_of(name)));
+    let text = text_or_file(name, text.as_deref(), path.as_deref())?;
+    Ok(text.map(|text| Secret::new(text.trim())))
+}
+
+/// The variable that names the file of a secret.
+fn file_of(name: &str) -> String {
+    format!("{name}_FILE")
+}
+
+fn text_or_file<'a>(name: &str, text: Option<&'a str>, path: Option<&str>) -> Result<Option<Cow<'a, str>>, Problem> {
+    let file = file_of(name);
+    match (text, path) {
+        (text, None) => Ok(text.map(Cow::Borrowed)),
+        (Some(_), Some(_)) => Err(Problem::new(name, format!("{file} is set, too: set only one of them"), None)),
+        (None, Some(path)) => read_secret(path).map(Some).map_err(|why| Problem::new(file, why, SECRET_FILE)),
     }
 }
 

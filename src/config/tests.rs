@@ -134,6 +134,30 @@ fn a_secret_is_given_once_in_a_file_that_can_be_read_and_all_problems_are_report
 }
 
 #[test]
+fn a_secret_that_only_the_environment_has_may_come_from_a_file() {
+    let (file, empty) = (file_with("https://key@sentry.example.com/42\n"), file_with("\n"));
+    let (path, empty) = (file.path().to_str().unwrap(), empty.path().to_str().unwrap());
+    let read = |pairs: &[(&str, &str)]| {
+        let env = |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        super::secret_in_env("SENTRY_DSN", env).map(|secret| secret.map(|secret| secret.expose().to_owned()))
+    };
+    assert_eq!(read(&[]).unwrap(), None);
+    assert_eq!(read(&[("SENTRY_DSN", " "), ("SENTRY_DSN_FILE", "")]).unwrap(), None);
+    assert_eq!(read(&[("SENTRY_DSN", " a\n")]).unwrap().as_deref(), Some("a"));
+    let of_file = Some("https://key@sentry.example.com/42");
+    assert_eq!(read(&[("SENTRY_DSN_FILE", path)]).unwrap().as_deref(), of_file);
+    assert_eq!(read(&[("SENTRY_DSN", " "), ("SENTRY_DSN_FILE", path)]).unwrap().as_deref(), of_file);
+    for (pairs, reason) in [
+        (&[("SENTRY_DSN", "hush"), ("SENTRY_DSN_FILE", path)][..], "SENTRY_DSN: SENTRY_DSN_FILE is set, too"),
+        (&[("SENTRY_DSN_FILE", empty)], "SENTRY_DSN_FILE: the file is empty"),
+        (&[("SENTRY_DSN_FILE", "/nonexistent/dsn")], "SENTRY_DSN_FILE: cannot be read: No such file"),
+    ] {
+        let error = read(pairs).unwrap_err().to_string();
+        assert!(error.contains(reason) && !error.contains("hush"), "{error}");
+    }
+}
+
+#[test]
 fn a_toml_file_may_name_the_file_of_a_secret_but_of_nothing_else() {
     let secret = file_with("a-token\n");
     let toml = file_with(&format!("TWILIO_AUTH_TOKEN_FILE = {:?}\n", secret.path().to_str().unwrap()));

@@ -104,6 +104,17 @@ async fn a_task_that_panics_is_counted_and_reported_and_its_work_is_done_once(#[
 }
 
 #[tokio::test]
+async fn the_address_may_be_in_a_file() {
+    let envelopes = Envelopes::default();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), endpoint(&envelopes).await + "\n").unwrap();
+    let mut service = Operated::start(&[("SENTRY_DSN_FILE", file.path().to_str().unwrap())]).await;
+    service.servers.redis.stop().await.unwrap();
+    eventually("a report", async || events(&envelopes).into_iter().next()).await;
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn an_address_that_is_none_stops_nothing() {
     let mut service = Operated::start(&[("SENTRY_DSN", "not an address with its-secret-key")]).await;
     service.stop().await;
