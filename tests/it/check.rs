@@ -6,9 +6,11 @@ use nmc_testbed::sim::Rule;
 use nmc_testbed::twilio;
 use rstest::rstest;
 use serde_json::Value;
+use sqlx::{Connection, PgConnection};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::failover::{DATABASE, primary_and_replica};
 use crate::harness::{App, CUSTOMER, Rest, eventually, run};
 
 /// An edge and a worker behind a proxy, which is what Twilio reaches.
@@ -221,6 +223,56 @@ async fn a_migration_that_is_not_applied_is_named_and_a_later_one_is_no_fault() 
     let report = checked.check().await;
     report.is_wrong_about(&["migrations"]);
     report.says("migrations", "more is not applied");
+}
+
+#[tokio::test]
+async fn a_replica_is_checked_if_there_is_one() {
+    let checked = Checked::start().await;
+    let (primary, mut replica) = primary_and_replica(false).await;
+    let (url, read_url) = (primary.database_url(DATABASE).unwrap(), replica.database_url(DATABASE).unwrap());
+    let check = async || checked.check_with(&[("DATABASE_URL", &url), ("DATABASE_READ_URL", &read_url)], &[]).await;
+    let report = check().await;
+    report.is_wrong_about(&[]);
+    report.says("replica", ", a replica");
+
+    let (mut sql, mut of_replica) =
+        (PgConnection::connect(&url).await.unwrap(), PgConnection::connect(&read_url).await.unwrap());
+    for statement in [
+        "CREATE TABLE kept AS SELECT * FROM _sqlx_migrations WHERE version = 40",
+        "DELETE FROM _sqlx_migrations WHERE version = 40",
+    ] {
+        sqlx::query(statement).execute(&mut sql).await.unwrap();
+    }
+    eventually("the same on the replica", async || {
+        let there = "SELECT 1 FROM _sqlx_migrations WHERE version = 40";
+        sqlx::query(there).fetch_optional(&mut of_replica).await.unwrap().is_none().then_some(())
+    })
+    .await;
+    check().await.is_wrong_about(&["migrations"]);
+    sqlx::query("SELECT pg_wal_replay_pause()").execute(&mut of_replica).await.unwrap();
+    sqlx::query("INSERT INTO _sqlx_migrations SELECT * FROM kept").execute(&mut sql).await.unwrap();
+    let report = check().await;
+    report.is_wrong_about(&["replica"]);
+    report.says("replica", "0040 is not there yet");
+
+    replica.kill().await.unwrap();
+    let report = check().await;
+    report.is_wrong_about(&["replica"]);
+    report.says("replica", "DATABASE_READ_URL");
+}
+
+#[tokio::test]
+async fn a_replica_of_another_database_is_wrong_and_the_primary_itself_is_not() {
+    let checked = Checked::start().await;
+    let url = checked.app.servers.database.url().to_owned();
+    let report = checked.check_with(&[("DATABASE_READ_URL", &url)], &[]).await;
+    report.is_wrong_about(&[]);
+    report.says("replica", "the primary itself");
+    let (server, options) = url.split_once('?').unwrap();
+    let of_another = format!("{}/postgres?{options}", server.rsplit_once('/').unwrap().0);
+    let report = checked.check_with(&[("DATABASE_READ_URL", &of_another)], &[]).await;
+    report.is_wrong_about(&["replica"]);
+    report.says("replica", "has another database");
 }
 
 #[tokio::test]

@@ -9,13 +9,13 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use crate::harness::{App, CUSTOMER, eventually, query, spawn_app_with};
 use crate::metrics::{Scrape, wait_for_value};
 
-const DATABASE: &str = "nmc";
+pub const DATABASE: &str = "nmc";
 const ANOTHER_CUSTOMER: &str = "+12125550177";
 const FROM_REPLICA: &str = r#"nmc_db_reads_total{from="replica"}"#;
 const FROM_PRIMARY: &str = r#"nmc_db_reads_total{from="primary"}"#;
 
 /// A migrated primary and its replica.
-async fn primary_and_replica(is_synchronous: bool) -> (PostgresServer, PostgresServer) {
+pub async fn primary_and_replica(is_synchronous: bool) -> (PostgresServer, PostgresServer) {
     let primary = Shared::from_env().unwrap().durable_postgres().await.unwrap();
     let store = Store::owner(&primary.create_database(DATABASE, None).await.unwrap()).unwrap();
     store.migrate().await.unwrap();

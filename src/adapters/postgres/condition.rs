@@ -67,6 +67,15 @@ impl Store {
         Ok(found)
     }
 
+    /// What names the data of the server, also on its replicas, and the database in it.
+    ///
+    /// # Errors
+    /// If PostgreSQL is unavailable.
+    pub async fn identity(&self) -> Result<(i64, String), StoreError> {
+        let identity = "SELECT (SELECT system_identifier FROM pg_control_system()), current_database()::text";
+        Ok(sqlx::query_as(identity).fetch_one(&self.pool).await?)
+    }
+
     /// Reads the server's clock.
     ///
     /// # Errors

@@ -9,6 +9,8 @@ text_enum! {
     pub enum Subject {
         Configuration = "configuration",
         Postgres = "postgres",
+        /// The replica for REST's reads, if there is one.
+        Replica = "replica",
         /// Whether PostgreSQL's confirmed commits are on disk.
         Fsync = "fsync",
         Migrations = "migrations",

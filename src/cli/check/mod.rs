@@ -65,6 +65,8 @@ pub(super) async fn run(command: &CheckCommand, config: &Config) -> anyhow::Resu
     };
     let store = Store::lazy(config.database_url.expose()).context("DATABASE_URL")?;
     let owner = Store::owner(config.database_url.expose()).context("DATABASE_URL")?;
+    let reads = config.database_read_url.as_ref().map(|url| Store::owner(url.expose()));
+    let reads = reads.transpose().context("DATABASE_READ_URL")?;
     let redis = Arc::new(RedisSink::lazy(&config.redis).context("REDIS_URL")?);
     // Connections that are still to be made would not be there within the second of a probe.
     let _ = tokio::join!(within(patience, store.ping()), within(patience, redis.ping()));
@@ -89,9 +91,14 @@ pub(super) async fn run(command: &CheckCommand, config: &Config) -> anyhow::Resu
         Finding::unchecked(Subject::Migrations, "PostgreSQL cannot be used")
     };
     let recovery = stores::recovery(&owner, &migrations, patience).await;
+    let replica = match &reads {
+        Some(reads) => Some(stores::replica(reads, &owner, &postgres, patience).await),
+        None => None,
+    };
     let [sends, answers] = services::noticed(&look);
     let configuration = Finding::good(Subject::Configuration, "complete and valid");
-    let checks = [configuration, postgres, fsync, migrations, recovery].into_iter().chain(nats);
+    let checks = [configuration, postgres].into_iter().chain(replica);
+    let checks = checks.chain([fsync, migrations, recovery]).chain(nats);
     let checks = checks.chain([redis, clock, account, sends, callback, bot, answers]);
     let left_out = |finding: Finding| {
         let subject = finding.subject();
@@ -104,7 +111,12 @@ pub(super) async fn run(command: &CheckCommand, config: &Config) -> anyhow::Resu
         version: env!("CARGO_PKG_VERSION"),
         checks,
     };
-    let closed = async { tokio::join!(store.close(), owner.close()) };
+    let reads_closed = async {
+        if let Some(reads) = &reads {
+            reads.close().await;
+        }
+    };
+    let closed = async { tokio::join!(store.close(), owner.close(), reads_closed) };
     // Nothing is in progress: whatever is left is closed with the process.
     tokio::time::timeout(CLOSING, closed).await.ok();
     report.print(command.json)?;

@@ -62,6 +62,49 @@ fn judged(facts: &ServerFacts) -> Finding {
     }
 }
 
+/// The replica for REST's reads. `postgres` is the finding about the primary: without it, nobody knows whose replica it is.
+/// How far it is behind is no fault: the primary answers then.
+pub(super) async fn replica(replica: &Store, primary: &Store, postgres: &Finding, patience: Duration) -> Finding {
+    let subject = Subject::Replica;
+    let facts = match within(patience, replica.server_facts()).await {
+        Ok(facts) => facts,
+        Err(error) => {
+            let advice = "start the replica, or correct DATABASE_READ_URL (address, user, password, TLS)";
+            return Finding::wrong(subject, error, advice);
+        }
+    };
+    if !postgres.is_good() {
+        return Finding::unchecked(subject, format!("{} answers, but PostgreSQL cannot be used", facts.version));
+    }
+    let identities = tokio::join!(within(patience, replica.identity()), within(patience, primary.identity()));
+    if matches!(&identities, (Ok(of_replica), Ok(of_primary)) if of_replica != of_primary) {
+        let advice = "let DATABASE_READ_URL lead to a replica of DATABASE_URL's server, and to the same database";
+        return Finding::wrong(subject, format!("{} has another database", facts.version), advice);
+    }
+    let applied = match within(patience, replica.applied_migrations()).await {
+        Ok(applied) => applied,
+        Err(error) => {
+            let advice = "the user of DATABASE_READ_URL must be able to read _sqlx_migrations";
+            return Finding::wrong(subject, error, advice);
+        }
+    };
+    // On the primary it is wrong in any case, and found there.
+    let of_primary = within(patience, primary.applied_migrations()).await.unwrap_or_default();
+    let behind: Vec<i64> =
+        applied.missing.iter().copied().filter(|number| !of_primary.missing.contains(number)).collect();
+    if !behind.is_empty() {
+        let advice = "find out why it does not keep up (pg_stat_replication on the primary)";
+        return Finding::wrong(subject, format!("{} is not there yet", numbers(&behind)), advice);
+    }
+    let kind = if facts.is_replica { "a replica" } else { "no replica, but the primary itself" };
+    Finding::good(subject, format!("{}, {kind}", facts.version))
+}
+
+fn numbers(of: &[i64]) -> String {
+    let named: Vec<String> = of.iter().take(NAMED).map(|number| format!("{number:04}")).collect();
+    if of.len() > NAMED { format!("{} and {} more", named.join(", "), of.len() - NAMED) } else { named.join(", ") }
+}
+
 pub(super) async fn migrations(store: &Store, patience: Duration) -> Finding {
     let subject = Subject::Migrations;
     let applied = match within(patience, store.applied_migrations()).await {
@@ -69,10 +112,6 @@ pub(super) async fn migrations(store: &Store, patience: Duration) -> Finding {
         Err(error) => {
             return Finding::wrong(subject, error, "the user of DATABASE_URL must be able to read _sqlx_migrations");
         }
-    };
-    let numbers = |of: &[i64]| {
-        let named: Vec<String> = of.iter().take(NAMED).map(|number| format!("{number:04}")).collect();
-        if of.len() > NAMED { format!("{} and {} more", named.join(", "), of.len() - NAMED) } else { named.join(", ") }
     };
     let AppliedMigrations { newest, missing, changed, unfinished, later } = &applied;
     if !unfinished.is_empty() {
