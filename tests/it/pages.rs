@@ -121,6 +121,7 @@ async fn run(app: &App, script: &str, nats: Option<&Path>) -> String {
         // The contexts of the machine's user do not count.
         .env("XDG_CONFIG_HOME", app.servers.dir())
         .envs(app.servers.settings(&[]))
+        .envs(for_psql(app.servers.database_url()))
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
@@ -129,6 +130,18 @@ async fn run(app: &App, script: &str, nats: Option<&Path>) -> String {
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}\n{script}\n{printed}\n{complaints}", output.status);
     printed
+}
+
+/// The variables of libpq for a database of a test, which has no password.
+fn for_psql(url: &str) -> Vec<(&'static str, String)> {
+    let url = url::Url::parse(url).expect("a URL");
+    let host = url.query_pairs().find(|(name, _)| name == "host").map(|(_, host)| host.into_owned());
+    vec![
+        ("PGHOST", host.or(url.host_str().map(str::to_owned)).expect("a host")),
+        ("PGPORT", url.port().expect("a port").to_string()),
+        ("PGUSER", url.username().to_owned()),
+        ("PGDATABASE", url.path().trim_start_matches('/').to_owned()),
+    ]
 }
 
 /// Whether the value found matches the one shown: fields by name, and items in order, without others unless the last
