@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use nmc_testbed::sim::{Rule, Span, http_client};
 use nmc_testbed::twilio::{
     Callbacks, ConversationText, Fault, Format, Media, PostedMessage, Refusal, TwilioOptions, new_message_sid,
@@ -15,6 +16,7 @@ use crate::harness::{
     API_KEY, App, BUSINESS, CUSTOMER, OUR_NUMBER, OWNER, PATIENCE, PUBLIC_URL, business, customer, eventually, query,
     spawn_app, spawn_app_with,
 };
+use crate::metrics::wait_for_value;
 
 const PATH: &str = "/webhooks/twilio/conversations";
 
@@ -189,6 +191,37 @@ async fn a_text_that_comes_both_ways_is_one_message(#[case] sms_first: bool) {
     assert_eq!(texts_of(&app, CUSTOMER).await.len(), 1);
     let find = async |sid: &str| app.rest.get(&query("/messages", &[("twilio_sid", sid)])).await.ok()["id"].clone();
     assert_eq!(find(&one).await, find(&other).await, "both of Twilio's ids find it");
+}
+
+/// By the times at the edge, whenever the worker decides.
+#[rstest]
+#[case::the_second_just_in_time(59_900, 1)]
+#[case::the_second_too_late(60_100, 2)]
+#[case::the_first_just_in_time(-59_900, 1)]
+#[case::the_first_too_late(-60_100, 2)]
+#[tokio::test]
+async fn a_text_that_comes_both_ways_within_a_minute_is_one(#[case] millis_after: i64, #[case] texts: usize) {
+    let app = spawn_app().await;
+    app.servers.twilio.converse(CUSTOMER, OUR_NUMBER, "My sink is blocked").await.unwrap();
+    app.wait_for_event_of(CUSTOMER, 1, "message.received").await;
+    let first = app.stored("NMC_INBOUND").await.pop().unwrap().json();
+    let first: DateTime<Utc> = first["received_at"].as_str().unwrap().parse().unwrap();
+    let sid = new_message_sid();
+    let second = json!({
+        "input_id": format!("sms:{sid}"), "body_hash": "one", "params": [],
+        "received_at": first + TimeDelta::milliseconds(millis_after),
+        "webhook": {
+            "kind": "sms", "message_sid": sid, "from": CUSTOMER, "to": OUR_NUMBER, "body": "My sink is blocked",
+            "media": [],
+        },
+    });
+    let context = async_nats::jetstream::new(async_nats::connect(app.servers.nats.url()).await.unwrap());
+    context.publish("nmc.inbound.sms.key", second.to_string().into()).await.unwrap().await.unwrap();
+    eventually("the second", async || {
+        (app.rest.get(&query("/messages", &[("twilio_sid", &sid)])).await.status == 200).then_some(())
+    })
+    .await;
+    assert_eq!(texts_of(&app, CUSTOMER).await.len(), texts);
 }
 
 #[tokio::test]
@@ -465,6 +498,40 @@ async fn a_message_to_a_closed_conversation_is_not_lost_while_twilio_does_not_sa
 fn no_reports(app: &App) {
     let callbacks = Callbacks { enabled: false, ..Callbacks::default() };
     app.servers.twilio.change_faults(|faults| faults.callbacks = callbacks);
+}
+
+/// It may overtake the record of its message, so it is tried again for some minutes.
+#[rstest]
+#[case::of_a_conversation(true)]
+#[case::of_an_sms(false)]
+#[tokio::test]
+async fn a_report_about_a_message_that_is_not_known_changes_nothing_until_it_is(#[case] by_conversation: bool) {
+    let app = if by_conversation { with_conversations(&[]).await } else { spawn_app().await };
+    no_reports(&app);
+    app.miss_call(CUSTOMER).await;
+    app.wait_for_event_of(CUSTOMER, 1, "message.sent").await;
+    app.settled().await;
+    let before = app.messages_of(CUSTOMER).await;
+    let sid = before[0]["twilio_sid"].as_str().unwrap();
+    let is_now_of = async |known: &str, sid: &str| {
+        let change = sqlx::query("UPDATE messages SET twilio_sid = $2 WHERE twilio_sid = $1").bind(known).bind(sid);
+        assert_eq!(change.execute(&mut app.servers.sql().await).await.unwrap().rows_affected(), 1);
+    };
+    is_now_of(sid, "not-recorded-yet").await;
+    let (path, form) = if by_conversation {
+        let event = [("EventType", "onDeliveryUpdated"), ("ConversationSid", "CH1"), ("Status", "delivered")];
+        (PATH, [&event[..], &[("MessageSid", sid)]].concat())
+    } else {
+        ("/webhooks/twilio/message-status", vec![("MessageSid", sid), ("MessageStatus", "delivered")])
+    };
+    assert_eq!(app.webhook().post(path, &form).await.unwrap().status, 204);
+    let tried = r#"nmc_sms_deliveries_total{status="delivered"}"#;
+    wait_for_value(&app.rest, tried, |times| times >= 2.0).await;
+    let after = app.messages_of(CUSTOMER).await;
+    assert_eq!((after.len(), &after[0]["status"]), (before.len(), &before[0]["status"]));
+    assert!(app.stored("NMC_DEAD").await.is_empty(), "it waits");
+    is_now_of("not-recorded-yet", sid).await;
+    app.wait_for_event_of(CUSTOMER, 1, "message.delivered").await;
 }
 
 #[rstest]
