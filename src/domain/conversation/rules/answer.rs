@@ -166,8 +166,9 @@ fn join_verdicts(context: Context<'_>, draft: &mut Draft<'_>, answering: &mut An
 }
 
 /// Why an answer is not sent, if it is not. Of what the business says of its AI only the length is checked, as a part of the
-/// whole SMS, and its alphabet: a sign outside GSM-7 in it makes the AI's words take more segments. What is judged is the text that is sent: an en dash, for one, becomes a hyphen of the name after it. Only
-/// characters that are not seen are looked for in what DispatchBot wrote, because some are gone after that, and none comes.
+/// whole SMS, and its alphabet: a sign outside GSM-7 in it makes the AI's words take more segments. What is judged is the text
+/// that is sent: an en dash, for one, becomes a hyphen of the name after it. Only characters that are not seen are looked for in
+/// what DispatchBot wrote, because some are gone after that, and none comes.
 fn unfit(
     context: Context<'_>,
     answer: &Answer,
