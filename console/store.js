@@ -1,4 +1,4 @@
-// The conversations that the page knows: kept unless something newer is known, and told to those who show them.
+// The conversations that the page knows: kept unless something newer is known. Those who show them are called after a change.
 
 import { ApiError, call } from './api.js';
 
