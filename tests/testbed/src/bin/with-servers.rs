@@ -15,16 +15,13 @@ use std::{
 use anyhow::Context;
 use clap::Parser;
 use nmc_testbed::servers::{
-    Binaries, NATS_SERVER_BIN, PG_BIN_DIR, POSTGRES_URL, PostgresOptions, PostgresServer, REDIS_SERVER_BIN, Signal,
-    TEST_DIR, memory_dir, remove_left_behind, send_signal, workspace_root,
+    Binaries, MemoryDir, NATS_SERVER_BIN, PG_BIN_DIR, POSTGRES_URL, PostgresOptions, PostgresServer, REDIS_SERVER_BIN,
+    Signal, TEST_DIR, send_signal, workspace_root,
 };
 use tokio::{
     process::{Child, Command},
     signal::unix::{SignalKind, signal},
 };
-
-/// The beginning of the name of a folder in memory; the process id follows.
-const IN_MEMORY: &str = "nevermisscall-test-";
 
 /// Runs a command beside a private PostgreSQL.
 #[derive(Parser)]
@@ -51,11 +48,11 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> anyhow::Result<ExitStatus> {
     let binaries = Binaries::find()?;
     let dir = run_dir()?;
-    let options = if arguments.fast {
-        PostgresOptions::new(&binaries, fast_dir(&dir)?).fast()
-    } else {
-        PostgresOptions::new(&binaries, dir.join("postgres"))
-    };
+    // Kept until PostgreSQL has ended.
+    let memory = arguments.fast.then(MemoryDir::make).flatten();
+    let data = memory.as_ref().map_or(dir.as_path(), MemoryDir::path).join("postgres");
+    let options = PostgresOptions::new(&binaries, data);
+    let options = if arguments.fast { options.fast() } else { options };
     let postgres = PostgresServer::start(options).await?;
 
     let status = beside(&arguments.command, &binaries, &postgres, &dir).await;
@@ -109,20 +106,16 @@ fn run_dir() -> anyhow::Result<PathBuf> {
     let parent = workspace_root().join(".run");
     fs::create_dir_all(&parent)?;
     let parent = parent.canonicalize()?;
-    remove_left_behind(&parent, "test-");
+    for entry in fs::read_dir(&parent)?.flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix("test-"));
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            // Another run may be removing it at the same time.
+            fs::remove_dir_all(entry.path()).ok();
+        }
+    }
     let dir = parent.join(format!("test-{}", std::process::id()));
     fs::create_dir_all(&dir)?;
-    Ok(dir)
-}
-
-/// The folder of a cluster whose data need not survive: in memory if there is room, otherwise in the folder of this run.
-fn fast_dir(run_dir: &Path) -> anyhow::Result<PathBuf> {
-    let Some(memory) = memory_dir() else {
-        return Ok(run_dir.join("postgres"));
-    };
-    remove_left_behind(memory, IN_MEMORY);
-    let dir = memory.join(format!("{IN_MEMORY}{}", std::process::id()));
-    fs::create_dir(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     Ok(dir)
 }
 

@@ -32,7 +32,7 @@ pub use binaries::{Binaries, MonitoringBinaries, workspace_root};
 pub use cluster::{NatsCluster, meta_leader, stream_leader};
 pub use collector::{CollectedSpan, OtelCollector};
 pub use database::{TestDatabase, create_database, drop_database, schema_key, template_database};
-pub use in_memory::{memory_dir, remove_left_behind};
+pub use in_memory::MemoryDir;
 pub use monitor::{Monitor, MonitorOptions};
 pub use nats::{Member, NatsOptions, NatsServer};
 pub(crate) use ports::free as free_port;
