@@ -121,16 +121,18 @@ fn is_spelled_dot(before: &str, word: &str, next: &str) -> bool {
 
 /// Whether a word begins with a top-level domain that follows a dot without a blank: `.com/path`.
 fn is_top_level_after_dot(word: &str) -> bool {
-    let (name, has_path) = top_level_of(word);
-    is_common_top_level(name) || (has_path && begins_with_top_level(word))
+    let (name, _) = top_level_of(word);
+    is_common_top_level(name) || begins_with_top_level(word)
 }
 
-/// Whether a word begins with a top-level domain although a blank is before it, and begins no sentence: `com`, `online/pay`.
+/// Whether a word begins with a top-level domain although a blank is before it, and begins no sentence, as `Online/phone` may:
+/// `com`, `online/pay`.
 fn is_top_level_alone(word: &str) -> bool {
     let (name, has_path) = top_level_of(word);
-    (has_path && (is_common_top_level(name) || begins_with_top_level(word)))
+    let is_small = !name.contains(char::is_uppercase);
+    (has_path && is_small && (is_common_top_level(name) || begins_with_top_level(word)))
         || PLAIN_TOP_LEVELS.contains(&name)
-        || ["COM", "NET", "ORG"].contains(&name)
+        || ["COM", "NET", "ORG", "Com", "Org"].contains(&name)
 }
 
 /// The name at the beginning of a word, and whether a path follows it.
@@ -144,8 +146,13 @@ fn may_be_before_dot(word: &str) -> bool {
     word.strip_suffix('.').is_some_and(|name| {
         name.ends_with(char::is_alphanumeric)
             && name.contains(char::is_alphabetic)
-            && !ABBREVIATIONS.iter().any(|known| known.eq_ignore_ascii_case(name))
+            && !ABBREVIATIONS.split_whitespace().any(|known| known.eq_ignore_ascii_case(last_part(name)))
     })
+}
+
+/// The part after the last slash: the `hr` of `$150/hr`.
+fn last_part(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or(word)
 }
 
 /// The text with a dot in place of each dot in brackets, `[.]` or `( dot )`, and the blanks around it.
@@ -193,20 +200,21 @@ const SPELLED_TOP_LEVELS: [&str; 19] = [
     "xyz", "mx", "es",
 ];
 
-/// The top-level domains that begin no sentence and end none, as they are written after a blank. `co` is carbon monoxide.
+/// The top-level domains that neither begin nor end a sentence when a blank precedes them. `co` is carbon monoxide.
 const PLAIN_TOP_LEVELS: [&str; 26] = [
     "com", "net", "org", "biz", "edu", "gov", "io", "xyz", "ly", "mx", "uk", "fr", "ru", "cn", "br", "gl", "gd", "gg",
     "ws", "icu", "mobi", "pw", "tk", "cf", "gq", "dev",
 ];
 
 /// Words after which `dot` or `punto` is a point …
-const POINTS: &str = "el un este ese otro cada algún ningún primer segundo tercer último único buen mejor mi tu su al del \
+const POINTS: &str = "el un este ese otro cada algún algun ningún ningun primer segundo tercer cuarto quinto siguiente último \
+                      ultimo único unico buen mejor principal cierto tal qué que cuál cual mismo nuestro mi tu su al del \
                       the a this that each every one";
 /// … if one of these follows, which is a top-level domain, too.
 const VERBS: [&str; 3] = ["es", "me", "us"];
 
 /// Words whose dot ends no sentence and is in no host.
-const ABBREVIATIONS: [&str; 11] = ["approx", "aprox", "est", "etc", "e.g", "i.e", "p.ej", "vs", "incl", "min", "max"];
+const ABBREVIATIONS: &str = "approx aprox est etc e.g i.e p.ej vs incl excl min max avg hr hrs mo yr wk ea";
 
 /// The top-level domains that are taken for one even after a capital letter, or before a hyphen. Words with which a
 /// sentence begins are not among them.

@@ -6,7 +6,7 @@
 
 use super::groups::spelled_digits;
 use super::parts::{Part, is_currency};
-use super::units::is_unit;
+use super::units::is_unit_of_range;
 
 const NANP_DIGITS: usize = 10;
 /// More signs than these between two words are no part of a number.
@@ -58,11 +58,20 @@ struct Run {
 
 fn numbers_in(run: &Run) -> Vec<String> {
     let chunks = &run.chunks;
-    (0..chunks.len()).filter_map(|from| number_at(run, chunks.get(from..)?)).collect()
+    let is_list = chunks.iter().skip(1).any(|chunk| !chunk.is_close);
+    // A number is no half of an item: in `two thirty, three thirty, four thirty` there are times only.
+    let may_begin = |at: usize| at == 0 || !is_list || chunks.get(at).is_none_or(|chunk| !chunk.is_close);
+    (0..chunks.len())
+        .filter(|from| may_begin(*from))
+        .filter_map(|from| {
+            let (number, length) = number_at(run, chunks.get(from..)?)?;
+            may_begin(from + length).then_some(number)
+        })
+        .collect()
 }
 
-/// The number with which the chunks begin.
-fn number_at(run: &Run, chunks: &[Chunk]) -> Option<String> {
+/// The number with which the chunks begin, and how many of them it is.
+fn number_at(run: &Run, chunks: &[Chunk]) -> Option<(String, usize)> {
     let mut digits = String::new();
     let mut ends = Vec::new();
     for chunk in chunks {
@@ -79,7 +88,7 @@ fn number_at(run: &Run, chunks: &[Chunk]) -> Option<String> {
         digits.len() == NANP_DIGITS && digits.bytes().step_by(3).take(2).all(|first| (b'2'..=b'9').contains(&first));
     let is_said = said.iter().any(|chunk| chunk.kind != Kind::Digits);
     let is_counted = run.is_counted && said.len() == chunks.len();
-    (is_dialled && is_said && (is_grouped || is_in_pairs) && !is_counted).then_some(digits)
+    (is_dialled && is_said && (is_grouped || is_in_pairs) && !is_counted).then_some((digits, said.len()))
 }
 
 /// `eight thirty, nine thirty, ten thirty`: quarters of hours, one after the other.
@@ -168,7 +177,8 @@ impl Reader {
             _ => match said(word) {
                 Some((digits, kind)) => self.push(digits, kind),
                 None => {
-                    self.run.is_counted = !self.run.chunks.is_empty() && self.gap.trim().is_empty() && is_unit(word);
+                    self.run.is_counted =
+                        !self.run.chunks.is_empty() && self.gap.trim().is_empty() && is_unit_of_range(word);
                     self.end();
                 }
             },

@@ -13,7 +13,8 @@ const UNITS: [&str; 5] = [
 ];
 
 /// Those that also go on after a phone number: `call 555-1299 day or night`.
-const AFTER_NUMBERS: [&str; 1] = ["second segundo day days día días dia dias customers clientes"];
+const AFTER_NUMBERS: [&str; 2] =
+    ["second segundo day days día días dia dias year years año años mil", "yard yards yarda yardas customers clientes"];
 
 /// Whether a word after a number says what is counted.
 pub(super) fn is_unit(word: &str) -> bool {

@@ -38,6 +38,7 @@ const STREETS: [&str; 27] = [
     "trl",
     "plaza",
 ];
+
 /// The digits of each such number, without the 1.
 pub(super) fn numbers(parts: &[Part]) -> Vec<String> {
     (0..parts.len()).filter_map(|at| number_at(parts, at)).collect()
