@@ -50,13 +50,19 @@ pub fn exporter() -> Result<SpanExporter, OtlpError> {
 
 /// The headers as they are written, with percent signs in place of what would end them: the exporter decodes them.
 fn headers(env: impl Fn(&str) -> Option<String>) -> Result<HashMap<String, String>, OtlpError> {
-    let headers = secret_in_env(HEADERS, &env)?.filter(|_| env(TRACES_HEADERS).is_none());
+    let headers = secret_in_env(HEADERS, &env)?.filter(|_| env(TRACES_HEADERS).is_none_or(|own| own.trim().is_empty()));
     let Some(headers) = headers else { return Ok(HashMap::new()) };
     let header = |header: &str| {
         let (name, value) = header.split_once('=')?;
         Some((name.trim().to_owned(), value.trim().to_owned()))
     };
-    headers.expose().split_terminator(',').map(header).collect::<Option<_>>().ok_or(OtlpError::NotHeaders)
+    headers
+        .expose()
+        .split(',')
+        .filter(|header| !header.trim().is_empty())
+        .map(header)
+        .collect::<Option<_>>()
+        .ok_or(OtlpError::NotHeaders)
 }
 
 /// Exporters run in threads of their own, without a runtime: requests are made in the process's.

@@ -250,6 +250,11 @@ async fn a_replica_is_checked_if_there_is_one() {
     .await;
     check().await.is_wrong_about(&["migrations"]);
     sqlx::query("SELECT pg_wal_replay_pause()").execute(&mut of_replica).await.unwrap();
+    eventually("the pause of the replica", async || {
+        let is_paused = "SELECT pg_get_wal_replay_pause_state() = 'paused'";
+        sqlx::query_scalar::<_, bool>(is_paused).fetch_one(&mut of_replica).await.unwrap().then_some(())
+    })
+    .await;
     sqlx::query("INSERT INTO _sqlx_migrations SELECT * FROM kept").execute(&mut sql).await.unwrap();
     let report = check().await;
     report.is_wrong_about(&["replica"]);

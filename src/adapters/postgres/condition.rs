@@ -29,6 +29,17 @@ pub struct ServerFacts {
     pub fsync: bool,
 }
 
+/// Which server and database an address leads to.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Identity {
+    /// What names the data of the server, also on its replicas.
+    pub system: i64,
+    /// The database in it.
+    pub database: String,
+    /// When the server started: another one started at another time.
+    pub started_at: DateTime<Utc>,
+}
+
 /// The migrations that were applied, compared with those of this version; each by its number.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct AppliedMigrations {
@@ -67,12 +78,13 @@ impl Store {
         Ok(found)
     }
 
-    /// What names the data of the server, also on its replicas, and the database in it.
+    /// Which server and database this is.
     ///
     /// # Errors
     /// If PostgreSQL is unavailable.
-    pub async fn identity(&self) -> Result<(i64, String), StoreError> {
-        let identity = "SELECT (SELECT system_identifier FROM pg_control_system()), current_database()::text";
+    pub async fn identity(&self) -> Result<Identity, StoreError> {
+        let identity = "SELECT (SELECT system_identifier FROM pg_control_system()) AS system, current_database()::text AS database,
+                               pg_postmaster_start_time() AS started_at";
         Ok(sqlx::query_as(identity).fetch_one(&self.pool).await?)
     }
 

@@ -76,10 +76,17 @@ pub(super) async fn replica(replica: &Store, primary: &Store, postgres: &Finding
     if !postgres.is_good() {
         return Finding::unchecked(subject, format!("{} answers, but PostgreSQL cannot be used", facts.version));
     }
-    let identities = tokio::join!(within(patience, replica.identity()), within(patience, primary.identity()));
-    if matches!(&identities, (Ok(of_replica), Ok(of_primary)) if of_replica != of_primary) {
-        let advice = "let DATABASE_READ_URL lead to a replica of DATABASE_URL's server, and to the same database";
+    let (ours, theirs) = match tokio::join!(within(patience, primary.identity()), within(patience, replica.identity()))
+    {
+        (Ok(ours), Ok(theirs)) => (ours, theirs),
+        (Err(error), _) | (_, Err(error)) => return Finding::unchecked(subject, error),
+    };
+    let advice = "let DATABASE_READ_URL lead to a replica of DATABASE_URL's server, and to the same database";
+    if (theirs.system, &theirs.database) != (ours.system, &ours.database) {
         return Finding::wrong(subject, format!("{} has another database", facts.version), advice);
+    }
+    if !facts.is_replica && theirs.started_at != ours.started_at {
+        return Finding::wrong(subject, format!("{} is no replica, nor the primary", facts.version), advice);
     }
     let applied = match within(patience, replica.applied_migrations()).await {
         Ok(applied) => applied,
