@@ -100,7 +100,8 @@ for (const [name, minutes, answer, expected] of [
 
 /**
  * A service with the conversations `first` on its first pages, whose key has `remaining` of 1000 requests left, fewer with each if
- * it `isSpent`. `read` has the ids that were read each by itself, and `pages` counts the pages of the list. `tell` sends an event of each id, `pass` lets time pass.
+ * it `isSpent`. `read` has the ids that were read each by itself, and `pages` counts the pages of the list. `tell` sends an event
+ * of each id, `pass` lets time pass.
  */
 function service(t, { first = [], remaining = 1000, isSpent = false } = {}) {
   let events;

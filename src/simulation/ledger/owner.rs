@@ -7,9 +7,9 @@ use crate::domain::conversation::{Decision, MessageKind, NewMessage, Ownership, 
 use crate::domain::owner::texts::TAKEN;
 use crate::simulation::store::{MessageRow, Tables};
 
-/// For as long, a worker may not have heard that the owner wants no relays: it keeps a business for two seconds, and may wait
+/// For this long, a worker may not have heard that the owner wants no relays: it keeps a business for two seconds, and may wait
 /// for its turn to send, or for PostgreSQL, after it has looked.
-const UNHEARD: TimeDelta = TimeDelta::seconds(10);
+const UNHEARD: TimeDelta = TimeDelta::seconds(30);
 
 impl Ledger {
     /// What a text of the owner has changed is what its answer is about.
