@@ -34,8 +34,14 @@ impl Ledger {
             let is_in = match webhook {
                 // A text of the owner that was carried out under another body is a dead letter.
                 Webhook::Sms { message_sid, .. } if message_sid.starts_with("SMowner") => {
-                    // STOP and START are for no conversation.
-                    db.owner_texts.contains_key(input_id) || db.is_decided(input_id)
+                    // STOP and START are for no conversation, and change nothing after a newer one.
+                    let opts = |webhook: &Webhook| matches!(webhook, Webhook::Sms { body, .. } if body == "STOP" || body == "START");
+                    let of_owner = |id: &str| id.starts_with("sms:SMowner");
+                    let is_overtaken =
+                        || self.webhooks.iter().any(|(id, other)| of_owner(id) && opts(other) && db.is_decided(id));
+                    db.owner_texts.contains_key(input_id)
+                        || db.is_decided(input_id)
+                        || (opts(webhook) && is_overtaken())
                 }
                 Webhook::Sms { message_sid, .. } => {
                     let kept = |row: &&MessageRow| row.message.twilio_sid.as_ref() == Some(message_sid);
