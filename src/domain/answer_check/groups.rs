@@ -3,7 +3,7 @@
 use super::parts::{Part, is_currency};
 
 /// More signs than these between two groups are no part of a number.
-const MAX_SIGNS: usize = 4;
+pub(super) const MAX_SIGNS: usize = 4;
 
 /// Digits that are written together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -76,10 +76,12 @@ impl Reader {
     }
 
     fn word(&mut self, word: &str) {
+        if let Some(times) = times(word) {
+            self.times = Some(times);
+            return;
+        }
         match word {
-            "double" | "doble" => self.times = Some(2),
-            "triple" | "treble" => self.times = Some(3),
-            "dash" | "hyphen" | "guion" | "guión" | "dot" | "punto" | "space" if !self.run.is_empty() => {}
+            word if is_spelled_sign(word) && !self.run.is_empty() => {}
             "hundred" if self.gap.chars().all(char::is_whitespace) && self.makes_hundreds() => {}
             word => match spelled_digits(word) {
                 Some(digits) => self.group(&digits, digits.len()),
@@ -132,6 +134,20 @@ fn joined(run: &[Group]) -> Vec<Group> {
         is_open = group.is_of_single_digits();
     }
     groups
+}
+
+/// How often the digit after a word counts: `double five`.
+pub(super) fn times(word: &str) -> Option<usize> {
+    match word {
+        "double" | "doble" => Some(2),
+        "triple" | "treble" => Some(3),
+        _ => None,
+    }
+}
+
+/// Whether a word is a sign between digits.
+pub(super) fn is_spelled_sign(word: &str) -> bool {
+    ["dash", "hyphen", "guion", "guión", "dot", "punto", "space"].contains(&word)
 }
 
 /// The digits of a word that is only digits: `five`, `fivefive`.

@@ -188,7 +188,7 @@ fn is_dot_word(word: &str) -> bool {
 }
 
 fn begins_with_top_level(word: &str) -> bool {
-    let name = word.split(|c: char| !c.is_alphanumeric() && !"-'".contains(c)).next().unwrap_or_default();
+    let (name, _) = top_level_of(word);
     SPELLED_TOP_LEVELS.iter().any(|top_level| top_level.eq_ignore_ascii_case(name))
 }
 

@@ -4,13 +4,11 @@
 //! addresses are said like this, too, so only ten digits without another word between them count, if they are grouped like
 //! a phone number, or in pairs.
 
-use super::groups::spelled_digits;
+use super::groups::{MAX_SIGNS, is_spelled_sign, spelled_digits, times};
 use super::parts::{Part, is_currency};
 use super::units::is_unit_of_range;
 
 const NANP_DIGITS: usize = 10;
-/// More signs than these between two words are no part of a number.
-const MAX_SIGNS: usize = 4;
 
 /// A number that is said at once.
 #[derive(Debug, Clone)]
@@ -160,11 +158,12 @@ impl Reader {
     }
 
     fn word(&mut self, word: &str) {
-        let last = self.run.chunks.last_mut();
-        match (word, last) {
-            ("double" | "doble", _) => self.times = Some(2),
-            ("triple" | "treble", _) => self.times = Some(3),
-            ("dash" | "hyphen" | "guion" | "guión" | "dot" | "punto" | "space", Some(_)) => {}
+        if let Some(times) = times(word) {
+            self.times = Some(times);
+            return;
+        }
+        match (word, self.run.chunks.last_mut()) {
+            (word, Some(_)) if is_spelled_sign(word) => {}
             ("and" | "y", Some(Chunk { kind: Kind::Ten | Kind::Hundreds, .. })) => {
                 self.has_and = true;
                 self.gap.clear();
