@@ -25,8 +25,7 @@ impl Ledger {
         });
     }
 
-    /// The owner's words reach one customer, once, and the right one; and the owner is told of a takeover only where there is
-    /// one.
+    /// The owner's words reach one customer, once, and the right one; and a takeover is acknowledged only where there is one.
     pub(super) fn owner_is_understood(
         &mut self,
         db: &Tables,

@@ -70,9 +70,11 @@ impl Tables {
     /// Whether the owner of the only business there is has said OFF, or STOP.
     pub fn is_owner_away(&self) -> bool {
         self.businesses.iter().any(|(id, business)| {
-            let profile: Profile = serde_json::from_value(business.profile.clone()).unwrap();
-            let said_stop = self.opt_outs.contains_key(&(id.clone(), profile.owner_phone().clone()));
-            business.owner_off_since.is_some() || said_stop
+            let said_stop = || {
+                let profile: Profile = serde_json::from_value(business.profile.clone()).unwrap();
+                self.opt_outs.contains_key(&(id.clone(), profile.owner_phone().clone()))
+            };
+            business.owner_off_since.is_some() || (!self.opt_outs.is_empty() && said_stop())
         })
     }
 
